@@ -36,19 +36,28 @@ SLOTS = 8
 
 def main() -> int:
     """Measure and print; 1 if an aim is missed and `--strict` asks for that."""
-    parser = argparse.ArgumentParser(prog="bench", description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--only", choices=GROUPS, action="append", help="measure only this group; may be repeated")
+    parser = argparse.ArgumentParser(
+        prog="bench", description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument(
+        "--only", choices=GROUPS, action="append", help="measure only this group; may be repeated"
+    )
     parser.add_argument("--strict", action="store_true", help="exit with 1 if an aim is missed")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="opsicle-bench-") as folder:
-        missed = [figure for figure in _measure(Path(folder), options.only or GROUPS) if not figure.is_met]
+        missed = [
+            figure for figure in _measure(Path(folder), options.only or GROUPS) if not figure.is_met
+        ]
     print(f"\n{len(missed)} aims missed" if missed else "\nall aims met")
     return 1 if missed and options.strict else 0
 
 
 def _measure(folder: Path, groups: Iterable[str]) -> Iterator[Figure]:
     trip, commit = floors.tls_round_trip_ms(folder), floors.commit_ms(folder)
-    print(f"floors: mTLS round trip {trip:.2f} ms, FULL commit of one page {commit:.2f} ms", flush=True)
+    print(
+        f"floors: mTLS round trip {trip:.2f} ms, FULL commit of one page {commit:.2f} ms",
+        flush=True,
+    )
     for name in groups:
         for figure in GROUPS[name](folder / name):
             _show(figure)

@@ -19,7 +19,9 @@ from tests.thin_api import Access, Api
 
 RUNS = 500
 APPROVER = "bob@example.com"
-POLICY = f"approvalPolicy: {{spec: {{gates: [{{name: boss, approvers: {{users: [{APPROVER}]}}}}]}}}},"
+POLICY = (
+    f"approvalPolicy: {{spec: {{gates: [{{name: boss, approvers: {{users: [{APPROVER}]}}}}]}}}},"
+)
 APPROVED = template("approved", NOTHING, POLICY)
 
 LEAST = 3
@@ -58,7 +60,9 @@ def approved_and_finished(installation: Installation, access: Access, folder: Pa
     least = (LEAST * (round_trip + commit) + fork) / 1000
     floor = f"{LEAST} × (TLS round trip {round_trip:.2f} ms + commit {commit:.2f} ms) + `sh -c true` {fork:.1f} ms"
     how = f"{AIM:.0%} of {floor}; it is {RUNS / seconds * least:.0%}; approving alone {RUNS / approved:.0f}/s"
-    return [Figure("approved and finished, 500", RUNS / seconds, AIM / least, "/s", how, is_floor=True)]
+    return [
+        Figure("approved and finished, 500", RUNS / seconds, AIM / least, "/s", how, is_floor=True)
+    ]
 
 
 def _ask(api: Api) -> str:

@@ -25,7 +25,16 @@ def verifying(folder: Path) -> list[Figure]:
     export, public_key = folder / "export.jsonl", folder / "key.pem"
     public_key.write_text(key.public.pem)
     _write(export, key)
-    command = [*program(), "-o", "json", "audit", "verify", str(export), "--public-key", str(public_key)]
+    command = [
+        *program(),
+        "-o",
+        "json",
+        "audit",
+        "verify",
+        str(export),
+        "--public-key",
+        str(public_key),
+    ]
     began = time.perf_counter()
     done = subprocess.run(command, capture_output=True, check=True)
     seconds = time.perf_counter() - began
@@ -48,7 +57,9 @@ def _write(export: Path, key: AuditKey) -> None:
         for entry in entries(ENTRIES):
             body.writelines(lines([entry]))
             if entry.seq % CHECKPOINT_EVERY == 0:
-                signed.append(checkpoint(key, signed[-1] if signed else None, entry.seq, entry.hash))
+                signed.append(
+                    checkpoint(key, signed[-1] if signed else None, entry.seq, entry.hash)
+                )
     with export.open("wb") as target, waiting.open("rb") as body:
         target.writelines(lines([header(key), *signed]))
         shutil.copyfileobj(body, target)

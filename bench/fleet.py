@@ -47,10 +47,34 @@ def fleets(folder: Path) -> list[Figure]:
     few, many = _measure(folder / "few", FEW), _measure(folder / "many", MANY)
     each = (many.resident_mib - few.resident_mib) * 1024 / (MANY - FEW)
     return [
-        Figure("idle worker, in the server", each, 80, "KiB", f"resident with {MANY}, less that with {FEW}"),
-        Figure("server with 2,000 idle workers", many.cpu_share, 2, "%", f"of a core, over {IDLE_SECONDS:.0f} s"),
-        Figure("trigger → starts, p99, 2,000 workers", many.p99_ms, 3 * few.p99_ms, "ms", f"3 × that with {FEW}"),
-        Figure("2,000 workers back after a restart", many.return_seconds, RETURN_SECONDS, "s", "from the ready line"),
+        Figure(
+            "idle worker, in the server",
+            each,
+            80,
+            "KiB",
+            f"resident with {MANY}, less that with {FEW}",
+        ),
+        Figure(
+            "server with 2,000 idle workers",
+            many.cpu_share,
+            2,
+            "%",
+            f"of a core, over {IDLE_SECONDS:.0f} s",
+        ),
+        Figure(
+            "trigger → starts, p99, 2,000 workers",
+            many.p99_ms,
+            3 * few.p99_ms,
+            "ms",
+            f"3 × that with {FEW}",
+        ),
+        Figure(
+            "2,000 workers back after a restart",
+            many.return_seconds,
+            RETURN_SECONDS,
+            "s",
+            "from the ready line",
+        ),
     ]
 
 
@@ -119,13 +143,24 @@ class _Fleet:
 
     def __init__(self, folder: Path, url: str) -> None:
         self._seen = folder / "fleet.seen"
-        command = [sys.executable, "-m", "bench.fleet_client", str(folder / "fleet.json"), url, str(self._seen)]
+        command = [
+            sys.executable,
+            "-m",
+            "bench.fleet_client",
+            str(folder / "fleet.json"),
+            url,
+            str(self._seen),
+        ]
         self._process = subprocess.Popen(command, cwd=CHECKOUT)
 
     def wait_for_all(self, count: int, polls: int) -> None:
         """Until every worker has been answered on its connection number `polls`."""
         wanted = f"{polls} {count}"
-        wait_until(lambda: self._seen.exists() and wanted in self._seen.read_text().split("\n"), 120, wanted)
+        wait_until(
+            lambda: self._seen.exists() and wanted in self._seen.read_text().split("\n"),
+            120,
+            wanted,
+        )
 
     def end(self) -> None:
         """Kill it."""

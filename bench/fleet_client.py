@@ -42,7 +42,9 @@ class Fleet:
 
     def run(self) -> None:
         """For ever."""
-        gevent.joinall([gevent.spawn(self._live, number) for number in range(len(self._facts["certificates"]))])
+        gevent.joinall(
+            [gevent.spawn(self._live, number) for number in range(len(self._facts["certificates"]))]
+        )
 
     def _live(self, number: int) -> None:
         context, backoff = self._context(number), Backoff(longest=LONGEST_DELAY_SECONDS)

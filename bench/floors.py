@@ -62,7 +62,10 @@ def commit_ms(folder: Path, count: int = 200) -> float:
         database.execute("PRAGMA synchronous = FULL")
         database.execute("CREATE TABLE floor (content BLOB)")
         return median_ms(
-            [_timed(lambda: database.execute("INSERT INTO floor VALUES (?)", (b"x" * 1024,))) for _ in range(count)]
+            [
+                _timed(lambda: database.execute("INSERT INTO floor VALUES (?)", (b"x" * 1024,)))
+                for _ in range(count)
+            ]
         )
     finally:
         database.close()
@@ -75,12 +78,16 @@ def tls_round_trip_ms(folder: Path, count: int = 500) -> float:
     now = datetime.now(UTC)
     authority = Authority.create(now)
     certificate, key = authority.issue_server(["127.0.0.1"], now)
-    identity, client, ca = (folder / name for name in ("floor.pem", "floor-client.pem", "floor-ca.pem"))
+    identity, client, ca = (
+        folder / name for name in ("floor.pem", "floor-client.pem", "floor-ca.pem")
+    )
     identity.write_text(certificate + key)
     client.write_text(client_identity(authority, now))
     ca.write_text(authority.cert_pem)
     ours, theirs = multiprocessing.Pipe()
-    server = multiprocessing.get_context("spawn").Process(target=_answer, args=(identity, ca, theirs))
+    server = multiprocessing.get_context("spawn").Process(
+        target=_answer, args=(identity, ca, theirs)
+    )
     server.start()
     context = ssl.create_default_context(cadata=authority.cert_pem)
     context.load_cert_chain(client)
@@ -99,7 +106,9 @@ def tls_round_trip_ms(folder: Path, count: int = 500) -> float:
 def client_identity(authority: Authority, now: datetime) -> str:
     """Return a client's certificate and key, in one PEM file."""
     key = ec.generate_private_key(ec.SECP256R1())
-    return authority.issue_worker(key.public_key(), "bare", "prototype", now).pem + private_key_pem(key)
+    return authority.issue_worker(key.public_key(), "bare", "prototype", now).pem + private_key_pem(
+        key
+    )
 
 
 def _ask(connection: ssl.SSLSocket) -> None:

@@ -46,10 +46,18 @@ def histories(folder: Path) -> list[Figure]:
     """Return a thousand, then a million."""
     few, many = _measure(folder / "few", FEW), _measure(folder / "many", MANY)
     figures = [
-        Figure(f"{name}, p99, {MANY:,} behind", many.p99_ms[name], MOST * before, "ms", f"{MOST} × that with {FEW:,}")
+        Figure(
+            f"{name}, p99, {MANY:,} behind",
+            many.p99_ms[name],
+            MOST * before,
+            "ms",
+            f"{MOST} × that with {FEW:,}",
+        )
         for name, before in few.p99_ms.items()
     ]
-    ready = Figure("ready", many.ready_seconds, MOST * few.ready_seconds, "s", f"{MOST} × that with {FEW:,}")
+    ready = Figure(
+        "ready", many.ready_seconds, MOST * few.ready_seconds, "s", f"{MOST} × that with {FEW:,}"
+    )
     return [*figures, ready]
 
 

@@ -121,7 +121,18 @@ def _entries(db: apsw.Connection, org_id: str, count: int) -> list[tuple[object,
         seq += 1
         at, verb = "2026-01-01T00:00:00.000000Z", "run"
         resource = f"automations/00a{number:023d}"
-        fields = (seq, at, "user", "past-user-1", "past1@example.com", "cli", "127.0.0.1", verb, resource, "{}")
+        fields = (
+            seq,
+            at,
+            "user",
+            "past-user-1",
+            "past1@example.com",
+            "cli",
+            "127.0.0.1",
+            verb,
+            resource,
+            "{}",
+        )
         previous = entry_hash(chain, previous, fields)
         made.append((org_id, seq, at, verb, resource, bytes.fromhex(previous)))
     return made

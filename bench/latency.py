@@ -28,15 +28,29 @@ class Times(NamedTuple):
 def latencies(product: System, prototype: System) -> list[Figure]:
     """Both in turn, so that what else the machine does touches both alike."""
     ours, bare = _measure([product, prototype])
-    start, end = floors.median_ms([t.started for t in ours]), floors.median_ms([t.ended for t in ours])
+    start, end = (
+        floors.median_ms([t.started for t in ours]),
+        floors.median_ms([t.ended for t in ours]),
+    )
     p99 = floors.p99_ms([t.started for t in ours])
-    bare_start, bare_end = floors.median_ms([t.started for t in bare]), floors.median_ms([t.ended for t in bare])
+    bare_start, bare_end = (
+        floors.median_ms([t.started for t in bare]),
+        floors.median_ms([t.ended for t in bare]),
+    )
     fork = floors.median_ms(floors.forks())
     beside = f"prototype {bare_start:.2f} ms, bare fork+exec of sh {fork:.2f} ms"
     return [
         Figure("trigger → command starts, p50", start, 1.5 * bare_start, "ms", f"1.5 × {beside}"),
-        Figure("trigger → command starts, p99", p99, 3 * bare_start, "ms", "3 × p50 of the prototype"),
-        Figure("trigger → end seen, p50", end, 1.3 * bare_end, "ms", f"1.3 × prototype {bare_end:.2f} ms"),
+        Figure(
+            "trigger → command starts, p99", p99, 3 * bare_start, "ms", "3 × p50 of the prototype"
+        ),
+        Figure(
+            "trigger → end seen, p50",
+            end,
+            1.3 * bare_end,
+            "ms",
+            f"1.3 × prototype {bare_end:.2f} ms",
+        ),
     ]
 
 
@@ -58,7 +72,10 @@ def times_of_one(api: Api, template: str) -> Times:
     automation_id = api.run(template)
     api.wait_final(automation_id)
     ended = time.time()
-    return Times(int(api.request("GET", f"/api/v1/automations/{automation_id}/log")) / 1e9 - sent, ended - sent)
+    return Times(
+        int(api.request("GET", f"/api/v1/automations/{automation_id}/log")) / 1e9 - sent,
+        ended - sent,
+    )
 
 
 def start_percentile_ms(api: Api, runs: int, percent: int) -> float:

@@ -43,8 +43,12 @@ def dispatch_under_logins(access: Access, person: Person) -> list[Figure]:
     with _logins(person) as served:
         busy = start_percentile_ms(api, RUNS, 95)
     return [
-        Figure("trigger → starts, p95, with logins", busy, 2 * idle, "ms", f"2 × idle ({idle:.1f} ms)"),
-        Figure("logins served meanwhile", served[0], LEAST_SERVED, "/s", "of 20 asked", is_floor=True),
+        Figure(
+            "trigger → starts, p95, with logins", busy, 2 * idle, "ms", f"2 × idle ({idle:.1f} ms)"
+        ),
+        Figure(
+            "logins served meanwhile", served[0], LEAST_SERVED, "/s", "of 20 asked", is_floor=True
+        ),
     ]
 
 
@@ -75,18 +79,24 @@ def _log_in(person: Person, end: Connection) -> None:
     end.send("ready")
     began = time.monotonic()
     with ThreadPoolExecutor(THREADS) as pool:
-        counts = [pool.submit(_keep_pace, api, body, n, began, stopping) for n, api in enumerate(apis)]
+        counts = [
+            pool.submit(_keep_pace, api, body, n, began, stopping) for n, api in enumerate(apis)
+        ]
         end.recv()
         stopping.set()
         served = sum(count.result() for count in counts)
     end.send(served / (time.monotonic() - began))
 
 
-def _keep_pace(api: Api, body: dict[str, str], number: int, began: float, stopping: threading.Event) -> int:
+def _keep_pace(
+    api: Api, body: dict[str, str], number: int, began: float, stopping: threading.Event
+) -> int:
     """Return one connection's share of the logins; answers how many were served."""
     served = 0
     every = THREADS / LOGINS_PER_SECOND
-    while not stopping.wait(max(0.0, began + (served + number / THREADS) * every - time.monotonic())):
+    while not stopping.wait(
+        max(0.0, began + (served + number / THREADS) * every - time.monotonic())
+    ):
         api.json("POST", "/api/v1/login", body)
         served += 1
     return served

@@ -29,7 +29,10 @@ def logs(folder: Path) -> list[Figure]:
         systems.product(folder / "product-log", 4) as (_, product),
         systems.prototype(folder / "prototype-log", 4) as prototype,
     ):
-        pairs = [(_seconds(product, "log-20mb", SIZE), _seconds(prototype, "log-20mb", SIZE)) for _ in range(ROUNDS)]
+        pairs = [
+            (_seconds(product, "log-20mb", SIZE), _seconds(prototype, "log-20mb", SIZE))
+            for _ in range(ROUNDS)
+        ]
         ours, bare = min(pair[0] for pair in pairs), min(pair[1] for pair in pairs)
         pipe = floors.pipe_seconds(systems.log_command(SIZE))[0]
         how = f"1.2 × prototype ({bare:.2f} s); a bare pipe takes {pipe:.2f} s"
@@ -43,7 +46,13 @@ def _growth(system: System, what: str, name: str, size: int) -> list[Figure]:
     seconds = _seconds(system, name, size)
     how = f"peak resident, less before; {seconds:.1f} s"
     return [
-        Figure(f"{who}'s growth, log of {what}", peak_mib(pid) - before[pid], MOST_GROWTH_MIB, "MiB", how)
+        Figure(
+            f"{who}'s growth, log of {what}",
+            peak_mib(pid) - before[pid],
+            MOST_GROWTH_MIB,
+            "MiB",
+            how,
+        )
         for who, pid in zip(("server", "worker"), system.pids, strict=True)
     ]
 
@@ -65,9 +74,14 @@ def _digest(access: Access, automation_id: str) -> str:
     """SHA-256 of a log, read piece by piece."""
     parts = urlsplit(access.url)
     context = ssl.create_default_context(cadata=access.ca_pem)
-    connection = http.client.HTTPSConnection(str(parts.hostname), parts.port, context=context, timeout=600)
+    connection = http.client.HTTPSConnection(
+        str(parts.hostname), parts.port, context=context, timeout=600
+    )
     connection.request(
-        "GET", f"/api/v1/automations/{automation_id}/log", None, {"Authorization": f"Bearer {access.token}"}
+        "GET",
+        f"/api/v1/automations/{automation_id}/log",
+        None,
+        {"Authorization": f"Bearer {access.token}"},
     )
     found = hashlib.sha256()
     with connection.getresponse() as response:

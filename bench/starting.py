@@ -25,7 +25,9 @@ def start_up(folder: Path) -> list[Figure]:
     server = Server(folder)
     ready = floors.median_ms([_ready_seconds(server) for _ in range(READY_STARTS)]) / 1000
     return [
-        Figure("`opsicle --version`", version, 2 * click, "ms", f"2 × `import click` ({click:.0f} ms)"),
+        Figure(
+            "`opsicle --version`", version, 2 * click, "ms", f"2 × `import click` ({click:.0f} ms)"
+        ),
         Figure("server to ready", ready, 0.5, "s", "0.5 s"),
     ]
 

@@ -91,7 +91,13 @@ def prototype(folder: Path, slots: int) -> Iterator[System]:
         wait_until(facts.exists, 30, "the prototype's server")
         url = json.loads(facts.read_text())["url"]
         worker = _start("bench.prototype.worker", str(folder), str(slots))
-        system = System("prototype", Access(url, (folder / "ca.pem").read_text(), ""), server.pid, worker.pid, COMMANDS)
+        system = System(
+            "prototype",
+            Access(url, (folder / "ca.pem").read_text(), ""),
+            server.pid,
+            worker.pid,
+            COMMANDS,
+        )
         Api(system.access).run(NOTHING)
         yield system
     finally:

@@ -47,7 +47,9 @@ def throughputs(folder: Path) -> list[Figure]:
         least = LEAST_SHARE * bare.per_second
         name = f"no-op automations, {slots} slots"
         found.append(Figure(name, ours.per_second, least, "/s", how, is_floor=True))
-        found.append(Figure(f"{name}, CPU of one", ours.cpu_ms, MOST_CPU_MS, "ms", "server and worker"))
+        found.append(
+            Figure(f"{name}, CPU of one", ours.cpu_ms, MOST_CPU_MS, "ms", "server and worker")
+        )
     return found
 
 
@@ -90,7 +92,12 @@ def wait_ended(api: Api, template: str) -> None:
     Asks seldom, because asking costs the server time.
     """
     for state in ("queued", "running"):
-        wait_until(partial(_is_over, api, template, state), 600, f"no {state} automation", lambda _: time.sleep(0.05))
+        wait_until(
+            partial(_is_over, api, template, state),
+            600,
+            f"no {state} automation",
+            lambda _: time.sleep(0.05),
+        )
 
 
 def _is_over(api: Api, template: str, state: str) -> bool:
@@ -98,4 +105,6 @@ def _is_over(api: Api, template: str, state: str) -> bool:
 
 
 def _count(api: Api, template: str, state: str) -> int:
-    return len(api.json("GET", f"/api/v1/automations?template={template}&state={state}&limit=1")["items"])
+    return len(
+        api.json("GET", f"/api/v1/automations?template={template}&state={state}&limit=1")["items"]
+    )

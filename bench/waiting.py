@@ -24,7 +24,14 @@ def with_a_queue(folder: Path) -> list[Figure]:
     empty = _rate(folder / "empty", 0, 1)
     how = f"{LEAST_SHARE} × that of an empty queue ({empty:.0f}/s)"
     return [
-        Figure(name, _rate(folder / name, count, expressions), LEAST_SHARE * empty, "/s", how, is_floor=True)
+        Figure(
+            name,
+            _rate(folder / name, count, expressions),
+            LEAST_SHARE * empty,
+            "/s",
+            how,
+            is_floor=True,
+        )
         for name, count, expressions in (
             ("throughput, 50,000 waiting", MANY, 1),
             ("throughput, 500 label sets waiting", EXPRESSIONS, EXPRESSIONS),
@@ -38,7 +45,13 @@ def _rate(folder: Path, count: int, expressions: int) -> float:
         api.wait_final(api.run("stamp"))
         if count:
             _let_wait(installation, count, expressions)
-        again = System(system.name, system.access, installation.server.process.pid, system.worker_pid, system.templates)
+        again = System(
+            system.name,
+            system.access,
+            installation.server.process.pid,
+            system.worker_pid,
+            system.templates,
+        )
         return max(measure(again).per_second for _ in range(ROUNDS))
 
 
@@ -72,7 +85,9 @@ def _let_wait(installation: Installation, count: int, expressions: int) -> None:
             """,
             {"count": count, "expressions": expressions},
         )
-    waiting = db.execute("SELECT count(*), count(DISTINCT requirements) FROM automations WHERE state = 'queued'").get
+    waiting = db.execute(
+        "SELECT count(*), count(DISTINCT requirements) FROM automations WHERE state = 'queued'"
+    ).get
     if waiting != (count, expressions):
         raise RuntimeError(f"{json.dumps(waiting)} wait, not {count} for {expressions} label sets")
     db.close()

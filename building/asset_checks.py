@@ -14,7 +14,9 @@ REFERENCES = {
         r"""(?:^\s*(?:(?:import|export)\b.*|\}\s*)from\s*|^\s*import\s*|\bimport\(\s*)["']([^"']+)["']"""
     ),
     ".css": re.compile(r"""(?:@import\s+|url\(\s*)["']?([^"')\s]+)"""),
-    ".html": re.compile(r"""<(?:script|link|img|source|use)\b[^>]*?\b(?:src|href)=["']?([^"'\s>]+)"""),
+    ".html": re.compile(
+        r"""<(?:script|link|img|source|use)\b[^>]*?\b(?:src|href)=["']?([^"'\s>]+)"""
+    ),
 }
 
 LAYERS = ("", "pages", "components", "lib")
@@ -51,7 +53,10 @@ INLINE = {
         r"\.(?:innerHTML|outerHTML|srcdoc)\b|insertAdjacentHTML|document\.write|\beval\(|new Function\("
         r"""|setAttribute\(\s*["'](?:style|on\w+)["']|\.style\.cssText\b"""
     ),
-    ".html": re.compile(r"""\s(?:style|on\w+)\s*=\s*["']|<style\b|<script(?![^>]*\bsrc=)|javascript:""", re.IGNORECASE),
+    ".html": re.compile(
+        r"""\s(?:style|on\w+)\s*=\s*["']|<style\b|<script(?![^>]*\bsrc=)|javascript:""",
+        re.IGNORECASE,
+    ),
     ".svg": re.compile(r"""\son\w+\s*=|<script\b|javascript:""", re.IGNORECASE),
 }
 """What the Content-Security-Policy forbids, or what would turn text into markup."""
@@ -83,7 +88,11 @@ def _unresolved(path: Path, reference: str) -> str | None:
 
 def _target(path: Path, name: str) -> Path:
     """Return the file that a reference names, whether it is there or not."""
-    return ASSETS / name.lstrip("/").removeprefix("assets/") if name.startswith("/") else path.parent / name
+    return (
+        ASSETS / name.lstrip("/").removeprefix("assets/")
+        if name.startswith("/")
+        else path.parent / name
+    )
 
 
 def layers_point_down() -> Iterator[str]:
@@ -147,7 +156,9 @@ def requests_stand_in_the_table() -> Iterator[str]:
 
 def styles_keep_to_layers_and_tokens() -> Iterator[str]:
     """Every rule is in one of the layers, every colour in `tokens.css`, and every token that is used is there."""
-    sheets = {path: _without_comments(path) for path in source_files(ASSETS) if path.suffix == ".css"}
+    sheets = {
+        path: _without_comments(path) for path in source_files(ASSETS) if path.suffix == ".css"
+    }
     defined = {name for css in sheets.values() for name in TOKEN.findall(css)}
     for path, css in sheets.items():
         for statement in _top_level(css):
@@ -171,7 +182,9 @@ def _top_level(css: str) -> Iterator[str]:
 
 def _without_comments(path: Path) -> str:
     """Return the style sheet with only the line ends of its comments."""
-    return re.sub(r"/\*.*?\*/", lambda found: "\n" * found[0].count("\n"), path.read_text(), flags=re.DOTALL)
+    return re.sub(
+        r"/\*.*?\*/", lambda found: "\n" * found[0].count("\n"), path.read_text(), flags=re.DOTALL
+    )
 
 
 def nothing_comes_from_elsewhere() -> Iterator[str]:
@@ -179,14 +192,20 @@ def nothing_comes_from_elsewhere() -> Iterator[str]:
     for path in source_files(ASSETS):
         yield from _matches(path, OTHER_ORIGIN, "another origin") if path.suffix in TEXT else ()
     for path in (ROOT / "README.md", *source_files(ROOT / "docs")):
-        yield from _matches(path, FETCHED_BY_A_DOCUMENT, "fetched from another origin") if path.is_file() else ()
+        yield from (
+            _matches(path, FETCHED_BY_A_DOCUMENT, "fetched from another origin")
+            if path.is_file()
+            else ()
+        )
 
 
 def nothing_is_inline() -> Iterator[str]:
     """No markup made from text, no inline handlers, styles or scripts."""
     for path in source_files(ASSETS):
         pattern = INLINE.get(path.suffix)
-        yield from _matches(path, pattern, "not under our Content-Security-Policy") if pattern else ()
+        yield from (
+            _matches(path, pattern, "not under our Content-Security-Policy") if pattern else ()
+        )
 
 
 def _matches(path: Path, pattern: re.Pattern[str], problem: str) -> Iterator[str]:

@@ -28,7 +28,9 @@ GENERATED = "opsicle/server/store/schema.sql"
 """Lines. A longer file holds more than one thing."""
 
 ONLY_PROCESS_STARTER = "opsicle/worker/process.py"
-STARTS_A_PROCESS = re.compile(r"os\.(system|popen|fork|forkpty|exec[lv]p?e?|spawn[lv]p?e?|posix_spawnp?|startfile)")
+STARTS_A_PROCESS = re.compile(
+    r"os\.(system|popen|fork|forkpty|exec[lv]p?e?|spawn[lv]p?e?|posix_spawnp?|startfile)"
+)
 
 UNFINISHED = re.compile(r"\b(TODO|FIXME|XXX|NotImplementedError)\b")
 
@@ -72,7 +74,9 @@ def only_the_worker_starts_processes() -> Iterator[str]:
     for path in source_files(ROOT / "opsicle"):
         if path.suffix == ".py" and _name(path) != ONLY_PROCESS_STARTER:
             for node in ast.walk(ast.parse(path.read_text())):
-                if isinstance(node, ast.Attribute) and STARTS_A_PROCESS.fullmatch(ast.unparse(node)):
+                if isinstance(node, ast.Attribute) and STARTS_A_PROCESS.fullmatch(
+                    ast.unparse(node)
+                ):
                     yield f"{_name(path)}:{node.lineno}: {ast.unparse(node)} belongs in {ONLY_PROCESS_STARTER}"
 
 
@@ -88,7 +92,11 @@ def no_test_sleeps() -> Iterator[str]:
     for path in source_files(ROOT / "tests"):
         if path.name.startswith("test_") and path.suffix == ".py":
             for node in ast.walk(ast.parse(path.read_text())):
-                if isinstance(node, ast.Call) and ast.unparse(node.func) in {"time.sleep", "sleep", "gevent.sleep"}:
+                if isinstance(node, ast.Call) and ast.unparse(node.func) in {
+                    "time.sleep",
+                    "sleep",
+                    "gevent.sleep",
+                }:
                     yield f"{_name(path)}:{node.lineno}: use wait_until instead of {ast.unparse(node)}"
 
 
@@ -113,11 +121,16 @@ def _cli_reference_is_current(python: Path) -> bool:
     if not (ROOT / "opsicle" / "cli" / "reference.py").exists():
         return True
     program = "import sys; from opsicle.cli.reference import render; sys.stdout.write(render())"
-    result = subprocess.run([python, "-c", program], cwd=ROOT, check=False, capture_output=True, text=True)
+    result = subprocess.run(
+        [python, "-c", program], cwd=ROOT, check=False, capture_output=True, text=True
+    )
     written = ROOT / "docs" / "cli.md"
     if result.returncode == 0 and written.exists() and written.read_text() == result.stdout:
         return True
-    print(result.stderr or f"docs/cli.md is out of date: .venv/bin/python -c '{program}' > docs/cli.md")
+    print(
+        result.stderr
+        or f"docs/cli.md is out of date: .venv/bin/python -c '{program}' > docs/cli.md"
+    )
     return False
 
 
@@ -129,12 +142,16 @@ def _roles_are_current(python: Path) -> bool:
     )
     if subprocess.run([python, "-c", program], cwd=ROOT, check=False).returncode == 0:
         return True
-    print("docs/roles.md is out of date: .venv/bin/python -m opsicle.cli.roles_reference docs/roles.md")
+    print(
+        "docs/roles.md is out of date: .venv/bin/python -m opsicle.cli.roles_reference docs/roles.md"
+    )
     return False
 
 
 def _sources(*suffixes: str) -> Iterator[Path]:
-    folders = [ROOT / name for name in ("opsicle", "assets", "examples", "tests", "bench", "building")]
+    folders = [
+        ROOT / name for name in ("opsicle", "assets", "examples", "tests", "bench", "building")
+    ]
     return (path for path in source_files(*folders) if path.suffix in suffixes)
 
 

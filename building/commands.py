@@ -14,7 +14,9 @@ from building.project import ROOT, BuildError
 def main(arguments: Sequence[str]) -> int:
     """Run one command; the exit code to end with."""
     os.umask(0o022)  # what is built must not depend on who builds it
-    command, *rest = arguments if arguments and not arguments[0].startswith("-") else ["build", *arguments]
+    command, *rest = (
+        arguments if arguments and not arguments[0].startswith("-") else ["build", *arguments]
+    )
     try:
         if command not in COMMANDS:
             raise BuildError(f"no command {command!r}; there are {', '.join(COMMANDS)}")
@@ -74,4 +76,11 @@ def lock(arguments: Sequence[str]) -> int:
     return 0
 
 
-COMMANDS = {"build": build, "demo": demo, "test": test, "check": check, "bench": bench, "lock": lock}
+COMMANDS = {
+    "build": build,
+    "demo": demo,
+    "test": test,
+    "check": check,
+    "bench": bench,
+    "lock": lock,
+}

@@ -18,7 +18,9 @@ class Package(NamedTuple):
 
 
 PACKAGES = {
-    "nginx-light": Package("/usr/sbin/nginx", "the reverse proxy in front of a server, and a target of jobs"),
+    "nginx-light": Package(
+        "/usr/sbin/nginx", "the reverse proxy in front of a server, and a target of jobs"
+    ),
     "postgresql": Package("/usr/lib/postgresql/*/bin/postgres", "a target of jobs"),
     "chromium": Package("/usr/bin/chromium", "drives the pages"),
     "iproute2": Package("/usr/sbin/ip", "makes networks of the tests' own"),
@@ -26,7 +28,9 @@ PACKAGES = {
     "curl": Package("/usr/bin/curl", "a foreign client of the API"),
     "faketime": Package("/usr/lib/*/faketime/libfaketime.so.1", "gives processes a wrong clock"),
     "openssl": Package("/usr/bin/openssl", "a foreign judge of certificates and signatures"),
-    "openssh-client": Package("ssh-keygen", "makes keys, and judges signatures that jobs have made"),
+    "openssh-client": Package(
+        "ssh-keygen", "makes keys, and judges signatures that jobs have made"
+    ),
     "nodejs": Package("node", "runs the emulated Telegram"),
     "npm": Package("npm", "fetches the emulated Telegram"),
     "systemd": Package("systemd-analyze", "judges the units of the documentation"),
@@ -65,4 +69,8 @@ def _install(packages: list[str]) -> None:
     # RUNLEVEL=1 keeps Debian from starting the services: the tests start their own.
     quietly = {"DEBIAN_FRONTEND": "noninteractive", "RUNLEVEL": "1"}
     run(["apt-get", "update", "--quiet=2"], env=quietly, quiet=True)
-    run(["apt-get", "install", "--quiet=2", "--yes", "--no-install-recommends", *packages], env=quietly, quiet=True)
+    run(
+        ["apt-get", "install", "--quiet=2", "--yes", "--no-install-recommends", *packages],
+        env=quietly,
+        quiet=True,
+    )

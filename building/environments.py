@@ -34,7 +34,18 @@ def _environment(folder: Path, lock: Path) -> Path:
         if not _works(python):
             _create(folder)
         stamp.unlink(missing_ok=True)
-        run([python, "-m", "pip", "install", *PIP_QUIETLY, "--require-hashes", "--requirement", lock])
+        run(
+            [
+                python,
+                "-m",
+                "pip",
+                "install",
+                *PIP_QUIETLY,
+                "--require-hashes",
+                "--requirement",
+                lock,
+            ]
+        )
         stamp.write_text(wanted)
     return python
 
@@ -45,7 +56,12 @@ def _works(python: Path) -> bool:
     The one it was made from may have been removed or replaced.
     """
     try:
-        return subprocess.run([python, "-c", "import pip"], check=False, capture_output=True).returncode == 0
+        return (
+            subprocess.run(
+                [python, "-c", "import pip"], check=False, capture_output=True
+            ).returncode
+            == 0
+        )
     except OSError:
         return False
 

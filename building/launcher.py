@@ -37,7 +37,9 @@ def start() -> None:
         unpack(target)
         mark = claim(target)
     sys.path[0] = os.path.join(target, "files", "site-packages")
-    sys.dont_write_bytecode = False  # the folder is ours, and without compiled modules each start takes twice as long
+    sys.dont_write_bytecode = (
+        False  # the folder is ours, and without compiled modules each start takes twice as long
+    )
     from opsicle.cli import main
 
     sys.exit(main())
@@ -47,10 +49,14 @@ def refuse_unsupported() -> None:
     """Say in one line what is missing, instead of failing somewhere inside a compiled module."""
     name, version = sys.implementation.name, sys.version_info[:2]
     if name != "cpython" or not (3, 11) <= version <= (3, 14):
-        raise refusal(f"needs CPython 3.11 to 3.14; {sys.executable} is {name} {version[0]}.{version[1]}")
+        raise refusal(
+            f"needs CPython 3.11 to 3.14; {sys.executable} is {name} {version[0]}.{version[1]}"
+        )
     system = os.uname()
     if (system.sysname, system.machine) != ("Linux", MACHINE):
-        raise refusal(f"this file is for Linux on {MACHINE}; this is {system.sysname} on {system.machine}")
+        raise refusal(
+            f"this file is for Linux on {MACHINE}; this is {system.sysname} on {system.machine}"
+        )
 
 
 def refusal(problem: str) -> SystemExit:
@@ -63,7 +69,9 @@ def cache_folder() -> str:
     for folder in candidates():
         if is_safe(folder):
             return folder
-    raise refusal("no folder to unpack itself into; set OPSICLE_CACHE_DIR to one that only this user can write")
+    raise refusal(
+        "no folder to unpack itself into; set OPSICLE_CACHE_DIR to one that only this user can write"
+    )
 
 
 def candidates() -> "Iterator[str]":
@@ -72,11 +80,15 @@ def candidates() -> "Iterator[str]":
     if chosen:
         yield os.path.realpath(chosen)
         return
-    home = os.environ.get("HOME", os.path.expanduser("~"))  # the password database knows it when HOME is not set
+    home = os.environ.get(
+        "HOME", os.path.expanduser("~")
+    )  # the password database knows it when HOME is not set
     # Under sudo, HOME may be that of the person who called it.
     if os.path.isabs(home) and os.path.isdir(home) and os.stat(home).st_uid == os.geteuid():
         cache = os.environ.get("XDG_CACHE_HOME", "")
-        yield os.path.join(cache if os.path.isabs(cache) else os.path.join(home, ".cache"), "opsicle")
+        yield os.path.join(
+            cache if os.path.isabs(cache) else os.path.join(home, ".cache"), "opsicle"
+        )
     for folder in ("/var/tmp", "/tmp"):
         yield f"{folder}/opsicle-{os.geteuid()}"
 

@@ -42,7 +42,16 @@ def _build(commit: str, folder: Path) -> Path:
     tree = folder / "tree"
     tree.mkdir()
     with archive.open("wb") as out:
-        command = ["git", "-c", "safe.directory=*", "-C", str(ROOT), "archive", "--format=tar", commit]
+        command = [
+            "git",
+            "-c",
+            "safe.directory=*",
+            "-C",
+            str(ROOT),
+            "archive",
+            "--format=tar",
+            commit,
+        ]
         subprocess.run(command, check=True, stdout=out)
     run(["tar", "-xf", archive, "-C", tree])
     (tree / ".cache").mkdir()
@@ -50,5 +59,10 @@ def _build(commit: str, folder: Path) -> Path:
         if (CACHE / name).is_dir():
             (tree / ".cache" / name).symlink_to(CACHE.resolve() / name)
     epoch = git("log", "-1", "--format=%ct", commit) or ""
-    subprocess.run([sys.executable, "build.py"], cwd=tree, check=True, env={**os.environ, "SOURCE_DATE_EPOCH": epoch})
+    subprocess.run(
+        [sys.executable, "build.py"],
+        cwd=tree,
+        check=True,
+        env={**os.environ, "SOURCE_DATE_EPOCH": epoch},
+    )
     return tree / "dist" / "opsicle"

@@ -28,7 +28,9 @@ def say(message: str) -> None:
     print(message, file=sys.stderr, flush=True)
 
 
-def run(command: Sequence[str | Path], *, env: Mapping[str, str] | None = None, quiet: bool = False) -> None:
+def run(
+    command: Sequence[str | Path], *, env: Mapping[str, str] | None = None, quiet: bool = False
+) -> None:
     """Run a command in the checkout; raises BuildError when it fails.
 
     `env` is added to the environment. With `quiet`, the output is shown only if the command fails.
@@ -44,7 +46,9 @@ def run(command: Sequence[str | Path], *, env: Mapping[str, str] | None = None, 
     )
     if result.returncode != 0:
         output = (result.stdout or "").strip()
-        raise BuildError(f"{' '.join(map(str, command[:4]))} … failed ({result.returncode})\n{output}".rstrip())
+        raise BuildError(
+            f"{' '.join(map(str, command[:4]))} … failed ({result.returncode})\n{output}".rstrip()
+        )
 
 
 def git(*arguments: str) -> str | None:
@@ -63,7 +67,12 @@ def source_files(*folders: Path) -> Iterator[Path]:
         for path in sorted(folder.rglob("*")):
             parts = path.relative_to(folder).parts
             hidden = any(part.startswith(".") or part == "__pycache__" for part in parts)
-            if path.is_file() and not hidden and path.suffix != ".pyc" and not path.name.endswith("~"):
+            if (
+                path.is_file()
+                and not hidden
+                and path.suffix != ".pyc"
+                and not path.name.endswith("~")
+            ):
                 yield path
 
 

@@ -44,7 +44,9 @@ def unpack_wheels(platform: str, target: Path) -> None:
     for wheel in _wheels(platform):
         with ZipFile(wheel) as archive:
             for name in archive.namelist():
-                if not name.endswith("/") and not any(fnmatch(name, pattern) for pattern in LEFT_OUT):
+                if not name.endswith("/") and not any(
+                    fnmatch(name, pattern) for pattern in LEFT_OUT
+                ):
                     place(target / name, archive.read(name), wheel.name)
 
 
@@ -52,7 +54,9 @@ def place(path: Path, content: bytes, wheel: str) -> None:
     """Put one file of a wheel in place; raises BuildError if another wheel brought a different one."""
     if path.exists():
         if path.read_bytes() != content:
-            raise BuildError(f"{wheel} has another {path.name} than the wheel before it: one file cannot serve both")
+            raise BuildError(
+                f"{wheel} has another {path.name} than the wheel before it: one file cannot serve both"
+            )
         return
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(content)
@@ -68,7 +72,9 @@ def _wheels(platform: str) -> list[Path]:
     allowed = set(re.findall(r"--hash=sha256:([0-9a-f]{64})", LOCK.read_text()))
     for wheel in wheels:
         if hashlib.sha256(wheel.read_bytes()).hexdigest() not in allowed:
-            raise BuildError(f"{wheel} is not a file that {LOCK.name} names: remove {folder} and build again")
+            raise BuildError(
+                f"{wheel} is not a file that {LOCK.name} names: remove {folder} and build again"
+            )
     return wheels
 
 
@@ -81,7 +87,13 @@ def _fetch(platform: str, folder: Path) -> None:
 
         def download(python: str) -> None:
             tags = [f"--platform={tag}_{platform}" for tag in GLIBC_TAGS]
-            options = [*PIP_QUIETLY, "--only-binary=:all:", "--require-hashes", "--implementation=cp", *tags]
+            options = [
+                *PIP_QUIETLY,
+                "--only-binary=:all:",
+                "--require-hashes",
+                "--implementation=cp",
+                *tags,
+            ]
             where = Path(unfinished, python)
             options += [f"--python-version={python}", f"--dest={where}", f"--requirement={LOCK}"]
             run([pip, "-m", "pip", "download", *options], quiet=True)

@@ -15,7 +15,19 @@ from tempfile import TemporaryDirectory
 from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
 from building.environments import build_environment
-from building.project import CACHE, DIST, REQUIREMENTS, ROOT, BuildError, digest, git, only_one, run, say, source_files
+from building.project import (
+    CACHE,
+    DIST,
+    REQUIREMENTS,
+    ROOT,
+    BuildError,
+    digest,
+    git,
+    only_one,
+    run,
+    say,
+    source_files,
+)
 from building.wheels import unpack_wheels
 
 PLATFORMS = ("x86_64", "aarch64")
@@ -77,7 +89,11 @@ def _epoch() -> int:
 
     The commit's, unless SOURCE_DATE_EPOCH says otherwise.
     """
-    given = os.environ.get("SOURCE_DATE_EPOCH") or git("log", "-1", "--format=%ct") or str(FIRST_ZIP_TIME)
+    given = (
+        os.environ.get("SOURCE_DATE_EPOCH")
+        or git("log", "-1", "--format=%ct")
+        or str(FIRST_ZIP_TIME)
+    )
     if not given.isdecimal():
         raise BuildError("SOURCE_DATE_EPOCH must be a number of seconds")
     return max(int(given), FIRST_ZIP_TIME)
@@ -85,11 +101,22 @@ def _epoch() -> int:
 
 def _build(platform: str, commit: str, epoch: int, target: Path) -> None:
     with TemporaryDirectory(dir=CACHE, prefix="building-") as folder:
-        site_packages, packed, finished = (Path(folder, name) for name in ("site-packages", "packed", "finished"))
+        site_packages, packed, finished = (
+            Path(folder, name) for name in ("site-packages", "packed", "finished")
+        )
         _stage(site_packages, platform, commit)
-        options = ["--uncompressed", f"--entry-point={ENTRY_POINT}", f"--python={PYTHON}", f"--output-file={packed}"]
+        options = [
+            "--uncompressed",
+            f"--entry-point={ENTRY_POINT}",
+            f"--python={PYTHON}",
+            f"--output-file={packed}",
+        ]
         options += [f"--site-packages={site_packages}"]
-        run([build_environment(), "-P", "-m", "shiv", *options], env={"SOURCE_DATE_EPOCH": str(epoch)}, quiet=True)
+        run(
+            [build_environment(), "-P", "-m", "shiv", *options],
+            env={"SOURCE_DATE_EPOCH": str(epoch)},
+            quiet=True,
+        )
         _finish(packed, finished, platform, epoch)
         target.parent.mkdir(exist_ok=True)
         finished.replace(target)
@@ -99,7 +126,10 @@ def _stage(site_packages: Path, platform: str, commit: str) -> None:
     """Lay out everything that the program imports or reads as one folder."""
     unpack_wheels(platform, site_packages)
     package = site_packages / "opsicle"
-    for source, place in ((ROOT / "opsicle", package), *((ROOT / name, package / name) for name in IN_PACKAGE)):
+    for source, place in (
+        (ROOT / "opsicle", package),
+        *((ROOT / name, package / name) for name in IN_PACKAGE),
+    ):
         for path in source_files(source):
             copy = place / path.relative_to(source)
             copy.parent.mkdir(parents=True, exist_ok=True)
@@ -115,7 +145,9 @@ def _finish(packed: Path, finished: Path, platform: str, epoch: int) -> None:
         entries = {name: archive.read(name) for name in archive.namelist()}
         build_id = json.loads(entries["environment.json"])["build_id"][:20]
         launcher = (ROOT / "building" / "launcher.py").read_text()
-        launcher = _replace_once(_replace_once(launcher, "@BUILD_ID@", build_id), "@MACHINE@", platform)
+        launcher = _replace_once(
+            _replace_once(launcher, "@BUILD_ID@", build_id), "@MACHINE@", platform
+        )
         entries["__main__.py"] = launcher.encode()
         file.write(f"#!{PYTHON}\n".encode())
         with ZipFile(file, "w", ZIP_DEFLATED, compresslevel=6) as result:

@@ -22,14 +22,28 @@ def entries(count: int) -> Iterator[ExportedEntry]:
     digest = NO_HASH
     for seq in range(1, count + 1):
         fields = (
-            *(seq, to_text(BEGAN + timedelta(seconds=seq)), "user", "01k9aaaaaaaaaaaaaaaaaaaaaa", "alice@example.com"),
-            *("cli", "203.0.113.9", "run", f"automations/{seq:026}", '{"template":"restart-web","version":3}'),
+            *(
+                seq,
+                to_text(BEGAN + timedelta(seconds=seq)),
+                "user",
+                "01k9aaaaaaaaaaaaaaaaaaaaaa",
+                "alice@example.com",
+            ),
+            *(
+                "cli",
+                "203.0.113.9",
+                "run",
+                f"automations/{seq:026}",
+                '{"template":"restart-web","version":3}',
+            ),
         )
         digest = entry_hash(CHAIN, digest, fields)
         yield ExportedEntry(*fields, digest)
 
 
-def checkpoint(key: AuditKey, before: Checkpoint | None, seq: int, digest: str, **changes: Any) -> Checkpoint:
+def checkpoint(
+    key: AuditKey, before: Checkpoint | None, seq: int, digest: str, **changes: Any
+) -> Checkpoint:
     """Return the checkpoint that follows `before`, signed at an entry."""
     unsigned = Checkpoint(
         number=before.number + 1 if before else 1,

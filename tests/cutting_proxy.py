@@ -49,10 +49,16 @@ class CuttingProxy:
             self._open += [client, server]
             limit = self._rule(self.connections)
             self.connections += 1
-            threading.Thread(target=self._pass_on, args=(client, server, None, False), daemon=True).start()
-            threading.Thread(target=self._pass_on, args=(server, client, limit, True), daemon=True).start()
+            threading.Thread(
+                target=self._pass_on, args=(client, server, None, False), daemon=True
+            ).start()
+            threading.Thread(
+                target=self._pass_on, args=(server, client, limit, True), daemon=True
+            ).start()
 
-    def _pass_on(self, source: socket.socket, target: socket.socket, limit: int | None, is_answer: bool) -> None:
+    def _pass_on(
+        self, source: socket.socket, target: socket.socket, limit: int | None, is_answer: bool
+    ) -> None:
         passed = 0
         with suppress(OSError):
             while data := source.recv(16 * 1024):

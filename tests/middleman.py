@@ -60,7 +60,9 @@ class Middleman:
         context.load_verify_locations(cadata=self._authority.cert_pem)
         context.load_cert_chain(pair)
         self._http.context = context
-        threading.Thread(target=self._http.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+        threading.Thread(
+            target=self._http.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True
+        ).start()
 
     def stop(self) -> None:
         self._http.shutdown()
@@ -69,13 +71,17 @@ class Middleman:
     def upstream(self, who: WorkerIdentity) -> http.client.HTTPSConnection:
         """Return a connection to the real server, as this worker."""
         key_pem, csr_pem = certificates.make_key_and_csr()
-        issued = self._authority.issue_worker(certificates.load_csr(csr_pem), who.org, who.worker_id, datetime.now(UTC))
+        issued = self._authority.issue_worker(
+            certificates.load_csr(csr_pem), who.org, who.worker_id, datetime.now(UTC)
+        )
         pair = self._folder / f"as-{who.worker_id}-{issued.serial}.pem"
         pair.write_text(key_pem + issued.pem)
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.load_verify_locations(cadata=self._authority.cert_pem)
         context.load_cert_chain(pair)
-        return http.client.HTTPSConnection(str(self._target.hostname), self._target.port, context=context, timeout=120)
+        return http.client.HTTPSConnection(
+            str(self._target.hostname), self._target.port, context=context, timeout=120
+        )
 
     def altered(self, path: str, content: bytes) -> bytes:
         """Return the answer that a worker gets in the place of a good one."""
@@ -119,7 +125,11 @@ class _Handler(BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers["Content-Length"]))
         if self.path.endswith("/refuse"):
             middleman.refused.append(str(msgspec.msgpack.decode(body)["reason"]))
-        kept = {name: value for name, value in self.headers.items() if name.lower() not in ("host", "content-length")}
+        kept = {
+            name: value
+            for name, value in self.headers.items()
+            if name.lower() not in ("host", "content-length")
+        }
         self._upstream.request("POST", self.path, body, kept)
         response = self._upstream.getresponse()
         content = response.read()

@@ -63,8 +63,9 @@ class Process:
         return self._out.read_text(errors="replace")
 
     def log(self) -> str:
-        return f"--- {self.name}, stdout\n{self.output()}\n--- {self.name}, stderr\n" + self._err.read_text(
-            errors="replace"
+        return (
+            f"--- {self.name}, stdout\n{self.output()}\n--- {self.name}, stderr\n"
+            + self._err.read_text(errors="replace")
         )
 
     def wait_for(self, text: str, count: int = 1) -> None:
@@ -76,7 +77,9 @@ class Process:
         def is_there() -> bool:
             if self.output().count(text) >= count:
                 return True
-            assert self.popen.poll() is None, f"{self.name} ended with {self.popen.returncode}\n{self.log()}"
+            assert self.popen.poll() is None, (
+                f"{self.name} ended with {self.popen.returncode}\n{self.log()}"
+            )
             return False
 
         try:
@@ -92,7 +95,9 @@ class Process:
             return self.popen.wait(timeout)
         except subprocess.TimeoutExpired:
             self.kill()
-            raise AssertionError(f"{self.name} did not stop within {timeout} s\n{self.log()}") from None
+            raise AssertionError(
+                f"{self.name} did not stop within {timeout} s\n{self.log()}"
+            ) from None
 
     def kill(self) -> None:
         if self.popen.poll() is None:
@@ -208,7 +213,9 @@ class User:
     def cli(self, *arguments: str, timeout: float = 120.0) -> str:
         """Run the command line tool; it must succeed. Answers its standard output."""
         done = self.attempt(*arguments, timeout=timeout)
-        assert done.returncode == 0, f"{arguments} ended with {done.returncode}\n{done.stdout}\n{done.stderr}"
+        assert done.returncode == 0, (
+            f"{arguments} ended with {done.returncode}\n{done.stdout}\n{done.stderr}"
+        )
         return done.stdout
 
     def json(self, *arguments: str) -> Any:
@@ -217,7 +224,9 @@ class User:
 
     def start(self, name: str, *arguments: str) -> Process:
         """Start a command that goes on meanwhile."""
-        return Process([*self.place.prefix, *program(), *arguments], self.folder, name, self.environment)
+        return Process(
+            [*self.place.prefix, *program(), *arguments], self.folder, name, self.environment
+        )
 
 
 @dataclass
@@ -234,7 +243,15 @@ class Worker:
         """Start it; the first time with a join token."""
         join = ["--join", join_token] if join_token else []
         self.process = Process(
-            [*self.place.prefix, *program(), "worker", *join, "--data-dir", str(self.folder / "data"), *self.options],
+            [
+                *self.place.prefix,
+                *program(),
+                "worker",
+                *join,
+                "--data-dir",
+                str(self.folder / "data"),
+                *self.options,
+            ],
             self.folder,
             "worker",
         )
@@ -283,7 +300,16 @@ class Installation:
     def person(self, email: str, role: str) -> User:
         """Add somebody to the org and log them in."""
         user = User(self.folder / email.partition("@")[0], email, self.user_place)
-        self.admin.cli("users", "create", "--email", email, "--role", role, "--password-file", str(user.password_file))
+        self.admin.cli(
+            "users",
+            "create",
+            "--email",
+            email,
+            "--role",
+            role,
+            "--password-file",
+            str(user.password_file),
+        )
         user.login(self.server)
         return user
 

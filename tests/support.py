@@ -16,7 +16,10 @@ T = TypeVar("T")
 
 
 def wait_until(
-    condition: Callable[[], T], timeout: float = 60.0, what: str = "", pause: Callable[[float], object] = time.sleep
+    condition: Callable[[], T],
+    timeout: float = 60.0,
+    what: str = "",
+    pause: Callable[[float], object] = time.sleep,
 ) -> T:
     """Ask `condition` again and again until its answer is true, and return that answer.
 

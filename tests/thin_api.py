@@ -36,7 +36,10 @@ class Api:
 
     def __init__(self, access: Access) -> None:
         self._access = access
-        self._headers = {"Authorization": f"Bearer {access.token}", "Content-Type": "application/json"}
+        self._headers = {
+            "Authorization": f"Bearer {access.token}",
+            "Content-Type": "application/json",
+        }
         self._connection = self._connect()
         self._events: http.client.HTTPSConnection | None = None
 
@@ -51,7 +54,9 @@ class Api:
     def _connect(self) -> http.client.HTTPSConnection:
         parts = urlsplit(self._access.url)
         context = ssl.create_default_context(cadata=self._access.ca_pem)
-        connection = http.client.HTTPSConnection(str(parts.hostname), parts.port, context=context, timeout=120)
+        connection = http.client.HTTPSConnection(
+            str(parts.hostname), parts.port, context=context, timeout=120
+        )
         connection.connect()
         connection.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return connection
@@ -73,7 +78,9 @@ class Api:
         """Send and decode the answer."""
         return json.loads(self.request(method, path, body))
 
-    def retry(self, method: str, path: str, body: object = None, key: str = "", patience: float = 60.0) -> Any:
+    def retry(
+        self, method: str, path: str, body: object = None, key: str = "", patience: float = 60.0
+    ) -> Any:
         """Send until there is an answer, however often the server goes away meanwhile."""
         deadline = time.monotonic() + patience
         while True:

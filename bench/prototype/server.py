@@ -89,7 +89,9 @@ class Server:
         The paths and the JSON that the product has for them.
         """
         app = bottle.Bottle()
-        app.post("/api/v1/automations", callback=lambda: self._trigger(bottle.request.json["template"]))
+        app.post(
+            "/api/v1/automations", callback=lambda: self._trigger(bottle.request.json["template"])
+        )
         app.get("/api/v1/automations", callback=self._list)
         app.get("/api/v1/automations/<job:int>/events", callback=self._follow)
         app.get("/api/v1/automations/<job:int>/log", callback=self._log)
@@ -110,7 +112,11 @@ class Server:
         poll = self._polls.popleft() if self._polls else None
         state = "leased" if poll else "queued"
         job = self._store.write(
-            lambda db: db.execute("INSERT INTO jobs (command, state) VALUES (?, ?) RETURNING id", (command, state)).get
+            lambda db: (
+                db.execute(
+                    "INSERT INTO jobs (command, state) VALUES (?, ?) RETURNING id", (command, state)
+                ).get
+            )
         )
         self._changed[job] = Event()
         if poll:
@@ -130,11 +136,15 @@ class Server:
             return None
 
     def _start(self, job: int) -> bytes:
-        return msgspec.msgpack.encode(self._store.write(lambda db: _moved(db, job, "leased", "running")))
+        return msgspec.msgpack.encode(
+            self._store.write(lambda db: _moved(db, job, "leased", "running"))
+        )
 
     def _keep(self, job: int) -> bytes:
         offset, content = msgspec.msgpack.decode(bottle.request.body.read())
-        self._store.write(lambda db: db.execute("INSERT INTO output VALUES (?, ?, ?)", (job, offset, content)).get)
+        self._store.write(
+            lambda db: db.execute("INSERT INTO output VALUES (?, ?, ?)", (job, offset, content)).get
+        )
         return b""
 
     def _finish(self, job: int) -> bytes:
@@ -150,7 +160,9 @@ class Server:
         return b"event: end\ndata: {}\n\n"
 
     def _log(self, job: int) -> Iterator[bytes]:
-        rows = self._store.db.execute("SELECT content FROM output WHERE job_id = ? ORDER BY offset", (job,))
+        rows = self._store.db.execute(
+            "SELECT content FROM output WHERE job_id = ? ORDER BY offset", (job,)
+        )
         last: bytes = self._store.db.execute("SELECT log FROM jobs WHERE id = ?", (job,)).get
         yield from (content for (content,) in rows)
         yield last
@@ -159,12 +171,16 @@ class Server:
         query = bottle.request.query
         states = ("queued", "leased") if query["state"] == "queued" else (query["state"], "")
         bindings = (*states, int(query["limit"]))
-        found = self._store.db.execute("SELECT id FROM jobs WHERE state IN (?, ?) LIMIT ?", bindings)
+        found = self._store.db.execute(
+            "SELECT id FROM jobs WHERE state IN (?, ?) LIMIT ?", bindings
+        )
         return {"items": [{"id": id_} for (id_,) in found]}
 
 
 def _lease_next(db: apsw.Connection) -> Any:
-    row = db.execute("SELECT id, command FROM jobs WHERE state = 'queued' ORDER BY id LIMIT 1").fetchone()
+    row = db.execute(
+        "SELECT id, command FROM jobs WHERE state = 'queued' ORDER BY id LIMIT 1"
+    ).fetchone()
     if row is None:
         return None
     _moved(db, row[0], "queued", "leased")
@@ -177,7 +193,10 @@ def _moved(db: apsw.Connection, job: int, old: str, new: str) -> bool:
 
 
 def _finish(db: apsw.Connection, job: int, log: bytes) -> Any:
-    db.execute("UPDATE jobs SET state = 'succeeded', log = ? WHERE id = ? AND state = 'running'", (log, job))
+    db.execute(
+        "UPDATE jobs SET state = 'succeeded', log = ? WHERE id = ? AND state = 'running'",
+        (log, job),
+    )
     return _lease_next(db)
 
 
@@ -189,7 +208,9 @@ def _listener(app: bottle.Bottle, identity: Path, authority: Path | None) -> WSG
         context.verify_mode = ssl.CERT_REQUIRED
     listener = WSGIServer(("127.0.0.1", 0), app, log=None, ssl_context=context)
     listener.init_socket()
-    listener.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # what it accepts inherits this
+    listener.socket.setsockopt(
+        socket.IPPROTO_TCP, socket.TCP_NODELAY, 1
+    )  # what it accepts inherits this
     listener.start()
     return listener
 
@@ -203,7 +224,10 @@ def main(folder: Path) -> None:
     ca.write_text(authority.cert_pem)
     identity.write_text(certificate + key)
     server = Server(Store(folder / "prototype.db"))
-    users, workers = _listener(server.for_users(), identity, None), _listener(server.for_workers(), identity, ca)
+    users, workers = (
+        _listener(server.for_users(), identity, None),
+        _listener(server.for_workers(), identity, ca),
+    )
     facts = {"url": f"https://127.0.0.1:{users.server_port}", "worker_port": workers.server_port}
     (folder / "client.pem").write_text(client_identity(authority, now))
     (folder / "server.json.new").write_text(json.dumps(facts))

@@ -47,7 +47,10 @@ class Slot:
         if not self._ask(f"/jobs/{job['id']}/start", None):
             return None
         with subprocess.Popen(
-            ["/bin/sh", "-c", job["command"]], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True
+            ["/bin/sh", "-c", job["command"]],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
         ) as process:
             assert process.stdout is not None
             log = self._ship(job["id"], process.stdout.fileno())

@@ -41,7 +41,14 @@ _OF_ERRORS = {
 }
 """By the name of the class or of one it derives from; every other error is 1."""
 
-_OF_STATES = {"failed": 1, "rejected": 10, "expired": 10, "cancelled": 11, "timed_out": 12, "unknown": 13}
+_OF_STATES = {
+    "failed": 1,
+    "rejected": 10,
+    "expired": 10,
+    "cancelled": 11,
+    "timed_out": 12,
+    "unknown": 13,
+}
 """By the state in which an automation ended; every other state is 0."""
 
 
@@ -50,7 +57,9 @@ def main() -> NoReturn:
     standard_streams.ensure()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")  # a name that the terminal's encoding lacks is no failure
+            stream.reconfigure(
+                errors="backslashreplace"
+            )  # a name that the terminal's encoding lacks is no failure
     code = execute(sys.argv[1:])
     _discard_broken_output()
     sys.exit(code)
@@ -68,7 +77,7 @@ def execute(arguments: list[str]) -> int:
         return INTERRUPTED
     except BrokenPipeError:
         return BROKEN_PIPE
-    except Exception as error:  # noqa: BLE001 - the last line of defence: no traceback reaches a person
+    except Exception as error:
         return _report(error, invocation)
     return code_of_result(result)
 
@@ -85,7 +94,9 @@ def code_of_result(result: object) -> int:
 
 def code_of_error(error: BaseException) -> int:
     """Return the exit code for an error."""
-    codes = (_OF_ERRORS[kind.__name__] for kind in type(error).__mro__ if kind.__name__ in _OF_ERRORS)
+    codes = (
+        _OF_ERRORS[kind.__name__] for kind in type(error).__mro__ if kind.__name__ in _OF_ERRORS
+    )
     return next(codes, 1)
 
 
@@ -95,10 +106,14 @@ def _invoke(arguments: list[str], invocation: Invocation) -> object:
     if instruction := os.environ.get("_OPSICLE_COMPLETE"):
         from click.shell_completion import shell_complete
 
-        raise click.exceptions.Exit(shell_complete(root, {}, "opsicle", "_OPSICLE_COMPLETE", instruction))
+        raise click.exceptions.Exit(
+            shell_complete(root, {}, "opsicle", "_OPSICLE_COMPLETE", instruction)
+        )
     from opsicle.cli.configuration import read_defaults
 
-    with root.make_context("opsicle", list(arguments), obj=invocation, default_map=read_defaults(root)) as context:
+    with root.make_context(
+        "opsicle", list(arguments), obj=invocation, default_map=read_defaults(root)
+    ) as context:
         return root.invoke(context)
 
 
@@ -126,7 +141,10 @@ def _explained(error: Exception) -> OpsicleError:
     if isinstance(error, click.ClickException):
         return UsageError(error.format_message())
     if isinstance(error, UnicodeEncodeError) and (odd := _not_text(sys.argv[1:])):
-        return UsageError(f"an argument is not UTF-8 text: {odd}", hint="What is the locale of the shell that made it?")
+        return UsageError(
+            f"an argument is not UTF-8 text: {odd}",
+            hint="What is the locale of the shell that made it?",
+        )
     if isinstance(error, OSError) and error.errno in _REFUSED_OUTPUT:
         return OpsicleError(f"the output could not be written: {error.strerror}")
     return Internal("internal error", hint=keep_details(error))
@@ -139,7 +157,9 @@ def _not_text(arguments: list[str]) -> str:
     """
     from opsicle.domain.visible_text import visible
 
-    odd = (argument for argument in arguments if not argument.isascii() and _has_surrogate(argument))
+    odd = (
+        argument for argument in arguments if not argument.isascii() and _has_surrogate(argument)
+    )
     return visible(next(odd, ""))
 
 

@@ -20,20 +20,34 @@ if TYPE_CHECKING:
     from opsicle.client.saved_logins import SavedLogin
     from opsicle.wire.user_api import LoginReply, LoginRequest, Me
 
-password_file = click.option("--password-file", metavar="FILE", help="File that holds the password; `-` is stdin.")
+password_file = click.option(
+    "--password-file", metavar="FILE", help="File that holds the password; `-` is stdin."
+)
 
 
 @click.command(cls=VerbCommand)
-@click.option("--server", metavar="URL", envvar="OPSICLE_SERVER", required=True, help="Where the server listens.")
-@click.option("--token", metavar="T", help="The setup token; better from a file, where no other user sees it.")
 @click.option(
-    "--token-file", metavar="FILE", help="File with the setup token: `setup-token` in its data folder; `-` is stdin."
+    "--server",
+    metavar="URL",
+    envvar="OPSICLE_SERVER",
+    required=True,
+    help="Where the server listens.",
+)
+@click.option(
+    "--token", metavar="T", help="The setup token; better from a file, where no other user sees it."
+)
+@click.option(
+    "--token-file",
+    metavar="FILE",
+    help="File with the setup token: `setup-token` in its data folder; `-` is stdin.",
 )
 @click.option("--org", metavar="CODE", required=True, help="Code of the first org, such as `acme`.")
 @click.option("--email", metavar="E", required=True, help="E-mail address of the first admin.")
 @password_file
 @trust_options
-def setup(server: str, org: str, email: str, password_file: str | None, trust: Trust, **token: str | None) -> None:
+def setup(
+    server: str, org: str, email: str, password_file: str | None, trust: Trust, **token: str | None
+) -> None:
     """Create the first org and its admin on a new server."""
     from opsicle.client.saved_logins import SavedLogin
     from opsicle.security import setup_token
@@ -43,7 +57,9 @@ def setup(server: str, org: str, email: str, password_file: str | None, trust: T
     parsed = setup_token.parse(text)
     password = read_password(password_file, is_new=True)
     url = normal(server)
-    session = SavedLogin(server=url, ca_pem=ca_for_setup(url, trust, parsed.fingerprint), org=org, email=email)
+    session = SavedLogin(
+        server=url, ca_pem=ca_for_setup(url, trust, parsed.fingerprint), org=org, email=email
+    )
     me = connect(session).setup(SetupRequest(token=text, org=org, email=email, password=password))
     kept_sessions().save(current().profile, session)
     _emit_me(me, session)
@@ -52,7 +68,10 @@ def setup(server: str, org: str, email: str, password_file: str | None, trust: T
 
 @click.command(cls=VerbCommand)
 @click.option(
-    "--server", metavar="URL", envvar="OPSICLE_SERVER", help="Where the server listens; the last one unless told."
+    "--server",
+    metavar="URL",
+    envvar="OPSICLE_SERVER",
+    help="Where the server listens; the last one unless told.",
 )
 @click.option("--email", metavar="E", help="Your e-mail address.")
 @click.option("--org", metavar="CODE", default="", help="Which org, if you belong to several.")
@@ -60,7 +79,12 @@ def setup(server: str, org: str, email: str, password_file: str | None, trust: T
 @totp_option
 @trust_options
 def login(
-    server: str | None, email: str | None, org: str, password_file: str | None, totp: str | None, trust: Trust
+    server: str | None,
+    email: str | None,
+    org: str,
+    password_file: str | None,
+    totp: str | None,
+    trust: Trust,
 ) -> None:
     """Log in to a server. The session is kept in your config folder, readable by you alone."""
     import msgspec
@@ -73,11 +97,15 @@ def login(
     url = server or (known.server if known else "")
     email = email or (known.email if known else "")
     if not url or not email:
-        raise UsageError("--server is needed" if not url else "--email is needed", hint="`opsicle login --help`")
+        raise UsageError(
+            "--server is needed" if not url else "--email is needed", hint="`opsicle login --help`"
+        )
     url = normal(url)
     trusted = known.ca_pem if known and known.server == url else ""
     session = SavedLogin(server=url, ca_pem=trusted_ca(url, trust, trusted), email=email)
-    request = LoginRequest(email=email, password=read_password(password_file), totp=totp or "", org=org)
+    request = LoginRequest(
+        email=email, password=read_password(password_file), totp=totp or "", org=org
+    )
     reply = _logged_in(connect(session), request)
     enter(msgspec.structs.replace(session, token=reply.token), reply)
 
@@ -105,10 +133,17 @@ def _logged_in(api: Api, request: LoginRequest) -> LoginReply:
 @click.command(cls=VerbCommand)
 @click.argument("link", required=False)
 @click.option("--email", metavar="E", help="Your e-mail address, to be sent a link.")
-@click.option("--server", metavar="URL", envvar="OPSICLE_SERVER", help="Where the server listens, with --email.")
+@click.option(
+    "--server",
+    metavar="URL",
+    envvar="OPSICLE_SERVER",
+    help="Where the server listens, with --email.",
+)
 @password_file
 @trust_options
-def reset(link: str | None, email: str | None, server: str | None, password_file: str | None, trust: Trust) -> None:
+def reset(
+    link: str | None, email: str | None, server: str | None, password_file: str | None, trust: Trust
+) -> None:
     """Set a new password with a one-time LINK.
 
     With --email instead, ask the server to send you one.
@@ -135,7 +170,9 @@ def _reset(link: str, password_file: str | None, trust: Trust) -> None:
 
     url, found, token = given_link(link).partition("/reset#token=")
     if not found or not token:
-        raise InvalidInput("this is not a reset link", hint="It looks like https://ops.example.com/reset#token=…")
+        raise InvalidInput(
+            "this is not a reset link", hint="It looks like https://ops.example.com/reset#token=…"
+        )
     url = normal(url)
     _stranger(url, trust).reset_password(token, read_password(password_file, is_new=True))
     emit({"server": url, "is_reset": True}, [("server", url)])

@@ -33,7 +33,9 @@ _COLUMNS = [
     Column("expires", lambda approval: approval.expires_at),
 ]
 
-_reason = click.option("--reason", metavar="R", default="", help="Why; everybody sees it with the decision.")
+_reason = click.option(
+    "--reason", metavar="R", default="", help="Why; everybody sees it with the decision."
+)
 
 
 @click.group(cls=NounGroup)
@@ -48,11 +50,15 @@ def approvals() -> None:
     default="inbox",
     help="`inbox`: what you may decide now; `asked`: what you asked for; `all` of the org.",
 )
-@click.option("--state", type=click.Choice(STATES), help="Only those in this state; not for the inbox.")
+@click.option(
+    "--state", type=click.Choice(STATES), help="Only those in this state; not for the inbox."
+)
 @limit
 def list_(whose: str, state: str | None, limit: int | None) -> None:
     """List what waits for your decision, newest first."""
-    emit_list(connect().approvals(whose=whose, state=state or ""), _COLUMNS, limit=limit, table_limit=100)
+    emit_list(
+        connect().approvals(whose=whose, state=state or ""), _COLUMNS, limit=limit, table_limit=100
+    )
 
 
 @approvals.command()
@@ -135,7 +141,11 @@ def _fields(approval: Approval) -> list[tuple[str, object]]:
 def _policy(approval: Approval) -> str:
     if not approval.policy:
         return "in the template"
-    return f"{approval.policy} version {approval.policy_version}" if approval.policy_version else approval.policy
+    return (
+        f"{approval.policy} version {approval.policy_version}"
+        if approval.policy_version
+        else approval.policy
+    )
 
 
 def _body(approval: Approval) -> Iterator[str]:

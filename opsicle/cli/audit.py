@@ -40,10 +40,22 @@ def audit() -> None:
 
 
 @audit.command("list")
-@click.option("--verb", metavar="V", help="Only what was done with this verb, as `push` or `approve`.")
-@click.option("--actor", metavar="A", help="Only what this person or worker did, by e-mail address, name or id.")
-@click.option("--resource", metavar="R", help="Only what was done to this, as `templates/restart-web` or `templates`.")
-@click.option("--since", metavar="TIME", help="Only from this time on, as 2026-03-01 or 2026-03-01T12:00:00Z.")
+@click.option(
+    "--verb", metavar="V", help="Only what was done with this verb, as `push` or `approve`."
+)
+@click.option(
+    "--actor",
+    metavar="A",
+    help="Only what this person or worker did, by e-mail address, name or id.",
+)
+@click.option(
+    "--resource",
+    metavar="R",
+    help="Only what was done to this, as `templates/restart-web` or `templates`.",
+)
+@click.option(
+    "--since", metavar="TIME", help="Only from this time on, as 2026-03-01 or 2026-03-01T12:00:00Z."
+)
 @click.option("--until", metavar="TIME", help="Only before this time.")
 @limit
 def list_(limit: int | None, **filters: str | None) -> None:
@@ -69,7 +81,11 @@ def export(file: str) -> None:
 
 
 @audit.command()
-@click.argument("file", required=False, type=click.Path(dir_okay=False, path_type=Path, exists=True, allow_dash=True))
+@click.argument(
+    "file",
+    required=False,
+    type=click.Path(dir_okay=False, path_type=Path, exists=True, allow_dash=True),
+)
 @click.option(
     "--public-key",
     metavar="F",
@@ -91,7 +107,9 @@ def verify(file: Path | None, public_key: Path | None) -> str | None:
     if verdict.fault:
         return "failed"
     if file and not public_key:
-        say("Checked with the key that stands in the export itself. --public-key checks who signed it.")
+        say(
+            "Checked with the key that stands in the export itself. --public-key checks who signed it."
+        )
     return None
 
 
@@ -122,7 +140,10 @@ def _emit(verdict: AuditVerdict) -> None:
     emit(
         verdict,
         [
-            ("verdict", "the record is intact" if fault is None else f"NOT INTACT: {fault.message}"),
+            (
+                "verdict",
+                "the record is intact" if fault is None else f"NOT INTACT: {fault.message}",
+            ),
             ("kind", fault and fault.kind),
             ("good entries", f"{verdict.entries} ({verdict.first_seq} to {verdict.last_seq})"),
             ("signed to", verdict.signed_to),
@@ -139,7 +160,9 @@ def _write(file: Path, pieces: Iterable[bytes]) -> None:
 
     draft = file.with_name(f".{file.name}.new")
     try:
-        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as target:
+        with os.fdopen(
+            os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb"
+        ) as target:
             for piece in pieces:
                 target.write(piece)
         draft.replace(file)

@@ -26,7 +26,9 @@ _COLUMNS = [
     Column("requester", lambda automation: automation.requester.email),
     Column("worker", lambda automation: automation.worker.name if automation.worker else ""),
     Column("created", lambda automation: automation.created_at),
-    Column("took", lambda automation: seconds_between(automation.started_at, automation.finished_at)),
+    Column(
+        "took", lambda automation: seconds_between(automation.started_at, automation.finished_at)
+    ),
 ]
 
 
@@ -36,9 +38,13 @@ def automations() -> None:
 
 
 @automations.command("list")
-@click.option("--state", type=click.Choice([*map(str, AutomationState)]), help="Only those in this state.")
+@click.option(
+    "--state", type=click.Choice([*map(str, AutomationState)]), help="Only those in this state."
+)
 @click.option("--template", metavar="NAME", help="Only those of this template.")
-@click.option("--requester", metavar="EMAIL", help="Only those that this person or service account triggered.")
+@click.option(
+    "--requester", metavar="EMAIL", help="Only those that this person or service account triggered."
+)
 @click.option(
     "--since",
     metavar="TIME",
@@ -80,10 +86,18 @@ def emit_automation(automation: Automation) -> None:
         return
     click.echo()
     rows = [
-        [phase.name, phase.state, seconds_between(phase.started_at, phase.finished_at), _ending(phase)]
+        [
+            phase.name,
+            phase.state,
+            seconds_between(phase.started_at, phase.finished_at),
+            _ending(phase),
+        ]
         for phase in automation.phases
     ]
-    print_table(["PHASE", "STATE", "TOOK", "ENDED WITH"], [[printable(cell) for cell in row] for row in rows])
+    print_table(
+        ["PHASE", "STATE", "TOOK", "ENDED WITH"],
+        [[printable(cell) for cell in row] for row in rows],
+    )
 
 
 def _fields(automation: Automation) -> list[tuple[str, object]]:

@@ -56,7 +56,10 @@ _DELIVERY_COLUMNS = [
 ]
 
 settings_option = click.option(
-    "--set", metavar="KEY=VALUE", multiple=True, help="One of the kind's settings, as `channels kinds` lists them."
+    "--set",
+    metavar="KEY=VALUE",
+    multiple=True,
+    help="One of the kind's settings, as `channels kinds` lists them.",
 )
 networks_option = click.option(
     "--allow-network",
@@ -65,7 +68,10 @@ networks_option = click.option(
     help="A network that is not public and that the channel may reach, as in 10.0.0.0/8.",
 )
 ca_option = click.option(
-    "--ca-file", metavar="F", type=Path, help="CA certificates (PEM) to trust instead of the system's."
+    "--ca-file",
+    metavar="F",
+    type=Path,
+    help="CA certificates (PEM) to trust instead of the system's.",
 )
 credential_option = click.option(
     "--credential-file",
@@ -101,7 +107,12 @@ def show(channel: str) -> None:
 
 @channels.command()
 @click.argument("channel")
-@click.option("--kind", metavar="KIND", required=True, help="What kind of channel it is; `channels kinds` lists them.")
+@click.option(
+    "--kind",
+    metavar="KIND",
+    required=True,
+    help="What kind of channel it is; `channels kinds` lists them.",
+)
 @settings_option
 @networks_option
 @ca_option
@@ -109,7 +120,12 @@ def show(channel: str) -> None:
 @click.option("--disabled", is_flag=True, help="Do not use it yet.")
 @totp_option
 def create(
-    channel: str, kind: str, credential_file: str | None, disabled: bool, totp: str | None, **parts: Any
+    channel: str,
+    kind: str,
+    credential_file: str | None,
+    disabled: bool,
+    totp: str | None,
+    **parts: Any,
 ) -> None:
     """Make a channel. Its credential is kept encrypted and never shown again."""
     from opsicle.wire.channel_api import CreateChannelRequest
@@ -131,7 +147,9 @@ def create(
 @credential_option
 @click.option("--enable/--disable", default=None, help="Whether it is used.")
 @totp_option
-def update(channel: str, credential_file: str | None, enable: bool | None, totp: str | None, **parts: Any) -> None:
+def update(
+    channel: str, credential_file: str | None, enable: bool | None, totp: str | None, **parts: Any
+) -> None:
     """Change a channel; what failed through it is tried again at once.
 
     Where the credential goes (host, URL, CA) changes only together with the credential.
@@ -167,7 +185,10 @@ def test(channel: str) -> None:
     api = connect()
     delivery = api.test_channel(channel)
     give_up_at = time.monotonic() + _TEST_SECONDS
-    while delivery.state in (DeliveryState.QUEUED, DeliveryState.SENDING) and time.monotonic() < give_up_at:
+    while (
+        delivery.state in (DeliveryState.QUEUED, DeliveryState.SENDING)
+        and time.monotonic() < give_up_at
+    ):
         time.sleep(_TEST_POLL_SECONDS)
         delivery = api.delivery(delivery.id)
     _emit_delivery(delivery)
@@ -279,7 +300,9 @@ def _config(
 
 def _integers(api: Api, kind: str) -> frozenset[str]:
     """Return the settings of a kind that are whole numbers; none if there is no such kind."""
-    settings = [each for known in api.channel_kinds() if known.name == kind for each in known.settings]
+    settings = [
+        each for known in api.channel_kinds() if known.name == kind for each in known.settings
+    ]
     return frozenset(each.name for each in settings if each.type == "integer")
 
 

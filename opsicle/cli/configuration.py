@@ -90,9 +90,15 @@ def _read(path: Path, root: click.Group) -> dict[str, Any]:
     return _defaults(path, table, root, "")
 
 
-def _defaults(path: Path, table: Mapping[str, Any], command: click.Command, prefix: str) -> dict[str, Any]:
+def _defaults(
+    path: Path, table: Mapping[str, Any], command: click.Command, prefix: str
+) -> dict[str, Any]:
     """Check every key against what the command has, and spell it as click does."""
-    options = {option.name for option in command.params if isinstance(option, click.Option) and not option.is_eager}
+    options = {
+        option.name
+        for option in command.params
+        if isinstance(option, click.Option) and not option.is_eager
+    }
     if prefix:  # a login is chosen for all commands alike, and by the trusted file alone
         options.discard("profile")
     context = click.Context(command, resilient_parsing=True)

@@ -41,7 +41,9 @@ _ENDING_SIGNALS = (signal.SIGTERM, signal.SIGHUP)
     metavar="N",
     help="Port of the page; a free one unless told.",
 )
-@click.option("--wait/--no-wait", default=True, help="Go on until Ctrl-C, or end with the last run.")
+@click.option(
+    "--wait/--no-wait", default=True, help="Go on until Ctrl-C, or end with the last run."
+)
 def demo(port: int, *, wait: bool) -> None:
     """Try it out: a server, a worker and sample templates on this machine only.
 
@@ -121,7 +123,9 @@ def _push_samples(api: Api) -> list[str]:
     for path in sorted(examples().rglob("*.yaml")):
         pushed = api.push(path.read_text(encoding="utf-8"))
         template = api.template(pushed.name)
-        needs_values = any(variable.is_required and variable.default is None for variable in template.variables)
+        needs_values = any(
+            variable.is_required and variable.default is None for variable in template.variables
+        )
         needs_containers = any(phase.image for phase in template.phases)
         if not (pushed.unsupported or needs_values or needs_containers or template.runs_on):
             runnable.append(pushed.name)
@@ -133,7 +137,9 @@ def _wait_for_ctrl_c(processes: DemoProcesses) -> None:
 
     Raises Internal if the server or the worker ends before.
     """
-    say(f"\nThe command line, in another terminal:  export OPSICLE_CONFIG_DIR={processes.config_folder}")
+    say(
+        f"\nThe command line, in another terminal:  export OPSICLE_CONFIG_DIR={processes.config_folder}"
+    )
     say(f"and then, for example:  {shlex.join(program())} automations list")
     say("Ctrl-C removes everything.")
     with suppress(KeyboardInterrupt):

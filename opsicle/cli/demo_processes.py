@@ -74,7 +74,14 @@ class DemoProcesses:
         Raises Internal, its last words included, if it does not.
         """
         data = self.folder / "server"
-        arguments = ["--data-dir", str(data), "--listen", f"127.0.0.1:{port}", "--worker-listen", "127.0.0.1:0"]
+        arguments = [
+            "--data-dir",
+            str(data),
+            "--listen",
+            f"127.0.0.1:{port}",
+            "--worker-listen",
+            "127.0.0.1:0",
+        ]
         self._start("server", [*arguments, "--plain-http"])
         deadline = time.monotonic() + START_SECONDS
         while not (data / "server.json").exists():
@@ -87,17 +94,32 @@ class DemoProcesses:
 
     def start_worker(self, join_token: str) -> None:
         """Start a worker; it takes jobs as soon as it has enrolled."""
-        token_file = self.folder / "join-token"  # not an argument, which every user of the machine could read
+        token_file = (
+            self.folder / "join-token"
+        )  # not an argument, which every user of the machine could read
         files.replace(token_file, join_token.encode("ascii"))
-        arguments = ["--data-dir", str(self.folder / "worker"), "--join-file", str(token_file), "--name", "demo-worker"]
+        arguments = [
+            "--data-dir",
+            str(self.folder / "worker"),
+            "--join-file",
+            str(token_file),
+            "--name",
+            "demo-worker",
+        ]
         self._start("worker", [*arguments, "--slots", "4"])
 
     def check(self) -> None:
         """Raise Internal, its last words included, if one of the processes has ended."""
         for name, child in self._children.items():
             if _has_ended(child):
-                lines = self._log(name).read_text(encoding="utf-8", errors="replace").splitlines()[-_LAST_LINES:]
-                raise Internal(f"the demo's {name} has ended: " + (" | ".join(lines) or "it said nothing"))
+                lines = (
+                    self._log(name)
+                    .read_text(encoding="utf-8", errors="replace")
+                    .splitlines()[-_LAST_LINES:]
+                )
+                raise Internal(
+                    f"the demo's {name} has ended: " + (" | ".join(lines) or "it said nothing")
+                )
 
     def _start(self, name: str, arguments: list[str]) -> None:
         command = [os.fsencode(word) for word in (*program(), name, *arguments)]
@@ -105,7 +127,9 @@ class DemoProcesses:
         self._children[name] = child
         for pipe in (child.stdout, child.stderr):
             os.set_blocking(pipe, True)
-            threading.Thread(target=_keep, args=(pipe, self._log(name)), daemon=True, name=f"{name} output").start()
+            threading.Thread(
+                target=_keep, args=(pipe, self._log(name)), daemon=True, name=f"{name} output"
+            ).start()
 
     def _environment(self) -> dict[bytes, bytes]:
         """Return our environment without the settings of Opsicle, which are for another server."""

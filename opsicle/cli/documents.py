@@ -15,7 +15,13 @@ from opsicle.domain.errors import InvalidInput, Problem
 from opsicle.domain.policy_parser import POLICY_TYPE, REQUEST_TYPE, PolicyDocument, RequestDocument
 from opsicle.domain.policy_parser import digest as policy_digest
 from opsicle.domain.problems import Problems, nearest, quoted
-from opsicle.domain.template_parser import AUTOMATION_TYPE, TEMPLATE_TYPE, Document, digest, parse_document
+from opsicle.domain.template_parser import (
+    AUTOMATION_TYPE,
+    TEMPLATE_TYPE,
+    Document,
+    digest,
+    parse_document,
+)
 from opsicle.domain.template_warnings import warnings
 from opsicle.domain.templates import Phase, Template, Value, Variable, VariableType, default_limit
 from opsicle.domain.unsupported import unsupported
@@ -68,11 +74,17 @@ def check_file(file: str) -> Check:
             return _checked_template(file, document)
         case PolicyDocument(policy=policy, warnings=found):
             return Check(
-                file=file, name=policy.name, type=POLICY_TYPE, digest=policy_digest(policy), warnings=list(found)
+                file=file,
+                name=policy.name,
+                type=POLICY_TYPE,
+                digest=policy_digest(policy),
+                warnings=list(found),
             )
         case RequestDocument(warnings=found):
             return Check(file=file, name=document.name, type=REQUEST_TYPE, warnings=list(found))
-    return Check(file=file, name=document.name, type=AUTOMATION_TYPE, notes=_limits(document.phases))
+    return Check(
+        file=file, name=document.name, type=AUTOMATION_TYPE, notes=_limits(document.phases)
+    )
 
 
 def _checked_template(file: str, document: Template) -> Check:
@@ -90,7 +102,9 @@ def _checked_template(file: str, document: Template) -> Check:
 def _limits(phases: Iterable[Phase]) -> list[str]:
     """Return which phases are ended by a time limit that nobody has written."""
     return [
-        f"phase {phase.name}: at most {phase.timeout} s, {said}" for phase in phases if (said := default_limit(phase))
+        f"phase {phase.name}: at most {phase.timeout} s, {said}"
+        for phase in phases
+        if (said := default_limit(phase))
     ]
 
 
@@ -115,9 +129,14 @@ def refuse_wrong(sources: Iterable[tuple[str, str]]) -> None:
         except InvalidInput as error:
             wrong.append(file)
             found = error.problems or (Problem("", error.message),)
-            problems += [Problem(f"{file}: {problem.path}", problem.message, problem.line) for problem in found]
+            problems += [
+                Problem(f"{file}: {problem.path}", problem.message, problem.line)
+                for problem in found
+            ]
     if wrong:
-        raise InvalidInput(f"nothing was pushed: {', '.join(wrong)} cannot be", problems=tuple(problems))
+        raise InvalidInput(
+            f"nothing was pushed: {', '.join(wrong)} cannot be", problems=tuple(problems)
+        )
 
 
 def read_document(path: Path) -> Document:
@@ -126,10 +145,14 @@ def read_document(path: Path) -> Document:
     try:
         return parse_document(source)
     except InvalidInput as error:
-        raise InvalidInput(f"{path}: {error.message}", hint=error.hint, problems=error.problems) from error
+        raise InvalidInput(
+            f"{path}: {error.message}", hint=error.hint, problems=error.problems
+        ) from error
 
 
-def given_values(variables: Iterable[Variable], texts: Iterable[str], file: Path | None) -> dict[str, Value]:
+def given_values(
+    variables: Iterable[Variable], texts: Iterable[str], file: Path | None
+) -> dict[str, Value]:
     """Return the values from `--var id=text` and a `--var-file`; `--var` wins.
 
     Raises InvalidInput with every mistake.
@@ -142,10 +165,14 @@ def given_values(variables: Iterable[Variable], texts: Iterable[str], file: Path
     problems = Problems()
     for name, given in _by_id(texts).items():
         if name not in known:
-            problems.add(f"values.{name[:64]}", f"the template has no variable {quoted(name)}{nearest(name, known)}")
+            problems.add(
+                f"values.{name[:64]}",
+                f"the template has no variable {quoted(name)}{nearest(name, known)}",
+            )
         elif known[name].type is VariableType.SECRET:
             problems.add(
-                f"values.{name}", "is secret, and every user of this machine can read what stands in a command line"
+                f"values.{name}",
+                "is secret, and every user of this machine can read what stands in a command line",
             )
         elif len(given) > 1 and not known[name].multiple:
             problems.add(f"values.{name}", "is given more than once")
@@ -170,12 +197,16 @@ def read_values_file(path: Path) -> dict[str, Value]:
             values[name] = msgspec.convert(plain(given), Value)
         except msgspec.ValidationError:
             if given.kind is not Kind.NULL:
-                problems.add(name, f"must be a value or a list of values, not {given.kind}", given.line)
+                problems.add(
+                    name, f"must be a value or a list of values, not {given.kind}", given.line
+                )
     problems.raise_if_any(str(path))
     return values
 
 
-def _add_parsed(values: dict[str, Value], variable: Variable, text: str, problems: Problems) -> None:
+def _add_parsed(
+    values: dict[str, Value], variable: Variable, text: str, problems: Problems
+) -> None:
     try:
         values[variable.id] = parse_text(variable, text)
     except InvalidInput as error:

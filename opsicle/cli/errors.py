@@ -79,7 +79,11 @@ def keep_details(error: Exception) -> str:
 
 def _document(error: OpsicleError) -> dict[str, object]:
     """Return the error in the form of the server's problem documents."""
-    document: dict[str, object] = {"code": error.code, "title": error.title, "detail": error.message}
+    document: dict[str, object] = {
+        "code": error.code,
+        "title": error.title,
+        "detail": error.message,
+    }
     if error.hint:
         document["hint"] = error.hint
     if error.problems:

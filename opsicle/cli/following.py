@@ -21,7 +21,9 @@ def show_live(api: Api, automation: Automation, *, outlives_us: bool = True) -> 
     Ctrl-C ends only the watching: the automation goes on, and it is said how to cancel it, if it
     `outlives_us`.
     """
-    progress = ProgressDisplay([phase.name for phase in automation.phases], is_stdout_taken=current().wants_json)
+    progress = ProgressDisplay(
+        [phase.name for phase in automation.phases], is_stdout_taken=current().wants_json
+    )
     told = _Told(progress)
     told.tell(automation)
     try:
@@ -65,7 +67,9 @@ class _Told:
             self._say(now.waiting_reason)
             self._progress.show_status(f"approval {now.approval_id} is pending")
         elif now.state is AutomationState.QUEUED:
-            if now.waiting_reason and not now.jobs:  # with a job it is a worker's already, and begins any moment
+            if (
+                now.waiting_reason and not now.jobs
+            ):  # with a job it is a worker's already, and begins any moment
                 self._say(f"queued: {now.waiting_reason}")
             self._progress.show_status(f"queued: {now.waiting_reason or 'waiting for a worker'}")
         elif now.state is AutomationState.RUNNING and now.worker:

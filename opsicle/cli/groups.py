@@ -51,11 +51,15 @@ def show(group: str) -> None:
 @click.option("--description", metavar="TEXT", default="", help="What it is for.")
 @rule_options("What it lets its members do")
 @totp_option
-def create(group: str, description: str, allow: tuple[str, ...], deny: tuple[str, ...], totp: str | None) -> None:
+def create(
+    group: str, description: str, allow: tuple[str, ...], deny: tuple[str, ...], totp: str | None
+) -> None:
     """Make a group without members."""
     from opsicle.wire.access_api import CreateGroupRequest
 
-    request = CreateGroupRequest(name=group, description=description, rules=given_rules(allow, deny) or [])
+    request = CreateGroupRequest(
+        name=group, description=description, rules=given_rules(allow, deny) or []
+    )
     _emit(with_proof(totp, lambda api: api.create_group(request)))
 
 
@@ -65,7 +69,11 @@ def create(group: str, description: str, allow: tuple[str, ...], deny: tuple[str
 @rule_options("What it lets its members do")
 @totp_option
 def update(
-    group: str, description: str | None, allow: tuple[str, ...], deny: tuple[str, ...], totp: str | None
+    group: str,
+    description: str | None,
+    allow: tuple[str, ...],
+    deny: tuple[str, ...],
+    totp: str | None,
 ) -> None:
     """Change what is given of a group.
 
@@ -78,7 +86,9 @@ def update(
 
     rules = given_rules(allow, deny)
     if rules is None and description is None:
-        raise UsageError("nothing to change is given", hint="`opsicle groups update --help` shows what can be.")
+        raise UsageError(
+            "nothing to change is given", hint="`opsicle groups update --help` shows what can be."
+        )
     request = UpdateGroupRequest(
         description=msgspec.UNSET if description is None else description,
         rules=msgspec.UNSET if rules is None else rules,

@@ -20,7 +20,9 @@ class FileName(click.ParamType[str]):
     def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
         """Return the name itself."""
         if not value:
-            self.fail("a file's name is empty; is the variable set that it was to come from?", param, ctx)
+            self.fail(
+                "a file's name is empty; is the variable set that it was to come from?", param, ctx
+            )
         return value
 
 
@@ -29,10 +31,16 @@ class FolderName(click.ParamType[Path]):
 
     name = "folder"
 
-    def convert(self, value: str | Path, param: click.Parameter | None, ctx: click.Context | None) -> Path:
+    def convert(
+        self, value: str | Path, param: click.Parameter | None, ctx: click.Context | None
+    ) -> Path:
         """Return the path."""
         if not str(value).strip():
-            self.fail("a folder's name is empty; is the variable set that it was to come from?", param, ctx)
+            self.fail(
+                "a folder's name is empty; is the variable set that it was to come from?",
+                param,
+                ctx,
+            )
         return Path(value)
 
 

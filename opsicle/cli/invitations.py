@@ -35,7 +35,12 @@ _COLUMNS = [
 
 @click.command(cls=VerbCommand)
 @click.option("--email", metavar="E", required=True, help="Their e-mail address.")
-@click.option("--role", metavar="R", required=True, help="What they are to be in the org, as in `opsicle roles list`.")
+@click.option(
+    "--role",
+    metavar="R",
+    required=True,
+    help="What they are to be in the org, as in `opsicle roles list`.",
+)
 @click.option("--manager", metavar="EMAIL", help="Who their manager is to be.")
 @click.option(
     "--days",
@@ -90,7 +95,9 @@ def accept(link: str, name: str, password_file: str | None, totp: str | None, tr
 
     url, found, token = given_link(link).partition("/invitation#token=")
     if not found or not token:
-        raise InvalidInput("this is no invitation", hint="It looks like https://ops.example.com/invitation#token=…")
+        raise InvalidInput(
+            "this is no invitation", hint="It looks like https://ops.example.com/invitation#token=…"
+        )
     url = normal(url)
     known = kept_sessions().find(current().profile)
     trusted = known.ca_pem if known and known.server == url else ""
@@ -99,7 +106,9 @@ def accept(link: str, name: str, password_file: str | None, totp: str | None, tr
     offer = api.look_at_invitation(token)
     say(f"{offer.invited_by} invites {offer.email} to {offer.org.code} as {offer.role}.")
     password = read_password(password_file, is_new=not offer.has_account)
-    reply = _accepted(api, AcceptInvitationRequest(token=token, password=password, name=name, totp=totp or ""))
+    reply = _accepted(
+        api, AcceptInvitationRequest(token=token, password=password, name=name, totp=totp or "")
+    )
     enter(msgspec.structs.replace(session, token=reply.token), reply)
 
 

@@ -77,7 +77,8 @@ def prepare(
     document = read_document(path)
     if not isinstance(document, Template | AutomationDocument):
         raise InvalidInput(
-            f"{path} is about approvals; it holds nothing to run", hint="`opsicle policies push` takes a policy."
+            f"{path} is about approvals; it holds nothing to run",
+            hint="`opsicle policies push` takes a policy.",
         )
     _refuse_what_cannot_run(path, document)
     variables = document.variables if isinstance(document, Template) else ()
@@ -105,7 +106,9 @@ def run_here(work: Work, values: dict[str, Value], *, is_stdout_taken: bool) -> 
     Ctrl-C, TERM and a closed terminal cancel it; its clean-up phases still run.
     """
     created_at = datetime.now(UTC)
-    progress = ProgressDisplay([phase.name for phase in work.phases], is_stdout_taken=is_stdout_taken)
+    progress = ProgressDisplay(
+        [phase.name for phase in work.phases], is_stdout_taken=is_stdout_taken
+    )
     cancellation = Cancellation()
     with ExitStack() as stack:
         folder = Path(tempfile.mkdtemp(prefix="opsicle-"))
@@ -113,7 +116,9 @@ def run_here(work: Work, values: dict[str, Value], *, is_stdout_taken: bool) -> 
         stack.callback(remove_folder, folder)
         private = private_folder(folder)
         stack.callback(remove_folder, private)
-        host = RunnerHost(workspace_root=folder, runtimes=_runtimes_for(work.phases), private_folder=private)
+        host = RunnerHost(
+            workspace_root=folder, runtimes=_runtimes_for(work.phases), private_folder=private
+        )
         runner = Runner(work, _ShownOutcome(progress), host, cancellation)
         _cancel_on_signals(stack, cancellation, progress)
         begun = time.monotonic()
@@ -145,11 +150,19 @@ def _refuse_what_cannot_run(path: Path, document: Template | AutomationDocument)
     root = "spec" if isinstance(document, AutomationDocument) else "spec.template"
     problems = unsupported(document) if isinstance(document, Template) else []
     if isinstance(document, Template) and document.approval_policy is not None:
-        problems.append(Problem("spec.approvalPolicy", "`run FILE` asks nobody; push it, and run it on the server"))
+        problems.append(
+            Problem(
+                "spec.approvalPolicy", "`run FILE` asks nobody; push it, and run it on the server"
+            )
+        )
     kinds = _runtimes_for(document.phases).kinds
     for i, phase in enumerate(document.phases):
         if phase.image is not None and runtime_of(phase) not in kinds:
-            problems.append(Problem(f"{root}.phases[{i}].image", "`run FILE` runs no containers; leave `image` out"))
+            problems.append(
+                Problem(
+                    f"{root}.phases[{i}].image", "`run FILE` runs no containers; leave `image` out"
+                )
+            )
     if problems:
         raise InvalidInput(f"{path} cannot run here; nothing was started", problems=tuple(problems))
 
@@ -171,7 +184,7 @@ def _in_thread(runner: Runner) -> Outcome:
     def work() -> None:
         try:
             outcomes.append(runner.run())
-        except Exception as error:  # noqa: BLE001 - it is raised again where the caller can see it
+        except Exception as error:
             failures.append(error)
 
     thread = threading.Thread(target=work, name="runner")
@@ -182,7 +195,9 @@ def _in_thread(runner: Runner) -> Outcome:
     return outcomes[0]
 
 
-def _cancel_on_signals(stack: ExitStack, cancellation: Cancellation, progress: ProgressDisplay) -> None:
+def _cancel_on_signals(
+    stack: ExitStack, cancellation: Cancellation, progress: ProgressDisplay
+) -> None:
     def cancel(_number: int, _frame: FrameType | None) -> None:
         if not cancellation.requested:
             progress.show_status("cancelling …")

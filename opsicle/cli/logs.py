@@ -24,8 +24,17 @@ _FIRST_LOOK_BYTES = 64 * 1024
 @click.command(cls=VerbCommand)
 @click.argument("automation_id", metavar="ID")
 @click.option("--follow", is_flag=True, help="Go on until the automation is over.")
-@click.option("--tail", type=click.IntRange(min=0), metavar="N", help="Only the last N lines, and what follows them.")
-@click.option("--timestamps", is_flag=True, help="Begin each line with the time at which the worker read it, in UTC.")
+@click.option(
+    "--tail",
+    type=click.IntRange(min=0),
+    metavar="N",
+    help="Only the last N lines, and what follows them.",
+)
+@click.option(
+    "--timestamps",
+    is_flag=True,
+    help="Begin each line with the time at which the worker read it, in UTC.",
+)
 def logs(automation_id: str, *, follow: bool, tail: int | None, timestamps: bool) -> None:
     """Print an automation's log, its bytes as they are."""
     api = connect()

@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 totp_option = click.option(
-    "--totp", metavar="N", help="Code of your authenticator app, or a recovery code, where one is asked for."
+    "--totp",
+    metavar="N",
+    help="Code of your authenticator app, or a recovery code, where one is asked for.",
 )
 
 

@@ -105,7 +105,9 @@ def update(name: str | None, allow_shared_workers: bool | None, totp: str | None
     asked = {"name": name, "allows_shared_workers": allow_shared_workers}
     given = {field: value for field, value in asked.items() if value is not None}
     if not given:
-        raise UsageError("nothing to change is given", hint="`opsicle orgs update --help` shows what can be.")
+        raise UsageError(
+            "nothing to change is given", hint="`opsicle orgs update --help` shows what can be."
+        )
     request = msgspec.convert(given, UpdateOrgRequest)
     code = connect().whoami().org.code
     _emit(with_proof(totp, lambda api: api.update_org(code, request)))
@@ -113,7 +115,11 @@ def update(name: str | None, allow_shared_workers: bool | None, totp: str | None
 
 @orgs.command()
 @click.argument("org")
-@click.option("--into", metavar="P", help="Profile to keep the new login in; the current one stays as it is then.")
+@click.option(
+    "--into",
+    metavar="P",
+    help="Profile to keep the new login in; the current one stays as it is then.",
+)
 def switch(org: str, into: str | None) -> None:
     """Go to another of your orgs.
 
@@ -124,10 +130,19 @@ def switch(org: str, into: str | None) -> None:
     session = current_session()
     is_kept = into is not None and into != current().profile
     reply = connect(session).switch(org, is_kept=is_kept)
-    changed = msgspec.structs.replace(session, token=reply.token, org=reply.me.org.code, email=reply.me.user.email)
+    changed = msgspec.structs.replace(
+        session, token=reply.token, org=reply.me.org.code, email=reply.me.user.email
+    )
     kept_sessions().save(into or current().profile, changed)
     document = {"org": reply.me.org, "role": reply.me.role, "profile": into or current().profile}
-    emit(document, [("org", reply.me.org.code), ("role", reply.me.role), ("profile", into or current().profile)])
+    emit(
+        document,
+        [
+            ("org", reply.me.org.code),
+            ("role", reply.me.role),
+            ("profile", into or current().profile),
+        ],
+    )
 
 
 @orgs.command("server-operators")
@@ -135,7 +150,9 @@ def switch(org: str, into: str | None) -> None:
 @click.option("--remove", metavar="EMAIL", help="Take it from this one.")
 @limit
 @totp_option
-def server_operators(add: str | None, remove: str | None, limit: int | None, totp: str | None) -> None:
+def server_operators(
+    add: str | None, remove: str | None, limit: int | None, totp: str | None
+) -> None:
     """List who runs the server, after the change that is given, if one is."""
     if add:
         with_proof(totp, lambda api: api.name_server_operator(add))
@@ -149,7 +166,9 @@ def server_operators(add: str | None, remove: str | None, limit: int | None, tot
 def release_queue(totp: str | None) -> None:
     """Hand out what waits on a server whose queue is held after a restore, for server operators."""
     state = with_proof(totp, lambda api: api.release_queue())
-    emit(state, [("epoch", state.epoch), ("held", state.held), ("remarks", "; ".join(state.remarks))])
+    emit(
+        state, [("epoch", state.epoch), ("held", state.held), ("remarks", "; ".join(state.remarks))]
+    )
 
 
 def _emit(org: Org) -> None:

@@ -63,7 +63,9 @@ def emit(value: object, fields: Fields) -> None:
             click.echo(f"{name:<{width}}  {_cell(content, name)}")
 
 
-def emit_list(items: Iterable[T], columns: Sequence[Column], *, limit: int | None, table_limit: int = 1000) -> None:
+def emit_list(
+    items: Iterable[T], columns: Sequence[Column], *, limit: int | None, table_limit: int = 1000
+) -> None:
     """Print items: a JSON array of all (or the first `limit`), or a table of at most `table_limit`."""
     limit = None if limit is None else min(limit, _MOST_ITEMS)
     if current().wants_json:
@@ -71,7 +73,9 @@ def emit_list(items: Iterable[T], columns: Sequence[Column], *, limit: int | Non
         return
     most = limit or table_limit
     shown = list(itertools.islice(items, most + 1))
-    rows = [[_cell(column.value(item), column.heading) for column in columns] for item in shown[:most]]
+    rows = [
+        [_cell(column.value(item), column.heading) for column in columns] for item in shown[:most]
+    ]
     print_table([column.heading.upper() for column in columns], rows)
     if len(shown) > most and limit is None:
         say(f"The first {most} are shown; `--limit` shows more.")

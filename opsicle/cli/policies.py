@@ -42,7 +42,9 @@ def push(files: tuple[str, ...], totp: str | None) -> None:
 
     `opsicle templates validate` checks them without any server.
     """
-    versioned.push_files(files, totp, lambda api, source: api.push_policy(source), lambda done: done.warnings)
+    versioned.push_files(
+        files, totp, lambda api, source: api.push_policy(source), lambda done: done.warnings
+    )
 
 
 @policies.command("list")
@@ -94,8 +96,13 @@ def _fields(policy: PolicyVersion) -> list[tuple[str, object]]:
 def _reach(scope: Scope) -> str:
     """Return what a policy applies to by itself, in one line."""
     parts = ["everything that names no policy"] if scope.everything else []
-    parts += [f"templates labelled {key}={' or '.join(values)}" for key, values in scope.labels.items()]
-    parts += [f"work for workers with {key}={' or '.join(values)}" for key, values in scope.runs_on.items()]
+    parts += [
+        f"templates labelled {key}={' or '.join(values)}" for key, values in scope.labels.items()
+    ]
+    parts += [
+        f"work for workers with {key}={' or '.join(values)}"
+        for key, values in scope.runs_on.items()
+    ]
     if scope.requesters:
         asked = ["service accounts"] if scope.requesters.service_accounts else []
         asked += scope.requesters.users
@@ -121,8 +128,14 @@ def _condition(line: Condition) -> str:
     What is not known is asked as well, which goes without saying.
     """
     what = line.variable or f"the label {line.label}"
-    values = " or ".join(str(value).lower() if isinstance(value, bool) else str(value) for value in line.any_of)
-    return f"{what} is {values}" if line.any_of else f"{what} is not {' or '.join(map(str, line.none_of))}"
+    values = " or ".join(
+        str(value).lower() if isinstance(value, bool) else str(value) for value in line.any_of
+    )
+    return (
+        f"{what} is {values}"
+        if line.any_of
+        else f"{what} is not {' or '.join(map(str, line.none_of))}"
+    )
 
 
 def _people(approvers: Approvers) -> str:

@@ -29,7 +29,9 @@ class ProgressDisplay:
         self._begun = -1
         self._ran: set[int] = set()
         self._ends_with_newline = True
-        self._is_one_place = is_stdout_taken or os.path.sameopenfile(sys.stdout.fileno(), sys.stderr.fileno())
+        self._is_one_place = is_stdout_taken or os.path.sameopenfile(
+            sys.stdout.fileno(), sys.stderr.fileno()
+        )
         self._status = StatusLine()
         self._stdout: BinaryIO | None = sys.stderr.buffer if is_stdout_taken else sys.stdout.buffer
 
@@ -77,7 +79,9 @@ class ProgressDisplay:
         """Say how it ended."""
         self.begin_phase(max(self._ran, default=-1))
         took = f" after {seconds:.1f} s" if seconds is not None else ""
-        if explanation.startswith(f"{state} "):  # "rejected by bob@example.com: too late" is a sentence of its own
+        if explanation.startswith(
+            f"{state} "
+        ):  # "rejected by bob@example.com: too late" is a sentence of its own
             why = printable(explanation.removeprefix(state))
         else:
             why = f": {printable(explanation)}" if explanation else ""

@@ -13,9 +13,13 @@ from opsicle.cli.terminal import read_password
 
 
 @click.command(cls=VerbCommand)
-@click.option("--data-dir", metavar="D", type=FolderName(), required=True, help="The server's data folder.")
+@click.option(
+    "--data-dir", metavar="D", type=FolderName(), required=True, help="The server's data folder."
+)
 @click.option("--email", metavar="E", required=True, help="Whose account it is.")
-@click.option("--password-file", metavar="FILE", help="File that holds a new password; `-` is stdin.")
+@click.option(
+    "--password-file", metavar="FILE", help="File that holds a new password; `-` is stdin."
+)
 def recover(data_dir: Path, email: str, password_file: str | None) -> None:
     """Let in somebody who has lost their app and recovery codes, while the server is stopped.
 

@@ -61,7 +61,12 @@ CA.
 def render() -> str:
     """Return the reference as Markdown."""
     with click.Context(root, info_name="opsicle", auto_envvar_prefix="OPSICLE") as context:
-        parts = [_INTRODUCTION, "## Options before the command\n", _options(root, context), *_commands(root, context)]
+        parts = [
+            _INTRODUCTION,
+            "## Options before the command\n",
+            _options(root, context),
+            *_commands(root, context),
+        ]
     return "\n".join(part for part in parts if part)
 
 
@@ -77,7 +82,9 @@ def _commands(group: click.Group, context: click.Context) -> Iterator[str]:
 
 
 def _command(command: click.Command, context: click.Context) -> Iterator[str]:
-    usage = " ".join(piece for piece in command.collect_usage_pieces(context) if piece != "[OPTIONS]")
+    usage = " ".join(
+        piece for piece in command.collect_usage_pieces(context) if piece != "[OPTIONS]"
+    )
     options = " [OPTIONS]" if _shown_options(command) else ""
     yield f"## `{context.command_path}`\n"
     yield f"`{' '.join(f'{context.command_path}{options} {usage}'.split())}`\n"
@@ -90,12 +97,19 @@ def _options(command: click.Command, context: click.Context) -> str:
     options = _shown_options(command)
     if not options:
         return ""
-    rows = [f"| {_spelling(option, context)} | {option.help} | {_variable(option, context)} |" for option in options]
+    rows = [
+        f"| {_spelling(option, context)} | {option.help} | {_variable(option, context)} |"
+        for option in options
+    ]
     return "\n".join(["| option | meaning | environment |", "|---|---|---|", *rows]) + "\n"
 
 
 def _shown_options(command: click.Command) -> list[click.Option]:
-    return [option for option in command.params if isinstance(option, click.Option) and not option.hidden]
+    return [
+        option
+        for option in command.params
+        if isinstance(option, click.Option) and not option.hidden
+    ]
 
 
 def _spelling(option: click.Option, context: click.Context) -> str:
@@ -108,7 +122,11 @@ def _spelling(option: click.Option, context: click.Context) -> str:
 def _variable(option: click.Option, context: click.Context) -> str:
     if option.is_eager:
         return ""
-    names = [f"{context.auto_envvar_prefix}_{str(option.name).upper()}"] if option.allow_from_autoenv else []
+    names = (
+        [f"{context.auto_envvar_prefix}_{str(option.name).upper()}"]
+        if option.allow_from_autoenv
+        else []
+    )
     if isinstance(option.envvar, str):
         names.append(option.envvar)
     return ", ".join(f"`{name}`" for name in names)

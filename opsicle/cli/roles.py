@@ -51,11 +51,15 @@ def show(role: str) -> None:
 @click.option("--description", metavar="TEXT", default="", help="What it is for.")
 @rule_options("What it lets people do")
 @totp_option
-def create(role: str, description: str, allow: tuple[str, ...], deny: tuple[str, ...], totp: str | None) -> None:
+def create(
+    role: str, description: str, allow: tuple[str, ...], deny: tuple[str, ...], totp: str | None
+) -> None:
     """Make a role of your org's own. Without rules it may do nothing."""
     from opsicle.wire.access_api import CreateRoleRequest
 
-    request = CreateRoleRequest(name=role, description=description, rules=given_rules(allow, deny) or [])
+    request = CreateRoleRequest(
+        name=role, description=description, rules=given_rules(allow, deny) or []
+    )
     _emit(with_proof(totp, lambda api: api.create_role(request)))
 
 
@@ -64,7 +68,13 @@ def create(role: str, description: str, allow: tuple[str, ...], deny: tuple[str,
 @click.option("--description", metavar="TEXT", help="What it is for from now on.")
 @rule_options("What it lets people do")
 @totp_option
-def update(role: str, description: str | None, allow: tuple[str, ...], deny: tuple[str, ...], totp: str | None) -> None:
+def update(
+    role: str,
+    description: str | None,
+    allow: tuple[str, ...],
+    deny: tuple[str, ...],
+    totp: str | None,
+) -> None:
     """Change what is given of a role.
 
     The rules that are given take the place of all those that your org has set before; `--allow ""`
@@ -77,7 +87,9 @@ def update(role: str, description: str | None, allow: tuple[str, ...], deny: tup
 
     rules = given_rules(allow, deny)
     if rules is None and description is None:
-        raise UsageError("nothing to change is given", hint="`opsicle roles update --help` shows what can be.")
+        raise UsageError(
+            "nothing to change is given", hint="`opsicle roles update --help` shows what can be."
+        )
     request = UpdateRoleRequest(
         description=msgspec.UNSET if description is None else description,
         rules=msgspec.UNSET if rules is None else rules,
@@ -115,5 +127,7 @@ def can(user: str, action: str, resource: str, why: bool) -> NotAllowed | None:
 def _emit(role: Role) -> None:
     warn_of_stuck(role.leaves_stuck)
     rules = ("rules", [*role.built_in_rules, *role.rules])
-    fields = [(column.heading, column.value(role)) for column in _COLUMNS if column.heading != "rules"]
+    fields = [
+        (column.heading, column.value(role)) for column in _COLUMNS if column.heading != "rules"
+    ]
     emit(role, [*fields, rules])

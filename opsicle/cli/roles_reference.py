@@ -25,7 +25,9 @@ def render() -> str:
     ]
     for permission in TABLE.values():
         marker_pipe = " | ".join("✓" if role in permission.roles else "" for role in roles)
-        lines.append(f"| `{permission.verb} {permission.resource}` | {permission.meaning} | {marker_pipe} |")
+        lines.append(
+            f"| `{permission.verb} {permission.resource}` | {permission.meaning} | {marker_pipe} |"
+        )
     return "\n".join(lines) + "\n"
 
 

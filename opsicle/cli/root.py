@@ -75,7 +75,9 @@ class Root(click.Group):
         """Return the command of that name, its module imported now."""
         if cmd_name not in COMMANDS:
             return None
-        command = getattr(import_module(f"opsicle.cli.{COMMANDS[cmd_name]}"), cmd_name.replace("-", "_"))
+        command = getattr(
+            import_module(f"opsicle.cli.{COMMANDS[cmd_name]}"), cmd_name.replace("-", "_")
+        )
         assert isinstance(command, click.Command)
         return command
 
@@ -142,9 +144,13 @@ class NounGroup(click.Group):
             _write_summaries(self, ctx, formatter, self.list_commands(ctx))
 
 
-def _write_summaries(group: click.Group, ctx: click.Context, formatter: click.HelpFormatter, names: list[str]) -> None:
+def _write_summaries(
+    group: click.Group, ctx: click.Context, formatter: click.HelpFormatter, names: list[str]
+) -> None:
     commands = [(name, group.get_command(ctx, name)) for name in names]
-    formatter.write_dl([(name, _summary(command)) for name, command in commands if command and not command.hidden])
+    formatter.write_dl(
+        [(name, _summary(command)) for name, command in commands if command and not command.hidden]
+    )
 
 
 def _summary(command: click.Command) -> str:
@@ -159,8 +165,16 @@ def _everywhere() -> list[click.Parameter]:
     """
     common: dict[str, Any] = {"expose_value": False, "hidden": True, "allow_from_autoenv": False}
     return [
-        click.Option(["--profile"], metavar="P", help=PROFILE_HELP, callback=_set_profile, **common),
-        click.Option(["-o", "--output"], type=click.Choice(OUTPUTS), help=OUTPUT_HELP, callback=_set_output, **common),
+        click.Option(
+            ["--profile"], metavar="P", help=PROFILE_HELP, callback=_set_profile, **common
+        ),
+        click.Option(
+            ["-o", "--output"],
+            type=click.Choice(OUTPUTS),
+            help=OUTPUT_HELP,
+            callback=_set_output,
+            **common,
+        ),
     ]
 
 
@@ -192,7 +206,11 @@ def _show_version(ctx: click.Context, _option: click.Parameter, value: bool) -> 
 
 @click.command(
     cls=Root,
-    context_settings={"auto_envvar_prefix": "OPSICLE", "help_option_names": ["-h", "--help"], "max_content_width": 100},
+    context_settings={
+        "auto_envvar_prefix": "OPSICLE",
+        "help_option_names": ["-h", "--help"],
+        "max_content_width": 100,
+    },
 )
 @click.option("--profile", metavar="P", default="default", help=PROFILE_HELP)
 @click.option(

@@ -13,7 +13,10 @@ F = TypeVar("F", bound=Callable[..., Any])
 def rule_options(what: str) -> Callable[[F], F]:
     """Return the options of a command that sets rules; `what` completes their help."""
     allow = click.option(
-        "--allow", metavar="RULE", multiple=True, help=f"{what}, as in `execute templates/restart-web`. Repeatable."
+        "--allow",
+        metavar="RULE",
+        multiple=True,
+        help=f"{what}, as in `execute templates/restart-web`. Repeatable.",
     )
     deny = click.option(
         "--deny",
@@ -29,5 +32,8 @@ def given_rules(allow: Sequence[str], deny: Sequence[str]) -> list[str] | None:
 
     Return None if none were given, and none at all for a single empty text.
     """
-    rules = [*(f"allow {rule}" for rule in allow if rule), *(f"deny {rule}" for rule in deny if rule)]
+    rules = [
+        *(f"allow {rule}" for rule in allow if rule),
+        *(f"deny {rule}" for rule in deny if rule),
+    ]
     return rules if rules or allow or deny else None

@@ -40,8 +40,15 @@ class _Lines(click.types.StringParamType):
     type=_Lines(),
     help="A variable's value. Give it again for the next variable, or for a further item of one that takes several.",
 )
-@click.option("--var-file", metavar="FILE", type=Path, help="YAML or JSON file with values by id; `--var` wins.")
-@click.option("--follow", is_flag=True, help="Show the log live, and end with the automation's exit code.")
+@click.option(
+    "--var-file",
+    metavar="FILE",
+    type=Path,
+    help="YAML or JSON file with values by id; `--var` wins.",
+)
+@click.option(
+    "--follow", is_flag=True, help="Show the log live, and end with the automation's exit code."
+)
 @version_option
 @click.option(
     "--secret-file",
@@ -52,7 +59,7 @@ class _Lines(click.types.StringParamType):
 )
 @click.option("--reason", metavar="TEXT", default="", help="Why; it is shown with the automation.")
 @totp_option
-def run(  # noqa: PLR0913 - each is an option
+def run(
     what: str,
     var: Sequence[str],
     var_file: Path | None,
@@ -73,10 +80,14 @@ def run(  # noqa: PLR0913 - each is an option
         if version is not None:
             raise click.UsageError("--version is for templates on the server; a file has none.")
         if totp is not None:
-            raise click.UsageError("--totp is for templates on the server; a file asks for no code.")
+            raise click.UsageError(
+                "--totp is for templates on the server; a file asks for no code."
+            )
         return _run_here(Path(what), values, secret_file)
     if secret_file:
-        raise click.UsageError("--secret-file is for files; the server has secrets of its own, see `opsicle secrets`.")
+        raise click.UsageError(
+            "--secret-file is for files; the server has secrets of its own, see `opsicle secrets`."
+        )
     return _run_there(what, version, values, reason, follow=follow, totp=totp)
 
 
@@ -112,10 +123,14 @@ class _GivenValues:
 
         values = given_values(variables, self._texts, self._file)
         for variable in variables:
-            is_missing = variable.is_required and variable.default is None and variable.id not in values
+            is_missing = (
+                variable.is_required and variable.default is None and variable.id not in values
+            )
             if is_missing and has_person():
                 question = variable.label or variable.id
-                values[variable.id] = parse_text(variable, ask(question, "--var", is_hidden=variable.type == "secret"))
+                values[variable.id] = parse_text(
+                    variable, ask(question, "--var", is_hidden=variable.type == "secret")
+                )
         return values
 
 
@@ -143,7 +158,9 @@ def _given_secrets(names: Sequence[str], given: Sequence[str]) -> dict[str, str]
     for text in given:
         name, separator, file = text.partition("=")
         if not separator or name not in names:
-            raise InvalidInput(f"--secret-file takes name=file for a secret that a phase names, not {quoted(text)}")
+            raise InvalidInput(
+                f"--secret-file takes name=file for a secret that a phase names, not {quoted(text)}"
+            )
         secrets[name] = read_value_file(file)
     missing = [name for name in names if name not in secrets]
     if missing:
@@ -155,7 +172,13 @@ def _given_secrets(names: Sequence[str], given: Sequence[str]) -> dict[str, str]
 
 
 def _run_there(
-    name: str, version: int | None, given: _GivenValues, reason: str, *, follow: bool, totp: str | None
+    name: str,
+    version: int | None,
+    given: _GivenValues,
+    reason: str,
+    *,
+    follow: bool,
+    totp: str | None,
 ) -> AutomationState | None:
     from opsicle.cli.automations import emit_automation
     from opsicle.wire.user_api import RunRequest

@@ -65,7 +65,9 @@ def create(secret: str, description: str, value_file: str | None, totp: str | No
     """Keep a new secret. A template's phases name it under `secrets`."""
     from opsicle.wire.secret_api import CreateSecretRequest
 
-    request = CreateSecretRequest(name=secret, value=read_value(value_file), description=description)
+    request = CreateSecretRequest(
+        name=secret, value=read_value(value_file), description=description
+    )
     _emit(with_proof(totp, lambda api: api.create_secret(request)))
 
 
@@ -81,7 +83,8 @@ def update(secret: str, description: str | None, value_file: str | None, totp: s
     from opsicle.wire.secret_api import UpdateSecretRequest
 
     request = UpdateSecretRequest(
-        value=read_value(value_file), description=msgspec.UNSET if description is None else description
+        value=read_value(value_file),
+        description=msgspec.UNSET if description is None else description,
     )
     _emit(with_proof(totp, lambda api: api.update_secret(secret, request)))
 
@@ -96,7 +99,9 @@ def delete(secret: str, totp: str | None) -> None:
 
 
 @secrets.command("rotate-master-key")
-@click.option("--data-dir", metavar="D", type=FolderName(), required=True, help="The server's data folder.")
+@click.option(
+    "--data-dir", metavar="D", type=FolderName(), required=True, help="The server's data folder."
+)
 @click.option(
     "--master-key-file",
     metavar="FILE",
@@ -132,7 +137,11 @@ def read_value_file(path: str) -> str:
         value = content.decode().removesuffix("\n").removesuffix("\r")
         if value.startswith(_BYTE_ORDER_MARK):
             value = value.removeprefix(_BYTE_ORDER_MARK)
-            say(printable(f"the byte order mark at the beginning of {path} is not part of the value"))
+            say(
+                printable(
+                    f"the byte order mark at the beginning of {path} is not part of the value"
+                )
+            )
     except OSError as error:
         raise InvalidInput(f"the value file cannot be read: {path}: {error.strerror}") from error
     except UnicodeDecodeError as error:

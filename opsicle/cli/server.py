@@ -34,31 +34,68 @@ class ServerCommand(VerbCommand):
         root = ctx.find_root()
         assert isinstance(root.command, click.Group)
         defaults = read_defaults(root.command).get("server", {})
-        again = self.make_context(ctx.info_name, list(ctx.meta[_ARGUMENTS]), parent=ctx.parent, default_map=defaults)
+        again = self.make_context(
+            ctx.info_name, list(ctx.meta[_ARGUMENTS]), parent=ctx.parent, default_map=defaults
+        )
         return again.params
 
 
 @click.command(cls=ServerCommand)
-@click.option("--data-dir", metavar="D", type=FolderName(), required=True, help="Folder for keys, databases and logs.")
-@click.option("--listen", metavar="H:P", help="Where people's requests arrive; 0.0.0.0:8443 unless told.")
-@click.option("--worker-listen", metavar="H:P", help="Where workers' requests arrive; 0.0.0.0:8444 unless told.")
+@click.option(
+    "--data-dir",
+    metavar="D",
+    type=FolderName(),
+    required=True,
+    help="Folder for keys, databases and logs.",
+)
+@click.option(
+    "--listen", metavar="H:P", help="Where people's requests arrive; 0.0.0.0:8443 unless told."
+)
+@click.option(
+    "--worker-listen",
+    metavar="H:P",
+    help="Where workers' requests arrive; 0.0.0.0:8444 unless told.",
+)
 @click.option(
     "--name",
     metavar="NAME",
     multiple=True,
     help="A name or address under which the server is reached; the first one stands in its URLs. May be repeated.",
 )
-@click.option("--url", metavar="URL", help="What people's URL is, where a proxy or port mapping stands between.")
-@click.option("--worker-url", metavar="URL", help="What the workers' URL is, likewise.")
-@click.option("--tls-cert", metavar="FILE", type=Path, help="Certificate (PEM, with its chain) instead of our own.")
-@click.option("--tls-key", metavar="FILE", type=Path, help="The certificate's private key (PEM).")
-@click.option("--tls-min", type=click.Choice(["1.2", "1.3"]), help="The oldest TLS for people; 1.2 unless told.")
 @click.option(
-    "--behind-proxy", is_flag=True, help="Speak plain HTTP to a proxy on this machine: loopback or unix:/path only."
+    "--url",
+    metavar="URL",
+    help="What people's URL is, where a proxy or port mapping stands between.",
 )
-@click.option("--plain-http", is_flag=True, hidden=True, help="For the demo: no TLS for people, on loopback only.")
+@click.option("--worker-url", metavar="URL", help="What the workers' URL is, likewise.")
 @click.option(
-    "--log-retention-days", type=click.IntRange(min=1), metavar="DAYS", help="How long logs are kept; 90 unless told."
+    "--tls-cert",
+    metavar="FILE",
+    type=Path,
+    help="Certificate (PEM, with its chain) instead of our own.",
+)
+@click.option("--tls-key", metavar="FILE", type=Path, help="The certificate's private key (PEM).")
+@click.option(
+    "--tls-min",
+    type=click.Choice(["1.2", "1.3"]),
+    help="The oldest TLS for people; 1.2 unless told.",
+)
+@click.option(
+    "--behind-proxy",
+    is_flag=True,
+    help="Speak plain HTTP to a proxy on this machine: loopback or unix:/path only.",
+)
+@click.option(
+    "--plain-http",
+    is_flag=True,
+    hidden=True,
+    help="For the demo: no TLS for people, on loopback only.",
+)
+@click.option(
+    "--log-retention-days",
+    type=click.IntRange(min=1),
+    metavar="DAYS",
+    help="How long logs are kept; 90 unless told.",
 )
 @click.option(
     "--job-log-mib",
@@ -90,7 +127,11 @@ class ServerCommand(VerbCommand):
     metavar="N",
     help="How many automations that have ended each org keeps at most; any number unless told.",
 )
-@click.option("--compact", is_flag=True, help="Write the databases anew at this start, which makes them small again.")
+@click.option(
+    "--compact",
+    is_flag=True,
+    help="Write the databases anew at this start, which makes them small again.",
+)
 @click.option(
     "--master-key-file",
     metavar="FILE",
@@ -99,7 +140,9 @@ class ServerCommand(VerbCommand):
     help="The key under which secrets are encrypted; D/master.key unless told.",
 )
 @click.option(
-    "--open-orgs", is_flag=True, help="Let everybody who is logged in found orgs, not server operators alone."
+    "--open-orgs",
+    is_flag=True,
+    help="Let everybody who is logged in found orgs, not server operators alone.",
 )
 @click.option(
     "--accept-restored",
@@ -119,7 +162,9 @@ class ServerCommand(VerbCommand):
     help="Where /metrics is shown without a login, in plain HTTP: loopback or unix:/path only; nowhere unless told.",
 )
 @click.option(
-    "--socket-group", metavar="GROUP", help="The group that may connect to a unix: socket, such as the proxy's."
+    "--socket-group",
+    metavar="GROUP",
+    help="The group that may connect to a unix: socket, such as the proxy's.",
 )
 @click.option("--verbose", is_flag=True, help="Log every request too.")
 @click.pass_context
@@ -146,4 +191,6 @@ def server(ctx: click.Context, /, **given: Any) -> None:
 
 def _fields(given: dict[str, Any]) -> dict[str, Any]:
     """Return what was given, by the fields of `ServerOptions`."""
-    return {_FIELDS.get(option, option): value for option, value in given.items() if value is not None}
+    return {
+        _FIELDS.get(option, option): value for option, value in given.items() if value is not None
+    }

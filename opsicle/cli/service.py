@@ -125,8 +125,15 @@ def service() -> None:
 
 @service.command("print", cls=VerbCommand)
 @click.argument("kind", metavar="server|worker", type=click.Choice(list(_UNITS)))
-@click.option("--user", metavar="USER", help="Whom it runs as; opsicle or opsicle-worker unless told.")
-@click.option("--group", metavar="GROUP", multiple=True, help="A further group, such as the proxy's. May be repeated.")
+@click.option(
+    "--user", metavar="USER", help="Whom it runs as; opsicle or opsicle-worker unless told."
+)
+@click.option(
+    "--group",
+    metavar="GROUP",
+    multiple=True,
+    help="A further group, such as the proxy's. May be repeated.",
+)
 @click.option("--program", metavar="PATH", help="Where the program is; this very file unless told.")
 def print_(kind: str, user: str | None, group: tuple[str, ...], program: str | None) -> None:
     r"""Print a hardened systemd unit for a server or a worker, with a graceful stop.

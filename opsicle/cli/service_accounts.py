@@ -34,7 +34,9 @@ def list_(limit: int | None) -> None:
 
 @service_accounts.command()
 @click.argument("name")
-@click.option("--role", metavar="R", default="member", help="What it may do at most; `member` unless told.")
+@click.option(
+    "--role", metavar="R", default="member", help="What it may do at most; `member` unless told."
+)
 @click.option("--owner", metavar="EMAIL", default="", help="Who answers for it; you, unless told.")
 @totp_option
 def create(name: str, role: str, owner: str, totp: str | None) -> None:

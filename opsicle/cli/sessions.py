@@ -30,7 +30,9 @@ def current_session() -> SavedLogin:
     """
     from opsicle.client.saved_logins import logged_in, session_from_environment
 
-    return session_from_environment(os.environ) or logged_in(kept_sessions().find(current().profile))
+    return session_from_environment(os.environ) or logged_in(
+        kept_sessions().find(current().profile)
+    )
 
 
 def connect(session: SavedLogin | None = None) -> Api:

@@ -28,9 +28,9 @@ def ensure() -> None:
         if not _is_open(descriptor):
             _occupy(descriptor)
     if sys.stdin is None:
-        sys.stdin = open(os.devnull, encoding="utf-8")  # noqa: SIM115, PTH123 - for as long as the process lives
+        sys.stdin = open(os.devnull, encoding="utf-8")
     if sys.stderr is None:
-        sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115, PTH123 - likewise
+        sys.stderr = open(os.devnull, "w", encoding="utf-8")
     if sys.stdout is None:
         sys.stdout = cast("TextIO", _Closed())
 

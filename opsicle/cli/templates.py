@@ -76,7 +76,10 @@ def push(files: tuple[str, ...], totp: str | None) -> None:
     manage policies.
     """
     versioned.push_files(
-        files, totp, lambda api, source: api.push(source), lambda done: [*done.warnings, *done.unsupported]
+        files,
+        totp,
+        lambda api, source: api.push(source),
+        lambda done: [*done.warnings, *done.unsupported],
     )
 
 

@@ -63,7 +63,9 @@ def ask(question: str, option: str, *, is_hidden: bool = False, is_new: bool = F
     Raises UsageError where nobody can answer.
     """
     require_person(option)
-    answer: str = click.prompt(question, hide_input=is_hidden, confirmation_prompt=is_hidden and is_new, err=True)
+    answer: str = click.prompt(
+        question, hide_input=is_hidden, confirmation_prompt=is_hidden and is_new, err=True
+    )
     return answer
 
 
@@ -78,11 +80,17 @@ def require_person(option: str) -> None:
     if not has_person():
         from opsicle.domain.errors import UsageError
 
-        raise UsageError(f"{option} is needed", hint="Without a terminal nobody can be asked for it.")
+        raise UsageError(
+            f"{option} is needed", hint="Without a terminal nobody can be asked for it."
+        )
 
 
 def read_password(
-    path: str | None, *, is_new: bool = False, name: str = "Password", option: str = "--password-file"
+    path: str | None,
+    *,
+    is_new: bool = False,
+    name: str = "Password",
+    option: str = "--password-file",
 ) -> str:
     """Return the password in a file (`-`: stdin), or asked for. Raises InvalidInput or UsageError.
 

@@ -20,7 +20,9 @@ _COLUMNS = [
     Column("scopes", lambda token: "all" if token.scopes is None else token.scopes),
 ]
 
-account = click.option("--account", metavar="A", default="", help="The service account that it is for, not yourself.")
+account = click.option(
+    "--account", metavar="A", default="", help="The service account that it is for, not yourself."
+)
 
 
 @click.group(cls=NounGroup)
@@ -54,15 +56,27 @@ def list_(account: str, limit: int | None) -> None:
 )
 @account
 @totp_option
-def create(name: str, expires_in_days: int, scope: tuple[str, ...], account: str, totp: str | None) -> None:
+def create(
+    name: str, expires_in_days: int, scope: tuple[str, ...], account: str, totp: str | None
+) -> None:
     """Make a token. It is shown this once."""
     from opsicle.wire.user_api import CreateApiTokenRequest
 
     request = CreateApiTokenRequest(
-        name=name, expires_in_days=expires_in_days or None, scopes=list(scope) or None, account=account
+        name=name,
+        expires_in_days=expires_in_days or None,
+        scopes=list(scope) or None,
+        account=account,
     )
     new = with_proof(totp, lambda api: api.create_token(request))
-    emit(new, [("token", new.token), ("id", new.details.id), ("expires", new.details.expires_at or "never")])
+    emit(
+        new,
+        [
+            ("token", new.token),
+            ("id", new.details.id),
+            ("expires", new.details.expires_at or "never"),
+        ],
+    )
 
 
 @tokens.command()

@@ -28,7 +28,10 @@ def show() -> None:
     status = connect().totp()
     fields: list[tuple[str, object]] = [("enrolled", status.is_enrolled)]
     if status.is_enrolled:
-        fields += [("since", status.confirmed_at), ("recovery codes left", status.recovery_codes_left)]
+        fields += [
+            ("since", status.confirmed_at),
+            ("recovery codes left", status.recovery_codes_left),
+        ]
     emit(status, fields)
 
 
@@ -79,5 +82,7 @@ def _show(new: NewTotp) -> None:
 
 
 def _emit_codes(codes: RecoveryCodes) -> None:
-    say("Each of these recovery codes works once in place of the app. Keep them where your telephone is not.")
+    say(
+        "Each of these recovery codes works once in place of the app. Keep them where your telephone is not."
+    )
     emit(codes, [("", code) for code in codes.codes])

@@ -29,7 +29,9 @@ def trust_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add the options by which somebody says whom to trust; the command gets them as `trust`."""
 
     @functools.wraps(command)
-    def with_trust(*arguments: Any, ca_file: Path | None, ca_fingerprint: str | None, **given: Any) -> Any:
+    def with_trust(
+        *arguments: Any, ca_file: Path | None, ca_fingerprint: str | None, **given: Any
+    ) -> Any:
         return command(*arguments, trust=Trust(ca_file, ca_fingerprint), **given)
 
     options = (_ca_file, _ca_fingerprint)
@@ -139,7 +141,9 @@ def _confirmed_ca(url: str) -> str:
     offered = certificates(unverified_ca(url))
     if not offered:
         raise Unreachable("the server offers no CA certificate", hint="Is this an Opsicle server?")
-    say(f"This system does not know the CA of {url}. Its fingerprint is\n\n  {fingerprint(offered[0])}\n")
+    say(
+        f"This system does not know the CA of {url}. Its fingerprint is\n\n  {fingerprint(offered[0])}\n"
+    )
     say("Compare it with `ca_fingerprint` in `server.json` in the server's data folder.")
     if not confirm("Are they the same?", "--ca-fingerprint"):
         raise NotAllowed("the server's CA was not trusted, so nothing was sent to it")

@@ -26,7 +26,10 @@ _COLUMNS = [
     Column("name", lambda user: user.name),
     Column("role", lambda user: user.role),
     Column("rules", lambda user: user.rules),
-    Column("manager", lambda user: f"{user.manager} (disabled)" if user.is_manager_disabled else user.manager),
+    Column(
+        "manager",
+        lambda user: f"{user.manager} (disabled)" if user.is_manager_disabled else user.manager,
+    ),
     Column("disabled", lambda user: user.is_disabled),
     Column("created", lambda user: user.created_at),
 ]
@@ -53,17 +56,33 @@ def show(user: str) -> None:
 
 @users.command()
 @click.option("--email", metavar="E", required=True, help="Their e-mail address.")
-@click.option("--role", metavar="R", required=True, help="What they are in the org, as in `opsicle roles list`.")
+@click.option(
+    "--role",
+    metavar="R",
+    required=True,
+    help="What they are in the org, as in `opsicle roles list`.",
+)
 @click.option("--manager", metavar="EMAIL", help="Who their manager is.")
 @click.option("--name", metavar="N", default="", help="Their name.")
 @password_file
 @totp_option
-def create(email: str, role: str, manager: str | None, name: str, password_file: str | None, totp: str | None) -> None:
+def create(
+    email: str,
+    role: str,
+    manager: str | None,
+    name: str,
+    password_file: str | None,
+    totp: str | None,
+) -> None:
     """Add a person to the org."""
     from opsicle.wire.user_api import CreateUserRequest
 
     request = CreateUserRequest(
-        email=email, role=role, manager=manager, name=name, password=read_password(password_file, is_new=True)
+        email=email,
+        role=role,
+        manager=manager,
+        name=name,
+        password=read_password(password_file, is_new=True),
     )
     _emit(with_proof(totp, lambda api: api.create_user(request)))
 
@@ -78,24 +97,39 @@ def create(email: str, role: str, manager: str | None, name: str, password_file:
 @password_file
 @totp_option
 def update(
-    user: str, allow: tuple[str, ...], deny: tuple[str, ...], totp: str | None, **changes: str | bool | None
+    user: str,
+    allow: tuple[str, ...],
+    deny: tuple[str, ...],
+    totp: str | None,
+    **changes: str | bool | None,
 ) -> None:
     """Change what is given of one person, by id or e-mail address."""
     from opsicle.domain.errors import UsageError
 
-    given: dict[str, str | bool | list[str]] = {name: value for name, value in changes.items() if value is not None}
+    given: dict[str, str | bool | list[str]] = {
+        name: value for name, value in changes.items() if value is not None
+    }
     if (rules := given_rules(allow, deny)) is not None:
         given["rules"] = rules
     if not given:
-        raise UsageError("nothing to change is given", hint="`opsicle users update --help` shows what can be.")
+        raise UsageError(
+            "nothing to change is given", hint="`opsicle users update --help` shows what can be."
+        )
     request = _update_request(given)
     _emit(with_proof(totp, lambda api: api.update_user(user, request)))
 
 
 @users.command()
 @click.argument("user")
-@click.option("--new-owner", metavar="EMAIL", default="", help="Who answers for their service accounts from now on.")
-@click.option("--yes", is_flag=True, help="Also if service accounts go with them, or approvals stick.")
+@click.option(
+    "--new-owner",
+    metavar="EMAIL",
+    default="",
+    help="Who answers for their service accounts from now on.",
+)
+@click.option(
+    "--yes", is_flag=True, help="Also if service accounts go with them, or approvals stick."
+)
 @totp_option
 def delete(user: str, new_owner: str, *, yes: bool, totp: str | None) -> None:
     """Remove a person from the org, by id or e-mail address.
@@ -104,18 +138,26 @@ def delete(user: str, new_owner: str, *, yes: bool, totp: str | None) -> None:
     that takes something away, or leaves approvals that too few can give, it says so first, and asks
     on a terminal.
     """
-    removed(totp, lambda api, is_meant: api.delete_user(user, new_owner=new_owner, is_confirmed=is_meant), yes=yes)
+    removed(
+        totp,
+        lambda api, is_meant: api.delete_user(user, new_owner=new_owner, is_confirmed=is_meant),
+        yes=yes,
+    )
     emit({"user": user, "is_deleted": True}, [("deleted", user)])
 
 
 @users.command()
-@click.option("--password-file", metavar="FILE", help="File that holds your current password; `-` is stdin.")
+@click.option(
+    "--password-file", metavar="FILE", help="File that holds your current password; `-` is stdin."
+)
 @click.option("--new-password-file", metavar="FILE", help="File that holds the new one.")
 @totp_option
 def password(password_file: str | None, new_password_file: str | None, totp: str | None) -> None:
     """Change your own password; your other sessions end."""
     old = read_password(password_file, name="Current password")
-    new = read_password(new_password_file, is_new=True, name="New password", option="--new-password-file")
+    new = read_password(
+        new_password_file, is_new=True, name="New password", option="--new-password-file"
+    )
     with_proof(totp, lambda api: api.change_password(old, new))
     emit({"is_changed": True}, [("password", "changed")])
 

@@ -26,11 +26,18 @@ if TYPE_CHECKING:
     from opsicle.wire.policy_api import PolicyVersion
     from opsicle.wire.user_api import TemplateVersion
 
-files_argument = click.argument("files", metavar="FILE...", nargs=-1, required=True, type=FileName())
-version_option = click.option(
-    "--version", type=click.IntRange(min=1), metavar="N", help="Which version; the newest unless told."
+files_argument = click.argument(
+    "files", metavar="FILE...", nargs=-1, required=True, type=FileName()
 )
-source_option = click.option("--source", is_flag=True, help="Print the document as it was pushed, and nothing else.")
+version_option = click.option(
+    "--version",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Which version; the newest unless told.",
+)
+source_option = click.option(
+    "--source", is_flag=True, help="Print the document as it was pushed, and nothing else."
+)
 
 
 class Result(Protocol):
@@ -105,7 +112,13 @@ def _add_what_was_done(error: BaseException, files: Sequence[str], count: int) -
 
     Where no answer came, or none of the server's own, that file may have been pushed all the same.
     """
-    from opsicle.domain.errors import Internal, NotAuthenticated, OpsicleError, Unavailable, Unreachable
+    from opsicle.domain.errors import (
+        Internal,
+        NotAuthenticated,
+        OpsicleError,
+        Unavailable,
+        Unreachable,
+    )
 
     if not isinstance(error, OpsicleError):
         return
@@ -120,7 +133,9 @@ def _add_what_was_done(error: BaseException, files: Sequence[str], count: int) -
     error.hint = " ".join(filter(None, said))
 
 
-def show_version(found: TemplateVersion | PolicyVersion, fields: Sequence[tuple[str, object]], *, source: bool) -> None:
+def show_version(
+    found: TemplateVersion | PolicyVersion, fields: Sequence[tuple[str, object]], *, source: bool
+) -> None:
     """Print a version's fields, or with `source` the document alone."""
     if source and not current().wants_json:
         echo_document(found.source)

@@ -13,7 +13,11 @@ from opsicle.cli.terminal import read_token
 
 @click.command(cls=VerbCommand)
 @click.option(
-    "--data-dir", metavar="D", type=FolderName(), required=True, help="Folder for identity, journal and spool."
+    "--data-dir",
+    metavar="D",
+    type=FolderName(),
+    required=True,
+    help="Folder for identity, journal and spool.",
 )
 @click.option(
     "--join",
@@ -22,7 +26,9 @@ from opsicle.cli.terminal import read_token
     help="Join token, needed until the worker has enrolled. Later it only tells where the server is, unspent.",
 )
 @click.option(
-    "--join-file", metavar="FILE", help="File with the join token, `-` is stdin; no other user sees it there."
+    "--join-file",
+    metavar="FILE",
+    help="File with the join token, `-` is stdin; no other user sees it there.",
 )
 @click.option(
     "--server-url",
@@ -30,11 +36,22 @@ from opsicle.cli.terminal import read_token
     multiple=True,
     help="Where the server is now, if it has moved. May be repeated: they are tried in turn, then the known ones.",
 )
-@click.option("--name", metavar="N", default="", help="What it is called; the machine's name unless told.")
 @click.option(
-    "--label", metavar="K=V", multiple=True, help="What it says of itself; people grant what counts. May be repeated."
+    "--name", metavar="N", default="", help="What it is called; the machine's name unless told."
 )
-@click.option("--slots", type=click.IntRange(1, 1000), default=4, metavar="N", help="Jobs at once; 4 unless told.")
+@click.option(
+    "--label",
+    metavar="K=V",
+    multiple=True,
+    help="What it says of itself; people grant what counts. May be repeated.",
+)
+@click.option(
+    "--slots",
+    type=click.IntRange(1, 1000),
+    default=4,
+    metavar="N",
+    help="Jobs at once; 4 unless told.",
+)
 @click.option(
     "--run-as",
     metavar="USER",
@@ -42,7 +59,7 @@ from opsicle.cli.terminal import read_token
     help="Run jobs as this user, not as the worker's own; for root. ORG=USER for one org's (by id). May be repeated.",
 )
 @click.option("--verbose", is_flag=True, help="Log more.")
-def worker(  # noqa: PLR0913, PLR0917 - what a worker can be told
+def worker(
     data_dir: Path,
     join: str,
     join_file: str | None,
@@ -91,7 +108,9 @@ def _url(text: str) -> str:
     except ValueError:
         is_usable = False
     if not is_usable:
-        raise click.UsageError(f"--server-url takes an address as in https://ops.example:8443, not `{text}`")
+        raise click.UsageError(
+            f"--server-url takes an address as in https://ops.example:8443, not `{text}`"
+        )
     return text.rstrip("/")
 
 

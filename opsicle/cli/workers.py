@@ -34,7 +34,9 @@ shared_option = click.option(
     "--shared", is_flag=True, help="Of the workers that serve many orgs, for server operators."
 )
 
-labels_option = click.option("--label", metavar="K=V", multiple=True, help="A label to grant. May be repeated.")
+labels_option = click.option(
+    "--label", metavar="K=V", multiple=True, help="A label to grant. May be repeated."
+)
 
 
 @click.group(cls=NounGroup)
@@ -50,11 +52,19 @@ def workers() -> None:
     metavar="SECONDS",
     help="How long it may be used, 60 to 86400; 900 unless told.",
 )
-@click.option("--shared", is_flag=True, help="For a worker that serves every org that lets it; for server operators.")
+@click.option(
+    "--shared",
+    is_flag=True,
+    help="For a worker that serves every org that lets it; for server operators.",
+)
 @labels_option
-@click.option("--no-labels", is_flag=True, help="Grant no labels, whatever the worker says of itself.")
+@click.option(
+    "--no-labels", is_flag=True, help="Grant no labels, whatever the worker says of itself."
+)
 @totp_option
-def token(ttl: int, shared: bool, label: tuple[str, ...], no_labels: bool, totp: str | None) -> None:
+def token(
+    ttl: int, shared: bool, label: tuple[str, ...], no_labels: bool, totp: str | None
+) -> None:
     """Make a join token, with which one worker can enrol once.
 
     With --label (or --no-labels) the worker is granted just these labels. Without, it is granted
@@ -89,7 +99,9 @@ def show(worker: str, shared: bool) -> None:
 @click.option("--no-labels", is_flag=True, help="Take all labels from it.")
 @shared_option
 @totp_option
-def update(worker: str, label: tuple[str, ...], no_labels: bool, shared: bool, totp: str | None) -> None:
+def update(
+    worker: str, label: tuple[str, ...], no_labels: bool, shared: bool, totp: str | None
+) -> None:
     """Grant a worker labels, in the place of all that it has."""
     if not label and not no_labels:
         raise click.UsageError("give the labels with --label, or --no-labels")
@@ -140,7 +152,9 @@ def _emit(worker: object) -> None:
 
 
 def _only_said(worker: Worker) -> dict[str, str]:
-    return {key: text for key, text in worker.labels.items() if worker.granted_labels.get(key) != text}
+    return {
+        key: text for key, text in worker.labels.items() if worker.granted_labels.get(key) != text
+    }
 
 
 def _clock(worker: Worker) -> str:

@@ -107,43 +107,86 @@ TABLE: dict[Action, Permission] = {
         Verb.VIEW, Resource.ACCOUNT, _EVERYONE, "see who one is and what one may do, log out"
     ),
     Action.ACCOUNT_USE: Permission(
-        Verb.MANAGE, Resource.ACCOUNT, _EVERYONE, "one's own sessions, tokens, password, authenticator app"
+        Verb.MANAGE,
+        Resource.ACCOUNT,
+        _EVERYONE,
+        "one's own sessions, tokens, password, authenticator app",
     ),
-    Action.ORGS_VIEW: Permission(Verb.VIEW, Resource.ORGS, _EVERYONE, "see the orgs one belongs to, and switch"),
-    Action.ORGS_MANAGE: Permission(Verb.MANAGE, Resource.ORGS, _ADMIN, "change the org's name and settings"),
-    Action.TEMPLATES_VIEW: Permission(Verb.VIEW, Resource.TEMPLATES, _EVERYONE, "see templates and their versions"),
-    Action.TEMPLATES_PUSH: Permission(Verb.CREATE, Resource.TEMPLATES, _OPERATORS, "push templates and new versions"),
-    Action.TEMPLATES_DELETE: Permission(Verb.DELETE, Resource.TEMPLATES, _OPERATORS, "take templates out of use"),
-    Action.AUTOMATIONS_CREATE: Permission(Verb.EXECUTE, Resource.TEMPLATES, _DOERS, "run templates, and rerun"),
-    Action.AUTOMATIONS_VIEW: Permission(Verb.VIEW, Resource.AUTOMATIONS, _EVERYONE, "see automations and their logs"),
+    Action.ORGS_VIEW: Permission(
+        Verb.VIEW, Resource.ORGS, _EVERYONE, "see the orgs one belongs to, and switch"
+    ),
+    Action.ORGS_MANAGE: Permission(
+        Verb.MANAGE, Resource.ORGS, _ADMIN, "change the org's name and settings"
+    ),
+    Action.TEMPLATES_VIEW: Permission(
+        Verb.VIEW, Resource.TEMPLATES, _EVERYONE, "see templates and their versions"
+    ),
+    Action.TEMPLATES_PUSH: Permission(
+        Verb.CREATE, Resource.TEMPLATES, _OPERATORS, "push templates and new versions"
+    ),
+    Action.TEMPLATES_DELETE: Permission(
+        Verb.DELETE, Resource.TEMPLATES, _OPERATORS, "take templates out of use"
+    ),
+    Action.AUTOMATIONS_CREATE: Permission(
+        Verb.EXECUTE, Resource.TEMPLATES, _DOERS, "run templates, and rerun"
+    ),
+    Action.AUTOMATIONS_VIEW: Permission(
+        Verb.VIEW, Resource.AUTOMATIONS, _EVERYONE, "see automations and their logs"
+    ),
     Action.AUTOMATIONS_CANCEL_ANY: Permission(
         Verb.UPDATE, Resource.AUTOMATIONS, _OPERATORS, "cancel what others have triggered"
     ),
     Action.WORKERS_VIEW: Permission(Verb.VIEW, Resource.WORKERS, _EVERYONE, "see workers"),
-    Action.WORKERS_MANAGE: Permission(Verb.MANAGE, Resource.WORKERS, _OPERATORS, "enrol, drain and revoke workers"),
+    Action.WORKERS_MANAGE: Permission(
+        Verb.MANAGE, Resource.WORKERS, _OPERATORS, "enrol, drain and revoke workers"
+    ),
     Action.USERS_VIEW: Permission(Verb.VIEW, Resource.USERS, _EVERYONE, "see people"),
     Action.USERS_MANAGE: Permission(
-        Verb.MANAGE, Resource.USERS, _MANAGERS, "add, change and remove people who may no more than oneself"
+        Verb.MANAGE,
+        Resource.USERS,
+        _MANAGERS,
+        "add, change and remove people who may no more than oneself",
     ),
-    Action.ROLES_VIEW: Permission(Verb.VIEW, Resource.ROLES, _EVERYONE, "see roles and what they may do"),
-    Action.ROLES_MANAGE: Permission(Verb.MANAGE, Resource.ROLES, _ADMIN, "make, change and remove roles"),
-    Action.GROUPS_VIEW: Permission(Verb.VIEW, Resource.GROUPS, _EVERYONE, "see groups and who belongs to them"),
+    Action.ROLES_VIEW: Permission(
+        Verb.VIEW, Resource.ROLES, _EVERYONE, "see roles and what they may do"
+    ),
+    Action.ROLES_MANAGE: Permission(
+        Verb.MANAGE, Resource.ROLES, _ADMIN, "make, change and remove roles"
+    ),
+    Action.GROUPS_VIEW: Permission(
+        Verb.VIEW, Resource.GROUPS, _EVERYONE, "see groups and who belongs to them"
+    ),
     Action.GROUPS_MANAGE: Permission(
         Verb.MANAGE, Resource.GROUPS, _ADMIN, "make and change groups, let people join and leave"
     ),
-    Action.SECRETS_VIEW: Permission(Verb.VIEW, Resource.SECRETS, _OPERATORS, "see the names of secrets"),
-    Action.SECRETS_UPDATE: Permission(Verb.UPDATE, Resource.SECRETS, _ADMIN, "give a secret its next value"),
-    Action.SECRETS_MANAGE: Permission(Verb.MANAGE, Resource.SECRETS, _ADMIN, "keep, change and remove secrets"),
-    Action.AUDIT_VIEW: Permission(
-        Verb.VIEW, Resource.AUDIT, _ADMIN | {BuiltInRole.REPORTER}, "read, export and verify the record"
+    Action.SECRETS_VIEW: Permission(
+        Verb.VIEW, Resource.SECRETS, _OPERATORS, "see the names of secrets"
     ),
-    Action.POLICIES_VIEW: Permission(Verb.VIEW, Resource.POLICIES, _EVERYONE, "see approval policies"),
-    Action.POLICIES_MANAGE: Permission(Verb.MANAGE, Resource.POLICIES, _ADMIN, "make and change approval policies"),
+    Action.SECRETS_UPDATE: Permission(
+        Verb.UPDATE, Resource.SECRETS, _ADMIN, "give a secret its next value"
+    ),
+    Action.SECRETS_MANAGE: Permission(
+        Verb.MANAGE, Resource.SECRETS, _ADMIN, "keep, change and remove secrets"
+    ),
+    Action.AUDIT_VIEW: Permission(
+        Verb.VIEW,
+        Resource.AUDIT,
+        _ADMIN | {BuiltInRole.REPORTER},
+        "read, export and verify the record",
+    ),
+    Action.POLICIES_VIEW: Permission(
+        Verb.VIEW, Resource.POLICIES, _EVERYONE, "see approval policies"
+    ),
+    Action.POLICIES_MANAGE: Permission(
+        Verb.MANAGE, Resource.POLICIES, _ADMIN, "make and change approval policies"
+    ),
     Action.APPROVALS_VIEW: Permission(Verb.VIEW, Resource.APPROVALS, _EVERYONE, "see approvals"),
     Action.APPROVALS_DECIDE: Permission(
         Verb.EXECUTE, Resource.APPROVALS, _DOERS, "approve or reject, where a policy names one"
     ),
-    Action.CHANNELS_VIEW: Permission(Verb.VIEW, Resource.CHANNELS, _ADMIN, "see channels and what they deliver"),
+    Action.CHANNELS_VIEW: Permission(
+        Verb.VIEW, Resource.CHANNELS, _ADMIN, "see channels and what they deliver"
+    ),
     Action.CHANNELS_MANAGE: Permission(Verb.MANAGE, Resource.CHANNELS, _ADMIN, "set up channels"),
 }
 """Deny unless it stands here. Requesters may also cancel what they themselves have triggered."""
@@ -172,5 +215,9 @@ def action_for(verb: Verb, resource: Resource) -> Action | None:
 
     Where the table tells no finer, the one that manages the resource.
     """
-    of_resource = {permission.verb: action for action, permission in TABLE.items() if permission.resource is resource}
+    of_resource = {
+        permission.verb: action
+        for action, permission in TABLE.items()
+        if permission.resource is resource
+    }
     return of_resource.get(verb) or of_resource.get(Verb.MANAGE)

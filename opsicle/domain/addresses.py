@@ -37,7 +37,9 @@ def unfit(address: str) -> str:
     odd = odd or next((char for char in domain if not (_is_word(char) or char in "-.")), "")
     if odd:
         return f"holds {_named(odd)}, which no person's address does"
-    if not _LOCAL.fullmatch(local) or not all(_LABEL.fullmatch(label) for label in domain.split(".")):
+    if not _LOCAL.fullmatch(local) or not all(
+        _LABEL.fullmatch(label) for label in domain.split(".")
+    ):
         return "has a part that is empty, or begins or ends with `.` or `-`"
     if unicodedata.normalize("NFKC", address).lower() != address:
         return "is not in the usual form of its characters"
@@ -102,7 +104,11 @@ def _go_together(scripts: set[str]) -> bool:
 def _named(char: str) -> str:
     """Return a character in words: as it is, if it can be seen."""
     number = f"U+{ord(char):04X}"
-    return f"`{char}`" if char.isascii() and char.isprintable() and char != " " else f"{number} ({_words(char)})"
+    return (
+        f"`{char}`"
+        if char.isascii() and char.isprintable() and char != " "
+        else f"{number} ({_words(char)})"
+    )
 
 
 def _words(char: str) -> str:

@@ -16,7 +16,13 @@ from enum import StrEnum
 
 import msgspec
 
-from opsicle.domain.approvers import ApprovalRequester, ApproverPerson, deciders, may_decide, why_impassable
+from opsicle.domain.approvers import (
+    ApprovalRequester,
+    ApproverPerson,
+    deciders,
+    may_decide,
+    why_impassable,
+)
 from opsicle.domain.policies import Gate, GateOrder
 
 
@@ -86,11 +92,17 @@ class GateStatus(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def expires_at(self) -> datetime | None:
         """Until when it can be decided on, once it is open."""
-        return self.opened_at + timedelta(seconds=self.gate.expires_after) if self.opened_at else None
+        return (
+            self.opened_at + timedelta(seconds=self.gate.expires_after) if self.opened_at else None
+        )
 
     def elapsed(self, now: datetime) -> int:
         """Return for how many seconds it has been open; -1 before that."""
-        return int((now - self.opened_at).total_seconds()) if self.opened_at and now >= self.opened_at else -1
+        return (
+            int((now - self.opened_at).total_seconds())
+            if self.opened_at and now >= self.opened_at
+            else -1
+        )
 
 
 class ApprovalStatus(msgspec.Struct, frozen=True, kw_only=True):
@@ -122,7 +134,11 @@ class Due(msgspec.Struct, frozen=True):
 
 
 def status(
-    gates: Sequence[Gate], order: GateOrder, votes: Iterable[Vote], asked_at: datetime, now: datetime
+    gates: Sequence[Gate],
+    order: GateOrder,
+    votes: Iterable[Vote],
+    asked_at: datetime,
+    now: datetime,
 ) -> ApprovalStatus:
     """Return how the approval stands at `now`.
 
@@ -139,9 +155,13 @@ def status(
     ends = [seen for seen in found if seen.state in _ENDS]
     if ends:
         first = min(ends, key=lambda seen: seen.ended_at or now)
-        return ApprovalStatus(state=_ENDS[first.state], gates=tuple(found), decisive=first.gate.name)
+        return ApprovalStatus(
+            state=_ENDS[first.state], gates=tuple(found), decisive=first.gate.name
+        )
     is_passed = all(seen.state is GateState.PASSED for seen in found)
-    return ApprovalStatus(state=ApprovalState.APPROVED if is_passed else ApprovalState.PENDING, gates=tuple(found))
+    return ApprovalStatus(
+        state=ApprovalState.APPROVED if is_passed else ApprovalState.PENDING, gates=tuple(found)
+    )
 
 
 _ENDS = {GateState.REJECTED: ApprovalState.REJECTED, GateState.EXPIRED: ApprovalState.EXPIRED}
@@ -154,9 +174,22 @@ def due(now_standing: ApprovalStatus) -> list[Due]:
         opened_at, gate = seen.opened_at, seen.gate
         assert opened_at is not None
         if gate.remind_after is not None:
-            found.append(Due(f"remind:{gate.name}", opened_at + timedelta(seconds=gate.remind_after), gate.name))
+            found.append(
+                Due(
+                    f"remind:{gate.name}",
+                    opened_at + timedelta(seconds=gate.remind_after),
+                    gate.name,
+                )
+            )
         for i, step in enumerate(gate.escalate):
-            found.append(Due(f"escalate:{gate.name}:{i}", opened_at + timedelta(seconds=step.after), gate.name, i))
+            found.append(
+                Due(
+                    f"escalate:{gate.name}:{i}",
+                    opened_at + timedelta(seconds=step.after),
+                    gate.name,
+                    i,
+                )
+            )
     return sorted(found, key=lambda item: item.at)
 
 
@@ -169,7 +202,10 @@ def next_moment(now_standing: ApprovalStatus, told: Iterable[str]) -> datetime |
 
 
 def unmet(
-    gates: Iterable[Gate], votes: Iterable[Vote], people: Mapping[str, ApproverPerson], requester: ApprovalRequester
+    gates: Iterable[Gate],
+    votes: Iterable[Vote],
+    people: Mapping[str, ApproverPerson],
+    requester: ApprovalRequester,
 ) -> str:
     """Return why these decisions would not satisfy these gates with people as they are now.
 
@@ -181,17 +217,26 @@ def unmet(
     cast = list(votes)
     for gate in gates:
         counted = _counter(gate, people, requester)
-        agreed = {vote.principal for vote in cast if vote.verdict is Verdict.APPROVE and counted(vote)}
-        refused = {vote.principal for vote in cast if vote.verdict is Verdict.REJECT and counted(vote)}
+        agreed = {
+            vote.principal for vote in cast if vote.verdict is Verdict.APPROVE and counted(vote)
+        }
+        refused = {
+            vote.principal for vote in cast if vote.verdict is Verdict.REJECT and counted(vote)
+        }
         if len(refused) >= gate.rejections_to_end:
             return f"gate {gate.name} counts {len(refused)} rejections"
         if len(agreed) < gate.required:
-            return f"gate {gate.name} needs {gate.required} who agree and may, and has {len(agreed)}"
+            return (
+                f"gate {gate.name} needs {gate.required} who agree and may, and has {len(agreed)}"
+            )
     return ""
 
 
 def stuck_gates(
-    seen: ApprovalStatus, votes: Iterable[Vote], people: Mapping[str, ApproverPerson], requester: ApprovalRequester
+    seen: ApprovalStatus,
+    votes: Iterable[Vote],
+    people: Mapping[str, ApproverPerson],
+    requester: ApprovalRequester,
 ) -> dict[str, str]:
     """Return why which gates of a pending approval can no longer be passed, by name.
 
@@ -208,21 +253,30 @@ def stuck_gates(
             continue
         counted = _counter(gate, people, requester)
         here = [vote for vote in cast if vote.gate == gate.name]
-        able = {person.principal for person in deciders(gate, people.values(), requester, gate.expires_after)}
-        able -= {vote.principal for vote in here if vote.verdict is Verdict.REJECT or not counted(vote)}
+        able = {
+            person.principal
+            for person in deciders(gate, people.values(), requester, gate.expires_after)
+        }
+        able -= {
+            vote.principal for vote in here if vote.verdict is Verdict.REJECT or not counted(vote)
+        }
         if len(able) < gate.required:
             found[gate.name] = why_impassable(gate, len(able), requester)
     return found
 
 
-def _counter(gate: Gate, people: Mapping[str, ApproverPerson], requester: ApprovalRequester) -> Callable[[Vote], bool]:
+def _counter(
+    gate: Gate, people: Mapping[str, ApproverPerson], requester: ApprovalRequester
+) -> Callable[[Vote], bool]:
     def counts(vote: Vote) -> bool:
         person = people.get(vote.user_id)
         if person is None or not may_decide(gate, person, requester, vote.elapsed):
             return False
         if vote.principal in requester.identities and not gate.allow_requester:
             return False
-        return vote.verdict is Verdict.REJECT or meets(gate, with_mfa=vote.with_mfa, has_reason=vote.has_reason)
+        return vote.verdict is Verdict.REJECT or meets(
+            gate, with_mfa=vote.with_mfa, has_reason=vote.has_reason
+        )
 
     return counts
 
@@ -232,7 +286,9 @@ def meets(gate: Gate, *, with_mfa: bool, has_reason: bool) -> bool:
     return (with_mfa or not gate.require_mfa) and (has_reason or not gate.require_reason)
 
 
-def _gate_standing(gate: Gate, votes: list[Vote], opened_at: datetime | None, now: datetime) -> GateStatus:
+def _gate_standing(
+    gate: Gate, votes: list[Vote], opened_at: datetime | None, now: datetime
+) -> GateStatus:
     if opened_at is None:
         return GateStatus(gate=gate, state=GateState.WAITING)
     expires_at = opened_at + timedelta(seconds=gate.expires_after)
@@ -241,7 +297,9 @@ def _gate_standing(gate: Gate, votes: list[Vote], opened_at: datetime | None, no
         Verdict.APPROVE: (gate.required, GateState.PASSED),
         Verdict.REJECT: (gate.rejections_to_end, GateState.REJECTED),
     }
-    for vote in sorted((vote for vote in votes if vote.gate == gate.name), key=lambda vote: vote.at):
+    for vote in sorted(
+        (vote for vote in votes if vote.gate == gate.name), key=lambda vote: vote.at
+    ):
         if vote.at >= expires_at or any(vote.principal in heard for heard in seen.values()):
             continue
         heard, (limit, state) = seen[vote.verdict], limits[vote.verdict]
@@ -250,5 +308,7 @@ def _gate_standing(gate: Gate, votes: list[Vote], opened_at: datetime | None, no
             ended_at = max(vote.at, opened_at)
             return GateStatus(gate=gate, state=state, opened_at=opened_at, ended_at=ended_at)
     if now >= expires_at:
-        return GateStatus(gate=gate, state=GateState.EXPIRED, opened_at=opened_at, ended_at=expires_at)
+        return GateStatus(
+            gate=gate, state=GateState.EXPIRED, opened_at=opened_at, ended_at=expires_at
+        )
     return GateStatus(gate=gate, state=GateState.OPEN, opened_at=opened_at)

@@ -45,10 +45,14 @@ class ApprovalRequester(Account, frozen=True, kw_only=True):
 
     def with_principal(self, principal_id: str) -> ApprovalRequester:
         """Return the same, knowing also who answered for the account when it was bound."""
-        return msgspec.structs.replace(self, past_owner_ids=self.past_owner_ids | ({principal_id} - {""}))
+        return msgspec.structs.replace(
+            self, past_owner_ids=self.past_owner_ids | ({principal_id} - {""})
+        )
 
 
-def may_decide(gate: Gate, person: ApproverPerson, requester: ApprovalRequester, elapsed: int) -> bool:
+def may_decide(
+    gate: Gate, person: ApproverPerson, requester: ApprovalRequester, elapsed: int
+) -> bool:
     """Return whether this person may decide on a gate that has been open for `elapsed` seconds."""
     if not person.may_decide or person.deciding_seq > requester.asked_seq:
         return False
@@ -60,10 +64,17 @@ def may_decide(gate: Gate, person: ApproverPerson, requester: ApprovalRequester,
 def is_named(approvers: Approvers, person: ApproverPerson, requester: ApprovalRequester) -> bool:
     """Return whether this person is among those who are named."""
     return (
-        (approvers.manager and bool(requester.manager_id) and person.user_id == requester.manager_id)
+        (
+            approvers.manager
+            and bool(requester.manager_id)
+            and person.user_id == requester.manager_id
+        )
         or person.email.lower() in approvers.users
         or (person.role in approvers.roles and person.role_seq <= requester.asked_seq)
-        or any(name in person.groups and person.groups[name] <= requester.asked_seq for name in approvers.groups)
+        or any(
+            name in person.groups and person.groups[name] <= requester.asked_seq
+            for name in approvers.groups
+        )
         or not person.chats.isdisjoint(approvers.chat_users)
     )
 
@@ -75,14 +86,18 @@ def deciders(
     return [person for person in people if may_decide(gate, person, requester, elapsed)]
 
 
-def impassable(gates: Iterable[Gate], people: Iterable[ApproverPerson], requester: ApprovalRequester) -> str:
+def impassable(
+    gates: Iterable[Gate], people: Iterable[ApproverPerson], requester: ApprovalRequester
+) -> str:
     """Return why a gate could never be passed, with its name; "" if all could.
 
     Escalations that are to come count.
     """
     everyone = list(people)
     for gate in gates:
-        able = {person.principal for person in deciders(gate, everyone, requester, gate.expires_after)}
+        able = {
+            person.principal for person in deciders(gate, everyone, requester, gate.expires_after)
+        }
         if len(able) < gate.required:
             return f"gate {gate.name}: {why_impassable(gate, len(able), requester)}"
     return ""

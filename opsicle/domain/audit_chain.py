@@ -81,4 +81,6 @@ def checkpoint_hash(content: bytes) -> str:
 
 def _netstrings(fields: Iterable[object]) -> bytes:
     """Return each field as `LENGTH:BYTES,`, so that no two lists of fields give the same bytes."""
-    return b"".join([b"%d:%b," % (len(part), part) for part in [str(field).encode() for field in fields]])
+    return b"".join(
+        [b"%d:%b," % (len(part), part) for part in [str(field).encode() for field in fields]]
+    )

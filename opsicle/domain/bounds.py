@@ -49,7 +49,10 @@ GivenValues = Annotated[Mapping[Word, GivenValue | None], msgspec.Meta(max_lengt
 """By variable; null counts as not given."""
 
 _SettingValue = (
-    Annotated[str, msgspec.Meta(max_length=64 * 1024)] | bool | int | Annotated[list[Word], msgspec.Meta(max_length=64)]
+    Annotated[str, msgspec.Meta(max_length=64 * 1024)]
+    | bool
+    | int
+    | Annotated[list[Word], msgspec.Meta(max_length=64)]
 )
 Settings = Annotated[Mapping[Word, _SettingValue], msgspec.Meta(max_length=32)]
 """The settings of a channel, `kind` among them; what each kind takes, `/api/v1/channel-kinds` says."""

@@ -36,7 +36,9 @@ class DeliveryState(StrEnum):
     GAVE_UP = "gave_up"
 
 
-class ChannelConfig(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", forbid_unknown_fields=True):
+class ChannelConfig(
+    msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", forbid_unknown_fields=True
+):
     """The settings that every kind has.
 
     A kind's own struct adds its fields, with title and description.
@@ -64,7 +66,9 @@ class ChannelConfig(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind",
                 parse_network(network)
             except ValueError:
                 yield Problem(f"config.allow_networks[{i}]", "this is no network, as in 10.0.0.0/8")
-        if self.ca_pem and ("BEGIN CERTIFICATE" not in self.ca_pem or len(self.ca_pem) > MAX_CA_BYTES):
+        if self.ca_pem and (
+            "BEGIN CERTIFICATE" not in self.ca_pem or len(self.ca_pem) > MAX_CA_BYTES
+        ):
             yield Problem("config.ca_pem", "this holds no certificate in PEM")
 
 
@@ -97,7 +101,12 @@ def wrong_url(url: str, allow_networks: tuple[str, ...]) -> str:
     except ValueError:
         return "the URL cannot be read"
 
-    if parts.scheme not in ("https", "http") or not is_whole or not url.isascii() or not url.isprintable():
+    if (
+        parts.scheme not in ("https", "http")
+        or not is_whole
+        or not url.isascii()
+        or not url.isprintable()
+    ):
         return "the URL must be one as https://host/path"
     if parts.username is not None or parts.fragment or " " in url or len(url) > MAX_URL_CHARACTERS:
         return f"the URL must have no user, no fragment, no spaces and at most {MAX_URL_CHARACTERS} characters"

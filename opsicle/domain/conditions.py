@@ -59,7 +59,9 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def path(self) -> str:
         """Where it stands below a policy's `spec`, as in `gates[0].when[1].in[2]`."""
-        return "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in self.steps).lstrip(".")
+        return "".join(
+            f"[{step}]" if isinstance(step, int) else f".{step}" for step in self.steps
+        ).lstrip(".")
 
 
 def asked_gates(policy: Policy, facts: Facts) -> tuple[Gate, ...]:
@@ -84,7 +86,9 @@ def holds(line: Condition, facts: Facts) -> bool:
     if not items:
         return True
     is_free = variable.type in FREE_TEXT
-    return any(_text_holds(line, item) if is_free else _typed_holds(line, variable, item) for item in items)
+    return any(
+        _text_holds(line, item) if is_free else _typed_holds(line, variable, item) for item in items
+    )
 
 
 def findings(policy: Policy, variables: Sequence[Variable]) -> Iterator[Finding]:
@@ -103,7 +107,9 @@ def findings(policy: Policy, variables: Sequence[Variable]) -> Iterator[Finding]
 def names_read(policy: Policy) -> tuple[frozenset[str], frozenset[str]]:
     """Return the variables and the labels that decide which gates of a policy are asked."""
     lines = [line for gate in policy.gates for line in gate.when]
-    return frozenset(line.variable for line in lines) - {""}, frozenset(line.label for line in lines) - {""}
+    return frozenset(line.variable for line in lines) - {""}, frozenset(
+        line.label for line in lines
+    ) - {""}
 
 
 def could_be(value: str, wanted: str) -> bool:
@@ -126,7 +132,9 @@ def could_be(value: str, wanted: str) -> bool:
     if not sought:
         return folded == _folded(wanted)
     # Where one word ends decides which zeros stand in front: `db-01` is `db01`, and also `db-1`.
-    return _is_spelled_by(words, "".join(sought)) or _is_spelled_by(_plain(words), "".join(_plain(sought)))
+    return _is_spelled_by(words, "".join(sought)) or _is_spelled_by(
+        _plain(words), "".join(_plain(sought))
+    )
 
 
 def _label_holds(line: Condition, known: str | None) -> bool:
@@ -186,17 +194,25 @@ def _why_never(variable: Variable, option: Scalar) -> str:
     return ""
 
 
-def _findings(steps: tuple[str | int, ...], condition: Condition, variable: Variable) -> Iterator[Finding]:
+def _findings(
+    steps: tuple[str | int, ...], condition: Condition, variable: Variable
+) -> Iterator[Finding]:
     if variable.type is VariableType.SECRET:
         message = f"the value of `{variable.id}` is secret and not known, so that the gate is always asked"
         yield Finding(steps=steps, message=message)
         return
     key, options = ("notIn", condition.none_of) if condition.none_of else ("in", condition.any_of)
-    never = [(position, wrong) for position, option in enumerate(options) if (wrong := _why_never(variable, option))]
+    never = [
+        (position, wrong)
+        for position, option in enumerate(options)
+        if (wrong := _why_never(variable, option))
+    ]
     is_total = key == "in" and len(never) == len(options)
     for position, wrong in never:
         message = f"the variable `{variable.id}` never has this value: {wrong}"
-        yield Finding(steps=(*steps, key, position), message=message, is_certain=True, is_total=is_total)
+        yield Finding(
+            steps=(*steps, key, position), message=message, is_certain=True, is_total=is_total
+        )
     if variable.type in FREE_TEXT and condition.any_of:
         message = (
             f"`{variable.id}` is free text, and what means the same may be written in ways that no comparison knows: "

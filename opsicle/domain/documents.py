@@ -38,7 +38,9 @@ class DocumentNode(msgspec.Struct, frozen=True):
         if node.kind in {Kind.MAPPING, Kind.LIST, Kind.NULL}:
             self.add(f"must be text, not {node.kind}")
         else:
-            self.add(f'YAML reads {quoted(node.text)} as {node.kind}; write it in quotes: "{node.text}"')
+            self.add(
+                f'YAML reads {quoted(node.text)} as {node.kind}; write it in quotes: "{node.text}"'
+            )
         return None
 
     def line_of_text(self, limit: int) -> str | None:
@@ -61,7 +63,10 @@ class DocumentNode(msgspec.Struct, frozen=True):
         """Return the places of a list; none, and a mistake noted, if it is no list."""
         if self.node.kind is not Kind.LIST:
             self.add(f"must be a list (lines that begin with `- `), not {self.node.kind}")
-        return [DocumentNode(node, f"{self.path}[{i}]", self.problems) for i, node in enumerate(self.node.items)]
+        return [
+            DocumentNode(node, f"{self.path}[{i}]", self.problems)
+            for i, node in enumerate(self.node.items)
+        ]
 
     def mapping(self) -> Fields:
         """Return the fields here; none, and a mistake noted, if it is no mapping."""
@@ -113,7 +118,9 @@ class Fields:
         place = self.find(key)
         return (place.line_of_text(limit) if place else None) or ""
 
-    def name(self, key: str, pattern: re.Pattern[str], rule: str, *, is_required: bool = True) -> str:
+    def name(
+        self, key: str, pattern: re.Pattern[str], rule: str, *, is_required: bool = True
+    ) -> str:
         """Return text that matches `pattern` as a whole; "" if absent or wrong.
 
         `rule` says it in words.
@@ -121,7 +128,9 @@ class Fields:
         place = self.find(key, is_required=is_required)
         return checked_name(place, pattern, rule) if place else ""
 
-    def integer(self, key: str, default: int, low: int, high: int, *, is_required: bool = False) -> int:
+    def integer(
+        self, key: str, default: int, low: int, high: int, *, is_required: bool = False
+    ) -> int:
         """Return an integer between `low` and `high`; the default if absent or wrong."""
         place = self.find(key, is_required=is_required)
         number = integer(place) if place else None
@@ -150,7 +159,9 @@ class Fields:
             return default
         words = [str(member) for member in type(default)]
         if word not in words:
-            place.add(f"{quoted(word)} is not allowed{nearest(word, words)}; it must be {listed(words)}")
+            place.add(
+                f"{quoted(word)} is not allowed{nearest(word, words)}; it must be {listed(words)}"
+            )
             return default
         return type(default)(word)
 

@@ -207,7 +207,9 @@ class Internal(OpsicleError):
 BY_CODE: dict[str, type[OpsicleError]] = {
     kind.code: kind
     for kind in tuple(globals().values())
-    if isinstance(kind, type) and issubclass(kind, OpsicleError) and kind not in (OpsicleError, TooManyRequests)
+    if isinstance(kind, type)
+    and issubclass(kind, OpsicleError)
+    and kind not in (OpsicleError, TooManyRequests)
 }
 """What a code that came over the wire stands for. Not TooManyRequests, which is nothing without its
 `retry_after`."""

@@ -7,8 +7,22 @@ import re
 from opsicle.domain.access import BuiltInRole
 from opsicle.domain.chat_services import CHAT_SERVICES
 from opsicle.domain.documents import DocumentNode, Fields
-from opsicle.domain.names import ID, ID_RULE, LABEL_KEY, LABEL_KEY_RULE, LABEL_VALUE, LABEL_VALUE_RULE
-from opsicle.domain.policies import DEFAULT_EXPIRES_AFTER_SECONDS, Approvers, Chat, Condition, Escalation, Gate
+from opsicle.domain.names import (
+    ID,
+    ID_RULE,
+    LABEL_KEY,
+    LABEL_KEY_RULE,
+    LABEL_VALUE,
+    LABEL_VALUE_RULE,
+)
+from opsicle.domain.policies import (
+    DEFAULT_EXPIRES_AFTER_SECONDS,
+    Approvers,
+    Chat,
+    Condition,
+    Escalation,
+    Gate,
+)
 from opsicle.domain.problems import listed, quoted
 from opsicle.domain.values import Scalar
 from opsicle.domain.yaml_documents import Kind
@@ -31,7 +45,9 @@ def parse_gates(spec: Fields) -> tuple[Gate, ...]:
     for place in spec.items("gates", MAX_GATES, is_required=True):
         gate = _gate(place.mapping())
         if gate.name and gate.name in [other.name for other in gates]:
-            place.add(f"a gate {quoted(gate.name)} stands further up already; names tell gates apart")
+            place.add(
+                f"a gate {quoted(gate.name)} stands further up already; names tell gates apart"
+            )
         gates.append(gate)
     return tuple(gates)
 
@@ -92,7 +108,9 @@ def _before_expiry(fields: Fields, key: str, expires_after: int) -> int | None:
     seconds = fields.integer(key, 0, 1, MAX_SECONDS)
     place = fields.find(key)
     if place and seconds >= expires_after:
-        place.add(f"is {seconds:,} seconds, and the gate expires after {expires_after:,}: it would never come")
+        place.add(
+            f"is {seconds:,} seconds, and the gate expires after {expires_after:,}: it would never come"
+        )
     return seconds or None
 
 
@@ -106,7 +124,9 @@ def _approvers(fields: Fields) -> Approvers:
     )
     check_roles(fields, approvers.roles)
     if approvers == Approvers() and not fields.place.node.fields:
-        fields.place.add("names nobody: it needs `manager: true`, `users`, `groups`, `roles` or `chatUsers`")
+        fields.place.add(
+            "names nobody: it needs `manager: true`, `users`, `groups`, `roles` or `chatUsers`"
+        )
     fields.end()
     return approvers
 
@@ -164,12 +184,16 @@ def _options(fields: Fields, key: str, *, is_label: bool) -> tuple[Scalar, ...]:
     options: list[Scalar] = []
     for place in fields.items(key, MAX_OPTIONS, is_required=fields.has(key)):
         content = place.node.content
-        if place.node.kind in {Kind.BOOLEAN, Kind.INTEGER, Kind.FLOAT} and isinstance(content, bool | int | float):
+        if place.node.kind in {Kind.BOOLEAN, Kind.INTEGER, Kind.FLOAT} and isinstance(
+            content, bool | int | float
+        ):
             options.append(content)
             continue
         text = place.line_of_text(1_000)
         if text is not None and not text.strip():
-            place.add("is empty; an empty value counts as not known, and the gate is asked then anyway")
+            place.add(
+                "is empty; an empty value counts as not known, and the gate is asked then anyway"
+            )
         elif text and is_label and not LABEL_VALUE.fullmatch(text):
             place.add(f"{quoted(text)} is no value of a label: {LABEL_VALUE_RULE}")
         options.append(text or "")

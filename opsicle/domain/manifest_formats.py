@@ -210,7 +210,9 @@ def _spelled_again(parts: tuple[object, ...], number: int) -> msgspec.Raw:
     known = _cache.get((id(parts), number))
     if known is not None:
         return known[1]
-    spelling = msgspec.Raw(msgspec.json.encode([_written(part, number) for part in parts], order="sorted"))
+    spelling = msgspec.Raw(
+        msgspec.json.encode([_written(part, number) for part in parts], order="sorted")
+    )
     if len(bytes(spelling)) <= _LONGEST_REMEMBERED:
         if len(_cache) >= _MOST_REMEMBERED:
             _cache.clear()
@@ -225,7 +227,8 @@ def _struct(value: msgspec.Struct, number: int) -> dict[str, object]:
     """
     plan = _plan(type(value), number)
     written = {
-        name: item if type(item := getattr(value, name)) in _PLAIN else _written(item, number) for name in plan.always
+        name: item if type(item := getattr(value, name)) in _PLAIN else _written(item, number)
+        for name in plan.always
     }
     for name, default in plan.later:
         if getattr(value, name) != default:

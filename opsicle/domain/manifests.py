@@ -139,7 +139,9 @@ class WorkOrder(msgspec.Struct, frozen=True, kw_only=True):
         if number >= 2:
             return msgspec.structs.replace(self, format=number)
         decisions = tuple(msgspec.structs.replace(each, principal_id="") for each in self.decisions)
-        return msgspec.structs.replace(self, format=number, decisions=decisions, epoch=0, epoch_id="")
+        return msgspec.structs.replace(
+            self, format=number, decisions=decisions, epoch=0, epoch_id=""
+        )
 
 
 def canonical(message: Manifest | WorkOrder) -> bytes:

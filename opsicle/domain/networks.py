@@ -54,7 +54,8 @@ def is_in(address: str, networks: Iterable[str]) -> bool:
     ip = _unwrapped(address)
     guard = _guard_of(ip)
     return any(
-        ip in network and (guard is None or _is_within(network, guard)) for network in map(parse_network, networks)
+        ip in network and (guard is None or _is_within(network, guard))
+        for network in map(parse_network, networks)
     )
 
 
@@ -64,7 +65,10 @@ def is_allowed(network: Network, bounds: Iterable[Network]) -> bool:
     A guarded network must stand in the bounds itself: 0.0.0.0/0 does not mean it.
     """
     guards = [guard for guard in _GUARDED if _is_within(network, guard)]
-    return any(_is_within(network, bound) and all(_is_within(bound, guard) for guard in guards) for bound in bounds)
+    return any(
+        _is_within(network, bound) and all(_is_within(bound, guard) for guard in guards)
+        for bound in bounds
+    )
 
 
 def _unwrapped(address: str) -> Address:
@@ -86,6 +90,10 @@ def _is_within(inner: Network, outer: Network) -> bool:
 
 
 def _is_public(ip: Address) -> bool:
-    is_special = ip.is_multicast or ip.is_reserved or ip.is_unspecified or ip.is_link_local or ip.is_loopback
-    is_old_site = isinstance(ip, ipaddress.IPv6Address) and (ip.is_site_local or ip.teredo is not None)
+    is_special = (
+        ip.is_multicast or ip.is_reserved or ip.is_unspecified or ip.is_link_local or ip.is_loopback
+    )
+    is_old_site = isinstance(ip, ipaddress.IPv6Address) and (
+        ip.is_site_local or ip.teredo is not None
+    )
     return ip.is_global and not is_special and not is_old_site and _guard_of(ip) is None

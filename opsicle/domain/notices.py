@@ -30,10 +30,14 @@ class NoticeKind(StrEnum):
     PASSWORD_RESET = "password_reset"
 
 
-ASKING = frozenset({NoticeKind.APPROVAL_REQUESTED, NoticeKind.APPROVAL_REMINDER, NoticeKind.APPROVAL_ESCALATED})
+ASKING = frozenset(
+    {NoticeKind.APPROVAL_REQUESTED, NoticeKind.APPROVAL_REMINDER, NoticeKind.APPROVAL_ESCALATED}
+)
 """Kinds that ask somebody to decide."""
 
-CHOOSABLE = tuple(kind for kind in NoticeKind if kind not in (NoticeKind.CHANNEL_TEST, NoticeKind.PASSWORD_RESET))
+CHOOSABLE = tuple(
+    kind for kind in NoticeKind if kind not in (NoticeKind.CHANNEL_TEST, NoticeKind.PASSWORD_RESET)
+)
 """Kinds that people may turn off for themselves: the others they have asked for just now."""
 
 

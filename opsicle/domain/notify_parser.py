@@ -28,7 +28,9 @@ def _entry(fields: Fields) -> Notify:
         groups=fields.names("groups", MAX_APPROVERS, ID, ID_RULE),
         chats=parse_chats(fields, "chats"),
     )
-    if fields.place.node.kind is Kind.MAPPING and not any(_is_something(fields, key) for key in _NAMING):
+    if fields.place.node.kind is Kind.MAPPING and not any(
+        _is_something(fields, key) for key in _NAMING
+    ):
         fields.place.add("names nobody: it needs `users`, `groups` or `chats`")
     fields.end()
     return notify
@@ -54,7 +56,9 @@ def _states(fields: Fields) -> tuple[AutomationState, ...]:
         if word is None:
             continue
         if word not in _ENDS:
-            place.add(f"{quoted(word)} is not how an automation ends{nearest(word, _ENDS)}; it must be {listed(_ENDS)}")
+            place.add(
+                f"{quoted(word)} is not how an automation ends{nearest(word, _ENDS)}; it must be {listed(_ENDS)}"
+            )
         elif word in states:
             place.add(f"{quoted(word)} stands twice")
         else:

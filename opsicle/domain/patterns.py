@@ -75,14 +75,18 @@ def _compiled(text: str) -> tuple[Any, int]:
 
     translation = _Translation(text)
     if translation.size > MAX_PLACES:
-        raise BadPattern(f"it stands for more than {MAX_PLACES} characters; bound the length with `max` instead")
+        raise BadPattern(
+            f"it stands for more than {MAX_PLACES} characters; bound the length with `max` instead"
+        )
     options = re2.Options()
     options.max_mem = _MAX_BYTES
     options.log_errors = False
     try:
         regexp = re2.compile(translation.text, options)
     except re2.error:  # the translation is well-formed, so it can only be too large
-        raise BadPattern("it takes too much memory; repeat less, or write fewer ranges in `[…]`") from None
+        raise BadPattern(
+            "it takes too much memory; repeat less, or write fewer ranges in `[…]`"
+        ) from None
     re2.purge()  # it would keep 128 of them beside ours
     return regexp, translation.size
 

@@ -37,13 +37,17 @@ MAX_VOLUME_MOUNTS = 50
 _MAX_PATH_CHARACTERS = 1_000
 
 
-def parse_phases(spec: Fields, key: str = "phases", *, is_required: bool = True) -> tuple[Phase, ...]:
+def parse_phases(
+    spec: Fields, key: str = "phases", *, is_required: bool = True
+) -> tuple[Phase, ...]:
     """Return the phases under `key`; every mistake is noted, names that stand twice among them."""
     phases: list[Phase] = []
     for place in spec.items(key, MAX_PHASES, is_required=is_required):
         phase = _phase(place.mapping())
         if phase.name and phase.name in [other.name for other in phases]:
-            place.add(f"a phase {quoted(phase.name)} stands further up already; names tell phases apart")
+            place.add(
+                f"a phase {quoted(phase.name)} stands further up already; names tell phases apart"
+            )
         phases.append(phase)
     return tuple(phases)
 
@@ -53,7 +57,9 @@ def parse_volume_mounts(spec: Fields) -> tuple[VolumeMount, ...]:
     mounts = []
     for place in spec.items("volumeMounts", MAX_VOLUME_MOUNTS):
         fields = place.mapping()
-        mount = VolumeMount(host=_mount_path(fields, "host"), container=_mount_path(fields, "container"))
+        mount = VolumeMount(
+            host=_mount_path(fields, "host"), container=_mount_path(fields, "container")
+        )
         if mount.container and not mount.container.startswith("/"):
             place.add(f"`container` must be an absolute path, not {quoted(mount.container)}")
         fields.end()
@@ -96,7 +102,9 @@ def _name(fields: Fields) -> str:
 
 
 def _commands(fields: Fields) -> tuple[str, ...]:
-    commands = (_command(place) for place in fields.items("commands", MAX_COMMANDS, is_required=True))
+    commands = (
+        _command(place) for place in fields.items("commands", MAX_COMMANDS, is_required=True)
+    )
     return tuple(command for command in commands if command)
 
 
@@ -115,7 +123,9 @@ def _env(fields: Fields) -> dict[str, str]:
     env: dict[str, str] = {}
     for name, place in fields.entries("env", MAX_ENV):
         if not ENVIRONMENT_NAME.fullmatch(name):
-            place.add(f"{quoted(name)} is no name of an environment variable: {ENVIRONMENT_NAME_RULE}")
+            place.add(
+                f"{quoted(name)} is no name of an environment variable: {ENVIRONMENT_NAME_RULE}"
+            )
         elif is_reserved(name):
             place.add("only Opsicle itself sets variables that begin with `OPSICLE_`")
         text = place.text()
@@ -132,7 +142,9 @@ def _secrets(fields: Fields) -> tuple[str, ...]:
     for name in names:
         if place and f"file-{name}" in names:
             variable = secret_file_environment_name(name)
-            place.add(f"`{name}` and `file-{name}` in one phase would both be {variable}; rename one of them")
+            place.add(
+                f"`{name}` and `file-{name}` in one phase would both be {variable}; rename one of them"
+            )
     return names
 
 
@@ -142,7 +154,9 @@ def _working_directory(fields: Fields) -> str | None:
     if place is None or path is None:
         return None
     if not path or path.startswith("/") or ".." in PurePosixPath(path).parts:
-        place.add(f"must be a folder inside the workspace: relative and without `..`, not {quoted(path)}")
+        place.add(
+            f"must be a folder inside the workspace: relative and without `..`, not {quoted(path)}"
+        )
         return None
     return path
 

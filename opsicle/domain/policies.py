@@ -123,7 +123,9 @@ class Policy(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     applies_to: tuple[Scope, ...] = ()
 
 
-class PolicyUse(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, forbid_unknown_fields=True):
+class PolicyUse(
+    msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, forbid_unknown_fields=True
+):
     """What a template says of approvals.
 
     The name of a policy of its org, one of its own, or that none is to apply.

@@ -86,7 +86,9 @@ def digest(policy: Policy) -> str:
 def read_policy(name: str, _labels: dict[str, str], spec: Fields) -> PolicyDocument:
     """Return the policy in a document's `spec`."""
     policy = _policy(name, spec)
-    return PolicyDocument(policy=policy, warnings=(*seed_warnings(spec.place), *_condition_warnings(policy)))
+    return PolicyDocument(
+        policy=policy, warnings=(*seed_warnings(spec.place), *_condition_warnings(policy))
+    )
 
 
 def _condition_warnings(policy: Policy) -> tuple[Problem, ...]:
@@ -152,7 +154,9 @@ def without_seeds(source: str) -> str:
     problems = Problems()
     for line, seed in _seeds(load(source.encode(), problems)):
         if seed not in source:
-            problems.add(_SEED_KEY, "is written with escapes; write it plainly, or take it out", line)
+            problems.add(
+                _SEED_KEY, "is written with escapes; write it plainly, or take it out", line
+            )
         source = source.replace(seed, REMOVED_SEED)
     problems.raise_if_any("the document")
     return source
@@ -187,9 +191,13 @@ def _policy(name: str, spec: Fields) -> Policy:
     else:
         for key in ("gates", "order"):
             if spec.has(key):
-                spec.place.add(f"has both `{key}` and the older `{older[0]}`; write everything as `gates`")
+                spec.place.add(
+                    f"has both `{key}` and the older `{older[0]}`; write everything as `gates`"
+                )
                 spec.find(key)
-        policy = Policy(name=name, order=GateOrder.PARALLEL, gates=_older_gates(spec), applies_to=applies_to)
+        policy = Policy(
+            name=name, order=GateOrder.PARALLEL, gates=_older_gates(spec), applies_to=applies_to
+        )
     spec.end()
     return policy
 
@@ -221,7 +229,9 @@ def _older_gate(channel: str, place: DocumentNode) -> Gate:
         )
     return Gate(
         name=channel,
-        approvers=Approvers(chat_users=tuple(Chat(channel, name) for name in dict.fromkeys(responders))),
+        approvers=Approvers(
+            chat_users=tuple(Chat(channel, name) for name in dict.fromkeys(responders))
+        ),
         require_mfa=has_seed,
         chats=tuple(Chat(channel, name) for name in dict.fromkeys(rooms)),
     )
@@ -234,9 +244,13 @@ def _responder(place: DocumentNode) -> tuple[str, bool]:
     seed = fields.find(_SEED_KEY)
     fields.end()
     if seed and not _is_seed(seed.node):
-        seed.add("is no seed of an authenticator app (base32); take it out, or write `removed` to ask for a code")
+        seed.add(
+            "is no seed of an authenticator app (base32); take it out, or write `removed` to ask for a code"
+        )
     return (chat_id(user) if user else ""), seed is not None
 
 
 def _is_seed(node: Node) -> bool:
-    return node.kind is Kind.TEXT and (node.text == REMOVED_SEED or _SEED.fullmatch(node.text) is not None)
+    return node.kind is Kind.TEXT and (
+        node.text == REMOVED_SEED or _SEED.fullmatch(node.text) is not None
+    )

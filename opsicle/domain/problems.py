@@ -58,7 +58,9 @@ class Problems:
 
 def refuse(subject: str, message: str, line: int = 0, path: str = "") -> InvalidInput:
     """Build the error for a single mistake after which it makes no sense to read on."""
-    return InvalidInput(f"{subject} cannot be used: {message}", problems=(Problem(path, message, line),))
+    return InvalidInput(
+        f"{subject} cannot be used: {message}", problems=(Problem(path, message, line),)
+    )
 
 
 def quoted(text: str) -> str:

@@ -69,7 +69,11 @@ class Rights(msgspec.Struct, frozen=True, dict=True):
 
     def depends_on_template(self, action: Action) -> bool:
         """Return whether the answer differs from template to template."""
-        return any(grant.rule.is_scoped and grant.rule.covers(action) for layer in self.layers for grant in layer)
+        return any(
+            grant.rule.is_scoped and grant.rule.covers(action)
+            for layer in self.layers
+            for grant in layer
+        )
 
     def below(self, *more: Layer) -> Rights:
         """Return the same, restricted by further layers.
@@ -93,7 +97,9 @@ def grants_of(rules: Iterable[Rule], source: str) -> Layer:
 
 def rights_of_role(role: BuiltInRole) -> Rights:
     """Return what the table gives a built-in role."""
-    return Rights((grants_of(built_in_rules(role), f"role {role}"),), is_admin=role is BuiltInRole.ADMIN)
+    return Rights(
+        (grants_of(built_in_rules(role), f"role {role}"),), is_admin=role is BuiltInRole.ADMIN
+    )
 
 
 def change(old: Iterable[Rule], new: Iterable[Rule]) -> Rights:
@@ -104,7 +110,11 @@ def change(old: Iterable[Rule], new: Iterable[Rule]) -> Rights:
     before, after = set(old), tuple(new)
     denied = [rule for rule in after if rule.effect == "deny"]
     gained = [rule for rule in after if rule.effect == "allow" and rule not in before]
-    lifted = [msgspec.structs.replace(rule, effect="allow") for rule in before - set(denied) if rule.effect == "deny"]
+    lifted = [
+        msgspec.structs.replace(rule, effect="allow")
+        for rule in before - set(denied)
+        if rule.effect == "deny"
+    ]
     return Rights((grants_of((*gained, *lifted, *denied), "change"),))
 
 
@@ -129,7 +139,9 @@ def excess(granter: Rights, granted: Rights) -> str:
 def _decide(layer: Layer, action: Action, target: Target | None) -> AccessDecision:
     about = [grant for grant in layer if grant.rule.covers(action)]
     for grant in about:
-        if grant.rule.effect == "deny" and (grant.rule.matches(target) if target else not grant.rule.is_scoped):
+        if grant.rule.effect == "deny" and (
+            grant.rule.matches(target) if target else not grant.rule.is_scoped
+        ):
             return AccessDecision(False, grant)
     for grant in about:
         if grant.rule.effect == "allow" and (target is None or grant.rule.matches(target)):

@@ -47,7 +47,9 @@ class Rule(msgspec.Struct, frozen=True):
     label: str = ""
 
     def __str__(self) -> str:
-        return f"{self.effect} {self.verb} {self.resource}{f'/{self.scope}' if self.is_scoped else ''}"
+        return (
+            f"{self.effect} {self.verb} {self.resource}{f'/{self.scope}' if self.is_scoped else ''}"
+        )
 
     @property
     def scope(self) -> str:
@@ -85,7 +87,10 @@ def parse_rule(text: str, path: str = "rules") -> Rule:
         known = ", ".join(dict.fromkeys([*verbs_of(resource), Verb.MANAGE]))
         raise _wrong(path, f"nothing can be given or taken as {verb} {resource}: there is {known}")
     if resource is Resource.SECRETS and scope is not None and verb is not Verb.UPDATE:
-        raise _wrong(path, f"one secret can only be updated by a rule of its own, not {verb}: `update secrets/{scope}`")
+        raise _wrong(
+            path,
+            f"one secret can only be updated by a rule of its own, not {verb}: `update secrets/{scope}`",
+        )
     name, label = _scope(resource, scope, path)
     return Rule("allow" if effect == "allow" else "deny", verb, resource, name, label)
 
@@ -114,7 +119,9 @@ def parse_question(verb: str, resource: str) -> tuple[Verb, Resource, str]:
 def built_in_rules(role: BuiltInRole) -> tuple[Rule, ...]:
     """Return what the table gives a built-in role."""
     return tuple(
-        Rule("allow", permission.verb, permission.resource) for permission in TABLE.values() if role in permission.roles
+        Rule("allow", permission.verb, permission.resource)
+        for permission in TABLE.values()
+        if role in permission.roles
     )
 
 
@@ -140,10 +147,19 @@ def _scope(resource: Resource, scope: str | None, path: str) -> tuple[str, str]:
             raise _wrong(path, f"a secret's name is {SECRET_NAME_RULE}")
         return scope, ""
     if resource is not Resource.TEMPLATES:
-        raise _wrong(path, f"only templates and secrets can be told one from another, not {resource}")
+        raise _wrong(
+            path, f"only templates and secrets can be told one from another, not {resource}"
+        )
     if "=" in scope:
-        if scope.startswith("=") or len(scope) > MAX_LABEL_CHARACTERS or has_control_characters(scope):
-            raise _wrong(path, f"a label is KEY=VALUE in one line of at most {MAX_LABEL_CHARACTERS} characters")
+        if (
+            scope.startswith("=")
+            or len(scope) > MAX_LABEL_CHARACTERS
+            or has_control_characters(scope)
+        ):
+            raise _wrong(
+                path,
+                f"a label is KEY=VALUE in one line of at most {MAX_LABEL_CHARACTERS} characters",
+            )
         return "", scope
     if not TEMPLATE_NAME.fullmatch(scope):
         raise _wrong(path, f"a template's name is {TEMPLATE_NAME_RULE}; a label is KEY=VALUE")

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from opsicle.domain.documents import Fields
 from opsicle.domain.gate_parser import MAX_APPROVERS, MAX_OPTIONS, check_roles, parse_emails
-from opsicle.domain.names import ID, ID_RULE, LABEL_KEY, LABEL_KEY_RULE, LABEL_VALUE, LABEL_VALUE_RULE
+from opsicle.domain.names import (
+    ID,
+    ID_RULE,
+    LABEL_KEY,
+    LABEL_KEY_RULE,
+    LABEL_VALUE,
+    LABEL_VALUE_RULE,
+)
 from opsicle.domain.policies import Requesters, Scope
 from opsicle.domain.problems import quoted
 from opsicle.domain.yaml_documents import Kind
@@ -30,7 +37,9 @@ def _scope(fields: Fields) -> Scope:
         requesters=_requesters(asked) if asked else None,
     )
     if fields.place.node.kind is Kind.MAPPING and not any(fields.has(part) for part in _PARTS):
-        fields.place.add("says nothing: it needs `labels`, `runsOn`, `requesters` or `everything: true`")
+        fields.place.add(
+            "says nothing: it needs `labels`, `runsOn`, `requesters` or `everything: true`"
+        )
     if fields.has("everything") and (not scope.everything or len(fields.place.node.fields) > 1):
         fields.place.add("`everything: true` stands alone, and is left out where less is meant")
     fields.end()
@@ -69,6 +78,8 @@ def _requesters(fields: Fields) -> Requesters:
     )
     check_roles(fields, requesters.roles)
     if requesters == Requesters():
-        fields.place.add("names nobody: it needs `serviceAccounts: true`, `users`, `groups` or `roles`")
+        fields.place.add(
+            "names nobody: it needs `serviceAccounts: true`, `users`, `groups` or `roles`"
+        )
     fields.end()
     return requesters

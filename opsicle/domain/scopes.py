@@ -42,7 +42,9 @@ def applies(policy: Policy, place: TemplateScope, requester: PolicyRequester | N
 
 def asks_whoever(policy: Policy, place: TemplateScope) -> bool:
     """Return whether a policy applies by itself to all who ask."""
-    return any(scope.requesters is None and _fits(scope, place, None) for scope in policy.applies_to)
+    return any(
+        scope.requesters is None and _fits(scope, place, None) for scope in policy.applies_to
+    )
 
 
 def combined(policies: Sequence[Policy]) -> Policy:
@@ -56,7 +58,11 @@ def combined(policies: Sequence[Policy]) -> Policy:
         return policies[0]
     names = [gate.name for policy in policies for gate in policy.gates]
     twice = {name for name in names if names.count(name) > 1}
-    gates = [gate if gate.name not in twice else _renamed(policy, gate) for policy in policies for gate in policy.gates]
+    gates = [
+        gate if gate.name not in twice else _renamed(policy, gate)
+        for policy in policies
+        for gate in policy.gates
+    ]
     is_parallel = all(policy.order is GateOrder.PARALLEL for policy in policies)
     return Policy(
         name=" + ".join(policy.name or "its own" for policy in policies),
@@ -77,7 +83,9 @@ def _fits(scope: Scope, place: TemplateScope, requester: PolicyRequester | None)
     )
 
 
-def _labels_fit(wanted: Mapping[str, Sequence[str]], labels: Mapping[str, str], *, is_exact: bool) -> bool:
+def _labels_fit(
+    wanted: Mapping[str, Sequence[str]], labels: Mapping[str, str], *, is_exact: bool
+) -> bool:
     """Return whether every label has one of its values, or none at all.
 
     A template's own labels are free text.

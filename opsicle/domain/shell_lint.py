@@ -22,7 +22,9 @@ from opsicle.domain.templates import Template
 _PREFIX = "OPSICLE_VAR_"
 _PLACEHOLDER = re.compile(r"\{\{([^{}\n]{0,200})\}\}")
 _WORD = re.compile(r"[A-Za-z0-9_-]+")
-_VALUE_WORDS = frozenset({"var", "vars", "variable", "variables", "value", "values", "input", "inputs", "params"})
+_VALUE_WORDS = frozenset(
+    {"var", "vars", "variable", "variables", "value", "values", "input", "inputs", "params"}
+)
 
 
 MAX_WARNINGS = 100
@@ -48,7 +50,9 @@ def _all_warnings(template: Template) -> Iterator[Problem]:
 def _command_warnings(command: str, names: dict[str, str]) -> Iterator[str]:
     """Yield what is risky in one command, each message once."""
     said = set()
-    for message in itertools.chain(_use_warnings(command, names), _placeholder_warnings(command, names)):
+    for message in itertools.chain(
+        _use_warnings(command, names), _placeholder_warnings(command, names)
+    ):
         if message not in said:
             said.add(message)
             yield message
@@ -175,7 +179,9 @@ class _Scanner:
         elif token == "(" and inside.place is not VariableUse.QUOTED:
             self._open.append(_Context(")", inside.place, has_words=inside.has_words))
         elif match.re is _BETWEEN_WORDS and match["delimiter"]:
-            self._here_documents.append(_HereDocument(match["delimiter"], is_indented=bool(match["dash"])))
+            self._here_documents.append(
+                _HereDocument(match["delimiter"], is_indented=bool(match["dash"]))
+            )
         else:
             self._open.extend(_OPENED.get(token, ()))
 

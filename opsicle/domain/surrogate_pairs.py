@@ -11,7 +11,9 @@ from __future__ import annotations
 
 import re
 
-_PAIR = re.compile(r"(?<!\\)((?:\\\\)*)\\u(d[89ab][0-9a-f]{2})\\u(d[c-f][0-9a-f]{2})", re.IGNORECASE)
+_PAIR = re.compile(
+    r"(?<!\\)((?:\\\\)*)\\u(d[89ab][0-9a-f]{2})\\u(d[c-f][0-9a-f]{2})", re.IGNORECASE
+)
 """Behind an even number of backslashes: behind an odd one the first `\\u` is no escape."""
 
 _PRIVATE_USE = range(0xE000, 0xF900)
@@ -33,7 +35,9 @@ class SurrogatePairs:
             return scalar
         return re.sub(
             f"{self._mark}(....)(....)",
-            lambda found: _character(found[1], found[2]) if is_double_quoted else rf"\u{found[1]}\u{found[2]}",
+            lambda found: (
+                _character(found[1], found[2]) if is_double_quoted else rf"\u{found[1]}\u{found[2]}"
+            ),
             scalar,
         )
 

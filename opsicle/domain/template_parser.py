@@ -38,7 +38,15 @@ from opsicle.domain.policy_parser import (
 )
 from opsicle.domain.problems import Problems, listed, nearest, quoted
 from opsicle.domain.secrets import named_secrets
-from opsicle.domain.templates import Concurrency, OnLimit, Owner, Phase, Template, VariableType, VolumeMount
+from opsicle.domain.templates import (
+    Concurrency,
+    OnLimit,
+    Owner,
+    Phase,
+    Template,
+    VariableType,
+    VolumeMount,
+)
 from opsicle.domain.variable_parser import parse_variables
 from opsicle.domain.yaml_documents import Kind, load
 
@@ -131,7 +139,9 @@ def _type(fields: Fields, wanted: tuple[str, ...]) -> str:
     if type_name in known:
         place.add(f"this is an {quoted(type_name)}; wanted here: {listed(wanted)}")
     else:
-        place.add(f"{quoted(type_name)} is not a known type{nearest(type_name, known)}; it must be {listed(wanted)}")
+        place.add(
+            f"{quoted(type_name)} is not a known type{nearest(type_name, known)}; it must be {listed(wanted)}"
+        )
     return ""
 
 
@@ -264,11 +274,15 @@ def _check_claimed_labels(spec: Fields, template: Template) -> None:
     runs_on = spec.find("runsOn")
     if runs_on is None or not template.accepts_claimed:
         return
-    has_secret_variable = any(variable.type is VariableType.SECRET for variable in template.variables)
+    has_secret_variable = any(
+        variable.type is VariableType.SECRET for variable in template.variables
+    )
     if has_secret_variable or named_secrets((*template.plan, *template.phases)):
         place = runs_on.mapping().find("acceptClaimed")
         assert place is not None
-        place.add("is not for templates with secrets: any worker could say that it has the labels, and be handed them")
+        place.add(
+            "is not for templates with secrets: any worker could say that it has the labels, and be handed them"
+        )
 
 
 def _check_conditions(spec: Fields, template: Template) -> None:

@@ -15,5 +15,9 @@ def warnings(template: Template) -> list[Problem]:
     found = shell_lint.warnings(template)
     if template.approval_policy and template.approval_policy.policy:
         conditions = findings(template.approval_policy.policy, template.variables)
-        found += [Problem(f"{OWN_POLICY}.{each.path}", each.message) for each in conditions if not each.is_certain]
+        found += [
+            Problem(f"{OWN_POLICY}.{each.path}", each.message)
+            for each in conditions
+            if not each.is_certain
+        ]
     return found

@@ -39,7 +39,9 @@ def _check_pattern_sizes(spec: Fields, variables: list[Variable]) -> None:
     """Bound all patterns of a template together, as they are matched in one request."""
     place = spec.find("variables")
     if place and sum(Pattern(variable.pattern).size for variable in variables) > MAX_PATTERN_PLACES:
-        place.add(f"all patterns together stand for more than {MAX_PATTERN_PLACES:,} characters; use `max` instead")
+        place.add(
+            f"all patterns together stand for more than {MAX_PATTERN_PLACES:,} characters; use `max` instead"
+        )
 
 
 def _collision(variable_id: str, other: str, name: str) -> str:
@@ -69,7 +71,9 @@ def _variable(fields: Fields) -> Variable:
 
 
 def _with_default(draft: Variable, default: Value) -> Variable:
-    return Variable(**{name: getattr(draft, name) for name in draft.__struct_fields__} | {"default": default})
+    return Variable(
+        **{name: getattr(draft, name) for name in draft.__struct_fields__} | {"default": default}
+    )
 
 
 def _options(fields: Fields, variable_type: VariableType) -> tuple[Scalar, ...]:
@@ -77,7 +81,9 @@ def _options(fields: Fields, variable_type: VariableType) -> tuple[Scalar, ...]:
     if not is_enum and fields.has("options"):
         place = fields.find("options")
         if place:
-            place.add(f"only a variable of type `enum` has options, not one of type `{variable_type}`")
+            place.add(
+                f"only a variable of type `enum` has options, not one of type `{variable_type}`"
+            )
         return ()
     options: list[Scalar] = []
     for place in fields.items("options", MAX_OPTIONS, is_required=is_enum):
@@ -121,13 +127,21 @@ def _bound(fields: Fields, key: str, variable_type: VariableType) -> int | float
     if place is None:
         return None
     if variable_type not in _LENGTHS | _NUMBERS:
-        place.add(f"bounds numbers and the length of text, not a variable of type `{variable_type}`")
+        place.add(
+            f"bounds numbers and the length of text, not a variable of type `{variable_type}`"
+        )
         return None
     content = place.node.content
-    if place.node.kind is Kind.FLOAT and variable_type is VariableType.FLOAT and isinstance(content, float):
+    if (
+        place.node.kind is Kind.FLOAT
+        and variable_type is VariableType.FLOAT
+        and isinstance(content, float)
+    ):
         return content
     if place.node.kind is not Kind.INTEGER or not isinstance(content, int):
-        place.add("must be a number" if variable_type is VariableType.FLOAT else "must be a whole number")
+        place.add(
+            "must be a number" if variable_type is VariableType.FLOAT else "must be a whole number"
+        )
         return None
     if variable_type in _LENGTHS and content < 0:
         place.add("is a length in characters, so it cannot be below 0")
@@ -146,7 +160,12 @@ def _multiple(fields: Fields, variable_type: VariableType) -> bool:
 
 def _check_order(fields: Fields, variable: Variable) -> None:
     place = fields.find("max")
-    if place and variable.min is not None and variable.max is not None and variable.min > variable.max:
+    if (
+        place
+        and variable.min is not None
+        and variable.max is not None
+        and variable.min > variable.max
+    ):
         place.add(f"`max` ({variable.max}) is below `min` ({variable.min})")
 
 
@@ -155,7 +174,9 @@ def _default(fields: Fields, variable: Variable) -> Value | None:
     if place is None:
         return None
     if variable.type in {VariableType.SECRET, VariableType.FILE}:
-        place.add(f"a variable of type `{variable.type}` cannot have a default: everyone who sees the template sees it")
+        place.add(
+            f"a variable of type `{variable.type}` cannot have a default: everyone who sees the template sees it"
+        )
         return None
     if variable.type is VariableType.ENUM and not variable.options:
         return None  # the missing options are noted already

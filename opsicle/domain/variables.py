@@ -36,7 +36,16 @@ _UNUSABLE = re.compile("[\x00\ud800-\udfff]")
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _INTEGER_TEXT = re.compile(r"[-+]?[0-9]{1,16}")
 _FLOAT_TEXT = re.compile(r"[-+]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][-+]?[0-9]{1,3})?")
-_BOOLEANS = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
+_BOOLEANS = {
+    "true": True,
+    "yes": True,
+    "on": True,
+    "1": True,
+    "false": False,
+    "no": False,
+    "off": False,
+    "0": False,
+}
 
 
 class WrongValue(Exception):
@@ -56,7 +65,10 @@ def check_values(variables: Iterable[Variable], given: Mapping[str, object]) -> 
     known = {variable.id: variable for variable in variables}
     for name in given:
         if name not in known:
-            problems.add(_path(name), f"the template has no variable {quoted(name)}{problems.suggest(name, known)}")
+            problems.add(
+                _path(name),
+                f"the template has no variable {quoted(name)}{problems.suggest(name, known)}",
+            )
     values: dict[str, Value] = {}
     for variable in known.values():
         try:
@@ -80,10 +92,14 @@ def parse_text(variable: Variable, text: str) -> Value:
     """
     try:
         if variable.multiple:
-            return check_value(variable, [_typed(variable, line) for line in re.split("\r?\n", text) if line])
+            return check_value(
+                variable, [_typed(variable, line) for line in re.split("\r?\n", text) if line]
+            )
         return check_value(variable, _typed(variable, text))
     except WrongValue as wrong:
-        raise refuse(f"the value of {quoted(variable.id)}", str(wrong), path=_path(variable.id)) from None
+        raise refuse(
+            f"the value of {quoted(variable.id)}", str(wrong), path=_path(variable.id)
+        ) from None
 
 
 def environment(variables: Iterable[Variable], values: Mapping[str, Value]) -> dict[str, str]:
@@ -94,7 +110,9 @@ def environment(variables: Iterable[Variable], values: Mapping[str, Value]) -> d
     works.
     """
     return {
-        environment_name(variable.id): as_text(values[variable.id]) for variable in variables if variable.id in values
+        environment_name(variable.id): as_text(values[variable.id])
+        for variable in variables
+        if variable.id in values
     }
 
 
@@ -129,7 +147,11 @@ def _value_or_default(variable: Variable, given: object) -> Value | None:
     if given is None:
         given = variable.default
     if variable.is_required and (given is None or given in ("", [], ())):
-        raise WrongValue("is required, and it has no default" if variable.default is None else "must not be empty")
+        raise WrongValue(
+            "is required, and it has no default"
+            if variable.default is None
+            else "must not be empty"
+        )
     return None if given is None else check_value(variable, given)
 
 
@@ -190,7 +212,9 @@ def _check_enum(variable: Variable, value: object) -> Scalar:
     if not isinstance(value, str | int | float):
         raise WrongValue(f"must be {listed(options)}, not {_kind(value)}")
     shown = as_text(value)
-    raise WrongValue(f"{quoted(shown)} is not an option{nearest(shown, options)}; it must be {listed(options)}")
+    raise WrongValue(
+        f"{quoted(shown)} is not an option{nearest(shown, options)}; it must be {listed(options)}"
+    )
 
 
 def _check_date(variable: Variable, value: object) -> str:
@@ -235,11 +259,15 @@ def _check_pattern(variable: Variable, items: list[Scalar]) -> None:
     texts = [as_text(item) for item in items]
     length = sum(map(len, texts))
     if length > MAX_MATCHED_CHARACTERS:
-        raise WrongValue(f"has {length:,} characters; with a pattern at most {MAX_MATCHED_CHARACTERS:,} are allowed")
+        raise WrongValue(
+            f"has {length:,} characters; with a pattern at most {MAX_MATCHED_CHARACTERS:,} are allowed"
+        )
     try:
         pattern = Pattern(variable.pattern)
     except BadPattern as bad:  # what an older version took, when it stored the template
-        raise WrongValue(f"cannot be matched: {quoted(variable.pattern)} is no pattern: {bad}") from None
+        raise WrongValue(
+            f"cannot be matched: {quoted(variable.pattern)} is no pattern: {bad}"
+        ) from None
     if not all(pattern.matches(text) for text in texts):
         raise WrongValue(f"does not match the pattern {quoted(variable.pattern)}")
 

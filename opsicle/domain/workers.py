@@ -70,10 +70,14 @@ def runtime_of(phase: Phase) -> str:
 
 def requirements(template: Template) -> Requirements:
     """Return what a template's automations ask of a worker."""
-    return phases_require(template.phases, template.runs_on, accepts_claimed=template.accepts_claimed)
+    return phases_require(
+        template.phases, template.runs_on, accepts_claimed=template.accepts_claimed
+    )
 
 
-def phases_require(phases: Iterable[Phase], labels: dict[str, str], *, accepts_claimed: bool = False) -> Requirements:
+def phases_require(
+    phases: Iterable[Phase], labels: dict[str, str], *, accepts_claimed: bool = False
+) -> Requirements:
     """Return what these phases ask of a worker, together with the labels it must have."""
     phases = tuple(phases)
     with_image = [phase.name for phase in phases if phase.image is not None]
@@ -130,10 +134,21 @@ def waiting_reason(asked: Requirements, candidates: Sequence[Candidate]) -> str:
     if not candidates:
         return "no worker has enrolled yet"
     left = list(candidates)
-    for narrow in (_with_labels, _connected, _with_runtimes, _not_draining, _not_withheld, _with_free_slot):
+    for narrow in (
+        _with_labels,
+        _connected,
+        _with_runtimes,
+        _not_draining,
+        _not_withheld,
+        _with_free_slot,
+    ):
         left, reason = narrow(asked, left)
         if reason:
-            return reason if narrow in (_with_labels, _connected) else reason + _silent_besides(asked, candidates)
+            return (
+                reason
+                if narrow in (_with_labels, _connected)
+                else reason + _silent_besides(asked, candidates)
+            )
     return ""
 
 
@@ -151,7 +166,9 @@ def _silent_besides(asked: Requirements, candidates: Sequence[Candidate]) -> str
     silent = [
         f"; {one.name} would fit, but {absence(one)}"
         for one in candidates
-        if not (one.is_connected or one.was_stopped) and fits_labels(asked, one) and asked.runtimes <= one.runtimes
+        if not (one.is_connected or one.was_stopped)
+        and fits_labels(asked, one)
+        and asked.runtimes <= one.runtimes
     ]
     return "".join(silent[:_MOST_NAMED])
 
@@ -179,7 +196,9 @@ def _connected(asked: Requirements, candidates: list[Candidate]) -> _Narrowed:
     left = [candidate for candidate in candidates if candidate.is_connected]
     if left:
         return left, ""
-    away = ", ".join(f"{candidate.name} {absence(candidate)}" for candidate in candidates[:_MOST_NAMED])
+    away = ", ".join(
+        f"{candidate.name} {absence(candidate)}" for candidate in candidates[:_MOST_NAMED]
+    )
     if not asked.labels and len(candidates) == 1:
         return [], f"{candidates[0].name} fits, but {absence(candidates[0])}"
     if not asked.labels:
@@ -187,7 +206,10 @@ def _connected(asked: Requirements, candidates: list[Candidate]) -> _Narrowed:
     wanted = ", ".join(f"{key}={value}" for key, value in asked.labels.items())
     label = "label" if len(asked.labels) == 1 else "all of the labels"
     if len(candidates) == 1:
-        return [], f"no connected worker has {label} {wanted}: {candidates[0].name} fits, but {absence(candidates[0])}"
+        return (
+            [],
+            f"no connected worker has {label} {wanted}: {candidates[0].name} fits, but {absence(candidates[0])}",
+        )
     return [], f"no connected worker has {label} {wanted}: {len(candidates)} would fit, but {away}"
 
 
@@ -196,11 +218,16 @@ def _with_labels(asked: Requirements, candidates: list[Candidate]) -> _Narrowed:
     if left:
         return left, ""
     if claiming := [
-        candidate.name for candidate in candidates if has_labels(asked.labels, candidate.claimed | candidate.labels)
+        candidate.name
+        for candidate in candidates
+        if has_labels(asked.labels, candidate.claimed | candidate.labels)
     ]:
         return [], _only_claimed(asked, claiming)
     for key, value in asked.labels.items():
-        if not any(fits_labels(msgspec.structs.replace(asked, labels={key: value}), one) for one in candidates):
+        if not any(
+            fits_labels(msgspec.structs.replace(asked, labels={key: value}), one)
+            for one in candidates
+        ):
             return [], f"no connected worker has label {key}={value}"
     wanted = ", ".join(f"{key}={value}" for key, value in asked.labels.items())
     return [], f"no connected worker has all of the labels {wanted}"
@@ -221,7 +248,10 @@ def _with_runtimes(asked: Requirements, candidates: list[Candidate]) -> _Narrowe
     if left:
         return left, ""
     whose = "no connected worker" + (" with these labels" if asked.labels else "")
-    if not any(CONTAINER in candidate.runtimes for candidate in candidates) and CONTAINER in asked.runtimes:
+    if (
+        not any(CONTAINER in candidate.runtimes for candidate in candidates)
+        and CONTAINER in asked.runtimes
+    ):
         return [], f"{whose} runs containers (phase `{asked.image_phase}` has an image)"
     if len(asked.runtimes) > 1:
         return [], f"{whose} runs both containers and subprocesses"
@@ -244,7 +274,10 @@ def _not_withheld(asked: Requirements, candidates: list[Candidate]) -> _Narrowed
     first = candidates[0]
     if len(candidates) == 1:
         return [], f"{first.name} is given no work: {first.withheld}"
-    return [], f"none of the {len(candidates)} matching workers is given work; {first.name}: {first.withheld}"
+    return (
+        [],
+        f"none of the {len(candidates)} matching workers is given work; {first.name}: {first.withheld}",
+    )
 
 
 def _with_free_slot(asked: Requirements, candidates: list[Candidate]) -> _Narrowed:
@@ -252,7 +285,9 @@ def _with_free_slot(asked: Requirements, candidates: list[Candidate]) -> _Narrow
     if left:
         return left, ""
     if any(candidate.is_shared for candidate in candidates):
-        return [], f"{candidates[0].name} is busy" if len(candidates) == 1 else "all matching workers are busy"
+        return [], f"{candidates[0].name} is busy" if len(
+            candidates
+        ) == 1 else "all matching workers are busy"
     slots = sum(candidate.slots for candidate in candidates)
     busy = sum(candidate.busy for candidate in candidates)
     taken = f"({busy} of {slots} slots)" if slots != 1 else "(its only slot)"

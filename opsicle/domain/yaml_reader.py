@@ -49,7 +49,9 @@ def read(source: bytes, problems: Problems) -> Node:
         raise _syntax_error(error) from None
     except yaml.reader.ReaderError as error:
         line = source[: error.position].count(b"\n") + 1
-        raise refuse(_SUBJECT, "it holds a control character that YAML does not allow", line) from None
+        raise refuse(
+            _SUBJECT, "it holds a control character that YAML does not allow", line
+        ) from None
     except yaml.YAMLError as error:
         raise refuse(_SUBJECT, f"it is not YAML: {error}") from None
     return _only_document(composer.documents)
@@ -57,7 +59,9 @@ def read(source: bytes, problems: Problems) -> Node:
 
 def _decoded(source: bytes) -> str:
     if len(source) > MAX_BYTES:
-        raise refuse(_SUBJECT, f"it has {len(source):,} bytes; at most {MAX_BYTES:,} (1 MiB) are taken")
+        raise refuse(
+            _SUBJECT, f"it has {len(source):,} bytes; at most {MAX_BYTES:,} (1 MiB) are taken"
+        )
     try:
         return source.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -148,7 +152,9 @@ class _Composer:
         text = self._pairs.put_back(event.value, is_double_quoted=event.style == '"')
         node = _scalar(text, line, is_plain=not event.style)
         if _UNUSABLE.search(text):
-            self._problems.add(self._path(), "it holds a NUL or another character that is no text", line)
+            self._problems.add(
+                self._path(), "it holds a NUL or another character that is no text", line
+            )
         if node.kind is Kind.FLOAT and node.content is None:
             self._problems.add(self._path(), f"{quoted(node.text)} is not a finite number", line)
         self._count(node)
@@ -159,7 +165,9 @@ class _Composer:
         if len(self._open) >= MAX_DEPTH:
             raise refuse(_SUBJECT, f"it is nested deeper than {MAX_DEPTH} levels", line)
         if self._awaits_key():
-            raise refuse(_SUBJECT, "a key must be text, not a list or a mapping", line, self._path())
+            raise refuse(
+                _SUBJECT, "a key must be text, not a list or a mapping", line, self._path()
+            )
         self._check_tag(event.tag, line)
         is_mapping = isinstance(event, events.MappingStartEvent)
         node = Node(Kind.MAPPING, line, {}) if is_mapping else Node(Kind.LIST, line, [])
@@ -177,7 +185,9 @@ class _Composer:
             message = f"the alias {quoted('*' + name)} stands before or inside what it repeats"
             raise refuse(_SUBJECT, message, _line(event), self._path())
         if self._awaits_key():
-            raise refuse(_SUBJECT, "a key must be written out, not an alias", _line(event), self._path())
+            raise refuse(
+                _SUBJECT, "a key must be written out, not an alias", _line(event), self._path()
+            )
         self._count(node)
         self._place(node, None)
 
@@ -216,7 +226,9 @@ class _Composer:
     def _key(self, mapping: Node, node: Node) -> str | None:
         """Return the key to file the next value under; None for a key that was refused."""
         if node.text == "<<" and node.kind is Kind.TEXT:
-            self._problems.add(self._path(), "merge keys (`<<`) are not taken; write the fields out", node.line)
+            self._problems.add(
+                self._path(), "merge keys (`<<`) are not taken; write the fields out", node.line
+            )
             return None
         if node.kind is not Kind.TEXT:
             message = f"YAML reads the key {quoted(node.text)} as {node.kind}; write it in quotes"
@@ -236,7 +248,11 @@ class _Composer:
             self._problems.add(self._path(), f"tags are not taken: {quoted(tag)}", line)
 
     def _awaits_key(self) -> bool:
-        return bool(self._open) and self._open[-1].node.kind is Kind.MAPPING and not self._open[-1].awaits_value
+        return (
+            bool(self._open)
+            and self._open[-1].node.kind is Kind.MAPPING
+            and not self._open[-1].awaits_value
+        )
 
     def _path(self) -> str:
         path = ""

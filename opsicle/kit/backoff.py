@@ -15,7 +15,9 @@ class Backoff:
     https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/.
     """
 
-    def __init__(self, shortest: float = 0.1, longest: float = 30.0, *, source: random.Random | None = None) -> None:
+    def __init__(
+        self, shortest: float = 0.1, longest: float = 30.0, *, source: random.Random | None = None
+    ) -> None:
         self._shortest = shortest
         self._longest = longest
         self._source = source or random.SystemRandom()

@@ -128,7 +128,12 @@ class SteadyClock:
         return round((zero - self._trusted_zero).total_seconds())
 
     def _note_step(self, zero: datetime, elapsed: float) -> None:
-        self._new_zero, self._seen_at, self._stepped_at, self._has_stepped = zero, elapsed, elapsed, True
+        self._new_zero, self._seen_at, self._stepped_at, self._has_stepped = (
+            zero,
+            elapsed,
+            elapsed,
+            True,
+        )
         log.error(
             "the machine's clock was set; it is not followed yet",
             extra={"seconds": self._offset(zero), "followed_in_seconds": round(SETTLING_SECONDS)},

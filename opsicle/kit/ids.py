@@ -42,4 +42,6 @@ def lowest_id(at: datetime) -> str:
 
 def _text(number: int) -> str:
     digits = (_TIME_BITS + _RANDOM_BITS) // _DIGIT_BITS
-    return "".join(_ALPHABET[(number >> (_DIGIT_BITS * place)) & 31] for place in reversed(range(digits)))
+    return "".join(
+        _ALPHABET[(number >> (_DIGIT_BITS * place)) & 31] for place in reversed(range(digits))
+    )

@@ -16,7 +16,11 @@ from typing import TextIO
 import msgspec
 
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
-_LEVEL_COLOURS = {logging.WARNING: "\x1b[33m", logging.ERROR: "\x1b[31m", logging.CRITICAL: "\x1b[31m"}
+_LEVEL_COLOURS = {
+    logging.WARNING: "\x1b[33m",
+    logging.ERROR: "\x1b[31m",
+    logging.CRITICAL: "\x1b[31m",
+}
 _DIM, _PLAIN = "\x1b[2m", "\x1b[0m"
 
 
@@ -68,11 +72,18 @@ class TextFormatter(logging.Formatter):
         Control characters are shown escaped, so that no field can play terminal.
         """
         colour = _LEVEL_COLOURS.get(record.levelno, "")
-        words = [f"{_DIM}{_time(record).astimezone():%H:%M:%S}{_PLAIN} {colour}{_shown(record.getMessage())}{_PLAIN}"]
-        words += [f"{_DIM}{name}={_PLAIN}{_shown(str(value), quoted=True)}" for name, value in _fields(record).items()]
+        words = [
+            f"{_DIM}{_time(record).astimezone():%H:%M:%S}{_PLAIN} {colour}{_shown(record.getMessage())}{_PLAIN}"
+        ]
+        words += [
+            f"{_DIM}{name}={_PLAIN}{_shown(str(value), quoted=True)}"
+            for name, value in _fields(record).items()
+        ]
         if record.exc_info and record.exc_info[1]:
             error = record.exc_info[1]
-            words.append(f"{_DIM}error={_PLAIN}{_shown(f'{type(error).__name__}: {error}', quoted=True)}")
+            words.append(
+                f"{_DIM}error={_PLAIN}{_shown(f'{type(error).__name__}: {error}', quoted=True)}"
+            )
         return " ".join(words)
 
 
@@ -87,5 +98,7 @@ def _fields(record: logging.LogRecord) -> dict[str, object]:
 def _shown(text: str, *, quoted: bool = False) -> str:
     if text.isprintable() and text and not (quoted and set(text) & {" ", '"', "="}):
         return text
-    escaped = "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
+    escaped = "".join(
+        char if char.isprintable() else char.encode("unicode_escape").decode() for char in text
+    )
     return '"' + escaped.replace('"', '\\"') + '"' if quoted else escaped

@@ -31,7 +31,9 @@ def asset_names() -> list[str]:
     """
     folder = _folder("assets")
     files = (path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
-    return sorted(path.as_posix() for path in files if not any(part.startswith(".") for part in path.parts))
+    return sorted(
+        path.as_posix() for path in files if not any(part.startswith(".") for part in path.parts)
+    )
 
 
 def examples() -> Path:

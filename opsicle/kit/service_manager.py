@@ -19,7 +19,10 @@ def tell(state: str) -> None:
     if not path.startswith(("/", "@")):
         return
     address = f"\0{path[1:]}" if path.startswith("@") else path
-    with suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as sock:
+    with (
+        suppress(OSError),
+        socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as sock,
+    ):
         sock.sendto(state.encode(), address)
 
 

@@ -41,5 +41,8 @@ def _do_nothing(_number: int, _frame: FrameType | None) -> None:
 _PYTHONS_OWN = {signal.SIGPIPE, signal.SIGXFSZ}
 """Python ignores these, and restores them itself in what it starts."""
 
-_OTHERWISE: dict[int, _Handler] = {signal.SIGINT: signal.default_int_handler, signal.SIGCHLD: signal.SIG_DFL}
+_OTHERWISE: dict[int, _Handler] = {
+    signal.SIGINT: signal.default_int_handler,
+    signal.SIGCHLD: signal.SIG_DFL,
+}
 """SIGCHLD: while it is ignored, nobody learns how a child has ended."""

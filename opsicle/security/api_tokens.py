@@ -70,9 +70,13 @@ def check_format(text: str) -> None:
     """
     body, checksum = text[:-_CHECKSUM_LENGTH], text[-_CHECKSUM_LENGTH:]
     if not text.startswith((API_PREFIX, SESSION_PREFIX)):
-        raise NotAuthenticated("this is not an Opsicle token", hint=f"An API token begins with {API_PREFIX}")
+        raise NotAuthenticated(
+            "this is not an Opsicle token", hint=f"An API token begins with {API_PREFIX}"
+        )
     if len(text) != _LENGTH or not text.isascii() or checksum != _checksum(body):
-        raise NotAuthenticated("the token is damaged: a character is wrong or missing", hint="Copy it whole.")
+        raise NotAuthenticated(
+            "the token is damaged: a character is wrong or missing", hint="Copy it whole."
+        )
 
 
 def _new(prefix: str) -> tuple[str, str]:

@@ -36,7 +36,9 @@ def decode(prefix: str, text: str, what: str) -> bytes:
     """
     text = text.strip()
     if not text.startswith(f"{prefix}."):
-        raise InvalidInput(f"this is not a {what}", hint=f"A {what} begins with {prefix} and a dot. Copy it whole.")
+        raise InvalidInput(
+            f"this is not a {what}", hint=f"A {what} begins with {prefix} and a dot. Copy it whole."
+        )
     sealed = _decode_base64(text) if len(text) <= MAX_TEXT else b""
     payload = sealed[:-_CHECKSUM_BYTES]
     # Made anew and compared as text: base64 has several spellings of the same bytes, and only one
@@ -48,7 +50,10 @@ def decode(prefix: str, text: str, what: str) -> bytes:
 
 def damaged(what: str) -> InvalidInput:
     """Return the error for a token of the right kind whose content cannot be right."""
-    return InvalidInput(f"the {what} is damaged: a character is wrong or missing", hint="Copy it whole, or make anew.")
+    return InvalidInput(
+        f"the {what} is damaged: a character is wrong or missing",
+        hint="Copy it whole, or make anew.",
+    )
 
 
 def _checksum(prefix: str, payload: bytes) -> bytes:

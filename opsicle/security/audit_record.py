@@ -84,8 +84,14 @@ def _check_signed(chain: str, key: AuditPublicKey, signed: Sequence[Signed]) -> 
     for part in signed:
         expected, number = number + 1, last_of(part)
         if first_of(part) != expected or number < expected:
-            raise Broken("checkpoint", expected, f"checkpoint {expected} is missing or out of order")
-        name = f"checkpoint {number}" if isinstance(part, Checkpoint) else f"the gap to checkpoint {number}"
+            raise Broken(
+                "checkpoint", expected, f"checkpoint {expected} is missing or out of order"
+            )
+        name = (
+            f"checkpoint {number}"
+            if isinstance(part, Checkpoint)
+            else f"the gap to checkpoint {number}"
+        )
         if not key.has_signed(chain, part):
             raise Broken("checkpoint", expected, f"{name} was not signed with this key")
         if part.previous != link:
@@ -93,10 +99,16 @@ def _check_signed(chain: str, key: AuditPublicKey, signed: Sequence[Signed]) -> 
         link = hash_of(chain, part)
         if isinstance(part, Checkpoint):
             if before and not _goes_on_from(before, part):
-                raise Broken("checkpoint", number, f"checkpoint {number} contradicts the one before it")
+                raise Broken(
+                    "checkpoint", number, f"checkpoint {number} contradicts the one before it"
+                )
             before = part
     if signed and isinstance(signed[-1], CheckpointGap):
-        raise Broken("checkpoint", number + 1, f"checkpoint {number + 1} is missing: none is after the thinned ones")
+        raise Broken(
+            "checkpoint",
+            number + 1,
+            f"checkpoint {number + 1} is missing: none is after the thinned ones",
+        )
 
 
 class _Walk:
@@ -123,7 +135,9 @@ class _Walk:
                 if self.seq in stated:
                     self._check_against(stated[self.seq])
         except UnreadableRecord as error:
-            raise Broken("altered", self.seq + 1, f"entry {self.seq + 1} cannot be read: {error}") from error
+            raise Broken(
+                "altered", self.seq + 1, f"entry {self.seq + 1} cannot be read: {error}"
+            ) from error
         if self.seq < self.signed_to:
             raise Broken(
                 "cut_off",
@@ -168,7 +182,11 @@ class _Walk:
 
 
 def _goes_on_from(before: Checkpoint, after: Checkpoint) -> bool:
-    if after.seq < before.seq or after.removed_to < before.removed_to or after.removed_to > after.seq:
+    if (
+        after.seq < before.seq
+        or after.removed_to < before.removed_to
+        or after.removed_to > after.seq
+    ):
         return False
     if after.removed_to == before.removed_to and after.removed_hash != before.removed_hash:
         return False
@@ -184,5 +202,9 @@ def _misplaced(expected: int, found: int, rest: Iterator[Entry]) -> Broken:
     except UnreadableRecord:
         is_later = False
     if is_later or found < expected:
-        return Broken("reordered", expected, f"entries are out of order: {found} stands where {expected} belongs")
+        return Broken(
+            "reordered",
+            expected,
+            f"entries are out of order: {found} stands where {expected} belongs",
+        )
     return Broken("missing", expected, f"entry {expected} is missing: {found} stands in its place")

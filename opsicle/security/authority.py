@@ -35,8 +35,10 @@ CLOCK_SKEW = timedelta(minutes=5)
 """How far a worker's clock may be behind ours and still take a certificate made just now."""
 
 _LOOPBACK_NAMES = ("localhost", "127.0.0.1", "::1")
-_EVERY_ADDRESS = ("0.0.0.0", "::")  # noqa: S104 (one listens on these, nobody reaches them)
-_HOST_NAME = re.compile(r"(\*\.)?[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?)*", re.IGNORECASE)
+_EVERY_ADDRESS = ("0.0.0.0", "::")
+_HOST_NAME = re.compile(
+    r"(\*\.)?[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?)*", re.IGNORECASE
+)
 
 
 @dataclass(frozen=True)
@@ -84,8 +86,13 @@ class Authority:
         certificate = certificates.load_certificate(cert_pem)
         if not _may_sign(certificate):
             raise InvalidInput("the certificate is not a CA's", hint="Restore a backup.")
-        if not isinstance(key, ec.EllipticCurvePrivateKey) or key.public_key() != certificate.public_key():
-            raise InvalidInput("the CA's private key does not belong to its certificate", hint="Restore a backup.")
+        if (
+            not isinstance(key, ec.EllipticCurvePrivateKey)
+            or key.public_key() != certificate.public_key()
+        ):
+            raise InvalidInput(
+                "the CA's private key does not belong to its certificate", hint="Restore a backup."
+            )
         return cls(certificate, key)
 
     @property
@@ -102,9 +109,9 @@ class Authority:
         key = ec.generate_private_key(ec.SECP256R1())
         every_name = dict.fromkeys((SERVER_NAME, *_LOOPBACK_NAMES, *names))
         alternatives = [_alternative(name) for name in every_name if name not in _EVERY_ADDRESS]
-        builder = _leaf(self._builder("Opsicle server", key.public_key(), now, SERVER_LIFE)).add_extension(
-            x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False
-        )
+        builder = _leaf(
+            self._builder("Opsicle server", key.public_key(), now, SERVER_LIFE)
+        ).add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
         certificate = self._sign(builder, alternatives)
         return _pem(certificate), certificates.private_key_pem(key)
 
@@ -123,23 +130,36 @@ class Authority:
         Raises InvalidInput for an org code or worker id that cannot stand in a SPIFFE URI.
         """
         uri = x509.UniformResourceIdentifier(certificates.worker_uri(org_code, worker_id))
-        builder = _leaf(self._builder(worker_id, public_key, now, timedelta(days=days))).add_extension(
-            x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH]), critical=False
-        )
+        builder = _leaf(
+            self._builder(worker_id, public_key, now, timedelta(days=days))
+        ).add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH]), critical=False)
         certificate = self._sign(builder, [uri])
-        return IssuedCertificate(_pem(certificate), f"{certificate.serial_number:x}", certificate.not_valid_after_utc)
+        return IssuedCertificate(
+            _pem(certificate), f"{certificate.serial_number:x}", certificate.not_valid_after_utc
+        )
 
     def _builder(
-        self, common_name: str, public_key: certificates.WorkerPublicKey, now: datetime, life: timedelta
+        self,
+        common_name: str,
+        public_key: certificates.WorkerPublicKey,
+        now: datetime,
+        life: timedelta,
     ) -> x509.CertificateBuilder:
         if now >= self.not_after:
-            raise Unavailable("this server's certificate authority has expired", hint="Set up a new one.")
+            raise Unavailable(
+                "this server's certificate authority has expired", hint="Set up a new one."
+            )
         ends_at = min(now + life, self.not_after)
-        return _builder(_name(common_name), self._certificate.subject, public_key, now, ends_at).add_extension(
-            x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key()), critical=False
+        return _builder(
+            _name(common_name), self._certificate.subject, public_key, now, ends_at
+        ).add_extension(
+            x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key()),
+            critical=False,
         )
 
-    def _sign(self, builder: x509.CertificateBuilder, names: Iterable[x509.GeneralName]) -> x509.Certificate:
+    def _sign(
+        self, builder: x509.CertificateBuilder, names: Iterable[x509.GeneralName]
+    ) -> x509.Certificate:
         return builder.add_extension(x509.SubjectAlternativeName(names), critical=False).sign(
             self._key, hashes.SHA256()
         )
@@ -165,9 +185,9 @@ def _builder(
 
 
 def _leaf(builder: x509.CertificateBuilder) -> x509.CertificateBuilder:
-    return builder.add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True).add_extension(
-        _key_usage(digital_signature=True), critical=True
-    )
+    return builder.add_extension(
+        x509.BasicConstraints(ca=False, path_length=None), critical=True
+    ).add_extension(_key_usage(digital_signature=True), critical=True)
 
 
 def _key_usage(
@@ -198,7 +218,10 @@ def _alternative(name: str) -> x509.GeneralName:
     except ValueError:  # then it is a name
         pass
     if len(name) > 253 or not _HOST_NAME.fullmatch(name):
-        raise InvalidInput(f"the host name {name!r} cannot stand in a certificate", hint="Write it in its ASCII form.")
+        raise InvalidInput(
+            f"the host name {name!r} cannot stand in a certificate",
+            hint="Write it in its ASCII form.",
+        )
     return x509.DNSName(name)
 
 

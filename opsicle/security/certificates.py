@@ -27,7 +27,8 @@ WorkerPublicKey = ec.EllipticCurvePublicKey | ed25519.Ed25519PublicKey | rsa.RSA
 MAX_CSR_CHARACTERS = 16 * 1024
 _RSA_BITS = range(2048, 4096 + 1)
 _SPIFFE = re.compile(
-    r"spiffe://opsicle/org/([a-z0-9][a-z0-9-]{0,62})/worker/([A-Za-z0-9][A-Za-z0-9_-]{0,63})", re.ASCII
+    r"spiffe://opsicle/org/([a-z0-9][a-z0-9-]{0,62})/worker/([A-Za-z0-9][A-Za-z0-9_-]{0,63})",
+    re.ASCII,
 )
 
 
@@ -46,7 +47,11 @@ def make_key_and_csr() -> tuple[str, str]:
     The request names nobody: who the worker is, the server says.
     """
     key = ec.generate_private_key(ec.SECP256R1())
-    csr = x509.CertificateSigningRequestBuilder().subject_name(x509.Name([])).sign(key, hashes.SHA256())
+    csr = (
+        x509.CertificateSigningRequestBuilder()
+        .subject_name(x509.Name([]))
+        .sign(key, hashes.SHA256())
+    )
     return private_key_pem(key), csr.public_bytes(serialization.Encoding.PEM).decode()
 
 
@@ -55,7 +60,9 @@ def private_key_pem(key: ec.EllipticCurvePrivateKey) -> str:
 
     Whoever writes it to disk gives the file mode 0600.
     """
-    pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    pem = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
     return pem.decode()
 
 
@@ -114,7 +121,9 @@ def fingerprint(certificate_pem: str) -> str:
 
     Raises InvalidInput.
     """
-    return fingerprint_of_der(load_certificate(certificate_pem).public_bytes(serialization.Encoding.DER))
+    return fingerprint_of_der(
+        load_certificate(certificate_pem).public_bytes(serialization.Encoding.DER)
+    )
 
 
 def fingerprint_of_der(certificate_der: bytes) -> str:
@@ -151,10 +160,13 @@ def check_pair(certificate_pem: str, key_pem: str, now: datetime) -> None:
     check_match(certificate_pem, key_pem)
     certificate = load_certificate(certificate_pem)
     if now < certificate.not_valid_before_utc:
-        raise InvalidInput(f"the certificate is not valid before {shown_time(certificate.not_valid_before_utc)}")
+        raise InvalidInput(
+            f"the certificate is not valid before {shown_time(certificate.not_valid_before_utc)}"
+        )
     if now >= certificate.not_valid_after_utc:
         raise InvalidInput(
-            f"the certificate expired on {shown_time(certificate.not_valid_after_utc)}", hint="Have it renewed."
+            f"the certificate expired on {shown_time(certificate.not_valid_after_utc)}",
+            hint="Have it renewed.",
         )
 
 
@@ -167,10 +179,13 @@ def load_private_key(key_pem: str) -> PrivateKeyTypes:
         return serialization.load_pem_private_key(key_pem.encode(), password=None)
     except TypeError as error:
         raise InvalidInput(
-            "the private key is protected by a pass phrase", hint="Remove it with `openssl pkey`, and set mode 0600."
+            "the private key is protected by a pass phrase",
+            hint="Remove it with `openssl pkey`, and set mode 0600.",
         ) from error
     except (ValueError, UnsupportedAlgorithm) as error:
-        raise InvalidInput("the private key cannot be read", hint="It must be unencrypted PEM.") from error
+        raise InvalidInput(
+            "the private key cannot be read", hint="It must be unencrypted PEM."
+        ) from error
 
 
 def load_certificate(certificate_pem: str) -> x509.Certificate:
@@ -184,7 +199,9 @@ def load_certificate(certificate_pem: str) -> x509.Certificate:
 def _accepted(key: object) -> WorkerPublicKey:
     if isinstance(key, rsa.RSAPublicKey) and key.key_size in _RSA_BITS:
         return key
-    if isinstance(key, ec.EllipticCurvePublicKey) and isinstance(key.curve, ec.SECP256R1 | ec.SECP384R1):
+    if isinstance(key, ec.EllipticCurvePublicKey) and isinstance(
+        key.curve, ec.SECP256R1 | ec.SECP384R1
+    ):
         return key
     if isinstance(key, ed25519.Ed25519PublicKey):
         return key
@@ -200,22 +217,32 @@ def _names_from_der(der: bytes) -> tuple[list[tuple[str, str]], int]:
         extensions = certificate.extensions
         usages = list(extensions.get_extension_for_class(x509.ExtendedKeyUsage).value)
         names = list(extensions.get_extension_for_class(x509.SubjectAlternativeName).value)
-    except (ValueError, x509.InvalidVersion, x509.ExtensionNotFound, x509.DuplicateExtension) as error:
+    except (
+        ValueError,
+        x509.InvalidVersion,
+        x509.ExtensionNotFound,
+        x509.DuplicateExtension,
+    ) as error:
         raise _not_a_worker() from error
     if usages != [ExtendedKeyUsageOID.CLIENT_AUTH]:
         raise _not_a_worker()
     shown = [
-        ("URI" if isinstance(name, x509.UniformResourceIdentifier) else "other", str(name.value)) for name in names
+        ("URI" if isinstance(name, x509.UniformResourceIdentifier) else "other", str(name.value))
+        for name in names
     ]
     return shown, certificate.serial_number
 
 
 def _not_a_worker() -> NotAuthenticated:
-    return NotAuthenticated("the client certificate is not a worker's", hint="Enrol with a join token.")
+    return NotAuthenticated(
+        "the client certificate is not a worker's", hint="Enrol with a join token."
+    )
 
 
 def _public_bytes(key: Any) -> bytes:
-    encoded: bytes = key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
+    encoded: bytes = key.public_bytes(
+        serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
+    )
     return encoded
 
 

@@ -15,13 +15,24 @@ def content_of(chain: str, part: Signed) -> bytes:
         return gap_content(chain, (part.first, part.last, part.previous, part.hash))
     each = part
     return checkpoint_content(
-        chain, (each.number, each.seq, each.hash, each.at, each.removed_to, each.removed_hash, each.previous)
+        chain,
+        (
+            each.number,
+            each.seq,
+            each.hash,
+            each.at,
+            each.removed_to,
+            each.removed_hash,
+            each.previous,
+        ),
     )
 
 
 def hash_of(chain: str, part: Signed) -> str:
     """Return what the next checkpoint of the chain names as its `previous`."""
-    return part.hash if isinstance(part, CheckpointGap) else checkpoint_hash(content_of(chain, part))
+    return (
+        part.hash if isinstance(part, CheckpointGap) else checkpoint_hash(content_of(chain, part))
+    )
 
 
 def first_of(part: Signed) -> int:

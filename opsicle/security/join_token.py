@@ -47,7 +47,9 @@ class JoinToken:
     def text(self) -> str:
         """The one line that a person copies to the worker."""
         token_id = self.token_id.encode()
-        return armour.encode(PREFIX, self.secret + bytes([len(token_id)]) + token_id + self.url.encode())
+        return armour.encode(
+            PREFIX, self.secret + bytes([len(token_id)]) + token_id + self.url.encode()
+        )
 
 
 def new(url: str) -> JoinToken:
@@ -56,7 +58,9 @@ def new(url: str) -> JoinToken:
     Raises InvalidInput unless that is an http(s) URL.
     """
     _check_url(url)
-    return JoinToken(url=url, token_id=secrets.token_hex(8), secret=secrets.token_bytes(_SECRET_BYTES))
+    return JoinToken(
+        url=url, token_id=secrets.token_hex(8), secret=secrets.token_bytes(_SECRET_BYTES)
+    )
 
 
 def parse(text: str) -> JoinToken:
@@ -88,10 +92,17 @@ def stored_key(secret: bytes) -> bytes:
     return _derive(secret, b"opsicle join token: stored key")
 
 
-def make_request(token: JoinToken, csr_pem: str, name: str, labels: Mapping[str, str], slots: int) -> EnrolRequest:
+def make_request(
+    token: JoinToken, csr_pem: str, name: str, labels: Mapping[str, str], slots: int
+) -> EnrolRequest:
     """Return the worker's request, with its proof."""
     request = EnrolRequest(
-        token_id=token.token_id, csr_pem=csr_pem, name=name, labels=dict(labels), slots=slots, mac=""
+        token_id=token.token_id,
+        csr_pem=csr_pem,
+        name=name,
+        labels=dict(labels),
+        slots=slots,
+        mac="",
     )
     request.mac = _request_mac(stored_key(token.secret), request)
     return request
@@ -101,7 +112,8 @@ def check_request(key: bytes, request: EnrolRequest) -> None:
     """Raise NotAuthenticated unless this request was made with the secret behind `key`."""
     if not _is_same(_request_mac(key, request), request.mac):
         raise NotAuthenticated(
-            "the join token does not fit the request", hint="Make a new token with `opsicle workers token`."
+            "the join token does not fit the request",
+            hint="Make a new token with `opsicle workers token`.",
         )
 
 
@@ -131,7 +143,8 @@ def open_reply(token: JoinToken, request: EnrolRequest, reply: EnrolReply) -> En
         enrolment = msgspec.json.decode(reply.body, type=Enrolment)
     except msgspec.DecodeError as error:
         raise InvalidInput(
-            "the server's answer cannot be read", hint="Server and worker may be of different versions."
+            "the server's answer cannot be read",
+            hint="Server and worker may be of different versions.",
         ) from error
     if enrolment.request_digest != request_digest(request):
         raise _somebody_between()
@@ -195,7 +208,10 @@ def _somebody_between() -> NotAuthenticated:
 
 def _check_url(url: str) -> None:
     if not _is_usable(url):
-        raise InvalidInput("the server's address must be an http:// or https:// URL", hint="As in https://ops.example")
+        raise InvalidInput(
+            "the server's address must be an http:// or https:// URL",
+            hint="As in https://ops.example",
+        )
 
 
 def _is_usable(url: str) -> bool:

@@ -69,7 +69,9 @@ class MasterKey:
     def seal(self, place: Place, value: bytes) -> Sealed:
         """Encrypt a value under a fresh data key."""
         data_key = AESGCM.generate_key(KEY_BYTES * 8)
-        return Sealed(_encrypt(self.key, b"key", place, data_key), _encrypt(data_key, b"value", place, value))
+        return Sealed(
+            _encrypt(self.key, b"key", place, data_key), _encrypt(data_key, b"value", place, value)
+        )
 
     def open(self, place: Place, sealed: Sealed) -> bytes:
         """Return the value in an envelope. Raises CannotOpen."""
@@ -91,7 +93,9 @@ def _encrypt(key: bytes, purpose: bytes, place: Place, content: bytes) -> bytes:
 
 def _decrypt(key: bytes, purpose: bytes, place: Place, content: bytes) -> bytes:
     try:
-        return AESGCM(key).decrypt(content[:NONCE_BYTES], content[NONCE_BYTES:], _bound_to(purpose, place))
+        return AESGCM(key).decrypt(
+            content[:NONCE_BYTES], content[NONCE_BYTES:], _bound_to(purpose, place)
+        )
     except (InvalidTag, ValueError) as error:
         raise CannotOpen from error
 

@@ -42,11 +42,16 @@ def check_password(password: str, *, email: str, name: str = "") -> None:
     """Raise InvalidInput unless this may become the password of this person."""
     text = _normalise(password)
     if len(text) < MIN_LENGTH:
-        raise _refusal(f"is shorter than {MIN_LENGTH} characters", hint="A few unrelated words make a good one.")
+        raise _refusal(
+            f"is shorter than {MIN_LENGTH} characters",
+            hint="A few unrelated words make a good one.",
+        )
     if len(password.encode()) > MAX_BYTES:
         raise _refusal(f"is longer than {MAX_BYTES} bytes", hint="Choose a shorter one.")
     if text.casefold() in _personal_words(email, name):
-        raise _refusal("is the person's own name or address", hint="Choose something that others cannot guess.")
+        raise _refusal(
+            "is the person's own name or address", hint="Choose something that others cannot guess."
+        )
     if len(set(text)) == 1:
         raise _refusal("is one character repeated", hint="A few unrelated words make a good one.")
 
@@ -72,7 +77,9 @@ def verify_password(stored: str, given: str) -> bool:
     if len(given.encode()) > MAX_BYTES:
         return False
     try:
-        Argon2id.verify_phc_encoded(_normalise(given).encode(), stored if stored.startswith(_KIND) else DUMMY)
+        Argon2id.verify_phc_encoded(
+            _normalise(given).encode(), stored if stored.startswith(_KIND) else DUMMY
+        )
     except (InvalidKey, ValueError):
         return False
     return True

@@ -46,7 +46,9 @@ class Seal:
         Raises Conflict if it was altered, moved, or sealed under another key.
         """
         try:
-            return self._cipher.decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], context.encode())
+            return self._cipher.decrypt(
+                sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], context.encode()
+            )
         except (InvalidTag, ValueError) as error:
             raise Conflict(
                 "the server cannot open what it has sealed: altered, or sealed under another key",

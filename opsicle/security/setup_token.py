@@ -31,7 +31,9 @@ class SetupToken:
     @property
     def text(self) -> str:
         """The one line that a person copies."""
-        return armour.encode(PREFIX, self.secret + bytes.fromhex(self.fingerprint.removeprefix("sha256:")))
+        return armour.encode(
+            PREFIX, self.secret + bytes.fromhex(self.fingerprint.removeprefix("sha256:"))
+        )
 
     @property
     def hash(self) -> str:
@@ -62,4 +64,6 @@ def parse(text: str) -> SetupToken:
     payload = armour.decode(PREFIX, text, _WHAT)
     if len(payload) != _SECRET_BYTES + _FINGERPRINT_BYTES:
         raise armour.damaged(_WHAT)
-    return SetupToken(fingerprint=f"sha256:{payload[_SECRET_BYTES:].hex()}", secret=payload[:_SECRET_BYTES])
+    return SetupToken(
+        fingerprint=f"sha256:{payload[_SECRET_BYTES:].hex()}", secret=payload[:_SECRET_BYTES]
+    )

@@ -81,7 +81,9 @@ class PrivateKey:
     def pem(self) -> str:
         """The private key as unencrypted PEM."""
         return self._key.private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
         ).decode()
 
     def signature_of(self, content: bytes) -> bytes:

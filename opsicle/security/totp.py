@@ -73,7 +73,11 @@ def is_code(text: str) -> bool:
 def matching_step(seed: bytes, given: str, at: datetime) -> int | None:
     """Return which step near this time has the code `given`, the newest first; None if none has."""
     now = step_of(at)
-    steps = [step for step in range(now + DRIFT_STEPS, now - DRIFT_STEPS - 1, -1) if _fits(seed, step, given)]
+    steps = [
+        step
+        for step in range(now + DRIFT_STEPS, now - DRIFT_STEPS - 1, -1)
+        if _fits(seed, step, given)
+    ]
     return steps[0] if steps else None
 
 
@@ -96,4 +100,4 @@ def _fits(seed: bytes, step: int, given: str) -> bool:
 
 
 def _totp(seed: bytes) -> TOTP:
-    return TOTP(seed, DIGITS, SHA1(), STEP_SECONDS)  # noqa: S303 - RFC 6238's default, the only one that all apps know
+    return TOTP(seed, DIGITS, SHA1(), STEP_SECONDS)

@@ -18,7 +18,14 @@ from opsicle.security import passwords
 from opsicle.server.access.actor import SystemActor
 from opsicle.server.data_folder import DataFolder
 from opsicle.server.opening import open_state
-from opsicle.server.store import audit, authenticators, memberships, password_resets, sessions, users
+from opsicle.server.store import (
+    audit,
+    authenticators,
+    memberships,
+    password_resets,
+    sessions,
+    users,
+)
 from opsicle.server.store.database import Connection
 from opsicle.server.store.memberships import PlaceRow
 from opsicle.server.store.users import UserRow
@@ -41,11 +48,16 @@ def recover_account(data_dir: Path, email: str, password: str | None) -> Recover
     everywhere; NotFound for an address that nobody has.
     """
     if not (data_dir / "opsicle.db").exists():
-        raise InvalidInput(f"{data_dir} is no data folder of a server", hint="Name the server's --data-dir.")
+        raise InvalidInput(
+            f"{data_dir} is no data folder of a server", hint="Name the server's --data-dir."
+        )
     if password is not None:
         passwords.check_password(password, email=email)
     password_hash = passwords.hash_password(password) if password is not None else ""
-    with closing(DataFolder.open(data_dir)) as folder, open_state(folder, SystemClock(), _fail) as state:
+    with (
+        closing(DataFolder.open(data_dir)) as folder,
+        open_state(folder, SystemClock(), _fail) as state,
+    ):
         return state.database.write(lambda db: _recover(db, email.strip().lower(), password_hash))
 
 
@@ -58,7 +70,15 @@ def _recover(db: Connection, email: str, password_hash: str) -> Recovered:
     sessions.delete_others(db, user.id, "")
     data = {"email": email, "by": _login_name(), "app": had_app, "password": bool(password_hash)}
     for org_id in (*(place.org_id for place in places), None):
-        audit.append(db, SystemClock().now(), org_id, SystemActor("recover"), "recover", f"users/{user.id}", data)
+        audit.append(
+            db,
+            SystemClock().now(),
+            org_id,
+            SystemActor("recover"),
+            "recover",
+            f"users/{user.id}",
+            data,
+        )
     return Recovered(
         email=email,
         orgs=[place.org_code for place in places if not place.is_disabled],
@@ -71,12 +91,18 @@ def _find(db: Connection, email: str) -> tuple[UserRow, list[PlaceRow]]:
     user = users.find_by_email(db, email)
     places = memberships.list_of_user(db, user.id) if user else []
     if user is None or not places:
-        raise NotFound(f"nobody of any org has the address {email}", hint="`opsicle audit list` names people's.")
+        raise NotFound(
+            f"nobody of any org has the address {email}",
+            hint="`opsicle audit list` names people's.",
+        )
     member = memberships.find(db, places[0].org_id, user.id)
     if member is not None and member.owner_id:
         raise Conflict(f"{email} is a service account, which never logs in", hint="Name a person.")
     if all(place.is_disabled for place in places):
-        raise Conflict(f"{email} is disabled in every org", hint="Another admin enables them, or recover that one.")
+        raise Conflict(
+            f"{email} is disabled in every org",
+            hint="Another admin enables them, or recover that one.",
+        )
     return user, places
 
 

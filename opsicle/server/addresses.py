@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from opsicle.server.settings import ServerOptions, parse_address
 
-_EVERY_ADDRESS = frozenset({"0.0.0.0", "::"})  # noqa: S104 - to tell them from real ones
+_EVERY_ADDRESS = frozenset({"0.0.0.0", "::"})
 
 
 class Addresses:
@@ -19,7 +19,11 @@ class Addresses:
     @property
     def certificate_names(self) -> tuple[str, ...]:
         """DNS names and addresses, besides the loopback's."""
-        hosts = [host for host in (self._users.host, self._workers.host) if host and host not in _EVERY_ADDRESS]
+        hosts = [
+            host
+            for host in (self._users.host, self._workers.host)
+            if host and host not in _EVERY_ADDRESS
+        ]
         return (*self._options.names, self._host_name, *hosts)
 
     def url(self, port: int) -> str:
@@ -29,7 +33,10 @@ class Addresses:
 
     def worker_url(self, port: int) -> str:
         """Return what workers are told at enrolment, where their listener has got this port."""
-        return self._options.worker_url.rstrip("/") or f"https://{self._host(self._workers.host)}:{port}"
+        return (
+            self._options.worker_url.rstrip("/")
+            or f"https://{self._host(self._workers.host)}:{port}"
+        )
 
     def _host(self, listening: str) -> str:
         if self._options.names:

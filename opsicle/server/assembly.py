@@ -77,7 +77,15 @@ from opsicle.server.members.permissions import PermissionChecks
 from opsicle.server.members.recovery import Recovery
 from opsicle.server.members.resets import ForgottenPasswords
 from opsicle.server.members.roles import Roles
-from opsicle.server.members.routes import groups, invitations, orgs, roles, service_accounts, tokens, users
+from opsicle.server.members.routes import (
+    groups,
+    invitations,
+    orgs,
+    roles,
+    service_accounts,
+    tokens,
+    users,
+)
 from opsicle.server.members.routes import identity as member_identity
 from opsicle.server.members.service_accounts import ServiceAccounts
 from opsicle.server.members.users import Users
@@ -164,7 +172,14 @@ class Services:
             PasswordChanges(state, self.sessions, self.hasher, self.throttle, self.step_up, clock),
         )
         self.accounts = Accounts(
-            state, self.sessions, self.hasher, self.throttle, self.apps, clock, core.remarks, core.on_set_up
+            state,
+            self.sessions,
+            self.hasher,
+            self.throttle,
+            self.apps,
+            clock,
+            core.remarks,
+            core.on_set_up,
         )
         self.audit_checkpoints = AuditCheckpoints(state, core.audit_key, clock)
         self.audit = Audit(state, self.audit_checkpoints, core.audit_key.public, clock)
@@ -177,7 +192,13 @@ class Services:
         self.secrets = Secrets(state, core.vault, self.step_up, clock)
         self.workers = Workers(state, self.fleet, self.step_up, clock)
         self.enrolments = Enrolments(
-            state, core.authority, core.order_key.public, self.urls, self.throttle, self.step_up, clock
+            state,
+            core.authority,
+            core.order_key.public,
+            self.urls,
+            self.throttle,
+            self.step_up,
+            clock,
         )
 
     def _build_work(self, core: Core) -> None:
@@ -186,16 +207,31 @@ class Services:
         self.status = ServerStatus(core.epoch, Hold(state, self.fleet, clock), core.remarks)
         self.job_logs = JobLogs(core.logs, clock, core.log_bounds)
         work_builder = WorkBuilder(
-            core.vault, bindings, OrderSigner(core.order_key, clock, core.epoch), core.log_bounds.job_bytes
+            core.vault,
+            bindings,
+            OrderSigner(core.order_key, clock, core.epoch),
+            core.log_bounds.job_bytes,
         )
         lease_service = LeaseService(
-            WaitingKinds(state), self.fleet, self.lease_store, self.pubsub, self.outbox, clock, work_builder
+            WaitingKinds(state),
+            self.fleet,
+            self.lease_store,
+            self.pubsub,
+            self.outbox,
+            clock,
+            work_builder,
         )
-        self.epoch_reports = EpochReports(state, self.status.hold, core.order_key.public, core.epoch, clock)
-        self.jobs = Jobs(state, self.job_logs, lease_service, self.pubsub, self.outbox, self.epoch_reports, clock)
+        self.epoch_reports = EpochReports(
+            state, self.status.hold, core.order_key.public, core.epoch, clock
+        )
+        self.jobs = Jobs(
+            state, self.job_logs, lease_service, self.pubsub, self.outbox, self.epoch_reports, clock
+        )
         self.dispatch = Dispatch(state, self.jobs, lease_service, clock)
         progress = Progress(self.outbox, bindings)
-        self.approvals = Approvals(state, progress, self.outbox, self.apps, self.fleet, self.pubsub, clock, bindings)
+        self.approvals = Approvals(
+            state, progress, self.outbox, self.apps, self.fleet, self.pubsub, clock, bindings
+        )
         self.automations = Automations(
             state,
             self.job_logs,
@@ -219,9 +255,13 @@ class Services:
         self.forgotten_passwords = ForgottenPasswords(state, self.outbox, clock)
         self.users = Users(state, sessions, self.hasher, step_up, clock)
         links = InvitationLinks(self.urls, clock)
-        self.invitations = Invitations(state, links, self.accounts, self.hasher, self.throttle, step_up, clock)
+        self.invitations = Invitations(
+            state, links, self.accounts, self.hasher, self.throttle, step_up, clock
+        )
         self.orgs = Orgs(state, links, step_up, self.fleet, clock)
-        self.server_operations = ServerOperations(state, links, sessions, step_up, clock, self.status)
+        self.server_operations = ServerOperations(
+            state, links, sessions, step_up, clock, self.status
+        )
         self.roles = Roles(state, sessions, step_up, clock)
         self.groups = Groups(state, sessions, step_up, clock)
         self.permission_checks = PermissionChecks(state)
@@ -284,7 +324,9 @@ class Services:
     def worker_routes(self) -> list[Route]:
         """Return what the workers' listener offers."""
         return [
-            *worker_jobs.routes(self.dispatch, self.jobs, self.audit_checkpoints, self.epoch_reports),
+            *worker_jobs.routes(
+                self.dispatch, self.jobs, self.audit_checkpoints, self.epoch_reports
+            ),
             *enrol.worker_routes(self.enrolments),
         ]
 
@@ -295,18 +337,46 @@ class Services:
         return [
             # An approval's time is the people's, and goes on without the server; that of leases is
             # not.
-            Loop("keep time of approvals", _KEEP_TIME_EVERY_SECONDS, lambda _: self.approvals.keep_time()),
+            Loop(
+                "keep time of approvals",
+                _KEEP_TIME_EVERY_SECONDS,
+                lambda _: self.approvals.keep_time(),
+            ),
             Loop("expire leases", _EXPIRE_LEASES_EVERY_SECONDS, self.jobs.judge_leases),
-            Loop("refresh queue", _REFRESH_QUEUE_EVERY_SECONDS, lambda _: self.jobs.refresh_queue()),
-            Loop("forget requests", _FORGET_REQUESTS_EVERY_SECONDS, steady(self.automations.forget_requests)),
+            Loop(
+                "refresh queue", _REFRESH_QUEUE_EVERY_SECONDS, lambda _: self.jobs.refresh_queue()
+            ),
+            Loop(
+                "forget requests",
+                _FORGET_REQUESTS_EVERY_SECONDS,
+                steady(self.automations.forget_requests),
+            ),
             Loop("shed logs", _SHED_LOGS_EVERY_SECONDS, steady(self.job_logs.shed)),
-            Loop("prune logs", _PRUNE_LOGS_EVERY_SECONDS, steady(lambda: self.job_logs.prune(keep().logs))),
-            Loop("sign audit", _SIGN_AUDIT_EVERY_SECONDS, lambda _: self.audit_checkpoints.sign_due()),
+            Loop(
+                "prune logs",
+                _PRUNE_LOGS_EVERY_SECONDS,
+                steady(lambda: self.job_logs.prune(keep().logs)),
+            ),
+            Loop(
+                "sign audit", _SIGN_AUDIT_EVERY_SECONDS, lambda _: self.audit_checkpoints.sign_due()
+            ),
             Loop("listen", _LISTEN_EVERY_SECONDS, lambda _: self.listeners.turn()),
             Loop("deliver", _DELIVER_EVERY_SECONDS, self.delivery.turn),
-            Loop("prune deliveries", _PRUNE_LOGS_EVERY_SECONDS, steady(lambda: self.sender.prune(keep().logs))),
-            Loop("prune automations", _PRUNE_AUTOMATIONS_EVERY_SECONDS, steady(lambda: retention.prune(keep()))),
-            Loop("prune audit", _PRUNE_AUDIT_EVERY_SECONDS, steady(lambda: self._prune_audit(keep().audit))),
+            Loop(
+                "prune deliveries",
+                _PRUNE_LOGS_EVERY_SECONDS,
+                steady(lambda: self.sender.prune(keep().logs)),
+            ),
+            Loop(
+                "prune automations",
+                _PRUNE_AUTOMATIONS_EVERY_SECONDS,
+                steady(lambda: retention.prune(keep())),
+            ),
+            Loop(
+                "prune audit",
+                _PRUNE_AUDIT_EVERY_SECONDS,
+                steady(lambda: self._prune_audit(keep().audit)),
+            ),
         ]
 
     def _prune_audit(self, keep: timedelta | None) -> None:

@@ -84,7 +84,8 @@ class DataFolder:
             path.mkdir(mode=0o700, parents=True, exist_ok=True)
             if not any((path / name).exists() for name in _OWN_FILES) and any(path.iterdir()):
                 raise InvalidInput(
-                    f"{path} is not empty, and no data folder of Opsicle", hint="Choose a folder of its own."
+                    f"{path} is not empty, and no data folder of Opsicle",
+                    hint="Choose a folder of its own.",
                 )
             path.chmod(0o700)
             return cls(path, _take_lock(path))
@@ -106,7 +107,9 @@ class DataFolder:
         """
         if not self._authority_pem.exists():
             if is_expected and self.state_database.exists():
-                raise Conflict("the data folder has lost authority.pem", hint="Restore it from a backup.")
+                raise Conflict(
+                    "the data folder has lost authority.pem", hint="Restore it from a backup."
+                )
             self._write(self._authority_pem, _both(Authority.create(now)))
         text = self._authority_pem.read_text(encoding="ascii")
         authority = Authority.load(text, text)
@@ -136,7 +139,9 @@ class DataFolder:
         """
         if not self._audit_pem.exists():
             if has_signed:
-                raise Conflict("the data folder has lost audit.pem", hint="Restore it from a backup.")
+                raise Conflict(
+                    "the data folder has lost audit.pem", hint="Restore it from a backup."
+                )
             self._write(self._audit_pem, AuditKey.create().pem)
         return AuditKey.load(self._audit_pem.read_text(encoding="ascii"))
 
@@ -168,7 +173,11 @@ class DataFolder:
 
     def setup_token(self) -> str:
         """Return the setup token given out earlier, "" if there is none."""
-        return self._setup_token.read_text(encoding="ascii").strip() if self._setup_token.exists() else ""
+        return (
+            self._setup_token.read_text(encoding="ascii").strip()
+            if self._setup_token.exists()
+            else ""
+        )
 
     def write_setup_token(self, text: str) -> None:
         """Keep the setup token for whoever installs the server."""
@@ -180,7 +189,9 @@ class DataFolder:
 
     def write_server_file(self, content: ServerFile) -> None:
         """Tell other programs on this machine where the server is."""
-        self._write(self._server_json, msgspec.json.format(msgspec.json.encode(content)).decode() + "\n")
+        self._write(
+            self._server_json, msgspec.json.format(msgspec.json.encode(content)).decode() + "\n"
+        )
 
     def _write(self, path: Path, text: str) -> None:
         with explained(self.path):
@@ -198,7 +209,9 @@ def _take_lock(folder: Path) -> int:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:
         os.close(lock)
-        raise Conflict(f"another server is using {folder}", hint="Stop it, or choose another data folder.") from error
+        raise Conflict(
+            f"another server is using {folder}", hint="Stop it, or choose another data folder."
+        ) from error
     return lock
 
 
@@ -219,5 +232,7 @@ def _explanation(error: OSError, path: Path) -> OpsicleError:
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return Unavailable(f"the disk under {path} is full", hint="Free some space.")
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-        return NotAllowed(f"{path} cannot be written", hint="Choose a data folder that this user owns.")
+        return NotAllowed(
+            f"{path} cannot be written", hint="Choose a data folder that this user owns."
+        )
     return InvalidInput(f"{path} cannot be used: {error.strerror or error}")

@@ -16,27 +16,55 @@ _DATABASES = ("opsicle.db", "opsicle.db-wal", "logs.db", "logs.db-wal")
 
 
 def add_gauges(
-    metrics: Metrics, services: Services, folder: Path, certificates: Callable[[], Mapping[str, float]]
+    metrics: Metrics,
+    services: Services,
+    folder: Path,
+    certificates: Callable[[], Mapping[str, float]],
 ) -> None:
     """Add the figures of these services and this data folder.
 
     `certificates` says when each ends, in Unix time.
     """
     figures = services.figures
-    metrics.add_gauge("opsicle_connected_workers", "Workers that are connected.", services.fleet.connected_count)
+    metrics.add_gauge(
+        "opsicle_connected_workers", "Workers that are connected.", services.fleet.connected_count
+    )
     metrics.add_gauge(
         "opsicle_loop_lag_seconds",
         "How long the event loop was held up at most since this was asked last.",
         services.loop_lag.take,
     )
     add = metrics.add_gauges
-    add("opsicle_open_automations", "Automations that are not over yet.", "state", figures.open_automations)
-    add("opsicle_queued_automations", "Automations that wait for a worker, and why.", "reason", figures.queue)
-    metrics.add_counters(
-        "opsicle_ended_automations", "Automations that ended since the server started.", "state", lambda: figures.ended
+    add(
+        "opsicle_open_automations",
+        "Automations that are not over yet.",
+        "state",
+        figures.open_automations,
     )
-    add("opsicle_deliveries", "Messages through channels that are kept.", "state", figures.deliveries)
-    add("opsicle_certificate_expiry_seconds", "When a certificate ends, in Unix time.", "certificate", certificates)
+    add(
+        "opsicle_queued_automations",
+        "Automations that wait for a worker, and why.",
+        "reason",
+        figures.queue,
+    )
+    metrics.add_counters(
+        "opsicle_ended_automations",
+        "Automations that ended since the server started.",
+        "state",
+        lambda: figures.ended,
+    )
+    add(
+        "opsicle_deliveries",
+        "Messages through channels that are kept.",
+        "state",
+        figures.deliveries,
+    )
+    add(
+        "opsicle_certificate_expiry_seconds",
+        "When a certificate ends, in Unix time.",
+        "certificate",
+        certificates,
+    )
     add("opsicle_database_bytes", "Size of the database files.", "file", lambda: _sizes(folder))
     add(
         "opsicle_last_backup_seconds",

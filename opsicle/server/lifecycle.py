@@ -95,7 +95,9 @@ class Lifecycle:
         with (
             closing(DataFolder.open(options.data_dir)) as folder,
             open_state(folder, self._clock, _die, opening) as opened,
-            closing(self._logs(folder, opened, remarks := ServerRemarks(opened.database, self._clock))) as logs,
+            closing(
+                self._logs(folder, opened, remarks := ServerRemarks(opened.database, self._clock))
+            ) as logs,
             closing(Services(self._core(folder, opened, logs, remarks))) as services,
         ):
             self._serve(folder, services, opened)
@@ -103,10 +105,16 @@ class Lifecycle:
 
     def _logs(self, folder: DataFolder, opened: OpenState, remarks: ServerRemarks) -> LogDatabase:
         return LogDatabase.open(
-            folder.log_database, _die, self._clock.now, remarks.note_lost_logs, is_expected=opened.has_history
+            folder.log_database,
+            _die,
+            self._clock.now,
+            remarks.note_lost_logs,
+            is_expected=opened.has_history,
         )
 
-    def _core(self, folder: DataFolder, opened: OpenState, logs: LogDatabase, remarks: ServerRemarks) -> Core:
+    def _core(
+        self, folder: DataFolder, opened: OpenState, logs: LogDatabase, remarks: ServerRemarks
+    ) -> Core:
         """Return everything that the services stand on.
 
         Raises Conflict for keys that are lost, or another server's.
@@ -122,7 +130,9 @@ class Lifecycle:
             authority,
             audit_key,
             order_key,
-            open_binding_key(folder, state, binder(state, self._clock), accept_restored=options.accept_restored),
+            open_binding_key(
+                folder, state, binder(state, self._clock), accept_restored=options.accept_restored
+            ),
             self._clock,
             Seal(folder.identity_key()),
             vault,
@@ -143,15 +153,28 @@ class Lifecycle:
     def _serve(self, folder: DataFolder, services: Services, opened: OpenState) -> None:
         options, now = self._options, self._clock.now()
         addresses = Addresses(options, socket.gethostname())
-        tls = Tls(folder, services.core.authority, addresses.certificate_names, now, TLS_VERSIONS[options.tls_min])
+        tls = Tls(
+            folder,
+            services.core.authority,
+            addresses.certificate_names,
+            now,
+            TLS_VERSIONS[options.tls_min],
+        )
         listeners = Listeners(options, services, tls, now)
         urls = services.urls
-        urls.url, urls.worker_url = addresses.url(listeners.user_port), addresses.worker_url(listeners.worker_port)
+        urls.url, urls.worker_url = (
+            addresses.url(listeners.user_port),
+            addresses.worker_url(listeners.worker_port),
+        )
         services.jobs.recover()
         services.sender.recover()
         loops = [
             *services.loops(lambda: _kept(self._options)),
-            Loop("renew certificates", _RENEW_CERTIFICATES_EVERY_SECONDS, lambda _: listeners.renew(self._clock.now())),
+            Loop(
+                "renew certificates",
+                _RENEW_CERTIFICATES_EVERY_SECONDS,
+                lambda _: listeners.renew(self._clock.now()),
+            ),
             Loop("mark state", _MARK_STATE_EVERY_SECONDS, lambda _: opened.marker.write()),
         ]
         services.loop_lag.start()
@@ -183,7 +206,9 @@ class Lifecycle:
             new = self._reread()
             new.check()
         except OpsicleError as error:
-            log.warning("settings not taken up", extra={"reason": error.message, "hint": error.hint})
+            log.warning(
+                "settings not taken up", extra={"reason": error.message, "hint": error.hint}
+            )
         else:
             self._take(new, services)
         listeners.renew(self._clock.now())
@@ -213,7 +238,9 @@ class Lifecycle:
             sys.stdout.write("".join(f"{line}\n" for line in lines))
             sys.stdout.flush()
         service_manager.tell(service_manager.READY)
-        log.info("server ready", extra={"url": url, "worker_url": worker_url, "version": __version__})
+        log.info(
+            "server ready", extra={"url": url, "worker_url": worker_url, "version": __version__}
+        )
 
     @staticmethod
     def _tell(folder: DataFolder, services: Services) -> None:
@@ -245,7 +272,9 @@ def _die(error: BaseException) -> None:
     It neither logs nor cleans up: either could wait for something, and meanwhile a commit could be
     answered.
     """
-    os.write(2, f"opsicle server: the disk failed ({type(error).__name__}: {error}); exiting\n".encode())
+    os.write(
+        2, f"opsicle server: the disk failed ({type(error).__name__}: {error}); exiting\n".encode()
+    )
     os._exit(1)
 
 
@@ -261,7 +290,9 @@ def _refuse(error: Conflict) -> None:
 def _allow_many_connections() -> None:
     """Raise the soft limit of open files, which is 1,024 on most systems, towards the hard one."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = _WANTED_DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, _WANTED_DESCRIPTORS)
+    wanted = (
+        _WANTED_DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, _WANTED_DESCRIPTORS)
+    )
     if soft < wanted:
         with suppress(ValueError, OSError):
             resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))

@@ -84,9 +84,14 @@ class Listeners:
         if self._given:
             try:
                 if self._given.reload_if_changed():
-                    log.info("certificate taken up", extra={"expires_at": self._given.expires_at.isoformat()})
+                    log.info(
+                        "certificate taken up",
+                        extra={"expires_at": self._given.expires_at.isoformat()},
+                    )
             except InvalidInput as error:
-                log.warning("certificate not taken up", extra={"reason": error.message, "hint": error.hint})
+                log.warning(
+                    "certificate not taken up", extra={"reason": error.message, "hint": error.hint}
+                )
         self._warn(now)
 
     @property
@@ -139,7 +144,9 @@ class Listeners:
             observe=self._metrics.observe,
             is_binary=True,
         )
-        return Listener(parse_address(options.worker_listen), application, context=self._tls.worker_context)
+        return Listener(
+            parse_address(options.worker_listen), application, context=self._tls.worker_context
+        )
 
     def _monitoring_listener(self, options: ServerOptions) -> Listener | None:
         if not options.metrics_listen:
@@ -151,12 +158,22 @@ class Listeners:
             streams=self._streams,
             observe=self._metrics.observe,
         )
-        return Listener(parse_address(options.metrics_listen), application, socket_group=options.socket_group)
+        return Listener(
+            parse_address(options.metrics_listen), application, socket_group=options.socket_group
+        )
 
     def _add_gauges(self, options: ServerOptions) -> None:
         add = self._metrics.add_gauge
-        add("opsicle_user_connections", "Open connections of users.", lambda: self._users.open_connections)
-        add("opsicle_worker_connections", "Open connections of workers.", lambda: self._workers.open_connections)
+        add(
+            "opsicle_user_connections",
+            "Open connections of users.",
+            lambda: self._users.open_connections,
+        )
+        add(
+            "opsicle_worker_connections",
+            "Open connections of workers.",
+            lambda: self._workers.open_connections,
+        )
         add("opsicle_event_streams", "Open event streams.", lambda: len(self._streams))
         add_gauges(self._metrics, self._services, options.data_dir, self._certificate_ends)
 

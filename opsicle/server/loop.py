@@ -39,7 +39,9 @@ class Loop:
     stood still.
     """
 
-    def __init__(self, name: str, seconds: float, turn: Callable[[float], object], clock: Clock | None = None) -> None:
+    def __init__(
+        self, name: str, seconds: float, turn: Callable[[float], object], clock: Clock | None = None
+    ) -> None:
         self.name = name
         self._seconds = seconds
         self._turn = turn

@@ -60,7 +60,10 @@ AS_IT_IS = Opening()
 
 @contextmanager
 def open_state(
-    folder: DataFolder, clock: Clock, on_fatal: Callable[[BaseException], None], how: Opening = AS_IT_IS
+    folder: DataFolder,
+    clock: Clock,
+    on_fatal: Callable[[BaseException], None],
+    how: Opening = AS_IT_IS,
 ) -> Iterator[OpenState]:
     """Open the database of a folder that nobody else uses.
 
@@ -107,7 +110,9 @@ def open_state(
     clean_stop.leave()
 
 
-def pin_keys(folder: DataFolder, state: Database, authority: Authority, audit_key: AuditKey) -> None:
+def pin_keys(
+    folder: DataFolder, state: Database, authority: Authority, audit_key: AuditKey
+) -> None:
     """Make sure that the keys are those with which the database was written. Raises Conflict.
 
     The one that seals authenticator apps may be lost, and is then made anew; but it may not be
@@ -136,14 +141,25 @@ def begin_epoch(state: OpenState, clock: Clock, *, accept_restored: bool) -> Epo
             return _begin_next(db, state.missing, epoch, clock)
         if accept_restored and epochs.find_hold(db):
             epochs.hold(db, "")
-            audit.append(db, clock.now(), None, SystemActor(), "release_queue", "server", {"by": "--accept-restored"})
+            audit.append(
+                db,
+                clock.now(),
+                None,
+                SystemActor(),
+                "release_queue",
+                "server",
+                {"by": "--accept-restored"},
+            )
         return epoch or epochs.begin(db, 1)
 
     epoch = state.database.write(work)
     state.database.checkpoint()  # so that the file alone, without its log, is known for one that has a marker
     state.marker.write()
     if state.missing.reasons:
-        log.warning("a restored state was accepted", extra={"epoch": epoch.number, "missing": state.missing.reasons})
+        log.warning(
+            "a restored state was accepted",
+            extra={"epoch": epoch.number, "missing": state.missing.reasons},
+        )
     return epoch
 
 
@@ -153,13 +169,17 @@ def _begin_next(db: Connection, missing: Missing, before: Epoch | None, clock: C
     facts = {"epoch": epoch.number, "missing": list(missing.reasons)}
     for org_id in audit.list_heads(db):
         data = facts | {"missing_entries": missing.entries.get(org_id, 0)}
-        audit.append(db, clock.now(), org_id or None, SystemActor(), "accept_restored", "server", data)
+        audit.append(
+            db, clock.now(), org_id or None, SystemActor(), "accept_restored", "server", data
+        )
     return epoch
 
 
 def _compare(folder: DataFolder) -> Missing:
     with readable(folder.state_database):
-        return state_marker.compare(folder.path, folder.state_database, has_keys=folder.has_authority)
+        return state_marker.compare(
+            folder.path, folder.state_database, has_keys=folder.has_authority
+        )
 
 
 def _compact(database: Path) -> None:

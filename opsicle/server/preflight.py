@@ -26,7 +26,11 @@ def check_machine(options: ServerOptions) -> None:
         GivenCertificate(options.tls_cert, options.tls_key, TLS_VERSIONS[options.tls_min])
     if options.master_key_file:
         MasterKeyFile.check_named(options.master_key_file)
-    addresses = [options.listen, options.worker_listen, *([options.metrics_listen] if options.metrics_listen else [])]
+    addresses = [
+        options.listen,
+        options.worker_listen,
+        *([options.metrics_listen] if options.metrics_listen else []),
+    ]
     try:
         check_addresses(map(parse_address, addresses), options.socket_group)
     except Conflict:

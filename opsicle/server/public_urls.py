@@ -35,7 +35,9 @@ def check_url(option: str, url: str, example: str, *, takes_plain: bool = True) 
     """
     wrong = _what_is_wrong(url, takes_plain)
     if wrong:
-        raise InvalidInput(f"{option} {url[:200]!r} {wrong}", hint=f"It looks like {option} {example}")
+        raise InvalidInput(
+            f"{option} {url[:200]!r} {wrong}", hint=f"It looks like {option} {example}"
+        )
 
 
 def _what_is_wrong(url: str, takes_plain: bool) -> str:
@@ -58,7 +60,9 @@ def _wrong_host(parts: SplitResult, takes_plain: bool) -> str:
     host = parts.hostname or ""
     if not _is_address(host) and not (_HOST.fullmatch(host) and len(host) <= 253):
         return "names no host"
-    if parts.scheme == "http" and not (takes_plain and (host == _SAFE_WITHOUT_TLS or _is_loopback(host))):
+    if parts.scheme == "http" and not (
+        takes_plain and (host == _SAFE_WITHOUT_TLS or _is_loopback(host))
+    ):
         return "is plain http://, which anybody on the way could read"
     return ""
 

@@ -25,6 +25,12 @@ def merged(old: ServerOptions, new: ServerOptions) -> tuple[ServerOptions, list[
 
     The names of those that changed with it, and of those that wait for a restart.
     """
-    changed = [each.name for each in fields(old) if getattr(old, each.name) != getattr(new, each.name)]
+    changed = [
+        each.name for each in fields(old) if getattr(old, each.name) != getattr(new, each.name)
+    ]
     live = [name for name in changed if name in LIVE]
-    return replace(old, **{name: getattr(new, name) for name in live}), live, [n for n in changed if n not in LIVE]
+    return (
+        replace(old, **{name: getattr(new, name) for name in live}),
+        live,
+        [n for n in changed if n not in LIVE],
+    )

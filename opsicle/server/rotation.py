@@ -25,7 +25,9 @@ def rotate_master_key(data_dir: Path, key_file: Path | None) -> int:
     nothing has changed.
     """
     if not (data_dir / "opsicle.db").exists():
-        raise InvalidInput(f"{data_dir} is no data folder of a server", hint="Name the server's --data-dir.")
+        raise InvalidInput(
+            f"{data_dir} is no data folder of a server", hint="Name the server's --data-dir."
+        )
     with closing(DataFolder.open(data_dir)) as folder:
         file = MasterKeyFile(folder, key_file)
         with open_state(folder, SystemClock(), _fail) as state:
@@ -35,7 +37,15 @@ def rotate_master_key(data_dir: Path, key_file: Path | None) -> int:
 
             def work(db: Connection) -> int:
                 count = vault.rewrap_all(db, new)
-                audit.append(db, SystemClock().now(), None, SystemActor(), "rotate", "master-key", {"values": count})
+                audit.append(
+                    db,
+                    SystemClock().now(),
+                    None,
+                    SystemActor(),
+                    "rotate",
+                    "master-key",
+                    {"values": count},
+                )
                 return count
 
             count = state.database.write(work)

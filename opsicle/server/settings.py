@@ -98,7 +98,9 @@ class ServerOptions:
     def check(self) -> None:
         """Raise InvalidInput for options that contradict each other or leave out TLS."""
         if (self.tls_cert is None) != (self.tls_key is None):
-            raise InvalidInput("--tls-cert and --tls-key belong together", hint="Give both or none.")
+            raise InvalidInput(
+                "--tls-cert and --tls-key belong together", hint="Give both or none."
+            )
         if self.is_plain and self.tls_cert:
             raise InvalidInput("--behind-proxy means plain HTTP, so there is no use for --tls-cert")
         address = parse_address(self.listen)
@@ -108,9 +110,13 @@ class ServerOptions:
                 hint="Listen on 127.0.0.1 or unix:/path, or drop --behind-proxy.",
             )
         if address.path and not self.is_plain:
-            raise InvalidInput("a Unix socket is for a proxy on this machine", hint="Add --behind-proxy.")
+            raise InvalidInput(
+                "a Unix socket is for a proxy on this machine", hint="Add --behind-proxy."
+            )
         if parse_address(self.worker_listen).path:
-            raise InvalidInput("workers cannot reach a Unix socket", hint="Give --worker-listen a host and port.")
+            raise InvalidInput(
+                "workers cannot reach a Unix socket", hint="Give --worker-listen a host and port."
+            )
         self._check_metrics(address)
         self._check_urls()
         _check_networks(self.allow_egress)
@@ -154,14 +160,17 @@ class ServerOptions:
             )
         if self.socket_group and not (listen.path or (metrics and metrics.path)):
             raise InvalidInput(
-                "--socket-group is for a Unix socket, and none is listened on", hint="Add --listen unix:/path."
+                "--socket-group is for a Unix socket, and none is listened on",
+                hint="Add --listen unix:/path.",
             )
 
     def _check_urls(self) -> None:
         if self.url:
             check_url("--url", self.url, "https://ops.example.com")
         if self.worker_url:
-            check_url("--worker-url", self.worker_url, "https://ops.example.com:8444", takes_plain=False)
+            check_url(
+                "--worker-url", self.worker_url, "https://ops.example.com:8444", takes_plain=False
+            )
 
     @property
     def keep_logs(self) -> timedelta:
@@ -171,12 +180,18 @@ class ServerOptions:
     @property
     def keep_audit(self) -> timedelta | None:
         """How long audit entries are kept; None is for ever."""
-        return None if self.audit_retention_days is None else timedelta(days=self.audit_retention_days)
+        return (
+            None if self.audit_retention_days is None else timedelta(days=self.audit_retention_days)
+        )
 
     @property
     def keep_automations(self) -> timedelta | None:
         """How long automations that have ended are kept; None is for ever."""
-        return timedelta(days=self.automation_retention_days) if self.automation_retention_days else None
+        return (
+            timedelta(days=self.automation_retention_days)
+            if self.automation_retention_days
+            else None
+        )
 
     @property
     def is_plain(self) -> bool:
@@ -192,19 +207,27 @@ def parse_address(text: str) -> Address:
     if text.startswith(UNIX_PREFIX):
         path = text[len(UNIX_PREFIX) :]
         if not path.startswith("/"):
-            raise InvalidInput(f"the socket's path in {text!r} is not absolute", hint="Write it as unix:/run/opsicle.")
+            raise InvalidInput(
+                f"the socket's path in {text!r} is not absolute",
+                hint="Write it as unix:/run/opsicle.",
+            )
         if len(path.encode("utf-8", "surrogateescape")) > _MOST_UNIX_PATH_BYTES:
-            raise InvalidInput(f"the socket's path in {text!r} is longer than {_MOST_UNIX_PATH_BYTES} bytes")
+            raise InvalidInput(
+                f"the socket's path in {text!r} is longer than {_MOST_UNIX_PATH_BYTES} bytes"
+            )
         return Address(path=path)
     host, colon, port = text.rpartition(":")
     is_bracketed = host.startswith("[") and host.endswith("]")
     host = host[1:-1] if is_bracketed else host
-    is_port = colon and port.isdecimal() and port.isascii() and len(port) <= 5 and int(port) <= 65535
+    is_port = (
+        colon and port.isdecimal() and port.isascii() and len(port) <= 5 and int(port) <= 65535
+    )
     if not is_port or not _is_host(host, is_bracketed=is_bracketed):
         raise InvalidInput(
-            f"{text[:200]!r} is no address to listen on", hint="Write it as host:port or [::1]:port; port 0 picks one."
+            f"{text[:200]!r} is no address to listen on",
+            hint="Write it as host:port or [::1]:port; port 0 picks one.",
         )
-    return Address(host=host or "0.0.0.0", port=int(port))  # noqa: S104 - every address is what `:port` asks for
+    return Address(host=host or "0.0.0.0", port=int(port))
 
 
 def _is_host(host: str, *, is_bracketed: bool) -> bool:
@@ -226,5 +249,6 @@ def _check_networks(networks: tuple[str, ...]) -> None:
             parse_network(network)
         except ValueError as error:
             raise InvalidInput(
-                f"--allow-egress {network[:80]!r} is no network", hint="It looks like --allow-egress 10.1.0.0/16"
+                f"--allow-egress {network[:80]!r} is no network",
+                hint="It looks like --allow-egress 10.1.0.0/16",
             ) from error

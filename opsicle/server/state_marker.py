@@ -93,7 +93,10 @@ def compare(folder: Path, database: Path, *, has_keys: bool) -> Missing:
         return Missing()
     if not database.exists() or database.stat().st_size == 0:
         is_missed = marker or has_keys
-        return Missing((f"{database.name} is missing or empty",) if is_missed else (), marker.epoch if marker else 0)
+        return Missing(
+            (f"{database.name} is missing or empty",) if is_missed else (),
+            marker.epoch if marker else 0,
+        )
     connection = open_untouched(database)
     try:
         found = inspect(connection, database)
@@ -154,7 +157,11 @@ def _of_files(found: Found, marker: Marker, noted: Noted | None, database: Path)
         yield f"{COMMITS} is missing or cannot be read"
     elif found.at.generation < noted.generation:
         yield f"{database.name} is older than what was acknowledged last"
-    elif found.at.generation == noted.generation and found.at.frames < noted.frames and not _is_folded(found, noted):
+    elif (
+        found.at.generation == noted.generation
+        and found.at.frames < noted.frames
+        and not _is_folded(found, noted)
+    ):
         yield f"the end of {database.name}-wal is missing, and with it what was acknowledged last"
     if _is_copy(marker, database):
         yield f"{database.name} is a copy, not the file that the server has written"
@@ -172,7 +179,9 @@ def _is_folded(found: Found, noted: Noted) -> bool:
     return found.file_generation == noted.generation and not noted.is_folding
 
 
-def _of_entries(connection: Connection, found: Found, marker: Marker, entries: dict[str, int]) -> Iterator[str]:
+def _of_entries(
+    connection: Connection, found: Found, marker: Marker, entries: dict[str, int]
+) -> Iterator[str]:
     if entries:
         orgs = "an org" if len(entries) == 1 else f"{len(entries)} orgs"
         yield f"{sum(entries.values())} entries of the audit record of {orgs} are missing"
@@ -203,7 +212,11 @@ class StateMarker:
         Waits for the disk, in a thread. Raises OSError.
         """
         marker = self._database.read(self._now)
-        if self._written and msgspec.structs.replace(marker, written_at=self._written.written_at) == self._written:
+        if (
+            self._written
+            and msgspec.structs.replace(marker, written_at=self._written.written_at)
+            == self._written
+        ):
             return
         run_in(self._pool, self._put, marker)
         self._written = marker

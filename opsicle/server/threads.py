@@ -26,10 +26,12 @@ def run_in(pool: ThreadPool, function: Callable[..., T], *arguments: Any) -> T:
     return value  # type: ignore[no-any-return]
 
 
-def _outcome(function: Callable[..., Any], arguments: tuple[Any, ...]) -> tuple[Any, BaseException | None]:
+def _outcome(
+    function: Callable[..., Any], arguments: tuple[Any, ...]
+) -> tuple[Any, BaseException | None]:
     try:
         return function(*arguments), None
-    except BaseException as error:  # noqa: BLE001 - it belongs to the caller
+    except BaseException as error:
         return None, error
 
 

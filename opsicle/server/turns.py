@@ -91,7 +91,9 @@ class ConcurrencyLimit:
         """Raise TooManyRequests if this org has no place left."""
         taken = self._taken.get(org_id, 0)
         if taken >= self._most:
-            raise TooManyRequests(f"{taken} {self._what} of this org are under way", retry_after=10, hint=_HINT)
+            raise TooManyRequests(
+                f"{taken} {self._what} of this org are under way", retry_after=10, hint=_HINT
+            )
 
     @contextmanager
     def place(self, org_id: str) -> Iterator[None]:
@@ -109,7 +111,9 @@ class ConcurrencyLimit:
 class Allowance:
     """So much in a minute for each org: what is not used gathers up to one minute's worth."""
 
-    def __init__(self, what: str, per_minute: int, now: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, what: str, per_minute: int, now: Callable[[], float] = time.monotonic
+    ) -> None:
         self._what = what
         self._per_minute = per_minute
         self._now = now
@@ -122,14 +126,18 @@ class Allowance:
         left = min(left + (now - at) * rate, float(self._per_minute))
         if left < amount:
             wait = max(1, int((amount - left) / rate) + 1)
-            raise TooManyRequests(f"too many {self._what} in a minute", retry_after=wait, hint=_HINT)
+            raise TooManyRequests(
+                f"too many {self._what} in a minute", retry_after=wait, hint=_HINT
+            )
         self._forget_full(now, rate)
         self._left[org_id] = (left - amount, now)
 
     def _forget_full(self, now: float, rate: float) -> None:
         if len(self._left) > _MOST_REMEMBERED:
             self._left = {
-                key: (left, at) for key, (left, at) in self._left.items() if left + (now - at) * rate < self._per_minute
+                key: (left, at)
+                for key, (left, at) in self._left.items()
+                if left + (now - at) * rate < self._per_minute
             }
 
 

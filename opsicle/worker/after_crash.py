@@ -33,7 +33,13 @@ def plan_for(work: Work, org_id: str) -> CleanUpPlan | None:
     if not any(phase.when is When.ALWAYS for phase in work.phases):
         return None
     bare = msgspec.structs.replace(
-        work, secrets={}, secret_variables={}, manifest=b"", order=b"", signature=b"", secret_salt=b""
+        work,
+        secrets={},
+        secret_variables={},
+        manifest=b"",
+        order=b"",
+        signature=b"",
+        secret_salt=b"",
     )
     has_secrets = bool(work.secrets or work.secret_variables)
     return CleanUpPlan(boot=process.boot_id(), org_id=org_id, work=bare, has_secrets=has_secrets)
@@ -59,7 +65,9 @@ class LostJob:
         """The clean-up phases that had not begun, by their numbers."""
         if self.plan is None:
             return []
-        pending = (index for index, report in enumerate(self.reports) if report.state is StepState.PENDING)
+        pending = (
+            index for index, report in enumerate(self.reports) if report.state is StepState.PENDING
+        )
         return [index for index in pending if self.plan.work.phases[index].when is When.ALWAYS]
 
     def refusal_reason(self) -> str:

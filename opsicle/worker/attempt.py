@@ -150,11 +150,15 @@ class Attempt:
                 self._stop(child, StepState.CANCELLED, "cancelled")
                 return
             if now >= limits.deadline:
-                waited = "; its output waited for room on the worker" if around.output.is_held_up else ""
+                waited = (
+                    "; its output waited for room on the worker" if around.output.is_held_up else ""
+                )
                 self._stop(child, StepState.TIMED_OUT, limits.explanation + waited)
                 return
             around.waiter.turn(min(limits.deadline, around.output.turn(now)))
-        self._close(StepState.SUCCEEDED if self._exit_code == 0 else StepState.FAILED, _why(self._exit_code))
+        self._close(
+            StepState.SUCCEEDED if self._exit_code == 0 else StepState.FAILED, _why(self._exit_code)
+        )
 
     def _stop(self, child: Child, state: StepState, explanation: str) -> None:
         survivors = stop_job(self._around)
@@ -174,7 +178,11 @@ class Attempt:
 
     def _pass_borders(self) -> None:
         written = self._around.marker_pipe.read()
-        markers = [marker for marker in read_borders(written, self._number) if self._is_next(marker.next_command)]
+        markers = [
+            marker
+            for marker in read_borders(written, self._number)
+            if self._is_next(marker.next_command)
+        ]
         if not markers:
             return
         self._around.output.drain()  # what is there was printed before the border, or hardly after it

@@ -43,7 +43,9 @@ class AuditMonitor:
             self._complain(contradiction)
             return
         self._last = shown
-        with suppress(OSError):  # a full disk: the next one may find room, and until then this life remembers
+        with suppress(
+            OSError
+        ):  # a full disk: the next one may find room, and until then this life remembers
             files.replace(self._file, msgspec.json.encode(shown))
 
     def reported(self) -> None:

@@ -24,4 +24,7 @@ def remove(folder: WorkerDataFolder, open_jobs: set[str]) -> None:
         if path.name in open_jobs:
             continue
         if problem := remove_folder(path):
-            log.warning("a workspace of a past job cannot be removed", extra={"job_id": path.name, "reason": problem})
+            log.warning(
+                "a workspace of a past job cannot be removed",
+                extra={"job_id": path.name, "reason": problem},
+            )

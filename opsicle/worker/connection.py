@@ -91,7 +91,11 @@ class ServerConnection:
             channel.close()
 
     def call(
-        self, path: str, message: msgspec.Struct, reply: type[Reply], besides: Callable[[], None] = lambda: None
+        self,
+        path: str,
+        message: msgspec.Struct,
+        reply: type[Reply],
+        besides: Callable[[], None] = lambda: None,
     ) -> Reply:
         """Ask once. Raises what the server's problem says, Unreachable, or NotAuthenticated if TLS refuses a side.
 
@@ -100,7 +104,9 @@ class ServerConnection:
         with self._borrowed(self._newest) as channel:
             return self._ask(channel, path, msgspec.msgpack.encode(message), reply, besides=besides)
 
-    def poll(self, path: str, ask: Callable[[], msgspec.Struct], reply: type[Reply], hold_seconds: int) -> Reply | None:
+    def poll(
+        self, path: str, ask: Callable[[], msgspec.Struct], reply: type[Reply], hold_seconds: int
+    ) -> Reply | None:
         """Ask a question that the server may leave open for `hold_seconds`. None if `interrupt_poll` ended it.
 
         `ask` is called after the point from which on an interruption counts, so that none is missed. The poll takes the
@@ -130,7 +136,12 @@ class ServerConnection:
         Nothing in the answer may be acted on save for what it says of the clock: a certificate that is really over
         might be in anybody's hands. Raises as `call` does.
         """
-        channel = _Channel(self.url, self._identity, worker_context(self._identity, checks_time=False), lambda: None)
+        channel = _Channel(
+            self.url,
+            self._identity,
+            worker_context(self._identity, checks_time=False),
+            lambda: None,
+        )
         try:
             return self._ask(channel, path, msgspec.msgpack.encode(message), reply)
         finally:
@@ -167,7 +178,9 @@ class ServerConnection:
                     raise
                 self.wait_for_return(backoff, failure, seen, until=until)
 
-    def wait_for_return(self, backoff: Backoff, failure: OpsicleError, seen: int, *, until: Callable[[], bool]) -> None:
+    def wait_for_return(
+        self, backoff: Backoff, failure: OpsicleError, seen: int, *, until: Callable[[], bool]
+    ) -> None:
         """Wait for as long as `backoff` says, but no longer than until polls are answered again.
 
         `backoff` is followed (up to 30 s) only while polls fail as well: their success wakes all who wait here, and
@@ -280,7 +293,8 @@ class ServerConnection:
             return msgspec.msgpack.decode(content, type=reply)
         except msgspec.DecodeError as error:
             raise Internal(
-                "the server's answer cannot be read", hint="Server and worker may be of different versions."
+                "the server's answer cannot be read",
+                hint="Server and worker may be of different versions.",
             ) from error
 
     def _explained(self, url: str, error: Exception) -> OpsicleError:
@@ -308,16 +322,27 @@ class ServerConnection:
                 f"this worker's certificate expired on {self._identity.expires_at:%Y-%m-%d %H:%M} UTC",
                 hint="Enrol again with a new join token (`opsicle workers token`).",
             )
-        return Unreachable(f"the server at {url} cannot be reached: {reason_of(error)}", hint="Trying again by itself.")
+        return Unreachable(
+            f"the server at {url} cannot be reached: {reason_of(error)}",
+            hint="Trying again by itself.",
+        )
 
 
 class _Channel:
     """One connection. `is_in_use`: a request was sent whose answer is not read, so that it cannot carry another."""
 
-    def __init__(self, url: str, identity: Identity, context: ssl.SSLContext, on_connected: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        url: str,
+        identity: Identity,
+        context: ssl.SSLContext,
+        on_connected: Callable[[], None],
+    ) -> None:
         parts = urlsplit(url)
         self._address = (parts.hostname or "", parts.port or 443)
-        self._host = parts.netloc if parts.netloc.isascii() else parts.netloc.encode("idna").decode("ascii")
+        self._host = (
+            parts.netloc if parts.netloc.isascii() else parts.netloc.encode("idna").decode("ascii")
+        )
         self.url = url
         self.sock: ssl.SSLSocket | None = None
         self._server_name = identity.server_name
@@ -344,14 +369,18 @@ class _Channel:
         self._on_connected()
         return sock
 
-    def exchange(self, path: str, body: bytes, seconds: float, besides: Callable[[], None]) -> tuple[int, bytes]:
+    def exchange(
+        self, path: str, body: bytes, seconds: float, besides: Callable[[], None]
+    ) -> tuple[int, bytes]:
         """Send a request, call `besides`, read the whole answer."""
         self.is_in_use = True
         sock = self.sock or self.connect()
         if sock.gettimeout() != seconds:  # setting it asks the kernel
             sock.settimeout(seconds)
         try:
-            status, content, is_kept = exchange(sock, self._host, path, body, besides, _MAX_REPLY_BYTES)
+            status, content, is_kept = exchange(
+                sock, self._host, path, body, besides, _MAX_REPLY_BYTES
+            )
         except TooLong:
             raise TooLarge("the server's answer is larger than a worker takes") from None
         self.is_in_use = False
@@ -385,7 +414,9 @@ class _Channel:
         self.is_aborted = True
         if (sock := self.sock) is not None:
             with suppress(OSError):
-                socket.socket.shutdown(sock, socket.SHUT_RDWR)  # not SSLSocket's, which is for its own thread
+                socket.socket.shutdown(
+                    sock, socket.SHUT_RDWR
+                )  # not SSLSocket's, which is for its own thread
 
 
 def reason_of(error: Exception) -> str:

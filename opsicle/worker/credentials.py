@@ -81,21 +81,30 @@ def _enrolled(folder: WorkerDataFolder, introduction: EnrolmentInfo) -> Identity
         raise _no_worker_yet(folder)
     folder.check_room()
     question = EnrolQuestion(
-        token=introduction.join, name=introduction.name, labels=introduction.labels, slots=introduction.slots
+        token=introduction.join,
+        name=introduction.name,
+        labels=introduction.labels,
+        slots=introduction.slots,
     )
     identity = signing.ask(question)
     folder.save_identity(identity)
-    log.info("enrolled", extra={"worker": identity.name, "org": identity.org, "worker_id": identity.worker_id})
+    log.info(
+        "enrolled",
+        extra={"worker": identity.name, "org": identity.org, "worker_id": identity.worker_id},
+    )
     return identity
 
 
 def _no_worker_yet(folder: WorkerDataFolder) -> NotAuthenticated:
     return NotAuthenticated(
-        f"{folder.path} holds no worker yet", hint="Enrol with `--join`, and a token of `opsicle workers token`."
+        f"{folder.path} holds no worker yet",
+        hint="Enrol with `--join`, and a token of `opsicle workers token`.",
     )
 
 
-def _enrolled_anew(folder: WorkerDataFolder, introduction: EnrolmentInfo, old: Identity) -> Identity:
+def _enrolled_anew(
+    folder: WorkerDataFolder, introduction: EnrolmentInfo, old: Identity
+) -> Identity:
     """Return a new identity for one of no more use, or the old one if only the clock is off.
 
     A clock that is ahead makes a good certificate look expired. Then the server refuses, or the
@@ -150,9 +159,13 @@ def _url_of_token(token_text: str, identity: Identity) -> list[str]:
     waits and asks again. Raises Conflict for a token of another server.
     """
     if token_digest(token_text) == identity.joined_with:
-        log.info("already enrolled with this join token: it is ignored", extra={"worker": identity.name})
+        log.info(
+            "already enrolled with this join token: it is ignored", extra={"worker": identity.name}
+        )
         return []
-    question = LocateQuestion(token=token_text, joined_url=identity.joined_url, ca_pem=identity.ca_pem)
+    question = LocateQuestion(
+        token=token_text, joined_url=identity.joined_url, ca_pem=identity.ca_pem
+    )
     backoff = Backoff(shortest=_LOCATE_PAUSE_SECONDS)
     while True:
         try:
@@ -160,7 +173,10 @@ def _url_of_token(token_text: str, identity: Identity) -> list[str]:
             break
         except Unreachable as away:
             if is_server_there(identity):
-                log.warning("the join token is of no use now: the server is where it was", extra={"why": away.message})
+                log.warning(
+                    "the join token is of no use now: the server is where it was",
+                    extra={"why": away.message},
+                )
                 return []
             log.warning("asking again where the server is", extra={"reason": away.message})
             time.sleep(backoff.next_delay())
@@ -177,7 +193,9 @@ class Renewal:
     At half its life, give or take a tenth.
     """
 
-    def __init__(self, folder: WorkerDataFolder, connection: ServerConnection, identity: Identity) -> None:
+    def __init__(
+        self, folder: WorkerDataFolder, connection: ServerConnection, identity: Identity
+    ) -> None:
         self._folder = folder
         self._connection = connection
         self._plan(identity)
@@ -208,7 +226,7 @@ class Renewal:
         """
         self._identity = identity
         life = identity.expires_at - identity.issued_at
-        wait = life * random.uniform(0.4, 0.6)  # noqa: S311 - so that a fleet enrolled at once does not renew at once
+        wait = life * random.uniform(0.4, 0.6)
         self._due_at = identity.issued_at + wait
         self._due_in = time.monotonic() + wait.total_seconds()
         self._next_try = 0.0

@@ -19,11 +19,25 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from opsicle.domain.errors import ClockOff, Conflict, Internal, NotAuthenticated, OpsicleError, Unreachable
+from opsicle.domain.errors import (
+    ClockOff,
+    Conflict,
+    Internal,
+    NotAuthenticated,
+    OpsicleError,
+    Unreachable,
+)
 from opsicle.kit.backoff import Backoff
 from opsicle.wire.endpoints import enrol as endpoints
 from opsicle.wire.problems import error_of
-from opsicle.wire.worker_api import Enrolment, EnrolReply, EnrolRequest, RenewReply, RenewRequest, WorkerAddress
+from opsicle.wire.worker_api import (
+    Enrolment,
+    EnrolReply,
+    EnrolRequest,
+    RenewReply,
+    RenewRequest,
+    WorkerAddress,
+)
 from opsicle.worker.connection import ServerConnection, reason_of
 from opsicle.worker.identity import Identity, token_digest
 
@@ -63,7 +77,10 @@ def enrol(token_text: str, name: str, labels: dict[str, str], slots: int) -> Ide
     request = join_token.make_request(token, csr_pem, name, labels, slots)
     enrolment = join_token.open_reply(token, request, _ask(token, request))
     return _with_certificate(
-        _identity(enrolment, token_text, token.url, SERVER_NAME), key_pem, enrolment.certificate_pem, enrolment.ca_pem
+        _identity(enrolment, token_text, token.url, SERVER_NAME),
+        key_pem,
+        enrolment.certificate_pem,
+        enrolment.ca_pem,
     )
 
 
@@ -96,11 +113,17 @@ def locate(token_text: str, url: str, joined_url: str, ca_pem: str) -> list[str]
     try:
         status, content = _exchange(asked, "GET", None, _LOCATE_SECONDS)
         if status in _AWAY and not is_known:
-            raise Unreachable(f"what answers at {asked} says that the server is away (status {status})")
-        place = msgspec.json.decode(content, type=WorkerAddress) if status == http.client.OK else None
+            raise Unreachable(
+                f"what answers at {asked} says that the server is away (status {status})"
+            )
+        place = (
+            msgspec.json.decode(content, type=WorkerAddress) if status == http.client.OK else None
+        )
     except (Unreachable, _AnswerLost) as error:
         if not is_known:
-            raise Unreachable(f"the server at {asked} cannot be asked whether it is this worker's: {error}") from error
+            raise Unreachable(
+                f"the server at {asked} cannot be asked whether it is this worker's: {error}"
+            ) from error
         place = None
     except msgspec.DecodeError:
         place = None
@@ -141,7 +164,9 @@ def _identity(enrolment: Enrolment, token_text: str, joined_url: str, server_nam
     )
 
 
-def _with_certificate(identity: Identity, key_pem: str, certificate_pem: str, ca_pem: str) -> Identity:
+def _with_certificate(
+    identity: Identity, key_pem: str, certificate_pem: str, ca_pem: str
+) -> Identity:
     """Return the identity with a certificate that belongs to the key.
 
     Raises InvalidInput otherwise.
@@ -174,14 +199,22 @@ def _ask(token: JoinToken, request: EnrolRequest) -> EnrolReply:
         except _AnswerLost as lost:
             was_lost = True
             if is_last:
-                raise _burnt(f"the server at {token.url} was asked, but its answer was lost: {lost}") from lost
+                raise _burnt(
+                    f"the server at {token.url} was asked, but its answer was lost: {lost}"
+                ) from lost
             time.sleep(backoff.next_delay())
             continue
         if status == http.client.OK:
             return _decoded(content)
         problem = error_of(status, content)
-        if was_lost and isinstance(problem, NotAuthenticated | Conflict) and not isinstance(problem, ClockOff):
-            raise _burnt("the server has used up the join token, but its answer was lost") from problem
+        if (
+            was_lost
+            and isinstance(problem, NotAuthenticated | Conflict)
+            and not isinstance(problem, ClockOff)
+        ):
+            raise _burnt(
+                "the server has used up the join token, but its answer was lost"
+            ) from problem
         raise problem
     raise Internal("unreachable")
 
@@ -190,7 +223,9 @@ class _AnswerLost(Exception):
     """The request may have reached the server; what became of it is not known."""
 
 
-def _exchange(url: str, method: str, body: bytes | None, seconds: float = _TIMEOUT_SECONDS) -> tuple[int, bytes]:
+def _exchange(
+    url: str, method: str, body: bytes | None, seconds: float = _TIMEOUT_SECONDS
+) -> tuple[int, bytes]:
     """Return one request.
 
     Raises Unreachable if it was certainly not sent, `_AnswerLost` if nobody knows.
@@ -212,7 +247,9 @@ def _exchange(url: str, method: str, body: bytes | None, seconds: float = _TIMEO
                 hint="The join token names this address. Nothing was sent; the token can still be used.",
             ) from error
         try:
-            connection.request(method, parts.path.rstrip("/") + endpoints.ENROL.path, body, _HEADERS)
+            connection.request(
+                method, parts.path.rstrip("/") + endpoints.ENROL.path, body, _HEADERS
+            )
             response = connection.getresponse()
             return response.status, response.read(_MAX_REPLY_BYTES)
         except (http.client.HTTPException, OSError) as error:

@@ -35,7 +35,12 @@ class TooLong(BadAnswer):
 
 
 def exchange(
-    sock: socket.socket, host: str, path: str, body: bytes, besides: Callable[[], None], most_bytes: int
+    sock: socket.socket,
+    host: str,
+    path: str,
+    body: bytes,
+    besides: Callable[[], None],
+    most_bytes: int,
 ) -> tuple[int, bytes, bool]:
     """Post `body` (MessagePack), call `besides`, read the whole answer.
 
@@ -64,7 +69,11 @@ def _read_head(sock: socket.socket) -> tuple[int, int, bool, bytes]:
             raise BadAnswer("the head of the answer is too long")
         more = sock.recv(_READ_BYTES)
         if not more:
-            raise BadAnswer("the answer breaks off") if received else HungUp("it closed the connection")
+            raise (
+                BadAnswer("the answer breaks off")
+                if received
+                else HungUp("it closed the connection")
+            )
         received += more
     head, _, content = received.partition(_END)
     return *_parsed(head.split(b"\r\n")), content
@@ -80,7 +89,9 @@ def _parsed(lines: list[bytes]) -> tuple[int, int, bool]:
     has_coding = any(name == b"transfer-encoding" for name, _ in fields)
     if len(lengths) != 1 or has_coding or not _LENGTH.fullmatch(lengths[0]):
         raise BadAnswer("the answer does not say how long it is")
-    is_kept = start[1] == b"1" and not any(name == b"connection" and value != b"keep-alive" for name, value in fields)
+    is_kept = start[1] == b"1" and not any(
+        name == b"connection" and value != b"keep-alive" for name, value in fields
+    )
     return int(start[2]), int(lengths[0]), is_kept
 
 

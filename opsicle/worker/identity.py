@@ -114,7 +114,8 @@ class WorkerDataFolder:
             return msgspec.json.decode(content, type=Identity)
         except msgspec.DecodeError as error:
             raise InvalidInput(
-                f"{self._identity} is damaged", hint="Remove it, and enrol again with a new join token."
+                f"{self._identity} is damaged",
+                hint="Remove it, and enrol again with a new join token.",
             ) from error
 
     def check_room(self) -> None:
@@ -142,7 +143,8 @@ class WorkerDataFolder:
         except BlockingIOError:
             os.close(self._lock_fd)
             raise Conflict(
-                f"another worker is running on {self.path}", hint="Stop it, or give this one a data folder of its own."
+                f"another worker is running on {self.path}",
+                hint="Stop it, or give this one a data folder of its own.",
             ) from None
         self.living_original = self._find_living_original()
         _write_whole(self._lock_fd, f"{os.getpid()} {life_of(os.getpid())}".encode())
@@ -154,7 +156,9 @@ class WorkerDataFolder:
         another file: of where this one was copied from.
         """
         pid, _, life = os.pread(self._lock_fd, 200, 0).decode(errors="replace").partition(" ")
-        is_alive = pid.isdecimal() and int(pid) != os.getpid() and life != "" and life_of(int(pid)) == life
+        is_alive = (
+            pid.isdecimal() and int(pid) != os.getpid() and life != "" and life_of(int(pid)) == life
+        )
         return int(pid) if is_alive else None
 
 
@@ -184,8 +188,11 @@ def storage_errors(path: Path) -> Iterator[None]:
 
 def _explained(path: Path, error: OSError) -> OpsicleError:
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return Unavailable(f"the disk of {path} is full", hint="Make room, and start the worker again.")
+        return Unavailable(
+            f"the disk of {path} is full", hint="Make room, and start the worker again."
+        )
     reason = (error.strerror or str(error)).lower()
     return InvalidInput(
-        f"the data folder {path} cannot be used: {reason}", hint="It must be a folder that the worker may write to."
+        f"the data folder {path} cannot be used: {reason}",
+        hint="It must be a folder that the worker may write to.",
     )

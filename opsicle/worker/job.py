@@ -22,7 +22,9 @@ class HeldJob:
     `idle_since` is since when nothing of it runs (monotonic seconds), None while something may.
     """
 
-    def __init__(self, job_id: str, fence: int, spool: Spool, shipper: LogShipper, journal: Journal) -> None:
+    def __init__(
+        self, job_id: str, fence: int, spool: Spool, shipper: LogShipper, journal: Journal
+    ) -> None:
         self.id = job_id
         self.fence = fence
         self.cancellation = Cancellation()
@@ -45,7 +47,9 @@ class HeldJob:
         if isinstance(error, LeaseLost):
             self.drop(error.message)
             return
-        log.error("the server refuses a job's output", extra={"job_id": self.id, "reason": error.message})
+        log.error(
+            "the server refuses a job's output", extra={"job_id": self.id, "reason": error.message}
+        )
         self.spool.discard()
 
     def note(self, write: Callable[[], None]) -> None:
@@ -56,7 +60,9 @@ class HeldJob:
         try:
             write()
         except OSError as error:
-            log.warning("the journal cannot be written", extra={"job_id": self.id, "reason": str(error)})
+            log.warning(
+                "the journal cannot be written", extra={"job_id": self.id, "reason": str(error)}
+            )
 
     def note_end(self, outcome: Outcome) -> None:
         """Note how it ended.
@@ -76,7 +82,9 @@ class HeldJob:
             self.spool.sync()
             self._journal.sync()
         except OSError as error:
-            log.warning("how a job ended is not durable", extra={"job_id": self.id, "reason": str(error)})
+            log.warning(
+                "how a job ended is not durable", extra={"job_id": self.id, "reason": str(error)}
+            )
 
     def close(self) -> None:
         """Forget a job of which nothing is left to do.

@@ -12,12 +12,25 @@ from typing import TypeVar
 import msgspec
 
 from opsicle.domain.automations import JobState
-from opsicle.domain.errors import LeaseLost, LogIncomplete, NotAllowed, NotAuthenticated, OpsicleError
+from opsicle.domain.errors import (
+    LeaseLost,
+    LogIncomplete,
+    NotAllowed,
+    NotAuthenticated,
+    OpsicleError,
+)
 from opsicle.domain.manifests import WorkOrder, digest
 from opsicle.wire.endpoint import Endpoint
 from opsicle.wire.endpoints import jobs as endpoints
 from opsicle.wire.jobs import MAX_EXPLANATION, Outcome, Work
-from opsicle.wire.worker_api import FinishReply, FinishRequest, LogRequest, RefuseRequest, RunningJob, StartRequest
+from opsicle.wire.worker_api import (
+    FinishReply,
+    FinishRequest,
+    LogRequest,
+    RefuseRequest,
+    RunningJob,
+    StartRequest,
+)
 from opsicle.worker.after_crash import TOO_LATE, LostJob, plan_for
 from opsicle.worker.connection import AWAY, ServerConnection
 from opsicle.worker.held_jobs import HeldJobs
@@ -46,7 +59,9 @@ _NO_JOURNAL_SECONDS = 10.0
 REPORT_SECONDS = 60.0
 """How long a worker that is to end tries to tell the server of a job of which nothing runs; its next life does then."""
 
-_JOB_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")  # it names files; the server's own are shorter
+_JOB_ID = re.compile(
+    r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}"
+)  # it names files; the server's own are shorter
 
 
 class _JournalFailed(Exception):
@@ -63,7 +78,7 @@ class JobSupervisor:
     `on_rejected` is told when the server no longer accepts this worker at all; `on_idle` when the last job is gone.
     """
 
-    def __init__(  # noqa: PLR0913, PLR0917 - what jobs touch
+    def __init__(
         self,
         folder: WorkerDataFolder,
         connection: ServerConnection,
@@ -121,7 +136,9 @@ class JobSupervisor:
             spool = Spool.recover(self._folder.spool, entry.job_id, self._room)
             job = HeldJob(entry.job_id, entry.fence, spool, self.shipper, self._journal)
             if self._held.add(job):
-                self._begin(lambda job=job, entry=entry: self._settle(job, entry), job, self._threads.run)  # type: ignore[misc]
+                self._begin(
+                    lambda job=job, entry=entry: self._settle(job, entry), job, self._threads.run
+                )  # type: ignore[misc]
 
     def cancel(self, job_id: str) -> None:
         """A person wants this job to stop; its clean-up phases still run, and its end is reported."""
@@ -192,7 +209,11 @@ class JobSupervisor:
             return
         if not may_start:
             return
-        facts = {"automation": work.automation_id, "template": work.template, "manifest": digest(work.manifest)}
+        facts = {
+            "automation": work.automation_id,
+            "template": work.template,
+            "manifest": digest(work.manifest),
+        }
         log.info("job started", extra={"job_id": job.id, **facts})
         began_at = time.monotonic()
         job.idle_since = None
@@ -213,13 +234,26 @@ class JobSupervisor:
         except OSError as error:
             # Never asked for, so never begun: the lease lapses, and whoever has room for a journal gets the job.
             self._cannot_begin_until = time.monotonic() + _NO_JOURNAL_SECONDS
-            log.error("the journal cannot be written: job not begun", extra={"job_id": job.id, "reason": str(error)})  # noqa: TRY400
+            log.error(
+                "the journal cannot be written: job not begun",
+                extra={"job_id": job.id, "reason": str(error)},
+            )
             return False
         try:
             start = StartRequest(job.fence)
-            return self._told(job, lambda: self._retry(job, endpoints.START, start, besides=self._sync)) is not None
-        except _JournalFailed as failure:  # the server may have heard of it, so it is to hear of the end as well
-            log.error("the journal is not durable: job not begun", extra={"job_id": job.id, "reason": str(failure)})  # noqa: TRY400
+            return (
+                self._told(
+                    job, lambda: self._retry(job, endpoints.START, start, besides=self._sync)
+                )
+                is not None
+            )
+        except (
+            _JournalFailed
+        ) as failure:  # the server may have heard of it, so it is to hear of the end as well
+            log.error(
+                "the journal is not durable: job not begun",
+                extra={"job_id": job.id, "reason": str(failure)},
+            )
             explanation = f"the worker's disk failed, and nothing was run: {failure}"
             self._report(job, Outcome(state=JobState.FAILED, phases=(), explanation=explanation), 0)
             return False
@@ -233,21 +267,30 @@ class JobSupervisor:
 
     def _refuse(self, job: HeldJob, refused: Refused) -> None:
         """Carry nothing out, and say so here and to the server. What an earlier order has left stays as it is."""
-        log.error("order refused: nothing of it is run", extra={"job_id": job.id, "reason": str(refused)})
-        request = RefuseRequest(job.fence, str(refused)[:MAX_EXPLANATION], isinstance(refused, Untimely), now_ms())
+        log.error(
+            "order refused: nothing of it is run", extra={"job_id": job.id, "reason": str(refused)}
+        )
+        request = RefuseRequest(
+            job.fence, str(refused)[:MAX_EXPLANATION], isinstance(refused, Untimely), now_ms()
+        )
         request.newer_epoch = refused.proof
         try:
             self._retry(job, endpoints.REFUSE, request)
         except (NotAuthenticated, NotAllowed) as error:
             self._on_rejected(error)
         except OpsicleError as error:
-            log.warning("the server does not take the refusal", extra={"job_id": job.id, "reason": error.message})
+            log.warning(
+                "the server does not take the refusal",
+                extra={"job_id": job.id, "reason": error.message},
+            )
 
     def _account_for(self, org_id: str) -> OsAccount | None:
         try:
             return self.accounts.find(org_id)
         except LookupError:
-            raise Refused("this worker runs each org's jobs as a user of its own, and has none for this org") from None
+            raise Refused(
+                "this worker runs each org's jobs as a user of its own, and has none for this org"
+            ) from None
 
     def _run(self, job: HeldJob, work: Work, account: OsAccount | None, org_id: str) -> Outcome:
         try:
@@ -257,7 +300,11 @@ class JobSupervisor:
         except Exception:
             log.exception("the runner failed at a job", extra={"job_id": job.id})
             self._runtimes.sweep(job.id)
-            return Outcome(state=JobState.UNKNOWN, phases=(), explanation="the worker failed while it ran the job")
+            return Outcome(
+                state=JobState.UNKNOWN,
+                phases=(),
+                explanation="the worker failed while it ran the job",
+            )
 
     def _runner(self, job: HeldJob, work: Work, account: OsAccount | None) -> Runner:
         host = RunnerHost(
@@ -267,7 +314,9 @@ class JobSupervisor:
             private_folder=self.private_folder,
             on_clean_up=lambda phase: job.note(lambda: self._journal.begun(job.id, phase)),
             on_mask=lambda: job.note(lambda: self._journal.masked(job.id)),
-            on_child=lambda pid, life: job.note(lambda: self._journal.child(job.id, ChildProcess(pid, life))),
+            on_child=lambda pid, life: job.note(
+                lambda: self._journal.child(job.id, ChildProcess(pid, life))
+            ),
         )
         return Runner(work, job.log, host, job.cancellation)
 
@@ -275,7 +324,10 @@ class JobSupervisor:
         """An earlier life of the worker ended in the midst of this job: report what can be said of it."""
         survivors = self._runtimes.sweep(job.id, entry.children[-1] if entry.children else None)
         if survivors:
-            log.error("processes of a lost job cannot be ended", extra={"job_id": job.id, "count": survivors})
+            log.error(
+                "processes of a lost job cannot be ended",
+                extra={"job_id": job.id, "count": survivors},
+            )
         outcome, log_bytes = entry.outcome, entry.log_bytes
         if outcome is None:
             outcome = self._clean_up(job, LostJob(entry, self._folder.workspaces))
@@ -285,7 +337,9 @@ class JobSupervisor:
             job.note_end(outcome)
         if problem := remove_folder(self._folder.workspaces / job.id):
             log.warning("the job's workspace is left", extra={"job_id": job.id, "reason": problem})
-        log.warning("job of an earlier life is reported", extra={"job_id": job.id, "state": outcome.state})
+        log.warning(
+            "job of an earlier life is reported", extra={"job_id": job.id, "state": outcome.state}
+        )
         self._report(job, outcome, log_bytes)
 
     def _clean_up(self, job: HeldJob, lost: LostJob) -> Outcome | None:
@@ -311,7 +365,9 @@ class JobSupervisor:
             return lost.outcome(TOO_LATE)
         job.spool.go_on_at(durable_to)
         runner = self._runner(job, lost.plan.work, account)
-        log.warning("clean-up phases of a lost job are run", extra={"job_id": job.id, "phases": len(phases)})
+        log.warning(
+            "clean-up phases of a lost job are run", extra={"job_id": job.id, "phases": len(phases)}
+        )
         job.idle_since = None
         runner.run_clean_up(lost.reports, phases, job.spool.end)
         self.shipper.detach(job.log)
@@ -348,16 +404,26 @@ class JobSupervisor:
                 except LogIncomplete:  # all that is left of it was sent
                     job.log.lost(finish, job.spool.acknowledged)
                     continue
-            request = LogRequest(fence=job.fence, chunks=chunks, is_after_loss=job.log.is_after_loss)
+            request = LogRequest(
+                fence=job.fence, chunks=chunks, is_after_loss=job.log.is_after_loss
+            )
             reply = self._retry(job, endpoints.LOG, request, on_away=job.keep_end)
             job.log.acknowledge(request, reply)
 
     def _retry(
-        self, job: HeldJob, endpoint: Endpoint[Reply], message: msgspec.Struct, **hooks: Callable[[], None]
+        self,
+        job: HeldJob,
+        endpoint: Endpoint[Reply],
+        message: msgspec.Struct,
+        **hooks: Callable[[], None],
     ) -> Reply:
         """Ask about a job until there is an answer, or it is no use any more; `hooks` are those of the connection."""
         return self._connection.retry(
-            endpoint.path_of(job.id), message, endpoint.reply, until=lambda: self._is_pointless(job), **hooks
+            endpoint.path_of(job.id),
+            message,
+            endpoint.reply,
+            until=lambda: self._is_pointless(job),
+            **hooks,
         )
 
     def _is_pointless(self, job: HeldJob) -> bool:
@@ -376,13 +442,16 @@ class JobSupervisor:
             if job.is_dropped:
                 job.close()
             else:
-                log.warning("left for the next start of this worker", extra={"job_id": job.id, "reason": error.message})
+                log.warning(
+                    "left for the next start of this worker",
+                    extra={"job_id": job.id, "reason": error.message},
+                )
         except (NotAuthenticated, NotAllowed) as error:
             self._on_rejected(error)
         except LeaseLost as error:
             job.drop(error.message)
             job.close()
         except OpsicleError as error:
-            log.error("the server refuses a job", extra={"job_id": job.id, "reason": error.message})  # noqa: TRY400
+            log.error("the server refuses a job", extra={"job_id": job.id, "reason": error.message})
             job.close()
         return None

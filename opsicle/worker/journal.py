@@ -342,7 +342,9 @@ def _apply(entries: dict[str, JobEntry], line: _JobLine) -> None:
         _add(entry, line)
 
 
-def _add(entry: JobEntry, line: _CleanUp | _Begun | _Masked | _Child | _Progress | _Finished) -> None:
+def _add(
+    entry: JobEntry, line: _CleanUp | _Begun | _Masked | _Child | _Progress | _Finished
+) -> None:
     match line:
         case _CleanUp():
             entry.clean_up = line.plan

@@ -57,10 +57,14 @@ class KnownEpoch:
                 f"{known.number}: the server runs on an older copy"
             )
         if order.epoch == known.number and known.id not in ("", order.epoch_id):
-            raise self._outdated(f"its order is of another epoch {order.epoch}: two servers run on copies of one")
+            raise self._outdated(
+                f"its order is of another epoch {order.epoch}: two servers run on copies of one"
+            )
         if order.epoch > known.number or (order.epoch_id and not known.id):
             new = _Known(order.epoch, order.epoch_id, signed)
-            with suppress(OSError):  # then the journal cannot be written either, and nothing is begun
+            with suppress(
+                OSError
+            ):  # then the journal cannot be written either, and nothing is begun
                 files.replace(self._file, msgspec.json.encode(new))
             self._known = new
 
@@ -84,7 +88,11 @@ class KnownEpoch:
         """
         number, epoch_id = self._said
         known = self._known
-        if not number or known.number < number or (known.number == number and known.id in ("", epoch_id)):
+        if (
+            not number
+            or known.number < number
+            or (known.number == number and known.id in ("", epoch_id))
+        ):
             return None
         return known.proof
 

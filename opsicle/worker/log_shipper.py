@@ -83,7 +83,9 @@ class JobLog:
             except OSError as error:
                 log.warning("the journal cannot be written", extra={"reason": str(error)})
         chunks = tuple(self.spool.read())
-        return LogRequest(fence=self.fence, chunks=chunks, phases=phases, is_after_loss=self.is_after_loss)
+        return LogRequest(
+            fence=self.fence, chunks=chunks, phases=phases, is_after_loss=self.is_after_loss
+        )
 
     def acknowledge(self, request: LogRequest, reply: LogReply) -> None:
         """Let go of what the server has.
@@ -104,7 +106,10 @@ class JobLog:
         """
         if request.is_after_loss:
             raise LogIncomplete(f"the server has lost the log from byte {durable_to} on")
-        log.error("the server has lost a part of a log", extra={"job_id": self.spool.job_id, "from_byte": durable_to})
+        log.error(
+            "the server has lost a part of a log",
+            extra={"job_id": self.spool.job_id, "from_byte": durable_to},
+        )
         self.is_after_loss = True
 
     def not_sent(self, request: LogRequest) -> None:
@@ -177,11 +182,15 @@ class LogShipper:
             try:
                 failure = self._send(job_log)
             except Exception:
-                log.exception("the log shipper failed at a job", extra={"job_id": job_log.spool.job_id})
+                log.exception(
+                    "the log shipper failed at a job", extra={"job_id": job_log.spool.job_id}
+                )
                 failure = Internal("the log shipper failed")
             self._sent(job_log)
             if failure:
-                self._connection.wait_for_return(self._backoff, failure, seen, until=lambda: self._is_stopping)
+                self._connection.wait_for_return(
+                    self._backoff, failure, seen, until=lambda: self._is_stopping
+                )
 
     def _next(self) -> JobLog | None:
         """Wait until something is due; None when stopping."""
@@ -203,10 +212,15 @@ class LogShipper:
             return None
         request = job_log.next_request()
         try:
-            reply = self._connection.call(endpoints.LOG.path_of(job_log.spool.job_id), request, LogReply)
+            reply = self._connection.call(
+                endpoints.LOG.path_of(job_log.spool.job_id), request, LogReply
+            )
             job_log.acknowledge(request, reply)
         except AWAY as error:
-            log.debug("output waits for the server", extra={"job_id": job_log.spool.job_id, "reason": error.message})
+            log.debug(
+                "output waits for the server",
+                extra={"job_id": job_log.spool.job_id, "reason": error.message},
+            )
             job_log.not_sent(request)
             return error
         except OpsicleError as error:

@@ -22,7 +22,13 @@ from opsicle.kit.ids import new_id
 from opsicle.worker import cleanup
 from opsicle.worker.audit_monitor import AuditMonitor
 from opsicle.worker.connection import ServerConnection
-from opsicle.worker.credentials import EnrolmentInfo, Renewal, keep_address, obtain_identity, require_way_in
+from opsicle.worker.credentials import (
+    EnrolmentInfo,
+    Renewal,
+    keep_address,
+    obtain_identity,
+    require_way_in,
+)
 from opsicle.worker.events import IDLE, Events, signals_to
 from opsicle.worker.identity import Identity, WorkerDataFolder, storage_errors
 from opsicle.worker.jobs import JobSupervisor
@@ -141,7 +147,14 @@ class WorkerProcess:
         room = SpoolQuota(_SPOOL_BYTES_PER_JOB, _SPOOL_BYTES)
         verifier = self._verifier = Verifier(identity, options.labels)
         self._jobs = JobSupervisor(
-            folder, self._connection, self._journal, verifier, room, runtimes, self._events.put, self._wake
+            folder,
+            self._connection,
+            self._journal,
+            verifier,
+            room,
+            runtimes,
+            self._events.put,
+            self._wake,
         )
         boot_id = new_id(datetime.now(UTC))
         self._jobs.accounts, self._jobs.boot_id = accounts, boot_id

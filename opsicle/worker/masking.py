@@ -53,12 +53,16 @@ class Masking:
         for form in sorted(self._forms, key=lambda form: (-len(form), form)):
             self._by_key.setdefault(form[:KEY_BYTES], []).append(form)
         self._beginnings = {key[:length] for key in self._by_key for length in range(1, KEY_BYTES)}
-        self._expression = _expression(self._by_key) if len(self._by_key) > _MOST_SINGLE_SEARCHES else None
+        self._expression = (
+            _expression(self._by_key) if len(self._by_key) > _MOST_SINGLE_SEARCHES else None
+        )
 
     def text(self, text: str) -> str:
         """Return a short text without the secrets."""
         mask = Mask(self)
-        return (mask.feed(text.encode(errors="surrogateescape")) + mask.finish()).decode(errors="replace")
+        return (mask.feed(text.encode(errors="surrogateescape")) + mask.finish()).decode(
+            errors="replace"
+        )
 
     def search(self, content: bytes) -> _Found:
         """Find what is to be masked, and where the beginning of more may be."""

@@ -59,7 +59,9 @@ def load(pem: str) -> OrderVerifier:
     raw = _raw_key(pem)
     if raw and is_reachable():
         return _Key(raw)
-    from opsicle.security.order_key import OrderPublicKey  # costs 8 MiB, see above; and it says best what is wrong
+    from opsicle.security.order_key import (
+        OrderPublicKey,
+    )  # costs 8 MiB, see above; and it says best what is wrong
 
     return OrderPublicKey.load(pem)
 
@@ -82,7 +84,9 @@ class _Key:
 
     def __init__(self, raw: bytes) -> None:
         self._library = _library()
-        self._key = self._library.EVP_PKEY_new_raw_public_key(_ED25519, None, raw, ctypes.c_size_t(len(raw)))
+        self._key = self._library.EVP_PKEY_new_raw_public_key(
+            _ED25519, None, raw, ctypes.c_size_t(len(raw))
+        )
         if not self._key:
             self._library.ERR_clear_error()
 
@@ -102,7 +106,9 @@ class _Key:
             if self._library.EVP_DigestVerifyInit(handle, None, None, None, key) != 1:
                 return False
             sizes = ctypes.c_size_t(len(signature)), ctypes.c_size_t(len(content))
-            return bool(self._library.EVP_DigestVerify(handle, signature, sizes[0], content, sizes[1]) == 1)
+            return bool(
+                self._library.EVP_DigestVerify(handle, signature, sizes[0], content, sizes[1]) == 1
+            )
         finally:
             self._library.EVP_MD_CTX_free(handle)
             self._library.ERR_clear_error()  # `ssl` would take what is left in there for its own
@@ -117,13 +123,15 @@ def _raw_key(pem: str) -> bytes:
         content = base64.b64decode("".join(text[len(_BEGIN) : -len(_END)].split()), validate=True)
     except binascii.Error:
         return b""
-    return content[len(_DER_START) :] if content.startswith(_DER_START) and len(content) == 44 else b""
+    return (
+        content[len(_DER_START) :] if content.startswith(_DER_START) and len(content) == 44 else b""
+    )
 
 
 @cache
 def _library() -> ctypes.CDLL:
     """OpenSSL as `ssl` sees it: what its own extension module is linked with, or this very program."""
-    file = getattr(getattr(ssl, "_ssl"), "__file__", None)  # noqa: B009 - typeshed does not know it
+    file = getattr(getattr(ssl, "_ssl"), "__file__", None)
     library = ctypes.CDLL(file)
     for name, result in _NEEDED.items():
         if hasattr(library, name):

@@ -18,13 +18,15 @@ CHUNK_BYTES = 64 * 1024
 
 _BUSY_BYTES = 16 * 1024  # who has printed so much at once may well print more than a pipe holds
 _PIPE_BYTES = 256 * 1024  # room for what such a command prints while a pipe is left alone
-_GATHER_SECONDS = 0.004  # a pipe that has just been read is left alone so long: many small writes make one chunk
+_GATHER_SECONDS = (
+    0.004  # a pipe that has just been read is left alone so long: many small writes make one chunk
+)
 _SPOOL_FULL_SECONDS = 0.05  # until data that was not taken is offered again
 _SILENT_SECONDS = 0.2  # after so long, a few bytes that might begin a secret are shown all the same
-_NOT_MASKED = (
-    f"a value written to OPSICLE_MASK is not masked: it is shorter than {KEY_BYTES} bytes, too long, or one too many"
+_NOT_MASKED = f"a value written to OPSICLE_MASK is not masked: it is shorter than {KEY_BYTES} bytes, too long, or one too many"
+_STEPS_AT_ONCE = (
+    32  # 1 MiB read and taken, more than a pipe holds; who never stops printing cannot hold us up
 )
-_STEPS_AT_ONCE = 32  # 1 MiB read and taken, more than a pipe holds; who never stops printing cannot hold us up
 
 
 class Sink(Protocol):
@@ -75,7 +77,9 @@ class _Pipe:
         content = os.read(self.fd, CHUNK_BYTES)
         if len(content) >= _BUSY_BYTES and not self._is_widened:
             self._is_widened = True
-            with suppress(OSError):  # the user's share of pipe memory is used up: the usual 64 KiB are enough to work
+            with suppress(
+                OSError
+            ):  # the user's share of pipe memory is used up: the usual 64 KiB are enough to work
                 fcntl.fcntl(self.fd, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
         return content
 
@@ -95,10 +99,16 @@ class JobOutput:
     """
 
     def __init__(
-        self, sink: Sink, waiter: Waiter, masking: Masking | None = None, max_bytes: int | None = None
+        self,
+        sink: Sink,
+        waiter: Waiter,
+        masking: Masking | None = None,
+        max_bytes: int | None = None,
     ) -> None:
         self.offset = 0
-        self.on_mask: Callable[[], None] = lambda: None  # called when commands have named the first value to mask
+        self.on_mask: Callable[[], None] = lambda: (
+            None
+        )  # called when commands have named the first value to mask
         self.dropped_bytes = 0
         self._max_bytes = max_bytes
         self.masking = masking
@@ -111,7 +121,9 @@ class JobOutput:
         self._waiter = waiter
         self._pipes: dict[int, _Pipe] = {}
         self._speaker: _Pipe | None = None
-        self._refused: _Pipe | None = None  # the sink had no room for what it holds: nothing may overtake that
+        self._refused: _Pipe | None = (
+            None  # the sink had no room for what it holds: nothing may overtake that
+        )
 
     @property
     def is_open(self) -> bool:
@@ -125,7 +137,9 @@ class JobOutput:
 
     def add(self, fd: int, phase: int, stream: int) -> None:
         """Carry what comes from `fd`, a non-blocking pipe that is closed when its other end is."""
-        pipe = self._pipes[fd] = _Pipe(fd, phase, stream, Mask(self.masking) if self.masking else None)
+        pipe = self._pipes[fd] = _Pipe(
+            fd, phase, stream, Mask(self.masking) if self.masking else None
+        )
         self._watch(pipe)
 
     def heed(self, requests: MaskRequests) -> None:
@@ -210,7 +224,10 @@ class JobOutput:
 
     def _in_order(self) -> list[_Pipe]:
         """Return the pipes, first those whose content was printed first as far as that is known."""
-        return sorted(self._pipes.values(), key=lambda pipe: (pipe is not self._refused, pipe is not self._speaker))
+        return sorted(
+            self._pipes.values(),
+            key=lambda pipe: (pipe is not self._refused, pipe is not self._speaker),
+        )
 
     def _release(self, pipe: _Pipe) -> None:
         """Show what was held back only because more could have come."""
@@ -255,7 +272,9 @@ class JobOutput:
         if not content and not pipe.held:
             self._drop(pipe)
             return False
-        pipe.release_at = time.monotonic() + _SILENT_SECONDS if pipe.mask and pipe.mask.can_release else 0.0
+        pipe.release_at = (
+            time.monotonic() + _SILENT_SECONDS if pipe.mask and pipe.mask.can_release else 0.0
+        )
         return True
 
     def _offer(self, pipe: _Pipe) -> bool:
@@ -278,7 +297,9 @@ class JobOutput:
             return False
         pipe.held = pipe.held[len(piece) :]
         if self._is_full():
-            self.note(f"the log ends here: a job may log {self._max_bytes} bytes. The job goes on; the rest is counted")
+            self.note(
+                f"the log ends here: a job may log {self._max_bytes} bytes. The job goes on; the rest is counted"
+            )
         return True
 
     def _is_full(self) -> bool:

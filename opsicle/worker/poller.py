@@ -17,7 +17,14 @@ from opsicle.kit.backoff import Backoff
 from opsicle.version import __version__
 from opsicle.wire.endpoints import jobs as endpoints
 from opsicle.wire.jobs import MAX_EXPLANATION, Work
-from opsicle.wire.worker_api import MAX_LISTED_JOBS, POLL_SECONDS, PollReply, PollRequest, RanAutomation, RunningJob
+from opsicle.wire.worker_api import (
+    MAX_LISTED_JOBS,
+    POLL_SECONDS,
+    PollReply,
+    PollRequest,
+    RanAutomation,
+    RunningJob,
+)
 from opsicle.worker.audit_monitor import AuditMonitor
 from opsicle.worker.connection import AWAY, ServerConnection
 from opsicle.worker.known_epoch import KnownEpoch
@@ -156,7 +163,9 @@ class Poller:
     def _turn(self) -> None:
         began_at = time.monotonic()
         try:
-            reply = self._connection.poll(endpoints.POLL.path, self._request, PollReply, POLL_SECONDS)
+            reply = self._connection.poll(
+                endpoints.POLL.path, self._request, PollReply, POLL_SECONDS
+            )
         except OpsicleError as error:
             self._failed(error)
             return
@@ -184,7 +193,9 @@ class Poller:
             is_draining=self._is_draining,
             is_leaving=self._is_leaving,
             wait_seconds=POLL_SECONDS if self._was_answered else 0,
-            history_rewritten=self.audit_monitor.report[:MAX_EXPLANATION] if self.audit_monitor else "",
+            history_rewritten=self.audit_monitor.report[:MAX_EXPLANATION]
+            if self.audit_monitor
+            else "",
             sent_at_ms=now_ms(),
             granted=self._granted,
             formats=SPOKEN,
@@ -195,7 +206,9 @@ class Poller:
     def _ran(self) -> tuple[RanAutomation, ...]:
         """Return what the server wants to know of what this worker has begun lately."""
         found = self.list_ran(MAX_LISTED_JOBS) if self._is_asked_what_ran else []
-        return tuple(RanAutomation(ran.automation_id, round(ran.at.timestamp() * 1000)) for ran in found)
+        return tuple(
+            RanAutomation(ran.automation_id, round(ran.at.timestamp() * 1000)) for ran in found
+        )
 
     def _apply(self, reply: PollReply) -> None:
         if self.audit_monitor:
@@ -224,7 +237,11 @@ class Poller:
             self._is_away = False
         self._compare_formats(reply)
         if reply.drain != self._was_told_to_drain:
-            log.info("the server lets this worker drain" if reply.drain else "the server lets this worker work again")
+            log.info(
+                "the server lets this worker drain"
+                if reply.drain
+                else "the server lets this worker work again"
+            )
             self._was_told_to_drain = reply.drain
         self._hear_withheld(reply.withheld)
 
@@ -246,7 +263,9 @@ class Poller:
         The poll keeps the leases of jobs that run; of the answer only what it says of the clock is
         heard.
         """
-        request = msgspec.structs.replace(self._request(), free_slots=0, wait_seconds=0, history_rewritten="")
+        request = msgspec.structs.replace(
+            self._request(), free_slots=0, wait_seconds=0, history_rewritten=""
+        )
         try:
             reply = self._connection.report_clock(endpoints.POLL.path, request, PollReply)
         except OpsicleError as error:
@@ -259,7 +278,10 @@ class Poller:
         is_understood = common(reply.formats) is not None
         if not is_understood and self._is_understood:
             hint = "Upgrade the older of the two: each reads what the version before it writes."
-            log.error("this worker cannot read the server's orders, so it gets no work", extra={"hint": hint})
+            log.error(
+                "this worker cannot read the server's orders, so it gets no work",
+                extra={"hint": hint},
+            )
         self._is_understood = is_understood
 
     def _rest_unless_held(self, seconds: float) -> None:
@@ -276,7 +298,11 @@ class Poller:
             return
         if not self._is_away:
             is_clock = isinstance(error, ClockOff)
-            message = "the clock is wrong: waiting for it to become right" if is_clock else "the server is away"
+            message = (
+                "the clock is wrong: waiting for it to become right"
+                if is_clock
+                else "the server is away"
+            )
             log.warning(message, extra={"reason": error.message, "hint": error.hint})
             self._is_away = True
         if isinstance(error, ClockOff):
@@ -294,4 +320,6 @@ class Poller:
         if isinstance(error, AWAY):
             return False
         is_from_server = error.__cause__ is None
-        return not self._was_answered or (is_from_server and isinstance(error, NotAuthenticated | NotAllowed))
+        return not self._was_answered or (
+            is_from_server and isinstance(error, NotAuthenticated | NotAllowed)
+        )

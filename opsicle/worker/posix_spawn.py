@@ -18,7 +18,11 @@ _OPAQUE_BYTES = 1024
 """More than any `posix_spawnattr_t` (336 in glibc) or `posix_spawn_file_actions_t` (80) takes."""
 
 _SETSIGDEF, _SETSID = 0x04, 0x80
-_NEEDED = ("posix_spawn", "posix_spawn_file_actions_addchdir_np", "posix_spawn_file_actions_addclosefrom_np")
+_NEEDED = (
+    "posix_spawn",
+    "posix_spawn_file_actions_addchdir_np",
+    "posix_spawn_file_actions_addclosefrom_np",
+)
 _IGNORED_BY_PYTHON = (signal.SIGPIPE, signal.SIGXFSZ)
 
 
@@ -28,7 +32,13 @@ def is_possible() -> bool:
     return all(hasattr(_library(), name) for name in _NEEDED)
 
 
-def spawn(argv: Sequence[bytes], environment: Mapping[bytes, bytes], folder: bytes, stdout: int, stderr: int) -> int:
+def spawn(
+    argv: Sequence[bytes],
+    environment: Mapping[bytes, bytes],
+    folder: bytes,
+    stdout: int,
+    stderr: int,
+) -> int:
     """Start `argv[0]`, a path, in a new session and `folder`, with nothing on stdin.
 
     Returns its process id.
@@ -51,7 +61,12 @@ def spawn(argv: Sequence[bytes], environment: Mapping[bytes, bytes], folder: byt
         _check(libc.posix_spawn_file_actions_addclosefrom_np(actions, 3))
         _check(
             _library(lets_go=True).posix_spawn(
-                ctypes.byref(pid), argv[0], actions, _attributes(), _null_ended(argv), _null_ended(variables)
+                ctypes.byref(pid),
+                argv[0],
+                actions,
+                _attributes(),
+                _null_ended(argv),
+                _null_ended(variables),
             )
         )
     finally:

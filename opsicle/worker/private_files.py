@@ -18,7 +18,7 @@ from pathlib import Path
 
 from opsicle.worker.secret_forms import MIN_FORM_BYTES
 
-_IN_MEMORY = Path("/dev/shm")  # noqa: S108 - its folder is made with mode 0700, or not used
+_IN_MEMORY = Path("/dev/shm")
 _LONGEST_TAIL = 64 * 1024
 _READS_AT_ONCE = 32
 """2 MiB, more than a pipe holds (1 MiB at most): whoever never stops writing must not hold the job
@@ -44,7 +44,11 @@ def private_folder(workspace_root: Path, *, lets_through: bool = False) -> Path:
         folder.mkdir(mode=mode)
     try:
         found = folder.lstat()
-        is_ours = stat.S_ISDIR(found.st_mode) and found.st_uid == os.geteuid() and not found.st_mode & 0o066
+        is_ours = (
+            stat.S_ISDIR(found.st_mode)
+            and found.st_uid == os.geteuid()
+            and not found.st_mode & 0o066
+        )
         if is_ours and stat.S_IMODE(found.st_mode) != mode:
             folder.chmod(mode)
     except OSError:
@@ -74,7 +78,9 @@ class PrivateFiles:
     `hand_over` gives a new file to the user as whom the job runs.
     """
 
-    def __init__(self, folder: Path, job_id: str, hand_over: Callable[[Path], None] = lambda _path: None) -> None:
+    def __init__(
+        self, folder: Path, job_id: str, hand_over: Callable[[Path], None] = lambda _path: None
+    ) -> None:
         self._hand_over = hand_over
         self._start = f"{folder}/{job_id}"
         self._secrets: list[Path] = []
@@ -146,14 +152,20 @@ class MaskRequests:
             return []
         *lines, tail = (self._tail + written).split(b"\n")
         self._tail = tail[:_LONGEST_TAIL]
-        self.has_ignored |= len(tail) > _LONGEST_TAIL or any(0 < len(line) < MIN_FORM_BYTES for line in lines)
+        self.has_ignored |= len(tail) > _LONGEST_TAIL or any(
+            0 < len(line) < MIN_FORM_BYTES for line in lines
+        )
         values = [line.strip(b"\r") for line in (*lines, self._tail) if len(line) >= MIN_FORM_BYTES]
-        return [value.decode(errors="surrogateescape") for value in values if self._has_room_for(value)]
+        return [
+            value.decode(errors="surrogateescape") for value in values if self._has_room_for(value)
+        ]
 
     def _has_room_for(self, value: bytes) -> bool:
         """Return whether one more value is masked; it counts from then on."""
         has_room = (
-            self._taken < _MOST_VALUES and len(value) <= _LONGEST_TAIL and self._taken_bytes + len(value) <= _MOST_BYTES
+            self._taken < _MOST_VALUES
+            and len(value) <= _LONGEST_TAIL
+            and self._taken_bytes + len(value) <= _MOST_BYTES
         )
         self.has_ignored |= not has_room
         if has_room:

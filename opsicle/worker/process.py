@@ -107,7 +107,11 @@ class _Started:
 
 
 def spawn(
-    argv: Sequence[bytes], environment: Mapping[bytes, bytes], folder: Path, tag: int, account: OsAccount | None = None
+    argv: Sequence[bytes],
+    environment: Mapping[bytes, bytes],
+    folder: Path,
+    tag: int,
+    account: OsAccount | None = None,
 ) -> Child:
     """Start a process in a new session, with nothing on stdin, in `folder`.
 
@@ -136,7 +140,7 @@ def spawn(
         os.close(stderr_child)
 
 
-def _start(  # noqa: PLR0913, PLR0917 - all that a process is given
+def _start(
     argv: Sequence[bytes],
     environment: Mapping[bytes, bytes],
     folder: Path,
@@ -149,14 +153,19 @@ def _start(  # noqa: PLR0913, PLR0917 - all that a process is given
 
     Raises as `spawn` does.
     """
-    is_plain = account is None and b"/" in argv[0] and min(stdout, stderr) > 2 and posix_spawn.is_possible()
+    is_plain = (
+        account is None
+        and b"/" in argv[0]
+        and min(stdout, stderr) > 2
+        and posix_spawn.is_possible()
+    )
     popen: subprocess.Popen[bytes] | None = None
     with _lock, _Tagged(tag):
         earliest = _ticks_since_boot()
         if is_plain:
             pid = posix_spawn.spawn(argv, environment, os.fsencode(folder), stdout, stderr)
         else:
-            popen = subprocess.Popen(  # noqa: S603 - running what the template says is what a worker is for
+            popen = subprocess.Popen(
                 argv,
                 env=environment,
                 cwd=folder,
@@ -177,7 +186,7 @@ def succeeds(argv: Sequence[bytes], account: OsAccount | None = None) -> bool:
     """Return whether a short check exits with 0; False if it cannot be run."""
     try:
         with _lock:
-            popen = subprocess.Popen(  # noqa: S603
+            popen = subprocess.Popen(
                 argv,
                 env={},
                 stdin=subprocess.DEVNULL,
@@ -281,7 +290,9 @@ def _watch_end(pid: int) -> int:
         if error.errno not in {errno.ENOSYS, errno.EPERM}:
             raise
     end = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
-    keep = os.dup(end)  # whoever waits closes the other one, perhaps before this thread has told of the end
+    keep = os.dup(
+        end
+    )  # whoever waits closes the other one, perhaps before this thread has told of the end
 
     def wait() -> None:
         os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
@@ -294,7 +305,9 @@ def _watch_end(pid: int) -> int:
 
 def _pipe(account: OsAccount | None) -> tuple[int, int]:
     read_end, write_end = os.pipe()
-    if account:  # else `echo >/dev/stderr` would be refused: opening it again asks who owns the pipe
+    if (
+        account
+    ):  # else `echo >/dev/stderr` would be refused: opening it again asks who owns the pipe
         os.fchown(write_end, account.uid, account.gid)
     os.set_blocking(read_end, False)
     return read_end, write_end

@@ -18,7 +18,9 @@ from typing import NamedTuple
 
 from opsicle.worker import process
 
-_KILL_SECONDS = 5.0  # what is not dead so long after KILL hangs in the kernel; waiting longer would not help
+_KILL_SECONDS = (
+    5.0  # what is not dead so long after KILL hangs in the kernel; waiting longer would not help
+)
 _FIRST_LOOK_SECONDS, _LONGEST_LOOK_SECONDS = 0.005, 0.2
 _TAG_BITS = 60
 
@@ -39,7 +41,9 @@ class JobTree:
     """
 
     def __init__(self, job_id: str) -> None:
-        self.tag = int.from_bytes(hashlib.sha256(job_id.encode()).digest()[:8], "big") >> (64 - _TAG_BITS)
+        self.tag = int.from_bytes(hashlib.sha256(job_id.encode()).digest()[:8], "big") >> (
+            64 - _TAG_BITS
+        )
         self.sessions: set[int] = set()
         self._tag_text = b" %d " % self.tag
         self._environment_line = b"OPSICLE_JOB_ID=" + job_id.encode()
@@ -62,14 +66,19 @@ class JobTree:
 
     def count(self, *, in_sessions: bool = False) -> int:
         """Return how many processes of the job are alive."""
-        return sum(1 for member in self._members() if not in_sessions or member.session in self.sessions)
+        return sum(
+            1 for member in self._members() if not in_sessions or member.session in self.sessions
+        )
 
     def left_something(self) -> bool:
         """Return whether a process whose parent has ended still runs in a phase's session.
 
         Cheap where there is none.
         """
-        return any(self._carries_mark(pid) and _session_of(pid) in self.sessions for pid in process.collect_orphans())
+        return any(
+            self._carries_mark(pid) and _session_of(pid) in self.sessions
+            for pid in process.collect_orphans()
+        )
 
     def remember(self, pid: int, life: str) -> None:
         """Count a process in by its id, provided that it is still in that life (see `process.is_same_life`)."""
@@ -121,7 +130,9 @@ class JobTree:
                 return False
             signal.pidfd_send_signal(handle, number)
             if number == signal.SIGTERM:
-                signal.pidfd_send_signal(handle, signal.SIGCONT)  # one that is stopped would never hear of it
+                signal.pidfd_send_signal(
+                    handle, signal.SIGCONT
+                )  # one that is stopped would never hear of it
         except ProcessLookupError:
             return False
         except PermissionError:  # it runs as another user now; it counts, so that it is told of
@@ -184,7 +195,9 @@ class TreeStop:
         if alive == 0 or now >= self._give_up_at:
             self.survivors = alive
             return None
-        self._pause = _FIRST_LOOK_SECONDS if killing else min(self._pause * 2, _LONGEST_LOOK_SECONDS)
+        self._pause = (
+            _FIRST_LOOK_SECONDS if killing else min(self._pause * 2, _LONGEST_LOOK_SECONDS)
+        )
         self._next_look = now + self._pause if killing else min(now + self._pause, self._kill_at)
         return self._next_look
 
@@ -194,7 +207,9 @@ class TreeStop:
         return self._tree.count(in_sessions=self._in_sessions)
 
 
-def kill_leftovers(job_id: str, pid: int | None = None, life: str = "", *, grace_seconds: float) -> int:
+def kill_leftovers(
+    job_id: str, pid: int | None = None, life: str = "", *, grace_seconds: float
+) -> int:
     """End what is left of a job that a former life of this worker ran, and wait until it is gone.
 
     `pid` and `life` are those of its last child, as the journal tells them; a process that has

@@ -51,7 +51,9 @@ class ReplayGuard:
 
         Should this one be set back later, they still do not count.
         """
-        for order in [order for order in self._by_nonce.values() if order.expires_at + CLOCK_SKEW < now]:
+        for order in [
+            order for order in self._by_nonce.values() if order.expires_at + CLOCK_SKEW < now
+        ]:
             del self._by_nonce[order.nonce]
             self._lease_store.discard((order.job_id, order.fence))
             self.forgotten_to = max(self.forgotten_to or order.expires_at, order.expires_at)

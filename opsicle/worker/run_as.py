@@ -47,9 +47,13 @@ class JobAccounts(NamedTuple):
 
     def check_reach(self, folder: Path) -> None:
         """Raise InvalidInput unless each of these users may enter `folder`, which exists."""
-        for account in {account.name: account for account in (self.default, *self.by_org.values()) if account}.values():
+        for account in {
+            account.name: account for account in (self.default, *self.by_org.values()) if account
+        }.values():
             for place in (*reversed(folder.absolute().parents), folder.absolute()):
-                if not process.succeeds([b"/bin/sh", b"-c", b'cd "$0"', os.fsencode(place)], account):
+                if not process.succeeds(
+                    [b"/bin/sh", b"-c", b'cd "$0"', os.fsencode(place)], account
+                ):
                     raise InvalidInput(
                         f"the user {account.name} may not enter {place}, so that no job can run there",
                         hint="Let --data-dir be where others may pass through, as /var/lib/opsicle-worker is.",
@@ -87,11 +91,15 @@ def _find(name: str) -> OsAccount:
     try:
         entry = pwd.getpwuid(int(name)) if name.isdigit() else pwd.getpwnam(name)
     except (KeyError, OverflowError):
-        raise InvalidInput(f"--run-as names the user `{name}`, whom this machine does not have") from None
+        raise InvalidInput(
+            f"--run-as names the user `{name}`, whom this machine does not have"
+        ) from None
     if entry.pw_uid in {0, os.geteuid()}:
         raise InvalidInput(
             f"--run-as names {entry.pw_name}, who can do all that the worker can: that would be no wall",
             hint="Make a user of its own for jobs, as with `useradd --system --create-home opsicle-jobs`.",
         )
     groups = [group.gr_gid for group in grp.getgrall() if entry.pw_name in group.gr_mem]
-    return OsAccount(entry.pw_name, entry.pw_uid, entry.pw_gid, (entry.pw_gid, *groups), entry.pw_dir)
+    return OsAccount(
+        entry.pw_name, entry.pw_uid, entry.pw_gid, (entry.pw_gid, *groups), entry.pw_dir
+    )

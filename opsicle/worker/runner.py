@@ -79,7 +79,9 @@ class RunnerHost(msgspec.Struct, frozen=True, kw_only=True):
 class Runner:
     """Carries out one job, once."""
 
-    def __init__(self, work: Work, sink: Sink, host: RunnerHost, cancellation: Cancellation) -> None:
+    def __init__(
+        self, work: Work, sink: Sink, host: RunnerHost, cancellation: Cancellation
+    ) -> None:
         self._work = work
         self._sink = sink
         self._host = host
@@ -118,7 +120,9 @@ class Runner:
             return self._outcome()
         return self._carry_out(self._run_phases)
 
-    def run_clean_up(self, reports: tuple[PhaseReport, ...], phases: Sequence[int], log_offset: int) -> Outcome:
+    def run_clean_up(
+        self, reports: tuple[PhaseReport, ...], phases: Sequence[int], log_offset: int
+    ) -> Outcome:
         """Run these phases, by number, of a job in whose midst an earlier worker life ended.
 
         In the workspace that it left. `reports` are its phases, of which only these may change;
@@ -143,8 +147,12 @@ class Runner:
                 self._listen_for_masks()
                 run_phases()
                 self._end_leftovers()
-            except OSError as failure:  # a full disk, mostly: the spool, the journal or the workspace
-                self._decide(JobState.FAILED, f"the worker could not go on: {failure.strerror or failure}")
+            except (
+                OSError
+            ) as failure:  # a full disk, mostly: the spool, the journal or the workspace
+                self._decide(
+                    JobState.FAILED, f"the worker could not go on: {failure.strerror or failure}"
+                )
                 self._around.runtimes.kill()
             except BaseException:
                 self._around.runtimes.kill()
@@ -204,7 +212,10 @@ class Runner:
         if self._verdict is None and self._around.cancellation.requested:
             self._decide(JobState.CANCELLED, f"cancelled before phase {phase.name}")
         if self._verdict is None and time.monotonic() >= self._deadline:
-            self._decide(JobState.TIMED_OUT, f"timed out after {self._work.timeout} s, before phase {phase.name}")
+            self._decide(
+                JobState.TIMED_OUT,
+                f"timed out after {self._work.timeout} s, before phase {phase.name}",
+            )
         return self._verdict is None
 
     def _run_phase(self, index: int) -> None:
@@ -216,7 +227,9 @@ class Runner:
         while True:
             report.tries += 1
             report.state = StepState.RUNNING
-            report.explanation = f"attempt {report.tries} of {tries_allowed}" if tries_allowed > 1 else ""
+            report.explanation = (
+                f"attempt {report.tries} of {tries_allowed}" if tries_allowed > 1 else ""
+            )
             self._try_phase(index)
             report.explanation = self._without_secrets(report.explanation)
             if report.state is not StepState.FAILED or report.tries >= tries_allowed:
@@ -253,26 +266,40 @@ class Runner:
         """
         variables = {"OPSICLE_MASK": str(self._mask_requests.path)} if self._mask_requests else {}
         try:
-            paths = self._private.write_secrets({name: self._work.secrets[name] for name in phase.secrets})
+            paths = self._private.write_secrets(
+                {name: self._work.secrets[name] for name in phase.secrets}
+            )
         except OSError as problem:
-            raise CannotStart(f"the files of its secrets could not be made: {problem.strerror}") from None
-        return variables | {secret_file_environment_name(name): path for name, path in paths.items()}
+            raise CannotStart(
+                f"the files of its secrets could not be made: {problem.strerror}"
+            ) from None
+        return variables | {
+            secret_file_environment_name(name): path for name, path in paths.items()
+        }
 
     def _script(self, phase: Phase) -> Script:
         """Return the phase's script, without command markers where no pipe can be made."""
         marker_pipe = self._around.marker_pipe
         if len(phase.commands) > 1 and not marker_pipe.is_possible:
             return plain_script(phase.commands)
-        return make_script(phase.shell, phase.commands, marker_pipe.path, self._attempts, self._host.account)
+        return make_script(
+            phase.shell, phase.commands, marker_pipe.path, self._attempts, self._host.account
+        )
 
     def _limits(self, phase: Phase) -> Limits:
         heeds_job = phase.when is When.SUCCESS
         deadline = time.monotonic() + phase.timeout
         if heeds_job and self._deadline < deadline:
-            return Limits(self._deadline, f"timed out: the whole job may take {self._work.timeout} s", heeds_job)
+            return Limits(
+                self._deadline,
+                f"timed out: the whole job may take {self._work.timeout} s",
+                heeds_job,
+            )
         is_default = default_limit(phase)
         return Limits(
-            deadline, f"timed out after {phase.timeout} s" + (f", {is_default}" if is_default else ""), heeds_job
+            deadline,
+            f"timed out after {phase.timeout} s" + (f", {is_default}" if is_default else ""),
+            heeds_job,
         )
 
     def _await_retry(self, index: int, tries_allowed: int) -> bool:
@@ -283,9 +310,7 @@ class Runner:
         phase, report = self._work.phases[index], self._reports[index]
         explanation, delay = report.explanation, phase.retries.delay if phase.retries else 0
         report.state = StepState.RUNNING
-        report.explanation = (
-            f"attempt {report.tries} of {tries_allowed} failed{_why_failed(report)}; the next begins in {delay} s"
-        )
+        report.explanation = f"attempt {report.tries} of {tries_allowed} failed{_why_failed(report)}; the next begins in {delay} s"
         self._around.output.note(self._without_secrets(report.explanation), index)
         if self._is_retried(phase, delay):
             return True
@@ -312,7 +337,9 @@ class Runner:
         if self._around.runtimes.left_something():
             stop_job(self._around, spares_daemons=True)
         self._around.output.drain()
-        if self._around.output.is_held_up:  # perhaps by a disk that is full of what this very job has written
+        if (
+            self._around.output.is_held_up
+        ):  # perhaps by a disk that is full of what this very job has written
             self._remove_workspace()
         self._hear_out(0)
         if dropped := self._around.output.dropped_bytes:
@@ -393,4 +420,6 @@ def _sentence(report: PhaseReport) -> str:
 
 
 def _why_failed(report: PhaseReport) -> str:
-    return f": {report.explanation}" if report.explanation else f" with exit code {report.exit_code}"
+    return (
+        f": {report.explanation}" if report.explanation else f" with exit code {report.exit_code}"
+    )

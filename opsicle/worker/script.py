@@ -64,7 +64,11 @@ class CommandMarker(NamedTuple):
 
 
 def make_script(
-    shell: str, commands: Sequence[str], marker_pipe: Path, attempt: int, account: process.OsAccount | None = None
+    shell: str,
+    commands: Sequence[str],
+    marker_pipe: Path,
+    attempt: int,
+    account: process.OsAccount | None = None,
 ) -> Script:
     """Make a phase's script, with markers written to `marker_pipe` where possible.
 
@@ -106,10 +110,16 @@ def read_borders(written: bytes, attempt: int) -> list[CommandMarker]:
     return markers
 
 
-def _can_have_borders(shell: str, commands: Sequence[str], account: process.OsAccount | None) -> bool:
-    if PurePath(shell).name not in _MARKING_SHELLS or any(_COULD_NOTICE.search(command) for command in commands):
+def _can_have_borders(
+    shell: str, commands: Sequence[str], account: process.OsAccount | None
+) -> bool:
+    if PurePath(shell).name not in _MARKING_SHELLS or any(
+        _COULD_NOTICE.search(command) for command in commands
+    ):
         return False
-    return all(_PLAIN.fullmatch(command) or _is_complete(shell, command, account) for command in commands)
+    return all(
+        _PLAIN.fullmatch(command) or _is_complete(shell, command, account) for command in commands
+    )
 
 
 @lru_cache(maxsize=256)

@@ -23,7 +23,9 @@ _MOST_VALUES = 500
 forms."""
 
 _FRAME = re.compile(r"-{2,}.*-{2,}|[\s\W]*")
-_ASSIGNMENT = re.compile(r"\s*(?:export\s+|-\s+)?[\"']?([A-Za-z_][\w.\-/ ]*?)[\"']?\s*[=:]\s*(.*?)\s*[,;]?\s*")
+_ASSIGNMENT = re.compile(
+    r"\s*(?:export\s+|-\s+)?[\"']?([A-Za-z_][\w.\-/ ]*?)[\"']?\s*[=:]\s*(.*?)\s*[,;]?\s*"
+)
 _IGNORED_LINE = re.compile(r"\s*(?:[#;].*|\[[^\]]*\]|[{}\[\],]*|---)\s*")
 _WORDS_OF_KEY = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|[0-9]+")
 _TELLING = frozenset((
@@ -65,7 +67,9 @@ def _fields(text: str) -> list[tuple[str, str]]:
 
 
 def _yaml_fields(text: str) -> list[tuple[str, str]]:
-    from opsicle.domain.problems import Problems  # these load YAML, which most workers never need: 2 MiB
+    from opsicle.domain.problems import (
+        Problems,
+    )  # these load YAML, which most workers never need: 2 MiB
     from opsicle.domain.yaml_documents import load, plain
 
     problems = Problems()

@@ -37,8 +37,12 @@ _UNESCAPED_BY_BROWSERS = "!'()*"
 _PERCENT = re.compile("%[0-9A-F]{2}")
 _UNSAFE_IN_SHELL = re.compile(r"([^A-Za-z0-9_@%+=:,./\n-])")
 _SPECIAL_IN_DOUBLE_QUOTES = re.compile(r'([\\"$`])')
-_ANSI_C = str.maketrans({"\\": "\\\\", "'": "\\'", "\n": "\\n", "\t": "\\t", "\r": "\\r", "\x1b": "\\E"})
-_QUOTES_AS_NUMBERS = str.maketrans({'"': "&#34;", "'": "&#39;", "&": "&amp;", "<": "&lt;", ">": "&gt;"})
+_ANSI_C = str.maketrans(
+    {"\\": "\\\\", "'": "\\'", "\n": "\\n", "\t": "\\t", "\r": "\\r", "\x1b": "\\E"}
+)
+_QUOTES_AS_NUMBERS = str.maketrans(
+    {'"': "&#34;", "'": "&#39;", "&": "&amp;", "<": "&lt;", ">": "&gt;"}
+)
 
 
 def forms(values: Iterable[str]) -> list[bytes]:
@@ -52,7 +56,9 @@ def forms(values: Iterable[str]) -> list[bytes]:
         for text in {value, value.strip(), *inner.values}:
             found.update(_forms(text))
         found.update(_bytes(form) for line in inner.lines for form in _texts(line))
-    return sorted((form for form in found if len(form) >= MIN_FORM_BYTES), key=lambda form: (-len(form), form))
+    return sorted(
+        (form for form in found if len(form) >= MIN_FORM_BYTES), key=lambda form: (-len(form), form)
+    )
 
 
 def _forms(value: str) -> Iterator[bytes]:

@@ -83,11 +83,15 @@ def locate(question: LocateQuestion) -> list[str]:
 
 def _ask(question: Question) -> _Success | _Located:
     environment = dict(os.environb)
-    environment[b"PYTHONPATH"] = os.fsencode(os.pathsep.join(str(Path(entry).absolute()) for entry in sys.path))
+    environment[b"PYTHONPATH"] = os.fsencode(
+        os.pathsep.join(str(Path(entry).absolute()) for entry in sys.path)
+    )
     environment[_QUESTION.encode()] = msgspec.json.encode(question)
     code = f"from {__name__} import main; main()"
     try:
-        child = spawn([os.fsencode(sys.executable), b"-P", b"-c", code.encode()], environment, Path("/"), _TAG)
+        child = spawn(
+            [os.fsencode(sys.executable), b"-P", b"-c", code.encode()], environment, Path("/"), _TAG
+        )
     except OSError as error:
         raise Internal(f"a child process cannot be started: {error.strerror}") from error
     os.set_blocking(child.stdout, True)
@@ -97,7 +101,9 @@ def _ask(question: Question) -> _Success | _Located:
     try:
         answer = msgspec.json.decode(content, type=_Success | _Located | _Failure)
     except msgspec.DecodeError as error:
-        raise Internal("the process that makes keys failed", hint="Start the worker again with --verbose.") from error
+        raise Internal(
+            "the process that makes keys failed", hint="Start the worker again with --verbose."
+        ) from error
     if isinstance(answer, _Failure):
         raise BY_CODE.get(answer.code, Internal)(answer.message, hint=answer.hint)
     return answer
@@ -117,9 +123,13 @@ def _answer(question: Question) -> _Success | _Located:
     from opsicle.worker import enrolment  # loads an HTTP client, in this child alone
 
     if isinstance(question, EnrolQuestion):
-        return _Success(enrolment.enrol(question.token, question.name, question.labels, question.slots))
+        return _Success(
+            enrolment.enrol(question.token, question.name, question.labels, question.slots)
+        )
     if isinstance(question, LocateQuestion):
-        return _Located(enrolment.locate(question.token, question.url, question.joined_url, question.ca_pem))
+        return _Located(
+            enrolment.locate(question.token, question.url, question.joined_url, question.ca_pem)
+        )
     identity = WorkerDataFolder(Path(question.folder)).load_identity()
     if identity is None:
         raise Internal("the identity is gone")

@@ -60,7 +60,9 @@ class SpoolQuota:
         with self._lock:
             if spool.is_discarded:
                 return True
-            if spool.held and (spool.held + size > self._per_job or self._used + size > self._total):
+            if spool.held and (
+                spool.held + size > self._per_job or self._used + size > self._total
+            ):
                 return False
             self._used += size
             spool.held += size
@@ -284,7 +286,10 @@ class Spool:
             self._append_to_memory(record, length)
         elif refused := self._disk_refuses(record, length):
             if not self._is_in_memory:
-                log.warning("the disk takes no output", extra={"job_id": self.job_id, "reason": str(refused)})
+                log.warning(
+                    "the disk takes no output",
+                    extra={"job_id": self.job_id, "reason": str(refused)},
+                )
             self._append_to_memory(record, length)
             self._try_disk_at = now + _DISK_AGAIN_SECONDS
         self.end += length
@@ -322,7 +327,9 @@ class Spool:
         for number, segment in enumerate(self._segments):
             if segment.path is None:
                 content, length = segment.content(), segment.end - segment.start
-                self._segments[number] = _Segment.holding(self._path(segment.start), segment.start, content, length)
+                self._segments[number] = _Segment.holding(
+                    self._path(segment.start), segment.start, content, length
+                )
                 segment.remove()
 
     def _path(self, start: int) -> Path:
@@ -371,13 +378,19 @@ class _Chunks:
 
     def listed(self) -> list[Chunk]:
         """The chunks, in the order of the log."""
-        return [(offset, phase, stream, at_ms, b"".join(parts)) for offset, phase, stream, at_ms, parts in self._chunks]
+        return [
+            (offset, phase, stream, at_ms, b"".join(parts))
+            for offset, phase, stream, at_ms, parts in self._chunks
+        ]
 
     def _joins(self, record: _Record, length: int) -> bool:
         if not self._chunks or self._last_bytes + length > MAX_CHUNK_BYTES:
             return False
         _, phase, stream, at_ms, _ = self._chunks[-1]
-        return (phase, stream) == (record.phase, record.stream) and 0 <= record.at_ms - at_ms <= MERGE_MS
+        return (phase, stream) == (
+            record.phase,
+            record.stream,
+        ) and 0 <= record.at_ms - at_ms <= MERGE_MS
 
 
 def _parse(block: bytes) -> Iterator[_Record]:

@@ -67,7 +67,10 @@ def is_about_time(error: BaseException) -> bool:
 
     One of the two clocks is wrong, or it is old.
     """
-    return isinstance(error, ssl.SSLCertVerificationError) and error.verify_code in {_NOT_YET_VALID, _HAS_EXPIRED}
+    return isinstance(error, ssl.SSLCertVerificationError) and error.verify_code in {
+        _NOT_YET_VALID,
+        _HAS_EXPIRED,
+    }
 
 
 def says_expired(error: BaseException) -> bool:

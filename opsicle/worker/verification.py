@@ -73,7 +73,9 @@ class Verifier:
         if not (work.order and work.signature and work.manifest):
             raise Refused("it came without a signed order")
         if not self._key.has_signed(work.order, work.signature):
-            raise Refused("its order is not signed with the key that this worker was given when it enrolled")
+            raise Refused(
+                "its order is not signed with the key that this worker was given when it enrolled"
+            )
         order = _decoded(work.order, WorkOrder)
         _require(self._about(order, work))
         self._check_time(order)
@@ -89,7 +91,9 @@ class Verifier:
         return order
 
     def _about(self, order: WorkOrder, work: Work) -> Iterator[tuple[str, object, object]]:
-        if not self._identity.is_shared:  # a shared worker serves every org that lets it, which its server knows
+        if (
+            not self._identity.is_shared
+        ):  # a shared worker serves every org that lets it, which its server knows
             yield "org", order.org_id, self._identity.org_id
         yield "worker", order.worker_id, self._identity.worker_id
         yield "automation", order.automation_id, work.automation_id
@@ -112,7 +116,9 @@ class Verifier:
     def _check_labels(self, manifest: Manifest) -> None:
         for key, value in manifest.runs_on.items():
             if value not in (self._labels.get(key), self.granted.get(key)):
-                raise Refused(f"it is for workers with the label {key}={value}, which this one has not")
+                raise Refused(
+                    f"it is for workers with the label {key}={value}, which this one has not"
+                )
 
 
 def _in_manifest(manifest: Manifest, order: WorkOrder) -> Iterator[tuple[str, object, object]]:
@@ -138,7 +144,9 @@ def _in_work(manifest: Manifest, work: Work) -> Iterator[tuple[str, object, obje
 def _secret(manifest: Manifest, work: Work) -> Iterator[tuple[str, object, object]]:
     yield "secrets", manifest.secrets, tuple(sorted(work.secrets))
     ordered = {environment_name(name): text for name, text in manifest.secret_variables.items()}
-    handed = {name: commitment(work.secret_salt, value) for name, value in work.secret_variables.items()}
+    handed = {
+        name: commitment(work.secret_salt, value) for name, value in work.secret_variables.items()
+    }
     yield "secret variables", ordered, handed
 
 
@@ -162,7 +170,9 @@ def _decoded(content: bytes, kind: type[T]) -> T:
         is_known, is_canonical = True, False
     if not is_known:
         spoken = " and ".join(map(str, SPOKEN))
-        raise Refused(f"its {kind.__name__.lower()} is in format {message.format}; this worker reads {spoken}")
+        raise Refused(
+            f"its {kind.__name__.lower()} is in format {message.format}; this worker reads {spoken}"
+        )
     if not is_canonical:
         raise Refused(f"its {kind.__name__.lower()} is not in the form that this worker knows")
     return message

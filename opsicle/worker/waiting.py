@@ -58,7 +58,9 @@ class Cancellation:
     """
 
     def __init__(self) -> None:
-        self._lock = threading.RLock()  # a signal handler may call `cancel` in the midst of another one's call
+        self._lock = (
+            threading.RLock()
+        )  # a signal handler may call `cancel` in the midst of another one's call
         self._requested = False
         self._wake_fd: int | None = None
 

@@ -69,7 +69,9 @@ def _is_random(run: str) -> bool:
 
 def _score(word: str) -> float:
     first = ord("a")
-    scores = (int(_PAIRS[ord(one) - first][ord(next_one) - first]) for one, next_one in pairwise(word))
+    scores = (
+        int(_PAIRS[ord(one) - first][ord(next_one) - first]) for one, next_one in pairwise(word)
+    )
     return sum(scores) / (len(word) - 1)
 
 

@@ -100,7 +100,9 @@ class Workspace:
         except (OSError, RuntimeError, ValueError):
             raise ValueError(f"there is no folder {working_directory!r} in the workspace") from None
         if not folder.is_relative_to(self.path.resolve()):
-            raise ValueError(f"the working directory {working_directory!r} is not within the workspace")
+            raise ValueError(
+                f"the working directory {working_directory!r} is not within the workspace"
+            )
         if not folder.is_dir():
             raise ValueError(f"the working directory {working_directory!r} is not a folder")
         return folder
@@ -113,7 +115,9 @@ class Workspace:
             self._make_folder()
             return
         if not stat.S_ISDIR(found.st_mode):
-            raise ValueError("the workspace is no folder any more; an earlier command has put something else there")
+            raise ValueError(
+                "the workspace is no folder any more; an earlier command has put something else there"
+            )
 
     def remove(self) -> str:
         """Remove all of it. Returns why something is still there, or an empty string."""
@@ -130,7 +134,9 @@ def remove_folder(folder: Path) -> str:
     What is no folder is just unlinked. Returns what stood in the way, or an empty string.
     """
     try:
-        with suppress(OSError):  # mostly it is a folder with nothing in it; this follows no link, and leaves a mount
+        with suppress(
+            OSError
+        ):  # mostly it is a folder with nothing in it; this follows no link, and leaves a mount
             folder.rmdir()
             return ""
         if folder.is_symlink() or not folder.is_dir():

@@ -23,12 +23,16 @@ PASSWORD = "a-mail-password"
 
 def make_webhook(client: Client, url: str, name: str = "hooks", **more: Any) -> Any:
     config = {"kind": "webhook", "url": url, "allow_networks": LOOPBACK}
-    answer = client.post("/api/v1/channels", {"name": name, "config": config, "credential": KEY, **more})
+    answer = client.post(
+        "/api/v1/channels", {"name": name, "config": config, "credential": KEY, **more}
+    )
     assert answer.status == 201, answer.content
     return answer.json
 
 
-def make_email(client: Client, server: MailServer, ca_pem: str, name: str = "mail", **more: Any) -> Any:
+def make_email(
+    client: Client, server: MailServer, ca_pem: str, name: str = "mail", **more: Any
+) -> Any:
     config = {
         "kind": "email",
         "host": "localhost",
@@ -39,12 +43,16 @@ def make_email(client: Client, server: MailServer, ca_pem: str, name: str = "mai
         "allow_networks": LOOPBACK,
         **more,
     }
-    answer = client.post("/api/v1/channels", {"name": name, "config": config, "credential": PASSWORD})
+    answer = client.post(
+        "/api/v1/channels", {"name": name, "config": config, "credential": PASSWORD}
+    )
     assert answer.status == 201, answer.content
     return answer.json
 
 
-def post_notice(api_server: ApiServer, *people: str, subject: str = "Please decide", **more: Any) -> None:
+def post_notice(
+    api_server: ApiServer, *people: str, subject: str = "Please decide", **more: Any
+) -> None:
     """Post a notice to people of acme that is about no approval."""
     actors = [api_server.actor(person) for person in people]
     org_id = api_server.actor("alice@example.com").org_id
@@ -55,14 +63,20 @@ def post_notice(api_server: ApiServer, *people: str, subject: str = "Please deci
 
 
 def ask(
-    admin: Client, requester: Client, gate: str = "", commands: tuple[str, ...] = ("nginx -t",), **more: Any
+    admin: Client,
+    requester: Client,
+    gate: str = "",
+    commands: tuple[str, ...] = ("nginx -t",),
+    **more: Any,
 ) -> Any:
     """Let somebody run a template whose policy asks their manager, or whom `gate` names.
 
     The automation.
     """
     gates = gate or "{name: boss, approvers: {manager: true}}"
-    policy = f"apiVersion: v1\ntype: ApprovalPolicy\nmetadata: {{name: p}}\nspec: {{gates: [{gates}]}}\n"
+    policy = (
+        f"apiVersion: v1\ntype: ApprovalPolicy\nmetadata: {{name: p}}\nspec: {{gates: [{gates}]}}\n"
+    )
     assert admin.post("/api/v1/policies", {"source": policy}).status in (200, 201)
     template = f"""
 apiVersion: v1
@@ -85,7 +99,11 @@ spec:
 
 def entries(admin: Client, verb: str) -> list[Any]:
     """Return the audit's entries of one verb, newest first."""
-    return [entry for entry in admin.get("/api/v1/audit?limit=200").json["items"] if entry["verb"] == verb]
+    return [
+        entry
+        for entry in admin.get("/api/v1/audit?limit=200").json["items"]
+        if entry["verb"] == verb
+    ]
 
 
 def deliver(api_server: ApiServer) -> None:
@@ -109,11 +127,17 @@ def dead_webhook(client: Client, name: str = "dead") -> Any:
 
 def revive(receiver: WebhookReceiver) -> dict[str, Any]:
     """Return what changes a channel so that it leads to a receiver."""
-    return {"config": {"kind": "webhook", "url": receiver.url, "allow_networks": LOOPBACK}, "credential": KEY}
+    return {
+        "config": {"kind": "webhook", "url": receiver.url, "allow_networks": LOOPBACK},
+        "credential": KEY,
+    }
 
 
 def finish_one(
-    api_server: ApiServer, reason: str = "", state: JobState = JobState.SUCCEEDED, by: str = "alice@example.com"
+    api_server: ApiServer,
+    reason: str = "",
+    state: JobState = JobState.SUCCEEDED,
+    by: str = "alice@example.com",
 ) -> str:
     """Let an automation of Alice's, or of somebody else's, be carried out by a worker of acme.
 
@@ -121,14 +145,26 @@ def finish_one(
     """
     actor = api_server.actor(by)
     api_server.services.templates.push(api_server.actor("alice@example.com"), source("restart-web"))
-    automation = api_server.services.automations.create(actor, RunRequest(template="restart-web", reason=reason), "")
-    identity = WorkerIdentity("acme", api_server.worker("acme", f"w-{new_id(api_server.clock.now())}").worker_id, "1")
+    automation = api_server.services.automations.create(
+        actor, RunRequest(template="restart-web", reason=reason), ""
+    )
+    identity = WorkerIdentity(
+        "acme", api_server.worker("acme", f"w-{new_id(api_server.clock.now())}").worker_id, "1"
+    )
     worker = api_server.services.workers.authenticate(identity, "10.0.0.1")
     poll = PollRequest(
-        boot_id="b", version="1", labels={}, slots=1, free_slots=1, runtimes=("subprocess",), wait_seconds=0
+        boot_id="b",
+        version="1",
+        labels={},
+        slots=1,
+        free_slots=1,
+        runtimes=("subprocess",),
+        wait_seconds=0,
     )
     (work,) = api_server.services.dispatch.poll(worker, poll).work
     api_server.services.jobs.start(worker, work.job_id, work.fence)
     outcome = Outcome(state=state, phases=[])
-    api_server.services.jobs.finish(worker, work.job_id, FinishRequest(fence=work.fence, outcome=outcome, log_bytes=0))
+    api_server.services.jobs.finish(
+        worker, work.job_id, FinishRequest(fence=work.fence, outcome=outcome, log_bytes=0)
+    )
     return automation.id

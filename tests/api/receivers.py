@@ -76,7 +76,9 @@ def webhook_receiver(
         server.socket = tls.wrap_socket(server.socket, server_side=True)
     server.daemon_threads = True
     receiver.port = server.server_address[1]
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
+    thread = threading.Thread(
+        target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True
+    )
     thread.start()
     try:
         yield receiver
@@ -111,13 +113,15 @@ class Mailbox:
         self.recipients: list[str] = []
         self.refusal = ""
 
-    async def handle_RCPT(self, _server: Any, _session: Any, envelope: Any, address: str, _options: Any) -> str:  # noqa: N802
+    async def handle_RCPT(
+        self, _server: Any, _session: Any, envelope: Any, address: str, _options: Any
+    ) -> str:
         if self.refusal:
             return self.refusal
         envelope.rcpt_tos.append(address)
         return "250 OK"
 
-    async def handle_DATA(self, _server: Any, _session: Any, envelope: Any) -> str:  # noqa: N802
+    async def handle_DATA(self, _server: Any, _session: Any, envelope: Any) -> str:
         message = message_from_bytes(envelope.content, policy=policy.default)
         assert isinstance(message, EmailMessage)
         self.messages.append(message)
@@ -145,14 +149,22 @@ class MailServer:
 
 @contextmanager
 def mail_server(
-    tls: ssl.SSLContext | None, *, is_tls_first: bool = False, port: int = 0, address: str = "127.0.0.1"
+    tls: ssl.SSLContext | None,
+    *,
+    is_tls_first: bool = False,
+    port: int = 0,
+    address: str = "127.0.0.1",
 ) -> Iterator[MailServer]:
     """Without `tls` it offers no STARTTLS, and takes passwords in clear: it must never see one."""
     mailbox, logins = Mailbox(), list[tuple[bytes, bytes]]()
 
-    def authenticate(_server: Any, _session: Any, _envelope: Any, _mechanism: str, data: LoginPassword) -> AuthResult:
+    def authenticate(
+        _server: Any, _session: Any, _envelope: Any, _mechanism: str, data: LoginPassword
+    ) -> AuthResult:
         logins.append((data.login, data.password))
-        return AuthResult(success=data == LoginPassword(b"opsicle", b"a-mail-password"), handled=False)
+        return AuthResult(
+            success=data == LoginPassword(b"opsicle", b"a-mail-password"), handled=False
+        )
 
     controller = _AnyPort(
         mailbox,

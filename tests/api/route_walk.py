@@ -232,7 +232,9 @@ def furnish(api_server: ApiServer, org: str, admin: str, name: str) -> Things:
         actor, InviteRequest(email=f"{org}-guest@example.com", role=BuiltInRole.MEMBER)
     )
     config = {"kind": "webhook", "url": "https://hooks.example.com/"}
-    channel = CreateChannelRequest(name=f"{org}-hooks", config=config, credential="0123456789abcdef")
+    channel = CreateChannelRequest(
+        name=f"{org}-hooks", config=config, credential="0123456789abcdef"
+    )
     api_server.services.channel_services.channels.create(actor, channel)
     delivery = api_server.services.channel_services.channels.test(actor, channel.name)
     return {
@@ -259,14 +261,20 @@ def call(client: Client, route_key: str, values: dict[str, str], body: object = 
     method, path = route_key.split(" ", 1)
     given = BODIES.get(route_key, {} if method != "GET" else None) if body is None else body
     return client.call(
-        method, filled(path, values) + QUERIES.get(route_key, ""), given if method in ("POST", "PATCH", "PUT") else None
+        method,
+        filled(path, values) + QUERIES.get(route_key, ""),
+        given if method in ("POST", "PATCH", "PUT") else None,
     )
 
 
 def absent(things: Things) -> dict[str, str]:
     """Return the same placeholders, filled with what no org has, each of the same form."""
     return {
-        name: "1" if name == "version" else "absent@example.com" if "@" in value else "0" * len(value)
+        name: "1"
+        if name == "version"
+        else "absent@example.com"
+        if "@" in value
+        else "0" * len(value)
         for name, value in things.items()
     }
 

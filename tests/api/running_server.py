@@ -117,7 +117,9 @@ class Client:
         assert answer.status == 200, b"".join(pieces)
         return pieces
 
-    def _begin(self, method: str, path: str, body: object, headers: dict[str, str]) -> tuple[Answer, Iterator[bytes]]:
+    def _begin(
+        self, method: str, path: str, body: object, headers: dict[str, str]
+    ) -> tuple[Answer, Iterator[bytes]]:
         content = b"" if body is None else json.dumps(body).encode()
         path, _, query = path.partition("?")
         environ: dict[str, Any] = {
@@ -134,7 +136,9 @@ class Client:
         for name, value in {"Host": HOST, **self.headers, **headers}.items():
             environ[f"HTTP_{name.upper().replace('-', '_')}"] = value
         began: list[Any] = []
-        pieces = iter(self.application(environ, lambda status, headers: began.extend((status, headers))))
+        pieces = iter(
+            self.application(environ, lambda status, headers: began.extend((status, headers)))
+        )
         status, answered = began
         return Answer(int(status.split()[0]), dict(answered), b""), pieces
 
@@ -161,7 +165,9 @@ class ApiServer:
         migrations.migrate(self.folder.state_database, migrations.STATE_MIGRATIONS)
         self.state = Database(self.folder.state_database, _raise)
         remarks = ServerRemarks(self.state, self.clock)
-        self.logs = LogDatabase.open(self.folder.log_database, _raise, self.clock.now, remarks.note_lost_logs)
+        self.logs = LogDatabase.open(
+            self.folder.log_database, _raise, self.clock.now, remarks.note_lost_logs
+        )
         audit_key = self.folder.audit_key(has_signed=self.state.read(audit_checkpoints.exists))
         seal = Seal(self.folder.identity_key())
         vault = MasterKeyFile(self.folder, None).open_vault(self.state)
@@ -236,7 +242,9 @@ class ApiServer:
         now, user_id = self.clock.now(), new_id(self.clock.now())
         admin = self.actor(ADMINS[org], org)
         user = UserRow(user_id, f"{name}@example.com", name, "-")
-        member = MemberRow(user_id, user.email, name, role, None, None, is_disabled=False, created_at=now)
+        member = MemberRow(
+            user_id, user.email, name, role, None, None, is_disabled=False, created_at=now
+        )
 
         def work(db: Any) -> None:
             users.insert(db, user, now)
@@ -262,7 +270,9 @@ class ApiServer:
         def work(db: Any) -> str:
             user = users.find_by_email(db, email)
             assert user is not None
-            (place,) = (each for each in memberships.list_of_user(db, user.id) if org in ("", each.org_code))
+            (place,) = (
+                each for each in memberships.list_of_user(db, user.id) if org in ("", each.org_code)
+            )
             return self.services.sessions.begin(db, (place.org_id, user.id), "cli", "127.0.0.1")[0]
 
         return self.client(self.state.write(work))
@@ -272,21 +282,31 @@ class ApiServer:
         token = self.session(email, org).headers["Authorization"].removeprefix("Bearer ")
         return self.services.sessions.authenticate(token, "127.0.0.1", "token")
 
-    def join_request(self, org: str = "acme", name: str = "web", **changes: Any) -> tuple[EnrolRequest, Any]:
+    def join_request(
+        self, org: str = "acme", name: str = "web", **changes: Any
+    ) -> tuple[EnrolRequest, Any]:
         """Return what a worker sends that was given a new join token, and that token.
 
         `org` provider: for a shared one.
         """
         asked = CreateJoinTokenRequest(is_shared=org == "provider")
-        made = self.services.enrolments.create_join_token(self.actor(ADMINS.get(org, ADMINS["acme"])), asked)
+        made = self.services.enrolments.create_join_token(
+            self.actor(ADMINS.get(org, ADMINS["acme"])), asked
+        )
         token = join_token.parse(made.token)
-        facts: dict[str, Any] = {"csr_pem": make_key_and_csr()[1], "labels": {"site": "ams"}, "slots": 2} | changes
+        facts: dict[str, Any] = {
+            "csr_pem": make_key_and_csr()[1],
+            "labels": {"site": "ams"},
+            "slots": 2,
+        } | changes
         return join_token.make_request(token, name=name, **facts), token
 
     def worker(self, org: str = "acme", name: str = "web") -> Enrolment:
         """Enrol a worker."""
         request, token = self.join_request(org, name)
-        return join_token.open_reply(token, request, self.services.enrolments.enrol(request, "10.0.0.1"))
+        return join_token.open_reply(
+            token, request, self.services.enrolments.enrol(request, "10.0.0.1")
+        )
 
 
 def _raise(error: BaseException) -> None:

@@ -63,7 +63,9 @@ class SlackApi:
         """Return what Slack answers to a call."""
         self.calls.append(call)
         wanted = APP_TOKEN if call.method == "apps.connections.open" else BOT_TOKEN
-        if error := self.refusals.get(call.method) or ("" if call.token == wanted else "invalid_auth"):
+        if error := self.refusals.get(call.method) or (
+            "" if call.token == wanted else "invalid_auth"
+        ):
             return {"ok": False, "error": error}
         if call.method == "apps.connections.open":
             ticket = f"t{len(self.calls)}"
@@ -97,32 +99,62 @@ class SlackApi:
         """Return an envelope over the newest connection."""
         self.sent += 1
         envelope_id = f"e{self.sent}"
-        envelope = {"type": kind, "envelope_id": envelope_id, "payload": payload, "accepts_response_payload": True}
+        envelope = {
+            "type": kind,
+            "envelope_id": envelope_id,
+            "payload": payload,
+            "accepts_response_payload": True,
+        }
         self.sockets[-1].send(json.dumps(envelope))
         return envelope_id
 
     def press(self, user: str, button: dict[str, Any]) -> str:
         trigger = f"trigger-{self.sent}"
         self.triggers.add(trigger)
-        actions = [{"type": "button", "action_id": button["action_id"], "value": button.get("value")}]
-        payload = {"type": "block_actions", "user": {"id": user}, "trigger_id": trigger, "actions": actions}
+        actions = [
+            {"type": "button", "action_id": button["action_id"], "value": button.get("value")}
+        ]
+        payload = {
+            "type": "block_actions",
+            "user": {"id": user},
+            "trigger_id": trigger,
+            "actions": actions,
+        }
         return self.send("interactive", payload)
 
     def fill_in(self, user: str, dialog: dict[str, Any], **values: str) -> str:
         """Send off a dialog; its fields are named by their blocks."""
         inputs = [block for block in dialog["blocks"] if block["type"] == "input"]
         state = {
-            block["block_id"]: {block["element"]["action_id"]: {"value": values.get(block["block_id"])}}
+            block["block_id"]: {
+                block["element"]["action_id"]: {"value": values.get(block["block_id"])}
+            }
             for block in inputs
         }
-        assert all(block["optional"] or values.get(block["block_id"]) for block in inputs), "Slack would not send it"
-        view = {"callback_id": dialog["callback_id"], "private_metadata": dialog["private_metadata"]}
-        payload = {"type": "view_submission", "user": {"id": user}, "view": {**view, "state": {"values": state}}}
+        assert all(block["optional"] or values.get(block["block_id"]) for block in inputs), (
+            "Slack would not send it"
+        )
+        view = {
+            "callback_id": dialog["callback_id"],
+            "private_metadata": dialog["private_metadata"],
+        }
+        payload = {
+            "type": "view_submission",
+            "user": {"id": user},
+            "view": {**view, "state": {"values": state}},
+        }
         return self.send("interactive", payload)
 
     def write(self, user: str, text: str, **more: str) -> str:
         """Write to the app alone."""
-        event = {"type": "message", "channel_type": "im", "channel": f"D{user}", "user": user, "text": text, **more}
+        event = {
+            "type": "message",
+            "channel_type": "im",
+            "channel": f"D{user}",
+            "user": user,
+            "text": text,
+            **more,
+        }
         return self.send("events_api", {"type": "event_callback", "event": event})
 
     def disconnect(self, reason: str) -> None:

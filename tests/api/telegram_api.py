@@ -67,7 +67,9 @@ class TelegramUser:
 
 
 @contextmanager
-def telegram_api(prefix: Sequence[str] = (), address: str = "127.0.0.1", port: int = 0) -> Iterator[TelegramApi]:
+def telegram_api(
+    prefix: Sequence[str] = (), address: str = "127.0.0.1", port: int = 0
+) -> Iterator[TelegramApi]:
     """The service as a process of its own, installed at first use.
 
     What `prefix` puts elsewhere needs a port.

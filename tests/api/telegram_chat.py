@@ -49,4 +49,6 @@ def buttons(message: dict[str, Any]) -> list[str]:
 def state(admin: Client, automation: Any = None) -> str:
     """Return how far an automation is, or the newest one."""
     rows = admin.get("/api/v1/automations").json["items"]
-    return next(str(row["state"]) for row in rows if automation is None or row["id"] == automation["id"])
+    return next(
+        str(row["state"]) for row in rows if automation is None or row["id"] == automation["id"]
+    )

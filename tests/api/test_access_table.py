@@ -50,11 +50,15 @@ def test_every_route_stands_in_the_table_and_asks_for_what_it_says(api_server: A
 
 def test_every_route_is_described_with_what_it_asks_for(api_server: ApiServer) -> None:
     paths = api_server.client().get("/api/openapi.json").json["paths"]
-    described = {f"{method.upper()} {path}" for path, methods in paths.items() for method in methods}
+    described = {
+        f"{method.upper()} {path}" for path, methods in paths.items() for method in methods
+    }
     assert described == {route_key.replace("<", "{").replace(">", "}") for route_key in MAY}
 
 
-def test_every_role_can_do_what_the_permission_table_says_and_nothing_else(api_server: ApiServer, acme: Things) -> None:
+def test_every_role_can_do_what_the_permission_table_says_and_nothing_else(
+    api_server: ApiServer, acme: Things
+) -> None:
     wrong = []
     for role in BuiltInRole:
         person = api_server.person("acme", f"the-{role}", role)
@@ -62,7 +66,11 @@ def test_every_role_can_do_what_the_permission_table_says_and_nothing_else(api_s
             if may is PUBLIC:
                 continue
             # Whoever is allowed must not end the session with which the next route is called.
-            client = api_server.session(f"the-{role}@example.com") if route_key == "POST /api/v1/logout" else person
+            client = (
+                api_server.session(f"the-{role}@example.com")
+                if route_key == "POST /api/v1/logout"
+                else person
+            )
             values = acme if route_key.startswith("GET") else absent(acme)
             answer = call(client, route_key, values)
             is_allowed = may in TABLE and role in TABLE[may].roles
@@ -74,7 +82,9 @@ def test_every_role_can_do_what_the_permission_table_says_and_nothing_else(api_s
 
 
 @pytest.mark.parametrize("action", TABLE)
-def test_a_role_with_one_rule_can_do_that_and_nothing_else(api_server: ApiServer, acme: Things, action: Action) -> None:
+def test_a_role_with_one_rule_can_do_that_and_nothing_else(
+    api_server: ApiServer, acme: Things, action: Action
+) -> None:
     """The same walk for roles of the org's own, one for each line of the table."""
     rule = f"allow {TABLE[action].verb} {TABLE[action].resource}"
     covered = Rights((grants_of([*OWN_ROLE_RULES, parse_rule(rule)], "role"),)).actions
@@ -85,7 +95,11 @@ def test_a_role_with_one_rule_can_do_that_and_nothing_else(api_server: ApiServer
     for route_key, may in MAY.items():
         if may is PUBLIC:
             continue
-        client = api_server.session("somebody@example.com") if route_key == "POST /api/v1/logout" else person
+        client = (
+            api_server.session("somebody@example.com")
+            if route_key == "POST /api/v1/logout"
+            else person
+        )
         answer = call(client, route_key, acme if route_key.startswith("GET") else absent(acme))
         is_allowed = may in covered
         gives_more = answer.status == 403 and b"more than you may" in answer.content
@@ -98,7 +112,9 @@ def test_nobody_can_do_anything_without_logging_in(api_server: ApiServer, acme: 
     for route_key, may in MAY.items():
         answer = call(api_server.client(), route_key, acme)
         if may is PUBLIC:
-            assert (answer.status in (200, 400, 503)) or route_key == "POST /api/v1/setup", route_key
+            assert (answer.status in (200, 400, 503)) or route_key == "POST /api/v1/setup", (
+                route_key
+            )
         else:
             assert (answer.status, answer.code) == (401, "not_authenticated"), route_key
 
@@ -109,15 +125,23 @@ def test_a_token_that_is_none_opens_nothing(api_server: ApiServer, token: str) -
     assert client.get("/api/v1/whoami").status == 401
 
 
-def test_anothers_orgs_things_are_as_absent_as_what_never_was(api_server: ApiServer, globex: Things) -> None:
+def test_anothers_orgs_things_are_as_absent_as_what_never_was(
+    api_server: ApiServer, globex: Things
+) -> None:
     gina, alice = api_server.session("gina@example.com"), api_server.session("alice@example.com")
-    for route_key in (route_key for route_key, may in MAY.items() if "<" in route_key and may is not A.SERVER_MANAGE):
+    for route_key in (
+        route_key
+        for route_key, may in MAY.items()
+        if "<" in route_key and may is not A.SERVER_MANAGE
+    ):
         foreign = call(alice, route_key, globex)
         missing = call(alice, route_key, absent(globex))
         assert foreign.status == missing.status == 404, (route_key, foreign.content)
         assert without_ids(foreign, globex) == without_ids(missing, absent(globex)), route_key
         if route_key.startswith("GET"):
-            assert call(gina, route_key, globex).status == 200, f"{route_key}: there is nothing to be hidden"
+            assert call(gina, route_key, globex).status == 200, (
+                f"{route_key}: there is nothing to be hidden"
+            )
 
 
 def test_anothers_orgs_template_cannot_be_run(api_server: ApiServer, globex: Things) -> None:
@@ -128,13 +152,17 @@ def test_anothers_orgs_template_cannot_be_run(api_server: ApiServer, globex: Thi
     assert foreign.content.replace(b"globex", b"absent") == missing.content
 
 
-def test_lists_show_nothing_of_another_org(api_server: ApiServer, acme: Things, globex: Things) -> None:
+def test_lists_show_nothing_of_another_org(
+    api_server: ApiServer, acme: Things, globex: Things
+) -> None:
     alice = api_server.session("alice@example.com")
     hidden = {*globex.values(), api_server.actor("gina@example.com").org_id} - {"1"}
     lists = [
         route_key
         for route_key, may in MAY.items()
-        if route_key.startswith("GET /api/v1/") and "<" not in route_key and may is not A.SERVER_MANAGE
+        if route_key.startswith("GET /api/v1/")
+        and "<" not in route_key
+        and may is not A.SERVER_MANAGE
     ]
     assert len(lists) >= 7
     for route_key in lists:
@@ -143,7 +171,9 @@ def test_lists_show_nothing_of_another_org(api_server: ApiServer, acme: Things, 
 
 
 @pytest.mark.parametrize("role", [BuiltInRole.MEMBER, BuiltInRole.REPORTER, BuiltInRole.OPERATOR])
-def test_only_operators_and_requesters_cancel(api_server: ApiServer, acme: Things, role: BuiltInRole) -> None:
+def test_only_operators_and_requesters_cancel(
+    api_server: ApiServer, acme: Things, role: BuiltInRole
+) -> None:
     person = api_server.person("acme", "someone", role)
     answer = call(person, "POST /api/v1/automations/<automation_id>/cancel", acme)
     assert answer.status == (200 if role in TABLE[A.AUTOMATIONS_CANCEL_ANY].roles else 403)
@@ -152,7 +182,10 @@ def test_only_operators_and_requesters_cancel(api_server: ApiServer, acme: Thing
 def test_requesters_cancel_their_own(api_server: ApiServer, acme: Things) -> None:
     bob = api_server.person("acme", "bob", BuiltInRole.MEMBER)
     mine = call(bob, "POST /api/v1/automations", {}).json["id"]
-    assert call(bob, "POST /api/v1/automations/<automation_id>/cancel", {"automation_id": mine}).status == 200
+    assert (
+        call(bob, "POST /api/v1/automations/<automation_id>/cancel", {"automation_id": mine}).status
+        == 200
+    )
 
 
 def as_worker(api_server: ApiServer, worker: Enrolment, org: str, verb: str, job_id: str) -> Answer:
@@ -170,23 +203,37 @@ WORKER_BODIES: dict[str, dict[str, object]] = {
 }
 
 
-def test_anothers_orgs_job_is_to_a_worker_as_absent_as_what_never_was(api_server: ApiServer, globex: Things) -> None:
+def test_anothers_orgs_job_is_to_a_worker_as_absent_as_what_never_was(
+    api_server: ApiServer, globex: Things
+) -> None:
     owner, anonymous = api_server.worker("globex", "owner"), api_server.worker("acme", "stranger")
     identity = WorkerIdentity("globex", owner.worker_id, "1")
     poll = PollRequest(
-        boot_id="b", version="1", labels={}, slots=1, free_slots=1, runtimes=("subprocess",), wait_seconds=0
+        boot_id="b",
+        version="1",
+        labels={},
+        slots=1,
+        free_slots=1,
+        runtimes=("subprocess",),
+        wait_seconds=0,
     )
-    reply = api_server.services.dispatch.poll(api_server.services.workers.authenticate(identity, "10.0.0.1"), poll)
+    reply = api_server.services.dispatch.poll(
+        api_server.services.workers.authenticate(identity, "10.0.0.1"), poll
+    )
     (work,) = reply.work
     for verb in WORKER_BODIES:
         foreign = as_worker(api_server, anonymous, "acme", verb, work.job_id)
         missing = as_worker(api_server, anonymous, "acme", verb, "0" * 26)
         assert foreign.status == missing.status >= 400, (verb, foreign.content)
-        assert foreign.content.replace(work.job_id.encode(), b"ID") == missing.content.replace(b"0" * 26, b"ID"), verb
+        assert foreign.content.replace(work.job_id.encode(), b"ID") == missing.content.replace(
+            b"0" * 26, b"ID"
+        ), verb
     assert as_worker(api_server, owner, "globex", "start", work.job_id).status == 200
 
 
-def test_the_workers_listener_lets_in_nobody_without_a_workers_certificate(api_server: ApiServer) -> None:
+def test_the_workers_listener_lets_in_nobody_without_a_workers_certificate(
+    api_server: ApiServer,
+) -> None:
     token = api_server.session("alice@example.com").headers
     client = Client(api_server.listeners._workers._application, token)
     for route_key in WORKER_ROUTES:

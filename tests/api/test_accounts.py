@@ -39,7 +39,12 @@ def begin(api_server: ApiServer, email: str, address: str) -> str:
 
 
 def test_setup_makes_the_first_org_and_its_admin(new_api_server: ApiServer) -> None:
-    body = {"token": new_api_server.setup_token(), "org": "acme", "email": " Alice@Example.com ", "password": PASSWORD}
+    body = {
+        "token": new_api_server.setup_token(),
+        "org": "acme",
+        "email": " Alice@Example.com ",
+        "password": PASSWORD,
+    }
     answer = new_api_server.client().post("/api/v1/setup", body)
     assert answer.status == 200
     assert answer.json["user"]["email"] == "alice@example.com"
@@ -53,7 +58,9 @@ def test_of_two_setups_with_one_token_at_once_one_succeeds(new_api_server: ApiSe
 
     def set_up(org: str) -> None:
         try:
-            new_api_server.services.accounts.setup(SetupRequest(token, org, f"a@{org}.com", PASSWORD), HOME)
+            new_api_server.services.accounts.setup(
+                SetupRequest(token, org, f"a@{org}.com", PASSWORD), HOME
+            )
             outcomes.append("done")
         except Conflict:
             outcomes.append("conflict")
@@ -69,8 +76,13 @@ def test_the_setup_token_file_is_told_to_go_once_it_is_used(new_api_server: ApiS
     assert new_api_server.services.accounts.setup_token("sha256:" + "0" * 64) is None
 
 
-def test_a_setup_token_given_out_earlier_stays_good_after_a_restart(new_api_server: ApiServer) -> None:
-    first, fingerprint = new_api_server.setup_token(), new_api_server.services.core.authority.fingerprint
+def test_a_setup_token_given_out_earlier_stays_good_after_a_restart(
+    new_api_server: ApiServer,
+) -> None:
+    first, fingerprint = (
+        new_api_server.setup_token(),
+        new_api_server.services.core.authority.fingerprint,
+    )
     assert new_api_server.services.accounts.setup_token(fingerprint, first + "\n") == first
     second = new_api_server.services.accounts.setup_token(fingerprint, "opst1.nonsense")
     assert second not in (None, first)
@@ -84,12 +96,24 @@ def test_another_servers_setup_token_is_refused(new_api_server: ApiServer) -> No
 
 @pytest.mark.parametrize(
     ("field", "value"),
-    [("org", "Acme Inc"), ("org", "a"), ("org", "-x"), ("email", "alice"), ("password", "short"), ("token", "x")],
+    [
+        ("org", "Acme Inc"),
+        ("org", "a"),
+        ("org", "-x"),
+        ("email", "alice"),
+        ("password", "short"),
+        ("token", "x"),
+    ],
 )
 def test_setup_with_bad_input_says_what_is_wrong_and_leaves_the_token_good(
     new_api_server: ApiServer, field: str, value: str
 ) -> None:
-    good = {"token": new_api_server.setup_token(), "org": "acme", "email": "alice@example.com", "password": PASSWORD}
+    good = {
+        "token": new_api_server.setup_token(),
+        "org": "acme",
+        "email": "alice@example.com",
+        "password": PASSWORD,
+    }
     refused = new_api_server.client().post("/api/v1/setup", {**good, field: value})
     assert (refused.status, refused.code) == (400, "invalid_input")
     assert new_api_server.client().post("/api/v1/setup", good).status == 200
@@ -107,14 +131,21 @@ def test_whichever_account_is_tried_and_fails_one_password_of_the_same_cost_is_h
     api_server: ApiServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nobody finds out by time which addresses have an account, or which are programs."""
-    api_server.person("acme", "olga", BuiltInRole.OPERATOR).post("/api/v1/service-accounts", {"name": "deploy-bot"})
+    api_server.person("acme", "olga", BuiltInRole.OPERATOR).post(
+        "/api/v1/service-accounts", {"name": "deploy-bot"}
+    )
     disabled = {"email": "dana@example.com", "role": "member", "password": PASSWORD}
     alice = api_server.session("alice@example.com")
     assert alice.post("/api/v1/users", disabled).status == 201
     assert alice.patch("/api/v1/users/dana@example.com", {"is_disabled": True}).status == 200
     hashed = record_hashing(monkeypatch)
 
-    names = ("alice@example.com", "nobody@example.com", "deploy-bot@acme.service", "dana@example.com")
+    names = (
+        "alice@example.com",
+        "nobody@example.com",
+        "deploy-bot@acme.service",
+        "dana@example.com",
+    )
     outcomes = [attempt(api_server, email, "wrong") for email in names]
 
     assert outcomes == ["NotAuthenticated"] * 4
@@ -135,20 +166,27 @@ def record_hashing(monkeypatch: pytest.MonkeyPatch) -> list[str]:
             hashed.append(stored.rpartition("$")[0].rpartition("$")[0])
             raise
 
-    monkeypatch.setattr(passwords, "Argon2id", type("Recorded", (), {"verify_phc_encoded": staticmethod(verify)}))
+    monkeypatch.setattr(
+        passwords, "Argon2id", type("Recorded", (), {"verify_phc_encoded": staticmethod(verify)})
+    )
     return hashed
 
 
 def test_of_a_thousand_wrong_passwords_at_most_ten_are_checked(api_server: ApiServer) -> None:
     api_server.services.accounts.login(LoginRequest("alice@example.com", PASSWORD), HOME)
     addresses = [HOME, *(f"203.0.113.{n}" for n in range(200))]
-    outcomes = [attempt(api_server, "alice@example.com", "wrong", addresses[n % 201]) for n in range(1000)]
+    outcomes = [
+        attempt(api_server, "alice@example.com", "wrong", addresses[n % 201]) for n in range(1000)
+    ]
     assert 0 < outcomes.count("NotAuthenticated") <= 10
     assert set(outcomes) == {"NotAuthenticated", "TooManyRequests"}
 
 
 def test_wrong_passwords_at_once_cannot_slip_past_the_count(api_server: ApiServer) -> None:
-    jobs = [gevent.spawn(attempt, api_server, "alice@example.com", "wrong", f"203.0.113.{n}") for n in range(30)]
+    jobs = [
+        gevent.spawn(attempt, api_server, "alice@example.com", "wrong", f"203.0.113.{n}")
+        for n in range(30)
+    ]
     gevent.joinall(jobs, raise_error=True)
     assert [job.value for job in jobs].count("NotAuthenticated") <= 10
 
@@ -164,7 +202,9 @@ def test_a_stranger_cannot_lock_somebody_out_where_they_usually_are(api_server: 
 def test_the_throttle_says_when_to_come_back_and_means_it(api_server: ApiServer) -> None:
     for _ in range(6):
         begin(api_server, "alice@example.com", ABROAD)
-    answer = api_server.client().post("/api/v1/login", {"email": "alice@example.com", "password": PASSWORD})
+    answer = api_server.client().post(
+        "/api/v1/login", {"email": "alice@example.com", "password": PASSWORD}
+    )
     assert (answer.status, answer.code) == (429, "too_many_requests")
     api_server.clock.advance(seconds=int(answer.headers["Retry-After"]))
     assert api_server.login("alice@example.com")
@@ -173,7 +213,12 @@ def test_the_throttle_says_when_to_come_back_and_means_it(api_server: ApiServer)
 def test_right_passwords_are_not_counted(api_server: ApiServer) -> None:
     api_server.login("alice@example.com")
     since = api_server.clock.now() - WINDOW
-    assert api_server.state.read(lambda db: login_attempts.times_of_account(db, "alice@example.com", since)) == []
+    assert (
+        api_server.state.read(
+            lambda db: login_attempts.times_of_account(db, "alice@example.com", since)
+        )
+        == []
+    )
 
 
 def test_one_address_cannot_try_a_password_on_everybody(api_server: ApiServer) -> None:
@@ -186,16 +231,24 @@ def test_an_ipv6_network_counts_as_one_address() -> None:
     assert network("::ffff:192.0.2.1") == "192.0.2.1"
 
 
-def test_who_belongs_to_several_orgs_chooses_one_and_hears_of_no_other(api_server: ApiServer) -> None:
+def test_who_belongs_to_several_orgs_chooses_one_and_hears_of_no_other(
+    api_server: ApiServer,
+) -> None:
     api_server.found("initech", "alice@example.com")
     login = {"email": "alice@example.com", "password": PASSWORD}
     undecided = api_server.client().post("/api/v1/login", login)
     assert undecided.status == 400
     assert "acme, initech" in undecided.json["detail"]
     assert "globex" not in undecided.json["detail"]
-    assert api_server.login("alice@example.com", org="initech").get("/api/v1/whoami").json["org"]["code"] == "initech"
+    assert (
+        api_server.login("alice@example.com", org="initech")
+        .get("/api/v1/whoami")
+        .json["org"]["code"]
+        == "initech"
+    )
     foreign, absent = (
-        api_server.client().post("/api/v1/login", {**login, "org": org}) for org in ("globex", "nowhere")
+        api_server.client().post("/api/v1/login", {**login, "org": org})
+        for org in ("globex", "nowhere")
     )
     assert (foreign.status, foreign.content) == (absent.status, absent.content)
 
@@ -225,7 +278,9 @@ def test_a_session_ends_after_thirty_days_however_busy_it_is(api_server: ApiServ
 def browser(api_server: ApiServer) -> Client:
     """Alice in her browser."""
     answer = api_server.client().call(
-        "POST", "/api/v1/login", {"email": "alice@example.com", "password": PASSWORD, "kind": "browser"}
+        "POST",
+        "/api/v1/login",
+        {"email": "alice@example.com", "password": PASSWORD, "kind": "browser"},
     )
     assert answer.json["token"] == ""
     cookie = answer.headers["Set-Cookie"]
@@ -239,7 +294,12 @@ def test_a_browser_changes_things_only_from_our_own_page(api_server: ApiServer) 
     csrf = alice.get("/api/v1/whoami").json["csrf_token"]
     assert alice.post("/api/v1/logout").status == 403
     assert alice.call("POST", "/api/v1/logout", Origin=ORIGIN).status == 403
-    assert alice.call("POST", "/api/v1/logout", Origin="https://evil.example", Opsicle_CSRF=csrf).status == 403
+    assert (
+        alice.call(
+            "POST", "/api/v1/logout", Origin="https://evil.example", Opsicle_CSRF=csrf
+        ).status
+        == 403
+    )
     assert alice.call("POST", "/api/v1/logout", Origin=ORIGIN, Opsicle_CSRF="x" * 64).status == 403
     assert alice.call("POST", "/api/v1/logout", Origin=ORIGIN, Opsicle_CSRF=csrf).status == 204
 
@@ -273,7 +333,9 @@ def test_an_api_token_works_until_it_is_deleted(api_server: ApiServer) -> None:
 
 def test_an_api_token_ends_when_it_was_made_to(api_server: ApiServer) -> None:
     alice = api_server.session("alice@example.com")
-    robot = api_server.client(alice.post("/api/v1/tokens", {"name": "ci", "expires_in_days": 3}).json["token"])
+    robot = api_server.client(
+        alice.post("/api/v1/tokens", {"name": "ci", "expires_in_days": 3}).json["token"]
+    )
     api_server.clock.advance(days=2)
     assert robot.get("/api/v1/whoami").status == 200
     api_server.clock.advance(days=2)
@@ -295,12 +357,18 @@ def test_nobody_sees_or_ends_anothers_tokens(api_server: ApiServer) -> None:
     assert alice.delete(f"/api/v1/tokens/{token_id}").status == 404
 
 
-@pytest.mark.parametrize("body", [{"name": ""}, {"name": "x" * 65}, {"name": "x", "expires_in_days": 0}])
-def test_a_token_that_makes_no_sense_is_refused(api_server: ApiServer, body: dict[str, object]) -> None:
+@pytest.mark.parametrize(
+    "body", [{"name": ""}, {"name": "x" * 65}, {"name": "x", "expires_in_days": 0}]
+)
+def test_a_token_that_makes_no_sense_is_refused(
+    api_server: ApiServer, body: dict[str, object]
+) -> None:
     assert api_server.session("alice@example.com").post("/api/v1/tokens", body).status == 400
 
 
-def test_who_runs_the_server_hears_what_is_wrong_with_it_and_nobody_else(api_server: ApiServer) -> None:
+def test_who_runs_the_server_hears_what_is_wrong_with_it_and_nobody_else(
+    api_server: ApiServer,
+) -> None:
     alice, gina = api_server.session("alice@example.com"), api_server.session("gina@example.com")
     api_server.services.status.remarks.shown.append(
         "the certificate for people (--tls-cert) expired on 2026-01-01 12:00 UTC"

@@ -49,13 +49,20 @@ def things(api_server: ApiServer) -> Things:
 def columns(api_server: ApiServer) -> Iterator[Column]:
     """Those that hold JSON or a time, by what stands in them."""
     for (table,) in query(
-        api_server, "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite%'"
+        api_server,
+        "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite%'",
     ):
         for name, kind in query(api_server, f"SELECT name, type FROM pragma_table_info('{table}')"):
-            values = [value for (value,) in query(api_server, f'SELECT "{name}" FROM "{table}"') if value is not None]
+            values = [
+                value
+                for (value,) in query(api_server, f'SELECT "{name}" FROM "{table}"')
+                if value is not None
+            ]
             if kind == "TEXT" and values and name.endswith("_at"):
                 yield Column(table, name, is_time=True)
-            elif kind == "TEXT" and values and all(str(value)[:1] in ("[", "{") for value in values):
+            elif (
+                kind == "TEXT" and values and all(str(value)[:1] in ("[", "{") for value in values)
+            ):
                 yield Column(table, name, is_time=False)
 
 
@@ -69,12 +76,20 @@ def spoilt(api_server: ApiServer, column: Column, text: str, which: int) -> Iter
     table, name, _ = column
     ((alice,),) = query(api_server, "SELECT id FROM users WHERE email = 'alice@example.com'")
     keys = [
-        key for (key,) in query(api_server, f"SELECT name FROM pragma_table_info('{table}') WHERE pk > 0 ORDER BY pk")
+        key
+        for (key,) in query(
+            api_server, f"SELECT name FROM pragma_table_info('{table}') WHERE pk > 0 ORDER BY pk"
+        )
     ]
-    rows = query(api_server, f'SELECT {", ".join(keys)}, "{name}", * FROM "{table}" ORDER BY {", ".join(keys)}')
+    rows = query(
+        api_server,
+        f'SELECT {", ".join(keys)}, "{name}", * FROM "{table}" ORDER BY {", ".join(keys)}',
+    )
     row = [row for row in rows if table not in ALICES or alice not in row][which]
     key, before = row[: len(keys)], row[len(keys)]
-    change = f'UPDATE "{table}" SET "{name}" = ? WHERE {" AND ".join(f"{each} = ?" for each in keys)}'
+    change = (
+        f'UPDATE "{table}" SET "{name}" = ? WHERE {" AND ".join(f"{each} = ?" for each in keys)}'
+    )
     try:
         api_server.state.write(lambda db: db.execute(change, (text, *key)))
     except apsw.SQLError:  # an index over what stands in it does not let that in
@@ -88,7 +103,9 @@ def spoilt(api_server: ApiServer, column: Column, text: str, which: int) -> Iter
         api_server.services.sessions.invalidate()
 
 
-def test_no_altered_row_hides_another_or_is_an_internal_error(api_server: ApiServer, things: Things) -> None:
+def test_no_altered_row_hides_another_or_is_an_internal_error(
+    api_server: ApiServer, things: Things
+) -> None:
     triggers = query(api_server, "SELECT name FROM sqlite_schema WHERE type = 'trigger'")
     api_server.state.write(lambda db: [db.execute(f"DROP TRIGGER {name}") for (name,) in triggers])
     client = api_server.session("alice@example.com")
@@ -101,7 +118,9 @@ def test_no_altered_row_hides_another_or_is_an_internal_error(api_server: ApiSer
                 for key in SHOWING:
                     answer = call(client, key, things)
                     if not is_as_good(answer, before[key]):
-                        wrong.append((column, text, which, key, answer.status, answer.content[:200]))
+                        wrong.append(
+                            (column, text, which, key, answer.status, answer.content[:200])
+                        )
     assert wrong == [], "\n".join(map(str, wrong))
 
 
@@ -111,5 +130,7 @@ def is_as_good(answer: Answer, before: Answer) -> bool:
     One thing alone may be refused, in plain words.
     """
     if not before.content.startswith(b'{"items":'):
-        return answer.status == before.status or (answer.status == 409 and answer.json["code"] == "unreadable")
+        return answer.status == before.status or (
+            answer.status == 409 and answer.json["code"] == "unreadable"
+        )
     return answer.status == 200 and len(answer.json["items"]) == len(before.json["items"])

@@ -84,5 +84,9 @@ def test_the_client_of_the_guide_is_as_short_as_it_says() -> None:
 
 def test_the_guide_has_every_code_with_its_status() -> None:
     rows = dict(re.findall(r"^\| `(\w+)` \| ([0-9]{3}) \|", GUIDE, re.MULTILINE))
-    known = {code: str(status_of(kind.__new__(kind))) for code, kind in BY_CODE.items() if code not in NOT_OF_USERS}
+    known = {
+        code: str(status_of(kind.__new__(kind)))
+        for code, kind in BY_CODE.items()
+        if code not in NOT_OF_USERS
+    }
     assert rows == {**known, "method_not_allowed": "405", "too_many_requests": "429"}

@@ -26,7 +26,9 @@ def bob(api_server: ApiServer, alice: Client) -> Client:
     """The manager of Mia, who asks."""
     bob = api_server.person("acme", "bob", BuiltInRole.MANAGER)
     api_server.person("acme", "mia", BuiltInRole.MEMBER)
-    assert alice.patch("/api/v1/users/mia@example.com", {"manager": "bob@example.com"}).status == 200
+    assert (
+        alice.patch("/api/v1/users/mia@example.com", {"manager": "bob@example.com"}).status == 200
+    )
     return bob
 
 
@@ -37,7 +39,9 @@ def mia(api_server: ApiServer, bob: Client) -> Client:
 
 def ask(alice: Client, mia: Client, more: str = "required: 1") -> Any:
     alice.post("/api/v1/policies", {"source": policy(more=more)})
-    alice.post("/api/v1/templates", {"source": source(more="  approvalPolicy: {policyRef: production}")})
+    alice.post(
+        "/api/v1/templates", {"source": source(more="  approvalPolicy: {policyRef: production}")}
+    )
     answer = mia.post("/api/v1/automations", {"template": "restart-web", "reason": "it hangs"})
     assert answer.status == 201, answer.content
     return answer.json
@@ -47,7 +51,9 @@ def path(asked: Any, verb: str = "") -> str:
     return f"/api/v1/approvals/{asked['approval_id']}" + (f"/{verb}" if verb else "")
 
 
-def test_the_manager_finds_it_in_the_inbox_and_agrees(alice: Client, bob: Client, mia: Client) -> None:
+def test_the_manager_finds_it_in_the_inbox_and_agrees(
+    alice: Client, bob: Client, mia: Client
+) -> None:
     asked = ask(alice, mia)
     assert (asked["state"], asked["waiting_reason"]) == (
         "awaiting_approval",
@@ -62,8 +68,13 @@ def test_the_manager_finds_it_in_the_inbox_and_agrees(alice: Client, bob: Client
     assert (shown["state"], shown["gates"][0]["decisions"][0]["reason"]) == ("approved", "go")
     assert mia.get(f"/api/v1/automations/{asked['id']}").json["state"] == "queued"
     assert alice.get("/api/v1/approvals?whose=all&state=pending").json["items"] == []
-    entry = next(entry for entry in alice.get("/api/v1/audit").json["items"] if entry["verb"] == "approve")
-    assert (entry["actor_name"], entry["resource"]) == ("bob@example.com", f"approvals/{asked['approval_id']}")
+    entry = next(
+        entry for entry in alice.get("/api/v1/audit").json["items"] if entry["verb"] == "approve"
+    )
+    assert (entry["actor_name"], entry["resource"]) == (
+        "bob@example.com",
+        f"approvals/{asked['approval_id']}",
+    )
     assert entry["data"]["manifest_digest"] == shown["manifest_digest"]
 
 
@@ -79,13 +90,17 @@ def test_no_role_by_itself_lets_anybody_decide(
     assert person.get(path(asked)).json["state"] == "pending"
 
 
-def test_another_orgs_approval_looks_absent(api_server: ApiServer, alice: Client, mia: Client) -> None:
+def test_another_orgs_approval_looks_absent(
+    api_server: ApiServer, alice: Client, mia: Client
+) -> None:
     asked = ask(alice, mia)
     gina = api_server.session("gina@example.com")
     absent = {"approval_id": "0" * 26}
     for verb in ("", "approve", "reject", "withdraw"):
         method = "POST" if verb else "GET"
-        foreign, missing = (gina.call(method, path(one, verb), {} if verb else None) for one in (asked, absent))
+        foreign, missing = (
+            gina.call(method, path(one, verb), {} if verb else None) for one in (asked, absent)
+        )
         assert foreign.status == missing.status == 404
         assert foreign.content.replace(asked["approval_id"].encode(), b"0" * 26) == missing.content
     assert gina.get("/api/v1/approvals?whose=all").json["items"] == []
@@ -114,7 +129,9 @@ def test_a_code_is_asked_for_even_right_after_another_proof(
     assert (shown["state"], shown["gates"][0]["decisions"][0]["with_mfa"]) == ("approved", True)
 
 
-def test_a_code_works_for_one_decision(api_server: ApiServer, alice: Client, bob: Client, mia: Client) -> None:
+def test_a_code_works_for_one_decision(
+    api_server: ApiServer, alice: Client, bob: Client, mia: Client
+) -> None:
     first, app = with_code(api_server, alice, bob, mia)
     second = mia.post("/api/v1/automations", {"template": "restart-web"}).json
     api_server.clock.advance(seconds=30)
@@ -130,7 +147,10 @@ def test_a_refused_decision_does_not_use_up_the_code(
     app = enrol(api_server, bob)
     api_server.clock.advance(seconds=30)
     for _ in range(12):  # more often than wrong codes are looked at: this one is right
-        assert bob.post(path(asked, "approve"), {"totp": app.code()}).json["errors"][0]["path"] == "reason"
+        assert (
+            bob.post(path(asked, "approve"), {"totp": app.code()}).json["errors"][0]["path"]
+            == "reason"
+        )
     assert bob.post(path(asked, "approve"), {"totp": app.code(), "reason": "go"}).status == 200
     assert alice.get("/api/v1/audit?verb=refuse_totp").json["items"] == []
 
@@ -144,7 +164,9 @@ def test_without_an_app_one_is_told_how_to_enrol(alice: Client, bob: Client, mia
     assert mia.get(path(asked)).json["state"] == "pending"
 
 
-def test_who_asked_withdraws_and_the_automation_is_cancelled(alice: Client, bob: Client, mia: Client) -> None:
+def test_who_asked_withdraws_and_the_automation_is_cancelled(
+    alice: Client, bob: Client, mia: Client
+) -> None:
     asked = ask(alice, mia)
     assert bob.post(path(asked, "withdraw")).status == 403
     assert mia.post(path(asked, "withdraw")).json["state"] == "withdrawn"
@@ -164,7 +186,10 @@ def test_a_gate_that_nobody_can_pass_is_named_when_it_is_triggered(
 def test_the_same_request_sent_again_asks_once(alice: Client, bob: Client, mia: Client) -> None:
     ask(alice, mia)
     body = {"template": "restart-web"}
-    first, again = (mia.call("POST", "/api/v1/automations", body, **{"Idempotency-Key": "k"}).json for _ in range(2))
+    first, again = (
+        mia.call("POST", "/api/v1/automations", body, **{"Idempotency-Key": "k"}).json
+        for _ in range(2)
+    )
     assert first["approval_id"] == again["approval_id"]
     assert len(bob.get("/api/v1/approvals").json["items"]) == 2
 
@@ -173,17 +198,28 @@ def test_a_rerun_asks_anew(alice: Client, bob: Client, mia: Client) -> None:
     asked = ask(alice, mia)
     bob.post(path(asked, "approve"), {})
     again = mia.post(f"/api/v1/automations/{asked['id']}/rerun").json
-    assert (again["state"], again["approval_id"] != asked["approval_id"]) == ("awaiting_approval", True)
+    assert (again["state"], again["approval_id"] != asked["approval_id"]) == (
+        "awaiting_approval",
+        True,
+    )
 
 
-def test_the_run_form_can_say_beforehand_who_will_be_asked(alice: Client, bob: Client, mia: Client) -> None:
+def test_the_run_form_can_say_beforehand_who_will_be_asked(
+    alice: Client, bob: Client, mia: Client
+) -> None:
     ask(alice, mia)
     need = mia.get("/api/v1/templates/restart-web/approval").json
     assert (need["is_needed"], need["policy"], need["problem"]) == (True, "production", "")
     assert [person["email"] for person in need["gates"][0]["people"]] == ["bob@example.com"]
-    assert "none is set" in alice.get("/api/v1/templates/restart-web/approval?version=1").json["problem"]
+    assert (
+        "none is set"
+        in alice.get("/api/v1/templates/restart-web/approval?version=1").json["problem"]
+    )
     alice.delete("/api/v1/policies/production")
-    assert "needs the policy production" in mia.get("/api/v1/templates/restart-web/approval").json["problem"]
+    assert (
+        "needs the policy production"
+        in mia.get("/api/v1/templates/restart-web/approval").json["problem"]
+    )
     alice.post("/api/v1/templates", {"source": source("free")})
     assert mia.get("/api/v1/templates/free/approval").json["is_needed"] is False
 
@@ -191,7 +227,11 @@ def test_the_run_form_can_say_beforehand_who_will_be_asked(alice: Client, bob: C
 LOSSES = {
     "disabled": ("PATCH", "/api/v1/users/bob@example.com", {"is_disabled": True}),
     "made a reporter": ("PATCH", "/api/v1/users/bob@example.com", {"role": "reporter"}),
-    "kept from it by a rule": ("PATCH", "/api/v1/users/bob@example.com", {"rules": ["deny execute approvals"]}),
+    "kept from it by a rule": (
+        "PATCH",
+        "/api/v1/users/bob@example.com",
+        {"rules": ["deny execute approvals"]},
+    ),
     "the manager no more": ("PATCH", "/api/v1/users/mia@example.com", {"manager": None}),
 }
 
@@ -224,8 +264,14 @@ def waiting_for_sre(alice: Client, bob: Client, mia: Client) -> None:
     alice.post("/api/v1/groups", {"name": "sre"})
     alice.call("PUT", "/api/v1/groups/sre/members/bob@example.com")
     gate = "{name: g, approvers: {groups: [sre]}}"
-    alice.post("/api/v1/templates", {"source": source(more=f"  approvalPolicy: {{spec: {{gates: [{gate}]}}}}")})
-    assert mia.post("/api/v1/automations", {"template": "restart-web"}).json["state"] == "awaiting_approval"
+    alice.post(
+        "/api/v1/templates",
+        {"source": source(more=f"  approvalPolicy: {{spec: {{gates: [{gate}]}}}}")},
+    )
+    assert (
+        mia.post("/api/v1/automations", {"template": "restart-web"}).json["state"]
+        == "awaiting_approval"
+    )
 
 
 @pytest.mark.usefixtures("waiting_for_sre")
@@ -240,7 +286,9 @@ def test_a_group_for_which_something_waits_is_removed_only_if_that_is_meant(alic
     refused = alice.call("DELETE", "/api/v1/groups/sre")
     assert (refused.status, refused.code) == (409, "leaves_behind")
     assert "these approvals can then be given by too few: restart-web" in refused.json["detail"]
-    assert [member["email"] for member in alice.get("/api/v1/groups/sre").json["members"]] == ["bob@example.com"]
+    assert [member["email"] for member in alice.get("/api/v1/groups/sre").json["members"]] == [
+        "bob@example.com"
+    ]
 
     assert alice.call("DELETE", "/api/v1/groups/sre?confirmed=true").status == 204
     assert alice.get("/api/v1/groups/sre").status == 404

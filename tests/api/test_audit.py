@@ -17,7 +17,10 @@ def test_the_way_in_is_recorded_with_who_came_from_where(api_server: ApiServer) 
     alice = api_server.login("alice@example.com")
     alice.post("/api/v1/tokens", {"name": "ci"})
     entries = alice.get("/api/v1/audit").json["items"]
-    brief = [(entry["verb"], entry["actor_kind"], entry["actor_name"], entry["address"]) for entry in entries]
+    brief = [
+        (entry["verb"], entry["actor_kind"], entry["actor_name"], entry["address"])
+        for entry in entries
+    ]
     assert brief == [
         ("create", "user", "alice@example.com", "127.0.0.1"),
         ("login", "user", "alice@example.com", "127.0.0.1"),
@@ -28,11 +31,16 @@ def test_the_way_in_is_recorded_with_who_came_from_where(api_server: ApiServer) 
 
 
 def test_the_record_comes_newest_first_in_pages(api_server: ApiServer) -> None:
-    alice, org_id = api_server.session("alice@example.com"), api_server.actor("alice@example.com").org_id
+    alice, org_id = (
+        api_server.session("alice@example.com"),
+        api_server.actor("alice@example.com").org_id,
+    )
 
     def work(db: object) -> None:
         for n in range(5):
-            audit.append(db, api_server.clock.now(), org_id, SystemActor(), "test", f"things/{n}", {"n": n})
+            audit.append(
+                db, api_server.clock.now(), org_id, SystemActor(), "test", f"things/{n}", {"n": n}
+            )
 
     api_server.state.write(work)
     seen, cursor = [], ""

@@ -41,7 +41,15 @@ def write(api_server: ApiServer, count: int, email: str = ALICE) -> int:
 
     def work(db: Any) -> int:
         for n in range(count):
-            audit.append(db, api_server.clock.now(), org_id, SystemActor(), "test", f"things/{n}", {"näme": f'"{n}"\n'})
+            audit.append(
+                db,
+                api_server.clock.now(),
+                org_id,
+                SystemActor(),
+                "test",
+                f"things/{n}",
+                {"näme": f'"{n}"\n'},
+            )
         return audit.head(db, org_id)[0]
 
     return api_server.state.write(work)
@@ -70,7 +78,9 @@ def fault(found: AuditVerdict) -> tuple[str, int]:
     return found.fault.kind, found.fault.seq
 
 
-def test_every_org_has_a_chain_of_its_own_that_tells_nothing_of_others(api_server: ApiServer) -> None:
+def test_every_org_has_a_chain_of_its_own_that_tells_nothing_of_others(
+    api_server: ApiServer,
+) -> None:
     last = write(api_server, 3)
     write(api_server, 50, GINA)
     assert write(api_server, 1) == last + 1
@@ -144,7 +154,15 @@ REMOVE_CHECKPOINT = "DELETE FROM audit_checkpoints WHERE org_id = ? AND number =
         (REWRITE_CHECKPOINT, ("checkpoint", 4)),
         (REMOVE_CHECKPOINT, ("checkpoint", 4)),
     ],
-    ids=["edited", "hash", "removed", "cut off", "moved", "checkpoint edited", "checkpoint removed"],
+    ids=[
+        "edited",
+        "hash",
+        "removed",
+        "cut off",
+        "moved",
+        "checkpoint edited",
+        "checkpoint removed",
+    ],
 )
 def test_a_record_of_10000_entries_changed_on_disk_is_named(
     long_house: ApiServer, sql: str, expected: tuple[str, int]
@@ -157,7 +175,9 @@ def test_a_record_of_10000_entries_changed_on_disk_is_named(
     assert fault(found) == expected
     answer = long_house.session(ALICE).get("/api/v1/audit/verify").json
     assert (answer["is_intact"], answer["fault"]["seq"]) == (False, expected[1])
-    assert verify_export(b"".join(long_house.services.audit.export(long_house.actor(ALICE))).splitlines(), None).fault
+    assert verify_export(
+        b"".join(long_house.services.audit.export(long_house.actor(ALICE))).splitlines(), None
+    ).fault
     assert verdict(long_house, GINA).is_intact
 
 
@@ -165,7 +185,10 @@ def test_a_record_that_was_cut_off_and_written_on_is_rewritten(api_server: ApiSe
     last = write(api_server, 20)
     sign(api_server)
     tamper(
-        api_server, "DELETE FROM audit_entries WHERE org_id = ? AND seq > ?", api_server.actor(ALICE).org_id, last - 10
+        api_server,
+        "DELETE FROM audit_entries WHERE org_id = ? AND seq > ?",
+        api_server.actor(ALICE).org_id,
+        last - 10,
     )
     write(api_server, 20)
     assert fault(verdict(api_server)) == ("rewritten", 1)
@@ -175,12 +198,17 @@ def test_an_export_verifies_with_nothing_but_the_public_key(api_server: ApiServe
     write(api_server, 5_000)
     api_server.services.audit_checkpoints.sign_due()
     write(api_server, 10)
-    export = b"".join(api_server.services.audit.export(api_server.actor(ALICE))).splitlines(keepends=True)
+    export = b"".join(api_server.services.audit.export(api_server.actor(ALICE))).splitlines(
+        keepends=True
+    )
     found = verify_export(export, api_server.services.audit.public_key)
     assert found.is_intact
     assert found.signed_to == found.last_seq > 5_010
     assert json.loads(export[0])["fingerprint"] == api_server.services.audit.public_key.fingerprint
-    assert api_server.client().get("/api/v1/audit/key").content.decode() == api_server.services.audit.public_key.pem
+    assert (
+        api_server.client().get("/api/v1/audit/key").content.decode()
+        == api_server.services.audit.public_key.pem
+    )
 
 
 def test_entries_are_signed_when_they_are_many_or_have_waited(api_server: ApiServer) -> None:
@@ -225,7 +253,9 @@ def test_retention_removes_what_is_old_and_keeps_the_proof(api_server: ApiServer
     assert verdict(api_server).is_intact
 
 
-def test_retention_never_takes_the_newest_entry_from_which_the_chain_goes_on(api_server: ApiServer) -> None:
+def test_retention_never_takes_the_newest_entry_from_which_the_chain_goes_on(
+    api_server: ApiServer,
+) -> None:
     last = write(api_server, 10)
     api_server.clock.advance(days=40)
     api_server.services.audit_checkpoints.prune(timedelta(days=30))
@@ -252,7 +282,9 @@ def test_more_removed_than_retention_has_signed_is_missing(api_server: ApiServer
         ("DELETE FROM audit_checkpoints", "removed only where a gap is signed for it"),
     ],
 )
-def test_the_server_itself_cannot_change_the_record(api_server: ApiServer, sql: str, message: str) -> None:
+def test_the_server_itself_cannot_change_the_record(
+    api_server: ApiServer, sql: str, message: str
+) -> None:
     sign(api_server)
     with pytest.raises(apsw.ConstraintError, match=message):
         api_server.state.write(lambda db: db.execute(sql))
@@ -276,14 +308,19 @@ def test_entries_from_before_the_chain_are_chained_in_their_order(tmp_path: Path
         rows = list(audit.read_chain(db, org_id, 0))
         assert [row[0] for row in rows] == list(range(1, 11))
         assert [row[8] for row in rows] == [f"things/{n}" for n in range(place, 30, 3)]
-    assert db.execute("SELECT count(*) FROM sqlite_schema WHERE name LIKE '%unchained%'").fetchone() == (0,)
+    assert db.execute(
+        "SELECT count(*) FROM sqlite_schema WHERE name LIKE '%unchained%'"
+    ).fetchone() == (0,)
     db.close()
 
 
 def test_the_key_is_private_and_its_loss_is_noticed(api_server: ApiServer) -> None:
     file = api_server.folder.path / "audit.pem"
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
-    assert api_server.folder.audit_key(has_signed=True).public.pem == api_server.services.audit.public_key.pem
+    assert (
+        api_server.folder.audit_key(has_signed=True).public.pem
+        == api_server.services.audit.public_key.pem
+    )
     file.unlink()
     with pytest.raises(Conflict, match=r"lost audit\.pem"):
         api_server.folder.audit_key(has_signed=True)
@@ -307,11 +344,17 @@ def test_workers_are_shown_the_newest_checkpoint_of_their_org_and_say_what_contr
         "runtimes": [],
         "wait_seconds": 0,
     }
-    answer = client.post("/worker/v1/poll", {**poll, "history_rewritten": "checkpoint 1 is another"})
+    answer = client.post(
+        "/worker/v1/poll", {**poll, "history_rewritten": "checkpoint 1 is another"}
+    )
     shown = msgspec.msgpack.decode(answer.content, type=PollReply).checkpoint
     org_id = api_server.actor(ALICE).org_id
-    assert shown == SeenCheckpoint(org_id, api_server.state.read(lambda db: audit_checkpoints.find_last(db, org_id)))
-    (entry,) = api_server.session(ALICE).get("/api/v1/audit?verb=report_rewritten_history").json["items"]
+    assert shown == SeenCheckpoint(
+        org_id, api_server.state.read(lambda db: audit_checkpoints.find_last(db, org_id))
+    )
+    (entry,) = (
+        api_server.session(ALICE).get("/api/v1/audit?verb=report_rewritten_history").json["items"]
+    )
     assert (entry["actor_kind"], entry["data"]) == ("worker", {"reason": "checkpoint 1 is another"})
 
 
@@ -348,11 +391,15 @@ def test_the_record_is_filtered_by_time_and_in_pages(api_server: ApiServer) -> N
     alice = api_server.session(ALICE)
     late = alice.get(f"/api/v1/audit?verb=test&since={middle}&limit=3").json
     assert len(late["items"]) == 3
-    rest = alice.get(f"/api/v1/audit?verb=test&since={middle}&limit=3&cursor={late['next_cursor']}").json
+    rest = alice.get(
+        f"/api/v1/audit?verb=test&since={middle}&limit=3&cursor={late['next_cursor']}"
+    ).json
     assert len(rest["items"]) == 2
     assert rest["next_cursor"] == ""
     assert len(alice.get(f"/api/v1/audit?verb=test&until={middle}").json["items"]) == 3
-    assert alice.get("/api/v1/audit?since=0001-01-01T00:00:00%2B14:00").status == 400, "before the calendar begins"
+    assert alice.get("/api/v1/audit?since=0001-01-01T00:00:00%2B14:00").status == 400, (
+        "before the calendar begins"
+    )
     refused = alice.get("/api/v1/audit?since=yesterday")
     assert (refused.status, refused.json["errors"][0]["path"]) == (400, "query.since")
 
@@ -372,7 +419,9 @@ def run_script(tmp_path: Path, export: bytes, key: str) -> subprocess.CompletedP
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
-def test_the_program_in_the_documentation_verifies_an_export(api_server: ApiServer, tmp_path: Path) -> None:
+def test_the_program_in_the_documentation_verifies_an_export(
+    api_server: ApiServer, tmp_path: Path
+) -> None:
     write(api_server, 20)
     api_server.clock.advance(days=40)
     last = write(api_server, 10)
@@ -381,7 +430,9 @@ def test_the_program_in_the_documentation_verifies_an_export(api_server: ApiServ
     export = b"".join(api_server.services.audit.export(api_server.actor(ALICE)))
     pem = api_server.services.audit.public_key.pem
     done = run_script(tmp_path, export, pem)
-    assert (done.returncode, done.stdout) == (0, f"intact: entries {last - 9} to {last + 10}\n"), done.stderr
+    assert (done.returncode, done.stdout) == (0, f"intact: entries {last - 9} to {last + 10}\n"), (
+        done.stderr
+    )
     for wrong in (
         export.replace(b'"test"', b'"tess"', 1),
         export.replace(b'"removed_to":', b'"removed_to":1', 1),

@@ -29,7 +29,9 @@ def turn(api_server: ApiServer) -> None:
 def checkpoints(api_server: ApiServer) -> int:
     org_id = api_server.actor(ALICE).org_id
     return api_server.state.read(
-        lambda db: db.execute("SELECT count(*) FROM audit_checkpoints WHERE org_id = ?", (org_id,)).fetchone()[0]
+        lambda db: db.execute(
+            "SELECT count(*) FROM audit_checkpoints WHERE org_id = ?", (org_id,)
+        ).fetchone()[0]
     )
 
 
@@ -88,11 +90,16 @@ def test_a_signature_every_5_seconds_does_not_fill_the_database(api_server: ApiS
 def test_nothing_new_means_no_write(api_server: ApiServer) -> None:
     write(api_server, 1)
     turn(api_server)
-    before = api_server.state.read(lambda db: db.execute("SELECT * FROM audit_heads ORDER BY org_id").fetchall())
+    before = api_server.state.read(
+        lambda db: db.execute("SELECT * FROM audit_heads ORDER BY org_id").fetchall()
+    )
     api_server.clock.advance(seconds=10)
     turn(api_server)
     assert (
-        api_server.state.read(lambda db: db.execute("SELECT * FROM audit_heads ORDER BY org_id").fetchall()) == before
+        api_server.state.read(
+            lambda db: db.execute("SELECT * FROM audit_heads ORDER BY org_id").fetchall()
+        )
+        == before
     )
 
 
@@ -118,7 +125,9 @@ def test_the_server_itself_cannot_set_a_signature_back(api_server: ApiServer, ch
         api_server.state.write(lambda db: db.execute(f"UPDATE audit_heads SET {change}"))
 
 
-def test_a_worker_that_claims_a_rewritten_history_is_heard_once_a_day(api_server: ApiServer) -> None:
+def test_a_worker_that_claims_a_rewritten_history_is_heard_once_a_day(
+    api_server: ApiServer,
+) -> None:
     worker = api_server.worker("acme", "web")
     environ = {WORKER_IDENTITY: WorkerIdentity("acme", worker.worker_id, "1")}
     poll = {
@@ -134,8 +143,14 @@ def test_a_worker_that_claims_a_rewritten_history_is_heard_once_a_day(api_server
     def claim(count: int) -> int:
         client = Client(api_server.listeners._workers._application, environ=environ)
         for n in range(count):
-            client.post("/worker/v1/poll", {**poll, "history_rewritten": f"checkpoint {n} is another"})
-        return len(api_server.session(ALICE).get("/api/v1/audit?verb=report_rewritten_history").json["items"])
+            client.post(
+                "/worker/v1/poll", {**poll, "history_rewritten": f"checkpoint {n} is another"}
+            )
+        return len(
+            api_server.session(ALICE)
+            .get("/api/v1/audit?verb=report_rewritten_history")
+            .json["items"]
+        )
 
     assert claim(60) == 1
     api_server.services.audit_checkpoints._reported_at.clear()  # a restart forgets nothing

@@ -52,7 +52,9 @@ def thin(api_server: ApiServer) -> int:
 
 
 def export(api_server: ApiServer) -> list[bytes]:
-    return b"".join(api_server.services.audit.export(api_server.actor(ALICE))).splitlines(keepends=True)
+    return b"".join(api_server.services.audit.export(api_server.actor(ALICE))).splitlines(
+        keepends=True
+    )
 
 
 def test_of_each_day_more_than_a_week_past_the_last_checkpoint_stays(old_house: ApiServer) -> None:
@@ -72,7 +74,9 @@ def test_of_each_day_more_than_a_week_past_the_last_checkpoint_stays(old_house: 
     assert verdict(old_house).is_intact
 
 
-def test_an_export_verifies_as_before_and_says_that_it_has_gaps(old_house: ApiServer, tmp_path: Path) -> None:
+def test_an_export_verifies_as_before_and_says_that_it_has_gaps(
+    old_house: ApiServer, tmp_path: Path
+) -> None:
     first = export(old_house)
     thin(old_house)
     second = export(old_house)
@@ -91,13 +95,21 @@ def test_an_export_verifies_as_before_and_says_that_it_has_gaps(old_house: ApiSe
     (tmp_path / "key.pem").write_text(key.pem)
     for lines, status in [(second, 0), (without(second, b'"type":"gap"'), 1)]:
         (tmp_path / "export").write_bytes(b"".join(lines))
-        command = [sys.executable, tmp_path / "verify.py", tmp_path / "export", tmp_path / "key.pem"]
+        command = [
+            sys.executable,
+            tmp_path / "verify.py",
+            tmp_path / "export",
+            tmp_path / "key.pem",
+        ]
         done = subprocess.run(command, check=False, capture_output=True, text=True)
         assert done.returncode == status, done.stdout + done.stderr
 
 
 def has_gaps_side_by_side(parts: list[Signed]) -> bool:
-    return any(isinstance(one, CheckpointGap) and isinstance(next_, CheckpointGap) for one, next_ in pairwise(parts))
+    return any(
+        isinstance(one, CheckpointGap) and isinstance(next_, CheckpointGap)
+        for one, next_ in pairwise(parts)
+    )
 
 
 def without(lines: list[bytes], mark: bytes) -> list[bytes]:
@@ -119,7 +131,9 @@ def test_a_later_thinning_widens_the_gaps_that_there_are(old_house: ApiServer) -
     assert verdict(old_house).is_intact
 
 
-def test_many_are_thinned_out_in_steps(old_house: ApiServer, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_many_are_thinned_out_in_steps(
+    old_house: ApiServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
     thin_at_once = numbers(old_house)
     monkeypatch.setattr(thinning, "AT_ONCE", 2)
 
@@ -149,7 +163,12 @@ def test_that_with_which_an_export_ended_stays(old_house: ApiServer) -> None:
 def test_what_shows_that_a_record_was_cut_off_and_written_on_stays(old_house: ApiServer) -> None:
     org_id = old_house.actor(ALICE).org_id
     proof = [part for part in kept(old_house) if isinstance(part, Checkpoint)][A_DAY]
-    tamper(old_house, "UPDATE audit_entries SET hash = zeroblob(32) WHERE org_id = ? AND seq = ?", org_id, proof.seq)
+    tamper(
+        old_house,
+        "UPDATE audit_entries SET hash = zeroblob(32) WHERE org_id = ? AND seq = ?",
+        org_id,
+        proof.seq,
+    )
 
     thin(old_house)
 
@@ -159,7 +178,11 @@ def test_what_shows_that_a_record_was_cut_off_and_written_on_stays(old_house: Ap
 
 def test_where_a_checkpoint_is_wrong_none_is_thinned_out(old_house: ApiServer) -> None:
     org_id = old_house.actor(ALICE).org_id
-    tamper(old_house, "UPDATE audit_checkpoints SET seq = seq + 1 WHERE org_id = ? AND number = 3", org_id)
+    tamper(
+        old_house,
+        "UPDATE audit_checkpoints SET seq = seq + 1 WHERE org_id = ? AND number = 3",
+        org_id,
+    )
     before = numbers(old_house)
 
     assert thin(old_house) == 0
@@ -172,7 +195,9 @@ def test_where_a_checkpoint_is_wrong_none_is_thinned_out(old_house: ApiServer) -
 def test_one_chain_of_two_is_thinned_out_for_itself(old_house: ApiServer, email: str) -> None:
     thin(old_house)
     assert verdict(old_house, email).is_intact
-    assert any(isinstance(part, CheckpointGap) for part in kept(old_house, email)) == (email == ALICE)
+    assert any(isinstance(part, CheckpointGap) for part in kept(old_house, email)) == (
+        email == ALICE
+    )
 
 
 CUT = """
@@ -181,17 +206,34 @@ CUT = """
 """
 CHANGES = {
     "cut off": (CUT, "cut_off"),
-    "an old entry": ("UPDATE audit_entries SET verb = 'x' WHERE org_id = :org AND seq = 7", "altered"),
-    "a checkpoint": ("DELETE FROM audit_checkpoints WHERE org_id = :org AND number = :number", "checkpoint"),
+    "an old entry": (
+        "UPDATE audit_entries SET verb = 'x' WHERE org_id = :org AND seq = 7",
+        "altered",
+    ),
+    "a checkpoint": (
+        "DELETE FROM audit_checkpoints WHERE org_id = :org AND number = :number",
+        "checkpoint",
+    ),
     "a gap": ("DELETE FROM audit_checkpoint_gaps WHERE org_id = :org", "checkpoint"),
-    "a gap's end": ("UPDATE audit_checkpoint_gaps SET last = last + 1 WHERE org_id = :org", "checkpoint"),
-    "a gap's hash": ("UPDATE audit_checkpoint_gaps SET hash = previous WHERE org_id = :org", "checkpoint"),
-    "what comes after the gaps": ("DELETE FROM audit_checkpoints WHERE org_id = :org", "checkpoint"),
+    "a gap's end": (
+        "UPDATE audit_checkpoint_gaps SET last = last + 1 WHERE org_id = :org",
+        "checkpoint",
+    ),
+    "a gap's hash": (
+        "UPDATE audit_checkpoint_gaps SET hash = previous WHERE org_id = :org",
+        "checkpoint",
+    ),
+    "what comes after the gaps": (
+        "DELETE FROM audit_checkpoints WHERE org_id = :org",
+        "checkpoint",
+    ),
 }
 
 
 @pytest.mark.parametrize(("sql", "kind"), CHANGES.values(), ids=CHANGES)
-def test_what_is_changed_in_a_thinned_record_is_noticed(old_house: ApiServer, sql: str, kind: str) -> None:
+def test_what_is_changed_in_a_thinned_record_is_noticed(
+    old_house: ApiServer, sql: str, kind: str
+) -> None:
     thin(old_house)
     sign(old_house)
     given = {"org": old_house.actor(ALICE).org_id, "number": numbers(old_house)[1]}
@@ -219,7 +261,9 @@ def test_a_gap_that_another_key_has_signed_is_none(old_house: ApiServer) -> None
     assert fault(verify_export(lines, None)) == ("checkpoint", gap.first)
 
 
-def test_an_export_of_a_format_that_is_not_known_is_refused_with_the_way_out(old_house: ApiServer) -> None:
+def test_an_export_of_a_format_that_is_not_known_is_refused_with_the_way_out(
+    old_house: ApiServer,
+) -> None:
     lines = [line.replace(b'"format":1', b'"format":3') for line in export(old_house)]
     with pytest.raises(InvalidInput, match="format 3, this program knows 1 and 2"):
         verify_export(lines, None)

@@ -20,7 +20,13 @@ from opsicle.server.http.routing import Route
 from tests.api.running_server import ApiServer
 from tests.api.test_templates import source
 
-BOUNDED = (inspect.StrType, inspect.BytesType, inspect.ListType, inspect.VarTupleType, inspect.DictType)
+BOUNDED = (
+    inspect.StrType,
+    inspect.BytesType,
+    inspect.ListType,
+    inspect.VarTupleType,
+    inspect.DictType,
+)
 TOO_LONG = "x" * 2_000_000
 
 
@@ -40,7 +46,11 @@ class Outer(msgspec.Struct):
 
 def unbounded(kind: Any, path: str, seen: tuple[Any, ...] = ()) -> Iterator[str]:
     """Where a type, or anything inside it, has no maximum; a type inside itself is looked at once."""
-    if isinstance(kind, BOUNDED) and kind.max_length is None and getattr(kind, "pattern", None) is None:
+    if (
+        isinstance(kind, BOUNDED)
+        and kind.max_length is None
+        and getattr(kind, "pattern", None) is None
+    ):
         yield path
     if isinstance(kind, inspect.AnyType | inspect.RawType):
         yield f"{path} (anything)"
@@ -68,7 +78,9 @@ def every_route(api_server: ApiServer) -> list[Route]:
 
 
 def test_every_text_and_every_list_that_a_route_takes_has_a_maximum(api_server: ApiServer) -> None:
-    bodies = {route.endpoint.body for route in every_route(api_server) if route.endpoint.body is not None}
+    bodies = {
+        route.endpoint.body for route in every_route(api_server) if route.endpoint.body is not None
+    }
     found = {path for body in bodies for path in unbounded(inspect.type_info(body), body.__name__)}
 
     assert not found
@@ -86,10 +98,16 @@ def test_what_a_handler_decodes_is_what_its_route_names(api_server: ApiServer) -
     package = Path(str(opsicle.server.__file__)).parent
     files = [*package.rglob("routes.py"), *package.rglob("routes/*.py")]
     assert len(files) > 15
-    decoded = {name for file in files for name in re.findall(r"request\.body\((?:\w+\.)?(\w+)\)", file.read_text())}
+    decoded = {
+        name
+        for file in files
+        for name in re.findall(r"request\.body\((?:\w+\.)?(\w+)\)", file.read_text())
+    }
 
     assert decoded == {
-        route.endpoint.body.__name__ for route in every_route(api_server) if route.endpoint.body is not None
+        route.endpoint.body.__name__
+        for route in every_route(api_server)
+        if route.endpoint.body is not None
     }
 
 
@@ -110,9 +128,17 @@ def test_who_a_chat_service_says_that_somebody_is_has_a_maximum() -> None:
     ("path", "body", "place"),
     [
         ("/api/v1/automations", {"template": "hello", "reason": TOO_LONG}, "reason"),
-        ("/api/v1/automations", {"template": "hello", "values": {"who": "x" * 70_000}}, "values[...]"),
+        (
+            "/api/v1/automations",
+            {"template": "hello", "values": {"who": "x" * 70_000}},
+            "values[...]",
+        ),
         ("/api/v1/groups", {"name": "ops", "rules": ["allow view audit"] * 201}, "rules"),
-        ("/api/v1/users", {"email": "bob@example.com", "role": "member", "password": TOO_LONG}, "password"),
+        (
+            "/api/v1/users",
+            {"email": "bob@example.com", "role": "member", "password": TOO_LONG},
+            "password",
+        ),
     ],
 )
 def test_what_is_too_long_is_refused_with_its_place_and_its_maximum(
@@ -129,7 +155,9 @@ def test_what_is_too_long_is_refused_with_its_place_and_its_maximum(
     assert len(answer.content) < 1_000
 
 
-def test_a_document_of_a_mebibyte_is_taken_however_its_sender_writes_json(api_server: ApiServer) -> None:
+def test_a_document_of_a_mebibyte_is_taken_however_its_sender_writes_json(
+    api_server: ApiServer,
+) -> None:
     alice = api_server.login("alice@example.com")
     document = source("large", "true") + "#" + "é\n#" * 260_000
 
@@ -155,7 +183,12 @@ def test_a_page_of_large_items_ends_early_and_says_where_to_go_on(api_server: Ap
     large = source("name", "true").replace("{tier: web}", f"{{{labels}}}")
     names = [f"large-{i:02}" for i in range(30)]
     for name in names:
-        assert alice.post("/api/v1/templates", {"source": large.replace("name: name", f"name: {name}")}).status == 201
+        assert (
+            alice.post(
+                "/api/v1/templates", {"source": large.replace("name: name", f"name: {name}")}
+            ).status
+            == 201
+        )
 
     seen, cursor, sizes = [], "", []
     while True:
@@ -180,7 +213,9 @@ def test_methods_that_somebody_made_up_count_as_one(api_server: ApiServer) -> No
     assert counted == {"GET", "other"}
 
 
-def test_a_list_of_automations_with_long_reasons_ends_early_and_says_where_to_go_on(api_server: ApiServer) -> None:
+def test_a_list_of_automations_with_long_reasons_ends_early_and_says_where_to_go_on(
+    api_server: ApiServer,
+) -> None:
     alice = api_server.session("alice@example.com")
     alice.post("/api/v1/templates", {"source": source("hello", "true")})
     body = {"template": "hello", "reason": "€" * 2_000}

@@ -18,7 +18,9 @@ def acme(api_server: ApiServer) -> Things:
 def alice(api_server: ApiServer, acme: Things) -> Client:
     """Her browser, which sends its cookie whoever's page makes it send."""
     body = {"email": "alice@example.com", "password": PASSWORD, "kind": "browser"}
-    cookie = api_server.client().call("POST", "/api/v1/login", body, Origin=ORIGIN).headers["Set-Cookie"]
+    cookie = (
+        api_server.client().call("POST", "/api/v1/login", body, Origin=ORIGIN).headers["Set-Cookie"]
+    )
     return Client(api_server.application, {"Cookie": cookie.partition(";")[0]})
 
 
@@ -59,7 +61,9 @@ def test_no_route_changes_anything_for_another_sites_page(
     assert alice.get("/api/v1/whoami").status == 200
 
 
-def test_what_only_reads_changes_nothing(api_server: ApiServer, alice: Client, acme: Things) -> None:
+def test_what_only_reads_changes_nothing(
+    api_server: ApiServer, alice: Client, acme: Things
+) -> None:
     before = changes(api_server)
     for route_key in MAY:
         if route_key.startswith("GET"):
@@ -67,7 +71,9 @@ def test_what_only_reads_changes_nothing(api_server: ApiServer, alice: Client, a
     assert changes(api_server) == before
 
 
-def test_no_change_can_be_asked_for_as_if_it_were_reading(api_server: ApiServer, alice: Client, acme: Things) -> None:
+def test_no_change_can_be_asked_for_as_if_it_were_reading(
+    api_server: ApiServer, alice: Client, acme: Things
+) -> None:
     """A link or a picture on another site's page makes a browser send GET, or HEAD, with the cookie."""
     before = changes(api_server)
     readable = {filled(key.split(" ", 1)[1], acme) for key in MAY if key.startswith("GET")}

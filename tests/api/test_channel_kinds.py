@@ -77,14 +77,19 @@ def test_the_table_in_the_documentation_has_each_kind_with_its_settings() -> Non
         assert re.findall(r"`([a-z_]+)`", outside_parentheses) == [each.name for each in settings]
         for setting in settings:
             if setting.default:
-                assert re.search(rf"`{setting.name}` \(`?{re.escape(str(setting.default))}\b", rows[kind.name])
+                assert re.search(
+                    rf"`{setting.name}` \(`?{re.escape(str(setting.default))}\b", rows[kind.name]
+                )
 
 
 def test_the_server_says_what_each_kind_needs(alice: Client) -> None:
     shown = {each["name"]: each for each in alice.get("/api/v1/channel-kinds").json["items"]}
 
     assert list(shown) == [kind.name for kind in KINDS]
-    assert [each["name"] for each in shown["email"]["settings"] if each["is_required"]] == ["host", "sender"]
+    assert [each["name"] for each in shown["email"]["settings"] if each["is_required"]] == [
+        "host",
+        "sender",
+    ]
     (port,) = (each for each in shown["email"]["settings"] if each["name"] == "port")
     assert port == {
         "name": "port", "label": "Port", "hint": "", "type": "integer", "choices": [], "default": 587,
@@ -97,14 +102,22 @@ def test_the_server_says_what_each_kind_needs(alice: Client) -> None:
 @pytest.mark.parametrize(
     ("config", "path", "what"),
     [
-        ({"kind": "pigeon"}, "config.kind", "`pigeon` is no kind of channel; it must be `email`, `webhook`"),
+        (
+            {"kind": "pigeon"},
+            "config.kind",
+            "`pigeon` is no kind of channel; it must be `email`, `webhook`",
+        ),
         ({"url": "https://example.com/"}, "config.kind", "say which kind"),
         ({"kind": 7}, "config.kind", "say which kind"),
         ({**EMAIL, "port": "587"}, "config.port", "expected `int`, got `str`"),
         ({**EMAIL, "security": "none"}, "config.security", "invalid"),
         ({**EMAIL, "host": "x" * 300}, "config.host", "may have at most 256 characters"),
         ({**EMAIL, "color": "red"}, "config", "unknown field `color`"),
-        ({"kind": "email", "host": "mail.example.com"}, "config", "missing required field `sender`"),
+        (
+            {"kind": "email", "host": "mail.example.com"},
+            "config",
+            "missing required field `sender`",
+        ),
         ({**EMAIL, "allow_networks": [7]}, "config[...][0]", "expected"),
         ({**EMAIL, "ca_pem": "x" * 70_000}, "config[...]", "may have at most 65,536 characters"),
     ],
@@ -137,7 +150,9 @@ def test_a_channel_of_a_kind_that_this_version_does_not_know_hides_no_other(
     with webhook_receiver() as receiver:
         make_webhook(alice, receiver.url)
         make_webhook(alice, receiver.url, "pigeons")
-        api_server.state.write(lambda db: db.execute("UPDATE channels SET kind = 'pigeon' WHERE name = 'pigeons'"))
+        api_server.state.write(
+            lambda db: db.execute("UPDATE channels SET kind = 'pigeon' WHERE name = 'pigeons'")
+        )
 
         post_notice(api_server, "alice@example.com")
         deliver(api_server)
@@ -145,7 +160,9 @@ def test_a_channel_of_a_kind_that_this_version_does_not_know_hides_no_other(
     assert len(receiver.received) == 1
     shown = {each["name"]: each for each in alice.get("/api/v1/channels").json["items"]}
     assert "cannot be read" in shown["pigeons"]["config"]["ca_pem"]
-    assert alice.patch("/api/v1/channels/pigeons", {"is_enabled": False}).json["code"] == "unreadable"
+    assert (
+        alice.patch("/api/v1/channels/pigeons", {"is_enabled": False}).json["code"] == "unreadable"
+    )
     assert alice.delete("/api/v1/channels/pigeons").status == 204
 
 
@@ -165,7 +182,9 @@ def test_settings_that_were_stored_before_there_were_descriptors_are_read_and_sh
     make_webhook(alice, "https://hooks.example.com/")
     settings = json.loads(stored)
     row = {"kind": settings["kind"], "config": stored}
-    api_server.state.write(lambda db: db.execute("UPDATE channels SET kind = :kind, config = :config", row))
+    api_server.state.write(
+        lambda db: db.execute("UPDATE channels SET kind = :kind, config = :config", row)
+    )
 
     assert alice.get("/api/v1/channels/hooks").json["config"] == settings
     assert alice.patch("/api/v1/channels/hooks", {"is_enabled": False}).json["config"] == settings

@@ -21,7 +21,9 @@ def alice(tmp_path_factory: pytest.TempPathFactory) -> Iterator[User]:
         yield installation.admin
 
 
-def test_the_record_is_exported_and_verified_with_and_without_a_server(alice: User, tmp_path: Path) -> None:
+def test_the_record_is_exported_and_verified_with_and_without_a_server(
+    alice: User, tmp_path: Path
+) -> None:
     export, key = tmp_path / "acme.jsonl", tmp_path / "key.pem"
     alice.cli("audit", "export", str(export))
     key.write_text(alice.cli("audit", "key"))
@@ -61,5 +63,9 @@ def test_a_file_that_is_no_export_or_no_key_is_wrong_input(alice: User, tmp_path
 
 def test_the_record_is_filtered(alice: User) -> None:
     assert {entry["verb"] for entry in alice.json("audit", "list", "--verb", "push")} == {"push"}
-    assert alice.json("audit", "list", "--resource", "templates/hello", "--until", "2020-01-01") == []
-    assert alice.json("audit", "list", "--actor", "alice@example.com", "--resource", "templates", "--limit", "1")
+    assert (
+        alice.json("audit", "list", "--resource", "templates/hello", "--until", "2020-01-01") == []
+    )
+    assert alice.json(
+        "audit", "list", "--actor", "alice@example.com", "--resource", "templates", "--limit", "1"
+    )

@@ -70,17 +70,27 @@ def test_whoami_says_who_and_where(alice: User, installation: Installation) -> N
     assert me["server"] == installation.server.url
 
 
-def test_an_unknown_ca_is_never_accepted_silently(installation: Installation, tmp_path: Path) -> None:
+def test_an_unknown_ca_is_never_accepted_silently(
+    installation: Installation, tmp_path: Path
+) -> None:
     eve = User(tmp_path, "alice@example.com")
     done = eve.attempt(
-        "login", "--server", installation.server.url, "--email", eve.email, "--password-file", str(eve.password_file)
+        "login",
+        "--server",
+        installation.server.url,
+        "--email",
+        eve.email,
+        "--password-file",
+        str(eve.password_file),
     )
     assert done.returncode == 2
     assert "--ca-fingerprint" in done.stderr
     assert eve.attempt("whoami").returncode == 3
 
 
-def test_a_wrong_fingerprint_is_refused_before_the_password_is_sent(installation: Installation, tmp_path: Path) -> None:
+def test_a_wrong_fingerprint_is_refused_before_the_password_is_sent(
+    installation: Installation, tmp_path: Path
+) -> None:
     user = User(tmp_path, "alice@example.com")
     done = user.attempt(
         "login", "--server", installation.server.url, "--email", user.email,
@@ -112,10 +122,15 @@ def test_profiles_are_sessions_of_their_own(installation: Installation, alice: U
     assert alice.attempt("--profile", "../x", "whoami").returncode == 2
 
 
-def test_a_token_in_the_environment_replaces_the_login(installation: Installation, alice: User, tmp_path: Path) -> None:
+def test_a_token_in_the_environment_replaces_the_login(
+    installation: Installation, alice: User, tmp_path: Path
+) -> None:
     token = alice.json("tokens", "create", "--name", "ci")
     robot = User(tmp_path, "robot@example.com")
-    robot.environment |= {"OPSICLE_SERVER": installation.server.url, "OPSICLE_TOKEN": token["token"]}
+    robot.environment |= {
+        "OPSICLE_SERVER": installation.server.url,
+        "OPSICLE_TOKEN": token["token"],
+    }
     assert robot.attempt("whoami").returncode == 6
     robot.environment["OPSICLE_CA_FINGERPRINT"] = installation.server.facts["ca_fingerprint"]
     assert robot.json("whoami")["user"]["email"] == "alice@example.com"
@@ -142,7 +157,9 @@ Answer = str | Callable[[str], str]
 """What is typed, or how that follows from all that has been shown."""
 
 
-def at_a_terminal(user: User, *arguments: str, answers: Sequence[tuple[str, Answer]]) -> tuple[int, str]:
+def at_a_terminal(
+    user: User, *arguments: str, answers: Sequence[tuple[str, Answer]]
+) -> tuple[int, str]:
     """Run the tool with a terminal on all three streams and type each answer when its question has been shown."""
     ours, theirs = os.openpty()
     process = subprocess.Popen(
@@ -167,14 +184,18 @@ def at_a_terminal(user: User, *arguments: str, answers: Sequence[tuple[str, Answ
         """Return where the question stands, 0 if it does not yet; fails if it never will."""
         has_ended = process.poll() is not None
         found = read().find(question.encode(), after) + 1
-        assert found or not has_ended, f"ended with {process.returncode} without {question!r}: {shown!r}"
+        assert found or not has_ended, (
+            f"ended with {process.returncode} without {question!r}: {shown!r}"
+        )
         return found
 
     try:
         asked = 0
         for question, answer in answers:
             try:
-                asked = wait_until(lambda q=question, at=asked: place_of(q, at), what=repr(question))
+                asked = wait_until(
+                    lambda q=question, at=asked: place_of(q, at), what=repr(question)
+                )
             except AssertionError as error:
                 raise AssertionError(f"{error}; shown so far: {shown!r}") from None
             typed = answer(shown.decode()) if callable(answer) else answer
@@ -188,7 +209,9 @@ def at_a_terminal(user: User, *arguments: str, answers: Sequence[tuple[str, Answ
         os.close(ours)
 
 
-def test_at_a_terminal_the_ca_is_shown_and_the_password_hidden(installation: Installation, tmp_path: Path) -> None:
+def test_at_a_terminal_the_ca_is_shown_and_the_password_hidden(
+    installation: Installation, tmp_path: Path
+) -> None:
     user = User(tmp_path, "alice@example.com")
     code, shown = at_a_terminal(
         user, "login", "--server", installation.server.url, "--email", user.email,
@@ -200,10 +223,18 @@ def test_at_a_terminal_the_ca_is_shown_and_the_password_hidden(installation: Ins
     assert user.json("whoami")["user"]["email"] == user.email
 
 
-def test_at_a_terminal_a_refused_ca_gets_no_password(installation: Installation, tmp_path: Path) -> None:
+def test_at_a_terminal_a_refused_ca_gets_no_password(
+    installation: Installation, tmp_path: Path
+) -> None:
     user = User(tmp_path, "alice@example.com")
     code, shown = at_a_terminal(
-        user, "login", "--server", installation.server.url, "--email", user.email, answers=[("Are they the same?", "n")]
+        user,
+        "login",
+        "--server",
+        installation.server.url,
+        "--email",
+        user.email,
+        answers=[("Are they the same?", "n")],
     )
     assert code == 3, shown
     assert "nothing was sent" in shown
@@ -221,11 +252,20 @@ def test_users_are_added_shown_changed_and_removed(alice: User) -> None:
     assert made["manager"] == alice.email
     assert alice.json("users", "show", "carol@example.com") == made
     assert made in alice.json("users", "list")
-    changed = alice.json("users", "update", "carol@example.com", "--role", "reporter", "--manager", "", "--disable")
+    changed = alice.json(
+        "users", "update", "carol@example.com", "--role", "reporter", "--manager", "", "--disable"
+    )
     assert (changed["role"], changed["manager"], changed["is_disabled"]) == ("reporter", None, True)
     assert alice.attempt("users", "update", "carol@example.com").returncode == 2
     again = alice.attempt(
-        "users", "create", "--email", "carol@example.com", "--role", "member", "--password-file", password
+        "users",
+        "create",
+        "--email",
+        "carol@example.com",
+        "--role",
+        "member",
+        "--password-file",
+        password,
     )
     assert again.returncode == 5
     alice.cli("users", "delete", "carol@example.com")
@@ -240,7 +280,9 @@ def test_a_member_may_not_do_what_is_for_operators(installation: Installation) -
 
 def test_a_list_can_be_limited_and_spans_pages(alice: User) -> None:
     entries = alice.json("audit", "list")
-    assert [entry["seq"] for entry in entries] == sorted((entry["seq"] for entry in entries), reverse=True)
+    assert [entry["seq"] for entry in entries] == sorted(
+        (entry["seq"] for entry in entries), reverse=True
+    )
     assert len(alice.json("audit", "list", "--limit", "2")) == 2
     api = open_api(session_of(alice))
     for _ in range(110 - len(entries)):
@@ -264,7 +306,10 @@ def test_templates_are_pushed_listed_compared_and_deleted(alice: User, tmp_path:
     file.write_text(TEMPLATE.replace("NAME", "pages").replace("oops", "ouch"))
     assert alice.json("templates", "push", str(file))["is_new"] is True
     assert alice.json("templates", "push", str(file))["is_new"] is False
-    assert [version["version"] for version in alice.json("templates", "versions", "pages")] == [2, 1]
+    assert [version["version"] for version in alice.json("templates", "versions", "pages")] == [
+        2,
+        1,
+    ]
     assert "pages" in [template["name"] for template in alice.json("templates", "list")]
     assert alice.cli("templates", "show", "pages", "--source") == file.read_text()
     diff = alice.cli("templates", "diff", "pages", "1", "2")
@@ -286,7 +331,9 @@ def test_a_wrong_template_is_refused_with_its_file_and_lines(alice: User, tmp_pa
 
 
 def test_a_followed_run_shows_the_log_live_and_ends_with_the_state(alice: User) -> None:
-    done = alice.attempt("run", "hello", "--var", "who=the world", "--var", "tags=a", "--var", "tags=b", "--follow")
+    done = alice.attempt(
+        "run", "hello", "--var", "who=the world", "--var", "tags=a", "--var", "tags=b", "--follow"
+    )
     assert done.returncode == 0
     assert done.stdout == "hello the world a b\n"
     assert "oops\n" in done.stderr
@@ -296,7 +343,9 @@ def test_a_followed_run_shows_the_log_live_and_ends_with_the_state(alice: User) 
 def test_a_followed_run_as_json_prints_the_final_automation(alice: User, tmp_path: Path) -> None:
     values = tmp_path / "values.json"
     values.write_text('{"who": "file", "code": 3}')
-    done = alice.attempt("-o", "json", "run", "hello", "--var-file", str(values), "--follow", "--reason", "because")
+    done = alice.attempt(
+        "-o", "json", "run", "hello", "--var-file", str(values), "--follow", "--reason", "because"
+    )
     assert done.returncode == 1
     automation = json.loads(done.stdout)
     assert automation["state"] == "failed"
@@ -305,7 +354,9 @@ def test_a_followed_run_as_json_prints_the_final_automation(alice: User, tmp_pat
     assert "hello file\n" in done.stderr
 
 
-def test_an_automation_that_was_not_followed_can_be_watched_shown_and_run_again(alice: User) -> None:
+def test_an_automation_that_was_not_followed_can_be_watched_shown_and_run_again(
+    alice: User,
+) -> None:
     automation = alice.json("run", "hello", "--var", "who=later")
     log = alice.cli("logs", automation["id"], "--follow")
     assert sorted(log.splitlines()) == ["hello later", "oops"]
@@ -329,7 +380,9 @@ def test_a_cancelled_automation_ends_its_follower_with_11(alice: User) -> None:
 
 
 def test_ctrl_c_ends_the_watching_and_not_the_automation(alice: User) -> None:
-    follower = alice.start("detached", "run", "hello", "--var", "seconds=2", "--var", "who=detached", "--follow")
+    follower = alice.start(
+        "detached", "run", "hello", "--var", "seconds=2", "--var", "who=detached", "--follow"
+    )
     follower.wait_for("hello detached")
     follower.popen.send_signal(signal.SIGINT)
     assert follower.popen.wait(60) == 130
@@ -354,7 +407,9 @@ def test_ctrl_c_ends_the_watching_and_not_the_automation(alice: User) -> None:
         (["templates", "diff", "hello", "1", "9"], 4, "9"),
     ],
 )
-def test_what_cannot_be_done_is_explained(alice: User, arguments: list[str], code: int, said: str) -> None:
+def test_what_cannot_be_done_is_explained(
+    alice: User, arguments: list[str], code: int, said: str
+) -> None:
     done = alice.attempt(*arguments)
     assert done.returncode == code
     assert done.stdout == ""
@@ -388,6 +443,8 @@ def test_a_job_calls_the_command_line_of_whoever_logged_in_on_its_machine(
     call = " ".join(program()) + " whoami"
     inner = f"OPSICLE_CONFIG_DIR={alice.environment['OPSICLE_CONFIG_DIR']} {call}"
     template = TEMPLATE.replace("NAME", "nested")
-    template = template.replace("""'echo "hello $OPSICLE_VAR_WHO" $OPSICLE_VAR_TAGS'""", f"'{inner}'")
+    template = template.replace(
+        """'echo "hello $OPSICLE_VAR_WHO" $OPSICLE_VAR_TAGS'""", f"'{inner}'"
+    )
     installation.push(template)
     assert alice.email in alice.cli("run", "nested", "--follow")

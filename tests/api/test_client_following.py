@@ -55,14 +55,18 @@ def through(installation: Installation, rule: Rule) -> CuttingProxy:
 
 
 def api_over(installation: Installation, proxy: CuttingProxy) -> Api:
-    return open_api(msgspec.structs.replace(session(installation), server=f"https://127.0.0.1:{proxy.port}"))
+    return open_api(
+        msgspec.structs.replace(session(installation), server=f"https://127.0.0.1:{proxy.port}")
+    )
 
 
 def expected_log(lines: int) -> bytes:
     return b"".join(b"%d\n" % n for n in range(1, lines + 1)) + b"to stderr\n"
 
 
-def test_a_log_arrives_whole_however_often_the_connection_breaks(installation: Installation) -> None:
+def test_a_log_arrives_whole_however_often_the_connection_breaks(
+    installation: Installation,
+) -> None:
     lines = 20_000
     with through(installation, lambda n: None if n > 12 else 20_000 + 1_000 * n) as proxy:
         api = api_over(installation, proxy)
@@ -74,7 +78,9 @@ def test_a_log_arrives_whole_however_often_the_connection_breaks(installation: I
     assert any(isinstance(thing, Away) for thing in happened)
 
 
-def test_a_log_read_at_once_is_whole_though_the_connection_breaks(installation: Installation) -> None:
+def test_a_log_read_at_once_is_whole_though_the_connection_breaks(
+    installation: Installation,
+) -> None:
     lines = 20_000
     api = open_api(session(installation))
     automation = api.run(RunRequest(template="talk", values={"lines": lines}))
@@ -86,7 +92,9 @@ def test_a_log_read_at_once_is_whole_though_the_connection_breaks(installation: 
     assert log == expected_log(lines)
 
 
-def test_a_trigger_whose_answer_was_lost_is_sent_again_and_triggers_once(installation: Installation) -> None:
+def test_a_trigger_whose_answer_was_lost_is_sent_again_and_triggers_once(
+    installation: Installation,
+) -> None:
     api = open_api(session(installation))
     before = sum(1 for _ in api.automations())
     with through(installation, lambda _: None) as proxy:
@@ -109,7 +117,11 @@ def test_a_server_that_was_never_reached_is_given_up_at_once(installation: Insta
 
 
 @given(
-    events=st.lists(st.tuples(st.sampled_from(["log", "automation", "end"]), st.binary(min_size=1).map(bytes.hex))),
+    events=st.lists(
+        st.tuples(
+            st.sampled_from(["log", "automation", "end"]), st.binary(min_size=1).map(bytes.hex)
+        )
+    ),
     cuts=st.lists(st.integers(0, 2_000)),
     newline=st.sampled_from([b"\n", b"\r\n"]),
 )
@@ -118,10 +130,14 @@ def test_events_are_read_alike_wherever_the_stream_is_cut(
 ) -> None:
     stream = b": comment" + newline + newline
     for name, data in events:
-        stream += newline.join([f"event: {name}".encode(), b"id: 1", f"data: {data}".encode(), b"", b""])
+        stream += newline.join(
+            [f"event: {name}".encode(), b"id: 1", f"data: {data}".encode(), b"", b""]
+        )
     markers = [0, *sorted(min(cut, len(stream)) for cut in cuts), len(stream)]
     pieces = [stream[start:end] for start, end in itertools.pairwise(markers)]
-    assert list(parse_events(pieces)) == [FollowedEvent(name, data.encode()) for name, data in events]
+    assert list(parse_events(pieces)) == [
+        FollowedEvent(name, data.encode()) for name, data in events
+    ]
 
 
 def test_an_event_that_never_ends_is_refused() -> None:

@@ -33,10 +33,14 @@ def log_in(user: User, server_url: str, *more: str) -> tuple[int, str]:
     """Return the exit code of a login, and the code of its error."""
     arguments = ("-o", "json", "login", "--server", server_url, "--email", user.email)
     done = user.attempt(*arguments, "--password-file", str(user.password_file), *more)
-    return done.returncode, "" if done.returncode == 0 else json.loads(done.stderr.splitlines()[-1])["code"]
+    return done.returncode, "" if done.returncode == 0 else json.loads(
+        done.stderr.splitlines()[-1]
+    )["code"]
 
 
-def test_a_login_takes_a_code_and_without_a_terminal_says_that_it_needs_one(installation: Installation) -> None:
+def test_a_login_takes_a_code_and_without_a_terminal_says_that_it_needs_one(
+    installation: Installation,
+) -> None:
     bob, url = installation.person("bob@example.com", "member"), installation.server.url
     codes = enrol(bob)
     assert log_in(bob, url) == (3, "totp_required")
@@ -48,7 +52,9 @@ def test_a_login_takes_a_code_and_without_a_terminal_says_that_it_needs_one(inst
     assert log_in(bob, url) == (0, "")
 
 
-def test_at_a_terminal_the_qr_code_is_drawn_and_codes_are_asked_for(installation: Installation) -> None:
+def test_at_a_terminal_the_qr_code_is_drawn_and_codes_are_asked_for(
+    installation: Installation,
+) -> None:
     frank = installation.person("frank@example.com", "member")
 
     def app_code(shown: str) -> str:
@@ -56,7 +62,9 @@ def test_at_a_terminal_the_qr_code_is_drawn_and_codes_are_asked_for(installation
         assert found, shown
         return totp.code(base64.b32decode(found[1]), totp.step_of(datetime.now(UTC)))
 
-    code, shown = at_a_terminal(frank, "totp", "enrol", answers=[("Code that the app shows", app_code)])
+    code, shown = at_a_terminal(
+        frank, "totp", "enrol", answers=[("Code that the app shows", app_code)]
+    )
     assert code == 0, shown
     assert "▀" in shown
     codes = re.findall(r"(?:[2-9a-z]{4}-){3}[2-9a-z]{4}", shown)
@@ -67,7 +75,9 @@ def test_at_a_terminal_the_qr_code_is_drawn_and_codes_are_asked_for(installation
     assert code == 0, shown
 
 
-def test_a_change_that_needs_a_fresh_code_takes_it_from_an_option(installation: Installation, tmp_path: Path) -> None:
+def test_a_change_that_needs_a_fresh_code_takes_it_from_an_option(
+    installation: Installation, tmp_path: Path
+) -> None:
     carol = installation.person("carol@example.com", "admin")
     other = User(tmp_path / "elsewhere", carol.email)
     other.login(installation.server)
@@ -76,8 +86,13 @@ def test_a_change_that_needs_a_fresh_code_takes_it_from_an_option(installation: 
     assert refused.returncode == 3
     assert "--totp" in refused.stderr
     assert carol.attempt("tokens", "create", "--name", "x", "--totp", "000").returncode == 2
-    assert carol.json("tokens", "create", "--name", "x", "--totp", codes[0])["token"].startswith("opsu_")
-    assert carol.attempt("users", "delete", carol.email, "--totp", "not even looked at").returncode == 0
+    assert carol.json("tokens", "create", "--name", "x", "--totp", codes[0])["token"].startswith(
+        "opsu_"
+    )
+    assert (
+        carol.attempt("users", "delete", carol.email, "--totp", "not even looked at").returncode
+        == 0
+    )
 
 
 def test_sessions_are_listed_and_revoked(installation: Installation, tmp_path: Path) -> None:
@@ -92,7 +107,9 @@ def test_sessions_are_listed_and_revoked(installation: Installation, tmp_path: P
     assert dave.attempt("whoami").returncode == 3
 
 
-def test_a_password_is_changed_and_reset_by_a_link(installation: Installation, tmp_path: Path) -> None:
+def test_a_password_is_changed_and_reset_by_a_link(
+    installation: Installation, tmp_path: Path
+) -> None:
     erin, url = installation.person("erin@example.com", "member"), installation.server.url
     new = tmp_path / "new"
     new.write_text(f"{PASSWORD} and more")
@@ -101,7 +118,10 @@ def test_a_password_is_changed_and_reset_by_a_link(installation: Installation, t
     assert log_in(erin, url) == (3, "not_authenticated")
     link = installation.admin.json("users", "reset", erin.email)["url"]
     assert link.startswith(f"{url}/reset#token=opsr_")
-    assert erin.json("reset", link, "--password-file", str(erin.password_file)) == {"server": url, "is_reset": True}
+    assert erin.json("reset", link, "--password-file", str(erin.password_file)) == {
+        "server": url,
+        "is_reset": True,
+    }
     assert log_in(erin, url) == (0, "")
     spent = erin.attempt("reset", link, "--password-file", str(new))
     assert spent.returncode == 3
@@ -134,7 +154,10 @@ def test_a_template_that_asks_for_a_code_takes_it_from_an_option_and_as_a_file_a
     assert refused.returncode == 3
     assert "--totp" in refused.stderr
     made = ruth.json("run", "coded", "--totp", codes[0])
-    assert ruth.json("automations", "rerun", made["id"], "--totp", "not even looked at")["rerun_of"] == made["id"]
+    assert (
+        ruth.json("automations", "rerun", made["id"], "--totp", "not even looked at")["rerun_of"]
+        == made["id"]
+    )
     file = tmp_path / "coded.yaml"
     file.write_text(CODED)
     assert ruth.attempt("run", str(file)).returncode == 0

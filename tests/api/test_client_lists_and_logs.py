@@ -53,7 +53,9 @@ def test_a_list_is_narrowed_to_a_requester_and_a_time(
     own = alice.json("run", "count", "--follow")["id"]
 
     assert ids(alice, "--requester", "olga@example.com") == [automation_id]
-    assert ids(alice, "--requester", "alice@example.com", "--state", "succeeded", "--template", "count") == [own]
+    assert ids(
+        alice, "--requester", "alice@example.com", "--state", "succeeded", "--template", "count"
+    ) == [own]
     assert ids(alice, "--since", "10m") == [own, automation_id]
     assert ids(alice, "--since", "2026-01-01") == [own, automation_id]
     assert ids(alice, "--since", "2100-01-01T00:00:00+02:00") == []
@@ -95,7 +97,9 @@ def test_the_last_lines_of_a_log(olga: User, automation_id: str) -> None:
     assert olga.cli("logs", automation_id) == whole
     assert olga.cli("logs", automation_id, "--tail", "3") == f"{LINES - 2}\n{LINES - 1}\n{LINES}\n"
     assert olga.cli("logs", automation_id, "--tail", "0") == ""
-    assert olga.cli("logs", automation_id, "--tail", "30000") == "".join(whole.splitlines(keepends=True)[-30_000:])
+    assert olga.cli("logs", automation_id, "--tail", "30000") == "".join(
+        whole.splitlines(keepends=True)[-30_000:]
+    )
     assert olga.cli("logs", automation_id, "--tail", str(LINES + 5)) == whole
     assert olga.cli("logs", automation_id, "--tail", "2", "--follow") == f"{LINES - 1}\n{LINES}\n"
 

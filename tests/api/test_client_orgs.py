@@ -58,26 +58,47 @@ def test_server_operators_are_named_and_dropped(installation: Installation) -> N
     assert [admin["email"] for admin in left] == ["alice@example.com"]
 
 
-def test_somebody_is_invited_and_accepts_on_the_command_line(installation: Installation, tmp_path: Path) -> None:
+def test_somebody_is_invited_and_accepts_on_the_command_line(
+    installation: Installation, tmp_path: Path
+) -> None:
     alice, dana = installation.admin, User(tmp_path, "dana@example.com")
-    made = alice.json("users", "invite", "--email", dana.email, "--role", "member", "--manager", alice.email)
+    made = alice.json(
+        "users", "invite", "--email", dana.email, "--role", "member", "--manager", alice.email
+    )
     (listed,) = alice.json("users", "invitations")
     assert listed == made["invitation"]
     trust = ("--ca-fingerprint", installation.server.facts["ca_fingerprint"])
-    accept = ("accept", made["url"], "--name", "Dana", "--password-file", str(dana.password_file), *trust)
+    accept = (
+        "accept",
+        made["url"],
+        "--name",
+        "Dana",
+        "--password-file",
+        str(dana.password_file),
+        *trust,
+    )
     assert dana.json(*accept)["org"]["code"] == "acme"
     assert dana.json("whoami")["user"]["name"] == "Dana"
     assert dana.attempt(*accept).returncode == 3
     assert alice.json("users", "show", dana.email)["manager"] == alice.email
 
-    other = alice.json("users", "invite", "--email", "eve@example.com", "--role", "member", "--days", "1")
+    other = alice.json(
+        "users", "invite", "--email", "eve@example.com", "--role", "member", "--days", "1"
+    )
     alice.cli("users", "uninvite", other["invitation"]["id"])
     assert alice.json("users", "invitations") == []
-    assert dana.attempt("accept", other["url"], "--password-file", str(dana.password_file), *trust).returncode == 3
+    assert (
+        dana.attempt(
+            "accept", other["url"], "--password-file", str(dana.password_file), *trust
+        ).returncode
+        == 3
+    )
     assert dana.attempt("accept", "https://nowhere").returncode == 2
 
 
-def test_an_org_is_founded_for_somebody_without_an_account(installation: Installation, tmp_path: Path) -> None:
+def test_an_org_is_founded_for_somebody_without_an_account(
+    installation: Installation, tmp_path: Path
+) -> None:
     alice, ida = installation.admin, User(tmp_path, "ida@example.com")
     made = alice.json("orgs", "create", "umbrella", "--admin", ida.email)
     assert made["invitation"]["invitation"]["email"] == ida.email
@@ -87,7 +108,9 @@ def test_an_org_is_founded_for_somebody_without_an_account(installation: Install
     assert (shown["org"]["code"], shown["role"]) == ("umbrella", "admin")
 
 
-def test_a_shared_worker_runs_what_an_org_that_allows_it_asks_for(installation: Installation) -> None:
+def test_a_shared_worker_runs_what_an_org_that_allows_it_asks_for(
+    installation: Installation,
+) -> None:
     alice, server = installation.admin, installation.server
     token = alice.json("workers", "token", "--shared")["token"]
     installation.join("pool", token)
@@ -106,6 +129,8 @@ def test_a_shared_worker_runs_what_an_org_that_allows_it_asks_for(installation: 
     assert waiting["waiting_reason"] == "no worker has enrolled yet"
     shown = alice.json(*there, "orgs", "update", "--allow-shared-workers", "true")
     assert shown["allows_shared_workers"] is True
-    wait_until(lambda: alice.json(*there, "automations", "show", waiting["id"])["state"] == "succeeded", 60)
+    wait_until(
+        lambda: alice.json(*there, "automations", "show", waiting["id"])["state"] == "succeeded", 60
+    )
     assert alice.json("workers", "drain", "pool", "--shared")["state"] == "draining"
     assert alice.json("workers", "revoke", "pool", "--shared")["state"] == "revoked"

@@ -49,7 +49,9 @@ def alice(installation: Installation) -> User:
     return installation.admin
 
 
-def test_an_approval_shows_line_breaks_tabs_and_what_nobody_sees(alice: User, tmp_path: Path) -> None:
+def test_an_approval_shows_line_breaks_tabs_and_what_nobody_sees(
+    alice: User, tmp_path: Path
+) -> None:
     values = tmp_path / "values.yaml"
     values.write_text('target: "production\\n\\tfirst "\n')
     asked = alice.json("run", "careful", "--var-file", str(values), "--reason", "because\u200b")
@@ -63,15 +65,21 @@ def test_an_approval_shows_line_breaks_tabs_and_what_nobody_sees(alice: User, tm
     alice.cli("automations", "cancel", asked["id"])
 
 
-def test_a_document_is_shown_with_signs_on_a_terminal_and_as_it_is_anywhere_else(alice: User) -> None:
+def test_a_document_is_shown_with_signs_on_a_terminal_and_as_it_is_anywhere_else(
+    alice: User,
+) -> None:
     assert alice.cli("templates", "show", "careful", "--source") == TEMPLATE
     _, on_a_terminal = at_a_terminal(alice, "templates", "show", "careful", "--source", answers=[])
     assert "# ⟨U+200B⟩" in on_a_terminal
     assert "\u200b" not in on_a_terminal
 
 
-def test_before_somebody_goes_it_says_what_goes_with_them(installation: Installation, alice: User) -> None:
-    alice.cli("service-accounts", "create", "deploy", "--role", "operator", "--owner", "bob@example.com")
+def test_before_somebody_goes_it_says_what_goes_with_them(
+    installation: Installation, alice: User
+) -> None:
+    alice.cli(
+        "service-accounts", "create", "deploy", "--role", "operator", "--owner", "bob@example.com"
+    )
     asked = alice.json("run", "careful")
 
     refused = alice.attempt("users", "delete", "bob@example.com")
@@ -81,7 +89,9 @@ def test_before_somebody_goes_it_says_what_goes_with_them(installation: Installa
     assert "--new-owner" in refused.stderr
     handed = alice.attempt("users", "delete", "bob@example.com", "--new-owner", alice.email)
     assert handed.returncode == 5, "the approval still waits for him alone"
-    code, said = at_a_terminal(alice, "users", "delete", "bob@example.com", answers=[("Remove all the same?", "n")])
+    code, said = at_a_terminal(
+        alice, "users", "delete", "bob@example.com", answers=[("Remove all the same?", "n")]
+    )
     assert code != 0, said
     assert alice.json("users", "show", "bob@example.com")["email"] == "bob@example.com"
 
@@ -94,11 +104,18 @@ def test_before_somebody_goes_it_says_what_goes_with_them(installation: Installa
 # A way in for a sole admin who has lost everything
 
 
-def test_a_sole_admin_without_app_and_codes_gets_in_again_on_the_servers_machine(tmp_path: Path) -> None:
+def test_a_sole_admin_without_app_and_codes_gets_in_again_on_the_servers_machine(
+    tmp_path: Path,
+) -> None:
     with Installation(tmp_path / "site") as installation:
         alice, server = installation.admin, installation.server
         secret = alice.json("totp", "enrol")["secret"]
-        alice.json("totp", "confirm", "--totp", totp.code(base64.b32decode(secret), totp.step_of(datetime.now(UTC))))
+        alice.json(
+            "totp",
+            "confirm",
+            "--totp",
+            totp.code(base64.b32decode(secret), totp.step_of(datetime.now(UTC))),
+        )
         data, new = ["--data-dir", str(server.folder / "data")], tmp_path / "password"
         new.write_text("another correct horse battery\n")
         recover = ["recover", *data, "--email", alice.email]
@@ -109,7 +126,12 @@ def test_a_sole_admin_without_app_and_codes_gets_in_again_on_the_servers_machine
         assert alice.attempt("recover", *data, "--email", "nobody@example.com").returncode == 4
         assert alice.attempt(*recover, "--password-file", "/dev/null").returncode == 2
         done = alice.json(*recover, "--password-file", str(new))
-        assert done == {"email": alice.email, "orgs": ["acme"], "had_app": True, "has_new_password": True}
+        assert done == {
+            "email": alice.email,
+            "orgs": ["acme"],
+            "had_app": True,
+            "has_new_password": True,
+        }
 
         server.start()
         assert alice.attempt("whoami").returncode == 3, "their sessions have ended"

@@ -22,7 +22,9 @@ metadata: {name: NAME}
 spec: {template: {phases: [{name: one, commands: ["true"]}]}}
 """
 WITHOUT_PHASES = GOOD.replace('phases: [{name: one, commands: ["true"]}]', "phases: []")
-GATED = GOOD.replace("spec: {", "spec: {approvalPolicy: {spec: {gates: [{name: a, approvers: {manager: true}}]}}, ")
+GATED = GOOD.replace(
+    "spec: {", "spec: {approvalPolicy: {spec: {gates: [{name: a, approvers: {manager: true}}]}}, "
+)
 POLICY = """
 apiVersion: v1
 type: ApprovalPolicy
@@ -47,7 +49,9 @@ def names(user: User, noun: str) -> set[str]:
     return {found["name"] for found in user.json(noun, "list")}
 
 
-def test_nothing_is_pushed_when_one_of_several_templates_is_wrong(installation: Installation, tmp_path: Path) -> None:
+def test_nothing_is_pushed_when_one_of_several_templates_is_wrong(
+    installation: Installation, tmp_path: Path
+) -> None:
     good, bad = write(tmp_path, "good", GOOD), write(tmp_path, "bad", WITHOUT_PHASES)
 
     done = installation.admin.attempt("templates", "push", good, bad)
@@ -59,8 +63,13 @@ def test_nothing_is_pushed_when_one_of_several_templates_is_wrong(installation: 
     assert "good" not in names(installation.admin, "templates")
 
 
-def test_nothing_is_pushed_when_one_of_several_policies_is_wrong(installation: Installation, tmp_path: Path) -> None:
-    good, bad = write(tmp_path, "fine", POLICY), write(tmp_path, "wrong", POLICY.replace("gates", "doors"))
+def test_nothing_is_pushed_when_one_of_several_policies_is_wrong(
+    installation: Installation, tmp_path: Path
+) -> None:
+    good, bad = (
+        write(tmp_path, "fine", POLICY),
+        write(tmp_path, "wrong", POLICY.replace("gates", "doors")),
+    )
 
     done = installation.admin.attempt("policies", "push", bad, good)
 
@@ -99,7 +108,9 @@ def versions(user: User, files: list[str]) -> list[int]:
     return [len(user.json("templates", "versions", Path(file).stem)) for file in files]
 
 
-def test_files_of_which_some_ask_for_a_code_are_pushed_once_each(installation: Installation, tmp_path: Path) -> None:
+def test_files_of_which_some_ask_for_a_code_are_pushed_once_each(
+    installation: Installation, tmp_path: Path
+) -> None:
     ada = installation.person("ada@example.com", "admin")
     # Who shows a code to enrol, or to log in, has shown one: the push comes from a session that has
     # seen none.
@@ -120,7 +131,9 @@ def test_files_of_which_some_ask_for_a_code_are_pushed_once_each(installation: I
     assert "--totp" in without.stderr
     assert untouched in without.stderr
     assert wrong.returncode == 2
-    assert [(done["name"], done["is_new"]) for done in json.loads(wrong.stdout)] == [("plain-1", False)]
+    assert [(done["name"], done["is_new"]) for done in json.loads(wrong.stdout)] == [
+        ("plain-1", False)
+    ]
     assert untouched in json.loads(wrong.stderr)["hint"]
     assert [done["is_new"] for done in good] == [False, True, True, True]
     assert [done["is_new"] for done in again] == [False] * 4
@@ -133,7 +146,9 @@ def test_of_a_push_whose_answer_is_lost_nobody_says_that_it_was_not_done(
     files = [write(tmp_path, name, GOOD) for name in ("kept-1", "lost-2", "left-3")]
     parts = urlsplit(installation.server.url)
     cut_at, limit = -1, 0
-    with CuttingProxy((str(parts.hostname), int(parts.port or 0)), lambda n: limit if n == cut_at else None) as proxy:
+    with CuttingProxy(
+        (str(parts.hostname), int(parts.port or 0)), lambda n: limit if n == cut_at else None
+    ) as proxy:
         rita = installation.person("rita@example.com", "admin")
         rita.cli(
             *("login", "--server", f"https://127.0.0.1:{proxy.port}", "--email", rita.email),

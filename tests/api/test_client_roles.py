@@ -22,7 +22,16 @@ def test_a_role_is_made_given_asked_about_and_removed(alice: User, tmp_path: Pat
     password.write_text("correct horse battery staple")
     made = alice.json("roles", "create", "dba", "--allow", "view users", "--deny", "view audit")
     assert made["rules"] == ["allow view users", "deny view audit"]
-    alice.json("users", "create", "--email", "bob@example.com", "--role", "dba", "--password-file", str(password))
+    alice.json(
+        "users",
+        "create",
+        "--email",
+        "bob@example.com",
+        "--role",
+        "dba",
+        "--password-file",
+        str(password),
+    )
 
     yes = alice.attempt("can", "bob@example.com", "view", "users", "--why")
     assert yes.returncode == 0
@@ -32,7 +41,9 @@ def test_a_role_is_made_given_asked_about_and_removed(alice: User, tmp_path: Pat
     assert json.loads(no.stdout)["rule"] == "deny view audit"
 
     assert alice.attempt("roles", "delete", "dba").returncode == 5
-    assert alice.json("users", "update", "bob@example.com", "--role", "member", "--allow", "view audit")["rules"]
+    assert alice.json(
+        "users", "update", "bob@example.com", "--role", "member", "--allow", "view audit"
+    )["rules"]
     assert alice.json("users", "update", "bob@example.com", "--allow", "")["rules"] == []
     alice.json("roles", "delete", "dba")
     assert "dba" not in [role["name"] for role in alice.json("roles", "list")]
@@ -46,7 +57,9 @@ def test_a_rule_that_is_none_is_wrong_usage(alice: User) -> None:
 
 
 def test_a_group_is_made_joined_shown_and_removed(alice: User) -> None:
-    made = alice.json("groups", "create", "oncall", "--allow", "view audit", "--description", "who is on call")
+    made = alice.json(
+        "groups", "create", "oncall", "--allow", "view audit", "--description", "who is on call"
+    )
     assert (made["rules"], made["members"]) == (["allow view audit"], [])
     added = alice.json("groups", "add", "oncall", alice.email)
     assert [member["email"] for member in added["members"]] == [alice.email]

@@ -27,7 +27,12 @@ class Certified:
     """A certificate with its key, issued by another of these or by itself."""
 
     def __init__(
-        self, name: str, issuer: Certified | None = None, *, days: int = 30, address: str = "127.0.0.1"
+        self,
+        name: str,
+        issuer: Certified | None = None,
+        *,
+        days: int = 30,
+        address: str = "127.0.0.1",
     ) -> None:
         self.key = ec.generate_private_key(ec.SECP256R1())
         self.name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
@@ -41,19 +46,26 @@ class Certified:
             .not_valid_before(now - timedelta(days=60))
             .not_valid_after(now + timedelta(days=days))
             .add_extension(x509.BasicConstraints(ca="CA" in name, path_length=None), critical=True)
-            .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address(address))]), critical=False)
+            .add_extension(
+                x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address(address))]),
+                critical=False,
+            )
         )
         self.certificate = builder.sign(issuer.key if issuer else self.key, hashes.SHA256())
         self.pem = self.certificate.public_bytes(serialization.Encoding.PEM).decode()
 
     def key_pem(self) -> str:
         return self.key.private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
         ).decode()
 
 
 @contextmanager
-def serving(folder: Path, certified: Certified, chain: str = "", offered: str = "", status: int = 200) -> Iterator[str]:
+def serving(
+    folder: Path, certified: Certified, chain: str = "", offered: str = "", status: int = 200
+) -> Iterator[str]:
     """A TLS server with this certificate that answers every request with `offered`; yields its URL."""
 
     class Handler(BaseHTTPRequestHandler):
@@ -85,7 +97,9 @@ def serving(folder: Path, certified: Certified, chain: str = "", offered: str = 
 
 
 def get(url: str, ca_pem: str) -> bytes:
-    return ApiConnection(parse_server(url), context=tls_context(ca_pem)).send("GET", "/healthz").body
+    return (
+        ApiConnection(parse_server(url), context=tls_context(ca_pem)).send("GET", "/healthz").body
+    )
 
 
 ROOT = Certified("Root CA")
@@ -103,7 +117,10 @@ def test_an_intermediate_ca_may_be_trusted_without_its_root(tmp_path: Path) -> N
 
 
 def test_a_server_of_another_ca_is_refused_as_unknown(tmp_path: Path) -> None:
-    with serving(tmp_path, Certified("server", Certified("Other CA"))) as url, pytest.raises(Unreachable) as raised:
+    with (
+        serving(tmp_path, Certified("server", Certified("Other CA"))) as url,
+        pytest.raises(Unreachable) as raised,
+    ):
         get(url, ROOT.pem)
     assert is_unknown_issuer(raised.value)
     assert "--ca-fingerprint" in raised.value.hint
@@ -139,7 +156,9 @@ def test_a_ca_that_does_not_have_the_fingerprint_is_not_trusted(tmp_path: Path) 
         fetch_ca(url, fingerprint(ROOT.pem))
 
 
-def test_a_ca_that_is_offered_by_someone_who_does_not_have_it_helps_them_nothing(tmp_path: Path) -> None:
+def test_a_ca_that_is_offered_by_someone_who_does_not_have_it_helps_them_nothing(
+    tmp_path: Path,
+) -> None:
     with serving(tmp_path, Certified("server", Certified("Mallory's CA")), offered=ROOT.pem) as url:
         ca_pem = fetch_ca(url, fingerprint(ROOT.pem))
         with pytest.raises(Unreachable):
@@ -152,8 +171,12 @@ def test_a_redirect_is_not_followed(tmp_path: Path) -> None:
         get(url, ROOT.pem)
 
 
-@pytest.mark.parametrize(("status", "code"), [(500, "internal"), (502, "unavailable"), (404, "not_found")])
-def test_an_answer_of_something_else_than_opsicle_is_an_error_too(tmp_path: Path, status: int, code: str) -> None:
+@pytest.mark.parametrize(
+    ("status", "code"), [(500, "internal"), (502, "unavailable"), (404, "not_found")]
+)
+def test_an_answer_of_something_else_than_opsicle_is_an_error_too(
+    tmp_path: Path, status: int, code: str
+) -> None:
     server = serving(tmp_path, Certified("server", ROOT), offered="<html>", status=status)
     with server as url, pytest.raises(OpsicleError) as raised:
         get(url, ROOT.pem)
@@ -177,26 +200,41 @@ def test_a_servers_address_is_read(text: str, url: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "ftp://x", "https://", "https://x:y", "https://x:99999", "https://x/path", "https://x?a", "https://a:b@x"],
+    [
+        "",
+        "ftp://x",
+        "https://",
+        "https://x:y",
+        "https://x:99999",
+        "https://x/path",
+        "https://x?a",
+        "https://a:b@x",
+    ],
 )
 def test_what_is_no_servers_address_is_refused(text: str) -> None:
     with pytest.raises(InvalidInput):
         parse_server(text)
 
 
-@pytest.mark.parametrize("text", ["http://ops.example.com", "http://10.0.0.1", "http://127.0.0.1.example.com"])
+@pytest.mark.parametrize(
+    "text", ["http://ops.example.com", "http://10.0.0.1", "http://127.0.0.1.example.com"]
+)
 def test_plain_http_leaves_this_machine_never(text: str) -> None:
     with pytest.raises(InvalidInput, match="plain http"):
         parse_server(text)
 
 
-@pytest.mark.parametrize("text", ["", "sha256:", "sha256:12", "md5:" + "0" * 64, "sha256:" + "g" * 64])
+@pytest.mark.parametrize(
+    "text", ["", "sha256:", "sha256:12", "md5:" + "0" * 64, "sha256:" + "g" * 64]
+)
 def test_what_is_no_fingerprint_is_refused(text: str) -> None:
     with pytest.raises(InvalidInput, match="fingerprint"):
         parse_fingerprint(text)
 
 
-@pytest.mark.parametrize("pem", ["nonsense", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"])
+@pytest.mark.parametrize(
+    "pem", ["nonsense", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"]
+)
 def test_what_is_no_certificate_is_refused(pem: str) -> None:
     with pytest.raises(InvalidInput, match="cannot be read"):
         tls_context(pem)

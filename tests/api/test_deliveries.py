@@ -38,7 +38,9 @@ def alice(api_server: ApiServer) -> Client:
     return api_server.session(ALICE)
 
 
-def test_a_webhook_gets_one_signed_message_with_the_facts(api_server: ApiServer, alice: Client) -> None:
+def test_a_webhook_gets_one_signed_message_with_the_facts(
+    api_server: ApiServer, alice: Client
+) -> None:
     api_server.person("acme", "bob", BuiltInRole.MEMBER)
     with webhook_receiver() as receiver:
         make_webhook(alice, receiver.url)
@@ -51,7 +53,11 @@ def test_a_webhook_gets_one_signed_message_with_the_facts(api_server: ApiServer,
     assert received.headers["Opsicle-Signature"] == f"v1={expected}"
     assert received.headers["Opsicle-Delivery"] == delivery["id"]
     body = json.loads(received.body)
-    assert (body["kind"], body["org"], body["approval"]) == ("approval_requested", "acme", asked["approval_id"])
+    assert (body["kind"], body["org"], body["approval"]) == (
+        "approval_requested",
+        "acme",
+        asked["approval_id"],
+    )
     assert body["subject"] == "alice@example.com asks to run restart-web version 1"
     assert body["url"] == f"https://ops.example.com/approvals/{asked['approval_id']}"
     facts = {fact["label"]: fact["text"] for fact in body["facts"]}
@@ -60,7 +66,9 @@ def test_a_webhook_gets_one_signed_message_with_the_facts(api_server: ApiServer,
     assert (delivery["state"], delivery["attempts"], delivery["last_error"]) == ("delivered", 1, "")
 
 
-def test_the_documentations_way_to_verify_a_signature_works(api_server: ApiServer, alice: Client) -> None:
+def test_the_documentations_way_to_verify_a_signature_works(
+    api_server: ApiServer, alice: Client
+) -> None:
     guide = (Path(__file__).parents[2] / "docs/channels.md").read_text()
     (code,) = re.findall(r"```python\n(.*?)```", guide, re.DOTALL)
     names: dict[str, Any] = {}
@@ -71,20 +79,32 @@ def test_the_documentations_way_to_verify_a_signature_works(api_server: ApiServe
         post_notice(api_server, ALICE)
         deliver(api_server)
     (received,) = receiver.received
-    old = {**received.headers, "Opsicle-Timestamp": str(int(received.headers["Opsicle-Timestamp"]) - 301)}
+    old = {
+        **received.headers,
+        "Opsicle-Timestamp": str(int(received.headers["Opsicle-Timestamp"]) - 301),
+    }
     assert is_genuine(KEY, received.headers, received.body)
     assert not is_genuine(KEY, received.headers, received.body + b" ")
     assert not is_genuine(KEY[::-1], received.headers, received.body)
     assert not is_genuine(KEY, old, received.body)
-    resigned = hmac.new(KEY.encode(), old["Opsicle-Timestamp"].encode() + b"." + received.body, hashlib.sha256)
-    assert not is_genuine(KEY, {**old, "Opsicle-Signature": f"v1={resigned.hexdigest()}"}, received.body)
+    resigned = hmac.new(
+        KEY.encode(), old["Opsicle-Timestamp"].encode() + b"." + received.body, hashlib.sha256
+    )
+    assert not is_genuine(
+        KEY, {**old, "Opsicle-Signature": f"v1={resigned.hexdigest()}"}, received.body
+    )
 
 
-def test_a_notice_of_a_transaction_that_was_undone_is_not_told(api_server: ApiServer, alice: Client) -> None:
+def test_a_notice_of_a_transaction_that_was_undone_is_not_told(
+    api_server: ApiServer, alice: Client
+) -> None:
     make_webhook(alice, "https://hooks.example.com/")
     actor = api_server.actor(ALICE)
     notice = Notice(
-        kind=NoticeKind.APPROVAL_REQUESTED, org_id=actor.org_id, recipients=(actor.user_id,), subject="undone"
+        kind=NoticeKind.APPROVAL_REQUESTED,
+        org_id=actor.org_id,
+        recipients=(actor.user_id,),
+        subject="undone",
     )
 
     def work(db: Any) -> None:
@@ -117,7 +137,9 @@ def test_what_fails_is_tried_again_ever_later_and_arrives_once_the_channel_is_ba
     assert len({received.headers["Opsicle-Delivery"] for received in receiver.received}) == 1
 
 
-def test_after_days_it_is_given_up_visibly_and_a_person_can_try_again(api_server: ApiServer, alice: Client) -> None:
+def test_after_days_it_is_given_up_visibly_and_a_person_can_try_again(
+    api_server: ApiServer, alice: Client
+) -> None:
     with webhook_receiver() as receiver:
         make_webhook(alice, receiver.url)
         receiver.status = 500
@@ -132,8 +154,13 @@ def test_after_days_it_is_given_up_visibly_and_a_person_can_try_again(api_server
         deliver(api_server)
     (delivery,) = deliveries(api_server.session(ALICE))
     assert (delivery["state"], delivery["attempts"]) == ("delivered", 2)
-    assert api_server.session(ALICE).post(f"/api/v1/deliveries/{delivery['id']}/retry", {}).code == "conflict"
-    verbs = [entry["verb"] for entry in api_server.session(ALICE).get("/api/v1/audit").json["items"]]
+    assert (
+        api_server.session(ALICE).post(f"/api/v1/deliveries/{delivery['id']}/retry", {}).code
+        == "conflict"
+    )
+    verbs = [
+        entry["verb"] for entry in api_server.session(ALICE).get("/api/v1/audit").json["items"]
+    ]
     assert verbs[:2] == ["retry", "give_up"]
 
 
@@ -154,7 +181,10 @@ def test_a_restart_loses_nothing_and_repeats_what_was_under_way(
         back.close()
         api_server.folder.open(tmp_path / "data")
     assert states == ["delivered", "delivered"]
-    assert sorted(json.loads(each.body)["subject"] for each in receiver.received) == ["under way", "waiting"]
+    assert sorted(json.loads(each.body)["subject"] for each in receiver.received) == [
+        "under way",
+        "waiting",
+    ]
 
 
 def test_one_channel_that_is_down_holds_up_no_other(api_server: ApiServer, alice: Client) -> None:
@@ -170,7 +200,9 @@ def test_one_channel_that_is_down_holds_up_no_other(api_server: ApiServer, alice
     assert len(deliveries(alice, "?channel=dead&limit=200")) == 41
 
 
-def test_a_channel_that_is_put_right_sends_at_once_what_failed(api_server: ApiServer, alice: Client) -> None:
+def test_a_channel_that_is_put_right_sends_at_once_what_failed(
+    api_server: ApiServer, alice: Client
+) -> None:
     dead_webhook(alice)
     post_notice(api_server, ALICE)
     deliver(api_server)
@@ -181,7 +213,9 @@ def test_a_channel_that_is_put_right_sends_at_once_what_failed(api_server: ApiSe
         assert len(receiver.received) == 1
 
 
-def test_a_channel_that_is_off_keeps_what_it_has_and_takes_nothing_new(api_server: ApiServer, alice: Client) -> None:
+def test_a_channel_that_is_off_keeps_what_it_has_and_takes_nothing_new(
+    api_server: ApiServer, alice: Client
+) -> None:
     with webhook_receiver() as receiver:
         make_webhook(alice, receiver.url)
         post_notice(api_server, ALICE, subject="before")
@@ -215,7 +249,9 @@ def test_two_turns_at_once_send_a_delivery_once(api_server: ApiServer, alice: Cl
     assert len(receiver.received) == 1
 
 
-def test_an_ended_automation_is_told_to_whoever_asked_for_it(api_server: ApiServer, alice: Client) -> None:
+def test_an_ended_automation_is_told_to_whoever_asked_for_it(
+    api_server: ApiServer, alice: Client
+) -> None:
     with webhook_receiver() as receiver:
         make_webhook(alice, receiver.url)
         automation_id = finish_one(api_server)
@@ -235,7 +271,9 @@ def test_another_orgs_channels_hear_nothing(api_server: ApiServer, alice: Client
     assert deliveries(gina) == []
 
 
-def test_old_deliveries_are_forgotten_and_open_ones_are_not(api_server: ApiServer, alice: Client) -> None:
+def test_old_deliveries_are_forgotten_and_open_ones_are_not(
+    api_server: ApiServer, alice: Client
+) -> None:
     with webhook_receiver() as receiver:
         make_webhook(alice, receiver.url)
         post_notice(api_server, ALICE)
@@ -253,7 +291,9 @@ def test_people_choose_what_they_hear_of(api_server: ApiServer, alice: Client) -
     assert alice.post("/api/v1/channels", {"name": "mail", "config": config}).status == 201
     choice = {"channel": "mail", "notice": "automation_finished", "is_on": False}
     assert bob.call("PUT", "/api/v1/preferences", choice).json["is_on"] is False
-    assert [p["notice"] for p in bob.get("/api/v1/preferences").json["items"] if not p["is_on"]] == [
+    assert [
+        p["notice"] for p in bob.get("/api/v1/preferences").json["items"] if not p["is_on"]
+    ] == [
         choice["notice"],
         "automation_succeeded",
     ]
@@ -280,10 +320,15 @@ def test_whoever_asked_is_told_of_failures_and_of_successes_if_they_want_to(
     assert alice.call("PUT", "/api/v1/preferences", choice).json["is_on"] is True
     finish_one(api_server)
 
-    assert [each["subject"] for each in deliveries(alice)] == ["restart-web succeeded", "restart-web failed"]
+    assert [each["subject"] for each in deliveries(alice)] == [
+        "restart-web succeeded",
+        "restart-web failed",
+    ]
 
 
-def test_what_is_for_a_service_account_goes_to_whoever_answers_for_it(api_server: ApiServer, alice: Client) -> None:
+def test_what_is_for_a_service_account_goes_to_whoever_answers_for_it(
+    api_server: ApiServer, alice: Client
+) -> None:
     assert alice.post("/api/v1/channels", {"name": "mail", "config": MAIL}).status == 201
     api_server.person("acme", "olga", BuiltInRole.OPERATOR)
     bot = {"name": "deploy-bot", "role": "operator", "owner": "olga@example.com"}
@@ -302,4 +347,7 @@ def test_whoever_has_left_hears_nothing_more(api_server: ApiServer, alice: Clien
     alice.patch("/api/v1/users/bob@example.com", {"is_disabled": True})
     deliver(api_server)
     (delivery,) = deliveries(alice)
-    assert (delivery["state"], delivery["last_error"]) == ("gave_up", "the recipient no longer belongs to the org")
+    assert (delivery["state"], delivery["last_error"]) == (
+        "gave_up",
+        "the recipient no longer belongs to the org",
+    )

@@ -56,11 +56,16 @@ def test_a_message_arrives_over_tls_with_login(
     assert message["Message-ID"] == f"<{deliveries(alice)[0]['id']}@example.com>"
     for kind in ("plain", "html"):
         assert f"https://ops.example.com/approvals/{asked['approval_id']}" in body(server, kind)
-    assert "Runs: check: nginx -t\n    check: nginx -s reload\nWaits for: bob: 1 of bob@example.com\n" in body(server)
+    assert (
+        "Runs: check: nginx -t\n    check: nginx -s reload\nWaits for: bob: 1 of bob@example.com\n"
+        in body(server)
+    )
     assert "check: nginx -t<br>check: nginx -s reload" in body(server, "html")
 
 
-def test_it_tells_who_asks_what_and_why(api_server: ApiServer, alice: Client, certificate: Certified) -> None:
+def test_it_tells_who_asks_what_and_why(
+    api_server: ApiServer, alice: Client, certificate: Certified
+) -> None:
     with mail_server(certificate.context) as server:
         make_email(alice, server, certificate.ca_pem)
         choice = {"channel": "mail", "notice": "automation_succeeded", "is_on": True}
@@ -87,12 +92,16 @@ def test_no_word_of_a_person_becomes_a_header_or_markup(
         (message,) = server.mailbox.messages
     assert server.mailbox.recipients == [ALICE]
     assert message["Bcc"] is None
-    assert message["Subject"] == "Restart Bcc: mallory@example.com <script>alert(1)</script>⟨U+2028⟩x"
+    assert (
+        message["Subject"] == "Restart Bcc: mallory@example.com <script>alert(1)</script>⟨U+2028⟩x"
+    )
     assert "<script>" not in body(server, "html")
     assert "&lt;script&gt;" in body(server, "html")
 
 
-def test_without_starttls_neither_password_nor_message_is_sent(api_server: ApiServer, alice: Client) -> None:
+def test_without_starttls_neither_password_nor_message_is_sent(
+    api_server: ApiServer, alice: Client
+) -> None:
     with mail_server(None) as server:
         make_email(alice, server, "")
         post_notice(api_server, ALICE)
@@ -158,7 +167,9 @@ def test_a_recipient_refused_for_good_is_given_up_and_one_refused_for_now_is_not
     assert deliveries(alice)[0]["last_error"] == "the mail server refused the recipient (550)"
 
 
-def test_a_wrong_password_is_said_and_not_shown(api_server: ApiServer, alice: Client, certificate: Certified) -> None:
+def test_a_wrong_password_is_said_and_not_shown(
+    api_server: ApiServer, alice: Client, certificate: Certified
+) -> None:
     with mail_server(certificate.context) as server:
         make_email(alice, server, certificate.ca_pem)
         alice.patch("/api/v1/channels/mail", {"credential": "another-password"})

@@ -26,7 +26,9 @@ def declared() -> dict[str, Endpoint[Any]]:
     """Return the endpoints by the place of their declaration, as `roles.SHOW`."""
     found = {}
     for module in pkgutil.iter_modules(endpoints.__path__):
-        for name, each in vars(importlib.import_module(f"{endpoints.__name__}.{module.name}")).items():
+        for name, each in vars(
+            importlib.import_module(f"{endpoints.__name__}.{module.name}")
+        ).items():
             if isinstance(each, Endpoint):
                 found[f"{module.name}.{name}"] = each
     return found
@@ -42,8 +44,13 @@ def test_no_endpoint_is_declared_twice() -> None:
     assert sorted(keys) == sorted(set(keys))
 
 
-def test_every_route_answers_a_declared_endpoint_and_every_endpoint_has_a_route(api_server: ApiServer) -> None:
-    people, workers = api_server.application.routes, api_server.listeners._workers._application.routes
+def test_every_route_answers_a_declared_endpoint_and_every_endpoint_has_a_route(
+    api_server: ApiServer,
+) -> None:
+    people, workers = (
+        api_server.application.routes,
+        api_server.listeners._workers._application.routes,
+    )
 
     routed = [route.endpoint for route in (*people, *workers)]
 
@@ -52,7 +59,10 @@ def test_every_route_answers_a_declared_endpoint_and_every_endpoint_has_a_route(
 
 
 def test_an_endpoint_is_called_as_what_answers_it(api_server: ApiServer) -> None:
-    people, workers = api_server.application.routes, api_server.listeners._workers._application.routes
+    people, workers = (
+        api_server.application.routes,
+        api_server.listeners._workers._application.routes,
+    )
 
     handlers = {id(route.endpoint): route.name.partition(".")[2] for route in (*people, *workers)}
 

@@ -31,11 +31,15 @@ def run(api_server: ApiServer) -> str:
     ).id
 
 
-@pytest.mark.parametrize("sent", ["JOB:²", "JOB:" + "9" * 5000, "JOB:" + "9" * 30, "JOB:-1", ":", "²:²"])
+@pytest.mark.parametrize(
+    "sent", ["JOB:²", "JOB:" + "9" * 5000, "JOB:" + "9" * 30, "JOB:-1", ":", "²:²"]
+)
 def test_a_last_event_id_that_is_none_of_ours_begins_at_the_beginning(
     api_server: ApiServer, alice: Client, sent: str
 ) -> None:
-    answer = alice.call("GET", f"/api/v1/automations/{run(api_server)}/events", **{"Last-Event-ID": sent})
+    answer = alice.call(
+        "GET", f"/api/v1/automations/{run(api_server)}/events", **{"Last-Event-ID": sent}
+    )
     assert answer.status == 200
 
 
@@ -65,4 +69,6 @@ def test_an_open_stream_does_not_keep_an_idle_session_alive(api_server: ApiServe
 
 @pytest.mark.parametrize("version", [2**31, 2**63, 2**70, -(2**63) - 1])
 def test_a_version_beyond_all_numbers_is_refused(alice: Client, version: int) -> None:
-    assert alice.post("/api/v1/automations", {"template": "hello", "version": version}).status == 400
+    assert (
+        alice.post("/api/v1/automations", {"template": "hello", "version": version}).status == 400
+    )

@@ -10,7 +10,15 @@ import pytest
 from opsicle.domain.access import BuiltInRole
 from opsicle.server.channels.kind import ChannelKind, Reach
 from opsicle.server.channels.kinds import KINDS
-from tests.api.channel_setup import ask, deliver, deliveries, entries, finish_one, make_webhook, post_notice
+from tests.api.channel_setup import (
+    ask,
+    deliver,
+    deliveries,
+    entries,
+    finish_one,
+    make_webhook,
+    post_notice,
+)
 from tests.api.receivers import LOOPBACK, WebhookReceiver, webhook_receiver
 from tests.api.running_server import Answer, ApiServer, Client
 
@@ -39,7 +47,9 @@ def alice(api_server: ApiServer) -> Client:
     return api_server.login("alice@example.com")
 
 
-def make_room(client: Client, kind: ChannelKind[Any], url: str, networks: tuple[str, ...] = LOOPBACK) -> Answer:
+def make_room(
+    client: Client, kind: ChannelKind[Any], url: str, networks: tuple[str, ...] = LOOPBACK
+) -> Answer:
     config = {"kind": kind.name, "allow_networks": networks}
     return client.post("/api/v1/channels", {"name": "room", "config": config, "credential": url})
 
@@ -51,7 +61,12 @@ def make_room(client: Client, kind: ChannelKind[Any], url: str, networks: tuple[
      (302, "failed"), (500, "failed"), (503, "failed")],
 )  # fmt: skip
 def test_what_is_refused_is_final_and_what_may_pass_is_tried_again(
-    api_server: ApiServer, alice: Client, receiver: WebhookReceiver, kind: ChannelKind[Any], status: int, state: str
+    api_server: ApiServer,
+    alice: Client,
+    receiver: WebhookReceiver,
+    kind: ChannelKind[Any],
+    status: int,
+    state: str,
 ) -> None:
     make_room(alice, kind, receiver.url)
     receiver.status, receiver.headers = status, {"Location": receiver.url}
@@ -76,14 +91,26 @@ def test_the_address_is_a_secret(
     deliver(api_server)
 
     assert made.json["has_credential"]
-    seen = [made, alice.get("/api/v1/channels"), alice.get("/api/v1/deliveries"), alice.get("/api/v1/audit")]
+    seen = [
+        made,
+        alice.get("/api/v1/channels"),
+        alice.get("/api/v1/deliveries"),
+        alice.get("/api/v1/audit"),
+    ]
     assert entries(alice, "create")
     assert not [answer for answer in seen if SECRET_PATH in answer.content.decode()]
 
 
 @every_room
 @pytest.mark.parametrize(
-    "url", ["", "x", "ftp://chat.example.com/hook", "https://user:word@chat.example.com/", "http://chat.example.com/"]
+    "url",
+    [
+        "",
+        "x",
+        "ftp://chat.example.com/hook",
+        "https://user:word@chat.example.com/",
+        "http://chat.example.com/",
+    ],
 )
 def test_an_address_that_cannot_be_is_refused_without_being_quoted(
     alice: Client, kind: ChannelKind[Any], url: str
@@ -114,7 +141,11 @@ def test_the_address_does_not_move_to_another_ca(
     alice: Client, receiver: WebhookReceiver, kind: ChannelKind[Any]
 ) -> None:
     make_room(alice, kind, receiver.url)
-    config = {"kind": kind.name, "allow_networks": LOOPBACK, "ca_pem": "-----BEGIN CERTIFICATE-----"}
+    config = {
+        "kind": kind.name,
+        "allow_networks": LOOPBACK,
+        "ca_pem": "-----BEGIN CERTIFICATE-----",
+    }
 
     answer = alice.patch("/api/v1/channels/room", {"config": config})
 

@@ -22,7 +22,9 @@ def alice(api_server: ApiServer) -> Client:
     return api_server.session("alice@example.com")
 
 
-def invite(admin: Client, email: str = "bob@example.com", role: str = "member", **more: object) -> str:
+def invite(
+    admin: Client, email: str = "bob@example.com", role: str = "member", **more: object
+) -> str:
     """Return the token of a new invitation."""
     answer = admin.post("/api/v1/invitations", {"email": email, "role": role, **more})
     assert answer.status == 201, answer.content
@@ -33,7 +35,9 @@ def invite(admin: Client, email: str = "bob@example.com", role: str = "member", 
 
 
 def accept(api_server: ApiServer, token: str, password: str = PASSWORD, **more: str) -> Answer:
-    return api_server.client().post("/api/v1/invitations/accept", {"token": token, "password": password, **more})
+    return api_server.client().post(
+        "/api/v1/invitations/accept", {"token": token, "password": password, **more}
+    )
 
 
 def look(api_server: ApiServer, token: str) -> Answer:
@@ -43,7 +47,11 @@ def look(api_server: ApiServer, token: str) -> Answer:
 def test_somebody_new_gets_an_account_and_is_in(api_server: ApiServer, alice: Client) -> None:
     token = invite(alice, "Bob@Example.com", "operator", manager="alice@example.com")
     offer = look(api_server, token).json
-    assert (offer["org"]["code"], offer["email"], offer["role"]) == ("acme", "bob@example.com", "operator")
+    assert (offer["org"]["code"], offer["email"], offer["role"]) == (
+        "acme",
+        "bob@example.com",
+        "operator",
+    )
     assert (offer["has_account"], offer["invited_by"]) == (False, "alice@example.com")
     answer = accept(api_server, token, name="Bob")
     assert answer.status == 200, answer.content
@@ -53,7 +61,9 @@ def test_somebody_new_gets_an_account_and_is_in(api_server: ApiServer, alice: Cl
     assert api_server.login("bob@example.com")
 
 
-def test_somebody_with_an_account_elsewhere_comes_in_with_its_password(api_server: ApiServer, alice: Client) -> None:
+def test_somebody_with_an_account_elsewhere_comes_in_with_its_password(
+    api_server: ApiServer, alice: Client
+) -> None:
     token = invite(alice, "gina@example.com")
     assert look(api_server, token).json["has_account"] is True
     assert accept(api_server, token, "quite another one").status == 401
@@ -86,7 +96,9 @@ def test_of_fifty_who_accept_at_once_one_gets_in(api_server: ApiServer, alice: C
     assert len(alice.get("/api/v1/users").json["items"]) == 2
 
 
-def test_of_fifty_with_an_account_who_accept_at_once_one_gets_in(api_server: ApiServer, alice: Client) -> None:
+def test_of_fifty_with_an_account_who_accept_at_once_one_gets_in(
+    api_server: ApiServer, alice: Client
+) -> None:
     """Past the password, whose checks are limited: what counts here is the transaction."""
     service = api_server.services.invitations
     token = invite(alice, "gina@example.com")
@@ -96,7 +108,7 @@ def test_of_fifty_with_an_account_who_accept_at_once_one_gets_in(api_server: Api
     def spend() -> str:
         try:
             api_server.state.write(lambda db: service._spend(db, request, account, "10.0.0.1"))
-        except Exception as error:  # noqa: BLE001 - its kind is what is counted
+        except Exception as error:
             return type(error).__name__
         return "in"
 
@@ -116,7 +128,9 @@ def test_a_link_works_once_and_not_after_its_time(api_server: ApiServer, alice: 
     assert accept(api_server, longer).status == 200
 
 
-def test_a_new_link_ends_the_earlier_one_and_a_revoked_one_is_dead(api_server: ApiServer, alice: Client) -> None:
+def test_a_new_link_ends_the_earlier_one_and_a_revoked_one_is_dead(
+    api_server: ApiServer, alice: Client
+) -> None:
     first, second = invite(alice), invite(alice)
     assert look(api_server, first).status == 401
     (listed,) = alice.get("/api/v1/invitations").json["items"]
@@ -129,7 +143,9 @@ def test_a_new_link_ends_the_earlier_one_and_a_revoked_one_is_dead(api_server: A
 
 def test_a_link_dies_with_the_rights_of_who_made_it(api_server: ApiServer, alice: Client) -> None:
     mallory = api_server.person("acme", "mallory", BuiltInRole.ADMIN)
-    demoted, disabled, removed = (invite(mallory, f"{name}@example.com", "admin") for name in ("a", "b", "c"))
+    demoted, disabled, removed = (
+        invite(mallory, f"{name}@example.com", "admin") for name in ("a", "b", "c")
+    )
     assert alice.patch("/api/v1/users/mallory@example.com", {"role": "member"}).status == 200
     assert accept(api_server, demoted).status == 401
     change = {"role": "admin", "is_disabled": True}
@@ -139,7 +155,9 @@ def test_a_link_dies_with_the_rights_of_who_made_it(api_server: ApiServer, alice
     assert accept(api_server, removed).status == 401
 
 
-def test_a_manager_who_is_gone_or_disabled_meanwhile_is_nobodys(api_server: ApiServer, alice: Client) -> None:
+def test_a_manager_who_is_gone_or_disabled_meanwhile_is_nobodys(
+    api_server: ApiServer, alice: Client
+) -> None:
     for name in ("mo", "max"):
         api_server.person("acme", name, BuiltInRole.MANAGER)
     tokens = [
@@ -166,13 +184,20 @@ def test_a_manager_who_is_gone_or_disabled_meanwhile_is_nobodys(api_server: ApiS
 def test_what_cannot_be_an_invitation_is_refused_with_the_field(
     alice: Client, body: dict[str, object], path: str
 ) -> None:
-    answer = alice.post("/api/v1/invitations", {"email": "bob@example.com", "role": "member", **body})
+    answer = alice.post(
+        "/api/v1/invitations", {"email": "bob@example.com", "role": "member", **body}
+    )
     assert answer.status == 400
     assert [problem["path"] for problem in answer.json["errors"]] == [path]
 
 
-def test_who_belongs_to_the_org_is_not_invited_nor_taken_in_twice(api_server: ApiServer, alice: Client) -> None:
-    assert alice.post("/api/v1/invitations", {"email": "alice@example.com", "role": "member"}).status == 409
+def test_who_belongs_to_the_org_is_not_invited_nor_taken_in_twice(
+    api_server: ApiServer, alice: Client
+) -> None:
+    assert (
+        alice.post("/api/v1/invitations", {"email": "alice@example.com", "role": "member"}).status
+        == 409
+    )
     token = invite(alice)
     body = {"email": "bob@example.com", "password": PASSWORD, "role": "reporter"}
     assert alice.post("/api/v1/users", body).status == 201
@@ -180,7 +205,9 @@ def test_who_belongs_to_the_org_is_not_invited_nor_taken_in_twice(api_server: Ap
     assert alice.get("/api/v1/users/bob@example.com").json["role"] == "reporter"
 
 
-def test_a_weak_password_is_refused_and_the_link_stays_good(api_server: ApiServer, alice: Client) -> None:
+def test_a_weak_password_is_refused_and_the_link_stays_good(
+    api_server: ApiServer, alice: Client
+) -> None:
     token = invite(alice)
     assert accept(api_server, token, "short").status == 400
     assert accept(api_server, token, "bob@example.com").status == 400
@@ -199,7 +226,9 @@ def test_wrong_passwords_with_a_link_count_like_any(api_server: ApiServer, alice
     assert answers[429] >= 2
 
 
-def test_the_token_stands_neither_in_the_database_nor_in_the_record(api_server: ApiServer, alice: Client) -> None:
+def test_the_token_stands_neither_in_the_database_nor_in_the_record(
+    api_server: ApiServer, alice: Client
+) -> None:
     token = invite(alice)
     api_server.state.write(lambda db: db.execute("PRAGMA user_version").fetchall())
     stored = b"".join(path.read_bytes() for path in api_server.folder.path.glob("opsicle.db*"))
@@ -223,21 +252,43 @@ def test_an_org_whose_first_admin_has_no_account_is_founded_with_an_invitation(
     assert accept(api_server, token).status == 401, "a new link ends the earlier one"
     answer = accept(api_server, again.json["url"].partition("#token=")[2])
     ida = api_server.client(answer.json["token"])
-    assert (ida.get("/api/v1/whoami").json["role"], len(ida.get("/api/v1/users").json["items"])) == ("admin", 1)
-    assert alice.post("/api/v1/server/orgs/initech/invitations", {"email": "x@example.com"}).status == 409
-    assert alice.post("/api/v1/server/orgs/nowhere/invitations", {"email": "x@example.com"}).status == 404
+    assert (
+        ida.get("/api/v1/whoami").json["role"],
+        len(ida.get("/api/v1/users").json["items"]),
+    ) == ("admin", 1)
+    assert (
+        alice.post("/api/v1/server/orgs/initech/invitations", {"email": "x@example.com"}).status
+        == 409
+    )
+    assert (
+        alice.post("/api/v1/server/orgs/nowhere/invitations", {"email": "x@example.com"}).status
+        == 404
+    )
 
 
-def test_a_providers_invitation_dies_with_their_being_one(api_server: ApiServer, alice: Client) -> None:
+def test_a_providers_invitation_dies_with_their_being_one(
+    api_server: ApiServer, alice: Client
+) -> None:
     made = alice.post("/api/v1/orgs", {"code": "initech", "admin": "ida@example.com"})
     api_server.server_operator("gina@example.com")
-    assert api_server.session("gina@example.com").delete("/api/v1/server/operators/alice@example.com").status == 204
+    assert (
+        api_server.session("gina@example.com")
+        .delete("/api/v1/server/operators/alice@example.com")
+        .status
+        == 204
+    )
     assert accept(api_server, made.json["invitation"]["url"].partition("#token=")[2]).status == 401
 
 
-def test_a_reset_link_of_before_opens_nothing_of_who_runs_the_server_now(api_server: ApiServer, alice: Client) -> None:
+def test_a_reset_link_of_before_opens_nothing_of_who_runs_the_server_now(
+    api_server: ApiServer, alice: Client
+) -> None:
     api_server.person("globex", "hal", BuiltInRole.MEMBER)
-    link = api_server.session("gina@example.com").post("/api/v1/users/hal@example.com/reset").json["url"]
+    link = (
+        api_server.session("gina@example.com")
+        .post("/api/v1/users/hal@example.com/reset")
+        .json["url"]
+    )
     assert alice.post("/api/v1/server/operators", {"email": "hal@example.com"}).status == 200
     body = {"token": link.partition("#token=")[2], "password": "quite another one"}
     assert api_server.client().post("/api/v1/password/reset", body).status == 401

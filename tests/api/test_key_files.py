@@ -61,7 +61,9 @@ def test_every_key_file_is_looked_at(folder: Path) -> None:
 
 @pytest.mark.parametrize("name", sorted(KEYS))
 @pytest.mark.parametrize("mode", [0o640, 0o604, 0o620, 0o601, 0o666])
-def test_a_key_file_that_is_not_private_is_named_with_owner_and_mode(folder: Path, name: str, mode: int) -> None:
+def test_a_key_file_that_is_not_private_is_named_with_owner_and_mode(
+    folder: Path, name: str, mode: int
+) -> None:
     (folder / name).chmod(mode)
     with pytest.raises(NotAllowed, match="can be read by others") as refusal:
         check_private(key_files(folder))
@@ -79,7 +81,9 @@ def test_a_key_file_of_somebody_else_is_named_with_its_owner(folder: Path) -> No
     assert "nobody" in refusal.value.message
     assert refusal.value.hint.endswith(f"chown nobody {folder / 'orders.pem'}")
     with pytest.raises(NotAllowed, match=str(OTHER)):
-        check_private(key_files(folder))  # root is told the same: the server's own user could not use it
+        check_private(
+            key_files(folder)
+        )  # root is told the same: the server's own user could not use it
 
 
 def test_a_key_file_that_root_has_left_is_named(folder: Path) -> None:
@@ -127,7 +131,12 @@ def test_a_replaced_file_keeps_owner_and_mode(tmp_path: Path) -> None:
     os.chown(file, NOBODY, OTHER)
     files.replace(file, b"new")
     found = file.stat()
-    assert (found.st_uid, found.st_gid, found.st_mode & 0o777, file.read_bytes()) == (NOBODY, OTHER, 0o400, b"new")
+    assert (found.st_uid, found.st_gid, found.st_mode & 0o777, file.read_bytes()) == (
+        NOBODY,
+        OTHER,
+        0o400,
+        b"new",
+    )
     file.chmod(0o666)
     files.replace(file, b"newer")
     assert file.stat().st_mode & 0o777 == 0o600

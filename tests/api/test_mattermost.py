@@ -56,7 +56,9 @@ def parts_of(text: str) -> tuple[str, str]:
     Read as loosely as the laxest of Mattermost's clients: the first fence ends the block, however
     far it is indented.
     """
-    found = re.fullmatch(r"(?P<fence>`{3,})text\n(?P<inside>.*?)\s*(?P=fence) *\n(?P<below>.*)", text, re.DOTALL)
+    found = re.fullmatch(
+        r"(?P<fence>`{3,})text\n(?P<inside>.*?)\s*(?P=fence) *\n(?P<below>.*)", text, re.DOTALL
+    )
     assert found, text
     return found["inside"], found["below"]
 

@@ -75,22 +75,35 @@ def state(client: Client, approval_id: str) -> str:
 
 
 @pytest.mark.parametrize(
-    "change", [{"manager": "bob@example.com"}, {"password": "quite another one"}, {"name": "M"}, {"is_disabled": True}]
+    "change",
+    [
+        {"manager": "bob@example.com"},
+        {"password": "quite another one"},
+        {"name": "M"},
+        {"is_disabled": True},
+    ],
 )
 def test_a_service_account_changes_nothing_of_who_answers_for_it(
     api_server: ApiServer, alice: Client, mia: Client, change: dict[str, Any]
 ) -> None:
     api_server.person("acme", "bob", BuiltInRole.MEMBER)
     program = robot(api_server, mia, "manager")
-    assert program.patch("/api/v1/users/bob@example.com", {"name": "B"}).status == 200, "it does manage people"
+    assert program.patch("/api/v1/users/bob@example.com", {"name": "B"}).status == 200, (
+        "it does manage people"
+    )
 
     answer = program.patch("/api/v1/users/mia@example.com", change)
 
     assert answer.status == 403
-    assert "what you are yourself through a service account" in answer.json["title"] + answer.json["detail"]
+    assert (
+        "what you are yourself through a service account"
+        in answer.json["title"] + answer.json["detail"]
+    )
 
 
-def test_nor_makes_it_a_way_into_the_account_or_removes_it(api_server: ApiServer, mia: Client) -> None:
+def test_nor_makes_it_a_way_into_the_account_or_removes_it(
+    api_server: ApiServer, mia: Client
+) -> None:
     program = robot(api_server, mia, "manager")
     assert program.post("/api/v1/users/mia@example.com/reset").status == 403
     assert program.delete("/api/v1/users/mia@example.com/sessions").status == 403
@@ -98,12 +111,16 @@ def test_nor_makes_it_a_way_into_the_account_or_removes_it(api_server: ApiServer
     assert program.delete("/api/v1/users/mia@example.com").status == 403
 
 
-def test_nor_changes_it_another_account_of_the_same_person(api_server: ApiServer, mia: Client) -> None:
+def test_nor_changes_it_another_account_of_the_same_person(
+    api_server: ApiServer, mia: Client
+) -> None:
     program = robot(api_server, mia, "manager")
     robot(api_server, mia, "member", "other-bot")
     assert program.patch("/api/v1/users/other-bot@acme.service", {"role": "manager"}).status == 403
     assert program.patch(f"/api/v1/users/{BOT}", {"role": "member"}).status == 403
-    assert mia.patch("/api/v1/users/other-bot@acme.service", {"role": "approver"}).status == 200, "its owner does"
+    assert mia.patch("/api/v1/users/other-bot@acme.service", {"role": "approver"}).status == 200, (
+        "its owner does"
+    )
 
 
 def test_nobody_chooses_the_manager_of_their_own_service_account(
@@ -125,17 +142,29 @@ def test_nobody_makes_themselves_a_way_into_the_account_of_their_manager(
     program = robot(api_server, mia, "manager")
     for client in (mia, program):
         assert client.post("/api/v1/users/bob@example.com/reset").status == 403
-        assert client.patch("/api/v1/users/bob@example.com", {"password": "quite another one"}).status == 403
+        assert (
+            client.patch("/api/v1/users/bob@example.com", {"password": "quite another one"}).status
+            == 403
+        )
         assert client.delete("/api/v1/users/bob@example.com/totp").status == 403
 
 
 # Deciding on what one asked for
 
 
-def test_nobody_decides_on_what_their_deleted_service_account_asked_for(api_server: ApiServer, alice: Client) -> None:
+def test_nobody_decides_on_what_their_deleted_service_account_asked_for(
+    api_server: ApiServer, alice: Client
+) -> None:
     policy(alice, "{roles: [operator]}")
-    olga, otto = (api_server.person("acme", name, BuiltInRole.OPERATOR) for name in ("olga", "otto"))
-    assert alice.post(ACCOUNTS, {"name": "deploy-bot", "role": "operator", "owner": "olga@example.com"}).status == 201
+    olga, otto = (
+        api_server.person("acme", name, BuiltInRole.OPERATOR) for name in ("olga", "otto")
+    )
+    assert (
+        alice.post(
+            ACCOUNTS, {"name": "deploy-bot", "role": "operator", "owner": "olga@example.com"}
+        ).status
+        == 201
+    )
     made = alice.post("/api/v1/tokens", {"name": "ci", "account": BOT})
     asked = ask(api_server.client(made.json["token"]))
     assert olga.delete(f"{ACCOUNTS}/{BOT}").status == 204
@@ -162,12 +191,21 @@ def test_what_a_deleted_service_account_asked_for_stays_intact_when_its_name_is_
     assert approve(olga, asked).status == 403
 
 
-def test_whoever_answered_for_it_before_does_not_decide_either(api_server: ApiServer, alice: Client) -> None:
+def test_whoever_answered_for_it_before_does_not_decide_either(
+    api_server: ApiServer, alice: Client
+) -> None:
     """They may still have its tokens, and so do those who answer for it now."""
     policy(alice, "{roles: [operator]}")
-    olga, otto = (api_server.person("acme", name, BuiltInRole.OPERATOR) for name in ("olga", "otto"))
+    olga, otto = (
+        api_server.person("acme", name, BuiltInRole.OPERATOR) for name in ("olga", "otto")
+    )
     api_server.person("acme", "third", BuiltInRole.OPERATOR)
-    assert alice.post(ACCOUNTS, {"name": "deploy-bot", "role": "operator", "owner": "olga@example.com"}).status == 201
+    assert (
+        alice.post(
+            ACCOUNTS, {"name": "deploy-bot", "role": "operator", "owner": "olga@example.com"}
+        ).status
+        == 201
+    )
     made = alice.post("/api/v1/tokens", {"name": "ci", "account": BOT})
     program = api_server.client(made.json["token"])
     early = ask(program)
@@ -175,13 +213,21 @@ def test_whoever_answered_for_it_before_does_not_decide_either(api_server: ApiSe
     assert alice.get(f"/api/v1/users/{BOT}").json["owner"] == "otto@example.com"
     late = ask(program)
     assert (
-        alice.post("/api/v1/users", {"email": "olga@example.com", "role": "operator", "password": PASSWORD}).status
+        alice.post(
+            "/api/v1/users", {"email": "olga@example.com", "role": "operator", "password": PASSWORD}
+        ).status
         == 201
     )
     olga = api_server.session("olga@example.com")
     latest = ask(program)
 
-    for client, asked in ((otto, early), (otto, late), (olga, late), (olga, latest), (otto, latest)):
+    for client, asked in (
+        (otto, early),
+        (otto, late),
+        (olga, late),
+        (olga, latest),
+        (otto, latest),
+    ):
         assert approve(client, asked).status == 403
 
 
@@ -201,7 +247,9 @@ def test_a_group_that_a_policy_names_is_joined_by_leave_of_those_who_manage_poli
         answer = greta.call("PUT", f"/api/v1/groups/named/members/{who}@example.com")
         assert answer.status == 403
     assert "the approval policy p names the group named" in answer.json["detail"]
-    assert greta.post("/api/v1/groups", {"name": "to-come"}).status == 201, "an empty group lets nobody in"
+    assert greta.post("/api/v1/groups", {"name": "to-come"}).status == 201, (
+        "an empty group lets nobody in"
+    )
     assert greta.call("PUT", "/api/v1/groups/to-come/members/greta@example.com").status == 403
     assert alice.call("PUT", "/api/v1/groups/named/members/bob@example.com").status == 200
 
@@ -218,7 +266,10 @@ def test_a_group_whose_people_are_asked_is_neither_left_nor_removed_without_that
 
     for path in ("/members/bob@example.com", ""):
         answer = greta.delete(f"/api/v1/groups/interns{path}")
-        assert (answer.status, "the policy d is asked of" in answer.json["detail"]) == (403, True), answer.content
+        assert (answer.status, "the policy d is asked of" in answer.json["detail"]) == (
+            403,
+            True,
+        ), answer.content
 
     assert alice.delete("/api/v1/groups/interns").status == 204
 
@@ -249,8 +300,12 @@ def test_a_role_or_an_address_that_a_policy_names_is_given_by_them_only(
     policy(alice, "{roles: [approver], users: [boss@example.com, boss-bot@acme.service]}")
 
     refused = [
-        mia.post("/api/v1/users", {"email": "new@example.com", "role": "approver", "password": PASSWORD}),
-        mia.post("/api/v1/users", {"email": "boss@example.com", "role": "member", "password": PASSWORD}),
+        mia.post(
+            "/api/v1/users", {"email": "new@example.com", "role": "approver", "password": PASSWORD}
+        ),
+        mia.post(
+            "/api/v1/users", {"email": "boss@example.com", "role": "member", "password": PASSWORD}
+        ),
         mia.post("/api/v1/invitations", {"email": "new@example.com", "role": "approver"}),
         mia.post("/api/v1/invitations", {"email": "boss@example.com", "role": "member"}),
         mia.patch("/api/v1/users/bob@example.com", {"role": "approver"}),
@@ -293,27 +348,39 @@ def asked(api_server: ApiServer, alice: Client) -> str:
     assert alice.post("/api/v1/groups", {"name": "sre"}).status == 201
     rules = ["allow view approvals", "allow view templates"]
     assert alice.post("/api/v1/roles", {"name": "silent", "rules": rules}).status == 201
-    policy(alice, "{roles: [operator, silent], groups: [sre], users: [rita@example.com, alice@example.com]}")
+    policy(
+        alice,
+        "{roles: [operator, silent], groups: [sre], users: [rita@example.com, alice@example.com]}",
+    )
     approval_id = ask(api_server.person("acme", "olga", BuiltInRole.OPERATOR))
     api_server.clock.shift -= timedelta(days=1)
     return approval_id
 
 
-def test_who_joins_a_group_later_does_not_decide(api_server: ApiServer, alice: Client, asked: str) -> None:
+def test_who_joins_a_group_later_does_not_decide(
+    api_server: ApiServer, alice: Client, asked: str
+) -> None:
     bob = api_server.person("acme", "bob", BuiltInRole.MEMBER)
     assert alice.call("PUT", "/api/v1/groups/sre/members/bob@example.com").status == 200
     assert approve(bob, asked).status == 403
 
 
-def test_who_gets_the_role_later_does_not_decide(api_server: ApiServer, alice: Client, asked: str) -> None:
+def test_who_gets_the_role_later_does_not_decide(
+    api_server: ApiServer, alice: Client, asked: str
+) -> None:
     api_server.person("acme", "bob", BuiltInRole.MEMBER)
     assert alice.patch("/api/v1/users/bob@example.com", {"role": "operator"}).status == 200
     assert approve(api_server.session("bob@example.com"), asked).status == 403
 
 
-def test_nor_does_who_could_decide_before_and_gets_the_named_role_later(api_server: ApiServer, alice: Client) -> None:
+def test_nor_does_who_could_decide_before_and_gets_the_named_role_later(
+    api_server: ApiServer, alice: Client
+) -> None:
     bob = api_server.person("acme", "bob", BuiltInRole.MEMBER)
-    assert alice.patch("/api/v1/users/bob@example.com", {"rules": ["allow execute approvals"]}).status == 200
+    assert (
+        alice.patch("/api/v1/users/bob@example.com", {"rules": ["allow execute approvals"]}).status
+        == 200
+    )
     policy(alice, "{roles: [operator]}")
     olga, _ = (api_server.person("acme", name, BuiltInRole.OPERATOR) for name in ("olga", "otto"))
     asked = ask(olga)
@@ -322,7 +389,9 @@ def test_nor_does_who_could_decide_before_and_gets_the_named_role_later(api_serv
     assert approve(bob, ask(olga)).status == 200, "what is asked from then on"
 
 
-def test_who_comes_with_the_role_later_does_not_decide(api_server: ApiServer, alice: Client, asked: str) -> None:
+def test_who_comes_with_the_role_later_does_not_decide(
+    api_server: ApiServer, alice: Client, asked: str
+) -> None:
     new = {"email": "new@example.com", "role": "operator", "password": PASSWORD}
     assert alice.post("/api/v1/users", new).status == 201
     assert approve(api_server.session("new@example.com"), asked).status == 403
@@ -334,20 +403,26 @@ def test_who_may_decide_only_by_a_rule_made_later_does_not(
 ) -> None:
     if how == "role":
         person = api_server.person("acme", "sam", "silent")
-        change = alice.patch("/api/v1/roles/silent", {"rules": ["allow view approvals", "allow execute approvals"]})
+        change = alice.patch(
+            "/api/v1/roles/silent", {"rules": ["allow view approvals", "allow execute approvals"]}
+        )
     elif how == "group":
         person = api_server.person("acme", "rita", BuiltInRole.REPORTER)
         change = alice.patch("/api/v1/groups/sre", {"rules": ["allow execute approvals"]})
         assert alice.call("PUT", "/api/v1/groups/sre/members/rita@example.com").status == 200
     else:
         person = api_server.person("acme", "rita", BuiltInRole.REPORTER)
-        change = alice.patch("/api/v1/users/rita@example.com", {"rules": ["allow execute approvals"]})
+        change = alice.patch(
+            "/api/v1/users/rita@example.com", {"rules": ["allow execute approvals"]}
+        )
     assert change.status == 200, change.content
     assert "approvals.decide" in person.get("/api/v1/whoami").json["permissions"]
     assert approve(person, asked).status == 403
 
 
-def test_who_was_all_that_before_still_decides(api_server: ApiServer, alice: Client, asked: str) -> None:
+def test_who_was_all_that_before_still_decides(
+    api_server: ApiServer, alice: Client, asked: str
+) -> None:
     """Changes that take nothing away and give nothing new leave everything as it was."""
     assert alice.patch("/api/v1/roles/operator", {"rules": ["allow view audit"]}).status == 200
     assert alice.patch("/api/v1/users/alice@example.com", {"name": "Alice"}).status == 200
@@ -358,7 +433,8 @@ def test_who_was_all_that_before_still_decides(api_server: ApiServer, alice: Cli
 
 
 @pytest.mark.parametrize(
-    "address", ["b\u043eb@example.com", "bcc:bob@example.com", "bob@example.com.", "b\u200bob@x.com"]
+    "address",
+    ["b\u043eb@example.com", "bcc:bob@example.com", "bob@example.com.", "b\u200bob@x.com"],
 )
 def test_an_address_that_looks_like_another_is_refused_wherever_people_are_made(
     api_server: ApiServer, alice: Client, address: str

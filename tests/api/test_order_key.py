@@ -16,7 +16,9 @@ def fingerprint(api_server: ApiServer) -> str:
     return open_order_key(api_server.folder, api_server.state).public.fingerprint
 
 
-def test_a_worker_is_given_the_key_of_the_private_file_when_it_enrols(api_server: ApiServer) -> None:
+def test_a_worker_is_given_the_key_of_the_private_file_when_it_enrols(
+    api_server: ApiServer,
+) -> None:
     file = api_server.folder.path / "orders.pem"
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     pinned = OrderPublicKey.load(api_server.worker().order_key_pem)
@@ -25,7 +27,9 @@ def test_a_worker_is_given_the_key_of_the_private_file_when_it_enrols(api_server
     assert not pinned.has_signed(b"an order", OrderKey.create().sign(b"an order"))
 
 
-def test_a_key_that_workers_know_is_missed_when_it_is_lost_or_another(api_server: ApiServer) -> None:
+def test_a_key_that_workers_know_is_missed_when_it_is_lost_or_another(
+    api_server: ApiServer,
+) -> None:
     api_server.worker()
     file = api_server.folder.path / "orders.pem"
     right = file.read_text()

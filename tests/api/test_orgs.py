@@ -34,12 +34,18 @@ def found(founder: Client, code: str = "initech", **more: str) -> None:
 
 def record(api_server: ApiServer, org_id: str) -> list[tuple[str, str]]:
     """Verb and resource of what stands in a chain, newest first."""
-    rows = api_server.state.read(lambda db: audit.list_entries(db, org_id, audit.AuditFilter(), 2**53, 100))
+    rows = api_server.state.read(
+        lambda db: audit.list_entries(db, org_id, audit.AuditFilter(), 2**53, 100)
+    )
     return [(row.verb, row.resource) for row in rows]
 
 
-def test_who_has_set_the_server_up_runs_it_and_nobody_else_does(alice: Client, gina: Client) -> None:
-    assert [admin["email"] for admin in alice.get("/api/v1/server/operators").json["items"]] == ["alice@example.com"]
+def test_who_has_set_the_server_up_runs_it_and_nobody_else_does(
+    alice: Client, gina: Client
+) -> None:
+    assert [admin["email"] for admin in alice.get("/api/v1/server/operators").json["items"]] == [
+        "alice@example.com"
+    ]
     assert "server.manage" in alice.get("/api/v1/whoami").json["permissions"]
     assert "server.manage" not in gina.get("/api/v1/whoami").json["permissions"]
     for path in ("/api/v1/server/operators", "/api/v1/server/orgs"):
@@ -52,7 +58,14 @@ def test_a_server_operator_founds_an_org_and_goes_there_with_a_new_session(
     found(alice, name="Initech Inc.")
     listed = [{**org, "id": ""} for org in alice.get("/api/v1/orgs").json["items"]]
     assert listed == [
-        {"id": "", "code": "acme", "name": "acme", "role": "admin", "allows_shared_workers": False, "is_current": True},
+        {
+            "id": "",
+            "code": "acme",
+            "name": "acme",
+            "role": "admin",
+            "allows_shared_workers": False,
+            "is_current": True,
+        },
         {
             "id": "",
             "code": "initech",
@@ -66,16 +79,24 @@ def test_a_server_operator_founds_an_org_and_goes_there_with_a_new_session(
     assert answer.status == 200
     there = api_server.client(answer.json["token"])
     assert there.get("/api/v1/whoami").json["org"]["code"] == "initech"
-    assert [user["email"] for user in there.get("/api/v1/users").json["items"]] == ["alice@example.com"]
+    assert [user["email"] for user in there.get("/api/v1/users").json["items"]] == [
+        "alice@example.com"
+    ]
     assert alice.get("/api/v1/whoami").status == 401, "the old session has ended"
 
 
-def test_the_old_session_stays_in_its_own_org_if_it_is_kept(api_server: ApiServer, alice: Client) -> None:
+def test_the_old_session_stays_in_its_own_org_if_it_is_kept(
+    api_server: ApiServer, alice: Client
+) -> None:
     found(alice)
-    there = api_server.client(alice.post("/api/v1/orgs/initech/switch", {"is_kept": True}).json["token"])
+    there = api_server.client(
+        alice.post("/api/v1/orgs/initech/switch", {"is_kept": True}).json["token"]
+    )
     assert alice.get("/api/v1/whoami").json["org"]["code"] == "acme"
     assert there.get("/api/v1/orgs/initech").json["is_current"] is True
-    assert there.patch("/api/v1/orgs/acme", {"name": "x"}).status == 404, "its session is for another one"
+    assert there.patch("/api/v1/orgs/acme", {"name": "x"}).status == 404, (
+        "its session is for another one"
+    )
 
 
 def test_switching_prolongs_no_session(api_server: ApiServer, alice: Client) -> None:
@@ -93,7 +114,9 @@ def test_switching_prolongs_no_session(api_server: ApiServer, alice: Client) -> 
     assert there.get("/api/v1/whoami").status == 401
 
 
-def test_a_browser_gets_the_new_session_as_a_cookie_and_no_token(api_server: ApiServer, alice: Client) -> None:
+def test_a_browser_gets_the_new_session_as_a_cookie_and_no_token(
+    api_server: ApiServer, alice: Client
+) -> None:
     found(alice)
     login = {"email": "alice@example.com", "password": PASSWORD, "kind": "browser", "org": "acme"}
     answer = api_server.client().post("/api/v1/login", login)
@@ -102,7 +125,9 @@ def test_a_browser_gets_the_new_session_as_a_cookie_and_no_token(api_server: Api
     browser = Client(api_server.application, headers)
     switched = browser.post("/api/v1/orgs/initech/switch", {})
     assert (switched.status, switched.json["token"]) == (200, "")
-    now = Client(api_server.application, {"Cookie": switched.headers["Set-Cookie"].partition(";")[0]})
+    now = Client(
+        api_server.application, {"Cookie": switched.headers["Set-Cookie"].partition(";")[0]}
+    )
     assert now.get("/api/v1/whoami").json["org"]["code"] == "initech"
     assert browser.get("/api/v1/whoami").status == 401
 
@@ -111,7 +136,9 @@ def test_nobody_enters_an_org_that_they_do_not_belong_to_or_are_disabled_in(
     api_server: ApiServer, alice: Client, gina: Client
 ) -> None:
     found(alice, admin="gina@example.com")
-    foreign, absent = (alice.post(f"/api/v1/orgs/{code}/switch", {}) for code in ("initech", "nowhere"))
+    foreign, absent = (
+        alice.post(f"/api/v1/orgs/{code}/switch", {}) for code in ("initech", "nowhere")
+    )
     assert foreign.status == absent.status == 404
     assert foreign.content.replace(b"initech", b"nowhere") == absent.content
     api_server.person("globex", "hal", BuiltInRole.ADMIN)
@@ -130,10 +157,15 @@ def test_an_api_token_stays_in_its_org(api_server: ApiServer, alice: Client) -> 
 
 def test_founding_is_for_server_operators_alone(alice: Client, gina: Client) -> None:
     assert gina.post("/api/v1/orgs", {"code": "initech"}).status == 403
-    assert [org["code"] for org in alice.get("/api/v1/server/orgs").json["items"]] == ["acme", "globex"]
+    assert [org["code"] for org in alice.get("/api/v1/server/orgs").json["items"]] == [
+        "acme",
+        "globex",
+    ]
 
 
-def test_with_open_orgs_everybody_founds_their_own_but_for_nobody_else(api_server: ApiServer, gina: Client) -> None:
+def test_with_open_orgs_everybody_founds_their_own_but_for_nobody_else(
+    api_server: ApiServer, gina: Client
+) -> None:
     api_server.services.sessions._has_open_orgs = True
     for admin in ("alice@example.com", "nobody@example.com"):
         answer = gina.post("/api/v1/orgs", {"code": "initech", "admin": admin})
@@ -153,7 +185,9 @@ def test_with_open_orgs_everybody_founds_their_own_but_for_nobody_else(api_serve
         ({"code": "initech", "admin": "nobody"}, "admin"),
     ],
 )
-def test_an_org_that_cannot_be_is_refused_with_the_field(alice: Client, body: dict[str, str], path: str) -> None:
+def test_an_org_that_cannot_be_is_refused_with_the_field(
+    alice: Client, body: dict[str, str], path: str
+) -> None:
     answer = alice.post("/api/v1/orgs", body)
     assert answer.status == 400
     assert [problem["path"] for problem in answer.json["errors"]] == [path]
@@ -170,7 +204,10 @@ def test_founding_stands_in_the_new_orgs_record_and_the_servers_but_not_in_the_f
     assert created in record(api_server, "")
     assert "initech" not in alice.get("/api/v1/audit").content.decode()
     alice.post("/api/v1/orgs/initech/switch", {})
-    assert "initech" not in api_server.session("alice@example.com", "acme").get("/api/v1/audit").content.decode()
+    assert (
+        "initech"
+        not in api_server.session("alice@example.com", "acme").get("/api/v1/audit").content.decode()
+    )
 
 
 def test_admins_rename_their_own_org(api_server: ApiServer, alice: Client, gina: Client) -> None:
@@ -192,11 +229,17 @@ def test_server_operators_are_named_and_dropped_but_the_last_one_stays(
     assert gina.delete("/api/v1/server/operators/alice@example.com").status == 204
     assert gina.delete("/api/v1/server/operators/alice@example.com").status == 404
     assert alice.get("/api/v1/server/orgs").status == 403
-    verbs = [verb for verb, resource in record(api_server, "") if resource.startswith("server_operators/")]
+    verbs = [
+        verb
+        for verb, resource in record(api_server, "")
+        if resource.startswith("server_operators/")
+    ]
     assert verbs == ["drop", "name"]
 
 
-def test_an_orgs_admin_can_neither_take_over_nor_shut_out_who_runs_the_server(api_server: ApiServer) -> None:
+def test_an_orgs_admin_can_neither_take_over_nor_shut_out_who_runs_the_server(
+    api_server: ApiServer,
+) -> None:
     mallory = api_server.person("acme", "mallory", BuiltInRole.ADMIN)
     one = "/api/v1/users/alice@example.com"
     for change in ({"password": "quite another one"}, {"name": "Mallory"}, {"is_disabled": True}):
@@ -207,10 +250,14 @@ def test_an_orgs_admin_can_neither_take_over_nor_shut_out_who_runs_the_server(ap
     api_server.server_operator("gina@example.com")
     assert mallory.delete(one).status == 204, "another one is left who can log in"
     body = {"email": "alice@example.com", "password": "quite another one", "role": "member"}
-    assert mallory.post("/api/v1/users", body).status == 409, "the account is not anybody's to open anew"
+    assert mallory.post("/api/v1/users", body).status == 409, (
+        "the account is not anybody's to open anew"
+    )
 
 
-def test_of_those_who_found_the_same_org_at_once_one_does(api_server: ApiServer, alice: Client) -> None:
+def test_of_those_who_found_the_same_org_at_once_one_does(
+    api_server: ApiServer, alice: Client
+) -> None:
     answers = [gevent.spawn(alice.post, "/api/v1/orgs", {"code": "initech"}) for _ in range(20)]
     gevent.joinall(answers, raise_error=True)
     assert Counter(answer.value.status for answer in answers) == {201: 1, 409: 19}

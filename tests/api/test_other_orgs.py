@@ -58,14 +58,20 @@ def token(api_server: ApiServer, client: Client, **request: object) -> Client:
 
 def callers(api_server: ApiServer) -> dict[str, Client]:
     """Return everybody who can come in at acme, and somebody who cannot."""
-    people: dict[str, Client] = {role: api_server.person("acme", f"a-{role}", role) for role in BuiltInRole}
+    people: dict[str, Client] = {
+        role: api_server.person("acme", f"a-{role}", role) for role in BuiltInRole
+    }
     alice = api_server.session("alice@example.com")
-    assert alice.post("/api/v1/service-accounts", {"name": "deploy", "role": "operator"}).status == 201
+    assert (
+        alice.post("/api/v1/service-accounts", {"name": "deploy", "role": "operator"}).status == 201
+    )
     every_scope = [f"manage {resource}" for resource in Resource]
     return people | {
         "service account": token(api_server, alice, account="deploy@acme.service"),
         "token with every scope": token(api_server, alice, scopes=every_scope),
-        "token for looking": token(api_server, alice, scopes=["view automations", "view templates", "view approvals"]),
+        "token for looking": token(
+            api_server, alice, scopes=["view automations", "view templates", "view approvals"]
+        ),
         "server operator": alice,
         "stranger": api_server.client(),
     }
@@ -85,10 +91,16 @@ def test_whoever_calls_whatever_route_finds_out_nothing_of_another_org(
             for route_key in filter(is_about_orgs, MAY):
                 if MAY[route_key] is A.SERVER_MANAGE and "<user>" in route_key:
                     continue  # accounts are the server's
-                foreign, missing = call(client, route_key, things), call(client, route_key, absent(things))
+                foreign, missing = (
+                    call(client, route_key, things),
+                    call(client, route_key, absent(things)),
+                )
                 assert foreign.status == missing.status, (who, route_key, foreign.content)
                 assert foreign.status in (401, 403, 404), (who, route_key, foreign.content)
-                assert without_ids(foreign, things) == without_ids(missing, absent(things)), (who, route_key)
+                assert without_ids(foreign, things) == without_ids(missing, absent(things)), (
+                    who,
+                    route_key,
+                )
                 count += 1
     assert count > 1000
 
@@ -97,7 +109,11 @@ def test_whoever_calls_whatever_route_finds_out_nothing_of_another_org(
 def secrets_of_globex(api_server: ApiServer, globex: Things) -> list[str]:
     """Texts of which none may come to anybody in acme."""
     actor = api_server.actor("gina@example.com")
-    return [actor.org_id, actor.user_id, *(value for name, value in globex.items() if name != "version")]
+    return [
+        actor.org_id,
+        actor.user_id,
+        *(value for name, value in globex.items() if name != "version"),
+    ]
 
 
 def everything(client: Client, path: str) -> tuple[int, str]:
@@ -116,7 +132,10 @@ def listing_routes(api_server: ApiServer) -> Iterator[tuple[str, list[str]]]:
             and route.may is not Access.PUBLIC
             and not is_stream
         ):
-            yield route.endpoint.path, [name for name, kind in (route.endpoint.query or {}).items() if kind is str]
+            yield (
+                route.endpoint.path,
+                [name for name, kind in (route.endpoint.query or {}).items() if kind is str],
+            )
 
 
 def test_no_list_export_filter_or_cursor_shows_anything_of_another_org(
@@ -128,22 +147,34 @@ def test_no_list_export_filter_or_cursor_shows_anything_of_another_org(
             continue
         for name in ("", *names):
             for value in secrets_of_globex if name else ("",):
-                status, content = everything(client, f"{path}?{name}={quote(value)}" if name else path)
+                status, content = everything(
+                    client, f"{path}?{name}={quote(value)}" if name else path
+                )
                 shown = content.replace(value, "") if value else content
                 assert status in (200, 400, 404), (path, name, value, content)
-                assert not [text for text in secrets_of_globex if text in shown], (path, name, value)
+                assert not [text for text in secrets_of_globex if text in shown], (
+                    path,
+                    name,
+                    value,
+                )
                 asked += 1
                 if name and name != "cursor":
                     never = "absent@example.com" if "@" in value else "0" * len(value)
                     other_status, other = everything(client, f"{path}?{name}={quote(never)}")
-                    assert (status, shown) == (other_status, other.replace(never, "")), (path, name, value)
+                    assert (status, shown) == (other_status, other.replace(never, "")), (
+                        path,
+                        name,
+                        value,
+                    )
     assert asked > 300
 
 
 def joined_globex(api_server: ApiServer) -> Client:
     """Alice, who is now of globex too, there."""
     gina = api_server.session("gina@example.com")
-    link = gina.post("/api/v1/invitations", {"email": "alice@example.com", "role": "admin"}).json["url"]
+    link = gina.post("/api/v1/invitations", {"email": "alice@example.com", "role": "admin"}).json[
+        "url"
+    ]
     body = {"token": link.partition("token=")[2], "password": PASSWORD}
     answer = api_server.client().post("/api/v1/invitations/accept", body)
     assert answer.status in (200, 201), answer.content
@@ -157,7 +188,10 @@ def test_one_who_belongs_to_both_orgs_sees_each_only_from_within(
     for name in ("automation_id", "approval_id"):
         path = f"/api/v1/{name.removesuffix('_id')}s/{globex[name]}"
         assert (inside.get(path).status, outside.get(path).status) == (200, 404)
-    content = everything(outside, "/api/v1/automations")[1] + everything(outside, "/api/v1/audit/export")[1]
+    content = (
+        everything(outside, "/api/v1/automations")[1]
+        + everything(outside, "/api/v1/audit/export")[1]
+    )
     assert not [text for text in secrets_of_globex if text in content and text != "globex"]
 
 
@@ -176,7 +210,11 @@ NAMING: dict[str, tuple[str, dict[str, object], str]] = {
         "user",
     ),
     "a role": ("PATCH /api/v1/users/<user>", {"role": "@"}, "role"),
-    "the role of one invited": ("POST /api/v1/invitations", {"email": "new@example.com", "role": "@"}, "role"),
+    "the role of one invited": (
+        "POST /api/v1/invitations",
+        {"email": "new@example.com", "role": "@"},
+        "role",
+    ),
     "an owner": ("POST /api/v1/service-accounts", {"name": "new", "owner": "@"}, "user"),
     "a token's account": ("POST /api/v1/tokens", {"name": "x", "account": "@"}, "user"),
     "a template": ("POST /api/v1/automations", {"template": "@"}, "name"),
@@ -191,13 +229,20 @@ NAMING: dict[str, tuple[str, dict[str, object], str]] = {
 
 @pytest.mark.parametrize(("route_key", "body", "what"), NAMING.values(), ids=NAMING)
 def test_a_body_that_names_anothers_orgs_thing_is_answered_like_one_that_names_nothing(
-    api_server: ApiServer, acme: Things, globex: Things, route_key: str, body: dict[str, object], what: str
+    api_server: ApiServer,
+    acme: Things,
+    globex: Things,
+    route_key: str,
+    body: dict[str, object],
+    what: str,
 ) -> None:
     alice, one, never = api_server.session("alice@example.com"), globex[what], absent(globex)[what]
     foreign = call(alice, route_key, acme, replaced(body, "@", one) | keep_addresses(body))
     missing = call(alice, route_key, acme, replaced(body, "@", never) | keep_addresses(body))
     assert foreign.status == missing.status >= 400, foreign.content
-    assert foreign.content.replace(one.encode(), b"ID") == missing.content.replace(never.encode(), b"ID")
+    assert foreign.content.replace(one.encode(), b"ID") == missing.content.replace(
+        never.encode(), b"ID"
+    )
 
 
 def keep_addresses(body: dict[str, object]) -> dict[str, object]:
@@ -226,23 +271,37 @@ def test_a_policy_that_names_people_and_groups_of_another_org_is_asked_of_nobody
 ) -> None:
     alice, gina = api_server.session("alice@example.com"), api_server.session("gina@example.com")
     gina.call("PUT", f"/api/v1/groups/{globex['group']}/members/gina@example.com", {})
-    for who in ("users: [gina@example.com]", f"groups: [{globex['group']}]", f"roles: [{globex['role']}]"):
+    for who in (
+        "users: [gina@example.com]",
+        f"groups: [{globex['group']}]",
+        f"roles: [{globex['role']}]",
+    ):
         text = policy("production").replace("manager: true", who)
         assert who in text
         assert alice.post("/api/v1/policies", {"source": text}).status == 201
-        alice.post("/api/v1/templates", {"source": source(more="  approvalPolicy: {policyRef: production}")})
+        alice.post(
+            "/api/v1/templates",
+            {"source": source(more="  approvalPolicy: {policyRef: production}")},
+        )
         asked = alice.post("/api/v1/automations", {"template": "restart-web"})
         assert (asked.status, "nobody" in asked.json["detail"]) == (409, True), who
 
 
-def test_an_idempotency_key_is_its_users_and_its_orgs_own(api_server: ApiServer, acme: Things) -> None:
+def test_an_idempotency_key_is_its_users_and_its_orgs_own(
+    api_server: ApiServer, acme: Things
+) -> None:
     gina = api_server.session("gina@example.com")
     assert gina.post("/api/v1/templates", {"source": source()}).status == 201
     olga = api_server.person("acme", "olga", BuiltInRole.OPERATOR)
     there, alice = joined_globex(api_server), api_server.session("alice@example.com", "acme")
 
     def run(client: Client) -> Answer:
-        return client.call("POST", "/api/v1/automations", {"template": "restart-web"}, **{"Idempotency-Key": "same"})
+        return client.call(
+            "POST",
+            "/api/v1/automations",
+            {"template": "restart-web"},
+            **{"Idempotency-Key": "same"},
+        )
 
     first = run(alice).json["id"]
     others = [run(client) for client in (gina, olga, there)]
@@ -251,12 +310,14 @@ def test_an_idempotency_key_is_its_users_and_its_orgs_own(api_server: ApiServer,
     assert run(alice).json["id"] == first
 
 
-def test_a_live_view_of_an_org_hears_nothing_of_another(api_server: ApiServer, acme: Things, globex: Things) -> None:
+def test_a_live_view_of_an_org_hears_nothing_of_another(
+    api_server: ApiServer, acme: Things, globex: Things
+) -> None:
     heard: list[bytes] = []
 
     def listen() -> None:
         for piece in api_server.session("alice@example.com").stream("/api/v1/events"):
-            heard.append(piece)  # noqa: PERF402 - each as it comes
+            heard.append(piece)
 
     listener = gevent.spawn(listen)
     wait_until(lambda: len(heard) == 2, what="the first event", pause=gevent.sleep)
@@ -279,7 +340,12 @@ def test_every_route_without_an_id_that_changes_something_changes_ones_own_org(
     did = 0
     for route_key, may in MAY.items():
         method, path = route_key.split(" ", 1)
-        if method == "GET" or "<" in path or may is PUBLIC or path.startswith(("/api/v1/logout", "/api/v1/server")):
+        if (
+            method == "GET"
+            or "<" in path
+            or may is PUBLIC
+            or path.startswith(("/api/v1/logout", "/api/v1/server"))
+        ):
             continue
         did += alice.call(method, filled(path, {}), BODIES.get(route_key, {})).status < 300
     assert did >= 8

@@ -30,22 +30,33 @@ def alice(api_server: ApiServer) -> Client:
 
 
 def test_every_push_that_says_something_new_makes_a_version(alice: Client) -> None:
-    assert (push(alice, policy()).status, push(alice, "# a comment\n" + policy()).status) == (201, 200)
+    assert (push(alice, policy()).status, push(alice, "# a comment\n" + policy()).status) == (
+        201,
+        200,
+    )
     second = push(alice, policy(more="required: 2")).json
     assert (second["version"], second["is_new"], second["warnings"]) == (2, True, [])
     shown = alice.get("/api/v1/policies/production").json
     assert (shown["version"], shown["gates"][0]["required"], shown["order"]) == (2, 2, "sequential")
     assert alice.get("/api/v1/policies/production/versions/1").json["source"] == policy()
-    assert [row["version"] for row in alice.get("/api/v1/policies/production/versions").json["items"]] == [2, 1]
+    assert [
+        row["version"] for row in alice.get("/api/v1/policies/production/versions").json["items"]
+    ] == [2, 1]
     assert [row["gates"] for row in alice.get("/api/v1/policies").json["items"]] == [["boss"]]
-    pushes = [entry for entry in alice.get("/api/v1/audit").json["items"] if entry["resource"] == "policies/production"]
+    pushes = [
+        entry
+        for entry in alice.get("/api/v1/audit").json["items"]
+        if entry["resource"] == "policies/production"
+    ]
     assert [entry["data"]["version"] for entry in pushes] == [2, 1]
 
 
 def test_a_version_never_changes(api_server: ApiServer, alice: Client) -> None:
     push(alice, policy())
     with pytest.raises(Exception, match="never changes"):
-        api_server.state.write(lambda db: db.execute("UPDATE policy_versions SET document = '{}'").fetchall())
+        api_server.state.write(
+            lambda db: db.execute("UPDATE policy_versions SET document = '{}'").fetchall()
+        )
 
 
 def test_a_deleted_policy_frees_its_name(alice: Client) -> None:
@@ -72,7 +83,9 @@ def test_everybody_reads_policies_and_admins_change_them(
     person = api_server.person("acme", "someone", role)
     assert person.get("/api/v1/policies/production").status == 200
     assert (push(person, policy("other")).status == 201) == (role is BuiltInRole.ADMIN)
-    assert (person.delete("/api/v1/policies/production").status == 204) == (role is BuiltInRole.ADMIN)
+    assert (person.delete("/api/v1/policies/production").status == 204) == (
+        role is BuiltInRole.ADMIN
+    )
 
 
 def test_another_orgs_policy_looks_absent(api_server: ApiServer, alice: Client) -> None:
@@ -95,7 +108,9 @@ def test_a_change_asks_for_a_fresh_code(api_server: ApiServer, alice: Client) ->
 
 
 @pytest.mark.parametrize("kind", ["policies", "templates"])
-def test_the_seed_of_an_older_document_is_kept_nowhere(api_server: ApiServer, alice: Client, kind: str) -> None:
+def test_the_seed_of_an_older_document_is_kept_nowhere(
+    api_server: ApiServer, alice: Client, kind: str
+) -> None:
     spec = f"{{telegram: {{authorizedResponders: [{{userId: 267230627, mfaSeed: {SEED}}}], chatIds: [5]}}}}"
     source = f"apiVersion: v1\ntype: ApprovalPolicy\nmetadata: {{name: tg-one}}\nspec: {spec}\n"
     if kind == "templates":
@@ -122,7 +137,9 @@ spec:
 """
 
 
-def test_who_manages_people_takes_nobody_out_of_what_a_policy_applies_to(api_server: ApiServer, alice: Client) -> None:
+def test_who_manages_people_takes_nobody_out_of_what_a_policy_applies_to(
+    api_server: ApiServer, alice: Client
+) -> None:
     maria = api_server.person("acme", "maria", BuiltInRole.MANAGER)
     for name in ("mia", "ian"):
         api_server.person("acme", name, BuiltInRole.MEMBER)
@@ -136,7 +153,10 @@ def test_who_manages_people_takes_nobody_out_of_what_a_policy_applies_to(api_ser
     removed = maria.delete("/api/v1/groups/interns")
 
     for refused in (moved, left, removed):
-        assert (refused.status, "house-rules is asked of whom you would take out" in refused.json["detail"]) == (
+        assert (
+            refused.status,
+            "house-rules is asked of whom you would take out" in refused.json["detail"],
+        ) == (
             403,
             True,
         ), refused.content

@@ -49,7 +49,9 @@ def test_twelve_hanging_webhooks_of_one_org_leave_room_for_another(
         api_server.services.sender.carry_out(urgent)
 
         assert [each["state"] for each in deliveries(gina)] == ["delivered"]
-    assert not api_server.services.sender.claim(MOST_DELIVERIES), "what acme has under way is its share"
+    assert not api_server.services.sender.claim(MOST_DELIVERIES), (
+        "what acme has under way is its share"
+    )
 
 
 def test_a_channel_for_which_much_waits_is_not_tried_again_and_again(
@@ -68,7 +70,9 @@ def test_a_channel_for_which_much_waits_is_not_tried_again_and_again(
     assert gina.post("/api/v1/channels/dead/test").status < 300
 
 
-def test_the_orgs_of_a_long_queue_take_turns(api_server: ApiServer, alice: Client, gina: Client) -> None:
+def test_the_orgs_of_a_long_queue_take_turns(
+    api_server: ApiServer, alice: Client, gina: Client
+) -> None:
     for client in (alice, gina):
         for number in range(3):
             dead_webhook(client, f"dead-{number}")
@@ -99,7 +103,9 @@ def slow_hashing(monkeypatch: pytest.MonkeyPatch) -> Iterator[Event]:
     gate.set()
 
 
-def test_a_crowd_that_logs_into_one_org_does_not_keep_others_out(api_server: ApiServer, slow_hashing: Event) -> None:
+def test_a_crowd_that_logs_into_one_org_does_not_keep_others_out(
+    api_server: ApiServer, slow_hashing: Event
+) -> None:
     """The hash itself is real.
 
     What is held is the moment at which it begins, so that a queue forms.
@@ -142,7 +148,9 @@ def test_streams_of_one_org_leave_room_for_another(
     assert not api_server.listeners._streams._open
 
 
-def test_exports_of_one_org_leave_room_for_another(api_server: ApiServer, alice: Client, gina: Client) -> None:
+def test_exports_of_one_org_leave_room_for_another(
+    api_server: ApiServer, alice: Client, gina: Client
+) -> None:
     begun = [alice.stream("/api/v1/audit/export") for _ in range(3)]
     for pieces in begun:
         next(pieces)

@@ -47,13 +47,14 @@ def recipients(alice: Client) -> list[str]:
 def test_a_push_warns_of_names_that_the_org_does_not_have_and_of_rooms_without_a_channel(
     api_server: ApiServer, alice: Client
 ) -> None:
-    notify = (
-        "  notify: [{users: [alice@example.com, gina@example.com], groups: [sre], chats: [{channel: slack, id: C}]}]"
-    )
+    notify = "  notify: [{users: [alice@example.com, gina@example.com], groups: [sre], chats: [{channel: slack, id: C}]}]"
     for _ in range(2):  # the second one makes no version, and warns all the same
         warnings: Any = push(alice, source(more=notify))["warnings"]
         assert [(each["path"], each["message"]) for each in warnings] == [
-            ("spec.notify[0].users[1]", "`gina@example.com` is no member of the org and will not be told"),
+            (
+                "spec.notify[0].users[1]",
+                "`gina@example.com` is no member of the org and will not be told",
+            ),
             ("spec.notify[0].groups[0]", "the org has no group `sre`; nobody of it will be told"),
             ("spec.notify[0].chats", "the org has no channel to slack; its rooms hear nothing"),
         ]
@@ -73,12 +74,18 @@ def test_people_groups_and_rooms_hear_through_the_channels_and_a_room_reads_no_s
     api_server: ApiServer, alice: Client
 ) -> None:
     for name, config, credential in (("mail", MAIL, ""), ("bot", BOT, "123456:" + "x" * 35)):
-        made = alice.post("/api/v1/channels", {"name": name, "config": config, "credential": credential})
+        made = alice.post(
+            "/api/v1/channels", {"name": name, "config": config, "credential": credential}
+        )
         assert made.status == 201, made.content
     for name in ("bob", "carol"):
         api_server.person("acme", name, BuiltInRole.MEMBER)
     alice.post("/api/v1/groups", {"name": "sre"})
-    assert alice.call("PUT", "/api/v1/groups/sre/members/carol@example.com").status in (200, 201, 204)
+    assert alice.call("PUT", "/api/v1/groups/sre/members/carol@example.com").status in (
+        200,
+        201,
+        204,
+    )
     push(alice, TEMPLATE)
     cancel_one(alice)
     assert recipients(alice) == ["-100200", "bob@example.com", "carol@example.com"]
@@ -118,7 +125,12 @@ def test_who_is_asked_and_named_as_well_hears_of_its_end_once(
     api_server: ApiServer, alice: Client, how: str, wants_ends: bool
 ) -> None:
     for name, config, credential in (("mail", MAIL, ""), ("bot", BOT, "123456:" + "x" * 35)):
-        assert alice.post("/api/v1/channels", {"name": name, "config": config, "credential": credential}).status == 201
+        assert (
+            alice.post(
+                "/api/v1/channels", {"name": name, "config": config, "credential": credential}
+            ).status
+            == 201
+        )
     bob = api_server.person("acme", "bob", BuiltInRole.MANAGER)
     api_server.person("acme", "carol", BuiltInRole.MEMBER)
     choice = {"channel": "mail", "notice": "approval_ended", "is_on": wants_ends}
@@ -136,5 +148,10 @@ def test_who_is_asked_and_named_as_well_hears_of_its_end_once(
     assert ended.status == 200, ended.content
     ends = [each["recipient"] for each in deliveries(alice) if each["kind"] != "approval_requested"]
     assert sorted(ends) == sorted(
-        ["-100200", "bob@example.com", "carol@example.com", *(["alice@example.com"] if how == "rejected" else [])]
+        [
+            "-100200",
+            "bob@example.com",
+            "carol@example.com",
+            *(["alice@example.com"] if how == "rejected" else []),
+        ]
     )

@@ -45,17 +45,31 @@ def test_the_built_in_roles_and_the_orgs_own_are_listed_in_pages(alice: Client) 
     assert alice.get("/api/v1/roles/admin").json["members"] == 1
 
 
-def test_an_own_role_gives_what_its_rules_say_and_nothing_else(api_server: ApiServer, alice: Client) -> None:
-    make(alice, "web", "allow view templates", "allow execute templates/restart-web", "allow view automations")
+def test_an_own_role_gives_what_its_rules_say_and_nothing_else(
+    api_server: ApiServer, alice: Client
+) -> None:
+    make(
+        alice,
+        "web",
+        "allow view templates",
+        "allow execute templates/restart-web",
+        "allow view automations",
+    )
     bob = api_server.person("acme", "bob", "web")
     assert (run(bob, "restart-web"), run(bob, "dump-db")) == (201, 403)
     assert bob.get("/api/v1/users").status == 403
     assert bob.get("/api/v1/audit").status == 403
     assert alice.patch("/api/v1/roles/web", {"rules": ["allow view audit"]}).status == 200
-    assert bob.get("/api/v1/whoami").json["permissions"] == ["account.view", "account.use", "audit.view"]
+    assert bob.get("/api/v1/whoami").json["permissions"] == [
+        "account.view",
+        "account.use",
+        "audit.view",
+    ]
 
 
-def test_a_rerun_asks_for_the_same_right_as_the_first_run(api_server: ApiServer, alice: Client) -> None:
+def test_a_rerun_asks_for_the_same_right_as_the_first_run(
+    api_server: ApiServer, alice: Client
+) -> None:
     bob = api_server.person("acme", "bob", BuiltInRole.MEMBER)
     mine = bob.post("/api/v1/automations", {"template": "dump-db"}).json["id"]
     alice.patch("/api/v1/users/bob@example.com", {"rules": ["deny execute templates/dump-db"]})
@@ -66,24 +80,34 @@ def test_an_org_adds_rules_to_a_built_in_role(api_server: ApiServer, alice: Clie
     bob = api_server.person("acme", "bob", BuiltInRole.MEMBER)
     other = api_server.person("globex", "hank", BuiltInRole.MEMBER)
     api_server.session("gina@example.com").post("/api/v1/templates", {"source": PROD})
-    assert alice.patch("/api/v1/roles/member", {"rules": ["deny execute templates/env=prod"]}).status == 200
+    assert (
+        alice.patch("/api/v1/roles/member", {"rules": ["deny execute templates/env=prod"]}).status
+        == 200
+    )
     assert (run(bob, "restart-web"), run(bob, "dump-db"), run(alice, "dump-db")) == (201, 403, 201)
     assert run(other, "dump-db") == 201, "another org's roles are its own"
 
 
-def test_another_version_with_other_labels_is_no_way_around_a_rule(api_server: ApiServer, alice: Client) -> None:
+def test_another_version_with_other_labels_is_no_way_around_a_rule(
+    api_server: ApiServer, alice: Client
+) -> None:
     alice.patch("/api/v1/roles/operator", {"rules": ["deny manage templates/env=prod"]})
     olga = api_server.person("acme", "olga", BuiltInRole.OPERATOR)
     harmless = PROD.replace("env: prod", "env: dev")
     assert olga.post("/api/v1/templates", {"source": harmless}).status == 403
     assert olga.post("/api/v1/templates", {"source": PROD.replace("dump-db", "new")}).status == 403
     assert alice.post("/api/v1/templates", {"source": harmless}).status == 201
-    versions = [olga.post("/api/v1/automations", {"template": "dump-db", "version": n}).status for n in (1, 2)]
+    versions = [
+        olga.post("/api/v1/automations", {"template": "dump-db", "version": n}).status
+        for n in (1, 2)
+    ]
     assert versions == [404, 201]
     assert olga.delete("/api/v1/templates/dump-db").status == 204
 
 
-def test_what_one_may_not_see_is_as_absent_as_what_never_was(api_server: ApiServer, alice: Client) -> None:
+def test_what_one_may_not_see_is_as_absent_as_what_never_was(
+    api_server: ApiServer, alice: Client
+) -> None:
     theirs = alice.post("/api/v1/automations", {"template": "dump-db"}).json["id"]
     bob = api_server.person("acme", "bob", BuiltInRole.MEMBER)
     alice.patch("/api/v1/users/bob@example.com", {"rules": ["deny manage templates/dump-db"]})
@@ -176,9 +200,18 @@ def mia(api_server: ApiServer) -> Client:
 
 @pytest.mark.parametrize(
     ("role", "status"),
-    [("member", 201), ("approver", 201), ("manager", 201), ("operator", 403), ("reporter", 403), ("admin", 403)],
+    [
+        ("member", 201),
+        ("approver", 201),
+        ("manager", 201),
+        ("operator", 403),
+        ("reporter", 403),
+        ("admin", 403),
+    ],
 )
-def test_a_manager_adds_people_who_may_no_more_than_they(mia: Client, role: str, status: int) -> None:
+def test_a_manager_adds_people_who_may_no_more_than_they(
+    mia: Client, role: str, status: int
+) -> None:
     body = {"email": "new@example.com", "password": PASSWORD, "role": role}
     assert mia.post("/api/v1/users", body).status == status
     assert mia.get("/api/v1/users/new@example.com").status == (200 if status == 201 else 404)
@@ -197,7 +230,9 @@ def test_a_manager_raises_nobody_above_themselves(api_server: ApiServer, mia: Cl
         assert mia.patch("/api/v1/users/bob@example.com", change).status == 200, change
 
 
-def test_a_manager_lifts_no_denial_of_what_they_may_not_do(api_server: ApiServer, alice: Client, mia: Client) -> None:
+def test_a_manager_lifts_no_denial_of_what_they_may_not_do(
+    api_server: ApiServer, alice: Client, mia: Client
+) -> None:
     api_server.person("acme", "bob", BuiltInRole.MEMBER)
     alice.patch("/api/v1/users/mia@example.com", {"rules": ["deny execute templates/dump-db"]})
     alice.patch("/api/v1/users/bob@example.com", {"rules": ["deny execute templates/dump-db"]})
@@ -207,24 +242,48 @@ def test_a_manager_lifts_no_denial_of_what_they_may_not_do(api_server: ApiServer
 
 
 @pytest.mark.parametrize("who", ["alice", "olga"])
-def test_a_manager_cannot_touch_those_who_may_more(api_server: ApiServer, mia: Client, who: str) -> None:
+def test_a_manager_cannot_touch_those_who_may_more(
+    api_server: ApiServer, mia: Client, who: str
+) -> None:
     """Or else a new password would be a way into their account."""
     api_server.person("acme", "olga", BuiltInRole.OPERATOR)
     api_server.person("acme", "second", BuiltInRole.ADMIN)
     one = f"/api/v1/users/{who}@example.com"
-    for change in ({"name": "x"}, {"password": "quite another one"}, {"role": "member"}, {"is_disabled": True}):
+    for change in (
+        {"name": "x"},
+        {"password": "quite another one"},
+        {"role": "member"},
+        {"is_disabled": True},
+    ):
         assert mia.patch(one, change).status == 403, change
-    answers = [mia.delete(one), mia.post(f"{one}/reset"), mia.delete(f"{one}/totp"), mia.delete(f"{one}/sessions")]
+    answers = [
+        mia.delete(one),
+        mia.post(f"{one}/reset"),
+        mia.delete(f"{one}/totp"),
+        mia.delete(f"{one}/sessions"),
+    ]
     assert [answer.status for answer in answers] == [403] * 4
 
 
 def test_a_manager_changes_nothing_of_themselves(mia: Client) -> None:
-    for change in ({"manager": "alice@example.com"}, {"role": "member"}, {"rules": ["deny view workers"]}):
+    for change in (
+        {"manager": "alice@example.com"},
+        {"role": "member"},
+        {"rules": ["deny view workers"]},
+    ):
         assert mia.patch("/api/v1/users/mia@example.com", change).status == 403
 
 
-def test_who_manages_roles_gives_them_no_more_than_they_have(api_server: ApiServer, alice: Client) -> None:
-    make(alice, "roles-keeper", "allow manage roles", "allow view users", "allow execute templates/restart-web")
+def test_who_manages_roles_gives_them_no_more_than_they_have(
+    api_server: ApiServer, alice: Client
+) -> None:
+    make(
+        alice,
+        "roles-keeper",
+        "allow manage roles",
+        "allow view users",
+        "allow execute templates/restart-web",
+    )
     make(alice, "dba", "deny view audit")
     rob = api_server.person("acme", "rob", "roles-keeper")
     for rules, status in (
@@ -236,7 +295,10 @@ def test_who_manages_roles_gives_them_no_more_than_they_have(api_server: ApiServ
         assert answer.status == status, rules
     assert rob.patch("/api/v1/roles/member", {"rules": ["allow view secrets"]}).status == 403
     assert rob.patch("/api/v1/roles/dba", {"rules": []}).status == 403, "that would lift a denial"
-    assert rob.patch("/api/v1/roles/dba", {"rules": ["deny view audit", "allow view users"]}).status == 200
+    assert (
+        rob.patch("/api/v1/roles/dba", {"rules": ["deny view audit", "allow view users"]}).status
+        == 200
+    )
 
 
 # Is this allowed, and by which rule
@@ -253,20 +315,34 @@ def test_the_rule_that_decides_is_named(api_server: ApiServer, alice: Client) ->
     alice.patch("/api/v1/roles/member", {"rules": ["deny execute templates/env=prod"]})
     alice.patch("/api/v1/users/bob@example.com", {"rules": ["allow view secrets"]})
     bob = "bob@example.com"
-    assert ask(alice, bob, "execute", "templates/restart-web") == (True, "allow execute templates", "role member")
+    assert ask(alice, bob, "execute", "templates/restart-web") == (
+        True,
+        "allow execute templates",
+        "role member",
+    )
     denied = (False, "deny execute templates/env=prod", "role member")
     assert ask(alice, bob, "execute", "templates/dump-db") == denied
-    assert ask(alice, bob, "view", "secrets") == (True, "allow view secrets", "user bob@example.com")
+    assert ask(alice, bob, "view", "secrets") == (
+        True,
+        "allow view secrets",
+        "user bob@example.com",
+    )
     assert ask(alice, bob, "delete", "users") == (False, "", "")
     assert ask(alice, bob, "create", "templates/not-yet") == (False, "", "")
-    assert ask(api_server.session(bob), "", "view", "workers") == (True, "allow view workers", "role member")
+    assert ask(api_server.session(bob), "", "view", "workers") == (
+        True,
+        "allow view workers",
+        "role member",
+    )
 
 
 def test_can_says_what_the_server_does(api_server: ApiServer, alice: Client) -> None:
     alice.patch("/api/v1/roles/member", {"rules": ["deny execute templates/env=prod"]})
     bob = api_server.person("acme", "bob", BuiltInRole.MEMBER)
     for template in ("restart-web", "dump-db"):
-        assert ask(alice, "bob@example.com", "execute", f"templates/{template}")[0] == (run(bob, template) == 201)
+        assert ask(alice, "bob@example.com", "execute", f"templates/{template}")[0] == (
+            run(bob, template) == 201
+        )
 
 
 @pytest.mark.parametrize(
@@ -289,6 +365,10 @@ def test_changes_to_roles_stand_in_the_record_with_what_was_before(alice: Client
     make(alice, "dba", "allow view templates")
     alice.patch("/api/v1/roles/dba", {"rules": ["allow view audit"]})
     alice.delete("/api/v1/roles/dba")
-    entries = [entry for entry in alice.get("/api/v1/audit").json["items"] if entry["resource"] == "roles/dba"]
+    entries = [
+        entry
+        for entry in alice.get("/api/v1/audit").json["items"]
+        if entry["resource"] == "roles/dba"
+    ]
     assert [entry["verb"] for entry in entries] == ["delete", "update", "create"]
     assert entries[1]["data"] == {"rules": ["allow view audit"], "before": ["allow view templates"]}

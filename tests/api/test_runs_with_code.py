@@ -62,11 +62,15 @@ def test_running_it_and_running_it_again_need_a_code_of_the_last_minutes(
     again = f"/api/v1/automations/{made.json['id']}/rerun"
     assert mia.post(again).status == 201
     api_server.clock.advance(seconds=FRESH_FOR.total_seconds())
-    assert [mia.post(again).code, run(mia).code, run(mia, version=1).code] == ["step_up_required"] * 3
+    assert [mia.post(again).code, run(mia).code, run(mia, version=1).code] == [
+        "step_up_required"
+    ] * 3
     assert len(mia.get("/api/v1/automations").json["items"]) == 2
 
 
-def test_somebody_without_an_app_is_told_to_enrol_one(api_server: ApiServer, alice: Client, mia: Client) -> None:
+def test_somebody_without_an_app_is_told_to_enrol_one(
+    api_server: ApiServer, alice: Client, mia: Client
+) -> None:
     push(alice)
     refused = run(mia)
     assert (refused.status, refused.code) == (409, "conflict")
@@ -85,8 +89,12 @@ def test_tokens_and_service_accounts_cannot_show_a_code_and_are_refused(
     push(alice)
     assert mia.post("/api/v1/step-up", {"totp": app.code()}).status == 200
     token = api_server.client(mia.post("/api/v1/tokens", {"name": "mine"}).json["token"])
-    account = mia.post("/api/v1/service-accounts", {"name": "robot", "role": "member"}).json["email"]
-    robot = api_server.client(mia.post("/api/v1/tokens", {"name": "its", "account": account}).json["token"])
+    account = mia.post("/api/v1/service-accounts", {"name": "robot", "role": "member"}).json[
+        "email"
+    ]
+    robot = api_server.client(
+        mia.post("/api/v1/tokens", {"name": "its", "account": account}).json["token"]
+    )
     done = run(mia)
     for program in (token, robot):
         refused = run(program)
@@ -116,6 +124,8 @@ def test_what_it_asks_is_said_beforehand(alice: Client) -> None:
     assert alice.get("/api/v1/templates/failover/versions/1").json["needs_mfa"] is True
 
 
-def test_values_that_do_not_fit_are_said_before_a_code_is_asked_for(alice: Client, mia: Client, app: App) -> None:
+def test_values_that_do_not_fit_are_said_before_a_code_is_asked_for(
+    alice: Client, mia: Client, app: App
+) -> None:
     push(alice)
     assert run(mia, values={"count": "many"}).code == "invalid_input"

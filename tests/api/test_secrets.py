@@ -40,7 +40,9 @@ def alice(api_server: ApiServer) -> Client:
 
 
 def create(client: Client, name: str = "db-password", value: str = VALUE) -> Any:
-    answer = client.post("/api/v1/secrets", {"name": name, "value": value, "description": "for the database"})
+    answer = client.post(
+        "/api/v1/secrets", {"name": name, "value": value, "description": "for the database"}
+    )
     assert answer.status == 201, answer.content
     return answer.json
 
@@ -57,15 +59,25 @@ def run(client: Client, **values: str) -> Any:
 
 def work_for(api_server: ApiServer, name: str = "w") -> Work:
     worker = api_server.worker("acme", name)
-    actor = api_server.services.workers.authenticate(WorkerIdentity("acme", worker.worker_id, "1"), "10.0.0.1")
+    actor = api_server.services.workers.authenticate(
+        WorkerIdentity("acme", worker.worker_id, "1"), "10.0.0.1"
+    )
     poll = PollRequest(
-        boot_id="b", version="1", labels={}, slots=9, free_slots=9, runtimes=("subprocess",), wait_seconds=0
+        boot_id="b",
+        version="1",
+        labels={},
+        slots=9,
+        free_slots=9,
+        runtimes=("subprocess",),
+        wait_seconds=0,
     )
     (work,) = api_server.services.dispatch.poll(actor, poll).work
     return work
 
 
-def test_a_secret_is_made_changed_and_removed_and_its_value_never_shown(api_server: ApiServer, alice: Client) -> None:
+def test_a_secret_is_made_changed_and_removed_and_its_value_never_shown(
+    api_server: ApiServer, alice: Client
+) -> None:
     made = create(alice)
     assert (made["version"], made["environment"]) == (1, "OPSICLE_SECRET_DB_PASSWORD")
     updated = alice.call("PUT", "/api/v1/secrets/db-password", {"value": OTHER})
@@ -76,23 +88,33 @@ def test_a_secret_is_made_changed_and_removed_and_its_value_never_shown(api_serv
         alice.get("/api/v1/secrets/db-password").content,
         alice.get("/api/v1/audit").content,
     ]
-    assert not [content for content in shown if VALUE.encode() in content or OTHER.encode() in content]
+    assert not [
+        content for content in shown if VALUE.encode() in content or OTHER.encode() in content
+    ]
     assert alice.delete("/api/v1/secrets/db-password").status == 204
     assert alice.get("/api/v1/secrets/db-password").status == 404
-    verbs = [entry["verb"] for entry in alice.get("/api/v1/audit").json["items"] if "secrets/" in entry["resource"]]
+    verbs = [
+        entry["verb"]
+        for entry in alice.get("/api/v1/audit").json["items"]
+        if "secrets/" in entry["resource"]
+    ]
     assert verbs == ["delete", "update", "create"]
 
 
 @pytest.mark.parametrize("role", list(BuiltInRole))
 def test_operators_see_names_and_admins_manage(api_server: ApiServer, role: BuiltInRole) -> None:
     person = api_server.person("acme", "someone", role)
-    assert (person.get("/api/v1/secrets").status == 200) == (role in {BuiltInRole.ADMIN, BuiltInRole.OPERATOR})
+    assert (person.get("/api/v1/secrets").status == 200) == (
+        role in {BuiltInRole.ADMIN, BuiltInRole.OPERATOR}
+    )
     answer = person.post("/api/v1/secrets", {"name": "a", "value": VALUE})
     assert (answer.status == 201) == (role is BuiltInRole.ADMIN)
 
 
 @pytest.mark.parametrize("value", ["", "12345", "é2", "with\0nul", "x" * 65_537])
-def test_a_value_that_cannot_be_kept_or_masked_is_refused_and_not_repeated(alice: Client, value: str) -> None:
+def test_a_value_that_cannot_be_kept_or_masked_is_refused_and_not_repeated(
+    alice: Client, value: str
+) -> None:
     answer = alice.post("/api/v1/secrets", {"name": "a", "value": value})
     assert (answer.status, answer.json["errors"][0]["path"]) == (400, "value")
     assert not value or value.encode() not in answer.content
@@ -108,14 +130,22 @@ def test_a_name_is_taken_once(alice: Client) -> None:
     assert alice.post("/api/v1/secrets", {"name": "db-password", "value": VALUE}).status == 409
 
 
-def test_a_run_without_its_secrets_is_refused_with_their_names(api_server: ApiServer, alice: Client) -> None:
+def test_a_run_without_its_secrets_is_refused_with_their_names(
+    api_server: ApiServer, alice: Client
+) -> None:
     ready(api_server, alice)
     alice.delete("/api/v1/secrets/api-key")
-    api_server.session("gina@example.com").post("/api/v1/secrets", {"name": "api-key", "value": VALUE})
+    api_server.session("gina@example.com").post(
+        "/api/v1/secrets", {"name": "api-key", "value": VALUE}
+    )
     answer = run(alice)
     assert answer.status == 409
-    assert answer.json["detail"] == "template naming needs secrets that the org does not have: api-key"
-    assert [problem["path"] for problem in answer.json["errors"]] == ["spec.template.phases[1].secrets"]
+    assert (
+        answer.json["detail"] == "template naming needs secrets that the org does not have: api-key"
+    )
+    assert [problem["path"] for problem in answer.json["errors"]] == [
+        "spec.template.phases[1].secrets"
+    ]
 
 
 def test_the_worker_gets_the_newest_value_with_its_work_and_nobody_else_does(
@@ -150,7 +180,9 @@ def test_a_secret_value_that_cannot_be_masked_or_is_the_mask_is_refused(
     assert why in answer.json["errors"][0]["message"]
 
 
-def test_a_secret_that_is_gone_when_the_work_is_handed_out_is_said_to_be(api_server: ApiServer, alice: Client) -> None:
+def test_a_secret_that_is_gone_when_the_work_is_handed_out_is_said_to_be(
+    api_server: ApiServer, alice: Client
+) -> None:
     ready(api_server, alice)
     run(alice, password=OTHER)
     alice.delete("/api/v1/secrets/api-key")
@@ -165,13 +197,19 @@ def test_a_row_that_was_tampered_with_withholds_the_work_and_harms_no_other(
 ) -> None:
     ready(api_server, alice)
     run(alice, password=OTHER)
-    api_server.state.write(lambda db: db.execute(f"UPDATE {table} SET ciphertext = zeroblob(60)").fetchall())
+    api_server.state.write(
+        lambda db: db.execute(f"UPDATE {table} SET ciphertext = zeroblob(60)").fetchall()
+    )
     assert "cannot decrypt" in work_for(api_server).withheld
 
 
-def test_anothers_orgs_row_put_in_ones_own_place_does_not_open(api_server: ApiServer, alice: Client) -> None:
+def test_anothers_orgs_row_put_in_ones_own_place_does_not_open(
+    api_server: ApiServer, alice: Client
+) -> None:
     ready(api_server, alice)
-    api_server.session("gina@example.com").post("/api/v1/secrets", {"name": "db-password", "value": "of globex alone"})
+    api_server.session("gina@example.com").post(
+        "/api/v1/secrets", {"name": "db-password", "value": "of globex alone"}
+    )
     run(alice)
     swap = """
         UPDATE secrets SET (wrapped_key, ciphertext) = (
@@ -186,7 +224,10 @@ def test_anothers_orgs_row_put_in_ones_own_place_does_not_open(api_server: ApiSe
 def test_no_file_of_the_server_holds_a_value(api_server: ApiServer, alice: Client) -> None:
     ready(api_server, alice)
     answer = alice.call(
-        "POST", "/api/v1/automations", {"template": "naming", "values": {"password": OTHER}}, **{"Idempotency-Key": "k"}
+        "POST",
+        "/api/v1/automations",
+        {"template": "naming", "values": {"password": OTHER}},
+        **{"Idempotency-Key": "k"},
     )
     assert answer.status == 201
     assert work_for(api_server).secrets
@@ -210,7 +251,9 @@ def test_a_start_with_another_master_key_is_refused(api_server: ApiServer) -> No
         Vault(MasterKey.create()).prove(api_server.state)
 
 
-def test_a_start_without_the_master_key_is_refused_and_makes_no_new_one(api_server: ApiServer) -> None:
+def test_a_start_without_the_master_key_is_refused_and_makes_no_new_one(
+    api_server: ApiServer,
+) -> None:
     file = api_server.folder.path / "master.key"
     file.unlink()
     with pytest.raises(Conflict, match=r"lost master\.key"):
@@ -224,7 +267,9 @@ def test_a_master_key_that_others_can_read_is_refused(api_server: ApiServer) -> 
         MasterKeyFile(api_server.folder, None).open_vault(api_server.state)
 
 
-def test_a_named_master_key_file_must_be_there_and_hold_one(api_server: ApiServer, tmp_path: Path) -> None:
+def test_a_named_master_key_file_must_be_there_and_hold_one(
+    api_server: ApiServer, tmp_path: Path
+) -> None:
     file = tmp_path / "elsewhere.key"
     with pytest.raises(InvalidInput, match="does not exist"):
         MasterKeyFile(api_server.folder, file).open_vault(api_server.state)
@@ -245,7 +290,10 @@ def assert_everything_opens(folder: Path) -> None:
     again = ApiServer(folder)
     try:
         work = work_for(again)
-        assert (work.secrets["db-password"], work.secret_variables) == (VALUE, {"OPSICLE_VAR_PASSWORD": OTHER})
+        assert (work.secrets["db-password"], work.secret_variables) == (
+            VALUE,
+            {"OPSICLE_VAR_PASSWORD": OTHER},
+        )
     finally:
         again.close()
 

@@ -46,12 +46,24 @@ def run(client: Client, template: str = "restart-web") -> int:
 # Scopes
 
 
-def test_a_token_may_what_its_scopes_say_and_no_more(api_server: ApiServer, alice: Client, olga: Client) -> None:
+def test_a_token_may_what_its_scopes_say_and_no_more(
+    api_server: ApiServer, alice: Client, olga: Client
+) -> None:
     robot = token(api_server, olga, scopes=["execute templates/restart-web", "view automations"])
     assert (run(robot), run(robot, "dump-db")) == (201, 404)
     assert robot.get("/api/v1/automations").status == 200
-    assert robot.get("/api/v1/whoami").json["permissions"] == ["account.view", "automations.view", "automations.create"]
-    for path in ("/api/v1/workers", "/api/v1/users", "/api/v1/tokens", "/api/v1/sessions", "/api/v1/secrets"):
+    assert robot.get("/api/v1/whoami").json["permissions"] == [
+        "account.view",
+        "automations.view",
+        "automations.create",
+    ]
+    for path in (
+        "/api/v1/workers",
+        "/api/v1/users",
+        "/api/v1/tokens",
+        "/api/v1/sessions",
+        "/api/v1/secrets",
+    ):
         assert robot.get(path).status == 403, path
     assert olga.get("/api/v1/tokens").json["items"][0]["scopes"] == [
         "execute templates/restart-web",
@@ -63,7 +75,12 @@ def test_scopes_never_add_to_what_the_holder_may(api_server: ApiServer, alice: C
     bob = api_server.person("acme", "bob", BuiltInRole.MEMBER)
     robot = token(api_server, bob, scopes=["manage users", "manage secrets", "execute templates"])
     assert robot.get("/api/v1/users").status == 200
-    assert robot.post("/api/v1/users", {"email": "x@example.com", "password": PASSWORD, "role": "member"}).status == 403
+    assert (
+        robot.post(
+            "/api/v1/users", {"email": "x@example.com", "password": PASSWORD, "role": "member"}
+        ).status
+        == 403
+    )
     assert robot.get("/api/v1/secrets").status == 403
     assert run(robot) == 201
     alice.patch("/api/v1/users/bob@example.com", {"role": "reporter"})
@@ -87,7 +104,9 @@ def test_scopes_that_are_none_are_refused(olga: Client, scopes: list[str]) -> No
 # Service accounts
 
 
-def test_a_service_account_has_tokens_and_its_owners_name(api_server: ApiServer, alice: Client, olga: Client) -> None:
+def test_a_service_account_has_tokens_and_its_owners_name(
+    api_server: ApiServer, alice: Client, olga: Client
+) -> None:
     robot = bot(api_server, olga)
     me = robot.get("/api/v1/whoami").json
     assert (me["user"]["email"], me["role"]) == (BOT, "operator")
@@ -98,17 +117,26 @@ def test_a_service_account_has_tokens_and_its_owners_name(api_server: ApiServer,
     assert olga.get(f"/api/v1/tokens?account={BOT}").json["items"][0]["last_used_at"]
 
 
-def test_its_owner_withdraws_and_cancels_what_it_asked_for(api_server: ApiServer, alice: Client, olga: Client) -> None:
+def test_its_owner_withdraws_and_cancels_what_it_asked_for(
+    api_server: ApiServer, alice: Client, olga: Client
+) -> None:
     alice.post("/api/v1/policies", {"source": policy(more="required: 1")})
-    alice.post("/api/v1/templates", {"source": source(more="  approvalPolicy: {policyRef: production}")})
+    alice.post(
+        "/api/v1/templates", {"source": source(more="  approvalPolicy: {policyRef: production}")}
+    )
     robot = bot(api_server, olga, role="member")
     fake_server = api_server.person("acme", "peer", BuiltInRole.MEMBER)
-    alice.patch("/api/v1/users/olga@example.com", {"role": "member", "manager": "alice@example.com"})
+    alice.patch(
+        "/api/v1/users/olga@example.com", {"role": "member", "manager": "alice@example.com"}
+    )
 
     asked = robot.post("/api/v1/automations", {"template": "restart-web"}).json
     path = f"/api/v1/approvals/{asked['approval_id']}"
     assert fake_server.post(f"{path}/withdraw").status == 403
-    assert (fake_server.get(path).json["may_withdraw"], olga.get(path).json["may_withdraw"]) == (False, True)
+    assert (fake_server.get(path).json["may_withdraw"], olga.get(path).json["may_withdraw"]) == (
+        False,
+        True,
+    )
     withdrawn = olga.post(f"{path}/withdraw").json
     assert (withdrawn["state"], withdrawn["may_withdraw"]) == ("withdrawn", False)
     assert withdrawn["explanation"] == "withdrawn by olga@example.com, who answers for who asked"
@@ -118,7 +146,9 @@ def test_its_owner_withdraws_and_cancels_what_it_asked_for(api_server: ApiServer
     assert olga.post(f"/api/v1/automations/{again}/cancel").json["state"] == "cancelled"
 
 
-def test_it_may_what_both_its_role_and_its_owner_allow(api_server: ApiServer, alice: Client, olga: Client) -> None:
+def test_it_may_what_both_its_role_and_its_owner_allow(
+    api_server: ApiServer, alice: Client, olga: Client
+) -> None:
     robot = bot(api_server, olga, role="member")
     assert robot.post("/api/v1/workers/tokens", {}).status == 403
     alice.patch(f"/api/v1/users/{BOT}", {"role": "operator"})
@@ -130,7 +160,9 @@ def test_it_may_what_both_its_role_and_its_owner_allow(api_server: ApiServer, al
     assert answer["is_allowed"] is False
 
 
-def test_it_falls_and_rises_with_its_owner(api_server: ApiServer, alice: Client, olga: Client) -> None:
+def test_it_falls_and_rises_with_its_owner(
+    api_server: ApiServer, alice: Client, olga: Client
+) -> None:
     robot = bot(api_server, olga)
     alice.patch("/api/v1/users/olga@example.com", {"is_disabled": True})
     assert robot.get("/api/v1/whoami").status == 401
@@ -161,7 +193,11 @@ def test_it_goes_on_under_a_new_owner_with_what_that_one_allows(
     assert alice.get(f"/api/v1/users/{BOT}").json["owner"] == "rita@example.com"
     assert run(robot) == 403, "it may no more than its owner"
     (entry,) = alice.get("/api/v1/audit?verb=hand_over").json["items"]
-    assert entry["data"] == {"email": BOT, "owner": "rita@example.com", "before": "olga@example.com"}
+    assert entry["data"] == {
+        "email": BOT,
+        "owner": "rita@example.com",
+        "before": "olga@example.com",
+    }
 
 
 def test_the_name_of_a_deleted_one_is_free_again_and_inherits_nothing(
@@ -186,7 +222,9 @@ def test_it_can_be_disabled_by_itself(api_server: ApiServer, alice: Client, olga
     assert olga.get("/api/v1/whoami").status == 200
 
 
-def test_it_has_no_password_and_gets_none(api_server: ApiServer, alice: Client, olga: Client) -> None:
+def test_it_has_no_password_and_gets_none(
+    api_server: ApiServer, alice: Client, olga: Client
+) -> None:
     bot(api_server, olga)
     for password in ("-", PASSWORD):
         login = api_server.client().post("/api/v1/login", {"email": BOT, "password": password})
@@ -220,7 +258,9 @@ def test_others_decide_nothing_about_it(api_server: ApiServer, alice: Client, ol
     assert olga.delete(f"{ACCOUNTS}/{BOT}").status == 204
 
 
-def test_an_admin_makes_one_for_somebody_else(api_server: ApiServer, alice: Client, olga: Client) -> None:
+def test_an_admin_makes_one_for_somebody_else(
+    api_server: ApiServer, alice: Client, olga: Client
+) -> None:
     made = alice.post(ACCOUNTS, {"name": "x", "role": "operator", "owner": "olga@example.com"})
     assert (made.status, made.json["owner"]) == (201, "olga@example.com")
     assert alice.post(ACCOUNTS, {"name": "y", "owner": "gina@example.com"}).status == 400
@@ -239,7 +279,9 @@ def test_a_token_makes_neither_accounts_nor_tokens(api_server: ApiServer, olga: 
         assert maker.post("/api/v1/tokens", {"name": "x", "account": BOT}).status == 403
 
 
-def test_it_is_no_way_around_its_owners_authenticator_app(api_server: ApiServer, alice: Client) -> None:
+def test_it_is_no_way_around_its_owners_authenticator_app(
+    api_server: ApiServer, alice: Client
+) -> None:
     """A program cannot show a code, and Alice would have to."""
     robot = bot(api_server, alice, role="manager")
     enrol(api_server, alice)

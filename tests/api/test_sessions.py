@@ -31,12 +31,15 @@ def log_in(api_server: ApiServer, password: str, email: str = ALICE) -> int:
     return api_server.client().post("/api/v1/login", {"email": email, "password": password}).status
 
 
-def test_sessions_are_listed_with_their_limits_and_end_when_revoked(api_server: ApiServer, alice: Client) -> None:
+def test_sessions_are_listed_with_their_limits_and_end_when_revoked(
+    api_server: ApiServer, alice: Client
+) -> None:
     other = api_server.session(ALICE)
     newest, mine, *_ = alice.get("/api/v1/sessions").json["items"]
     assert (newest["is_current"], mine["is_current"], mine["org"]) == (False, True, "acme")
     created, idle, end = (
-        api_server.clock.now().fromisoformat(mine[name]) for name in ("created_at", "idle_expires_at", "expires_at")
+        api_server.clock.now().fromisoformat(mine[name])
+        for name in ("created_at", "idle_expires_at", "expires_at")
     )
     assert (end - created, idle - created) == (LIFE["cli"], IDLE["cli"])
     assert alice.delete(f"/api/v1/sessions/{newest['id']}").status == 204
@@ -45,14 +48,18 @@ def test_sessions_are_listed_with_their_limits_and_end_when_revoked(api_server: 
     assert newest["id"] not in alice.get("/api/v1/sessions").content.decode()
 
 
-def test_nobody_sees_or_ends_anothers_session(api_server: ApiServer, alice: Client, bob: Client) -> None:
+def test_nobody_sees_or_ends_anothers_session(
+    api_server: ApiServer, alice: Client, bob: Client
+) -> None:
     (his,) = bob.get("/api/v1/sessions").json["items"]
     assert his["id"] not in alice.get("/api/v1/sessions").content.decode()
     assert alice.delete(f"/api/v1/sessions/{his['id']}").status == 404
     assert bob.get("/api/v1/whoami").status == 200
 
 
-def test_a_session_that_was_idle_too_long_is_not_listed(api_server: ApiServer, alice: Client) -> None:
+def test_a_session_that_was_idle_too_long_is_not_listed(
+    api_server: ApiServer, alice: Client
+) -> None:
     api_server.clock.advance(seconds=IDLE["cli"].total_seconds() + 1)
     (only,) = api_server.session(ALICE).get("/api/v1/sessions").json["items"]
     assert only["is_current"]
@@ -64,13 +71,21 @@ def test_an_admin_logs_somebody_out_everywhere(alice: Client, bob: Client) -> No
     assert bob.get("/api/v1/whoami").status == 401
 
 
-def test_a_new_password_needs_the_old_one_and_ends_other_sessions(api_server: ApiServer, alice: Client) -> None:
+def test_a_new_password_needs_the_old_one_and_ends_other_sessions(
+    api_server: ApiServer, alice: Client
+) -> None:
     other = api_server.session(ALICE)
     wrong = alice.post("/api/v1/password", {"current_password": "wrong", "password": NEW})
     assert (wrong.status, wrong.json["errors"][0]["path"]) == (400, "current_password")
-    assert alice.post("/api/v1/password", {"current_password": PASSWORD, "password": "short"}).status == 400
+    assert (
+        alice.post("/api/v1/password", {"current_password": PASSWORD, "password": "short"}).status
+        == 400
+    )
     assert other.get("/api/v1/whoami").status == 200
-    assert alice.post("/api/v1/password", {"current_password": PASSWORD, "password": NEW}).status == 204
+    assert (
+        alice.post("/api/v1/password", {"current_password": PASSWORD, "password": NEW}).status
+        == 204
+    )
     assert (alice.get("/api/v1/whoami").status, other.get("/api/v1/whoami").status) == (200, 401)
     assert (log_in(api_server, PASSWORD), log_in(api_server, NEW)) == (401, 200)
 
@@ -88,7 +103,10 @@ def test_a_reset_link_sets_a_password_once_and_ends_all_sessions(
     page, token = link.split("#token=")
     assert page == f"{api_server.services.urls.url}/reset"
     anonymous = api_server.client()
-    assert anonymous.post("/api/v1/password/reset", {"token": token, "password": "short"}).status == 400
+    assert (
+        anonymous.post("/api/v1/password/reset", {"token": token, "password": "short"}).status
+        == 400
+    )
     body = {"token": token, "password": NEW}
     jobs = [gevent.spawn(anonymous.post, "/api/v1/password/reset", body) for _ in range(3)]
     gevent.joinall(jobs, raise_error=True)
@@ -120,9 +138,19 @@ def test_a_reset_link_that_is_no_longer_good_sets_nothing(
 def test_an_admin_of_one_of_several_orgs_cannot_take_the_account_over(
     api_server: ApiServer, alice: Client, bob: Client
 ) -> None:
-    user_id, globex = bob.get("/api/v1/whoami").json["user"]["id"], api_server.actor("gina@example.com").org_id
+    user_id, globex = (
+        bob.get("/api/v1/whoami").json["user"]["id"],
+        api_server.actor("gina@example.com").org_id,
+    )
     row = MemberRow(
-        user_id, "", "", BuiltInRole.MEMBER, None, None, is_disabled=False, created_at=api_server.clock.now()
+        user_id,
+        "",
+        "",
+        BuiltInRole.MEMBER,
+        None,
+        None,
+        is_disabled=False,
+        created_at=api_server.clock.now(),
     )
     api_server.state.write(lambda db: memberships.insert(db, globex, row))
     assert alice.post("/api/v1/users/bob@example.com/reset").code == "conflict"

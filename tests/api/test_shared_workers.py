@@ -10,7 +10,12 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from opsicle.domain.access import BuiltInRole
 from opsicle.domain.errors import NotAuthenticated, OpsicleError
-from opsicle.security.certificates import WorkerIdentity, load_certificate, make_key_and_csr, worker_identity
+from opsicle.security.certificates import (
+    WorkerIdentity,
+    load_certificate,
+    make_key_and_csr,
+    worker_identity,
+)
 from opsicle.server.http.request import WORKER_IDENTITY
 from opsicle.server.store import audit
 from opsicle.wire.worker_api import RenewRequest
@@ -38,7 +43,9 @@ def gina(api_server: ApiServer) -> Client:
 
 
 def record(api_server: ApiServer, org_id: str) -> list[str]:
-    rows = api_server.state.read(lambda db: audit.list_entries(db, org_id, audit.AuditFilter(), 2**53, 100))
+    rows = api_server.state.read(
+        lambda db: audit.list_entries(db, org_id, audit.AuditFilter(), 2**53, 100)
+    )
     return [f"{row.verb} {row.resource.partition('/')[0]}" for row in rows]
 
 
@@ -52,10 +59,14 @@ def test_the_certificate_names_the_providers_scope_and_no_org(api_server: ApiSer
     assert (actor.is_shared, actor.org_id) == (True, "")
     for org in ("acme", "globex"):
         with pytest.raises(NotAuthenticated):
-            api_server.services.workers.authenticate(WorkerIdentity(org, worker.worker_id, "1"), "10.0.0.1")
+            api_server.services.workers.authenticate(
+                WorkerIdentity(org, worker.worker_id, "1"), "10.0.0.1"
+            )
     own = api_server.worker("acme", "own")
     with pytest.raises(NotAuthenticated):
-        api_server.services.workers.authenticate(WorkerIdentity("provider", own.worker_id, "1"), "10.0.0.1")
+        api_server.services.workers.authenticate(
+            WorkerIdentity("provider", own.worker_id, "1"), "10.0.0.1"
+        )
     assert own.is_shared is False
     reply = api_server.services.enrolments.renew(actor, RenewRequest(make_key_and_csr()[1]))
     renewed = worker_identity(load_certificate(reply.certificate_pem).public_bytes(Encoding.DER))
@@ -73,12 +84,17 @@ def test_only_server_operators_make_such_a_token_and_it_dies_with_their_being_on
         api_server.services.enrolments.enrol(request, "10.0.0.1")
 
 
-def test_no_org_sees_or_touches_them_and_the_provider_does(api_server: ApiServer, alice: Client, gina: Client) -> None:
+def test_no_org_sees_or_touches_them_and_the_provider_does(
+    api_server: ApiServer, alice: Client, gina: Client
+) -> None:
     worker = api_server.worker("provider", "pool")
     for who in (alice, gina):
         assert who.get("/api/v1/workers").json["items"] == []
         for name in ("pool", worker.worker_id):
-            foreign, absent = who.get(f"/api/v1/workers/{name}"), who.get(f"/api/v1/workers/{'0' * 26}")
+            foreign, absent = (
+                who.get(f"/api/v1/workers/{name}"),
+                who.get(f"/api/v1/workers/{'0' * 26}"),
+            )
             assert foreign.status == absent.status == 404
             for verb in ("drain", "undrain", "revoke"):
                 assert who.post(f"/api/v1/workers/{name}/{verb}").status == 404
@@ -90,10 +106,14 @@ def test_no_org_sees_or_touches_them_and_the_provider_does(api_server: ApiServer
     own = api_server.worker("acme", "own")
     assert alice.get(f"/api/v1/server/workers/{own.worker_id}").status == 404
     with pytest.raises(NotAuthenticated):
-        api_server.services.workers.authenticate(WorkerIdentity("provider", worker.worker_id, "1"), "10.0.0.1")
+        api_server.services.workers.authenticate(
+            WorkerIdentity("provider", worker.worker_id, "1"), "10.0.0.1"
+        )
 
 
-def test_what_becomes_of_them_stands_in_the_servers_record_and_in_no_orgs(api_server: ApiServer, alice: Client) -> None:
+def test_what_becomes_of_them_stands_in_the_servers_record_and_in_no_orgs(
+    api_server: ApiServer, alice: Client
+) -> None:
     api_server.worker("provider", "pool")
     alice.post("/api/v1/server/workers/pool/revoke")
     assert record(api_server, "")[:3] == ["revoke workers", "enrol workers", "create join_tokens"]
@@ -102,7 +122,9 @@ def test_what_becomes_of_them_stands_in_the_servers_record_and_in_no_orgs(api_se
         assert not [entry for entry in entries if "workers" in entry or "join_tokens" in entry]
 
 
-def test_names_are_unique_among_shared_workers_and_free_for_every_org(api_server: ApiServer) -> None:
+def test_names_are_unique_among_shared_workers_and_free_for_every_org(
+    api_server: ApiServer,
+) -> None:
     assert [api_server.worker("provider", "pool").name for _ in range(2)] == ["pool", "pool-2"]
     assert [api_server.worker(org, "pool").name for org in ("acme", "globex")] == ["pool", "pool"]
 
@@ -111,7 +133,12 @@ def test_an_org_lets_them_serve_it_by_its_admins_word(api_server: ApiServer, gin
     hal = api_server.person("globex", "hal", BuiltInRole.OPERATOR)
     assert hal.patch("/api/v1/orgs/globex", {"allows_shared_workers": True}).status == 403
     assert gina.get("/api/v1/orgs/globex").json["allows_shared_workers"] is False
-    assert gina.patch("/api/v1/orgs/globex", {"allows_shared_workers": True}).json["allows_shared_workers"] is True
+    assert (
+        gina.patch("/api/v1/orgs/globex", {"allows_shared_workers": True}).json[
+            "allows_shared_workers"
+        ]
+        is True
+    )
     assert api_server.services.fleet.sharing_orgs == {api_server.actor("gina@example.com").org_id}
     (entry, *_) = gina.get("/api/v1/audit").json["items"]
     assert (entry["verb"], entry["data"]) == ("update", {"allows_shared_workers": True})
@@ -126,7 +153,9 @@ def test_a_shared_worker_is_shown_no_checkpoint_of_any_record(api_server: ApiSer
         assert api_server.services.audit_checkpoints.newest(chain)
     for org, worker in workers.items():
         identity = WorkerIdentity(org, worker.worker_id, "1")
-        client = Client(api_server.listeners._workers._application, environ={WORKER_IDENTITY: identity})
+        client = Client(
+            api_server.listeners._workers._application, environ={WORKER_IDENTITY: identity}
+        )
         answer = client.post("/worker/v1/poll", POLL)
         assert answer.status == 200, answer.content
         assert (b"checkpoint" in answer.content) is (org == "acme")

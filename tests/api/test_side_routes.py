@@ -102,12 +102,18 @@ def test_who_pushes_templates_does_not_thereby_change_who_must_approve(
     assert "policies.manage" in refused.json["detail"]
     assert olga.delete("/api/v1/templates/restart-web").status == 403
     assert push(alice, more).json["version"] == 3
-    [entry] = [one for one in alice.get("/api/v1/audit?verb=push").json["items"] if one["data"].get("version") == 3]
+    [entry] = [
+        one
+        for one in alice.get("/api/v1/audit?verb=push").json["items"]
+        if one["data"].get("version") == 3
+    ]
     assert entry["data"]["approval_before"] == "policy production"
     assert entry["data"]["approval"] != "policy production"
 
 
-def test_whoever_pushes_templates_may_ask_for_approval_where_none_was(olga: Client, dave: Client) -> None:
+def test_whoever_pushes_templates_may_ask_for_approval_where_none_was(
+    olga: Client, dave: Client
+) -> None:
     push(olga)
     assert push(olga, OWN).json["version"] == 2
 
@@ -134,7 +140,9 @@ def hidden(api_server: ApiServer, alice: Client, olga: Client, dave: Client) -> 
     return asked
 
 
-def test_the_approval_of_a_hidden_template_is_as_absent_as_what_never_was(dave: Client, hidden: Any) -> None:
+def test_the_approval_of_a_hidden_template_is_as_absent_as_what_never_was(
+    dave: Client, hidden: Any
+) -> None:
     one, missing = f"/api/v1/approvals/{hidden['approval_id']}", f"/api/v1/approvals/{'0' * 26}"
     for verb in ("", "/approve", "/reject", "/withdraw"):
         method, body = ("POST", {}) if verb else ("GET", None)
@@ -154,13 +162,17 @@ def test_the_inbox_of_a_token_shows_only_templates_in_its_scope(
 ) -> None:
     push(alice, OWN)
     asked = run(olga).json
-    assert [each["id"] for each in dave.get("/api/v1/approvals").json["items"]] == [asked["approval_id"]]
+    assert [each["id"] for each in dave.get("/api/v1/approvals").json["items"]] == [
+        asked["approval_id"]
+    ]
     token = token_of(api_server, dave, "view approvals", "view templates/another")
     assert token.get("/api/v1/approvals").json["items"] == []
     assert token.get(f"/api/v1/approvals/{asked['approval_id']}").status == 404
 
 
-def test_who_may_not_see_the_template_is_not_asked_and_does_not_count(alice: Client, olga: Client, hidden: Any) -> None:
+def test_who_may_not_see_the_template_is_not_asked_and_does_not_count(
+    alice: Client, olga: Client, hidden: Any
+) -> None:
     again = run(olga)
     assert (again.status, again.code) == (409, "conflict"), "nobody else is left who could agree"
     shown = olga.get(f"/api/v1/approvals/{hidden['approval_id']}").json
@@ -211,7 +223,9 @@ def test_a_token_decides_only_with_a_scope_for_that_and_gives_itself_no_more(
 # Service accounts
 
 
-def test_a_service_account_cannot_come_back_as_a_person(api_server: ApiServer, alice: Client) -> None:
+def test_a_service_account_cannot_come_back_as_a_person(
+    api_server: ApiServer, alice: Client
+) -> None:
     """Else its owner could decide on what it has asked for."""
     mia = api_server.person("acme", "mia", BuiltInRole.MANAGER)
     assert mia.post("/api/v1/service-accounts", {"name": "deploy"}).status == 201
@@ -245,10 +259,16 @@ WITHOUT_CODE = {
 """They hand nobody anything."""
 
 
-def test_every_change_to_who_may_what_and_to_what_is_secret_needs_a_fresh_code(api_server: ApiServer) -> None:
+def test_every_change_to_who_may_what_and_to_what_is_secret_needs_a_fresh_code(
+    api_server: ApiServer,
+) -> None:
     acme = furnish(api_server, "acme", "alice@example.com", "restart-web")
     enrol(api_server, api_server.session("alice@example.com"))
-    own = {"POST /api/v1/tokens", "POST /api/v1/service-accounts", "DELETE /api/v1/service-accounts/<user>"}
+    own = {
+        "POST /api/v1/tokens",
+        "POST /api/v1/service-accounts",
+        "DELETE /api/v1/service-accounts/<user>",
+    }
     own |= {"POST /api/v1/chat-links", "PATCH /api/v1/workers/<worker>"}
     for route_key, may in MAY.items():
         if route_key in own or (may in WEIGHTY and not route_key.startswith("GET")):
@@ -270,7 +290,9 @@ def test_secrets_change_only_with_a_fresh_code(api_server: ApiServer, alice: Cli
     assert [alice.call(*call).status for call in calls] == [201, 200, 204]
 
 
-def test_a_join_token_that_grants_labels_is_made_only_with_a_fresh_code(api_server: ApiServer, alice: Client) -> None:
+def test_a_join_token_that_grants_labels_is_made_only_with_a_fresh_code(
+    api_server: ApiServer, alice: Client
+) -> None:
     app = enrol(api_server, alice)
     api_server.clock.advance(seconds=FRESH_FOR.total_seconds() + 1)
     tokens = "/api/v1/workers/tokens"
@@ -286,7 +308,9 @@ def test_a_join_token_that_grants_labels_is_made_only_with_a_fresh_code(api_serv
 # Names that change hands
 
 
-def test_a_rerun_runs_what_ran_before_and_nothing_else_that_has_its_name_since(alice: Client, olga: Client) -> None:
+def test_a_rerun_runs_what_ran_before_and_nothing_else_that_has_its_name_since(
+    alice: Client, olga: Client
+) -> None:
     push(olga)
     before = run(alice).json
     assert olga.delete("/api/v1/templates/restart-web").status == 204
@@ -307,12 +331,20 @@ def test_a_bot_that_is_moved_to_another_server_speaks_for_nobody(
     """Whoever runs that server could say that anybody has pressed anything."""
     config = {"kind": "telegram", "base_url": "https://bots.example.com"}
     credential = "12345:ABCdefGHIjklMNOpqrSTUvwxYZ0123456789"
-    made = alice.post("/api/v1/channels", {"name": "bot", "config": config, "credential": credential}).json
+    made = alice.post(
+        "/api/v1/channels", {"name": "bot", "config": config, "credential": credential}
+    ).json
     who = api_server.actor("dave@example.com")
     link = LinkRow(made["id"], "u1", who.org_id, who.user_id, "u1", api_server.clock.now())
     api_server.state.write(lambda db: chat_links.put(db, link))
     moved = {"config": config | {"base_url": "https://evil.example.com"}, "credential": credential}
-    for change, chat_user in (({"is_enabled": False}, "u1"), ({"is_enabled": True}, "u1"), (moved, None)):
+    for change, chat_user in (
+        ({"is_enabled": False}, "u1"),
+        ({"is_enabled": True}, "u1"),
+        (moved, None),
+    ):
         assert alice.patch("/api/v1/channels/bot", change).status == 200
         shown = dave.get("/api/v1/chat-links").json["items"]
-        assert [each["chat_user"] for each in shown] == ([chat_user] if change != {"is_enabled": False} else [])
+        assert [each["chat_user"] for each in shown] == (
+            [chat_user] if change != {"is_enabled": False} else []
+        )

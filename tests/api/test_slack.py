@@ -119,7 +119,9 @@ def test_a_code_links_a_slack_user_to_an_account_once(
     assert text_in(api.posted(f"D{STRANGER}")[0]) == "This code is not good, or no longer."
     (shown,) = bob.get("/api/v1/chat-links").json["items"]
     assert (shown["channel"], shown["channel_kind"], shown["chat_user"]) == ("slack", "slack", BOBS)
-    assert [entry["channel"] for entry in entries(api_server.session(ALICE), "link_chat")] == ["slack"]
+    assert [entry["channel"] for entry in entries(api_server.session(ALICE), "link_chat")] == [
+        "slack"
+    ]
 
 
 def test_only_what_people_write_to_the_app_alone_is_answered(api: SlackApi, hear: Hear) -> None:
@@ -155,9 +157,20 @@ def test_whoever_is_asked_is_told_all_that_there_is_to_know_with_buttons(
     assert text_in(message).endswith(url)
     buttons = buttons_in(message)
     assert list(buttons) == ["Approve", "Reject", "Open the page"]
-    assert (buttons["Approve"]["value"], buttons["Open the page"]["url"]) == (asked["approval_id"], url)
-    assert all(block["text"]["type"] == "plain_text" for block in message["blocks"] if block["type"] == "section")
-    assert all(len(block["text"]["text"]) <= 3000 for block in message["blocks"] if block["type"] == "section")
+    assert (buttons["Approve"]["value"], buttons["Open the page"]["url"]) == (
+        asked["approval_id"],
+        url,
+    )
+    assert all(
+        block["text"]["type"] == "plain_text"
+        for block in message["blocks"]
+        if block["type"] == "section"
+    )
+    assert all(
+        len(block["text"]["text"]) <= 3000
+        for block in message["blocks"]
+        if block["type"] == "section"
+    )
 
 
 def test_what_a_notification_shows_mentions_nobody(
@@ -180,7 +193,11 @@ def test_a_press_decides_as_the_account_and_everybody_hears_of_it(
         assert said(api, BOBS) == "Approved. restart-web is approved."
     assert state(alice) == "queued"
     (entry,) = entries(alice, "approve")
-    assert (entry["actor_name"], entry["channel"], entry["address"]) == (BOB, "slack", f"slack:{BOBS}")
+    assert (entry["actor_name"], entry["channel"], entry["address"]) == (
+        BOB,
+        "slack",
+        f"slack:{BOBS}",
+    )
     assert entry["resource"] == f"approvals/{asked['approval_id']}"
     end = told(api_server, api, f"D{MIAS}")
     assert text_in(end).startswith("mia@example.com asked to run restart-web version 1: approved\n")
@@ -233,15 +250,25 @@ def test_a_code_is_asked_for_in_a_dialog_until_it_is_right_and_works_once(
 def test_a_reason_and_a_code_are_asked_for_in_the_same_dialog(
     api_server: ApiServer, api: SlackApi, alice: Client, mia: Client, bob: Client, hear: Hear
 ) -> None:
-    asked = ask(alice, mia, gate="{name: boss, approvers: {manager: true}, requireReason: true, requireMfa: true}")
+    asked = ask(
+        alice,
+        mia,
+        gate="{name: boss, approvers: {manager: true}, requireReason: true, requireMfa: true}",
+    )
     app = enrol(api_server, bob)
     api_server.clock.advance(seconds=totp.STEP_SECONDS)
     hear(api.press(BOBS, buttons_in(told(api_server, api))["Reject"]))
     (dialog,) = api.dialogs()
     assert hear(api.fill_in(BOBS, dialog, reason="too late"))["errors"].keys() == {"totp"}
     assert hear(api.fill_in(BOBS, dialog, reason="too late", totp=app.code())) is None
-    (decision,) = alice.get(f"/api/v1/approvals/{asked['approval_id']}").json["gates"][0]["decisions"]
-    assert (decision["verdict"], decision["reason"], decision["with_mfa"]) == ("reject", "too late", True)
+    (decision,) = alice.get(f"/api/v1/approvals/{asked['approval_id']}").json["gates"][0][
+        "decisions"
+    ]
+    assert (decision["verdict"], decision["reason"], decision["with_mfa"]) == (
+        "reject",
+        "too late",
+        True,
+    )
     assert state(alice) == "rejected"
 
 
@@ -263,7 +290,11 @@ def test_what_is_not_ours_or_cannot_be_read_decides_nothing(
     api_server: ApiServer, api: SlackApi, alice: Client, mia: Client, hear: Hear
 ) -> None:
     asked = ask(alice, mia)
-    odd: tuple[dict[str, Any], ...] = ({"type": 1}, {"type": "block_actions", "actions": None}, {"event": {"user": {}}})
+    odd: tuple[dict[str, Any], ...] = (
+        {"type": 1},
+        {"type": "block_actions", "actions": None},
+        {"event": {"user": {}}},
+    )
     for payload in odd:
         hear(api.send("interactive", payload))
     for metadata in ("", "{}", f'{{"approval_id": "{asked["approval_id"]}", "verdict": "launch"}}'):
@@ -294,7 +325,13 @@ def test_each_token_goes_only_where_it_belongs(
     ],
 )
 def test_a_refusal_is_said_and_tried_again_where_that_can_help(
-    api_server: ApiServer, api: SlackApi, alice: Client, bob: Client, error: str, state: str, shown: str
+    api_server: ApiServer,
+    api: SlackApi,
+    alice: Client,
+    bob: Client,
+    error: str,
+    state: str,
+    shown: str,
 ) -> None:
     api.refusals["chat.postMessage"] = error
     post_notice(api_server, BOB)
@@ -304,7 +341,11 @@ def test_a_refusal_is_said_and_tried_again_where_that_can_help(
 
 
 def test_the_library_is_not_let_out_by_itself(
-    api_server: ApiServer, api: SlackApi, alice: Client, bob: Client, monkeypatch: pytest.MonkeyPatch
+    api_server: ApiServer,
+    api: SlackApi,
+    alice: Client,
+    bob: Client,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Neither past the networks that an admin allows nor through a proxy that the environment names."""
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
@@ -313,18 +354,26 @@ def test_the_library_is_not_let_out_by_itself(
     deliver(api_server)
     assert deliveries(alice)[0]["state"] == "delivered"
     config = {"kind": "slack", "base_url": api.url.replace("http:", "https:"), "allow_networks": []}
-    assert alice.patch("/api/v1/channels/slack", {"config": config, "credential": TOKENS}).status == 200
+    assert (
+        alice.patch("/api/v1/channels/slack", {"config": config, "credential": TOKENS}).status
+        == 200
+    )
     count = len(api.calls)
     post_notice(api_server, chats=(Chat("slack", "C1"),))  # the move has ended all links
     deliver(api_server)
     assert "not public" in deliveries(alice)[0]["last_error"]
     (channel_id,) = api_server.services.inboxes["slack"].channels()
-    with pytest.raises(Undelivered, match="not public"), api_server.services.inboxes["slack"].open(channel_id):
+    with (
+        pytest.raises(Undelivered, match="not public"),
+        api_server.services.inboxes["slack"].open(channel_id),
+    ):
         pass
     assert len(api.calls) == count
 
 
-def test_the_websocket_may_lead_nowhere_else(api_server: ApiServer, api: SlackApi, alice: Client) -> None:
+def test_the_websocket_may_lead_nowhere_else(
+    api_server: ApiServer, api: SlackApi, alice: Client
+) -> None:
     """Slack names its address: it is judged like every other."""
     (channel_id,) = api_server.services.inboxes["slack"].channels()
     for url, why in {
@@ -333,7 +382,10 @@ def test_the_websocket_may_lead_nowhere_else(api_server: ApiServer, api: SlackAp
         "http://127.0.0.1": "cannot be read",
     }.items():
         api.socket_url = url
-        with pytest.raises(Undelivered, match=why), api_server.services.inboxes["slack"].open(channel_id):
+        with (
+            pytest.raises(Undelivered, match=why),
+            api_server.services.inboxes["slack"].open(channel_id),
+        ):
             pass
 
 
@@ -356,9 +408,15 @@ def test_the_connection_is_renewed_when_slack_says_so_and_nothing_is_missed(
             turn(5)
 
 
-@pytest.mark.parametrize("credential", ["", BOT_TOKEN, f"{BOT_TOKEN} {APP_TOKEN}", f"{TOKENS} more", "xapp-1 xoxb-2"])
-def test_the_credential_is_both_tokens(api_server: ApiServer, alice: Client, credential: str) -> None:
-    answer = alice.post("/api/v1/channels", {"name": "s", "config": {"kind": "slack"}, "credential": credential})
+@pytest.mark.parametrize(
+    "credential", ["", BOT_TOKEN, f"{BOT_TOKEN} {APP_TOKEN}", f"{TOKENS} more", "xapp-1 xoxb-2"]
+)
+def test_the_credential_is_both_tokens(
+    api_server: ApiServer, alice: Client, credential: str
+) -> None:
+    answer = alice.post(
+        "/api/v1/channels", {"name": "s", "config": {"kind": "slack"}, "credential": credential}
+    )
     assert (answer.status, answer.json["errors"][0]["path"]) == (400, "credential")
 
 

@@ -89,7 +89,9 @@ def things(api_server: ApiServer) -> Things:
     return furnish(api_server, "acme", "alice@example.com", "restart-web")
 
 
-def test_no_route_walks_through_the_history_on_the_event_loop(api_server: ApiServer, things: Things) -> None:
+def test_no_route_walks_through_the_history_on_the_event_loop(
+    api_server: ApiServer, things: Things
+) -> None:
     client, routes = api_server.session("alice@example.com"), (*SHOWING, *NARROWED)
 
     def measured() -> dict[str, int]:
@@ -106,7 +108,13 @@ def test_no_route_walks_through_the_history_on_the_event_loop(api_server: ApiSer
         lambda db: db.execute("SELECT name FROM sqlite_schema WHERE type = 'trigger'").fetchall()
     )
     api_server.state.write(lambda db: [db.execute(f"DROP TRIGGER {name}") for (name,) in triggers])
-    multiply(api_server, "automations", id="printf('00%024d', n)", state="'succeeded'", finished_at="first.created_at")
+    multiply(
+        api_server,
+        "automations",
+        id="printf('00%024d', n)",
+        state="'succeeded'",
+        finished_at="first.created_at",
+    )
     multiply(
         api_server,
         "audit_entries",
@@ -120,7 +128,9 @@ def test_no_route_walks_through_the_history_on_the_event_loop(api_server: ApiSer
 
     with counted(api_server) as walk:
         api_server.state.read(
-            lambda db: db.execute("SELECT count(*) FROM automations WHERE reason = 'none'").fetchone()
+            lambda db: db.execute(
+                "SELECT count(*) FROM automations WHERE reason = 'none'"
+            ).fetchone()
         )
     assert walk.count > ALLOWED, "else nothing would be noticed"
 

@@ -52,7 +52,11 @@ def test_without_an_app_a_password_is_everything_and_the_record_has_each_step(
     app = enrol(api_server, thief)
     api_server.clock.advance(seconds=30)
     assert thief.post(path(asked, "approve"), {"totp": app.code()}).status == 200
-    verbs = [entry["verb"] for entry in alice.get("/api/v1/audit").json["items"] if entry["actor_name"][:3] == "bob"]
+    verbs = [
+        entry["verb"]
+        for entry in alice.get("/api/v1/audit").json["items"]
+        if entry["actor_name"][:3] == "bob"
+    ]
     assert verbs[:2] == ["approve", "enrol_totp"]
 
 
@@ -73,7 +77,9 @@ def test_an_open_session_decides_nothing_that_asks_for_a_code(
     assert state(mia, asked) == "pending"
 
 
-def test_an_open_session_of_an_admin_changes_nothing_that_matters(api_server: ApiServer, alice: Client) -> None:
+def test_an_open_session_of_an_admin_changes_nothing_that_matters(
+    api_server: ApiServer, alice: Client
+) -> None:
     enrol(api_server, alice)
     api_server.clock.advance(seconds=STALE)
     new = {"email": "eve@example.com", "role": "admin", "password": PASSWORD}
@@ -82,7 +88,11 @@ def test_an_open_session_of_an_admin_changes_nothing_that_matters(api_server: Ap
         "policies": {"source": policy()},
         "secrets": {"name": "a-secret", "value": "hunter2-hunter2"},
         "tokens": {"name": "t"},
-        "channels": {"name": "c", "config": {"kind": "webhook", "url": "https://example.com"}, "credential": "k" * 16},
+        "channels": {
+            "name": "c",
+            "config": {"kind": "webhook", "url": "https://example.com"},
+            "credential": "k" * 16,
+        },
     }.items():
         answer = alice.post(f"/api/v1/{where}", body)
         assert (answer.status, answer.code) == (403, "step_up_required"), (where, answer.content)
@@ -93,7 +103,9 @@ def test_a_token_decides_only_where_no_code_is_asked_for(
 ) -> None:
     made = bob.post("/api/v1/tokens", {"name": "t"}).json
     token = Client(bob.application, {"Authorization": f"Bearer {made['token']}"})
-    looking = bob.post("/api/v1/tokens", {"name": "l", "scopes": ["view approvals", "view templates"]}).json
+    looking = bob.post(
+        "/api/v1/tokens", {"name": "l", "scopes": ["view approvals", "view templates"]}
+    ).json
     reader = Client(bob.application, {"Authorization": f"Bearer {looking['token']}"})
     enrol(api_server, bob)
     with_code = ask(alice, mia, more=CODE)

@@ -65,12 +65,18 @@ def test_a_code_links_a_chat_user_to_an_account_once(
 ) -> None:
     bob = api_server.person("acme", "bob", BuiltInRole.MEMBER)
     made = bob.post("/api/v1/chat-links", {"channel": "bot"}).json
-    assert write(api_server, phone, f"/link {made['code'].lower()}") == [f"You are {BOB} here from now on."]
+    assert write(api_server, phone, f"/link {made['code'].lower()}") == [
+        f"You are {BOB} here from now on."
+    ]
     (shown,) = bob.get("/api/v1/chat-links").json["items"]
     assert (shown["channel"], shown["chat_user"]) == ("bot", str(phone.id))
     thief = TelegramUser(api, phone.id + 1)
-    assert write(api_server, thief, f"/link {made['code']}") == ["This code is not good, or no longer."]
-    verbs = [entry["verb"] for entry in api_server.session(ALICE).get("/api/v1/audit").json["items"]]
+    assert write(api_server, thief, f"/link {made['code']}") == [
+        "This code is not good, or no longer."
+    ]
+    verbs = [
+        entry["verb"] for entry in api_server.session(ALICE).get("/api/v1/audit").json["items"]
+    ]
     assert verbs.count("link_chat") == 1
     assert bob.delete("/api/v1/chat-links/bot").status == 204
     assert bob.delete("/api/v1/chat-links/bot").status == 404
@@ -86,7 +92,9 @@ def test_a_code_is_good_for_ten_minutes_and_for_one_channel(
     assert bob.post("/api/v1/chat-links", {"channel": "absent"}).status == 404
 
 
-def test_a_code_asks_for_proof_and_no_api_token_gets_one(api_server: ApiServer, alice: Client) -> None:
+def test_a_code_asks_for_proof_and_no_api_token_gets_one(
+    api_server: ApiServer, alice: Client
+) -> None:
     token = alice.post("/api/v1/tokens", {"name": "ci"}).json["token"]
     assert api_server.client(token).post("/api/v1/chat-links", {"channel": "bot"}).status == 403
     enrol(api_server, alice)
@@ -106,7 +114,11 @@ def test_codes_are_not_guessed(api_server: ApiServer, alice: Client, phone: Tele
 def test_whoever_is_asked_is_told_all_that_there_is_to_know_with_buttons(
     api_server: ApiServer, alice: Client, bob: Client, mia: Client, phone: TelegramUser
 ) -> None:
-    commands = ("nginx -t", "echo  'two  spaces'\n\nUntil: never", *(f"echo {number}" for number in range(20)))
+    commands = (
+        "nginx -t",
+        "echo  'two  spaces'\n\nUntil: never",
+        *(f"echo {number}" for number in range(20)),
+    )
     asked = ask(alice, mia, commands=commands, values={"service": "a\nReason: none"})
     (message,) = told(api_server, phone)
     lines = message["text"].splitlines()
@@ -153,7 +165,12 @@ def test_long_commands_say_so(
 
 
 def test_a_room_of_the_policy_is_told_of_the_question_and_of_its_end(
-    api_server: ApiServer, alice: Client, bob: Client, mia: Client, api: TelegramApi, phone: TelegramUser
+    api_server: ApiServer,
+    alice: Client,
+    bob: Client,
+    mia: Client,
+    api: TelegramApi,
+    phone: TelegramUser,
 ) -> None:
     room = TelegramUser(api, phone.id, room=-phone.id, kind="group")
     chats = f"[{{channel: telegram, id: '-{phone.id}'}}, {{channel: slack, id: C1}}]"
@@ -170,7 +187,12 @@ def test_a_room_of_the_policy_is_told_of_the_question_and_of_its_end(
 
 
 def test_a_press_decides_as_the_account_and_everybody_hears_of_it(
-    api_server: ApiServer, alice: Client, bob: Client, mia: Client, api: TelegramApi, phone: TelegramUser
+    api_server: ApiServer,
+    alice: Client,
+    bob: Client,
+    mia: Client,
+    api: TelegramApi,
+    phone: TelegramUser,
 ) -> None:
     mias = TelegramUser(api, phone.id + 1)
     link(api_server, mia, mias)
@@ -179,17 +201,29 @@ def test_a_press_decides_as_the_account_and_everybody_hears_of_it(
     assert press(api_server, phone, buttons(message)[0]) == ["Approved. restart-web is approved."]
     assert state(alice) == "queued"
     (entry,) = entries(alice, "approve")
-    assert (entry["actor_name"], entry["channel"], entry["address"]) == (BOB, "telegram", f"telegram:{phone.id}")
+    assert (entry["actor_name"], entry["channel"], entry["address"]) == (
+        BOB,
+        "telegram",
+        f"telegram:{phone.id}",
+    )
     assert entry["resource"] == f"approvals/{asked['approval_id']}"
     for chat in (phone, mias):
         (end,) = told(api_server, chat)
-        assert end["text"].splitlines()[0] == "mia@example.com asked to run restart-web version 1: approved"
+        assert (
+            end["text"].splitlines()[0]
+            == "mia@example.com asked to run restart-web version 1: approved"
+        )
         assert "Decided: bob@example.com: approve on boss" in end["text"]
         assert buttons(end) == []
 
 
 def test_the_requester_is_told_by_e_mail_too(
-    api_server: ApiServer, alice: Client, bob: Client, mia: Client, phone: TelegramUser, tmp_path: Path
+    api_server: ApiServer,
+    alice: Client,
+    bob: Client,
+    mia: Client,
+    phone: TelegramUser,
+    tmp_path: Path,
 ) -> None:
     certificate = certified(tmp_path, "localhost")
     with mail_server(certificate.context) as server:
@@ -213,7 +247,11 @@ def test_a_press_that_comes_again_counts_once(
     waiting = "Approved. It still waits for two: 1 of carl@example.com."
     assert [press(api_server, phone, buttons(message)[0]) for _ in range(3)] == [[waiting]] * 3
     shown = alice.get(f"/api/v1/approvals/{asked['approval_id']}").json
-    assert (shown["state"], len(shown["gates"][0]["decisions"]), len(entries(alice, "approve"))) == ("pending", 1, 1)
+    assert (
+        shown["state"],
+        len(shown["gates"][0]["decisions"]),
+        len(entries(alice, "approve")),
+    ) == ("pending", 1, 1)
     assert "a decision stays" in press(api_server, phone, buttons(message)[1])[0]
 
 
@@ -223,7 +261,9 @@ def test_after_the_end_a_button_decides_nothing(
     asked = ask(alice, mia)
     (message,) = told(api_server, phone)
     mia.post(f"/api/v1/approvals/{asked['approval_id']}/withdraw")
-    assert press(api_server, phone, buttons(message)[0]) == ["this approval is over: it is withdrawn."]
+    assert press(api_server, phone, buttons(message)[0]) == [
+        "this approval is over: it is withdrawn."
+    ]
     assert "Approved" not in press(api_server, phone, "approve:01h00000000000000000000000")[0]
     assert press(api_server, phone, "launch:missiles") == []
     assert entries(alice, "approve") == []
@@ -242,7 +282,9 @@ def test_a_role_or_membership_lost_since_is_lost_in_the_chat_too(
     (message,) = told(api_server, phone)
     alice.patch(f"/api/v1/users/{MIA}", {"manager": None})
     answer = (
-        alice.patch(f"/api/v1/users/{BOB}", change) if change else alice.delete(f"/api/v1/users/{BOB}?confirmed=true")
+        alice.patch(f"/api/v1/users/{BOB}", change)
+        if change
+        else alice.delete(f"/api/v1/users/{BOB}?confirmed=true")
     )
     assert answer.status in (200, 204), answer.content
     (said,) = press(api_server, phone, buttons(message)[0])
@@ -251,7 +293,12 @@ def test_a_role_or_membership_lost_since_is_lost_in_the_chat_too(
 
 
 def test_neither_a_stranger_nor_who_asked_nor_who_is_not_asked_decides(
-    api_server: ApiServer, alice: Client, bob: Client, mia: Client, api: TelegramApi, phone: TelegramUser
+    api_server: ApiServer,
+    alice: Client,
+    bob: Client,
+    mia: Client,
+    api: TelegramApi,
+    phone: TelegramUser,
 ) -> None:
     ask(alice, mia)
     (message,) = told(api_server, phone)
@@ -259,14 +306,25 @@ def test_neither_a_stranger_nor_who_asked_nor_who_is_not_asked_decides(
     link(api_server, mia, own)
     link(api_server, api_server.person("acme", "mallory", BuiltInRole.ADMIN), other)
     for data in buttons(message):
-        assert press(api_server, anonymous, data)[0].startswith("You are not linked to an account here.")
-        assert press(api_server, own, data) == ["you asked for this yourself. Somebody else has to decide."]
-        assert press(api_server, other, data)[0].startswith("you are not among those who decide on this.")
+        assert press(api_server, anonymous, data)[0].startswith(
+            "You are not linked to an account here."
+        )
+        assert press(api_server, own, data) == [
+            "you asked for this yourself. Somebody else has to decide."
+        ]
+        assert press(api_server, other, data)[0].startswith(
+            "you are not among those who decide on this."
+        )
     assert state(alice) == "awaiting_approval"
 
 
 def test_in_a_room_a_press_is_the_pressers_and_nobody_elses(
-    api_server: ApiServer, alice: Client, bob: Client, mia: Client, api: TelegramApi, phone: TelegramUser
+    api_server: ApiServer,
+    alice: Client,
+    bob: Client,
+    mia: Client,
+    api: TelegramApi,
+    phone: TelegramUser,
 ) -> None:
     ask(alice, mia)
     (message,) = told(api_server, phone)
@@ -289,7 +347,9 @@ def test_a_code_of_the_app_is_asked_for_until_it_is_right_and_works_once(
     first_message, second_message = told(api_server, phone)
     api_server.clock.advance(seconds=totp.STEP_SECONDS)
     code = app.code()
-    assert press(api_server, phone, buttons(first_message)[0]) == ["Send me a fresh code of your authenticator app."]
+    assert press(api_server, phone, buttons(first_message)[0]) == [
+        "Send me a fresh code of your authenticator app."
+    ]
     wrong = "the code is wrong or has been used. Send me a fresh code of your authenticator app."
     assert write(api_server, phone, app.code(later=40)) == [wrong]
     assert state(alice, asked) == "awaiting_approval"
@@ -317,7 +377,12 @@ def test_codes_are_not_guessed_in_a_chat(
 
 
 def test_a_question_is_forgotten_after_a_while_and_is_nobody_elses(
-    api_server: ApiServer, alice: Client, bob: Client, mia: Client, api: TelegramApi, phone: TelegramUser
+    api_server: ApiServer,
+    alice: Client,
+    bob: Client,
+    mia: Client,
+    api: TelegramApi,
+    phone: TelegramUser,
 ) -> None:
     ask(alice, mia, gate="{name: boss, approvers: {manager: true}, requireReason: true}")
     (message,) = told(api_server, phone)
@@ -337,18 +402,26 @@ def test_a_reason_and_a_code_are_asked_for_one_after_the_other(
     api_server.clock.advance(seconds=totp.STEP_SECONDS)
     (message,) = told(api_server, phone)
     assert press(api_server, phone, buttons(message)[1]) == ["Send me your reason."]
-    assert write(api_server, phone, "too late today") == ["Send me a fresh code of your authenticator app."]
+    assert write(api_server, phone, "too late today") == [
+        "Send me a fresh code of your authenticator app."
+    ]
     assert write(api_server, phone, app.code()) == ["Rejected. restart-web is rejected."]
-    (decision,) = alice.get(f"/api/v1/approvals/{asked['approval_id']}").json["gates"][0]["decisions"]
+    (decision,) = alice.get(f"/api/v1/approvals/{asked['approval_id']}").json["gates"][0][
+        "decisions"
+    ]
     assert (decision["reason"], decision["with_mfa"]) == ("too late today", True)
 
 
-def test_what_is_written_in_a_room_is_not_for_the_bot(api_server: ApiServer, bob: Client, api: TelegramApi) -> None:
+def test_what_is_written_in_a_room_is_not_for_the_bot(
+    api_server: ApiServer, bob: Client, api: TelegramApi
+) -> None:
     room = TelegramUser(api, 1, room=-100_300, kind="group")
     assert write(api_server, room, "/link AAAAAAAAAA") == []
 
 
-def test_a_bot_that_cannot_be_reached_names_no_token(api_server: ApiServer, alice: Client, bob: Client) -> None:
+def test_a_bot_that_cannot_be_reached_names_no_token(
+    api_server: ApiServer, alice: Client, bob: Client
+) -> None:
     config = {"kind": "telegram", "base_url": "http://127.0.0.1:1", "allow_networks": LOOPBACK}
     post_notice(api_server, BOB)
     alice.patch("/api/v1/channels/bot", {"config": config, "credential": TOKEN})
@@ -361,10 +434,14 @@ def test_a_bot_that_cannot_be_reached_names_no_token(api_server: ApiServer, alic
     assert TOKEN not in str(caught.value)
 
 
-def test_a_link_of_one_org_is_nothing_in_another(api_server: ApiServer, bob: Client, phone: TelegramUser) -> None:
+def test_a_link_of_one_org_is_nothing_in_another(
+    api_server: ApiServer, bob: Client, phone: TelegramUser
+) -> None:
     org_ids = [api_server.actor(who).org_id for who in (ALICE, "gina@example.com")]
     found = [
-        api_server.state.read(lambda db, org_id=org_id: chat_links.find_user(db, org_id, "telegram", str(phone.id)))
+        api_server.state.read(
+            lambda db, org_id=org_id: chat_links.find_user(db, org_id, "telegram", str(phone.id))
+        )
         for org_id in org_ids
     ]
     assert found == [api_server.actor(BOB).user_id, None]

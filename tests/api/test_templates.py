@@ -62,7 +62,10 @@ def test_what_an_older_version_said_can_be_pushed_again(olga: Client) -> None:
 
 def test_pushes_at_once_never_make_the_same_number(api_server: ApiServer) -> None:
     actor = api_server.actor("alice@example.com")
-    jobs = [gevent.spawn(api_server.services.templates.push, actor, source(command=f"echo {n}")) for n in range(20)]
+    jobs = [
+        gevent.spawn(api_server.services.templates.push, actor, source(command=f"echo {n}"))
+        for n in range(20)
+    ]
     gevent.joinall(jobs, raise_error=True)
     assert sorted(job.value.version for job in jobs) == list(range(1, 21))
 
@@ -84,10 +87,16 @@ def test_versions_are_listed_newest_first_and_shown_as_they_were(olga: Client) -
     for n in range(3):
         push(olga, source(command=f"echo {n}"))
     first = olga.get("/api/v1/templates/restart-web/versions?limit=2").json
-    second = olga.get(f"/api/v1/templates/restart-web/versions?limit=2&cursor={first['next_cursor']}").json
+    second = olga.get(
+        f"/api/v1/templates/restart-web/versions?limit=2&cursor={first['next_cursor']}"
+    ).json
     assert [item["version"] for item in first["items"] + second["items"]] == [3, 2, 1]
     old = olga.get("/api/v1/templates/restart-web/versions/1").json
-    assert (old["version"], old["latest_version"], old["phases"][0]["commands"]) == (1, 3, ["echo 0"])
+    assert (old["version"], old["latest_version"], old["phases"][0]["commands"]) == (
+        1,
+        3,
+        ["echo 0"],
+    )
 
 
 @pytest.mark.parametrize("version", ["0", "4", "x", "-1", "1.0", "9" * 30, "²"])
@@ -119,7 +128,10 @@ def test_a_document_with_mistakes_is_refused_with_all_of_them(olga: Client) -> N
 
 
 def test_validate_keeps_nothing_and_warns(olga: Client) -> None:
-    risky = source(command="systemctl restart $OPSICLE_VAR_SERVICE", more="  approvalPolicy: {policyRef: production}")
+    risky = source(
+        command="systemctl restart $OPSICLE_VAR_SERVICE",
+        more="  approvalPolicy: {policyRef: production}",
+    )
     answer = olga.post("/api/v1/templates/validate", {"source": risky}).json
     assert (answer["name"], answer["type"]) == ("restart-web", "AutomationTemplate")
     assert "OPSICLE_VAR_SERVICE" in answer["warnings"][0]["message"]
@@ -165,7 +177,9 @@ def test_a_page_has_from_one_to_two_hundred_items(olga: Client, limit: str) -> N
     assert olga.get(f"/api/v1/templates?limit={limit}").status == 400
 
 
-def test_a_stored_version_never_changes_not_even_by_sql(api_server: ApiServer, olga: Client) -> None:
+def test_a_stored_version_never_changes_not_even_by_sql(
+    api_server: ApiServer, olga: Client
+) -> None:
     push(olga, source())
     with pytest.raises(Exception, match="a template version never changes"):
         api_server.state.write(lambda db: db.execute("UPDATE template_versions SET source = 'x'"))

@@ -31,7 +31,9 @@ def app(api_server: ApiServer, alice: Client) -> App:
     return app
 
 
-def log_in(api_server: ApiServer, code: str = "", address: str = "127.0.0.1", password: str = PASSWORD) -> Answer:
+def log_in(
+    api_server: ApiServer, code: str = "", address: str = "127.0.0.1", password: str = PASSWORD
+) -> Answer:
     client = api_server.client()
     client.address = address
     return client.post("/api/v1/login", {"email": ALICE, "password": password, "totp": code})
@@ -41,7 +43,9 @@ def verbs(api_server: ApiServer, alice: Client) -> list[str]:
     return [entry["verb"] for entry in api_server.session(ALICE).get("/api/v1/audit").json["items"]]
 
 
-def test_an_enrolment_counts_only_once_it_is_confirmed(api_server: ApiServer, alice: Client) -> None:
+def test_an_enrolment_counts_only_once_it_is_confirmed(
+    api_server: ApiServer, alice: Client
+) -> None:
     begun = alice.post("/api/v1/totp").json
     assert begun["uri"].startswith("otpauth://totp/Opsicle%20acme:alice%40example.com?")
     assert begun["secret"] in begun["uri"]
@@ -59,10 +63,15 @@ def test_an_enrolment_counts_only_once_it_is_confirmed(api_server: ApiServer, al
     assert log_in(api_server).code == "totp_required"
 
 
-def test_login_asks_for_the_code_and_only_after_the_right_password(api_server: ApiServer, app: App) -> None:
+def test_login_asks_for_the_code_and_only_after_the_right_password(
+    api_server: ApiServer, app: App
+) -> None:
     assert (log_in(api_server).status, log_in(api_server).code) == (401, "totp_required")
     assert log_in(api_server, password="wrong").code == "not_authenticated"
-    assert log_in(api_server, "000 000" if app.code() != "000000" else "111 111").code == "not_authenticated"
+    assert (
+        log_in(api_server, "000 000" if app.code() != "000000" else "111 111").code
+        == "not_authenticated"
+    )
     code = app.code()
     assert log_in(api_server, f"{code[:3]} {code[3:]}").status == 200
 
@@ -89,11 +98,16 @@ def test_of_two_who_use_one_code_at_once_one_is_let_in(api_server: ApiServer, ap
     assert sorted(job.value.status for job in jobs) == [200, 401, 401, 401, 401]
 
 
-def test_of_two_who_use_one_recovery_code_at_once_one_is_let_in(api_server: ApiServer, app: App) -> None:
+def test_of_two_who_use_one_recovery_code_at_once_one_is_let_in(
+    api_server: ApiServer, app: App
+) -> None:
     jobs = [gevent.spawn(log_in, api_server, app.recovery_codes[0].upper()) for _ in range(3)]
     gevent.joinall(jobs, raise_error=True)
     assert sorted(job.value.status for job in jobs) == [200, 401, 401]
-    assert api_server.session(ALICE).get("/api/v1/totp").json["recovery_codes_left"] == totp.RECOVERY_CODES - 1
+    assert (
+        api_server.session(ALICE).get("/api/v1/totp").json["recovery_codes_left"]
+        == totp.RECOVERY_CODES - 1
+    )
 
 
 def test_a_recovery_code_is_its_owners_alone(api_server: ApiServer, app: App) -> None:
@@ -110,17 +124,23 @@ def test_wrong_codes_count_like_wrong_passwords(api_server: ApiServer, app: App)
 
 
 def test_wrong_codes_of_a_session_count_too(api_server: ApiServer, alice: Client, app: App) -> None:
-    outcomes = [alice.post("/api/v1/step-up", {"totp": "wrong"}).status for _ in range(MAX_PER_ACCOUNT + 2)]
+    outcomes = [
+        alice.post("/api/v1/step-up", {"totp": "wrong"}).status for _ in range(MAX_PER_ACCOUNT + 2)
+    ]
     assert outcomes == [400] * MAX_PER_ACCOUNT + [429] * 2
     assert alice.post("/api/v1/step-up", {"totp": app.code()}).status == 429
 
 
 def test_a_right_password_without_a_code_does_not_count(api_server: ApiServer, app: App) -> None:
-    assert {log_in(api_server, address="203.0.113.1").code for _ in range(MAX_PER_ACCOUNT + 2)} == {"totp_required"}
+    assert {log_in(api_server, address="203.0.113.1").code for _ in range(MAX_PER_ACCOUNT + 2)} == {
+        "totp_required"
+    }
     assert log_in(api_server, app.code(), "203.0.113.1").status == 200
 
 
-def test_new_recovery_codes_end_the_old_ones(api_server: ApiServer, alice: Client, app: App) -> None:
+def test_new_recovery_codes_end_the_old_ones(
+    api_server: ApiServer, alice: Client, app: App
+) -> None:
     new = alice.post("/api/v1/totp/recovery-codes", {"totp": app.code()}).json["codes"]
     assert log_in(api_server, app.recovery_codes[0]).status == 401
     assert log_in(api_server, new[0]).status == 200
@@ -134,24 +154,37 @@ def test_disabling_needs_a_fresh_code(api_server: ApiServer, alice: Client, app:
     assert {"enrol_totp", "disable_totp", "refuse_totp"} <= set(verbs(api_server, alice))
 
 
-def test_seeds_are_sealed_and_belong_to_their_row(api_server: ApiServer, alice: Client, app: App) -> None:
+def test_seeds_are_sealed_and_belong_to_their_row(
+    api_server: ApiServer, alice: Client, app: App
+) -> None:
     seed = base64.b32decode(app.secret)
     folder = api_server.folder.path
     assert not [
-        path for path in folder.iterdir() if seed in path.read_bytes() or app.secret.encode() in path.read_bytes()
+        path
+        for path in folder.iterdir()
+        if seed in path.read_bytes() or app.secret.encode() in path.read_bytes()
     ]
     assert (folder / "identity.key").stat().st_mode & 0o777 == 0o600
-    alice_id, gina_id = api_server.actor(ALICE).user_id, api_server.actor("gina@example.com").user_id
+    alice_id, gina_id = (
+        api_server.actor(ALICE).user_id,
+        api_server.actor("gina@example.com").user_id,
+    )
     row = api_server.state.read(lambda db: authenticators.find(db, alice_id))
     assert row is not None
     api_server.state.write(
-        lambda db: authenticators.put_unconfirmed(db, gina_id, row.sealed_seed, api_server.clock.now())
+        lambda db: authenticators.put_unconfirmed(
+            db, gina_id, row.sealed_seed, api_server.clock.now()
+        )
     )
-    answer = api_server.session("gina@example.com").post("/api/v1/totp/confirm", {"totp": app.code()})
+    answer = api_server.session("gina@example.com").post(
+        "/api/v1/totp/confirm", {"totp": app.code()}
+    )
     assert (answer.status, answer.code) == (409, "conflict")
 
 
-def test_an_admin_takes_a_lost_app_away_and_the_record_says_so(api_server: ApiServer, alice: Client) -> None:
+def test_an_admin_takes_a_lost_app_away_and_the_record_says_so(
+    api_server: ApiServer, alice: Client
+) -> None:
     bob = api_server.person("acme", "bob", BuiltInRole.MEMBER)
     enrol(api_server, bob)
     assert bob.delete(f"/api/v1/users/{ALICE}/totp").code == "not_allowed"
@@ -176,7 +209,9 @@ def test_changes_to_people_and_new_tokens_need_a_code_of_the_last_minutes(
         lambda: alice.delete("/api/v1/users/bob@example.com"),
     ]
     api_server.clock.advance(seconds=FRESH_FOR.total_seconds())
-    assert [(answer.status, answer.code) for answer in (call() for call in calls)] == [(403, "step_up_required")] * 6
+    assert [(answer.status, answer.code) for answer in (call() for call in calls)] == [
+        (403, "step_up_required")
+    ] * 6
     assert alice.get("/api/v1/users").status == 200
     assert alice.post("/api/v1/step-up", {"totp": app.code()}).status == 200
     api_server.clock.advance(seconds=FRESH_FOR.total_seconds() - 60)

@@ -14,7 +14,12 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from opsicle.domain.access import BuiltInRole
 from opsicle.domain.errors import InvalidInput, NotAuthenticated, OpsicleError
 from opsicle.security import join_token
-from opsicle.security.certificates import WorkerIdentity, load_certificate, make_key_and_csr, worker_identity
+from opsicle.security.certificates import (
+    WorkerIdentity,
+    load_certificate,
+    make_key_and_csr,
+    worker_identity,
+)
 from opsicle.server.access.actor import WorkerActor
 from opsicle.wire.worker_api import Enrolment, EnrolRequest, PollRequest, RenewRequest
 from tests.api.running_server import ApiServer, Client
@@ -27,7 +32,9 @@ def alice(api_server: ApiServer) -> Client:
 
 
 def authenticate(api_server: ApiServer, worker: Enrolment, org: str = "acme") -> WorkerActor:
-    return api_server.services.workers.authenticate(WorkerIdentity(org, worker.worker_id, "1"), "10.0.0.1")
+    return api_server.services.workers.authenticate(
+        WorkerIdentity(org, worker.worker_id, "1"), "10.0.0.1"
+    )
 
 
 def outcome(api_server: ApiServer, request: EnrolRequest) -> str:
@@ -51,7 +58,9 @@ def poll_request(**changes: object) -> PollRequest:
     return PollRequest(**(facts | changes))
 
 
-def test_a_worker_enrols_over_http_with_a_token_made_over_http(api_server: ApiServer, alice: Client) -> None:
+def test_a_worker_enrols_over_http_with_a_token_made_over_http(
+    api_server: ApiServer, alice: Client
+) -> None:
     made = alice.post("/api/v1/workers/tokens", {"ttl_seconds": 600})
     assert made.status == 201
     token = join_token.parse(made.json["token"])
@@ -63,7 +72,11 @@ def test_a_worker_enrols_over_http_with_a_token_made_over_http(api_server: ApiSe
     assert answer.status == 200, answer.content
     reply = join_token.EnrolReply(**answer.json)
     worker = join_token.open_reply(token, request, reply)
-    assert (worker.org, worker.name, worker.worker_url) == ("acme", "web", "https://ops.example.com:8444")
+    assert (worker.org, worker.name, worker.worker_url) == (
+        "acme",
+        "web",
+        "https://ops.example.com:8444",
+    )
     identity = worker_identity(load_certificate(worker.certificate_pem).public_bytes(Encoding.DER))
     assert (identity.org, identity.worker_id) == ("acme", worker.worker_id)
     shown = alice.get("/api/v1/workers/web").json
@@ -71,13 +84,19 @@ def test_a_worker_enrols_over_http_with_a_token_made_over_http(api_server: ApiSe
     assert (shown["state"], shown["is_connected"], shown["busy"]) == ("active", False, 0)
 
 
-def test_of_fifty_redemptions_of_one_token_at_once_one_gets_a_certificate(api_server: ApiServer) -> None:
+def test_of_fifty_redemptions_of_one_token_at_once_one_gets_a_certificate(
+    api_server: ApiServer,
+) -> None:
     first, token = api_server.join_request()
-    requests = [join_token.make_request(token, make_key_and_csr()[1], f"w{n}", {}, 1) for n in range(49)] + [first]
+    requests = [
+        join_token.make_request(token, make_key_and_csr()[1], f"w{n}", {}, 1) for n in range(49)
+    ] + [first]
     jobs = [gevent.spawn(outcome, api_server, request) for request in requests]
     gevent.joinall(jobs, raise_error=True)
     assert Counter(job.value for job in jobs) == {"enrolled": 1, "Conflict": 49}
-    listed = api_server.services.workers.list_workers(api_server.actor("alice@example.com"), "", 100)
+    listed = api_server.services.workers.list_workers(
+        api_server.actor("alice@example.com"), "", 100
+    )
     assert len(listed.items) == 1
 
 
@@ -92,10 +111,16 @@ def test_a_token_lives_neither_too_short_nor_too_long(alice: Client, ttl: int) -
     assert alice.post("/api/v1/workers/tokens", {"ttl_seconds": ttl}).status == 400
 
 
-def test_who_does_not_know_the_secret_gets_nothing_and_the_token_stays_good(api_server: ApiServer) -> None:
+def test_who_does_not_know_the_secret_gets_nothing_and_the_token_stays_good(
+    api_server: ApiServer,
+) -> None:
     request, token = api_server.join_request()
     forged = join_token.make_request(
-        join_token.JoinToken(token.url, token.token_id, b"\0" * 32), make_key_and_csr()[1], "mallory", {}, 1
+        join_token.JoinToken(token.url, token.token_id, b"\0" * 32),
+        make_key_and_csr()[1],
+        "mallory",
+        {},
+        1,
     )
     assert outcome(api_server, forged) == "NotAuthenticated"
     altered = join_token.make_request(token, request.csr_pem, "web", {"site": "ams"}, 2)
@@ -118,10 +143,14 @@ def test_a_csr_that_claims_more_gets_only_what_the_server_chose(api_server: ApiS
         .sign(key, hashes.SHA256())
     )
     request, token = api_server.join_request(csr_pem=csr.public_bytes(Encoding.PEM).decode())
-    worker = join_token.open_reply(token, request, api_server.services.enrolments.enrol(request, "10.0.0.1"))
+    worker = join_token.open_reply(
+        token, request, api_server.services.enrolments.enrol(request, "10.0.0.1")
+    )
     certificate = load_certificate(worker.certificate_pem)
     names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    assert [name.value for name in names] == [f"spiffe://opsicle/org/acme/worker/{worker.worker_id}"]
+    assert [name.value for name in names] == [
+        f"spiffe://opsicle/org/acme/worker/{worker.worker_id}"
+    ]
     assert not certificate.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
 
 
@@ -133,7 +162,10 @@ def test_a_weak_key_is_refused_and_the_token_stays_good(api_server: ApiServer) -
     )
     request, token = api_server.join_request(csr_pem=csr.public_bytes(Encoding.PEM).decode())
     assert outcome(api_server, request) == "InvalidInput"
-    assert outcome(api_server, join_token.make_request(token, make_key_and_csr()[1], "web", {}, 1)) == "enrolled"
+    assert (
+        outcome(api_server, join_token.make_request(token, make_key_and_csr()[1], "web", {}, 1))
+        == "enrolled"
+    )
 
 
 @pytest.mark.parametrize(
@@ -151,10 +183,14 @@ def test_every_refused_enrolment_stands_in_the_record(api_server: ApiServer, ali
     assert outcomes == ["enrolled", "Conflict", "Conflict"]
     entries = alice.get("/api/v1/audit").json["items"]
     refused = [entry for entry in entries if entry["verb"] == "refuse_enrol"]
-    assert [(entry["address"], entry["data"]["code"]) for entry in refused] == [("10.0.0.1", "conflict")] * 2
+    assert [(entry["address"], entry["data"]["code"]) for entry in refused] == [
+        ("10.0.0.1", "conflict")
+    ] * 2
 
 
-def test_an_address_that_is_refused_again_and_again_is_no_longer_listened_to(api_server: ApiServer) -> None:
+def test_an_address_that_is_refused_again_and_again_is_no_longer_listened_to(
+    api_server: ApiServer,
+) -> None:
     request, _ = api_server.join_request()
     request.token_id = "unknown"
     outcomes = Counter(outcome(api_server, request) for _ in range(60))
@@ -162,7 +198,9 @@ def test_an_address_that_is_refused_again_and_again_is_no_longer_listened_to(api
 
 
 def test_names_are_unique_among_an_orgs_workers(api_server: ApiServer) -> None:
-    names = [api_server.worker(name=name).name for name in ("Web 01", "web-01", "WEB_01", "", "...")]
+    names = [
+        api_server.worker(name=name).name for name in ("Web 01", "web-01", "WEB_01", "", "...")
+    ]
     assert names == ["web-01", "web-01-2", "web-01-3", "worker", "worker-2"]
     assert api_server.worker("globex", "web-01").name == "web-01"
 
@@ -176,7 +214,9 @@ def test_the_name_of_a_revoked_worker_is_free_again(api_server: ApiServer, alice
     assert alice.get(f"/api/v1/workers/{old.worker_id}").json["state"] == "revoked"
 
 
-def test_a_certificate_lets_its_worker_in_until_it_is_revoked(api_server: ApiServer, alice: Client) -> None:
+def test_a_certificate_lets_its_worker_in_until_it_is_revoked(
+    api_server: ApiServer, alice: Client
+) -> None:
     worker = api_server.worker()
     assert authenticate(api_server, worker).name == "web"
     assert alice.post(f"/api/v1/workers/{worker.worker_id}/revoke").status == 200
@@ -193,7 +233,9 @@ def test_a_certificate_of_another_orgs_worker_of_that_id_is_refused(api_server: 
 def test_a_revoked_workers_open_poll_ends_at_once(api_server: ApiServer, alice: Client) -> None:
     actor = authenticate(api_server, api_server.worker())
     poll = gevent.spawn(api_server.services.dispatch.poll, actor, poll_request(wait_seconds=30))
-    assert wait_until(lambda: api_server.services.fleet.is_connected(actor.worker_id), 60, pause=gevent.sleep)
+    assert wait_until(
+        lambda: api_server.services.fleet.is_connected(actor.worker_id), 60, pause=gevent.sleep
+    )
     assert alice.get("/api/v1/workers/web").json["is_connected"] is True
     assert alice.post("/api/v1/workers/web/revoke").status == 200
     poll.join(timeout=20)  # less than it would be held
@@ -201,7 +243,9 @@ def test_a_revoked_workers_open_poll_ends_at_once(api_server: ApiServer, alice: 
     assert alice.get("/api/v1/workers/web").json["is_connected"] is False
 
 
-def test_a_poll_that_was_let_in_just_before_the_revocation_is_refused(api_server: ApiServer, alice: Client) -> None:
+def test_a_poll_that_was_let_in_just_before_the_revocation_is_refused(
+    api_server: ApiServer, alice: Client
+) -> None:
     actor = authenticate(api_server, api_server.worker())
     alice.post("/api/v1/workers/web/revoke")
     with pytest.raises(NotAuthenticated):
@@ -211,7 +255,9 @@ def test_a_poll_that_was_let_in_just_before_the_revocation_is_refused(api_server
 def test_draining_and_back_again(api_server: ApiServer, alice: Client) -> None:
     actor = authenticate(api_server, api_server.worker())
     poll = gevent.spawn(api_server.services.dispatch.poll, actor, poll_request(wait_seconds=30))
-    assert wait_until(lambda: api_server.services.fleet.is_connected(actor.worker_id), 60, pause=gevent.sleep)
+    assert wait_until(
+        lambda: api_server.services.fleet.is_connected(actor.worker_id), 60, pause=gevent.sleep
+    )
     for _ in range(2):
         assert alice.post("/api/v1/workers/web/drain").json["state"] == "draining"
     api_server.services.dispatch.close()
@@ -223,7 +269,9 @@ def test_draining_and_back_again(api_server: ApiServer, alice: Client) -> None:
 
 
 @pytest.mark.parametrize("verb", ["drain", "undrain"])
-def test_a_revoked_worker_does_not_come_back(api_server: ApiServer, alice: Client, verb: str) -> None:
+def test_a_revoked_worker_does_not_come_back(
+    api_server: ApiServer, alice: Client, verb: str
+) -> None:
     api_server.worker()
     assert [alice.post("/api/v1/workers/web/revoke").status for _ in range(2)] == [200, 200]
     assert alice.post(f"/api/v1/workers/web/{verb}").status == 409
@@ -253,7 +301,9 @@ def test_the_list_comes_in_pages(api_server: ApiServer, alice: Client) -> None:
     assert [worker["name"] for worker in first["items"] + second["items"]] == ["w0", "w1", "w2"]
 
 
-def test_a_renewed_certificate_is_for_the_same_worker_and_both_are_good(api_server: ApiServer, alice: Client) -> None:
+def test_a_renewed_certificate_is_for_the_same_worker_and_both_are_good(
+    api_server: ApiServer, alice: Client
+) -> None:
     worker = api_server.worker()
     actor = authenticate(api_server, worker)
     before = alice.get("/api/v1/workers/web").json
@@ -264,7 +314,9 @@ def test_a_renewed_certificate_is_for_the_same_worker_and_both_are_good(api_serv
     after = alice.get("/api/v1/workers/web").json
     assert after.pop("certificate_expires_at") > before.pop("certificate_expires_at")
     assert after == before
-    assert api_server.services.workers.authenticate(identity, "10.0.0.1") == authenticate(api_server, worker)
+    assert api_server.services.workers.authenticate(identity, "10.0.0.1") == authenticate(
+        api_server, worker
+    )
 
 
 def test_a_revoked_worker_gets_no_new_certificate(api_server: ApiServer, alice: Client) -> None:
@@ -278,7 +330,9 @@ def test_a_bad_request_for_renewal_changes_nothing(api_server: ApiServer, alice:
     actor = authenticate(api_server, api_server.worker())
     before = alice.get("/api/v1/workers/web").json
     with pytest.raises(InvalidInput):
-        api_server.services.enrolments.renew(actor, RenewRequest("-----BEGIN CERTIFICATE REQUEST-----"))
+        api_server.services.enrolments.renew(
+            actor, RenewRequest("-----BEGIN CERTIFICATE REQUEST-----")
+        )
     assert alice.get("/api/v1/workers/web").json == before
 
 

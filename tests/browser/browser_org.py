@@ -117,12 +117,21 @@ class Site:
         self.installation.push(TEMPLATE.replace("restart nginx", "reload-or-restart nginx"))
         waiting = ask("dana", "INC-4711: 502s from Frankfurt since 09:40", grace=60)
         decide("bob", "approve", waiting, "agreed on the phone")
-        self.requests = {"approved": done, "rejected": refused, "withdrawn": gone, "second": waiting}
-        self.requests["first"] = ask("erin", "INC-4713: the same in the other data centre", grace=60)
+        self.requests = {
+            "approved": done,
+            "rejected": refused,
+            "withdrawn": gone,
+            "second": waiting,
+        }
+        self.requests["first"] = ask(
+            "erin", "INC-4713: the same in the other data centre", grace=60
+        )
 
     def ask(self, who: str, reason: str, grace: int) -> str:
         """Run restart-web as somebody; answers the id of the request."""
-        values = self.file("values.yaml", json.dumps({"site": "fra", "grace": grace, "pin": "4711-4711"}))
+        values = self.file(
+            "values.yaml", json.dumps({"site": "fra", "grace": grace, "pin": "4711-4711"})
+        )
         run = self.users[who].json("run", "restart-web", "--reason", reason, "--var-file", values)
         requests = self.users[who].json("approvals", "list", "--whose", "asked")
         return next(str(each["id"]) for each in requests if each["automation_id"] == run["id"])

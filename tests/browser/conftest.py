@@ -10,7 +10,15 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Playwright, Request, expect
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    ConsoleMessage,
+    Page,
+    Playwright,
+    Request,
+    expect,
+)
 
 from tests.browser import templates
 from tests.browser.reading import log_in
@@ -28,7 +36,9 @@ OPEN = ("--allow-egress", "127.0.0.0/8")
 PATIENCE_MS = 60_000
 """A hang guard for what a page is waited for; nothing here is measured by it."""
 
-expect.set_options(timeout=PATIENCE_MS)  # Playwright's own is 5 s, in which a busy machine may not even start Python
+expect.set_options(
+    timeout=PATIENCE_MS
+)  # Playwright's own is 5 s, in which a busy machine may not even start Python
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -46,7 +56,9 @@ def browser(playwright: Playwright) -> Iterator[Browser]:
 @contextmanager
 def chromium(playwright: Playwright, program: str = CHROMIUM) -> Iterator[Browser]:
     """A running Chromium; `program` may be one that starts it elsewhere."""
-    require(shutil.which(CHROMIUM) is not None, f"Chromium at {CHROMIUM}: install the package chromium")
+    require(
+        shutil.which(CHROMIUM) is not None, f"Chromium at {CHROMIUM}: install the package chromium"
+    )
     expect.set_options(timeout=PATIENCE_MS)
     browser = playwright.chromium.launch(executable_path=program, args=ARGUMENTS)
     yield browser
@@ -64,7 +76,9 @@ def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installat
 
 
 @pytest.fixture(scope="session")
-def session(browser: Browser, installation: Installation, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def session(
+    browser: Browser, installation: Installation, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
     """The cookie of alice, who has logged in as a person does."""
     path = tmp_path_factory.mktemp("session") / "state.json"
     context = browser.new_context(ignore_https_errors=True, base_url=installation.server.url)
@@ -89,7 +103,9 @@ def open_page(browser: Browser, installation: Installation, session: Path) -> It
     contexts: list[BrowserContext] = []
     complaints: list[str] = []
 
-    def open_one(path: str, *, is_known: bool = True, url: str = "", width: int = 1280, theme: str = "light") -> Page:
+    def open_one(
+        path: str, *, is_known: bool = True, url: str = "", width: int = 1280, theme: str = "light"
+    ) -> Page:
         context = browser.new_context(
             ignore_https_errors=True,  # the server's own CA; that it is checked is what other tests show
             base_url=url or installation.server.url,
@@ -115,7 +131,9 @@ def _collect_complaints(page: Page, url: str, complaints: list[str]) -> None:
     def on_console(message: ConsoleMessage) -> None:
         # Chromium itself notes every answer of 400 and above; what a page makes of those is
         # asserted where it matters.
-        if message.type in {"error", "warning"} and not message.text.startswith("Failed to load resource"):
+        if message.type in {"error", "warning"} and not message.text.startswith(
+            "Failed to load resource"
+        ):
             complaints.append(f"console: {message.text}")
 
     def on_request(request: Request) -> None:

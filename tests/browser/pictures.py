@@ -27,7 +27,9 @@ def main() -> None:
     FOLDER.mkdir(parents=True, exist_ok=True)
     with (
         tempfile.TemporaryDirectory() as folder,
-        Installation(Path(folder), server_options=("--allow-egress", "127.0.0.0/8")) as installation,
+        Installation(
+            Path(folder), server_options=("--allow-egress", "127.0.0.0/8")
+        ) as installation,
     ):
         site = Site(installation, Path(folder))
         site.fill()

@@ -42,5 +42,7 @@ def wait_for_log(page: Page, text: str, timeout: float = 30.0) -> None:
 
 def has_no_horizontal_scroll(page: Page) -> bool:
     """Return whether the page is no wider than the window."""
-    is_narrow: bool = page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
+    is_narrow: bool = page.evaluate(
+        "document.documentElement.scrollWidth <= document.documentElement.clientWidth"
+    )
     return is_narrow

@@ -45,7 +45,9 @@ def careful(open_page: OpenPage, installation: Installation) -> None:
 @pytest.mark.usefixtures("careful")
 def test_one_asks_decides_on_a_telephone_and_it_runs(open_page: OpenPage) -> None:
     page = open_page("/templates/careful/run", width=360)
-    expect(page.get_by_text(re.compile(r"^anyone: .*alice@example\.com"))).to_be_visible()  # and admins of other tests
+    expect(
+        page.get_by_text(re.compile(r"^anyone: .*alice@example\.com"))
+    ).to_be_visible()  # and admins of other tests
     page.get_by_label("Reason").fill("it hangs")
     page.get_by_role("button", name="Ask to run").click()
     page.get_by_role("link", name="See the approval").click()
@@ -102,10 +104,14 @@ def test_a_policy_that_applies_by_itself_is_said_and_so_is_an_approval_that_nobo
     page.get_by_role("button", name="Ask to run").click()
     expect(page.get_by_text("cashier: 1 of cashier@example.com")).to_be_visible()
 
-    assert "careful" not in installation.admin.cli("users", "update", "cashier@example.com", "--disable")
+    assert "careful" not in installation.admin.cli(
+        "users", "update", "cashier@example.com", "--disable"
+    )
 
     expect(page.get_by_text("nobody can give this approval now")).to_be_visible()
     page.get_by_role("link", name="See the approval").click()
     expect(page.get_by_text("Nobody can give this approval now")).to_be_visible()
     assert has_no_horizontal_scroll(page)
-    installation.admin.cli("policies", "delete", "house-rules")  # it would be asked in all other tests too
+    installation.admin.cli(
+        "policies", "delete", "house-rules"
+    )  # it would be asked in all other tests too

@@ -20,7 +20,9 @@ spec:
 """
 
 
-def test_the_page_shows_attempts_and_default_limits(open_page: OpenPage, installation: Installation) -> None:
+def test_the_page_shows_attempts_and_default_limits(
+    open_page: OpenPage, installation: Installation
+) -> None:
     installation.push(TEMPLATE)
     page = open_page("/templates/flaky/run")
     expect(page.locator(".plan-facts").nth(0)).to_contain_text("at most 1 min, the default")

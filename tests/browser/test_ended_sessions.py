@@ -95,7 +95,11 @@ def test_a_form_to_run_something_is_as_it_was_and_one_press_runs_it_once(
     page.get_by_role("button", name="Run now").click()
     page.wait_for_url("**/automations/*")
     wait_for_state(page, "succeeded")
-    listed = [each for each in installation.admin.json("automations", "list") if each["template"] == "long-form"]
+    listed = [
+        each
+        for each in installation.admin.json("automations", "list")
+        if each["template"] == "long-form"
+    ]
     assert [each["reason"] for each in listed] == ["because of a ticket"]
     page.goto("/templates/long-form/run")
     expect(page.get_by_label("Notes")).to_have_value("")
@@ -141,7 +145,9 @@ def test_whoever_goes_elsewhere_leaves_nothing_behind(
     assert stored(page) == "null"
 
 
-def test_a_template_that_is_being_written_is_kept(open_page: OpenPage, installation: Installation, olga: User) -> None:
+def test_a_template_that_is_being_written_is_kept(
+    open_page: OpenPage, installation: Installation, olga: User
+) -> None:
     page = page_of(open_page, olga, "/push")
     written = FORM.replace("long-form", "written-here")
     page.get_by_label("Template (YAML)").fill(written)
@@ -155,7 +161,9 @@ def test_a_template_that_is_being_written_is_kept(open_page: OpenPage, installat
     page.wait_for_url("**/templates/written-here")
 
 
-def test_a_policy_that_is_being_written_is_kept(open_page: OpenPage, installation: Installation, olga: User) -> None:
+def test_a_policy_that_is_being_written_is_kept(
+    open_page: OpenPage, installation: Installation, olga: User
+) -> None:
     page = page_of(open_page, olga, "/policies")
     written = POLICY.replace("for-ended-sessions", "written-here-too")
     page.get_by_role("button", name="Push a policy…").click()
@@ -170,7 +178,10 @@ def test_a_policy_that_is_being_written_is_kept(open_page: OpenPage, installatio
 
 
 def test_the_reason_of_a_decision_is_kept(
-    open_page: OpenPage, installation: Installation, olga: User, tmp_path_factory: pytest.TempPathFactory
+    open_page: OpenPage,
+    installation: Installation,
+    olga: User,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> None:
     policy = tmp_path_factory.mktemp("policy") / "policy.yaml"
     policy.write_text(POLICY)

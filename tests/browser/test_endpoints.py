@@ -5,7 +5,9 @@ from __future__ import annotations
 from tests.browser.conftest import OpenPage
 
 
-def test_everything_that_the_pages_ask_for_is_in_the_description_of_the_api(open_page: OpenPage) -> None:
+def test_everything_that_the_pages_ask_for_is_in_the_description_of_the_api(
+    open_page: OpenPage,
+) -> None:
     page = open_page("/login", is_known=False)
 
     asked, described = page.evaluate(

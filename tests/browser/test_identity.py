@@ -112,7 +112,9 @@ def test_a_template_that_asks_for_a_code_says_so_beforehand_and_then_asks_for_it
     expect(page.locator("main")).to_contain_text("shows a fresh code of their authenticator app")
     expect(page.locator("main")).to_contain_text("group sre, telegram room 7 (timed out)")
     page.goto("/templates/coded/run")
-    expect(page.locator("main")).to_contain_text("It asks for a fresh code of your authenticator app")
+    expect(page.locator("main")).to_contain_text(
+        "It asks for a fresh code of your authenticator app"
+    )
     page.get_by_role("button", name="Run now").click()
     expect(page.locator("main")).to_contain_text("you have none")
     app = App(mona.json("totp", "enrol")["secret"])
@@ -161,7 +163,9 @@ def test_the_org_at_the_top_leads_to_ones_other_orgs(
     open_page: OpenPage, installation: Installation, request: pytest.FixtureRequest
 ) -> None:
     erin = person(installation, request, "member")
-    installation.admin.cli("orgs", "create", "initech", "--name", "Initech Ltd.", "--admin", erin.email)
+    installation.admin.cli(
+        "orgs", "create", "initech", "--name", "Initech Ltd.", "--admin", erin.email
+    )
     page = open_page("/login", is_known=False)
     log_in(page, erin.email)
     field = page.get_by_label("Org", exact=True)
@@ -181,7 +185,7 @@ def test_the_org_at_the_top_leads_to_ones_other_orgs(
 def test_a_form_that_needs_the_roles_waits_for_them(open_page: OpenPage) -> None:
     people = open_page("/profile")
     held: list[Route] = []
-    people.route("**/api/v1/roles*", lambda route: held.append(route))  # noqa: PLW0108 - only a function can be wrapped
+    people.route("**/api/v1/roles*", lambda route: held.append(route))
 
     with people.expect_request("**/api/v1/roles*"):
         people.goto("/people")

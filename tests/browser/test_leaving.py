@@ -12,7 +12,9 @@ def test_whoever_removes_somebody_sees_what_goes_with_them_and_names_another_own
     open_page: OpenPage, installation: Installation
 ) -> None:
     gone = installation.person("leaves-soon@example.com", "operator")
-    installation.admin.cli("service-accounts", "create", "left-behind", "--role", "member", "--owner", gone.email)
+    installation.admin.cli(
+        "service-accounts", "create", "left-behind", "--role", "member", "--owner", gone.email
+    )
     page = open_page("/people")
     page.get_by_role("button", name=f"Change {gone.email}").click()
     page.get_by_role("button", name="Remove from the org").click()
@@ -25,4 +27,7 @@ def test_whoever_removes_somebody_sees_what_goes_with_them_and_names_another_own
     dialog.get_by_label("Who answers for their service accounts").fill(installation.admin.email)
     dialog.get_by_role("button", name="Remove all the same").click()
     expect(page.get_by_role("button", name=f"Change {gone.email}")).to_have_count(0)
-    assert installation.admin.json("users", "show", "left-behind@acme.service")["owner"] == installation.admin.email
+    assert (
+        installation.admin.json("users", "show", "left-behind@acme.service")["owner"]
+        == installation.admin.email
+    )

@@ -26,7 +26,9 @@ def many_secrets(installation: Installation) -> Iterator[int]:
     access = installation.access()
     with Api(access) as api:
         for number in range(MANY):
-            api.request("POST", "/api/v1/secrets", {"name": f"many-{number:03}", "value": "correct horse"})
+            api.request(
+                "POST", "/api/v1/secrets", {"name": f"many-{number:03}", "value": "correct horse"}
+            )
     yield MANY
     with Api(access) as api:
         for secret in api.json("GET", "/api/v1/secrets?limit=200")["items"]:
@@ -41,20 +43,26 @@ def rows(page: Page) -> int:
     return page.locator("main tbody tr").count()
 
 
-def test_further_items_are_shown_as_they_are_asked_for(open_page: OpenPage, many_secrets: int) -> None:
+def test_further_items_are_shown_as_they_are_asked_for(
+    open_page: OpenPage, many_secrets: int
+) -> None:
     page = open_page("/secrets")
     expect(page.locator("main tbody tr")).to_have_count(50)
 
     page.get_by_role("button", name="Show more").press("Enter")
 
     expect(page.get_by_role("row", name=re.compile(f"many-{many_secrets - 1:03}"))).to_be_visible()
-    expect(page.locator("main tbody tr").nth(50)).to_be_focused()  # where who reads with the keyboard goes on
+    expect(
+        page.locator("main tbody tr").nth(50)
+    ).to_be_focused()  # where who reads with the keyboard goes on
     expect(page.get_by_role("button", name="Show more")).to_be_hidden()
     names = page.locator("main tbody tr strong").all_inner_texts()
     assert len(names) == len(set(names)) >= many_secrets
 
 
-def test_what_was_asked_for_stays_when_the_list_is_loaded_anew(open_page: OpenPage, many_secrets: int) -> None:
+def test_what_was_asked_for_stays_when_the_list_is_loaded_anew(
+    open_page: OpenPage, many_secrets: int
+) -> None:
     page = open_page("/secrets")
     page.get_by_role("button", name="Show more").click()
     last = page.get_by_role("row", name=re.compile(f"many-{many_secrets - 1:03}"))
@@ -96,7 +104,9 @@ def test_a_filter_that_the_server_refuses_leaves_nothing_of_what_was_shown_befor
     expect(page.get_by_role("alert")).to_contain_text("no-such-template")
     expect(page.locator(".automation-rows .row")).to_have_count(0)
     expect(page.locator("main .loading")).to_have_count(0)
-    expect(page.get_by_role("button", name="Try again")).to_have_count(0)  # it would be refused again
+    expect(page.get_by_role("button", name="Try again")).to_have_count(
+        0
+    )  # it would be refused again
     search.fill("greet")
     expect(page.locator(".automation-rows .row").first).to_contain_text("greet")
     expect(page.get_by_role("alert")).to_have_count(0)
@@ -118,7 +128,9 @@ def test_filters_are_in_the_address_and_taken_up_from_there(open_page: OpenPage)
     assert set(page.locator("main tbody td:nth-child(3)").all_inner_texts()) == {"login"}
 
 
-def test_an_answer_to_an_earlier_filter_is_not_shown(open_page: OpenPage, installation: Installation) -> None:
+def test_an_answer_to_an_earlier_filter_is_not_shown(
+    open_page: OpenPage, installation: Installation
+) -> None:
     greeted(installation)
     page = open_page("/automations")
     page.locator("main .list").wait_for()

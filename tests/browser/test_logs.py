@@ -32,7 +32,9 @@ def test_hostile_output_is_shown_as_text_and_does_nothing(open_page: OpenPage) -
     wait_for_state(page, "succeeded")
     wait_for_log(page, "the end")
     lines = log_text(page).split("\n")
-    assert '<script>alert(1)</script><img src="https://example.com/x.png" onerror="alert(2)">' in lines
+    assert (
+        '<script>alert(1)</script><img src="https://example.com/x.png" onerror="alert(2)">' in lines
+    )
     assert "link behind" in lines
     assert "after the title" in lines
     assert "bidi ⟨U+202E⟩ turned⟨U+202C⟩ zero⟨U+200B⟩width" in lines
@@ -47,12 +49,16 @@ def test_hostile_output_is_shown_as_text_and_does_nothing(open_page: OpenPage) -
     _answers(page)
 
 
-def test_a_very_long_log_stays_responsive_and_draws_only_what_is_in_sight(open_page: OpenPage, long_log: str) -> None:
+def test_a_very_long_log_stays_responsive_and_draws_only_what_is_in_sight(
+    open_page: OpenPage, long_log: str
+) -> None:
     page = open_page(long_log)
     wait_for_log(page, "the end", timeout=90)
     assert page.locator(".log-row").count() < MOST_ROWS
     began = time.monotonic()
-    page.locator(".log-scroller").evaluate("element => { element.scrollTop = element.scrollHeight / 3 }")
+    page.locator(".log-scroller").evaluate(
+        "element => { element.scrollTop = element.scrollHeight / 3 }"
+    )
     wait_until(lambda: "line 06" in log_text(page), ANSWER_SECONDS, "the middle of the log")
     page.get_by_label("Search the log").fill("line 150000")
     expect(page.locator(".log-count")).to_have_text("1 of 1", timeout=ANSWER_SECONDS * 1000)
@@ -65,7 +71,9 @@ def test_a_very_long_log_stays_responsive_and_draws_only_what_is_in_sight(open_p
     _answers(page)
 
 
-def test_a_line_of_ten_megabytes_is_cut_until_one_asks_for_more(open_page: OpenPage, long_log: str) -> None:
+def test_a_line_of_ten_megabytes_is_cut_until_one_asks_for_more(
+    open_page: OpenPage, long_log: str
+) -> None:
     page = open_page(long_log)
     wait_for_log(page, "the end", timeout=90)
     more = page.locator(".log-more")
@@ -74,23 +82,31 @@ def test_a_line_of_ten_megabytes_is_cut_until_one_asks_for_more(open_page: OpenP
     more.click()
     expect(page.locator(".log-more")).to_have_count(0)
     assert page.locator(".log-row").count() < MOST_ROWS
-    page.locator(".log-scroller").evaluate("element => { element.scrollTop = element.scrollHeight }")
+    page.locator(".log-scroller").evaluate(
+        "element => { element.scrollTop = element.scrollHeight }"
+    )
     wait_for_log(page, "the end", ANSWER_SECONDS)
     _answers(page)
 
 
-def test_a_command_leads_to_its_place_in_the_log_and_the_address_to_a_line(open_page: OpenPage, long_log: str) -> None:
+def test_a_command_leads_to_its_place_in_the_log_and_the_address_to_a_line(
+    open_page: OpenPage, long_log: str
+) -> None:
     page = open_page(long_log)
     wait_for_log(page, "the end", timeout=90)
     page.get_by_title("head -c 10485760").click()
     wait_until(lambda: "x" * 20 in log_text(page), ANSWER_SECONDS, "the command's output")
     wait_until(lambda: urlsplit(page.url).fragment == "L200001", what="the line in the address")
     page = open_page(f"{long_log}#L4711-L4713")
-    wait_until(lambda: page.locator(".log-row.is-selected").count() == 3, 90, "the lines of the address")
+    wait_until(
+        lambda: page.locator(".log-row.is-selected").count() == 3, 90, "the lines of the address"
+    )
     assert page.locator(".log-row.is-selected").first.inner_text().startswith("4711\nline 004711")
 
 
-def test_scrolling_up_lets_go_of_the_end_and_follow_goes_back_to_it(open_page: OpenPage, long_log: str) -> None:
+def test_scrolling_up_lets_go_of_the_end_and_follow_goes_back_to_it(
+    open_page: OpenPage, long_log: str
+) -> None:
     page = open_page(long_log)
     wait_for_log(page, "the end", timeout=90)
     follow = page.get_by_role("button", name="Follow")
@@ -103,7 +119,9 @@ def test_scrolling_up_lets_go_of_the_end_and_follow_goes_back_to_it(open_page: O
     wait_for_log(page, "the end", ANSWER_SECONDS)
 
 
-def test_the_raw_log_is_downloaded_byte_by_byte(open_page: OpenPage, installation: Installation) -> None:
+def test_the_raw_log_is_downloaded_byte_by_byte(
+    open_page: OpenPage, installation: Installation
+) -> None:
     page = open_page("/templates/hostile/run")
     run_now(page)
     wait_for_state(page, "succeeded")

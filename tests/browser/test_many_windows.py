@@ -30,7 +30,10 @@ def test_a_further_window_opens_and_all_stay_live_however_many_there_are(
     with Api(installation.access()) as api:
         ids = [api.run("count") for _ in range(2)]
         first = open_page(f"/automations/{ids[0]}")
-        windows = [first, *(_in_new_window(first, f"/automations/{ids[n % 2]}") for n in range(1, WINDOWS))]
+        windows = [
+            first,
+            *(_in_new_window(first, f"/automations/{ids[n % 2]}") for n in range(1, WINDOWS)),
+        ]
         assert {window.evaluate("document.visibilityState") for window in windows} == {"visible"}
 
         listing = _in_new_window(first, "/templates")
@@ -43,10 +46,14 @@ def test_a_further_window_opens_and_all_stay_live_however_many_there_are(
             api.json("POST", f"/api/v1/automations/{automation_id}/cancel")
         for window in windows:
             expect(window.locator(".page-title .state")).to_have_text("cancelled")
-            expect(window.locator(".log-text").get_by_text("cleaned up", exact=True)).to_be_visible()
+            expect(
+                window.locator(".log-text").get_by_text("cleaned up", exact=True)
+            ).to_be_visible()
 
 
-def test_a_window_that_waits_its_turn_gets_a_stream_of_its_own_once_another_is_closed(open_page: OpenPage) -> None:
+def test_a_window_that_waits_its_turn_gets_a_stream_of_its_own_once_another_is_closed(
+    open_page: OpenPage,
+) -> None:
     first = open_page("/automations")
     windows = [first, *(_in_new_window(first, "/automations") for _ in range(4))]
     for window in windows:

@@ -26,7 +26,22 @@ READ = """async ([pieces, limits]) => {
 
 SWITCHES = ("bold", "dim", "italic", "underline", "strike", "inverse")
 PLAIN = {"fg": None, "bg": None, **dict.fromkeys(SWITCHES, False)}
-PARTS = [b"a", b"\r", b"\n", b"\b", b"\x1b", b"[", b"31m", b"0m", b"K", b"]", b"\x07", b"\xe2", b"\x82\xac", b";"]
+PARTS = [
+    b"a",
+    b"\r",
+    b"\n",
+    b"\b",
+    b"\x1b",
+    b"[",
+    b"31m",
+    b"0m",
+    b"K",
+    b"]",
+    b"\x07",
+    b"\xe2",
+    b"\x82\xac",
+    b";",
+]
 
 
 @pytest.fixture(scope="module")
@@ -38,9 +53,13 @@ def modules(browser: Browser, installation: Installation) -> Any:
     context.close()
 
 
-def lines(page: Page, *pieces: bytes | tuple[int, int, bytes], limits: dict[str, int] | None = None) -> Any:
+def lines(
+    page: Page, *pieces: bytes | tuple[int, int, bytes], limits: dict[str, int] | None = None
+) -> Any:
     given = [(0, 1, piece) if isinstance(piece, bytes) else piece for piece in pieces]
-    return page.evaluate(READ, [[[phase, stream, list(data)] for phase, stream, data in given], limits])
+    return page.evaluate(
+        READ, [[[phase, stream, list(data)] for phase, stream, data in given], limits]
+    )
 
 
 def texts(page: Page, *pieces: bytes | tuple[int, int, bytes]) -> list[str]:
@@ -99,7 +118,9 @@ def test_output_is_shown_as_a_terminal_shows_it_where_that_does_no_harm(
         (b"\x1b[99999999999999999999m", {}),
     ],
 )
-def test_a_style_is_read_as_ecma_48_says(modules: Page, sequence: bytes, style: dict[str, object]) -> None:
+def test_a_style_is_read_as_ecma_48_says(
+    modules: Page, sequence: bytes, style: dict[str, object]
+) -> None:
     (line,) = (line for line in lines(modules, sequence + b"x\n") if line["kind"] == "text")
     shown = line["runs"][-1] if line["runs"] else PLAIN
     assert shown == {**PLAIN, **style}
@@ -107,9 +128,17 @@ def test_a_style_is_read_as_ecma_48_says(modules: Page, sequence: bytes, style: 
 
 def test_streams_and_phases_do_not_disturb_each_other(modules: Page) -> None:
     shown = lines(
-        modules, (0, 1, b"\x1b[31mout "), (0, 2, b"err\n"), (0, 1, b"put\n"), (1, 1, b"new phase\n"), (0, 1, b"late\n")
+        modules,
+        (0, 1, b"\x1b[31mout "),
+        (0, 2, b"err\n"),
+        (0, 1, b"put\n"),
+        (1, 1, b"new phase\n"),
+        (0, 1, b"late\n"),
     )
-    assert [(line["kind"], line["phase"], line["stream"], line["text"], line["number"]) for line in shown] == [
+    assert [
+        (line["kind"], line["phase"], line["stream"], line["text"], line["number"])
+        for line in shown
+    ] == [
         ("phase", 0, 0, "", 0),
         ("text", 0, 1, "out put", 1),
         ("text", 0, 2, "err", 2),
@@ -133,13 +162,19 @@ def test_beyond_its_limits_the_oldest_lines_go(modules: Page) -> None:
     assert shown[-1]["number"] == 30
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(data=st.lists(st.sampled_from(PARTS), max_size=40), cut=st.integers(0, 40))
-def test_where_the_pieces_end_makes_no_difference(modules: Page, data: list[bytes], cut: int) -> None:
+def test_where_the_pieces_end_makes_no_difference(
+    modules: Page, data: list[bytes], cut: int
+) -> None:
     whole = b"".join(data)
     at_once, in_two = lines(modules, whole), lines(modules, whole[:cut], whole[cut:])
     for line in (*at_once, *in_two):
-        del line["offset"]  # of a line that begins with what is swallowed, it may be a little before the text
+        del line[
+            "offset"
+        ]  # of a line that begins with what is swallowed, it may be a little before the text
     assert at_once == in_two
 
 

@@ -14,7 +14,9 @@ from tests.browser.reading import has_no_horizontal_scroll, log_in
 from tests.e2e.clocks import SetClock
 from tests.product import PASSWORD, Installation, Server
 
-PAGES = {place.path: place.title for place in PLACES if place.group != "open" and ":" not in place.path} | {
+PAGES = {
+    place.path: place.title for place in PLACES if place.group != "open" and ":" not in place.path
+} | {
     "/templates/greet": "Greet somebody",
     "/templates/greet?view=source": "Greet somebody",
     "/templates/greet?view=versions": "Greet somebody",
@@ -37,11 +39,15 @@ def test_the_application_has_the_pages_that_are_walked_here(open_page: OpenPage)
     assert table == [[place.group, place.path, place.title, place.may] for place in PLACES]
     for place in PLACES:
         address = re.compile(place.path.replace(":name", "greet"))
-        assert place.path in WITH_STORIES or any(address.fullmatch(path) for path in {**PAGES, **OPEN}), place
+        assert place.path in WITH_STORIES or any(
+            address.fullmatch(path) for path in {**PAGES, **OPEN}
+        ), place
 
 
 @pytest.mark.parametrize("path", PAGES)
-def test_a_page_has_its_heading_and_fits_every_width_in_both_themes(open_page: OpenPage, path: str) -> None:
+def test_a_page_has_its_heading_and_fits_every_width_in_both_themes(
+    open_page: OpenPage, path: str
+) -> None:
     page = open_page(path)
     expect(page.get_by_role("heading", level=1)).to_have_text(PAGES[path])
     expect(page.locator("main .loading")).to_have_count(0)
@@ -75,8 +81,13 @@ def test_whoever_is_led_to_a_page_may_see_what_is_on_it(
     page = open_page("/login", is_known=False)
     log_in(page, somebody.email)
     page.get_by_role("heading", name="Templates", exact=True).wait_for()
-    allowed = page.evaluate("""async () => (await import("/lib/session.js")).whoAmI().permissions""")
-    led_to = {str(link.get_attribute("href")) for link in page.locator(".places-nav a, .menu-list a").all()}
+    allowed = page.evaluate(
+        """async () => (await import("/lib/session.js")).whoAmI().permissions"""
+    )
+    led_to = {
+        str(link.get_attribute("href"))
+        for link in page.locator(".places-nav a, .menu-list a").all()
+    }
 
     shown = {place for place in PLACES if place.group in {"main", "manage", "account"}}
     assert led_to == {place.path for place in shown if not place.may or place.may in allowed}
@@ -117,7 +128,9 @@ def test_the_chosen_theme_is_remembered(open_page: OpenPage) -> None:
     expect(page.locator("html")).to_have_attribute("data-theme", "dark")
 
 
-def test_templates_are_found_by_owner_and_the_search_stays_in_the_address(open_page: OpenPage) -> None:
+def test_templates_are_found_by_owner_and_the_search_stays_in_the_address(
+    open_page: OpenPage,
+) -> None:
     page = open_page("/templates")
     page.get_by_label("Search templates").fill("ada")
     expect(page.locator(".template-rows .row")).to_have_count(1)
@@ -125,7 +138,9 @@ def test_templates_are_found_by_owner_and_the_search_stays_in_the_address(open_p
     expect(page.locator(".template-rows .row")).to_have_count(1)
 
 
-def test_a_template_is_pushed_after_its_mistakes_were_shown_beside_their_lines(open_page: OpenPage) -> None:
+def test_a_template_is_pushed_after_its_mistakes_were_shown_beside_their_lines(
+    open_page: OpenPage,
+) -> None:
     page = open_page("/push")
     editor = page.get_by_label("Template (YAML)")
     good = editor.input_value().replace("restart-web", "pushed-here")
@@ -183,7 +198,9 @@ def test_what_a_worker_only_says_of_itself_stands_apart_and_one_without_work_say
     page = open_page("/workers")
 
     card = page.locator(".worker", has_text="claims")
-    expect(card.locator(".worker-labels")).to_have_text(re.compile("^site=fra only says of itself: env=production$"))
+    expect(card.locator(".worker-labels")).to_have_text(
+        re.compile("^site=fra only says of itself: env=production$")
+    )
     card = page.locator(".worker", has_text="late")
     expect(card).to_contain_text("gets no work")
     expect(card).to_contain_text("It is given no work: its clock is 3 h ahead of the server's.")
@@ -194,7 +211,9 @@ def test_what_a_worker_only_says_of_itself_stands_apart_and_one_without_work_say
         installation.admin.cli("workers", "revoke", name)
 
 
-def test_an_admin_adds_a_person_mistakes_stand_at_their_fields_and_removing_asks_again(open_page: OpenPage) -> None:
+def test_an_admin_adds_a_person_mistakes_stand_at_their_fields_and_removing_asks_again(
+    open_page: OpenPage,
+) -> None:
     page = open_page("/people")
     page.get_by_role("button", name="Add a person…").click()
     dialog = page.get_by_role("dialog")
@@ -225,11 +244,15 @@ def test_an_api_token_is_shown_once(open_page: OpenPage) -> None:
     page.get_by_role("button", name="Make the token").click()
     expect(page.locator(".command-line")).to_contain_text("opsu_")
     page.reload()
-    expect(page.locator("tr", has_text="nightly")).to_contain_text("execute templates/greetview automations")
+    expect(page.locator("tr", has_text="nightly")).to_contain_text(
+        "execute templates/greetview automations"
+    )
     expect(page.locator(".command-line")).to_have_count(0)
 
 
-def test_a_new_server_is_set_up_in_the_browser_and_says_what_to_do_next(open_page: OpenPage, tmp_path: Path) -> None:
+def test_a_new_server_is_set_up_in_the_browser_and_says_what_to_do_next(
+    open_page: OpenPage, tmp_path: Path
+) -> None:
     server = Server(tmp_path / "new").start()
     try:
         token = (tmp_path / "new/data/setup-token").read_text().strip()
@@ -276,7 +299,9 @@ def test_a_role_and_a_group_are_made_changed_and_deleted(open_page: OpenPage) ->
         expect(page.get_by_role("button", name=f"Delete {name}")).to_have_count(0)
 
 
-def test_a_secret_is_made_given_a_new_value_and_deleted_and_never_shown(open_page: OpenPage) -> None:
+def test_a_secret_is_made_given_a_new_value_and_deleted_and_never_shown(
+    open_page: OpenPage,
+) -> None:
     page = open_page("/secrets")
     for is_new, value in ((True, "correct horse"), (False, "battery staple")):
         page.get_by_role("button", name="New secret…" if is_new else "New value of api-key").click()

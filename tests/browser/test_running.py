@@ -8,7 +8,14 @@ from urllib.parse import urlsplit
 from playwright.sync_api import expect
 
 from tests.browser.conftest import OpenPage
-from tests.browser.reading import has_no_horizontal_scroll, log_in, log_text, run_now, wait_for_log, wait_for_state
+from tests.browser.reading import (
+    has_no_horizontal_scroll,
+    log_in,
+    log_text,
+    run_now,
+    wait_for_log,
+    wait_for_state,
+)
 from tests.product import Installation
 from tests.support import wait_until
 
@@ -34,7 +41,13 @@ def test_a_person_logs_in_runs_a_template_through_its_form_and_watches_the_log_a
     page.set_viewport_size({"width": 1280, "height": 800})
     shown = log_text(page).split("\n")
     error = "to stderr"  # it may come a little before or after what was printed at the same moment
-    assert [line for line in shown if line != error] == ["", "rude, Ada", "rude, Ada", "", "goodbye"]
+    assert [line for line in shown if line != error] == [
+        "",
+        "rude, Ada",
+        "rude, Ada",
+        "",
+        "goodbye",
+    ]
     assert page.locator(".log-row.is-stderr").inner_text().split("\n")[1:] == [error]
     assert page.locator(".log-text .ansi-fg-2").first.inner_text() == "rude"
     facts = page.locator(".automation-facts").inner_text()
@@ -44,7 +57,9 @@ def test_a_person_logs_in_runs_a_template_through_its_form_and_watches_the_log_a
     assert "succeeded: greet" in page.title()
 
 
-def test_the_log_of_a_running_automation_arrives_live_and_cancelling_asks_first(open_page: OpenPage) -> None:
+def test_the_log_of_a_running_automation_arrives_live_and_cancelling_asks_first(
+    open_page: OpenPage,
+) -> None:
     page = open_page("/templates/count/run")
     run_now(page)
     wait_for_log(page, "number 1")
@@ -60,7 +75,9 @@ def test_the_log_of_a_running_automation_arrives_live_and_cancelling_asks_first(
     expect(page.get_by_role("button", name="Cancel…")).to_have_count(0)
 
 
-def test_mistakes_are_shown_at_their_fields_and_the_first_gets_the_focus(open_page: OpenPage) -> None:
+def test_mistakes_are_shown_at_their_fields_and_the_first_gets_the_focus(
+    open_page: OpenPage,
+) -> None:
     page = open_page("/templates/greet/run")
     page.get_by_label("How often").fill("ten")
     page.get_by_role("button", name="Run now").click()
@@ -110,11 +127,15 @@ def test_the_address_that_one_came_for_is_shown_after_logging_in(
     page.get_by_role("tab", name="Source", selected=True).wait_for()
 
 
-def test_a_session_that_ended_elsewhere_asks_to_log_in_again(open_page: OpenPage, installation: Installation) -> None:
+def test_a_session_that_ended_elsewhere_asks_to_log_in_again(
+    open_page: OpenPage, installation: Installation
+) -> None:
     page = open_page("/automations", is_known=False)
     log_in(page, installation.admin.email)
     page.get_by_role("heading", name="Automations").wait_for()
-    page.locator(".live.is-live").wait_for()  # nothing of the page is under way any more, or it would notice by itself
+    page.locator(
+        ".live.is-live"
+    ).wait_for()  # nothing of the page is under way any more, or it would notice by itself
     page.locator("#suggestions-template option").first.wait_for(state="attached")
     expect(page.locator("main .loading")).to_have_count(0)
     page.context.clear_cookies()

@@ -100,11 +100,27 @@ class Mission:
     def _make_channels(self) -> None:
         outside = ["--allow-network", OUTSIDE, "--credential-file"]
         port = self.mail.port
-        settings = {"host": OUTSIDE, "port": port, "sender": "opsicle@provider.example", "username": "opsicle"}
+        settings = {
+            "host": OUTSIDE,
+            "port": port,
+            "sender": "opsicle@provider.example",
+            "username": "opsicle",
+        }
         given = [f"--set={name}={value}" for name, value in settings.items()]
         password = self.file("mail-password", MAIL_PASSWORD)
         ca = str(self.folder / "mail-ca.pem")
-        self.ada.cli("channels", "create", "mail", "--kind", "email", *given, "--ca-file", ca, *outside, password)
+        self.ada.cli(
+            "channels",
+            "create",
+            "mail",
+            "--kind",
+            "email",
+            *given,
+            "--ca-file",
+            ca,
+            *outside,
+            password,
+        )
         url = f"--set=base_url={self.telegram.url}"
         token = self.file("bot-token", TOKEN)
         self.ada.cli("channels", "create", "bot", "--kind", "telegram", url, *outside, token)
@@ -147,12 +163,16 @@ class Mission:
 
     def letters(self, to: Colleague) -> list[EmailMessage]:
         """Return the e-mails that somebody has got."""
-        return [message for message in list(self.mail.mailbox.messages) if message["To"] == to.email]
+        return [
+            message for message in list(self.mail.mailbox.messages) if message["To"] == to.email
+        ]
 
     def told_at(self, to: Colleague, asked: Asked) -> datetime:
         """Return the date of the first e-mail to somebody with the link to this page."""
         return next(
-            parsedate_to_datetime(message["Date"]) for message in self.letters(to) if asked.page in text_of(message)
+            parsedate_to_datetime(message["Date"])
+            for message in self.letters(to)
+            if asked.page in text_of(message)
         )
 
 
@@ -195,7 +215,12 @@ def _places(net: Network) -> dict[str, Place]:
         "target": net.place("target", TARGET),
         "outside": net.place("outside", OUTSIDE),
     }
-    for one, other in (("user", "server"), ("worker", "server"), ("worker", "target"), ("server", "outside")):
+    for one, other in (
+        ("user", "server"),
+        ("worker", "server"),
+        ("worker", "target"),
+        ("server", "outside"),
+    ):
         net.link(places[one], places[other])
     return places
 

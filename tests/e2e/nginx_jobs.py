@@ -33,7 +33,10 @@ class NginxJobs:
 
     def command(self, page: str, **values: str) -> list[str]:
         """Return what is typed to run the template and follow it."""
-        given = [f"--var={name}={value}" for name, value in {**self._common, "page": page, **values}.items()]
+        given = [
+            f"--var={name}={value}"
+            for name, value in {**self._common, "page": page, **values}.items()
+        ]
         return ["run", self.template, "--follow", *given]
 
     def page(self) -> str:

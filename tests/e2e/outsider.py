@@ -17,10 +17,26 @@ from tests.thin_api import Access, Api
 
 NOT_FOUND = 4
 NEWS = "event: changed"
-LISTS = ("templates", "automations", "approvals", "policies", "workers", "users", "channels", "deliveries", "audit")
+LISTS = (
+    "templates",
+    "automations",
+    "approvals",
+    "policies",
+    "workers",
+    "users",
+    "channels",
+    "deliveries",
+    "audit",
+)
 BY_AUTOMATION = ("GET /{}", "GET /{}/log", "GET /{}/events", "POST /{}/cancel", "POST /{}/rerun")
 BY_APPROVAL = ("GET /{}", "POST /{}/approve", "POST /{}/reject", "POST /{}/withdraw")
-BY_TEMPLATE = ("GET /{}", "GET /{}/approval", "GET /{}/versions", "GET /{}/versions/1", "DELETE /{}")
+BY_TEMPLATE = (
+    "GET /{}",
+    "GET /{}/approval",
+    "GET /{}/versions",
+    "GET /{}/versions/1",
+    "DELETE /{}",
+)
 
 
 class Outsider:
@@ -39,13 +55,19 @@ class Outsider:
 
         `marker_pipe` would give it away in a list.
         """
-        for thing, name in (("automation", asked.automation), ("approval", asked.approval), ("template", template)):
+        for thing, name in (
+            ("automation", asked.automation),
+            ("approval", asked.approval),
+            ("template", template),
+        ):
             never = _never_existed(name)
             assert self._by_http(thing, name) == self._by_http(thing, never)
         for told in self._lists():
-            assert not [mark for mark in (asked.automation, asked.approval, template, *marker_pipe) if mark in told], (
-                told
-            )
+            assert not [
+                mark
+                for mark in (asked.automation, asked.approval, template, *marker_pipe)
+                if mark in told
+            ], told
         told_by_mail = [message["To"] for message in self._mission.mail.mailbox.messages]
         assert self._user.email not in told_by_mail
         wait_until(lambda: self._others_events.output().count(NEWS) > 1, SECONDS, "news for acme")
@@ -53,14 +75,25 @@ class Outsider:
 
     def is_told_nothing_by_command_line(self, asked: Asked, template: str) -> None:
         """The same with every command that takes such an id."""
-        for thing, name in (("automation", asked.automation), ("approval", asked.approval), ("template", template)):
-            assert self._by_command_line(thing, name) == self._by_command_line(thing, _never_existed(name))
+        for thing, name in (
+            ("automation", asked.automation),
+            ("approval", asked.approval),
+            ("template", template),
+        ):
+            assert self._by_command_line(thing, name) == self._by_command_line(
+                thing, _never_existed(name)
+            )
 
     def _by_command_line(self, thing: str, name: str) -> list[str]:
         """Return what each command says, without the name."""
         commands = {
             "automation": ("automations show", "automations cancel", "automations rerun", "logs"),
-            "approval": ("approvals show", "approvals approve", "approvals reject", "approvals withdraw"),
+            "approval": (
+                "approvals show",
+                "approvals approve",
+                "approvals reject",
+                "approvals withdraw",
+            ),
             "template": ("templates show", "templates versions", "run"),
         }[thing]
         said = []
@@ -91,7 +124,9 @@ class Outsider:
         self._user.cli("audit", "export", str(exported))
         with inside(self._user.place), Api(self._access) as api:
             lists = [json.dumps(api.json("GET", f"/api/v1/{name}")) for name in LISTS]
-        whole = self._user.cli("approvals", "list", "--whose", "all") + self._user.cli("automations", "list")
+        whole = self._user.cli("approvals", "list", "--whose", "all") + self._user.cli(
+            "automations", "list"
+        )
         return [*lists, whole, exported.read_text()]
 
 
@@ -99,8 +134,17 @@ def listen(mission: Mission, user: User) -> Process:
     """Somebody's live data: it says when something of their org looks different."""
     server = mission.provider.server
     token = user.json("tokens", "create", "--name", "events")["token"]
-    curl = ["curl", "-sN", "--cacert", str(server.folder / "data/ca.pem"), "-H", f"Authorization: Bearer {token}"]
-    listening = Process([*user.place.prefix, *curl, f"{server.url}/api/v1/events"], user.folder, "events")
+    curl = [
+        "curl",
+        "-sN",
+        "--cacert",
+        str(server.folder / "data/ca.pem"),
+        "-H",
+        f"Authorization: Bearer {token}",
+    ]
+    listening = Process(
+        [*user.place.prefix, *curl, f"{server.url}/api/v1/events"], user.folder, "events"
+    )
     mission.terminals.append(listening)
     listening.wait_for(NEWS)
     return listening

@@ -40,7 +40,9 @@ def need_namespaces() -> None:
     """Fail in CI, skip on a laptop, where namespaces cannot be made."""
     missing = [] if os.geteuid() == 0 else ["root"]
     missing += [
-        f"{tool} (Debian: {package})" for tool, package in (("ip", "iproute2"), ("nft", "nftables")) if not which(tool)
+        f"{tool} (Debian: {package})"
+        for tool, package in (("ip", "iproute2"), ("nft", "nftables"))
+        if not which(tool)
     ]
     require(not missing, " and ".join(missing) + ", for network namespaces")
 
@@ -84,12 +86,27 @@ class Network:
         )
         for here, there, end in ((one, other, ends[0]), (other, one, ends[1])):
             _run(*here.prefix, "ip", "link", "set", end, "up")
-            _run(*here.prefix, "ip", "route", "add", f"{there.address}/32", "dev", end, "src", here.address)
+            _run(
+                *here.prefix,
+                "ip",
+                "route",
+                "add",
+                f"{there.address}/32",
+                "dev",
+                end,
+                "src",
+                here.address,
+            )
 
     def can_connect(self, one: Place, address: str, port: int) -> bool:
         """Return whether a TCP connection from `one` to this address comes about within a second."""
         probe = f"import socket; socket.create_connection(({address!r}, {port}), 1).close()"
-        return subprocess.run([*one.prefix, "python3", "-c", probe], capture_output=True, check=False).returncode == 0
+        return (
+            subprocess.run(
+                [*one.prefix, "python3", "-c", probe], capture_output=True, check=False
+            ).returncode
+            == 0
+        )
 
     def remove(self) -> None:
         for name in self._names:
@@ -118,7 +135,10 @@ def inside(place: Place) -> Iterator[None]:
 
     They stay there, and so do threads and processes begun meanwhile.
     """
-    with Path("/proc/thread-self/ns/net").open() as here, Path("/run/netns", place.prefix[-1]).open() as there:
+    with (
+        Path("/proc/thread-self/ns/net").open() as here,
+        Path("/run/netns", place.prefix[-1]).open() as there,
+    ):
         _enter(there.fileno())
         try:
             yield

@@ -84,7 +84,9 @@ class Nginx:
     def page(self, url: str = "") -> str:
         """Return what is served, as a client in the target's own place sees it; "" if nothing is."""
         code = f"import urllib.request as u; print(u.urlopen({url or self.url!r}, timeout=5).read().decode(), end='')"
-        done = subprocess.run([*self.place.prefix, "python3", "-c", code], capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            [*self.place.prefix, "python3", "-c", code], capture_output=True, text=True, check=False
+        )
         return done.stdout
 
     def __exit__(self, *_: object) -> None:
@@ -109,7 +111,9 @@ class Postgres:
         if os.geteuid() == 0:
             _open_up(self.folder)
             shutil.chown(self.folder, POSTGRES_USER)
-        self._as_postgres(f"{self.bin}/initdb", "-D", f"{self.data}", "-U", "postgres", "-A", "trust", "-N")
+        self._as_postgres(
+            f"{self.bin}/initdb", "-D", f"{self.data}", "-U", "postgres", "-A", "trust", "-N"
+        )
         with (self.data / "pg_hba.conf").open("a") as rules:
             rules.write("host all all 0.0.0.0/0 trust\n")
         self.process = subprocess.Popen(
@@ -118,7 +122,9 @@ class Postgres:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )  # fmt: skip
-        wait_until(lambda: self.sql("postgres", "SELECT 1", check=False) == "1", 60, "PostgreSQL to answer")
+        wait_until(
+            lambda: self.sql("postgres", "SELECT 1", check=False) == "1", 60, "PostgreSQL to answer"
+        )
         return self
 
     @property
@@ -147,7 +153,11 @@ class Postgres:
 
     def _as_postgres(self, *command: str) -> None:
         done = subprocess.run(
-            [*self._identity(), *command], capture_output=True, text=True, check=False, cwd=self.folder
+            [*self._identity(), *command],
+            capture_output=True,
+            text=True,
+            check=False,
+            cwd=self.folder,
         )
         assert done.returncode == 0, done.stderr
 

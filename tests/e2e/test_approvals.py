@@ -39,12 +39,19 @@ def test_a_followed_run_waits_for_its_approval_and_ends_with_its_outcome(
     installation: Installation, tmp_path: Path
 ) -> None:
     (tmp_path / "policy.yaml").write_text(POLICY)
-    assert "is valid" in installation.admin.cli("templates", "validate", str(tmp_path / "policy.yaml"))
-    assert installation.admin.json("policies", "push", str(tmp_path / "policy.yaml"))["version"] == 1
+    assert "is valid" in installation.admin.cli(
+        "templates", "validate", str(tmp_path / "policy.yaml")
+    )
+    assert (
+        installation.admin.json("policies", "push", str(tmp_path / "policy.yaml"))["version"] == 1
+    )
     installation.push(TEMPLATE)
     installation.worker("w")
     dave = installation.person("dave@example.com", "approver")
-    for decide, exit_code, said in (("approve", 0, "succeeded"), ("reject", 10, "rejected by dave@example.com: no")):
+    for decide, exit_code, said in (
+        ("approve", 0, "succeeded"),
+        ("reject", 10, "rejected by dave@example.com: no"),
+    ):
         run = installation.admin.start(f"run-{decide}", "run", "careful", "--follow")
         waits = "it waits for approval: approvers: 1 of dave@example.com"
         wait_until(lambda process=run, text=waits: text in process.log(), what=waits)
@@ -52,7 +59,10 @@ def test_a_followed_run_waits_for_its_approval_and_ends_with_its_outcome(
         shown = dave.cli("approvals", "show", asked["id"])
         assert "echo done" in shown
         assert "may decide: dave@example.com" in shown
-        assert dave.json("approvals", decide, asked["id"], "--reason", "no")["state"] in {"approved", "rejected"}
+        assert dave.json("approvals", decide, asked["id"], "--reason", "no")["state"] in {
+            "approved",
+            "rejected",
+        }
         assert run.popen.wait(60) == exit_code
         assert said in run.log()
         assert dave.json("approvals", "list") == []
@@ -71,10 +81,17 @@ def test_who_follows_hears_at_once_that_nobody_can_approve_it_any_more(
     told = installation.admin.attempt("users", "update", "dave@example.com", "--disable")
 
     assert "nobody can give this approval since: careful" in told.stderr
-    wait_until(lambda: "nobody can give this approval now" in run.log(), what="the reason in what is followed")
+    wait_until(
+        lambda: "nobody can give this approval now" in run.log(),
+        what="the reason in what is followed",
+    )
     [asked] = installation.admin.json("automations", "list")
-    assert "nobody can give this approval now" in installation.admin.cli("automations", "show", asked["id"])
+    assert "nobody can give this approval now" in installation.admin.cli(
+        "automations", "show", asked["id"]
+    )
     installation.admin.cli("users", "update", "dave@example.com", "--enable")
-    wait_until(lambda: run.log().count("1 of dave@example.com") == 2, what="the reason as it was before")
+    wait_until(
+        lambda: run.log().count("1 of dave@example.com") == 2, what="the reason as it was before"
+    )
     installation.admin.cli("automations", "cancel", asked["id"])
     run.popen.wait(60)

@@ -21,7 +21,9 @@ pytestmark = pytest.mark.e2e
 
 JOB = f"background-{os.getpid()}"
 IGNORING = ["sh", "-c", 'trap "" INT QUIT HUP USR1; exec "$@"', "sh"]
-HEEDS = "trap 'echo heard' INT QUIT HUP USR1; kill -INT $$; kill -QUIT $$; kill -HUP $$; kill -USR1 $$"
+HEEDS = (
+    "trap 'echo heard' INT QUIT HUP USR1; kill -INT $$; kill -QUIT $$; kill -HUP $$; kill -USR1 $$"
+)
 TEMPLATE = """\
 apiVersion: v1
 type: AutomationTemplate

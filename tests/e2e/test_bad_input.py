@@ -58,12 +58,24 @@ def ended(process: Process, *said: str) -> int:
     return code
 
 
-def test_a_template_with_mistakes_is_refused_with_the_line_of_each(installation: Installation, tmp_path: Path) -> None:
+def test_a_template_with_mistakes_is_refused_with_the_line_of_each(
+    installation: Installation, tmp_path: Path
+) -> None:
     bad = tmp_path / "bad.yaml"
     bad.write_text(TYPED.replace("commands", "comands").replace("min: 1", "min: one"))
-    refused(installation.admin.attempt("templates", "validate", str(bad)), 2, "did you mean `commands`", ":10:", ":7:")
     refused(
-        installation.admin.attempt("templates", "push", str(bad)), 2, "did you mean `commands`", "line 10", "line 7"
+        installation.admin.attempt("templates", "validate", str(bad)),
+        2,
+        "did you mean `commands`",
+        ":10:",
+        ":7:",
+    )
+    refused(
+        installation.admin.attempt("templates", "push", str(bad)),
+        2,
+        "did you mean `commands`",
+        "line 10",
+        "line 7",
     )
 
 
@@ -102,7 +114,15 @@ def test_a_server_that_is_down_is_unreachable(installation: Installation) -> Non
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         url = f"https://127.0.0.1:{taken.getsockname()[1]}"
-        login = ["login", "--server", url, "--email", "a@example.com", "--ca-fingerprint", "sha256:" + "0" * 64]
+        login = [
+            "login",
+            "--server",
+            url,
+            "--email",
+            "a@example.com",
+            "--ca-fingerprint",
+            "sha256:" + "0" * 64,
+        ]
         anonymous = installation.admin
         refused(anonymous.attempt(*login, "--password-file", str(anonymous.password_file)), 6, url)
 
@@ -119,7 +139,11 @@ def test_a_server_whose_ca_nobody_has_confirmed_is_not_trusted_silently(
 ) -> None:
     anonymous = installation.admin.__class__(tmp_path / "stranger", "mallory@example.com")
     login = ["login", "--server", installation.server.url, "--email", anonymous.email]
-    refused(anonymous.attempt(*login, "--password-file", str(anonymous.password_file)), 2, "--ca-fingerprint")
+    refused(
+        anonymous.attempt(*login, "--password-file", str(anonymous.password_file)),
+        2,
+        "--ca-fingerprint",
+    )
 
 
 def server(folder: Path, *options: str) -> Process:
@@ -129,14 +153,24 @@ def server(folder: Path, *options: str) -> Process:
 def test_a_port_in_use_is_a_conflict(installation: Installation, tmp_path: Path) -> None:
     listen = installation.server.url.removeprefix("https://")
     process = server(
-        tmp_path, "--data-dir", str(tmp_path / "data"), "--listen", listen, "--worker-listen", "127.0.0.1:0"
+        tmp_path,
+        "--data-dir",
+        str(tmp_path / "data"),
+        "--listen",
+        listen,
+        "--worker-listen",
+        "127.0.0.1:0",
     )
     assert ended(process, listen.rpartition(":")[2]) == 5
 
 
-def test_a_second_server_on_the_same_folder_is_a_conflict(installation: Installation, tmp_path: Path) -> None:
+def test_a_second_server_on_the_same_folder_is_a_conflict(
+    installation: Installation, tmp_path: Path
+) -> None:
     data = str(installation.server.folder / "data")
-    process = server(tmp_path, "--data-dir", data, "--listen", "127.0.0.1:0", "--worker-listen", "127.0.0.1:0")
+    process = server(
+        tmp_path, "--data-dir", data, "--listen", "127.0.0.1:0", "--worker-listen", "127.0.0.1:0"
+    )
     assert ended(process) == 5
 
 
@@ -177,7 +211,11 @@ def test_a_join_token_is_good_for_one_worker(installation: Installation, tmp_pat
 
 
 def test_a_token_that_was_cut_off_is_told_from_a_wrong_one(tmp_path: Path) -> None:
-    process = Process([*program(), "worker", "--join", "opsj1.abc", "--data-dir", str(tmp_path / "w")], tmp_path, "w")
+    process = Process(
+        [*program(), "worker", "--join", "opsj1.abc", "--data-dir", str(tmp_path / "w")],
+        tmp_path,
+        "w",
+    )
     assert ended(process, "join token") == 2
 
 
@@ -195,7 +233,9 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     require(os.geteuid() == 0, "root, to mount a small disk")
     disk = tmp_path / "disk"
     disk.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=24m,mode=0755", "tmpfs", str(disk)], check=True)
+    subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=24m,mode=0755", "tmpfs", str(disk)], check=True
+    )
     yield disk
     subprocess.run(["umount", "-l", str(disk)], check=True)
 

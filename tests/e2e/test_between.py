@@ -57,7 +57,11 @@ class Mischief:
             given: dict[str, Work] = {}
             for work in works:
                 given.setdefault(*self._instead(work))
-            if works and len(self.passed) > 2 and (again := self._chance.choice(self.passed)).job_id not in given:
+            if (
+                works
+                and len(self.passed) > 2
+                and (again := self._chance.choice(self.passed)).job_id not in given
+            ):
                 given[again.job_id] = again
                 self.replayed += 1
             return tuple(given.values())
@@ -68,7 +72,9 @@ class Mischief:
             return work.job_id, work
         what, spoil = self._kinds[len(self.forged) % len(self._kinds)]
         others = [other for other in self.passed if other.automation_id != work.automation_id]
-        elsewhere = [other for other in others if other.requester != work.requester]  # the other org's, if there is one
+        elsewhere = [
+            other for other in others if other.requester != work.requester
+        ]  # the other org's, if there is one
         other = self._chance.choice(elsewhere or others)
         spoilt = spoil(Site(work, other, NOT_THE_KEY, self._chance, str(self._judge)))
         self.forged.append((what, spoilt))
@@ -78,7 +84,9 @@ class Mischief:
 class Stage:
     """One worker behind the middleman, and the orgs that it serves. A context."""
 
-    def __init__(self, folder: Path, middleman: Middleman, installation: Installation, *, is_shared: bool) -> None:
+    def __init__(
+        self, folder: Path, middleman: Middleman, installation: Installation, *, is_shared: bool
+    ) -> None:
         self.judge, self.middleman = folder / "judge", middleman
         self.middleman.alter = self.mischief = Mischief(self.judge)
         self.orgs = {"acme": Api(installation.access())}
@@ -90,7 +98,9 @@ class Stage:
             api.json("PATCH", f"/api/v1/orgs/{org}", {"allows_shared_workers": is_shared})
             api.json("POST", "/api/v1/secrets", {"name": "db-password", "value": "hunter22"})
             api.json("POST", "/api/v1/templates", {"source": TEMPLATE.format(judge=self.judge)})
-        token = installation.admin.json("workers", "token", *(["--shared"] if is_shared else []))["token"]
+        token = installation.admin.json("workers", "token", *(["--shared"] if is_shared else []))[
+            "token"
+        ]
         self.worker: Worker = installation.join("w", token, None, "--slots", str(BATCH))
 
     def __enter__(self) -> Stage:
@@ -102,7 +112,11 @@ class Stage:
 
     def run(self, org: str, name: str) -> str:
         values = {"who": name, "pin-code": "swordfish"}
-        return str(self.orgs[org].json("POST", "/api/v1/automations", {"template": "rotate", "values": values})["id"])
+        return str(
+            self.orgs[org].json(
+                "POST", "/api/v1/automations", {"template": "rotate", "values": values}
+            )["id"]
+        )
 
     def ends(self, org: str, ids: list[str]) -> dict[str, Any]:
         """Return the automations when all are over."""
@@ -156,7 +170,12 @@ def check(stage: Stage) -> None:
     forged: dict[str, list[str]] = {org: [] for org in stage.orgs}
     while len(stage.mischief.forged) < COUNT:
         for org, ids in forged.items():
-            ids.extend([stage.run(org, f"forged-{org}-{len(ids) + n}") for n in range(BATCH // len(forged))])
+            ids.extend(
+                [
+                    stage.run(org, f"forged-{org}-{len(ids) + n}")
+                    for n in range(BATCH // len(forged))
+                ]
+            )
         for org, ids in forged.items():
             stage.ends(org, ids[-BATCH:])
 
@@ -165,7 +184,9 @@ def check(stage: Stage) -> None:
         assert {each["state"] for each in shown.values()} == {"cancelled"}
         assert all("refused to run it" in each["explanation"] for each in shown.values())
         record = stage.refusals_in_record(org)
-        assert sorted(entry["resource"] for entry in record) == sorted(f"automations/{id_}" for id_ in ids)
+        assert sorted(entry["resource"] for entry in record) == sorted(
+            f"automations/{id_}" for id_ in ids
+        )
         assert {entry["actor_kind"] for entry in record} == {"worker"}
     assert len(stage.middleman.refused) >= COUNT
     assert {what for what, _ in stage.mischief.forged} == {*BETWEEN, *STRANGERS}

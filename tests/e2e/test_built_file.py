@@ -15,7 +15,12 @@ from tests.packaging.test_pythons import INTERPRETERS
 from tests.product import CHECKOUT, Installation, Place, Process, program
 from tests.support import wait_until
 
-pytestmark = [pytest.mark.e2e, pytest.mark.packaging, pytest.mark.namespaces, pytest.mark.timeout(300)]
+pytestmark = [
+    pytest.mark.e2e,
+    pytest.mark.packaging,
+    pytest.mark.namespaces,
+    pytest.mark.timeout(300),
+]
 
 
 @pytest.fixture(scope="session")
@@ -33,7 +38,10 @@ def test_the_built_file_changes_a_real_nginx_without_any_network_on(
     with network() as net:
         inside = net.place("island", "127.0.0.1")
         assert not net.can_connect(inside, "192.0.2.1", 443)
-        with Nginx(tmp_path / "nginx", inside) as nginx, Installation(tmp_path, inside, inside) as installation:
+        with (
+            Nginx(tmp_path / "nginx", inside) as nginx,
+            Installation(tmp_path, inside, inside) as installation,
+        ):
             installation.worker("here", inside)
             installation.push((CHECKOUT / "examples/nginx-change-page.yaml").read_text())
             change_and_fail_to_change(NginxJobs(installation.admin, nginx))
@@ -55,7 +63,9 @@ def test_the_demo_of_the_built_file_runs_its_samples_and_leaves_nothing(
         began = time.monotonic()
         demo = Process([*island.prefix, *program(), "demo"], tmp_path, "demo", environment)
         try:
-            wait_until(lambda: "succeeded" in demo.log(), DEMO_SECONDS, "the demo's first automation")
+            wait_until(
+                lambda: "succeeded" in demo.log(), DEMO_SECONDS, "the demo's first automation"
+            )
             print(f"first automation finished after {time.monotonic() - began:.1f} s")
             wait_until(lambda: "Ctrl-C" in demo.log(), DEMO_SECONDS, "the demo to wait")
             assert "http://127.0.0.1" in demo.log()

@@ -63,7 +63,11 @@ def test_channels_are_made_tried_and_mended_from_the_command_line(tmp_path: Path
         newest = admin.json("channels", "deliveries", "--channel", "hooks", "--limit", "1")[0]
         admin.cli("channels", "retry", newest["id"])
         wait_until(lambda: states(admin) == ["delivered"] * 3, what="the retry")
-        shown = admin.cli("channels", "list") + admin.cli("channels", "show", "hooks") + here.server.process.log()
+        shown = (
+            admin.cli("channels", "list")
+            + admin.cli("channels", "show", "hooks")
+            + here.server.process.log()
+        )
         assert KEY not in shown
         assert PASSWORD not in shown
         admin.cli("channels", "prefer", "mail", "automation_finished", "--off")
@@ -72,7 +76,9 @@ def test_channels_are_made_tried_and_mended_from_the_command_line(tmp_path: Path
             "automation_finished",
             "automation_succeeded",
         ]
-        unknown = admin.attempt("channels", "create", "birds", "--kind", "pigeon", "--set", "wings=2")
+        unknown = admin.attempt(
+            "channels", "create", "birds", "--kind", "pigeon", "--set", "wings=2"
+        )
         assert unknown.returncode == 2
         assert "`pigeon` is no kind of channel" in unknown.stderr
         assert {"email", "teams"} <= {each["name"] for each in admin.json("channels", "kinds")}
@@ -107,7 +113,9 @@ def test_a_person_links_a_telegram_account_and_is_told_there(tmp_path: Path) -> 
         )  # fmt: skip
         assert admin.attempt("channels", "test", "bot").returncode == 5
         phone.write(f"/link {admin.json('channels', 'link', 'bot')['code']}")
-        wait_until(lambda: admin.json("channels", "links")[0]["chat_user"] == "4711", what="the link")
+        wait_until(
+            lambda: admin.json("channels", "links")[0]["chat_user"] == "4711", what="the link"
+        )
         assert admin.json("channels", "test", "bot")["state"] == "delivered"
         assert any("Opsicle can reach you through bot" in text for text in phone.texts())
         admin.cli("channels", "unlink", "bot")
@@ -141,7 +149,8 @@ def test_an_approval_is_given_in_slack_and_the_automation_runs(tmp_path: Path) -
         wait_until(lambda: dave.json("channels", "links")[0]["chat_user"] == "U1", what="the link")
         run = admin.start("run", "run", "careful", "--follow", "--reason", "it hangs")
         asked = wait_until(
-            lambda: [post for post in api.posted("DU1") if "Approve" in buttons_in(post)], what="the ask"
+            lambda: [post for post in api.posted("DU1") if "Approve" in buttons_in(post)],
+            what="the ask",
         )
         assert "Runs: act: echo done" in text_in(asked[0])
         api.disconnect("refresh_requested")

@@ -51,7 +51,9 @@ def join(token: str, data: Path, clock: SetClock) -> subprocess.CompletedProcess
     return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
 
 
-@pytest.mark.parametrize(("offset", "seconds", "text"), [("+6m", 360, "6 min ahead"), ("+3h", 10_800, "3 h ahead")])
+@pytest.mark.parametrize(
+    ("offset", "seconds", "text"), [("+6m", 360, "6 min ahead"), ("+3h", 10_800, "3 h ahead")]
+)
 def test_of_two_workers_the_one_whose_clock_is_right_runs_everything(
     installation: Installation, tmp_path: Path, offset: str, seconds: int, text: str
 ) -> None:
@@ -59,7 +61,9 @@ def test_of_two_workers_the_one_whose_clock_is_right_runs_everything(
     installation.worker("right", None, "--slots", "1")
     installation.worker("wrong", clock.place, "--slots", "10")
     clock.set(offset)
-    wait_until(lambda: abs((shown(installation, "wrong")["clock_offset_seconds"] or 0) - seconds) < 30, 60)
+    wait_until(
+        lambda: abs((shown(installation, "wrong")["clock_offset_seconds"] or 0) - seconds) < 30, 60
+    )
 
     runs = [installation.admin.json("run", "where") for _ in range(10)]
 
@@ -86,7 +90,9 @@ def test_an_order_that_is_refused_for_its_time_waits_until_the_clock_is_right(
     run = installation.admin.json("run", "where")
 
     wait_until(lambda: "order refused" in worker.process.log(), 60, "a refusal")
-    waiting = wait_until(lambda: "10 min ahead" in automation(installation, run["id"])["waiting_reason"], 60)
+    waiting = wait_until(
+        lambda: "10 min ahead" in automation(installation, run["id"])["waiting_reason"], 60
+    )
     assert waiting
     assert automation(installation, run["id"])["state"] == "queued"
 
@@ -96,7 +102,12 @@ def test_an_order_that_is_refused_for_its_time_waits_until_the_clock_is_right(
 
 @pytest.mark.parametrize(
     ("offset", "text"),
-    [("-6m", "6 min behind"), ("-3h", "3 h behind"), ("-400d", "400 days behind"), ("+8d", "8 days ahead")],
+    [
+        ("-6m", "6 min behind"),
+        ("-3h", "3 h behind"),
+        ("-400d", "400 days behind"),
+        ("+8d", "8 days ahead"),
+    ],
 )
 def test_a_wrong_clock_is_said_before_the_join_token_is_spent(
     installation: Installation, tmp_path: Path, offset: str, text: str
@@ -117,7 +128,9 @@ def test_a_wrong_clock_is_said_before_the_join_token_is_spent(
     assert worker.process.popen.poll() is None
 
 
-@pytest.mark.parametrize("date", ["@1970-01-02 00:00:00", "@2000-01-01 00:00:00", "@2099-01-01 00:00:00"])
+@pytest.mark.parametrize(
+    "date", ["@1970-01-02 00:00:00", "@2000-01-01 00:00:00", "@2099-01-01 00:00:00"]
+)
 def test_an_enrolled_worker_with_the_factorys_date_waits_for_the_right_time(
     installation: Installation, tmp_path: Path, date: str
 ) -> None:
@@ -130,9 +143,13 @@ def test_an_enrolled_worker_with_the_factorys_date_waits_for_the_right_time(
     process = _start_without_waiting(worker, token)
     run = installation.admin.json("run", "where")
 
-    wait_until(lambda: "the clock is wrong" in process.log() or process.popen.poll() is not None, 60)
+    wait_until(
+        lambda: "the clock is wrong" in process.log() or process.popen.poll() is not None, 60
+    )
     assert process.popen.poll() is None, process.log()
-    wait_until(lambda: "its clock is" in shown(installation, "small")["withheld"], 60, "the list says so")
+    wait_until(
+        lambda: "its clock is" in shown(installation, "small")["withheld"], 60, "the list says so"
+    )
     assert "its clock is" in automation(installation, run["id"])["waiting_reason"]
 
     clock.set("+0")
@@ -142,6 +159,14 @@ def test_an_enrolled_worker_with_the_factorys_date_waits_for_the_right_time(
 
 def _start_without_waiting(worker: Worker, token: str) -> Process:
     """As a service file does: with the token of the first start still in it."""
-    command = [*worker.place.prefix, *program(), "worker", "--join", token, "--data-dir", str(worker.folder / "data")]
+    command = [
+        *worker.place.prefix,
+        *program(),
+        "worker",
+        "--join",
+        token,
+        "--data-dir",
+        str(worker.folder / "data"),
+    ]
     worker.process = Process([*command, *worker.options], worker.folder, "worker")
     return worker.process

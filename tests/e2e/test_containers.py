@@ -28,7 +28,10 @@ spec: {template: {phases: [{name: say, commands: ["echo $OPSICLE_REQUESTER"]}]}}
 @pytest.fixture
 def somewhere() -> Iterator[Path]:
     """A folder of that account's."""
-    require(os.geteuid() == 0 and bool(shutil.which("setpriv")), "root and setpriv, to be another account")
+    require(
+        os.geteuid() == 0 and bool(shutil.which("setpriv")),
+        "root and setpriv, to be another account",
+    )
     with tempfile.TemporaryDirectory(prefix="opsicle-container-") as name:
         Path(name).chmod(0o777)
         yield Path(name)
@@ -64,7 +67,12 @@ def test_a_worker_runs_jobs_as_an_account_that_is_only_a_number(somewhere: Path)
         worker = installation.join("w", token, number())
 
         run = installation.admin.json("run", "here")
-        wait_until(lambda: installation.admin.json("automations", "show", run["id"])["state"] == "succeeded", 60)
+        wait_until(
+            lambda: (
+                installation.admin.json("automations", "show", run["id"])["state"] == "succeeded"
+            ),
+            60,
+        )
         assert Path(f"/proc/{worker.process.pid}").stat().st_uid == UID
 
 

@@ -29,7 +29,9 @@ def leaves_core(popen: subprocess.Popen[bytes]) -> bool:
 
 def need_core_files(folder: Path) -> None:
     """What crashes here otherwise does leave one."""
-    with subprocess.Popen([*GENEROUS.prefix, "sh", "-c", "echo; read _"], cwd=folder, stdin=-1, stdout=-1) as shell:
+    with subprocess.Popen(
+        [*GENEROUS.prefix, "sh", "-c", "echo; read _"], cwd=folder, stdin=-1, stdout=-1
+    ) as shell:
         assert shell.stdout
         shell.stdout.readline()
         require(leaves_core(shell), "a system on which a crash leaves a core file")

@@ -76,10 +76,14 @@ class Life:
         open_binding_key(self._folder, self.database, binder(self.database, self._clock))
         MasterKeyFile(self._folder, None).open_vault(self.database)
         pin_keys(self._folder, self.database, authority, audit_key)
-        self.logs = LogDatabase.open(self._folder.log_database, _raise, self._clock.now, print, is_expected=True)
+        self.logs = LogDatabase.open(
+            self._folder.log_database, _raise, self._clock.now, print, is_expected=True
+        )
         self.epoch = begin_epoch(self._state, self._clock, accept_restored=accept_restored)
 
-    def change(self, name: str, value: str, told: Acknowledged, *, is_recorded: bool = True) -> None:
+    def change(
+        self, name: str, value: str, told: Acknowledged, *, is_recorded: bool = True
+    ) -> None:
         """Change something, durably; only then is it told."""
 
         def work(db) -> None:
@@ -100,12 +104,22 @@ class Life:
 
         def query(db) -> tuple[dict[str, str], int]:
             values = {name: settings.find(db, f"thing {name}") or "-1" for name in told.values}
-            count = db.execute("SELECT count(*) FROM audit_entries WHERE verb = 'change'").fetchone()[0]
+            count = db.execute(
+                "SELECT count(*) FROM audit_entries WHERE verb = 'change'"
+            ).fetchone()[0]
             return values, count
 
         values, count = self.database.read(query)
-        wrong = [f"{name} is older" for name, value in told.values.items() if _number(values[name]) < _number(value)]
-        return wrong if count >= told.entries else [*wrong, f"{count} entries instead of {told.entries}"]
+        wrong = [
+            f"{name} is older"
+            for name, value in told.values.items()
+            if _number(values[name]) < _number(value)
+        ]
+        return (
+            wrong
+            if count >= told.entries
+            else [*wrong, f"{count} entries instead of {told.entries}"]
+        )
 
     def stop(self) -> None:
         """A clean stop."""
@@ -172,7 +186,9 @@ class History:
     def _work(self, life: Life, count: int, *, is_recorded: bool = True) -> None:
         for _ in range(count):
             number = next(self._numbers)
-            life.change(str(self._chance.randrange(40)), f"{number}", self._told, is_recorded=is_recorded)
+            life.change(
+                str(self._chance.randrange(40)), f"{number}", self._told, is_recorded=is_recorded
+            )
 
     def _fill(self, life: Life) -> None:
         """Write 6 MB at places all over the file."""
@@ -220,9 +236,15 @@ class Site:
         for path in self.now.folder.iterdir():
             shutil.copyfile(path, self.target / path.name)
             (self.target / path.name).chmod(0o600)
-        marker, database = json.loads((self.target / MARKER).read_text()), self.target / "opsicle.db"
+        marker, database = (
+            json.loads((self.target / MARKER).read_text()),
+            self.target / "opsicle.db",
+        )
         if marker["database"]:
-            marker |= {"database": database.stat().st_ino, "database_born_at_ns": files.born_at_ns(database)}
+            marker |= {
+                "database": database.stat().st_ino,
+                "database_born_at_ns": files.born_at_ns(database),
+            }
         (self.target / MARKER).write_text(json.dumps(marker))
 
     def note(self, text: str) -> None:
@@ -232,7 +254,9 @@ class Site:
 def other(site: Site, *, is_older: bool) -> Snapshot:
     place = site.history.snapshots.index(site.now)
     pool = site.history.snapshots[:place] if is_older else site.history.snapshots
-    return site.chance.choice([each for each in pool if each is not site.now] or site.history.snapshots[:1])
+    return site.chance.choice(
+        [each for each in pool if each is not site.now] or site.history.snapshots[:1]
+    )
 
 
 def replace(site: Site, name: str, source: Snapshot) -> None:
@@ -283,7 +307,11 @@ def mixed_database(site: Site) -> None:
 
 def mixed_anything(site: Site) -> None:
     for _ in range(site.chance.randrange(1, 4)):
-        replace(site, site.chance.choice([*DATABASE, *DATABASE, *LOGS, *NOTES]), other(site, is_older=False))
+        replace(
+            site,
+            site.chance.choice([*DATABASE, *DATABASE, *LOGS, *NOTES]),
+            other(site, is_older=False),
+        )
 
 
 def copied_whole(site: Site) -> None:
@@ -314,7 +342,9 @@ def damaged(site: Site) -> None:
 
 
 def another_key(site: Site) -> None:
-    name = site.chance.choice([key for key in KEYS if key != "orders.pem"])  # without workers a new one is as good
+    name = site.chance.choice(
+        [key for key in KEYS if key != "orders.pem"]
+    )  # without workers a new one is as good
     other = site.target.with_name(f"{site.target.name}-other")
     Life(other).stop()
     site.note(f"another server's {name}")
@@ -369,7 +399,9 @@ def accept(site: Site, story: str, refusal: OpsicleError) -> None:
     if "holds less" not in refusal.message:
         return
     life = attempt(site.target, accept_restored=True)
-    if isinstance(life, OpsicleError):  # a key is missing as well, or what is left is no whole database
+    if isinstance(
+        life, OpsicleError
+    ):  # a key is missing as well, or what is left is no whole database
         assert life.hint, f"{story}\n{life.message} names no way out"
         return
     held = life.database.read(lambda db: settings.find(db, "held"))
@@ -380,17 +412,26 @@ def accept(site: Site, story: str, refusal: OpsicleError) -> None:
     again.stop()
 
 
-def test_a_hundred_starts_serve_everything_or_refuse(history: History, chance: random.Random, tmp_path: Path) -> None:
+def test_a_hundred_starts_serve_everything_or_refuse(
+    history: History, chance: random.Random, tmp_path: Path
+) -> None:
     tally = Tally()
     for number in range(STARTS):
         way = WAYS[number % len(WAYS)]
-        site = Site(tmp_path / f"{number:03}", chance.choice(history.snapshots[1:]), history, chance)
+        site = Site(
+            tmp_path / f"{number:03}", chance.choice(history.snapshots[1:]), history, chance
+        )
         site.lay()
         way(site)
         start(site, tally, way.__name__)
         for path in tmp_path.glob(f"{number:03}*"):
             shutil.rmtree(path)
-    print({way: (results.count("served"), results.count("refused")) for way, results in tally.ways.items()})
+    print(
+        {
+            way: (results.count("served"), results.count("refused"))
+            for way, results in tally.ways.items()
+        }
+    )
     assert set(tally.ways["as_it_was"]) == {"served"}
     assert set(tally.ways["looked_into"]) == {"served"}
     assert set(tally.ways["copied_whole"]) == {"refused"}

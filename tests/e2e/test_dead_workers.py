@@ -40,13 +40,17 @@ def test_a_killed_worker_is_named_and_given_nothing(installation: Installation) 
 
     # Its last poll would be held for up to 30 s more, and what is given to it comes back after as
     # many.
-    wait_until(lambda: not is_connected(installation, "w1"), timeout=60, what="that the worker is gone")
+    wait_until(
+        lambda: not is_connected(installation, "w1"), timeout=60, what="that the worker is gone"
+    )
     queued = installation.admin.json("run", "hello")
     assert queued["waiting_reason"].startswith("w1 fits, but has not been heard of since")
     assert queued["jobs"] == []
     installation.worker("w2")
     wait_until(
-        lambda: installation.admin.json("automations", "show", queued["id"])["state"] == "succeeded",
+        lambda: (
+            installation.admin.json("automations", "show", queued["id"])["state"] == "succeeded"
+        ),
         what="the other worker's success",
     )
 
@@ -61,6 +65,12 @@ def test_the_kernel_watches_over_the_connections_of_workers(installation: Instal
 
     def timers() -> set[str]:
         lines = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
-        return {line[5].split(":")[0] for line in lines if line[3] == ESTABLISHED and int(line[1][-4:], 16) == port}
+        return {
+            line[5].split(":")[0]
+            for line in lines
+            if line[3] == ESTABLISHED and int(line[1][-4:], 16) == port
+        }
 
-    wait_until(lambda: timers() == {KEEPALIVE_TIMER}, what="timers of TCP keep-alive, and of nothing else")
+    wait_until(
+        lambda: timers() == {KEEPALIVE_TIMER}, what="timers of TCP keep-alive, and of nothing else"
+    )

@@ -50,7 +50,11 @@ def automation(installation: Installation, automation_id: str) -> dict[str, Any]
 
 
 def wait_for_success(installation: Installation, automation_id: str) -> None:
-    wait_until(lambda: automation(installation, automation_id)["state"] == "succeeded", 60, "a run that succeeds")
+    wait_until(
+        lambda: automation(installation, automation_id)["state"] == "succeeded",
+        60,
+        "a run that succeeds",
+    )
 
 
 def verbs(installation: Installation) -> list[str]:
@@ -64,7 +68,9 @@ def start_as_it_is(worker: Worker, *options: str) -> Process:
     return worker.process
 
 
-def test_a_copied_data_folder_is_noticed_by_everybody(installation: Installation, tmp_path: Path) -> None:
+def test_a_copied_data_folder_is_noticed_by_everybody(
+    installation: Installation, tmp_path: Path
+) -> None:
     original = installation.worker("w")
     shutil.copytree(original.folder / "data", tmp_path / "copy/data")
     copy = Worker(tmp_path / "copy")
@@ -72,14 +78,20 @@ def test_a_copied_data_folder_is_noticed_by_everybody(installation: Installation
 
     copy.start()
 
-    withheld = wait_until(lambda: "two processes use" in shown(installation, "w")["withheld"], 90, "a word of it")
+    withheld = wait_until(
+        lambda: "two processes use" in shown(installation, "w")["withheld"], 90, "a word of it"
+    )
     assert withheld
     runs = [run(installation) for _ in range(10)]
     for worker in (original, copy):
-        wait_until(lambda worker=worker: "two processes use its identity" in worker.process.log(), 60)  # type: ignore[misc]
+        wait_until(
+            lambda worker=worker: "two processes use its identity" in worker.process.log(), 60
+        )  # type: ignore[misc]
     assert "two processes use one worker's identity" in installation.server.process.log()
     assert verbs(installation).count("notice_copy") == 1
-    assert "two processes use its identity" in "".join(installation.admin.cli("workers", "show", "w").split("\n"))
+    assert "two processes use its identity" in "".join(
+        installation.admin.cli("workers", "show", "w").split("\n")
+    )
     states = {automation(installation, each)["state"] for each in runs}
     assert states == {"queued"}
     assert "two processes use its identity" in automation(installation, runs[0])["waiting_reason"]
@@ -108,8 +120,14 @@ def test_a_copy_on_the_same_machine_leaves_the_jobs_of_the_original_alone(
     installation.processes.append(copy)
 
     copy.start()
-    wait_until(lambda: "its jobs are left to that one" in copy.process.log(), 60, "a word of the copy")
-    wait_until(lambda: "two processes use" in shown(installation, "w")["withheld"], 90, "a word of the server")
+    wait_until(
+        lambda: "its jobs are left to that one" in copy.process.log(), 60, "a word of the copy"
+    )
+    wait_until(
+        lambda: "two processes use" in shown(installation, "w")["withheld"],
+        90,
+        "a word of the server",
+    )
     go_on.touch()
 
     wait_for_success(installation, waits)
@@ -125,7 +143,9 @@ def test_a_worker_that_is_killed_again_and_again_is_no_copy(installation: Instal
     assert shown(installation, "w")["withheld"] == ""
 
 
-def test_a_worker_finds_its_server_at_another_address_and_keeps_it(installation: Installation) -> None:
+def test_a_worker_finds_its_server_at_another_address_and_keeps_it(
+    installation: Installation,
+) -> None:
     worker = installation.worker("w")
     worker.process.stop()
     old = installation.server.facts
@@ -135,7 +155,12 @@ def test_a_worker_finds_its_server_at_another_address_and_keeps_it(installation:
     assert installation.server.facts["worker_url"] != old["worker_url"]
     installation.admin.login(installation.server)
 
-    worker.options = ("--server-url", "https://127.0.0.1:1", "--server-url", installation.server.facts["worker_url"])
+    worker.options = (
+        "--server-url",
+        "https://127.0.0.1:1",
+        "--server-url",
+        installation.server.facts["worker_url"],
+    )
     worker.start()
     worker.process.stop()
     worker.options = ()
@@ -148,7 +173,9 @@ def test_the_address_that_people_use_will_do_as_well(installation: Installation)
     worker = installation.worker("w")
     worker.process.stop()
     identity = worker.folder / "data/identity.json"
-    identity.write_text(identity.read_text().replace(installation.server.facts["worker_url"], "https://127.0.0.1:1"))
+    identity.write_text(
+        identity.read_text().replace(installation.server.facts["worker_url"], "https://127.0.0.1:1")
+    )
 
     worker.options = ("--server-url", installation.server.url)
     worker.start()
@@ -156,16 +183,22 @@ def test_the_address_that_people_use_will_do_as_well(installation: Installation)
     assert installation.server.facts["worker_url"] in identity.read_text()
 
 
-def test_a_new_token_tells_an_enrolled_worker_where_its_server_is_and_is_not_spent(installation: Installation) -> None:
+def test_a_new_token_tells_an_enrolled_worker_where_its_server_is_and_is_not_spent(
+    installation: Installation,
+) -> None:
     worker = installation.worker("w")
     worker.process.stop()
     identity = worker.folder / "data/identity.json"
-    identity.write_text(identity.read_text().replace(installation.server.facts["worker_url"], "https://127.0.0.1:1"))
+    identity.write_text(
+        identity.read_text().replace(installation.server.facts["worker_url"], "https://127.0.0.1:1")
+    )
     token = installation.admin.json("workers", "token")["token"]
 
     worker.start(token)
 
-    assert "the join token is not used up, it only tells where the server is" in worker.process.log()
+    assert (
+        "the join token is not used up, it only tells where the server is" in worker.process.log()
+    )
     assert len(installation.admin.json("workers", "list")) == 1
     installation.join("other", token)
 
@@ -181,7 +214,11 @@ def test_it_waits_for_a_token_s_server_that_is_away(installation: Installation) 
     server.process.stop()
 
     worker.process = start_as_it_is(worker, "--join", token)
-    wait_until(lambda: "asking again where the server is" in worker.process.log(), 60, "a word of the worker")
+    wait_until(
+        lambda: "asking again where the server is" in worker.process.log(),
+        60,
+        "a word of the worker",
+    )
     server.start()
 
     installation.admin.login(server)
@@ -189,7 +226,9 @@ def test_it_waits_for_a_token_s_server_that_is_away(installation: Installation) 
     assert "the join token is not used up" in worker.process.log()
 
 
-def test_a_token_whose_server_is_gone_keeps_no_worker_from_the_one_that_it_knows(installation: Installation) -> None:
+def test_a_token_whose_server_is_gone_keeps_no_worker_from_the_one_that_it_knows(
+    installation: Installation,
+) -> None:
     worker, server = installation.worker("w"), installation.server
     worker.process.stop()
     here = server.known
@@ -209,7 +248,9 @@ def test_a_token_whose_server_is_gone_keeps_no_worker_from_the_one_that_it_knows
     assert "the server is where it was" in worker.process.log()
 
 
-def test_a_token_of_another_server_is_refused_by_an_enrolled_worker(installation: Installation, tmp_path: Path) -> None:
+def test_a_token_of_another_server_is_refused_by_an_enrolled_worker(
+    installation: Installation, tmp_path: Path
+) -> None:
     worker = installation.worker("w")
     worker.process.stop()
     with Installation(tmp_path / "elsewhere") as elsewhere:
@@ -222,7 +263,9 @@ def test_a_token_of_another_server_is_refused_by_an_enrolled_worker(installation
 def test_labels_are_granted_by_the_token_and_not_by_the_worker(installation: Installation) -> None:
     installation.push(TEMPLATE % ("in-ams", "runsOn: {labels: {site: ams}}"))
     installation.push(TEMPLATE % ("in-production", "runsOn: {labels: {env: production}}"))
-    installation.push(TEMPLATE % ("by-its-word", "runsOn: {labels: {env: production}, acceptClaimed: true}"))
+    installation.push(
+        TEMPLATE % ("by-its-word", "runsOn: {labels: {env: production}, acceptClaimed: true}")
+    )
     token = installation.admin.json("workers", "token", "--label", "site=ams")["token"]
     installation.join("w", token, None, "--label", "env=production")
 
@@ -234,11 +277,15 @@ def test_labels_are_granted_by_the_token_and_not_by_the_worker(installation: Ins
     assert "env=production" in installation.admin.cli("workers", "show", "w")
     assert shown(installation, "w")["granted_labels"] == {"site": "ams"}
 
-    installation.admin.cli("workers", "update", "w", "--label", "site=ams", "--label", "env=production")
+    installation.admin.cli(
+        "workers", "update", "w", "--label", "site=ams", "--label", "env=production"
+    )
     wait_for_success(installation, waiting)
 
 
-def test_a_worker_keeps_the_labels_it_enrolled_with_when_a_restart_leaves_them_out(installation: Installation) -> None:
+def test_a_worker_keeps_the_labels_it_enrolled_with_when_a_restart_leaves_them_out(
+    installation: Installation,
+) -> None:
     installation.push(TEMPLATE % ("in-ams", "runsOn: {labels: {site: ams}}"))
     worker = installation.worker("w", None, "--label", "site=ams")
     wait_for_success(installation, run(installation, "in-ams"))
@@ -248,7 +295,9 @@ def test_a_worker_keeps_the_labels_it_enrolled_with_when_a_restart_leaves_them_o
     worker.start()
 
     wait_for_success(installation, run(installation, "in-ams"))
-    wait_until(lambda: "labels granted by the server" in worker.process.log(), 60, "a word of the labels")
+    wait_until(
+        lambda: "labels granted by the server" in worker.process.log(), 60, "a word of the labels"
+    )
 
 
 def test_a_token_without_labels_at_all_grants_none(installation: Installation) -> None:
@@ -262,4 +311,6 @@ def test_a_revoked_worker_leaves_the_list(installation: Installation) -> None:
     installation.worker("w")
     installation.admin.cli("workers", "revoke", "w")
     assert installation.admin.json("workers", "list") == []
-    assert [worker["state"] for worker in installation.admin.json("workers", "list", "--all")] == ["revoked"]
+    assert [worker["state"] for worker in installation.admin.json("workers", "list", "--all")] == [
+        "revoked"
+    ]

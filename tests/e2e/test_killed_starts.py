@@ -28,10 +28,22 @@ WATCHED = (
 
 
 def begin(folder: Path, log: Path) -> subprocess.Popen[bytes]:
-    arguments = ["server", "--data-dir", str(folder), "--listen", "127.0.0.1:0", "--worker-listen", "127.0.0.1:0"]
+    arguments = [
+        "server",
+        "--data-dir",
+        str(folder),
+        "--listen",
+        "127.0.0.1:0",
+        "--worker-listen",
+        "127.0.0.1:0",
+    ]
     with log.open("ab") as file:
         return subprocess.Popen(
-            [*program(), *arguments], stdin=subprocess.DEVNULL, stdout=file, stderr=file, env=clean_environment({})
+            [*program(), *arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=file,
+            stderr=file,
+            env=clean_environment({}),
         )
 
 
@@ -43,7 +55,9 @@ def times_ready(log: Path) -> int:
     return log.read_text().count("opsicle server ready") if log.exists() else 0
 
 
-def test_a_start_that_was_killed_at_any_moment_is_followed_by_one_that_serves(tmp_path: Path) -> None:
+def test_a_start_that_was_killed_at_any_moment_is_followed_by_one_that_serves(
+    tmp_path: Path,
+) -> None:
     seed = int(os.environ.get("OPSICLE_TEST_SEED") or random.SystemRandom().randrange(2**32))
     print(f"OPSICLE_TEST_SEED={seed}")
     chance = random.Random(seed)
@@ -56,7 +70,11 @@ def test_a_start_that_was_killed_at_any_moment_is_followed_by_one_that_serves(tm
         process = begin(folder, log)
         # Killed as soon as the start has got as far as this file of its folder, or serves.
         wait_until(
-            lambda: changed_at(watched) != before or times_ready(log) > ready or process.poll() is not None,  # noqa: B023
+            lambda: (
+                changed_at(watched) != before
+                or times_ready(log) > ready
+                or process.poll() is not None
+            ),
             START_SECONDS,
         )
         process.send_signal(signal.SIGKILL)
@@ -65,7 +83,7 @@ def test_a_start_that_was_killed_at_any_moment_is_followed_by_one_that_serves(tm
         ready = times_ready(log)
         process = begin(folder, log)
         wait_until(
-            lambda: times_ready(log) > ready or process.poll() is not None,  # noqa: B023
+            lambda: times_ready(log) > ready or process.poll() is not None,
             START_SECONDS,
         )
         assert process.poll() is None, f"killed at {watched.name}\n{log.read_text()[-3000:]}"

@@ -49,7 +49,9 @@ def template(name: str, pause: int, on_lost: str = "unknown") -> str:
 
 
 @contextmanager
-def killing(kill: Callable[[], None], times: int, seed: random.Random, longest: float) -> Iterator[threading.Event]:
+def killing(
+    kill: Callable[[], None], times: int, seed: random.Random, longest: float
+) -> Iterator[threading.Event]:
     """Kill again and again in a thread of its own, at random moments.
 
     All kills are done when this ends.
@@ -62,7 +64,7 @@ def killing(kill: Callable[[], None], times: int, seed: random.Random, longest: 
             for _ in range(times):
                 over.wait(seed.uniform(0.02, longest))
                 kill()
-        except BaseException as error:  # noqa: BLE001 - shown by the test, not by the thread
+        except BaseException as error:
             failures.append(error)
 
     thread = threading.Thread(target=work)
@@ -104,7 +106,10 @@ def executions(judge: Path) -> Counter[str]:
 def trigger(api: Api, name: str, judge: Path, count: int) -> list[str]:
     """Trigger until each is acknowledged, as a client that retries does."""
     request = {"template": name, "values": {"judge": str(judge)}}
-    return [api.retry("POST", "/api/v1/automations", request, key=f"{name}-{n}")["id"] for n in range(count)]
+    return [
+        api.retry("POST", "/api/v1/automations", request, key=f"{name}-{n}")["id"]
+        for n in range(count)
+    ]
 
 
 def state_of(api: Api, automation_id: str) -> str:
@@ -112,7 +117,10 @@ def state_of(api: Api, automation_id: str) -> str:
 
 
 def wait_for_ends(api: Api, ids: list[str]) -> Counter[str]:
-    states = {i: wait_until(lambda i=i: (s := state_of(api, i)) in FINAL and s, 120, f"{i} to end") for i in ids}
+    states = {
+        i: wait_until(lambda i=i: (s := state_of(api, i)) in FINAL and s, 120, f"{i} to end")
+        for i in ids
+    }
     return Counter(states.values())
 
 
@@ -171,7 +179,9 @@ def orphans(ids: list[str]) -> list[int]:
     found = []
     for entry in Path("/proc").iterdir():
         try:
-            if entry.name.isdigit() and marker_pipe & set((entry / "environ").read_bytes().split(b"\0")):
+            if entry.name.isdigit() and marker_pipe & set(
+                (entry / "environ").read_bytes().split(b"\0")
+            ):
                 found.append(int(entry.name))
         except OSError:
             continue

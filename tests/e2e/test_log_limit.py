@@ -32,7 +32,9 @@ def test_a_job_that_logs_more_than_it_may_succeeds_and_says_what_is_missing(tmp_
         kept, dropped = 1024 * 1024, 3_000_000 + len("not in the log\n") - 1024 * 1024
         assert log[:kept] == ("123456789\n" * 110_000)[:kept]
         assert f"opsicle: the log ends here: a job may log {kept} bytes" in log[kept:]
-        assert log.endswith(f"opsicle: {dropped} bytes more were printed, and are not in this log\n")
+        assert log.endswith(
+            f"opsicle: {dropped} bytes more were printed, and are not in this log\n"
+        )
         shown = installation.admin.json("automations", "show", ran["id"])
         assert shown["state"] == "succeeded"
         assert "limit of 1 MiB" in shown["log_remark"]

@@ -27,7 +27,9 @@ REFUSED, CONFLICT, INVALID = 10, 5, 2
 
 
 @pytest.fixture(scope="module", params=PLACEMENTS)
-def mission(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mission]:
+def mission(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Mission]:
     """The built file in one placement, for all tests of this module."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("OPSICLE_UNDER_TEST", str(zipapp.build(zipapp.host_platform(), anew=False)))
@@ -39,7 +41,9 @@ def mission(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
 def open_page(mission: Mission, playwright: Playwright, tmp_path: Path) -> Iterator[OpenPage]:
     """Opens an address as somebody who is not logged in, in a real Chromium in the place where people are."""
     program = tmp_path / "chromium"
-    program.write_text(f'#!/bin/sh\nexec {" ".join(mission.places["user"].prefix)} {CHROMIUM} "$@"\n')
+    program.write_text(
+        f'#!/bin/sh\nexec {" ".join(mission.places["user"].prefix)} {CHROMIUM} "$@"\n'
+    )
     program.chmod(0o755)
     with chromium(playwright, str(program)) as browser:
 
@@ -52,14 +56,22 @@ def open_page(mission: Mission, playwright: Playwright, tmp_path: Path) -> Itera
         yield open_one
 
 
-def test_the_manager_is_told_by_mail_and_telegram_and_agrees_on_the_page(mission: Mission, open_page: OpenPage) -> None:
+def test_the_manager_is_told_by_mail_and_telegram_and_agrees_on_the_page(
+    mission: Mission, open_page: OpenPage
+) -> None:
     mission.carol.cli("channels", "prefer", "mail", "automation_succeeded", "--on")
     bob = mission.bob
     jobs = mission.push("page-by-browser", approvers={"manager": True}, requireMfa=True)
     outsider = Outsider(mission, mission.gwen)
     asked = mission.ask(jobs, "summer sale", "the sale begins on Monday")
     letter = mission.letter(bob, asked.page)
-    for text in (mission.carol.email, "page-by-browser", "the sale begins on Monday", "page=summer sale", "Org: acme"):
+    for text in (
+        mission.carol.email,
+        "page-by-browser",
+        "the sale begins on Monday",
+        "page=summer sale",
+        "Org: acme",
+    ):
         assert text in letter
     assert "the page shows all of it" in letter
     assert "summer sale" in bob.phone.wait_for("asks to run page-by-browser")["text"]
@@ -74,8 +86,16 @@ def test_the_manager_is_told_by_mail_and_telegram_and_agrees_on_the_page(mission
     log_in(page, bob.email)
     page.get_by_label("Code of your authenticator app").fill(bob.app.code())
     page.get_by_role("button", name="Log in").click()
-    expect(page.get_by_role("heading", level=1)).to_contain_text("Run Change the page that nginx serves?")
-    for text in (mission.carol.email, "the sale begins on Monday", "summer sale", "-s reload", "May decide: bob@"):
+    expect(page.get_by_role("heading", level=1)).to_contain_text(
+        "Run Change the page that nginx serves?"
+    )
+    for text in (
+        mission.carol.email,
+        "the sale begins on Monday",
+        "summer sale",
+        "-s reload",
+        "May decide: bob@",
+    ):
         expect(page.get_by_text(text).first).to_be_visible()
     agree(page, "000000")
     expect(page.get_by_role("dialog")).to_contain_text("wrong or has been used")
@@ -118,7 +138,13 @@ def test_the_command_line_alone_is_enough(mission: Mission) -> None:
     asked = mission.ask(jobs, "decided by hand", "as agreed")
     assert asked.approval in [each["id"] for each in bob.json("approvals", "list")]
     shown = bob.cli("approvals", "show", asked.approval)
-    for text in (mission.carol.email, "as agreed", "page: decided by hand", "-s reload", f"may decide: {bob.email}"):
+    for text in (
+        mission.carol.email,
+        "as agreed",
+        "page: decided by hand",
+        "-s reload",
+        f"may decide: {bob.email}",
+    ):
         assert text in shown
     without = bob.attempt("approvals", "approve", asked.approval)
     assert without.returncode == INVALID
@@ -130,14 +156,20 @@ def test_the_command_line_alone_is_enough(mission: Mission) -> None:
 
 
 def test_what_is_rejected_does_not_run_and_the_reason_is_told(mission: Mission) -> None:
-    jobs = mission.push("page-refused", approvers={"manager": True}, requireMfa=True, requireReason=True)
+    jobs = mission.push(
+        "page-refused", approvers={"manager": True}, requireMfa=True, requireReason=True
+    )
     before = jobs.page()
     asked = mission.ask(jobs, "never seen", "why not")
-    bare = mission.bob.attempt("approvals", "reject", asked.approval, "--totp", mission.bob.app.code())
+    bare = mission.bob.attempt(
+        "approvals", "reject", asked.approval, "--totp", mission.bob.app.code()
+    )
     assert bare.returncode == INVALID
     assert "--reason" in bare.stderr
     code, reason = mission.bob.app.code(), "not on a Friday"
-    refused = mission.bob.json("approvals", "reject", asked.approval, "--reason", reason, "--totp", code)
+    refused = mission.bob.json(
+        "approvals", "reject", asked.approval, "--reason", reason, "--totp", code
+    )
     assert refused["state"] == "rejected"
     assert asked.wait() == REFUSED
     assert f"\nrejected by {mission.bob.email}: {reason}\n" in asked.terminal.log()
@@ -164,7 +196,9 @@ def test_what_nobody_decides_on_expires(mission: Mission) -> None:
     late = mission.bob.attempt("approvals", "approve", asked.approval)
     assert late.returncode == CONFLICT
     assert "expired" in late.stderr
-    mission.letter(mission.carol, "page-forgotten", "expired", "nobody decided on gate consent in time")
+    mission.letter(
+        mission.carol, "page-forgotten", "expired", "nobody decided on gate consent in time"
+    )
     never_ran(mission, asked, "expired")
     jobs.wait_for_page(before)
 
@@ -173,7 +207,9 @@ def test_after_a_time_others_are_asked_and_may_agree(mission: Mission) -> None:
     dave = mission.approver("dave")
     after = timedelta(seconds=3)
     escalate = [{"after": after.seconds, "to": {"users": [dave.email]}}]
-    jobs = mission.push("page-escalated", approvers={"manager": True}, requireMfa=True, escalate=escalate)
+    jobs = mission.push(
+        "page-escalated", approvers={"manager": True}, requireMfa=True, escalate=escalate
+    )
     asked = mission.ask(jobs, "decided by another", "the manager is on holiday")
     mission.letter(dave, "nobody has decided yet", "the manager is on holiday", asked.page)
     first, later = (mission.told_at(who, asked) for who in (mission.bob, dave))
@@ -184,7 +220,9 @@ def test_after_a_time_others_are_asked_and_may_agree(mission: Mission) -> None:
     jobs.wait_for_page("decided by another\n")
 
 
-def test_two_of_three_agree_one_by_command_line_and_after_a_crash_one_in_telegram(mission: Mission) -> None:
+def test_two_of_three_agree_one_by_command_line_and_after_a_crash_one_in_telegram(
+    mission: Mission,
+) -> None:
     dave, erin, frank = (mission.approver(name) for name in ("dave", "erin", "frank"))
     erin.link("bot", mission.telephone(4712))
     three = [who.email for who in (dave, erin, frank)]
@@ -194,8 +232,13 @@ def test_two_of_three_agree_one_by_command_line_and_after_a_crash_one_in_telegra
     for who in (dave, erin, frank):
         mission.letter(who, asked.page)
     first = dave.json("approvals", "approve", asked.approval, "--totp", dave.app.code())
-    assert (first["state"], first["waiting_for"]) == ("pending", f"consent: 1 of {erin.email}, {frank.email}")
-    assert mission.carol.json("automations", "show", asked.automation)["state"] == "awaiting_approval"
+    assert (first["state"], first["waiting_for"]) == (
+        "pending",
+        f"consent: 1 of {erin.email}, {frank.email}",
+    )
+    assert (
+        mission.carol.json("automations", "show", asked.automation)["state"] == "awaiting_approval"
+    )
     jobs.wait_for_page(before)
     mission.provider.server.process.kill()
     mission.provider.server.start()
@@ -210,8 +253,13 @@ def test_two_of_three_agree_one_by_command_line_and_after_a_crash_one_in_telegra
     assert asked.wait() == 0, asked.terminal.log()
     jobs.wait_for_page("two agreed\n")
     assert frank.json("approvals", "list") == []
-    assert frank.attempt("approvals", "approve", asked.approval, "--totp", frank.app.code()).returncode == CONFLICT
-    recorded = mission.ada.json("audit", "list", "--resource", f"approvals/{asked.approval}", "--verb", "approve")
+    assert (
+        frank.attempt("approvals", "approve", asked.approval, "--totp", frank.app.code()).returncode
+        == CONFLICT
+    )
+    recorded = mission.ada.json(
+        "audit", "list", "--resource", f"approvals/{asked.approval}", "--verb", "approve"
+    )
     assert {(each["actor_name"], each["channel"]) for each in recorded} == {
         (dave.email, "cli"),
         (erin.email, "telegram"),

@@ -36,7 +36,9 @@ DOCUMENT += "    - {name: one, commands: ['true']}\n"
 
 def documented(kind: str, holding: str) -> str:
     """Return the block of the guide of this kind that holds these words."""
-    (block,) = [body for body in re.findall(rf"```{kind}\n(.*?)```", GUIDE, re.DOTALL) if holding in body]
+    (block,) = [
+        body for body in re.findall(rf"```{kind}\n(.*?)```", GUIDE, re.DOTALL) if holding in body
+    ]
     return block
 
 
@@ -105,7 +107,11 @@ def start_server(folder: Path, port: int) -> Process:
         [*become, *program(), "server", "--data-dir", str(folder / "data")],
         folder,
         "server",
-        {"OPSICLE_CONFIG_DIR": str(folder / "etc"), "OPSICLE_CACHE_DIR": str(folder / "cache"), "HOME": "/nonexistent"},
+        {
+            "OPSICLE_CONFIG_DIR": str(folder / "etc"),
+            "OPSICLE_CACHE_DIR": str(folder / "cache"),
+            "HOME": "/nonexistent",
+        },
     )
     server.wait_for("opsicle server ready")
     return server
@@ -119,8 +125,13 @@ def as_nobody(groups: str) -> list[str]:
     nobody = pwd.getpwnam("nobody")
     become = ["setpriv", f"--reuid={nobody.pw_uid}", f"--regid={nobody.pw_gid}", groups]
     environment = {"PATH": os.environ["PATH"], "HOME": "/nonexistent"}
-    starts = subprocess.run([*become, *program(), "--version"], env=environment, capture_output=True, check=False)
-    require(starts.returncode == 0, f"a Python and a program that nobody can read ({starts.stderr.decode()})")
+    starts = subprocess.run(
+        [*become, *program(), "--version"], env=environment, capture_output=True, check=False
+    )
+    require(
+        starts.returncode == 0,
+        f"a Python and a program that nobody can read ({starts.stderr.decode()})",
+    )
     return become
 
 
@@ -171,11 +182,21 @@ def alice(site: Site, tmp_path_factory: pytest.TempPathFactory) -> User:
 
     alice.cli("setup", "--server", f"unix:{site.socket}", *first)
     alice.environment["OPSICLE_CA_FILE"] = str(site.ca)
-    alice.cli("login", "--server", site.url, "--email", alice.email, "--password-file", str(alice.password_file))
+    alice.cli(
+        "login",
+        "--server",
+        site.url,
+        "--email",
+        alice.email,
+        "--password-file",
+        str(alice.password_file),
+    )
     return alice
 
 
-def test_the_site_can_be_set_up_over_its_socket_and_used_through_the_proxy(site: Site, alice: User) -> None:
+def test_the_site_can_be_set_up_over_its_socket_and_used_through_the_proxy(
+    site: Site, alice: User
+) -> None:
     assert alice.json("whoami")["server"] == site.url
     (session,) = alice.json("sessions", "list")
     assert session["address"] == "127.0.0.1", "nginx says who came, not that everybody is `local`"
@@ -195,7 +216,9 @@ def test_a_browser_can_log_in_through_the_proxy(site: Site, alice: User) -> None
 
 
 @pytest.mark.parametrize("size", [840 * 1024, 1024 * 1024])
-def test_a_large_template_comes_through_the_proxy(site: Site, alice: User, tmp_path: Path, size: int) -> None:
+def test_a_large_template_comes_through_the_proxy(
+    site: Site, alice: User, tmp_path: Path, size: int
+) -> None:
     comment = f"# {size}\n" + '# "é"\n' * (size // 7)
     path = tmp_path / "large.yaml"
     path.write_bytes((DOCUMENT + comment).encode()[:size].rpartition(b"\n")[0])
@@ -203,7 +226,9 @@ def test_a_large_template_comes_through_the_proxy(site: Site, alice: User, tmp_p
     assert alice.json("templates", "push", str(path))["name"] == "large"
 
 
-def test_events_come_through_the_proxy_as_they_happen(site: Site, alice: User, tmp_path: Path) -> None:
+def test_events_come_through_the_proxy_as_they_happen(
+    site: Site, alice: User, tmp_path: Path
+) -> None:
     token = alice.json("tokens", "create", "--name", "events")["token"]
     watcher = Client(site.url, trusting(site.ca), {"Authorization": f"Bearer {token}"})
     events = watcher.events("/api/v1/events")
@@ -232,7 +257,10 @@ def test_hangup_reads_the_settings_of_the_file_anew(site: Site) -> None:
 
     site.server.popen.send_signal(signal.SIGHUP)
 
-    wait_until(lambda: '"changed":["log_retention_days","open_orgs"]' in site.server.log(), what="the new settings")
+    wait_until(
+        lambda: '"changed":["log_retention_days","open_orgs"]' in site.server.log(),
+        what="the new settings",
+    )
     path.write_text(path.read_text() + "log_retention_days = 8\n")  # twice: no TOML
     site.server.popen.send_signal(signal.SIGHUP)
     wait_until(lambda: "settings not taken up" in site.server.log(), what="the complaint")
@@ -241,7 +269,9 @@ def test_hangup_reads_the_settings_of_the_file_anew(site: Site) -> None:
 
 
 @pytest.mark.parametrize(("group", "code"), [("no-such-group", 2), ("root", 3)])
-def test_a_group_that_cannot_have_the_socket_is_said_at_the_start(site: Site, group: str, code: int) -> None:
+def test_a_group_that_cannot_have_the_socket_is_said_at_the_start(
+    site: Site, group: str, code: int
+) -> None:
     nobody = pwd.getpwnam("nobody")
     data = site.folder / f"other-{group}"
     data.mkdir()

@@ -35,7 +35,10 @@ def test_fully_managed_the_provider_has_all_but_the_target(net: Network, tmp_pat
     workers, target = net.place("workers", WORKER, outward_only=True), net.place("target", TARGET)
     for one, other in ((user, server), (workers, server), (workers, target)):
         net.link(one, other)
-    with Nginx(tmp_path / "nginx", target) as nginx, Installation(tmp_path, server, user) as provider:
+    with (
+        Nginx(tmp_path / "nginx", target) as nginx,
+        Installation(tmp_path, server, user) as provider,
+    ):
         assert net.can_connect(workers, TARGET, nginx.port)
         assert not net.can_connect(server, TARGET, nginx.port)
         assert not net.can_connect(user, TARGET, nginx.port)
@@ -45,12 +48,17 @@ def test_fully_managed_the_provider_has_all_but_the_target(net: Network, tmp_pat
         change_and_fail_to_change(NginxJobs(member, nginx))
 
 
-def test_shared_responsibility_the_client_has_worker_and_target(net: Network, tmp_path: Path) -> None:
+def test_shared_responsibility_the_client_has_worker_and_target(
+    net: Network, tmp_path: Path
+) -> None:
     user, server = net.place("user", USER), net.place("server", SERVER)
     worker, target = net.place("worker", WORKER, outward_only=True), net.place("target", TARGET)
     for one, other in ((user, server), (worker, server), (worker, target)):
         net.link(one, other)
-    with Postgres(tmp_path / "postgres", target) as postgres, Installation(tmp_path, server, user) as provider:
+    with (
+        Postgres(tmp_path / "postgres", target) as postgres,
+        Installation(tmp_path, server, user) as provider,
+    ):
         assert net.can_connect(worker, TARGET, postgres.port)
         assert not net.can_connect(server, TARGET, postgres.port)
         provider.worker("client-1", worker, "--label", "site=client")
@@ -61,12 +69,23 @@ def test_shared_responsibility_the_client_has_worker_and_target(net: Network, tm
         the_log_arrives_while_the_job_runs(member)
 
 
-def copies_a_database_and_leaves_the_target_alone_on_failure(user: User, postgres: Postgres) -> None:
+def copies_a_database_and_leaves_the_target_alone_on_failure(
+    user: User, postgres: Postgres
+) -> None:
     postgres.sql("postgres", "CREATE DATABASE shop")
     postgres.sql("shop", "CREATE TABLE orders (id int PRIMARY KEY, what text)")
-    postgres.sql("shop", "INSERT INTO orders SELECT n, 'order ' || n FROM generate_series(1, 5000) AS n")
+    postgres.sql(
+        "shop", "INSERT INTO orders SELECT n, 'order ' || n FROM generate_series(1, 5000) AS n"
+    )
     address = [f"--var=host={postgres.place.address}", f"--var=port={postgres.port}"]
-    copy = ["run", "postgres-copy-database", "--follow", *address, "--var=source=shop", "--var=target=shop_copy"]
+    copy = [
+        "run",
+        "postgres-copy-database",
+        "--follow",
+        *address,
+        "--var=source=shop",
+        "--var=target=shop_copy",
+    ]
     assert "All 1 tables agree" in user.cli(*copy)
     summary = "SELECT count(*) || ' ' || sum(hashtext(what)) FROM orders"
     assert postgres.sql("shop_copy", summary) == postgres.sql("shop", summary)
@@ -76,7 +95,10 @@ def copies_a_database_and_leaves_the_target_alone_on_failure(user: User, postgre
     assert again.returncode == 1
     assert "shop_copy exists already" in again.stdout + again.stderr
     assert postgres.sql("shop_copy", "SELECT what FROM orders WHERE id = 0") == "only in the copy"
-    assert postgres.sql("postgres", "SELECT count(*) FROM pg_database WHERE datname LIKE '%incoming'") == "0"
+    assert (
+        postgres.sql("postgres", "SELECT count(*) FROM pg_database WHERE datname LIKE '%incoming'")
+        == "0"
+    )
 
 
 def the_log_arrives_while_the_job_runs(user: User) -> None:
@@ -92,11 +114,16 @@ def the_log_arrives_while_the_job_runs(user: User) -> None:
     assert user.json("automations", "show", running["id"])["state"] == "cancelled"
 
 
-def test_self_hosted_everything_is_at_the_client_and_no_route_leads_out(net: Network, tmp_path: Path) -> None:
+def test_self_hosted_everything_is_at_the_client_and_no_route_leads_out(
+    net: Network, tmp_path: Path
+) -> None:
     desk, machine = net.place("desk", USER), net.place("machine", SERVER)
     net.link(desk, machine)
     inside = Place(machine.prefix, "127.0.0.1")
-    with Nginx(tmp_path / "nginx", inside) as nginx, Installation(tmp_path, machine, desk) as client:
+    with (
+        Nginx(tmp_path / "nginx", inside) as nginx,
+        Installation(tmp_path, machine, desk) as client,
+    ):
         assert not net.can_connect(desk, SERVER, nginx.port)
         assert not net.can_connect(machine, "192.0.2.1", 443)
         client.worker("here", machine)

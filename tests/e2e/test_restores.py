@@ -109,7 +109,9 @@ def site(tmp_path: Path) -> Iterator[Site]:
         site.go.touch()
 
 
-def test_what_a_restored_server_does_not_know_runs_once_and_is_reported(site: Site, tmp_path: Path) -> None:
+def test_what_a_restored_server_does_not_know_runs_once_and_is_reported(
+    site: Site, tmp_path: Path
+) -> None:
     first = site.run()
     site.wait_for(first, "succeeded")
     assert site.worker.process.stop() == 0
@@ -133,7 +135,9 @@ def test_what_a_restored_server_does_not_know_runs_once_and_is_reported(site: Si
     wait_until(lambda: site.record("report_unknown_job"), 60, "the worker to be heard")
     wait_until(lambda: site.record("report_ran"), 60, "the worker to tell what it ran")
     assert [each["resource"] for each in site.record("report_ran")] == [f"automations/{twice}"]
-    assert [each["resource"] for each in site.record("report_unknown_automation")] == [f"automations/{lost}"]
+    assert [each["resource"] for each in site.record("report_unknown_automation")] == [
+        f"automations/{lost}"
+    ]
     (entry,) = site.record("accept_restored")
     assert entry["data"]["epoch"] == 2
     assert site.ran(lost) == 1, "its job was not begun again"
@@ -176,11 +180,16 @@ def test_what_a_job_says_to_a_server_that_does_not_know_it_is_kept_for_one_that_
     newest.rename(site.data)
     assert site.start()["held"] is False
 
-    assert site.wait_for(going_on, "succeeded", "cancelled", "failed", "unknown")["state"] == "succeeded"
+    assert (
+        site.wait_for(going_on, "succeeded", "cancelled", "failed", "unknown")["state"]
+        == "succeeded"
+    )
     assert site.ran(going_on) == 1
 
 
-def test_a_server_on_an_older_copy_cannot_make_workers_run_anything(site: Site, tmp_path: Path) -> None:
+def test_a_server_on_an_older_copy_cannot_make_workers_run_anything(
+    site: Site, tmp_path: Path
+) -> None:
     """The first server is replaced by one on a copy, and then comes back beside it, at the same address."""
     site.wait_for(site.run(), "succeeded")
     copy = site.copy(tmp_path / "copy")
@@ -197,9 +206,15 @@ def test_a_server_on_an_older_copy_cannot_make_workers_run_anything(site: Site, 
     assert site.start()["held"] is False
     again = site.run()
 
-    wait_until(lambda: site.server.facts["held"], 60, "the server to learn that it runs on an older copy")
+    wait_until(
+        lambda: site.server.facts["held"], 60, "the server to learn that it runs on an older copy"
+    )
     reason = "held, because a worker has worked for a later state"
-    wait_until(lambda: site.show(again)["waiting_reason"].startswith(reason), 60, "what was refused to wait again")
+    wait_until(
+        lambda: site.show(again)["waiting_reason"].startswith(reason),
+        60,
+        "what was refused to wait again",
+    )
     assert site.show(again)["state"] == "queued"
     assert site.record("report_newer_epoch")
     assert site.ran(again) == 0

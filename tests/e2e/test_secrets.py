@@ -71,12 +71,16 @@ def processes_that_know() -> dict[int, int]:
     return found
 
 
-def test_a_secret_is_nowhere_but_in_the_environment_of_its_job(installation: Installation, tmp_path: Path) -> None:
+def test_a_secret_is_nowhere_but_in_the_environment_of_its_job(
+    installation: Installation, tmp_path: Path
+) -> None:
     admin = installation.admin
     secret_file, values_file = tmp_path / "secret", tmp_path / "values.yaml"
     secret_file.write_text(SECRET + "\n")
     values_file.write_text(f"typed: {TYPED}\n")
-    made = admin.cli("-o", "json", "secrets", "create", "db-password", "--value-file", str(secret_file))
+    made = admin.cli(
+        "-o", "json", "secrets", "create", "db-password", "--value-file", str(secret_file)
+    )
     installation.push(TEMPLATE.format(folder=tmp_path))
     worker = installation.worker("w")
     run = admin.start("run", "run", "secretive", "--var-file", str(values_file), "--follow")
@@ -86,7 +90,9 @@ def test_a_secret_is_nowhere_but_in_the_environment_of_its_job(installation: Ins
     assert job, "the job itself has them"
     own = {installation.server.process.pid, worker.process.pid, run.pid, os.getpid()}
     assert not job.keys() & own
-    assert not set(job.values()) & {os.getsid(pid) for pid in own}, "only processes of the job's own session know"
+    assert not set(job.values()) & {os.getsid(pid) for pid in own}, (
+        "only processes of the job's own session know"
+    )
     during = {path for path in files_below(installation.folder) if traces(path.read_bytes())}
 
     (tmp_path / "searched").touch()
@@ -107,11 +113,15 @@ def test_a_secret_is_nowhere_but_in_the_environment_of_its_job(installation: Ins
     ]
     assert [answer for answer in answers if traces(answer.encode())] == []
     after = {path for path in files_below(installation.folder) if traces(path.read_bytes())}
-    assert (during, after) == (set(), set()), "databases, WAL, spool, journal, workspaces, output of all processes"
+    assert (during, after) == (set(), set()), (
+        "databases, WAL, spool, journal, workspaces, output of all processes"
+    )
     installation.server.process.stop()
     worker.process.stop()
     assert [path for path in files_below(installation.folder) if traces(path.read_bytes())] == []
-    assert base64.b64encode(SECRET.encode()) in b"".join(forms([SECRET])), "it was searched for in base64, too"
+    assert base64.b64encode(SECRET.encode()) in b"".join(forms([SECRET])), (
+        "it was searched for in base64, too"
+    )
 
 
 def test_a_server_whose_master_key_is_anothers_does_not_serve(installation: Installation) -> None:
@@ -126,7 +136,9 @@ def test_a_server_whose_master_key_is_anothers_does_not_serve(installation: Inst
     assert "Traceback" not in again.log()
 
 
-def test_a_rotation_of_the_master_key_keeps_every_secret(installation: Installation, tmp_path: Path) -> None:
+def test_a_rotation_of_the_master_key_keeps_every_secret(
+    installation: Installation, tmp_path: Path
+) -> None:
     secret_file, values_file = tmp_path / "secret", tmp_path / "values.yaml"
     secret_file.write_text(SECRET)
     values_file.write_text(f"typed: {TYPED}\n")

@@ -25,9 +25,14 @@ def installation(tmp_path: Path) -> Iterator[Installation]:
         yield installation
 
 
-def test_a_file_is_signed_with_a_key_that_nobody_sees(installation: Installation, tmp_path: Path) -> None:
+def test_a_file_is_signed_with_a_key_that_nobody_sees(
+    installation: Installation, tmp_path: Path
+) -> None:
     key, file = tmp_path / "release-key", tmp_path / "release.tar"
-    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "releases", "-f", str(key)], check=True)
+    subprocess.run(
+        ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "releases", "-f", str(key)],
+        check=True,
+    )
     file.write_bytes(b"what is released\n")
     installation.push(EXAMPLE.read_text())
     installation.admin.cli("secrets", "create", "release-key", "--value-file", str(key))
@@ -35,17 +40,33 @@ def test_a_file_is_signed_with_a_key_that_nobody_sees(installation: Installation
     log = installation.admin.cli("run", "sign-file", "--follow", f"--var=file={file}")
 
     (tmp_path / "allowed").write_text(f"releases {key.with_suffix('.pub').read_text()}")
-    verify = ["ssh-keygen", "-Y", "verify", "-f", str(tmp_path / "allowed"), "-I", "releases", "-n", "file"]
-    checked = subprocess.run([*verify, "-s", f"{file}.sig"], input=file.read_bytes(), check=False, capture_output=True)
+    verify = [
+        "ssh-keygen",
+        "-Y",
+        "verify",
+        "-f",
+        str(tmp_path / "allowed"),
+        "-I",
+        "releases",
+        "-n",
+        "file",
+    ]
+    checked = subprocess.run(
+        [*verify, "-s", f"{file}.sig"], input=file.read_bytes(), check=False, capture_output=True
+    )
     assert checked.returncode == 0, checked.stderr
     assert 'Good "file" signature for releases' in log
     assert not any(line in log for line in key.read_text().splitlines()[1:-1])
 
 
-def test_a_file_that_is_not_there_is_named_and_nothing_is_signed(installation: Installation, tmp_path: Path) -> None:
+def test_a_file_that_is_not_there_is_named_and_nothing_is_signed(
+    installation: Installation, tmp_path: Path
+) -> None:
     installation.push(EXAMPLE.read_text())
     (tmp_path / "value").write_text("no key at all")
-    installation.admin.cli("secrets", "create", "release-key", "--value-file", str(tmp_path / "value"))
+    installation.admin.cli(
+        "secrets", "create", "release-key", "--value-file", str(tmp_path / "value")
+    )
 
     done = installation.admin.attempt("run", "sign-file", "--follow", f"--var=file={tmp_path}/none")
 

@@ -92,7 +92,9 @@ def installation(tmp_path: Path, log: Path, old: Path, use: Use) -> Iterator[Ins
 
 
 def _push(installation: Installation, name: str, approval: str, log: Path) -> None:
-    installation.push(TEMPLATE.replace("NAME", name).replace("APPROVAL", approval).replace("FILE", str(log)))
+    installation.push(
+        TEMPLATE.replace("NAME", name).replace("APPROVAL", approval).replace("FILE", str(log))
+    )
 
 
 def _run(user: User, template: str, who: str) -> str:
@@ -143,13 +145,17 @@ def test_what_waited_in_the_version_before_runs_after_the_upgrade_on_workers_of_
     use(new)
     worker.start()
     with_approval = _run(alice, "careful", "new-server-new-worker")
-    [newest] = [each for each in dave.json("approvals", "list") if each["automation_id"] == with_approval]
+    [newest] = [
+        each for each in dave.json("approvals", "list") if each["automation_id"] == with_approval
+    ]
     dave.cli("approvals", "approve", newest["id"])
     _ends_well(alice, with_approval)
     expected = ["approved", "awaiting", "new-server-new-worker", "new-server-old-worker", "queued"]
     assert sorted(_ran(log)) == expected
     bound = alice.json("audit", "list", "--verb", "bind")
-    assert {entry["resource"] for entry in bound} == {f"automations/{each}" for each in (queued, approved, awaiting)}
+    assert {entry["resource"] for entry in bound} == {
+        f"automations/{each}" for each in (queued, approved, awaiting)
+    }
 
 
 def test_a_worker_of_this_version_works_for_a_server_of_the_one_before(
@@ -159,7 +165,9 @@ def test_a_worker_of_this_version_works_for_a_server_of_the_one_before(
     token = installation.admin.json("workers", "token")["token"]
     use(new)
     installation.join("w", token)
-    use(old)  # for people: a command line may be newer than its server only as far as the API has not grown
+    use(
+        old
+    )  # for people: a command line may be newer than its server only as far as the API has not grown
 
     plain = _run(installation.admin, "plain", "plain")
     careful = _run(installation.admin, "careful", "careful")

@@ -48,10 +48,15 @@ class Client:
     def post(self, path: str, body: Any = None, **headers: str) -> Response:
         return self.send("POST", path, body, headers)
 
-    def send(self, method: str, path: str, body: Any = None, headers: Mapping[str, str] = {}) -> Response:
+    def send(
+        self, method: str, path: str, body: Any = None, headers: Mapping[str, str] = {}
+    ) -> Response:
         """Send one request on a connection of its own. Names in `headers` may have `_` for `-`."""
         connection = self.connect()
-        sent = {**self.headers, **{name.replace("_", "-"): value for name, value in headers.items()}}
+        sent = {
+            **self.headers,
+            **{name.replace("_", "-"): value for name, value in headers.items()},
+        }
         content = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
         if content is not None:
             sent.setdefault("Content-Type", "application/json")
@@ -68,12 +73,17 @@ class Client:
         assert place.hostname
         if self.context is None:
             return http.client.HTTPConnection(place.hostname, place.port, timeout=SECONDS)
-        return http.client.HTTPSConnection(place.hostname, place.port, timeout=SECONDS, context=self.context)
+        return http.client.HTTPSConnection(
+            place.hostname, place.port, timeout=SECONDS, context=self.context
+        )
 
     def events(self, path: str, **headers: str) -> Iterator[dict[str, str]]:
         """Server-sent events, each as its fields, until the server ends the stream."""
         connection = self.connect()
-        sent = {**self.headers, **{name.replace("_", "-"): value for name, value in headers.items()}}
+        sent = {
+            **self.headers,
+            **{name.replace("_", "-"): value for name, value in headers.items()},
+        }
         connection.request("GET", path, headers=sent)
         reply = connection.getresponse()
         assert reply.status == 200, reply.read()
@@ -94,7 +104,11 @@ class Client:
         """Return a bare connection, for bytes that no HTTP library sends."""
         place = urlsplit(self.url)
         plain = socket.create_connection((place.hostname, place.port), timeout=SECONDS)
-        return self.context.wrap_socket(plain, server_hostname=place.hostname) if self.context else plain
+        return (
+            self.context.wrap_socket(plain, server_hostname=place.hostname)
+            if self.context
+            else plain
+        )
 
     def raw(self, content: bytes) -> bytes:
         """Send these bytes; answer all that comes back until the server hangs up."""

@@ -71,7 +71,8 @@ def data_folder(server: Server) -> Path:
 def set_up(server: Server) -> None:
     token = (data_folder(server) / "setup-token").read_text().strip()
     answer = client_of(server).post(
-        "/api/v1/setup", {"token": token, "org": "acme", "email": email("alice"), "password": PASSWORD}
+        "/api/v1/setup",
+        {"token": token, "org": "acme", "email": email("alice"), "password": PASSWORD},
     )
     assert answer.status == 200, answer
 
@@ -84,7 +85,9 @@ def log_in(server: Server, name: str) -> Client:
 
 def add(server: Server, admin: Client, name: str) -> Client:
     """Add somebody with the role of their name to the org, and log them in."""
-    answer = admin.post("/api/v1/users", {"email": email(name), "password": PASSWORD, "role": ROLES[name]})
+    answer = admin.post(
+        "/api/v1/users", {"email": email(name), "password": PASSWORD, "role": ROLES[name]}
+    )
     assert answer.status == 201, answer
     return log_in(server, name)
 
@@ -100,7 +103,9 @@ def open_browser(server: Server, name: str) -> Client:
 
 def without(client: Client, *names: str) -> Client:
     """Return the same client, not sending some of its headers."""
-    return replace(client, headers={name: value for name, value in client.headers.items() if name not in names})
+    return replace(
+        client, headers={name: value for name, value in client.headers.items() if name not in names}
+    )
 
 
 def email(name: str) -> str:

@@ -11,15 +11,24 @@ from tests.http.client import Client
 
 
 def test_every_asset_is_served_with_a_type_that_browsers_run(anonymous: Client) -> None:
-    kinds = {"js": "text/javascript", "css": "text/css", "html": "text/html", "svg": "image/svg+xml"}
+    kinds = {
+        "js": "text/javascript",
+        "css": "text/css",
+        "html": "text/html",
+        "svg": "image/svg+xml",
+    }
     for name in resources.asset_names():
         answer = anonymous.get(f"/{name}")
         assert answer.status == 200, name
         assert answer.content == resources.asset(name)
-        assert answer.headers["Content-Type"].partition(";")[0] == kinds[name.rpartition(".")[2]], name
+        assert answer.headers["Content-Type"].partition(";")[0] == kinds[name.rpartition(".")[2]], (
+            name
+        )
 
 
-@pytest.mark.parametrize("path", ["/", "/automations", "/automations/01k/log", "/setup", "/templates/a-b"])
+@pytest.mark.parametrize(
+    "path", ["/", "/automations", "/automations/01k/log", "/setup", "/templates/a-b"]
+)
 def test_every_address_of_the_application_gets_its_page(anonymous: Client, path: str) -> None:
     answer = anonymous.get(path)
     assert answer.status == 200

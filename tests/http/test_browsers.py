@@ -25,8 +25,14 @@ def reaches_the_route(client: Client) -> bool:
     return answer.status == 400
 
 
-def test_the_cookie_is_bound_to_this_host_and_hidden_from_scripts(server: Server, anonymous: Client) -> None:
-    body = {"email": "alice@example.com", "password": "correct horse battery staple", "kind": "browser"}
+def test_the_cookie_is_bound_to_this_host_and_hidden_from_scripts(
+    server: Server, anonymous: Client
+) -> None:
+    body = {
+        "email": "alice@example.com",
+        "password": "correct horse battery staple",
+        "kind": "browser",
+    }
     answer = anonymous.post("/api/v1/login", body)
 
     name, _, attributes = answer.headers["Set-Cookie"].partition("=")
@@ -46,7 +52,9 @@ def test_reading_takes_the_cookie_alone(browser: Client) -> None:
 
 
 @pytest.mark.parametrize("missing", ["Origin", "Opsicle-CSRF"])
-def test_a_change_without_proof_that_our_page_asks_is_refused(browser: Client, missing: str) -> None:
+def test_a_change_without_proof_that_our_page_asks_is_refused(
+    browser: Client, missing: str
+) -> None:
     assert not reaches_the_route(without(browser, missing))
 
 
@@ -62,7 +70,11 @@ def test_the_csrf_token_of_another_session_is_refused(server: Server, browser: C
 
 
 def test_another_site_cannot_log_a_browser_in(anonymous: Client) -> None:
-    body = {"email": "alice@example.com", "password": "correct horse battery staple", "kind": "browser"}
+    body = {
+        "email": "alice@example.com",
+        "password": "correct horse battery staple",
+        "kind": "browser",
+    }
     answer = anonymous.post("/api/v1/login", body, Origin="https://evil.example")
 
     assert answer.status == 403

@@ -42,7 +42,15 @@ def begin(tmp_path: Path) -> Iterator[Begin]:
 
     def begin(*options: str, data_dir: Path = tmp_path / "data") -> Process:
         ports = [] if "--listen" in options else ["--listen", "127.0.0.1:0"]
-        arguments = [*program(), "server", "--data-dir", str(data_dir), *ports, "--worker-listen", "127.0.0.1:0"]
+        arguments = [
+            *program(),
+            "server",
+            "--data-dir",
+            str(data_dir),
+            *ports,
+            "--worker-listen",
+            "127.0.0.1:0",
+        ]
         begun.append(Process([*arguments, *options], tmp_path / "logs", f"server-{len(begun)}"))
         return begun[-1]
 
@@ -149,7 +157,9 @@ def test_stopping_answers_the_request_under_way(own: Server) -> None:
     answers: list[int] = []
     body = {"email": "alice@example.com", "password": "not the password at all"}
     threads = [
-        threading.Thread(target=lambda: answers.append(client_of(own).post("/api/v1/login", body).status))
+        threading.Thread(
+            target=lambda: answers.append(client_of(own).post("/api/v1/login", body).status)
+        )
         for _ in range(4)
     ]
     waiting = _connections(alice) + 4
@@ -221,12 +231,16 @@ def test_an_address_of_another_machine_is_refused(begin: Begin) -> None:
     assert "192.0.2.1:1234 cannot be listened on" in refusal(begin("--listen", "192.0.2.1:1234"), 2)
 
 
-@pytest.mark.parametrize("address", ["127.0.0.1", "127.0.0.1:70000", "127.0.0.1:x", "unix:relative"])
+@pytest.mark.parametrize(
+    "address", ["127.0.0.1", "127.0.0.1:70000", "127.0.0.1:x", "unix:relative"]
+)
 def test_an_address_that_is_none_is_refused(begin: Begin, address: str) -> None:
     refusal(begin("--listen", address), 2)
 
 
-def test_a_folder_that_is_something_elses_is_refused_and_left_alone(begin: Begin, tmp_path: Path) -> None:
+def test_a_folder_that_is_something_elses_is_refused_and_left_alone(
+    begin: Begin, tmp_path: Path
+) -> None:
     home = tmp_path / "home"
     home.mkdir(mode=0o755)
     (home / "thesis.txt").write_text("…")
@@ -270,8 +284,12 @@ def damage_unseen(folder: Path) -> None:
     """
     path = folder / "opsicle.db"
     before = path.stat()
-    connection = apsw.Connection(f"file:{path}?immutable=1", flags=apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI)
-    page = connection.execute("SELECT rootpage FROM sqlite_schema WHERE name = 'link_codes'").fetchone()[0]
+    connection = apsw.Connection(
+        f"file:{path}?immutable=1", flags=apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI
+    )
+    page = connection.execute(
+        "SELECT rootpage FROM sqlite_schema WHERE name = 'link_codes'"
+    ).fetchone()[0]
     connection.close()
     with path.open("r+b") as file:
         file.seek((page - 1) * 4096)
@@ -279,7 +297,9 @@ def damage_unseen(folder: Path) -> None:
     os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
 
 
-def test_after_a_clean_stop_the_database_is_read_through_while_the_server_works(own: Server) -> None:
+def test_after_a_clean_stop_the_database_is_read_through_while_the_server_works(
+    own: Server,
+) -> None:
     assert own.start().process.stop() == 0
     own.start()
 
@@ -292,7 +312,9 @@ def test_after_a_clean_stop_the_database_is_read_through_while_the_server_works(
     assert "opsicle.db is damaged; exiting. Put a copy" in own.process.log()
 
 
-def test_after_a_crash_the_database_is_read_through_before_anything_is_served(own: Server, begin: Begin) -> None:
+def test_after_a_crash_the_database_is_read_through_before_anything_is_served(
+    own: Server, begin: Begin
+) -> None:
     assert own.start().process.stop() == 0
     own.start()
     own.process.kill()

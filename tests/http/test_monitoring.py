@@ -70,9 +70,9 @@ def test_the_unix_socket_shows_them_without_a_login_and_nothing_else(watched: Se
     assert sock.stat().st_mode & 0o777 == 0o660
     status, text = ask_socket(sock, "/metrics")
     assert status == 200
-    assert {line.split()[2] for line in text.splitlines() if line.startswith("# TYPE")} >= FAMILIES - {
-        "opsicle_ended_automations"
-    }
+    assert {
+        line.split()[2] for line in text.splitlines() if line.startswith("# TYPE")
+    } >= FAMILIES - {"opsicle_ended_automations"}
     assert ask_socket(sock, "/readyz")[0] == 200
     for other in ("/", "/api/v1/whoami", "/api/openapi.json", "/api/v1/audit"):
         assert ask_socket(sock, other)[0] in (401, 404), other
@@ -100,7 +100,14 @@ def test_the_figures_say_what_waits_why_and_how_large_it_all_is(watched: Server)
 
 @pytest.mark.parametrize("address", ["0.0.0.0:0", ":0", "[::]:0", "192.0.2.1:9000"])
 def test_figures_without_a_login_never_leave_the_machine(tmp_path: Path, address: str) -> None:
-    arguments = ["--data-dir", str(tmp_path / "data"), "--listen", "127.0.0.1:0", "--metrics-listen", address]
+    arguments = [
+        "--data-dir",
+        str(tmp_path / "data"),
+        "--listen",
+        "127.0.0.1:0",
+        "--metrics-listen",
+        address,
+    ]
     process = Process([*program(), "server", *arguments], tmp_path, "server")
     try:
         assert process.popen.wait(60) == 2, process.log()

@@ -57,7 +57,9 @@ def test_every_reference_leads_somewhere(document: Any) -> None:
     assert {"Automation", "AutomationSummary", "Me", "ProblemDocument"} <= names
 
 
-def test_what_the_document_calls_public_is_and_nothing_else(document: Any, anonymous: Client) -> None:
+def test_what_the_document_calls_public_is_and_nothing_else(
+    document: Any, anonymous: Client
+) -> None:
     for method, path, operation in operations(document):
         if method == "get" and path != "/metrics":
             status = anonymous.get(re.sub(r"{[a-z_]+}", "x", path)).status
@@ -66,8 +68,12 @@ def test_what_the_document_calls_public_is_and_nothing_else(document: Any, anony
 
 def test_the_messages_of_the_api_are_in_the_document(document: Any) -> None:
     run = document["paths"]["/api/v1/automations"]["post"]
-    assert run["requestBody"]["content"]["application/json"]["schema"] == {"$ref": "#/components/schemas/RunRequest"}
-    assert run["responses"]["201"]["content"]["application/json"]["schema"]["$ref"].endswith("/Automation")
+    assert run["requestBody"]["content"]["application/json"]["schema"] == {
+        "$ref": "#/components/schemas/RunRequest"
+    }
+    assert run["responses"]["201"]["content"]["application/json"]["schema"]["$ref"].endswith(
+        "/Automation"
+    )
     assert run["x-permission"] == "automations.create"
 
 
@@ -98,7 +104,10 @@ def test_no_input_that_fits_the_document_or_not_makes_the_server_fail(
         @given(case=operation.as_strategy())
         def call(case: Any) -> None:
             case.call_and_validate(
-                headers=rita.headers, verify=str(data_folder(server) / "ca.pem"), checks=checks, timeout=120
+                headers=rita.headers,
+                verify=str(data_folder(server) / "ca.pem"),
+                checks=checks,
+                timeout=120,
             )
 
         call()

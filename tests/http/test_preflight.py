@@ -25,32 +25,51 @@ SLIPS: dict[str, tuple[list[str], str]] = {
     "a port that cannot be": (["--listen", "127.0.0.1:65536"], "no address to listen on"),
     "an address of no machine": (["--listen", "300.1.1.1:0"], "cannot be listened on"),
     "an address of another machine": (["--worker-listen", "192.0.2.1:0"], "cannot be listened on"),
-    "one address twice": (["--listen", "127.0.0.1:{port}", "--worker-listen", "127.0.0.1:{port}"], "is in use"),
+    "one address twice": (
+        ["--listen", "127.0.0.1:{port}", "--worker-listen", "127.0.0.1:{port}"],
+        "is in use",
+    ),
     "a name with a blank": (["--name", "bad name"], "cannot stand in a certificate"),
     "no name": (["--name", ""], "cannot stand in a certificate"),
-    "a certificate that is not there": (["--tls-cert", "/no/cert", "--tls-key", "/no/key"], "/no/cert cannot be read"),
+    "a certificate that is not there": (
+        ["--tls-cert", "/no/cert", "--tls-key", "/no/key"],
+        "/no/cert cannot be read",
+    ),
     "a master key that is not there": (["--master-key-file", "/no/key"], "/no/key does not exist"),
-    "a socket without a folder": (["--behind-proxy", "--listen", "unix:/no/such/socket"], "cannot be made"),
-    "a long socket": (["--behind-proxy", "--listen", f"unix:/tmp/{'a' * 120}"], "longer than 107 bytes"),
+    "a socket without a folder": (
+        ["--behind-proxy", "--listen", "unix:/no/such/socket"],
+        "cannot be made",
+    ),
+    "a long socket": (
+        ["--behind-proxy", "--listen", f"unix:/tmp/{'a' * 120}"],
+        "longer than 107 bytes",
+    ),
     "a group that is none": (
         ["--behind-proxy", "--listen", "unix:/tmp/opsicle-none", "--socket-group", "no-such-group"],
         "no such group",
     ),
     "days beyond the calendar": (["--log-retention-days", "99999999999"], "at most 36500"),
     "entries for longer than any": (["--audit-retention-days", "3000000"], "at most 36500"),
-    "a count beyond the database's": (["--automation-retention-count", "9" * 20], "at most 1000000000"),
+    "a count beyond the database's": (
+        ["--automation-retention-count", "9" * 20],
+        "at most 1000000000",
+    ),
     "a network that is none": (["--allow-egress", "10.0.0.0/8x"], "is no network"),
     "a url that is none": (["--url", "https://[::1"], "--url"),
 }
 
 
 @pytest.mark.parametrize(("options", "says"), SLIPS.values(), ids=SLIPS)
-def test_a_slip_in_an_option_is_named_and_makes_nothing(tmp_path: Path, options: list[str], says: str) -> None:
+def test_a_slip_in_an_option_is_named_and_makes_nothing(
+    tmp_path: Path, options: list[str], says: str
+) -> None:
     port, given = str(free_port()), list(options)
     for option, free in (("--listen", "127.0.0.1:0"), ("--worker-listen", "127.0.0.1:0")):
         given += [] if option in given else [option, free]
     arguments = [each.replace("{port}", port) for each in given]
-    process = Process([*program(), "server", "--data-dir", str(tmp_path / "data"), *arguments], tmp_path, "server")
+    process = Process(
+        [*program(), "server", "--data-dir", str(tmp_path / "data"), *arguments], tmp_path, "server"
+    )
     try:
         assert process.popen.wait(60) != 0, process.log()
         assert says in process.log()
@@ -61,7 +80,9 @@ def test_a_slip_in_an_option_is_named_and_makes_nothing(tmp_path: Path, options:
 
 
 def given_pair(folder: Path) -> dict[str, Path]:
-    certificate, key = Authority.create(datetime.now(UTC)).issue_server(["localhost"], datetime.now(UTC))
+    certificate, key = Authority.create(datetime.now(UTC)).issue_server(
+        ["localhost"], datetime.now(UTC)
+    )
     (folder / "cert.pem").write_text(certificate)
     (folder / "key.pem").write_text(key)
     return {"tls_cert": folder / "cert.pem", "tls_key": folder / "key.pem"}
@@ -77,7 +98,9 @@ def checked(folder: Path, **given: object) -> OpsicleError | None:
 
 
 @pytest.mark.parametrize("mode", [0o600, 0o400, 0o640, 0o440])
-def test_the_key_of_a_given_certificate_may_be_read_by_its_owner_and_a_group(tmp_path: Path, mode: int) -> None:
+def test_the_key_of_a_given_certificate_may_be_read_by_its_owner_and_a_group(
+    tmp_path: Path, mode: int
+) -> None:
     pair = given_pair(tmp_path)
     pair["tls_key"].chmod(mode)
 
@@ -85,7 +108,9 @@ def test_the_key_of_a_given_certificate_may_be_read_by_its_owner_and_a_group(tmp
 
 
 @pytest.mark.parametrize("mode", [0o644, 0o604, 0o660, 0o602, 0o666, 0o641])
-def test_one_that_anybody_can_have_or_change_is_refused_with_the_way_out(tmp_path: Path, mode: int) -> None:
+def test_one_that_anybody_can_have_or_change_is_refused_with_the_way_out(
+    tmp_path: Path, mode: int
+) -> None:
     pair = given_pair(tmp_path)
     pair["tls_key"].chmod(mode)
 

@@ -48,7 +48,10 @@ def test_a_proxy_that_speaks_https_makes_the_session_secure(proxied: Server) -> 
     assert cookie.startswith("__Host-opsicle=")
     assert answer.headers["Strict-Transport-Security"]
 
-    through.headers |= {"Cookie": cookie.partition(";")[0], "Opsicle-CSRF": answer.json["me"]["csrf_token"]}
+    through.headers |= {
+        "Cookie": cookie.partition(";")[0],
+        "Opsicle-CSRF": answer.json["me"]["csrf_token"],
+    }
     assert through.post("/api/v1/logout", Origin="http://ops.example.com").status == 403
     assert through.post("/api/v1/logout", Origin="https://ops.example.com").status == 204
 
@@ -107,7 +110,15 @@ def test_a_session_over_plain_http_is_as_guarded_as_any(demo: Server) -> None:
 def test_a_unix_socket_serves_a_proxy(tmp_path: Path) -> None:
     path = tmp_path / "opsicle.sock"
     options = ["--listen", f"unix:{path}", "--url", "https://ops.example.com", "--behind-proxy"]
-    arguments = [*program(), "server", "--data-dir", str(tmp_path / "data"), "--worker-listen", "127.0.0.1:0", *options]
+    arguments = [
+        *program(),
+        "server",
+        "--data-dir",
+        str(tmp_path / "data"),
+        "--worker-listen",
+        "127.0.0.1:0",
+        *options,
+    ]
     for name in ("first", "second after a kill"):  # which leaves the socket behind
         process = Process(arguments, tmp_path, name)
         try:
@@ -127,12 +138,20 @@ def test_a_unix_socket_serves_a_proxy(tmp_path: Path) -> None:
         ("--behind-proxy", "--listen", ":0"),
         ("--plain-http", "--listen", "[::]:0"),
         ("--listen", "unix:/tmp/opsicle-test.sock"),
-        ("--behind-proxy", "--listen", "127.0.0.1:0", "--worker-listen", "unix:/tmp/opsicle-test.sock"),
+        (
+            "--behind-proxy",
+            "--listen",
+            "127.0.0.1:0",
+            "--worker-listen",
+            "unix:/tmp/opsicle-test.sock",
+        ),
         ("--behind-proxy", "--listen", "127.0.0.1:0", "--tls-cert", "a", "--tls-key", "b"),
     ],
 )
 def test_plain_http_never_leaves_the_machine(tmp_path: Path, options: tuple[str, ...]) -> None:
-    process = Process([*program(), "server", "--data-dir", str(tmp_path / "data"), *options], tmp_path, "server")
+    process = Process(
+        [*program(), "server", "--data-dir", str(tmp_path / "data"), *options], tmp_path, "server"
+    )
     try:
         assert process.popen.wait(60) == 2, process.log()
         assert not (tmp_path / "data").exists()

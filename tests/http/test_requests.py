@@ -40,7 +40,9 @@ def test_nobody_is_logged_in_without_proof(anonymous: Client) -> None:
     assert answer.json["code"] == "not_authenticated"
 
 
-@pytest.mark.parametrize("header", ["Bearer", "Bearer ", "Bearer nonsense", "Basic YWxpY2U6cGFzcw==", "opsu_x"])
+@pytest.mark.parametrize(
+    "header", ["Bearer", "Bearer ", "Bearer nonsense", "Basic YWxpY2U6cGFzcw==", "opsu_x"]
+)
 def test_a_malformed_authorization_is_refused(anonymous: Client, header: str) -> None:
     assert anonymous.get("/api/v1/whoami", Authorization=header).status == 401
 
@@ -79,7 +81,9 @@ def test_a_body_that_is_no_json_is_refused(alice: Client, body: bytes) -> None:
     assert alice.post("/api/v1/templates/validate", body).status == 400
 
 
-@pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data", ""])
+@pytest.mark.parametrize(
+    "kind", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data", ""]
+)
 def test_a_form_is_no_body_so_that_no_other_site_can_send_one(alice: Client, kind: str) -> None:
     answer = alice.post("/api/v1/templates/validate", b'{"source": ""}', Content_Type=kind)
 
@@ -96,7 +100,9 @@ def test_a_body_longer_than_the_route_takes_is_refused(alice: Client, anonymous:
     assert login.status == 413
 
 
-@pytest.mark.parametrize("query", ["limit=abc", "limit=0", "limit=-1", "limit=1e3", "limit=1&limit=2", "stat=queued"])
+@pytest.mark.parametrize(
+    "query", ["limit=abc", "limit=0", "limit=-1", "limit=1e3", "limit=1&limit=2", "stat=queued"]
+)
 def test_a_query_that_cannot_be_meant_is_refused(alice: Client, query: str) -> None:
     answer = alice.get(f"/api/v1/automations?{query}")
 
@@ -135,9 +141,12 @@ def test_every_answer_carries_the_security_headers(anonymous: Client, alice: Cli
 
 
 @pytest.mark.parametrize(
-    ("host", "is_ours"), [("ops.example.com", True), ("ops.example.com:8443", False), ("localhost", False)]
+    ("host", "is_ours"),
+    [("ops.example.com", True), ("ops.example.com:8443", False), ("localhost", False)],
 )
-def test_https_is_demanded_of_a_host_that_is_ours_alone(anonymous: Client, host: str, is_ours: bool) -> None:
+def test_https_is_demanded_of_a_host_that_is_ours_alone(
+    anonymous: Client, host: str, is_ours: bool
+) -> None:
     assert ("Strict-Transport-Security" in anonymous.get("/", Host=host).headers) is is_ours
 
 
@@ -157,7 +166,9 @@ def test_many_requests_share_one_connection(server: Server, alice: Client) -> No
     assert len(ports) == 1
 
 
-def test_the_log_has_a_line_for_a_request_that_failed_but_no_query_and_no_token(server: Server, alice: Client) -> None:
+def test_the_log_has_a_line_for_a_request_that_failed_but_no_query_and_no_token(
+    server: Server, alice: Client
+) -> None:
     alice.get("/api/v1/automations/no-such-thing/log?offset=31415926")
     token = alice.headers["Authorization"].partition(" ")[2]
 
@@ -177,7 +188,9 @@ def test_the_metrics_count_requests_by_route(alice: Client, anonymous: Client) -
     assert "# TYPE opsicle_open_automations gauge" in text
 
 
-def test_the_ca_is_there_for_clients_to_compare_and_trust(server: Server, anonymous: Client) -> None:
+def test_the_ca_is_there_for_clients_to_compare_and_trust(
+    server: Server, anonymous: Client
+) -> None:
     answer = anonymous.get("/api/v1/ca")
 
     assert answer.content.startswith(b"-----BEGIN CERTIFICATE-----")

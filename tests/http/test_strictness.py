@@ -28,12 +28,17 @@ MALFORMED = {
     "a length in hexadecimal": POST + b"Content-Length: 0x2\r\n\r\n{}",
     "an empty length": POST + b"Content-Length:\r\n\r\n{}",
     "a length in other digits": POST + "Content-Length: ٢\r\n\r\n{}".encode(),
-    "length and coding": POST + b"Content-Length: 7\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n",
-    "coding and length": POST + b"Transfer-Encoding: chunked\r\nContent-Length: 7\r\n\r\n2\r\n{}\r\n0\r\n\r\n",
-    "two codings": POST + b"Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+    "length and coding": POST
+    + b"Content-Length: 7\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n",
+    "coding and length": POST
+    + b"Transfer-Encoding: chunked\r\nContent-Length: 7\r\n\r\n2\r\n{}\r\n0\r\n\r\n",
+    "two codings": POST
+    + b"Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
     "a coding within a coding": POST + b"Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
     "an unknown coding": POST + b"Transfer-Encoding: xchunked\r\n\r\n0\r\n\r\n",
-    "a coding in HTTP/1.0": b"POST / HTTP/1.0\r\n" + HOST + b"Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+    "a coding in HTTP/1.0": b"POST / HTTP/1.0\r\n"
+    + HOST
+    + b"Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
     "bare LF": b"GET /healthz HTTP/1.1\n" + b"Host: localhost\n\n",
     "bare LF in between": b"GET /healthz HTTP/1.1\r\nHost: localhost\nX: y\r\n\r\n",
     "bare CR": b"GET /healthz HTTP/1.1\r\nHost: localhost\rX: y\r\n\r\n",
@@ -47,7 +52,9 @@ MALFORMED = {
     "two Hosts": b"GET /healthz HTTP/1.1\r\n" + HOST + HOST + b"\r\n",
     "an empty Host": b"GET /healthz HTTP/1.1\r\nHost:\r\n\r\n",
     "a Host with a path": b"GET /healthz HTTP/1.1\r\nHost: a/b\r\n\r\n",
-    "two Authorizations": b"GET /healthz HTTP/1.1\r\n" + HOST + b"Authorization: a\r\nAuthorization: b\r\n\r\n",
+    "two Authorizations": b"GET /healthz HTTP/1.1\r\n"
+    + HOST
+    + b"Authorization: a\r\nAuthorization: b\r\n\r\n",
     "two Origins": b"GET /healthz HTTP/1.1\r\n" + HOST + b"Origin: a\r\nOrigin: b\r\n\r\n",
     "HTTP/0.9": b"GET /healthz\r\n\r\n",
     "HTTP/2": b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
@@ -82,7 +89,9 @@ BAD_CHUNKS = [
 
 
 @pytest.fixture(scope="session")
-def worker_client(server: Server, alice: Client, tmp_path_factory: pytest.TempPathFactory) -> Client:
+def worker_client(
+    server: Server, alice: Client, tmp_path_factory: pytest.TempPathFactory
+) -> Client:
     """What holds a worker's certificate, and so gets past the handshake of the workers' listener."""
     return enrol(server, alice, tmp_path_factory.mktemp("worker"))
 
@@ -103,12 +112,20 @@ def enrol(server: Server, admin: Client, folder: Path) -> Client:
 
 def is_refused(answer: bytes) -> bool:
     """Return whether there was one answer, a 400, and then the end."""
-    return answer.startswith(b"HTTP/1.1 400 ") and answer.count(b"HTTP/1.1 ") == 1 and b"Connection: close" in answer
+    return (
+        answer.startswith(b"HTTP/1.1 400 ")
+        and answer.count(b"HTTP/1.1 ") == 1
+        and b"Connection: close" in answer
+    )
 
 
 @pytest.mark.parametrize("name", MALFORMED)
-def test_a_request_that_is_not_plain_is_refused_and_the_connection_closed(anonymous: Client, name: str) -> None:
-    assert is_refused(anonymous.raw(MALFORMED[name] + b"GET /healthz HTTP/1.1\r\n" + HOST + b"\r\n"))
+def test_a_request_that_is_not_plain_is_refused_and_the_connection_closed(
+    anonymous: Client, name: str
+) -> None:
+    assert is_refused(
+        anonymous.raw(MALFORMED[name] + b"GET /healthz HTTP/1.1\r\n" + HOST + b"\r\n")
+    )
 
 
 def test_the_workers_listener_is_as_strict(worker_client: Client) -> None:
@@ -117,7 +134,9 @@ def test_the_workers_listener_is_as_strict(worker_client: Client) -> None:
 
 
 @pytest.mark.parametrize("chunks", BAD_CHUNKS)
-def test_a_malformed_chunk_is_refused_and_the_connection_closed(anonymous: Client, chunks: bytes) -> None:
+def test_a_malformed_chunk_is_refused_and_the_connection_closed(
+    anonymous: Client, chunks: bytes
+) -> None:
     answer = anonymous.raw(POST + b"Transfer-Encoding: chunked\r\n\r\n" + chunks)
 
     assert answer.startswith(b"HTTP/1.1 400 ")
@@ -125,12 +144,16 @@ def test_a_malformed_chunk_is_refused_and_the_connection_closed(anonymous: Clien
 
 
 def test_the_problem_says_what_was_wrong(anonymous: Client) -> None:
-    assert b"a field of the request's head is malformed" in anonymous.raw(MALFORMED["a folded field"])
+    assert b"a field of the request's head is malformed" in anonymous.raw(
+        MALFORMED["a folded field"]
+    )
 
 
 def test_chunks_are_put_together(anonymous: Client) -> None:
     chunks = b'5\r\n{"ema\r\n00000A\r\nil":"a@b",\r\n11\r\n"password":"pass"\r\n1\r\n}\r\n0\r\n\r\n'
-    answer = anonymous.raw(POST + b"Transfer-Encoding: chunked\r\nConnection: close\r\n\r\n" + chunks)
+    answer = anonymous.raw(
+        POST + b"Transfer-Encoding: chunked\r\nConnection: close\r\n\r\n" + chunks
+    )
 
     assert answer.startswith(b"HTTP/1.1 401 "), answer
 
@@ -160,7 +183,9 @@ def test_two_requests_in_one_packet_get_two_answers(anonymous: Client) -> None:
 def test_the_second_request_waits_for_the_whole_body_of_the_first(anonymous: Client) -> None:
     inner = b"GET /readyz HTTP/1.1\r\n" + HOST + b"\r\n"
     outer = b"POST /healthz HTTP/1.1\r\n" + HOST + b"Content-Length: %d\r\n\r\n" % len(inner)
-    answer = anonymous.raw(outer + inner + b"GET /healthz HTTP/1.1\r\n" + HOST + b"Connection: close\r\n\r\n")
+    answer = anonymous.raw(
+        outer + inner + b"GET /healthz HTTP/1.1\r\n" + HOST + b"Connection: close\r\n\r\n"
+    )
 
     assert answer.count(b"HTTP/1.1 ") == 2
     assert answer.startswith(b"HTTP/1.1 405 ")
@@ -177,7 +202,10 @@ def test_http_1_0_is_served_as_proxies_speak_it(anonymous: Client) -> None:
 def test_a_client_that_waits_for_permission_to_send_its_body_gets_it(anonymous: Client) -> None:
     body = b'{"email": "a@b", "password": "x"}'
     with anonymous.socket() as sock:
-        sock.sendall(POST + b"Expect: 100-continue\r\nConnection: close\r\nContent-Length: %d\r\n\r\n" % len(body))
+        sock.sendall(
+            POST
+            + b"Expect: 100-continue\r\nConnection: close\r\nContent-Length: %d\r\n\r\n" % len(body)
+        )
         assert sock.recv(1000) == b"HTTP/1.1 100 Continue\r\n\r\n"
         sock.sendall(body)
         assert read_all(sock).startswith(b"HTTP/1.1 401 ")
@@ -190,14 +218,20 @@ def test_a_client_that_asks_to_send_too_much_is_told_before_it_does(anonymous: C
 
 def test_a_field_with_an_underscore_cannot_pose_as_another(anonymous: Client) -> None:
     answer = anonymous.raw(
-        b"POST /api/v1/login HTTP/1.1\r\n" + HOST + b"Content_Length: 2\r\nConnection: close\r\n\r\n"
+        b"POST /api/v1/login HTTP/1.1\r\n"
+        + HOST
+        + b"Content_Length: 2\r\nConnection: close\r\n\r\n"
     )
     assert answer.startswith(b"HTTP/1.1 400 "), answer
     assert b"of a kind that we do not take" in answer
 
 
 def test_slow_clients_are_cut_off_and_keep_nobody_waiting(anonymous: Client, alice: Client) -> None:
-    crowd = [slow_client(anonymous, kind) for kind in ("silent", "head", "handshake", "body") for _ in range(125)]
+    crowd = [
+        slow_client(anonymous, kind)
+        for kind in ("silent", "head", "handshake", "body")
+        for _ in range(125)
+    ]
     connection = alice.connect()
     ends_at = time.monotonic() + HEAD_SECONDS + 1
     took = []
@@ -223,5 +257,11 @@ def slow_client(client: Client, kind: str) -> socket.socket:
         sock.sendall(b"\x16\x03\x01\x02\x00")
         return sock
     sock = client.socket()
-    sock.sendall({"silent": b"", "head": b"GET / HTTP/1.1\r\n", "body": POST + b"Content-Length: 9\r\n\r\n{"}[kind])
+    sock.sendall(
+        {
+            "silent": b"",
+            "head": b"GET / HTTP/1.1\r\n",
+            "body": POST + b"Content-Length: 9\r\n\r\n{",
+        }[kind]
+    )
     return sock

@@ -47,7 +47,9 @@ def test_workers_need_tls_1_3(server: Server, alice: Client, tmp_path: Path) -> 
         client.socket()
 
 
-def test_a_worker_gets_in_with_its_certificate(server: Server, alice: Client, tmp_path: Path) -> None:
+def test_a_worker_gets_in_with_its_certificate(
+    server: Server, alice: Client, tmp_path: Path
+) -> None:
     answer = enrol(server, alice, tmp_path).raw(PING)
     assert answer.startswith(b"HTTP/1.1 400 "), answer  # past authentication: the body is missing
 
@@ -72,7 +74,9 @@ def test_an_expired_certificate_is_refused_in_the_handshake(server: Server, tmp_
     assert answer_of(forged(server, authority_of(server), tmp_path, now=long_ago)) == b""
 
 
-def test_a_worker_that_the_database_does_not_know_is_refused(server: Server, tmp_path: Path) -> None:
+def test_a_worker_that_the_database_does_not_know_is_refused(
+    server: Server, tmp_path: Path
+) -> None:
     answer = answer_of(forged(server, authority_of(server), tmp_path))
     assert answer.startswith(b"HTTP/1.1 401 "), answer
 
@@ -93,7 +97,9 @@ def test_a_revoked_worker_is_refused_on_the_connection_that_it_has(
     connection.close()
 
 
-def test_the_workers_listener_has_nothing_for_people(server: Server, alice: Client, tmp_path: Path) -> None:
+def test_the_workers_listener_has_nothing_for_people(
+    server: Server, alice: Client, tmp_path: Path
+) -> None:
     client = enrol(server, alice, tmp_path)
     client.headers.update(alice.headers)
     for path in ("/", "/healthz", "/api/v1/whoami", "/api/openapi.json"):
@@ -105,7 +111,9 @@ def test_the_users_listener_has_nothing_for_workers(alice: Client) -> None:
 
 
 def test_plain_http_on_a_tls_port_is_hung_up_on(server: Server) -> None:
-    assert replace(client_of(server), context=None).raw(b"GET / HTTP/1.1\r\n" + HOST + b"\r\n") == b""
+    assert (
+        replace(client_of(server), context=None).raw(b"GET / HTTP/1.1\r\n" + HOST + b"\r\n") == b""
+    )
 
 
 def answer_of(client: Client) -> bytes:
@@ -124,10 +132,14 @@ def authority_of(server: Server) -> Authority:
     return Authority.load(text, text)
 
 
-def forged(server: Server, authority: Authority, folder: Path, now: datetime | None = None) -> Client:
+def forged(
+    server: Server, authority: Authority, folder: Path, now: datetime | None = None
+) -> Client:
     """Somebody with a certificate that this authority has signed for a worker of acme."""
     key, csr = certificates.make_key_and_csr()
-    issued = authority.issue_worker(certificates.load_csr(csr), "acme", "wxyz", now or datetime.now(UTC))
+    issued = authority.issue_worker(
+        certificates.load_csr(csr), "acme", "wxyz", now or datetime.now(UTC)
+    )
     (folder / "forged.pem").write_text(key + issued.pem)
     context = trusting(data_folder(server) / "ca.pem")
     context.load_cert_chain(folder / "forged.pem")
@@ -146,7 +158,9 @@ def given(tmp_path: Path) -> tuple[Path, Path]:
     return tmp_path / "cert.pem", tmp_path / "key.pem"
 
 
-def test_a_given_certificate_is_shown_to_people_and_its_ca_handed_out(tmp_path: Path, given: tuple[Path, Path]) -> None:
+def test_a_given_certificate_is_shown_to_people_and_its_ca_handed_out(
+    tmp_path: Path, given: tuple[Path, Path]
+) -> None:
     options = ("--tls-cert", str(given[0]), "--tls-key", str(given[1]))
     server = Server(tmp_path / "given", options=options).start()
     try:
@@ -157,7 +171,9 @@ def test_a_given_certificate_is_shown_to_people_and_its_ca_handed_out(tmp_path: 
 
 
 @pytest.mark.parametrize("fault", ["swapped", "key of another", "missing", "no PEM", "one alone"])
-def test_a_given_certificate_that_cannot_serve_is_refused(tmp_path: Path, given: tuple[Path, Path], fault: str) -> None:
+def test_a_given_certificate_that_cannot_serve_is_refused(
+    tmp_path: Path, given: tuple[Path, Path], fault: str
+) -> None:
     certificate, key = given
     if fault == "swapped":
         certificate, key = key, certificate
@@ -167,8 +183,18 @@ def test_a_given_certificate_that_cannot_serve_is_refused(tmp_path: Path, given:
         key.unlink()
     elif fault == "no PEM":
         certificate.write_bytes(b"\xff\xfe")
-    options = ["--tls-cert", str(certificate)] + ([] if fault == "one alone" else ["--tls-key", str(key)])
-    arguments = [*program(), "server", "--data-dir", str(tmp_path / "data"), "--listen", "127.0.0.1:0", *options]
+    options = ["--tls-cert", str(certificate)] + (
+        [] if fault == "one alone" else ["--tls-key", str(key)]
+    )
+    arguments = [
+        *program(),
+        "server",
+        "--data-dir",
+        str(tmp_path / "data"),
+        "--listen",
+        "127.0.0.1:0",
+        *options,
+    ]
     process = Process(arguments, tmp_path, "server")
     try:
         assert process.popen.wait(60) == 2, process.log()
@@ -198,7 +224,9 @@ def test_a_certificate_that_is_not_valid_now_is_shown_and_complained_of(
 ) -> None:
     """The field's case: after a restart with an expired certificate nothing ran any more."""
     write_pair(given, datetime.now(UTC) - age)
-    server = Server(tmp_path / "own", options=("--tls-cert", str(given[0]), "--tls-key", str(given[1]))).start()
+    server = Server(
+        tmp_path / "own", options=("--tls-cert", str(given[0]), "--tls-key", str(given[1]))
+    ).start()
     try:
         unverified = ssl.create_default_context()
         unverified.check_hostname, unverified.verify_mode = False, ssl.CERT_NONE
@@ -210,12 +238,17 @@ def test_a_certificate_that_is_not_valid_now_is_shown_and_complained_of(
         assert f"{says} " in server.process.log()
         with people.socket() as sock:
             assert isinstance(sock, ssl.SSLSocket)
-            assert sock.getpeercert(binary_form=True) == ssl.PEM_cert_to_DER_cert(given[0].read_text())
+            assert sock.getpeercert(binary_form=True) == ssl.PEM_cert_to_DER_cert(
+                given[0].read_text()
+            )
 
         write_pair(given, datetime.now(UTC))
         server.process.popen.send_signal(signal.SIGHUP)
 
-        wait_until(lambda: "remarks" not in people.get("/readyz").json, what="the new certificate is taken up")
+        wait_until(
+            lambda: "remarks" not in people.get("/readyz").json,
+            what="the new certificate is taken up",
+        )
         assert server.process.popen.poll() is None
     finally:
         server.process.stop()
@@ -229,7 +262,11 @@ def test_no_suite_in_cbc_mode_is_taken_from_people(server: Server) -> None:
     context = trusting(data_folder(server) / "ca.pem")
     context.maximum_version = ssl.TLSVersion.TLSv1_2
     context.set_ciphers("ALL:@SECLEVEL=0")
-    cbc = [name for name in cipher_names(context) if "GCM" not in name and "POLY" not in name and "CCM" not in name]
+    cbc = [
+        name
+        for name in cipher_names(context)
+        if "GCM" not in name and "POLY" not in name and "CCM" not in name
+    ]
     assert "ECDHE-ECDSA-AES256-SHA384" in cbc
     for names in (cbc, ["AES128-GCM-SHA256"]):
         context.set_ciphers(":".join(names) + ":@SECLEVEL=0")

@@ -43,16 +43,26 @@ def test_systemd_takes_the_unit_without_a_word(tmp_path: Path, kind: str) -> Non
     program_file.write_text("#!/bin/sh\n")
     program_file.chmod(0o755)
     path = tmp_path / f"opsicle-{kind}.service"
-    path.write_text(printed(kind, "--program", str(program_file), "--user", "root", "--group", "www-data"))
+    path.write_text(
+        printed(kind, "--program", str(program_file), "--user", "root", "--group", "www-data")
+    )
 
-    done = subprocess.run(["systemd-analyze", "verify", str(path)], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        ["systemd-analyze", "verify", str(path)], capture_output=True, text=True, check=False
+    )
 
-    about_ours = [line for line in done.stderr.splitlines() if str(path) in line or path.name in line]
+    about_ours = [
+        line for line in done.stderr.splitlines() if str(path) in line or path.name in line
+    ]
     assert (done.returncode, about_ours) == (0, [])
 
 
-@pytest.mark.parametrize(("kind", "needs"), [("server", FINISH_SECONDS + 3), ("worker", _DRAIN_SECONDS)])
-def test_a_stop_goes_to_the_main_process_alone_and_has_the_time_that_it_takes(kind: str, needs: float) -> None:
+@pytest.mark.parametrize(
+    ("kind", "needs"), [("server", FINISH_SECONDS + 3), ("worker", _DRAIN_SECONDS)]
+)
+def test_a_stop_goes_to_the_main_process_alone_and_has_the_time_that_it_takes(
+    kind: str, needs: float
+) -> None:
     unit = printed(kind)
     match = re.fullmatch(r"(\d+)([a-z]*)", setting(unit, "TimeoutStopSec"))
 
@@ -68,9 +78,9 @@ def test_the_unit_runs_this_very_program_as_a_user_of_its_own(kind: str) -> None
     assert setting(unit, "User") not in ("", "root")
     assert f" {kind} --data-dir /var/lib/" in setting(unit, "ExecStart")
     assert "SupplementaryGroups" not in unit
-    assert setting(printed(kind, "--group", "www-data", "--group", "ssl-cert"), "SupplementaryGroups") == (
-        "www-data ssl-cert"
-    )
+    assert setting(
+        printed(kind, "--group", "www-data", "--group", "ssl-cert"), "SupplementaryGroups"
+    ) == ("www-data ssl-cert")
 
 
 def test_the_server_tells_its_service_manager_how_far_it_is(tmp_path: Path) -> None:
@@ -78,9 +88,19 @@ def test_the_server_tells_its_service_manager_how_far_it_is(tmp_path: Path) -> N
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
         manager.bind(str(tmp_path / "notify"))
         manager.settimeout(30)
-        arguments = ["--data-dir", str(tmp_path / "data"), "--listen", "127.0.0.1:0", "--worker-listen", "127.0.0.1:0"]
+        arguments = [
+            "--data-dir",
+            str(tmp_path / "data"),
+            "--listen",
+            "127.0.0.1:0",
+            "--worker-listen",
+            "127.0.0.1:0",
+        ]
         server = Process(
-            [*program(), "server", *arguments], tmp_path, "server", {"NOTIFY_SOCKET": str(tmp_path / "notify")}
+            [*program(), "server", *arguments],
+            tmp_path,
+            "server",
+            {"NOTIFY_SOCKET": str(tmp_path / "notify")},
         )
         try:
             assert manager.recv(1000) == b"READY=1", server.log()

@@ -17,7 +17,11 @@ from building.project import ROOT
 
 Start = Callable[..., subprocess.CompletedProcess[str]]
 
-UNSHARE = ["unshare", "--net", "--mount"] if os.geteuid() == 0 else ["unshare", "--map-root-user", "--net", "--mount"]
+UNSHARE = (
+    ["unshare", "--net", "--mount"]
+    if os.geteuid() == 0
+    else ["unshare", "--map-root-user", "--net", "--mount"]
+)
 
 
 @pytest.fixture(scope="session")
@@ -50,9 +54,22 @@ def _namespaces() -> None:
 def start(_namespaces: None, built: Path, environment: dict[str, str]) -> Start:
     """Runs the built file to its end without a network, `before` being shell commands run in its mount namespace."""
 
-    def start(*arguments: str, python: str = sys.executable, before: str = "true") -> subprocess.CompletedProcess[str]:
-        command = [*UNSHARE, "sh", "-c", f'{before} && exec "$@"', "sh", python, str(built), *arguments]
-        return subprocess.run(command, env=environment, check=False, capture_output=True, text=True, timeout=60)
+    def start(
+        *arguments: str, python: str = sys.executable, before: str = "true"
+    ) -> subprocess.CompletedProcess[str]:
+        command = [
+            *UNSHARE,
+            "sh",
+            "-c",
+            f'{before} && exec "$@"',
+            "sh",
+            python,
+            str(built),
+            *arguments,
+        ]
+        return subprocess.run(
+            command, env=environment, check=False, capture_output=True, text=True, timeout=60
+        )
 
     return start
 

@@ -21,13 +21,25 @@ def assets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "index.html").write_text(
         '<link rel="icon" href="data:,">\n<script type="module" src="/assets/app.js">\n'
     )
-    (tmp_path / "app.js").write_text('import { text } from "./lib/dom.js";\nconst page = import("./lib/dom.js");\n')
-    (tmp_path / "lib" / "dom.js").write_text('const SVG = "http://www.w3.org/2000/svg"; // from "another" place\n')
-    (tmp_path / "lib" / "endpoints.js").write_text('export const ENDPOINTS = new Set(["GET /things"]);\n')
-    (tmp_path / "lib" / "things.js").write_text('import { get } from "./api.js";\nget(\n  "/things");\n')
+    (tmp_path / "app.js").write_text(
+        'import { text } from "./lib/dom.js";\nconst page = import("./lib/dom.js");\n'
+    )
+    (tmp_path / "lib" / "dom.js").write_text(
+        'const SVG = "http://www.w3.org/2000/svg"; // from "another" place\n'
+    )
+    (tmp_path / "lib" / "endpoints.js").write_text(
+        'export const ENDPOINTS = new Set(["GET /things"]);\n'
+    )
+    (tmp_path / "lib" / "things.js").write_text(
+        'import { get } from "./api.js";\nget(\n  "/things");\n'
+    )
     (tmp_path / "lib" / "api.js").write_text("export const get = (endpoint) => endpoint;\n")
-    (tmp_path / "tokens.css").write_text("@layer base, pages;\n@layer base { :root { --ink: #123; } }\n")
-    (tmp_path / "page.css").write_text("@layer pages {\n  #add { color: var(--ink); } /* #fff */\n}\n")
+    (tmp_path / "tokens.css").write_text(
+        "@layer base, pages;\n@layer base { :root { --ink: #123; } }\n"
+    )
+    (tmp_path / "page.css").write_text(
+        "@layer pages {\n  #add { color: var(--ink); } /* #fff */\n}\n"
+    )
     return tmp_path
 
 
@@ -86,7 +98,9 @@ def test_in_the_browsers_application_it_finds(assets: Path, file: str, line: str
 
 
 def test_an_endpoint_that_no_page_asks_for_is_found(assets: Path) -> None:
-    (assets / "lib" / "endpoints.js").write_text('export const ENDPOINTS = new Set(["GET /things", "PUT /unused"]);\n')
+    (assets / "lib" / "endpoints.js").write_text(
+        'export const ENDPOINTS = new Set(["GET /things", "PUT /unused"]);\n'
+    )
 
     assert problems(assets) == ["lib/endpoints.js:1: nothing asks for PUT /unused"]
 
@@ -112,13 +126,23 @@ def test_an_endpoint_that_no_page_asks_for_is_found(assets: Path) -> None:
 def test_an_import_that_points_up_or_from_page_to_page_is_found(
     assets: Path, file: str, imports: str, is_allowed: bool
 ) -> None:
-    for name in ("places", "pages/a", "pages/b", "components/a", "components/b", "lib/b", "other/a"):
+    for name in (
+        "places",
+        "pages/a",
+        "pages/b",
+        "components/a",
+        "components/b",
+        "lib/b",
+        "other/a",
+    ):
         path = assets / f"{name}.js"
         path.parent.mkdir(exist_ok=True)
         path.write_text("export const a = 1;\n")
     (assets / file).write_text(f'import {{ a }} from "{imports}";\n')
 
-    assert [problem.split(" ")[0] for problem in problems(assets)] == ([] if is_allowed else [f"{file}:1:"])
+    assert [problem.split(" ")[0] for problem in problems(assets)] == (
+        [] if is_allowed else [f"{file}:1:"]
+    )
 
 
 @pytest.mark.parametrize(
@@ -126,8 +150,16 @@ def test_an_import_that_points_up_or_from_page_to_page_is_found(
     [
         ("pages/a.js", 'export const a = fetch("/api/v1/whoami");', "no-restricted-globals"),
         ("lib/a.js", 'export const a = localStorage.getItem("x");', "no-restricted-globals"),
-        ("components/a.js", 'export const a = document.createElement("p");', "no-restricted-properties"),
-        ("components/a.js", "export const a = (place, text) => (place.innerHTML = text);", "no-restricted-properties"),
+        (
+            "components/a.js",
+            'export const a = document.createElement("p");',
+            "no-restricted-properties",
+        ),
+        (
+            "components/a.js",
+            "export const a = (place, text) => (place.innerHTML = text);",
+            "no-restricted-properties",
+        ),
         ("lib/a.js", "export const a = (b) => b == 1;", "eqeqeq"),
         ("lib/a.js", "export const a = nowhere;", "no-undef"),
         ("lib/a.js", "const unused = 1;", "no-unused-vars"),
@@ -141,8 +173,16 @@ def test_the_linter_holds_the_browsers_code_to_its_rules(
     (tmp_path / file).parent.mkdir()
     (tmp_path / file).write_text(f"{line}\n")
     linter = next(tool for tool in checks.TOOLS if tool[0] == "oxlint")
-    options = [option for option in linter[1:-1] if option not in {"--config", "assets/.oxlintrc.json"}]
-    command = [Path(sys.executable).parent / linter[0], *options, "--config", tmp_path / ".oxlintrc.json", tmp_path]
+    options = [
+        option for option in linter[1:-1] if option not in {"--config", "assets/.oxlintrc.json"}
+    ]
+    command = [
+        Path(sys.executable).parent / linter[0],
+        *options,
+        "--config",
+        tmp_path / ".oxlintrc.json",
+        tmp_path,
+    ]
 
     found = subprocess.run(command, check=False, capture_output=True, text=True)
 
@@ -150,7 +190,9 @@ def test_the_linter_holds_the_browsers_code_to_its_rules(
     assert (found.returncode != 0) == bool(rule)
 
 
-@pytest.mark.parametrize("call", ["os.system('ls')", "os.popen('ls')", "os.fork()", "os.execvp('ls', ['ls'])"])
+@pytest.mark.parametrize(
+    "call", ["os.system('ls')", "os.popen('ls')", "os.fork()", "os.execvp('ls', ['ls'])"]
+)
 def test_a_process_started_outside_the_worker_is_found(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str
 ) -> None:

@@ -46,7 +46,9 @@ def apt_get(folder: Path, then: str = "exit 0") -> None:
 
 
 @pytest.mark.usefixtures("_is_root")
-def test_what_is_installed_and_what_for_is_said_before_the_first_call(tmp_path: Path, capfd: Output) -> None:
+def test_what_is_installed_and_what_for_is_said_before_the_first_call(
+    tmp_path: Path, capfd: Output
+) -> None:
     apt_get(tmp_path, then="exit 7")
 
     with pytest.raises(BuildError, match=r"(?s)apt-get update.* failed \(7\)"):

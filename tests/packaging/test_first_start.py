@@ -19,8 +19,12 @@ EMPTY_VAR_TMP = "mount -t tmpfs tmpfs /var/tmp"
 READ_ONLY_HOME = 'home=$(eval echo ~$(id -un)) && mount --bind "$home" "$home" && mount -o remount,bind,ro "$home"'
 
 
-@pytest.mark.parametrize("home", [None, "", "/nonexistent", "/proc"], ids=["missing", "empty", "absent", "unwritable"])
-def test_it_starts_without_a_home_to_write_to(start: Start, environment: dict[str, str], home: str | None) -> None:
+@pytest.mark.parametrize(
+    "home", [None, "", "/nonexistent", "/proc"], ids=["missing", "empty", "absent", "unwritable"]
+)
+def test_it_starts_without_a_home_to_write_to(
+    start: Start, environment: dict[str, str], home: str | None
+) -> None:
     del environment["OPSICLE_CACHE_DIR"], environment["HOME"]
     if home is not None:
         environment["HOME"] = home
@@ -52,7 +56,10 @@ def test_a_folder_that_others_can_write_is_refused(start: Start, cache: Path, mo
 
 def test_a_folder_from_which_modules_cannot_be_loaded_is_refused(start: Start, cache: Path) -> None:
     cache.mkdir(mode=0o700)
-    refused(start("--version", before=f"mount -t tmpfs -o noexec,mode=700 tmpfs {cache}"), "OPSICLE_CACHE_DIR")
+    refused(
+        start("--version", before=f"mount -t tmpfs -o noexec,mode=700 tmpfs {cache}"),
+        "OPSICLE_CACHE_DIR",
+    )
 
 
 def test_a_link_that_somebody_left_in_the_shared_tmp_is_not_followed(tmp_path: Path) -> None:
@@ -73,14 +80,20 @@ def test_a_folder_of_another_user_is_not_used(tmp_path: Path) -> None:
 
 def test_a_full_disk_is_said_in_one_line(start: Start, cache: Path) -> None:
     cache.mkdir(mode=0o700)
-    refused(start("--version", before=f"mount -t tmpfs -o size=5m,mode=700 tmpfs {cache}"), "No space left on device")
+    refused(
+        start("--version", before=f"mount -t tmpfs -o size=5m,mode=700 tmpfs {cache}"),
+        "No space left on device",
+    )
 
 
 def test_starts_at_the_same_moment_unpack_once_and_all_succeed(
     built: Path, environment: dict[str, str], cache: Path
 ) -> None:
     command = [sys.executable, str(built), "--version"]
-    starts = [subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) for _ in range(4)]
+    starts = [
+        subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
+        for _ in range(4)
+    ]
 
     outputs = {process.communicate(timeout=60)[0] for process in starts}
     assert [process.returncode for process in starts] == [0, 0, 0, 0]
@@ -91,8 +104,12 @@ def test_starts_at_the_same_moment_unpack_once_and_all_succeed(
 def test_after_a_start_that_was_killed_half_way_the_next_one_works(
     built: Path, environment: dict[str, str], cache: Path, start: Start
 ) -> None:
-    process = subprocess.Popen([sys.executable, built, "--version"], env=environment, stdout=subprocess.DEVNULL)
-    wait_until(lambda: list(cache.glob(".unpacking/files.tmp/site-packages/c*")), what="the first files")
+    process = subprocess.Popen(
+        [sys.executable, built, "--version"], env=environment, stdout=subprocess.DEVNULL
+    )
+    wait_until(
+        lambda: list(cache.glob(".unpacking/files.tmp/site-packages/c*")), what="the first files"
+    )
     process.send_signal(signal.SIGKILL)
     process.wait()
 
@@ -144,7 +161,9 @@ NOBODY_KNOWN = "mount --bind /dev/null /etc/passwd"
 """As in a container that is started under a user id of its own."""
 
 
-def test_a_member_of_a_container_that_knows_no_users_can_start_it(start: Start, environment: dict[str, str]) -> None:
+def test_a_member_of_a_container_that_knows_no_users_can_start_it(
+    start: Start, environment: dict[str, str]
+) -> None:
     del environment["HOME"]
 
     said = start("--version", before=NOBODY_KNOWN)
@@ -160,10 +179,25 @@ def test_a_member_of_a_container_that_knows_no_users_can_run_a_server(
 ) -> None:
     del environment["HOME"]
     assert start("--version", before=NOBODY_KNOWN).returncode == 0
-    listen = ["--behind-proxy", "--listen", f"unix:{tmp_path}/http.sock", "--worker-listen", "127.0.0.1:0"]
-    arguments = [sys.executable, str(built), "server", "--data-dir", str(tmp_path / "data"), *listen]
+    listen = [
+        "--behind-proxy",
+        "--listen",
+        f"unix:{tmp_path}/http.sock",
+        "--worker-listen",
+        "127.0.0.1:0",
+    ]
+    arguments = [
+        sys.executable,
+        str(built),
+        "server",
+        "--data-dir",
+        str(tmp_path / "data"),
+        *listen,
+    ]
     command = [*UNSHARE, "sh", "-c", f'{NOBODY_KNOWN} && exec "$@"', "sh", *arguments]
-    server = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    server = subprocess.Popen(
+        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
     try:
         assert server.stdout
         lines: list[str] = []

@@ -35,7 +35,11 @@ def test_tests_run_on_the_versions_that_are_shipped() -> None:
 def test_what_is_shipped_is_imported_somewhere() -> None:
     wanted = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
     of_module = packages_distributions()
-    imported = {normal(name) for module in imported_modules(ROOT / "opsicle") for name in of_module.get(module, ())}
+    imported = {
+        normal(name)
+        for module in imported_modules(ROOT / "opsicle")
+        for name in of_module.get(module, ())
+    }
 
     assert [name for name in wanted if normal(name) not in imported] == []
 
@@ -45,7 +49,9 @@ def test_what_only_some_need_is_not_loaded_before_they_need_it() -> None:
         "import sys\nimport opsicle.server.assembly, opsicle.server.lifecycle, opsicle.worker.main\n"
         "print(*sorted({'re2', 'websockets'} & set(sys.modules)))"
     )
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=ROOT)
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=ROOT
+    )
 
     assert done.stdout == "\n"
 
@@ -59,7 +65,9 @@ def test_two_wheels_that_disagree_about_a_file_are_an_error(tmp_path: Path) -> N
 
 
 def pins(lock: Path) -> set[tuple[str, str]]:
-    return {(match[1], match[2]) for match in map(PIN.match, lock.read_text().splitlines()) if match}
+    return {
+        (match[1], match[2]) for match in map(PIN.match, lock.read_text().splitlines()) if match
+    }
 
 
 def imported_modules(folder: Path) -> Iterator[str]:

@@ -21,7 +21,10 @@ def interpreters() -> dict[str, str]:
     """
     found = {f"{sys.version_info.major}.{sys.version_info.minor}": sys.executable}
     for version in PYTHONS:
-        for command in (*Path.home().glob(f".pyenv/versions/{version}.*/bin/python3"), Path(f"python{version}")):
+        for command in (
+            *Path.home().glob(f".pyenv/versions/{version}.*/bin/python3"),
+            Path(f"python{version}"),
+        ):
             path = executable(command)
             if path:
                 found.setdefault(version, path)
@@ -32,7 +35,9 @@ def executable(command: Path) -> str:
     """Return where this interpreter really is; empty if it does not start, as a pyenv shim may not."""
     try:
         program = "import sys; print(sys.executable)"
-        result = subprocess.run([command, "-c", program], check=False, capture_output=True, text=True)
+        result = subprocess.run(
+            [command, "-c", program], check=False, capture_output=True, text=True
+        )
     except OSError:
         return ""
     return result.stdout.strip()
@@ -75,15 +80,21 @@ def test_it_runs_without_network_on(start: Start, version: str, option: str) -> 
 
 
 @pytest.mark.parametrize("version", INTERPRETERS)
-def test_every_compiled_module_loads_on(built: Path, environment: dict[str, str], version: str) -> None:
+def test_every_compiled_module_loads_on(
+    built: Path, environment: dict[str, str], version: str
+) -> None:
     command = [INTERPRETERS[version], "-c", EVERY_COMPILED_MODULE, str(built)]
-    result = subprocess.run(command, env=environment, check=False, capture_output=True, text=True, timeout=60)
+    result = subprocess.run(
+        command, env=environment, check=False, capture_output=True, text=True, timeout=60
+    )
 
     assert result.returncode == 0, result.stderr
 
 
 @pytest.mark.parametrize("version", [(3, 10), (3, 15)])
-def test_another_python_is_told_what_is_needed(monkeypatch: pytest.MonkeyPatch, version: tuple[int, int]) -> None:
+def test_another_python_is_told_what_is_needed(
+    monkeypatch: pytest.MonkeyPatch, version: tuple[int, int]
+) -> None:
     monkeypatch.setattr(sys, "version_info", version)
     with pytest.raises(SystemExit, match=r"needs CPython 3\.11 to 3\.14; .* is cpython 3\.1[05]"):
         launcher.refuse_unsupported()
@@ -91,5 +102,7 @@ def test_another_python_is_told_what_is_needed(monkeypatch: pytest.MonkeyPatch, 
 
 def test_another_machine_is_told_what_the_file_is_for(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(launcher, "MACHINE", "riscv64")
-    with pytest.raises(SystemExit, match=f"for Linux on riscv64; this is Linux on {platform.machine()}"):
+    with pytest.raises(
+        SystemExit, match=f"for Linux on riscv64; this is Linux on {platform.machine()}"
+    ):
         launcher.refuse_unsupported()

@@ -28,7 +28,9 @@ def test_two_builds_of_one_commit_in_different_folders_and_times_are_byte_identi
         os.utime(path, (LONG_AGO, LONG_AGO))
 
     first = build(checkout, umask=0o022, TZ="UTC", LC_ALL="C")
-    second = build(tmp_path / "a folder elsewhere", umask=0o077, TZ="Pacific/Auckland", PYTHONHASHSEED="7")
+    second = build(
+        tmp_path / "a folder elsewhere", umask=0o077, TZ="Pacific/Auckland", PYTHONHASHSEED="7"
+    )
 
     assert first.read_bytes() == second.read_bytes()
     commit = git(checkout, "rev-parse", "--short=10", "HEAD")
@@ -54,16 +56,22 @@ def build(folder: Path, umask: int = 0o022, **environment: str) -> Path:
     for name in ("wheels", "build-env"):
         (cache / name).symlink_to(CACHE / name)
     command = [sys.executable, "build.py"]
-    subprocess.run(command, cwd=folder, env=os.environ | environment, umask=umask, check=True, timeout=100)
+    subprocess.run(
+        command, cwd=folder, env=os.environ | environment, umask=umask, check=True, timeout=100
+    )
     return folder / "dist" / "opsicle"
 
 
 def version(file: Path, tmp_path: Path) -> str:
     env = {"PATH": os.environ["PATH"], "OPSICLE_CACHE_DIR": str(tmp_path / "cache")}
-    result = subprocess.run([sys.executable, file, "--version"], env=env, check=True, capture_output=True, text=True)
+    result = subprocess.run(
+        [sys.executable, file, "--version"], env=env, check=True, capture_output=True, text=True
+    )
     return result.stdout.strip()
 
 
 def git(folder: Path, *arguments: str) -> str:
-    result = subprocess.run(["git", *arguments], cwd=folder, check=True, capture_output=True, text=True)
+    result = subprocess.run(
+        ["git", *arguments], cwd=folder, check=True, capture_output=True, text=True
+    )
     return result.stdout.strip()

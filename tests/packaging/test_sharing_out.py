@@ -37,7 +37,9 @@ def ran(tmp_path: Path) -> list[tuple[str, str]]:
             (tmp_path / "tests" / folder / name).write_text(NOTES_WHERE_IT_RAN)
     shutil.copy(ROOT / "tests" / "conftest.py", tmp_path / "tests")
     (tmp_path / "pytest.ini").write_text("[pytest]\naddopts = --import-mode=importlib\n")
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST")}
+    environment = {
+        name: value for name, value in os.environ.items() if not name.startswith("PYTEST")
+    }
     command = [sys.executable, "-m", "pytest", "-n", "3", *runner.SHARED_OUT]
     done = subprocess.run(
         command,
@@ -53,7 +55,9 @@ def ran(tmp_path: Path) -> list[tuple[str, str]]:
     return [(file, process) for file, process in lines]
 
 
-def test_a_file_and_a_folder_that_shares_a_server_stay_in_one_process(ran: list[tuple[str, str]]) -> None:
+def test_a_file_and_a_folder_that_shares_a_server_stay_in_one_process(
+    ran: list[tuple[str, str]],
+) -> None:
     where: dict[str, set[str]] = {}
     for file, process in ran:
         where.setdefault(file, set()).add(process)
@@ -71,13 +75,20 @@ def test_every_folder_of_tests_has_its_place() -> None:
 
 
 def test_there_are_more_processes_than_cores() -> None:
-    assert runner.processes() > len(os.sched_getaffinity(0)) or runner.processes() == runner.MOST_PROCESSES
+    assert (
+        runner.processes() > len(os.sched_getaffinity(0))
+        or runner.processes() == runner.MOST_PROCESSES
+    )
 
 
-def test_compiled_modules_are_kept_whatever_the_machine_says(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_compiled_modules_are_kept_whatever_the_machine_says(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
     program = [sys.executable, "-c", "import sys; print(sys.dont_write_bytecode)"]
 
-    found = subprocess.run(program, env=runner.environment(), check=True, capture_output=True, text=True)
+    found = subprocess.run(
+        program, env=runner.environment(), check=True, capture_output=True, text=True
+    )
 
     assert found.stdout == "False\n"

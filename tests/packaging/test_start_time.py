@@ -15,14 +15,19 @@ MOST = 2.5
 without."""
 
 
-def test_a_warm_start_takes_little_more_than_importing_click(built: Path, environment: dict[str, str]) -> None:
+def test_a_warm_start_takes_little_more_than_importing_click(
+    built: Path, environment: dict[str, str]
+) -> None:
     version = [sys.executable, str(built), "--version"]
     subprocess.run(version, env=environment, check=True, stdout=subprocess.DEVNULL)
 
     # Turn and turn about, and the best of each: a busy machine slows some starts down, it speeds
     # none up.
     pairs = [
-        (cpu_seconds(version, environment), cpu_seconds([sys.executable, "-c", "import click"], environment))
+        (
+            cpu_seconds(version, environment),
+            cpu_seconds([sys.executable, "-c", "import click"], environment),
+        )
         for _ in range(STARTS)
     ]
     ours, floor = (min(times) for times in zip(*pairs, strict=True))

@@ -63,7 +63,9 @@ class Asked:
 
     @property
     def is_agreed(self) -> bool:
-        return self.rule is None or len({principal(who) for who in self.agreed}) >= self.rule.required
+        return (
+            self.rule is None or len({principal(who) for who in self.agreed}) >= self.rule.required
+        )
 
 
 def principal(who: str) -> str:
@@ -75,7 +77,13 @@ class Model:
     """Who may approve what, in few words."""
 
     def __init__(self) -> None:
-        self.roles = {"alice": "operator", "bob": "manager", "carol": "admin", "dave": "approver", "mallory": "member"}
+        self.roles = {
+            "alice": "operator",
+            "bob": "manager",
+            "carol": "admin",
+            "dave": "approver",
+            "mallory": "member",
+        }
         self.roles[ROBOT] = "member"
         self.role_since = dict.fromkeys(NAMES, -1.0)
         self.own_role_since = -1.0
@@ -115,7 +123,9 @@ class Model:
             or (rule.with_chat and self.linked == who)
         )
         accounts = (who, principal(who))
-        is_able = all(self.may_decide_at_all(each) and self.decides_since(each) < at for each in accounts)
+        is_able = all(
+            self.may_decide_at_all(each) and self.decides_since(each) < at for each in accounts
+        )
         return is_able and is_named and (rule.allow_requester or principal(who) != principal(by))
 
     def decides_since(self, who: str) -> float:
@@ -148,10 +158,13 @@ class Model:
         """
         if asked.rule is None:
             return not asked.is_altered and not self.rules_now(asked)
-        if asked.is_altered or not all(self.may_run(who) for who in (asked.by, principal(asked.by))):
+        if asked.is_altered or not all(
+            self.may_run(who) for who in (asked.by, principal(asked.by))
+        ):
             return False
         return all(
-            len({principal(who) for who in asked.agreed if self.may(rule, who, asked.by, asked.at)}) >= rule.required
+            len({principal(who) for who in asked.agreed if self.may(rule, who, asked.by, asked.at)})
+            >= rule.required
             for rule in (asked.rule, *self.rules_now(asked))
         )
 

@@ -55,7 +55,9 @@ class Office:
             "carol": BuiltInRole.ADMIN,
             "dave": BuiltInRole.APPROVER,
         }
-        for name, role in (roles | {"mallory": BuiltInRole.MEMBER, "rita": BuiltInRole.REPORTER}).items():
+        for name, role in (
+            roles | {"mallory": BuiltInRole.MEMBER, "rita": BuiltInRole.REPORTER}
+        ).items():
             self.people[name] = self.core.person(self.org_id, name, role)
         self.change("alice", manager_id=self.people["bob"].user_id)
         for kind in ("email", "telegram"):
@@ -84,7 +86,9 @@ class Office:
 
     def note(self, db: object) -> None:
         """Make an entry in the record, as every change does."""
-        audit.append(db, self.core.clock.now(), self.org_id, SystemActor("test"), "update", "users/somebody")
+        audit.append(
+            db, self.core.clock.now(), self.org_id, SystemActor("test"), "update", "users/somebody"
+        )
 
     def policy(self, gates: str = MANAGER, name: str = "p", order: str = "sequential") -> None:
         self.core.policies.push(self.people["carol"], policy_source(gates, name, order))
@@ -98,7 +102,9 @@ class Office:
     def reject(self, who: str, automation: Automation, **more: str) -> Approval:
         return self._decide(who, automation, Verdict.REJECT, DecisionRequest(**more))
 
-    def _decide(self, who: str, automation: Automation, verdict: Verdict, request: DecisionRequest) -> Approval:
+    def _decide(
+        self, who: str, automation: Automation, verdict: Verdict, request: DecisionRequest
+    ) -> Approval:
         """Decide, and look at what came of it, as the route does."""
         approval_id = automation.approval_id or ""
         self.core.approvals.decide(self.people[who], approval_id, verdict, request)

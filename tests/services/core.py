@@ -32,7 +32,14 @@ from opsicle.server.store.log_database import LogDatabase
 from opsicle.server.store.migrations import migrate
 from opsicle.wire.jobs import Outcome, Work
 from opsicle.wire.user_api import Automation, RunRequest
-from opsicle.wire.worker_api import FinishReply, FinishRequest, PollReply, PollRequest, RefuseRequest, RunningJob
+from opsicle.wire.worker_api import (
+    FinishReply,
+    FinishRequest,
+    PollReply,
+    PollRequest,
+    RefuseRequest,
+    RunningJob,
+)
 from tests.services.clocks import HandClock
 
 STORE = Path(__file__).parents[2] / "opsicle/server/store"
@@ -84,7 +91,9 @@ class Core:
     def __post_init__(self) -> None:
         self.database = open_database(self.folder, "opsicle.db", "migrations")
         remarks = ServerRemarks(self.database, self.clock)
-        self.logs_database = LogDatabase.open(self.folder / "logs.db", _raise, self.clock.now, remarks.note_lost_logs)
+        self.logs_database = LogDatabase.open(
+            self.folder / "logs.db", _raise, self.clock.now, remarks.note_lost_logs
+        )
         core = assembly.Core(
             self.database,
             self.logs_database,
@@ -98,10 +107,18 @@ class Core:
             remarks,
         )
         services = self.services = assembly.Services(core)
-        self.bindings, self.fleet, self.lease_store = services.bindings, services.fleet, services.lease_store
+        self.bindings, self.fleet, self.lease_store = (
+            services.bindings,
+            services.fleet,
+            services.lease_store,
+        )
         self.pubsub, self.live_streams = services.pubsub, services.live_streams
         self.apps, self.step_up, self.policies = services.apps, services.step_up, services.policies
-        self.job_logs, self.jobs, self.dispatch = services.job_logs, services.jobs, services.dispatch
+        self.job_logs, self.jobs, self.dispatch = (
+            services.job_logs,
+            services.jobs,
+            services.dispatch,
+        )
         self.automations, self.approvals = services.automations, services.approvals
         self.jobs.recover()
 
@@ -117,7 +134,9 @@ class Core:
 
     def org(self, code: str) -> str:
         org_id = new_id(self.clock.now())
-        self.database.write(lambda db: orgs.insert(db, orgs.OrgRow(org_id, code, code), self.clock.now()))
+        self.database.write(
+            lambda db: orgs.insert(db, orgs.OrgRow(org_id, code, code), self.clock.now())
+        )
         return org_id
 
     def person(self, org_id: str, name: str, role: BuiltInRole) -> Actor:
@@ -131,7 +150,9 @@ class Core:
 
         self.database.write(work)
         rights = rights_of_role(role)
-        return Actor(user_id, user.email, name, org_id, "org", role, "cli", "127.0.0.1", rights=rights)
+        return Actor(
+            user_id, user.email, name, org_id, "org", role, "cli", "127.0.0.1", rights=rights
+        )
 
     def push(self, actor: Actor, source: str = HELLO) -> Template:
         template = parse_template(source.encode())
@@ -156,11 +177,15 @@ class Core:
         self.database.write(lambda db: orgs.allow_shared_workers(db, org_id, allows))
         self.fleet.sharing_changed(org_id, allows)
 
-    def shared_worker(self, home_org_id: str, name: str, slots: int = 1, **labels: str) -> TestWorker:
+    def shared_worker(
+        self, home_org_id: str, name: str, slots: int = 1, **labels: str
+    ) -> TestWorker:
         """Return a worker of the provider; the org from where it was enrolled is to mean nothing."""
         made = self.worker(home_org_id, name, slots, **labels)
         worker_id = made.actor.worker_id
-        self.database.write(lambda db: db.execute("UPDATE workers SET is_shared = 1 WHERE id = ?", (worker_id,)))
+        self.database.write(
+            lambda db: db.execute("UPDATE workers SET is_shared = 1 WHERE id = ?", (worker_id,))
+        )
         made.actor = WorkerActor(worker_id, name, "", "127.0.0.1", is_shared=True)
         return made
 
@@ -213,7 +238,9 @@ class TestWorker:
 
     def another_life(self, boot_id: str, address: str = "127.0.0.1") -> TestWorker:
         """Another process with this worker's identity, whether this one goes on or not."""
-        actor = WorkerActor(self.actor.worker_id, self.actor.name, self.actor.org_id, address, self.actor.is_shared)
+        actor = WorkerActor(
+            self.actor.worker_id, self.actor.name, self.actor.org_id, address, self.actor.is_shared
+        )
         return TestWorker(self.core, actor, self.slots, self.labels, boot_id=boot_id)
 
     def poll_in_background(self, wait_seconds: int = 30) -> gevent.Greenlet:
@@ -249,7 +276,9 @@ class TestWorker:
 
     def refuse_for_its_time(self, work: Work) -> None:
         """As a worker does whose clock was set while its poll was open."""
-        request = RefuseRequest(work.fence, "its order expired", is_untimely=True, sent_at_ms=self._now_ms())
+        request = RefuseRequest(
+            work.fence, "its order expired", is_untimely=True, sent_at_ms=self._now_ms()
+        )
         self.core.jobs.refuse(self.actor, work.job_id, request)
         self.held.pop(work.job_id, None)
 

@@ -11,7 +11,9 @@ EVERYTHING = "{everything: true}"
 OWN = "approvalPolicy: {{spec: {{gates: [{}]}}}}"
 
 
-def push(office: Office, by: str = "alice", name: str = "job", more: str = "", labels: str = "{}") -> Pushed:
+def push(
+    office: Office, by: str = "alice", name: str = "job", more: str = "", labels: str = "{}"
+) -> Pushed:
     """Push a version through the service; `more` are further lines of its spec."""
     lines = "".join(f"  {line}\n" for line in more.split("\n") if line)
     source = (

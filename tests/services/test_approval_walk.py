@@ -47,7 +47,9 @@ BLIND = json.dumps(["deny view templates/careful"])
 
 
 def without_approval(command: str) -> str:
-    return template_source("careful", command=command).replace("  approvalPolicy: {policyRef: p}\n", "")
+    return template_source("careful", command=command).replace(
+        "  approvalPolicy: {policyRef: p}\n", ""
+    )
 
 
 class Walk:
@@ -66,32 +68,67 @@ class Walk:
         office, core = self.office, self.office.core
         office.people[ROBOT] = core.person(office.org_id, ROBOT, BuiltInRole.MEMBER)
         owner_id, robot_id = office.people[OWNER].user_id, office.people[ROBOT].user_id
-        office.tamper("UPDATE memberships SET owner_id = :owner_id WHERE user_id = :id", owner_id=owner_id, id=robot_id)
+        office.tamper(
+            "UPDATE memberships SET owner_id = :owner_id WHERE user_id = :id",
+            owner_id=owner_id,
+            id=robot_id,
+        )
         owner = OwnerRow(robot_id, 0, owner_id)
         core.database.write(lambda db: account_owners.insert(db, office.org_id, owner))
         now = core.clock.now()
         self.channel_id = new_id(now)
         carol = office.people["carol"]
         row = channels.ChannelRow(
-            self.channel_id, office.org_id, "bot", "telegram", "{}", 1, 0, True, now, now, carol.user_id, "", ""
+            self.channel_id,
+            office.org_id,
+            "bot",
+            "telegram",
+            "{}",
+            1,
+            0,
+            True,
+            now,
+            now,
+            carol.user_id,
+            "",
+            "",
         )
         rules = json.dumps([*RULES, "allow execute approvals"])
         core.database.write(lambda db: channels.insert(db, row, None))
-        core.database.write(lambda db: groups.insert(db, office.org_id, groups.GroupRow(GROUP, "", "[]", now, now)))
-        core.database.write(lambda db: roles.insert(db, office.org_id, roles.RoleRow(OWN_ROLE, "", rules, now, now)))
+        core.database.write(
+            lambda db: groups.insert(db, office.org_id, groups.GroupRow(GROUP, "", "[]", now, now))
+        )
+        core.database.write(
+            lambda db: roles.insert(db, office.org_id, roles.RoleRow(OWN_ROLE, "", rules, now, now))
+        )
         core.allow_shared(office.org_id)
         self.home_id = core.org("provider-home")
         office.policy(self.model.rule.source())
         core.push(office.people["alice"], without_approval(self.model.commands[0]))
-        core.push_again(office.people["alice"], template_source("careful", command=self.model.commands[1]))
+        core.push_again(
+            office.people["alice"], template_source("careful", command=self.model.commands[1])
+        )
 
     @property
     def now(self) -> float:
         return self.office.core.clock.monotonic()
 
     def step(self) -> None:
-        steps = {self.ask: 7, self.decide: 18, self.work: 6, self.push_policy: 1, self.push_template: 1}
-        steps |= {self.change: 3, self.alter: 1, self.wait: 3, self.join_or_leave: 2, self.link: 1, self.withdraw: 1}
+        steps = {
+            self.ask: 7,
+            self.decide: 18,
+            self.work: 6,
+            self.push_policy: 1,
+            self.push_template: 1,
+        }
+        steps |= {
+            self.change: 3,
+            self.alter: 1,
+            self.wait: 3,
+            self.join_or_leave: 2,
+            self.link: 1,
+            self.withdraw: 1,
+        }
         steps |= {self.join_late: 2, self.leave_late: 1, self.push_default: 1, self.name_or_not: 1}
         self.office.core.clock.advance(1)
         step = self.dice.choices(list(steps), weights=list(steps.values()))[0]
@@ -132,7 +169,9 @@ class Walk:
         is_yes = bool(self.dice.randrange(5))
         is_done = asked.is_over or self.now - asked.at >= LIFETIME or asked.is_agreed
         has_said = principal(who) in {principal(each) for each in asked.agreed | asked.refused}
-        is_right = not is_done and self.model.may(asked.rule, who, asked.by, asked.at) and not has_said
+        is_right = (
+            not is_done and self.model.may(asked.rule, who, asked.by, asked.at) and not has_said
+        )
         try:
             (self.office.approve if is_yes else self.office.reject)(who, asked.automation)
         except OpsicleError:
@@ -160,13 +199,17 @@ class Walk:
             assert self.model.holds(asked), "handed out though what was agreed to no longer holds"
             assert work.phases[0].commands == (asked.command,), "something else than what was shown"
             assert work.variables == {"OPSICLE_VAR_TARGET": "production"}, "with other values"
-            assert work.requester == self.office.people[asked.by].email, "for somebody else than who asked"
+            assert work.requester == self.office.people[asked.by].email, (
+                "for somebody else than who asked"
+            )
             handed.add(work.automation_id)
             worker.start(work)
         for asked in self.asked:
             if may_serve and not asked.is_over and asked.is_agreed:
                 is_handed = asked.automation.id in handed
-                assert is_handed == self.model.holds(asked) or (asked.is_disturbed and not is_handed)
+                assert is_handed == self.model.holds(asked) or (
+                    asked.is_disturbed and not is_handed
+                )
                 asked.is_over = is_handed or not asked.is_disturbed
         self.ran += handed
 
@@ -186,8 +229,15 @@ class Walk:
             self.model.default = None
             self.office.core.policies.delete(self.office.people["carol"], "house")
             return
-        self.model.default, self.model.default_is_for_robots = self._rule(), bool(self.dice.randrange(2))
-        scope = "{requesters: {serviceAccounts: true}}" if self.model.default_is_for_robots else "{everything: true}"
+        self.model.default, self.model.default_is_for_robots = (
+            self._rule(),
+            bool(self.dice.randrange(2)),
+        )
+        scope = (
+            "{requesters: {serviceAccounts: true}}"
+            if self.model.default_is_for_robots
+            else "{everything: true}"
+        )
         self.office.core.policies.push(
             self.office.people["carol"],
             "apiVersion: v1\ntype: ApprovalPolicy\nmetadata: {name: house}\n"
@@ -202,7 +252,11 @@ class Walk:
     def _push_by(self, who: str) -> None:
         command = f"echo {self.dice.random()}"
         self.model.commands.append(command)
-        source = template_source("careful", command=command) if self.model.is_named else without_approval(command)
+        source = (
+            template_source("careful", command=command)
+            if self.model.is_named
+            else without_approval(command)
+        )
         self.office.core.push_again(self.office.people[who], source)
 
     def _rule(self) -> Rule:
@@ -246,7 +300,10 @@ class Walk:
             (self._change_own_role if what == "own role" else self._change_sharing)()
 
     def _change_own_role(self) -> None:
-        did_decide, self.model.own_role_decides = self.model.own_role_decides, bool(self.dice.randrange(2))
+        did_decide, self.model.own_role_decides = (
+            self.model.own_role_decides,
+            bool(self.dice.randrange(2)),
+        )
         is_gain = self.model.own_role_decides and not did_decide
         self.model.own_role_since = self.now if is_gain else self.model.own_role_since
         rules = [*RULES, *(["allow execute approvals"] if self.model.own_role_decides else [])]
@@ -266,7 +323,11 @@ class Walk:
 
     def join_late(self) -> None:
         """Somebody becomes a member of the group that is asked, and tries to decide on what was asked before."""
-        late = [asked for asked in self.asked if asked.rule and asked.rule.with_group and not asked.is_over]
+        late = [
+            asked
+            for asked in self.asked
+            if asked.rule and asked.rule.with_group and not asked.is_over
+        ]
         if late:
             who = self.dice.choice(NAMES)
             self.join_or_leave(who)
@@ -302,7 +363,9 @@ class Walk:
             if old:
                 chat_links.delete(db, self.channel_id, people[old].user_id)
             if new := self.model.linked:
-                row = chat_links.LinkRow(self.channel_id, CHAT_USER, org_id, people[new].user_id, CHAT_USER, now)
+                row = chat_links.LinkRow(
+                    self.channel_id, CHAT_USER, org_id, people[new].user_id, CHAT_USER, now
+                )
                 chat_links.put(db, row)
 
         self.office.core.database.write(work)
@@ -313,9 +376,13 @@ class Walk:
         asked, who = self.dice.choice(self.asked[-6:]), self.dice.choice(NAMES)
         is_done = asked.is_over or self.now - asked.at >= LIFETIME or asked.is_agreed
         try:
-            self.office.core.approvals.withdraw(self.office.people[who], asked.automation.approval_id or "")
+            self.office.core.approvals.withdraw(
+                self.office.people[who], asked.automation.approval_id or ""
+            )
         except OpsicleError:
-            is_marked = asked.is_altered or asked.is_disturbed  # that may have been noticed, and have ended it
+            is_marked = (
+                asked.is_altered or asked.is_disturbed
+            )  # that may have been noticed, and have ended it
             assert is_done or who != asked.by or is_marked
             return
         is_owner = (who, asked.by) == (OWNER, ROBOT)
@@ -328,7 +395,9 @@ class Walk:
         if open_ones:
             asked = self.dice.choice(open_ones)
             sql = "UPDATE automations SET values_json = :values WHERE id = :id"
-            self.office.tamper(sql, values=f'{{"target":"{self.dice.random()}"}}', id=asked.automation.id)
+            self.office.tamper(
+                sql, values=f'{{"target":"{self.dice.random()}"}}', id=asked.automation.id
+            )
             asked.is_altered = True
 
     def wait(self) -> None:

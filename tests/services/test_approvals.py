@@ -30,12 +30,16 @@ def asked(office: Office) -> Automation:
     return office.ask()
 
 
-def test_it_waits_until_the_manager_agrees_and_then_runs_at_once(office: Office, asked: Automation) -> None:
+def test_it_waits_until_the_manager_agrees_and_then_runs_at_once(
+    office: Office, asked: Automation
+) -> None:
     worker = office.core.worker(office.org_id, "w")
     assert asked.state == "awaiting_approval"
     assert asked.waiting_reason == "it waits for approval: boss: 1 of bob@example.com"
     assert worker.poll().work == ()
-    assert [item.id for item in office.core.approvals.inbox(office.people["bob"], "", 9).items] == [asked.approval_id]
+    assert [item.id for item in office.core.approvals.inbox(office.people["bob"], "", 9).items] == [
+        asked.approval_id
+    ]
     waiting = worker.poll_in_background()
     assert office.approve("bob", asked).state == "approved"
     waiting.join(timeout=60)
@@ -45,7 +49,10 @@ def test_it_waits_until_the_manager_agrees_and_then_runs_at_once(office: Office,
 
 def test_a_rejection_ends_it_with_its_reason(office: Office, asked: Automation) -> None:
     office.reject("bob", asked, reason="not today")
-    assert (office.state(asked), office.why(asked)) == ("rejected", "rejected by bob@example.com: not today")
+    assert (office.state(asked), office.why(asked)) == (
+        "rejected",
+        "rejected by bob@example.com: not today",
+    )
     with pytest.raises(Conflict, match="over: it is rejected"):
         office.approve("bob", asked)
 
@@ -96,7 +103,10 @@ def test_two_who_decide_at_once_make_one_end(office: Office) -> None:
     office.policy("{name: g, approvers: {roles: [admin, approver]}}")
     for _ in range(20):
         asked = office.ask()
-        both = [gevent.spawn(office.approve, "carol", asked), gevent.spawn(office.reject, "dave", asked)]
+        both = [
+            gevent.spawn(office.approve, "carol", asked),
+            gevent.spawn(office.reject, "dave", asked),
+        ]
         gevent.joinall(both)
         shown = office.show("alice", asked)
         assert len(shown.gates[0].decisions) == 1
@@ -125,8 +135,14 @@ def test_a_reason_is_asked_for_where_the_policy_says_so(office: Office) -> None:
 
 UNPASSABLE = {
     "an empty group": ("{name: sres, approvers: {groups: [sre]}}", "gate sres: there is nobody"),
-    "too many required": ("{name: two, approvers: {roles: [admin]}, required: 2}", "gate two: 2 must agree"),
-    "only the requester": ("{name: me, approvers: {users: [alice@example.com]}}", "gate me: there is nobody"),
+    "too many required": (
+        "{name: two, approvers: {roles: [admin]}, required: 2}",
+        "gate two: 2 must agree",
+    ),
+    "only the requester": (
+        "{name: me, approvers: {users: [alice@example.com]}}",
+        "gate me: there is nobody",
+    ),
     "an unlinked chat user": (
         "{name: chat, approvers: {chatUsers: [{channel: slack, id: U1}]}}",
         "gate chat: there is nobody",
@@ -136,21 +152,30 @@ UNPASSABLE = {
 
 
 @pytest.mark.parametrize(("gates", "why"), UNPASSABLE.values(), ids=UNPASSABLE)
-def test_a_gate_that_nobody_can_pass_is_an_error_at_once(office: Office, gates: str, why: str) -> None:
+def test_a_gate_that_nobody_can_pass_is_an_error_at_once(
+    office: Office, gates: str, why: str
+) -> None:
     office.policy(gates)
     with pytest.raises(Conflict, match=why):
         office.ask()
-    assert office.core.approvals.list_newest(office.people["alice"], ApprovalFilter(), "", 9).items == []
+    assert (
+        office.core.approvals.list_newest(office.people["alice"], ApprovalFilter(), "", 9).items
+        == []
+    )
 
 
 def test_without_a_manager_the_trigger_says_so(office: Office) -> None:
     office.policy()
-    with pytest.raises(Conflict, match="gate boss: it asks the requester's manager, and none is set"):
+    with pytest.raises(
+        Conflict, match="gate boss: it asks the requester's manager, and none is set"
+    ):
         office.ask(by="mallory")
 
 
 def test_a_gate_whose_conditions_do_not_hold_is_not_asked(office: Office) -> None:
-    office.policy("{name: g, approvers: {manager: true}, when: [{variable: target, in: [production]}]}")
+    office.policy(
+        "{name: g, approvers: {manager: true}, when: [{variable: target, in: [production]}]}"
+    )
     assert office.ask(target="production").state == "awaiting_approval"
     free = office.ask(target="test")
     assert free.state == "queued"
@@ -166,7 +191,10 @@ def test_it_expires_and_who_asked_hears_of_it(office: Office) -> None:
     office.restart()
     office.core.clock.advance(1)
     assert office.core.approvals.keep_time() == 1
-    assert (office.state(asked), office.why(asked)) == ("expired", "nobody decided on gate g in time")
+    assert (office.state(asked), office.why(asked)) == (
+        "expired",
+        "nobody decided on gate g in time",
+    )
     assert office.told("approval_ended") == [{"alice"}]
     assert office.core.approvals.keep_time() == 0
 
@@ -209,7 +237,10 @@ def test_who_decided_on_an_earlier_gate_hears_of_a_withdrawal(office: Office) ->
 def test_who_asked_can_withdraw_and_nobody_else(office: Office, asked: Automation) -> None:
     with pytest.raises(NotAllowed):
         office.core.approvals.withdraw(office.people["bob"], asked.approval_id or "")
-    assert office.core.approvals.withdraw(office.people["alice"], asked.approval_id or "").state == "withdrawn"
+    assert (
+        office.core.approvals.withdraw(office.people["alice"], asked.approval_id or "").state
+        == "withdrawn"
+    )
     assert office.state(asked) == "cancelled"
     with pytest.raises(Conflict):
         office.approve("bob", asked)
@@ -229,24 +260,39 @@ def test_what_was_approved_runs_whatever_is_pushed_since(office: Office, asked: 
     assert work.phases[0].commands == ("echo hi",)
 
 
-def test_an_automation_that_is_queued_past_its_approval_does_not_run(office: Office, asked: Automation) -> None:
+def test_an_automation_that_is_queued_past_its_approval_does_not_run(
+    office: Office, asked: Automation
+) -> None:
     office.tamper("UPDATE automations SET state = 'queued'")
     assert office.core.worker(office.org_id, "w").poll().work == ()
-    assert (office.state(asked), office.why(asked)) == ("cancelled", "it was not run: its approval is pending")
+    assert (office.state(asked), office.why(asked)) == (
+        "cancelled",
+        "it was not run: its approval is pending",
+    )
 
 
 def test_an_approval_that_is_stored_as_given_without_a_decision_lets_nothing_run(
     office: Office, asked: Automation
 ) -> None:
-    office.tamper("UPDATE automations SET state = 'queued'; UPDATE approvals SET state = 'approved'")
+    office.tamper(
+        "UPDATE automations SET state = 'queued'; UPDATE approvals SET state = 'approved'"
+    )
     assert office.core.worker(office.org_id, "v").poll().work == ()
     assert "needs 1 who agree" in office.why(asked)
 
 
 LOSSES = {
     "the approver is disabled": ("bob", {"is_disabled": True}, "needs 1 who agree and may"),
-    "the approver may decide no more": ("bob", {"role": BuiltInRole.REPORTER}, "needs 1 who agree and may"),
-    "the approver is the manager no more": ("alice", {"manager_id": None}, "needs 1 who agree and may"),
+    "the approver may decide no more": (
+        "bob",
+        {"role": BuiltInRole.REPORTER},
+        "needs 1 who agree and may",
+    ),
+    "the approver is the manager no more": (
+        "alice",
+        {"manager_id": None},
+        "needs 1 who agree and may",
+    ),
     "the requester is disabled": ("alice", {"is_disabled": True}, "no longer a member"),
     "the requester may run no more": ("alice", {"role": BuiltInRole.REPORTER}, "may no longer run"),
 }
@@ -262,17 +308,23 @@ def test_people_who_lost_their_rights_since_let_nothing_run(
     assert (office.state(asked), why in office.why(asked)) == ("cancelled", True)
 
 
-def test_a_rule_about_the_labels_of_the_newest_version_counts_too(office: Office, asked: Automation) -> None:
+def test_a_rule_about_the_labels_of_the_newest_version_counts_too(
+    office: Office, asked: Automation
+) -> None:
     office.approve("bob", asked)
     office.change("alice", rules='["deny execute templates/env=prod"]')
-    newer = template_source("careful").replace("{name: careful}", "{name: careful, labels: {env: prod}}")
+    newer = template_source("careful").replace(
+        "{name: careful}", "{name: careful, labels: {env: prod}}"
+    )
     office.core.push_again(office.people["carol"], newer)
     assert office.core.worker(office.org_id, "w").poll().work == ()
     assert (office.state(asked), "may no longer run" in office.why(asked)) == ("cancelled", True)
 
 
 def test_a_run_that_nobody_had_to_approve_is_not_the_last_approved_one(office: Office) -> None:
-    office.policy("{name: g, approvers: {manager: true}, when: [{variable: target, in: [production]}]}")
+    office.policy(
+        "{name: g, approvers: {manager: true}, when: [{variable: target, in: [production]}]}"
+    )
     office.ask(target="test")
     worker = office.core.worker(office.org_id, "w")
     for work in worker.poll().work:
@@ -282,7 +334,10 @@ def test_a_run_that_nobody_had_to_approve_is_not_the_last_approved_one(office: O
 
 
 TIGHTENINGS = {
-    "more must agree": ("{name: boss, approvers: {manager: true, roles: [admin]}, required: 2}", False),
+    "more must agree": (
+        "{name: boss, approvers: {manager: true, roles: [admin]}, required: 2}",
+        False,
+    ),
     "others must agree": ("{name: boss, approvers: {roles: [admin]}}", False),
     "a gate more": (f"{MANAGER}, {{name: b, approvers: {{roles: [admin]}}}}", False),
     "a code is needed": ("{name: boss, approvers: {manager: true}, requireMfa: true}", False),
@@ -292,14 +347,18 @@ TIGHTENINGS = {
 
 
 @pytest.mark.parametrize(("gates", "runs"), TIGHTENINGS.values(), ids=TIGHTENINGS)
-def test_a_policy_that_was_tightened_since_counts(office: Office, asked: Automation, gates: str, runs: bool) -> None:
+def test_a_policy_that_was_tightened_since_counts(
+    office: Office, asked: Automation, gates: str, runs: bool
+) -> None:
     office.approve("bob", asked)
     office.policy(gates)
     assert bool(office.core.worker(office.org_id, "w").poll().work) is runs
     assert runs or "was tightened since (version 2)" in office.why(asked)
 
 
-def test_a_policy_that_was_deleted_since_lets_nothing_run(office: Office, asked: Automation) -> None:
+def test_a_policy_that_was_deleted_since_lets_nothing_run(
+    office: Office, asked: Automation
+) -> None:
     office.approve("bob", asked)
     office.core.policies.delete(office.people["carol"], "p")
     office.policy()
@@ -343,5 +402,9 @@ def test_an_approver_sees_what_will_run_and_what_is_new_about_it(office: Office)
     assert compared is not None
     assert (compared.automation_id, compared.version) == (first.id, 1)
     assert '+    phases: [{name: act, commands: ["echo new"]}]' in compared.diff
-    assert [(change.id, change.before, change.after) for change in compared.values][-1] == ("target", "a", "b")
+    assert [(change.id, change.before, change.after) for change in compared.values][-1] == (
+        "target",
+        "a",
+        "b",
+    )
     assert office.show("bob", first).workers == ["w"]

@@ -55,7 +55,9 @@ def join(office: Office, name: str, group: str) -> None:
 
 
 def leave(office: Office, name: str, group: str) -> None:
-    office.core.database.write(lambda db: groups.remove(db, office.org_id, group, office.people[name].user_id))
+    office.core.database.write(
+        lambda db: groups.remove(db, office.org_id, group, office.people[name].user_id)
+    )
 
 
 USERS = "{name: g, approvers: {users: [dave@example.com]}}"
@@ -98,7 +100,10 @@ LOSSES: dict[str, tuple[str, Callable[[Office], None], Callable[[Office], None] 
 
 @pytest.mark.parametrize(("gate", "lose", "regain"), LOSSES.values(), ids=LOSSES)
 def test_it_says_at_once_that_nobody_can_pass_the_gate_and_back(
-    office: Office, gate: str, lose: Callable[[Office], None], regain: Callable[[Office], None] | None
+    office: Office,
+    gate: str,
+    lose: Callable[[Office], None],
+    regain: Callable[[Office], None] | None,
 ) -> None:
     join(office, "dave", "sre")
     office.policy(gate)
@@ -152,7 +157,9 @@ def test_it_is_told_once_over_restarts(office: Office) -> None:
     assert office.told("approval_stuck") == [{"alice"}]
 
 
-def test_a_later_gate_that_nobody_can_pass_is_said_while_an_earlier_one_is_open(office: Office) -> None:
+def test_a_later_gate_that_nobody_can_pass_is_said_while_an_earlier_one_is_open(
+    office: Office,
+) -> None:
     office.policy(f"{MANAGER}, {USERS}")
     asked = office.ask()
     office.change("dave", is_disabled=True)
@@ -187,14 +194,19 @@ def test_what_others_can_still_give_is_not_stuck(office: Office) -> None:
 
 
 def test_an_escalation_that_is_to_come_keeps_it_from_being_stuck(office: Office) -> None:
-    office.policy("{name: g, approvers: {manager: true}, escalate: [{after: 9, to: {roles: [admin]}}]}")
+    office.policy(
+        "{name: g, approvers: {manager: true}, escalate: [{after: 9, to: {roles: [admin]}}]}"
+    )
     asked = office.ask()
     office.change("bob", is_disabled=True)
     assert waiting(office, asked) == "it waits for approval: g: 1 of nobody"
 
 
 STRICTER = {
-    "more must agree": ("{name: boss, approvers: {manager: true, roles: [admin]}, required: 2}", "needs 2"),
+    "more must agree": (
+        "{name: boss, approvers: {manager: true, roles: [admin]}, required: 2}",
+        "needs 2",
+    ),
     "others must agree": ("{name: boss, approvers: {roles: [admin]}}", "needs 1"),
     "a code is needed": ("{name: boss, approvers: {manager: true}, requireMfa: true}", "needs 1"),
     "looser": ("{name: boss, approvers: {manager: true, roles: [admin]}}", ""),
@@ -202,7 +214,9 @@ STRICTER = {
 
 
 @pytest.mark.parametrize(("gates", "why"), STRICTER.values(), ids=STRICTER)
-def test_an_approval_says_that_its_policy_became_stricter_since(office: Office, gates: str, why: str) -> None:
+def test_an_approval_says_that_its_policy_became_stricter_since(
+    office: Office, gates: str, why: str
+) -> None:
     office.policy()
     pending, given = office.ask(), office.ask()
     office.approve("bob", given)

@@ -43,7 +43,12 @@ def test_a_rerun_is_a_new_automation_that_names_the_old_one(core: Core, alice: A
 def test_an_automation_of_another_org_looks_absent(core: Core, alice: Actor) -> None:
     mallory = core.person(core.org("globex"), "mallory", BuiltInRole.ADMIN)
     automation = core.run(alice)
-    for call in (core.automations.get, core.automations.cancel, core.automations.rerun, core.automations.newest_job):
+    for call in (
+        core.automations.get,
+        core.automations.cancel,
+        core.automations.rerun,
+        core.automations.newest_job,
+    ):
         with pytest.raises(NotFound):
             call(mallory, automation.id)
 
@@ -58,7 +63,9 @@ def test_what_is_over_cannot_be_cancelled(core: Core, alice: Actor) -> None:
         core.automations.cancel(alice, automation.id)
 
 
-def test_a_member_cancels_only_what_is_theirs_and_an_operator_anything(core: Core, alice: Actor) -> None:
+def test_a_member_cancels_only_what_is_theirs_and_an_operator_anything(
+    core: Core, alice: Actor
+) -> None:
     mallory = core.person(alice.org_id, "mallory", BuiltInRole.MEMBER)
     hers, his = core.run(alice), core.run(mallory)
     with pytest.raises(NotAllowed):
@@ -77,7 +84,9 @@ def test_cancelling_before_the_start_means_it_never_starts(core: Core, alice: Ac
     assert work.job_id in worker.poll().drop
 
 
-def test_cancelling_a_running_automation_reaches_the_worker_through_its_open_poll(core: Core, alice: Actor) -> None:
+def test_cancelling_a_running_automation_reaches_the_worker_through_its_open_poll(
+    core: Core, alice: Actor
+) -> None:
     worker = core.worker(alice.org_id, "w1")
     automation = core.run(alice)
     [work] = worker.poll().work
@@ -89,7 +98,9 @@ def test_cancelling_a_running_automation_reaches_the_worker_through_its_open_pol
     assert core.state(alice, automation) == "cancelled"
 
 
-def test_a_cancel_is_repeated_in_later_polls_without_making_them_spin(core: Core, alice: Actor) -> None:
+def test_a_cancel_is_repeated_in_later_polls_without_making_them_spin(
+    core: Core, alice: Actor
+) -> None:
     worker = core.worker(alice.org_id, "w1")
     automation = core.run(alice)
     [work] = worker.poll().work

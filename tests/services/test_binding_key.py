@@ -52,7 +52,9 @@ class ApiServer:
         return self.office.core.database
 
     def open_key(self) -> BindingKey:
-        return open_binding_key(self.folder, self.database, binder(self.database, self.office.core.clock))
+        return open_binding_key(
+            self.folder, self.database, binder(self.database, self.office.core.clock)
+        )
 
     def start(self) -> None:
         """A start of the server of this version, with whatever key that finds or makes."""
@@ -80,20 +82,27 @@ class ApiServer:
                 " WHERE id = ?",
                 (written, automation_id),
             )
-            db.execute("UPDATE approvals SET manifest_digest = ? WHERE automation_id = ?", (written, automation_id))
+            db.execute(
+                "UPDATE approvals SET manifest_digest = ? WHERE automation_id = ?",
+                (written, automation_id),
+            )
             db.execute("UPDATE approval_decisions SET mac = ''")
 
         self.database.write(work)
 
     def ran(self) -> set[str]:
         """Return what a worker is handed now."""
-        worker = self.office.core.worker(self.office.org_id, f"w{self.office.core.clock.monotonic()}", slots=99)
+        worker = self.office.core.worker(
+            self.office.org_id, f"w{self.office.core.clock.monotonic()}", slots=99
+        )
         self.office.core.clock.advance(1)
         return {work.automation_id for work in worker.poll().work}
 
     def bound_entries(self) -> dict[str, dict[str, object]]:
         wanted = audit.AuditFilter(verb="bind")
-        rows = self.database.read(lambda db: audit.list_entries(db, self.office.org_id, wanted, 10**9, 99))
+        rows = self.database.read(
+            lambda db: audit.list_entries(db, self.office.org_id, wanted, 10**9, 99)
+        )
         return {row.resource: json.loads(row.data) for row in rows}
 
 
@@ -107,7 +116,11 @@ def api_server(tmp_path: Path) -> Iterator[ApiServer]:
 
 def waiting(office: Office) -> tuple[Automation, Automation, Automation]:
     """Return one that waits for a worker, one that was approved, and one that waits for that."""
-    plain, approved, awaiting = office.core.run(office.people["alice"], "plain"), office.ask(), office.ask()
+    plain, approved, awaiting = (
+        office.core.run(office.people["alice"], "plain"),
+        office.ask(),
+        office.ask(),
+    )
     office.approve("bob", approved)
     return plain, approved, awaiting
 
@@ -123,7 +136,9 @@ def test_what_an_older_version_left_waiting_is_bound_once_and_runs(api_server: A
     assert api_server.ran() == {awaiting.id}
     entries = api_server.bound_entries()
     assert entries.keys() == {f"automations/{each.id}" for each in (plain, approved, awaiting)}
-    assert [len(entries[f"automations/{each.id}"]["decisions"]) for each in (plain, approved, awaiting)] == [0, 1, 0]
+    assert [
+        len(entries[f"automations/{each.id}"]["decisions"]) for each in (plain, approved, awaiting)
+    ] == [0, 1, 0]
 
 
 def test_what_is_made_to_look_older_after_that_does_not_run(api_server: ApiServer) -> None:
@@ -131,7 +146,9 @@ def test_what_is_made_to_look_older_after_that_does_not_run(api_server: ApiServe
     asked = waiting(api_server.office)
 
     api_server.make_older(*asked)
-    api_server.office.tamper("UPDATE approvals SET policy = json_set(policy, '$.gates', json('[]'))")
+    api_server.office.tamper(
+        "UPDATE approvals SET policy = json_set(policy, '$.gates', json('[]'))"
+    )
     api_server.start()
 
     assert api_server.ran() == set()
@@ -153,7 +170,9 @@ def test_what_is_not_as_the_older_version_bound_it_is_not_bound_anew(api_server:
     assert {api_server.office.state(each) for each in (plain, approved, awaiting)} == {"cancelled"}
 
 
-def test_a_first_start_that_was_cut_short_is_carried_on(api_server: ApiServer, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_first_start_that_was_cut_short_is_carried_on(
+    api_server: ApiServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
     plain, approved, awaiting = waiting(api_server.office)
     api_server.make_older(plain, approved, awaiting)
 
@@ -173,7 +192,9 @@ def test_a_first_start_that_was_cut_short_is_carried_on(api_server: ApiServer, m
 def test_a_first_start_that_was_cut_short_between_two_batches_is_carried_on(
     api_server: ApiServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked = [api_server.office.core.run(api_server.office.people["alice"], "plain") for _ in range(5)]
+    asked = [
+        api_server.office.core.run(api_server.office.people["alice"], "plain") for _ in range(5)
+    ]
     api_server.make_older(*asked)
     monkeypatch.setattr("opsicle.server.approvals.binding_upgrade._AT_ONCE", 2)
     real, calls = automations.list_without_mac, []

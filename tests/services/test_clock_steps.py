@@ -35,7 +35,9 @@ def office(tmp_path: Path, machine: HandClock) -> Iterator[Office]:
 
 
 @pytest.mark.parametrize("hours", [10, -10, 24 * 365])
-def test_a_jump_that_is_taken_back_expires_no_approval(office: Office, machine: HandClock, hours: float) -> None:
+def test_a_jump_that_is_taken_back_expires_no_approval(
+    office: Office, machine: HandClock, hours: float
+) -> None:
     automation = office.ask()
     machine.step(hours * HOURS)
     office.core.approvals.keep_time()
@@ -60,7 +62,9 @@ def test_a_jump_that_stays_counts(office: Office, machine: HandClock) -> None:
 
 
 @pytest.mark.parametrize("hours", [10, -10])
-def test_an_order_has_the_time_that_workers_have(office: Office, machine: HandClock, hours: float) -> None:
+def test_an_order_has_the_time_that_workers_have(
+    office: Office, machine: HandClock, hours: float
+) -> None:
     automation = office.ask()
     office.approve("bob", automation)
     right = machine.now()

@@ -29,7 +29,9 @@ def running(core: Core, alice: Actor):
     noise = random.Random(1)
     for start in range(0, 300_000, 50_000):
         chunk = (start, 0, 1, 0, noise.randbytes(50_000))
-        assert core.jobs.log(worker.actor, work.job_id, LogRequest(fence=work.fence, chunks=(chunk,))).durable_to
+        assert core.jobs.log(
+            worker.actor, work.job_id, LogRequest(fence=work.fence, chunks=(chunk,))
+        ).durable_to
     return automation, worker, work
 
 
@@ -44,30 +46,47 @@ def damage(core: Core) -> None:
 
 
 def finish(core: Core, worker, work, **more) -> str:
-    request = FinishRequest(fence=work.fence, outcome=Outcome(state="succeeded", phases=(), exit_code=0), **more)
+    request = FinishRequest(
+        fence=work.fence, outcome=Outcome(state="succeeded", phases=(), exit_code=0), **more
+    )
     return core.jobs.finish(worker.actor, work.job_id, request).state
 
 
-def test_damage_while_it_runs_ends_no_job_and_blocks_nothing(core: Core, alice: Actor, running) -> None:
+def test_damage_while_it_runs_ends_no_job_and_blocks_nothing(
+    core: Core, alice: Actor, running
+) -> None:
     automation, worker, work = running
     damage(core)
 
-    again = core.jobs.log(worker.actor, work.job_id, LogRequest(fence=work.fence, chunks=((300_000, 0, 1, 0, b"on"),)))
+    again = core.jobs.log(
+        worker.actor, work.job_id, LogRequest(fence=work.fence, chunks=((300_000, 0, 1, 0, b"on"),))
+    )
     assert again.durable_to == 300_002
-    assert finish(core, worker, work, log_bytes=300_005, chunks=((300_002, 0, 1, 0, b"end"),)) == "succeeded"
+    assert (
+        finish(core, worker, work, log_bytes=300_005, chunks=((300_002, 0, 1, 0, b"end"),))
+        == "succeeded"
+    )
 
     shown = core.automations.get(alice, automation.id)
     assert shown.state == "succeeded"
     assert "its log was lost" in shown.log_remark
-    assert b"".join(chunk[4] for chunks in core.job_logs.read(work.job_id) for chunk in chunks) == b"onend"
+    assert (
+        b"".join(chunk[4] for chunks in core.job_logs.read(work.job_id) for chunk in chunks)
+        == b"onend"
+    )
     assert [each for each in core.folder.iterdir() if ".damaged-" in each.name]
     assert core.services.core.remarks.shown
 
 
-def test_many_who_find_the_damage_at_once_lose_nothing_that_was_acknowledged(core: Core, running) -> None:
+def test_many_who_find_the_damage_at_once_lose_nothing_that_was_acknowledged(
+    core: Core, running
+) -> None:
     damage(core)
 
-    calls = [gevent.spawn(core.job_logs.append, f"job-{number}", [(0, 0, 1, 0, b"x" * 99)]) for number in range(20)]
+    calls = [
+        gevent.spawn(core.job_logs.append, f"job-{number}", [(0, 0, 1, 0, b"x" * 99)])
+        for number in range(20)
+    ]
     gevent.joinall(calls, raise_error=True)
 
     assert {core.job_logs.size(f"job-{number}") for number in range(20)} == {99}
@@ -96,7 +115,9 @@ def test_a_new_file_that_is_damaged_at_once_is_replaced_as_well(tmp_path: Path) 
     clock = DamagingClock(path, 2)  # the second time it hits what is set aside anyway
     database = LogDatabase.open(path, _raise, clock.now, lost.append, is_expected=True)
     try:
-        assert database.read(lambda db: db.execute("SELECT count(*) FROM losses").fetchone()) == (1,)
+        assert database.read(lambda db: db.execute("SELECT count(*) FROM losses").fetchone()) == (
+            1,
+        )
         assert len(lost) == 1
         assert "damaged" in lost[0]
         assert len(list(tmp_path.glob("logs.db.damaged-*[0-9]"))) == 1
@@ -111,7 +132,9 @@ def test_files_that_are_always_damaged_at_once_are_told_in_plain_words(tmp_path:
 
 
 @pytest.mark.parametrize("what", ["missing", "empty", "noise", "cut", "folder", "other"])
-def test_a_start_with_damaged_logs_goes_on_without(core: Core, alice: Actor, running, what: str) -> None:
+def test_a_start_with_damaged_logs_goes_on_without(
+    core: Core, alice: Actor, running, what: str
+) -> None:
     automation, worker, work = running
     core.close()
     path = core.folder / "logs.db"
@@ -139,7 +162,9 @@ def test_a_start_with_damaged_logs_goes_on_without(core: Core, alice: Actor, run
     assert core.run(alice).state == "queued"
 
 
-def test_an_older_copy_of_the_logs_keeps_no_job_from_its_end(core: Core, alice: Actor, running) -> None:
+def test_an_older_copy_of_the_logs_keeps_no_job_from_its_end(
+    core: Core, alice: Actor, running
+) -> None:
     automation, worker, work = running
     core.logs_database.write(lambda db: db.execute("DELETE FROM segments WHERE start >= 100000"))
     on = LogRequest(fence=work.fence, chunks=((300_000, 0, 1, 0, b"on"),))
@@ -148,7 +173,10 @@ def test_an_older_copy_of_the_logs_keeps_no_job_from_its_end(core: Core, alice: 
     on.is_after_loss = True
     assert core.jobs.log(worker.actor, work.job_id, on).durable_to == 300_002
     assert finish(core, worker, work, log_bytes=300_002) == "succeeded"
-    assert core.automations.get(alice, automation.id).log_remark == "a part of its log was lost by the server"
+    assert (
+        core.automations.get(alice, automation.id).log_remark
+        == "a part of its log was lost by the server"
+    )
 
 
 def test_a_part_that_can_still_come_is_still_waited_for(core: Core, alice: Actor, running) -> None:
@@ -159,7 +187,9 @@ def test_a_part_that_can_still_come_is_still_waited_for(core: Core, alice: Actor
 
 def test_a_damaged_piece_of_a_log_says_so_in_its_place(core: Core, running) -> None:
     _, _, work = running
-    core.logs_database.write(lambda db: db.execute("UPDATE segments SET chunks = x'00' WHERE start = 50000"))
+    core.logs_database.write(
+        lambda db: db.execute("UPDATE segments SET chunks = x'00' WHERE start = 50000")
+    )
     whole = b"".join(chunk[4] for chunks in core.job_logs.read(work.job_id) for chunk in chunks)
     assert len(whole) == 300_000
     assert whole[50_000:].startswith(b"[here the server's log is damaged]")

@@ -23,7 +23,9 @@ def fatal() -> list[BaseException]:
 @pytest.fixture
 def database(tmp_path: Path, fatal: list[BaseException]) -> Database:
     database = Database(tmp_path / "test.db", on_fatal=fatal.append)
-    database.write(lambda db: db.execute("CREATE TABLE t (n INTEGER PRIMARY KEY) STRICT").fetchall())
+    database.write(
+        lambda db: db.execute("CREATE TABLE t (n INTEGER PRIMARY KEY) STRICT").fetchall()
+    )
     yield database
     database.close()
 
@@ -45,7 +47,9 @@ def test_a_write_is_committed_when_it_returns(database: Database) -> None:
 
 def test_many_writers_at_once_are_all_answered_with_their_own_result(database: Database) -> None:
     def work(n: int) -> int:
-        return database.write(lambda db: db.execute("INSERT INTO t VALUES (?) RETURNING n * 2", (n,)).fetchall()[0][0])
+        return database.write(
+            lambda db: db.execute("INSERT INTO t VALUES (?) RETURNING n * 2", (n,)).fetchall()[0][0]
+        )
 
     greenlets = [gevent.spawn(work, n) for n in range(500)]
     gevent.joinall(greenlets, raise_error=True)
@@ -101,14 +105,18 @@ def test_a_full_disk_is_said_clearly_and_nothing_is_acknowledged(
     database.write(lambda db: db.execute("CREATE TABLE big (x BLOB)").fetchall())
     database.write(lambda db: db.execute(f"PRAGMA max_page_count = {pages + 5}").fetchall())
     with pytest.raises(Unavailable, match="disk is full"):
-        database.write(lambda db: db.execute("INSERT INTO big VALUES (zeroblob(1000000))").fetchall())
+        database.write(
+            lambda db: db.execute("INSERT INTO big VALUES (zeroblob(1000000))").fetchall()
+        )
     assert numbers(database.path) == [1]
     assert fatal == []
     insert(database, 2)
     assert numbers(database.path) == [1, 2]
 
 
-def test_an_io_error_ends_the_process_and_acknowledges_nothing(database: Database, fatal: list[BaseException]) -> None:
+def test_an_io_error_ends_the_process_and_acknowledges_nothing(
+    database: Database, fatal: list[BaseException]
+) -> None:
     def fail(db: apsw.Connection) -> None:
         raise apsw.IOError("disk I/O error")
 
@@ -126,7 +134,9 @@ def test_a_closed_database_refuses(tmp_path: Path, fatal: list[BaseException]) -
     database.close()
 
 
-def test_a_query_that_fails_amid_its_rows_leaves_no_old_snapshot_to_the_next_ones(database: Database) -> None:
+def test_a_query_that_fails_amid_its_rows_leaves_no_old_snapshot_to_the_next_ones(
+    database: Database,
+) -> None:
     for n in range(3):
         insert(database, n)
 

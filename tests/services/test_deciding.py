@@ -43,7 +43,9 @@ def asked(office: Office) -> Automation:
     [work] = worker.poll().work
     worker.start(work)
     worker.finish(work)
-    office.core.push_again(office.people["carol"], template_source("careful", command="echo something else"))
+    office.core.push_again(
+        office.people["carol"], template_source("careful", command="echo something else")
+    )
     return office.ask()
 
 
@@ -64,12 +66,19 @@ def reads(office: Office) -> Iterator[list[str]]:
 
 
 def decide(office: Office, who: str, asked: Automation, verdict: Verdict = Verdict.APPROVE):
-    return office.core.approvals.decide(office.people[who], asked.approval_id or "", verdict, DecisionRequest())
+    return office.core.approvals.decide(
+        office.people[who], asked.approval_id or "", verdict, DecisionRequest()
+    )
 
 
-def test_a_decision_says_who_has_to_agree_still_and_then_that_it_is_approved(office: Office, asked: Automation) -> None:
+def test_a_decision_says_who_has_to_agree_still_and_then_that_it_is_approved(
+    office: Office, asked: Automation
+) -> None:
     first = decide(office, "bob", asked)
-    assert (first.state, first.waiting_for) == (ApprovalState.PENDING, "office: 1 of dave@example.com")
+    assert (first.state, first.waiting_for) == (
+        ApprovalState.PENDING,
+        "office: 1 of dave@example.com",
+    )
     assert first.waiting_for == office.show("bob", asked).waiting_for
 
     last = decide(office, "dave", asked)
@@ -85,7 +94,9 @@ def test_saying_it_again_says_how_it_stands(office: Office, asked: Automation) -
     assert decide(office, "bob", asked).state is ApprovalState.REJECTED
 
 
-def test_what_was_withdrawn_stays_so_for_whoever_had_decided(office: Office, asked: Automation) -> None:
+def test_what_was_withdrawn_stays_so_for_whoever_had_decided(
+    office: Office, asked: Automation
+) -> None:
     decide(office, "bob", asked)
     office.core.approvals.withdraw(office.people["alice"], asked.approval_id or "")
 
@@ -94,7 +105,9 @@ def test_what_was_withdrawn_stays_so_for_whoever_had_decided(office: Office, ask
         decide(office, "dave", asked)
 
 
-def test_a_decision_reads_the_approval_and_its_documents_once(office: Office, asked: Automation) -> None:
+def test_a_decision_reads_the_approval_and_its_documents_once(
+    office: Office, asked: Automation
+) -> None:
     with reads(office) as statements:
         decide(office, "bob", asked)
 
@@ -103,12 +116,17 @@ def test_a_decision_reads_the_approval_and_its_documents_once(office: Office, as
     assert [sql for sql in statements if "source FROM template_versions" in sql] == []
 
 
-def test_a_decision_by_chat_builds_no_diff_for_its_one_line(office: Office, asked: Automation) -> None:
+def test_a_decision_by_chat_builds_no_diff_for_its_one_line(
+    office: Office, asked: Automation
+) -> None:
     core, bob = office.core, office.people["bob"]
     link = LinkRow("telegram", "7", office.org_id, bob.user_id, "7", core.clock.now())
     core.database.write(lambda db: chat_links.put(db, link))
     channel = core.database.read(lambda db: channels.find(db, office.org_id, "telegram"))
-    person, decision = ChatPerson(channel, "7", "7"), ChatDecision(asked.approval_id or "", Verdict.APPROVE)
+    person, decision = (
+        ChatPerson(channel, "7", "7"),
+        ChatDecision(asked.approval_id or "", Verdict.APPROVE),
+    )
 
     with reads(office) as statements:
         said = core.services.chats.decide_as(person, decision)

@@ -39,12 +39,32 @@ def service_account(office: Office, owner: str = "alice") -> str:
 
 SCOPES = {
     "everything": (EVERYTHING, "", "{}", True),
-    "a label of the worker": ("{runsOn: {env: [production]}}", "runsOn: {labels: {env: production}}", "{}", True),
-    "another label of the worker": ("{runsOn: {env: [production]}}", "runsOn: {labels: {env: test}}", "{}", False),
-    "a label of the worker in capitals": ("{runsOn: {env: prod}}", "runsOn: {labels: {env: PROD}}", "{}", False),
+    "a label of the worker": (
+        "{runsOn: {env: [production]}}",
+        "runsOn: {labels: {env: production}}",
+        "{}",
+        True,
+    ),
+    "another label of the worker": (
+        "{runsOn: {env: [production]}}",
+        "runsOn: {labels: {env: test}}",
+        "{}",
+        False,
+    ),
+    "a label of the worker in capitals": (
+        "{runsOn: {env: prod}}",
+        "runsOn: {labels: {env: PROD}}",
+        "{}",
+        False,
+    ),
     "a worker of any label": ("{runsOn: {env: [production]}}", "", "{}", True),
     "a label of the template": ("{labels: {team: payments}}", "", "{team: payments}", True),
-    "a label of the template, spelled otherwise": ("{labels: {team: payments}}", "", "{team: Payments}", True),
+    "a label of the template, spelled otherwise": (
+        "{labels: {team: payments}}",
+        "",
+        "{team: Payments}",
+        True,
+    ),
     "another label of the template": ("{labels: {team: payments}}", "", "{team: web}", False),
     "a template without the label": ("{labels: {team: payments}}", "", "{}", True),
     "all of a line must fit": (
@@ -89,7 +109,9 @@ def test_the_same_commands_under_a_new_name_are_asked_as_well(office: Office) ->
     default(office, EVERYTHING)
     push(office, "carol", "restart", "approvalPolicy: {policyRef: p}")
     push(office, "alice", "restart-2")
-    assert [office.ask(name).waiting_reason.split(": ", 1)[1] for name in ("restart", "restart-2")] == [
+    assert [
+        office.ask(name).waiting_reason.split(": ", 1)[1] for name in ("restart", "restart-2")
+    ] == [
         "admins: 1 of carol@example.com",
         "boss: 1 of bob@example.com",
     ]
@@ -136,14 +158,18 @@ def test_who_lists_templates_sees_that_they_need_approval(office: Office) -> Non
     service = Templates(core.database, core.step_up, core.clock)
     for scopes, wanted in ((EVERYTHING, True), ("{requesters: {serviceAccounts: true}}", False)):
         default(office, scopes)
-        assert [item.needs_approval for item in service.list_templates(carol, "", 9).items] == [wanted]
+        assert [item.needs_approval for item in service.list_templates(carol, "", 9).items] == [
+            wanted
+        ]
         assert service.get(carol, "job").needs_approval is wanted
 
 
 # `approvalPolicy: none`
 
 
-def test_that_no_policy_applies_is_said_with_the_right_to_manage_policies_alone(office: Office) -> None:
+def test_that_no_policy_applies_is_said_with_the_right_to_manage_policies_alone(
+    office: Office,
+) -> None:
     default(office, EVERYTHING)
     with pytest.raises(NotAllowed, match="approvalPolicy: none"):
         push(office, "alice", more="approvalPolicy: none")
@@ -161,7 +187,9 @@ def test_a_version_from_before_is_covered_by_no_waiver(office: Office) -> None:
     default(office, EVERYTHING)
     push(office, "carol", more="approvalPolicy: none")
     assert office.ask("job").state == "queued"
-    old = office.core.automations.create(office.people["alice"], RunRequest(template="job", version=1, values={}))
+    old = office.core.automations.create(
+        office.people["alice"], RunRequest(template="job", version=1, values={})
+    )
     assert old.state == "awaiting_approval"
 
 
@@ -177,7 +205,9 @@ def test_naming_a_weaker_policy_where_one_applies_takes_the_right(office: Office
     assert office.ask("job").waiting_reason.endswith("friend: 1 of mallory@example.com")
 
 
-def test_a_label_by_which_a_policy_applies_is_not_changed_by_who_pushes_templates(office: Office) -> None:
+def test_a_label_by_which_a_policy_applies_is_not_changed_by_who_pushes_templates(
+    office: Office,
+) -> None:
     default(office, "{runsOn: {env: [production]}}")
     push(office, more="runsOn: {labels: {env: production}}")
     with pytest.raises(NotAllowed, match="house would no longer apply"):
@@ -220,7 +250,9 @@ def test_what_a_condition_reads_is_changed_only_with_the_right_to_manage_policie
     push(office, more=use + before)
 
     if how == "its own" and gate is CONDITIONAL and "id: target" not in after:
-        with pytest.raises(InvalidInput):  # whoever pushes it: its own policy names a variable that it lacks
+        with pytest.raises(
+            InvalidInput
+        ):  # whoever pushes it: its own policy names a variable that it lacks
             push(office, "carol", more=use + after)
         return
     with pytest.raises(NotAllowed, match="a condition of its approval reads"):
@@ -232,7 +264,9 @@ def test_what_a_condition_reads_is_changed_only_with_the_right_to_manage_policie
 def test_what_is_only_shown_of_a_variable_is_free(office: Office) -> None:
     office.policy(CONDITIONAL, name="p")
     push(office, more="approvalPolicy: {policyRef: p}\n" + ENUM)
-    push(office, more="approvalPolicy: {policyRef: p}\n" + ENUM.replace("{id:", "{label: Where, id:"))
+    push(
+        office, more="approvalPolicy: {policyRef: p}\n" + ENUM.replace("{id:", "{label: Where, id:")
+    )
 
 
 # What is told at a push
@@ -241,7 +275,10 @@ def test_what_is_only_shown_of_a_variable_is_free(office: Office) -> None:
 def test_a_policy_that_is_not_there_is_told_when_the_template_is_pushed(office: Office) -> None:
     office.policy(MANAGER, name="production")
     [warning] = push(office, more="approvalPolicy: {policyRef: prodution}").warnings
-    assert (warning.path, "did you mean `production`" in warning.message) == ("spec.approvalPolicy.policyRef", True)
+    assert (warning.path, "did you mean `production`" in warning.message) == (
+        "spec.approvalPolicy.policyRef",
+        True,
+    )
     with pytest.raises(Conflict, match="which the org does not have"):
         office.ask("job")
 
@@ -249,7 +286,10 @@ def test_a_policy_that_is_not_there_is_told_when_the_template_is_pushed(office: 
 def test_a_named_policy_whose_condition_no_value_can_meet_is_refused(office: Office) -> None:
     office.policy(CONDITIONAL, name="p")
     with pytest.raises(InvalidInput) as caught:
-        push(office, more="approvalPolicy: {policyRef: p}\nvariables: [{id: target, type: enum, options: [a, b]}]")
+        push(
+            office,
+            more="approvalPolicy: {policyRef: p}\nvariables: [{id: target, type: enum, options: [a, b]}]",
+        )
     assert "never has this value" in caught.value.problems[0].message
     [free] = push(office, more="approvalPolicy: {policyRef: p}\nvariables: [{id: target}]").warnings
     assert "free text" in free.message
@@ -263,17 +303,25 @@ def test_a_policy_whose_condition_a_template_cannot_meet_is_pushed_with_a_warnin
     office.policy(MANAGER, name="p")
     push(office, more="approvalPolicy: {policyRef: p}\n" + ENUM)
     gate = CONDITIONAL.replace("[production]", "[live]")
-    source = f"apiVersion: v1\ntype: ApprovalPolicy\nmetadata: {{name: p}}\nspec: {{gates: [{gate}]}}\n"
+    source = (
+        f"apiVersion: v1\ntype: ApprovalPolicy\nmetadata: {{name: p}}\nspec: {{gates: [{gate}]}}\n"
+    )
     [warning] = office.core.policies.push(office.people["carol"], source).warnings
     assert warning.message.startswith("template job: the variable `target` never has this value")
     assert office.ask("job", target="test").state == "awaiting_approval"
 
 
-def test_who_pushes_a_policy_that_applies_by_itself_hears_of_what_it_does_not_reach(office: Office) -> None:
+def test_who_pushes_a_policy_that_applies_by_itself_hears_of_what_it_does_not_reach(
+    office: Office,
+) -> None:
     office.policy(MANAGER, name="p")
     push(office, name="named", more="approvalPolicy: {policyRef: p}")
     push(office, "carol", name="waived", more="approvalPolicy: none")
-    push(office, name="elsewhere", more="approvalPolicy: {policyRef: p}\nrunsOn: {labels: {env: test}}")
+    push(
+        office,
+        name="elsewhere",
+        more="approvalPolicy: {policyRef: p}\nrunsOn: {labels: {env: test}}",
+    )
     push(office, name="plain")
     source = (
         "apiVersion: v1\ntype: ApprovalPolicy\nmetadata: {name: house}\n"
@@ -287,7 +335,10 @@ def test_a_label_that_a_worker_only_claims_is_not_known(office: Office) -> None:
     default(office, "{runsOn: {env: production}}")
     push(office, more="runsOn: {labels: {env: test}}")
     push(office, name="claimed", more="runsOn: {labels: {env: test}, acceptClaimed: true}")
-    assert [office.ask(name).state for name in ("job", "claimed")] == ["queued", "awaiting_approval"]
+    assert [office.ask(name).state for name in ("job", "claimed")] == [
+        "queued",
+        "awaiting_approval",
+    ]
     with pytest.raises(NotAllowed, match="house applies to it"):
         push(
             office,

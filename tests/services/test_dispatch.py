@@ -83,18 +83,25 @@ def test_another_orgs_worker_gets_nothing(core: Core, alice: Actor) -> None:
     assert anonymous.poll().work == ()
 
 
-def test_only_a_worker_with_the_labels_gets_the_work_and_the_reason_says_so(core: Core, alice: Actor) -> None:
+def test_only_a_worker_with_the_labels_gets_the_work_and_the_reason_says_so(
+    core: Core, alice: Actor
+) -> None:
     core.push(alice, ELSEWHERE.replace("hello}", "elsewhere}"))
     here = core.worker(alice.org_id, "here")
     automation = core.run(alice, "elsewhere")
-    assert core.automations.get(alice, automation.id).waiting_reason == "no connected worker has label site=ams"
+    assert (
+        core.automations.get(alice, automation.id).waiting_reason
+        == "no connected worker has label site=ams"
+    )
     assert here.poll().work == ()
     reason = core.automations.get(alice, automation.id).waiting_reason
     assert reason == "no connected worker has label site=ams"
     assert len(core.worker(alice.org_id, "there", site="ams").poll().work) == 1
 
 
-def test_a_lease_that_lapses_before_the_start_goes_back_to_the_queue(core: Core, alice: Actor) -> None:
+def test_a_lease_that_lapses_before_the_start_goes_back_to_the_queue(
+    core: Core, alice: Actor
+) -> None:
     first, second = core.worker(alice.org_id, "w1"), core.worker(alice.org_id, "w2")
     automation = core.run(alice)
     [lost] = first.poll().work
@@ -141,16 +148,24 @@ def test_phases_of_a_lost_job_are_unknown_and_their_clock_stands(
     began_ms = int(core.clock.now().timestamp() * 1000)
     command = CommandReport(state=StepState.RUNNING, started_at_ms=began_ms)
     running = PhaseReport(
-        name=work.phases[0].name, state=StepState.RUNNING, started_at_ms=began_ms, tries=1, commands=[command]
+        name=work.phases[0].name,
+        state=StepState.RUNNING,
+        started_at_ms=began_ms,
+        tries=1,
+        commands=[command],
     )
     core.jobs.log(worker.actor, work.job_id, LogRequest(fence=work.fence, phases=(running,)))
     if is_told_by_worker:  # that its earlier life has ended
         outcome = Outcome(state="unknown", phases=(running,))
-        core.jobs.finish(worker.actor, work.job_id, FinishRequest(fence=work.fence, outcome=outcome, log_bytes=0))
+        core.jobs.finish(
+            worker.actor, work.job_id, FinishRequest(fence=work.fence, outcome=outcome, log_bytes=0)
+        )
     else:
         core.clock.advance(LEASE_SECONDS + 1)
         core.jobs.expire()
-        core.jobs.log(worker.actor, work.job_id, LogRequest(fence=work.fence, phases=(running,)))  # still on its way
+        core.jobs.log(
+            worker.actor, work.job_id, LogRequest(fence=work.fence, phases=(running,))
+        )  # still on its way
     lost_at = core.clock.now()
     core.clock.advance(3600)
     [phase] = core.automations.get(alice, automation.id).phases
@@ -167,10 +182,18 @@ def test_a_worker_that_comes_back_says_more_of_a_job_that_it_lost(core: Core, al
     worker.start(work)
     core.clock.advance(LEASE_SECONDS + 1)
     core.jobs.expire()
-    skipped = PhaseReport(name=work.phases[0].name, state=StepState.SKIPPED, explanation="not run: too late")
-    told = Outcome(state="unknown", phases=(skipped,), explanation="it did not run its clean-up phase tidy: too late")
+    skipped = PhaseReport(
+        name=work.phases[0].name, state=StepState.SKIPPED, explanation="not run: too late"
+    )
+    told = Outcome(
+        state="unknown",
+        phases=(skipped,),
+        explanation="it did not run its clean-up phase tidy: too late",
+    )
     for _ in range(2):
-        core.jobs.finish(worker.actor, work.job_id, FinishRequest(fence=work.fence, outcome=told, log_bytes=0))
+        core.jobs.finish(
+            worker.actor, work.job_id, FinishRequest(fence=work.fence, outcome=told, log_bytes=0)
+        )
     shown = core.automations.get(alice, automation.id)
     assert (shown.state, shown.explanation) == ("unknown", told.explanation)
     assert (shown.phases[0].state, shown.phases[0].explanation) == ("skipped", "not run: too late")
@@ -188,7 +211,9 @@ def test_unknown_gives_way_to_the_truth_of_the_newest_fence(core: Core, alice: A
     assert core.state(alice, automation) == "failed"
 
 
-def test_a_requeued_automation_runs_again_and_the_lost_worker_is_shut_out(core: Core, alice: Actor) -> None:
+def test_a_requeued_automation_runs_again_and_the_lost_worker_is_shut_out(
+    core: Core, alice: Actor
+) -> None:
     core.push(alice, REQUEUE.replace("hello}", "again}"))
     first, second = core.worker(alice.org_id, "w1"), core.worker(alice.org_id, "w2")
     automation = core.run(alice, "again")
@@ -204,7 +229,9 @@ def test_a_requeued_automation_runs_again_and_the_lost_worker_is_shut_out(core: 
     for call in (
         lambda: first.finish(lost),
         lambda: first.start(lost),
-        lambda: core.jobs.log(first.actor, lost.job_id, LogRequest(fence=lost.fence, chunks=((0, 0, 1, 0, b"x"),))),
+        lambda: core.jobs.log(
+            first.actor, lost.job_id, LogRequest(fence=lost.fence, chunks=((0, 0, 1, 0, b"x"),))
+        ),
     ):
         with pytest.raises(LeaseLost):
             call()
@@ -227,7 +254,9 @@ def test_a_server_that_comes_back_gives_every_lease_one_full_term(core: Core, al
     core.close()
 
 
-def test_work_whose_reply_got_lost_is_handed_out_again_at_the_next_poll(core: Core, alice: Actor) -> None:
+def test_work_whose_reply_got_lost_is_handed_out_again_at_the_next_poll(
+    core: Core, alice: Actor
+) -> None:
     worker = core.worker(alice.org_id, "w1")
     core.run(alice)
     [lost] = worker.poll().work
@@ -291,7 +320,9 @@ def test_a_draining_worker_gets_no_more_work(core: Core, alice: Actor) -> None:
     assert core.fleet.find(worker.actor.worker_id).is_draining
 
 
-def test_a_draining_worker_is_given_nothing_when_it_ends_a_job_or_polls(core: Core, alice: Actor) -> None:
+def test_a_draining_worker_is_given_nothing_when_it_ends_a_job_or_polls(
+    core: Core, alice: Actor
+) -> None:
     worker = core.worker(alice.org_id, "w1", slots=2)
     core.run(alice)
     [work] = worker.poll().work
@@ -304,7 +335,9 @@ def test_a_draining_worker_is_given_nothing_when_it_ends_a_job_or_polls(core: Co
     assert worker.poll().work == ()
 
 
-def test_the_answer_to_finish_brings_the_next_work_and_never_more_than_the_slots(core: Core, alice: Actor) -> None:
+def test_the_answer_to_finish_brings_the_next_work_and_never_more_than_the_slots(
+    core: Core, alice: Actor
+) -> None:
     worker = core.worker(alice.org_id, "w1", slots=1)
     ids = [core.run(alice).id for _ in range(3)]
     [work] = worker.poll().work
@@ -317,7 +350,9 @@ def test_the_answer_to_finish_brings_the_next_work_and_never_more_than_the_slots
     assert worker.finish_for_more(work).work == ()
 
 
-def test_work_that_was_lost_with_the_answer_to_finish_is_handed_out_again(core: Core, alice: Actor) -> None:
+def test_work_that_was_lost_with_the_answer_to_finish_is_handed_out_again(
+    core: Core, alice: Actor
+) -> None:
     worker = core.worker(alice.org_id, "w1", slots=1)
     core.run(alice)
     second = core.run(alice)
@@ -330,7 +365,9 @@ def test_work_that_was_lost_with_the_answer_to_finish_is_handed_out_again(core: 
     assert [again.automation_id for again in worker.poll().work] == [second.id]
 
 
-def test_a_trigger_does_not_overfill_a_worker_whose_poll_is_woken_meanwhile(core: Core, alice: Actor) -> None:
+def test_a_trigger_does_not_overfill_a_worker_whose_poll_is_woken_meanwhile(
+    core: Core, alice: Actor
+) -> None:
     worker = core.worker(alice.org_id, "w1", slots=1)
     poll = worker.poll_in_background()
     triggers = [gevent.spawn(core.run, alice) for _ in range(4)]
@@ -356,13 +393,17 @@ def test_a_job_cannot_finish_while_part_of_its_log_is_missing(core: Core, alice:
     worker.start(work)
     outcome = Outcome(state="succeeded", phases=(), exit_code=0)
     with pytest.raises(LogIncomplete):
-        core.jobs.finish(worker.actor, work.job_id, FinishRequest(fence=work.fence, outcome=outcome, log_bytes=5))
+        core.jobs.finish(
+            worker.actor, work.job_id, FinishRequest(fence=work.fence, outcome=outcome, log_bytes=5)
+        )
     chunks = ((0, 0, 1, 0, b"hello"),)
     request = FinishRequest(fence=work.fence, outcome=outcome, log_bytes=5, chunks=chunks)
     assert core.jobs.finish(worker.actor, work.job_id, request).state == "succeeded"
 
 
-def test_a_worker_that_says_unknown_about_what_never_started_gives_it_back(core: Core, alice: Actor) -> None:
+def test_a_worker_that_says_unknown_about_what_never_started_gives_it_back(
+    core: Core, alice: Actor
+) -> None:
     worker = core.worker(alice.org_id, "w1")
     automation = core.run(alice)
     [work] = worker.poll().work

@@ -18,7 +18,13 @@ from opsicle.server.store import audit, epochs
 from opsicle.server.store.epochs import Epoch
 from opsicle.server.workers.holds import Hold
 from opsicle.wire.jobs import Work
-from opsicle.wire.worker_api import MAX_LISTED_JOBS, LogRequest, RanAutomation, RefuseRequest, SignedOrder
+from opsicle.wire.worker_api import (
+    MAX_LISTED_JOBS,
+    LogRequest,
+    RanAutomation,
+    RefuseRequest,
+    SignedOrder,
+)
 from tests.services.core import Core, TestWorker
 from tests.services.undone import refused, rows_per_commit
 
@@ -56,7 +62,9 @@ def proof(core: Core, epoch: int, epoch_id: str, key: OrderKey | None = None) ->
 
 
 def verbs(core: Core, org_id: str | None, most: int = 100) -> list[str]:
-    rows = core.database.read(lambda db: audit.list_entries(db, org_id or "", audit.AuditFilter(), 10**9, most))
+    rows = core.database.read(
+        lambda db: audit.list_entries(db, org_id or "", audit.AuditFilter(), 10**9, most)
+    )
     return [row.verb for row in rows]
 
 
@@ -87,7 +95,9 @@ def test_nothing_else_does(core: Core, alice: Actor, hold: Hold, reports: EpochR
     assert not hold.is_held
 
 
-def test_what_is_refused_for_its_epoch_waits_again(core: Core, alice: Actor, hold: Hold, reports: EpochReports) -> None:
+def test_what_is_refused_for_its_epoch_waits_again(
+    core: Core, alice: Actor, hold: Hold, reports: EpochReports
+) -> None:
     core.jobs.hear_newer_epoch = reports.hear_newer
     worker = core.worker(alice.org_id, "one")
     automation = core.run(alice)
@@ -129,7 +139,9 @@ def test_what_a_worker_ran_is_told_again_after_a_failed_write_and_stands_there_o
     worker = core.worker(alice.org_id, "one")
     hold.hold("held after a restore")
     ours = [core.run(alice).id for _ in range(3)]
-    told = tuple(RanAutomation(each, 1) for each in (*(f"unknown-{number}" for number in range(120)), *ours))
+    told = tuple(
+        RanAutomation(each, 1) for each in (*(f"unknown-{number}" for number in range(120)), *ours)
+    )
     with refused(core.database, "report_ran"), pytest.raises(apsw.ConstraintError):
         reports.hear_ran(worker.actor, told)
     assert reports.wants_ran(worker.actor)
@@ -148,7 +160,10 @@ def test_what_a_worker_ran_is_recorded_in_small_steps(
     hold.hold("held after a restore")
 
     with rows_per_commit(core.database, "audit_entries") as commits:
-        reports.hear_ran(worker.actor, tuple(RanAutomation(f"unknown-{each}", 1) for each in range(MAX_LISTED_JOBS)))
+        reports.hear_ran(
+            worker.actor,
+            tuple(RanAutomation(f"unknown-{each}", 1) for each in range(MAX_LISTED_JOBS)),
+        )
 
     assert sum(commits) == MAX_LISTED_JOBS
     assert max(commits) <= 50
@@ -201,7 +216,9 @@ def test_a_job_that_is_not_known_may_say_nothing_and_is_not_stopped_while_the_qu
     assert verbs(core, alice.org_id).count("report_unknown_job") == 1
 
 
-def test_a_held_server_says_of_anothers_job_what_it_says_of_none(core: Core, alice: Actor, hold: Hold) -> None:
+def test_a_held_server_says_of_anothers_job_what_it_says_of_none(
+    core: Core, alice: Actor, hold: Hold
+) -> None:
     core.run(alice)
     (work,) = core.worker(alice.org_id, "other").poll().work
     worker = core.worker(alice.org_id, "one")
@@ -214,14 +231,18 @@ def test_a_held_server_says_of_anothers_job_what_it_says_of_none(core: Core, ali
     assert len(said) == 1
 
 
-def test_a_job_of_which_the_server_hears_first_by_its_output_is_recorded(core: Core, alice: Actor) -> None:
+def test_a_job_of_which_the_server_hears_first_by_its_output_is_recorded(
+    core: Core, alice: Actor
+) -> None:
     worker, work = an_unknown_job(core, alice)
     with pytest.raises(LeaseLost):
         core.jobs.log(worker.actor, work.job_id, LogRequest(fence=work.fence))
     assert verbs(core, alice.org_id).count("report_unknown_job") == 1
 
 
-def test_an_unknown_job_is_recorded_after_all_when_the_first_try_failed(core: Core, alice: Actor) -> None:
+def test_an_unknown_job_is_recorded_after_all_when_the_first_try_failed(
+    core: Core, alice: Actor
+) -> None:
     worker, work = an_unknown_job(core, alice)
     with refused(core.database, "report_unknown_job"), pytest.raises(apsw.ConstraintError):
         worker.poll()

@@ -14,8 +14,12 @@ from opsicle.server.workers.service import Workers
 from opsicle.wire.fleet_api import UpdateWorkerRequest
 from tests.services.core import HELLO, Core
 
-AMS = HELLO.replace("  template:", "  runsOn: {labels: {site: ams}}\n  template:").replace("hello}", "ams}")
-ANYBODY = AMS.replace("{site: ams}}", "{site: ams}, acceptClaimed: true}").replace("ams}\nspec", "anybody}\nspec")
+AMS = HELLO.replace("  template:", "  runsOn: {labels: {site: ams}}\n  template:").replace(
+    "hello}", "ams}"
+)
+ANYBODY = AMS.replace("{site: ams}}", "{site: ams}, acceptClaimed: true}").replace(
+    "ams}\nspec", "anybody}\nspec"
+)
 
 
 @pytest.fixture
@@ -27,7 +31,9 @@ def grant(workers: Workers, alice: Actor, **labels: str) -> None:
     workers.grant_labels(alice, "w1", UpdateWorkerRequest(labels=labels))
 
 
-def test_what_a_worker_only_says_of_itself_matches_nothing_and_the_reason_says_so(core: Core, alice: Actor) -> None:
+def test_what_a_worker_only_says_of_itself_matches_nothing_and_the_reason_says_so(
+    core: Core, alice: Actor
+) -> None:
     core.push(alice, AMS)
     worker = core.worker(alice.org_id, "w1")
     worker.labels = {"site": "ams"}
@@ -48,7 +54,9 @@ def test_a_template_may_accept_what_workers_say_of_themselves(core: Core, alice:
     assert len(worker.poll().work) == 1
 
 
-def test_of_a_label_that_was_granted_no_other_value_can_be_claimed(core: Core, alice: Actor) -> None:
+def test_of_a_label_that_was_granted_no_other_value_can_be_claimed(
+    core: Core, alice: Actor
+) -> None:
     core.push(alice, ANYBODY)
     worker = core.worker(alice.org_id, "w1", site="fra")
     worker.labels = {"site": "ams"}
@@ -83,7 +91,9 @@ def test_a_label_that_is_taken_away_counts_no_more_whatever_the_worker_says(
     assert worker.poll().work == ()
 
 
-def test_a_worker_that_leaves_out_its_labels_at_a_restart_keeps_what_it_was_granted(core: Core, alice: Actor) -> None:
+def test_a_worker_that_leaves_out_its_labels_at_a_restart_keeps_what_it_was_granted(
+    core: Core, alice: Actor
+) -> None:
     core.push(alice, AMS)
     worker = core.worker(alice.org_id, "w1", site="ams")
     worker.labels = {}

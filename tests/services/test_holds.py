@@ -22,11 +22,15 @@ def hold(core: Core) -> Hold:
     return hold
 
 
-def test_nothing_is_handed_out_while_the_queue_is_held(core: Core, alice: Actor, hold: Hold) -> None:
+def test_nothing_is_handed_out_while_the_queue_is_held(
+    core: Core, alice: Actor, hold: Hold
+) -> None:
     worker = core.worker(alice.org_id, "one", slots=4)
     poll = worker.poll_in_background()
     automation = core.run(alice)
-    assert core.automations.get(alice, automation.id).waiting_reason.startswith("held after a restore")
+    assert core.automations.get(alice, automation.id).waiting_reason.startswith(
+        "held after a restore"
+    )
     core.clock.advance(1)
     assert worker.poll().work == ()
 
@@ -49,7 +53,9 @@ def test_the_end_of_a_job_brings_nothing_either(core: Core, alice: Actor) -> Non
     assert worker.finish_for_more(work).work == ()
 
 
-def test_a_hold_that_could_not_be_written_holds_and_can_be_released(core: Core, alice: Actor) -> None:
+def test_a_hold_that_could_not_be_written_holds_and_can_be_released(
+    core: Core, alice: Actor
+) -> None:
     hold = Hold(core.database, core.fleet, core.clock)
     with refused(core.database, "hold_queue"), pytest.raises(apsw.ConstraintError):
         hold.hold("held after a restore")
@@ -74,7 +80,9 @@ def test_a_hold_that_could_not_be_written_is_written_by_the_next_call(core: Core
     assert core.database.read(lambda db: db.execute(query).fetchone()) == (1,)
 
 
-def test_a_release_that_could_not_be_written_releases_nothing(core: Core, alice: Actor, hold: Hold) -> None:
+def test_a_release_that_could_not_be_written_releases_nothing(
+    core: Core, alice: Actor, hold: Hold
+) -> None:
     with refused(core.database, "release_queue"), pytest.raises(apsw.ConstraintError):
         hold.release(alice)
     assert hold.is_held

@@ -34,7 +34,9 @@ def chunks_of(data: bytes, start: int, end: int, size: int) -> list[Chunk]:
     return [(at, 0, 1, 0, data[at : min(at + size, end)]) for at in range(start, end, size)]
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(data=st.binary(min_size=1, max_size=200), seed=st.data())
 def test_resent_overlapping_and_too_early_pieces_leave_the_log_byte_equal(
     core: Core, data: bytes, seed: st.DataObject
@@ -44,7 +46,9 @@ def test_resent_overlapping_and_too_early_pieces_leave_the_log_byte_equal(
     for _ in range(100):
         start = seed.draw(st.integers(0, len(data) - 1))
         end = seed.draw(st.integers(start + 1, len(data)))
-        durable_to = core.job_logs.append(job, chunks_of(data, start, end, seed.draw(st.integers(1, 50))))
+        durable_to = core.job_logs.append(
+            job, chunks_of(data, start, end, seed.draw(st.integers(1, 50)))
+        )
         assert durable_to == (max(durable, end) if start <= durable else durable)
         durable = durable_to
         if durable == len(data):
@@ -62,7 +66,9 @@ def test_stream_phase_and_time_of_each_chunk_are_kept(core: Core) -> None:
     assert [chunk for some in core.job_logs.read(JOB) for chunk in some] == chunks
 
 
-def test_a_piece_beyond_the_end_is_not_taken_and_the_answer_says_from_where_to_send(core: Core) -> None:
+def test_a_piece_beyond_the_end_is_not_taken_and_the_answer_says_from_where_to_send(
+    core: Core,
+) -> None:
     assert core.job_logs.append(JOB, [(0, 0, 1, 0, b"abc")]) == 3
     assert core.job_logs.append(JOB, [(5, 0, 1, 0, b"x")]) == 3
     assert read(core.job_logs) == b"abc"
@@ -79,7 +85,15 @@ def test_a_piece_beyond_the_end_is_not_taken_and_the_answer_says_from_where_to_s
         [(-1, 0, 1, 0, b"ab")],
         chunks_of(b"x" * (1024 * 1024 + 1), 0, 1024 * 1024 + 1, MAX_CHUNK_BYTES),
     ],
-    ids=["empty", "too long", "out of order", "no such stream", "no such phase", "before the start", "too many"],
+    ids=[
+        "empty",
+        "too long",
+        "out of order",
+        "no such stream",
+        "no such phase",
+        "before the start",
+        "too many",
+    ],
 )
 def test_chunks_that_no_worker_of_ours_sends_are_refused(core: Core, chunks: list[Chunk]) -> None:
     with pytest.raises(InvalidInput):
@@ -104,19 +118,29 @@ def noise(count: int) -> bytes:
     return os.urandom(count)
 
 
-def test_an_orgs_oldest_logs_go_when_they_take_more_than_its_share_and_nobody_elses(core: Core) -> None:
+def test_an_orgs_oldest_logs_go_when_they_take_more_than_its_share_and_nobody_elses(
+    core: Core,
+) -> None:
     core.job_logs.bounds = LogBounds(org_bytes=25_000)
     for number in range(5):
         core.clock.advance(60)
         for org in ("acme", "globex") if number == 0 else ("acme",):
             core.job_logs.append(f"{org}-{number}", [(0, 0, 1, 0, noise(10_000))], org_id=org)
     core.job_logs.prune(timedelta(days=90))
-    assert [core.job_logs.size(f"acme-{number}") for number in range(5)] == [0, 0, 0, 10_000, 10_000]
+    assert [core.job_logs.size(f"acme-{number}") for number in range(5)] == [
+        0,
+        0,
+        0,
+        10_000,
+        10_000,
+    ]
     assert core.job_logs.size("globex-0") == 10_000
     assert core.job_logs.prune(timedelta(days=90)) == 0
 
 
-def test_what_has_gone_by_age_or_with_its_job_counts_no_longer_for_the_orgs_share(core: Core) -> None:
+def test_what_has_gone_by_age_or_with_its_job_counts_no_longer_for_the_orgs_share(
+    core: Core,
+) -> None:
     core.job_logs.bounds = LogBounds(org_bytes=25_000)
     core.job_logs.append("old", [(0, 0, 1, 0, noise(10_000))], org_id="acme")
     core.clock.advance(91 * 24 * 3600)

@@ -153,7 +153,9 @@ def test_who_follows_a_log_that_never_rests_sees_the_automation_from_time_to_tim
     assert text_of(output) == b"two\n"
 
 
-def test_who_stops_following_leaves_nothing_behind(core: Core, alice: Actor, worker: TestWorker, work: Work) -> None:
+def test_who_stops_following_leaves_nothing_behind(
+    core: Core, alice: Actor, worker: TestWorker, work: Work
+) -> None:
     follower = Follower(core, alice, work)
     assert len(core.pubsub._watches) == 2
 

@@ -43,13 +43,19 @@ def test_a_job_cannot_end_in_a_state_that_is_no_end_and_its_lease_still_lapses(
     assert core.state(alice, automation) == ("unknown" if has_started else "queued")
 
 
-def test_what_is_known_of_a_job_that_ended_is_not_overwritten_by_unknown(core: Core, alice: Actor) -> None:
+def test_what_is_known_of_a_job_that_ended_is_not_overwritten_by_unknown(
+    core: Core, alice: Actor
+) -> None:
     worker = core.worker(alice.org_id, "w1")
     automation = core.run(alice)
     [work] = worker.poll().work
     worker.start(work)
-    told = Outcome(state="succeeded", phases=(PhaseReport(name="greet", state="succeeded"),), exit_code=0)
-    core.jobs.finish(worker.actor, work.job_id, FinishRequest(fence=work.fence, outcome=told, log_bytes=0))
+    told = Outcome(
+        state="succeeded", phases=(PhaseReport(name="greet", state="succeeded"),), exit_code=0
+    )
+    core.jobs.finish(
+        worker.actor, work.job_id, FinishRequest(fence=work.fence, outcome=told, log_bytes=0)
+    )
     core.jobs.finish(worker.actor, work.job_id, finish(work.fence, "unknown"))
     shown = core.automations.get(alice, automation.id)
     assert (shown.state, shown.phases[0].state) == ("succeeded", "succeeded")
@@ -60,7 +66,9 @@ def test_an_explanation_is_cut_to_what_anybody_reads(core: Core, alice: Actor) -
     automation = core.run(alice)
     [work] = worker.poll().work
     worker.start(work)
-    core.jobs.finish(worker.actor, work.job_id, finish(work.fence, "failed", explanation="x" * 1_000_000))
+    core.jobs.finish(
+        worker.actor, work.job_id, finish(work.fence, "failed", explanation="x" * 1_000_000)
+    )
     assert len(core.automations.get(alice, automation.id).explanation) <= 2000
 
 
@@ -92,7 +100,11 @@ def test_work_that_a_worker_never_received_and_has_no_room_for_goes_to_another_o
 
 
 def at(at_ms: int) -> list[PhaseReport]:
-    return [PhaseReport(name="greet", started_at_ms=at_ms, commands=[CommandReport(finished_at_ms=at_ms)])]
+    return [
+        PhaseReport(
+            name="greet", started_at_ms=at_ms, commands=[CommandReport(finished_at_ms=at_ms)]
+        )
+    ]
 
 
 @pytest.mark.parametrize(
@@ -105,8 +117,18 @@ def at(at_ms: int) -> list[PhaseReport]:
         (LogRequest, {"fence": 1, "chunks": [(2**63, 0, 1, 0, b"x")]}),
         (LogRequest, {"fence": 1, "phases": [PhaseReport(name="greet", exit_code=2**63)]}),
         (LogRequest, {"fence": 1, "phases": [PhaseReport(name="greet", tries=2**63)]}),
-        (FinishRequest, {"fence": 1, "outcome": {"state": "failed", "phases": [], "exit_code": 2**63}, "log_bytes": 0}),
-        (FinishRequest, {"fence": 1, "outcome": {"state": "failed", "phases": at(10**17)}, "log_bytes": 0}),
+        (
+            FinishRequest,
+            {
+                "fence": 1,
+                "outcome": {"state": "failed", "phases": [], "exit_code": 2**63},
+                "log_bytes": 0,
+            },
+        ),
+        (
+            FinishRequest,
+            {"fence": 1, "outcome": {"state": "failed", "phases": at(10**17)}, "log_bytes": 0},
+        ),
         (PollRequest, {"jobs": [{"job_id": "j", "fence": 1}] * 100_000}),
         (PollRequest, {"version": "1" * 1_000}),
         (PollRequest, {"boot_id": "1" * 1_000}),
@@ -115,8 +137,17 @@ def at(at_ms: int) -> list[PhaseReport]:
     ],
     ids=lambda value: value.__name__ if isinstance(value, type) else ",".join(value),
 )
-def test_what_no_worker_of_ours_says_is_refused_before_it_is_kept(kind: type, message: dict[str, object]) -> None:
-    facts = {"boot_id": "b", "version": "1", "labels": {}, "slots": 1, "free_slots": 1, "runtimes": ["subprocess"]}
+def test_what_no_worker_of_ours_says_is_refused_before_it_is_kept(
+    kind: type, message: dict[str, object]
+) -> None:
+    facts = {
+        "boot_id": "b",
+        "version": "1",
+        "labels": {},
+        "slots": 1,
+        "free_slots": 1,
+        "runtimes": ["subprocess"],
+    }
     whole = {**facts, **message} if kind is PollRequest else message
     with pytest.raises(msgspec.ValidationError):
         msgspec.msgpack.decode(msgspec.msgpack.encode(whole), type=kind)

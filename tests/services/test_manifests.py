@@ -52,7 +52,9 @@ def entries(core: Core, verb: str) -> list[Entry]:
 # The order
 
 
-def test_work_brings_its_manifest_and_an_order_signed_for_this_worker_and_lease(core: Core, alice: Actor) -> None:
+def test_work_brings_its_manifest_and_an_order_signed_for_this_worker_and_lease(
+    core: Core, alice: Actor
+) -> None:
     worker = core.worker(alice.org_id, "w")
     automation = core.run(alice, who="bob")
     (work,) = worker.poll().work
@@ -68,7 +70,12 @@ def test_work_brings_its_manifest_and_an_order_signed_for_this_worker_and_lease(
         worker.actor.worker_id,
         automation.id,
     )
-    assert (order.job_id, order.fence, order.policy_digest, order.decisions) == (work.job_id, work.fence, "", ())
+    assert (order.job_id, order.fence, order.policy_digest, order.decisions) == (
+        work.job_id,
+        work.fence,
+        "",
+        (),
+    )
     assert order.issued_at == core.clock.now()
     assert (order.expires_at - order.issued_at).total_seconds() == 60
     assert (manifest.values, manifest.phases) == ({"who": "bob"}, work.phases)
@@ -92,7 +99,9 @@ def test_work_is_ordered_in_the_newest_format_that_the_worker_reads(
     assert (canonical(order), canonical(manifest)) == (work.order, work.manifest)
 
 
-def test_a_worker_that_reads_no_format_of_ours_gets_nothing_and_holds_nothing_up(core: Core, alice: Actor) -> None:
+def test_a_worker_that_reads_no_format_of_ours_gets_nothing_and_holds_nothing_up(
+    core: Core, alice: Actor
+) -> None:
     anonymous, worker = core.worker(alice.org_id, "stranger"), core.worker(alice.org_id, "w")
     anonymous.formats = (98, 99)
     automation = core.run(alice)
@@ -101,7 +110,9 @@ def test_a_worker_that_reads_no_format_of_ours_gets_nothing_and_holds_nothing_up
     assert [work.automation_id for work in worker.poll().work] == [automation.id]
 
 
-def test_a_worker_that_reads_no_format_of_ours_is_why_what_it_could_take_waits(core: Core, alice: Actor) -> None:
+def test_a_worker_that_reads_no_format_of_ours_is_why_what_it_could_take_waits(
+    core: Core, alice: Actor
+) -> None:
     anonymous = core.worker(alice.org_id, "stranger")
     anonymous.formats = (98, 99)
     automation = core.run(alice)
@@ -131,7 +142,9 @@ def without_reasons(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("without_reasons")
-def test_what_an_older_worker_cannot_be_told_all_of_says_so_while_it_waits(core: Core, alice: Actor) -> None:
+def test_what_an_older_worker_cannot_be_told_all_of_says_so_while_it_waits(
+    core: Core, alice: Actor
+) -> None:
     older = core.worker(alice.org_id, "w1")
     older.formats = (1,)
     asked = core.automations.create(alice, RunRequest(template="hello", reason="it hangs"))
@@ -139,7 +152,10 @@ def test_what_an_older_worker_cannot_be_told_all_of_says_so_while_it_waits(core:
     for _ in range(2):
         assert older.poll().work == ()
 
-    assert core.automations.get(alice, asked.id).waiting_reason == "w1 speaks manifest format 1; this needs 2"
+    assert (
+        core.automations.get(alice, asked.id).waiting_reason
+        == "w1 speaks manifest format 1; this needs 2"
+    )
     newer = core.worker(alice.org_id, "w2")
     assert [work.automation_id for work in newer.poll().work] == [asked.id]
 
@@ -148,7 +164,9 @@ def test_the_server_says_which_formats_it_writes(core: Core, alice: Actor) -> No
     assert core.worker(alice.org_id, "w").poll().formats == SPOKEN
 
 
-def test_every_lease_has_an_order_of_its_own_for_the_same_manifest(core: Core, alice: Actor) -> None:
+def test_every_lease_has_an_order_of_its_own_for_the_same_manifest(
+    core: Core, alice: Actor
+) -> None:
     worker = core.worker(alice.org_id, "w")
     core.run(alice)
     (first,) = worker.poll().work
@@ -160,7 +178,9 @@ def test_every_lease_has_an_order_of_its_own_for_the_same_manifest(core: Core, a
     assert one.manifest_digest == two.manifest_digest
 
 
-def test_a_manifest_commits_to_secret_values_and_shows_nothing_of_them(core: Core, alice: Actor) -> None:
+def test_a_manifest_commits_to_secret_values_and_shows_nothing_of_them(
+    core: Core, alice: Actor
+) -> None:
     core.push(alice, SECRETIVE)
     worker = core.worker(alice.org_id, "w", slots=2)
     for _ in range(2):
@@ -185,14 +205,22 @@ ALTERATIONS = {
     "a value": ["""UPDATE automations SET values_json = '{"who":"mallory"}'"""],
     "a value that is gone": ["UPDATE automations SET values_json = '{}'"],
     "values that are no JSON": ["UPDATE automations SET values_json = '{'"],
-    "a command": [DROP, "UPDATE template_versions SET document = replace(document, 'echo hello', 'rm -rf')"],
-    "a time limit": [DROP, "UPDATE template_versions SET document = json_set(document, '$.timeout', 5)"],
+    "a command": [
+        DROP,
+        "UPDATE template_versions SET document = replace(document, 'echo hello', 'rm -rf')",
+    ],
+    "a time limit": [
+        DROP,
+        "UPDATE template_versions SET document = json_set(document, '$.timeout', 5)",
+    ],
     "what approval is asked": [
         DROP,
         "UPDATE template_versions SET document = json_set(document, '$.approval_policy', json('{}'))",
     ],
     "a document that is no template": [DROP, "UPDATE template_versions SET document = '[]'"],
-    "the requester": ["UPDATE automations SET requester_id = (SELECT id FROM users WHERE name = 'bob')"],
+    "the requester": [
+        "UPDATE automations SET requester_id = (SELECT id FROM users WHERE name = 'bob')"
+    ],
     "the requester's address": ["UPDATE users SET email = 'ceo@example.com' WHERE name = 'alice'"],
     "the reason": ["UPDATE automations SET reason = 'asked by the CEO'"],
     "the template's name": ["UPDATE automations SET template = 'harmless'"],
@@ -206,8 +234,14 @@ ALTERATIONS = {
         """UPDATE automations SET requirements = '{"image_phase":"","labels":{},"runtimes":[]}'"""
     ],
     "requirements that are no JSON": ["UPDATE automations SET requirements = 'any'"],
-    "the digest": ["DROP TRIGGER automations_stay_bound", "UPDATE automations SET manifest_digest = 'x'"],
-    "no digest": ["DROP TRIGGER automations_stay_bound", "UPDATE automations SET manifest_digest = ''"],
+    "the digest": [
+        "DROP TRIGGER automations_stay_bound",
+        "UPDATE automations SET manifest_digest = 'x'",
+    ],
+    "no digest": [
+        "DROP TRIGGER automations_stay_bound",
+        "UPDATE automations SET manifest_digest = ''",
+    ],
 }
 
 
@@ -253,7 +287,9 @@ def test_what_was_altered_holds_nothing_up_behind_it(core: Core, alice: Actor) -
     bad = [core.run(alice) for _ in range(7)]
     execute(core, """UPDATE automations SET values_json = '{"who":"mallory"}'""")
     good = [core.run(alice, who=str(number)) for number in range(3)]
-    assert [work.automation_id for work in worker.poll().work] == [automation.id for automation in good[:2]]
+    assert [work.automation_id for work in worker.poll().work] == [
+        automation.id for automation in good[:2]
+    ]
     assert {core.state(alice, automation) for automation in bad} == {"cancelled"}
     assert core.state(alice, good[2]) == "queued"
 
@@ -267,7 +303,9 @@ def test_what_an_automation_is_bound_to_never_changes(core: Core, alice: Actor) 
 # What a worker refuses
 
 
-def test_a_refused_order_ends_the_automation_and_stands_in_the_record(core: Core, alice: Actor) -> None:
+def test_a_refused_order_ends_the_automation_and_stands_in_the_record(
+    core: Core, alice: Actor
+) -> None:
     worker = core.worker(alice.org_id, "w")
     automation, next_one = core.run(alice), core.run(alice)
     (work,) = worker.poll().work
@@ -279,8 +317,14 @@ def test_a_refused_order_ends_the_automation_and_stands_in_the_record(core: Core
         "worker w refused to run it: the signature is forged",
     )
     (entry,) = entries(core, "refuse_order")
-    assert (entry.actor_id, entry.resource) == (worker.actor.worker_id, f"automations/{automation.id}")
-    assert msgspec.json.decode(entry.data) == {"job": work.job_id, "reason": "the signature is forged"}
+    assert (entry.actor_id, entry.resource) == (
+        worker.actor.worker_id,
+        f"automations/{automation.id}",
+    )
+    assert msgspec.json.decode(entry.data) == {
+        "job": work.job_id,
+        "reason": "the signature is forged",
+    }
     worker.held.clear()
     assert [work.automation_id for work in worker.poll().work] == [next_one.id]
     with pytest.raises(LeaseLost):

@@ -15,7 +15,9 @@ from opsicle.wire.worker_api import LEASE_SECONDS
 from tests.services.clocks import HandClock
 from tests.services.core import HELLO, Core
 
-REQUEUE = HELLO.replace("name: hello", "name: again").replace("spec:\n", "spec:\n  onWorkerLost: requeue\n")
+REQUEUE = HELLO.replace("name: hello", "name: again").replace(
+    "spec:\n", "spec:\n  onWorkerLost: requeue\n"
+)
 
 
 @pytest.fixture
@@ -65,7 +67,9 @@ def test_after_a_pause_a_job_is_not_lost_before_its_worker_could_be_heard(
     assert worker.finish(work) == "succeeded"
 
 
-def test_a_pause_in_the_very_turn_that_judges_costs_no_job(core: Core, alice: Actor, running) -> None:
+def test_a_pause_in_the_very_turn_that_judges_costs_no_job(
+    core: Core, alice: Actor, running
+) -> None:
     """The loop said that it was in time, and then the server was stopped for a minute."""
     automation, _, _ = running
     core.clock.advance(60)
@@ -78,7 +82,9 @@ def test_a_pause_in_the_very_turn_that_judges_costs_no_job(core: Core, alice: Ac
     assert core.state(alice, automation) == "running"
 
 
-def test_a_disk_that_hangs_costs_no_job(core: Core, alice: Actor, running, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_disk_that_hangs_costs_no_job(
+    core: Core, alice: Actor, running, monkeypatch: pytest.MonkeyPatch
+) -> None:
     automation, _, _ = running
     write = core.database.write
 
@@ -116,7 +122,13 @@ def test_a_poll_that_is_answered_late_renews_its_leases(
 
 def test_a_loop_says_how_late_its_turn_is() -> None:
     clock, heard, enough = HandClock(), [], Event()
-    pauses = [lambda: None, lambda: clock.advance(40), lambda: clock.suspend(50), lambda: clock.step(60), lambda: None]
+    pauses = [
+        lambda: None,
+        lambda: clock.advance(40),
+        lambda: clock.suspend(50),
+        lambda: clock.step(60),
+        lambda: None,
+    ]
 
     def turn(late: float) -> None:
         heard.append(late)
@@ -188,7 +200,9 @@ def test_a_clock_that_keeps_jumping_is_not_followed() -> None:
     for number in range(20):
         clock.step(1000 if number % 2 else -5000)
         clock.advance(SETTLING_SECONDS - 1)
-        assert abs((steady.now() - before).total_seconds() - (number + 1) * (SETTLING_SECONDS - 1)) < 1
+        assert (
+            abs((steady.now() - before).total_seconds() - (number + 1) * (SETTLING_SECONDS - 1)) < 1
+        )
 
 
 def test_the_machines_clocks_can_be_read() -> None:

@@ -61,7 +61,9 @@ def _furnish(db: Any, office: Office) -> None:
     """Groups that allow and deny, a role of the org's own, and what it adds to a built-in one."""
     now, allowing = office.core.clock.now(), '["allow execute approvals"]'
     for name, rules in GROUPS.items():
-        groups.insert(db, office.org_id, GroupRow(name, "", msgspec.json.encode(rules).decode(), now, now))
+        groups.insert(
+            db, office.org_id, GroupRow(name, "", msgspec.json.encode(rules).decode(), now, now)
+        )
     for role in ("auditor", "reporter"):
         roles.insert(db, office.org_id, RoleRow(role, "", allowing, now, now))
 
@@ -71,12 +73,18 @@ def add(office: Office, *members: Member) -> None:
 
 
 def _insert(db: Any, office: Office, member: Member) -> None:
-    now, user_id, email = office.core.clock.now(), new_id(office.core.clock.now()), f"{member.name}@example.com"
+    now, user_id, email = (
+        office.core.clock.now(),
+        new_id(office.core.clock.now()),
+        f"{member.name}@example.com",
+    )
     users.insert(db, users.UserRow(user_id, email, member.name, "-"), now)
     row = memberships.MemberRow(user_id, email, member.name, member.role, None, None, False, now)
     owner_id = office.people[member.owner].user_id if member.owner else None
     rules = msgspec.json.encode(list(member.rules)).decode()
-    memberships.insert(db, office.org_id, msgspec.structs.replace(row, owner_id=owner_id, rules=rules))
+    memberships.insert(
+        db, office.org_id, msgspec.structs.replace(row, owner_id=owner_id, rules=rules)
+    )
     if member.group:
         groups.add(db, office.org_id, member.group, user_id, now, 0)
 
@@ -127,7 +135,9 @@ def test_many_are_judged_as_each_alone_is(office: Office) -> None:
 
     judged = office.core.database.read(query)
     assert len(judged) == 6 + 6 * 4 * 3 + 6 * 6
-    assert {name for name, (together, alone) in judged.items() if not is_same(together, alone)} == set()
+    assert {
+        name for name, (together, alone) in judged.items() if not is_same(together, alone)
+    } == set()
     assert {alone.may(Action.APPROVALS_DECIDE) for _, alone in judged.values()} == {True, False}
 
 
@@ -147,7 +157,15 @@ def test_whoever_a_gate_can_name_is_seen_and_who_asked_and_nobody_else(office: O
         Member("other-robot", "approver", owner="dave"),
     )
     office.core.person(office.core.org("globex"), "greta", BuiltInRole.APPROVER)
-    assert set(seen(office, EVERY_WAY)) == {"alice", "robot", "bob", "rita", "carol", "sam", "audit"}
+    assert set(seen(office, EVERY_WAY)) == {
+        "alice",
+        "robot",
+        "bob",
+        "rita",
+        "carol",
+        "sam",
+        "audit",
+    }
     assert set(seen(office, MANAGER)) == {"alice", "robot", "bob"}
     assert set(seen(office, MANAGER, "mallory")) == {"mallory"}
 
@@ -165,13 +183,20 @@ def test_whoever_may_not_see_the_template_does_not_decide_on_what_runs_it(office
     def query(db: Any) -> list[tuple[bool, bool]]:
         requester = asker_of(db, office.org_id, office.people["alice"].user_id, NOW)
         directory = ApproverDirectory(db, office.org_id)
-        both = [directory.people(policy(EVERY_WAY), template, requester) for template in (TEMPLATE, other)]
-        by_name = [{person.name: person.may_decide for person in people.values()} for people in both]
+        both = [
+            directory.people(policy(EVERY_WAY), template, requester)
+            for template in (TEMPLATE, other)
+        ]
+        by_name = [
+            {person.name: person.may_decide for person in people.values()} for people in both
+        ]
         return [(people["sam"], people["robot"]) for people in by_name]
 
     assert office.core.database.read(query) == [(False, True), (True, True)]
     dave = office.people["dave"].user_id
-    office.tamper(f"UPDATE memberships SET rules = '[\"deny view templates/careful\"]' WHERE user_id = '{dave}'")
+    office.tamper(
+        f"UPDATE memberships SET rules = '[\"deny view templates/careful\"]' WHERE user_id = '{dave}'"
+    )
     assert office.core.database.read(query) == [(False, False), (True, True)]
 
 
@@ -201,7 +226,10 @@ def test_it_takes_as_many_statements_in_a_large_org_as_in_a_small_one(office: Of
     office.policy(EVERY_WAY)
     approval_id = office.ask().approval_id or ""
     people, statements = counted(office, approval_id)
-    newcomers = [Member(f"m{number}", "auditor" if number % 2 else "member", "plain") for number in range(300)]
+    newcomers = [
+        Member(f"m{number}", "auditor" if number % 2 else "member", "plain")
+        for number in range(300)
+    ]
     add(office, *newcomers)
     assert counted(office, approval_id) == (people + 150, statements)
 
@@ -213,20 +241,27 @@ def counted(office: Office, approval_id: str) -> tuple[int, int]:
     def query(db: Any) -> int:
         db.trace_v2(1, statements.append)  # SQLITE_TRACE_STMT
         try:
-            return len(load(db, office.core.bindings, approvals.get(db, office.org_id, approval_id)).people)
+            return len(
+                load(db, office.core.bindings, approvals.get(db, office.org_id, approval_id)).people
+            )
         finally:
             db.trace_v2(0, None)
 
     return office.core.database.read(query), len(statements)
 
 
-def test_several_approvals_of_one_transaction_share_what_they_have_in_common(office: Office) -> None:
+def test_several_approvals_of_one_transaction_share_what_they_have_in_common(
+    office: Office,
+) -> None:
     def query(db: Any) -> bool:
         directory = ApproverDirectory(db, office.org_id)
         askers = [
-            ApprovalRequester(user_id=office.people[name].user_id, asked_seq=NOW) for name in ("alice", "mallory")
+            ApprovalRequester(user_id=office.people[name].user_id, asked_seq=NOW)
+            for name in ("alice", "mallory")
         ]
-        first, second = (directory.people(policy(EVERY_WAY), TEMPLATE, requester) for requester in askers)
+        first, second = (
+            directory.people(policy(EVERY_WAY), TEMPLATE, requester) for requester in askers
+        )
         common = first.keys() & second.keys()
         return len(common) == 2 and all(first[user_id] is second[user_id] for user_id in common)
 

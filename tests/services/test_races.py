@@ -13,7 +13,13 @@ import gevent
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 
 from opsicle.domain.access import BuiltInRole
 from opsicle.domain.automations import TRANSITIONS, AutomationState, is_final
@@ -23,7 +29,9 @@ from opsicle.wire.worker_api import LEASE_SECONDS
 from tests.services.core import HELLO, Core, TestWorker
 
 SCALE = float(os.environ.get("OPSICLE_TEST_SCALE", "1"))
-REQUEUE = HELLO.replace("name: hello", "name: again").replace("  template:", "  onWorkerLost: requeue\n  template:")
+REQUEUE = HELLO.replace("name: hello", "name: again").replace(
+    "  template:", "  onWorkerLost: requeue\n  template:"
+)
 
 
 def test_cancel_racing_finish_leaves_one_final_state_the_same_everywhere(core: Core) -> None:
@@ -36,7 +44,9 @@ def test_cancel_racing_finish_leaves_one_final_state_the_same_everywhere(core: C
         [work] = worker.poll().work
         worker.start(work)
         finishing = gevent.spawn_later(seed.uniform(0, 0.003), worker.finish, work)
-        cancelling = gevent.spawn_later(seed.uniform(0, 0.003), core.automations.cancel, alice, automation.id)
+        cancelling = gevent.spawn_later(
+            seed.uniform(0, 0.003), core.automations.cancel, alice, automation.id
+        )
         gevent.joinall([finishing, cancelling])
         assert finishing.value == "succeeded"
         assert cancelling.exception is None or isinstance(cancelling.exception, Conflict)
@@ -98,10 +108,15 @@ class Walk(RuleBasedStateMachine):
         self.started.append((worker, work))
 
     @precondition(lambda self: self.started)
-    @rule(data=st.data(), state=st.sampled_from(["succeeded", "failed", "cancelled", "timed_out", "unknown"]))
+    @rule(
+        data=st.data(),
+        state=st.sampled_from(["succeeded", "failed", "cancelled", "timed_out", "unknown"]),
+    )
     def finish(self, data: st.DataObject, state: str) -> None:
         worker, work = self.started.pop(data.draw(st.integers(0, len(self.started) - 1)))
-        before = self.core.state(self.alice, self.core.automations.get(self.alice, work.automation_id))
+        before = self.core.state(
+            self.alice, self.core.automations.get(self.alice, work.automation_id)
+        )
         try:
             worker.finish(work, state)
         except Unavailable:  # it has not polled since the server came back: it says so again later
@@ -139,7 +154,9 @@ class Walk(RuleBasedStateMachine):
     def every_step_is_one_of_the_state_machine(self) -> None:
         for automation_id, before in self.states.items():
             now = self.core.automations.get(self.alice, automation_id)
-            assert now.state == before or _leads_to(before, now.state), f"{before} became {now.state}"
+            assert now.state == before or _leads_to(before, now.state), (
+                f"{before} became {now.state}"
+            )
             if is_final(now.state) and now.jobs and now.state != "cancelled":
                 assert now.jobs[-1].state == now.state
             self.states[automation_id] = now.state

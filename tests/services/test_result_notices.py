@@ -24,7 +24,9 @@ TOLD = """
 
 
 def plain(name: str = "plain", notify: str = TOLD) -> str:
-    source = template_source(name, "{policyRef: p}").replace("  approvalPolicy: {policyRef: p}\n", "")
+    source = template_source(name, "{policyRef: p}").replace(
+        "  approvalPolicy: {policyRef: p}\n", ""
+    )
     return source + notify
 
 
@@ -35,8 +37,12 @@ def office(tmp_path: Path) -> Iterator[Office]:
     core, now = office.core, office.core.clock.now()
     core.push(office.people["alice"], plain())
     core.push(office.people["alice"], template_source("careful") + TOLD)
-    core.database.write(lambda db: groups.insert(db, office.org_id, GroupRow("sre", "", "[]", now, now)))
-    core.database.write(lambda db: groups.add(db, office.org_id, "sre", office.people["dave"].user_id, now, 0))
+    core.database.write(
+        lambda db: groups.insert(db, office.org_id, GroupRow("sre", "", "[]", now, now))
+    )
+    core.database.write(
+        lambda db: groups.add(db, office.org_id, "sre", office.people["dave"].user_id, now, 0)
+    )
     yield office
     office.core.close()
 
@@ -91,12 +97,16 @@ def test_a_lost_worker_is_told_of(office: Office) -> None:
 def test_an_order_that_its_worker_refuses_is_told_of(office: Office) -> None:
     worker, automation = begin(office)
     (work,) = worker.poll().work
-    office.core.jobs.refuse(worker.actor, work.job_id, RefuseRequest(fence=work.fence, reason="altered"))
+    office.core.jobs.refuse(
+        worker.actor, work.job_id, RefuseRequest(fence=work.fence, reason="altered")
+    )
     assert office.state(automation) == "cancelled"
     assert told(office) == [{"alice", "rita"}]
 
 
-def test_what_was_altered_is_told_of_even_if_its_template_cannot_be_read_any_more(office: Office) -> None:
+def test_what_was_altered_is_told_of_even_if_its_template_cannot_be_read_any_more(
+    office: Office,
+) -> None:
     worker, automation = begin(office)
     office.tamper("UPDATE automations SET values_json = '{}' WHERE id = :id", id=automation.id)
     assert worker.poll().work == ()
@@ -106,7 +116,9 @@ def test_what_was_altered_is_told_of_even_if_its_template_cannot_be_read_any_mor
     office.tamper("DROP TRIGGER template_versions_are_immutable")
     office.tamper("UPDATE template_versions SET document = '{]'")
     assert worker.poll().work == ()
-    office.tamper("UPDATE template_versions SET document = :document", document='{"name":"plain","phases":[]}')
+    office.tamper(
+        "UPDATE template_versions SET document = :document", document='{"name":"plain","phases":[]}'
+    )
     assert office.state(worse) == "cancelled"
     assert told(office)[1:] == [{"alice"}]
 
@@ -153,7 +165,9 @@ def test_a_template_that_names_nobody_tells_nobody_else(office: Office) -> None:
 
 def test_the_version_that_ran_says_who_is_told(office: Office) -> None:
     worker, _ = begin(office)
-    office.core.push_again(office.people["carol"], plain(notify="\n  notify: [{users: [mallory@example.com]}]\n"))
+    office.core.push_again(
+        office.people["carol"], plain(notify="\n  notify: [{users: [mallory@example.com]}]\n")
+    )
     (work,) = worker.poll().work
     worker.start(work)
     worker.finish(work)

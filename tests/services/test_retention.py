@@ -11,7 +11,13 @@ from pathlib import Path
 import apsw
 import pytest
 
-from opsicle.server.automations.retention import BYTES_AT_ONCE, LEAST_AGE, ROWS_AT_ONCE, Retention, RetentionPeriods
+from opsicle.server.automations.retention import (
+    BYTES_AT_ONCE,
+    LEAST_AGE,
+    ROWS_AT_ONCE,
+    Retention,
+    RetentionPeriods,
+)
 from opsicle.server.store import audit, retention
 from opsicle.server.store.migrations import compact
 from opsicle.wire.user_api import Automation, RunRequest
@@ -66,15 +72,21 @@ def places_of(db: apsw.Connection, *needles: str) -> Iterator[str]:
     for table in set(tables) - {"audit_entries", "removals"}:
         for (column,) in db.execute("SELECT name FROM pragma_table_info(?)", (table,)).fetchall():
             for needle in needles:
-                found = db.execute(f'SELECT 1 FROM "{table}" WHERE instr("{column}", ?) LIMIT 1', (needle,)).fetchone()
+                found = db.execute(
+                    f'SELECT 1 FROM "{table}" WHERE instr("{column}", ?) LIMIT 1', (needle,)
+                ).fetchone()
                 if found:
                     yield f"{table}.{column}"
 
 
-def test_nothing_of_what_is_removed_is_left_but_in_the_record(office: Office, worker: TestWorker) -> None:
+def test_nothing_of_what_is_removed_is_left_but_in_the_record(
+    office: Office, worker: TestWorker
+) -> None:
     core, alice = office.core, office.people["alice"]
     old = run_approved(office, worker)
-    again = core.automations.create(alice, RunRequest(template="careful", values={"password": "x" * 9}), "key-1")
+    again = core.automations.create(
+        alice, RunRequest(template="careful", values={"password": "x" * 9}), "key-1"
+    )
     office.reject("bob", again)
     job = core.automations.get(alice, old.id).jobs[0].id
     newer = run_approved(office, worker)
@@ -157,7 +169,9 @@ def test_runs_that_approvers_compare_with_stay(office: Office, worker: TestWorke
     assert comparison.automation_id == compared.id
 
 
-def test_one_orgs_past_does_not_count_for_another(office: Office, worker: TestWorker, core: Core) -> None:
+def test_one_orgs_past_does_not_count_for_another(
+    office: Office, worker: TestWorker, core: Core
+) -> None:
     elsewhere = core.org("other")
     eve = core.person(elsewhere, "eve", office.people["carol"].role)
     core.push(eve)
@@ -195,7 +209,9 @@ def test_the_database_itself_refuses_to_remove_what_is_open(office: Office, tabl
         office.core.database.write(allow_and_remove)
 
 
-def test_a_request_is_remembered_for_as_long_as_what_it_made(office: Office, worker: TestWorker) -> None:
+def test_a_request_is_remembered_for_as_long_as_what_it_made(
+    office: Office, worker: TestWorker
+) -> None:
     core, alice = office.core, office.people["alice"]
     request = RunRequest(template="hello")
     made = core.automations.create(alice, request, "key-1")
@@ -242,7 +258,9 @@ def test_a_file_of_before_gives_room_back_once_it_is_written_anew(tmp_path: Path
     assert path.stat().st_size < 20_000
 
 
-def test_removing_is_done_in_steps_of_few_rows_and_few_bytes(office: Office, worker: TestWorker) -> None:
+def test_removing_is_done_in_steps_of_few_rows_and_few_bytes(
+    office: Office, worker: TestWorker
+) -> None:
     core, alice = office.core, office.people["alice"]
     long = "x" * (BYTES_AT_ONCE // 4)
     for number in range(ROWS_AT_ONCE + 10):

@@ -15,7 +15,9 @@ from opsicle.wire.user_api import Automation
 from tests.services.core import HELLO, Core
 
 FLOOD = 200
-ELSEWHERE = HELLO.replace("  template:", "  runsOn: {labels: {site: ams}}\n  template:").replace("hello}", "elsewhere}")
+ELSEWHERE = HELLO.replace("  template:", "  runsOn: {labels: {site: ams}}\n  template:").replace(
+    "hello}", "elsewhere}"
+)
 
 
 @pytest.fixture
@@ -30,10 +32,14 @@ def reason(core: Core, actor: Actor, automation: Automation) -> str:
     return core.automations.get(actor, automation.id).waiting_reason
 
 
-def test_a_shared_worker_serves_every_org_that_lets_it_and_no_other(core: Core, alice: Actor, gina: Actor) -> None:
+def test_a_shared_worker_serves_every_org_that_lets_it_and_no_other(
+    core: Core, alice: Actor, gina: Actor
+) -> None:
     worker = core.shared_worker(alice.org_id, "s1", slots=4)
     mine, hers = core.run(alice), core.run(gina)
-    assert worker.poll().work == (), "not even the org from where it was enrolled is served unless it says so"
+    assert worker.poll().work == (), (
+        "not even the org from where it was enrolled is served unless it says so"
+    )
     core.allow_shared(gina.org_id)
     [work] = worker.poll().work
     assert work.automation_id == hers.id
@@ -58,7 +64,9 @@ def test_an_orgs_permission_hands_out_what_waits_and_taking_it_back_stops_that(
     assert core.state(gina, waits) == "queued"
 
 
-def test_what_was_leased_but_not_begun_is_not_begun_after_the_permission_is_gone(core: Core, gina: Actor) -> None:
+def test_what_was_leased_but_not_begun_is_not_begun_after_the_permission_is_gone(
+    core: Core, gina: Actor
+) -> None:
     worker = core.shared_worker(gina.org_id, "s1")
     core.allow_shared(gina.org_id)
     automation = core.run(gina)
@@ -72,7 +80,9 @@ def test_what_was_leased_but_not_begun_is_not_begun_after_the_permission_is_gone
     assert len(core.worker(gina.org_id, "own").poll().work) == 1
 
 
-def test_the_database_decides_even_where_the_index_in_memory_is_wrong(core: Core, gina: Actor) -> None:
+def test_the_database_decides_even_where_the_index_in_memory_is_wrong(
+    core: Core, gina: Actor
+) -> None:
     worker = core.shared_worker(gina.org_id, "s1")
     core.fleet.sharing_orgs.add(gina.org_id)
     core.run(gina)
@@ -101,12 +111,14 @@ def test_a_flood_of_one_org_holds_up_anothers_automation_for_one_job_only(
         core.run(gina)
         worker.start(after)
         [after] = worker.finish_for_more(after).work
-        served.append(core.database.read(lambda db: org_of(db, after.automation_id)))  # noqa: B023
+        served.append(core.database.read(lambda db: org_of(db, after.automation_id)))
     assert all(one != other for one, other in pairwise(served)), "by turns"
 
 
 def org_of(db: apsw.Connection, automation_id: str) -> str:
-    return str(db.execute("SELECT org_id FROM automations WHERE id = ?", (automation_id,)).fetchone()[0])
+    return str(
+        db.execute("SELECT org_id FROM automations WHERE id = ?", (automation_id,)).fetchone()[0]
+    )
 
 
 def test_many_slots_are_filled_by_turns_too(core: Core, alice: Actor, gina: Actor) -> None:
@@ -119,7 +131,9 @@ def test_many_slots_are_filled_by_turns_too(core: Core, alice: Actor, gina: Acto
     work = core.shared_worker(alice.org_id, "s1", slots=6).poll().work
     served = [core.database.read(lambda db, id=each.automation_id: org_of(db, id)) for each in work]
     assert (served.count(alice.org_id), served.count(gina.org_id)) == (3, 3)
-    assert len(core.shared_worker(gina.org_id, "s2", slots=6).poll().work) == 6, "one org alone gets all that is left"
+    assert len(core.shared_worker(gina.org_id, "s2", slots=6).poll().work) == 6, (
+        "one org alone gets all that is left"
+    )
 
 
 def test_turns_outlast_a_restart_and_hold_for_all_shared_workers_together(
@@ -143,7 +157,9 @@ def test_turns_outlast_a_restart_and_hold_for_all_shared_workers_together(
     assert all(one != other for one, other in pairwise(orgs_served)), orgs_served
 
 
-def test_an_org_whose_work_no_shared_worker_can_take_holds_nobody_up(core: Core, alice: Actor, gina: Actor) -> None:
+def test_an_org_whose_work_no_shared_worker_can_take_holds_nobody_up(
+    core: Core, alice: Actor, gina: Actor
+) -> None:
     core.push(alice, ELSEWHERE)
     for org_id in (alice.org_id, gina.org_id):
         core.allow_shared(org_id)
@@ -181,7 +197,9 @@ def test_the_reason_for_waiting_names_a_shared_worker_and_nothing_of_what_it_doe
     assert reason(core, gina, waits) == "no worker has enrolled yet"
 
 
-def test_whose_turn_it_is_takes_one_step_for_each_org_however_much_waits(core: Core, alice: Actor) -> None:
+def test_whose_turn_it_is_takes_one_step_for_each_org_however_much_waits(
+    core: Core, alice: Actor
+) -> None:
     """By the plan that SQLite makes: no scan of automations."""
 
     def plan(db: apsw.Connection) -> list[str]:
@@ -189,7 +207,9 @@ def test_whose_turn_it_is_takes_one_step_for_each_org_however_much_waits(core: C
 
         class Spy:
             def execute(self, sql: str, parameters: object) -> apsw.Cursor:
-                asked.extend(str(row[3]) for row in db.execute(f"EXPLAIN QUERY PLAN {sql}", parameters))
+                asked.extend(
+                    str(row[3]) for row in db.execute(f"EXPLAIN QUERY PLAN {sql}", parameters)
+                )
                 return db.execute(sql, parameters)
 
         orgs.list_shared_waiting(Spy())

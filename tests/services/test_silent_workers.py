@@ -36,7 +36,11 @@ def hold(core: Core, worker: TestWorker, line: Line) -> gevent.Greenlet:
     """Return a poll that is held open on this line."""
     greenlet = gevent.spawn(core.dispatch.poll, worker.actor, worker.request(30), line.when_gone)
 
-    wait_until(lambda: is_held(core, worker.actor.worker_id), what="the poll to be held", pause=gevent.sleep)
+    wait_until(
+        lambda: is_held(core, worker.actor.worker_id),
+        what="the poll to be held",
+        pause=gevent.sleep,
+    )
     return greenlet
 
 
@@ -60,10 +64,14 @@ def test_a_dead_worker_is_named_beside_one_that_is_busy(core: Core, alice: Actor
     [work] = busy.poll().work
     busy.start(work)
     queued = core.run(alice)
-    assert reason(core, alice, queued.id).startswith("w2 is busy (its only slot); w1 would fit, but has not been heard")
+    assert reason(core, alice, queued.id).startswith(
+        "w2 is busy (its only slot); w1 would fit, but has not been heard"
+    )
 
 
-def test_a_worker_that_closes_the_connection_of_its_poll_is_known_to_be_gone_at_once(core: Core, alice: Actor) -> None:
+def test_a_worker_that_closes_the_connection_of_its_poll_is_known_to_be_gone_at_once(
+    core: Core, alice: Actor
+) -> None:
     worker, line = core.worker(alice.org_id, "w1"), Line()
     poll = hold(core, worker, line)
     assert core.fleet.is_connected(worker.actor.worker_id)
@@ -78,7 +86,11 @@ def test_a_worker_that_closes_the_connection_of_its_poll_is_known_to_be_gone_at_
 
 
 def test_work_goes_to_another_worker_and_not_to_one_that_is_gone(core: Core, alice: Actor) -> None:
-    gone, other, line = core.worker(alice.org_id, "w1", slots=8), core.worker(alice.org_id, "w2"), Line()
+    gone, other, line = (
+        core.worker(alice.org_id, "w1", slots=8),
+        core.worker(alice.org_id, "w2"),
+        Line(),
+    )
     hold(core, gone, line)
     waiting = other.poll_in_background()
     line.cut()
@@ -93,7 +105,9 @@ def test_work_that_was_given_to_a_worker_which_is_gone_says_so(core: Core, alice
     worker.poll()
     assert reason(core, alice, queued.id) == "w1 is about to start it"
     core.fleet.find(worker.actor.worker_id).has_hung_up = True
-    assert reason(core, alice, queued.id).startswith("w1 was given it, but has not been heard of since")
+    assert reason(core, alice, queued.id).startswith(
+        "w1 was given it, but has not been heard of since"
+    )
 
 
 def test_a_worker_that_was_stopped_is_not_called_dead(core: Core, alice: Actor) -> None:
@@ -103,8 +117,13 @@ def test_a_worker_that_was_stopped_is_not_called_dead(core: Core, alice: Actor) 
     assert core.run(alice).waiting_reason == "w1 fits, but was stopped"
 
 
-def test_a_worker_that_died_before_the_server_was_started_anew_is_named_by_its_labels(core: Core, alice: Actor) -> None:
-    dead, other = core.worker(alice.org_id, "w1", site="ams"), core.worker(alice.org_id, "w2", site="fra")
+def test_a_worker_that_died_before_the_server_was_started_anew_is_named_by_its_labels(
+    core: Core, alice: Actor
+) -> None:
+    dead, other = (
+        core.worker(alice.org_id, "w1", site="ams"),
+        core.worker(alice.org_id, "w2", site="fra"),
+    )
     dead.poll()
     core.push(alice, SITED)
     again = core.restart()

@@ -88,7 +88,9 @@ def test_what_the_server_has_left_misses_nothing(folder: Path) -> None:
     assert reasons(folder) == ""
 
 
-def test_a_log_that_lost_its_end_is_noticed_though_nothing_of_the_record_is_missing(folder: Path) -> None:
+def test_a_log_that_lost_its_end_is_noticed_though_nothing_of_the_record_is_missing(
+    folder: Path,
+) -> None:
     with life(folder) as database:
         put(database, 2)
         before = copy(folder, "before")
@@ -137,7 +139,10 @@ def test_an_older_pair_is_noticed_by_the_note_of_the_last_commit(folder: Path) -
 
 
 def test_a_copy_is_another_file(folder: Path) -> None:
-    assert reasons(copy(folder, "whole")) == "opsicle.db is a copy, not the file that the server has written"
+    assert (
+        reasons(copy(folder, "whole"))
+        == "opsicle.db is a copy, not the file that the server has written"
+    )
 
 
 def test_a_copy_with_the_number_of_the_original_is_another_file(folder: Path) -> None:

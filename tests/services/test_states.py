@@ -18,7 +18,9 @@ S = AutomationState
 JOB = "job-1"
 
 
-def test_the_store_takes_every_step_of_the_state_machine_and_no_other(core: Core, alice: Actor) -> None:
+def test_the_store_takes_every_step_of_the_state_machine_and_no_other(
+    core: Core, alice: Actor
+) -> None:
     now = core.clock.now()
     row_id = core.run(alice).id
     steps: dict[str, Callable[[Connection], bool]] = {
@@ -29,22 +31,29 @@ def test_the_store_takes_every_step_of_the_state_machine_and_no_other(core: Core
         "request_cancel": lambda db: automations.request_cancel(db, row_id, alice.user_id, now),
         "refuse": lambda db: automations.refuse(db, row_id, JOB, now, "why"),
         **{f"finish {end}": finish(row_id, Ending(end, now)) for end in OUTCOMES | {S.UNKNOWN}},
-        **{f"end {end}": end_unapproved(row_id, Ending(end, now)) for end in (S.REJECTED, S.EXPIRED, S.CANCELLED)},
+        **{
+            f"end {end}": end_unapproved(row_id, Ending(end, now))
+            for end in (S.REJECTED, S.EXPIRED, S.CANCELLED)
+        },
     }
 
     taken = {
         (before, after)
         for before, step in product(AutomationState, steps.values())
-        if (after := core.database.write(lambda db, at=before, do=step: tried(db, row_id, at, do))) != before
+        if (after := core.database.write(lambda db, at=before, do=step: tried(db, row_id, at, do)))
+        != before
     }
 
     assert taken == {(before, after) for before, then in TRANSITIONS.items() for after in then}
 
 
-def tried(db: Connection, row_id: str, before: AutomationState, step: Callable[[Connection], bool]) -> AutomationState:
+def tried(
+    db: Connection, row_id: str, before: AutomationState, step: Callable[[Connection], bool]
+) -> AutomationState:
     """Return the state after a step from `before`; a step says truly whether it was taken."""
     db.execute(
-        "UPDATE automations SET state = ?, job_id = ?, cancel_requested_at = NULL WHERE id = ?", (before, JOB, row_id)
+        "UPDATE automations SET state = ?, job_id = ?, cancel_requested_at = NULL WHERE id = ?",
+        (before, JOB, row_id),
     )
     was_taken = step(db)
     [(after,)] = db.execute("SELECT state FROM automations WHERE id = ?", (row_id,))

@@ -23,13 +23,21 @@ def office(tmp_path: Path) -> Iterator[Office]:
 
 
 STRICTER = {
-    "its own policy": (OWN.format(MANAGER), OWN.format(f"{MANAGER}, {ADMINS}"), "policy of its template was changed"),
+    "its own policy": (
+        OWN.format(MANAGER),
+        OWN.format(f"{MANAGER}, {ADMINS}"),
+        "policy of its template was changed",
+    ),
     "its own policy, looser": (
         OWN.format(MANAGER),
         OWN.format("{name: boss, approvers: {manager: true, roles: [admin]}}"),
         "",
     ),
-    "another policy": ("approvalPolicy: {policyRef: p}", "approvalPolicy: {policyRef: q}", "asks for approval by the"),
+    "another policy": (
+        "approvalPolicy: {policyRef: p}",
+        "approvalPolicy: {policyRef: q}",
+        "asks for approval by the",
+    ),
     "one of its own in place of the org's": (
         "approvalPolicy: {policyRef: p}",
         OWN.format(ADMINS),
@@ -56,13 +64,18 @@ def test_what_a_template_asks_for_since_counts_if_it_is_stricter(
     assert bool(why) is office.why(asked).startswith("it was not run: ")
 
 
-def test_an_approval_that_a_template_asks_for_since_counts_for_what_is_queued(office: Office) -> None:
+def test_an_approval_that_a_template_asks_for_since_counts_for_what_is_queued(
+    office: Office,
+) -> None:
     office.policy(MANAGER, name="p")
     push(office)
     queued = office.ask("job")
     push(office, more="approvalPolicy: {policyRef: p}")
     assert office.core.worker(office.org_id, "w").poll().work == ()
-    assert "asks for approval by the policy p since (version 1), and nobody was asked" in office.why(queued)
+    assert (
+        "asks for approval by the policy p since (version 1), and nobody was asked"
+        in office.why(queued)
+    )
 
 
 def test_a_policy_that_applies_by_itself_since_counts_for_what_is_queued(office: Office) -> None:
@@ -71,10 +84,14 @@ def test_a_policy_that_applies_by_itself_since_counts_for_what_is_queued(office:
     default(office, "{requesters: {roles: [operator]}}")
     worker = office.core.worker(office.org_id, "w", slots=2)
     assert [work.automation_id for work in worker.poll().work] == [fine.id]
-    assert "the policy house applies to it since (version 1), and nobody was asked" in office.why(queued)
+    assert "the policy house applies to it since (version 1), and nobody was asked" in office.why(
+        queued
+    )
 
 
-def test_a_default_that_was_tightened_since_counts_and_one_that_was_deleted_does_not(office: Office) -> None:
+def test_a_default_that_was_tightened_since_counts_and_one_that_was_deleted_does_not(
+    office: Office,
+) -> None:
     push(office)
     default(office, EVERYTHING)
     first, second = office.ask("job"), office.ask("job")
@@ -98,4 +115,6 @@ def test_a_default_that_was_deleted_keeps_nothing_from_running_that_its_template
     office.approve("bob", asked)
     office.core.policies.delete(office.people["carol"], "house")
     push(office, more="approvalPolicy: {policyRef: p}")
-    assert [work.automation_id for work in office.core.worker(office.org_id, "w").poll().work] == [asked.id]
+    assert [work.automation_id for work in office.core.worker(office.org_id, "w").poll().work] == [
+        asked.id
+    ]

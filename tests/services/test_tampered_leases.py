@@ -17,7 +17,9 @@ FORGET = """
     DROP TRIGGER audit_entries_are_immutable;
     UPDATE audit_entries SET verb = 'view' WHERE verb IN ('start', 'finish', 'return')
 """
-REQUEUE = "UPDATE automations SET state = 'queued', job_id = NULL, started_at = NULL, finished_at = NULL"
+REQUEUE = (
+    "UPDATE automations SET state = 'queued', job_id = NULL, started_at = NULL, finished_at = NULL"
+)
 
 LEFT_BEHIND = {
     "its fence": "PRAGMA defer_foreign_keys = 1; DELETE FROM jobs",
@@ -57,15 +59,22 @@ def test_that_an_earlier_lease_was_given_back_explains_no_later_one(office: Offi
     assert "never given back, though it had been handed out" in office.why(asked)
 
 
-def test_what_was_given_back_runs_though_retention_has_removed_the_entry_that_says_so(office: Office) -> None:
+def test_what_was_given_back_runs_though_retention_has_removed_the_entry_that_says_so(
+    office: Office,
+) -> None:
     core = office.core
-    core.push(office.people["alice"], template_source("plain").replace("  approvalPolicy: {policyRef: p}\n", ""))
+    core.push(
+        office.people["alice"],
+        template_source("plain").replace("  approvalPolicy: {policyRef: p}\n", ""),
+    )
     worker = core.worker(office.org_id, "first")
     asked = core.run(office.people["alice"], "plain")
     worker.refuse_for_its_time(*worker.poll().work)
 
     core.clock.advance(timedelta(days=40).total_seconds())
     core.database.write(office.note)
-    assert AuditCheckpoints(core.database, AuditKey.create(), core.clock).prune(timedelta(days=30)) > 0
+    assert (
+        AuditCheckpoints(core.database, AuditKey.create(), core.clock).prune(timedelta(days=30)) > 0
+    )
 
     assert [work.automation_id for work in worker.poll().work] == [asked.id]

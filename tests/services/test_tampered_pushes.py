@@ -47,7 +47,9 @@ def pushed(office: Office) -> Office:
     carol = office.people["carol"]
     office.policy("{name: g, approvers: {roles: [operator]}, allowRequester: true}", name="lax")
     office.policy("{name: boss, approvers: {manager: true}, required: 1, requireReason: true}")
-    free = template_source("two", command="echo one").replace("  approvalPolicy: {policyRef: p}\n", "")
+    free = template_source("two", command="echo one").replace(
+        "  approvalPolicy: {policyRef: p}\n", ""
+    )
     office.core.push_again(carol, free)
     office.core.push_again(carol, template_source("two", command="echo two"))
     return office
@@ -59,7 +61,9 @@ def test_what_is_stored_otherwise_than_it_was_pushed_cannot_be_run(
     pushed: Office, script: str, version: int | None
 ) -> None:
     request = RunRequest(template="two", version=version)
-    assert pushed.core.automations.create(pushed.people["alice"], request).state == "awaiting_approval"
+    assert (
+        pushed.core.automations.create(pushed.people["alice"], request).state == "awaiting_approval"
+    )
 
     pushed.tamper(script)
 
@@ -67,7 +71,9 @@ def test_what_is_stored_otherwise_than_it_was_pushed_cannot_be_run(
         pushed.core.automations.create(pushed.people["alice"], request)
 
 
-def test_a_policy_that_was_loosened_in_the_database_lets_nothing_run_that_waits(pushed: Office) -> None:
+def test_a_policy_that_was_loosened_in_the_database_lets_nothing_run_that_waits(
+    pushed: Office,
+) -> None:
     asked = pushed.core.automations.create(pushed.people["alice"], RunRequest(template="two"))
     pushed.approve("bob", asked, reason="fine")
 

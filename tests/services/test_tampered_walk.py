@@ -39,7 +39,15 @@ SOFT = {
 nothing running."""
 
 STATES = {
-    "automations": ["awaiting_approval", "queued", "running", "cancelled", "expired", "rejected", "succeeded"],
+    "automations": [
+        "awaiting_approval",
+        "queued",
+        "running",
+        "cancelled",
+        "expired",
+        "rejected",
+        "succeeded",
+    ],
     "approvals": ["pending", "approved", "rejected", "expired", "withdrawn"],
 }
 TEXTS = ["", "x", "{}", "[]", "0" * 64, '{"target":"other"}', '{"name":"p","gates":[]}']
@@ -66,7 +74,9 @@ class TamperedWalk(Walk):
 
     def _forget_triggers(self) -> None:
         def work(db: apsw.Connection) -> None:
-            for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'").fetchall():
+            for (name,) in db.execute(
+                "SELECT name FROM sqlite_master WHERE type = 'trigger'"
+            ).fetchall():
                 db.execute(f'DROP TRIGGER "{name}"')
 
         self.office.core.database.write(work)
@@ -82,10 +92,18 @@ class TamperedWalk(Walk):
             return
         asked = self.dice.choice(self.asked[-6:])
         ways = {self.column: 6, self.put_back: 3, self.remove_approval: 1, self.remove_decision: 1}
-        ways |= {self.make_decision: 2, self.copy: 1, self.swap: 1, self.requester: 1, self.policy: 1}
+        ways |= {
+            self.make_decision: 2,
+            self.copy: 1,
+            self.swap: 1,
+            self.requester: 1,
+            self.policy: 1,
+        }
         ways[self.alike] = 2
         way = self.dice.choices(list(ways), weights=list(ways.values()))[0]
-        with suppress(apsw.Error, msgspec.MsgspecError, KeyError):  # what SQLite does not let be is no alteration
+        with suppress(
+            apsw.Error, msgspec.MsgspecError, KeyError
+        ):  # what SQLite does not let be is no alteration
             way(asked)
             self.did[f"tamper: {way.__name__}"] += 1
 
@@ -105,10 +123,17 @@ class TamperedWalk(Walk):
         if (column.table, column.name, *column.key) in self._touched:
             return  # not back to what it was
         value = self._value(column)
-        before = self._read(f"SELECT {column.name} FROM {column.table} WHERE {column.where}", *column.key)
+        before = self._read(
+            f"SELECT {column.name} FROM {column.table} WHERE {column.where}", *column.key
+        )
         if before in ([], [(value,)]):
             return
-        self._write((f"UPDATE {column.table} SET {column.name} = ? WHERE {column.where}", (value, *column.key)))
+        self._write(
+            (
+                f"UPDATE {column.table} SET {column.name} = ? WHERE {column.where}",
+                (value, *column.key),
+            )
+        )
         self._touched.add((column.table, column.name, *column.key))
         self._mark(asked, is_hard=column.name not in SOFT[column.table])
         for other in self.asked:  # to which the row belongs now
@@ -119,9 +144,17 @@ class TamperedWalk(Walk):
         found = []
         automation = (asked.automation.id,)
         rows: list[tuple[str, str, tuple[object, ...]]] = [("automations", "id = ?", automation)]
-        rows += [("approvals", "automation_id = ?", key) for key in [automation] if self._approval_id(asked)]
+        rows += [
+            ("approvals", "automation_id = ?", key)
+            for key in [automation]
+            if self._approval_id(asked)
+        ]
         sealed = "SELECT 1 FROM sealed_values WHERE automation_id = ?"
-        rows += [("sealed_values", "automation_id = ?", automation)] if self._read(sealed, *automation) else []
+        rows += (
+            [("sealed_values", "automation_id = ?", automation)]
+            if self._read(sealed, *automation)
+            else []
+        )
         where = "approval_id = ? AND gate = ? AND user_id = ?"
         rows += [("approval_decisions", where, key) for key in self._decisions(asked)]
         for table, condition, key in rows:
@@ -142,9 +175,13 @@ class TamperedWalk(Walk):
             return self.dice.choice([0, 1, 2, 3, 99])
         if column.kind == "BLOB":
             return self.dice.randbytes(60)
-        others = [value for (value,) in self._read(f"SELECT DISTINCT {column.name} FROM {column.table}")]
+        others = [
+            value for (value,) in self._read(f"SELECT DISTINCT {column.name} FROM {column.table}")
+        ]
         people = [person.user_id for person in self.office.people.values()]
-        return self.dice.choice([*others, *(people if column.name.endswith(("_id", "principal")) else TEXTS)])
+        return self.dice.choice(
+            [*others, *(people if column.name.endswith(("_id", "principal")) else TEXTS)]
+        )
 
     def put_back(self, asked: Asked) -> None:
         """Into the queue, as if it were approved and nothing had been done with it."""
@@ -212,7 +249,12 @@ class TamperedWalk(Walk):
         sql = f"INSERT INTO automations ({', '.join(names)}) SELECT {columns} FROM automations WHERE id = ?"
         self._write((sql, (new, asked.automation.id)))
         if self.dice.randrange(2) and self._approval_id(asked):
-            self._write(("UPDATE approvals SET automation_id = ? WHERE automation_id = ?", (new, asked.automation.id)))
+            self._write(
+                (
+                    "UPDATE approvals SET automation_id = ? WHERE automation_id = ?",
+                    (new, asked.automation.id),
+                )
+            )
             self._mark(asked, is_hard=True)
 
     def swap(self, asked: Asked) -> None:
@@ -222,9 +264,14 @@ class TamperedWalk(Walk):
         if one is asked or one.is_altered:
             return
         names = ("manifest_digest", "manifest_format", "principal_id", "mac")
-        taken = ", ".join(f"{name} = (SELECT {name} FROM automations WHERE id = ?)" for name in names)
+        taken = ", ".join(
+            f"{name} = (SELECT {name} FROM automations WHERE id = ?)" for name in names
+        )
         self._write(
-            (f"UPDATE automations SET {taken} WHERE id = ?", (*([other] * len(names)), asked.automation.id)),
+            (
+                f"UPDATE automations SET {taken} WHERE id = ?",
+                (*([other] * len(names)), asked.automation.id),
+            ),
             (
                 "UPDATE approvals SET manifest_digest = (SELECT manifest_digest FROM automations WHERE id = ?)"
                 " WHERE automation_id = ?",
@@ -241,8 +288,14 @@ class TamperedWalk(Walk):
             return
         self._touched.add(("requester", asked.automation.id))
         self._write(
-            ("UPDATE automations SET requester_id = ? WHERE id = ?", (user_id, asked.automation.id)),
-            ("UPDATE approvals SET requester_id = ? WHERE automation_id = ?", (user_id, asked.automation.id)),
+            (
+                "UPDATE automations SET requester_id = ? WHERE id = ?",
+                (user_id, asked.automation.id),
+            ),
+            (
+                "UPDATE approvals SET requester_id = ? WHERE automation_id = ?",
+                (user_id, asked.automation.id),
+            ),
         )
         self._mark(asked, is_hard=True)
 
@@ -262,7 +315,9 @@ class TamperedWalk(Walk):
     def alike(self, asked: Asked) -> None:
         """What is to run is altered, and with it every digest that the database holds."""
         self._mark(asked, is_hard=True)
-        with suppress(OpsicleError):  # under another id by now, or of a version that is not there: its digests stay
+        with suppress(
+            OpsicleError
+        ):  # under another id by now, or of a version that is not there: its digests stay
             digest_alike(self.office, asked.automation)
 
     def _mark(self, asked: Asked, *, is_hard: bool) -> None:
@@ -270,7 +325,9 @@ class TamperedWalk(Walk):
         asked.is_altered |= is_hard
 
     def _approval_id(self, asked: Asked) -> str:
-        row = self.office.core.database.read(lambda db: approvals.find_of_automation(db, asked.automation.id))
+        row = self.office.core.database.read(
+            lambda db: approvals.find_of_automation(db, asked.automation.id)
+        )
         return row.id if row else ""
 
     def _decisions(self, asked: Asked) -> list[tuple[object, ...]]:
@@ -286,7 +343,9 @@ class TamperedWalk(Walk):
 
 
 @pytest.mark.parametrize("round_", range(6 * SCALE))
-def test_whatever_is_altered_only_what_was_asked_and_agreed_to_runs(tmp_path: Path, round_: int) -> None:
+def test_whatever_is_altered_only_what_was_asked_and_agreed_to_runs(
+    tmp_path: Path, round_: int
+) -> None:
     seed = int(os.environ.get("OPSICLE_TEST_SEED", "0")) or random.randrange(2**32)
     print(f"OPSICLE_TEST_SEED={seed}")
     walk = TamperedWalk(tmp_path, random.Random(seed))

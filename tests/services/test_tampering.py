@@ -36,7 +36,11 @@ def sql(script: str) -> Tamper:
 def digest_alike(office: Office, asked: Automation) -> None:
     """What is to run is altered, and every digest of it that the database holds."""
     office.tamper(UNBOUND)
-    office.tamper("UPDATE automations SET values_json = :values WHERE id = :id", values=OTHER_VALUES, id=asked.id)
+    office.tamper(
+        "UPDATE automations SET values_json = :values WHERE id = :id",
+        values=OTHER_VALUES,
+        id=asked.id,
+    )
 
     def work(db: object) -> None:
         row = automations.get(db, office.org_id, asked.id)
@@ -44,7 +48,9 @@ def digest_alike(office: Office, asked: Automation) -> None:
         manifest = rebuild(db, row, template_of(db, row.template_id, row.version), approval)
         written = digest(canonical(manifest.in_format(row.manifest_format)))
         db.execute("UPDATE automations SET manifest_digest = ? WHERE id = ?", (written, asked.id))
-        db.execute("UPDATE approvals SET manifest_digest = ? WHERE automation_id = ?", (written, asked.id))
+        db.execute(
+            "UPDATE approvals SET manifest_digest = ? WHERE automation_id = ?", (written, asked.id)
+        )
 
     office.core.database.write(work)
 
@@ -60,10 +66,16 @@ def format_before(office: Office, asked: Automation) -> None:
 
 def as_of_another(office: Office, asked: Automation) -> None:
     """With the digest and the code of an automation that nobody has to approve."""
-    office.core.push(office.people["alice"], template_source("plain").replace("  approvalPolicy: {policyRef: p}\n", ""))
+    office.core.push(
+        office.people["alice"],
+        template_source("plain").replace("  approvalPolicy: {policyRef: p}\n", ""),
+    )
     office.core.run(office.people["alice"], "plain")
     columns = ("manifest_digest", "manifest_format", "mac")
-    taken = ", ".join(f"{column} = (SELECT {column} FROM automations WHERE template = 'plain')" for column in columns)
+    taken = ", ".join(
+        f"{column} = (SELECT {column} FROM automations WHERE template = 'plain')"
+        for column in columns
+    )
     office.tamper(f"{UNBOUND} UPDATE automations SET {taken} WHERE id = '{asked.id}'")
 
 
@@ -88,7 +100,9 @@ ALTERED: dict[str, Tamper] = {
     "who asked": sql(f"UPDATE automations SET requester_id = {MALLORY}"),
     "who stands behind": sql(f"{UNBOUND} UPDATE automations SET principal_id = {MALLORY}"),
     "why": sql("UPDATE automations SET reason = 'urgent'"),
-    "what happens when the worker is lost": sql("UPDATE automations SET on_worker_lost = 'requeue'"),
+    "what happens when the worker is lost": sql(
+        "UPDATE automations SET on_worker_lost = 'requeue'"
+    ),
     "a secret value": sql("UPDATE sealed_values SET commitments = '{}'"),
     "the code": sql(f"{UNBOUND} UPDATE automations SET mac = ''"),
     "a code that is no text of ours": sql(f"{UNBOUND} UPDATE automations SET mac = 'ö'"),
@@ -104,7 +118,9 @@ ALTERED: dict[str, Tamper] = {
     "a policy without gates whose time has come": sql("""
         UPDATE approvals SET policy = json_set(policy, '$.gates', json('[]')), next_at = '2000-01-01T00:00:00.000000Z'
     """),
-    "a policy that is no JSON": sql("UPDATE approvals SET policy = '{', next_at = '2000-01-01T00:00:00.000000Z'"),
+    "a policy that is no JSON": sql(
+        "UPDATE approvals SET policy = '{', next_at = '2000-01-01T00:00:00.000000Z'"
+    ),
     "a policy of nobody's": sql("UPDATE approvals SET policy_id = ''"),
     "the policy's name": sql("UPDATE approvals SET policy_name = 'q'"),
     "the policy's version": sql("UPDATE approvals SET policy_version = 99"),
@@ -112,7 +128,9 @@ ALTERED: dict[str, Tamper] = {
     "when it was asked": sql("UPDATE approvals SET asked_at = '2999-01-01T00:00:00.000000Z'"),
     "after which entry it was asked": sql("UPDATE approvals SET asked_seq = 999999"),
     "the digest that was approved": sql("UPDATE approvals SET manifest_digest = 'x'"),
-    "the row of the approval": sql(f"{UNDECIDED} DELETE FROM approval_decisions; DELETE FROM approvals"),
+    "the row of the approval": sql(
+        f"{UNDECIDED} DELETE FROM approval_decisions; DELETE FROM approvals"
+    ),
 }
 
 
@@ -128,7 +146,9 @@ def office(tmp_path: Path) -> Office:
 def require_refused(office: Office, asked: Automation) -> None:
     """Whatever is done to let it run, it does not, and says why."""
     office.tamper("UPDATE automations SET state = 'queued' WHERE state = 'awaiting_approval'")
-    handed = [work.automation_id for work in office.core.worker(office.org_id, "w", slots=9).poll().work]
+    handed = [
+        work.automation_id for work in office.core.worker(office.org_id, "w", slots=9).poll().work
+    ]
     assert asked.id not in handed
     row = office.core.database.read(lambda db: automations.get(db, office.org_id, asked.id))
     assert row.state == "cancelled"
@@ -136,7 +156,9 @@ def require_refused(office: Office, asked: Automation) -> None:
 
 
 @pytest.mark.parametrize("tamper", ALTERED.values(), ids=ALTERED)
-def test_what_was_altered_before_anybody_decided_can_be_agreed_to_by_nobody(office: Office, tamper: Tamper) -> None:
+def test_what_was_altered_before_anybody_decided_can_be_agreed_to_by_nobody(
+    office: Office, tamper: Tamper
+) -> None:
     asked = office.ask(password="hunter2-hunter2")
 
     tamper(office, asked)
@@ -148,7 +170,9 @@ def test_what_was_altered_before_anybody_decided_can_be_agreed_to_by_nobody(offi
 
 
 @pytest.mark.parametrize("tamper", ALTERED.values(), ids=ALTERED)
-def test_what_was_altered_runs_not_when_its_time_comes_either(office: Office, tamper: Tamper) -> None:
+def test_what_was_altered_runs_not_when_its_time_comes_either(
+    office: Office, tamper: Tamper
+) -> None:
     asked = office.ask(password="hunter2-hunter2")
 
     tamper(office, asked)
@@ -159,7 +183,9 @@ def test_what_was_altered_runs_not_when_its_time_comes_either(office: Office, ta
 
 
 @pytest.mark.parametrize("tamper", ALTERED.values(), ids=ALTERED)
-def test_what_was_altered_after_it_was_approved_does_not_run(office: Office, tamper: Tamper) -> None:
+def test_what_was_altered_after_it_was_approved_does_not_run(
+    office: Office, tamper: Tamper
+) -> None:
     asked = office.ask(password="hunter2-hunter2")
     office.approve("bob", asked)
 
@@ -203,7 +229,10 @@ def test_a_decision_that_nobody_made_on_it_lets_nothing_run(office: Office, scri
     for statement in script.split(";"):
         office.tamper(statement.replace(":id", f"'{asked.id}'"))
 
-    assert [work.automation_id for work in office.core.worker(office.org_id, "v").poll().work] in ([], [other.id])
+    assert [work.automation_id for work in office.core.worker(office.org_id, "v").poll().work] in (
+        [],
+        [other.id],
+    )
     require_refused(office, asked)
     assert "is not as it was made" in office.why(asked)
 
@@ -237,7 +266,9 @@ def test_a_rejection_that_was_turned_round_lets_nothing_run(office: Office) -> N
     office.reject("bob", asked)
 
     office.tamper(f"{UNDECIDED} UPDATE approval_decisions SET verdict = 'approve'")
-    office.tamper("UPDATE approvals SET state = 'approved'; UPDATE automations SET state = 'queued'")
+    office.tamper(
+        "UPDATE approvals SET state = 'approved'; UPDATE automations SET state = 'queued'"
+    )
 
     require_refused(office, asked)
 
@@ -249,13 +280,17 @@ def cancelled(office: Office, asked: Automation) -> None:
 
 def cancelled_before_it_was_approved(office: Office, asked: Automation) -> None:
     office.core.automations.cancel(office.people["alice"], asked.id)
-    office.tamper("UPDATE approvals SET state = 'pending'; UPDATE automations SET state = 'awaiting_approval'")
+    office.tamper(
+        "UPDATE approvals SET state = 'pending'; UPDATE automations SET state = 'awaiting_approval'"
+    )
     office.approve("bob", asked)
 
 
 def withdrawn(office: Office, asked: Automation) -> None:
     office.core.approvals.withdraw(office.people["alice"], asked.approval_id or "")
-    office.tamper("UPDATE approvals SET state = 'pending'; UPDATE automations SET state = 'awaiting_approval'")
+    office.tamper(
+        "UPDATE approvals SET state = 'pending'; UPDATE automations SET state = 'awaiting_approval'"
+    )
     office.approve("bob", asked)
 
 
@@ -289,7 +324,15 @@ def refused_by_a_worker(office: Office, asked: Automation) -> None:
     office.core.jobs.refuse(worker.actor, work.job_id, RefuseRequest(work.fence, "no"))
 
 
-ENDED = [cancelled, cancelled_before_it_was_approved, withdrawn, carried_out, begun, lost, refused_by_a_worker]
+ENDED = [
+    cancelled,
+    cancelled_before_it_was_approved,
+    withdrawn,
+    carried_out,
+    begun,
+    lost,
+    refused_by_a_worker,
+]
 
 
 @pytest.mark.parametrize("end", ENDED, ids=lambda end: end.__name__)
@@ -297,7 +340,9 @@ def test_what_had_ended_and_is_put_back_does_not_run(office: Office, end: Tamper
     asked = office.ask()
     end(office, asked)
 
-    office.tamper("PRAGMA defer_foreign_keys = 1; UPDATE automations SET job_id = NULL; DELETE FROM jobs")
+    office.tamper(
+        "PRAGMA defer_foreign_keys = 1; UPDATE automations SET job_id = NULL; DELETE FROM jobs"
+    )
     office.tamper("""
         UPDATE automations SET state = 'queued', fence = 0, finished_at = NULL, explanation = '', exit_code = NULL,
                started_at = NULL, cancel_requested_at = NULL, cancel_requested_by = NULL;
@@ -309,7 +354,10 @@ def test_what_had_ended_and_is_put_back_does_not_run(office: Office, end: Tamper
 
 
 def test_what_nobody_had_to_approve_runs_no_second_time(office: Office) -> None:
-    office.core.push(office.people["alice"], template_source("plain").replace("  approvalPolicy: {policyRef: p}\n", ""))
+    office.core.push(
+        office.people["alice"],
+        template_source("plain").replace("  approvalPolicy: {policyRef: p}\n", ""),
+    )
     asked = office.core.run(office.people["alice"], "plain")
     worker = office.core.worker(office.org_id, "first")
     (work,) = worker.poll().work
@@ -322,11 +370,15 @@ def test_what_nobody_had_to_approve_runs_no_second_time(office: Office) -> None:
     assert office.why(asked) == "it was not run: by the record it was carried out before"
 
 
-def test_a_policy_that_cannot_be_read_any_more_keeps_no_worker_from_its_answer(office: Office) -> None:
+def test_a_policy_that_cannot_be_read_any_more_keeps_no_worker_from_its_answer(
+    office: Office,
+) -> None:
     office.policy()
     asked = office.ask()
     office.approve("bob", asked)
-    office.tamper("DROP TRIGGER policy_versions_are_immutable; UPDATE policy_versions SET document = '{}'")
+    office.tamper(
+        "DROP TRIGGER policy_versions_are_immutable; UPDATE policy_versions SET document = '{}'"
+    )
 
     require_refused(office, asked)
     assert "is not what was pushed" in office.why(asked)
@@ -345,7 +397,10 @@ def test_a_rejection_that_was_removed_lets_nothing_run(office: Office) -> None:
 
 def test_what_nobody_had_to_approve_is_bound_as_well(office: Office) -> None:
     """The automation and its digest are altered alike: the database alone would fit together."""
-    office.core.push(office.people["alice"], template_source("plain").replace("  approvalPolicy: {policyRef: p}\n", ""))
+    office.core.push(
+        office.people["alice"],
+        template_source("plain").replace("  approvalPolicy: {policyRef: p}\n", ""),
+    )
     asked = office.core.run(office.people["alice"], "plain")
 
     digest_alike(office, asked)
@@ -354,9 +409,14 @@ def test_what_nobody_had_to_approve_is_bound_as_well(office: Office) -> None:
 
 
 def test_an_approval_cannot_be_taken_away_where_an_older_version_had_none(office: Office) -> None:
-    office.core.push(office.people["alice"], template_source("two").replace("  approvalPolicy: {policyRef: p}\n", ""))
+    office.core.push(
+        office.people["alice"],
+        template_source("two").replace("  approvalPolicy: {policyRef: p}\n", ""),
+    )
     office.core.push_again(office.people["carol"], template_source("two", command="echo two"))
-    asked = office.core.automations.create(office.people["alice"], RunRequest(template="two", version=1))
+    asked = office.core.automations.create(
+        office.people["alice"], RunRequest(template="two", version=1)
+    )
     assert asked.state == "awaiting_approval"
 
     ALTERED["the row of the approval"](office, asked)

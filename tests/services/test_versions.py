@@ -43,7 +43,9 @@ def push(service: Any, kind: DocumentKind, carol: Actor) -> Push:
 
     def push(text: str) -> Any:
         if kind is DocumentKind.TEMPLATE:
-            return service.push(carol, template_source("doc", "none", f"echo {text}").replace(WAIVED, ""))
+            return service.push(
+                carol, template_source("doc", "none", f"echo {text}").replace(WAIVED, "")
+            )
         return service.push(carol, policy_source(MANAGER.replace("boss", text), "doc"))
 
     return push
@@ -52,7 +54,12 @@ def push(service: Any, kind: DocumentKind, carol: Actor) -> Push:
 def test_what_says_the_same_makes_no_version(push: Push, service: Any, carol: Actor) -> None:
     made = [push(text) for text in ("a", "a", "b", "a")]
 
-    assert [(each.version, each.is_new) for each in made] == [(1, True), (1, False), (2, True), (3, True)]
+    assert [(each.version, each.is_new) for each in made] == [
+        (1, True),
+        (1, False),
+        (2, True),
+        (3, True),
+    ]
     assert [each.version for each in service.list_versions(carol, "doc", "", 10).items] == [3, 2, 1]
     assert service.get(carol, "doc", 1).digest == service.get(carol, "doc").digest
 
@@ -64,7 +71,9 @@ def test_of_two_pushes_at_once_each_gets_a_number(push: Push) -> None:
     assert {each.value.version for each in pushes} == {1, 2}
 
 
-def test_a_name_is_free_once_its_document_is_deleted(push: Push, service: Any, carol: Actor) -> None:
+def test_a_name_is_free_once_its_document_is_deleted(
+    push: Push, service: Any, carol: Actor
+) -> None:
     push("a")
     push("b")
     service.delete(carol, "doc")
@@ -75,7 +84,9 @@ def test_a_name_is_free_once_its_document_is_deleted(push: Push, service: Any, c
     assert push("b").version == 1
 
 
-def test_what_is_absent_is_named_as_what_it_is(service: Any, kind: DocumentKind, carol: Actor, push: Push) -> None:
+def test_what_is_absent_is_named_as_what_it_is(
+    service: Any, kind: DocumentKind, carol: Actor, push: Push
+) -> None:
     push("a")
 
     with pytest.raises(NotFound) as refused:
@@ -110,7 +121,9 @@ def test_another_org_changes_nothing_and_the_record_says_what_was_pushed(
         service.delete(mallory, "doc")
 
     def query(db: Any) -> list[tuple[str, str]]:
-        found = db.execute("SELECT verb, data FROM audit_entries WHERE resource = ?", (f"{kind.plural}/doc",))
+        found = db.execute(
+            "SELECT verb, data FROM audit_entries WHERE resource = ?", (f"{kind.plural}/doc",)
+        )
         return found.fetchall()
 
     [(verb, data)] = core.database.read(query)

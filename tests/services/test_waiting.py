@@ -45,14 +45,20 @@ def test_a_lease_that_is_undone_leaves_the_work_to_be_found(core: Core, alice: A
     assert core.state(alice, automation) == "succeeded"
 
 
-def test_what_waits_is_found_after_a_restart_and_after_a_change_past_the_server(core: Core, alice: Actor) -> None:
+def test_what_waits_is_found_after_a_restart_and_after_a_change_past_the_server(
+    core: Core, alice: Actor
+) -> None:
     first = core.run(alice)
     core = core.restart()
     worker = core.worker(alice.org_id, "w", slots=2)
     assert [work.automation_id for work in worker.poll().work] == [first.id]
 
     hidden = core.run(alice)
-    core.database.write(lambda db: db.execute("UPDATE automations SET state = 'cancelled' WHERE id = ?", (hidden.id,)))
+    core.database.write(
+        lambda db: db.execute(
+            "UPDATE automations SET state = 'cancelled' WHERE id = ?", (hidden.id,)
+        )
+    )
     assert worker.poll().work == ()
     apart = core.database.path
     other = apsw.Connection(str(apart))
@@ -65,7 +71,9 @@ def test_what_waits_is_found_after_a_restart_and_after_a_change_past_the_server(
 
 
 def test_the_oldest_goes_first_whatever_else_waits(core: Core, alice: Actor) -> None:
-    core.push(alice, HELLO.replace("name: hello", "name: other").replace("spec:", "spec:\n  timeout: 60"))
+    core.push(
+        alice, HELLO.replace("name: hello", "name: other").replace("spec:", "spec:\n  timeout: 60")
+    )
     names = ["hello", "other"]
     seed = random.randrange(10**6)
     print(f"seed {seed}")
@@ -97,7 +105,9 @@ def test_whoever_waits_hears_of_what_was_approved(core: Core) -> None:
 
 
 def presence(name: str, home: str, **labels: str) -> Presence:
-    poll = PollRequest(boot_id="b", version="0", labels=labels, slots=1, free_slots=1, runtimes=("subprocess",))
+    poll = PollRequest(
+        boot_id="b", version="0", labels=labels, slots=1, free_slots=1, runtimes=("subprocess",)
+    )
     return Presence(name, name, home, poll, 0.0, is_shared=home == SHARED_HOME)
 
 
@@ -123,7 +133,10 @@ def test_those_who_wait_are_found_by_the_rarest_of_their_labels() -> None:
 
 
 def test_an_idle_worker_is_chosen_before_one_with_more_slots(core: Core, alice: Actor) -> None:
-    big, small = core.worker(alice.org_id, "big", slots=8), core.worker(alice.org_id, "small", slots=1)
+    big, small = (
+        core.worker(alice.org_id, "big", slots=8),
+        core.worker(alice.org_id, "small", slots=1),
+    )
     polls = [big.poll_in_background(), small.poll_in_background()]
     for worker in (big, small):
         found = core.fleet.find(worker.actor.worker_id)

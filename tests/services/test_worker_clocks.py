@@ -21,8 +21,13 @@ def test_a_difference_reads_as_people_say_it(seconds: float, text: str) -> None:
 
 
 @pytest.mark.parametrize("offset", [360.0, 10_800.0, -360.0, MAX_CLOCK_OFFSET_SECONDS + 1])
-def test_of_two_workers_the_one_whose_clock_is_right_gets_all_the_work(core: Core, alice: Actor, offset: float) -> None:
-    right, wrong = core.worker(alice.org_id, "right", slots=10), core.worker(alice.org_id, "wrong", slots=10)
+def test_of_two_workers_the_one_whose_clock_is_right_gets_all_the_work(
+    core: Core, alice: Actor, offset: float
+) -> None:
+    right, wrong = (
+        core.worker(alice.org_id, "right", slots=10),
+        core.worker(alice.org_id, "wrong", slots=10),
+    )
     wrong.clock_offset = offset
 
     automations = [core.run(alice) for _ in range(10)]
@@ -51,14 +56,20 @@ def test_with_that_worker_alone_the_automation_waits_and_says_why_until_the_cloc
     )
     assert shown.waiting_reason == f"w1 is given no work: {told}"
     listed = Workers(core.database, core.fleet, core.step_up, core.clock).get(alice, "w1")
-    assert (listed.withheld, listed.clock_offset_seconds, listed.is_connected) == (told, 10_800, True)
+    assert (listed.withheld, listed.clock_offset_seconds, listed.is_connected) == (
+        told,
+        10_800,
+        True,
+    )
 
     worker.clock_offset = 1.0
     reply = worker.poll()
     assert (len(reply.work), reply.withheld) == (1, "")
 
 
-def test_a_held_poll_of_a_worker_whose_clock_is_off_is_offered_nothing(core: Core, alice: Actor) -> None:
+def test_a_held_poll_of_a_worker_whose_clock_is_off_is_offered_nothing(
+    core: Core, alice: Actor
+) -> None:
     worker = core.worker(alice.org_id, "w1")
     worker.clock_offset = -600.0
     worker.poll()
@@ -71,7 +82,9 @@ def test_a_held_poll_of_a_worker_whose_clock_is_off_is_offered_nothing(core: Cor
     assert poll.get(timeout=60).work == ()
 
 
-def test_an_order_that_is_refused_for_its_time_waits_again_and_another_worker_runs_it(core: Core, alice: Actor) -> None:
+def test_an_order_that_is_refused_for_its_time_waits_again_and_another_worker_runs_it(
+    core: Core, alice: Actor
+) -> None:
     wrong, right = core.worker(alice.org_id, "wrong"), core.worker(alice.org_id, "right")
     automation = core.run(alice)
     [work] = wrong.poll().work
@@ -101,7 +114,9 @@ def test_whoever_refused_for_the_time_gets_nothing_for_a_while_even_if_its_clock
     assert len(worker.poll().work) == 1
 
 
-def test_the_word_of_a_worker_that_cannot_say_its_time_is_understood(core: Core, alice: Actor) -> None:
+def test_the_word_of_a_worker_that_cannot_say_its_time_is_understood(
+    core: Core, alice: Actor
+) -> None:
     old = core.worker(alice.org_id, "w1")
     old.clock_offset = None
     automation = core.run(alice)
@@ -113,7 +128,9 @@ def test_the_word_of_a_worker_that_cannot_say_its_time_is_understood(core: Core,
     assert core.state(alice, automation) == "queued"
 
 
-def test_a_server_that_was_paused_takes_an_old_poll_for_no_more_than_a_second(core: Core, alice: Actor) -> None:
+def test_a_server_that_was_paused_takes_an_old_poll_for_no_more_than_a_second(
+    core: Core, alice: Actor
+) -> None:
     worker: TestWorker = core.worker(alice.org_id, "w1")
     worker.clock_offset = -600.0  # sent ten minutes ago, read now
     poll = worker.poll_in_background()

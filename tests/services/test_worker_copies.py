@@ -56,7 +56,9 @@ def test_two_processes_with_one_identity_are_shown_recorded_and_given_nothing(
         assert "two processes use its identity, from 10.0.0.1 and from 10.0.0.2" in reply.withheld
     assert "10.0.0.1" in shown(core, alice)
     assert "10.0.0.2" in shown(core, alice)
-    assert [entry["addresses"] for entry in record(core, alice.org_id, "notice_copy")] == [["10.0.0.1", "10.0.0.2"]]
+    assert [entry["addresses"] for entry in record(core, alice.org_id, "notice_copy")] == [
+        ["10.0.0.1", "10.0.0.2"]
+    ]
     reason = core.automations.get(alice, automations[0].id).waiting_reason
     assert reason.startswith("w1 is given no work: two processes use its identity")
 
@@ -79,7 +81,9 @@ def test_a_copy_that_could_not_be_recorded_at_first_is_recorded_later_and_once(
     assert len(record(core, alice.org_id, "end_copy")) == 1
 
 
-def test_what_a_poll_has_read_of_its_worker_is_read_again_when_it_is_undone(core: Core, alice: Actor) -> None:
+def test_what_a_poll_has_read_of_its_worker_is_read_again_when_it_is_undone(
+    core: Core, alice: Actor
+) -> None:
     worker = core.worker(alice.org_id, "one")
     worker.poll()
     presence = core.fleet.find(worker.actor.worker_id)
@@ -94,7 +98,9 @@ def test_what_a_poll_has_read_of_its_worker_is_read_again_when_it_is_undone(core
     assert worker.poll().work
 
 
-def test_a_copy_is_given_nothing_from_its_first_poll_on(core: Core, alice: Actor, original: TestWorker) -> None:
+def test_a_copy_is_given_nothing_from_its_first_poll_on(
+    core: Core, alice: Actor, original: TestWorker
+) -> None:
     original.poll()
     core.run(alice)
     copy = original.another_life("copy", "10.0.0.2")
@@ -113,7 +119,9 @@ def test_an_identity_that_is_used_only_once_by_a_thief_is_noticed(
     assert "10.6.6.6" in shown(core, alice)
 
 
-def test_when_one_of_them_has_ended_the_other_goes_on_by_itself(core: Core, alice: Actor, original: TestWorker) -> None:
+def test_when_one_of_them_has_ended_the_other_goes_on_by_itself(
+    core: Core, alice: Actor, original: TestWorker
+) -> None:
     original.poll()
     poll_by_turns(core, original.another_life("copy", "10.0.0.2"), original, seconds=60)
     core.run(alice)
@@ -125,7 +133,9 @@ def test_when_one_of_them_has_ended_the_other_goes_on_by_itself(core: Core, alic
     assert len(record(core, alice.org_id, "end_copy")) == 1
 
 
-def test_a_server_that_restarts_still_gives_them_nothing(core: Core, alice: Actor, original: TestWorker) -> None:
+def test_a_server_that_restarts_still_gives_them_nothing(
+    core: Core, alice: Actor, original: TestWorker
+) -> None:
     original.poll()
     poll_by_turns(core, original.another_life("copy", "10.0.0.2"), original, seconds=60)
     core.run(alice)
@@ -153,7 +163,9 @@ def test_a_worker_that_is_killed_and_started_again_is_no_copy(
     assert len(worker.poll().work) == 1
 
 
-def test_the_open_poll_of_a_dead_process_takes_no_work_with_it(core: Core, alice: Actor, original: TestWorker) -> None:
+def test_the_open_poll_of_a_dead_process_takes_no_work_with_it(
+    core: Core, alice: Actor, original: TestWorker
+) -> None:
     dead = original.poll_in_background()
     worker = original.another_life("next", "10.0.0.1")
     worker.poll()
@@ -183,12 +195,16 @@ def test_a_worker_that_said_goodbye_gets_work_at_its_very_first_poll(
     core: Core, alice: Actor, original: TestWorker
 ) -> None:
     original.poll()
-    core.dispatch.poll(original.actor, msgspec.structs.replace(original.request(0), is_leaving=True))
+    core.dispatch.poll(
+        original.actor, msgspec.structs.replace(original.request(0), is_leaving=True)
+    )
     core.run(alice)
     assert len(original.another_life("next").poll().work) == 1
 
 
-def test_both_are_let_go_when_their_worker_is_revoked(core: Core, alice: Actor, original: TestWorker) -> None:
+def test_both_are_let_go_when_their_worker_is_revoked(
+    core: Core, alice: Actor, original: TestWorker
+) -> None:
     original.poll()
     copy = original.another_life("copy", "10.0.0.2")
     poll_by_turns(core, copy, original, seconds=60)
@@ -204,7 +220,9 @@ def test_both_are_let_go_when_their_worker_is_revoked(core: Core, alice: Actor, 
         assert "revoked" in str(poll.exception)
 
 
-REQUEUE = HELLO.replace("  template:", "  onWorkerLost: requeue\n  template:").replace("hello}", "again}")
+REQUEUE = HELLO.replace("  template:", "  onWorkerLost: requeue\n  template:").replace(
+    "hello}", "again}"
+)
 
 
 @pytest.mark.parametrize("waits", [0, 5, 60])

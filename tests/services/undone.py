@@ -49,7 +49,9 @@ def rows_per_commit(database: Database, table: str) -> Iterator[list[int]]:
 
     def attach(db: Connection) -> None:
         db.create_scalar_function("note_inserted", inserted, 0)
-        db.execute(f"CREATE TEMP TRIGGER counted AFTER INSERT ON main.{table} BEGIN SELECT note_inserted(); END")
+        db.execute(
+            f"CREATE TEMP TRIGGER counted AFTER INSERT ON main.{table} BEGIN SELECT note_inserted(); END"
+        )
         db.set_commit_hook(committed)
 
     def detach(db: Connection) -> None:
@@ -84,7 +86,7 @@ def undone_together(
     def attempt(call: Callable[[], object]) -> Exception | None:
         try:
             call()
-        except Exception as error:  # noqa: BLE001 - it is what is asked
+        except Exception as error:
             return error
         return None
 

@@ -88,7 +88,9 @@ def _called(node: ast.Call) -> str:
     return node.func.id if isinstance(node.func, ast.Name) else ""
 
 
-def collect(databases: Iterable[apsw.Connection], prepare: Callable[[apsw.Connection], None]) -> Found:
+def collect(
+    databases: Iterable[apsw.Connection], prepare: Callable[[apsw.Connection], None]
+) -> Found:
     """Call every function of the store on the database that has its tables.
 
     What each does is undone.
@@ -116,11 +118,16 @@ def _call(db: apsw.Connection, name: str, function: Callable[..., Any], found: F
         place = _place()
         if place:
             found.reached.add(place)
-            found.statements.setdefault((name, " ".join(sql.split())), Statement(name, sql, bindings))
+            found.statements.setdefault(
+                (name, " ".join(sql.split())), Statement(name, sql, bindings)
+            )
         return True
 
     hints = typing.get_type_hints(function)
-    choices = [_choices(hints[parameter], parameter) for parameter in list(inspect.signature(function).parameters)[1:]]
+    choices = [
+        _choices(hints[parameter], parameter)
+        for parameter in list(inspect.signature(function).parameters)[1:]
+    ]
     for arguments in itertools.product(*choices):
         db.execute("SAVEPOINT attempt")
         db.exec_trace = trace
@@ -128,7 +135,7 @@ def _call(db: apsw.Connection, name: str, function: Callable[..., Any], found: F
             made = function(db, *arguments)
             if isinstance(made, Iterator):
                 next(made, None)
-        except Exception:  # noqa: BLE001 - what a call comes to does not matter, only what it ran
+        except Exception:
             pass
         finally:
             db.exec_trace = None
@@ -183,7 +190,9 @@ _STATES = ["queued", "running", "succeeded", "pending", "approved", "failed"]
 
 def _collections(origin: Any, arguments: tuple[Any, ...], name: str) -> list[Any]:
     if origin is tuple and arguments and arguments[-1] is not Ellipsis:
-        return [tuple(each) for each in itertools.product(*(_choices(one, name) for one in arguments))]
+        return [
+            tuple(each) for each in itertools.product(*(_choices(one, name) for one in arguments))
+        ]
     if origin in (dict, Mapping):
         return [{}]
     return [origin([_choices(arguments[0], name)[-1]]) if isinstance(origin, type) and origin in (list, tuple, set)
@@ -197,7 +206,9 @@ def _is_filter(hint: Any) -> bool:
 
 def _filters(hint: Any) -> list[Any]:
     fields = {name: _choices(each, name) for name, each in typing.get_type_hints(hint).items()}
-    return [hint(**dict(zip(fields, each, strict=True))) for each in itertools.product(*fields.values())]
+    return [
+        hint(**dict(zip(fields, each, strict=True))) for each in itertools.product(*fields.values())
+    ]
 
 
 def _struct(hint: type[msgspec.Struct]) -> msgspec.Struct:

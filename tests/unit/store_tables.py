@@ -24,29 +24,43 @@ class Table:
 
 PEOPLE = "one row for each person, at most a few"
 MADE_BY_PEOPLE = "what people set up by hand, and delete"
-PUSHED = "one row for each change that somebody pushed; what ran names its version, so that they stay"
+PUSHED = (
+    "one row for each change that somebody pushed; what ran names its version, so that they stay"
+)
 
 TABLES = {
     "account_owners": Table(small_because="one row for each service account that there ever was"),
     "approval_decisions": Table(RETENTION, grows=True),
     "approvals": Table(RETENTION, grows=True),
-    "audit_checkpoint_gaps": Table(small_because="at most one between two checkpoints that stay", grows=True),
+    "audit_checkpoint_gaps": Table(
+        small_because="at most one between two checkpoints that stay", grows=True
+    ),
     "audit_checkpoints": Table(f"{_SERVER}.audit.thinning:CheckpointThinning.thin", grows=True),
     "audit_entries": Table(f"{_SERVER}.audit.checkpoints:AuditCheckpoints.prune", grows=True),
-    "audit_exports": Table(small_because="one row for each export that somebody has made", grows=True),
+    "audit_exports": Table(
+        small_because="one row for each export that somebody has made", grows=True
+    ),
     "audit_heads": Table(small_because="one row for each org"),
     "authenticators": Table(small_because=PEOPLE),
     "automations": Table(RETENTION, grows=True),
     "channels": Table(small_because=MADE_BY_PEOPLE),
     "chat_links": Table(small_because=PEOPLE),
     "deliveries": Table(f"{_SERVER}.channels.sender:DeliverySender.prune", grows=True),
-    "gaps": Table(small_because="one row for each piece of a log that the server lost; gone with its job"),
+    "gaps": Table(
+        small_because="one row for each piece of a log that the server lost; gone with its job"
+    ),
     "group_members": Table(small_because=PEOPLE),
     "groups": Table(small_because=MADE_BY_PEOPLE),
-    "idempotency_keys": Table(f"{_SERVER}.automations.service:Automations.forget_requests", grows=True),
-    "invitations": Table(small_because="one row for each invitation that somebody sent by hand", grows=True),
+    "idempotency_keys": Table(
+        f"{_SERVER}.automations.service:Automations.forget_requests", grows=True
+    ),
+    "invitations": Table(
+        small_because="one row for each invitation that somebody sent by hand", grows=True
+    ),
     "jobs": Table(RETENTION, grows=True),
-    "join_tokens": Table(small_because="one row for each worker that somebody enrolled", grows=True),
+    "join_tokens": Table(
+        small_because="one row for each worker that somebody enrolled", grows=True
+    ),
     "link_codes": Table(small_because=PEOPLE),
     "login_attempts": Table(f"{_SERVER}.identity.login_throttle:LoginThrottle.begin", grows=True),
     "losses": Table(small_because="one row for each time that the logs were lost"),

@@ -8,7 +8,10 @@ from opsicle.domain.addresses import unfit, unfit_name
 
 LOOK_ALIKES = {
     "a Cyrillic o in Latin": ("b\u043eb@example.com", "Cyrillic and Latin"),
-    "Cyrillic letters only, in a Latin domain": ("\u0441\u043e\u0441\u043e@example.com", "Cyrillic and Latin"),
+    "Cyrillic letters only, in a Latin domain": (
+        "\u0441\u043e\u0441\u043e@example.com",
+        "Cyrillic and Latin",
+    ),
     "a Latin name in a domain with Cyrillic": ("bob@\u0435\u0445ample.com", "Cyrillic and Latin"),
     "a Greek alpha": ("\u03b1da@example.com", "Greek and Latin"),
     "a small capital": ("\u1d00da@example.com", "U+1D00"),

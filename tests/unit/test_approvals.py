@@ -33,16 +33,35 @@ def at(seconds: float) -> datetime:
 
 
 def person(name: str, role: str = "member", **more: object) -> ApproverPerson:
-    return ApproverPerson(**{"user_id": name, "email": f"{name}@example.com", "role": role, "may_decide": True, **more})
+    return ApproverPerson(
+        **{
+            "user_id": name,
+            "email": f"{name}@example.com",
+            "role": role,
+            "may_decide": True,
+            **more,
+        }
+    )
 
 
 def gate(name: str = "g", **more: object) -> Gate:
-    return Gate(**{"name": name, "approvers": Approvers(manager=True), "expires_after": 100, **more})
+    return Gate(
+        **{"name": name, "approvers": Approvers(manager=True), "expires_after": 100, **more}
+    )
 
 
-def vote(name: str, seconds: float, verdict: str = "approve", on: str = "g", **more: object) -> Vote:
+def vote(
+    name: str, seconds: float, verdict: str = "approve", on: str = "g", **more: object
+) -> Vote:
     return Vote(
-        **{"gate": on, "user_id": name, "principal": name, "verdict": Verdict(verdict), "at": at(seconds), **more}
+        **{
+            "gate": on,
+            "user_id": name,
+            "principal": name,
+            "verdict": Verdict(verdict),
+            "at": at(seconds),
+            **more,
+        }
     )
 
 
@@ -65,7 +84,10 @@ def test_so_many_must_agree_and_one_person_counts_once() -> None:
 def test_so_many_rejections_end_it_and_what_comes_after_changes_nothing() -> None:
     assert state([gate()], [vote("bob", 1, "reject"), vote("carol", 2)], 3) == "rejected"
     assert state([gate(rejections_to_end=2)], [vote("bob", 1, "reject")], 3) == "pending"
-    assert state([gate(rejections_to_end=2)], [vote("bob", 1, "reject"), vote("carol", 2)], 3) == "approved"
+    assert (
+        state([gate(rejections_to_end=2)], [vote("bob", 1, "reject"), vote("carol", 2)], 3)
+        == "approved"
+    )
     assert state([gate()], [vote("bob", 1), vote("carol", 2, "reject")], 3) == "approved"
 
 
@@ -80,7 +102,10 @@ def test_in_order_a_gate_opens_when_the_one_before_it_passes() -> None:
     seen = status(gates, S, [vote("bob", 50, on="a")], START, at(60))
     assert [one.state for one in seen.gates] == [GateState.PASSED, GateState.OPEN]
     assert seen.gates[1].expires_at == at(150)
-    assert [one.state for one in status(gates, S, [], START, at(1)).gates] == [GateState.OPEN, GateState.WAITING]
+    assert [one.state for one in status(gates, S, [], START, at(1)).gates] == [
+        GateState.OPEN,
+        GateState.WAITING,
+    ]
 
 
 def test_who_decided_on_an_early_gate_has_decided_on_a_later_one_too() -> None:
@@ -99,7 +124,10 @@ def test_in_parallel_the_first_end_is_the_end() -> None:
 def test_reminders_and_escalations_come_after_the_gate_has_opened() -> None:
     second = gate("b", remind_after=10, escalate=(Escalation(20, Approvers(roles=("admin",))),))
     seen = status([gate("a"), second], S, [vote("bob", 50, on="a")], START, at(55))
-    assert [(item.key, item.at) for item in due(seen)] == [("remind:b", at(60)), ("escalate:b:0", at(70))]
+    assert [(item.key, item.at) for item in due(seen)] == [
+        ("remind:b", at(60)),
+        ("escalate:b:0", at(70)),
+    ]
     assert next_moment(seen, []) == at(60)
     assert next_moment(seen, ["remind:b"]) == at(70)
     assert next_moment(seen, ["remind:b", "escalate:b:0"]) == at(150)
@@ -109,7 +137,11 @@ def test_reminders_and_escalations_come_after_the_gate_has_opened() -> None:
 BY_WHO = {
     "the manager": (gate(), person("bob"), True),
     "somebody else": (gate(), person("carol"), False),
-    "the requester": (gate(approvers=Approvers(users=("alice@example.com",))), person("alice"), False),
+    "the requester": (
+        gate(approvers=Approvers(users=("alice@example.com",))),
+        person("alice"),
+        False,
+    ),
     "the requester, allowed": (
         gate(approvers=Approvers(users=("alice@example.com",)), allow_requester=True),
         person("alice"),
@@ -121,10 +153,26 @@ BY_WHO = {
         False,
     ),
     "a role": (gate(approvers=Approvers(roles=("approver",))), person("carol", "approver"), True),
-    "another role": (gate(approvers=Approvers(roles=("approver",))), person("carol", "member"), False),
-    "a user by address": (gate(approvers=Approvers(users=("carol@example.com",))), person("carol"), True),
-    "a group from before": (gate(approvers=Approvers(groups=("sre",))), person("carol", groups={"sre": 100}), True),
-    "a group joined after": (gate(approvers=Approvers(groups=("sre",))), person("carol", groups={"sre": 101}), False),
+    "another role": (
+        gate(approvers=Approvers(roles=("approver",))),
+        person("carol", "member"),
+        False,
+    ),
+    "a user by address": (
+        gate(approvers=Approvers(users=("carol@example.com",))),
+        person("carol"),
+        True,
+    ),
+    "a group from before": (
+        gate(approvers=Approvers(groups=("sre",))),
+        person("carol", groups={"sre": 100}),
+        True,
+    ),
+    "a group joined after": (
+        gate(approvers=Approvers(groups=("sre",))),
+        person("carol", groups={"sre": 101}),
+        False,
+    ),
     "a linked chat user": (
         gate(approvers=Approvers(chat_users=(Chat("slack", "U1"),))),
         person("carol", chats=frozenset({Chat("slack", "U1")})),
@@ -136,8 +184,16 @@ BY_WHO = {
         False,
     ),
     "whoever may decide on nothing": (gate(), person("bob", "reporter", may_decide=False), False),
-    "escalated to, too early": (gate(escalate=(Escalation(11, Approvers(roles=("x",))),)), person("c", "x"), False),
-    "escalated to": (gate(escalate=(Escalation(10, Approvers(roles=("x",))),)), person("c", "x"), True),
+    "escalated to, too early": (
+        gate(escalate=(Escalation(11, Approvers(roles=("x",))),)),
+        person("c", "x"),
+        False,
+    ),
+    "escalated to": (
+        gate(escalate=(Escalation(10, Approvers(roles=("x",))),)),
+        person("c", "x"),
+        True,
+    ),
 }
 
 
@@ -170,18 +226,32 @@ IMPASSABLE = {
         ApprovalRequester(user_id="a", manager_id="a", asked_seq=100),
         "gate g: there is nobody",
     ),
-    "an empty group": ([gate("x", approvers=Approvers(groups=("sre",)))], REQUESTER, "gate x: there is nobody"),
-    "too many required": ([gate(required=2)], REQUESTER, "gate g: 2 must agree, and there is only 1"),
+    "an empty group": (
+        [gate("x", approvers=Approvers(groups=("sre",)))],
+        REQUESTER,
+        "gate x: there is nobody",
+    ),
+    "too many required": (
+        [gate(required=2)],
+        REQUESTER,
+        "gate g: 2 must agree, and there is only 1",
+    ),
 }
 
 
 @pytest.mark.parametrize(("gates", "requester", "why"), IMPASSABLE.values(), ids=IMPASSABLE)
-def test_a_gate_that_nobody_could_pass_is_named(gates: list[Gate], requester: ApprovalRequester, why: str) -> None:
-    assert impassable(gates, [person("alice"), person("a"), person("bob")], requester).startswith(why)
+def test_a_gate_that_nobody_could_pass_is_named(
+    gates: list[Gate], requester: ApprovalRequester, why: str
+) -> None:
+    assert impassable(gates, [person("alice"), person("a"), person("bob")], requester).startswith(
+        why
+    )
 
 
 def test_a_gate_that_an_escalation_opens_can_be_passed() -> None:
-    helped = gate(approvers=Approvers(groups=("sre",)), escalate=(Escalation(5, Approvers(manager=True)),))
+    helped = gate(
+        approvers=Approvers(groups=("sre",)), escalate=(Escalation(5, Approvers(manager=True)),)
+    )
     assert impassable([helped], [person("bob")], REQUESTER) == ""
 
 
@@ -193,21 +263,37 @@ def test_decisions_satisfy_gates_only_while_their_authors_may_decide() -> None:
     assert unmet([gate()], agreed, EVERYBODY, REQUESTER) == ""
     assert "needs 1" in unmet([gate()], agreed, {}, REQUESTER)
     assert "needs 1" in unmet(
-        [gate()], agreed, EVERYBODY, ApprovalRequester(user_id="alice", manager_id="carol", asked_seq=100)
+        [gate()],
+        agreed,
+        EVERYBODY,
+        ApprovalRequester(user_id="alice", manager_id="carol", asked_seq=100),
     )
     assert "needs 1" in unmet([gate(require_mfa=True)], agreed, EVERYBODY, REQUESTER)
     assert "needs 1" in unmet([gate(require_reason=True)], agreed, EVERYBODY, REQUESTER)
-    assert unmet([gate(require_mfa=True)], [vote("bob", 1, with_mfa=True)], EVERYBODY, REQUESTER) == ""
+    assert (
+        unmet([gate(require_mfa=True)], [vote("bob", 1, with_mfa=True)], EVERYBODY, REQUESTER) == ""
+    )
     assert "needs 2" in unmet([gate(required=2)], agreed, EVERYBODY, REQUESTER)
-    assert "gate h" in unmet([gate(), gate("h", approvers=Approvers(roles=("admin",)))], agreed, EVERYBODY, REQUESTER)
+    assert "gate h" in unmet(
+        [gate(), gate("h", approvers=Approvers(roles=("admin",)))], agreed, EVERYBODY, REQUESTER
+    )
     assert "1 rejections" in unmet(
-        [gate(approvers=Approvers(roles=("member",)))], [*agreed, vote("carol", 1, "reject")], EVERYBODY, REQUESTER
+        [gate(approvers=Approvers(roles=("member",)))],
+        [*agreed, vote("carol", 1, "reject")],
+        EVERYBODY,
+        REQUESTER,
     )
 
 
 NAMES = st.sampled_from(["bob", "carol", "dave", "erin"])
 VOTES = st.lists(
-    st.builds(vote, NAMES, st.integers(0, 120), st.sampled_from(["approve", "reject"]), st.sampled_from(["a", "b"])),
+    st.builds(
+        vote,
+        NAMES,
+        st.integers(0, 120),
+        st.sampled_from(["approve", "reject"]),
+        st.sampled_from(["a", "b"]),
+    ),
     max_size=8,
 )
 GATES = st.tuples(
@@ -231,11 +317,17 @@ def test_what_is_over_stays_as_it_is_and_agreement_needs_as_many_as_are_required
     past = [one for one in votes if one.at <= at(now)]
     seen = status(gates, order, past, START, at(now))
     if seen.state is not ApprovalState.PENDING:
-        later = status(gates, order, [one for one in votes if one.at <= at(now + 50)], START, at(now + 50))
+        later = status(
+            gates, order, [one for one in votes if one.at <= at(now + 50)], START, at(now + 50)
+        )
         assert later.state == seen.state
     if seen.state is ApprovalState.APPROVED:
         for one in gates:
-            agreed = {cast.user_id for cast in past if cast.gate == one.name and cast.verdict is Verdict.APPROVE}
+            agreed = {
+                cast.user_id
+                for cast in past
+                if cast.gate == one.name and cast.verdict is Verdict.APPROVE
+            }
             assert len(agreed) >= one.required
     if not past:
         assert seen.state in {ApprovalState.PENDING, ApprovalState.EXPIRED}

@@ -32,7 +32,9 @@ class Record:
     entries: list[ExportedEntry]
     entry_lines: list[bytes]
 
-    def verify(self, entry_lines: list[bytes], signed: list[Checkpoint] | None = None) -> AuditVerdict:
+    def verify(
+        self, entry_lines: list[bytes], signed: list[Checkpoint] | None = None
+    ) -> AuditVerdict:
         signed = self.checkpoints if signed is None else signed
         return verify_export([*lines([header(self.key), *signed]), *entry_lines], self.key.public)
 
@@ -56,12 +58,20 @@ def changed(entry: ExportedEntry, **changes: Any) -> bytes:
 def test_a_record_that_nobody_touched_is_intact(record: Record) -> None:
     verdict = record.verify(record.entry_lines)
     assert verdict.is_intact
-    assert (verdict.entries, verdict.last_seq, verdict.signed_to, verdict.checkpoints) == (COUNT, COUNT, COUNT, 10)
+    assert (verdict.entries, verdict.last_seq, verdict.signed_to, verdict.checkpoints) == (
+        COUNT,
+        COUNT,
+        COUNT,
+        10,
+    )
     assert verdict.fingerprint == record.key.public.fingerprint
 
 
 @FEW
-@given(seq=PLACES, field=st.sampled_from([name for name in ExportedEntry.__struct_fields__ if name != "seq"]))
+@given(
+    seq=PLACES,
+    field=st.sampled_from([name for name in ExportedEntry.__struct_fields__ if name != "seq"]),
+)
 def test_an_edited_entry_is_named(record: Record, seq: int, field: str) -> None:
     entry = record.entries[seq - 1]
     edited = changed(entry, **{field: getattr(entry, field)[:-1] + "~"})
@@ -76,21 +86,33 @@ def test_an_entry_edited_with_its_hash_is_found_at_the_next_one(record: Record, 
     entry = record.entries[seq - 1]
     previous = record.entries[seq - 2].hash if seq > 1 else NO_HASH
     forged = msgspec.structs.replace(entry, verb="never")
-    forged = msgspec.structs.replace(forged, hash=entry_hash(CHAIN, previous, msgspec.structs.astuple(forged)[:-1]))
-    verdict = record.verify([*record.entry_lines[: seq - 1], *lines([forged]), *record.entry_lines[seq:]])
+    forged = msgspec.structs.replace(
+        forged, hash=entry_hash(CHAIN, previous, msgspec.structs.astuple(forged)[:-1])
+    )
+    verdict = record.verify(
+        [*record.entry_lines[: seq - 1], *lines([forged]), *record.entry_lines[seq:]]
+    )
     kind, found = fault(verdict)
-    assert (kind, found) == (("rewritten", seq - EVERY + 1) if seq % EVERY == 0 else ("altered", seq + 1))
+    assert (kind, found) == (
+        ("rewritten", seq - EVERY + 1) if seq % EVERY == 0 else ("altered", seq + 1)
+    )
     assert verdict.fault
     assert f"entry {seq}" in verdict.fault.message
 
 
 @FEW
 @given(seq=PLACES)
-def test_history_rewritten_to_the_end_contradicts_the_next_checkpoint(record: Record, seq: int) -> None:
+def test_history_rewritten_to_the_end_contradicts_the_next_checkpoint(
+    record: Record, seq: int
+) -> None:
     digest = record.entries[seq - 2].hash if seq > 1 else NO_HASH
     forged = []
     for entry in record.entries[seq - 1 :]:
-        fields = (*msgspec.structs.astuple(entry)[:7], "never", *msgspec.structs.astuple(entry)[8:-1])
+        fields = (
+            *msgspec.structs.astuple(entry)[:7],
+            "never",
+            *msgspec.structs.astuple(entry)[8:-1],
+        )
         digest = entry_hash(CHAIN, digest, fields)
         forged.append(ExportedEntry(*fields, digest))
     verdict = record.verify([*record.entry_lines[: seq - 1], *lines(forged)])
@@ -100,7 +122,10 @@ def test_history_rewritten_to_the_end_contradicts_the_next_checkpoint(record: Re
 @FEW
 @given(seq=st.integers(1, COUNT - 1))
 def test_a_removed_entry_is_named(record: Record, seq: int) -> None:
-    assert fault(record.verify([*record.entry_lines[: seq - 1], *record.entry_lines[seq:]])) == ("missing", seq)
+    assert fault(record.verify([*record.entry_lines[: seq - 1], *record.entry_lines[seq:]])) == (
+        "missing",
+        seq,
+    )
 
 
 @FEW
@@ -130,7 +155,9 @@ def test_a_record_that_was_cut_off_is_named_where_it_ends(record: Record, kept: 
 def test_a_line_that_cannot_be_read_is_named(record: Record, seq: int, place: int) -> None:
     line = bytearray(record.entry_lines[seq - 1])
     line[place % (len(line) - 1)] = 0xFF
-    kind, found = fault(record.verify([*record.entry_lines[: seq - 1], bytes(line), *record.entry_lines[seq:]]))
+    kind, found = fault(
+        record.verify([*record.entry_lines[: seq - 1], bytes(line), *record.entry_lines[seq:]])
+    )
     assert (kind, found) == ("altered", seq)
 
 
@@ -167,7 +194,9 @@ def test_a_record_of_another_key_is_not_ours(record: Record) -> None:
 
 def test_another_chains_record_does_not_pass_for_this_one(record: Record) -> None:
     stolen = msgspec.structs.replace(header(record.key), chain="01k9another")
-    verdict = verify_export([*lines([stolen, *record.checkpoints]), *record.entry_lines], record.key.public)
+    verdict = verify_export(
+        [*lines([stolen, *record.checkpoints]), *record.entry_lines], record.key.public
+    )
     assert fault(verdict) == ("checkpoint", 1)
 
 
@@ -181,7 +210,12 @@ def removed(record: Record, to: int, digest: str | None = None) -> list[Checkpoi
     hash_then = digest or record.entries[to - 1].hash
     last = record.entries[-1]
     statement = checkpoint(
-        record.key, record.checkpoints[-1], last.seq, last.hash, removed_to=to, removed_hash=hash_then
+        record.key,
+        record.checkpoints[-1],
+        last.seq,
+        last.hash,
+        removed_to=to,
+        removed_hash=hash_then,
     )
     return [*record.checkpoints, statement]
 
@@ -194,7 +228,10 @@ def test_what_retention_removed_is_proven_and_the_rest_verified(record: Record, 
 
 
 def test_more_removed_than_was_signed_is_missing(record: Record) -> None:
-    assert fault(record.verify(record.entry_lines[1_200:], removed(record, 1_100))) == ("missing", 1_101)
+    assert fault(record.verify(record.entry_lines[1_200:], removed(record, 1_100))) == (
+        "missing",
+        1_101,
+    )
 
 
 def test_a_chain_that_goes_on_from_another_hash_is_altered(record: Record) -> None:
@@ -212,21 +249,32 @@ def test_a_chain_that_goes_on_from_another_hash_is_altered(record: Record) -> No
     ],
     ids=["goes back", "removes what is not there", "changes what was removed", "removes another"],
 )
-def test_a_signed_checkpoint_that_contradicts_the_one_before_is_named(record: Record, changes: dict[str, Any]) -> None:
+def test_a_signed_checkpoint_that_contradicts_the_one_before_is_named(
+    record: Record, changes: dict[str, Any]
+) -> None:
     wrong = checkpoint(
-        record.key, record.checkpoints[-1], **{"seq": COUNT, "digest": record.entries[-1].hash, **changes}
+        record.key,
+        record.checkpoints[-1],
+        **{"seq": COUNT, "digest": record.entries[-1].hash, **changes},
     )
-    assert fault(record.verify(record.entry_lines, [*record.checkpoints, wrong])) == ("checkpoint", 11)
+    assert fault(record.verify(record.entry_lines, [*record.checkpoints, wrong])) == (
+        "checkpoint",
+        11,
+    )
 
 
 def test_a_checkpoint_put_between_others_is_named(record: Record) -> None:
-    inserted = checkpoint(record.key, record.checkpoints[3], 5_000, record.entries[4_999].hash, at="later")
+    inserted = checkpoint(
+        record.key, record.checkpoints[3], 5_000, record.entries[4_999].hash, at="later"
+    )
     assert hash_of(CHAIN, inserted) != hash_of(CHAIN, record.checkpoints[4])
     signed = [*record.checkpoints[:4], inserted, *record.checkpoints[5:]]
     assert fault(record.verify(record.entry_lines, signed)) == ("checkpoint", 6)
 
 
-@pytest.mark.parametrize("content", [[], [b"\n"], [b"not json\n"], [b'{"type":"entry"}\n'], [b"\xff\xfe\n"]])
+@pytest.mark.parametrize(
+    "content", [[], [b"\n"], [b"not json\n"], [b'{"type":"entry"}\n'], [b"\xff\xfe\n"]]
+)
 def test_a_file_that_is_no_export_is_refused(content: list[bytes]) -> None:
     with pytest.raises(InvalidInput, match="no export"):
         verify_export(content, None)
@@ -242,7 +290,9 @@ def test_an_export_of_a_later_format_is_refused(record: Record) -> None:
         verify_export(lines([msgspec.structs.replace(header(record.key), format=3)]), None)
 
 
-@pytest.mark.parametrize("pem", ["", "nonsense", "-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n"])
+@pytest.mark.parametrize(
+    "pem", ["", "nonsense", "-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n"]
+)
 def test_a_public_key_that_is_none_is_refused(pem: str) -> None:
     with pytest.raises(InvalidInput, match="public key"):
         AuditPublicKey.load(pem)
@@ -250,7 +300,9 @@ def test_a_public_key_that_is_none_is_refused(pem: str) -> None:
 
 def test_no_two_entries_are_hashed_as_the_same_bytes() -> None:
     """The border between two fields counts."""
-    assert entry_hash(CHAIN, NO_HASH, ("1", "ab", "c")) != entry_hash(CHAIN, NO_HASH, ("1", "a", "bc"))
+    assert entry_hash(CHAIN, NO_HASH, ("1", "ab", "c")) != entry_hash(
+        CHAIN, NO_HASH, ("1", "a", "bc")
+    )
     assert entry_hash(CHAIN, NO_HASH, ("a,1:b",)) != entry_hash(CHAIN, NO_HASH, ("a", "b"))
 
 
@@ -261,11 +313,16 @@ def test_the_hash_that_the_documentation_gives_as_an_example_is_right() -> None:
     """
     at = "2026-03-01T12:00:00.000000Z"
     entry = (1, at, "user", "u1", "ada", "cli", "203.0.113.9", "push", "templates/web", "{}")
-    assert entry_hash("acme", NO_HASH, entry) == "a050d6268323c50501a8a00fda08d5cbcc4641d8fe69d63e18dc3cd805dbf8bb"
+    assert (
+        entry_hash("acme", NO_HASH, entry)
+        == "a050d6268323c50501a8a00fda08d5cbcc4641d8fe69d63e18dc3cd805dbf8bb"
+    )
 
 
 @given(st.tuples(*[st.text(max_size=20)] * 10), st.text(max_size=5))
-def test_the_quick_way_to_a_hash_gives_the_same_as_the_format_says(fields: tuple[str, ...], chain: str) -> None:
+def test_the_quick_way_to_a_hash_gives_the_same_as_the_format_says(
+    fields: tuple[str, ...], chain: str
+) -> None:
     given_parts = ("opsicle audit entry 1", chain, NO_HASH, *fields)
     content = b"".join(b"%d:%b," % (len(part.encode()), part.encode()) for part in given_parts)
 

@@ -64,7 +64,9 @@ def _copy(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("happen", [_rewrite, _remove, _cut, _crash, _scribble, _copy])
-def test_files_that_have_changed_since_are_not_those_of_the_note(folder: Path, happen: Callable[[Path], None]) -> None:
+def test_files_that_have_changed_since_are_not_those_of_the_note(
+    folder: Path, happen: Callable[[Path], None]
+) -> None:
     happen(folder)
 
     assert not note_of(folder).take()

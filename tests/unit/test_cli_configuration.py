@@ -28,7 +28,9 @@ def test_without_a_file_there_are_no_defaults(own: Path) -> None:
 
 
 def test_keys_are_spelled_as_the_options_are(own: Path) -> None:
-    own.write_text('output = "json"\n[run]\nfollow = true\nvar-file = "x"\n[workers.token]\nttl = 600\n')
+    own.write_text(
+        'output = "json"\n[run]\nfollow = true\nvar-file = "x"\n[workers.token]\nttl = 600\n'
+    )
     assert read_defaults(root) == {
         "output": "json",
         "run": {"follow": True, "var_file": "x"},
@@ -66,7 +68,9 @@ def test_the_working_folder_wins_over_the_config_folder(own: Path) -> None:
     assert read_defaults(root) == {"output": "json", "run": {"follow": False}}
 
 
-@pytest.mark.parametrize("text", ['profile = "evil"', '[login]\nserver = "https://evil"', '[setup]\nserver = "x"'])
+@pytest.mark.parametrize(
+    "text", ['profile = "evil"', '[login]\nserver = "https://evil"', '[setup]\nserver = "x"']
+)
 def test_a_file_that_merely_lies_around_cannot_choose_the_server(own: Path, text: str) -> None:
     assert not own.exists()
     Path("opsicle.toml").write_text(text)

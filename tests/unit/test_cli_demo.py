@@ -55,7 +55,9 @@ def test_the_demo_runs_samples_and_removes_everything(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_a_demo_that_is_ended_takes_its_processes_with_it(tmp_path: Path, number: signal.Signals) -> None:
+def test_a_demo_that_is_ended_takes_its_processes_with_it(
+    tmp_path: Path, number: signal.Signals
+) -> None:
     demo = start(tmp_path, "demo")
     try:
         demo.wait_for("password")

@@ -25,7 +25,9 @@ CONTRACT = {
 
 
 @pytest.mark.parametrize(("kind", "code"), CONTRACT.items())
-def test_every_kind_of_error_has_the_code_of_the_contract(kind: type[errors.OpsicleError], code: int) -> None:
+def test_every_kind_of_error_has_the_code_of_the_contract(
+    kind: type[errors.OpsicleError], code: int
+) -> None:
     assert cli.code_of_error(kind("it went wrong")) == code
 
 
@@ -60,7 +62,9 @@ def test_an_unexpected_exception_becomes_one_line_and_a_file(
 
 @pytest.mark.parametrize("interruption", [KeyboardInterrupt, click.Abort])
 def test_ctrl_c_ends_quietly_with_130(
-    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], interruption: type[BaseException]
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+    interruption: type[BaseException],
 ) -> None:
     def interrupted(*_: object) -> None:
         raise interruption

@@ -32,12 +32,17 @@ def phases(*commands: str, more: str = "") -> str:
 
 def test_a_valid_file_is_said_to_be_valid(alice: User, tmp_path: Path) -> None:
     file = write(tmp_path, phases("true"))
-    assert alice.cli("templates", "validate", file).startswith(f"{file}: AutomationTemplate hello is valid\n")
+    assert alice.cli("templates", "validate", file).startswith(
+        f"{file}: AutomationTemplate hello is valid\n"
+    )
     assert alice.json("templates", "validate", file)["is_valid"] is True
 
 
 def test_every_mistake_is_shown_with_file_line_and_path(alice: User, tmp_path: Path) -> None:
-    file = write(tmp_path, "  template:\n    phases:\n      - name: a\n        comands: [x]\n        timeout: soon\n")
+    file = write(
+        tmp_path,
+        "  template:\n    phases:\n      - name: a\n        comands: [x]\n        timeout: soon\n",
+    )
     done = alice.attempt("templates", "validate", file)
     assert done.returncode == 2
     assert done.stdout == ""
@@ -62,7 +67,9 @@ def test_a_warning_does_not_make_a_file_invalid(alice: User, tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("kind", ["absent", "folder", "not UTF-8"])
-def test_a_file_that_cannot_be_read_is_invalid_input(alice: User, tmp_path: Path, kind: str) -> None:
+def test_a_file_that_cannot_be_read_is_invalid_input(
+    alice: User, tmp_path: Path, kind: str
+) -> None:
     path = tmp_path / "x.yaml"
     if kind == "folder":
         path.mkdir()
@@ -85,7 +92,9 @@ def test_a_run_passes_both_streams_on_and_says_where_it_is(alice: User, tmp_path
 
 
 def test_a_run_as_json_leaves_stdout_to_the_result(alice: User, tmp_path: Path) -> None:
-    file = write(tmp_path, "  variables: [{id: n, type: number, default: 3}]\n" + phases("echo out; exit 7"))
+    file = write(
+        tmp_path, "  variables: [{id: n, type: number, default: 3}]\n" + phases("echo out; exit 7")
+    )
     done = alice.attempt("-o", "json", "run", file, "--var", "n=4")
     assert done.returncode == 1
     result = json.loads(done.stdout)
@@ -124,13 +133,18 @@ def test_values_come_from_options_over_file_over_defaults(alice: User, tmp_path:
     )
     values = tmp_path / "values.yaml"
     values.write_text("b: file\nc: file\n")
-    printed = alice.cli("run", file, "--var-file", str(values), "--var", "c=op=tion", "--var", "d=1", "--var", "d=2")
+    printed = alice.cli(
+        "run", file, "--var-file", str(values), "--var", "c=op=tion", "--var", "d=1", "--var", "d=2"
+    )
     assert printed == "x file op=tion 1 2\n"
 
 
 def test_every_wrong_value_is_shown_before_anything_starts(alice: User, tmp_path: Path) -> None:
     ran = tmp_path / "ran"
-    file = write(tmp_path, f"  variables: [{{id: n, type: number}}, {{id: b, type: bool}}]\n{phases(f'touch {ran}')}")
+    file = write(
+        tmp_path,
+        f"  variables: [{{id: n, type: number}}, {{id: b, type: bool}}]\n{phases(f'touch {ran}')}",
+    )
     done = alice.attempt("run", file, "--var", "n=many", "--var", "b=perhaps", "--var", "nn=1")
     assert done.returncode == 2
     for path in ("values.n:", "values.b:", "values.nn:"):
@@ -138,7 +152,9 @@ def test_every_wrong_value_is_shown_before_anything_starts(alice: User, tmp_path
     assert not ran.exists()
 
 
-def test_a_missing_required_value_is_not_asked_for_without_a_terminal(alice: User, tmp_path: Path) -> None:
+def test_a_missing_required_value_is_not_asked_for_without_a_terminal(
+    alice: User, tmp_path: Path
+) -> None:
     file = write(tmp_path, "  variables: [{id: who, isRequired: true}]\n" + phases("true"))
     done = alice.attempt("run", file)
     assert done.returncode == 2
@@ -148,7 +164,10 @@ def test_a_missing_required_value_is_not_asked_for_without_a_terminal(alice: Use
 @pytest.mark.parametrize(
     ("spec", "path"),
     [
-        ("  approvalPolicy: {policyRef: production}\n" + phases("touch ran"), "spec.approvalPolicy"),
+        (
+            "  approvalPolicy: {policyRef: production}\n" + phases("touch ran"),
+            "spec.approvalPolicy",
+        ),
         (phases("touch ran", more=", image: alpine"), "spec.template.phases[0].image"),
         (phases("touch ran", more=", outputs: [a]"), "spec.template.phases[0].outputs"),
     ],
@@ -176,8 +195,13 @@ SECRETIVE = """
 def test_secrets_of_a_file_come_from_files_and_are_masked(alice: User, tmp_path: Path) -> None:
     (tmp_path / "secret").write_text("correct horse\n")
     (tmp_path / "values.yaml").write_text("typed: battery staple\n")
-    values, secret = ("--var-file", str(tmp_path / "values.yaml")), f"db-password={tmp_path / 'secret'}"
-    done = alice.attempt("-o", "json", "run", write(tmp_path, SECRETIVE), *values, "--secret-file", secret)
+    values, secret = (
+        ("--var-file", str(tmp_path / "values.yaml")),
+        f"db-password={tmp_path / 'secret'}",
+    )
+    done = alice.attempt(
+        "-o", "json", "run", write(tmp_path, SECRETIVE), *values, "--secret-file", secret
+    )
     assert done.returncode == 0, done.stderr
     assert "***/***" in done.stderr
     assert json.loads(done.stdout)["values"] == {"typed": "••••"}
@@ -187,7 +211,9 @@ def test_secrets_of_a_file_come_from_files_and_are_masked(alice: User, tmp_path:
 
 def test_a_file_that_needs_secrets_is_not_run_without_them(alice: User, tmp_path: Path) -> None:
     (tmp_path / "values.yaml").write_text("typed: battery staple\n")
-    done = alice.attempt("run", write(tmp_path, SECRETIVE), "--var-file", str(tmp_path / "values.yaml"))
+    done = alice.attempt(
+        "run", write(tmp_path, SECRETIVE), "--var-file", str(tmp_path / "values.yaml")
+    )
     assert done.returncode == 2
     assert "db-password" in done.stderr
     assert "--secret-file" in done.stderr

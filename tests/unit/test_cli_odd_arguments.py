@@ -33,7 +33,9 @@ def run(folder: Path, *arguments: str | bytes) -> subprocess.CompletedProcess[by
     )
 
 
-@pytest.mark.parametrize("path", ["run", "logs", "automations show", "templates push", "users show", "channels test"])
+@pytest.mark.parametrize(
+    "path", ["run", "logs", "automations show", "templates push", "users show", "channels test"]
+)
 def test_an_empty_name_is_wrong_usage(path: str, tmp_path: Path) -> None:
     done = run(tmp_path, *path.split(), "")
 
@@ -79,7 +81,9 @@ def test_an_argument_that_is_no_text_is_named(arguments: list[bytes], tmp_path: 
 
 def test_a_file_may_be_called_what_it_wants(tmp_path: Path) -> None:
     name = bytes(tmp_path) + b"/\xff.yaml"
-    Path(name.decode(errors="surrogateescape")).write_text((CHECKOUT / "examples/hello.yaml").read_text())
+    Path(name.decode(errors="surrogateescape")).write_text(
+        (CHECKOUT / "examples/hello.yaml").read_text()
+    )
 
     done = run(tmp_path, b"templates", b"validate", name)
 

@@ -64,7 +64,9 @@ def test_the_example_of_a_command_is_one(path: str) -> None:
     command: click.Command = root
     context = root.make_context("opsicle", list(arguments), obj=Invocation())
     while isinstance(command, click.Group):
-        name, found, rest = command.resolve_command(context, [*context._protected_args, *context.args])
+        name, found, rest = command.resolve_command(
+            context, [*context._protected_args, *context.args]
+        )
         assert found is not None
         context = found.make_context(name, rest, parent=context)
         command = found
@@ -81,7 +83,9 @@ def test_the_profile_and_the_form_can_stand_behind_any_command(path: str) -> Non
         command = group.get_command(context, name)
         assert command is not None
         context = click.Context(command, info_name=name, parent=context)
-    assert {"--profile", "--output", "-o"} <= {name for option in context.command.params for name in option.opts}
+    assert {"--profile", "--output", "-o"} <= {
+        name for option in context.command.params for name in option.opts
+    }
     assert "--profile P" in context.command.get_help(context)
 
 
@@ -121,7 +125,9 @@ def test_an_environment_variable_sets_an_option(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "arguments", [["-o", "json", "templates", "validate"], ["templates", "validate", "-o", "json"]]
 )
-def test_the_output_format_may_stand_before_or_behind_the_command(arguments: list[str], tmp_path: Path) -> None:
+def test_the_output_format_may_stand_before_or_behind_the_command(
+    arguments: list[str], tmp_path: Path
+) -> None:
     done = User(tmp_path, "alice@example.com").attempt(*arguments, str(tmp_path / "absent.yaml"))
     assert done.returncode == 2
     assert done.stdout.startswith("{")
@@ -132,7 +138,9 @@ def test_a_mistyped_command_is_told_the_nearest(capfd: pytest.CaptureFixture[str
     assert "did you mean `templates`?" in capfd.readouterr().err
 
 
-@pytest.mark.parametrize("arguments", [[], ["workers"], ["run"], ["--nonsense"], ["run", "--version", "x", "a"]])
+@pytest.mark.parametrize(
+    "arguments", [[], ["workers"], ["run"], ["--nonsense"], ["run", "--version", "x", "a"]]
+)
 def test_wrong_usage_is_explained_on_stderr_with_code_2(
     arguments: list[str], capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -143,7 +151,9 @@ def test_wrong_usage_is_explained_on_stderr_with_code_2(
 
 
 def test_nothing_is_asked_where_stdin_is_no_terminal(tmp_path: Path) -> None:
-    done = User(tmp_path, "alice@example.com").attempt("login", "--server", "http://127.0.0.1:1", "--email", "a@b.c")
+    done = User(tmp_path, "alice@example.com").attempt(
+        "login", "--server", "http://127.0.0.1:1", "--email", "a@b.c"
+    )
     assert done.returncode in {2, 6}
     done = User(tmp_path, "alice@example.com").attempt("login", "--server", "http://127.0.0.1:1")
     assert done.returncode == 2
@@ -155,7 +165,9 @@ def test_the_version_needs_none_of_the_heavy_imports() -> None:
         "import sys\nfrom opsicle import cli\ncli.execute(['--version'])\n"
         "print(*sorted({'msgspec', 'urllib3', 'ssl', 're2', 'yaml', 'cryptography', 'gevent'} & set(sys.modules)))"
     )
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=CHECKOUT)
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=CHECKOUT
+    )
     assert done.stdout == f"opsicle {__version__}\n\n"
 
 

@@ -29,7 +29,9 @@ def in_context(invocation: Invocation) -> click.Context:
     return click.Context(click.Command("any"), obj=invocation)
 
 
-def test_a_table_is_aligned_and_one_line_an_item(invocation: Invocation, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_table_is_aligned_and_one_line_an_item(
+    invocation: Invocation, capsys: pytest.CaptureFixture[str]
+) -> None:
     with in_context(invocation):
         emit_list([("a", AT), ("long name", AT)], COLUMNS, limit=None)
     assert capsys.readouterr().out == (
@@ -37,7 +39,9 @@ def test_a_table_is_aligned_and_one_line_an_item(invocation: Invocation, capsys:
     )
 
 
-def test_a_table_that_is_cut_short_says_so(invocation: Invocation, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_table_that_is_cut_short_says_so(
+    invocation: Invocation, capsys: pytest.CaptureFixture[str]
+) -> None:
     with in_context(invocation):
         emit_list([("a", AT)] * 5, COLUMNS, limit=None, table_limit=2)
     shown = capsys.readouterr()
@@ -45,7 +49,9 @@ def test_a_table_that_is_cut_short_says_so(invocation: Invocation, capsys: pytes
     assert "--limit" in shown.err
 
 
-def test_json_is_never_cut_short(invocation: Invocation, capsys: pytest.CaptureFixture[str]) -> None:
+def test_json_is_never_cut_short(
+    invocation: Invocation, capsys: pytest.CaptureFixture[str]
+) -> None:
     invocation.output = "json"
     with in_context(invocation):
         emit_list([("a", AT)] * 5, COLUMNS, limit=None, table_limit=2)
@@ -62,7 +68,9 @@ def test_a_limit_beyond_any_list_is_none(
         assert capsys.readouterr().out.count("item") == 2
 
 
-def test_an_empty_list_is_an_empty_array(invocation: Invocation, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_empty_list_is_an_empty_array(
+    invocation: Invocation, capsys: pytest.CaptureFixture[str]
+) -> None:
     invocation.output = "json"
     with in_context(invocation):
         emit_list([], COLUMNS, limit=None)
@@ -74,7 +82,10 @@ def test_on_a_terminal_a_table_is_no_wider_than_the_window(
 ) -> None:
     monkeypatch.setattr("sys.stdout.isatty", lambda: True)
     monkeypatch.setenv("COLUMNS", "40")
-    columns = [Column(heading, lambda item, place=place: item[place]) for place, heading in enumerate(("id", "a", "b"))]
+    columns = [
+        Column(heading, lambda item, place=place: item[place])
+        for place, heading in enumerate(("id", "a", "b"))
+    ]
     with in_context(invocation):
         emit_list([("0123456789", "short", "x" * 60), ("1", "y" * 30, "z")], columns, limit=None)
     lines = capsys.readouterr().out.splitlines()
@@ -86,13 +97,33 @@ def test_on_a_terminal_a_table_is_no_wider_than_the_window(
 
 def test_no_cell_speaks_python(invocation: Invocation, capsys: pytest.CaptureFixture[str]) -> None:
     with in_context(invocation):
-        emit({}, [("one", [True, None, "a b"]), ("two", [{"site": "ams"}]), ("three", Problem("a.b", "is wrong"))])
-    assert capsys.readouterr().out == ('one    yes, , a b\ntwo    site=ams\nthree  path=a.b message="is wrong"\n')
+        emit(
+            {},
+            [
+                ("one", [True, None, "a b"]),
+                ("two", [{"site": "ams"}]),
+                ("three", Problem("a.b", "is wrong")),
+            ],
+        )
+    assert capsys.readouterr().out == (
+        'one    yes, , a b\ntwo    site=ams\nthree  path=a.b message="is wrong"\n'
+    )
 
 
-def test_what_is_not_there_takes_no_line(invocation: Invocation, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_is_not_there_takes_no_line(
+    invocation: Invocation, capsys: pytest.CaptureFixture[str]
+) -> None:
     with in_context(invocation):
-        emit({}, [("name", "x"), ("reason", ""), ("worker", None), ("disabled", False), ("exit code", 0)])
+        emit(
+            {},
+            [
+                ("name", "x"),
+                ("reason", ""),
+                ("worker", None),
+                ("disabled", False),
+                ("exit code", 0),
+            ],
+        )
     assert capsys.readouterr().out == "name       x\ndisabled   no\nexit code  0\n"
 
 
@@ -109,7 +140,7 @@ def test_a_session_is_kept_whole_and_private(tmp_path: Path) -> None:
     assert sessions.find("default") == session
     file = tmp_path / "config/sessions/default.json"
     assert file.stat().st_mode & 0o777 == 0o600
-    assert os.listdir(file.parent) == ["default.json"]  # noqa: PTH208 - hidden files too
+    assert os.listdir(file.parent) == ["default.json"]
 
 
 def test_a_damaged_session_is_explained(tmp_path: Path) -> None:

@@ -12,7 +12,13 @@ import pytest
 from tests.product import CHECKOUT, clean_environment
 
 HELLO = str(CHECKOUT / "examples" / "hello.yaml")
-PRINTS = ("--version", "--help", "run --help", f"templates validate {HELLO}", f"-o json templates validate {HELLO}")
+PRINTS = (
+    "--version",
+    "--help",
+    "run --help",
+    f"templates validate {HELLO}",
+    f"-o json templates validate {HELLO}",
+)
 """Commands with something to say."""
 
 
@@ -48,7 +54,9 @@ def test_without_any_stream_only_the_exit_code_speaks(command: str, tmp_path: Pa
 
 
 @pytest.mark.parametrize("redirections", [">&-", "2>&-", "<&-", ">&- 2>&-", "<&- >&- 2>&-"])
-def test_a_command_with_nothing_to_print_keeps_its_own_exit_code(redirections: str, tmp_path: Path) -> None:
+def test_a_command_with_nothing_to_print_keeps_its_own_exit_code(
+    redirections: str, tmp_path: Path
+) -> None:
     assert run_without(redirections, "whoami", tmp_path).returncode == 3
 
 

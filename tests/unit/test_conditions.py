@@ -75,7 +75,9 @@ def test_a_gate_is_asked_however_its_value_is_spelled(variable: Variable, value:
     assert is_asked(PRODUCTION, variable, ["test", value] if variable.multiple else value)
 
 
-@pytest.mark.parametrize("value", ["test", "staging", "preproduction", "München", "10.0.0.1", "eu-west-1a"])
+@pytest.mark.parametrize(
+    "value", ["test", "staging", "preproduction", "München", "10.0.0.1", "eu-west-1a"]
+)
 def test_what_is_certainly_another_value_is_not_asked(value: str) -> None:
     assert not is_asked(PRODUCTION, STRING, value)
     assert not is_asked(PRODUCTION, MANY, [value, value])
@@ -110,7 +112,9 @@ NOT_IN = {
 
 
 @pytest.mark.parametrize(("variable", "value", "wanted"), NOT_IN.values(), ids=NOT_IN)
-def test_not_in_holds_for_whatever_is_not_listed_exactly(variable: Variable, value: object, wanted: bool) -> None:
+def test_not_in_holds_for_whatever_is_not_listed_exactly(
+    variable: Variable, value: object, wanted: bool
+) -> None:
     assert is_asked(NOT_TEST, variable, value) is wanted
 
 
@@ -118,7 +122,12 @@ TYPED = {
     "an option": (ENUM, ("production",), "production", True),
     "another option": (ENUM, ("production",), "staging", False),
     "no option at all": (ENUM, ("prodution",), "staging", True),
-    "one that is no option beside one that is": (ENUM, ("prodution", "production"), "staging", False),
+    "one that is no option beside one that is": (
+        ENUM,
+        ("prodution", "production"),
+        "staging",
+        False,
+    ),
     "an integer": (NUMBER, (3,), 3, True),
     "an integer written as a float": (NUMBER, (3.0,), 3, True),
     "another integer": (NUMBER, (3,), 4, False),
@@ -144,7 +153,10 @@ def test_typed_values_are_compared_as_what_they_are(
 
 
 def test_a_label_is_compared_as_workers_are_matched_and_is_asked_where_it_is_left_out() -> None:
-    line, other = Condition(label="site", any_of=("ams",)), Condition(label="site", none_of=("fra",))
+    line, other = (
+        Condition(label="site", any_of=("ams",)),
+        Condition(label="site", none_of=("fra",)),
+    )
     seen = [(holds(line, Facts((), {}, labels)), holds(other, Facts((), {}, labels))) for labels in (
         {}, {"site": "ams"}, {"site": "fra"}, {"zone": "fra"}
     )]  # fmt: skip
@@ -163,7 +175,9 @@ def test_a_gate_is_asked_only_if_all_its_lines_hold() -> None:
 
 
 WORDS = st.text(st.sampled_from("abcdefghijklmnopqrstuvwxyz0123456789"), min_size=1, max_size=12)
-INVISIBLE = st.sampled_from(["\u200b", "\u200d", "\u2060", "\ufeff", "\u00ad", "\u0301", "\u034f", "\u202e", "\ufe0f"])
+INVISIBLE = st.sampled_from(
+    ["\u200b", "\u200d", "\u2060", "\ufeff", "\u00ad", "\u0301", "\u034f", "\u202e", "\ufe0f"]
+)
 AROUND = st.text(st.sampled_from(" \t\r\n.,:/'\"-_\u00a0\u2003\u3000"), max_size=3)
 
 
@@ -172,7 +186,9 @@ def _full_width(text: str) -> str:
 
 
 @given(word=WORDS, data=st.data(), before=AROUND, behind=AROUND)
-def test_no_spelling_of_a_value_is_taken_for_another(word: str, data: st.DataObject, before: str, behind: str) -> None:
+def test_no_spelling_of_a_value_is_taken_for_another(
+    word: str, data: st.DataObject, before: str, behind: str
+) -> None:
     spelled = ""
     for character in word:
         shown = data.draw(st.sampled_from([character, character.upper(), _full_width(character)]))
@@ -182,10 +198,14 @@ def test_no_spelling_of_a_value_is_taken_for_another(word: str, data: st.DataObj
 
 
 @given(value=st.text(max_size=30), options=st.lists(WORDS, min_size=1, max_size=3))
-def test_what_is_asked_under_in_is_never_less_than_what_is_equal(value: str, options: list[str]) -> None:
+def test_what_is_asked_under_in_is_never_less_than_what_is_equal(
+    value: str, options: list[str]
+) -> None:
     line, exact = Condition(variable="target", any_of=tuple(options)), value in options
     assert is_asked(line, STRING, value) or not exact
-    assert is_asked(Condition(variable="target", none_of=tuple(options)), STRING, value) is not exact
+    assert (
+        is_asked(Condition(variable="target", none_of=tuple(options)), STRING, value) is not exact
+    )
 
 
 @given(first=WORDS, second=WORDS)
@@ -198,7 +218,14 @@ def test_another_plain_word_is_another_value(first: str, second: str) -> None:
 
 @pytest.mark.parametrize(
     ("value", "wanted"),
-    [("db01", "db-01"), ("DB-01", "db01"), ("db001", "db-01"), ("db1", "db-01"), ("105", "1 05"), ("1 05", "105")],
+    [
+        ("db01", "db-01"),
+        ("DB-01", "db01"),
+        ("db001", "db-01"),
+        ("db1", "db-01"),
+        ("105", "1 05"),
+        ("1 05", "105"),
+    ],
 )
 def test_where_a_number_begins_in_a_name_makes_no_difference(value: str, wanted: str) -> None:
     assert could_be(value, wanted)
@@ -226,16 +253,43 @@ NEVER_HAD = {
         "notIn[1]",
         "is not an option",
     ),
-    "text for a number": ("{id: n, type: number}", "{variable: n, in: ['3']}", "in[0]", "whole number, not text"),
-    "a number beyond its bounds": ("{id: n, type: number, max: 5}", "{variable: n, in: [6]}", "in[0]", "at most 5"),
-    "text for a boolean": ("{id: b, type: bool}", "{variable: b, in: ['true']}", "in[0]", "true or false, not text"),
+    "text for a number": (
+        "{id: n, type: number}",
+        "{variable: n, in: ['3']}",
+        "in[0]",
+        "whole number, not text",
+    ),
+    "a number beyond its bounds": (
+        "{id: n, type: number, max: 5}",
+        "{variable: n, in: [6]}",
+        "in[0]",
+        "at most 5",
+    ),
+    "text for a boolean": (
+        "{id: b, type: bool}",
+        "{variable: b, in: ['true']}",
+        "in[0]",
+        "true or false, not text",
+    ),
     "no date": ("{id: d, type: date}", "{variable: d, in: [tomorrow]}", "in[0]", "is not a date"),
-    "what the pattern forbids": ("{id: s, pattern: '[a-z]+'}", "{variable: s, in: ['1']}", "in[0]", "not match"),
-    "a variable that is not there": ("{id: target}", "{variable: traget, in: [a]}", "", "has no variable `traget`"),
+    "what the pattern forbids": (
+        "{id: s, pattern: '[a-z]+'}",
+        "{variable: s, in: ['1']}",
+        "in[0]",
+        "not match",
+    ),
+    "a variable that is not there": (
+        "{id: target}",
+        "{variable: traget, in: [a]}",
+        "",
+        "has no variable `traget`",
+    ),
 }
 
 
-@pytest.mark.parametrize(("variable", "condition", "path", "message"), NEVER_HAD.values(), ids=NEVER_HAD)
+@pytest.mark.parametrize(
+    ("variable", "condition", "path", "message"), NEVER_HAD.values(), ids=NEVER_HAD
+)
 def test_a_condition_that_its_variable_can_never_meet_is_a_mistake(
     variable: str, condition: str, path: str, message: str
 ) -> None:
@@ -247,7 +301,9 @@ def test_a_condition_that_its_variable_can_never_meet_is_a_mistake(
 
 
 def test_free_text_is_told_of_with_what_would_be_better() -> None:
-    policy = Policy(gates=(Gate(name="g", approvers=Approvers(manager=True), when=(PRODUCTION, NOT_TEST)),))
+    policy = Policy(
+        gates=(Gate(name="g", approvers=Approvers(manager=True), when=(PRODUCTION, NOT_TEST)),)
+    )
     [found] = findings(policy, (STRING,))
     assert (found.path, found.is_certain) == ("gates[0].when[0]", False)
     assert "make it an `enum`" in found.message
@@ -267,5 +323,7 @@ WRONG_LINES = {
 def test_a_condition_that_is_written_wrongly_is_a_mistake(line: str, message: str) -> None:
     gate = f"{{name: g, approvers: {{manager: true}}, when: [{line}]}}"
     with pytest.raises(InvalidInput) as caught:
-        parse_policy(f"apiVersion: v1\ntype: ApprovalPolicy\nmetadata: {{name: p}}\nspec: {{gates: [{gate}]}}".encode())
+        parse_policy(
+            f"apiVersion: v1\ntype: ApprovalPolicy\nmetadata: {{name: p}}\nspec: {{gates: [{gate}]}}".encode()
+        )
     assert message in caught.value.problems[0].message

@@ -32,11 +32,15 @@ def naming(word: str) -> set[str]:
     """Return the sources of the product that name something."""
     pattern = re.compile(rf"\b(?:{word})\b")
     return {
-        str(path.relative_to(CHECKOUT)) for path in sources("opsicle", "assets") if pattern.search(path.read_text())
+        str(path.relative_to(CHECKOUT))
+        for path in sources("opsicle", "assets")
+        if pattern.search(path.read_text())
     }
 
 
-@pytest.mark.parametrize("title", ["a noun", "a kind of channel", "a field of a phase", "a runtime"])
+@pytest.mark.parametrize(
+    "title", ["a noun", "a kind of channel", "a field of a phase", "a runtime"]
+)
 def test_every_file_that_is_listed_is_there(title: str) -> None:
     assert [path for path in listed(title) if not (CHECKOUT / path).exists()] == []
 

@@ -17,7 +17,9 @@ from opsicle.cli.root import root
 from opsicle.domain.template_parser import parse_document
 from tests.product import CHECKOUT
 
-PAGES = sorted([*CHECKOUT.glob("*.md"), *CHECKOUT.glob("docs/**/*.md"), *CHECKOUT.glob("examples/*.md")])
+PAGES = sorted(
+    [*CHECKOUT.glob("*.md"), *CHECKOUT.glob("docs/**/*.md"), *CHECKOUT.glob("examples/*.md")]
+)
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 HEADING = re.compile(r"^#{1,6} (.+)$", re.MULTILINE)
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
@@ -91,13 +93,17 @@ def resolve(words: list[str]) -> tuple[click.Context, click.Command, list[str]]:
 
 
 @each_page
-def test_every_command_line_is_taken(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_command_line_is_taken(
+    page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     for made_before in ("audit-key.pem", "acme.jsonl"):
         (tmp_path / made_before).touch()
     for line in lines_of_commands(page.read_text()):
         words = shlex.split(line, comments=True)[1:]
-        words = words[: next((i for i, word in enumerate(words) if word in {">", "|", "&&"}), len(words))]
+        words = words[
+            : next((i for i, word in enumerate(words) if word in {">", "|", "&&"}), len(words))
+        ]
         try:
             context, command, rest = resolve(words)
             command.make_context(context.info_name, rest, parent=context.parent)
@@ -127,9 +133,15 @@ def test_every_whole_document_is_taken(page: Path) -> None:
             parse_document(body.encode())
 
 
-@pytest.mark.parametrize("page", ["docs/architecture.md", "docs/worker-protocol.md", "docs/security-model.md"])
+@pytest.mark.parametrize(
+    "page", ["docs/architecture.md", "docs/worker-protocol.md", "docs/security-model.md"]
+)
 def test_every_file_of_the_code_that_is_named_is_there(page: str) -> None:
     named = re.findall(r"`((?:[a-z_]+/)+[a-z_]+\.py)\b", (CHECKOUT / page).read_text())
-    missing = [path for path in named if not any((CHECKOUT / root / path).exists() for root in ("", "opsicle"))]
+    missing = [
+        path
+        for path in named
+        if not any((CHECKOUT / root / path).exists() for root in ("", "opsicle"))
+    ]
 
     assert missing == []

@@ -68,13 +68,17 @@ def test_an_allowed_network_is_reached(receiver: WebhookReceiver) -> None:
     assert len(receiver.received) == 1
 
 
-@pytest.mark.parametrize("address", ["169.254.169.254", "10.0.0.1", "192.168.0.1", "172.16.0.1", "100.64.0.1", *MAPPED])
+@pytest.mark.parametrize(
+    "address", ["169.254.169.254", "10.0.0.1", "192.168.0.1", "172.16.0.1", "100.64.0.1", *MAPPED]
+)
 def test_private_and_link_local_addresses_are_refused_without_a_packet(address: str) -> None:
     with pytest.raises(Undelivered, match="not public"):
         send(f"https://{address}/")
 
 
-def test_a_name_of_which_one_address_is_not_public_is_refused_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_name_of_which_one_address_is_not_public_is_refused_whole(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     answers(monkeypatch, ["93.184.216.34", "127.0.0.1"])
     with pytest.raises(Undelivered, match="not public"):
         send("https://mixed.example.com/")
@@ -90,16 +94,25 @@ def test_a_redirect_is_not_followed(receiver: WebhookReceiver, status: int) -> N
     assert len(receiver.received) == 1
 
 
-def test_the_connection_goes_to_the_very_address_that_was_judged(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_connection_goes_to_the_very_address_that_was_judged(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """DNS rebinding: the name first leads to an allowed address, and to another one whenever it is asked again."""
-    with webhook_receiver("127.0.0.2") as allowed, webhook_receiver("127.0.0.1", allowed.port) as forbidden:
+    with (
+        webhook_receiver("127.0.0.2") as allowed,
+        webhook_receiver("127.0.0.1", allowed.port) as forbidden,
+    ):
         answers(monkeypatch, ["127.0.0.2"], ["127.0.0.1"])
         send(f"http://rebind.example.com:{allowed.port}/", "127.0.0.2/32")
-        assert [received.headers["Host"] for received in allowed.received] == [f"rebind.example.com:{allowed.port}"]
+        assert [received.headers["Host"] for received in allowed.received] == [
+            f"rebind.example.com:{allowed.port}"
+        ]
         assert forbidden.received == []
 
 
-def test_tls_is_checked_against_the_name_and_not_the_address(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_tls_is_checked_against_the_name_and_not_the_address(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     certificate = certified(tmp_path, "hooks.example.com")
     with webhook_receiver(tls=certificate.context) as receiver:
         answers(monkeypatch, ["127.0.0.1"])
@@ -125,7 +138,9 @@ def test_an_answer_is_read_up_to_a_bound(receiver: WebhookReceiver) -> None:
     assert len(post(receiver.url, b"{}", {}, REACH).body) == MAX_ANSWER_BYTES
 
 
-@pytest.mark.parametrize("drip", [b"HTTP/1.1 200 OK\r\nX: ", b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n", b""])
+@pytest.mark.parametrize(
+    "drip", [b"HTTP/1.1 200 OK\r\nX: ", b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n", b""]
+)
 def test_a_side_that_drips_is_cut_off(receiver: WebhookReceiver, drip: bytes) -> None:
     def slowly(handler: BaseHTTPRequestHandler) -> None:
         try:
@@ -141,7 +156,9 @@ def test_a_side_that_drips_is_cut_off(receiver: WebhookReceiver, drip: bytes) ->
         post(receiver.url, b"{}", {}, REACH, seconds=0.5)
 
 
-@pytest.mark.parametrize("answer", [b"nonsense\r\n\r\n", b"", b"HTTP/1.1 200 OK\r\n" + b"A: b\r\n" * 500])
+@pytest.mark.parametrize(
+    "answer", [b"nonsense\r\n\r\n", b"", b"HTTP/1.1 200 OK\r\n" + b"A: b\r\n" * 500]
+)
 def test_an_answer_that_is_none_is_a_failure(receiver: WebhookReceiver, answer: bytes) -> None:
     def nonsense(handler: BaseHTTPRequestHandler) -> None:
         handler.wfile.write(answer)
@@ -165,7 +182,9 @@ def answers(monkeypatch: pytest.MonkeyPatch, *of_each_call: list[str]) -> None:
 
     def getaddrinfo(_host: str, port: int, **_: Any) -> list[Any]:
         addresses = rest.pop(0) if len(rest) > 1 else rest[0]
-        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port)) for address in addresses]
+        return [
+            (socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port)) for address in addresses
+        ]
 
     monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
 

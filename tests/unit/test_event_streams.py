@@ -17,7 +17,10 @@ from opsicle.wire.user_api import Health
 
 def test_an_event_has_its_name_its_id_and_one_line_of_json() -> None:
     assert encode(ServerSentEvent("end", {})) == b"event: end\ndata: {}\n\n"
-    assert encode(ServerSentEvent("log", Health("ok"), id="j:7")) == b'id: j:7\nevent: log\ndata: {"status":"ok"}\n\n'
+    assert (
+        encode(ServerSentEvent("log", Health("ok"), id="j:7"))
+        == b'id: j:7\nevent: log\ndata: {"status":"ok"}\n\n'
+    )
     assert encode(ServerSentEvent("x", {"text": "a\nb\r"})).count(b"\n") == 3
 
 
@@ -33,7 +36,9 @@ def waiting(gate: Gate) -> Iterator[bytes]:
 
 def test_closing_ends_streams_that_wait_as_if_they_were_over() -> None:
     streams, gate = EventStreams(), Gate()
-    reading = [gevent.spawn(list, streams.admit(f"user-{n}", "acme", waiting(gate))) for n in range(3)]
+    reading = [
+        gevent.spawn(list, streams.admit(f"user-{n}", "acme", waiting(gate))) for n in range(3)
+    ]
     gevent.idle()
     assert len(streams) == 3
 

@@ -33,7 +33,11 @@ def texts() -> Iterator[tuple[str, str]]:
         for node in ast.walk(tree):
             if isinstance(node, ast.JoinedStr):
                 yield _place(path, node), "".join(_part(part) for part in node.values)
-            elif isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in docstrings:
+            elif (
+                isinstance(node, ast.Constant)
+                and isinstance(node.value, str)
+                and id(node) not in docstrings
+            ):
                 yield _place(path, node), node.value
     for path in sorted((PACKAGE.parent / "assets").rglob("*.js")):
         yield path.name, path.read_text()
@@ -70,8 +74,16 @@ def problem_of(command: str) -> str:
         if found is None:
             return f"{name} is no command of {current.name}"
         current = found
-    known = {"--help"} | {name for parameter in current.params for name in (*parameter.opts, *parameter.secondary_opts)}
-    return "".join(f"{current.name} has no {word}" for word in words if word.startswith("--") and word not in known)
+    known = {"--help"} | {
+        name
+        for parameter in current.params
+        for name in (*parameter.opts, *parameter.secondary_opts)
+    }
+    return "".join(
+        f"{current.name} has no {word}"
+        for word in words
+        if word.startswith("--") and word not in known
+    )
 
 
 def test_hints_were_found() -> None:

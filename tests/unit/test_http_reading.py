@@ -29,7 +29,9 @@ class Pieces:
 
     def __init__(self, content: bytes, cuts: list[int]) -> None:
         markers = [0, *sorted({cut % (len(content) + 1) for cut in cuts}), len(content)]
-        self._pieces = [content[start:end] for start, end in itertools.pairwise(markers) if end > start]
+        self._pieces = [
+            content[start:end] for start, end in itertools.pairwise(markers) if end > start
+        ]
 
     def recv(self, _size: int, /) -> bytes:
         return self._pieces.pop(0) if self._pieces else b""
@@ -62,7 +64,9 @@ def test_a_head_reads_the_same_however_it_arrives(where: list[int]) -> None:
     assert body.is_done
 
 
-@given(st.binary(max_size=5000), st.lists(st.integers(1, 900), max_size=8), cuts, st.integers(1, 700))
+@given(
+    st.binary(max_size=5000), st.lists(st.integers(1, 900), max_size=8), cuts, st.integers(1, 700)
+)
 def test_chunks_read_the_same_however_they_arrive(
     content: bytes, sizes: list[int], where: list[int], step: int
 ) -> None:
@@ -79,7 +83,9 @@ def test_chunks_read_the_same_however_they_arrive(
 
 
 @given(st.binary(min_size=1, max_size=3000), st.integers(0, 2999))
-def test_a_body_that_breaks_off_is_refused_and_never_taken_for_whole(content: bytes, missing: int) -> None:
+def test_a_body_that_breaks_off_is_refused_and_never_taken_for_whole(
+    content: bytes, missing: int
+) -> None:
     announced = len(content) + missing % len(content) + 1
     incoming = Incoming(Pieces(REQUEST + b"Content-Length: %d\r\n\r\n" % announced + content, []))
     body = Body(incoming, incoming.head(), lambda: None)
@@ -91,7 +97,9 @@ def test_a_body_that_breaks_off_is_refused_and_never_taken_for_whole(content: by
 
 
 @given(st.binary(max_size=3000), cuts)
-def test_whatever_is_no_head_is_refused_and_nothing_else_happens(content: bytes, where: list[int]) -> None:
+def test_whatever_is_no_head_is_refused_and_nothing_else_happens(
+    content: bytes, where: list[int]
+) -> None:
     incoming = Incoming(Pieces(content + b"\r\n\r\n", where))
     try:
         read = incoming.head()
@@ -150,8 +158,16 @@ def test_a_peer_that_waits_for_permission_gets_it_once_and_only_if_the_body_is_w
 
 @pytest.mark.parametrize(
     ("connection", "minor_version", "stays"),
-    [("", 1, True), ("close", 1, False), ("Upgrade, Close", 1, False), ("", 0, False), ("Keep-Alive", 0, True)],
+    [
+        ("", 1, True),
+        ("close", 1, False),
+        ("Upgrade, Close", 1, False),
+        ("", 0, False),
+        ("Keep-Alive", 0, True),
+    ],
 )
-def test_a_connection_stays_as_the_client_wishes(connection: str, minor_version: int, stays: bool) -> None:
+def test_a_connection_stays_as_the_client_wishes(
+    connection: str, minor_version: int, stays: bool
+) -> None:
     raw = f"GET / HTTP/1.{minor_version}\r\nHost: a\r\nConnection: {connection}"
     assert head.parse(raw.encode()).keeps_alive is stays

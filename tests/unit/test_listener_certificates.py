@@ -41,7 +41,9 @@ def test_our_own_certificate_is_renewed_in_good_time_and_not_before(folder: Data
 
 
 def test_the_ca_is_made_once(folder: DataFolder) -> None:
-    assert folder.authority(NOW).fingerprint == folder.authority(NOW + timedelta(days=1)).fingerprint
+    assert (
+        folder.authority(NOW).fingerprint == folder.authority(NOW + timedelta(days=1)).fingerprint
+    )
 
 
 def write_pair(folder: Path, at: int) -> tuple[Path, Path]:

@@ -26,7 +26,9 @@ def stream() -> Iterator[io.StringIO]:
 
 
 def record(message: str = "job finished", **fields: object) -> logging.LogRecord:
-    made = logging.makeLogRecord({"msg": message, "levelno": logging.INFO, "levelname": "INFO", "name": "opsicle.x"})
+    made = logging.makeLogRecord(
+        {"msg": message, "levelno": logging.INFO, "levelname": "INFO", "name": "opsicle.x"}
+    )
     vars(made).update(fields)
     return made
 

@@ -44,7 +44,10 @@ def test_loops_wake_together_and_none_far_from_its_time(now: float, seconds: flo
 
 def test_a_loop_that_was_stopped_takes_no_further_turn() -> None:
     turns: list[int] = []
-    stopped, other = Loop("stopped", 0.001, lambda _: turns.append(1)), Loop("other", 0.001, lambda _: ticks.append(1))
+    stopped, other = (
+        Loop("stopped", 0.001, lambda _: turns.append(1)),
+        Loop("other", 0.001, lambda _: ticks.append(1)),
+    )
     stopped.start()
     stopped.stop(5)
     so_far, ticks = len(turns), list[int]()

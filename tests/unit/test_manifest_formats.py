@@ -10,8 +10,24 @@ import pytest
 
 from opsicle.domain import manifest_formats
 from opsicle.domain.automations import WorkerLost
-from opsicle.domain.manifest_formats import FORMATS, NEWEST, SPOKEN, CannotSay, Format, common, spelled
-from opsicle.domain.manifests import NO_POLICY, BoundDecision, Manifest, PolicyAsked, WorkOrder, canonical, digest
+from opsicle.domain.manifest_formats import (
+    FORMATS,
+    NEWEST,
+    SPOKEN,
+    CannotSay,
+    Format,
+    common,
+    spelled,
+)
+from opsicle.domain.manifests import (
+    NO_POLICY,
+    BoundDecision,
+    Manifest,
+    PolicyAsked,
+    WorkOrder,
+    canonical,
+    digest,
+)
 from opsicle.domain.templates import Phase, Retries, VolumeMount
 
 AT = datetime(2026, 11, 26, 12, 0, tzinfo=UTC)
@@ -83,7 +99,9 @@ SPELLED = {
 were made by the version that knew no other."""
 
 
-@pytest.mark.parametrize(("kind", "number"), SPELLED, ids=lambda value: getattr(value, "__name__", value))
+@pytest.mark.parametrize(
+    ("kind", "number"), SPELLED, ids=lambda value: getattr(value, "__name__", value)
+)
 def test_a_format_is_spelled_as_it_always_was(kind: type, number: int) -> None:
     message = {Manifest: MANIFEST, WorkOrder: ORDER}[kind].in_format(number)
     assert digest(canonical(message)) == SPELLED[kind, number]
@@ -111,7 +129,11 @@ def structs_in(kind: type) -> set[type[msgspec.Struct]]:
     def look(annotation: object) -> None:
         for part in typing.get_args(annotation):
             look(part)
-        if isinstance(annotation, type) and issubclass(annotation, msgspec.Struct) and annotation not in found:
+        if (
+            isinstance(annotation, type)
+            and issubclass(annotation, msgspec.Struct)
+            and annotation not in found
+        ):
             found.add(annotation)
             for hint in typing.get_type_hints(annotation).values():
                 look(hint)
@@ -121,7 +143,9 @@ def structs_in(kind: type) -> set[type[msgspec.Struct]]:
 
 
 @pytest.mark.parametrize("number", SPOKEN)
-def test_every_struct_in_a_message_has_its_list_of_fields_and_no_list_names_what_is_not_there(number: int) -> None:
+def test_every_struct_in_a_message_has_its_list_of_fields_and_no_list_names_what_is_not_there(
+    number: int,
+) -> None:
     kinds = {kind for root in (Manifest, WorkOrder, PolicyAsked) for kind in structs_in(root)}
     form = FORMATS[number]
     assert {kind.__name__ for kind in kinds} == set(form.always)
@@ -148,7 +172,10 @@ class Sample(msgspec.Struct, kw_only=True):
 
 @pytest.fixture
 def later(monkeypatch: pytest.MonkeyPatch) -> None:
-    forms = {8: Format({"Sample": ("name",)}, {}), 9: Format({"Sample": ("name",)}, {"Sample": ("extra",)})}
+    forms = {
+        8: Format({"Sample": ("name",)}, {}),
+        9: Format({"Sample": ("name",)}, {"Sample": ("extra",)}),
+    }
     monkeypatch.setattr(manifest_formats, "FORMATS", forms)
 
 
@@ -176,7 +203,10 @@ def test_two_programs_use_the_newest_format_that_both_speak() -> None:
 def test_what_is_said_again_is_spelled_as_the_first_time_and_anything_else_anew() -> None:
     first, again = canonical(MANIFEST), canonical(MANIFEST)
     names = [f"p{i}" for i in range(100)]
-    others = [msgspec.structs.replace(MANIFEST, phases=(Phase(name=name, commands=("x",)),)) for name in names]
+    others = [
+        msgspec.structs.replace(MANIFEST, phases=(Phase(name=name, commands=("x",)),))
+        for name in names
+    ]
 
     assert first == again
     assert [msgspec.json.decode(canonical(each))["phases"][0]["name"] for each in others] == names

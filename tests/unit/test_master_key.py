@@ -15,7 +15,10 @@ def key() -> MasterKey:
 
 
 def test_what_was_sealed_opens(key: MasterKey) -> None:
-    assert MasterKey.from_text(key.text).open(PLACE, key.seal(PLACE, b"correct horse")) == b"correct horse"
+    assert (
+        MasterKey.from_text(key.text).open(PLACE, key.seal(PLACE, b"correct horse"))
+        == b"correct horse"
+    )
 
 
 def test_the_same_value_never_looks_the_same_twice(key: MasterKey) -> None:
@@ -80,5 +83,5 @@ def test_the_key_is_not_shown(key: MasterKey) -> None:
 
 @pytest.mark.parametrize("text", ["", "short", "AAAA", "not base64 at all!", "A" * 100])
 def test_what_is_no_key_is_refused(text: str) -> None:
-    with pytest.raises(ValueError):  # noqa: PT011 - which of them does not matter
+    with pytest.raises(ValueError):
         MasterKey.from_text(text)

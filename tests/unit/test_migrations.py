@@ -33,7 +33,9 @@ def steps(tmp_path: Path) -> Path:
     """Two migrations; the second takes a while."""
     folder = tmp_path / "migrations"
     folder.mkdir()
-    (folder / "0001_first.sql").write_text("CREATE TABLE a (x INTEGER) STRICT; INSERT INTO a VALUES (1);")
+    (folder / "0001_first.sql").write_text(
+        "CREATE TABLE a (x INTEGER) STRICT; INSERT INTO a VALUES (1);"
+    )
     (folder / "0002_second.sql").write_text(
         "CREATE TABLE b (x INTEGER) STRICT;"
         "INSERT INTO b WITH RECURSIVE n (x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n LIMIT 300000) SELECT x FROM n;"
@@ -66,7 +68,9 @@ def schema(database: Path) -> str:
 
 
 @pytest.mark.parametrize(("folder", "snapshot"), SNAPSHOTS, ids=["state", "logs"])
-def test_the_migrations_make_the_schema_that_is_committed(tmp_path: Path, folder: Path, snapshot: Path) -> None:
+def test_the_migrations_make_the_schema_that_is_committed(
+    tmp_path: Path, folder: Path, snapshot: Path
+) -> None:
     """Write the snapshot anew, after adding a migration, with OPSICLE_WRITE_SCHEMA=1 in the environment."""
     migrate(tmp_path / "new.db", folder)
     made = schema(tmp_path / "new.db")
@@ -80,7 +84,11 @@ def test_every_table_is_strict(tmp_path: Path) -> None:
         database = tmp_path / f"{folder.name}.db"
         migrate(database, folder)
         tables = apsw.Connection(str(database)).execute("PRAGMA table_list").fetchall()
-        assert [row for row in tables if row[2] == "table" and not row[1].startswith("sqlite_") and not row[5]] == []
+        assert [
+            row
+            for row in tables
+            if row[2] == "table" and not row[1].startswith("sqlite_") and not row[5]
+        ] == []
 
 
 def test_migrating_again_changes_nothing(tmp_path: Path) -> None:
@@ -125,7 +133,9 @@ def test_only_what_is_missing_is_applied(tmp_path: Path, steps: Path) -> None:
     assert version(tmp_path / "a.db") == 2
 
 
-def test_a_database_of_a_newer_program_is_refused_and_left_alone(tmp_path: Path, steps: Path) -> None:
+def test_a_database_of_a_newer_program_is_refused_and_left_alone(
+    tmp_path: Path, steps: Path
+) -> None:
     migrate(tmp_path / "a.db", steps)
     (steps / "0002_second.sql").unlink()
     before = (tmp_path / "a.db").read_bytes()
@@ -138,7 +148,9 @@ def test_a_database_of_a_newer_program_is_refused_and_left_alone(tmp_path: Path,
 
 
 def test_a_migration_that_fails_leaves_the_schema_before_it(tmp_path: Path, steps: Path) -> None:
-    (steps / "0002_second.sql").write_text("CREATE TABLE b (x INTEGER) STRICT; DROP TABLE a; SELECT nonsense;")
+    (steps / "0002_second.sql").write_text(
+        "CREATE TABLE b (x INTEGER) STRICT; DROP TABLE a; SELECT nonsense;"
+    )
 
     with pytest.raises(apsw.SQLError, match="nonsense"):
         migrate(tmp_path / "a.db", steps)
@@ -147,7 +159,9 @@ def test_a_migration_that_fails_leaves_the_schema_before_it(tmp_path: Path, step
     assert schema(tmp_path / "a.db") == "CREATE TABLE a (x INTEGER) STRICT;\n"
 
 
-def test_a_process_that_is_killed_half_way_leaves_the_old_schema_or_the_new(tmp_path: Path, steps: Path) -> None:
+def test_a_process_that_is_killed_half_way_leaves_the_old_schema_or_the_new(
+    tmp_path: Path, steps: Path
+) -> None:
     seed = random.randrange(2**32)
     print(f"seed {seed}")
     chance = random.Random(seed)
@@ -163,7 +177,7 @@ migrate(Path({str(tmp_path / "a.db")!r}), Path({str(steps)!r}))
         process = subprocess.Popen([sys.executable, "-c", program], cwd=STORE.parents[2])
         wal = tmp_path / "a.db-wal"
         threshold = chance.randrange(1, 3_000_000)
-        wait_until(lambda: process.poll() is not None or _size(wal) >= threshold)  # noqa: B023
+        wait_until(lambda: process.poll() is not None or _size(wal) >= threshold)
         process.send_signal(signal.SIGKILL)
         process.wait()
         if not (tmp_path / "a.db").exists() or version(tmp_path / "a.db") == 0:
@@ -178,14 +192,18 @@ def _size(path: Path) -> int:
     return path.stat().st_size if path.exists() else 0
 
 
-@pytest.mark.parametrize("name", ["0001-first.sql", "0002_first.sql", "1_first.sql", "0001_First.sql"])
+@pytest.mark.parametrize(
+    "name", ["0001-first.sql", "0002_first.sql", "1_first.sql", "0001_First.sql"]
+)
 def test_a_migration_out_of_order_is_a_mistake_of_ours(tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_text("SELECT 1;")
     with pytest.raises(ValueError, match="out of order"):
         migrations.migrations(tmp_path)
 
 
-@pytest.mark.parametrize("content", [b"this is no database at all" * 100, b"SQLite format 3\x00" + b"\xff" * 8000])
+@pytest.mark.parametrize(
+    "content", [b"this is no database at all" * 100, b"SQLite format 3\x00" + b"\xff" * 8000]
+)
 def test_a_file_that_is_no_database_is_refused(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "a.db").write_bytes(content)
     with pytest.raises(Conflict, match="damaged"):

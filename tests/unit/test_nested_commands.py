@@ -43,7 +43,13 @@ def _variables(command: click.Command, prefix: str) -> set[str]:
 def test_no_variable_of_a_phase_sets_an_option(tmp_path: Path) -> None:
     phase = Phase(name="p", commands=("true",), secrets=("key",))
     work = Work(
-        automation_id="a", job_id="j", fence=1, template="t", requester="r", phases=(phase,), secrets={"key": "x" * 6}
+        automation_id="a",
+        job_id="j",
+        fence=1,
+        template="t",
+        requester="r",
+        phases=(phase,),
+        secrets={"key": "x" * 6},
     )
     private = {"OPSICLE_MASK": "", secret_file_environment_name("key"): ""}
     names = set(phase_environment(work, 0, {}, Workspace(tmp_path, "j"), private))

@@ -31,7 +31,12 @@ def test_no_other_address_may_be_reached_unless_its_network_is_allowed(address: 
 
 @pytest.mark.parametrize(
     ("address", "network"),
-    [("127.0.0.1", "127.0.0.0/8"), ("::ffff:10.0.0.1", "10.0.0.0/8"), ("::1", "::1/128"), ("fd12::1", "fd12::/16")],
+    [
+        ("127.0.0.1", "127.0.0.0/8"),
+        ("::ffff:10.0.0.1", "10.0.0.0/8"),
+        ("::1", "::1/128"),
+        ("fd12::1", "fd12::/16"),
+    ],
 )
 def test_an_allowed_network_may_be_reached(address: str, network: str) -> None:
     assert may_reach(address, (network,))
@@ -70,4 +75,6 @@ def test_a_wide_network_does_not_lead_to_where_a_cloud_hands_out_credentials(add
 def test_an_org_allows_what_the_provider_has_opened_and_nothing_more(
     network: str, bounds: list[str], expected: bool
 ) -> None:
-    assert is_allowed(parse_network(network), [parse_network(bound) for bound in bounds]) is expected
+    assert (
+        is_allowed(parse_network(network), [parse_network(bound) for bound in bounds]) is expected
+    )

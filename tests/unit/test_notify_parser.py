@@ -21,7 +21,11 @@ def test_all_of_it_is_read_and_kept() -> None:
         ).encode()
     )
     assert template.notify == (
-        Notify(states=(AutomationState.FAILED, AutomationState.TIMED_OUT), users=("ops@example.com",), groups=("sre",)),
+        Notify(
+            states=(AutomationState.FAILED, AutomationState.TIMED_OUT),
+            users=("ops@example.com",),
+            groups=("sre",),
+        ),
         Notify(chats=(Chat("slack", "C123"), Chat("telegram", "-100200"))),
     )
     assert decode_template(msgspec.json.encode(template)) == template

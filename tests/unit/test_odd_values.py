@@ -39,7 +39,9 @@ def template(tmp_path: Path) -> str:
     return str(path)
 
 
-def test_a_byte_order_mark_is_no_part_of_a_secret(user: User, template: str, tmp_path: Path) -> None:
+def test_a_byte_order_mark_is_no_part_of_a_secret(
+    user: User, template: str, tmp_path: Path
+) -> None:
     value = tmp_path / "value"
     value.write_bytes(b"\xef\xbb\xbfvalue!\r\n")
     ran = user.attempt("run", template, "--secret-file", f"key={value}")
@@ -49,7 +51,9 @@ def test_a_byte_order_mark_is_no_part_of_a_secret(user: User, template: str, tmp
     assert f"the byte order mark at the beginning of {value} is not part of the value" in ran.stderr
 
 
-def test_a_secret_in_utf_16_is_refused_with_what_to_do(user: User, template: str, tmp_path: Path) -> None:
+def test_a_secret_in_utf_16_is_refused_with_what_to_do(
+    user: User, template: str, tmp_path: Path
+) -> None:
     value = tmp_path / "value"
     value.write_bytes("a secret value".encode("utf-16"))
     ran = user.attempt("run", template, "--secret-file", f"key={value}")
@@ -57,8 +61,12 @@ def test_a_secret_in_utf_16_is_refused_with_what_to_do(user: User, template: str
     assert "save it as UTF-8" in ran.stderr
 
 
-def test_null_for_an_optional_value_is_as_if_it_were_not_given(user: User, template: str, tmp_path: Path) -> None:
-    request = msgspec.json.decode(b'{"template": "t", "values": {"who": null, "count": null}}', type=RunRequest)
+def test_null_for_an_optional_value_is_as_if_it_were_not_given(
+    user: User, template: str, tmp_path: Path
+) -> None:
+    request = msgspec.json.decode(
+        b'{"template": "t", "values": {"who": null, "count": null}}', type=RunRequest
+    )
     variables = parse_document(TEMPLATE.replace("NAME", "t").encode()).variables  # type: ignore[union-attr]
     assert check_values(variables, request.values) == {"who": "nobody"}
     secret, values = tmp_path / "secret", tmp_path / "values"
@@ -70,7 +78,10 @@ def test_null_for_an_optional_value_is_as_if_it_were_not_given(user: User, templ
 
 @pytest.mark.parametrize("name", ["--help", "-v", "-"])
 def test_no_template_and_no_secret_is_called_like_an_option(name: str) -> None:
-    for source in (TEMPLATE.replace("NAME", name), TEMPLATE.replace("NAME", "t").replace("[key]", f"['{name}']")):
+    for source in (
+        TEMPLATE.replace("NAME", name),
+        TEMPLATE.replace("NAME", "t").replace("[key]", f"['{name}']"),
+    ):
         with pytest.raises(InvalidInput) as refused:
             parse_document(source.encode())
         assert "beginning with a letter or digit" in refused.value.problems[0].message

@@ -55,7 +55,9 @@ ODD = "".join(chr(0x400 + 3 * i) for i in range(900))
         ("(?:)|(a|)*", ["", "aa"], ["b"]),
     ],
 )
-def test_a_pattern_stands_for_the_whole_text(pattern: str, matching: list[str], others: list[str]) -> None:
+def test_a_pattern_stands_for_the_whole_text(
+    pattern: str, matching: list[str], others: list[str]
+) -> None:
     assert [text for text in matching if not Pattern(pattern).matches(text)] == []
     assert [text for text in others if Pattern(pattern).matches(text)] == []
 
@@ -119,7 +121,15 @@ def test_what_is_no_pattern_is_refused_with_the_reason(pattern: str, message: st
 @pytest.mark.parametrize(
     "pattern",
     [
-        *("(a+)+b", "(a|a)*b", "(a|aa)+b", "(.*)*b", "a*a*a*a*a*a*b", "(a?){250}b", "((a{0,9}){0,9}){0,5}b"),
+        *(
+            "(a+)+b",
+            "(a|a)*b",
+            "(a|aa)+b",
+            "(.*)*b",
+            "a*a*a*a*a*a*b",
+            "(a?){250}b",
+            "((a{0,9}){0,9}){0,5}b",
+        ),
         *("(?:.*.*){124}b", "(?:.*a.{200}){2}b", "(?:[ab]*a.{7}|[ab]*b.{7}){20}x"),
     ],
 )
@@ -132,7 +142,22 @@ def test_a_pattern_that_would_take_years_by_backtracking_takes_no_time(pattern: 
 
 ATOMS = st.sampled_from(
     [
-        *("a", "b", "1", "é", ".", r"\.", r"\n", "[ab]", "[^a]", "[a-é]", "[^\n]", "(a|b)", "(?:ab)", "(b|)"),
+        *(
+            "a",
+            "b",
+            "1",
+            "é",
+            ".",
+            r"\.",
+            r"\n",
+            "[ab]",
+            "[^a]",
+            "[a-é]",
+            "[^\n]",
+            "(a|b)",
+            "(?:ab)",
+            "(b|)",
+        ),
         *(r"\d", r"\w", r"\s", r"\D", r"\W", r"\S", r"[^\s-]", r"[\w.]", r"[\]\\]", r"[\d-]"),
     ]
 )
@@ -153,7 +178,9 @@ def test_any_text_is_a_pattern_that_python_takes_too_or_is_refused(text: str) ->
     except BadPattern:
         return
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", FutureWarning)  # Python may once read `[[` and `--` in another way
+        warnings.simplefilter(
+            "ignore", FutureWarning
+        )  # Python may once read `[[` and `--` in another way
         python = re.compile(text, re.ASCII)
     for value in ("", "ab01", "-", "é.", "D"):
         assert pattern.matches(value) == bool(python.fullmatch(value))

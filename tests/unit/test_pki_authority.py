@@ -13,7 +13,13 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from opsicle.domain.errors import InvalidInput, Unavailable
 from opsicle.security import certificates
-from opsicle.security.authority import CA_LIFE, CLOCK_SKEW, SERVER_NAME, Authority, IssuedCertificate
+from opsicle.security.authority import (
+    CA_LIFE,
+    CLOCK_SKEW,
+    SERVER_NAME,
+    Authority,
+    IssuedCertificate,
+)
 
 NOW = datetime(2026, 3, 1, 12, 0, 0, 987654, tzinfo=UTC)
 
@@ -30,13 +36,26 @@ def issue_worker(
     return authority.issue_worker(certificates.load_csr(csr_pem), org, worker_id, now)
 
 
-def openssl_verify(tmp_path: Path, authority: Authority, pem: str, purpose: str) -> subprocess.CompletedProcess[str]:
+def openssl_verify(
+    tmp_path: Path, authority: Authority, pem: str, purpose: str
+) -> subprocess.CompletedProcess[str]:
     openssl = shutil.which("openssl")
     assert openssl, "this test needs the program openssl: apt-get install openssl"
     (tmp_path / "ca.pem").write_text(authority.cert_pem)
     (tmp_path / "leaf.pem").write_text(pem)
     at = str(int(NOW.timestamp()))
-    command = [openssl, "verify", "-x509_strict", "-attime", at, "-purpose", purpose, "-CAfile", "ca.pem", "leaf.pem"]
+    command = [
+        openssl,
+        "verify",
+        "-x509_strict",
+        "-attime",
+        at,
+        "-purpose",
+        purpose,
+        "-CAfile",
+        "ca.pem",
+        "leaf.pem",
+    ]
     return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
 
 
@@ -50,7 +69,9 @@ def test_a_ca_lives_ten_years_and_may_sign_leaves_only(authority: Authority) -> 
     assert (usage.key_cert_sign, usage.digital_signature) == (True, False)
 
 
-def test_a_ca_loaded_from_its_own_text_is_the_same_and_its_certificates_verify(authority: Authority) -> None:
+def test_a_ca_loaded_from_its_own_text_is_the_same_and_its_certificates_verify(
+    authority: Authority,
+) -> None:
     loaded = Authority.load(authority.cert_pem, authority.key_pem)
     assert loaded.fingerprint == authority.fingerprint
     issued = x509.load_pem_x509_certificate(issue_worker(loaded).pem.encode())
@@ -67,24 +88,35 @@ def test_a_ca_does_not_load_from_the_pair_of_a_leaf(authority: Authority) -> Non
         Authority.load(*authority.issue_server([], NOW))
 
 
-def test_the_fingerprint_is_the_one_that_openssl_shows(authority: Authority, tmp_path: Path) -> None:
+def test_the_fingerprint_is_the_one_that_openssl_shows(
+    authority: Authority, tmp_path: Path
+) -> None:
     (tmp_path / "ca.pem").write_text(authority.cert_pem)
     openssl = shutil.which("openssl")
     assert openssl, "this test needs the program openssl: apt-get install openssl"
     command = [openssl, "x509", "-in", "ca.pem", "-noout", "-fingerprint", "-sha256"]
     shown = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True).stdout
-    assert authority.fingerprint == "sha256:" + shown.strip().partition("=")[2].replace(":", "").lower()
+    assert (
+        authority.fingerprint
+        == "sha256:" + shown.strip().partition("=")[2].replace(":", "").lower()
+    )
 
 
 def test_two_cas_have_different_names_and_fingerprints(authority: Authority) -> None:
     other = Authority.create(NOW)
     assert other.fingerprint != authority.fingerprint
-    first, second = (x509.load_pem_x509_certificate(ca.cert_pem.encode()).subject for ca in (authority, other))
+    first, second = (
+        x509.load_pem_x509_certificate(ca.cert_pem.encode()).subject for ca in (authority, other)
+    )
     assert first != second
 
 
-def test_a_server_certificate_has_every_name_once_and_no_address_that_cannot_be_reached(authority: Authority) -> None:
-    cert_pem, key_pem = authority.issue_server(["ops.example", "10.1.2.3", "localhost", "0.0.0.0", "::"], NOW)
+def test_a_server_certificate_has_every_name_once_and_no_address_that_cannot_be_reached(
+    authority: Authority,
+) -> None:
+    cert_pem, key_pem = authority.issue_server(
+        ["ops.example", "10.1.2.3", "localhost", "0.0.0.0", "::"], NOW
+    )
     certificates.check_pair(cert_pem, key_pem, NOW)
     certificate = x509.load_pem_x509_certificate(cert_pem.encode())
     names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
@@ -92,33 +124,55 @@ def test_a_server_certificate_has_every_name_once_and_no_address_that_cannot_be_
     assert shown == [SERVER_NAME, "localhost", "127.0.0.1", "::1", "ops.example", "10.1.2.3"]
 
 
-@pytest.mark.parametrize("name", ["", "a b", "a\0b", "-a", "a..b", "bücher.example", "x" * 254, "http://a", "a/b"])
-def test_a_name_that_is_no_host_name_gets_no_server_certificate(authority: Authority, name: str) -> None:
+@pytest.mark.parametrize(
+    "name", ["", "a b", "a\0b", "-a", "a..b", "bücher.example", "x" * 254, "http://a", "a/b"]
+)
+def test_a_name_that_is_no_host_name_gets_no_server_certificate(
+    authority: Authority, name: str
+) -> None:
     with pytest.raises(InvalidInput, match="cannot stand in a certificate"):
         authority.issue_server([name], NOW)
 
 
-def test_openssl_takes_a_server_certificate_for_servers_only(authority: Authority, tmp_path: Path) -> None:
+def test_openssl_takes_a_server_certificate_for_servers_only(
+    authority: Authority, tmp_path: Path
+) -> None:
     cert_pem, _ = authority.issue_server(["ops.example"], NOW)
     assert openssl_verify(tmp_path, authority, cert_pem, "sslserver").returncode == 0
-    assert "unsuitable certificate purpose" in openssl_verify(tmp_path, authority, cert_pem, "sslclient").stderr
+    assert (
+        "unsuitable certificate purpose"
+        in openssl_verify(tmp_path, authority, cert_pem, "sslclient").stderr
+    )
 
 
-def test_openssl_takes_a_worker_certificate_for_clients_only(authority: Authority, tmp_path: Path) -> None:
+def test_openssl_takes_a_worker_certificate_for_clients_only(
+    authority: Authority, tmp_path: Path
+) -> None:
     pem = issue_worker(authority).pem
     assert openssl_verify(tmp_path, authority, pem, "sslclient").returncode == 0
-    assert "unsuitable certificate purpose" in openssl_verify(tmp_path, authority, pem, "sslserver").stderr
+    assert (
+        "unsuitable certificate purpose"
+        in openssl_verify(tmp_path, authority, pem, "sslserver").stderr
+    )
 
 
-def test_a_worker_certificate_is_a_clients_leaf_for_seven_days_from_a_little_ago(authority: Authority) -> None:
+def test_a_worker_certificate_is_a_clients_leaf_for_seven_days_from_a_little_ago(
+    authority: Authority,
+) -> None:
     issued = issue_worker(authority)
     certificate = x509.load_pem_x509_certificate(issued.pem.encode())
     extensions = certificate.extensions
     constraints = extensions.get_extension_for_class(x509.BasicConstraints)
     assert constraints.critical
     assert not constraints.value.ca
-    assert list(extensions.get_extension_for_class(x509.ExtendedKeyUsage).value) == [ExtendedKeyUsageOID.CLIENT_AUTH]
-    assert issued.not_after == (NOW + timedelta(days=7)).replace(microsecond=0) == certificates.expires_at(issued.pem)
+    assert list(extensions.get_extension_for_class(x509.ExtendedKeyUsage).value) == [
+        ExtendedKeyUsageOID.CLIENT_AUTH
+    ]
+    assert (
+        issued.not_after
+        == (NOW + timedelta(days=7)).replace(microsecond=0)
+        == certificates.expires_at(issued.pem)
+    )
     assert certificate.not_valid_before_utc == (NOW - CLOCK_SKEW).replace(microsecond=0)
 
 

@@ -31,7 +31,11 @@ def csr_pem(key, *extensions: x509.ExtensionType, common_name: str | None = None
     builder = x509.CertificateSigningRequestBuilder().subject_name(x509.Name(names))
     for extension in extensions:
         builder = builder.add_extension(extension, critical=True)
-    algorithm = None if isinstance(key, ed25519.Ed25519PrivateKey | ed448.Ed448PrivateKey) else hashes.SHA256()
+    algorithm = (
+        None
+        if isinstance(key, ed25519.Ed25519PrivateKey | ed448.Ed448PrivateKey)
+        else hashes.SHA256()
+    )
     return builder.sign(key, algorithm).public_bytes(serialization.Encoding.PEM).decode()
 
 
@@ -93,7 +97,9 @@ def test_whatever_a_request_claims_the_certificate_says_what_the_server_chose() 
         common_name="other\0w1",
     )
     issued = AUTHORITY.issue_worker(certificates.load_csr(hostile), "acme", "w1", NOW)
-    assert certificates.worker_identity(der(issued.pem)) == certificates.WorkerIdentity("acme", "w1", issued.serial)
+    assert certificates.worker_identity(der(issued.pem)) == certificates.WorkerIdentity(
+        "acme", "w1", issued.serial
+    )
     certificate = x509.load_pem_x509_certificate(issued.pem.encode())
     assert certificate.subject == x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "w1")])
     assert not certificate.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
@@ -110,7 +116,9 @@ def test_a_request_over_a_key_that_the_sender_does_not_hold_is_refused() -> None
 
 
 def der_of_public_key(owner) -> bytes:
-    return owner.public_key().public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
+    return owner.public_key().public_bytes(
+        serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
+    )
 
 
 @pytest.mark.parametrize(
@@ -156,7 +164,9 @@ def test_no_altered_byte_of_what_a_request_says_passes(offset: int, flip: int) -
 
 @given(st.integers(SIGNED_AT + len(SIGNED_PART), len(csr_der()) - 1), st.integers(1, 255))
 @settings(max_examples=300)
-def test_an_altered_signature_is_refused_or_proves_the_same_key_in_other_words(position: int, flip: int) -> None:
+def test_an_altered_signature_is_refused_or_proves_the_same_key_in_other_words(
+    position: int, flip: int
+) -> None:
     # A BIT STRING may count more unused bits than it has to: the signature in it is the same then.
     try:
         key = certificates.load_csr(altered_csr(position, flip))
@@ -173,7 +183,9 @@ URI = ("URI", "spiffe://opsicle/org/acme/worker/w1")
 def test_a_worker_is_known_from_the_certificate_that_it_was_issued() -> None:
     issued = AUTHORITY.issue_worker(certificates.load_csr(HONEST_CSR), "acme", "wrk_01", NOW)
     identity = certificates.worker_identity(der(issued.pem))
-    assert identity == certificates.WorkerIdentity(org="acme", worker_id="wrk_01", serial=issued.serial)
+    assert identity == certificates.WorkerIdentity(
+        org="acme", worker_id="wrk_01", serial=issued.serial
+    )
 
 
 def test_a_server_certificate_names_no_worker() -> None:
@@ -192,8 +204,12 @@ def test_a_certificate_for_more_than_clients_names_no_worker() -> None:
     key = ec.generate_private_key(ec.SECP256R1())
     usages = [ExtendedKeyUsageOID.CLIENT_AUTH, ExtendedKeyUsageOID.SERVER_AUTH]
     builder = (
-        x509.CertificateBuilder(x509.Name([]), x509.Name([]), key.public_key(), 1, NOW, NOW + timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.UniformResourceIdentifier(URI[1])]), critical=True)
+        x509.CertificateBuilder(
+            x509.Name([]), x509.Name([]), key.public_key(), 1, NOW, NOW + timedelta(days=1)
+        )
+        .add_extension(
+            x509.SubjectAlternativeName([x509.UniformResourceIdentifier(URI[1])]), critical=True
+        )
         .add_extension(x509.ExtendedKeyUsage(usages), critical=False)
     )
     certificate = builder.sign(key, hashes.SHA256())
@@ -201,7 +217,9 @@ def test_a_certificate_for_more_than_clients_names_no_worker() -> None:
         certificates.worker_identity(certificate.public_bytes(serialization.Encoding.DER))
 
 
-@pytest.mark.parametrize("certificate", [b"", b"not DER", {}, {"subjectAltName": (), "serialNumber": "01"}])
+@pytest.mark.parametrize(
+    "certificate", [b"", b"not DER", {}, {"subjectAltName": (), "serialNumber": "01"}]
+)
 def test_what_is_no_certificate_names_no_worker(certificate) -> None:
     with pytest.raises(NotAuthenticated):
         certificates.worker_identity(certificate)
@@ -226,7 +244,9 @@ def test_what_is_no_certificate_names_no_worker(certificate) -> None:
         (("URI", "spiffe://opsicle/org/acme/worker/w\uff11"),),
     ],
 )
-def test_only_exactly_one_well_formed_uri_names_a_worker(names: tuple[tuple[str, str], ...]) -> None:
+def test_only_exactly_one_well_formed_uri_names_a_worker(
+    names: tuple[tuple[str, str], ...],
+) -> None:
     with pytest.raises(NotAuthenticated):
         certificates.worker_identity({"subjectAltName": names, "serialNumber": "01"})
 
@@ -265,6 +285,8 @@ def test_a_pair_that_cannot_serve_is_refused_with_the_reason(
 def test_a_key_with_a_pass_phrase_is_refused_with_the_reason() -> None:
     key = ec.generate_private_key(ec.SECP256R1())
     encryption = serialization.BestAvailableEncryption(b"sesame")
-    pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, encryption).decode()
+    pem = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, encryption
+    ).decode()
     with pytest.raises(InvalidInput, match="pass phrase"):
         certificates.check_pair(CERT_PEM, pem, NOW)

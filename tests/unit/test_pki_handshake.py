@@ -24,9 +24,13 @@ Pair = tuple[str, str]
 class Side:
     """One end of a connection in memory."""
 
-    def __init__(self, context: ssl.SSLContext, *, server_side: bool, name: str | None = None) -> None:
+    def __init__(
+        self, context: ssl.SSLContext, *, server_side: bool, name: str | None = None
+    ) -> None:
         self.incoming, self.outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
-        self.tls = context.wrap_bio(self.incoming, self.outgoing, server_side=server_side, server_hostname=name)
+        self.tls = context.wrap_bio(
+            self.incoming, self.outgoing, server_side=server_side, server_hostname=name
+        )
 
     def attempt(self, step: Callable[[ssl.SSLObject], object], fake_server: Side) -> bool:
         """Take a step, hand over what it says; False if it waits for the other end."""
@@ -44,7 +48,9 @@ def worker_pair(authority: Authority = AUTHORITY, now: datetime = NOW) -> Pair:
     return authority.issue_worker(certificates.load_csr(csr_pem), "acme", "w1", now).pem, key_pem
 
 
-def context(purpose: ssl.Purpose, pair: Pair | None, trusted: Authority, folder: Path) -> ssl.SSLContext:
+def context(
+    purpose: ssl.Purpose, pair: Pair | None, trusted: Authority, folder: Path
+) -> ssl.SSLContext:
     made = ssl.create_default_context(purpose, cadata=trusted.cert_pem)
     made.minimum_version = ssl.TLSVersion.TLSv1_3
     made.verify_mode = ssl.CERT_REQUIRED
@@ -67,7 +73,9 @@ def connect(tmp_path: Path) -> Callable[..., certificates.WorkerIdentity]:
     ) -> certificates.WorkerIdentity:
         """Shake hands, carry one byte each way, and say who the server takes the worker for."""
         pair = server or AUTHORITY.issue_server(["10.0.0.1"], NOW)
-        listener = Side(context(ssl.Purpose.CLIENT_AUTH, pair, AUTHORITY, tmp_path), server_side=True)
+        listener = Side(
+            context(ssl.Purpose.CLIENT_AUTH, pair, AUTHORITY, tmp_path), server_side=True
+        )
         trusting = context(ssl.Purpose.SERVER_AUTH, worker, worker_trusts, tmp_path)
         caller = Side(trusting, server_side=False, name=name)
         steps = [ssl.SSLObject.do_handshake, lambda tls: tls.write(b"x"), lambda tls: tls.read(1)]
@@ -83,7 +91,9 @@ def connect(tmp_path: Path) -> Callable[..., certificates.WorkerIdentity]:
     return run
 
 
-def _alternate(caller: Side, listener: Side, steps: list[Callable[[ssl.SSLObject], object]]) -> None:
+def _alternate(
+    caller: Side, listener: Side, steps: list[Callable[[ssl.SSLObject], object]]
+) -> None:
     left = {caller: list(steps), listener: list(steps)}
     for _ in range(20):
         for side, fake_server in ((caller, listener), (listener, caller)):

@@ -17,7 +17,9 @@ from opsicle.wire.worker_api import Enrolment, EnrolReply, EnrolRequest
 TOKEN = join_token.new("https://ops.example:8443")
 KEY = join_token.stored_key(TOKEN.secret)
 OTHER = join_token.new("https://ops.example:8443")
-REQUEST = join_token.make_request(TOKEN, "-----CSR-----\nabc\n", "build-1", {"zone": "eu", "arch": "x86"}, 4)
+REQUEST = join_token.make_request(
+    TOKEN, "-----CSR-----\nabc\n", "build-1", {"zone": "eu", "arch": "x86"}, 4
+)
 ENROLMENT = Enrolment(
     worker_id="w1",
     org="acme",
@@ -120,7 +122,9 @@ def test_the_order_of_labels_does_not_matter() -> None:
     st.characters(exclude_categories=["Cs"]),
 )
 @settings(max_examples=300)
-def test_a_request_with_any_character_altered_is_refused(field: str, position: int, character: str) -> None:
+def test_a_request_with_any_character_altered_is_refused(
+    field: str, position: int, character: str
+) -> None:
     text = altered(getattr(REQUEST, field), position, character)
     if text == getattr(REQUEST, field):
         return
@@ -128,9 +132,15 @@ def test_a_request_with_any_character_altered_is_refused(field: str, position: i
         join_token.check_request(KEY, msgspec.structs.replace(REQUEST, **{field: text}))
 
 
-@given(st.dictionaries(st.text(max_size=6), st.text(max_size=6), max_size=4), st.integers(), st.text(max_size=9))
+@given(
+    st.dictionaries(st.text(max_size=6), st.text(max_size=6), max_size=4),
+    st.integers(),
+    st.text(max_size=9),
+)
 @settings(max_examples=100)
-def test_a_request_with_other_labels_slots_or_name_is_refused(labels: dict[str, str], slots: int, name: str) -> None:
+def test_a_request_with_other_labels_slots_or_name_is_refused(
+    labels: dict[str, str], slots: int, name: str
+) -> None:
     changed = msgspec.structs.replace(REQUEST, labels=labels, slots=slots, name=name)
     with pytest.raises(NotAuthenticated):
         join_token.check_request(KEY, changed)
@@ -178,9 +188,15 @@ def test_the_worker_reads_what_the_server_answered() -> None:
     assert enrolment == expected
 
 
-@given(st.sampled_from(["body", "mac"]), st.integers(0, 10_000), st.characters(exclude_categories=["Cs"]))
+@given(
+    st.sampled_from(["body", "mac"]),
+    st.integers(0, 10_000),
+    st.characters(exclude_categories=["Cs"]),
+)
 @settings(max_examples=300)
-def test_an_answer_with_any_character_altered_is_refused(field: str, position: int, character: str) -> None:
+def test_an_answer_with_any_character_altered_is_refused(
+    field: str, position: int, character: str
+) -> None:
     text = altered(getattr(REPLY, field), position, character)
     if text == getattr(REPLY, field):
         return
@@ -213,7 +229,9 @@ def with_strange_proof(reply: EnrolReply, _: EnrolRequest) -> EnrolReply:
 
 
 @pytest.mark.parametrize("attack", [played_back, without_proof, with_strange_proof])
-def test_no_answer_is_trusted_without_its_own_proof(attack: Callable[[EnrolReply, EnrolRequest], EnrolReply]) -> None:
+def test_no_answer_is_trusted_without_its_own_proof(
+    attack: Callable[[EnrolReply, EnrolRequest], EnrolReply],
+) -> None:
     with pytest.raises(NotAuthenticated):
         join_token.open_reply(TOKEN, REQUEST, attack(REPLY, REQUEST))
 

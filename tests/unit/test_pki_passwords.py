@@ -26,7 +26,11 @@ def test_the_same_password_is_stored_differently_each_time() -> None:
 
 
 def test_a_password_typed_on_another_system_is_the_same_password() -> None:
-    composed, decomposed, ligature = "café du monde ﬁn", "cafe\u0301 du monde fin", "café du monde fin"
+    composed, decomposed, ligature = (
+        "café du monde ﬁn",
+        "cafe\u0301 du monde fin",
+        "café du monde fin",
+    )
     stored = passwords.hash_password(composed)
     assert passwords.verify_password(stored, decomposed)
     assert passwords.verify_password(stored, ligature)
@@ -37,7 +41,9 @@ def test_a_password_is_stored_with_parameters_that_owasp_names() -> None:
     assert not passwords.needs_rehash(STORED)
 
 
-@pytest.mark.parametrize("stored", [STORED.replace("m=47104", "m=19456"), STORED.replace("argon2id", "argon2i"), ""])
+@pytest.mark.parametrize(
+    "stored", [STORED.replace("m=47104", "m=19456"), STORED.replace("argon2id", "argon2i"), ""]
+)
 def test_a_hash_of_other_parameters_is_made_anew(stored: str) -> None:
     assert passwords.needs_rehash(stored)
 
@@ -48,7 +54,15 @@ def test_a_hash_of_older_parameters_still_verifies() -> None:
 
 
 @pytest.mark.parametrize(
-    "stored", ["", "garbage", "$argon2id$", STORED[:-1], STORED.rpartition("$")[0] + "$", STORED.replace("$", "!")]
+    "stored",
+    [
+        "",
+        "garbage",
+        "$argon2id$",
+        STORED[:-1],
+        STORED.rpartition("$")[0] + "$",
+        STORED.replace("$", "!"),
+    ],
 )
 def test_a_damaged_hash_fits_no_password(stored: str) -> None:
     assert not passwords.verify_password(stored, GOOD)
@@ -60,8 +74,13 @@ def test_an_unknown_account_costs_as_much_time_as_a_known_one() -> None:
 
     *_, dummy_salt, dummy_hash = passwords.DUMMY.split("$")
     *_, stored_salt, stored_hash = STORED.split("$")
-    assert passwords.DUMMY.rpartition("$")[0].rpartition("$")[0] == STORED.rpartition("$")[0].rpartition("$")[0]
-    assert (len(dummy_salt), len(dummy_hash)) == (len(stored_salt), len(stored_hash)), "the same work, to the byte"
+    assert (
+        passwords.DUMMY.rpartition("$")[0].rpartition("$")[0]
+        == STORED.rpartition("$")[0].rpartition("$")[0]
+    )
+    assert (len(dummy_salt), len(dummy_hash)) == (len(stored_salt), len(stored_hash)), (
+        "the same work, to the byte"
+    )
 
 
 def test_logins_leave_the_process_no_bigger() -> None:
@@ -75,7 +94,9 @@ def _resident_kib() -> int:
     return int(Path("/proc/self/statm").read_text().split()[1]) * 4
 
 
-def test_an_overlong_password_is_refused_without_hashing_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_overlong_password_is_refused_without_hashing_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(passwords, "Argon2id", None)  # nothing is left that could hash
     assert not passwords.verify_password(STORED, "a" * 10_000_000)
     with pytest.raises(AttributeError):
@@ -83,7 +104,8 @@ def test_an_overlong_password_is_refused_without_hashing_it(monkeypatch: pytest.
 
 
 @pytest.mark.parametrize(
-    "password", [GOOD, "a" * 11 + "b", "ab" * 512, "пароль из слов", "            x", "12345678901x"]
+    "password",
+    [GOOD, "a" * 11 + "b", "ab" * 512, "пароль из слов", "            x", "12345678901x"],
 )
 def test_length_is_the_only_composition_rule(password: str) -> None:
     passwords.check_password(password, email="alice@acme.example", name="Alice")
@@ -104,7 +126,9 @@ def test_length_is_the_only_composition_rule(password: str) -> None:
         ("aaaaaaaaaaaaaaaa", "one character repeated"),
     ],
 )
-def test_a_password_that_others_would_guess_is_refused_with_the_reason(password: str, message: str) -> None:
+def test_a_password_that_others_would_guess_is_refused_with_the_reason(
+    password: str, message: str
+) -> None:
     email = "alice.liddell.the.first@acme.example" if "first" in password else "alice@acme.example"
     with pytest.raises(InvalidInput, match=message) as refusal:
         passwords.check_password(password, email=email, name="Alice Pleasance Liddell")

@@ -47,7 +47,8 @@ def test_a_join_token_is_no_setup_token() -> None:
 
 
 @pytest.mark.parametrize(
-    ("make", "prefix"), [(api_tokens.new_api_token, "opsu_"), (api_tokens.new_session_token, "opss_")]
+    ("make", "prefix"),
+    [(api_tokens.new_api_token, "opsu_"), (api_tokens.new_session_token, "opss_")],
 )
 def test_a_new_token_has_its_prefix_the_right_form_and_its_hash(make, prefix: str) -> None:
     text, stored = make()

@@ -27,7 +27,12 @@ from opsicle.domain.template_parser import parse_document, parse_policy, parse_t
 from tests.support import require
 
 UPSTREAM = next(
-    (found for folder in Path(__file__).parents if (found := folder / "shared/real/opsicle-upstream").is_dir()), None
+    (
+        found
+        for folder in Path(__file__).parents
+        if (found := folder / "shared/real/opsicle-upstream").is_dir()
+    ),
+    None,
 )
 SEED = "SPKYRLYDMW46GOQKSQRGKWRYMQI6IA4O"
 HEAD = "apiVersion: v1\ntype: ApprovalPolicy\nmetadata: {name: p}\nspec:\n"
@@ -114,61 +119,113 @@ MISTAKES = {
     ),
     "no approvers": (HEAD + "  gates: [{name: g}]\n", f"{GATE}.approvers", 5, "is missing"),
     "nobody": (gate("required: 1", "{}"), f"{GATE}.approvers", 7, "names nobody"),
-    "no mail address": (gate("required: 1", "{users: [bob]}"), f"{GATE}.approvers.users[0]", 7, "e-mail address"),
-    "a role in capitals": (gate("required: 1", "{roles: [Admin]}"), f"{GATE}.approvers.roles", 7, "write `admin`"),
+    "no mail address": (
+        gate("required: 1", "{users: [bob]}"),
+        f"{GATE}.approvers.users[0]",
+        7,
+        "e-mail address",
+    ),
+    "a role in capitals": (
+        gate("required: 1", "{roles: [Admin]}"),
+        f"{GATE}.approvers.roles",
+        7,
+        "write `admin`",
+    ),
     "an unknown field": (gate("requierd: 2"), f"{GATE}.requierd", 8, "did you mean `required`?"),
     "none required": (gate("required: 0"), f"{GATE}.required", 8, "between 1 and"),
     "no seconds": (gate("expiresAfter: 1d"), f"{GATE}.expiresAfter", 8, "whole number"),
-    "a reminder too late": (gate("remindAfter: 86400"), f"{GATE}.remindAfter", 8, "would never come"),
+    "a reminder too late": (
+        gate("remindAfter: 86400"),
+        f"{GATE}.remindAfter",
+        8,
+        "would never come",
+    ),
     "an escalation too late": (
         gate("escalate: [{after: 90000, to: {manager: true}}]"),
         f"{GATE}.escalate[0].after",
         8,
         "would never come",
     ),
-    "an escalation to nobody": (gate("escalate: [{after: 9}]"), f"{GATE}.escalate[0].to", 8, "is missing"),
+    "an escalation to nobody": (
+        gate("escalate: [{after: 9}]"),
+        f"{GATE}.escalate[0].to",
+        8,
+        "is missing",
+    ),
     "an escalation without time": (
         gate("escalate: [{to: {manager: true}}]"),
         f"{GATE}.escalate[0].after",
         8,
         "is missing",
     ),
-    "a condition on nothing": (gate("when: [{in: [a]}]"), f"{GATE}.when[0]", 8, "either `variable` or `label`"),
+    "a condition on nothing": (
+        gate("when: [{in: [a]}]"),
+        f"{GATE}.when[0]",
+        8,
+        "either `variable` or `label`",
+    ),
     "a condition on both": (
         gate("when: [{variable: a, label: b, in: [c]}]"),
         f"{GATE}.when[0]",
         8,
         "either `variable` or `label`",
     ),
-    "a condition without values": (gate("when: [{variable: a}]"), f"{GATE}.when[0]", 8, "either `in` or `notIn`"),
+    "a condition without values": (
+        gate("when: [{variable: a}]"),
+        f"{GATE}.when[0]",
+        8,
+        "either `in` or `notIn`",
+    ),
     "two gates of a name": (
         gate("required: 1") + "    - {name: g, approvers: {manager: true}}\n",
         "spec.gates[1]",
         9,
         "further up",
     ),
-    "both forms": (gate("required: 1") + "  telegram: {authorizedResponders: [{userId: 1}]}\n", "spec", 5, "has both"),
-    "nobody in the chat": (HEAD + "  telegram: {chatIds: [1]}\n", "spec.telegram", 5, "names nobody who may agree"),
+    "both forms": (
+        gate("required: 1") + "  telegram: {authorizedResponders: [{userId: 1}]}\n",
+        "spec",
+        5,
+        "has both",
+    ),
+    "nobody in the chat": (
+        HEAD + "  telegram: {chatIds: [1]}\n",
+        "spec.telegram",
+        5,
+        "names nobody who may agree",
+    ),
     "a responder without id": (
         HEAD + "  telegram: {authorizedResponders: [{}]}\n",
         "spec.telegram.authorizedResponders[0].userId",
         5,
         "is missing",
     ),
-    "another channel": (gate("chats: [{channel: fax, id: 1}]"), f"{GATE}.chats[0].channel", 8, "`telegram` or `slack`"),
+    "another channel": (
+        gate("chats: [{channel: fax, id: 1}]"),
+        f"{GATE}.chats[0].channel",
+        8,
+        "`telegram` or `slack`",
+    ),
 }
 
 
 @pytest.mark.parametrize(("document", "path", "line", "message"), MISTAKES.values(), ids=MISTAKES)
-def test_a_mistake_is_told_with_its_path_and_line(document: str, path: str, line: int, message: str) -> None:
+def test_a_mistake_is_told_with_its_path_and_line(
+    document: str, path: str, line: int, message: str
+) -> None:
     with pytest.raises(InvalidInput) as caught:
         parse_policy(document.encode())
-    told = [(problem.path, problem.line) for problem in caught.value.problems if message in problem.message]
+    told = [
+        (problem.path, problem.line)
+        for problem in caught.value.problems
+        if message in problem.message
+    ]
     assert told == [(path, line)], caught.value.problems
 
 
 OLDER = (
-    HEAD + "  telegram:\n    authorizedResponders:\n    - userId: 267230627\n      mfaSeed: SEED\n    chatIds: [-5]\n"
+    HEAD
+    + "  telegram:\n    authorizedResponders:\n    - userId: 267230627\n      mfaSeed: SEED\n    chatIds: [-5]\n"
 )
 
 
@@ -214,7 +271,9 @@ def test_a_seed_behind_an_escape_is_not_kept_by_accident() -> None:
 
 
 def upstream(kind: str) -> list[Path]:
-    require(UPSTREAM is not None, "the older Opsicle's own documents (shared/real/opsicle-upstream)")
+    require(
+        UPSTREAM is not None, "the older Opsicle's own documents (shared/real/opsicle-upstream)"
+    )
     assert UPSTREAM
     return sorted((UPSTREAM / kind).glob("*.yaml"))
 
@@ -222,7 +281,9 @@ def upstream(kind: str) -> list[Path]:
 def test_every_document_of_the_older_opsicle_loads_or_says_what_to_change() -> None:
     refused, told = {}, ""
     for path in [
-        path for kind in ("approval", "approvalPolicy", "automation", "automationTemplate") for path in upstream(kind)
+        path
+        for kind in ("approval", "approvalPolicy", "automation", "automationTemplate")
+        for path in upstream(kind)
     ]:
         try:
             assert parse_document(path.read_bytes())
@@ -272,10 +333,14 @@ def kept_before(policy: object) -> str:
 
 
 def test_a_template_that_was_kept_before_approvals_still_asks() -> None:
-    assert decode_template(kept_before({"policyRef": "prod"})).approval_policy == PolicyUse(policy_ref="prod")
+    assert decode_template(kept_before({"policyRef": "prod"})).approval_policy == PolicyUse(
+        policy_ref="prod"
+    )
     inline = {"spec": {"gates": [{"name": "g", "approvers": {"manager": True}}]}}
     gates = (Gate(name="g", approvers=Approvers(manager=True)),)
-    assert decode_template(kept_before(inline)).approval_policy == PolicyUse(policy=Policy(gates=gates))
+    assert decode_template(kept_before(inline)).approval_policy == PolicyUse(
+        policy=Policy(gates=gates)
+    )
 
 
 @pytest.mark.parametrize("policy", [{"spec": {"gates": "x"}}, {"since": 1}, {"spec": {}}])
@@ -284,14 +349,19 @@ def test_a_kept_policy_that_cannot_be_read_is_one_that_nobody_can_satisfy(policy
 
 
 def test_a_template_names_a_policy_or_has_one_but_not_both() -> None:
-    both = PLAIN + "  approvalPolicy: {policyRef: a, spec: {gates: [{name: g, approvers: {manager: true}}]}}\n"
+    both = (
+        PLAIN
+        + "  approvalPolicy: {policyRef: a, spec: {gates: [{name: g, approvers: {manager: true}}]}}\n"
+    )
     with pytest.raises(InvalidInput) as caught:
         parse_template(both.encode())
     assert [problem.path for problem in caught.value.problems] == ["spec.approvalPolicy"]
 
 
 def scopes(text: str) -> bytes:
-    return (HEAD + f"  appliesTo: {text}\n  gates: [{{name: g, approvers: {{manager: true}}}}]\n").encode()
+    return (
+        HEAD + f"  appliesTo: {text}\n  gates: [{{name: g, approvers: {{manager: true}}}}]\n"
+    ).encode()
 
 
 def test_what_a_policy_applies_to_by_itself_is_read() -> None:
@@ -302,9 +372,17 @@ def test_what_a_policy_applies_to_by_itself_is_read() -> None:
     policy = parse_policy(scopes(lines)).policy
     assert policy.applies_to == (
         Scope(everything=True),
-        Scope(labels={"team": ("payments", "web shop")}, runs_on={"env": ("production",), "zone": ("1",)}),
         Scope(
-            requesters=Requesters(service_accounts=True, users=("bob@example.com",), groups=("sre",), roles=("member",))
+            labels={"team": ("payments", "web shop")},
+            runs_on={"env": ("production",), "zone": ("1",)},
+        ),
+        Scope(
+            requesters=Requesters(
+                service_accounts=True,
+                users=("bob@example.com",),
+                groups=("sre",),
+                roles=("member",),
+            )
         ),
     )
     assert msgspec.json.decode(msgspec.json.encode(policy), type=Policy) == policy
@@ -316,11 +394,19 @@ WRONG_SCOPES = {
     "everything and less": ("[{everything: true, labels: {a: b}}]", "appliesTo[0]", "stands alone"),
     "not everything": ("[{everything: false}]", "appliesTo[0]", "stands alone"),
     "nobody": ("[{requesters: {}}]", "appliesTo[0].requesters", "names nobody"),
-    "a role in capitals": ("[{requesters: {roles: [Admin]}}]", "appliesTo[0].requesters.roles", "write `admin`"),
+    "a role in capitals": (
+        "[{requesters: {roles: [Admin]}}]",
+        "appliesTo[0].requesters.roles",
+        "write `admin`",
+    ),
     "no labels": ("[{labels: {}}]", "appliesTo[0].labels", "is empty"),
     "no values": ("[{labels: {team: []}}]", "appliesTo[0].labels.team", "between 1 and"),
     "an empty value": ("[{labels: {team: ''}}]", "appliesTo[0].labels.team", "is empty"),
-    "no label of a worker": ("[{runsOn: {env: 'a b'}}]", "appliesTo[0].runsOn.env", "no value of a label"),
+    "no label of a worker": (
+        "[{runsOn: {env: 'a b'}}]",
+        "appliesTo[0].runsOn.env",
+        "no value of a label",
+    ),
     "an unknown field": ("[{targets: {a: b}}]", "appliesTo[0].targets", "unknown field"),
 }
 
@@ -334,7 +420,9 @@ def test_what_a_policy_cannot_apply_to_is_a_mistake(text: str, path: str, messag
 
 
 def test_a_condition_on_a_variable_is_told_of_where_the_policy_applies_by_itself() -> None:
-    gate = "{name: g, approvers: {manager: true}, when: [{variable: a, in: [b]}, {label: c, in: [d]}]}"
+    gate = (
+        "{name: g, approvers: {manager: true}, when: [{variable: a, in: [b]}, {label: c, in: [d]}]}"
+    )
     source = HEAD + f"  appliesTo: [{{everything: true}}]\n  gates: [{gate}]\n"
     [warning] = parse_policy(source.encode()).warnings
     assert warning.path == "spec.gates[0].when[0]"
@@ -343,8 +431,12 @@ def test_a_condition_on_a_variable_is_told_of_where_the_policy_applies_by_itself
 def test_a_template_says_that_no_policy_is_to_apply_and_has_none_that_applies_by_itself() -> None:
     head = "apiVersion: v1\ntype: AutomationTemplate\nmetadata: {name: t}\nspec:\n"
     tail = "  template: {phases: [{name: a, commands: [b]}]}\n"
-    assert parse_template(f"{head}  approvalPolicy: none\n{tail}".encode()).approval_policy == PolicyUse(is_waived=True)
-    own = "{spec: {appliesTo: [{everything: true}], gates: [{name: g, approvers: {manager: true}}]}}"
+    assert parse_template(
+        f"{head}  approvalPolicy: none\n{tail}".encode()
+    ).approval_policy == PolicyUse(is_waived=True)
+    own = (
+        "{spec: {appliesTo: [{everything: true}], gates: [{name: g, approvers: {manager: true}}]}}"
+    )
     for wrong in ("nobody", "''", "None", own):
         with pytest.raises(InvalidInput):
             parse_template(f"{head}  approvalPolicy: {wrong}\n{tail}".encode())

@@ -11,7 +11,9 @@ from opsicle.wire.problems import error_of, status_of
 
 
 @pytest.mark.parametrize("kind", BY_CODE.values(), ids=list(BY_CODE))
-def test_an_error_that_crosses_the_wire_is_the_same_on_the_other_side(kind: type[OpsicleError]) -> None:
+def test_an_error_that_crosses_the_wire_is_the_same_on_the_other_side(
+    kind: type[OpsicleError],
+) -> None:
     sent = kind("what happened", hint="Do this.", problems=(Problem("spec.x", "is wrong", 3),))
     answer = reply_to(sent)
 
@@ -22,7 +24,8 @@ def test_an_error_that_crosses_the_wire_is_the_same_on_the_other_side(kind: type
 
 
 @pytest.mark.parametrize(
-    ("header", "seconds"), [("7", 7), (None, 1), ("soon", 1), ("-3", 1), ("٣", 1), ("9" * 400, 1), ("", 1)]
+    ("header", "seconds"),
+    [("7", 7), (None, 1), ("soon", 1), ("-3", 1), ("٣", 1), ("9" * 400, 1), ("", 1)],
 )
 def test_too_many_requests_say_when_to_come_back(header: str | None, seconds: int) -> None:
     answer = reply_to(TooManyRequests("slower", retry_after=7, hint="Wait."))
@@ -35,7 +38,16 @@ def test_too_many_requests_say_when_to_come_back(header: str | None, seconds: in
 
 @pytest.mark.parametrize(
     "content",
-    [b"", b"<html>", b"\xff", b"null", b"[]", b'{"detail": 5}', b'{"errors": [{}]}', b'{"x":' + b"[" * 200_000],
+    [
+        b"",
+        b"<html>",
+        b"\xff",
+        b"null",
+        b"[]",
+        b'{"detail": 5}',
+        b'{"errors": [{}]}',
+        b'{"x":' + b"[" * 200_000,
+    ],
     ids=range(8),
 )
 @pytest.mark.parametrize(

@@ -36,9 +36,15 @@ CHECKPOINTS = "for an export, a verification or the thinning, which need them al
 
 EXCEPTIONS = {
     ("sessions.delete_beyond", "USE TEMP B-TREE FOR ORDER BY"): OF_A_PERSON,
-    ("invitations.open_until", "SEARCH invitations USING INDEX invitations_open (org_id=?)"): OPEN_ALONE,
+    (
+        "invitations.open_until",
+        "SEARCH invitations USING INDEX invitations_open (org_id=?)",
+    ): OPEN_ALONE,
     ("deliveries.list_due", "USE TEMP B-TREE FOR GROUP BY"): OPEN_ALONE,
-    ("deliveries.list_due", "SCAN deliveries USING INDEX deliveries_sending"): "what is being sent just now",
+    (
+        "deliveries.list_due",
+        "SCAN deliveries USING INDEX deliveries_sending",
+    ): "what is being sent just now",
     ("approvals.list_decisions", "USE TEMP B-TREE FOR ORDER BY"): "of one approval: a handful",
     ("approvals.list_newest", "SEARCH approvals USING INDEX approvals_by_org (org_id=?)"): ONE_PAGE,
     (
@@ -47,17 +53,35 @@ EXCEPTIONS = {
     ): "for retention, in a thread; it ends at the first entry that stays",
     ("audit.find_first", "SEARCH audit_entries USING PRIMARY KEY (org_id=?)"): ONE_STEP,
     **{
-        (f"audit_checkpoints.{function}", f"SEARCH {table} USING PRIMARY KEY (org_id=?)"): CHECKPOINTS
+        (
+            f"audit_checkpoints.{function}",
+            f"SEARCH {table} USING PRIMARY KEY (org_id=?)",
+        ): CHECKPOINTS
         for function in ("list_all", "list_kept")
         for table in ("audit_checkpoints", "audit_checkpoint_gaps")
     },
-    ("audit_checkpoints.list_exported", "SEARCH audit_exports USING PRIMARY KEY (org_id=?)"): CHECKPOINTS,
+    (
+        "audit_checkpoints.list_exported",
+        "SEARCH audit_exports USING PRIMARY KEY (org_id=?)",
+    ): CHECKPOINTS,
     ("audit_checkpoints.exists", "SCAN audit_checkpoints"): ONE_STEP,
-    ("automations.count_by_state", "SCAN automations USING COVERING INDEX automations_open"): OPEN_ALONE,
+    (
+        "automations.count_by_state",
+        "SCAN automations USING COVERING INDEX automations_open",
+    ): OPEN_ALONE,
     ("automations.count_by_state", "USE TEMP B-TREE FOR GROUP BY"): "three groups",
-    ("automations.count_waiting", "SCAN automations USING INDEX automations_queued"): "the queue, in a thread",
-    ("automations.count_waiting", "USE TEMP B-TREE FOR ORDER BY"): "of what different automations ask for",
-    ("automations.list_newest", "SEARCH automations USING COVERING INDEX automations_by_org (org_id=?)"): ONE_PAGE,
+    (
+        "automations.count_waiting",
+        "SCAN automations USING INDEX automations_queued",
+    ): "the queue, in a thread",
+    (
+        "automations.count_waiting",
+        "USE TEMP B-TREE FOR ORDER BY",
+    ): "of what different automations ask for",
+    (
+        "automations.list_newest",
+        "SEARCH automations USING COVERING INDEX automations_by_org (org_id=?)",
+    ): ONE_PAGE,
     (
         "deliveries.count_by_state",
         "SCAN deliveries USING COVERING INDEX deliveries_by_channel_and_state",
@@ -65,17 +89,29 @@ EXCEPTIONS = {
     ("deliveries.count_by_state", "USE TEMP B-TREE FOR GROUP BY"): "five groups",
     ("deliveries.list_due", "USE TEMP B-TREE FOR ORDER BY"): OPEN_ALONE,
     ("deliveries.list_newest", "SEARCH d USING INDEX deliveries_by_org (org_id=?)"): ONE_PAGE,
-    ("deliveries.requeue_all", "SCAN deliveries USING INDEX deliveries_sending"): "what is being sent just now",
+    (
+        "deliveries.requeue_all",
+        "SCAN deliveries USING INDEX deliveries_sending",
+    ): "what is being sent just now",
     ("invitations.list_open", "SEARCH i USING INDEX invitations_open (org_id=?)"): OPEN_ALONE,
     ("invitations.list_open", "USE TEMP B-TREE FOR ORDER BY"): OPEN_ALONE,
-    ("jobs.list_all_held", "SCAN j USING INDEX jobs_held"): "what runs just now, and only at the start",
+    (
+        "jobs.list_all_held",
+        "SCAN j USING INDEX jobs_held",
+    ): "what runs just now, and only at the start",
     ("logs.list_oldest", "SEARCH segments USING INDEX segments_by_age (org_id=?)"): ONE_PAGE,
-    ("orgs.list_shared_waiting", "USE TEMP B-TREE FOR ORDER BY"): "of the orgs in which something waits",
+    (
+        "orgs.list_shared_waiting",
+        "USE TEMP B-TREE FOR ORDER BY",
+    ): "of the orgs in which something waits",
     (
         "policies.list_applying",
         "SEARCH v USING INDEX policy_versions_that_apply (org_id=?)",
     ): "versions of an org's default policies alone: one for each push of them",
-    ("policies.list_applying", "USE TEMP B-TREE FOR ORDER BY"): "of the default policies' newest versions",
+    (
+        "policies.list_applying",
+        "USE TEMP B-TREE FOR ORDER BY",
+    ): "of the default policies' newest versions",
     ("secrets.list_values", "SCAN sealed_values"): "for a new master key, while no server runs",
     (
         "waiting.list_kinds",
@@ -89,7 +125,10 @@ EXCEPTIONS = {
     ("workers.get", "USE TEMP B-TREE FOR ORDER BY"): "as `workers.find`",
     ("workers.has_enrolled", "SCAN workers"): "to the first one that is not revoked, at the start",
     ("workers.has_shared", "SCAN workers USING INDEX shared_workers_by_name"): ONE_STEP,
-    ("workers.list_longest_unseen", "SEARCH workers USING INDEX workers_by_name (org_id=?)"): IN_SERVICE,
+    (
+        "workers.list_longest_unseen",
+        "SEARCH workers USING INDEX workers_by_name (org_id=?)",
+    ): IN_SERVICE,
     ("workers.list_longest_unseen", "USE TEMP B-TREE FOR ORDER BY"): IN_SERVICE,
 }
 """Steps that look like a walk and are none, or may be one: (function, step) and the reason why."""
@@ -139,7 +178,9 @@ def _plan(db: apsw.Connection, statement: Statement) -> list[str]:
 
 def _walks(plan: list[str], sql: str) -> Iterator[str]:
     """The steps that go through a table that grows, or sort rows of one."""
-    names = {alias or table: table for table, alias in _TABLE.findall(sql)} | {t: t for t, _ in _TABLE.findall(sql)}
+    names = {alias or table: table for table, alias in _TABLE.findall(sql)} | {
+        t: t for t, _ in _TABLE.findall(sql)
+    }
     tables = {names.get(match[1], match[1]) for step in plan if (match := _STEP.match(step))}
     for step in plan:
         match = _STEP.match(step)
@@ -156,7 +197,9 @@ def test_every_place_that_runs_a_statement_is_reached(found: Found) -> None:
         for module, lines in store_statements.places()
         if not any((module, line) in found.reached for line in lines)
     ]
-    assert missed == [], "no call of the function gets there; `store_statements.py` has to be told how"
+    assert missed == [], (
+        "no call of the function gets there; `store_statements.py` has to be told how"
+    )
 
 
 def test_no_statement_stands_outside_the_store() -> None:
@@ -165,11 +208,19 @@ def test_no_statement_stands_outside_the_store() -> None:
         if path.parent.name == "store":
             continue
         for node in ast.walk(ast.parse(path.read_text())):
-            is_sql = isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "execute"
-            assert not is_sql, f"{path.relative_to(package)}, line {getattr(node, 'lineno', 0)} runs SQL"
+            is_sql = (
+                isinstance(node, ast.Call)
+                and isinstance(node.func, ast.Attribute)
+                and node.func.attr == "execute"
+            )
+            assert not is_sql, (
+                f"{path.relative_to(package)}, line {getattr(node, 'lineno', 0)} runs SQL"
+            )
 
 
-def test_nothing_walks_through_a_table_that_grows(databases: list[apsw.Connection], found: Found) -> None:
+def test_nothing_walks_through_a_table_that_grows(
+    databases: list[apsw.Connection], found: Found
+) -> None:
     assert len(found.statements) > 250
     seen = set()
     for statement in found.statements.values():
@@ -177,7 +228,9 @@ def test_nothing_walks_through_a_table_that_grows(databases: list[apsw.Connectio
         plan = _plan(db, statement)
         for step in _walks(plan, statement.sql):
             seen.add((statement.function, step))
-            assert (statement.function, step) in EXCEPTIONS, f"{statement.function}: {step}\n{statement.sql}\n{plan}"
+            assert (statement.function, step) in EXCEPTIONS, (
+                f"{statement.function}: {step}\n{statement.sql}\n{plan}"
+            )
     assert set(EXCEPTIONS) - seen == set(), "these exceptions are needed no longer"
 
 
@@ -188,19 +241,31 @@ STATES = {
 }
 
 
-@pytest.mark.parametrize("module", list(STATES), ids=lambda module: module.__name__.rpartition(".")[2])
-def test_every_combination_of_filters_has_its_index(databases: list[apsw.Connection], module) -> None:
+@pytest.mark.parametrize(
+    "module", list(STATES), ids=lambda module: module.__name__.rpartition(".")[2]
+)
+def test_every_combination_of_filters_has_its_index(
+    databases: list[apsw.Connection], module
+) -> None:
     """Each wish narrows the search in the index itself: nothing is read to be thrown away."""
     db = databases[0]
     (kind,) = [each for name, each in vars(module).items() if name.endswith("Filter")]
     names = [name for name in kind.__dataclass_fields__ if name != "state"]
-    for state, before, *given in itertools.product(STATES[module], ["", "x"], *([["", "x"]] * len(names))):
+    for state, before, *given in itertools.product(
+        STATES[module], ["", "x"], *([["", "x"]] * len(names))
+    ):
         wanted = kind(state=state, **dict(zip(names, given, strict=True)))
         ran: list[Statement] = []
-        db.exec_trace = lambda _cursor, sql, bindings: ran.append(Statement("", sql, bindings)) is None  # noqa: B023
+        db.exec_trace = lambda _cursor, sql, bindings: (
+            ran.append(Statement("", sql, bindings)) is None
+        )
         module.list_newest(db, "x", wanted, before, 50)
         db.exec_trace = None
-        (first,) = [step for step in _plan(db, ran[0]) if re.match(r"(SEARCH|SCAN) (automations|d|approvals) ", step)]
+        (first,) = [
+            step
+            for step in _plan(db, ran[0])
+            if re.match(r"(SEARCH|SCAN) (automations|d|approvals) ", step)
+        ]
         scope = 0 if module is deliveries and wanted.channel_id else 1
         wishes = scope + bool(state) + bool(before) + sum(map(bool, given))
         if module is automations:
@@ -217,12 +282,18 @@ def test_every_combination_of_filters_has_its_index(databases: list[apsw.Connect
 @pytest.mark.parametrize(
     ("wanted", "index"),
     [
-        (audit.AuditFilter(verb="approve"), "audit_entries_by_verb (org_id=? AND verb=? AND seq<?)"),
+        (
+            audit.AuditFilter(verb="approve"),
+            "audit_entries_by_verb (org_id=? AND verb=? AND seq<?)",
+        ),
         (
             audit.AuditFilter(verb="push", actor="x", since="2026"),
             "audit_entries_by_verb (org_id=? AND verb=? AND seq<?)",
         ),
-        (audit.AuditFilter(resource="templates/x"), "audit_entries_by_resource (org_id=? AND resource=? AND seq<?)"),
+        (
+            audit.AuditFilter(resource="templates/x"),
+            "audit_entries_by_resource (org_id=? AND resource=? AND seq<?)",
+        ),
         (
             audit.AuditFilter(resource="users/x", verb="login"),
             "audit_entries_by_resource (org_id=? AND resource=? AND seq<?)",
@@ -233,15 +304,23 @@ def test_what_people_do_is_found_in_the_record_by_an_index(
     databases: list[apsw.Connection], wanted: audit.AuditFilter, index: str
 ) -> None:
     ran: list[Statement] = []
-    databases[0].exec_trace = lambda _cursor, sql, bindings: ran.append(Statement("", sql, bindings)) is None
+    databases[0].exec_trace = lambda _cursor, sql, bindings: (
+        ran.append(Statement("", sql, bindings)) is None
+    )
     audit.list_entries(databases[0], "x", wanted, 9, 50)
     databases[0].exec_trace = None
 
     assert _plan(databases[0], ran[0]) == [f"SEARCH audit_entries USING INDEX {index}"]
 
 
-def test_every_table_has_somebody_who_prunes_it_or_a_reason_to_stay_small(databases: list[apsw.Connection]) -> None:
-    there = {row[0] for db in databases for row in db.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
+def test_every_table_has_somebody_who_prunes_it_or_a_reason_to_stay_small(
+    databases: list[apsw.Connection],
+) -> None:
+    there = {
+        row[0]
+        for db in databases
+        for row in db.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")
+    }
 
     assert set(TABLES) == there - {"sqlite_sequence"}
     for name, table in TABLES.items():

@@ -22,7 +22,15 @@ from opsicle.domain.access import (
 )
 from opsicle.domain.errors import InvalidInput
 from opsicle.domain.rights import NO_RIGHTS, Rights, change, excess, grants_of, rights_of_role
-from opsicle.domain.rules import MAX_RULES, Rule, Target, built_in_rules, parse_question, parse_rule, parse_rules
+from opsicle.domain.rules import (
+    MAX_RULES,
+    Rule,
+    Target,
+    built_in_rules,
+    parse_question,
+    parse_rule,
+    parse_rules,
+)
 from tests.product import CHECKOUT
 
 SCALE = int(os.environ.get("OPSICLE_TEST_SCALE", "1"))
@@ -72,7 +80,10 @@ def test_what_denies_wins_wherever_it_stands(order: int) -> None:
     own = rights(*["allow execute templates", "deny execute templates/env=prod"][::order])
     assert own.may(Action.AUTOMATIONS_CREATE, Target("x", {"env": "dev"}))
     decision = own.decide(Action.AUTOMATIONS_CREATE, Target("x", {"env": "prod"}))
-    assert (decision.is_allowed, decision.why) == (False, "deny execute templates/env=prod, of the test")
+    assert (decision.is_allowed, decision.why) == (
+        False,
+        "deny execute templates/env=prod, of the test",
+    )
 
 
 def test_to_manage_is_to_do_everything_with_it() -> None:
@@ -95,7 +106,9 @@ def test_one_template_allowed_opens_the_door_but_no_other_template() -> None:
 
 
 def test_every_layer_must_allow() -> None:
-    both = rights("allow view audit", "allow view users").below(grants_of(parse_rules(["allow view users"]), "token"))
+    both = rights("allow view audit", "allow view users").below(
+        grants_of(parse_rules(["allow view users"]), "token")
+    )
     assert both.actions == {Action.USERS_VIEW}
     assert both.decide(Action.AUDIT_VIEW).why == "no rule allows it"
 
@@ -160,10 +173,14 @@ def test_the_documented_table_is_the_programs() -> None:
 
 
 @pytest.mark.parametrize(("granter", "granted"), list(itertools.product(BuiltInRole, BuiltInRole)))
-def test_a_role_hands_out_just_those_roles_that_may_no_more(granter: BuiltInRole, granted: BuiltInRole) -> None:
+def test_a_role_hands_out_just_those_roles_that_may_no_more(
+    granter: BuiltInRole, granted: BuiltInRole
+) -> None:
     beyond = {action for action in Action if may(granted, action) and not may(granter, action)}
     is_allowed = excess(rights_of_role(granter), rights_of_role(granted)) == ""
-    assert is_allowed == (not beyond and (granted is not BuiltInRole.ADMIN or granter is BuiltInRole.ADMIN))
+    assert is_allowed == (
+        not beyond and (granted is not BuiltInRole.ADMIN or granter is BuiltInRole.ADMIN)
+    )
 
 
 def test_only_an_admin_makes_an_admin_whatever_else_one_may() -> None:
@@ -175,9 +192,21 @@ def test_only_an_admin_makes_an_admin_whatever_else_one_may() -> None:
 @pytest.mark.parametrize(
     ("granter", "granted", "beyond"),
     [
-        (["allow execute templates", "deny execute templates/env=prod"], ["allow execute templates"], True),
-        (["allow execute templates", "deny execute templates/env=prod"], ["allow execute templates/a"], True),
-        (["allow execute templates", "deny execute templates/b"], ["allow execute templates/a"], False),
+        (
+            ["allow execute templates", "deny execute templates/env=prod"],
+            ["allow execute templates"],
+            True,
+        ),
+        (
+            ["allow execute templates", "deny execute templates/env=prod"],
+            ["allow execute templates/a"],
+            True,
+        ),
+        (
+            ["allow execute templates", "deny execute templates/b"],
+            ["allow execute templates/a"],
+            False,
+        ),
         (["allow execute templates", "deny manage templates"], ["allow execute templates/a"], True),
         (["allow execute templates/a"], ["allow execute templates"], True),
         (["allow execute templates/a"], ["allow execute templates/a"], False),
@@ -206,7 +235,9 @@ SOME_RIGHTS = st.lists(st.lists(a_rule(), max_size=5), min_size=1, max_size=2).m
 
 @settings(max_examples=300 * SCALE)
 @given(SOME_RIGHTS, SOME_RIGHTS)
-def test_who_may_hand_out_rights_has_them_for_every_template(granter: Rights, granted: Rights) -> None:
+def test_who_may_hand_out_rights_has_them_for_every_template(
+    granter: Rights, granted: Rights
+) -> None:
     if excess(granter, granted):
         return
     for action, target in itertools.product(Action, TARGETS):

@@ -22,7 +22,9 @@ PATHS = [
     ("POST", "/api/v1/things/<name>/parts/<part>"),
     ("PUT", "/api/v1/things/newest/parts"),
 ]
-TABLE = RouteTable([Route(Endpoint[None](method, path), nothing, Access.PUBLIC) for method, path in PATHS])
+TABLE = RouteTable(
+    [Route(Endpoint[None](method, path), nothing, Access.PUBLIC) for method, path in PATHS]
+)
 
 
 @pytest.mark.parametrize(
@@ -59,7 +61,15 @@ def test_another_method_is_told_which_there_are(method: str, path: str, allowed:
 
 @pytest.mark.parametrize(
     "path",
-    ["", "/", "/api/v1/things/", "//api/v1/things", "/api/v1/things/a/b", "/API/v1/things", "/api/v1/things//parts/1"],
+    [
+        "",
+        "/",
+        "/api/v1/things/",
+        "//api/v1/things",
+        "/api/v1/things/a/b",
+        "/API/v1/things",
+        "/api/v1/things//parts/1",
+    ],
 )
 def test_what_no_route_has_is_not_found(path: str) -> None:
     assert TABLE.find("GET", path) is None

@@ -24,12 +24,16 @@ from opsicle.server.settings import Address, ServerOptions, parse_address
         ("unix:/run/opsicle.sock", Address(path="/run/opsicle.sock"), True),
     ],
 )
-def test_an_address_is_host_and_port_or_a_socket(text: str, address: Address, is_private: bool) -> None:
+def test_an_address_is_host_and_port_or_a_socket(
+    text: str, address: Address, is_private: bool
+) -> None:
     assert parse_address(text) == address
     assert address.is_private is is_private
 
 
-@pytest.mark.parametrize("text", ["", "8443", "localhost", "a:b", "a:-1", "a:65536", "a:٣", "unix:relative", "unix:"])
+@pytest.mark.parametrize(
+    "text", ["", "8443", "localhost", "a:b", "a:-1", "a:65536", "a:٣", "unix:relative", "unix:"]
+)
 def test_anything_else_is_refused(text: str) -> None:
     with pytest.raises(InvalidInput):
         parse_address(text)
@@ -52,13 +56,17 @@ def test_where_every_address_is_listened_on_the_url_has_the_machines_name() -> N
 
 
 def test_the_first_given_name_stands_in_the_urls_and_all_in_the_certificate() -> None:
-    found = addresses(listen="10.1.2.3:0", worker_listen="0.0.0.0:0", names=("ops.example.com", "ops"))
+    found = addresses(
+        listen="10.1.2.3:0", worker_listen="0.0.0.0:0", names=("ops.example.com", "ops")
+    )
     assert found.url(1) == "https://ops.example.com:1"
     assert found.worker_url(2) == "https://ops.example.com:2"
     assert set(found.certificate_names) == {"ops.example.com", "ops", "box7", "10.1.2.3"}
 
 
 def test_given_urls_are_taken_as_they_are() -> None:
-    found = addresses(url="https://ops.example.com/", worker_url="https://ops.example.com:9000", behind_proxy=True)
+    found = addresses(
+        url="https://ops.example.com/", worker_url="https://ops.example.com:9000", behind_proxy=True
+    )
     assert found.url(1) == "https://ops.example.com"
     assert found.worker_url(2) == "https://ops.example.com:9000"

@@ -44,7 +44,9 @@ WRONG_URLS = [
 
 @pytest.mark.parametrize("url", WRONG_URLS)
 @pytest.mark.parametrize("option", ["url", "worker_url"])
-def test_a_url_under_which_nobody_could_come_is_refused_with_an_example(option: str, url: str) -> None:
+def test_a_url_under_which_nobody_could_come_is_refused_with_an_example(
+    option: str, url: str
+) -> None:
     options = ServerOptions(data_dir=Path("d"), **{option: url})
 
     with pytest.raises(InvalidInput) as refused:
@@ -71,7 +73,9 @@ def test_a_url_with_a_host_and_perhaps_a_port_is_taken(url: str) -> None:
 
 
 def test_plain_http_is_for_this_machine_alone() -> None:
-    ServerOptions(data_dir=Path("d"), url="http://127.0.0.1:8080", behind_proxy=True, listen="127.0.0.1:0").check()
+    ServerOptions(
+        data_dir=Path("d"), url="http://127.0.0.1:8080", behind_proxy=True, listen="127.0.0.1:0"
+    ).check()
     with pytest.raises(InvalidInput, match="plain http"):
         ServerOptions(data_dir=Path("d"), worker_url="http://127.0.0.1:8444").check()
 
@@ -84,7 +88,9 @@ def test_a_network_that_is_none_is_refused(network: str) -> None:
 
 def test_what_is_read_anew_takes_effect_where_it_can_and_is_named_where_it_cannot() -> None:
     old = ServerOptions(data_dir=Path("d"), names=("one",))
-    new = ServerOptions(data_dir=Path("d"), names=("two",), log_retention_days=3, allow_egress=("10.0.0.0/8",))
+    new = ServerOptions(
+        data_dir=Path("d"), names=("two",), log_retention_days=3, allow_egress=("10.0.0.0/8",)
+    )
 
     now, live, waiting = merged(old, new)
 

@@ -12,7 +12,9 @@ from opsicle.domain.templates import Phase, Template, Variable
 
 def template(*commands: str) -> Template:
     return Template(
-        name="t", phases=(Phase(name="p", commands=commands),), variables=(Variable(id="x"), Variable(id="page-text"))
+        name="t",
+        phases=(Phase(name="p", commands=commands),),
+        variables=(Variable(id="x"), Variable(id="page-text")),
     )
 
 
@@ -91,7 +93,9 @@ def test_a_variable_that_the_template_does_not_have_is_warned_about() -> None:
     ]
 
 
-@pytest.mark.parametrize("command", ["echo $((OPSICLE_VAR_X + $OPSICLE_VAR_X))", 'echo "$((($OPSICLE_VAR_X)*2))"'])
+@pytest.mark.parametrize(
+    "command", ["echo $((OPSICLE_VAR_X + $OPSICLE_VAR_X))", 'echo "$((($OPSICLE_VAR_X)*2))"']
+)
 def test_a_value_that_the_shell_would_evaluate_is_warned_about(command: str) -> None:
     (message,) = warned(command)
     assert "where the shell evaluates the value" in message
@@ -106,7 +110,9 @@ def test_a_value_that_the_shell_would_evaluate_is_warned_about(command: str) -> 
         ("${{ inputs.other }}", "OPSICLE_VAR_OTHER"),
     ],
 )
-def test_a_placeholder_is_warned_about_as_values_are_never_pasted_in(placeholder: str, name: str) -> None:
+def test_a_placeholder_is_warned_about_as_values_are_never_pasted_in(
+    placeholder: str, name: str
+) -> None:
     (message,) = warned(f"echo '{placeholder}'")
     assert message.startswith("values are never pasted into commands")
     assert message.endswith(f'write "${name}"')
@@ -124,7 +130,8 @@ def test_warnings_are_bounded_in_number_and_time() -> None:
 
 
 @pytest.mark.parametrize(
-    "hostile", ["$(" * 30_000, '"$(' * 20_000, "<<a " * 15_000 + "\n" * 4_000, "${" * 30_000, "'" * 65_000]
+    "hostile",
+    ["$(" * 30_000, '"$(' * 20_000, "<<a " * 15_000 + "\n" * 4_000, "${" * 30_000, "'" * 65_000],
 )
 def test_a_hostile_command_is_gone_through_once(hostile: str) -> None:
     assert warned(hostile) == []

@@ -52,12 +52,14 @@ def test_only_in_double_quotes_is_it_an_escape(source: str, value: str) -> None:
 
 
 def test_a_private_character_in_the_text_stays_what_it_is() -> None:
-    assert loaded(f'{{"v": "\ue000abcdabcd {"".join(map(chr, range(0xE000, 0xE010)))} \\ud83c\\udf89"}}') == {
-        "v": f"\ue000abcdabcd {''.join(map(chr, range(0xE000, 0xE010)))} {PARTY}"
-    }
+    assert loaded(
+        f'{{"v": "\ue000abcdabcd {"".join(map(chr, range(0xE000, 0xE010)))} \\ud83c\\udf89"}}'
+    ) == {"v": f"\ue000abcdabcd {''.join(map(chr, range(0xE000, 0xE010)))} {PARTY}"}
 
 
-@pytest.mark.parametrize("half", [r"\ud83c", r"\udf89", r"\udf89\ud83c", r"\ud83c\ud83c\udf89", r"\ud83c x \udf89"])
+@pytest.mark.parametrize(
+    "half", [r"\ud83c", r"\udf89", r"\udf89\ud83c", r"\ud83c\ud83c\udf89", r"\ud83c x \udf89"]
+)
 def test_a_lone_half_is_a_mistake_on_its_line(half: str) -> None:
     with pytest.raises(InvalidInput) as caught:
         loaded(f'{{\n"w": 1,\n"v": "{half}"}}')

@@ -9,19 +9,34 @@ import pytest
 
 from opsicle.domain.errors import InvalidInput
 from opsicle.domain.template_parser import parse_document, parse_template
-from tests.unit.template_mistakes import BODY, HEAD, MISTAKES, PHASE, in_phase, in_spec, in_variable, with_phases
+from tests.unit.template_mistakes import (
+    BODY,
+    HEAD,
+    MISTAKES,
+    PHASE,
+    in_phase,
+    in_spec,
+    in_variable,
+    with_phases,
+)
 from tests.unit.variable_mistakes import MISTAKES as VARIABLE_MISTAKES
 
 EVERY_MISTAKE = MISTAKES | VARIABLE_MISTAKES
 
 
-@pytest.mark.parametrize(("document", "path", "line", "message"), EVERY_MISTAKE.values(), ids=EVERY_MISTAKE)
+@pytest.mark.parametrize(
+    ("document", "path", "line", "message"), EVERY_MISTAKE.values(), ids=EVERY_MISTAKE
+)
 def test_a_mistake_is_told_with_its_path_its_line_and_what_to_do(
     document: str, path: str, line: int, message: str
 ) -> None:
     with pytest.raises(InvalidInput) as caught:
         parse_template(document.encode())
-    told = [(problem.path, problem.line) for problem in caught.value.problems if message in problem.message]
+    told = [
+        (problem.path, problem.line)
+        for problem in caught.value.problems
+        if message in problem.message
+    ]
     assert told == [(path, line)], caught.value.problems
 
 
@@ -30,11 +45,16 @@ def test_the_templates_that_the_table_varies_are_good() -> None:
     assert parse_template(in_phase("timeout: 5").encode()).phases[0].timeout == 5
     assert parse_template(in_spec("timeout: 5").encode()).timeout == 5
     assert parse_template(in_variable("type: bool").encode()).variables[0].id == "x"
-    assert parse_template(with_phases("- {name: a, commands: [b]}").encode()).phases[0].commands == ("b",)
+    assert parse_template(with_phases("- {name: a, commands: [b]}").encode()).phases[
+        0
+    ].commands == ("b",)
 
 
 def test_all_mistakes_are_told_at_once_in_the_order_of_their_lines() -> None:
-    document = in_phase("timeot: 1\nwhen: never\nenv: {A: 1, A: 2}") + "  onWorkerLost: no\n  timeout: !!int 5\n"
+    document = (
+        in_phase("timeot: 1\nwhen: never\nenv: {A: 1, A: 2}")
+        + "  onWorkerLost: no\n  timeout: !!int 5\n"
+    )
     with pytest.raises(InvalidInput) as caught:
         parse_template(document.encode())
     assert [(problem.line, problem.path) for problem in caught.value.problems] == [
@@ -59,7 +79,10 @@ def test_a_document_with_thousands_of_mistakes_tells_the_first_fifty_and_how_man
 def test_bytes_that_are_no_utf8_are_refused_with_their_line() -> None:
     with pytest.raises(InvalidInput) as caught:
         parse_template(HEAD.encode() + b"spec: \xff\n")
-    assert (caught.value.problems[0].line, "not UTF-8" in caught.value.problems[0].message) == (5, True)
+    assert (caught.value.problems[0].line, "not UTF-8" in caught.value.problems[0].message) == (
+        5,
+        True,
+    )
 
 
 def test_utf16_is_refused() -> None:

@@ -14,7 +14,12 @@ from opsicle.domain.automations import AutomationState, WorkerLost
 from opsicle.domain.errors import InvalidInput
 from opsicle.domain.policies import Approvers, Gate, GateOrder, Policy, PolicyUse
 from opsicle.domain.shell_lint import warnings
-from opsicle.domain.template_parser import AutomationDocument, digest, parse_document, parse_template
+from opsicle.domain.template_parser import (
+    AutomationDocument,
+    digest,
+    parse_document,
+    parse_template,
+)
 from opsicle.domain.templates import (
     Concurrency,
     Notify,
@@ -91,7 +96,10 @@ def test_every_field_of_the_format_is_read() -> None:
         description="Two\nlines\n",
         owners=(Owner(name="Ada", email="ada@example.com"),),
         approval_policy=PolicyUse(
-            policy=Policy(order=GateOrder.PARALLEL, gates=(Gate(name="boss", approvers=Approvers(manager=True)),))
+            policy=Policy(
+                order=GateOrder.PARALLEL,
+                gates=(Gate(name="boss", approvers=Approvers(manager=True)),),
+            )
         ),
         require_mfa=True,
         notify=(Notify(states=(AutomationState.FAILED,), groups=("sre",)),),
@@ -148,7 +156,9 @@ def test_comments_layout_and_the_order_of_fields_do_not_change_the_digest() -> N
     tree = yaml.safe_load(FULL)
     tree["spec"]["variables"][5]["default"] = "2025-06-28"
     other_layout = yaml.safe_dump(tree, sort_keys=True)
-    assert digest(parse_template(("# comment\n" + other_layout).encode())) == digest(parse_template(FULL.encode()))
+    assert digest(parse_template(("# comment\n" + other_layout).encode())) == digest(
+        parse_template(FULL.encode())
+    )
 
 
 @pytest.mark.parametrize(
@@ -162,7 +172,9 @@ def test_comments_layout_and_the_order_of_fields_do_not_change_the_digest() -> N
 )
 def test_any_change_of_content_changes_the_digest(old: str, new: str) -> None:
     assert old in FULL
-    assert digest(parse_template(FULL.replace(old, new).encode())) != digest(parse_template(FULL.encode()))
+    assert digest(parse_template(FULL.replace(old, new).encode())) != digest(
+        parse_template(FULL.encode())
+    )
 
 
 def test_what_this_version_cannot_run_is_named() -> None:
@@ -177,17 +189,23 @@ def test_what_this_version_cannot_run_is_named() -> None:
 
 def test_an_image_is_no_reason_to_refuse_a_run() -> None:
     source = b"{apiVersion: v1, type: AutomationTemplate, metadata: {name: a}, spec: {template: {phases: "
-    assert unsupported(parse_template(source + b"[{name: a, image: alpine, commands: [b]}]}}}")) == []
+    assert (
+        unsupported(parse_template(source + b"[{name: a, image: alpine, commands: [b]}]}}}")) == []
+    )
 
 
 def upstream_documents(kind: str) -> list[Path]:
     if not UPSTREAM.is_dir():
-        pytest.skip("the older Opsicle's own documents are not beside this checkout (shared/real/opsicle-upstream)")
+        pytest.skip(
+            "the older Opsicle's own documents are not beside this checkout (shared/real/opsicle-upstream)"
+        )
     return sorted((UPSTREAM / kind).glob("*.yaml"))
 
 
 def test_every_template_of_the_older_opsicle_loads_unchanged() -> None:
-    templates = [parse_template(path.read_bytes()) for path in upstream_documents("automationTemplate")]
+    templates = [
+        parse_template(path.read_bytes()) for path in upstream_documents("automationTemplate")
+    ]
     assert [template.name for template in templates] == ["basic", "basic2", "vars"]
     assert all(template.approval_policy == PolicyUse(policy_ref="tg-one") for template in templates)
     assert [phase.name for phase in templates[0].phases] == [
@@ -201,7 +219,9 @@ def test_every_template_of_the_older_opsicle_loads_unchanged() -> None:
 def test_a_required_variable_of_the_older_opsicle_may_have_a_default() -> None:
     variables = next(
         template.variables
-        for template in map(parse_template, (path.read_bytes() for path in upstream_documents("automationTemplate")))
+        for template in map(
+            parse_template, (path.read_bytes() for path in upstream_documents("automationTemplate"))
+        )
         if template.name == "vars"
     )
     given = {
@@ -242,14 +262,57 @@ def test_there_are_examples() -> None:
 
 JUNK = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8) | st.dates(),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=3),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=3)
+    ),
     max_leaves=6,
 )
 FIELDS = [
-    *("apiVersion", "type", "metadata", "spec", "name", "labels", "displayName", "description", "owners"),
-    *("approvalPolicy", "policyRef", "variables", "id", "label", "default", "isRequired", "options", "pattern"),
-    *("min", "max", "multiple", "template", "volumeMounts", "phases", "image", "timeout", "commands", "env"),
-    *("secrets", "workingDirectory", "when", "retries", "shell", "outputs", "runsOn", "concurrency", "group"),
+    *(
+        "apiVersion",
+        "type",
+        "metadata",
+        "spec",
+        "name",
+        "labels",
+        "displayName",
+        "description",
+        "owners",
+    ),
+    *(
+        "approvalPolicy",
+        "policyRef",
+        "variables",
+        "id",
+        "label",
+        "default",
+        "isRequired",
+        "options",
+        "pattern",
+    ),
+    *(
+        "min",
+        "max",
+        "multiple",
+        "template",
+        "volumeMounts",
+        "phases",
+        "image",
+        "timeout",
+        "commands",
+        "env",
+    ),
+    *(
+        "secrets",
+        "workingDirectory",
+        "when",
+        "retries",
+        "shell",
+        "outputs",
+        "runsOn",
+        "concurrency",
+        "group",
+    ),
     *("limit", "onLimit", "onWorkerLost", "plan", "host", "container", "delay", "email", "status"),
 ]
 

@@ -50,7 +50,9 @@ GOOD: list[tuple[Variable, object, Value]] = [
 
 
 @pytest.mark.parametrize(("variable", "given", "value"), GOOD)
-def test_a_value_that_fits_its_variable_is_taken(variable: Variable, given: object, value: Value) -> None:
+def test_a_value_that_fits_its_variable_is_taken(
+    variable: Variable, given: object, value: Value
+) -> None:
     checked = check_values([variable], {"x": given})["x"]
     assert checked == value
     assert type(checked) is type(value)
@@ -79,7 +81,11 @@ BAD: list[tuple[Variable, object, str]] = [
     (FLOAT, float("inf"), "must be a finite number"),
     (FLOAT, 10**400, "must be a finite number"),
     (FLOAT, 0.4, "must be at least 0.5, not 0.4"),
-    (ENUM, "prd", "`prd` is not an option (did you mean `prod`?); it must be `dev`, `prod`, `3` or `1.5`"),
+    (
+        ENUM,
+        "prd",
+        "`prd` is not an option (did you mean `prod`?); it must be `dev`, `prod`, `3` or `1.5`",
+    ),
     (ENUM, True, "`true` is not an option"),
     (ENUM, ["dev"], "not a list"),
     (DATE, "2025-02-29", "is not a date such as 2026-01-31"),
@@ -90,7 +96,11 @@ BAD: list[tuple[Variable, object, str]] = [
     (DATE, 20250101, "must be text"),
     (PATTERN, "a-", "does not match the pattern"),
     (PATTERN, "a\n", "does not match the pattern"),
-    (Variable(id="x", pattern="a{501}"), "a", "cannot be matched: `a{501}` is no pattern: it stands for more than 500"),
+    (
+        Variable(id="x", pattern="a{501}"),
+        "a",
+        "cannot be matched: `a{501}` is no pattern: it stands for more than 500",
+    ),
     (PATTERN, "a" * 1_001, "has 1,001 characters; with a pattern at most 1,000 are allowed"),
     (SHORT, "a", "must be at least 2 characters long, not 1"),
     (SHORT, "abcde", "must be at most 4 characters long, not 5"),
@@ -108,7 +118,9 @@ BAD: list[tuple[Variable, object, str]] = [
 
 
 @pytest.mark.parametrize(("variable", "given", "message"), BAD)
-def test_a_value_that_does_not_fit_is_refused_with_its_path(variable: Variable, given: object, message: str) -> None:
+def test_a_value_that_does_not_fit_is_refused_with_its_path(
+    variable: Variable, given: object, message: str
+) -> None:
     with pytest.raises(InvalidInput) as caught:
         check_values([variable], {"x": given})
     (problem,) = caught.value.problems
@@ -123,7 +135,11 @@ def test_a_missing_required_value_is_refused() -> None:
 
 
 def test_a_default_stands_in_for_a_value_that_was_not_given() -> None:
-    variables = [Variable(id="a", default="d", is_required=True), Variable(id="b", default="e"), Variable(id="c")]
+    variables = [
+        Variable(id="a", default="d", is_required=True),
+        Variable(id="b", default="e"),
+        Variable(id="c"),
+    ]
     assert check_values(variables, {"b": None}) == {"a": "d", "b": "e"}
 
 
@@ -139,12 +155,18 @@ def test_every_wrong_value_is_told_at_once() -> None:
     variables = [Variable(id="a", is_required=True), Variable(id="b", type=VariableType.BOOL)]
     with pytest.raises(InvalidInput) as caught:
         check_values(variables, {"b": "no", "c": 1})
-    assert {problem.path for problem in caught.value.problems} == {"values.a", "values.b", "values.c"}
+    assert {problem.path for problem in caught.value.problems} == {
+        "values.a",
+        "values.b",
+        "values.c",
+    }
 
 
 def test_a_hundred_thousand_unknown_variables_are_refused_soon() -> None:
     with pytest.raises(InvalidInput, match="100000 mistakes"):
-        check_values([Variable(id=f"v{i}") for i in range(100)], {f"x{i}": "" for i in range(100_000)})
+        check_values(
+            [Variable(id=f"v{i}") for i in range(100)], {f"x{i}": "" for i in range(100_000)}
+        )
 
 
 def test_all_values_together_are_bounded() -> None:
@@ -179,7 +201,9 @@ def test_all_values_together_are_bounded() -> None:
         (MANY, "", []),
     ],
 )
-def test_typed_text_becomes_a_value_of_the_variables_type(variable: Variable, text: str, value: Value) -> None:
+def test_typed_text_becomes_a_value_of_the_variables_type(
+    variable: Variable, text: str, value: Value
+) -> None:
     typed = parse_text(variable, text)
     assert typed == value
     assert type(typed) is type(value)
@@ -204,7 +228,9 @@ def test_typed_text_becomes_a_value_of_the_variables_type(variable: Variable, te
         (NUMBERS, "1\nb", "`b` is not a whole number"),
     ],
 )
-def test_typed_text_that_does_not_fit_is_refused_with_its_path(variable: Variable, text: str, message: str) -> None:
+def test_typed_text_that_does_not_fit_is_refused_with_its_path(
+    variable: Variable, text: str, message: str
+) -> None:
     with pytest.raises(InvalidInput) as caught:
         parse_text(variable, text)
     assert caught.value.problems[0].path == "values.x"
@@ -244,7 +270,9 @@ VARIABLES = [STRING, TEXT, BOOL, NUMBER, FLOAT, ENUM, DATE, PATTERN, SHORT, MANY
 
 
 @given(st.sampled_from(VARIABLES), VALUES)
-def test_any_value_is_taken_or_refused_and_one_that_was_taken_is_taken_again(variable: Variable, value: object) -> None:
+def test_any_value_is_taken_or_refused_and_one_that_was_taken_is_taken_again(
+    variable: Variable, value: object
+) -> None:
     try:
         values = check_values([variable], {"x": value})
     except InvalidInput:

@@ -41,7 +41,11 @@ def test_a_value_is_shown_as_what_it_is(value: Any, shown: str) -> None:
 
 def test_no_two_values_that_differ_by_what_is_not_seen_are_shown_alike() -> None:
     """Every character that moves nothing and marks nothing, at the end, in the middle, at the beginning."""
-    hidden = [char for char in map(chr, range(sys.maxunicode + 1)) if unicodedata.category(char) in {"Cc", "Cf", "Zs"}]
+    hidden = [
+        char
+        for char in map(chr, range(sys.maxunicode + 1))
+        if unicodedata.category(char) in {"Cc", "Cf", "Zs"}
+    ]
     for char in hidden:
         for text in (f"ab{char}", f"a{char}b", f"{char}ab"):
             if text != "a b":

@@ -21,12 +21,17 @@ from opsicle.server.channels.messages import Undelivered
 from tests.api.receivers import LOOPBACK, certified
 
 REACH = EgressScope(tuple(LOOPBACK))
-SWITCHING, UPGRADE = b"HTTP/1.1 101 Switching Protocols", b"Upgrade: websocket\r\nConnection: Upgrade"
+SWITCHING, UPGRADE = (
+    b"HTTP/1.1 101 Switching Protocols",
+    b"Upgrade: websocket\r\nConnection: Upgrade",
+)
 ACCEPT = b"Sec-WebSocket-Accept: bm90IHlvdXJzIQ=="
 
 
 @contextmanager
-def server(handler: Callable[[ServerConnection], None], tls: ssl.SSLContext | None = None) -> Iterator[int]:
+def server(
+    handler: Callable[[ServerConnection], None], tls: ssl.SSLContext | None = None
+) -> Iterator[int]:
     listening = serve(handler, "127.0.0.1", 0, ssl=tls, max_size=None)
     thread = threading.Thread(target=listening.serve_forever)
     thread.start()
@@ -38,7 +43,9 @@ def server(handler: Callable[[ServerConnection], None], tls: ssl.SSLContext | No
 
 
 @contextmanager
-def rude_server(frames: bytes, head: Iterable[bytes] = (SWITCHING, UPGRADE), drip: bytes = b"") -> Iterator[int]:
+def rude_server(
+    frames: bytes, head: Iterable[bytes] = (SWITCHING, UPGRADE), drip: bytes = b""
+) -> Iterator[int]:
     """Shakes hands with this head and the right key, unless the head has one, and sends these bytes.
 
     Then it says nothing until the client goes, or `drip` again and again.
@@ -50,7 +57,9 @@ def rude_server(frames: bytes, head: Iterable[bytes] = (SWITCHING, UPGRADE), dri
             key = connection.recv(65536).partition(b"Sec-WebSocket-Key: ")[2].partition(b"\r\n")[0]
             digest = hashlib.sha1(key + b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11").digest()
             accept = b"Sec-WebSocket-Accept: " + base64.b64encode(digest)
-            connection.sendall(b"\r\n".join([*head, *([] if ACCEPT in head else [accept]), b"", b""]) + frames)
+            connection.sendall(
+                b"\r\n".join([*head, *([] if ACCEPT in head else [accept]), b"", b""]) + frames
+            )
             connection.settimeout(0.05 if drip else None)
             while True:
                 try:
@@ -70,7 +79,10 @@ def rude_server(frames: bytes, head: Iterable[bytes] = (SWITCHING, UPGRADE), dri
 
 @contextmanager
 def opened(serving: AbstractContextManager[int]) -> Iterator[WebSocket]:
-    with serving as port, closing(WebSocket.open(f"ws://127.0.0.1:{port}/link/?ticket=1", REACH)) as client:
+    with (
+        serving as port,
+        closing(WebSocket.open(f"ws://127.0.0.1:{port}/link/?ticket=1", REACH)) as client,
+    ):
         yield client
 
 
@@ -115,7 +127,10 @@ def test_the_end_is_noticed() -> None:
     def handler(connection: ServerConnection) -> None:
         connection.close()
 
-    with opened(server(handler)) as client, pytest.raises(Undelivered, match="has closed the connection"):
+    with (
+        opened(server(handler)) as client,
+        pytest.raises(Undelivered, match="has closed the connection"),
+    ):
         client.receive(10)
 
 
@@ -141,7 +156,9 @@ def test_the_end_is_noticed() -> None:
         (b"\x81\x01\xff", "as it should"),
     ],
 )
-def test_what_breaks_the_rules_ends_the_connection(frames: bytes, why: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_breaks_the_rules_ends_the_connection(
+    frames: bytes, why: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("opsicle.server.channels.kinds.slack.websocket.EXCHANGE_SECONDS", 0.3)
     with opened(rude_server(frames)) as client, pytest.raises(Undelivered, match=why):
         assert [client.receive(0.3), client.receive(0.3)] == []
@@ -158,7 +175,10 @@ def test_what_breaks_the_rules_ends_the_connection(frames: bytes, why: str, monk
         ((b"SSH-2.0-OpenSSH_9.2",), "as it should"),
         ((SWITCHING, UPGRADE, b"X: " + b"x" * 100_000), "as it should"),
         ((SWITCHING, UPGRADE, *[b"X: x"] * 1_000), "as it should"),
-        ((b"HTTP/1.1 302 Found", b"Location: ws://192.0.2.1/", b"Content-Length: 0"), "it answered 302"),
+        (
+            (b"HTTP/1.1 302 Found", b"Location: ws://192.0.2.1/", b"Content-Length: 0"),
+            "it answered 302",
+        ),
         ((b"HTTP/1.1 403 Forbidden", b"Content-Length: 0"), "it answered 403"),
     ],
     ids=range(10),
@@ -176,7 +196,10 @@ def test_a_message_that_never_ends_holds_nobody() -> None:
 
 def test_bytes_that_make_no_frame_are_silence() -> None:
     start_of_a_long_one = b"\x81\x7e\xff\xff"
-    with opened(rude_server(start_of_a_long_one, drip=b"x")) as client, pytest.raises(Undelivered, match="fell silent"):
+    with (
+        opened(rude_server(start_of_a_long_one, drip=b"x")) as client,
+        pytest.raises(Undelivered, match="fell silent"),
+    ):
         assert [client.receive(0.3), client.receive(0.3)] == []
 
 
@@ -186,14 +209,18 @@ def test_what_is_said_is_not_logged(caplog: pytest.LogCaptureFixture) -> None:
         client.send("a code")
         assert client.receive(10) == "a code"
 
-    assert {record.name for record in caplog.records} <= {"websockets.server"}, "our side says nothing"
+    assert {record.name for record in caplog.records} <= {"websockets.server"}, (
+        "our side says nothing"
+    )
 
 
 def test_over_tls_the_certificate_must_be_vouched_for(tmp_path: Path) -> None:
     (tmp_path / "other").mkdir()
     right, other = certified(tmp_path, "localhost"), certified(tmp_path / "other", "localhost")
     with server(echo, right.context) as port:
-        with closing(WebSocket.open(f"wss://localhost:{port}", EgressScope(tuple(LOOPBACK), right.ca_pem))) as client:
+        with closing(
+            WebSocket.open(f"wss://localhost:{port}", EgressScope(tuple(LOOPBACK), right.ca_pem))
+        ) as client:
             client.send("hello")
             assert client.receive(10) == "hello"
         with pytest.raises(Undelivered, match="not to be trusted"):

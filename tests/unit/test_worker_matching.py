@@ -35,7 +35,11 @@ def worker(name: str = "worker-1", **known: Any) -> Candidate:
     [
         (Requirements(), [], "no worker has enrolled yet"),
         (Requirements(), [worker(is_connected=False)], "worker-1 fits, but is not connected"),
-        (Requirements(), [worker(is_connected=False, was_stopped=True)], "worker-1 fits, but was stopped"),
+        (
+            Requirements(),
+            [worker(is_connected=False, was_stopped=True)],
+            "worker-1 fits, but was stopped",
+        ),
         (
             Requirements(),
             [worker(is_connected=False, seen_at=NOON)],
@@ -78,7 +82,11 @@ def worker(name: str = "worker-1", **known: Any) -> Candidate:
             "no connected worker runs subprocesses (phases without an image)",
         ),
         (Requirements(), [worker(is_draining=True)], "worker-1 is draining"),
-        (AMS, [worker(is_draining=True, labels={"site": "ams"}), worker("b")], "worker-1 is draining"),
+        (
+            AMS,
+            [worker(is_draining=True, labels={"site": "ams"}), worker("b")],
+            "worker-1 is draining",
+        ),
         (
             Requirements(),
             [worker(is_draining=True), worker("b", is_draining=True)],
@@ -88,7 +96,11 @@ def worker(name: str = "worker-1", **known: Any) -> Candidate:
         (Requirements(), [worker(slots=4, busy=4)], "worker-1 is busy (4 of 4 slots)"),
         (
             Requirements(),
-            [worker(slots=4, busy=4), worker("b", slots=4, busy=4), worker("c", is_connected=False)],
+            [
+                worker(slots=4, busy=4),
+                worker("b", slots=4, busy=4),
+                worker("c", is_connected=False),
+            ],
             "all 2 matching workers are busy (8 of 8 slots); c would fit, but is not connected",
         ),
         (
@@ -101,11 +113,17 @@ def worker(name: str = "worker-1", **known: Any) -> Candidate:
             ],
             "worker-1 is draining; b would fit, but has not been heard of since 2026-01-31 12:00:00 UTC",
         ),
-        (Requirements(), [worker(is_draining=True), worker("b", busy=1)], "b is busy (its only slot)"),
+        (
+            Requirements(),
+            [worker(is_draining=True), worker("b", busy=1)],
+            "b is busy (its only slot)",
+        ),
         (Requirements(), [worker(busy=1), worker("b")], ""),
     ],
 )
-def test_the_reason_names_what_is_missing(asked: Requirements, candidates: list[Candidate], reason: str) -> None:
+def test_the_reason_names_what_is_missing(
+    asked: Requirements, candidates: list[Candidate], reason: str
+) -> None:
     assert waiting_reason(asked, candidates) == reason
 
 
@@ -135,4 +153,6 @@ CANDIDATES = st.builds(
 def test_there_is_a_reason_to_wait_exactly_when_nobody_can_take_it(
     asked: Requirements, candidates: list[Candidate]
 ) -> None:
-    assert (waiting_reason(asked, candidates) == "") == any(can_take(asked, candidate) for candidate in candidates)
+    assert (waiting_reason(asked, candidates) == "") == any(
+        can_take(asked, candidate) for candidate in candidates
+    )

@@ -20,7 +20,8 @@ MAX_SECONDS = 0.1
 MAX_MEMORY = 50 * 1024 * 1024
 
 BILLION_LAUGHS = b"a: &a [x,x,x,x,x,x,x,x,x]\n" + b"".join(
-    b"%c: &%c [%s]\n" % (name, name, b",".join([b"*%c" % (name - 1)] * 9)) for name in range(ord("b"), ord("j"))
+    b"%c: &%c [%s]\n" % (name, name, b",".join([b"*%c" % (name - 1)] * 9))
+    for name in range(ord("b"), ord("j"))
 )
 BOMBS = {
     "a billion laughs": (BILLION_LAUGHS, "more than 5,000 keys and values"),
@@ -36,7 +37,10 @@ BOMBS = {
     "deep lines": (b"".join(b" " * i + b"a:\n" for i in range(1_000)), "nested deeper than 64"),
     "2 MiB": (b"a: " + b"x" * 2 * MAX_BYTES, "at most 1,048,576 (1 MiB)"),
     "a million items": (b"[" + b"a," * 500_000 + b"]", "more than 5,000 keys and values"),
-    "a million keys": (b"".join(b"k%d: 1\n" % i for i in range(90_000)), "more than 5,000 keys and values"),
+    "a million keys": (
+        b"".join(b"k%d: 1\n" % i for i in range(90_000)),
+        "more than 5,000 keys and values",
+    ),
     "one key ever again": (b"a: 1\n" * 200_000, "more than 5,000 keys and values"),
     "a thousand documents": (b"--- a\n" * 100_000, "more than 5,000 keys and values"),
     "a thousand tags": (b"[" + b"!!str a," * 100_000 + b"]", "more than 5,000 keys and values"),
@@ -87,7 +91,11 @@ def read(source: str) -> object:
 
 
 def test_an_alias_is_followed() -> None:
-    assert read("a: &x {b: [1]}\nc: *x\nd: [*x]\n") == {"a": {"b": [1]}, "c": {"b": [1]}, "d": [{"b": [1]}]}
+    assert read("a: &x {b: [1]}\nc: *x\nd: [*x]\n") == {
+        "a": {"b": [1]},
+        "c": {"b": [1]},
+        "d": [{"b": [1]}],
+    }
 
 
 def test_an_anchor_can_be_given_anew() -> None:
@@ -128,12 +136,15 @@ def test_an_anchor_of_another_document_is_not_known() -> None:
         ("é", "é"),
     ],
 )
-def test_a_plain_scalar_means_what_it_means_in_yaml_1_1_or_else_stays_text(text: str, value: object) -> None:
+def test_a_plain_scalar_means_what_it_means_in_yaml_1_1_or_else_stays_text(
+    text: str, value: object
+) -> None:
     assert read(f"a: {text}\n") == {"a": value}
 
 
 @pytest.mark.parametrize(
-    "around", ["{}", "---\n{}", "---\n{}...\n", "{}---\n", "\ufeff{}", "%YAML 1.1\n---\n{}", "# c\n\n{}"]
+    "around",
+    ["{}", "---\n{}", "---\n{}...\n", "{}---\n", "\ufeff{}", "%YAML 1.1\n---\n{}", "# c\n\n{}"],
 )
 def test_blank_documents_marks_and_a_byte_order_mark_do_no_harm(around: str) -> None:
     assert read(around.replace("{}", "a: 1\n")) == {"a": 1}
@@ -143,7 +154,10 @@ def test_windows_line_ends_are_taken() -> None:
     assert read("a: 1\r\nb: |\r\n  x\r\n  y\r\n") == {"a": 1, "b": "x\ny\n"}
 
 
-@given(st.binary(max_size=300) | st.text(max_size=300).map(lambda text: text.encode(errors="surrogatepass")))
+@given(
+    st.binary(max_size=300)
+    | st.text(max_size=300).map(lambda text: text.encode(errors="surrogatepass"))
+)
 def test_bytes_are_read_or_refused_never_anything_else(source: bytes) -> None:
     with contextlib.suppress(InvalidInput):
         parse_document(source)
@@ -161,7 +175,10 @@ TREES = st.recursive(
     | st.integers(-(2**53) + 1, 2**53 - 1)
     | st.floats(allow_nan=False, allow_infinity=False)
     | st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cs"]), max_size=20),
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text("abc-_ é1:", max_size=6), inner, max_size=4),
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.dictionaries(st.text("abc-_ é1:", max_size=6), inner, max_size=4)
+    ),
     max_leaves=20,
 )
 

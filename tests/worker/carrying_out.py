@@ -46,7 +46,9 @@ class Log:
         return b"".join(chunk[3] for chunk in self.chunks)
 
     def of(self, phase: int | None = None, stream: int | None = None) -> bytes:
-        return b"".join(data for at, of, _, data in self.chunks if phase in {None, at} and stream in {None, of})
+        return b"".join(
+            data for at, of, _, data in self.chunks if phase in {None, at} and stream in {None, of}
+        )
 
     @property
     def stdout(self) -> bytes:
@@ -68,8 +70,14 @@ class Machine:
         self.children: list[tuple[int, str]] = []
         self.seconds = 0.0
         self.runtimes: Runtimes | None = None
-        self.environment = {"PATH": os.environ["PATH"], "HOME": "/home/of-worker", "LANG": "C.UTF-8"}
-        self.on_child: Callable[[int, str], None] = lambda pid, life: self.children.append((pid, life))
+        self.environment = {
+            "PATH": os.environ["PATH"],
+            "HOME": "/home/of-worker",
+            "LANG": "C.UTF-8",
+        }
+        self.on_child: Callable[[int, str], None] = lambda pid, life: self.children.append(
+            (pid, life)
+        )
 
     def work(self, *phases: Phase, **more: Any) -> Work:
         job_id = more.pop("job_id", None) or new_id(SystemClock().now())
@@ -106,6 +114,9 @@ def phase(*commands: str, name: str = "work", **more: Any) -> Phase:
 def is_alive(pid: int) -> bool:
     """Return whether a process exists and is more than a dead entry of the process table."""
     try:
-        return Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()[0] not in {b"Z", b"X"}
+        return Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()[0] not in {
+            b"Z",
+            b"X",
+        }
     except OSError:
         return False

@@ -53,7 +53,9 @@ class Refusal(Exception):
     def __init__(self, status: int, code: str, detail: str) -> None:
         super().__init__(detail)
         self.status = status
-        self.body = msgspec.json.encode({"status": status, "code": code, "detail": detail, "title": code})
+        self.body = msgspec.json.encode(
+            {"status": status, "code": code, "detail": detail, "title": code}
+        )
 
 
 class FakeServer:
@@ -107,7 +109,9 @@ class FakeServer:
                 _hang_up(connection)
             self._server = None
 
-    def identity(self, *, authority: Authority | None = None, now: datetime | None = None) -> Identity:
+    def identity(
+        self, *, authority: Authority | None = None, now: datetime | None = None
+    ) -> Identity:
         """Return what a worker has after enrolment."""
         made_at = now or datetime.now(UTC)
         key_pem, csr_pem = certificates.make_key_and_csr()
@@ -183,13 +187,20 @@ class FakeServer:
             self.polls.append(request)
             self._changed.notify_all()
             self._changed.wait_for(
-                lambda: any(self._news.values()) or self.is_closing or self.is_revoked or self.polls[-1] is not request,
+                lambda: (
+                    any(self._news.values())
+                    or self.is_closing
+                    or self.is_revoked
+                    or self.polls[-1] is not request
+                ),
                 min(request.wait_seconds, HOLD_SECONDS),
             )
             if self.is_revoked:
                 raise Refusal(401, "not_authenticated", "this worker was revoked")
             if self.polls[-1] is not request:
-                return PollReply()  # nobody waits for this answer any more: what it brought would be lost
+                return (
+                    PollReply()
+                )  # nobody waits for this answer any more: what it brought would be lost
             news = {kind: tuple(items) for kind, items in self._news.items()}
             for items in self._news.values():
                 items.clear()
@@ -254,7 +265,9 @@ class EnrolmentPeer:
     It answers enrolments for one token, over plain HTTP, as behind a proxy, or TLS.
     """
 
-    def __init__(self, worker_url: str = "https://127.0.0.1:1", tls: ssl.SSLContext | None = None) -> None:
+    def __init__(
+        self, worker_url: str = "https://127.0.0.1:1", tls: ssl.SSLContext | None = None
+    ) -> None:
         self.authority = Authority.create(datetime.now(UTC) - timedelta(days=1))
         self.order_key = OrderKey.create()
         self.worker_url = worker_url
@@ -282,7 +295,9 @@ class EnrolmentPeer:
         if self.is_used:
             raise Refusal(409, "conflict", "this join token has been used")
         self.is_used = True
-        issued = self.authority.issue_worker(certificates.load_csr(request.csr_pem), "acme", "w1", datetime.now(UTC))
+        issued = self.authority.issue_worker(
+            certificates.load_csr(request.csr_pem), "acme", "w1", datetime.now(UTC)
+        )
         enrolment = Enrolment(
             worker_id="w1",
             org="acme",
@@ -297,7 +312,9 @@ class EnrolmentPeer:
         if self.proves_what_it_forged:
             return join_token.make_reply(self.key, request, self.forge(enrolment))
         reply = join_token.make_reply(self.key, request, enrolment)
-        reply.body = msgspec.json.encode(self.forge(msgspec.json.decode(reply.body, type=Enrolment))).decode()
+        reply.body = msgspec.json.encode(
+            self.forge(msgspec.json.decode(reply.body, type=Enrolment))
+        ).decode()
         return reply
 
 
@@ -320,7 +337,9 @@ def work(job_id: str, *commands: str, fence: int = 1, timeout: int = 60) -> Work
 def _listener(fake_server: Any, port: int, context: ssl.SSLContext | None) -> ThreadingHTTPServer:
     server = _Server(("127.0.0.1", port), _Handler)
     server.fake_server, server.context = fake_server, context
-    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+    threading.Thread(
+        target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True
+    ).start()
     return server
 
 

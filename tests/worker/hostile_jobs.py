@@ -51,7 +51,9 @@ class Site:
 
     def with_order(self, **changes: Any) -> Work:
         """By the real server: an order that says something else."""
-        return signed(self.work, self.key, self.work.manifest, canonical(replace(self.order, **changes)))
+        return signed(
+            self.work, self.key, self.work.manifest, canonical(replace(self.order, **changes))
+        )
 
     def with_manifest(self, **changes: Any) -> Work:
         """By the real server: the manifest says something else, and the order allows it."""
@@ -66,7 +68,12 @@ class Site:
     def with_manifest_text(self, change: Callable[[dict[str, Any]], object]) -> Work:
         """By the real server: a manifest in another form, and an order for just that."""
         manifest = _changed(self.work.manifest, change)
-        return signed(self.work, self.key, manifest, canonical(replace(self.order, manifest_digest=digest(manifest))))
+        return signed(
+            self.work,
+            self.key,
+            manifest,
+            canonical(replace(self.order, manifest_digest=digest(manifest))),
+        )
 
     def flipped(self, content: bytes) -> bytes:
         """Return the content with one bit turned over."""
@@ -111,11 +118,15 @@ BETWEEN: dict[str, Callable[[Site], Work]] = {
     "a value more": lambda s: _variables(s, OPSICLE_VAR_PATH="/tmp"),
     "a variable of the system": lambda s: _variables(s, LD_PRELOAD="/tmp/x.so"),
     "no values": lambda s: replace(s.work, variables={}),
-    "another secret value": lambda s: replace(s.work, secret_variables={"OPSICLE_VAR_PIN_CODE": "sesame-open"}),
+    "another secret value": lambda s: replace(
+        s.work, secret_variables={"OPSICLE_VAR_PIN_CODE": "sesame-open"}
+    ),
     "no secret value": lambda s: replace(s.work, secret_variables={}),
     "another salt": lambda s: replace(s.work, secret_salt=b"0" * 32),
     "no salt": lambda s: replace(s.work, secret_salt=b""),
-    "a secret more": lambda s: replace(s.work, secrets=s.work.secrets | {"root-password": "sesame-open"}),
+    "a secret more": lambda s: replace(
+        s.work, secrets=s.work.secrets | {"root-password": "sesame-open"}
+    ),
     "a secret less": lambda s: replace(s.work, secrets={}),
     "another requester": lambda s: replace(s.work, requester="ceo@example.com"),
     "another template": lambda s: replace(s.work, template="harmless"),
@@ -132,7 +143,9 @@ BETWEEN: dict[str, Callable[[Site], Work]] = {
     ),
     "another's signature": lambda s: replace(s.work, signature=s.other.signature),
     "no signature": lambda s: replace(s.work, signature=b""),
-    "a short signature": lambda s: replace(s.work, signature=s.work.signature[: s.chance.randrange(64)]),
+    "a short signature": lambda s: replace(
+        s.work, signature=s.work.signature[: s.chance.randrange(64)]
+    ),
     "a long signature": lambda s: replace(s.work, signature=s.work.signature + b"\0"),
     "no order": lambda s: replace(s.work, order=b""),
     "no manifest": lambda s: replace(s.work, manifest=b""),
@@ -155,7 +168,9 @@ BETWEEN: dict[str, Callable[[Site], Work]] = {
 }
 
 STRANGERS: dict[str, Callable[[Site], Work]] = {
-    "real work, signed by a stranger": lambda s: replace(s.work, signature=STRANGER.sign(s.work.order)),
+    "real work, signed by a stranger": lambda s: replace(
+        s.work, signature=STRANGER.sign(s.work.order)
+    ),
     "real work, ordered by a stranger": lambda s: ordered(s.work, STRANGER, s.manifest),
     "invented work": lambda s: ordered(
         Work(
@@ -180,14 +195,17 @@ SERVERS: dict[str, Callable[[Site], Work]] = {
         canonical(replace(s.order, org_id="o2", manifest_digest=digest(manifest))),
     ),
     "with another org's manifest": lambda s: s.with_manifest(org_id="o2"),
-    "with another automation's manifest": lambda s: s.with_manifest(automation_id=s.other.automation_id),
+    "with another automation's manifest": lambda s: s.with_manifest(
+        automation_id=s.other.automation_id
+    ),
     "for another job": lambda s: s.with_order(job_id=s.other.job_id),
     "for an earlier lease": lambda s: s.with_order(fence=s.work.fence - 1),
     "expired": lambda s: s.with_order(
         issued_at=s.order.issued_at - 7 * MINUTE, expires_at=s.order.expires_at - 7 * MINUTE
     ),
     "expired long ago": lambda s: s.with_order(
-        issued_at=s.order.issued_at - timedelta(days=400), expires_at=s.order.expires_at - timedelta(days=400)
+        issued_at=s.order.issued_at - timedelta(days=400),
+        expires_at=s.order.expires_at - timedelta(days=400),
     ),
     "from the future": lambda s: s.with_order(
         issued_at=s.order.issued_at + 7 * MINUTE, expires_at=s.order.expires_at + 7 * MINUTE
@@ -195,23 +213,34 @@ SERVERS: dict[str, Callable[[Site], Work]] = {
     "good for a day": lambda s: s.with_order(expires_at=s.order.issued_at + timedelta(days=1)),
     "in a format of before": lambda s: s.with_order_text(lambda order: order.update(format=0)),
     "in a later format": lambda s: s.with_order_text(lambda order: order.update(format=3)),
-    "with a manifest in a format of before": lambda s: s.with_manifest_text(lambda manifest: manifest.update(format=0)),
-    "with a manifest in a later format": lambda s: s.with_manifest_text(lambda manifest: manifest.update(format=3)),
+    "with a manifest in a format of before": lambda s: s.with_manifest_text(
+        lambda manifest: manifest.update(format=0)
+    ),
+    "with a manifest in a later format": lambda s: s.with_manifest_text(
+        lambda manifest: manifest.update(format=3)
+    ),
     "with a manifest in another format than it says": lambda s: s.with_manifest_text(
         lambda manifest: manifest.update(format=1)
     ),
     "without approval where the manifest has a policy": lambda s: s.with_manifest(policy="0" * 64),
     "for workers with a label": lambda s: s.with_manifest(runs_on={"zone": "vault"}),
-    "with a part of the order missing": lambda s: s.with_order_text(lambda f: _without_any(f, s.chance)),
-    "with a part of the manifest missing": lambda s: s.with_manifest_text(lambda f: _without_any(f, s.chance)),
+    "with a part of the order missing": lambda s: s.with_order_text(
+        lambda f: _without_any(f, s.chance)
+    ),
+    "with a part of the manifest missing": lambda s: s.with_manifest_text(
+        lambda f: _without_any(f, s.chance)
+    ),
     "with more in the order": lambda s: s.with_order_text(lambda f: f.update(also="this")),
     "with more in the manifest": lambda s: s.with_manifest_text(lambda f: f.update(also="this")),
-    "with more in a phase": lambda s: s.with_manifest_text(lambda f: f["phases"][0].update(also="this")),
+    "with more in a phase": lambda s: s.with_manifest_text(
+        lambda f: f["phases"][0].update(also="this")
+    ),
     "with less in a phase": lambda s: s.with_manifest_text(lambda f: f["phases"][0].pop("shell")),
     "with no JSON for an order": lambda s: signed(s.work, s.key, s.work.manifest, b"\xff{"),
     "with a list for an order": lambda s: signed(s.work, s.key, s.work.manifest, b"[]"),
     "with nested nonsense": lambda s: signed(s.work, s.key, s.work.manifest, b"[" * 100_000),
     "without any time zone": lambda s: s.with_order(
-        issued_at=s.order.issued_at.replace(tzinfo=None), expires_at=s.order.expires_at.replace(tzinfo=None)
+        issued_at=s.order.issued_at.replace(tzinfo=None),
+        expires_at=s.order.expires_at.replace(tzinfo=None),
     ),
 }

@@ -28,7 +28,8 @@ def manifest_of(work: Work, **changes: Any) -> Manifest:
         "phases": work.phases,
         "values": {_variable(name): text for name, text in work.variables.items()},
         "secret_variables": {
-            _variable(name): commitment(work.secret_salt, text) for name, text in work.secret_variables.items()
+            _variable(name): commitment(work.secret_salt, text)
+            for name, text in work.secret_variables.items()
         },
         "secrets": tuple(sorted(work.secrets)),
         "volume_mounts": work.volume_mounts,

@@ -42,10 +42,13 @@ def job(judge: Path, *clean_up: str, **more: Any) -> Work:
 
     Then come clean-up phases that tell the judge.
     """
-    main = Phase(name="main", commands=(f"echo $$ > pid; cp pid {judge}.pid; echo begun; sleep 60",))
+    main = Phase(
+        name="main", commands=(f"echo $$ > pid; cp pid {judge}.pid; echo begun; sleep 60",)
+    )
     on_failure = Phase(name="on failure", commands=(f"echo failure >> {judge}",), when=When.FAILURE)
     tidy = [
-        Phase(name=f"tidy {number}", commands=(command,), when=When.ALWAYS) for number, command in enumerate(clean_up)
+        Phase(name=f"tidy {number}", commands=(command,), when=When.ALWAYS)
+        for number, command in enumerate(clean_up)
     ]
     return msgspec.structs.replace(work(JOB), phases=(main, on_failure, *tidy), **more)
 
@@ -74,16 +77,28 @@ def edit_journal(worker: Working, old: str, new: str) -> None:
 def test_clean_up_phases_run_at_the_next_start_in_the_workspace_that_is_left(
     worker: Working, fake_server: FakeServer, judge: Path
 ) -> None:
-    given = job(judge, f'echo "$OPSICLE_VAR_NAME of $(cat pid)" | tee -a {judge}', f"echo second >> {judge}; exit 3")
+    given = job(
+        judge,
+        f'echo "$OPSICLE_VAR_NAME of $(cat pid)" | tee -a {judge}',
+        f"echo second >> {judge}; exit 3",
+    )
     run_until_killed(
-        worker, fake_server, judge, msgspec.structs.replace(given, variables={"OPSICLE_VAR_NAME": "tidied"})
+        worker,
+        fake_server,
+        judge,
+        msgspec.structs.replace(given, variables={"OPSICLE_VAR_NAME": "tidied"}),
     )
     outcome = ended(worker, fake_server)
     pid = Path(f"{judge}.pid").read_text().strip()
     assert judge.read_text() == f"tidied of {pid}\nsecond\n"
     assert not is_alive(int(pid))
     assert bytes(fake_server.logs[JOB]) == b"begun\n" + f"tidied of {pid}\n".encode()
-    assert [phase.state for phase in outcome.phases] == ["unknown", "pending", "succeeded", "failed"]
+    assert [phase.state for phase in outcome.phases] == [
+        "unknown",
+        "pending",
+        "succeeded",
+        "failed",
+    ]
     assert outcome.explanation.endswith("; afterwards it ran its clean-up phases tidy 0, tidy 1")
     worker.wait(lambda: worker.files("workspaces") == [], "the workspace to go")
 
@@ -106,7 +121,10 @@ def test_a_worker_that_is_killed_again_while_it_cleans_up_goes_on_behind_what_it
     worker: Working, fake_server: FakeServer, judge: Path
 ) -> None:
     run_until_killed(
-        worker, fake_server, judge, job(judge, f"echo first >> {judge}; sleep 60", f"echo second >> {judge}")
+        worker,
+        fake_server,
+        judge,
+        job(judge, f"echo first >> {judge}; sleep 60", f"echo second >> {judge}"),
     )
     worker.start()
     worker.wait(lambda: lines(judge) == ["first"], "the clean-up")
@@ -120,7 +138,10 @@ def refused(worker: Working, fake_server: FakeServer, judge: Path, why: str) -> 
     outcome = ended(worker, fake_server)
     assert lines(judge) == []
     assert outcome.explanation.endswith(f"; it did not run its clean-up phase tidy 0: {why}")
-    assert (outcome.phases[2].state, outcome.phases[2].explanation) == (StepState.SKIPPED, f"not run: {why}")
+    assert (outcome.phases[2].state, outcome.phases[2].explanation) == (
+        StepState.SKIPPED,
+        f"not run: {why}",
+    )
     worker.wait(lambda: worker.files("workspaces") == [], "the workspace to go")
 
 
@@ -133,7 +154,9 @@ def test_on_a_machine_that_was_started_anew_nothing_is_cleaned_up(
     refused(worker, fake_server, judge, "the machine was started anew")
 
 
-def test_without_the_workspace_nothing_is_cleaned_up(worker: Working, fake_server: FakeServer, judge: Path) -> None:
+def test_without_the_workspace_nothing_is_cleaned_up(
+    worker: Working, fake_server: FakeServer, judge: Path
+) -> None:
     run_until_killed(worker, fake_server, judge, job(judge, f"echo ran >> {judge}"))
     workspace = worker.folder / "workspaces" / JOB
     workspace.rename(judge.with_name("moved"))
@@ -142,17 +165,22 @@ def test_without_the_workspace_nothing_is_cleaned_up(worker: Working, fake_serve
 
 
 @pytest.mark.parametrize(
-    "more", [{"secrets": {"key": "secret value"}}, {"secret_variables": {"OPSICLE_VAR_S": "secret"}}]
+    "more",
+    [{"secrets": {"key": "secret value"}}, {"secret_variables": {"OPSICLE_VAR_S": "secret"}}],
 )
 def test_nothing_is_cleaned_up_whose_secrets_are_gone_and_none_is_in_the_journal(
     worker: Working, fake_server: FakeServer, judge: Path, more: dict[str, Any]
 ) -> None:
     given = job(judge, f"echo ran >> {judge}", **more)
     main = msgspec.structs.replace(given.phases[0], secrets=tuple(more.get("secrets", ())))
-    run_until_killed(worker, fake_server, judge, msgspec.structs.replace(given, phases=(main, *given.phases[1:])))
+    run_until_killed(
+        worker, fake_server, judge, msgspec.structs.replace(given, phases=(main, *given.phases[1:]))
+    )
     assert b"secret value" not in (worker.folder / "journal").read_bytes()
     assert '"secret"' not in (worker.folder / "journal").read_text()
-    refused(worker, fake_server, judge, "the job had secrets, which went with the worker's last life")
+    refused(
+        worker, fake_server, judge, "the job had secrets, which went with the worker's last life"
+    )
 
 
 def test_nothing_is_cleaned_up_where_values_were_masked_that_nobody_knows_any_more(
@@ -161,11 +189,17 @@ def test_nothing_is_cleaned_up_where_values_were_masked_that_nobody_knows_any_mo
     given = job(judge, f"echo ran >> {judge}")
     command = f'echo made-by-the-job >> "$OPSICLE_MASK"; {given.phases[0].commands[0]}'
     main = msgspec.structs.replace(given.phases[0], commands=(command,))
-    run_until_killed(worker, fake_server, judge, msgspec.structs.replace(given, phases=(main, *given.phases[1:])))
-    assert b"made-by-the-job" not in b"".join(
-        line for line in (worker.folder / "journal").read_bytes().splitlines() if b'"clean-up"' not in line
+    run_until_killed(
+        worker, fake_server, judge, msgspec.structs.replace(given, phases=(main, *given.phases[1:]))
     )
-    refused(worker, fake_server, judge, "the job had secrets, which went with the worker's last life")
+    assert b"made-by-the-job" not in b"".join(
+        line
+        for line in (worker.folder / "journal").read_bytes().splitlines()
+        if b'"clean-up"' not in line
+    )
+    refused(
+        worker, fake_server, judge, "the job had secrets, which went with the worker's last life"
+    )
 
 
 def test_nothing_is_cleaned_up_of_a_job_that_is_no_longer_this_workers(
@@ -180,7 +214,10 @@ def test_a_job_without_clean_up_phases_writes_nothing_more_into_the_journal(
     worker: Working, fake_server: FakeServer, judge: Path
 ) -> None:
     run_until_killed(worker, fake_server, judge, job(judge))
-    kinds = {json.loads(line[9:])["type"] for line in (worker.folder / "journal").read_text().splitlines()}
+    kinds = {
+        json.loads(line[9:])["type"]
+        for line in (worker.folder / "journal").read_text().splitlines()
+    }
     assert not kinds & {"clean-up", "begun", "masked"}
     assert (
         ended(worker, fake_server).explanation

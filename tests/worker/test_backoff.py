@@ -27,7 +27,9 @@ def test_delays_grow_until_the_longest_and_are_short_again_after_a_success() -> 
     assert backoff.next_delay() <= 0.2
 
 
-def test_workers_that_lost_the_server_at_once_come_back_spread_out_and_within_five_seconds() -> None:
+def test_workers_that_lost_the_server_at_once_come_back_spread_out_and_within_five_seconds() -> (
+    None
+):
     seed = random.randrange(2**32)
     print("seed", seed)
     source = random.Random(seed)

@@ -28,7 +28,13 @@ def connection(fake_server: FakeServer) -> Iterator[ServerConnection]:
 
 def poll(connection: ServerConnection, wait_seconds: int = 0) -> PollReply | None:
     request = PollRequest(
-        boot_id="b", version="1", labels={}, slots=1, free_slots=1, runtimes=(), wait_seconds=wait_seconds
+        boot_id="b",
+        version="1",
+        labels={},
+        slots=1,
+        free_slots=1,
+        runtimes=(),
+        wait_seconds=wait_seconds,
     )
     return connection.poll(POLL, lambda: request, PollReply, wait_seconds)
 
@@ -45,14 +51,17 @@ def waiting(connection: ServerConnection, failure: OpsicleError) -> threading.Th
     """Somebody who would wait for hours by the backoff alone."""
     backoff, seen = Backoff(3600, 3600), connection.times_reached
     wait = threading.Thread(
-        target=lambda: connection.wait_for_return(backoff, failure, seen, until=lambda: False), daemon=True
+        target=lambda: connection.wait_for_return(backoff, failure, seen, until=lambda: False),
+        daemon=True,
     )
     wait.start()
     return wait
 
 
 @pytest.mark.parametrize("is_answer", [True, False])
-def test_while_polls_are_answered_nobody_waits_for_long(connection: ServerConnection, is_answer: bool) -> None:
+def test_while_polls_are_answered_nobody_waits_for_long(
+    connection: ServerConnection, is_answer: bool
+) -> None:
     poll(connection)
 
     wait = waiting(connection, failure(is_answer=is_answer))
@@ -80,7 +89,9 @@ def test_while_polls_fail_everybody_waits_until_one_is_answered(
     assert not wait.is_alive()
 
 
-def test_a_poll_that_the_worker_itself_interrupts_does_not_speak_against_the_server(fake_server: FakeServer) -> None:
+def test_a_poll_that_the_worker_itself_interrupts_does_not_speak_against_the_server(
+    fake_server: FakeServer,
+) -> None:
     identity = msgspec.structs.replace(fake_server.identity(), more_urls=("https://127.0.0.1:1",))
     connection = ServerConnection(identity)
 

@@ -47,10 +47,14 @@ DAMAGED = join_token.new("http://127.0.0.1:9").text[:-1]
 
 
 def obtain(folder: WorkerDataFolder, token: str) -> Identity:
-    return obtain_identity(folder, EnrolmentInfo(join=token, name="worker-1", labels={"zone": "north"}))
+    return obtain_identity(
+        folder, EnrolmentInfo(join=token, name="worker-1", labels={"zone": "north"})
+    )
 
 
-def test_a_join_token_gives_an_identity_that_is_kept(fake_server: EnrolmentPeer, folder: WorkerDataFolder) -> None:
+def test_a_join_token_gives_an_identity_that_is_kept(
+    fake_server: EnrolmentPeer, folder: WorkerDataFolder
+) -> None:
     identity = obtain(folder, fake_server.token.text)
     assert (identity.worker_id, identity.org, identity.name) == ("w1", "acme", "worker-1")
     assert (identity.ca_pem, identity.server_name) == (fake_server.authority.cert_pem, SERVER_NAME)
@@ -60,18 +64,27 @@ def test_a_join_token_gives_an_identity_that_is_kept(fake_server: EnrolmentPeer,
     assert fake_server.calls["enrol"] == 1
 
 
-def test_the_identity_is_for_the_owners_eyes_only(fake_server: EnrolmentPeer, folder: WorkerDataFolder) -> None:
+def test_the_identity_is_for_the_owners_eyes_only(
+    fake_server: EnrolmentPeer, folder: WorkerDataFolder
+) -> None:
     obtain(folder, fake_server.token.text)
     assert folder.path.stat().st_mode & 0o777 == 0o700
     for path in folder.path.iterdir():
         assert path.is_dir() or path.stat().st_mode & 0o077 == 0, path.name
 
 
-def test_the_secret_never_goes_over_the_wire(fake_server: EnrolmentPeer, folder: WorkerDataFolder) -> None:
+def test_the_secret_never_goes_over_the_wire(
+    fake_server: EnrolmentPeer, folder: WorkerDataFolder
+) -> None:
     identity = obtain(folder, fake_server.token.text)
     sent = b"".join(fake_server.bodies)
     secret = fake_server.token.secret
-    for form in (secret, base64.b64encode(secret), base64.urlsafe_b64encode(secret), secret.hex().encode()):
+    for form in (
+        secret,
+        base64.b64encode(secret),
+        base64.urlsafe_b64encode(secret),
+        secret.hex().encode(),
+    ):
         assert form not in sent
     assert b"PRIVATE KEY" not in sent
     assert fake_server.token.text.encode() not in sent
@@ -87,9 +100,17 @@ def test_the_secret_never_goes_over_the_wire(fake_server: EnrolmentPeer, folder:
         lambda e: msgspec.structs.replace(e, org="other"),
         lambda e: msgspec.structs.replace(e, order_key_pem=OrderKey.create().public.pem),
     ],
-    ids=["another CA", "another address", "another request", "another org", "another key for orders"],
+    ids=[
+        "another CA",
+        "another address",
+        "another request",
+        "another org",
+        "another key for orders",
+    ],
 )
-def test_an_answer_that_was_altered_on_the_way_is_refused_and_nothing_kept(fake_server, folder, change) -> None:
+def test_an_answer_that_was_altered_on_the_way_is_refused_and_nothing_kept(
+    fake_server, folder, change
+) -> None:
     fake_server.forge = change
     with pytest.raises(NotAuthenticated, match="somebody stands between"):
         obtain(folder, fake_server.token.text)
@@ -102,7 +123,9 @@ def strangers_certificate(folder: Path, names: list[str]) -> ssl.SSLContext:
     With a certificate of their own CA, for whatever name they like.
     """
     pair = folder / "stranger.pem"
-    certificate_pem, key_pem = Authority.create(datetime.now(UTC)).issue_server(names, datetime.now(UTC))
+    certificate_pem, key_pem = Authority.create(datetime.now(UTC)).issue_server(
+        names, datetime.now(UTC)
+    )
     pair.write_text(key_pem + certificate_pem)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(pair)
@@ -128,7 +151,12 @@ def test_in_the_middle_of_an_enrolment_over_tls_nobody_learns_the_secret_or_beco
     secret = fake_server.token.secret
     read = b"".join(fake_server.bodies)
     assert len(fake_server.bodies) == 2
-    for form in (secret, base64.b64encode(secret), base64.urlsafe_b64encode(secret), secret.hex().encode()):
+    for form in (
+        secret,
+        base64.b64encode(secret),
+        base64.urlsafe_b64encode(secret),
+        secret.hex().encode(),
+    ):
         assert form not in read
     fake_server.stop()
 
@@ -148,14 +176,18 @@ def test_an_answer_of_an_earlier_enrolment_is_worth_nothing_for_this_one(
         obtain(other, fake_server.token.text)
 
 
-def test_somebody_without_the_secret_cannot_answer_in_the_servers_place(fake_server, folder: WorkerDataFolder) -> None:
+def test_somebody_without_the_secret_cannot_answer_in_the_servers_place(
+    fake_server, folder: WorkerDataFolder
+) -> None:
     fake_server.key, fake_server.checks_requests = b"\0" * 32, False
     with pytest.raises(NotAuthenticated, match="somebody stands between"):
         obtain(folder, fake_server.token.text)
     assert folder.load_identity() is None
 
 
-def test_a_token_works_once(fake_server: EnrolmentPeer, folder: WorkerDataFolder, tmp_path: Path) -> None:
+def test_a_token_works_once(
+    fake_server: EnrolmentPeer, folder: WorkerDataFolder, tmp_path: Path
+) -> None:
     obtain(folder, fake_server.token.text)
     second = WorkerDataFolder.open(tmp_path / "second")
     with pytest.raises(Conflict, match="has been used"):
@@ -164,7 +196,9 @@ def test_a_token_works_once(fake_server: EnrolmentPeer, folder: WorkerDataFolder
     second.close()
 
 
-def test_a_request_that_was_lost_is_sent_again(fake_server: EnrolmentPeer, folder: WorkerDataFolder) -> None:
+def test_a_request_that_was_lost_is_sent_again(
+    fake_server: EnrolmentPeer, folder: WorkerDataFolder
+) -> None:
     fake_server.faults["enrol"] += ["before", "before"]
     assert obtain(folder, fake_server.token.text).worker_id == "w1"
     assert len({bytes(body) for body in fake_server.bodies}) == 1
@@ -174,7 +208,9 @@ def test_a_lost_answer_is_told_with_the_way_out_because_the_token_is_spent(
     fake_server, folder: WorkerDataFolder
 ) -> None:
     fake_server.faults["enrol"] += ["after"]
-    with pytest.raises(Unreachable, match="used up the join token, but its answer was lost") as caught:
+    with pytest.raises(
+        Unreachable, match="used up the join token, but its answer was lost"
+    ) as caught:
         obtain(folder, fake_server.token.text)
     assert "opsicle workers token" in caught.value.hint
     assert folder.load_identity() is None
@@ -187,7 +223,9 @@ def test_a_server_that_is_away_leaves_the_token_usable(folder: WorkerDataFolder)
     assert "can still be used" in caught.value.hint
 
 
-def test_a_damaged_token_is_told_before_anybody_is_asked(fake_server: EnrolmentPeer, folder: WorkerDataFolder) -> None:
+def test_a_damaged_token_is_told_before_anybody_is_asked(
+    fake_server: EnrolmentPeer, folder: WorkerDataFolder
+) -> None:
     with pytest.raises(InvalidInput, match="damaged"):
         obtain(folder, fake_server.token.text[:-3] + "abc")
     assert not fake_server.calls
@@ -220,16 +258,22 @@ def test_an_enrolled_worker_ignores_the_token_it_is_started_with_again(
     assert fake_server.calls["enrol"] == 1
 
 
-def test_an_expired_identity_gives_way_to_a_new_token(fake_server: EnrolmentPeer, folder: WorkerDataFolder) -> None:
+def test_an_expired_identity_gives_way_to_a_new_token(
+    fake_server: EnrolmentPeer, folder: WorkerDataFolder
+) -> None:
     old = msgspec.structs.replace(
-        obtain(folder, fake_server.token.text), worker_id="old", expires_at=datetime.now(UTC) - timedelta(seconds=1)
+        obtain(folder, fake_server.token.text),
+        worker_id="old",
+        expires_at=datetime.now(UTC) - timedelta(seconds=1),
     )
     folder.save_identity(old)
     fake_server.is_used = False
     assert obtain(folder, fake_server.token.text).worker_id == "w1"
 
 
-def test_a_worker_whose_certificate_seems_expired_waits_for_a_server_that_is_away(folder: WorkerDataFolder) -> None:
+def test_a_worker_whose_certificate_seems_expired_waits_for_a_server_that_is_away(
+    folder: WorkerDataFolder,
+) -> None:
     """As after a power cut.
 
     The clock stands in the future, the network is away, the token still in the unit file.
@@ -246,7 +290,9 @@ def test_a_worker_whose_certificate_seems_expired_waits_for_a_server_that_is_awa
 def test_a_worker_of_before_there_were_orders_enrols_again_or_does_not_start(
     fake_server, folder: WorkerDataFolder
 ) -> None:
-    old = msgspec.structs.replace(obtain(folder, fake_server.token.text), worker_id="old", order_key_pem="")
+    old = msgspec.structs.replace(
+        obtain(folder, fake_server.token.text), worker_id="old", order_key_pem=""
+    )
     folder.save_identity(old)
     with pytest.raises(NotAuthenticated, match="enrolled with an older version"):
         obtain(folder, "")
@@ -254,7 +300,9 @@ def test_a_worker_of_before_there_were_orders_enrols_again_or_does_not_start(
     assert obtain(folder, fake_server.token.text).worker_id == "w1"
 
 
-def test_an_answer_without_a_usable_key_for_orders_is_no_enrolment(fake_server, folder: WorkerDataFolder) -> None:
+def test_an_answer_without_a_usable_key_for_orders_is_no_enrolment(
+    fake_server, folder: WorkerDataFolder
+) -> None:
     fake_server.forge = lambda enrolment: msgspec.structs.replace(enrolment, order_key_pem="")
     fake_server.proves_what_it_forged = True
     with pytest.raises(InvalidInput, match="key for orders"):
@@ -277,7 +325,9 @@ def test_an_answer_with_a_certificate_for_another_key_is_refused(
     assert folder.load_identity() is None
 
 
-def test_a_crash_while_the_identity_is_written_leaves_the_old_one_or_the_new(tmp_path: Path) -> None:
+def test_a_crash_while_the_identity_is_written_leaves_the_old_one_or_the_new(
+    tmp_path: Path,
+) -> None:
     """The process is killed at each system call of the replacement in turn."""
     code = """
 import os, pathlib, sys
@@ -299,7 +349,9 @@ files.replace(pathlib.Path(sys.argv[1]), b"new" * 1000)
     seen = set()
     for calls in range(12):
         path.write_bytes(b"old" * 1000)
-        ended = subprocess.run([sys.executable, "-c", code, str(path), str(calls)], check=False).returncode
+        ended = subprocess.run(
+            [sys.executable, "-c", code, str(path), str(calls)], check=False
+        ).returncode
         content = path.read_bytes()
         assert content in {b"old" * 1000, b"new" * 1000}
         seen.add((ended, content[:3]))
@@ -320,8 +372,12 @@ def test_two_workers_cannot_share_a_data_folder(folder: WorkerDataFolder) -> Non
         WorkerDataFolder.open(folder.path)
 
 
-@pytest.mark.parametrize("arguments", [["--join", "garbage"], ["--join", DAMAGED], []], ids=["garbage", "cut", "none"])
-def test_without_a_token_that_is_whole_nothing_is_made(tmp_path: Path, arguments: list[str]) -> None:
+@pytest.mark.parametrize(
+    "arguments", [["--join", "garbage"], ["--join", DAMAGED], []], ids=["garbage", "cut", "none"]
+)
+def test_without_a_token_that_is_whole_nothing_is_made(
+    tmp_path: Path, arguments: list[str]
+) -> None:
     ended = run_worker(tmp_path / "data", *arguments)
     assert ended.returncode in {2, 3}
     assert "opsicle workers token" in ended.stderr or "join token" in ended.stderr
@@ -339,7 +395,9 @@ def test_a_data_folder_that_is_a_file_is_told_without_a_traceback(tmp_path: Path
 
 
 @pytest.mark.namespaces
-def test_a_full_disk_is_told_without_a_traceback(tmp_path: Path, fake_server: EnrolmentPeer) -> None:
+def test_a_full_disk_is_told_without_a_traceback(
+    tmp_path: Path, fake_server: EnrolmentPeer
+) -> None:
     require(os.geteuid() == 0, "root, to mount a small file system")
     mount = tmp_path / "small"
     mount.mkdir()
@@ -363,7 +421,9 @@ def test_a_new_identity_is_used_for_the_next_call(tmp_path: Path) -> None:
     fake_server = FakeServer(tmp_path)
     fake_server.start()
     try:
-        request = PollRequest(boot_id="b", version="1", labels={}, slots=1, free_slots=1, runtimes=(), wait_seconds=0)
+        request = PollRequest(
+            boot_id="b", version="1", labels={}, slots=1, free_slots=1, runtimes=(), wait_seconds=0
+        )
         connection = ServerConnection(fake_server.identity())
         connection.call("/worker/v1/poll", request, PollReply)
         connection.use(fake_server.identity())

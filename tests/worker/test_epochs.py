@@ -32,7 +32,9 @@ def signed(name: str) -> SignedOrder:
     return SignedOrder(name.encode(), b"s" * 64)
 
 
-def test_the_newest_epoch_outlives_the_worker_and_nothing_earlier_is_carried_out(tmp_path: Path) -> None:
+def test_the_newest_epoch_outlives_the_worker_and_nothing_earlier_is_carried_out(
+    tmp_path: Path,
+) -> None:
     KnownEpoch(tmp_path / "epoch.json").take(order(2), signed("two"))
     known = KnownEpoch(tmp_path / "epoch.json")
     known.take(order(2), signed("again"))
@@ -48,7 +50,9 @@ def test_the_newest_epoch_outlives_the_worker_and_nothing_earlier_is_carried_out
         known.take(order(2), signed("two"))
 
 
-def test_a_server_that_was_never_restored_may_go_back_to_a_version_without_epochs(tmp_path: Path) -> None:
+def test_a_server_that_was_never_restored_may_go_back_to_a_version_without_epochs(
+    tmp_path: Path,
+) -> None:
     known = KnownEpoch(tmp_path / "epoch.json")
     known.take(order(0, ""), signed("old"))
     known.take(order(1), signed("new"))
@@ -56,7 +60,8 @@ def test_a_server_that_was_never_restored_may_go_back_to_a_version_without_epoch
 
 
 @pytest.mark.parametrize(
-    ("said", "is_shown"), [((1, "a"), True), ((2, "b"), True), ((2, "a"), False), ((3, "c"), False), ((0, ""), False)]
+    ("said", "is_shown"),
+    [((1, "a"), True), ((2, "b"), True), ((2, "a"), False), ((3, "c"), False), ((0, ""), False)],
 )
 def test_the_proof_is_shown_to_a_server_that_does_not_know_of_it(
     tmp_path: Path, said: tuple[int, str], is_shown: bool
@@ -113,7 +118,9 @@ def test_what_is_remembered_is_bounded(journal: Journal, monkeypatch: pytest.Mon
     monkeypatch.setattr(ran_automations, "MOST", 10)
     for number in range(25):
         journal.remember(ran(1, automation=f"a{number}"))
-    assert [each.automation_id for each in journal.list_ran(100)] == [f"a{number}" for number in range(15, 25)]
+    assert [each.automation_id for each in journal.list_ran(100)] == [
+        f"a{number}" for number in range(15, 25)
+    ]
     assert [each.automation_id for each in journal.list_ran(2)] == ["a23", "a24"]
 
 

@@ -18,7 +18,9 @@ def pair() -> Iterator[tuple[socket.socket, socket.socket]]:
         yield ours, theirs
 
 
-def answered(pair: tuple[socket.socket, socket.socket], answer: bytes, *, ends: bool = True) -> tuple[int, bytes, bool]:
+def answered(
+    pair: tuple[socket.socket, socket.socket], answer: bytes, *, ends: bool = True
+) -> tuple[int, bytes, bool]:
     ours, theirs = pair
     theirs.sendall(answer)
     if ends:
@@ -30,7 +32,11 @@ def test_request_and_answer_are_whole(pair):
     called = []
     ours, theirs = pair
     theirs.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: x\r\ncontent-length:  5 \r\n\r\nhello")
-    assert exchange(ours, "server:8443", "/p", b"body", lambda: called.append(1), 100) == (200, b"hello", True)
+    assert exchange(ours, "server:8443", "/p", b"body", lambda: called.append(1), 100) == (
+        200,
+        b"hello",
+        True,
+    )
     head, body = theirs.recv(4096).split(b"\r\n\r\n")
     assert head.split(b"\r\n")[:2] == [b"POST /p HTTP/1.1", b"Host: server:8443"]
     assert b"Content-Length: 4" in head.split(b"\r\n")
@@ -38,7 +44,8 @@ def test_request_and_answer_are_whole(pair):
 
 
 @pytest.mark.parametrize(
-    ("fields", "is_kept"), [(b"", True), (b"Connection: Keep-Alive\r\n", True), (b"Connection: close\r\n", False)]
+    ("fields", "is_kept"),
+    [(b"", True), (b"Connection: Keep-Alive\r\n", True), (b"Connection: close\r\n", False)],
 )
 def test_server_says_whether_the_connection_goes_on(pair, fields, is_kept):
     answer = b"HTTP/1.1 503 \r\n" + fields + b"Content-Length: 0\r\n\r\n"

@@ -127,7 +127,11 @@ def test_of_500_jobs_that_nobody_ordered_so_none_is_executed(stage: Stage) -> No
     names = sorted(stage.works)
     done, open_ = names[:8], names[8:]
     stage.run(*done)
-    mischief: list[tuple[str, Callable[[Site], Work]]] = [*BETWEEN.items(), *STRANGERS.items(), *SERVERS.items()]
+    mischief: list[tuple[str, Callable[[Site], Work]]] = [
+        *BETWEEN.items(),
+        *STRANGERS.items(),
+        *SERVERS.items(),
+    ]
     chance.shuffle(mischief)
     reasons: dict[str, str] = {}
     count = turn = 0
@@ -171,29 +175,42 @@ def test_what_was_carried_out_stays_so_after_the_workers_death(stage: Stage) -> 
     assert sorted(lines(stage.judge)) == ["real-1", "real-2"]
 
 
-def test_one_nonce_and_one_lease_count_once_even_if_the_server_signs_them_again(stage: Stage) -> None:
+def test_one_nonce_and_one_lease_count_once_even_if_the_server_signs_them_again(
+    stage: Stage,
+) -> None:
     stage.run("real-1")
     first, second = stage.site("real-1"), stage.site("real-2")
-    same_nonce, same_lease = second.with_order(nonce=first.order.nonce), first.with_order(nonce="0" * 32)
-    assert set(stage.expect_refusals(same_nonce, same_lease)) == {"its order was carried out before"}
+    same_nonce, same_lease = (
+        second.with_order(nonce=first.order.nonce),
+        first.with_order(nonce="0" * 32),
+    )
+    assert set(stage.expect_refusals(same_nonce, same_lease)) == {
+        "its order was carried out before"
+    }
     assert lines(stage.judge) == ["real-1"]
 
 
-def test_work_that_cannot_be_read_is_not_run_and_the_worker_lives(stage: Stage, fake_server: FakeServer) -> None:
+def test_work_that_cannot_be_read_is_not_run_and_the_worker_lives(
+    stage: Stage, fake_server: FakeServer
+) -> None:
     shaped = msgspec.msgpack.decode(msgspec.msgpack.encode(stage.works["real-1"]))
     for field in ("phases", "job_id", "fence", "requester"):
         polls = len(fake_server.polls)
         fake_server.give_as_it_is({key: value for key, value in shaped.items() if key != field})  # type: ignore[arg-type]
-        stage.worker.wait(lambda: len(fake_server.polls) > polls, "a poll afterwards")  # noqa: B023
+        stage.worker.wait(lambda: len(fake_server.polls) > polls, "a poll afterwards")
     stage.run("real-2")
     assert lines(stage.judge) == ["real-2"]
 
 
-def test_a_refusal_is_told_until_the_server_has_heard_it(stage: Stage, fake_server: FakeServer) -> None:
+def test_a_refusal_is_told_until_the_server_has_heard_it(
+    stage: Stage, fake_server: FakeServer
+) -> None:
     fake_server.faults["refuse"] += ["before", "after"]
     forged = msgspec.structs.replace(stage.works["real-1"], signature=b"\0" * 64)
     assert "not signed" in stage.expect_refusals(forged)[0]
-    stage.worker.wait(lambda: fake_server.calls["refuse"] >= 3, "the refusal once more, as its answer was lost")
+    stage.worker.wait(
+        lambda: fake_server.calls["refuse"] >= 3, "the refusal once more, as its answer was lost"
+    )
 
 
 def test_clocks_may_differ_by_some_minutes(stage: Stage, fake_server: FakeServer) -> None:
@@ -207,7 +224,9 @@ def test_clocks_may_differ_by_some_minutes(stage: Stage, fake_server: FakeServer
         assert stage.worker.wait_for_finish(stage.works[name].job_id) == "succeeded"
 
 
-def test_a_worker_takes_what_asks_for_its_labels_and_nothing_that_asks_for_others(fake_server: FakeServer) -> None:
+def test_a_worker_takes_what_asks_for_its_labels_and_nothing_that_asks_for_others(
+    fake_server: FakeServer,
+) -> None:
     plain = work(J1, "true")
     given = ordered(plain, fake_server.order_key, manifest_of(plain, runs_on={"zone": "vault"}))
     Verifier(fake_server.identity(), {"zone": "vault", "more": "x"}).check(given)
@@ -216,7 +235,9 @@ def test_a_worker_takes_what_asks_for_its_labels_and_nothing_that_asks_for_other
             Verifier(fake_server.identity(), labels).check(given)
 
 
-def test_a_worker_takes_what_asks_for_labels_that_its_server_has_told_it(fake_server: FakeServer) -> None:
+def test_a_worker_takes_what_asks_for_labels_that_its_server_has_told_it(
+    fake_server: FakeServer,
+) -> None:
     plain = work(J1, "true")
     given = ordered(plain, fake_server.order_key, manifest_of(plain, runs_on={"zone": "vault"}))
     verifier = Verifier(fake_server.identity(), {"zone": "dmz"})
@@ -227,10 +248,16 @@ def test_a_worker_takes_what_asks_for_labels_that_its_server_has_told_it(fake_se
         verifier.check(given)
 
 
-def test_work_whose_secrets_cannot_be_had_is_ordered_and_runs_nothing(stage: Stage, fake_server: FakeServer) -> None:
+def test_work_whose_secrets_cannot_be_had_is_ordered_and_runs_nothing(
+    stage: Stage, fake_server: FakeServer
+) -> None:
     """The server cannot decrypt: the worker is told so, and reports it as the job's end."""
     blind = msgspec.structs.replace(
-        stage.works["real-1"], withheld="the server cannot decrypt", secrets={}, secret_variables={}, secret_salt=b""
+        stage.works["real-1"],
+        withheld="the server cannot decrypt",
+        secrets={},
+        secret_variables={},
+        secret_salt=b"",
     )
     fake_server.give_as_it_is(blind)
     assert stage.worker.wait_for_finish(blind.job_id) == "failed"
@@ -241,7 +268,9 @@ def test_a_shared_worker_takes_real_work_of_any_org_and_nothing_that_mixes_two(
     stage: Stage, fake_server: FakeServer
 ) -> None:
     """It compares no org with its own, so all the more must order, manifest and work be of one."""
-    shared = msgspec.structs.replace(fake_server.identity(), org="provider", org_id="", is_shared=True)
+    shared = msgspec.structs.replace(
+        fake_server.identity(), org="provider", org_id="", is_shared=True
+    )
     verifier, site = Verifier(shared, {}), stage.site("real-1")
     elsewhere = {"for another org in both"}  # to a shared worker that is just another org's work
     verifier.check(site.work)

@@ -69,7 +69,9 @@ def test_a_job_that_runs_may_take_its_time_while_its_worker_is_to_end(
 ) -> None:
     monkeypatch.setattr(jobs_module, "REPORT_SECONDS", 0.0)
     go_on = tmp_path / "go-on"
-    jobs.take(ordered(work(J1, f"until test -e {go_on}; do sleep 0.01; done"), fake_server.order_key))
+    jobs.take(
+        ordered(work(J1, f"until test -e {go_on}; do sleep 0.01; done"), fake_server.order_key)
+    )
     wait_until(lambda: fake_server.starts, 60, "the start")
 
     jobs.draining_since = time.monotonic()

@@ -18,7 +18,9 @@ from opsicle.worker.journal import COMPACT_BYTES, ChildProcess, JobEntry, Journa
 from opsicle.worker.replay_guard import CLOCK_SKEW, SpentOrder
 
 PHASES = (PhaseReport(name="main", state=StepState.RUNNING, started_at_ms=1),)
-OUTCOME = Outcome(state=JobState.FAILED, phases=PHASES, exit_code=3, explanation="phase main failed")
+OUTCOME = Outcome(
+    state=JobState.FAILED, phases=PHASES, exit_code=3, explanation="phase main failed"
+)
 
 
 @pytest.fixture
@@ -73,13 +75,17 @@ def test_a_line_torn_at_any_byte_spoils_no_other(path: Path) -> None:
         path.write_bytes(content[:cut])
         jobs = left_in(path)
         # Only the line's end is missing in the last case: its content is whole.
-        assert [job.job_id for job in jobs] == (["one", "two"] if cut == len(content) - 1 else ["one"])
+        assert [job.job_id for job in jobs] == (
+            ["one", "two"] if cut == len(content) - 1 else ["one"]
+        )
         assert jobs[0].outcome == OUTCOME
 
 
 @settings(deadline=None)
 @given(st.integers(0, 10_000), st.integers(1, 255))
-def test_a_changed_byte_costs_at_most_its_own_line(tmp_path_factory, place: int, change: int) -> None:
+def test_a_changed_byte_costs_at_most_its_own_line(
+    tmp_path_factory, place: int, change: int
+) -> None:
     path = tmp_path_factory.mktemp("journal") / "journal"
     content = bytearray(written(path))
     place %= len(content)
@@ -106,7 +112,9 @@ def test_the_journal_does_not_grow_for_ever(path: Path) -> None:
     for number in range(3 * COMPACT_BYTES // 10_000):
         job_id = f"job-{number}"
         journal.starting(job_id, 1)
-        journal.finished(job_id, Outcome(state=JobState.FAILED, phases=(), explanation=explanation), 0)
+        journal.finished(
+            job_id, Outcome(state=JobState.FAILED, phases=(), explanation=explanation), 0
+        )
         journal.closed(job_id)
     journal.close()
     assert path.stat().st_size < COMPACT_BYTES + 20_000
@@ -219,7 +227,9 @@ def test_the_orders_of_closed_jobs_outlive_a_rewriting(path: Path) -> None:
     journal, size = later(path, NOON), 0
     assert journal.spend(order(0))
     for number in range(1, 50_000):
-        journal.starting(f"j{number}", 1) if number < 3 else journal.child("j1", ChildProcess(number, "boot/1"))
+        journal.starting(f"j{number}", 1) if number < 3 else journal.child(
+            "j1", ChildProcess(number, "boot/1")
+        )
         if path.stat().st_size > COMPACT_BYTES:
             break
     size = path.stat().st_size

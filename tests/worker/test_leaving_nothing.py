@@ -25,7 +25,10 @@ time.sleep(600)
 
 def test_no_worker_outlives_the_tests_that_started_it(tmp_path: Path) -> None:
     tests = subprocess.Popen(
-        [sys.executable, "-c", _LEFT_ALONE, str(tmp_path)], cwd=ROOT, stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", _LEFT_ALONE, str(tmp_path)],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        text=True,
     )
     assert tests.stdout
     worker_pid = int(tests.stdout.readline())

@@ -15,9 +15,16 @@ from tests.worker.working import Working, is_alive, lines
 
 
 @pytest.fixture(params=[("subreaper",), ("pidfd",), ("subreaper", "pidfd")], ids="+".join)
-def working(request: pytest.FixtureRequest, tmp_path: Path, fake_server: FakeServer) -> Iterator[Working]:
+def working(
+    request: pytest.FixtureRequest, tmp_path: Path, fake_server: FakeServer
+) -> Iterator[Working]:
     working = Working(tmp_path, fake_server)
-    working.prefix = (sys.executable, str(Path(__file__).with_name("refusing.py")), *request.param, "--")
+    working.prefix = (
+        sys.executable,
+        str(Path(__file__).with_name("refusing.py")),
+        *request.param,
+        "--",
+    )
     working.start()
     yield working
     working.close()
@@ -34,10 +41,14 @@ def test_jobs_run_and_end_as_ever(working: Working, fake_server: FakeServer) -> 
         assert working.log.read_text().count("no sub-reaper") == 1
 
 
-def test_a_tree_that_does_all_to_get_away_is_ended(working: Working, fake_server: FakeServer, tmp_path: Path) -> None:
+def test_a_tree_that_does_all_to_get_away_is_ended(
+    working: Working, fake_server: FakeServer, tmp_path: Path
+) -> None:
     pids = tmp_path / "pids"
     stay = f'trap "" TERM; echo \\$\\$ >>{pids}; while :; do sleep 1; done'
-    fake_server.give(work(J1, f'(setsid sh -c "{stay}" &) ; (env -i setsid sh -c "{stay}" &) ; sleep 600'))
+    fake_server.give(
+        work(J1, f'(setsid sh -c "{stay}" &) ; (env -i setsid sh -c "{stay}" &) ; sleep 600')
+    )
     working.wait(lambda: len(lines(pids)) == 2, "two who got away")
 
     fake_server.cancel(J1)

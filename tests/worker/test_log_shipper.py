@@ -68,7 +68,9 @@ def test_output_goes_out_together_after_the_interval(logs: Logs, fake_server: Fa
         log.write(0, 1, 1000, b"line %d\n" % number)
     wait_until(lambda: log.spool.pending == 0)
     assert fake_server.calls["log"] == 1
-    assert bytes(fake_server.logs["job"]) == b"".join(b"line %d\n" % number for number in range(100))
+    assert bytes(fake_server.logs["job"]) == b"".join(
+        b"line %d\n" % number for number in range(100)
+    )
 
 
 def test_a_full_request_does_not_wait_for_the_interval(logs: Logs, fake_server: FakeServer) -> None:
@@ -118,16 +120,25 @@ def test_phases_are_told_without_output_too_and_noted_in_the_journal(
     assert entry.phases[0].state == StepState.RUNNING
 
 
-def test_phases_that_were_lost_are_told_again_unless_there_is_newer_news(logs: Logs, fake_server: FakeServer) -> None:
+def test_phases_that_were_lost_are_told_again_unless_there_is_newer_news(
+    logs: Logs, fake_server: FakeServer
+) -> None:
     fake_server.faults["log"] += ["before", "before"]
     log = logs.open()
     log.progress([PhaseReport(name="main", state=StepState.RUNNING)])
     wait_until(lambda: fake_server.calls["log"])
     log.progress([PhaseReport(name="main", state=StepState.SUCCEEDED)])
-    wait_until(lambda: fake_server.phases.get("job") and fake_server.phases["job"][0].state == StepState.SUCCEEDED)
+    wait_until(
+        lambda: (
+            fake_server.phases.get("job")
+            and fake_server.phases["job"][0].state == StepState.SUCCEEDED
+        )
+    )
 
 
-def test_reports_that_change_later_are_told_as_they_were(logs: Logs, fake_server: FakeServer) -> None:
+def test_reports_that_change_later_are_told_as_they_were(
+    logs: Logs, fake_server: FakeServer
+) -> None:
     report = PhaseReport(name="main", state=StepState.RUNNING)
     log = logs.open()
     log.progress([report])
@@ -161,7 +172,9 @@ def test_a_server_that_lost_what_it_had_acknowledged_is_told_so_not_asked_for_ev
     assert isinstance(logs.refusals[0], LogIncomplete)
 
 
-def test_after_detaching_nothing_is_sent_and_nothing_is_under_way(logs: Logs, fake_server: FakeServer) -> None:
+def test_after_detaching_nothing_is_sent_and_nothing_is_under_way(
+    logs: Logs, fake_server: FakeServer
+) -> None:
     fake_server.faults["log"] += ["slow"]
     logs.shipper.interval = 0.01
     log = logs.open()

@@ -26,7 +26,14 @@ from tests.worker.test_output import Printed
 
 SCALE = int(os.environ.get("OPSICLE_TEST_SCALE", "1"))
 LINES = "-----BEGIN KEY-----\nMIIEvQIBADANBgkqhkiG9w0BAQEFAASC\nxy\n-----END KEY-----\n"
-VALUES = ["hunter2", "correct horse battery staple", "p@ss'w0rd\"<&>$`\\/é +~", "abcabcabcabc", LINES, "123456"]
+VALUES = [
+    "hunter2",
+    "correct horse battery staple",
+    "p@ss'w0rd\"<&>$`\\/é +~",
+    "abcabcabcabc",
+    LINES,
+    "123456",
+]
 
 Encode = Callable[[str], str]
 
@@ -45,12 +52,16 @@ ENCODINGS: dict[str, Encode] = {
     "base64": lambda value: base64.b64encode(value.encode()).decode(),
     "base64 moved by one": behind(1, base64.b64encode),
     "base64 moved by two": behind(2, base64.b64encode),
-    "base64 for URLs, unpadded": lambda value: base64.urlsafe_b64encode(value.encode()).decode().rstrip("="),
+    "base64 for URLs, unpadded": lambda value: (
+        base64.urlsafe_b64encode(value.encode()).decode().rstrip("=")
+    ),
     "base64 for URLs, moved": behind(2, base64.urlsafe_b64encode),
     "base64 in lines": lambda value: base64.encodebytes((value + "\n").encode()).decode(),
     "URL": lambda value: quote(value, safe=""),
     "URL with +": quote_plus,
-    "URL in lower case": lambda value: re.sub("%..", lambda match: match[0].lower(), quote(value, safe="")),
+    "URL in lower case": lambda value: re.sub(
+        "%..", lambda match: match[0].lower(), quote(value, safe="")
+    ),
     "JSON": json.dumps,
     "JSON beyond ASCII": lambda value: json.dumps(value, ensure_ascii=False),
     "hex": lambda value: value.encode().hex(),
@@ -100,13 +111,17 @@ def test_a_secret_is_masked_that_comes_byte_by_byte(name: str) -> None:
 def test_what_is_no_secret_passes_unchanged(pieces: list[bytes]) -> None:
     output = masked(Mask(Masking(["hunter2 is secret", "\x00\x01\x02\x03\x04\x05\x06"])), *pieces)
     whole = b"".join(pieces)
-    if not any(form in whole for form in forms(["hunter2 is secret", "\x00\x01\x02\x03\x04\x05\x06"])):
+    if not any(
+        form in whole for form in forms(["hunter2 is secret", "\x00\x01\x02\x03\x04\x05\x06"])
+    ):
         assert output == whole
 
 
 @given(st.text("ab", min_size=6, max_size=9), st.text("ab", min_size=6, max_size=9), st.data())
 @settings(max_examples=300 * SCALE, deadline=None)
-def test_two_secrets_that_overlap_are_both_masked(one: str, other: str, data: st.DataObject) -> None:
+def test_two_secrets_that_overlap_are_both_masked(
+    one: str, other: str, data: st.DataObject
+) -> None:
     """Among two letters everything is nearly a secret, and overlaps with another one."""
     printed = data.draw(st.text("ab", max_size=60)).encode()
     cuts = sorted(data.draw(st.lists(st.integers(0, len(printed)), max_size=6)))
@@ -162,7 +177,10 @@ def test_many_secrets_are_found_as_one_is() -> None:
 def test_a_secret_of_the_largest_size_is_masked_in_little_time() -> None:
     value = base64.b64encode(os.urandom(48 * 1024)).decode()
     began = time.process_time()
-    output = masked(Mask(Masking([value])), *(f"a{value}b".encode()[i : i + 1000] for i in range(0, 65538, 1000)))
+    output = masked(
+        Mask(Masking([value])),
+        *(f"a{value}b".encode()[i : i + 1000] for i in range(0, 65538, 1000)),
+    )
     assert output == b"a" + MARK + b"b"
     assert time.process_time() - began < 5  # it takes some 50 ms
 
@@ -180,7 +198,9 @@ def test_each_stream_is_masked_on_its_own(machine: Machine) -> None:
     assert machine.log.stderr == MARK + b"\n"
 
 
-def test_only_the_phase_that_names_a_secret_gets_it_and_every_phase_is_masked(machine: Machine) -> None:
+def test_only_the_phase_that_names_a_secret_gets_it_and_every_phase_is_masked(
+    machine: Machine,
+) -> None:
     secret = {"db-password": "correct horse"}
     show = 'echo "got [${OPSICLE_SECRET_DB_PASSWORD-nothing}]"'
     named = phase(show, 'printf %s "$OPSICLE_SECRET_DB_PASSWORD" > kept', secrets=("db-password",))
@@ -190,13 +210,19 @@ def test_only_the_phase_that_names_a_secret_gets_it_and_every_phase_is_masked(ma
 
 
 def test_a_secret_variable_reaches_every_phase_and_is_masked(machine: Machine) -> None:
-    machine.run(phase('echo "[$OPSICLE_VAR_PASSWORD]"'), secret_variables={"OPSICLE_VAR_PASSWORD": "correct horse"})
+    machine.run(
+        phase('echo "[$OPSICLE_VAR_PASSWORD]"'),
+        secret_variables={"OPSICLE_VAR_PASSWORD": "correct horse"},
+    )
     assert machine.log.everything == b"[***]\n"
 
 
 def test_nothing_is_run_if_something_is_withheld(machine: Machine) -> None:
     outcome = machine.run(phase("echo ran"), withheld="the secret db-password was deleted")
-    assert (outcome.state, outcome.explanation) == (JobState.FAILED, "the secret db-password was deleted")
+    assert (outcome.state, outcome.explanation) == (
+        JobState.FAILED,
+        "the secret db-password was deleted",
+    )
     assert machine.log.everything == b""
 
 
@@ -209,7 +235,8 @@ def test_nothing_is_run_without_a_secret_that_a_phase_names(machine: Machine) ->
 
 def test_explanations_are_masked(machine: Machine) -> None:
     outcome = machine.run(
-        phase("true", secrets=("folder",), working_directory="correct horse"), secrets={"folder": "correct horse"}
+        phase("true", secrets=("folder",), working_directory="correct horse"),
+        secrets={"folder": "correct horse"},
     )
     assert outcome.state is JobState.FAILED
     assert "folder" in outcome.explanation
@@ -217,7 +244,9 @@ def test_explanations_are_masked(machine: Machine) -> None:
 
 
 def test_work_shows_no_secret_when_it_is_printed(machine: Machine) -> None:
-    work = machine.work(secrets={"a": "correct horse"}, secret_variables={"OPSICLE_VAR_B": "battery staple"})
+    work = machine.work(
+        secrets={"a": "correct horse"}, secret_variables={"OPSICLE_VAR_B": "battery staple"}
+    )
     assert "correct" not in repr(work)
     assert "battery" not in repr((work,))
 

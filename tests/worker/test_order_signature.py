@@ -24,7 +24,9 @@ def verifier(request: pytest.FixtureRequest, key: OrderKey, monkeypatch: pytest.
     if request.param == "of cryptography":
         monkeypatch.setattr(order_signature, "is_reachable", lambda: False)
     else:
-        assert order_signature.is_reachable(), f"{ssl.OPENSSL_VERSION} cannot be called: only the fallback is tested"
+        assert order_signature.is_reachable(), (
+            f"{ssl.OPENSSL_VERSION} cannot be called: only the fallback is tested"
+        )
     found = order_signature.load(key.public.pem)
     assert isinstance(found, OrderPublicKey) == (request.param == "of cryptography")
     return found
@@ -44,7 +46,14 @@ def test_only_what_the_key_has_signed_as_an_order_counts(
     assert not verifier.has_signed(b"", signature)
     assert not verifier.has_signed(ORDER, OrderKey.create().sign(ORDER))
     assert not verifier.has_signed(ORDER, key.signature_of(ORDER))  # without the purpose
-    for odd in (b"", signature[:-1], signature + b"\0", bytes(64), b"\xff" * 64, signature[32:] + signature[:32]):
+    for odd in (
+        b"",
+        signature[:-1],
+        signature + b"\0",
+        bytes(64),
+        b"\xff" * 64,
+        signature[32:] + signature[:32],
+    ):
         assert not verifier.has_signed(ORDER, odd)
     for position in range(64):
         changed = bytearray(signature)
@@ -68,7 +77,10 @@ def test_many_threads_check_at_once(verifier: order_signature.OrderVerifier, key
 
     def check(own: bytes) -> None:
         good = key.sign(own)
-        if not all(verifier.has_signed(own, good) and not verifier.has_signed(own, signature) for _ in range(50)):
+        if not all(
+            verifier.has_signed(own, good) and not verifier.has_signed(own, signature)
+            for _ in range(50)
+        ):
             wrong.append(own)
 
     threads = [threading.Thread(target=check, args=(b"order %d" % number,)) for number in range(8)]
@@ -79,7 +91,9 @@ def test_many_threads_check_at_once(verifier: order_signature.OrderVerifier, key
     assert not wrong
 
 
-@pytest.mark.parametrize("spelled", ["", "no key", "-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n"])
+@pytest.mark.parametrize(
+    "spelled", ["", "no key", "-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n"]
+)
 def test_what_is_no_key_is_an_error(spelled: str) -> None:
     with pytest.raises(InvalidInput, match="the server's key for orders"):
         order_signature.load(spelled)
@@ -98,6 +112,10 @@ def test_a_key_of_another_kind_is_an_error() -> None:
 def test_a_worker_at_rest_loads_neither_cryptography_nor_yaml_nor_an_http_client() -> None:
     program = "import sys, opsicle.worker.main; print(*{name.partition('.')[0] for name in sys.modules}, *sys.modules)"
     printed = subprocess.run(
-        [sys.executable, "-c", program], cwd=Path(__file__).parents[2], capture_output=True, text=True, check=True
+        [sys.executable, "-c", program],
+        cwd=Path(__file__).parents[2],
+        capture_output=True,
+        text=True,
+        check=True,
     ).stdout.split()
     assert not {"cryptography", "yaml", "http.client", "email"} & set(printed)

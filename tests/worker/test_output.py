@@ -16,9 +16,7 @@ from opsicle.worker.output import CHUNK_BYTES, JobOutput
 from opsicle.worker.waiting import Waiter
 from tests.worker.carrying_out import Log, Machine, phase
 
-TWENTY_MEGABYTES = (
-    "yes 123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789"
-)
+TWENTY_MEGABYTES = "yes 123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789"
 
 
 class Printed:
@@ -50,7 +48,9 @@ def printed():
     printed.waiter.close()
 
 
-def test_a_log_of_two_hundred_thousand_lines_arrives_whole_and_in_few_chunks(machine: Machine) -> None:
+def test_a_log_of_two_hundred_thousand_lines_arrives_whole_and_in_few_chunks(
+    machine: Machine,
+) -> None:
     outcome = machine.run(phase(f"{TWENTY_MEGABYTES} | head -n 200000"))
     assert outcome.state is JobState.SUCCEEDED
     assert machine.log.length == 20_000_000
@@ -72,7 +72,9 @@ def test_a_rare_line_is_not_held_back(printed: Printed) -> None:
     printed.close()
 
 
-def test_what_the_sink_has_no_room_for_is_offered_again_and_blocks_the_writer_meanwhile(printed: Printed) -> None:
+def test_what_the_sink_has_no_room_for_is_offered_again_and_blocks_the_writer_meanwhile(
+    printed: Printed,
+) -> None:
     os.set_blocking(printed.write_end, False)
     printed.log.has_room = False
     written = 0
@@ -102,8 +104,15 @@ def test_after_being_read_a_quiet_pipe_is_waited_for_without_spinning(printed: P
 
 
 @settings(deadline=None)
-@given(st.lists(st.tuples(st.sampled_from([0, 1]), st.binary(min_size=1, max_size=300), st.booleans()), max_size=30))
-def test_each_stream_is_byte_equal_whatever_the_sink_takes_when(writes: list[tuple[int, bytes, bool]]) -> None:
+@given(
+    st.lists(
+        st.tuples(st.sampled_from([0, 1]), st.binary(min_size=1, max_size=300), st.booleans()),
+        max_size=30,
+    )
+)
+def test_each_stream_is_byte_equal_whatever_the_sink_takes_when(
+    writes: list[tuple[int, bytes, bool]],
+) -> None:
     log, waiter = Log(), Waiter()
     output = JobOutput(log, waiter)
     write_ends = []
@@ -157,13 +166,20 @@ class TwoPipes:
 
 def test_a_trace_an_error_and_plain_output_stand_in_the_order_in_which_they_were_printed() -> None:
     pipes = TwoPipes()
-    for stream, line in ((STDERR, "+ echo one"), (STDOUT, "one"), (STDERR, "+ ls /x"), (STDOUT, "two")):
+    for stream, line in (
+        (STDERR, "+ echo one"),
+        (STDOUT, "one"),
+        (STDERR, "+ ls /x"),
+        (STDOUT, "two"),
+    ):
         pipes.say(stream, line)
     assert pipes.lines() == ["+ echo one", "one", "+ ls /x", "two"]
 
 
 @pytest.mark.parametrize(("one", "other"), [(STDOUT, STDERR), (STDERR, STDOUT)])
-def test_what_is_gathered_from_one_stream_stands_before_what_the_other_says_next(one: int, other: int) -> None:
+def test_what_is_gathered_from_one_stream_stands_before_what_the_other_says_next(
+    one: int, other: int
+) -> None:
     pipes = TwoPipes()
     pipes.say(one, "first")
     pipes.write(one, "second")  # while this stream is left alone, to gather more
@@ -187,20 +203,30 @@ class Answering(Log):
         return length
 
 
-def test_a_shells_error_stands_between_what_it_printed_before_and_after(machine: Machine, tmp_path: Path) -> None:
+def test_a_shells_error_stands_between_what_it_printed_before_and_after(
+    machine: Machine, tmp_path: Path
+) -> None:
     """However late the worker wakes up: the commands wait until the log has what they have printed."""
     log = machine.log = Answering(tmp_path / "seen")
     seen = f"read -r seen <{tmp_path / 'seen'}"
-    outcome = machine.run(phase(f"set -x; echo one; {seen}; echo two; {seen}; ls /nonexistent || true; echo three"))
+    outcome = machine.run(
+        phase(f"set -x; echo one; {seen}; echo two; {seen}; ls /nonexistent || true; echo three")
+    )
     os.close(log.fd)
     assert outcome.state is JobState.SUCCEEDED
     lines = log.everything.decode().splitlines()
-    error = next(number for number, line in enumerate(lines) if "nonexistent" in line and not line.startswith("+"))
+    error = next(
+        number
+        for number, line in enumerate(lines)
+        if "nonexistent" in line and not line.startswith("+")
+    )
     assert lines.index("one") < lines.index("+ echo two")
     assert lines.index("two") < error < lines.index("+ echo three")
 
 
-def test_what_one_stream_says_in_a_row_is_not_torn_apart_by_the_other_however_late_it_is_read() -> None:
+def test_what_one_stream_says_in_a_row_is_not_torn_apart_by_the_other_however_late_it_is_read() -> (
+    None
+):
     log, waiter = Log(), Waiter()
     output = JobOutput(log, waiter)
     stdout, stderr = (_add_pipe(output, stream) for stream in (STDOUT, STDERR))
@@ -258,7 +284,9 @@ def _add_pipe(output: JobOutput, stream: int) -> int:
 
 
 def test_with_both_streams_in_one_pipe_the_order_is_exact(machine: Machine) -> None:
-    machine.run(phase("exec 2>&1", "set -x; echo one; echo two; ls /nonexistent || true; echo three"))
+    machine.run(
+        phase("exec 2>&1", "set -x; echo one; echo two; ls /nonexistent || true; echo three")
+    )
     lines = machine.log.everything.decode().splitlines()
     assert lines[:5] == ["+ echo one", "one", "+ echo two", "two", "+ ls /nonexistent"]
     assert lines[-2:] == ["+ echo three", "three"]
@@ -269,15 +297,23 @@ def test_with_both_streams_in_one_pipe_the_order_is_exact(machine: Machine) -> N
 
 def test_a_log_ends_at_its_limit_and_the_job_goes_on(machine: Machine) -> None:
     judge = phase("seq 100000 >&2", "echo through", "touch ended", name="loud")
-    outcome = machine.run(judge, phase("test -e ended; echo quiet", name="next"), max_log_bytes=10_000)
+    outcome = machine.run(
+        judge, phase("test -e ended; echo quiet", name="next"), max_log_bytes=10_000
+    )
     assert outcome.state is JobState.SUCCEEDED, outcome.explanation
     printed = b"".join(b"%d\n" % number for number in range(1, 100_001))
     whole = printed + b"through\nquiet\n"
     log = machine.log.everything
     assert log.startswith(printed[:10_000])
     *_, limit, dropped, end = log[10_000:].decode().split("\n")
-    assert limit == "opsicle: the log ends here: a job may log 10000 bytes. The job goes on; the rest is counted"
-    assert dropped == f"opsicle: {len(whole) - 10_000} bytes more were printed, and are not in this log"
+    assert (
+        limit
+        == "opsicle: the log ends here: a job may log 10000 bytes. The job goes on; the rest is counted"
+    )
+    assert (
+        dropped
+        == f"opsicle: {len(whole) - 10_000} bytes more were printed, and are not in this log"
+    )
     assert end == ""
 
 

@@ -70,12 +70,19 @@ def polling(fake_server: FakeServer) -> Iterator[Polling]:
     connection.close()
 
 
-def test_the_first_poll_is_answered_at_once_and_later_ones_are_held(polling: Polling, fake_server: FakeServer) -> None:
+def test_the_first_poll_is_answered_at_once_and_later_ones_are_held(
+    polling: Polling, fake_server: FakeServer
+) -> None:
     wait_until(lambda: len(fake_server.polls) == 2)
     assert [poll.wait_seconds for poll in fake_server.polls] == [0, 30]
     assert len(polling.answers) == 1
     first = fake_server.polls[0]
-    assert (first.boot_id, first.labels, first.slots, first.free_slots) == ("boot-1", {"zone": "north"}, 2, 2)
+    assert (first.boot_id, first.labels, first.slots, first.free_slots) == (
+        "boot-1",
+        {"zone": "north"},
+        2,
+        2,
+    )
 
 
 def test_work_is_held_from_the_very_next_poll_on(polling: Polling, fake_server: FakeServer) -> None:
@@ -97,7 +104,9 @@ def test_a_full_worker_goes_on_polling_and_hears_of_cancels_and_drops(
     wait_until(lambda: polling.jobs.cancelled == [J1] and polling.jobs.dropped == [J2])
 
 
-def test_draining_is_said_at_once_although_a_poll_is_open(polling: Polling, fake_server: FakeServer) -> None:
+def test_draining_is_said_at_once_although_a_poll_is_open(
+    polling: Polling, fake_server: FakeServer
+) -> None:
     wait_until(lambda: len(fake_server.polls) == 2)
     polling.poller.drain()
     wait_until(lambda: fake_server.polls[-1].is_draining)
@@ -117,13 +126,17 @@ def test_stopping_does_not_wait_for_an_open_poll_and_says_farewell(
     assert (fake_server.polls[-1].is_draining, fake_server.polls[-1].wait_seconds) == (True, 0)
 
 
-def test_a_broken_connection_is_no_reason_to_give_up(polling: Polling, fake_server: FakeServer) -> None:
+def test_a_broken_connection_is_no_reason_to_give_up(
+    polling: Polling, fake_server: FakeServer
+) -> None:
     fake_server.faults["poll"] += ["before", "after", "before"]
     wait_until(lambda: len(polling.answers) >= 1)
     assert not polling.rejections
 
 
-def test_a_rejection_ends_the_loop_and_is_told_once(polling: Polling, fake_server: FakeServer) -> None:
+def test_a_rejection_ends_the_loop_and_is_told_once(
+    polling: Polling, fake_server: FakeServer
+) -> None:
     wait_until(lambda: len(fake_server.polls) == 2)
     fake_server.is_revoked = True
     fake_server.answer_polls()
@@ -152,7 +165,9 @@ def test_a_foreign_certificate_in_the_servers_place_ends_no_worker_that_once_wor
     wait_until(lambda: len(fake_server.polls) > polls)
 
 
-def test_a_server_that_answers_nothing_at_once_is_not_hammered(polling: Polling, fake_server: FakeServer) -> None:
+def test_a_server_that_answers_nothing_at_once_is_not_hammered(
+    polling: Polling, fake_server: FakeServer
+) -> None:
     wait_until(lambda: len(fake_server.polls) == 2)
     fake_server.is_closing = True
     fake_server.answer_polls()

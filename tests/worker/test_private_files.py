@@ -38,7 +38,12 @@ def files_in(*folders: Path) -> list[str]:
 
 def test_a_phase_gets_its_secrets_as_private_files_which_go_with_it(machine: Machine) -> None:
     outcome = machine.run(
-        phase(f'stat -c %a "{FILE}"', f'cat "{FILE}" | tr a-z b-za', f'echo "{FILE}" > path', secrets=("key",)),
+        phase(
+            f'stat -c %a "{FILE}"',
+            f'cat "{FILE}" | tr a-z b-za',
+            f'echo "{FILE}" > path',
+            secrets=("key",),
+        ),
         phase('test ! -e "$(cat path)"', 'test -z "${OPSICLE_SECRET_FILE_KEY+x}"', name="next"),
         secrets={"key": "first line\nlast line"},
     )
@@ -51,7 +56,8 @@ def test_the_file_of_a_secret_lies_in_memory_and_not_in_the_workspace(machine: M
     machine.private_folder = private_folder(machine.root)
     try:
         machine.run(
-            phase(f'echo "{FILE}"; ls -A', f'stat -f -c %T "{FILE}"', secrets=("key",)), secrets={"key": "s" * 9}
+            phase(f'echo "{FILE}"; ls -A', f'stat -f -c %T "{FILE}"', secrets=("key",)),
+            secrets={"key": "s" * 9},
         )
         place, kind = machine.log.stdout.decode().split()
         assert Path(place).parent == machine.private_folder
@@ -74,7 +80,9 @@ def test_openssh_takes_a_key_from_the_file(machine: Machine, tmp_path: Path) -> 
     key = tmp_path / "key"
     subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(key)], check=True)
     value = key.read_text().removesuffix("\n")  # as `secrets create --value-file` keeps it
-    outcome = machine.run(phase(f'ssh-keygen -y -f "{FILE}"', secrets=("key",)), secrets={"key": value})
+    outcome = machine.run(
+        phase(f'ssh-keygen -y -f "{FILE}"', secrets=("key",)), secrets={"key": value}
+    )
     assert outcome.state is JobState.SUCCEEDED, machine.log.everything
     assert machine.log.stdout.split()[:2] == (tmp_path / "key.pub").read_bytes().split()[:2]
 
@@ -129,7 +137,9 @@ def test_what_a_job_asks_to_mask_is_masked_from_then_on_in_the_same_shell(machin
         assert machine.log.stdout == b"is ***\n"
 
 
-def test_what_was_asked_for_holds_in_later_phases_both_streams_and_explanations(machine: Machine) -> None:
+def test_what_was_asked_for_holds_in_later_phases_both_streams_and_explanations(
+    machine: Machine,
+) -> None:
     outcome = machine.run(
         phase('printf "%s\\n%s" first-value "second value" > "$OPSICLE_MASK"'),
         phase('echo first-value; echo "second value" >&2; printf Zmlyc3QtdmFsdWU=', name="later"),
@@ -166,7 +176,9 @@ def test_a_value_to_mask_is_known_before_what_was_printed_behind_it_is_read(tmp_
 
 def test_values_of_many_lines_and_bytes_that_are_no_text_are_masked(machine: Machine) -> None:
     machine.run(
-        phase(r"""printf 'line number one\nline number two\n\377\376binary\n' >> "$OPSICLE_MASK" """),
+        phase(
+            r"""printf 'line number one\nline number two\n\377\376binary\n' >> "$OPSICLE_MASK" """
+        ),
         phase(r"""printf 'a line number two, \377\376binary.'""", name="later"),
     )
     assert machine.log.stdout == b"a ***, ***."
@@ -180,7 +192,9 @@ def test_a_job_that_asks_for_more_than_fits_into_a_pipe_is_not_held_up(machine: 
     assert b"one too many" in machine.log.stderr
 
 
-def test_what_a_job_has_masked_has_a_maximum_in_bytes_also_without_a_line_break(tmp_path: Path) -> None:
+def test_what_a_job_has_masked_has_a_maximum_in_bytes_also_without_a_line_break(
+    tmp_path: Path,
+) -> None:
     """Sixty forms of each are made.
 
     200 values of 64 KiB held a worker up for 30 s, in which nothing was cancelled.
@@ -198,7 +212,10 @@ def test_what_a_job_has_masked_has_a_maximum_in_bytes_also_without_a_line_break(
 
 
 def test_a_value_that_is_too_short_to_be_masked_is_named_in_the_log(machine: Machine) -> None:
-    machine.run(phase('echo abc >> "$OPSICLE_MASK"; echo abc'), phase("true", name="clean", when=When.ALWAYS))
+    machine.run(
+        phase('echo abc >> "$OPSICLE_MASK"; echo abc'),
+        phase("true", name="clean", when=When.ALWAYS),
+    )
     assert machine.log.stdout == b"abc\n"
     assert b"opsicle: a value written to OPSICLE_MASK is not masked" in machine.log.stderr
 
@@ -208,7 +225,10 @@ def test_masks_reach_no_disk_and_leave_nothing(tmp_path: Path, fake_server: Fake
     worker.start()
     try:
         fake_server.give(
-            work(JOB, 'echo made-by-the-job >> "$OPSICLE_MASK"; echo made-by-the-job; echo "$OPSICLE_MASK"')
+            work(
+                JOB,
+                'echo made-by-the-job >> "$OPSICLE_MASK"; echo made-by-the-job; echo "$OPSICLE_MASK"',
+            )
         )
         assert worker.wait_for_finish(JOB) == JobState.SUCCEEDED
         masked, place = bytes(fake_server.logs[JOB]).decode().split()
@@ -216,7 +236,9 @@ def test_masks_reach_no_disk_and_leave_nothing(tmp_path: Path, fake_server: Fake
         assert place.startswith("/dev/shm/opsicle-")
         wait_until(lambda: not files_in(Path(place).parent), 60, "the pipe to go")
         found = [
-            path for path in worker.folder.rglob("*") if path.is_file() and b"made-by-the-job" in path.read_bytes()
+            path
+            for path in worker.folder.rglob("*")
+            if path.is_file() and b"made-by-the-job" in path.read_bytes()
         ]
         assert found == []
         worker.signal(signal.SIGTERM)
@@ -243,7 +265,11 @@ def test_who_never_stops_naming_values_holds_nobody_up(tmp_path: Path) -> None:
 def test_what_would_fill_the_workers_memory_is_not_masked_and_that_is_known(tmp_path: Path) -> None:
     requests = MaskRequests(tmp_path / "mask")
     writer = subprocess.Popen(
-        ["sh", "-c", f"head -c 200000 /dev/zero | tr '\\\\0' x > {requests.path}; echo >{requests.path}"]
+        [
+            "sh",
+            "-c",
+            f"head -c 200000 /dev/zero | tr '\\\\0' x > {requests.path}; echo >{requests.path}",
+        ]
     )
     found: list[str] = []
     try:

@@ -127,11 +127,15 @@ def test_a_child_is_known_again_without_asking_the_kernel_when_it_was_started() 
     boot, _, tick = now.rpartition("/")
 
     assert process.is_same_life(now, first.life)
-    assert not process.is_same_life(f"{boot}/{int(tick) + 1000}", first.life)  # a later owner of the id
+    assert not process.is_same_life(
+        f"{boot}/{int(tick) + 1000}", first.life
+    )  # a later owner of the id
     assert not process.is_same_life(f"{boot}/{int(tick) - 1000}", first.life)
     assert not process.is_same_life(f"another-boot/{tick}", first.life)
     assert process.is_same_life(now, now)  # as a journal of the version before tells it
-    assert not any(process.is_same_life(now, odd) for odd in ("", "/", f"{boot}/", f"{boot}/-", f"{boot}/x-y"))
+    assert not any(
+        process.is_same_life(now, odd) for odd in ("", "/", f"{boot}/", f"{boot}/-", f"{boot}/x-y")
+    )
     for child in (first, second):
         os.kill(child.pid, 9)
         assert finish(child)[0] == 137
@@ -142,12 +146,16 @@ def test_a_child_gets_no_file_signal_or_input_but_what_it_should(
     is_possible: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if is_possible:
-        assert posix_spawn.is_possible(), "this C library is older than glibc 2.34: the quick way is not tested"
+        assert posix_spawn.is_possible(), (
+            "this C library is older than glibc 2.34: the quick way is not tested"
+        )
     monkeypatch.setattr(posix_spawn, "is_possible", lambda: is_possible)
     inherited = os.open("/dev/null", os.O_RDONLY)
     os.set_inheritable(inherited, True)
 
-    code, printed = finish(start("ls /proc/self/fd; readlink /proc/self/fd/0; pwd; grep SigIgn /proc/self/status"))
+    code, printed = finish(
+        start("ls /proc/self/fd; readlink /proc/self/fd/0; pwd; grep SigIgn /proc/self/status")
+    )
 
     os.close(inherited)
     assert code == 0
@@ -158,7 +166,9 @@ def test_a_child_gets_no_file_signal_or_input_but_what_it_should(
 
 
 @pytest.mark.parametrize("is_possible", [True, False])
-def test_what_no_argument_or_variable_can_hold_is_refused(is_possible: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_no_argument_or_variable_can_hold_is_refused(
+    is_possible: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(posix_spawn, "is_possible", lambda: is_possible)
     with pytest.raises(ValueError, match="null byte"):
         process.spawn([b"/bin/true", b"a\0b"], {}, Path("/"), 7)

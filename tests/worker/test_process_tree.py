@@ -37,7 +37,9 @@ class KilledWorker:
     def __init__(self, root: Path, job_id: str, command: str, up: Path) -> None:
         repository = Path(__file__).parents[2]
         running = subprocess.Popen(
-            [sys.executable, "-c", WORKER, repository, root, job_id, command], stdout=subprocess.PIPE, text=True
+            [sys.executable, "-c", WORKER, repository, root, job_id, command],
+            stdout=subprocess.PIPE,
+            text=True,
         )
         with running:
             pid, self.life = running.stdout.readline().split()
@@ -73,7 +75,9 @@ def test_after_a_crash_everything_of_the_job_is_ended_and_nothing_else(
     assert bystander.poll() is None
 
 
-def test_a_process_that_only_has_the_same_id_now_is_left_alone(bystander: subprocess.Popen[bytes]) -> None:
+def test_a_process_that_only_has_the_same_id_now_is_left_alone(
+    bystander: subprocess.Popen[bytes],
+) -> None:
     life = process.life_of(bystander.pid)
     assert life
     boot, _, ticks = life.partition("/")
@@ -89,7 +93,9 @@ def test_a_job_whose_id_begins_alike_is_another_job(bystander: subprocess.Popen[
     assert JobTree(f"{JOB}0").count() == 1
 
 
-def test_one_that_lost_every_mark_is_found_through_its_parent_and_remembered(tmp_path: Path) -> None:
+def test_one_that_lost_every_mark_is_found_through_its_parent_and_remembered(
+    tmp_path: Path,
+) -> None:
     pid_file = tmp_path / "pid"
     stripped = (
         "import os, resource, signal, sys\n"
@@ -101,7 +107,9 @@ def test_one_that_lost_every_mark_is_found_through_its_parent_and_remembered(tmp
     (tmp_path / "stripped.py").write_text(stripped)
     tree = JobTree(f"{JOB}-2")
     shell = f"env -i {sys.executable} {tmp_path}/stripped.py; true"
-    child = process.spawn([b"/bin/sh", b"-c", shell.encode()], {b"PATH": os.environb[b"PATH"]}, tmp_path, tree.tag)
+    child = process.spawn(
+        [b"/bin/sh", b"-c", shell.encode()], {b"PATH": os.environb[b"PATH"]}, tmp_path, tree.tag
+    )
     wait_until(lambda: pid_file.exists() and pid_file.read_text(), what="the stripped process")
     assert end_tree(tree, grace_seconds=0.3) == 0
     assert not is_alive(int(pid_file.read_text()))
@@ -118,7 +126,9 @@ def test_a_tree_that_grows_while_it_is_cut_is_ended(tmp_path: Path) -> None:
         "    os.setsid()\n    time.sleep(0.005)\n"  # so that the dead do not take up every process id
     )
     tree = JobTree(f"{JOB}-3")
-    child = process.spawn([os.fsencode(sys.executable), b"-c", hopping.encode()], {}, tmp_path, tree.tag)
+    child = process.spawn(
+        [os.fsencode(sys.executable), b"-c", hopping.encode()], {}, tmp_path, tree.tag
+    )
     assert child.wait() == 0
     began = time.monotonic()
     assert end_tree(tree, grace_seconds=0.2) == 0
@@ -135,7 +145,9 @@ def test_a_process_whose_first_thread_has_ended_is_still_alive(tmp_path: Path) -
         "ctypes.CDLL(None).pthread_exit(None)\n"
     )
     tree = JobTree(f"{JOB}-4")
-    child = process.spawn([os.fsencode(sys.executable), b"-c", program.encode()], {}, tmp_path, tree.tag)
+    child = process.spawn(
+        [os.fsencode(sys.executable), b"-c", program.encode()], {}, tmp_path, tree.tag
+    )
     wait_until((tmp_path / "up").exists, what="the second thread")
     assert end_tree(tree, grace_seconds=0.1) == 0
     assert child.wait() in {128 + signal.SIGTERM, 128 + signal.SIGKILL}

@@ -67,9 +67,13 @@ def test_a_job_runs_as_the_user_in_a_workspace_of_its_own(working: Working) -> N
         ),
     ).splitlines()
     home = pwd.getpwnam(USER).pw_dir
-    assert sorted(said) == sorted([f"nobody nogroup {home}", "nobody 700", "nobody", "said", "wrong", "kept"])
+    assert sorted(said) == sorted(
+        [f"nobody nogroup {home}", "nobody 700", "nobody", "said", "wrong", "kept"]
+    )
     assert working.fake_server.finished[J1].state == "succeeded"
-    assert [command.exit_code for command in working.fake_server.finished[J1].phases[0].commands] == [0] * 5
+    assert [
+        command.exit_code for command in working.fake_server.finished[J1].phases[0].commands
+    ] == [0] * 5
     assert working.files("workspaces") == []
 
 
@@ -86,7 +90,9 @@ def test_secrets_as_files_and_values_to_mask_are_for_the_user_too(working: Worki
         timeout=60,
     )
     working.start()
-    said = output(working, msgspec.structs.replace(work(J1), phases=(phase,), secrets={"key": "swordfish-7"}))
+    said = output(
+        working, msgspec.structs.replace(work(J1), phases=(phase,), secrets={"key": "swordfish-7"})
+    )
     assert said.splitlines()[:3] == ["nobody 600", "12", "***"]
     assert "denied" in said
 
@@ -100,7 +106,9 @@ def test_a_job_can_reach_nothing_of_its_worker(working: Working) -> None:
         f"touch {data}/workspaces/other", f"cat /proc/{pid}/environ", f"cat /proc/{pid}/mem", f"ls /proc/{pid}/fd",
         f"kill -0 {pid}", f"kill -KILL {pid}", f"rm -rf {data}/spool", f"mv {data}/workspaces/{J1} /tmp/away",
     ]  # fmt: skip
-    said = output(working, work(J1, *(f"{attempt} && echo 'reached: {attempt}' || :" for attempt in attempts)))
+    said = output(
+        working, work(J1, *(f"{attempt} && echo 'reached: {attempt}' || :" for attempt in attempts))
+    )
     assert "reached" not in said
     assert said.count("denied") + said.count("not permitted") >= len(attempts) - 1, said
     assert working.process.poll() is None
@@ -109,7 +117,10 @@ def test_a_job_can_reach_nothing_of_its_worker(working: Working) -> None:
 def test_a_shell_that_a_job_has_made_is_never_asked_as_root(working: Working, folder: Path) -> None:
     judge, shell = folder / "judge", working.folder / f"workspaces/{J1}/sh"
     make = f"printf '#!/bin/sh\\nid -un >>{judge}\\n' >sh; chmod +x sh"
-    ask = ("if true; then echo a; fi", "if true; then echo b; fi")  # whether these are complete, only a shell knows
+    ask = (
+        "if true; then echo a; fi",
+        "if true; then echo b; fi",
+    )  # whether these are complete, only a shell knows
     phases = (
         Phase(name="make", commands=(make,), timeout=60),
         Phase(name="use", commands=ask, shell=str(shell), timeout=60),
@@ -129,7 +140,10 @@ def test_a_whole_tree_of_another_user_is_ended(working: Working, folder: Path) -
     pids = folder / "judge"
     working.start()
     working.fake_server.give(
-        work(J1, f"trap '' TERM; echo $$ >>{pids}; setsid sh -c 'trap \"\" TERM; echo $$ >>{pids}; sleep 600'")
+        work(
+            J1,
+            f"trap '' TERM; echo $$ >>{pids}; setsid sh -c 'trap \"\" TERM; echo $$ >>{pids}; sleep 600'",
+        )
     )
     working.wait(lambda: len(lines(pids)) == 2, "two processes")
     working.fake_server.cancel(J1)
@@ -137,7 +151,9 @@ def test_a_whole_tree_of_another_user_is_ended(working: Working, folder: Path) -
     assert not [pid for pid in lines(pids) if is_alive(int(pid))]
 
 
-def test_each_org_has_its_own_user_and_one_without_has_none(folder: Path, fake_server: FakeServer) -> None:
+def test_each_org_has_its_own_user_and_one_without_has_none(
+    folder: Path, fake_server: FakeServer
+) -> None:
     working = Working(folder, fake_server, options=("--run-as", f"{ORG_ID}={OTHER}"))
     working.start()
     assert output(working, work(J1, "id -un")) == f"{OTHER}\n"
@@ -152,9 +168,13 @@ def test_each_org_has_its_own_user_and_one_without_has_none(folder: Path, fake_s
     assert lines(folder / "judge") == []
 
 
-def test_what_an_earlier_life_left_as_another_user_is_ended_and_removed(working: Working, folder: Path) -> None:
+def test_what_an_earlier_life_left_as_another_user_is_ended_and_removed(
+    working: Working, folder: Path
+) -> None:
     working.start()
-    working.fake_server.give(work(J1, f"echo $$ >>{folder}/judge; mkdir -m 500 closed; exec sleep 600"))
+    working.fake_server.give(
+        work(J1, f"echo $$ >>{folder}/judge; mkdir -m 500 closed; exec sleep 600")
+    )
     working.wait(lambda: lines(folder / "judge"), "the job")
     working.kill()
     working.start()
@@ -185,4 +205,6 @@ def test_a_folder_that_the_user_cannot_reach_is_named(tmp_path: Path, folder: Pa
 def test_a_worker_that_is_not_root_says_what_it_cannot(folder: Path) -> None:
     done = as_user(65533, folder / "own", "--run-as", "daemon")
     assert done.returncode == 2
-    assert "only root can run jobs as another user, and this worker runs as user 65533" in done.stderr
+    assert (
+        "only root can run jobs as another user, and this worker runs as user 65533" in done.stderr
+    )

@@ -28,7 +28,8 @@ def states(outcome) -> list[str]:
 
 def test_phases_run_in_order_in_one_workspace_that_is_gone_afterwards(machine: Machine) -> None:
     outcome = machine.run(
-        phase("pwd", "echo kept > note"), phase('test "$OPSICLE_WORKSPACE" = "$PWD"', "cat note", name="read")
+        phase("pwd", "echo kept > note"),
+        phase('test "$OPSICLE_WORKSPACE" = "$PWD"', "cat note", name="read"),
     )
     assert outcome.state is JobState.SUCCEEDED
     assert outcome.exit_code == 0
@@ -81,7 +82,9 @@ def test_progress_is_told_when_a_command_ends_not_only_at_the_end(machine: Machi
     assert 3 <= len(machine.log.states) <= 4
 
 
-def test_commands_whose_borders_cannot_be_told_apart_still_run_and_are_not_reported(machine: Machine) -> None:
+def test_commands_whose_borders_cannot_be_told_apart_still_run_and_are_not_reported(
+    machine: Machine,
+) -> None:
     outcome = machine.run(phase("if true; then", "echo yes", "fi"))
     assert outcome.state is JobState.SUCCEEDED
     assert outcome.phases[0].commands == []
@@ -93,7 +96,9 @@ def test_stdout_and_stderr_stay_apart(machine: Machine) -> None:
     assert (machine.log.of(0, STDOUT), machine.log.of(0, STDERR)) == (b"out\n", b"err\n")
 
 
-def test_a_phase_sees_exactly_the_promised_environment(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_phase_sees_exactly_the_promised_environment(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "the worker's own")
     job_id = f"job-{os.getpid()}"
     program = "import json, os; print(json.dumps(dict(os.environ)))"
@@ -118,7 +123,9 @@ def test_a_phase_sees_exactly_the_promised_environment(machine: Machine, monkeyp
     }
 
 
-def test_of_the_workers_environment_only_four_variables_are_handed_on(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_of_the_workers_environment_only_four_variables_are_handed_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setenv("TZ", "Europe/Amsterdam")
     monkeypatch.setenv("SSH_AUTH_SOCK", "/run/agent")
     assert set(base_environment()) == {"PATH", "HOME", "LANG", "TZ"}
@@ -144,7 +151,9 @@ def test_no_file_of_the_worker_is_open_in_a_command(machine: Machine) -> None:
     assert machine.log.stdout.split() == [b"0", b"1", b"2", b"3"]
 
 
-def test_after_a_failure_only_clean_up_phases_run_and_the_job_stays_failed(machine: Machine) -> None:
+def test_after_a_failure_only_clean_up_phases_run_and_the_job_stays_failed(
+    machine: Machine,
+) -> None:
     outcome = machine.run(
         phase("exit 5", name="a"),
         phase("echo no", name="b"),
@@ -159,7 +168,9 @@ def test_after_a_failure_only_clean_up_phases_run_and_the_job_stays_failed(machi
 
 def test_a_failed_clean_up_fails_a_job_that_went_well(machine: Machine) -> None:
     outcome = machine.run(
-        phase("true"), phase("echo no", when=When.FAILURE, name="f"), phase("exit 6", when=When.ALWAYS, name="tidy")
+        phase("true"),
+        phase("echo no", when=When.FAILURE, name="f"),
+        phase("exit 6", when=When.ALWAYS, name="tidy"),
     )
     assert states(outcome) == ["succeeded", "skipped", "failed"]
     assert (outcome.state, outcome.exit_code) == (JobState.FAILED, 6)
@@ -180,7 +191,9 @@ def test_a_phase_that_keeps_failing_fails_after_its_last_try(machine: Machine) -
 
 
 def test_an_image_is_refused_before_anything_starts(machine: Machine) -> None:
-    outcome = machine.run(phase("touch /nowhere"), phase("true", name="boxed", image="alpine:latest"))
+    outcome = machine.run(
+        phase("touch /nowhere"), phase("true", name="boxed", image="alpine:latest")
+    )
     assert outcome.state is JobState.FAILED
     assert "boxed" in outcome.explanation
     assert "no containers" in outcome.explanation
@@ -203,7 +216,9 @@ def test_an_image_is_refused_before_anything_starts(machine: Machine) -> None:
 def test_what_cannot_start_fails_the_phase_with_the_reason(
     machine: Machine, more: dict[str, object], exit_code: int, words: str
 ) -> None:
-    outcome = machine.run(phase("true", "true", **more), phase("echo tidied", when=When.ALWAYS, name="tidy"))
+    outcome = machine.run(
+        phase("true", "true", **more), phase("echo tidied", when=When.ALWAYS, name="tidy")
+    )
     assert outcome.state is JobState.FAILED
     assert outcome.exit_code == exit_code
     assert words in outcome.explanation
@@ -211,7 +226,9 @@ def test_what_cannot_start_fails_the_phase_with_the_reason(
     assert machine.log.stdout == b"tidied\n"
 
 
-def test_a_working_directory_may_be_made_by_an_earlier_phase_but_not_lead_out(machine: Machine) -> None:
+def test_a_working_directory_may_be_made_by_an_earlier_phase_but_not_lead_out(
+    machine: Machine,
+) -> None:
     outcome = machine.run(
         phase("mkdir -p sub/er", "ln -s /etc out", "ln -s sub/er in"),
         phase("pwd", working_directory="sub/er", name="sub"),
@@ -230,7 +247,9 @@ def test_a_script_larger_than_an_argument_can_be_runs_all_the_same(machine: Mach
 
 
 def test_another_interpreter_gets_the_commands_as_its_program(machine: Machine) -> None:
-    outcome = machine.run(phase("x = 20", "print(x + 1)", "raise SystemExit(3)", shell=sys.executable))
+    outcome = machine.run(
+        phase("x = 20", "print(x + 1)", "raise SystemExit(3)", shell=sys.executable)
+    )
     assert (outcome.exit_code, machine.log.stdout) == (3, b"21\n")
     assert outcome.phases[0].commands == []
 
@@ -283,7 +302,9 @@ def test_a_defect_in_the_sink_is_raised_but_leaves_no_process(machine: Machine) 
 def test_no_file_descriptor_is_left_open(machine: Machine) -> None:
     machine.run(phase("true", "true"))
     before = sorted(Path("/proc/self/fd").iterdir())
-    machine.run(phase("true", "sleep 0.1 & exit 3"), phase("true", shell="/absent", when=When.ALWAYS))
+    machine.run(
+        phase("true", "sleep 0.1 & exit 3"), phase("true", shell="/absent", when=When.ALWAYS)
+    )
     assert sorted(Path("/proc/self/fd").iterdir()) == before
 
 
@@ -304,20 +325,28 @@ def test_a_runner_needs_nothing_but_a_folder(machine: Machine) -> None:
 # A workspace that its own job removes
 
 
-def test_after_a_phase_that_removes_its_workspace_the_next_starts_in_a_new_one(machine: Machine) -> None:
+def test_after_a_phase_that_removes_its_workspace_the_next_starts_in_a_new_one(
+    machine: Machine,
+) -> None:
     outcome = machine.run(
         phase("touch old", "cd /", 'rm -rf "$OPSICLE_WORKSPACE"', name="remove"),
         phase("ls -A", "pwd", "echo x > new", name="next"),
         phase("cat new", name="last", when=When.ALWAYS),
     )
     assert outcome.state is JobState.SUCCEEDED, outcome.explanation
-    assert machine.log.of(1, STDOUT).startswith(os.fsencode(machine.root))  # no file of the old one, then its path
+    assert machine.log.of(1, STDOUT).startswith(
+        os.fsencode(machine.root)
+    )  # no file of the old one, then its path
     assert machine.log.of(2, STDOUT) == b"x\n"
     assert list(machine.root.iterdir()) == []
 
 
-def test_a_workspace_that_is_removed_while_commands_run_in_it_is_their_own_affair(machine: Machine) -> None:
-    outcome = machine.run(phase('rm -rf "$OPSICLE_WORKSPACE"', "echo gone", "exit 3"), phase("pwd", when=When.ALWAYS))
+def test_a_workspace_that_is_removed_while_commands_run_in_it_is_their_own_affair(
+    machine: Machine,
+) -> None:
+    outcome = machine.run(
+        phase('rm -rf "$OPSICLE_WORKSPACE"', "echo gone", "exit 3"), phase("pwd", when=When.ALWAYS)
+    )
     assert (outcome.state, outcome.exit_code) == (JobState.FAILED, 3)
     assert states(outcome) == ["failed", "succeeded"]
 
@@ -337,15 +366,21 @@ def test_what_stands_in_the_workspaces_place_is_not_run_in(machine: Machine, ins
 
 def test_a_retrying_phase_shows_its_attempts_in_log_and_report(machine: Machine) -> None:
     seen = []
-    machine.log.progress = lambda phases: seen.append((phases[0].state, phases[0].tries, phases[0].explanation))  # type: ignore[method-assign]
-    flaky = phase("echo try >> tries", "test $(wc -l < tries) = 3", retries=Retries(limit=4, delay=0))
+    machine.log.progress = lambda phases: seen.append(
+        (phases[0].state, phases[0].tries, phases[0].explanation)
+    )  # type: ignore[method-assign]
+    flaky = phase(
+        "echo try >> tries", "test $(wc -l < tries) = 3", retries=Retries(limit=4, delay=0)
+    )
     assert machine.run(flaky).state is JobState.SUCCEEDED
     waiting = "attempt 2 of 5 failed with exit code 1; the next begins in 0 s"
     assert ("running", 1, "attempt 1 of 5") in seen
     assert ("running", 2, waiting) in seen
     assert ("running", 3, "attempt 3 of 5") in seen
     assert seen[-1] == ("succeeded", 3, "")
-    assert machine.log.stderr.decode().splitlines() == [f"opsicle: {waiting.replace('2', n, 1)}" for n in "12"]
+    assert machine.log.stderr.decode().splitlines() == [
+        f"opsicle: {waiting.replace('2', n, 1)}" for n in "12"
+    ]
 
 
 def test_a_line_of_our_own_stands_on_a_line_of_its_own(machine: Machine) -> None:
@@ -357,8 +392,12 @@ def test_a_line_of_our_own_stands_on_a_line_of_its_own(machine: Machine) -> None
     assert outcome.explanation == "phase work failed with exit code 3, at attempt 2"
 
 
-def test_a_job_that_is_cancelled_between_two_attempts_failed_at_the_last_one(machine: Machine) -> None:
-    machine.log.progress = lambda phases: machine.cancellation.cancel() if "begins" in phases[0].explanation else None  # type: ignore[method-assign]
+def test_a_job_that_is_cancelled_between_two_attempts_failed_at_the_last_one(
+    machine: Machine,
+) -> None:
+    machine.log.progress = lambda phases: (
+        machine.cancellation.cancel() if "begins" in phases[0].explanation else None
+    )  # type: ignore[method-assign]
     outcome = machine.run(phase("exit 3", retries=Retries(limit=1, delay=60)))
     assert (outcome.state, outcome.phases[0].state) == (JobState.FAILED, "failed")
     assert outcome.explanation == "phase work failed with exit code 3"

@@ -77,24 +77,34 @@ stay("parent", report)
 """
 
 
-def test_nothing_of_a_nasty_tree_outlives_the_grace_after_a_cancel(machine: Machine, tmp_path: Path) -> None:
+def test_nothing_of_a_nasty_tree_outlives_the_grace_after_a_cancel(
+    machine: Machine, tmp_path: Path
+) -> None:
     script, report = tmp_path / "nasty.py", tmp_path / "report"
     script.write_text(NASTY)
     command = f"trap '' TERM; {sys.executable} {script} {report}"
     job = Background(machine, phase(command, timeout=600), grace_seconds=GRACE_SECONDS)
     try:
-        wait_until(lambda: report.exists() and len(report.read_text().split()) == 5, what="the whole tree")
+        wait_until(
+            lambda: report.exists() and len(report.read_text().split()) == 5, what="the whole tree"
+        )
         pids = pids_in(report.read_bytes())
         assert all(is_alive(pid) for pid in pids)
         machine.cancellation.cancel()
-        wait_until(lambda: not any(is_alive(pid) for pid in pids), GRACE_SECONDS + 60, "the tree's end")
+        wait_until(
+            lambda: not any(is_alive(pid) for pid in pids), GRACE_SECONDS + 60, "the tree's end"
+        )
     finally:
         outcome = job.end()
     assert outcome.state is JobState.CANCELLED
 
 
 def test_a_well_behaved_tree_is_told_first_and_ends_at_once(machine: Machine) -> None:
-    job = Background(machine, phase("trap 'echo farewell; exit 0' TERM; echo up; sleep 1000 & wait"), grace_seconds=600)
+    job = Background(
+        machine,
+        phase("trap 'echo farewell; exit 0' TERM; echo up; sleep 1000 & wait"),
+        grace_seconds=600,
+    )
     wait_until(lambda: machine.log.stdout, what="the first line")
     machine.cancellation.cancel()
     outcome = job.end()
@@ -103,7 +113,9 @@ def test_a_well_behaved_tree_is_told_first_and_ends_at_once(machine: Machine) ->
     assert machine.log.stdout == b"up\nfarewell\n"
 
 
-def test_after_a_cancel_clean_up_still_runs_and_a_second_cancel_does_not_touch_it(machine: Machine) -> None:
+def test_after_a_cancel_clean_up_still_runs_and_a_second_cancel_does_not_touch_it(
+    machine: Machine,
+) -> None:
     job = Background(
         machine,
         phase("echo up; sleep 100", name="a"),
@@ -121,21 +133,27 @@ def test_after_a_cancel_clean_up_still_runs_and_a_second_cancel_does_not_touch_i
 
 
 def test_a_cancel_that_comes_in_the_last_clean_up_changes_nothing(machine: Machine) -> None:
-    job = Background(machine, phase("true"), phase("echo tidy; sleep 0.2", name="tidy", when=When.ALWAYS))
+    job = Background(
+        machine, phase("true"), phase("echo tidy; sleep 0.2", name="tidy", when=When.ALWAYS)
+    )
     wait_until(lambda: machine.log.stdout, what="the clean-up")
     machine.cancellation.cancel()
     assert job.end().state is JobState.SUCCEEDED
 
 
 def test_a_clean_up_is_bounded_by_its_own_time_limit(machine: Machine) -> None:
-    outcome = machine.run(phase("exit 1", name="a"), phase("sleep 100", name="b", when=When.ALWAYS, timeout=0.2))
+    outcome = machine.run(
+        phase("exit 1", name="a"), phase("sleep 100", name="b", when=When.ALWAYS, timeout=0.2)
+    )
     assert [str(report.state) for report in outcome.phases] == ["failed", "timed_out"]
     assert outcome.state is JobState.FAILED
     assert machine.seconds < 5
 
 
 def test_a_phase_that_takes_too_long_is_ended_with_all_it_started(machine: Machine) -> None:
-    outcome = machine.run(phase("sleep 1000 & echo $!; setsid sleep 1000 & echo $!; wait", timeout=0.3))
+    outcome = machine.run(
+        phase("sleep 1000 & echo $!; setsid sleep 1000 & echo $!; wait", timeout=0.3)
+    )
     assert (outcome.state, outcome.phases[0].state) == (JobState.TIMED_OUT, "timed_out")
     assert "timed out after 0.3 s" in outcome.explanation
     pids = pids_in(machine.log.stdout)
@@ -144,7 +162,9 @@ def test_a_phase_that_takes_too_long_is_ended_with_all_it_started(machine: Machi
 
 
 def test_the_jobs_time_limit_ends_a_phase_and_lets_clean_up_run(machine: Machine) -> None:
-    outcome = machine.run(phase("sleep 100", name="a"), phase("echo tidied", name="b", when=When.ALWAYS), timeout=0.3)
+    outcome = machine.run(
+        phase("sleep 100", name="a"), phase("echo tidied", name="b", when=When.ALWAYS), timeout=0.3
+    )
     assert outcome.state is JobState.TIMED_OUT
     assert "whole job" in outcome.explanation
     assert machine.log.stdout == b"tidied\n"
@@ -156,7 +176,11 @@ def test_a_phase_that_timed_out_is_not_tried_again(machine: Machine) -> None:
 
 
 def test_a_cancel_while_waiting_for_the_next_try_ends_the_waiting(machine: Machine) -> None:
-    job = Background(machine, phase("echo try; exit 1", retries=Retries(limit=5, delay=1000)), phase("true", name="b"))
+    job = Background(
+        machine,
+        phase("echo try; exit 1", retries=Retries(limit=5, delay=1000)),
+        phase("true", name="b"),
+    )
     wait_until(lambda: machine.log.stdout, what="the first try")
     machine.cancellation.cancel()
     outcome = job.end()
@@ -187,7 +211,9 @@ def test_a_time_limit_works_while_the_sink_has_no_room(machine: Machine) -> None
     assert job.end().state is JobState.TIMED_OUT
 
 
-def test_a_background_process_lives_on_in_later_phases_and_ends_with_the_job(machine: Machine) -> None:
+def test_a_background_process_lives_on_in_later_phases_and_ends_with_the_job(
+    machine: Machine,
+) -> None:
     outcome = machine.run(
         phase("sh -c 'while :; do sleep 0.05; echo tick; done' & echo $! > pid"),
         phase("kill -0 $(cat pid)", "cat pid", "sleep 0.2", name="later"),
@@ -213,16 +239,22 @@ def test_a_service_that_a_job_started_outlives_it(machine: Machine, ending: str)
         assert is_alive(pid)
     finally:
         subprocess.run(["kill", "-9", str(pid)], check=True)
-        wait_until(lambda: pid not in process.collect_orphans() and not Path(f"/proc/{pid}").exists())
+        wait_until(
+            lambda: pid not in process.collect_orphans() and not Path(f"/proc/{pid}").exists()
+        )
 
 
 def test_last_words_of_a_process_substitution_are_heard(machine: Machine) -> None:
-    outcome = machine.run(phase("exec > >(sleep 0.1; sed s/^/log:/)", "echo hello", shell="/bin/bash"))
+    outcome = machine.run(
+        phase("exec > >(sleep 0.1; sed s/^/log:/)", "echo hello", shell="/bin/bash")
+    )
     assert outcome.state is JobState.SUCCEEDED
     assert machine.log.stdout == b"log:hello\n"
 
 
-def test_two_jobs_at_once_do_not_end_each_others_processes(machine: Machine, tmp_path: Path) -> None:
+def test_two_jobs_at_once_do_not_end_each_others_processes(
+    machine: Machine, tmp_path: Path
+) -> None:
     other = Machine(tmp_path / "other")
     job = Background(other, phase("env -i setsid sleep 0.8 & echo up; sleep 0.8; echo whole"))
     wait_until(lambda: other.log.stdout, what="the other job")
@@ -235,7 +267,9 @@ def test_a_cancel_racing_the_end_has_one_truthful_outcome(tmp_path: Path) -> Non
     host = RunnerHost(workspace_root=tmp_path, runtimes=Runtimes(known_runtimes()))
     for number in range(60):
         log, cancellation = Log(), Cancellation()
-        work = Machine(tmp_path).work(phase("sleep 0.003", "echo done", name="a"), job_id=f"race-{number}")
+        work = Machine(tmp_path).work(
+            phase("sleep 0.003", "echo done", name="a"), job_id=f"race-{number}"
+        )
         threading.Timer(0.001 * (number % 15), cancellation.cancel).start()
         outcome = Runner(work, log, host, cancellation).run()
         assert outcome.state in {JobState.SUCCEEDED, JobState.CANCELLED}

@@ -70,10 +70,16 @@ def in_background(machine: Machine, *phases: Phase) -> tuple[threading.Thread, l
 # What the runner does
 
 
-def test_each_phase_runs_by_its_own_runtime_with_that_ones_environment(both: Machine, image: Path) -> None:
+def test_each_phase_runs_by_its_own_runtime_with_that_ones_environment(
+    both: Machine, image: Path
+) -> None:
     outcome = both.run(
         phase('echo "$OPSICLE_PHASE at home: $(pwd)"', name="plain"),
-        phase('echo "in $IMAGE: $(pwd) ${HOME-homeless} ${OPSICLE_JOB_ID-unmarked}"', name="boxed", image=str(image)),
+        phase(
+            'echo "in $IMAGE: $(pwd) ${HOME-homeless} ${OPSICLE_JOB_ID-unmarked}"',
+            name="boxed",
+            image=str(image),
+        ),
         phase("exit 7", name="last", image=str(image)),
         job_id="job-1",
     )
@@ -83,13 +89,20 @@ def test_each_phase_runs_by_its_own_runtime_with_that_ones_environment(both: Mac
     assert (outcome.state, outcome.exit_code) == (JobState.FAILED, 7)
 
 
-def test_why_a_runtime_cannot_start_a_phase_is_the_phases_explanation(both: Machine, tmp_path: Path) -> None:
+def test_why_a_runtime_cannot_start_a_phase_is_the_phases_explanation(
+    both: Machine, tmp_path: Path
+) -> None:
     outcome = both.run(phase("true", image=str(tmp_path / "absent")))
 
-    assert (outcome.phases[0].exit_code, outcome.phases[0].explanation) == (125, "there is no image absent")
+    assert (outcome.phases[0].exit_code, outcome.phases[0].explanation) == (
+        125,
+        "there is no image absent",
+    )
 
 
-def test_a_cancel_ends_what_runs_in_every_runtime_of_the_job(both: Machine, image: Path, records: Path) -> None:
+def test_a_cancel_ends_what_runs_in_every_runtime_of_the_job(
+    both: Machine, image: Path, records: Path
+) -> None:
     thread, outcomes = in_background(
         both,
         phase("sleep 100 & echo $!", name="plain"),
@@ -122,34 +135,47 @@ def test_a_worker_of_containers_alone_says_which_phase_it_cannot_run(
 ) -> None:
     machine.runtimes = Runtimes([FolderRuntime(records)])
 
-    outcome = machine.run(phase("true", name="boxed", image=str(image)), phase("true", name="plain"))
+    outcome = machine.run(
+        phase("true", name="boxed", image=str(image)), phase("true", name="plain")
+    )
 
     assert outcome.state is JobState.FAILED
-    assert outcome.explanation == "phase plain has no image, and this worker runs nothing but containers"
+    assert (
+        outcome.explanation
+        == "phase plain has no image, and this worker runs nothing but containers"
+    )
     assert machine.children == []
 
 
 # What the worker does
 
 
-def test_a_worker_announces_every_kind_of_runtime_that_is_available(worker: Working, fake_server: FakeServer) -> None:
+def test_a_worker_announces_every_kind_of_runtime_that_is_available(
+    worker: Working, fake_server: FakeServer
+) -> None:
     assert fake_server.polls[-1].runtimes == ("subprocess", "container")
     assert '"runtimes":["subprocess","folders"]' in worker.log.read_text().replace(" ", "")
 
 
-def test_a_worker_does_not_announce_what_is_not_available_and_logs_why(tmp_path: Path, fake_server: FakeServer) -> None:
+def test_a_worker_does_not_announce_what_is_not_available_and_logs_why(
+    tmp_path: Path, fake_server: FakeServer
+) -> None:
     worker = Working(tmp_path, fake_server)
     worker.command = (*PROGRAM, str(worker.folder), str(tmp_path / "nowhere"))
     worker.start()
     worker.close()
 
     assert {poll.runtimes for poll in fake_server.polls} == {("subprocess",)}
-    (line,) = [line for line in worker.log.read_text().splitlines() if "a runtime is not available" in line]
+    (line,) = [
+        line for line in worker.log.read_text().splitlines() if "a runtime is not available" in line
+    ]
     assert "folders" in line
     assert f"there is no folder {tmp_path}/nowhere" in line
 
 
-def test_a_job_in_the_second_runtime_goes_its_usual_way(worker: Working, fake_server: FakeServer, image: Path) -> None:
+def test_a_job_in_the_second_runtime_goes_its_usual_way(
+    worker: Working, fake_server: FakeServer, image: Path
+) -> None:
     fake_server.give(with_image(work(J1, "pwd"), image))
 
     assert worker.wait_for_finish(J1) == JobState.SUCCEEDED

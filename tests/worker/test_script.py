@@ -123,9 +123,13 @@ COMMANDS = [
 
 
 @pytest.mark.parametrize("shell", SHELLS)
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(commands=st.lists(st.sampled_from(COMMANDS), min_size=2, max_size=7))
-def test_borders_change_nothing(tmp_path_factory: pytest.TempPathFactory, shell: str, commands: list[str]) -> None:
+def test_borders_change_nothing(
+    tmp_path_factory: pytest.TempPathFactory, shell: str, commands: list[str]
+) -> None:
     folder = tmp_path_factory.mktemp("run")
     marker_pipe = MarkerPipe(folder / "marks")
     marker_pipe.open()
@@ -139,7 +143,9 @@ def test_borders_change_nothing(tmp_path_factory: pytest.TempPathFactory, shell:
     marker_pipe.close()
     # What runs side by side under `set -x` mixes its traces differently each time.
     assert (with_borders[:2], sorted(with_borders[2])) == (plain[:2], sorted(plain[2]))
-    assert sorted(path.name for path in here.iterdir()) == sorted(path.name for path in there.iterdir())
+    assert sorted(path.name for path in here.iterdir()) == sorted(
+        path.name for path in there.iterdir()
+    )
     assert [marker.next_command for marker in markers] == list(range(1, len(markers) + 1))
     if script.has_borders and plain[0] == 0 and not any("exit" in command for command in commands):
         assert len(markers) == len(commands) - 1
@@ -165,7 +171,9 @@ def test_borders_change_nothing(tmp_path_factory: pytest.TempPathFactory, shell:
         "LOG=DEBUG run --verbose 2>&1 >> log",
     ],
 )
-def test_a_complete_command_gets_its_border(shell: str, command: str, marker_pipe: MarkerPipe) -> None:
+def test_a_complete_command_gets_its_border(
+    shell: str, command: str, marker_pipe: MarkerPipe
+) -> None:
     assert make_script(shell, [command, "true"], marker_pipe.path, 1).has_borders
 
 
@@ -193,7 +201,9 @@ def test_a_single_command_is_left_as_it_is(marker_pipe: MarkerPipe) -> None:
     assert make_script("/bin/sh", ["date"], marker_pipe.path, 1) == (b"date", True)
 
 
-def test_messages_of_the_shell_keep_their_line_numbers(marker_pipe: MarkerPipe, tmp_path: Path) -> None:
+def test_messages_of_the_shell_keep_their_line_numbers(
+    marker_pipe: MarkerPipe, tmp_path: Path
+) -> None:
     script = make_script("/bin/sh", ["true", "true", "nosuch"], marker_pipe.path, 1)
     assert re.match(rb"check: (line )?3: nosuch: ", run("/bin/sh", script.text, tmp_path)[2])
 
@@ -209,7 +219,9 @@ def test_what_others_write_into_the_pipe_is_not_taken_for_a_border() -> None:
     assert read_borders(written, attempt=1) == [CommandMarker(1, 1, 0), CommandMarker(1, 2, 0)]
 
 
-def test_a_shell_whose_worker_died_is_not_held_up_by_its_borders(marker_pipe: MarkerPipe, tmp_path: Path) -> None:
+def test_a_shell_whose_worker_died_is_not_held_up_by_its_borders(
+    marker_pipe: MarkerPipe, tmp_path: Path
+) -> None:
     script = make_script("/bin/sh", ["echo a", "echo b"], marker_pipe.path, 1)
     marker_pipe.close()
     assert run("/bin/sh", script.text, tmp_path) == (0, b"a\nb\n", b"")
@@ -217,12 +229,19 @@ def test_a_shell_whose_worker_died_is_not_held_up_by_its_borders(marker_pipe: Ma
 
 def test_telling_that_a_command_is_simple_costs_no_process(marker_pipe: MarkerPipe) -> None:
     asked_before = _is_complete.cache_info().misses
-    commands = ["nginx -t", "systemctl reload nginx && sleep 1", 'echo "$OPSICLE_VAR_X" | grep -c x > out 2>&1', "a; b"]
+    commands = [
+        "nginx -t",
+        "systemctl reload nginx && sleep 1",
+        'echo "$OPSICLE_VAR_X" | grep -c x > out 2>&1',
+        "a; b",
+    ]
     assert make_script("/bin/sh", commands, marker_pipe.path, 1).has_borders
     assert _is_complete.cache_info().misses == asked_before
 
 
-@pytest.mark.parametrize("text", ["a" * 50_000 + "(", "a b " * 20_000 + "(", "a;" * 20_000 + "'", "\\a" * 20_000 + '"'])
+@pytest.mark.parametrize(
+    "text", ["a" * 50_000 + "(", "a b " * 20_000 + "(", "a;" * 20_000 + "'", "\\a" * 20_000 + '"']
+)
 def test_telling_that_a_command_is_simple_takes_no_time(text: str, marker_pipe: MarkerPipe) -> None:
     began = time.process_time()
     make_script("/bin/sh", [text, "true"], marker_pipe.path, 1)

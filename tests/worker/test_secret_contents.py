@@ -24,7 +24,9 @@ def shown(text: str, *secrets: str) -> str:
     return (mask.feed(text.encode()) + mask.finish()).decode()
 
 
-@pytest.mark.parametrize("alphabet", [string.ascii_lowercase, string.ascii_letters, string.hexdigits])
+@pytest.mark.parametrize(
+    "alphabet", [string.ascii_lowercase, string.ascii_letters, string.hexdigits]
+)
 def test_ordinary_lines_beside_a_secret_are_readable_and_its_values_are_not(alphabet: str) -> None:
     for _ in range(50):
         token, key = letters(alphabet), letters(alphabet)
@@ -39,7 +41,10 @@ def test_ordinary_lines_beside_a_secret_are_readable_and_its_values_are_not(alph
 def test_a_random_value_is_masked_also_where_its_key_does_not_tell() -> None:
     value = letters(string.ascii_lowercase)
     assert shown(f"is {value}", f"data:\n  blob: {value}\n  name: ordinary-thing\n") == "is ***"
-    assert shown("ordinary-thing", f"data:\n  blob: {value}\n  name: ordinary-thing\n") == "ordinary-thing"
+    assert (
+        shown("ordinary-thing", f"data:\n  blob: {value}\n  name: ordinary-thing\n")
+        == "ordinary-thing"
+    )
 
 
 @pytest.mark.parametrize(
@@ -57,7 +62,9 @@ def test_a_random_value_is_masked_also_where_its_key_does_not_tell() -> None:
         ("- butterfly\n- caterpillar\n", "caterpillar"),
     ],
 )
-def test_the_values_of_a_secret_that_reads_as_a_document_are_masked(secret: str, value: str) -> None:
+def test_the_values_of_a_secret_that_reads_as_a_document_are_masked(
+    secret: str, value: str
+) -> None:
     assert shown(f"<{value}>", secret) == "<***>"
     assert shown(json.dumps({"is": value}), secret) == '{"is": "***"}'
     for word in ("ordinary", "eu-west-1", "db.internal", "example.com"):
@@ -81,7 +88,15 @@ def test_every_line_of_another_text_is_masked_save_frames() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["&a [*a, *a]\nx", "a: &x [1]\nb: [*x, *x]\n", "{" * 500 + "\n", "[" * 100_000, "a: b: c\nd", "\n\n"]
+    "text",
+    [
+        "&a [*a, *a]\nx",
+        "a: &x [1]\nb: [*x, *x]\n",
+        "{" * 500 + "\n",
+        "[" * 100_000,
+        "a: b: c\nd",
+        "\n\n",
+    ],
 )
 def test_what_hardly_reads_as_a_document_does_no_harm(text: str) -> None:
     assert isinstance(contents(text).values, list)
@@ -97,7 +112,8 @@ def test_words_versions_and_addresses_do_not_look_random(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "alphabet", [string.ascii_lowercase, string.ascii_uppercase, string.ascii_letters, "0123456789abcdef"]
+    "alphabet",
+    [string.ascii_lowercase, string.ascii_uppercase, string.ascii_letters, "0123456789abcdef"],
 )
 def test_random_letters_look_random(alphabet: str) -> None:
     missed = sum(not looks_random(letters(alphabet)) for _ in range(2000))

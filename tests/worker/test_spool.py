@@ -42,7 +42,12 @@ def drain(spool: Spool) -> bytes:
 
 steps = st.lists(
     st.one_of(
-        st.tuples(st.just("write"), st.binary(min_size=1, max_size=60), st.integers(0, 1), st.integers(0, 200)),
+        st.tuples(
+            st.just("write"),
+            st.binary(min_size=1, max_size=60),
+            st.integers(0, 1),
+            st.integers(0, 200),
+        ),
         st.tuples(st.just("acknowledge"), st.floats(0, 1)),
         st.tuples(st.just("read"), st.integers(100, 500)),
         st.tuples(st.just("recover")),
@@ -53,7 +58,9 @@ steps = st.lists(
 
 @settings(max_examples=200, deadline=None)
 @given(steps)
-def test_whatever_is_acknowledged_when_the_rest_is_read_as_it_was_written(tmp_path_factory, steps) -> None:
+def test_whatever_is_acknowledged_when_the_rest_is_read_as_it_was_written(
+    tmp_path_factory, steps
+) -> None:
     folder = tmp_path_factory.mktemp("spool")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(spools, "SEGMENT_BYTES", 60)  # so that even short examples have several
@@ -69,7 +76,9 @@ def test_whatever_is_acknowledged_when_the_rest_is_read_as_it_was_written(tmp_pa
             elif step[0] == "recover":
                 spool = recover(folder)
                 assert spool.end == len(written)
-                assert spool.acknowledged <= acknowledged, "bytes that nobody has acknowledged are gone"
+                assert spool.acknowledged <= acknowledged, (
+                    "bytes that nobody has acknowledged are gone"
+                )
                 acknowledged = spool.acknowledged
             check_read(spool, written, step[1] if step[0] == "read" else 10_000)
         assert spool.end == len(written)
@@ -189,7 +198,9 @@ def test_a_full_spool_takes_nothing_until_there_is_room_again(tmp_path: Path) ->
     assert drain(spool) == taken
 
 
-def test_room_comes_back_with_acknowledged_segments(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_room_comes_back_with_acknowledged_segments(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(spools, "SEGMENT_BYTES", 500)
     spool = make(tmp_path, room=SpoolQuota(2000, 2000))
     for _ in range(200):
@@ -226,7 +237,9 @@ def test_a_write_that_the_disk_refuses_half_way_leaves_no_trace(tmp_path: Path) 
     spool.write(0, 1, 0, b"before\n")
     size = next(tmp_path.iterdir()).stat().st_size
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size + 30, before[1]))  # a part of the record finds room
+    resource.setrlimit(
+        resource.RLIMIT_FSIZE, (size + 30, before[1])
+    )  # a part of the record finds room
     try:
         assert spool.write(0, 1, 0, b"x" * 100) is None
     finally:
@@ -272,7 +285,9 @@ def fill(disk: Path) -> Path:
     return filler
 
 
-def test_output_waits_in_memory_while_the_disk_is_full_and_goes_to_it_when_it_takes_some(small_disk: Path) -> None:
+def test_output_waits_in_memory_while_the_disk_is_full_and_goes_to_it_when_it_takes_some(
+    small_disk: Path,
+) -> None:
     spool = make(small_disk)
     spool.write(0, 1, 0, b"first ")
     filler = fill(small_disk)
@@ -281,13 +296,17 @@ def test_output_waits_in_memory_while_the_disk_is_full_and_goes_to_it_when_it_ta
         written += b"x" * 5000
     assert MEMORY_BYTES // 2 < len(written) <= MEMORY_BYTES + 8192
     filler.unlink()
-    wait_until(lambda: spool.write(0, 2, 0, b" last" * 1000) is not None, 60, "the disk to be tried again")
+    wait_until(
+        lambda: spool.write(0, 2, 0, b" last" * 1000) is not None, 60, "the disk to be tried again"
+    )
     written += b" last" * 1000
     assert drain(recover(small_disk)) == written
     assert drain(spool) == written
 
 
-def test_with_a_full_disk_a_job_goes_on_as_long_as_the_server_takes_its_output(small_disk: Path) -> None:
+def test_with_a_full_disk_a_job_goes_on_as_long_as_the_server_takes_its_output(
+    small_disk: Path,
+) -> None:
     spool = make(small_disk)
     fill(small_disk)
     sent = b""

@@ -34,7 +34,9 @@ def test_a_record_that_grows_is_no_reason_for_complaint(tmp_path: Path) -> None:
     for checkpoint in (*ORIGINAL[:3], ORIGINAL[2], ORIGINAL[4]):
         audit_monitor.see(seen(checkpoint))
     assert audit_monitor.report == ""
-    assert msgspec.json.decode((tmp_path / "checkpoint.json").read_bytes(), type=SeenCheckpoint) == seen(ORIGINAL[4])
+    assert msgspec.json.decode(
+        (tmp_path / "checkpoint.json").read_bytes(), type=SeenCheckpoint
+    ) == seen(ORIGINAL[4])
 
 
 @pytest.mark.parametrize(
@@ -58,7 +60,9 @@ def test_a_checkpoint_that_contradicts_the_last_one_is_reported_and_not_kept(
     audit_monitor.reported()
     audit_monitor.see(shown)
     assert audit_monitor.report == "", "it is said once"
-    assert msgspec.json.decode((tmp_path / "checkpoint.json").read_bytes(), type=SeenCheckpoint) == seen(ORIGINAL[2])
+    assert msgspec.json.decode(
+        (tmp_path / "checkpoint.json").read_bytes(), type=SeenCheckpoint
+    ) == seen(ORIGINAL[2])
 
 
 def test_a_file_that_cannot_be_read_is_as_if_there_had_been_none(tmp_path: Path) -> None:

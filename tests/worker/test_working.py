@@ -32,7 +32,9 @@ def worker(tmp_path: Path, fake_server: FakeServer) -> Iterator[Working]:
 # The usual way
 
 
-def test_a_short_job_costs_two_calls_and_leaves_nothing_behind(worker: Working, fake_server: FakeServer) -> None:
+def test_a_short_job_costs_two_calls_and_leaves_nothing_behind(
+    worker: Working, fake_server: FakeServer
+) -> None:
     fake_server.give(work(J1, "echo hello; echo problem >&2"))
     assert worker.wait_for_finish(J1) == JobState.SUCCEEDED
     assert sorted(bytes(fake_server.logs[J1]).splitlines()) == [b"hello", b"problem"]
@@ -41,7 +43,9 @@ def test_a_short_job_costs_two_calls_and_leaves_nothing_behind(worker: Working, 
     assert worker.files("workspaces") == []
 
 
-def test_output_arrives_while_the_job_runs(worker: Working, fake_server: FakeServer, tmp_path: Path) -> None:
+def test_output_arrives_while_the_job_runs(
+    worker: Working, fake_server: FakeServer, tmp_path: Path
+) -> None:
     go_on = tmp_path / "go-on"
     fake_server.give(work(J1, f"echo early; while ! test -e {go_on}; do sleep 0.01; done"))
     worker.wait(lambda: bytes(fake_server.logs[J1]) == b"early\n", "live output")
@@ -50,7 +54,9 @@ def test_output_arrives_while_the_job_runs(worker: Working, fake_server: FakeSer
     assert worker.wait_for_finish(J1) == JobState.SUCCEEDED
 
 
-def test_a_poll_tells_the_truth_about_slots_and_jobs(worker: Working, fake_server: FakeServer) -> None:
+def test_a_poll_tells_the_truth_about_slots_and_jobs(
+    worker: Working, fake_server: FakeServer
+) -> None:
     fake_server.give(work(J1, "sleep 30"))
     worker.wait(lambda: fake_server.polls[-1].jobs, "a poll with the job")
     poll = fake_server.polls[-1]
@@ -60,7 +66,9 @@ def test_a_poll_tells_the_truth_about_slots_and_jobs(worker: Working, fake_serve
     worker.wait_for_finish(J1)
 
 
-def test_a_worker_without_a_free_slot_hears_of_a_cancel_at_once(worker: Working, fake_server: FakeServer) -> None:
+def test_a_worker_without_a_free_slot_hears_of_a_cancel_at_once(
+    worker: Working, fake_server: FakeServer
+) -> None:
     fake_server.give(*(work(job_id, "sleep 100") for job_id in (J1, J2, J9, f"{J1}-more")))
     worker.wait(lambda: fake_server.polls[-1].free_slots == 0, "a full worker")
     fake_server.cancel(J2)
@@ -68,7 +76,9 @@ def test_a_worker_without_a_free_slot_hears_of_a_cancel_at_once(worker: Working,
     assert len(fake_server.finished) == 1
 
 
-def test_work_that_is_handed_out_twice_runs_once(worker: Working, fake_server: FakeServer, tmp_path: Path) -> None:
+def test_work_that_is_handed_out_twice_runs_once(
+    worker: Working, fake_server: FakeServer, tmp_path: Path
+) -> None:
     judge = tmp_path / "judge"
     fake_server.give(work(J1, f"echo ran >> {judge}; sleep 0.5"))
     worker.wait(lambda: lines(judge), "the job")
@@ -93,7 +103,9 @@ def test_nothing_is_executed_before_the_server_has_said_go(
     assert lines(judge) == ["ran"]
 
 
-def test_a_lost_answer_to_start_is_asked_for_again_and_the_job_runs_once(worker, fake_server, tmp_path: Path) -> None:
+def test_a_lost_answer_to_start_is_asked_for_again_and_the_job_runs_once(
+    worker, fake_server, tmp_path: Path
+) -> None:
     judge = tmp_path / "judge"
     fake_server.faults["start"] += ["after", "before", "after"]
     fake_server.give(work(J1, f"echo ran >> {judge}"))
@@ -102,7 +114,9 @@ def test_a_lost_answer_to_start_is_asked_for_again_and_the_job_runs_once(worker,
     assert set(fake_server.starts) == {(J1, 1)}
 
 
-def test_a_job_whose_lease_is_gone_is_never_begun(worker: Working, fake_server: FakeServer, tmp_path: Path) -> None:
+def test_a_job_whose_lease_is_gone_is_never_begun(
+    worker: Working, fake_server: FakeServer, tmp_path: Path
+) -> None:
     judge = tmp_path / "judge"
     fake_server.lost.add(J1)
     fake_server.give(work(J1, f"echo ran >> {judge}"))
@@ -115,7 +129,9 @@ def test_a_job_whose_lease_is_gone_is_never_begun(worker: Working, fake_server: 
 
 
 @pytest.mark.parametrize("how", ["drop", "log"])
-def test_a_job_that_lost_its_lease_is_stopped_and_not_reported(worker, fake_server, tmp_path: Path, how: str) -> None:
+def test_a_job_that_lost_its_lease_is_stopped_and_not_reported(
+    worker, fake_server, tmp_path: Path, how: str
+) -> None:
     pid_file = tmp_path / "pid"
     fake_server.give(work(J1, f"echo $$ > {pid_file}; while :; do echo tick; sleep 0.05; done"))
     worker.wait(lambda: len(fake_server.logs[J1]) > 10, "output")
@@ -128,7 +144,9 @@ def test_a_job_that_lost_its_lease_is_stopped_and_not_reported(worker, fake_serv
     assert J1 not in fake_server.finished
 
 
-def test_the_end_is_told_until_the_server_has_heard_it(worker: Working, fake_server: FakeServer) -> None:
+def test_the_end_is_told_until_the_server_has_heard_it(
+    worker: Working, fake_server: FakeServer
+) -> None:
     fake_server.faults["finish"] += ["before", "after", "before", "after"]
     fake_server.give(work(J1, "echo once"))
     assert worker.wait_for_finish(J1) == JobState.SUCCEEDED
@@ -140,7 +158,9 @@ def test_the_end_is_told_until_the_server_has_heard_it(worker: Working, fake_ser
 # The server goes away
 
 
-def test_a_server_that_was_away_is_found_within_five_seconds(worker: Working, fake_server: FakeServer) -> None:
+def test_a_server_that_was_away_is_found_within_five_seconds(
+    worker: Working, fake_server: FakeServer
+) -> None:
     for _ in range(2):
         fake_server.stop()
         time_away = random.uniform(0.5, 4)
@@ -148,22 +168,32 @@ def test_a_server_that_was_away_is_found_within_five_seconds(worker: Working, fa
         polls = len(fake_server.polls)
         fake_server.start()
         back_at = time.monotonic()
-        worker.wait(lambda: len(fake_server.polls) > polls, "a poll")  # noqa: B023
-        assert time.monotonic() - back_at < 15  # 5 s, and what a loaded machine adds; other calls wait up to 30 s
+        worker.wait(lambda: len(fake_server.polls) > polls, "a poll")
+        assert (
+            time.monotonic() - back_at < 15
+        )  # 5 s, and what a loaded machine adds; other calls wait up to 30 s
 
 
-def test_a_job_goes_on_without_its_server_and_all_of_it_arrives_later(worker, fake_server, tmp_path: Path) -> None:
+def test_a_job_goes_on_without_its_server_and_all_of_it_arrives_later(
+    worker, fake_server, tmp_path: Path
+) -> None:
     done = tmp_path / "done"
-    fake_server.give(work(J1, f"for i in $(seq 300); do echo line $i; sleep 0.005; done; touch {done}"))
+    fake_server.give(
+        work(J1, f"for i in $(seq 300); do echo line $i; sleep 0.005; done; touch {done}")
+    )
     worker.wait(lambda: len(fake_server.logs[J1]) > 0, "the first output")
     fake_server.stop()
     worker.wait(done.exists, "the job's end without a server")
     fake_server.start()
     assert worker.wait_for_finish(J1) == JobState.SUCCEEDED
-    assert bytes(fake_server.logs[J1]) == b"".join(b"line %d\n" % number for number in range(1, 301))
+    assert bytes(fake_server.logs[J1]) == b"".join(
+        b"line %d\n" % number for number in range(1, 301)
+    )
 
 
-def test_a_big_log_is_byte_equal_after_twenty_disconnects(worker: Working, fake_server: FakeServer) -> None:
+def test_a_big_log_is_byte_equal_after_twenty_disconnects(
+    worker: Working, fake_server: FakeServer
+) -> None:
     fake_server.faults["log"] += ["", "after", "before"] * 7
     fake_server.faults["finish"] += ["after", "before"]
     fake_server.give(work(J1, "seq -f '%099.0f' 200000"))
@@ -189,7 +219,9 @@ def test_a_worker_that_was_killed_says_unknown_of_its_jobs_with_all_they_said(
     assert "worker ended" in outcome.explanation
     assert bytes(fake_server.logs[J1]) == b"first\nsecond\n"
     assert not is_alive(int(pid_file.read_text()))
-    worker.wait(lambda: not worker.files("spool") and not worker.files("workspaces"), "a tidy data folder")
+    worker.wait(
+        lambda: not worker.files("spool") and not worker.files("workspaces"), "a tidy data folder"
+    )
 
 
 def test_a_killed_worker_delivers_output_that_the_server_never_saw(
@@ -205,10 +237,15 @@ def test_a_killed_worker_delivers_output_that_the_server_never_saw(
     del fake_server.refusals["log"]
     worker.start()
     assert worker.wait_for_finish(J1, timeout=60) == JobState.UNKNOWN
-    assert bytes(fake_server.logs[J1]) == "".join(f"{number}\n" for number in range(1, 20_001)).encode()
+    assert (
+        bytes(fake_server.logs[J1])
+        == "".join(f"{number}\n" for number in range(1, 20_001)).encode()
+    )
 
 
-def test_a_worker_killed_before_it_could_tell_an_end_tells_it_in_its_next_life(worker, fake_server) -> None:
+def test_a_worker_killed_before_it_could_tell_an_end_tells_it_in_its_next_life(
+    worker, fake_server
+) -> None:
     fake_server.refusals["finish"] = Refusal(503, "unavailable", "away")
     fake_server.give(work(J1, "echo done; exit 3"))
     worker.wait(lambda: fake_server.calls["finish"], "the first attempt to tell")
@@ -245,7 +282,12 @@ def test_random_kills_run_nothing_twice_and_end_everything(
     judge = tmp_path / "judge"
     jobs = [f"r{number}-{os.getpid()}" for number in range(12)]
     for round_number in range(4):
-        fake_server.give(*(work(job, f"echo {job} >> {judge}; sleep 0.2") for job in jobs[round_number * 3 :][:3]))
+        fake_server.give(
+            *(
+                work(job, f"echo {job} >> {judge}; sleep 0.2")
+                for job in jobs[round_number * 3 :][:3]
+            )
+        )
         let_pass(source.uniform(0, 0.4))
         worker.kill()
         worker.start()
@@ -265,7 +307,9 @@ def test_a_second_worker_on_the_same_folder_refuses(worker: Working) -> None:
 # Stopping
 
 
-def test_a_draining_worker_ends_its_jobs_takes_no_more_and_exits_well(worker, fake_server, tmp_path: Path) -> None:
+def test_a_draining_worker_ends_its_jobs_takes_no_more_and_exits_well(
+    worker, fake_server, tmp_path: Path
+) -> None:
     go_on = tmp_path / "go-on"
     fake_server.give(work(J1, f"while ! test -e {go_on}; do sleep 0.01; done; echo ended"))
     worker.wait(lambda: fake_server.starts and fake_server.polls[-1].jobs, "the job")
@@ -288,7 +332,9 @@ def test_a_second_signal_cancels_what_still_runs(worker: Working, fake_server: F
     assert fake_server.finished[J1].state == JobState.CANCELLED
 
 
-def test_an_idle_worker_ends_at_once_and_says_farewell(worker: Working, fake_server: FakeServer) -> None:
+def test_an_idle_worker_ends_at_once_and_says_farewell(
+    worker: Working, fake_server: FakeServer
+) -> None:
     began_at = time.monotonic()
     worker.signal(signal.SIGTERM)
     assert worker.wait_for_end() == 0
@@ -305,7 +351,9 @@ def test_a_worker_without_a_server_ends_when_told(worker: Working, fake_server: 
 # Being refused
 
 
-def test_a_revoked_worker_ends_its_jobs_and_says_why(worker: Working, fake_server: FakeServer, tmp_path: Path) -> None:
+def test_a_revoked_worker_ends_its_jobs_and_says_why(
+    worker: Working, fake_server: FakeServer, tmp_path: Path
+) -> None:
     pid_file = tmp_path / "pid"
     fake_server.give(work(J1, f"echo $$ > {pid_file}; sleep 60"))
     worker.wait(lambda: lines(pid_file), "the job")
@@ -328,7 +376,9 @@ def refused(fake_server: FakeServer, folder: Path, identity: Identity) -> str:
     return ended.stderr
 
 
-def test_an_expired_certificate_is_named_with_the_way_out(fake_server: FakeServer, tmp_path: Path) -> None:
+def test_an_expired_certificate_is_named_with_the_way_out(
+    fake_server: FakeServer, tmp_path: Path
+) -> None:
     long_ago = datetime.now(UTC) - timedelta(days=8)
     text = refused(fake_server, tmp_path / "worker", fake_server.identity(now=long_ago))
     assert f"certificate expired on {long_ago + timedelta(days=7):%Y-%m-%d}" in text
@@ -344,7 +394,9 @@ def test_a_server_of_another_ca_is_not_spoken_to(fake_server: FakeServer, tmp_pa
     assert "is not this worker's server" in text
 
 
-def test_the_certificate_is_renewed_at_half_its_life_and_used_at_once(fake_server: FakeServer, tmp_path: Path) -> None:
+def test_the_certificate_is_renewed_at_half_its_life_and_used_at_once(
+    fake_server: FakeServer, tmp_path: Path
+) -> None:
     working = Working(tmp_path, fake_server)
     data = WorkerDataFolder.open(working.folder)
     old = fake_server.identity(now=datetime.now(UTC) - timedelta(days=5))

@@ -34,7 +34,9 @@ def test_what_a_link_points_to_is_not_removed(workspace: Workspace, tmp_path: Pa
     assert (precious / "file").read_text() == "keep"
 
 
-def test_a_workspace_that_became_a_link_is_not_followed(workspace: Workspace, tmp_path: Path) -> None:
+def test_a_workspace_that_became_a_link_is_not_followed(
+    workspace: Workspace, tmp_path: Path
+) -> None:
     precious = tmp_path / "precious"
     precious.mkdir()
     (precious / "file").write_text("keep")
@@ -85,17 +87,23 @@ def test_write_protected_files_and_folders_are_removed() -> None:
 
 
 def test_what_cannot_be_removed_is_told_with_the_reason() -> None:
-    assert remove_as_nobody("500") == "'the workspace could not be removed: Permission denied' True\n"
+    assert (
+        remove_as_nobody("500") == "'the workspace could not be removed: Permission denied' True\n"
+    )
 
 
 @pytest.mark.namespaces
-def test_nothing_is_removed_through_a_mount_that_a_job_forgot(machine: Machine, tmp_path: Path) -> None:
+def test_nothing_is_removed_through_a_mount_that_a_job_forgot(
+    machine: Machine, tmp_path: Path
+) -> None:
     require(os.geteuid() == 0, "root, to mount a file system")
     precious = tmp_path / "precious"
     precious.mkdir()
     (precious / "file").write_text("keep")
     job_id = f"mounts-{os.getpid()}"
-    outcome = machine.run(phase(f"mkdir 'a b' && mount --bind {precious} 'a b'", "touch other"), job_id=job_id)
+    outcome = machine.run(
+        phase(f"mkdir 'a b' && mount --bind {precious} 'a b'", "touch other"), job_id=job_id
+    )
     mounted = machine.root / job_id / "a b"
     try:
         assert outcome.exit_code == 0, machine.log.stderr

@@ -20,13 +20,25 @@ _ENDS_WITH_US = ("setpriv", "--pdeathsig", "KILL")
 its own."""
 
 
-def run_worker(folder: Path, *arguments: str, timeout: float = 30) -> subprocess.CompletedProcess[str]:
+def run_worker(
+    folder: Path, *arguments: str, timeout: float = 30
+) -> subprocess.CompletedProcess[str]:
     """Run a worker that is expected to end by itself."""
-    return subprocess.run(_command(folder, *arguments), capture_output=True, text=True, timeout=timeout, check=False)
+    return subprocess.run(
+        _command(folder, *arguments), capture_output=True, text=True, timeout=timeout, check=False
+    )
 
 
 def _command(folder: Path, *arguments: str) -> list[str]:
-    return [*_ENDS_WITH_US, sys.executable, str(ROOT / "opsicle.py"), "worker", "--data-dir", str(folder), *arguments]
+    return [
+        *_ENDS_WITH_US,
+        sys.executable,
+        str(ROOT / "opsicle.py"),
+        "worker",
+        "--data-dir",
+        str(folder),
+        *arguments,
+    ]
 
 
 class Working:
@@ -35,7 +47,9 @@ class Working:
     `start` may be called again after it has ended.
     """
 
-    def __init__(self, folder: Path, fake_server: FakeServer, slots: int = 4, options: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self, folder: Path, fake_server: FakeServer, slots: int = 4, options: tuple[str, ...] = ()
+    ) -> None:
         self.fake_server = fake_server
         self.folder = folder / "worker"
         self.log = folder / "worker.log"
@@ -102,7 +116,9 @@ class Working:
         try:
             return self.process.wait(timeout)
         except subprocess.TimeoutExpired:
-            raise AssertionError(f"the worker did not end\n--- its log:\n{self.log.read_text()}") from None
+            raise AssertionError(
+                f"the worker did not end\n--- its log:\n{self.log.read_text()}"
+            ) from None
 
     def close(self) -> None:
         if self.process and self.process.poll() is None:

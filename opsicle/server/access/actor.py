@@ -52,7 +52,9 @@ class Actor:
         Without a target: with anything at all.
         """
         if action in BEYOND_ROLES and not self.may(action):
-            raise NotAllowed(f"only a server operator may do this ({action})", hint="Ask who runs this server.")
+            raise NotAllowed(
+                f"only a server operator may do this ({action})", hint="Ask who runs this server."
+            )
         if not self.may(action, target):
             what = f"{action} of {target.name}" if target else str(action)
             raise NotAllowed(

@@ -33,7 +33,9 @@ def answers_for(db: Connection, org_id: str, user_id: str, account_id: str) -> b
     return account_id == user_id or account_of(db, org_id, account_id).owner_id == user_id
 
 
-def accounts_of(db: Connection, org_id: str, user_ids: Iterable[str], seq: int = NOW) -> dict[str, Account]:
+def accounts_of(
+    db: Connection, org_id: str, user_ids: Iterable[str], seq: int = NOW
+) -> dict[str, Account]:
     """Return the same for many, by id."""
     wanted = list(user_ids)
     owners = account_owners.list_of(db, org_id, wanted)

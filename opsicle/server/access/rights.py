@@ -35,7 +35,9 @@ def rights_of(db: Connection, org_id: str, user_id: str) -> Rights:
         return NO_RIGHTS
     if member.role == BuiltInRole.ADMIN:
         return rights_of_org_role(db, org_id, member.role)
-    own = _own_rights(member, role_grants(db, org_id, member.role), groups.list_of_user(db, org_id, user_id))
+    own = _own_rights(
+        member, role_grants(db, org_id, member.role), groups.list_of_user(db, org_id, user_id)
+    )
     return own.below(*rights_of(db, org_id, member.owner_id).layers) if member.owner_id else own
 
 
@@ -55,7 +57,9 @@ class Rulebook:
         self._groups = {row.name: row for row in groups.list_by_name(db, org_id, "", -1)}
         self._made: dict[tuple[str, frozenset[str]], Rights] = {}
 
-    def rights(self, user_id: str, members: Mapping[str, MemberRow], joined: Mapping[str, Collection[str]]) -> Rights:
+    def rights(
+        self, user_id: str, members: Mapping[str, MemberRow], joined: Mapping[str, Collection[str]]
+    ) -> Rights:
         """Return all that somebody may.
 
         Nothing if they are not among `members`, or if their rules cannot be read.
@@ -75,7 +79,10 @@ class Rulebook:
         return own.below(*self.rights(member.owner_id, members, joined).layers)
 
     def deciding_seq(
-        self, user_id: str, members: Mapping[str, MemberRow], joined: Mapping[str, Mapping[str, int]]
+        self,
+        user_id: str,
+        members: Mapping[str, MemberRow],
+        joined: Mapping[str, Mapping[str, int]],
     ) -> int:
         """Return the number of the entry since which somebody may decide on approvals.
 
@@ -88,7 +95,10 @@ class Rulebook:
             return _NEVER
 
     def _deciding_seq(
-        self, user_id: str, members: Mapping[str, MemberRow], joined: Mapping[str, Mapping[str, int]]
+        self,
+        user_id: str,
+        members: Mapping[str, MemberRow],
+        joined: Mapping[str, Mapping[str, int]],
     ) -> int:
         member = members.get(user_id)
         if member is None:
@@ -96,7 +106,10 @@ class Rulebook:
         role = self._roles.get(member.role)
         sources = [
             (_rules_of_role(member.role, None), member.role_seq),
-            (read_rules(role.rules) if role else (), max(member.role_seq, role.deciding_seq if role else 0)),
+            (
+                read_rules(role.rules) if role else (),
+                max(member.role_seq, role.deciding_seq if role else 0),
+            ),
             (read_rules(member.rules), member.rules_seq),
         ]
         for name, seq in joined.get(user_id, {}).items():
@@ -115,7 +128,9 @@ class Rulebook:
         return self._made[key]
 
     def _put_together(self, member: MemberRow, names: frozenset[str]) -> Rights:
-        role = grants_of(_rules_of_role(member.role, self._roles.get(member.role)), f"role {member.role}")
+        role = grants_of(
+            _rules_of_role(member.role, self._roles.get(member.role)), f"role {member.role}"
+        )
         return _own_rights(member, role, [self._groups[name] for name in sorted(names)])
 
 
@@ -165,7 +180,9 @@ def scope_grants(scopes: str) -> Layer:
 def rotated_secrets(scopes: str) -> frozenset[str]:
     """Return the single secrets that the scopes of a token let it update."""
     rules = read_rules(scopes)
-    return frozenset(rule.name for rule in rules if rule.name and rule.covers(Action.SECRETS_UPDATE))
+    return frozenset(
+        rule.name for rule in rules if rule.name and rule.covers(Action.SECRETS_UPDATE)
+    )
 
 
 def lets_decide(rules: Iterable[Rule]) -> bool:
@@ -203,7 +220,9 @@ def written_rules(rules: Iterable[Rule]) -> str:
 def require_role(db: Connection, org_id: str, name: str) -> None:
     """Raise InvalidInput unless the org has a role of this name."""
     if name not in ROLES and roles.find(db, org_id, name) is None:
-        raise validators.invalid("role", f"there is no role {name[:80]}", hint="`opsicle roles list` shows them.")
+        raise validators.invalid(
+            "role", f"there is no role {name[:80]}", hint="`opsicle roles list` shows them."
+        )
 
 
 def require_at_most(actor: Actor, granted: Rights, what: str) -> None:

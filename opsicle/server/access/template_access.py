@@ -41,7 +41,10 @@ def targets_of(db: Connection, org_id: str, name: str, labels: Labels = None) ->
     given = [Target(name, labels)] if labels is not None else []
     if newest is None:
         return given or [Target(name)]
-    return [*given, Target(name, stored_json.read(newest.header, _Labels, f"the template {name}").labels)]
+    return [
+        *given,
+        Target(name, stored_json.read(newest.header, _Labels, f"the template {name}").labels),
+    ]
 
 
 def may_on(db: Connection, actor: Actor, action: Action, name: str, labels: Labels = None) -> bool:
@@ -49,12 +52,16 @@ def may_on(db: Connection, actor: Actor, action: Action, name: str, labels: Labe
     if not actor.rights.depends_on_template(action):
         return actor.may(action)
     try:
-        return all(actor.may(action, target) for target in targets_of(db, actor.org_id, name, labels))
+        return all(
+            actor.may(action, target) for target in targets_of(db, actor.org_id, name, labels)
+        )
     except Unreadable:
         return False
 
 
-def require_on(db: Connection, actor: Actor, action: Action, name: str, labels: Labels = None) -> None:
+def require_on(
+    db: Connection, actor: Actor, action: Action, name: str, labels: Labels = None
+) -> None:
     """Raise unless the actor may do this with the template.
 
     NotFound if they may not see it, else NotAllowed.
@@ -75,10 +82,14 @@ def is_hidden(db: Connection, actor: Actor, name: str, labels: Labels = None) ->
 
 def is_automation_hidden(db: Connection, actor: Actor, row: AutomationRow) -> bool:
     """Return whether its template is hidden from the actor, who has not triggered it either."""
-    if row.requester_id == actor.user_id or not actor.rights.depends_on_template(Action.TEMPLATES_VIEW):
+    if row.requester_id == actor.user_id or not actor.rights.depends_on_template(
+        Action.TEMPLATES_VIEW
+    ):
         return False
     try:
-        return is_hidden(db, actor, row.template, template_of(db, row.template_id, row.version).labels)
+        return is_hidden(
+            db, actor, row.template, template_of(db, row.template_id, row.version).labels
+        )
     except Unreadable:
         return True
 
@@ -86,4 +97,6 @@ def is_automation_hidden(db: Connection, actor: Actor, row: AutomationRow) -> bo
 def is_hidden_from(rights: Rights, targets: Iterable[Target]) -> bool:
     """Return the same for somebody with these rights, and the targets of a template."""
     view = Action.TEMPLATES_VIEW
-    return rights.depends_on_template(view) and not all(rights.may(view, target) for target in targets)
+    return rights.depends_on_template(view) and not all(
+        rights.may(view, target) for target in targets
+    )

@@ -35,4 +35,6 @@ def asks_for_code(db: Connection, org_id: str, row: VersionRow, template: Templa
     """
     if template.require_mfa or row.version == row.latest_version:
         return template.require_mfa
-    return decode_template(documents.get(db, DocumentKind.TEMPLATE, org_id, row.name).document).require_mfa
+    return decode_template(
+        documents.get(db, DocumentKind.TEMPLATE, org_id, row.name).document
+    ).require_mfa

@@ -36,7 +36,11 @@ def email_address(text: str, path: str = "email") -> str:
     """
     email = text.strip().lower()
     if email.endswith(SERVICE_DOMAIN):
-        raise invalid(path, f"an address with {SERVICE_DOMAIN} is a service account's", hint="As in ada@example.com.")
+        raise invalid(
+            path,
+            f"an address with {SERVICE_DOMAIN} is a service account's",
+            hint="As in ada@example.com.",
+        )
     if problem := unfit(email):
         raise invalid(path, f"the e-mail address {problem}", hint="As in ada@example.com.")
     return email
@@ -45,10 +49,14 @@ def email_address(text: str, path: str = "email") -> str:
 def org_code(text: str, path: str = "org") -> str:
     """Return an org's code. Raises InvalidInput."""
     if text == SHARED_SCOPE:
-        raise invalid(path, f"the code {text} stands for the server itself", hint="Choose another one.")
+        raise invalid(
+            path, f"the code {text} stands for the server itself", hint="Choose another one."
+        )
     if not _ORG_CODE.fullmatch(text):
         raise invalid(
-            path, "the org's code must be 2 to 32 of a-z, 0-9 and -, not beginning with -", hint="As in acme."
+            path,
+            "the org's code must be 2 to 32 of a-z, 0-9 and -, not beginning with -",
+            hint="As in acme.",
         )
     return text
 
@@ -60,7 +68,9 @@ def name(text: str, limit: int) -> str:
     """
     stripped = text.strip()
     if len(stripped) > limit or has_control_characters(stripped) or visible(stripped) != stripped:
-        raise invalid("name", f"the name must be one line of at most {limit} characters, none of them hidden")
+        raise invalid(
+            "name", f"the name must be one line of at most {limit} characters, none of them hidden"
+        )
     return stripped
 
 
@@ -78,5 +88,7 @@ def display_name(text: str, limit: int) -> str:
 def description(text: str) -> str:
     """Return what people say of a thing, without the white space around it. Raises InvalidInput."""
     if len(text) > MAX_DESCRIPTION_CHARACTERS:
-        raise invalid("description", f"the description has more than {MAX_DESCRIPTION_CHARACTERS} characters")
+        raise invalid(
+            "description", f"the description has more than {MAX_DESCRIPTION_CHARACTERS} characters"
+        )
     return text.strip()

@@ -50,7 +50,9 @@ class ApproverDirectory:
         self._targets: dict[_Seen, list[Target]] = {}
         self._found: dict[tuple[_Seen, _Names], dict[str, ApproverPerson]] = {}
 
-    def people(self, policy: Policy, template: Template, requester: ApprovalRequester) -> dict[str, ApproverPerson]:
+    def people(
+        self, policy: Policy, template: Template, requester: ApprovalRequester
+    ) -> dict[str, ApproverPerson]:
         """Return the enabled members, by id, whom a gate can name, with their chat accounts.
 
         Whoever asked, their manager and the accounts that they answer for are among them in any
@@ -67,7 +69,10 @@ class ApproverDirectory:
         own = self._load(Named(user_ids=around, owner_ids=tuple(requester.identities)), {}, targets)
         if own.keys() <= named.keys():
             return named
-        return {person.user_id: person for person in sorted((own | named).values(), key=lambda each: each.email)}
+        return {
+            person.user_id: person
+            for person in sorted((own | named).values(), key=lambda each: each.email)
+        }
 
     def _named(self, names: _Names, targets: Iterable[Target]) -> dict[str, ApproverPerson]:
         chats: dict[str, set[Chat]] = {}
@@ -75,12 +80,20 @@ class ApproverDirectory:
             if user_id := chat_links.find_user(self._db, self._org_id, chat.channel, chat.id):
                 chats.setdefault(user_id, set()).add(chat)
         named = Named(
-            user_ids=tuple(chats), emails=tuple(names.users), roles=tuple(names.roles), groups=tuple(names.groups)
+            user_ids=tuple(chats),
+            emails=tuple(names.users),
+            roles=tuple(names.roles),
+            groups=tuple(names.groups),
         )
         return self._load(named, chats, targets)
 
-    def _load(self, named: Named, chats: dict[str, set[Chat]], targets: Iterable[Target]) -> dict[str, ApproverPerson]:
-        members = {member.user_id: member for member in memberships.list_named(self._db, self._org_id, named)}
+    def _load(
+        self, named: Named, chats: dict[str, set[Chat]], targets: Iterable[Target]
+    ) -> dict[str, ApproverPerson]:
+        members = {
+            member.user_id: member
+            for member in memberships.list_named(self._db, self._org_id, named)
+        }
         joined = groups.list_joined(self._db, self._org_id, members)
         book = self._rulebook = self._rulebook or Rulebook(self._db, self._org_id)
         accounts = accounts_of(self._db, self._org_id, members)
@@ -114,7 +127,8 @@ def asker_of(db: Connection, org_id: str, user_id: str, asked_seq: int) -> Appro
     return ApprovalRequester(
         user_id=user_id,
         owner_id=account.owner_id,
-        past_owner_ids=account.past_owner_ids | ({member.owner_id} if member and member.owner_id else set()),
+        past_owner_ids=account.past_owner_ids
+        | ({member.owner_id} if member and member.owner_id else set()),
         manager_id=(member and member.manager_id) or (owner and owner.manager_id) or "",
         asked_seq=asked_seq,
     )
@@ -125,7 +139,11 @@ def _may_decide(rights: Rights, targets: Iterable[Target]) -> bool:
 
 
 def _names_in(policy: Policy) -> _Names:
-    named = [each for gate in policy.gates for each in (gate.approvers, *(step.to for step in gate.escalate))]
+    named = [
+        each
+        for gate in policy.gates
+        for each in (gate.approvers, *(step.to for step in gate.escalate))
+    ]
     return _Names(
         users=frozenset(email for each in named for email in each.users),
         groups=frozenset(name for each in named for name in each.groups),

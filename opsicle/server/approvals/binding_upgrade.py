@@ -42,7 +42,7 @@ def bind_waiting(database: Database, bindings: Bindings, now: datetime) -> int:
     Return how many.
     """
     bound, after = 0, ""
-    while rows := database.read(lambda db: automations.list_without_mac(db, after, _AT_ONCE)):  # noqa: B023
+    while rows := database.read(lambda db: automations.list_without_mac(db, after, _AT_ONCE)):
         bound += database.write(lambda db: sum(_bind(db, bindings, row, now) for row in rows))
         after = rows[-1].id
     return bound
@@ -60,7 +60,10 @@ def _bind(db: Connection, bindings: Bindings, row: AutomationRow, now: datetime)
         template = template_of(db, row.template_id, row.version)
         mac = bindings.code_of(db, whole, template, approval)
     except (Altered, NotFound, ValueError, msgspec.MsgspecError, RecursionError) as error:
-        log.warning("an automation that waits cannot be bound", extra={"automation": row.id, "reason": str(error)})
+        log.warning(
+            "an automation that waits cannot be bound",
+            extra={"automation": row.id, "reason": str(error)},
+        )
         return False
     automations.authenticate(db, row.id, principal_id, mac)
     codes = _sign_decisions(db, bindings, approval) if approval else []
@@ -70,7 +73,9 @@ def _bind(db: Connection, bindings: Bindings, row: AutomationRow, now: datetime)
 
 
 def _sign_decisions(db: Connection, bindings: Bindings, approval: ApprovalRow) -> list[str]:
-    signed = [bindings.sign(approval, decision) for decision in approvals.list_decisions(db, approval.id)]
+    signed = [
+        bindings.sign(approval, decision) for decision in approvals.list_decisions(db, approval.id)
+    ]
     for decision in signed:
         approvals.authenticate_decision(db, decision)
     return [decision.mac for decision in signed]

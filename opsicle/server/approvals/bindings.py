@@ -27,7 +27,9 @@ from opsicle.server.store.database import Connection
 log = logging.getLogger(__name__)
 
 ALTERED = "what is stored of it was altered after it was triggered"
-UNBOUND = "it was triggered by a version of Opsicle that did not bind it to its content; run it again"
+UNBOUND = (
+    "it was triggered by a version of Opsicle that did not bind it to its content; run it again"
+)
 UNREADABLE = "what is stored of it cannot be read any more"
 
 
@@ -65,7 +67,11 @@ class Bindings:
         self._key = key
 
     def bind(
-        self, row: AutomationRow, template: Template, approval: ApprovalRow | None, commitments: dict[str, str]
+        self,
+        row: AutomationRow,
+        template: Template,
+        approval: ApprovalRow | None,
+        commitments: dict[str, str],
     ) -> tuple[AutomationRow, Bound]:
         """Return a new automation with all that binds it, and its manifest.
 
@@ -79,17 +85,23 @@ class Bindings:
         row = msgspec.structs.replace(new, manifest_digest=manifest_digest, mac=mac)
         return row, Bound(manifest, NEWEST, content)
 
-    def check(self, db: Connection, row: AutomationRow, template: Template, approval: ApprovalRow | None) -> Bound:
+    def check(
+        self, db: Connection, row: AutomationRow, template: Template, approval: ApprovalRow | None
+    ) -> Bound:
         """Return a stored automation's manifest, if it and its approval are as they were bound.
 
         Raises Altered.
         """
         bound = self._read(db, row, template, approval)
-        if not is_same(self._key.of_automation(_covered(row.manifest_digest, bound.manifest)), row.mac):
+        if not is_same(
+            self._key.of_automation(_covered(row.manifest_digest, bound.manifest)), row.mac
+        ):
             raise Altered(ALTERED)
         return bound
 
-    def code_of(self, db: Connection, row: AutomationRow, template: Template, approval: ApprovalRow | None) -> str:
+    def code_of(
+        self, db: Connection, row: AutomationRow, template: Template, approval: ApprovalRow | None
+    ) -> str:
         """Return the code for an automation that was bound before there were any.
 
         Raises Altered if it is not what it was.
@@ -99,22 +111,31 @@ class Bindings:
 
     def sign(self, approval: ApprovalRow, decision: DecisionRow) -> DecisionRow:
         """Return a decision that this server can know again as one that it has taken down."""
-        return msgspec.structs.replace(decision, mac=self._key.of_decision(_decided(approval, decision)))
+        return msgspec.structs.replace(
+            decision, mac=self._key.of_decision(_decided(approval, decision))
+        )
 
     def is_signed(self, approval: ApprovalRow, decision: DecisionRow) -> bool:
         """Return whether a stored decision is as it was taken down."""
         return is_same(self._key.of_decision(_decided(approval, decision)), decision.mac)
 
-    def _read(self, db: Connection, row: AutomationRow, template: Template, approval: ApprovalRow | None) -> Bound:
+    def _read(
+        self, db: Connection, row: AutomationRow, template: Template, approval: ApprovalRow | None
+    ) -> Bound:
         if not row.manifest_digest:
             raise Altered(UNBOUND)
         if row.manifest_format not in FORMATS:
-            raise Altered(f"its manifest is in format {row.manifest_format}, which this version does not know")
+            raise Altered(
+                f"its manifest is in format {row.manifest_format}, which this version does not know"
+            )
         try:
             manifest = rebuild(db, row, template, approval)
             content = canonical(manifest.in_format(row.manifest_format))
         except (ValueError, msgspec.MsgspecError, RecursionError, CannotSay) as error:
-            log.error("a stored automation cannot be read", extra={"automation": row.id, "reason": str(error)})  # noqa: TRY400
+            log.error(
+                "a stored automation cannot be read",
+                extra={"automation": row.id, "reason": str(error)},
+            )
             raise Altered(UNREADABLE) from error
         if digest(content) != row.manifest_digest:
             raise Altered(ALTERED)

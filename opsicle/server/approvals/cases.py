@@ -70,7 +70,9 @@ class Case:
 
     def waited_for(self, seen: GateStatus, now: datetime) -> list[ApproverPerson]:
         """Return who may decide on a gate and has not."""
-        heard = {decision.principal for decision in self.decisions if decision.gate == seen.gate.name}
+        heard = {
+            decision.principal for decision in self.decisions if decision.gate == seen.gate.name
+        }
         able = deciders(seen.gate, self.people.values(), self.requester, seen.elapsed(now))
         return [person for person in able if person.principal not in heard]
 
@@ -80,14 +82,24 @@ class Case:
 
     def ended(self, state: ApprovalState, explanation: str) -> Case:
         """Return this case as its row says after it has ended in this transaction."""
-        return replace(self, row=msgspec.structs.replace(self.row, state=state, explanation=explanation))
+        return replace(
+            self, row=msgspec.structs.replace(self.row, state=state, explanation=explanation)
+        )
 
     def has_decided(self, person: ApproverPerson, gate: str) -> bool:
         """Return whether a person, or another account of theirs, has decided on a gate."""
-        return any(each.gate == gate and each.principal == person.principal for each in self.decisions)
+        return any(
+            each.gate == gate and each.principal == person.principal for each in self.decisions
+        )
 
 
-def load(db: Connection, bindings: Bindings, row: ApprovalRow, *, directory: ApproverDirectory | None = None) -> Case:
+def load(
+    db: Connection,
+    bindings: Bindings,
+    row: ApprovalRow,
+    *,
+    directory: ApproverDirectory | None = None,
+) -> Case:
     """Read everything about an approval.
 
     Whoever reads several in one transaction hands in one directory for all.
@@ -102,10 +114,14 @@ def load(db: Connection, bindings: Bindings, row: ApprovalRow, *, directory: App
     return replace(case, problem=forged(bindings, row, case.decisions))
 
 
-def load_unchecked(db: Connection, row: ApprovalRow, *, directory: ApproverDirectory | None = None) -> Case:
+def load_unchecked(
+    db: Connection, row: ApprovalRow, *, directory: ApproverDirectory | None = None
+) -> Case:
     """Load as `load` does, believing what is stored. Only for what warns, and lets nothing run."""
     automation = automations.get(db, row.org_id, row.automation_id)
-    requester = asker_of(db, row.org_id, automation.requester_id, row.asked_seq).with_principal(automation.principal_id)
+    requester = asker_of(db, row.org_id, automation.requester_id, row.asked_seq).with_principal(
+        automation.principal_id
+    )
     case = Case(
         row=row,
         policy=Policy(name=row.policy_name, gates=()),

@@ -37,11 +37,14 @@ def approval_facts(case: Case, now: datetime) -> tuple[Fact, ...]:
 def _commands(phases: tuple[Phase, ...]) -> str:
     lines = [f"{phase.name}: {command}" for phase in phases for command in phase.commands]
     left = len(lines) - _MOST_COMMANDS
-    return "\n".join(lines[:_MOST_COMMANDS]) + (f"\n… and {left} more: see the page" if left > 0 else "")
+    return "\n".join(lines[:_MOST_COMMANDS]) + (
+        f"\n… and {left} more: see the page" if left > 0 else ""
+    )
 
 
 def _decisions(case: Case) -> list[str]:
     return [
-        f"{each.email}: {each.verdict} on {each.gate}" + (f" ({each.reason})" if each.reason else "")
+        f"{each.email}: {each.verdict} on {each.gate}"
+        + (f" ({each.reason})" if each.reason else "")
         for each in case.decisions
     ]

@@ -20,14 +20,19 @@ from opsicle.server.store.database import Connection
 
 
 def build(
-    row: AutomationRow, template: Template, approval: ApprovalRow | None, commitments: dict[str, str]
+    row: AutomationRow,
+    template: Template,
+    approval: ApprovalRow | None,
+    commitments: dict[str, str],
 ) -> Manifest:
     """Return an automation's whole manifest, in the newest format.
 
     `commitments` is what it says of each secret variable. Raises ValueError or msgspec's errors for
     rows that no trigger could have written.
     """
-    hidden = {variable.id for variable in template.variables if variable.type is VariableType.SECRET}
+    hidden = {
+        variable.id for variable in template.variables if variable.type is VariableType.SECRET
+    }
     values = read_values(row.values_json)
     return Manifest(
         org_id=row.org_id,
@@ -51,7 +56,9 @@ def build(
     )
 
 
-def rebuild(db: Connection, row: AutomationRow, template: Template, approval: ApprovalRow | None) -> Manifest:
+def rebuild(
+    db: Connection, row: AutomationRow, template: Template, approval: ApprovalRow | None
+) -> Manifest:
     """Return the manifest of a stored automation. Raises as `build`."""
     has_hidden = any(variable.type is VariableType.SECRET for variable in template.variables)
     commitments = secrets.find_commitments(db, row.id) if has_hidden else None

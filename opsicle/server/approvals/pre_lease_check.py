@@ -23,7 +23,11 @@ from opsicle.server.store.database import Connection
 
 
 def refusal_reason(
-    db: Connection, bindings: Bindings, row: AutomationRow, template: Template, approval: ApprovalRow | None
+    db: Connection,
+    bindings: Bindings,
+    row: AutomationRow,
+    template: Template,
+    approval: ApprovalRow | None,
 ) -> str:
     """Return why a queued automation may not be leased, "" if it may.
 

@@ -82,27 +82,42 @@ class Progress:
         row, explanation = case.row, f"it was not run: {case.problem}"
         if not approvals.end(db, row.id, ApprovalState.WITHDRAWN, now, explanation):
             return
-        automations.end_unapproved(db, row.automation_id, Ending(AutomationState.CANCELLED, now, None, explanation))
+        automations.end_unapproved(
+            db, row.automation_id, Ending(AutomationState.CANCELLED, now, None, explanation)
+        )
         self._outbox.post_unapproved(db, row.org_id, row.automation_id)
         data = {"reason": case.problem}
-        audit.append(db, now, row.org_id, SystemActor(), "refuse", f"automations/{row.automation_id}", data)
+        audit.append(
+            db, now, row.org_id, SystemActor(), "refuse", f"automations/{row.automation_id}", data
+        )
 
-    def withdraw(self, db: Connection, case: Case, explanation: str, now: datetime) -> Notice | None:
+    def withdraw(
+        self, db: Connection, case: Case, explanation: str, now: datetime
+    ) -> Notice | None:
         """End a pending approval because nobody wants it any more: what has been told of it.
 
         None if it was over.
         """
         if not approvals.end(db, case.row.id, ApprovalState.WITHDRAWN, now, explanation):
             return None
-        recipients = {person.user_id for seen in case.status(now).open_gates for person in case.waited_for(seen, now)}
+        recipients = {
+            person.user_id
+            for seen in case.status(now).open_gates
+            for person in case.waited_for(seen, now)
+        }
         recipients |= {decision.user_id for decision in case.decisions}
         subject = f"no longer asks to run {_what(case)}"
         ended = case.ended(ApprovalState.WITHDRAWN, explanation)
         return self._post(
-            db, ended, now, _notice(ended, NoticeKind.APPROVAL_ENDED, recipients, subject, _asked_rooms(case))
+            db,
+            ended,
+            now,
+            _notice(ended, NoticeKind.APPROVAL_ENDED, recipients, subject, _asked_rooms(case)),
         )
 
-    def _tell(self, db: Connection, case: Case, seen: ApprovalStatus, told: list[str], now: datetime) -> list[str]:
+    def _tell(
+        self, db: Connection, case: Case, seen: ApprovalStatus, told: list[str], now: datetime
+    ) -> list[str]:
         """Tell of what is new, each thing once; what that was."""
         news = []
         for gate in seen.open_gates:
@@ -111,7 +126,12 @@ class Progress:
                 recipients = {person.user_id for person in case.waited_for(gate, now)}
                 subject = f"asks to run {_what(case)}"
                 self._post(
-                    db, case, now, _notice(case, NoticeKind.APPROVAL_REQUESTED, recipients, subject, gate.gate.chats)
+                    db,
+                    case,
+                    now,
+                    _notice(
+                        case, NoticeKind.APPROVAL_REQUESTED, recipients, subject, gate.gate.chats
+                    ),
                 )
                 news.append(key)
         by_name = {gate.gate.name: gate for gate in seen.open_gates}
@@ -121,7 +141,9 @@ class Progress:
                 news.append(item.key)
         return news
 
-    def _tell_stuck(self, db: Connection, case: Case, seen: ApprovalStatus, now: datetime) -> list[str]:
+    def _tell_stuck(
+        self, db: Connection, case: Case, seen: ApprovalStatus, now: datetime
+    ) -> list[str]:
         """Tell who asked, once, that nobody can pass a gate any more.
 
         What has been told, less what is so no more.
@@ -130,29 +152,47 @@ class Progress:
         stuck = stuck_in(case, seen)
         if newly_stuck(told, stuck):
             subject = f"asked to run {_what(case)}, which nobody can approve now"
-            self._post(db, case, now, _notice(case, NoticeKind.APPROVAL_STUCK, {case.row.requester_id}, subject))
+            self._post(
+                db,
+                case,
+                now,
+                _notice(case, NoticeKind.APPROVAL_STUCK, {case.row.requester_id}, subject),
+            )
         return noted(told, stuck)
 
-    def _tell_due(self, db: Connection, case: Case, gate: GateStatus, item: Due, now: datetime) -> None:
+    def _tell_due(
+        self, db: Connection, case: Case, gate: GateStatus, item: Due, now: datetime
+    ) -> None:
         waited = case.waited_for(gate, now)
         if item.step is None:
             recipients = {person.user_id for person in waited}
             subject = f"still waits for your decision to run {_what(case)}"
-            self._post(db, case, now, _notice(case, NoticeKind.APPROVAL_REMINDER, recipients, subject, gate.gate.chats))
+            self._post(
+                db,
+                case,
+                now,
+                _notice(case, NoticeKind.APPROVAL_REMINDER, recipients, subject, gate.gate.chats),
+            )
             return
         to = gate.gate.escalate[item.step].to
         recipients = {person.user_id for person in waited if is_named(to, person, case.requester)}
         subject = f"asks to run {_what(case)}, and nobody has decided yet"
         self._post(db, case, now, _notice(case, NoticeKind.APPROVAL_ESCALATED, recipients, subject))
         data = {"gate": gate.gate.name, "after": gate.gate.escalate[item.step].after}
-        audit.append(db, now, case.row.org_id, SystemActor(), "escalate", f"approvals/{case.row.id}", data)
+        audit.append(
+            db, now, case.row.org_id, SystemActor(), "escalate", f"approvals/{case.row.id}", data
+        )
 
-    def _end(self, db: Connection, case: Case, state: ApprovalState, explanation: str, now: datetime) -> None:
+    def _end(
+        self, db: Connection, case: Case, state: ApprovalState, explanation: str, now: datetime
+    ) -> None:
         row = case.row
         if state is ApprovalState.APPROVED:
             automations.approve(db, row.automation_id, now)
         else:
-            automations.end_unapproved(db, row.automation_id, Ending(_ENDS[state], now, None, explanation))
+            automations.end_unapproved(
+                db, row.automation_id, Ending(_ENDS[state], now, None, explanation)
+            )
         if state is ApprovalState.EXPIRED:
             data = {"automation": row.automation_id}
             audit.append(db, now, row.org_id, SystemActor(), "expire", f"approvals/{row.id}", data)
@@ -160,7 +200,10 @@ class Progress:
         subject = f"asked to run {_what(case)}: {state}"
         ended = case.ended(state, explanation)
         told = self._post(
-            db, ended, now, _notice(ended, NoticeKind.APPROVAL_ENDED, recipients, subject, _asked_rooms(case))
+            db,
+            ended,
+            now,
+            _notice(ended, NoticeKind.APPROVAL_ENDED, recipients, subject, _asked_rooms(case)),
         )
         if state is not ApprovalState.APPROVED:
             self._outbox.post_unapproved(db, row.org_id, row.automation_id, told)
@@ -170,7 +213,9 @@ class Progress:
         return notice
 
 
-def _notice(case: Case, kind: NoticeKind, recipients: set[str], subject: str, chats: tuple[Chat, ...] = ()) -> Notice:
+def _notice(
+    case: Case, kind: NoticeKind, recipients: set[str], subject: str, chats: tuple[Chat, ...] = ()
+) -> Notice:
     return Notice(
         kind=kind,
         org_id=case.row.org_id,
@@ -196,13 +241,21 @@ def _what(case: Case) -> str:
 def _asked_rooms(case: Case) -> tuple[Chat, ...]:
     """Return the rooms of chat services that were told of the question, and so are told of its end."""
     told = stored_json.read_or(case.row.told, list[str], [])
-    return tuple(dict.fromkeys(chat for gate in case.gates if f"ask:{gate.name}" in told for chat in gate.chats))
+    return tuple(
+        dict.fromkeys(
+            chat for gate in case.gates if f"ask:{gate.name}" in told for chat in gate.chats
+        )
+    )
 
 
 def _explanation(case: Case, seen: ApprovalStatus) -> str:
     if seen.state is ApprovalState.EXPIRED:
         return f"nobody decided on gate {seen.decisive} in time"
     if seen.state is ApprovalState.REJECTED:
-        last = [each for each in case.decisions if each.gate == seen.decisive and each.verdict is Verdict.REJECT][-1]
+        last = [
+            each
+            for each in case.decisions
+            if each.gate == seen.decisive and each.verdict is Verdict.REJECT
+        ][-1]
         return f"rejected by {last.email}" + (f": {last.reason}" if last.reason else "")
     return ""

@@ -84,7 +84,11 @@ def _are_leases_explained(db: Connection, row: AutomationRow, entries: list[Deci
     leased = jobs.list_ids(db, row.id)
     if not leased and row.fence == 0:
         return True
-    given_back = {msgspec.json.decode(entry.data, type=_Given).job for entry in entries if entry.verb in _GIVEN_BACK}
+    given_back = {
+        msgspec.json.decode(entry.data, type=_Given).job
+        for entry in entries
+        if entry.verb in _GIVEN_BACK
+    }
     if given_back and given_back.issuperset(leased):
         return True
     oldest = audit.find_first(db, row.org_id)

@@ -53,7 +53,9 @@ class ApprovalRequests:
         if found is None:
             return None
         policy = found.policy
-        terms = PolicyTerms(policy, gates_for(policy, template, row), found.policy_id, found.version)
+        terms = PolicyTerms(
+            policy, gates_for(policy, template, row), found.policy_id, found.version
+        )
         requester = asker_of(db, row.org_id, row.requester_id, audit.last_seq(db, row.org_id))
         people = ApproverDirectory(db, row.org_id).people(policy, template, requester)
         if problem := impassable(terms.gates, people.values(), requester):

@@ -42,8 +42,12 @@ def list_approvals(approvals: Approvals, request: Request) -> Reply:
         return list_reply(request, approvals.inbox)
     if whose == "inbox":
         raise _unknown("state", "an inbox holds only what is pending", "Ask for `whose=all` too.")
-    wanted = ApprovalFilter(state=state, requester_id=request.actor.user_id if whose == "asked" else "")
-    return list_reply(request, lambda actor, cursor, limit: approvals.list_newest(actor, wanted, cursor, limit))
+    wanted = ApprovalFilter(
+        state=state, requester_id=request.actor.user_id if whose == "asked" else ""
+    )
+    return list_reply(
+        request, lambda actor, cursor, limit: approvals.list_newest(actor, wanted, cursor, limit)
+    )
 
 
 def preview(approvals: Approvals, request: Request, name: str) -> Reply:

@@ -73,7 +73,7 @@ class _PendingDecision:
 class Approvals:
     """What people do with approvals. They are asked for in `asking.py`."""
 
-    def __init__(  # noqa: PLR0913, PLR0917 - what approvals touch
+    def __init__(
         self,
         database: Database,
         progress: Progress,
@@ -120,7 +120,9 @@ class Approvals:
             return self._database.read(query)
         return self._database.read_long(query, actor.org_id)
 
-    def list_newest(self, actor: Actor, wanted: ApprovalFilter, cursor: str, limit: int) -> Page[ApprovalSummary]:
+    def list_newest(
+        self, actor: Actor, wanted: ApprovalFilter, cursor: str, limit: int
+    ) -> Page[ApprovalSummary]:
         """Return a page of the org's approvals, newest first.
 
         Fewer where the caller may not see the template of some.
@@ -155,10 +157,14 @@ class Approvals:
         """
         actor.require(Action.TEMPLATES_VIEW)
         return self._database.read(
-            lambda db: need_of(db, actor, documents.get(db, DocumentKind.TEMPLATE, actor.org_id, template, version))
+            lambda db: need_of(
+                db, actor, documents.get(db, DocumentKind.TEMPLATE, actor.org_id, template, version)
+            )
         )
 
-    def decide(self, actor: Actor, approval_id: str, verdict: Verdict, request: DecisionRequest) -> ApprovalOutcome:
+    def decide(
+        self, actor: Actor, approval_id: str, verdict: Verdict, request: DecisionRequest
+    ) -> ApprovalOutcome:
         """Agree or refuse, and return how the approval stands then. Saying it again is harmless.
 
         When the last gate is passed, the automation is queued; enough refusals end it. Raises
@@ -174,17 +180,23 @@ class Approvals:
             return case.automation, self._vote(db, actor, case, decision)
 
         is_proven = bool(request.totp)
-        done = self._apps.prove(actor, request.totp, work) if is_proven else self._database.write(work)
+        done = (
+            self._apps.prove(actor, request.totp, work) if is_proven else self._database.write(work)
+        )
         automation, outcome = done
         self._announce(automation)
 
         if isinstance(outcome, Conflict):
             raise outcome
         if outcome.state is ApprovalState.EXPIRED:
-            raise Conflict("this approval has expired", hint="Ask again by running the template anew.")
+            raise Conflict(
+                "this approval has expired", hint="Ask again by running the template anew."
+            )
         return outcome
 
-    def _vote(self, db: Connection, actor: Actor, case: Case, decision: _PendingDecision) -> ApprovalOutcome | Conflict:
+    def _vote(
+        self, db: Connection, actor: Actor, case: Case, decision: _PendingDecision
+    ) -> ApprovalOutcome | Conflict:
         """Take down a decision.
 
         A Conflict is returned where what was found is to be kept, and so not raised yet.
@@ -193,10 +205,14 @@ class Approvals:
         seen = case.status(now)
         if row.state is ApprovalState.PENDING and case.problem:
             self._progress.advance(db, case, now)
-            return Conflict(f"nobody can decide on this: {case.problem}", hint="Run the template anew.")
+            return Conflict(
+                f"nobody can decide on this: {case.problem}", hint="Run the template anew."
+            )
         if row.state is ApprovalState.PENDING and seen.state is not ApprovalState.PENDING:
             return self._progress.advance(db, case, now)
-        if _has_said(case, actor, decision.verdict) and not votable(case, seen, Viewer(actor.user_id, now)):
+        if _has_said(case, actor, decision.verdict) and not votable(
+            case, seen, Viewer(actor.user_id, now)
+        ):
             return outcome_of(case, seen, now)
         if row.state is not ApprovalState.PENDING:
             raise Conflict(f"this approval is over: it is {row.state}")
@@ -219,7 +235,12 @@ class Approvals:
         return self._progress.advance(db, case.with_new_decisions(db), now)
 
     def _voter(
-        self, db: Connection, case: Case, seen: ApprovalStatus, viewer: Viewer, decision: _PendingDecision
+        self,
+        db: Connection,
+        case: Case,
+        seen: ApprovalStatus,
+        viewer: Viewer,
+        decision: _PendingDecision,
     ) -> tuple[ApproverPerson, list[GateStatus]]:
         """Return who decides, and on which gates.
 
@@ -263,7 +284,11 @@ class Approvals:
                     hint="If you may decide, reject it.",
                 )
             actor.require(Action.AUTOMATIONS_CREATE)
-            by = "who asked" if row.requester_id == actor.user_id else f"{actor.email}, who answers for who asked"
+            by = (
+                "who asked"
+                if row.requester_id == actor.user_id
+                else f"{actor.email}, who answers for who asked"
+            )
             told = self._progress.withdraw(db, case, f"withdrawn by {by}", now)
             if told is None:
                 raise Conflict(f"this approval is over: it is {row.state}")
@@ -284,7 +309,9 @@ class Approvals:
             try:
                 self._announce(self._bring_up_to_date(row, now))
             except Exception:  # one that cannot be read must not keep all others from their time
-                log.exception("an approval could not be brought up to date", extra={"approval": row.id})
+                log.exception(
+                    "an approval could not be brought up to date", extra={"approval": row.id}
+                )
         return len(rows)
 
     def _bring_up_to_date(self, row: ApprovalRow, now: datetime) -> AutomationRow:
@@ -309,7 +336,9 @@ class Approvals:
         Raises NotFound, also for one whose template the actor may not see.
         """
         case = self._progress.load(db, approvals.get(db, actor.org_id, approval_id))
-        if _is_hidden(db, actor, case) and not answers_for(db, actor.org_id, actor.user_id, case.row.requester_id):
+        if _is_hidden(db, actor, case) and not answers_for(
+            db, actor.org_id, actor.user_id, case.row.requester_id
+        ):
             raise approvals.not_found(approval_id)
         return case
 
@@ -317,7 +346,9 @@ class Approvals:
 def _is_hidden(db: Connection, actor: Actor, case: Case) -> bool:
     """Return whether the template is hidden from the actor, who has not asked for this either."""
     template = case.template
-    return case.row.requester_id != actor.user_id and is_hidden(db, actor, template.name, template.labels)
+    return case.row.requester_id != actor.user_id and is_hidden(
+        db, actor, template.name, template.labels
+    )
 
 
 def _has_said(case: Case, actor: Actor, verdict: Verdict) -> bool:
@@ -334,15 +365,21 @@ def _refusal(case: Case, seen: ApprovalStatus, viewer: Viewer) -> NotAllowed | C
     waiting = [gate for gate in seen.gates if gate.state is GateState.WAITING]
     if me and any(case.may_decide(gate, me, viewer.now) for gate in waiting):
         return NotAllowed("it is not your turn yet: an earlier gate is still open")
-    return NotAllowed("you are not among those who decide on this", hint="`opsicle approvals show` says who is.")
+    return NotAllowed(
+        "you are not among those who decide on this", hint="`opsicle approvals show` says who is."
+    )
 
 
 def _require_reason(gates: list[GateStatus], decision: _PendingDecision) -> None:
     if not decision.reason and any(gate.gate.require_reason for gate in gates):
-        raise validators.invalid("reason", "this approval asks for a reason", hint="Give it with --reason.")
+        raise validators.invalid(
+            "reason", "this approval asks for a reason", hint="Give it with --reason."
+        )
 
 
-def _require_code(db: Connection, gates: list[GateStatus], user_id: str, decision: _PendingDecision) -> None:
+def _require_code(
+    db: Connection, gates: list[GateStatus], user_id: str, decision: _PendingDecision
+) -> None:
     if decision.with_mfa or not any(gate.gate.require_mfa for gate in gates):
         return
     if not authenticators.is_confirmed(db, user_id):
@@ -361,12 +398,18 @@ def _code_needed() -> InvalidInput:
 def _checked_reason(text: str) -> str:
     reason = text.strip()
     if len(reason) > MAX_REASON_CHARACTERS:
-        raise validators.invalid("reason", f"the reason has more than {MAX_REASON_CHARACTERS:,} characters")
+        raise validators.invalid(
+            "reason", f"the reason has more than {MAX_REASON_CHARACTERS:,} characters"
+        )
     return reason
 
 
 def _decision(
-    row: ApprovalRow, me: ApproverPerson, gate: GateStatus, decision: _PendingDecision, now: datetime
+    row: ApprovalRow,
+    me: ApproverPerson,
+    gate: GateStatus,
+    decision: _PendingDecision,
+    now: datetime,
 ) -> DecisionRow:
     return DecisionRow(
         approval_id=row.id,

@@ -34,9 +34,9 @@ def asked_since(db: Connection, row: AutomationRow, template: Template) -> str:
     gates = gates_for(now.policy, template, row) if now else ()
     if now is None or not gates:
         return ""
-    requester = asker_of(db, row.org_id, row.requester_id, audit.last_seq(db, row.org_id)).with_principal(
-        row.principal_id
-    )
+    requester = asker_of(
+        db, row.org_id, row.requester_id, audit.last_seq(db, row.org_id)
+    ).with_principal(row.principal_id)
     people = ApproverDirectory(db, row.org_id).people(now.policy, template, requester)
     reason = unmet(gates, (), people, requester)
     return f"{_changed(now)}, and nobody was asked: {reason}" if reason else ""
@@ -75,7 +75,8 @@ def _as_asked(case: Case) -> Iterator[Vote]:
     """Yield the decisions that would just pass the gates that were asked, were they made now."""
     for gate in case.gates:
         able = {
-            each.principal: each for each in deciders(gate, case.people.values(), case.requester, gate.expires_after)
+            each.principal: each
+            for each in deciders(gate, case.people.values(), case.requester, gate.expires_after)
         }
         for person in list(able.values())[: gate.required]:
             yield Vote(
@@ -92,7 +93,9 @@ def _as_asked(case: Case) -> Iterator[Vote]:
 
 def _is_by_name(case: Case, now: InForce | None) -> bool:
     """Return whether the policy asked under was named, or is now, and did not apply by itself."""
-    is_still_named = now is not None and not now.is_default and now.policy.name == case.row.policy_name
+    is_still_named = (
+        now is not None and not now.is_default and now.policy.name == case.row.policy_name
+    )
     return not case.policy.applies_to or is_still_named
 
 
@@ -108,7 +111,9 @@ def _changed(now: InForce, case: Case | None = None) -> str:
     name, number = now.policy.name, f" (version {now.version})" if now.version else ""
     if case and case.row.policy_name == name:
         return (
-            f"the policy {name} was tightened since{number}" if name else "the policy of its template was changed since"
+            f"the policy {name} was tightened since{number}"
+            if name
+            else "the policy of its template was changed since"
         )
     if now.is_default:
         return f"the policy {name} applies to it since{number}"

@@ -52,7 +52,9 @@ def noted(told: list[str], stuck: Mapping[str, str]) -> list[str]:
     """
     freed = {key.removeprefix(_KEY) for key in told if key.startswith(_KEY)} - set(stuck)
     dropped = {f"{_KEY}{name}" for name in freed} | {f"ask:{name}" for name in freed}
-    return [key for key in told if key not in dropped] + [f"{_KEY}{name}" for name in newly_stuck(told, stuck)]
+    return [key for key in told if key not in dropped] + [
+        f"{_KEY}{name}" for name in newly_stuck(told, stuck)
+    ]
 
 
 def left_stuck(db: Connection, org_id: str) -> list[str]:
@@ -60,7 +62,9 @@ def left_stuck(db: Connection, org_id: str) -> list[str]:
 
     Asked in the transaction of that change.
     """
-    rows = approvals.list_newest(db, org_id, ApprovalFilter(state=ApprovalState.PENDING), "", _MOST_LOOKED_AT)
+    rows = approvals.list_newest(
+        db, org_id, ApprovalFilter(state=ApprovalState.PENDING), "", _MOST_LOOKED_AT
+    )
     directory = ApproverDirectory(db, org_id)
     found = []
     for row in rows:

@@ -69,10 +69,14 @@ def summary(case: Case, viewer: Viewer) -> ApprovalSummary:
         automation_id=row.automation_id,
         template=automation.template,
         version=automation.version,
-        requester=Person(automation.requester_id, automation.requester_email, automation.requester_name),
+        requester=Person(
+            automation.requester_id, automation.requester_email, automation.requester_name
+        ),
         reason=automation.reason,
         asked_at=row.asked_at,
-        expires_at=min((gate.expires_at for gate in seen.open_gates if gate.expires_at), default=None)
+        expires_at=min(
+            (gate.expires_at for gate in seen.open_gates if gate.expires_at), default=None
+        )
         if is_pending
         else None,
         ended_at=row.ended_at,
@@ -132,7 +136,9 @@ def _gate(case: Case, seen: GateStatus, now: datetime) -> GateView:
         expires_at=seen.expires_at,
         ended_at=seen.ended_at,
         decisions=[_decision(each) for each in case.decisions if each.gate == gate.name],
-        waits_for=[person(member) for member in case.waited_for(seen, now)] if is_waited_for else [],
+        waits_for=[person(member) for member in case.waited_for(seen, now)]
+        if is_waited_for
+        else [],
     )
 
 
@@ -151,7 +157,9 @@ def _workers(requirements: str, candidates: Sequence[Candidate]) -> list[str]:
     """Return the workers that fit, be they busy just now; one that is not there says so."""
     asked = stored_requirements(requirements)
     fits = [one for one in candidates if fits_labels(asked, one) and asked.runtimes <= one.runtimes]
-    return sorted(one.name if one.is_connected else f"{one.name}, which {absence(one)}" for one in fits)
+    return sorted(
+        one.name if one.is_connected else f"{one.name}, which {absence(one)}" for one in fits
+    )
 
 
 def _compared(db: Connection, case: Case) -> Comparison | None:
@@ -179,8 +187,11 @@ def _diff(old: Template, db: Connection, case: Case, old_version: int) -> str:
     if old == case.template:
         return ""
     before, after = (
-        templates.get_source(db, automation.template_id, version) for version in (old_version, automation.version)
+        templates.get_source(db, automation.template_id, version)
+        for version in (old_version, automation.version)
     )
-    old_name, new_name = (f"{automation.template} version {version}" for version in (old_version, automation.version))
+    old_name, new_name = (
+        f"{automation.template} version {version}" for version in (old_version, automation.version)
+    )
     found = unified_diff(before, after, (old_name, new_name), MAX_DIFF_LINES)
     return "the documents are too long to be compared here\n" if found is None else found

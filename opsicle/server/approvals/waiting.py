@@ -36,11 +36,17 @@ def waiting_for(case: Case, seen: ApprovalStatus, now: datetime) -> str:
 
 
 def _line(case: Case, gate: GateStatus, now: datetime) -> str:
-    votes = [each for each in case.decisions if each.gate == gate.gate.name and each.verdict is Verdict.APPROVE]
+    votes = [
+        each
+        for each in case.decisions
+        if each.gate == gate.gate.name and each.verdict is Verdict.APPROVE
+    ]
     missing = gate.gate.required - len(votes)
     return f"{gate.gate.name}: {missing} of {_names(case.waited_for(gate, now)) or 'nobody'}"
 
 
 def _names(people: list[ApproverPerson]) -> str:
     names = [person.email for person in people[:_MOST_NAMES]]
-    return ", ".join(names) + (f" and {len(people) - len(names)} more" if len(people) > len(names) else "")
+    return ", ".join(names) + (
+        f" and {len(people) - len(names)} more" if len(people) > len(names) else ""
+    )

@@ -108,11 +108,22 @@ class AuditCheckpoints:
         def work(db: Connection) -> bool:
             if not workers.note_history_report(db, worker.worker_id, now, now - REPORTS_APART):
                 return False
-            audit.append(db, now, worker.record, worker, "report_rewritten_history", "audit", {"reason": reason})
+            audit.append(
+                db,
+                now,
+                worker.record,
+                worker,
+                "report_rewritten_history",
+                "audit",
+                {"reason": reason},
+            )
             return True
 
         if self._database.write(work):
-            log.error("a worker has seen another audit record", extra={"worker": worker.name, "reason": reason})
+            log.error(
+                "a worker has seen another audit record",
+                extra={"worker": worker.name, "reason": reason},
+            )
         self._reported_at[worker.worker_id] = now
 
     def sign_due(self) -> None:
@@ -145,7 +156,9 @@ class AuditCheckpoints:
         """Return the chains that are not signed to their end, or not for good though it is time."""
         chains = [(each, self._is_due(db, each)) for each in audit_checkpoints.list_chains(db)]
         return [
-            (each, is_due) for each, is_due in chains if is_due or each.last_seq != max(each.head_seq, each.signed_to)
+            (each, is_due)
+            for each, is_due in chains
+            if is_due or each.last_seq != max(each.head_seq, each.signed_to)
         ]
 
     def _is_due(self, db: Connection, chain: ChainRow) -> bool:
@@ -156,7 +169,14 @@ class AuditCheckpoints:
         last = audit_checkpoints.find_last(db, chain.org_id)
         return last is None or self._clock.now() - from_text(last.at) >= SIGN_AFTER
 
-    def _sign(self, db: Connection, org_id: str, removal: _Removal | None = None, *, is_for_good: bool = True) -> None:
+    def _sign(
+        self,
+        db: Connection,
+        org_id: str,
+        removal: _Removal | None = None,
+        *,
+        is_for_good: bool = True,
+    ) -> None:
         self._keep_contradicted(db, org_id)
         seq, digest = audit.head(db, org_id)
         last = audit_checkpoints.find_last(db, org_id)
@@ -185,12 +205,16 @@ class AuditCheckpoints:
         """
         head = audit_checkpoints.find_head(db, org_id)
         if head and audit.find_hash(db, org_id, head.seq) != head.hash:
-            log.error("entries of the audit record are gone", extra={"org": org_id, "signed_to": head.seq})
+            log.error(
+                "entries of the audit record are gone", extra={"org": org_id, "signed_to": head.seq}
+            )
             audit_checkpoints.insert(db, org_id, head)
 
     def _prune(self, chain: ChainRow, keep: timedelta) -> int:
         cutoff = self._clock.now() - keep
-        kept_from = self._database.read_long(lambda db: audit.find_first_since(db, chain.org_id, cutoff))
+        kept_from = self._database.read_long(
+            lambda db: audit.find_first_since(db, chain.org_id, cutoff)
+        )
         end = chain.last_seq if kept_from is None else kept_from
         for last in range(chain.first_seq - 1 + _REMOVED_AT_ONCE, end - 1, _REMOVED_AT_ONCE):
             self._remove(chain.org_id, last)

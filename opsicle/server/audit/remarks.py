@@ -29,4 +29,6 @@ class ServerRemarks:
 
     def _record(self, verb: str, data: dict[str, object]) -> None:
         now = self._clock.now()
-        self._database.write(lambda db: audit.append(db, now, None, SystemActor(), verb, "server", data))
+        self._database.write(
+            lambda db: audit.append(db, now, None, SystemActor(), verb, "server", data)
+        )

@@ -38,7 +38,9 @@ def list_entries(audit: Audit, request: Request) -> Reply:
         since=_time(request, "since"),
         until=_time(request, "until"),
     )
-    return list_reply(request, lambda actor, cursor, limit: audit.list_entries(actor, wanted, cursor, limit))
+    return list_reply(
+        request, lambda actor, cursor, limit: audit.list_entries(actor, wanted, cursor, limit)
+    )
 
 
 def export(audit: Audit, request: Request) -> Reply:
@@ -46,9 +48,15 @@ def export(audit: Audit, request: Request) -> Reply:
 
     A header, the signed checkpoints, the entries, oldest first.
     """
-    disposition = ("Content-Disposition", f'attachment; filename="audit-{request.actor.org_code}.jsonl"')
+    disposition = (
+        "Content-Disposition",
+        f'attachment; filename="audit-{request.actor.org_code}.jsonl"',
+    )
     return Reply(
-        200, stream=audit.export(request.actor), headers=(disposition,), content_type=endpoints.EXPORT.content_type
+        200,
+        stream=audit.export(request.actor),
+        headers=(disposition,),
+        content_type=endpoints.EXPORT.content_type,
     )
 
 
@@ -59,7 +67,9 @@ def verify(audit: Audit, request: Request) -> Reply:
 
 def show_public_key(audit: Audit, _request: Request) -> Reply:
     """Return the public key (PEM) that verifies the checkpoints of this server's records."""
-    return Reply(200, raw=audit.public_key.pem.encode(), content_type=endpoints.SHOW_PUBLIC_KEY.content_type)
+    return Reply(
+        200, raw=audit.public_key.pem.encode(), content_type=endpoints.SHOW_PUBLIC_KEY.content_type
+    )
 
 
 def _time(request: Request, name: str) -> str:

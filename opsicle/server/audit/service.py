@@ -43,7 +43,11 @@ class Audit:
     """An org's record."""
 
     def __init__(
-        self, database: Database, checkpoints: AuditCheckpoints, public_key: AuditPublicKey, clock: Clock
+        self,
+        database: Database,
+        checkpoints: AuditCheckpoints,
+        public_key: AuditPublicKey,
+        clock: Clock,
     ) -> None:
         self._database = database
         self._checkpoints = checkpoints
@@ -51,7 +55,9 @@ class Audit:
         self._exports = ConcurrencyLimit("exports", _MOST_EXPORTS)
         self.public_key = public_key
 
-    def list_entries(self, actor: Actor, wanted: AuditFilter, cursor: str, limit: int) -> Page[AuditEntry]:
+    def list_entries(
+        self, actor: Actor, wanted: AuditFilter, cursor: str, limit: int
+    ) -> Page[AuditEntry]:
         """Return the org's entries that are wanted, newest first."""
         actor.require(Action.AUDIT_VIEW)
         before = position(cursor)
@@ -60,7 +66,11 @@ class Audit:
         def query(db: Connection) -> list[Entry]:
             return audit.list_entries(db, actor.org_id, wanted, before, limit + 1)
 
-        rows = self._database.read_long(query, actor.org_id) if any(wanted) else self._database.read(query)
+        rows = (
+            self._database.read_long(query, actor.org_id)
+            if any(wanted)
+            else self._database.read(query)
+        )
         return page_of(rows, limit, _shown, lambda row: str(row.seq))
 
     def export(self, actor: Actor) -> Iterator[bytes]:
@@ -71,7 +81,9 @@ class Audit:
         actor.require(Action.AUDIT_VIEW)
         self._exports.check(actor.org_id)
         self._checkpoints.sign_export(actor.org_id)
-        signed = self._database.read_long(lambda db: audit_checkpoints.list_all(db, actor.org_id), actor.org_id)
+        signed = self._database.read_long(
+            lambda db: audit_checkpoints.list_all(db, actor.org_id), actor.org_id
+        )
         has_gaps = not all(isinstance(each, Checkpoint) for each in signed)
         header = Header(
             format=FORMAT_WITH_GAPS if has_gaps else FORMAT,
@@ -127,5 +139,7 @@ def _shown(row: Entry) -> AuditEntry:
         address=row.address,
         verb=row.verb,
         resource=row.resource,
-        data=stored_json.read_or(row.data, dict[str, object], {CANNOT_BE_READ: row.data[:_MOST_SHOWN]}),
+        data=stored_json.read_or(
+            row.data, dict[str, object], {CANNOT_BE_READ: row.data[:_MOST_SHOWN]}
+        ),
     )

@@ -83,11 +83,18 @@ class CheckpointThinning:
         if not going:
             return []
         if fault := check_signed(chain_of(org_id), self._key.public, kept):
-            log.error("checkpoints are wrong, and none is thinned out", extra={"org": org_id, "fault": fault.message})
+            log.error(
+                "checkpoints are wrong, and none is thinned out",
+                extra={"org": org_id, "fault": fault.message},
+            )
             return []
-        return [run for run in _runs(kept, going) if any(isinstance(part, Checkpoint) for part in run)]
+        return [
+            run for run in _runs(kept, going) if any(isinstance(part, Checkpoint) for part in run)
+        ]
 
-    def _choose(self, db: Connection, org_id: str, kept: Sequence[Signed], before_day: str) -> set[int]:
+    def _choose(
+        self, db: Connection, org_id: str, kept: Sequence[Signed], before_day: str
+    ) -> set[int]:
         """Return the numbers of the checkpoints that may go: old, and not the newest of their day."""
         checkpoints = [part for part in kept if isinstance(part, Checkpoint)]
         exported = audit_checkpoints.list_exported(db, org_id)
@@ -104,6 +111,8 @@ class CheckpointThinning:
 
 def _runs(kept: Sequence[Signed], going: set[int]) -> Iterator[list[Signed]]:
     """Spans of what goes, with the gaps beside it."""
-    for goes, parts in itertools.groupby(kept, lambda part: isinstance(part, CheckpointGap) or part.number in going):
+    for goes, parts in itertools.groupby(
+        kept, lambda part: isinstance(part, CheckpointGap) or part.number in going
+    ):
         if goes:
             yield list(parts)

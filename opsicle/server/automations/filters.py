@@ -21,10 +21,15 @@ def require_known(db: Connection, actor: Actor, wanted: AutomationFilter) -> Non
     that never was.
     """
     name = wanted.template
-    if name and (is_hidden(db, actor, name) or not (templates.find(db, actor.org_id, name) or _ran(db, actor, name))):
+    if name and (
+        is_hidden(db, actor, name)
+        or not (templates.find(db, actor.org_id, name) or _ran(db, actor, name))
+    ):
         raise documents.not_found(DocumentKind.TEMPLATE, name)
     if wanted.requester and not memberships.find(db, actor.org_id, wanted.requester):
-        if automations.list_newest(db, actor.org_id, AutomationFilter(requester=wanted.requester), "", 1):
+        if automations.list_newest(
+            db, actor.org_id, AutomationFilter(requester=wanted.requester), "", 1
+        ):
             return
         raise NotFound(
             f"nobody in the org is {wanted.requester}",

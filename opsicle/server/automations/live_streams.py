@@ -88,7 +88,9 @@ class Position:
 class LiveStreams:
     """Makes the streams of events that browsers and the command line show live."""
 
-    def __init__(self, automations: Automations, job_logs: JobLogs, signals: PubSub, clock: Clock) -> None:
+    def __init__(
+        self, automations: Automations, job_logs: JobLogs, signals: PubSub, clock: Clock
+    ) -> None:
         self._automations = automations
         self._job_logs = job_logs
         self._pubsub = signals
@@ -116,7 +118,9 @@ class LiveStreams:
                     return
                 yield from self._until_it_changes(watch, now, position)
 
-    def _until_it_changes(self, watch: Subscription, automation: Automation, position: Position) -> Iterator[Event]:
+    def _until_it_changes(
+        self, watch: Subscription, automation: Automation, position: Position
+    ) -> Iterator[Event]:
         """Tell of the log alone until there is reason to look at the automation again.
 
         What is queued is looked at again after a while anyway: why it waits changes with workers
@@ -161,7 +165,7 @@ class LiveStreams:
                     yield Heartbeat()
                     continue
                 calm, spread = pace(self._pubsub.count(org_topic(org_id)))
-                gevent.sleep(random.uniform(0, spread))  # noqa: S311 - whoever is told first is nobody's secret
+                gevent.sleep(random.uniform(0, spread))
                 yield Changed()
                 gevent.sleep(calm)
 

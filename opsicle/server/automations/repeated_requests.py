@@ -14,14 +14,19 @@ from opsicle.server.store.database import Connection
 from opsicle.server.store.idempotency import IdempotencyRow
 
 
-def remember(db: Connection, actor: Actor, key: str, made: IdempotencyRow, at: datetime) -> str | None:
+def remember(
+    db: Connection, actor: Actor, key: str, made: IdempotencyRow, at: datetime
+) -> str | None:
     """Return what the same request has made before, or None after taking down that it makes something now.
 
     Raises Conflict for a key that was used for another request.
     """
     earlier = idempotency.find(db, actor.org_id, actor.user_id, key)
     if earlier and earlier.request_digest != made.request_digest:
-        raise Conflict("this Idempotency-Key was used for another request", hint="Use a new key for a new request.")
+        raise Conflict(
+            "this Idempotency-Key was used for another request",
+            hint="Use a new key for a new request.",
+        )
     if earlier:
         return earlier.resource
     idempotency.insert(db, actor.org_id, actor.user_id, key, made, at)

@@ -90,7 +90,9 @@ class Retention:
             total += self._remove_until(_PruneWalk(org_id, now - max(keep.automations, LEAST_AGE)))
         if keep.count is not None:
             ended = self._database.read_long(lambda db: retention.count_ended(db, org_id))
-            total += self._remove_until(_PruneWalk(org_id, now - LEAST_AGE, most=ended - keep.count))
+            total += self._remove_until(
+                _PruneWalk(org_id, now - LEAST_AGE, most=ended - keep.count)
+            )
         return total
 
     def _remove_until(self, walk: _PruneWalk) -> int:
@@ -102,7 +104,7 @@ class Retention:
         while walk.most is None or total < walk.most:
             at_once = ROWS_AT_ONCE if walk.most is None else min(ROWS_AT_ONCE, walk.most - total)
             rows = self._database.read(
-                lambda db: retention.list_oldest(db, walk.org_id, walk.after_id, at_once)  # noqa: B023
+                lambda db: retention.list_oldest(db, walk.org_id, walk.after_id, at_once)
             )
             rows = [row for row in rows if row.created_at < to_text(walk.before)]
             if not rows:
@@ -119,14 +121,20 @@ class Retention:
             if size > BYTES_AT_ONCE:
                 break
             walk.after_id = row.id
-            if is_final(row.state) and _has_ended(row, walk.before) and not self._is_compared(walk, row):
+            if (
+                is_final(row.state)
+                and _has_ended(row, walk.before)
+                and not self._is_compared(walk, row)
+            ):
                 going.append(row.id)
                 size += row.size
         if not going:
             return 0
         # The logs first: a crash in between leaves an automation without its log, which the next
         # turn removes.
-        self._job_logs.delete_of_jobs(self._database.read(lambda db: retention.list_jobs(db, going)))
+        self._job_logs.delete_of_jobs(
+            self._database.read(lambda db: retention.list_jobs(db, going))
+        )
         return self._database.write(lambda db: self._remove(db, walk, going))
 
     def _is_compared(self, walk: _PruneWalk, row: PrunableRow) -> bool:
@@ -134,12 +142,19 @@ class Retention:
         if not row.is_approved_run:
             return False
         if row.template_id not in walk.compared:
-            walk.compared[row.template_id] = self._database.read(lambda db: _compared(db, walk.org_id, row.template_id))
+            walk.compared[row.template_id] = self._database.read(
+                lambda db: _compared(db, walk.org_id, row.template_id)
+            )
         return row.id in walk.compared[row.template_id]
 
     def _remove(self, db: Connection, walk: _PruneWalk, going: list[str]) -> int:
         now, last = self._clock.now(), max(going)
-        data = {"automations": len(going), "first": min(going), "last": last, "ended_before": to_text(walk.before)}
+        data = {
+            "automations": len(going),
+            "first": min(going),
+            "last": last,
+            "ended_before": to_text(walk.before),
+        }
         audit.append(db, now, walk.org_id, SystemActor(), "prune", "automations", data)
         retention.allow(db, walk.org_id, last, now)
         retention.delete_around(db, going)
@@ -152,5 +167,8 @@ def _has_ended(row: PrunableRow, before: datetime) -> bool:
 
 def _compared(db: Connection, org_id: str, template_id: str) -> set[str]:
     waiting = retention.list_awaiting(db, org_id, template_id)
-    runs = (approvals.find_last_run(db, org_id, template_id, before) for before in (*waiting, _AFTER_ALL))
+    runs = (
+        approvals.find_last_run(db, org_id, template_id, before)
+        for before in (*waiting, _AFTER_ALL)
+    )
     return {run for run in runs if run is not None}

@@ -44,7 +44,9 @@ def routes(automations: Automations, job_logs: JobLogs, live: LiveStreams) -> li
 
 def run(automations: Automations, request: Request) -> Reply:
     """Trigger an automation of a template. `Idempotency-Key` makes it safe to send again."""
-    return Reply(201, automations.create(request.actor, request.body(RunRequest), request.idempotency_key))
+    return Reply(
+        201, automations.create(request.actor, request.body(RunRequest), request.idempotency_key)
+    )
 
 
 def list_automations(automations: Automations, request: Request) -> Reply:
@@ -62,8 +64,12 @@ def list_automations(automations: Automations, request: Request) -> Reply:
         )
     since = request.query_time("since")
     since_id = lowest_id(since) if since else ""
-    wanted = AutomationFilter(state, request.query("template"), request.query("requester"), since_id)
-    return list_reply(request, lambda actor, cursor, limit: automations.list_newest(actor, wanted, cursor, limit))
+    wanted = AutomationFilter(
+        state, request.query("template"), request.query("requester"), since_id
+    )
+    return list_reply(
+        request, lambda actor, cursor, limit: automations.list_newest(actor, wanted, cursor, limit)
+    )
 
 
 def show(automations: Automations, request: Request, automation_id: str) -> Reply:
@@ -121,7 +127,9 @@ def _event(event: following.Event) -> ServerSentEvent:
             return ServerSentEvent("automation", automation)
         case following.NewOutput(job_id, chunks):
             end = chunks[-1][0] + len(chunks[-1][4])
-            return ServerSentEvent("log", LogEvent(job_id, [_chunk(chunk) for chunk in chunks]), id=f"{job_id}:{end}")
+            return ServerSentEvent(
+                "log", LogEvent(job_id, [_chunk(chunk) for chunk in chunks]), id=f"{job_id}:{end}"
+            )
         case following.Changed():
             return ServerSentEvent("changed", {})
         case following.Ended():
@@ -132,7 +140,13 @@ def _event(event: following.Event) -> ServerSentEvent:
 
 def _chunk(chunk: Chunk) -> LogChunk:
     offset, phase, stream, at_ms, data = chunk
-    return LogChunk(offset, phase, stream, datetime.fromtimestamp(at_ms / 1000, UTC), base64.b64encode(data).decode())
+    return LogChunk(
+        offset,
+        phase,
+        stream,
+        datetime.fromtimestamp(at_ms / 1000, UTC),
+        base64.b64encode(data).decode(),
+    )
 
 
 def _bytes(pieces: Iterator[list[Chunk]]) -> Iterator[bytes]:

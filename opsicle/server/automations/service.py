@@ -91,7 +91,7 @@ class _New:
 class Automations:
     """What people do with automations; what workers do is in `jobs.py`."""
 
-    def __init__(  # noqa: PLR0913, PLR0917 - what automations touch
+    def __init__(
         self,
         database: Database,
         job_logs: JobLogs,
@@ -118,7 +118,9 @@ class Automations:
         self._bindings = bindings
         self._asking = ApprovalRequests(progress, clock)
 
-    def create(self, actor: Actor, request: RunRequest, idempotency_key: str = "", rerun_of: str = "") -> Automation:
+    def create(
+        self, actor: Actor, request: RunRequest, idempotency_key: str = "", rerun_of: str = ""
+    ) -> Automation:
         """Trigger an automation; it is queued, or waits for approval, and is durable when this returns.
 
         The same `idempotency_key` with the same request answers with the automation that the first call made.
@@ -127,7 +129,9 @@ class Automations:
         `StepUp.require_code` where the template asks for a code.
         """
         actor.require(Action.AUTOMATIONS_CREATE)
-        version, template, needs_code = self._database.read(lambda db: _runnable_version(db, actor, request))
+        version, template, needs_code = self._database.read(
+            lambda db: _runnable_version(db, actor, request)
+        )
         _require_runnable(template)
         values = check_values(template.variables, request.values)
         if needs_code:
@@ -154,7 +158,9 @@ class Automations:
         )
         with self._dispatch.offer(actor.org_id, asked) as offer:
             new = _New(row, template, request, *self._sealed(row, template, values), needs_code)
-            stored = self._database.write(lambda db: self._insert(db, actor, new, idempotency_key, offer))
+            stored = self._database.write(
+                lambda db: self._insert(db, actor, new, idempotency_key, offer)
+            )
         if stored.id != row.id:
             return self.get(actor, stored.id)
         if offer is None:
@@ -169,21 +175,31 @@ class Automations:
         hidden = HiddenValues(new_salt(), only_secret(template.variables, values))
         if not hidden.values:
             return None, {}
-        commitments = {name: commitment(hidden.salt, as_text(value)) for name, value in hidden.values.items()}
+        commitments = {
+            name: commitment(hidden.salt, as_text(value)) for name, value in hidden.values.items()
+        }
         return self._vault.seal_values(row.org_id, row.id, hidden), commitments
 
-    def _insert(self, db: Connection, actor: Actor, new: _New, key: str, offer: Offer | None) -> AutomationRow:
+    def _insert(
+        self, db: Connection, actor: Actor, new: _New, key: str, offer: Offer | None
+    ) -> AutomationRow:
         row, request = new.row, new.request
         if key:
-            digest = self._vault.fingerprint(msgspec.json.encode([request, row.rerun_of], order="sorted"))
+            digest = self._vault.fingerprint(
+                msgspec.json.encode([request, row.rerun_of], order="sorted")
+            )
             earlier = remember(db, actor, key, IdempotencyRow(digest, row.id), row.created_at)
             if earlier:
                 return automations.get(db, actor.org_id, earlier)
         require_secrets(db, row.org_id, new.template)
-        row = msgspec.structs.replace(row, principal_id=account_of(db, row.org_id, row.requester_id).principal)
+        row = msgspec.structs.replace(
+            row, principal_id=account_of(db, row.org_id, row.requester_id).principal
+        )
         terms = self._asking.terms(db, row, new.template)
         if terms and terms.gates:
-            row = msgspec.structs.replace(row, state=AutomationState.AWAITING_APPROVAL, queued_at=None)
+            row = msgspec.structs.replace(
+                row, state=AutomationState.AWAITING_APPROVAL, queued_at=None
+            )
         asked = self._asking.draft(db, row, terms) if terms else None
         row, bound = self._bindings.bind(row, new.template, asked, new.commitments)
         if offer and asked is None:
@@ -220,20 +236,27 @@ class Automations:
             old = _get(db, actor, automation_id)[0]
             now = templates.find(db, actor.org_id, old.template)
             if now and now.id != old.template_id:
-                raise Conflict(f"another template is called {old.template} now", hint="Run that one, if it is right.")
+                raise Conflict(
+                    f"another template is called {old.template} now",
+                    hint="Run that one, if it is right.",
+                )
             return old, secrets.find_values(db, automation_id)
 
         old, sealed = self._database.read(query)
         values = stored_json.read(old.values_json, dict[str, Value], "its values")
         values.update(self._opened(sealed) if sealed else {})
-        request = RunRequest(template=old.template, version=old.version, values=values, reason=old.reason)
+        request = RunRequest(
+            template=old.template, version=old.version, values=values, reason=old.reason
+        )
         return self.create(actor, request, idempotency_key, rerun_of=old.id)
 
     def _opened(self, sealed: SealedRow) -> dict[str, Value]:
         try:
             return self._vault.open_values(sealed).values
         except CannotOpen as error:
-            raise Conflict("its secret values cannot be decrypted", hint="Run the template with new ones.") from error
+            raise Conflict(
+                "its secret values cannot be decrypted", hint="Run the template with new ones."
+            ) from error
 
     def get(self, actor: Actor, automation_id: str) -> Automation:
         """One automation whole. Raises NotFound."""
@@ -252,7 +275,9 @@ class Automations:
         remark = self._job_logs.remark(newest.id, newest.leased_at)
         return whole(replace(snapshot, log_bytes=self._job_logs.size(newest.id), log_remark=remark))
 
-    def list_newest(self, actor: Actor, wanted: AutomationFilter, cursor: str, limit: int) -> Page[AutomationSummary]:
+    def list_newest(
+        self, actor: Actor, wanted: AutomationFilter, cursor: str, limit: int
+    ) -> Page[AutomationSummary]:
         """A page of the org's automations, newest first; without those whose templates the caller may not see.
 
         A page may hold fewer than `limit` of them, and still not be the last. Raises NotFound where the filter names
@@ -266,10 +291,18 @@ class Automations:
             return rows
 
         hidden: set[str] = set()
-        rows = self._database.read_long(query, actor.org_id) if wanted.is_long else self._database.read(query)
+        rows = (
+            self._database.read_long(query, actor.org_id)
+            if wanted.is_long
+            else self._database.read(query)
+        )
         candidates = self._database.read(lambda db: self._candidates(db, actor.org_id, rows))
         held, reasons = self._fleet.held, dict[str, str]()
-        shown = ((row.id, summary(row, candidates, held, reasons)) for row in rows[:limit] if row.id not in hidden)
+        shown = (
+            (row.id, summary(row, candidates, held, reasons))
+            for row in rows[:limit]
+            if row.id not in hidden
+        )
         page = page_of_shown(shown, rows[limit - 1].id if len(rows) > limit else "")
         if not page.items and not cursor:
             self._database.read(lambda db: require_known(db, actor, wanted))
@@ -302,7 +335,9 @@ class Automations:
         self._pubsub.changed(automation_topic(automation_id), org_topic(actor.org_id))
         return self.get(actor, automation_id)
 
-    def _end_waiting(self, db: Connection, actor: Actor, row: AutomationRow, job: JobRow | None) -> None:
+    def _end_waiting(
+        self, db: Connection, actor: Actor, row: AutomationRow, job: JobRow | None
+    ) -> None:
         """Take back the lease or the approval of an automation that was cancelled before it began."""
         now = self._clock.now()
         if job:
@@ -327,10 +362,14 @@ class Automations:
     def forget_requests(self) -> None:
         """Drop idempotency keys that are so old that nobody will send them again."""
         before = self._clock.now() - REQUESTS_REMEMBERED
-        while self._database.write(lambda db: idempotency.delete_before(db, before, _FORGOTTEN_AT_ONCE)):
+        while self._database.write(
+            lambda db: idempotency.delete_before(db, before, _FORGOTTEN_AT_ONCE)
+        ):
             pass
 
-    def _candidates(self, db: Connection, org_id: str, rows: Sequence[AutomationRow]) -> list[Candidate]:
+    def _candidates(
+        self, db: Connection, org_id: str, rows: Sequence[AutomationRow]
+    ) -> list[Candidate]:
         """Who serves the org, those among them who have not polled since the server started, to say why these wait."""
         if not any(row.state is AutomationState.QUEUED for row in rows):
             return []
@@ -342,7 +381,9 @@ class Automations:
         return known
 
 
-def _runnable_version(db: Connection, actor: Actor, request: RunRequest) -> tuple[VersionRow, Template, bool]:
+def _runnable_version(
+    db: Connection, actor: Actor, request: RunRequest
+) -> tuple[VersionRow, Template, bool]:
     """The version that is asked for, and whether it takes a code. Raises NotFound, or NotAllowed if not the actor's.
 
     Also raises Conflict if it, or the newest one, under whose approval it falls, is not what was pushed.
@@ -360,7 +401,9 @@ def _runnable_version(db: Connection, actor: Actor, request: RunRequest) -> tupl
 def _get(db: Connection, actor: Actor, automation_id: str) -> tuple[AutomationRow, Template]:
     """An automation and what it runs. Raises NotFound, also for one that the actor may not see."""
     row = automations.get(db, actor.org_id, automation_id)
-    if is_automation_hidden(db, actor, row) and not answers_for(db, row.org_id, actor.user_id, row.requester_id):
+    if is_automation_hidden(db, actor, row) and not answers_for(
+        db, row.org_id, actor.user_id, row.requester_id
+    ):
         raise automations.not_found(automation_id)
     return row, shown_template_of(db, row)
 
@@ -370,7 +413,10 @@ def _require_may_cancel(db: Connection, actor: Actor, row: AutomationRow) -> Non
     if actor.may(Action.AUTOMATIONS_CANCEL_ANY):
         return
     if not answers_for(db, row.org_id, actor.user_id, row.requester_id):
-        raise NotAllowed("you may only cancel what you or your service accounts triggered", hint="Ask an operator.")
+        raise NotAllowed(
+            "you may only cancel what you or your service accounts triggered",
+            hint="Ask an operator.",
+        )
     actor.require(Action.AUTOMATIONS_CREATE)
 
 

@@ -16,7 +16,15 @@ from opsicle.server.access.stored_values import shown_values, stored_requirement
 from opsicle.server.store.automations import AutomationRow
 from opsicle.server.store.jobs import JobRow
 from opsicle.wire.jobs import CommandReport, PhaseReport, StepState
-from opsicle.wire.user_api import Automation, AutomationSummary, Command, Job, Person, PhaseRun, WorkerRef
+from opsicle.wire.user_api import (
+    Automation,
+    AutomationSummary,
+    Command,
+    Job,
+    Person,
+    PhaseRun,
+    WorkerRef,
+)
 
 
 @dataclass(frozen=True)
@@ -38,7 +46,10 @@ class Snapshot:
 
 
 def summary(
-    row: AutomationRow, candidates: Sequence[Candidate], held: str = "", known: dict[str, str] | None = None
+    row: AutomationRow,
+    candidates: Sequence[Candidate],
+    held: str = "",
+    known: dict[str, str] | None = None,
 ) -> AutomationSummary:
     """Return an automation as it stands in a list. `held`: why nothing at all is handed out.
 
@@ -50,7 +61,9 @@ def summary(
         template=row.template,
         version=row.version,
         requester=Person(row.requester_id, row.requester_email, row.requester_name),
-        worker=WorkerRef(row.worker_id, row.worker_name) if row.worker_id and row.worker_name else None,
+        worker=WorkerRef(row.worker_id, row.worker_name)
+        if row.worker_id and row.worker_name
+        else None,
         reason=row.reason,
         rerun_of=row.rerun_of,
         approval_id=row.approval_id,
@@ -95,11 +108,15 @@ def _reports(job: JobRow) -> list[PhaseReport]:
             for step in steps:
                 if step.state in {StepState.PENDING, StepState.RUNNING}:
                     step.state = StepState.UNKNOWN
-                    step.finished_at_ms = _milliseconds(job.finished_at) if step.started_at_ms is not None else None
+                    step.finished_at_ms = (
+                        _milliseconds(job.finished_at) if step.started_at_ms is not None else None
+                    )
     return reports
 
 
-def _waiting_reason(row: AutomationRow, candidates: Sequence[Candidate], held: str, known: dict[str, str]) -> str:
+def _waiting_reason(
+    row: AutomationRow, candidates: Sequence[Candidate], held: str, known: dict[str, str]
+) -> str:
     if row.state == AutomationState.AWAITING_APPROVAL:
         return f"it waits for approval: {row.waiting_for}"
     if row.state != AutomationState.QUEUED:
@@ -107,14 +124,18 @@ def _waiting_reason(row: AutomationRow, candidates: Sequence[Candidate], held: s
     if row.job_id:
         worker = next((one for one in candidates if one.name == row.worker_name), None)
         is_gone = worker is not None and not worker.is_connected
-        said = f"was given it, but {absence(worker)}" if worker and is_gone else "is about to start it"
+        said = (
+            f"was given it, but {absence(worker)}" if worker and is_gone else "is about to start it"
+        )
         return f"{row.worker_name} {said}"
     if held:
         return f"{held}: whoever runs the server must release the queue"
     if row.requirements not in known:
         asked = stored_requirements(row.requirements)
         known[row.requirements] = waiting_reason(asked, candidates)
-    return known[row.requirements] or next((one.untold[row.id] for one in candidates if row.id in one.untold), "")
+    return known[row.requirements] or next(
+        (one.untold[row.id] for one in candidates if row.id in one.untold), ""
+    )
 
 
 def _phases(phases: Sequence[Phase], reports: Sequence[PhaseReport]) -> list[PhaseRun]:
@@ -129,7 +150,11 @@ def _phases(phases: Sequence[Phase], reports: Sequence[PhaseReport]) -> list[Pha
 
 def _phase(phase: Phase, report: PhaseReport) -> PhaseRun:
     has_times = len(report.commands) == len(phase.commands)
-    commands = report.commands if has_times else [CommandReport(state=report.state) for _ in phase.commands]
+    commands = (
+        report.commands
+        if has_times
+        else [CommandReport(state=report.state) for _ in phase.commands]
+    )
     return PhaseRun(
         name=phase.name,
         state=report.state,
@@ -142,7 +167,9 @@ def _phase(phase: Phase, report: PhaseReport) -> PhaseRun:
         timeout=phase.timeout,
         when=phase.when,
         has_command_times=has_times and report.state != StepState.PENDING,
-        commands=[_command(text, command) for text, command in zip(phase.commands, commands, strict=True)],
+        commands=[
+            _command(text, command) for text, command in zip(phase.commands, commands, strict=True)
+        ],
     )
 
 

@@ -43,7 +43,9 @@ class ChatChannels:
         try:
             return config, self.vault.open_credential(sealed) if sealed else ""
         except CannotOpen as error:
-            raise Undelivered("the channel's credential cannot be decrypted; give it again") from error
+            raise Undelivered(
+                "the channel's credential cannot be decrypted; give it again"
+            ) from error
 
     def _rows(self) -> list[ChannelRow]:
         return self.database.read(lambda db: channels.list_enabled_of_kind(db, self.kind))

@@ -91,7 +91,12 @@ class Chats:
     """What people do in chats."""
 
     def __init__(
-        self, database: Database, step_up: StepUp, throttle: LoginThrottle, clock: Clock, decide: Decide
+        self,
+        database: Database,
+        step_up: StepUp,
+        throttle: LoginThrottle,
+        clock: Clock,
+        decide: Decide,
     ) -> None:
         self._database = database
         self._step_up = step_up
@@ -116,14 +121,19 @@ class Chats:
             chat_links.put_code(db, row.id, actor.user_id, token_hash(code), expires_at)
             return row
 
-        return NewLinkCode(channel=self._database.write(work).name, code=code, expires_at=expires_at)
+        return NewLinkCode(
+            channel=self._database.write(work).name, code=code, expires_at=expires_at
+        )
 
     def list_own(self, actor: Actor) -> list[ChatLink]:
         """Return every chat channel of the org, and whether the caller is linked there."""
         actor.require(Action.ACCOUNT_USE)
 
         def query(db: Connection) -> list[ChatLink]:
-            links = {row.channel_id: row for row in chat_links.list_of_user(db, actor.org_id, actor.user_id)}
+            links = {
+                row.channel_id: row
+                for row in chat_links.list_of_user(db, actor.org_id, actor.user_id)
+            }
             return [
                 ChatLink(
                     channel=row.name,
@@ -145,7 +155,9 @@ class Chats:
             row = channels.find(db, actor.org_id, channel)
             if row is None or not chat_links.delete(db, row.id, actor.user_id):
                 raise NotFound(f"you are not linked on a channel {channel}")
-            audit.append(db, self._clock.now(), actor.org_id, actor, "unlink_chat", f"channels/{row.name}")
+            audit.append(
+                db, self._clock.now(), actor.org_id, actor, "unlink_chat", f"channels/{row.name}"
+            )
 
         self._database.write(work)
 
@@ -155,14 +167,24 @@ class Chats:
         now = self._clock.now()
 
         def work(db: Connection) -> str | None:
-            user_id = chat_links.spend_code(db, person.channel.id, token_hash(code.strip().upper()), now)
+            user_id = chat_links.spend_code(
+                db, person.channel.id, token_hash(code.strip().upper()), now
+            )
             actor = _actor(db, person, user_id) if user_id else None
             if actor is None:
                 self._throttle.note_refusal(db, address)
                 return None
             org_id = person.channel.org_id
             chat_links.put(
-                db, LinkRow(person.channel.id, person.chat_user_id, org_id, actor.user_id, person.chat_id, now)
+                db,
+                LinkRow(
+                    person.channel.id,
+                    person.chat_user_id,
+                    org_id,
+                    actor.user_id,
+                    person.chat_id,
+                    now,
+                ),
             )
             audit.append(db, now, org_id, actor, "link_chat", f"channels/{person.channel.name}")
             return actor.email
@@ -172,7 +194,11 @@ class Chats:
         except OpsicleError as error:
             return error.message
         email = self._database.write(work)
-        return f"You are {email} here from now on." if email else "This code is not good, or no longer."
+        return (
+            f"You are {email} here from now on."
+            if email
+            else "This code is not good, or no longer."
+        )
 
     def decide_as(self, person: ChatPerson, decision: ChatDecision) -> ChatOutcome:
         """Decide as the account behind a chat user, with the role that it has now.
@@ -187,14 +213,18 @@ class Chats:
 
         actor = self._database.read(query)
         if actor is None:
-            return ChatOutcome("You are not linked to an account here. Ask Opsicle for a code, then send me: link CODE")
+            return ChatOutcome(
+                "You are not linked to an account here. Ask Opsicle for a code, then send me: link CODE"
+            )
         try:
             request = DecisionRequest(reason=decision.reason, totp=decision.totp)
             outcome = self._decide(actor, decision.approval_id, decision.verdict, request)
         except InvalidInput as error:
             return _lacking(decision, error)
         except OpsicleError as error:
-            return ChatOutcome(f"{error.message}. {error.hint}" if error.hint else f"{error.message}.")
+            return ChatOutcome(
+                f"{error.message}. {error.hint}" if error.hint else f"{error.message}."
+            )
         return ChatOutcome(_said(decision.verdict, outcome))
 
 
@@ -242,5 +272,7 @@ def _actor(db: Connection, person: ChatPerson, user_id: str) -> Actor | None:
 def _get_chat(db: Connection, org_id: str, name: str) -> ChannelRow:
     row = channels.find(db, org_id, name)
     if row is None or kinds.reach_of(row.kind) is not Reach.CHAT or not row.is_enabled:
-        raise NotFound(f"there is no chat channel {name}", hint="`opsicle channels links` shows them.")
+        raise NotFound(
+            f"there is no chat channel {name}", hint="`opsicle channels links` shows them."
+        )
     return row

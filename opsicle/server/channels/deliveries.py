@@ -24,18 +24,24 @@ class Deliveries:
         self._database = database
         self._clock = clock
 
-    def list_deliveries(self, actor: Actor, channel: str, state: str, cursor: str, limit: int) -> Page[Delivery]:
+    def list_deliveries(
+        self, actor: Actor, channel: str, state: str, cursor: str, limit: int
+    ) -> Page[Delivery]:
         """Newest first; `channel` is an id or a name, "" means any, as for `state`.
 
         Raises InvalidInput for a state that there is not, NotFound for such a channel.
         """
         actor.require(Action.CHANNELS_VIEW)
         if state and state not in list(DeliveryState):
-            raise validators.invalid("query.state", f"the state must be one of {', '.join(DeliveryState)}")
+            raise validators.invalid(
+                "query.state", f"the state must be one of {', '.join(DeliveryState)}"
+            )
 
         def query(db: Connection) -> list[DeliveryRow]:
             channel_id = channels.get(db, actor.org_id, channel).id if channel else ""
-            return deliveries.list_newest(db, actor.org_id, DeliveryFilter(channel_id, state), cursor, limit + 1)
+            return deliveries.list_newest(
+                db, actor.org_id, DeliveryFilter(channel_id, state), cursor, limit + 1
+            )
 
         return page_of(self._database.read(query), limit, _shown, lambda row: row.id)
 
@@ -55,8 +61,18 @@ class Deliveries:
         def work(db: Connection) -> Delivery:
             row = _get(db, actor.org_id, delivery_id)
             if not deliveries.retry(db, actor.org_id, delivery_id, now, now + GIVE_UP_AFTER):
-                raise Conflict(f"the delivery is {row.state}", hint="Only one that failed can be tried again.")
-            audit.append(db, now, actor.org_id, actor, "retry", f"deliveries/{delivery_id}", {"channel": row.channel})
+                raise Conflict(
+                    f"the delivery is {row.state}", hint="Only one that failed can be tried again."
+                )
+            audit.append(
+                db,
+                now,
+                actor.org_id,
+                actor,
+                "retry",
+                f"deliveries/{delivery_id}",
+                {"channel": row.channel},
+            )
             return shown_delivery(db, actor.org_id, delivery_id)
 
         return self._database.write(work)
@@ -70,7 +86,9 @@ def shown_delivery(db: Connection, org_id: str, delivery_id: str) -> Delivery:
 def _get(db: Connection, org_id: str, delivery_id: str) -> DeliveryRow:
     row = deliveries.find(db, org_id, delivery_id)
     if row is None:
-        raise NotFound(f"there is no delivery {delivery_id}", hint="`opsicle channels deliveries` shows them.")
+        raise NotFound(
+            f"there is no delivery {delivery_id}", hint="`opsicle channels deliveries` shows them."
+        )
     return row
 
 

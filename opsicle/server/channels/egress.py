@@ -71,7 +71,9 @@ def connect(host: str, port: int, reach: EgressScope, *, is_plain: bool = False)
     raise Undelivered(f"{host}:{port} cannot be reached: {_said(failure)}")
 
 
-def _addresses(host: str, port: int, reach: EgressScope, *, is_plain: bool) -> list[tuple[Any, Any]]:
+def _addresses(
+    host: str, port: int, reach: EgressScope, *, is_plain: bool
+) -> list[tuple[Any, Any]]:
     """Return where the name leads, all of it judged. Raises Undelivered."""
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
@@ -87,13 +89,20 @@ def _addresses(host: str, port: int, reach: EgressScope, *, is_plain: bool) -> l
 
 
 def post(
-    url: str, body: bytes, headers: dict[str, str], reach: EgressScope, seconds: float = EXCHANGE_SECONDS
+    url: str,
+    body: bytes,
+    headers: dict[str, str],
+    reach: EgressScope,
+    seconds: float = EXCHANGE_SECONDS,
 ) -> EgressResponse:
     """Send a body and read the answer, whatever its status; a redirect is an answer.
 
     Raises Undelivered.
     """
-    from http.client import HTTPConnection, HTTPException  # with `email`, which a server without channels does not need
+    from http.client import (
+        HTTPConnection,
+        HTTPException,
+    )  # with `email`, which a server without channels does not need
 
     parts = urlsplit(url)
     host, is_tls = parts.hostname or "", parts.scheme == "https"
@@ -106,11 +115,15 @@ def post(
         client = HTTPConnection(host, port)
         client.sock = _Timed(connection, deadline)
         target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-        client.request("POST", target, body, {"Host": parts.netloc, "Connection": "close", **headers})
+        client.request(
+            "POST", target, body, {"Host": parts.netloc, "Connection": "close", **headers}
+        )
         answer = client.getresponse()
         return EgressResponse(answer.status, answer.read(MAX_ANSWER_BYTES))
     except ssl.SSLCertVerificationError as error:
-        raise Undelivered(f"the certificate of {host} is not to be trusted: {error.verify_message}") from error
+        raise Undelivered(
+            f"the certificate of {host} is not to be trusted: {error.verify_message}"
+        ) from error
     except TimeoutError as error:
         raise Undelivered(f"{host} took too long to answer") from error
     except (OSError, HTTPException) as error:

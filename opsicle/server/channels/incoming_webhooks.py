@@ -53,7 +53,9 @@ class IncomingWebhook:
             raise Undelivered(f"the answer was {answer.status}", is_final=is_refused)
 
 
-def room_by_webhook(*, label: str, config: type[C], credential: str, compose: Compose) -> ChannelKind[C]:
+def room_by_webhook(
+    *, label: str, config: type[C], credential: str, compose: Compose
+) -> ChannelKind[C]:
     """Return a kind of channel that writes to one room at an address, which is its credential."""
     return ChannelKind(
         label=label,

@@ -41,7 +41,9 @@ def _setting(field: Any) -> ChannelSetting:
     assert isinstance(field.type, inspect.Metadata), f"{field.name} has no title"
     texts = field.type.extra_json_schema or {}
     inner = field.type.type
-    choices = [str(value) for value in inner.values] if isinstance(inner, inspect.LiteralType) else []
+    choices = (
+        [str(value) for value in inner.values] if isinstance(inner, inspect.LiteralType) else []
+    )
     return ChannelSetting(
         name=field.name,
         label=texts["title"],

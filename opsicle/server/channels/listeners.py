@@ -60,7 +60,10 @@ class ChatListeners:
             try:
                 self._hear(inbox, channel_id, backoff)
             except Undelivered as error:
-                log.warning("a chat service cannot be reached", extra={"channel": channel_id, "reason": error.reason})
+                log.warning(
+                    "a chat service cannot be reached",
+                    extra={"channel": channel_id, "reason": error.reason},
+                )
             except Exception:
                 log.exception("listening failed", extra={"channel": channel_id})
             gevent.sleep(backoff.next_delay())

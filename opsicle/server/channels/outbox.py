@@ -27,7 +27,14 @@ from opsicle.server.channels import kinds
 from opsicle.server.channels.kind import Reach
 from opsicle.server.channels.messages import CUT, Fact
 from opsicle.server.channels.recipients import named_by_template
-from opsicle.server.store import automations, channels, chat_links, deliveries, memberships, notice_preferences
+from opsicle.server.store import (
+    automations,
+    channels,
+    chat_links,
+    deliveries,
+    memberships,
+    notice_preferences,
+)
 from opsicle.server.store.automations import AutomationRow
 from opsicle.server.store.channels import ChannelRow
 from opsicle.server.store.database import Connection
@@ -81,7 +88,11 @@ class Outbox:
         facts = self._facts(db, notice, about) if enabled else ()
         for channel in enabled:
             is_program = kinds.reach_of(channel.kind) is Reach.RECEIVER
-            told = set() if besides is None or is_program else set(self._addressees(db, besides, channel))
+            told = (
+                set()
+                if besides is None or is_program
+                else set(self._addressees(db, besides, channel))
+            )
             for addressee in dict.fromkeys(self._addressees(db, notice, channel)):
                 if addressee not in told:
                     self.queue(db, channel, notice, addressee, facts)
@@ -100,7 +111,12 @@ class Outbox:
             self._post_end(db, row, enabled, (row.requester_id,))
 
     def post_cancelled(
-        self, db: Connection, org_id: str, automation_id: str, actor: Actor, besides: Notice | None = None
+        self,
+        db: Connection,
+        org_id: str,
+        automation_id: str,
+        actor: Actor,
+        besides: Notice | None = None,
     ) -> None:
         """Post the end of an automation that somebody cancelled before it began.
 
@@ -111,11 +127,17 @@ class Outbox:
         row = automations.get(db, org_id, automation_id)
         self.ended[row.state] += 1
         enabled = channels.list_enabled(db, org_id)
-        asked, cancelled = (account_of(db, org_id, user_id) for user_id in (row.requester_id, actor.user_id))
+        asked, cancelled = (
+            account_of(db, org_id, user_id) for user_id in (row.requester_id, actor.user_id)
+        )
         is_own = asked.is_same_person(cancelled)
-        self._post_end(db, row, enabled, () if is_own else (row.requester_id,), f" by {actor.email}", besides)
+        self._post_end(
+            db, row, enabled, () if is_own else (row.requester_id,), f" by {actor.email}", besides
+        )
 
-    def post_unapproved(self, db: Connection, org_id: str, automation_id: str, besides: Notice | None = None) -> None:
+    def post_unapproved(
+        self, db: Connection, org_id: str, automation_id: str, besides: Notice | None = None
+    ) -> None:
         """Post the end of an automation whose approval ended it.
 
         The requester and the deciders hear of it by `besides`.
@@ -141,7 +163,9 @@ class Outbox:
             kind=NoticeKind.AUTOMATION_FINISHED,
             org_id=row.org_id,
             recipients=recipients,
-            of_success=tuple(set(people) - set(named)) if row.state == AutomationState.SUCCEEDED else (),
+            of_success=tuple(set(people) - set(named))
+            if row.state == AutomationState.SUCCEEDED
+            else (),
             chats=chats,
             subject=f"{row.template} {row.state.replace('_', ' ')}{by}",
             automation_id=row.id,
@@ -149,7 +173,12 @@ class Outbox:
         self._post_to(db, enabled, notice, besides)
 
     def queue(
-        self, db: Connection, channel: ChannelRow, notice: Notice, addressee: Addressee, facts: tuple[Fact, ...] = ()
+        self,
+        db: Connection,
+        channel: ChannelRow,
+        notice: Notice,
+        addressee: Addressee,
+        facts: tuple[Fact, ...] = (),
     ) -> str:
         """Queue one delivery, inside a transaction, and return its id."""
         now = self._clock.now()
@@ -195,22 +224,32 @@ class Outbox:
         link = chat_links.find(db, channel.id, member.user_id)
         return Addressee(member.user_id, link.chat_id) if link else None
 
-    def _addressees(self, db: Connection, notice: Notice, channel: ChannelRow) -> Iterator[Addressee]:
+    def _addressees(
+        self, db: Connection, notice: Notice, channel: ChannelRow
+    ) -> Iterator[Addressee]:
         reach = kinds.reach_of(channel.kind)
         if reach is None:
             return
         if not reach.is_personal:
             yield Addressee(None, "")
             return
-        yield from (Addressee(None, chat.id) for chat in notice.chats if chat.channel == channel.kind)
+        yield from (
+            Addressee(None, chat.id) for chat in notice.chats if chat.channel == channel.kind
+        )
         for user_id in notice.recipients:
             addressee = self.reach(db, channel, user_id)
             kind = NoticeKind.AUTOMATION_SUCCEEDED if user_id in notice.of_success else notice.kind
-            if addressee and notice_preferences.wants(db, addressee.user_id or user_id, channel.id, kind):
+            if addressee and notice_preferences.wants(
+                db, addressee.user_id or user_id, channel.id, kind
+            ):
                 yield addressee
 
     def _facts(self, db: Connection, notice: Notice, about: Iterable[Fact]) -> tuple[Fact, ...]:
-        row = automations.find(db, notice.org_id, notice.automation_id) if notice.automation_id else None
+        row = (
+            automations.find(db, notice.org_id, notice.automation_id)
+            if notice.automation_id
+            else None
+        )
         facts = _facts_of(row, is_over=notice.kind == NoticeKind.AUTOMATION_FINISHED) if row else ()
         return tuple(Fact(fact.label, _short(fact.text)) for fact in (*facts, *about) if fact.text)
 
@@ -219,7 +258,9 @@ def _facts_of(row: AutomationRow, *, is_over: bool) -> tuple[Fact, ...]:
     """Return what is to be said of an automation; a secret's value is masked in its row already."""
     values = shown_values(row.values_json)
     shown = [f"{name}={_written(value)}" for name, value in list(values.items())[:MAX_VALUES]]
-    shown += [f"… and {len(values) - len(shown)} more: see the page"] if len(values) > len(shown) else []
+    shown += (
+        [f"… and {len(values) - len(shown)} more: see the page"] if len(values) > len(shown) else []
+    )
     facts = (
         Fact("Asked by", f"{row.requester_name} ({row.requester_email})"),
         Fact("Template", f"{row.template}, version {row.version}"),
@@ -229,7 +270,12 @@ def _facts_of(row: AutomationRow, *, is_over: bool) -> tuple[Fact, ...]:
     if not is_over:
         return facts
     code = "" if row.exit_code is None else str(row.exit_code)
-    return (*facts, Fact("State", row.state), Fact("Exit code", code), Fact("Explanation", row.explanation))
+    return (
+        *facts,
+        Fact("State", row.state),
+        Fact("Exit code", code),
+        Fact("Explanation", row.explanation),
+    )
 
 
 def _written(value: Value) -> str:
@@ -237,8 +283,14 @@ def _written(value: Value) -> str:
 
     Signs come with sending.
     """
-    return value if isinstance(value, str) and value.isprintable() else json.dumps(value, ensure_ascii=False)
+    return (
+        value
+        if isinstance(value, str) and value.isprintable()
+        else json.dumps(value, ensure_ascii=False)
+    )
 
 
 def _short(text: str) -> str:
-    return text if len(text) <= MAX_FACT_CHARACTERS else text[: MAX_FACT_CHARACTERS - len(CUT)] + CUT
+    return (
+        text if len(text) <= MAX_FACT_CHARACTERS else text[: MAX_FACT_CHARACTERS - len(CUT)] + CUT
+    )

@@ -32,7 +32,8 @@ class Preferences:
 
         def query(db: Connection) -> list[Preference]:
             chosen = {
-                (row.channel_id, row.kind): row.is_on for row in notice_preferences.list_of_user(db, actor.user_id)
+                (row.channel_id, row.kind): row.is_on
+                for row in notice_preferences.list_of_user(db, actor.user_id)
             }
             return [
                 Preference(
@@ -58,7 +59,10 @@ class Preferences:
             row = PreferenceRow(found[0].id, request.notice, request.is_on)
             notice_preferences.put(db, actor.user_id, row)
             return Preference(
-                channel=request.channel, channel_kind=found[0].kind, notice=request.notice, is_on=request.is_on
+                channel=request.channel,
+                channel_kind=found[0].kind,
+                notice=request.notice,
+                is_on=request.is_on,
             )
 
         return self._database.write(work)

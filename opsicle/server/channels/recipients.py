@@ -25,7 +25,9 @@ class _Said(msgspec.Struct):
     notify: tuple[Notify, ...] = ()
 
 
-def named_by_template(db: Connection, row: AutomationRow) -> tuple[tuple[str, ...], tuple[Chat, ...]]:
+def named_by_template(
+    db: Connection, row: AutomationRow
+) -> tuple[tuple[str, ...], tuple[Chat, ...]]:
     """Return the members, by id, and the chats that the version wants told of its end.
 
     Whoever is named and is no member of the org is left out. A stored version that cannot be read
@@ -33,7 +35,9 @@ def named_by_template(db: Connection, row: AutomationRow) -> tuple[tuple[str, ..
     """
     asked = [each for each in _said(db, row) if not each.states or row.state in each.states]
     people = [user_id for each in asked for user_id in _members(db, row.org_id, each)]
-    return tuple(dict.fromkeys(people)), tuple(dict.fromkeys(chat for each in asked for chat in each.chats))
+    return tuple(dict.fromkeys(people)), tuple(
+        dict.fromkeys(chat for each in asked for chat in each.chats)
+    )
 
 
 def unknown_names(db: Connection, org_id: str, notify: tuple[Notify, ...]) -> list[Problem]:
@@ -47,7 +51,10 @@ def unknown_names(db: Connection, org_id: str, notify: tuple[Notify, ...]) -> li
         found += _unknown(db, org_id, each, f"spec.notify[{i}]")
         for kind in sorted({chat.channel for chat in each.chats} - kinds):
             found.append(
-                Problem(f"spec.notify[{i}].chats", f"the org has no channel to {kind}; its rooms hear nothing")
+                Problem(
+                    f"spec.notify[{i}].chats",
+                    f"the org has no channel to {kind}; its rooms hear nothing",
+                )
             )
     return found
 
@@ -60,10 +67,16 @@ def _said(db: Connection, row: AutomationRow) -> tuple[Notify, ...]:
 def _unknown(db: Connection, org_id: str, notify: Notify, path: str) -> Iterator[Problem]:
     for i, email in enumerate(notify.users):
         if memberships.find(db, org_id, email) is None:
-            yield Problem(f"{path}.users[{i}]", f"{quoted(email)} is no member of the org and will not be told")
+            yield Problem(
+                f"{path}.users[{i}]",
+                f"{quoted(email)} is no member of the org and will not be told",
+            )
     for i, name in enumerate(notify.groups):
         if groups.find(db, org_id, name) is None:
-            yield Problem(f"{path}.groups[{i}]", f"the org has no group {quoted(name)}; nobody of it will be told")
+            yield Problem(
+                f"{path}.groups[{i}]",
+                f"the org has no group {quoted(name)}; nobody of it will be told",
+            )
 
 
 def _members(db: Connection, org_id: str, notify: Notify) -> Iterator[str]:

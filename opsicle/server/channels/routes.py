@@ -95,7 +95,10 @@ def test(channels: Channels, request: Request, channel: str) -> Reply:
 def list_deliveries(deliveries: Deliveries, request: Request) -> Reply:
     """List what went out and what still has to, newest first."""
     wanted = request.query("channel"), request.query("state")
-    return list_reply(request, lambda actor, cursor, limit: deliveries.list_deliveries(actor, *wanted, cursor, limit))
+    return list_reply(
+        request,
+        lambda actor, cursor, limit: deliveries.list_deliveries(actor, *wanted, cursor, limit),
+    )
 
 
 def show_delivery(deliveries: Deliveries, request: Request, delivery_id: str) -> Reply:

@@ -53,7 +53,9 @@ class DeliverySender:
     `carry_out` waits for the network: whoever calls it has a greenlet of their own.
     """
 
-    def __init__(self, database: Database, vault: Vault, bounds: EgressBounds, urls: Urls, clock: Clock) -> None:
+    def __init__(
+        self, database: Database, vault: Vault, bounds: EgressBounds, urls: Urls, clock: Clock
+    ) -> None:
         self._database = database
         self._vault = vault
         self._bounds = bounds
@@ -73,7 +75,9 @@ class DeliverySender:
         What is open may be tried for as long as the longest wait between two attempts, twice.
         """
         now, longest = self._clock.now(), timedelta(seconds=LONGEST_WAIT_SECONDS)
-        self._database.write(lambda db: deliveries.extend(db, now, now + 2 * longest, now + 2 * longest))
+        self._database.write(
+            lambda db: deliveries.extend(db, now, now + 2 * longest, now + 2 * longest)
+        )
 
     def claim(self, limit: int) -> list[str]:
         """Begin the attempts whose turn it is, durably; whoever calls must carry out each of them."""
@@ -84,7 +88,9 @@ class DeliverySender:
 
         if not self._database.read(due):
             return []
-        return self._database.write(lambda db: [each for each in due(db) if deliveries.begin(db, each)])
+        return self._database.write(
+            lambda db: [each for each in due(db) if deliveries.begin(db, each)]
+        )
 
     def carry_out(self, delivery_id: str) -> None:
         """Make one attempt that was claimed, and note what became of it."""
@@ -104,7 +110,9 @@ class DeliverySender:
     def prune(self, keep: timedelta) -> int:
         """Delete deliveries that ended longer ago than `keep`, in small steps."""
         until, total = self._clock.now() - keep, 0
-        while gone := self._database.write(lambda db: deliveries.delete_finished_until(db, until, _FORGOTTEN_AT_ONCE)):
+        while gone := self._database.write(
+            lambda db: deliveries.delete_finished_until(db, until, _FORGOTTEN_AT_ONCE)
+        ):
             total += gone
         return total
 
@@ -114,7 +122,9 @@ class DeliverySender:
         try:
             credential = self._vault.open_credential(sealed) if sealed else ""
         except CannotOpen as error:
-            raise Undelivered("the channel's credential cannot be decrypted; give it again") from error
+            raise Undelivered(
+                "the channel's credential cannot be decrypted; give it again"
+            ) from error
         try:
             config = self._bounds.narrowed(config_of(channel))
         except Unreadable as error:
@@ -125,7 +135,9 @@ class DeliverySender:
             with gevent.Timeout(ATTEMPT_SECONDS, Undelivered("the other side took too long")):
                 transport.send(message)
         except Undelivered as error:
-            raise Undelivered(_redacted(error.reason, credential), is_final=error.is_final) from error
+            raise Undelivered(
+                _redacted(error.reason, credential), is_final=error.is_final
+            ) from error
 
     def _message(self, row: DeliveryRow) -> Message:
         facts = stored_json.read_or(row.facts, tuple[Fact, ...], ())
@@ -175,7 +187,9 @@ class DeliverySender:
                 deliveries.fail(db, row, reason, next_attempt_at)
             elif deliveries.give_up(db, row, reason, now):
                 data = {"channel": row.channel, "error": reason}
-                audit.append(db, now, row.org_id, SystemActor(), "give_up", f"deliveries/{row.id}", data)
+                audit.append(
+                    db, now, row.org_id, SystemActor(), "give_up", f"deliveries/{row.id}", data
+                )
 
         self._database.write(work)
 

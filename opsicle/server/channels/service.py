@@ -35,7 +35,13 @@ from opsicle.server.store import audit, channels, chat_links, deliveries, notice
 from opsicle.server.store.channels import ChannelRow
 from opsicle.server.store.database import Connection, Database
 from opsicle.server.store.secrets import SealedRow
-from opsicle.wire.channel_api import Channel, ChannelKindSummary, CreateChannelRequest, Delivery, UpdateChannelRequest
+from opsicle.wire.channel_api import (
+    Channel,
+    ChannelKindSummary,
+    CreateChannelRequest,
+    Delivery,
+    UpdateChannelRequest,
+)
 from opsicle.wire.pages import Page
 from opsicle.wire.user_api import Person
 
@@ -85,7 +91,10 @@ class Channels:
 
         def work(db: Connection) -> Channel:
             if not channels.insert(db, row, sealed):
-                raise Conflict(f"there is a channel {row.name} already", hint="Change it, or choose another name.")
+                raise Conflict(
+                    f"there is a channel {row.name} already",
+                    hint="Change it, or choose another name.",
+                )
             data = {"kind": row.kind, "config": settings_of(config), "is_enabled": row.is_enabled}
             audit.append(db, now, actor.org_id, actor, "create", _resource(row), data)
             return _shown(db, row)
@@ -120,12 +129,20 @@ class Channels:
         sealed = None if request.credential is UNSET else self._sealed(after, request.credential)
 
         def work(db: Connection) -> Channel:
-            if not channels.replace(db, new) or (sealed and not channels.replace_credential(db, new, sealed)):
-                raise Conflict(f"the channel {old.name} changed meanwhile", hint="Look at it, and try again.")
+            if not channels.replace(db, new) or (
+                sealed and not channels.replace_credential(db, new, sealed)
+            ):
+                raise Conflict(
+                    f"the channel {old.name} changed meanwhile", hint="Look at it, and try again."
+                )
             if config.destination() != config_of(old).destination():
                 chat_links.delete_of_channel(db, new.id)
             deliveries.hasten(db, new.id, new.updated_at)
-            data = {"version": new.version, **_difference(old, new), "has_new_credential": sealed is not None}
+            data = {
+                "version": new.version,
+                **_difference(old, new),
+                "has_new_credential": sealed is not None,
+            }
             audit.append(db, new.updated_at, actor.org_id, actor, "update", _resource(new), data)
             return _shown(db, after if sealed else new)
 
@@ -175,7 +192,10 @@ class Channels:
             )
             addressee = self.notices.reach(db, row, actor.user_id)
             if addressee is None:
-                raise Conflict("this channel does not know you yet", hint="Link yourself: `opsicle channels link`.")
+                raise Conflict(
+                    "this channel does not know you yet",
+                    hint="Link yourself: `opsicle channels link`.",
+                )
             asked_by = Fact("Asked by", f"{actor.name} ({actor.email})")
             delivery_id = self.notices.queue(db, row, notice, addressee, (asked_by,))
             audit.append(db, self.clock.now(), actor.org_id, actor, "test", _resource(row))
@@ -210,7 +230,9 @@ class Channels:
 
     def _check_config(self, config: ChannelConfig) -> None:
         if problems := tuple(config.problems()) or tuple(self.bounds.problems_of(config)):
-            raise InvalidInput("the channel's settings cannot be used: " + problems[0].message, problems=problems)
+            raise InvalidInput(
+                "the channel's settings cannot be used: " + problems[0].message, problems=problems
+            )
 
     def _sealed(self, row: ChannelRow, credential: str) -> SealedRow:
         return self.vault.seal_credential(row.org_id, row.id, row.credential_version, credential)
@@ -231,7 +253,9 @@ def _check_change(old: ChannelRow, config: ChannelConfig, request: UpdateChannel
         _check_credential(config, request.credential)
     elif config.destination() != before.destination():
         if old.credential_version:
-            raise validators.invalid("credential", "give the credential anew: the place that it goes to changes")
+            raise validators.invalid(
+                "credential", "give the credential anew: the place that it goes to changes"
+            )
         _check_credential(config, "")
 
 

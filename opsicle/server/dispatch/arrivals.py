@@ -46,10 +46,15 @@ class Arrivals:
         Raises InvalidInput for labels or slots that no worker can have.
         """
         presence = self._fleet.find(worker.worker_id)
-        if presence is None or (presence.poll.labels, presence.poll.slots) != (request.labels, request.slots):
+        if presence is None or (presence.poll.labels, presence.poll.slots) != (
+            request.labels,
+            request.slots,
+        ):
             check_facts(request.labels, request.slots)
         if presence is None:
-            presence = Presence(worker.worker_id, worker.name, worker.org_id, request, 0.0, worker.is_shared)
+            presence = Presence(
+                worker.worker_id, worker.name, worker.org_id, request, 0.0, worker.is_shared
+            )
             self._fleet.add(presence)
         presence.poll = request
         presence.seen_at = self._clock.monotonic()
@@ -60,26 +65,35 @@ class Arrivals:
 
     def record(self, db: Connection, presence: Presence, request: PollRequest) -> None:
         """Record what the worker says, and read what people say of it, in the poll's transaction."""
-        self._take_in(presence, workers.record_poll(db, presence.worker_id, request, self._clock.now()))
+        self._take_in(
+            presence, workers.record_poll(db, presence.worker_id, request, self._clock.now())
+        )
 
     def read_again(self, presence: Presence) -> None:
         """A poll's transaction was undone.
 
         What it has read of its worker may never have become durable.
         """
-        self._take_in(presence, self._database.read(lambda db: workers.find_standing(db, presence.worker_id)))
+        self._take_in(
+            presence, self._database.read(lambda db: workers.find_standing(db, presence.worker_id))
+        )
 
     def _take_in(self, presence: Presence, status: workers.WorkerStatus) -> None:
         presence.is_draining = status.is_draining
         if status.granted_labels != presence.granted:
             presence.granted = status.granted_labels
         if status.copied_from and not presence.lives.copied:  # found out before the server started
-            presence.recorded_copy = stored_json.read_or(status.copied_from, tuple[str, ...], (CANNOT_BE_READ,))
+            presence.recorded_copy = stored_json.read_or(
+                status.copied_from, tuple[str, ...], (CANNOT_BE_READ,)
+            )
             presence.lives.remember_copied(presence.recorded_copy, self._clock.monotonic())
 
     def longest_hold(self, presence: Presence) -> float:
         """Return how many seconds a poll of this worker may be held at most."""
-        was_withheld, presence.was_withheld = presence.was_withheld, bool(self._fleet.withheld(presence))
+        was_withheld, presence.was_withheld = (
+            presence.was_withheld,
+            bool(self._fleet.withheld(presence)),
+        )
         now = self._clock.monotonic()
         if presence.lives.is_settling(now) or presence.lives.is_in_doubt(now):
             return DOUBTFUL_POLL_SECONDS
@@ -95,8 +109,14 @@ class Arrivals:
         offset = presence.clock_offset = offset_of(request.sent_at_ms, self._clock.now())
         was_off = before is not None and is_off(before)
         if is_off(offset) and not was_off:
-            facts = {"worker": presence.name, "worker_id": presence.worker_id, "clock": f"{offset_text(offset)} ours"}
-            log.warning("a worker's clock is off: it is given no work until that is right", extra=facts)
+            facts = {
+                "worker": presence.name,
+                "worker_id": presence.worker_id,
+                "clock": f"{offset_text(offset)} ours",
+            }
+            log.warning(
+                "a worker's clock is off: it is given no work until that is right", extra=facts
+            )
         elif was_off and not is_off(offset):
             log.info("a worker's clock is right again", extra={"worker": presence.name})
 
@@ -116,11 +136,19 @@ class Arrivals:
         """Keep whether a copy is known of. If that fails the next poll tries again."""
         before, presence.recorded_copy = presence.recorded_copy, presence.lives.copied
         try:
-            self._record(worker, "notice_copy" if presence.lives.copied else "end_copy", presence.lives.copied)
+            self._record(
+                worker,
+                "notice_copy" if presence.lives.copied else "end_copy",
+                presence.lives.copied,
+            )
         except BaseException:
             presence.recorded_copy = before
             raise
-        facts = {"worker": presence.name, "worker_id": worker.worker_id, "addresses": list(presence.lives.copied)}
+        facts = {
+            "worker": presence.name,
+            "worker_id": worker.worker_id,
+            "addresses": list(presence.lives.copied),
+        }
         if presence.lives.copied:
             log.error("two processes use one worker's identity: neither is given work", extra=facts)
         else:
@@ -131,6 +159,14 @@ class Arrivals:
             copied_from = msgspec.json.encode(addresses).decode() if addresses else None
             workers.set_copied_from(db, worker.worker_id, copied_from)
             data = {"name": worker.name, "addresses": list(addresses)}
-            audit.append(db, self._clock.now(), worker.record, SystemActor(), verb, f"workers/{worker.worker_id}", data)
+            audit.append(
+                db,
+                self._clock.now(),
+                worker.record,
+                SystemActor(),
+                verb,
+                f"workers/{worker.worker_id}",
+                data,
+            )
 
         self._database.write(work)

@@ -39,7 +39,9 @@ class EpochReports:
     A worker's bare word holds nothing up: a later epoch is shown by an order signed in it.
     """
 
-    def __init__(self, database: Database, hold: Hold, key: OrderPublicKey, epoch: Epoch, clock: Clock) -> None:
+    def __init__(
+        self, database: Database, hold: Hold, key: OrderPublicKey, epoch: Epoch, clock: Clock
+    ) -> None:
         self._database = database
         self._hold = hold
         self._key = key
@@ -62,12 +64,17 @@ class EpochReports:
         if claim is None or claim.epoch < mine.number or (claim.epoch, claim.epoch_id) == mine:
             return False
         if not self._hold.is_held:
-            log.error("this server runs on an older copy", extra={"epoch": mine.number, "known": claim.epoch})
+            log.error(
+                "this server runs on an older copy",
+                extra={"epoch": mine.number, "known": claim.epoch},
+            )
 
         def work(db: Connection) -> None:
             epochs.note_known(db, claim.epoch)
             data = {"epoch": mine.number, "worker_knows": claim.epoch}
-            audit.append(db, self._clock.now(), worker.record, worker, "report_newer_epoch", "server", data)
+            audit.append(
+                db, self._clock.now(), worker.record, worker, "report_newer_epoch", "server", data
+            )
 
         self._hold.hold(OLDER_COPY, work)
         return True
@@ -113,7 +120,9 @@ class EpochReports:
         heard |= ids  # before the write, so that another poll meanwhile does not write the same
         try:
             return self._database.write(
-                lambda db: sum(self._record(db, worker, each) for each in ran if each.automation_id in ids)
+                lambda db: sum(
+                    self._record(db, worker, each) for each in ran if each.automation_id in ids
+                )
             )
         except BaseException:
             heard -= ids
@@ -128,7 +137,9 @@ class EpochReports:
         verb = "report_ran" if place else "report_unknown_automation"
         org_id = place.org_id if place else worker.record
         data = {"began_at_ms": ran.began_at_ms}
-        audit.append(db, self._clock.now(), org_id, worker, verb, f"automations/{ran.automation_id}", data)
+        audit.append(
+            db, self._clock.now(), org_id, worker, verb, f"automations/{ran.automation_id}", data
+        )
         return True
 
     def _claim(self, proof: SignedOrder) -> _Claim | None:

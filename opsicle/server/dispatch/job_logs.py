@@ -57,7 +57,9 @@ class LogBounds:
 class JobLogs:
     """The log database. Who may read which job's log is for the caller to decide."""
 
-    def __init__(self, database: LogDatabase, clock: Clock, bounds: LogBounds | None = None) -> None:
+    def __init__(
+        self, database: LogDatabase, clock: Clock, bounds: LogBounds | None = None
+    ) -> None:
         self._database = database
         self._clock = clock
         self.bounds = bounds or LogBounds()
@@ -88,11 +90,13 @@ class JobLogs:
             if not fresh or (fresh[0][0] != end and not is_after_loss()):
                 return end
             if self.is_full(end):
-                raise InvalidInput(f"the log has reached its limit of {self.bounds.job_bytes} bytes")
+                raise InvalidInput(
+                    f"the log has reached its limit of {self.bounds.job_bytes} bytes"
+                )
             start = fresh[0][0]
             size = fresh[-1][0] + len(fresh[-1][4]) - start
             segment = logs.Segment(job_id, start, size, self._quickly(size, _pack, fresh))
-            if self._database.write(lambda db: self._append(db, org_id, segment, end)):  # noqa: B023
+            if self._database.write(lambda db: self._append(db, org_id, segment, end)):
                 return start + size
 
     def is_full(self, size: int) -> bool:
@@ -131,7 +135,11 @@ class JobLogs:
         """
 
         def query(db: Connection) -> tuple[logs.Loss | None, bool, int]:
-            return logs.find_loss_after(db, leased_at), logs.has_gap(db, job_id), logs.size(db, job_id)
+            return (
+                logs.find_loss_after(db, leased_at),
+                logs.has_gap(db, job_id),
+                logs.size(db, job_id),
+            )
 
         loss, has_gap, size = self._database.read(query)
         if size >= self.bounds.job_bytes:
@@ -155,7 +163,9 @@ class JobLogs:
         """Yield the chunks from `offset` to the end now, a list per read of the database."""
         while True:
             start = offset
-            segments = self._database.read(lambda db: logs.list_from(db, job_id, start, SEGMENTS_PER_READ))  # noqa: B023
+            segments = self._database.read(
+                lambda db: logs.list_from(db, job_id, start, SEGMENTS_PER_READ)
+            )
             if not segments:
                 return
             chunks = self._quickly(sum(segment.size for segment in segments), _unpack, segments)
@@ -178,7 +188,9 @@ class JobLogs:
         total = 0
         for usage in self._database.read(logs.list_usage):
             self._may_be_over.add(usage.org_id)
-            total += self._delete(lambda db: logs.list_before(db, usage.org_id, before, SEGMENTS_PER_PRUNING))  # noqa: B023
+            total += self._delete(
+                lambda db: logs.list_before(db, usage.org_id, before, SEGMENTS_PER_PRUNING)
+            )
         if total:
             self._database.give_room_back()
         return total + self.shed()
@@ -201,7 +213,9 @@ class JobLogs:
         """Delete an org's oldest segments, so many bytes of them or a little more."""
         total = 0
         while size > 0:
-            places = self._database.read(lambda db: logs.list_oldest(db, org_id, SEGMENTS_PER_PRUNING))
+            places = self._database.read(
+                lambda db: logs.list_oldest(db, org_id, SEGMENTS_PER_PRUNING)
+            )
             going = _up_to(min(size, BYTES_PER_PRUNING), places)
             if not going:
                 break
@@ -224,9 +238,9 @@ class JobLogs:
     def delete_of_jobs(self, job_ids: Sequence[str]) -> None:
         """Delete the whole logs of jobs, likewise in small steps."""
         for job_id in job_ids:
-            self._delete(lambda db: logs.list_of_job(db, job_id, SEGMENTS_PER_PRUNING))  # noqa: B023
-            if self._database.read(lambda db: logs.has_gap(db, job_id)):  # noqa: B023
-                self._database.write(lambda db: logs.delete_gaps(db, job_id))  # noqa: B023
+            self._delete(lambda db: logs.list_of_job(db, job_id, SEGMENTS_PER_PRUNING))
+            if self._database.read(lambda db: logs.has_gap(db, job_id)):
+                self._database.write(lambda db: logs.delete_gaps(db, job_id))
 
     def _delete(self, find: Callable[[Connection], list[logs.SegmentPlace]]) -> int:
         """Delete what is found, a few segments at a time and never many bytes.
@@ -281,7 +295,9 @@ def _check(chunks: Sequence[Chunk]) -> None:
         if offset != expected or offset < 0:
             raise InvalidInput(f"a log chunk begins at {offset}, not at {expected}")
         if not 0 < len(data) <= MAX_CHUNK_BYTES:
-            raise InvalidInput(f"a log chunk has {len(data)} bytes; 1 to {MAX_CHUNK_BYTES} are allowed")
+            raise InvalidInput(
+                f"a log chunk has {len(data)} bytes; 1 to {MAX_CHUNK_BYTES} are allowed"
+            )
         if phase < 0 or stream not in (1, 2):
             raise InvalidInput("a log chunk names no phase or stream")
         expected = offset + len(data)

@@ -28,7 +28,14 @@ from opsicle.server.store.automations import Ending
 from opsicle.server.store.database import Connection, Database
 from opsicle.server.store.jobs import JobRow
 from opsicle.wire.jobs import MAX_EXPLANATION, Outcome
-from opsicle.wire.worker_api import Done, FinishReply, FinishRequest, LogReply, LogRequest, RefuseRequest
+from opsicle.wire.worker_api import (
+    Done,
+    FinishReply,
+    FinishRequest,
+    LogReply,
+    LogRequest,
+    RefuseRequest,
+)
 
 log = logging.getLogger(__name__)
 
@@ -46,7 +53,7 @@ UNTIMELY_ENDING = "is this worker's clock, or the server's, wrong?"
 class Jobs:
     """The life of a job between its lease and its end."""
 
-    def __init__(  # noqa: PLR0913, PLR0917 - what the end of a job touches
+    def __init__(
         self,
         database: Database,
         job_logs: JobLogs,
@@ -71,7 +78,9 @@ class Jobs:
     def recover(self) -> None:
         """Give every job on lease one full term, because nobody could renew it while the server was away."""
         for row in self._database.read(jobs.list_all_held):
-            self._lease_store.grant(Lease(row.id, row.automation_id, row.org_id, row.worker_id, row.fence))
+            self._lease_store.grant(
+                Lease(row.id, row.automation_id, row.org_id, row.worker_id, row.fence)
+            )
 
     def refresh_queue(self) -> None:
         """Look whether what is thought to wait does, and whether all that does is known."""
@@ -91,7 +100,10 @@ class Jobs:
                 return job
             if not may_serve(db, worker, job.org_id):
                 raise LeaseLost.of(job_id)
-            if not (jobs.start(db, job_id, now) and automations.start(db, job.automation_id, job_id, now)):
+            if not (
+                jobs.start(db, job_id, now)
+                and automations.start(db, job.automation_id, job_id, now)
+            ):
                 raise LeaseLost.of(job_id)
             audit.append(db, now, job.org_id, worker, "start", _resource(job), {"job": job_id})
             return job
@@ -110,12 +122,16 @@ class Jobs:
         """
         now, reason = self._clock.now(), request.reason[:MAX_EXPLANATION]
         is_untimely = request.is_untimely or request.reason.endswith(UNTIMELY_ENDING)
-        is_outdated = request.newer_epoch is not None and self._epoch_reports.hear_newer(worker, request.newer_epoch)
+        is_outdated = request.newer_epoch is not None and self._epoch_reports.hear_newer(
+            worker, request.newer_epoch
+        )
 
         def work(db: Connection) -> JobRow:
             job = _get_own(db, worker, job_id, request.fence)
             if job.state != JobState.LEASED:
-                raise Conflict(f"job {job_id} is {job.state} and cannot be refused any more", hint="Drop it.")
+                raise Conflict(
+                    f"job {job_id} is {job.state} and cannot be refused any more", hint="Drop it."
+                )
             if is_untimely or is_outdated:
                 self._lose(db, job, worker, reason)
                 return job
@@ -123,7 +139,15 @@ class Jobs:
             explanation = f"worker {worker.name} refused to run it: {reason}"
             automations.refuse(db, job.automation_id, job_id, now, explanation)
             self._outbox.post_finished(db, job.org_id, job.automation_id, AutomationState.CANCELLED)
-            audit.append(db, now, job.org_id, worker, "refuse_order", _resource(job), {"job": job_id, "reason": reason})
+            audit.append(
+                db,
+                now,
+                job.org_id,
+                worker,
+                "refuse_order",
+                _resource(job),
+                {"job": job_id, "reason": reason},
+            )
             return job
 
         job = self._database.write(work)
@@ -171,7 +195,9 @@ class Jobs:
             nonlocal leased
             job = self._finish(db, worker, job_id, request)
             if presence and request.is_slot_free:
-                free = self._lease_service.free_slots(presence, jobs.count_held(db, worker.worker_id))
+                free = self._lease_service.free_slots(
+                    presence, jobs.count_held(db, worker.worker_id)
+                )
                 leased = self._lease_service.lease_waiting(db, presence, free, is_handed=True)
             return job
 
@@ -193,7 +219,10 @@ class Jobs:
         if request.outcome.state != JobState.UNKNOWN or not request.boot_id:
             return
         if presence is None or not presence.lives.is_only(request.boot_id, self._clock.monotonic()):
-            raise Unavailable("it is not clear yet which process this worker is", hint="Say it again a little later.")
+            raise Unavailable(
+                "it is not clear yet which process this worker is",
+                hint="Say it again a little later.",
+            )
 
     def _hand(self, presence: Presence, leased: LeasedWork) -> None:
         """Let the leases begin that go out with an answer; if there are none, let the open poll use the slot."""
@@ -225,7 +254,9 @@ class Jobs:
         """Whether what is missing of a log was lost here: by what its worker says, or by what happened since."""
         return request.is_after_loss or self._job_logs.was_lost_since(job.leased_at)
 
-    def _finish(self, db: Connection, worker: WorkerActor, job_id: str, request: FinishRequest) -> JobRow:
+    def _finish(
+        self, db: Connection, worker: WorkerActor, job_id: str, request: FinishRequest
+    ) -> JobRow:
         job = _get_own(db, worker, job_id, request.fence)
         outcome = request.outcome
         if job.state == JobState.UNKNOWN == outcome.state:
@@ -239,7 +270,9 @@ class Jobs:
             return _get_own_again(db, job_id)
         if job.state in _ANSWERABLE and outcome.state in JOB_OUTCOMES:
             return self._end(db, job, worker, outcome)
-        raise Conflict(f"job {job_id} is {job.state} and cannot become {outcome.state}", hint="Drop it.")
+        raise Conflict(
+            f"job {job_id} is {job.state} and cannot become {outcome.state}", hint="Drop it."
+        )
 
     def _tell_more(self, db: Connection, job: JobRow, outcome: Outcome) -> None:
         """Record what the worker that lost a job says of it, now that it is back."""
@@ -251,16 +284,26 @@ class Jobs:
 
     def _end(self, db: Connection, job: JobRow, worker: WorkerActor, outcome: Outcome) -> JobRow:
         """Record a truth about a job that ran; it may replace `unknown`. Answers the job in its new state."""
-        ending = Ending(outcome.state, self._clock.now(), outcome.exit_code, outcome.explanation[:MAX_EXPLANATION])
+        ending = Ending(
+            outcome.state,
+            self._clock.now(),
+            outcome.exit_code,
+            outcome.explanation[:MAX_EXPLANATION],
+        )
         phases = msgspec.json.encode(outcome.phases).decode()
-        if not (jobs.finish(db, job.id, ending, phases) and automations.finish(db, job.automation_id, job.id, ending)):
+        if not (
+            jobs.finish(db, job.id, ending, phases)
+            and automations.finish(db, job.automation_id, job.id, ending)
+        ):
             raise LeaseLost.of(job.id)
         data = {"job": job.id, "state": outcome.state, "exit_code": outcome.exit_code}
         audit.append(db, ending.at, job.org_id, worker, "finish", _resource(job), data)
         self._outbox.post_finished(db, job.org_id, job.automation_id, outcome.state)
         return msgspec.structs.replace(job, state=outcome.state)
 
-    def _lose(self, db: Connection, job: JobRow, actor: WorkerActor | SystemActor, explanation: str) -> None:
+    def _lose(
+        self, db: Connection, job: JobRow, actor: WorkerActor | SystemActor, explanation: str
+    ) -> None:
         """Record that nobody can say what became of a job; one that never started just waits again."""
         now = self._clock.now()
         data = {"job": job.id, "worker": job.worker_name, "explanation": explanation}
@@ -277,7 +320,9 @@ class Jobs:
                 verb = "requeue"
             else:
                 automations.finish(db, job.automation_id, job.id, ending)
-                self._outbox.post_finished(db, job.org_id, job.automation_id, AutomationState.UNKNOWN)
+                self._outbox.post_finished(
+                    db, job.org_id, job.automation_id, AutomationState.UNKNOWN
+                )
         else:
             return
         audit.append(db, now, job.org_id, actor, verb, _resource(job), data)
@@ -312,7 +357,9 @@ class Jobs:
 
     def expire(self, only: Collection[str] | None = None) -> int:
         """Judge the leases whose time is over, or only those of some jobs; how many were lost or given back."""
-        lapsed = [lease for lease in self._lease_store.lapsed() if only is None or lease.job_id in only]
+        lapsed = [
+            lease for lease in self._lease_store.lapsed() if only is None or lease.job_id in only
+        ]
         for lease in lapsed:
             self._expire(lease)
         return len(lapsed)

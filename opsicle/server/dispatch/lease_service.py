@@ -63,7 +63,7 @@ class LeaseService:
     `lease_…` run inside a transaction; `granted` after it is durable.
     """
 
-    def __init__(  # noqa: PLR0913, PLR0917 - what a lease touches
+    def __init__(
         self,
         kinds: WaitingKinds,
         fleet: Fleet,
@@ -101,7 +101,9 @@ class LeaseService:
             return 0
         return min(poll.slots, poll.free_slots + len(poll.jobs)) - occupied - presence.promised
 
-    def lease_waiting(self, db: Connection, presence: Presence, free: int, *, is_handed: bool = False) -> LeasedWork:
+    def lease_waiting(
+        self, db: Connection, presence: Presence, free: int, *, is_handed: bool = False
+    ) -> LeasedWork:
         """Lease up to `free` of the oldest automations that this worker can take.
 
         A shared one's by turns of the orgs.
@@ -113,12 +115,16 @@ class LeaseService:
         if free <= 0:
             return leased
         refused = -1
-        while len(leased.refused) > refused and len(leased.items) < free:  # look behind those that were refused
+        while (
+            len(leased.refused) > refused and len(leased.items) < free
+        ):  # look behind those that were refused
             refused = len(leased.refused)
             self._lease_oldest(db, presence, free - len(leased.items), leased)
         return leased
 
-    def _lease_oldest(self, db: Connection, presence: Presence, free: int, leased: LeasedWork) -> None:
+    def _lease_oldest(
+        self, db: Connection, presence: Presence, free: int, leased: LeasedWork
+    ) -> None:
         leased.left_waiting = []
         served = orgs.list_shared_waiting(db) if presence.is_shared else [presence.org_id]
         queues: list[list[AutomationRow]] = []
@@ -147,11 +153,15 @@ class LeaseService:
             if len(rows) > free and kind.oldest > rows[-1].id:
                 break  # all that is left is younger than what was found
             found = automations.list_waiting(db, org_id, kind.requirements, free + 1)
-            leased.looks.append(Look(org_id, kind.requirements, kind.noted, found[0].id if found else None))
+            leased.looks.append(
+                Look(org_id, kind.requirements, kind.noted, found[0].id if found else None)
+            )
             rows = sorted([*rows, *found], key=lambda row: row.id)[: free + 1]
         return rows
 
-    def lease_one(self, db: Connection, presence: Presence, row: AutomationRow, leased: LeasedWork) -> None:
+    def lease_one(
+        self, db: Connection, presence: Presence, row: AutomationRow, leased: LeasedWork
+    ) -> None:
         """Lease this automation, unless someone was first or its org does not share workers.
 
         One that is not what was triggered and approved is ended instead.
@@ -165,10 +175,14 @@ class LeaseService:
                 leased.refused.append(row)
             return
         place = self._place(presence, row, checked)
-        if place and automations.lease(db, row.id, row.fence, place.lease.fence, place.lease.job_id):
+        if place and automations.lease(
+            db, row.id, row.fence, place.lease.fence, place.lease.job_id
+        ):
             self.begin(db, presence, row, place, leased)
 
-    def place_new(self, db: Connection, presence: Presence, row: AutomationRow, checked: Checked) -> Place | None:
+    def place_new(
+        self, db: Connection, presence: Presence, row: AutomationRow, checked: Checked
+    ) -> Place | None:
         """Return a worker's place for an automation that is about to be inserted, None if the worker may not have it.
 
         `checked` is what the transaction has bound itself: comparing that with what it writes would
@@ -186,7 +200,14 @@ class LeaseService:
         job_id = new_id(self._clock.now())
         return Place(Lease(job_id, row.id, row.org_id, presence.worker_id, fence), checked, said)
 
-    def begin(self, db: Connection, presence: Presence, row: AutomationRow, place: Place, leased: LeasedWork) -> None:
+    def begin(
+        self,
+        db: Connection,
+        presence: Presence,
+        row: AutomationRow,
+        place: Place,
+        leased: LeasedWork,
+    ) -> None:
         """Give a worker an automation whose row says so already.
 
         Its time begins here, before the commit, so that no poll in between takes it for never
@@ -223,7 +244,15 @@ class LeaseService:
         if not automations.refuse(db, row.id, None, now, f"it was not run: {reason}"):
             return False
         self._outbox.post_finished(db, row.org_id, row.id, AutomationState.CANCELLED)
-        audit.append(db, now, row.org_id, SystemActor(), "refuse", f"automations/{row.id}", {"reason": reason})
+        audit.append(
+            db,
+            now,
+            row.org_id,
+            SystemActor(),
+            "refuse",
+            f"automations/{row.id}",
+            {"reason": reason},
+        )
         return True
 
     def granted(self, presence: Presence, leased: LeasedWork) -> None:

@@ -32,7 +32,12 @@ class OrderSigner:
         self.epoch = epoch
 
     def sign(
-        self, db: Connection, lease: Lease, number: int, manifest: bytes, approval: ApprovalRow | None
+        self,
+        db: Connection,
+        lease: Lease,
+        number: int,
+        manifest: bytes,
+        approval: ApprovalRow | None,
     ) -> tuple[bytes, bytes]:
         """Return the order, in the worker's format, to carry out this manifest, and its signature."""
         now = self._clock.now()

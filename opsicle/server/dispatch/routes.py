@@ -19,7 +19,9 @@ from opsicle.wire.worker_api import (
 )
 
 
-def routes(dispatch: Dispatch, jobs: Jobs, record: AuditCheckpoints, epochs: EpochReports) -> list[Route]:
+def routes(
+    dispatch: Dispatch, jobs: Jobs, record: AuditCheckpoints, epochs: EpochReports
+) -> list[Route]:
     """Return the routes by which work is handed out and reported."""
     may = Access.WORKER
     return [
@@ -31,7 +33,9 @@ def routes(dispatch: Dispatch, jobs: Jobs, record: AuditCheckpoints, epochs: Epo
     ]
 
 
-def poll(dispatch: Dispatch, record: AuditCheckpoints, epochs: EpochReports, request: Request) -> Reply:
+def poll(
+    dispatch: Dispatch, record: AuditCheckpoints, epochs: EpochReports, request: Request
+) -> Reply:
     """Ask for work; held open while there is nothing to say. Also the worker's heartbeat."""
     said = request.body(PollRequest)
     if said.history_rewritten:

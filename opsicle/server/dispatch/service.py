@@ -91,7 +91,11 @@ class Offer:
             return row
         lease, presence = self._place.lease, self.presence
         return msgspec.structs.replace(
-            row, fence=lease.fence, job_id=lease.job_id, worker_id=presence.worker_id, worker_name=presence.name
+            row,
+            fence=lease.fence,
+            job_id=lease.job_id,
+            worker_id=presence.worker_id,
+            worker_name=presence.name,
         )
 
     def take(self, db: Connection, row: AutomationRow) -> None:
@@ -109,7 +113,9 @@ class Offer:
 class Dispatch:
     """Answers polls and wakes them. The heart of the server: see docs/architecture.md."""
 
-    def __init__(self, database: Database, jobs: Jobs, lease_service: LeaseService, clock: Clock) -> None:
+    def __init__(
+        self, database: Database, jobs: Jobs, lease_service: LeaseService, clock: Clock
+    ) -> None:
         self._database = database
         self._jobs = jobs
         self._lease_service = lease_service
@@ -119,7 +125,9 @@ class Dispatch:
         self._arrivals = Arrivals(database, lease_service.fleet, clock)
         self._is_closing = False
 
-    def poll(self, worker: WorkerActor, request: PollRequest, when_gone: WhenGone = _never_told) -> PollReply:
+    def poll(
+        self, worker: WorkerActor, request: PollRequest, when_gone: WhenGone = _never_told
+    ) -> PollReply:
         """Answer a worker's poll.
 
         At once if there is news, else when there is, at the latest when the hold ends.
@@ -171,7 +179,9 @@ class Dispatch:
         for job in request.jobs:
             self._lease_store.renew(worker.worker_id, job.job_id, job.fence)
 
-    def _hold(self, presence: Presence, request: PollRequest, watch: Subscription, ends_at: float) -> PollReply:
+    def _hold(
+        self, presence: Presence, request: PollRequest, watch: Subscription, ends_at: float
+    ) -> PollReply:
         arrived_at = self._clock.monotonic()
         sight = self._look(presence, request, has_just_arrived=True)
         was_draining, granted = presence.is_draining, presence.granted
@@ -191,7 +201,9 @@ class Dispatch:
             watch.wait(remaining)
             self._fleet.end_waiting(presence)
             if presence.is_revoked:
-                raise NotAuthenticated("this worker was revoked", hint="Enrol it again with a new join token.")
+                raise NotAuthenticated(
+                    "this worker was revoked", hint="Enrol it again with a new join token."
+                )
             if presence.open_polls.get(request.boot_id) is not watch:
                 return PollReply(drain=presence.is_draining, formats=SPOKEN)
             if self._is_closing or presence.handed:
@@ -217,7 +229,9 @@ class Dispatch:
         Compare what the worker holds with what it should, and lease what it can take.
         """
         try:
-            sight = self._database.write(lambda db: self._compare_and_lease(db, presence, request, has_just_arrived))
+            sight = self._database.write(
+                lambda db: self._compare_and_lease(db, presence, request, has_just_arrived)
+            )
         except BaseException:
             self._arrivals.read_again(presence)
             raise
@@ -254,7 +268,11 @@ class Dispatch:
 
     def _never_arrived(self, job: JobRow, listed: dict[str, int]) -> bool:
         """Return whether a worker that polls without listing this job cannot know of it."""
-        return job.state == JobState.LEASED and job.id not in listed and not self._lease_store.is_on_its_way(job.id)
+        return (
+            job.state == JobState.LEASED
+            and job.id not in listed
+            and not self._lease_store.is_on_its_way(job.id)
+        )
 
     @contextmanager
     def offer(self, org_id: str, wanted: Requirements) -> Iterator[Offer | None]:
@@ -279,7 +297,9 @@ class Dispatch:
             presence.promised -= 1
             presence.wake()
         if offer.leased.work:
-            gevent.sleep(0)  # the worker is answered before the answer to whoever triggered it is made
+            gevent.sleep(
+                0
+            )  # the worker is answered before the answer to whoever triggered it is made
 
     def wake_worker(self, worker_id: str) -> None:
         """Wake this worker's open poll, as something about its jobs has changed."""
@@ -300,11 +320,15 @@ def _untold(presence: Presence, request: PollRequest) -> dict[str, str] | None:
     """
     if request.sent_at_ms is None:
         return None
-    beyond = {key: text for key, text in presence.granted.items() if request.labels.get(key) != text}
+    beyond = {
+        key: text for key, text in presence.granted.items() if request.labels.get(key) != text
+    }
     return beyond if beyond != request.granted else None
 
 
-def _to_drop(db: Connection, worker_id: str, listed: dict[str, int], held: list[JobRow]) -> tuple[list[str], list[str]]:
+def _to_drop(
+    db: Connection, worker_id: str, listed: dict[str, int], held: list[JobRow]
+) -> tuple[list[str], list[str]]:
     """Return the listed jobs that should stop, and those that the server never heard of.
 
     The former had a newer lease, or it was taken back. One that is `unknown` but still the newest

@@ -43,7 +43,9 @@ class UnknownJobs:
         If that fails the next call tries again.
         """
         noted = self._fleet.unknown_jobs.setdefault(worker.worker_id, []) if job_ids else []
-        fresh = [job_id for job_id in job_ids if job_id not in noted][: max(0, MOST_UNKNOWN_JOBS - len(noted))]
+        fresh = [job_id for job_id in job_ids if job_id not in noted][
+            : max(0, MOST_UNKNOWN_JOBS - len(noted))
+        ]
         if not fresh:
             return
         noted += fresh  # before the write, so that a call meanwhile does not write the same
@@ -54,7 +56,10 @@ class UnknownJobs:
                 noted.remove(job_id)
             raise
         for job_id in fresh:
-            log.error("a worker holds a job that is not known here", extra={"worker": worker.name, "job_id": job_id})
+            log.error(
+                "a worker holds a job that is not known here",
+                extra={"worker": worker.name, "job_id": job_id},
+            )
 
     @contextmanager
     def heard(self, worker: WorkerActor, job_id: str) -> Iterator[None]:
@@ -75,7 +80,17 @@ class UnknownJobs:
                 hint="Come again: the state that knows it may be put back. When the queue is released it is dropped.",
             ) from error
 
-    def _record(self, db: Connection, worker: WorkerActor | Presence, job_ids: Sequence[str]) -> None:
+    def _record(
+        self, db: Connection, worker: WorkerActor | Presence, job_ids: Sequence[str]
+    ) -> None:
         for job_id in job_ids:
             resource, org_id = f"workers/{worker.worker_id}", worker.org_id or None
-            audit.append(db, self._clock.now(), org_id, SystemActor(), "report_unknown_job", resource, {"job": job_id})
+            audit.append(
+                db,
+                self._clock.now(),
+                org_id,
+                SystemActor(),
+                "report_unknown_job",
+                resource,
+                {"job": job_id},
+            )

@@ -94,7 +94,11 @@ class WaitingKinds:
         rows = self._database.read_long(waiting.list_kinds)
         there = {(row.org_id, row.requirements) for row in rows}
         for org_id, kinds in self._kinds.items():
-            gone = [text for text, kind in kinds.items() if kind.noted <= before and (org_id, text) not in there]
+            gone = [
+                text
+                for text, kind in kinds.items()
+                if kind.noted <= before and (org_id, text) not in there
+            ]
             for text in gone:
                 del kinds[text]
         for row in rows:

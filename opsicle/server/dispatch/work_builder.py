@@ -49,7 +49,13 @@ class WorkManifest(NamedTuple):
 class WorkBuilder:
     """Makes `Work`, once what is stored has been found to be what was triggered."""
 
-    def __init__(self, vault: Vault, bindings: Bindings, orders: OrderSigner, max_log_bytes: int | None = None) -> None:
+    def __init__(
+        self,
+        vault: Vault,
+        bindings: Bindings,
+        orders: OrderSigner,
+        max_log_bytes: int | None = None,
+    ) -> None:
         self._max_log_bytes = max_log_bytes
         self._vault = vault
         self._bindings = bindings
@@ -66,7 +72,10 @@ class WorkBuilder:
             template = template_of(db, row.template_id, row.version)
             asked = msgspec.json.encode(requirements(template), order="sorted").decode()
         except (NotFound, ValueError, msgspec.MsgspecError, RecursionError) as error:
-            log.error("a stored automation cannot be read", extra={"automation": row.id, "reason": str(error)})  # noqa: TRY400
+            log.error(
+                "a stored automation cannot be read",
+                extra={"automation": row.id, "reason": str(error)},
+            )
             raise Altered(UNREADABLE) from error
         approval = approvals.find_of_automation(db, row.id) if row.approval_id else None
         bound = self._bindings.check(db, row, template, approval)
@@ -78,7 +87,7 @@ class WorkBuilder:
             # A policy or an entry that was altered must not keep every worker's poll from being
             # answered.
             facts = {"automation": row.id, "reason": str(error)}
-            log.error("what an automation falls under cannot be read", extra=facts)  # noqa: TRY400
+            log.error("what an automation falls under cannot be read", extra=facts)
             raise Altered(UNREADABLE) from error
         if reason:
             raise Altered(reason)
@@ -89,10 +98,14 @@ class WorkBuilder:
         """That of the orders."""
         return self._orders.epoch
 
-    def make(self, db: Connection, row: AutomationRow, lease: Lease, checked: Checked, said: WorkManifest) -> Work:
+    def make(
+        self, db: Connection, row: AutomationRow, lease: Lease, checked: Checked, said: WorkManifest
+    ) -> Work:
         """Return all that the worker needs under this lease, with the order to do so."""
         template = checked.template
-        order, signature = self._orders.sign(db, lease, said.number, said.manifest, checked.approval)
+        order, signature = self._orders.sign(
+            db, lease, said.number, said.manifest, checked.approval
+        )
         values = read_values(row.values_json)
         hidden, secrets, withheld = self._secrets(db, row, template)
         return Work(
@@ -102,7 +115,9 @@ class WorkBuilder:
             template=row.template,
             requester=row.requester_email,
             phases=template.phases,
-            variables=environment([v for v in template.variables if v.type is not VariableType.SECRET], values),
+            variables=environment(
+                [v for v in template.variables if v.type is not VariableType.SECRET], values
+            ),
             secret_variables=environment(template.variables, hidden.values),
             secrets=secrets,
             withheld=withheld,
@@ -134,6 +149,6 @@ class WorkBuilder:
                 sealed = stored_secrets.find_values(db, row.id)
                 hidden = self._vault.open_values(sealed) if sealed else nothing
         except CannotOpen:
-            log.error("a secret cannot be decrypted", extra={"automation": row.id})  # noqa: TRY400 - says nothing more
+            log.error("a secret cannot be decrypted", extra={"automation": row.id})
             return nothing, {}, "the server cannot decrypt a secret that the automation needs"
         return hidden, secrets, ""

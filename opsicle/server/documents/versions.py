@@ -55,7 +55,9 @@ def add_version(
     kind, org_id = draft.kind, actor.org_id
     document_id = newest.document_id if newest else new_id(now)
     version = newest.version + 1 if newest else 1
-    row = NewVersionRow(document_id, version, draft.digest, draft.source, draft.document, actor.user_id, now)
+    row = NewVersionRow(
+        document_id, version, draft.digest, draft.source, draft.document, actor.user_id, now
+    )
 
     if newest is None:
         documents.insert(db, kind, org_id, document_id, draft.name, now)
@@ -90,5 +92,7 @@ def pusher_of(row: VersionRow | VersionSummaryRow) -> Person:
 def number_in(kind: DocumentKind, name: str, text: str) -> int:
     """Read a version's number in a path. Raises NotFound for what is none."""
     if not (text.isascii() and text.isdigit() and len(text) <= _MAX_DIGITS):
-        raise NotFound(f"there is no version {text} of a {kind} {name}", hint="A version is a number.")
+        raise NotFound(
+            f"there is no version {text} of a {kind} {name}", hint="A version is a number."
+        )
     return int(text)

@@ -116,7 +116,9 @@ class WorkerLives:
 
     def is_in_doubt(self, now: float) -> bool:
         """Return whether a life was heard so lately that nobody can say if it is over."""
-        returned = [life.returned_at for life in self._by_id.values() if life.returned_at is not None]
+        returned = [
+            life.returned_at for life in self._by_id.values() if life.returned_at is not None
+        ]
         return not self.copied and any(now - at < DOUBT_SECONDS for at in returned)
 
     def is_only(self, boot_id: str, now: float) -> bool:

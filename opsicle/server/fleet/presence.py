@@ -91,7 +91,9 @@ class Presence:
         """The labels that it was granted and knows of: it would refuse an order for others."""
         poll = self.poll
         return {
-            key: text for key, text in self.granted.items() if text in (poll.labels.get(key), poll.granted.get(key))
+            key: text
+            for key, text in self.granted.items()
+            if text in (poll.labels.get(key), poll.granted.get(key))
         }
 
     def wake(self) -> None:
@@ -131,7 +133,9 @@ class WaitingWorkers:
 
     def around(self, home: str, labels: Mapping[str, str]) -> list[Presence]:
         """Return those of a home with the rarest of these labels, among them all that have every one."""
-        places: list[_Place] = [(home, key, value) for key, value in labels.items()] or [(home, "", "")]
+        places: list[_Place] = [(home, key, value) for key, value in labels.items()] or [
+            (home, "", "")
+        ]
         return list(min((self._places.get(place, {}) for place in places), key=len).values())
 
 
@@ -167,7 +171,9 @@ class Fleet:
         presence = self._presences.get(worker_id)
         if presence is None or presence.is_revoked or presence.has_left or presence.has_hung_up:
             return False
-        return bool(presence.open_polls) or self._clock.monotonic() - presence.seen_at < LEASE_SECONDS
+        return (
+            bool(presence.open_polls) or self._clock.monotonic() - presence.seen_at < LEASE_SECONDS
+        )
 
     def withheld(self, presence: Presence) -> str:
         """Return why a worker is given no work, whatever waits; "" if it may have some."""
@@ -204,13 +210,17 @@ class Fleet:
         while len(presence.untold) >= _MOST_UNTOLD:
             del presence.untold[next(iter(presence.untold))]
         name = SHARED if presence.is_shared else presence.name
-        presence.untold[automation_id] = f"{formats_text(name, presence.poll.formats)}; this needs {needed}"
+        presence.untold[automation_id] = (
+            f"{formats_text(name, presence.poll.formats)}; this needs {needed}"
+        )
         return True
 
     def may_have_work(self, presence: Presence) -> bool:
         """Return whether a worker may be given any work now."""
         is_out = presence.is_draining or presence.is_revoked or presence.poll.is_draining
-        return not (is_out or presence.lives.is_settling(self._clock.monotonic()) or self.withheld(presence))
+        return not (
+            is_out or presence.lives.is_settling(self._clock.monotonic()) or self.withheld(presence)
+        )
 
     def connected_count(self) -> int:
         """Return how many workers are connected, of all orgs."""
@@ -227,7 +237,11 @@ class Fleet:
             described_at, known = self._described[org_id]
             if now - described_at < _CALM_SECONDS:
                 return list(known)
-        known = [self.candidate(presence) for presence in self._presences.values() if self.serves(presence, org_id)]
+        known = [
+            self.candidate(presence)
+            for presence in self._presences.values()
+            if self.serves(presence, org_id)
+        ]
         self._described[org_id] = now, known
         return list(known)
 
@@ -278,7 +292,11 @@ class Fleet:
 
     def _choose_of(self, waiting: Iterable[Presence], wanted: Requirements) -> Presence | None:
         """Return, of those waiting longest, the first idle one, or that with the most free slots."""
-        able = (each for each in waiting if not each.is_revoked and can_take(wanted, self.candidate(each)))
+        able = (
+            each
+            for each in waiting
+            if not each.is_revoked and can_take(wanted, self.candidate(each))
+        )
         best: Presence | None = None
         for presence in islice(able, _MOST_COMPARED):
             if presence.busy == 0:
@@ -329,9 +347,15 @@ class Fleet:
             name=SHARED if presence.is_shared else presence.name,
             is_shared=presence.is_shared,
             labels=presence.known_labels,
-            claimed={key: text for key, text in presence.poll.labels.items() if key not in presence.granted},
+            claimed={
+                key: text
+                for key, text in presence.poll.labels.items()
+                if key not in presence.granted
+            },
             untold=dict(presence.untold),
-            withheld="whoever runs the server must see to it" if withheld and presence.is_shared else withheld,
+            withheld="whoever runs the server must see to it"
+            if withheld and presence.is_shared
+            else withheld,
             runtimes=frozenset(presence.poll.runtimes),
             slots=presence.poll.slots,
             busy=presence.busy if busy is None else busy,

@@ -74,7 +74,9 @@ class Application:
         self._fallback = fallback
         self._streams = streams
         self._observe = observe
-        self._encode = msgspec.msgpack.Encoder().encode if is_binary else msgspec.json.Encoder().encode
+        self._encode = (
+            msgspec.msgpack.Encoder().encode if is_binary else msgspec.json.Encoder().encode
+        )
         self._media_type = MESSAGEPACK if is_binary else JSON
         self._common_headers = () if is_binary else (*SECURITY_HEADERS, _NO_STORE)
         self._table = RouteTable(routes)
@@ -105,7 +107,9 @@ class Application:
             incident = secrets.token_hex(6)
             log.exception("request failed", extra={"incident": incident, "route": name})
             return name, problems.reply_to(
-                Internal("the server made a mistake", hint=f"Its log has the details under {incident}.")
+                Internal(
+                    "the server made a mistake", hint=f"Its log has the details under {incident}."
+                )
             )
 
     def _match(self, environ: dict[str, Any]) -> tuple[Route | Reply, Mapping[str, str]]:
@@ -125,14 +129,21 @@ class Application:
         reply = route.handler(request, **arguments)
         if reply.body is None:
             return reply
-        return reply._replace(body=None, raw=self._encode(reply.body), content_type=self._media_type)
+        return reply._replace(
+            body=None, raw=self._encode(reply.body), content_type=self._media_type
+        )
 
     def _request(self, environ: dict[str, Any], max_body: int) -> Request:
         return Request(environ, self._authenticate, self._streams, max_body)
 
-    def _sendable(self, reply: Reply, *, is_host_ours: bool) -> tuple[list[tuple[str, str]], Iterable[bytes]]:
+    def _sendable(
+        self, reply: Reply, *, is_host_ours: bool
+    ) -> tuple[list[tuple[str, str]], Iterable[bytes]]:
         own = {name for name, _ in reply.headers}
-        headers = [*(header for header in self._common_headers if header[0] not in own), *reply.headers]
+        headers = [
+            *(header for header in self._common_headers if header[0] not in own),
+            *reply.headers,
+        ]
         if is_host_ours:
             headers.append(HSTS)
         if reply.status in _BODILESS:
@@ -163,7 +174,9 @@ class Application:
 
 def nothing_else(_request: Request) -> Reply:
     """Return the fallback of a listener that has routes and nothing more."""
-    raise NotFound("there is nothing at this address", hint="See /api/openapi.json for what there is.")
+    raise NotFound(
+        "there is nothing at this address", hint="See /api/openapi.json for what there is."
+    )
 
 
 def _admit(request: Request, route: Route) -> None:

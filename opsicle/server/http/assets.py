@@ -57,14 +57,18 @@ class Assets:
         """Return the file at the request's path, or the application's page. Raises NotFound."""
         name = self._name(request)
         if name not in self._names:
-            raise NotFound("there is nothing at this address", hint="See /api/openapi.json for what there is.")
+            raise NotFound(
+                "there is nothing at this address", hint="See /api/openapi.json for what there is."
+            )
         asset = self._load(name)
         headers = (("ETag", asset.etag), ("Cache-Control", "no-cache"), ("Vary", "Accept-Encoding"))
         if asset.etag in request.header("If-None-Match"):
             return Reply(304, headers=headers)
         if asset.packed and "gzip" in request.header("Accept-Encoding"):
             packed_headers = (*headers, ("Content-Encoding", "gzip"))
-            return Reply(200, raw=asset.packed, headers=packed_headers, content_type=asset.content_type)
+            return Reply(
+                200, raw=asset.packed, headers=packed_headers, content_type=asset.content_type
+            )
         return Reply(200, raw=asset.content, headers=headers, content_type=asset.content_type)
 
     def _name(self, request: Request) -> str:

@@ -37,8 +37,12 @@ class ServerSentEvent:
 
 def event_stream(request: Request, events: Iterator[ServerSentEvent]) -> Reply:
     """Return the reply that streams these events to the person who asks, while they may hear."""
-    parts = request.streams.admit(request.actor.user_id, request.actor.org_id, _encoded(request, events))
-    return Reply(200, stream=parts, content_type=CONTENT_TYPE, headers=(("X-Accel-Buffering", "no"),))
+    parts = request.streams.admit(
+        request.actor.user_id, request.actor.org_id, _encoded(request, events)
+    )
+    return Reply(
+        200, stream=parts, content_type=CONTENT_TYPE, headers=(("X-Accel-Buffering", "no"),)
+    )
 
 
 def encode(event: ServerSentEvent) -> bytes:
@@ -49,7 +53,11 @@ def encode(event: ServerSentEvent) -> bytes:
     if not event.name:
         return _HEARTBEAT
     identity = f"id: {event.id}\n".encode() if event.id else b""
-    return b"%bevent: %b\ndata: %b\n\n" % (identity, event.name.encode(), msgspec.json.encode(event.data))
+    return b"%bevent: %b\ndata: %b\n\n" % (
+        identity,
+        event.name.encode(),
+        msgspec.json.encode(event.data),
+    )
 
 
 def _encoded(request: Request, events: Iterator[ServerSentEvent]) -> Iterator[bytes]:

@@ -63,7 +63,9 @@ def healthz(readiness: Readiness, _request: Request) -> Reply:
 
 def readyz(readiness: Readiness, _request: Request) -> Reply:
     """Return whether the server takes requests; 503 while it starts or stops."""
-    return Reply(200 if readiness.status == "ok" else 503, Health(readiness.status, readiness.remarks))
+    return Reply(
+        200 if readiness.status == "ok" else 503, Health(readiness.status, readiness.remarks)
+    )
 
 
 def show_metrics(figures: Metrics, _request: Request) -> Reply:

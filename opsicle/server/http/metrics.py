@@ -62,11 +62,15 @@ class Metrics:
         """Show what `read` says at the moment of asking."""
         self._gauges.append(_Gauge(name, meaning, "", lambda: {"": read()}))
 
-    def add_gauges(self, name: str, meaning: str, label: str, read: Callable[[], Mapping[str, float]]) -> None:
+    def add_gauges(
+        self, name: str, meaning: str, label: str, read: Callable[[], Mapping[str, float]]
+    ) -> None:
         """Show what `read` says at the moment of asking, a figure for each value of a label."""
         self._gauges.append(_Gauge(name, meaning, label, read))
 
-    def add_counters(self, name: str, meaning: str, label: str, read: Callable[[], Mapping[str, float]]) -> None:
+    def add_counters(
+        self, name: str, meaning: str, label: str, read: Callable[[], Mapping[str, float]]
+    ) -> None:
         """Show what `read` says when asked, a counter for each value of a label."""
         self._gauges.append(_Gauge(name, meaning, label, read, is_counter=True))
 
@@ -80,9 +84,15 @@ class Metrics:
 
     def collect(self) -> Iterator[Metric]:
         """Hand the figures to the Prometheus library, which calls this when it renders."""
-        from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
+        from prometheus_client.core import (
+            CounterMetricFamily,
+            GaugeMetricFamily,
+            HistogramMetricFamily,
+        )
 
-        requests = CounterMetricFamily("opsicle_requests", "Requests answered.", labels=("route", "method", "status"))
+        requests = CounterMetricFamily(
+            "opsicle_requests", "Requests answered.", labels=("route", "method", "status")
+        )
         for labels, count in self._requests.items():
             requests.add_metric(labels, count)
         yield requests

@@ -40,7 +40,9 @@ class EventStreams:
         is_user_full = self._open[user_id] >= MAX_STREAMS_PER_USER
         if is_user_full or self._open[org_id] >= MAX_STREAMS_PER_ORG or len(self) >= MAX_STREAMS:
             whose = "you have" if is_user_full else "your org has"
-            raise TooManyRequests(f"{whose} too many event streams open", retry_after=10, hint="Close some of them.")
+            raise TooManyRequests(
+                f"{whose} too many event streams open", retry_after=10, hint="Close some of them."
+            )
         return self._run((user_id, org_id), parts)
 
     def close(self) -> None:

@@ -39,7 +39,10 @@ def document(table: Sequence[Route]) -> dict[str, Any]:
     """Describe every route of the table."""
     types = [ProblemDocument]
     types += [
-        kind for route in table for kind in (route.endpoint.body, route.endpoint.reply) if kind not in _NO_MESSAGE
+        kind
+        for route in table
+        for kind in (route.endpoint.body, route.endpoint.reply)
+        if kind not in _NO_MESSAGE
     ]
     schemas, components = msgspec.json.schema_components(
         types, ref_template="#/components/schemas/{name}", schema_hook=_any
@@ -56,7 +59,11 @@ def document(table: Sequence[Route]) -> dict[str, Any]:
         "components": {
             "schemas": components,
             "securitySchemes": {
-                "token": {"type": "http", "scheme": "bearer", "description": "An API token or a CLI session."},
+                "token": {
+                    "type": "http",
+                    "scheme": "bearer",
+                    "description": "An API token or a CLI session.",
+                },
                 "browser": {"type": "apiKey", "in": "cookie", "name": "__Host-opsicle"},
             },
         },
@@ -82,7 +89,10 @@ def _operation(route: Route, by_type: dict[Any, dict[str, Any]]) -> dict[str, An
     if parameters := [*_path_parameters(route), *_query_parameters(route)]:
         operation["parameters"] = parameters
     if route.endpoint.body is not None:
-        operation["requestBody"] = {"required": True, "content": {JSON: {"schema": by_type[route.endpoint.body]}}}
+        operation["requestBody"] = {
+            "required": True,
+            "content": {JSON: {"schema": by_type[route.endpoint.body]}},
+        }
     return operation
 
 
@@ -101,7 +111,10 @@ def _problem_content(by_type: dict[Any, dict[str, Any]]) -> dict[str, Any]:
 
 def _path_parameters(route: Route) -> list[dict[str, Any]]:
     names = PLACEHOLDER.findall(route.endpoint.path)
-    return [{"name": name, "in": "path", "required": True, "schema": {"type": "string"}} for name in names]
+    return [
+        {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
+        for name in names
+    ]
 
 
 def _query_parameters(route: Route) -> list[dict[str, Any]]:

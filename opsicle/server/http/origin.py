@@ -45,7 +45,10 @@ def csrf_token(session_token: str) -> str:
 def session_cookie(request: Request, token: str, max_age: int) -> tuple[str, str]:
     """Return the header that logs a browser in for `max_age` seconds; 0 logs it out."""
     name, secure = (SECURE_COOKIE, "; Secure") if request.is_secure else (PLAIN_COOKIE, "")
-    return ("Set-Cookie", f"{name}={token}; Path=/; Max-Age={max_age}; HttpOnly; SameSite=Strict{secure}")
+    return (
+        "Set-Cookie",
+        f"{name}={token}; Path=/; Max-Age={max_age}; HttpOnly; SameSite=Strict{secure}",
+    )
 
 
 def check_own_page_asks(request: Request, csrf_token: str) -> None:
@@ -53,9 +56,13 @@ def check_own_page_asks(request: Request, csrf_token: str) -> None:
     if request.method in _SAFE_METHODS:
         return
     if request.header("Origin").lower() != request.origin:
-        raise NotAllowed("a browser must say that our own page asks (Origin)", hint="Reload the page.")
+        raise NotAllowed(
+            "a browser must say that our own page asks (Origin)", hint="Reload the page."
+        )
     if not hmac.compare_digest(request.header(CSRF_HEADER).encode(), csrf_token.encode()):
-        raise NotAllowed(f"a browser must send {CSRF_HEADER} with every change", hint="Reload the page.")
+        raise NotAllowed(
+            f"a browser must send {CSRF_HEADER} with every change", hint="Reload the page."
+        )
 
 
 def session_token(request: Request) -> str:

@@ -20,7 +20,9 @@ MAX_PAGE_BYTES = 1024 * 1024
 """As JSON. What people write may be long, and a page of it is made while everybody else waits."""
 
 
-def page_of(rows: Sequence[R], limit: int, show: Callable[[R], T], key: Callable[[R], str]) -> Page[T]:
+def page_of(
+    rows: Sequence[R], limit: int, show: Callable[[R], T], key: Callable[[R], str]
+) -> Page[T]:
     """Return a page of at most `limit` items.
 
     Of fewer if they are large: the one that exceeds `MAX_PAGE_BYTES` is the last.
@@ -28,7 +30,9 @@ def page_of(rows: Sequence[R], limit: int, show: Callable[[R], T], key: Callable
     One row more than `limit` must have been asked for: it says that there is more.
     """
     shown = rows[:limit]
-    return page_of_shown(((key(row), show(row)) for row in shown), key(shown[-1]) if len(rows) > limit else "")
+    return page_of_shown(
+        ((key(row), show(row)) for row in shown), key(shown[-1]) if len(rows) > limit else ""
+    )
 
 
 def page_of_shown(shown: Iterable[tuple[str, T]], next_cursor: str) -> Page[T]:

@@ -82,7 +82,9 @@ class Request:
     def actor(self) -> Actor:
         """The person who asks. Raises NotAuthenticated if nobody is logged in."""
         if not isinstance(self._caller.actor, Actor):
-            raise NotAuthenticated("this call is for people", hint="Use the users' address of the server.")
+            raise NotAuthenticated(
+                "this call is for people", hint="Use the users' address of the server."
+            )
         return self._caller.actor
 
     @property
@@ -105,7 +107,9 @@ class Request:
         """
         identity = self._environ.get(WORKER_IDENTITY)
         if identity is None:
-            raise NotAuthenticated("this call needs a worker's certificate", hint="Enrol with a join token.")
+            raise NotAuthenticated(
+                "this call needs a worker's certificate", hint="Enrol with a join token."
+            )
         return cast("WorkerIdentity", identity)
 
     def when_gone(self, call: Callable[[], None]) -> AbstractContextManager[None]:
@@ -163,7 +167,9 @@ class Request:
     def header(self, name: str, default: str = "") -> str:
         """Return a request header's value, `default` if it was not sent."""
         key = name.upper().replace("-", "_")
-        return cast("str", self._environ.get(key if key.startswith("CONTENT_") else f"HTTP_{key}", default))
+        return cast(
+            "str", self._environ.get(key if key.startswith("CONTENT_") else f"HTTP_{key}", default)
+        )
 
     def query(self, name: str, default: str = "") -> str:
         """Return a query parameter's value. Raises InvalidInput if it stands there twice."""
@@ -208,7 +214,9 @@ class Request:
             at = datetime.fromisoformat(text)
             return at.astimezone(UTC) if at.tzinfo else at.replace(tzinfo=UTC)
         except (ValueError, OverflowError):  # the latter at either end of the calendar
-            raise _bad_parameter(name, "is no time, such as 2026-03-01 or 2026-03-01T12:00:00Z") from None
+            raise _bad_parameter(
+                name, "is no time, such as 2026-03-01 or 2026-03-01T12:00:00Z"
+            ) from None
 
     def check_query(self, known: Mapping[str, type]) -> None:
         """Raise InvalidInput for a parameter that the route does not have.
@@ -227,7 +235,9 @@ class Request:
         if not text:
             return {}
         try:
-            return parse_qs(text, keep_blank_values=True, errors="strict", max_num_fields=MAX_QUERY_PARAMETERS)
+            return parse_qs(
+                text, keep_blank_values=True, errors="strict", max_num_fields=MAX_QUERY_PARAMETERS
+            )
         except ValueError as error:  # UnicodeDecodeError is one
             raise InvalidInput("the query string cannot be read") from error
 
@@ -251,21 +261,27 @@ class Request:
         """
         media_type = self.header("Content-Type").partition(";")[0].strip().lower()
         if media_type not in (JSON, MESSAGEPACK):
-            raise InvalidInput("the body is of a kind that we do not take", hint=f"Send it as {JSON}.")
+            raise InvalidInput(
+                "the body is of a kind that we do not take", hint=f"Send it as {JSON}."
+            )
         content = self.raw_body()
         try:
             return cast("T", _decoder(cast("Any", kind), media_type).decode(content))
         except msgspec.ValidationError as error:
             raise does_not_fit(str(error)) from error
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            raise InvalidInput("the body cannot be read", hint=f"It must be {media_type}.") from error
+            raise InvalidInput(
+                "the body cannot be read", hint=f"It must be {media_type}."
+            ) from error
 
     def _too_large(self) -> TooLarge:
         return TooLarge(f"the body is longer than {self._max_body} bytes")
 
 
 @functools.cache
-def _decoder(kind: Any, media_type: str) -> msgspec.json.Decoder[Any] | msgspec.msgpack.Decoder[Any]:
+def _decoder(
+    kind: Any, media_type: str
+) -> msgspec.json.Decoder[Any] | msgspec.msgpack.Decoder[Any]:
     return msgspec.json.Decoder(kind) if media_type == JSON else msgspec.msgpack.Decoder(kind)
 
 

@@ -61,7 +61,9 @@ class RouteTable:
         """Return the route for a request; GET's also for HEAD. None if no route has this path."""
         allowed: set[str] = set()
         for node, values in _walk(self._root, path.split("/"), ()):
-            found = node.routes.get(method) or (node.routes.get("GET") if method == "HEAD" else None)
+            found = node.routes.get(method) or (
+                node.routes.get("GET") if method == "HEAD" else None
+            )
             if found:
                 route, names = found
                 return Match(route, dict(zip(names, values, strict=True)))
@@ -69,7 +71,9 @@ class RouteTable:
         return WrongMethod(",".join(sorted(allowed))) if allowed else None
 
 
-def _walk(node: _Node, segments: Sequence[str], values: tuple[str, ...]) -> Iterator[tuple[_Node, tuple[str, ...]]]:
+def _walk(
+    node: _Node, segments: Sequence[str], values: tuple[str, ...]
+) -> Iterator[tuple[_Node, tuple[str, ...]]]:
     """Go down to where paths of these segments end; a name stands for anything that is not empty."""
     if not segments:
         yield node, values

@@ -8,7 +8,14 @@ from dataclasses import dataclass
 import msgspec
 
 from opsicle.domain.access import Action, BuiltInRole
-from opsicle.domain.errors import Conflict, InvalidInput, NotAllowed, NotAuthenticated, OpsicleError, TotpRequired
+from opsicle.domain.errors import (
+    Conflict,
+    InvalidInput,
+    NotAllowed,
+    NotAuthenticated,
+    OpsicleError,
+    TotpRequired,
+)
 from opsicle.domain.rights import Rights, rights_of_role
 from opsicle.kit.clock import Clock
 from opsicle.kit.ids import new_id
@@ -22,7 +29,16 @@ from opsicle.server.identity.login_throttle import LoginThrottle
 from opsicle.server.identity.orgs import find_place, found_org
 from opsicle.server.identity.passwords import PasswordHasher
 from opsicle.server.identity.sessions import Kind, Sessions
-from opsicle.server.store import audit, authenticators, login_attempts, memberships, orgs, sessions, settings, users
+from opsicle.server.store import (
+    audit,
+    authenticators,
+    login_attempts,
+    memberships,
+    orgs,
+    sessions,
+    settings,
+    users,
+)
 from opsicle.server.store.database import Connection, Database
 from opsicle.server.store.memberships import PlaceRow
 from opsicle.server.store.orgs import OrgRow
@@ -49,7 +65,7 @@ class NewOrg:
 class Accounts:
     """Lets people in."""
 
-    def __init__(  # noqa: PLR0913, PLR0917 - what a way in touches
+    def __init__(
         self,
         database: Database,
         sessions: Sessions,
@@ -110,14 +126,19 @@ class Accounts:
                 raise _already_set_up()
             org, admin = self._create_org(db, NewOrg(code, email, password_hash))
             users.set_server_operator(db, admin.id, is_server_operator=True)
-            audit.append(db, self._clock.now(), org.id, anonymous, "setup", f"orgs/{code}", {"email": email})
+            audit.append(
+                db, self._clock.now(), org.id, anonymous, "setup", f"orgs/{code}", {"email": email}
+            )
             return org, admin
 
         org, admin = self._database.write(work)
         self._on_set_up()
         person = Person(admin.id, admin.email, admin.name)
         return _me(
-            person, OrgRef(org.code, org.name), BuiltInRole.ADMIN, self._beyond(rights_of_role(BuiltInRole.ADMIN), True)
+            person,
+            OrgRef(org.code, org.name),
+            BuiltInRole.ADMIN,
+            self._beyond(rights_of_role(BuiltInRole.ADMIN), True),
         )
 
     def _check_setup_token(self, text: str, anonymous: AnonymousActor) -> str:
@@ -137,7 +158,9 @@ class Accounts:
             audit.append(db, self._clock.now(), None, anonymous, "refuse_setup", "setup")
 
         self._database.write(work)
-        raise NotAuthenticated("this is not the setup token of this server", hint="It stands in its data folder.")
+        raise NotAuthenticated(
+            "this is not the setup token of this server", hint="It stands in its data folder."
+        )
 
     def _create_org(self, db: Connection, new: NewOrg) -> tuple[OrgRow, UserRow]:
         now = self._clock.now()
@@ -157,7 +180,9 @@ class Accounts:
         TotpRequired where a code is missing; InvalidInput where there are several orgs to choose
         from.
         """
-        return self.prove(request, address, lambda db, user: self.begin_session(db, user, request, address))
+        return self.prove(
+            request, address, lambda db, user: self.begin_session(db, user, request, address)
+        )
 
     def prove(self, request: LoginRequest, address: str, then: Then) -> LoginReply:
         """Check password and code of a login, and do in one transaction what they allow.
@@ -167,15 +192,22 @@ class Accounts:
         email = request.email.strip().lower()[:254]
         attempt = self._throttle.begin(email, address)
         user, org_id = self._database.read(lambda db: _account_and_org(db, email))
-        is_right = self._hasher.verify(user.password_hash if user else None, request.password, org_id)
+        is_right = self._hasher.verify(
+            user.password_hash if user else None, request.password, org_id
+        )
         if user is None or not is_right:
             self._refuse_login(user, AnonymousActor(email, address))
-            raise NotAuthenticated("the e-mail address or the password is wrong", hint="Both are needed exactly.")
-        reply = self._enter(self._rehashed(user, request.password, org_id), request.totp, attempt, then)
+            raise NotAuthenticated(
+                "the e-mail address or the password is wrong", hint="Both are needed exactly."
+            )
+        reply = self._enter(
+            self._rehashed(user, request.password, org_id), request.totp, attempt, then
+        )
         if reply is None:
             self._refuse_login(user, AnonymousActor(email, address))
             raise NotAuthenticated(
-                "the code is wrong or has been used", hint="Wait for the app's next code, or use a recovery code."
+                "the code is wrong or has been used",
+                hint="Wait for the app's next code, or use a recovery code.",
             )
         return reply
 
@@ -184,7 +216,9 @@ class Accounts:
         if not passwords.needs_rehash(user.password_hash):
             return user
         new = msgspec.structs.replace(user, password_hash=self._hasher.hash(password, org_id))
-        self._database.write(lambda db: users.rehash_password(db, user.id, user.password_hash, new.password_hash))
+        self._database.write(
+            lambda db: users.rehash_password(db, user.id, user.password_hash, new.password_hash)
+        )
         return new
 
     def _enter(self, user: UserRow, code: str, attempt: int, then: Then) -> LoginReply | None:
@@ -217,7 +251,9 @@ class Accounts:
         if not authenticators.is_confirmed(db, user.id):
             return True
         if not code.strip():
-            raise TotpRequired("a code of your authenticator app is needed", hint="Or one of your recovery codes.")
+            raise TotpRequired(
+                "a code of your authenticator app is needed", hint="Or one of your recovery codes."
+            )
         return self._apps.use_code(db, user.id, code)
 
     def _refuse_login(self, user: UserRow | None, anonymous: AnonymousActor) -> None:
@@ -232,7 +268,9 @@ class Accounts:
 
         self._database.write(work)
 
-    def begin_session(self, db: Connection, user: UserRow, request: LoginRequest, address: str) -> LoginReply:
+    def begin_session(
+        self, db: Connection, user: UserRow, request: LoginRequest, address: str
+    ) -> LoginReply:
         """Begin a session of somebody who has proven who they are, inside a transaction.
 
         Raises as `login`.
@@ -242,7 +280,12 @@ class Accounts:
         place = _choose(memberships.list_of_user(db, user.id), request.org.strip().lower())
         token, session = self._sessions.begin(db, (place.org_id, user.id), request.kind, address)
         rights = self._beyond(rights_of(db, place.org_id, user.id), user.is_server_operator)
-        me = _me(Person(user.id, user.email, user.name), OrgRef(place.org_code, place.org_name), place.role, rights)
+        me = _me(
+            Person(user.id, user.email, user.name),
+            OrgRef(place.org_code, place.org_name),
+            place.role,
+            rights,
+        )
         actor = Actor(
             user_id=user.id,
             email=user.email,
@@ -266,7 +309,9 @@ class Accounts:
         An API token is not a session: it is deleted instead.
         """
         if not actor.session_id:
-            raise InvalidInput("an API token cannot log out", hint="Delete it with `opsicle tokens delete`.")
+            raise InvalidInput(
+                "an API token cannot log out", hint="Delete it with `opsicle tokens delete`."
+            )
 
         def work(db: Connection) -> None:
             if sessions.delete(db, actor.session_id):
@@ -297,7 +342,9 @@ class Accounts:
         """
         actor.require(Action.ACCOUNT_USE)
         if not actor.session_id:
-            raise NotAllowed("an API token is good for one org only", hint="Log in with your password.")
+            raise NotAllowed(
+                "an API token is good for one org only", hint="Log in with your password."
+            )
         reply = self._database.write(lambda db: self._switch(db, actor, code, is_kept))
         self._sessions.invalidate()
         return reply
@@ -308,11 +355,20 @@ class Accounts:
         if ends_at is None:
             raise NotAuthenticated("this login is no longer valid", hint="Log in again.")
         kind: Kind = "browser" if actor.channel == "browser" else "cli"
-        token, session = self._sessions.begin(db, (place.org_id, actor.user_id), kind, actor.address, ends_at)
+        token, session = self._sessions.begin(
+            db, (place.org_id, actor.user_id), kind, actor.address, ends_at
+        )
         audit.append(db, session.created_at, place.org_id, actor, "login", f"sessions/{session.id}")
         if not is_kept:
             sessions.delete(db, actor.session_id)
-            audit.append(db, session.created_at, actor.org_id, actor, "logout", f"sessions/{actor.session_id}")
+            audit.append(
+                db,
+                session.created_at,
+                actor.org_id,
+                actor,
+                "logout",
+                f"sessions/{actor.session_id}",
+            )
         person = Person(actor.user_id, actor.email, actor.name)
         rights = rights_of(db, place.org_id, actor.user_id).also(actor.rights.beyond)
         me = _me(person, OrgRef(place.org_code, place.org_name), place.role, rights)
@@ -324,7 +380,9 @@ class Accounts:
 
 
 def _already_set_up() -> Conflict:
-    return Conflict("this server has been set up already", hint="Log in, or ask its admin for an account.")
+    return Conflict(
+        "this server has been set up already", hint="Log in, or ask its admin for an account."
+    )
 
 
 def _is_good(text: str, stored_hash: str | None) -> bool:
@@ -346,7 +404,9 @@ def _choose(places: list[PlaceRow], code: str) -> PlaceRow:
         raise NotAllowed("your account is disabled", hint="Ask an admin of your org.")
     if len(enabled) > 1:
         codes = ", ".join(place.org_code for place in enabled)
-        raise validators.invalid("org", f"you belong to several orgs: {codes}", hint="Say which one with `org`.")
+        raise validators.invalid(
+            "org", f"you belong to several orgs: {codes}", hint="Say which one with `org`."
+        )
     return enabled[0]
 
 

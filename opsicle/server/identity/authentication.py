@@ -30,12 +30,16 @@ class PersonAuthentication:
             return Caller(actor, is_still_good=partial(self._sessions.is_good, token, actor.rights))
         token = session_token(request)
         actor = self._sessions.authenticate(token, request.address, "browser")
-        caller = Caller(actor, csrf_token(token), partial(self._sessions.is_good, token, actor.rights))
+        caller = Caller(
+            actor, csrf_token(token), partial(self._sessions.is_good, token, actor.rights)
+        )
         check_own_page_asks(request, caller.csrf_token)
         return caller
 
 
 def _bearer_token(header: str) -> str:
     if not header.startswith(_BEARER):
-        raise NotAuthenticated("the Authorization header is of a kind that we do not take", hint="Use a bearer token.")
+        raise NotAuthenticated(
+            "the Authorization header is of a kind that we do not take", hint="Use a bearer token."
+        )
     return header[len(_BEARER) :].strip()

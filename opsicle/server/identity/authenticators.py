@@ -29,7 +29,9 @@ T = TypeVar("T")
 class Authenticators:
     """People's own apps and recovery codes."""
 
-    def __init__(self, database: Database, seal: Seal, throttle: LoginThrottle, clock: Clock) -> None:
+    def __init__(
+        self, database: Database, seal: Seal, throttle: LoginThrottle, clock: Clock
+    ) -> None:
         self._database = database
         self._seal = seal
         self._throttle = throttle
@@ -43,7 +45,11 @@ class Authenticators:
             row = authenticators.find(db, actor.user_id)
             confirmed_at = row.confirmed_at if row else None
             left = authenticators.count_recovery_codes(db, actor.user_id)
-            return TotpStatus(is_enrolled=confirmed_at is not None, confirmed_at=confirmed_at, recovery_codes_left=left)
+            return TotpStatus(
+                is_enrolled=confirmed_at is not None,
+                confirmed_at=confirmed_at,
+                recovery_codes_left=left,
+            )
 
         return self._database.read(query)
 
@@ -65,7 +71,11 @@ class Authenticators:
         import segno  # with what it draws on, a megabyte that a server at rest does not need
 
         rows = segno.make_qr(uri, error="m").matrix
-        return NewTotp(secret=totp.seed_text(seed), uri=uri, qr=[[bool(module) for module in row] for row in rows])
+        return NewTotp(
+            secret=totp.seed_text(seed),
+            uri=uri,
+            qr=[[bool(module) for module in row] for row in rows],
+        )
 
     def confirm(self, actor: Actor, text: str) -> RecoveryCodes:
         """Make the app count, with one code of it.
@@ -81,7 +91,9 @@ class Authenticators:
             now = self._clock.now()
             row = authenticators.find(db, actor.user_id)
             if row is None:
-                raise Conflict("no enrolment has begun", hint="Begin one, and add its secret to the app.")
+                raise Conflict(
+                    "no enrolment has begun", hint="Begin one, and add its secret to the app."
+                )
             step = self._step(row, totp.normalised(text))
             if step is None:
                 raise wrong_code()
@@ -99,7 +111,9 @@ class Authenticators:
 
         def work(db: Connection) -> RecoveryCodes:
             now = self._clock.now()
-            audit.append(db, now, actor.org_id, actor, "renew_recovery_codes", f"users/{actor.user_id}")
+            audit.append(
+                db, now, actor.org_id, actor, "renew_recovery_codes", f"users/{actor.user_id}"
+            )
             return _new_recovery_codes(db, actor.user_id)
 
         return self.prove(actor, text, work)
@@ -113,7 +127,9 @@ class Authenticators:
 
         def work(db: Connection) -> None:
             authenticators.delete(db, actor.user_id)
-            audit.append(db, self._clock.now(), actor.org_id, actor, "disable_totp", f"users/{actor.user_id}")
+            audit.append(
+                db, self._clock.now(), actor.org_id, actor, "disable_totp", f"users/{actor.user_id}"
+            )
 
         self.prove(actor, text, work)
 
@@ -139,7 +155,9 @@ class Authenticators:
         try:
             return self._database.write(work)
         except OpsicleError as error:
-            if is_good:  # what it was to allow is refused for another reason, and the code is still good
+            if (
+                is_good
+            ):  # what it was to allow is refused for another reason, and the code is still good
                 self._database.write(lambda db: login_attempts.delete(db, attempt))
             elif isinstance(error, InvalidInput):
                 self._record_refusal(actor)
@@ -152,7 +170,9 @@ class Authenticators:
         """
         given = totp.normalised(text)
         if not totp.is_code(given):
-            return authenticators.use_recovery_code(db, user_id, totp.recovery_hash(given), self._clock.now())
+            return authenticators.use_recovery_code(
+                db, user_id, totp.recovery_hash(given), self._clock.now()
+            )
         row = authenticators.find(db, user_id)
         step = self._step(row, given) if row else None
         return step is not None and authenticators.use_step(db, user_id, step)
@@ -163,7 +183,9 @@ class Authenticators:
 
     def _record_refusal(self, actor: Actor) -> None:
         def work(db: Connection) -> None:
-            audit.append(db, self._clock.now(), actor.org_id, actor, "refuse_totp", f"users/{actor.user_id}")
+            audit.append(
+                db, self._clock.now(), actor.org_id, actor, "refuse_totp", f"users/{actor.user_id}"
+            )
 
         self._database.write(work)
 
@@ -171,7 +193,9 @@ class Authenticators:
 def wrong_code() -> InvalidInput:
     """Return the error for a code that is wrong or was used before."""
     return validators.invalid(
-        "totp", "the code is wrong or has been used", hint="Wait for the app's next code, or use a recovery code."
+        "totp",
+        "the code is wrong or has been used",
+        hint="Wait for the app's next code, or use a recovery code.",
     )
 
 

@@ -49,7 +49,11 @@ class LoginThrottle:
             is_known = sessions.was_used_from(db, email, address)
             limit = MAX_PER_ACCOUNT if is_known else MAX_FROM_STRANGERS
             check_times(login_attempts.times_of_account(db, email, now - WINDOW), limit, now)
-            check_times(login_attempts.times_from_address(db, network(address), now - WINDOW), MAX_PER_ADDRESS, now)
+            check_times(
+                login_attempts.times_from_address(db, network(address), now - WINDOW),
+                MAX_PER_ADDRESS,
+                now,
+            )
             return login_attempts.insert(db, email, network(address), now)
 
         return self._database.write(work)
@@ -59,7 +63,9 @@ class LoginThrottle:
         now = self._clock.now()
         since = now - WINDOW
         check_times(
-            self._database.read(lambda db: login_attempts.times_from_address(db, network(address), since)),
+            self._database.read(
+                lambda db: login_attempts.times_from_address(db, network(address), since)
+            ),
             MAX_PER_ADDRESS,
             now,
         )

@@ -50,5 +50,6 @@ def find_place(db: Connection, user_id: str, code: str) -> PlaceRow:
 def no_org(code: str) -> NotFound:
     """Return the error for an org that is another's, and for one that is not."""
     return NotFound(
-        f"there is no org {code}", hint="`opsicle orgs list` shows yours; `opsicle orgs switch` enters one."
+        f"there is no org {code}",
+        hint="`opsicle orgs list` shows yours; `opsicle orgs switch` enters one.",
     )

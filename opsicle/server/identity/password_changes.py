@@ -48,12 +48,16 @@ class PasswordChanges:
         """
         actor.require(Action.ACCOUNT_USE)
         if not actor.session_id:
-            raise NotAllowed("an API token cannot change the password", hint="Log in with your password.")
+            raise NotAllowed(
+                "an API token cannot change the password", hint="Log in with your password."
+            )
         self._step_up.require(actor)
         passwords.check_password(request.password, email=actor.email, name=actor.name)
         attempt = self._throttle.begin(actor.email, actor.address)
         old = self._database.read(lambda db: users.find_by_email(db, actor.email))
-        if old is None or not self._hasher.verify(old.password_hash, request.current_password, actor.org_id):
+        if old is None or not self._hasher.verify(
+            old.password_hash, request.current_password, actor.org_id
+        ):
             raise validators.invalid("current_password", "the current password is wrong")
         new_hash = self._hasher.hash(request.password, actor.org_id)
 
@@ -64,7 +68,14 @@ class PasswordChanges:
             users.set_password(db, actor.user_id, new_hash)
             password_resets.delete_of_user(db, actor.user_id)
             sessions.delete_others(db, actor.user_id, actor.session_id)
-            audit.append(db, self._clock.now(), actor.org_id, actor, "change_password", f"users/{actor.user_id}")
+            audit.append(
+                db,
+                self._clock.now(),
+                actor.org_id,
+                actor,
+                "change_password",
+                f"users/{actor.user_id}",
+            )
 
         self._database.write(work)
         self._sessions.invalidate()
@@ -79,7 +90,9 @@ class PasswordChanges:
         """
         self._throttle.check_address(address)
         token_hash = api_tokens.token_hash(request.token.strip())
-        found = self._database.read(lambda db: password_resets.find(db, token_hash, self._clock.now()))
+        found = self._database.read(
+            lambda db: password_resets.find(db, token_hash, self._clock.now())
+        )
         if found is None:
             self._database.write(lambda db: self._throttle.note_refusal(db, address))
             raise _replay_guard()
@@ -88,15 +101,26 @@ class PasswordChanges:
         self._database.write(lambda db: self._spend(db, found, token_hash, new_hash, address))
         self._sessions.invalidate()
 
-    def _spend(self, db: Connection, found: ResetRow, token_hash: str, new_hash: str, address: str) -> None:
+    def _spend(
+        self, db: Connection, found: ResetRow, token_hash: str, new_hash: str, address: str
+    ) -> None:
         if password_resets.find(db, token_hash, self._clock.now()) != found:
             raise _replay_guard()
         password_resets.delete_of_user(db, found.user_id)
         users.set_password(db, found.user_id, new_hash)
         sessions.delete_others(db, found.user_id, "")
         anonymous = AnonymousActor(found.email, address)
-        audit.append(db, self._clock.now(), found.org_id, anonymous, "reset_password", f"users/{found.user_id}")
+        audit.append(
+            db,
+            self._clock.now(),
+            found.org_id,
+            anonymous,
+            "reset_password",
+            f"users/{found.user_id}",
+        )
 
 
 def _replay_guard() -> NotAuthenticated:
-    return NotAuthenticated("this link is no longer good", hint="Ask an admin of your org for a new one.")
+    return NotAuthenticated(
+        "this link is no longer good", hint="Ask an admin of your org for a new one."
+    )

@@ -70,7 +70,9 @@ class _Bearer:
 
     def is_over(self, now: datetime) -> bool:
         idle = IDLE.get(self.row.kind)
-        is_idle = idle is not None and self.last_used_at is not None and now - self.last_used_at > idle
+        is_idle = (
+            idle is not None and self.last_used_at is not None and now - self.last_used_at > idle
+        )
         return is_idle or (self.row.expires_at is not None and now >= self.row.expires_at)
 
 
@@ -98,7 +100,11 @@ class Sessions:
         """
         bearer = self._bearer(token)
         now = self._clock.now()
-        if bearer is None or bearer.is_over(now) or (channel == "browser") != (bearer.row.kind == "browser"):
+        if (
+            bearer is None
+            or bearer.is_over(now)
+            or (channel == "browser") != (bearer.row.kind == "browser")
+        ):
             raise NotAuthenticated("this login or token is no longer valid", hint="Log in again.")
         self._note_use(bearer, now)
         return bearer.actor_at(address)
@@ -118,7 +124,9 @@ class Sessions:
         Asking is no use of it, and keeps no session alive.
         """
         bearer = self._bearer(token)
-        return bearer is not None and not bearer.is_over(self._clock.now()) and bearer.rights == rights
+        return (
+            bearer is not None and not bearer.is_over(self._clock.now()) and bearer.rights == rights
+        )
 
     def _bearer(self, token: str) -> _Bearer | None:
         token_hash = api_tokens.token_hash(token)
@@ -132,10 +140,14 @@ class Sessions:
             row = store.find_bearer(db, token_hash)
             if row is None:
                 return None
-            rights = rights_of(db, row.org_id, row.user_id).also(self.beyond_role(row.is_server_operator))
+            rights = rights_of(db, row.org_id, row.user_id).also(
+                self.beyond_role(row.is_server_operator)
+            )
             if row.scopes is not None:
                 rights = rights.below(scope_grants(row.scopes))
-            rotates = rotated_secrets(row.scopes) if row.scopes and row.is_proven else frozenset[str]()
+            rotates = (
+                rotated_secrets(row.scopes) if row.scopes and row.is_proven else frozenset[str]()
+            )
             return _Bearer(row, rights, row.last_used_at, row.last_used_at, rotates)
 
         return self._database.read(query)
@@ -155,7 +167,12 @@ class Sessions:
             self._database.write(lambda db: store.touch(db, row.id, now))
 
     def begin(
-        self, db: Connection, place: tuple[str, str], kind: Kind, address: str, ends_at: datetime | None = None
+        self,
+        db: Connection,
+        place: tuple[str, str],
+        kind: Kind,
+        address: str,
+        ends_at: datetime | None = None,
     ) -> tuple[str, SessionRow]:
         """Begin a session of the org and user in `place`, as part of a transaction.
 
@@ -195,7 +212,9 @@ class Sessions:
         now = self._clock.now()
         used_since = (now - IDLE["browser"], now - IDLE["cli"])
         rows = self._database.read(
-            lambda db: sessions.list_of_user(db, actor.user_id, used_since, now, (cursor, limit + 1))
+            lambda db: sessions.list_of_user(
+                db, actor.user_id, used_since, now, (cursor, limit + 1)
+            )
         )
         return page_of(rows, limit, lambda row: _shown(row, actor.session_id), lambda row: row.id)
 
@@ -205,8 +224,12 @@ class Sessions:
 
         def work(db: Connection) -> None:
             if not sessions.delete_own(db, actor.user_id, session_id):
-                raise NotFound(f"you have no session {session_id}", hint="`opsicle sessions list` shows them.")
-            audit.append(db, self._clock.now(), actor.org_id, actor, "revoke", f"sessions/{session_id}")
+                raise NotFound(
+                    f"you have no session {session_id}", hint="`opsicle sessions list` shows them."
+                )
+            audit.append(
+                db, self._clock.now(), actor.org_id, actor, "revoke", f"sessions/{session_id}"
+            )
 
         self._database.write(work)
         self.invalidate()

@@ -97,9 +97,15 @@ class StepUp:
 def _has_app(db: Connection, actor: Actor) -> bool:
     member = memberships.find(db, actor.org_id, actor.user_id)
     owner_id = member.owner_id if member else None
-    return any(authenticators.is_confirmed(db, user_id) for user_id in (actor.user_id, owner_id) if user_id)
+    return any(
+        authenticators.is_confirmed(db, user_id) for user_id in (actor.user_id, owner_id) if user_id
+    )
 
 
 def _needed(actor: Actor) -> StepUpRequired:
-    hint = "Show the app's code, then ask again." if actor.session_id else "An API token cannot; log in for this."
+    hint = (
+        "Show the app's code, then ask again."
+        if actor.session_id
+        else "An API token cannot; log in for this."
+    )
     return StepUpRequired("this needs a fresh code of your authenticator app", hint=hint)

@@ -41,11 +41,13 @@ def check_private(paths: Iterable[Path]) -> None:
         )
     if open_ones := [path for path in found if path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO)]:
         raise NotAllowed(
-            f"{_listed(open_ones)}, and can be read by others", hint=f"Take that away: chmod 600 {_all(open_ones)}"
+            f"{_listed(open_ones)}, and can be read by others",
+            hint=f"Take that away: chmod 600 {_all(open_ones)}",
         )
     if unreadable := [path for path in found if not os.access(path, os.R_OK, effective_ids=True)]:
         raise NotAllowed(
-            f"{_listed(unreadable)}, and cannot be read", hint=f"Let its owner read it: chmod 600 {_all(unreadable)}"
+            f"{_listed(unreadable)}, and cannot be read",
+            hint=f"Let its owner read it: chmod 600 {_all(unreadable)}",
         )
 
 
@@ -63,7 +65,9 @@ def check_not_public(path: Path) -> None:
         )
 
 
-def check_pins(database: Database, fingerprints: Mapping[str, str], made: Collection[str] = ()) -> None:
+def check_pins(
+    database: Database, fingerprints: Mapping[str, str], made: Collection[str] = ()
+) -> None:
     """Keep by which keys a database was written, by file name.
 
     Those `made` anew just now are taken as they are.
@@ -90,7 +94,9 @@ def _is_own(path: Path) -> bool:
     if owner == me:
         return True
     return (
-        owner == path.parent.stat().st_uid if me == 0 else owner == 0 and os.access(path, os.R_OK, effective_ids=True)
+        owner == path.parent.stat().st_uid
+        if me == 0
+        else owner == 0 and os.access(path, os.R_OK, effective_ids=True)
     )
 
 
@@ -101,7 +107,9 @@ def _rightful(path: Path) -> int:
 
 def _listed(paths: list[Path]) -> str:
     """Describe files as `a.pem (root's, mode 0640)`, and so on."""
-    return ", ".join(f"{path} ({_name(path.stat().st_uid)}'s, mode {_mode(path)})" for path in paths)
+    return ", ".join(
+        f"{path} ({_name(path.stat().st_uid)}'s, mode {_mode(path)})" for path in paths
+    )
 
 
 def _all(paths: list[Path]) -> str:

@@ -90,7 +90,8 @@ class MasterKeyFile:
 
 def _named_is_missing(path: Path) -> InvalidInput:
     return InvalidInput(
-        f"the master key file {path} does not exist", hint="Make one of mode 0600: `openssl rand -base64 32`."
+        f"the master key file {path} does not exist",
+        hint="Make one of mode 0600: `openssl rand -base64 32`.",
     )
 
 
@@ -102,5 +103,6 @@ def _read(path: Path) -> MasterKey:
         return MasterKey.from_text(content.decode("ascii"))
     except ValueError as error:
         raise InvalidInput(
-            f"{path} holds no master key", hint="It must hold 32 random bytes in base64 and nothing else."
+            f"{path} holds no master key",
+            hint="It must hold 32 random bytes in base64 and nothing else.",
         ) from error

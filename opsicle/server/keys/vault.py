@@ -57,7 +57,9 @@ class Vault:
 
     def open_secret(self, row: SealedRow) -> str:
         """Return a secret's value."""
-        return self._key.open(_secret_place(row.org_id, row.key, row.version), _sealed(row)).decode()
+        return self._key.open(
+            _secret_place(row.org_id, row.key, row.version), _sealed(row)
+        ).decode()
 
     def seal_values(self, org_id: str, automation_id: str, hidden: HiddenValues) -> SealedRow:
         """Return an automation's secret values with their salt, which older ones lack."""
@@ -73,14 +75,18 @@ class Vault:
             salt, values = content[1 : 1 + _SALT_BYTES], content[1 + _SALT_BYTES :]
         return HiddenValues(salt, msgspec.json.decode(values, type=dict[str, Value]))
 
-    def seal_credential(self, org_id: str, channel_id: str, version: int, credential: str) -> SealedRow:
+    def seal_credential(
+        self, org_id: str, channel_id: str, version: int, credential: str
+    ) -> SealedRow:
         """Return a channel's credential, bound to org, channel and version."""
         sealed = self._key.seal(_credential_place(org_id, channel_id, version), credential.encode())
         return SealedRow(org_id, channel_id, version, sealed.wrapped_key, sealed.ciphertext)
 
     def open_credential(self, row: SealedRow) -> str:
         """Return a channel's credential."""
-        return self._key.open(_credential_place(row.org_id, row.key, row.version), _sealed(row)).decode()
+        return self._key.open(
+            _credential_place(row.org_id, row.key, row.version), _sealed(row)
+        ).decode()
 
     def fingerprint(self, content: bytes) -> str:
         """Return a digest (hex HMAC-SHA-256) by which content is known again that may hold secrets."""
@@ -112,9 +118,13 @@ class Vault:
         Raises Conflict, and with it undoes everything, if one does not open.
         """
         rows = [
-            (secrets.rewrap, row, _secret_place(row.org_id, row.key, row.version)) for row in secrets.list_sealed(db)
+            (secrets.rewrap, row, _secret_place(row.org_id, row.key, row.version))
+            for row in secrets.list_sealed(db)
         ]
-        rows += [(secrets.rewrap_values, row, _values_place(row.org_id, row.key)) for row in secrets.list_values(db)]
+        rows += [
+            (secrets.rewrap_values, row, _values_place(row.org_id, row.key))
+            for row in secrets.list_values(db)
+        ]
         rows += [
             (channels.rewrap, row, _credential_place(row.org_id, row.key, row.version))
             for row in channels.list_sealed(db)
@@ -149,7 +159,9 @@ def opens(key: MasterKey, check: str) -> bool:
 
 def _check_for(key: MasterKey) -> str:
     sealed = key.seal(_CHECK_PLACE, _CHECK_VALUE)
-    parts = (base64.b64encode(part).decode("ascii") for part in (sealed.wrapped_key, sealed.ciphertext))
+    parts = (
+        base64.b64encode(part).decode("ascii") for part in (sealed.wrapped_key, sealed.ciphertext)
+    )
     return msgspec.json.encode(_Check(*parts)).decode()
 
 

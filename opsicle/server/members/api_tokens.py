@@ -39,7 +39,9 @@ _SHOWN_CHARACTERS = len(api_tokens.API_PREFIX) + 4
 class ApiTokens:
     """A person's API tokens, and those of their service accounts."""
 
-    def __init__(self, database: Database, sessions: Sessions, step_up: StepUp, clock: Clock) -> None:
+    def __init__(
+        self, database: Database, sessions: Sessions, step_up: StepUp, clock: Clock
+    ) -> None:
         self._database = database
         self._sessions = sessions
         self._step_up = step_up
@@ -73,10 +75,16 @@ class ApiTokens:
             holder_id = _holder_id(db, actor, request.account)
             if tokens.count_of_member(db, actor.org_id, holder_id) >= MAX_PER_HOLDER:
                 raise Conflict(
-                    f"there are {MAX_PER_HOLDER} tokens of this account already", hint="Delete those that nothing uses."
+                    f"there are {MAX_PER_HOLDER} tokens of this account already",
+                    hint="Delete those that nothing uses.",
                 )
             tokens.insert(db, actor.org_id, holder_id, row, token_hash)
-            data = {"name": row.name, "expires_in_days": days, "user": holder_id, "scopes": request.scopes}
+            data = {
+                "name": row.name,
+                "expires_in_days": days,
+                "user": holder_id,
+                "scopes": request.scopes,
+            }
             audit.append(db, now, actor.org_id, actor, "create", f"tokens/{row.id}", data)
 
         self._database.write(work)
@@ -108,8 +116,14 @@ class ApiTokens:
         def work(db: Connection) -> None:
             holder_id = tokens.find_holder(db, actor.org_id, token_id)
             is_own = holder_id is not None and _is_own(db, actor, holder_id)
-            if holder_id is None or not is_own or not tokens.delete(db, actor.org_id, holder_id, token_id):
-                raise NotFound(f"you have no token {token_id}", hint="`opsicle tokens list` shows them.")
+            if (
+                holder_id is None
+                or not is_own
+                or not tokens.delete(db, actor.org_id, holder_id, token_id)
+            ):
+                raise NotFound(
+                    f"you have no token {token_id}", hint="`opsicle tokens list` shows them."
+                )
             audit.append(db, self._clock.now(), actor.org_id, actor, "delete", f"tokens/{token_id}")
 
         self._database.write(work)
@@ -137,7 +151,9 @@ def _checked_scopes(scopes: list[str] | None) -> str | None:
     if scopes is None:
         return None
     if not scopes:
-        raise validators.invalid("scopes", "a token without any scope could do nothing", hint="As in `view templates`.")
+        raise validators.invalid(
+            "scopes", "a token without any scope could do nothing", hint="As in `view templates`."
+        )
     return written_rules(parse_rules((f"allow {scope}" for scope in scopes), "scopes"))
 
 
@@ -154,7 +170,9 @@ def _checked_name(text: str) -> str:
 
 def _checked_days(days: int | None) -> int | None:
     if days is not None and not 1 <= days <= MAX_DAYS:
-        raise validators.invalid("expires_in_days", f"a token lives from 1 to {MAX_DAYS} days, or for ever (null)")
+        raise validators.invalid(
+            "expires_in_days", f"a token lives from 1 to {MAX_DAYS} days, or for ever (null)"
+        )
     return days
 
 

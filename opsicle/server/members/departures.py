@@ -21,7 +21,9 @@ from opsicle.server.store.memberships import MemberRow
 _MOST_NAMED = 5
 
 
-def require_word(db: Connection, org_id: str, what: str, accounts: Sequence[MemberRow] = ()) -> None:
+def require_word(
+    db: Connection, org_id: str, what: str, accounts: Sequence[MemberRow] = ()
+) -> None:
     """Raise LeavesBehind if what was removed in this very transaction takes more with it.
 
     Somebody has to know that.
@@ -32,20 +34,31 @@ def require_word(db: Connection, org_id: str, what: str, accounts: Sequence[Memb
     """
     stuck = left_stuck(db, org_id)
     left = (
-        [f"these service accounts go too, with their tokens: {_some([a.email for a in accounts])}"] if accounts else []
+        [f"these service accounts go too, with their tokens: {_some([a.email for a in accounts])}"]
+        if accounts
+        else []
     )
     left += [f"these approvals can then be given by too few: {_some(stuck)}"] if stuck else []
     if left:
-        owner = "Name a new owner for the service accounts (`--new-owner EMAIL`), or say" if accounts else "Say"
+        owner = (
+            "Name a new owner for the service accounts (`--new-owner EMAIL`), or say"
+            if accounts
+            else "Say"
+        )
         raise LeavesBehind(
-            f"removing {what} takes more than that: {'; '.join(left)}", hint=f"{owner} that it is meant (`--yes`)."
+            f"removing {what} takes more than that: {'; '.join(left)}",
+            hint=f"{owner} that it is meant (`--yes`).",
         )
 
 
-def hand_over(db: Connection, actor: Actor, accounts: Sequence[MemberRow], owner: MemberRow, now: datetime) -> None:
+def hand_over(
+    db: Connection, actor: Actor, accounts: Sequence[MemberRow], owner: MemberRow, now: datetime
+) -> None:
     """Give service accounts another owner; their tokens go on, with what the new owner allows."""
     for account in accounts:
-        memberships.update(db, actor.org_id, msgspec.structs.replace(account, owner_id=owner.user_id))
+        memberships.update(
+            db, actor.org_id, msgspec.structs.replace(account, owner_id=owner.user_id)
+        )
         row = OwnerRow(account.user_id, audit.next_seq(db, actor.org_id), owner.user_id)
         account_owners.insert(db, actor.org_id, row)
         data = {"email": account.email, "owner": owner.email, "before": account.owner}

@@ -30,7 +30,11 @@ from opsicle.server.identity.sessions import Sessions
 from opsicle.server.identity.step_up import StepUp
 from opsicle.server.members.departures import require_word
 from opsicle.server.members.guards import get_member
-from opsicle.server.members.named_approvers import Naming, require_policies_for, require_policies_to_leave
+from opsicle.server.members.named_approvers import (
+    Naming,
+    require_policies_for,
+    require_policies_to_leave,
+)
 from opsicle.server.store import audit, groups
 from opsicle.server.store.database import Connection, Database
 from opsicle.server.store.groups import GroupRow
@@ -44,7 +48,9 @@ T = TypeVar("T")
 class Groups:
     """Shows and changes groups. Rights that a group gives hold from the next request on."""
 
-    def __init__(self, database: Database, sessions: Sessions, step_up: StepUp, clock: Clock) -> None:
+    def __init__(
+        self, database: Database, sessions: Sessions, step_up: StepUp, clock: Clock
+    ) -> None:
         self._database = database
         self._sessions = sessions
         self._step_up = step_up
@@ -58,12 +64,16 @@ class Groups:
             rows = groups.list_by_name(db, actor.org_id, cursor, limit + 1)
             return [_shown(db, actor.org_id, row) for row in rows]
 
-        return page_of(self._database.read(query), limit, lambda group: group, lambda group: group.name)
+        return page_of(
+            self._database.read(query), limit, lambda group: group, lambda group: group.name
+        )
 
     def get(self, actor: Actor, name: str) -> Group:
         """Return one group. Raises NotFound."""
         actor.require(Action.GROUPS_VIEW)
-        return self._database.read(lambda db: _shown(db, actor.org_id, _get(db, actor.org_id, name)))
+        return self._database.read(
+            lambda db: _shown(db, actor.org_id, _get(db, actor.org_id, name))
+        )
 
     def create(self, actor: Actor, request: CreateGroupRequest) -> Group:
         """Make a group without members.
@@ -77,14 +87,31 @@ class Groups:
         rules = parse_rules(request.rules)
         require_at_most(actor, change((), rules), "make this group")
         now = self._clock.now()
-        row = GroupRow(request.name, validators.description(request.description), written_rules(rules), now, now)
+        row = GroupRow(
+            request.name,
+            validators.description(request.description),
+            written_rules(rules),
+            now,
+            now,
+        )
 
         def work(db: Connection) -> Group:
             # Nobody belongs to it yet: since when its members may decide is settled by when they
             # join.
             if not groups.insert(db, actor.org_id, row):
-                raise Conflict(f"there is a group {row.name} already", hint="Change it with `opsicle groups update`.")
-            audit.append(db, now, actor.org_id, actor, "create", f"groups/{row.name}", {"rules": request.rules})
+                raise Conflict(
+                    f"there is a group {row.name} already",
+                    hint="Change it with `opsicle groups update`.",
+                )
+            audit.append(
+                db,
+                now,
+                actor.org_id,
+                actor,
+                "create",
+                f"groups/{row.name}",
+                {"rules": request.rules},
+            )
             return _shown(db, actor.org_id, row)
 
         return self._changed(work)
@@ -93,7 +120,9 @@ class Groups:
         """Change what is given. Raises as `create` does, and NotFound."""
         self._check(actor)
         rules = None if request.rules is UNSET else parse_rules(request.rules)
-        description = None if request.description is UNSET else validators.description(request.description)
+        description = (
+            None if request.description is UNSET else validators.description(request.description)
+        )
 
         def work(db: Connection) -> Group:
             old = _get(db, actor.org_id, name)
@@ -105,10 +134,14 @@ class Groups:
                 description=old.description if description is None else description,
                 rules=written_rules(after),
                 updated_at=self._clock.now(),
-                deciding_seq=audit.next_seq(db, actor.org_id) if deciding_change(before, after) else old.deciding_seq,
+                deciding_seq=audit.next_seq(db, actor.org_id)
+                if deciding_change(before, after)
+                else old.deciding_seq,
             )
             if not groups.update(db, actor.org_id, old, new):
-                raise Conflict(f"the group {name} changed meanwhile", hint="Look at it, and try again.")
+                raise Conflict(
+                    f"the group {name} changed meanwhile", hint="Look at it, and try again."
+                )
             data = {"rules": _texts(after), "before": _texts(before)}
             audit.append(db, new.updated_at, actor.org_id, actor, "update", f"groups/{name}", data)
             return _shown(db, actor.org_id, new, left_stuck(db, actor.org_id))
@@ -131,7 +164,9 @@ class Groups:
             groups.remove_all(db, actor.org_id, name)
             groups.delete(db, actor.org_id, name)
             data = {"members": people, "rules": _texts(read_rules(old.rules))}
-            audit.append(db, self._clock.now(), actor.org_id, actor, "delete", f"groups/{name}", data)
+            audit.append(
+                db, self._clock.now(), actor.org_id, actor, "delete", f"groups/{name}", data
+            )
             if not is_confirmed:
                 require_word(db, actor.org_id, f"the group {name}")
 
@@ -148,7 +183,14 @@ class Groups:
         def work(db: Connection, group: GroupRow, member: MemberRow) -> None:
             require_at_most(actor, change((), read_rules(group.rules)), f"add somebody to {name}")
             require_policies_for(db, actor, Naming(groups=(name,)), f"add somebody to {name}")
-            if groups.add(db, actor.org_id, name, member.user_id, self._clock.now(), audit.next_seq(db, actor.org_id)):
+            if groups.add(
+                db,
+                actor.org_id,
+                name,
+                member.user_id,
+                self._clock.now(),
+                audit.next_seq(db, actor.org_id),
+            ):
                 self._note(db, actor, "add_member", name, member)
 
         return self._change_members(actor, name, id_or_email, work)
@@ -161,7 +203,9 @@ class Groups:
         """
 
         def work(db: Connection, group: GroupRow, member: MemberRow) -> None:
-            require_at_most(actor, change(read_rules(group.rules), ()), f"take somebody out of {name}")
+            require_at_most(
+                actor, change(read_rules(group.rules), ()), f"take somebody out of {name}"
+            )
             require_policies_to_leave(db, actor, f"take somebody out of {name}", group=name)
             if groups.remove(db, actor.org_id, name, member.user_id):
                 self._note(db, actor, "remove_member", name, member)
@@ -169,14 +213,20 @@ class Groups:
         return self._change_members(actor, name, id_or_email, work)
 
     def _change_members(
-        self, actor: Actor, name: str, id_or_email: str, do: Callable[[Connection, GroupRow, MemberRow], None]
+        self,
+        actor: Actor,
+        name: str,
+        id_or_email: str,
+        do: Callable[[Connection, GroupRow, MemberRow], None],
     ) -> Group:
         self._check(actor)
 
         def work(db: Connection) -> Group:
             group = _get(db, actor.org_id, name)
             member = get_member(db, actor.org_id, id_or_email)
-            require_at_most(actor, rights_of(db, actor.org_id, member.user_id), f"change {member.email}")
+            require_at_most(
+                actor, rights_of(db, actor.org_id, member.user_id), f"change {member.email}"
+            )
             do(db, group, member)
             return _shown(db, actor.org_id, group, left_stuck(db, actor.org_id))
 
@@ -209,7 +259,9 @@ def _shown(db: Connection, org_id: str, row: GroupRow, stuck: Sequence[str] = ()
         description=row.description,
         rules=shown_rules(row.rules),
         members=[
-            GroupMember(id=member.user_id, email=member.email, name=member.name, joined_at=member.joined_at)
+            GroupMember(
+                id=member.user_id, email=member.email, name=member.name, joined_at=member.joined_at
+            )
             for member in groups.members(db, org_id, row.name)
         ],
         leaves_stuck=list(stuck),

@@ -38,7 +38,9 @@ def require_command_of(db: Connection, actor: Actor, member: MemberRow) -> None:
     is_own_program = member.owner_id == actor.user_id
     if is_same_person(db, actor, member) and not is_own_program and not actor.rights.is_admin:
         through = " through a service account" if myself.owner_id else ""
-        raise NotAllowed(f"you may not change what you are yourself{through}", hint="Ask an admin of your org.")
+        raise NotAllowed(
+            f"you may not change what you are yourself{through}", hint="Ask an admin of your org."
+        )
     require_at_most(actor, rights_of(db, actor.org_id, member.user_id), f"change {member.email}")
 
 
@@ -56,7 +58,8 @@ def require_way_into(db: Connection, actor: Actor, member: MemberRow) -> None:
         and memberships.is_managed_by(db, actor.org_id, me, member.user_id)
     ):
         raise NotAllowed(
-            f"you may not change how {member.email} gets in: they are your manager", hint="Ask an admin of your org."
+            f"you may not change how {member.email} gets in: they are your manager",
+            hint="Ask an admin of your org.",
         )
     require_policies_for_way_in(db, actor, member)
 
@@ -72,8 +75,15 @@ def check_own_manager(db: Connection, actor: Actor, old: MemberRow, new: MemberR
 
     They decide on what it asks for.
     """
-    if new.manager_id != old.manager_id and is_same_person(db, actor, old) and not actor.rights.is_admin:
-        raise NotAllowed("you may not choose the manager of your own service account", hint="Ask an admin of your org.")
+    if (
+        new.manager_id != old.manager_id
+        and is_same_person(db, actor, old)
+        and not actor.rights.is_admin
+    ):
+        raise NotAllowed(
+            "you may not choose the manager of your own service account",
+            hint="Ask an admin of your org.",
+        )
 
 
 def check_is_orgs_alone(db: Connection, actor: Actor, member: MemberRow) -> None:
@@ -85,9 +95,14 @@ def check_is_orgs_alone(db: Connection, actor: Actor, member: MemberRow) -> None
     service account has neither password nor app, and never gets any.
     """
     if member.owner_id:
-        raise Conflict(f"{member.email} is a service account", hint="It has its name and its tokens, and no password.")
+        raise Conflict(
+            f"{member.email} is a service account",
+            hint="It has its name and its tokens, and no password.",
+        )
     account = users.find(db, member.user_id)
-    is_operators = account is not None and account.is_server_operator and not actor.may(Action.SERVER_MANAGE)
+    is_operators = (
+        account is not None and account.is_server_operator and not actor.may(Action.SERVER_MANAGE)
+    )
     if is_operators or len(memberships.list_of_user(db, member.user_id)) > 1:
         raise Conflict(
             f"the account {member.email} is not this org's alone",
@@ -104,7 +119,9 @@ def check_operator_stays(db: Connection, user_id: str) -> None:
 
 def last_server_operator() -> Conflict:
     """Return the error for a change after which nobody could run the server."""
-    return Conflict("this is the last server operator who can log in", hint="Name another one first.")
+    return Conflict(
+        "this is the last server operator who can log in", hint="Name another one first."
+    )
 
 
 def check_admin_stays(db: Connection, org_id: str, old: MemberRow, new: MemberRow | None) -> None:
@@ -113,7 +130,9 @@ def check_admin_stays(db: Connection, org_id: str, old: MemberRow, new: MemberRo
     if is_admin_after or old.role != BuiltInRole.ADMIN or old.is_disabled:
         return
     if memberships.count_other_admins(db, org_id, old.user_id) == 0:
-        raise Conflict(f"{old.email} is the last admin of this org", hint="Make somebody else an admin first.")
+        raise Conflict(
+            f"{old.email} is the last admin of this org", hint="Make somebody else an admin first."
+        )
 
 
 def get_heir(db: Connection, actor: Actor, member: MemberRow, id_or_email: str) -> MemberRow:

@@ -35,7 +35,13 @@ class InvitationLinks:
         self._clock = clock
 
     def new(
-        self, actor: Actor, org_id: str, email: str, role: str, *, is_by_server_operator: bool = False
+        self,
+        actor: Actor,
+        org_id: str,
+        email: str,
+        role: str,
+        *,
+        is_by_server_operator: bool = False,
     ) -> InvitationLink:
         """Return a fresh link into an org for this address."""
         now = self._clock.now()
@@ -58,7 +64,13 @@ class InvitationLinks:
         """Let a link count, in the place of an earlier one for the same person and org."""
         invitations.revoke_of(db, row.org_id, row.email, row.created_at)
         others = invitations.open_until(db, row.org_id, row.created_at)
-        check_open("invitations", others, MAX_INVITATIONS, row.created_at, "Revoke those that nobody will use.")
+        check_open(
+            "invitations",
+            others,
+            MAX_INVITATIONS,
+            row.created_at,
+            "Revoke those that nobody will use.",
+        )
         invitations.insert(db, row)
         data = {"email": row.email, "role": row.role, "expires_at": row.expires_at.isoformat()}
         audit.append(db, row.created_at, row.org_id, actor, "invite", f"invitations/{row.id}", data)

@@ -19,7 +19,12 @@ from opsicle.kit.ids import new_id
 from opsicle.security import passwords
 from opsicle.server.access import validators
 from opsicle.server.access.actor import Actor
-from opsicle.server.access.rights import require_at_most, require_role, rights_of, rights_of_org_role
+from opsicle.server.access.rights import (
+    require_at_most,
+    require_role,
+    rights_of,
+    rights_of_org_role,
+)
 from opsicle.server.http.paging import page_of
 from opsicle.server.identity.accounts import Accounts
 from opsicle.server.identity.login_throttle import LoginThrottle
@@ -33,7 +38,13 @@ from opsicle.server.store.database import Connection, Database
 from opsicle.server.store.invitations import InvitationRow
 from opsicle.server.store.memberships import MemberRow
 from opsicle.server.store.users import UserRow
-from opsicle.wire.org_api import AcceptInvitationRequest, Invitation, InvitationOffer, InviteRequest, NewInvitation
+from opsicle.wire.org_api import (
+    AcceptInvitationRequest,
+    Invitation,
+    InvitationOffer,
+    InviteRequest,
+    NewInvitation,
+)
 from opsicle.wire.pages import Page
 from opsicle.wire.user_api import LoginReply, LoginRequest, OrgRef
 
@@ -43,7 +54,7 @@ _LIFE_DAYS = range(1, 30 + 1)
 class Invitations:
     """What those do who manage an org's people, and those who are invited."""
 
-    def __init__(  # noqa: PLR0913, PLR0917 - what coming into an org touches
+    def __init__(
         self,
         database: Database,
         links: InvitationLinks,
@@ -78,13 +89,27 @@ class Invitations:
 
         def work(db: Connection) -> Invitation:
             if memberships.find(db, actor.org_id, email):
-                raise Conflict(f"{email} belongs to this org already", hint="`opsicle users update` changes them.")
+                raise Conflict(
+                    f"{email} belongs to this org already",
+                    hint="`opsicle users update` changes them.",
+                )
             require_role(db, actor.org_id, request.role)
-            require_at_most(actor, rights_of_org_role(db, actor.org_id, request.role), "invite somebody with this role")
-            require_policies_for(db, actor, Naming(email=email, role=request.role), f"invite {email} as {request.role}")
+            require_at_most(
+                actor,
+                rights_of_org_role(db, actor.org_id, request.role),
+                "invite somebody with this role",
+            )
+            require_policies_for(
+                db,
+                actor,
+                Naming(email=email, role=request.role),
+                f"invite {email} as {request.role}",
+            )
             manager = find_manager(db, actor.org_id, request.manager)
             row = msgspec.structs.replace(
-                link.row, manager_id=manager.user_id if manager else None, expires_at=link.row.created_at + life
+                link.row,
+                manager_id=manager.user_id if manager else None,
+                expires_at=link.row.created_at + life,
             )
             return self._links.keep(db, actor, row)
 
@@ -94,7 +119,9 @@ class Invitations:
         """Return the org's invitations that may still be used, newest first."""
         actor.require(Action.USERS_MANAGE)
         now = self._clock.now()
-        rows = self._database.read(lambda db: invitations.list_open(db, actor.org_id, now, cursor, limit + 1))
+        rows = self._database.read(
+            lambda db: invitations.list_open(db, actor.org_id, now, cursor, limit + 1)
+        )
         return page_of(rows, limit, shown, lambda row: row.id)
 
     def revoke(self, actor: Actor, invitation_id: str) -> None:
@@ -105,7 +132,10 @@ class Invitations:
         def work(db: Connection) -> None:
             now = self._clock.now()
             if not invitations.revoke(db, actor.org_id, invitation_id, now):
-                raise NotFound(f"there is no open invitation {invitation_id}", hint="`opsicle users invitations`")
+                raise NotFound(
+                    f"there is no open invitation {invitation_id}",
+                    hint="`opsicle users invitations`",
+                )
             audit.append(db, now, actor.org_id, actor, "revoke", f"invitations/{invitation_id}")
 
         self._database.write(work)
@@ -135,7 +165,9 @@ class Invitations:
         the link stays good.
         """
         found, account = self._find(request.token, address)
-        proof = LoginRequest(found.email, request.password, request.kind, found.org_code, request.totp)
+        proof = LoginRequest(
+            found.email, request.password, request.kind, found.org_code, request.totp
+        )
 
         def enter(db: Connection, user: UserRow) -> LoginReply:
             self._spend(db, request, user, address)
@@ -143,10 +175,14 @@ class Invitations:
 
         if account:
             return self._accounts.prove(proof, address, enter)
-        name = validators.display_name(request.name, MAX_NAME_LENGTH) or found.email.partition("@")[0]
+        name = (
+            validators.display_name(request.name, MAX_NAME_LENGTH) or found.email.partition("@")[0]
+        )
         passwords.check_password(request.password, email=found.email, name=name)
         now = self._clock.now()
-        new = UserRow(new_id(now), found.email, name, self._hasher.hash(request.password, found.org_id))
+        new = UserRow(
+            new_id(now), found.email, name, self._hasher.hash(request.password, found.org_id)
+        )
 
         def work(db: Connection) -> LoginReply:
             if users.find_by_email(db, new.email):
@@ -173,10 +209,16 @@ class Invitations:
             raise _replay_guard()
         return result
 
-    def _spend(self, db: Connection, request: AcceptInvitationRequest, user: UserRow, address: str) -> None:
+    def _spend(
+        self, db: Connection, request: AcceptInvitationRequest, user: UserRow, address: str
+    ) -> None:
         now = self._clock.now()
         found = self._links.find(db, request.token)
-        if found is None or not _is_inviter_entitled(db, found) or not invitations.accept(db, found.id, user.id, now):
+        if (
+            found is None
+            or not _is_inviter_entitled(db, found)
+            or not invitations.accept(db, found.id, user.id, now)
+        ):
             raise _replay_guard()
         if memberships.find(db, found.org_id, user.id):
             raise Conflict("you belong to this org already", hint="Log in.")
@@ -195,7 +237,16 @@ class Invitations:
             role_seq=audit.next_seq(db, found.org_id),
         )
         memberships.insert(db, found.org_id, row)
-        person = Actor(user.id, user.email, user.name, found.org_id, found.org_code, found.role, request.kind, address)
+        person = Actor(
+            user.id,
+            user.email,
+            user.name,
+            found.org_id,
+            found.org_code,
+            found.role,
+            request.kind,
+            address,
+        )
         data = {
             "invited_by": found.inviter,
             "role": found.role,
@@ -208,7 +259,9 @@ def _is_inviter_entitled(db: Connection, found: InvitationRow) -> bool:
     """Return whether whoever has made the link could still make it."""
     if found.is_by_server_operator:
         account = users.find(db, found.inviter_id)
-        return found.role == BuiltInRole.ADMIN and account is not None and account.is_server_operator
+        return (
+            found.role == BuiltInRole.ADMIN and account is not None and account.is_server_operator
+        )
     member = memberships.find(db, found.org_id, found.inviter_id)
     if member is None or not member.is_enabled:
         return False
@@ -219,4 +272,6 @@ def _is_inviter_entitled(db: Connection, found: InvitationRow) -> bool:
 
 
 def _replay_guard() -> NotAuthenticated:
-    return NotAuthenticated("this invitation is no longer good", hint="Ask whoever invited you for a new one.")
+    return NotAuthenticated(
+        "this invitation is no longer good", hint="Ask whoever invited you for a new one."
+    )

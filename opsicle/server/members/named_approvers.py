@@ -41,7 +41,8 @@ def require_policies_for(db: Connection, actor: Actor, naming: Naming, what: str
     """
     if by := refusal_reason(db, actor.org_id, actor.rights, naming):
         raise NotAllowed(
-            f"you may not {what}: {by}, so that it takes `manage policies`", hint="Ask an admin of your org."
+            f"you may not {what}: {by}, so that it takes `manage policies`",
+            hint="Ask an admin of your org.",
         )
 
 
@@ -51,12 +52,16 @@ def require_policies_for_way_in(db: Connection, actor: Actor, member: MemberRow)
         email=member.email,
         role=member.role,
         groups=tuple(row.name for row in groups.list_of_user(db, actor.org_id, member.user_id)),
-        chats=tuple(row.chat_user_id for row in chat_links.list_of_user(db, actor.org_id, member.user_id)),
+        chats=tuple(
+            row.chat_user_id for row in chat_links.list_of_user(db, actor.org_id, member.user_id)
+        ),
     )
     require_policies_for(db, actor, naming, f"change how {member.email} gets in")
 
 
-def require_policies_to_leave(db: Connection, actor: Actor, what: str, *, role: str = "", group: str = "") -> None:
+def require_policies_to_leave(
+    db: Connection, actor: Actor, what: str, *, role: str = "", group: str = ""
+) -> None:
     """Raise NotAllowed if a policy would stop applying to who has this role or group.
 
     Otherwise whoever manages people could let somebody run unasked what they are asked about.
@@ -88,7 +93,11 @@ def _how(approvers: Approvers, naming: Naming) -> str:
         return f"the role {naming.role}"
     if naming.email in approvers.users:
         return naming.email
-    return "their chat account" if any(chat.id in naming.chats for chat in approvers.chat_users) else ""
+    return (
+        "their chat account"
+        if any(chat.id in naming.chats for chat in approvers.chat_users)
+        else ""
+    )
 
 
 def _in_force(db: Connection, org_id: str) -> Iterable[tuple[str, Approvers]]:
@@ -99,7 +108,9 @@ def _in_force(db: Connection, org_id: str) -> Iterable[tuple[str, Approvers]]:
     for template in templates.list_by_name(db, org_id, "", -1):
         use = decode_approval(template.header)
         if use and use.policy:
-            yield from ((f"policy of the template {template.name}", each) for each in _named_in(use.policy))
+            yield from (
+                (f"policy of the template {template.name}", each) for each in _named_in(use.policy)
+            )
 
 
 def _named_in(policy: Policy) -> Iterable[Approvers]:

@@ -67,7 +67,9 @@ class ServerOperations:
         """Return how the server as a whole is."""
         actor.require(Action.SERVER_MANAGE)
         hold, remarks = self._status.hold, self._status.remarks
-        return ServerState(epoch=self._status.epoch.number, held=hold.reason, remarks=list(remarks.shown))
+        return ServerState(
+            epoch=self._status.epoch.number, held=hold.reason, remarks=list(remarks.shown)
+        )
 
     def release(self, actor: Actor) -> ServerState:
         """Hand out what waits, which is held after a restore.
@@ -82,7 +84,12 @@ class ServerOperations:
         """Return all orgs of the server by code."""
         actor.require(Action.SERVER_MANAGE)
         rows = self._database.read(lambda db: orgs.list_all(db, cursor, limit + 1))
-        return page_of(rows, limit, lambda row: Org(id=row.id, code=row.code, name=row.name), lambda row: row.code)
+        return page_of(
+            rows,
+            limit,
+            lambda row: Org(id=row.id, code=row.code, name=row.name),
+            lambda row: row.code,
+        )
 
     def invite_admin(self, actor: Actor, code: str, request: InviteAdminRequest) -> NewInvitation:
         """Make the link for the admin of an org that has none.
@@ -101,7 +108,9 @@ class ServerOperations:
 
         def work(db: Connection) -> Invitation:
             if memberships.count_other_admins(db, org.id, "") > 0:
-                raise Conflict(f"the org {code} has an admin already", hint="They invite their own people.")
+                raise Conflict(
+                    f"the org {code} has an admin already", hint="They invite their own people."
+                )
             return self._links.keep(db, actor, link.row)
 
         return NewInvitation(url=link.url, invitation=self._database.write(work))
@@ -123,7 +132,9 @@ class ServerOperations:
         def work(db: Connection) -> UserRow:
             account = users.find_by_email(db, email)
             if account is None:
-                raise NotFound(f"there is no account {email}", hint="They need one in some org first.")
+                raise NotFound(
+                    f"there is no account {email}", hint="They need one in some org first."
+                )
             if users.set_server_operator(db, account.id, is_server_operator=True):
                 password_resets.delete_of_user(db, account.id)  # an org's admin may have made it
                 self._record(db, actor, "name", account)
@@ -144,7 +155,8 @@ class ServerOperations:
             account = users.find(db, id_or_email.strip().lower())
             if account is None or not account.is_server_operator:
                 raise NotFound(
-                    f"{id_or_email} is no server operator", hint="`opsicle orgs server-operators` shows them."
+                    f"{id_or_email} is no server operator",
+                    hint="`opsicle orgs server-operators` shows them.",
                 )
             users.set_server_operator(db, account.id, is_server_operator=False)
             if users.count_server_operators(db) == 0:
@@ -156,7 +168,9 @@ class ServerOperations:
 
     def _record(self, db: Connection, actor: Actor, verb: str, account: UserRow) -> None:
         data = {"email": account.email}
-        audit.append(db, self._clock.now(), None, actor, verb, f"server_operators/{account.id}", data)
+        audit.append(
+            db, self._clock.now(), None, actor, verb, f"server_operators/{account.id}", data
+        )
 
     def _check(self, actor: Actor) -> None:
         actor.require(Action.SERVER_MANAGE)

@@ -33,7 +33,14 @@ MAX_NAME_LENGTH = 200
 class Orgs:
     """The orgs of a person."""
 
-    def __init__(self, database: Database, links: InvitationLinks, step_up: StepUp, fleet: Fleet, clock: Clock) -> None:
+    def __init__(
+        self,
+        database: Database,
+        links: InvitationLinks,
+        step_up: StepUp,
+        fleet: Fleet,
+        clock: Clock,
+    ) -> None:
         self._database = database
         self._links = links
         self._step_up = step_up
@@ -45,7 +52,12 @@ class Orgs:
         actor.require(Action.ORGS_VIEW)
         places = self._database.read(lambda db: memberships.list_of_user(db, actor.user_id))
         rows = [place for place in places if place.org_code > cursor and not place.is_disabled]
-        return page_of(rows[: limit + 1], limit, lambda place: _shown(place, actor), lambda place: place.org_code)
+        return page_of(
+            rows[: limit + 1],
+            limit,
+            lambda place: _shown(place, actor),
+            lambda place: place.org_code,
+        )
 
     def get(self, actor: Actor, code: str) -> Org:
         """Return one of the caller's orgs. Raises NotFound."""
@@ -63,11 +75,19 @@ class Orgs:
         actor.require(Action.ORGS_CREATE)
         self._step_up.require(actor)
         name = validators.name(request.name, MAX_NAME_LENGTH) or request.code
-        org = OrgRow(id=new_id(self._clock.now()), code=validators.org_code(request.code, path="code"), name=name)
-        email = validators.email_address(request.admin, path="admin") if request.admin else actor.email
+        org = OrgRow(
+            id=new_id(self._clock.now()),
+            code=validators.org_code(request.code, path="code"),
+            name=name,
+        )
+        email = (
+            validators.email_address(request.admin, path="admin") if request.admin else actor.email
+        )
 
         if email != actor.email and not actor.may(Action.SERVER_MANAGE):
-            raise validators.invalid("admin", "only a server operator can make somebody else the first admin")
+            raise validators.invalid(
+                "admin", "only a server operator can make somebody else the first admin"
+            )
         link = self._links.new(actor, org.id, email, BuiltInRole.ADMIN, is_by_server_operator=True)
 
         def work(db: Connection) -> CreatedOrg:
@@ -77,10 +97,15 @@ class Orgs:
             for org_id in (org.id, None):
                 audit.append(db, now, org_id, actor, "create", f"orgs/{org.code}", {"admin": email})
             made = CreatedOrg(
-                id=org.id, code=org.code, name=org.name, role=BuiltInRole.ADMIN if email == actor.email else None
+                id=org.id,
+                code=org.code,
+                name=org.name,
+                role=BuiltInRole.ADMIN if email == actor.email else None,
             )
             if admin is None:
-                made.invitation = NewInvitation(url=link.url, invitation=self._links.keep(db, actor, link.row))
+                made.invitation = NewInvitation(
+                    url=link.url, invitation=self._links.keep(db, actor, link.row)
+                )
             return made
 
         return self._database.write(work)
@@ -104,7 +129,9 @@ class Orgs:
             if allows is not UNSET:
                 orgs.allow_shared_workers(db, actor.org_id, allows)
             changes = msgspec.to_builtins(request)
-            audit.append(db, self._clock.now(), actor.org_id, actor, "update", f"orgs/{code}", changes)
+            audit.append(
+                db, self._clock.now(), actor.org_id, actor, "update", f"orgs/{code}", changes
+            )
             return find_place(db, actor.user_id, code)
 
         place = self._database.write(work)

@@ -43,7 +43,10 @@ class PermissionChecks:
             member = get_member(db, actor.org_id, id_or_email or actor.user_id)
             is_secret = known is Resource.SECRETS and name
             targets = [Target(name)] if is_secret else self._targets(db, actor, known_verb, name)
-            decisions = [rights_of(db, actor.org_id, member.user_id).decide(action, target) for target in targets]
+            decisions = [
+                rights_of(db, actor.org_id, member.user_id).decide(action, target)
+                for target in targets
+            ]
             refused = (decision for decision in decisions if not decision.is_allowed)
             return member.email, next(refused, decisions[0])
 

@@ -11,7 +11,12 @@ from opsicle.security import api_tokens
 from opsicle.server.access.actor import Actor
 from opsicle.server.identity.sessions import Sessions
 from opsicle.server.identity.step_up import StepUp
-from opsicle.server.members.guards import check_is_orgs_alone, get_member, require_command_of, require_way_into
+from opsicle.server.members.guards import (
+    check_is_orgs_alone,
+    get_member,
+    require_command_of,
+    require_way_into,
+)
 from opsicle.server.public_urls import Urls
 from opsicle.server.store import audit, authenticators, password_resets, sessions
 from opsicle.server.store.database import Connection, Database
@@ -23,7 +28,9 @@ RESET_LIFE = timedelta(hours=24)
 class Recovery:
     """Links for a new password, lost authenticator apps, sessions of others."""
 
-    def __init__(self, database: Database, sessions: Sessions, step_up: StepUp, urls: Urls, clock: Clock) -> None:
+    def __init__(
+        self, database: Database, sessions: Sessions, step_up: StepUp, urls: Urls, clock: Clock
+    ) -> None:
         self._database = database
         self._sessions = sessions
         self._step_up = step_up
@@ -50,7 +57,9 @@ class Recovery:
             audit.append(db, now, actor.org_id, actor, "make_reset_link", f"users/{member.user_id}")
 
         self._database.write(work)
-        return NewResetLink(url=f"{self._urls.url}/reset#token={token}", expires_at=now + RESET_LIFE)
+        return NewResetLink(
+            url=f"{self._urls.url}/reset#token={token}", expires_at=now + RESET_LIFE
+        )
 
     def reset_totp(self, actor: Actor, id_or_email: str) -> None:
         """Take away the app that a person has lost.
@@ -69,7 +78,9 @@ class Recovery:
             check_is_orgs_alone(db, actor, member)
             if not authenticators.delete(db, member.user_id):
                 raise NotFound(f"{member.email} has no authenticator app")
-            audit.append(db, self._clock.now(), actor.org_id, actor, "reset_totp", f"users/{member.user_id}")
+            audit.append(
+                db, self._clock.now(), actor.org_id, actor, "reset_totp", f"users/{member.user_id}"
+            )
 
         self._database.write(work)
 
@@ -84,7 +95,14 @@ class Recovery:
             member = get_member(db, actor.org_id, id_or_email)
             require_command_of(db, actor, member)
             sessions.delete_of_member(db, actor.org_id, member.user_id)
-            audit.append(db, self._clock.now(), actor.org_id, actor, "end_sessions", f"users/{member.user_id}")
+            audit.append(
+                db,
+                self._clock.now(),
+                actor.org_id,
+                actor,
+                "end_sessions",
+                f"users/{member.user_id}",
+            )
 
         self._database.write(work)
         self._sessions.invalidate()

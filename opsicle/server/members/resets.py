@@ -45,7 +45,9 @@ class ForgottenPasswords:
         def work(db: Connection) -> None:
             login_attempts.delete_until(db, now - WINDOW)
             place = _MARK + network(address)
-            check_times(login_attempts.times_from_address(db, place, now - WINDOW), MAX_PER_ADDRESS, now)
+            check_times(
+                login_attempts.times_from_address(db, place, now - WINDOW), MAX_PER_ADDRESS, now
+            )
             earlier = login_attempts.times_of_account(db, _MARK + wanted, now - WINDOW)
             login_attempts.insert(db, _MARK + wanted, place, now)
             if len(earlier) < MAX_PER_ACCOUNT:
@@ -69,8 +71,22 @@ class ForgottenPasswords:
         )
         self._outbox.queue(db, channel, notice, Addressee(user.id, user.email))
         anonymous = AnonymousActor(user.email, address)
-        audit.append(db, self._clock.now(), channel.org_id, anonymous, "request_reset_link", f"users/{user.id}")
+        audit.append(
+            db,
+            self._clock.now(),
+            channel.org_id,
+            anonymous,
+            "request_reset_link",
+            f"users/{user.id}",
+        )
 
 
 def _email_channel(db: Connection, org_id: str) -> ChannelRow | None:
-    return next((row for row in channels.list_enabled(db, org_id) if kinds.reach_of(row.kind) is Reach.ADDRESS), None)
+    return next(
+        (
+            row
+            for row in channels.list_enabled(db, org_id)
+            if kinds.reach_of(row.kind) is Reach.ADDRESS
+        ),
+        None,
+    )

@@ -50,7 +50,9 @@ MEANINGS = {
 class Roles:
     """Shows and changes roles. Whoever has a role has its new rights from their next request on."""
 
-    def __init__(self, database: Database, sessions: Sessions, step_up: StepUp, clock: Clock) -> None:
+    def __init__(
+        self, database: Database, sessions: Sessions, step_up: StepUp, clock: Clock
+    ) -> None:
         self._database = database
         self._sessions = sessions
         self._step_up = step_up
@@ -61,7 +63,9 @@ class Roles:
         actor.require(Action.ROLES_VIEW)
 
         def query(db: Connection) -> list[Role]:
-            rows = {row.name: row for row in roles.list_by_name(db, actor.org_id, cursor, limit + 1)}
+            rows = {
+                row.name: row for row in roles.list_by_name(db, actor.org_id, cursor, limit + 1)
+            }
             names = sorted({*rows, *(name for name in ROLES if name > cursor)})[: limit + 1]
             return [_shown(db, actor.org_id, name, rows.get(name)) for name in names]
 
@@ -85,11 +89,20 @@ class Roles:
         rules = parse_rules(request.rules)
         require_at_most(actor, change((), rules), "make this role")
         now = self._clock.now()
-        row = RoleRow(request.name, validators.description(request.description), written_rules(rules), now, now)
+        row = RoleRow(
+            request.name,
+            validators.description(request.description),
+            written_rules(rules),
+            now,
+            now,
+        )
 
         def work(db: Connection) -> Role:
             if row.name in ROLES or not roles.insert(db, actor.org_id, row):
-                raise Conflict(f"there is a role {row.name} already", hint="Change it with `opsicle roles update`.")
+                raise Conflict(
+                    f"there is a role {row.name} already",
+                    hint="Change it with `opsicle roles update`.",
+                )
             data = {"rules": request.rules}
             audit.append(db, now, actor.org_id, actor, "create", f"roles/{row.name}", data)
             return _get(db, actor.org_id, row.name)
@@ -106,11 +119,15 @@ class Roles:
         actor.require(Action.ROLES_MANAGE)
         self._step_up.require(actor)
         rules = None if request.rules is UNSET else parse_rules(request.rules)
-        description = None if request.description is UNSET else validators.description(request.description)
+        description = (
+            None if request.description is UNSET else validators.description(request.description)
+        )
         if name == BuiltIn.ADMIN:
             raise Conflict("the role admin cannot be changed", hint="Make a role of your own.")
         if name in ROLES and description is not None:
-            raise validators.invalid("description", "a built-in role has the description that it has")
+            raise validators.invalid(
+                "description", "a built-in role has the description that it has"
+            )
 
         def work(db: Connection) -> Role:
             old = roles.find(db, actor.org_id, name) or self._begun(db, actor, name)
@@ -122,13 +139,19 @@ class Roles:
                 description=old.description if description is None else description,
                 rules=written_rules(after),
                 updated_at=self._clock.now(),
-                deciding_seq=audit.next_seq(db, actor.org_id) if deciding_change(before, after) else old.deciding_seq,
+                deciding_seq=audit.next_seq(db, actor.org_id)
+                if deciding_change(before, after)
+                else old.deciding_seq,
             )
             if not roles.update(db, actor.org_id, old, new):
-                raise Conflict(f"the role {name} changed meanwhile", hint="Look at it, and try again.")
+                raise Conflict(
+                    f"the role {name} changed meanwhile", hint="Look at it, and try again."
+                )
             data = {"rules": _texts(after), "before": _texts(before)}
             audit.append(db, new.updated_at, actor.org_id, actor, "update", f"roles/{name}", data)
-            return msgspec.structs.replace(_get(db, actor.org_id, name), leaves_stuck=left_stuck(db, actor.org_id))
+            return msgspec.structs.replace(
+                _get(db, actor.org_id, name), leaves_stuck=left_stuck(db, actor.org_id)
+            )
 
         return self._changed(work)
 
@@ -155,13 +178,19 @@ class Roles:
         def work(db: Connection) -> None:
             role = _get(db, actor.org_id, name)
             if role.is_built_in:
-                raise Conflict(f"the role {name} is built in", hint="Only roles of the org's own can be deleted.")
+                raise Conflict(
+                    f"the role {name} is built in",
+                    hint="Only roles of the org's own can be deleted.",
+                )
             if not roles.delete(db, actor.org_id, name):
                 raise Conflict(
-                    f"{role.members} people have the role {name}", hint="Give them another with `opsicle users update`."
+                    f"{role.members} people have the role {name}",
+                    hint="Give them another with `opsicle users update`.",
                 )
             data = {"rules": role.rules}
-            audit.append(db, self._clock.now(), actor.org_id, actor, "delete", f"roles/{name}", data)
+            audit.append(
+                db, self._clock.now(), actor.org_id, actor, "delete", f"roles/{name}", data
+            )
 
         self._changed(work)
 

@@ -38,7 +38,9 @@ NO_PASSWORD = "-"
 class ServiceAccounts:
     """Made and removed by their owner, or by whoever manages people."""
 
-    def __init__(self, database: Database, sessions: Sessions, step_up: StepUp, clock: Clock) -> None:
+    def __init__(
+        self, database: Database, sessions: Sessions, step_up: StepUp, clock: Clock
+    ) -> None:
         self._database = database
         self._sessions = sessions
         self._step_up = step_up
@@ -47,7 +49,9 @@ class ServiceAccounts:
     def list_accounts(self, actor: Actor, cursor: str, limit: int) -> Page[User]:
         """Return the org's service accounts by address."""
         actor.require(Action.USERS_VIEW)
-        rows = self._database.read(lambda db: memberships.list_service_accounts(db, actor.org_id, cursor, limit + 1))
+        rows = self._database.read(
+            lambda db: memberships.list_service_accounts(db, actor.org_id, cursor, limit + 1)
+        )
         return page_of(rows, limit, shown, lambda row: row.email)
 
     def create(self, actor: Actor, request: CreateServiceAccountRequest) -> User:
@@ -59,7 +63,9 @@ class ServiceAccounts:
         """
         actor.require(Action.ACCOUNT_USE)
         if not actor.session_id:
-            raise NotAllowed("an API token cannot make a service account", hint="Log in with your password.")
+            raise NotAllowed(
+                "an API token cannot make a service account", hint="Log in with your password."
+            )
         self._step_up.require(actor)
         if not TEMPLATE_NAME.fullmatch(request.name):
             raise validators.invalid("name", f"the name must be {TEMPLATE_NAME_RULE}")
@@ -74,7 +80,9 @@ class ServiceAccounts:
             # With its owner's role it makes nobody an approver who is none: the two count as one
             # person.
             role = "" if request.role == owner.role else request.role
-            require_policies_for(db, actor, Naming(email=email, role=role), f"make {email} {request.role}")
+            require_policies_for(
+                db, actor, Naming(email=email, role=role), f"make {email} {request.role}"
+            )
             _free_address(db, email)
             user_id = new_id(now)
             users.insert(db, UserRow(user_id, email, request.name, NO_PASSWORD), now)
@@ -111,7 +119,15 @@ class ServiceAccounts:
             account = get_account(db, actor, id_or_email)
             end_membership(db, actor.org_id, account)
             data = {"email": account.email}
-            audit.append(db, self._clock.now(), actor.org_id, actor, "delete", f"users/{account.user_id}", data)
+            audit.append(
+                db,
+                self._clock.now(),
+                actor.org_id,
+                actor,
+                "delete",
+                f"users/{account.user_id}",
+                data,
+            )
 
         self._database.write(work)
         self._sessions.invalidate()
@@ -153,7 +169,9 @@ def _free_address(db: Connection, email: str) -> None:
 def _owner(db: Connection, actor: Actor, email: str) -> MemberRow:
     owner = memberships.find(db, actor.org_id, email.strip().lower() or actor.user_id)
     if owner is None or owner.owner_id:
-        raise validators.invalid("owner", f"{email} is no person of this org", hint="`opsicle users list` shows them.")
+        raise validators.invalid(
+            "owner", f"{email} is no person of this org", hint="`opsicle users list` shows them."
+        )
     if owner.user_id != actor.user_id:
         actor.require(Action.USERS_MANAGE)
         require_command_of(db, actor, owner)

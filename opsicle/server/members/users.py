@@ -49,8 +49,21 @@ from opsicle.server.members.guards import (
     require_command_of,
     require_way_into,
 )
-from opsicle.server.members.named_approvers import Naming, require_policies_for, require_policies_to_leave
-from opsicle.server.store import audit, chat_links, groups, memberships, password_resets, sessions, tokens, users
+from opsicle.server.members.named_approvers import (
+    Naming,
+    require_policies_for,
+    require_policies_to_leave,
+)
+from opsicle.server.store import (
+    audit,
+    chat_links,
+    groups,
+    memberships,
+    password_resets,
+    sessions,
+    tokens,
+    users,
+)
 from opsicle.server.store.database import Connection, Database
 from opsicle.server.store.memberships import MemberRow
 from opsicle.server.store.users import UserRow
@@ -64,7 +77,12 @@ class Users:
     """The people of an org."""
 
     def __init__(
-        self, database: Database, sessions: Sessions, hasher: PasswordHasher, step_up: StepUp, clock: Clock
+        self,
+        database: Database,
+        sessions: Sessions,
+        hasher: PasswordHasher,
+        step_up: StepUp,
+        clock: Clock,
     ) -> None:
         self._database = database
         self._sessions = sessions
@@ -75,7 +93,9 @@ class Users:
     def list_users(self, actor: Actor, cursor: str, limit: int) -> Page[User]:
         """Return the org's people by e-mail address."""
         actor.require(Action.USERS_VIEW)
-        rows = self._database.read(lambda db: memberships.list_members(db, actor.org_id, cursor, limit + 1))
+        rows = self._database.read(
+            lambda db: memberships.list_members(db, actor.org_id, cursor, limit + 1)
+        )
         return page_of(rows, limit, shown, lambda row: row.email)
 
     def get(self, actor: Actor, id_or_email: str) -> User:
@@ -101,7 +121,9 @@ class Users:
         def work(db: Connection) -> MemberRow:
             user_id = self._open_account(db, UserRow(new_id(now), email, name, password_hash))
             require_role(db, actor.org_id, request.role)
-            require_policies_for(db, actor, Naming(email=email, role=request.role), f"add {email} as {request.role}")
+            require_policies_for(
+                db, actor, Naming(email=email, role=request.role), f"add {email} as {request.role}"
+            )
             manager = find_manager(db, actor.org_id, request.manager)
             row = MemberRow(
                 user_id=user_id,
@@ -115,7 +137,9 @@ class Users:
                 role_seq=audit.next_seq(db, actor.org_id),
             )
             memberships.insert(db, actor.org_id, row)
-            require_at_most(actor, rights_of(db, actor.org_id, user_id), "add somebody with this role")
+            require_at_most(
+                actor, rights_of(db, actor.org_id, user_id), "add somebody with this role"
+            )
             data = {"email": email, "role": request.role, "manager": request.manager}
             audit.append(db, now, actor.org_id, actor, "create", f"users/{user_id}", data)
             return get_member(db, actor.org_id, user_id)
@@ -129,7 +153,10 @@ class Users:
             users.insert(db, new, self._clock.now())
             return new.id
         if old.is_server_operator or memberships.list_of_user(db, old.id):
-            raise Conflict(f"{new.email} cannot be added", hint="This address has an account on this server already.")
+            raise Conflict(
+                f"{new.email} cannot be added",
+                hint="This address has an account on this server already.",
+            )
         users.rename(db, old.id, new.name)
         users.set_password(db, old.id, new.password_hash)
         return old.id
@@ -148,7 +175,9 @@ class Users:
         old = self._database.read(lambda db: get_member(db, actor.org_id, id_or_email))
         if request.name is not UNSET:
             request.name = validators.display_name(request.name, MAX_NAME_LENGTH)
-        password_hash = self._hash(actor, request.password, old) if request.password is not UNSET else ""
+        password_hash = (
+            self._hash(actor, request.password, old) if request.password is not UNSET else ""
+        )
 
         def work(db: Connection) -> tuple[MemberRow, list[str]]:
             old = get_member(db, actor.org_id, id_or_email)
@@ -167,7 +196,9 @@ class Users:
             if new.is_disabled:
                 tokens.delete_of_member(db, actor.org_id, old.user_id)
             resource = f"users/{old.user_id}"
-            audit.append(db, self._clock.now(), actor.org_id, actor, "update", resource, _recorded(request))
+            audit.append(
+                db, self._clock.now(), actor.org_id, actor, "update", resource, _recorded(request)
+            )
             stuck = left_stuck(db, actor.org_id) if new != old else []
             return get_member(db, actor.org_id, old.user_id), stuck
 
@@ -179,7 +210,9 @@ class Users:
         passwords.check_password(password, email=user.email, name=user.name)
         return self._hasher.hash(password, actor.org_id)
 
-    def delete(self, actor: Actor, id_or_email: str, new_owner: str = "", *, is_confirmed: bool = False) -> None:
+    def delete(
+        self, actor: Actor, id_or_email: str, new_owner: str = "", *, is_confirmed: bool = False
+    ) -> None:
         """End a membership; the sessions and tokens in this org die at once.
 
         Service accounts go to `new_owner` (id or address), or else with their owner. Raises
@@ -243,12 +276,18 @@ def find_manager(db: Connection, org_id: str, email: str | None) -> MemberRow | 
         return None
     manager = memberships.find(db, org_id, email.strip().lower())
     if manager is None:
-        raise validators.invalid("manager", f"the manager {email} is not in this org", hint="Add them first.")
+        raise validators.invalid(
+            "manager", f"the manager {email} is not in this org", hint="Add them first."
+        )
     if manager.owner_id:
-        raise validators.invalid("manager", f"{email} is a service account, and manages nobody", hint="Name a person.")
+        raise validators.invalid(
+            "manager", f"{email} is a service account, and manages nobody", hint="Name a person."
+        )
     if manager.is_disabled:
         raise validators.invalid(
-            "manager", f"{email} is disabled and can be nobody's manager", hint="Name somebody else."
+            "manager",
+            f"{email} is disabled and can be nobody's manager",
+            hint="Name somebody else.",
         )
     return manager
 
@@ -280,7 +319,9 @@ def _changed(db: Connection, org_id: str, old: MemberRow, request: UpdateUserReq
         role_seq=old.role_seq if role == old.role else seq,
         manager_id=manager_id,
         rules=rules,
-        rules_seq=seq if deciding_change(read_rules(old.rules), read_rules(rules)) else old.rules_seq,
+        rules_seq=seq
+        if deciding_change(read_rules(old.rules), read_rules(rules))
+        else old.rules_seq,
         is_disabled=old.is_disabled if request.is_disabled is UNSET else request.is_disabled,
     )
 

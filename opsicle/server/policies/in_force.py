@@ -50,7 +50,9 @@ def in_force(db: Connection, org_id: str, template: Template, requester_id: str)
     is_new = header is None or newest == own
     if own and not own.is_waived:
         named = named_policy(db, org_id, own)
-        return named if is_new else _together([named, *_applying(db, org_id, template, requester_id)])
+        return (
+            named if is_new else _together([named, *_applying(db, org_id, template, requester_id)])
+        )
     if own and is_new:
         return None
     return _together(_applying(db, org_id, template, requester_id))
@@ -64,7 +66,9 @@ def named_policy(db: Connection, org_id: str, use: PolicyUse) -> InForce:
     if use.policy is not None:
         return InForce(use.policy)
     if not use.policy_ref:
-        raise Conflict("this template's approval policy cannot be read", hint="Push the template again.")
+        raise Conflict(
+            "this template's approval policy cannot be read", hint="Push the template again."
+        )
     try:
         row = documents.get(db, DocumentKind.POLICY, org_id, use.policy_ref)
     except NotFound as error:
@@ -120,7 +124,9 @@ def _applying(db: Connection, org_id: str, template: Template, requester_id: str
 def _together(found: list[InForce]) -> InForce | None:
     if len(found) <= 1:
         return found[0] if found else None
-    return InForce(combined([each.policy for each in found]), is_default=all(each.is_default for each in found))
+    return InForce(
+        combined([each.policy for each in found]), is_default=all(each.is_default for each in found)
+    )
 
 
 def _default(row: VersionRow) -> InForce:
@@ -136,5 +142,7 @@ def _requester(db: Connection, org_id: str, user_id: str) -> PolicyRequester:
         is_service_account=bool(member and member.owner_id),
         emails=frozenset(each.email for each in both),
         roles=frozenset(each.role for each in both),
-        groups=frozenset(group.name for each in both for group in groups.list_of_user(db, org_id, each.user_id)),
+        groups=frozenset(
+            group.name for each in both for group in groups.list_of_user(db, org_id, each.user_id)
+        ),
     )

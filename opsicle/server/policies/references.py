@@ -50,7 +50,11 @@ def check_reference(db: Connection, org_id: str, template: Template) -> list[Pro
         message = f"the org has no policy {quoted(use.policy_ref)}{nearest(use.policy_ref, known)}"
         return [Problem(_REF, f"{message}; the template cannot run until it has")]
     found = list(findings(policy_of(row), template.variables))
-    mistakes = [Problem(_REF, f"{each.path} of {row.name}: {each.message}") for each in found if each.is_total]
+    mistakes = [
+        Problem(_REF, f"{each.path} of {row.name}: {each.message}")
+        for each in found
+        if each.is_total
+    ]
     if mistakes:
         raise InvalidInput(
             f"the policy {row.name} and the variables of this template do not go together",
@@ -76,7 +80,10 @@ def _uncovered(db: Connection, org_id: str, policy: Policy) -> Iterator[Problem]
     if names:
         more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
         said = ", ".join(names[:_MOST_NAMED]) + more
-        yield Problem("spec.appliesTo", f"does not apply to templates that say themselves who must approve: {said}")
+        yield Problem(
+            "spec.appliesTo",
+            f"does not apply to templates that say themselves who must approve: {said}",
+        )
 
 
 def policy_warnings(db: Connection, org_id: str, policy: Policy) -> list[Problem]:

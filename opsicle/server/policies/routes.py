@@ -54,9 +54,13 @@ def delete(policies: Policies, request: Request, policy: str) -> Reply:
 
 def list_versions(policies: Policies, request: Request, policy: str) -> Reply:
     """List an approval policy's versions, newest first."""
-    return list_reply(request, lambda actor, cursor, limit: policies.list_versions(actor, policy, cursor, limit))
+    return list_reply(
+        request, lambda actor, cursor, limit: policies.list_versions(actor, policy, cursor, limit)
+    )
 
 
 def show_version(policies: Policies, request: Request, policy: str, version: str) -> Reply:
     """Show one version of an approval policy."""
-    return Reply(200, policies.get(request.actor, policy, number_in(DocumentKind.POLICY, policy, version)))
+    return Reply(
+        200, policies.get(request.actor, policy, number_in(DocumentKind.POLICY, policy, version))
+    )

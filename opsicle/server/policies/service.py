@@ -50,8 +50,12 @@ class Policies:
         self._step_up.require(actor)
         document, kept = self._reading.read(actor.org_id, _read, source)
         policy, now = document.policy, self._clock.now()
-        draft = Draft(_POLICY, policy.name, digest(policy), kept, msgspec.json.encode(policy).decode())
-        applying = {"applies_to": msgspec.to_builtins(policy.applies_to)} if policy.applies_to else {}
+        draft = Draft(
+            _POLICY, policy.name, digest(policy), kept, msgspec.json.encode(policy).decode()
+        )
+        applying = (
+            {"applies_to": msgspec.to_builtins(policy.applies_to)} if policy.applies_to else {}
+        )
 
         def work(db: Connection) -> tuple[int, bool, list[Problem]]:
             warnings = policy_warnings(db, actor.org_id, policy)
@@ -72,15 +76,21 @@ class Policies:
     def list_policies(self, actor: Actor, cursor: str, limit: int) -> Page[PolicyVersionSummary]:
         """Return the org's policies by name, each in its newest version."""
         actor.require(Action.POLICIES_VIEW)
-        rows = self._database.read(lambda db: policies.list_by_name(db, actor.org_id, cursor, limit + 1))
+        rows = self._database.read(
+            lambda db: policies.list_by_name(db, actor.org_id, cursor, limit + 1)
+        )
         return page_of(rows, limit, _summary, lambda row: row.name)
 
     def get(self, actor: Actor, name: str, version: int | None = None) -> PolicyVersion:
         """Return one version of a policy whole, the newest unless told. Raises NotFound."""
         actor.require(Action.POLICIES_VIEW)
-        return _whole(self._database.read(lambda db: documents.get(db, _POLICY, actor.org_id, name, version)))
+        return _whole(
+            self._database.read(lambda db: documents.get(db, _POLICY, actor.org_id, name, version))
+        )
 
-    def list_versions(self, actor: Actor, name: str, cursor: str, limit: int) -> Page[PolicyVersionSummary]:
+    def list_versions(
+        self, actor: Actor, name: str, cursor: str, limit: int
+    ) -> Page[PolicyVersionSummary]:
         """Return a policy's versions, newest first. Raises NotFound if there is no such policy."""
         actor.require(Action.POLICIES_VIEW)
         before = position(cursor)

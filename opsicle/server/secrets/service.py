@@ -7,7 +7,12 @@ import msgspec
 from opsicle.domain.access import Action
 from opsicle.domain.errors import Conflict, NotFound, Problem
 from opsicle.domain.rules import Target
-from opsicle.domain.secrets import SECRET_NAME, SECRET_NAME_RULE, secret_environment_name, wrong_value
+from opsicle.domain.secrets import (
+    SECRET_NAME,
+    SECRET_NAME_RULE,
+    secret_environment_name,
+    wrong_value,
+)
 from opsicle.domain.templates import Template
 from opsicle.kit.clock import Clock
 from opsicle.server.access import validators
@@ -63,9 +68,12 @@ class Secrets:
         def work(db: Connection) -> None:
             if not secrets.insert(db, actor.org_id, row, sealed):
                 raise Conflict(
-                    f"there is a secret {row.name} already", hint="Give it a new value with `opsicle secrets update`."
+                    f"there is a secret {row.name} already",
+                    hint="Give it a new value with `opsicle secrets update`.",
                 )
-            audit.append(db, now, actor.org_id, actor, "create", f"secrets/{row.name}", {"version": 1})
+            audit.append(
+                db, now, actor.org_id, actor, "create", f"secrets/{row.name}", {"version": 1}
+            )
 
         self._database.write(work)
         return _shown(row)
@@ -99,7 +107,9 @@ class Secrets:
 
         def work(db: Connection) -> None:
             if not secrets.replace(db, new, sealed):
-                raise Conflict(f"the secret {name} changed meanwhile", hint="Look at it, and try again.")
+                raise Conflict(
+                    f"the secret {name} changed meanwhile", hint="Look at it, and try again."
+                )
             data = {"version": new.version}
             audit.append(db, new.updated_at, actor.org_id, actor, "update", f"secrets/{name}", data)
 
@@ -124,7 +134,9 @@ class Secrets:
     def list_secrets(self, actor: Actor, cursor: str, limit: int) -> Page[Secret]:
         """Return the org's secrets by name, without their values."""
         actor.require(Action.SECRETS_VIEW)
-        rows = self._database.read(lambda db: secrets.list_by_name(db, actor.org_id, cursor, limit + 1))
+        rows = self._database.read(
+            lambda db: secrets.list_by_name(db, actor.org_id, cursor, limit + 1)
+        )
         return page_of(rows, limit, _shown, lambda row: row.name)
 
     def get(self, actor: Actor, name: str) -> Secret:

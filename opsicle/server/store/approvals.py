@@ -136,7 +136,9 @@ class ApprovalFilter:
     requester_id: str = ""
 
 
-def list_newest(db: apsw.Connection, org_id: str, wanted: ApprovalFilter, before: str, limit: int) -> list[ApprovalRow]:
+def list_newest(
+    db: apsw.Connection, org_id: str, wanted: ApprovalFilter, before: str, limit: int
+) -> list[ApprovalRow]:
     """Newest first, older than the approval `before` (empty: from the newest)."""
     which = where(
         "org_id = :org_id",
@@ -154,7 +156,9 @@ def list_due(db: apsw.Connection, now: datetime, limit: int) -> list[ApprovalRow
     return fetch_all(db, _SELECT + where, {"now": to_text(now), "limit": limit}, ApprovalRow)
 
 
-def schedule(db: apsw.Connection, approval_id: str, next_at: datetime | None, told: str, waiting_for: str) -> bool:
+def schedule(
+    db: apsw.Connection, approval_id: str, next_at: datetime | None, told: str, waiting_for: str
+) -> bool:
     """Note what has been told, who is waited for, and when something is due next.
 
     False if it is over.

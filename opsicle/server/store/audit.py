@@ -58,7 +58,7 @@ class Entry(Row, frozen=True):
     data: str
 
 
-def append(  # noqa: PLR0913, PLR0917 - what an entry consists of
+def append(
     db: apsw.Connection,
     at: datetime,
     org_id: str | None,
@@ -150,7 +150,9 @@ _SELECT = """
 """
 
 
-def list_entries(db: apsw.Connection, org_id: str, wanted: AuditFilter, before_seq: int, limit: int) -> list[Entry]:
+def list_entries(
+    db: apsw.Connection, org_id: str, wanted: AuditFilter, before_seq: int, limit: int
+) -> list[Entry]:
     """Return an org's entries with a number below `before_seq`, newest first.
 
     By a verb of people, or by one thing that is no automation, it goes through an index; else it
@@ -204,7 +206,9 @@ def list_decisive(db: apsw.Connection, org_id: str, resource: str) -> list[Decis
     )
 
 
-def find_push(db: apsw.Connection, org_id: str, resource: str, version: int | None = None) -> Decisive | None:
+def find_push(
+    db: apsw.Connection, org_id: str, resource: str, version: int | None = None
+) -> Decisive | None:
     """Return the newest entry about a push or a removal of a template or policy.
 
     Or the newest push of one version of it.
@@ -225,7 +229,9 @@ def find_push(db: apsw.Connection, org_id: str, resource: str, version: int | No
     )
 
 
-def read_chain(db: apsw.Connection, org_id: str, after_seq: int, limit: int = -1) -> Iterator[tuple[Any, ...]]:
+def read_chain(
+    db: apsw.Connection, org_id: str, after_seq: int, limit: int = -1
+) -> Iterator[tuple[Any, ...]]:
     """Return an org's entries as they were hashed, in order, from the one after `after_seq`.
 
     The last column is the hash.
@@ -276,4 +282,7 @@ def delete_up_to(db: apsw.Connection, org_id: str, seq: int) -> None:
 
     A trigger refuses it beyond what the newest checkpoint states as removed.
     """
-    db.execute("DELETE FROM audit_entries WHERE org_id = :org_id AND seq <= :seq", {"org_id": org_id, "seq": seq})
+    db.execute(
+        "DELETE FROM audit_entries WHERE org_id = :org_id AND seq <= :seq",
+        {"org_id": org_id, "seq": seq},
+    )

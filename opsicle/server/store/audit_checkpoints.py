@@ -45,12 +45,17 @@ def list_all(db: apsw.Connection, org_id: str) -> list[Signed]:
 
 def list_kept(db: apsw.Connection, org_id: str) -> list[Signed]:
     """Return every checkpoint that stays, and every gap between them, in order."""
-    kept: list[tuple[int, Signed]] = [(each.number, each) for each in _select(db, org_id, "ORDER BY number")]
+    kept: list[tuple[int, Signed]] = [
+        (each.number, each) for each in _select(db, org_id, "ORDER BY number")
+    ]
     rows = db.execute(
         "SELECT first, last, previous, hash, signature FROM audit_checkpoint_gaps WHERE org_id = :org_id",
         {"org_id": org_id},
     )
-    gaps = [CheckpointGap(**dict(zip(CheckpointGap.__struct_fields__, row, strict=True))) for row in rows]
+    gaps = [
+        CheckpointGap(**dict(zip(CheckpointGap.__struct_fields__, row, strict=True)))
+        for row in rows
+    ]
     kept += [(each.first, each) for each in gaps]
     return [each for _, each in sorted(kept, key=lambda pair: pair[0])]
 
@@ -65,7 +70,10 @@ def insert_gap(db: apsw.Connection, org_id: str, gap: CheckpointGap) -> None:
         """,
         given,
     )
-    db.execute("DELETE FROM audit_checkpoints WHERE org_id = :org_id AND number BETWEEN :first AND :last", given)
+    db.execute(
+        "DELETE FROM audit_checkpoints WHERE org_id = :org_id AND number BETWEEN :first AND :last",
+        given,
+    )
     db.execute(
         """
         DELETE FROM audit_checkpoint_gaps
@@ -77,12 +85,16 @@ def insert_gap(db: apsw.Connection, org_id: str, gap: CheckpointGap) -> None:
 
 def note_export(db: apsw.Connection, org_id: str, number: int) -> None:
     """Keep that somebody has taken away a record that ends with this checkpoint."""
-    db.execute("INSERT OR IGNORE INTO audit_exports (org_id, number) VALUES (?, ?)", (org_id, number))
+    db.execute(
+        "INSERT OR IGNORE INTO audit_exports (org_id, number) VALUES (?, ?)", (org_id, number)
+    )
 
 
 def list_exported(db: apsw.Connection, org_id: str) -> frozenset[int]:
     """Return the numbers of the checkpoints with which exports have ended."""
-    return frozenset(n for (n,) in db.execute("SELECT number FROM audit_exports WHERE org_id = ?", (org_id,)))
+    return frozenset(
+        n for (n,) in db.execute("SELECT number FROM audit_exports WHERE org_id = ?", (org_id,))
+    )
 
 
 def find_head(db: apsw.Connection, org_id: str) -> Checkpoint | None:
@@ -94,7 +106,15 @@ def find_head(db: apsw.Connection, org_id: str) -> Checkpoint | None:
 
 def put_head(db: apsw.Connection, org_id: str, head: Checkpoint) -> None:
     """Put a newer signature in the place of an org's last one."""
-    columns = (head.number, head.seq, head.hash, head.at, head.removed_to, head.removed_hash, head.previous)
+    columns = (
+        head.number,
+        head.seq,
+        head.hash,
+        head.at,
+        head.removed_to,
+        head.removed_hash,
+        head.previous,
+    )
     db.execute(
         """
         INSERT INTO audit_heads (org_id, number, seq, hash, at, removed_to, removed_hash, previous, signature)
@@ -149,9 +169,11 @@ def list_chains(db: apsw.Connection) -> list[ChainRow]:
     )
 
 
-def _select(db: apsw.Connection, org_id: str, order: str, table: str = "audit_checkpoints") -> list[Checkpoint]:
+def _select(
+    db: apsw.Connection, org_id: str, order: str, table: str = "audit_checkpoints"
+) -> list[Checkpoint]:
     rows = db.execute(
-        f"SELECT number, seq, hash, at, removed_to, removed_hash, previous, signature FROM {table} "  # noqa: S608 - both are ours
+        f"SELECT number, seq, hash, at, removed_to, removed_hash, previous, signature FROM {table} "
         f"WHERE org_id = :org_id {order}",
         {"org_id": org_id},
     )

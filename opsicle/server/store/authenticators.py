@@ -87,7 +87,8 @@ def delete(db: apsw.Connection, user_id: str) -> bool:
 def insert_recovery_codes(db: apsw.Connection, user_id: str, hashes: Iterable[str]) -> None:
     """Keep a person's new recovery codes."""
     db.executemany(
-        "INSERT INTO recovery_codes (user_id, code_hash) VALUES (?, ?)", [(user_id, each) for each in hashes]
+        "INSERT INTO recovery_codes (user_id, code_hash) VALUES (?, ?)",
+        [(user_id, each) for each in hashes],
     )
 
 

@@ -108,7 +108,9 @@ def authenticate(db: apsw.Connection, automation_id: str, principal_id: str, mac
 def find(db: apsw.Connection, org_id: str, automation_id: str) -> AutomationRow | None:
     """One automation of this org, or None."""
     parameters = {"org_id": org_id, "id": automation_id}
-    return fetch_one(db, _SELECT + "WHERE a.org_id = :org_id AND a.id = :id", parameters, AutomationRow)
+    return fetch_one(
+        db, _SELECT + "WHERE a.org_id = :org_id AND a.id = :id", parameters, AutomationRow
+    )
 
 
 def get(db: apsw.Connection, org_id: str, automation_id: str) -> AutomationRow:
@@ -173,7 +175,8 @@ def list_newest(
     )
     return fetch_all(
         db,
-        _SELECT + f"WHERE a.id IN (SELECT id FROM automations {page} ORDER BY id DESC LIMIT :limit) ORDER BY a.id DESC",  # noqa: S608 - literals
+        _SELECT
+        + f"WHERE a.id IN (SELECT id FROM automations {page} ORDER BY id DESC LIMIT :limit) ORDER BY a.id DESC",
         {"org_id": org_id, "before": before, "limit": limit, **asdict(wanted)},
         AutomationRow,
     )
@@ -188,10 +191,17 @@ class AutomationOwner(Row, frozen=True):
 
 def find_place(db: apsw.Connection, automation_id: str) -> AutomationOwner | None:
     """Whose an automation of any org is, and where it stands; None if there is none."""
-    return fetch_one(db, "SELECT org_id, state FROM automations WHERE id = :id", {"id": automation_id}, AutomationOwner)
+    return fetch_one(
+        db,
+        "SELECT org_id, state FROM automations WHERE id = :id",
+        {"id": automation_id},
+        AutomationOwner,
+    )
 
 
-def list_waiting(db: apsw.Connection, org_id: str, requirements: str, limit: int) -> list[AutomationRow]:
+def list_waiting(
+    db: apsw.Connection, org_id: str, requirements: str, limit: int
+) -> list[AutomationRow]:
     """The oldest automations that wait for a worker with just these requirements."""
     return fetch_all(
         db,
@@ -334,7 +344,12 @@ def end_unapproved(db: apsw.Connection, automation_id: str, ending: Ending) -> b
         UPDATE automations SET state = :state, finished_at = :at, explanation = :explanation
          WHERE id = :id AND state = 'awaiting_approval'
         """,
-        {"id": automation_id, "state": ending.state, "at": to_text(ending.at), "explanation": ending.explanation},
+        {
+            "id": automation_id,
+            "state": ending.state,
+            "at": to_text(ending.at),
+            "explanation": ending.explanation,
+        },
     )
     return db.changes() == 1
 
@@ -363,7 +378,9 @@ def explain_unknown(db: apsw.Connection, automation_id: str, job_id: str, explan
     )
 
 
-def refuse(db: apsw.Connection, automation_id: str, job_id: str | None, at: datetime, explanation: str) -> bool:
+def refuse(
+    db: apsw.Connection, automation_id: str, job_id: str | None, at: datetime, explanation: str
+) -> bool:
     """End an automation that must not be run and has not begun; `job_id` is the lease it is under. False if it has."""
     db.execute(
         """

@@ -50,7 +50,12 @@ def insert(db: apsw.Connection, row: ChannelRow, sealed: SealedRow | None) -> bo
                 :is_enabled, :created_at, :updated_at, :by)
         ON CONFLICT DO NOTHING
         """,
-        {"name": row.name, "kind": row.kind, "created_at": to_text(row.created_at), **_changeable(row, sealed)},
+        {
+            "name": row.name,
+            "kind": row.kind,
+            "created_at": to_text(row.created_at),
+            **_changeable(row, sealed),
+        },
     )
     return db.changes() == 1
 
@@ -68,7 +73,11 @@ def replace(db: apsw.Connection, row: ChannelRow) -> bool:
          WHERE org_id = :org_id AND id = :id AND version = :version - 1
            AND credential_version = :credential_version
         """,
-        {key: value for key, value in _changeable(row, None).items() if key not in ("wrapped_key", "ciphertext")},
+        {
+            key: value
+            for key, value in _changeable(row, None).items()
+            if key not in ("wrapped_key", "ciphertext")
+        },
     )
     return db.changes() == 1
 
@@ -121,29 +130,40 @@ def get(db: apsw.Connection, org_id: str, id_or_name: str) -> ChannelRow:
     """Like `find`. Raises NotFound for an absent and for another org's one alike."""
     row = find(db, org_id, id_or_name)
     if row is None:
-        raise NotFound(f"there is no channel {id_or_name}", hint="`opsicle channels list` shows them.")
+        raise NotFound(
+            f"there is no channel {id_or_name}", hint="`opsicle channels list` shows them."
+        )
     return row
 
 
 def list_by_name(db: apsw.Connection, org_id: str, after: str, limit: int) -> list[ChannelRow]:
     """Return an org's channels by name, from the first one after `after`."""
     where = "WHERE c.org_id = :org_id AND c.name > :after ORDER BY c.name LIMIT :limit"
-    return fetch_all(db, _SELECT + where, {"org_id": org_id, "after": after, "limit": limit}, ChannelRow)
+    return fetch_all(
+        db, _SELECT + where, {"org_id": org_id, "after": after, "limit": limit}, ChannelRow
+    )
 
 
 def list_enabled(db: apsw.Connection, org_id: str) -> list[ChannelRow]:
     """Return an org's channels through which something goes out."""
-    return fetch_all(db, _SELECT + "WHERE c.org_id = :org_id AND c.is_enabled", {"org_id": org_id}, ChannelRow)
+    return fetch_all(
+        db, _SELECT + "WHERE c.org_id = :org_id AND c.is_enabled", {"org_id": org_id}, ChannelRow
+    )
 
 
 def list_enabled_of_kind(db: apsw.Connection, kind: str) -> list[ChannelRow]:
     """Return every org's channels of one kind that are on."""
-    return fetch_all(db, _SELECT + "WHERE c.kind = :kind AND c.is_enabled", {"kind": kind}, ChannelRow)
+    return fetch_all(
+        db, _SELECT + "WHERE c.kind = :kind AND c.is_enabled", {"kind": kind}, ChannelRow
+    )
 
 
 def delete(db: apsw.Connection, org_id: str, channel_id: str) -> bool:
     """Remove a channel of which nothing is left. False if there is none."""
-    db.execute("DELETE FROM channels WHERE org_id = :org_id AND id = :id", {"org_id": org_id, "id": channel_id})
+    db.execute(
+        "DELETE FROM channels WHERE org_id = :org_id AND id = :id",
+        {"org_id": org_id, "id": channel_id},
+    )
     return db.changes() == 1
 
 
@@ -154,7 +174,12 @@ _SEALED = """
 
 def find_sealed(db: apsw.Connection, org_id: str, channel_id: str) -> SealedRow | None:
     """Return a channel's encrypted credential, or None."""
-    return fetch_one(db, _SEALED + "AND org_id = :org_id AND id = :id", {"org_id": org_id, "id": channel_id}, SealedRow)
+    return fetch_one(
+        db,
+        _SEALED + "AND org_id = :org_id AND id = :id",
+        {"org_id": org_id, "id": channel_id},
+        SealedRow,
+    )
 
 
 def list_sealed(db: apsw.Connection) -> list[SealedRow]:

@@ -94,7 +94,9 @@ def delete_of_member(db: apsw.Connection, org_id: str, user_id: str) -> None:
     )
 
 
-def put_code(db: apsw.Connection, channel_id: str, user_id: str, code_hash: str, expires_at: datetime) -> None:
+def put_code(
+    db: apsw.Connection, channel_id: str, user_id: str, code_hash: str, expires_at: datetime
+) -> None:
     """Keep a person's code; an earlier one is good no longer."""
     db.execute(
         """
@@ -102,7 +104,12 @@ def put_code(db: apsw.Connection, channel_id: str, user_id: str, code_hash: str,
         VALUES (:channel_id, :user_id, :code_hash, :expires_at)
         ON CONFLICT DO UPDATE SET code_hash = :code_hash, expires_at = :expires_at
         """,
-        {"channel_id": channel_id, "user_id": user_id, "code_hash": code_hash, "expires_at": to_text(expires_at)},
+        {
+            "channel_id": channel_id,
+            "user_id": user_id,
+            "code_hash": code_hash,
+            "expires_at": to_text(expires_at),
+        },
     )
 
 

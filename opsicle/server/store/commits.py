@@ -101,7 +101,11 @@ class Commits:
         self._is_asked = False
         self._is_folding = 1
         self._note(Noted(self._generation, self._frames, self._is_folding))
-        is_busy, frames, folded = writer.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone() or (1, 0, 0)
+        is_busy, frames, folded = writer.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone() or (
+            1,
+            0,
+            0,
+        )
         self._is_due = not is_busy and frames == folded
         if self._is_due:
             self._is_folding = 0
@@ -151,4 +155,7 @@ def generation_of(connection: apsw.Connection) -> int:
 
 
 def _has_settings(connection: apsw.Connection) -> bool:
-    return connection.execute("SELECT 1 FROM sqlite_schema WHERE name = 'settings'").fetchone() is not None
+    return (
+        connection.execute("SELECT 1 FROM sqlite_schema WHERE name = 'settings'").fetchone()
+        is not None
+    )

@@ -60,7 +60,9 @@ grow anew."""
 class Database:
     """Owns the connections of one file. `write` and `read` may be called from any greenlet."""
 
-    def __init__(self, path: Path, on_fatal: Callable[[BaseException], None], commits: Commits | None = None) -> None:
+    def __init__(
+        self, path: Path, on_fatal: Callable[[BaseException], None], commits: Commits | None = None
+    ) -> None:
         """Open a file.
 
         `on_fatal` ends the process: after a failed fsync nobody knows what the file holds.
@@ -102,7 +104,7 @@ class Database:
             batch, self._waiting = self._waiting[:MAX_BATCH], self._waiting[MAX_BATCH:]
             try:
                 outcomes = self._commit([work for work, _ in batch])
-            except Exception as error:  # noqa: BLE001 - each caller gets it; none may wait for ever
+            except Exception as error:
                 outcomes = [(None, error)] * len(batch)
             for (_, result), (value, failure) in zip(batch, outcomes, strict=True):
                 if failure is None:
@@ -126,7 +128,9 @@ class Database:
         except apsw.IOError as error:
             self._on_fatal(error)
         except apsw.Error:
-            log.exception("the write-ahead log cannot be folded in", extra={"database": self.path.name})
+            log.exception(
+                "the write-ahead log cannot be folded in", extra={"database": self.path.name}
+            )
 
     def _commit(self, units: list[Unit]) -> list[Outcome]:
         """Return every unit in its savepoint, one commit for all."""
@@ -140,7 +144,9 @@ class Database:
                 self._commits.committed()
         except apsw.FullError:
             self._roll_back()
-            error = Unavailable("the server's disk is full", hint="Free some space; nothing was changed.")
+            error = Unavailable(
+                "the server's disk is full", hint="Free some space; nothing was changed."
+            )
             return [(None, error) for _ in units]
         except apsw.IOError as error:
             self._on_fatal(error)
@@ -264,7 +270,7 @@ def _run(connection: Connection, unit: Unit) -> Outcome:
         value = unit(connection)
     except (apsw.FullError, apsw.IOError):
         raise
-    except Exception as error:  # noqa: BLE001 - it belongs to the caller who waits for this unit
+    except Exception as error:
         connection.execute("ROLLBACK TO unit")
         connection.execute("RELEASE unit")
         return None, error

@@ -79,7 +79,9 @@ def find(db: apsw.Connection, org_id: str, delivery_id: str) -> DeliveryRow | No
 
 def find_sending(db: apsw.Connection, delivery_id: str) -> DeliveryRow | None:
     """Return one delivery of any org whose attempt is under way, or None."""
-    return fetch_one(db, _SELECT + "WHERE d.id = :id AND d.state = 'sending'", {"id": delivery_id}, DeliveryRow)
+    return fetch_one(
+        db, _SELECT + "WHERE d.id = :id AND d.state = 'sending'", {"id": delivery_id}, DeliveryRow
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +92,9 @@ class DeliveryFilter:
     state: str = ""
 
 
-def list_newest(db: apsw.Connection, org_id: str, wanted: DeliveryFilter, before: str, limit: int) -> list[DeliveryRow]:
+def list_newest(
+    db: apsw.Connection, org_id: str, wanted: DeliveryFilter, before: str, limit: int
+) -> list[DeliveryRow]:
     """Newest first, older than the delivery `before` (empty: from the newest)."""
     which = where(
         # A channel is one org's; where it is named, the index by channel is the one to use, hence
@@ -189,7 +193,9 @@ def give_up(db: apsw.Connection, row: DeliveryRow, error: str, at: datetime) -> 
     return db.changes() == 1
 
 
-def retry(db: apsw.Connection, org_id: str, delivery_id: str, at: datetime, give_up_at: datetime) -> bool:
+def retry(
+    db: apsw.Connection, org_id: str, delivery_id: str, at: datetime, give_up_at: datetime
+) -> bool:
     """Let a delivery that failed be tried again now. False if it did not fail."""
     db.execute(
         """
@@ -213,7 +219,8 @@ def hasten(db: apsw.Connection, channel_id: str, at: datetime) -> None:
 def requeue_all(db: apsw.Connection, at: datetime) -> int:
     """Let wait again what was under way when the server ended; nobody knows whether it arrived."""
     db.execute(
-        "UPDATE deliveries SET state = 'queued', next_attempt_at = :at WHERE state = 'sending'", {"at": to_text(at)}
+        "UPDATE deliveries SET state = 'queued', next_attempt_at = :at WHERE state = 'sending'",
+        {"at": to_text(at)},
     )
     return db.changes()
 

@@ -86,7 +86,9 @@ SELECT_VERSION = """
 """The columns of a `VersionRow`, for `with_tables`."""
 
 
-def insert(db: apsw.Connection, kind: DocumentKind, org_id: str, document_id: str, name: str, at: datetime) -> None:
+def insert(
+    db: apsw.Connection, kind: DocumentKind, org_id: str, document_id: str, name: str, at: datetime
+) -> None:
     """Record a new document, to be given its first version in the same transaction."""
     sql = """
         INSERT INTO {documents} (id, org_id, name, latest_version, created_at, updated_at)
@@ -96,7 +98,9 @@ def insert(db: apsw.Connection, kind: DocumentKind, org_id: str, document_id: st
     db.execute(with_tables(kind, sql), given)
 
 
-def insert_version(db: apsw.Connection, kind: DocumentKind, org_id: str, row: NewVersionRow) -> None:
+def insert_version(
+    db: apsw.Connection, kind: DocumentKind, org_id: str, row: NewVersionRow
+) -> None:
     """Record a version."""
     sql = """
         INSERT INTO {versions} (org_id, {document_id}, version, digest, source, document, pushed_by, pushed_at)
@@ -115,7 +119,9 @@ def insert_version(db: apsw.Connection, kind: DocumentKind, org_id: str, row: Ne
     db.execute(with_tables(kind, sql), given)
 
 
-def advance(db: apsw.Connection, kind: DocumentKind, document_id: str, version: int, at: datetime) -> bool:
+def advance(
+    db: apsw.Connection, kind: DocumentKind, document_id: str, version: int, at: datetime
+) -> bool:
     """Make `version` the newest.
 
     Return False if it does not follow the newest one: someone was first.
@@ -141,7 +147,9 @@ def delete(db: apsw.Connection, kind: DocumentKind, org_id: str, name: str, at: 
     return db.changes() == 1
 
 
-def find_newest(db: apsw.Connection, kind: DocumentKind, org_id: str, name: str) -> NewestRow | None:
+def find_newest(
+    db: apsw.Connection, kind: DocumentKind, org_id: str, name: str
+) -> NewestRow | None:
     """Return the newest version of a document of this org that is not deleted, or None."""
     sql = """
         SELECT d.id, v.version, v.digest
@@ -163,7 +171,9 @@ def find(
     return fetch_one(db, with_tables(kind, SELECT_VERSION + where), given, VersionRow)
 
 
-def get(db: apsw.Connection, kind: DocumentKind, org_id: str, name: str, version: int | None = None) -> VersionRow:
+def get(
+    db: apsw.Connection, kind: DocumentKind, org_id: str, name: str, version: int | None = None
+) -> VersionRow:
     """Do as `find`. Raises NotFound for an absent and for another org's one alike."""
     row = find(db, kind, org_id, name, version)
     if row is None:

@@ -87,7 +87,10 @@ def update(db: apsw.Connection, org_id: str, old: GroupRow, new: GroupRow) -> bo
 
 def delete(db: apsw.Connection, org_id: str, name: str) -> bool:
     """Remove a group that nobody belongs to any more. False if there is none of that name."""
-    db.execute("DELETE FROM groups WHERE org_id = :org_id AND name = :name", {"org_id": org_id, "name": name})
+    db.execute(
+        "DELETE FROM groups WHERE org_id = :org_id AND name = :name",
+        {"org_id": org_id, "name": name},
+    )
     return db.changes() == 1
 
 
@@ -122,7 +125,9 @@ def list_of_user(db: apsw.Connection, org_id: str, user_id: str) -> list[GroupRo
     )
 
 
-def list_joined(db: apsw.Connection, org_id: str, user_ids: Iterable[str]) -> dict[str, dict[str, int]]:
+def list_joined(
+    db: apsw.Connection, org_id: str, user_ids: Iterable[str]
+) -> dict[str, dict[str, int]]:
     """Return a group for each of these people who is in one.
 
     Their groups, and the entry by which they joined each.
@@ -186,7 +191,10 @@ def remove(db: apsw.Connection, org_id: str, name: str, user_id: str) -> bool:
 
 def remove_all(db: apsw.Connection, org_id: str, name: str) -> None:
     """Take everybody out."""
-    db.execute("DELETE FROM group_members WHERE org_id = :org_id AND name = :name", {"org_id": org_id, "name": name})
+    db.execute(
+        "DELETE FROM group_members WHERE org_id = :org_id AND name = :name",
+        {"org_id": org_id, "name": name},
+    )
 
 
 def remove_everywhere(db: apsw.Connection, org_id: str, user_id: str) -> None:

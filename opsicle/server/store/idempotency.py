@@ -30,7 +30,9 @@ def find(db: apsw.Connection, org_id: str, user_id: str, key: str) -> Idempotenc
     )
 
 
-def insert(db: apsw.Connection, org_id: str, user_id: str, key: str, row: IdempotencyRow, at: datetime) -> None:
+def insert(
+    db: apsw.Connection, org_id: str, user_id: str, key: str, row: IdempotencyRow, at: datetime
+) -> None:
     """Remember what a key has brought about."""
     db.execute(
         """

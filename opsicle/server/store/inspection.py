@@ -53,7 +53,10 @@ def inspect(connection: apsw.Connection, database: Path) -> Found:
 
     Raises apsw.Error for a file that cannot be read.
     """
-    tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
+    tables = {
+        name
+        for (name,) in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")
+    }
     _, frames, _ = connection.execute("PRAGMA wal_checkpoint(NOOP)").fetchone() or (0, 0, 0)
     return Found(
         schema=int(connection.pragma("user_version")),

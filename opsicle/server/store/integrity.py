@@ -54,7 +54,13 @@ def readable(database: Path) -> Iterator[None]:
     """
     try:
         yield
-    except (apsw.CorruptError, apsw.NotADBError, apsw.CantOpenError, apsw.IOError, apsw.SQLError) as error:
+    except (
+        apsw.CorruptError,
+        apsw.NotADBError,
+        apsw.CantOpenError,
+        apsw.IOError,
+        apsw.SQLError,
+    ) as error:
         raise damaged(database) from error
 
 

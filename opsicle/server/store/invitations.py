@@ -84,7 +84,9 @@ def find_open(db: apsw.Connection, token_hash: str, at: datetime) -> InvitationR
     return fetch_one(db, _SELECT + "AND i.token_hash = :token_hash", parameters, InvitationRow)
 
 
-def list_open(db: apsw.Connection, org_id: str, at: datetime, before_id: str, limit: int) -> list[InvitationRow]:
+def list_open(
+    db: apsw.Connection, org_id: str, at: datetime, before_id: str, limit: int
+) -> list[InvitationRow]:
     """Return an org's open invitations, newest first, older than `before_id`.
 
     Empty: from the newest.

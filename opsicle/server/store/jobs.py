@@ -52,7 +52,9 @@ _HELD = "j.finished_at IS NULL AND j.state IN ('leased', 'running')"
 write to it."""
 
 
-def insert(db: apsw.Connection, job_id: str, automation_id: str, worker_id: str, at: datetime) -> None:
+def insert(
+    db: apsw.Connection, job_id: str, automation_id: str, worker_id: str, at: datetime
+) -> None:
     """Record a lease that the automation has just been given; org and fence are the automation's."""
     db.execute(
         """
@@ -70,17 +72,29 @@ def find(db: apsw.Connection, job_id: str) -> JobRow | None:
 
 def list_of_automation(db: apsw.Connection, automation_id: str) -> list[JobRow]:
     """Return all attempts of one automation, oldest first."""
-    return fetch_all(db, _SELECT + "WHERE j.automation_id = :id ORDER BY j.fence", {"id": automation_id}, JobRow)
+    return fetch_all(
+        db, _SELECT + "WHERE j.automation_id = :id ORDER BY j.fence", {"id": automation_id}, JobRow
+    )
 
 
 def list_ids(db: apsw.Connection, automation_id: str) -> list[str]:
     """Return the ids of all attempts of one automation."""
-    return [row[0] for row in db.execute("SELECT id FROM jobs WHERE automation_id = :id", {"id": automation_id})]
+    return [
+        row[0]
+        for row in db.execute(
+            "SELECT id FROM jobs WHERE automation_id = :id", {"id": automation_id}
+        )
+    ]
 
 
 def list_held(db: apsw.Connection, worker_id: str) -> list[JobRow]:
     """Return the jobs that a worker has on lease, started or not."""
-    return fetch_all(db, _SELECT + f"WHERE j.worker_id = :worker_id AND {_HELD}", {"worker_id": worker_id}, JobRow)
+    return fetch_all(
+        db,
+        _SELECT + f"WHERE j.worker_id = :worker_id AND {_HELD}",
+        {"worker_id": worker_id},
+        JobRow,
+    )
 
 
 def list_all_held(db: apsw.Connection) -> list[JobRow]:
@@ -90,7 +104,7 @@ def list_all_held(db: apsw.Connection) -> list[JobRow]:
 
 def count_held(db: apsw.Connection, worker_id: str) -> int:
     """Return how many jobs a worker has on lease."""
-    sql = f"SELECT count(*) FROM jobs j WHERE j.worker_id = :worker_id AND {_HELD}"  # noqa: S608 - a literal
+    sql = f"SELECT count(*) FROM jobs j WHERE j.worker_id = :worker_id AND {_HELD}"
     return int(fetch_value(db, sql, {"worker_id": worker_id}))
 
 

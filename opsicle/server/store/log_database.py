@@ -146,7 +146,9 @@ class LogDatabase:
             try:
                 return self._begin(reason)
             except _DAMAGE as error:
-                reason = f"{self.path.name} was damaged and was set aside as {self._rename(str(error))}"
+                reason = (
+                    f"{self.path.name} was damaged and was set aside as {self._rename(str(error))}"
+                )
         raise Unavailable(
             f"each new {self.path.name} is damaged as soon as it is written to",
             hint="Look at the disk under the data folder, and at its file system.",
@@ -168,8 +170,13 @@ class LogDatabase:
                     file.rename(self.path.with_name(f"{name}{suffix}"))
             files.sync_folder(self.path.parent)
         except OSError as error:
-            raise Unavailable(f"{self.path.name} is damaged and cannot be set aside: {error.strerror}") from error
-        log.error("the database of logs was damaged, and set aside", extra={"file": name, "reason": reason})
+            raise Unavailable(
+                f"{self.path.name} is damaged and cannot be set aside: {error.strerror}"
+            ) from error
+        log.error(
+            "the database of logs was damaged, and set aside",
+            extra={"file": name, "reason": reason},
+        )
         return name
 
     def _begin(self, reason: str) -> Database:
@@ -182,7 +189,8 @@ class LogDatabase:
             database = Database(self.path, self._on_fatal)
         except (apsw.Error, OSError) as error:
             raise Unavailable(
-                "the database of logs cannot be made", hint="Make room in the data folder, or make it writable."
+                "the database of logs cannot be made",
+                hint="Make room in the data folder, or make it writable.",
             ) from error
         self._database = database
         if reason:

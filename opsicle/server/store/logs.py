@@ -91,12 +91,18 @@ def list_from(db: apsw.Connection, job_id: str, offset: int, limit: int) -> list
 
 def insert_gap(db: apsw.Connection, job_id: str, start: int, size: int) -> None:
     """Note that so many bytes of a log are not here, though its worker has delivered them."""
-    db.execute("INSERT OR IGNORE INTO gaps (job_id, start, size) VALUES (?, ?, ?)", (job_id, start, size))
+    db.execute(
+        "INSERT OR IGNORE INTO gaps (job_id, start, size) VALUES (?, ?, ?)", (job_id, start, size)
+    )
 
 
 def has_gap(db: apsw.Connection, job_id: str) -> bool:
     """Return whether a part of a job's log is not here."""
-    return bool(fetch_value(db, "SELECT EXISTS (SELECT 1 FROM gaps WHERE job_id = :job_id)", {"job_id": job_id}))
+    return bool(
+        fetch_value(
+            db, "SELECT EXISTS (SELECT 1 FROM gaps WHERE job_id = :job_id)", {"job_id": job_id}
+        )
+    )
 
 
 def insert_loss(db: apsw.Connection, at: datetime, reason: str) -> None:

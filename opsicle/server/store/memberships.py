@@ -136,7 +136,10 @@ def list_named(db: apsw.Connection, org_id: str, named: Named) -> list[MemberRow
         _NAMED + _SELECT + "WHERE m.org_id = :org_id AND m.user_id IN named ORDER BY u.email",
         {
             "org_id": org_id,
-            **{name: msgspec.json.encode(value).decode() for name, value in msgspec.structs.asdict(named).items()},
+            **{
+                name: msgspec.json.encode(value).decode()
+                for name, value in msgspec.structs.asdict(named).items()
+            },
         },
         MemberRow,
     )
@@ -157,7 +160,9 @@ def list_of_user(db: apsw.Connection, user_id: str) -> list[PlaceRow]:
     )
 
 
-def list_service_accounts(db: apsw.Connection, org_id: str, after_email: str, limit: int) -> list[MemberRow]:
+def list_service_accounts(
+    db: apsw.Connection, org_id: str, after_email: str, limit: int
+) -> list[MemberRow]:
     """Return an org's service accounts by address, from the first one after `after_email`."""
     return fetch_all(
         db,

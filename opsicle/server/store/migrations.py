@@ -55,7 +55,9 @@ def migrations(folder: Path) -> list[Migration]:
     for path in sorted(folder.glob("*.sql")):
         match = _FILE_NAME.fullmatch(path.name)
         if match is None or int(match[1]) != len(found) + 1:
-            raise ValueError(f"{path.name} is out of order: migrations are numbered from 0001 without a gap")
+            raise ValueError(
+                f"{path.name} is out of order: migrations are numbered from 0001 without a gap"
+            )
         found.append(Migration(int(match[1]), path.name, path.read_text(encoding="utf-8")))
     return found
 
@@ -96,7 +98,8 @@ def compact(database: Path) -> None:
         raise damaged(database) from error
     except apsw.FullError as error:
         raise Unavailable(
-            f"the disk is too full to write {database.name} anew", hint="It takes as much room as the file itself."
+            f"the disk is too full to write {database.name} anew",
+            hint="It takes as much room as the file itself.",
         ) from error
     finally:
         connection.close()
@@ -116,7 +119,9 @@ def _open(database: Path) -> apsw.Connection:
 def _version(connection: apsw.Connection, database: Path) -> int:
     try:
         if connection.pragma("page_count") == 0:
-            connection.execute("PRAGMA auto_vacuum = INCREMENTAL")  # can be chosen while there is nothing yet
+            connection.execute(
+                "PRAGMA auto_vacuum = INCREMENTAL"
+            )  # can be chosen while there is nothing yet
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")

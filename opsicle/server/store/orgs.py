@@ -33,7 +33,9 @@ def find(db: apsw.Connection, org_id: str) -> OrgRow | None:
 
 def find_by_code(db: apsw.Connection, code: str) -> OrgRow | None:
     """Return one org by its code, or None."""
-    return fetch_one(db, "SELECT id, code, name FROM orgs WHERE code = :code", {"code": code}, OrgRow)
+    return fetch_one(
+        db, "SELECT id, code, name FROM orgs WHERE code = :code", {"code": code}, OrgRow
+    )
 
 
 def list_all(db: apsw.Connection, after_code: str, limit: int) -> list[OrgRow]:
@@ -58,12 +60,17 @@ def rename(db: apsw.Connection, org_id: str, name: str) -> None:
 
 def allow_shared_workers(db: apsw.Connection, org_id: str, allows: bool) -> None:
     """Let shared workers carry out what the org runs, or no longer."""
-    db.execute("UPDATE orgs SET allows_shared_workers = :allows WHERE id = :id", {"id": org_id, "allows": allows})
+    db.execute(
+        "UPDATE orgs SET allows_shared_workers = :allows WHERE id = :id",
+        {"id": org_id, "allows": allows},
+    )
 
 
 def allows_shared_workers(db: apsw.Connection, org_id: str) -> bool:
     """Return whether shared workers may carry out what the org runs."""
-    return bool(fetch_value(db, "SELECT allows_shared_workers FROM orgs WHERE id = :id", {"id": org_id}))
+    return bool(
+        fetch_value(db, "SELECT allows_shared_workers FROM orgs WHERE id = :id", {"id": org_id})
+    )
 
 
 def list_allowing_shared(db: apsw.Connection) -> list[str]:
@@ -98,7 +105,10 @@ def list_shared_waiting(db: apsw.Connection) -> list[str]:
 
 def note_shared_turn(db: apsw.Connection, org_id: str) -> None:
     """Put this org behind all others, as a shared worker was just given a job of it."""
-    db.execute("UPDATE orgs SET shared_turn = (SELECT max(shared_turn) + 1 FROM orgs) WHERE id = :id", {"id": org_id})
+    db.execute(
+        "UPDATE orgs SET shared_turn = (SELECT max(shared_turn) + 1 FROM orgs) WHERE id = :id",
+        {"id": org_id},
+    )
 
 
 def has_any(db: apsw.Connection) -> bool:

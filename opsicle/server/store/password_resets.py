@@ -22,7 +22,9 @@ class ResetRow(Row, frozen=True):
     org_id: str
 
 
-def put(db: apsw.Connection, org_id: str, user_id: str, token_hash: str, expires_at: datetime) -> None:
+def put(
+    db: apsw.Connection, org_id: str, user_id: str, token_hash: str, expires_at: datetime
+) -> None:
     """Keep a person's token; an earlier one is good no longer."""
     db.execute(
         """
@@ -30,7 +32,12 @@ def put(db: apsw.Connection, org_id: str, user_id: str, token_hash: str, expires
         VALUES (:user_id, :org_id, :token_hash, :expires_at)
         ON CONFLICT (user_id) DO UPDATE SET org_id = :org_id, token_hash = :token_hash, expires_at = :expires_at
         """,
-        {"user_id": user_id, "org_id": org_id, "token_hash": token_hash, "expires_at": to_text(expires_at)},
+        {
+            "user_id": user_id,
+            "org_id": org_id,
+            "token_hash": token_hash,
+            "expires_at": to_text(expires_at),
+        },
     )
 
 

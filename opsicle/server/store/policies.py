@@ -48,7 +48,9 @@ def list_applying(db: apsw.Connection, org_id: str) -> list[VersionRow]:
     )
 
 
-def list_versions(db: apsw.Connection, org_id: str, name: str, before: int, limit: int) -> list[VersionRow]:
+def list_versions(
+    db: apsw.Connection, org_id: str, name: str, before: int, limit: int
+) -> list[VersionRow]:
     """Versions below `before` of a policy that is not deleted, newest first."""
     return fetch_all(
         db,

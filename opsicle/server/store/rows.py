@@ -45,7 +45,9 @@ def where(*conditions: str) -> str:
 
 def is_one_of(states: Collection[AutomationState]) -> str:
     """Return the condition that an automation is in one of these states, in the order in which they are declared."""
-    return "state IN ({})".format(", ".join(f"'{state}'" for state in AutomationState if state in states))
+    return "state IN ({})".format(
+        ", ".join(f"'{state}'" for state in AutomationState if state in states)
+    )
 
 
 def fetch_all(db: apsw.Connection, sql: str, parameters: dict[str, Any], kind: type[R]) -> list[R]:
@@ -67,7 +69,9 @@ def _read(row: tuple[Any, ...], kind: type[R]) -> R:
     try:
         return msgspec.convert(row, kind, strict=False)
     except msgspec.ValidationError as error:
-        log.error("a stored row has been altered", extra={"kind": kind.__name__, "reason": str(error)})  # noqa: TRY400
+        log.error(
+            "a stored row has been altered", extra={"kind": kind.__name__, "reason": str(error)}
+        )
     try:
         return msgspec.convert(_with_times(row, kind), kind, strict=False)
     except msgspec.ValidationError as error:

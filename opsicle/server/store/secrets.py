@@ -91,14 +91,19 @@ def replace(db: apsw.Connection, row: SecretRow, sealed: SealedRow) -> bool:
 
 def delete(db: apsw.Connection, org_id: str, name: str) -> bool:
     """Remove a secret. False if there is none of that name."""
-    db.execute("DELETE FROM secrets WHERE org_id = :org_id AND name = :name", {"org_id": org_id, "name": name})
+    db.execute(
+        "DELETE FROM secrets WHERE org_id = :org_id AND name = :name",
+        {"org_id": org_id, "name": name},
+    )
     return db.changes() == 1
 
 
 def find(db: apsw.Connection, org_id: str, name: str) -> SecretRow | None:
     """Return one secret of the org, or None."""
     parameters = {"org_id": org_id, "name": name}
-    return fetch_one(db, _SELECT + "WHERE s.org_id = :org_id AND s.name = :name", parameters, SecretRow)
+    return fetch_one(
+        db, _SELECT + "WHERE s.org_id = :org_id AND s.name = :name", parameters, SecretRow
+    )
 
 
 def list_by_name(db: apsw.Connection, org_id: str, after: str, limit: int) -> list[SecretRow]:
@@ -113,7 +118,9 @@ def list_by_name(db: apsw.Connection, org_id: str, after: str, limit: int) -> li
 
 def list_names(db: apsw.Connection, org_id: str) -> set[str]:
     """Return the names of all of the org's secrets."""
-    return set(fetch_column(db, "SELECT name FROM secrets WHERE org_id = :org_id", {"org_id": org_id}))
+    return set(
+        fetch_column(db, "SELECT name FROM secrets WHERE org_id = :org_id", {"org_id": org_id})
+    )
 
 
 def find_sealed(db: apsw.Connection, org_id: str, name: str) -> SealedRow | None:
@@ -130,7 +137,9 @@ def find_sealed(db: apsw.Connection, org_id: str, name: str) -> SealedRow | None
 
 def list_sealed(db: apsw.Connection) -> list[SealedRow]:
     """Return every org's secrets, encrypted."""
-    return fetch_all(db, "SELECT org_id, name, version, wrapped_key, ciphertext FROM secrets", {}, SealedRow)
+    return fetch_all(
+        db, "SELECT org_id, name, version, wrapped_key, ciphertext FROM secrets", {}, SealedRow
+    )
 
 
 def rewrap(db: apsw.Connection, row: SealedRow) -> None:
@@ -180,7 +189,12 @@ def find_values(db: apsw.Connection, automation_id: str) -> SealedRow | None:
 
 def list_values(db: apsw.Connection) -> list[SealedRow]:
     """Return the encrypted values of all automations."""
-    return fetch_all(db, "SELECT org_id, automation_id, 1, wrapped_key, ciphertext FROM sealed_values", {}, SealedRow)
+    return fetch_all(
+        db,
+        "SELECT org_id, automation_id, 1, wrapped_key, ciphertext FROM sealed_values",
+        {},
+        SealedRow,
+    )
 
 
 def rewrap_values(db: apsw.Connection, row: SealedRow) -> None:

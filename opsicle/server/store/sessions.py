@@ -109,7 +109,10 @@ def find_end(db: apsw.Connection, session_id: str) -> datetime | None:
 
 def touch(db: apsw.Connection, session_id: str, at: datetime) -> None:
     """Note that a session is in use."""
-    db.execute("UPDATE sessions SET last_used_at = :at WHERE id = :id", {"id": session_id, "at": to_text(at)})
+    db.execute(
+        "UPDATE sessions SET last_used_at = :at WHERE id = :id",
+        {"id": session_id, "at": to_text(at)},
+    )
 
 
 def delete(db: apsw.Connection, session_id: str) -> bool:
@@ -137,7 +140,8 @@ def delete_beyond(db: apsw.Connection, user_id: str, most: int) -> bool:
 def delete_of_member(db: apsw.Connection, org_id: str, user_id: str) -> None:
     """End all sessions of one person in one org."""
     db.execute(
-        "DELETE FROM sessions WHERE org_id = :org_id AND user_id = :user_id", {"org_id": org_id, "user_id": user_id}
+        "DELETE FROM sessions WHERE org_id = :org_id AND user_id = :user_id",
+        {"org_id": org_id, "user_id": user_id},
     )
 
 
@@ -165,7 +169,11 @@ _SELECT_OWN = """
 
 
 def list_of_user(
-    db: apsw.Connection, user_id: str, used_since: tuple[datetime, datetime], now: datetime, page: tuple[str, int]
+    db: apsw.Connection,
+    user_id: str,
+    used_since: tuple[datetime, datetime],
+    now: datetime,
+    page: tuple[str, int],
 ) -> list[OwnSessionRow]:
     """Return a person's sessions that are not over, newest first.
 
@@ -198,18 +206,26 @@ def list_of_user(
 
 def delete_own(db: apsw.Connection, user_id: str, session_id: str) -> bool:
     """End one of a person's sessions. False if they have no such session."""
-    db.execute("DELETE FROM sessions WHERE id = :id AND user_id = :user_id", {"id": session_id, "user_id": user_id})
+    db.execute(
+        "DELETE FROM sessions WHERE id = :id AND user_id = :user_id",
+        {"id": session_id, "user_id": user_id},
+    )
     return db.changes() == 1
 
 
 def delete_others(db: apsw.Connection, user_id: str, kept_id: str) -> None:
     """End all sessions of a person, in all orgs, except one; with "" as that one, all of them."""
-    db.execute("DELETE FROM sessions WHERE user_id = :user_id AND id <> :kept", {"user_id": user_id, "kept": kept_id})
+    db.execute(
+        "DELETE FROM sessions WHERE user_id = :user_id AND id <> :kept",
+        {"user_id": user_id, "kept": kept_id},
+    )
 
 
 def note_proof(db: apsw.Connection, session_id: str, at: datetime) -> None:
     """Note that the person behind a session has just shown a code of their app."""
-    db.execute("UPDATE sessions SET proven_at = :at WHERE id = :id", {"id": session_id, "at": to_text(at)})
+    db.execute(
+        "UPDATE sessions SET proven_at = :at WHERE id = :id", {"id": session_id, "at": to_text(at)}
+    )
 
 
 def was_proven_since(db: apsw.Connection, session_id: str, since: datetime) -> bool:

@@ -25,5 +25,7 @@ def put(db: apsw.Connection, name: str, value: str) -> None:
 
 def take(db: apsw.Connection, name: str, value: str) -> bool:
     """Remove a setting that has this value. False if it has another or none: someone was first."""
-    db.execute("DELETE FROM settings WHERE name = :name AND value = :value", {"name": name, "value": value})
+    db.execute(
+        "DELETE FROM settings WHERE name = :name AND value = :value", {"name": name, "value": value}
+    )
     return db.changes() == 1

@@ -88,7 +88,9 @@ def list_naming(db: apsw.Connection, org_id: str, policy: str, limit: int) -> li
     return [str(each) for each in found]
 
 
-def list_by_name(db: apsw.Connection, org_id: str, after_name: str, limit: int) -> list[TemplateRow]:
+def list_by_name(
+    db: apsw.Connection, org_id: str, after_name: str, limit: int
+) -> list[TemplateRow]:
     """Return an org's templates by name, from the first one after `after_name`."""
     return fetch_all(
         db,
@@ -102,7 +104,9 @@ def list_by_name(db: apsw.Connection, org_id: str, after_name: str, limit: int) 
     )
 
 
-def list_versions(db: apsw.Connection, org_id: str, name: str, before: int, limit: int) -> list[VersionSummaryRow]:
+def list_versions(
+    db: apsw.Connection, org_id: str, name: str, before: int, limit: int
+) -> list[VersionSummaryRow]:
     """Versions below `before` of a template that is not deleted, newest first."""
     return fetch_all(
         db,

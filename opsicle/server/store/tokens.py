@@ -71,7 +71,9 @@ def find_bearer(db: apsw.Connection, token_hash: str) -> BearerRow | None:
 _SELECT = "SELECT id, name, prefix, created_at, expires_at, last_used_at, scopes FROM tokens"
 
 
-def list_of_member(db: apsw.Connection, org_id: str, user_id: str, before_id: str, limit: int) -> list[TokenRow]:
+def list_of_member(
+    db: apsw.Connection, org_id: str, user_id: str, before_id: str, limit: int
+) -> list[TokenRow]:
     """Return one person's tokens in one org, newest first, older than `before_id` (empty.
 
     From the newest).
@@ -93,7 +95,9 @@ def count_of_member(db: apsw.Connection, org_id: str, user_id: str) -> int:
 
 def touch(db: apsw.Connection, token_id: str, at: datetime) -> None:
     """Note that a token is in use."""
-    db.execute("UPDATE tokens SET last_used_at = :at WHERE id = :id", {"id": token_id, "at": to_text(at)})
+    db.execute(
+        "UPDATE tokens SET last_used_at = :at WHERE id = :id", {"id": token_id, "at": to_text(at)}
+    )
 
 
 def find_holder(db: apsw.Connection, org_id: str, token_id: str) -> str | None:
@@ -115,5 +119,6 @@ def delete(db: apsw.Connection, org_id: str, user_id: str, token_id: str) -> boo
 def delete_of_member(db: apsw.Connection, org_id: str, user_id: str) -> None:
     """End all tokens of one person in one org."""
     db.execute(
-        "DELETE FROM tokens WHERE org_id = :org_id AND user_id = :user_id", {"org_id": org_id, "user_id": user_id}
+        "DELETE FROM tokens WHERE org_id = :org_id AND user_id = :user_id",
+        {"org_id": org_id, "user_id": user_id},
     )

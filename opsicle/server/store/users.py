@@ -103,7 +103,10 @@ def retire_email(db: apsw.Connection, user_id: str, email: str) -> None:
 
 def set_password(db: apsw.Connection, user_id: str, password_hash: str) -> None:
     """Give the account another password."""
-    db.execute("UPDATE users SET password_hash = :hash WHERE id = :id", {"id": user_id, "hash": password_hash})
+    db.execute(
+        "UPDATE users SET password_hash = :hash WHERE id = :id",
+        {"id": user_id, "hash": password_hash},
+    )
 
 
 def rehash_password(db: apsw.Connection, user_id: str, old_hash: str, new_hash: str) -> None:

@@ -90,7 +90,9 @@ class NewWorker(msgspec.Struct, frozen=True, kw_only=True):
     is_shared: bool = False
 
 
-def note_history_report(db: apsw.Connection, worker_id: str, at: datetime, not_since: datetime) -> bool:
+def note_history_report(
+    db: apsw.Connection, worker_id: str, at: datetime, not_since: datetime
+) -> bool:
     """Note that a worker says that history was rewritten.
 
     False if it has said so after `not_since`.
@@ -108,7 +110,9 @@ def note_history_report(db: apsw.Connection, worker_id: str, at: datetime, not_s
 
 def has_enrolled(db: apsw.Connection) -> bool:
     """Return whether the server has any worker that is not revoked."""
-    return bool(fetch_value(db, "SELECT EXISTS (SELECT 1 FROM workers WHERE state <> 'revoked')", {}))
+    return bool(
+        fetch_value(db, "SELECT EXISTS (SELECT 1 FROM workers WHERE state <> 'revoked')", {})
+    )
 
 
 def insert(db: apsw.Connection, new: NewWorker, at: datetime) -> None:
@@ -158,11 +162,15 @@ def get(db: apsw.Connection, org_id: str | None, id_or_name: str) -> WorkerRow:
     """Like `find`. Raises NotFound for an absent and for another org's one alike."""
     row = find(db, org_id, id_or_name)
     if row is None:
-        raise NotFound(f"there is no worker {id_or_name}", hint="`opsicle workers list` shows them.")
+        raise NotFound(
+            f"there is no worker {id_or_name}", hint="`opsicle workers list` shows them."
+        )
     return row
 
 
-def list_workers(db: apsw.Connection, org_id: str | None, after_id: str, limit: int) -> list[WorkerRow]:
+def list_workers(
+    db: apsw.Connection, org_id: str | None, after_id: str, limit: int
+) -> list[WorkerRow]:
     """Return the workers in the order of enrolment, after `after_id`; see `find`."""
     return fetch_all(
         db,
@@ -172,7 +180,9 @@ def list_workers(db: apsw.Connection, org_id: str | None, after_id: str, limit: 
     )
 
 
-def list_in_service(db: apsw.Connection, org_id: str | None, after_id: str, limit: int) -> list[WorkerRow]:
+def list_in_service(
+    db: apsw.Connection, org_id: str | None, after_id: str, limit: int
+) -> list[WorkerRow]:
     """Like `list_workers`, without those that were revoked."""
     return fetch_all(
         db,
@@ -203,12 +213,18 @@ def _whose(org_id: str | None) -> str:
 def is_name_taken(db: apsw.Connection, org_id: str | None, name: str) -> bool:
     """Return whether a worker in service, of the org or (None) shared, bears this name."""
     where = f"WHERE {_whose(org_id)} AND w.name = :name AND w.state <> 'revoked' LIMIT 1"
-    return fetch_one(db, f"{_SELECT} {where}", {"org_id": org_id, "name": name}, WorkerRow) is not None
+    return (
+        fetch_one(db, f"{_SELECT} {where}", {"org_id": org_id, "name": name}, WorkerRow) is not None
+    )
 
 
 def has_shared(db: apsw.Connection) -> bool:
     """Return whether there is any shared worker that is not revoked."""
-    return bool(fetch_value(db, "SELECT EXISTS (SELECT 1 FROM workers WHERE is_shared AND state <> 'revoked')", {}))
+    return bool(
+        fetch_value(
+            db, "SELECT EXISTS (SELECT 1 FROM workers WHERE is_shared AND state <> 'revoked')", {}
+        )
+    )
 
 
 class WorkerStatus(NamedTuple):
@@ -219,7 +235,9 @@ class WorkerStatus(NamedTuple):
     copied_from: str | None
 
 
-def record_poll(db: apsw.Connection, worker_id: str, poll: PollRequest, at: datetime) -> WorkerStatus:
+def record_poll(
+    db: apsw.Connection, worker_id: str, poll: PollRequest, at: datetime
+) -> WorkerStatus:
     """Keep what a worker says of itself, and that it lives; return what people say of it.
 
     Nothing is written when it says the same as before and was seen less than `SEEN_EVERY` ago.
@@ -257,7 +275,9 @@ def find_standing(db: apsw.Connection, worker_id: str) -> WorkerStatus:
     ).fetchone()
     state, granted, copied_from = found or ("", "{}", None)
     if state not in ("active", "draining"):
-        raise NotAuthenticated("this worker was revoked", hint="Enrol it again with a new join token.")
+        raise NotAuthenticated(
+            "this worker was revoked", hint="Enrol it again with a new join token."
+        )
     return WorkerStatus(state == "draining", _labels(granted), copied_from)
 
 
@@ -275,13 +295,17 @@ def grant_labels(db: apsw.Connection, worker_id: str, labels: dict[str, str]) ->
 
 def set_copied_from(db: apsw.Connection, worker_id: str, addresses: str | None) -> None:
     """Keep from where two processes use one identity; None: only one does."""
-    db.execute("UPDATE workers SET copied_from = :addresses WHERE id = :id", {"id": worker_id, "addresses": addresses})
+    db.execute(
+        "UPDATE workers SET copied_from = :addresses WHERE id = :id",
+        {"id": worker_id, "addresses": addresses},
+    )
 
 
 def change_state(db: apsw.Connection, worker_id: str, old: WorkerState, new: WorkerState) -> bool:
     """Move a worker from one state to another. False if it was not in the old one."""
     db.execute(
-        "UPDATE workers SET state = :new WHERE id = :id AND state = :old", {"id": worker_id, "old": old, "new": new}
+        "UPDATE workers SET state = :new WHERE id = :id AND state = :old",
+        {"id": worker_id, "old": old, "new": new},
     )
     return db.changes() == 1
 

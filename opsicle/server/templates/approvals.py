@@ -68,7 +68,9 @@ def change_of(db: Connection, org_id: str, name: str, after: Template | None) ->
     return Change(old, new, next(_reasons(db, org_id, before, after), ""))
 
 
-def _reasons(db: Connection, org_id: str, before: Template | None, after: Template | None) -> Iterator[str]:
+def _reasons(
+    db: Connection, org_id: str, before: Template | None, after: Template | None
+) -> Iterator[str]:
     old, new = _use_of(before), _use_of(after)
     if _is_named(old) and old != new:
         yield f"it asks for approval by {_named(old)}"
@@ -82,7 +84,11 @@ def _reasons(db: Connection, org_id: str, before: Template | None, after: Templa
         yield f"{names_of(covering)} applies to it as long as it names no policy itself"
     if before is None:
         return
-    lost = [policy for policy in known if policy not in covering and applies(policy, place_of(before), None)]
+    lost = [
+        policy
+        for policy in known
+        if policy not in covering and applies(policy, place_of(before), None)
+    ]
     if lost and not _is_named(new):
         yield f"{names_of(lost)} would no longer apply to it, by the labels that it has and asks of its worker"
     read = _read_by(db, org_id, new) if new and _is_named(new) else covering
@@ -125,4 +131,8 @@ def _is_named(use: PolicyUse | None) -> bool:
 def _named(use: PolicyUse | None) -> str:
     if use is None or use.is_waived:
         return "waived" if use else "none"
-    return f"policy {use.policy_ref}" if use.policy is None else f"its own, {policy_digest(use.policy)}"
+    return (
+        f"policy {use.policy_ref}"
+        if use.policy is None
+        else f"its own, {policy_digest(use.policy)}"
+    )

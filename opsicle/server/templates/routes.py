@@ -60,12 +60,16 @@ def delete(templates: Templates, request: Request, name: str) -> Reply:
 
 def list_versions(templates: Templates, request: Request, name: str) -> Reply:
     """List a template's versions, newest first."""
-    return list_reply(request, lambda actor, cursor, limit: templates.list_versions(actor, name, cursor, limit))
+    return list_reply(
+        request, lambda actor, cursor, limit: templates.list_versions(actor, name, cursor, limit)
+    )
 
 
 def show_version(templates: Templates, request: Request, name: str, version: str) -> Reply:
     """Show one version of a template."""
-    return Reply(200, templates.get(request.actor, name, number_in(DocumentKind.TEMPLATE, name, version)))
+    return Reply(
+        200, templates.get(request.actor, name, number_in(DocumentKind.TEMPLATE, name, version))
+    )
 
 
 def diff(templates: Templates, request: Request, name: str) -> Reply:

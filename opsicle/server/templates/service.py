@@ -131,7 +131,11 @@ class Templates:
             if change_of(db, actor.org_id, name, document.template) != change:
                 raise document.draft.conflict()
             now = self._clock.now()
-            return add_version(db, actor, document.draft, newest, now, change.recorded), True, unknown
+            return (
+                add_version(db, actor, document.draft, newest, now, change.recorded),
+                True,
+                unknown,
+            )
 
         version, is_new, unknown = self._database.write(work)
         return Pushed(
@@ -190,11 +194,15 @@ class Templates:
             row = _get(db, actor, name, version)
             template = decode_template(row.document)
             known = readable_defaults(db, actor.org_id)
-            return _whole(row, template, known, needs_mfa=asks_for_code(db, actor.org_id, row, template))
+            return _whole(
+                row, template, known, needs_mfa=asks_for_code(db, actor.org_id, row, template)
+            )
 
         return self._database.read(query)
 
-    def list_versions(self, actor: Actor, name: str, cursor: str, limit: int) -> Page[TemplateVersionSummary]:
+    def list_versions(
+        self, actor: Actor, name: str, cursor: str, limit: int
+    ) -> Page[TemplateVersionSummary]:
         """Return a template's versions, newest first.
 
         Raises NotFound if there is no such template.
@@ -208,7 +216,9 @@ class Templates:
                 raise documents.not_found(_TEMPLATE, name)
             return templates.list_versions(db, actor.org_id, name, before, limit + 1)
 
-        return page_of(self._database.read(query), limit, _version_summary, lambda row: str(row.version))
+        return page_of(
+            self._database.read(query), limit, _version_summary, lambda row: str(row.version)
+        )
 
     def diff(self, actor: Actor, name: str, from_version: int, to_version: int) -> TemplateDiff:
         """Return how the documents of two versions differ.
@@ -238,7 +248,9 @@ class Templates:
         def work(db: Connection) -> None:
             require_on(db, actor, Action.TEMPLATES_DELETE, name)
             if change_of(db, actor.org_id, name, None) != change:
-                raise Conflict(f"the template {name} changed meanwhile", hint="Look at it, and try again.")
+                raise Conflict(
+                    f"the template {name} changed meanwhile", hint="Look at it, and try again."
+                )
             delete(db, actor, _TEMPLATE, name, now, change.recorded)
 
         self._database.write(work)
@@ -275,7 +287,10 @@ def _diff(old: VersionRow, new: VersionRow) -> str:
     old_name, new_name = (f"{row.name} version {row.version}" for row in (old, new))
     found = unified_diff(old.source, new.source, (old_name, new_name), MAX_DIFF_LINES)
     if found is None:
-        raise InvalidInput("these versions are too long to be compared here", hint="Compare their sources yourself.")
+        raise InvalidInput(
+            "these versions are too long to be compared here",
+            hint="Compare their sources yourself.",
+        )
     return found
 
 
@@ -311,7 +326,9 @@ def _version_summary(row: VersionSummaryRow) -> TemplateVersionSummary:
     )
 
 
-def _whole(row: VersionRow, template: Template, known: Sequence[Policy], *, needs_mfa: bool) -> TemplateVersion:
+def _whole(
+    row: VersionRow, template: Template, known: Sequence[Policy], *, needs_mfa: bool
+) -> TemplateVersion:
     return TemplateVersion(
         name=row.name,
         version=row.version,
@@ -326,7 +343,9 @@ def _whole(row: VersionRow, template: Template, known: Sequence[Policy], *, need
         runs_on=template.runs_on,
         accepts_claimed=template.accepts_claimed,
         timeout=template.timeout,
-        needs_approval=_needs_approval(stored_json.read(row.document, _Shown, f"the template {row.name}"), known),
+        needs_approval=_needs_approval(
+            stored_json.read(row.document, _Shown, f"the template {row.name}"), known
+        ),
         needs_mfa=needs_mfa,
         notify=list(template.notify),
         warnings=warnings(template),

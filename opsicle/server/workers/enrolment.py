@@ -36,7 +36,14 @@ from opsicle.server.store.database import Connection, Database
 from opsicle.server.store.join_tokens import JoinTokenRow, NewJoinTokenRow
 from opsicle.server.store.workers import NewWorker
 from opsicle.wire.fleet_api import CreateJoinTokenRequest, NewJoinToken
-from opsicle.wire.worker_api import Enrolment, EnrolReply, EnrolRequest, RenewReply, RenewRequest, WorkerAddress
+from opsicle.wire.worker_api import (
+    Enrolment,
+    EnrolReply,
+    EnrolRequest,
+    RenewReply,
+    RenewRequest,
+    WorkerAddress,
+)
 
 MAX_LABELS = 64
 MAX_SLOTS = 1_000
@@ -48,7 +55,7 @@ _NAME_LENGTH = 60
 class Enrolments:
     """Hands out identities to workers."""
 
-    def __init__(  # noqa: PLR0913, PLR0917 - what an enrolment touches
+    def __init__(
         self,
         database: Database,
         authority: Authority,
@@ -91,12 +98,16 @@ class Enrolments:
             created_at=now,
             expires_at=now + timedelta(seconds=request.ttl_seconds),
             is_shared=request.is_shared,
-            labels=None if request.labels is None else msgspec.json.encode(request.labels, order="sorted").decode(),
+            labels=None
+            if request.labels is None
+            else msgspec.json.encode(request.labels, order="sorted").decode(),
         )
 
         def work(db: Connection) -> None:
             found = join_tokens.open_until(db, actor.org_id, now)
-            check_open("join tokens", found, MAX_JOIN_TOKENS, now, "They end unused after their time.")
+            check_open(
+                "join tokens", found, MAX_JOIN_TOKENS, now, "They end unused after their time."
+            )
             join_tokens.insert(db, row)
             data: dict[str, object] = {"ttl_seconds": request.ttl_seconds}
             if request.labels is not None:
@@ -110,7 +121,8 @@ class Enrolments:
     def worker_address(self) -> WorkerAddress:
         """Return where workers connect, and by which CA they know this server."""
         return WorkerAddress(
-            worker_url=self._urls.worker_url, ca_fingerprint=certificates.fingerprint(self._authority.cert_pem)
+            worker_url=self._urls.worker_url,
+            ca_fingerprint=certificates.fingerprint(self._authority.cert_pem),
         )
 
     def enrol(self, request: EnrolRequest, address: str) -> EnrolReply:
@@ -125,12 +137,16 @@ class Enrolments:
         token = self._database.read(lambda db: join_tokens.find(db, request.token_id))
         try:
             if token is None:
-                raise NotAuthenticated("the join token is unknown", hint="Make a new one with `opsicle workers token`.")
+                raise NotAuthenticated(
+                    "the join token is unknown", hint="Make a new one with `opsicle workers token`."
+                )
             join_token.check_request(token.key, request)
             public_key = load_csr(request.csr_pem)
             check_facts(request.labels, request.slots)
             self._check_clock(request)
-            enrolment = self._database.write(lambda db: self._enrol(db, request, public_key, anonymous))
+            enrolment = self._database.write(
+                lambda db: self._enrol(db, request, public_key, anonymous)
+            )
         except OpsicleError as error:
             self._record_refusal(request, token, anonymous, error)
             raise
@@ -149,7 +165,11 @@ class Enrolments:
             )
 
     def _enrol(
-        self, db: Connection, request: EnrolRequest, public_key: WorkerPublicKey, anonymous: AnonymousActor
+        self,
+        db: Connection,
+        request: EnrolRequest,
+        public_key: WorkerPublicKey,
+        anonymous: AnonymousActor,
     ) -> Enrolment:
         """Spend the token and record the worker, or neither.
 
@@ -159,19 +179,27 @@ class Enrolments:
         token = join_tokens.find(db, request.token_id)
         if token is None or now >= token.expires_at:
             raise NotAuthenticated(
-                "the time of this join token is over", hint="Make a new one with `opsicle workers token`."
+                "the time of this join token is over",
+                hint="Make a new one with `opsicle workers token`.",
             )
         if token.used_at is not None:
             raise _already_used()
         if token.is_shared and not token.is_maker_server_operator:
-            raise NotAuthenticated("whoever made this join token no longer runs the server", hint="Ask for another.")
+            raise NotAuthenticated(
+                "whoever made this join token no longer runs the server", hint="Ask for another."
+            )
         worker_id = new_id(now)
         name = _free_name(db, _record(token), request.name)
         certificate = self._authority.issue_worker(public_key, _scope(token), worker_id, now)
         workers.insert(db, _new_worker(token, worker_id, name, request, certificate), now)
         if not join_tokens.use(db, token.id, worker_id, now):
             raise _already_used()
-        data = {"name": name, "join_token": token.id, "serial": certificate.serial, "labels": _granted(token, request)}
+        data = {
+            "name": name,
+            "join_token": token.id,
+            "serial": certificate.serial,
+            "labels": _granted(token, request),
+        }
         audit.append(db, now, _record(token), anonymous, "enrol", f"workers/{worker_id}", data)
         return Enrolment(
             worker_id=worker_id,
@@ -187,14 +215,20 @@ class Enrolments:
         )
 
     def _record_refusal(
-        self, request: EnrolRequest, token: JoinTokenRow | None, anonymous: AnonymousActor, error: OpsicleError
+        self,
+        request: EnrolRequest,
+        token: JoinTokenRow | None,
+        anonymous: AnonymousActor,
+        error: OpsicleError,
     ) -> None:
         org_id = _record(token) if token else None
         resource = f"join_tokens/{token.id if token else request.token_id[:64]}"
         data = {"code": error.code, "reason": error.message}
 
         def work(db: Connection) -> None:
-            if not isinstance(error, ClockOff):  # who has a wrong clock has proven to know the token
+            if not isinstance(
+                error, ClockOff
+            ):  # who has a wrong clock has proven to know the token
                 self._throttle.note_refusal(db, anonymous.address)
             audit.append(db, self._clock.now(), org_id, anonymous, "refuse_enrol", resource, data)
 
@@ -216,12 +250,18 @@ class Enrolments:
             scope = SHARED_SCOPE if row.is_shared else row.org_code
             certificate = self._authority.issue_worker(public_key, scope, worker.worker_id, now)
             if not workers.renew(db, worker.worker_id, certificate.serial, certificate.not_after):
-                raise NotAuthenticated("this worker was revoked", hint="Enrol it again with a new join token.")
+                raise NotAuthenticated(
+                    "this worker was revoked", hint="Enrol it again with a new join token."
+                )
             data = {"serial": certificate.serial}
-            audit.append(db, now, worker.record, worker, "renew", f"workers/{worker.worker_id}", data)
+            audit.append(
+                db, now, worker.record, worker, "renew", f"workers/{worker.worker_id}", data
+            )
             return certificate
 
-        return RenewReply(certificate_pem=self._database.write(work).pem, ca_pem=self._authority.cert_pem)
+        return RenewReply(
+            certificate_pem=self._database.write(work).pem, ca_pem=self._authority.cert_pem
+        )
 
 
 def check_facts(labels: Mapping[str, str], slots: int) -> None:
@@ -247,7 +287,9 @@ def _note_label_problems(labels: Mapping[str, str], problems: Problems) -> None:
         if not LABEL_KEY.fullmatch(key):
             problems.add("labels", f"{quoted(key)} is no label: {LABEL_KEY_RULE}")
         elif not LABEL_VALUE.fullmatch(value):
-            problems.add(f"labels.{key}", f"{quoted(value)} is no value of a label: {LABEL_VALUE_RULE}")
+            problems.add(
+                f"labels.{key}", f"{quoted(value)} is no value of a label: {LABEL_VALUE_RULE}"
+            )
 
 
 def _granted(token: JoinTokenRow, request: EnrolRequest) -> dict[str, str]:
@@ -255,11 +297,19 @@ def _granted(token: JoinTokenRow, request: EnrolRequest) -> dict[str, str]:
 
     The token's, or else those with which the worker enrols.
     """
-    return request.labels if token.labels is None else stored_json.read(token.labels, dict[str, str], "the join token")
+    return (
+        request.labels
+        if token.labels is None
+        else stored_json.read(token.labels, dict[str, str], "the join token")
+    )
 
 
 def _new_worker(
-    token: JoinTokenRow, worker_id: str, name: str, request: EnrolRequest, certificate: IssuedCertificate
+    token: JoinTokenRow,
+    worker_id: str,
+    name: str,
+    request: EnrolRequest,
+    certificate: IssuedCertificate,
 ) -> NewWorker:
     return NewWorker(
         id=worker_id,
@@ -285,7 +335,9 @@ def _free_name(db: Connection, org_id: str | None, wanted: str) -> str:
 
 
 def _already_used() -> Conflict:
-    return Conflict("this join token has been used already", hint="Make a new one with `opsicle workers token`.")
+    return Conflict(
+        "this join token has been used already", hint="Make a new one with `opsicle workers token`."
+    )
 
 
 def _scope(token: JoinTokenRow) -> str:

@@ -61,7 +61,15 @@ class Hold:
                 return  # another call was first
             besides(db)
             epochs.hold(db, reason)
-            audit.append(db, self._clock.now(), None, SystemActor(), "hold_queue", "server", {"reason": reason})
+            audit.append(
+                db,
+                self._clock.now(),
+                None,
+                SystemActor(),
+                "hold_queue",
+                "server",
+                {"reason": reason},
+            )
 
         self._database.write(work)
         self.on_changed()
@@ -76,7 +84,15 @@ class Hold:
             if not (self.is_held or epochs.find_hold(db)):
                 raise Conflict("the queue is not held")
             epochs.hold(db, "")
-            audit.append(db, self._clock.now(), None, actor, "release_queue", "server", {"reason": self.reason})
+            audit.append(
+                db,
+                self._clock.now(),
+                None,
+                actor,
+                "release_queue",
+                "server",
+                {"reason": self.reason},
+            )
 
         self._database.write(work)
         self._fleet.held = ""

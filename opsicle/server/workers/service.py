@@ -38,15 +38,23 @@ class Workers:
         worker is as good as its newest one: the reply that brought the newest may have been lost.
         """
         worker_id = identity.worker_id
-        row = self._cache.get(worker_id, lambda: self._database.read(lambda db: workers.find_by_id(db, worker_id)))
+        row = self._cache.get(
+            worker_id, lambda: self._database.read(lambda db: workers.find_by_id(db, worker_id))
+        )
         if row is None or identity.org != (SHARED_SCOPE if row.is_shared else row.org_code):
-            raise NotAuthenticated("this worker is unknown here", hint="Enrol it with a new join token.")
+            raise NotAuthenticated(
+                "this worker is unknown here", hint="Enrol it with a new join token."
+            )
         if row.state == "revoked":
-            raise NotAuthenticated("this worker was revoked", hint="Enrol it again with a new join token.")
+            raise NotAuthenticated(
+                "this worker was revoked", hint="Enrol it again with a new join token."
+            )
         org_id = "" if row.is_shared else row.org_id
         return WorkerActor(row.id, row.name, org_id, address, is_shared=row.is_shared)
 
-    def list_workers(self, actor: Actor, cursor: str, limit: int, *, with_revoked: bool = False) -> Page[Worker]:
+    def list_workers(
+        self, actor: Actor, cursor: str, limit: int, *, with_revoked: bool = False
+    ) -> Page[Worker]:
         """Return the org's workers in the order in which they enrolled.
 
         Revoked ones only if asked for.
@@ -54,7 +62,9 @@ class Workers:
         actor.require(Action.WORKERS_VIEW)
         return self._page(actor.org_id, cursor, limit, with_revoked)
 
-    def list_shared(self, actor: Actor, cursor: str, limit: int, *, with_revoked: bool = False) -> Page[Worker]:
+    def list_shared(
+        self, actor: Actor, cursor: str, limit: int, *, with_revoked: bool = False
+    ) -> Page[Worker]:
         """Return shared workers, for those who run the server.
 
         Revoked ones only if asked for.
@@ -62,7 +72,9 @@ class Workers:
         actor.require(Action.SERVER_MANAGE)
         return self._page(None, cursor, limit, with_revoked)
 
-    def _page(self, org_id: str | None, cursor: str, limit: int, with_revoked: bool) -> Page[Worker]:
+    def _page(
+        self, org_id: str | None, cursor: str, limit: int, with_revoked: bool
+    ) -> Page[Worker]:
         listing = workers.list_workers if with_revoked else workers.list_in_service
         rows = self._database.read(lambda db: listing(db, org_id, cursor, limit + 1))
         return page_of(rows, limit, self._shown, lambda row: row.id)
@@ -70,7 +82,9 @@ class Workers:
     def get(self, actor: Actor, id_or_name: str) -> Worker:
         """Return one worker of the org. Raises NotFound."""
         actor.require(Action.WORKERS_VIEW)
-        return self._shown(self._database.read(lambda db: workers.get(db, actor.org_id, id_or_name)))
+        return self._shown(
+            self._database.read(lambda db: workers.get(db, actor.org_id, id_or_name))
+        )
 
     def get_shared(self, actor: Actor, id_or_name: str) -> Worker:
         """Return a shared worker. Raises NotFound."""
@@ -78,7 +92,12 @@ class Workers:
         return self._shown(self._database.read(lambda db: workers.get(db, None, id_or_name)))
 
     def grant_labels(
-        self, actor: Actor, id_or_name: str, request: UpdateWorkerRequest, *, is_shared: bool = False
+        self,
+        actor: Actor,
+        id_or_name: str,
+        request: UpdateWorkerRequest,
+        *,
+        is_shared: bool = False,
     ) -> Worker:
         """Grant a worker these labels instead of those that it has.
 
@@ -98,9 +117,14 @@ class Workers:
             if before == request.labels:
                 return row
             if not workers.grant_labels(db, row.id, request.labels):
-                raise Conflict(f"the worker {row.name} was revoked", hint="Enrol it again with a new join token.")
+                raise Conflict(
+                    f"the worker {row.name} was revoked",
+                    hint="Enrol it again with a new join token.",
+                )
             data = {"name": row.name, "before": before, "after": request.labels}
-            audit.append(db, self._clock.now(), org_id, actor, "grant_labels", f"workers/{row.id}", data)
+            audit.append(
+                db, self._clock.now(), org_id, actor, "grant_labels", f"workers/{row.id}", data
+            )
             return workers.get(db, org_id, row.id)
 
         row = self._database.write(work)
@@ -131,7 +155,9 @@ class Workers:
         self._fleet.revoke(row.id)
         return self._shown(row)
 
-    def _change(self, actor: Actor, which: tuple[bool, str], verb: str, new: WorkerState) -> WorkerRow:
+    def _change(
+        self, actor: Actor, which: tuple[bool, str], verb: str, new: WorkerState
+    ) -> WorkerRow:
         """Move a worker of the org or, if `which` begins with True, a shared one to a state.
 
         Again is harmless.
@@ -145,7 +171,10 @@ class Workers:
             if row.state == new:
                 return row
             if row.state == "revoked" or not workers.change_state(db, row.id, row.state, new):
-                raise Conflict(f"the worker {row.name} was revoked", hint="Enrol it again with a new join token.")
+                raise Conflict(
+                    f"the worker {row.name} was revoked",
+                    hint="Enrol it again with a new join token.",
+                )
             data = {"name": row.name}
             audit.append(db, self._clock.now(), org_id, actor, verb, f"workers/{row.id}", data)
             return workers.get(db, org_id, row.id)

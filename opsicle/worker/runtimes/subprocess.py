@@ -44,7 +44,9 @@ class SubprocessRuntime:
         """Return "": a worker can always start processes."""
         return ""
 
-    def open_job(self, work: Work, workspace: Workspace, account: process.OsAccount | None) -> SubprocessJob:
+    def open_job(
+        self, work: Work, workspace: Workspace, account: process.OsAccount | None
+    ) -> SubprocessJob:
         """Return what runs this job's phases."""
         return SubprocessJob(work, workspace, account, self._base_for(account))
 
@@ -117,7 +119,10 @@ def base_environment(account: process.OsAccount | None = None) -> dict[str, str]
     `HOME` is that of the account, whatever the worker was started with; `TZ` is absent where the
     worker has none.
     """
-    base = {"PATH": os.environ.get("PATH") or DEFAULT_PATH, "LANG": os.environ.get("LANG") or "C.UTF-8"}
+    base = {
+        "PATH": os.environ.get("PATH") or DEFAULT_PATH,
+        "LANG": os.environ.get("LANG") or "C.UTF-8",
+    }
     base["HOME"] = os.environ.get("HOME") or "/"
     if account:
         base["HOME"] = account.home
@@ -141,7 +146,11 @@ def _home_of(uid: int) -> str:
 
 
 def phase_environment(
-    work: Work, phase: int, base: Mapping[str, str], workspace: Workspace, private: Mapping[str, str]
+    work: Work,
+    phase: int,
+    base: Mapping[str, str],
+    workspace: Workspace,
+    private: Mapping[str, str],
 ) -> dict[str, str]:
     """Return the whole environment of a phase, as the template format promises it.
 
@@ -155,7 +164,9 @@ def phase_environment(
         **work.phases[phase].env,
         **work.secret_variables,
         **private,
-        **{secret_environment_name(name): work.secrets[name] for name in work.phases[phase].secrets},
+        **{
+            secret_environment_name(name): work.secrets[name] for name in work.phases[phase].secrets
+        },
         "OPSICLE_AUTOMATION_ID": work.automation_id,
         "OPSICLE_JOB_ID": work.job_id,
         "OPSICLE_TEMPLATE": work.template,
@@ -184,7 +195,11 @@ def _start(
         encoded = {_bytes(name): _bytes(value) for name, value in environment.items()}
         return process.spawn(argv, encoded, folder, tag, account)
     except ValueError as problem:
-        reason = "a command or a variable contains a NUL byte" if "null byte" in str(problem) else str(problem)
+        reason = (
+            "a command or a variable contains a NUL byte"
+            if "null byte" in str(problem)
+            else str(problem)
+        )
         raise CannotStart(reason) from None
     except OSError as problem:
         raise _explain(phase, problem) from None
@@ -194,7 +209,9 @@ def _folder(phase: Phase, workspace: Workspace) -> Path:
     try:
         return workspace.folder_for(phase.working_directory)
     except OSError as problem:
-        raise CannotStart(f"the workspace is gone and cannot be made anew: {problem.strerror}") from None
+        raise CannotStart(
+            f"the workspace is gone and cannot be made anew: {problem.strerror}"
+        ) from None
 
 
 def _argv(phase: Phase, script: Script, workspace: Workspace) -> list[bytes]:
@@ -203,7 +220,13 @@ def _argv(phase: Phase, script: Script, workspace: Workspace) -> list[bytes]:
         return [shell, os.fsencode(workspace.write_script(script.text))]
     if len(script.text) > _LONGEST_ARGUMENT:
         return [shell, b"-e", os.fsencode(workspace.write_script(script.text))]
-    return [shell, b"-e", b"-c", script.text, phase.name.encode()]  # the name is $0: messages begin with it
+    return [
+        shell,
+        b"-e",
+        b"-c",
+        script.text,
+        phase.name.encode(),
+    ]  # the name is $0: messages begin with it
 
 
 def _explain(phase: Phase, problem: OSError) -> CannotStart:

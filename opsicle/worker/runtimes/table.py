@@ -44,9 +44,16 @@ class Runtimes:
         """Return the runtime for phases of a kind. Raises KeyError if there is none."""
         return self._by_kind[kind]
 
-    def sweep(self, job_id: str, last_child: ChildProcess | None = None, grace_seconds: float = GRACE_SECONDS) -> int:
+    def sweep(
+        self,
+        job_id: str,
+        last_child: ChildProcess | None = None,
+        grace_seconds: float = GRACE_SECONDS,
+    ) -> int:
         """End and remove what any runtime has left of a job; see `Runtime.sweep`."""
-        return sum(runtime.sweep(job_id, last_child, grace_seconds) for runtime in self._by_kind.values())
+        return sum(
+            runtime.sweep(job_id, last_child, grace_seconds) for runtime in self._by_kind.values()
+        )
 
 
 class JobRuntimes:
@@ -55,7 +62,9 @@ class JobRuntimes:
     Belongs to the job's thread, as a `JobRuntime` does, whose contract its methods share.
     """
 
-    def __init__(self, runtimes: Runtimes, work: Work, workspace: Workspace, account: OsAccount | None) -> None:
+    def __init__(
+        self, runtimes: Runtimes, work: Work, workspace: Workspace, account: OsAccount | None
+    ) -> None:
         self._runtimes = runtimes
         self._work = work
         self._workspace = workspace
@@ -77,7 +86,9 @@ class JobRuntimes:
     def stop(self, grace_seconds: float, *, spares_daemons: bool = False) -> Stop:
         """Begin to end all that runs of this job, in every runtime at once."""
         opened = self._opened.values()
-        return _StopAll([runtime.stop(grace_seconds, spares_daemons=spares_daemons) for runtime in opened])
+        return _StopAll(
+            [runtime.stop(grace_seconds, spares_daemons=spares_daemons) for runtime in opened]
+        )
 
     def kill(self) -> int:
         """Kill all that runs of this job, and block until it is gone; return how many could not be."""

@@ -36,7 +36,9 @@ SEND_SECONDS = 30
 LINGER_SECONDS = 1.0
 _DISCARD_BYTES = 64 * 1024
 
-Application = Callable[[dict[str, Any], Callable[[str, list[tuple[str, str]]], object]], Iterable[bytes]]
+Application = Callable[
+    [dict[str, Any], Callable[[str, list[tuple[str, str]]], object]], Iterable[bytes]
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,13 +79,17 @@ class HttpConnection:
                 self._serve_one()
                 self.is_idle = True
         except OSError as error:  # the peer has gone, or takes nothing of what we send
-            log.debug("connection ended", extra={"address": self._peer.address, "error": str(error)})
+            log.debug(
+                "connection ended", extra={"address": self._peer.address, "error": str(error)}
+            )
 
     def end(self) -> None:
         """Close once the request under way is answered; at once if there is none."""
         self._is_last = True
         if self.is_idle:
-            self._greenlet.kill(ConnectionAbortedError("the server closes idle connections"), block=False)
+            self._greenlet.kill(
+                ConnectionAbortedError("the server closes idle connections"), block=False
+            )
 
     def _serve_one(self) -> None:
         try:

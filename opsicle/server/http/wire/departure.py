@@ -37,6 +37,8 @@ def when_gone(sock: socket.socket, call: Callable[[], None]) -> Iterator[None]:
 
 
 def _is_closed(fileno: int) -> bool:
-    poller = monkey.get_original("select", "poll")()  # gevent's own would wait, which nothing on the event loop may
+    poller = monkey.get_original(
+        "select", "poll"
+    )()  # gevent's own would wait, which nothing on the event loop may
     poller.register(fileno, select.POLLRDHUP)
     return bool(poller.poll(0))

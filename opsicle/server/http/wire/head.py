@@ -29,7 +29,15 @@ _LENGTH = re.compile(r"[0-9]{1,15}")
 
 _ONLY_ONCE = frozenset(
     {
-        *("AUTHORIZATION", "CONTENT_LENGTH", "CONTENT_TYPE", "EXPECT", "HOST", "IDEMPOTENCY_KEY", "LAST_EVENT_ID"),
+        *(
+            "AUTHORIZATION",
+            "CONTENT_LENGTH",
+            "CONTENT_TYPE",
+            "EXPECT",
+            "HOST",
+            "IDEMPOTENCY_KEY",
+            "LAST_EVENT_ID",
+        ),
         *("OPSICLE_CSRF", "ORIGIN", "TRANSFER_ENCODING", "X_FORWARDED_PROTO"),
     }
 )

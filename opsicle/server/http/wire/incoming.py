@@ -124,7 +124,9 @@ class Body:
     `is_done` says that nothing of it is left on the wire, so that another request can follow.
     """
 
-    def __init__(self, incoming: Incoming, request: Head, send_continue: Callable[[], None]) -> None:
+    def __init__(
+        self, incoming: Incoming, request: Head, send_continue: Callable[[], None]
+    ) -> None:
         self._incoming = incoming
         self._is_chunked = request.length is None
         self._left = request.length or 0

@@ -38,7 +38,9 @@ class ResponseWriter:
 
         Without `write` and `exc_info`, which our applications do not use.
         """
-        has_length = any(name == "Content-Length" for name, _ in headers) or status.startswith(_BODILESS)
+        has_length = any(name == "Content-Length" for name, _ in headers) or status.startswith(
+            _BODILESS
+        )
         self._is_chunked = not has_length and self._minor_version == 1
         self.keeps_alive = self.keeps_alive and (has_length or self._is_chunked)
         every_header = [*headers, ("Date", _http_date())]
@@ -48,7 +50,12 @@ class ResponseWriter:
             every_header.append(("Connection", "close"))
         elif self._minor_version == 0:
             every_header.append(("Connection", "keep-alive"))
-        lines = [f"HTTP/1.1 {status}", *(f"{name}: {_on_one_line(value)}" for name, value in every_header), "", ""]
+        lines = [
+            f"HTTP/1.1 {status}",
+            *(f"{name}: {_on_one_line(value)}" for name, value in every_header),
+            "",
+            "",
+        ]
         self._head = "\r\n".join(lines).encode("latin-1", "replace")
 
     def send(self, parts: Iterable[bytes]) -> None:

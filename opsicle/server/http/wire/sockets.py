@@ -125,7 +125,9 @@ class Listener:
 
     def _serve_secured(self, sock: socket.socket, name: str) -> None:
         if self._context is None:
-            self._serve_requests(sock, RemotePeer(name, "http", is_trusted_proxy=self._trusts_proxy))
+            self._serve_requests(
+                sock, RemotePeer(name, "http", is_trusted_proxy=self._trusts_proxy)
+            )
             return
         with self._shake_hands(sock, self._context) as secured:
             identity = _worker_identity(secured) if self._demands_certificate else None
@@ -256,7 +258,7 @@ def _bind_unix(path: str, group: str) -> socket.socket:
         # The umask has kept others out until now; the group may come in only once it is the right
         # one.
         _give_to_group(path, group, group_id)
-        os.chmod(path, 0o660)  # noqa: PTH101
+        os.chmod(path, 0o660)
         sock.listen(_BACKLOG)
     except BaseException:
         sock.close()
@@ -271,7 +273,8 @@ def _group_id(group: str) -> int:
         if group.isascii() and group.isdigit() and len(group) < 10:
             return int(group)
         raise InvalidInput(
-            f"--socket-group {group}: this machine has no such group", hint="`getent group` lists those that there are."
+            f"--socket-group {group}: this machine has no such group",
+            hint="`getent group` lists those that there are.",
         ) from None
 
 
@@ -300,12 +303,24 @@ def _is_abandoned(path: str) -> bool:
 
 def _explained(error: OSError, address: Address) -> OpsicleError:
     if error.errno == errno.EADDRINUSE:
-        return Conflict(f"{address} is in use by another program", hint="Stop that program, or choose another port.")
-    if address.path and error.errno in (errno.EACCES, errno.EPERM, errno.ENOENT, errno.ENOTDIR, errno.EROFS):
+        return Conflict(
+            f"{address} is in use by another program",
+            hint="Stop that program, or choose another port.",
+        )
+    if address.path and error.errno in (
+        errno.EACCES,
+        errno.EPERM,
+        errno.ENOENT,
+        errno.ENOTDIR,
+        errno.EROFS,
+    ):
         return NotAllowed(
             f"{address} cannot be made: {error.strerror}",
             hint="Its folder must exist and be writable for the server's user; in a systemd unit: RuntimeDirectory=.",
         )
     if error.errno in (errno.EACCES, errno.EPERM):
-        return NotAllowed(f"{address} may not be listened on", hint="Ports below 1024 are root's: choose a higher one.")
+        return NotAllowed(
+            f"{address} may not be listened on",
+            hint="Ports below 1024 are root's: choose a higher one.",
+        )
     return InvalidInput(f"{address} cannot be listened on: {error.strerror or error}")

@@ -77,7 +77,9 @@ class GivenCertificate:
     it renewed.
     """
 
-    def __init__(self, certificate: Path, key: Path, minimum: TLSVersion = TLSVersion.TLSv1_2) -> None:
+    def __init__(
+        self, certificate: Path, key: Path, minimum: TLSVersion = TLSVersion.TLSv1_2
+    ) -> None:
         """Raises InvalidInput if they cannot be read or do not belong together, NotAllowed for a key that is public."""
         self._certificate = certificate
         self._key = key
@@ -116,9 +118,7 @@ class GivenCertificate:
         if now >= self.expires_at:
             return f"{name} expired on {certificates.shown_time(self.expires_at)}: replace the file"
         if now < self._starts_at:
-            return (
-                f"{name} is not valid before {certificates.shown_time(self._starts_at)}: is this machine's clock right?"
-            )
+            return f"{name} is not valid before {certificates.shown_time(self._starts_at)}: is this machine's clock right?"
         if now >= self.expires_at - min(WARN_BEFORE, (self.expires_at - self._starts_at) / 4):
             return f"{name} expires on {certificates.shown_time(self.expires_at)}: replace the file before that"
         return ""

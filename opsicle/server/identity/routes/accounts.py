@@ -34,7 +34,9 @@ def setup(accounts: Accounts, request: Request) -> Reply:
 def login(accounts: Accounts, request: Request) -> Reply:
     """Begin a session: a browser gets a cookie, the command line a token."""
     wanted = request.body(LoginRequest)
-    return entered(request, accounts.login(wanted, request.address), is_browser=wanted.kind == "browser")
+    return entered(
+        request, accounts.login(wanted, request.address), is_browser=wanted.kind == "browser"
+    )
 
 
 def entered(request: Request, reply: LoginReply, *, is_browser: bool) -> Reply:

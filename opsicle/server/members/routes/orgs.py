@@ -77,7 +77,9 @@ def list_all(operations: ServerOperations, request: Request) -> Reply:
 
 def invite_admin(operations: ServerOperations, request: Request, org: str) -> Reply:
     """Make the one-time link for the admin of an org that has none."""
-    return Reply(201, operations.invite_admin(request.actor, org, request.body(wire.InviteAdminRequest)))
+    return Reply(
+        201, operations.invite_admin(request.actor, org, request.body(wire.InviteAdminRequest))
+    )
 
 
 def list_server_operators(operations: ServerOperations, request: Request) -> Reply:
@@ -87,7 +89,9 @@ def list_server_operators(operations: ServerOperations, request: Request) -> Rep
 
 def add_server_operator(operations: ServerOperations, request: Request) -> Reply:
     """Let the owner of an account run the server too."""
-    return Reply(200, operations.name_admin(request.actor, request.body(wire.NameServerOperatorRequest)))
+    return Reply(
+        200, operations.name_admin(request.actor, request.body(wire.NameServerOperatorRequest))
+    )
 
 
 def show_server(operations: ServerOperations, request: Request) -> Reply:

@@ -22,7 +22,9 @@ def routes(roles: Roles, questions: PermissionChecks) -> list[Route]:
         Route(endpoints.SHOW, partial(show, roles), view),
         Route(endpoints.UPDATE, partial(update, roles), manage),
         Route(endpoints.DELETE, partial(delete, roles), manage),
-        Route(endpoints.CHECK_PERMISSION, partial(check_permission, questions), Action.ACCOUNT_VIEW),
+        Route(
+            endpoints.CHECK_PERMISSION, partial(check_permission, questions), Action.ACCOUNT_VIEW
+        ),
     ]
 
 

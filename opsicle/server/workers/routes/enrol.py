@@ -16,14 +16,18 @@ from opsicle.wire.worker_api import EnrolRequest, RenewRequest
 def routes(enrolments: Enrolments) -> list[Route]:
     """Return what stands on the users' listener."""
     return [
-        Route(endpoints.SHOW_WORKER_ADDRESS, partial(show_worker_address, enrolments), Access.PUBLIC),
+        Route(
+            endpoints.SHOW_WORKER_ADDRESS, partial(show_worker_address, enrolments), Access.PUBLIC
+        ),
         Route(endpoints.ENROL, partial(enrol, enrolments), Access.PUBLIC),
     ]
 
 
 def worker_routes(enrolments: Enrolments) -> list[Route]:
     """Return what stands on the workers' listener."""
-    return [Route(endpoints.RENEW_CERTIFICATE, partial(renew_certificate, enrolments), Access.WORKER)]
+    return [
+        Route(endpoints.RENEW_CERTIFICATE, partial(renew_certificate, enrolments), Access.WORKER)
+    ]
 
 
 def show_worker_address(enrolments: Enrolments, _request: Request) -> Reply:

@@ -42,7 +42,9 @@ def operator_routes(workers: Workers) -> list[Route]:
 
 def create_join_token(enrolments: Enrolments, request: Request) -> Reply:
     """Make a one-time join token; the answer is the only place where it is shown."""
-    return Reply(201, enrolments.create_join_token(request.actor, request.body(CreateJoinTokenRequest)))
+    return Reply(
+        201, enrolments.create_join_token(request.actor, request.body(CreateJoinTokenRequest))
+    )
 
 
 def list_workers(workers: Workers, request: Request) -> Reply:
@@ -57,7 +59,9 @@ def show(workers: Workers, request: Request, worker: str) -> Reply:
 
 def update(workers: Workers, request: Request, worker: str) -> Reply:
     """Grant a worker other labels than those that it has."""
-    return Reply(200, workers.grant_labels(request.actor, worker, request.body(UpdateWorkerRequest)))
+    return Reply(
+        200, workers.grant_labels(request.actor, worker, request.body(UpdateWorkerRequest))
+    )
 
 
 def drain(workers: Workers, request: Request, worker: str) -> Reply:
@@ -90,7 +94,12 @@ def show_shared(workers: Workers, request: Request, worker: str) -> Reply:
 
 def update_shared(workers: Workers, request: Request, worker: str) -> Reply:
     """Grant a shared worker other labels than those that it has."""
-    return Reply(200, workers.grant_labels(request.actor, worker, request.body(UpdateWorkerRequest), is_shared=True))
+    return Reply(
+        200,
+        workers.grant_labels(
+            request.actor, worker, request.body(UpdateWorkerRequest), is_shared=True
+        ),
+    )
 
 
 def drain_shared(workers: Workers, request: Request, worker: str) -> Reply:

@@ -43,7 +43,9 @@ class EmailConfig(ChannelConfig, frozen=True, kw_only=True, tag="email"):
         if not 1 <= self.port <= _MAX_PORT:
             yield Problem("config.port", f"the port must be from 1 to {_MAX_PORT}")
         if not _ADDRESS.fullmatch(self.sender):
-            yield Problem("config.sender", "the sender must be an e-mail address, as in opsicle@example.com")
+            yield Problem(
+                "config.sender", "the sender must be an e-mail address, as in opsicle@example.com"
+            )
         if (
             len(self.username) > _MAX_USERNAME_CHARACTERS
             or not self.username.isascii()

@@ -39,11 +39,17 @@ class Email:
         try:
             self._send(message.target, written)
         except ssl.SSLCertVerificationError as error:
-            raise Undelivered(f"the mail server's certificate is not to be trusted: {error.verify_message}") from error
+            raise Undelivered(
+                f"the mail server's certificate is not to be trusted: {error.verify_message}"
+            ) from error
         except smtplib.SMTPAuthenticationError as error:
-            raise Undelivered(f"the mail server refused username or password ({error.smtp_code})") from error
+            raise Undelivered(
+                f"the mail server refused username or password ({error.smtp_code})"
+            ) from error
         except smtplib.SMTPNotSupportedError as error:
-            raise Undelivered("the mail server does not offer STARTTLS, or no way to log in") from error
+            raise Undelivered(
+                "the mail server does not offer STARTTLS, or no way to log in"
+            ) from error
         except smtplib.SMTPRecipientsRefused as error:
             codes = [code for code, _ in error.recipients.values()]
             raise Undelivered(
@@ -51,7 +57,9 @@ class Email:
             ) from error
         except smtplib.SMTPResponseException as error:
             is_final = isinstance(error, smtplib.SMTPDataError) and _is_final(error.smtp_code)
-            raise Undelivered(f"the mail server refused the message ({error.smtp_code})", is_final=is_final) from error
+            raise Undelivered(
+                f"the mail server refused the message ({error.smtp_code})", is_final=is_final
+            ) from error
         except TimeoutError as error:
             raise Undelivered("the mail server took too long") from error
         except (OSError, smtplib.SMTPException) as error:
@@ -78,7 +86,11 @@ class _Smtp(smtplib.SMTP):
 
     def _get_socket(self, host: str, port: int, timeout: float) -> socket.socket:
         connection = connect(host, port, self._reach)
-        return self._reach.tls.wrap_socket(connection, server_hostname=host) if self._is_tls_first else connection
+        return (
+            self._reach.tls.wrap_socket(connection, server_hostname=host)
+            if self._is_tls_first
+            else connection
+        )
 
 
 def compose(message: Message, sender: str) -> EmailMessage:
@@ -121,9 +133,12 @@ def _text(message: Message) -> str:
 
 def _html(message: Message) -> str:
     rows = "".join(
-        f"<tr><td><b>{escape(fact.label)}</b></td><td>{_markup(fact.text)}</td></tr>" for fact in _facts(message)
+        f"<tr><td><b>{escape(fact.label)}</b></td><td>{_markup(fact.text)}</td></tr>"
+        for fact in _facts(message)
     )
-    link = f'<p><a href="{escape(message.url)}">{escape(message.url)}</a></p>' if message.url else ""
+    link = (
+        f'<p><a href="{escape(message.url)}">{escape(message.url)}</a></p>' if message.url else ""
+    )
     return f"<h2>{escape(one_line(message.subject))}</h2><table>{rows}</table>{link}\n"
 
 

@@ -40,7 +40,14 @@ def blocks_of(message: Message) -> list[Block]:
         buttons += [_button("Approve", Verdict.APPROVE, "primary", message.approval_id)]
         buttons += [_button("Reject", Verdict.REJECT, "danger", message.approval_id)]
     if message.url:
-        buttons.append({"type": "button", "action_id": OPEN, "text": plain("Open the page"), "url": message.url})
+        buttons.append(
+            {
+                "type": "button",
+                "action_id": OPEN,
+                "text": plain("Open the page"),
+                "url": message.url,
+            }
+        )
         blocks.append({"type": "section", "text": plain(message.url)})
     return [*blocks, {"type": "actions", "elements": buttons}] if buttons else blocks
 
@@ -50,7 +57,10 @@ def sections(text: str) -> list[Block]:
     most = _MAX_SECTION_CHARACTERS * _MAX_SECTIONS
     text = text if len(text) <= most else text[: most - len(CUT)] + CUT
     starts = range(0, len(text), _MAX_SECTION_CHARACTERS)
-    return [{"type": "section", "text": plain(text[start : start + _MAX_SECTION_CHARACTERS])} for start in starts]
+    return [
+        {"type": "section", "text": plain(text[start : start + _MAX_SECTION_CHARACTERS])}
+        for start in starts
+    ]
 
 
 def fallback(text: str) -> str:
@@ -101,4 +111,10 @@ def plain(text: str) -> Block:
 
 
 def _button(label: str, action: str, style: str, approval_id: str) -> Block:
-    return {"type": "button", "action_id": action, "text": plain(label), "style": style, "value": approval_id}
+    return {
+        "type": "button",
+        "action_id": action,
+        "text": plain(label),
+        "style": style,
+        "value": approval_id,
+    }

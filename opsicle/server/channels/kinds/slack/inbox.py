@@ -39,7 +39,9 @@ class SlackInbox:
     An envelope that comes twice does no harm: codes and votes count once.
     """
 
-    def __init__(self, database: Database, vault: Vault, bounds: EgressBounds, chats: Chats) -> None:
+    def __init__(
+        self, database: Database, vault: Vault, bounds: EgressBounds, chats: Chats
+    ) -> None:
         self._apps = ChatChannels(database, vault, bounds, "slack")
         self._chats = chats
 
@@ -108,7 +110,10 @@ class _Listener:
             elif payload.event:
                 self._written(payload.event)
         except Undelivered as error:
-            log.warning("a chat was not answered", extra={"channel": self._channel.id, "reason": error.reason})
+            log.warning(
+                "a chat was not answered",
+                extra={"channel": self._channel.id, "reason": error.reason},
+            )
 
     def _pressed(self, user_id: str, button: Pressed, trigger_id: str) -> None:
         """Tell whoever pressed what came of it, where only they read."""
@@ -118,7 +123,9 @@ class _Listener:
         outcome = self._chats.decide_as(self._person(user_id), decision)
         if outcome.wanted:
             question = "This approval asks for more before it takes your decision."
-            self._app.ask(trigger_id, dialog(decision.approval_id, decision.verdict, question, outcome.wanted))
+            self._app.ask(
+                trigger_id, dialog(decision.approval_id, decision.verdict, question, outcome.wanted)
+            )
         else:
             self._app.say(user_id, outcome.text)
 
@@ -140,11 +147,19 @@ class _Listener:
         try:
             self._app.say(user_id, outcome.text)
         except Undelivered as error:
-            log.warning("a chat was not answered", extra={"channel": self._channel.id, "reason": error.reason})
+            log.warning(
+                "a chat was not answered",
+                extra={"channel": self._channel.id, "reason": error.reason},
+            )
 
     def _written(self, event: SlackEvent) -> None:
         """Handle what a person writes to the app alone; nothing else is for it."""
-        is_for_us = event.type == "message" and event.channel_type == "im" and not event.subtype and not event.bot_id
+        is_for_us = (
+            event.type == "message"
+            and event.channel_type == "im"
+            and not event.subtype
+            and not event.bot_id
+        )
         if not is_for_us or not event.user:
             return
         code = link_code_in(event.text)

@@ -23,7 +23,14 @@ if TYPE_CHECKING:
     from opsicle.server.channels.kinds.slack.websocket import WebSocket
 
 _FINAL = frozenset(
-    {"channel_not_found", "user_not_found", "not_in_channel", "is_archived", "cannot_dm_bot", "msg_too_long"}
+    {
+        "channel_not_found",
+        "user_not_found",
+        "not_in_channel",
+        "is_archived",
+        "cannot_dm_bot",
+        "msg_too_long",
+    }
 )
 _ERROR_CODE = re.compile(r"[a-z_]{1,60}")
 
@@ -187,7 +194,9 @@ class SlackConnection:
         Raises Undelivered.
         """
         answer: dict[str, Any] = {"envelope_id": envelope.envelope_id}
-        self._socket.send(msgspec.json.encode(answer | ({"payload": payload} if payload else {})).decode())
+        self._socket.send(
+            msgspec.json.encode(answer | ({"payload": payload} if payload else {})).decode()
+        )
 
     def close(self) -> None:
         """End it."""

@@ -95,7 +95,9 @@ class WebSocket:
                 raise TimeoutError
         refusal = self._protocol.handshake_exc
         if isinstance(refusal, InvalidStatus):
-            raise Undelivered(f"{self._host} opened no WebSocket: it answered {refusal.response.status_code}")
+            raise Undelivered(
+                f"{self._host} opened no WebSocket: it answered {refusal.response.status_code}"
+            )
         if refusal is not None:
             raise self._broken()
         self._events.popleft()  # the answer to the handshake
@@ -171,7 +173,9 @@ def _explained(host: str) -> Iterator[None]:
     try:
         yield
     except ssl.SSLCertVerificationError as error:
-        raise Undelivered(f"the certificate of {host} is not to be trusted: {error.verify_message}") from error
+        raise Undelivered(
+            f"the certificate of {host} is not to be trusted: {error.verify_message}"
+        ) from error
     except OSError as error:
         raise Undelivered(f"{host} broke off ({type(error).__name__})") from error
 
@@ -183,7 +187,13 @@ def _parsed(url: str) -> WebSocketURI:
         host, port = parts.hostname or "", parts.port
     except ValueError:
         host, port = "", None
-    if not host or parts.scheme not in ("wss", "ws") or not url.isascii() or not url.isprintable() or " " in url:
+    if (
+        not host
+        or parts.scheme not in ("wss", "ws")
+        or not url.isascii()
+        or not url.isprintable()
+        or " " in url
+    ):
         raise Undelivered("the address of the WebSocket cannot be read")
     is_tls = parts.scheme == "wss"
     return WebSocketURI(is_tls, host, port or (443 if is_tls else 80), parts.path, parts.query)

@@ -31,7 +31,9 @@ class TelegramInbox:
     An update that is read twice does no harm: codes and votes count once.
     """
 
-    def __init__(self, database: Database, vault: Vault, bounds: EgressBounds, chats: Chats, clock: Clock) -> None:
+    def __init__(
+        self, database: Database, vault: Vault, bounds: EgressBounds, chats: Chats, clock: Clock
+    ) -> None:
         self._bots = ChatChannels(database, vault, bounds, "telegram")
         self._chats = chats
         self._questions = ChatQuestions(chats, clock)
@@ -61,7 +63,9 @@ class TelegramInbox:
             try:
                 self._handle(bot, channel, update)
             except Undelivered as error:
-                log.warning("a chat was not answered", extra={"channel": channel.id, "reason": error.reason})
+                log.warning(
+                    "a chat was not answered", extra={"channel": channel.id, "reason": error.reason}
+                )
         return len(updates)
 
     def _bot(self, channel: ChannelRow) -> Telegram:
@@ -82,7 +86,9 @@ class TelegramInbox:
         if word not in tuple(Verdict) or not approval_id:
             return
         own_room = str(press.from_.id)  # a user's id is also their private room with the bot
-        answer = self._questions.press(ChatPerson(channel, own_room, own_room), Verdict(word), approval_id)
+        answer = self._questions.press(
+            ChatPerson(channel, own_room, own_room), Verdict(word), approval_id
+        )
         bot.answer(press, answer)
         bot.say(own_room, answer)
 

@@ -95,17 +95,25 @@ class Telegram:
 
     def answer(self, press: Press, text: str) -> None:
         """Show whoever pressed a button what came of it."""
-        self._call("answerCallbackQuery", {"callback_query_id": str(press.id), "text": text[:200]}, object)
+        self._call(
+            "answerCallbackQuery", {"callback_query_id": str(press.id), "text": text[:200]}, object
+        )
 
     def updates(self, offset: int, wait_seconds: int) -> list[Update]:
         """Return what happened from `offset` on; all before it is thereby done with.
 
         Waits for something to happen.
         """
-        wanted = {"offset": offset, "timeout": wait_seconds, "allowed_updates": ["message", "callback_query"]}
+        wanted = {
+            "offset": offset,
+            "timeout": wait_seconds,
+            "allowed_updates": ["message", "callback_query"],
+        }
         return self._call("getUpdates", wanted, list[Update], wait_seconds)
 
-    def _call(self, method: str, content: dict[str, object], of: type[T], wait_seconds: int = 0) -> T:
+    def _call(
+        self, method: str, content: dict[str, object], of: type[T], wait_seconds: int = 0
+    ) -> T:
         answer = post(
             f"{self._base}/{method}",
             msgspec.json.encode(content),

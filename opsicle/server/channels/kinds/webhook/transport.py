@@ -43,14 +43,18 @@ class Webhook:
         }
         answer = post(self._config.url, body, headers, self._reach)
         if 300 <= answer.status <= 399:
-            raise Undelivered(f"the answer was a redirect ({answer.status}), which is never followed")
+            raise Undelivered(
+                f"the answer was a redirect ({answer.status}), which is never followed"
+            )
         if not 200 <= answer.status <= 299:
             raise Undelivered(f"the answer was {answer.status}")
 
 
 def signature(key: str, timestamp: str, body: bytes) -> str:
     """Return what stands in `Opsicle-Signature`."""
-    return "v1=" + hmac.new(key.encode(), timestamp.encode() + b"." + body, hashlib.sha256).hexdigest()
+    return (
+        "v1=" + hmac.new(key.encode(), timestamp.encode() + b"." + body, hashlib.sha256).hexdigest()
+    )
 
 
 def body_of(message: Message) -> dict[str, object]:
