@@ -17,13 +17,18 @@ Generated from the program by `opsicle/cli/reference.py`; change the commands, n
 
 `opsicle [--profile P] [-o table|json] COMMAND`; both options may also stand behind the command.
 
-**Output.** `-o json` prints exactly one JSON value on stdout: a list command prints an array, every other command an
-object. Everything else, live logs included, goes to stderr. An error is then one JSON object on the last line of
-stderr, in the form of the server's problems (`code`, `title`, `detail`, `hint`, `errors`). Times are RFC 3339 in UTC.
+**Output.** `-o json` prints exactly one JSON value on stdout: \
+a list command prints an array, every other command an object. \
+Everything else, live logs included, goes to stderr. \
+An error is then one JSON object on the last line of stderr, \
+in the form of the server's problems (`code`, `title`, `detail`, `hint`, `errors`). \
+Times are RFC 3339 in UTC.
 
-**Settings.** Every option can be set by the environment variable that stands beside it, and in `opsicle.toml`, which is
-looked for in the config folder (`$OPSICLE_CONFIG_DIR`, else `~/.config/opsicle`) and then in the working folder, which
-wins, but may not set `profile`, `login` or `setup`. Commands are tables, options are keys, unknown ones are errors:
+**Settings.** Every option can be set by the environment variable that stands beside it, \
+and in `opsicle.toml`, which is looked for in the config folder \
+(`$OPSICLE_CONFIG_DIR`, else `~/.config/opsicle`) and then in the working folder, \
+which wins, but may not set `profile`, `login` or `setup`. \
+Commands are tables, options are keys, unknown ones are errors:
 
 ```toml
 [run]
@@ -32,11 +37,13 @@ follow = true
 ttl = 600
 ```
 
-**Sessions.** `login` keeps a session per profile, readable by you alone. Programs use `OPSICLE_SERVER` and
-`OPSICLE_TOKEN` instead, and `OPSICLE_CA_FILE` or `OPSICLE_CA_FINGERPRINT` where the system does not know the server's
-CA.
+**Sessions.** `login` keeps a session per profile, readable by you alone. \
+Programs use `OPSICLE_SERVER` and `OPSICLE_TOKEN` instead, \
+and `OPSICLE_CA_FILE` or `OPSICLE_CA_FINGERPRINT` \
+where the system does not know the server's CA.
 
-**Prompts.** Only a terminal is asked anything. Elsewhere what is missing is an error that names the option.
+**Prompts.** Only a terminal is asked anything. \
+Elsewhere what is missing is an error that names the option.
 
 **Exit codes.**
 
