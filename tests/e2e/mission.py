@@ -65,7 +65,7 @@ class Mission:
     terminals: list[Process] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        alice = self.server_operations.admin
+        alice = self.provider.admin
         self.ada = self._founder(alice, "acme")
         self.gwen = self._founder(alice, "globex")
         self._make_channels()
@@ -78,7 +78,7 @@ class Mission:
         """Return an org's first admin, who comes in by the link that founding it gives."""
         who = self._person({"acme": "ada", "globex": "gwen"}[org])
         made = alice.json("orgs", "create", org, "--admin", who.email)
-        who.accept(self.server_operations.server, made["invitation"]["url"])
+        who.accept(self.provider.server, made["invitation"]["url"])
         return who
 
     def _person(self, name: str) -> Colleague:
@@ -86,7 +86,7 @@ class Mission:
 
     def hire(self, name: str, role: str, *more: str) -> Colleague:
         """Somebody new in acme."""
-        return self._person(name).join(self.server_operations.server, self.ada, role, *more)
+        return self._person(name).join(self.provider.server, self.ada, role, *more)
 
     def approver(self, name: str) -> Colleague:
         """Somebody of acme with an authenticator app; the same in all tests."""
@@ -149,7 +149,7 @@ class Mission:
             return [each for each in pending if each["template"] == jobs.template]
 
         [approval] = wait_until(asked, SECONDS, f"the request\n{terminal.log()}")
-        url = f"{self.server_operations.server.url}/approvals/{approval['id']}"
+        url = f"{self.provider.server.url}/approvals/{approval['id']}"
         return Asked(approval["automation_id"], approval["id"], url, terminal)
 
     def letter(self, to: Colleague, *texts: str) -> str:
