@@ -1,4 +1,4 @@
-"""The mission's stage: a provider with two orgs, acme's people and their target, an outsider of globex, the mail.
+"""The mission's stage: a provider with two orgs, people, a target, a mail server and Telegram.
 
     user ──── provider's server ──── worker ──── target
                      └── outside: mail server, Telegram
@@ -85,11 +85,11 @@ class Mission:
         return Colleague(self.folder / name, f"{name}@example.com", self.places["user"])
 
     def hire(self, name: str, role: str, *more: str) -> Colleague:
-        """Somebody new in acme."""
+        """Return somebody new in acme."""
         return self._person(name).join(self.provider.server, self.ada, role, *more)
 
     def approver(self, name: str) -> Colleague:
-        """Somebody of acme with an authenticator app; the same in all tests."""
+        """Return somebody of acme with an authenticator app; the same in all tests."""
         if name not in self.approvers:
             self.approvers[name] = self.hire(name, "approver").enrol()
         return self.approvers[name]
@@ -126,12 +126,12 @@ class Mission:
         self.ada.cli("channels", "create", "bot", "--kind", "telegram", url, *outside, token)
 
     def file(self, name: str, text: str) -> str:
-        """Return a file with this text; its path."""
+        """Write a file with this text; return its path."""
         (self.folder / name).write_text(text)
         return str(self.folder / name)
 
     def push(self, name: str, **gate: Any) -> NginxJobs:
-        """Return the example that changes nginx's page, as a template of this name with one gate of its own."""
+        """Push the example that changes nginx's page, under this name and with this gate."""
         policy = json.dumps({"spec": {"gates": [{"name": "consent", **gate}]}})
         source = (CHECKOUT / "examples/nginx-change-page.yaml").read_text()
         source = source.replace("name: nginx-change-page", f"name: {name}", 1)
@@ -140,7 +140,7 @@ class Mission:
         return NginxJobs(self.carol, self.nginx, name)
 
     def ask(self, jobs: NginxJobs, page: str, reason: str) -> Asked:
-        """Carol asks for a new page, and waits at her terminal."""
+        """Ask for a new page as Carol, who waits at her terminal."""
         terminal = self.carol.start(f"run-{jobs.template}", *jobs.command(page), "--reason", reason)
         self.terminals.append(terminal)
 
@@ -177,7 +177,7 @@ class Mission:
 
 
 def text_of(message: EmailMessage) -> str:
-    """Subject and text of an e-mail."""
+    """Return subject and text of an e-mail."""
     body = message.get_body(("plain",))
     assert body
     return f"{message['Subject']}\n{body.get_content()}"
@@ -185,7 +185,7 @@ def text_of(message: EmailMessage) -> str:
 
 @contextmanager
 def stage(folder: Path, start_worker: Callable[[Mission], Worker]) -> Iterator[Mission]:
-    """Places, the target, the world outside, and a provider with two orgs and a worker."""
+    """Set up places, target, the world outside, and a provider with two orgs and a worker."""
     with ExitStack() as stack:
         net = stack.enter_context(network())
         places = _places(net)
