@@ -8,7 +8,7 @@ import apsw
 
 from opsicle.domain.automations import JobState
 from opsicle.kit.clock import to_text
-from opsicle.server.store.automations import Ending
+from opsicle.server.store.automation_transitions import Ending
 from opsicle.server.store.rows import Row, fetch_all, fetch_one, fetch_value
 
 
