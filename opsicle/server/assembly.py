@@ -331,7 +331,7 @@ class Services:
         ]
 
     def loops(self, keep: Callable[[], RetentionPeriods]) -> list[Loop]:
-        """Return what is to be done again and again; how long things are kept is asked each time."""
+        """Return the loops that run in the background; `keep` is asked anew at each pruning."""
         steady = self._if_steady
         retention = Retention(self.core.state, self.job_logs, self.core.clock)
         return [

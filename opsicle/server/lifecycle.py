@@ -183,8 +183,9 @@ class Lifecycle:
         listeners.start()
         self._announce(folder, services)
         self._on_hangup = partial(self._reload, services, listeners)
+        # What has lived until now lives until the end: the collector need not look at it again.
         gc.collect()
-        gc.freeze()  # what has lived until now lives until the end: the collector need not look at it again
+        gc.freeze()
         check = IntegrityCheck(folder.state_database, _refuse)
         if not opened.is_checked:
             check.start()

@@ -54,7 +54,7 @@ _LIFE_DAYS = range(1, 30 + 1)
 class Invitations:
     """What those do who manage an org's people, and those who are invited."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 - what coming into an org touches
         self,
         database: Database,
         links: InvitationLinks,
