@@ -203,13 +203,13 @@ class ApiServer:
         self.folder.close()
 
     def setup_token(self) -> str:
-        token = self.services.accounts.setup_token(self.services.core.authority.fingerprint)
+        token = self.services.server_setup.token(self.services.core.authority.fingerprint)
         assert token is not None
         return token
 
     def set_up(self) -> None:
         """Make acme with Alice and globex with Gina."""
-        self.services.accounts.setup(
+        self.services.server_setup.complete(
             SetupRequest(self.setup_token(), "acme", "alice@example.com", PASSWORD), "127.0.0.1"
         )
         self.found("globex", "gina@example.com")
