@@ -215,7 +215,10 @@ class ApiServer:
         self.found("globex", "gina@example.com")
 
     def found(self, code: str, email: str) -> None:
-        """Make an org with its first admin, who gets the password of everybody here if the account is new."""
+        """Make an org with its first admin.
+
+        The admin gets the password of everybody here if the account is new.
+        """
         now = self.clock.now()
 
         def work(db: Any) -> None:
@@ -265,7 +268,7 @@ class ApiServer:
         self.services.sessions.invalidate()
 
     def session(self, email: str, org: str = "") -> Client:
-        """Return a new session of somebody, in their only org or this one, without checking a password."""
+        """Return a new session of somebody, in their only org or this one, without a password."""
 
         def work(db: Any) -> str:
             user = users.find_by_email(db, email)

@@ -57,9 +57,18 @@ def make_room(
 @every_room
 @pytest.mark.parametrize(
     ("status", "state"),
-    [(200, "delivered"), (202, "delivered"), (400, "gave_up"), (404, "gave_up"), (408, "failed"), (429, "failed"),
-     (302, "failed"), (500, "failed"), (503, "failed")],
-)  # fmt: skip
+    [
+        (200, "delivered"),
+        (202, "delivered"),
+        (400, "gave_up"),
+        (404, "gave_up"),
+        (408, "failed"),
+        (429, "failed"),
+        (302, "failed"),
+        (500, "failed"),
+        (503, "failed"),
+    ],
+)
 def test_what_is_refused_is_final_and_what_may_pass_is_tried_again(
     api_server: ApiServer,
     alice: Client,
