@@ -224,7 +224,7 @@ class ApiServer:
         def work(db: Any) -> None:
             admin = users.find_by_email(db, email)
             if admin is None:
-                hashed = self.services.accounts._hasher.hash(PASSWORD, "")
+                hashed = self.services.hasher.hash(PASSWORD, "")
                 admin = UserRow(new_id(now), email, email.partition("@")[0], hashed)
                 users.insert(db, admin, now)
             found_org(db, OrgRow(new_id(now), code, code), admin, now)
