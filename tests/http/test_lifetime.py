@@ -27,7 +27,7 @@ Begin = Callable[..., Process]
 
 @pytest.fixture
 def own(tmp_path: Path) -> Iterator[Server]:
-    """A server that the test may stop."""
+    """Return a server, not started yet, that the test may stop."""
     server = Server(tmp_path / "own")
     yield server
     if server.starts:
@@ -37,7 +37,7 @@ def own(tmp_path: Path) -> Iterator[Server]:
 
 @pytest.fixture
 def begin(tmp_path: Path) -> Iterator[Begin]:
-    """Starts servers that may refuse."""
+    """Return a function that starts a server, which may refuse."""
     begun = []
 
     def begin(*options: str, data_dir: Path = tmp_path / "data") -> Process:

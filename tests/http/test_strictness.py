@@ -1,4 +1,4 @@
-"""Requests that two programs could read in two ways are refused, on both listeners (trust.md, W5)."""
+"""Requests that can be read in two ways are refused, on both listeners (trust.md, W5)."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ BAD_CHUNKS = [
 def worker_client(
     server: Server, alice: Client, tmp_path_factory: pytest.TempPathFactory
 ) -> Client:
-    """What holds a worker's certificate, and so gets past the handshake of the workers' listener."""
+    """Return what a client needs to get past the handshake of the workers' listener."""
     return enrol(server, alice, tmp_path_factory.mktemp("worker"))
 
 

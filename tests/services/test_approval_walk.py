@@ -1,4 +1,4 @@
-"""A random walk of pushes, edits, joins, changes of people, decisions, restarts and clock steps (trust.md, P1).
+"""A random walk through pushes, decisions, restarts and clock steps (trust.md, P1).
 
 Beside it runs a model that knows nothing of the engine: it keeps, for each automation, what was
 asked and who has said what, and says by itself whether work may come out. Whatever a worker is
@@ -138,9 +138,9 @@ class Walk:
             self.office.restart()
 
     def ask(self) -> None:
-        """Of the newest version, or the one from before there was an approval.
+        """Run the newest version, or the one from before there was an approval.
 
-        It makes no difference.
+        It makes no difference: approval is asked by the newest version's policy.
         """
         by, version = self.dice.choice(NAMES), self.dice.choice([None, None, 1])
         rule = self.model.asked_of(by)
@@ -186,7 +186,7 @@ class Walk:
             self.did["decisions"] += 1
 
     def work(self) -> None:
-        """A worker comes, of the org's own or a shared one, and is handed only what the model allows."""
+        """Let a worker poll, the org's own or a shared one: it gets only what the model allows."""
         worker, may_serve = self._worker()
         by_id = {asked.automation.id: asked for asked in self.asked}
         handed: set[str] = set()
@@ -224,7 +224,7 @@ class Walk:
         self.office.policy(self.model.rule.source())
 
     def push_default(self) -> None:
-        """A policy comes to apply by itself, to all or to robots, or another one, or none."""
+        """Push a policy that applies by itself, to all or to robots, or delete the one there is."""
         if self.model.default and not self.dice.randrange(3):
             self.model.default = None
             self.office.core.policies.delete(self.office.people["carol"], "house")
@@ -245,7 +245,7 @@ class Walk:
         )
 
     def name_or_not(self) -> None:
-        """An admin takes the policy's name out of the template, or puts it there again."""
+        """Take the policy's name out of the template as an admin, or put it there again."""
         self.model.is_named = not self.model.is_named
         self._push_by("carol")
 
@@ -265,7 +265,7 @@ class Walk:
         return Rule(named, *coins, not self.dice.randrange(4), self.dice.choice([1, 1, 2]))
 
     def push_template(self) -> None:
-        """By an operator, who cannot take the approval away with it."""
+        """Push as an operator, who cannot take the approval away with it."""
         alice = self.office.people["alice"]
         lax = "{spec: {gates: [{name: g, approvers: {roles: [operator]}, allowRequester: true}]}}"
         refused = [template_source("careful", "none", "id")]
@@ -322,7 +322,7 @@ class Walk:
         self.office.core.allow_shared(self.office.org_id, self.model.lets_shared_workers)
 
     def join_late(self) -> None:
-        """Somebody becomes a member of the group that is asked, and tries to decide on what was asked before."""
+        """Let somebody join the group that is asked, and try to decide on what was asked before."""
         late = [
             asked
             for asked in self.asked
@@ -334,7 +334,7 @@ class Walk:
             self._decide(self.dice.choice(late), who)
 
     def leave_late(self) -> None:
-        """Somebody who has agreed leaves the group before it starts."""
+        """Let somebody who has agreed leave the group before it starts."""
         agreed = [who for asked in self.asked if not asked.is_over for who in asked.agreed]
         if agreed:
             self.join_or_leave(self.dice.choice(agreed))
@@ -355,7 +355,7 @@ class Walk:
             self.office.core.database.write(join)
 
     def link(self) -> None:
-        """The chat user whom policies name becomes somebody's, or nobody's."""
+        """Link the chat user whom policies name to somebody else, or to nobody."""
         old, self.model.linked = self.model.linked, self.dice.choice([*PEOPLE, ""])
         org_id, now, people = self.office.org_id, self.office.core.clock.now(), self.office.people
 

@@ -21,7 +21,10 @@ from opsicle.wire.user_api import Automation
 from tests.services.approving import Office, template_source
 from tests.services.core import Core
 
-BOSS_AND_DAVE = "{name: boss, approvers: {manager: true}}, {name: office, approvers: {users: [dave@example.com]}}"
+BOSS_AND_DAVE = (
+    "{name: boss, approvers: {manager: true}},"
+    " {name: office, approvers: {users: [dave@example.com]}}"
+)
 
 
 @pytest.fixture
@@ -34,7 +37,7 @@ def office(tmp_path: Path) -> Iterator[Office]:
 
 @pytest.fixture
 def asked(office: Office) -> Automation:
-    """Something that waits for two people, of a template of which an older version was approved and ran."""
+    """Ask two people, about a template of which an older version was approved and ran."""
     office.policy(BOSS_AND_DAVE)
     earlier = office.ask()
     office.approve("bob", earlier)
@@ -51,7 +54,7 @@ def asked(office: Office) -> Automation:
 
 @contextmanager
 def reads(office: Office) -> Iterator[list[str]]:
-    """The statements that are run on both connections meanwhile."""
+    """Record the statements that are run on both connections meanwhile."""
     found: list[str] = []
     database = office.core.database
 

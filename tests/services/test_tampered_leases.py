@@ -1,4 +1,4 @@
-"""What was carried out runs no second time, though its row and its entries in the record are altered alike."""
+"""What was carried out runs no second time, though its row and its audit entries are altered."""
 
 from __future__ import annotations
 

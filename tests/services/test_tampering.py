@@ -1,4 +1,4 @@
-"""Whoever writes to the database, and has no key file, gets nothing to run that was not asked for and agreed to."""
+"""Whoever alters the database, but has no key file, gets nothing to run that nobody asked for."""
 
 from __future__ import annotations
 
@@ -19,10 +19,14 @@ from tests.services.core import Core
 
 Tamper = Callable[[Office, Automation], None]
 
-UNBOUND = "DROP TRIGGER IF EXISTS automations_stay_bound; DROP TRIGGER IF EXISTS automations_stay_authentic;"
+UNBOUND = """
+    DROP TRIGGER IF EXISTS automations_stay_bound;
+    DROP TRIGGER IF EXISTS automations_stay_authentic;
+"""
 UNDECIDED = """
     DROP TRIGGER IF EXISTS approvals_stay;
-    DROP TRIGGER IF EXISTS approval_decisions_are_immutable; DROP TRIGGER IF EXISTS approval_decisions_stay;
+    DROP TRIGGER IF EXISTS approval_decisions_are_immutable;
+    DROP TRIGGER IF EXISTS approval_decisions_stay;
     DROP TRIGGER IF EXISTS approval_decisions_stay_authentic;
 """
 OTHER_VALUES = '{"target":"other"}'
@@ -34,7 +38,7 @@ def sql(script: str) -> Tamper:
 
 
 def digest_alike(office: Office, asked: Automation) -> None:
-    """What is to run is altered, and every digest of it that the database holds."""
+    """Alter what is to run, and every digest of it that the database holds."""
     office.tamper(UNBOUND)
     office.tamper(
         "UPDATE automations SET values_json = :values WHERE id = :id",
@@ -56,7 +60,7 @@ def digest_alike(office: Office, asked: Automation) -> None:
 
 
 def format_before(office: Office, asked: Automation) -> None:
-    """As if a version without codes had triggered it, under a policy of nobody's."""
+    """Leave it as if a version without codes had triggered it, under a policy of nobody's."""
     office.tamper(
         UNBOUND + "UPDATE automations SET manifest_format = 1, mac = '';"
         "UPDATE approvals SET policy = json_set(policy, '$.gates', json('[]'))"
@@ -65,7 +69,7 @@ def format_before(office: Office, asked: Automation) -> None:
 
 
 def as_of_another(office: Office, asked: Automation) -> None:
-    """With the digest and the code of an automation that nobody has to approve."""
+    """Give it the digest and the code of an automation that nobody has to approve."""
     office.core.push(
         office.people["alice"],
         template_source("plain").replace("  approvalPolicy: {policyRef: p}\n", ""),
@@ -90,7 +94,8 @@ ALTERED: dict[str, Tamper] = {
     """),
     "the worker's labels": sql("""
         DROP TRIGGER template_versions_are_immutable;
-        UPDATE template_versions SET document = json_set(document, '$.runs_on', json('{"site":"x"}'))
+        UPDATE template_versions
+           SET document = json_set(document, '$.runs_on', json('{"site":"x"}'))
     """),
     "a document that is no template": sql("""
         DROP TRIGGER template_versions_are_immutable;
@@ -109,14 +114,18 @@ ALTERED: dict[str, Tamper] = {
     "a format that nobody knows": sql(f"{UNBOUND} UPDATE automations SET manifest_format = 99"),
     "who asked for approval": sql(f"UPDATE approvals SET requester_id = {MALLORY}"),
     "who asked, in both places": sql(
-        f"UPDATE approvals SET requester_id = {MALLORY}; UPDATE automations SET requester_id = {MALLORY}"
+        f"UPDATE approvals SET requester_id = {MALLORY};"
+        f"UPDATE automations SET requester_id = {MALLORY}"
     ),
     "a policy that lets anybody agree": sql("""
-        UPDATE approvals SET policy = json_set(policy, '$.gates[0].allow_requester', json('true'),
-                                               '$.gates[0].approvers', json('{"roles":["operator"]}'))
+        UPDATE approvals
+           SET policy = json_set(policy, '$.gates[0].allow_requester', json('true'),
+                                 '$.gates[0].approvers', json('{"roles":["operator"]}'))
     """),
     "a policy without gates whose time has come": sql("""
-        UPDATE approvals SET policy = json_set(policy, '$.gates', json('[]')), next_at = '2000-01-01T00:00:00.000000Z'
+        UPDATE approvals
+           SET policy = json_set(policy, '$.gates', json('[]')),
+               next_at = '2000-01-01T00:00:00.000000Z'
     """),
     "a policy that is no JSON": sql(
         "UPDATE approvals SET policy = '{', next_at = '2000-01-01T00:00:00.000000Z'"
@@ -144,7 +153,7 @@ def office(tmp_path: Path) -> Office:
 
 
 def require_refused(office: Office, asked: Automation) -> None:
-    """Whatever is done to let it run, it does not, and says why."""
+    """Check that whatever is done to let it run, it does not, and says why."""
     office.tamper("UPDATE automations SET state = 'queued' WHERE state = 'awaiting_approval'")
     handed = [
         work.automation_id for work in office.core.worker(office.org_id, "w", slots=9).poll().work
@@ -207,15 +216,16 @@ def test_one_altered_approval_holds_up_no_list(office: Office, tamper: Tamper) -
 
 FORGED = {
     "one that nobody made": """
-        INSERT INTO approval_decisions (approval_id, gate, user_id, org_id, principal, verdict, reason, with_mfa,
-                                        elapsed_seconds, decided_at)
+        INSERT INTO approval_decisions (approval_id, gate, user_id, org_id, principal, verdict,
+                                        reason, with_mfa, elapsed_seconds, decided_at)
         SELECT p.id, 'boss', b.id, p.org_id, b.id, 'approve', '', 1, 0, p.asked_at
           FROM approvals p, users b WHERE b.name = 'bob' AND p.automation_id = :id;
         UPDATE approvals SET state = 'approved' WHERE automation_id = :id
     """,
     "one that was made on another approval": f"""
         {UNDECIDED}
-        UPDATE approval_decisions SET approval_id = (SELECT id FROM approvals WHERE automation_id = :id);
+        UPDATE approval_decisions
+           SET approval_id = (SELECT id FROM approvals WHERE automation_id = :id);
         UPDATE approvals SET state = 'approved' WHERE automation_id = :id
     """,
 }
@@ -344,8 +354,10 @@ def test_what_had_ended_and_is_put_back_does_not_run(office: Office, end: Tamper
         "PRAGMA defer_foreign_keys = 1; UPDATE automations SET job_id = NULL; DELETE FROM jobs"
     )
     office.tamper("""
-        UPDATE automations SET state = 'queued', fence = 0, finished_at = NULL, explanation = '', exit_code = NULL,
-               started_at = NULL, cancel_requested_at = NULL, cancel_requested_by = NULL;
+        UPDATE automations
+           SET state = 'queued', fence = 0, finished_at = NULL, explanation = '',
+               exit_code = NULL, started_at = NULL, cancel_requested_at = NULL,
+               cancel_requested_by = NULL;
         UPDATE approvals SET state = 'approved'
     """)
 

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 HEAD = "apiVersion: v1\ntype: AutomationTemplate\nmetadata:\n  name: web\n"  # lines 1 to 4
-BODY = "spec:\n  template:\n    phases:\n      - name: check\n        commands: [nginx -t]\n"  # lines 5 to 9
+BODY = "spec:\n  template:\n    phases:\n      - name: check\n        commands: [nginx -t]\n"
+"""Lines 5 to 9."""
 
 
 def in_spec(text: str) -> str:
-    """Return a good template with more fields in its `spec`; the first of them stands on line 10."""
+    """Return a good template with more fields in its `spec`, from line 10 on."""
     return HEAD + BODY + "".join(f"  {line}\n" for line in text.splitlines())
 
 
 def in_phase(text: str) -> str:
-    """Return a good template with more fields in its phase; the first of them stands on line 10."""
+    """Return a good template with more fields in its phase, from line 10 on."""
     return HEAD + BODY + "".join(f"        {line}\n" for line in text.splitlines())
 
 

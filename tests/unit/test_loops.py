@@ -23,7 +23,7 @@ def test_a_loop_survives_a_turn_that_fails_and_says_so(caplog: pytest.LogCapture
 
     loop = Loop("count", 0.001, turn)
     loop.start()
-    assert third.wait(10)
+    assert third.wait(60)
     loop.stop(5)
 
     assert "a turn failed" in caplog.text
@@ -71,7 +71,7 @@ def test_stopping_waits_for_the_turn_under_way_but_not_for_ever() -> None:
 
     loop = Loop("hang", 0.001, turn)
     loop.start()
-    assert entered.wait(10)
+    assert entered.wait(60)
     loop.stop(0.05)
     assert ended.is_set()
 

@@ -225,7 +225,13 @@ def test_a_mistake_is_told_with_its_path_and_line(
 
 OLDER = (
     HEAD
-    + "  telegram:\n    authorizedResponders:\n    - userId: 267230627\n      mfaSeed: SEED\n    chatIds: [-5]\n"
+    + """\
+  telegram:
+    authorizedResponders:
+    - userId: 267230627
+      mfaSeed: SEED
+    chatIds: [-5]
+"""
 )
 
 
@@ -349,10 +355,9 @@ def test_a_kept_policy_that_cannot_be_read_is_one_that_nobody_can_satisfy(policy
 
 
 def test_a_template_names_a_policy_or_has_one_but_not_both() -> None:
-    both = (
-        PLAIN
-        + "  approvalPolicy: {policyRef: a, spec: {gates: [{name: g, approvers: {manager: true}}]}}\n"
-    )
+    spec = "{gates: [{name: g, approvers: {manager: true}}]}"
+    both = PLAIN + f"  approvalPolicy: {{policyRef: a, spec: {spec}}}\n"
+
     with pytest.raises(InvalidInput) as caught:
         parse_template(both.encode())
     assert [problem.path for problem in caught.value.problems] == ["spec.approvalPolicy"]
@@ -365,11 +370,12 @@ def scopes(text: str) -> bytes:
 
 
 def test_what_a_policy_applies_to_by_itself_is_read() -> None:
-    lines = (
-        "[{everything: true}, {labels: {team: [payments, 'web shop']}, runsOn: {env: production, zone: ['1']}},"
-        " {requesters: {serviceAccounts: true, users: [Bob@example.com], groups: [sre], roles: [member]}}]"
-    )
+    labelled = "labels: {team: [payments, 'web shop']}, runsOn: {env: production, zone: ['1']}"
+    asked_by = "serviceAccounts: true, users: [Bob@example.com], groups: [sre], roles: [member]"
+    lines = f"[{{everything: true}}, {{{labelled}}}, {{requesters: {{{asked_by}}}}}]"
+
     policy = parse_policy(scopes(lines)).policy
+
     assert policy.applies_to == (
         Scope(everything=True),
         Scope(

@@ -91,7 +91,10 @@ def test_utf16_is_refused() -> None:
 
 
 def test_an_automation_with_variables_is_refused() -> None:
-    document = "apiVersion: v1\ntype: Automation\nmetadata: {name: a}\nspec:\n  variables: []\n  phases: []\n"
+    document = (
+        "apiVersion: v1\ntype: Automation\nmetadata: {name: a}\n"
+        "spec:\n  variables: []\n  phases: []\n"
+    )
     with pytest.raises(InvalidInput) as caught:
         parse_document(document.encode())
     assert [(problem.line, problem.path) for problem in caught.value.problems] == [
