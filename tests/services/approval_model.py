@@ -1,6 +1,6 @@
 """A small model of who may approve what, which knows nothing of the engine.
 
-What `test_approval_walk` compares with.
+What `approval_walk` compares with.
 """
 
 from __future__ import annotations

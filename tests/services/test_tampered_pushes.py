@@ -8,7 +8,7 @@ from opsicle.domain.errors import OpsicleError
 from opsicle.server.templates.service import Templates
 from opsicle.wire.user_api import RunRequest
 from tests.services.approving import Office, template_source
-from tests.services.test_tampering import office, require_refused
+from tests.services.tampering import office, require_refused
 
 __all__ = ["office"]
 

@@ -21,8 +21,8 @@ from opsicle.domain.errors import OpsicleError
 from opsicle.kit.ids import new_id
 from opsicle.server.store import approvals
 from tests.services.approval_model import LIFETIME, Asked
-from tests.services.test_approval_walk import SCALE, Walk
-from tests.services.test_tampering import digest_alike
+from tests.services.approval_walk import SCALE, Walk
+from tests.services.tampering import digest_alike
 
 STEPS = 250
 
