@@ -210,5 +210,5 @@ def test_a_member_of_a_container_that_knows_no_users_can_run_a_server(
             lines.append(line)
     finally:
         server.terminate()
-        server.communicate(timeout=30)
+        server.communicate(timeout=60)
     assert server.returncode == 0

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import pytest
 
@@ -19,20 +18,11 @@ from opsicle.server.store.chat_links import LinkRow
 from opsicle.wire.approval_api import DecisionRequest
 from opsicle.wire.user_api import Automation
 from tests.services.approving import Office, template_source
-from tests.services.core import Core
 
 BOSS_AND_DAVE = (
     "{name: boss, approvers: {manager: true}},"
     " {name: office, approvers: {users: [dave@example.com]}}"
 )
-
-
-@pytest.fixture
-def office(tmp_path: Path) -> Iterator[Office]:
-    office = Office(Core(tmp_path))
-    office.core.push(office.people["alice"], template_source("careful"))
-    yield office
-    office.core.close()
 
 
 @pytest.fixture

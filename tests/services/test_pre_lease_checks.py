@@ -1,30 +1,13 @@
-"""What was approved runs only while that holds, which is checked before each lease (trust.md, P1)."""
+"""What was approved runs only while that holds: it is checked before each lease (trust.md, P1)."""
 
 from __future__ import annotations
-
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from opsicle.domain.access import BuiltInRole
 from opsicle.wire.user_api import Automation
 from tests.services.approving import MANAGER, Office, template_source
-from tests.services.core import HELLO, Core
-
-
-@pytest.fixture
-def office(tmp_path: Path) -> Iterator[Office]:
-    office = Office(Core(tmp_path))
-    office.core.push(office.people["alice"], template_source("careful"))
-    yield office
-    office.core.close()
-
-
-@pytest.fixture
-def asked(office: Office) -> Automation:
-    office.policy()
-    return office.ask()
+from tests.services.core import HELLO
 
 
 def test_what_was_approved_runs_whatever_is_pushed_since(office: Office, asked: Automation) -> None:

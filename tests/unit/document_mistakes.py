@@ -1,4 +1,4 @@
-"""What can be wrong with a template's YAML and header: document, path, line, part of the message."""
+"""What can be wrong with a template's YAML and header: document, path, line, part of message."""
 
 from __future__ import annotations
 
