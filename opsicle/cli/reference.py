@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import sys
 from collections.abc import Iterator
 
@@ -17,13 +18,15 @@ Generated from the program by `opsicle/cli/reference.py`; change the commands, n
 
 `opsicle [--profile P] [-o table|json] COMMAND`; both options may also stand behind the command.
 
-**Output.** `-o json` prints exactly one JSON value on stdout: a list command prints an array, every other command an
-object. Everything else, live logs included, goes to stderr. An error is then one JSON object on the last line of
-stderr, in the form of the server's problems (`code`, `title`, `detail`, `hint`, `errors`). Times are RFC 3339 in UTC.
+**Output.** `-o json` prints exactly one JSON value on stdout: a list command prints an array, \
+every other command an object. Everything else, live logs included, goes to stderr. An error is \
+then one JSON object on the last line of stderr, in the form of the server's problems (`code`, \
+`title`, `detail`, `hint`, `errors`). Times are RFC 3339 in UTC.
 
-**Settings.** Every option can be set by the environment variable that stands beside it, and in `opsicle.toml`, which is
-looked for in the config folder (`$OPSICLE_CONFIG_DIR`, else `~/.config/opsicle`) and then in the working folder, which
-wins, but may not set `profile`, `login` or `setup`. Commands are tables, options are keys, unknown ones are errors:
+**Settings.** Every option can be set by the environment variable that stands beside it, and in \
+`opsicle.toml`, which is looked for in the config folder (`$OPSICLE_CONFIG_DIR`, else \
+`~/.config/opsicle`) and then in the working folder, which wins, but may not set `profile`, \
+`login` or `setup`. Commands are tables, options are keys, unknown ones are errors:
 
 ```toml
 [run]
@@ -32,11 +35,12 @@ follow = true
 ttl = 600
 ```
 
-**Sessions.** `login` keeps a session per profile, readable by you alone. Programs use `OPSICLE_SERVER` and
-`OPSICLE_TOKEN` instead, and `OPSICLE_CA_FILE` or `OPSICLE_CA_FINGERPRINT` where the system does not know the server's
-CA.
+**Sessions.** `login` keeps a session per profile, readable by you alone. Programs use \
+`OPSICLE_SERVER` and `OPSICLE_TOKEN` instead, and `OPSICLE_CA_FILE` or `OPSICLE_CA_FINGERPRINT` \
+where the system does not know the server's CA.
 
-**Prompts.** Only a terminal is asked anything. Elsewhere what is missing is an error that names the option.
+**Prompts.** Only a terminal is asked anything. Elsewhere what is missing is an \
+error that names the option.
 
 **Exit codes.**
 
@@ -88,9 +92,15 @@ def _command(command: click.Command, context: click.Context) -> Iterator[str]:
     options = " [OPTIONS]" if _shown_options(command) else ""
     yield f"## `{context.command_path}`\n"
     yield f"`{' '.join(f'{context.command_path}{options} {usage}'.split())}`\n"
-    yield "\n".join(line.strip() for line in (command.help or "").splitlines()).strip() + "\n"
+    yield _unwrapped(command.help or "")
     yield _options(command, context)
     yield f"```sh\n{EXAMPLES[context.command_path.partition(' ')[2]]}\n```\n"
+
+
+def _unwrapped(text: str) -> str:
+    """Return a help text with each of its paragraphs on one line."""
+    paragraphs = inspect.cleandoc(text).split("\n\n")
+    return "\n\n".join(" ".join(paragraph.split()) for paragraph in paragraphs) + "\n"
 
 
 def _options(command: click.Command, context: click.Context) -> str:

@@ -58,10 +58,12 @@ from opsicle.server.http.routing import Route
 from opsicle.server.identity.accounts import Accounts
 from opsicle.server.identity.authenticators import Authenticators
 from opsicle.server.identity.login_throttle import LoginThrottle
+from opsicle.server.identity.logins import Logins
 from opsicle.server.identity.password_changes import PasswordChanges
 from opsicle.server.identity.passwords import PasswordHasher
 from opsicle.server.identity.routes import accounts, identity
 from opsicle.server.identity.routes.identity import IdentityServices
+from opsicle.server.identity.server_setup import ServerSetup
 from opsicle.server.identity.sessions import Sessions
 from opsicle.server.identity.step_up import StepUp
 from opsicle.server.keys.vault import Vault
@@ -171,16 +173,11 @@ class Services:
             self.sessions,
             PasswordChanges(state, self.sessions, self.hasher, self.throttle, self.step_up, clock),
         )
-        self.accounts = Accounts(
-            state,
-            self.sessions,
-            self.hasher,
-            self.throttle,
-            self.apps,
-            clock,
-            core.remarks,
-            core.on_set_up,
+        self.server_setup = ServerSetup(
+            state, self.sessions, self.hasher, self.throttle, clock, core.on_set_up
         )
+        self.logins = Logins(state, self.sessions, self.hasher, self.throttle, self.apps, clock)
+        self.accounts = Accounts(state, self.sessions, clock, core.remarks)
         self.audit_checkpoints = AuditCheckpoints(state, core.audit_key, clock)
         self.audit = Audit(state, self.audit_checkpoints, core.audit_key.public, clock)
 
@@ -256,7 +253,7 @@ class Services:
         self.users = Users(state, sessions, self.hasher, step_up, clock)
         links = InvitationLinks(self.urls, clock)
         self.invitations = Invitations(
-            state, links, self.accounts, self.hasher, self.throttle, step_up, clock
+            state, links, self.logins, self.hasher, self.throttle, step_up, clock
         )
         self.orgs = Orgs(state, links, step_up, self.fleet, clock)
         self.server_operations = ServerOperations(
@@ -294,7 +291,7 @@ class Services:
     def user_routes(self) -> list[Route]:
         """Return what the users' listener offers about orgs and what they have."""
         return [
-            *accounts.routes(self.accounts),
+            *accounts.routes(self.server_setup, self.logins, self.accounts),
             *identity.routes(self.identity),
             *member_identity.routes(self.recovery, self.forgotten_passwords),
             *orgs.routes(self.orgs, self.accounts, self.server_operations),
@@ -331,7 +328,7 @@ class Services:
         ]
 
     def loops(self, keep: Callable[[], RetentionPeriods]) -> list[Loop]:
-        """Return what is to be done again and again; how long things are kept is asked each time."""
+        """Return the loops that run in the background; `keep` is asked anew at each pruning."""
         steady = self._if_steady
         retention = Retention(self.core.state, self.job_logs, self.core.clock)
         return [

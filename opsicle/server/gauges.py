@@ -1,4 +1,4 @@
-"""What `/metrics` shows beside requests: connections, automations, deliveries, certificates, disk."""
+"""What `/metrics` shows beside requests, such as automations, deliveries and disk space."""
 
 from __future__ import annotations
 

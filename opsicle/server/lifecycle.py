@@ -183,8 +183,9 @@ class Lifecycle:
         listeners.start()
         self._announce(folder, services)
         self._on_hangup = partial(self._reload, services, listeners)
+        # What has lived until now lives until the end: the collector need not look at it again.
         gc.collect()
-        gc.freeze()  # what has lived until now lives until the end: the collector need not look at it again
+        gc.freeze()
         check = IntegrityCheck(folder.state_database, _refuse)
         if not opened.is_checked:
             check.start()
@@ -226,7 +227,7 @@ class Lifecycle:
         url, worker_url = services.urls.url, services.urls.worker_url
         fingerprint = services.core.authority.fingerprint
         lines = [f"opsicle server ready  {url}  workers: {worker_url}"]
-        token = services.accounts.setup_token(fingerprint, folder.setup_token())
+        token = services.server_setup.token(fingerprint, folder.setup_token())
         if token:
             folder.write_setup_token(token)
             lines.insert(0, f"Set this server up at {url}/setup#token={token}")

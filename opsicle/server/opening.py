@@ -78,8 +78,9 @@ def open_state(
     if missing.reasons and not how.accept_restored:
         raise Conflict(
             f"the data folder holds less than its server has had: {'; '.join(missing.reasons)}",
-            hint="Put the newest copy in its place. If this is the newest there is, start once with "
-            "`opsicle server --accept-restored`; docs/server.md says what follows under `Restoring`.",
+            hint="Put the newest copy in its place. If this is the newest there is, "
+            "start once with `opsicle server --accept-restored`; "
+            "docs/server.md says what follows under `Restoring`.",
         )
     is_new = not path.exists() or path.stat().st_size == 0
     with explained(folder.path):
@@ -153,7 +154,8 @@ def begin_epoch(state: OpenState, clock: Clock, *, accept_restored: bool) -> Epo
         return epoch or epochs.begin(db, 1)
 
     epoch = state.database.write(work)
-    state.database.checkpoint()  # so that the file alone, without its log, is known for one that has a marker
+    # So that the file alone, without its log, is known for one that has a marker.
+    state.database.checkpoint()
     state.marker.write()
     if state.missing.reasons:
         log.warning(

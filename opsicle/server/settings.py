@@ -138,15 +138,16 @@ class ServerOptions:
             raise InvalidInput("--log-retention-days must be at least 1")
         if not 1 <= self.job_log_mib <= self.org_logs_mib:
             raise InvalidInput(
-                f"--job-log-mib {self.job_log_mib} must be at least 1 and no more than --org-logs-mib"
-                f" {self.org_logs_mib}, as one job's log is a part of its org's"
+                f"--job-log-mib {self.job_log_mib} must be at least 1 and no more than "
+                f"--org-logs-mib {self.org_logs_mib}, as one job's log is a part of its org's"
             )
         if self.audit_retention_days is not None and self.audit_retention_days < 1:
             raise InvalidInput("--audit-retention-days must be at least 1")
         if self.automation_retention_days and self.automation_retention_days < LEAST_RETENTION_DAYS:
             raise InvalidInput(
                 f"--automation-retention-days must be at least {LEAST_RETENTION_DAYS}",
-                hint="Until then a request may be sent again, and a worker may come back; 0 keeps all for ever.",
+                hint="Until then a request may be sent again, and a worker may come back; "
+                "0 keeps all for ever.",
             )
         if self.automation_retention_count is not None and self.automation_retention_count < 1:
             raise InvalidInput("--automation-retention-count must be at least 1")
@@ -227,7 +228,8 @@ def parse_address(text: str) -> Address:
             f"{text[:200]!r} is no address to listen on",
             hint="Write it as host:port or [::1]:port; port 0 picks one.",
         )
-    return Address(host=host or "0.0.0.0", port=int(port))
+    every = "0.0.0.0"  # noqa: S104 - every address is what `:port` asks for
+    return Address(host=host or every, port=int(port))
 
 
 def _is_host(host: str, *, is_bracketed: bool) -> bool:

@@ -113,7 +113,7 @@ def test_many_writers_at_once_make_one_chain(api_server: ApiServer) -> None:
 
 @pytest.fixture(scope="module")
 def long_record(tmp_path_factory: pytest.TempPathFactory, furnished: Path) -> Path:
-    """The data folder of a server whose org acme has a signed record of 10,000 entries."""
+    """Return a server's data folder whose org acme has a signed record of 10,000 entries."""
     folder = tmp_path_factory.mktemp("long") / "data"
     subprocess.run(["cp", "-r", furnished, folder], check=True)
     api_server = ApiServer(folder)

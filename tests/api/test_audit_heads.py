@@ -22,7 +22,7 @@ CUT = "DELETE FROM audit_entries WHERE org_id = ? AND seq > ?"
 
 
 def turn(api_server: ApiServer) -> None:
-    """What the loop does every 5 s."""
+    """Do what the loop does every 5 s."""
     api_server.services.audit_checkpoints.sign_due()
 
 

@@ -49,7 +49,7 @@ def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installat
 
 @pytest.fixture
 def alice(installation: Installation) -> User:
-    """The admin, logged in."""
+    """Return the admin, logged in."""
     return installation.admin
 
 
@@ -104,7 +104,8 @@ def test_a_wrong_password_is_refused(installation: Installation, tmp_path: Path)
     user = User(tmp_path, "nobody@example.com")
     done = user.attempt(
         "login", "--server", installation.server.url, "--email", user.email,
-        "--password-file", str(user.password_file), "--ca-fingerprint", installation.server.facts["ca_fingerprint"],
+        "--password-file", str(user.password_file),
+        "--ca-fingerprint", installation.server.facts["ca_fingerprint"],
     )  # fmt: skip
     assert done.returncode == 3
 
@@ -160,7 +161,10 @@ Answer = str | Callable[[str], str]
 def at_a_terminal(
     user: User, *arguments: str, answers: Sequence[tuple[str, Answer]]
 ) -> tuple[int, str]:
-    """Run the tool with a terminal on all three streams and type each answer when its question has been shown."""
+    """Run the tool with a terminal on all three streams.
+
+    Each answer is typed when its question has been shown.
+    """
     ours, theirs = os.openpty()
     process = subprocess.Popen(
         [*program(), *arguments],
@@ -246,8 +250,8 @@ def test_at_a_terminal_a_refused_ca_gets_no_password(
 def test_users_are_added_shown_changed_and_removed(alice: User) -> None:
     password = str(alice.password_file)
     made = alice.json(
-        "users", "create", "--email", "carol@example.com", "--role", "member", "--manager", alice.email,
-        "--name", "Carol", "--password-file", password,
+        "users", "create", "--email", "carol@example.com", "--name", "Carol",
+        "--role", "member", "--manager", alice.email, "--password-file", password,
     )  # fmt: skip
     assert made["manager"] == alice.email
     assert alice.json("users", "show", "carol@example.com") == made

@@ -260,7 +260,8 @@ def test_a_group_whose_people_are_asked_is_neither_left_nor_removed_without_that
     api_server.person("acme", "bob", BuiltInRole.MEMBER)
     assert greta.post("/api/v1/groups", {"name": "interns"}).status == 201
     assert greta.call("PUT", "/api/v1/groups/interns/members/bob@example.com").status == 200
-    spec = "{appliesTo: [{requesters: {groups: [interns]}}], gates: [{name: g, approvers: {roles: [admin]}}]}"
+    gate = "{name: g, approvers: {roles: [admin]}}"
+    spec = f"{{appliesTo: [{{requesters: {{groups: [interns]}}}}], gates: [{gate}]}}"
     source = f"apiVersion: v1\ntype: ApprovalPolicy\nmetadata: {{name: d}}\nspec: {spec}\n"
     assert alice.post("/api/v1/policies", {"source": source}).status == 201
 
@@ -283,7 +284,11 @@ type: AutomationTemplate
 metadata: {name: own}
 spec:
   approvalPolicy:
-    spec: {gates: [{name: g, approvers: {users: [alice@example.com]}, escalate: [{after: 60, to: {groups: [late]}}]}]}
+    spec:
+      gates:
+        - name: g
+          approvers: {users: [alice@example.com]}
+          escalate: [{after: 60, to: {groups: [late]}}]
   template: {phases: [{name: act, commands: ["echo hi"]}]}
 """
     assert alice.post("/api/v1/templates", {"source": source}).status == 201

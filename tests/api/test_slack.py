@@ -58,7 +58,7 @@ def alice(api_server: ApiServer, api: SlackApi) -> Client:
 
 @pytest.fixture
 def hear(api_server: ApiServer, api: SlackApi, alice: Client) -> Iterator[Hear]:
-    """The server's connection to Slack."""
+    """Return the server's connection to Slack."""
     (channel_id,) = api_server.services.inboxes["slack"].channels()
     with api_server.services.inboxes["slack"].open(channel_id) as turn:
         assert turn(5) == 1, "Slack says hello"
@@ -347,7 +347,7 @@ def test_the_library_is_not_let_out_by_itself(
     bob: Client,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Neither past the networks that an admin allows nor through a proxy that the environment names."""
+    """No way leads past the networks that an admin allows, or through the environment's proxy."""
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
     monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:1")
     post_notice(api_server, BOB)

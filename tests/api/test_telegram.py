@@ -1,4 +1,7 @@
-"""Telegram: who is linked is told, and what they press counts as their account's decision, with its role and proof."""
+"""Telegram: who is linked is told, and what they press is their account's decision.
+
+It needs the account's role, and its code where the gate asks for one.
+"""
 
 from __future__ import annotations
 

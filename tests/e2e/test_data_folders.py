@@ -1,8 +1,7 @@
 """A hundred starts from data folders cut, copied and mixed from old and new files.
 
-Each start serves all that was acknowledged, or refuses and says what to do; none serves less without a word. The
-folders are what a server's store leaves that is stopped, killed and started again, by the very parts and in the order
-in which a server opens them; the judge is what its clients were told.
+Each start serves all that was acknowledged, or refuses and says what to do; none serves less
+without a word. The judge is what the server's clients were told.
 """
 
 from __future__ import annotations
@@ -44,14 +43,14 @@ pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300 + 2 * STARTS)]
 
 @dataclass
 class Acknowledged:
-    """What a client was told is durable: the newest value of each thing, and how many entries the record has."""
+    """What a client was told is durable: each thing's newest value, the record's entries."""
 
     values: dict[str, str] = field(default_factory=dict)
     entries: int = 0
 
 
 class Life:
-    """One life of a server on a folder, without its sockets: the parts that a start opens, in its order."""
+    """One run of a server on a folder, without its sockets: its parts, opened in its order."""
 
     def __init__(self, folder: Path, *, accept_restored: bool = False) -> None:
         self._clock = SystemClock()
@@ -96,11 +95,14 @@ class Life:
         told.entries += is_recorded
 
     def mark(self) -> None:
-        """What the loop does every 5 s."""
+        """Write the marker, as the server does every 5 s."""
         self._state.marker.write()
 
     def holds(self, told: Acknowledged) -> list[str]:
-        """What is older than it was told; every value begins with a number, and later ones have greater numbers."""
+        """Return what is older than it was told.
+
+        Every value begins with a number, and later ones have greater numbers.
+        """
 
         def query(db) -> tuple[dict[str, str], int]:
             values = {name: settings.find(db, f"thing {name}") or "-1" for name in told.values}
@@ -122,7 +124,7 @@ class Life:
         )
 
     def stop(self) -> None:
-        """A clean stop."""
+        """Stop as a server does that is asked to."""
         self.mark()
         self.logs.close()
         self._opened.__exit__(None, None, None)
@@ -139,7 +141,7 @@ def _raise(error: BaseException) -> None:
 
 @dataclass
 class Snapshot:
-    """All files of a folder at one moment, as a process that is killed leaves them, and what had been told by then."""
+    """All files of a folder as a killed process leaves them, and what had been told by then."""
 
     name: str
     folder: Path
@@ -147,7 +149,7 @@ class Snapshot:
 
 
 class History:
-    """Snapshots of one server: killed and stopped, before and after its write-ahead log was folded in."""
+    """Snapshots of one server, killed and stopped, before and after checkpoints of its log."""
 
     def __init__(self, root: Path, chance: random.Random) -> None:
         self._root, self._chance = root, chance
@@ -222,7 +224,10 @@ def history(tmp_path_factory: pytest.TempPathFactory, chance: random.Random) -> 
 
 @dataclass
 class Site:
-    """A folder to start from. `target` holds the files of `now` under their own numbers, as the server left them."""
+    """A folder to start from.
+
+    `target` holds the files of `now` under their own inode numbers, as the server left them.
+    """
 
     target: Path
     now: Snapshot
@@ -260,7 +265,7 @@ def other(site: Site, *, is_older: bool) -> Snapshot:
 
 
 def replace(site: Site, name: str, source: Snapshot) -> None:
-    """Put another snapshot's file over one that is here, keeping its number; or remove it if that has none."""
+    """Overwrite a file by another snapshot's, keeping its inode; remove it if that has none."""
     site.note(f"{name} of {source.folder.name!r}")
     if (source.folder / name).exists():
         (site.target / name).write_bytes((source.folder / name).read_bytes())
@@ -274,7 +279,7 @@ def as_it_was(site: Site) -> None:
 
 
 def looked_into(site: Site) -> None:
-    """Somebody opened the database with a tool of their own, which folds the write-ahead log in and removes it."""
+    """Open the database with another tool, which checkpoints the log and removes it."""
     connection = apsw.Connection(str(site.target / "opsicle.db"))
     connection.execute("SELECT count(*) FROM sqlite_schema").fetchall()
     connection.close()
@@ -323,7 +328,7 @@ def copied_whole(site: Site) -> None:
 
 
 def part_of_it(site: Site) -> None:
-    """A backup of `*.db *.pem *.key`."""
+    """Keep what a backup of `*.db *.pem *.key` would."""
     site.note("only *.db *.pem *.key")
     for path in site.target.iterdir():
         if path.suffix not in {".db", ".pem", ".key"}:
@@ -342,9 +347,8 @@ def damaged(site: Site) -> None:
 
 
 def another_key(site: Site) -> None:
-    name = site.chance.choice(
-        [key for key in KEYS if key != "orders.pem"]
-    )  # without workers a new one is as good
+    # Without workers a new key for orders is as good.
+    name = site.chance.choice([key for key in KEYS if key != "orders.pem"])
     other = site.target.with_name(f"{site.target.name}-other")
     Life(other).stop()
     site.note(f"another server's {name}")
@@ -353,9 +357,18 @@ def another_key(site: Site) -> None:
 
 
 WAYS: list[Callable[[Site], None]] = [
-    as_it_was, looked_into, remove_one, cut_one, cut_one, older_database, mixed_database, mixed_database,
-    mixed_anything, copied_whole, part_of_it, damaged, another_key,
-]  # fmt: skip
+    as_it_was,
+    looked_into,
+    remove_one,
+    *(cut_one, cut_one),
+    older_database,
+    *(mixed_database, mixed_database),
+    mixed_anything,
+    copied_whole,
+    part_of_it,
+    damaged,
+    another_key,
+]
 
 
 @dataclass
@@ -395,13 +408,12 @@ def start(site: Site, tally: Tally, way: str) -> None:
 
 
 def accept(site: Site, story: str, refusal: OpsicleError) -> None:
-    """Where the way out is to accept what there is, that works, in a new epoch and with the queue held."""
+    """Accept what there is, where that is the way out: a new epoch, with the queue held."""
     if "holds less" not in refusal.message:
         return
     life = attempt(site.target, accept_restored=True)
-    if isinstance(
-        life, OpsicleError
-    ):  # a key is missing as well, or what is left is no whole database
+    if isinstance(life, OpsicleError):
+        # A key is missing as well, or what is left is no whole database.
         assert life.hint, f"{story}\n{life.message} names no way out"
         return
     held = life.database.read(lambda db: settings.find(db, "held"))

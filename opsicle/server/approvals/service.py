@@ -41,7 +41,13 @@ from opsicle.server.fleet.presence import Fleet
 from opsicle.server.fleet.pubsub import PubSub, automation_topic, org_topic
 from opsicle.server.http.paging import page_of_shown
 from opsicle.server.identity.authenticators import Authenticators
-from opsicle.server.store import approvals, audit, authenticators, automations, documents
+from opsicle.server.store import (
+    approvals,
+    audit,
+    authenticators,
+    automation_transitions,
+    documents,
+)
 from opsicle.server.store.approvals import ApprovalFilter, ApprovalRow, DecisionRow
 from opsicle.server.store.automations import AutomationRow
 from opsicle.server.store.database import Connection, Database
@@ -292,7 +298,7 @@ class Approvals:
             told = self._progress.withdraw(db, case, f"withdrawn by {by}", now)
             if told is None:
                 raise Conflict(f"this approval is over: it is {row.state}")
-            automations.cancel_waiting(db, row.automation_id, actor.user_id, now)
+            automation_transitions.cancel_waiting(db, row.automation_id, actor.user_id, now)
             self._outbox.post_cancelled(db, row.org_id, row.automation_id, actor, told)
             data = {"automation": row.automation_id}
             audit.append(db, now, row.org_id, actor, "withdraw", f"approvals/{row.id}", data)

@@ -30,7 +30,7 @@ log = logging.getLogger(__name__)
 
 SIGN_AFTER_ENTRIES = 500
 SIGN_AFTER = timedelta(minutes=5)
-"""After so many new entries, or so long after the last one, a chain gets a checkpoint that stays."""
+"""A chain gets a lasting checkpoint after so many new entries, or so long after the last one."""
 
 REPORTS_APART = timedelta(days=1)
 """How often one worker's claim that history was rewritten is taken into the record: once says it
@@ -224,7 +224,7 @@ class AuditCheckpoints:
         return max(0, end - chain.first_seq)
 
     def _remove(self, org_id: str, to: int) -> None:
-        """Remove entries once a signed checkpoint states that, and the hash where the chain goes on."""
+        """Remove entries once a signed checkpoint states it, and the hash where the rest begins."""
 
         def work(db: Connection) -> None:
             self._sign(db, org_id, _Removal(to, audit.get_hash(db, org_id, to)))

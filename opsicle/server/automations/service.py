@@ -46,6 +46,7 @@ from opsicle.server.secrets.service import require_secrets
 from opsicle.server.store import (
     approvals,
     audit,
+    automation_transitions,
     automations,
     documents,
     idempotency,
@@ -320,9 +321,9 @@ class Automations:
             row, _ = _get(db, actor, automation_id)
             _require_may_cancel(db, actor, row)
             job = jobs.find(db, row.job_id) if row.job_id else None
-            if automations.cancel_waiting(db, row.id, actor.user_id, now):
+            if automation_transitions.cancel_waiting(db, row.id, actor.user_id, now):
                 self._end_waiting(db, actor, row, job)
-            elif not automations.request_cancel(db, row.id, actor.user_id, now):
+            elif not automation_transitions.request_cancel(db, row.id, actor.user_id, now):
                 if row.state != AutomationState.RUNNING:
                     raise Conflict(f"this automation is already over: it {_ENDED[row.state]}")
                 return job

@@ -214,7 +214,8 @@ class Chats:
         actor = self._database.read(query)
         if actor is None:
             return ChatOutcome(
-                "You are not linked to an account here. Ask Opsicle for a code, then send me: link CODE"
+                "You are not linked to an account here. "
+                "Ask Opsicle for a code, then send me: link CODE"
             )
         try:
             request = DecisionRequest(reason=decision.reason, totp=decision.totp)

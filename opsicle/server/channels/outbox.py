@@ -44,7 +44,7 @@ GIVE_UP_AFTER = timedelta(days=3)
 """A channel that is down over a long weekend loses nothing."""
 
 MAX_FACT_CHARACTERS = 900
-"""So that what asks, why, with which values and what runs fit together into one message of a chat."""
+"""So that what asks, why, with which values and what runs fit into one message of a chat."""
 
 MAX_VALUES = 20
 
@@ -84,7 +84,11 @@ class Outbox:
         besides: Notice | None = None,
         about: Iterable[Fact] = (),
     ) -> None:
-        """Who is reached by `besides`, which is posted at the same moment and says the same, gets no copy of this."""
+        """Queue a notice for the enabled channels that reach somebody by it.
+
+        Whoever is reached by `besides`, which is posted at the same moment and says the same, gets
+        no copy of this.
+        """
         facts = self._facts(db, notice, about) if enabled else ()
         for channel in enabled:
             is_program = kinds.reach_of(channel.kind) is Reach.RECEIVER

@@ -80,7 +80,7 @@ class DeliverySender:
         )
 
     def claim(self, limit: int) -> list[str]:
-        """Begin the attempts whose turn it is, durably; whoever calls must carry out each of them."""
+        """Begin the attempts that are due, durably; the caller must carry out each of them."""
         now = self._clock.now()
 
         def due(db: Connection) -> list[str]:

@@ -107,8 +107,8 @@ class WorkerLives:
         """Say why none of these lives is to be given work; "" if one may."""
         if self.copied:
             return (
-                f"two processes use its identity, from {' and from '.join(self.copied)}; stop one of them, or let it "
-                "enrol anew"
+                f"two processes use its identity, from {' and from '.join(self.copied)}; "
+                "stop one of them, or let it enrol anew"
             )
         if self.is_in_doubt(now):
             return "two processes seem to use its identity"

@@ -77,7 +77,8 @@ def _begin(path: Path, draft: Path, known: str | None, bind_waiting: BindWaiting
     if not draft.exists():
         if known is not None:
             raise Conflict(
-                f"the data folder has lost {FILE_NAME}, by which the server knows what it was asked to run",
+                f"the data folder has lost {FILE_NAME}, "
+                "by which the server knows what it was asked to run",
                 hint=f"Restore it from a backup. {_WAY_OUT}",
             )
         files.replace(draft, BindingKey.create().content)

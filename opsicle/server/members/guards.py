@@ -145,7 +145,8 @@ def get_heir(db: Connection, actor: Actor, member: MemberRow, id_or_email: str) 
         raise validators.invalid(
             "new_owner",
             f"{id_or_email[:254]} cannot answer for service accounts here",
-            hint="Name somebody else of the org who is not disabled; `opsicle users list` shows them.",
+            hint="Name somebody else of the org who is not disabled; "
+            "`opsicle users list` shows them.",
         )
     if heir.user_id != actor.user_id:
         require_command_of(db, actor, heir)

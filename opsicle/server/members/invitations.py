@@ -26,8 +26,8 @@ from opsicle.server.access.rights import (
     rights_of_org_role,
 )
 from opsicle.server.http.paging import page_of
-from opsicle.server.identity.accounts import Accounts
 from opsicle.server.identity.login_throttle import LoginThrottle
+from opsicle.server.identity.logins import Logins
 from opsicle.server.identity.passwords import PasswordHasher
 from opsicle.server.identity.step_up import StepUp
 from opsicle.server.members.invitation_links import InvitationLinks, shown
@@ -54,11 +54,11 @@ _LIFE_DAYS = range(1, 30 + 1)
 class Invitations:
     """What those do who manage an org's people, and those who are invited."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 - what coming into an org touches
         self,
         database: Database,
         links: InvitationLinks,
-        accounts: Accounts,
+        logins: Logins,
         hasher: PasswordHasher,
         throttle: LoginThrottle,
         step_up: StepUp,
@@ -66,7 +66,7 @@ class Invitations:
     ) -> None:
         self._database = database
         self._links = links
-        self._accounts = accounts
+        self._logins = logins
         self._hasher = hasher
         self._throttle = throttle
         self._step_up = step_up
@@ -160,7 +160,7 @@ class Invitations:
 
         Every link works once.
 
-        Raises NotAuthenticated for a link that is unknown or over; as `Accounts.login` for a proof
+        Raises NotAuthenticated for a link that is unknown or over; as `Logins.login` for a proof
         that is wrong or missing, and for a name or password that cannot be used InvalidInput, and
         the link stays good.
         """
@@ -171,10 +171,10 @@ class Invitations:
 
         def enter(db: Connection, user: UserRow) -> LoginReply:
             self._spend(db, request, user, address)
-            return self._accounts.begin_session(db, user, proof, address)
+            return self._logins.begin_session(db, user, proof, address)
 
         if account:
-            return self._accounts.prove(proof, address, enter)
+            return self._logins.prove(proof, address, enter)
         name = (
             validators.display_name(request.name, MAX_NAME_LENGTH) or found.email.partition("@")[0]
         )

@@ -72,8 +72,8 @@ def require_policies_to_leave(
         for asked in (scope.requesters for scope in found.policy.applies_to if scope.requesters):
             if role in asked.roles or group in asked.groups:
                 raise NotAllowed(
-                    f"you may not {what}: the policy {found.policy.name} is asked of whom you would take out, so that "
-                    "it takes `manage policies`",
+                    f"you may not {what}: the policy {found.policy.name} is asked of whom you "
+                    "would take out, so that it takes `manage policies`",
                     hint="Ask an admin of your org.",
                 )
 

@@ -308,7 +308,8 @@ def _changed(db: Connection, org_id: str, old: MemberRow, request: UpdateUserReq
         if manager_id and memberships.is_managed_by(db, org_id, manager_id, old.user_id):
             raise validators.invalid(
                 "manager",
-                f"{request.manager} cannot be the manager of {old.email}: nobody may stand above themselves",
+                f"{request.manager} cannot be the manager of {old.email}: "
+                "nobody may stand above themselves",
             )
     role = old.role if request.role is UNSET else request.role
     rules = old.rules if request.rules is UNSET else written_rules(parse_rules(request.rules))

@@ -65,7 +65,7 @@ def check_reference(db: Connection, org_id: str, template: Template) -> list[Pro
 
 
 def _uncovered(db: Connection, org_id: str, policy: Policy) -> Iterator[Problem]:
-    """Say to which templates a policy does not apply by itself because they name another, or none."""
+    """Name the templates that a policy does not apply to, as they name another one or none."""
     if not policy.applies_to:
         return
     names = []

@@ -159,7 +159,8 @@ def require_secrets(db: Connection, org_id: str, template: Template) -> None:
     if problems:
         missing = sorted({problem.message.rpartition(" ")[2] for problem in problems})
         raise Conflict(
-            f"template {template.name} needs secrets that the org does not have: {', '.join(missing)}",
+            f"template {template.name} needs secrets that the org does not have: "
+            f"{', '.join(missing)}",
             hint="An admin makes them with `opsicle secrets create`.",
             problems=tuple(problems),
         )

@@ -44,10 +44,11 @@ def insert(db: apsw.Connection, row: ChannelRow, sealed: SealedRow | None) -> bo
     """Record a new channel. False if the org has one of that name."""
     db.execute(
         """
-        INSERT INTO channels (id, org_id, name, kind, config, version, credential_version, wrapped_key, ciphertext,
-                              is_enabled, created_at, updated_at, updated_by)
-        VALUES (:id, :org_id, :name, :kind, :config, :version, :credential_version, :wrapped_key, :ciphertext,
-                :is_enabled, :created_at, :updated_at, :by)
+        INSERT INTO channels (id, org_id, name, kind, config, version, credential_version,
+                              wrapped_key, ciphertext, is_enabled, created_at, updated_at,
+                              updated_by)
+        VALUES (:id, :org_id, :name, :kind, :config, :version, :credential_version, :wrapped_key,
+                :ciphertext, :is_enabled, :created_at, :updated_at, :by)
         ON CONFLICT DO NOTHING
         """,
         {
@@ -63,13 +64,13 @@ def insert(db: apsw.Connection, row: ChannelRow, sealed: SealedRow | None) -> bo
 def replace(db: apsw.Connection, row: ChannelRow) -> bool:
     """Put the next version in the place of the one before it; the credential stays.
 
-    False if someone was first.
+    Return False if someone was first.
     """
     db.execute(
         """
         UPDATE channels
-           SET config = :config, version = :version, is_enabled = :is_enabled, updated_at = :updated_at,
-               updated_by = :by
+           SET config = :config, version = :version, is_enabled = :is_enabled,
+               updated_at = :updated_at, updated_by = :by
          WHERE org_id = :org_id AND id = :id AND version = :version - 1
            AND credential_version = :credential_version
         """,
@@ -85,13 +86,17 @@ def replace(db: apsw.Connection, row: ChannelRow) -> bool:
 def replace_credential(db: apsw.Connection, row: ChannelRow, sealed: SealedRow) -> bool:
     """Give a channel that has just got this version another credential.
 
-    False if someone was first.
+    Return False if someone was first.
     """
     db.execute(
         """
         UPDATE channels
-           SET credential_version = credential_version + 1, wrapped_key = :wrapped_key, ciphertext = :ciphertext
-         WHERE org_id = :org_id AND id = :id AND version = :version AND credential_version = :sealed_version - 1
+           SET credential_version = credential_version + 1, wrapped_key = :wrapped_key,
+               ciphertext = :ciphertext
+         WHERE org_id = :org_id
+           AND id = :id
+           AND version = :version
+           AND credential_version = :sealed_version - 1
         """,
         {
             "org_id": row.org_id,
@@ -168,7 +173,9 @@ def delete(db: apsw.Connection, org_id: str, channel_id: str) -> bool:
 
 
 _SEALED = """
-    SELECT org_id, id, credential_version, wrapped_key, ciphertext FROM channels WHERE ciphertext IS NOT NULL
+    SELECT org_id, id, credential_version, wrapped_key, ciphertext
+      FROM channels
+     WHERE ciphertext IS NOT NULL
 """
 
 

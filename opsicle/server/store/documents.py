@@ -37,7 +37,7 @@ class NewestRow(Row, frozen=True):
 
 
 class NewVersionRow(Row, frozen=True):
-    """A version to be recorded: `source` as it was pushed, `document` what was read of it, as JSON."""
+    """A version to be recorded: `source` as it was pushed, `document` what it says, as JSON."""
 
     document_id: str
     version: int
@@ -77,8 +77,8 @@ def with_tables(kind: DocumentKind, sql: str) -> str:
 
 
 SELECT_VERSION = """
-    SELECT d.id, d.name, d.latest_version, d.deleted_at IS NOT NULL, v.version, v.digest, v.source, v.document,
-           u.id, u.email, u.name, v.pushed_at
+    SELECT d.id, d.name, d.latest_version, d.deleted_at IS NOT NULL, v.version, v.digest, v.source,
+           v.document, u.id, u.email, u.name, v.pushed_at
       FROM {documents} d
       JOIN {versions} v ON v.{document_id} = d.id
       JOIN users u ON u.id = v.pushed_by
@@ -103,8 +103,10 @@ def insert_version(
 ) -> None:
     """Record a version."""
     sql = """
-        INSERT INTO {versions} (org_id, {document_id}, version, digest, source, document, pushed_by, pushed_at)
-        VALUES (:org_id, :document_id, :version, :digest, :source, :document, :pushed_by, :pushed_at)
+        INSERT INTO {versions} (org_id, {document_id}, version, digest, source, document, pushed_by,
+                                pushed_at)
+        VALUES (:org_id, :document_id, :version, :digest, :source, :document, :pushed_by,
+                :pushed_at)
     """
     given = {
         "org_id": org_id,
@@ -153,7 +155,8 @@ def find_newest(
     """Return the newest version of a document of this org that is not deleted, or None."""
     sql = """
         SELECT d.id, v.version, v.digest
-          FROM {documents} d JOIN {versions} v ON v.{document_id} = d.id AND v.version = d.latest_version
+          FROM {documents} d
+          JOIN {versions} v ON v.{document_id} = d.id AND v.version = d.latest_version
          WHERE d.org_id = :org_id AND d.name = :name AND d.deleted_at IS NULL
     """
     return fetch_one(db, with_tables(kind, sql), {"org_id": org_id, "name": name}, NewestRow)
@@ -162,7 +165,10 @@ def find_newest(
 def find(
     db: apsw.Connection, kind: DocumentKind, org_id: str, name: str, version: int | None = None
 ) -> VersionRow | None:
-    """Return one version (None: the newest) of a document of this org that is not deleted, or None."""
+    """Return a version of a document of this org, or None if it is absent or deleted.
+
+    `version` None is for the newest.
+    """
     where = """
          WHERE d.org_id = :org_id AND d.name = :name AND d.deleted_at IS NULL
            AND v.version = coalesce(:version, d.latest_version)

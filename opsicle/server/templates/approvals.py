@@ -54,7 +54,8 @@ class Change:
             return
         if not actor.may(Action.POLICIES_MANAGE):
             raise NotAllowed(
-                f"this would change who must approve {name}, which takes {Action.POLICIES_MANAGE}: {self.takes}",
+                f"this would change who must approve {name}, "
+                f"which takes {Action.POLICIES_MANAGE}: {self.takes}",
                 hint="Leave that as it is in the newest version, or ask an admin of your org.",
             )
         step_up.require(actor)
@@ -90,7 +91,10 @@ def _reasons(
         if policy not in covering and applies(policy, place_of(before), None)
     ]
     if lost and not _is_named(new):
-        yield f"{names_of(lost)} would no longer apply to it, by the labels that it has and asks of its worker"
+        yield (
+            f"{names_of(lost)} would no longer apply to it, "
+            "by the labels that it has and asks of its worker"
+        )
     read = _read_by(db, org_id, new) if new and _is_named(new) else covering
     yield from _what_conditions_read(read, before, after)
 
@@ -104,7 +108,10 @@ def _what_conditions_read(read: list[Policy], before: Template, after: Template)
                 yield f"a condition of its approval reads the variable `{name}`, which would change"
         for name in sorted(labels):
             if before.certain_labels.get(name) != after.certain_labels.get(name):
-                yield f"a condition of its approval reads the label `{name}` of `runsOn`, which would change"
+                yield (
+                    f"a condition of its approval reads the label `{name}` of `runsOn`, "
+                    "which would change"
+                )
 
 
 def _meaning(template: Template, name: str) -> Variable | None:

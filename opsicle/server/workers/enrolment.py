@@ -55,7 +55,7 @@ _NAME_LENGTH = 60
 class Enrolments:
     """Hands out identities to workers."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 - what an enrolment touches
         self,
         database: Database,
         authority: Authority,
@@ -160,8 +160,8 @@ class Enrolments:
             raise ClockOff(
                 f"this machine's clock is {offset_text(offset)} the server's: it says "
                 f"{time_text(now + timedelta(seconds=offset))}, and the server {time_text(now)}",
-                hint="Set the clock that is wrong, and start the worker again. The join token was not used up: it can "
-                "still be used, until its time is over.",
+                hint="Set the clock that is wrong, and start the worker again. "
+                "The join token was not used up: it can still be used, until its time is over.",
             )
 
     def _enrol(

@@ -57,7 +57,7 @@ class Incoming:
         self._deadline = time.monotonic() + seconds
 
     def wait_for_request(self) -> bool:
-        """Wait for the first byte of the next request; False if the peer has gone or sends nothing."""
+        """Wait for the next request's first byte; return False if the peer is gone or silent."""
         if self._buffer:
             return True
         self.allow(IDLE_SECONDS)

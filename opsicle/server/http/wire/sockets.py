@@ -56,7 +56,10 @@ class Listener:
         trusts_proxy: bool = False,
         socket_group: str = "",
     ) -> None:
-        """Raises Conflict if the address is in use, NotAllowed or InvalidInput if it cannot be had."""
+        """Bind the address.
+
+        Raises Conflict if it is in use, NotAllowed or InvalidInput if it cannot be had.
+        """
         self._socket = _bind(address, socket_group)
         self._path = address.path
         self.port: int = 0 if address.path else self._socket.getsockname()[1]
@@ -201,7 +204,7 @@ def _address_name(address: Any) -> str:
 
 
 def check_addresses(addresses: Iterable[Address], group: str) -> None:
-    """Raise what listening on these addresses at once would raise, without leaving anything behind."""
+    """Raise what listening on these addresses at once would raise; leave nothing behind."""
     with ExitStack() as probes:
         for address in addresses:
             try:
@@ -258,7 +261,7 @@ def _bind_unix(path: str, group: str) -> socket.socket:
         # The umask has kept others out until now; the group may come in only once it is the right
         # one.
         _give_to_group(path, group, group_id)
-        os.chmod(path, 0o660)
+        Path(path).chmod(0o660)
         sock.listen(_BACKLOG)
     except BaseException:
         sock.close()
@@ -316,7 +319,8 @@ def _explained(error: OSError, address: Address) -> OpsicleError:
     ):
         return NotAllowed(
             f"{address} cannot be made: {error.strerror}",
-            hint="Its folder must exist and be writable for the server's user; in a systemd unit: RuntimeDirectory=.",
+            hint="Its folder must exist and be writable for the server's user; "
+            "in a systemd unit: RuntimeDirectory=.",
         )
     if error.errno in (errno.EACCES, errno.EPERM):
         return NotAllowed(

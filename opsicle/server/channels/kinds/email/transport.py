@@ -76,7 +76,7 @@ class Email:
 
 
 class _Smtp(smtplib.SMTP):
-    """Connects to an address that was judged; with `tls` the handshake comes before the first word."""
+    """Connects to an address that was judged; with `tls` the handshake comes first."""
 
     def __init__(self, config: EmailConfig, reach: EgressScope) -> None:
         self._reach = reach

@@ -98,7 +98,10 @@ class _Listener:
         old.close()
 
     def _take(self, envelope: Envelope) -> None:
-        """Slack wants its answer within three seconds: only what comes of a dialog is part of it."""
+        """Take a message of Slack, and answer it.
+
+        Slack wants its answer within three seconds: only what comes of a dialog is part of it.
+        """
         payload = payload_of(envelope)
         if payload.type == "view_submission" and payload.user and payload.view:
             self._filled_in(envelope, payload.user.id, payload.view)
