@@ -148,7 +148,7 @@ def forged(
 
 @pytest.fixture
 def given(tmp_path: Path) -> tuple[Path, Path]:
-    """A certificate and key of some company's CA, for localhost."""
+    """Issue a certificate and key for localhost, by some company's CA."""
     authority = Authority.create(datetime.now(UTC))
     certificate, key = authority.issue_server(["localhost"], datetime.now(UTC))
     (tmp_path / "cert.pem").write_text(certificate + authority.cert_pem)
@@ -205,7 +205,7 @@ def test_a_given_certificate_that_cannot_serve_is_refused(
 
 
 def write_pair(given: tuple[Path, Path], at: datetime) -> None:
-    """A certificate for localhost that was issued then, with its key, as something that renews them would write it."""
+    """Write a new certificate and key for localhost, as a tool that renews them would."""
     certificate, key = Authority.create(at).issue_server(["localhost"], at)
     given[0].write_text(certificate)
     given[1].write_text(key)

@@ -5,8 +5,7 @@ Said at once, and taken back when somebody can again.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 
 import pytest
 
@@ -14,16 +13,7 @@ from opsicle.domain.access import BuiltInRole
 from opsicle.server.automations.live_streams import Position, Shown
 from opsicle.server.store import groups, memberships
 from opsicle.wire.user_api import Automation
-from tests.services.approving import MANAGER, Office, template_source
-from tests.services.core import Core
-
-
-@pytest.fixture
-def office(tmp_path: Path) -> Iterator[Office]:
-    office = Office(Core(tmp_path))
-    office.core.push(office.people["alice"], template_source("careful"))
-    yield office
-    office.core.close()
+from tests.services.approving import MANAGER, Office
 
 
 def waiting(office: Office, automation: Automation) -> str:

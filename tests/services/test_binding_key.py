@@ -30,8 +30,10 @@ from tests.services.core import Core
 
 PLAIN = template_source("plain").replace("  approvalPolicy: {policyRef: p}\n", "")
 WITHOUT_TRIGGERS = """
-    DROP TRIGGER IF EXISTS automations_stay_bound; DROP TRIGGER IF EXISTS automations_stay_authentic;
-    DROP TRIGGER IF EXISTS approval_decisions_stay_authentic; DROP TRIGGER IF EXISTS audit_entries_are_immutable;
+    DROP TRIGGER IF EXISTS automations_stay_bound;
+    DROP TRIGGER IF EXISTS automations_stay_authentic;
+    DROP TRIGGER IF EXISTS approval_decisions_stay_authentic;
+    DROP TRIGGER IF EXISTS audit_entries_are_immutable;
 """
 
 
@@ -57,7 +59,7 @@ class ApiServer:
         )
 
     def start(self) -> None:
-        """A start of the server of this version, with whatever key that finds or makes."""
+        """Start the server in this version, with whatever key it finds or makes."""
         self.office.core.binding_key = self.open_key()
         self.office.restart()
 
@@ -78,8 +80,11 @@ class ApiServer:
             manifest = rebuild(db, row, template_of(db, row.template_id, row.version), approval)
             written = digest(canonical(manifest.in_format(1)))
             db.execute(
-                "UPDATE automations SET manifest_digest = ?, manifest_format = 1, mac = '', principal_id = ''"
-                " WHERE id = ?",
+                """
+                UPDATE automations
+                   SET manifest_digest = ?, manifest_format = 1, mac = '', principal_id = ''
+                 WHERE id = ?
+                """,
                 (written, automation_id),
             )
             db.execute(

@@ -21,7 +21,7 @@ from tests.services.core import Core, _raise
 
 @pytest.fixture
 def running(core: Core, alice: Actor):
-    """An automation whose job has printed 300,000 bytes that do not pack well, and its worker."""
+    """Run a job that prints 300,000 bytes that do not pack well; return it and its worker."""
     worker = core.worker(alice.org_id, "one")
     automation = core.run(alice)
     (work,) = worker.poll().work
@@ -36,7 +36,7 @@ def running(core: Core, alice: Actor):
 
 
 def damage(core: Core) -> None:
-    """Overwrite the file behind the server's back, its write-ahead log too, and let it find that out."""
+    """Overwrite the file and its write-ahead log, and let the server find that out."""
     path = core.logs_database.path
     for name in (path, path.with_name("logs.db-wal")):
         name.write_bytes(random.Random(2).randbytes(name.stat().st_size))

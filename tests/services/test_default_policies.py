@@ -196,7 +196,8 @@ def test_a_version_from_before_is_covered_by_no_waiver(office: Office) -> None:
 def test_naming_a_weaker_policy_where_one_applies_takes_the_right(office: Office) -> None:
     office.policy("{name: friend, approvers: {users: [mallory@example.com]}}", name="lax")
     default(office, "{runsOn: {env: [production]}}")
-    own = "approvalPolicy: {spec: {gates: [{name: friend, approvers: {users: [mallory@example.com]}}]}}"
+    friend = "{name: friend, approvers: {users: [mallory@example.com]}}"
+    own = f"approvalPolicy: {{spec: {{gates: [{friend}]}}}}"
     for name, named in (("one", "approvalPolicy: {policyRef: lax}"), ("two", own)):
         with pytest.raises(NotAllowed, match="house applies to it"):
             push(office, more=named)
@@ -285,11 +286,9 @@ def test_a_policy_that_is_not_there_is_told_when_the_template_is_pushed(office: 
 
 def test_a_named_policy_whose_condition_no_value_can_meet_is_refused(office: Office) -> None:
     office.policy(CONDITIONAL, name="p")
+    named, limited = "approvalPolicy: {policyRef: p}", "[{id: target, type: enum, options: [a, b]}]"
     with pytest.raises(InvalidInput) as caught:
-        push(
-            office,
-            more="approvalPolicy: {policyRef: p}\nvariables: [{id: target, type: enum, options: [a, b]}]",
-        )
+        push(office, more=f"{named}\nvariables: {limited}")
     assert "never has this value" in caught.value.problems[0].message
     [free] = push(office, more="approvalPolicy: {policyRef: p}\nvariables: [{id: target}]").warnings
     assert "free text" in free.message

@@ -1,4 +1,4 @@
-"""A server that was restored hands out nothing until a person releases it, and never uses a fence again."""
+"""A restored server hands out nothing until it is released, and uses no fence again."""
 
 from __future__ import annotations
 

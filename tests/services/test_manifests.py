@@ -128,7 +128,7 @@ def test_a_worker_that_reads_no_format_of_ours_is_why_what_it_could_take_waits(
 
 @pytest.fixture
 def without_reasons(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """As if format 1 had no field for why something is run, and what a worker must know had come since."""
+    """Take the reason out of format 1, as if that field had come in a later one."""
     first = manifest_formats.FORMATS[1]
     fields = tuple(name for name in first.always["Manifest"] if name != "reason")
     older = Format({**first.always, "Manifest": fields}, first.later)
@@ -215,7 +215,8 @@ ALTERATIONS = {
     ],
     "what approval is asked": [
         DROP,
-        "UPDATE template_versions SET document = json_set(document, '$.approval_policy', json('{}'))",
+        "UPDATE template_versions"
+        " SET document = json_set(document, '$.approval_policy', json('{}'))",
     ],
     "a document that is no template": [DROP, "UPDATE template_versions SET document = '[]'"],
     "the requester": [
@@ -225,8 +226,9 @@ ALTERATIONS = {
     "the reason": ["UPDATE automations SET reason = 'asked by the CEO'"],
     "the template's name": ["UPDATE automations SET template = 'harmless'"],
     "the version": [
-        "INSERT INTO template_versions SELECT org_id, template_id, 2, digest, source, document, pushed_by, pushed_at "
-        "FROM template_versions WHERE version = 1",
+        "INSERT INTO template_versions"
+        " SELECT org_id, template_id, 2, digest, source, document, pushed_by, pushed_at"
+        "   FROM template_versions WHERE version = 1",
         "UPDATE automations SET version = 2",
     ],
     "what becomes of it with a lost worker": ["UPDATE automations SET on_worker_lost = 'requeue'"],

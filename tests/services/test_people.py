@@ -30,7 +30,8 @@ from opsicle.server.store.roles import RoleRow
 from tests.services.approving import MANAGER, Office, policy_source, template_source
 from tests.services.core import Core
 
-EVERY_WAY = """{name: all, approvers: {manager: true, users: [rita@example.com], groups: [sre], roles: [auditor]},
+EVERY_WAY = """{name: all,
+    approvers: {manager: true, users: [rita@example.com], groups: [sre], roles: [auditor]},
     escalate: [{after: 60, to: {users: [carol@example.com]}}]}"""
 TEMPLATE = parse_template(template_source("careful").encode())
 GROUPS = {"sre": ["allow execute approvals"], "barred": ["deny execute approvals"], "plain": []}
@@ -58,7 +59,7 @@ def office(tmp_path: Path) -> Iterator[Office]:
 
 
 def _furnish(db: Any, office: Office) -> None:
-    """Groups that allow and deny, a role of the org's own, and what it adds to a built-in one."""
+    """Make groups that allow and deny, a role of the org's own, and one that adds to a built-in."""
     now, allowing = office.core.clock.now(), '["allow execute approvals"]'
     for name, rules in GROUPS.items():
         groups.insert(
@@ -171,7 +172,7 @@ def test_whoever_a_gate_can_name_is_seen_and_who_asked_and_nobody_else(office: O
 
 
 def test_whoever_may_not_see_the_template_does_not_decide_on_what_runs_it(office: Office) -> None:
-    """Nor does what holds for one template spill over to another of the same transaction, or for one version."""
+    """Nor does it spill over to another template, or another version, in the same transaction."""
     sees = "allow view templates"
     add(
         office,
@@ -195,7 +196,9 @@ def test_whoever_may_not_see_the_template_does_not_decide_on_what_runs_it(office
     assert office.core.database.read(query) == [(False, True), (True, True)]
     dave = office.people["dave"].user_id
     office.tamper(
-        f"UPDATE memberships SET rules = '[\"deny view templates/careful\"]' WHERE user_id = '{dave}'"
+        "UPDATE memberships SET rules = :rules WHERE user_id = :id",
+        rules='["deny view templates/careful"]',
+        id=dave,
     )
     assert office.core.database.read(query) == [(False, False), (True, True)]
 

@@ -1,7 +1,8 @@
-"""Workers that serve many orgs: whom they may serve, in which order, and what the orgs see of them."""
+"""Workers that serve many orgs: whom, in which order, and what the orgs see of them."""
 
 from __future__ import annotations
 
+from functools import partial
 from itertools import pairwise
 
 import apsw
@@ -22,7 +23,7 @@ ELSEWHERE = HELLO.replace("  template:", "  runsOn: {labels: {site: ams}}\n  tem
 
 @pytest.fixture
 def gina(core: Core) -> Actor:
-    """The admin of another org, which has a template and no worker."""
+    """Return the admin of another org, which has a template and no worker."""
     gina = core.person(core.org("globex"), "gina", BuiltInRole.ADMIN)
     core.push(gina)
     return gina
@@ -111,7 +112,7 @@ def test_a_flood_of_one_org_holds_up_anothers_automation_for_one_job_only(
         core.run(gina)
         worker.start(after)
         [after] = worker.finish_for_more(after).work
-        served.append(core.database.read(lambda db: org_of(db, after.automation_id)))
+        served.append(core.database.read(partial(org_of, automation_id=after.automation_id)))
     assert all(one != other for one, other in pairwise(served)), "by turns"
 
 

@@ -26,7 +26,7 @@ def _raise(error: BaseException) -> None:
 
 @contextmanager
 def life(folder: Path) -> Iterator[Database]:
-    """A server's store from a start to a clean stop."""
+    """Open a server's store as a start does, and close it as a clean stop."""
     database = folder / "opsicle.db"
     with closing(Commits(folder / COMMITS)) as commits:
         if database.exists():
@@ -146,7 +146,7 @@ def test_a_copy_is_another_file(folder: Path) -> None:
 
 
 def test_a_copy_with_the_number_of_the_original_is_another_file(folder: Path) -> None:
-    """Whoever removes a folder and puts a copy in its place is likely to be given the same number again."""
+    """A copy in the place of a removed folder is likely to be given the same inode number."""
     whole = copy(folder, "whole")
     marker = json.loads((whole / MARKER).read_text())
     assert marker["database_born_at_ns"], "this file system does not say when files were made"

@@ -1,4 +1,4 @@
-"""Whatever is done to an export of the audit record, verifying it names the first wrong entry (trust.md, A1)."""
+"""Verifying an altered export of the audit record names the first wrong entry (trust.md, A1)."""
 
 from __future__ import annotations
 

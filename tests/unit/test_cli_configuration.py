@@ -13,7 +13,7 @@ from opsicle.domain.errors import UsageError
 
 @pytest.fixture
 def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The config folder's file."""
+    """Return the path of the config folder's file."""
     folder, here = tmp_path / "config", tmp_path / "here"
     folder.mkdir()
     here.mkdir()

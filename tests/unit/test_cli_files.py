@@ -128,7 +128,8 @@ def test_ctrl_c_cancels_a_run_and_its_clean_up_still_happens(alice: User, tmp_pa
 def test_values_come_from_options_over_file_over_defaults(alice: User, tmp_path: Path) -> None:
     file = write(
         tmp_path,
-        "  variables: [{id: a, default: x}, {id: b, default: x}, {id: c, default: x}, {id: d, multiple: true}]\n"
+        "  variables: [{id: a, default: x}, {id: b, default: x}, {id: c, default: x},"
+        " {id: d, multiple: true}]\n"
         + phases('echo "$OPSICLE_VAR_A $OPSICLE_VAR_B $OPSICLE_VAR_C" $OPSICLE_VAR_D'),
     )
     values = tmp_path / "values.yaml"
@@ -188,7 +189,10 @@ def test_a_file_has_no_versions(alice: User, tmp_path: Path) -> None:
 SECRETIVE = """
   variables: [{id: typed, type: secret, isRequired: true}]
   template:
-    phases: [{name: use, secrets: [db-password], commands: ['echo "$OPSICLE_SECRET_DB_PASSWORD/$OPSICLE_VAR_TYPED"']}]
+    phases:
+      - name: use
+        secrets: [db-password]
+        commands: ['echo "$OPSICLE_SECRET_DB_PASSWORD/$OPSICLE_VAR_TYPED"']
 """
 
 

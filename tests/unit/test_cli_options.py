@@ -37,10 +37,10 @@ ALL = dict(commands(root))
 def test_the_commands_are_those_of_the_contract() -> None:
     nouns = {path.split()[0] for path in ALL}
     assert nouns == {
-        "demo", "server", "setup", "login", "logout", "whoami", "worker", "workers", "templates", "run",
-        "automations", "logs", "orgs", "accept", "users", "tokens", "sessions", "totp", "reset", "secrets",
-        "policies", "approvals", "channels", "audit", "service", "roles", "groups", "can", "service-accounts",
-        "recover",
+        "demo", "server", "setup", "login", "logout", "whoami", "worker", "workers", "templates",
+        "run", "automations", "logs", "orgs", "accept", "users", "tokens", "sessions", "totp",
+        "reset", "secrets", "policies", "approvals", "channels", "audit", "service", "roles",
+        "groups", "can", "service-accounts", "recover",
     }  # fmt: skip
 
 
@@ -116,7 +116,8 @@ def test_an_environment_variable_sets_an_option(tmp_path: Path) -> None:
     template.write_text(
         "apiVersion: v1\ntype: AutomationTemplate\nmetadata: {name: t}\nspec:\n"
         "  variables: [{id: a}, {id: b}]\n"
-        '  template: {phases: [{name: p, commands: ["echo \\"$OPSICLE_VAR_A/$OPSICLE_VAR_B\\""]}]}\n'
+        "  template:\n    phases:\n"
+        "    - {name: p, commands: ['echo \"$OPSICLE_VAR_A/$OPSICLE_VAR_B\"']}\n"
     )
     user.environment["OPSICLE_RUN_VAR"] = "a=with space\nb=2"
     assert user.cli("run", str(template)) == "with space/2\n"
@@ -163,7 +164,8 @@ def test_nothing_is_asked_where_stdin_is_no_terminal(tmp_path: Path) -> None:
 def test_the_version_needs_none_of_the_heavy_imports() -> None:
     script = (
         "import sys\nfrom opsicle import cli\ncli.execute(['--version'])\n"
-        "print(*sorted({'msgspec', 'urllib3', 'ssl', 're2', 'yaml', 'cryptography', 'gevent'} & set(sys.modules)))"
+        "heavy = {'msgspec', 'urllib3', 'ssl', 're2', 'yaml', 'cryptography', 'gevent'}\n"
+        "print(*sorted(heavy & set(sys.modules)))"
     )
     done = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=CHECKOUT

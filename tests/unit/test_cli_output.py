@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -140,7 +139,7 @@ def test_a_session_is_kept_whole_and_private(tmp_path: Path) -> None:
     assert sessions.find("default") == session
     file = tmp_path / "config/sessions/default.json"
     assert file.stat().st_mode & 0o777 == 0o600
-    assert os.listdir(file.parent) == ["default.json"]
+    assert [each.name for each in file.parent.iterdir()] == ["default.json"]
 
 
 def test_a_damaged_session_is_explained(tmp_path: Path) -> None:

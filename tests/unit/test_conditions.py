@@ -157,9 +157,10 @@ def test_a_label_is_compared_as_workers_are_matched_and_is_asked_where_it_is_lef
         Condition(label="site", any_of=("ams",)),
         Condition(label="site", none_of=("fra",)),
     )
-    seen = [(holds(line, Facts((), {}, labels)), holds(other, Facts((), {}, labels))) for labels in (
-        {}, {"site": "ams"}, {"site": "fra"}, {"zone": "fra"}
-    )]  # fmt: skip
+    seen = [
+        (holds(line, Facts((), {}, labels)), holds(other, Facts((), {}, labels)))
+        for labels in ({}, {"site": "ams"}, {"site": "fra"}, {"zone": "fra"})
+    ]
     assert seen == [(True, True), (True, True), (False, False), (True, True)]
 
 
@@ -237,7 +238,8 @@ TAIL = "  template: {phases: [{name: a, commands: [b]}]}\n"
 
 def template(variable: str, condition: str) -> bytes:
     gate = f"{{name: g, approvers: {{manager: true}}, when: [{condition}]}}"
-    return f"{HEAD}  variables: [{variable}]\n  approvalPolicy: {{spec: {{gates: [{gate}]}}}}\n{TAIL}".encode()
+    policy = f"{{spec: {{gates: [{gate}]}}}}"
+    return f"{HEAD}  variables: [{variable}]\n  approvalPolicy: {policy}\n{TAIL}".encode()
 
 
 NEVER_HAD = {
@@ -321,9 +323,10 @@ WRONG_LINES = {
 
 @pytest.mark.parametrize(("line", "message"), WRONG_LINES.values(), ids=WRONG_LINES)
 def test_a_condition_that_is_written_wrongly_is_a_mistake(line: str, message: str) -> None:
+    head = "apiVersion: v1\ntype: ApprovalPolicy\nmetadata: {name: p}\n"
     gate = f"{{name: g, approvers: {{manager: true}}, when: [{line}]}}"
+
     with pytest.raises(InvalidInput) as caught:
-        parse_policy(
-            f"apiVersion: v1\ntype: ApprovalPolicy\nmetadata: {{name: p}}\nspec: {{gates: [{gate}]}}".encode()
-        )
+        parse_policy(f"{head}spec: {{gates: [{gate}]}}".encode())
+
     assert message in caught.value.problems[0].message

@@ -29,7 +29,7 @@ SAID = "the default; `timeout: 300` in the phase allows more"
 
 
 def ended(phase: Phase, tmp_path: Path) -> str:
-    """Return what is said of a phase that its limit has ended; the default is too long to wait for."""
+    """Return what is said of a phase that its limit ended; the default is too long to wait for."""
     host = RunnerHost(workspace_root=tmp_path, runtimes=Runtimes(known_runtimes()))
     runner = Runner(Machine(tmp_path).work(phase), Log(), host, Cancellation())
     return runner._limits(phase).explanation

@@ -47,7 +47,7 @@ def test_the_ca_is_made_once(folder: DataFolder) -> None:
 
 
 def write_pair(folder: Path, at: int) -> tuple[Path, Path]:
-    """Return a new certificate and key, as a tool that renews them would leave them at a time of its own."""
+    """Return a new certificate and key, as a tool that renews them would leave them."""
     certificate, key = Authority.create(NOW).issue_server(["ops.example.com"], NOW)
     for name, text in (("cert.pem", certificate), ("key.pem", key)):
         (folder / name).write_text(text)

@@ -1,4 +1,4 @@
-"""Logs are one JSON object a line for machines, and one safe, readable line for a person at a terminal."""
+"""Logs are one JSON object a line for machines, and one safe, readable line for a person."""
 
 from __future__ import annotations
 

@@ -83,5 +83,5 @@ def test_the_key_is_not_shown(key: MasterKey) -> None:
 
 @pytest.mark.parametrize("text", ["", "short", "AAAA", "not base64 at all!", "A" * 100])
 def test_what_is_no_key_is_refused(text: str) -> None:
-    with pytest.raises(ValueError):
+    with pytest.raises(ValueError, match=r"not base64|bytes instead of"):
         MasterKey.from_text(text)

@@ -1,4 +1,4 @@
-"""What a phase's environment says of its job is no option of the command line that the phase may call."""
+"""What a phase's environment says of its job sets no option of a command that it calls."""
 
 from __future__ import annotations
 

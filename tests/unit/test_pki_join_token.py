@@ -1,4 +1,4 @@
-"""Enrolment with a man in the middle who reads, alters, replays or answers himself (trust.md E2)."""
+"""Enrolment with a man in the middle who reads, alters, replays or answers (trust.md, E2)."""
 
 from __future__ import annotations
 
@@ -84,9 +84,18 @@ def test_no_two_tokens_share_an_id_or_a_secret() -> None:
 
 @pytest.mark.parametrize(
     "url",
-    ["", "ops.example", "ftp://ops.example", "https://", "https://a b", "https://a\n", "https://a:99999", "https://\x1b[2J",
-     "https://" + "a" * 2050],
-)  # fmt: skip
+    [
+        "",
+        "ops.example",
+        "ftp://ops.example",
+        "https://",
+        "https://a b",
+        "https://a\n",
+        "https://a:99999",
+        "https://\x1b[2J",
+        "https://" + "a" * 2050,
+    ],
+)
 def test_no_token_is_made_for_what_is_no_address_of_a_server(url: str) -> None:
     with pytest.raises(InvalidInput, match="URL"):
         join_token.new(url)

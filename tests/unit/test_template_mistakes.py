@@ -1,7 +1,4 @@
-"""Every mistake in a template that we could think of.
-
-Where it is said to be, and what is said of it.
-"""
+"""Every mistake in a template that we could think of: where it is said to be, and what is said."""
 
 from __future__ import annotations
 
@@ -9,19 +6,23 @@ import pytest
 
 from opsicle.domain.errors import InvalidInput
 from opsicle.domain.template_parser import parse_document, parse_template
-from tests.unit.template_mistakes import (
+from tests.unit import document_mistakes, phase_mistakes, spec_mistakes, variable_mistakes
+from tests.unit.template_sources import (
     BODY,
     HEAD,
-    MISTAKES,
     PHASE,
     in_phase,
     in_spec,
     in_variable,
     with_phases,
 )
-from tests.unit.variable_mistakes import MISTAKES as VARIABLE_MISTAKES
 
-EVERY_MISTAKE = MISTAKES | VARIABLE_MISTAKES
+EVERY_MISTAKE = (
+    document_mistakes.MISTAKES
+    | spec_mistakes.MISTAKES
+    | phase_mistakes.MISTAKES
+    | variable_mistakes.MISTAKES
+)
 
 
 @pytest.mark.parametrize(
@@ -91,7 +92,10 @@ def test_utf16_is_refused() -> None:
 
 
 def test_an_automation_with_variables_is_refused() -> None:
-    document = "apiVersion: v1\ntype: Automation\nmetadata: {name: a}\nspec:\n  variables: []\n  phases: []\n"
+    document = (
+        "apiVersion: v1\ntype: Automation\nmetadata: {name: a}\n"
+        "spec:\n  variables: []\n  phases: []\n"
+    )
     with pytest.raises(InvalidInput) as caught:
         parse_document(document.encode())
     assert [(problem.line, problem.path) for problem in caught.value.problems] == [

@@ -57,7 +57,8 @@ spec:
   requireMfa: true
   notify: [{states: [failed], groups: [sre]}]
   variables:
-    - {id: service, label: Service, description: Which, default: nginx, isRequired: true, pattern: "[a-z]+"}
+    - {id: service, label: Service, description: Which, default: nginx, isRequired: true,
+       pattern: "[a-z]+"}
     - {id: dry-run, type: bool, default: no}
     - {id: count, type: number, min: 1, max: 9, default: 3}
     - {id: ratio, type: float, default: 3}
@@ -188,16 +189,18 @@ def test_what_this_version_cannot_run_is_named() -> None:
 
 
 def test_an_image_is_no_reason_to_refuse_a_run() -> None:
-    source = b"{apiVersion: v1, type: AutomationTemplate, metadata: {name: a}, spec: {template: {phases: "
-    assert (
-        unsupported(parse_template(source + b"[{name: a, image: alpine, commands: [b]}]}}}")) == []
+    source = (
+        b"{apiVersion: v1, type: AutomationTemplate, metadata: {name: a},"
+        b" spec: {template: {phases: [{name: a, image: alpine, commands: [b]}]}}}"
     )
+    assert unsupported(parse_template(source)) == []
 
 
 def upstream_documents(kind: str) -> list[Path]:
     if not UPSTREAM.is_dir():
         pytest.skip(
-            "the older Opsicle's own documents are not beside this checkout (shared/real/opsicle-upstream)"
+            "the older Opsicle's own documents are not beside this checkout"
+            " (shared/real/opsicle-upstream)"
         )
     return sorted((UPSTREAM / kind).glob("*.yaml"))
 
@@ -319,7 +322,7 @@ FIELDS = [
 
 @st.composite
 def spoiled(draw: st.DrawFn) -> object:
-    """Return the full template with one to three places overwritten by junk, or given a field of another place."""
+    """Draw the full template, with up to three places overwritten, or given a field of another."""
     tree = yaml.safe_load(FULL)
     for _ in range(draw(st.integers(1, 3))):
         place = tree

@@ -48,7 +48,8 @@ def worker(name: str = "worker-1", **known: Any) -> Candidate:
         (
             Requirements(),
             [worker(is_connected=False), worker("worker-2", is_connected=False)],
-            "none of the 2 workers is connected: worker-1 is not connected, worker-2 is not connected",
+            "none of the 2 workers is connected: "
+            "worker-1 is not connected, worker-2 is not connected",
         ),
         (AMS, [worker(labels={"site": "fra"})], "no connected worker has label site=ams"),
         (
@@ -111,7 +112,8 @@ def worker(name: str = "worker-1", **known: Any) -> Candidate:
                 worker("c", labels={"site": "fra"}, is_connected=False, seen_at=NOON),
                 worker("d", labels={"site": "ams"}, is_connected=False, was_stopped=True),
             ],
-            "worker-1 is draining; b would fit, but has not been heard of since 2026-01-31 12:00:00 UTC",
+            "worker-1 is draining; "
+            "b would fit, but has not been heard of since 2026-01-31 12:00:00 UTC",
         ),
         (
             Requirements(),
