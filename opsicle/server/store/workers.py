@@ -162,12 +162,10 @@ def find(db: apsw.Connection, org_id: str | None, id_or_name: str) -> WorkerRow 
 
 
 def get(db: apsw.Connection, org_id: str | None, id_or_name: str) -> WorkerRow:
-    """Like `find`. Raises NotFound for an absent and for another org's one alike."""
+    """Do as `find`. Raises NotFound for an absent and for another org's one alike."""
     row = find(db, org_id, id_or_name)
     if row is None:
-        raise NotFound(
-            f"there is no worker {id_or_name}", hint="`opsicle workers list` shows them."
-        )
+        raise NotFound(f"there is no worker {id_or_name}")
     return row
 
 
