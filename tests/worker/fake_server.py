@@ -1,7 +1,7 @@
 """A stand-in for the *server's* side of the worker protocol.
 
-It is for faults that the real one cannot be made to show. It speaks real mutual TLS 1.3 and real MessagePack, keeps what it is told, and can lose requests and
-answers.
+It is for faults that the real one cannot be made to show. It speaks real mutual TLS 1.3 and real
+MessagePack, keeps what it is told, and can lose requests and answers.
 """
 
 from __future__ import annotations

@@ -187,7 +187,10 @@ def test_a_full_disk_is_told_without_a_traceback(
     require(os.geteuid() == 0, "root, to mount a small file system")
     mount = tmp_path / "small"
     mount.mkdir()
-    script = 'mount -t tmpfs -o size=64k none "$1" && (cat /dev/zero > "$1/filler" 2>/dev/null; shift; exec "$@")'
+    script = (
+        'mount -t tmpfs -o size=64k none "$1" '
+        '&& (cat /dev/zero > "$1/filler" 2>/dev/null; shift; exec "$@")'
+    )
     command = [sys.executable, str(Path(__file__).parents[2] / "opsicle.py"), "worker"]
     arguments = ["--data-dir", str(mount / "worker"), "--join", fake_server.token.text]
     ended = subprocess.run(
