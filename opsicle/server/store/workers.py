@@ -245,7 +245,7 @@ def record_poll(
     Nothing is written when it says the same as before and was seen less than `SEEN_EVERY` ago.
     Raises NotAuthenticated if it has been revoked since this poll was let in.
     """
-    status = find_standing(db, worker_id)
+    status = get_status(db, worker_id)
     db.execute(
         """
         UPDATE workers
@@ -270,7 +270,7 @@ def record_poll(
     return status
 
 
-def find_standing(db: apsw.Connection, worker_id: str) -> WorkerStatus:
+def get_status(db: apsw.Connection, worker_id: str) -> WorkerStatus:
     """Return what people say of a worker. Raises NotAuthenticated if it has been revoked."""
     found = db.execute(
         "SELECT state, granted_labels, copied_from FROM workers WHERE id = :id", {"id": worker_id}
