@@ -26,6 +26,7 @@ from opsicle.server.channels.configs import config_of, parse_config, settings_of
 from opsicle.server.channels.deliveries import shown_delivery
 from opsicle.server.channels.egress_bounds import EgressBounds
 from opsicle.server.channels.kind_summaries import summary_of
+from opsicle.server.channels.lookup import get_channel
 from opsicle.server.channels.messages import Fact
 from opsicle.server.channels.outbox import Outbox
 from opsicle.server.http.paging import page_of
@@ -111,7 +112,7 @@ class Channels:
         StepUpRequired.
         """
         self._check(actor)
-        old = self.database.read(lambda db: channels.get(db, actor.org_id, id_or_name))
+        old = self.database.read(lambda db: get_channel(db, actor.org_id, id_or_name))
         config = config_of(old) if request.config is UNSET else parse_config(request.config)
         if request.config is not UNSET:
             self._check_config(config)
@@ -158,7 +159,7 @@ class Channels:
         self._check(actor)
 
         def work(db: Connection) -> None:
-            row = channels.get(db, actor.org_id, id_or_name)
+            row = get_channel(db, actor.org_id, id_or_name)
             data = {"open_deliveries": deliveries.count_open(db, row.id)}
             deliveries.delete_of_channel(db, row.id)
             chat_links.delete_of_channel(db, row.id)
@@ -177,7 +178,7 @@ class Channels:
         actor.require(Action.CHANNELS_MANAGE)
 
         def work(db: Connection) -> Delivery:
-            row = channels.get(db, actor.org_id, id_or_name)
+            row = get_channel(db, actor.org_id, id_or_name)
             if not row.is_enabled:
                 raise Conflict(f"the channel {row.name} is turned off", hint="Turn it on first.")
             if deliveries.count_open(db, row.id) >= _MOST_OPEN:
@@ -226,7 +227,7 @@ class Channels:
     def get(self, actor: Actor, id_or_name: str) -> Channel:
         """Return one channel without its credential. Raises NotFound."""
         actor.require(Action.CHANNELS_VIEW)
-        return self.database.read(lambda db: _shown(db, channels.get(db, actor.org_id, id_or_name)))
+        return self.database.read(lambda db: _shown(db, get_channel(db, actor.org_id, id_or_name)))
 
     def _check(self, actor: Actor) -> None:
         actor.require(Action.CHANNELS_MANAGE)

@@ -14,8 +14,9 @@ from opsicle.domain.policies import Policy, PolicyUse, Scope
 from opsicle.domain.scopes import PolicyRequester, TemplateScope, applies, combined
 from opsicle.domain.stored_templates import decode_approval
 from opsicle.domain.templates import Template
+from opsicle.server.access.document_lookup import get_document
 from opsicle.server.documents.record_of_pushes import require_as_pushed
-from opsicle.server.store import documents, groups, memberships, policies, templates
+from opsicle.server.store import groups, memberships, policies, templates
 from opsicle.server.store.database import Connection
 from opsicle.server.store.documents import DocumentKind, VersionRow
 
@@ -72,7 +73,7 @@ def named_policy(db: Connection, org_id: str, use: PolicyUse) -> InForce:
         )
 
     try:
-        row = documents.get(db, DocumentKind.POLICY, org_id, use.policy_ref)
+        row = get_document(db, DocumentKind.POLICY, org_id, use.policy_ref)
     except NotFound as error:
         raise Conflict(
             f"this template needs the policy {use.policy_ref}, which the org does not have",
