@@ -1,6 +1,4 @@
-"""The simulating process of `fleet.py`.
-
-Every worker with a certificate and a connection of its own.
+"""The process of `fleet.py` that simulates workers, each with a certificate and connection.
 
 `python -m bench.fleet_client FACTS URL SEEN`. It counts the workers whose first poll on their nth
 connection was answered: when that holds of all, a line `n COUNT` is written to SEEN. Like the real
@@ -41,7 +39,7 @@ class Fleet:
         self._connections: Counter[int] = Counter()
 
     def run(self) -> None:
-        """For ever."""
+        """Let every worker poll, for ever."""
         gevent.joinall(
             [gevent.spawn(self._live, number) for number in range(len(self._facts["certificates"]))]
         )

@@ -34,8 +34,10 @@ def logs(folder: Path) -> list[Figure]:
             for _ in range(ROUNDS)
         ]
         ours, bare = min(pair[0] for pair in pairs), min(pair[1] for pair in pairs)
+
         pipe = floors.pipe_seconds(systems.log_command(SIZE))[0]
         how = f"1.2 × prototype ({bare:.2f} s); a bare pipe takes {pipe:.2f} s"
+
         found = [Figure("log of 20 MB, readable", ours, 1.2 * bare, "s", how)]
         found += _growth(product, "20 MB", "log-20mb", SIZE)
         return found + _growth(product, "1 GB", "log-1gb", LARGE)

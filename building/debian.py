@@ -38,9 +38,7 @@ PACKAGES = {
 
 
 def install_missing() -> None:
-    """Install what is missing if we are root on Debian.
-
-    Elsewhere say what the tests will do without.
+    """Install what is missing if we are root on Debian; elsewhere say what the tests will lack.
 
     Either way it is said first what that is and what for. With CI=true a test that lacks something
     fails, so there a missing package is an error at once.

@@ -56,7 +56,7 @@ class Store:
         self._is_committing = False
 
     def write(self, unit: Unit) -> Any:
-        """Run a change; answers when it is durable."""
+        """Run a change, and return its result once it is durable."""
         result: AsyncResult[Any] = AsyncResult()
         self._waiting.append((unit, result))
         if not self._is_committing:

@@ -209,7 +209,7 @@ class WorkerProcess:
         """
         log.info("draining: no more jobs are taken", extra={"running": len(self._jobs.held())})
         self._poller.drain()
-        self._jobs.draining_since = time.monotonic()
+        self._jobs.drain()
         deadline = time.monotonic() + _DRAIN_SECONDS
         while self._jobs.held():
             event = self._events.get(max(0.0, deadline - time.monotonic()))

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.api.receivers import WebhookReceiver, webhook_receiver
 from tests.api.running_server import ApiServer
 
 
@@ -37,3 +38,10 @@ def api_server(tmp_path: Path, furnished: Path) -> Iterator[ApiServer]:
     api_server = ApiServer(tmp_path / "data")
     yield api_server
     api_server.close()
+
+
+@pytest.fixture
+def receiver() -> Iterator[WebhookReceiver]:
+    """Something on loopback that takes webhooks, and can refuse them."""
+    with webhook_receiver() as receiver:
+        yield receiver

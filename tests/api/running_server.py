@@ -203,13 +203,13 @@ class ApiServer:
         self.folder.close()
 
     def setup_token(self) -> str:
-        token = self.services.accounts.setup_token(self.services.core.authority.fingerprint)
+        token = self.services.server_setup.token(self.services.core.authority.fingerprint)
         assert token is not None
         return token
 
     def set_up(self) -> None:
         """Make acme with Alice and globex with Gina."""
-        self.services.accounts.setup(
+        self.services.server_setup.complete(
             SetupRequest(self.setup_token(), "acme", "alice@example.com", PASSWORD), "127.0.0.1"
         )
         self.found("globex", "gina@example.com")
@@ -224,7 +224,7 @@ class ApiServer:
         def work(db: Any) -> None:
             admin = users.find_by_email(db, email)
             if admin is None:
-                hashed = self.services.accounts._hasher.hash(PASSWORD, "")
+                hashed = self.services.hasher.hash(PASSWORD, "")
                 admin = UserRow(new_id(now), email, email.partition("@")[0], hashed)
                 users.insert(db, admin, now)
             found_org(db, OrgRow(new_id(now), code, code), admin, now)

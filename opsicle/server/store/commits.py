@@ -1,15 +1,15 @@
-"""How far the database has got, noted beside it at every commit.
-
-So that a start can tell when it has less.
+"""How far the database has got, noted beside it so that a start can tell when it has less.
 
 The note is two numbers in a file of their own, written before anybody is answered and without
 waiting for the disk: a process that dies loses none of it, and a power cut may at most leave older
 numbers, which ask for less.
 
-- The *generation* is a number in the database that grows whenever its write-ahead log has been folded into the file. A
-  file and a log belong together if the log's is the same or one more: so one of them cannot be another, older one.
-- *Frames* is how long the log was. A log that is shorter has lost its end, or is another's; save where the whole of it
-  has been folded in, by somebody who looked into the database with a tool of their own, say.
+- The *generation* is a number in the database that grows whenever its write-ahead log has been
+  folded into the file. A file and a log belong together if the log's is the same or one more: so
+  one of them cannot be another, older one.
+- *Frames* is how long the log was. A log that is shorter has lost its end, or is another's; save
+  where the whole of it has been folded in, by somebody who looked into the database with a tool of
+  their own, say.
 """
 
 from __future__ import annotations
@@ -25,8 +25,10 @@ from opsicle.kit import files
 from opsicle.server.store import settings
 
 CHECKPOINT_FRAMES = 1000
-"""Pages in the write-ahead log from which on it is folded into the file, 4 MB; SQLite's own
-default."""
+"""Pages in the write-ahead log (4 MB) from which on it is folded into the file.
+
+It is SQLite's own default.
+"""
 
 _GENERATION = "generation"
 _WIDTH = 19
@@ -48,7 +50,7 @@ class Commits:
     """
 
     def __init__(self, path: Path) -> None:
-        """Raises OSError."""
+        """Open the note, made if absent. Raises OSError."""
         self.path = path
         self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         files.give_away(self._fd, path.parent.stat())
@@ -149,7 +151,7 @@ class Commits:
 
 
 def generation_of(connection: apsw.Connection) -> int:
-    """Return the generation of what a connection sees; 0 for a database from before there were any."""
+    """Return the generation of what a connection sees; 0 in a database that has none yet."""
     value = settings.find(connection, _GENERATION) if _has_settings(connection) else None
     return int(value) if value and value.isdecimal() else 0
 

@@ -1,6 +1,6 @@
 """What a migration does that SQL alone cannot.
 
-As final as the migrations' files: a step never changes afterwards.
+A step never changes afterwards, just as the migrations' files do not.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ def chain_entries(db: apsw.Connection) -> None:
     heads: dict[str, tuple[int, str]] = {}
     rows = db.execute(
         """
-        SELECT coalesce(org_id, ''), at, actor_kind, actor_id, actor_name, channel, address, verb, resource, data
+        SELECT coalesce(org_id, ''), at, actor_kind, actor_id, actor_name, channel, address, verb,
+               resource, data
           FROM audit_entries_unchained
          ORDER BY seq
         """

@@ -97,7 +97,11 @@ def retire_email(db: apsw.Connection, user_id: str, email: str) -> None:
 
     What it did is shown under the old one, see `coalesce(former_email, email)`.
     """
-    sql = "UPDATE users SET former_email = coalesce(former_email, email), email = :email WHERE id = :id"
+    sql = """
+        UPDATE users
+           SET former_email = coalesce(former_email, email), email = :email
+         WHERE id = :id
+    """
     db.execute(sql, {"id": user_id, "email": email})
 
 

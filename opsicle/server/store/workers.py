@@ -63,11 +63,13 @@ class LastSeenRow(Row, frozen=True, kw_only=True):
 
 
 _SELECT = """
-    SELECT w.id, w.org_id, o.code, w.name, w.state, w.labels, w.runtimes, w.slots, w.version, w.boot_id,
-           w.certificate_serial, w.certificate_expires_at, w.created_at, w.last_seen_at,
+    SELECT w.id, w.org_id, o.code, w.name, w.state, w.labels, w.runtimes, w.slots, w.version,
+           w.boot_id, w.certificate_serial, w.certificate_expires_at, w.created_at, w.last_seen_at,
            (SELECT count(*) FROM jobs j
-             WHERE j.worker_id = w.id AND j.finished_at IS NULL AND j.state IN ('leased', 'running')), w.is_shared,
-           w.granted_labels, w.copied_from
+             WHERE j.worker_id = w.id
+               AND j.finished_at IS NULL
+               AND j.state IN ('leased', 'running')),
+           w.is_shared, w.granted_labels, w.copied_from
       FROM workers w
       JOIN orgs o ON o.id = w.org_id
 """
@@ -120,9 +122,10 @@ def insert(db: apsw.Connection, new: NewWorker, at: datetime) -> None:
     db.execute(
         """
         INSERT INTO workers (id, org_id, name, state, labels, runtimes, slots, version, boot_id,
-                             certificate_serial, certificate_expires_at, created_at, is_shared, granted_labels)
-        VALUES (:id, :org_id, :name, 'active', :labels, '[]', :slots, '', '', :serial, :expires_at, :at, :is_shared,
-                :granted_labels)
+                             certificate_serial, certificate_expires_at, created_at, is_shared,
+                             granted_labels)
+        VALUES (:id, :org_id, :name, 'active', :labels, '[]', :slots, '', '', :serial, :expires_at,
+                :at, :is_shared, :granted_labels)
         """,
         {
             "id": new.id,
@@ -159,12 +162,10 @@ def find(db: apsw.Connection, org_id: str | None, id_or_name: str) -> WorkerRow 
 
 
 def get(db: apsw.Connection, org_id: str | None, id_or_name: str) -> WorkerRow:
-    """Like `find`. Raises NotFound for an absent and for another org's one alike."""
+    """Do as `find`. Raises NotFound for an absent and for another org's one alike."""
     row = find(db, org_id, id_or_name)
     if row is None:
-        raise NotFound(
-            f"there is no worker {id_or_name}", hint="`opsicle workers list` shows them."
-        )
+        raise NotFound(f"there is no worker {id_or_name}")
     return row
 
 
@@ -186,7 +187,13 @@ def list_in_service(
     """Like `list_workers`, without those that were revoked."""
     return fetch_all(
         db,
-        f"{_SELECT} WHERE {_whose(org_id)} AND w.id > :after AND w.state <> 'revoked' ORDER BY w.id LIMIT :limit",
+        f"""
+        {_SELECT}
+         WHERE {_whose(org_id)}
+           AND w.id > :after
+           AND w.state <> 'revoked'
+         ORDER BY w.id LIMIT :limit
+        """,
         {"org_id": org_id, "after": after_id, "limit": limit},
         WorkerRow,
     )
@@ -247,8 +254,8 @@ def record_poll(
     db.execute(
         """
         UPDATE workers
-           SET labels = :labels, runtimes = :runtimes, slots = :slots, version = :version, boot_id = :boot_id,
-               last_seen_at = :at
+           SET labels = :labels, runtimes = :runtimes, slots = :slots, version = :version,
+               boot_id = :boot_id, last_seen_at = :at
          WHERE id = :id
            AND (last_seen_at IS NULL OR last_seen_at < :seen_before
                 OR (labels, runtimes, slots, version, boot_id)
@@ -284,7 +291,7 @@ def find_standing(db: apsw.Connection, worker_id: str) -> WorkerStatus:
 def grant_labels(db: apsw.Connection, worker_id: str, labels: dict[str, str]) -> bool:
     """Put these labels in the place of those that a worker was granted.
 
-    False if it has been revoked.
+    Return False if it has been revoked.
     """
     db.execute(
         "UPDATE workers SET granted_labels = :labels WHERE id = :id AND state <> 'revoked'",
