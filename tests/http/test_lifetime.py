@@ -141,7 +141,9 @@ def test_a_stopped_server_leaves_no_server_json_and_nothing_in_the_wal(own: Serv
 def test_a_server_that_was_killed_starts_again(own: Server) -> None:
     set_up(own.start())
     own.process.kill()
+
     own.start()
+
     assert log_in(own, "alice").get("/api/v1/whoami").status == 200
 
 

@@ -222,6 +222,7 @@ def test_a_field_with_an_underscore_cannot_pose_as_another(anonymous: Client) ->
         + HOST
         + b"Content_Length: 2\r\nConnection: close\r\n\r\n"
     )
+
     assert answer.startswith(b"HTTP/1.1 400 "), answer
     assert b"of a kind that we do not take" in answer
 

@@ -182,6 +182,7 @@ def test_a_member_of_a_container_that_knows_no_users_can_run_a_server(
 ) -> None:
     del environment["HOME"]
     assert start("--version", before=NOBODY_KNOWN).returncode == 0
+
     listen = [
         "--behind-proxy",
         "--listen",
@@ -211,4 +212,5 @@ def test_a_member_of_a_container_that_knows_no_users_can_run_a_server(
     finally:
         server.terminate()
         server.communicate(timeout=60)
+
     assert server.returncode == 0

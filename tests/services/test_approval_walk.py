@@ -24,4 +24,5 @@ def test_whatever_happens_only_what_is_approved_runs(tmp_path: Path, round_: int
     finally:
         walk.office.core.close()
         print(dict(walk.did), len(walk.asked), "asked,", len(walk.ran), "ran")
+
     assert len(walk.ran) == len(set(walk.ran))

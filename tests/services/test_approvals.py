@@ -16,14 +16,17 @@ def test_it_waits_until_the_manager_agrees_and_then_runs_at_once(
     office: Office, asked: Automation
 ) -> None:
     worker = office.core.worker(office.org_id, "w")
+
     assert asked.state == "awaiting_approval"
     assert asked.waiting_reason == "it waits for approval: boss: 1 of bob@example.com"
     assert worker.poll().work == ()
     assert [item.id for item in office.core.approvals.inbox(office.people["bob"], "", 9).items] == [
         asked.approval_id
     ]
+
     waiting = worker.poll_in_background()
     assert office.approve("bob", asked).state == "approved"
+
     waiting.join(timeout=60)
     assert [work.automation_id for work in waiting.value.work] == [asked.id]
     assert office.core.approvals.inbox(office.people["bob"], "", 9).items == []
@@ -31,6 +34,7 @@ def test_it_waits_until_the_manager_agrees_and_then_runs_at_once(
 
 def test_a_rejection_ends_it_with_its_reason(office: Office, asked: Automation) -> None:
     office.reject("bob", asked, reason="not today")
+
     assert (office.state(asked), office.why(asked)) == (
         "rejected",
         "rejected by bob@example.com: not today",
@@ -51,8 +55,10 @@ def test_nobody_else_can_decide(office: Office, asked: Automation, who: str) -> 
 def test_nobody_approves_their_own_unless_the_policy_says_so(office: Office) -> None:
     office.policy("{name: g, approvers: {roles: [operator, approver]}}")
     mine = office.ask()
+
     with pytest.raises(NotAllowed, match="asked for this yourself"):
         office.approve("alice", mine)
+
     office.policy("{name: g, approvers: {roles: [operator]}, allowRequester: true}")
     assert office.approve("alice", office.ask()).state == "approved"
 
@@ -62,6 +68,7 @@ def test_an_approval_of_another_org_looks_absent(office: Office, asked: Automati
     for call in (office.core.approvals.get, office.core.approvals.withdraw):
         with pytest.raises(NotFound):
             call(gina, asked.approval_id or "")
+
     office.people["gina"] = gina
     for decide in (office.approve, office.reject):
         with pytest.raises(NotFound):
@@ -73,7 +80,9 @@ def test_a_double_click_counts_once(office: Office) -> None:
     office.policy("{name: g, approvers: {roles: [admin, approver, manager]}, required: 2}")
     asked = office.ask()
     greenlets = [gevent.spawn(office.approve, "bob", asked) for _ in range(20)]
+
     gevent.joinall(greenlets, raise_error=True)
+
     assert office.state(asked) == "awaiting_approval"
     assert len(office.show("bob", asked).gates[0].decisions) == 1
     with pytest.raises(Conflict, match="decided already"):
@@ -98,9 +107,11 @@ def test_two_who_decide_at_once_make_one_end(office: Office) -> None:
 def test_gates_in_order_ask_one_after_the_other(office: Office) -> None:
     office.policy(f"{MANAGER}, {{name: admins, approvers: {{roles: [admin]}}}}")
     asked = office.ask()
+
     with pytest.raises(NotAllowed, match="not your turn"):
         office.approve("carol", asked)
     assert office.told("approval_requested") == [{"bob"}]
+
     office.core.clock.advance(1)
     assert office.approve("bob", asked).state == "pending"
     assert office.told("approval_requested") == [{"bob"}, {"carol"}]
@@ -110,6 +121,7 @@ def test_gates_in_order_ask_one_after_the_other(office: Office) -> None:
 def test_a_reason_is_asked_for_where_the_policy_says_so(office: Office) -> None:
     office.policy("{name: g, approvers: {manager: true}, requireReason: true}")
     asked = office.ask()
+
     with pytest.raises(InvalidInput, match="asks for a reason"):
         office.approve("bob", asked)
     assert office.approve("bob", asked, reason="fine").gates[0].decisions[0].reason == "fine"
@@ -138,6 +150,7 @@ def test_a_gate_that_nobody_can_pass_is_an_error_at_once(
     office: Office, gates: str, why: str
 ) -> None:
     office.policy(gates)
+
     with pytest.raises(Conflict, match=why):
         office.ask()
     assert (
@@ -158,7 +171,9 @@ def test_a_gate_whose_conditions_do_not_hold_is_not_asked(office: Office) -> Non
     office.policy(
         "{name: g, approvers: {manager: true}, when: [{variable: target, in: [production]}]}"
     )
+
     assert office.ask(target="production").state == "awaiting_approval"
+
     free = office.ask(target="test")
     assert free.state == "queued"
     assert len(office.core.worker(office.org_id, "w").poll().work) == 1
@@ -167,11 +182,15 @@ def test_a_gate_whose_conditions_do_not_hold_is_not_asked(office: Office) -> Non
 def test_it_expires_and_who_asked_hears_of_it(office: Office) -> None:
     office.policy("{name: g, approvers: {manager: true}, expiresAfter: 60}")
     asked = office.ask()
+
     office.core.clock.advance(59)
     office.core.approvals.keep_time()
+
     assert office.state(asked) == "awaiting_approval"
+
     office.restart()
     office.core.clock.advance(1)
+
     assert office.core.approvals.keep_time() == 1
     assert (office.state(asked), office.why(asked)) == (
         "expired",
@@ -185,6 +204,7 @@ def test_who_decides_too_late_finds_it_expired(office: Office) -> None:
     office.policy("{name: g, approvers: {manager: true}, expiresAfter: 60}")
     asked = office.ask()
     office.core.clock.advance(60)
+
     with pytest.raises(Conflict, match="expired"):
         office.approve("bob", asked)
     assert office.state(asked) == "expired"
@@ -194,8 +214,10 @@ def test_a_reminder_and_an_escalation_come_once_each_over_restarts(office: Offic
     escalation = "escalate: [{after: 20, to: {roles: [admin]}}]"
     office.policy(f"{{name: g, approvers: {{manager: true}}, remindAfter: 10, {escalation}}}")
     asked = office.ask()
+
     with pytest.raises(NotAllowed):
         office.approve("carol", asked)
+
     for _ in range(6):
         office.core.clock.advance(5)
         office.core.approvals.keep_time()
@@ -230,6 +252,7 @@ def test_who_asked_can_withdraw_and_nobody_else(office: Office, asked: Automatio
 
 def test_cancelling_the_automation_ends_its_approval(office: Office, asked: Automation) -> None:
     office.core.automations.cancel(office.people["alice"], asked.id)
+
     assert office.show("bob", asked).state == "withdrawn"
     with pytest.raises(Conflict):
         office.approve("bob", asked)
@@ -243,7 +266,9 @@ def test_a_run_that_nobody_had_to_approve_is_not_the_last_approved_one(office: O
     worker = office.core.worker(office.org_id, "w")
     for work in worker.poll().work:
         worker.start(work)
+
     first = office.ask(target="production")
+
     assert office.show("bob", first).compared is None
 
 
@@ -256,16 +281,21 @@ def test_a_looser_policy_does_not_shorten_what_was_asked(office: Office, asked: 
 def test_an_approver_sees_what_will_run_and_what_is_new_about_it(office: Office) -> None:
     office.policy()
     worker = office.core.worker(office.org_id, "w", slots=9)
+
     first = office.ask(target="a", password="hunter2-hunter2")
+
     shown = office.show("bob", first)
     assert shown.values == {"target": "a", "password": "••••"}
     assert shown.phases[0].commands == ("echo hi",)
     assert (shown.compared, shown.may_decide, shown.is_intact) == (None, True, True)
     assert [person.email for person in shown.gates[0].waits_for] == ["bob@example.com"]
+
     office.approve("bob", first)
     [work] = worker.poll().work
     worker.start(work)
+
     office.core.push_again(office.people["alice"], template_source("careful", command="echo new"))
+
     compared = office.show("bob", office.ask(target="b")).compared
     assert compared is not None
     assert (compared.automation_id, compared.version) == (first.id, 1)

@@ -190,7 +190,9 @@ def test_a_damaged_piece_of_a_log_says_so_in_its_place(core: Core, running) -> N
     core.logs_database.write(
         lambda db: db.execute("UPDATE segments SET chunks = x'00' WHERE start = 50000")
     )
+
     whole = b"".join(chunk[4] for chunks in core.job_logs.read(work.job_id) for chunk in chunks)
+
     assert len(whole) == 300_000
     assert whole[50_000:].startswith(b"[here the server's log is damaged]")
 
@@ -200,8 +202,10 @@ def test_a_disk_without_room_for_new_logs_says_so_and_is_tried_again(
 ) -> None:
     logs = core.logs_database
     monkeypatch.setattr(LogDatabase, "_begin", lambda *_: (_ for _ in ()).throw(_full()))
+
     with pytest.raises(type(_full())):
         logs._replace("for the test")
+
     monkeypatch.undo()
     assert JobLogs(logs, core.clock).append("job", [(0, 0, 1, 0, b"x")]) == 1
 

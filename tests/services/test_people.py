@@ -158,6 +158,7 @@ def test_whoever_a_gate_can_name_is_seen_and_who_asked_and_nobody_else(office: O
         Member("other-robot", "approver", owner="dave"),
     )
     office.core.person(office.core.org("globex"), "greta", BuiltInRole.APPROVER)
+
     assert set(seen(office, EVERY_WAY)) == {
         "alice",
         "robot",
@@ -206,10 +207,13 @@ def test_whoever_may_not_see_the_template_does_not_decide_on_what_runs_it(office
 def test_disabled_people_and_accounts_of_theirs_are_not_seen(office: Office) -> None:
     add(office, Member("robot", "auditor", owner="dave"))
     assert seen(office, EVERY_WAY)["robot"].may_decide
+
     office.change("dave", role="absent")
     assert not seen(office, EVERY_WAY)["robot"].may_decide
+
     office.change("dave", is_disabled=True)
     assert "robot" not in seen(office, EVERY_WAY)
+
     office.change("rita", is_disabled=True)
     assert "rita" not in seen(office, EVERY_WAY)
 
@@ -221,6 +225,7 @@ def test_who_asked_is_told_so_though_no_gate_names_them(office: Office) -> None:
     alice = office.people["alice"]
     rights = office.core.database.read(lambda db: rights_of(db, office.org_id, alice.user_id))
     office.people["alice"] = replace(alice, rights=rights)
+
     with pytest.raises(NotAllowed, match="you asked for this yourself"):
         office.approve("alice", asked)
 
@@ -233,7 +238,9 @@ def test_it_takes_as_many_statements_in_a_large_org_as_in_a_small_one(office: Of
         Member(f"m{number}", "auditor" if number % 2 else "member", "plain")
         for number in range(300)
     ]
+
     add(office, *newcomers)
+
     assert counted(office, approval_id) == (people + 150, statements)
 
 

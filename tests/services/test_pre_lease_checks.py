@@ -13,7 +13,9 @@ from tests.services.core import HELLO
 def test_what_was_approved_runs_whatever_is_pushed_since(office: Office, asked: Automation) -> None:
     office.core.push_again(office.people["alice"], template_source("careful", command="rm -rf /"))
     office.approve("bob", asked)
+
     [work] = office.core.worker(office.org_id, "w").poll().work
+
     assert work.phases[0].commands == ("echo hi",)
 
 
@@ -21,6 +23,7 @@ def test_an_automation_that_is_queued_past_its_approval_does_not_run(
     office: Office, asked: Automation
 ) -> None:
     office.tamper("UPDATE automations SET state = 'queued'")
+
     assert office.core.worker(office.org_id, "w").poll().work == ()
     assert (office.state(asked), office.why(asked)) == (
         "cancelled",
@@ -34,6 +37,7 @@ def test_an_approval_that_is_stored_as_given_without_a_decision_lets_nothing_run
     office.tamper(
         "UPDATE automations SET state = 'queued'; UPDATE approvals SET state = 'approved'"
     )
+
     assert office.core.worker(office.org_id, "v").poll().work == ()
     assert "needs 1 who agree" in office.why(asked)
 
@@ -61,6 +65,7 @@ def test_people_who_lost_their_rights_since_let_nothing_run(
 ) -> None:
     office.approve("bob", asked)
     office.change(who, **change)
+
     assert office.core.worker(office.org_id, "w").poll().work == ()
     assert (office.state(asked), why in office.why(asked)) == ("cancelled", True)
 
@@ -73,7 +78,9 @@ def test_a_rule_about_the_labels_of_the_newest_version_counts_too(
     newer = template_source("careful").replace(
         "{name: careful}", "{name: careful, labels: {env: prod}}"
     )
+
     office.core.push_again(office.people["carol"], newer)
+
     assert office.core.worker(office.org_id, "w").poll().work == ()
     assert (office.state(asked), "may no longer run" in office.why(asked)) == ("cancelled", True)
 
@@ -97,6 +104,7 @@ def test_a_policy_that_was_tightened_since_counts(
 ) -> None:
     office.approve("bob", asked)
     office.policy(gates)
+
     assert bool(office.core.worker(office.org_id, "w").poll().work) is runs
     assert runs or "was tightened since (version 2)" in office.why(asked)
 
@@ -107,6 +115,7 @@ def test_a_policy_that_was_deleted_since_lets_nothing_run(
     office.approve("bob", asked)
     office.core.policies.delete(office.people["carol"], "p")
     office.policy()
+
     assert office.core.worker(office.org_id, "w").poll().work == ()
     assert "was deleted since" in office.why(asked)
 
@@ -118,7 +127,9 @@ def test_what_may_not_run_keeps_no_slot_from_others(office: Office) -> None:
     for each in barred:
         office.approve("bob", each)
     fine = [office.core.run(office.people["alice"]) for _ in range(2)]
-    office.change("bob", is_disabled=True)
     worker = office.core.worker(office.org_id, "w", slots=2)
+
+    office.change("bob", is_disabled=True)
+
     assert [work.automation_id for work in worker.poll().work] == [each.id for each in fine]
     assert {office.state(each) for each in barred} == {"cancelled"}

@@ -373,4 +373,5 @@ def test_whatever_is_altered_only_what_was_asked_and_agreed_to_runs(
     finally:
         walk.office.core.close()
         print(dict(walk.did), len(walk.asked), "asked,", len(walk.ran), "ran")
+
     assert len(walk.ran) == len(set(walk.ran))

@@ -63,7 +63,9 @@ def test_every_page_and_every_picture_is_linked() -> None:
         for link in LINK.findall(without_code(page.read_text()))
     }
     folders = {path.parent for path in linked} | linked
+
     wanted = [*CHECKOUT.glob("docs/*.md"), *CHECKOUT.glob("docs/images/*")]
+
     assert [path.name for path in wanted if path.resolve() not in linked] == []
     assert (CHECKOUT / "docs/decisions").resolve() in folders
 

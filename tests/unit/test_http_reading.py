@@ -106,6 +106,7 @@ def test_whatever_is_no_head_is_refused_and_nothing_else_happens(
         read = incoming.head()
     except (InvalidInput, TooLarge):
         return
+
     assert read.target.startswith("/")
     assert "HOST" in read.fields or read.minor_version == 0
 

@@ -79,6 +79,7 @@ def test_the_migrations_make_the_schema_that_is_committed(
     made = schema(tmp_path / "new.db")
     if os.environ.get("OPSICLE_WRITE_SCHEMA"):
         snapshot.write_text(made)
+
     assert made == snapshot.read_text()
 
 
@@ -96,6 +97,7 @@ def test_every_table_is_strict(tmp_path: Path) -> None:
 
 def test_migrating_again_changes_nothing(tmp_path: Path) -> None:
     assert migrate(tmp_path / "a.db", STATE_MIGRATIONS) > 0
+
     before = (tmp_path / "a.db").read_bytes()
     assert migrate(tmp_path / "a.db", STATE_MIGRATIONS) == 0
     assert (tmp_path / "a.db").read_bytes() == before
@@ -130,7 +132,9 @@ def test_the_labels_that_workers_had_are_granted_once(tmp_path: Path) -> None:
 def test_only_what_is_missing_is_applied(tmp_path: Path, steps: Path) -> None:
     second = steps / "0002_second.sql"
     waiting = second.rename(tmp_path / "later.sql")
+
     assert migrate(tmp_path / "a.db", steps) == 1
+
     waiting.rename(second)
     assert migrate(tmp_path / "a.db", steps) == 1
     assert version(tmp_path / "a.db") == 2

@@ -20,6 +20,7 @@ def test_all_of_it_is_read_and_kept() -> None:
             "  - {chats: [{channel: slack, id: C123}, {channel: telegram, id: -100200}]}"
         ).encode()
     )
+
     assert template.notify == (
         Notify(
             states=(AutomationState.FAILED, AutomationState.TIMED_OUT),

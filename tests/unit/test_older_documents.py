@@ -49,6 +49,7 @@ def older(seed: str) -> str:
 def test_a_seed_that_is_none_is_refused_and_never_repeated(bad: str) -> None:
     with pytest.raises(InvalidInput) as caught:
         parse_policy(older(bad).encode())
+
     [problem] = caught.value.problems
     assert (problem.path, problem.line) == ("spec.telegram.authorizedResponders[0].mfaSeed", 8)
     assert bad.strip("'[]") not in problem.message.split()
@@ -56,6 +57,7 @@ def test_a_seed_that_is_none_is_refused_and_never_repeated(bad: str) -> None:
 
 def test_a_seed_demands_a_code_and_is_kept_nowhere() -> None:
     document = parse_policy(older(SEED).encode())
+
     assert document.policy.gates == (
         Gate(
             name="telegram",
@@ -72,6 +74,7 @@ def test_a_seed_demands_a_code_and_is_kept_nowhere() -> None:
 def test_a_document_without_its_seeds_says_the_same() -> None:
     kept = without_seeds(older(SEED))
     assert SEED not in kept
+
     again = parse_policy(kept.encode())
     assert again.policy == parse_policy(older(SEED).encode()).policy
     assert again.warnings == ()
@@ -102,6 +105,7 @@ def test_every_document_of_the_older_opsicle_loads_or_says_what_to_change() -> N
         except InvalidInput as error:
             refused[path.name] = [(problem.path, problem.line) for problem in error.problems]
             told = error.problems[0].message
+
     assert refused == {"tg-wo-mfa.yaml": [("spec.telegram", 12)]}
     assert "`authorizedResponders: [{userId: …}]`" in told
 
@@ -109,6 +113,7 @@ def test_every_document_of_the_older_opsicle_loads_or_says_what_to_change() -> N
 def test_the_older_policy_asks_its_responder_for_a_code() -> None:
     [path] = upstream("approvalPolicy")
     document = parse_document(path.read_bytes())
+
     assert isinstance(document, PolicyDocument)
     assert document.name == "tg-one"
     assert document.policy.gates[0].require_mfa
@@ -118,6 +123,7 @@ def test_the_older_policy_asks_its_responder_for_a_code() -> None:
 def test_the_older_requests_are_read_and_say_what_takes_their_place() -> None:
     [path] = [path for path in upstream("approval") if path.name == "slack-w-mfa.yaml"]
     document = parse_document(path.read_bytes())
+
     assert isinstance(document, RequestDocument)
     assert (document.id, document.requester_id, document.requester_name) == (
         "slack-w-mfa-001",

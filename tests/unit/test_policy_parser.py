@@ -198,6 +198,7 @@ def test_a_mistake_is_told_with_its_path_and_line(
 ) -> None:
     with pytest.raises(InvalidInput) as caught:
         parse_policy(document.encode())
+
     told = [
         (problem.path, problem.line)
         for problem in caught.value.problems

@@ -74,6 +74,7 @@ WRONG_SCOPES = {
 def test_what_a_policy_cannot_apply_to_is_a_mistake(text: str, path: str, message: str) -> None:
     with pytest.raises(InvalidInput) as caught:
         parse_policy(scopes(text))
+
     found = [(each.path, each.message) for each in caught.value.problems]
     assert any(where == f"spec.{path}" and message in said for where, said in found), found
 
@@ -83,5 +84,7 @@ def test_a_condition_on_a_variable_is_told_of_where_the_policy_applies_by_itself
         "{name: g, approvers: {manager: true}, when: [{variable: a, in: [b]}, {label: c, in: [d]}]}"
     )
     source = HEAD + f"  appliesTo: [{{everything: true}}]\n  gates: [{gate}]\n"
+
     [warning] = parse_policy(source.encode()).warnings
+
     assert warning.path == "spec.gates[0].when[0]"

@@ -36,8 +36,10 @@ def test_a_template_that_was_kept_before_approvals_still_asks() -> None:
     assert decode_template(kept_before({"policyRef": "prod"})).approval_policy == PolicyUse(
         policy_ref="prod"
     )
+
     inline = {"spec": {"gates": [{"name": "g", "approvers": {"manager": True}}]}}
     gates = (Gate(name="g", approvers=Approvers(manager=True)),)
+
     assert decode_template(kept_before(inline)).approval_policy == PolicyUse(
         policy=Policy(gates=gates)
     )
@@ -60,9 +62,11 @@ def test_a_template_names_a_policy_or_has_one_but_not_both() -> None:
 def test_a_template_says_that_no_policy_is_to_apply_and_has_none_that_applies_by_itself() -> None:
     head = "apiVersion: v1\ntype: AutomationTemplate\nmetadata: {name: t}\nspec:\n"
     tail = "  template: {phases: [{name: a, commands: [b]}]}\n"
+
     assert parse_template(
         f"{head}  approvalPolicy: none\n{tail}".encode()
     ).approval_policy == PolicyUse(is_waived=True)
+
     own = (
         "{spec: {appliesTo: [{everything: true}], gates: [{name: g, approvers: {manager: true}}]}}"
     )

@@ -229,6 +229,7 @@ def test_nothing_walks_through_a_table_that_grows(
     databases: list[apsw.Connection], found: Found
 ) -> None:
     assert len(found.statements) > 250
+
     seen = set()
     for statement in found.statements.values():
         db = databases[1] if statement.function.startswith("logs.") else databases[0]
@@ -238,6 +239,7 @@ def test_nothing_walks_through_a_table_that_grows(
             assert (statement.function, step) in EXCEPTIONS, (
                 f"{statement.function}: {step}\n{statement.sql}\n{plan}"
             )
+
     assert set(EXCEPTIONS) - seen == set(), "these exceptions are needed no longer"
 
 

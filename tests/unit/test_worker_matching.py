@@ -131,6 +131,7 @@ def test_the_reason_names_what_is_missing(
 
 def test_a_template_asks_for_its_labels_and_for_the_runtimes_of_its_phases() -> None:
     phases = (Phase(name="a", commands=("b",)), Phase(name="c", commands=("d",), image="alpine"))
+
     assert requirements(Template(name="t", phases=phases, runs_on={"site": "ams"})) == Requirements(
         labels={"site": "ams"}, runtimes=BOTH, image_phase="c"
     )

@@ -23,6 +23,7 @@ def found_org(db: Connection, org: OrgRow, admin: UserRow | None, at: datetime) 
     orgs.insert(db, org, at)
     if admin is None:
         return
+
     member = MemberRow(
         user_id=admin.id,
         email=admin.email,

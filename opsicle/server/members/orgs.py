@@ -88,6 +88,7 @@ class Orgs:
             raise validators.invalid(
                 "admin", "only a server operator can make somebody else the first admin"
             )
+
         link = self._links.new(actor, org.id, email, BuiltInRole.ADMIN, is_by_server_operator=True)
 
         def work(db: Connection) -> CreatedOrg:
