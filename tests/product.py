@@ -113,7 +113,7 @@ def clean_environment(extra: Mapping[str, str]) -> dict[str, str]:
 
 @dataclass
 class Place:
-    """Where things run: a prefix such as `ip netns exec NAME`, and the address that others reach it by."""
+    """Where things run: a prefix such as `ip netns exec NAME`, and the address to reach it by."""
 
     prefix: tuple[str, ...] = ()
     address: str = "127.0.0.1"
@@ -186,8 +186,8 @@ class User:
 
     def login(self, server: Server) -> None:
         self.cli(
-            "login", "--server", server.url, "--email", self.email, "--password-file", str(self.password_file),
-            "--ca-fingerprint", server.facts["ca_fingerprint"],
+            "login", "--server", server.url, "--ca-fingerprint", server.facts["ca_fingerprint"],
+            "--email", self.email, "--password-file", str(self.password_file),
         )  # fmt: skip
 
     def accept(self, server: Server, link: str) -> None:
@@ -262,7 +262,7 @@ class Worker:
 
 @dataclass
 class Installation:
-    """A server with its admin logged in, and what is started later; all of it ends with the test."""
+    """A server with its admin logged in, and what is started later; all ends with the test."""
 
     folder: Path
     server_place: Place = field(default_factory=Place)

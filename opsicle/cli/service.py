@@ -11,8 +11,9 @@ from opsicle.cli.root import NounGroup, VerbCommand
 _HEAD = """\
 # Made by `opsicle service print {kind}`. Keep it as /etc/systemd/system/{unit}.service, then:
 #   systemctl daemon-reload && systemctl enable --now {unit}
-# What is to differ from it belongs into /etc/systemd/system/{unit}.service.d/*.conf, options into the table [{kind}] of
-# /etc/opsicle/opsicle.toml, which the service's user must be able to read.
+# What is to differ from it belongs into /etc/systemd/system/{unit}.service.d/*.conf,
+# options into the table [{kind}] of /etc/opsicle/opsicle.toml,
+# which the service's user must be able to read.
 """
 
 _SERVER = """\
@@ -120,7 +121,7 @@ _UNITS = {"server": ("opsicle-server", _SERVER), "worker": ("opsicle-worker", _W
 
 @click.group(cls=NounGroup)
 def service() -> None:
-    """Units for systemd."""
+    """Make units for systemd."""
 
 
 @service.command("print", cls=VerbCommand)

@@ -20,7 +20,7 @@ ROLES = {"alice": "admin", "bob": "operator", "carol": "member", "rita": "report
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A server that has been set up by Alice, shared by all tests that do not stop it."""
+    """Start a server and set it up as Alice, for all tests that do not stop it."""
     server = Server(tmp_path_factory.mktemp("api")).start()
     set_up(server)
     yield server

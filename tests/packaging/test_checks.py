@@ -14,7 +14,7 @@ from building.project import ROOT
 
 @pytest.fixture
 def assets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A small browser application that passes every check."""
+    """Write a small browser application that passes every check."""
     monkeypatch.setattr(asset_checks, "ASSETS", tmp_path)
     monkeypatch.setattr(asset_checks, "ROOT", tmp_path)
     (tmp_path / "lib").mkdir()

@@ -1,4 +1,4 @@
-"""The built file runs on every supported Python that this machine has, and tells all others why not."""
+"""The built file runs on every supported Python of this machine, and tells others why not."""
 
 import platform
 import subprocess
@@ -32,7 +32,7 @@ def interpreters() -> dict[str, str]:
 
 
 def executable(command: Path) -> str:
-    """Return where this interpreter really is; empty if it does not start, as a pyenv shim may not."""
+    """Return where this interpreter really is, "" if it does not start (a pyenv shim may not)."""
     try:
         program = "import sys; print(sys.executable)"
         result = subprocess.run(
@@ -53,7 +53,8 @@ try:
     runpy.run_path(sys.argv[0], run_name="__main__")
 except SystemExit:
     pass
-import _cffi_backend, apsw, gevent.pywsgi, gevent.subprocess, greenlet, msgspec, re2, yaml, zope.interface
+import _cffi_backend, apsw, gevent.pywsgi, gevent.subprocess, greenlet, msgspec, re2, yaml
+import zope.interface
 import websockets.client
 from cryptography.hazmat.bindings import _rust
 assert yaml.__with_libyaml__

@@ -27,10 +27,7 @@ FOLDERS = ("browser", "unit")
 
 @pytest.fixture
 def ran(tmp_path: Path) -> list[tuple[str, str]]:
-    """What ran where, in the order of the ends.
-
-    File and process, of two files in each of two folders.
-    """
+    """Run two files in each of two folders; return file and process, in the order they ended."""
     for folder in FOLDERS:
         (tmp_path / "tests" / folder).mkdir(parents=True)
         for name in ("test_a.py", "test_b.py"):

@@ -1,6 +1,6 @@
 """A small model of who may approve what, which knows nothing of the engine.
 
-What `test_approval_walk` compares with.
+What `approval_walk` compares with.
 """
 
 from __future__ import annotations
@@ -36,7 +36,8 @@ class Rule:
         who += f", groups: [{GROUP}]" if self.with_group else ""
         who += f", chatUsers: [{{channel: telegram, id: {CHAT_USER}}}]" if self.with_chat else ""
         rest = f"required: {self.required}, expiresAfter: {LIFETIME}"
-        return f"{{name: g, approvers: {{{who}}}, allowRequester: {str(self.allow_requester).lower()}, {rest}}}"
+        rest += f", allowRequester: {str(self.allow_requester).lower()}"
+        return f"{{name: g, approvers: {{{who}}}, {rest}}}"
 
 
 @dataclass
@@ -56,7 +57,7 @@ class Asked:
     """Whether its version of the template names the policy."""
     is_altered: bool = False
     is_disturbed: bool = False
-    """Somebody wrote to its rows: it may be held up, but what comes out of it must still be right."""
+    """Its rows were written to: it may be held up, but what comes out must still be right."""
     agreed: set[str] = field(default_factory=set)
     refused: set[str] = field(default_factory=set)
     is_over: bool = False

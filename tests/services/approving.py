@@ -73,7 +73,7 @@ class Office:
         self.core.database.write(lambda db: channels.insert(db, row, None))
 
     def change(self, name: str, **changes: object) -> None:
-        """Change a membership past the services, with the entry in the record that they would make."""
+        """Change a membership past the services, with the audit entry that they would make."""
 
         def work(db: object) -> None:
             row = memberships.find(db, self.org_id, self.people[name].user_id)
@@ -131,7 +131,7 @@ class Office:
         return list(told.values())
 
     def deliveries(self, kind: str, columns: str, channel: str) -> list[tuple[str, ...]]:
-        """These columns of what goes out of such a kind through a channel, oldest first."""
+        """Return these columns of what goes out of such a kind through a channel, oldest first."""
         sql = f"SELECT {columns} FROM deliveries WHERE kind = ? AND channel_id = ? ORDER BY id"
         return self.core.database.read(lambda db: db.execute(sql, (kind, channel)).fetchall())
 

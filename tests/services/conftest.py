@@ -8,6 +8,8 @@ import pytest
 from opsicle.domain.access import BuiltInRole
 from opsicle.kit import ids
 from opsicle.server.access.actor import Actor
+from opsicle.wire.user_api import Automation
+from tests.services.approving import Office, template_source
 from tests.services.core import Core
 
 
@@ -32,3 +34,19 @@ def alice(core: Core) -> Actor:
     alice = core.person(core.org("acme"), "alice", BuiltInRole.OPERATOR)
     core.push(alice)
     return alice
+
+
+@pytest.fixture
+def office(tmp_path: Path) -> Iterator[Office]:
+    """Return an org whose template `careful` names the approval policy `p`, not pushed yet."""
+    office = Office(Core(tmp_path))
+    office.core.push(office.people["alice"], template_source("careful"))
+    yield office
+    office.core.close()
+
+
+@pytest.fixture
+def asked(office: Office) -> Automation:
+    """Return an automation of Alice's that waits for Bob, her manager."""
+    office.policy()
+    return office.ask()

@@ -1,4 +1,4 @@
-"""The services around automations on a real database, with people, a template and workers to play with."""
+"""The services around automations on a real database, with people, a template and workers."""
 
 from __future__ import annotations
 
@@ -169,7 +169,7 @@ class Core:
         return template
 
     def push_again(self, actor: Actor, source: str) -> None:
-        """The next version of a template that was pushed before, as the service makes it."""
+        """Push the next version of a template, through the service."""
         self.services.templates.push(actor, source)
 
     def allow_shared(self, org_id: str, allows: bool = True) -> None:
@@ -180,7 +180,7 @@ class Core:
     def shared_worker(
         self, home_org_id: str, name: str, slots: int = 1, **labels: str
     ) -> TestWorker:
-        """Return a worker of the provider; the org from where it was enrolled is to mean nothing."""
+        """Return a shared worker; the org from where it was enrolled is to mean nothing."""
         made = self.worker(home_org_id, name, slots, **labels)
         worker_id = made.actor.worker_id
         self.database.write(

@@ -17,7 +17,8 @@ def push(
     """Push a version through the service; `more` are further lines of its spec."""
     lines = "".join(f"  {line}\n" for line in more.split("\n") if line)
     source = (
-        f"apiVersion: v1\ntype: AutomationTemplate\nmetadata: {{name: {name}, labels: {labels}}}\nspec:\n{lines}"
+        "apiVersion: v1\ntype: AutomationTemplate\n"
+        f"metadata: {{name: {name}, labels: {labels}}}\nspec:\n{lines}"
         f"  template: {{phases: [{{name: act, commands: ['echo {by}']}}]}}\n"
     )
     core = office.core

@@ -39,6 +39,7 @@ def test_cancel_racing_finish_leaves_one_final_state_the_same_everywhere(core: C
     core.push(alice)
     worker = core.worker(alice.org_id, "w1", slots=4)
     seen, seed = set(), random.Random(7)
+
     for _ in range(int(200 * SCALE)):
         automation = core.run(alice)
         [work] = worker.poll().work
@@ -53,6 +54,7 @@ def test_cancel_racing_finish_leaves_one_final_state_the_same_everywhere(core: C
         shown = core.automations.get(alice, automation.id)
         assert shown.state == shown.jobs[-1].state == "succeeded"
         seen.add(cancelling.exception is None)
+
     assert seen == {True, False}, "the race always went the same way, so that nothing was raced"
 
 

@@ -1,4 +1,4 @@
-"""What ended long ago goes with all that refers to it; what is open, young or compared with stays."""
+"""What ended long ago is deleted whole; what is open, young or compared with stays."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The walk of `test_approval_walk.py`, with rows altered behind the server's back between any two steps.
+"""The walk of `approval_walk.py`, with rows altered behind the server's back between steps.
 
 Somebody writes to the database: any column of an automation, its approval, a decision or its secret
 values; whole rows go, are copied or made up. What comes out to a worker must still be exactly what
@@ -21,15 +21,16 @@ from opsicle.domain.errors import OpsicleError
 from opsicle.kit.ids import new_id
 from opsicle.server.store import approvals
 from tests.services.approval_model import LIFETIME, Asked
-from tests.services.test_approval_walk import SCALE, Walk
-from tests.services.test_tampering import digest_alike
+from tests.services.approval_walk import SCALE, Walk
+from tests.services.tampering import digest_alike
 
 STEPS = 250
 
 SOFT = {
     "automations": {
-        "created_at", "queued_at", "started_at", "finished_at", "approved_at", "exit_code", "explanation", "state",
-        "fence", "job_id", "rerun_of", "cancel_requested_at", "cancel_requested_by",
+        "created_at", "queued_at", "started_at", "finished_at", "approved_at", "exit_code",
+        "explanation", "state", "fence", "job_id", "rerun_of", "cancel_requested_at",
+        "cancel_requested_by",
     },
     "approvals": {"state", "next_at", "told", "waiting_for", "ended_at", "explanation"},
     "approval_decisions": {"org_id"},
@@ -184,14 +185,18 @@ class TamperedWalk(Walk):
         )
 
     def put_back(self, asked: Asked) -> None:
-        """Into the queue, as if it were approved and nothing had been done with it."""
+        """Put it into the queue, as if it were approved and nothing had been done with it."""
         automation, approval = (asked.automation.id,), (asked.automation.approval_id,)
         self._write(
             ("UPDATE automations SET job_id = NULL WHERE id = ?", automation),
             ("DELETE FROM jobs WHERE automation_id = ?", automation),
             (
-                "UPDATE automations SET state = 'queued', fence = 0, started_at = NULL, finished_at = NULL,"
-                " explanation = '', exit_code = NULL, cancel_requested_at = NULL WHERE id = ?",
+                """
+                UPDATE automations
+                   SET state = 'queued', fence = 0, started_at = NULL, finished_at = NULL,
+                       explanation = '', exit_code = NULL, cancel_requested_at = NULL
+                 WHERE id = ?
+                """,
                 automation,
             ),
             ("UPDATE approvals SET state = 'approved', next_at = NULL WHERE id = ?", approval),
@@ -199,7 +204,7 @@ class TamperedWalk(Walk):
         self._mark(asked, is_hard=False)
 
     def remove_approval(self, asked: Asked) -> None:
-        """And let it be queued as if nobody had to be asked."""
+        """Remove its approval, and queue it as if nobody had to be asked."""
         approval_id = self._approval_id(asked)
         if approval_id:
             self._write(
@@ -218,35 +223,40 @@ class TamperedWalk(Walk):
             self._mark(asked, is_hard=True)
 
     def make_decision(self, asked: Asked) -> None:
-        """Somebody's word that they have not given, with a code of another one if there is any."""
+        """Forge somebody's decision, with the code of another one if there is any."""
         approval_id = self._approval_id(asked)
         if not approval_id:
             return
         codes = [mac for (mac,) in self._read("SELECT mac FROM approval_decisions")]
         person = self.dice.choice(list(self.office.people.values())).user_id
         values = (
-            approval_id, person, self.office.org_id, person, self.dice.choice(["approve", "approve", "reject"]),
+            approval_id, person, self.office.org_id, person,
+            self.dice.choice(["approve", "approve", "reject"]),
             "2000-01-01T00:00:00.000000Z", self.dice.choice(["", *codes]),
         )  # fmt: skip
         self._write(
             (
-                "INSERT INTO approval_decisions (approval_id, gate, user_id, org_id, principal, verdict, reason,"
-                " with_mfa, elapsed_seconds, decided_at, mac) VALUES (?, 'g', ?, ?, ?, ?, 'so', 1, 0, ?, ?)",
+                """
+                INSERT INTO approval_decisions (approval_id, gate, user_id, org_id, principal,
+                                                verdict, reason, with_mfa, elapsed_seconds,
+                                                decided_at, mac)
+                VALUES (?, 'g', ?, ?, ?, ?, 'so', 1, 0, ?, ?)
+                """,
                 values,
             )
         )
         self._mark(asked, is_hard=True)
 
     def copy(self, asked: Asked) -> None:
-        """The automation once more, queued, under an id of its own.
-
-        With the old one's approval or without.
-        """
+        """Copy the automation, queued, under an id of its own, with its approval or without."""
         names = [str(name) for _, name, *_ in self._read("PRAGMA table_info(automations)")]
         new = new_id(self.office.core.clock.now())
         given = {"id": "?", "state": "'queued'", "job_id": "NULL", "fence": "0"}
         columns = ", ".join(given.get(name, name) for name in names)
-        sql = f"INSERT INTO automations ({', '.join(names)}) SELECT {columns} FROM automations WHERE id = ?"
+        sql = (
+            f"INSERT INTO automations ({', '.join(names)})"
+            f" SELECT {columns} FROM automations WHERE id = ?"
+        )
         self._write((sql, (new, asked.automation.id)))
         if self.dice.randrange(2) and self._approval_id(asked):
             self._write(
@@ -258,7 +268,7 @@ class TamperedWalk(Walk):
             self._mark(asked, is_hard=True)
 
     def swap(self, asked: Asked) -> None:
-        """What binds it is that of another automation."""
+        """Give it what binds another automation: digest, format, principal and code."""
         one = self.dice.choice(self.asked)
         other = one.automation.id
         if one is asked or one.is_altered:
@@ -273,15 +283,18 @@ class TamperedWalk(Walk):
                 (*([other] * len(names)), asked.automation.id),
             ),
             (
-                "UPDATE approvals SET manifest_digest = (SELECT manifest_digest FROM automations WHERE id = ?)"
-                " WHERE automation_id = ?",
+                """
+                UPDATE approvals
+                   SET manifest_digest = (SELECT manifest_digest FROM automations WHERE id = ?)
+                 WHERE automation_id = ?
+                """,
                 (other, asked.automation.id),
             ),
         )
         self._mark(asked, is_hard=True)
 
     def requester(self, asked: Asked) -> None:
-        """Somebody else has asked, by every row: who did may then agree."""
+        """Make somebody else the requester, in every row: who did ask may then agree."""
         who = self.dice.choice([name for name in self.office.people if name != asked.by])
         user_id = self.office.people[who].user_id
         if ("requester", asked.automation.id) in self._touched:
@@ -300,24 +313,29 @@ class TamperedWalk(Walk):
         self._mark(asked, is_hard=True)
 
     def policy(self, asked: Asked) -> None:
-        """What was asked is loosened, and its time has come."""
+        """Loosen what was asked, and let its time have come."""
         if self._approval_id(asked):
             self._write(
                 (
-                    'UPDATE approvals SET policy = json_set(policy, \'$.gates[0].approvers\', json(\'{"roles":["admin",'
-                    "\"operator\"]}'), '$.gates[0].allow_requester', json('true'), '$.gates[0].required', 1),"
-                    " next_at = '2000-01-01T00:00:00.000000Z' WHERE automation_id = ?",
+                    """
+                    UPDATE approvals
+                       SET policy = json_set(policy,
+                               '$.gates[0].approvers', json('{"roles":["admin","operator"]}'),
+                               '$.gates[0].allow_requester', json('true'),
+                               '$.gates[0].required', 1),
+                           next_at = '2000-01-01T00:00:00.000000Z'
+                     WHERE automation_id = ?
+                    """,
                     (asked.automation.id,),
                 )
             )
             self._mark(asked, is_hard=True)
 
     def alike(self, asked: Asked) -> None:
-        """What is to run is altered, and with it every digest that the database holds."""
+        """Alter what is to run, and with it every digest that the database holds."""
         self._mark(asked, is_hard=True)
-        with suppress(
-            OpsicleError
-        ):  # under another id by now, or of a version that is not there: its digests stay
+        # Under another id by now, or of a version that is not there, its digests stay.
+        with suppress(OpsicleError):
             digest_alike(self.office, asked.automation)
 
     def _mark(self, asked: Asked, *, is_hard: bool) -> None:
@@ -335,7 +353,7 @@ class TamperedWalk(Walk):
         return self._read(sql, self._approval_id(asked))
 
     def wait(self) -> None:
-        """Time passes; of what was written to, nothing is known but that it does not come out late."""
+        """Let time pass; all that is known of an altered one is that it does not come out late."""
         for asked in self.asked:
             is_late = self.now - asked.at >= LIFETIME and not asked.is_agreed
             asked.is_over |= asked.is_disturbed and is_late
@@ -355,4 +373,5 @@ def test_whatever_is_altered_only_what_was_asked_and_agreed_to_runs(
     finally:
         walk.office.core.close()
         print(dict(walk.did), len(walk.asked), "asked,", len(walk.ran), "ran")
+
     assert len(walk.ran) == len(set(walk.ran))

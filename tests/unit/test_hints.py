@@ -23,7 +23,7 @@ def texts() -> Iterator[tuple[str, str]]:
     for path in sorted(PACKAGE.rglob("*.py")):
         source = path.read_text()
         if "`opsicle" not in source:
-            continue  # every process of the tests comes by here, and parsing all there is takes seconds
+            continue  # every test process comes by here, and to parse all of it takes seconds
         tree = ast.parse(source)
         docstrings = {
             id(node.value)
@@ -62,7 +62,7 @@ COMMANDS = sorted(
 
 
 def problem_of(command: str) -> str:
-    """Return what is wrong with a command line, "" if the program has such a command with such options."""
+    """Return what is wrong with a command line, "" if there is such a command and its options."""
     words = [word for word in shlex.split(command) if word != "…"]
     current: click.Command = root
     while words and isinstance(current, click.Group):

@@ -13,6 +13,7 @@ import importlib
 import itertools
 import re
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import apsw
@@ -144,7 +145,7 @@ _NEWEST = re.compile(
 
 @pytest.fixture(scope="module")
 def databases(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[apsw.Connection]]:
-    """The state's and the logs', empty, opened as the server opens them."""
+    """Open the state's and the logs' database, empty, as the server opens them."""
     folder = tmp_path_factory.mktemp("plans")
     opened = []
     for name, migrations in (("opsicle.db", STATE_MIGRATIONS), ("logs.db", LOG_MIGRATIONS)):
@@ -161,12 +162,12 @@ def found(databases: list[apsw.Connection]) -> Found:
 
 
 def _enrol_a_worker(db: apsw.Connection) -> None:
-    """Without one `workers.record_poll` does not get to its statement."""
+    """Add a worker, without which `workers.record_poll` does not get to its statement."""
     db.execute("PRAGMA foreign_keys = OFF")
     db.execute(
         """
-        INSERT INTO workers (id, org_id, name, state, labels, runtimes, slots, version, boot_id, certificate_serial,
-                             certificate_expires_at, created_at)
+        INSERT INTO workers (id, org_id, name, state, labels, runtimes, slots, version, boot_id,
+                             certificate_serial, certificate_expires_at, created_at)
         VALUES ('x', 'x', 'w', 'active', '{}', '[]', 1, '', '', '', '', '')
         """
     )
@@ -176,8 +177,14 @@ def _plan(db: apsw.Connection, statement: Statement) -> list[str]:
     return [row[3] for row in db.execute(f"EXPLAIN QUERY PLAN {statement.sql}", statement.bindings)]
 
 
+def _record(ran: list[Statement], _cursor: apsw.Cursor, sql: str, bindings: object) -> bool:
+    """Add a statement to those that ran, and let it run."""
+    ran.append(Statement("", sql, bindings))
+    return True
+
+
 def _walks(plan: list[str], sql: str) -> Iterator[str]:
-    """The steps that go through a table that grows, or sort rows of one."""
+    """Yield the steps that go through a table that grows, or sort rows of one."""
     names = {alias or table: table for table, alias in _TABLE.findall(sql)} | {
         t: t for t, _ in _TABLE.findall(sql)
     }
@@ -222,6 +229,7 @@ def test_nothing_walks_through_a_table_that_grows(
     databases: list[apsw.Connection], found: Found
 ) -> None:
     assert len(found.statements) > 250
+
     seen = set()
     for statement in found.statements.values():
         db = databases[1] if statement.function.startswith("logs.") else databases[0]
@@ -231,6 +239,7 @@ def test_nothing_walks_through_a_table_that_grows(
             assert (statement.function, step) in EXCEPTIONS, (
                 f"{statement.function}: {step}\n{statement.sql}\n{plan}"
             )
+
     assert set(EXCEPTIONS) - seen == set(), "these exceptions are needed no longer"
 
 
@@ -256,9 +265,7 @@ def test_every_combination_of_filters_has_its_index(
     ):
         wanted = kind(state=state, **dict(zip(names, given, strict=True)))
         ran: list[Statement] = []
-        db.exec_trace = lambda _cursor, sql, bindings: (
-            ran.append(Statement("", sql, bindings)) is None
-        )
+        db.exec_trace = partial(_record, ran)
         module.list_newest(db, "x", wanted, before, 50)
         db.exec_trace = None
         (first,) = [

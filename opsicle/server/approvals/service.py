@@ -22,10 +22,11 @@ from opsicle.domain.approvals import (
     meets,
 )
 from opsicle.domain.approvers import ApproverPerson
-from opsicle.domain.errors import Conflict, InvalidInput, NotAllowed
+from opsicle.domain.errors import Conflict, InvalidInput, NotAllowed, NotFound
 from opsicle.kit.clock import Clock
 from opsicle.server.access import validators
 from opsicle.server.access.actor import Actor
+from opsicle.server.access.document_lookup import get_document
 from opsicle.server.access.principals import answers_for
 from opsicle.server.access.stored_values import stored_requirements
 from opsicle.server.access.template_access import is_hidden
@@ -46,7 +47,6 @@ from opsicle.server.store import (
     audit,
     authenticators,
     automation_transitions,
-    documents,
 )
 from opsicle.server.store.approvals import ApprovalFilter, ApprovalRow, DecisionRow
 from opsicle.server.store.automations import AutomationRow
@@ -164,7 +164,7 @@ class Approvals:
         actor.require(Action.TEMPLATES_VIEW)
         return self._database.read(
             lambda db: need_of(
-                db, actor, documents.get(db, DocumentKind.TEMPLATE, actor.org_id, template, version)
+                db, actor, get_document(db, DocumentKind.TEMPLATE, actor.org_id, template, version)
             )
         )
 
@@ -341,12 +341,25 @@ class Approvals:
 
         Raises NotFound, also for one whose template the actor may not see.
         """
-        case = self._progress.load(db, approvals.get(db, actor.org_id, approval_id))
+        row = approvals.find(db, actor.org_id, approval_id)
+        if row is None:
+            raise _not_found(approval_id)
+
+        case = self._progress.load(db, row)
         if _is_hidden(db, actor, case) and not answers_for(
-            db, actor.org_id, actor.user_id, case.row.requester_id
+            db, actor.org_id, actor.user_id, row.requester_id
         ):
-            raise approvals.not_found(approval_id)
+            raise _not_found(approval_id)
         return case
+
+
+def _not_found(approval_id: str) -> NotFound:
+    """Return the error for an approval that the org does not have, or that the actor may not see."""
+    return NotFound(
+        f"there is no approval {approval_id}",
+        hint="`opsicle approvals list --whose all` shows those of the org that you are "
+        "logged in to.",
+    )
 
 
 def _is_hidden(db: Connection, actor: Actor, case: Case) -> bool:

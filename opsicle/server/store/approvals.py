@@ -112,17 +112,8 @@ def get(db: apsw.Connection, org_id: str, approval_id: str) -> ApprovalRow:
     """
     row = find(db, org_id, approval_id)
     if row is None:
-        raise not_found(approval_id)
+        raise NotFound(f"there is no approval {approval_id}")
     return row
-
-
-def not_found(approval_id: str) -> NotFound:
-    """Return the error for an approval that this org does not have."""
-    return NotFound(
-        f"there is no approval {approval_id}",
-        hint="`opsicle approvals list --whose all` shows those of the org that you are "
-        "logged in to.",
-    )
 
 
 def find_of_automation(db: apsw.Connection, automation_id: str) -> ApprovalRow | None:

@@ -134,16 +134,8 @@ def get(db: apsw.Connection, org_id: str, automation_id: str) -> AutomationRow:
     """
     row = find(db, org_id, automation_id)
     if row is None:
-        raise not_found(automation_id)
+        raise NotFound(f"there is no automation {automation_id}")
     return row
-
-
-def not_found(automation_id: str) -> NotFound:
-    """Return the error for an automation that is not this org's, or not this person's to see."""
-    return NotFound(
-        f"there is no automation {automation_id}",
-        hint="`opsicle automations list` shows those of the org that you are logged in to.",
-    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,7 +202,7 @@ class AutomationOwner(Row, frozen=True):
     state: AutomationState
 
 
-def find_place(db: apsw.Connection, automation_id: str) -> AutomationOwner | None:
+def find_owner(db: apsw.Connection, automation_id: str) -> AutomationOwner | None:
     """Return the org and the state of an automation of any org, or None."""
     return fetch_one(
         db,

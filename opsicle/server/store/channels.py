@@ -6,7 +6,6 @@ from datetime import datetime
 
 import apsw
 
-from opsicle.domain.errors import NotFound
 from opsicle.kit.clock import to_text
 from opsicle.server.store.rows import Row, fetch_all, fetch_one
 from opsicle.server.store.secrets import SealedRow
@@ -129,16 +128,6 @@ def find(db: apsw.Connection, org_id: str, id_or_name: str) -> ChannelRow | None
     """Return one channel of an org by id or name, or None."""
     where = "WHERE c.org_id = :org_id AND (c.id = :key OR c.name = :key)"
     return fetch_one(db, _SELECT + where, {"org_id": org_id, "key": id_or_name}, ChannelRow)
-
-
-def get(db: apsw.Connection, org_id: str, id_or_name: str) -> ChannelRow:
-    """Like `find`. Raises NotFound for an absent and for another org's one alike."""
-    row = find(db, org_id, id_or_name)
-    if row is None:
-        raise NotFound(
-            f"there is no channel {id_or_name}", hint="`opsicle channels list` shows them."
-        )
-    return row
 
 
 def list_by_name(db: apsw.Connection, org_id: str, after: str, limit: int) -> list[ChannelRow]:

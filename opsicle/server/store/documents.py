@@ -11,7 +11,6 @@ from enum import StrEnum
 
 import apsw
 
-from opsicle.domain.errors import NotFound
 from opsicle.kit.clock import to_text
 from opsicle.server.store.rows import Row, fetch_one
 
@@ -63,12 +62,6 @@ class VersionRow(Row, frozen=True):
     pusher_email: str
     pusher_name: str
     pushed_at: datetime
-
-
-_WHERE_LISTED = {
-    DocumentKind.TEMPLATE: "`opsicle templates list` shows them.",
-    DocumentKind.POLICY: "`opsicle policies list` shows them.",
-}
 
 
 def with_tables(kind: DocumentKind, sql: str) -> str:
@@ -175,19 +168,3 @@ def find(
     """
     given = {"org_id": org_id, "name": name, "version": version}
     return fetch_one(db, with_tables(kind, SELECT_VERSION + where), given, VersionRow)
-
-
-def get(
-    db: apsw.Connection, kind: DocumentKind, org_id: str, name: str, version: int | None = None
-) -> VersionRow:
-    """Do as `find`. Raises NotFound for an absent and for another org's one alike."""
-    row = find(db, kind, org_id, name, version)
-    if row is None:
-        raise not_found(kind, name, version)
-    return row
-
-
-def not_found(kind: DocumentKind, name: str, version: int | None = None) -> NotFound:
-    """Return the error for a document, or a version of one, that this org does not have."""
-    what = f"{kind} {name}" if version is None else f"version {version} of a {kind} {name}"
-    return NotFound(f"there is no {what}", hint=_WHERE_LISTED[kind])
