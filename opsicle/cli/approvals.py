@@ -153,14 +153,17 @@ def _body(approval: Approval) -> Iterator[str]:
     yield "What will run:"
     for phase in approval.phases:
         yield from map(printable, _phase(phase))
+
     yield ""
     yield "With these values:" if approval.values else "It takes no values."
     yield from (f"  {printable(name)}: {_said(value)}" for name, value in approval.values.items())
+
     yield ""
     is_sequence = approval.order == "sequential" and len(approval.gates) > 1
     yield "Who must agree" + (", one gate after the other:" if is_sequence else ":")
     for gate in approval.gates:
         yield from map(printable, _gate(gate))
+
     yield ""
     yield from _compared(approval.compared)
 

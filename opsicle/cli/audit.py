@@ -102,8 +102,10 @@ def verify(file: Path | None, public_key: Path | None) -> str | None:
         raise click.UsageError("only one file can be `-`: standard input is read once")
     if file is None and public_key:
         raise click.UsageError("--public-key is for checking an export: name its FILE.")
+
     verdict = _verify_file(file, public_key) if file else connect().audit_verdict()
     _emit(verdict)
+
     if verdict.fault:
         return "failed"
     if file and not public_key:

@@ -84,6 +84,7 @@ def emit_automation(automation: Automation) -> None:
     emit(automation, _fields(automation))
     if current().wants_json or not automation.phases:
         return
+
     click.echo()
     rows = [
         [

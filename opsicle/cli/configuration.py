@@ -62,15 +62,18 @@ def read_defaults(root: click.Group) -> dict[str, Any]:
     here = Path(FILE_NAME)
     folder = _find_config_folder(os.environ)
     own = folder / FILE_NAME if folder else None
+
     defaults: dict[str, Any] = {}
     if own:
         defaults = _read(own, root)
+
     if here.exists() and not (own and _is_same(own, here)):
         found = _read(here, root)
         for key in _TRUSTED_ONLY:
             if key in found:
                 raise _refused(here, f"`{key}` may only be set in the file in your config folder")
         _merge(defaults, found)
+
     return defaults
 
 
@@ -101,6 +104,7 @@ def _defaults(
     }
     if prefix:  # a login is chosen for all commands alike, and by the trusted file alone
         options.discard("profile")
+
     context = click.Context(command, resilient_parsing=True)
     defaults: dict[str, Any] = {}
     for key, value in table.items():
@@ -112,6 +116,7 @@ def _defaults(
             defaults[name] = value
         else:
             raise _refused(path, f"`{prefix}{key}` is neither a command nor an option")
+
     return defaults
 
 

@@ -83,12 +83,14 @@ class DemoProcesses:
             "127.0.0.1:0",
         ]
         self._start("server", [*arguments, "--plain-http"])
+
         deadline = time.monotonic() + START_SECONDS
         while not (data / "server.json").exists():
             self.check()
             if time.monotonic() > deadline:
                 raise Internal(f"the demo's server did not start within {START_SECONDS} s")
             time.sleep(0.02)
+
         url = msgspec.json.decode((data / "server.json").read_bytes(), type=_ServerFile).url
         return DemoServer(url, (data / "setup-token").read_text(encoding="ascii").strip())
 
@@ -98,6 +100,7 @@ class DemoProcesses:
             self.folder / "join-token"
         )  # not an argument, which every user of the machine could read
         files.replace(token_file, join_token.encode("ascii"))
+
         arguments = [
             "--data-dir",
             str(self.folder / "worker"),

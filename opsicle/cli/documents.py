@@ -69,6 +69,7 @@ def check_file(file: str) -> Check:
         document = parse_document(_read(Path(file), MAX_BYTES))
     except InvalidInput as error:
         return Check(file=file, error=error)
+
     match document:
         case Template():
             return _checked_template(file, document)
@@ -133,6 +134,7 @@ def refuse_wrong(sources: Iterable[tuple[str, str]]) -> None:
                 Problem(f"{file}: {problem.path}", problem.message, problem.line)
                 for problem in found
             ]
+
     if wrong:
         raise InvalidInput(
             f"nothing was pushed: {', '.join(wrong)} cannot be", problems=tuple(problems)
@@ -163,6 +165,7 @@ def given_values(
     values = read_values_file(file) if file else {}
     known = {variable.id: variable for variable in variables}
     problems = Problems()
+
     for name, given in _by_id(texts).items():
         if name not in known:
             problems.add(
@@ -178,6 +181,7 @@ def given_values(
             problems.add(f"values.{name}", "is given more than once")
         else:
             _add_parsed(values, known[name], "\n".join(given), problems)
+
     problems.raise_if_any("these values")
     return values
 
@@ -191,6 +195,7 @@ def read_values_file(path: Path) -> dict[str, Value]:
     node = load(_read(path, MAX_VALUES_FILE_BYTES), problems)
     if node.kind is not Kind.MAPPING:
         problems.add("", "must be a mapping (lines of `id: value`)", node.line)
+
     values: dict[str, Value] = {}
     for name, given in node.fields.items():
         try:
@@ -200,6 +205,7 @@ def read_values_file(path: Path) -> dict[str, Value]:
                 problems.add(
                     name, f"must be a value or a list of values, not {given.kind}", given.line
                 )
+
     problems.raise_if_any(str(path))
     return values
 

@@ -66,6 +66,7 @@ def keep_details(error: Exception) -> str:
     if os.environ.get("OPSICLE_DEBUG") == "1":
         sys.stderr.write(text)
         return "This is a defect of Opsicle. Please report it with the text above."
+
     try:
         folder = config_folder(os.environ)
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)

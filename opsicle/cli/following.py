@@ -26,6 +26,7 @@ def show_live(api: Api, automation: Automation, *, outlives_us: bool = True) -> 
     )
     told = _Told(progress)
     told.tell(automation)
+
     try:
         for happened in follow(api, automation.id):
             if isinstance(happened, LogPiece):
@@ -43,6 +44,7 @@ def show_live(api: Api, automation: Automation, *, outlives_us: bool = True) -> 
                 f"`opsicle logs {automation.id} --follow` watches again."
             )
         raise
+
     if not is_final(automation.state):
         automation = api.automation(automation.id)
         told.tell(automation)
@@ -64,6 +66,7 @@ class _Told:
         """
         self._progress.note_phases(phase.state for phase in now.phases)
         running = [phase.name for phase in now.phases if phase.state == "running"]
+
         if now.state is AutomationState.AWAITING_APPROVAL:
             self._say(now.waiting_reason)
             self._progress.show_status(f"approval {now.approval_id} is pending")

@@ -81,9 +81,11 @@ def prepare(
             hint="`opsicle policies push` takes a policy.",
         )
     _refuse_what_cannot_run(path, document)
+
     variables = document.variables if isinstance(document, Template) else ()
     values = check_values(variables, read_values(variables))
     secrets = read_secrets(named_secrets(document.phases))
+
     work = Work(
         automation_id=new_id(datetime.now(UTC)),
         job_id=new_id(datetime.now(UTC)),
@@ -97,6 +99,7 @@ def prepare(
         volume_mounts=document.volume_mounts,
         timeout=document.timeout if isinstance(document, Template) else None,
     )
+
     return work, masked(variables, values)
 
 
@@ -110,6 +113,7 @@ def run_here(work: Work, values: dict[str, Value], *, is_stdout_taken: bool) -> 
         [phase.name for phase in work.phases], is_stdout_taken=is_stdout_taken
     )
     cancellation = Cancellation()
+
     with ExitStack() as stack:
         folder = Path(tempfile.mkdtemp(prefix="opsicle-"))
         # Not a TemporaryDirectory: that would delete through what the job has left mounted.
@@ -119,10 +123,12 @@ def run_here(work: Work, values: dict[str, Value], *, is_stdout_taken: bool) -> 
         host = RunnerHost(
             workspace_root=folder, runtimes=_runtimes_for(work.phases), private_folder=private
         )
+
         runner = Runner(work, _ShownOutcome(progress), host, cancellation)
         _cancel_on_signals(stack, cancellation, progress)
         begun = time.monotonic()
         outcome = _in_thread(runner)
+
     progress.end(outcome.state, outcome.explanation, time.monotonic() - begun)
     return LocalRun(
         id=work.automation_id,
@@ -155,6 +161,7 @@ def _refuse_what_cannot_run(path: Path, document: Template | AutomationDocument)
                 "spec.approvalPolicy", "`run FILE` asks nobody; push it, and run it on the server"
             )
         )
+
     kinds = _runtimes_for(document.phases).kinds
     for i, phase in enumerate(document.phases):
         if phase.image is not None and runtime_of(phase) not in kinds:
@@ -163,6 +170,7 @@ def _refuse_what_cannot_run(path: Path, document: Template | AutomationDocument)
                     f"{root}.phases[{i}].image", "`run FILE` runs no containers; leave `image` out"
                 )
             )
+
     if problems:
         raise InvalidInput(f"{path} cannot run here; nothing was started", problems=tuple(problems))
 

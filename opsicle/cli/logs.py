@@ -40,12 +40,14 @@ def logs(automation_id: str, *, follow: bool, tail: int | None, timestamps: bool
     """Print an automation's log, its bytes as they are."""
     api = connect()
     start = 0 if tail is None else _start_of_last(api, automation_id, tail)
+
     parts: Iterable[bytes]
     if follow or timestamps:
         pieces = _pieces(api, automation_id, start, follow=follow)
         parts = _with_times(pieces) if timestamps else (piece.data for piece in pieces)
     else:
         parts = api.log(automation_id, start)
+
     if current().wants_json:
         _print_as_json(automation_id, b"".join(parts))
         return
@@ -92,11 +94,14 @@ def _start_of_last(api: Api, automation_id: str, lines: int) -> int:
     while lines:
         start = max(0, size - window)
         end = b"".join(api.log(automation_id, start))[: size - start]
+
         breaks = [index for index, byte in enumerate(end[:-1]) if byte == 0x0A]
+
         if len(breaks) >= lines:
             return start + breaks[-lines] + 1
         if start == 0:
             return 0
+
         window *= 4
     return size
 

@@ -74,11 +74,13 @@ def emit_list(
     if current().wants_json:
         print_json(list(itertools.islice(items, limit)))
         return
+
     most = limit or table_limit
     shown = list(itertools.islice(items, most + 1))
     rows = [
         [_cell(column.value(item), column.heading) for column in columns] for item in shown[:most]
     ]
+
     print_table([column.heading.upper() for column in columns], rows)
     if len(shown) > most and limit is None:
         say(f"The first {most} are shown; `--limit` shows more.")

@@ -103,12 +103,14 @@ def _reach(scope: Scope) -> str:
         f"work for workers with {key}={' or '.join(values)}"
         for key, values in scope.runs_on.items()
     ]
+
     if scope.requesters:
         asked = ["service accounts"] if scope.requesters.service_accounts else []
         asked += scope.requesters.users
         asked += [f"group {name}" for name in scope.requesters.groups]
         asked += [f"role {name}" for name in scope.requesters.roles]
         parts.append(f"what is run by {' or '.join(asked)}")
+
     return ", ".join(parts)
 
 

@@ -53,14 +53,17 @@ class ProgressDisplay:
         """
         self.begin_phase(phase)
         self._status.clear()
+
         target = sys.stderr.buffer if stream == _STDERR else self._stdout
         if target is None:
             return
+
         try:
             target.write(data)
             target.flush()
         except BrokenPipeError:
             self._stdout = None
+
         self._ends_with_newline = data.endswith(b"\n")
 
     def say(self, text: str) -> None:

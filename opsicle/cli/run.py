@@ -78,6 +78,7 @@ def run(  # noqa: PLR0913 - each is an option
     without any server.
     """
     values = _GivenValues(var, var_file)
+
     if is_file(what):
         if version is not None:
             raise click.UsageError("--version is for templates on the server; a file has none.")
@@ -86,6 +87,7 @@ def run(  # noqa: PLR0913 - each is an option
                 "--totp is for templates on the server; a file asks for no code."
             )
         return _run_here(Path(what), values, secret_file)
+
     if secret_file:
         raise click.UsageError(
             "--secret-file is for files; the server has secrets of its own, see `opsicle secrets`."

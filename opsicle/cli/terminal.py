@@ -182,9 +182,11 @@ def waiting() -> Iterator[None]:
     if not sys.stderr.isatty():
         yield
         return
+
     done = threading.Event()
     thread = threading.Thread(target=_show_waiting, args=(done,), name="waiting", daemon=True)
     thread.start()
+
     try:
         yield
     finally:

@@ -35,6 +35,7 @@ def verify_export(lines: Iterable[bytes], key: AuditPublicKey | None) -> AuditVe
     """
     rest = iter(lines)
     header = _header(next(rest, b""))
+
     signed: list[Signed] = []
     for line in rest:
         part = _signed(line)
@@ -42,6 +43,7 @@ def verify_export(lines: Iterable[bytes], key: AuditPublicKey | None) -> AuditVe
             rest = itertools.chain([line], rest)
             break
         signed.append(part)
+
     public_key = key or AuditPublicKey.load(header.public_key)
     return audit_record.verify(
         header.chain, public_key, signed, _entries(rest), is_signed_to_end=True
@@ -54,6 +56,7 @@ def _header(line: bytes) -> Header:
         header = _LINE.decode(line)
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise InvalidInput("this is no export of an audit record", hint=hint) from error
+
     if not isinstance(header, Header):
         raise InvalidInput("the export has lost its first line, the header", hint=hint)
     if header.format not in (FORMAT, FORMAT_WITH_GAPS):

@@ -69,12 +69,14 @@ def parse_server(url: str) -> Server:
     """
     if url.strip().startswith(f"{UNIX}:"):
         return _parse_unix(url.strip())
+
     text = url.strip() if "://" in url else f"https://{url.strip()}"
     try:
         parts = urlsplit(text)
         port = parts.port
     except ValueError as error:
         raise InvalidInput(f"`{url}` is not a server's address: {error}") from None
+
     if parts.scheme not in _DEFAULT_PORTS or not parts.hostname:
         raise InvalidInput(
             f"`{url}` is not a server's address", hint="It looks like https://ops.example.com:8443"
@@ -88,6 +90,7 @@ def parse_server(url: str) -> Server:
             "plain http:// is spoken only to this machine itself",
             hint="Use https://, so that nobody reads along.",
         )
+
     return Server(parts.scheme, parts.hostname, port or _DEFAULT_PORTS[parts.scheme])
 
 
@@ -165,6 +168,7 @@ class ApiConnection:
         if body is not None:
             all_headers["Content-Type"] = "application/json"
         timeout = urllib3.Timeout(connect=CONNECT_SECONDS, read=silence_seconds)
+
         try:
             response = self._pool.urlopen(
                 method,
@@ -186,6 +190,7 @@ class ApiConnection:
 
     def _raise_unreachable(self, error: Exception) -> NoReturn:
         cause = _root_cause(error)
+
         if isinstance(cause, ssl.SSLCertVerificationError):
             raise refused_certificate(cause, self.server.host) from cause
         if isinstance(cause, ssl.SSLError):

@@ -59,6 +59,7 @@ def follow(api: Api, automation_id: str, start: int = 0) -> Iterator[Automation 
     lost_at: float | None = None
     backoff = Backoff(_FIRST_WAIT_SECONDS, _LONGEST_WAIT_SECONDS)
     was_reached = False
+
     while True:
         message = "the connection was closed"
         try:
@@ -132,12 +133,14 @@ def parse_events(pieces: Iterable[bytes]) -> Iterator[FollowedEvent]:
     """
     name = "message"
     data: list[bytes] = []
+
     for line in _lines(pieces):
         if not line:
             if data or name != "message":
                 yield FollowedEvent(name, b"\n".join(data))
             name, data = "message", []
             continue
+
         field, _, value = line.partition(b":")
         value = value.removeprefix(b" ")
         if field == b"event":

@@ -112,6 +112,7 @@ def session_from_environment(environment: Mapping[str, str]) -> SavedLogin | Non
         given["OPSICLE_SERVER"],
         given["OPSICLE_TOKEN"] or _token_in(given["OPSICLE_TOKEN_FILE"]),
     )
+
     if not token:
         return None
     if len(token.split()) != 1:
@@ -123,6 +124,7 @@ def session_from_environment(environment: Mapping[str, str]) -> SavedLogin | Non
             "OPSICLE_TOKEN is set, but OPSICLE_SERVER is not",
             hint="A token is good for one server only.",
         )
+
     ca_pem = ""
     if path := given["OPSICLE_CA_FILE"]:
         ca_pem = read_ca(path)

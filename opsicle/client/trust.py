@@ -33,11 +33,13 @@ def tls_context(ca_pem: str = "") -> ssl.SSLContext:
         context = ssl.create_default_context(cadata=ca_pem)
     except ssl.SSLError as error:
         raise InvalidInput("the CA certificate cannot be read", hint="It must be PEM.") from error
+
     # The certificate that a person vouched for is the root, be it self-signed or an intermediate
     # one. OpenSSL's strict mode (on from Python 3.13) refuses older companies' CAs for fields that
     # say nothing about trust.
     context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
     context.verify_flags &= ~ssl.VERIFY_X509_STRICT
+
     return context
 
 

@@ -33,16 +33,19 @@ def unfit(address: str) -> str:
         return "is not one"
     if len(local) > _MAX_LOCAL or len(domain) > _MAX_DOMAIN:
         return "is too long"
+
     odd = next((char for char in local if not (_is_word(char) or char in _LOCAL_SIGNS)), "")
     odd = odd or next((char for char in domain if not (_is_word(char) or char in "-.")), "")
     if odd:
         return f"holds {_named(odd)}, which no person's address does"
+
     if not _LOCAL.fullmatch(local) or not all(
         _LABEL.fullmatch(label) for label in domain.split(".")
     ):
         return "has a part that is empty, or begins or ends with `.` or `-`"
     if unicodedata.normalize("NFKC", address).lower() != address:
         return "is not in the usual form of its characters"
+
     scripts = {script for char in address if (script := _script(char))}
     if not _go_together(scripts):
         return _mixed(scripts)

@@ -147,17 +147,20 @@ def status(
     cast = list(votes)
     found: list[GateStatus] = []
     opens_at: datetime | None = asked_at
+
     for gate in gates:
         seen = _gate_standing(gate, cast, opens_at, now)
         found.append(seen)
         if order is GateOrder.SEQUENTIAL:
             opens_at = seen.ended_at if seen.state is GateState.PASSED else None
+
     ends = [seen for seen in found if seen.state in _ENDS]
     if ends:
         first = min(ends, key=lambda seen: seen.ended_at or now)
         return ApprovalStatus(
             state=_ENDS[first.state], gates=tuple(found), decisive=first.gate.name
         )
+
     is_passed = all(seen.state is GateState.PASSED for seen in found)
     return ApprovalStatus(
         state=ApprovalState.APPROVED if is_passed else ApprovalState.PENDING, gates=tuple(found)
@@ -173,6 +176,7 @@ def due(now_standing: ApprovalStatus) -> list[Due]:
     for seen in now_standing.open_gates:
         opened_at, gate = seen.opened_at, seen.gate
         assert opened_at is not None
+
         if gate.remind_after is not None:
             found.append(
                 Due(
@@ -181,6 +185,7 @@ def due(now_standing: ApprovalStatus) -> list[Due]:
                     gate.name,
                 )
             )
+
         for i, step in enumerate(gate.escalate):
             found.append(
                 Due(
@@ -190,6 +195,7 @@ def due(now_standing: ApprovalStatus) -> list[Due]:
                     i,
                 )
             )
+
     return sorted(found, key=lambda item: item.at)
 
 
@@ -223,12 +229,14 @@ def unmet(
         refused = {
             vote.principal for vote in cast if vote.verdict is Verdict.REJECT and counted(vote)
         }
+
         if len(refused) >= gate.rejections_to_end:
             return f"gate {gate.name} counts {len(refused)} rejections"
         if len(agreed) < gate.required:
             return (
                 f"gate {gate.name} needs {gate.required} who agree and may, and has {len(agreed)}"
             )
+
     return ""
 
 
@@ -245,12 +253,14 @@ def stuck_gates(
     """
     cast = list(votes)
     found: dict[str, str] = {}
+
     for each in seen.gates if seen.state is ApprovalState.PENDING else ():
         gate = each.gate
         if each.state is GateState.PASSED:
             if unmet([gate], cast, people, requester):
                 found[gate.name] = "who agreed to it may no longer"
             continue
+
         counted = _counter(gate, people, requester)
         here = [vote for vote in cast if vote.gate == gate.name]
         able = {
@@ -260,8 +270,10 @@ def stuck_gates(
         able -= {
             vote.principal for vote in here if vote.verdict is Verdict.REJECT or not counted(vote)
         }
+
         if len(able) < gate.required:
             found[gate.name] = why_impassable(gate, len(able), requester)
+
     return found
 
 
@@ -291,12 +303,14 @@ def _gate_standing(
 ) -> GateStatus:
     if opened_at is None:
         return GateStatus(gate=gate, state=GateState.WAITING)
+
     expires_at = opened_at + timedelta(seconds=gate.expires_after)
     seen: dict[Verdict, set[str]] = {verdict: set() for verdict in Verdict}
     limits = {
         Verdict.APPROVE: (gate.required, GateState.PASSED),
         Verdict.REJECT: (gate.rejections_to_end, GateState.REJECTED),
     }
+
     for vote in sorted(
         (vote for vote in votes if vote.gate == gate.name), key=lambda vote: vote.at
     ):
@@ -307,6 +321,7 @@ def _gate_standing(
         if len(heard) >= limit:
             ended_at = max(vote.at, opened_at)
             return GateStatus(gate=gate, state=state, opened_at=opened_at, ended_at=ended_at)
+
     if now >= expires_at:
         return GateStatus(
             gate=gate, state=GateState.EXPIRED, opened_at=opened_at, ended_at=expires_at

@@ -78,13 +78,16 @@ def holds(line: Condition, facts: Facts) -> bool:
     """
     if line.label:
         return _label_holds(line, facts.labels.get(line.label))
+
     variable = next((each for each in facts.variables if each.id == line.variable), None)
     value = facts.values.get(line.variable)
     if variable is None or variable.type is VariableType.SECRET or value is None:
         return True
+
     items = value if isinstance(value, list) else [value]
     if not items:
         return True
+
     is_free = variable.type in FREE_TEXT
     return any(
         _text_holds(line, item) if is_free else _typed_holds(line, variable, item) for item in items
@@ -127,10 +130,12 @@ def could_be(value: str, wanted: str) -> bool:
     """
     if len(value) > _LONGEST_COMPARED:
         return True
+
     folded = _folded(value)
     words = _WORD.findall(folded)
     if not words or not _PLAIN.fullmatch(folded):
         return True
+
     sought = _WORD.findall(_folded(wanted))
     if not sought:
         return folded == _folded(wanted)
@@ -207,6 +212,7 @@ def _findings(
         )
         yield Finding(steps=steps, message=message)
         return
+
     key, options = ("notIn", condition.none_of) if condition.none_of else ("in", condition.any_of)
     never = [
         (position, wrong)
@@ -214,11 +220,13 @@ def _findings(
         if (wrong := _why_never(variable, option))
     ]
     is_total = key == "in" and len(never) == len(options)
+
     for position, wrong in never:
         message = f"the variable `{variable.id}` never has this value: {wrong}"
         yield Finding(
             steps=(*steps, key, position), message=message, is_certain=True, is_total=is_total
         )
+
     if variable.type in FREE_TEXT and condition.any_of:
         message = (
             f"`{variable.id}` is free text, "

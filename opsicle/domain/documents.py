@@ -157,12 +157,14 @@ class Fields:
         word = place.text() if place else None
         if place is None or word is None:
             return default
+
         words = [str(member) for member in type(default)]
         if word not in words:
             place.add(
                 f"{quoted(word)} is not allowed{nearest(word, words)}; it must be {listed(words)}"
             )
             return default
+
         return type(default)(word)
 
     def items(self, key: str, limit: int, *, is_required: bool = False) -> list[DocumentNode]:

@@ -75,16 +75,20 @@ def parse_chats(fields: Fields, key: str) -> tuple[Chat, ...]:
         channel = inner.find("channel", is_required=True)
         name = inner.find("id", is_required=True)
         word = channel.text() if channel else None
+
         if channel and word is not None and word not in CHAT_SERVICES:
             channel.add(f"{quoted(word)} is not allowed; it must be {listed(CHAT_SERVICES)}")
+
         inner.end()
         chats.append(Chat(word or "", chat_id(name) if name else ""))
+
     return tuple(chats)
 
 
 def _gate(fields: Fields) -> Gate:
     asked = fields.mapping("approvers", is_required=True)
     expires_after = fields.integer("expiresAfter", DEFAULT_EXPIRES_AFTER_SECONDS, 1, MAX_SECONDS)
+
     gate = Gate(
         name=fields.name("name", ID, ID_RULE),
         approvers=_approvers(asked) if asked else Approvers(),
@@ -99,6 +103,7 @@ def _gate(fields: Fields) -> Gate:
         when=_conditions(fields),
         chats=parse_chats(fields, "chats"),
     )
+
     fields.end()
     return gate
 
@@ -123,11 +128,13 @@ def _approvers(fields: Fields) -> Approvers:
         roles=fields.names("roles", MAX_APPROVERS, ID, ID_RULE),
         chat_users=parse_chats(fields, "chatUsers"),
     )
+
     check_roles(fields, approvers.roles)
     if approvers == Approvers() and not fields.place.node.fields:
         fields.place.add(
             "names nobody: it needs `manager: true`, `users`, `groups`, `roles` or `chatUsers`"
         )
+
     fields.end()
     return approvers
 
@@ -168,12 +175,15 @@ def _conditions(fields: Fields) -> tuple[Condition, ...]:
             any_of=_options(inner, "in", is_label=bool(label)),
             none_of=_options(inner, "notIn", is_label=bool(label)),
         )
+
         if inner.has("variable") == inner.has("label"):
             place.add("needs either `variable` or `label`, the name of what is compared")
         if inner.has("in") == inner.has("notIn"):
             place.add("needs either `in` or `notIn`, the values that it is compared with")
+
         inner.end()
         conditions.append(condition)
+
     return tuple(conditions)
 
 
@@ -190,6 +200,7 @@ def _options(fields: Fields, key: str, *, is_label: bool) -> tuple[Scalar, ...]:
         ):
             options.append(content)
             continue
+
         text = place.line_of_text(1_000)
         if text is not None and not text.strip():
             place.add(
@@ -198,4 +209,5 @@ def _options(fields: Fields, key: str, *, is_label: bool) -> tuple[Scalar, ...]:
         elif text and is_label and not LABEL_VALUE.fullmatch(text):
             place.add(f"{quoted(text)} is no value of a label: {LABEL_VALUE_RULE}")
         options.append(text or "")
+
     return tuple(options)

@@ -211,13 +211,16 @@ def _spelled_again(parts: tuple[object, ...], number: int) -> msgspec.Raw:
     known = _cache.get((id(parts), number))
     if known is not None:
         return known[1]
+
     spelling = msgspec.Raw(
         msgspec.json.encode([_written(part, number) for part in parts], order="sorted")
     )
+
     if len(bytes(spelling)) <= _LONGEST_REMEMBERED:
         if len(_cache) >= _MOST_REMEMBERED:
             _cache.clear()
         _cache[id(parts), number] = parts, spelling
+
     return spelling
 
 
@@ -227,16 +230,20 @@ def _struct(value: msgspec.Struct, number: int) -> dict[str, object]:
     So a default changed later changes no digest silently.
     """
     plan = _plan(type(value), number)
+
     written = {
         name: item if type(item := getattr(value, name)) in _PLAIN else _written(item, number)
         for name in plan.always
     }
+
     for name, default in plan.later:
         if getattr(value, name) != default:
             written[name] = _written(getattr(value, name), number)
+
     for name, default in plan.unknown:
         if getattr(value, name) != default:
             raise CannotSay(f"{type(value).__name__}.{name}")
+
     return written
 
 
@@ -251,6 +258,7 @@ def _plan(kind: type[msgspec.Struct], number: int) -> _Plan:
     form, name = FORMATS[number], kind.__name__
     if name not in form.always:
         raise CannotSay(name)
+
     always, later = form.always[name], form.later.get(name, ())
     defaults = {each.name: _default(each) for each in msgspec.structs.fields(kind)}
     unknown = defaults.keys() - set(always) - set(later)

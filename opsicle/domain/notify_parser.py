@@ -28,10 +28,12 @@ def _entry(fields: Fields) -> Notify:
         groups=fields.names("groups", MAX_APPROVERS, ID, ID_RULE),
         chats=parse_chats(fields, "chats"),
     )
+
     if fields.place.node.kind is Kind.MAPPING and not any(
         _is_something(fields, key) for key in _NAMING
     ):
         fields.place.add("names nobody: it needs `users`, `groups` or `chats`")
+
     fields.end()
     return notify
 
@@ -55,6 +57,7 @@ def _states(fields: Fields) -> tuple[AutomationState, ...]:
         word = place.text()
         if word is None:
             continue
+
         if word not in _ENDS:
             place.add(
                 f"{quoted(word)} is not how an automation ends{nearest(word, _ENDS)}; "
@@ -64,4 +67,5 @@ def _states(fields: Fields) -> tuple[AutomationState, ...]:
             place.add(f"{quoted(word)} stands twice")
         else:
             states.append(AutomationState(word))
+
     return tuple(states)

@@ -126,10 +126,12 @@ class _Translation:
         at, end = int(pattern.startswith("^")), len(pattern)
         while at < end:
             token = _TOKEN.match(pattern, at)
+
             if token is None:
                 if pattern[at:] == "$":
                     break
                 raise BadPattern(self._reason(pattern[at:]))
+
             parts.append(self._part(token))
             at = token.end()
         return parts
@@ -145,6 +147,7 @@ class _Translation:
                 return "|"
             case "repeat":
                 return self._repeat(token)
+
         self._levels[-1].add(1)
         if token["class"]:
             return f"[{token['not']}{_class_items(token['items'])}]"
@@ -169,9 +172,11 @@ class _Translation:
             raise BadPattern(_misplaced(token[0][0]))
         if level.is_repeated:
             raise BadPattern("two repetitions stand side by side; put the first in a group")
+
         low, high = _bounds(token)
         if high is not None and high < low:
             raise BadPattern("a repetition `{n,m}` runs backwards")
+
         copies = low + 1 if high is None else high
         level.size += level.last * (copies - 1)
         level.is_repeated = True

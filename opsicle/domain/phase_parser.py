@@ -60,10 +60,13 @@ def parse_volume_mounts(spec: Fields) -> tuple[VolumeMount, ...]:
         mount = VolumeMount(
             host=_mount_path(fields, "host"), container=_mount_path(fields, "container")
         )
+
         if mount.container and not mount.container.startswith("/"):
             place.add(f"`container` must be an absolute path, not {quoted(mount.container)}")
+
         fields.end()
         mounts.append(mount)
+
     return tuple(mounts)
 
 
@@ -89,6 +92,7 @@ def _phase(fields: Fields) -> Phase:
         shell=_shell(fields),
         outputs=fields.names("outputs", MAX_OUTPUTS, ID, ID_RULE),
     )
+
     fields.end()
     return phase
 
@@ -128,11 +132,13 @@ def _env(fields: Fields) -> dict[str, str]:
             )
         elif is_reserved(name):
             place.add("only Opsicle itself sets variables that begin with `OPSICLE_`")
+
         text = place.text()
         if text is not None and len(text.encode(errors="replace")) > MAX_ENV_BYTES:
             place.add(f"is larger than {MAX_ENV_BYTES // 1024} KiB")
         elif text is not None:
             env[name] = text
+
     return env
 
 

@@ -116,6 +116,7 @@ def read_request(name: str, _labels: dict[str, str], spec: Fields) -> RequestDoc
     word = channel.text() if channel else None
     if channel and word is not None and word not in CHAT_SERVICES:
         channel.add(f"{quoted(word)} is not allowed; it must be {listed(CHAT_SERVICES)}")
+
     request = RequestDocument(
         name=name,
         id=spec.line("id", 200),
@@ -125,6 +126,7 @@ def read_request(name: str, _labels: dict[str, str], spec: Fields) -> RequestDoc
         policy=Policy(gates=_older_gates(spec), order=GateOrder.PARALLEL),
         warnings=(Problem("type", _REQUEST_WARNING), *seed_warnings(spec.place)),
     )
+
     spec.end()
     return request
 
@@ -139,14 +141,17 @@ def policy_use(spec: Fields) -> PolicyUse | None:
         return None
     if place.node.kind is Kind.TEXT and place.node.text == WAIVED:
         return PolicyUse(is_waived=True)
+
     fields = place.mapping()
     policy_ref = fields.name("policyRef", ID, ID_RULE, is_required=False)
     inline = fields.mapping("spec")
+
     if place.node.kind is Kind.MAPPING and not fields.has("policyRef") and inline is None:
         place.add("names no policy: it needs `policyRef` or `spec`")
     if fields.has("policyRef") and inline is not None:
         place.add("has both `policyRef` and `spec`; one of them says who must agree")
     fields.end()
+
     if inline and inline.has("appliesTo"):
         inline.place.add("has `appliesTo`: only a policy of the org applies by itself")
         inline.find("appliesTo")
@@ -192,6 +197,7 @@ def _seeds(root: Node) -> list[tuple[int, str]]:
 def _policy(name: str, spec: Fields) -> Policy:
     older = [channel for channel in _ROOMS if spec.has(channel)]
     applies_to = parse_scopes(spec) if name else ()
+
     if not older:
         order = spec.choice("order", GateOrder.SEQUENTIAL)
         policy = Policy(name=name, order=order, gates=parse_gates(spec), applies_to=applies_to)
@@ -205,6 +211,7 @@ def _policy(name: str, spec: Fields) -> Policy:
         policy = Policy(
             name=name, order=GateOrder.PARALLEL, gates=_older_gates(spec), applies_to=applies_to
         )
+
     spec.end()
     return policy
 
@@ -221,6 +228,7 @@ def _older_gate(channel: str, place: DocumentNode) -> Gate:
     responders: list[str] = []
     rooms: list[str] = []
     has_seed = False
+
     for part in place.items() if place.node.kind is Kind.LIST else [place]:
         fields = part.mapping()
         for person in fields.items("authorizedResponders", MAX_APPROVERS):
@@ -229,11 +237,13 @@ def _older_gate(channel: str, place: DocumentNode) -> Gate:
             has_seed = has_seed or has_own_seed
         rooms += [chat_id(room) for room in fields.items(_ROOMS[channel], MAX_APPROVERS)]
         fields.end()
+
     if not responders:
         place.add(
             "names nobody who may agree, so that everybody in the chat could; list who may: "
             "`authorizedResponders: [{userId: …}]`"
         )
+
     return Gate(
         name=channel,
         approvers=Approvers(

@@ -81,8 +81,10 @@ def parse_rule(text: str, path: str = "rules") -> Rule:
     words = text.split()
     if len(words) < 3 or words[0] not in ("allow", "deny"):
         raise _wrong(path, f"a rule is {_FORM}, not {quoted(text)}")
+
     effect, verb = words[0], _verb(words[1], path)
     resource, scope = _place(text.split(maxsplit=2)[2].strip(), path)
+
     if verb not in {*verbs_of(resource), Verb.MANAGE}:
         known = ", ".join(dict.fromkeys([*verbs_of(resource), Verb.MANAGE]))
         raise _wrong(path, f"nothing can be given or taken as {verb} {resource}: there is {known}")
@@ -92,6 +94,7 @@ def parse_rule(text: str, path: str = "rules") -> Rule:
             f"one secret can only be updated by a rule of its own, not {verb}: "
             f"`update secrets/{scope}`",
         )
+
     name, label = _scope(resource, scope, path)
     return Rule("allow" if effect == "allow" else "deny", verb, resource, name, label)
 
@@ -143,14 +146,17 @@ def _scope(resource: Resource, scope: str | None, path: str) -> tuple[str, str]:
     """Return the name or the label of a scope."""
     if scope is None:
         return "", ""
+
     if resource is Resource.SECRETS:
         if not SECRET_NAME.fullmatch(scope):
             raise _wrong(path, f"a secret's name is {SECRET_NAME_RULE}")
         return scope, ""
+
     if resource is not Resource.TEMPLATES:
         raise _wrong(
             path, f"only templates and secrets can be told one from another, not {resource}"
         )
+
     if "=" in scope:
         if (
             scope.startswith("=")
@@ -162,6 +168,7 @@ def _scope(resource: Resource, scope: str | None, path: str) -> tuple[str, str]:
                 f"a label is KEY=VALUE in one line of at most {MAX_LABEL_CHARACTERS} characters",
             )
         return "", scope
+
     if not TEMPLATE_NAME.fullmatch(scope):
         raise _wrong(path, f"a template's name is {TEMPLATE_NAME_RULE}; a label is KEY=VALUE")
     return scope, ""

@@ -36,12 +36,14 @@ def _scope(fields: Fields) -> Scope:
         runs_on=_labels(fields, "runsOn", is_workers=True),
         requesters=_requesters(asked) if asked else None,
     )
+
     if fields.place.node.kind is Kind.MAPPING and not any(fields.has(part) for part in _PARTS):
         fields.place.add(
             "says nothing: it needs `labels`, `runsOn`, `requesters` or `everything: true`"
         )
     if fields.has("everything") and (not scope.everything or len(fields.place.node.fields) > 1):
         fields.place.add("`everything: true` stands alone, and is left out where less is meant")
+
     fields.end()
     return scope
 
@@ -52,9 +54,11 @@ def _labels(fields: Fields, key: str, *, is_workers: bool) -> dict[str, tuple[st
     place = fields.find(key)
     if place and place.node.kind is Kind.MAPPING and not place.node.fields:
         place.add("is empty; it needs at least one label with its values")
+
     for name, value in fields.entries(key, MAX_LABELS):
         if not LABEL_KEY.fullmatch(name):
             value.add(f"{quoted(name)} is no label: {LABEL_KEY_RULE}")
+
         found = []
         for item in value.items() if value.node.kind is Kind.LIST else [value]:
             text = item.line_of_text(1_000)
@@ -63,9 +67,11 @@ def _labels(fields: Fields, key: str, *, is_workers: bool) -> dict[str, tuple[st
             elif text is not None and not text.strip():
                 item.add("is empty")
             found.append(text or "")
+
         if not found or len(found) > MAX_OPTIONS:
             value.add(f"needs between 1 and {MAX_OPTIONS} values")
         labels[name] = tuple(found)
+
     return labels
 
 
@@ -76,10 +82,12 @@ def _requesters(fields: Fields) -> Requesters:
         groups=fields.names("groups", MAX_APPROVERS, ID, ID_RULE),
         roles=fields.names("roles", MAX_APPROVERS, ID, ID_RULE),
     )
+
     check_roles(fields, requesters.roles)
     if requesters == Requesters():
         fields.place.add(
             "names nobody: it needs `serviceAccounts: true`, `users`, `groups` or `roles`"
         )
+
     fields.end()
     return requesters

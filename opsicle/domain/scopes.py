@@ -56,6 +56,7 @@ def combined(policies: Sequence[Policy]) -> Policy:
     """
     if len(policies) == 1:
         return policies[0]
+
     names = [gate.name for policy in policies for gate in policy.gates]
     twice = {name for name in names if names.count(name) > 1}
     gates = [
@@ -63,6 +64,7 @@ def combined(policies: Sequence[Policy]) -> Policy:
         for policy in policies
         for gate in policy.gates
     ]
+
     is_parallel = all(policy.order is GateOrder.PARALLEL for policy in policies)
     return Policy(
         name=" + ".join(policy.name or "its own" for policy in policies),

@@ -27,6 +27,7 @@ def wrong_value(value: str) -> str:
         length = len(value.encode())
     except UnicodeEncodeError:
         return "the value holds characters that are no text"
+
     if "\0" in value:
         return "the value holds a NUL, which no environment variable can carry"
     if length < MIN_BYTES:

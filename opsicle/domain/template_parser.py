@@ -116,6 +116,7 @@ def _parse(source: bytes, readers: dict[str, _Reader]) -> Document:
         fields.end()
         if type_name and spec:
             document = readers[type_name](name, labels, spec)
+
     problems.raise_if_any("the document")
     assert document is not None
     return document
@@ -135,6 +136,7 @@ def _type(fields: Fields, wanted: tuple[str, ...]) -> str:
         return ""
     if type_name in wanted:
         return type_name
+
     known = tuple(_READERS)
     if type_name in known:
         place.add(f"this is an {quoted(type_name)}; wanted here: {listed(wanted)}")
@@ -180,6 +182,7 @@ def _template(name: str, labels: dict[str, str], spec: Fields) -> Template:
     about = spec.mapping("metadata")
     body = spec.mapping("template", is_required=True)
     runs_on = _runs_on(spec)
+
     template = Template(
         name=name,
         labels=labels,
@@ -199,9 +202,11 @@ def _template(name: str, labels: dict[str, str], spec: Fields) -> Template:
         on_worker_lost=spec.choice("onWorkerLost", WorkerLost.UNKNOWN),
         plan=parse_phases(spec, "plan", is_required=False),
     )
+
     _check_plan_names(spec, template)
     _check_claimed_labels(spec, template)
     _check_conditions(spec, template)
+
     for fields in (about, body, spec):
         if fields:
             fields.end()
@@ -232,6 +237,7 @@ def _runs_on(spec: Fields) -> _RunsOn:
     labels: dict[str, str] = {}
     if runs_on is None:
         return _RunsOn(labels, accepts_claimed=False)
+
     for key, place in runs_on.entries("labels", MAX_LABELS):
         text = place.text()
         if not LABEL_KEY.fullmatch(key):
@@ -240,6 +246,7 @@ def _runs_on(spec: Fields) -> _RunsOn:
             place.add(f"{quoted(text)} is no value of a label: {LABEL_VALUE_RULE}")
         elif text is not None:
             labels[key] = text
+
     accepts_claimed = runs_on.boolean("acceptClaimed")
     runs_on.end()
     return _RunsOn(labels, accepts_claimed)
@@ -275,9 +282,11 @@ def _check_claimed_labels(spec: Fields, template: Template) -> None:
     runs_on = spec.find("runsOn")
     if runs_on is None or not template.accepts_claimed:
         return
+
     has_secret_variable = any(
         variable.type is VariableType.SECRET for variable in template.variables
     )
+
     if has_secret_variable or named_secrets((*template.plan, *template.phases)):
         place = runs_on.mapping().find("acceptClaimed")
         assert place is not None

@@ -22,15 +22,18 @@ def parse_variables(spec: Fields) -> tuple[Variable, ...]:
     """Return the variables of a template's `spec`; every mistake is noted."""
     variables: list[Variable] = []
     seen: dict[str, str] = {}
+
     for place in spec.items("variables", MAX_VARIABLES):
         variable = _variable(place.mapping())
         if not variable.id:
             continue
+
         name = environment_name(variable.id)
         if name in seen:
             place.add(_collision(variable.id, seen[name], name))
         seen.setdefault(name, variable.id)
         variables.append(variable)
+
     _check_pattern_sizes(spec, variables)
     return tuple(variables)
 
@@ -56,6 +59,7 @@ def _collision(variable_id: str, other: str, name: str) -> str:
 
 def _variable(fields: Fields) -> Variable:
     variable_type = fields.choice("type", VariableType.STRING)
+
     draft = Variable(
         id=fields.name("id", ID, ID_RULE),
         type=variable_type,
@@ -68,6 +72,7 @@ def _variable(fields: Fields) -> Variable:
         max=_bound(fields, "max", variable_type),
         multiple=_multiple(fields, variable_type),
     )
+
     _check_order(fields, draft)
     default = _default(fields, draft)
     fields.end()
@@ -89,6 +94,7 @@ def _options(fields: Fields, variable_type: VariableType) -> tuple[Scalar, ...]:
                 f"only a variable of type `enum` has options, not one of type `{variable_type}`"
             )
         return ()
+
     options: list[Scalar] = []
     for place in fields.items("options", MAX_OPTIONS, is_required=is_enum):
         option = _option(place)
@@ -115,9 +121,11 @@ def _pattern(fields: Fields, variable_type: VariableType) -> str:
     place = fields.find("pattern")
     if not place or not text:
         return ""
+
     if variable_type not in _LENGTHS:
         place.add(f"only text can have a pattern, not a variable of type `{variable_type}`")
         return ""
+
     try:
         Pattern(text)
     except BadPattern as bad:
@@ -130,11 +138,13 @@ def _bound(fields: Fields, key: str, variable_type: VariableType) -> int | float
     place = fields.find(key)
     if place is None:
         return None
+
     if variable_type not in _LENGTHS | _NUMBERS:
         place.add(
             f"bounds numbers and the length of text, not a variable of type `{variable_type}`"
         )
         return None
+
     content = place.node.content
     if (
         place.node.kind is Kind.FLOAT
@@ -185,6 +195,7 @@ def _default(fields: Fields, variable: Variable) -> Value | None:
         return None
     if variable.type is VariableType.ENUM and not variable.options:
         return None  # the missing options are noted already
+
     try:
         return check_value(variable, _written(place.node))
     except WrongValue as wrong:

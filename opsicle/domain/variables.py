@@ -69,6 +69,7 @@ def check_values(variables: Iterable[Variable], given: Mapping[str, object]) -> 
                 _path(name),
                 f"the template has no variable {quoted(name)}{problems.suggest(name, known)}",
             )
+
     values: dict[str, Value] = {}
     for variable in known.values():
         try:
@@ -78,6 +79,7 @@ def check_values(variables: Iterable[Variable], given: Mapping[str, object]) -> 
         else:
             if value is not None:
                 values[variable.id] = value
+
     if sum(_size(value) for value in values.values()) > MAX_VALUES_BYTES:
         problems.add("values", f"all values together have more than {MAX_VALUES_BYTES // 1024} KiB")
     problems.raise_if_any(_SUBJECT)
@@ -131,10 +133,12 @@ def check_value(variable: Variable, value: object) -> Value:
         checked = _check_scalar(variable, value)
         _check_pattern(variable, [checked])
         return checked
+
     if not isinstance(value, list | tuple):
         raise WrongValue("must be a list")
     if len(value) > MAX_ITEMS:
         raise WrongValue(f"has {len(value):,} items; at most {MAX_ITEMS:,} are allowed")
+
     items = [_check_scalar(variable, item) for item in value]
     if any(isinstance(item, str) and "\n" in item for item in items):
         raise WrongValue("an item must be one line, as commands read one item per line")
@@ -208,6 +212,7 @@ def _check_enum(variable: Variable, value: object) -> Scalar:
             return option
         if isinstance(value, str) and value == as_text(option):
             return option
+
     options = [as_text(option) for option in variable.options]
     if not isinstance(value, str | int | float):
         raise WrongValue(f"must be {listed(options)}, not {_kind(value)}")
@@ -256,6 +261,7 @@ def _check_pattern(variable: Variable, items: list[Scalar]) -> None:
     """Match each item; their length together is bounded, as that is what the time grows with."""
     if not variable.pattern:
         return
+
     texts = [as_text(item) for item in items]
     length = sum(map(len, texts))
     if length > MAX_MATCHED_CHARACTERS:
@@ -263,6 +269,7 @@ def _check_pattern(variable: Variable, items: list[Scalar]) -> None:
             f"has {length:,} characters; "
             f"with a pattern at most {MAX_MATCHED_CHARACTERS:,} are allowed"
         )
+
     try:
         pattern = Pattern(variable.pattern)
     except BadPattern as bad:  # what an older version took, when it stored the template

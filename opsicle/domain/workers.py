@@ -133,6 +133,7 @@ def waiting_reason(asked: Requirements, candidates: Sequence[Candidate]) -> str:
     """
     if not candidates:
         return "no worker has enrolled yet"
+
     left = list(candidates)
     for narrow in (
         _with_labels,
@@ -149,6 +150,7 @@ def waiting_reason(asked: Requirements, candidates: Sequence[Candidate]) -> str:
                 if narrow in (_with_labels, _connected)
                 else reason + _silent_besides(asked, candidates)
             )
+
     return ""
 
 
@@ -196,6 +198,7 @@ def _connected(asked: Requirements, candidates: list[Candidate]) -> _Narrowed:
     left = [candidate for candidate in candidates if candidate.is_connected]
     if left:
         return left, ""
+
     away = ", ".join(
         f"{candidate.name} {absence(candidate)}" for candidate in candidates[:_MOST_NAMED]
     )
@@ -203,6 +206,7 @@ def _connected(asked: Requirements, candidates: list[Candidate]) -> _Narrowed:
         return [], f"{candidates[0].name} fits, but {absence(candidates[0])}"
     if not asked.labels:
         return [], f"none of the {len(candidates)} workers is connected: {away}"
+
     wanted = ", ".join(f"{key}={value}" for key, value in asked.labels.items())
     label = "label" if len(asked.labels) == 1 else "all of the labels"
     if len(candidates) == 1:
@@ -218,18 +222,21 @@ def _with_labels(asked: Requirements, candidates: list[Candidate]) -> _Narrowed:
     left = [candidate for candidate in candidates if fits_labels(asked, candidate)]
     if left:
         return left, ""
+
     if claiming := [
         candidate.name
         for candidate in candidates
         if has_labels(asked.labels, candidate.claimed | candidate.labels)
     ]:
         return [], _only_claimed(asked, claiming)
+
     for key, value in asked.labels.items():
         if not any(
             fits_labels(msgspec.structs.replace(asked, labels={key: value}), one)
             for one in candidates
         ):
             return [], f"no connected worker has label {key}={value}"
+
     wanted = ", ".join(f"{key}={value}" for key, value in asked.labels.items())
     return [], f"no connected worker has all of the labels {wanted}"
 
@@ -248,6 +255,7 @@ def _with_runtimes(asked: Requirements, candidates: list[Candidate]) -> _Narrowe
     left = [candidate for candidate in candidates if asked.runtimes <= candidate.runtimes]
     if left:
         return left, ""
+
     whose = "no connected worker" + (" with these labels" if asked.labels else "")
     if (
         not any(CONTAINER in candidate.runtimes for candidate in candidates)
@@ -272,6 +280,7 @@ def _not_withheld(asked: Requirements, candidates: list[Candidate]) -> _Narrowed
     left = [candidate for candidate in candidates if not candidate.withheld]
     if left:
         return left, ""
+
     first = candidates[0]
     if len(candidates) == 1:
         return [], f"{first.name} is given no work: {first.withheld}"
@@ -286,10 +295,12 @@ def _with_free_slot(asked: Requirements, candidates: list[Candidate]) -> _Narrow
     left = [candidate for candidate in candidates if candidate.busy < candidate.slots]
     if left:
         return left, ""
+
     if any(candidate.is_shared for candidate in candidates):
         return [], f"{candidates[0].name} is busy" if len(
             candidates
         ) == 1 else "all matching workers are busy"
+
     slots = sum(candidate.slots for candidate in candidates)
     busy = sum(candidate.busy for candidate in candidates)
     taken = f"({busy} of {slots} slots)" if slots != 1 else "(its only slot)"

@@ -42,6 +42,7 @@ def read(source: bytes, problems: Problems) -> Node:
     """Read the one document in `source`. Adds to `problems` and raises as `yaml_documents.load`."""
     pairs = SurrogatePairs(_decoded(source))
     composer = _Composer(problems, pairs)
+
     try:
         for event in _events(pairs.text):
             composer.take(event)
@@ -54,6 +55,7 @@ def read(source: bytes, problems: Problems) -> Node:
         ) from None
     except yaml.YAMLError as error:
         raise refuse(_SUBJECT, f"it is not YAML: {error}") from None
+
     return _only_document(composer.documents)
 
 
@@ -156,12 +158,14 @@ class _Composer:
         self._check_tag(event.tag, line)
         text = self._pairs.put_back(event.value, is_double_quoted=event.style == '"')
         node = _scalar(text, line, is_plain=not event.style)
+
         if _UNUSABLE.search(text):
             self._problems.add(
                 self._path(), "it holds a NUL or another character that is no text", line
             )
         if node.kind is Kind.FLOAT and node.content is None:
             self._problems.add(self._path(), f"{quoted(node.text)} is not a finite number", line)
+
         self._count(node)
         self._place(node, event.anchor)
 
@@ -173,6 +177,7 @@ class _Composer:
             raise refuse(
                 _SUBJECT, "a key must be text, not a list or a mapping", line, self._path()
             )
+
         self._check_tag(event.tag, line)
         is_mapping = isinstance(event, events.MappingStartEvent)
         node = Node(Kind.MAPPING, line, {}) if is_mapping else Node(Kind.LIST, line, [])
@@ -189,10 +194,12 @@ class _Composer:
         if node is None:
             message = f"the alias {quoted('*' + name)} stands before or inside what it repeats"
             raise refuse(_SUBJECT, message, _line(event), self._path())
+
         if self._awaits_key():
             raise refuse(
                 _SUBJECT, "a key must be written out, not an alias", _line(event), self._path()
             )
+
         self._count(node)
         self._place(node, None)
 
@@ -218,9 +225,11 @@ class _Composer:
         if not self._open:
             self.documents.append(node)
             return
+
         frame = self._open[-1]
         frame.node.nodes += node.nodes
         frame.node.characters += node.characters
+
         if frame.node.kind is Kind.LIST:
             frame.node.items.append(node)
         elif frame.awaits_value:
@@ -241,12 +250,14 @@ class _Composer:
                 self._path(), "merge keys (`<<`) are not taken; write the fields out", node.line
             )
             return None
+
         if node.kind is not Kind.TEXT:
             message = f"YAML reads the key {quoted(node.text)} as {node.kind}; write it in quotes"
             if not node.text:
                 message = "a key is empty"
             self._problems.add(self._path(), message, node.line)
             return None
+
         if node.text in mapping.fields:
             message = (
                 f"the key {quoted(node.text)} stands twice; "
@@ -254,6 +265,7 @@ class _Composer:
             )
             self._problems.add(join(self._path(), node.text), message, node.line)
             return None
+
         mapping.key_lines[node.text] = node.line
         return node.text
 

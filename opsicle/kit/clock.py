@@ -85,6 +85,7 @@ class SteadyClock:
     def now(self) -> datetime:
         """Return the time of day in UTC, as far as it is believed."""
         zero, elapsed = self._zero(), self._source.elapsed()
+
         if abs(zero - self._trusted_zero) <= STEP:
             self._trusted_zero = zero
             self._forget_step()
@@ -94,6 +95,7 @@ class SteadyClock:
             log.warning("the machine's new time is taken", extra={"seconds": self._offset(zero)})
             self._trusted_zero, self._new_zero = zero, None
             self._stepped_at = elapsed
+
         return self._trusted_zero + timedelta(seconds=elapsed)
 
     def monotonic(self) -> float:

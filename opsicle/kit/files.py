@@ -24,6 +24,7 @@ def replace(path: Path, content: bytes, *, mode: int = 0o600, like: Path | None 
     mode = (mode & model.st_mode or mode) if model else mode
     draft = path.with_name(f".{path.name}.new")
     draft.unlink(missing_ok=True)
+
     try:
         fd = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
         try:
@@ -36,6 +37,7 @@ def replace(path: Path, content: bytes, *, mode: int = 0o600, like: Path | None 
     except OSError:
         draft.unlink(missing_ok=True)
         raise
+
     sync_folder(path.parent)
 
 

@@ -32,11 +32,13 @@ def configure(*, is_verbose: bool = False, stream: TextIO | None = None) -> None
     target = stream or sys.stderr
     handler = logging.StreamHandler(target)
     handler.setFormatter(TextFormatter() if target.isatty() else JsonFormatter())
+
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.WARNING)
     logging.getLogger("opsicle").setLevel(logging.DEBUG if is_verbose else logging.INFO)
     logging.captureWarnings(True)
+
     # Nothing of ours shows where in the source a line was logged, or in which thread: looking that
     # up costs most.
     logging._srcfile = None
@@ -80,11 +82,13 @@ class TextFormatter(logging.Formatter):
             f"{_DIM}{name}={_PLAIN}{_shown(str(value), quoted=True)}"
             for name, value in _fields(record).items()
         ]
+
         if record.exc_info and record.exc_info[1]:
             error = record.exc_info[1]
             words.append(
                 f"{_DIM}error={_PLAIN}{_shown(f'{type(error).__name__}: {error}', quoted=True)}"
             )
+
         return " ".join(words)
 
 

@@ -39,12 +39,14 @@ def decode(prefix: str, text: str, what: str) -> bytes:
         raise InvalidInput(
             f"this is not a {what}", hint=f"A {what} begins with {prefix} and a dot. Copy it whole."
         )
+
     sealed = _decode_base64(text) if len(text) <= MAX_TEXT else b""
     payload = sealed[:-_CHECKSUM_BYTES]
     # Made anew and compared as text: base64 has several spellings of the same bytes, and only one
     # is ours.
     if encode(prefix, payload) != text:
         raise damaged(what)
+
     return payload
 
 

@@ -45,6 +45,7 @@ def verify(
     """
     walk = _Walk(chain, signed)
     fault = check_signed(chain, key, signed)
+
     try:
         if fault is None:
             walk.check_entries(iter(entries))
@@ -52,6 +53,7 @@ def verify(
                 walk.check_signed_to_end()
     except Broken as broken:
         fault = broken.fault
+
     return AuditVerdict(
         chain=chain,
         is_intact=fault is None,
@@ -81,21 +83,25 @@ def check_signed(chain: str, key: AuditPublicKey, signed: Sequence[Signed]) -> F
 def _check_signed(chain: str, key: AuditPublicKey, signed: Sequence[Signed]) -> None:
     before: Checkpoint | None = None
     number, link = 0, NO_HASH
+
     for part in signed:
         expected, number = number + 1, last_of(part)
         if first_of(part) != expected or number < expected:
             raise Broken(
                 "checkpoint", expected, f"checkpoint {expected} is missing or out of order"
             )
+
         name = (
             f"checkpoint {number}"
             if isinstance(part, Checkpoint)
             else f"the gap to checkpoint {number}"
         )
+
         if not key.has_signed(chain, part):
             raise Broken("checkpoint", expected, f"{name} was not signed with this key")
         if part.previous != link:
             raise Broken("checkpoint", expected, f"{name} does not follow the one before it")
+
         link = hash_of(chain, part)
         if isinstance(part, Checkpoint):
             if before and not _goes_on_from(before, part):
@@ -103,6 +109,7 @@ def _check_signed(chain: str, key: AuditPublicKey, signed: Sequence[Signed]) -> 
                     "checkpoint", number, f"checkpoint {number} contradicts the one before it"
                 )
             before = part
+
     if signed and isinstance(signed[-1], CheckpointGap):
         raise Broken(
             "checkpoint",
@@ -138,6 +145,7 @@ class _Walk:
             raise Broken(
                 "altered", self.seq + 1, f"entry {self.seq + 1} cannot be read: {error}"
             ) from error
+
         if self.seq < self.signed_to:
             raise Broken(
                 "cut_off",
@@ -159,6 +167,7 @@ class _Walk:
 
     def _check_entry(self, entry: Entry, rest: Iterator[Entry]) -> None:
         expected = self.seq + 1
+
         if entry[0] != expected:
             raise _misplaced(expected, entry[0], rest)
         if entry_hash(self._chain, self.hash, entry[:-1]) != entry[-1]:
@@ -168,6 +177,7 @@ class _Walk:
                 f"entry {expected} was altered"
                 + (f", or entry {self.seq} together with its hash" if self.count else ""),
             )
+
         self.seq, self.hash, self.count = expected, entry[-1], self.count + 1
 
     def _check_against(self, stated: str) -> None:

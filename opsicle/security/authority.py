@@ -84,6 +84,7 @@ class Authority:
         """
         key = certificates.load_private_key(key_pem)
         certificate = certificates.load_certificate(cert_pem)
+
         if not _may_sign(certificate):
             raise InvalidInput("the certificate is not a CA's", hint="Restore a backup.")
         if (
@@ -93,6 +94,7 @@ class Authority:
             raise InvalidInput(
                 "the CA's private key does not belong to its certificate", hint="Restore a backup."
             )
+
         return cls(certificate, key)
 
     @property
@@ -149,6 +151,7 @@ class Authority:
             raise Unavailable(
                 "this server's certificate authority has expired", hint="Set up a new one."
             )
+
         ends_at = min(now + life, self.not_after)
         return _builder(
             _name(common_name), self._certificate.subject, public_key, now, ends_at

@@ -75,12 +75,14 @@ def load_csr(pem: str) -> WorkerPublicKey:
     """
     if len(pem) > MAX_CSR_CHARACTERS:
         raise InvalidInput("the certificate request is too long")
+
     try:
         csr = x509.load_pem_x509_csr(pem.encode())
         key = _accepted(csr.public_key())
         is_signed = csr.is_signature_valid
     except (ValueError, TypeError, x509.InvalidVersion, UnsupportedAlgorithm) as error:
         raise InvalidInput("the certificate request cannot be read") from error
+
     if not is_signed:
         raise InvalidInput("the certificate request is not signed by its own key")
     return key
@@ -163,6 +165,7 @@ def check_pair(certificate_pem: str, key_pem: str, now: datetime) -> None:
     """
     check_match(certificate_pem, key_pem)
     certificate = load_certificate(certificate_pem)
+
     if now < certificate.not_valid_before_utc:
         raise InvalidInput(
             f"the certificate is not valid before {shown_time(certificate.not_valid_before_utc)}"
@@ -228,8 +231,10 @@ def _names_from_der(der: bytes) -> tuple[list[tuple[str, str]], int]:
         x509.DuplicateExtension,
     ) as error:
         raise _not_a_worker() from error
+
     if usages != [ExtendedKeyUsageOID.CLIENT_AUTH]:
         raise _not_a_worker()
+
     shown = [
         ("URI" if isinstance(name, x509.UniformResourceIdentifier) else "other", str(name.value))
         for name in names

@@ -72,12 +72,15 @@ def parse(text: str) -> JoinToken:
     payload = armour.decode(PREFIX, text, _WHAT)
     secret, rest = payload[:_SECRET_BYTES], payload[_SECRET_BYTES:]
     id_length = rest[0] if rest else 0
+
     try:
         token_id, url = rest[1 : 1 + id_length].decode("ascii"), rest[1 + id_length :].decode()
     except UnicodeDecodeError as error:
         raise armour.damaged(_WHAT) from error
+
     if not token_id:
         raise armour.damaged(_WHAT)
+
     _check_url(url)
     return JoinToken(url=url, token_id=token_id, secret=secret)
 
@@ -140,6 +143,7 @@ def open_reply(token: JoinToken, request: EnrolRequest, reply: EnrolReply) -> En
     """
     if not _is_same(_reply_mac(stored_key(token.secret), request, reply.body), reply.mac):
         raise _somebody_between()
+
     try:
         enrolment = msgspec.json.decode(reply.body, type=Enrolment)
     except msgspec.DecodeError as error:
@@ -147,6 +151,7 @@ def open_reply(token: JoinToken, request: EnrolRequest, reply: EnrolReply) -> En
             "the server's answer cannot be read",
             hint="Server and worker may be of different versions.",
         ) from error
+
     if enrolment.request_digest != request_digest(request):
         raise _somebody_between()
     return enrolment

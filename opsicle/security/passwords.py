@@ -41,6 +41,7 @@ equally long."""
 def check_password(password: str, *, email: str, name: str = "") -> None:
     """Raise InvalidInput unless this may become the password of this person."""
     text = _normalise(password)
+
     if len(text) < MIN_LENGTH:
         raise _refusal(
             f"is shorter than {MIN_LENGTH} characters",
