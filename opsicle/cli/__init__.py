@@ -58,9 +58,9 @@ def main() -> NoReturn:
     standard_streams.ensure()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(
-                errors="backslashreplace"
-            )  # a name that the terminal's encoding lacks is no failure
+            # A name that the terminal's encoding lacks is no failure.
+            stream.reconfigure(errors="backslashreplace")
+
     code = execute(sys.argv[1:])
     _discard_broken_output()
     sys.exit(code)

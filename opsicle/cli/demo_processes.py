@@ -96,9 +96,8 @@ class DemoProcesses:
 
     def start_worker(self, join_token: str) -> None:
         """Start a worker; it takes jobs as soon as it has enrolled."""
-        token_file = (
-            self.folder / "join-token"
-        )  # not an argument, which every user of the machine could read
+        # In a file, as every user of the machine could read an argument.
+        token_file = self.folder / "join-token"
         files.replace(token_file, join_token.encode("ascii"))
 
         arguments = [

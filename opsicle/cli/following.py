@@ -71,9 +71,8 @@ class _Told:
             self._say(now.waiting_reason)
             self._progress.show_status(f"approval {now.approval_id} is pending")
         elif now.state is AutomationState.QUEUED:
-            if (
-                now.waiting_reason and not now.jobs
-            ):  # with a job it is a worker's already, and begins any moment
+            # With a job it is a worker's already, and begins any moment.
+            if now.waiting_reason and not now.jobs:
                 self._say(f"queued: {now.waiting_reason}")
             self._progress.show_status(f"queued: {now.waiting_reason or 'waiting for a worker'}")
         elif now.state is AutomationState.RUNNING and now.worker:

@@ -82,10 +82,11 @@ class ProgressDisplay:
         """Say how it ended."""
         self.begin_phase(max(self._ran, default=-1))
         took = f" after {seconds:.1f} s" if seconds is not None else ""
-        if explanation.startswith(
-            f"{state} "
-        ):  # "rejected by bob@example.com: too late" is a sentence of its own
+
+        # "rejected by bob@example.com: too late" is a sentence of its own.
+        if explanation.startswith(f"{state} "):
             why = printable(explanation.removeprefix(state))
         else:
             why = f": {printable(explanation)}" if explanation else ""
+
         self.say(f"{styled(state, STATE_COLOURS.get(state, 'white'))}{took}{why}")

@@ -2,7 +2,7 @@
 
 `python -m opsicle.cli.roles_reference` writes them.
 
-The page's own words stand around the two marks between which the tables are.
+The page's own words stand around the two markers between which the tables are.
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ def render() -> str:
 
 
 def current(page: str) -> str:
-    """Return the page with the tables of today. Raises ValueError if it lacks the marks."""
+    """Return the page with the tables of today. Raises ValueError if it lacks the markers."""
     before, _, rest = page.partition(BEGIN)
-    _, mark, after = rest.partition(END)
-    if not mark:
-        raise ValueError("the marks are missing")
+    _, end, after = rest.partition(END)
+    if not end:
+        raise ValueError("the markers are missing")
     return f"{before}{BEGIN}\n\n{render()}\n{END}{after}"
 
 

@@ -161,9 +161,8 @@ def unverified_ca(server_url: str) -> str:
     They are worth nothing until a person has said so.
     """
     with warnings.catch_warnings():
-        warnings.simplefilter(
-            "ignore", InsecureRequestWarning
-        )  # urllib3's, of what we do with open eyes
+        # urllib3 warns of what is done knowingly here.
+        warnings.simplefilter("ignore", InsecureRequestWarning)
         return Api(ApiConnection(parse_server(server_url), context=unverified_context())).ca()
 
 

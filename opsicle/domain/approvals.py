@@ -149,7 +149,7 @@ def status(
     opens_at: datetime | None = asked_at
 
     for gate in gates:
-        seen = _gate_standing(gate, cast, opens_at, now)
+        seen = _gate_status(gate, cast, opens_at, now)
         found.append(seen)
         if order is GateOrder.SEQUENTIAL:
             opens_at = seen.ended_at if seen.state is GateState.PASSED else None
@@ -170,10 +170,10 @@ def status(
 _ENDS = {GateState.REJECTED: ApprovalState.REJECTED, GateState.EXPIRED: ApprovalState.EXPIRED}
 
 
-def due(now_standing: ApprovalStatus) -> list[Due]:
+def due(current: ApprovalStatus) -> list[Due]:
     """Return the open gates' reminders and escalations, past and to come, by time."""
     found: list[Due] = []
-    for seen in now_standing.open_gates:
+    for seen in current.open_gates:
         opened_at, gate = seen.opened_at, seen.gate
         assert opened_at is not None
 
@@ -199,11 +199,11 @@ def due(now_standing: ApprovalStatus) -> list[Due]:
     return sorted(found, key=lambda item: item.at)
 
 
-def next_moment(now_standing: ApprovalStatus, told: Iterable[str]) -> datetime | None:
+def next_moment(current: ApprovalStatus, told: Iterable[str]) -> datetime | None:
     """Return when something happens next by time alone; None if nothing will."""
     known = set(told)
-    moments = [item.at for item in due(now_standing) if item.key not in known]
-    moments += [seen.expires_at for seen in now_standing.open_gates if seen.expires_at]
+    moments = [item.at for item in due(current) if item.key not in known]
+    moments += [seen.expires_at for seen in current.open_gates if seen.expires_at]
     return min(moments, default=None)
 
 
@@ -298,7 +298,7 @@ def meets(gate: Gate, *, with_mfa: bool, has_reason: bool) -> bool:
     return (with_mfa or not gate.require_mfa) and (has_reason or not gate.require_reason)
 
 
-def _gate_standing(
+def _gate_status(
     gate: Gate, votes: list[Vote], opened_at: datetime | None, now: datetime
 ) -> GateStatus:
     if opened_at is None:

@@ -297,9 +297,8 @@ def _with_free_slot(asked: Requirements, candidates: list[Candidate]) -> _Narrow
         return left, ""
 
     if any(candidate.is_shared for candidate in candidates):
-        return [], f"{candidates[0].name} is busy" if len(
-            candidates
-        ) == 1 else "all matching workers are busy"
+        is_one = len(candidates) == 1
+        return [], f"{candidates[0].name} is busy" if is_one else "all matching workers are busy"
 
     slots = sum(candidate.slots for candidate in candidates)
     busy = sum(candidate.busy for candidate in candidates)

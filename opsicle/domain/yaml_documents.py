@@ -76,9 +76,8 @@ def load(source: bytes, problems: Problems) -> Node:
     Mistakes that leave the rest readable (duplicate keys, tags and such) are added to `problems`.
     Raises InvalidInput at once for anything else: too large, too deep, not UTF-8, not YAML, empty.
     """
-    from opsicle.domain.yaml_reader import (
-        read,
-    )  # with PyYAML, a megabyte that a process at rest does not need
+    # It brings PyYAML, a megabyte that a process at rest does not need.
+    from opsicle.domain.yaml_reader import read
 
     return read(source, problems)
 

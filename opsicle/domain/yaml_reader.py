@@ -141,7 +141,7 @@ class _Composer:
         self._characters = 0
 
     def take(self, event: events.Event) -> None:
-        """Add what the event says to the tree; stream and document marks say nothing."""
+        """Add what the event says to the tree; stream and document markers say nothing."""
         if isinstance(event, events.ScalarEvent):
             self._take_scalar(event)
         elif isinstance(event, events.CollectionStartEvent):

@@ -105,8 +105,8 @@ class PhaseReport(msgspec.Struct, omit_defaults=True, kw_only=True):
     """One phase of a job; `commands` stand in the template's order.
 
     `tries` counts its attempts. `explanation` says what happened where the state alone does not
-    ("timed out after 60 s"). Where the commands' borders cannot be told apart (one `if` over
-    several lines), `commands` is empty.
+    ("timed out after 60 s"). Where it cannot be told where one command ends and
+    the next begins (one `if` over several lines), `commands` is empty.
     """
 
     name: Name
