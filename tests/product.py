@@ -142,6 +142,7 @@ class Server:
             self.folder,
             "server",
         )  # fmt: skip
+
         self.starts += 1
         self.process.wait_for("opsicle server ready", self.starts)
         self.known = self.facts
@@ -255,6 +256,7 @@ class Worker:
             self.folder,
             "worker",
         )
+
         self.starts += 1
         self.process.wait_for("opsicle worker ready", self.starts)
         return self
@@ -310,6 +312,7 @@ class Installation:
             "--password-file",
             str(user.password_file),
         )
+
         user.login(self.server)
         return user
 

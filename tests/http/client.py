@@ -60,6 +60,7 @@ class Client:
         content = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
         if content is not None:
             sent.setdefault("Content-Type", "application/json")
+
         try:
             connection.request(method, path, content, sent)
             reply = connection.getresponse()
@@ -84,9 +85,11 @@ class Client:
             **self.headers,
             **{name.replace("_", "-"): value for name, value in headers.items()},
         }
+
         connection.request("GET", path, headers=sent)
         reply = connection.getresponse()
         assert reply.status == 200, reply.read()
+
         event: dict[str, str] = {}
         try:
             for raw in reply:

@@ -186,6 +186,7 @@ def test_a_given_certificate_that_cannot_serve_is_refused(
         key.unlink()
     elif fault == "no PEM":
         certificate.write_bytes(b"\xff\xfe")
+
     options = ["--tls-cert", str(certificate)] + (
         [] if fault == "one alone" else ["--tls-key", str(key)]
     )
@@ -198,6 +199,7 @@ def test_a_given_certificate_that_cannot_serve_is_refused(
         "127.0.0.1:0",
         *options,
     ]
+
     process = Process(arguments, tmp_path, "server")
     try:
         assert process.popen.wait(60) == 2, process.log()

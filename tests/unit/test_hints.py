@@ -74,6 +74,7 @@ def problem_of(command: str) -> str:
         if found is None:
             return f"{name} is no command of {current.name}"
         current = found
+
     known = {"--help"} | {
         name
         for parameter in current.params
