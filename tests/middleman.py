@@ -107,7 +107,7 @@ class _Server(ThreadingHTTPServer):
             super().finish_request(wrapped, client_address)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Workers hang up when the test ends."""
+        """Ignore that workers hang up when the test ends."""
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -153,4 +153,4 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(content)
 
     def log_message(self, *_: Any) -> None:
-        """Quiet."""
+        """Log nothing."""

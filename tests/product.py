@@ -88,7 +88,7 @@ class Process:
             raise AssertionError(f"{error}\n{self.log()}") from None
 
     def stop(self, timeout: float = 60.0) -> int:
-        """SIGTERM, then wait; SIGKILL if that is not heeded, which fails the test."""
+        """Send SIGTERM and wait; where that does not help, send SIGKILL and fail the test."""
         if self.popen.poll() is None:
             self.popen.send_signal(signal.SIGTERM)
         try:

@@ -79,7 +79,7 @@ class Client:
         )
 
     def events(self, path: str, **headers: str) -> Iterator[dict[str, str]]:
-        """Server-sent events, each as its fields, until the server ends the stream."""
+        """Yield server-sent events, each as its fields, until the server ends the stream."""
         connection = self.connect()
         sent = {
             **self.headers,
@@ -132,5 +132,5 @@ def read_all(sock: socket.socket) -> bytes:
 
 
 def trusting(ca: Path) -> ssl.SSLContext:
-    """TLS that trusts this CA alone."""
+    """Return a TLS context that trusts this CA alone."""
     return ssl.create_default_context(cafile=str(ca))

@@ -138,7 +138,7 @@ def authority_of(server: Server) -> Authority:
 def forged(
     server: Server, authority: Authority, folder: Path, now: datetime | None = None
 ) -> Client:
-    """Somebody with a certificate that this authority has signed for a worker of acme."""
+    """Return a client whose certificate this authority has signed for a worker of acme."""
     key, csr = certificates.make_key_and_csr()
     issued = authority.issue_worker(
         certificates.load_csr(csr), "acme", "wxyz", now or datetime.now(UTC)

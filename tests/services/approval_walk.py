@@ -194,7 +194,7 @@ class Walk(ModelledOffice):
         asked.is_over = True
 
     def alter(self) -> None:
-        """Somebody writes to the database behind the server's back."""
+        """Alter an automation's values behind the server's back."""
         open_ones = [asked for asked in self.asked if not asked.is_over]
         if open_ones:
             asked = self.rng.choice(open_ones)

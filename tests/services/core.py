@@ -242,7 +242,7 @@ class TestWorker:
         return reply
 
     def another_life(self, boot_id: str, address: str = "127.0.0.1") -> TestWorker:
-        """Another process with this worker's identity, whether this one goes on or not."""
+        """Return another process with this worker's identity, whether this one goes on or not."""
         actor = WorkerActor(
             self.actor.worker_id, self.actor.name, self.actor.org_id, address, self.actor.is_shared
         )
@@ -280,7 +280,7 @@ class TestWorker:
         return int((self.core.clock.now().timestamp() + (self.clock_offset or 0.0)) * 1000)
 
     def refuse_for_its_time(self, work: Work) -> None:
-        """As a worker does whose clock was set while its poll was open."""
+        """Refuse work as a worker does whose clock was set while its poll was open."""
         request = RefuseRequest(
             work.fence, "its order expired", is_untimely=True, sent_at_ms=self._now_ms()
         )

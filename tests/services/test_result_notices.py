@@ -32,7 +32,7 @@ def plain(name: str = "plain", notify: str = TOLD) -> str:
 
 @pytest.fixture
 def office(tmp_path: Path) -> Iterator[Office]:
-    """Dave is one of the sre."""
+    """Return an org in which Dave is a member of the group sre."""
     office = Office(Core(tmp_path))
 
     core, now = office.core, office.core.clock.now()

@@ -31,7 +31,7 @@ GRANTED_LABELS = 23
 
 @pytest.fixture
 def steps(tmp_path: Path) -> Path:
-    """Two migrations; the second takes a while."""
+    """Write two migrations, of which the second takes a while."""
     folder = tmp_path / "migrations"
     folder.mkdir()
     (folder / "0001_first.sql").write_text(
