@@ -162,6 +162,7 @@ class Services:
     def _build_identity(self, core: Core) -> None:
         """Build who somebody is, and the record of what they do."""
         clock, state = core.clock, core.state
+
         self.hasher = PasswordHasher()
         self.sessions = Sessions(state, clock, has_open_orgs=core.has_open_orgs)
         self.throttle = LoginThrottle(state, clock)
@@ -173,11 +174,13 @@ class Services:
             self.sessions,
             PasswordChanges(state, self.sessions, self.hasher, self.throttle, self.step_up, clock),
         )
+
         self.server_setup = ServerSetup(
             state, self.sessions, self.hasher, self.throttle, clock, core.on_set_up
         )
         self.logins = Logins(state, self.sessions, self.hasher, self.throttle, self.apps, clock)
         self.accounts = Accounts(state, self.sessions, clock, core.remarks)
+
         self.audit_checkpoints = AuditCheckpoints(state, core.audit_key, clock)
         self.audit = Audit(state, self.audit_checkpoints, core.audit_key.public, clock)
 
@@ -203,12 +206,14 @@ class Services:
         clock, state, bindings = core.clock, core.state, self.bindings
         self.status = ServerStatus(core.epoch, Hold(state, self.fleet, clock), core.remarks)
         self.job_logs = JobLogs(core.logs, clock, core.log_bounds)
+
         work_builder = WorkBuilder(
             core.vault,
             bindings,
             OrderSigner(core.order_key, clock, core.epoch),
             core.log_bounds.job_bytes,
         )
+
         lease_service = LeaseService(
             WaitingKinds(state),
             self.fleet,
@@ -225,6 +230,7 @@ class Services:
             state, self.job_logs, lease_service, self.pubsub, self.outbox, self.epoch_reports, clock
         )
         self.dispatch = Dispatch(state, self.jobs, lease_service, clock)
+
         progress = Progress(self.outbox, bindings)
         self.approvals = Approvals(
             state, progress, self.outbox, self.apps, self.fleet, self.pubsub, clock, bindings
@@ -242,6 +248,7 @@ class Services:
             self.step_up,
             bindings,
         )
+
         self.live_streams = LiveStreams(self.automations, self.job_logs, self.pubsub, clock)
         self.figures = Figures(state, self.fleet, self.outbox.ended)
 
@@ -251,6 +258,7 @@ class Services:
         self.recovery = Recovery(state, sessions, step_up, self.urls, clock)
         self.forgotten_passwords = ForgottenPasswords(state, self.outbox, clock)
         self.users = Users(state, sessions, self.hasher, step_up, clock)
+
         links = InvitationLinks(self.urls, clock)
         self.invitations = Invitations(
             state, links, self.logins, self.hasher, self.throttle, step_up, clock
@@ -259,6 +267,7 @@ class Services:
         self.server_operations = ServerOperations(
             state, links, sessions, step_up, clock, self.status
         )
+
         self.roles = Roles(state, sessions, step_up, clock)
         self.groups = Groups(state, sessions, step_up, clock)
         self.permission_checks = PermissionChecks(state)

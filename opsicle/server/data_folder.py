@@ -161,6 +161,7 @@ class DataFolder:
                     "If there is none, see `A new key for orders` in docs/server.md.",
                 )
             self._write(self._orders_pem, OrderKey.create().pem)
+
         key = OrderKey.load(self._orders_pem.read_text(encoding="ascii"))
         if pinned not in ("", key.public.fingerprint):
             raise Conflict(

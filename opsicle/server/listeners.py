@@ -127,6 +127,7 @@ class Listeners:
             observe=self._metrics.observe,
         )
         context = self._given.context if self._given else self._tls.own_context
+
         return Listener(
             parse_address(options.listen),
             application,

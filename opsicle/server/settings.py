@@ -103,6 +103,7 @@ class ServerOptions:
             )
         if self.is_plain and self.tls_cert:
             raise InvalidInput("--behind-proxy means plain HTTP, so there is no use for --tls-cert")
+
         address = parse_address(self.listen)
         if self.is_plain and not address.is_private:
             raise InvalidInput(
@@ -117,6 +118,7 @@ class ServerOptions:
             raise InvalidInput(
                 "workers cannot reach a Unix socket", hint="Give --worker-listen a host and port."
             )
+
         self._check_metrics(address)
         self._check_urls()
         _check_networks(self.allow_egress)
@@ -131,9 +133,11 @@ class ServerOptions:
             "--job-log-mib": (self.job_log_mib, _MOST_MIB),
             "--org-logs-mib": (self.org_logs_mib, _MOST_MIB),
         }
+
         for option, (value, most) in bounds.items():
             if value is not None and value > most:
                 raise InvalidInput(f"{option} must be at most {most}")
+
         if self.log_retention_days < 1:
             raise InvalidInput("--log-retention-days must be at least 1")
         if not 1 <= self.job_log_mib <= self.org_logs_mib:
@@ -159,6 +163,7 @@ class ServerOptions:
                 f"--metrics-listen {metrics} would show figures about all orgs to everybody",
                 hint="Listen on 127.0.0.1 or unix:/path.",
             )
+
         if self.socket_group and not (listen.path or (metrics and metrics.path)):
             raise InvalidInput(
                 "--socket-group is for a Unix socket, and none is listened on",
@@ -217,6 +222,7 @@ def parse_address(text: str) -> Address:
                 f"the socket's path in {text!r} is longer than {_MOST_UNIX_PATH_BYTES} bytes"
             )
         return Address(path=path)
+
     host, colon, port = text.rpartition(":")
     is_bracketed = host.startswith("[") and host.endswith("]")
     host = host[1:-1] if is_bracketed else host

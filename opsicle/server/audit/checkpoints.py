@@ -182,6 +182,7 @@ class AuditCheckpoints:
         last = audit_checkpoints.find_last(db, org_id)
         if seq == 0 or (last and last.seq >= seq and removal is None):
             return
+
         removed = removal or (_Removal(last.removed_to, last.removed_hash) if last else _Removal())
         chain = chain_of(org_id)
         unsigned = Checkpoint(

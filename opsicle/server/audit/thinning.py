@@ -88,6 +88,7 @@ class CheckpointThinning:
                 extra={"org": org_id, "fault": fault.message},
             )
             return []
+
         return [
             run for run in _runs(kept, going) if any(isinstance(part, Checkpoint) for part in run)
         ]

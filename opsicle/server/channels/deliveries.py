@@ -65,6 +65,7 @@ class Deliveries:
                 raise Conflict(
                     f"the delivery is {row.state}", hint="Only one that failed can be tried again."
                 )
+
             audit.append(
                 db,
                 now,

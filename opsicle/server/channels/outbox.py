@@ -163,6 +163,7 @@ class Outbox:
         recipients = tuple(dict.fromkeys((*people, *named)))
         if not recipients and not chats:
             return
+
         notice = Notice(
             kind=NoticeKind.AUTOMATION_FINISHED,
             org_id=row.org_id,
@@ -218,6 +219,7 @@ class Outbox:
             return None
         if not reach.is_personal:
             return Addressee(None, "")
+
         member = memberships.find(db, channel.org_id, user_id)
         if member and member.owner_id:
             member = memberships.find(db, channel.org_id, member.owner_id)
@@ -237,6 +239,7 @@ class Outbox:
         if not reach.is_personal:
             yield Addressee(None, "")
             return
+
         yield from (
             Addressee(None, chat.id) for chat in notice.chats if chat.channel == channel.kind
         )
@@ -273,6 +276,7 @@ def _facts_of(row: AutomationRow, *, is_over: bool) -> tuple[Fact, ...]:
     )
     if not is_over:
         return facts
+
     code = "" if row.exit_code is None else str(row.exit_code)
     return (
         *facts,

@@ -69,6 +69,7 @@ class Channels:
         self._check(actor)
         if not CHANNEL_NAME.fullmatch(request.name):
             raise validators.invalid("name", f"the name must be {CHANNEL_NAME_RULE}")
+
         config = parse_config(request.config)
         self._check_config(config)
         _check_credential(config, request.credential)
@@ -136,6 +137,7 @@ class Channels:
                 raise Conflict(
                     f"the channel {old.name} changed meanwhile", hint="Look at it, and try again."
                 )
+
             if config.destination() != config_of(old).destination():
                 chat_links.delete_of_channel(db, new.id)
             deliveries.hasten(db, new.id, new.updated_at)
@@ -185,6 +187,7 @@ class Channels:
                     retry_after=60,
                     hint="`opsicle channels deliveries` shows what keeps them.",
                 )
+
             notice = Notice(
                 kind=NoticeKind.CHANNEL_TEST,
                 org_id=actor.org_id,
@@ -197,6 +200,7 @@ class Channels:
                     "this channel does not know you yet",
                     hint="Link yourself: `opsicle channels link`.",
                 )
+
             asked_by = Fact("Asked by", f"{actor.name} ({actor.email})")
             delivery_id = self.notices.queue(db, row, notice, addressee, (asked_by,))
             audit.append(db, self.clock.now(), actor.org_id, actor, "test", _resource(row))
@@ -250,6 +254,7 @@ def _check_change(old: ChannelRow, config: ChannelConfig, request: UpdateChannel
     before = config_of(old)
     if config.kind != before.kind:
         raise validators.invalid("config.kind", f"the channel is a {before.kind} and stays one")
+
     if request.credential is not UNSET:
         _check_credential(config, request.credential)
     elif config.destination() != before.destination():

@@ -180,6 +180,7 @@ class Fleet:
         now = self._clock.monotonic()
         if reason := presence.lives.refusal_reason(now):
             return reason
+
         offset = presence.clock_offset
         if offset is not None and is_off(offset):
             return f"its clock is {offset_text(offset)} the server's"
@@ -238,6 +239,7 @@ class Fleet:
             described_at, known = self._described[org_id]
             if now - described_at < _CALM_SECONDS:
                 return list(known)
+
         known = [
             self.candidate(presence)
             for presence in self._presences.values()

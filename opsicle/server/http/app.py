@@ -152,6 +152,7 @@ class Application:
         if reply.stream is not None:
             headers.append(("Content-Type", reply.content_type))
             return headers, reply.stream
+
         content = reply.raw or b""
         headers += [("Content-Type", reply.content_type), ("Content-Length", str(len(content)))]
         return headers, (content,)

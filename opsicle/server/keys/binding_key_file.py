@@ -50,9 +50,8 @@ def open_binding_key(
     with explained(folder.path):
         if not path.exists():
             if known is not None and accept_restored:
-                files.replace(
-                    path, BindingKey.create().content
-                )  # and nothing is bound under it: what waits ends
+                # Nothing is bound under the new key: what waits ends.
+                files.replace(path, BindingKey.create().content)
                 log.warning(
                     "the binding key is lost: what waits will not be run", extra={"file": FILE_NAME}
                 )
@@ -60,11 +59,13 @@ def open_binding_key(
             else:
                 _begin(path, draft, known, bind_waiting)
         key = BindingKey(path.read_bytes())
+
     if known not in (None, key.fingerprint) and not accept_restored:
         raise Conflict(
             f"{FILE_NAME} is not the key of this database",
             hint=f"Restore the one that belongs to it. {_WAY_OUT}",
         )
+
     database.write(lambda db: settings.put(db, _SETTING, key.fingerprint))
     return key
 

@@ -45,6 +45,7 @@ def check_private(paths: Iterable[Path]) -> None:
             f"{_listed(open_ones)}, and can be read by others",
             hint=f"Take that away: chmod 600 {_all(open_ones)}",
         )
+
     if unreadable := [path for path in found if not os.access(path, os.R_OK, effective_ids=True)]:
         raise NotAllowed(
             f"{_listed(unreadable)}, and cannot be read",

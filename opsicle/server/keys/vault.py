@@ -139,6 +139,7 @@ class Vault:
                     hint="Restore it from a backup, or delete it. Nothing was changed.",
                 ) from error
             store(db, SealedRow(row.org_id, row.key, row.version, wrapped, row.ciphertext))
+
         settings.put(db, CHECK_SETTING, _check_for(new))
         return len(rows)
 

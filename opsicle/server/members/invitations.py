@@ -84,6 +84,7 @@ class Invitations:
         email = validators.email_address(request.email)
         if request.expires_in_days not in _LIFE_DAYS:
             raise validators.invalid("expires_in_days", "an invitation lives from 1 to 30 days")
+
         link = self._links.new(actor, actor.org_id, email, request.role)
         life = timedelta(days=request.expires_in_days)
 
@@ -93,6 +94,7 @@ class Invitations:
                     f"{email} belongs to this org already",
                     hint="`opsicle users update` changes them.",
                 )
+
             require_role(db, actor.org_id, request.role)
             require_at_most(
                 actor,
@@ -206,7 +208,7 @@ class Invitations:
         result = self._database.read(query)
         if result is None:
             self._database.write(lambda db: self._throttle.note_refusal(db, address))
-            raise _replay_guard()
+            raise _no_longer_good()
         return result
 
     def _spend(
@@ -219,9 +221,10 @@ class Invitations:
             or not _is_inviter_entitled(db, found)
             or not invitations.accept(db, found.id, user.id, now)
         ):
-            raise _replay_guard()
+            raise _no_longer_good()
         if memberships.find(db, found.org_id, user.id):
             raise Conflict("you belong to this org already", hint="Log in.")
+
         require_role(db, found.org_id, found.role)
         manager = memberships.find(db, found.org_id, found.manager_id) if found.manager_id else None
         manager_id = manager.user_id if manager and not manager.is_disabled else None
@@ -237,6 +240,7 @@ class Invitations:
             role_seq=audit.next_seq(db, found.org_id),
         )
         memberships.insert(db, found.org_id, row)
+
         person = Actor(
             user.id,
             user.email,
@@ -262,16 +266,18 @@ def _is_inviter_entitled(db: Connection, found: InvitationRow) -> bool:
         return (
             found.role == BuiltInRole.ADMIN and account is not None and account.is_server_operator
         )
+
     member = memberships.find(db, found.org_id, found.inviter_id)
     if member is None or not member.is_enabled:
         return False
+
     own = rights_of(db, found.org_id, found.inviter_id)
     is_beyond = excess(own, rights_of_org_role(db, found.org_id, found.role))
     is_named = refusal_reason(db, found.org_id, own, Naming(email=found.email, role=found.role))
     return own.may(Action.USERS_MANAGE) and not is_beyond and not is_named
 
 
-def _replay_guard() -> NotAuthenticated:
+def _no_longer_good() -> NotAuthenticated:
     return NotAuthenticated(
         "this invitation is no longer good", hint="Ask whoever invited you for a new one."
     )

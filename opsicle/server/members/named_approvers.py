@@ -93,6 +93,7 @@ def _how(approvers: Approvers, naming: Naming) -> str:
         return f"the role {naming.role}"
     if naming.email in approvers.users:
         return naming.email
+
     return (
         "their chat account"
         if any(chat.id in naming.chats for chat in approvers.chat_users)

@@ -51,6 +51,7 @@ class Secrets:
         self._step_up.require(actor)
         if not SECRET_NAME.fullmatch(request.name):
             raise validators.invalid("name", f"the name must be {SECRET_NAME_RULE}")
+
         _check_value(request.value)
         now = self._clock.now()
         row = SecretRow(

@@ -77,6 +77,7 @@ def _reasons(
         yield f"it asks for approval by {_named(old)}"
     if after is None:
         return
+
     if new and new.is_waived:
         yield f"`approvalPolicy: {WAIVED}`, where no policy is to apply"
     known = [each.policy for each in defaults(db, org_id)]
@@ -85,6 +86,7 @@ def _reasons(
         yield f"{names_of(covering)} applies to it as long as it names no policy itself"
     if before is None:
         return
+
     lost = [
         policy
         for policy in known
@@ -95,6 +97,7 @@ def _reasons(
             f"{names_of(lost)} would no longer apply to it, "
             "by the labels that it has and asks of its worker"
         )
+
     read = _read_by(db, org_id, new) if new and _is_named(new) else covering
     yield from _what_conditions_read(read, before, after)
 

@@ -131,6 +131,7 @@ class Templates:
                 return newest.version, False, unknown
             if change_of(db, actor.org_id, name, document.template) != change:
                 raise document.draft.conflict()
+
             now = self._clock.now()
             return (
                 add_version(db, actor, document.draft, newest, now, change.recorded),

@@ -84,6 +84,7 @@ class Enrolments:
         actor.require(Action.SERVER_MANAGE if request.is_shared else Action.WORKERS_MANAGE)
         if request.ttl_seconds not in _TTL_SECONDS:
             raise validators.invalid("ttl_seconds", "a join token lives from 60 to 86,400 seconds")
+
         if request.labels is not None:
             check_labels(request.labels)
         if request.labels:
@@ -188,12 +189,14 @@ class Enrolments:
             raise NotAuthenticated(
                 "whoever made this join token no longer runs the server", hint="Ask for another."
             )
+
         worker_id = new_id(now)
         name = _free_name(db, _record(token), request.name)
         certificate = self._authority.issue_worker(public_key, _scope(token), worker_id, now)
         workers.insert(db, _new_worker(token, worker_id, name, request, certificate), now)
         if not join_tokens.use(db, token.id, worker_id, now):
             raise _already_used()
+
         data = {
             "name": name,
             "join_token": token.id,
@@ -201,6 +204,7 @@ class Enrolments:
             "labels": _granted(token, request),
         }
         audit.append(db, now, _record(token), anonymous, "enrol", f"workers/{worker_id}", data)
+
         return Enrolment(
             worker_id=worker_id,
             org=_scope(token),
@@ -253,6 +257,7 @@ class Enrolments:
                 raise NotAuthenticated(
                     "this worker was revoked", hint="Enrol it again with a new join token."
                 )
+
             data = {"serial": certificate.serial}
             audit.append(
                 db, now, worker.record, worker, "renew", f"workers/{worker.worker_id}", data

@@ -121,6 +121,7 @@ class Workers:
                     f"the worker {row.name} was revoked",
                     hint="Enrol it again with a new join token.",
                 )
+
             data = {"name": row.name, "before": before, "after": request.labels}
             audit.append(
                 db, self._clock.now(), org_id, actor, "grant_labels", f"workers/{row.id}", data
@@ -175,6 +176,7 @@ class Workers:
                     f"the worker {row.name} was revoked",
                     hint="Enrol it again with a new join token.",
                 )
+
             data = {"name": row.name}
             audit.append(db, self._clock.now(), org_id, actor, verb, f"workers/{row.id}", data)
             return _get_worker(db, org_id, row.id)

@@ -144,6 +144,7 @@ class Body:
         if self._before_reading:
             self._before_reading()
             self._before_reading = None
+
         self._incoming.allow(BODY_SECONDS + limit / BODY_BYTES_PER_SECOND)
         self._is_broken = True  # unless all goes well
         try:
@@ -152,6 +153,7 @@ class Body:
             raise InvalidInput("the body did not arrive in time") from error
         except OSError as error:
             raise InvalidInput("the connection ended in the middle of the body") from error
+
         self._is_broken = False
         return content
 

@@ -112,6 +112,7 @@ class Listener:
         if not self._has_room(name):
             log.warning("too many connections", extra={"address": name})
             return
+
         self._by_address[name] += 1
         try:
             if not self._path:
@@ -236,6 +237,7 @@ def _bind_tcp(address: Address) -> socket.socket:
     family, kind, protocol, _, target = socket.getaddrinfo(
         address.host, address.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
     )[0]
+
     sock = socket.socket(family, kind, protocol)
     try:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -104,6 +104,7 @@ class GivenCertificate:
         seen = _modified(self._certificate, self._key)
         if seen == self._seen:
             return False
+
         try:
             chain = self._check()
             self.context.load_cert_chain(self._certificate, self._key)
@@ -112,6 +113,7 @@ class GivenCertificate:
             if is_news:
                 raise InvalidInput(f"the new {self._certificate} is not taken: {error}") from error
             return False
+
         self._seen = seen
         self._take(chain)
         return True

@@ -106,6 +106,7 @@ class _Listener:
         if payload.type == "view_submission" and payload.user and payload.view:
             self._filled_in(envelope, payload.user.id, payload.view)
             return
+
         self._connection.acknowledge(envelope)
         try:
             if payload.type == "block_actions" and payload.user and payload.actions:
@@ -141,11 +142,13 @@ class _Listener:
         if decision is None:
             self._connection.acknowledge(envelope)
             return
+
         outcome = self._chats.decide_as(self._person(user_id), decision)
         if outcome.wanted:
             errors = {outcome.wanted.value: outcome.text}
             self._connection.acknowledge(envelope, {"response_action": "errors", "errors": errors})
             return
+
         self._connection.acknowledge(envelope)
         try:
             self._app.say(user_id, outcome.text)
@@ -165,6 +168,7 @@ class _Listener:
         )
         if not is_for_us or not event.user:
             return
+
         code = link_code_in(event.text)
         person = ChatPerson(self._channel, event.user, event.channel)
         self._app.say(event.channel, self._chats.link(person, code) if code else HELP)
