@@ -176,11 +176,14 @@ def test_a_clock_that_was_set_is_followed_when_it_has_stayed_so(seconds: float) 
 
     assert steady.now() == before
     assert not steady.is_steady_since(1)
+
     clock.advance(SETTLING_SECONDS - 1)
     assert steady.now() == before + timedelta(seconds=SETTLING_SECONDS - 1)
+
     clock.advance(1)
     assert steady.now() == clock.now()
     assert not steady.is_steady_since(86400)
+
     clock.advance(86400)
     assert steady.is_steady_since(86400)
 
