@@ -26,7 +26,7 @@ from opsicle.wire.worker_api import (
     SignedOrder,
 )
 from tests.services.core import Core, TestWorker
-from tests.services.undone import refused, rows_per_commit
+from tests.services.transactions import refused, rows_per_commit
 
 MINE = Epoch(2, "mine")
 

@@ -12,7 +12,7 @@ from opsicle.server.store import epochs
 from opsicle.server.store.epochs import Epoch
 from opsicle.server.workers.holds import Hold
 from tests.services.core import Core
-from tests.services.undone import refused
+from tests.services.transactions import refused
 
 
 @pytest.fixture
