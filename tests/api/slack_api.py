@@ -24,6 +24,8 @@ from tests.support import wait_until
 
 APP_TOKEN, BOT_TOKEN = "xapp-1-A0123-456-abcdef", "xoxb-123-456-abcdef"
 TOKENS = f"{APP_TOKEN} {BOT_TOKEN}"
+PATIENCE = 60
+"""A hang guard, in seconds: Slack's stand-in says what it says at once."""
 
 
 @dataclass

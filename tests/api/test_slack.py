@@ -20,6 +20,7 @@ from tests.api.running_server import ApiServer, Client
 from tests.api.slack_api import (
     APP_TOKEN,
     BOT_TOKEN,
+    PATIENCE,
     TOKENS,
     SlackApi,
     buttons_in,
@@ -54,11 +55,11 @@ def hear(api_server: ApiServer, api: SlackApi, alice: Client) -> Iterator[Hear]:
     """Return the server's connection to Slack."""
     (channel_id,) = api_server.services.inboxes["slack"].channels()
     with api_server.services.inboxes["slack"].open(channel_id) as turn:
-        assert turn(5) == 1, "Slack says hello"
+        assert turn(PATIENCE) == 1, "Slack says hello"
         wait_until(lambda: bool(api.sockets))
 
         def hear(envelope_id: str) -> Any:
-            assert turn(5) == 1
+            assert turn(PATIENCE) == 1
             return wait_for_answer(api, envelope_id)
 
         yield hear

@@ -94,7 +94,7 @@ class Nginx:
 
     def __exit__(self, *_: object) -> None:
         self.process.send_signal(signal.SIGTERM)
-        self.process.wait(10)
+        self.process.wait(60)
 
 
 @dataclass
@@ -166,7 +166,7 @@ class Postgres:
 
     def __exit__(self, *_: object) -> None:
         self.process.send_signal(signal.SIGINT)
-        self.process.wait(20)
+        self.process.wait(60)
 
 
 def _open_up(folder: Path) -> None:
