@@ -1,5 +1,7 @@
 #!/usr/bin/env python3
-"""The one tool of the project: builds, tests and checks it. Needs CPython 3.11 or later and nothing else.
+"""The one tool of the project, which builds, tests and checks it.
+
+It needs CPython 3.11 or later and nothing else.
 
 python3 build.py                build dist/opsicle, one executable file
 python3 build.py demo           build if needed and run `opsicle demo`

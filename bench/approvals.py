@@ -1,7 +1,4 @@
-"""How many automations a second are approved and finished.
-
-One person decides, one worker carries out.
-"""
+"""How many automations a second are approved by one person and finished by one worker."""
 
 from __future__ import annotations
 
@@ -25,12 +22,10 @@ POLICY = (
 APPROVED = template("approved", NOTHING, POLICY)
 
 LEAST = 3
-"""Round trips and commits of one automation: the approval, the worker's "may I start" and "this is
-how it ended"."""
+"""Round trips and commits of one automation: the approval, the worker's start and its finish."""
 
 AIM = 0.1
-"""Of the rate at which somebody would do nothing but these, one after the other, and start one
-shell."""
+"""Of the rate at which nothing but these and one start of a shell would be done, in sequence."""
 
 
 @dataclass(frozen=True)
@@ -42,14 +37,19 @@ class _Share:
 
 
 def approved_and_finished(installation: Installation, access: Access, folder: Path) -> list[Figure]:
-    """From the first approval to the last end, of automations that all wait for one approver from the beginning."""
+    """Measure from the first approval to the last end.
+
+    All automations wait for one approver from the beginning.
+    """
     round_trip, commit = floors.tls_round_trip_ms(folder), floors.commit_ms(folder)
     fork = floors.median_ms(floors.forks())
+
     installation.push(APPROVED)
     approver = installation.access(installation.person(APPROVER, "approver"))
     api = Api(access)
     asked = [_ask(api) for _ in range(RUNS)]
     shares = [_Share(approver, asked[n::CLIENTS]) for n in range(CLIENTS)]
+
     with multiprocessing.get_context("spawn").Pool(CLIENTS) as pool:
         pool.map(warm_up, [approver] * CLIENTS)
         began = time.perf_counter()
@@ -57,12 +57,15 @@ def approved_and_finished(installation: Installation, access: Access, folder: Pa
         approved = time.perf_counter() - began
         wait_ended(api, "approved")
         seconds = time.perf_counter() - began
+
+    rate = RUNS / seconds
     least = (LEAST * (round_trip + commit) + fork) / 1000
-    floor = f"{LEAST} × (TLS round trip {round_trip:.2f} ms + commit {commit:.2f} ms) + `sh -c true` {fork:.1f} ms"
-    how = f"{AIM:.0%} of {floor}; it is {RUNS / seconds * least:.0%}; approving alone {RUNS / approved:.0f}/s"
-    return [
-        Figure("approved and finished, 500", RUNS / seconds, AIM / least, "/s", how, is_floor=True)
-    ]
+    how = (
+        f"{AIM:.0%} of {LEAST} × (TLS round trip {round_trip:.2f} ms + commit {commit:.2f} ms)"
+        f" + `sh -c true` {fork:.1f} ms; it is {rate * least:.0%};"
+        f" approving alone {RUNS / approved:.0f}/s"
+    )
+    return [Figure("approved and finished, 500", rate, AIM / least, "/s", how, is_floor=True)]
 
 
 def _ask(api: Api) -> str:

@@ -27,7 +27,7 @@ class Figure:
 
 
 def cpu_seconds(*pids: int) -> float:
-    """Processor time that these processes have used by themselves, their children's not counted."""
+    """Return the processor time that these processes have used, without their children's."""
     return sum(_cpu_ticks(pid) for pid in pids) / _TICKS
 
 
@@ -47,9 +47,9 @@ def peak_mib(pid: int) -> float:
 
 
 def reset_peak(pid: int) -> float:
-    """Forget what a process once had (hashing a password takes 46 MiB for a moment).
+    """Forget the most memory that a process has had, and return what it has now.
 
-    Answers what it has now.
+    Hashing a password takes 46 MiB for a moment.
     """
     Path(f"/proc/{pid}/clear_refs").write_text("5")
     return resident_mib(pid)

@@ -1,4 +1,4 @@
-"""Two thousand workers that wait for work, over mutual TLS of their own, from one simulating process."""
+"""Two thousand workers that wait for work over mutual TLS of their own, simulated by a process."""
 
 from __future__ import annotations
 
@@ -43,9 +43,10 @@ class _Measured:
 
 
 def fleets(folder: Path) -> list[Figure]:
-    """Ten workers, then two thousand."""
+    """Measure with ten workers, then with two thousand."""
     few, many = _measure(folder / "few", FEW), _measure(folder / "many", MANY)
     each = (many.resident_mib - few.resident_mib) * 1024 / (MANY - FEW)
+
     return [
         Figure(
             "idle worker, in the server",
@@ -83,17 +84,21 @@ def _measure(folder: Path, count: int) -> _Measured:
         installation.worker("here", None, "--label", "site=here")
         installation.push(STAMP_HERE)
         access, server = installation.access(), installation.server
+
         server.process.stop()
         _enrol(folder, server.folder / "data", count)
         server.start()
+
         fleet = _Fleet(folder, server.facts["worker_url"])
         try:
             fleet.wait_for_all(count, polls=1)
             api = Api(access)
             wait_until(lambda: api.run("stamp"), 30, "the server")
+
             p99 = start_percentile_ms(api, RUNS, 99)
             share = _idle_share(server.process.pid)
             memory = resident_mib(server.process.pid)
+
             server.process.stop()
             server.start()
             began = time.perf_counter()
@@ -110,10 +115,11 @@ def _idle_share(pid: int) -> float:
 
 
 def _enrol(folder: Path, data: Path, count: int) -> None:
-    """Write workers into the database of a server that is stopped, and their certificates beside it."""
+    """Write workers into the database of a stopped server, and their certificates beside it."""
     now = datetime.now(UTC)
     authority = Authority.load((data / "ca.pem").read_text(), (data / "authority.pem").read_text())
     key = ec.generate_private_key(ec.SECP256R1())
+
     db = apsw.Connection(str(data / "opsicle.db"))
     org_id, org_code = next(db.execute("SELECT id, code FROM orgs"))
     certificates = []
@@ -134,6 +140,7 @@ def _enrol(folder: Path, data: Path, count: int) -> None:
             )
             workers.insert(db, new, now)
     db.close()
+
     facts = {"ca": authority.cert_pem, "key": private_key_pem(key), "certificates": certificates}
     (folder / "fleet.json").write_text(json.dumps(facts))
 
@@ -154,7 +161,7 @@ class _Fleet:
         self._process = subprocess.Popen(command, cwd=CHECKOUT)
 
     def wait_for_all(self, count: int, polls: int) -> None:
-        """Until every worker has been answered on its connection number `polls`."""
+        """Wait until every worker has been answered on its connection number `polls`."""
         wanted = f"{polls} {count}"
         wait_until(
             lambda: self._seen.exists() and wanted in self._seen.read_text().split("\n"),

@@ -1,6 +1,4 @@
-"""The simulating process of `fleet.py`.
-
-Every worker with a certificate and a connection of its own.
+"""The process of `fleet.py` that simulates workers, each with a certificate and connection.
 
 `python -m bench.fleet_client FACTS URL SEEN`. It counts the workers whose first poll on their nth
 connection was answered: when that holds of all, a line `n COUNT` is written to SEEN. Like the real
@@ -41,7 +39,7 @@ class Fleet:
         self._connections: Counter[int] = Counter()
 
     def run(self) -> None:
-        """For ever."""
+        """Let every worker poll, for ever."""
         gevent.joinall(
             [gevent.spawn(self._live, number) for number in range(len(self._facts["certificates"]))]
         )
@@ -106,10 +104,12 @@ def _read_answer(reader: Any) -> None:
     status = reader.readline()
     if b" 200 " not in status:
         raise ConnectionError(status)
+
     length = 0
     while (header := reader.readline()) not in {b"\r\n", b""}:
         name, _, value = header.partition(b":")
         length = int(value) if name.lower() == b"content-length" else length
+
     if len(reader.read(length)) < length:
         raise ConnectionError("cut off")
 

@@ -34,7 +34,7 @@ def p99_ms(durations: list[float]) -> float:
 
 
 def forks(count: int = 200) -> list[float]:
-    """Seconds that `sh -c true` takes, fork to exit."""
+    """Return the seconds that `sh -c true` takes, from fork to exit, each time."""
     return [_timed(_fork) for _ in range(count)]
 
 
@@ -43,7 +43,7 @@ def _fork() -> None:
 
 
 def pipe_seconds(command: str) -> tuple[float, int]:
-    """Seconds to read all that a shell command prints through a pipe, and how many bytes that is."""
+    """Return the seconds to read through a pipe all that a shell command prints, and its bytes."""
     began = time.perf_counter()
     with subprocess.Popen(["/bin/sh", "-c", command], stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
@@ -54,13 +54,17 @@ def pipe_seconds(command: str) -> tuple[float, int]:
 
 
 def commit_ms(folder: Path, count: int = 200) -> float:
-    """Median milliseconds of a SQLite transaction that inserts 1 KiB, with a write-ahead log and `synchronous=FULL`."""
+    """Return the median milliseconds of a SQLite transaction that inserts 1 KiB.
+
+    With a write-ahead log and `synchronous=FULL`.
+    """
     path = folder / "floor.db"
     database = sqlite3.connect(path, isolation_level=None)
     try:
         database.execute("PRAGMA journal_mode = WAL")
         database.execute("PRAGMA synchronous = FULL")
         database.execute("CREATE TABLE floor (content BLOB)")
+
         return median_ms(
             [
                 _timed(lambda: database.execute("INSERT INTO floor VALUES (?)", (b"x" * 1024,)))
@@ -74,7 +78,10 @@ def commit_ms(folder: Path, count: int = 200) -> float:
 
 
 def tls_round_trip_ms(folder: Path, count: int = 500) -> float:
-    """Median milliseconds from a request of 300 bytes to an answer of 3,000 on a kept-alive mutual TLS connection."""
+    """Return the median milliseconds from a request of 300 bytes to an answer of 3,000.
+
+    On a kept-alive connection with mutual TLS.
+    """
     now = datetime.now(UTC)
     authority = Authority.create(now)
     certificate, key = authority.issue_server(["127.0.0.1"], now)
@@ -84,11 +91,13 @@ def tls_round_trip_ms(folder: Path, count: int = 500) -> float:
     identity.write_text(certificate + key)
     client.write_text(client_identity(authority, now))
     ca.write_text(authority.cert_pem)
+
     ours, theirs = multiprocessing.Pipe()
     server = multiprocessing.get_context("spawn").Process(
         target=_answer, args=(identity, ca, theirs)
     )
     server.start()
+
     context = ssl.create_default_context(cadata=authority.cert_pem)
     context.load_cert_chain(client)
     with (
@@ -97,6 +106,7 @@ def tls_round_trip_ms(folder: Path, count: int = 500) -> float:
     ):
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         durations = [_timed(lambda: _ask(connection)) for _ in range(count)]
+
     server.join()
     for path in (identity, client, ca):
         path.unlink()
@@ -122,6 +132,7 @@ def _answer(identity: Path, ca: Path, end: Connection) -> None:
     context.load_cert_chain(identity)
     context.load_verify_locations(ca)
     context.verify_mode = ssl.CERT_REQUIRED
+
     with socket.create_server(("127.0.0.1", 0)) as listener:
         end.send(listener.getsockname()[1])
         plain, _ = listener.accept()
@@ -132,7 +143,7 @@ def _answer(identity: Path, ca: Path, end: Connection) -> None:
 
 
 def _receive(connection: ssl.SSLSocket, size: int) -> bool:
-    """Read so many bytes. False if the other side has gone."""
+    """Read so many bytes. Return False if the other side has gone."""
     while size > 0:
         try:
             received = len(connection.recv(size))

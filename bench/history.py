@@ -1,4 +1,4 @@
-"""Lists, filters, search, inbox and dispatch with a million ended automations behind them, beside a thousand."""
+"""Lists, filters, inbox and dispatch after a million ended automations, beside after a thousand."""
 
 from __future__ import annotations
 
@@ -33,17 +33,14 @@ PATHS = {
 
 @dataclass(frozen=True)
 class _Measured:
-    """What one history has cost: milliseconds at the 99th percentile by what was asked.
-
-    Seconds to ready.
-    """
+    """What one history has cost: milliseconds at the 99th percentile by what was asked."""
 
     p99_ms: dict[str, float]
     ready_seconds: float
 
 
 def histories(folder: Path) -> list[Figure]:
-    """Return a thousand, then a million."""
+    """Measure with a thousand ended automations, then with a million."""
     few, many = _measure(folder / "few", FEW), _measure(folder / "many", MANY)
     figures = [
         Figure(
@@ -72,7 +69,7 @@ def _measure(folder: Path, count: int) -> _Measured:
 
 
 def _ready_seconds(installation: Installation) -> float:
-    """From the start of a server that was stopped to its ready line."""
+    """Return the seconds from the start of a server to its ready line."""
     installation.server.process.stop()
     began = time.perf_counter()
     installation.server.start()

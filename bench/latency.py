@@ -1,4 +1,4 @@
-"""From the trigger to the first command, and to the end as a follower sees it, on an idle system."""
+"""From the trigger to the first command, and to the end that a follower sees, on an idle system."""
 
 from __future__ import annotations
 
@@ -26,19 +26,17 @@ class Times(NamedTuple):
 
 
 def latencies(product: System, prototype: System) -> list[Figure]:
-    """Both in turn, so that what else the machine does touches both alike."""
+    """Measure both in turn, so that what else the machine does touches both alike."""
     ours, bare = _measure([product, prototype])
-    start, end = (
-        floors.median_ms([t.started for t in ours]),
-        floors.median_ms([t.ended for t in ours]),
-    )
+    start = floors.median_ms([t.started for t in ours])
     p99 = floors.p99_ms([t.started for t in ours])
-    bare_start, bare_end = (
-        floors.median_ms([t.started for t in bare]),
-        floors.median_ms([t.ended for t in bare]),
-    )
+    end = floors.median_ms([t.ended for t in ours])
+
+    bare_start = floors.median_ms([t.started for t in bare])
+    bare_end = floors.median_ms([t.ended for t in bare])
     fork = floors.median_ms(floors.forks())
     beside = f"prototype {bare_start:.2f} ms, bare fork+exec of sh {fork:.2f} ms"
+
     return [
         Figure("trigger → command starts, p50", start, 1.5 * bare_start, "ms", f"1.5 × {beside}"),
         Figure(
@@ -57,12 +55,14 @@ def latencies(product: System, prototype: System) -> list[Figure]:
 def _measure(systems: list[System]) -> list[list[Times]]:
     apis = [Api(system.access) for system in systems]
     found: list[list[Times]] = [[] for _ in systems]
+
     for number in range(WARM_UP + RUNS):
         for api, system, times in zip(apis, systems, found, strict=True):
             time.sleep(random.uniform(0, LONGEST_GAP_SECONDS) if number >= WARM_UP else 0)
             taken = times_of_one(api, system.templates["stamp"])
             if number >= WARM_UP:
                 times.append(taken)
+
     return found
 
 
@@ -79,6 +79,6 @@ def times_of_one(api: Api, template: str) -> Times:
 
 
 def start_percentile_ms(api: Api, runs: int, percent: int) -> float:
-    """Return how long an automation takes from its trigger to its first command, at a percentile of so many runs."""
+    """Return the milliseconds from trigger to first command, at a percentile of so many runs."""
     taken = [times_of_one(api, "stamp").started for _ in range(WARM_UP + runs)][WARM_UP:]
     return statistics.quantiles(taken, n=100)[percent - 1] * 1000

@@ -1,4 +1,4 @@
-"""How quickly work is handed out while people log in, beside how quickly it is on an idle server."""
+"""How quickly work is handed out while people log in, beside how quickly on an idle server."""
 
 from __future__ import annotations
 
@@ -19,8 +19,7 @@ RUNS = 60
 LOGINS_PER_SECOND = 20
 LEAST_SERVED = 19.0
 THREADS = 8
-"""Connections that log in, in one process of their own: enough that a slow answer delays no other
-login."""
+"""Connections that log in, in one process: enough that a slow answer delays no other login."""
 
 
 @dataclass(frozen=True)
@@ -33,15 +32,17 @@ class Person:
 
 
 def dispatch_under_logins(access: Access, person: Person) -> list[Figure]:
-    """Trigger to the first command at the 95th percentile, with twenty right passwords a second beside it.
+    """Measure from trigger to first command (p95), with twenty right passwords a second beside it.
 
     Logins are open: they are sent at their pace whether or not the ones before have been answered.
     That as many are *served* is a figure of its own, so that a server cannot win by serving fewer.
     """
     api = Api(access)
+
     idle = start_percentile_ms(api, RUNS, 95)
     with _logins(person) as served:
         busy = start_percentile_ms(api, RUNS, 95)
+
     return [
         Figure(
             "trigger → starts, p95, with logins", busy, 2 * idle, "ms", f"2 × idle ({idle:.1f} ms)"
@@ -54,12 +55,13 @@ def dispatch_under_logins(access: Access, person: Person) -> list[Figure]:
 
 @contextmanager
 def _logins(person: Person) -> Iterator[list[float]]:
-    """People log in meanwhile; afterwards the list holds how many a second were let in."""
+    """Let people log in meanwhile; afterwards the list holds how many a second were let in."""
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
     child = context.Process(target=_log_in, args=(person, theirs))
     child.start()
     ours.recv()  # its first logins have been answered
+
     rates: list[float] = []
     try:
         yield rates
@@ -75,9 +77,11 @@ def _log_in(person: Person, end: Connection) -> None:
     body = {"email": person.email, "password": person.password}
     for api in apis:
         api.json("POST", "/api/v1/login", body)
+
     stopping = threading.Event()
     end.send("ready")
     began = time.monotonic()
+
     with ThreadPoolExecutor(THREADS) as pool:
         counts = [
             pool.submit(_keep_pace, api, body, n, began, stopping) for n, api in enumerate(apis)
@@ -85,18 +89,22 @@ def _log_in(person: Person, end: Connection) -> None:
         end.recv()
         stopping.set()
         served = sum(count.result() for count in counts)
+
     end.send(served / (time.monotonic() - began))
 
 
 def _keep_pace(
     api: Api, body: dict[str, str], number: int, began: float, stopping: threading.Event
 ) -> int:
-    """Return one connection's share of the logins; answers how many were served."""
+    """Log in as often as is one connection's share; return how many logins were served."""
     served = 0
     every = THREADS / LOGINS_PER_SECOND
-    while not stopping.wait(
-        max(0.0, began + (served + number / THREADS) * every - time.monotonic())
-    ):
+
+    def pause() -> float:
+        return max(0.0, began + (served + number / THREADS) * every - time.monotonic())
+
+    while not stopping.wait(pause()):
         api.json("POST", "/api/v1/login", body)
         served += 1
+
     return served

@@ -18,12 +18,14 @@ IDLE_SECONDS = 60.0
 
 
 def start_up(folder: Path) -> list[Figure]:
-    """`--version` of the warm built file, and a server from its start to its ready line."""
+    """Measure `--version` of the warm built file, and a server from its start to its ready line."""
     commands = [sys.executable, "-c", "import click"], [*program(), "--version"]
     pairs = [tuple(_run_seconds(command) for command in commands) for _ in range(STARTS)]
     click, version = (floors.median_ms([pair[n] for pair in pairs]) for n in (0, 1))
+
     server = Server(folder)
     ready = floors.median_ms([_ready_seconds(server) for _ in range(READY_STARTS)]) / 1000
+
     return [
         Figure(
             "`opsicle --version`", version, 2 * click, "ms", f"2 × `import click` ({click:.0f} ms)"
@@ -33,7 +35,7 @@ def start_up(folder: Path) -> list[Figure]:
 
 
 def idle(system: System) -> list[Figure]:
-    """Resident memory and processor time of a pair that has nothing to do."""
+    """Measure resident memory and processor time of a pair that has nothing to do."""
     before = cpu_seconds(*system.pids)
     time.sleep(IDLE_SECONDS)
     share = (cpu_seconds(*system.pids) - before) / IDLE_SECONDS * 100
@@ -45,9 +47,9 @@ def idle(system: System) -> list[Figure]:
 
 
 def _ready_seconds(server: Server) -> float:
-    """From the start of a server to its ready line.
+    """Return the seconds from the start of a server to its ready line.
 
-    All but the first on a data folder that it knows.
+    All starts but the first are on a data folder that it knows.
     """
     began = time.perf_counter()
     server.start()

@@ -20,7 +20,7 @@ LINE = b"x" * 99 + b"\n"
 
 
 def log_command(size: int) -> str:
-    """Prints `size` bytes of lines as fast as a pipe takes them."""
+    """Return a command that prints `size` bytes of lines as fast as a pipe takes them."""
     return f"yes {LINE.decode().strip()} | head -c {size}"
 
 
@@ -53,17 +53,18 @@ def template(name: str, command: str, spec: str = "") -> str:
 
     `spec` is YAML that goes into its spec in flow style, with a comma at its end.
     """
+    phase = f"{{name: {name}, timeout: 600, commands: [{json.dumps(command)}]}}"
     return f"""
 apiVersion: v1
 type: AutomationTemplate
 metadata: {{name: {name}}}
-spec: {{{spec} template: {{phases: [{{name: {name}, timeout: 600, commands: [{json.dumps(command)}]}}]}}}}
+spec: {{{spec} template: {{phases: [{phase}]}}}}
 """
 
 
 @contextmanager
 def product(folder: Path, slots: int) -> Iterator[tuple[Installation, System]]:
-    """The shipped file as a user starts it, with a worker that has so many slots."""
+    """Run the shipped file as a user starts it, with a worker that has so many slots."""
     with Installation(folder) as installation:
         worker = installation.worker("bench", None, "--slots", str(slots))
         for name, command in COMMANDS.items():
@@ -82,7 +83,7 @@ def product(folder: Path, slots: int) -> Iterator[tuple[Installation, System]]:
 
 @contextmanager
 def prototype(folder: Path, slots: int) -> Iterator[System]:
-    """The bare server and worker of `bench/prototype`."""
+    """Run the bare server and worker of `bench/prototype`."""
     folder.mkdir(parents=True)
     server = _start("gevent.monkey", "--module", "bench.prototype.server", str(folder))
     worker = None
@@ -91,6 +92,7 @@ def prototype(folder: Path, slots: int) -> Iterator[System]:
         wait_until(facts.exists, 30, "the prototype's server")
         url = json.loads(facts.read_text())["url"]
         worker = _start("bench.prototype.worker", str(folder), str(slots))
+
         system = System(
             "prototype",
             Access(url, (folder / "ca.pem").read_text(), ""),

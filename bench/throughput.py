@@ -26,14 +26,17 @@ MOST_CPU_MS = 6.0
 
 @dataclass(frozen=True)
 class Rate:
-    """Automations a second, and the milliseconds of processor time that each took of server and worker."""
+    """Automations a second, and the milliseconds of processor time that each took.
+
+    The time is that of server and worker together.
+    """
 
     per_second: float
     cpu_ms: float
 
 
 def throughputs(folder: Path) -> list[Figure]:
-    """With four slots and with eight, product and prototype in turn."""
+    """Measure with four slots and with eight, product and prototype in turn."""
     found: list[Figure] = []
     for slots in (4, 8):
         with (
@@ -41,9 +44,11 @@ def throughputs(folder: Path) -> list[Figure]:
             systems.prototype(folder / f"prototype-{slots}", slots) as prototype,
         ):
             pairs = [(measure(product), measure(prototype)) for _ in range(ROUNDS)]
+
         ours = max((pair[0] for pair in pairs), key=lambda rate: rate.per_second)
         bare = max((pair[1] for pair in pairs), key=lambda rate: rate.per_second)
         how = f"{LEAST_SHARE} × prototype ({bare.per_second:.0f}/s, {bare.cpu_ms:.1f} ms CPU each)"
+
         least = LEAST_SHARE * bare.per_second
         name = f"no-op automations, {slots} slots"
         found.append(Figure(name, ours.per_second, least, "/s", how, is_floor=True))
@@ -54,15 +59,17 @@ def throughputs(folder: Path) -> list[Figure]:
 
 
 def measure(system: System, name: str = "nothing") -> Rate:
-    """From the first trigger, four clients at once, until all have succeeded."""
+    """Measure from the first trigger, four clients at once, until all have succeeded."""
     template = system.templates[name]
     with multiprocessing.get_context("spawn").Pool(CLIENTS) as pool:
         pool.starmap(_trigger, [(system.access, template, 5)] * CLIENTS)
         _wait_all(system, template)
+
         began, cpu = time.perf_counter(), cpu_seconds(*system.pids)
         pool.starmap(_trigger, [(system.access, template, RUNS // CLIENTS)] * CLIENTS)
         _wait_all(system, template)
         seconds = time.perf_counter() - began
+
         return Rate(RUNS / seconds, (cpu_seconds(*system.pids) - cpu) / RUNS * 1000)
 
 
@@ -78,7 +85,7 @@ def _trigger(access: Access, template: str, count: int) -> None:
 
 
 def _wait_all(system: System, template: str) -> None:
-    """Until none of this template waits or runs any more, and none has failed."""
+    """Wait until none of this template waits or runs any more. Raise if one has failed."""
     api = Api(system.access)
     wait_ended(api, template)
     for state in ("failed", "unknown", "cancelled"):
@@ -89,7 +96,7 @@ def _wait_all(system: System, template: str) -> None:
 def wait_ended(api: Api, template: str) -> None:
     """Wait until none of this template waits or runs.
 
-    Asks seldom, because asking costs the server time.
+    It asks seldom, because asking costs the server time.
     """
     for state in ("queued", "running"):
         wait_until(

@@ -20,9 +20,10 @@ LEAST_SHARE = 0.9
 
 
 def with_a_queue(folder: Path) -> list[Figure]:
-    """50,000 automations that wait for one absent label; then 500 that wait for 500 different ones."""
+    """Measure while 50,000 wait for one absent label, then while 500 wait for a label each."""
     empty = _rate(folder / "empty", 0, 1)
     how = f"{LEAST_SHARE} × that of an empty queue ({empty:.0f}/s)"
+
     return [
         Figure(
             name,
@@ -45,6 +46,7 @@ def _rate(folder: Path, count: int, expressions: int) -> float:
         api.wait_final(api.run("stamp"))
         if count:
             _let_wait(installation, count, expressions)
+
         again = System(
             system.name,
             system.access,
@@ -62,7 +64,8 @@ def _let_wait(installation: Installation, count: int, expressions: int) -> None:
     """
     installation.server.process.stop()
     db = apsw.Connection(str(installation.server.folder / "data/opsicle.db"))
-    columns = [str(row[1]) for row in db.execute("PRAGMA table_info(automations)")]
+
+    label = "json_object('site', 'nowhere-' || (i % :expressions))"
     changed = {
         "id": "printf('00q%023d', i)",
         "state": "'queued'",
@@ -71,24 +74,29 @@ def _let_wait(installation: Installation, count: int, expressions: int) -> None:
         "started_at": "NULL",
         "finished_at": "NULL",
         "exit_code": "NULL",
-        "requirements": "json_set(requirements, '$.labels', json_object('site', 'nowhere-' || (i % :expressions)))",
+        "requirements": f"json_set(requirements, '$.labels', {label})",
     }
     # The copies are of another template than what is then measured, which waits until none of its
     # own is queued.
+    columns = [str(row[1]) for row in db.execute("PRAGMA table_info(automations)")]
     selected = ", ".join(changed.get(column, column) for column in columns)
     with db:
         db.execute(
             f"""
             WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT :count)
-            INSERT INTO automations ({", ".join(columns)}) SELECT {selected} FROM automations, n
+            INSERT INTO automations ({", ".join(columns)})
+            SELECT {selected}
+              FROM automations, n
              WHERE id = (SELECT id FROM automations ORDER BY id LIMIT 1)
             """,
             {"count": count, "expressions": expressions},
         )
+
     waiting = db.execute(
         "SELECT count(*), count(DISTINCT requirements) FROM automations WHERE state = 'queued'"
     ).get
     if waiting != (count, expressions):
         raise RuntimeError(f"{json.dumps(waiting)} wait, not {count} for {expressions} label sets")
+
     db.close()
     installation.server.start()

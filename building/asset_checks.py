@@ -11,7 +11,8 @@ TEXT = {".html", ".js", ".css", ".svg", ".json", ".webmanifest"}
 
 REFERENCES = {
     ".js": re.compile(
-        r"""(?:^\s*(?:(?:import|export)\b.*|\}\s*)from\s*|^\s*import\s*|\bimport\(\s*)["']([^"']+)["']"""
+        r"(?:^\s*(?:(?:import|export)\b.*|\}\s*)from\s*|^\s*import\s*|\bimport\(\s*)"
+        r"""["']([^"']+)["']"""
     ),
     ".css": re.compile(r"""(?:@import\s+|url\(\s*)["']?([^"')\s]+)"""),
     ".html": re.compile(
@@ -20,8 +21,7 @@ REFERENCES = {
 }
 
 LAYERS = ("", "pages", "components", "lib")
-"""The folders of `assets/`, top down; the first is `assets/` itself, where the application is put
-together."""
+"""The folders of `assets/`, top down; the first is `assets/` itself, which puts all together."""
 
 STANDS_ALONE = frozenset({"pages"})
 """Layers whose modules know nothing of each other."""
@@ -30,7 +30,7 @@ METHODS = {
     "get": "GET", "getAll": "GET", "open": "GET", "follow": "GET", "addressOf": "GET",
     "post": "POST", "put": "PUT", "patch": "PATCH", "remove": "DELETE",
 }  # fmt: skip
-"""The functions of `lib/api.js` and `lib/events.js` that take an endpoint, and what they ask with."""
+"""The methods by the functions of `lib/api.js` and `lib/events.js` that take an endpoint."""
 
 ENDPOINT = re.compile(r'"(GET|POST|PUT|PATCH|DELETE) (/[^"]*)"')
 CALL = re.compile(rf'\b({"|".join(METHODS)})\(\s*"(/[^"]*)"')
@@ -50,7 +50,8 @@ FETCHED_BY_A_DOCUMENT = re.compile(
 
 INLINE = {
     ".js": re.compile(
-        r"\.(?:innerHTML|outerHTML|srcdoc)\b|insertAdjacentHTML|document\.write|\beval\(|new Function\("
+        r"\.(?:innerHTML|outerHTML|srcdoc)\b|insertAdjacentHTML|document\.write"
+        r"|\beval\(|new Function\("
         r"""|setAttribute\(\s*["'](?:style|on\w+)["']|\.style\.cssText\b"""
     ),
     ".html": re.compile(
@@ -63,11 +64,13 @@ INLINE = {
 
 
 def references_resolve() -> Iterator[str]:
-    """Every file that a script, a style sheet or the page names is there."""
+    """Check that every file that a script, a style sheet or the page names is there."""
     for path in source_files(ASSETS):
         pattern = REFERENCES.get(path.suffix)
-        for number, line in _lines(path) if pattern else ():
-            for reference in pattern.findall(line) if pattern else ():
+        if pattern is None:
+            continue
+        for number, line in _lines(path):
+            for reference in pattern.findall(line):
                 problem = _unresolved(path, reference)
                 if problem:
                     yield f"{_name(path)}:{number}: {problem}"
@@ -96,10 +99,7 @@ def _target(path: Path, name: str) -> Path:
 
 
 def layers_point_down() -> Iterator[str]:
-    """A script imports from the layers below its own, or from its neighbours.
-
-    A page from no other page.
-    """
+    """Check that a script imports only from its own layer and those below, a page from no page."""
     for path in source_files(ASSETS):
         for number, line in _lines(path) if path.suffix == ".js" else ():
             for reference in REFERENCES[".js"].findall(line):
@@ -116,6 +116,7 @@ def _breaks_layers(path: Path, reference: str) -> str | None:
     target = _target(path, reference)
     if not target.is_file():
         return None
+
     here, there = _layer(path), _layer(target)
     for layer in (here, there):
         if layer not in LAYERS:
@@ -134,10 +135,11 @@ def _layer(path: Path) -> str:
 
 
 def requests_stand_in_the_table() -> Iterator[str]:
-    """What the pages ask of the server is in `lib/endpoints.js`, and what is there is asked for."""
+    """Check that `lib/endpoints.js` has what the pages ask of the server, and nothing else."""
     table = ASSETS / "lib" / "endpoints.js"
     if not table.is_file():
         return
+
     endpoints = set(ENDPOINT.findall(table.read_text()))
     asked: set[tuple[str, str]] = set()
     others = ""
@@ -149,21 +151,25 @@ def requests_stand_in_the_table() -> Iterator[str]:
             for call in {*calls, *SENT.findall(text)} - endpoints:
                 yield f"{_name(path)}:1: {' '.join(call)} is missing in lib/endpoints.js"
             asked.update(calls)
+
     for method, endpoint in sorted(endpoints - asked):
         if f'"{endpoint}"' not in others:
             yield f"{_name(table)}:1: nothing asks for {method} {endpoint}"
 
 
 def styles_keep_to_layers_and_tokens() -> Iterator[str]:
-    """Every rule is in one of the layers, every colour in `tokens.css`, and every token that is used is there."""
+    """Check that rules are in a layer, colours in `tokens.css`, and used tokens defined."""
     sheets = {
         path: _without_comments(path) for path in source_files(ASSETS) if path.suffix == ".css"
     }
     defined = {name for css in sheets.values() for name in TOKEN.findall(css)}
+    layers = ", ".join(STYLE_LAYERS)
+
     for path, css in sheets.items():
         for statement in _top_level(css):
             if not re.match(rf"@layer ({'|'.join(STYLE_LAYERS)})\b", statement):
-                yield f"{_name(path)}:1: in none of the layers {', '.join(STYLE_LAYERS)}: {statement[:60]}"
+                yield f"{_name(path)}:1: in none of the layers {layers}: {statement[:60]}"
+
         for number, line in enumerate(css.splitlines(), start=1):
             if path.name != "tokens.css" and COLOUR.search(line):
                 yield f"{_name(path)}:{number}: a colour is named in tokens.css: {line.strip()}"
@@ -188,24 +194,22 @@ def _without_comments(path: Path) -> str:
 
 
 def nothing_comes_from_elsewhere() -> Iterator[str]:
-    """No page, and no document, makes a browser ask another origin for anything."""
+    """Check that no page and no document makes a browser ask another origin for anything."""
     for path in source_files(ASSETS):
-        yield from _matches(path, OTHER_ORIGIN, "another origin") if path.suffix in TEXT else ()
+        if path.suffix in TEXT:
+            yield from _matches(path, OTHER_ORIGIN, "another origin")
+
     for path in (ROOT / "README.md", *source_files(ROOT / "docs")):
-        yield from (
-            _matches(path, FETCHED_BY_A_DOCUMENT, "fetched from another origin")
-            if path.is_file()
-            else ()
-        )
+        if path.is_file():
+            yield from _matches(path, FETCHED_BY_A_DOCUMENT, "fetched from another origin")
 
 
 def nothing_is_inline() -> Iterator[str]:
-    """No markup made from text, no inline handlers, styles or scripts."""
+    """Check that no markup is made from text, and no handler, style or script is inline."""
     for path in source_files(ASSETS):
         pattern = INLINE.get(path.suffix)
-        yield from (
-            _matches(path, pattern, "not under our Content-Security-Policy") if pattern else ()
-        )
+        if pattern:
+            yield from _matches(path, pattern, "not under our Content-Security-Policy")
 
 
 def _matches(path: Path, pattern: re.Pattern[str], problem: str) -> Iterator[str]:

@@ -23,35 +23,42 @@ TOOLS = (
 )
 
 LONGEST_FILE = 400
+"""Lines. A longer file holds more than one thing."""
+
 GENERATED = "opsicle/server/store/schema.sql"
 """What all migrations make of an empty database, written by a test; nobody edits it."""
-"""Lines. A longer file holds more than one thing."""
 
 ONLY_PROCESS_STARTER = "opsicle/worker/process.py"
 STARTS_A_PROCESS = re.compile(
     r"os\.(system|popen|fork|forkpty|exec[lv]p?e?|spawn[lv]p?e?|posix_spawnp?|startfile)"
 )
 
+SLEEPS = frozenset({"time.sleep", "sleep", "gevent.sleep"})
+
 UNFINISHED = re.compile(r"\b(TODO|FIXME|XXX|NotImplementedError)\b")
 
 
 def run_all(arguments: Sequence[str]) -> int:
-    """Run every check, whatever the ones before said; 1 if any found something."""
+    """Run every check, whatever the ones before said; return 1 if any found something."""
     if arguments:
         say("check takes no arguments")
         return 2
+
     python = development_environment()
     failed = [" ".join(tool) for tool in TOOLS if not _passes(python.parent / tool[0], *tool[1:])]
+
     for check in CONSISTENCY:
         problems = list(check())
         for problem in problems:
             print(problem)
         if problems:
             failed.append(check.__name__)
+
     if not _cli_reference_is_current(python):
         failed.append("cli_reference")
     if not _roles_are_current(python):
         failed.append("roles_reference")
+
     print(f"failed: {', '.join(failed)}" if failed else "all checks passed")
     return 1 if failed else 0
 
@@ -62,7 +69,7 @@ def _passes(*command: str | Path) -> bool:
 
 
 def no_file_is_too_long() -> Iterator[str]:
-    """Short files keep one thing each."""
+    """Check that no file is so long that it must hold more than one thing."""
     for path in _sources(".py", ".js", ".css", ".sql", ".html"):
         lines = len(path.read_text().splitlines())
         if _name(path) != GENERATED and lines > LONGEST_FILE:
@@ -70,56 +77,54 @@ def no_file_is_too_long() -> Iterator[str]:
 
 
 def only_the_worker_starts_processes() -> Iterator[str]:
-    """The import contracts cover `subprocess`; this covers the functions of `os` that do the same."""
-    for path in source_files(ROOT / "opsicle"):
-        if path.suffix == ".py" and _name(path) != ONLY_PROCESS_STARTER:
-            for node in ast.walk(ast.parse(path.read_text())):
-                if isinstance(node, ast.Attribute) and STARTS_A_PROCESS.fullmatch(
-                    ast.unparse(node)
-                ):
-                    yield f"{_name(path)}:{node.lineno}: {ast.unparse(node)} belongs in {ONLY_PROCESS_STARTER}"
+    """Check that nothing else uses the functions of `os` that start processes.
+
+    The import contracts cover `subprocess`.
+    """
+    for path, node in _nodes("opsicle"):
+        if isinstance(node, ast.Attribute) and _name(path) != ONLY_PROCESS_STARTER:
+            function = ast.unparse(node)
+            if STARTS_A_PROCESS.fullmatch(function):
+                yield f"{_name(path)}:{node.lineno}: {function} belongs in {ONLY_PROCESS_STARTER}"
 
 
 def nothing_is_left_unfinished() -> Iterator[str]:
-    """What is not done is an issue, not a remark."""
+    """Check that no remark says what is still to be done: that is an issue."""
     folders = [ROOT / name for name in ("opsicle", "assets", "examples", "docs", "tests", "bench")]
     texts = (path for path in source_files(*folders) if path.suffix != ".png")
     yield from _lines_with(UNFINISHED, texts, "left unfinished")
 
 
 def no_test_sleeps() -> Iterator[str]:
-    """A sleep is too short on a slow machine and too long on a fast one: wait for what is expected."""
-    for path in source_files(ROOT / "tests"):
-        if path.name.startswith("test_") and path.suffix == ".py":
-            for node in ast.walk(ast.parse(path.read_text())):
-                if isinstance(node, ast.Call) and ast.unparse(node.func) in {
-                    "time.sleep",
-                    "sleep",
-                    "gevent.sleep",
-                }:
-                    yield f"{_name(path)}:{node.lineno}: use wait_until instead of {ast.unparse(node)}"
+    """Check that tests wait for what they expect.
+
+    A sleep is too short on a slow machine and too long on a fast one.
+    """
+    for path, node in _nodes("tests"):
+        if (
+            isinstance(node, ast.Call)
+            and path.name.startswith("test_")
+            and ast.unparse(node.func) in SLEEPS
+        ):
+            yield f"{_name(path)}:{node.lineno}: use wait_until instead of {ast.unparse(node)}"
 
 
 def no_class_name_stands_twice() -> Iterator[str]:
-    """Whoever reads a class's name knows which one is meant."""
+    """Check that whoever reads a class's name knows which one is meant."""
     first: dict[str, str] = {}
-    for path in source_files(ROOT / "opsicle"):
-        if path.suffix == ".py":
-            for node in ast.walk(ast.parse(path.read_text())):
-                if isinstance(node, ast.ClassDef):
-                    place = f"{_name(path)}:{node.lineno}"
-                    other = first.setdefault(node.name, place)
-                    if other != place:
-                        yield f"{place}: there is a class {node.name} already, at {other}"
+    for path, node in _nodes("opsicle"):
+        if isinstance(node, ast.ClassDef):
+            place = f"{_name(path)}:{node.lineno}"
+            other = first.setdefault(node.name, place)
+            if other != place:
+                yield f"{place}: there is a class {node.name} already, at {other}"
 
 
 def _cli_reference_is_current(python: Path) -> bool:
-    """Return whether docs/cli.md is what the command line says of itself.
-
-    Every command and option documented.
-    """
+    """Return whether docs/cli.md is what the command line says of its commands and options."""
     if not (ROOT / "opsicle" / "cli" / "reference.py").exists():
         return True
+
     program = "import sys; from opsicle.cli.reference import render; sys.stdout.write(render())"
     result = subprocess.run(
         [python, "-c", program], cwd=ROOT, check=False, capture_output=True, text=True
@@ -127,6 +132,7 @@ def _cli_reference_is_current(python: Path) -> bool:
     written = ROOT / "docs" / "cli.md"
     if result.returncode == 0 and written.exists() and written.read_text() == result.stdout:
         return True
+
     print(
         result.stderr
         or f"docs/cli.md is out of date: .venv/bin/python -c '{program}' > docs/cli.md"
@@ -142,8 +148,10 @@ def _roles_are_current(python: Path) -> bool:
     )
     if subprocess.run([python, "-c", program], cwd=ROOT, check=False).returncode == 0:
         return True
+
     print(
-        "docs/roles.md is out of date: .venv/bin/python -m opsicle.cli.roles_reference docs/roles.md"
+        "docs/roles.md is out of date: "
+        ".venv/bin/python -m opsicle.cli.roles_reference docs/roles.md"
     )
     return False
 
@@ -153,6 +161,14 @@ def _sources(*suffixes: str) -> Iterator[Path]:
         ROOT / name for name in ("opsicle", "assets", "examples", "tests", "bench", "building")
     ]
     return (path for path in source_files(*folders) if path.suffix in suffixes)
+
+
+def _nodes(folder: str) -> Iterator[tuple[Path, ast.AST]]:
+    """Return every node of the syntax trees of a folder's Python files."""
+    for path in source_files(ROOT / folder):
+        if path.suffix == ".py":
+            for node in ast.walk(ast.parse(path.read_text())):
+                yield path, node
 
 
 def _lines_with(pattern: re.Pattern[str], paths: Iterator[Path], problem: str) -> Iterator[str]:

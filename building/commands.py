@@ -12,11 +12,11 @@ from building.project import ROOT, BuildError
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Run one command; the exit code to end with."""
+    """Run one command; return the exit code to end with."""
     os.umask(0o022)  # what is built must not depend on who builds it
-    command, *rest = (
-        arguments if arguments and not arguments[0].startswith("-") else ["build", *arguments]
-    )
+
+    is_named = bool(arguments) and not arguments[0].startswith("-")
+    command, *rest = arguments if is_named else ["build", *arguments]
     try:
         if command not in COMMANDS:
             raise BuildError(f"no command {command!r}; there are {', '.join(COMMANDS)}")

@@ -38,9 +38,7 @@ PACKAGES = {
 
 
 def install_missing() -> None:
-    """Install what is missing if we are root on Debian.
-
-    Elsewhere say what the tests will do without.
+    """Install what is missing if we are root on Debian; elsewhere say what the tests will lack.
 
     Either way it is said first what that is and what for. With CI=true a test that lacks something
     fails, so there a missing package is an error at once.
@@ -48,6 +46,7 @@ def install_missing() -> None:
     missing = [name for name, package in PACKAGES.items() if not _is_there(package.path)]
     if not missing:
         return
+
     what = "".join(f"\n  {name}: {PACKAGES[name].purpose}" for name in missing)
     if os.geteuid() == 0 and shutil.which("apt-get"):
         say(f"installing Debian packages that tests need, on the whole system:{what}")

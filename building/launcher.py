@@ -23,9 +23,11 @@ KEPT_OLDER_BUILDS = 2
 """So that a person who goes to and fro between versions does not unpack at every turn."""
 
 SEAL = "unpacked"
-"""Made before all other files and never read. What removes files by age, as systemd does in /tmp,
-takes it first: a folder that has lost files has lost its seal, and the next start unpacks it
-anew."""
+"""A file that is made before all others and never read.
+
+What removes files by age, as systemd does in /tmp, takes it first: a folder that has lost files has
+lost its seal, and the next start unpacks it anew.
+"""
 
 
 def start() -> None:
@@ -36,10 +38,10 @@ def start() -> None:
     while mark is None:
         unpack(target)
         mark = claim(target)
+
     sys.path[0] = os.path.join(target, "files", "site-packages")
-    sys.dont_write_bytecode = (
-        False  # the folder is ours, and without compiled modules each start takes twice as long
-    )
+    # The folder is ours, and without compiled modules each start takes twice as long.
+    sys.dont_write_bytecode = False
     from opsicle.cli import main
 
     sys.exit(main())
@@ -52,6 +54,7 @@ def refuse_unsupported() -> None:
         raise refusal(
             f"needs CPython 3.11 to 3.14; {sys.executable} is {name} {version[0]}.{version[1]}"
         )
+
     system = os.uname()
     if (system.sysname, system.machine) != ("Linux", MACHINE):
         raise refusal(
@@ -65,36 +68,38 @@ def refusal(problem: str) -> SystemExit:
 
 
 def cache_folder() -> str:
-    """Return the first folder that is this user's alone and from which compiled modules can be loaded."""
+    """Return the first folder that only this user can write and compiled modules can load from."""
     for folder in candidates():
         if is_safe(folder):
             return folder
     raise refusal(
-        "no folder to unpack itself into; set OPSICLE_CACHE_DIR to one that only this user can write"
+        "no folder to unpack itself into; "
+        "set OPSICLE_CACHE_DIR to one that only this user can write"
     )
 
 
 def candidates() -> "Iterator[str]":
-    """Where to unpack, best first."""
+    """Return the folders into which to unpack, best first."""
     chosen = os.environ.get("OPSICLE_CACHE_DIR")
     if chosen:
         yield os.path.realpath(chosen)
         return
-    home = os.environ.get(
-        "HOME", os.path.expanduser("~")
-    )  # the password database knows it when HOME is not set
-    # Under sudo, HOME may be that of the person who called it.
+
+    # The password database knows it when HOME is not set. Under sudo, HOME may be that of the
+    # person who called it.
+    home = os.environ.get("HOME", os.path.expanduser("~"))
     if os.path.isabs(home) and os.path.isdir(home) and os.stat(home).st_uid == os.geteuid():
         cache = os.environ.get("XDG_CACHE_HOME", "")
-        yield os.path.join(
-            cache if os.path.isabs(cache) else os.path.join(home, ".cache"), "opsicle"
-        )
+        if not os.path.isabs(cache):
+            cache = os.path.join(home, ".cache")
+        yield os.path.join(cache, "opsicle")
+
     for folder in ("/var/tmp", "/tmp"):
         yield f"{folder}/opsicle-{os.geteuid()}"
 
 
 def is_safe(folder: str) -> bool:
-    """Return whether the folder, made if need be, is ours, closed to others, writable, and not mounted noexec."""
+    """Return whether the folder, made if need be, is ours alone, writable, and not noexec."""
     try:
         os.makedirs(folder, 0o700, exist_ok=True)
         found = os.lstat(folder)
@@ -107,9 +112,7 @@ def is_safe(folder: str) -> bool:
 
 
 def claim(target: str) -> "int | None":
-    """Mark the unpacked folder as in use until this process ends.
-
-    None if it is not there, or not whole.
+    """Mark the unpacked folder as in use until this process ends; None if there is no whole one.
 
     The mark is a shared lock on the folder, which keeps a newer build, and systemd's cleaning of
     /tmp, from removing modules that a running server has yet to import.
@@ -118,6 +121,7 @@ def claim(target: str) -> "int | None":
         mark = os.open(target, os.O_RDONLY | os.O_DIRECTORY)
     except OSError:
         return None
+
     locked(mark, fcntl.LOCK_SH)
     if os.path.exists(os.path.join(target, SEAL)):
         return mark
@@ -135,7 +139,7 @@ def locked(descriptor: int, kind: int) -> bool:
 
 
 def unpack(target: str) -> None:
-    """Unpack this file, all or nothing; one process does it while others that start meanwhile wait."""
+    """Unpack this file, all or nothing; other processes that start meanwhile wait for this one."""
     import zipfile
 
     root = os.path.dirname(target)

@@ -26,14 +26,15 @@ def built_at(commit: str) -> Path:
                 made = _build(commit, Path(folder))
                 kept.parent.mkdir(parents=True, exist_ok=True)
                 made.replace(kept)
+
     return kept
 
 
 def _require(commit: str) -> None:
     if git("cat-file", "-e", f"{commit}^{{commit}}") is None:
         raise BuildError(
-            f"this checkout has no history back to {commit[:10]}, the version before, which is built and tried against"
-            " this one; fetch it with `git fetch --unshallow`"
+            f"this checkout has no history back to {commit[:10]}, the version before, which is "
+            "built and tried against this one; fetch it with `git fetch --unshallow`"
         )
 
 
@@ -42,27 +43,17 @@ def _build(commit: str, folder: Path) -> Path:
     tree = folder / "tree"
     tree.mkdir()
     with archive.open("wb") as out:
-        command = [
-            "git",
-            "-c",
-            "safe.directory=*",
-            "-C",
-            str(ROOT),
-            "archive",
-            "--format=tar",
-            commit,
-        ]
+        command = ["git", "-c", "safe.directory=*", "-C", str(ROOT)]
+        command += ["archive", "--format=tar", commit]
         subprocess.run(command, check=True, stdout=out)
     run(["tar", "-xf", archive, "-C", tree])
+
     (tree / ".cache").mkdir()
     for name in ("wheels", "build-env"):
         if (CACHE / name).is_dir():
             (tree / ".cache" / name).symlink_to(CACHE.resolve() / name)
+
     epoch = git("log", "-1", "--format=%ct", commit) or ""
-    subprocess.run(
-        [sys.executable, "build.py"],
-        cwd=tree,
-        check=True,
-        env={**os.environ, "SOURCE_DATE_EPOCH": epoch},
-    )
+    environment = {**os.environ, "SOURCE_DATE_EPOCH": epoch}
+    subprocess.run([sys.executable, "build.py"], cwd=tree, check=True, env=environment)
     return tree / "dist" / "opsicle"

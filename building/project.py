@@ -52,7 +52,7 @@ def run(
 
 
 def git(*arguments: str) -> str | None:
-    """Return what git answers about this checkout, or None without git or outside a work tree of its own."""
+    """Return what git answers about this checkout, or None without git or its own work tree."""
     command = ["git", "-c", "safe.directory=*", "-C", str(ROOT), *arguments]
     try:
         result = subprocess.run(command, check=False, capture_output=True, text=True)
@@ -62,22 +62,21 @@ def git(*arguments: str) -> str | None:
 
 
 def source_files(*folders: Path) -> Iterator[Path]:
-    """Every file under the folders in a fixed order, without what Python or an editor leaves behind."""
+    """Return every file under the folders in a fixed order.
+
+    What Python or an editor leaves behind is left out.
+    """
     for folder in folders:
         for path in sorted(folder.rglob("*")):
             parts = path.relative_to(folder).parts
             hidden = any(part.startswith(".") or part == "__pycache__" for part in parts)
-            if (
-                path.is_file()
-                and not hidden
-                and path.suffix != ".pyc"
-                and not path.name.endswith("~")
-            ):
+            left_behind = path.suffix == ".pyc" or path.name.endswith("~")
+            if path.is_file() and not hidden and not left_behind:
                 yield path
 
 
 def digest(paths: Iterable[Path], *more: str) -> str:
-    """SHA-256 over names and contents of files in the checkout, and over further texts."""
+    """Return a SHA-256 over names and contents of files in the checkout, and over further texts."""
     total = hashlib.sha256()
     for path in paths:
         total.update(f"{path.relative_to(ROOT)}\0{path.stat().st_mode & 0o111}\0".encode())

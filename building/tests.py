@@ -12,8 +12,7 @@ MOST_PROCESSES = 16
 """Each has a few hundred megabytes, with the servers and browsers that it starts."""
 
 SHARED_OUT = ("--dist", "loadfile", "--no-loadscope-reorder")
-"""How processes share the tests: `tests/conftest.py` says in which order they begin, and what stays
-together."""
+"""How processes share the tests; `tests/conftest.py` says their order and what stays together."""
 
 
 def run_all(arguments: Sequence[str]) -> int:
@@ -32,16 +31,13 @@ def run_all(arguments: Sequence[str]) -> int:
 
 
 def processes() -> int:
-    """Return how many processes run tests.
-
-    More than there are cores, for most tests wait most of the time.
-    """
+    """Return how many processes run tests: more than cores, for most tests mostly wait."""
     cores = len(os.sched_getaffinity(0))
     return min(2 * cores + 1, MOST_PROCESSES)
 
 
 def environment() -> dict[str, str]:
-    """Return what the tests find around them: all of ours, but compiled modules are kept.
+    """Return the environment of the tests: ours, except that compiled modules are kept.
 
     Every process of the tests and many that they start would otherwise compile the same sources.
     """

@@ -1,4 +1,4 @@
-"""The dependencies' wheels for every supported Python, fetched once, checked, and unpacked side by side.
+"""The dependencies' wheels for every supported Python: fetched once, checked, and unpacked.
 
 Compiled modules of several Pythons share one folder because their file names carry the Python's tag
 (`….cpython-312-x86_64-linux-gnu.so`). Two wheels that disagree about a file of one name are an
@@ -21,53 +21,61 @@ from building.project import CACHE, PYTHONS, REQUIREMENTS, BuildError, digest, r
 LOCK = REQUIREMENTS / "runtime.txt"
 
 GLIBC_TAGS = ("manylinux_2_28", "manylinux_2_17", "manylinux2014")
-"""The file runs wherever glibc is 2.28 or later: Debian 10, RHEL 8, Ubuntu 18.10 and everything
-since."""
+"""The file runs wherever glibc is 2.28 or later: Debian 10, RHEL 8, Ubuntu 18.10 and later."""
 
 LEFT_OUT = (
     "*.dist-info/RECORD",  # lists files as pip would lay them out; what follows is missing here
     "*.dist-info/WHEEL",  # names the one Python a wheel is for, so it differs between them
     "*.data/*",  # scripts, headers and manual pages; no dependency keeps code there
     "*/tests/*",
-    "*.c", "*.cpp", "*.h", "*.hpp", "*.pxd", "*.pyi", "*.pyx",  # sources of what is compiled already
+    # Sources of what is compiled already.
+    "*.c", "*.cpp", "*.h", "*.hpp", "*.pxd", "*.pyi", "*.pyx",
     "apsw/sqlite_extra_binaries/*",  # command line tools; they differ between Pythons
     "apsw/_unicode.*",  # what only APSW's own shell and text search need; 1.6 MB
-    "websockets/asyncio/*", "websockets/legacy/*", "websockets/sync/*", "websockets/trio/*",  # the halves that do I/O
+    # The halves that do I/O.
+    "websockets/asyncio/*", "websockets/legacy/*", "websockets/sync/*", "websockets/trio/*",
     "websockets/speedups.*",  # for servers of many connections; there is a fallback
-    "gevent/resolver/cares.*",  # a resolver for whoever asks for it by GEVENT_RESOLVER; we ask the system's; 0.8 MB
-    "gevent/lib*/_corecffi.abi3.so",  # event loops for PyPy; the same name for every Python, yet not the same content
+    # A resolver for whoever asks for it by GEVENT_RESOLVER; we ask the system's; 0.8 MB.
+    "gevent/resolver/cares.*",
+    # Event loops for PyPy, of one name for every Python, yet not of one content.
+    "gevent/lib*/_corecffi.abi3.so",
 )  # fmt: skip
 
 
 def unpack_wheels(platform: str, target: Path) -> None:
-    """Lay out the locked dependencies for one platform and all Pythons as one site-packages folder."""
+    """Lay out the locked dependencies for a platform and all Pythons as one site-packages."""
     for wheel in _wheels(platform):
         with ZipFile(wheel) as archive:
             for name in archive.namelist():
-                if not name.endswith("/") and not any(
-                    fnmatch(name, pattern) for pattern in LEFT_OUT
-                ):
+                is_left_out = any(fnmatch(name, pattern) for pattern in LEFT_OUT)
+                if not name.endswith("/") and not is_left_out:
                     place(target / name, archive.read(name), wheel.name)
 
 
 def place(path: Path, content: bytes, wheel: str) -> None:
-    """Put one file of a wheel in place; raises BuildError if another wheel brought a different one."""
+    """Put one file of a wheel in place. Raises BuildError if another wheel brought another one."""
     if path.exists():
         if path.read_bytes() != content:
             raise BuildError(
-                f"{wheel} has another {path.name} than the wheel before it: one file cannot serve both"
+                f"{wheel} has another {path.name} than the wheel before it: "
+                "one file cannot serve both"
             )
         return
+
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(content)
     path.chmod(0o644)
 
 
 def _wheels(platform: str) -> list[Path]:
-    """Return the wheels from the cache, fetched if need be, each one's hash compared with the lock every time."""
+    """Return the wheels from the cache, fetched if need be.
+
+    Each one's hash is compared with the lock every time.
+    """
     folder = CACHE / "wheels" / f"{platform}-{digest([LOCK], *PYTHONS, *GLIBC_TAGS)[:16]}"
     if not folder.exists():
         _fetch(platform, folder)
+
     wheels = sorted(folder.glob("*.whl"))
     allowed = set(re.findall(r"--hash=sha256:([0-9a-f]{64})", LOCK.read_text()))
     for wheel in wheels:
@@ -86,20 +94,16 @@ def _fetch(platform: str, folder: Path) -> None:
     with TemporaryDirectory(dir=folder.parent, prefix="fetching-") as unfinished:
 
         def download(python: str) -> None:
-            tags = [f"--platform={tag}_{platform}" for tag in GLIBC_TAGS]
-            options = [
-                *PIP_QUIETLY,
-                "--only-binary=:all:",
-                "--require-hashes",
-                "--implementation=cp",
-                *tags,
-            ]
             where = Path(unfinished, python)
-            options += [f"--python-version={python}", f"--dest={where}", f"--requirement={LOCK}"]
+            options = [*PIP_QUIETLY, "--only-binary=:all:", "--require-hashes"]
+            options += ["--implementation=cp", f"--python-version={python}"]
+            options += [f"--platform={tag}_{platform}" for tag in GLIBC_TAGS]
+            options += [f"--dest={where}", f"--requirement={LOCK}"]
             run([pip, "-m", "pip", "download", *options], quiet=True)
 
         with ThreadPoolExecutor(max_workers=os.cpu_count()) as threads:
             list(threads.map(download, PYTHONS))
+
         complete = Path(unfinished, "complete")
         complete.mkdir()
         for wheel in Path(unfinished).glob("3.*/*.whl"):

@@ -46,15 +46,12 @@ def host_platform() -> str:
 
 
 def target_file(platform: str) -> Path:
-    """Return where the built file for a platform goes; only a foreign platform shows in the name."""
+    """Return where the built file for a platform goes; only a foreign one shows in the name."""
     return DIST / ("opsicle" if platform == host_platform() else f"opsicle-{platform}")
 
 
 def build(platform: str, *, anew: bool = True) -> Path:
-    """Build the one file, atomically.
-
-    Without `anew` only if something that goes into it has changed.
-    """
+    """Build the one file, atomically; without `anew` only if what goes into it has changed."""
     target = target_file(platform)
     with only_one("build"):
         commit, epoch = _commit(), _epoch()
@@ -63,6 +60,7 @@ def build(platform: str, *, anew: bool = True) -> Path:
         stamp = CACHE / f"built-{platform}"
         if not anew and target.exists() and stamp.exists() and stamp.read_text() == inputs:
             return target
+
         say(f"building {target.relative_to(ROOT)}")
         _build(platform, commit, epoch, target)
         stamp.write_text(inputs)
@@ -74,10 +72,7 @@ def _single_inputs() -> list[Path]:
 
 
 def _commit() -> str:
-    """Return the commit for the version, marked if the work tree differs from it.
-
-    Empty without git.
-    """
+    """Return the commit for the version, marked if the work tree differs; empty without git."""
     head = git("rev-parse", "--short=10", "HEAD")
     if head is None:
         return ""
@@ -87,7 +82,7 @@ def _commit() -> str:
 def _epoch() -> int:
     """Return the time that every entry gets, in Unix seconds.
 
-    The commit's, unless SOURCE_DATE_EPOCH says otherwise.
+    It is the commit's, unless SOURCE_DATE_EPOCH says otherwise.
     """
     given = (
         os.environ.get("SOURCE_DATE_EPOCH")
@@ -105,18 +100,20 @@ def _build(platform: str, commit: str, epoch: int, target: Path) -> None:
             Path(folder, name) for name in ("site-packages", "packed", "finished")
         )
         _stage(site_packages, platform, commit)
+
         options = [
             "--uncompressed",
             f"--entry-point={ENTRY_POINT}",
             f"--python={PYTHON}",
             f"--output-file={packed}",
+            f"--site-packages={site_packages}",
         ]
-        options += [f"--site-packages={site_packages}"]
         run(
             [build_environment(), "-P", "-m", "shiv", *options],
             env={"SOURCE_DATE_EPOCH": str(epoch)},
             quiet=True,
         )
+
         _finish(packed, finished, platform, epoch)
         target.parent.mkdir(exist_ok=True)
         finished.replace(target)
@@ -125,6 +122,7 @@ def _build(platform: str, commit: str, epoch: int, target: Path) -> None:
 def _stage(site_packages: Path, platform: str, commit: str) -> None:
     """Lay out everything that the program imports or reads as one folder."""
     unpack_wheels(platform, site_packages)
+
     package = site_packages / "opsicle"
     for source, place in (
         (ROOT / "opsicle", package),
@@ -134,21 +132,23 @@ def _stage(site_packages: Path, platform: str, commit: str) -> None:
             copy = place / path.relative_to(source)
             copy.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(path, copy)
+
     shutil.copyfile(ROOT / "LICENSE", package / "LICENSE")
     version = package / "version.py"
     version.write_text(_replace_once(version.read_text(), 'COMMIT = ""', f'COMMIT = "{commit}"'))
 
 
 def _finish(packed: Path, finished: Path, platform: str, epoch: int) -> None:
-    """Compress shiv's archive, with our launcher as its `__main__.py` and nothing left to chance."""
+    """Compress shiv's archive, with our launcher as `__main__.py` and nothing left to chance."""
     with ZipFile(packed) as archive, finished.open("wb") as file:
         entries = {name: archive.read(name) for name in archive.namelist()}
+
         build_id = json.loads(entries["environment.json"])["build_id"][:20]
         launcher = (ROOT / "building" / "launcher.py").read_text()
-        launcher = _replace_once(
-            _replace_once(launcher, "@BUILD_ID@", build_id), "@MACHINE@", platform
-        )
+        launcher = _replace_once(launcher, "@BUILD_ID@", build_id)
+        launcher = _replace_once(launcher, "@MACHINE@", platform)
         entries["__main__.py"] = launcher.encode()
+
         file.write(f"#!{PYTHON}\n".encode())
         with ZipFile(file, "w", ZIP_DEFLATED, compresslevel=6) as result:
             for name in sorted(entries):

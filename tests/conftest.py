@@ -72,7 +72,7 @@ def ids_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="session")
 def playwright() -> Iterator[Playwright]:
-    """What drives browsers.
+    """Start what drives browsers.
 
     One for all tests of a process, because a second one cannot be started in it.
     """

@@ -1,4 +1,4 @@
-"""A wire that breaks: passes bytes between a client and a server, and cuts the connection where a test says."""
+"""A proxy that passes bytes on, and cuts the connection where a test says."""
 
 from __future__ import annotations
 

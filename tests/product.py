@@ -88,7 +88,7 @@ class Process:
             raise AssertionError(f"{error}\n{self.log()}") from None
 
     def stop(self, timeout: float = 60.0) -> int:
-        """SIGTERM, then wait; SIGKILL if that is not heeded, which fails the test."""
+        """Send SIGTERM and wait; where that does not help, send SIGKILL and fail the test."""
         if self.popen.poll() is None:
             self.popen.send_signal(signal.SIGTERM)
         try:
@@ -113,7 +113,7 @@ def clean_environment(extra: Mapping[str, str]) -> dict[str, str]:
 
 @dataclass
 class Place:
-    """Where things run: a prefix such as `ip netns exec NAME`, and the address that others reach it by."""
+    """Where things run: a prefix such as `ip netns exec NAME`, and the address to reach it by."""
 
     prefix: tuple[str, ...] = ()
     address: str = "127.0.0.1"
@@ -142,6 +142,7 @@ class Server:
             self.folder,
             "server",
         )  # fmt: skip
+
         self.starts += 1
         self.process.wait_for("opsicle server ready", self.starts)
         self.known = self.facts
@@ -186,8 +187,8 @@ class User:
 
     def login(self, server: Server) -> None:
         self.cli(
-            "login", "--server", server.url, "--email", self.email, "--password-file", str(self.password_file),
-            "--ca-fingerprint", server.facts["ca_fingerprint"],
+            "login", "--server", server.url, "--ca-fingerprint", server.facts["ca_fingerprint"],
+            "--email", self.email, "--password-file", str(self.password_file),
         )  # fmt: skip
 
     def accept(self, server: Server, link: str) -> None:
@@ -255,6 +256,7 @@ class Worker:
             self.folder,
             "worker",
         )
+
         self.starts += 1
         self.process.wait_for("opsicle worker ready", self.starts)
         return self
@@ -262,7 +264,7 @@ class Worker:
 
 @dataclass
 class Installation:
-    """A server with its admin logged in, and what is started later; all of it ends with the test."""
+    """A server with its admin logged in, and what is started later; all ends with the test."""
 
     folder: Path
     server_place: Place = field(default_factory=Place)
@@ -310,6 +312,7 @@ class Installation:
             "--password-file",
             str(user.password_file),
         )
+
         user.login(self.server)
         return user
 

@@ -38,7 +38,7 @@ def wait_until(
 
 
 def free_port() -> int:
-    """Return a TCP port of 127.0.0.1 that nobody has, and that stays free until somebody asks for just this one.
+    """Return a free TCP port of 127.0.0.1 that the system gives to nobody who asks for any port.
 
     The system hands out ports from 32768 on, to whoever listens on port 0 and to each connection
     that goes out: those are gone again before a process has started, or started anew.

@@ -105,7 +105,7 @@ class Api:
         return str(self.json("POST", "/api/v1/automations", {"template": template})["id"])
 
     def events(self, path: str) -> Iterator[tuple[str, Any]]:
-        """The server-sent events of a path, on a connection of their own, which is kept for the next time."""
+        """Yield the server-sent events of a path, over a connection of their own that is kept."""
         self._events = self._events or self._connect()
         try:
             self._events.request("GET", path, headers=self._headers)

@@ -32,7 +32,7 @@ class Slot:
         self._connection.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     def work(self) -> None:
-        """For ever."""
+        """Work until killed."""
         job = None
         while True:
             job = self._carry_out(job) if job else self._ask("/poll", None)
@@ -43,9 +43,10 @@ class Slot:
         return msgspec.msgpack.decode(body) if body else None
 
     def _carry_out(self, job: dict[str, Any]) -> Any:
-        """Run one job; answers the next one, if any waits."""
+        """Run one job, and return the next one, if any waits."""
         if not self._ask(f"/jobs/{job['id']}/start", None):
             return None
+
         with subprocess.Popen(
             ["/bin/sh", "-c", job["command"]],
             stdout=subprocess.PIPE,
@@ -57,7 +58,7 @@ class Slot:
         return self._ask(f"/jobs/{job['id']}/finish", log)
 
     def _ship(self, job_id: int, pipe: int) -> bytes:
-        """Send all but the last of the output; answers that."""
+        """Send all but the last of the output, and return that."""
         offset, gathered = 0, bytearray()
         while content := os.read(pipe, 65536):
             gathered += content

@@ -1,7 +1,8 @@
 """The command line: `main` runs one command, and is the only place that decides exit codes.
 
-    0 succeeded · 1 failed · 2 wrong usage or invalid input · 3 not allowed or not logged in · 4 not found · 5 conflict
-    6 server unreachable · 10 rejected or expired · 11 cancelled · 12 timed out · 13 unknown
+    0 succeeded · 1 failed · 2 wrong usage or invalid input · 3 not allowed or not logged in
+    4 not found · 5 conflict · 6 server unreachable
+    10 rejected or expired · 11 cancelled · 12 timed out · 13 unknown
     130 interrupted · 141 the reader of our output went away
 
 Start time counts: what is not needed by every command is imported inside the functions that need
@@ -77,7 +78,7 @@ def execute(arguments: list[str]) -> int:
         return INTERRUPTED
     except BrokenPipeError:
         return BROKEN_PIPE
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - the last line of defence: nobody sees a traceback
         return _report(error, invocation)
     return code_of_result(result)
 

@@ -40,7 +40,7 @@ _reason = click.option(
 
 @click.group(cls=NounGroup)
 def approvals() -> None:
-    """Approvals: what waits for somebody to agree."""
+    """Decide on automations that wait for somebody to agree."""
 
 
 @approvals.command("list")
@@ -96,7 +96,7 @@ def withdraw(approval_id: str) -> None:
 
 
 def _decision(approval: Approval, reason: str, totp: str | None) -> DecisionRequest:
-    """Return the decision with what its gates ask for; on a terminal, what was not given is asked."""
+    """Return the decision with what its gates need, and ask on a terminal for what is missing."""
     from opsicle.wire.approval_api import DecisionRequest
 
     if approval.needs_reason and not reason and has_person():

@@ -36,7 +36,7 @@ _COLUMNS = [
 
 @click.group(cls=NounGroup)
 def audit() -> None:
-    """The record of who did what."""
+    """Read, export and verify the record of who did what."""
 
 
 @audit.command("list")
@@ -108,7 +108,8 @@ def verify(file: Path | None, public_key: Path | None) -> str | None:
         return "failed"
     if file and not public_key:
         say(
-            "Checked with the key that stands in the export itself. --public-key checks who signed it."
+            "Checked with the key that stands in the export itself. "
+            "--public-key checks who signed it."
         )
     return None
 

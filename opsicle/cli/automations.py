@@ -34,7 +34,7 @@ _COLUMNS = [
 
 @click.group(cls=NounGroup)
 def automations() -> None:
-    """Automations: templates that were run."""
+    """Follow and steer automations, which are templates that were run."""
 
 
 @automations.command("list")

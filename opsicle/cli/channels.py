@@ -76,13 +76,14 @@ ca_option = click.option(
 credential_option = click.option(
     "--credential-file",
     metavar="F",
-    help="File with the password, token or key, `-` for stdin. One line break at its end is not part of it.",
+    help="File with the password, token or key, `-` for stdin. "
+    "One line break at its end is not part of it.",
 )
 
 
 @click.group(cls=NounGroup)
 def channels() -> None:
-    """Ways in which people are told of what needs them, as by e-mail or in a chat."""
+    """Manage the channels by which people are told of what needs them, as e-mail or a chat."""
 
 
 @channels.command("list")

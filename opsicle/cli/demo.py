@@ -138,7 +138,8 @@ def _wait_for_ctrl_c(processes: DemoProcesses) -> None:
     Raises Internal if the server or the worker ends before.
     """
     say(
-        f"\nThe command line, in another terminal:  export OPSICLE_CONFIG_DIR={processes.config_folder}"
+        "\nThe command line, in another terminal:  "
+        f"export OPSICLE_CONFIG_DIR={processes.config_folder}"
     )
     say(f"and then, for example:  {shlex.join(program())} automations list")
     say("Ctrl-C removes everything.")

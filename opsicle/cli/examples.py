@@ -7,15 +7,23 @@ from __future__ import annotations
 
 EXAMPLES = {
     "demo": "opsicle demo",
-    "server": "opsicle server --data-dir /var/lib/opsicle --listen 0.0.0.0:8443 --worker-listen 0.0.0.0:8444",
-    "setup": "opsicle setup --server https://ops.example.com:8443 --token-file setup-token --org acme "
-    "--email alice@example.com",
+    "server": (
+        "opsicle server --data-dir /var/lib/opsicle --listen 0.0.0.0:8443 "
+        "--worker-listen 0.0.0.0:8444"
+    ),
+    "setup": (
+        "opsicle setup --server https://ops.example.com:8443 --token-file setup-token "
+        "--org acme --email alice@example.com"
+    ),
     "reset": "opsicle reset --server https://ops.example.com:8443 --email alice@example.com",
     "accept": "opsicle accept -",
     "login": "opsicle login --server https://ops.example.com:8443 --email alice@example.com",
     "logout": "opsicle logout",
     "whoami": "opsicle whoami",
-    "worker": "opsicle worker --join-file token --data-dir /var/lib/opsicle-worker --label site=ams --slots 4",
+    "worker": (
+        "opsicle worker --join-file token --data-dir /var/lib/opsicle-worker "
+        "--label site=ams --slots 4"
+    ),
     "workers token": "opsicle workers token --label site=ams",
     "workers list": "opsicle workers list",
     "workers show": "opsicle workers show ams-1",
@@ -46,12 +54,18 @@ EXAMPLES = {
     "orgs server-operators": "opsicle orgs server-operators",
     "approvals list": "opsicle approvals list",
     "approvals show": "opsicle approvals show 06h1hzvv11dhdn2rfef99n2x4t",
-    "approvals approve": "opsicle approvals approve 06h1hzvv11dhdn2rfef99n2x4t --reason 'window agreed with ops'",
-    "approvals reject": "opsicle approvals reject 06h1hzvv11dhdn2rfef99n2x4t --reason 'not before the release'",
+    "approvals approve": (
+        "opsicle approvals approve 06h1hzvv11dhdn2rfef99n2x4t --reason 'window agreed with ops'"
+    ),
+    "approvals reject": (
+        "opsicle approvals reject 06h1hzvv11dhdn2rfef99n2x4t --reason 'not before the release'"
+    ),
     "approvals withdraw": "opsicle approvals withdraw 06h1hzvv11dhdn2rfef99n2x4t",
     "users list": "opsicle users list",
     "users show": "opsicle users show bob@example.com",
-    "users create": "opsicle users create --email bob@example.com --role operator --manager alice@example.com",
+    "users create": (
+        "opsicle users create --email bob@example.com --role operator --manager alice@example.com"
+    ),
     "users update": "opsicle users update bob@example.com --role approver",
     "users delete": "opsicle users delete bob@example.com",
     "users password": "opsicle users password",

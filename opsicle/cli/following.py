@@ -38,7 +38,8 @@ def show_live(api: Api, automation: Automation, *, outlives_us: bool = True) -> 
     except KeyboardInterrupt:
         if outlives_us:
             progress.say(
-                f"No longer watching; the automation goes on. `opsicle automations cancel {automation.id}` stops it, "
+                "No longer watching; the automation goes on. "
+                f"`opsicle automations cancel {automation.id}` stops it, "
                 f"`opsicle logs {automation.id} --follow` watches again."
             )
         raise

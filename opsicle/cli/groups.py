@@ -27,7 +27,7 @@ _COLUMNS = [
 
 @click.group(cls=NounGroup)
 def groups() -> None:
-    """Groups of people: approval policies name them, and they can have rules."""
+    """Manage groups of people, which approval policies name and which can have rules."""
 
 
 @groups.command("list")

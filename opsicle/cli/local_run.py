@@ -184,7 +184,7 @@ def _in_thread(runner: Runner) -> Outcome:
     def work() -> None:
         try:
             outcomes.append(runner.run())
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - raised again where the caller can see it
             failures.append(error)
 
     thread = threading.Thread(target=work, name="runner")

@@ -23,7 +23,7 @@ _COLUMNS = [
 
 @click.group(cls=NounGroup)
 def sessions() -> None:
-    """Your sessions: where you are logged in."""
+    """Show and end your sessions, that is where you are logged in."""
 
 
 @sessions.command("list")

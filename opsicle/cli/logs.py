@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from opsicle.client.following import LogPiece
 
 _FIRST_LOOK_BYTES = 64 * 1024
-"""How much of a log's end is read first to find its last lines; then four times as much, and so on."""
+"""How much of a log's end is read first to find its last lines; each next try reads four times as
+much."""
 
 
 @click.command(cls=VerbCommand)

@@ -35,7 +35,7 @@ _ADMIN_COLUMNS = [
 
 @click.group(cls=NounGroup)
 def orgs() -> None:
-    """The orgs of the server: which ones are yours, and going from one to another."""
+    """Show the orgs of the server, and go from one of yours to another."""
 
 
 @orgs.command("list")

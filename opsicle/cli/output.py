@@ -66,7 +66,10 @@ def emit(value: object, fields: Fields) -> None:
 def emit_list(
     items: Iterable[T], columns: Sequence[Column], *, limit: int | None, table_limit: int = 1000
 ) -> None:
-    """Print items: a JSON array of all (or the first `limit`), or a table of at most `table_limit`."""
+    """Print items as a JSON array or a table.
+
+    The array holds all of them, or the first `limit`; the table `table_limit` unless told.
+    """
     limit = None if limit is None else min(limit, _MOST_ITEMS)
     if current().wants_json:
         print_json(list(itertools.islice(items, limit)))

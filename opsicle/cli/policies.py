@@ -29,7 +29,7 @@ _COLUMNS = [
 
 @click.group(cls=NounGroup)
 def policies() -> None:
-    """Approval policies: who must agree before a template runs."""
+    """Manage approval policies, which say who must agree before a template runs."""
 
 
 @policies.command()

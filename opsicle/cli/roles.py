@@ -29,7 +29,7 @@ _COLUMNS = [
 
 @click.group(cls=NounGroup)
 def roles() -> None:
-    """Roles: the built-in ones, and your org's own."""
+    """Show the built-in roles, and manage your org's own."""
 
 
 @roles.command("list")

@@ -22,7 +22,8 @@ def rule_options(what: str) -> Callable[[F], F]:
         "--deny",
         metavar="RULE",
         multiple=True,
-        help="What they may not, whatever else allows it, as in `execute templates/env=prod`. Repeatable.",
+        help="What they may not, whatever else allows it, as in `execute templates/env=prod`. "
+        "Repeatable.",
     )
     return lambda command: allow(deny(command))
 

@@ -38,7 +38,8 @@ class _Lines(click.types.StringParamType):
     metavar="ID=VALUE",
     multiple=True,
     type=_Lines(),
-    help="A variable's value. Give it again for the next variable, or for a further item of one that takes several.",
+    help="A variable's value. Give it again for the next variable, "
+    "or for a further item of one that takes several.",
 )
 @click.option(
     "--var-file",
@@ -55,11 +56,12 @@ class _Lines(click.types.StringParamType):
     metavar="NAME=FILE",
     multiple=True,
     type=_Lines(),
-    help="For a FILE: the value of a secret that its phases name, from a file (`-`: stdin). May be repeated.",
+    help="For a FILE: the value of a secret that its phases name, from a file (`-`: stdin). "
+    "May be repeated.",
 )
 @click.option("--reason", metavar="TEXT", default="", help="Why; it is shown with the automation.")
 @totp_option
-def run(
+def run(  # noqa: PLR0913 - each is an option
     what: str,
     var: Sequence[str],
     var_file: Path | None,
@@ -166,7 +168,8 @@ def _given_secrets(names: Sequence[str], given: Sequence[str]) -> dict[str, str]
     if missing:
         raise InvalidInput(
             f"the file's phases need secrets that were not given: {', '.join(missing)}",
-            hint=f"Give each with --secret-file {missing[0]}=FILE. The server's own secrets stay on the server.",
+            hint=f"Give each with --secret-file {missing[0]}=FILE. "
+            "The server's own secrets stay on the server.",
         )
     return secrets
 

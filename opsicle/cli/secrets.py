@@ -33,13 +33,14 @@ _COLUMNS = [
 value_file = click.option(
     "--value-file",
     metavar="F",
-    help="File with the value, `-` for stdin; asked for unless given. One line break at its end is not part of it.",
+    help="File with the value, `-` for stdin; asked for unless given. "
+    "One line break at its end is not part of it.",
 )
 
 
 @click.group(cls=NounGroup)
 def secrets() -> None:
-    """Values that phases need and nobody may see: encrypted, handed to workers, never shown again."""
+    """Manage secrets, which are values that phases need and nobody is ever shown again."""
 
 
 @secrets.command("list")

@@ -60,7 +60,8 @@ class ServerCommand(VerbCommand):
     "--name",
     metavar="NAME",
     multiple=True,
-    help="A name or address under which the server is reached; the first one stands in its URLs. May be repeated.",
+    help="A name or address under which the server is reached; the first one stands in its URLs. "
+    "May be repeated.",
 )
 @click.option(
     "--url",
@@ -101,7 +102,8 @@ class ServerCommand(VerbCommand):
     "--job-log-mib",
     type=click.IntRange(min=1),
     metavar="MIB",
-    help="The most that one job may log, 1024 unless told; it goes on, and what it prints beyond is only counted.",
+    help="The most that one job may log, 1024 unless told; "
+    "it goes on, and what it prints beyond is only counted.",
 )
 @click.option(
     "--org-logs-mib",
@@ -147,19 +149,22 @@ class ServerCommand(VerbCommand):
 @click.option(
     "--accept-restored",
     is_flag=True,
-    help="Take a data folder that was restored or copied and holds less than its server had; the queue is then held. "
+    help="Take a data folder that was restored or copied and holds less than its server had; "
+    "the queue is then held. "
     "Where it is held already, release it.",
 )
 @click.option(
     "--allow-egress",
     metavar="CIDR",
     multiple=True,
-    help="A network that is not public and that orgs may let their channels reach; none unless told. May be repeated.",
+    help="A network that is not public and that orgs may let their channels reach; "
+    "none unless told. May be repeated.",
 )
 @click.option(
     "--metrics-listen",
     metavar="H:P",
-    help="Where /metrics is shown without a login, in plain HTTP: loopback or unix:/path only; nowhere unless told.",
+    help="Where /metrics is shown without a login, in plain HTTP: loopback or unix:/path only; "
+    "nowhere unless told.",
 )
 @click.option(
     "--socket-group",

@@ -11,8 +11,9 @@ from opsicle.cli.root import NounGroup, VerbCommand
 _HEAD = """\
 # Made by `opsicle service print {kind}`. Keep it as /etc/systemd/system/{unit}.service, then:
 #   systemctl daemon-reload && systemctl enable --now {unit}
-# What is to differ from it belongs into /etc/systemd/system/{unit}.service.d/*.conf, options into the table [{kind}] of
-# /etc/opsicle/opsicle.toml, which the service's user must be able to read.
+# What is to differ from it belongs into /etc/systemd/system/{unit}.service.d/*.conf,
+# options into the table [{kind}] of /etc/opsicle/opsicle.toml,
+# which the service's user must be able to read.
 """
 
 _SERVER = """\
@@ -120,7 +121,7 @@ _UNITS = {"server": ("opsicle-server", _SERVER), "worker": ("opsicle-worker", _W
 
 @click.group(cls=NounGroup)
 def service() -> None:
-    """Units for systemd."""
+    """Make units for systemd."""
 
 
 @service.command("print", cls=VerbCommand)
@@ -136,11 +137,7 @@ def service() -> None:
 )
 @click.option("--program", metavar="PATH", help="Where the program is; this very file unless told.")
 def print_(kind: str, user: str | None, group: tuple[str, ...], program: str | None) -> None:
-    r"""Print a hardened systemd unit for a server or a worker, with a graceful stop.
-
-    \b
-    opsicle service print server > /etc/systemd/system/opsicle-server.service
-    """
+    """Print a hardened systemd unit for a server or a worker, with a graceful stop."""
     unit, text = _UNITS[kind]
     values = {
         "kind": kind,

@@ -36,7 +36,10 @@ def current_session() -> SavedLogin:
 
 
 def connect(session: SavedLogin | None = None) -> Api:
-    """Return the server of a session (the current one unless told), with a sign of life on waits."""
+    """Return the server of a session, the current one unless told.
+
+    While it lets us wait, the terminal shows that we do.
+    """
     from opsicle.client.saved_logins import open_api
 
     api = open_api(session or current_session())

@@ -12,6 +12,7 @@ import errno
 import io
 import os
 import sys
+from pathlib import Path
 from typing import BinaryIO, TextIO, cast
 
 NO_OUTPUT = "standard output is closed"
@@ -27,10 +28,12 @@ def ensure() -> None:
     for descriptor in (0, 1, 2):
         if not _is_open(descriptor):
             _occupy(descriptor)
+
+    # These stay open for as long as the process lives.
     if sys.stdin is None:
-        sys.stdin = open(os.devnull, encoding="utf-8")
+        sys.stdin = Path(os.devnull).open(encoding="utf-8")  # noqa: SIM115
     if sys.stderr is None:
-        sys.stderr = open(os.devnull, "w", encoding="utf-8")
+        sys.stderr = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115
     if sys.stdout is None:
         sys.stdout = cast("TextIO", _Closed())
 

@@ -38,7 +38,7 @@ _VERSION_COLUMNS = [
 
 @click.group(cls=NounGroup)
 def templates() -> None:
-    """Templates: the runbooks."""
+    """Manage templates, the runbooks."""
 
 
 @templates.command()

@@ -1,4 +1,4 @@
-"""The person at the other end: is there one, what may be shown to them, and asking them something."""
+"""The person at the terminal: whether there is one, what may be shown, and how to ask them."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def confirm(question: str, option: str) -> bool:
 
 
 def require_person(option: str) -> None:
-    """Raise UsageError that names the option to use instead, unless somebody is there to be asked."""
+    """Raise UsageError, which names the option to use instead, where nobody can be asked."""
     if not has_person():
         from opsicle.domain.errors import UsageError
 

@@ -27,7 +27,7 @@ account = click.option(
 
 @click.group(cls=NounGroup)
 def tokens() -> None:
-    """API tokens, with which programs act as you or as one of your service accounts."""
+    """Manage API tokens, with which programs act as you or as one of your service accounts."""
 
 
 @tokens.command("list")
@@ -51,7 +51,8 @@ def list_(account: str, limit: int | None) -> None:
     "--scope",
     metavar="RULE",
     multiple=True,
-    help="What it may do at most, as in `execute templates/web` or `update secrets/db`; unless told, all that you may."
+    help="What it may do at most, as in `execute templates/web` or `update secrets/db`; "
+    "unless told, all that you may."
     " Repeatable.",
 )
 @account

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @click.group(cls=NounGroup)
 def totp() -> None:
-    """Your authenticator app, whose codes prove that you are there."""
+    """Manage your authenticator app, whose codes prove that you are there."""
 
 
 @totp.command()
@@ -83,6 +83,7 @@ def _show(new: NewTotp) -> None:
 
 def _emit_codes(codes: RecoveryCodes) -> None:
     say(
-        "Each of these recovery codes works once in place of the app. Keep them where your telephone is not."
+        "Each of these recovery codes works once in place of the app. "
+        "Keep them where your telephone is not."
     )
     emit(codes, [("", code) for code in codes.codes])

@@ -83,8 +83,10 @@ def ca_for_setup(url: str, trust: Trust, fingerprint: str) -> str:
         else:
             return ca_pem
     raise Unreachable(
-        f"the certificate at {url} comes neither from the server's own CA nor from one that this system knows",
-        hint="If that is right: --ca-file with its CA. Behind a proxy, on its machine: --server unix:/path/to/socket.",
+        f"the certificate at {url} comes neither from the server's own CA "
+        "nor from one that this system knows",
+        hint="If that is right: --ca-file with its CA. Behind a proxy, on its machine: "
+        "--server unix:/path/to/socket.",
     )
 
 
@@ -142,7 +144,8 @@ def _confirmed_ca(url: str) -> str:
     if not offered:
         raise Unreachable("the server offers no CA certificate", hint="Is this an Opsicle server?")
     say(
-        f"This system does not know the CA of {url}. Its fingerprint is\n\n  {fingerprint(offered[0])}\n"
+        f"This system does not know the CA of {url}. "
+        f"Its fingerprint is\n\n  {fingerprint(offered[0])}\n"
     )
     say("Compare it with `ca_fingerprint` in `server.json` in the server's data folder.")
     if not confirm("Are they the same?", "--ca-fingerprint"):

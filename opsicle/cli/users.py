@@ -37,7 +37,7 @@ _COLUMNS = [
 
 @click.group(cls=NounGroup)
 def users() -> None:
-    """The people of your org."""
+    """Manage the people of your org."""
 
 
 @users.command("list")

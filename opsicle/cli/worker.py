@@ -23,7 +23,8 @@ from opsicle.cli.terminal import read_token
     "--join",
     metavar="TOKEN",
     default="",
-    help="Join token, needed until the worker has enrolled. Later it only tells where the server is, unspent.",
+    help="Join token, needed until the worker has enrolled. "
+    "Later it only tells where the server is, unspent.",
 )
 @click.option(
     "--join-file",
@@ -34,7 +35,8 @@ from opsicle.cli.terminal import read_token
     "--server-url",
     metavar="URL",
     multiple=True,
-    help="Where the server is now, if it has moved. May be repeated: they are tried in turn, then the known ones.",
+    help="Where the server is now, if it has moved. May be repeated: "
+    "they are tried in turn, then the known ones.",
 )
 @click.option(
     "--name", metavar="N", default="", help="What it is called; the machine's name unless told."
@@ -56,10 +58,11 @@ from opsicle.cli.terminal import read_token
     "--run-as",
     metavar="USER",
     multiple=True,
-    help="Run jobs as this user, not as the worker's own; for root. ORG=USER for one org's (by id). May be repeated.",
+    help="Run jobs as this user, not as the worker's own; for root. "
+    "ORG=USER for one org's (by id). May be repeated.",
 )
 @click.option("--verbose", is_flag=True, help="Log more.")
-def worker(
+def worker(  # noqa: PLR0913, PLR0917 - what a worker can be told
     data_dir: Path,
     join: str,
     join_file: str | None,

@@ -41,7 +41,7 @@ labels_option = click.option(
 
 @click.group(cls=NounGroup)
 def workers() -> None:
-    """Join tokens, and the workers that carry out automations."""
+    """Manage the workers that carry out automations, and make their join tokens."""
 
 
 @workers.command()

@@ -1,4 +1,4 @@
-"""Who may do what: the one permission table, from which routes, tests and documentation are made."""
+"""Who may do what: the one permission table, which routes, tests and documentation read."""
 
 from __future__ import annotations
 

@@ -69,7 +69,8 @@ def unfit_name(name: str) -> str:
 
 
 def _mixed(scripts: set[str]) -> str:
-    return f"mixes letters of {' and '.join(sorted(script.capitalize() for script in scripts))}, which look alike"
+    names = sorted(script.capitalize() for script in scripts)
+    return f"mixes letters of {' and '.join(names)}, which look alike"
 
 
 def _is_word(char: str) -> bool:

@@ -107,7 +107,10 @@ def why_impassable(gate: Gate, able: int, requester: ApprovalRequester) -> str:
     """Return why a gate cannot be passed on which only so many may decide."""
     named = gate.approvers
     if able:
-        return f"{gate.required} must agree, and there {'is' if able == 1 else 'are'} only {able} who may"
+        return (
+            f"{gate.required} must agree, "
+            f"and there {'is' if able == 1 else 'are'} only {able} who may"
+        )
     if named == Approvers(manager=True) and not requester.manager_id:
         return "it asks the requester's manager, and none is set"
     return "there is nobody who may decide on it"

@@ -55,7 +55,7 @@ _SettingValue = (
     | Annotated[list[Word], msgspec.Meta(max_length=64)]
 )
 Settings = Annotated[Mapping[Word, _SettingValue], msgspec.Meta(max_length=32)]
-"""The settings of a channel, `kind` among them; what each kind takes, `/api/v1/channel-kinds` says."""
+"""The settings of a channel, `kind` among them; `/api/v1/channel-kinds` says what a kind takes."""
 
 LabelPart = Annotated[str, msgspec.Meta(max_length=127)]
 Labels = Annotated[dict[LabelPart, LabelPart], msgspec.Meta(max_length=64)]

@@ -73,7 +73,10 @@ class ChannelConfig(
 
 
 class ChatServiceConfig(ChannelConfig, frozen=True, kw_only=True):
-    """The settings of a chat service with an API: `base_url` is where that is, or a mirror of it."""
+    """The settings of a chat service with an API.
+
+    `base_url` is where that API is, or a mirror of it.
+    """
 
     base_url: Url
 
@@ -109,7 +112,10 @@ def wrong_url(url: str, allow_networks: tuple[str, ...]) -> str:
     ):
         return "the URL must be one as https://host/path"
     if parts.username is not None or parts.fragment or " " in url or len(url) > MAX_URL_CHARACTERS:
-        return f"the URL must have no user, no fragment, no spaces and at most {MAX_URL_CHARACTERS} characters"
+        return (
+            "the URL must have no user, no fragment, no spaces "
+            f"and at most {MAX_URL_CHARACTERS} characters"
+        )
     if parts.scheme == "http" and not allow_networks:
         return "without TLS it may only lead into a network that `allow_networks` names"
     return ""

@@ -18,7 +18,10 @@ def is_off(offset_seconds: float) -> bool:
 
 
 def offset_text(offset_seconds: float) -> str:
-    """Say where a clock is that is so many seconds ahead (negative: behind): `3 h 5 min ahead of`."""
+    """Return where a clock is that is so many seconds ahead, as in `3 h 5 min ahead of`.
+
+    A negative offset is behind.
+    """
     # In whole minutes where that is exact enough: the same difference, measured twice, reads the
     # same.
     distance = abs(offset_seconds)

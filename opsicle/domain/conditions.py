@@ -100,7 +100,10 @@ def findings(policy: Policy, variables: Sequence[Variable]) -> Iterator[Finding]
             if line.variable in known:
                 yield from _findings(steps, line, known[line.variable])
             elif line.variable:
-                message = f"the template has no variable `{line.variable}`, so that gate {gate.name} is always asked"
+                message = (
+                    f"the template has no variable `{line.variable}`, "
+                    f"so that gate {gate.name} is always asked"
+                )
                 yield Finding(steps=steps, message=message, is_certain=True)
 
 
@@ -198,7 +201,10 @@ def _findings(
     steps: tuple[str | int, ...], condition: Condition, variable: Variable
 ) -> Iterator[Finding]:
     if variable.type is VariableType.SECRET:
-        message = f"the value of `{variable.id}` is secret and not known, so that the gate is always asked"
+        message = (
+            f"the value of `{variable.id}` is secret and not known, "
+            "so that the gate is always asked"
+        )
         yield Finding(steps=steps, message=message)
         return
     key, options = ("notIn", condition.none_of) if condition.none_of else ("in", condition.any_of)
@@ -215,14 +221,16 @@ def _findings(
         )
     if variable.type in FREE_TEXT and condition.any_of:
         message = (
-            f"`{variable.id}` is free text, and what means the same may be written in ways that no comparison knows: "
-            "make it an `enum`, `bool`, `number` or `date`, or list in `notIn` what needs no approval"
+            f"`{variable.id}` is free text, "
+            "and what means the same may be written in ways that no comparison knows: "
+            "make it an `enum`, `bool`, `number` or `date`, "
+            "or list in `notIn` what needs no approval"
         )
         yield Finding(steps=steps, message=message)
 
 
 def _folded(text: str) -> str:
-    """Return text in which whatever looks or reads alike is written alike, as far as Unicode knows."""
+    """Return text in which what looks or reads alike is written alike, as far as Unicode knows."""
     decomposed = unicodedata.normalize("NFKD", unicodedata.normalize("NFKC", text).casefold())
     return "".join(c for c in decomposed if unicodedata.category(c) not in {"Mn", "Cf"})
 

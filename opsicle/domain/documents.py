@@ -212,7 +212,8 @@ class Fields:
         known = listed(self._asked)
         for key in node.fields:
             if key not in self._asked:
-                message = f"unknown field {quoted(key)}{problems.suggest(key, self._asked)}; known here: {known}"
+                meant = problems.suggest(key, self._asked)
+                message = f"unknown field {quoted(key)}{meant}; known here: {known}"
                 problems.add(join(self.place.path, key), message, node.key_lines[key])
 
 

@@ -150,8 +150,8 @@ class Unreadable(Conflict, ValueError):
         """Make the error for a thing, as `the policy careful`."""
         return cls(
             f"what is stored of {what} cannot be read",
-            hint="Somebody has written to the database, or it is damaged: look into `opsicle audit list`, then make it "
-            "anew, or put a backup in its place.",
+            hint="Somebody has written to the database, or it is damaged: "
+            "look into `opsicle audit list`, then make it anew, or put a backup in its place.",
         )
 
 

@@ -109,7 +109,8 @@ def _before_expiry(fields: Fields, key: str, expires_after: int) -> int | None:
     place = fields.find(key)
     if place and seconds >= expires_after:
         place.add(
-            f"is {seconds:,} seconds, and the gate expires after {expires_after:,}: it would never come"
+            f"is {seconds:,} seconds, and the gate expires after {expires_after:,}: "
+            "it would never come"
         )
     return seconds or None
 

@@ -8,10 +8,11 @@ triggered.
 To add a field to one of the structs in the table (with a default, always):
 
 - While the newest format has not been released, append the name to that format's line.
-- After its release, either name it under `later` of the newest format: it is left out while it has its default, so
-  all that was written before stays as it is, and a program that does not know it refuses only what makes use of it;
-- or, if older programs must not go on without it, begin the next format: copy the newest one's table with the field
-  added, and drop the oldest format.
+- After its release, either name it under `later` of the newest format: it is left out while it has
+  its default, so all that was written before stays as it is, and a program that does not know it
+  refuses only what makes use of it;
+- or, if older programs must not go on without it, begin the next format: copy the newest one's
+  table with the field added, and drop the oldest format.
 
 A field that stands in no format's list is an error as soon as it has a value: nothing unsaid is
 ever signed.
@@ -101,7 +102,7 @@ _SECOND: Fields = {
 
 
 class Format(NamedTuple):
-    """`always` are written whatever they hold, `later` are left out while they have their default."""
+    """The fields that a format writes, always or (`later`) unless they have their default."""
 
     always: Fields
     later: Fields
@@ -127,7 +128,7 @@ def common(spoken: Iterable[int]) -> int | None:
 
 
 def listed(numbers: Iterable[int]) -> str:
-    """Formats in words.
+    """Return formats in words.
 
     >>> listed((2, 1))
     '1, 2'
@@ -153,7 +154,7 @@ def spelled(message: msgspec.Struct, number: int) -> bytes:
 
 @cache
 def _is_whole(kind: type[msgspec.Struct], number: int) -> bool:
-    """Return whether a format writes just the fields that a struct has, and so with all structs inside it.
+    """Return whether a format writes just the fields that a struct and all structs in it have.
 
     Then msgspec spells it as `_written` would have it, at a tenth of the cost.
     """
@@ -169,7 +170,7 @@ def _is_whole(kind: type[msgspec.Struct], number: int) -> bool:
 
 
 def _structs_in(hint: Any) -> Iterator[type[msgspec.Struct]]:
-    """The structs that a type names, such as `Phase` in `tuple[Phase, ...]`."""
+    """Yield the structs that a type names, such as `Phase` in `tuple[Phase, ...]`."""
     if isinstance(hint, type) and issubclass(hint, msgspec.Struct):
         yield hint
     for part in get_args(hint):

@@ -15,10 +15,16 @@ ENVIRONMENT_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
 ENVIRONMENT_NAME_RULE = "letters, digits and `_`, not beginning with a digit, at most 128"
 
 LABEL_KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,126}")
-LABEL_KEY_RULE = "1 to 127 of the characters a-z, A-Z, 0-9, `.`, `_`, `/` and `-`, beginning with a letter or digit"
+LABEL_KEY_RULE = (
+    "1 to 127 of the characters a-z, A-Z, 0-9, `.`, `_`, `/` and `-`, "
+    "beginning with a letter or digit"
+)
 
 LABEL_VALUE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/:@-]{0,126}")
-LABEL_VALUE_RULE = "1 to 127 of the characters a-z, A-Z, 0-9, `.`, `_`, `/`, `:`, `@` and `-`, beginning with a letter or digit"
+LABEL_VALUE_RULE = (
+    "1 to 127 of the characters a-z, A-Z, 0-9, `.`, `_`, `/`, `:`, `@` and `-`, "
+    "beginning with a letter or digit"
+)
 """For labels of workers, which are compared; the labels of a template are free text."""
 
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")

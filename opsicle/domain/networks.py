@@ -19,7 +19,8 @@ _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 _GUARDED = tuple(
     ipaddress.ip_network(text)
     for text in (
-        "169.254.0.0/16",  # link-local: AWS, Azure, Google, Oracle and others answer at 169.254.169.254
+        # link-local: AWS, Azure, Google, Oracle and others answer at 169.254.169.254
+        "169.254.0.0/16",
         "fe80::/10",
         "fd00:ec2::/32",  # AWS
         "fd20:ce::254/128",  # Google

@@ -57,7 +57,8 @@ def _states(fields: Fields) -> tuple[AutomationState, ...]:
             continue
         if word not in _ENDS:
             place.add(
-                f"{quoted(word)} is not how an automation ends{nearest(word, _ENDS)}; it must be {listed(_ENDS)}"
+                f"{quoted(word)} is not how an automation ends{nearest(word, _ENDS)}; "
+                f"it must be {listed(_ENDS)}"
             )
         elif word in states:
             place.add(f"{quoted(word)} stands twice")

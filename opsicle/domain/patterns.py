@@ -37,7 +37,9 @@ _MAX_KEPT = 32
 """Compiled patterns that are kept for the next text."""
 
 _TOKEN = re.compile(
-    r"""(?P<repeat> (?: [*+?] | \{ (?P<low>[0-9]{1,3}) (?P<comma>,)? (?P<high>(?<=,)[0-9]{1,3})? \} ) \?? )
+    r"""(?P<repeat> (?: [*+?]
+                      | \{ (?P<low>[0-9]{1,3}) (?P<comma>,)? (?P<high>(?<=,)[0-9]{1,3})? \}
+                    ) \?? )
       | (?P<open>   \( (?: \?: | (?!\?) ) )
       | (?P<close>  \) )
       | (?P<choice> \| )

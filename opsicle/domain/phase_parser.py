@@ -143,7 +143,8 @@ def _secrets(fields: Fields) -> tuple[str, ...]:
         if place and f"file-{name}" in names:
             variable = secret_file_environment_name(name)
             place.add(
-                f"`{name}` and `file-{name}` in one phase would both be {variable}; rename one of them"
+                f"`{name}` and `file-{name}` in one phase would both be {variable}; "
+                "rename one of them"
             )
     return names
 

@@ -1,7 +1,8 @@
 """Documents → approval policies: ours with its gates, and the older `telegram:` and `slack:` forms.
 
     type: ApprovalPolicy     a policy of the org, named by templates
-    type: ApprovalRequest    an older form, which asked by file; read so that people learn what takes its place
+    type: ApprovalRequest    an older form, which asked by file; read so that
+                             people learn what takes its place
 
 An older document may hold the seeds of people's authenticator apps. They are secrets: no seed is
 kept, logged or repeated in a message, and `without_seeds` takes them out of a document that is kept
@@ -38,19 +39,22 @@ REMOVED_SEED = "removed"
 _SEED = re.compile(r"[A-Za-z2-7]{16,128}=*")
 _SEED_KEY = "mfaSeed"
 _ROOMS = {"telegram": "chatIds", "slack": "channelNames"}
-"""The chat services that the older form knows, and what it calls their rooms. It gets no new ones."""
+"""The chat services that the older form knows, and what it calls their rooms; there are no new
+ones."""
 
 SEED_WARNING = (
-    "the seed of an authenticator app is a secret and is not kept: everybody named here enrols an app of their own "
-    "(`opsicle totp enrol`); the gate asks for a fresh code of it. Take the seed out of the file"
+    "the seed of an authenticator app is a secret and is not kept: "
+    "everybody named here enrols an app of their own (`opsicle totp enrol`); "
+    "the gate asks for a fresh code of it. Take the seed out of the file"
 )
 _DEFAULT_WARNING = (
-    "the policy applies by itself, to templates whose variables mean what their authors say: a gate that nobody is to "
-    "get around has no condition, or one on a `label` of workers"
+    "the policy applies by itself, to templates whose variables mean what their authors say: "
+    "a gate that nobody is to get around has no condition, or one on a `label` of workers"
 )
 _REQUEST_WARNING = (
-    "nobody is asked by a file any more: running a template that has an `approvalPolicy` asks. Make this an "
-    f"`{POLICY_TYPE}` (its `spec` is the `telegram` or `slack` part of this one) and name it in a template"
+    "nobody is asked by a file any more: running a template that has an `approvalPolicy` asks. "
+    f"Make this an `{POLICY_TYPE}` (its `spec` is the `telegram` or `slack` part of this one) "
+    "and name it in a template"
 )
 
 
@@ -79,7 +83,10 @@ class RequestDocument(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def digest(policy: Policy) -> str:
-    """Return `sha256:…` over what the policy says, so that comments and layout make no new version."""
+    """Return `sha256:…` over what the policy says.
+
+    So comments and layout make no new version.
+    """
     return "sha256:" + hashlib.sha256(msgspec.json.encode(policy, order="sorted")).hexdigest()
 
 
@@ -245,7 +252,8 @@ def _responder(place: DocumentNode) -> tuple[str, bool]:
     fields.end()
     if seed and not _is_seed(seed.node):
         seed.add(
-            "is no seed of an authenticator app (base32); take it out, or write `removed` to ask for a code"
+            "is no seed of an authenticator app (base32); "
+            "take it out, or write `removed` to ask for a code"
         )
     return (chat_id(user) if user else ""), seed is not None
 

@@ -158,7 +158,8 @@ def _layer_excess(mine: Layer, theirs: Layer) -> str:
         for rule in given:
             if rule.effect == "allow" and not _is_within(rule, own, given):
                 permission = TABLE[action]
-                return f"{permission.verb} {permission.resource}{f'/{rule.scope}' if rule.is_scoped else ''}"
+                scope = f"/{rule.scope}" if rule.is_scoped else ""
+                return f"{permission.verb} {permission.resource}{scope}"
     return ""
 
 

@@ -89,7 +89,8 @@ def parse_rule(text: str, path: str = "rules") -> Rule:
     if resource is Resource.SECRETS and scope is not None and verb is not Verb.UPDATE:
         raise _wrong(
             path,
-            f"one secret can only be updated by a rule of its own, not {verb}: `update secrets/{scope}`",
+            f"one secret can only be updated by a rule of its own, not {verb}: "
+            f"`update secrets/{scope}`",
         )
     name, label = _scope(resource, scope, path)
     return Rule("allow" if effect == "allow" else "deny", verb, resource, name, label)

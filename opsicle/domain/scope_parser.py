@@ -1,4 +1,4 @@
-"""Reading `appliesTo`: what a policy of the org applies to by itself, where nothing names another."""
+"""Reading `appliesTo`: where a policy of the org applies by itself, if nothing names another."""
 
 from __future__ import annotations
 

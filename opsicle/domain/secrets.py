@@ -30,7 +30,10 @@ def wrong_value(value: str) -> str:
     if "\0" in value:
         return "the value holds a NUL, which no environment variable can carry"
     if length < MIN_BYTES:
-        return f"the value is shorter than {MIN_BYTES} bytes: it would stand in logs by chance and cannot be masked"
+        return (
+            f"the value is shorter than {MIN_BYTES} bytes: "
+            "it would stand in logs by chance and cannot be masked"
+        )
     if length > MAX_BYTES:
         return f"the value is larger than {MAX_BYTES // 1024} KiB"
     return ""

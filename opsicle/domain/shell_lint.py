@@ -63,22 +63,35 @@ def _use_warnings(command: str, names: dict[str, str]) -> Iterator[str]:
         if not use.name.startswith(_PREFIX):
             continue
         if use.name not in names:
-            yield f"no variable of this template is called `{use.name}` in commands{nearest(use.name, names)}"
+            meant = nearest(use.name, names)
+            yield f"no variable of this template is called `{use.name}` in commands{meant}"
         if use.place is VariableUse.BARE:
-            yield f'`${use.name}` is not in double quotes: a value with spaces or `*` falls apart; write "${use.name}"'
+            yield (
+                f"`${use.name}` is not in double quotes: a value with spaces or `*` falls apart; "
+                f'write "${use.name}"'
+            )
         elif use.place is VariableUse.ARITHMETIC:
-            yield f"`${use.name}` stands inside `$((…))`, where the shell evaluates the value; see that it is a number"
+            yield (
+                f"`${use.name}` stands inside `$((…))`, where the shell evaluates the value; "
+                "see that it is a number"
+            )
 
 
 def _placeholder_warnings(command: str, names: dict[str, str]) -> Iterator[str]:
-    """Find `{{ name }}` of our variables; those of other tools (`docker inspect -f`) go unmentioned."""
+    """Yield a warning for each `{{ name }}` of our variables.
+
+    Those of other tools (`docker inspect -f`) go unmentioned.
+    """
     ids = {variable_id: name for name, variable_id in names.items()}
     for match in _PLACEHOLDER.finditer(command):
         words = _WORD.findall(match[1])
         meant = [word for word in words if word in ids]
         if meant or (words and words[0].lower() in _VALUE_WORDS):
             name = ids[meant[0]] if meant else environment_name(words[-1])
-            yield f'values are never pasted into commands: `{{{{{match[1]}}}}}` stays as it is; write "${name}"'
+            yield (
+                f"values are never pasted into commands: `{{{{{match[1]}}}}}` stays as it is; "
+                f'write "${name}"'
+            )
 
 
 class VariableUse(Enum):

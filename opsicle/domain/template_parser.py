@@ -140,7 +140,8 @@ def _type(fields: Fields, wanted: tuple[str, ...]) -> str:
         place.add(f"this is an {quoted(type_name)}; wanted here: {listed(wanted)}")
     else:
         place.add(
-            f"{quoted(type_name)} is not a known type{nearest(type_name, known)}; it must be {listed(wanted)}"
+            f"{quoted(type_name)} is not a known type{nearest(type_name, known)}; "
+            f"it must be {listed(wanted)}"
         )
     return ""
 
@@ -281,7 +282,8 @@ def _check_claimed_labels(spec: Fields, template: Template) -> None:
         place = runs_on.mapping().find("acceptClaimed")
         assert place is not None
         place.add(
-            "is not for templates with secrets: any worker could say that it has the labels, and be handed them"
+            "is not for templates with secrets: any worker could say that it has the labels, "
+            "and be handed them"
         )
 
 

@@ -166,5 +166,5 @@ class Template(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
 
     @property
     def certain_labels(self) -> dict[str, str]:
-        """The labels that its worker is sure to have; none where the worker's own word is enough."""
+        """The labels that its worker is sure to have: none where the worker's claim is enough."""
         return {} if self.accepts_claimed else self.runs_on

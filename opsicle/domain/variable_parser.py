@@ -1,4 +1,4 @@
-"""Reading `spec.variables`: what a template asks for, each with a default that fits its own type."""
+"""Reading `spec.variables`: what a template asks for, with defaults that fit their own types."""
 
 from __future__ import annotations
 
@@ -40,14 +40,18 @@ def _check_pattern_sizes(spec: Fields, variables: list[Variable]) -> None:
     place = spec.find("variables")
     if place and sum(Pattern(variable.pattern).size for variable in variables) > MAX_PATTERN_PLACES:
         place.add(
-            f"all patterns together stand for more than {MAX_PATTERN_PLACES:,} characters; use `max` instead"
+            f"all patterns together stand for more than {MAX_PATTERN_PLACES:,} characters; "
+            "use `max` instead"
         )
 
 
 def _collision(variable_id: str, other: str, name: str) -> str:
     if variable_id == other:
         return f"a variable {quoted(other)} stands further up already"
-    return f"{quoted(variable_id)} and {quoted(other)} would both be `{name}` in the commands; rename one"
+    return (
+        f"{quoted(variable_id)} and {quoted(other)} would both be `{name}` in the commands; "
+        "rename one"
+    )
 
 
 def _variable(fields: Fields) -> Variable:
@@ -175,7 +179,8 @@ def _default(fields: Fields, variable: Variable) -> Value | None:
         return None
     if variable.type in {VariableType.SECRET, VariableType.FILE}:
         place.add(
-            f"a variable of type `{variable.type}` cannot have a default: everyone who sees the template sees it"
+            f"a variable of type `{variable.type}` cannot have a default: "
+            "everyone who sees the template sees it"
         )
         return None
     if variable.type is VariableType.ENUM and not variable.options:

@@ -23,7 +23,7 @@ MAX_VALUE_BYTES = 64 * 1024
 included."""
 
 MAX_VALUES_BYTES = 512 * 1024
-"""Of all values of an automation. Linux takes at most 2 MiB for the whole environment by default."""
+"""Of all values of an automation. Linux takes 2 MiB for the whole environment unless told."""
 
 MAX_ITEMS = 1_000
 """Of one variable with `multiple`."""
@@ -260,7 +260,8 @@ def _check_pattern(variable: Variable, items: list[Scalar]) -> None:
     length = sum(map(len, texts))
     if length > MAX_MATCHED_CHARACTERS:
         raise WrongValue(
-            f"has {length:,} characters; with a pattern at most {MAX_MATCHED_CHARACTERS:,} are allowed"
+            f"has {length:,} characters; "
+            f"with a pattern at most {MAX_MATCHED_CHARACTERS:,} are allowed"
         )
     try:
         pattern = Pattern(variable.pattern)

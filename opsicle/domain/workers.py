@@ -208,7 +208,8 @@ def _connected(asked: Requirements, candidates: list[Candidate]) -> _Narrowed:
     if len(candidates) == 1:
         return (
             [],
-            f"no connected worker has {label} {wanted}: {candidates[0].name} fits, but {absence(candidates[0])}",
+            f"no connected worker has {label} {wanted}: "
+            f"{candidates[0].name} fits, but {absence(candidates[0])}",
         )
     return [], f"no connected worker has {label} {wanted}: {len(candidates)} would fit, but {away}"
 
@@ -276,7 +277,8 @@ def _not_withheld(asked: Requirements, candidates: list[Candidate]) -> _Narrowed
         return [], f"{first.name} is given no work: {first.withheld}"
     return (
         [],
-        f"none of the {len(candidates)} matching workers is given work; {first.name}: {first.withheld}",
+        f"none of the {len(candidates)} matching workers is given work; "
+        f"{first.name}: {first.withheld}",
     )
 
 

@@ -88,14 +88,19 @@ def _only_document(documents: list[Node]) -> Node:
 
 
 _ADVICE = {
-    "that cannot start any token": "; put text that begins so in quotes, and indent with spaces, not tabs",
+    "that cannot start any token": (
+        "; put text that begins so in quotes, and indent with spaces, not tabs"
+    ),
     "mapping values are not allowed": '; put text that holds ": " in quotes',
-    "did not find expected key": "; a line is indented unlike those above it, or a quote ends too early",
+    "did not find expected key": (
+        "; a line is indented unlike those above it, or a quote ends too early"
+    ),
     "could not find expected ':'": "; a line that is no `field: value` stands among the fields",
     "did not find expected '-' indicator": "; a line is indented unlike the items above it",
     "unexpected end of stream": "; a quote or bracket is not closed",
     "invalid Unicode character escape code": (
-        r"; escapes from \ud800 to \udfff are halves of one character: a \ud8… to \udb… with a \udc… to \udf… behind it"
+        r"; escapes from \ud800 to \udfff are halves of one character: "
+        r"a \ud8… to \udb… with a \udc… to \udf… behind it"
     ),
 }
 """What a person can do about libyaml's terser messages, by words of theirs."""
@@ -195,10 +200,16 @@ class _Composer:
         self._nodes += node.nodes
         self._characters += node.characters
         if self._nodes > MAX_NODES:
-            message = f"it holds more than {MAX_NODES:,} keys and values (what aliases repeat counts each time)"
+            message = (
+                f"it holds more than {MAX_NODES:,} keys and values "
+                "(what aliases repeat counts each time)"
+            )
             raise refuse(_SUBJECT, message, node.line)
         if self._characters > MAX_CHARACTERS:
-            message = f"it holds more than {MAX_CHARACTERS:,} characters (what aliases repeat counts each time)"
+            message = (
+                f"it holds more than {MAX_CHARACTERS:,} characters "
+                "(what aliases repeat counts each time)"
+            )
             raise refuse(_SUBJECT, message, node.line)
 
     def _place(self, node: Node, anchor: str | None) -> None:
@@ -237,7 +248,10 @@ class _Composer:
             self._problems.add(self._path(), message, node.line)
             return None
         if node.text in mapping.fields:
-            message = f"the key {quoted(node.text)} stands twice; first on line {mapping.key_lines[node.text]}"
+            message = (
+                f"the key {quoted(node.text)} stands twice; "
+                f"first on line {mapping.key_lines[node.text]}"
+            )
             self._problems.add(join(self._path(), node.text), message, node.line)
             return None
         mapping.key_lines[node.text] = node.line

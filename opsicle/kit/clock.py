@@ -62,7 +62,7 @@ class SystemClock:
         return time.clock_gettime(time.CLOCK_BOOTTIME)
 
     def is_steady_since(self, seconds: float) -> bool:
-        """True: it does not watch itself."""
+        """Return True, since it does not watch itself."""
         return True
 
 

@@ -73,7 +73,8 @@ class TextFormatter(logging.Formatter):
         """
         colour = _LEVEL_COLOURS.get(record.levelno, "")
         words = [
-            f"{_DIM}{_time(record).astimezone():%H:%M:%S}{_PLAIN} {colour}{_shown(record.getMessage())}{_PLAIN}"
+            f"{_DIM}{_time(record).astimezone():%H:%M:%S}{_PLAIN} "
+            f"{colour}{_shown(record.getMessage())}{_PLAIN}"
         ]
         words += [
             f"{_DIM}{name}={_PLAIN}{_shown(str(value), quoted=True)}"

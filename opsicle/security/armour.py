@@ -17,7 +17,7 @@ import hashlib
 from opsicle.domain.errors import InvalidInput
 
 MAX_TEXT = 4096
-"""The longest text that is looked at, in characters: a URL of 2,048 bytes and the rest fit easily."""
+"""The longest text that is read, in characters: a URL of 2,048 bytes and the rest fit easily."""
 
 _CHECKSUM_BYTES = 4
 

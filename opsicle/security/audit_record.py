@@ -142,8 +142,8 @@ class _Walk:
             raise Broken(
                 "cut_off",
                 self.seq + 1,
-                f"the record was cut off: entry {self.seq + 1} is missing, a checkpoint says that it went on to "
-                f"{self.signed_to}",
+                f"the record was cut off: entry {self.seq + 1} is missing, "
+                f"a checkpoint says that it went on to {self.signed_to}",
             )
 
     def check_signed_to_end(self) -> None:
@@ -153,7 +153,8 @@ class _Walk:
             raise Broken(
                 "checkpoint",
                 number,
-                f"checkpoint {number} is missing: no signature covers what comes after entry {self.signed_to}",
+                f"checkpoint {number} is missing: "
+                f"no signature covers what comes after entry {self.signed_to}",
             )
 
     def _check_entry(self, entry: Entry, rest: Iterator[Entry]) -> None:
@@ -175,8 +176,8 @@ class _Walk:
             raise Broken(
                 "rewritten",
                 first,
-                f"entries were replaced: somewhere from entry {first} to {self.seq} the record is another than the "
-                f"one whose checkpoint was signed at entry {self.seq}",
+                f"entries were replaced: somewhere from entry {first} to {self.seq} the record "
+                f"is another than the one whose checkpoint was signed at entry {self.seq}",
             )
         self._confirmed_to = self.seq
 

@@ -26,7 +26,7 @@ from opsicle.domain.errors import InvalidInput, Unavailable
 from opsicle.security import certificates
 
 SERVER_NAME = "server.opsicle.internal"
-"""A name in every server certificate of every Opsicle CA (`.internal` is reserved for private use)."""
+"""A name in every server certificate of an Opsicle CA; `.internal` is reserved for private use."""
 
 CA_LIFE = timedelta(days=3652)
 SERVER_LIFE = timedelta(days=90)
@@ -35,7 +35,7 @@ CLOCK_SKEW = timedelta(minutes=5)
 """How far a worker's clock may be behind ours and still take a certificate made just now."""
 
 _LOOPBACK_NAMES = ("localhost", "127.0.0.1", "::1")
-_EVERY_ADDRESS = ("0.0.0.0", "::")
+_EVERY_ADDRESS = ("0.0.0.0", "::")  # noqa: S104 - one listens on these, nobody reaches them
 _HOST_NAME = re.compile(
     r"(\*\.)?[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?)*", re.IGNORECASE
 )

@@ -16,7 +16,7 @@ KEY_BYTES = 32
 _AUTOMATION = b"opsicle automation 1\n"
 _DECISION = b"opsicle decision 1\n"
 _FINGERPRINT = b"opsicle binding key 1\n"
-"""Stand before what is authenticated, so that no code for one purpose is ever taken for another's."""
+"""Stand before what is authenticated, so that no code for one purpose is taken for another's."""
 
 
 class BindingKey:
@@ -26,7 +26,7 @@ class BindingKey:
     """
 
     def __init__(self, key: bytes) -> None:
-        """Raises Conflict for a key of another length: the file was damaged."""
+        """Raise Conflict for a key of another length: the file was damaged."""
         if len(key) != KEY_BYTES:
             raise Conflict("binding.key is damaged", hint="Restore it from a backup.")
         self._key = key

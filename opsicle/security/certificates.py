@@ -151,12 +151,16 @@ def check_match(certificate_pem: str, key_pem: str) -> None:
     if _public_bytes(key.public_key()) != _public_bytes(certificate.public_key()):
         raise InvalidInput(
             "the private key does not belong to the certificate",
-            hint="The server's own certificate must come first in the file, before those of its issuers.",
+            hint="The server's own certificate must come first in the file, "
+            "before those of its issuers.",
         )
 
 
 def check_pair(certificate_pem: str, key_pem: str, now: datetime) -> None:
-    """Raise InvalidInput unless this certificate (a chain's first) and key can serve TLS at `now`."""
+    """Raise InvalidInput unless this certificate and key can serve TLS at `now`.
+
+    Of a chain the first certificate counts.
+    """
     check_match(certificate_pem, key_pem)
     certificate = load_certificate(certificate_pem)
     if now < certificate.not_valid_before_utc:

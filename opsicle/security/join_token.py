@@ -2,15 +2,16 @@
 
 The worker knows the secret, and so does the server that answers.
 
-    admin    new(url).text ──────────────► worker        copied by a person; the secret travels no other way
-             stored_key(secret) ─────────► database
-    worker   make_request(…)  ───────────► check_request(key, request)          HMAC over all of the request
-             open_reply(…)    ◄─────────── make_reply(key, request, enrolment)  HMAC over all of the answer
+    admin    new(url).text ──────► worker
+             stored_key(secret) ─► database
+    worker   make_request(…)  ───► check_request(key, request)
+             open_reply(…)    ◄─── make_reply(key, request, enrolment)
 
-The secret itself is never sent. The answer's proof covers the digest of the request that it
-answers, so an answer belongs to one request of one token and to no other. Request and answer are
-proven with different keys, so neither can be played back as the other. So enrolment is safe through
-any proxy, any certificate and none.
+A person copies the token to the worker. The secret travels no other way: requests and answers carry
+an HMAC over all that they say, and never the secret. The answer's proof covers the digest of the
+request that it answers, so an answer belongs to one request of one token and to no other. Request
+and answer are proven with different keys, so neither can be played back as the other. So enrolment
+is safe through any proxy, any certificate and none.
 """
 
 from __future__ import annotations
@@ -202,7 +203,8 @@ def _derive(secret: bytes, purpose: bytes) -> bytes:
 def _somebody_between() -> NotAuthenticated:
     return NotAuthenticated(
         "the answer does not come from the server that made this token: somebody stands between",
-        hint="Nothing was trusted or stored. Find out what answers at this address before you try again.",
+        hint="Nothing was trusted or stored. "
+        "Find out what answers at this address before you try again.",
     )
 
 

@@ -30,7 +30,7 @@ class Seal:
     """Seals and opens under one key."""
 
     def __init__(self, key: bytes) -> None:
-        """Raises Conflict for a key that has another length than ours: the file was damaged."""
+        """Raise Conflict for a key of another length than ours: the file was damaged."""
         if len(key) != KEY_BYTES:
             raise Conflict("the sealing key is damaged", hint="Restore it from a backup.")
         self._cipher = AESGCM(key)

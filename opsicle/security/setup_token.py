@@ -23,7 +23,7 @@ _FINGERPRINT_BYTES = 32
 
 @dataclass(frozen=True)
 class SetupToken:
-    """A 256-bit secret and the fingerprint (`sha256:<hex>`) of the CA of the server that made it."""
+    """A 256-bit secret, and the fingerprint (`sha256:<hex>`) of the CA of its server."""
 
     fingerprint: str
     secret: bytes = field(repr=False)

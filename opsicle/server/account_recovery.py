@@ -27,7 +27,7 @@ from opsicle.server.store import (
     users,
 )
 from opsicle.server.store.database import Connection
-from opsicle.server.store.memberships import PlaceRow
+from opsicle.server.store.memberships import MembershipRow
 from opsicle.server.store.users import UserRow
 
 
@@ -51,6 +51,7 @@ def recover_account(data_dir: Path, email: str, password: str | None) -> Recover
         raise InvalidInput(
             f"{data_dir} is no data folder of a server", hint="Name the server's --data-dir."
         )
+
     if password is not None:
         passwords.check_password(password, email=email)
     password_hash = passwords.hash_password(password) if password is not None else ""
@@ -79,6 +80,7 @@ def _recover(db: Connection, email: str, password_hash: str) -> Recovered:
             f"users/{user.id}",
             data,
         )
+
     return Recovered(
         email=email,
         orgs=[place.org_code for place in places if not place.is_disabled],
@@ -87,7 +89,7 @@ def _recover(db: Connection, email: str, password_hash: str) -> Recovered:
     )
 
 
-def _find(db: Connection, email: str) -> tuple[UserRow, list[PlaceRow]]:
+def _find(db: Connection, email: str) -> tuple[UserRow, list[MembershipRow]]:
     user = users.find_by_email(db, email)
     places = memberships.list_of_user(db, user.id) if user else []
     if user is None or not places:
@@ -95,6 +97,7 @@ def _find(db: Connection, email: str) -> tuple[UserRow, list[PlaceRow]]:
             f"nobody of any org has the address {email}",
             hint="`opsicle audit list` names people's.",
         )
+
     member = memberships.find(db, places[0].org_id, user.id)
     if member is not None and member.owner_id:
         raise Conflict(f"{email} is a service account, which never logs in", hint="Name a person.")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from opsicle.server.settings import ServerOptions, parse_address
 
-_EVERY_ADDRESS = frozenset({"0.0.0.0", "::"})
+_EVERY_ADDRESS = frozenset({"0.0.0.0", "::"})  # noqa: S104 - to tell them from real ones
 
 
 class Addresses:

@@ -58,10 +58,12 @@ from opsicle.server.http.routing import Route
 from opsicle.server.identity.accounts import Accounts
 from opsicle.server.identity.authenticators import Authenticators
 from opsicle.server.identity.login_throttle import LoginThrottle
+from opsicle.server.identity.logins import Logins
 from opsicle.server.identity.password_changes import PasswordChanges
 from opsicle.server.identity.passwords import PasswordHasher
 from opsicle.server.identity.routes import accounts, identity
 from opsicle.server.identity.routes.identity import IdentityServices
+from opsicle.server.identity.server_setup import ServerSetup
 from opsicle.server.identity.sessions import Sessions
 from opsicle.server.identity.step_up import StepUp
 from opsicle.server.keys.vault import Vault
@@ -160,6 +162,7 @@ class Services:
     def _build_identity(self, core: Core) -> None:
         """Build who somebody is, and the record of what they do."""
         clock, state = core.clock, core.state
+
         self.hasher = PasswordHasher()
         self.sessions = Sessions(state, clock, has_open_orgs=core.has_open_orgs)
         self.throttle = LoginThrottle(state, clock)
@@ -171,16 +174,13 @@ class Services:
             self.sessions,
             PasswordChanges(state, self.sessions, self.hasher, self.throttle, self.step_up, clock),
         )
-        self.accounts = Accounts(
-            state,
-            self.sessions,
-            self.hasher,
-            self.throttle,
-            self.apps,
-            clock,
-            core.remarks,
-            core.on_set_up,
+
+        self.server_setup = ServerSetup(
+            state, self.sessions, self.hasher, self.throttle, clock, core.on_set_up
         )
+        self.logins = Logins(state, self.sessions, self.hasher, self.throttle, self.apps, clock)
+        self.accounts = Accounts(state, self.sessions, clock, core.remarks)
+
         self.audit_checkpoints = AuditCheckpoints(state, core.audit_key, clock)
         self.audit = Audit(state, self.audit_checkpoints, core.audit_key.public, clock)
 
@@ -206,12 +206,14 @@ class Services:
         clock, state, bindings = core.clock, core.state, self.bindings
         self.status = ServerStatus(core.epoch, Hold(state, self.fleet, clock), core.remarks)
         self.job_logs = JobLogs(core.logs, clock, core.log_bounds)
+
         work_builder = WorkBuilder(
             core.vault,
             bindings,
             OrderSigner(core.order_key, clock, core.epoch),
             core.log_bounds.job_bytes,
         )
+
         lease_service = LeaseService(
             WaitingKinds(state),
             self.fleet,
@@ -228,6 +230,7 @@ class Services:
             state, self.job_logs, lease_service, self.pubsub, self.outbox, self.epoch_reports, clock
         )
         self.dispatch = Dispatch(state, self.jobs, lease_service, clock)
+
         progress = Progress(self.outbox, bindings)
         self.approvals = Approvals(
             state, progress, self.outbox, self.apps, self.fleet, self.pubsub, clock, bindings
@@ -245,6 +248,7 @@ class Services:
             self.step_up,
             bindings,
         )
+
         self.live_streams = LiveStreams(self.automations, self.job_logs, self.pubsub, clock)
         self.figures = Figures(state, self.fleet, self.outbox.ended)
 
@@ -254,14 +258,16 @@ class Services:
         self.recovery = Recovery(state, sessions, step_up, self.urls, clock)
         self.forgotten_passwords = ForgottenPasswords(state, self.outbox, clock)
         self.users = Users(state, sessions, self.hasher, step_up, clock)
+
         links = InvitationLinks(self.urls, clock)
         self.invitations = Invitations(
-            state, links, self.accounts, self.hasher, self.throttle, step_up, clock
+            state, links, self.logins, self.hasher, self.throttle, step_up, clock
         )
         self.orgs = Orgs(state, links, step_up, self.fleet, clock)
         self.server_operations = ServerOperations(
             state, links, sessions, step_up, clock, self.status
         )
+
         self.roles = Roles(state, sessions, step_up, clock)
         self.groups = Groups(state, sessions, step_up, clock)
         self.permission_checks = PermissionChecks(state)
@@ -294,7 +300,7 @@ class Services:
     def user_routes(self) -> list[Route]:
         """Return what the users' listener offers about orgs and what they have."""
         return [
-            *accounts.routes(self.accounts),
+            *accounts.routes(self.server_setup, self.logins, self.accounts),
             *identity.routes(self.identity),
             *member_identity.routes(self.recovery, self.forgotten_passwords),
             *orgs.routes(self.orgs, self.accounts, self.server_operations),
@@ -331,7 +337,7 @@ class Services:
         ]
 
     def loops(self, keep: Callable[[], RetentionPeriods]) -> list[Loop]:
-        """Return what is to be done again and again; how long things are kept is asked each time."""
+        """Return the loops that run in the background; `keep` is asked anew at each pruning."""
         steady = self._if_steady
         retention = Retention(self.core.state, self.job_logs, self.core.clock)
         return [

@@ -155,10 +155,13 @@ class DataFolder:
         if not self._orders_pem.exists():
             if pinned:
                 raise Conflict(
-                    "the data folder has lost orders.pem, the key by which its workers know an order of this server",
-                    hint="Restore it from a backup. If there is none, see `A new key for orders` in docs/server.md.",
+                    "the data folder has lost orders.pem, "
+                    "the key by which its workers know an order of this server",
+                    hint="Restore it from a backup. "
+                    "If there is none, see `A new key for orders` in docs/server.md.",
                 )
             self._write(self._orders_pem, OrderKey.create().pem)
+
         key = OrderKey.load(self._orders_pem.read_text(encoding="ascii"))
         if pinned not in ("", key.public.fingerprint):
             raise Conflict(

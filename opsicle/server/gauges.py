@@ -1,4 +1,4 @@
-"""What `/metrics` shows beside requests: connections, automations, deliveries, certificates, disk."""
+"""What `/metrics` shows beside requests, such as automations, deliveries and disk space."""
 
 from __future__ import annotations
 
@@ -34,6 +34,7 @@ def add_gauges(
         "How long the event loop was held up at most since this was asked last.",
         services.loop_lag.take,
     )
+
     add = metrics.add_gauges
     add(
         "opsicle_open_automations",
@@ -47,24 +48,28 @@ def add_gauges(
         "reason",
         figures.queue,
     )
+
     metrics.add_counters(
         "opsicle_ended_automations",
         "Automations that ended since the server started.",
         "state",
         lambda: figures.ended,
     )
+
     add(
         "opsicle_deliveries",
         "Messages through channels that are kept.",
         "state",
         figures.deliveries,
     )
+
     add(
         "opsicle_certificate_expiry_seconds",
         "When a certificate ends, in Unix time.",
         "certificate",
         certificates,
     )
+
     add("opsicle_database_bytes", "Size of the database files.", "file", lambda: _sizes(folder))
     add(
         "opsicle_last_backup_seconds",

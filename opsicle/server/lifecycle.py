@@ -86,12 +86,15 @@ class Lifecycle:
         sys.setswitchinterval(SWITCH_SECONDS)
         _allow_many_connections()
         _log_what_nobody_caught()
+
         for number in (signal.SIGTERM, signal.SIGINT):
             gevent.signal_handler(number, self._stopping.set)
         gevent.signal_handler(signal.SIGHUP, self._hang_up)
+
         options = self._options
         check_machine(options)
         opening = Opening(accept_restored=options.accept_restored, compact=options.compact)
+
         with (
             closing(DataFolder.open(options.data_dir)) as folder,
             open_state(folder, self._clock, _die, opening) as opened,
@@ -124,6 +127,7 @@ class Lifecycle:
         audit_key = folder.audit_key(has_signed=state.read(audit_checkpoints.exists))
         order_key, vault = open_order_key(folder, state), self._vault(folder, state)
         pin_keys(folder, state, authority, audit_key)
+
         return Core(
             state,
             logs,
@@ -160,12 +164,14 @@ class Lifecycle:
             now,
             TLS_VERSIONS[options.tls_min],
         )
+
         listeners = Listeners(options, services, tls, now)
         urls = services.urls
         urls.url, urls.worker_url = (
             addresses.url(listeners.user_port),
             addresses.worker_url(listeners.worker_port),
         )
+
         services.jobs.recover()
         services.sender.recover()
         loops = [
@@ -177,17 +183,22 @@ class Lifecycle:
             ),
             Loop("mark state", _MARK_STATE_EVERY_SECONDS, lambda _: opened.marker.write()),
         ]
+
         services.loop_lag.start()
         for loop in loops:
             loop.start()
         listeners.start()
         self._announce(folder, services)
         self._on_hangup = partial(self._reload, services, listeners)
+
+        # What has lived until now lives until the end: the collector need not look at it again.
         gc.collect()
-        gc.freeze()  # what has lived until now lives until the end: the collector need not look at it again
+        gc.freeze()
+
         check = IntegrityCheck(folder.state_database, _refuse)
         if not opened.is_checked:
             check.start()
+
         self._stopping.wait()
         log.info("server stopping")
         service_manager.tell(service_manager.STOPPING)
@@ -196,6 +207,7 @@ class Lifecycle:
         for loop in loops:
             loop.stop(_LOOP_SECONDS)
         services.loop_lag.stop()
+
         services.audit_checkpoints.sign_all()
         opened.marker.write()
 
@@ -211,6 +223,7 @@ class Lifecycle:
             )
         else:
             self._take(new, services)
+
         listeners.renew(self._clock.now())
         service_manager.tell(service_manager.READY)
 
@@ -226,17 +239,20 @@ class Lifecycle:
         url, worker_url = services.urls.url, services.urls.worker_url
         fingerprint = services.core.authority.fingerprint
         lines = [f"opsicle server ready  {url}  workers: {worker_url}"]
-        token = services.accounts.setup_token(fingerprint, folder.setup_token())
+
+        token = services.server_setup.token(fingerprint, folder.setup_token())
         if token:
             folder.write_setup_token(token)
             lines.insert(0, f"Set this server up at {url}/setup#token={token}")
         else:
             folder.remove_setup_token()
+
         services.status.hold.on_changed = lambda: self._tell(folder, services)
         self._tell(folder, services)
         with suppress(OSError):  # nobody may be reading any more
             sys.stdout.write("".join(f"{line}\n" for line in lines))
             sys.stdout.flush()
+
         service_manager.tell(service_manager.READY)
         log.info(
             "server ready", extra={"url": url, "worker_url": worker_url, "version": __version__}

@@ -79,7 +79,7 @@ class Listeners:
             listener.join(max(ends_at - time.monotonic(), 0.0))
 
     def renew(self, now: datetime) -> None:
-        """Renew our own certificates in good time, and take up a given one that has been replaced."""
+        """Renew our own certificates in good time, and reload a given one that was replaced."""
         self._tls.renew_if_due(now)
         if self._given:
             try:
@@ -127,6 +127,7 @@ class Listeners:
             observe=self._metrics.observe,
         )
         context = self._given.context if self._given else self._tls.own_context
+
         return Listener(
             parse_address(options.listen),
             application,

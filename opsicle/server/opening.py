@@ -74,18 +74,22 @@ def open_state(
     path = folder.state_database
     migrations.check_sqlite()
     check_private(key_files(folder.path))
+
     missing = _compare(folder)
     if missing.reasons and not how.accept_restored:
         raise Conflict(
             f"the data folder holds less than its server has had: {'; '.join(missing.reasons)}",
-            hint="Put the newest copy in its place. If this is the newest there is, start once with "
-            "`opsicle server --accept-restored`; docs/server.md says what follows under `Restoring`.",
+            hint="Put the newest copy in its place. If this is the newest there is, "
+            "start once with `opsicle server --accept-restored`; "
+            "docs/server.md says what follows under `Restoring`.",
         )
+
     is_new = not path.exists() or path.stat().st_size == 0
     with explained(folder.path):
         if is_new and not folder.has_authority:
             state_marker.begin(folder.path, clock.now())
         commits = Commits(folder.path / state_marker.COMMITS)
+
     clean_stop = CleanStop(folder.path, (path, folder.log_database))
     was_clean = clean_stop.take()
     with closing(commits):
@@ -98,10 +102,12 @@ def open_state(
                 log.info("database migrated", extra={"database": path.name, "migrations": applied})
             if not is_new and not was_clean:
                 check_integrity(path)
+
         if how.compact:
             _compact(path)
             with suppress(Conflict):  # damaged logs are set aside where they are opened
                 _compact(folder.log_database)
+
         with (
             closing(Database(path, on_fatal, commits)) as database,
             closing(StateMarker(folder.path, database, commits, clock)) as marker,
@@ -139,6 +145,7 @@ def begin_epoch(state: OpenState, clock: Clock, *, accept_restored: bool) -> Epo
         epoch = epochs.find(db)
         if state.missing.reasons:
             return _begin_next(db, state.missing, epoch, clock)
+
         if accept_restored and epochs.find_hold(db):
             epochs.hold(db, "")
             audit.append(
@@ -153,7 +160,8 @@ def begin_epoch(state: OpenState, clock: Clock, *, accept_restored: bool) -> Epo
         return epoch or epochs.begin(db, 1)
 
     epoch = state.database.write(work)
-    state.database.checkpoint()  # so that the file alone, without its log, is known for one that has a marker
+    # So that the file alone, without its log, is known for one that has a marker.
+    state.database.checkpoint()
     state.marker.write()
     if state.missing.reasons:
         log.warning(

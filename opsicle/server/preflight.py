@@ -31,6 +31,7 @@ def check_machine(options: ServerOptions) -> None:
         options.worker_listen,
         *([options.metrics_listen] if options.metrics_listen else []),
     ]
+
     try:
         check_addresses(map(parse_address, addresses), options.socket_group)
     except Conflict:

@@ -71,7 +71,10 @@ def _wrong_rest(parts: SplitResult, port: int | None) -> str:
     if parts.username is not None or parts.password is not None:
         return "has a user name in it"
     if parts.path not in ("", "/"):
-        return "has a path, and the server answers only at the root of a host: give it a name of its own"
+        return (
+            "has a path, and the server answers only at the root of a host: "
+            "give it a name of its own"
+        )
     if port == 0 or parts.netloc.endswith(":"):
         return "has a colon without a port"
     return ""

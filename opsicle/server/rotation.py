@@ -28,6 +28,7 @@ def rotate_master_key(data_dir: Path, key_file: Path | None) -> int:
         raise InvalidInput(
             f"{data_dir} is no data folder of a server", hint="Name the server's --data-dir."
         )
+
     with closing(DataFolder.open(data_dir)) as folder:
         file = MasterKeyFile(folder, key_file)
         with open_state(folder, SystemClock(), _fail) as state:

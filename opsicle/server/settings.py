@@ -103,6 +103,7 @@ class ServerOptions:
             )
         if self.is_plain and self.tls_cert:
             raise InvalidInput("--behind-proxy means plain HTTP, so there is no use for --tls-cert")
+
         address = parse_address(self.listen)
         if self.is_plain and not address.is_private:
             raise InvalidInput(
@@ -117,6 +118,7 @@ class ServerOptions:
             raise InvalidInput(
                 "workers cannot reach a Unix socket", hint="Give --worker-listen a host and port."
             )
+
         self._check_metrics(address)
         self._check_urls()
         _check_networks(self.allow_egress)
@@ -131,22 +133,25 @@ class ServerOptions:
             "--job-log-mib": (self.job_log_mib, _MOST_MIB),
             "--org-logs-mib": (self.org_logs_mib, _MOST_MIB),
         }
+
         for option, (value, most) in bounds.items():
             if value is not None and value > most:
                 raise InvalidInput(f"{option} must be at most {most}")
+
         if self.log_retention_days < 1:
             raise InvalidInput("--log-retention-days must be at least 1")
         if not 1 <= self.job_log_mib <= self.org_logs_mib:
             raise InvalidInput(
-                f"--job-log-mib {self.job_log_mib} must be at least 1 and no more than --org-logs-mib"
-                f" {self.org_logs_mib}, as one job's log is a part of its org's"
+                f"--job-log-mib {self.job_log_mib} must be at least 1 and no more than "
+                f"--org-logs-mib {self.org_logs_mib}, as one job's log is a part of its org's"
             )
         if self.audit_retention_days is not None and self.audit_retention_days < 1:
             raise InvalidInput("--audit-retention-days must be at least 1")
         if self.automation_retention_days and self.automation_retention_days < LEAST_RETENTION_DAYS:
             raise InvalidInput(
                 f"--automation-retention-days must be at least {LEAST_RETENTION_DAYS}",
-                hint="Until then a request may be sent again, and a worker may come back; 0 keeps all for ever.",
+                hint="Until then a request may be sent again, and a worker may come back; "
+                "0 keeps all for ever.",
             )
         if self.automation_retention_count is not None and self.automation_retention_count < 1:
             raise InvalidInput("--automation-retention-count must be at least 1")
@@ -158,6 +163,7 @@ class ServerOptions:
                 f"--metrics-listen {metrics} would show figures about all orgs to everybody",
                 hint="Listen on 127.0.0.1 or unix:/path.",
             )
+
         if self.socket_group and not (listen.path or (metrics and metrics.path)):
             raise InvalidInput(
                 "--socket-group is for a Unix socket, and none is listened on",
@@ -216,6 +222,7 @@ def parse_address(text: str) -> Address:
                 f"the socket's path in {text!r} is longer than {_MOST_UNIX_PATH_BYTES} bytes"
             )
         return Address(path=path)
+
     host, colon, port = text.rpartition(":")
     is_bracketed = host.startswith("[") and host.endswith("]")
     host = host[1:-1] if is_bracketed else host
@@ -227,7 +234,8 @@ def parse_address(text: str) -> Address:
             f"{text[:200]!r} is no address to listen on",
             hint="Write it as host:port or [::1]:port; port 0 picks one.",
         )
-    return Address(host=host or "0.0.0.0", port=int(port))
+    every = "0.0.0.0"  # noqa: S104 - every address is what `:port` asks for
+    return Address(host=host or every, port=int(port))
 
 
 def _is_host(host: str, *, is_bracketed: bool) -> bool:

@@ -97,6 +97,7 @@ def compare(folder: Path, database: Path, *, has_keys: bool) -> Missing:
             (f"{database.name} is missing or empty",) if is_missed else (),
             marker.epoch if marker else 0,
         )
+
     connection = open_untouched(database)
     try:
         found = inspect(connection, database)
@@ -123,6 +124,7 @@ def _compare(
         # Older versions kept no marker: what they have left is taken as it is.
         reasons = (f"{MARKER} is missing: this is a copy, or a part of one",) if found.epoch else ()
         return Missing(reasons, found.epoch.number if found.epoch else 0)
+
     epoch = found.epoch or Epoch(0, "")
     entries = {
         org_id: seq - found.heads.get(org_id, (0, ""))[0]

@@ -31,7 +31,7 @@ def _outcome(
 ) -> tuple[Any, BaseException | None]:
     try:
         return function(*arguments), None
-    except BaseException as error:
+    except BaseException as error:  # noqa: BLE001 - it belongs to the caller
         return None, error
 
 

@@ -1,24 +1,20 @@
 """The worker's calls to its server: MessagePack over mutual TLS 1.3, on kept-alive connections.
 
-Neither urllib3 nor the standard library's client: a held poll must be let go from another thread, which needs the
-socket, and every job costs two calls, so that a lighter client shows (see exchange.py).
+Neither urllib3 nor the standard library's client: a held poll must be let go from another thread,
+which needs the socket, and every job costs two calls, so that a lighter client shows (see
+exchange.py).
 """
 
 from __future__ import annotations
 
-import math
-import select
-import socket
 import ssl
 import threading
-import time
 from collections import deque
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import TypeVar
-from urllib.parse import urlsplit
 
 import msgspec
 
@@ -29,43 +25,38 @@ from opsicle.domain.errors import (
     Internal,
     NotAuthenticated,
     OpsicleError,
-    TooLarge,
     TooManyRequests,
     Unreachable,
 )
 from opsicle.kit.backoff import Backoff
 from opsicle.wire.problems import error_of
-from opsicle.worker.exchange import BadAnswer, TooLong, exchange
+from opsicle.worker.exchange import BadAnswer
+from opsicle.worker.https_connection import HttpsConnection
 from opsicle.worker.identity import Identity, has_expired
 from opsicle.worker.tls import is_about_time, says_expired, worker_context
 
 Reply = TypeVar("Reply")
 
-CONNECT_SECONDS = 10
 CALL_SECONDS = 30
 """A server that takes longer for anything but a poll is taken for dead."""
 
-_MAX_REPLY_BYTES = 64 * 1024 * 1024
 _KEPT_CONNECTIONS = 32
-"""Enough for every job of a large worker to be told of at once without a new handshake; idle ones cost a few KiB."""
-_FRESH_SECONDS = 0.5
-_KEEPALIVE = {"TCP_KEEPIDLE": 10, "TCP_KEEPINTVL": 5, "TCP_KEEPCNT": 4, "TCP_USER_TIMEOUT": 30_000}
-"""So that a held poll whose server or network went away without a word ends within 30 s (the last is in ms)."""
+"""Enough to tell of every job of a large worker at once without a handshake; a few KiB each."""
 
 _LONGEST_WAIT_SECONDS = 1.0
-"""Between two tries to tell the server something while its answers to polls show that it is there."""
+"""Between two tries to tell the server something while it answers polls."""
 
 AWAY = (Unreachable, errors.Unavailable, TooManyRequests, Internal, ClockOff)
-"""The server cannot answer now, or this machine's clock is wrong: the same call may go well later."""
+"""The server cannot answer, or this machine's clock is wrong: the call may go well later."""
 
 
 class ServerConnection:
-    """The way to one server. Safe to use from any thread; each call takes a kept connection, or makes one."""
+    """The way to one server, over connections that are kept. Safe to use from any thread."""
 
     def __init__(self, identity: Identity) -> None:
         self._lock = threading.Lock()
-        self._idle: deque[_Channel] = deque()
-        self._polling: _Channel | None = None
+        self._idle: deque[HttpsConnection] = deque()
+        self._polling: HttpsConnection | None = None
         self._reached = threading.Condition()
         self.times_reached = 0
         self._is_away = False
@@ -77,18 +68,19 @@ class ServerConnection:
 
     @property
     def url(self) -> str:
-        """The server's address that is tried now: the one that was reached last, until that fails."""
+        """The server's address that is tried now: the last one reached, until that fails."""
         return self._urls[0]
 
     def use(self, identity: Identity) -> None:
-        """Go on as this identity: connections that were made with an older certificate are used no more."""
+        """Go on as this identity; connections made with an older certificate are used no more."""
         context = worker_context(identity)
         with self._lock:
             self._identity, self._context = identity, context
             stale = list(self._idle)
             self._idle.clear()
-        for channel in stale:
-            channel.close()
+
+        for connection in stale:
+            connection.close()
 
     def call(
         self,
@@ -97,55 +89,63 @@ class ServerConnection:
         reply: type[Reply],
         besides: Callable[[], None] = lambda: None,
     ) -> Reply:
-        """Ask once. Raises what the server's problem says, Unreachable, or NotAuthenticated if TLS refuses a side.
+        """Ask once.
 
-        `besides` is called while the server thinks, and again if the request has to be sent again.
+        Raises what the server's problem says, Unreachable, or NotAuthenticated if TLS refuses a
+        side. `besides` is called while the server thinks, and again if the request has to be sent
+        again.
         """
-        with self._borrowed(self._newest) as channel:
-            return self._ask(channel, path, msgspec.msgpack.encode(message), reply, besides=besides)
+        with self._borrowed(self._newest) as connection:
+            return self._ask(
+                connection, path, msgspec.msgpack.encode(message), reply, besides=besides
+            )
 
     def poll(
         self, path: str, ask: Callable[[], msgspec.Struct], reply: type[Reply], hold_seconds: int
     ) -> Reply | None:
-        """Ask a question that the server may leave open for `hold_seconds`. None if `interrupt_poll` ended it.
+        """Ask a question that the server may leave open for `hold_seconds`.
 
-        `ask` is called after the point from which on an interruption counts, so that none is missed. The poll takes the
-        connection that has rested longest: so none grows cold, and the one on which work arrived is free to start it.
+        Returns None if `interrupt_poll` ended it. `ask` is called after the point from which on an
+        interruption counts, so that none is missed. The poll takes the connection that has rested
+        longest: so none grows cold, and the one on which work arrived is free to start it.
         """
-        with self._borrowed(self._oldest) as channel:
+        with self._borrowed(self._oldest) as connection:
             with self._lock:
-                self._polling = channel
+                self._polling = connection
+
             try:
                 message = msgspec.msgpack.encode(ask())
-                answer = self._ask(channel, path, message, reply, hold_seconds + CALL_SECONDS)
+                answer = self._ask(connection, path, message, reply, hold_seconds + CALL_SECONDS)
             except OpsicleError:
-                if channel.is_aborted:
+                if connection.is_aborted:
                     return None
                 self._do_polls_fail = True
                 raise
             finally:
                 with self._lock:
                     self._polling = None
+
             if self._do_polls_fail:
                 self._note_reached(by_poll=True)
             return answer
 
     def report_clock(self, path: str, message: msgspec.Struct, reply: type[Reply]) -> Reply:
-        """Make a call whatever the time is, because by this machine's clock the server's certificate is not valid.
+        """Make a call without regard to when the server's certificate is valid.
 
-        Nothing in the answer may be acted on save for what it says of the clock: a certificate that is really over
-        might be in anybody's hands. Raises as `call` does.
+        For when by this machine's clock it is not. Nothing in the answer may be acted on save for
+        what it says of the clock: a certificate that is really over might be in anybody's hands.
+        Raises as `call` does.
         """
-        channel = _Channel(
+        connection = HttpsConnection(
             self.url,
             self._identity,
             worker_context(self._identity, checks_time=False),
             lambda: None,
         )
         try:
-            return self._ask(channel, path, msgspec.msgpack.encode(message), reply)
+            return self._ask(connection, path, msgspec.msgpack.encode(message), reply)
         finally:
-            channel.close()
+            connection.close()
 
     def interrupt_poll(self) -> None:
         """End the open poll, if there is one, at once."""
@@ -163,9 +163,10 @@ class ServerConnection:
         besides: Callable[[], None] = lambda: None,
         on_away: Callable[[], None] = lambda: None,
     ) -> Reply:
-        """Ask until the server answers, or until `until()`: then the last failure is raised. Others are raised at once.
+        """Ask until the server answers, or until `until()`: then the last failure is raised.
 
-        Only for calls that are safe to repeat. `besides`: see `call`. `on_away` is called whenever a try has failed.
+        Failures that waiting does not mend are raised at once. Only for calls that are safe to
+        repeat. `besides`: see `call`. `on_away` is called whenever a try has failed.
         """
         backoff = Backoff()
         while True:
@@ -183,18 +184,21 @@ class ServerConnection:
     ) -> None:
         """Wait for as long as `backoff` says, but no longer than until polls are answered again.
 
-        `backoff` is followed (up to 30 s) only while polls fail as well: their success wakes all who wait here, and
-        2,000 workers leave a server that is away in peace. While polls are answered, nobody would: so the server is
-        asked again within a second. `seen` is what `times_reached` was before the call that failed. Where the server
-        itself has said that it cannot, it was reached, and others reaching it too is no reason to hurry. Ends early,
-        too, when `until()` holds.
+        `backoff` is followed (up to 30 s) only while polls fail as well: their success wakes all
+        who wait here, and 2,000 workers leave a server that is away in peace. While polls are
+        answered, nobody would: so the server is asked again within a second. `seen` is what
+        `times_reached` was before the call that failed. Where the server itself has said that it
+        cannot, it was reached, and others reaching it too is no reason to hurry. Ends early, too,
+        when `until()` holds.
         """
         with self._reached:
             if failure.__cause__ is None:
                 seen = self.times_reached
+
             delay = backoff.next_delay()
             if not self._do_polls_fail:
                 delay = min(delay, _LONGEST_WAIT_SECONDS)
+
             if self._reached.wait_for(lambda: until() or self.times_reached != seen, delay):
                 backoff.reset()
 
@@ -208,8 +212,8 @@ class ServerConnection:
         self.wake()
         with self._lock:
             self._is_closed = True
-            for channel in self._idle:
-                channel.close()
+            for connection in self._idle:
+                connection.close()
             self._idle.clear()
 
     def _note_reached(self, *, by_poll: bool = False) -> None:
@@ -221,74 +225,77 @@ class ServerConnection:
             self.times_reached += 1
             self._reached.notify_all()
 
-    def _newest(self) -> _Channel:
+    def _newest(self) -> HttpsConnection:
         return self._idle.pop()
 
-    def _oldest(self) -> _Channel:
+    def _oldest(self) -> HttpsConnection:
         return self._idle.popleft()
 
     @contextmanager
-    def _borrowed(self, choose: Callable[[], _Channel]) -> Iterator[_Channel]:
-        channel = self._take(choose)
+    def _borrowed(self, choose: Callable[[], HttpsConnection]) -> Iterator[HttpsConnection]:
+        connection = self._take(choose)
         try:
-            yield channel
+            yield connection
         except BaseException:
-            if channel.is_in_use:
-                channel.close()
+            if connection.is_in_use:
+                connection.close()
             raise
         finally:
-            self._give_back(channel)
+            self._give_back(connection)
 
-    def _take(self, choose: Callable[[], _Channel]) -> _Channel:
+    def _take(self, choose: Callable[[], HttpsConnection]) -> HttpsConnection:
         with self._lock:
             while self._idle:
-                channel = choose()
-                if channel.is_alive():
-                    return channel
-                channel.close()
-            return _Channel(self.url, self._identity, self._context, self._note_reached)
+                connection = choose()
+                if connection.is_alive():
+                    return connection
+                connection.close()
+            return HttpsConnection(self.url, self._identity, self._context, self._note_reached)
 
-    def _give_back(self, channel: _Channel) -> None:
+    def _give_back(self, connection: HttpsConnection) -> None:
         with self._lock:
             is_kept = (
-                channel.sock is not None
-                and not (channel.is_aborted or self._is_closed)
-                and channel.made_with is self._context
+                connection.sock is not None
+                and not (connection.is_aborted or self._is_closed)
+                and connection.made_with is self._context
                 and len(self._idle) < _KEPT_CONNECTIONS
             )
             if is_kept:
-                self._idle.append(channel)
+                self._idle.append(connection)
+
         if not is_kept:
-            channel.close()
+            connection.close()
 
     def _ask(
         self,
-        channel: _Channel,
+        connection: HttpsConnection,
         path: str,
         body: bytes,
         reply: type[Reply],
         seconds: float = CALL_SECONDS,
         besides: Callable[[], None] = lambda: None,
     ) -> Reply:
-        was_kept = channel.sock is not None
+        was_kept = connection.sock is not None
         try:
             try:
-                status, content = channel.exchange(path, body, seconds, besides)
+                status, content = connection.exchange(path, body, seconds, besides)
             except (ConnectionError, ssl.SSLEOFError):
-                if not was_kept or channel.is_aborted:
+                if not was_kept or connection.is_aborted:
                     raise
-                # The server closed a kept connection just as we used it. Every call may be made twice.
-                channel.close()
-                status, content = channel.exchange(path, body, seconds, besides)
+                # The server closed a kept connection just as it was used. Calls may be repeated.
+                connection.close()
+                status, content = connection.exchange(path, body, seconds, besides)
         except (BadAnswer, OSError) as error:
-            if channel.is_aborted:  # by this worker itself: that tells nothing of the server
+            if connection.is_aborted:  # by this worker itself: that tells nothing of the server
                 raise Unreachable("the call was interrupted") from error
             self._is_away = True
-            raise self._explained(channel.url, error) from error
+            raise self._explained(connection.url, error) from error
+
         if status != HTTPStatus.OK:
             raise error_of(status, content)
         if self._is_away:
             self._note_reached()
+
         try:
             return msgspec.msgpack.decode(content, type=reply)
         except msgspec.DecodeError as error:
@@ -298,129 +305,43 @@ class ServerConnection:
             ) from error
 
     def _explained(self, url: str, error: Exception) -> OpsicleError:
-        """What went wrong at an address; from now on the next one is tried, if there are several."""
+        """Return what went wrong at an address, and try the next one from now on."""
         with self._lock:
             if self._urls[0] == url:
                 self._urls.rotate(-1)
             self._failed_in_a_row += 1
             has_tried_all = self._failed_in_a_row % len(self._urls) == 0
+
         if is_about_time(error):
             return ClockOff(
-                f"this machine's clock says {time_text(datetime.now(UTC))}, and then the certificate of the server at "
-                f"{url} is not valid",
+                f"this machine's clock says {time_text(datetime.now(UTC))}, "
+                f"and then the certificate of the server at {url} is not valid",
                 hint="Set the clock, if it is wrong. The worker tries again by itself.",
             )
+
         if isinstance(error, ssl.SSLCertVerificationError) and has_tried_all:
             return NotAuthenticated(
                 f"what answers at {url} is not this worker's server: {error.verify_message}",
-                hint="Its certificate does not come from the CA with which this worker enrolled. Was the server set up "
-                "anew? Then enrol again in a new data folder.",
+                hint="Its certificate does not come from the CA with which this worker enrolled. "
+                "Was the server set up anew? Then enrol again in a new data folder.",
             )
+
         is_refusal = isinstance(error, ssl.SSLError | ConnectionResetError)
+        expired = self._identity.expires_at
         if says_expired(error) or (is_refusal and has_expired(self._identity)):
             return NotAuthenticated(
-                f"this worker's certificate expired on {self._identity.expires_at:%Y-%m-%d %H:%M} UTC",
+                f"this worker's certificate expired on {expired:%Y-%m-%d %H:%M} UTC",
                 hint="Enrol again with a new join token (`opsicle workers token`).",
             )
+
         return Unreachable(
             f"the server at {url} cannot be reached: {reason_of(error)}",
             hint="Trying again by itself.",
         )
 
 
-class _Channel:
-    """One connection. `is_in_use`: a request was sent whose answer is not read, so that it cannot carry another."""
-
-    def __init__(
-        self,
-        url: str,
-        identity: Identity,
-        context: ssl.SSLContext,
-        on_connected: Callable[[], None],
-    ) -> None:
-        parts = urlsplit(url)
-        self._address = (parts.hostname or "", parts.port or 443)
-        self._host = (
-            parts.netloc if parts.netloc.isascii() else parts.netloc.encode("idna").decode("ascii")
-        )
-        self.url = url
-        self.sock: ssl.SSLSocket | None = None
-        self._server_name = identity.server_name
-        self._on_connected = on_connected
-        self.made_with = context
-        self.is_in_use = False
-        self.is_aborted = False
-        self._answered_at = -math.inf
-
-    def connect(self) -> ssl.SSLSocket:
-        """Connect and shake hands. The certificate must be for the server's name, whatever its address is."""
-        plain = socket.create_connection(self._address, CONNECT_SECONDS)
-        try:
-            plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            plain.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-            for name, value in _KEEPALIVE.items():
-                plain.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
-            sock = self.sock = self.made_with.wrap_socket(plain, server_hostname=self._server_name)
-        except BaseException:
-            plain.close()
-            raise
-        if self.is_aborted:
-            raise ConnectionAbortedError("interrupted")
-        self._on_connected()
-        return sock
-
-    def exchange(
-        self, path: str, body: bytes, seconds: float, besides: Callable[[], None]
-    ) -> tuple[int, bytes]:
-        """Send a request, call `besides`, read the whole answer."""
-        self.is_in_use = True
-        sock = self.sock or self.connect()
-        if sock.gettimeout() != seconds:  # setting it asks the kernel
-            sock.settimeout(seconds)
-        try:
-            status, content, is_kept = exchange(
-                sock, self._host, path, body, besides, _MAX_REPLY_BYTES
-            )
-        except TooLong:
-            raise TooLarge("the server's answer is larger than a worker takes") from None
-        self.is_in_use = False
-        self._answered_at = time.monotonic()
-        if not is_kept:
-            self.close()
-        return status, content
-
-    def close(self) -> None:
-        """Give the connection up; the next exchange makes a new one."""
-        sock, self.sock = self.sock, None
-        self.is_in_use = False
-        if sock is not None:
-            sock.close()
-
-    def is_alive(self) -> bool:
-        """Whether the server has kept this connection open: nothing is said on it while nobody asks.
-
-        Not looked at a moment after an answer: should it be closed just then, the call is made again.
-        """
-        if self.sock is None:
-            return False
-        if time.monotonic() < self._answered_at + _FRESH_SECONDS:
-            return True
-        poll = select.poll()
-        poll.register(self.sock, select.POLLIN)
-        return not poll.poll(0)
-
-    def abort(self) -> None:
-        """End whatever another thread waits for on this connection."""
-        self.is_aborted = True
-        if (sock := self.sock) is not None:
-            with suppress(OSError):
-                socket.socket.shutdown(
-                    sock, socket.SHUT_RDWR
-                )  # not SSLSocket's, which is for its own thread
-
-
 def reason_of(error: Exception) -> str:
-    """Why a connection failed, in a few words."""
+    """Return why a connection failed, in a few words."""
     if isinstance(error, TimeoutError):
         return "it does not answer"
     if isinstance(error, ssl.SSLError):

@@ -1,4 +1,7 @@
-"""The jobs that this worker holds, each from the answer that brought it until the server knows how it ended."""
+"""The jobs that this worker holds, and what becomes of each.
+
+A job is held from the answer that brought it until the server knows how it ended.
+"""
 
 from __future__ import annotations
 
@@ -7,78 +10,60 @@ import re
 import threading
 import time
 from collections.abc import Callable
-from typing import TypeVar
-
-import msgspec
+from functools import partial
 
 from opsicle.domain.automations import JobState
-from opsicle.domain.errors import (
-    LeaseLost,
-    LogIncomplete,
-    NotAllowed,
-    NotAuthenticated,
-    OpsicleError,
-)
+from opsicle.domain.errors import OpsicleError
 from opsicle.domain.manifests import WorkOrder, digest
-from opsicle.wire.endpoint import Endpoint
 from opsicle.wire.endpoints import jobs as endpoints
-from opsicle.wire.jobs import MAX_EXPLANATION, Outcome, Work
-from opsicle.wire.worker_api import (
-    FinishReply,
-    FinishRequest,
-    LogRequest,
-    RefuseRequest,
-    RunningJob,
-    StartRequest,
-)
+from opsicle.wire.jobs import Outcome, Work
+from opsicle.wire.worker_api import LogRequest, RunningJob, StartRequest
 from opsicle.worker.after_crash import TOO_LATE, LostJob, plan_for
 from opsicle.worker.connection import AWAY, ServerConnection
 from opsicle.worker.held_jobs import HeldJobs
 from opsicle.worker.identity import WorkerDataFolder
 from opsicle.worker.job import HeldJob
+from opsicle.worker.job_reporter import JobReporter
 from opsicle.worker.job_threads import JobThreads, Task
 from opsicle.worker.journal import ChildProcess, JobEntry, Journal
 from opsicle.worker.log_shipper import LogShipper
-from opsicle.worker.output import now_ms
 from opsicle.worker.private_files import private_folder
 from opsicle.worker.process import OsAccount
 from opsicle.worker.run_as import JobAccounts
-from opsicle.worker.runner import Runner, RunnerHost
+from opsicle.worker.runner import Runner
+from opsicle.worker.runner_host import RunnerHost
 from opsicle.worker.runtimes.table import Runtimes
 from opsicle.worker.spool import Spool, SpoolQuota
-from opsicle.worker.verification import Refused, Untimely, Verifier
+from opsicle.worker.verification import Refused, Verifier
 from opsicle.worker.workspace import remove_folder
 
 log = logging.getLogger(__name__)
 
-Reply = TypeVar("Reply")
-
 _NO_JOURNAL_SECONDS = 10.0
-"""How long no job is taken after the journal could not be written: else one would come, and go back, without end."""
+"""How long no job is taken after the journal could not be written.
 
-REPORT_SECONDS = 60.0
-"""How long a worker that is to end tries to tell the server of a job of which nothing runs; its next life does then."""
+Else one would come, and go back, without end.
+"""
 
-_JOB_ID = re.compile(
-    r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}"
-)  # it names files; the server's own are shorter
+_JOB_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
+"""What may name files; the server's own ids are shorter."""
 
 
 class _JournalFailed(Exception):
-    """What was written to the journal may not be on the disk; the message says why. Never leaves this module."""
+    """What was written to the journal may not be on the disk; the message says why."""
 
 
 class JobSupervisor:
     """The table of held jobs, and what is done with each. Safe to use from any thread.
 
-    `verifier` says what of the work that comes was ordered; nothing else is begun. `runtimes` run its phases.
-    `was_answered` is set once a poll was: then the leases of what an earlier life has left are renewed.
-    `accounts` says as whom each org's jobs run, `boot_id` which life of the process this is; set both before any comes.
-    `draining_since` is when the worker was told to end (monotonic seconds).
-    `on_rejected` is told when the server no longer accepts this worker at all; `on_idle` when the last job is gone.
+    `verifier` says what of the work that comes was ordered; nothing else is begun. `runtimes` run
+    its phases. `was_answered` is set once a poll was: then the leases of what an earlier life has
+    left are renewed. `accounts` says as whom each org's jobs run, `boot_id` which life of the
+    process this is; set both before any comes. `on_rejected` is told when the server no longer
+    accepts this worker at all; `on_idle` when the last job is gone.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 - what jobs touch
         self,
         folder: WorkerDataFolder,
         connection: ServerConnection,
@@ -96,16 +81,16 @@ class JobSupervisor:
         self._verifier = verifier
         self._room = room
         self._runtimes = runtimes
-        self._on_rejected = on_rejected
         self._on_idle = on_idle
         self.accounts, self.boot_id = JobAccounts(), ""
         self.shipper = LogShipper(connection)
+        self._reporter = JobReporter(
+            connection, on_rejected, wants_next=lambda: self.takes_more and self.can_begin
+        )
         self.takes_more = True
-        self.draining_since: float | None = None
         self.was_answered = threading.Event()
         self._cannot_begin_until = 0.0
         self._held = HeldJobs()
-        self._is_ending = False
         self._threads = JobThreads()
 
     @property
@@ -114,7 +99,7 @@ class JobSupervisor:
         return time.monotonic() >= self._cannot_begin_until
 
     def held(self) -> tuple[RunningJob, ...]:
-        """The jobs held now, for a poll."""
+        """Return the jobs held now, for a poll."""
         return tuple(RunningJob(job.id, job.fence) for job in self._held.all())
 
     def take(self, work: Work) -> None:
@@ -125,53 +110,59 @@ class JobSupervisor:
         if not _JOB_ID.fullmatch(work.job_id):
             log.error("a job's id cannot be used", extra={"job_id": work.job_id})
             return
+
         spool = Spool(self._folder.spool, work.job_id, self._room)
         job = HeldJob(work.job_id, work.fence, spool, self.shipper, self._journal)
         if self._held.add(job):
             self._begin(lambda: self._carry_out(job, work), job, run)
 
     def resume(self) -> None:
-        """Bring to an end what an earlier life of the worker left, as far as anybody can say how it ended."""
+        """Bring to an end what an earlier life of the worker left.
+
+        As far as anybody can say how it ended.
+        """
         for entry in self._journal.open_jobs():
             spool = Spool.recover(self._folder.spool, entry.job_id, self._room)
             job = HeldJob(entry.job_id, entry.fence, spool, self.shipper, self._journal)
             if self._held.add(job):
-                self._begin(
-                    lambda job=job, entry=entry: self._settle(job, entry), job, self._threads.run
-                )  # type: ignore[misc]
+                self._begin(partial(self._settle, job, entry), job, self._threads.run)
 
     def cancel(self, job_id: str) -> None:
-        """A person wants this job to stop; its clean-up phases still run, and its end is reported."""
+        """Stop a job, as a person wants; its clean-up phases still run, and its end is reported."""
         job = self._held.find(job_id)
         if job and not job.cancellation.requested:
             log.info("job is being cancelled", extra={"job_id": job_id})
             job.cancellation.cancel()
 
     def drop(self, job_id: str) -> None:
-        """The lease of this job is gone: stop it and forget it."""
+        """Stop and forget a job of which the lease is gone."""
         job = self._held.find(job_id)
         if job:
             job.drop("the server says that its lease is gone")
             self._connection.wake()
 
     def cancel_all(self) -> None:
-        """The worker must end soon: cancel every job."""
+        """Cancel every job, as the worker must end soon."""
         for job in self._held.all():
             self.cancel(job.id)
 
     def drop_all(self, reason: str) -> None:
-        """The server wants nothing from this worker any more: stop every job."""
+        """Stop every job, as the server wants nothing from this worker any more."""
         for job in self._held.all():
             job.drop(reason)
         self._connection.wake()
+
+    def drain(self) -> None:
+        """Let jobs end, but do not try for ever to report those of which nothing runs."""
+        self._reporter.draining_since = time.monotonic()
 
     def wait_until_idle(self, seconds: float) -> bool:
         """Wait until no job is held. False if some still are after `seconds`."""
         return self._held.wait_until_empty(seconds)
 
     def end(self) -> None:
-        """Give up waiting for the server, and kill what still runs; the journal tells the next life."""
-        self._is_ending = True
+        """Wait for the server no more, and kill what runs; the journal tells the next life."""
+        self._reporter.is_ending = True
         self.was_answered.set()
         self._connection.wake()
         for job in self._held.all():
@@ -191,35 +182,40 @@ class JobSupervisor:
     def _let_go(self, job: HeldJob) -> None:
         is_idle = self._held.remove(job)
         if not self.can_begin:
-            self._connection.interrupt_poll()  # the server hears that this worker holds it no more, and wants none
+            # So that the server hears that this worker holds it no more, and wants none.
+            self._connection.interrupt_poll()
         if is_idle:
             self._on_idle()
 
     def _carry_out(self, job: HeldJob, work: Work) -> None:
-        """From the lease to the acknowledged end. Nothing is executed that was not ordered, or was before.
+        """Take a job from its lease to its acknowledged end.
 
-        And nothing before the journal and the server know.
+        Nothing is executed that was not ordered, or that was before, and nothing before the journal
+        and the server know.
         """
         try:
             order = self._verifier.check(work)
             account = self._account_for(order.org_id)
             may_start = self._may_start(job, order)
         except Refused as refused:
-            self._refuse(job, refused)
+            self._reporter.refuse(job, refused)
             return
         if not may_start:
             return
+
         facts = {
             "automation": work.automation_id,
             "template": work.template,
             "manifest": digest(work.manifest),
         }
         log.info("job started", extra={"job_id": job.id, **facts})
+
         began_at = time.monotonic()
         job.idle_since = None
         outcome = self._run(job, work, account, order.org_id)
         seconds = round(time.monotonic() - began_at, 3)
         log.info("job ended", extra={"job_id": job.id, "state": outcome.state, "seconds": seconds})
+
         self.shipper.detach(job.log)
         if job.is_dropped:
             job.close()
@@ -232,25 +228,20 @@ class JobSupervisor:
             self._journal.take_up(order, job.id, job.fence)
             self._journal.starting(job.id, job.fence)
         except OSError as error:
-            # Never asked for, so never begun: the lease lapses, and whoever has room for a journal gets the job.
+            # Never asked for, so never begun: the lease lapses, and whoever has room for a journal
+            # gets the job.
             self._cannot_begin_until = time.monotonic() + _NO_JOURNAL_SECONDS
-            log.error(
+            log.error(  # noqa: TRY400 - a full disk needs no stack
                 "the journal cannot be written: job not begun",
                 extra={"job_id": job.id, "reason": str(error)},
             )
             return False
+
         try:
-            start = StartRequest(job.fence)
-            return (
-                self._told(
-                    job, lambda: self._retry(job, endpoints.START, start, besides=self._sync)
-                )
-                is not None
-            )
-        except (
-            _JournalFailed
-        ) as failure:  # the server may have heard of it, so it is to hear of the end as well
-            log.error(
+            return self._reporter.start(job, besides=self._sync)
+        except _JournalFailed as failure:
+            # The server may have heard of it, so it is to hear of the end as well.
+            log.error(  # noqa: TRY400
                 "the journal is not durable: job not begun",
                 extra={"job_id": job.id, "reason": str(failure)},
             )
@@ -259,30 +250,14 @@ class JobSupervisor:
             return False
 
     def _sync(self) -> None:
-        """Make the journal durable. Raises _JournalFailed: an OSError would be taken for one of the network."""
+        """Make the journal durable.
+
+        Raises _JournalFailed, since an OSError would be taken for one of the network.
+        """
         try:
             self._journal.sync()
         except OSError as error:
             raise _JournalFailed(error.strerror or str(error)) from error
-
-    def _refuse(self, job: HeldJob, refused: Refused) -> None:
-        """Carry nothing out, and say so here and to the server. What an earlier order has left stays as it is."""
-        log.error(
-            "order refused: nothing of it is run", extra={"job_id": job.id, "reason": str(refused)}
-        )
-        request = RefuseRequest(
-            job.fence, str(refused)[:MAX_EXPLANATION], isinstance(refused, Untimely), now_ms()
-        )
-        request.newer_epoch = refused.proof
-        try:
-            self._retry(job, endpoints.REFUSE, request)
-        except (NotAuthenticated, NotAllowed) as error:
-            self._on_rejected(error)
-        except OpsicleError as error:
-            log.warning(
-                "the server does not take the refusal",
-                extra={"job_id": job.id, "reason": error.message},
-            )
 
     def _account_for(self, org_id: str) -> OsAccount | None:
         try:
@@ -321,13 +296,14 @@ class JobSupervisor:
         return Runner(work, job.log, host, job.cancellation)
 
     def _settle(self, job: HeldJob, entry: JobEntry) -> None:
-        """An earlier life of the worker ended in the midst of this job: report what can be said of it."""
+        """Report what can be said of a job in whose midst an earlier life of the worker ended."""
         survivors = self._runtimes.sweep(job.id, entry.children[-1] if entry.children else None)
         if survivors:
             log.error(
                 "processes of a lost job cannot be ended",
                 extra={"job_id": job.id, "count": survivors},
             )
+
         outcome, log_bytes = entry.outcome, entry.log_bytes
         if outcome is None:
             outcome = self._clean_up(job, LostJob(entry, self._folder.workspaces))
@@ -335,6 +311,7 @@ class JobSupervisor:
                 return
             log_bytes = job.spool.end
             job.note_end(outcome)
+
         if problem := remove_folder(self._folder.workspaces / job.id):
             log.warning("the job's workspace is left", extra={"job_id": job.id, "reason": problem})
         log.warning(
@@ -343,26 +320,30 @@ class JobSupervisor:
         self._report(job, outcome, log_bytes)
 
     def _clean_up(self, job: HeldJob, lost: LostJob) -> Outcome | None:
-        """Run the clean-up phases that a lost job still has, if that can and may be. None: leave it for the next life.
+        """Run the clean-up phases that a lost job still has, if that can and may be.
 
-        The server is asked first, and only when a poll has renewed the lease: so nobody else runs the job by then.
+        Returns None if it is to be left for the next life. The server is asked first, and only when
+        a poll has renewed the lease: so nobody else runs the job by then.
         """
         phases = lost.to_clean_up
         if lost.plan is None or not phases:
             return lost.outcome()
         if why_not := lost.refusal_reason():
             return lost.outcome(why_not)
+
         self.was_answered.wait()
         try:
             account = self._account_for(lost.plan.org_id)
-            self._retry(job, endpoints.START, StartRequest(job.fence))
-            durable_to = self._retry(job, endpoints.LOG, LogRequest(fence=job.fence)).durable_to
+            ask = partial(self._reporter.retry, job)
+            ask(endpoints.START, StartRequest(job.fence))
+            durable_to = ask(endpoints.LOG, LogRequest(fence=job.fence)).durable_to
         except Refused as refused:
             return lost.outcome(str(refused))
         except AWAY:
             return None
         except OpsicleError:
             return lost.outcome(TOO_LATE)
+
         job.spool.go_on_at(durable_to)
         runner = self._runner(job, lost.plan.work, account)
         log.warning(
@@ -370,6 +351,7 @@ class JobSupervisor:
         )
         job.idle_since = None
         runner.run_clean_up(lost.reports, phases, job.spool.end)
+
         self.shipper.detach(job.log)
         if job.is_dropped:
             job.close()
@@ -378,80 +360,11 @@ class JobSupervisor:
 
     def _report(self, job: HeldJob, outcome: Outcome, log_bytes: int) -> None:
         """Deliver the rest of the log and the outcome, however long the server is away."""
-        reply = self._told(job, lambda: self._deliver(job, outcome, log_bytes))
+        reply = self._reporter.finish(job, outcome, log_bytes, self.boot_id)
         if reply is None:
             return
+
         job.close()
         self._let_go(job)
         for work in reply.work:
             self._take(work, self._threads.run_next)
-
-    def _deliver(self, job: HeldJob, outcome: Outcome, log_bytes: int) -> FinishReply:
-        while True:
-            chunks = tuple(job.spool.read())
-            if not chunks or chunks[-1][0] + len(chunks[-1][4]) >= log_bytes:
-                finish = FinishRequest(
-                    fence=job.fence,
-                    outcome=outcome,
-                    log_bytes=log_bytes,
-                    chunks=chunks,
-                    is_slot_free=self.takes_more and self.can_begin and not self._is_ending,
-                    is_after_loss=job.log.is_after_loss,
-                    boot_id=self.boot_id,
-                )
-                try:
-                    return self._retry(job, endpoints.FINISH, finish, on_away=job.keep_end)
-                except LogIncomplete:  # all that is left of it was sent
-                    job.log.lost(finish, job.spool.acknowledged)
-                    continue
-            request = LogRequest(
-                fence=job.fence, chunks=chunks, is_after_loss=job.log.is_after_loss
-            )
-            reply = self._retry(job, endpoints.LOG, request, on_away=job.keep_end)
-            job.log.acknowledge(request, reply)
-
-    def _retry(
-        self,
-        job: HeldJob,
-        endpoint: Endpoint[Reply],
-        message: msgspec.Struct,
-        **hooks: Callable[[], None],
-    ) -> Reply:
-        """Ask about a job until there is an answer, or it is no use any more; `hooks` are those of the connection."""
-        return self._connection.retry(
-            endpoint.path_of(job.id),
-            message,
-            endpoint.reply,
-            until=lambda: self._is_pointless(job),
-            **hooks,
-        )
-
-    def _is_pointless(self, job: HeldJob) -> bool:
-        """Whether nobody waits any more for the server to hear of a job; the journal keeps how it ended."""
-        if job.is_dropped or self._is_ending:
-            return True
-        if self.draining_since is None or job.idle_since is None:
-            return False
-        return time.monotonic() > max(self.draining_since, job.idle_since) + REPORT_SECONDS
-
-    def _told(self, job: HeldJob, tell: Callable[[], Reply]) -> Reply | None:
-        """Tell the server something of a job; None if it has, or wants, nothing to do with it."""
-        try:
-            return tell()
-        except AWAY as error:
-            if job.is_dropped:
-                job.close()
-            else:
-                log.warning(
-                    "left for the next start of this worker",
-                    extra={"job_id": job.id, "reason": error.message},
-                )
-        except (NotAuthenticated, NotAllowed) as error:
-            self._on_rejected(error)
-        except LeaseLost as error:
-            job.drop(error.message)
-            job.close()
-        except OpsicleError as error:
-            log.error("the server refuses a job", extra={"job_id": job.id, "reason": error.message})
-            job.close()
-        return None

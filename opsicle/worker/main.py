@@ -181,7 +181,8 @@ class WorkerProcess:
             self._jobs.resume()
             return
         log.error(
-            "this data folder is a copy of one that another process works with: its jobs are left to that one",
+            "this data folder is a copy of one that another process works with: "
+            "its jobs are left to that one",
             extra={"other_process": self._folder.living_original},
         )
 
@@ -209,7 +210,7 @@ class WorkerProcess:
         """
         log.info("draining: no more jobs are taken", extra={"running": len(self._jobs.held())})
         self._poller.drain()
-        self._jobs.draining_since = time.monotonic()
+        self._jobs.drain()
         deadline = time.monotonic() + _DRAIN_SECONDS
         while self._jobs.held():
             event = self._events.get(max(0.0, deadline - time.monotonic()))
@@ -241,8 +242,9 @@ class WorkerProcess:
         if not self._is_ready:
             self._is_ready = True
             keep_address(self._folder, self._connection.url)
+            # What has lived until now lives until the end: it need not be looked at again.
             gc.collect()
-            gc.freeze()  # what has lived until now lives until the end: the collector need not look at it again
+            gc.freeze()
             sys.stdout.write(f"{READY}\n")
             sys.stdout.flush()
 

@@ -18,15 +18,17 @@ CHUNK_BYTES = 64 * 1024
 
 _BUSY_BYTES = 16 * 1024  # who has printed so much at once may well print more than a pipe holds
 _PIPE_BYTES = 256 * 1024  # room for what such a command prints while a pipe is left alone
-_GATHER_SECONDS = (
-    0.004  # a pipe that has just been read is left alone so long: many small writes make one chunk
-)
+_GATHER_SECONDS = 0.004
+"""So long a pipe that has just been read is left alone: many small writes make one chunk."""
+
 _SPOOL_FULL_SECONDS = 0.05  # until data that was not taken is offered again
 _SILENT_SECONDS = 0.2  # after so long, a few bytes that might begin a secret are shown all the same
-_NOT_MASKED = f"a value written to OPSICLE_MASK is not masked: it is shorter than {KEY_BYTES} bytes, too long, or one too many"
-_STEPS_AT_ONCE = (
-    32  # 1 MiB read and taken, more than a pipe holds; who never stops printing cannot hold us up
+_NOT_MASKED = (
+    "a value written to OPSICLE_MASK is not masked: "
+    f"it is shorter than {KEY_BYTES} bytes, too long, or one too many"
 )
+_STEPS_AT_ONCE = 32
+"""1 MiB read and taken, more than a pipe holds; what prints on and on cannot hold up the rest."""
 
 
 class Sink(Protocol):
@@ -77,9 +79,8 @@ class _Pipe:
         content = os.read(self.fd, CHUNK_BYTES)
         if len(content) >= _BUSY_BYTES and not self._is_widened:
             self._is_widened = True
-            with suppress(
-                OSError
-            ):  # the user's share of pipe memory is used up: the usual 64 KiB are enough to work
+            # Refused when the user's share of pipe memory is used up: the usual 64 KiB do.
+            with suppress(OSError):
                 fcntl.fcntl(self.fd, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
         return content
 
@@ -106,9 +107,8 @@ class JobOutput:
         max_bytes: int | None = None,
     ) -> None:
         self.offset = 0
-        self.on_mask: Callable[[], None] = lambda: (
-            None
-        )  # called when commands have named the first value to mask
+        # Called when commands have named the first value to mask.
+        self.on_mask: Callable[[], None] = lambda: None
         self.dropped_bytes = 0
         self._max_bytes = max_bytes
         self.masking = masking
@@ -121,9 +121,8 @@ class JobOutput:
         self._waiter = waiter
         self._pipes: dict[int, _Pipe] = {}
         self._speaker: _Pipe | None = None
-        self._refused: _Pipe | None = (
-            None  # the sink had no room for what it holds: nothing may overtake that
-        )
+        # The sink had no room for what this one holds: nothing may overtake that.
+        self._refused: _Pipe | None = None
 
     @property
     def is_open(self) -> bool:
@@ -134,6 +133,10 @@ class JobOutput:
     def is_held_up(self) -> bool:
         """Whether something was printed that the sink has had no room for."""
         return bool(self._notes) or any(pipe.held for pipe in self._pipes.values())
+
+    def without_secrets(self, text: str) -> str:
+        """Return a text about the job with its secrets masked."""
+        return self.masking.text(text) if self.masking and text else text
 
     def add(self, fd: int, phase: int, stream: int) -> None:
         """Carry what comes from `fd`, a non-blocking pipe that is closed when its other end is."""
@@ -180,9 +183,11 @@ class JobOutput:
             self.note(_NOT_MASKED)
         if not values:
             return
+
         if not self._has_learnt:
             self._has_learnt = True
             self.on_mask()
+
         if self.masking is None:
             self.masking = Masking(values)
         else:
@@ -191,7 +196,10 @@ class JobOutput:
             pipe.mask = pipe.mask or Mask(self.masking)
 
     def turn(self, now: float) -> float:
-        """Look again at the pipes that were left alone; the monotonic time by which to call again."""
+        """Look again at the pipes that were left alone.
+
+        Returns the monotonic time by which to call again.
+        """
         next_due = float("inf") if self._tell_notes() else now + _SPOOL_FULL_SECONDS
         for pipe in self._in_order():
             if pipe.due and pipe.due <= now:
@@ -246,6 +254,7 @@ class JobOutput:
                 took = True
             elif not self._read(pipe):
                 break
+
         if pipe.fd not in self._pipes:  # its other end was closed
             return
         if took:
@@ -267,11 +276,14 @@ class JobOutput:
         except BlockingIOError:
             return False
         pipe.read_at_ms = now_ms()
-        self._learn()  # after the pipe: what was printed behind a value to mask was read behind it, too
+        # After the pipe: what was printed behind a value to mask was read behind it, too.
+        self._learn()
+
         pipe.held = _masked(pipe.mask, content) if pipe.mask else content
         if not content and not pipe.held:
             self._drop(pipe)
             return False
+
         pipe.release_at = (
             time.monotonic() + _SILENT_SECONDS if pipe.mask and pipe.mask.can_release else 0.0
         )
@@ -288,6 +300,7 @@ class JobOutput:
             self.dropped_bytes += len(pipe.held)
             pipe.held = b""
             return True
+
         piece = pipe.held[:CHUNK_BYTES]  # what the mask held back may have made it longer
         if self._max_bytes is not None:
             piece = piece[: self._max_bytes - self.offset]
@@ -295,10 +308,12 @@ class JobOutput:
         self._refused = None if is_taken else pipe
         if not is_taken:
             return False
+
         pipe.held = pipe.held[len(piece) :]
         if self._is_full():
             self.note(
-                f"the log ends here: a job may log {self._max_bytes} bytes. The job goes on; the rest is counted"
+                f"the log ends here: a job may log {self._max_bytes} bytes. "
+                "The job goes on; the rest is counted"
             )
         return True
 

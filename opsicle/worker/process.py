@@ -140,7 +140,7 @@ def spawn(
         os.close(stderr_child)
 
 
-def _start(
+def _start(  # noqa: PLR0913, PLR0917 - all that a process is given
     argv: Sequence[bytes],
     environment: Mapping[bytes, bytes],
     folder: Path,
@@ -165,7 +165,7 @@ def _start(
         if is_plain:
             pid = posix_spawn.spawn(argv, environment, os.fsencode(folder), stdout, stderr)
         else:
-            popen = subprocess.Popen(
+            popen = subprocess.Popen(  # noqa: S603 - running what the template says is what a worker is for
                 argv,
                 env=environment,
                 cwd=folder,
@@ -186,7 +186,7 @@ def succeeds(argv: Sequence[bytes], account: OsAccount | None = None) -> bool:
     """Return whether a short check exits with 0; False if it cannot be run."""
     try:
         with _lock:
-            popen = subprocess.Popen(
+            popen = subprocess.Popen(  # noqa: S603
                 argv,
                 env={},
                 stdin=subprocess.DEVNULL,
@@ -290,9 +290,8 @@ def _watch_end(pid: int) -> int:
         if error.errno not in {errno.ENOSYS, errno.EPERM}:
             raise
     end = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
-    keep = os.dup(
-        end
-    )  # whoever waits closes the other one, perhaps before this thread has told of the end
+    # Whoever waits closes the other one, perhaps before this thread has told of the end.
+    keep = os.dup(end)
 
     def wait() -> None:
         os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
@@ -305,9 +304,7 @@ def _watch_end(pid: int) -> int:
 
 def _pipe(account: OsAccount | None) -> tuple[int, int]:
     read_end, write_end = os.pipe()
-    if (
-        account
-    ):  # else `echo >/dev/stderr` would be refused: opening it again asks who owns the pipe
+    if account:  # else `echo >/dev/stderr` were refused: opening it again asks who owns the pipe
         os.fchown(write_end, account.uid, account.gid)
     os.set_blocking(read_end, False)
     return read_end, write_end
@@ -361,7 +358,8 @@ def _become_subreaper() -> bool:
         return True
     reason = os.strerror(ctypes.get_errno())
     log.warning(
-        "the kernel lets this process be no sub-reaper: what jobs leave behind is found by their marks alone",
+        "the kernel lets this process be no sub-reaper: "
+        "what jobs leave behind is found by their marks alone",
         extra={"reason": reason},
     )
     return False

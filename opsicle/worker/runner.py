@@ -22,9 +22,6 @@ import os
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
-from pathlib import Path
-
-import msgspec
 
 from opsicle.domain.automations import JobState
 from opsicle.domain.secrets import secret_file_environment_name
@@ -32,12 +29,13 @@ from opsicle.domain.templates import Phase, When, default_limit
 from opsicle.domain.workers import runtime_of
 from opsicle.wire.jobs import Outcome, PhaseReport, StepState, Work
 from opsicle.worker.attempt import Attempt, Limits, MarkerPipe, RunContext, stop_job
+from opsicle.worker.job_result import JobResult
 from opsicle.worker.masking import Masking
 from opsicle.worker.output import JobOutput, Sink, now_ms
 from opsicle.worker.private_files import MaskRequests, PrivateFiles
-from opsicle.worker.process import OsAccount
-from opsicle.worker.runtimes.protocol import GRACE_SECONDS, CannotStart
-from opsicle.worker.runtimes.table import JobRuntimes, Runtimes
+from opsicle.worker.runner_host import RunnerHost
+from opsicle.worker.runtimes.protocol import CannotStart
+from opsicle.worker.runtimes.table import JobRuntimes
 from opsicle.worker.script import Script, make_script, plain_script
 from opsicle.worker.waiting import Cancellation, Waiter
 from opsicle.worker.workspace import Workspace
@@ -45,35 +43,6 @@ from opsicle.worker.workspace import Workspace
 __all__ = ["Cancellation", "Runner", "RunnerHost", "Sink"]
 
 _LAST_WORDS_SECONDS = 0.5  # for `> >(tee …)` and the like, which end a little after their shell
-
-_BAD = {
-    StepState.FAILED: JobState.FAILED,
-    StepState.CANCELLED: JobState.CANCELLED,
-    StepState.TIMED_OUT: JobState.TIMED_OUT,
-}
-
-
-class RunnerHost(msgspec.Struct, frozen=True, kw_only=True):
-    """What a runner needs to know of its machine.
-
-    `workspace_root` holds a private folder per running job.
-
-    `private_folder` is for what must not reach the disk (see private_files.py); None:
-    `workspace_root`. `runtimes` are the ways to run phases. `account` is the user as whom the job
-    runs; None is the worker's own. `on_clean_up` is called with a clean-up phase's number before
-    anything of it runs, `on_mask` when the commands have named the first value to mask. `on_child`
-    is called with process id and life right after a phase has been started, so that a next life can
-    give them to `Runtimes.sweep`.
-    """
-
-    workspace_root: Path
-    runtimes: Runtimes
-    account: OsAccount | None = None
-    private_folder: Path | None = None
-    grace_seconds: float = GRACE_SECONDS
-    on_child: Callable[[int, str], None] = lambda _pid, _life: None
-    on_clean_up: Callable[[int], None] = lambda _phase: None
-    on_mask: Callable[[], None] = lambda: None
 
 
 class Runner:
@@ -89,12 +58,9 @@ class Runner:
         self._workspace = Workspace(host.workspace_root, work.job_id, host.account)
         self._attempts = 0
         self._deadline = float("inf")
-        self._verdict: JobState | None = None
-        self._explanation = ""
         private_folder = host.private_folder or host.workspace_root
         self._private = PrivateFiles(private_folder, work.job_id, self._workspace.hand_over)
         self._mask_requests: MaskRequests | None = None
-        self._exit_code: int | None = None
         waiter = Waiter()
         self._around = RunContext(
             waiter=waiter,
@@ -106,6 +72,7 @@ class Runner:
             on_child=host.on_child,
             tell=lambda: sink.progress(self._reports),
         )
+        self._result = JobResult(self._reports, self._around.output.without_secrets)
 
     def run(self) -> Outcome:
         """Run the job to its end. Whatever goes wrong with it is in the outcome, not raised.
@@ -115,9 +82,10 @@ class Runner:
         problem = self._prepare()
         if problem:
             self._around.waiter.close()
-            self._decide(JobState.FAILED, problem)
-            self._settle_rest()
-            return self._outcome()
+            self._result.decide(JobState.FAILED, problem)
+            self._result.settle_phases()
+            return self._result.outcome()
+
         return self._carry_out(self._run_phases)
 
     def run_clean_up(
@@ -129,8 +97,8 @@ class Runner:
         what is printed goes behind `log_offset`. The outcome is `unknown`, since nobody can say how
         the job ended.
         """
-        self._reports = reports
-        self._verdict = JobState.UNKNOWN
+        self._reports = self._result.reports = reports
+        self._result.state = JobState.UNKNOWN
         self._around.output.offset = log_offset
 
         def run() -> None:
@@ -147,29 +115,31 @@ class Runner:
                 self._listen_for_masks()
                 run_phases()
                 self._end_leftovers()
-            except (
-                OSError
-            ) as failure:  # a full disk, mostly: the spool, the journal or the workspace
-                self._decide(
+            # A full disk, mostly: the spool, the journal or the workspace.
+            except OSError as failure:
+                self._result.decide(
                     JobState.FAILED, f"the worker could not go on: {failure.strerror or failure}"
                 )
                 self._around.runtimes.kill()
             except BaseException:
                 self._around.runtimes.kill()
                 raise
-            self._settle_rest()
-        return self._outcome()
+
+            self._result.settle_phases()
+        return self._result.outcome()
 
     def _prepare(self) -> str:
         """Make the workspace. Returns what stands in the way of the job, or an empty string."""
         if self._work.withheld:
             return self._work.withheld
+
         for phase in self._work.phases:
             missing = [name for name in phase.secrets if name not in self._work.secrets]
             if missing:
                 return f"phase {phase.name} needs the secret {missing[0]}, which was not handed out"
             if runtime_of(phase) not in self._host.runtimes.kinds:
                 return _no_runtime(phase)
+
         try:
             self._workspace.make()
         except (OSError, ValueError) as problem:
@@ -198,7 +168,7 @@ class Runner:
         if self._work.timeout is not None:
             self._deadline = time.monotonic() + self._work.timeout
         if self._around.cancellation.requested:
-            self._decide(JobState.CANCELLED, "cancelled before it began")
+            self._result.decide(JobState.CANCELLED, "cancelled before it began")
         else:
             for index, phase in enumerate(self._work.phases):
                 if self._should_run(phase):
@@ -208,22 +178,25 @@ class Runner:
         if phase.when is When.ALWAYS:
             return True
         if phase.when is When.FAILURE:
-            return self._verdict is not None
-        if self._verdict is None and self._around.cancellation.requested:
-            self._decide(JobState.CANCELLED, f"cancelled before phase {phase.name}")
-        if self._verdict is None and time.monotonic() >= self._deadline:
-            self._decide(
+            return self._result.state is not None
+
+        if self._result.state is None and self._around.cancellation.requested:
+            self._result.decide(JobState.CANCELLED, f"cancelled before phase {phase.name}")
+        if self._result.state is None and time.monotonic() >= self._deadline:
+            self._result.decide(
                 JobState.TIMED_OUT,
                 f"timed out after {self._work.timeout} s, before phase {phase.name}",
             )
-        return self._verdict is None
+        return self._result.state is None
 
     def _run_phase(self, index: int) -> None:
         phase, report = self._work.phases[index], self._reports[index]
         if phase.when is When.ALWAYS:
             self._host.on_clean_up(index)
+
         report.started_at_ms = now_ms()
         tries_allowed = 1 + (phase.retries.limit if phase.retries else 0)
+
         while True:
             report.tries += 1
             report.state = StepState.RUNNING
@@ -231,14 +204,14 @@ class Runner:
                 f"attempt {report.tries} of {tries_allowed}" if tries_allowed > 1 else ""
             )
             self._try_phase(index)
-            report.explanation = self._without_secrets(report.explanation)
+            report.explanation = self._around.output.without_secrets(report.explanation)
             if report.state is not StepState.FAILED or report.tries >= tries_allowed:
                 break
             if not self._await_retry(index, tries_allowed):
                 break
+
         report.finished_at_ms = now_ms()
-        if report.state in _BAD:
-            self._decide(_BAD[report.state], _sentence(report), report.exit_code)
+        self._result.note_phase_end(report)
         self._around.tell()
 
     def _try_phase(self, index: int) -> None:
@@ -248,6 +221,7 @@ class Runner:
         attempt = Attempt(self._around, report, self._attempts)
         attempt.begin_commands(len(phase.commands) if script.has_borders else 0)
         limits = self._limits(phase)
+
         try:
             private = self._private_variables(phase)
             environment = self._around.runtimes.environment(index, private)
@@ -273,6 +247,7 @@ class Runner:
             raise CannotStart(
                 f"the files of its secrets could not be made: {problem.strerror}"
             ) from None
+
         return variables | {
             secret_file_environment_name(name): path for name, path in paths.items()
         }
@@ -295,6 +270,7 @@ class Runner:
                 f"timed out: the whole job may take {self._work.timeout} s",
                 heeds_job,
             )
+
         is_default = default_limit(phase)
         return Limits(
             deadline,
@@ -309,11 +285,16 @@ class Runner:
         """
         phase, report = self._work.phases[index], self._reports[index]
         explanation, delay = report.explanation, phase.retries.delay if phase.retries else 0
+
         report.state = StepState.RUNNING
-        report.explanation = f"attempt {report.tries} of {tries_allowed} failed{_why_failed(report)}; the next begins in {delay} s"
-        self._around.output.note(self._without_secrets(report.explanation), index)
+        report.explanation = (
+            f"attempt {report.tries} of {tries_allowed} failed{_why_failed(report)}; "
+            f"the next begins in {delay} s"
+        )
+        self._around.output.note(self._around.output.without_secrets(report.explanation), index)
         if self._is_retried(phase, delay):
             return True
+
         report.state, report.explanation = StepState.FAILED, explanation
         return False
 
@@ -322,6 +303,7 @@ class Runner:
         around.tell()
         if around.runtimes.left_something():
             stop_job(around, spares_daemons=True)
+
         give_up_at = self._deadline if phase.when is When.SUCCESS else float("inf")
         retry_at = time.monotonic() + delay
         while True:
@@ -336,12 +318,13 @@ class Runner:
         self._hear_out(_LAST_WORDS_SECONDS)
         if self._around.runtimes.left_something():
             stop_job(self._around, spares_daemons=True)
+
         self._around.output.drain()
-        if (
-            self._around.output.is_held_up
-        ):  # perhaps by a disk that is full of what this very job has written
+        if self._around.output.is_held_up:
+            # Perhaps by a disk that is full of what this very job has written.
             self._remove_workspace()
         self._hear_out(0)
+
         if dropped := self._around.output.dropped_bytes:
             self._around.output.note(f"{dropped} bytes more were printed, and are not in this log")
             self._hear_out(0)
@@ -369,36 +352,8 @@ class Runner:
         self._remove_workspace()
 
     def _remove_workspace(self) -> None:
-        problem = self._workspace.remove()
-        if problem and problem not in self._explanation:
-            self._explanation = "; ".join(filter(None, (self._explanation, problem)))
-
-    def _settle_rest(self) -> None:
-        """Mark what is pending or running as over."""
-        for report in self._reports:
-            if report.state is StepState.PENDING and self._verdict is not JobState.UNKNOWN:
-                report.state = StepState.SKIPPED
-            elif report.state is StepState.RUNNING:  # the worker could not go on
-                report.state = StepState.FAILED
-                report.finished_at_ms = now_ms()
-
-    def _decide(self, state: JobState, explanation: str, exit_code: int | None = None) -> None:
-        """Settle the job's state, unless something before has."""
-        if self._verdict is None:
-            self._verdict, self._explanation, self._exit_code = state, explanation, exit_code
-
-    def _outcome(self) -> Outcome:
-        succeeded = self._verdict is None
-        return Outcome(
-            state=self._verdict or JobState.SUCCEEDED,
-            phases=self._reports,
-            exit_code=0 if succeeded else self._exit_code,
-            explanation=self._without_secrets(self._explanation),
-        )
-
-    def _without_secrets(self, text: str) -> str:
-        masking = self._around.output.masking
-        return masking.text(text) if masking and text else text
+        if problem := self._workspace.remove():
+            self._result.add_problem(problem)
 
 
 def _masking_for(work: Work) -> Masking | None:
@@ -408,18 +363,14 @@ def _masking_for(work: Work) -> Masking | None:
 
 def _no_runtime(phase: Phase) -> str:
     if phase.image is not None:
-        return f"phase {phase.name} needs a container ({phase.image}), and this worker runs no containers"
+        return (
+            f"phase {phase.name} needs a container ({phase.image}), "
+            "and this worker runs no containers"
+        )
     return f"phase {phase.name} has no image, and this worker runs nothing but containers"
 
 
-def _sentence(report: PhaseReport) -> str:
-    attempts = f", at attempt {report.tries}" if report.tries > 1 else ""
-    if report.explanation:
-        return f"phase {report.name}: {report.explanation}{attempts}"
-    return f"phase {report.name} failed with exit code {report.exit_code}{attempts}"
-
-
 def _why_failed(report: PhaseReport) -> str:
-    return (
-        f": {report.explanation}" if report.explanation else f" with exit code {report.exit_code}"
-    )
+    if report.explanation:
+        return f": {report.explanation}"
+    return f" with exit code {report.exit_code}"

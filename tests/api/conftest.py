@@ -6,12 +6,13 @@ from pathlib import Path
 
 import pytest
 
+from tests.api.receivers import WebhookReceiver, webhook_receiver
 from tests.api.running_server import ApiServer
 
 
 @pytest.fixture
 def new_api_server(tmp_path: Path) -> Iterator[ApiServer]:
-    """A server that nobody has set up."""
+    """Return a server that nobody has set up."""
     api_server = ApiServer(tmp_path / "data")
     yield api_server
     api_server.close()
@@ -19,7 +20,7 @@ def new_api_server(tmp_path: Path) -> Iterator[ApiServer]:
 
 @pytest.fixture(scope="session")
 def furnished(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The data folder of a server with the orgs acme and globex, made once.
+    """Return the data folder of a server with the orgs acme and globex, made once.
 
     Hashing passwords takes its time.
     """
@@ -32,8 +33,15 @@ def furnished(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def api_server(tmp_path: Path, furnished: Path) -> Iterator[ApiServer]:
-    """A server with the orgs acme and globex; Alice and Gina are their admins."""
+    """Return a server with the orgs acme and globex; Alice and Gina are their admins."""
     shutil.copytree(furnished, tmp_path / "data")
     api_server = ApiServer(tmp_path / "data")
     yield api_server
     api_server.close()
+
+
+@pytest.fixture
+def receiver() -> Iterator[WebhookReceiver]:
+    """Something on loopback that takes webhooks, and can refuse them."""
+    with webhook_receiver() as receiver:
+        yield receiver

@@ -113,7 +113,7 @@ class Mailbox:
         self.recipients: list[str] = []
         self.refusal = ""
 
-    async def handle_RCPT(
+    async def handle_RCPT(  # noqa: N802 - the name is aiosmtpd's
         self, _server: Any, _session: Any, envelope: Any, address: str, _options: Any
     ) -> str:
         if self.refusal:
@@ -121,7 +121,9 @@ class Mailbox:
         envelope.rcpt_tos.append(address)
         return "250 OK"
 
-    async def handle_DATA(self, _server: Any, _session: Any, envelope: Any) -> str:
+    async def handle_DATA(  # noqa: N802 - the name is aiosmtpd's
+        self, _server: Any, _session: Any, envelope: Any
+    ) -> str:
         message = message_from_bytes(envelope.content, policy=policy.default)
         assert isinstance(message, EmailMessage)
         self.messages.append(message)

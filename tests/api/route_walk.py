@@ -1,4 +1,4 @@
-"""What every route asks for, one of each thing that an org can have, and how to call a route with it."""
+"""What every route asks for, one of each thing that an org can have, and how to call a route."""
 
 from __future__ import annotations
 

@@ -203,25 +203,28 @@ class ApiServer:
         self.folder.close()
 
     def setup_token(self) -> str:
-        token = self.services.accounts.setup_token(self.services.core.authority.fingerprint)
+        token = self.services.server_setup.token(self.services.core.authority.fingerprint)
         assert token is not None
         return token
 
     def set_up(self) -> None:
         """Make acme with Alice and globex with Gina."""
-        self.services.accounts.setup(
+        self.services.server_setup.complete(
             SetupRequest(self.setup_token(), "acme", "alice@example.com", PASSWORD), "127.0.0.1"
         )
         self.found("globex", "gina@example.com")
 
     def found(self, code: str, email: str) -> None:
-        """Make an org with its first admin, who gets the password of everybody here if the account is new."""
+        """Make an org with its first admin.
+
+        The admin gets the password of everybody here if the account is new.
+        """
         now = self.clock.now()
 
         def work(db: Any) -> None:
             admin = users.find_by_email(db, email)
             if admin is None:
-                hashed = self.services.accounts._hasher.hash(PASSWORD, "")
+                hashed = self.services.hasher.hash(PASSWORD, "")
                 admin = UserRow(new_id(now), email, email.partition("@")[0], hashed)
                 users.insert(db, admin, now)
             found_org(db, OrgRow(new_id(now), code, code), admin, now)
@@ -265,7 +268,7 @@ class ApiServer:
         self.services.sessions.invalidate()
 
     def session(self, email: str, org: str = "") -> Client:
-        """Return a new session of somebody, in their only org or this one, without checking a password."""
+        """Return a new session of somebody, in their only org or this one, without a password."""
 
         def work(db: Any) -> str:
             user = users.find_by_email(db, email)

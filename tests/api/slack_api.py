@@ -78,7 +78,7 @@ class SlackApi:
         return {"ok": call.method == "chat.postMessage", "error": "unknown_method"}
 
     def hold(self, socket: ServerConnection) -> None:
-        """A connection of Socket Mode, from its beginning to its end."""
+        """Serve a connection of Socket Mode, from its beginning to its end."""
         assert socket.request
         (ticket,) = parse_qs(urlsplit(socket.request.path).query)["ticket"]
         if ticket not in self.tickets:
@@ -183,7 +183,7 @@ def buttons_in(post: dict[str, Any]) -> dict[str, dict[str, Any]]:
 
 @contextmanager
 def slack_api() -> Iterator[SlackApi]:
-    """The stand-in, listening."""
+    """Run the stand-in, listening."""
     api = SlackApi()
 
     class Handler(BaseHTTPRequestHandler):

@@ -70,7 +70,7 @@ class TelegramUser:
 def telegram_api(
     prefix: Sequence[str] = (), address: str = "127.0.0.1", port: int = 0
 ) -> Iterator[TelegramApi]:
-    """The service as a process of its own, installed at first use.
+    """Run the service as a process of its own, installed at first use.
 
     What `prefix` puts elsewhere needs a port.
     """

@@ -21,7 +21,7 @@ HOME, ABROAD = "192.0.2.1", "203.0.113.9"
 def attempt(api_server: ApiServer, email: str, password: str, address: str = ABROAD) -> str:
     """Return what comes of a login: a token, or the class of the error."""
     try:
-        return api_server.services.accounts.login(LoginRequest(email, password), address).token
+        return api_server.services.logins.login(LoginRequest(email, password), address).token
     except (NotAuthenticated, TooManyRequests) as error:
         return type(error).__name__
 
@@ -58,7 +58,7 @@ def test_of_two_setups_with_one_token_at_once_one_succeeds(new_api_server: ApiSe
 
     def set_up(org: str) -> None:
         try:
-            new_api_server.services.accounts.setup(
+            new_api_server.services.server_setup.complete(
                 SetupRequest(token, org, f"a@{org}.com", PASSWORD), HOME
             )
             outcomes.append("done")
@@ -73,7 +73,7 @@ def test_the_setup_token_file_is_told_to_go_once_it_is_used(new_api_server: ApiS
     new_api_server.folder.write_setup_token(new_api_server.setup_token())
     new_api_server.set_up()
     assert not new_api_server.folder.setup_token()
-    assert new_api_server.services.accounts.setup_token("sha256:" + "0" * 64) is None
+    assert new_api_server.services.server_setup.token("sha256:" + "0" * 64) is None
 
 
 def test_a_setup_token_given_out_earlier_stays_good_after_a_restart(
@@ -83,8 +83,8 @@ def test_a_setup_token_given_out_earlier_stays_good_after_a_restart(
         new_api_server.setup_token(),
         new_api_server.services.core.authority.fingerprint,
     )
-    assert new_api_server.services.accounts.setup_token(fingerprint, first + "\n") == first
-    second = new_api_server.services.accounts.setup_token(fingerprint, "opst1.nonsense")
+    assert new_api_server.services.server_setup.token(fingerprint, first + "\n") == first
+    second = new_api_server.services.server_setup.token(fingerprint, "opst1.nonsense")
     assert second not in (None, first)
 
 
@@ -173,7 +173,7 @@ def record_hashing(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 def test_of_a_thousand_wrong_passwords_at_most_ten_are_checked(api_server: ApiServer) -> None:
-    api_server.services.accounts.login(LoginRequest("alice@example.com", PASSWORD), HOME)
+    api_server.services.logins.login(LoginRequest("alice@example.com", PASSWORD), HOME)
     addresses = [HOME, *(f"203.0.113.{n}" for n in range(200))]
     outcomes = [
         attempt(api_server, "alice@example.com", "wrong", addresses[n % 201]) for n in range(1000)

@@ -22,7 +22,10 @@ type: AutomationTemplate
 metadata: {name: greet}
 spec:
   variables: [{id: who, default: nobody}, {id: ends, default: well}]
-  template: {phases: [{name: one, commands: ['echo "hello $OPSICLE_VAR_WHO"; test "$OPSICLE_VAR_ENDS" = well']}]}
+  template:
+    phases:
+      - name: one
+        commands: ['echo "hello $OPSICLE_VAR_WHO"; test "$OPSICLE_VAR_ENDS" = well']
 """
 NOT_OF_USERS = {"usage", "unreachable", "lease_lost", "log_incomplete", "clock_off"}
 """Codes of the command line, and of what workers are answered."""

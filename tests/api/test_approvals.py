@@ -23,7 +23,7 @@ def alice(api_server: ApiServer) -> Client:
 
 @pytest.fixture
 def bob(api_server: ApiServer, alice: Client) -> Client:
-    """The manager of Mia, who asks."""
+    """Return the manager of Mia, who asks."""
     bob = api_server.person("acme", "bob", BuiltInRole.MANAGER)
     api_server.person("acme", "mia", BuiltInRole.MEMBER)
     assert (

@@ -20,15 +20,18 @@ from opsicle.server.audit import thinning
 from opsicle.server.audit.checkpoints import SIGN_AFTER
 from opsicle.server.store import audit_checkpoints
 from opsicle.wire.audit import Checkpoint, CheckpointGap, Signed
+from tests.api.audit_changes import ALICE, DOCS, GINA, fault, sign, tamper, verdict, write
 from tests.api.running_server import ApiServer
-from tests.api.test_audit_chain import ALICE, DOCS, GINA, fault, sign, tamper, verdict, write
 
 DAYS, A_DAY = 12, 4
 
 
 @pytest.fixture
 def old_house(api_server: ApiServer) -> ApiServer:
-    """A server whose org acme has a record of twelve days, with four checkpoints each, and some entries behind."""
+    """Return a server whose org acme has a record of twelve days, and some entries behind them.
+
+    Each day has four checkpoints.
+    """
     api_server.clock.advance(seconds=(24 - api_server.clock.now().hour) * 3600)
     for _ in range(DAYS):
         for _ in range(A_DAY):
@@ -61,10 +64,12 @@ def test_of_each_day_more_than_a_week_past_the_last_checkpoint_stays(old_house: 
     before = [part for part in kept(old_house) if isinstance(part, Checkpoint)]
     limit = thinning.to_text(old_house.clock.now() - timedelta(days=7))[:10]
     days = [each.at[:10] for each in before]
+    last_of = {day: each.number for each, day in zip(before, days, strict=True)}
     expected = [
-        each.number for each, day in zip(before, days, strict=True)
-        if day >= limit or each.number == max(n.number for n, of in zip(before, days, strict=True) if of == day)
-    ]  # fmt: skip
+        each.number
+        for each, day in zip(before, days, strict=True)
+        if day >= limit or each.number == last_of[day]
+    ]
 
     removed = thin(old_house)
 

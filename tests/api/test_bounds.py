@@ -1,4 +1,4 @@
-"""Nothing that is sent to the server is longer than its type says, and every type of every route says it."""
+"""Every type of every route says how long its values may be, and the server holds to it."""
 
 from __future__ import annotations
 
@@ -45,7 +45,10 @@ class Outer(msgspec.Struct):
 
 
 def unbounded(kind: Any, path: str, seen: tuple[Any, ...] = ()) -> Iterator[str]:
-    """Where a type, or anything inside it, has no maximum; a type inside itself is looked at once."""
+    """Return where a type, or anything inside it, has no maximum.
+
+    A type inside itself is looked at once.
+    """
     if (
         isinstance(kind, BOUNDED)
         and kind.max_length is None

@@ -1,4 +1,4 @@
-"""No change comes about by a cookie alone, on any route (trust.md, W2), and none by asking to read."""
+"""No route changes anything by a cookie alone (trust.md, W2), and none by asking to read."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def test_what_only_reads_changes_nothing(
 def test_no_change_can_be_asked_for_as_if_it_were_reading(
     api_server: ApiServer, alice: Client, acme: Things
 ) -> None:
-    """A link or a picture on another site's page makes a browser send GET, or HEAD, with the cookie."""
+    """A link or picture on another site's page makes a browser send GET or HEAD with the cookie."""
     before = changes(api_server)
     readable = {filled(key.split(" ", 1)[1], acme) for key in MAY if key.startswith("GET")}
     for route_key in MAY:

@@ -92,9 +92,14 @@ def test_the_server_says_what_each_kind_needs(alice: Client) -> None:
     ]
     (port,) = (each for each in shown["email"]["settings"] if each["name"] == "port")
     assert port == {
-        "name": "port", "label": "Port", "hint": "", "type": "integer", "choices": [], "default": 587,
+        "name": "port",
+        "label": "Port",
+        "hint": "",
+        "type": "integer",
+        "choices": [],
+        "default": 587,
         "is_required": False,
-    }  # fmt: skip
+    }
     assert shown["slack"]["takes_decisions"]
     assert not shown["webhook"]["takes_decisions"]
 

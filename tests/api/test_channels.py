@@ -1,4 +1,4 @@
-"""Channels: made and changed by admins alone; a credential goes in, never out, and never elsewhere."""
+"""Channels are made and changed by admins alone; a credential goes in, never out or elsewhere."""
 
 from __future__ import annotations
 

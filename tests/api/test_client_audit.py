@@ -15,7 +15,7 @@ from tests.product import Installation, User
 
 @pytest.fixture(scope="module")
 def alice(tmp_path_factory: pytest.TempPathFactory) -> Iterator[User]:
-    """The admin of a server, logged in."""
+    """Return the admin of a server, logged in."""
     with Installation(tmp_path_factory.mktemp("audit")) as installation:
         installation.push(TEMPLATE.replace("NAME", "hello"))
         yield installation.admin

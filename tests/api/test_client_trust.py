@@ -66,7 +66,10 @@ class Certified:
 def serving(
     folder: Path, certified: Certified, chain: str = "", offered: str = "", status: int = 200
 ) -> Iterator[str]:
-    """A TLS server with this certificate that answers every request with `offered`; yields its URL."""
+    """Run a TLS server with this certificate that answers every request with `offered`.
+
+    Yields its URL.
+    """
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:

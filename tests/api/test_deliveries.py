@@ -1,4 +1,7 @@
-"""The durable queue: nothing posted is lost, nothing is sent that was undone, and whoever is down holds up no other."""
+"""The durable queue loses nothing and sends nothing that was undone.
+
+Whoever is down holds up no other.
+"""
 
 from __future__ import annotations
 

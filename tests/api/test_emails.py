@@ -1,4 +1,4 @@
-"""E-mail against a real SMTP server: always over TLS, and nobody's words become headers or markup."""
+"""E-mail to a real SMTP server goes over TLS always; nobody's words become headers or markup."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ def alice(api_server: ApiServer) -> Client:
 
 @pytest.fixture
 def server(alice: Client, tmp_path: Path) -> Iterator[MailServer]:
-    """A mail server that acme's channel uses."""
+    """Run a mail server that acme's channel uses."""
     certificate = certified(tmp_path, "localhost")
     with mail_server(certificate.context) as server:
         make_email(alice, server, certificate.ca_pem)

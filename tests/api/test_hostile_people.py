@@ -1,4 +1,4 @@
-"""What a person, or somebody with a stolen session, sends to the live views to break them or to see too long."""
+"""What is sent to the live views, by a stolen session too, to break them or to see too long."""
 
 from __future__ import annotations
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -37,12 +36,6 @@ every_room = pytest.mark.parametrize("kind", ROOMS, ids=lambda kind: kind.name)
 
 
 @pytest.fixture
-def receiver() -> Iterator[WebhookReceiver]:
-    with webhook_receiver() as receiver:
-        yield receiver
-
-
-@pytest.fixture
 def alice(api_server: ApiServer) -> Client:
     return api_server.login("alice@example.com")
 
@@ -57,9 +50,18 @@ def make_room(
 @every_room
 @pytest.mark.parametrize(
     ("status", "state"),
-    [(200, "delivered"), (202, "delivered"), (400, "gave_up"), (404, "gave_up"), (408, "failed"), (429, "failed"),
-     (302, "failed"), (500, "failed"), (503, "failed")],
-)  # fmt: skip
+    [
+        (200, "delivered"),
+        (202, "delivered"),
+        (400, "gave_up"),
+        (404, "gave_up"),
+        (408, "failed"),
+        (429, "failed"),
+        (302, "failed"),
+        (500, "failed"),
+        (503, "failed"),
+    ],
+)
 def test_what_is_refused_is_final_and_what_may_pass_is_tried_again(
     api_server: ApiServer,
     alice: Client,

@@ -28,7 +28,7 @@ KEYS = {"authority.pem", "audit.pem", "orders.pem", "identity.key", "master.key"
 
 @pytest.fixture
 def folder(furnished: Path) -> Iterator[Path]:
-    """A data folder that a stopped server has left, where users other than root can reach it."""
+    """Return the data folder of a stopped server, where users other than root can reach it."""
     with tempfile.TemporaryDirectory() as above:
         Path(above).chmod(0o755)
         folder = Path(above) / "data"

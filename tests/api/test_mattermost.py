@@ -4,27 +4,18 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
-from datetime import UTC, datetime
 
 import pytest
 
 from opsicle.domain.access import BuiltInRole
-from opsicle.domain.notices import NoticeKind
 from opsicle.server.channels.kinds.mattermost import MAX_TEXT_CHARACTERS, compose
-from opsicle.server.channels.messages import CUT, Fact, Message
+from opsicle.server.channels.messages import CUT
 from tests.api.channel_setup import ask, deliver
-from tests.api.receivers import LOOPBACK, WebhookReceiver, webhook_receiver
+from tests.api.receivers import LOOPBACK, WebhookReceiver
 from tests.api.running_server import Answer, ApiServer, Client
+from tests.api.sample_messages import PAGE, message
 
 WIDE = "\N{FULLWIDTH LESS-THAN SIGN}"
-PAGE = "https://ops.example.com/approvals/a1"
-
-
-@pytest.fixture
-def receiver() -> Iterator[WebhookReceiver]:
-    with webhook_receiver() as receiver:
-        yield receiver
 
 
 @pytest.fixture
@@ -35,19 +26,6 @@ def alice(api_server: ApiServer) -> Client:
 def make_room(client: Client, url: str) -> Answer:
     config = {"kind": "mattermost", "allow_networks": LOOPBACK}
     return client.post("/api/v1/channels", {"name": "room", "config": config, "credential": url})
-
-
-def message(subject: str = "restart-web waits", **facts: str) -> Message:
-    return Message(
-        id="d1",
-        kind=NoticeKind.APPROVAL_REQUESTED,
-        org="acme",
-        target="",
-        subject=subject,
-        facts=tuple(Fact(label, text) for label, text in facts.items()),
-        url=PAGE,
-        at=datetime(2026, 1, 1, tzinfo=UTC),
-    )
 
 
 def parts_of(text: str) -> tuple[str, str]:

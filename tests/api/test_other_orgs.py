@@ -78,7 +78,7 @@ def callers(api_server: ApiServer) -> dict[str, Client]:
 
 
 def is_about_orgs(route_key: str) -> bool:
-    """Return all but the word about orgs of those who run the server, who know which ones there are."""
+    """Return whether a route names a thing of an org; server operators know which orgs exist."""
     return "<" in route_key and not route_key.endswith("/server/orgs/<org>/invitations")
 
 
@@ -123,7 +123,7 @@ def everything(client: Client, path: str) -> tuple[int, str]:
 
 
 def listing_routes(api_server: ApiServer) -> Iterator[tuple[str, list[str]]]:
-    """The routes that show more than one thing, with what narrows them down."""
+    """Return the routes that show more than one thing, with what narrows them down."""
     for route in api_server.application.routes:
         is_stream = route.endpoint.content_type == "text/event-stream"
         if (
@@ -316,8 +316,7 @@ def test_a_live_view_of_an_org_hears_nothing_of_another(
     heard: list[bytes] = []
 
     def listen() -> None:
-        for piece in api_server.session("alice@example.com").stream("/api/v1/events"):
-            heard.append(piece)
+        heard.extend(api_server.session("alice@example.com").stream("/api/v1/events"))
 
     listener = gevent.spawn(listen)
     wait_until(lambda: len(heard) == 2, what="the first event", pause=gevent.sleep)

@@ -111,12 +111,14 @@ def test_a_change_asks_for_a_fresh_code(api_server: ApiServer, alice: Client) ->
 def test_the_seed_of_an_older_document_is_kept_nowhere(
     api_server: ApiServer, alice: Client, kind: str
 ) -> None:
-    spec = f"{{telegram: {{authorizedResponders: [{{userId: 267230627, mfaSeed: {SEED}}}], chatIds: [5]}}}}"
+    responder = f"{{userId: 267230627, mfaSeed: {SEED}}}"
+    spec = f"{{telegram: {{authorizedResponders: [{responder}], chatIds: [5]}}}}"
     source = f"apiVersion: v1\ntype: ApprovalPolicy\nmetadata: {{name: tg-one}}\nspec: {spec}\n"
     if kind == "templates":
         source = (
             "apiVersion: v1\ntype: AutomationTemplate\nmetadata: {name: tg-one}\nspec:\n"
-            f"  approvalPolicy: {{spec: {spec}}}\n  template: {{phases: [{{name: a, commands: [b]}}]}}\n"
+            f"  approvalPolicy: {{spec: {spec}}}\n"
+            "  template: {phases: [{name: a, commands: [b]}]}\n"
         )
     answer = alice.post(f"/api/v1/{kind}", {"source": source})
     assert answer.status == 201

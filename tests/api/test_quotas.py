@@ -87,7 +87,7 @@ def test_the_orgs_of_a_long_queue_take_turns(
 
 @pytest.fixture
 def slow_hashing(monkeypatch: pytest.MonkeyPatch) -> Iterator[Event]:
-    """Checking a password takes until the event is set.
+    """Make the check of a password take until the event is set.
 
     The order of those who came first can be seen.
     """

@@ -47,7 +47,10 @@ def recipients(alice: Client) -> list[str]:
 def test_a_push_warns_of_names_that_the_org_does_not_have_and_of_rooms_without_a_channel(
     api_server: ApiServer, alice: Client
 ) -> None:
-    notify = "  notify: [{users: [alice@example.com, gina@example.com], groups: [sre], chats: [{channel: slack, id: C}]}]"
+    notify = (
+        "  notify: [{users: [alice@example.com, gina@example.com], groups: [sre],"
+        " chats: [{channel: slack, id: C}]}]"
+    )
     for _ in range(2):  # the second one makes no version, and warns all the same
         warnings: Any = push(alice, source(more=notify))["warnings"]
         assert [(each["path"], each["message"]) for each in warnings] == [
@@ -112,7 +115,11 @@ type: AutomationTemplate
 metadata: {name: told}
 spec:
   approvalPolicy:
-    spec: {gates: [{name: g, approvers: {users: [bob@example.com]}, chats: [{channel: telegram, id: -100200}]}]}
+    spec:
+      gates:
+        - name: g
+          approvers: {users: [bob@example.com]}
+          chats: [{channel: telegram, id: -100200}]
   notify:
     - {users: [bob@example.com, carol@example.com], chats: [{channel: telegram, id: -100200}]}
   template: {phases: [{name: act, commands: ["true"]}]}

@@ -213,7 +213,9 @@ def test_anothers_orgs_row_put_in_ones_own_place_does_not_open(
     run(alice)
     swap = """
         UPDATE secrets SET (wrapped_key, ciphertext) = (
-            SELECT s.wrapped_key, s.ciphertext FROM secrets s WHERE s.name = 'db-password' AND s.org_id <> :acme)
+            SELECT s.wrapped_key, s.ciphertext
+              FROM secrets s
+             WHERE s.name = 'db-password' AND s.org_id <> :acme)
          WHERE name = 'db-password' AND org_id = :acme
     """
     acme = api_server.actor("alice@example.com").org_id
@@ -300,7 +302,7 @@ def assert_everything_opens(folder: Path) -> None:
 
 @pytest.fixture
 def lone(tmp_path: Path, furnished: Path) -> ApiServer:
-    """A house that the test closes itself."""
+    """Return a server that the test closes itself."""
     import shutil
 
     shutil.copytree(furnished, tmp_path / "lone")

@@ -33,7 +33,7 @@ def alice(api_server: ApiServer) -> Client:
 
 @pytest.fixture
 def olga(api_server: ApiServer) -> Client:
-    """An operator."""
+    """Return an operator."""
     return api_server.person("acme", "olga", BuiltInRole.OPERATOR)
 
 
@@ -87,7 +87,10 @@ WEAKER = {
     "none": "",
     "one of its own": OWN,
     "another policy": "  approvalPolicy: {policyRef: lax}",
-    "a condition": f"  approvalPolicy: {{spec: {{gates: [{GATE[:-1]}, when: [{{variable: service, in: [x]}}]}}]}}}}",
+    "a condition": (
+        f"  approvalPolicy: {{spec: {{gates: [{GATE[:-1]}, "
+        "when: [{variable: service, in: [x]}]}]}}"
+    ),
 }
 
 
@@ -132,7 +135,7 @@ def test_taking_an_approval_away_needs_a_fresh_code(api_server: ApiServer, alice
 
 @pytest.fixture
 def hidden(api_server: ApiServer, alice: Client, olga: Client, dave: Client) -> Any:
-    """An approval that Dave may decide, were its template not hidden from him."""
+    """Return an approval that Dave may decide, were its template not hidden from him."""
     push(alice, OWN)
     asked = run(olga, reason="quietly").json
     rules = ["deny view templates/restart-web"]

@@ -75,7 +75,9 @@ def multiply(api_server: ApiServer, table: str, **changes: str) -> None:
     api_server.state.write(
         lambda db: db.execute(
             f"""
-            WITH RECURSIVE numbers (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < {ROWS})
+            WITH RECURSIVE numbers (n) AS (
+                SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < {ROWS}
+            )
             INSERT INTO {table} ({", ".join(columns)})
             SELECT {selected} FROM numbers, (SELECT * FROM {table} ORDER BY 1 LIMIT 1) first
             """

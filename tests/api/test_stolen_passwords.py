@@ -1,4 +1,4 @@
-"""What `docs/security-model.md` says of somebody's password, open session or token, and of an admin."""
+"""What the security model says of a stolen password, session or token, and of an admin's."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def alice(api_server: ApiServer) -> Client:
 
 @pytest.fixture
 def bob(api_server: ApiServer, alice: Client) -> Client:
-    """The manager of Mia, who asks."""
+    """Return the manager of Mia, who asks."""
     bob = api_server.person("acme", "bob", BuiltInRole.MANAGER)
     api_server.person("acme", "mia", BuiltInRole.MEMBER)
     alice.patch("/api/v1/users/mia@example.com", {"manager": "bob@example.com"})

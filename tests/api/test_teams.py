@@ -3,47 +3,25 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
 from opsicle.domain.access import BuiltInRole
-from opsicle.domain.notices import NoticeKind
 from opsicle.server.channels.kinds.teams import compose
-from opsicle.server.channels.messages import CUT, Fact, Message
+from opsicle.server.channels.messages import CUT
 from tests.api.channel_setup import ask, deliver
-from tests.api.receivers import LOOPBACK, WebhookReceiver, webhook_receiver
+from tests.api.receivers import LOOPBACK, WebhookReceiver
 from tests.api.running_server import ApiServer, Client
+from tests.api.sample_messages import PAGE, message
 
-PAGE = "https://ops.example.com/approvals/a1"
 MOST_BYTES = 28_000
 NO_BREAK_SPACE = "\N{NO-BREAK SPACE}"
 
 
 @pytest.fixture
-def receiver() -> Iterator[WebhookReceiver]:
-    with webhook_receiver() as receiver:
-        yield receiver
-
-
-@pytest.fixture
 def alice(api_server: ApiServer) -> Client:
     return api_server.login("alice@example.com")
-
-
-def message(subject: str = "restart-web waits", **facts: str) -> Message:
-    return Message(
-        id="d1",
-        kind=NoticeKind.APPROVAL_REQUESTED,
-        org="acme",
-        target="",
-        subject=subject,
-        facts=tuple(Fact(label, text) for label, text in facts.items()),
-        url=PAGE,
-        at=datetime(2026, 1, 1, tzinfo=UTC),
-    )
 
 
 def card_in(posted: Any) -> Any:

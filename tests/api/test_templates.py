@@ -28,7 +28,7 @@ spec:
 
 @pytest.fixture
 def olga(api_server: ApiServer) -> Client:
-    """An operator."""
+    """Return an operator."""
     return api_server.person("acme", "olga", BuiltInRole.OPERATOR)
 
 

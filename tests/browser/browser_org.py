@@ -30,12 +30,17 @@ metadata:
 spec:
   metadata:
     displayName: Restart the web tier
-    description: Takes one site's web servers out of the load balancer, restarts them, and puts them back.
+    description: >-
+      Takes one site's web servers out of the load balancer, restarts them, and puts them back.
   approvalPolicy: {policyRef: production}
   runsOn: {labels: {site: fra}}
   variables:
     - {id: site, label: Site, type: enum, options: [ams, fra], default: ams}
-    - {id: grace, label: Grace period, description: Seconds until connections are cut., type: number, default: 30}
+    - id: grace
+      label: Grace period
+      description: Seconds until connections are cut.
+      type: number
+      default: 30
     - {id: pin, label: Pager PIN, type: secret, isRequired: true}
   template:
     phases:
@@ -83,8 +88,8 @@ class Site:
         for email, (role, name, manager) in PEOPLE.items():
             user = User(self._folder / name, email)
             self.admin.cli(
-                "users", "create", "--email", email, "--role", role, "--name", name, "--manager", manager,
-                "--password-file", str(user.password_file),
+                "users", "create", "--email", email, "--role", role, "--name", name,
+                "--manager", manager, "--password-file", str(user.password_file),
             )  # fmt: skip
             user.login(self.installation.server)
             self.users[email.partition("@")[0]] = user

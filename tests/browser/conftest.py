@@ -27,18 +27,23 @@ from tests.support import require
 
 CHROMIUM = os.environ.get("OPSICLE_TEST_CHROMIUM", "/usr/bin/chromium")
 ARGUMENTS = [
-    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
-    "--disable-background-networking", "--disable-component-update",
-]  # fmt: skip
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-sync",
+    "--disable-background-networking",
+    "--disable-component-update",
+]
 OPEN = ("--allow-egress", "127.0.0.0/8")
 """The receivers of these tests listen on loopback."""
 
 PATIENCE_MS = 60_000
 """A hang guard for what a page is waited for; nothing here is measured by it."""
 
-expect.set_options(
-    timeout=PATIENCE_MS
-)  # Playwright's own is 5 s, in which a busy machine may not even start Python
+# Playwright's own is 5 s, in which a busy machine may not even start Python.
+expect.set_options(timeout=PATIENCE_MS)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -55,7 +60,7 @@ def browser(playwright: Playwright) -> Iterator[Browser]:
 
 @contextmanager
 def chromium(playwright: Playwright, program: str = CHROMIUM) -> Iterator[Browser]:
-    """A running Chromium; `program` may be one that starts it elsewhere."""
+    """Run Chromium; `program` may be one that starts it elsewhere."""
     require(
         shutil.which(CHROMIUM) is not None, f"Chromium at {CHROMIUM}: install the package chromium"
     )
@@ -67,7 +72,7 @@ def chromium(playwright: Playwright, program: str = CHROMIUM) -> Iterator[Browse
 
 @pytest.fixture(scope="session")
 def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
-    """A server with its admin alice, a worker `edge` and the templates of these tests."""
+    """Run a server with its admin alice, a worker `edge` and the templates of these tests."""
     with Installation(tmp_path_factory.mktemp("installation"), server_options=OPEN) as made:
         made.worker("edge", None, "--label", "site=ams", "--slots", "4")
         for source in templates.ALL:
@@ -79,7 +84,7 @@ def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installat
 def session(
     browser: Browser, installation: Installation, tmp_path_factory: pytest.TempPathFactory
 ) -> Path:
-    """The cookie of alice, who has logged in as a person does."""
+    """Return the cookie of alice, who has logged in as a person does."""
     path = tmp_path_factory.mktemp("session") / "state.json"
     context = browser.new_context(ignore_https_errors=True, base_url=installation.server.url)
     page = context.new_page()
@@ -96,7 +101,7 @@ OpenPage = Callable[..., Page]
 
 @pytest.fixture
 def open_page(browser: Browser, installation: Installation, session: Path) -> Iterator[OpenPage]:
-    """Opens pages as alice, or as nobody with `is_known=False`.
+    """Return what opens pages as alice, or as nobody with `is_known=False`.
 
     None may complain or ask another server.
     """
@@ -107,7 +112,7 @@ def open_page(browser: Browser, installation: Installation, session: Path) -> It
         path: str, *, is_known: bool = True, url: str = "", width: int = 1280, theme: str = "light"
     ) -> Page:
         context = browser.new_context(
-            ignore_https_errors=True,  # the server's own CA; that it is checked is what other tests show
+            ignore_https_errors=True,  # the server's own CA; other tests show that it is checked
             base_url=url or installation.server.url,
             storage_state=session if is_known else None,
             viewport={"width": width, "height": 800},

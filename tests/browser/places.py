@@ -13,7 +13,7 @@ ROW = re.compile(r'\["(?P<path>/[^"]*)", "(?P<title>[^"]+)", \w+(?:, "(?P<may>[\
 
 @dataclass(frozen=True)
 class Place:
-    """A page: where its link stands, its address, its title, and the action that it asks for, if any."""
+    """A page: where its link stands, its address and title, and the action that it asks for."""
 
     group: str
     path: str

@@ -29,8 +29,11 @@ def wait_for_state(page: Page, state: str) -> None:
 def log_text(page: Page) -> str:
     """Return the lines of the log that are in the document, in order."""
     rows = page.locator(".log-row").evaluate_all(
-        """rows => rows.map(row => [new DOMMatrix(getComputedStyle(row).transform).f, row.querySelector('.log-text')])
-              .sort((a, b) => a[0] - b[0]).map(([, text]) => text ? text.textContent : '')"""
+        """rows => {
+          const y = row => new DOMMatrix(getComputedStyle(row).transform).f;
+          return rows.map(row => [y(row), row.querySelector('.log-text')])
+              .sort((a, b) => a[0] - b[0]).map(([, text]) => text ? text.textContent : '');
+        }"""
     )
     return "\n".join(rows)
 

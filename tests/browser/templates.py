@@ -58,7 +58,8 @@ spec:
           - |
             awk 'BEGIN {
               for (i = 1; i <= 200000; i++)
-                printf "line %06d of a log that is rather long, so that only what is in sight can be drawn\\n", i
+                printf "line %06d of a log that is rather long, %s\\n", i,
+                  "so that only what is in sight can be drawn"
             }'
           - head -c 10485760 /dev/zero | tr '\\0' 'x'; echo
           - echo the end
@@ -76,14 +77,16 @@ spec:
       - name: print
         commands:
           - |
-            printf '<script>alert(1)</script><img src="https://example.com/x.png" onerror="alert(2)">\n'
+            printf '<script>alert(1)</script>'
+            printf '<img src="https://example.com/x.png" onerror="alert(2)">\n'
             printf '\033]8;;javascript:alert(1)\033\\link\033]8;;\033\\ behind\n'
             printf '\033]0;stolen title\007\033[2J\033[Hafter the title\n'
             printf 'bidi \342\200\256 turned\342\200\254 zero\342\200\213width\n'
             printf 'bad \377\376 bytes\n'
             printf '\033]unclosed\nstill there\n'
             printf 'control \001\013\177 \302\233 signs\n'
-            printf '\033[38;2;1;2;3;4;5;6;7;8;9999999m\033[?9999h\033[%sm odd\n' "$(seq -s ';' 3000)"
+            printf '\033[38;2;1;2;3;4;5;6;7;8;9999999m\033[?9999h'
+            printf '\033[%sm odd\n' "$(seq -s ';' 3000)"
             for i in $(seq 3000); do printf '\033[%sm%s\r' "$((i % 255))" "$i"; done; echo
             printf '%s\n' "$OPSICLE_VAR_V"
             echo the end

@@ -25,7 +25,9 @@ spec:
   approvalPolicy: {policyRef: everybody}
   variables: [{id: who, type: string, default: world}]
   template:
-    phases: [{name: act, commands: ['echo a-rather-long-command-for-a-telephone --with options "$OPSICLE_VAR_WHO"']}]
+    phases:
+      - name: act
+        commands: ['echo a-rather-long-command-for-a-telephone --with options "$OPSICLE_VAR_WHO"']
 """
 
 

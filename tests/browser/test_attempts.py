@@ -1,4 +1,4 @@
-"""A phase that is tried again says so while it waits, and a limit that nobody has written is named before the run."""
+"""A phase that is tried again says so while it waits; the run form names unwritten limits."""
 
 from __future__ import annotations
 

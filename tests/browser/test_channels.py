@@ -94,9 +94,15 @@ def test_the_form_asks_for_what_the_server_says_of_each_kind(open_page: OpenPage
     with page.expect_response("**/api/v1/channels") as made:
         dialog.get_by_role("button", name="Make the channel").click()
     assert made.value.json()["config"] == {
-        "kind": "email", "host": "mail.example.com", "port": 465, "security": "tls", "sender": "ops@example.com",
-        "username": "", "allow_networks": [], "ca_pem": "",
-    }  # fmt: skip
+        "kind": "email",
+        "host": "mail.example.com",
+        "port": 465,
+        "security": "tls",
+        "sender": "ops@example.com",
+        "username": "",
+        "allow_networks": [],
+        "ca_pem": "",
+    }
     page.get_by_role("button", name="Delete mail").click()
     page.get_by_role("button", name="Delete the channel").click()
     expect(page.get_by_text("No channels")).to_be_visible()

@@ -1,4 +1,4 @@
-"""A session that ends while somebody fills in a form takes nothing of it away, and shows it to nobody else."""
+"""A session that ends while a form is filled in takes nothing away, and shows it to nobody."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ KEPT = "Here is what you had entered."
 
 @pytest.fixture
 def olga(installation: Installation, request: pytest.FixtureRequest) -> User:
-    """An admin of this test's own, whose sessions the other one ends."""
+    """Return an admin of this test's own, whose sessions the other one ends."""
     return installation.person(f"{request.node.name.replace('_', '-')[:40]}@example.com", "admin")
 
 

@@ -21,7 +21,7 @@ MOST_ROWS = 200
 
 @pytest.fixture(scope="module")
 def long_log(installation: Installation) -> str:
-    """The path of an automation's page whose log has 200,000 lines and one of 10 MB."""
+    """Return the path of a page of an automation whose log has 200,000 lines and one of 10 MB."""
     done = installation.admin.json("run", "long-log", "--follow")
     return f"/automations/{done['id']}"
 
@@ -133,7 +133,7 @@ def test_the_raw_log_is_downloaded_byte_by_byte(
 
 
 def _answers(page: Page) -> None:
-    """A frame is drawn within the hang guard."""
+    """Assert that a frame is drawn within the hang guard."""
     began = time.monotonic()
     page.evaluate("new Promise(done => requestAnimationFrame(() => setTimeout(done)))")
     assert time.monotonic() - began < ANSWER_SECONDS

@@ -1,4 +1,4 @@
-"""Every page: its heading, its width on a telephone, both themes, and that it complains of nothing."""
+"""Every page has its heading, fits a telephone, has both themes, and complains of nothing."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ PAGES = {
 }
 OPEN = {place.path: place.title for place in PLACES if place.group == "open"}
 WITH_STORIES = {"/automations/:id", "/approvals/:id"}
-"""Pages of something that has to happen first: test_running.py and test_approvals.py look at them."""
+"""Pages of what has to happen first: test_running.py and test_approvals.py look at them."""
 
 
 def test_the_application_has_the_pages_that_are_walked_here(open_page: OpenPage) -> None:
@@ -106,8 +106,9 @@ def test_every_control_has_a_name_and_every_page_one_heading(open_page: OpenPage
         expect(page.locator("main .loading")).to_have_count(0)
         expect(page.get_by_role("heading", level=1)).to_have_count(1)
         nameless = page.locator("button, a, input, select, textarea").evaluate_all(
-            """elements => elements.filter(element => !(element.textContent.trim() || element.labels?.length
-                  || element.getAttribute('aria-label'))).map(element => element.outerHTML)"""
+            """elements => elements.filter(element => !(element.textContent.trim()
+                  || element.labels?.length || element.getAttribute('aria-label')))
+                .map(element => element.outerHTML)"""
         )
         assert nameless == [], path
 
@@ -159,7 +160,8 @@ def test_a_template_is_pushed_after_its_mistakes_were_shown_beside_their_lines(
 def test_two_versions_are_compared(open_page: OpenPage, installation: Installation) -> None:
     for word in ("first", "second"):
         installation.push(
-            "apiVersion: v1\ntype: AutomationTemplate\nmetadata: {name: changing}\nspec:\n  template:\n    phases:\n"
+            "apiVersion: v1\ntype: AutomationTemplate\nmetadata: {name: changing}\n"
+            "spec:\n  template:\n    phases:\n"
             f"      - name: say\n        commands: [echo {word}]\n"
         )
     page = open_page("/templates/changing?view=versions")

@@ -1,4 +1,4 @@
-"""The mission's stage: a provider with two orgs, acme's people and their target, an outsider of globex, the mail.
+"""The mission's stage: a provider with two orgs, people, a target, a mail server and Telegram.
 
     user ──── provider's server ──── worker ──── target
                      └── outside: mail server, Telegram
@@ -65,7 +65,7 @@ class Mission:
     terminals: list[Process] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        alice = self.server_operations.admin
+        alice = self.provider.admin
         self.ada = self._founder(alice, "acme")
         self.gwen = self._founder(alice, "globex")
         self._make_channels()
@@ -78,18 +78,18 @@ class Mission:
         """Return an org's first admin, who comes in by the link that founding it gives."""
         who = self._person({"acme": "ada", "globex": "gwen"}[org])
         made = alice.json("orgs", "create", org, "--admin", who.email)
-        who.accept(self.server_operations.server, made["invitation"]["url"])
+        who.accept(self.provider.server, made["invitation"]["url"])
         return who
 
     def _person(self, name: str) -> Colleague:
         return Colleague(self.folder / name, f"{name}@example.com", self.places["user"])
 
     def hire(self, name: str, role: str, *more: str) -> Colleague:
-        """Somebody new in acme."""
-        return self._person(name).join(self.server_operations.server, self.ada, role, *more)
+        """Return somebody new in acme."""
+        return self._person(name).join(self.provider.server, self.ada, role, *more)
 
     def approver(self, name: str) -> Colleague:
-        """Somebody of acme with an authenticator app; the same in all tests."""
+        """Return somebody of acme with an authenticator app; the same in all tests."""
         if name not in self.approvers:
             self.approvers[name] = self.hire(name, "approver").enrol()
         return self.approvers[name]
@@ -126,12 +126,12 @@ class Mission:
         self.ada.cli("channels", "create", "bot", "--kind", "telegram", url, *outside, token)
 
     def file(self, name: str, text: str) -> str:
-        """Return a file with this text; its path."""
+        """Write a file with this text; return its path."""
         (self.folder / name).write_text(text)
         return str(self.folder / name)
 
     def push(self, name: str, **gate: Any) -> NginxJobs:
-        """Return the example that changes nginx's page, as a template of this name with one gate of its own."""
+        """Push the example that changes nginx's page, under this name and with this gate."""
         policy = json.dumps({"spec": {"gates": [{"name": "consent", **gate}]}})
         source = (CHECKOUT / "examples/nginx-change-page.yaml").read_text()
         source = source.replace("name: nginx-change-page", f"name: {name}", 1)
@@ -140,7 +140,7 @@ class Mission:
         return NginxJobs(self.carol, self.nginx, name)
 
     def ask(self, jobs: NginxJobs, page: str, reason: str) -> Asked:
-        """Carol asks for a new page, and waits at her terminal."""
+        """Ask for a new page as Carol, who waits at her terminal."""
         terminal = self.carol.start(f"run-{jobs.template}", *jobs.command(page), "--reason", reason)
         self.terminals.append(terminal)
 
@@ -149,7 +149,7 @@ class Mission:
             return [each for each in pending if each["template"] == jobs.template]
 
         [approval] = wait_until(asked, SECONDS, f"the request\n{terminal.log()}")
-        url = f"{self.server_operations.server.url}/approvals/{approval['id']}"
+        url = f"{self.provider.server.url}/approvals/{approval['id']}"
         return Asked(approval["automation_id"], approval["id"], url, terminal)
 
     def letter(self, to: Colleague, *texts: str) -> str:
@@ -177,7 +177,7 @@ class Mission:
 
 
 def text_of(message: EmailMessage) -> str:
-    """Subject and text of an e-mail."""
+    """Return subject and text of an e-mail."""
     body = message.get_body(("plain",))
     assert body
     return f"{message['Subject']}\n{body.get_content()}"
@@ -185,7 +185,7 @@ def text_of(message: EmailMessage) -> str:
 
 @contextmanager
 def stage(folder: Path, start_worker: Callable[[Mission], Worker]) -> Iterator[Mission]:
-    """Places, the target, the world outside, and a provider with two orgs and a worker."""
+    """Set up places, target, the world outside, and a provider with two orgs and a worker."""
     with ExitStack() as stack:
         net = stack.enter_context(network())
         places = _places(net)

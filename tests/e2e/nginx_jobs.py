@@ -52,7 +52,7 @@ class NginxJobs:
 
 
 def change_and_fail_to_change(jobs: NginxJobs) -> None:
-    """A change that works, one that nginx refuses, and one that cannot be proved.
+    """Make a change that works, one that nginx refuses, and one that cannot be proved.
 
     Only the first stays.
     """

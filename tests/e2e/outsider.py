@@ -40,7 +40,7 @@ BY_TEMPLATE = (
 
 
 class Outsider:
-    """Somebody of another org, whose admin they are, with the command line and a program of their own."""
+    """The admin of another org, with the command line and a program of their own."""
 
     def __init__(self, mission: Mission, user: User) -> None:
         self._mission = mission
@@ -74,7 +74,7 @@ class Outsider:
         assert self._events.output().count(NEWS) == 1  # how it was when they began to listen
 
     def is_told_nothing_by_command_line(self, asked: Asked, template: str) -> None:
-        """The same with every command that takes such an id."""
+        """Try the same with every command that takes such an id."""
         for thing, name in (
             ("automation", asked.automation),
             ("approval", asked.approval),

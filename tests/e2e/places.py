@@ -99,7 +99,7 @@ class Network:
             )
 
     def can_connect(self, one: Place, address: str, port: int) -> bool:
-        """Return whether a TCP connection from `one` to this address comes about within a second."""
+        """Return whether a TCP connection from `one` to this address comes about."""
         probe = f"import socket; socket.create_connection(({address!r}, {port}), 1).close()"
         return (
             subprocess.run(

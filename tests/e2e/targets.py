@@ -82,8 +82,11 @@ class Nginx:
         return f"127.0.0.1:{port}" if self.place.address == "127.0.0.1" else str(port)
 
     def page(self, url: str = "") -> str:
-        """Return what is served, as a client in the target's own place sees it; "" if nothing is."""
-        code = f"import urllib.request as u; print(u.urlopen({url or self.url!r}, timeout=5).read().decode(), end='')"
+        """Return what a client in the target's own place is served; "" if nothing is."""
+        code = (
+            "import urllib.request as u; "
+            f"print(u.urlopen({url or self.url!r}, timeout=60).read().decode(), end='')"
+        )
         done = subprocess.run(
             [*self.place.prefix, "python3", "-c", code], capture_output=True, text=True, check=False
         )
@@ -96,7 +99,7 @@ class Nginx:
 
 @dataclass
 class Postgres:
-    """A PostgreSQL cluster in `folder`, without passwords for connections from the place's own network."""
+    """A PostgreSQL cluster in `folder` that asks its own network for no passwords."""
 
     folder: Path
     place: Place
@@ -117,8 +120,8 @@ class Postgres:
         with (self.data / "pg_hba.conf").open("a") as rules:
             rules.write("host all all 0.0.0.0/0 trust\n")
         self.process = subprocess.Popen(
-            [*self.place.prefix, *self._identity(), f"{self.bin}/postgres", "-D", str(self.data), "-p", str(self.port),
-             "-h", self.place.address, "-k", str(self.folder), "-F"],
+            [*self.place.prefix, *self._identity(), f"{self.bin}/postgres", "-D", str(self.data),
+             "-p", str(self.port), "-h", self.place.address, "-k", str(self.folder), "-F"],
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )  # fmt: skip
@@ -134,8 +137,8 @@ class Postgres:
     def sql(self, database: str, statement: str, *, check: bool = True) -> str:
         """Run SQL in the target's own place; answers the first column of the first row."""
         done = subprocess.run(
-            [*self.place.prefix, "psql", "-h", self.place.address, "-p", str(self.port), "-U", "postgres",
-             "-d", database, "-v", "ON_ERROR_STOP=1", "-Atqc", statement],
+            [*self.place.prefix, "psql", "-h", self.place.address, "-p", str(self.port),
+             "-U", "postgres", "-d", database, "-v", "ON_ERROR_STOP=1", "-Atqc", statement],
             capture_output=True,
             text=True,
             check=False,

@@ -41,7 +41,7 @@ def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installat
 
 
 def refused(done: subprocess.CompletedProcess[str], code: int, *said: str) -> None:
-    """It ended as agreed, said what matters on standard error, and nothing that looks like a defect."""
+    """Assert that it ended as agreed, said what matters, and nothing that looks like a defect."""
     assert done.returncode == code, f"{done.returncode}\n{done.stdout}\n{done.stderr}"
     for text in said:
         assert text in done.stderr, f"{text!r} is not in\n{done.stderr}"
@@ -229,7 +229,7 @@ def test_a_revoked_worker_ends_and_says_why(installation: Installation) -> None:
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 24 MiB."""
+    """Mount a file system of 24 MiB."""
     require(os.geteuid() == 0, "root, to mount a small disk")
     disk = tmp_path / "disk"
     disk.mkdir()

@@ -1,4 +1,4 @@
-"""The one file does the main job on every Python that this machine has, in a place without any way out."""
+"""The one file does the main job on every Python of this machine, without any way out."""
 
 from __future__ import annotations
 

@@ -49,9 +49,11 @@ def test_channels_are_made_tried_and_mended_from_the_command_line(tmp_path: Path
         admin = here.admin
         make_webhook(admin, tmp_path, receiver.port)
         admin.cli(
-            "channels", "create", "mail", "--kind", "email", "--set", "host=127.0.0.1", "--set", f"port={server.port}",
-            "--set", "sender=opsicle@example.com", "--set", "username=opsicle", "--allow-network", "127.0.0.1",
-            "--ca-file", str(tmp_path / "ca.pem"), "--credential-file", credential(tmp_path, PASSWORD),
+            "channels", "create", "mail", "--kind", "email",
+            "--set", "host=127.0.0.1", "--set", f"port={server.port}",
+            "--set", "sender=opsicle@example.com", "--set", "username=opsicle",
+            "--allow-network", "127.0.0.1", "--ca-file", str(tmp_path / "ca.pem"),
+            "--credential-file", credential(tmp_path, PASSWORD),
         )  # fmt: skip
         assert admin.json("channels", "test", "mail")["state"] == "delivered"
         assert admin.json("channels", "test", "hooks")["state"] == "delivered"

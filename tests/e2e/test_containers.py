@@ -1,4 +1,4 @@
-"""As in a container: an account that is only a number, without a home and without an environment."""
+"""As in a container: an account that is only a number, without home and environment."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ spec: {template: {phases: [{name: say, commands: ["echo $OPSICLE_REQUESTER"]}]}}
 
 @pytest.fixture
 def somewhere() -> Iterator[Path]:
-    """A folder of that account's."""
+    """Return a folder of that account's."""
     require(
         os.geteuid() == 0 and bool(shutil.which("setpriv")),
         "root and setpriv, to be another account",
@@ -96,8 +96,13 @@ def test_every_command_starts_or_says_what_it_lacks(
     (somewhere / "here.yaml").write_text(FILE)
     done = subprocess.run(
         [*number().prefix, *program(), *arguments],
-        cwd=somewhere, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, check=False,
-    )  # fmt: skip
+        cwd=somewhere,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
     assert done.returncode == code, done.stderr
     assert text in done.stdout + done.stderr
     assert "Traceback" not in done.stderr

@@ -28,7 +28,7 @@ def leaves_core(popen: subprocess.Popen[bytes]) -> bool:
 
 
 def need_core_files(folder: Path) -> None:
-    """What crashes here otherwise does leave one."""
+    """Skip unless what crashes here otherwise does leave a core."""
     with subprocess.Popen(
         [*GENEROUS.prefix, "sh", "-c", "echo; read _"], cwd=folder, stdin=-1, stdout=-1
     ) as shell:

@@ -1,8 +1,7 @@
 """A hundred starts from data folders cut, copied and mixed from old and new files.
 
-Each start serves all that was acknowledged, or refuses and says what to do; none serves less without a word. The
-folders are what a server's store leaves that is stopped, killed and started again, by the very parts and in the order
-in which a server opens them; the judge is what its clients were told.
+Each start serves all that was acknowledged, or refuses and says what to do; none serves less
+without a word. The judge is what the server's clients were told.
 """
 
 from __future__ import annotations
@@ -20,190 +19,13 @@ import pytest
 
 from opsicle.domain.errors import OpsicleError
 from opsicle.kit import files
-from opsicle.kit.clock import SystemClock
-from opsicle.server.access.actor import SystemActor
-from opsicle.server.approvals.binding_upgrade import binder
-from opsicle.server.data_folder import DataFolder
-from opsicle.server.keys.binding_key_file import open_binding_key
-from opsicle.server.keys.master_key_file import MasterKeyFile
-from opsicle.server.keys.order_key_file import open_order_key
-from opsicle.server.opening import Opening, begin_epoch, open_state, pin_keys
-from opsicle.server.state_marker import COMMITS, MARKER
-from opsicle.server.store import audit, audit_checkpoints, settings
-from opsicle.server.store.database import Database
-from opsicle.server.store.log_database import LogDatabase
+from opsicle.server.state_marker import MARKER
+from opsicle.server.store import settings
+from tests.e2e.data_folder_history import DATABASE, KEYS, LOGS, NOTES, History, Life, Snapshot
 
 STARTS = round(100 * float(os.environ.get("OPSICLE_TEST_SCALE", "1")))
-DATABASE = ("opsicle.db", "opsicle.db-wal")
-LOGS = ("logs.db", "logs.db-wal")
-KEYS = ("authority.pem", "audit.pem", "orders.pem", "master.key", "identity.key", "binding.key")
-NOTES = (MARKER, COMMITS, "clean-stop")
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300 + 2 * STARTS)]
-
-
-@dataclass
-class Acknowledged:
-    """What a client was told is durable: the newest value of each thing, and how many entries the record has."""
-
-    values: dict[str, str] = field(default_factory=dict)
-    entries: int = 0
-
-
-class Life:
-    """One life of a server on a folder, without its sockets: the parts that a start opens, in its order."""
-
-    def __init__(self, folder: Path, *, accept_restored: bool = False) -> None:
-        self._clock = SystemClock()
-        self._folder = DataFolder.open(folder)
-        try:
-            self._opened = open_state(self._folder, self._clock, _raise, Opening(accept_restored))
-            self._state = self._opened.__enter__()
-            self.database: Database = self._state.database
-            try:
-                self._open(accept_restored)
-            except BaseException:
-                self._opened.__exit__(None, None, None)
-                raise
-        except BaseException:
-            self._folder.close()
-            raise
-
-    def _open(self, accept_restored: bool) -> None:
-        authority = self._folder.authority(self._clock.now())
-        audit_key = self._folder.audit_key(has_signed=self.database.read(audit_checkpoints.exists))
-        open_order_key(self._folder, self.database)
-        open_binding_key(self._folder, self.database, binder(self.database, self._clock))
-        MasterKeyFile(self._folder, None).open_vault(self.database)
-        pin_keys(self._folder, self.database, authority, audit_key)
-        self.logs = LogDatabase.open(
-            self._folder.log_database, _raise, self._clock.now, print, is_expected=True
-        )
-        self.epoch = begin_epoch(self._state, self._clock, accept_restored=accept_restored)
-
-    def change(
-        self, name: str, value: str, told: Acknowledged, *, is_recorded: bool = True
-    ) -> None:
-        """Change something, durably; only then is it told."""
-
-        def work(db) -> None:
-            settings.put(db, f"thing {name}", value)
-            if is_recorded:
-                audit.append(db, self._clock.now(), None, SystemActor(), "change", f"things/{name}")
-
-        self.database.write(work)
-        told.values[name] = value
-        told.entries += is_recorded
-
-    def mark(self) -> None:
-        """What the loop does every 5 s."""
-        self._state.marker.write()
-
-    def holds(self, told: Acknowledged) -> list[str]:
-        """What is older than it was told; every value begins with a number, and later ones have greater numbers."""
-
-        def query(db) -> tuple[dict[str, str], int]:
-            values = {name: settings.find(db, f"thing {name}") or "-1" for name in told.values}
-            count = db.execute(
-                "SELECT count(*) FROM audit_entries WHERE verb = 'change'"
-            ).fetchone()[0]
-            return values, count
-
-        values, count = self.database.read(query)
-        wrong = [
-            f"{name} is older"
-            for name, value in told.values.items()
-            if _number(values[name]) < _number(value)
-        ]
-        return (
-            wrong
-            if count >= told.entries
-            else [*wrong, f"{count} entries instead of {told.entries}"]
-        )
-
-    def stop(self) -> None:
-        """A clean stop."""
-        self.mark()
-        self.logs.close()
-        self._opened.__exit__(None, None, None)
-        self._folder.close()
-
-
-def _number(value: str) -> int:
-    return int(value.split(maxsplit=1)[0])
-
-
-def _raise(error: BaseException) -> None:
-    raise error
-
-
-@dataclass
-class Snapshot:
-    """All files of a folder at one moment, as a process that is killed leaves them, and what had been told by then."""
-
-    name: str
-    folder: Path
-    told: Acknowledged
-
-
-class History:
-    """Snapshots of one server: killed and stopped, before and after its write-ahead log was folded in."""
-
-    def __init__(self, root: Path, chance: random.Random) -> None:
-        self._root, self._chance = root, chance
-        self._live = root / "live"
-        self._told = Acknowledged()
-        self.snapshots: list[Snapshot] = []
-        self._numbers = iter(range(10**6))
-
-    def make(self) -> None:
-        life = Life(self._live)
-        self._snapshot("first")
-        self._work(life, 20)
-        self._snapshot("killed early")
-        life.mark()
-        self._work(life, 5)
-        self._snapshot("killed")
-        life.stop()
-        self._snapshot("stopped")
-        life = Life(self._live)
-        self._snapshot("started")
-        self._work(life, 10)
-        self._snapshot("killed again")
-        for _ in range(3):  # each of these fills more than one write-ahead log
-            self._fill(life)
-            life.mark()
-            self._snapshot("folded in")
-            self._work(life, 3)
-            self._snapshot("killed after folding in")
-        life.stop()
-        self._snapshot("stopped again")
-        life = Life(self._live)
-        self._work(life, 2, is_recorded=False)
-        self._snapshot("killed at last")
-        life.stop()
-
-    def _work(self, life: Life, count: int, *, is_recorded: bool = True) -> None:
-        for _ in range(count):
-            number = next(self._numbers)
-            life.change(
-                str(self._chance.randrange(40)), f"{number}", self._told, is_recorded=is_recorded
-            )
-
-    def _fill(self, life: Life) -> None:
-        """Write 6 MB at places all over the file."""
-        pad = "x" * 60_000
-        for number in range(100):
-            life.change(f"large {number}", f"{next(self._numbers)} {pad}", self._told)
-
-    def _snapshot(self, name: str) -> None:
-        folder = self._root / f"{len(self.snapshots):02} {name}"
-        folder.mkdir()
-        for path in self._live.iterdir():
-            if path.name not in {"lock", "opsicle.db-shm", "logs.db-shm"}:
-                shutil.copyfile(path, folder / path.name)
-        told = Acknowledged(dict(self._told.values), self._told.entries)
-        self.snapshots.append(Snapshot(name, folder, told))
 
 
 @pytest.fixture(scope="module")
@@ -222,7 +44,10 @@ def history(tmp_path_factory: pytest.TempPathFactory, chance: random.Random) -> 
 
 @dataclass
 class Site:
-    """A folder to start from. `target` holds the files of `now` under their own numbers, as the server left them."""
+    """A folder to start from.
+
+    `target` holds the files of `now` under their own inode numbers, as the server left them.
+    """
 
     target: Path
     now: Snapshot
@@ -260,7 +85,7 @@ def other(site: Site, *, is_older: bool) -> Snapshot:
 
 
 def replace(site: Site, name: str, source: Snapshot) -> None:
-    """Put another snapshot's file over one that is here, keeping its number; or remove it if that has none."""
+    """Overwrite a file by another snapshot's, keeping its inode; remove it if that has none."""
     site.note(f"{name} of {source.folder.name!r}")
     if (source.folder / name).exists():
         (site.target / name).write_bytes((source.folder / name).read_bytes())
@@ -274,7 +99,7 @@ def as_it_was(site: Site) -> None:
 
 
 def looked_into(site: Site) -> None:
-    """Somebody opened the database with a tool of their own, which folds the write-ahead log in and removes it."""
+    """Open the database with another tool, which checkpoints the log and removes it."""
     connection = apsw.Connection(str(site.target / "opsicle.db"))
     connection.execute("SELECT count(*) FROM sqlite_schema").fetchall()
     connection.close()
@@ -323,7 +148,7 @@ def copied_whole(site: Site) -> None:
 
 
 def part_of_it(site: Site) -> None:
-    """A backup of `*.db *.pem *.key`."""
+    """Keep what a backup of `*.db *.pem *.key` would."""
     site.note("only *.db *.pem *.key")
     for path in site.target.iterdir():
         if path.suffix not in {".db", ".pem", ".key"}:
@@ -342,9 +167,8 @@ def damaged(site: Site) -> None:
 
 
 def another_key(site: Site) -> None:
-    name = site.chance.choice(
-        [key for key in KEYS if key != "orders.pem"]
-    )  # without workers a new one is as good
+    # Without workers a new key for orders is as good.
+    name = site.chance.choice([key for key in KEYS if key != "orders.pem"])
     other = site.target.with_name(f"{site.target.name}-other")
     Life(other).stop()
     site.note(f"another server's {name}")
@@ -353,9 +177,18 @@ def another_key(site: Site) -> None:
 
 
 WAYS: list[Callable[[Site], None]] = [
-    as_it_was, looked_into, remove_one, cut_one, cut_one, older_database, mixed_database, mixed_database,
-    mixed_anything, copied_whole, part_of_it, damaged, another_key,
-]  # fmt: skip
+    as_it_was,
+    looked_into,
+    remove_one,
+    *(cut_one, cut_one),
+    older_database,
+    *(mixed_database, mixed_database),
+    mixed_anything,
+    copied_whole,
+    part_of_it,
+    damaged,
+    another_key,
+]
 
 
 @dataclass
@@ -395,13 +228,12 @@ def start(site: Site, tally: Tally, way: str) -> None:
 
 
 def accept(site: Site, story: str, refusal: OpsicleError) -> None:
-    """Where the way out is to accept what there is, that works, in a new epoch and with the queue held."""
+    """Accept what there is, where that is the way out: a new epoch, with the queue held."""
     if "holds less" not in refusal.message:
         return
     life = attempt(site.target, accept_restored=True)
-    if isinstance(
-        life, OpsicleError
-    ):  # a key is missing as well, or what is left is no whole database
+    if isinstance(life, OpsicleError):
+        # A key is missing as well, or what is left is no whole database.
         assert life.hint, f"{story}\n{life.message} names no way out"
         return
     held = life.database.read(lambda db: settings.find(db, "held"))

@@ -110,7 +110,8 @@ def test_a_copy_on_the_same_machine_leaves_the_jobs_of_the_original_alone(
     original = installation.worker("w")
     go_on = tmp_path / "go-on"
     installation.push(
-        "apiVersion: v1\ntype: AutomationTemplate\nmetadata: {name: waits}\nspec: {template: {phases: [{name: one, "
+        "apiVersion: v1\ntype: AutomationTemplate\nmetadata: {name: waits}\n"
+        "spec: {template: {phases: [{name: one, "
         f"commands: ['while ! test -e {go_on}; do sleep 0.05; done']}}]}}}}\n"
     )
     waits = installation.admin.json("run", "waits")["id"]

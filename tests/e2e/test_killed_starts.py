@@ -6,6 +6,7 @@ import os
 import random
 import signal
 import subprocess
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ from tests.support import wait_until
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 
-KILLS = 12 * int(os.environ.get("OPSICLE_TEST_SCALE", "1"))
+KILLS = max(1, round(12 * float(os.environ.get("OPSICLE_TEST_SCALE", "1"))))
 WATCHED = (
     "marker.json",
     "marker.commits",
@@ -55,6 +56,24 @@ def times_ready(log: Path) -> int:
     return log.read_text().count("opsicle server ready") if log.exists() else 0
 
 
+def has_begun(process: subprocess.Popen[bytes], log: Path, ready: int) -> bool:
+    """Return whether the start is over: served more often than `ready` times, or ended."""
+    return times_ready(log) > ready or process.poll() is not None
+
+
+def kill_at_change(watched: Path, folder: Path, log: Path) -> None:
+    """Start, and kill as soon as the start has got as far as this file of its folder, or serves."""
+    before, ready = changed_at(watched), times_ready(log)
+
+    process = begin(folder, log)
+    wait_until(
+        lambda: changed_at(watched) != before or has_begun(process, log, ready), START_SECONDS
+    )
+
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+
+
 def test_a_start_that_was_killed_at_any_moment_is_followed_by_one_that_serves(
     tmp_path: Path,
 ) -> None:
@@ -66,26 +85,11 @@ def test_a_start_that_was_killed_at_any_moment_is_followed_by_one_that_serves(
         if number % 3 == 0 and folder.exists():
             folder = tmp_path / f"data-{number}"  # a first start
         watched = folder / chance.choice(WATCHED)
-        before, ready = changed_at(watched), times_ready(log)
-        process = begin(folder, log)
-        # Killed as soon as the start has got as far as this file of its folder, or serves.
-        wait_until(
-            lambda: (
-                changed_at(watched) != before
-                or times_ready(log) > ready
-                or process.poll() is not None
-            ),
-            START_SECONDS,
-        )
-        process.send_signal(signal.SIGKILL)
-        process.wait()
+        kill_at_change(watched, folder, log)
 
         ready = times_ready(log)
         process = begin(folder, log)
-        wait_until(
-            lambda: times_ready(log) > ready or process.poll() is not None,
-            START_SECONDS,
-        )
+        wait_until(partial(has_begun, process, log, ready), START_SECONDS)
         assert process.poll() is None, f"killed at {watched.name}\n{log.read_text()[-3000:]}"
         process.send_signal(chance.choice([signal.SIGKILL, signal.SIGTERM]))
         process.wait(30)

@@ -64,7 +64,7 @@ def killing(
             for _ in range(times):
                 over.wait(seed.uniform(0.02, longest))
                 kill()
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001 - raised again by the test itself
             failures.append(error)
 
     thread = threading.Thread(target=work)
@@ -125,7 +125,7 @@ def wait_for_ends(api: Api, ids: list[str]) -> Counter[str]:
 
 
 def assert_sound(installation: Installation) -> None:
-    """The server's databases pass SQLite's own check."""
+    """Assert that the server's databases pass SQLite's own check."""
     installation.server.process.stop()
     for name in ("opsicle.db", "logs.db"):
         database = sqlite3.connect(installation.server.folder / "data" / name)
@@ -174,7 +174,7 @@ def test_no_kill_of_the_worker_repeats_what_may_run_once_only(
 
 
 def orphans(ids: list[str]) -> list[int]:
-    """Processes that belong to one of these automations."""
+    """Return the processes that belong to one of these automations."""
     marker_pipe = {f"OPSICLE_AUTOMATION_ID={i}".encode() for i in ids}
     found = []
     for entry in Path("/proc").iterdir():

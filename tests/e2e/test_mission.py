@@ -1,4 +1,4 @@
-"""The mission, whole: somebody of acme asks to change the real target, others decide, a worker verifies and runs it.
+"""The whole mission: one asks to change a real target, others decide, a worker runs it.
 
 Whether something has happened is judged outside Opsicle: by the page that nginx serves.
 """
@@ -30,7 +30,7 @@ REFUSED, CONFLICT, INVALID = 10, 5, 2
 def mission(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Mission]:
-    """The built file in one placement, for all tests of this module."""
+    """Set up the built file in one placement, for all tests of this module."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("OPSICLE_UNDER_TEST", str(zipapp.build(zipapp.host_platform(), anew=False)))
         with stage(tmp_path_factory.mktemp("mission"), PLACEMENTS[request.param]) as made:
@@ -39,7 +39,7 @@ def mission(
 
 @pytest.fixture
 def open_page(mission: Mission, playwright: Playwright, tmp_path: Path) -> Iterator[OpenPage]:
-    """Opens an address as somebody who is not logged in, in a real Chromium in the place where people are."""
+    """Return what opens an address in a real Chromium where people are, as nobody known."""
     program = tmp_path / "chromium"
     program.write_text(
         f'#!/bin/sh\nexec {" ".join(mission.places["user"].prefix)} {CHROMIUM} "$@"\n'
@@ -179,7 +179,7 @@ def test_what_is_rejected_does_not_run_and_the_reason_is_told(mission: Mission) 
 
 
 def never_ran(mission: Mission, asked: Asked, state: str) -> None:
-    """It ended so, and no worker has had it."""
+    """Assert that it ended so, and no worker has had it."""
     ended = mission.carol.json("automations", "show", asked.automation)
     assert (ended["state"], ended["jobs"]) == (state, [])
     assert mission.carol.json("approvals", "show", asked.approval)["state"] == state

@@ -30,8 +30,15 @@ from tests.support import free_port, require, wait_until
 pytestmark = pytest.mark.e2e
 
 GUIDE = (CHECKOUT / "docs/server.md").read_text()
-DOCUMENT = "apiVersion: v1\ntype: AutomationTemplate\nmetadata: {name: large}\nspec:\n  template:\n    phases:\n"
-DOCUMENT += "    - {name: one, commands: ['true']}\n"
+DOCUMENT = """\
+apiVersion: v1
+type: AutomationTemplate
+metadata: {name: large}
+spec:
+  template:
+    phases:
+    - {name: one, commands: ['true']}
+"""
 
 
 def documented(kind: str, holding: str) -> str:
@@ -85,7 +92,7 @@ def site() -> Iterator[Site]:
 
 
 def start_server(folder: Path, port: int) -> Process:
-    """Return the server with the guide's settings, as a user that is nobody but for the proxy's group."""
+    """Return the server with the guide's settings, run by nobody but with the proxy's group."""
     (folder / "run").mkdir(mode=0o755)
     settings = documented("toml", "socket_group")
     for theirs, ours in (
@@ -146,7 +153,10 @@ def start_nginx(nginx: str, folder: Path, port: int) -> Process:
     ):
         assert theirs in block
         block = block.replace(theirs, ours)
-    own = f"user www-data; daemon off; pid {folder}/nginx.pid; error_log {folder}/error.log; events {{}}\n"
+    own = (
+        f"user www-data; daemon off; pid {folder}/nginx.pid; "
+        f"error_log {folder}/error.log; events {{}}\n"
+    )
     (folder / "nginx.conf").write_text(own + "http {\naccess_log off;\n" + block + "}\n")
     proxy = Process([nginx, "-c", str(folder / "nginx.conf"), "-p", str(folder)], folder, "nginx")
 
@@ -161,7 +171,7 @@ def start_nginx(nginx: str, folder: Path, port: int) -> Process:
 
 @pytest.fixture(scope="module")
 def alice(site: Site, tmp_path_factory: pytest.TempPathFactory) -> User:
-    """The first admin, who has set the site up over the socket and logged in through the proxy."""
+    """Return the first admin, who set up over the socket and logged in through the proxy."""
     alice = User(tmp_path_factory.mktemp("alice"), "alice@example.com")
     token = str(site.folder / "data/setup-token")
     first = [
@@ -277,12 +287,15 @@ def test_a_group_that_cannot_have_the_socket_is_said_at_the_start(
     data.mkdir()
     os.chown(data, nobody.pw_uid, nobody.pw_gid)
     options = ["--behind-proxy", "--listen", f"unix:{data}/x.sock", "--socket-group", group]
+    options += ["--worker-listen", "127.0.0.1:0"]
     become = as_nobody("--clear-groups")
     cache = {"OPSICLE_CACHE_DIR": str(site.folder / "cache"), "HOME": "/nonexistent"}
     process = Process(
-        [*become, *program(), "server", "--data-dir", str(data), "--worker-listen", "127.0.0.1:0", *options],
-        site.folder / "logs", f"group-{group}", cache,
-    )  # fmt: skip
+        [*become, *program(), "server", "--data-dir", str(data), *options],
+        site.folder / "logs",
+        f"group-{group}",
+        cache,
+    )
 
     assert process.popen.wait(60) == code, process.log()
     assert f"--socket-group {group}" in process.log()

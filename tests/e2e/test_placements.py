@@ -1,4 +1,4 @@
-"""The three placements, each as network namespaces with a real service that only the worker's side reaches.
+"""The three placements, in network namespaces, with a real service that only workers reach.
 
     user ──── provider's server ──── worker ──── target
 

@@ -93,7 +93,7 @@ class Site:
         return process.log()
 
     def keep_ports(self) -> None:
-        """`server.json` is where the server is looked for, at its next start too; a copy has none."""
+        """Write `server.json`, which a copy has not: the server starts at the same ports again."""
         (self.data / "server.json").write_text(json.dumps(self.addresses))
 
     def note_ports(self) -> None:
@@ -190,7 +190,7 @@ def test_what_a_job_says_to_a_server_that_does_not_know_it_is_kept_for_one_that_
 def test_a_server_on_an_older_copy_cannot_make_workers_run_anything(
     site: Site, tmp_path: Path
 ) -> None:
-    """The first server is replaced by one on a copy, and then comes back beside it, at the same address."""
+    """The first server is replaced by one on a copy, then comes back beside it, same address."""
     site.wait_for(site.run(), "succeeded")
     copy = site.copy(tmp_path / "copy")
     first = tmp_path / "first"

@@ -58,7 +58,7 @@ def files_below(folder: Path) -> list[Path]:
 
 
 def processes_that_know() -> dict[int, int]:
-    """Return the processes in whose arguments or environment a secret stands, with their sessions."""
+    """Return processes in whose arguments or environment a secret stands, with their sessions."""
     found = {}
     for folder in Path("/proc").glob("[0-9]*"):
         try:

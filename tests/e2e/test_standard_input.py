@@ -16,10 +16,16 @@ from tests.support import wait_until
 
 pytestmark = pytest.mark.e2e
 
-TEMPLATE = (
-    "apiVersion: v1\ntype: AutomationTemplate\nmetadata: {name: hello}\nspec:\n  variables: [{id: who, type: string}]\n"
-    "  template:\n    phases:\n      - {name: greet, commands: ['echo hello \"$OPSICLE_VAR_WHO\"']}\n"
-)
+TEMPLATE = """\
+apiVersion: v1
+type: AutomationTemplate
+metadata: {name: hello}
+spec:
+  variables: [{id: who, type: string}]
+  template:
+    phases:
+      - {name: greet, commands: ['echo hello "$OPSICLE_VAR_WHO"']}
+"""
 
 
 @pytest.fixture(scope="module")

@@ -57,13 +57,13 @@ def use(monkeypatch: pytest.MonkeyPatch) -> Use:
 
 @pytest.fixture(scope="session")
 def new() -> Path:
-    """The file of the sources as they are."""
+    """Return the file of the sources as they are."""
     return zipapp.build(zipapp.host_platform(), anew=False)
 
 
 @pytest.fixture(scope="session")
 def old() -> Path:
-    """The file of the version before."""
+    """Return the file of the version before."""
     try:
         return built_at(BEFORE)
     except BuildError as error:
@@ -80,7 +80,7 @@ def log(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def installation(tmp_path: Path, log: Path, old: Path, use: Use) -> Iterator[Installation]:
-    """A server of the version before, with a policy and two templates."""
+    """Run a server of the version before, with a policy and two templates."""
     use(old)
     with Installation(tmp_path / "place") as installation:
         policy = tmp_path / "policy.yaml"
@@ -165,9 +165,7 @@ def test_a_worker_of_this_version_works_for_a_server_of_the_one_before(
     token = installation.admin.json("workers", "token")["token"]
     use(new)
     installation.join("w", token)
-    use(
-        old
-    )  # for people: a command line may be newer than its server only as far as the API has not grown
+    use(old)  # people's: a command line may be newer than its server where the API has not grown
 
     plain = _run(installation.admin, "plain", "plain")
     careful = _run(installation.admin, "careful", "careful")

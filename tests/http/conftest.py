@@ -20,7 +20,7 @@ ROLES = {"alice": "admin", "bob": "operator", "carol": "member", "rita": "report
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A server that has been set up by Alice, shared by all tests that do not stop it."""
+    """Start a server and set it up as Alice, for all tests that do not stop it."""
     server = Server(tmp_path_factory.mktemp("api")).start()
     set_up(server)
     yield server
@@ -30,7 +30,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 @pytest.fixture(scope="session")
 def anonymous(server: Server) -> Client:
-    """Somebody who has not logged in."""
+    """Return the client of somebody who has not logged in."""
     return client_of(server)
 
 
@@ -56,7 +56,7 @@ def rita(server: Server, alice: Client) -> Client:
 
 @pytest.fixture
 def browser(server: Server, alice: Client) -> Client:
-    """Alice's browser: a cookie, and a page of ours that sends what it must."""
+    """Return Alice's browser: it has a cookie, and sends what a page of ours must."""
     return open_browser(server, "alice")
 
 

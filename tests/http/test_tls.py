@@ -36,12 +36,14 @@ def test_people_need_tls_1_2_at_least(server: Server) -> None:
     context = trusting(data_folder(server) / "ca.pem")
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.maximum_version = ssl.TLSVersion.TLSv1_2
+
     assert Client(server.url, context).get("/healthz").status == 200
 
 
 def test_workers_need_tls_1_3(server: Server, alice: Client, tmp_path: Path) -> None:
     client = enrol(server, alice, tmp_path)
     assert client.context
+
     client.context.maximum_version = ssl.TLSVersion.TLSv1_2
     with pytest.raises(ssl.SSLError):
         client.socket()
@@ -102,6 +104,7 @@ def test_the_workers_listener_has_nothing_for_people(
 ) -> None:
     client = enrol(server, alice, tmp_path)
     client.headers.update(alice.headers)
+
     for path in ("/", "/healthz", "/api/v1/whoami", "/api/openapi.json"):
         assert client.get(path).status == 404, path
 
@@ -135,7 +138,7 @@ def authority_of(server: Server) -> Authority:
 def forged(
     server: Server, authority: Authority, folder: Path, now: datetime | None = None
 ) -> Client:
-    """Somebody with a certificate that this authority has signed for a worker of acme."""
+    """Return a client whose certificate this authority has signed for a worker of acme."""
     key, csr = certificates.make_key_and_csr()
     issued = authority.issue_worker(
         certificates.load_csr(csr), "acme", "wxyz", now or datetime.now(UTC)
@@ -148,7 +151,7 @@ def forged(
 
 @pytest.fixture
 def given(tmp_path: Path) -> tuple[Path, Path]:
-    """A certificate and key of some company's CA, for localhost."""
+    """Issue a certificate and key for localhost, by some company's CA."""
     authority = Authority.create(datetime.now(UTC))
     certificate, key = authority.issue_server(["localhost"], datetime.now(UTC))
     (tmp_path / "cert.pem").write_text(certificate + authority.cert_pem)
@@ -183,6 +186,7 @@ def test_a_given_certificate_that_cannot_serve_is_refused(
         key.unlink()
     elif fault == "no PEM":
         certificate.write_bytes(b"\xff\xfe")
+
     options = ["--tls-cert", str(certificate)] + (
         [] if fault == "one alone" else ["--tls-key", str(key)]
     )
@@ -195,6 +199,7 @@ def test_a_given_certificate_that_cannot_serve_is_refused(
         "127.0.0.1:0",
         *options,
     ]
+
     process = Process(arguments, tmp_path, "server")
     try:
         assert process.popen.wait(60) == 2, process.log()
@@ -205,7 +210,7 @@ def test_a_given_certificate_that_cannot_serve_is_refused(
 
 
 def write_pair(given: tuple[Path, Path], at: datetime) -> None:
-    """A certificate for localhost that was issued then, with its key, as something that renews them would write it."""
+    """Write a new certificate and key for localhost, as a tool that renews them would."""
     certificate, key = Authority.create(at).issue_server(["localhost"], at)
     given[0].write_text(certificate)
     given[1].write_text(key)
@@ -295,4 +300,5 @@ def test_a_handshake_that_breaks_off_shows_no_traceback_in_the_log(server: Serve
         sock.sendall(b"\x16\x03\x01")
         sock.shutdown(socket.SHUT_WR)
         read_all(sock)
+
     assert "Traceback" not in server.process.log()

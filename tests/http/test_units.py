@@ -87,7 +87,7 @@ def test_the_server_tells_its_service_manager_how_far_it_is(tmp_path: Path) -> N
     """`Type=notify`: started is when it serves, and a reload is over when it is."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
         manager.bind(str(tmp_path / "notify"))
-        manager.settimeout(30)
+        manager.settimeout(60)
         arguments = [
             "--data-dir",
             str(tmp_path / "data"),

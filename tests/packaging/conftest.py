@@ -1,4 +1,4 @@
-"""The built file, started as a stranger would start it.
+"""The built file, started as somebody would who has just downloaded it.
 
 Cut off from the network, in a cache of its own.
 """
@@ -26,25 +26,25 @@ UNSHARE = (
 
 @pytest.fixture(scope="session")
 def built() -> Path:
-    """dist/opsicle, built from the sources as they are."""
+    """Build dist/opsicle from the sources as they are."""
     return zipapp.build(zipapp.host_platform(), anew=False)
 
 
 @pytest.fixture
 def cache(tmp_path: Path) -> Path:
-    """Where the program will unpack itself; not there yet."""
+    """Return where the program will unpack itself; it is not there yet."""
     return tmp_path / "cache"
 
 
 @pytest.fixture
 def environment(cache: Path, tmp_path: Path) -> dict[str, str]:
-    """The least that a program finds around it."""
+    """Return the smallest environment that a program is started in."""
     return {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "OPSICLE_CACHE_DIR": str(cache)}
 
 
 @pytest.fixture(scope="session")
 def _namespaces() -> None:
-    """Fails in CI, and skips elsewhere, where the system does not let us cut the network off."""
+    """Fail in CI, and skip elsewhere, where the system does not let us cut the network off."""
     if subprocess.run([*UNSHARE, "true"], check=False, capture_output=True).returncode != 0:
         refuse = pytest.fail if os.environ.get("CI") == "true" else pytest.skip
         refuse("needs root, or user namespaces: sysctl -w kernel.unprivileged_userns_clone=1")
@@ -52,7 +52,10 @@ def _namespaces() -> None:
 
 @pytest.fixture
 def start(_namespaces: None, built: Path, environment: dict[str, str]) -> Start:
-    """Runs the built file to its end without a network, `before` being shell commands run in its mount namespace."""
+    """Return a function that runs the built file to its end without a network.
+
+    `before` are shell commands that are run first, in its mount namespace.
+    """
 
     def start(
         *arguments: str, python: str = sys.executable, before: str = "true"
@@ -76,7 +79,7 @@ def start(_namespaces: None, built: Path, environment: dict[str, str]) -> Start:
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Iterator[Path]:
-    """A copy of everything that goes into the build, with the fetched wheels but nothing built."""
+    """Copy all that goes into the build, with the fetched wheels but nothing built."""
     copy = tmp_path / "one"
     copy.mkdir()
     for name in ("opsicle", "assets", "examples", "building", "requirements"):

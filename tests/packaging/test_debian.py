@@ -39,7 +39,7 @@ def _is_a_person(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def apt_get(folder: Path, then: str = "exit 0") -> None:
-    """An apt-get that says how it was called, and then does this."""
+    """Write an apt-get that records how it was called, and then does this."""
     program = folder / "apt-get"
     program.write_text(APT_GET.format(then=then))
     program.chmod(0o755)

@@ -16,7 +16,10 @@ from tests.support import wait_until
 pytestmark = pytest.mark.packaging
 
 EMPTY_VAR_TMP = "mount -t tmpfs tmpfs /var/tmp"
-READ_ONLY_HOME = 'home=$(eval echo ~$(id -un)) && mount --bind "$home" "$home" && mount -o remount,bind,ro "$home"'
+READ_ONLY_HOME = (
+    'home=$(eval echo ~$(id -un)) && mount --bind "$home" "$home"'
+    ' && mount -o remount,bind,ro "$home"'
+)
 
 
 @pytest.mark.parametrize(
@@ -144,7 +147,7 @@ def test_older_builds_are_removed_save_two_and_those_in_use(start: Start, cache:
 
 
 def refused(result: subprocess.CompletedProcess[str], reason: str) -> None:
-    """It ended with one line that says why."""
+    """Check that it ended with one line that says why."""
     assert result.returncode == 1
     assert result.stdout == ""
     assert len(result.stderr.splitlines()) == 1, result.stderr
@@ -179,6 +182,7 @@ def test_a_member_of_a_container_that_knows_no_users_can_run_a_server(
 ) -> None:
     del environment["HOME"]
     assert start("--version", before=NOBODY_KNOWN).returncode == 0
+
     listen = [
         "--behind-proxy",
         "--listen",
@@ -207,5 +211,6 @@ def test_a_member_of_a_container_that_knows_no_users_can_run_a_server(
             lines.append(line)
     finally:
         server.terminate()
-        server.communicate(timeout=30)
+        server.communicate(timeout=60)
+
     assert server.returncode == 0

@@ -1,4 +1,4 @@
-"""What is installed is what the locks name, and the locks name files that their authors published."""
+"""The locks name what is installed, and each is a file that its authors published."""
 
 import ast
 import re
@@ -46,7 +46,8 @@ def test_what_is_shipped_is_imported_somewhere() -> None:
 
 def test_what_only_some_need_is_not_loaded_before_they_need_it() -> None:
     script = (
-        "import sys\nimport opsicle.server.assembly, opsicle.server.lifecycle, opsicle.worker.main\n"
+        "import sys\n"
+        "import opsicle.server.assembly, opsicle.server.lifecycle, opsicle.worker.main\n"
         "print(*sorted({'re2', 'websockets'} & set(sys.modules)))"
     )
     done = subprocess.run(
@@ -71,7 +72,7 @@ def pins(lock: Path) -> set[tuple[str, str]]:
 
 
 def imported_modules(folder: Path) -> Iterator[str]:
-    """The top-level names of all that the folder's files import."""
+    """Return the top-level names of all that the folder's files import."""
     for path in source_files(folder):
         if path.suffix == ".py":
             for node in ast.walk(ast.parse(path.read_text())):

@@ -1,4 +1,4 @@
-"""The built file runs on every supported Python that this machine has, and tells all others why not."""
+"""The built file runs on every supported Python of this machine, and tells others why not."""
 
 import platform
 import subprocess
@@ -15,7 +15,7 @@ pytestmark = pytest.mark.packaging
 
 
 def interpreters() -> dict[str, str]:
-    """Version → path of each supported CPython on this machine, under PATH or pyenv.
+    """Return the path of each supported CPython under PATH or pyenv, by version.
 
     At least this one.
     """
@@ -32,7 +32,7 @@ def interpreters() -> dict[str, str]:
 
 
 def executable(command: Path) -> str:
-    """Return where this interpreter really is; empty if it does not start, as a pyenv shim may not."""
+    """Return where this interpreter really is, "" if it does not start (a pyenv shim may not)."""
     try:
         program = "import sys; print(sys.executable)"
         result = subprocess.run(
@@ -53,7 +53,8 @@ try:
     runpy.run_path(sys.argv[0], run_name="__main__")
 except SystemExit:
     pass
-import _cffi_backend, apsw, gevent.pywsgi, gevent.subprocess, greenlet, msgspec, re2, yaml, zope.interface
+import _cffi_backend, apsw, gevent.pywsgi, gevent.subprocess, greenlet, msgspec, re2, yaml
+import zope.interface
 import websockets.client
 from cryptography.hazmat.bindings import _rust
 assert yaml.__with_libyaml__
@@ -65,7 +66,7 @@ assert re2.fullmatch("a+", "aaa")
 
 @pytest.fixture(scope="module")
 def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """One folder for every Python here, as when a machine changes its `python3`."""
+    """Return one folder for every Python, as when a machine changes its `python3`."""
     return tmp_path_factory.mktemp("unpacked") / "cache"
 
 

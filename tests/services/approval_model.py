@@ -1,6 +1,6 @@
 """A small model of who may approve what, which knows nothing of the engine.
 
-What `test_approval_walk` compares with.
+What `approval_walk` compares with.
 """
 
 from __future__ import annotations
@@ -36,7 +36,8 @@ class Rule:
         who += f", groups: [{GROUP}]" if self.with_group else ""
         who += f", chatUsers: [{{channel: telegram, id: {CHAT_USER}}}]" if self.with_chat else ""
         rest = f"required: {self.required}, expiresAfter: {LIFETIME}"
-        return f"{{name: g, approvers: {{{who}}}, allowRequester: {str(self.allow_requester).lower()}, {rest}}}"
+        rest += f", allowRequester: {str(self.allow_requester).lower()}"
+        return f"{{name: g, approvers: {{{who}}}, {rest}}}"
 
 
 @dataclass
@@ -56,7 +57,7 @@ class Asked:
     """Whether its version of the template names the policy."""
     is_altered: bool = False
     is_disturbed: bool = False
-    """Somebody wrote to its rows: it may be held up, but what comes out of it must still be right."""
+    """Its rows were written to: it may be held up, but what comes out must still be right."""
     agreed: set[str] = field(default_factory=set)
     refused: set[str] = field(default_factory=set)
     is_over: bool = False
@@ -88,21 +89,27 @@ class Model:
         self.role_since = dict.fromkeys(NAMES, -1.0)
         self.own_role_since = -1.0
         """When the org's own role came to let people decide."""
+
         self.is_in = dict.fromkeys(NAMES, True)
         self.is_blind = dict.fromkeys(NAMES, False)
         """To whom the template is hidden."""
+
         self.manager: dict[str, str] = {"alice": "bob"}
         self.joined: dict[str, float] = {}
         self.linked = ""
+
         self.own_role_decides = True
         self.lets_shared_workers = True
+
         self.rule = Rule(frozenset({"admin"}), with_manager=True)
         """Of the policy that the template names, or did."""
         self.is_named = True
         """Whether the newest version names it."""
+
         self.default: Rule | None = None
         """Of the policy that applies by itself."""
         self.default_is_for_robots = False
+
         self.commands = ["echo 0", "echo 1"]
         """Of each version of the template."""
 

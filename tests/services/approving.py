@@ -49,6 +49,7 @@ class Office:
 
     def __post_init__(self) -> None:
         self.org_id = self.core.org("acme")
+
         roles = {
             "alice": BuiltInRole.OPERATOR,
             "bob": BuiltInRole.MANAGER,
@@ -59,6 +60,7 @@ class Office:
             roles | {"mallory": BuiltInRole.MEMBER, "rita": BuiltInRole.REPORTER}
         ).items():
             self.people[name] = self.core.person(self.org_id, name, role)
+
         self.change("alice", manager_id=self.people["bob"].user_id)
         for kind in ("email", "telegram"):
             self._open_channel(kind)
@@ -73,7 +75,7 @@ class Office:
         self.core.database.write(lambda db: channels.insert(db, row, None))
 
     def change(self, name: str, **changes: object) -> None:
-        """Change a membership past the services, with the entry in the record that they would make."""
+        """Change a membership past the services, with the audit entry that they would make."""
 
         def work(db: object) -> None:
             row = memberships.find(db, self.org_id, self.people[name].user_id)
@@ -119,7 +121,7 @@ class Office:
     def why(self, automation: Automation) -> str:
         return self.core.automations.get(self.people["alice"], automation.id).explanation
 
-    def told(self, kind: str) -> list[set[str]]:
+    def notified(self, kind: str) -> list[set[str]]:
         """Return the names of those who are told of each such thing by e-mail, oldest first.
 
         One moment has one such thing.
@@ -131,7 +133,7 @@ class Office:
         return list(told.values())
 
     def deliveries(self, kind: str, columns: str, channel: str) -> list[tuple[str, ...]]:
-        """These columns of what goes out of such a kind through a channel, oldest first."""
+        """Return these columns of what goes out of such a kind through a channel, oldest first."""
         sql = f"SELECT {columns} FROM deliveries WHERE kind = ? AND channel_id = ? ORDER BY id"
         return self.core.database.read(lambda db: db.execute(sql, (kind, channel)).fetchall())
 

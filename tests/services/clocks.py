@@ -32,9 +32,9 @@ class HandClock:
         self._elapsed += seconds
 
     def suspend(self, seconds: float) -> None:
-        """The machine sleeps."""
+        """Let the machine sleep."""
         self._suspended += seconds
 
     def step(self, seconds: float) -> None:
-        """Somebody sets the clock."""
+        """Set the wall clock forward, or back."""
         self._start += timedelta(seconds=seconds)

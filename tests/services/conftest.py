@@ -1,3 +1,5 @@
+"""Fixtures of the services: a core, and an org in which things have to be approved."""
+
 from __future__ import annotations
 
 from collections.abc import Iterator
@@ -8,14 +10,17 @@ import pytest
 from opsicle.domain.access import BuiltInRole
 from opsicle.kit import ids
 from opsicle.server.access.actor import Actor
+from opsicle.wire.user_api import Automation
+from tests.services.approving import Office, template_source
 from tests.services.core import Core
 
 
 @pytest.fixture(autouse=True)
 def _ids_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every clock here begins at the same moment, but ids only grow.
+    """Begin ids anew for each test.
 
-    Those of a test before would be of the future.
+    Ids only grow, and every clock here begins at the same moment: those of a test before would be
+    of the future.
     """
     monkeypatch.setattr(ids, "_sequence", ids._IdSequence())
 
@@ -32,3 +37,19 @@ def alice(core: Core) -> Actor:
     alice = core.person(core.org("acme"), "alice", BuiltInRole.OPERATOR)
     core.push(alice)
     return alice
+
+
+@pytest.fixture
+def office(tmp_path: Path) -> Iterator[Office]:
+    """Return an org whose template `careful` names the approval policy `p`, not pushed yet."""
+    office = Office(Core(tmp_path))
+    office.core.push(office.people["alice"], template_source("careful"))
+    yield office
+    office.core.close()
+
+
+@pytest.fixture
+def asked(office: Office) -> Automation:
+    """Return an automation of Alice's that waits for Bob, her manager."""
+    office.policy()
+    return office.ask()

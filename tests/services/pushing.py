@@ -17,14 +17,15 @@ def push(
     """Push a version through the service; `more` are further lines of its spec."""
     lines = "".join(f"  {line}\n" for line in more.split("\n") if line)
     source = (
-        f"apiVersion: v1\ntype: AutomationTemplate\nmetadata: {{name: {name}, labels: {labels}}}\nspec:\n{lines}"
+        "apiVersion: v1\ntype: AutomationTemplate\n"
+        f"metadata: {{name: {name}, labels: {labels}}}\nspec:\n{lines}"
         f"  template: {{phases: [{{name: act, commands: ['echo {by}']}}]}}\n"
     )
     core = office.core
     return Templates(core.database, core.step_up, core.clock).push(office.people[by], source)
 
 
-def default(office: Office, scopes: str, gates: str = MANAGER, name: str = "house") -> None:
+def default(office: Office, scopes: str, gates: str = MANAGER, name: str = "baseline") -> None:
     source = (
         f"apiVersion: v1\ntype: ApprovalPolicy\nmetadata: {{name: {name}}}\n"
         f"spec: {{appliesTo: [{scopes}], gates: [{gates}]}}\n"

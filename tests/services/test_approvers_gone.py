@@ -5,8 +5,7 @@ Said at once, and taken back when somebody can again.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 
 import pytest
 
@@ -14,16 +13,7 @@ from opsicle.domain.access import BuiltInRole
 from opsicle.server.automations.live_streams import Position, Shown
 from opsicle.server.store import groups, memberships
 from opsicle.wire.user_api import Automation
-from tests.services.approving import MANAGER, Office, template_source
-from tests.services.core import Core
-
-
-@pytest.fixture
-def office(tmp_path: Path) -> Iterator[Office]:
-    office = Office(Core(tmp_path))
-    office.core.push(office.people["alice"], template_source("careful"))
-    yield office
-    office.core.close()
+from tests.services.approving import MANAGER, Office
 
 
 def waiting(office: Office, automation: Automation) -> str:
@@ -117,27 +107,31 @@ def test_it_says_at_once_that_nobody_can_pass_the_gate_and_back(
     assert "alice@example.com can withdraw it" in waiting(office, asked)
     shown = office.show("alice", asked)
     assert (shown.stuck in waiting(office, asked), bool(shown.stuck)) == (True, True)
-    assert office.told("approval_stuck") == [{"alice"}]
+    assert office.notified("approval_stuck") == [{"alice"}]
     if regain is None:
         return
     office.core.clock.advance(1)
     regain(office)
     assert waiting(office, asked).split(":")[:2] == before.split(":")[:2]
     assert office.show("alice", asked).stuck == ""
-    assert len(office.told("approval_requested")) == 2
+    assert len(office.notified("approval_requested")) == 2
     office.core.clock.advance(1)
     lose(office)
     assert "nobody can give" in waiting(office, asked)
-    assert office.told("approval_stuck") == [{"alice"}, {"alice"}]
+    assert office.notified("approval_stuck") == [{"alice"}, {"alice"}]
 
 
 def test_who_follows_hears_of_it(office: Office) -> None:
     office.policy()
     asked = office.ask()
+
     events = office.core.live_streams.automation(office.people["alice"], asked.id, Position())
+
     assert "boss: 1 of bob" in _reason(next(events))
+
     office.change("bob", is_disabled=True)
     office.core.approvals.keep_time()
+
     assert "nobody can give this approval now" in _reason(next(events))
     events.close()
 
@@ -151,10 +145,12 @@ def test_it_is_told_once_over_restarts(office: Office) -> None:
     office.policy()
     asked = office.ask()
     office.change("bob", is_disabled=True)
+
     for _ in range(3):
         office.restart()
         assert "nobody can give" in waiting(office, asked)
-    assert office.told("approval_stuck") == [{"alice"}]
+
+    assert office.notified("approval_stuck") == [{"alice"}]
 
 
 def test_a_later_gate_that_nobody_can_pass_is_said_while_an_earlier_one_is_open(
@@ -162,7 +158,9 @@ def test_a_later_gate_that_nobody_can_pass_is_said_while_an_earlier_one_is_open(
 ) -> None:
     office.policy(f"{MANAGER}, {USERS}")
     asked = office.ask()
+
     office.change("dave", is_disabled=True)
+
     assert "gate g: there is nobody who may decide on it" in waiting(office, asked)
 
 
@@ -170,8 +168,11 @@ def test_a_gate_that_was_passed_by_somebody_who_is_gone_is_said(office: Office) 
     office.policy(f"{MANAGER}, {USERS}")
     asked = office.ask()
     office.approve("bob", asked)
+
     office.change("bob", is_disabled=True)
+
     assert "gate boss: who agreed to it may no longer" in waiting(office, asked)
+
     office.change("bob", is_disabled=False)
     assert waiting(office, asked) == "it waits for approval: g: 1 of dave@example.com"
 
@@ -179,8 +180,11 @@ def test_a_gate_that_was_passed_by_somebody_who_is_gone_is_said(office: Office) 
 def test_who_has_refused_is_not_counted_among_those_who_could_agree(office: Office) -> None:
     office.policy("{name: g, approvers: {roles: [admin, approver]}, rejectionsToEnd: 2}")
     asked = office.ask()
+
     office.reject("dave", asked)
+
     assert "g: 1 of carol" in waiting(office, asked)
+
     office.change("carol", is_disabled=True)
     assert "nobody can give" in waiting(office, asked)
 
@@ -188,9 +192,11 @@ def test_who_has_refused_is_not_counted_among_those_who_could_agree(office: Offi
 def test_what_others_can_still_give_is_not_stuck(office: Office) -> None:
     office.policy("{name: g, approvers: {roles: [approver, admin]}}")
     asked = office.ask()
+
     office.change("dave", is_disabled=True)
+
     assert waiting(office, asked) == "it waits for approval: g: 1 of carol@example.com"
-    assert office.told("approval_stuck") == []
+    assert office.notified("approval_stuck") == []
 
 
 def test_an_escalation_that_is_to_come_keeps_it_from_being_stuck(office: Office) -> None:
@@ -198,7 +204,9 @@ def test_an_escalation_that_is_to_come_keeps_it_from_being_stuck(office: Office)
         "{name: g, approvers: {manager: true}, escalate: [{after: 9, to: {roles: [admin]}}]}"
     )
     asked = office.ask()
+
     office.change("bob", is_disabled=True)
+
     assert waiting(office, asked) == "it waits for approval: g: 1 of nobody"
 
 

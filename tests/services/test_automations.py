@@ -18,6 +18,7 @@ from tests.services.core import HELLO, Core
 def test_the_same_idempotency_key_triggers_once(core: Core, alice: Actor) -> None:
     request = RunRequest(template="hello", values={"who": "a"})
     first = core.automations.create(alice, request, "key-1")
+
     assert core.automations.create(alice, request, "key-1").id == first.id
     with pytest.raises(Conflict):
         core.automations.create(alice, RunRequest(template="hello", values={"who": "b"}), "key-1")
@@ -28,6 +29,7 @@ def test_a_template_that_asks_for_approval_never_runs_unapproved(core: Core, ali
         "  variables", "  approvalPolicy: {policyRef: p}\n  variables"
     )
     core.push(alice, asks)
+
     with pytest.raises(Conflict, match="policy p"):
         core.run(alice, "careful")
     assert core.automations.list_newest(alice, AutomationFilter(), "", 10).items == []
@@ -36,6 +38,7 @@ def test_a_template_that_asks_for_approval_never_runs_unapproved(core: Core, ali
 def test_a_rerun_is_a_new_automation_that_names_the_old_one(core: Core, alice: Actor) -> None:
     old = core.run(alice, who="you")
     new = core.automations.rerun(alice, old.id)
+
     assert (new.rerun_of, new.values, new.version) == (old.id, {"who": "you"}, old.version)
     assert new.id != old.id
 
@@ -43,6 +46,7 @@ def test_a_rerun_is_a_new_automation_that_names_the_old_one(core: Core, alice: A
 def test_an_automation_of_another_org_looks_absent(core: Core, alice: Actor) -> None:
     mallory = core.person(core.org("globex"), "mallory", BuiltInRole.ADMIN)
     automation = core.run(alice)
+
     for call in (
         core.automations.get,
         core.automations.cancel,
@@ -59,6 +63,7 @@ def test_what_is_over_cannot_be_cancelled(core: Core, alice: Actor) -> None:
     [work] = worker.poll().work
     worker.start(work)
     worker.finish(work)
+
     with pytest.raises(Conflict, match="already over: it succeeded"):
         core.automations.cancel(alice, automation.id)
 
@@ -68,6 +73,7 @@ def test_a_member_cancels_only_what_is_theirs_and_an_operator_anything(
 ) -> None:
     mallory = core.person(alice.org_id, "mallory", BuiltInRole.MEMBER)
     hers, his = core.run(alice), core.run(mallory)
+
     with pytest.raises(NotAllowed):
         core.automations.cancel(mallory, hers.id)
     assert core.automations.cancel(mallory, his.id).state == "cancelled"
@@ -77,7 +83,9 @@ def test_a_member_cancels_only_what_is_theirs_and_an_operator_anything(
 def test_cancelling_before_the_start_means_it_never_starts(core: Core, alice: Actor) -> None:
     worker = core.worker(alice.org_id, "w1")
     automation = core.run(alice)
+
     [work] = worker.poll().work
+
     assert core.automations.cancel(alice, automation.id).state == "cancelled"
     with pytest.raises(LeaseLost):
         worker.start(work)
@@ -91,9 +99,12 @@ def test_cancelling_a_running_automation_reaches_the_worker_through_its_open_pol
     automation = core.run(alice)
     [work] = worker.poll().work
     worker.start(work)
+
     poll = worker.poll_in_background()
+
     assert core.automations.cancel(alice, automation.id).is_cancel_requested
     assert poll.get(timeout=60).cancel == (work.job_id,)
+
     worker.finish(work, "cancelled", None)
     assert core.state(alice, automation) == "cancelled"
 
@@ -105,9 +116,13 @@ def test_a_cancel_is_repeated_in_later_polls_without_making_them_spin(
     automation = core.run(alice)
     [work] = worker.poll().work
     worker.start(work)
+
     core.automations.cancel(alice, automation.id)
+
     assert worker.poll(30).cancel == (work.job_id,)
+
     held = worker.poll_in_background()
     assert not held.ready()
+
     core.dispatch.close()
     assert held.get(timeout=60).cancel == (work.job_id,)

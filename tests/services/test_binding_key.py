@@ -30,8 +30,10 @@ from tests.services.core import Core
 
 PLAIN = template_source("plain").replace("  approvalPolicy: {policyRef: p}\n", "")
 WITHOUT_TRIGGERS = """
-    DROP TRIGGER IF EXISTS automations_stay_bound; DROP TRIGGER IF EXISTS automations_stay_authentic;
-    DROP TRIGGER IF EXISTS approval_decisions_stay_authentic; DROP TRIGGER IF EXISTS audit_entries_are_immutable;
+    DROP TRIGGER IF EXISTS automations_stay_bound;
+    DROP TRIGGER IF EXISTS automations_stay_authentic;
+    DROP TRIGGER IF EXISTS approval_decisions_stay_authentic;
+    DROP TRIGGER IF EXISTS audit_entries_are_immutable;
 """
 
 
@@ -57,7 +59,7 @@ class ApiServer:
         )
 
     def start(self) -> None:
-        """A start of the server of this version, with whatever key that finds or makes."""
+        """Start the server in this version, with whatever key it finds or makes."""
         self.office.core.binding_key = self.open_key()
         self.office.restart()
 
@@ -76,10 +78,15 @@ class ApiServer:
             row = automations.get(db, self.office.org_id, automation_id)
             approval = approvals.find_of_automation(db, automation_id)
             manifest = rebuild(db, row, template_of(db, row.template_id, row.version), approval)
+
             written = digest(canonical(manifest.in_format(1)))
+
             db.execute(
-                "UPDATE automations SET manifest_digest = ?, manifest_format = 1, mac = '', principal_id = ''"
-                " WHERE id = ?",
+                """
+                UPDATE automations
+                   SET manifest_digest = ?, manifest_format = 1, mac = '', principal_id = ''
+                 WHERE id = ?
+                """,
                 (written, automation_id),
             )
             db.execute(
@@ -217,8 +224,10 @@ def test_a_first_start_that_was_cut_short_between_two_batches_is_carried_on(
 def test_the_key_is_the_servers_alone_and_stays(api_server: ApiServer) -> None:
     key = api_server.open_key()
     path = api_server.folder.path / binding_key_file.FILE_NAME
+
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert api_server.open_key().content == key.content == path.read_bytes()
+
     stored = b"".join(each.read_bytes() for each in api_server.folder.path.glob("opsicle.db*"))
     assert key.content not in stored
     assert key.content.hex().encode() not in stored
@@ -227,6 +236,7 @@ def test_the_key_is_the_servers_alone_and_stays(api_server: ApiServer) -> None:
 def test_a_lost_key_is_no_reason_to_believe_the_database(api_server: ApiServer) -> None:
     api_server.open_key()
     (api_server.folder.path / binding_key_file.FILE_NAME).unlink()
+
     with pytest.raises(Conflict, match=r"has lost binding\.key") as refusal:
         api_server.open_key()
     assert "--accept-restored" in refusal.value.hint
@@ -260,6 +270,7 @@ def test_without_its_key_a_server_can_be_told_to_go_on_and_runs_nothing_that_wai
 def test_another_databases_key_is_refused(api_server: ApiServer) -> None:
     api_server.open_key()
     (api_server.folder.path / binding_key_file.FILE_NAME).write_bytes(BindingKey.create().content)
+
     with pytest.raises(Conflict, match="not the key of this database"):
         api_server.open_key()
 
@@ -268,5 +279,6 @@ def test_another_databases_key_is_refused(api_server: ApiServer) -> None:
 def test_a_damaged_key_is_refused(api_server: ApiServer, content: bytes) -> None:
     api_server.open_key()
     (api_server.folder.path / binding_key_file.FILE_NAME).write_bytes(content)
+
     with pytest.raises(Conflict, match="damaged"):
         api_server.open_key()

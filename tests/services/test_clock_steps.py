@@ -57,7 +57,9 @@ def test_a_jump_that_stays_counts(office: Office, machine: HandClock) -> None:
     machine.step(10 * HOURS)
     office.core.approvals.keep_time()
     machine.advance(SETTLING_SECONDS)
+
     office.core.approvals.keep_time()
+
     assert office.state(automation) == "expired"
 
 

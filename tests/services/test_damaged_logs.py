@@ -21,7 +21,7 @@ from tests.services.core import Core, _raise
 
 @pytest.fixture
 def running(core: Core, alice: Actor):
-    """An automation whose job has printed 300,000 bytes that do not pack well, and its worker."""
+    """Run a job that prints 300,000 bytes that do not pack well; return it and its worker."""
     worker = core.worker(alice.org_id, "one")
     automation = core.run(alice)
     (work,) = worker.poll().work
@@ -36,7 +36,7 @@ def running(core: Core, alice: Actor):
 
 
 def damage(core: Core) -> None:
-    """Overwrite the file behind the server's back, its write-ahead log too, and let it find that out."""
+    """Overwrite the file and its write-ahead log, and let the server find that out."""
     path = core.logs_database.path
     for name in (path, path.with_name("logs.db-wal")):
         name.write_bytes(random.Random(2).randbytes(name.stat().st_size))
@@ -113,6 +113,7 @@ def test_a_new_file_that_is_damaged_at_once_is_replaced_as_well(tmp_path: Path) 
     path = tmp_path / "logs.db"
     lost: list[str] = []
     clock = DamagingClock(path, 2)  # the second time it hits what is set aside anyway
+
     database = LogDatabase.open(path, _raise, clock.now, lost.append, is_expected=True)
     try:
         assert database.read(lambda db: db.execute("SELECT count(*) FROM losses").fetchone()) == (
@@ -190,7 +191,9 @@ def test_a_damaged_piece_of_a_log_says_so_in_its_place(core: Core, running) -> N
     core.logs_database.write(
         lambda db: db.execute("UPDATE segments SET chunks = x'00' WHERE start = 50000")
     )
+
     whole = b"".join(chunk[4] for chunks in core.job_logs.read(work.job_id) for chunk in chunks)
+
     assert len(whole) == 300_000
     assert whole[50_000:].startswith(b"[here the server's log is damaged]")
 
@@ -200,8 +203,10 @@ def test_a_disk_without_room_for_new_logs_says_so_and_is_tried_again(
 ) -> None:
     logs = core.logs_database
     monkeypatch.setattr(LogDatabase, "_begin", lambda *_: (_ for _ in ()).throw(_full()))
+
     with pytest.raises(type(_full())):
         logs._replace("for the test")
+
     monkeypatch.undo()
     assert JobLogs(logs, core.clock).append("job", [(0, 0, 1, 0, b"x")]) == 1
 

@@ -60,7 +60,9 @@ def test_many_writers_at_once_are_all_answered_with_their_own_result(database: D
 def test_many_writes_share_few_commits(database: Database) -> None:
     commits: list[int] = []
     database.write(lambda db: db.set_commit_hook(lambda: bool(commits.append(1))))
+
     gevent.joinall([gevent.spawn(insert, database, n) for n in range(100)], raise_error=True)
+
     assert len(commits) < 10
 
 
@@ -104,12 +106,14 @@ def test_a_full_disk_is_said_clearly_and_nothing_is_acknowledged(
     pages = database.read(lambda db: db.execute("PRAGMA page_count").fetchall()[0][0])
     database.write(lambda db: db.execute("CREATE TABLE big (x BLOB)").fetchall())
     database.write(lambda db: db.execute(f"PRAGMA max_page_count = {pages + 5}").fetchall())
+
     with pytest.raises(Unavailable, match="disk is full"):
         database.write(
             lambda db: db.execute("INSERT INTO big VALUES (zeroblob(1000000))").fetchall()
         )
     assert numbers(database.path) == [1]
     assert fatal == []
+
     insert(database, 2)
     assert numbers(database.path) == [1, 2]
 
@@ -128,6 +132,7 @@ def test_an_io_error_ends_the_process_and_acknowledges_nothing(
 def test_a_closed_database_refuses(tmp_path: Path, fatal: list[BaseException]) -> None:
     database = Database(tmp_path / "x.db", on_fatal=fatal.append)
     database.close()
+
     for call in (database.write, database.read):
         with pytest.raises(Unavailable):
             call(lambda db: None)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import pytest
 
@@ -19,30 +18,26 @@ from opsicle.server.store.chat_links import LinkRow
 from opsicle.wire.approval_api import DecisionRequest
 from opsicle.wire.user_api import Automation
 from tests.services.approving import Office, template_source
-from tests.services.core import Core
 
-BOSS_AND_DAVE = "{name: boss, approvers: {manager: true}}, {name: office, approvers: {users: [dave@example.com]}}"
-
-
-@pytest.fixture
-def office(tmp_path: Path) -> Iterator[Office]:
-    office = Office(Core(tmp_path))
-    office.core.push(office.people["alice"], template_source("careful"))
-    yield office
-    office.core.close()
+BOSS_AND_DAVE = (
+    "{name: boss, approvers: {manager: true}},"
+    " {name: office, approvers: {users: [dave@example.com]}}"
+)
 
 
 @pytest.fixture
 def asked(office: Office) -> Automation:
-    """Something that waits for two people, of a template of which an older version was approved and ran."""
+    """Ask two people, about a template of which an older version was approved and ran."""
     office.policy(BOSS_AND_DAVE)
     earlier = office.ask()
     office.approve("bob", earlier)
     office.approve("dave", earlier)
+
     worker = office.core.worker(office.org_id, "w1")
     [work] = worker.poll().work
     worker.start(work)
     worker.finish(work)
+
     office.core.push_again(
         office.people["carol"], template_source("careful", command="echo something else")
     )
@@ -51,7 +46,7 @@ def asked(office: Office) -> Automation:
 
 @contextmanager
 def reads(office: Office) -> Iterator[list[str]]:
-    """The statements that are run on both connections meanwhile."""
+    """Record the statements that are run on both connections meanwhile."""
     found: list[str] = []
     database = office.core.database
 

@@ -108,7 +108,9 @@ def test_the_same_commands_under_a_new_name_are_asked_as_well(office: Office) ->
     office.policy(ADMINS, name="p")
     default(office, EVERYTHING)
     push(office, "carol", "restart", "approvalPolicy: {policyRef: p}")
+
     push(office, "alice", "restart-2")
+
     assert [
         office.ask(name).waiting_reason.split(": ", 1)[1] for name in ("restart", "restart-2")
     ] == [
@@ -122,9 +124,12 @@ def test_a_service_account_is_asked_where_a_person_is_not_and_shares_what_its_ow
 ) -> None:
     bot = service_account(office)
     push(office)
+
     default(office, "{requesters: {serviceAccounts: true}}", ADMINS)
+
     assert office.ask("job").state == "queued"
     assert office.ask("job", bot).state == "awaiting_approval"
+
     default(office, "{requesters: {users: [alice@example.com]}}", ADMINS)
     assert office.ask("job", bot).state == "awaiting_approval"
 
@@ -132,6 +137,7 @@ def test_a_service_account_is_asked_where_a_person_is_not_and_shares_what_its_ow
 def test_without_a_policy_that_applies_nothing_is_asked(office: Office) -> None:
     office.policy()
     push(office)
+
     assert office.ask("job").state == "queued"
     assert not office.core.approvals.need(office.people["alice"], "job").is_needed
 
@@ -140,9 +146,12 @@ def test_several_that_apply_ask_all_together(office: Office) -> None:
     default(office, EVERYTHING, "{name: g, approvers: {manager: true}}", name="first")
     default(office, EVERYTHING, "{name: g, approvers: {roles: [admin]}}", name="second")
     push(office)
+
     asked = office.ask("job")
+
     assert asked.waiting_reason.endswith("first/g: 1 of bob@example.com")
     assert office.approve("bob", asked).state == "pending"
+
     shown = office.approve("carol", asked)
     assert (shown.state, shown.policy, [gate.name for gate in shown.gates]) == (
         "approved",
@@ -173,11 +182,13 @@ def test_that_no_policy_applies_is_said_with_the_right_to_manage_policies_alone(
     default(office, EVERYTHING)
     with pytest.raises(NotAllowed, match="approvalPolicy: none"):
         push(office, "alice", more="approvalPolicy: none")
+
     push(office, "carol", more="approvalPolicy: none")
     assert office.ask("job").state == "queued"
     assert len(office.core.worker(office.org_id, "w").poll().work) == 1
     with pytest.raises(NotAllowed, match="approvalPolicy: none"):
         push(office, "alice", more="approvalPolicy: none\ntimeout: 9")
+
     push(office, "alice")
     assert office.ask("job").state == "awaiting_approval"
 
@@ -185,8 +196,11 @@ def test_that_no_policy_applies_is_said_with_the_right_to_manage_policies_alone(
 def test_a_version_from_before_is_covered_by_no_waiver(office: Office) -> None:
     push(office)
     default(office, EVERYTHING)
+
     push(office, "carol", more="approvalPolicy: none")
+
     assert office.ask("job").state == "queued"
+
     old = office.core.automations.create(
         office.people["alice"], RunRequest(template="job", version=1, values={})
     )
@@ -196,12 +210,15 @@ def test_a_version_from_before_is_covered_by_no_waiver(office: Office) -> None:
 def test_naming_a_weaker_policy_where_one_applies_takes_the_right(office: Office) -> None:
     office.policy("{name: friend, approvers: {users: [mallory@example.com]}}", name="lax")
     default(office, "{runsOn: {env: [production]}}")
-    own = "approvalPolicy: {spec: {gates: [{name: friend, approvers: {users: [mallory@example.com]}}]}}"
+    friend = "{name: friend, approvers: {users: [mallory@example.com]}}"
+    own = f"approvalPolicy: {{spec: {{gates: [{friend}]}}}}"
     for name, named in (("one", "approvalPolicy: {policyRef: lax}"), ("two", own)):
-        with pytest.raises(NotAllowed, match="house applies to it"):
+        with pytest.raises(NotAllowed, match="baseline applies to it"):
             push(office, more=named)
         push(office, name=name, more=f"{named}\nrunsOn: {{labels: {{env: test}}}}")
+
     push(office, "carol", more=own)
+
     assert office.ask("job").waiting_reason.endswith("friend: 1 of mallory@example.com")
 
 
@@ -210,8 +227,10 @@ def test_a_label_by_which_a_policy_applies_is_not_changed_by_who_pushes_template
 ) -> None:
     default(office, "{runsOn: {env: [production]}}")
     push(office, more="runsOn: {labels: {env: production}}")
-    with pytest.raises(NotAllowed, match="house would no longer apply"):
+
+    with pytest.raises(NotAllowed, match="baseline would no longer apply"):
         push(office, more="runsOn: {labels: {env: test}}")
+
     push(office, "carol", more="runsOn: {labels: {env: test}}")
     push(office, more="runsOn: {labels: {env: production}}")
 
@@ -250,9 +269,8 @@ def test_what_a_condition_reads_is_changed_only_with_the_right_to_manage_policie
     push(office, more=use + before)
 
     if how == "its own" and gate is CONDITIONAL and "id: target" not in after:
-        with pytest.raises(
-            InvalidInput
-        ):  # whoever pushes it: its own policy names a variable that it lacks
+        # Whoever pushes it: its own policy names a variable that it lacks.
+        with pytest.raises(InvalidInput):
             push(office, "carol", more=use + after)
         return
     with pytest.raises(NotAllowed, match="a condition of its approval reads"):
@@ -275,6 +293,7 @@ def test_what_is_only_shown_of_a_variable_is_free(office: Office) -> None:
 def test_a_policy_that_is_not_there_is_told_when_the_template_is_pushed(office: Office) -> None:
     office.policy(MANAGER, name="production")
     [warning] = push(office, more="approvalPolicy: {policyRef: prodution}").warnings
+
     assert (warning.path, "did you mean `production`" in warning.message) == (
         "spec.approvalPolicy.policyRef",
         True,
@@ -285,14 +304,15 @@ def test_a_policy_that_is_not_there_is_told_when_the_template_is_pushed(office: 
 
 def test_a_named_policy_whose_condition_no_value_can_meet_is_refused(office: Office) -> None:
     office.policy(CONDITIONAL, name="p")
+    named, limited = "approvalPolicy: {policyRef: p}", "[{id: target, type: enum, options: [a, b]}]"
+
     with pytest.raises(InvalidInput) as caught:
-        push(
-            office,
-            more="approvalPolicy: {policyRef: p}\nvariables: [{id: target, type: enum, options: [a, b]}]",
-        )
+        push(office, more=f"{named}\nvariables: {limited}")
     assert "never has this value" in caught.value.problems[0].message
+
     [free] = push(office, more="approvalPolicy: {policyRef: p}\nvariables: [{id: target}]").warnings
     assert "free text" in free.message
+
     [gone] = push(office, name="other", more="approvalPolicy: {policyRef: p}").warnings
     assert "is always asked" in gone.message
 
@@ -306,7 +326,9 @@ def test_a_policy_whose_condition_a_template_cannot_meet_is_pushed_with_a_warnin
     source = (
         f"apiVersion: v1\ntype: ApprovalPolicy\nmetadata: {{name: p}}\nspec: {{gates: [{gate}]}}\n"
     )
+
     [warning] = office.core.policies.push(office.people["carol"], source).warnings
+
     assert warning.message.startswith("template job: the variable `target` never has this value")
     assert office.ask("job", target="test").state == "awaiting_approval"
 
@@ -324,22 +346,26 @@ def test_who_pushes_a_policy_that_applies_by_itself_hears_of_what_it_does_not_re
     )
     push(office, name="plain")
     source = (
-        "apiVersion: v1\ntype: ApprovalPolicy\nmetadata: {name: house}\n"
+        "apiVersion: v1\ntype: ApprovalPolicy\nmetadata: {name: baseline}\n"
         f"spec: {{appliesTo: [{{runsOn: {{env: production}}}}], gates: [{MANAGER}]}}\n"
     )
+
     [warning] = office.core.policies.push(office.people["carol"], source).warnings
+
     assert (warning.path, warning.message.split(": ")[1]) == ("spec.appliesTo", "named, waived")
 
 
 def test_a_label_that_a_worker_only_claims_is_not_known(office: Office) -> None:
     default(office, "{runsOn: {env: production}}")
     push(office, more="runsOn: {labels: {env: test}}")
+
     push(office, name="claimed", more="runsOn: {labels: {env: test}, acceptClaimed: true}")
+
     assert [office.ask(name).state for name in ("job", "claimed")] == [
         "queued",
         "awaiting_approval",
     ]
-    with pytest.raises(NotAllowed, match="house applies to it"):
+    with pytest.raises(NotAllowed, match="baseline applies to it"):
         push(
             office,
             name="claimed",

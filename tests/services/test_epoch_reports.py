@@ -73,6 +73,7 @@ def test_an_order_of_a_later_epoch_holds_the_queue(
     core: Core, alice: Actor, hold: Hold, reports: EpochReports, epoch: int, epoch_id: str
 ) -> None:
     worker = core.worker(alice.org_id, "one")
+
     assert reports.hear_newer(worker.actor, proof(core, epoch, epoch_id))
     assert hold.reason == OLDER_COPY
     assert core.database.read(epochs.find_known) == epoch
@@ -84,6 +85,7 @@ def test_an_order_of_a_later_epoch_holds_the_queue(
 def test_nothing_else_does(core: Core, alice: Actor, hold: Hold, reports: EpochReports) -> None:
     worker = core.worker(alice.org_id, "one")
     anonymous = OrderKey.create()
+
     for lie in (
         proof(core, 1, "earlier"),
         proof(core, 2, "mine"),
@@ -103,7 +105,9 @@ def test_what_is_refused_for_its_epoch_waits_again(
     automation = core.run(alice)
     (work,) = worker.poll().work
     refusal = RefuseRequest(work.fence, "from the past", newer_epoch=proof(core, 3, "later"))
+
     core.jobs.refuse(worker.actor, work.job_id, refusal)
+
     assert core.state(alice, automation) == "queued"
     assert worker.poll().work == ()
 
@@ -174,6 +178,7 @@ def test_a_worker_is_asked_at_once_what_it_ran_but_only_once(
 ) -> None:
     worker = core.worker(alice.org_id, "one")
     assert not reports.asks_at_once(worker.actor)
+
     hold.hold("held after a restore")
     assert reports.asks_at_once(worker.actor)
     assert not reports.asks_at_once(worker.actor)
@@ -224,10 +229,12 @@ def test_a_held_server_says_of_anothers_job_what_it_says_of_none(
     worker = core.worker(alice.org_id, "one")
     hold.hold("held after a restore")
     said = set()
+
     for job_id in (work.job_id, "0" * len(work.job_id)):
         with pytest.raises(Unavailable) as refused:
             core.jobs.log(worker.actor, job_id, LogRequest(fence=work.fence))
         said.add(refused.value.message.replace(job_id, "ID"))
+
     assert len(said) == 1
 
 
@@ -235,6 +242,7 @@ def test_a_job_of_which_the_server_hears_first_by_its_output_is_recorded(
     core: Core, alice: Actor
 ) -> None:
     worker, work = an_unknown_job(core, alice)
+
     with pytest.raises(LeaseLost):
         core.jobs.log(worker.actor, work.job_id, LogRequest(fence=work.fence))
     assert verbs(core, alice.org_id).count("report_unknown_job") == 1
@@ -244,6 +252,7 @@ def test_an_unknown_job_is_recorded_after_all_when_the_first_try_failed(
     core: Core, alice: Actor
 ) -> None:
     worker, work = an_unknown_job(core, alice)
+
     with refused(core.database, "report_unknown_job"), pytest.raises(apsw.ConstraintError):
         worker.poll()
     assert core.fleet.unknown_jobs[worker.actor.worker_id] == []
@@ -253,6 +262,7 @@ def test_an_unknown_job_is_recorded_after_all_when_the_first_try_failed(
 
 def test_a_lying_worker_does_not_fill_the_record(core: Core, alice: Actor) -> None:
     worker = core.worker(alice.org_id, "one")
+
     for number in range(MOST_UNKNOWN_JOBS + 50):
         with pytest.raises(LeaseLost):
             core.jobs.log(worker.actor, f"made-up-{number}", LogRequest(fence=1))
@@ -264,9 +274,11 @@ def test_jobs_that_are_not_known_are_reported_and_dropped_unless_the_queue_is_he
 ) -> None:
     worker, work = an_unknown_job(core, alice)
     hold.hold("held after a restore")
+
     assert worker.poll().drop == ()
     assert worker.poll().drop == ()
     assert verbs(core, alice.org_id).count("report_unknown_job") == 1
+
     hold.release(alice)
     assert worker.poll().drop == (work.job_id,)
 

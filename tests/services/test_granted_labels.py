@@ -50,7 +50,9 @@ def test_a_template_may_accept_what_workers_say_of_themselves(core: Core, alice:
     core.push(alice, ANYBODY)
     worker = core.worker(alice.org_id, "w1")
     worker.labels = {"site": "ams"}
+
     core.run(alice, "anybody")
+
     assert len(worker.poll().work) == 1
 
 
@@ -60,7 +62,9 @@ def test_of_a_label_that_was_granted_no_other_value_can_be_claimed(
     core.push(alice, ANYBODY)
     worker = core.worker(alice.org_id, "w1", site="fra")
     worker.labels = {"site": "ams"}
+
     core.run(alice, "anybody")
+
     assert worker.poll().work == ()
 
 
@@ -87,7 +91,9 @@ def test_a_label_that_is_taken_away_counts_no_more_whatever_the_worker_says(
     worker = core.worker(alice.org_id, "w1", site="ams")
     worker.poll()
     grant(workers, alice)
+
     core.run(alice, "ams")
+
     assert worker.poll().work == ()
 
 
@@ -97,7 +103,9 @@ def test_a_worker_that_leaves_out_its_labels_at_a_restart_keeps_what_it_was_gran
     core.push(alice, AMS)
     worker = core.worker(alice.org_id, "w1", site="ams")
     worker.labels = {}
+
     core.run(alice, "ams")
+
     assert worker.poll().granted == {"site": "ams"}
     assert len(worker.poll().work) == 1
 
@@ -109,8 +117,11 @@ def test_a_worker_too_old_to_hear_of_granted_labels_is_not_handed_what_it_would_
     old = core.worker(alice.org_id, "w1", site="ams")
     old.labels, old.clock_offset = {}, None
     core.run(alice, "ams")
+
     poll = old.poll_in_background()
+
     assert not poll.ready()  # else it would be told again and again
+
     core.dispatch.close()
     assert poll.get(timeout=60).work == ()
 
@@ -120,14 +131,18 @@ def test_labels_are_granted_by_those_who_manage_workers_and_stand_in_the_record(
 ) -> None:
     bob = core.person(alice.org_id, "bob", BuiltInRole.MEMBER)
     core.worker(alice.org_id, "w1", site="ams")
+
     with pytest.raises(NotAllowed):
         workers.grant_labels(bob, "w1", UpdateWorkerRequest(labels={}))
     with pytest.raises(InvalidInput):
         grant(workers, alice, **{"a b": "c"})
+
     grant(workers, alice, site="fra")
     query = "SELECT data FROM audit_entries WHERE verb = 'grant_labels'"
+
     [(data,)] = core.database.read(lambda db: db.execute(query).fetchall())
     assert (data.count("ams"), data.count("fra")) == (1, 1)
+
     workers.revoke(alice, "w1")
     with pytest.raises(Conflict):
         grant(workers, alice)

@@ -1,4 +1,4 @@
-"""A server that was restored hands out nothing until a person releases it, and never uses a fence again."""
+"""A restored server hands out nothing until it is released, and uses no fence again."""
 
 from __future__ import annotations
 
@@ -49,7 +49,9 @@ def test_the_end_of_a_job_brings_nothing_either(core: Core, alice: Actor) -> Non
     (work,) = worker.poll().work
     worker.start(work)
     core.run(alice)
+
     Hold(core.database, core.fleet, core.clock).hold("held after a restore")
+
     assert worker.finish_for_more(work).work == ()
 
 
@@ -73,9 +75,12 @@ def test_a_hold_that_could_not_be_written_is_written_by_the_next_call(core: Core
     hold = Hold(core.database, core.fleet, core.clock)
     with refused(core.database, "hold_queue"), pytest.raises(apsw.ConstraintError):
         hold.hold("held after a restore")
+
     hold.hold("held after a restore")
     hold.hold("held after a restore")
+
     assert core.database.read(epochs.find_hold) == "held after a restore"
+
     query = "SELECT count(*) FROM audit_entries WHERE verb = 'hold_queue'"
     assert core.database.read(lambda db: db.execute(query).fetchone()) == (1,)
 
@@ -86,6 +91,7 @@ def test_a_release_that_could_not_be_written_releases_nothing(
     with refused(core.database, "release_queue"), pytest.raises(apsw.ConstraintError):
         hold.release(alice)
     assert hold.is_held
+
     core.run(alice)
     assert core.worker(alice.org_id, "one").poll().work == ()
 

@@ -30,7 +30,7 @@ def read(logs: JobLogs, offset: int = 0) -> bytes:
 
 
 def chunks_of(data: bytes, start: int, end: int, size: int) -> list[Chunk]:
-    """`data[start:end]` in chunks of `size`."""
+    """Return `data[start:end]` in chunks of `size`."""
     return [(at, 0, 1, 0, data[at : min(at + size, end)]) for at in range(start, end, size)]
 
 
@@ -53,10 +53,14 @@ def test_resent_overlapping_and_too_early_pieces_leave_the_log_byte_equal(
         durable = durable_to
         if durable == len(data):
             break
+
     stored = b"".join(chunk[4] for chunks in core.job_logs.read(job) for chunk in chunks)
+
     assert stored == data[:durable]
+
     offset = seed.draw(st.integers(0, len(data)))
     rest = b"".join(chunk[4] for chunks in core.job_logs.read(job, offset) for chunk in chunks)
+
     assert rest == data[offset:durable]
 
 
@@ -103,8 +107,10 @@ def test_chunks_that_no_worker_of_ours_sends_are_refused(core: Core, chunks: lis
 
 def test_pruning_deletes_what_is_older_than_it_is_to_be_kept(core: Core) -> None:
     core.job_logs.append("old", [(0, 0, 1, 0, b"old")])
+
     core.clock.advance(3 * 86400)
     core.job_logs.append("new", [(0, 0, 1, 0, b"new")])
+
     assert core.job_logs.prune(keep=timedelta(days=2)) == 1
     assert core.job_logs.size("old") == 0
     assert core.job_logs.size("new") == 3
@@ -114,7 +120,7 @@ def test_pruning_deletes_what_is_older_than_it_is_to_be_kept(core: Core) -> None
 
 
 def noise(count: int) -> bytes:
-    """Bytes that packing makes no smaller."""
+    """Return bytes that packing makes no smaller."""
     return os.urandom(count)
 
 
@@ -126,7 +132,9 @@ def test_an_orgs_oldest_logs_go_when_they_take_more_than_its_share_and_nobody_el
         core.clock.advance(60)
         for org in ("acme", "globex") if number == 0 else ("acme",):
             core.job_logs.append(f"{org}-{number}", [(0, 0, 1, 0, noise(10_000))], org_id=org)
+
     core.job_logs.prune(timedelta(days=90))
+
     assert [core.job_logs.size(f"acme-{number}") for number in range(5)] == [
         0,
         0,
@@ -147,8 +155,11 @@ def test_what_has_gone_by_age_or_with_its_job_counts_no_longer_for_the_orgs_shar
     core.job_logs.append("deleted", [(0, 0, 1, 0, noise(10_000))], org_id="acme")
     core.job_logs.append("kept", [(0, 0, 1, 0, noise(20_000))], org_id="acme")
     core.job_logs.delete_of_jobs(["deleted"])
+
     core.job_logs.prune(timedelta(days=90))
+
     assert [core.job_logs.size(job) for job in ("old", "deleted", "kept")] == [0, 0, 20_000]
+
     usage = core.logs_database.read(logs.list_usage)
     assert {row.org_id: row.stored // 1000 for row in usage} == {"": 0, "acme": 20}
 

@@ -33,7 +33,7 @@ def worker(core: Core, alice: Actor) -> TestWorker:
 
 @pytest.fixture
 def work(core: Core, alice: Actor, worker: TestWorker) -> Work:
-    """A job that runs."""
+    """Start a job on a worker."""
     core.run(alice)
     [work] = worker.poll().work
     worker.start(work)
@@ -78,7 +78,7 @@ def text_of(events: list[Event]) -> bytes:
 
 @contextmanager
 def reads(core: Core) -> Iterator[list[str]]:
-    """The queries that are run on the state's reading connection meanwhile."""
+    """Record the queries that are run on the state's reading connection meanwhile."""
     found: list[str] = []
 
     def note(event: dict[str, str]) -> None:
@@ -129,7 +129,7 @@ def test_an_end_that_comes_with_the_last_of_the_log_is_seen(
     say(worker, work, 4, b"two\n")
     worker.finish(work)
 
-    follower.greenlet.join(timeout=5)
+    follower.greenlet.join(timeout=60)
     *events, ended = follower.take()
     [shown] = [event for event in events if isinstance(event, Shown)]
     assert shown.automation.state == "succeeded"

@@ -36,8 +36,10 @@ def test_a_job_cannot_end_in_a_state_that_is_no_end_and_its_lease_still_lapses(
     [work] = worker.poll().work
     if has_started:
         worker.start(work)
+
     with pytest.raises(Conflict):
         core.jobs.finish(worker.actor, work.job_id, finish(work.fence, state))
+
     core.clock.advance(LEASE_SECONDS + 1)
     assert core.jobs.expire() == 1
     assert core.state(alice, automation) == ("unknown" if has_started else "queued")
@@ -56,7 +58,9 @@ def test_what_is_known_of_a_job_that_ended_is_not_overwritten_by_unknown(
     core.jobs.finish(
         worker.actor, work.job_id, FinishRequest(fence=work.fence, outcome=told, log_bytes=0)
     )
+
     core.jobs.finish(worker.actor, work.job_id, finish(work.fence, "unknown"))
+
     shown = core.automations.get(alice, automation.id)
     assert (shown.state, shown.phases[0].state) == ("succeeded", "succeeded")
 
@@ -66,9 +70,11 @@ def test_an_explanation_is_cut_to_what_anybody_reads(core: Core, alice: Actor) -
     automation = core.run(alice)
     [work] = worker.poll().work
     worker.start(work)
+
     core.jobs.finish(
         worker.actor, work.job_id, finish(work.fence, "failed", explanation="x" * 1_000_000)
     )
+
     assert len(core.automations.get(alice, automation.id).explanation) <= 2000
 
 
@@ -83,7 +89,9 @@ def test_work_that_a_worker_hands_back_goes_to_another_one_that_waits(
     if has_started:
         first.start(work)
     waiting = second.poll_in_background()
+
     core.jobs.finish(first.actor, work.job_id, finish(work.fence, "unknown"))
+
     assert [given.automation_id for given in waiting.get(timeout=60).work] == [automation.id]
 
 
@@ -95,7 +103,9 @@ def test_work_that_a_worker_never_received_and_has_no_room_for_goes_to_another_o
     first.poll()
     waiting = second.poll_in_background()
     first.held.clear()
+
     core.dispatch.poll(first.actor, msgspec.structs.replace(first.request(0), is_draining=True))
+
     assert [given.automation_id for given in waiting.get(timeout=60).work] == [automation.id]
 
 
@@ -149,5 +159,6 @@ def test_what_no_worker_of_ours_says_is_refused_before_it_is_kept(
         "runtimes": ["subprocess"],
     }
     whole = {**facts, **message} if kind is PollRequest else message
+
     with pytest.raises(msgspec.ValidationError):
         msgspec.msgpack.decode(msgspec.msgpack.encode(whole), type=kind)

@@ -57,8 +57,11 @@ def test_work_brings_its_manifest_and_an_order_signed_for_this_worker_and_lease(
 ) -> None:
     worker = core.worker(alice.org_id, "w")
     automation = core.run(alice, who="bob")
+
     (work,) = worker.poll().work
+
     assert core.order_key.public.has_signed(work.order, work.signature)
+
     order, manifest = (
         msgspec.json.decode(work.order, type=WorkOrder),
         msgspec.json.decode(work.manifest, type=Manifest),
@@ -90,10 +93,12 @@ def test_work_is_ordered_in_the_newest_format_that_the_worker_reads(
     worker.formats = spoken
     core.run(alice)
     (work,) = worker.poll().work
+
     order, manifest = (
         msgspec.json.decode(work.order, type=WorkOrder),
         msgspec.json.decode(work.manifest, type=Manifest),
     )
+
     assert (order.format, manifest.format) == (expected, expected)
     assert order.manifest_digest == digest(work.manifest)
     assert (canonical(order), canonical(manifest)) == (work.order, work.manifest)
@@ -102,10 +107,12 @@ def test_work_is_ordered_in_the_newest_format_that_the_worker_reads(
 def test_a_worker_that_reads_no_format_of_ours_gets_nothing_and_holds_nothing_up(
     core: Core, alice: Actor
 ) -> None:
-    anonymous, worker = core.worker(alice.org_id, "stranger"), core.worker(alice.org_id, "w")
-    anonymous.formats = (98, 99)
+    newer, worker = core.worker(alice.org_id, "newer"), core.worker(alice.org_id, "w")
+    newer.formats = (98, 99)
+
     automation = core.run(alice)
-    assert anonymous.poll().work == ()
+
+    assert newer.poll().work == ()
     assert core.state(alice, automation) == "queued"
     assert [work.automation_id for work in worker.poll().work] == [automation.id]
 
@@ -113,22 +120,22 @@ def test_a_worker_that_reads_no_format_of_ours_gets_nothing_and_holds_nothing_up
 def test_a_worker_that_reads_no_format_of_ours_is_why_what_it_could_take_waits(
     core: Core, alice: Actor
 ) -> None:
-    anonymous = core.worker(alice.org_id, "stranger")
-    anonymous.formats = (98, 99)
+    newer = core.worker(alice.org_id, "newer")
+    newer.formats = (98, 99)
     automation = core.run(alice)
 
-    told = anonymous.poll().withheld
+    told = newer.poll().withheld
 
     assert told == "it speaks manifest formats 98, 99; this server needs one of 1, 2"
     waits = core.automations.get(alice, automation.id)
-    assert waits.waiting_reason == f"stranger is given no work: {told}"
-    shown = Workers(core.database, core.fleet, core.step_up, core.clock).get(alice, "stranger")
+    assert waits.waiting_reason == f"newer is given no work: {told}"
+    shown = Workers(core.database, core.fleet, core.step_up, core.clock).get(alice, "newer")
     assert (shown.formats, shown.withheld) == ([98, 99], told)
 
 
 @pytest.fixture
 def without_reasons(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """As if format 1 had no field for why something is run, and what a worker must know had come since."""
+    """Take the reason out of format 1, as if that field had come in a later one."""
     first = manifest_formats.FORMATS[1]
     fields = tuple(name for name in first.always["Manifest"] if name != "reason")
     older = Format({**first.always, "Manifest": fields}, first.later)
@@ -171,8 +178,11 @@ def test_every_lease_has_an_order_of_its_own_for_the_same_manifest(
     core.run(alice)
     (first,) = worker.poll().work
     worker.held.clear()
+
     (second,) = worker.poll().work
+
     assert (first.manifest, first.fence + 1) == (second.manifest, second.fence)
+
     one, two = (msgspec.json.decode(work.order, type=WorkOrder) for work in (first, second))
     assert (one.nonce, one.job_id) != (two.nonce, two.job_id)
     assert one.manifest_digest == two.manifest_digest
@@ -185,7 +195,9 @@ def test_a_manifest_commits_to_secret_values_and_shows_nothing_of_them(
     worker = core.worker(alice.org_id, "w", slots=2)
     for _ in range(2):
         core.run(alice, "secretive", **{"pin-code": "swordfish"})
+
     works = worker.poll().work
+
     manifests = [msgspec.json.decode(work.manifest, type=Manifest) for work in works]
     for work, manifest in zip(works, manifests, strict=True):
         assert manifest.secret_variables == {"pin-code": commitment(work.secret_salt, "swordfish")}
@@ -193,6 +205,7 @@ def test_a_manifest_commits_to_secret_values_and_shows_nothing_of_them(
         assert b"swordfish" not in work.manifest + work.order
         assert len(work.secret_salt) == 32
     assert manifests[0].secret_variables != manifests[1].secret_variables
+
     stored = b"".join(path.read_bytes() for path in core.folder.glob("opsicle.db*"))
     assert works[0].secret_salt not in stored
 
@@ -215,7 +228,8 @@ ALTERATIONS = {
     ],
     "what approval is asked": [
         DROP,
-        "UPDATE template_versions SET document = json_set(document, '$.approval_policy', json('{}'))",
+        "UPDATE template_versions"
+        " SET document = json_set(document, '$.approval_policy', json('{}'))",
     ],
     "a document that is no template": [DROP, "UPDATE template_versions SET document = '[]'"],
     "the requester": [
@@ -225,8 +239,9 @@ ALTERATIONS = {
     "the reason": ["UPDATE automations SET reason = 'asked by the CEO'"],
     "the template's name": ["UPDATE automations SET template = 'harmless'"],
     "the version": [
-        "INSERT INTO template_versions SELECT org_id, template_id, 2, digest, source, document, pushed_by, pushed_at "
-        "FROM template_versions WHERE version = 1",
+        "INSERT INTO template_versions"
+        " SELECT org_id, template_id, 2, digest, source, document, pushed_by, pushed_at"
+        "   FROM template_versions WHERE version = 1",
         "UPDATE automations SET version = 2",
     ],
     "what becomes of it with a lost worker": ["UPDATE automations SET on_worker_lost = 'requeue'"],
@@ -259,8 +274,11 @@ def test_what_was_altered_in_the_database_does_not_run_and_says_why(
         worker.finish(work)
     automation = core.run(alice, who="bob")
     execute(core, *statements)
+
     core.jobs.refresh_queue()
+
     assert worker.poll().work == ()
+
     state, explanation, job = core.database.read(
         lambda db: db.execute(
             "SELECT state, explanation, job_id FROM automations WHERE id = ?", (automation.id,)
@@ -268,6 +286,7 @@ def test_what_was_altered_in_the_database_does_not_run_and_says_why(
     )
     assert (state, job) == ("cancelled", None)
     assert explanation.startswith("it was not run: ")
+
     (entry,) = entries(core, "refuse")
     assert (entry.actor_kind, entry.resource) == ("system", f"automations/{automation.id}")
     assert worker.poll().work == ()
@@ -277,7 +296,9 @@ def test_what_was_altered_in_the_database_does_not_run_and_says_why(
 def test_a_swapped_commitment_does_not_run(core: Core, alice: Actor) -> None:
     core.push(alice, SECRETIVE)
     automation = core.run(alice, "secretive", **{"pin-code": "swordfish"})
+
     execute(core, """UPDATE sealed_values SET commitments = '{"pin-code":"00"}'""")
+
     assert core.worker(alice.org_id, "w").poll().work == ()
     assert core.state(alice, automation) == "cancelled"
 
@@ -285,7 +306,9 @@ def test_a_swapped_commitment_does_not_run(core: Core, alice: Actor) -> None:
 def test_what_was_altered_holds_nothing_up_behind_it(core: Core, alice: Actor) -> None:
     worker = core.worker(alice.org_id, "w", slots=2)
     bad = [core.run(alice) for _ in range(7)]
+
     execute(core, """UPDATE automations SET values_json = '{"who":"mallory"}'""")
+
     good = [core.run(alice, who=str(number)) for number in range(3)]
     assert [work.automation_id for work in worker.poll().work] == [
         automation.id for automation in good[:2]
@@ -309,13 +332,17 @@ def test_a_refused_order_ends_the_automation_and_stands_in_the_record(
     worker = core.worker(alice.org_id, "w")
     automation, next_one = core.run(alice), core.run(alice)
     (work,) = worker.poll().work
+
     request = RefuseRequest(work.fence, "the signature is forged")
+
     assert core.jobs.refuse(worker.actor, work.job_id, request).state == "returned"
+
     ended = core.automations.get(alice, automation.id)
     assert (ended.state, ended.explanation) == (
         "cancelled",
         "worker w refused to run it: the signature is forged",
     )
+
     (entry,) = entries(core, "refuse_order")
     assert (entry.actor_id, entry.resource) == (
         worker.actor.worker_id,
@@ -325,6 +352,7 @@ def test_a_refused_order_ends_the_automation_and_stands_in_the_record(
         "job": work.job_id,
         "reason": "the signature is forged",
     }
+
     worker.held.clear()
     assert [work.automation_id for work in worker.poll().work] == [next_one.id]
     with pytest.raises(LeaseLost):
@@ -350,6 +378,7 @@ def test_what_has_begun_or_passed_on_cannot_be_refused(
     (work,) = worker.poll().work
     meanwhile(core, worker, work)
     state = core.state(alice, automation)
+
     with pytest.raises(error):
         core.jobs.refuse(worker.actor, work.job_id, RefuseRequest(work.fence, "late"))
     assert core.state(alice, automation) == state
@@ -360,6 +389,7 @@ def test_another_worker_cannot_refuse_it(core: Core, alice: Actor) -> None:
     worker, other = core.worker(alice.org_id, "w"), core.worker(alice.org_id, "other")
     automation = core.run(alice)
     (work,) = worker.poll().work
+
     with pytest.raises(LeaseLost):
         core.jobs.refuse(other.actor, work.job_id, RefuseRequest(work.fence, "mine"))
     assert core.state(alice, automation) == "queued"

@@ -22,7 +22,7 @@ REQUEUE = HELLO.replace("name: hello", "name: again").replace(
 
 @pytest.fixture
 def running(core: Core, alice: Actor):
-    """A job of a template that runs again when its worker is lost, and its worker."""
+    """Start a job that runs again when its worker is lost; return it and its worker."""
     core.push(alice, REQUEUE)
     worker = core.worker(alice.org_id, "one")
     automation = core.run(alice, "again")
@@ -139,8 +139,8 @@ def test_a_loop_says_how_late_its_turn_is() -> None:
 
     loop = Loop("count", 0.001, turn, clock)
     loop.start()
-    assert enough.wait(10)
-    loop.stop(5)
+    assert enough.wait(60)
+    loop.stop(60)
 
     assert [round(late) for late in heard[:6]] == [0, 0, 40, 50, 60, 0]
 
@@ -148,17 +148,21 @@ def test_a_loop_says_how_late_its_turn_is() -> None:
 def test_time_that_goes_on_by_itself_is_followed() -> None:
     clock = HandClock()
     steady = SteadyClock(clock)
+
     for _ in range(1000):
         clock.advance(3600)
         clock.step(1)  # the machine's clock is slow or fast by 1 s an hour
         assert steady.now() == clock.now()
+
     assert steady.is_steady_since(86400)
 
 
 def test_a_machine_that_slept_has_the_time_at_once() -> None:
     clock = HandClock()
     steady = SteadyClock(clock)
+
     clock.suspend(86400)
+
     assert steady.now() == clock.now()
 
 
@@ -185,11 +189,15 @@ def test_a_clock_that_was_set_back_in_time_has_never_been_wrong() -> None:
     clock = HandClock()
     steady = SteadyClock(clock)
     before = steady.now()
+
     clock.step(36000)
+
     assert steady.now() == before
+
     clock.advance(SETTLING_SECONDS / 2)
     clock.step(-36000)
     clock.advance(SETTLING_SECONDS)
+
     assert steady.now() == before + timedelta(seconds=1.5 * SETTLING_SECONDS)
 
 
@@ -207,5 +215,7 @@ def test_a_clock_that_keeps_jumping_is_not_followed() -> None:
 
 def test_the_machines_clocks_can_be_read() -> None:
     steady = SteadyClock(SystemClock())
-    assert abs(steady.now() - datetime.now(UTC)) < timedelta(seconds=5)
-    assert steady.elapsed() >= time.monotonic() - 1
+    before = time.monotonic()
+
+    assert abs(steady.now() - datetime.now(UTC)) < timedelta(minutes=1)
+    assert steady.elapsed() >= before - 1

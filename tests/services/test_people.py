@@ -30,7 +30,8 @@ from opsicle.server.store.roles import RoleRow
 from tests.services.approving import MANAGER, Office, policy_source, template_source
 from tests.services.core import Core
 
-EVERY_WAY = """{name: all, approvers: {manager: true, users: [rita@example.com], groups: [sre], roles: [auditor]},
+EVERY_WAY = """{name: all,
+    approvers: {manager: true, users: [rita@example.com], groups: [sre], roles: [auditor]},
     escalate: [{after: 60, to: {users: [carol@example.com]}}]}"""
 TEMPLATE = parse_template(template_source("careful").encode())
 GROUPS = {"sre": ["allow execute approvals"], "barred": ["deny execute approvals"], "plain": []}
@@ -58,7 +59,7 @@ def office(tmp_path: Path) -> Iterator[Office]:
 
 
 def _furnish(db: Any, office: Office) -> None:
-    """Groups that allow and deny, a role of the org's own, and what it adds to a built-in one."""
+    """Make groups that allow and deny, a role of the org's own, and one that adds to a built-in."""
     now, allowing = office.core.clock.now(), '["allow execute approvals"]'
     for name, rules in GROUPS.items():
         groups.insert(
@@ -94,7 +95,7 @@ def policy(gates: str) -> Policy:
 
 
 def seen(office: Office, gates: str, requester: str = "alice") -> dict[str, ApproverPerson]:
-    """Return whom the engine sees for an asker, by name."""
+    """Return whom the engine sees for a requester, by name."""
 
     def query(db: Any) -> dict[str, ApproverPerson]:
         asked = asker_of(db, office.org_id, office.people[requester].user_id, NOW)
@@ -157,6 +158,7 @@ def test_whoever_a_gate_can_name_is_seen_and_who_asked_and_nobody_else(office: O
         Member("other-robot", "approver", owner="dave"),
     )
     office.core.person(office.core.org("globex"), "greta", BuiltInRole.APPROVER)
+
     assert set(seen(office, EVERY_WAY)) == {
         "alice",
         "robot",
@@ -171,7 +173,7 @@ def test_whoever_a_gate_can_name_is_seen_and_who_asked_and_nobody_else(office: O
 
 
 def test_whoever_may_not_see_the_template_does_not_decide_on_what_runs_it(office: Office) -> None:
-    """Nor does what holds for one template spill over to another of the same transaction, or for one version."""
+    """Nor does it spill over to another template, or another version, in the same transaction."""
     sees = "allow view templates"
     add(
         office,
@@ -195,7 +197,9 @@ def test_whoever_may_not_see_the_template_does_not_decide_on_what_runs_it(office
     assert office.core.database.read(query) == [(False, True), (True, True)]
     dave = office.people["dave"].user_id
     office.tamper(
-        f"UPDATE memberships SET rules = '[\"deny view templates/careful\"]' WHERE user_id = '{dave}'"
+        "UPDATE memberships SET rules = :rules WHERE user_id = :id",
+        rules='["deny view templates/careful"]',
+        id=dave,
     )
     assert office.core.database.read(query) == [(False, False), (True, True)]
 
@@ -203,10 +207,13 @@ def test_whoever_may_not_see_the_template_does_not_decide_on_what_runs_it(office
 def test_disabled_people_and_accounts_of_theirs_are_not_seen(office: Office) -> None:
     add(office, Member("robot", "auditor", owner="dave"))
     assert seen(office, EVERY_WAY)["robot"].may_decide
+
     office.change("dave", role="absent")
     assert not seen(office, EVERY_WAY)["robot"].may_decide
+
     office.change("dave", is_disabled=True)
     assert "robot" not in seen(office, EVERY_WAY)
+
     office.change("rita", is_disabled=True)
     assert "rita" not in seen(office, EVERY_WAY)
 
@@ -218,6 +225,7 @@ def test_who_asked_is_told_so_though_no_gate_names_them(office: Office) -> None:
     alice = office.people["alice"]
     rights = office.core.database.read(lambda db: rights_of(db, office.org_id, alice.user_id))
     office.people["alice"] = replace(alice, rights=rights)
+
     with pytest.raises(NotAllowed, match="you asked for this yourself"):
         office.approve("alice", asked)
 
@@ -230,7 +238,9 @@ def test_it_takes_as_many_statements_in_a_large_org_as_in_a_small_one(office: Of
         Member(f"m{number}", "auditor" if number % 2 else "member", "plain")
         for number in range(300)
     ]
+
     add(office, *newcomers)
+
     assert counted(office, approval_id) == (people + 150, statements)
 
 

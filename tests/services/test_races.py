@@ -39,6 +39,7 @@ def test_cancel_racing_finish_leaves_one_final_state_the_same_everywhere(core: C
     core.push(alice)
     worker = core.worker(alice.org_id, "w1", slots=4)
     seen, seed = set(), random.Random(7)
+
     for _ in range(int(200 * SCALE)):
         automation = core.run(alice)
         [work] = worker.poll().work
@@ -53,6 +54,7 @@ def test_cancel_racing_finish_leaves_one_final_state_the_same_everywhere(core: C
         shown = core.automations.get(alice, automation.id)
         assert shown.state == shown.jobs[-1].state == "succeeded"
         seen.add(cancelling.exception is None)
+
     assert seen == {True, False}, "the race always went the same way, so that nothing was raced"
 
 
@@ -65,11 +67,13 @@ class Walk(RuleBasedStateMachine):
         super().__init__()
         self.folder = self.folder_root / f"walk-{random.SystemRandom().randrange(2**60):x}"
         self.folder.mkdir()
+
         self.core = Core(self.folder)
         self.alice = self.core.person(self.core.org("acme"), "alice", BuiltInRole.OPERATOR)
         self.core.push(self.alice)
         self.core.push(self.alice, REQUEUE)
         self.workers = [self.core.worker(self.alice.org_id, name, slots=2) for name in ("w1", "w2")]
+
         self.executed: dict[str, int] = {}
         self.may_repeat: set[str] = set()
         self.states: dict[str, AutomationState] = {}

@@ -63,7 +63,9 @@ def test_a_dead_worker_is_named_beside_one_that_is_busy(core: Core, alice: Actor
     core.run(alice)
     [work] = busy.poll().work
     busy.start(work)
+
     queued = core.run(alice)
+
     assert reason(core, alice, queued.id).startswith(
         "w2 is busy (its only slot); w1 would fit, but has not been heard"
     )
@@ -95,15 +97,20 @@ def test_work_goes_to_another_worker_and_not_to_one_that_is_gone(core: Core, ali
     waiting = other.poll_in_background()
     line.cut()
     queued = core.run(alice)
+
     waiting.join(timeout=60)
+
     assert [work.automation_id for work in waiting.value.work] == [queued.id]
 
 
 def test_work_that_was_given_to_a_worker_which_is_gone_says_so(core: Core, alice: Actor) -> None:
     worker = core.worker(alice.org_id, "w1")
     queued = core.run(alice)
+
     worker.poll()
+
     assert reason(core, alice, queued.id) == "w1 is about to start it"
+
     core.fleet.find(worker.actor.worker_id).has_hung_up = True
     assert reason(core, alice, queued.id).startswith(
         "w1 was given it, but has not been heard of since"
@@ -114,6 +121,7 @@ def test_a_worker_that_was_stopped_is_not_called_dead(core: Core, alice: Actor) 
     worker = core.worker(alice.org_id, "w1")
     core.dispatch.poll(worker.actor, worker.request(0))
     core.fleet.find(worker.actor.worker_id).has_left = True
+
     assert core.run(alice).waiting_reason == "w1 fits, but was stopped"
 
 
@@ -129,7 +137,9 @@ def test_a_worker_that_died_before_the_server_was_started_anew_is_named_by_its_l
     again = core.restart()
     other.core = again
     other.poll()
+
     queued = again.run(alice, "sited")
+
     assert reason(again, alice, queued.id).startswith(
         "no connected worker has label site=ams: w1 fits, but has not been heard of since"
     )
@@ -153,9 +163,12 @@ def test_who_follows_hears_of_a_worker_that_falls_silent(
     busy = core.worker(alice.org_id, "w1")
     busy.is_draining = True
     busy.poll()
+
     queued = core.run(alice)
     events = core.live_streams.automation(alice, queued.id, Position())
+
     assert _first(events).automation.waiting_reason == "w1 is draining"
+
     core.clock.advance(LEASE_SECONDS)
     assert "w1 fits, but has not been heard of" in _first(events).automation.waiting_reason
     events.close()

@@ -26,7 +26,7 @@ def _raise(error: BaseException) -> None:
 
 @contextmanager
 def life(folder: Path) -> Iterator[Database]:
-    """A server's store from a start to a clean stop."""
+    """Open a server's store as a start does, and close it as a clean stop."""
     database = folder / "opsicle.db"
     with closing(Commits(folder / COMMITS)) as commits:
         if database.exists():
@@ -80,10 +80,12 @@ def reasons(folder: Path) -> str:
 
 def test_what_the_server_has_left_misses_nothing(folder: Path) -> None:
     assert reasons(folder) == ""
+
     with life(folder) as database:
         put(database, 2)
         killed = copy(folder, "killed")
     assert reasons(folder) == ""
+
     lay_all(killed, folder)
     assert reasons(folder) == ""
 
@@ -97,8 +99,11 @@ def test_a_log_that_lost_its_end_is_noticed_though_nothing_of_the_record_is_miss
         put(database, 3)
         after = copy(folder, "after")
     lay_all(after, folder)
+
     lay(before, "opsicle.db-wal", folder)
+
     assert "the end of opsicle.db-wal is missing" in reasons(folder)
+
     (folder / "opsicle.db-wal").unlink()
     assert reasons(folder)
 
@@ -109,8 +114,11 @@ def test_a_file_that_is_older_than_its_log_is_noticed(folder: Path) -> None:
         with life(folder) as database:
             put(database, value)
             new = copy(folder, f"new-{value}")
+
     lay_all(new, folder)
+
     assert reasons(folder) == ""
+
     lay(old, "opsicle.db", folder)
     assert "opsicle.db is older than opsicle.db-wal beside it" in reasons(folder)
 
@@ -122,7 +130,9 @@ def test_a_log_that_is_older_than_its_file_is_noticed(folder: Path) -> None:
     for value in (3, 4):
         with life(folder) as database:
             put(database, value)
+
     lay(old, "opsicle.db-wal", folder)
+
     assert "opsicle.db-wal is older than opsicle.db beside it" in reasons(folder)
 
 
@@ -134,7 +144,9 @@ def test_an_older_pair_is_noticed_by_the_note_of_the_last_commit(folder: Path) -
         put(database, 3)
         lay(folder, COMMITS, old)
     lay(old, "opsicle.db", folder)
+
     lay(old, "opsicle.db-wal", folder)
+
     assert "older than what was acknowledged last" in reasons(folder)
 
 
@@ -146,7 +158,7 @@ def test_a_copy_is_another_file(folder: Path) -> None:
 
 
 def test_a_copy_with_the_number_of_the_original_is_another_file(folder: Path) -> None:
-    """Whoever removes a folder and puts a copy in its place is likely to be given the same number again."""
+    """A copy in the place of a removed folder is likely to be given the same inode number."""
     whole = copy(folder, "whole")
     marker = json.loads((whole / MARKER).read_text())
     assert marker["database_born_at_ns"], "this file system does not say when files were made"
@@ -162,7 +174,9 @@ def test_a_copy_with_the_number_of_the_original_is_another_file(folder: Path) ->
 def test_a_folder_that_was_removed_and_put_back_is_a_copy(folder: Path) -> None:
     whole = copy(folder, "whole")
     shutil.rmtree(folder)
+
     shutil.copytree(whole, folder)
+
     assert reasons(folder) == "opsicle.db is a copy, not the file that the server has written"
 
 
@@ -171,8 +185,11 @@ def test_a_log_that_somebody_has_folded_in_whole_is_missed_by_nobody(folder: Pat
         put(database, 2)
         killed = copy(folder, "killed")
     lay_all(killed, folder)
+
     open_untouched(folder / "opsicle.db").close()
+
     assert (folder / "opsicle.db-wal").exists()
+
     migrate(folder / "opsicle.db", STATE_MIGRATIONS)  # opens and closes as any tool does
     assert not (folder / "opsicle.db-wal").exists()
     assert reasons(folder) == ""

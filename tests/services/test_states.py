@@ -8,8 +8,8 @@ from itertools import product
 
 from opsicle.domain.automations import FINAL, OUTCOMES, TRANSITIONS, UNFINISHED, AutomationState
 from opsicle.server.access.actor import Actor
-from opsicle.server.store import automations
-from opsicle.server.store.automations import Ending
+from opsicle.server.store import automation_transitions
+from opsicle.server.store.automation_transitions import Ending
 from opsicle.server.store.database import Connection
 from tests.product import CHECKOUT
 from tests.services.core import Core
@@ -24,12 +24,16 @@ def test_the_store_takes_every_step_of_the_state_machine_and_no_other(
     now = core.clock.now()
     row_id = core.run(alice).id
     steps: dict[str, Callable[[Connection], bool]] = {
-        "start": lambda db: automations.start(db, row_id, JOB, now),
-        "requeue": lambda db: automations.requeue(db, row_id, JOB, now),
-        "approve": lambda db: automations.approve(db, row_id, now),
-        "cancel_waiting": lambda db: automations.cancel_waiting(db, row_id, alice.user_id, now),
-        "request_cancel": lambda db: automations.request_cancel(db, row_id, alice.user_id, now),
-        "refuse": lambda db: automations.refuse(db, row_id, JOB, now, "why"),
+        "start": lambda db: automation_transitions.start(db, row_id, JOB, now),
+        "requeue": lambda db: automation_transitions.requeue(db, row_id, JOB, now),
+        "approve": lambda db: automation_transitions.approve(db, row_id, now),
+        "cancel_waiting": lambda db: automation_transitions.cancel_waiting(
+            db, row_id, alice.user_id, now
+        ),
+        "request_cancel": lambda db: automation_transitions.request_cancel(
+            db, row_id, alice.user_id, now
+        ),
+        "refuse": lambda db: automation_transitions.refuse(db, row_id, JOB, now, "why"),
         **{f"finish {end}": finish(row_id, Ending(end, now)) for end in OUTCOMES | {S.UNKNOWN}},
         **{
             f"end {end}": end_unapproved(row_id, Ending(end, now))
@@ -62,11 +66,11 @@ def tried(
 
 
 def finish(row_id: str, ending: Ending) -> Callable[[Connection], bool]:
-    return lambda db: automations.finish(db, row_id, JOB, ending)
+    return lambda db: automation_transitions.finish(db, row_id, JOB, ending)
 
 
 def end_unapproved(row_id: str, ending: Ending) -> Callable[[Connection], bool]:
-    return lambda db: automations.end_unapproved(db, row_id, ending)
+    return lambda db: automation_transitions.end_unapproved(db, row_id, ending)
 
 
 def test_what_has_ended_is_left_by_the_truth_alone() -> None:

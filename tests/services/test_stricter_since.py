@@ -70,7 +70,9 @@ def test_an_approval_that_a_template_asks_for_since_counts_for_what_is_queued(
     office.policy(MANAGER, name="p")
     push(office)
     queued = office.ask("job")
+
     push(office, more="approvalPolicy: {policyRef: p}")
+
     assert office.core.worker(office.org_id, "w").poll().work == ()
     assert (
         "asks for approval by the policy p since (version 1), and nobody was asked"
@@ -82,10 +84,13 @@ def test_a_policy_that_applies_by_itself_since_counts_for_what_is_queued(office:
     push(office)
     queued, fine = office.ask("job"), office.ask("job", "carol")
     default(office, "{requesters: {roles: [operator]}}")
+
     worker = office.core.worker(office.org_id, "w", slots=2)
+
     assert [work.automation_id for work in worker.poll().work] == [fine.id]
-    assert "the policy house applies to it since (version 1), and nobody was asked" in office.why(
-        queued
+    assert (
+        "the policy baseline applies to it since (version 1), and nobody was asked"
+        in office.why(queued)
     )
 
 
@@ -97,11 +102,15 @@ def test_a_default_that_was_tightened_since_counts_and_one_that_was_deleted_does
     first, second = office.ask("job"), office.ask("job")
     office.approve("bob", first)
     default(office, EVERYTHING, f"{MANAGER}, {ADMINS}")
+
     worker = office.core.worker(office.org_id, "w")
+
     assert worker.poll().work == ()
-    assert "the policy house was tightened since (version 2)" in office.why(first)
+    assert "the policy baseline was tightened since (version 2)" in office.why(first)
+
     office.approve("bob", second)
-    office.core.policies.delete(office.people["carol"], "house")
+    office.core.policies.delete(office.people["carol"], "baseline")
+
     assert [work.automation_id for work in worker.poll().work] == [second.id]
 
 
@@ -113,8 +122,10 @@ def test_a_default_that_was_deleted_keeps_nothing_from_running_that_its_template
     default(office, EVERYTHING)
     asked = office.ask("job")
     office.approve("bob", asked)
-    office.core.policies.delete(office.people["carol"], "house")
+    office.core.policies.delete(office.people["carol"], "baseline")
+
     push(office, more="approvalPolicy: {policyRef: p}")
+
     assert [work.automation_id for work in office.core.worker(office.org_id, "w").poll().work] == [
         asked.id
     ]

@@ -1,4 +1,4 @@
-"""What was carried out runs no second time, though its row and its entries in the record are altered alike."""
+"""What was carried out runs no second time, though its row and its audit entries are altered."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from opsicle.security.audit_key import AuditKey
 from opsicle.server.audit.checkpoints import AuditCheckpoints
 from tests.services.approving import Office, template_source
-from tests.services.test_tampering import carried_out, office, require_refused
+from tests.services.tampering import carried_out, office, require_refused
 
 __all__ = ["office"]
 

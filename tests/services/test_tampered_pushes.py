@@ -1,4 +1,4 @@
-"""A template or a policy that is stored otherwise than somebody pushed it is not run, and lets nothing run."""
+"""A template or policy that is not stored as it was pushed is not run, and lets nothing run."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from opsicle.domain.errors import OpsicleError
 from opsicle.server.templates.service import Templates
 from opsicle.wire.user_api import RunRequest
 from tests.services.approving import Office, template_source
-from tests.services.test_tampering import office, require_refused
+from tests.services.tampering import office, require_refused
 
 __all__ = ["office"]
 
@@ -20,11 +20,13 @@ PUSHED = {
     """,
     "a policy that lets anybody agree": """
         DROP TRIGGER IF EXISTS policy_versions_are_immutable;
-        UPDATE policy_versions SET document = json_set(document, '$.gates[0].allow_requester', json('true'))
+        UPDATE policy_versions
+           SET document = json_set(document, '$.gates[0].allow_requester', json('true'))
     """,
     "an older policy, as the newest": "UPDATE policies SET latest_version = 1",
     "another policy under the name": """
-        UPDATE policies SET name = 'strict' WHERE name = 'p'; UPDATE policies SET name = 'p' WHERE name = 'lax'
+        UPDATE policies SET name = 'strict' WHERE name = 'p';
+        UPDATE policies SET name = 'p' WHERE name = 'lax'
     """,
     "a template without approval": """
         DROP TRIGGER IF EXISTS template_versions_are_immutable;
@@ -35,7 +37,8 @@ PUSHED = {
         UPDATE template_versions SET document = replace(document, 'echo two', 'rm -rf /')
     """,
     "a template that is no JSON": """
-        DROP TRIGGER IF EXISTS template_versions_are_immutable; UPDATE template_versions SET document = '{'
+        DROP TRIGGER IF EXISTS template_versions_are_immutable;
+        UPDATE template_versions SET document = '{'
     """,
     "an older template, as the newest": "UPDATE templates SET latest_version = 1",
 }
@@ -43,7 +46,7 @@ PUSHED = {
 
 @pytest.fixture
 def pushed(office: Office) -> Office:
-    """Policies and a template in several versions, of which the newest is the strictest."""
+    """Push policies and a template in several versions, the newest being the strictest."""
     carol = office.people["carol"]
     office.policy("{name: g, approvers: {roles: [operator]}, allowRequester: true}", name="lax")
     office.policy("{name: boss, approvers: {manager: true}, required: 1, requireReason: true}")

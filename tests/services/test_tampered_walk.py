@@ -1,4 +1,4 @@
-"""The walk of `test_approval_walk.py`, with rows altered behind the server's back between any two steps.
+"""The walk of `approval_walk.py`, with rows altered behind the server's back between steps.
 
 Somebody writes to the database: any column of an automation, its approval, a decision or its secret
 values; whole rows go, are copied or made up. What comes out to a worker must still be exactly what
@@ -21,15 +21,16 @@ from opsicle.domain.errors import OpsicleError
 from opsicle.kit.ids import new_id
 from opsicle.server.store import approvals
 from tests.services.approval_model import LIFETIME, Asked
-from tests.services.test_approval_walk import SCALE, Walk
-from tests.services.test_tampering import digest_alike
+from tests.services.approval_walk import SCALE, Walk
+from tests.services.tampering import digest_alike
 
 STEPS = 250
 
 SOFT = {
     "automations": {
-        "created_at", "queued_at", "started_at", "finished_at", "approved_at", "exit_code", "explanation", "state",
-        "fence", "job_id", "rerun_of", "cancel_requested_at", "cancel_requested_by",
+        "created_at", "queued_at", "started_at", "finished_at", "approved_at", "exit_code",
+        "explanation", "state", "fence", "job_id", "rerun_of", "cancel_requested_at",
+        "cancel_requested_by",
     },
     "approvals": {"state", "next_at", "told", "waiting_for", "ended_at", "explanation"},
     "approval_decisions": {"org_id"},
@@ -67,8 +68,8 @@ class Column(NamedTuple):
 class TamperedWalk(Walk):
     """The walk, and somebody who has the database and no key."""
 
-    def __init__(self, folder: Path, dice: random.Random) -> None:
-        super().__init__(folder, dice)
+    def __init__(self, folder: Path, rng: random.Random) -> None:
+        super().__init__(folder, rng)
         self._touched: set[tuple[object, ...]] = set()
         self._forget_triggers()
 
@@ -82,7 +83,7 @@ class TamperedWalk(Walk):
         self.office.core.database.write(work)
 
     def step(self) -> None:
-        for _ in range(self.dice.choice([0, 0, 0, 1])):
+        for _ in range(self.rng.choice([0, 0, 0, 1])):
             self.tamper()
         super().step()
 
@@ -90,7 +91,8 @@ class TamperedWalk(Walk):
         """Do something to one of the newest automations, also to one that is over."""
         if not self.asked:
             return
-        asked = self.dice.choice(self.asked[-6:])
+
+        asked = self.rng.choice(self.asked[-6:])
         ways = {self.column: 6, self.put_back: 3, self.remove_approval: 1, self.remove_decision: 1}
         ways |= {
             self.make_decision: 2,
@@ -100,10 +102,10 @@ class TamperedWalk(Walk):
             self.policy: 1,
         }
         ways[self.alike] = 2
-        way = self.dice.choices(list(ways), weights=list(ways.values()))[0]
-        with suppress(
-            apsw.Error, msgspec.MsgspecError, KeyError
-        ):  # what SQLite does not let be is no alteration
+
+        way = self.rng.choices(list(ways), weights=list(ways.values()))[0]
+        # What SQLite does not allow is no alteration.
+        with suppress(apsw.Error, msgspec.MsgspecError, KeyError):
             way(asked)
             self.did[f"tamper: {way.__name__}"] += 1
 
@@ -118,22 +120,25 @@ class TamperedWalk(Walk):
         return self.office.core.database.read(lambda db: db.execute(sql, bindings).fetchall())
 
     def column(self, asked: Asked) -> None:
-        """Another value in one column of one row."""
-        column = self.dice.choice(self._columns(asked))
+        """Write another value into one column of one row."""
+        column = self.rng.choice(self._columns(asked))
         if (column.table, column.name, *column.key) in self._touched:
             return  # not back to what it was
+
         value = self._value(column)
         before = self._read(
             f"SELECT {column.name} FROM {column.table} WHERE {column.where}", *column.key
         )
         if before in ([], [(value,)]):
             return
+
         self._write(
             (
                 f"UPDATE {column.table} SET {column.name} = ? WHERE {column.where}",
                 (value, *column.key),
             )
         )
+
         self._touched.add((column.table, column.name, *column.key))
         self._mark(asked, is_hard=column.name not in SOFT[column.table])
         for other in self.asked:  # to which the row belongs now
@@ -149,14 +154,17 @@ class TamperedWalk(Walk):
             for key in [automation]
             if self._approval_id(asked)
         ]
+
         sealed = "SELECT 1 FROM sealed_values WHERE automation_id = ?"
         rows += (
             [("sealed_values", "automation_id = ?", automation)]
             if self._read(sealed, *automation)
             else []
         )
+
         where = "approval_id = ? AND gate = ? AND user_id = ?"
         rows += [("approval_decisions", where, key) for key in self._decisions(asked)]
+
         for table, condition, key in rows:
             for _, name, kind, *_ in self._read(f"PRAGMA table_info({table})"):
                 found.append(Column(table, str(name), str(kind), condition, key))
@@ -164,34 +172,40 @@ class TamperedWalk(Walk):
 
     def _value(self, column: Column) -> object:
         if column.name == "state":
-            return self.dice.choice(STATES[column.table])
+            return self.rng.choice(STATES[column.table])
         if column.name == "told":
-            return self.dice.choice(["[]", '["ask:g"]'])
+            return self.rng.choice(["[]", '["ask:g"]'])
         if column.name.endswith("_at"):
-            return self.dice.choice(TIMES)
+            return self.rng.choice(TIMES)
         if column.name == "with_mfa":
-            return self.dice.randrange(2)
+            return self.rng.randrange(2)
         if column.kind == "INTEGER":
-            return self.dice.choice([0, 1, 2, 3, 99])
+            return self.rng.choice([0, 1, 2, 3, 99])
         if column.kind == "BLOB":
-            return self.dice.randbytes(60)
+            return self.rng.randbytes(60)
+
         others = [
             value for (value,) in self._read(f"SELECT DISTINCT {column.name} FROM {column.table}")
         ]
         people = [person.user_id for person in self.office.people.values()]
-        return self.dice.choice(
+        return self.rng.choice(
             [*others, *(people if column.name.endswith(("_id", "principal")) else TEXTS)]
         )
 
     def put_back(self, asked: Asked) -> None:
-        """Into the queue, as if it were approved and nothing had been done with it."""
+        """Put it into the queue, as if it were approved and nothing had been done with it."""
         automation, approval = (asked.automation.id,), (asked.automation.approval_id,)
+
         self._write(
             ("UPDATE automations SET job_id = NULL WHERE id = ?", automation),
             ("DELETE FROM jobs WHERE automation_id = ?", automation),
             (
-                "UPDATE automations SET state = 'queued', fence = 0, started_at = NULL, finished_at = NULL,"
-                " explanation = '', exit_code = NULL, cancel_requested_at = NULL WHERE id = ?",
+                """
+                UPDATE automations
+                   SET state = 'queued', fence = 0, started_at = NULL, finished_at = NULL,
+                       explanation = '', exit_code = NULL, cancel_requested_at = NULL
+                 WHERE id = ?
+                """,
                 automation,
             ),
             ("UPDATE approvals SET state = 'approved', next_at = NULL WHERE id = ?", approval),
@@ -199,7 +213,7 @@ class TamperedWalk(Walk):
         self._mark(asked, is_hard=False)
 
     def remove_approval(self, asked: Asked) -> None:
-        """And let it be queued as if nobody had to be asked."""
+        """Remove its approval, and queue it as if nobody had to be asked."""
         approval_id = self._approval_id(asked)
         if approval_id:
             self._write(
@@ -218,37 +232,46 @@ class TamperedWalk(Walk):
             self._mark(asked, is_hard=True)
 
     def make_decision(self, asked: Asked) -> None:
-        """Somebody's word that they have not given, with a code of another one if there is any."""
+        """Forge somebody's decision, with the code of another one if there is any."""
         approval_id = self._approval_id(asked)
         if not approval_id:
             return
+
         codes = [mac for (mac,) in self._read("SELECT mac FROM approval_decisions")]
-        person = self.dice.choice(list(self.office.people.values())).user_id
+        person = self.rng.choice(list(self.office.people.values())).user_id
         values = (
-            approval_id, person, self.office.org_id, person, self.dice.choice(["approve", "approve", "reject"]),
-            "2000-01-01T00:00:00.000000Z", self.dice.choice(["", *codes]),
+            approval_id, person, self.office.org_id, person,
+            self.rng.choice(["approve", "approve", "reject"]),
+            "2000-01-01T00:00:00.000000Z", self.rng.choice(["", *codes]),
         )  # fmt: skip
+
         self._write(
             (
-                "INSERT INTO approval_decisions (approval_id, gate, user_id, org_id, principal, verdict, reason,"
-                " with_mfa, elapsed_seconds, decided_at, mac) VALUES (?, 'g', ?, ?, ?, ?, 'so', 1, 0, ?, ?)",
+                """
+                INSERT INTO approval_decisions (approval_id, gate, user_id, org_id, principal,
+                                                verdict, reason, with_mfa, elapsed_seconds,
+                                                decided_at, mac)
+                VALUES (?, 'g', ?, ?, ?, ?, 'so', 1, 0, ?, ?)
+                """,
                 values,
             )
         )
         self._mark(asked, is_hard=True)
 
     def copy(self, asked: Asked) -> None:
-        """The automation once more, queued, under an id of its own.
-
-        With the old one's approval or without.
-        """
+        """Copy the automation, queued, under an id of its own, with its approval or without."""
         names = [str(name) for _, name, *_ in self._read("PRAGMA table_info(automations)")]
         new = new_id(self.office.core.clock.now())
         given = {"id": "?", "state": "'queued'", "job_id": "NULL", "fence": "0"}
         columns = ", ".join(given.get(name, name) for name in names)
-        sql = f"INSERT INTO automations ({', '.join(names)}) SELECT {columns} FROM automations WHERE id = ?"
+        sql = (
+            f"INSERT INTO automations ({', '.join(names)})"
+            f" SELECT {columns} FROM automations WHERE id = ?"
+        )
+
         self._write((sql, (new, asked.automation.id)))
-        if self.dice.randrange(2) and self._approval_id(asked):
+
+        if self.rng.randrange(2) and self._approval_id(asked):
             self._write(
                 (
                     "UPDATE approvals SET automation_id = ? WHERE automation_id = ?",
@@ -258,31 +281,36 @@ class TamperedWalk(Walk):
             self._mark(asked, is_hard=True)
 
     def swap(self, asked: Asked) -> None:
-        """What binds it is that of another automation."""
-        one = self.dice.choice(self.asked)
+        """Give it what binds another automation: digest, format, principal and code."""
+        one = self.rng.choice(self.asked)
         other = one.automation.id
         if one is asked or one.is_altered:
             return
+
         names = ("manifest_digest", "manifest_format", "principal_id", "mac")
         taken = ", ".join(
             f"{name} = (SELECT {name} FROM automations WHERE id = ?)" for name in names
         )
+
         self._write(
             (
                 f"UPDATE automations SET {taken} WHERE id = ?",
                 (*([other] * len(names)), asked.automation.id),
             ),
             (
-                "UPDATE approvals SET manifest_digest = (SELECT manifest_digest FROM automations WHERE id = ?)"
-                " WHERE automation_id = ?",
+                """
+                UPDATE approvals
+                   SET manifest_digest = (SELECT manifest_digest FROM automations WHERE id = ?)
+                 WHERE automation_id = ?
+                """,
                 (other, asked.automation.id),
             ),
         )
         self._mark(asked, is_hard=True)
 
     def requester(self, asked: Asked) -> None:
-        """Somebody else has asked, by every row: who did may then agree."""
-        who = self.dice.choice([name for name in self.office.people if name != asked.by])
+        """Make somebody else the requester, in every row: who did ask may then agree."""
+        who = self.rng.choice([name for name in self.office.people if name != asked.by])
         user_id = self.office.people[who].user_id
         if ("requester", asked.automation.id) in self._touched:
             return
@@ -300,24 +328,29 @@ class TamperedWalk(Walk):
         self._mark(asked, is_hard=True)
 
     def policy(self, asked: Asked) -> None:
-        """What was asked is loosened, and its time has come."""
+        """Loosen what was asked, and let its time have come."""
         if self._approval_id(asked):
             self._write(
                 (
-                    'UPDATE approvals SET policy = json_set(policy, \'$.gates[0].approvers\', json(\'{"roles":["admin",'
-                    "\"operator\"]}'), '$.gates[0].allow_requester', json('true'), '$.gates[0].required', 1),"
-                    " next_at = '2000-01-01T00:00:00.000000Z' WHERE automation_id = ?",
+                    """
+                    UPDATE approvals
+                       SET policy = json_set(policy,
+                               '$.gates[0].approvers', json('{"roles":["admin","operator"]}'),
+                               '$.gates[0].allow_requester', json('true'),
+                               '$.gates[0].required', 1),
+                           next_at = '2000-01-01T00:00:00.000000Z'
+                     WHERE automation_id = ?
+                    """,
                     (asked.automation.id,),
                 )
             )
             self._mark(asked, is_hard=True)
 
     def alike(self, asked: Asked) -> None:
-        """What is to run is altered, and with it every digest that the database holds."""
+        """Alter what is to run, and with it every digest that the database holds."""
         self._mark(asked, is_hard=True)
-        with suppress(
-            OpsicleError
-        ):  # under another id by now, or of a version that is not there: its digests stay
+        # Under another id by now, or of a version that is not there, its digests stay.
+        with suppress(OpsicleError):
             digest_alike(self.office, asked.automation)
 
     def _mark(self, asked: Asked, *, is_hard: bool) -> None:
@@ -335,7 +368,7 @@ class TamperedWalk(Walk):
         return self._read(sql, self._approval_id(asked))
 
     def wait(self) -> None:
-        """Time passes; of what was written to, nothing is known but that it does not come out late."""
+        """Let time pass; all that is known of an altered one is that it does not come out late."""
         for asked in self.asked:
             is_late = self.now - asked.at >= LIFETIME and not asked.is_agreed
             asked.is_over |= asked.is_disturbed and is_late
@@ -355,4 +388,5 @@ def test_whatever_is_altered_only_what_was_asked_and_agreed_to_runs(
     finally:
         walk.office.core.close()
         print(dict(walk.did), len(walk.asked), "asked,", len(walk.ran), "ran")
+
     assert len(walk.ran) == len(set(walk.ran))

@@ -1,4 +1,4 @@
-"""Templates and policies are versioned by the same rules, since it is the same code that does it."""
+"""Templates and policies are versioned by the same rules, since the same code does it."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def test_what_says_the_same_makes_no_version(push: Push, service: Any, carol: Ac
 
 def test_of_two_pushes_at_once_each_gets_a_number(push: Push) -> None:
     pushes = [gevent.spawn(push, text) for text in ("a", "b")]
-    gevent.joinall(pushes, timeout=10, raise_error=True)
+    gevent.joinall(pushes, timeout=60, raise_error=True)
 
     assert {each.value.version for each in pushes} == {1, 2}
 

@@ -1,4 +1,4 @@
-"""A worker whose clock is off is given no work, shown as what it is, and costs nobody their automation."""
+"""A worker whose clock is off gets no work, is shown as such, and loses nobody an automation."""
 
 from __future__ import annotations
 
@@ -13,9 +13,15 @@ from tests.services.core import Core, TestWorker
 
 @pytest.mark.parametrize(
     ("seconds", "text"),
-    [(0, "0 s ahead of"), (-90, "1 min 30 s behind"), (361, "6 min ahead of"), (10_800, "3 h ahead of"),
-     (-34_560_000, "400 days behind"), (90_061, "1 day 1 h ahead of")],
-)  # fmt: skip
+    [
+        (0, "0 s ahead of"),
+        (-90, "1 min 30 s behind"),
+        (361, "6 min ahead of"),
+        (10_800, "3 h ahead of"),
+        (-34_560_000, "400 days behind"),
+        (90_061, "1 day 1 h ahead of"),
+    ],
+)
 def test_a_difference_reads_as_people_say_it(seconds: float, text: str) -> None:
     assert offset_text(seconds) == text
 

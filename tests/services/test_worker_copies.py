@@ -103,9 +103,12 @@ def test_a_copy_is_given_nothing_from_its_first_poll_on(
 ) -> None:
     original.poll()
     core.run(alice)
+
     copy = original.another_life("copy", "10.0.0.2")
+
     assert copy.poll().work == ()
     assert original.poll().work == ()
+
     core.clock.advance(lives.SETTLING_SECONDS + 0.1)
     assert copy.poll().work == ()
 
@@ -115,7 +118,9 @@ def test_an_identity_that_is_used_only_once_by_a_thief_is_noticed(
 ) -> None:
     original.poll()
     original.another_life("thief", "10.6.6.6").poll()
+
     poll_by_turns(core, original, seconds=60)
+
     assert "10.6.6.6" in shown(core, alice)
 
 
@@ -156,9 +161,12 @@ def test_a_worker_that_is_killed_and_started_again_is_no_copy(
     for number in range(restarts):
         worker = original.another_life(f"life-{number}", "10.0.0.1")
         poll_by_turns(core, worker, seconds=5)
+
     poll_by_turns(core, worker, seconds=60)
+
     assert shown(core, alice) == ""
     assert record(core, alice.org_id, "notice_copy") == []
+
     core.run(alice)
     assert len(worker.poll().work) == 1
 
@@ -169,8 +177,10 @@ def test_the_open_poll_of_a_dead_process_takes_no_work_with_it(
     dead = original.poll_in_background()
     worker = original.another_life("next", "10.0.0.1")
     worker.poll()
+
     core.clock.advance(lives.SETTLING_SECONDS + 0.1)
     core.run(alice)
+
     assert len(worker.poll().work) == 1
     assert dead.get(timeout=60).work == ()
 
@@ -185,8 +195,11 @@ def test_what_a_dead_process_had_sent_is_heard_late_and_makes_no_copy(
         original.poll()
     poll_by_turns(core, worker, seconds=25)
     original.poll()  # sent again by its kernel, at the very latest
+
     poll_by_turns(core, worker, seconds=60)
+
     assert record(core, alice.org_id, "notice_copy") == []
+
     core.run(alice)
     assert len(worker.poll().work) == 1
 
@@ -198,7 +211,9 @@ def test_a_worker_that_said_goodbye_gets_work_at_its_very_first_poll(
     core.dispatch.poll(
         original.actor, msgspec.structs.replace(original.request(0), is_leaving=True)
     )
+
     core.run(alice)
+
     assert len(original.another_life("next").poll().work) == 1
 
 
@@ -254,14 +269,17 @@ def test_after_a_crash_what_was_lost_is_given_up_by_the_next_life(
     following = original.another_life("next", "10.0.0.1")
     following.held = {work.job_id: work}
     following.poll()
+
     core.clock.advance(lives.SETTLING_SECONDS + 0.1)
     following.finish(work, "unknown", None)
+
     assert core.state(alice, automation) == "queued"
 
 
 def test_made_up_lives_take_no_memory(core: Core, alice: Actor, original: TestWorker) -> None:
     for number in range(100):
         original.another_life(f"life-{number}").poll()
+
     presence = core.fleet.find(original.actor.worker_id)
     assert presence
     assert len(presence.lives._by_id) <= 8

@@ -1,4 +1,4 @@
-"""Units of work that are undone, or that are too large: provoked and measured in the real database."""
+"""Units of work that are undone or too large, provoked and measured in the real database."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def refused(database: Database, verb: str) -> Iterator[None]:
 
 @contextmanager
 def rows_per_commit(database: Database, table: str) -> Iterator[list[int]]:
-    """How many rows of a table each commit meanwhile has inserted, without those that have inserted none."""
+    """Count the rows of a table that each commit meanwhile inserts, leaving out the zeros."""
     commits: list[int] = []
     count = 0
 
@@ -50,7 +50,8 @@ def rows_per_commit(database: Database, table: str) -> Iterator[list[int]]:
     def attach(db: Connection) -> None:
         db.create_scalar_function("note_inserted", inserted, 0)
         db.execute(
-            f"CREATE TEMP TRIGGER counted AFTER INSERT ON main.{table} BEGIN SELECT note_inserted(); END"
+            f"CREATE TEMP TRIGGER counted AFTER INSERT ON main.{table}"
+            " BEGIN SELECT note_inserted(); END"
         )
         db.set_commit_hook(committed)
 
@@ -78,7 +79,8 @@ def undone_together(
         db.execute("PRAGMA defer_foreign_keys = ON")  # so that COMMIT is what fails
         db.execute(
             """
-            INSERT INTO sessions (id, org_id, user_id, kind, token_hash, address, created_at, last_used_at, expires_at)
+            INSERT INTO sessions (id, org_id, user_id, kind, token_hash, address, created_at,
+                                  last_used_at, expires_at)
             VALUES ('spoilt', 'nobody', 'nobody', 'cli', 'spoilt', '', '', '', '')
             """
         )
@@ -86,7 +88,7 @@ def undone_together(
     def attempt(call: Callable[[], object]) -> Exception | None:
         try:
             call()
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - whichever it is, the test looks at it
             return error
         return None
 

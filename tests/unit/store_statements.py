@@ -49,7 +49,7 @@ _NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 @dataclasses.dataclass(frozen=True)
 class Statement:
-    """One statement with values that it was run with, and the function that runs it, as `automations.find`."""
+    """A statement, values that it was run with, and who runs it, such as `automations.find`."""
 
     function: str
     sql: str
@@ -74,7 +74,7 @@ def modules() -> list[ModuleType]:
 
 
 def places() -> Iterator[tuple[str, range]]:
-    """Every place in the source at which a statement is run: its module and the lines of the call."""
+    """Return each place that runs a statement, as its module and the lines of the call."""
     for module in modules():
         tree = ast.parse(Path(str(module.__file__)).read_text())
         for node in ast.walk(tree):
@@ -135,7 +135,7 @@ def _call(db: apsw.Connection, name: str, function: Callable[..., Any], found: F
             made = function(db, *arguments)
             if isinstance(made, Iterator):
                 next(made, None)
-        except Exception:
+        except Exception:  # noqa: BLE001 - made-up arguments may be refused, once it is traced
             pass
         finally:
             db.exec_trace = None
@@ -154,7 +154,7 @@ def _place() -> tuple[str, int] | None:
 
 
 def _choices(hint: Any, name: str) -> list[Any]:
-    """Values of a type, all that could lead to different statements."""
+    """Return values of a type, all that could lead to different statements."""
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
     if origin is Callable:
         return [lambda *_: None]
@@ -195,8 +195,8 @@ def _collections(origin: Any, arguments: tuple[Any, ...], name: str) -> list[Any
         ]
     if origin in (dict, Mapping):
         return [{}]
-    return [origin([_choices(arguments[0], name)[-1]]) if isinstance(origin, type) and origin in (list, tuple, set)
-            else [_choices(arguments[0], name)[-1]]]  # fmt: skip
+    items = [_choices(arguments[0], name)[-1]]
+    return [origin(items) if origin in (list, tuple, set) else items]
 
 
 def _is_filter(hint: Any) -> bool:

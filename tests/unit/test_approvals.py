@@ -75,6 +75,7 @@ def test_without_a_gate_it_is_approved() -> None:
 
 def test_so_many_must_agree_and_one_person_counts_once() -> None:
     two = [gate(required=2)]
+
     assert state(two, [vote("bob", 1)], 2) == "pending"
     assert state(two, [vote("bob", 1), vote("bob", 2)], 3) == "pending"
     assert state(two, [vote("bob", 1), vote("bobs-bot", 2, principal="bob")], 3) == "pending"
@@ -100,6 +101,7 @@ def test_a_gate_expires_and_a_later_decision_does_not_count() -> None:
 def test_in_order_a_gate_opens_when_the_one_before_it_passes() -> None:
     gates = [gate("a"), gate("b")]
     seen = status(gates, S, [vote("bob", 50, on="a")], START, at(60))
+
     assert [one.state for one in seen.gates] == [GateState.PASSED, GateState.OPEN]
     assert seen.gates[1].expires_at == at(150)
     assert [one.state for one in status(gates, S, [], START, at(1)).gates] == [
@@ -116,6 +118,7 @@ def test_who_decided_on_an_early_gate_has_decided_on_a_later_one_too() -> None:
 def test_in_parallel_the_first_end_is_the_end() -> None:
     gates = [gate("a", expires_after=10), gate("b")]
     seen = status(gates, P, [vote("bob", 50, "reject", on="b")], START, at(60))
+
     assert (seen.state, seen.decisive) == (ApprovalState.EXPIRED, "a")
     assert state(gates, [vote("bob", 5, on="b")], 6, P) == "pending"
     assert state(gates, [vote("bob", 5, on="b"), vote("bob", 6, on="a")], 7, P) == "approved"
@@ -124,6 +127,7 @@ def test_in_parallel_the_first_end_is_the_end() -> None:
 def test_reminders_and_escalations_come_after_the_gate_has_opened() -> None:
     second = gate("b", remind_after=10, escalate=(Escalation(20, Approvers(roles=("admin",))),))
     seen = status([gate("a"), second], S, [vote("bob", 50, on="a")], START, at(55))
+
     assert [(item.key, item.at) for item in due(seen)] == [
         ("remind:b", at(60)),
         ("escalate:b:0", at(70)),
@@ -205,6 +209,7 @@ def test_who_may_decide(asked: Gate, who: ApproverPerson, wanted: bool) -> None:
 def test_the_owner_of_the_service_account_that_asked_is_its_requester() -> None:
     requester = ApprovalRequester(user_id="bot", owner_id="alice", asked_seq=100)
     asked = gate(approvers=Approvers(roles=("member",)))
+
     assert not may_decide(asked, person("alice"), requester, 0)
     assert not may_decide(asked, person("other-bot", owner_id="alice"), requester, 0)
     assert may_decide(asked, person("bob"), requester, 0)
@@ -260,6 +265,7 @@ EVERYBODY = {name: person(name) for name in ("alice", "bob", "carol")}
 
 def test_decisions_satisfy_gates_only_while_their_authors_may_decide() -> None:
     agreed = [vote("bob", 1)]
+
     assert unmet([gate()], agreed, EVERYBODY, REQUESTER) == ""
     assert "needs 1" in unmet([gate()], agreed, {}, REQUESTER)
     assert "needs 1" in unmet(
@@ -331,4 +337,5 @@ def test_what_is_over_stays_as_it_is_and_agreement_needs_as_many_as_are_required
             assert len(agreed) >= one.required
     if not past:
         assert seen.state in {ApprovalState.PENDING, ApprovalState.EXPIRED}
+
     assert (seen.state is ApprovalState.PENDING) == bool(seen.open_gates)

@@ -1,4 +1,4 @@
-"""Whatever is done to an export of the audit record, verifying it names the first wrong entry (trust.md, A1)."""
+"""Verifying an altered export of the audit record names the first wrong entry (trust.md, A1)."""
 
 from __future__ import annotations
 
@@ -57,6 +57,7 @@ def changed(entry: ExportedEntry, **changes: Any) -> bytes:
 
 def test_a_record_that_nobody_touched_is_intact(record: Record) -> None:
     verdict = record.verify(record.entry_lines)
+
     assert verdict.is_intact
     assert (verdict.entries, verdict.last_seq, verdict.signed_to, verdict.checkpoints) == (
         COUNT,
@@ -75,7 +76,9 @@ def test_a_record_that_nobody_touched_is_intact(record: Record) -> None:
 def test_an_edited_entry_is_named(record: Record, seq: int, field: str) -> None:
     entry = record.entries[seq - 1]
     edited = changed(entry, **{field: getattr(entry, field)[:-1] + "~"})
+
     verdict = record.verify([*record.entry_lines[: seq - 1], edited, *record.entry_lines[seq:]])
+
     assert fault(verdict) == ("altered", seq)
     assert verdict.entries == seq - 1
 
@@ -93,6 +96,7 @@ def test_an_entry_edited_with_its_hash_is_found_at_the_next_one(record: Record, 
         [*record.entry_lines[: seq - 1], *lines([forged]), *record.entry_lines[seq:]]
     )
     kind, found = fault(verdict)
+
     assert (kind, found) == (
         ("rewritten", seq - EVERY + 1) if seq % EVERY == 0 else ("altered", seq + 1)
     )
@@ -115,7 +119,9 @@ def test_history_rewritten_to_the_end_contradicts_the_next_checkpoint(
         )
         digest = entry_hash(CHAIN, digest, fields)
         forged.append(ExportedEntry(*fields, digest))
+
     verdict = record.verify([*record.entry_lines[: seq - 1], *lines(forged)])
+
     assert fault(verdict) == ("rewritten", (seq - 1) // EVERY * EVERY + 1)
 
 
@@ -134,6 +140,7 @@ def test_swapped_entries_are_named_at_the_first_of_them(record: Record, pair: li
     first, second = pair
     swapped = list(record.entry_lines)
     swapped[first - 1], swapped[second - 1] = swapped[second - 1], swapped[first - 1]
+
     assert fault(record.verify(swapped)) == ("reordered", first)
 
 
@@ -155,16 +162,20 @@ def test_a_record_that_was_cut_off_is_named_where_it_ends(record: Record, kept: 
 def test_a_line_that_cannot_be_read_is_named(record: Record, seq: int, place: int) -> None:
     line = bytearray(record.entry_lines[seq - 1])
     line[place % (len(line) - 1)] = 0xFF
+
     kind, found = fault(
         record.verify([*record.entry_lines[: seq - 1], bytes(line), *record.entry_lines[seq:]])
     )
+
     assert (kind, found) == ("altered", seq)
 
 
 def test_an_invented_entry_at_the_end_is_not_covered_by_a_signature(record: Record) -> None:
     last = record.entries[-1]
     fields = (last.seq + 1, *msgspec.structs.astuple(last)[1:-1])
+
     invented = ExportedEntry(*fields, entry_hash(CHAIN, last.hash, fields))
+
     assert fault(record.verify([*record.entry_lines, *lines([invented])])) == ("checkpoint", 11)
 
 
@@ -197,6 +208,7 @@ def test_another_chains_record_does_not_pass_for_this_one(record: Record) -> Non
     verdict = verify_export(
         [*lines([stolen, *record.checkpoints]), *record.entry_lines], record.key.public
     )
+
     assert fault(verdict) == ("checkpoint", 1)
 
 
@@ -267,7 +279,9 @@ def test_a_checkpoint_put_between_others_is_named(record: Record) -> None:
     inserted = checkpoint(
         record.key, record.checkpoints[3], 5_000, record.entries[4_999].hash, at="later"
     )
+
     assert hash_of(CHAIN, inserted) != hash_of(CHAIN, record.checkpoints[4])
+
     signed = [*record.checkpoints[:4], inserted, *record.checkpoints[5:]]
     assert fault(record.verify(record.entry_lines, signed)) == ("checkpoint", 6)
 
@@ -313,6 +327,7 @@ def test_the_hash_that_the_documentation_gives_as_an_example_is_right() -> None:
     """
     at = "2026-03-01T12:00:00.000000Z"
     entry = (1, at, "user", "u1", "ada", "cli", "203.0.113.9", "push", "templates/web", "{}")
+
     assert (
         entry_hash("acme", NO_HASH, entry)
         == "a050d6268323c50501a8a00fda08d5cbcc4641d8fe69d63e18dc3cd805dbf8bb"

@@ -17,7 +17,7 @@ from opsicle.server.clean_stop import CleanStop
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """A data folder after a clean stop."""
+    """Return a data folder after a clean stop."""
     made = tmp_path / "data"
     made.mkdir()
     for name in ("opsicle.db", "logs.db"):

@@ -13,7 +13,7 @@ from opsicle.domain.errors import UsageError
 
 @pytest.fixture
 def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The config folder's file."""
+    """Return the path of the config folder's file."""
     folder, here = tmp_path / "config", tmp_path / "here"
     folder.mkdir()
     here.mkdir()
@@ -51,6 +51,7 @@ def test_keys_are_spelled_as_the_options_are(own: Path) -> None:
 )
 def test_an_unknown_key_is_named_with_its_file(own: Path, text: str, key: str) -> None:
     own.write_text(text)
+
     with pytest.raises(UsageError, match=f"`{key}`") as raised:
         read_defaults(root)
     assert str(own) in raised.value.message
@@ -73,6 +74,7 @@ def test_the_working_folder_wins_over_the_config_folder(own: Path) -> None:
 )
 def test_a_file_that_merely_lies_around_cannot_choose_the_server(own: Path, text: str) -> None:
     assert not own.exists()
+
     Path("opsicle.toml").write_text(text)
     with pytest.raises(UsageError, match="config folder"):
         read_defaults(root)

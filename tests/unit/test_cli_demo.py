@@ -45,8 +45,10 @@ def assert_nothing_is_left(tmp_path: Path) -> None:
 def test_the_demo_runs_samples_and_removes_everything(tmp_path: Path) -> None:
     demo = start(tmp_path, "-o", "json", "demo", "--no-wait")
     assert demo.popen.wait(90) == 0, demo.log()
+
     shown = json.loads(demo.output())
     assert shown["url"].startswith("http://127.0.0.1:")
+
     states = {automation["template"]: automation["state"] for automation in shown["automations"]}
     assert states["hello"] == "succeeded"
     assert states["failing-check"] == "failed"
@@ -70,6 +72,7 @@ def test_a_demo_that_is_ended_takes_its_processes_with_it(
         assert demo.popen.wait(60) == 0, demo.log()
     finally:
         demo.stop()
+
     assert_nothing_is_left(tmp_path)
 
 
@@ -81,6 +84,7 @@ def test_a_demo_that_is_ended_in_the_midst_of_a_run_leaves_nothing(tmp_path: Pat
         assert demo.popen.wait(60) == 130, demo.log()
     finally:
         demo.stop()
+
     assert_nothing_is_left(tmp_path)
 
 
@@ -94,4 +98,5 @@ def test_a_demo_whose_server_dies_says_so_and_ends(tmp_path: Path) -> None:
         assert "the demo's server has ended" in demo.log()
     finally:
         demo.stop()
+
     assert_nothing_is_left(tmp_path)

@@ -52,7 +52,9 @@ def test_an_unexpected_exception_becomes_one_line_and_a_file(
 ) -> None:
     monkeypatch.setenv("OPSICLE_CONFIG_DIR", str(tmp_path))
     monkeypatch.setattr(cli, "_invoke", lambda *_: {}["secret-looking key"])
+
     assert cli.execute([]) == 1
+
     shown = capfd.readouterr()
     assert shown.out == ""
     assert shown.err.startswith("error: internal error\n")

@@ -32,6 +32,7 @@ def phases(*commands: str, more: str = "") -> str:
 
 def test_a_valid_file_is_said_to_be_valid(alice: User, tmp_path: Path) -> None:
     file = write(tmp_path, phases("true"))
+
     assert alice.cli("templates", "validate", file).startswith(
         f"{file}: AutomationTemplate hello is valid\n"
     )
@@ -44,6 +45,7 @@ def test_every_mistake_is_shown_with_file_line_and_path(alice: User, tmp_path: P
         "  template:\n    phases:\n      - name: a\n        comands: [x]\n        timeout: soon\n",
     )
     done = alice.attempt("templates", "validate", file)
+
     assert done.returncode == 2
     assert done.stdout == ""
     assert f"{file}:8: spec.template.phases[0].comands: unknown field" in done.stderr
@@ -53,7 +55,9 @@ def test_every_mistake_is_shown_with_file_line_and_path(alice: User, tmp_path: P
 def test_an_invalid_file_is_one_json_value_too(alice: User, tmp_path: Path) -> None:
     good, bad = write(tmp_path, phases("true")), write(tmp_path, "  nothing: 1\n", "bad.yaml")
     done = alice.attempt("-o", "json", "templates", "validate", good, bad)
+
     assert done.returncode == 2
+
     first, second = json.loads(done.stdout)
     assert (first["is_valid"], second["is_valid"]) == (True, False)
     assert second["errors"][0]["path"]
@@ -62,6 +66,7 @@ def test_an_invalid_file_is_one_json_value_too(alice: User, tmp_path: Path) -> N
 def test_a_warning_does_not_make_a_file_invalid(alice: User, tmp_path: Path) -> None:
     file = write(tmp_path, "  variables: [{id: who}]\n" + phases("echo $OPSICLE_VAR_WHO"))
     done = alice.attempt("templates", "validate", file)
+
     assert done.returncode == 0
     assert "warning:" in done.stderr
 
@@ -84,6 +89,7 @@ def test_a_file_that_cannot_be_read_is_invalid_input(
 def test_a_run_passes_both_streams_on_and_says_where_it_is(alice: User, tmp_path: Path) -> None:
     file = write(tmp_path, phases("echo out; echo err >&2; printf 'no newline'"))
     done = alice.attempt("run", file)
+
     assert done.returncode == 0
     assert done.stdout == "out\nno newline"
     assert "── greet\n" in done.stderr
@@ -96,7 +102,9 @@ def test_a_run_as_json_leaves_stdout_to_the_result(alice: User, tmp_path: Path) 
         tmp_path, "  variables: [{id: n, type: number, default: 3}]\n" + phases("echo out; exit 7")
     )
     done = alice.attempt("-o", "json", "run", file, "--var", "n=4")
+
     assert done.returncode == 1
+
     result = json.loads(done.stdout)
     assert result["state"] == "failed"
     assert result["exit_code"] == 7
@@ -119,7 +127,9 @@ def test_ctrl_c_cancels_a_run_and_its_clean_up_still_happens(alice: User, tmp_pa
     )
     run = alice.start("run", "run", file)
     wait_until(begun.exists)
+
     run.popen.send_signal(signal.SIGINT)
+
     assert run.popen.wait(60) == 11
     assert cleaned.exists()
     assert "Traceback" not in run.log()
@@ -128,14 +138,17 @@ def test_ctrl_c_cancels_a_run_and_its_clean_up_still_happens(alice: User, tmp_pa
 def test_values_come_from_options_over_file_over_defaults(alice: User, tmp_path: Path) -> None:
     file = write(
         tmp_path,
-        "  variables: [{id: a, default: x}, {id: b, default: x}, {id: c, default: x}, {id: d, multiple: true}]\n"
+        "  variables: [{id: a, default: x}, {id: b, default: x}, {id: c, default: x},"
+        " {id: d, multiple: true}]\n"
         + phases('echo "$OPSICLE_VAR_A $OPSICLE_VAR_B $OPSICLE_VAR_C" $OPSICLE_VAR_D'),
     )
     values = tmp_path / "values.yaml"
     values.write_text("b: file\nc: file\n")
+
     printed = alice.cli(
         "run", file, "--var-file", str(values), "--var", "c=op=tion", "--var", "d=1", "--var", "d=2"
     )
+
     assert printed == "x file op=tion 1 2\n"
 
 
@@ -145,7 +158,9 @@ def test_every_wrong_value_is_shown_before_anything_starts(alice: User, tmp_path
         tmp_path,
         f"  variables: [{{id: n, type: number}}, {{id: b, type: bool}}]\n{phases(f'touch {ran}')}",
     )
+
     done = alice.attempt("run", file, "--var", "n=many", "--var", "b=perhaps", "--var", "nn=1")
+
     assert done.returncode == 2
     for path in ("values.n:", "values.b:", "values.nn:"):
         assert path in done.stderr
@@ -157,6 +172,7 @@ def test_a_missing_required_value_is_not_asked_for_without_a_terminal(
 ) -> None:
     file = write(tmp_path, "  variables: [{id: who, isRequired: true}]\n" + phases("true"))
     done = alice.attempt("run", file)
+
     assert done.returncode == 2
     assert "values.who: is required" in done.stderr
 
@@ -176,6 +192,7 @@ def test_what_cannot_be_carried_out_here_is_refused_before_anything_starts(
     alice: User, tmp_path: Path, spec: str, path: str
 ) -> None:
     done = alice.attempt("run", write(tmp_path, spec))
+
     assert done.returncode == 2
     assert path in done.stderr
     assert "nothing was started" in done.stderr
@@ -188,13 +205,17 @@ def test_a_file_has_no_versions(alice: User, tmp_path: Path) -> None:
 SECRETIVE = """
   variables: [{id: typed, type: secret, isRequired: true}]
   template:
-    phases: [{name: use, secrets: [db-password], commands: ['echo "$OPSICLE_SECRET_DB_PASSWORD/$OPSICLE_VAR_TYPED"']}]
+    phases:
+      - name: use
+        secrets: [db-password]
+        commands: ['echo "$OPSICLE_SECRET_DB_PASSWORD/$OPSICLE_VAR_TYPED"']
 """
 
 
 def test_secrets_of_a_file_come_from_files_and_are_masked(alice: User, tmp_path: Path) -> None:
     (tmp_path / "secret").write_text("correct horse\n")
     (tmp_path / "values.yaml").write_text("typed: battery staple\n")
+
     values, secret = (
         ("--var-file", str(tmp_path / "values.yaml")),
         f"db-password={tmp_path / 'secret'}",
@@ -202,6 +223,7 @@ def test_secrets_of_a_file_come_from_files_and_are_masked(alice: User, tmp_path:
     done = alice.attempt(
         "-o", "json", "run", write(tmp_path, SECRETIVE), *values, "--secret-file", secret
     )
+
     assert done.returncode == 0, done.stderr
     assert "***/***" in done.stderr
     assert json.loads(done.stdout)["values"] == {"typed": "••••"}
@@ -214,6 +236,7 @@ def test_a_file_that_needs_secrets_is_not_run_without_them(alice: User, tmp_path
     done = alice.attempt(
         "run", write(tmp_path, SECRETIVE), "--var-file", str(tmp_path / "values.yaml")
     )
+
     assert done.returncode == 2
     assert "db-password" in done.stderr
     assert "--secret-file" in done.stderr
@@ -221,6 +244,7 @@ def test_a_file_that_needs_secrets_is_not_run_without_them(alice: User, tmp_path
 
 def test_a_secret_is_not_taken_from_the_command_line(alice: User, tmp_path: Path) -> None:
     done = alice.attempt("run", write(tmp_path, SECRETIVE), "--var", "typed=battery staple")
+
     assert done.returncode == 2
     assert "values.typed" in done.stderr
     assert "battery" not in done.stderr

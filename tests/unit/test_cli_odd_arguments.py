@@ -17,9 +17,10 @@ LOGIN = {"OPSICLE_SERVER": "https://127.0.0.1:1", "OPSICLE_TOKEN": "opsu_x"}
 NAMED = [
     path
     for path, command in ALL.items()
-    if command.params[0].param_type_name == "argument" and command.params[0].required and path.split()[0] not in
-    {"accept", "service"}
-]  # fmt: skip
+    if command.params[0].param_type_name == "argument"
+    and command.params[0].required
+    and path.split()[0] not in {"accept", "service"}
+]
 
 
 def run(folder: Path, *arguments: str | bytes) -> subprocess.CompletedProcess[bytes]:

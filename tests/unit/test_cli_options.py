@@ -37,10 +37,10 @@ ALL = dict(commands(root))
 def test_the_commands_are_those_of_the_contract() -> None:
     nouns = {path.split()[0] for path in ALL}
     assert nouns == {
-        "demo", "server", "setup", "login", "logout", "whoami", "worker", "workers", "templates", "run",
-        "automations", "logs", "orgs", "accept", "users", "tokens", "sessions", "totp", "reset", "secrets",
-        "policies", "approvals", "channels", "audit", "service", "roles", "groups", "can", "service-accounts",
-        "recover",
+        "demo", "server", "setup", "login", "logout", "whoami", "worker", "workers", "templates",
+        "run", "automations", "logs", "orgs", "accept", "users", "tokens", "sessions", "totp",
+        "reset", "secrets", "policies", "approvals", "channels", "audit", "service", "roles",
+        "groups", "can", "service-accounts", "recover",
     }  # fmt: skip
 
 
@@ -48,6 +48,7 @@ def test_the_commands_are_those_of_the_contract() -> None:
 def test_every_command_and_option_says_what_it_does(path: str) -> None:
     command = ALL[path]
     assert command.help
+
     for option in command.params:
         if isinstance(option, click.Option) and not option.hidden:
             assert option.help, f"{path} {option.opts}"
@@ -61,8 +62,10 @@ def test_every_command_has_an_example_and_no_example_is_left_over() -> None:
 def test_the_example_of_a_command_is_one(path: str) -> None:
     program, *arguments = shlex.split(EXAMPLES[path])
     assert program == "opsicle"
+
     command: click.Command = root
     context = root.make_context("opsicle", list(arguments), obj=Invocation())
+
     while isinstance(command, click.Group):
         name, found, rest = command.resolve_command(
             context, [*context._protected_args, *context.args]
@@ -70,6 +73,7 @@ def test_the_example_of_a_command_is_one(path: str) -> None:
         assert found is not None
         context = found.make_context(name, rest, parent=context)
         command = found
+
     assert command is ALL[path]
     assert EXAMPLES[path] in command.get_help(context)
 
@@ -83,6 +87,7 @@ def test_the_profile_and_the_form_can_stand_behind_any_command(path: str) -> Non
         command = group.get_command(context, name)
         assert command is not None
         context = click.Context(command, info_name=name, parent=context)
+
     assert {"--profile", "--output", "-o"} <= {
         name for option in context.command.params for name in option.opts
     }
@@ -91,6 +96,7 @@ def test_the_profile_and_the_form_can_stand_behind_any_command(path: str) -> Non
 
 def test_help_lists_whole_summaries_in_groups() -> None:
     text = root.get_help(click.Context(root, info_name="opsicle"))
+
     assert "..." not in text.partition("Options:")[2]
     for title, names in GROUPS.items():
         assert f"{title}:" in text
@@ -116,9 +122,11 @@ def test_an_environment_variable_sets_an_option(tmp_path: Path) -> None:
     template.write_text(
         "apiVersion: v1\ntype: AutomationTemplate\nmetadata: {name: t}\nspec:\n"
         "  variables: [{id: a}, {id: b}]\n"
-        '  template: {phases: [{name: p, commands: ["echo \\"$OPSICLE_VAR_A/$OPSICLE_VAR_B\\""]}]}\n'
+        "  template:\n    phases:\n"
+        "    - {name: p, commands: ['echo \"$OPSICLE_VAR_A/$OPSICLE_VAR_B\"']}\n"
     )
     user.environment["OPSICLE_RUN_VAR"] = "a=with space\nb=2"
+
     assert user.cli("run", str(template)) == "with space/2\n"
 
 
@@ -145,6 +153,7 @@ def test_wrong_usage_is_explained_on_stderr_with_code_2(
     arguments: list[str], capfd: pytest.CaptureFixture[str]
 ) -> None:
     assert cli.execute(arguments) == 2
+
     shown = capfd.readouterr()
     assert shown.out == ""
     assert "--help" in shown.err
@@ -154,7 +163,9 @@ def test_nothing_is_asked_where_stdin_is_no_terminal(tmp_path: Path) -> None:
     done = User(tmp_path, "alice@example.com").attempt(
         "login", "--server", "http://127.0.0.1:1", "--email", "a@b.c"
     )
+
     assert done.returncode in {2, 6}
+
     done = User(tmp_path, "alice@example.com").attempt("login", "--server", "http://127.0.0.1:1")
     assert done.returncode == 2
     assert "--email" in done.stderr
@@ -163,11 +174,13 @@ def test_nothing_is_asked_where_stdin_is_no_terminal(tmp_path: Path) -> None:
 def test_the_version_needs_none_of_the_heavy_imports() -> None:
     script = (
         "import sys\nfrom opsicle import cli\ncli.execute(['--version'])\n"
-        "print(*sorted({'msgspec', 'urllib3', 'ssl', 're2', 'yaml', 'cryptography', 'gevent'} & set(sys.modules)))"
+        "heavy = {'msgspec', 'urllib3', 'ssl', 're2', 'yaml', 'cryptography', 'gevent'}\n"
+        "print(*sorted(heavy & set(sys.modules)))"
     )
     done = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=CHECKOUT
     )
+
     assert done.stdout == f"opsicle {__version__}\n\n"
 
 
@@ -177,6 +190,7 @@ def test_a_reader_that_leaves_early_causes_no_complaint(tmp_path: Path) -> None:
         "apiVersion: v1\ntype: AutomationTemplate\nmetadata: {name: t}\nspec:\n"
         '  template: {phases: [{name: p, commands: ["seq 100000"]}]}\n'
     )
+
     done = subprocess.run(
         f"{sys.executable} opsicle.py run {template} | head -1",
         shell=True,
@@ -185,6 +199,7 @@ def test_a_reader_that_leaves_early_causes_no_complaint(tmp_path: Path) -> None:
         cwd=CHECKOUT,
         check=True,
     )
+
     assert done.stdout == "1\n"
     assert "Traceback" not in done.stderr
     assert "BrokenPipe" not in done.stderr

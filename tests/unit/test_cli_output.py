@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -44,6 +43,7 @@ def test_a_table_that_is_cut_short_says_so(
 ) -> None:
     with in_context(invocation):
         emit_list([("a", AT)] * 5, COLUMNS, limit=None, table_limit=2)
+
     shown = capsys.readouterr()
     assert len(shown.out.splitlines()) == 3
     assert "--limit" in shown.err
@@ -55,6 +55,7 @@ def test_json_is_never_cut_short(
     invocation.output = "json"
     with in_context(invocation):
         emit_list([("a", AT)] * 5, COLUMNS, limit=None, table_limit=2)
+
     assert json.loads(capsys.readouterr().out) == [["a", "2026-01-02T03:04:05Z"]] * 5
 
 
@@ -74,6 +75,7 @@ def test_an_empty_list_is_an_empty_array(
     invocation.output = "json"
     with in_context(invocation):
         emit_list([], COLUMNS, limit=None)
+
     assert json.loads(capsys.readouterr().out) == []
 
 
@@ -86,8 +88,10 @@ def test_on_a_terminal_a_table_is_no_wider_than_the_window(
         Column(heading, lambda item, place=place: item[place])
         for place, heading in enumerate(("id", "a", "b"))
     ]
+
     with in_context(invocation):
         emit_list([("0123456789", "short", "x" * 60), ("1", "y" * 30, "z")], columns, limit=None)
+
     lines = capsys.readouterr().out.splitlines()
     assert all(len(line) <= 40 for line in lines)
     assert lines[1].startswith("0123456789  short")
@@ -135,17 +139,21 @@ def test_a_name_cannot_play_terminal(text: str) -> None:
 def test_a_session_is_kept_whole_and_private(tmp_path: Path) -> None:
     sessions = SavedLogins(tmp_path / "config")
     session = SavedLogin(server="https://a", token="t", ca_pem="p")
+
     assert sessions.find("default") is None
+
     sessions.save("default", session)
     assert sessions.find("default") == session
+
     file = tmp_path / "config/sessions/default.json"
     assert file.stat().st_mode & 0o777 == 0o600
-    assert os.listdir(file.parent) == ["default.json"]
+    assert [each.name for each in file.parent.iterdir()] == ["default.json"]
 
 
 def test_a_damaged_session_is_explained(tmp_path: Path) -> None:
     (tmp_path / "sessions").mkdir()
     (tmp_path / "sessions/default.json").write_text('{"server": 1}')
+
     with pytest.raises(InvalidInput, match="default"):
         SavedLogins(tmp_path).find("default")
 

@@ -1,4 +1,4 @@
-"""Commands that are started without a standard output, error or input, as schedulers and daemons do."""
+"""Commands that are started without standard output, error or input, as by schedulers."""
 
 from __future__ import annotations
 

@@ -157,15 +157,18 @@ def test_a_label_is_compared_as_workers_are_matched_and_is_asked_where_it_is_lef
         Condition(label="site", any_of=("ams",)),
         Condition(label="site", none_of=("fra",)),
     )
-    seen = [(holds(line, Facts((), {}, labels)), holds(other, Facts((), {}, labels))) for labels in (
-        {}, {"site": "ams"}, {"site": "fra"}, {"zone": "fra"}
-    )]  # fmt: skip
+
+    seen = [
+        (holds(line, Facts((), {}, labels)), holds(other, Facts((), {}, labels)))
+        for labels in ({}, {"site": "ams"}, {"site": "fra"}, {"zone": "fra"})
+    ]
     assert seen == [(True, True), (True, True), (False, False), (True, True)]
 
 
 def test_a_gate_is_asked_only_if_all_its_lines_hold() -> None:
     lines = (PRODUCTION, Condition(label="site", any_of=("ams",)))
     policy = Policy(gates=(Gate(name="g", approvers=Approvers(manager=True), when=lines),))
+
     asked = [
         bool(asked_gates(policy, Facts((STRING,), {"target": target}, {"site": site})))
         for target in ("production", "test")
@@ -193,7 +196,9 @@ def test_no_spelling_of_a_value_is_taken_for_another(
     for character in word:
         shown = data.draw(st.sampled_from([character, character.upper(), _full_width(character)]))
         spelled += shown + data.draw(st.one_of(st.just(""), INVISIBLE))
+
     form = data.draw(st.sampled_from(["NFC", "NFD", "NFKC", "NFKD"]))
+
     assert could_be(unicodedata.normalize(form, before + spelled + behind), word)
 
 
@@ -202,6 +207,7 @@ def test_what_is_asked_under_in_is_never_less_than_what_is_equal(
     value: str, options: list[str]
 ) -> None:
     line, exact = Condition(variable="target", any_of=tuple(options)), value in options
+
     assert is_asked(line, STRING, value) or not exact
     assert (
         is_asked(Condition(variable="target", none_of=tuple(options)), STRING, value) is not exact
@@ -237,7 +243,8 @@ TAIL = "  template: {phases: [{name: a, commands: [b]}]}\n"
 
 def template(variable: str, condition: str) -> bytes:
     gate = f"{{name: g, approvers: {{manager: true}}, when: [{condition}]}}"
-    return f"{HEAD}  variables: [{variable}]\n  approvalPolicy: {{spec: {{gates: [{gate}]}}}}\n{TAIL}".encode()
+    policy = f"{{spec: {{gates: [{gate}]}}}}"
+    return f"{HEAD}  variables: [{variable}]\n  approvalPolicy: {policy}\n{TAIL}".encode()
 
 
 NEVER_HAD = {
@@ -295,8 +302,10 @@ def test_a_condition_that_its_variable_can_never_meet_is_a_mistake(
 ) -> None:
     with pytest.raises(InvalidInput) as caught:
         parse_template(template(variable, condition))
+
     [problem] = caught.value.problems
     where = "spec.approvalPolicy.spec.gates[0].when[0]" + (f".{path}" if path else "")
+
     assert (problem.path, problem.line, message in problem.message) == (where, 6, True), problem
 
 
@@ -305,6 +314,7 @@ def test_free_text_is_told_of_with_what_would_be_better() -> None:
         gates=(Gate(name="g", approvers=Approvers(manager=True), when=(PRODUCTION, NOT_TEST)),)
     )
     [found] = findings(policy, (STRING,))
+
     assert (found.path, found.is_certain) == ("gates[0].when[0]", False)
     assert "make it an `enum`" in found.message
     assert list(findings(policy, (ENUM,))) == []
@@ -321,9 +331,10 @@ WRONG_LINES = {
 
 @pytest.mark.parametrize(("line", "message"), WRONG_LINES.values(), ids=WRONG_LINES)
 def test_a_condition_that_is_written_wrongly_is_a_mistake(line: str, message: str) -> None:
+    head = "apiVersion: v1\ntype: ApprovalPolicy\nmetadata: {name: p}\n"
     gate = f"{{name: g, approvers: {{manager: true}}, when: [{line}]}}"
+
     with pytest.raises(InvalidInput) as caught:
-        parse_policy(
-            f"apiVersion: v1\ntype: ApprovalPolicy\nmetadata: {{name: p}}\nspec: {{gates: [{gate}]}}".encode()
-        )
+        parse_policy(f"{head}spec: {{gates: [{gate}]}}".encode())
+
     assert message in caught.value.problems[0].message

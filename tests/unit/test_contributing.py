@@ -1,4 +1,4 @@
-"""The lists of CONTRIBUTING.md are those of the code: whoever follows one has touched every file."""
+"""The lists of CONTRIBUTING.md are whole: whoever follows one has touched every file."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ SAID = "the default; `timeout: 300` in the phase allows more"
 
 
 def ended(phase: Phase, tmp_path: Path) -> str:
-    """Return what is said of a phase that its limit has ended; the default is too long to wait for."""
+    """Return what is said of a phase that its limit ended; the default is too long to wait for."""
     host = RunnerHost(workspace_root=tmp_path, runtimes=Runtimes(known_runtimes()))
     runner = Runner(Machine(tmp_path).work(phase), Log(), host, Cancellation())
     return runner._limits(phase).explanation
@@ -43,7 +43,9 @@ def test_a_phase_that_the_default_has_ended_says_what_allows_more(tmp_path: Path
 def test_validate_names_the_limit_of_a_phase_that_has_none_of_its_own(tmp_path: Path) -> None:
     user, file = User(tmp_path / "user", "a@example.com"), tmp_path / "t.yaml"
     file.write_text(TEMPLATE)
+
     said = user.cli("templates", "validate", str(file))
+
     assert f"{file}: phase check: at most 60 s, {SAID}\n" in said
     assert "phase change" not in said
     assert json.loads(user.cli("-o", "json", "templates", "validate", str(file)))["notes"] == [

@@ -63,13 +63,15 @@ def test_every_page_and_every_picture_is_linked() -> None:
         for link in LINK.findall(without_code(page.read_text()))
     }
     folders = {path.parent for path in linked} | linked
+
     wanted = [*CHECKOUT.glob("docs/*.md"), *CHECKOUT.glob("docs/images/*")]
+
     assert [path.name for path in wanted if path.resolve() not in linked] == []
     assert (CHECKOUT / "docs/decisions").resolve() in folders
 
 
 def lines_of_commands(text: str) -> Iterator[str]:
-    """The lines of code that call `opsicle`, those that go on after a backslash as one."""
+    """Yield the lines of code that call `opsicle`; what goes on after a backslash is one line."""
     blocks = [body for kind, body in FENCE.findall(text) if kind in {"", "sh"}]
     blocks += INDENTED.findall(FENCE.sub("", text))
     for block in blocks:

@@ -1,4 +1,4 @@
-"""Connections out: where they may lead, and that the other side can neither hold nor flood us (trust.md, W7)."""
+"""Connections out lead only where they may, and nobody there can hold us up (trust.md, W7)."""
 
 from __future__ import annotations
 
@@ -22,12 +22,14 @@ KEY = "0123456789abcdef0123456789abcdef"
 REACH = EgressScope(LOOPBACK)
 
 LOOPBACK_SPELLINGS = [
-    "127.0.0.1", "localhost", "LOCALHOST", "127.1", "127.0.1", "2130706433", "0x7f.1", "0177.0.0.1", "0.0.0.0", "0",
-    "[::1]", "[::]", "[::ffff:127.0.0.1]", "[::ffff:7f00:1]", "[0:0:0:0:0:ffff:127.0.0.1]",
+    "127.0.0.1", "localhost", "LOCALHOST", "127.1", "127.0.1", "2130706433", "0x7f.1",
+    "0177.0.0.1", "0.0.0.0", "0", "[::1]", "[::]", "[::ffff:127.0.0.1]", "[::ffff:7f00:1]",
+    "[0:0:0:0:0:ffff:127.0.0.1]",
 ]  # fmt: skip
 MAPPED = [
-    "[::ffff:169.254.169.254]", "[::ffff:10.0.0.1]", "[64:ff9b::7f00:1]", "[64:ff9b::a9fe:a9fe]", "[2002:7f00:1::]",
-    "[fe80::1]", "[fd00::1]", "[fec0::1]", "[ff02::1]", "224.0.0.1", "255.255.255.255", "192.0.0.1", "198.18.0.1",
+    "[::ffff:169.254.169.254]", "[::ffff:10.0.0.1]", "[64:ff9b::7f00:1]", "[64:ff9b::a9fe:a9fe]",
+    "[2002:7f00:1::]", "[fe80::1]", "[fd00::1]", "[fec0::1]", "[ff02::1]", "224.0.0.1",
+    "255.255.255.255", "192.0.0.1", "198.18.0.1",
 ]  # fmt: skip
 
 
@@ -97,7 +99,7 @@ def test_a_redirect_is_not_followed(receiver: WebhookReceiver, status: int) -> N
 def test_the_connection_goes_to_the_very_address_that_was_judged(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """DNS rebinding: the name first leads to an allowed address, and to another one whenever it is asked again."""
+    """DNS rebinding: a name leads to an allowed address at first, and then to another one."""
     with (
         webhook_receiver("127.0.0.2") as allowed,
         webhook_receiver("127.0.0.1", allowed.port) as forbidden,

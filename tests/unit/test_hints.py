@@ -19,11 +19,11 @@ COMMAND = re.compile(r"`opsicle ([^`]+)`")
 
 
 def texts() -> Iterator[tuple[str, str]]:
-    """Every string that is no docstring, of the files that name a command, and where it stands."""
+    """Yield each string of the files that name a command, docstrings aside, and its place."""
     for path in sorted(PACKAGE.rglob("*.py")):
         source = path.read_text()
         if "`opsicle" not in source:
-            continue  # every process of the tests comes by here, and parsing all there is takes seconds
+            continue  # every test process comes by here, and to parse all of it takes seconds
         tree = ast.parse(source)
         docstrings = {
             id(node.value)
@@ -62,7 +62,7 @@ COMMANDS = sorted(
 
 
 def problem_of(command: str) -> str:
-    """Return what is wrong with a command line, "" if the program has such a command with such options."""
+    """Return what is wrong with a command line, "" if there is such a command and its options."""
     words = [word for word in shlex.split(command) if word != "…"]
     current: click.Command = root
     while words and isinstance(current, click.Group):
@@ -74,6 +74,7 @@ def problem_of(command: str) -> str:
         if found is None:
             return f"{name} is no command of {current.name}"
         current = found
+
     known = {"--help"} | {
         name
         for parameter in current.params

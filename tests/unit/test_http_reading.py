@@ -13,7 +13,8 @@ from opsicle.server.http.wire import head
 from opsicle.server.http.wire.incoming import Body, Incoming
 
 REQUEST = (
-    b"POST /api/v1/automations?x=%20y HTTP/1.1\r\nHost: ops.example.com:8443\r\nContent-Type: application/json\r\n"
+    b"POST /api/v1/automations?x=%20y HTTP/1.1\r\n"
+    b"Host: ops.example.com:8443\r\nContent-Type: application/json\r\n"
     b"Cookie: a=1\r\nX-Thing: one\r\nCOOKIE: b=2\r\nx-thing:two \r\nX_Thing: three\r\n"
 )
 FIELDS = {
@@ -105,6 +106,7 @@ def test_whatever_is_no_head_is_refused_and_nothing_else_happens(
         read = incoming.head()
     except (InvalidInput, TooLarge):
         return
+
     assert read.target.startswith("/")
     assert "HOST" in read.fields or read.minor_version == 0
 

@@ -47,7 +47,7 @@ def test_the_ca_is_made_once(folder: DataFolder) -> None:
 
 
 def write_pair(folder: Path, at: int) -> tuple[Path, Path]:
-    """Return a new certificate and key, as a tool that renews them would leave them at a time of its own."""
+    """Return a new certificate and key, as a tool that renews them would leave them."""
     certificate, key = Authority.create(NOW).issue_server(["ops.example.com"], NOW)
     for name, text in (("cert.pem", certificate), ("key.pem", key)):
         (folder / name).write_text(text)
@@ -74,10 +74,14 @@ def test_a_given_certificate_is_read_again_when_it_changes(tmp_path: Path) -> No
     certificate, key = write_pair(tmp_path, at=1)
     given = GivenCertificate(certificate, key)
     first = shown_by(given)
+
     given.reload_if_changed()
+
     assert shown_by(given) == first
+
     write_pair(tmp_path, at=2)
     assert shown_by(given) == first
+
     given.reload_if_changed()
     assert shown_by(given) == ssl.PEM_cert_to_DER_cert(certificate.read_text()) != first
 

@@ -1,4 +1,4 @@
-"""Logs are one JSON object a line for machines, and one safe, readable line for a person at a terminal."""
+"""Logs are one JSON object a line for machines, and one safe, readable line for a person."""
 
 from __future__ import annotations
 
@@ -35,6 +35,7 @@ def record(message: str = "job finished", **fields: object) -> logging.LogRecord
 
 def test_a_line_for_machines_holds_the_message_and_its_fields(stream: io.StringIO) -> None:
     logging.getLogger("opsicle.worker").info("job finished", extra={"job_id": "j1", "seconds": 0.5})
+
     line = json.loads(stream.getvalue())
     assert line.pop("at").endswith("+00:00")
     assert line == {
@@ -52,6 +53,7 @@ def test_what_is_no_json_is_shown_as_text() -> None:
 
 def test_a_field_cannot_play_terminal() -> None:
     line = TextFormatter().format(record(reason="red \x1b[31m\x07\nnext line\u202e"))
+
     assert "\x1b[31m" not in line
     assert not set("\n\x07\u202e") & set(line)
     assert "next line" in line
@@ -63,6 +65,7 @@ def test_an_exception_is_one_line_for_a_person_and_whole_for_a_machine() -> None
     except ValueError as error:
         raised = record(exc_info=(ValueError, error, error.__traceback__))
     text = TextFormatter().format(raised)
+
     assert "ValueError: no such thing" in text
     assert "Traceback" not in text
     assert "Traceback" in json.loads(JsonFormatter().format(raised))["exception"]
@@ -71,6 +74,8 @@ def test_an_exception_is_one_line_for_a_person_and_whole_for_a_machine() -> None
 def test_debug_lines_appear_only_when_asked_for(stream: io.StringIO) -> None:
     logging.getLogger("opsicle.worker").debug("quiet")
     assert stream.getvalue() == ""
+
     configure(is_verbose=True, stream=stream)
     logging.getLogger("opsicle.worker").debug("loud")
+
     assert "loud" in stream.getvalue()

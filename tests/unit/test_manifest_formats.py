@@ -117,6 +117,7 @@ def test_what_is_spelled_in_a_format_is_read_back_and_spelled_alike(number: int)
 
 def test_a_manifest_for_an_older_worker_leaves_out_only_what_no_worker_goes_by() -> None:
     said = msgspec.json.decode(canonical(MANIFEST.in_format(1)))
+
     whole = msgspec.json.decode(canonical(MANIFEST))
     assert whole.keys() - said.keys() == {"principal_id", "policy"}
     assert {name: value for name, value in whole.items() if name in said} == {**said, "format": 2}
@@ -148,7 +149,9 @@ def test_every_struct_in_a_message_has_its_list_of_fields_and_no_list_names_what
 ) -> None:
     kinds = {kind for root in (Manifest, WorkOrder, PolicyAsked) for kind in structs_in(root)}
     form = FORMATS[number]
+
     assert {kind.__name__ for kind in kinds} == set(form.always)
+
     for kind in kinds:
         named = [*form.always[kind.__name__], *form.later.get(kind.__name__, ())]
         assert len(named) == len(set(named))

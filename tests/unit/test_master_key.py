@@ -23,6 +23,7 @@ def test_what_was_sealed_opens(key: MasterKey) -> None:
 
 def test_the_same_value_never_looks_the_same_twice(key: MasterKey) -> None:
     first, second = key.seal(PLACE, b"correct horse"), key.seal(PLACE, b"correct horse")
+
     assert first.wrapped_key != second.wrapped_key
     assert first.ciphertext != second.ciphertext
     assert b"correct" not in first.wrapped_key + first.ciphertext
@@ -71,6 +72,7 @@ def test_halves_of_two_envelopes_do_not_make_a_third(key: MasterKey) -> None:
 def test_a_rewrapped_value_opens_under_the_new_key_alone(key: MasterKey) -> None:
     new = MasterKey.create()
     rewrapped = key.rewrap(PLACE, key.seal(PLACE, b"correct horse"), new)
+
     assert new.open(PLACE, rewrapped) == b"correct horse"
     with pytest.raises(CannotOpen):
         key.open(PLACE, rewrapped)
@@ -83,5 +85,5 @@ def test_the_key_is_not_shown(key: MasterKey) -> None:
 
 @pytest.mark.parametrize("text", ["", "short", "AAAA", "not base64 at all!", "A" * 100])
 def test_what_is_no_key_is_refused(text: str) -> None:
-    with pytest.raises(ValueError):
+    with pytest.raises(ValueError, match=r"not base64|bytes instead of"):
         MasterKey.from_text(text)

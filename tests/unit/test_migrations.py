@@ -7,6 +7,7 @@ import random
 import signal
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import apsw
@@ -30,7 +31,7 @@ GRANTED_LABELS = 23
 
 @pytest.fixture
 def steps(tmp_path: Path) -> Path:
-    """Two migrations; the second takes a while."""
+    """Write two migrations, of which the second takes a while."""
     folder = tmp_path / "migrations"
     folder.mkdir()
     (folder / "0001_first.sql").write_text(
@@ -38,7 +39,9 @@ def steps(tmp_path: Path) -> Path:
     )
     (folder / "0002_second.sql").write_text(
         "CREATE TABLE b (x INTEGER) STRICT;"
-        "INSERT INTO b WITH RECURSIVE n (x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n LIMIT 300000) SELECT x FROM n;"
+        "INSERT INTO b"
+        " WITH RECURSIVE n (x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n LIMIT 300000)"
+        " SELECT x FROM n;"
         "DROP TABLE a;"
     )
     return folder
@@ -53,14 +56,14 @@ def version(database: Path) -> int:
 
 
 def schema(database: Path) -> str:
-    """Return every table, index and trigger of a file as SQL, sorted by name.
-
-    What `schema.sql` holds.
-    """
+    """Return every table, index and trigger of a file as SQL, sorted as in `schema.sql`."""
     connection = apsw.Connection(str(database))
     try:
         rows = connection.execute(
-            "SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL ORDER BY tbl_name, type <> 'table', name"
+            """
+            SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL
+             ORDER BY tbl_name, type <> 'table', name
+            """
         )
         return "".join(f"{sql};\n\n" for (sql,) in rows).rstrip("\n") + "\n"
     finally:
@@ -71,11 +74,12 @@ def schema(database: Path) -> str:
 def test_the_migrations_make_the_schema_that_is_committed(
     tmp_path: Path, folder: Path, snapshot: Path
 ) -> None:
-    """Write the snapshot anew, after adding a migration, with OPSICLE_WRITE_SCHEMA=1 in the environment."""
+    """After a new migration, OPSICLE_WRITE_SCHEMA=1 in the environment writes the snapshot anew."""
     migrate(tmp_path / "new.db", folder)
     made = schema(tmp_path / "new.db")
     if os.environ.get("OPSICLE_WRITE_SCHEMA"):
         snapshot.write_text(made)
+
     assert made == snapshot.read_text()
 
 
@@ -93,6 +97,7 @@ def test_every_table_is_strict(tmp_path: Path) -> None:
 
 def test_migrating_again_changes_nothing(tmp_path: Path) -> None:
     assert migrate(tmp_path / "a.db", STATE_MIGRATIONS) > 0
+
     before = (tmp_path / "a.db").read_bytes()
     assert migrate(tmp_path / "a.db", STATE_MIGRATIONS) == 0
     assert (tmp_path / "a.db").read_bytes() == before
@@ -127,7 +132,9 @@ def test_the_labels_that_workers_had_are_granted_once(tmp_path: Path) -> None:
 def test_only_what_is_missing_is_applied(tmp_path: Path, steps: Path) -> None:
     second = steps / "0002_second.sql"
     waiting = second.rename(tmp_path / "later.sql")
+
     assert migrate(tmp_path / "a.db", steps) == 1
+
     waiting.rename(second)
     assert migrate(tmp_path / "a.db", steps) == 1
     assert version(tmp_path / "a.db") == 2
@@ -171,21 +178,29 @@ from opsicle.server.store.migrations import migrate
 migrate(Path({str(tmp_path / "a.db")!r}), Path({str(steps)!r}))
 """
     found = {"CREATE TABLE a (x INTEGER) STRICT;\n": 1, "CREATE TABLE b (x INTEGER) STRICT;\n": 2}
+
     for _ in range(6 * SCALE):
         for left in tmp_path.glob("a.db*"):
             left.unlink()
+
         process = subprocess.Popen([sys.executable, "-c", program], cwd=STORE.parents[2])
         wal = tmp_path / "a.db-wal"
         threshold = chance.randrange(1, 3_000_000)
-        wait_until(lambda: process.poll() is not None or _size(wal) >= threshold)
+        wait_until(partial(_has_ended_or_written, process, wal, threshold))
+
         process.send_signal(signal.SIGKILL)
         process.wait()
         if not (tmp_path / "a.db").exists() or version(tmp_path / "a.db") == 0:
             continue
+
         assert found[schema(tmp_path / "a.db")] == version(tmp_path / "a.db")
         check_integrity(tmp_path / "a.db")
         migrate(tmp_path / "a.db", steps)
         assert version(tmp_path / "a.db") == 2
+
+
+def _has_ended_or_written(process: subprocess.Popen[bytes], wal: Path, size: int) -> bool:
+    return process.poll() is not None or _size(wal) >= size
 
 
 def _size(path: Path) -> int:
@@ -226,7 +241,8 @@ def test_a_reference_to_nothing_is_found(tmp_path: Path) -> None:
     connection = apsw.Connection(str(tmp_path / "a.db"))
     connection.execute("PRAGMA foreign_keys = OFF")
     connection.execute(
-        "INSERT INTO memberships (org_id, user_id, role, created_at) VALUES ('none', 'nobody', 'admin', '')"
+        "INSERT INTO memberships (org_id, user_id, role, created_at)"
+        " VALUES ('none', 'nobody', 'admin', '')"
     )
     connection.close()
 
@@ -266,11 +282,13 @@ def test_what_is_open_at_the_upgrade_is_put_in_order_by_its_times(tmp_path: Path
         VALUES ('o', 'g', 'a', '2026-01-01T02:00:00Z'), ('o', 'g', 'b', '2026-01-01T04:00:00Z');
         INSERT INTO templates VALUES ('t', 'o', 't', 1, '', '', NULL);
         INSERT INTO template_versions VALUES ('o', 't', 1, '', '', '{}', 'a', '');
-        INSERT INTO automations (id, org_id, template_id, template, version, values_json, requirements, on_worker_lost,
-                                 state, requester_id, reason, created_at)
+        INSERT INTO automations (id, org_id, template_id, template, version, values_json,
+                                 requirements, on_worker_lost, state, requester_id, reason,
+                                 created_at)
         VALUES ('m', 'o', 't', 't', 1, '{}', '{}', 'unknown', 'awaiting_approval', 'gone', '', '');
-        INSERT INTO approvals (id, org_id, automation_id, state, policy_id, policy_name, policy_version, policy_digest,
-                               policy, manifest_digest, requester_id, asked_at)
+        INSERT INTO approvals (id, org_id, automation_id, state, policy_id, policy_name,
+                               policy_version, policy_digest, policy, manifest_digest,
+                               requester_id, asked_at)
         VALUES ('p', 'o', 'm', 'pending', '', '', 0, '', '{}', '', 'gone', '2026-01-01T03:00:00Z');
         """
     )

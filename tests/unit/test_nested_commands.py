@@ -1,4 +1,4 @@
-"""What a phase's environment says of its job is no option of the command line that the phase may call."""
+"""What a phase's environment says of its job sets no option of a command that it calls."""
 
 from __future__ import annotations
 
@@ -53,7 +53,9 @@ def test_no_variable_of_a_phase_sets_an_option(tmp_path: Path) -> None:
     )
     private = {"OPSICLE_MASK": "", secret_file_environment_name("key"): ""}
     names = set(phase_environment(work, 0, {}, Workspace(tmp_path, "j"), private))
+
     options = of_options()
+
     assert "OPSICLE_FORMAT" in options
     assert not (names | _OF_THE_FORMAT) & options
     assert not [name for name in options if name.startswith(_FAMILIES)]
@@ -68,7 +70,9 @@ def test_a_phase_runs_another_file_with_the_same_program(user: User, tmp_path: P
     inner, outer = tmp_path / "inner.yaml", tmp_path / "outer.yaml"
     inner.write_text(_template("inner", "echo inner output"))
     call = shlex.join([*program(), "run", str(inner)])
+
     outer.write_text(_template("outer", f'{call} && test -n "$OPSICLE_OUTPUT"'))
+
     assert "inner output" in user.cli("run", str(outer))
 
 
@@ -76,9 +80,12 @@ def test_the_output_form_can_come_from_the_environment(user: User, tmp_path: Pat
     template = tmp_path / "t.yaml"
     template.write_text(_template("t", "echo hello"))
     user.environment["OPSICLE_FORMAT"] = "json"
+
     assert user.cli("run", str(template)).startswith("{")
+
     user.environment["OPSICLE_FORMAT"] = "yaml"
     refused = user.attempt("run", str(template))
+
     assert refused.returncode == 2
     assert "yaml" in refused.stderr
 

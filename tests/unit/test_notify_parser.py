@@ -9,7 +9,7 @@ from opsicle.domain.policies import Chat
 from opsicle.domain.stored_templates import decode_template
 from opsicle.domain.template_parser import digest, parse_template
 from opsicle.domain.templates import Notify
-from tests.unit.template_mistakes import BODY, HEAD, in_spec
+from tests.unit.template_sources import BODY, HEAD, in_spec
 
 
 def test_all_of_it_is_read_and_kept() -> None:
@@ -20,6 +20,7 @@ def test_all_of_it_is_read_and_kept() -> None:
             "  - {chats: [{channel: slack, id: C123}, {channel: telegram, id: -100200}]}"
         ).encode()
     )
+
     assert template.notify == (
         Notify(
             states=(AutomationState.FAILED, AutomationState.TIMED_OUT),

@@ -44,7 +44,9 @@ def test_a_byte_order_mark_is_no_part_of_a_secret(
 ) -> None:
     value = tmp_path / "value"
     value.write_bytes(b"\xef\xbb\xbfvalue!\r\n")
+
     ran = user.attempt("run", template, "--secret-file", f"key={value}")
+
     assert ran.returncode == 0, ran.stderr
     assert "v   a   l   u   e   !" in ran.stdout
     assert "357" not in ran.stdout
@@ -56,7 +58,9 @@ def test_a_secret_in_utf_16_is_refused_with_what_to_do(
 ) -> None:
     value = tmp_path / "value"
     value.write_bytes("a secret value".encode("utf-16"))
+
     ran = user.attempt("run", template, "--secret-file", f"key={value}")
+
     assert ran.returncode == 2
     assert "save it as UTF-8" in ran.stderr
 
@@ -68,11 +72,15 @@ def test_null_for_an_optional_value_is_as_if_it_were_not_given(
         b'{"template": "t", "values": {"who": null, "count": null}}', type=RunRequest
     )
     variables = parse_document(TEMPLATE.replace("NAME", "t").encode()).variables  # type: ignore[union-attr]
+
     assert check_values(variables, request.values) == {"who": "nobody"}
+
     secret, values = tmp_path / "secret", tmp_path / "values"
     secret.write_text("value!")
     values.write_text('{"who": null, "count": null}')
+
     ran = user.attempt("run", template, "--secret-file", f"key={secret}", "--var-file", str(values))
+
     assert ran.stdout.splitlines()[-1] == "nobody"
 
 
@@ -90,7 +98,9 @@ def test_no_template_and_no_secret_is_called_like_an_option(name: str) -> None:
 def test_an_argument_that_is_not_utf_8_is_named(user: User, template: str, tmp_path: Path) -> None:
     secret = tmp_path / "secret"
     secret.write_text("value!")
+
     ran = user.attempt("run", template, "--secret-file", f"key={secret}", "--var", "who=\udcff")
+
     assert ran.returncode == 2
     assert "internal error" not in ran.stderr
     assert "who" in ran.stderr

@@ -1,4 +1,4 @@
-"""However many have a list open, their reading it again takes a bounded share of the server, and each hears of all."""
+"""However many read a list again, it takes a bounded share of the server, and all hear of all."""
 
 from __future__ import annotations
 

@@ -136,6 +136,7 @@ def test_what_is_no_pattern_is_refused_with_the_reason(pattern: str, message: st
 def test_a_pattern_that_would_take_years_by_backtracking_takes_no_time(pattern: str) -> None:
     compiled = Pattern(pattern)
     started_at = time.process_time()
+
     assert not compiled.matches("a" * MAX_MATCHED_CHARACTERS)
     assert time.process_time() - started_at < 0.5
 
@@ -177,10 +178,11 @@ def test_any_text_is_a_pattern_that_python_takes_too_or_is_refused(text: str) ->
         pattern = Pattern(text)
     except BadPattern:
         return
+
     with warnings.catch_warnings():
-        warnings.simplefilter(
-            "ignore", FutureWarning
-        )  # Python may once read `[[` and `--` in another way
+        # Python may once read `[[` and `--` in another way.
+        warnings.simplefilter("ignore", FutureWarning)
         python = re.compile(text, re.ASCII)
+
     for value in ("", "ab01", "-", "é.", "D"):
         assert pattern.matches(value) == bool(python.fullmatch(value))

@@ -41,9 +41,11 @@ def openssl_verify(
 ) -> subprocess.CompletedProcess[str]:
     openssl = shutil.which("openssl")
     assert openssl, "this test needs the program openssl: apt-get install openssl"
+
     (tmp_path / "ca.pem").write_text(authority.cert_pem)
     (tmp_path / "leaf.pem").write_text(pem)
     at = str(int(NOW.timestamp()))
+
     command = [
         openssl,
         "verify",
@@ -62,9 +64,11 @@ def openssl_verify(
 def test_a_ca_lives_ten_years_and_may_sign_leaves_only(authority: Authority) -> None:
     certificate = x509.load_pem_x509_certificate(authority.cert_pem.encode())
     constraints = certificate.extensions.get_extension_for_class(x509.BasicConstraints)
+
     assert constraints.critical
     assert (constraints.value.ca, constraints.value.path_length) == (True, 0)
     assert authority.not_after == (NOW + CA_LIFE).replace(microsecond=0)
+
     usage = certificate.extensions.get_extension_for_class(x509.KeyUsage).value
     assert (usage.key_cert_sign, usage.digital_signature) == (True, False)
 
@@ -74,6 +78,7 @@ def test_a_ca_loaded_from_its_own_text_is_the_same_and_its_certificates_verify(
 ) -> None:
     loaded = Authority.load(authority.cert_pem, authority.key_pem)
     assert loaded.fingerprint == authority.fingerprint
+
     issued = x509.load_pem_x509_certificate(issue_worker(loaded).pem.encode())
     issued.verify_directly_issued_by(x509.load_pem_x509_certificate(authority.cert_pem.encode()))
 
@@ -94,8 +99,10 @@ def test_the_fingerprint_is_the_one_that_openssl_shows(
     (tmp_path / "ca.pem").write_text(authority.cert_pem)
     openssl = shutil.which("openssl")
     assert openssl, "this test needs the program openssl: apt-get install openssl"
+
     command = [openssl, "x509", "-in", "ca.pem", "-noout", "-fingerprint", "-sha256"]
     shown = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True).stdout
+
     assert (
         authority.fingerprint
         == "sha256:" + shown.strip().partition("=")[2].replace(":", "").lower()
@@ -105,6 +112,7 @@ def test_the_fingerprint_is_the_one_that_openssl_shows(
 def test_two_cas_have_different_names_and_fingerprints(authority: Authority) -> None:
     other = Authority.create(NOW)
     assert other.fingerprint != authority.fingerprint
+
     first, second = (
         x509.load_pem_x509_certificate(ca.cert_pem.encode()).subject for ca in (authority, other)
     )
@@ -117,9 +125,12 @@ def test_a_server_certificate_has_every_name_once_and_no_address_that_cannot_be_
     cert_pem, key_pem = authority.issue_server(
         ["ops.example", "10.1.2.3", "localhost", "0.0.0.0", "::"], NOW
     )
+
     certificates.check_pair(cert_pem, key_pem, NOW)
+
     certificate = x509.load_pem_x509_certificate(cert_pem.encode())
     names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+
     shown = [str(name.value) for name in names]
     assert shown == [SERVER_NAME, "localhost", "127.0.0.1", "::1", "ops.example", "10.1.2.3"]
 
@@ -138,6 +149,7 @@ def test_openssl_takes_a_server_certificate_for_servers_only(
     authority: Authority, tmp_path: Path
 ) -> None:
     cert_pem, _ = authority.issue_server(["ops.example"], NOW)
+
     assert openssl_verify(tmp_path, authority, cert_pem, "sslserver").returncode == 0
     assert (
         "unsuitable certificate purpose"
@@ -149,6 +161,7 @@ def test_openssl_takes_a_worker_certificate_for_clients_only(
     authority: Authority, tmp_path: Path
 ) -> None:
     pem = issue_worker(authority).pem
+
     assert openssl_verify(tmp_path, authority, pem, "sslclient").returncode == 0
     assert (
         "unsuitable certificate purpose"
@@ -162,7 +175,9 @@ def test_a_worker_certificate_is_a_clients_leaf_for_seven_days_from_a_little_ago
     issued = issue_worker(authority)
     certificate = x509.load_pem_x509_certificate(issued.pem.encode())
     extensions = certificate.extensions
+
     constraints = extensions.get_extension_for_class(x509.BasicConstraints)
+
     assert constraints.critical
     assert not constraints.value.ca
     assert list(extensions.get_extension_for_class(x509.ExtendedKeyUsage).value) == [

@@ -1,4 +1,4 @@
-"""What others present: hostile certificate requests, other people's certificates, unfit TLS pairs (trust.md E3)."""
+"""Hostile certificate requests, other people's certificates, unfit TLS pairs (trust.md, E3)."""
 
 from __future__ import annotations
 
@@ -64,7 +64,9 @@ def csr_der() -> bytes:
 def test_a_request_with_a_strong_key_gives_that_key(generate) -> None:
     key = generate()
     accepted = certificates.load_csr(csr_pem(key))
+
     assert accepted == key.public_key()
+
     AUTHORITY.issue_worker(accepted, "acme", "w1", NOW)
 
 
@@ -89,6 +91,7 @@ def test_a_request_with_a_weak_or_strange_key_is_refused(generate) -> None:
 def test_whatever_a_request_claims_the_certificate_says_what_the_server_chose() -> None:
     key = ec.generate_private_key(ec.SECP256R1())
     foreign = x509.UniformResourceIdentifier("spiffe://opsicle/org/other/worker/theirs")
+
     hostile = csr_pem(
         key,
         x509.BasicConstraints(ca=True, path_length=5),
@@ -97,9 +100,11 @@ def test_whatever_a_request_claims_the_certificate_says_what_the_server_chose() 
         common_name="other\0w1",
     )
     issued = AUTHORITY.issue_worker(certificates.load_csr(hostile), "acme", "w1", NOW)
+
     assert certificates.worker_identity(der(issued.pem)) == certificates.WorkerIdentity(
         "acme", "w1", issued.serial
     )
+
     certificate = x509.load_pem_x509_certificate(issued.pem.encode())
     assert certificate.subject == x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "w1")])
     assert not certificate.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
@@ -109,7 +114,9 @@ def test_whatever_a_request_claims_the_certificate_says_what_the_server_chose() 
 def test_a_request_over_a_key_that_the_sender_does_not_hold_is_refused() -> None:
     stolen = der_of_public_key(ec.generate_private_key(ec.SECP256R1()))
     mine = der_of_public_key(x509.load_pem_x509_csr(HONEST_CSR.encode()))
+
     forged = csr_der().replace(mine, stolen)
+
     assert forged != csr_der()
     with pytest.raises(InvalidInput, match="not signed by its own key"):
         certificates.load_csr(armoured(forged))
@@ -183,6 +190,7 @@ URI = ("URI", "spiffe://opsicle/org/acme/worker/w1")
 def test_a_worker_is_known_from_the_certificate_that_it_was_issued() -> None:
     issued = AUTHORITY.issue_worker(certificates.load_csr(HONEST_CSR), "acme", "wrk_01", NOW)
     identity = certificates.worker_identity(der(issued.pem))
+
     assert identity == certificates.WorkerIdentity(
         org="acme", worker_id="wrk_01", serial=issued.serial
     )
@@ -213,6 +221,7 @@ def test_a_certificate_for_more_than_clients_names_no_worker() -> None:
         .add_extension(x509.ExtendedKeyUsage(usages), critical=False)
     )
     certificate = builder.sign(key, hashes.SHA256())
+
     with pytest.raises(NotAuthenticated):
         certificates.worker_identity(certificate.public_bytes(serialization.Encoding.DER))
 
@@ -288,5 +297,6 @@ def test_a_key_with_a_pass_phrase_is_refused_with_the_reason() -> None:
     pem = key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, encryption
     ).decode()
+
     with pytest.raises(InvalidInput, match="pass phrase"):
         certificates.check_pair(CERT_PEM, pem, NOW)

@@ -1,4 +1,4 @@
-"""Enrolment with a man in the middle who reads, alters, replays or answers himself (trust.md E2)."""
+"""Enrolment with a man in the middle who reads, alters, replays or answers (trust.md, E2)."""
 
 from __future__ import annotations
 
@@ -52,6 +52,7 @@ def test_a_mistyped_token_is_refused(position: int, character: str) -> None:
     mistyped = altered(TOKEN.text, position, character)
     if mistyped.strip() == TOKEN.text:
         return
+
     with pytest.raises(InvalidInput, match="join token"):
         join_token.parse(mistyped)
 
@@ -84,9 +85,18 @@ def test_no_two_tokens_share_an_id_or_a_secret() -> None:
 
 @pytest.mark.parametrize(
     "url",
-    ["", "ops.example", "ftp://ops.example", "https://", "https://a b", "https://a\n", "https://a:99999", "https://\x1b[2J",
-     "https://" + "a" * 2050],
-)  # fmt: skip
+    [
+        "",
+        "ops.example",
+        "ftp://ops.example",
+        "https://",
+        "https://a b",
+        "https://a\n",
+        "https://a:99999",
+        "https://\x1b[2J",
+        "https://" + "a" * 2050,
+    ],
+)
 def test_no_token_is_made_for_what_is_no_address_of_a_server(url: str) -> None:
     with pytest.raises(InvalidInput, match="URL"):
         join_token.new(url)
@@ -128,6 +138,7 @@ def test_a_request_with_any_character_altered_is_refused(
     text = altered(getattr(REQUEST, field), position, character)
     if text == getattr(REQUEST, field):
         return
+
     with pytest.raises(NotAuthenticated):
         join_token.check_request(KEY, msgspec.structs.replace(REQUEST, **{field: text}))
 
@@ -167,6 +178,7 @@ def test_a_request_whose_fields_run_together_alike_is_refused(changes: dict[str,
 def test_a_request_of_one_token_is_worth_nothing_for_another() -> None:
     with pytest.raises(NotAuthenticated):
         join_token.check_request(join_token.stored_key(OTHER.secret), REQUEST)
+
     renamed = msgspec.structs.replace(REQUEST, token_id=OTHER.token_id)
     with pytest.raises(NotAuthenticated):
         join_token.check_request(join_token.stored_key(OTHER.secret), renamed)
@@ -175,6 +187,7 @@ def test_a_request_of_one_token_is_worth_nothing_for_another() -> None:
 def test_the_token_cannot_be_used_with_what_the_server_stores() -> None:
     from_database = join_token.JoinToken(url=TOKEN.url, token_id=TOKEN.token_id, secret=KEY)
     request = join_token.make_request(from_database, "csr", "thief", {}, 1)
+
     with pytest.raises(NotAuthenticated):
         join_token.check_request(KEY, request)
 
@@ -200,6 +213,7 @@ def test_an_answer_with_any_character_altered_is_refused(
     text = altered(getattr(REPLY, field), position, character)
     if text == getattr(REPLY, field):
         return
+
     with pytest.raises(NotAuthenticated, match="somebody stands between"):
         join_token.open_reply(TOKEN, REQUEST, msgspec.structs.replace(REPLY, **{field: text}))
 
@@ -246,8 +260,10 @@ def test_every_request_and_answer_comes_through_the_wire_whole(
     csr_pem: str, name: str, labels: dict[str, str], slots: int
 ) -> None:
     made = join_token.make_request(TOKEN, csr_pem, name, labels, slots)
+
     request = msgspec.json.decode(msgspec.json.encode(made), type=EnrolRequest)
     join_token.check_request(KEY, request)
+
     sent = msgspec.json.encode(join_token.make_reply(KEY, request, ENROLMENT))
     reply = msgspec.json.decode(sent, type=EnrolReply)
     assert join_token.open_reply(TOKEN, made, reply).ca_pem == "the real CA"

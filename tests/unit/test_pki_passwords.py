@@ -32,6 +32,7 @@ def test_a_password_typed_on_another_system_is_the_same_password() -> None:
         "café du monde fin",
     )
     stored = passwords.hash_password(composed)
+
     assert passwords.verify_password(stored, decomposed)
     assert passwords.verify_password(stored, ligature)
 
@@ -98,6 +99,7 @@ def test_an_overlong_password_is_refused_without_hashing_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(passwords, "Argon2id", None)  # nothing is left that could hash
+
     assert not passwords.verify_password(STORED, "a" * 10_000_000)
     with pytest.raises(AttributeError):
         passwords.verify_password(STORED, GOOD)
@@ -130,6 +132,7 @@ def test_a_password_that_others_would_guess_is_refused_with_the_reason(
     password: str, message: str
 ) -> None:
     email = "alice.liddell.the.first@acme.example" if "first" in password else "alice@acme.example"
+
     with pytest.raises(InvalidInput, match=message) as refusal:
         passwords.check_password(password, email=email, name="Alice Pleasance Liddell")
     assert refusal.value.problems[0].path == "password"

@@ -11,6 +11,7 @@ from opsicle.security.sealing import Seal, new_key
 def test_what_is_sealed_opens_in_its_context_alone() -> None:
     seal = Seal(new_key())
     sealed = seal.close(b"seed", "of alice")
+
     assert b"seed" not in sealed
     assert sealed != seal.close(b"seed", "of alice")
     assert seal.open(sealed, "of alice") == b"seed"
@@ -25,6 +26,7 @@ def test_what_was_altered_or_sealed_under_another_key_does_not_open() -> None:
         altered = bytes(byte ^ (i == at) for i, byte in enumerate(sealed))
         with pytest.raises(Conflict):
             seal.open(altered, "x")
+
     for length in range(len(sealed)):
         with pytest.raises(Conflict):
             seal.open(sealed[:length], "x")

@@ -16,6 +16,7 @@ API_TOKEN, API_HASH = api_tokens.new_api_token()
 
 def test_a_setup_token_brings_the_secret_and_the_cas_fingerprint() -> None:
     parsed = setup_token.parse(SETUP.text + "\n")
+
     assert parsed == SETUP
     assert parsed.fingerprint == FINGERPRINT
     assert parsed.matches(SETUP.hash)
@@ -37,6 +38,7 @@ def test_a_mistyped_setup_token_is_refused(position: int, character: str) -> Non
     mistyped = SETUP.text[:position] + character + SETUP.text[position + 1 :]
     if mistyped.strip() == SETUP.text:
         return
+
     with pytest.raises(InvalidInput, match="setup token"):
         setup_token.parse(mistyped)
 
@@ -52,6 +54,7 @@ def test_a_join_token_is_no_setup_token() -> None:
 )
 def test_a_new_token_has_its_prefix_the_right_form_and_its_hash(make, prefix: str) -> None:
     text, stored = make()
+
     assert text.startswith(prefix)
     assert len(text) == len("opsu_") + 40 + 6
     assert text.removeprefix(prefix).isalnum()
@@ -70,6 +73,7 @@ def test_a_mistyped_token_is_told_without_asking_anybody(position: int, characte
     mistyped = API_TOKEN[:position] + character + API_TOKEN[position + 1 :]
     if mistyped == API_TOKEN:
         return
+
     with pytest.raises(NotAuthenticated):
         api_tokens.check_format(mistyped)
 

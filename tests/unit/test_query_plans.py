@@ -13,6 +13,7 @@ import importlib
 import itertools
 import re
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import apsw
@@ -144,7 +145,7 @@ _NEWEST = re.compile(
 
 @pytest.fixture(scope="module")
 def databases(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[apsw.Connection]]:
-    """The state's and the logs', empty, opened as the server opens them."""
+    """Open the state's and the logs' database, empty, as the server opens them."""
     folder = tmp_path_factory.mktemp("plans")
     opened = []
     for name, migrations in (("opsicle.db", STATE_MIGRATIONS), ("logs.db", LOG_MIGRATIONS)):
@@ -161,12 +162,12 @@ def found(databases: list[apsw.Connection]) -> Found:
 
 
 def _enrol_a_worker(db: apsw.Connection) -> None:
-    """Without one `workers.record_poll` does not get to its statement."""
+    """Add a worker, without which `workers.record_poll` does not get to its statement."""
     db.execute("PRAGMA foreign_keys = OFF")
     db.execute(
         """
-        INSERT INTO workers (id, org_id, name, state, labels, runtimes, slots, version, boot_id, certificate_serial,
-                             certificate_expires_at, created_at)
+        INSERT INTO workers (id, org_id, name, state, labels, runtimes, slots, version, boot_id,
+                             certificate_serial, certificate_expires_at, created_at)
         VALUES ('x', 'x', 'w', 'active', '{}', '[]', 1, '', '', '', '', '')
         """
     )
@@ -176,8 +177,14 @@ def _plan(db: apsw.Connection, statement: Statement) -> list[str]:
     return [row[3] for row in db.execute(f"EXPLAIN QUERY PLAN {statement.sql}", statement.bindings)]
 
 
+def _record(ran: list[Statement], _cursor: apsw.Cursor, sql: str, bindings: object) -> bool:
+    """Add a statement to those that ran, and let it run."""
+    ran.append(Statement("", sql, bindings))
+    return True
+
+
 def _walks(plan: list[str], sql: str) -> Iterator[str]:
-    """The steps that go through a table that grows, or sort rows of one."""
+    """Yield the steps that go through a table that grows, or sort rows of one."""
     names = {alias or table: table for table, alias in _TABLE.findall(sql)} | {
         t: t for t, _ in _TABLE.findall(sql)
     }
@@ -222,6 +229,7 @@ def test_nothing_walks_through_a_table_that_grows(
     databases: list[apsw.Connection], found: Found
 ) -> None:
     assert len(found.statements) > 250
+
     seen = set()
     for statement in found.statements.values():
         db = databases[1] if statement.function.startswith("logs.") else databases[0]
@@ -231,6 +239,7 @@ def test_nothing_walks_through_a_table_that_grows(
             assert (statement.function, step) in EXCEPTIONS, (
                 f"{statement.function}: {step}\n{statement.sql}\n{plan}"
             )
+
     assert set(EXCEPTIONS) - seen == set(), "these exceptions are needed no longer"
 
 
@@ -247,36 +256,38 @@ STATES = {
 def test_every_combination_of_filters_has_its_index(
     databases: list[apsw.Connection], module
 ) -> None:
-    """Each wish narrows the search in the index itself: nothing is read to be thrown away."""
+    """Each filter narrows the search in the index itself: nothing is read to be thrown away."""
     db = databases[0]
     (kind,) = [each for name, each in vars(module).items() if name.endswith("Filter")]
     names = [name for name in kind.__dataclass_fields__ if name != "state"]
+
     for state, before, *given in itertools.product(
         STATES[module], ["", "x"], *([["", "x"]] * len(names))
     ):
         wanted = kind(state=state, **dict(zip(names, given, strict=True)))
         ran: list[Statement] = []
-        db.exec_trace = lambda _cursor, sql, bindings: (
-            ran.append(Statement("", sql, bindings)) is None
-        )
+        db.exec_trace = partial(_record, ran)
         module.list_newest(db, "x", wanted, before, 50)
         db.exec_trace = None
+
         (first,) = [
             step
             for step in _plan(db, ran[0])
             if re.match(r"(SEARCH|SCAN) (automations|d|approvals) ", step)
         ]
+
         scope = 0 if module is deliveries and wanted.channel_id else 1
-        wishes = scope + bool(state) + bool(before) + sum(map(bool, given))
+        columns = scope + bool(state) + bool(before) + sum(map(bool, given))
+
         if module is automations:
             assert "USING COVERING INDEX" in first, (wanted, before, first)
         if module is automations and state == "queued":
             assert "automations_open (org_id=? AND state=?" in first, (wanted, before, first)
-            continue  # what is open is few, and the other wishes stand in the same index
+            continue  # what is open is few, and the other columns stand in the same index
         if module is automations and wanted.is_long:
             assert "by_requester (" in first, (wanted, before, first)
-            wishes -= 1  # a person's runs of one template, among all of theirs, in a thread
-        assert first[first.rindex("(") :].count("?") == wishes, (wanted, before, first)
+            columns -= 1  # a person's runs of one template, among all of theirs, in a thread
+        assert first[first.rindex("(") :].count("?") == columns, (wanted, before, first)
 
 
 @pytest.mark.parametrize(

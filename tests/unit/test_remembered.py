@@ -20,7 +20,9 @@ def test_what_was_not_found_is_looked_up_again() -> None:
 def test_after_a_change_everything_is_looked_up_again() -> None:
     remembered: Cache[str, int] = Cache()
     remembered.get("a", lambda: 1)
+
     remembered.invalidate()
+
     assert remembered.get("a", lambda: 2) == 2
 
 
@@ -39,4 +41,5 @@ def test_it_does_not_grow_without_end() -> None:
     remembered: Cache[int, int] = Cache()
     for n in range(MAX_ENTRIES + 1):
         remembered.get(n, lambda n=n: n)
+
     assert remembered.get(0, lambda: -1) == -1

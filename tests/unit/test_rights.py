@@ -54,6 +54,7 @@ def may(role: BuiltInRole, action: Action) -> bool:
 def test_every_action_stands_in_the_table_once_and_can_be_spelled() -> None:
     assert set(TABLE) | BEYOND_ROLES == set(Action)
     assert not set(TABLE) & BEYOND_ROLES
+
     spelled = [(permission.verb, permission.resource) for permission in TABLE.values()]
     assert len(spelled) == len(set(spelled))
     assert {permission.resource for permission in TABLE.values()} == set(Resource)
@@ -79,6 +80,7 @@ def test_without_a_rule_nothing_is_allowed() -> None:
 def test_what_denies_wins_wherever_it_stands(order: int) -> None:
     own = rights(*["allow execute templates", "deny execute templates/env=prod"][::order])
     assert own.may(Action.AUTOMATIONS_CREATE, Target("x", {"env": "dev"}))
+
     decision = own.decide(Action.AUTOMATIONS_CREATE, Target("x", {"env": "prod"}))
     assert (decision.is_allowed, decision.why) == (
         False,
@@ -98,6 +100,7 @@ def test_to_manage_is_to_do_everything_with_it() -> None:
 
 def test_one_template_allowed_opens_the_door_but_no_other_template() -> None:
     own = rights("allow execute templates/restart-web")
+
     assert own.may(Action.AUTOMATIONS_CREATE)
     assert own.may(Action.AUTOMATIONS_CREATE, Target("restart-web"))
     assert not own.may(Action.AUTOMATIONS_CREATE, Target("restart-web-2"))
@@ -109,6 +112,7 @@ def test_every_layer_must_allow() -> None:
     both = rights("allow view audit", "allow view users").below(
         grants_of(parse_rules(["allow view users"]), "token")
     )
+
     assert both.actions == {Action.USERS_VIEW}
     assert both.decide(Action.AUDIT_VIEW).why == "no rule allows it"
 
@@ -178,6 +182,7 @@ def test_a_role_hands_out_just_those_roles_that_may_no_more(
 ) -> None:
     beyond = {action for action in Action if may(granted, action) and not may(granter, action)}
     is_allowed = excess(rights_of_role(granter), rights_of_role(granted)) == ""
+
     assert is_allowed == (
         not beyond and (granted is not BuiltInRole.ADMIN or granter is BuiltInRole.ADMIN)
     )

@@ -59,6 +59,7 @@ def test_the_first_given_name_stands_in_the_urls_and_all_in_the_certificate() ->
     found = addresses(
         listen="10.1.2.3:0", worker_listen="0.0.0.0:0", names=("ops.example.com", "ops")
     )
+
     assert found.url(1) == "https://ops.example.com:1"
     assert found.worker_url(2) == "https://ops.example.com:2"
     assert set(found.certificate_names) == {"ops.example.com", "ops", "box7", "10.1.2.3"}
@@ -68,5 +69,6 @@ def test_given_urls_are_taken_as_they_are() -> None:
     found = addresses(
         url="https://ops.example.com/", worker_url="https://ops.example.com:9000", behind_proxy=True
     )
+
     assert found.url(1) == "https://ops.example.com"
     assert found.worker_url(2) == "https://ops.example.com:9000"

@@ -1,7 +1,4 @@
-"""Every mistake in a template that we could think of.
-
-Where it is said to be, and what is said of it.
-"""
+"""Every mistake in a template that we could think of: where it is said to be, and what is said."""
 
 from __future__ import annotations
 
@@ -9,19 +6,23 @@ import pytest
 
 from opsicle.domain.errors import InvalidInput
 from opsicle.domain.template_parser import parse_document, parse_template
-from tests.unit.template_mistakes import (
+from tests.unit import document_mistakes, phase_mistakes, spec_mistakes, variable_mistakes
+from tests.unit.template_sources import (
     BODY,
     HEAD,
-    MISTAKES,
     PHASE,
     in_phase,
     in_spec,
     in_variable,
     with_phases,
 )
-from tests.unit.variable_mistakes import MISTAKES as VARIABLE_MISTAKES
 
-EVERY_MISTAKE = MISTAKES | VARIABLE_MISTAKES
+EVERY_MISTAKE = (
+    document_mistakes.MISTAKES
+    | spec_mistakes.MISTAKES
+    | phase_mistakes.MISTAKES
+    | variable_mistakes.MISTAKES
+)
 
 
 @pytest.mark.parametrize(
@@ -32,6 +33,7 @@ def test_a_mistake_is_told_with_its_path_its_line_and_what_to_do(
 ) -> None:
     with pytest.raises(InvalidInput) as caught:
         parse_template(document.encode())
+
     told = [
         (problem.path, problem.line)
         for problem in caught.value.problems
@@ -45,9 +47,9 @@ def test_the_templates_that_the_table_varies_are_good() -> None:
     assert parse_template(in_phase("timeout: 5").encode()).phases[0].timeout == 5
     assert parse_template(in_spec("timeout: 5").encode()).timeout == 5
     assert parse_template(in_variable("type: bool").encode()).variables[0].id == "x"
-    assert parse_template(with_phases("- {name: a, commands: [b]}").encode()).phases[
-        0
-    ].commands == ("b",)
+
+    [phase] = parse_template(with_phases("- {name: a, commands: [b]}").encode()).phases
+    assert phase.commands == ("b",)
 
 
 def test_all_mistakes_are_told_at_once_in_the_order_of_their_lines() -> None:
@@ -55,6 +57,7 @@ def test_all_mistakes_are_told_at_once_in_the_order_of_their_lines() -> None:
         in_phase("timeot: 1\nwhen: never\nenv: {A: 1, A: 2}")
         + "  onWorkerLost: no\n  timeout: !!int 5\n"
     )
+
     with pytest.raises(InvalidInput) as caught:
         parse_template(document.encode())
     assert [(problem.line, problem.path) for problem in caught.value.problems] == [
@@ -70,6 +73,7 @@ def test_all_mistakes_are_told_at_once_in_the_order_of_their_lines() -> None:
 
 def test_a_document_with_thousands_of_mistakes_tells_the_first_fifty_and_how_many_more() -> None:
     document = HEAD + BODY + "".join(f"field{i}: 1\n" for i in range(1_000))
+
     with pytest.raises(InvalidInput) as caught:
         parse_template(document.encode())
     assert len(caught.value.problems) == 51
@@ -91,7 +95,11 @@ def test_utf16_is_refused() -> None:
 
 
 def test_an_automation_with_variables_is_refused() -> None:
-    document = "apiVersion: v1\ntype: Automation\nmetadata: {name: a}\nspec:\n  variables: []\n  phases: []\n"
+    document = (
+        "apiVersion: v1\ntype: Automation\nmetadata: {name: a}\n"
+        "spec:\n  variables: []\n  phases: []\n"
+    )
+
     with pytest.raises(InvalidInput) as caught:
         parse_document(document.encode())
     assert [(problem.line, problem.path) for problem in caught.value.problems] == [
@@ -105,5 +113,6 @@ def test_a_document_of_another_known_type_is_called_by_its_name(type_name: str) 
     document = f"apiVersion: v1\ntype: {type_name}\nmetadata: {{name: a}}\nspec: {{}}\n"
     with pytest.raises(InvalidInput) as caught:
         parse_template(document.encode())
+
     wanted = f"this is an `{type_name}`; wanted here: `AutomationTemplate`"
     assert [problem.message for problem in caught.value.problems] == [wanted]

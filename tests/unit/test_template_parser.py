@@ -57,7 +57,8 @@ spec:
   requireMfa: true
   notify: [{states: [failed], groups: [sre]}]
   variables:
-    - {id: service, label: Service, description: Which, default: nginx, isRequired: true, pattern: "[a-z]+"}
+    - {id: service, label: Service, description: Which, default: nginx, isRequired: true,
+       pattern: "[a-z]+"}
     - {id: dry-run, type: bool, default: no}
     - {id: count, type: number, min: 1, max: 9, default: 3}
     - {id: ratio, type: float, default: 3}
@@ -147,6 +148,7 @@ def test_every_field_of_the_format_is_read() -> None:
 
 def test_a_template_survives_being_kept_as_json() -> None:
     template = parse_template(FULL.encode())
+
     kept = msgspec.json.decode(msgspec.json.encode(template), type=Template)
     assert kept == template
     assert digest(kept) == digest(template)
@@ -155,7 +157,9 @@ def test_a_template_survives_being_kept_as_json() -> None:
 def test_comments_layout_and_the_order_of_fields_do_not_change_the_digest() -> None:
     tree = yaml.safe_load(FULL)
     tree["spec"]["variables"][5]["default"] = "2025-06-28"
+
     other_layout = yaml.safe_dump(tree, sort_keys=True)
+
     assert digest(parse_template(("# comment\n" + other_layout).encode())) == digest(
         parse_template(FULL.encode())
     )
@@ -179,6 +183,7 @@ def test_any_change_of_content_changes_the_digest(old: str, new: str) -> None:
 
 def test_what_this_version_cannot_run_is_named() -> None:
     told = {problem.path: problem.message for problem in unsupported(parse_template(FULL.encode()))}
+
     assert set(told) == {
         "spec.concurrency",
         "spec.plan",
@@ -188,16 +193,18 @@ def test_what_this_version_cannot_run_is_named() -> None:
 
 
 def test_an_image_is_no_reason_to_refuse_a_run() -> None:
-    source = b"{apiVersion: v1, type: AutomationTemplate, metadata: {name: a}, spec: {template: {phases: "
-    assert (
-        unsupported(parse_template(source + b"[{name: a, image: alpine, commands: [b]}]}}}")) == []
+    source = (
+        b"{apiVersion: v1, type: AutomationTemplate, metadata: {name: a},"
+        b" spec: {template: {phases: [{name: a, image: alpine, commands: [b]}]}}}"
     )
+    assert unsupported(parse_template(source)) == []
 
 
 def upstream_documents(kind: str) -> list[Path]:
     if not UPSTREAM.is_dir():
         pytest.skip(
-            "the older Opsicle's own documents are not beside this checkout (shared/real/opsicle-upstream)"
+            "the older Opsicle's own documents are not beside this checkout"
+            " (shared/real/opsicle-upstream)"
         )
     return sorted((UPSTREAM / kind).glob("*.yaml"))
 
@@ -206,6 +213,7 @@ def test_every_template_of_the_older_opsicle_loads_unchanged() -> None:
     templates = [
         parse_template(path.read_bytes()) for path in upstream_documents("automationTemplate")
     ]
+
     assert [template.name for template in templates] == ["basic", "basic2", "vars"]
     assert all(template.approval_policy == PolicyUse(policy_ref="tg-one") for template in templates)
     assert [phase.name for phase in templates[0].phases] == [
@@ -230,6 +238,7 @@ def test_a_required_variable_of_the_older_opsicle_may_have_a_default() -> None:
         "number-wo-default-value": 0,
         "float-wo-default-value": 1,
     }
+
     assert check_values(variables, given) == given | {
         "string-w-default-value": "string_w_default_value",
         "bool-w-default-value": True,
@@ -241,6 +250,7 @@ def test_a_required_variable_of_the_older_opsicle_may_have_a_default() -> None:
 def test_every_automation_of_the_older_opsicle_loads_unchanged() -> None:
     (path,) = upstream_documents("automation")
     automation = parse_document(path.read_bytes())
+
     assert isinstance(automation, AutomationDocument)
     assert (automation.name, len(automation.phases)) == ("basic", 4)
     assert automation.volume_mounts == (VolumeMount(host="./tmp", container="/tmp"),)
@@ -249,6 +259,7 @@ def test_every_automation_of_the_older_opsicle_loads_unchanged() -> None:
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
 def test_an_example_is_without_mistake_or_warning_and_this_version_can_run_it(path: Path) -> None:
     template = parse_template(path.read_bytes())
+
     assert template.name == path.stem
     assert template.display_name
     assert template.description
@@ -319,7 +330,7 @@ FIELDS = [
 
 @st.composite
 def spoiled(draw: st.DrawFn) -> object:
-    """Return the full template with one to three places overwritten by junk, or given a field of another place."""
+    """Draw the full template, with up to three places overwritten, or given a field of another."""
     tree = yaml.safe_load(FULL)
     for _ in range(draw(st.integers(1, 3))):
         place = tree
@@ -328,13 +339,16 @@ def spoiled(draw: st.DrawFn) -> object:
             if not keys:
                 break
             key = draw(st.sampled_from(keys))
+
             if isinstance(place[key], dict | list) and draw(st.integers(0, 3)):
                 place = place[key]
                 continue
+
             if isinstance(place, dict) and draw(st.booleans()):
                 key = draw(st.sampled_from(FIELDS))
             place[key] = draw(JUNK)
             break
+
     return tree
 
 
@@ -345,6 +359,8 @@ def test_a_spoiled_template_is_read_or_refused_never_anything_else(tree: object)
         template = parse_template(source)
     except InvalidInput:
         return
+
     assert msgspec.json.decode(msgspec.json.encode(template), type=Template) == template
+
     unsupported(template)
     warnings(template)

@@ -123,6 +123,7 @@ def test_a_value_that_does_not_fit_is_refused_with_its_path(
 ) -> None:
     with pytest.raises(InvalidInput) as caught:
         check_values([variable], {"x": given})
+
     (problem,) = caught.value.problems
     assert problem.path == "values.x"
     assert message in problem.message
@@ -146,6 +147,7 @@ def test_a_default_stands_in_for_a_value_that_was_not_given() -> None:
 def test_an_unknown_variable_is_refused_with_the_nearest_one() -> None:
     with pytest.raises(InvalidInput) as caught:
         check_values([Variable(id="service")], {"servce": "a"})
+
     (problem,) = caught.value.problems
     assert problem.path == "values.servce"
     assert problem.message == "the template has no variable `servce` (did you mean `service`?)"
@@ -153,6 +155,7 @@ def test_an_unknown_variable_is_refused_with_the_nearest_one() -> None:
 
 def test_every_wrong_value_is_told_at_once() -> None:
     variables = [Variable(id="a", is_required=True), Variable(id="b", type=VariableType.BOOL)]
+
     with pytest.raises(InvalidInput) as caught:
         check_values(variables, {"b": "no", "c": 1})
     assert {problem.path for problem in caught.value.problems} == {
@@ -171,6 +174,7 @@ def test_a_hundred_thousand_unknown_variables_are_refused_soon() -> None:
 
 def test_all_values_together_are_bounded() -> None:
     variables = [Variable(id=f"v{i}") for i in range(9)]
+
     with pytest.raises(InvalidInput) as caught:
         check_values(variables, {variable.id: "x" * 60_000 for variable in variables})
     assert caught.value.problems[0].message == "all values together have more than 512 KiB"
@@ -253,6 +257,7 @@ def test_commands_see_values_as_text_under_upper_case_names() -> None:
         "ratio": 0.1,
         "hosts": ["a", "b c"],
     }
+
     assert environment(variables, values) == {
         "OPSICLE_VAR_PAGE_TEXT": "a\nb",
         "OPSICLE_VAR_DRY_RUN": "false",
@@ -277,7 +282,9 @@ def test_any_value_is_taken_or_refused_and_one_that_was_taken_is_taken_again(
         values = check_values([variable], {"x": value})
     except InvalidInput:
         return
+
     assert check_values([variable], values) == values
+
     environment([variable], values)
 
 
@@ -294,6 +301,7 @@ def test_any_typed_text_is_taken_or_refused(variable: Variable, text: str) -> No
 def test_a_float_reads_back_alike_from_its_text(number: float) -> None:
     variable = Variable(id="x", type=VariableType.FLOAT)
     text = environment([variable], check_values([variable], {"x": number}))["OPSICLE_VAR_X"]
+
     assert parse_text(variable, text) == number
     assert re.fullmatch(r"[-+0-9.e]+", text)
 
@@ -301,5 +309,7 @@ def test_a_float_reads_back_alike_from_its_text(number: float) -> None:
 def test_the_largest_value_fits_into_the_environment_of_a_process() -> None:
     variable = Variable(id="x" * 64)
     env = environment([variable], check_values([variable], {variable.id: "v" * MAX_VALUE_BYTES}))
+
     seen = subprocess.run(["/usr/bin/env"], env=env, capture_output=True, check=True).stdout
+
     assert seen == f"OPSICLE_VAR_{'X' * 64}={'v' * MAX_VALUE_BYTES}\n".encode()

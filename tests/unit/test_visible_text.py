@@ -40,7 +40,7 @@ def test_a_value_is_shown_as_what_it_is(value: Any, shown: str) -> None:
 
 
 def test_no_two_values_that_differ_by_what_is_not_seen_are_shown_alike() -> None:
-    """Every character that moves nothing and marks nothing, at the end, in the middle, at the beginning."""
+    """Try each character that is not seen at the end, in the middle and at the beginning."""
     hidden = [
         char
         for char in map(chr, range(sys.maxunicode + 1))

@@ -1,4 +1,4 @@
-"""Our side of a WebSocket, with the library `websockets` on the other, and with servers that do not behave."""
+"""Our side of a WebSocket, against the library `websockets` and against rude servers."""
 
 from __future__ import annotations
 
@@ -46,9 +46,9 @@ def server(
 def rude_server(
     frames: bytes, head: Iterable[bytes] = (SWITCHING, UPGRADE), drip: bytes = b""
 ) -> Iterator[int]:
-    """Shakes hands with this head and the right key, unless the head has one, and sends these bytes.
+    """Shake hands with this head and the right key, unless the head has one, and send these bytes.
 
-    Then it says nothing until the client goes, or `drip` again and again.
+    Then say nothing until the client goes, or `drip` again and again.
     """
 
     def run() -> None:
@@ -97,7 +97,7 @@ def test_messages_of_every_size_go_there_and_back(size: int) -> None:
         text = ("ab€" * (size // 5 + 1)).encode()[:size].decode(errors="ignore")
         for _ in range(2):
             client.send(text)
-            assert client.receive(10) == text
+            assert client.receive(60) == text
 
 
 def test_a_message_in_pieces_is_one_and_pings_between_are_answered() -> None:
@@ -105,22 +105,22 @@ def test_a_message_in_pieces_is_one_and_pings_between_are_answered() -> None:
 
     def handler(connection: ServerConnection) -> None:
         connection.send(iter(["one ", "two ", "", "three"]))
-        if connection.ping().wait(10):
+        if connection.ping().wait(60):
             ponged.set()
         for _ in connection:
             pass
 
     with opened(server(handler)) as client:
-        assert client.receive(10) == "one two three"
+        assert client.receive(60) == "one two three"
         client.receive(0.2)
-        assert ponged.wait(10)
+        assert ponged.wait(60)
 
 
 def test_a_quiet_side_that_still_answers_pings_is_not_silent() -> None:
     with opened(server(echo)) as client:
         assert [client.receive(0.2) for _ in range(4)] == [None] * 4
         client.send("still there")
-        assert client.receive(10) == "still there"
+        assert client.receive(60) == "still there"
 
 
 def test_the_end_is_noticed() -> None:
@@ -131,7 +131,7 @@ def test_the_end_is_noticed() -> None:
         opened(server(handler)) as client,
         pytest.raises(Undelivered, match="has closed the connection"),
     ):
-        client.receive(10)
+        client.receive(60)
 
 
 @pytest.mark.parametrize(
@@ -159,9 +159,11 @@ def test_the_end_is_noticed() -> None:
 def test_what_breaks_the_rules_ends_the_connection(
     frames: bytes, why: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("opsicle.server.channels.kinds.slack.websocket.EXCHANGE_SECONDS", 0.3)
+    patience = 0.3 if why == "fell silent" else 60
+    monkeypatch.setattr("opsicle.server.channels.kinds.slack.websocket.EXCHANGE_SECONDS", patience)
+
     with opened(rude_server(frames)) as client, pytest.raises(Undelivered, match=why):
-        assert [client.receive(0.3), client.receive(0.3)] == []
+        assert [client.receive(patience), client.receive(patience)] == []
 
 
 @pytest.mark.parametrize(
@@ -207,7 +209,7 @@ def test_what_is_said_is_not_logged(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     with opened(server(echo)) as client:
         client.send("a code")
-        assert client.receive(10) == "a code"
+        assert client.receive(60) == "a code"
 
     assert {record.name for record in caplog.records} <= {"websockets.server"}, (
         "our side says nothing"
@@ -222,7 +224,7 @@ def test_over_tls_the_certificate_must_be_vouched_for(tmp_path: Path) -> None:
             WebSocket.open(f"wss://localhost:{port}", EgressScope(tuple(LOOPBACK), right.ca_pem))
         ) as client:
             client.send("hello")
-            assert client.receive(10) == "hello"
+            assert client.receive(60) == "hello"
         with pytest.raises(Undelivered, match="not to be trusted"):
             WebSocket.open(f"wss://localhost:{port}", EgressScope(tuple(LOOPBACK), other.ca_pem))
 

@@ -48,7 +48,8 @@ def worker(name: str = "worker-1", **known: Any) -> Candidate:
         (
             Requirements(),
             [worker(is_connected=False), worker("worker-2", is_connected=False)],
-            "none of the 2 workers is connected: worker-1 is not connected, worker-2 is not connected",
+            "none of the 2 workers is connected: "
+            "worker-1 is not connected, worker-2 is not connected",
         ),
         (AMS, [worker(labels={"site": "fra"})], "no connected worker has label site=ams"),
         (
@@ -111,7 +112,8 @@ def worker(name: str = "worker-1", **known: Any) -> Candidate:
                 worker("c", labels={"site": "fra"}, is_connected=False, seen_at=NOON),
                 worker("d", labels={"site": "ams"}, is_connected=False, was_stopped=True),
             ],
-            "worker-1 is draining; b would fit, but has not been heard of since 2026-01-31 12:00:00 UTC",
+            "worker-1 is draining; "
+            "b would fit, but has not been heard of since 2026-01-31 12:00:00 UTC",
         ),
         (
             Requirements(),
@@ -129,6 +131,7 @@ def test_the_reason_names_what_is_missing(
 
 def test_a_template_asks_for_its_labels_and_for_the_runtimes_of_its_phases() -> None:
     phases = (Phase(name="a", commands=("b",)), Phase(name="c", commands=("d",), image="alpine"))
+
     assert requirements(Template(name="t", phases=phases, runs_on={"site": "ams"})) == Requirements(
         labels={"site": "ams"}, runtimes=BOTH, image_phase="c"
     )

@@ -1,4 +1,4 @@
-"""YAML as we take it: bounded in size, depth and time, and never surprising (W6 of the trust table)."""
+"""YAML as we take it: bounded in size, depth and time, never surprising (trust.md, W6)."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.unit.template_mistakes import VARIABLE, in_spec, in_variable
+from tests.unit.template_sources import VARIABLE, in_spec, in_variable
 
 MISTAKES = {
     "no id": (in_spec("variables: [{type: bool}]"), f"{VARIABLE}.id", 10, "is missing"),

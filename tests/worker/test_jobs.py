@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from opsicle.worker import jobs as jobs_module
+from opsicle.worker import job_reporter
 from opsicle.worker.connection import ServerConnection
 from opsicle.worker.identity import WorkerDataFolder
 from opsicle.worker.job_threads import JobThreads
@@ -19,7 +18,8 @@ from opsicle.worker.runtimes.table import Runtimes
 from opsicle.worker.spool import SpoolQuota
 from opsicle.worker.verification import Verifier
 from tests.support import wait_until
-from tests.worker.fake_server import J1, FakeServer, Refusal, work
+from tests.worker.fake_listener import Refusal
+from tests.worker.fake_server import J1, FakeServer, work
 from tests.worker.ordering import ordered
 
 
@@ -51,13 +51,13 @@ def jobs(tmp_path: Path, fake_server: FakeServer) -> Iterator[JobSupervisor]:
 def test_a_worker_that_is_to_end_does_not_report_for_ever_to_a_server_that_cannot_hear_it(
     jobs: JobSupervisor, fake_server: FakeServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(jobs_module, "REPORT_SECONDS", 0.5)
+    monkeypatch.setattr(job_reporter, "REPORT_SECONDS", 0.5)
     fake_server.refusals["finish"] = Refusal(503, "unavailable", "this is a copy")
     jobs.take(ordered(work(J1, ":"), fake_server.order_key))
     wait_until(lambda: fake_server.calls["finish"], 60, "the first report")
     assert jobs.held()
 
-    jobs.draining_since = time.monotonic()
+    jobs.drain()
 
     assert jobs.wait_until_idle(60)
     (left,) = Journal(tmp_path / "worker/journal").open_jobs()
@@ -67,14 +67,14 @@ def test_a_worker_that_is_to_end_does_not_report_for_ever_to_a_server_that_canno
 def test_a_job_that_runs_may_take_its_time_while_its_worker_is_to_end(
     jobs: JobSupervisor, fake_server: FakeServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(jobs_module, "REPORT_SECONDS", 0.0)
+    monkeypatch.setattr(job_reporter, "REPORT_SECONDS", 0.0)
     go_on = tmp_path / "go-on"
     jobs.take(
         ordered(work(J1, f"until test -e {go_on}; do sleep 0.01; done"), fake_server.order_key)
     )
     wait_until(lambda: fake_server.starts, 60, "the start")
 
-    jobs.draining_since = time.monotonic()
+    jobs.drain()
 
     assert not jobs.wait_until_idle(0.3)
     go_on.touch()

@@ -57,8 +57,9 @@ class Actor:
             )
         if not self.may(action, target):
             what = f"{action} of {target.name}" if target else str(action)
+            why = self.rights.decide(action, target).why
             raise NotAllowed(
-                f"the role {self.role} may not do this ({what}): {self.rights.decide(action, target).why}",
+                f"the role {self.role} may not do this ({what}): {why}",
                 hint="Ask an admin of your org for another role.",
             )
 

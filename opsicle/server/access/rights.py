@@ -103,6 +103,7 @@ class Rulebook:
         member = members.get(user_id)
         if member is None:
             return 0
+
         role = self._roles.get(member.role)
         sources = [
             (_rules_of_role(member.role, None), member.role_seq),
@@ -115,6 +116,7 @@ class Rulebook:
         for name, seq in joined.get(user_id, {}).items():
             group = self._groups[name]
             sources.append((read_rules(group.rules), max(seq, group.deciding_seq)))
+
         own = min((seq for rules, seq in sources if lets_decide(rules)), default=0)
         above = self.deciding_seq(member.owner_id, members, joined) if member.owner_id else 0
         return max(own, above)

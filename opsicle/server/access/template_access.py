@@ -17,8 +17,9 @@ from opsicle.domain.errors import Unreadable
 from opsicle.domain.rights import Rights
 from opsicle.domain.rules import Target
 from opsicle.server.access.actor import Actor
+from opsicle.server.access.document_lookup import document_not_found
 from opsicle.server.access.template_versions import template_of
-from opsicle.server.store import documents, templates
+from opsicle.server.store import templates
 from opsicle.server.store.automations import AutomationRow
 from opsicle.server.store.database import Connection
 from opsicle.server.store.documents import DocumentKind
@@ -69,7 +70,7 @@ def require_on(
     if may_on(db, actor, action, name, labels):
         return
     if not may_on(db, actor, Action.TEMPLATES_VIEW, name, labels):
-        raise documents.not_found(DocumentKind.TEMPLATE, name)
+        raise document_not_found(DocumentKind.TEMPLATE, name)
     for target in targets_of(db, actor.org_id, name, labels):
         actor.require(action, target)
 

@@ -6,7 +6,8 @@ from opsicle.domain.errors import Unreadable
 from opsicle.domain.stored_json import CANNOT_BE_READ
 from opsicle.domain.stored_templates import decode_template
 from opsicle.domain.templates import Template
-from opsicle.server.store import documents, templates
+from opsicle.server.access.document_lookup import get_document
+from opsicle.server.store import templates
 from opsicle.server.store.automations import AutomationRow
 from opsicle.server.store.database import Connection
 from opsicle.server.store.documents import DocumentKind, VersionRow
@@ -36,5 +37,5 @@ def asks_for_code(db: Connection, org_id: str, row: VersionRow, template: Templa
     if template.require_mfa or row.version == row.latest_version:
         return template.require_mfa
     return decode_template(
-        documents.get(db, DocumentKind.TEMPLATE, org_id, row.name).document
+        get_document(db, DocumentKind.TEMPLATE, org_id, row.name).document
     ).require_mfa

@@ -6,11 +6,12 @@ from opsicle.domain.approvers import deciders, impassable
 from opsicle.domain.errors import Conflict
 from opsicle.domain.stored_templates import decode_template
 from opsicle.server.access.actor import Actor
+from opsicle.server.access.document_lookup import document_not_found
 from opsicle.server.access.template_access import is_hidden
 from opsicle.server.approvals.approvers import ApproverDirectory, asker_of
 from opsicle.server.approvals.views import person
 from opsicle.server.policies.in_force import in_force
-from opsicle.server.store import audit, documents
+from opsicle.server.store import audit
 from opsicle.server.store.database import Connection
 from opsicle.server.store.documents import DocumentKind, VersionRow
 from opsicle.wire.approval_api import ApprovalNeed, GateNeed
@@ -25,7 +26,7 @@ def need_of(db: Connection, actor: Actor, version: VersionRow) -> ApprovalNeed:
     """
     template = decode_template(version.document)
     if is_hidden(db, actor, template.name, template.labels):
-        raise documents.not_found(DocumentKind.TEMPLATE, template.name)
+        raise document_not_found(DocumentKind.TEMPLATE, template.name)
     try:
         found = in_force(db, actor.org_id, template, actor.user_id)
     except Conflict as error:

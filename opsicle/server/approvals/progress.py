@@ -34,9 +34,9 @@ from opsicle.server.approvals.facts import approval_facts
 from opsicle.server.approvals.stuck import newly_stuck, noted, stuck_in
 from opsicle.server.approvals.waiting import outcome_of
 from opsicle.server.channels.outbox import Outbox
-from opsicle.server.store import approvals, audit, automations
+from opsicle.server.store import approvals, audit, automation_transitions
 from opsicle.server.store.approvals import ApprovalRow
-from opsicle.server.store.automations import Ending
+from opsicle.server.store.automation_transitions import Ending
 from opsicle.server.store.database import Connection
 
 
@@ -82,7 +82,7 @@ class Progress:
         row, explanation = case.row, f"it was not run: {case.problem}"
         if not approvals.end(db, row.id, ApprovalState.WITHDRAWN, now, explanation):
             return
-        automations.end_unapproved(
+        automation_transitions.end_unapproved(
             db, row.automation_id, Ending(AutomationState.CANCELLED, now, None, explanation)
         )
         self._outbox.post_unapproved(db, row.org_id, row.automation_id)
@@ -188,9 +188,9 @@ class Progress:
     ) -> None:
         row = case.row
         if state is ApprovalState.APPROVED:
-            automations.approve(db, row.automation_id, now)
+            automation_transitions.approve(db, row.automation_id, now)
         else:
-            automations.end_unapproved(
+            automation_transitions.end_unapproved(
                 db, row.automation_id, Ending(_ENDS[state], now, None, explanation)
             )
         if state is ApprovalState.EXPIRED:

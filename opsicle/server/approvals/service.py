@@ -22,10 +22,11 @@ from opsicle.domain.approvals import (
     meets,
 )
 from opsicle.domain.approvers import ApproverPerson
-from opsicle.domain.errors import Conflict, InvalidInput, NotAllowed
+from opsicle.domain.errors import Conflict, InvalidInput, NotAllowed, NotFound
 from opsicle.kit.clock import Clock
 from opsicle.server.access import validators
 from opsicle.server.access.actor import Actor
+from opsicle.server.access.document_lookup import get_document
 from opsicle.server.access.principals import answers_for
 from opsicle.server.access.stored_values import stored_requirements
 from opsicle.server.access.template_access import is_hidden
@@ -41,7 +42,12 @@ from opsicle.server.fleet.presence import Fleet
 from opsicle.server.fleet.pubsub import PubSub, automation_topic, org_topic
 from opsicle.server.http.paging import page_of_shown
 from opsicle.server.identity.authenticators import Authenticators
-from opsicle.server.store import approvals, audit, authenticators, automations, documents
+from opsicle.server.store import (
+    approvals,
+    audit,
+    authenticators,
+    automation_transitions,
+)
 from opsicle.server.store.approvals import ApprovalFilter, ApprovalRow, DecisionRow
 from opsicle.server.store.automations import AutomationRow
 from opsicle.server.store.database import Connection, Database
@@ -158,7 +164,7 @@ class Approvals:
         actor.require(Action.TEMPLATES_VIEW)
         return self._database.read(
             lambda db: need_of(
-                db, actor, documents.get(db, DocumentKind.TEMPLATE, actor.org_id, template, version)
+                db, actor, get_document(db, DocumentKind.TEMPLATE, actor.org_id, template, version)
             )
         )
 
@@ -292,7 +298,7 @@ class Approvals:
             told = self._progress.withdraw(db, case, f"withdrawn by {by}", now)
             if told is None:
                 raise Conflict(f"this approval is over: it is {row.state}")
-            automations.cancel_waiting(db, row.automation_id, actor.user_id, now)
+            automation_transitions.cancel_waiting(db, row.automation_id, actor.user_id, now)
             self._outbox.post_cancelled(db, row.org_id, row.automation_id, actor, told)
             data = {"automation": row.automation_id}
             audit.append(db, now, row.org_id, actor, "withdraw", f"approvals/{row.id}", data)
@@ -335,12 +341,25 @@ class Approvals:
 
         Raises NotFound, also for one whose template the actor may not see.
         """
-        case = self._progress.load(db, approvals.get(db, actor.org_id, approval_id))
+        row = approvals.find(db, actor.org_id, approval_id)
+        if row is None:
+            raise _not_found(approval_id)
+
+        case = self._progress.load(db, row)
         if _is_hidden(db, actor, case) and not answers_for(
-            db, actor.org_id, actor.user_id, case.row.requester_id
+            db, actor.org_id, actor.user_id, row.requester_id
         ):
-            raise approvals.not_found(approval_id)
+            raise _not_found(approval_id)
         return case
+
+
+def _not_found(approval_id: str) -> NotFound:
+    """Return the error for an approval that the org does not have, or that the actor may not see."""
+    return NotFound(
+        f"there is no approval {approval_id}",
+        hint="`opsicle approvals list --whose all` shows those of the org that you are "
+        "logged in to.",
+    )
 
 
 def _is_hidden(db: Connection, actor: Actor, case: Case) -> bool:

@@ -30,7 +30,7 @@ log = logging.getLogger(__name__)
 
 SIGN_AFTER_ENTRIES = 500
 SIGN_AFTER = timedelta(minutes=5)
-"""After so many new entries, or so long after the last one, a chain gets a checkpoint that stays."""
+"""A chain gets a lasting checkpoint after so many new entries, or so long after the last one."""
 
 REPORTS_APART = timedelta(days=1)
 """How often one worker's claim that history was rewritten is taken into the record: once says it
@@ -182,6 +182,7 @@ class AuditCheckpoints:
         last = audit_checkpoints.find_last(db, org_id)
         if seq == 0 or (last and last.seq >= seq and removal is None):
             return
+
         removed = removal or (_Removal(last.removed_to, last.removed_hash) if last else _Removal())
         chain = chain_of(org_id)
         unsigned = Checkpoint(
@@ -224,7 +225,7 @@ class AuditCheckpoints:
         return max(0, end - chain.first_seq)
 
     def _remove(self, org_id: str, to: int) -> None:
-        """Remove entries once a signed checkpoint states that, and the hash where the chain goes on."""
+        """Remove entries once a signed checkpoint states it, and the hash where the rest begins."""
 
         def work(db: Connection) -> None:
             self._sign(db, org_id, _Removal(to, audit.get_hash(db, org_id, to)))

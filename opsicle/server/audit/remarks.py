@@ -23,7 +23,7 @@ class ServerRemarks:
         self.shown: list[str] = []
 
     def note_lost_logs(self, reason: str) -> None:
-        """Logs are gone: why."""
+        """Note that logs are gone, and why."""
         self.shown.append(f"logs were lost: {reason}")
         self._record("lose_logs", {"reason": reason})
 

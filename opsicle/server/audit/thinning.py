@@ -1,4 +1,4 @@
-"""Thinning out old checkpoints of the audit record, with a signed gap in the place of those that go.
+"""Thinning out old checkpoints of the audit record, leaving a signed gap in their place.
 
 What binds the entries is their own chain, which every later checkpoint covers; an old checkpoint
 only narrows down where a record was rewritten. So one for each day is enough once a week has
@@ -60,7 +60,7 @@ class CheckpointThinning:
         return sum(isinstance(part, Checkpoint) for run in runs for part in run)
 
     def _join(self, org_id: str, parts: Sequence[Signed]) -> CheckpointGap:
-        """Put one signed gap in the place of checkpoints and gaps that follow one upon the other."""
+        """Put one signed gap in the place of checkpoints and gaps that follow on each other."""
         chain = chain_of(org_id)
         unsigned = CheckpointGap(
             first=first_of(parts[0]),
@@ -88,6 +88,7 @@ class CheckpointThinning:
                 extra={"org": org_id, "fault": fault.message},
             )
             return []
+
         return [
             run for run in _runs(kept, going) if any(isinstance(part, Checkpoint) for part in run)
         ]
@@ -95,7 +96,7 @@ class CheckpointThinning:
     def _choose(
         self, db: Connection, org_id: str, kept: Sequence[Signed], before_day: str
     ) -> set[int]:
-        """Return the numbers of the checkpoints that may go: old, and not the newest of their day."""
+        """Return the numbers of the checkpoints that may go: not the newest of an old day."""
         checkpoints = [part for part in kept if isinstance(part, Checkpoint)]
         exported = audit_checkpoints.list_exported(db, org_id)
         removed_to = checkpoints[-1].removed_to if checkpoints else 0

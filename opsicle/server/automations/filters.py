@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from opsicle.domain.errors import NotFound
 from opsicle.server.access.actor import Actor
+from opsicle.server.access.document_lookup import document_not_found
 from opsicle.server.access.template_access import is_hidden
-from opsicle.server.store import automations, documents, memberships, templates
+from opsicle.server.store import automations, memberships, templates
 from opsicle.server.store.automations import AutomationFilter
 from opsicle.server.store.database import Connection
 from opsicle.server.store.documents import DocumentKind
@@ -25,7 +26,7 @@ def require_known(db: Connection, actor: Actor, wanted: AutomationFilter) -> Non
         is_hidden(db, actor, name)
         or not (templates.find(db, actor.org_id, name) or _ran(db, actor, name))
     ):
-        raise documents.not_found(DocumentKind.TEMPLATE, name)
+        raise document_not_found(DocumentKind.TEMPLATE, name)
     if wanted.requester and not memberships.find(db, actor.org_id, wanted.requester):
         if automations.list_newest(
             db, actor.org_id, AutomationFilter(requester=wanted.requester), "", 1

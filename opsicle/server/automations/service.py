@@ -11,7 +11,7 @@ import msgspec
 from opsicle.domain import stored_json
 from opsicle.domain.access import Action
 from opsicle.domain.automations import AutomationState
-from opsicle.domain.errors import Conflict, NotAllowed
+from opsicle.domain.errors import Conflict, NotAllowed, NotFound
 from opsicle.domain.manifests import commitment
 from opsicle.domain.secrets import masked, only_secret
 from opsicle.domain.stored_templates import decode_template
@@ -23,6 +23,7 @@ from opsicle.kit.clock import Clock
 from opsicle.kit.ids import new_id
 from opsicle.security.master_key import CannotOpen
 from opsicle.server.access.actor import Actor
+from opsicle.server.access.document_lookup import get_document
 from opsicle.server.access.principals import account_of, answers_for
 from opsicle.server.access.template_access import is_automation_hidden, require_on
 from opsicle.server.access.template_versions import asks_for_code, shown_template_of
@@ -46,8 +47,8 @@ from opsicle.server.secrets.service import require_secrets
 from opsicle.server.store import (
     approvals,
     audit,
+    automation_transitions,
     automations,
-    documents,
     idempotency,
     jobs,
     orgs,
@@ -320,9 +321,9 @@ class Automations:
             row, _ = _get(db, actor, automation_id)
             _require_may_cancel(db, actor, row)
             job = jobs.find(db, row.job_id) if row.job_id else None
-            if automations.cancel_waiting(db, row.id, actor.user_id, now):
+            if automation_transitions.cancel_waiting(db, row.id, actor.user_id, now):
                 self._end_waiting(db, actor, row, job)
-            elif not automations.request_cancel(db, row.id, actor.user_id, now):
+            elif not automation_transitions.request_cancel(db, row.id, actor.user_id, now):
                 if row.state != AutomationState.RUNNING:
                     raise Conflict(f"this automation is already over: it {_ENDED[row.state]}")
                 return job
@@ -389,22 +390,26 @@ def _runnable_version(
     Also raises Conflict if it, or the newest one, under whose approval it falls, is not what was pushed.
     """
     kind, org_id, name = DocumentKind.TEMPLATE, actor.org_id, request.template
-    version = documents.get(db, kind, org_id, name, request.version)
+    version = get_document(db, kind, org_id, name, request.version)
     require_as_pushed(db, kind, org_id, version)
     template = decode_template(version.document)
     require_on(db, actor, Action.AUTOMATIONS_CREATE, template.name, template.labels)
     if version.version != version.latest_version:
-        require_as_pushed(db, kind, org_id, documents.get(db, kind, org_id, name))
+        require_as_pushed(db, kind, org_id, get_document(db, kind, org_id, name))
     return version, template, asks_for_code(db, actor.org_id, version, template)
 
 
 def _get(db: Connection, actor: Actor, automation_id: str) -> tuple[AutomationRow, Template]:
     """An automation and what it runs. Raises NotFound, also for one that the actor may not see."""
-    row = automations.get(db, actor.org_id, automation_id)
-    if is_automation_hidden(db, actor, row) and not answers_for(
-        db, row.org_id, actor.user_id, row.requester_id
+    row = automations.find(db, actor.org_id, automation_id)
+    if row is None or (
+        is_automation_hidden(db, actor, row)
+        and not answers_for(db, row.org_id, actor.user_id, row.requester_id)
     ):
-        raise automations.not_found(automation_id)
+        raise NotFound(
+            f"there is no automation {automation_id}",
+            hint="`opsicle automations list` shows those of the org that you are logged in to.",
+        )
     return row, shown_template_of(db, row)
 
 

@@ -39,6 +39,7 @@ class ChatChannels:
             config = self.bounds.narrowed(config_of(channel))
         except Unreadable as error:
             raise Undelivered(error.message) from error
+
         sealed = self.database.read(lambda db: channels.find_sealed(db, channel.org_id, channel.id))
         try:
             return config, self.vault.open_credential(sealed) if sealed else ""

@@ -174,6 +174,7 @@ class Chats:
             if actor is None:
                 self._throttle.note_refusal(db, address)
                 return None
+
             org_id = person.channel.org_id
             chat_links.put(
                 db,
@@ -193,6 +194,7 @@ class Chats:
             self._throttle.check_address(address)
         except OpsicleError as error:
             return error.message
+
         email = self._database.write(work)
         return (
             f"You are {email} here from now on."
@@ -214,8 +216,10 @@ class Chats:
         actor = self._database.read(query)
         if actor is None:
             return ChatOutcome(
-                "You are not linked to an account here. Ask Opsicle for a code, then send me: link CODE"
+                "You are not linked to an account here. "
+                "Ask Opsicle for a code, then send me: link CODE"
             )
+
         try:
             request = DecisionRequest(reason=decision.reason, totp=decision.totp)
             outcome = self._decide(actor, decision.approval_id, decision.verdict, request)
@@ -256,6 +260,7 @@ def _actor(db: Connection, person: ChatPerson, user_id: str) -> Actor | None:
     member, org = memberships.find(db, channel.org_id, user_id), orgs.find(db, channel.org_id)
     if member is None or not member.is_enabled or org is None:
         return None
+
     return Actor(
         user_id=member.user_id,
         email=member.email,

@@ -8,9 +8,10 @@ from opsicle.domain.errors import Conflict, NotFound
 from opsicle.kit.clock import Clock
 from opsicle.server.access import validators
 from opsicle.server.access.actor import Actor
+from opsicle.server.channels.lookup import get_channel
 from opsicle.server.channels.outbox import GIVE_UP_AFTER
 from opsicle.server.http.paging import page_of
-from opsicle.server.store import audit, channels, deliveries
+from opsicle.server.store import audit, deliveries
 from opsicle.server.store.database import Connection, Database
 from opsicle.server.store.deliveries import DeliveryFilter, DeliveryRow
 from opsicle.wire.channel_api import Delivery
@@ -38,7 +39,7 @@ class Deliveries:
             )
 
         def query(db: Connection) -> list[DeliveryRow]:
-            channel_id = channels.get(db, actor.org_id, channel).id if channel else ""
+            channel_id = get_channel(db, actor.org_id, channel).id if channel else ""
             return deliveries.list_newest(
                 db, actor.org_id, DeliveryFilter(channel_id, state), cursor, limit + 1
             )
@@ -64,6 +65,7 @@ class Deliveries:
                 raise Conflict(
                     f"the delivery is {row.state}", hint="Only one that failed can be tried again."
                 )
+
             audit.append(
                 db,
                 now,

@@ -79,6 +79,7 @@ def _addresses(
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError) as error:
         raise Undelivered(f"the name {host} cannot be resolved") from error
+
     judge = is_in if is_plain else may_reach
     for *_, address in found:
         if not judge(str(address[0]), reach.allow_networks):
@@ -99,25 +100,26 @@ def post(
 
     Raises Undelivered.
     """
-    from http.client import (
-        HTTPConnection,
-        HTTPException,
-    )  # with `email`, which a server without channels does not need
+    # It brings `email` with it, which a server without channels does not need.
+    from http.client import HTTPConnection, HTTPException
 
     parts = urlsplit(url)
     host, is_tls = parts.hostname or "", parts.scheme == "https"
     deadline = time.monotonic() + seconds
     port = parts.port or (443 if is_tls else 80)
     connection = connect(host, port, reach, is_plain=not is_tls)
+
     try:
         if is_tls:
             connection = reach.tls.wrap_socket(connection, server_hostname=host)
+
         client = HTTPConnection(host, port)
         client.sock = _Timed(connection, deadline)
         target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         client.request(
             "POST", target, body, {"Host": parts.netloc, "Connection": "close", **headers}
         )
+
         answer = client.getresponse()
         return EgressResponse(answer.status, answer.read(MAX_ANSWER_BYTES))
     except ssl.SSLCertVerificationError as error:

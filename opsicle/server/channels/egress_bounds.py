@@ -26,7 +26,8 @@ class EgressBounds:
             if not self._allows(network):
                 yield Problem(
                     f"config.allow_networks[{i}]",
-                    "whoever runs this server has not opened this network to channels (opsicle server --allow-egress)",
+                    "whoever runs this server has not opened this network to channels "
+                    "(opsicle server --allow-egress)",
                 )
 
     def narrowed(self, config: ChannelConfig) -> ChannelConfig:

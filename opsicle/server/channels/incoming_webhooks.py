@@ -19,7 +19,7 @@ from opsicle.version import __version__
 C = TypeVar("C", bound=ChannelConfig)
 
 Compose = Callable[[Message], dict[str, object]]
-"""Makes of a message the JSON that a service takes; nothing in it may become markup or a mention."""
+"""Makes a service's JSON of a message; nothing in that may become markup or a mention."""
 
 _AGAIN = frozenset({http.HTTPStatus.REQUEST_TIMEOUT, http.HTTPStatus.TOO_MANY_REQUESTS})
 

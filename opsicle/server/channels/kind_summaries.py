@@ -44,6 +44,7 @@ def _setting(field: Any) -> ChannelSetting:
     choices = (
         [str(value) for value in inner.values] if isinstance(inner, inspect.LiteralType) else []
     )
+
     return ChannelSetting(
         name=field.name,
         label=texts["title"],

@@ -44,7 +44,7 @@ GIVE_UP_AFTER = timedelta(days=3)
 """A channel that is down over a long weekend loses nothing."""
 
 MAX_FACT_CHARACTERS = 900
-"""So that what asks, why, with which values and what runs fit together into one message of a chat."""
+"""So that what asks, why, with which values and what runs fit into one message of a chat."""
 
 MAX_VALUES = 20
 
@@ -84,7 +84,11 @@ class Outbox:
         besides: Notice | None = None,
         about: Iterable[Fact] = (),
     ) -> None:
-        """Who is reached by `besides`, which is posted at the same moment and says the same, gets no copy of this."""
+        """Queue a notice for the enabled channels that reach somebody by it.
+
+        Whoever is reached by `besides`, which is posted at the same moment and says the same, gets
+        no copy of this.
+        """
         facts = self._facts(db, notice, about) if enabled else ()
         for channel in enabled:
             is_program = kinds.reach_of(channel.kind) is Reach.RECEIVER
@@ -159,6 +163,7 @@ class Outbox:
         recipients = tuple(dict.fromkeys((*people, *named)))
         if not recipients and not chats:
             return
+
         notice = Notice(
             kind=NoticeKind.AUTOMATION_FINISHED,
             org_id=row.org_id,
@@ -214,6 +219,7 @@ class Outbox:
             return None
         if not reach.is_personal:
             return Addressee(None, "")
+
         member = memberships.find(db, channel.org_id, user_id)
         if member and member.owner_id:
             member = memberships.find(db, channel.org_id, member.owner_id)
@@ -233,6 +239,7 @@ class Outbox:
         if not reach.is_personal:
             yield Addressee(None, "")
             return
+
         yield from (
             Addressee(None, chat.id) for chat in notice.chats if chat.channel == channel.kind
         )
@@ -269,6 +276,7 @@ def _facts_of(row: AutomationRow, *, is_over: bool) -> tuple[Fact, ...]:
     )
     if not is_over:
         return facts
+
     code = "" if row.exit_code is None else str(row.exit_code)
     return (
         *facts,

@@ -56,6 +56,7 @@ class Preferences:
             found = [each for each in _personal(db, actor.org_id) if each.name == request.channel]
             if not found:
                 raise NotFound(f"there is no channel {request.channel} that tells you anything")
+
             row = PreferenceRow(found[0].id, request.notice, request.is_on)
             notice_preferences.put(db, actor.user_id, row)
             return Preference(

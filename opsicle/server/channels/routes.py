@@ -37,6 +37,7 @@ def routes(channel_services: ChannelServices) -> list[Route]:
     deliveries = channel_services.deliveries
     own = channel_services.preferences
     chats = channel_services.chats
+
     return [
         Route(endpoints.LIST_KINDS, partial(list_kinds, channels), view),
         Route(endpoints.LIST_CHANNELS, partial(list_channels, channels), view),

@@ -80,7 +80,7 @@ class DeliverySender:
         )
 
     def claim(self, limit: int) -> list[str]:
-        """Begin the attempts whose turn it is, durably; whoever calls must carry out each of them."""
+        """Begin the attempts that are due, durably; the caller must carry out each of them."""
         now = self._clock.now()
 
         def due(db: Connection) -> list[str]:
@@ -97,6 +97,7 @@ class DeliverySender:
         row = self._database.read(lambda db: deliveries.find_sending(db, delivery_id))
         if row is None:
             return
+
         try:
             self._send(row)
         except Undelivered as error:
@@ -125,10 +126,12 @@ class DeliverySender:
             raise Undelivered(
                 "the channel's credential cannot be decrypted; give it again"
             ) from error
+
         try:
             config = self._bounds.narrowed(config_of(channel))
         except Unreadable as error:
             raise Undelivered(error.message) from error
+
         transport = kind_of(channel).open(config, credential)
         message = self._message(row)
         try:
@@ -145,6 +148,7 @@ class DeliverySender:
         if row.kind == NoticeKind.PASSWORD_RESET:
             url = self._make_reset_link(row)
         org = self._database.read(lambda db: orgs.find(db, row.org_id))
+
         return Message(
             id=row.id,
             kind=row.kind,

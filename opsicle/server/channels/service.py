@@ -26,6 +26,7 @@ from opsicle.server.channels.configs import config_of, parse_config, settings_of
 from opsicle.server.channels.deliveries import shown_delivery
 from opsicle.server.channels.egress_bounds import EgressBounds
 from opsicle.server.channels.kind_summaries import summary_of
+from opsicle.server.channels.lookup import get_channel
 from opsicle.server.channels.messages import Fact
 from opsicle.server.channels.outbox import Outbox
 from opsicle.server.http.paging import page_of
@@ -68,6 +69,7 @@ class Channels:
         self._check(actor)
         if not CHANNEL_NAME.fullmatch(request.name):
             raise validators.invalid("name", f"the name must be {CHANNEL_NAME_RULE}")
+
         config = parse_config(request.config)
         self._check_config(config)
         _check_credential(config, request.credential)
@@ -110,7 +112,7 @@ class Channels:
         StepUpRequired.
         """
         self._check(actor)
-        old = self.database.read(lambda db: channels.get(db, actor.org_id, id_or_name))
+        old = self.database.read(lambda db: get_channel(db, actor.org_id, id_or_name))
         config = config_of(old) if request.config is UNSET else parse_config(request.config)
         if request.config is not UNSET:
             self._check_config(config)
@@ -135,6 +137,7 @@ class Channels:
                 raise Conflict(
                     f"the channel {old.name} changed meanwhile", hint="Look at it, and try again."
                 )
+
             if config.destination() != config_of(old).destination():
                 chat_links.delete_of_channel(db, new.id)
             deliveries.hasten(db, new.id, new.updated_at)
@@ -156,7 +159,7 @@ class Channels:
         self._check(actor)
 
         def work(db: Connection) -> None:
-            row = channels.get(db, actor.org_id, id_or_name)
+            row = get_channel(db, actor.org_id, id_or_name)
             data = {"open_deliveries": deliveries.count_open(db, row.id)}
             deliveries.delete_of_channel(db, row.id)
             chat_links.delete_of_channel(db, row.id)
@@ -175,7 +178,7 @@ class Channels:
         actor.require(Action.CHANNELS_MANAGE)
 
         def work(db: Connection) -> Delivery:
-            row = channels.get(db, actor.org_id, id_or_name)
+            row = get_channel(db, actor.org_id, id_or_name)
             if not row.is_enabled:
                 raise Conflict(f"the channel {row.name} is turned off", hint="Turn it on first.")
             if deliveries.count_open(db, row.id) >= _MOST_OPEN:
@@ -184,6 +187,7 @@ class Channels:
                     retry_after=60,
                     hint="`opsicle channels deliveries` shows what keeps them.",
                 )
+
             notice = Notice(
                 kind=NoticeKind.CHANNEL_TEST,
                 org_id=actor.org_id,
@@ -196,6 +200,7 @@ class Channels:
                     "this channel does not know you yet",
                     hint="Link yourself: `opsicle channels link`.",
                 )
+
             asked_by = Fact("Asked by", f"{actor.name} ({actor.email})")
             delivery_id = self.notices.queue(db, row, notice, addressee, (asked_by,))
             audit.append(db, self.clock.now(), actor.org_id, actor, "test", _resource(row))
@@ -222,7 +227,7 @@ class Channels:
     def get(self, actor: Actor, id_or_name: str) -> Channel:
         """Return one channel without its credential. Raises NotFound."""
         actor.require(Action.CHANNELS_VIEW)
-        return self.database.read(lambda db: _shown(db, channels.get(db, actor.org_id, id_or_name)))
+        return self.database.read(lambda db: _shown(db, get_channel(db, actor.org_id, id_or_name)))
 
     def _check(self, actor: Actor) -> None:
         actor.require(Action.CHANNELS_MANAGE)
@@ -249,6 +254,7 @@ def _check_change(old: ChannelRow, config: ChannelConfig, request: UpdateChannel
     before = config_of(old)
     if config.kind != before.kind:
         raise validators.invalid("config.kind", f"the channel is a {before.kind} and stays one")
+
     if request.credential is not UNSET:
         _check_credential(config, request.credential)
     elif config.destination() != before.destination():

@@ -23,8 +23,8 @@ from opsicle.server.dispatch.lease_store import Lease
 from opsicle.server.dispatch.unknown_jobs import NeverHeardOf, UnknownJobs
 from opsicle.server.fleet.presence import Presence
 from opsicle.server.fleet.pubsub import PubSub, automation_topic, log_topic, org_topic
-from opsicle.server.store import audit, automations, jobs
-from opsicle.server.store.automations import Ending
+from opsicle.server.store import audit, automation_transitions, jobs
+from opsicle.server.store.automation_transitions import Ending
 from opsicle.server.store.database import Connection, Database
 from opsicle.server.store.jobs import JobRow
 from opsicle.wire.jobs import MAX_EXPLANATION, Outcome
@@ -102,7 +102,7 @@ class Jobs:
                 raise LeaseLost.of(job_id)
             if not (
                 jobs.start(db, job_id, now)
-                and automations.start(db, job.automation_id, job_id, now)
+                and automation_transitions.start(db, job.automation_id, job_id, now)
             ):
                 raise LeaseLost.of(job_id)
             audit.append(db, now, job.org_id, worker, "start", _resource(job), {"job": job_id})
@@ -137,7 +137,7 @@ class Jobs:
                 return job
             jobs.give_back(db, job_id, now)
             explanation = f"worker {worker.name} refused to run it: {reason}"
-            automations.refuse(db, job.automation_id, job_id, now, explanation)
+            automation_transitions.refuse(db, job.automation_id, job_id, now, explanation)
             self._outbox.post_finished(db, job.org_id, job.automation_id, AutomationState.CANCELLED)
             audit.append(
                 db,
@@ -280,7 +280,7 @@ class Jobs:
             jobs.record_phases(db, job.id, msgspec.json.encode(outcome.phases).decode())
         if explanation := outcome.explanation[:MAX_EXPLANATION]:
             jobs.explain_unknown(db, job.id, explanation)
-            automations.explain_unknown(db, job.automation_id, job.id, explanation)
+            automation_transitions.explain_unknown(db, job.automation_id, job.id, explanation)
 
     def _end(self, db: Connection, job: JobRow, worker: WorkerActor, outcome: Outcome) -> JobRow:
         """Record a truth about a job that ran; it may replace `unknown`. Answers the job in its new state."""
@@ -293,7 +293,7 @@ class Jobs:
         phases = msgspec.json.encode(outcome.phases).decode()
         if not (
             jobs.finish(db, job.id, ending, phases)
-            and automations.finish(db, job.automation_id, job.id, ending)
+            and automation_transitions.finish(db, job.automation_id, job.id, ending)
         ):
             raise LeaseLost.of(job.id)
         data = {"job": job.id, "state": outcome.state, "exit_code": outcome.exit_code}
@@ -309,17 +309,17 @@ class Jobs:
         data = {"job": job.id, "worker": job.worker_name, "explanation": explanation}
         if job.state == JobState.LEASED:
             jobs.give_back(db, job.id, now)
-            automations.give_back(db, job.automation_id, job.id)
+            automation_transitions.give_back(db, job.automation_id, job.id)
             verb = "return"
         elif job.state == JobState.RUNNING:
             ending = Ending(JobState.UNKNOWN, now, None, explanation)
             jobs.finish(db, job.id, ending)
             verb = "lose"
             if job.on_worker_lost == WorkerLost.REQUEUE and not job.is_cancel_requested:
-                automations.requeue(db, job.automation_id, job.id, now)
+                automation_transitions.requeue(db, job.automation_id, job.id, now)
                 verb = "requeue"
             else:
-                automations.finish(db, job.automation_id, job.id, ending)
+                automation_transitions.finish(db, job.automation_id, job.id, ending)
                 self._outbox.post_finished(
                     db, job.org_id, job.automation_id, AutomationState.UNKNOWN
                 )

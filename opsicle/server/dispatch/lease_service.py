@@ -20,7 +20,7 @@ from opsicle.server.dispatch.waiting_kinds import Look, WaitingKinds
 from opsicle.server.dispatch.work_builder import Checked, WorkBuilder, WorkManifest
 from opsicle.server.fleet.presence import Fleet, Presence
 from opsicle.server.fleet.pubsub import PubSub, automation_topic, org_topic
-from opsicle.server.store import audit, automations, jobs, orgs
+from opsicle.server.store import audit, automation_transitions, automations, jobs, orgs
 from opsicle.server.store.automations import AutomationRow
 from opsicle.server.store.database import Connection
 from opsicle.server.store.epochs import Epoch
@@ -175,7 +175,7 @@ class LeaseService:
                 leased.refused.append(row)
             return
         place = self._place(presence, row, checked)
-        if place and automations.lease(
+        if place and automation_transitions.lease(
             db, row.id, row.fence, place.lease.fence, place.lease.job_id
         ):
             self.begin(db, presence, row, place, leased)
@@ -241,7 +241,7 @@ class LeaseService:
     def _refuse(self, db: Connection, row: AutomationRow, reason: str) -> bool:
         """End an automation before it has begun, and say why. False if someone was first."""
         now = self._clock.now()
-        if not automations.refuse(db, row.id, None, now, f"it was not run: {reason}"):
+        if not automation_transitions.refuse(db, row.id, None, now, f"it was not run: {reason}"):
             return False
         self._outbox.post_finished(db, row.org_id, row.id, AutomationState.CANCELLED)
         audit.append(

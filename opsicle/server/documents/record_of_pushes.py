@@ -47,7 +47,8 @@ def require_as_pushed(db: Connection, kind: DocumentKind, org_id: str, row: Vers
     if not is_newest_there or (said and said.digest != stored_digest(row.document)):
         raise Conflict(
             f"what is stored of the {kind} {row.name} is not what was pushed",
-            hint="Somebody has written to the database: look into `opsicle audit list`, then push a new version.",
+            hint="Somebody has written to the database: "
+            "look into `opsicle audit list`, then push a new version.",
         )
 
 

@@ -9,6 +9,7 @@ from datetime import datetime
 from opsicle.domain.errors import Conflict, NotFound
 from opsicle.kit.ids import new_id
 from opsicle.server.access.actor import Actor
+from opsicle.server.access.document_lookup import document_not_found
 from opsicle.server.store import audit, documents
 from opsicle.server.store.database import Connection
 from opsicle.server.store.documents import DocumentKind, NewestRow, NewVersionRow, VersionRow
@@ -80,7 +81,7 @@ def delete(
 ) -> None:
     """Take a document out of use and free its name. Raises NotFound."""
     if not documents.delete(db, kind, actor.org_id, name, now):
-        raise documents.not_found(kind, name)
+        raise document_not_found(kind, name)
     audit.append(db, now, actor.org_id, actor, "delete", f"{kind.plural}/{name}", recorded)
 
 

@@ -74,10 +74,12 @@ class WorkerLives:
         if life is None:
             self._begin(boot_id, address, now, has_left)
             return True
+
         life.seen_at, life.address = now, address
         newest = max(other.number for other in self._by_id.values())
         if life.number == newest:
             return False
+
         if life.returned_at is None:
             life.returned_at = now
         elif now - life.returned_at >= PROOF_SECONDS and not self.copied:
@@ -98,6 +100,7 @@ class WorkerLives:
                 del self._by_id[boot_id]
         if not self.copied or len(self._by_id) > 1 or now - self.copied_at <= ALONE_SECONDS:
             return False
+
         self.copied = ()
         for life in self._by_id.values():
             life.returned_at = None
@@ -107,8 +110,8 @@ class WorkerLives:
         """Say why none of these lives is to be given work; "" if one may."""
         if self.copied:
             return (
-                f"two processes use its identity, from {' and from '.join(self.copied)}; stop one of them, or let it "
-                "enrol anew"
+                f"two processes use its identity, from {' and from '.join(self.copied)}; "
+                "stop one of them, or let it enrol anew"
             )
         if self.is_in_doubt(now):
             return "two processes seem to use its identity"

@@ -132,7 +132,7 @@ class WaitingWorkers:
                 del self._places[place]
 
     def around(self, home: str, labels: Mapping[str, str]) -> list[Presence]:
-        """Return those of a home with the rarest of these labels, among them all that have every one."""
+        """Return a home's workers with the rarest of these labels, so all that have every one."""
         places: list[_Place] = [(home, key, value) for key, value in labels.items()] or [
             (home, "", "")
         ]
@@ -180,13 +180,15 @@ class Fleet:
         now = self._clock.monotonic()
         if reason := presence.lives.refusal_reason(now):
             return reason
+
         offset = presence.clock_offset
         if offset is not None and is_off(offset):
             return f"its clock is {offset_text(offset)} the server's"
         if now < presence.untimely_until:
             return "it refused an order because of its time: is its clock right?"
         if common(presence.poll.formats) is None:
-            return f"{formats_text('it', presence.poll.formats)}; this server needs one of {listed(SPOKEN)}"
+            spoken = formats_text("it", presence.poll.formats)
+            return f"{spoken}; this server needs one of {listed(SPOKEN)}"
         return ""
 
     def note_untimely(self, worker_id: str, sent_at_ms: int | None) -> None:
@@ -237,6 +239,7 @@ class Fleet:
             described_at, known = self._described[org_id]
             if now - described_at < _CALM_SECONDS:
                 return list(known)
+
         known = [
             self.candidate(presence)
             for presence in self._presences.values()
@@ -250,7 +253,7 @@ class Fleet:
         return org_id in self.sharing_orgs if presence.is_shared else presence.org_id == org_id
 
     def sharing_changed(self, org_id: str, allows: bool) -> None:
-        """Note that an org lets shared workers serve it, whose open polls look then, or no longer."""
+        """Note whether an org lets shared workers serve it, and wake their open polls if so."""
         if allows:
             self.sharing_orgs.add(org_id)
             self.wake_org(org_id)
@@ -291,7 +294,7 @@ class Fleet:
         return None
 
     def _choose_of(self, waiting: Iterable[Presence], wanted: Requirements) -> Presence | None:
-        """Return, of those waiting longest, the first idle one, or that with the most free slots."""
+        """Return the idle worker that waits longest, or else the one with the most free slots."""
         able = (
             each
             for each in waiting
@@ -370,7 +373,7 @@ class Fleet:
 
 
 def absent(row: LastSeenRow) -> Candidate:
-    """Return a worker of which nothing is known but what it said last, before the server started."""
+    """Return a worker of which only what it said before the server started is known."""
     return Candidate(
         name=row.name,
         labels=stored_json.read_or(row.granted_labels, dict[str, str], {}),

@@ -1,1 +1,1 @@
-"""Requests and answers: the route table, the WSGI application, and what every route has in common."""
+"""HTTP: the route table, the WSGI application, and what every route has in common."""

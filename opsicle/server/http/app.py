@@ -30,8 +30,9 @@ StartResponse = Callable[[str, list[tuple[str, str]]], object]
 SECURITY_HEADERS = (
     (
         "Content-Security-Policy",
-        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; font-src 'self'; connect-src 'self'; "
-        "manifest-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
+        "font-src 'self'; connect-src 'self'; manifest-src 'self'; "
+        "base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
     ),
     ("X-Content-Type-Options", "nosniff"),
     ("Referrer-Policy", "no-referrer"),
@@ -151,6 +152,7 @@ class Application:
         if reply.stream is not None:
             headers.append(("Content-Type", reply.content_type))
             return headers, reply.stream
+
         content = reply.raw or b""
         headers += [("Content-Type", reply.content_type), ("Content-Length", str(len(content)))]
         return headers, (content,)

@@ -60,6 +60,7 @@ class Assets:
             raise NotFound(
                 "there is nothing at this address", hint="See /api/openapi.json for what there is."
             )
+
         asset = self._load(name)
         headers = (("ETag", asset.etag), ("Cache-Control", "no-cache"), ("Vary", "Accept-Encoding"))
         if asset.etag in request.header("If-None-Match"):

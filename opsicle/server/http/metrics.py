@@ -41,7 +41,7 @@ class _Gauge:
 
 
 class Metrics:
-    """Counts requests, and asks for everything that is better read than counted when it is shown."""
+    """Counts requests, and reads everything else at the moment when it is shown."""
 
     def __init__(self) -> None:
         self._requests: Counter[tuple[str, str, str]] = Counter()

@@ -47,11 +47,13 @@ def document(table: Sequence[Route]) -> dict[str, Any]:
     schemas, components = msgspec.json.schema_components(
         types, ref_template="#/components/schemas/{name}", schema_hook=_any
     )
+
     by_type = dict(zip(types, schemas, strict=True))
     paths: dict[str, dict[str, Any]] = {}
     for route in table:
         path = PLACEHOLDER.sub(r"{\1}", route.endpoint.path)
         paths.setdefault(path, {})[route.endpoint.method.lower()] = _operation(route, by_type)
+
     return {
         "openapi": "3.1.0",
         "info": {"title": "Opsicle", "version": __version__, "license": {"name": "Apache-2.0"}},
@@ -82,6 +84,7 @@ def _operation(route: Route, by_type: dict[Any, dict[str, Any]]) -> dict[str, An
         },
         "security": [{"token": []}, {"browser": []}] if isinstance(route.may, Action) else [],
     }
+
     if rest:
         operation["description"] = " ".join(rest.split())
     if isinstance(route.may, Action):

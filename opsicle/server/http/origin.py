@@ -30,7 +30,8 @@ def check_origin(request: Request) -> None:
     if origin and request.method not in _SAFE_METHODS and origin.lower() != request.origin:
         raise NotAllowed(
             "another site's page asked for this",
-            hint="If this is your own address: the proxy before the server must pass on Host and X-Forwarded-Proto.",
+            hint="If this is your own address: "
+            "the proxy before the server must pass on Host and X-Forwarded-Proto.",
         )
 
 

@@ -264,6 +264,7 @@ class Request:
             raise InvalidInput(
                 "the body is of a kind that we do not take", hint=f"Send it as {JSON}."
             )
+
         content = self.raw_body()
         try:
             return cast("T", _decoder(cast("Any", kind), media_type).decode(content))

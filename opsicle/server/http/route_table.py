@@ -74,7 +74,7 @@ class RouteTable:
 def _walk(
     node: _Node, segments: Sequence[str], values: tuple[str, ...]
 ) -> Iterator[tuple[_Node, tuple[str, ...]]]:
-    """Go down to where paths of these segments end; a name stands for anything that is not empty."""
+    """Go down to where paths of these segments end; a name matches anything but nothing."""
     if not segments:
         yield node, values
         return

@@ -28,6 +28,7 @@ class PersonAuthentication:
             token = _bearer_token(header)
             actor = self._sessions.authenticate(token, request.address, "token")
             return Caller(actor, is_still_good=partial(self._sessions.is_good, token, actor.rights))
+
         token = session_token(request)
         actor = self._sessions.authenticate(token, request.address, "browser")
         caller = Caller(

@@ -94,11 +94,13 @@ class Authenticators:
                 raise Conflict(
                     "no enrolment has begun", hint="Begin one, and add its secret to the app."
                 )
+
             step = self._step(row, totp.normalised(text))
             if step is None:
                 raise wrong_code()
             if not authenticators.confirm(db, actor.user_id, step, now):
                 raise _enrolled_already()
+
             sessions.note_proof(db, actor.session_id, now)
             audit.append(db, now, actor.org_id, actor, "enrol_totp", f"users/{actor.user_id}")
             return _new_recovery_codes(db, actor.user_id)

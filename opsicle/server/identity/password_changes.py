@@ -51,6 +51,7 @@ class PasswordChanges:
             raise NotAllowed(
                 "an API token cannot change the password", hint="Log in with your password."
             )
+
         self._step_up.require(actor)
         passwords.check_password(request.password, email=actor.email, name=actor.name)
         attempt = self._throttle.begin(actor.email, actor.address)
@@ -59,12 +60,14 @@ class PasswordChanges:
             old.password_hash, request.current_password, actor.org_id
         ):
             raise validators.invalid("current_password", "the current password is wrong")
+
         new_hash = self._hasher.hash(request.password, actor.org_id)
 
         def work(db: Connection) -> None:
             login_attempts.delete(db, attempt)
             if users.find_by_email(db, actor.email) != old:
                 raise Conflict("the account has just been changed", hint="Try again.")
+
             users.set_password(db, actor.user_id, new_hash)
             password_resets.delete_of_user(db, actor.user_id)
             sessions.delete_others(db, actor.user_id, actor.session_id)
@@ -95,7 +98,8 @@ class PasswordChanges:
         )
         if found is None:
             self._database.write(lambda db: self._throttle.note_refusal(db, address))
-            raise _replay_guard()
+            raise _no_longer_good()
+
         passwords.check_password(request.password, email=found.email, name=found.name)
         new_hash = self._hasher.hash(request.password, found.org_id)
         self._database.write(lambda db: self._spend(db, found, token_hash, new_hash, address))
@@ -105,10 +109,11 @@ class PasswordChanges:
         self, db: Connection, found: ResetRow, token_hash: str, new_hash: str, address: str
     ) -> None:
         if password_resets.find(db, token_hash, self._clock.now()) != found:
-            raise _replay_guard()
+            raise _no_longer_good()
         password_resets.delete_of_user(db, found.user_id)
         users.set_password(db, found.user_id, new_hash)
         sessions.delete_others(db, found.user_id, "")
+
         anonymous = AnonymousActor(found.email, address)
         audit.append(
             db,
@@ -120,7 +125,7 @@ class PasswordChanges:
         )
 
 
-def _replay_guard() -> NotAuthenticated:
+def _no_longer_good() -> NotAuthenticated:
     return NotAuthenticated(
         "this link is no longer good", hint="Ask an admin of your org for a new one."
     )

@@ -140,6 +140,7 @@ class Sessions:
             row = store.find_bearer(db, token_hash)
             if row is None:
                 return None
+
             rights = rights_of(db, row.org_id, row.user_id).also(
                 self.beyond_role(row.is_server_operator)
             )

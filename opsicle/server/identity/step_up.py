@@ -75,7 +75,8 @@ class StepUp:
         """
         if not actor.session_id:
             raise NotAllowed(
-                f"{what} needs a fresh code of an authenticator app, which an API token cannot show",
+                f"{what} needs a fresh code of an authenticator app, "
+                "which an API token cannot show",
                 hint="A person has to do this, logged in.",
             )
         since = self._clock.now() - FRESH_FOR

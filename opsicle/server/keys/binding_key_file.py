@@ -50,9 +50,8 @@ def open_binding_key(
     with explained(folder.path):
         if not path.exists():
             if known is not None and accept_restored:
-                files.replace(
-                    path, BindingKey.create().content
-                )  # and nothing is bound under it: what waits ends
+                # Nothing is bound under the new key: what waits ends.
+                files.replace(path, BindingKey.create().content)
                 log.warning(
                     "the binding key is lost: what waits will not be run", extra={"file": FILE_NAME}
                 )
@@ -60,11 +59,13 @@ def open_binding_key(
             else:
                 _begin(path, draft, known, bind_waiting)
         key = BindingKey(path.read_bytes())
+
     if known not in (None, key.fingerprint) and not accept_restored:
         raise Conflict(
             f"{FILE_NAME} is not the key of this database",
             hint=f"Restore the one that belongs to it. {_WAY_OUT}",
         )
+
     database.write(lambda db: settings.put(db, _SETTING, key.fingerprint))
     return key
 
@@ -77,7 +78,8 @@ def _begin(path: Path, draft: Path, known: str | None, bind_waiting: BindWaiting
     if not draft.exists():
         if known is not None:
             raise Conflict(
-                f"the data folder has lost {FILE_NAME}, by which the server knows what it was asked to run",
+                f"the data folder has lost {FILE_NAME}, "
+                "by which the server knows what it was asked to run",
                 hint=f"Restore it from a backup. {_WAY_OUT}",
             )
         files.replace(draft, BindingKey.create().content)

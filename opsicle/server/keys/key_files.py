@@ -35,15 +35,17 @@ def check_private(paths: Iterable[Path]) -> None:
     """
     found = [path for path in paths if path.exists()]
     if strangers := [path for path in found if not _is_own(path)]:
+        owner = _name(_rightful(strangers[0]))
         raise NotAllowed(
             f"{_listed(strangers)}, and this program runs as {_name(os.geteuid())}",
-            hint=f"Give it to whom the server runs as: chown {_name(_rightful(strangers[0]))} {_all(strangers)}",
+            hint=f"Give it to whom the server runs as: chown {owner} {_all(strangers)}",
         )
     if open_ones := [path for path in found if path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO)]:
         raise NotAllowed(
             f"{_listed(open_ones)}, and can be read by others",
             hint=f"Take that away: chmod 600 {_all(open_ones)}",
         )
+
     if unreadable := [path for path in found if not os.access(path, os.R_OK, effective_ids=True)]:
         raise NotAllowed(
             f"{_listed(unreadable)}, and cannot be read",
@@ -52,15 +54,16 @@ def check_private(paths: Iterable[Path]) -> None:
 
 
 def check_not_public(path: Path) -> None:
-    """Raise NotAllowed for the key of a certificate that somebody else looks after, if just anybody can have it.
+    """Raise NotAllowed for a key that just anybody can have.
 
-    A group may read it, as is usual where several services share one certificate; nobody but its
-    owner may write it.
+    It is that of a certificate that somebody else looks after. A group may read it, as is usual
+    where several services share one certificate; nobody but its owner may write it.
     """
     mode = path.stat().st_mode
     if mode & (stat.S_IRWXO | stat.S_IWGRP):
+        done = "read" if mode & stat.S_IROTH else "changed"
         raise NotAllowed(
-            f"{_listed([path])}, and can be {'read' if mode & stat.S_IROTH else 'changed'} by others",
+            f"{_listed([path])}, and can be {done} by others",
             hint=f"Take that away: chmod 640 {path}",
         )
 

@@ -34,7 +34,7 @@ class MasterKeyFile:
 
     @staticmethod
     def check_named(path: Path) -> None:
-        """Raise what a file that somebody names would be refused for, before anything has been made."""
+        """Raise what a named file would be refused for, before anything has been made."""
         if path.exists():
             _read(path)
         elif not path.with_name(f"{path.name}.next").exists():
@@ -69,13 +69,14 @@ class MasterKeyFile:
             raise _named_is_missing(self._path)
         if is_needed:
             raise Conflict(
-                "the data folder has lost master.key, without which its secrets cannot be decrypted",
+                "the data folder has lost master.key, "
+                "without which its secrets cannot be decrypted",
                 hint="Restore it from where you keep it.",
             )
         self._write(self._path, MasterKey.create())
 
     def _settle(self, check: str | None) -> MasterKey:
-        """Return the key that counts, after a rotation that was cut short has been ended or undone."""
+        """Return the key that counts; first end or undo a rotation that was cut short."""
         if self._next.exists():
             if check is not None and opens(_read(self._next), check):
                 self.promote()

@@ -89,7 +89,7 @@ class Vault:
         ).decode()
 
     def fingerprint(self, content: bytes) -> str:
-        """Return a digest (hex HMAC-SHA-256) by which content is known again that may hold secrets."""
+        """Return a keyed digest (hex HMAC-SHA-256) of content that may hold secrets."""
         key = hmac.digest(self._key.key, b"opsicle fingerprint key", hashlib.sha256)
         return hmac.new(key, content, hashlib.sha256).hexdigest()
 
@@ -107,7 +107,8 @@ class Vault:
         if stored is None or not opens(self._key, stored):
             raise Conflict(
                 "the master key is not the one with which this database's secrets were encrypted",
-                hint="Restore the master.key that belongs to it, or name that one with --master-key-file.",
+                hint="Restore the master.key that belongs to it, "
+                "or name that one with --master-key-file.",
             )
 
     def rewrap_all(self, db: Connection, new: MasterKey) -> int:
@@ -138,6 +139,7 @@ class Vault:
                     hint="Restore it from a backup, or delete it. Nothing was changed.",
                 ) from error
             store(db, SealedRow(row.org_id, row.key, row.version, wrapped, row.ciphertext))
+
         settings.put(db, CHECK_SETTING, _check_for(new))
         return len(rows)
 

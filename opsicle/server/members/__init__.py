@@ -1,1 +1,1 @@
-"""The people and programs of an org: users, groups, roles, service accounts, invitations, tokens."""
+"""An org's people and programs: users, groups, roles, service accounts, invitations, tokens."""

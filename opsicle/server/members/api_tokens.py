@@ -57,6 +57,7 @@ class ApiTokens:
         actor.require(Action.ACCOUNT_USE)
         if actor.channel == "token":
             raise NotAllowed("an API token cannot make another", hint="Log in with your password.")
+
         is_proven = self._step_up.require(actor)
         now = self._clock.now()
         token, token_hash = api_tokens.new_api_token()
@@ -78,6 +79,7 @@ class ApiTokens:
                     f"there are {MAX_PER_HOLDER} tokens of this account already",
                     hint="Delete those that nothing uses.",
                 )
+
             tokens.insert(db, actor.org_id, holder_id, row, token_hash)
             data = {
                 "name": row.name,

@@ -84,6 +84,7 @@ class Groups:
         self._check(actor)
         if not TEMPLATE_NAME.fullmatch(request.name):
             raise validators.invalid("name", f"the name must be {TEMPLATE_NAME_RULE}")
+
         rules = parse_rules(request.rules)
         require_at_most(actor, change((), rules), "make this group")
         now = self._clock.now()
@@ -103,6 +104,7 @@ class Groups:
                     f"there is a group {row.name} already",
                     hint="Change it with `opsicle groups update`.",
                 )
+
             audit.append(
                 db,
                 now,
@@ -142,6 +144,7 @@ class Groups:
                 raise Conflict(
                     f"the group {name} changed meanwhile", hint="Look at it, and try again."
                 )
+
             data = {"rules": _texts(after), "before": _texts(before)}
             audit.append(db, new.updated_at, actor.org_id, actor, "update", f"groups/{name}", data)
             return _shown(db, actor.org_id, new, left_stuck(db, actor.org_id))

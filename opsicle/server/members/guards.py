@@ -99,6 +99,7 @@ def check_is_orgs_alone(db: Connection, actor: Actor, member: MemberRow) -> None
             f"{member.email} is a service account",
             hint="It has its name and its tokens, and no password.",
         )
+
     account = users.find(db, member.user_id)
     is_operators = (
         account is not None and account.is_server_operator and not actor.may(Action.SERVER_MANAGE)
@@ -145,8 +146,10 @@ def get_heir(db: Connection, actor: Actor, member: MemberRow, id_or_email: str) 
         raise validators.invalid(
             "new_owner",
             f"{id_or_email[:254]} cannot answer for service accounts here",
-            hint="Name somebody else of the org who is not disabled; `opsicle users list` shows them.",
+            hint="Name somebody else of the org who is not disabled; "
+            "`opsicle users list` shows them.",
         )
+
     if heir.user_id != actor.user_id:
         require_command_of(db, actor, heir)
     return heir

@@ -26,8 +26,8 @@ from opsicle.server.access.rights import (
     rights_of_org_role,
 )
 from opsicle.server.http.paging import page_of
-from opsicle.server.identity.accounts import Accounts
 from opsicle.server.identity.login_throttle import LoginThrottle
+from opsicle.server.identity.logins import Logins
 from opsicle.server.identity.passwords import PasswordHasher
 from opsicle.server.identity.step_up import StepUp
 from opsicle.server.members.invitation_links import InvitationLinks, shown
@@ -54,11 +54,11 @@ _LIFE_DAYS = range(1, 30 + 1)
 class Invitations:
     """What those do who manage an org's people, and those who are invited."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 - what coming into an org touches
         self,
         database: Database,
         links: InvitationLinks,
-        accounts: Accounts,
+        logins: Logins,
         hasher: PasswordHasher,
         throttle: LoginThrottle,
         step_up: StepUp,
@@ -66,7 +66,7 @@ class Invitations:
     ) -> None:
         self._database = database
         self._links = links
-        self._accounts = accounts
+        self._logins = logins
         self._hasher = hasher
         self._throttle = throttle
         self._step_up = step_up
@@ -84,6 +84,7 @@ class Invitations:
         email = validators.email_address(request.email)
         if request.expires_in_days not in _LIFE_DAYS:
             raise validators.invalid("expires_in_days", "an invitation lives from 1 to 30 days")
+
         link = self._links.new(actor, actor.org_id, email, request.role)
         life = timedelta(days=request.expires_in_days)
 
@@ -93,6 +94,7 @@ class Invitations:
                     f"{email} belongs to this org already",
                     hint="`opsicle users update` changes them.",
                 )
+
             require_role(db, actor.org_id, request.role)
             require_at_most(
                 actor,
@@ -160,7 +162,7 @@ class Invitations:
 
         Every link works once.
 
-        Raises NotAuthenticated for a link that is unknown or over; as `Accounts.login` for a proof
+        Raises NotAuthenticated for a link that is unknown or over; as `Logins.login` for a proof
         that is wrong or missing, and for a name or password that cannot be used InvalidInput, and
         the link stays good.
         """
@@ -171,10 +173,10 @@ class Invitations:
 
         def enter(db: Connection, user: UserRow) -> LoginReply:
             self._spend(db, request, user, address)
-            return self._accounts.begin_session(db, user, proof, address)
+            return self._logins.begin_session(db, user, proof, address)
 
         if account:
-            return self._accounts.prove(proof, address, enter)
+            return self._logins.prove(proof, address, enter)
         name = (
             validators.display_name(request.name, MAX_NAME_LENGTH) or found.email.partition("@")[0]
         )
@@ -206,7 +208,7 @@ class Invitations:
         result = self._database.read(query)
         if result is None:
             self._database.write(lambda db: self._throttle.note_refusal(db, address))
-            raise _replay_guard()
+            raise _no_longer_good()
         return result
 
     def _spend(
@@ -219,9 +221,10 @@ class Invitations:
             or not _is_inviter_entitled(db, found)
             or not invitations.accept(db, found.id, user.id, now)
         ):
-            raise _replay_guard()
+            raise _no_longer_good()
         if memberships.find(db, found.org_id, user.id):
             raise Conflict("you belong to this org already", hint="Log in.")
+
         require_role(db, found.org_id, found.role)
         manager = memberships.find(db, found.org_id, found.manager_id) if found.manager_id else None
         manager_id = manager.user_id if manager and not manager.is_disabled else None
@@ -237,6 +240,7 @@ class Invitations:
             role_seq=audit.next_seq(db, found.org_id),
         )
         memberships.insert(db, found.org_id, row)
+
         person = Actor(
             user.id,
             user.email,
@@ -262,16 +266,18 @@ def _is_inviter_entitled(db: Connection, found: InvitationRow) -> bool:
         return (
             found.role == BuiltInRole.ADMIN and account is not None and account.is_server_operator
         )
+
     member = memberships.find(db, found.org_id, found.inviter_id)
     if member is None or not member.is_enabled:
         return False
+
     own = rights_of(db, found.org_id, found.inviter_id)
     is_beyond = excess(own, rights_of_org_role(db, found.org_id, found.role))
     is_named = refusal_reason(db, found.org_id, own, Naming(email=found.email, role=found.role))
     return own.may(Action.USERS_MANAGE) and not is_beyond and not is_named
 
 
-def _replay_guard() -> NotAuthenticated:
+def _no_longer_good() -> NotAuthenticated:
     return NotAuthenticated(
         "this invitation is no longer good", hint="Ask whoever invited you for a new one."
     )

@@ -72,8 +72,8 @@ def require_policies_to_leave(
         for asked in (scope.requesters for scope in found.policy.applies_to if scope.requesters):
             if role in asked.roles or group in asked.groups:
                 raise NotAllowed(
-                    f"you may not {what}: the policy {found.policy.name} is asked of whom you would take out, so that "
-                    "it takes `manage policies`",
+                    f"you may not {what}: the policy {found.policy.name} is asked of whom you "
+                    "would take out, so that it takes `manage policies`",
                     hint="Ask an admin of your org.",
                 )
 
@@ -93,6 +93,7 @@ def _how(approvers: Approvers, naming: Naming) -> str:
         return f"the role {naming.role}"
     if naming.email in approvers.users:
         return naming.email
+
     return (
         "their chat account"
         if any(chat.id in naming.chats for chat in approvers.chat_users)

@@ -7,10 +7,11 @@ from opsicle.domain.rights import AccessDecision
 from opsicle.domain.rules import Target, parse_question
 from opsicle.server.access import validators
 from opsicle.server.access.actor import Actor
+from opsicle.server.access.document_lookup import document_not_found
 from opsicle.server.access.rights import rights_of
 from opsicle.server.access.template_access import targets_of
 from opsicle.server.members.guards import get_member
-from opsicle.server.store import documents, templates
+from opsicle.server.store import templates
 from opsicle.server.store.database import Connection, Database
 from opsicle.server.store.documents import DocumentKind
 from opsicle.wire.access_api import PermissionAnswer
@@ -68,5 +69,5 @@ class PermissionChecks:
         targets = targets_of(db, actor.org_id, name)
         is_seen = all(actor.may(Action.TEMPLATES_VIEW, target) for target in targets)
         if verb is not Verb.CREATE and not (is_seen and templates.find(db, actor.org_id, name)):
-            raise documents.not_found(DocumentKind.TEMPLATE, name)
+            raise document_not_found(DocumentKind.TEMPLATE, name)
         return list(targets)

@@ -60,9 +60,11 @@ class ForgottenPasswords:
         places = memberships.list_of_user(db, user.id) if user else []
         if user is None or len(places) != 1 or places[0].is_disabled:
             return
+
         channel = _email_channel(db, places[0].org_id)
         if channel is None:
             return
+
         notice = Notice(
             kind=NoticeKind.PASSWORD_RESET,
             org_id=channel.org_id,
@@ -70,6 +72,7 @@ class ForgottenPasswords:
             subject="A new password for Opsicle",
         )
         self._outbox.queue(db, channel, notice, Addressee(user.id, user.email))
+
         anonymous = AnonymousActor(user.email, address)
         audit.append(
             db,

@@ -86,6 +86,7 @@ class Roles:
         self._step_up.require(actor)
         if not TEMPLATE_NAME.fullmatch(request.name):
             raise validators.invalid("name", f"the name must be {TEMPLATE_NAME_RULE}")
+
         rules = parse_rules(request.rules)
         require_at_most(actor, change((), rules), "make this role")
         now = self._clock.now()
@@ -147,6 +148,7 @@ class Roles:
                 raise Conflict(
                     f"the role {name} changed meanwhile", hint="Look at it, and try again."
                 )
+
             data = {"rules": _texts(after), "before": _texts(before)}
             audit.append(db, new.updated_at, actor.org_id, actor, "update", f"roles/{name}", data)
             return msgspec.structs.replace(
@@ -187,6 +189,7 @@ class Roles:
                     f"{role.members} people have the role {name}",
                     hint="Give them another with `opsicle users update`.",
                 )
+
             data = {"rules": role.rules}
             audit.append(
                 db, self._clock.now(), actor.org_id, actor, "delete", f"roles/{name}", data

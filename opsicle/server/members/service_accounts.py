@@ -66,11 +66,13 @@ class ServiceAccounts:
             raise NotAllowed(
                 "an API token cannot make a service account", hint="Log in with your password."
             )
+
         self._step_up.require(actor)
         if not TEMPLATE_NAME.fullmatch(request.name):
             raise validators.invalid("name", f"the name must be {TEMPLATE_NAME_RULE}")
         if request.role == BuiltInRole.ADMIN:
             raise validators.invalid("role", "a service account cannot be an admin")
+
         now = self._clock.now()
         email = f"{request.name}@{actor.org_code}{validators.SERVICE_DOMAIN}"
 
@@ -84,6 +86,7 @@ class ServiceAccounts:
                 db, actor, Naming(email=email, role=role), f"make {email} {request.role}"
             )
             _free_address(db, email)
+
             user_id = new_id(now)
             users.insert(db, UserRow(user_id, email, request.name, NO_PASSWORD), now)
             row = MemberRow(
@@ -100,6 +103,7 @@ class ServiceAccounts:
             )
             memberships.insert(db, actor.org_id, row)
             account_owners.insert(db, actor.org_id, OwnerRow(user_id, row.role_seq, owner.user_id))
+
             data = {"email": email, "role": request.role, "owner": owner.email}
             audit.append(db, now, actor.org_id, actor, "create", f"users/{user_id}", data)
             return shown(get_member(db, actor.org_id, user_id))

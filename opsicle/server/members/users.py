@@ -120,10 +120,12 @@ class Users:
 
         def work(db: Connection) -> MemberRow:
             user_id = self._open_account(db, UserRow(new_id(now), email, name, password_hash))
+
             require_role(db, actor.org_id, request.role)
             require_policies_for(
                 db, actor, Naming(email=email, role=request.role), f"add {email} as {request.role}"
             )
+
             manager = find_manager(db, actor.org_id, request.manager)
             row = MemberRow(
                 user_id=user_id,
@@ -136,10 +138,12 @@ class Users:
                 created_at=now,
                 role_seq=audit.next_seq(db, actor.org_id),
             )
+
             memberships.insert(db, actor.org_id, row)
             require_at_most(
                 actor, rights_of(db, actor.org_id, user_id), "add somebody with this role"
             )
+
             data = {"email": email, "role": request.role, "manager": request.manager}
             audit.append(db, now, actor.org_id, actor, "create", f"users/{user_id}", data)
             return get_member(db, actor.org_id, user_id)
@@ -157,6 +161,7 @@ class Users:
                 f"{new.email} cannot be added",
                 hint="This address has an account on this server already.",
             )
+
         users.rename(db, old.id, new.name)
         users.set_password(db, old.id, new.password_hash)
         return old.id
@@ -182,12 +187,14 @@ class Users:
         def work(db: Connection) -> tuple[MemberRow, list[str]]:
             old = get_member(db, actor.org_id, id_or_email)
             require_command_of(db, actor, old)
+
             new = _changed(db, actor.org_id, old, request)
             _check_gain(db, actor, old, new)
             check_own_manager(db, actor, old, new)
             if password_hash:
                 require_way_into(db, actor, old)
             check_admin_stays(db, actor.org_id, old, new)
+
             memberships.update(db, actor.org_id, new)
             check_operator_stays(db, old.user_id)
             _change_account(db, actor, old, request, password_hash)
@@ -195,10 +202,12 @@ class Users:
                 sessions.delete_of_member(db, actor.org_id, old.user_id)
             if new.is_disabled:
                 tokens.delete_of_member(db, actor.org_id, old.user_id)
+
             resource = f"users/{old.user_id}"
             audit.append(
                 db, self._clock.now(), actor.org_id, actor, "update", resource, _recorded(request)
             )
+
             stuck = left_stuck(db, actor.org_id) if new != old else []
             return get_member(db, actor.org_id, old.user_id), stuck
 
@@ -236,6 +245,7 @@ class Users:
                 end_membership(db, actor.org_id, gone)
                 resource, data = f"users/{gone.user_id}", {"email": gone.email}
                 audit.append(db, now, actor.org_id, actor, "delete", resource, data)
+
             check_operator_stays(db, member.user_id)
             if not is_confirmed:
                 require_word(db, actor.org_id, member.email, accounts)
@@ -301,6 +311,7 @@ def _changed(db: Connection, org_id: str, old: MemberRow, request: UpdateUserReq
         require_role(db, org_id, request.role)
         if old.owner_id and request.role == BuiltInRole.ADMIN:
             raise validators.invalid("role", "a service account cannot be an admin")
+
     manager_id = old.manager_id
     if request.manager is not UNSET:
         manager = find_manager(db, org_id, request.manager)
@@ -308,8 +319,10 @@ def _changed(db: Connection, org_id: str, old: MemberRow, request: UpdateUserReq
         if manager_id and memberships.is_managed_by(db, org_id, manager_id, old.user_id):
             raise validators.invalid(
                 "manager",
-                f"{request.manager} cannot be the manager of {old.email}: nobody may stand above themselves",
+                f"{request.manager} cannot be the manager of {old.email}: "
+                "nobody may stand above themselves",
             )
+
     role = old.role if request.role is UNSET else request.role
     rules = old.rules if request.rules is UNSET else written_rules(parse_rules(request.rules))
     seq = audit.next_seq(db, org_id)

@@ -14,8 +14,9 @@ from opsicle.domain.policies import Policy, PolicyUse, Scope
 from opsicle.domain.scopes import PolicyRequester, TemplateScope, applies, combined
 from opsicle.domain.stored_templates import decode_approval
 from opsicle.domain.templates import Template
+from opsicle.server.access.document_lookup import get_document
 from opsicle.server.documents.record_of_pushes import require_as_pushed
-from opsicle.server.store import documents, groups, memberships, policies, templates
+from opsicle.server.store import groups, memberships, policies, templates
 from opsicle.server.store.database import Connection
 from opsicle.server.store.documents import DocumentKind, VersionRow
 
@@ -47,6 +48,7 @@ def in_force(db: Connection, org_id: str, template: Template, requester_id: str)
     own = template.approval_policy
     if newest and not newest.is_waived:
         return named_policy(db, org_id, newest)
+
     is_new = header is None or newest == own
     if own and not own.is_waived:
         named = named_policy(db, org_id, own)
@@ -69,13 +71,15 @@ def named_policy(db: Connection, org_id: str, use: PolicyUse) -> InForce:
         raise Conflict(
             "this template's approval policy cannot be read", hint="Push the template again."
         )
+
     try:
-        row = documents.get(db, DocumentKind.POLICY, org_id, use.policy_ref)
+        row = get_document(db, DocumentKind.POLICY, org_id, use.policy_ref)
     except NotFound as error:
         raise Conflict(
             f"this template needs the policy {use.policy_ref}, which the org does not have",
             hint="An admin makes it with `opsicle policies push FILE`.",
         ) from error
+
     require_as_pushed(db, DocumentKind.POLICY, org_id, row)
     return InForce(policy_of(row), row.document_id, row.version)
 
@@ -111,6 +115,7 @@ def _applying(db: Connection, org_id: str, template: Template, requester_id: str
     rows = policies.list_applying(db, org_id)
     if not rows:
         return []
+
     place, requester = place_of(template), _requester(db, org_id, requester_id)
     found = []
     for row in rows:

@@ -44,11 +44,13 @@ def check_reference(db: Connection, org_id: str, template: Template) -> list[Pro
     use = template.approval_policy
     if use is None or not use.policy_ref:
         return []
+
     row = documents.find(db, DocumentKind.POLICY, org_id, use.policy_ref)
     if row is None:
         known = [each.name for each in policies.list_by_name(db, org_id, "", _MOST_SUGGESTED_FROM)]
         message = f"the org has no policy {quoted(use.policy_ref)}{nearest(use.policy_ref, known)}"
         return [Problem(_REF, f"{message}; the template cannot run until it has")]
+
     found = list(findings(policy_of(row), template.variables))
     mistakes = [
         Problem(_REF, f"{each.path} of {row.name}: {each.message}")
@@ -65,7 +67,7 @@ def check_reference(db: Connection, org_id: str, template: Template) -> list[Pro
 
 
 def _uncovered(db: Connection, org_id: str, policy: Policy) -> Iterator[Problem]:
-    """Say to which templates a policy does not apply by itself because they name another, or none."""
+    """Name the templates that a policy does not apply to, as they name another one or none."""
     if not policy.applies_to:
         return
     names = []
@@ -77,6 +79,7 @@ def _uncovered(db: Connection, org_id: str, policy: Policy) -> Iterator[Problem]
         place = TemplateScope(shown.labels, {} if shown.accepts_claimed else shown.runs_on)
         if use and use.policy_ref != policy.name and applies(policy, place, None):
             names.append(row.name)
+
     if names:
         more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
         said = ", ".join(names[:_MOST_NAMED]) + more

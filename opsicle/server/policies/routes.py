@@ -47,7 +47,7 @@ def show(policies: Policies, request: Request, policy: str) -> Reply:
 
 
 def delete(policies: Policies, request: Request, policy: str) -> Reply:
-    """Take an approval policy out of use; what it has let pass and does not run yet will not run."""
+    """Take an approval policy out of use; what it approved and has not begun will not run."""
     policies.delete(request.actor, policy)
     return Reply(204)
 

@@ -13,6 +13,7 @@ from opsicle.domain.stored_json import CANNOT_BE_READ
 from opsicle.domain.template_parser import parse_policy
 from opsicle.kit.clock import Clock
 from opsicle.server.access.actor import Actor
+from opsicle.server.access.document_lookup import get_document
 from opsicle.server.documents.reading import DocumentReading
 from opsicle.server.documents.versions import Draft, add_version, delete, pusher_of
 from opsicle.server.http.paging import page_of, position
@@ -85,7 +86,7 @@ class Policies:
         """Return one version of a policy whole, the newest unless told. Raises NotFound."""
         actor.require(Action.POLICIES_VIEW)
         return _whole(
-            self._database.read(lambda db: documents.get(db, _POLICY, actor.org_id, name, version))
+            self._database.read(lambda db: get_document(db, _POLICY, actor.org_id, name, version))
         )
 
     def list_versions(
@@ -96,7 +97,7 @@ class Policies:
         before = position(cursor)
 
         def query(db: Connection) -> list[VersionRow]:
-            documents.get(db, _POLICY, actor.org_id, name)
+            get_document(db, _POLICY, actor.org_id, name)
             return policies.list_versions(db, actor.org_id, name, before, limit + 1)
 
         return page_of(self._database.read(query), limit, _summary, lambda row: str(row.version))

@@ -51,6 +51,7 @@ class Secrets:
         self._step_up.require(actor)
         if not SECRET_NAME.fullmatch(request.name):
             raise validators.invalid("name", f"the name must be {SECRET_NAME_RULE}")
+
         _check_value(request.value)
         now = self._clock.now()
         row = SecretRow(
@@ -159,7 +160,8 @@ def require_secrets(db: Connection, org_id: str, template: Template) -> None:
     if problems:
         missing = sorted({problem.message.rpartition(" ")[2] for problem in problems})
         raise Conflict(
-            f"template {template.name} needs secrets that the org does not have: {', '.join(missing)}",
+            f"template {template.name} needs secrets that the org does not have: "
+            f"{', '.join(missing)}",
             hint="An admin makes them with `opsicle secrets create`.",
             problems=tuple(problems),
         )

@@ -1,7 +1,4 @@
-"""SQL of who answers, or ever answered, for service accounts.
-
-Nothing here is ever changed or removed.
-"""
+"""SQL of who answers, or ever answered, for service accounts. No row is ever changed or removed."""
 
 from __future__ import annotations
 
@@ -25,7 +22,8 @@ def insert(db: apsw.Connection, org_id: str, row: OwnerRow) -> None:
     """Record that somebody answers for a service account from now on."""
     db.execute(
         """
-        INSERT INTO account_owners (org_id, user_id, seq, owner_id) VALUES (:org_id, :user_id, :seq, :owner_id)
+        INSERT INTO account_owners (org_id, user_id, seq, owner_id)
+        VALUES (:org_id, :user_id, :seq, :owner_id)
         """,
         {"org_id": org_id, "user_id": row.user_id, "seq": row.seq, "owner_id": row.owner_id},
     )
@@ -43,6 +41,7 @@ def list_of(db: apsw.Connection, org_id: str, user_ids: Iterable[str]) -> dict[s
         {"org_id": org_id, "user_ids": msgspec.json.encode(list(user_ids)).decode()},
         OwnerRow,
     )
+
     found: dict[str, list[OwnerRow]] = {}
     for row in rows:
         found.setdefault(row.user_id, []).append(row)

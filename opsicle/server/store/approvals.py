@@ -59,8 +59,9 @@ class DecisionRow(Row, frozen=True, kw_only=True):
 
 
 _SELECT = """
-    SELECT id, org_id, automation_id, state, policy_id, policy_name, policy_version, policy_digest, policy,
-           manifest_digest, requester_id, asked_at, asked_seq, next_at, told, waiting_for, ended_at, explanation
+    SELECT id, org_id, automation_id, state, policy_id, policy_name, policy_version, policy_digest,
+           policy, manifest_digest, requester_id, asked_at, asked_seq, next_at, told, waiting_for,
+           ended_at, explanation
       FROM approvals
 """
 
@@ -69,12 +70,12 @@ def insert(db: apsw.Connection, row: ApprovalRow) -> None:
     """Record that somebody is asked."""
     db.execute(
         """
-        INSERT INTO approvals (id, org_id, automation_id, state, policy_id, policy_name, policy_version, policy_digest,
-                               policy, manifest_digest, requester_id, asked_at, asked_seq, next_at, told, waiting_for,
-                               ended_at)
-        VALUES (:id, :org_id, :automation_id, :state, :policy_id, :policy_name, :policy_version, :policy_digest,
-                :policy, :manifest_digest, :requester_id, :asked_at, :asked_seq, :next_at, :told,
-                :waiting_for, :ended_at)
+        INSERT INTO approvals (id, org_id, automation_id, state, policy_id, policy_name,
+                               policy_version, policy_digest, policy, manifest_digest, requester_id,
+                               asked_at, asked_seq, next_at, told, waiting_for, ended_at)
+        VALUES (:id, :org_id, :automation_id, :state, :policy_id, :policy_name, :policy_version,
+                :policy_digest, :policy, :manifest_digest, :requester_id, :asked_at, :asked_seq,
+                :next_at, :told, :waiting_for, :ended_at)
         """,
         {
             "id": row.id,
@@ -111,16 +112,8 @@ def get(db: apsw.Connection, org_id: str, approval_id: str) -> ApprovalRow:
     """
     row = find(db, org_id, approval_id)
     if row is None:
-        raise not_found(approval_id)
+        raise NotFound(f"there is no approval {approval_id}")
     return row
-
-
-def not_found(approval_id: str) -> NotFound:
-    """Return the error for an approval that this org does not have."""
-    return NotFound(
-        f"there is no approval {approval_id}",
-        hint="`opsicle approvals list --whose all` shows those of the org that you are logged in to.",
-    )
 
 
 def find_of_automation(db: apsw.Connection, automation_id: str) -> ApprovalRow | None:
@@ -139,7 +132,7 @@ class ApprovalFilter:
 def list_newest(
     db: apsw.Connection, org_id: str, wanted: ApprovalFilter, before: str, limit: int
 ) -> list[ApprovalRow]:
-    """Newest first, older than the approval `before` (empty: from the newest)."""
+    """Return a page of approvals, newest first, older than `before` (empty: from the newest)."""
     which = where(
         "org_id = :org_id",
         wanted.requester_id and "requester_id = :requester_id",
@@ -161,7 +154,7 @@ def schedule(
 ) -> bool:
     """Note what has been told, who is waited for, and when something is due next.
 
-    False if it is over.
+    Return False if the approval is over.
     """
     db.execute(
         """
@@ -183,7 +176,8 @@ def end(db: apsw.Connection, approval_id: str, state: str, at: datetime, explana
     db.execute(
         """
         UPDATE approvals
-           SET state = :state, ended_at = :at, explanation = :explanation, next_at = NULL, waiting_for = ''
+           SET state = :state, ended_at = :at, explanation = :explanation, next_at = NULL,
+               waiting_for = ''
          WHERE id = :id AND state = 'pending'
         """,
         {"id": approval_id, "state": state, "at": to_text(at), "explanation": explanation},
@@ -195,10 +189,10 @@ def insert_decision(db: apsw.Connection, org_id: str, row: DecisionRow) -> bool:
     """Record a decision. False if this person has decided on this gate before."""
     db.execute(
         """
-        INSERT INTO approval_decisions (approval_id, gate, user_id, org_id, principal, verdict, reason, with_mfa,
-                                        elapsed_seconds, decided_at, mac)
-        VALUES (:approval_id, :gate, :user_id, :org_id, :principal, :verdict, :reason, :with_mfa, :elapsed, :at,
-                :mac)
+        INSERT INTO approval_decisions (approval_id, gate, user_id, org_id, principal, verdict,
+                                        reason, with_mfa, elapsed_seconds, decided_at, mac)
+        VALUES (:approval_id, :gate, :user_id, :org_id, :principal, :verdict, :reason, :with_mfa,
+                :elapsed, :at, :mac)
         ON CONFLICT DO NOTHING
         """,
         {
@@ -234,9 +228,8 @@ def list_decisions(db: apsw.Connection, approval_id: str) -> list[DecisionRow]:
     return fetch_all(
         db,
         """
-        SELECT d.approval_id, d.gate, d.user_id, coalesce(u.former_email, u.email), u.name, d.principal, d.verdict,
-               d.reason, d.with_mfa,
-               d.elapsed_seconds, d.decided_at, d.mac
+        SELECT d.approval_id, d.gate, d.user_id, coalesce(u.former_email, u.email), u.name,
+               d.principal, d.verdict, d.reason, d.with_mfa, d.elapsed_seconds, d.decided_at, d.mac
           FROM approval_decisions d JOIN users u ON u.id = d.user_id
          WHERE d.approval_id = :id
          ORDER BY d.decided_at, d.gate
@@ -254,7 +247,8 @@ def find_last_run(db: apsw.Connection, org_id: str, template_id: str, before_id:
         SELECT a.id FROM automations a JOIN approvals p ON p.automation_id = a.id
          WHERE a.org_id = :org_id AND a.template_id = :template_id AND a.id < :before
            AND a.approved_at IS NOT NULL AND a.started_at IS NOT NULL AND p.state = 'approved'
-           AND EXISTS (SELECT 1 FROM approval_decisions d WHERE d.approval_id = p.id AND d.verdict = 'approve')
+           AND EXISTS (SELECT 1 FROM approval_decisions d
+                        WHERE d.approval_id = p.id AND d.verdict = 'approve')
          ORDER BY a.id DESC LIMIT 1
         """,
         {"org_id": org_id, "template_id": template_id, "before": before_id},

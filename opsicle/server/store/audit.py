@@ -58,7 +58,7 @@ class Entry(Row, frozen=True):
     data: str
 
 
-def append(
+def append(  # noqa: PLR0913, PLR0917 - what an entry consists of
     db: apsw.Connection,
     at: datetime,
     org_id: str | None,
@@ -69,17 +69,18 @@ def append(
 ) -> None:
     """Add an entry to an org's chain; `org_id` None is for what belongs to no org.
 
-    The one way into the record.
+    There is no other way into the record.
     """
     chain = org_id or ""
     seq, previous = head(db, chain)
-    author = actor.author
+
     written = msgspec.json.encode(data or {}).decode()
-    fields = (seq + 1, to_text(at), *author, verb, resource, written)
+    fields = (seq + 1, to_text(at), *actor.author, verb, resource, written)
+
     db.execute(
         """
-        INSERT INTO audit_entries (org_id, seq, at, actor_kind, actor_id, actor_name, channel, address, verb, resource,
-                                   data, hash)
+        INSERT INTO audit_entries (org_id, seq, at, actor_kind, actor_id, actor_name, channel,
+                                   address, verb, resource, data, hash)
         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
         """,
         (chain, *fields, bytes.fromhex(entry_hash(chain_of(org_id), previous, fields))),
@@ -89,7 +90,7 @@ def append(
 def head(db: apsw.Connection, org_id: str) -> tuple[int, str]:
     """Return the number and the hash (hex) of the newest entry; 0 and zeros before the first.
 
-    One step down the index.
+    It takes one step down the index.
     """
     row = db.execute(
         "SELECT seq, hash FROM audit_entries WHERE org_id = ? ORDER BY seq DESC LIMIT 1", (org_id,)
@@ -100,7 +101,7 @@ def head(db: apsw.Connection, org_id: str) -> tuple[int, str]:
 def last_seq(db: apsw.Connection, org_id: str) -> int:
     """Return the number of the org's newest entry.
 
-    What is asked now comes after every change that has an entry up to here.
+    What is asked in this transaction comes after every change that has an entry up to here.
     """
     return head(db, org_id)[0]
 
@@ -108,7 +109,7 @@ def last_seq(db: apsw.Connection, org_id: str) -> int:
 def next_seq(db: apsw.Connection, org_id: str) -> int:
     """Return the number that the next entry will have.
 
-    Of a change, if asked in its transaction before it is appended.
+    That is a change's own entry, if its transaction asks before it appends it.
     """
     return head(db, org_id)[0] + 1
 
@@ -116,7 +117,7 @@ def next_seq(db: apsw.Connection, org_id: str) -> int:
 def list_heads(db: apsw.Connection) -> dict[str, tuple[int, str]]:
     """Return the head of every chain that has entries, by the org's id.
 
-    A step down the index for each.
+    It takes one step down the index for each.
     """
     chains = [str(org_id) for (org_id,) in db.execute("SELECT id FROM orgs UNION ALL SELECT ''")]
     heads = {org_id: head(db, org_id) for org_id in chains}
@@ -124,11 +125,10 @@ def list_heads(db: apsw.Connection) -> dict[str, tuple[int, str]]:
 
 
 class AuditFilter(NamedTuple):
-    """Which entries are wanted; "" is no wish.
+    """Which entries are wanted; "" means any.
 
-    `actor` is a name or an id, `resource` one thing or a kind of things.
-
-    `since` and `until` are times as `clock.to_text` writes them, the second one exclusive.
+    `actor` is a name or an id, `resource` one thing or a kind of things. `since` and `until` are
+    times as `clock.to_text` writes them, the second one exclusive.
     """
 
     verb: str = ""
@@ -146,7 +146,8 @@ _NO_AUTOMATION = "substr(resource, 1, 12) <> 'automations/'"
 _WITHIN = "(resource = :resource OR substr(resource, 1, length(:resource) + 1) = :resource || '/')"
 
 _SELECT = """
-    SELECT seq, at, actor_kind, actor_id, actor_name, channel, address, verb, resource, data FROM audit_entries
+    SELECT seq, at, actor_kind, actor_id, actor_name, channel, address, verb, resource, data
+      FROM audit_entries
 """
 
 
@@ -160,11 +161,13 @@ def list_entries(
     """
     is_one_thing = "/" in wanted.resource and not wanted.resource.startswith("automations/")
     is_rare = bool(wanted.verb) and wanted.verb not in _OF_JOBS
+
     index = ""
     if is_one_thing:
         index = "INDEXED BY audit_entries_by_resource"
     elif is_rare:
         index = "INDEXED BY audit_entries_by_verb"
+
     which = where(
         "org_id = :org_id",
         "seq < :before_seq",
@@ -197,8 +200,8 @@ def list_decisive(db: apsw.Connection, org_id: str, resource: str) -> list[Decis
         """
         SELECT verb, data FROM audit_entries INDEXED BY audit_entries_decisive
          WHERE org_id = :org_id AND resource = :resource
-           AND verb IN ('approve', 'bind', 'cancel', 'expire', 'finish', 'lose', 'refuse', 'refuse_order', 'reject',
-                        'requeue', 'return', 'start', 'withdraw')
+           AND verb IN ('approve', 'bind', 'cancel', 'expire', 'finish', 'lose', 'refuse',
+                        'refuse_order', 'reject', 'requeue', 'return', 'start', 'withdraw')
          ORDER BY seq
         """,
         {"org_id": org_id, "resource": resource},
@@ -209,17 +212,18 @@ def list_decisive(db: apsw.Connection, org_id: str, resource: str) -> list[Decis
 def find_push(
     db: apsw.Connection, org_id: str, resource: str, version: int | None = None
 ) -> Decisive | None:
-    """Return the newest entry about a push or a removal of a template or policy.
+    """Return the newest entry about a push or a removal of a template or policy, or None.
 
-    Or the newest push of one version of it.
-
-    The index is named for the reason given at `list_decisive`.
+    With a `version`, return the newest entry about a push of that one. The index is named for the
+    reason given at `list_decisive`.
     """
     return fetch_one(
         db,
         """
         SELECT verb, data FROM audit_entries INDEXED BY audit_entries_by_resource
-         WHERE org_id = :org_id AND resource = :resource AND substr(resource, 1, 12) <> 'automations/'
+         WHERE org_id = :org_id
+           AND resource = :resource
+           AND substr(resource, 1, 12) <> 'automations/'
            AND verb IN ('push', 'delete')
            AND (:version IS NULL OR (verb = 'push' AND data ->> '$.version' = :version))
          ORDER BY seq DESC LIMIT 1
@@ -238,7 +242,8 @@ def read_chain(
     """
     return db.execute(
         """
-        SELECT seq, at, actor_kind, actor_id, actor_name, channel, address, verb, resource, data, lower(hex(hash))
+        SELECT seq, at, actor_kind, actor_id, actor_name, channel, address, verb, resource, data,
+               lower(hex(hash))
           FROM audit_entries
          WHERE org_id = :org_id AND seq > :after_seq
          ORDER BY seq
@@ -256,9 +261,9 @@ def find_first_since(db: apsw.Connection, org_id: str, at: datetime) -> int | No
 
 
 def find_first(db: apsw.Connection, org_id: str) -> tuple[int, datetime] | None:
-    """Return the number and the time of an org's oldest entry.
+    """Return the number and the time of an org's oldest entry, or None.
 
-    Above 1 if retention has removed those before it.
+    The number is above 1 if retention has removed those before it.
     """
     sql = "SELECT seq, at FROM audit_entries WHERE org_id = :org_id ORDER BY seq LIMIT 1"
     row = db.execute(sql, {"org_id": org_id}).fetchone()

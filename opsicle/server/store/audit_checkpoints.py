@@ -1,6 +1,6 @@
-"""SQL of checkpoints: how far each org's chain of audit entries had got, signed.
+"""SQL of checkpoints, which sign how far each org's chain of audit entries had got.
 
-And of where they were thinned out.
+Where checkpoints were thinned out, a gap stands in their place.
 """
 
 from __future__ import annotations
@@ -13,9 +13,7 @@ from opsicle.wire.audit import Checkpoint, CheckpointGap, Signed
 
 
 class ChainRow(Row, frozen=True):
-    """Where an org's chain stands.
-
-    Its oldest and newest entry, and the newest that a checkpoint covers.
+    """The oldest and newest entry of an org's chain, and the newest that a checkpoint covers.
 
     `head_seq` is the newest that the replaceable signature covers, 0 without one.
     """
@@ -48,8 +46,13 @@ def list_kept(db: apsw.Connection, org_id: str) -> list[Signed]:
     kept: list[tuple[int, Signed]] = [
         (each.number, each) for each in _select(db, org_id, "ORDER BY number")
     ]
+
     rows = db.execute(
-        "SELECT first, last, previous, hash, signature FROM audit_checkpoint_gaps WHERE org_id = :org_id",
+        """
+        SELECT first, last, previous, hash, signature
+          FROM audit_checkpoint_gaps
+         WHERE org_id = :org_id
+        """,
         {"org_id": org_id},
     )
     gaps = [
@@ -57,6 +60,7 @@ def list_kept(db: apsw.Connection, org_id: str) -> list[Signed]:
         for row in rows
     ]
     kept += [(each.first, each) for each in gaps]
+
     return [each for _, each in sorted(kept, key=lambda pair: pair[0])]
 
 
@@ -77,7 +81,10 @@ def insert_gap(db: apsw.Connection, org_id: str, gap: CheckpointGap) -> None:
     db.execute(
         """
         DELETE FROM audit_checkpoint_gaps
-         WHERE org_id = :org_id AND first >= :first AND last <= :last AND NOT (first = :first AND last = :last)
+         WHERE org_id = :org_id
+           AND first >= :first
+           AND last <= :last
+           AND NOT (first = :first AND last = :last)
         """,
         given,
     )
@@ -117,7 +124,8 @@ def put_head(db: apsw.Connection, org_id: str, head: Checkpoint) -> None:
     )
     db.execute(
         """
-        INSERT INTO audit_heads (org_id, number, seq, hash, at, removed_to, removed_hash, previous, signature)
+        INSERT INTO audit_heads (org_id, number, seq, hash, at, removed_to, removed_hash, previous,
+                                 signature)
         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
         ON CONFLICT (org_id) DO UPDATE
            SET number = excluded.number, seq = excluded.seq, hash = excluded.hash, at = excluded.at,
@@ -133,7 +141,8 @@ def insert(db: apsw.Connection, org_id: str, checkpoint: Checkpoint) -> None:
     each = checkpoint
     db.execute(
         """
-        INSERT INTO audit_checkpoints (org_id, number, seq, hash, at, removed_to, removed_hash, previous, signature)
+        INSERT INTO audit_checkpoints (org_id, number, seq, hash, at, removed_to, removed_hash,
+                                       previous, signature)
         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
         """,
         (
@@ -154,14 +163,23 @@ def list_chains(db: apsw.Connection) -> list[ChainRow]:
     return fetch_all(
         db,
         """
+        WITH chains (org_id) AS (SELECT id FROM orgs UNION ALL SELECT '')
         SELECT org_id, first_seq, last_seq, signed_to, head_seq
           FROM (SELECT org_id,
-                       (SELECT min(seq) FROM audit_entries AS e WHERE e.org_id = chains.org_id) AS first_seq,
-                       (SELECT max(seq) FROM audit_entries AS e WHERE e.org_id = chains.org_id) AS last_seq,
-                       coalesce((SELECT seq FROM audit_checkpoints AS c WHERE c.org_id = chains.org_id
+                       (SELECT min(seq)
+                          FROM audit_entries AS e
+                         WHERE e.org_id = chains.org_id) AS first_seq,
+                       (SELECT max(seq)
+                          FROM audit_entries AS e
+                         WHERE e.org_id = chains.org_id) AS last_seq,
+                       coalesce((SELECT seq
+                                   FROM audit_checkpoints AS c
+                                  WHERE c.org_id = chains.org_id
                                   ORDER BY number DESC LIMIT 1), 0) AS signed_to,
-                       coalesce((SELECT seq FROM audit_heads AS h WHERE h.org_id = chains.org_id), 0) AS head_seq
-                  FROM (SELECT id AS org_id FROM orgs UNION ALL SELECT '') AS chains)
+                       coalesce((SELECT seq
+                                   FROM audit_heads AS h
+                                  WHERE h.org_id = chains.org_id), 0) AS head_seq
+                  FROM chains)
          WHERE last_seq IS NOT NULL
         """,
         {},
@@ -172,9 +190,10 @@ def list_chains(db: apsw.Connection) -> list[ChainRow]:
 def _select(
     db: apsw.Connection, org_id: str, order: str, table: str = "audit_checkpoints"
 ) -> list[Checkpoint]:
-    rows = db.execute(
-        f"SELECT number, seq, hash, at, removed_to, removed_hash, previous, signature FROM {table} "
-        f"WHERE org_id = :org_id {order}",
-        {"org_id": org_id},
-    )
+    sql = f"""
+        SELECT number, seq, hash, at, removed_to, removed_hash, previous, signature
+          FROM {table}
+         WHERE org_id = :org_id {order}
+    """  # noqa: S608 - literals of this file
+    rows = db.execute(sql, {"org_id": org_id})
     return [Checkpoint(**dict(zip(Checkpoint.__struct_fields__, row, strict=True))) for row in rows]

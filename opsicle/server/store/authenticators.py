@@ -1,7 +1,4 @@
-"""SQL of authenticators.
-
-The app with which a person proves that they are there, and its recovery codes.
-"""
+"""SQL of authenticators: the app with which a person proves their presence, and recovery codes."""
 
 from __future__ import annotations
 
@@ -30,18 +27,22 @@ def find(db: apsw.Connection, user_id: str) -> AuthenticatorRow | None:
 
 def is_confirmed(db: apsw.Connection, user_id: str) -> bool:
     """Return whether this person has an app that counts."""
-    sql = "SELECT EXISTS (SELECT 1 FROM authenticators WHERE user_id = :user_id AND confirmed_at IS NOT NULL)"
+    sql = """
+        SELECT EXISTS (SELECT 1 FROM authenticators
+                        WHERE user_id = :user_id AND confirmed_at IS NOT NULL)
+    """
     return bool(fetch_value(db, sql, {"user_id": user_id}))
 
 
 def put_unconfirmed(db: apsw.Connection, user_id: str, sealed_seed: bytes, at: datetime) -> bool:
     """Begin an enrolment in the place of one that was not confirmed.
 
-    False if there is a confirmed one.
+    Return False if there is a confirmed one.
     """
     db.execute(
         """
-        INSERT INTO authenticators (user_id, sealed_seed, created_at) VALUES (:user_id, :sealed_seed, :at)
+        INSERT INTO authenticators (user_id, sealed_seed, created_at)
+        VALUES (:user_id, :sealed_seed, :at)
         ON CONFLICT (user_id) DO UPDATE SET sealed_seed = :sealed_seed, created_at = :at
          WHERE confirmed_at IS NULL
         """,
@@ -65,7 +66,7 @@ def confirm(db: apsw.Connection, user_id: str, step: int, at: datetime) -> bool:
 def use_step(db: apsw.Connection, user_id: str, step: int) -> bool:
     """Use up the code of a step and all before it.
 
-    False if it was used up before: somebody was first.
+    Return False if it was used up before: somebody was first.
     """
     db.execute(
         """

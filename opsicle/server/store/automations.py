@@ -15,7 +15,7 @@ from opsicle.server.store.rows import Row, fetch_all, fetch_one, is_one_of, wher
 
 
 class AutomationRow(Row, frozen=True, kw_only=True):
-    """One automation with the names that are shown with it, and who is waited for before it may run."""
+    """One automation with the names shown with it, and for whom it waits before it may run."""
 
     id: str
     org_id: str
@@ -51,10 +51,12 @@ class AutomationRow(Row, frozen=True, kw_only=True):
 
 
 _SELECT = """
-    SELECT a.id, a.org_id, a.template_id, a.template, a.version, a.values_json, a.requirements, a.on_worker_lost,
-           a.state, a.fence, a.job_id, a.requester_id, coalesce(u.former_email, u.email), u.name, a.reason, a.rerun_of,
-           a.manifest_digest, a.manifest_format, a.principal_id, a.mac, a.exit_code, a.explanation, a.created_at,
-           a.queued_at, a.started_at, a.finished_at, a.cancel_requested_at, w.id, w.name, p.id, p.waiting_for
+    SELECT a.id, a.org_id, a.template_id, a.template, a.version, a.values_json, a.requirements,
+           a.on_worker_lost, a.state, a.fence, a.job_id, a.requester_id,
+           coalesce(u.former_email, u.email), u.name, a.reason, a.rerun_of, a.manifest_digest,
+           a.manifest_format, a.principal_id, a.mac, a.exit_code, a.explanation, a.created_at,
+           a.queued_at, a.started_at, a.finished_at, a.cancel_requested_at, w.id, w.name, p.id,
+           p.waiting_for
       FROM automations a
       JOIN users u ON u.id = a.requester_id
       LEFT JOIN jobs j ON j.id = a.job_id
@@ -64,15 +66,19 @@ _SELECT = """
 
 
 def insert(db: apsw.Connection, row: AutomationRow) -> None:
-    """Record a new automation; `fence` and `job_id` are set if a worker is given it in the same transaction."""
+    """Record a new automation.
+
+    `fence` and `job_id` are set if a worker is given it in the same transaction.
+    """
     db.execute(
         """
-        INSERT INTO automations (id, org_id, template_id, template, version, values_json, requirements, on_worker_lost,
-                                 state, fence, job_id, requester_id, reason, rerun_of, manifest_digest,
-                                 manifest_format, principal_id, mac, created_at, queued_at)
-        VALUES (:id, :org_id, :template_id, :template, :version, :values_json, :requirements, :on_worker_lost,
-                :state, :fence, :job_id, :requester_id, :reason, :rerun_of, :manifest_digest,
-                :manifest_format, :principal_id, :mac, :created_at, :queued_at)
+        INSERT INTO automations (id, org_id, template_id, template, version, values_json,
+                                 requirements, on_worker_lost, state, fence, job_id, requester_id,
+                                 reason, rerun_of, manifest_digest, manifest_format, principal_id,
+                                 mac, created_at, queued_at)
+        VALUES (:id, :org_id, :template_id, :template, :version, :values_json, :requirements,
+                :on_worker_lost, :state, :fence, :job_id, :requester_id, :reason, :rerun_of,
+                :manifest_digest, :manifest_format, :principal_id, :mac, :created_at, :queued_at)
         """,
         {
             **msgspec.structs.asdict(row),
@@ -83,12 +89,17 @@ def insert(db: apsw.Connection, row: AutomationRow) -> None:
 
 
 def list_without_mac(db: apsw.Connection, after_id: str, limit: int) -> list[AutomationRow]:
-    """Automations of all orgs, by id, that may still be handed out, and that a version without MACs has bound."""
+    """Return automations of all orgs, by id, that may still be handed out and have no MAC.
+
+    They were bound to their manifest by a version that made none.
+    """
     return fetch_all(
         db,
         _SELECT
         + """
-         WHERE a.state IN ('awaiting_approval', 'queued', 'running') AND a.mac = '' AND a.manifest_digest <> ''
+         WHERE a.state IN ('awaiting_approval', 'queued', 'running')
+           AND a.mac = ''
+           AND a.manifest_digest <> ''
            AND a.id > :after_id
          ORDER BY a.id LIMIT :limit
         """,
@@ -100,33 +111,31 @@ def list_without_mac(db: apsw.Connection, after_id: str, limit: int) -> list[Aut
 def authenticate(db: apsw.Connection, automation_id: str, principal_id: str, mac: str) -> None:
     """Give an automation its MAC that has none, for good."""
     db.execute(
-        "UPDATE automations SET principal_id = :principal_id, mac = :mac WHERE id = :id AND mac = ''",
+        """
+        UPDATE automations
+           SET principal_id = :principal_id, mac = :mac
+         WHERE id = :id
+           AND mac = ''
+        """,
         {"id": automation_id, "principal_id": principal_id, "mac": mac},
     )
 
 
 def find(db: apsw.Connection, org_id: str, automation_id: str) -> AutomationRow | None:
-    """One automation of this org, or None."""
-    parameters = {"org_id": org_id, "id": automation_id}
-    return fetch_one(
-        db, _SELECT + "WHERE a.org_id = :org_id AND a.id = :id", parameters, AutomationRow
-    )
+    """Return one automation of this org, or None."""
+    where = "WHERE a.org_id = :org_id AND a.id = :id"
+    return fetch_one(db, _SELECT + where, {"org_id": org_id, "id": automation_id}, AutomationRow)
 
 
 def get(db: apsw.Connection, org_id: str, automation_id: str) -> AutomationRow:
-    """One automation of this org. Raises NotFound for an absent and for another org's one alike."""
+    """Return one automation of this org.
+
+    Raises NotFound for an absent and for another org's one alike.
+    """
     row = find(db, org_id, automation_id)
     if row is None:
-        raise not_found(automation_id)
+        raise NotFound(f"there is no automation {automation_id}")
     return row
-
-
-def not_found(automation_id: str) -> NotFound:
-    """The error for an automation that is not this org's, or not this person's to see."""
-    return NotFound(
-        f"there is no automation {automation_id}",
-        hint="`opsicle automations list` shows those of the org that you are logged in to.",
-    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,21 +158,24 @@ class AutomationFilter:
 
 _REQUESTED = "requester_id = (SELECT id FROM users WHERE id = :requester OR email = :requester)"
 _OPEN, _ENDED = is_one_of(UNFINISHED), is_one_of(FINAL)
-"""Said beside `state = :state`, letter by letter as in the indexes of what is open and of what has ended."""
+"""Said beside `state = :state`, to the letter as in the indexes of what is open and what has ended.
+"""
 
 
 def list_newest(
     db: apsw.Connection, org_id: str, wanted: AutomationFilter, before: str, limit: int
 ) -> list[AutomationRow]:
-    """Newest first, older than the automation `before` (empty: from the newest).
+    """Return a page of automations, newest first, older than `before` (empty: from the newest).
 
-    The page is found in an index alone: one that has each wish as a column, or of what is open, which does not grow
-    with the past (hence the `+`, which keeps SQLite from the others). A person's runs of one template alone are looked
-    for among all of theirs: see `AutomationFilter.is_long`.
+    The page is found in an index alone: one that has each condition as a column, or the one of what
+    is open, which does not grow with the past (hence the `+`, which keeps SQLite from the others).
+    Only a person's runs of one template are looked for among all of theirs: see
+    `AutomationFilter.is_long`.
     """
     is_open = bool(wanted.state) and not is_final(AutomationState(wanted.state))
     plus = "+" if is_open else ""
     of_person = "+" if wanted.requester else plus
+
     page = where(
         "org_id = :org_id",
         wanted.requester and plus + _REQUESTED,
@@ -173,24 +185,25 @@ def list_newest(
         before and "id < :before",
         wanted.since_id and "id >= :since_id",
     )
-    return fetch_all(
-        db,
-        _SELECT
-        + f"WHERE a.id IN (SELECT id FROM automations {page} ORDER BY id DESC LIMIT :limit) ORDER BY a.id DESC",
-        {"org_id": org_id, "before": before, "limit": limit, **asdict(wanted)},
-        AutomationRow,
-    )
+    sql = f"""
+        {_SELECT}
+         WHERE a.id IN (SELECT id FROM automations {page} ORDER BY id DESC LIMIT :limit)
+         ORDER BY a.id DESC
+    """  # noqa: S608 - literals of this file
+
+    given = {"org_id": org_id, "before": before, "limit": limit, **asdict(wanted)}
+    return fetch_all(db, sql, given, AutomationRow)
 
 
 class AutomationOwner(Row, frozen=True):
-    """Whose an automation is, and where it stands."""
+    """The org of an automation, and its state."""
 
     org_id: str
     state: AutomationState
 
 
-def find_place(db: apsw.Connection, automation_id: str) -> AutomationOwner | None:
-    """Whose an automation of any org is, and where it stands; None if there is none."""
+def find_owner(db: apsw.Connection, automation_id: str) -> AutomationOwner | None:
+    """Return the org and the state of an automation of any org, or None."""
     return fetch_one(
         db,
         "SELECT org_id, state FROM automations WHERE id = :id",
@@ -202,12 +215,15 @@ def find_place(db: apsw.Connection, automation_id: str) -> AutomationOwner | Non
 def list_waiting(
     db: apsw.Connection, org_id: str, requirements: str, limit: int
 ) -> list[AutomationRow]:
-    """The oldest automations that wait for a worker with just these requirements."""
+    """Return the oldest automations that wait for a worker with just these requirements."""
     return fetch_all(
         db,
         _SELECT
         + """
-         WHERE a.org_id = :org_id AND a.requirements = :requirements AND a.state = 'queued' AND a.job_id IS NULL
+         WHERE a.org_id = :org_id
+           AND a.requirements = :requirements
+           AND a.state = 'queued'
+           AND a.job_id IS NULL
          ORDER BY a.id LIMIT :limit
         """,
         {"org_id": org_id, "requirements": requirements, "limit": limit},
@@ -216,7 +232,7 @@ def list_waiting(
 
 
 def count_by_state(db: apsw.Connection) -> dict[str, int]:
-    """How many automations of the whole server are in each open state."""
+    """Return how many automations of the whole server are in each open state."""
     rows = db.execute(
         """
         SELECT state, count(*) FROM automations
@@ -235,7 +251,7 @@ class WaitingGroup(Row, frozen=True):
 
 
 def count_waiting(db: apsw.Connection) -> list[WaitingGroup]:
-    """What waits for a worker on the whole server, the largest group first."""
+    """Return what waits for a worker on the whole server, the largest group first."""
     return fetch_all(
         db,
         """
@@ -246,159 +262,3 @@ def count_waiting(db: apsw.Connection) -> list[WaitingGroup]:
         {},
         WaitingGroup,
     )
-
-
-def lease(db: apsw.Connection, automation_id: str, before: int, fence: int, job_id: str) -> bool:
-    """Give a waiting automation to a job. `before` is the fence before this lease. False if someone was first."""
-    db.execute(
-        """
-        UPDATE automations SET fence = :fence, job_id = :job_id
-         WHERE id = :id AND state = 'queued' AND job_id IS NULL AND fence = :before
-        """,
-        {"id": automation_id, "before": before, "fence": fence, "job_id": job_id},
-    )
-    return db.changes() == 1
-
-
-def give_back(db: apsw.Connection, automation_id: str, job_id: str) -> bool:
-    """Let an automation wait again whose lease lapsed before it started."""
-    db.execute(
-        "UPDATE automations SET job_id = NULL WHERE id = :id AND state = 'queued' AND job_id = :job_id",
-        {"id": automation_id, "job_id": job_id},
-    )
-    return db.changes() == 1
-
-
-def start(db: apsw.Connection, automation_id: str, job_id: str, at: datetime) -> bool:
-    """Begin to run. False if it was cancelled, or its lease has passed on."""
-    db.execute(
-        """
-        UPDATE automations SET state = 'running', started_at = :at
-         WHERE id = :id AND state = 'queued' AND job_id = :job_id
-        """,
-        {"id": automation_id, "job_id": job_id, "at": to_text(at)},
-    )
-    return db.changes() == 1
-
-
-@dataclass(frozen=True, slots=True)
-class Ending:
-    """How an automation or a job ended, or that nobody can say (`unknown`)."""
-
-    state: str
-    at: datetime
-    exit_code: int | None = None
-    explanation: str = ""
-
-
-def finish(db: apsw.Connection, automation_id: str, job_id: str, ending: Ending) -> bool:
-    """Record the end that the holder of the newest lease reports; it may replace `unknown`."""
-    db.execute(
-        """
-        UPDATE automations
-           SET state = :state, finished_at = :at, exit_code = :exit_code, explanation = :explanation
-         WHERE id = :id AND job_id = :job_id
-           AND (state = 'running' OR (state = 'unknown' AND :state <> 'unknown'))
-        """,
-        {
-            "id": automation_id,
-            "job_id": job_id,
-            "state": ending.state,
-            "at": to_text(ending.at),
-            "exit_code": ending.exit_code,
-            "explanation": ending.explanation,
-        },
-    )
-    return db.changes() == 1
-
-
-def requeue(db: apsw.Connection, automation_id: str, job_id: str, at: datetime) -> bool:
-    """Let an automation run again whose worker was lost; the raised fence shuts the old worker out."""
-    db.execute(
-        """
-        UPDATE automations
-           SET state = 'queued', job_id = NULL, fence = fence + 1, started_at = NULL, queued_at = :at
-         WHERE id = :id AND state = 'running' AND job_id = :job_id
-        """,
-        {"id": automation_id, "job_id": job_id, "at": to_text(at)},
-    )
-    return db.changes() == 1
-
-
-def approve(db: apsw.Connection, automation_id: str, at: datetime) -> bool:
-    """Let an automation be queued to which all have agreed. False if it no longer waits for that."""
-    db.execute(
-        """
-        UPDATE automations SET state = 'queued', queued_at = :at, approved_at = :at
-         WHERE id = :id AND state = 'awaiting_approval'
-        """,
-        {"id": automation_id, "at": to_text(at)},
-    )
-    return db.changes() == 1
-
-
-def end_unapproved(db: apsw.Connection, automation_id: str, ending: Ending) -> bool:
-    """End an automation that waits for an approval which will not be given. False if it does not wait any more."""
-    db.execute(
-        """
-        UPDATE automations SET state = :state, finished_at = :at, explanation = :explanation
-         WHERE id = :id AND state = 'awaiting_approval'
-        """,
-        {
-            "id": automation_id,
-            "state": ending.state,
-            "at": to_text(ending.at),
-            "explanation": ending.explanation,
-        },
-    )
-    return db.changes() == 1
-
-
-def cancel_waiting(db: apsw.Connection, automation_id: str, user_id: str, at: datetime) -> bool:
-    """End an automation that has not started. False if it has."""
-    db.execute(
-        """
-        UPDATE automations
-           SET state = 'cancelled', finished_at = :at, cancel_requested_at = :at, cancel_requested_by = :user_id
-         WHERE id = :id AND state IN ('awaiting_approval', 'queued')
-        """,
-        {"id": automation_id, "user_id": user_id, "at": to_text(at)},
-    )
-    return db.changes() == 1
-
-
-def explain_unknown(db: apsw.Connection, automation_id: str, job_id: str, explanation: str) -> None:
-    """Say more of an automation of which nobody can say how it ended, if this job is its newest."""
-    db.execute(
-        """
-        UPDATE automations SET explanation = :explanation
-         WHERE id = :id AND state = 'unknown' AND job_id = :job_id
-        """,
-        {"id": automation_id, "job_id": job_id, "explanation": explanation},
-    )
-
-
-def refuse(
-    db: apsw.Connection, automation_id: str, job_id: str | None, at: datetime, explanation: str
-) -> bool:
-    """End an automation that must not be run and has not begun; `job_id` is the lease it is under. False if it has."""
-    db.execute(
-        """
-        UPDATE automations SET state = 'cancelled', finished_at = :at, explanation = :explanation
-         WHERE id = :id AND state = 'queued' AND job_id IS :job_id
-        """,
-        {"id": automation_id, "job_id": job_id, "at": to_text(at), "explanation": explanation},
-    )
-    return db.changes() == 1
-
-
-def request_cancel(db: apsw.Connection, automation_id: str, user_id: str, at: datetime) -> bool:
-    """Note that a running automation is to be cancelled. False if it no longer runs or that was noted before."""
-    db.execute(
-        """
-        UPDATE automations SET cancel_requested_at = :at, cancel_requested_by = :user_id
-         WHERE id = :id AND state = 'running' AND cancel_requested_at IS NULL
-        """,
-        {"id": automation_id, "user_id": user_id, "at": to_text(at)},
-    )
-    return db.changes() == 1

@@ -6,7 +6,6 @@ from datetime import datetime
 
 import apsw
 
-from opsicle.domain.errors import NotFound
 from opsicle.kit.clock import to_text
 from opsicle.server.store.rows import Row, fetch_all, fetch_one
 from opsicle.server.store.secrets import SealedRow
@@ -44,10 +43,11 @@ def insert(db: apsw.Connection, row: ChannelRow, sealed: SealedRow | None) -> bo
     """Record a new channel. False if the org has one of that name."""
     db.execute(
         """
-        INSERT INTO channels (id, org_id, name, kind, config, version, credential_version, wrapped_key, ciphertext,
-                              is_enabled, created_at, updated_at, updated_by)
-        VALUES (:id, :org_id, :name, :kind, :config, :version, :credential_version, :wrapped_key, :ciphertext,
-                :is_enabled, :created_at, :updated_at, :by)
+        INSERT INTO channels (id, org_id, name, kind, config, version, credential_version,
+                              wrapped_key, ciphertext, is_enabled, created_at, updated_at,
+                              updated_by)
+        VALUES (:id, :org_id, :name, :kind, :config, :version, :credential_version, :wrapped_key,
+                :ciphertext, :is_enabled, :created_at, :updated_at, :by)
         ON CONFLICT DO NOTHING
         """,
         {
@@ -63,13 +63,13 @@ def insert(db: apsw.Connection, row: ChannelRow, sealed: SealedRow | None) -> bo
 def replace(db: apsw.Connection, row: ChannelRow) -> bool:
     """Put the next version in the place of the one before it; the credential stays.
 
-    False if someone was first.
+    Return False if someone was first.
     """
     db.execute(
         """
         UPDATE channels
-           SET config = :config, version = :version, is_enabled = :is_enabled, updated_at = :updated_at,
-               updated_by = :by
+           SET config = :config, version = :version, is_enabled = :is_enabled,
+               updated_at = :updated_at, updated_by = :by
          WHERE org_id = :org_id AND id = :id AND version = :version - 1
            AND credential_version = :credential_version
         """,
@@ -85,13 +85,17 @@ def replace(db: apsw.Connection, row: ChannelRow) -> bool:
 def replace_credential(db: apsw.Connection, row: ChannelRow, sealed: SealedRow) -> bool:
     """Give a channel that has just got this version another credential.
 
-    False if someone was first.
+    Return False if someone was first.
     """
     db.execute(
         """
         UPDATE channels
-           SET credential_version = credential_version + 1, wrapped_key = :wrapped_key, ciphertext = :ciphertext
-         WHERE org_id = :org_id AND id = :id AND version = :version AND credential_version = :sealed_version - 1
+           SET credential_version = credential_version + 1, wrapped_key = :wrapped_key,
+               ciphertext = :ciphertext
+         WHERE org_id = :org_id
+           AND id = :id
+           AND version = :version
+           AND credential_version = :sealed_version - 1
         """,
         {
             "org_id": row.org_id,
@@ -126,16 +130,6 @@ def find(db: apsw.Connection, org_id: str, id_or_name: str) -> ChannelRow | None
     return fetch_one(db, _SELECT + where, {"org_id": org_id, "key": id_or_name}, ChannelRow)
 
 
-def get(db: apsw.Connection, org_id: str, id_or_name: str) -> ChannelRow:
-    """Like `find`. Raises NotFound for an absent and for another org's one alike."""
-    row = find(db, org_id, id_or_name)
-    if row is None:
-        raise NotFound(
-            f"there is no channel {id_or_name}", hint="`opsicle channels list` shows them."
-        )
-    return row
-
-
 def list_by_name(db: apsw.Connection, org_id: str, after: str, limit: int) -> list[ChannelRow]:
     """Return an org's channels by name, from the first one after `after`."""
     where = "WHERE c.org_id = :org_id AND c.name > :after ORDER BY c.name LIMIT :limit"
@@ -168,7 +162,9 @@ def delete(db: apsw.Connection, org_id: str, channel_id: str) -> bool:
 
 
 _SEALED = """
-    SELECT org_id, id, credential_version, wrapped_key, ciphertext FROM channels WHERE ciphertext IS NOT NULL
+    SELECT org_id, id, credential_version, wrapped_key, ciphertext
+      FROM channels
+     WHERE ciphertext IS NOT NULL
 """
 
 

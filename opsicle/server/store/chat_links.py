@@ -25,7 +25,7 @@ _SELECT = "SELECT channel_id, chat_user_id, org_id, user_id, chat_id, linked_at 
 
 
 def put(db: apsw.Connection, row: LinkRow) -> None:
-    """Keep a link; earlier ones of the same person or the same chat user on this channel are over."""
+    """Keep a link, and end earlier ones of the same person or chat user on this channel."""
     keys = {"channel_id": row.channel_id, "chat_user_id": row.chat_user_id, "user_id": row.user_id}
     db.execute(
         """
@@ -53,7 +53,9 @@ def find_user(db: apsw.Connection, org_id: str, channel: str, chat_user_id: str)
         """
         SELECT DISTINCT l.user_id
           FROM chat_links l JOIN channels c ON c.id = l.channel_id
-         WHERE l.org_id = :org_id AND l.chat_user_id = :chat_user_id AND (c.id = :channel OR c.kind = :channel)
+         WHERE l.org_id = :org_id
+           AND l.chat_user_id = :chat_user_id
+           AND (c.id = :channel OR c.kind = :channel)
         """,
         {"org_id": org_id, "channel": channel, "chat_user_id": chat_user_id},
     )
@@ -114,11 +116,14 @@ def put_code(
 
 
 def spend_code(db: apsw.Connection, channel_id: str, code_hash: str, at: datetime) -> str | None:
-    """Use a code up: whose it was, None if it is nobody's or too old."""
+    """Use a code up, and return whose it was, or None if it is nobody's or too old."""
     found = db.execute(
         """
         DELETE FROM link_codes
-         WHERE channel_id = :channel_id AND code_hash = :code_hash AND expires_at > :at RETURNING user_id
+         WHERE channel_id = :channel_id
+           AND code_hash = :code_hash
+           AND expires_at > :at
+        RETURNING user_id
         """,
         {"channel_id": channel_id, "code_hash": code_hash, "at": to_text(at)},
     ).fetchall()

@@ -1,15 +1,15 @@
-"""How far the database has got, noted beside it at every commit.
-
-So that a start can tell when it has less.
+"""How far the database has got, noted beside it so that a start can tell when it has less.
 
 The note is two numbers in a file of their own, written before anybody is answered and without
 waiting for the disk: a process that dies loses none of it, and a power cut may at most leave older
 numbers, which ask for less.
 
-- The *generation* is a number in the database that grows whenever its write-ahead log has been folded into the file. A
-  file and a log belong together if the log's is the same or one more: so one of them cannot be another, older one.
-- *Frames* is how long the log was. A log that is shorter has lost its end, or is another's; save where the whole of it
-  has been folded in, by somebody who looked into the database with a tool of their own, say.
+- The *generation* is a number in the database that grows whenever its write-ahead log has been
+  folded into the file. A file and a log belong together if the log's is the same or one more: so
+  one of them cannot be another, older one.
+- *Frames* is how long the log was. A log that is shorter has lost its end, or is another's; save
+  where the whole of it has been folded in, by somebody who looked into the database with a tool of
+  their own, say.
 """
 
 from __future__ import annotations
@@ -25,8 +25,10 @@ from opsicle.kit import files
 from opsicle.server.store import settings
 
 CHECKPOINT_FRAMES = 1000
-"""Pages in the write-ahead log from which on it is folded into the file, 4 MB; SQLite's own
-default."""
+"""Pages in the write-ahead log (4 MB) from which on it is folded into the file.
+
+It is SQLite's own default.
+"""
 
 _GENERATION = "generation"
 _WIDTH = 19
@@ -48,7 +50,7 @@ class Commits:
     """
 
     def __init__(self, path: Path) -> None:
-        """Raises OSError."""
+        """Open the note, made if absent. Raises OSError."""
         self.path = path
         self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         files.give_away(self._fd, path.parent.stat())
@@ -96,16 +98,15 @@ class Commits:
     def checkpoint(self, writer: apsw.Connection) -> None:
         """Fold the log into the file, as far as no reader needs it.
 
-        Outside a transaction; waits for the disk.
+        To be called outside a transaction. It waits for the disk.
         """
         self._is_asked = False
         self._is_folding = 1
         self._note(Noted(self._generation, self._frames, self._is_folding))
-        is_busy, frames, folded = writer.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone() or (
-            1,
-            0,
-            0,
-        )
+
+        done = writer.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+        is_busy, frames, folded = done or (1, 0, 0)
+
         self._is_due = not is_busy and frames == folded
         if self._is_due:
             self._is_folding = 0
@@ -114,16 +115,18 @@ class Commits:
     def anchor(self, writer: apsw.Connection) -> None:
         """Let the next generation begin now, of which no frames are asked.
 
-        Before somebody opens or closes the database otherwise, who may fold the log in and remove
-        it: at the start, and at a clean stop. Raises apsw.Error.
+        To be called at the start, and at a clean stop, before the database is opened or closed by
+        others, who may fold the log in and remove it. Raises apsw.Error.
         """
         self._generation = generation_of(writer)
         self.checkpoint(writer)
+
         if self._is_due and _has_settings(writer):
             writer.execute("BEGIN IMMEDIATE")
             self.begin(writer)
             writer.execute("COMMIT")
             self._generation += 1
+
         self._note(Noted(self._generation, 0))
         self.sync()
 
@@ -149,7 +152,7 @@ class Commits:
 
 
 def generation_of(connection: apsw.Connection) -> int:
-    """Return the generation of what a connection sees; 0 for a database from before there were any."""
+    """Return the generation of what a connection sees; 0 in a database that has none yet."""
     value = settings.find(connection, _GENERATION) if _has_settings(connection) else None
     return int(value) if value and value.isdecimal() else 0
 

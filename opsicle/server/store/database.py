@@ -40,8 +40,7 @@ _MOST_WAL_BYTES = 16 * 1024 * 1024
 """What a large transaction has left of the WAL beyond this is cut off at the next checkpoint."""
 
 _MOST_LONG_READERS = 3
-"""At once: whoever looks into the inbox does not wait until somebody else's record has been
-verified."""
+"""At once, so that whoever looks into the inbox does not wait for another's verification."""
 
 _MOST_LONG_WAITING = 20
 """Long queries of one org that wait for their turn."""
@@ -49,12 +48,10 @@ _MOST_LONG_WAITING = 20
 MAX_BATCH = 200
 """Units in one commit: bounds how long the first of them waits for the last."""
 
-
 _PAGES_AT_ONCE = 128
 _GIVING_PAUSE_SECONDS = 0.005
 _LEAST_SPARE_PAGES, _SPARE_SHARE = 256, 0.05
-"""What stays free is taken up again soon, which is cheaper than to give it back and let the file
-grow anew."""
+"""What stays free is soon taken up again, which is cheaper than to let the file grow anew."""
 
 
 class Database:
@@ -66,18 +63,19 @@ class Database:
         """Open a file.
 
         `on_fatal` ends the process: after a failed fsync nobody knows what the file holds.
-
         `commits` notes beside the file how far it has got.
         """
         self.path = path
         self._commits = commits
         self._on_fatal = on_fatal
+        self._is_closed = False
+
+        self._waiting: list[tuple[Unit, AsyncResult[Any]]] = []
+        self._committing: gevent.Greenlet[..., None] | None = None
         self._committer = WorkerThread()
         self._long_readers = ThreadPool(_MOST_LONG_READERS)
         self._long_turns = FairTurns("long searches", _MOST_LONG_READERS, _MOST_LONG_WAITING)
-        self._waiting: list[tuple[Unit, AsyncResult[Any]]] = []
-        self._committing: gevent.Greenlet[..., None] | None = None
-        self._is_closed = False
+
         self._writer = open_connection(path)
         self._reader = open_connection(path, is_reader=True)
         if commits:
@@ -92,10 +90,12 @@ class Database:
         """
         if self._is_closed:
             raise Unavailable("the server is shutting down")
+
         result: AsyncResult[T] = AsyncResult()
         self._waiting.append((work, result))
         if self._committing is None:
             self._committing = gevent.spawn(self._commit_waiting)
+
         return cast("T", result.get())
 
     def _commit_waiting(self) -> None:
@@ -104,13 +104,15 @@ class Database:
             batch, self._waiting = self._waiting[:MAX_BATCH], self._waiting[MAX_BATCH:]
             try:
                 outcomes = self._commit([work for work, _ in batch])
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001 - each caller gets it; none may wait for ever
                 outcomes = [(None, error)] * len(batch)
+
             for (_, result), (value, failure) in zip(batch, outcomes, strict=True):
                 if failure is None:
                     result.set(value)
                 else:
                     result.set_exception(failure)
+
             if self._commits and self._commits.wants_checkpoint:
                 self.checkpoint()
         self._committing = None
@@ -118,9 +120,7 @@ class Database:
     def checkpoint(self) -> None:
         """Fold the write-ahead log into the file, as far as no reader needs it.
 
-        If there is no room, later is as good.
-
-        Nothing may be written meanwhile.
+        Nothing may be written meanwhile. If there is no room, it is left for later.
         """
         try:
             if self._commits:
@@ -133,12 +133,14 @@ class Database:
             )
 
     def _commit(self, units: list[Unit]) -> list[Outcome]:
-        """Return every unit in its savepoint, one commit for all."""
+        """Run every unit in its savepoint, with one commit for all; return the outcome of each."""
         try:
             self._writer.execute("BEGIN IMMEDIATE")
             if self._commits:
                 self._commits.begin(self._writer)
+
             outcomes = [_run(self._writer, unit) for unit in units]
+
             self._committer.run(self._writer.execute, "COMMIT")
             if self._commits:
                 self._commits.committed()
@@ -154,6 +156,7 @@ class Database:
         except apsw.Error:
             self._roll_back()
             raise
+
         return outcomes
 
     def _roll_back(self) -> None:
@@ -191,9 +194,7 @@ class Database:
             connection.close()
 
     def give_room_back(self) -> None:
-        """Return pages that hold nothing any more to the disk, a few at a time.
-
-        Some stay for what comes next.
+        """Return empty pages to the disk, a few at a time; some stay for what comes next.
 
         Only a file that was made so can do that (see `migrations.compact`); of another one they are
         only used again.
@@ -201,6 +202,7 @@ class Database:
         while self.read(_has_room_to_give):
             self.write(_give_pages)
             gevent.sleep(_GIVING_PAUSE_SECONDS)
+
         if self._commits:
             self._commits.ask_for_checkpoint()
             self.write(lambda _: None)
@@ -223,8 +225,10 @@ class Database:
         if self._is_closed:
             return
         self._is_closed = True
+
         if self._committing:
             self._committing.join()
+
         self._reader.close()
         try:
             if self._commits:
@@ -239,9 +243,11 @@ def open_connection(path: Path, *, is_reader: bool = False) -> Connection:
     """Open with the pragmas that durability and speed depend on."""
     connection = Connection(str(path))
     connection.set_busy_timeout(10_000)
+
     # Without this a statement whose parameters could decide about a partial index is prepared anew
     # at every call.
     connection.config(apsw.SQLITE_DBCONFIG_ENABLE_QPSG, 1)
+
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA foreign_keys = ON")
@@ -270,10 +276,11 @@ def _run(connection: Connection, unit: Unit) -> Outcome:
         value = unit(connection)
     except (apsw.FullError, apsw.IOError):
         raise
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - it belongs to the caller who waits for this unit
         connection.execute("ROLLBACK TO unit")
         connection.execute("RELEASE unit")
         return None, error
+
     connection.execute("RELEASE unit")
     return value, None
 

@@ -38,9 +38,9 @@ class DeliveryRow(Row, frozen=True, kw_only=True):
 
 
 _SELECT = """
-    SELECT d.id, d.org_id, d.channel_id, c.name, d.kind, d.user_id, d.target, d.subject, d.facts, d.approval_id,
-           d.automation_id, d.state, d.attempts, d.next_attempt_at, d.give_up_at, d.last_error, d.created_at,
-           d.finished_at
+    SELECT d.id, d.org_id, d.channel_id, c.name, d.kind, d.user_id, d.target, d.subject, d.facts,
+           d.approval_id, d.automation_id, d.state, d.attempts, d.next_attempt_at, d.give_up_at,
+           d.last_error, d.created_at, d.finished_at
       FROM deliveries d JOIN channels c ON c.id = d.channel_id
 """
 
@@ -49,8 +49,9 @@ def insert(db: apsw.Connection, row: DeliveryRow) -> None:
     """Queue a delivery."""
     db.execute(
         """
-        INSERT INTO deliveries (id, org_id, channel_id, kind, user_id, target, subject, facts, approval_id,
-                                automation_id, state, next_attempt_at, give_up_at, created_at)
+        INSERT INTO deliveries (id, org_id, channel_id, kind, user_id, target, subject, facts,
+                                approval_id, automation_id, state, next_attempt_at, give_up_at,
+                                created_at)
         VALUES (:id, :org_id, :channel_id, :kind, :user_id, :target, :subject, :facts, :approval_id,
                 :automation_id, 'queued', :created_at, :give_up_at, :created_at)
         """,
@@ -116,7 +117,7 @@ class Share(NamedTuple):
 
 
 def list_due(db: apsw.Connection, at: datetime, most: Share, limit: int) -> list[str]:
-    """Return whose turn it is: by turns of orgs, the oldest of each first.
+    """Return the deliveries whose turn it is, one org after the other, the oldest of each first.
 
     No channel and no org has more than its share under way, and of each channel no more is looked
     at, however long its queue is.
@@ -125,21 +126,41 @@ def list_due(db: apsw.Connection, at: datetime, most: Share, limit: int) -> list
         db,
         """
         WITH
-        sending AS (SELECT org_id, channel_id, count(*) AS attempts FROM deliveries INDEXED BY deliveries_sending
-                     WHERE state = 'sending' GROUP BY org_id, channel_id),
-        due AS (SELECT d.id, d.org_id, d.channel_id, d.next_attempt_at,
-                       row_number() OVER (PARTITION BY d.channel_id ORDER BY d.next_attempt_at, d.id)
-                       + coalesce((SELECT sum(attempts) FROM sending s WHERE s.channel_id = d.channel_id), 0) AS place
-                  FROM channels c CROSS JOIN deliveries d
-                    ON d.id IN (SELECT id FROM deliveries INDEXED BY deliveries_open
-                                 WHERE channel_id = c.id AND state IN ('queued', 'failed') AND next_attempt_at <= :at
-                                 ORDER BY next_attempt_at, id LIMIT :of_channel)
-                 WHERE c.is_enabled),
-        ready AS (SELECT id, next_attempt_at,
-                         row_number() OVER (PARTITION BY org_id ORDER BY next_attempt_at, id)
-                         + coalesce((SELECT sum(attempts) FROM sending s WHERE s.org_id = due.org_id), 0) AS place
-                    FROM due WHERE place <= :of_channel)
-        SELECT id FROM ready WHERE place <= :of_org ORDER BY place, next_attempt_at, id LIMIT :limit
+        sending AS (
+            SELECT org_id, channel_id, count(*) AS attempts
+              FROM deliveries INDEXED BY deliveries_sending
+             WHERE state = 'sending'
+             GROUP BY org_id, channel_id
+        ),
+        due AS (
+            SELECT d.id, d.org_id, d.channel_id, d.next_attempt_at,
+                   row_number() OVER (PARTITION BY d.channel_id ORDER BY d.next_attempt_at, d.id)
+                   + coalesce((SELECT sum(attempts)
+                                 FROM sending s
+                                WHERE s.channel_id = d.channel_id), 0) AS place
+              FROM channels c
+             CROSS JOIN deliveries d
+                ON d.id IN (SELECT id
+                              FROM deliveries INDEXED BY deliveries_open
+                             WHERE channel_id = c.id
+                               AND state IN ('queued', 'failed')
+                               AND next_attempt_at <= :at
+                             ORDER BY next_attempt_at, id LIMIT :of_channel)
+             WHERE c.is_enabled
+        ),
+        ready AS (
+            SELECT id, next_attempt_at,
+                   row_number() OVER (PARTITION BY org_id ORDER BY next_attempt_at, id)
+                   + coalesce((SELECT sum(attempts)
+                                 FROM sending s
+                                WHERE s.org_id = due.org_id), 0) AS place
+              FROM due
+             WHERE place <= :of_channel
+        )
+        SELECT id
+          FROM ready
+         WHERE place <= :of_org
+         ORDER BY place, next_attempt_at, id LIMIT :limit
         """,
         {"at": to_text(at), "of_channel": most.of_channel, "of_org": most.of_org, "limit": limit},
     )
@@ -209,9 +230,14 @@ def retry(
 
 
 def hasten(db: apsw.Connection, channel_id: str, at: datetime) -> None:
-    """Let all that failed through a channel be tried again now: it may have been put right."""
+    """Let all that failed through a channel be tried again now, as it may have been put right."""
     db.execute(
-        "UPDATE deliveries SET next_attempt_at = :at WHERE channel_id = :channel_id AND state = 'failed'",
+        """
+        UPDATE deliveries
+           SET next_attempt_at = :at
+         WHERE channel_id = :channel_id
+           AND state = 'failed'
+        """,
         {"channel_id": channel_id, "at": to_text(at)},
     )
 
@@ -228,13 +254,13 @@ def requeue_all(db: apsw.Connection, at: datetime) -> int:
 def extend(db: apsw.Connection, at: datetime, latest: datetime, give_up_at: datetime) -> int:
     """Extend open deliveries to `give_up_at`, and bring those behind `latest` to `at`.
 
-    How many deliveries that changed.
+    Return how many deliveries that changed.
     """
     db.execute(
         """
         UPDATE deliveries
            SET give_up_at = max(give_up_at, :give_up_at),
-               next_attempt_at = CASE WHEN next_attempt_at > :latest THEN :at ELSE next_attempt_at END
+               next_attempt_at = iif(next_attempt_at > :latest, :at, next_attempt_at)
          WHERE finished_at IS NULL AND (give_up_at < :give_up_at OR next_attempt_at > :latest)
         """,
         {"at": to_text(at), "latest": to_text(latest), "give_up_at": to_text(give_up_at)},
@@ -244,7 +270,12 @@ def extend(db: apsw.Connection, at: datetime, latest: datetime, give_up_at: date
 
 def count_open(db: apsw.Connection, channel_id: str) -> int:
     """Return how much of a channel is still to be delivered."""
-    sql = "SELECT count(*) FROM deliveries WHERE channel_id = :id AND state IN ('queued', 'failed', 'sending')"
+    sql = """
+        SELECT count(*)
+          FROM deliveries
+         WHERE channel_id = :id
+           AND state IN ('queued', 'failed', 'sending')
+    """
     return int(fetch_column(db, sql, {"id": channel_id})[0])
 
 
@@ -260,11 +291,13 @@ def delete_of_channel(db: apsw.Connection, channel_id: str) -> None:
 
 
 def delete_finished_until(db: apsw.Connection, at: datetime, limit: int) -> int:
-    """Forget up to `limit` deliveries that ended until then; how many there were."""
+    """Delete up to `limit` deliveries that ended until then; return how many there were."""
     db.execute(
         """
         DELETE FROM deliveries
-         WHERE id IN (SELECT id FROM deliveries WHERE finished_at <= :at ORDER BY finished_at LIMIT :limit)
+         WHERE id IN (SELECT id FROM deliveries
+                       WHERE finished_at <= :at
+                       ORDER BY finished_at LIMIT :limit)
         """,
         {"at": to_text(at), "limit": limit},
     )

@@ -11,7 +11,6 @@ from enum import StrEnum
 
 import apsw
 
-from opsicle.domain.errors import NotFound
 from opsicle.kit.clock import to_text
 from opsicle.server.store.rows import Row, fetch_one
 
@@ -37,7 +36,7 @@ class NewestRow(Row, frozen=True):
 
 
 class NewVersionRow(Row, frozen=True):
-    """A version to be recorded: `source` as it was pushed, `document` what was read of it, as JSON."""
+    """A version to be recorded: `source` as it was pushed, `document` what it says, as JSON."""
 
     document_id: str
     version: int
@@ -65,20 +64,14 @@ class VersionRow(Row, frozen=True):
     pushed_at: datetime
 
 
-_WHERE_LISTED = {
-    DocumentKind.TEMPLATE: "`opsicle templates list` shows them.",
-    DocumentKind.POLICY: "`opsicle policies list` shows them.",
-}
-
-
 def with_tables(kind: DocumentKind, sql: str) -> str:
     """Return a statement of the store with the names of this kind's tables in it."""
     return sql.format(documents=kind.plural, versions=f"{kind}_versions", document_id=f"{kind}_id")
 
 
 SELECT_VERSION = """
-    SELECT d.id, d.name, d.latest_version, d.deleted_at IS NOT NULL, v.version, v.digest, v.source, v.document,
-           u.id, u.email, u.name, v.pushed_at
+    SELECT d.id, d.name, d.latest_version, d.deleted_at IS NOT NULL, v.version, v.digest, v.source,
+           v.document, u.id, u.email, u.name, v.pushed_at
       FROM {documents} d
       JOIN {versions} v ON v.{document_id} = d.id
       JOIN users u ON u.id = v.pushed_by
@@ -103,8 +96,10 @@ def insert_version(
 ) -> None:
     """Record a version."""
     sql = """
-        INSERT INTO {versions} (org_id, {document_id}, version, digest, source, document, pushed_by, pushed_at)
-        VALUES (:org_id, :document_id, :version, :digest, :source, :document, :pushed_by, :pushed_at)
+        INSERT INTO {versions} (org_id, {document_id}, version, digest, source, document, pushed_by,
+                                pushed_at)
+        VALUES (:org_id, :document_id, :version, :digest, :source, :document, :pushed_by,
+                :pushed_at)
     """
     given = {
         "org_id": org_id,
@@ -153,7 +148,8 @@ def find_newest(
     """Return the newest version of a document of this org that is not deleted, or None."""
     sql = """
         SELECT d.id, v.version, v.digest
-          FROM {documents} d JOIN {versions} v ON v.{document_id} = d.id AND v.version = d.latest_version
+          FROM {documents} d
+          JOIN {versions} v ON v.{document_id} = d.id AND v.version = d.latest_version
          WHERE d.org_id = :org_id AND d.name = :name AND d.deleted_at IS NULL
     """
     return fetch_one(db, with_tables(kind, sql), {"org_id": org_id, "name": name}, NewestRow)
@@ -162,26 +158,13 @@ def find_newest(
 def find(
     db: apsw.Connection, kind: DocumentKind, org_id: str, name: str, version: int | None = None
 ) -> VersionRow | None:
-    """Return one version (None: the newest) of a document of this org that is not deleted, or None."""
+    """Return a version of a document of this org, or None if it is absent or deleted.
+
+    `version` None is for the newest.
+    """
     where = """
          WHERE d.org_id = :org_id AND d.name = :name AND d.deleted_at IS NULL
            AND v.version = coalesce(:version, d.latest_version)
     """
     given = {"org_id": org_id, "name": name, "version": version}
     return fetch_one(db, with_tables(kind, SELECT_VERSION + where), given, VersionRow)
-
-
-def get(
-    db: apsw.Connection, kind: DocumentKind, org_id: str, name: str, version: int | None = None
-) -> VersionRow:
-    """Do as `find`. Raises NotFound for an absent and for another org's one alike."""
-    row = find(db, kind, org_id, name, version)
-    if row is None:
-        raise not_found(kind, name, version)
-    return row
-
-
-def not_found(kind: DocumentKind, name: str, version: int | None = None) -> NotFound:
-    """Return the error for a document, or a version of one, that this org does not have."""
-    what = f"{kind} {name}" if version is None else f"version {version} of a {kind} {name}"
-    return NotFound(f"there is no {what}", hint=_WHERE_LISTED[kind])

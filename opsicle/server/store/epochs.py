@@ -17,8 +17,10 @@ from opsicle.server.store import settings
 _EPOCH, _EPOCH_ID, _HELD, _KNOWN = "epoch", "epoch_id", "held", "known_epoch"
 
 FENCE_BITS = 32
-"""A fence is the epoch less one, times 2 to the power of this, and a count: it fits into 53 bits
-for a long time."""
+"""A fence is the epoch less one, times 2 to the power of this, plus a count.
+
+It fits into 53 bits for a long time.
+"""
 
 
 class Epoch(NamedTuple):
@@ -29,7 +31,7 @@ class Epoch(NamedTuple):
 
     @property
     def fence_floor(self) -> int:
-        """Every fence of this epoch is greater than this, and every one of an earlier epoch is not."""
+        """What every fence of this epoch is greater than, and none of an earlier epoch is."""
         return (self.number - 1) << FENCE_BITS
 
 
@@ -51,7 +53,7 @@ def begin(db: apsw.Connection, number: int) -> Epoch:
 
 
 def find_known(db: apsw.Connection) -> int:
-    """Return the newest epoch that a worker has proven to have worked in; 0 if none has had to."""
+    """Return the newest epoch that a worker has proven to have worked in; 0 if none has."""
     return int(settings.find(db, _KNOWN) or 0)
 
 

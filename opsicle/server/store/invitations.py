@@ -44,8 +44,8 @@ class InvitationRow(Row, frozen=True, kw_only=True):
 
 
 _SELECT = """
-    SELECT i.id, o.id, o.code, o.name, i.email, i.role, i.manager_id, manager.email, inviter.id, inviter.email,
-           i.is_by_server_operator, i.created_at, i.expires_at
+    SELECT i.id, o.id, o.code, o.name, i.email, i.role, i.manager_id, manager.email, inviter.id,
+           inviter.email, i.is_by_server_operator, i.created_at, i.expires_at
       FROM invitations i
       JOIN orgs o ON o.id = i.org_id
       JOIN users inviter ON inviter.id = i.invited_by
@@ -58,10 +58,10 @@ def insert(db: apsw.Connection, row: NewInvitationRow) -> None:
     """Record an invitation."""
     db.execute(
         """
-        INSERT INTO invitations (id, org_id, email, role, manager_id, token_hash, invited_by, is_by_server_operator,
-                                 created_at, expires_at)
-        VALUES (:id, :org_id, :email, :role, :manager_id, :token_hash, :invited_by, :is_by_server_operator,
-                :created_at, :expires_at)
+        INSERT INTO invitations (id, org_id, email, role, manager_id, token_hash, invited_by,
+                                 is_by_server_operator, created_at, expires_at)
+        VALUES (:id, :org_id, :email, :role, :manager_id, :token_hash, :invited_by,
+                :is_by_server_operator, :created_at, :expires_at)
         """,
         {
             "id": row.id,
@@ -87,10 +87,7 @@ def find_open(db: apsw.Connection, token_hash: str, at: datetime) -> InvitationR
 def list_open(
     db: apsw.Connection, org_id: str, at: datetime, before_id: str, limit: int
 ) -> list[InvitationRow]:
-    """Return an org's open invitations, newest first, older than `before_id`.
-
-    Empty: from the newest.
-    """
+    """Return an org's open invitations, newest first, older than `before_id` (empty: all)."""
     older = "AND i.id < :before " if before_id else ""
     return fetch_all(
         db,
@@ -130,7 +127,11 @@ def revoke(db: apsw.Connection, org_id: str, invitation_id: str, at: datetime) -
     db.execute(
         """
         UPDATE invitations SET revoked_at = :at
-         WHERE org_id = :org_id AND id = :id AND accepted_at IS NULL AND revoked_at IS NULL AND expires_at > :at
+         WHERE org_id = :org_id
+           AND id = :id
+           AND accepted_at IS NULL
+           AND revoked_at IS NULL
+           AND expires_at > :at
         """,
         {"org_id": org_id, "id": invitation_id, "at": to_text(at)},
     )

@@ -8,7 +8,7 @@ import apsw
 
 from opsicle.domain.automations import JobState
 from opsicle.kit.clock import to_text
-from opsicle.server.store.automations import Ending
+from opsicle.server.store.automation_transitions import Ending
 from opsicle.server.store.rows import Row, fetch_all, fetch_one, fetch_value
 
 
@@ -39,27 +39,31 @@ class JobRow(Row, frozen=True):
 
 
 _SELECT = """
-    SELECT j.id, j.org_id, j.automation_id, j.worker_id, w.name, j.fence, a.fence, j.state, j.phases, j.exit_code,
-           j.explanation, j.leased_at, j.started_at, j.finished_at, a.cancel_requested_at IS NOT NULL,
-           a.on_worker_lost
+    SELECT j.id, j.org_id, j.automation_id, j.worker_id, w.name, j.fence, a.fence, j.state,
+           j.phases, j.exit_code, j.explanation, j.leased_at, j.started_at, j.finished_at,
+           a.cancel_requested_at IS NOT NULL, a.on_worker_lost
       FROM jobs j
       JOIN automations a ON a.id = j.automation_id
       JOIN workers w ON w.id = j.worker_id
 """
 
 _HELD = "j.finished_at IS NULL AND j.state IN ('leased', 'running')"
-"""On lease, started or not. The index is of what has no end, so that the start of a job does not
-write to it."""
+"""On lease, started or not.
+
+The index is of what has no end, so that the start of a job does not write to it.
+"""
 
 
 def insert(
     db: apsw.Connection, job_id: str, automation_id: str, worker_id: str, at: datetime
 ) -> None:
-    """Record a lease that the automation has just been given; org and fence are the automation's."""
+    """Record the lease that an automation has just been given, with the automation's fence."""
     db.execute(
         """
         INSERT INTO jobs (id, org_id, automation_id, worker_id, fence, state, leased_at)
-        SELECT :id, org_id, id, :worker_id, fence, 'leased', :at FROM automations WHERE id = :automation_id
+        SELECT :id, org_id, id, :worker_id, fence, 'leased', :at
+          FROM automations
+         WHERE id = :automation_id
         """,
         {"id": job_id, "automation_id": automation_id, "worker_id": worker_id, "at": to_text(at)},
     )
@@ -104,7 +108,7 @@ def list_all_held(db: apsw.Connection) -> list[JobRow]:
 
 def count_held(db: apsw.Connection, worker_id: str) -> int:
     """Return how many jobs a worker has on lease."""
-    sql = f"SELECT count(*) FROM jobs j WHERE j.worker_id = :worker_id AND {_HELD}"
+    sql = f"SELECT count(*) FROM jobs j WHERE j.worker_id = :worker_id AND {_HELD}"  # noqa: S608
     return int(fetch_value(db, sql, {"worker_id": worker_id}))
 
 
@@ -129,14 +133,13 @@ def give_back(db: apsw.Connection, job_id: str, at: datetime) -> bool:
 def finish(db: apsw.Connection, job_id: str, ending: Ending, phases: str | None = None) -> bool:
     """Record how a job ended, and its phases as JSON if they are known.
 
-    The truth may replace `unknown`.
-
-    False if it had ended before.
+    The truth may replace `unknown`. Return False if it had ended before.
     """
     db.execute(
         """
-        UPDATE jobs SET state = :state, finished_at = :at, exit_code = :exit_code, explanation = :explanation,
-               phases = coalesce(:phases, phases)
+        UPDATE jobs
+           SET state = :state, finished_at = :at, exit_code = :exit_code,
+               explanation = :explanation, phases = coalesce(:phases, phases)
          WHERE id = :id AND (state = 'running' OR (state = 'unknown' AND :state <> 'unknown'))
         """,
         {

@@ -44,7 +44,8 @@ def insert(db: apsw.Connection, row: NewJoinTokenRow) -> None:
     """Record a new join token."""
     db.execute(
         """
-        INSERT INTO join_tokens (id, org_id, key, created_by, created_at, expires_at, is_shared, labels)
+        INSERT INTO join_tokens (id, org_id, key, created_by, created_at, expires_at, is_shared,
+                                 labels)
         VALUES (:id, :org_id, :key, :created_by, :created_at, :expires_at, :is_shared, :labels)
         """,
         {
@@ -65,7 +66,8 @@ def find(db: apsw.Connection, token_id: str) -> JoinTokenRow | None:
     return fetch_one(
         db,
         """
-        SELECT t.id, t.org_id, o.code, t.key, t.expires_at, t.used_at, t.is_shared, u.is_server_operator, t.labels
+        SELECT t.id, t.org_id, o.code, t.key, t.expires_at, t.used_at, t.is_shared,
+               u.is_server_operator, t.labels
           FROM join_tokens t JOIN orgs o ON o.id = t.org_id JOIN users u ON u.id = t.created_by
          WHERE t.id = :id
         """,

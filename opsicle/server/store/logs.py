@@ -19,9 +19,9 @@ def size(db: apsw.Connection, job_id: str) -> int:
 
 
 class Segment(Row, frozen=True):
-    """What one request brought.
+    """What one request brought: `size` bytes from offset `start` of the job's log.
 
-    `size` bytes from offset `start` of the job's log, `chunks` as they are stored.
+    `chunks` are those bytes as they are stored.
     """
 
     job_id: str
@@ -72,16 +72,14 @@ def list_usage(db: apsw.Connection) -> list[Usage]:
 
 
 def list_from(db: apsw.Connection, job_id: str, offset: int, limit: int) -> list[Segment]:
-    """Return up to `limit` segments that hold bytes at or after `offset`, in order.
-
-    It begins at the one that holds it.
-    """
+    """Return up to `limit` segments in order, from the one on that holds the byte at `offset`."""
     return fetch_all(
         db,
         """
         SELECT job_id, start, size, chunks FROM segments
          WHERE job_id = :job_id AND start + size > :offset
-           AND start >= coalesce((SELECT max(start) FROM segments WHERE job_id = :job_id AND start <= :offset), 0)
+           AND start >= coalesce((SELECT max(start) FROM segments
+                                   WHERE job_id = :job_id AND start <= :offset), 0)
          ORDER BY start LIMIT :limit
         """,
         {"job_id": job_id, "offset": offset, "limit": limit},
@@ -134,7 +132,12 @@ def list_oldest(db: apsw.Connection, org_id: str, limit: int) -> list[SegmentPla
     """Return the oldest segments of an org."""
     return fetch_all(
         db,
-        "SELECT rowid, length(chunks) FROM segments WHERE org_id = :org_id ORDER BY created_at LIMIT :limit",
+        """
+        SELECT rowid, length(chunks)
+          FROM segments
+         WHERE org_id = :org_id
+         ORDER BY created_at LIMIT :limit
+        """,
         {"org_id": org_id, "limit": limit},
         SegmentPlace,
     )

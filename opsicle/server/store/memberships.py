@@ -35,7 +35,7 @@ class MemberRow(Row, frozen=True):
     rules_seq: int = 0
 
 
-class PlaceRow(Row, frozen=True):
+class MembershipRow(Row, frozen=True):
     """One of the orgs that a person belongs to."""
 
     org_id: str
@@ -57,9 +57,10 @@ class Named(msgspec.Struct, frozen=True, kw_only=True):
 
 
 _SELECT = """
-    SELECT u.id, u.email, u.name, m.role, m.manager_id, manager.email, m.is_disabled, m.created_at, m.rules,
-           m.owner_id, owner.email, coalesce(above.is_disabled, 0),
-           EXISTS (SELECT 1 FROM enabled_members e WHERE e.org_id = m.org_id AND e.user_id = m.user_id),
+    SELECT u.id, u.email, u.name, m.role, m.manager_id, manager.email, m.is_disabled, m.created_at,
+           m.rules, m.owner_id, owner.email, coalesce(above.is_disabled, 0),
+           EXISTS (SELECT 1 FROM enabled_members e
+                    WHERE e.org_id = m.org_id AND e.user_id = m.user_id),
            m.role_seq, m.rules_seq
       FROM memberships m
       JOIN users u ON u.id = m.user_id
@@ -78,7 +79,9 @@ _NAMED = """
          WHERE org_id = :org_id AND role IN (SELECT value FROM json_each(:roles))
         UNION
         SELECT user_id FROM memberships
-         WHERE org_id = :org_id AND owner_id IS NOT NULL AND owner_id IN (SELECT value FROM json_each(:owner_ids))
+         WHERE org_id = :org_id
+           AND owner_id IS NOT NULL
+           AND owner_id IN (SELECT value FROM json_each(:owner_ids))
         UNION
         SELECT user_id FROM group_members
          WHERE org_id = :org_id AND name IN (SELECT value FROM json_each(:groups))
@@ -93,8 +96,8 @@ def insert(db: apsw.Connection, org_id: str, row: MemberRow) -> None:
     """Make a person a member."""
     db.execute(
         """
-        INSERT INTO memberships (org_id, user_id, role, manager_id, is_disabled, created_at, rules, owner_id,
-                                 role_seq, rules_seq)
+        INSERT INTO memberships (org_id, user_id, role, manager_id, is_disabled, created_at, rules,
+                                 owner_id, role_seq, rules_seq)
         VALUES (:org_id, :user_id, :role, :manager_id, :is_disabled, :created_at, :rules, :owner_id,
                 :role_seq, :rules_seq)
         """,
@@ -145,7 +148,7 @@ def list_named(db: apsw.Connection, org_id: str, named: Named) -> list[MemberRow
     )
 
 
-def list_of_user(db: apsw.Connection, user_id: str) -> list[PlaceRow]:
+def list_of_user(db: apsw.Connection, user_id: str) -> list[MembershipRow]:
     """Return the orgs of one person, by code."""
     return fetch_all(
         db,
@@ -156,7 +159,7 @@ def list_of_user(db: apsw.Connection, user_id: str) -> list[PlaceRow]:
          ORDER BY o.code
         """,
         {"user_id": user_id},
-        PlaceRow,
+        MembershipRow,
     )
 
 
@@ -168,7 +171,10 @@ def list_service_accounts(
         db,
         _SELECT
         + """
-         WHERE m.org_id = :org_id AND m.owner_id IS NOT NULL AND u.email > :after ORDER BY u.email LIMIT :limit
+         WHERE m.org_id = :org_id
+           AND m.owner_id IS NOT NULL
+           AND u.email > :after
+         ORDER BY u.email LIMIT :limit
         """,
         {"org_id": org_id, "after": after_email, "limit": limit},
         MemberRow,
@@ -215,13 +221,11 @@ def is_managed_by(db: apsw.Connection, org_id: str, user_id: str, manager_id: st
 
 
 def update(db: apsw.Connection, org_id: str, row: MemberRow) -> None:
-    """Change role, manager, rules and whether the person may come in.
-
-    Of a service account also its owner.
-    """
+    """Change role, manager, rules, whether they may come in, and a service account's owner."""
     db.execute(
         """
-        UPDATE memberships SET role = :role, manager_id = :manager_id, is_disabled = :is_disabled, rules = :rules,
+        UPDATE memberships
+           SET role = :role, manager_id = :manager_id, is_disabled = :is_disabled, rules = :rules,
                owner_id = :owner_id, role_seq = :role_seq, rules_seq = :rules_seq
          WHERE org_id = :org_id AND user_id = :user_id
         """,
@@ -242,7 +246,12 @@ def update(db: apsw.Connection, org_id: str, row: MemberRow) -> None:
 def clear_manager(db: apsw.Connection, org_id: str, manager_id: str) -> None:
     """Leave those without a manager whose manager goes."""
     db.execute(
-        "UPDATE memberships SET manager_id = NULL WHERE org_id = :org_id AND manager_id = :manager_id",
+        """
+        UPDATE memberships
+           SET manager_id = NULL
+         WHERE org_id = :org_id
+           AND manager_id = :manager_id
+        """,
         {"org_id": org_id, "manager_id": manager_id},
     )
 

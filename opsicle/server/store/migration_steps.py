@@ -1,6 +1,6 @@
 """What a migration does that SQL alone cannot.
 
-As final as the migrations' files: a step never changes afterwards.
+A step never changes afterwards, just as the migrations' files do not.
 """
 
 from __future__ import annotations
@@ -17,11 +17,13 @@ def chain_entries(db: apsw.Connection) -> None:
     heads: dict[str, tuple[int, str]] = {}
     rows = db.execute(
         """
-        SELECT coalesce(org_id, ''), at, actor_kind, actor_id, actor_name, channel, address, verb, resource, data
+        SELECT coalesce(org_id, ''), at, actor_kind, actor_id, actor_name, channel, address, verb,
+               resource, data
           FROM audit_entries_unchained
          ORDER BY seq
         """
     )
+
     for org_id, *fields in rows:
         seq, previous = heads.get(org_id, (0, NO_HASH))
         digest = entry_hash(chain_of(org_id), previous, (seq + 1, *fields))
@@ -30,6 +32,7 @@ def chain_entries(db: apsw.Connection) -> None:
             (org_id, seq + 1, *fields, bytes.fromhex(digest)),
         )
         heads[org_id] = (seq + 1, digest)
+
     db.execute("DROP TABLE audit_entries_unchained")
 
 

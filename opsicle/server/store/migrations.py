@@ -23,11 +23,10 @@ OLDEST_SQLITE = (3, 51, 3)
 """Older ones can corrupt a database when the WAL is reset while another connection commits."""
 
 _CACHE_KIB = 64 * 1024
-"""For as long as it takes: an index over a long history is sorted in memory instead of on the disk."""
+"""While migrations run, so that an index over a long history is sorted in memory."""
 
 _SMALL_BYTES = 64 * 1024 * 1024
-"""A file of a version that could not give room back is written anew by the way if it is no larger:
-half a second."""
+"""A file up to this size that cannot give room back is rewritten at the start, in half a second."""
 
 _FILE_NAME = re.compile(r"([0-9]{4})_[a-z0-9_]+\.sql")
 
@@ -63,7 +62,7 @@ def migrations(folder: Path) -> list[Migration]:
 
 
 def migrate(database: Path, folder: Path) -> int:
-    """Bring a file, made if absent, to the newest schema; how many migrations that took.
+    """Bring a file, made if absent, to the newest schema; return how many migrations that took.
 
     Raises Conflict for a file that a newer program has written, and for one that is damaged.
     """
@@ -73,23 +72,27 @@ def migrate(database: Path, folder: Path) -> int:
         version = _version(connection, database)
         if version > len(known):
             raise Conflict(
-                f"{database.name} was written by a newer Opsicle (schema {version}, this one knows {len(known)})",
+                f"{database.name} was written by a newer Opsicle "
+                f"(schema {version}, this one knows {len(known)})",
                 hint="Start the newer program, or restore a copy that this one has written.",
             )
+
         for migration in known[version:]:
             _apply(connection, migration)
+
         if connection.pragma("auto_vacuum") == 0 and database.stat().st_size <= _SMALL_BYTES:
             _compact(connection)
     finally:
         connection.close()
+
     return len(known) - version
 
 
 def compact(database: Path) -> None:
     """Rewrite a file, so that it holds no free pages, and gives room back from then on.
 
-    Takes some seconds for each gigabyte, and once more the room meanwhile. Raises Unavailable if
-    that is not there, Conflict for a file that is damaged.
+    It takes some seconds for each gigabyte, and meanwhile as much room again. Raises Unavailable
+    where the disk has too little, Conflict for a file that is damaged.
     """
     connection = _open(database)
     try:
@@ -118,10 +121,8 @@ def _open(database: Path) -> apsw.Connection:
 
 def _version(connection: apsw.Connection, database: Path) -> int:
     try:
-        if connection.pragma("page_count") == 0:
-            connection.execute(
-                "PRAGMA auto_vacuum = INCREMENTAL"
-            )  # can be chosen while there is nothing yet
+        if connection.pragma("page_count") == 0:  # it can be chosen while there is nothing yet
+            connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")

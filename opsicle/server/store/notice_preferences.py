@@ -20,7 +20,8 @@ def put(db: apsw.Connection, user_id: str, row: PreferenceRow) -> None:
     """Keep a person's choice."""
     db.execute(
         """
-        INSERT INTO notice_preferences (user_id, channel_id, kind, is_on) VALUES (:user_id, :channel_id, :kind, :is_on)
+        INSERT INTO notice_preferences (user_id, channel_id, kind, is_on)
+        VALUES (:user_id, :channel_id, :kind, :is_on)
         ON CONFLICT DO UPDATE SET is_on = :is_on
         """,
         {"user_id": user_id, "channel_id": row.channel_id, "kind": row.kind, "is_on": row.is_on},

@@ -30,7 +30,8 @@ def put(
         """
         INSERT INTO password_resets (user_id, org_id, token_hash, expires_at)
         VALUES (:user_id, :org_id, :token_hash, :expires_at)
-        ON CONFLICT (user_id) DO UPDATE SET org_id = :org_id, token_hash = :token_hash, expires_at = :expires_at
+        ON CONFLICT (user_id) DO UPDATE
+           SET org_id = :org_id, token_hash = :token_hash, expires_at = :expires_at
         """,
         {
             "user_id": user_id,

@@ -14,7 +14,7 @@ _SELECT = with_tables(DocumentKind.POLICY, SELECT_VERSION)
 
 
 def find_newest(db: apsw.Connection, org_id: str, policy_id: str) -> VersionRow | None:
-    """Return the newest version of a policy by its id, also of one that has been deleted, or None."""
+    """Return the newest version of a policy by its id, deleted or not, or None."""
     where = "WHERE d.org_id = :org_id AND d.id = :id AND v.version = d.latest_version"
     return fetch_one(db, _SELECT + where, {"org_id": org_id, "id": policy_id}, VersionRow)
 
@@ -25,7 +25,10 @@ def list_by_name(db: apsw.Connection, org_id: str, after_name: str, limit: int) 
         db,
         _SELECT
         + """
-         WHERE d.org_id = :org_id AND d.name > :after AND d.deleted_at IS NULL AND v.version = d.latest_version
+         WHERE d.org_id = :org_id
+           AND d.name > :after
+           AND d.deleted_at IS NULL
+           AND v.version = d.latest_version
          ORDER BY d.name LIMIT :limit
         """,
         {"org_id": org_id, "after": after_name, "limit": limit},
@@ -56,7 +59,10 @@ def list_versions(
         db,
         _SELECT
         + """
-         WHERE d.org_id = :org_id AND d.name = :name AND d.deleted_at IS NULL AND v.version < :before
+         WHERE d.org_id = :org_id
+           AND d.name = :name
+           AND d.deleted_at IS NULL
+           AND v.version < :before
          ORDER BY v.version DESC LIMIT :limit
         """,
         {"org_id": org_id, "name": name, "before": before, "limit": limit},

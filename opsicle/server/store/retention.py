@@ -1,6 +1,6 @@
 """SQL of removing automations that ended long ago, with all that refers to them.
 
-`ids` are automations throughout.
+`ids` are always those of automations.
 """
 
 from __future__ import annotations
@@ -29,14 +29,19 @@ class PrunableRow(Row, frozen=True):
 
 
 def list_oldest(db: apsw.Connection, org_id: str, after_id: str, limit: int) -> list[PrunableRow]:
-    """List an org's automations behind an id, in the order in which they were triggered."""
+    """Return an org's automations after an id, in the order in which they were triggered."""
     return fetch_all(
         db,
         """
-        SELECT id, template_id, state, created_at, finished_at, approved_at IS NOT NULL AND started_at IS NOT NULL,
+        SELECT id, template_id, state, created_at, finished_at,
+               approved_at IS NOT NULL AND started_at IS NOT NULL,
                length(values_json) + length(reason) + length(explanation)
-               + coalesce((SELECT sum(length(phases) + length(explanation)) FROM jobs WHERE automation_id = a.id), 0)
-               + coalesce((SELECT length(ciphertext) FROM sealed_values WHERE automation_id = a.id), 0)
+               + coalesce((SELECT sum(length(phases) + length(explanation))
+                             FROM jobs
+                            WHERE automation_id = a.id), 0)
+               + coalesce((SELECT length(ciphertext)
+                             FROM sealed_values
+                            WHERE automation_id = a.id), 0)
           FROM automations a
          WHERE org_id = :org_id AND id > :after_id
          ORDER BY id LIMIT :limit
@@ -48,7 +53,8 @@ def list_oldest(db: apsw.Connection, org_id: str, after_id: str, limit: int) -> 
 
 def count_ended(db: apsw.Connection, org_id: str) -> int:
     """Return how many automations of an org have ended. Goes through all of them."""
-    sql = f"SELECT count(*) FROM automations WHERE org_id = :org_id AND {is_one_of(FINAL)}"
+    has_ended = is_one_of(FINAL)
+    sql = f"SELECT count(*) FROM automations WHERE org_id = :org_id AND {has_ended}"  # noqa: S608
     return int(fetch_value(db, sql, {"org_id": org_id}))
 
 
@@ -89,7 +95,7 @@ def allow(db: apsw.Connection, org_id: str, removed_to: str, at: datetime) -> No
 
 
 def delete_around(db: apsw.Connection, ids: Sequence[str]) -> None:
-    """Remove all that refers to automations, and nothing else; a rerun of one no longer names it."""
+    """Remove what refers to automations, not those themselves; their reruns no longer name them."""
     for statement in _AROUND:
         db.execute(statement, _given(ids))
 
@@ -99,7 +105,8 @@ _AROUND = (
     "DELETE FROM deliveries WHERE automation_id IN (SELECT value FROM json_each(:ids))",
     """
     DELETE FROM approval_decisions
-     WHERE approval_id IN (SELECT id FROM approvals WHERE automation_id IN (SELECT value FROM json_each(:ids)))
+     WHERE approval_id IN (SELECT id FROM approvals
+                            WHERE automation_id IN (SELECT value FROM json_each(:ids)))
     """,
     "DELETE FROM approvals WHERE automation_id IN (SELECT value FROM json_each(:ids))",
     "DELETE FROM jobs WHERE automation_id IN (SELECT value FROM json_each(:ids))",
@@ -108,7 +115,7 @@ _AROUND = (
 
 
 def delete(db: apsw.Connection, ids: Sequence[str]) -> int:
-    """Remove automations to which nothing refers any more; how many there were."""
+    """Remove automations to which nothing refers any more; return how many there were."""
     db.execute(
         "DELETE FROM automations WHERE id IN (SELECT value FROM json_each(:ids))", _given(ids)
     )

@@ -55,7 +55,10 @@ def update(db: apsw.Connection, org_id: str, old: RoleRow, new: RoleRow) -> bool
         """
         UPDATE roles SET description = :description, rules = :rules, updated_at = :updated_at,
                deciding_seq = :deciding_seq
-         WHERE org_id = :org_id AND name = :name AND rules = :old_rules AND description = :old_description
+         WHERE org_id = :org_id
+           AND name = :name
+           AND rules = :old_rules
+           AND description = :old_description
         """,
         {
             "org_id": org_id,

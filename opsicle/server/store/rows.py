@@ -32,9 +32,7 @@ R = TypeVar("R", bound=Row)
 
 
 def where(*conditions: str) -> str:
-    """Return the WHERE clause of these conditions.
-
-    An empty one is a wish that nobody has, and left out.
+    """Return the WHERE clause of these conditions; empty ones are left out.
 
     Never write `(:state = '' OR state = :state)` instead: SQLite prepares one plan for both cases,
     and it is a scan. Conditions are literals of this package with named parameters, so that no
@@ -44,7 +42,7 @@ def where(*conditions: str) -> str:
 
 
 def is_one_of(states: Collection[AutomationState]) -> str:
-    """Return the condition that an automation is in one of these states, in the order in which they are declared."""
+    """Return the condition that an automation is in one of these states, in a fixed order."""
     return "state IN ({})".format(
         ", ".join(f"'{state}'" for state in AutomationState if state in states)
     )
@@ -62,16 +60,16 @@ def fetch_one(db: apsw.Connection, sql: str, parameters: dict[str, Any], kind: t
 
 
 def _read(row: tuple[Any, ...], kind: type[R]) -> R:
-    """Raises Unreadable for what somebody has written there.
+    """Return a row as its type. Raises Unreadable for what somebody has altered.
 
-    But a time alone must not hide the rest of a list.
+    A time that cannot be read must not hide the rest of a list, and is replaced.
     """
     try:
         return msgspec.convert(row, kind, strict=False)
     except msgspec.ValidationError as error:
-        log.error(
-            "a stored row has been altered", extra={"kind": kind.__name__, "reason": str(error)}
-        )
+        extra = {"kind": kind.__name__, "reason": str(error)}
+        log.error("a stored row has been altered", extra=extra)  # noqa: TRY400 - the reason says it
+
     try:
         return msgspec.convert(_with_times(row, kind), kind, strict=False)
     except msgspec.ValidationError as error:
@@ -81,7 +79,7 @@ def _read(row: tuple[Any, ...], kind: type[R]) -> R:
 def _with_times(row: tuple[Any, ...], kind: type[R]) -> list[Any]:
     """Return a row in which times that cannot be read are the oldest there are.
 
-    Over, whatever they say the end of.
+    So whatever they say the end of is over.
     """
     values = list(row)
     for index, field in enumerate(msgspec.structs.fields(kind)):

@@ -45,7 +45,8 @@ def insert(db: apsw.Connection, org_id: str, row: SecretRow, sealed: SealedRow) 
         """
         INSERT INTO secrets (org_id, name, version, description, wrapped_key, ciphertext,
                              created_at, updated_at, updated_by)
-        VALUES (:org_id, :name, :version, :description, :wrapped_key, :ciphertext, :created_at, :updated_at, :by)
+        VALUES (:org_id, :name, :version, :description, :wrapped_key, :ciphertext, :created_at,
+                :updated_at, :by)
         ON CONFLICT DO NOTHING
         """,
         {
@@ -66,13 +67,13 @@ def insert(db: apsw.Connection, org_id: str, row: SecretRow, sealed: SealedRow) 
 def replace(db: apsw.Connection, row: SecretRow, sealed: SealedRow) -> bool:
     """Put the next version in the place of the one before it, whose value is gone.
 
-    False if someone was first.
+    Return False if someone was first.
     """
     db.execute(
         """
         UPDATE secrets
-           SET version = :version, description = :description, wrapped_key = :wrapped_key, ciphertext = :ciphertext,
-               updated_at = :updated_at, updated_by = :by
+           SET version = :version, description = :description, wrapped_key = :wrapped_key,
+               ciphertext = :ciphertext, updated_at = :updated_at, updated_by = :by
          WHERE org_id = :org_id AND name = :name AND version = :version - 1
         """,
         {
@@ -128,7 +129,10 @@ def find_sealed(db: apsw.Connection, org_id: str, name: str) -> SealedRow | None
     return fetch_one(
         db,
         """
-        SELECT org_id, name, version, wrapped_key, ciphertext FROM secrets WHERE org_id = :org_id AND name = :name
+        SELECT org_id, name, version, wrapped_key, ciphertext
+          FROM secrets
+         WHERE org_id = :org_id
+           AND name = :name
         """,
         {"org_id": org_id, "name": name},
         SealedRow,

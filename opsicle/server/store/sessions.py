@@ -28,7 +28,6 @@ class BearerRow(Row, frozen=True):
     """Who holds a token.
 
     `kind` is browser, cli or token; `expires_at` None: never; `scopes` None: all they may.
-
     `is_proven`: whoever made an API token showed a fresh code for it.
     """
 
@@ -51,7 +50,8 @@ def insert(db: apsw.Connection, row: SessionRow) -> None:
     """Begin a session."""
     db.execute(
         """
-        INSERT INTO sessions (id, org_id, user_id, kind, token_hash, address, created_at, last_used_at, expires_at)
+        INSERT INTO sessions (id, org_id, user_id, kind, token_hash, address, created_at,
+                              last_used_at, expires_at)
         VALUES (:id, :org_id, :user_id, :kind, :token_hash, :address, :at, :at, :expires_at)
         """,
         {
@@ -72,8 +72,8 @@ def find_bearer(db: apsw.Connection, token_hash: str) -> BearerRow | None:
     return fetch_one(
         db,
         """
-        SELECT s.id, s.kind, s.expires_at, s.last_used_at, u.id, u.email, u.name, o.id, o.code, m.role,
-               u.is_server_operator
+        SELECT s.id, s.kind, s.expires_at, s.last_used_at, u.id, u.email, u.name, o.id, o.code,
+               m.role, u.is_server_operator
           FROM sessions s
           JOIN users u ON u.id = s.user_id
           JOIN orgs o ON o.id = s.org_id
@@ -124,13 +124,14 @@ def delete(db: apsw.Connection, session_id: str) -> bool:
 def delete_beyond(db: apsw.Connection, user_id: str, most: int) -> bool:
     """End those sessions of one person that were used least recently, beyond `most`.
 
-    False if there are none.
+    Return False if there are none.
     """
     db.execute(
         """
-        DELETE FROM sessions WHERE id IN (
-            SELECT id FROM sessions WHERE user_id = :user_id ORDER BY last_used_at DESC, id DESC LIMIT -1 OFFSET :most
-        )
+        DELETE FROM sessions
+         WHERE id IN (SELECT id FROM sessions
+                       WHERE user_id = :user_id
+                       ORDER BY last_used_at DESC, id DESC LIMIT -1 OFFSET :most)
         """,
         {"user_id": user_id, "most": most},
     )
@@ -177,12 +178,12 @@ def list_of_user(
 ) -> list[OwnSessionRow]:
     """Return a person's sessions that are not over, newest first.
 
-    Browsers' used since the first time, others' the second.
-
+    Those of browsers were used since the first time of `used_since`, others since the second.
     `page` is the id before which to begin (empty: at the newest), and how many.
     """
     browser_since, cli_since = used_since
     before_id, limit = page
+
     which = where(
         "s.user_id = :user_id",
         "s.expires_at > :now",

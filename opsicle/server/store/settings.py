@@ -18,7 +18,11 @@ def find(db: apsw.Connection, name: str) -> str | None:
 def put(db: apsw.Connection, name: str, value: str) -> None:
     """Set a setting, whatever it was before."""
     db.execute(
-        "INSERT INTO settings (name, value) VALUES (:name, :value) ON CONFLICT (name) DO UPDATE SET value = :value",
+        """
+        INSERT INTO settings (name, value)
+        VALUES (:name, :value)
+        ON CONFLICT (name) DO UPDATE SET value = :value
+        """,
         {"name": name, "value": value},
     )
 

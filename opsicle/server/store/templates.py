@@ -16,7 +16,7 @@ from opsicle.server.store.rows import Row, fetch_all, fetch_column, fetch_one, f
 class TemplateRow(Row, frozen=True):
     """One template with its newest version.
 
-    `digest` of its content, `header` the JSON without what it runs.
+    `digest` is of its content, `header` the JSON without what it runs.
     """
 
     id: str
@@ -41,7 +41,9 @@ class VersionSummaryRow(Row, frozen=True):
 
 _SELECT = """
     SELECT t.id, t.name, t.latest_version, t.created_at, t.updated_at, v.digest,
-           iif(json_valid(v.document), json_remove(v.document, '$.phases', '$.plan', '$.variables'), v.document)
+           iif(json_valid(v.document),
+               json_remove(v.document, '$.phases', '$.plan', '$.variables'),
+               v.document)
       FROM templates t
       JOIN template_versions v ON v.template_id = t.id AND v.version = t.latest_version
 """
@@ -54,14 +56,16 @@ def find(db: apsw.Connection, org_id: str, name: str) -> TemplateRow | None:
 
 
 def find_approval(db: apsw.Connection, org_id: str, name: str) -> str | None:
-    """Return what the newest version of a template that is not deleted says of approvals.
+    """Return what the newest version of a template says of approvals, or None if it is deleted.
 
-    A header of that alone, or None.
+    It is JSON in the form of `TemplateRow.header`, with nothing else in it.
     """
     found = fetch_value(
         db,
         """
-        SELECT iif(json_valid(v.document), json_object('approval_policy', v.document -> '$.approval_policy'), '')
+        SELECT iif(json_valid(v.document),
+                   json_object('approval_policy', v.document -> '$.approval_policy'),
+                   '')
           FROM templates t
           JOIN template_versions v ON v.template_id = t.id AND v.version = t.latest_version
          WHERE t.org_id = :org_id AND t.name = :name AND t.deleted_at IS NULL
@@ -80,7 +84,9 @@ def list_naming(db: apsw.Connection, org_id: str, policy: str, limit: int) -> li
           FROM templates t
           JOIN template_versions v ON v.template_id = t.id AND v.version = t.latest_version
          WHERE t.org_id = :org_id AND t.deleted_at IS NULL
-           AND iif(json_valid(v.document), v.document ->> '$.approval_policy.policy_ref' = :policy, 0)
+           AND iif(json_valid(v.document),
+                   v.document ->> '$.approval_policy.policy_ref' = :policy,
+                   0)
          ORDER BY t.name LIMIT :limit
         """,
         {"org_id": org_id, "policy": policy, "limit": limit},
@@ -107,7 +113,7 @@ def list_by_name(
 def list_versions(
     db: apsw.Connection, org_id: str, name: str, before: int, limit: int
 ) -> list[VersionSummaryRow]:
-    """Versions below `before` of a template that is not deleted, newest first."""
+    """Return the versions below `before` of a template that is not deleted, newest first."""
     return fetch_all(
         db,
         """
@@ -115,7 +121,10 @@ def list_versions(
           FROM template_versions v
           JOIN templates t ON t.id = v.template_id
           JOIN users u ON u.id = v.pushed_by
-         WHERE t.org_id = :org_id AND t.name = :name AND t.deleted_at IS NULL AND v.version < :before
+         WHERE t.org_id = :org_id
+           AND t.name = :name
+           AND t.deleted_at IS NULL
+           AND v.version < :before
          ORDER BY v.version DESC LIMIT :limit
         """,
         {"org_id": org_id, "name": name, "before": before, "limit": limit},
@@ -127,7 +136,12 @@ def get_document(db: apsw.Connection, template_id: str, version: int) -> str:
     """Return a version's document, also of a template that has been deleted. Raises NotFound."""
     document = fetch_value(
         db,
-        "SELECT document FROM template_versions WHERE template_id = :template_id AND version = :version",
+        """
+        SELECT document
+          FROM template_versions
+         WHERE template_id = :template_id
+           AND version = :version
+        """,
         {"template_id": template_id, "version": version},
     )
     if document is None:
@@ -140,5 +154,10 @@ def get_source(db: apsw.Connection, template_id: str, version: int) -> str:
 
     Return "" if there is none.
     """
-    sql = "SELECT source FROM template_versions WHERE template_id = :template_id AND version = :version"
+    sql = """
+        SELECT source
+          FROM template_versions
+         WHERE template_id = :template_id
+           AND version = :version
+    """
     return str(fetch_value(db, sql, {"template_id": template_id, "version": version}) or "")

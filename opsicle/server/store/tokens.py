@@ -28,8 +28,10 @@ def insert(db: apsw.Connection, org_id: str, user_id: str, row: TokenRow, token_
     """Record a new token."""
     db.execute(
         """
-        INSERT INTO tokens (id, org_id, user_id, name, token_hash, prefix, created_at, expires_at, scopes, is_proven)
-        VALUES (:id, :org_id, :user_id, :name, :token_hash, :prefix, :created_at, :expires_at, :scopes, :is_proven)
+        INSERT INTO tokens (id, org_id, user_id, name, token_hash, prefix, created_at, expires_at,
+                            scopes, is_proven)
+        VALUES (:id, :org_id, :user_id, :name, :token_hash, :prefix, :created_at, :expires_at,
+                :scopes, :is_proven)
         """,
         {
             "id": row.id,
@@ -47,15 +49,15 @@ def insert(db: apsw.Connection, org_id: str, user_id: str, row: TokenRow, token_
 
 
 def find_bearer(db: apsw.Connection, token_hash: str) -> BearerRow | None:
-    """Return whose token this is.
+    """Return whose token this is, or None.
 
-    None if it is nobody's, or that account or its owner is disabled or gone.
+    It is nobody's, too, if that account or its owner is disabled or gone.
     """
     return fetch_one(
         db,
         """
-        SELECT t.id, 'token', t.expires_at, t.last_used_at, u.id, u.email, u.name, o.id, o.code, m.role,
-               u.is_server_operator, t.scopes, t.is_proven
+        SELECT t.id, 'token', t.expires_at, t.last_used_at, u.id, u.email, u.name, o.id, o.code,
+               m.role, u.is_server_operator, t.scopes, t.is_proven
           FROM tokens t
           JOIN users u ON u.id = t.user_id
           JOIN orgs o ON o.id = t.org_id
@@ -74,10 +76,7 @@ _SELECT = "SELECT id, name, prefix, created_at, expires_at, last_used_at, scopes
 def list_of_member(
     db: apsw.Connection, org_id: str, user_id: str, before_id: str, limit: int
 ) -> list[TokenRow]:
-    """Return one person's tokens in one org, newest first, older than `before_id` (empty.
-
-    From the newest).
-    """
+    """Return one person's tokens in one org, newest first, older than `before_id` (empty: all)."""
     which = where("org_id = :org_id", "user_id = :user_id", before_id and "id < :before_id")
     return fetch_all(
         db,

@@ -10,7 +10,7 @@ from opsicle.server.store.rows import Row, fetch_all
 
 
 class WaitingKindRow(Row, frozen=True):
-    """What some waiting automations of an org ask for, alike to the letter, and the oldest of them."""
+    """What some waiting automations of an org require, to the letter, and the oldest of them."""
 
     org_id: str
     requirements: str
@@ -31,12 +31,10 @@ def list_kinds(db: apsw.Connection) -> list[WaitingKindRow]:
 
 
 def watch(db: apsw.Connection, note: Callable[[str, str, str], None]) -> None:
-    """Call `note` for each automation that begins to wait on this connection.
+    """Call `note` for each automation that begins to wait through this connection.
 
-    It gets the org, the requirements and the id.
-
-    By whatever statement that happens, and in its transaction: one that is undone has been told all
-    the same.
+    It gets the org, the requirements and the id, by whatever statement that happens, and within its
+    transaction: `note` has been called even if that is rolled back.
     """
     db.create_scalar_function("note_waiting", lambda *given: note(*map(str, given)), 3)
     for when in ("INSERT", "UPDATE OF state, job_id"):

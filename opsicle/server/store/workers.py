@@ -25,9 +25,7 @@ class WorkerRow(Row, frozen=True, kw_only=True):
     """One worker.
 
     `labels` and `runtimes` are JSON, as it said them last; `granted_labels` as people granted them.
-
-    `copied_from` are the addresses (JSON) of two processes that use its identity at once, None
-    where there are not.
+    `copied_from` are the addresses (JSON) of two processes that use its identity at once, or None.
     """
 
     id: str
@@ -63,21 +61,20 @@ class LastSeenRow(Row, frozen=True, kw_only=True):
 
 
 _SELECT = """
-    SELECT w.id, w.org_id, o.code, w.name, w.state, w.labels, w.runtimes, w.slots, w.version, w.boot_id,
-           w.certificate_serial, w.certificate_expires_at, w.created_at, w.last_seen_at,
+    SELECT w.id, w.org_id, o.code, w.name, w.state, w.labels, w.runtimes, w.slots, w.version,
+           w.boot_id, w.certificate_serial, w.certificate_expires_at, w.created_at, w.last_seen_at,
            (SELECT count(*) FROM jobs j
-             WHERE j.worker_id = w.id AND j.finished_at IS NULL AND j.state IN ('leased', 'running')), w.is_shared,
-           w.granted_labels, w.copied_from
+             WHERE j.worker_id = w.id
+               AND j.finished_at IS NULL
+               AND j.state IN ('leased', 'running')),
+           w.is_shared, w.granted_labels, w.copied_from
       FROM workers w
       JOIN orgs o ON o.id = w.org_id
 """
 
 
 class NewWorker(msgspec.Struct, frozen=True, kw_only=True):
-    """What is known of a worker when it enrols.
-
-    What it says of itself, and the labels that it is granted.
-    """
+    """What a worker that enrols says of itself, and the labels that it is granted."""
 
     id: str
     org_id: str
@@ -95,7 +92,7 @@ def note_history_report(
 ) -> bool:
     """Note that a worker says that history was rewritten.
 
-    False if it has said so after `not_since`.
+    Return False if it has said so after `not_since`.
     """
     db.execute(
         """
@@ -120,9 +117,10 @@ def insert(db: apsw.Connection, new: NewWorker, at: datetime) -> None:
     db.execute(
         """
         INSERT INTO workers (id, org_id, name, state, labels, runtimes, slots, version, boot_id,
-                             certificate_serial, certificate_expires_at, created_at, is_shared, granted_labels)
-        VALUES (:id, :org_id, :name, 'active', :labels, '[]', :slots, '', '', :serial, :expires_at, :at, :is_shared,
-                :granted_labels)
+                             certificate_serial, certificate_expires_at, created_at, is_shared,
+                             granted_labels)
+        VALUES (:id, :org_id, :name, 'active', :labels, '[]', :slots, '', '', :serial, :expires_at,
+                :at, :is_shared, :granted_labels)
         """,
         {
             "id": new.id,
@@ -159,12 +157,10 @@ def find(db: apsw.Connection, org_id: str | None, id_or_name: str) -> WorkerRow 
 
 
 def get(db: apsw.Connection, org_id: str | None, id_or_name: str) -> WorkerRow:
-    """Like `find`. Raises NotFound for an absent and for another org's one alike."""
+    """Do as `find`. Raises NotFound for an absent and for another org's one alike."""
     row = find(db, org_id, id_or_name)
     if row is None:
-        raise NotFound(
-            f"there is no worker {id_or_name}", hint="`opsicle workers list` shows them."
-        )
+        raise NotFound(f"there is no worker {id_or_name}")
     return row
 
 
@@ -186,7 +182,13 @@ def list_in_service(
     """Like `list_workers`, without those that were revoked."""
     return fetch_all(
         db,
-        f"{_SELECT} WHERE {_whose(org_id)} AND w.id > :after AND w.state <> 'revoked' ORDER BY w.id LIMIT :limit",
+        f"""
+        {_SELECT}
+         WHERE {_whose(org_id)}
+           AND w.id > :after
+           AND w.state <> 'revoked'
+         ORDER BY w.id LIMIT :limit
+        """,
         {"org_id": org_id, "after": after_id, "limit": limit},
         WorkerRow,
     )
@@ -243,12 +245,12 @@ def record_poll(
     Nothing is written when it says the same as before and was seen less than `SEEN_EVERY` ago.
     Raises NotAuthenticated if it has been revoked since this poll was let in.
     """
-    status = find_standing(db, worker_id)
+    status = get_status(db, worker_id)
     db.execute(
         """
         UPDATE workers
-           SET labels = :labels, runtimes = :runtimes, slots = :slots, version = :version, boot_id = :boot_id,
-               last_seen_at = :at
+           SET labels = :labels, runtimes = :runtimes, slots = :slots, version = :version,
+               boot_id = :boot_id, last_seen_at = :at
          WHERE id = :id
            AND (last_seen_at IS NULL OR last_seen_at < :seen_before
                 OR (labels, runtimes, slots, version, boot_id)
@@ -268,23 +270,25 @@ def record_poll(
     return status
 
 
-def find_standing(db: apsw.Connection, worker_id: str) -> WorkerStatus:
+def get_status(db: apsw.Connection, worker_id: str) -> WorkerStatus:
     """Return what people say of a worker. Raises NotAuthenticated if it has been revoked."""
     found = db.execute(
         "SELECT state, granted_labels, copied_from FROM workers WHERE id = :id", {"id": worker_id}
     ).fetchone()
+
     state, granted, copied_from = found or ("", "{}", None)
     if state not in ("active", "draining"):
         raise NotAuthenticated(
             "this worker was revoked", hint="Enrol it again with a new join token."
         )
+
     return WorkerStatus(state == "draining", _labels(granted), copied_from)
 
 
 def grant_labels(db: apsw.Connection, worker_id: str, labels: dict[str, str]) -> bool:
     """Put these labels in the place of those that a worker was granted.
 
-    False if it has been revoked.
+    Return False if it has been revoked.
     """
     db.execute(
         "UPDATE workers SET granted_labels = :labels WHERE id = :id AND state <> 'revoked'",
@@ -326,7 +330,7 @@ def renew(db: apsw.Connection, worker_id: str, serial: str, expires_at: datetime
 def _labels(text: str) -> dict[str, str]:
     """Decode labels once for the polls of a whole fleet; none where they cannot be read.
 
-    Nobody changes the answer.
+    What is returned is shared: nobody may change it.
     """
     return stored_json.read_or(text, dict[str, str], {})
 

@@ -54,7 +54,8 @@ class Change:
             return
         if not actor.may(Action.POLICIES_MANAGE):
             raise NotAllowed(
-                f"this would change who must approve {name}, which takes {Action.POLICIES_MANAGE}: {self.takes}",
+                f"this would change who must approve {name}, "
+                f"which takes {Action.POLICIES_MANAGE}: {self.takes}",
                 hint="Leave that as it is in the newest version, or ask an admin of your org.",
             )
         step_up.require(actor)
@@ -76,6 +77,7 @@ def _reasons(
         yield f"it asks for approval by {_named(old)}"
     if after is None:
         return
+
     if new and new.is_waived:
         yield f"`approvalPolicy: {WAIVED}`, where no policy is to apply"
     known = [each.policy for each in defaults(db, org_id)]
@@ -84,13 +86,18 @@ def _reasons(
         yield f"{names_of(covering)} applies to it as long as it names no policy itself"
     if before is None:
         return
+
     lost = [
         policy
         for policy in known
         if policy not in covering and applies(policy, place_of(before), None)
     ]
     if lost and not _is_named(new):
-        yield f"{names_of(lost)} would no longer apply to it, by the labels that it has and asks of its worker"
+        yield (
+            f"{names_of(lost)} would no longer apply to it, "
+            "by the labels that it has and asks of its worker"
+        )
+
     read = _read_by(db, org_id, new) if new and _is_named(new) else covering
     yield from _what_conditions_read(read, before, after)
 
@@ -104,7 +111,10 @@ def _what_conditions_read(read: list[Policy], before: Template, after: Template)
                 yield f"a condition of its approval reads the variable `{name}`, which would change"
         for name in sorted(labels):
             if before.certain_labels.get(name) != after.certain_labels.get(name):
-                yield f"a condition of its approval reads the label `{name}` of `runsOn`, which would change"
+                yield (
+                    f"a condition of its approval reads the label `{name}` of `runsOn`, "
+                    "which would change"
+                )
 
 
 def _meaning(template: Template, name: str) -> Variable | None:

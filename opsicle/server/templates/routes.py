@@ -37,7 +37,7 @@ def validate(templates: Templates, request: Request) -> Reply:
 
 
 def push(templates: Templates, request: Request) -> Reply:
-    """Make a new version of a template: 201, or 200 where the newest version says the same already."""
+    """Make a new version of a template: 201, or 200 if the newest one says the same already."""
     pushed = templates.push(request.actor, request.body(SourceRequest).source)
     return Reply(201 if pushed.is_new else 200, pushed)
 

@@ -23,6 +23,7 @@ from opsicle.domain.templates import Owner, Template
 from opsicle.domain.unsupported import unsupported
 from opsicle.kit.clock import Clock
 from opsicle.server.access.actor import Actor
+from opsicle.server.access.document_lookup import document_not_found, get_document
 from opsicle.server.access.template_access import is_hidden, require_on, targets_of
 from opsicle.server.access.template_versions import asks_for_code
 from opsicle.server.channels.recipients import unknown_names
@@ -130,6 +131,7 @@ class Templates:
                 return newest.version, False, unknown
             if change_of(db, actor.org_id, name, document.template) != change:
                 raise document.draft.conflict()
+
             now = self._clock.now()
             return (
                 add_version(db, actor, document.draft, newest, now, change.recorded),
@@ -213,7 +215,7 @@ class Templates:
         def query(db: Connection) -> list[VersionSummaryRow]:
             newest = documents.find_newest(db, _TEMPLATE, actor.org_id, name)
             if newest is None or is_hidden(db, actor, name):
-                raise documents.not_found(_TEMPLATE, name)
+                raise document_not_found(_TEMPLATE, name)
             return templates.list_versions(db, actor.org_id, name, before, limit + 1)
 
         return page_of(
@@ -258,11 +260,11 @@ class Templates:
 
 def _get(db: Connection, actor: Actor, name: str, version: int | None) -> VersionRow:
     """Return one version. Raises NotFound, also for one that the actor may not see."""
-    row = documents.get(db, _TEMPLATE, actor.org_id, name, version)
+    row = get_document(db, _TEMPLATE, actor.org_id, name, version)
     if actor.rights.depends_on_template(Action.TEMPLATES_VIEW):
         labels = stored_json.read(row.document, _Shown, f"the template {name}").labels
         if is_hidden(db, actor, name, labels):
-            raise documents.not_found(_TEMPLATE, name, version)
+            raise document_not_found(_TEMPLATE, name, version)
     return row
 
 

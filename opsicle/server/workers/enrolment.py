@@ -55,7 +55,7 @@ _NAME_LENGTH = 60
 class Enrolments:
     """Hands out identities to workers."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 - what an enrolment touches
         self,
         database: Database,
         authority: Authority,
@@ -84,6 +84,7 @@ class Enrolments:
         actor.require(Action.SERVER_MANAGE if request.is_shared else Action.WORKERS_MANAGE)
         if request.ttl_seconds not in _TTL_SECONDS:
             raise validators.invalid("ttl_seconds", "a join token lives from 60 to 86,400 seconds")
+
         if request.labels is not None:
             check_labels(request.labels)
         if request.labels:
@@ -160,8 +161,8 @@ class Enrolments:
             raise ClockOff(
                 f"this machine's clock is {offset_text(offset)} the server's: it says "
                 f"{time_text(now + timedelta(seconds=offset))}, and the server {time_text(now)}",
-                hint="Set the clock that is wrong, and start the worker again. The join token was not used up: it can "
-                "still be used, until its time is over.",
+                hint="Set the clock that is wrong, and start the worker again. "
+                "The join token was not used up: it can still be used, until its time is over.",
             )
 
     def _enrol(
@@ -188,12 +189,14 @@ class Enrolments:
             raise NotAuthenticated(
                 "whoever made this join token no longer runs the server", hint="Ask for another."
             )
+
         worker_id = new_id(now)
         name = _free_name(db, _record(token), request.name)
         certificate = self._authority.issue_worker(public_key, _scope(token), worker_id, now)
         workers.insert(db, _new_worker(token, worker_id, name, request, certificate), now)
         if not join_tokens.use(db, token.id, worker_id, now):
             raise _already_used()
+
         data = {
             "name": name,
             "join_token": token.id,
@@ -201,6 +204,7 @@ class Enrolments:
             "labels": _granted(token, request),
         }
         audit.append(db, now, _record(token), anonymous, "enrol", f"workers/{worker_id}", data)
+
         return Enrolment(
             worker_id=worker_id,
             org=_scope(token),
@@ -253,6 +257,7 @@ class Enrolments:
                 raise NotAuthenticated(
                     "this worker was revoked", hint="Enrol it again with a new join token."
                 )
+
             data = {"serial": certificate.serial}
             audit.append(
                 db, now, worker.record, worker, "renew", f"workers/{worker.worker_id}", data

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from opsicle.domain import stored_json
 from opsicle.domain.access import Action
-from opsicle.domain.errors import Conflict, NotAuthenticated
+from opsicle.domain.errors import Conflict, NotAuthenticated, NotFound
 from opsicle.kit.clock import Clock
 from opsicle.security.certificates import WorkerIdentity
 from opsicle.server.access.actor import Actor, WorkerActor
@@ -83,13 +83,13 @@ class Workers:
         """Return one worker of the org. Raises NotFound."""
         actor.require(Action.WORKERS_VIEW)
         return self._shown(
-            self._database.read(lambda db: workers.get(db, actor.org_id, id_or_name))
+            self._database.read(lambda db: _get_worker(db, actor.org_id, id_or_name))
         )
 
     def get_shared(self, actor: Actor, id_or_name: str) -> Worker:
         """Return a shared worker. Raises NotFound."""
         actor.require(Action.SERVER_MANAGE)
-        return self._shown(self._database.read(lambda db: workers.get(db, None, id_or_name)))
+        return self._shown(self._database.read(lambda db: _get_worker(db, None, id_or_name)))
 
     def grant_labels(
         self,
@@ -112,7 +112,7 @@ class Workers:
         org_id = None if is_shared else actor.org_id
 
         def work(db: Connection) -> WorkerRow:
-            row = workers.get(db, org_id, id_or_name)
+            row = _get_worker(db, org_id, id_or_name)
             before = stored_json.read_or(row.granted_labels, dict[str, str], {})
             if before == request.labels:
                 return row
@@ -121,11 +121,12 @@ class Workers:
                     f"the worker {row.name} was revoked",
                     hint="Enrol it again with a new join token.",
                 )
+
             data = {"name": row.name, "before": before, "after": request.labels}
             audit.append(
                 db, self._clock.now(), org_id, actor, "grant_labels", f"workers/{row.id}", data
             )
-            return workers.get(db, org_id, row.id)
+            return _get_worker(db, org_id, row.id)
 
         row = self._database.write(work)
         self._fleet.grant_labels(row.id, request.labels)
@@ -167,7 +168,7 @@ class Workers:
         org_id = None if is_shared else actor.org_id
 
         def work(db: Connection) -> WorkerRow:
-            row = workers.get(db, org_id, id_or_name)
+            row = _get_worker(db, org_id, id_or_name)
             if row.state == new:
                 return row
             if row.state == "revoked" or not workers.change_state(db, row.id, row.state, new):
@@ -175,9 +176,10 @@ class Workers:
                     f"the worker {row.name} was revoked",
                     hint="Enrol it again with a new join token.",
                 )
+
             data = {"name": row.name}
             audit.append(db, self._clock.now(), org_id, actor, verb, f"workers/{row.id}", data)
-            return workers.get(db, org_id, row.id)
+            return _get_worker(db, org_id, row.id)
 
         row = self._database.write(work)
         self._cache.invalidate()
@@ -207,3 +209,13 @@ class Workers:
             created_at=row.created_at,
             last_seen_at=row.last_seen_at,
         )
+
+
+def _get_worker(db: Connection, org_id: str | None, id_or_name: str) -> WorkerRow:
+    """Return a worker of the org, or a shared one. Raises NotFound, also for another org's."""
+    row = workers.find(db, org_id, id_or_name)
+    if row is None:
+        raise NotFound(
+            f"there is no worker {id_or_name}", hint="`opsicle workers list` shows them."
+        )
+    return row

@@ -26,6 +26,6 @@ def find(name: str) -> ChannelKind[Any] | None:
 
 
 def reach_of(name: str) -> Reach | None:
-    """Return whom channels of a kind reach; None, nobody, if this version does not know the kind."""
+    """Return whom channels of a kind reach; None if this version does not know the kind."""
     kind = find(name)
     return kind.reaches if kind else None

@@ -97,6 +97,7 @@ class HttpConnection:
         except (InvalidInput, TooLarge) as error:
             self._refuse(error)
             return
+
         self.is_idle = False
         self._sock.settimeout(SEND_SECONDS)
         body = Body(self._incoming, request, self._send_continue)

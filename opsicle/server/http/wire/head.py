@@ -125,10 +125,12 @@ def _head_fields(below: bytes, minor_version: int) -> HeadFields:
     _check_host(fields, minor_version)
     if fields.get("EXPECT", "100-continue").lower() != "100-continue":
         raise InvalidInput("the expectation in the request's head is not known")
+
     length = _length(fields, minor_version)
     environ = {f"HTTP_{name}": value for name, value in fields.items()}
     environ["CONTENT_TYPE"] = fields.get("CONTENT_TYPE", "")
     environ["CONTENT_LENGTH"] = "" if length is None else str(length)
+
     return HeadFields(
         by_name=fields,
         environ=environ,

@@ -57,7 +57,7 @@ class Incoming:
         self._deadline = time.monotonic() + seconds
 
     def wait_for_request(self) -> bool:
-        """Wait for the first byte of the next request; False if the peer has gone or sends nothing."""
+        """Wait for the next request's first byte; return False if the peer is gone or silent."""
         if self._buffer:
             return True
         self.allow(IDLE_SECONDS)
@@ -144,6 +144,7 @@ class Body:
         if self._before_reading:
             self._before_reading()
             self._before_reading = None
+
         self._incoming.allow(BODY_SECONDS + limit / BODY_BYTES_PER_SECOND)
         self._is_broken = True  # unless all goes well
         try:
@@ -152,6 +153,7 @@ class Body:
             raise InvalidInput("the body did not arrive in time") from error
         except OSError as error:
             raise InvalidInput("the connection ended in the middle of the body") from error
+
         self._is_broken = False
         return content
 

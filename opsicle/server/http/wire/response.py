@@ -50,6 +50,7 @@ class ResponseWriter:
             every_header.append(("Connection", "close"))
         elif self._minor_version == 0:
             every_header.append(("Connection", "keep-alive"))
+
         lines = [
             f"HTTP/1.1 {status}",
             *(f"{name}: {_on_one_line(value)}" for name, value in every_header),

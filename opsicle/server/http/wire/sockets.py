@@ -56,7 +56,10 @@ class Listener:
         trusts_proxy: bool = False,
         socket_group: str = "",
     ) -> None:
-        """Raises Conflict if the address is in use, NotAllowed or InvalidInput if it cannot be had."""
+        """Bind the address.
+
+        Raises Conflict if it is in use, NotAllowed or InvalidInput if it cannot be had.
+        """
         self._socket = _bind(address, socket_group)
         self._path = address.path
         self.port: int = 0 if address.path else self._socket.getsockname()[1]
@@ -109,6 +112,7 @@ class Listener:
         if not self._has_room(name):
             log.warning("too many connections", extra={"address": name})
             return
+
         self._by_address[name] += 1
         try:
             if not self._path:
@@ -201,7 +205,7 @@ def _address_name(address: Any) -> str:
 
 
 def check_addresses(addresses: Iterable[Address], group: str) -> None:
-    """Raise what listening on these addresses at once would raise, without leaving anything behind."""
+    """Raise what listening on these addresses at once would raise; leave nothing behind."""
     with ExitStack() as probes:
         for address in addresses:
             try:
@@ -233,6 +237,7 @@ def _bind_tcp(address: Address) -> socket.socket:
     family, kind, protocol, _, target = socket.getaddrinfo(
         address.host, address.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
     )[0]
+
     sock = socket.socket(family, kind, protocol)
     try:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -258,7 +263,7 @@ def _bind_unix(path: str, group: str) -> socket.socket:
         # The umask has kept others out until now; the group may come in only once it is the right
         # one.
         _give_to_group(path, group, group_id)
-        os.chmod(path, 0o660)
+        Path(path).chmod(0o660)
         sock.listen(_BACKLOG)
     except BaseException:
         sock.close()
@@ -316,7 +321,8 @@ def _explained(error: OSError, address: Address) -> OpsicleError:
     ):
         return NotAllowed(
             f"{address} cannot be made: {error.strerror}",
-            hint="Its folder must exist and be writable for the server's user; in a systemd unit: RuntimeDirectory=.",
+            hint="Its folder must exist and be writable for the server's user; "
+            "in a systemd unit: RuntimeDirectory=.",
         )
     if error.errno in (errno.EACCES, errno.EPERM):
         return NotAllowed(

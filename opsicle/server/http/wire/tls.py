@@ -80,7 +80,11 @@ class GivenCertificate:
     def __init__(
         self, certificate: Path, key: Path, minimum: TLSVersion = TLSVersion.TLSv1_2
     ) -> None:
-        """Raises InvalidInput if they cannot be read or do not belong together, NotAllowed for a key that is public."""
+        """Read the certificate and its key.
+
+        Raises InvalidInput if they cannot be read or do not belong together, NotAllowed for a key
+        that is public.
+        """
         self._certificate = certificate
         self._key = key
         self._refused: tuple[int, ...] = ()
@@ -100,6 +104,7 @@ class GivenCertificate:
         seen = _modified(self._certificate, self._key)
         if seen == self._seen:
             return False
+
         try:
             chain = self._check()
             self.context.load_cert_chain(self._certificate, self._key)
@@ -108,6 +113,7 @@ class GivenCertificate:
             if is_news:
                 raise InvalidInput(f"the new {self._certificate} is not taken: {error}") from error
             return False
+
         self._seen = seen
         self._take(chain)
         return True
@@ -115,12 +121,15 @@ class GivenCertificate:
     def warning(self, now: datetime) -> str:
         """Return what is wrong with its time, or soon will be; "" if nothing is."""
         name = "the certificate for people (--tls-cert)"
+        start = certificates.shown_time(self._starts_at)
+        end = certificates.shown_time(self.expires_at)
+
         if now >= self.expires_at:
-            return f"{name} expired on {certificates.shown_time(self.expires_at)}: replace the file"
+            return f"{name} expired on {end}: replace the file"
         if now < self._starts_at:
-            return f"{name} is not valid before {certificates.shown_time(self._starts_at)}: is this machine's clock right?"
+            return f"{name} is not valid before {start}: is this machine's clock right?"
         if now >= self.expires_at - min(WARN_BEFORE, (self.expires_at - self._starts_at) / 4):
-            return f"{name} expires on {certificates.shown_time(self.expires_at)}: replace the file before that"
+            return f"{name} expires on {end}: replace the file before that"
         return ""
 
     def _take(self, chain: list[str]) -> None:

@@ -10,32 +10,34 @@ from opsicle.domain.access import Action
 from opsicle.server.http.origin import csrf_token, session_cookie
 from opsicle.server.http.routing import Access, Reply, Request, Route
 from opsicle.server.identity.accounts import Accounts
+from opsicle.server.identity.logins import Logins
+from opsicle.server.identity.server_setup import ServerSetup
 from opsicle.server.identity.sessions import LIFE
 from opsicle.wire.endpoints import accounts as endpoints
 from opsicle.wire.user_api import LoginReply, LoginRequest, SetupRequest
 
 
-def routes(accounts: Accounts) -> list[Route]:
+def routes(setup: ServerSetup, logins: Logins, accounts: Accounts) -> list[Route]:
     """Return the routes of the way in."""
     public = Access.PUBLIC
     return [
-        Route(endpoints.SETUP, partial(setup, accounts), public),
-        Route(endpoints.LOGIN, partial(login, accounts), public),
+        Route(endpoints.SETUP, partial(set_up, setup), public),
+        Route(endpoints.LOGIN, partial(login, logins), public),
         Route(endpoints.LOGOUT, partial(logout, accounts), Action.ACCOUNT_VIEW),
         Route(endpoints.WHOAMI, partial(whoami, accounts), Action.ACCOUNT_VIEW),
     ]
 
 
-def setup(accounts: Accounts, request: Request) -> Reply:
+def set_up(setup: ServerSetup, request: Request) -> Reply:
     """Create the first org and its admin, with the one-time setup token."""
-    return Reply(200, accounts.setup(request.body(SetupRequest), request.address))
+    return Reply(200, setup.complete(request.body(SetupRequest), request.address))
 
 
-def login(accounts: Accounts, request: Request) -> Reply:
+def login(logins: Logins, request: Request) -> Reply:
     """Begin a session: a browser gets a cookie, the command line a token."""
     wanted = request.body(LoginRequest)
     return entered(
-        request, accounts.login(wanted, request.address), is_browser=wanted.kind == "browser"
+        request, logins.login(wanted, request.address), is_browser=wanted.kind == "browser"
     )
 
 

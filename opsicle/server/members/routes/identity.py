@@ -24,7 +24,7 @@ def routes(recovery: Recovery, forgotten: ForgottenPasswords) -> list[Route]:
 
 
 def forgot_password(forgotten: ForgottenPasswords, request: Request) -> Reply:
-    """Ask for a link for a new password by e-mail; the answer says nothing of whether one goes out."""
+    """Ask for a link for a new password by e-mail; the answer does not say if one goes out."""
     forgotten.request_link(request.body(wire.ForgottenPasswordRequest).email, request.address)
     return Reply(202, {})
 

@@ -47,7 +47,7 @@ def show_offer(invitations: Invitations, request: Request) -> Reply:
 
 
 def accept(invitations: Invitations, request: Request) -> Reply:
-    """Accept an invitation, and begin a session: a browser gets a cookie, the command line a token."""
+    """Accept an invitation and begin a session, by a cookie or, for the command line, a token."""
     wanted = request.body(wire.AcceptInvitationRequest)
     return entered(
         request, invitations.accept(wanted, request.address), is_browser=wanted.kind == "browser"

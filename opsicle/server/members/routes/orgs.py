@@ -1,4 +1,4 @@
-"""Orgs: one's own, founding them, going from one to another; and what those see who run the server."""
+"""Orgs: one's own, founding them, switching between them, and what the server's operators see."""
 
 from __future__ import annotations
 

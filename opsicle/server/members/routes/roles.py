@@ -44,7 +44,7 @@ def show(roles: Roles, request: Request, role: str) -> Reply:
 
 
 def update(roles: Roles, request: Request, role: str) -> Reply:
-    """Change a role's rules or description; of a built-in role the rules that the org adds to it."""
+    """Change a role's rules or description; of a built-in role the org's additions to it."""
     return Reply(200, roles.update(request.actor, role, request.body(UpdateRoleRequest)))
 
 

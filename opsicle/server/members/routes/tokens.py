@@ -23,7 +23,7 @@ def routes(tokens: ApiTokens) -> list[Route]:
 
 
 def list_tokens(tokens: ApiTokens, request: Request) -> Reply:
-    """List the caller's own API tokens, or those of their service account `account`, newest first."""
+    """List the caller's API tokens, or those of their service account `account`, newest first."""
     account = request.query("account")
     return list_reply(
         request, lambda actor, cursor, limit: tokens.list_tokens(actor, account, cursor, limit)

@@ -48,7 +48,7 @@ def create_join_token(enrolments: Enrolments, request: Request) -> Reply:
 
 
 def list_workers(workers: Workers, request: Request) -> Reply:
-    """List the org's workers in the order in which they enrolled; with `all` the revoked ones too."""
+    """List the org's workers in the order of their enrolment; with `all` the revoked ones too."""
     return list_reply(request, partial(workers.list_workers, with_revoked=_wants_all(request)))
 
 

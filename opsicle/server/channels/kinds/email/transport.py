@@ -76,7 +76,7 @@ class Email:
 
 
 class _Smtp(smtplib.SMTP):
-    """Connects to an address that was judged; with `tls` the handshake comes before the first word."""
+    """Connects to an address that was judged; with `tls` the handshake comes first."""
 
     def __init__(self, config: EmailConfig, reach: EgressScope) -> None:
         self._reach = reach
@@ -107,6 +107,7 @@ def compose(message: Message, sender: str) -> EmailMessage:
         raise Undelivered("this e-mail address cannot be written to", is_final=True) from error
     if not message.target.isascii():
         raise Undelivered("this e-mail address cannot be written to", is_final=True)
+
     written["Subject"] = one_line(message.subject)[:MAX_SUBJECT_CHARACTERS]
     written["Date"] = format_datetime(message.at)
     written["Message-ID"] = f"<{message.id}@{sender.rpartition('@')[2]}>"

@@ -15,7 +15,7 @@ MAX_TEXT_CHARACTERS = 12_000
 """A post has 16,383 at most. A longer one would be cut into several, in the middle of the fence."""
 
 _SLACK_MARKUP = re.compile(r"<(?=[!@#]|[^\n<|>]+\|[^\n>]+>)")
-"""Mattermost makes mentions and links of what Slack's webhooks write so, even inside a code block."""
+"""What Mattermost makes mentions and links of, as Slack's webhooks do, even in a code block."""
 
 
 class MattermostConfig(ChannelConfig, frozen=True, kw_only=True, tag="mattermost"):

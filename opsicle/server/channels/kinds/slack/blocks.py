@@ -94,6 +94,7 @@ def dialog(approval_id: str, verdict: Verdict, question: str, wanted: str) -> Bl
         for name, (label, most) in labels.items()
     ]
     word = "Approve" if verdict is Verdict.APPROVE else "Reject"
+
     return {
         "type": "modal",
         "callback_id": DECISION,

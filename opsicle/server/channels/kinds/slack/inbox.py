@@ -98,11 +98,15 @@ class _Listener:
         old.close()
 
     def _take(self, envelope: Envelope) -> None:
-        """Slack wants its answer within three seconds: only what comes of a dialog is part of it."""
+        """Take a message of Slack, and answer it.
+
+        Slack wants its answer within three seconds: only what comes of a dialog is part of it.
+        """
         payload = payload_of(envelope)
         if payload.type == "view_submission" and payload.user and payload.view:
             self._filled_in(envelope, payload.user.id, payload.view)
             return
+
         self._connection.acknowledge(envelope)
         try:
             if payload.type == "block_actions" and payload.user and payload.actions:
@@ -138,11 +142,13 @@ class _Listener:
         if decision is None:
             self._connection.acknowledge(envelope)
             return
+
         outcome = self._chats.decide_as(self._person(user_id), decision)
         if outcome.wanted:
             errors = {outcome.wanted.value: outcome.text}
             self._connection.acknowledge(envelope, {"response_action": "errors", "errors": errors})
             return
+
         self._connection.acknowledge(envelope)
         try:
             self._app.say(user_id, outcome.text)
@@ -162,6 +168,7 @@ class _Listener:
         )
         if not is_for_us or not event.user:
             return
+
         code = link_code_in(event.text)
         person = ChatPerson(self._channel, event.user, event.channel)
         self._app.say(event.channel, self._chats.link(person, code) if code else HELP)

@@ -159,6 +159,7 @@ class Slack:
             "User-Agent": f"opsicle/{__version__}",
         }
         answer = post(f"{self._base}/{method}", msgspec.json.encode(content), headers, self._reach)
+
         try:
             reply = msgspec.json.decode(answer.body, type=_Reply)
         except msgspec.MsgspecError as error:

@@ -93,6 +93,7 @@ class WebSocket:
         while self._protocol.state is CONNECTING and self._protocol.handshake_exc is None:
             if not self._read(deadline):
                 raise TimeoutError
+
         refusal = self._protocol.handshake_exc
         if isinstance(refusal, InvalidStatus):
             raise Undelivered(
@@ -117,6 +118,7 @@ class WebSocket:
         left = deadline - time.monotonic()
         if left <= 0:
             return False
+
         self._connection.settimeout(left)
         try:
             got = self._connection.recv(64 * 1024)
@@ -124,6 +126,7 @@ class WebSocket:
             return False
         if not got:
             raise self._closed()
+
         self._protocol.receive_data(got)
         self._events += self._protocol.events_received()
         self._flush()

@@ -56,6 +56,7 @@ class TelegramInbox:
         channel = self._bots.find(channel_id)
         if channel is None:
             return 0
+
         bot = self._bot(channel)
         updates = bot.updates(self._offsets.get(channel_id, 0), wait_seconds)
         for update in updates:

@@ -121,12 +121,14 @@ class Telegram:
             self._reach,
             EXCHANGE_SECONDS + wait_seconds,
         )
+
         try:
             reply = msgspec.json.decode(answer.body, type=_TelegramReply)
             if reply.ok:
                 return msgspec.json.decode(reply.result, type=of)
         except msgspec.MsgspecError as error:
             raise Undelivered(f"Telegram's answer ({answer.status}) cannot be read") from error
+
         code = reply.error_code or answer.status
         raise Undelivered(f"Telegram answered {code}", is_final=code in _FINAL)
 

@@ -1,0 +1,181 @@
+"""Telling the server of jobs, for as long as that is of any use."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+import msgspec
+
+from opsicle.domain.errors import (
+    LeaseLost,
+    LogIncomplete,
+    NotAllowed,
+    NotAuthenticated,
+    OpsicleError,
+)
+from opsicle.wire.endpoint import Endpoint
+from opsicle.wire.endpoints import jobs as endpoints
+from opsicle.wire.jobs import MAX_EXPLANATION, Outcome
+from opsicle.wire.worker_api import (
+    FinishReply,
+    FinishRequest,
+    LogRequest,
+    RefuseRequest,
+    StartRequest,
+)
+from opsicle.worker.connection import AWAY, ServerConnection
+from opsicle.worker.job import HeldJob
+from opsicle.worker.output import now_ms
+from opsicle.worker.verification import Refused, Untimely
+
+log = logging.getLogger(__name__)
+
+Reply = TypeVar("Reply")
+
+REPORT_SECONDS = 60.0
+"""How long a worker that is to end tries to tell the server of a job of which nothing runs.
+
+Its next life does it then.
+"""
+
+
+class JobReporter:
+    """Tells the server of jobs that begin, are refused and end. Safe to use from any thread.
+
+    `on_rejected` is told when the server no longer accepts this worker at all. `wants_next` says
+    whether the end of a job makes room for another. `draining_since` is when the worker was told to
+    end (monotonic seconds); once it `is_ending`, nobody waits for the server any more.
+    """
+
+    def __init__(
+        self,
+        connection: ServerConnection,
+        on_rejected: Callable[[OpsicleError], None],
+        wants_next: Callable[[], bool],
+    ) -> None:
+        self.draining_since: float | None = None
+        self.is_ending = False
+        self._connection = connection
+        self._on_rejected = on_rejected
+        self._wants_next = wants_next
+
+    def start(self, job: HeldJob, besides: Callable[[], None]) -> bool:
+        """Ask whether a job may begin. `besides` is called while the server thinks."""
+        request = StartRequest(job.fence)
+        reply = self._tell(job, lambda: self.retry(job, endpoints.START, request, besides=besides))
+        return reply is not None
+
+    def refuse(self, job: HeldJob, refused: Refused) -> None:
+        """Say here and to the server that nothing of a job is carried out.
+
+        What an earlier order has left stays as it is.
+        """
+        log.error(
+            "order refused: nothing of it is run", extra={"job_id": job.id, "reason": str(refused)}
+        )
+        request = RefuseRequest(
+            job.fence, str(refused)[:MAX_EXPLANATION], isinstance(refused, Untimely), now_ms()
+        )
+        request.newer_epoch = refused.proof
+
+        try:
+            self.retry(job, endpoints.REFUSE, request)
+        except (NotAuthenticated, NotAllowed) as error:
+            self._on_rejected(error)
+        except OpsicleError as error:
+            log.warning(
+                "the server does not take the refusal",
+                extra={"job_id": job.id, "reason": error.message},
+            )
+
+    def finish(
+        self, job: HeldJob, outcome: Outcome, log_bytes: int, boot_id: str
+    ) -> FinishReply | None:
+        """Deliver the rest of the log and the outcome, however long the server is away.
+
+        Returns None if the server has, or wants, nothing to do with the job any more, or will be
+        told by the next life of this worker.
+        """
+        return self._tell(job, lambda: self._deliver(job, outcome, log_bytes, boot_id))
+
+    def _deliver(self, job: HeldJob, outcome: Outcome, log_bytes: int, boot_id: str) -> FinishReply:
+        while True:
+            chunks = tuple(job.spool.read())
+            if not chunks or chunks[-1][0] + len(chunks[-1][4]) >= log_bytes:
+                finish = FinishRequest(
+                    fence=job.fence,
+                    outcome=outcome,
+                    log_bytes=log_bytes,
+                    chunks=chunks,
+                    is_slot_free=self._wants_next() and not self.is_ending,
+                    is_after_loss=job.log.is_after_loss,
+                    boot_id=boot_id,
+                )
+                try:
+                    return self.retry(job, endpoints.FINISH, finish, on_away=job.keep_end)
+                except LogIncomplete:  # all that is left of it was sent
+                    job.log.lost(finish, job.spool.acknowledged)
+                    continue
+
+            request = LogRequest(
+                fence=job.fence, chunks=chunks, is_after_loss=job.log.is_after_loss
+            )
+            reply = self.retry(job, endpoints.LOG, request, on_away=job.keep_end)
+            job.log.acknowledge(request, reply)
+
+    def retry(
+        self,
+        job: HeldJob,
+        endpoint: Endpoint[Reply],
+        message: msgspec.Struct,
+        **hooks: Callable[[], None],
+    ) -> Reply:
+        """Ask about a job until there is an answer, or it is no use any more.
+
+        `hooks` are those of the connection; raises as that does.
+        """
+        return self._connection.retry(
+            endpoint.path_of(job.id),
+            message,
+            endpoint.reply,
+            until=lambda: self._is_pointless(job),
+            **hooks,
+        )
+
+    def _is_pointless(self, job: HeldJob) -> bool:
+        """Return whether nobody waits any more for the server to hear of a job.
+
+        The journal keeps how it ended.
+        """
+        if job.is_dropped or self.is_ending:
+            return True
+        if self.draining_since is None or job.idle_since is None:
+            return False
+        return time.monotonic() > max(self.draining_since, job.idle_since) + REPORT_SECONDS
+
+    def _tell(self, job: HeldJob, call: Callable[[], Reply]) -> Reply | None:
+        """Make a call about a job; None if the server has, or wants, nothing to do with it."""
+        try:
+            return call()
+        except AWAY as error:
+            if job.is_dropped:
+                job.close()
+            else:
+                log.warning(
+                    "left for the next start of this worker",
+                    extra={"job_id": job.id, "reason": error.message},
+                )
+        except (NotAuthenticated, NotAllowed) as error:
+            self._on_rejected(error)
+        except LeaseLost as error:
+            job.drop(error.message)
+            job.close()
+        except OpsicleError as error:
+            log.error(  # noqa: TRY400 - the stack does not say why
+                "the server refuses a job", extra={"job_id": job.id, "reason": error.message}
+            )
+            job.close()
+        return None

@@ -1,0 +1,72 @@
+"""How a job ends, made up from how its phases did."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from opsicle.domain.automations import JobState
+from opsicle.wire.jobs import Outcome, PhaseReport, StepState
+from opsicle.worker.output import now_ms
+
+_JOB_STATES = {
+    StepState.FAILED: JobState.FAILED,
+    StepState.CANCELLED: JobState.CANCELLED,
+    StepState.TIMED_OUT: JobState.TIMED_OUT,
+}
+"""What becomes of a job by a phase that ended so."""
+
+
+class JobResult:
+    """How a job ends, as far as that is known: what first went wrong decides.
+
+    `state` is None until something has. `reports` are its phases. `without_secrets` masks text.
+    """
+
+    def __init__(
+        self, reports: tuple[PhaseReport, ...], without_secrets: Callable[[str], str]
+    ) -> None:
+        self.reports = reports
+        self.state: JobState | None = None
+        self._explanation = ""
+        self._exit_code: int | None = None
+        self._without_secrets = without_secrets
+
+    def decide(self, state: JobState, explanation: str, exit_code: int | None = None) -> None:
+        """Settle the job's state, unless something before has."""
+        if self.state is None:
+            self.state, self._explanation, self._exit_code = state, explanation, exit_code
+
+    def note_phase_end(self, report: PhaseReport) -> None:
+        """Let a phase that has ended badly decide."""
+        if report.state in _JOB_STATES:
+            self.decide(_JOB_STATES[report.state], _sentence(report), report.exit_code)
+
+    def add_problem(self, problem: str) -> None:
+        """Say once what else was not as it should be, whatever the state is."""
+        if problem not in self._explanation:
+            self._explanation = "; ".join(filter(None, (self._explanation, problem)))
+
+    def settle_phases(self) -> None:
+        """Mark the phases that are pending or running as over."""
+        for report in self.reports:
+            if report.state is StepState.PENDING and self.state is not JobState.UNKNOWN:
+                report.state = StepState.SKIPPED
+            elif report.state is StepState.RUNNING:  # the worker could not go on
+                report.state = StepState.FAILED
+                report.finished_at_ms = now_ms()
+
+    def outcome(self) -> Outcome:
+        """Return what the server is told."""
+        return Outcome(
+            state=self.state or JobState.SUCCEEDED,
+            phases=self.reports,
+            exit_code=0 if self.state is None else self._exit_code,
+            explanation=self._without_secrets(self._explanation),
+        )
+
+
+def _sentence(report: PhaseReport) -> str:
+    attempts = f", at attempt {report.tries}" if report.tries > 1 else ""
+    if report.explanation:
+        return f"phase {report.name}: {report.explanation}{attempts}"
+    return f"phase {report.name} failed with exit code {report.exit_code}{attempts}"

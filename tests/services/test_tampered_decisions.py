@@ -1,0 +1,89 @@
+"""A decision that nobody made, or that was altered or removed, lets nothing run."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.services.approving import Office
+from tests.services.tampering import MALLORY, UNDECIDED, office, require_refused
+
+__all__ = ["office"]
+
+FORGED = {
+    "one that nobody made": """
+        INSERT INTO approval_decisions (approval_id, gate, user_id, org_id, principal, verdict,
+                                        reason, with_mfa, elapsed_seconds, decided_at)
+        SELECT p.id, 'boss', b.id, p.org_id, b.id, 'approve', '', 1, 0, p.asked_at
+          FROM approvals p, users b WHERE b.name = 'bob' AND p.automation_id = :id;
+        UPDATE approvals SET state = 'approved' WHERE automation_id = :id
+    """,
+    "one that was made on another approval": f"""
+        {UNDECIDED}
+        UPDATE approval_decisions
+           SET approval_id = (SELECT id FROM approvals WHERE automation_id = :id);
+        UPDATE approvals SET state = 'approved' WHERE automation_id = :id
+    """,
+}
+
+
+@pytest.mark.parametrize("script", FORGED.values(), ids=FORGED)
+def test_a_decision_that_nobody_made_on_it_lets_nothing_run(office: Office, script: str) -> None:
+    other, asked = office.ask(), office.ask()
+    office.approve("bob", other)
+
+    for statement in script.split(";"):
+        office.tamper(statement.replace(":id", f"'{asked.id}'"))
+
+    assert [work.automation_id for work in office.core.worker(office.org_id, "v").poll().work] in (
+        [],
+        [other.id],
+    )
+    require_refused(office, asked)
+    assert "is not as it was made" in office.why(asked)
+
+
+CHANGED = {
+    "the verdict": "verdict = 'reject'",
+    "who decided": f"user_id = {MALLORY}",
+    "who stands behind": f"principal = {MALLORY}",
+    "the reason": "reason = 'other'",
+    "with a code": "with_mfa = 1",
+    "when": "decided_at = '2000-01-01T00:00:00.000000Z'",
+    "how long the gate had been open": "elapsed_seconds = 100000",
+    "on which gate": "gate = 'other'",
+    "the code": "mac = ''",
+}
+
+
+@pytest.mark.parametrize("change", CHANGED.values(), ids=CHANGED)
+def test_a_decision_that_was_changed_counts_for_nothing(office: Office, change: str) -> None:
+    asked = office.ask()
+    office.approve("bob", asked)
+
+    office.tamper(f"{UNDECIDED} UPDATE approval_decisions SET {change}")
+
+    require_refused(office, asked)
+    assert "is not as it was made" in office.why(asked)
+
+
+def test_a_rejection_that_was_turned_round_lets_nothing_run(office: Office) -> None:
+    asked = office.ask()
+    office.reject("bob", asked)
+
+    office.tamper(f"{UNDECIDED} UPDATE approval_decisions SET verdict = 'approve'")
+    office.tamper(
+        "UPDATE approvals SET state = 'approved'; UPDATE automations SET state = 'queued'"
+    )
+
+    require_refused(office, asked)
+
+
+def test_a_rejection_that_was_removed_lets_nothing_run(office: Office) -> None:
+    office.policy("{name: g, approvers: {roles: [manager, approver, admin]}, rejectionsToEnd: 2}")
+    asked = office.ask()
+    office.reject("dave", asked)
+    office.tamper(f"{UNDECIDED} DELETE FROM approval_decisions")
+    office.approve("bob", asked)
+
+    require_refused(office, asked)
+    assert "a decision that is no longer stored" in office.why(asked)
