@@ -13,13 +13,12 @@ import pytest
 from opsicle.domain.access import BuiltInRole
 from opsicle.security import totp
 from opsicle.server.channels.messages import CUT, Undelivered
-from opsicle.server.store import chat_links
 from tests.api.authenticator_app import enrol
 from tests.api.channel_setup import ask, deliver, deliveries, entries, make_email, post_notice
 from tests.api.receivers import LOOPBACK, certified, mail_server
 from tests.api.running_server import ApiServer, Client
 from tests.api.telegram_api import TOKEN, TelegramApi, TelegramUser, telegram_api
-from tests.api.telegram_chat import buttons, link, listen, press, state, told, write
+from tests.api.telegram_chat import buttons, link, listen, make_telegram, press, state, told, write
 
 ALICE, BOB, MIA = "alice@example.com", "bob@example.com", "mia@example.com"
 
@@ -32,18 +31,13 @@ def api() -> Iterator[TelegramApi]:
 
 @pytest.fixture
 def alice(api_server: ApiServer, api: TelegramApi) -> Client:
-    """Alice, who has made the channel."""
-    alice = api_server.session(ALICE)
-    config = {"kind": "telegram", "base_url": api.url, "allow_networks": LOOPBACK}
-    made = alice.post("/api/v1/channels", {"name": "bot", "config": config, "credential": TOKEN})
-    assert made.status == 201, made.content
-    listen(api_server)  # what earlier tests have left
-    return alice
+    """Return Alice, who has made the channel."""
+    return make_telegram(api_server, api)
 
 
 @pytest.fixture
 def phone(api: TelegramApi, request: pytest.FixtureRequest) -> TelegramUser:
-    """Bob's Telegram account, another one in every test."""
+    """Return Bob's Telegram account, another one in every test."""
     return TelegramUser(api, abs(hash(request.node.nodeid)) % 10**9 + 1)
 
 
@@ -61,57 +55,6 @@ def mia(api_server: ApiServer, alice: Client, bob: Client) -> Client:
     mia = api_server.person("acme", "mia", BuiltInRole.MEMBER)
     assert alice.patch(f"/api/v1/users/{MIA}", {"manager": BOB}).status == 200
     return mia
-
-
-def test_a_code_links_a_chat_user_to_an_account_once(
-    api_server: ApiServer, alice: Client, phone: TelegramUser, api: TelegramApi
-) -> None:
-    bob = api_server.person("acme", "bob", BuiltInRole.MEMBER)
-    made = bob.post("/api/v1/chat-links", {"channel": "bot"}).json
-    assert write(api_server, phone, f"/link {made['code'].lower()}") == [
-        f"You are {BOB} here from now on."
-    ]
-    (shown,) = bob.get("/api/v1/chat-links").json["items"]
-    assert (shown["channel"], shown["chat_user"]) == ("bot", str(phone.id))
-    thief = TelegramUser(api, phone.id + 1)
-    assert write(api_server, thief, f"/link {made['code']}") == [
-        "This code is not good, or no longer."
-    ]
-    verbs = [
-        entry["verb"] for entry in api_server.session(ALICE).get("/api/v1/audit").json["items"]
-    ]
-    assert verbs.count("link_chat") == 1
-    assert bob.delete("/api/v1/chat-links/bot").status == 204
-    assert bob.delete("/api/v1/chat-links/bot").status == 404
-
-
-def test_a_code_is_good_for_ten_minutes_and_for_one_channel(
-    api_server: ApiServer, alice: Client, phone: TelegramUser
-) -> None:
-    bob = api_server.person("acme", "bob", BuiltInRole.MEMBER)
-    code = bob.post("/api/v1/chat-links", {"channel": "bot"}).json["code"]
-    api_server.clock.advance(minutes=11)
-    assert write(api_server, phone, f"/link {code}") == ["This code is not good, or no longer."]
-    assert bob.post("/api/v1/chat-links", {"channel": "absent"}).status == 404
-
-
-def test_a_code_asks_for_proof_and_no_api_token_gets_one(
-    api_server: ApiServer, alice: Client
-) -> None:
-    token = alice.post("/api/v1/tokens", {"name": "ci"}).json["token"]
-    assert api_server.client(token).post("/api/v1/chat-links", {"channel": "bot"}).status == 403
-    enrol(api_server, alice)
-    api_server.clock.advance(minutes=10)
-    assert alice.post("/api/v1/chat-links", {"channel": "bot"}).code == "step_up_required"
-
-
-def test_codes_are_not_guessed(api_server: ApiServer, alice: Client, phone: TelegramUser) -> None:
-    for _ in range(60):
-        phone.write("/link AAAAAAAAAA")
-    bob = api_server.person("acme", "bob", BuiltInRole.MEMBER)
-    listen(api_server)
-    phone.read()
-    assert link(api_server, bob, phone) == ["too many wrong attempts"]
 
 
 def test_whoever_is_asked_is_told_all_that_there_is_to_know_with_buttons(
@@ -435,16 +378,3 @@ def test_a_bot_that_cannot_be_reached_names_no_token(
     with pytest.raises(Undelivered, match="cannot be reached") as caught:
         listen(api_server)
     assert TOKEN not in str(caught.value)
-
-
-def test_a_link_of_one_org_is_nothing_in_another(
-    api_server: ApiServer, bob: Client, phone: TelegramUser
-) -> None:
-    org_ids = [api_server.actor(who).org_id for who in (ALICE, "gina@example.com")]
-    found = [
-        api_server.state.read(
-            lambda db, org_id=org_id: chat_links.find_user(db, org_id, "telegram", str(phone.id))
-        )
-        for org_id in org_ids
-    ]
-    assert found == [api_server.actor(BOB).user_id, None]

@@ -16,7 +16,8 @@ from opsicle.worker.journal import Journal
 from opsicle.worker.log_shipper import JobLog, LogShipper
 from opsicle.worker.spool import Spool, SpoolQuota
 from tests.support import wait_until
-from tests.worker.fake_server import FakeServer, Refusal
+from tests.worker.fake_listener import Refusal
+from tests.worker.fake_server import FakeServer
 from tests.worker.working import let_pass
 
 

@@ -41,6 +41,7 @@ def list_of(db: apsw.Connection, org_id: str, user_ids: Iterable[str]) -> dict[s
         {"org_id": org_id, "user_ids": msgspec.json.encode(list(user_ids)).decode()},
         OwnerRow,
     )
+
     found: dict[str, list[OwnerRow]] = {}
     for row in rows:
         found.setdefault(row.user_id, []).append(row)

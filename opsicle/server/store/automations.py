@@ -202,7 +202,7 @@ class AutomationOwner(Row, frozen=True):
     state: AutomationState
 
 
-def find_place(db: apsw.Connection, automation_id: str) -> AutomationOwner | None:
+def find_owner(db: apsw.Connection, automation_id: str) -> AutomationOwner | None:
     """Return the org and the state of an automation of any org, or None."""
     return fetch_one(
         db,

@@ -131,9 +131,9 @@ def list_of_user(db: apsw.Connection, org_id: str, user_id: str) -> list[GroupRo
 def list_joined(
     db: apsw.Connection, org_id: str, user_ids: Iterable[str]
 ) -> dict[str, dict[str, int]]:
-    """Return a group for each of these people who is in one.
+    """Return the groups of each of these people who is in one.
 
-    Their groups, and the entry by which they joined each.
+    With each group stands the entry of the record by which they joined it.
     """
     rows = fetch_all(
         db,
@@ -144,6 +144,7 @@ def list_joined(
         {"org_id": org_id, "user_ids": msgspec.json.encode(list(user_ids)).decode()},
         _JoinedRow,
     )
+
     joined: dict[str, dict[str, int]] = {}
     for row in rows:
         joined.setdefault(row.user_id, {})[row.name] = row.joined_seq
@@ -170,7 +171,7 @@ def members(db: apsw.Connection, org_id: str, name: str) -> list[GroupMemberRow]
 def add(db: apsw.Connection, org_id: str, name: str, user_id: str, at: datetime, seq: int) -> bool:
     """Let somebody join by the entry `seq` of the record.
 
-    False if they belong to it already, and all stays so.
+    Return False if they belong to it already, and change nothing.
     """
     db.execute(
         """

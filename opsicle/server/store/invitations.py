@@ -87,10 +87,7 @@ def find_open(db: apsw.Connection, token_hash: str, at: datetime) -> InvitationR
 def list_open(
     db: apsw.Connection, org_id: str, at: datetime, before_id: str, limit: int
 ) -> list[InvitationRow]:
-    """Return an org's open invitations, newest first, older than `before_id`.
-
-    Empty: from the newest.
-    """
+    """Return an org's open invitations, newest first, older than `before_id` (empty: all)."""
     older = "AND i.id < :before " if before_id else ""
     return fetch_all(
         db,

@@ -35,7 +35,7 @@ class MemberRow(Row, frozen=True):
     rules_seq: int = 0
 
 
-class PlaceRow(Row, frozen=True):
+class MembershipRow(Row, frozen=True):
     """One of the orgs that a person belongs to."""
 
     org_id: str
@@ -148,7 +148,7 @@ def list_named(db: apsw.Connection, org_id: str, named: Named) -> list[MemberRow
     )
 
 
-def list_of_user(db: apsw.Connection, user_id: str) -> list[PlaceRow]:
+def list_of_user(db: apsw.Connection, user_id: str) -> list[MembershipRow]:
     """Return the orgs of one person, by code."""
     return fetch_all(
         db,
@@ -159,7 +159,7 @@ def list_of_user(db: apsw.Connection, user_id: str) -> list[PlaceRow]:
          ORDER BY o.code
         """,
         {"user_id": user_id},
-        PlaceRow,
+        MembershipRow,
     )
 
 

@@ -81,9 +81,8 @@ def list_allowing_shared(db: apsw.Connection) -> list[str]:
 def list_shared_waiting(db: apsw.Connection) -> list[str]:
     """Return the orgs with waiting automations that shared workers may serve.
 
-    The one served longest ago comes first.
-
-    One step in an index for each org that has something waiting, however much that is.
+    The one served longest ago comes first. It takes one step in an index for each org that has
+    something waiting, however much that is.
     """
     return fetch_column(
         db,

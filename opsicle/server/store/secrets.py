@@ -67,7 +67,7 @@ def insert(db: apsw.Connection, org_id: str, row: SecretRow, sealed: SealedRow) 
 def replace(db: apsw.Connection, row: SecretRow, sealed: SealedRow) -> bool:
     """Put the next version in the place of the one before it, whose value is gone.
 
-    False if someone was first.
+    Return False if someone was first.
     """
     db.execute(
         """

@@ -76,10 +76,7 @@ _SELECT = "SELECT id, name, prefix, created_at, expires_at, last_used_at, scopes
 def list_of_member(
     db: apsw.Connection, org_id: str, user_id: str, before_id: str, limit: int
 ) -> list[TokenRow]:
-    """Return one person's tokens in one org, newest first, older than `before_id` (empty.
-
-    From the newest).
-    """
+    """Return one person's tokens in one org, newest first, older than `before_id` (empty: all)."""
     which = where("org_id = :org_id", "user_id = :user_id", before_id and "id < :before_id")
     return fetch_all(
         db,

@@ -91,11 +91,9 @@ def rename(db: apsw.Connection, user_id: str, name: str) -> None:
 
 
 def retire_email(db: apsw.Connection, user_id: str, email: str) -> None:
-    """Give an account that nobody can come in by any more another address.
+    """Give another address to an account that nobody can use any more, so that its own is free.
 
-    So its old one is free.
-
-    What it did is shown under the old one, see `coalesce(former_email, email)`.
+    What it did is still shown under the old one, see `coalesce(former_email, email)`.
     """
     sql = """
         UPDATE users

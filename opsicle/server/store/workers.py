@@ -25,9 +25,7 @@ class WorkerRow(Row, frozen=True, kw_only=True):
     """One worker.
 
     `labels` and `runtimes` are JSON, as it said them last; `granted_labels` as people granted them.
-
-    `copied_from` are the addresses (JSON) of two processes that use its identity at once, None
-    where there are not.
+    `copied_from` are the addresses (JSON) of two processes that use its identity at once, or None.
     """
 
     id: str
@@ -76,10 +74,7 @@ _SELECT = """
 
 
 class NewWorker(msgspec.Struct, frozen=True, kw_only=True):
-    """What is known of a worker when it enrols.
-
-    What it says of itself, and the labels that it is granted.
-    """
+    """What a worker that enrols says of itself, and the labels that it is granted."""
 
     id: str
     org_id: str
@@ -97,7 +92,7 @@ def note_history_report(
 ) -> bool:
     """Note that a worker says that history was rewritten.
 
-    False if it has said so after `not_since`.
+    Return False if it has said so after `not_since`.
     """
     db.execute(
         """
@@ -250,7 +245,7 @@ def record_poll(
     Nothing is written when it says the same as before and was seen less than `SEEN_EVERY` ago.
     Raises NotAuthenticated if it has been revoked since this poll was let in.
     """
-    status = find_standing(db, worker_id)
+    status = get_status(db, worker_id)
     db.execute(
         """
         UPDATE workers
@@ -275,16 +270,18 @@ def record_poll(
     return status
 
 
-def find_standing(db: apsw.Connection, worker_id: str) -> WorkerStatus:
+def get_status(db: apsw.Connection, worker_id: str) -> WorkerStatus:
     """Return what people say of a worker. Raises NotAuthenticated if it has been revoked."""
     found = db.execute(
         "SELECT state, granted_labels, copied_from FROM workers WHERE id = :id", {"id": worker_id}
     ).fetchone()
+
     state, granted, copied_from = found or ("", "{}", None)
     if state not in ("active", "draining"):
         raise NotAuthenticated(
             "this worker was revoked", hint="Enrol it again with a new join token."
         )
+
     return WorkerStatus(state == "draining", _labels(granted), copied_from)
 
 
@@ -333,7 +330,7 @@ def renew(db: apsw.Connection, worker_id: str, serial: str, expires_at: datetime
 def _labels(text: str) -> dict[str, str]:
     """Decode labels once for the polls of a whole fleet; none where they cannot be read.
 
-    Nobody changes the answer.
+    What is returned is shared: nobody may change it.
     """
     return stored_json.read_or(text, dict[str, str], {})
 
