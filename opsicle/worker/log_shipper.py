@@ -205,6 +205,7 @@ class LogShipper:
                     return first
                 self._wakes_at = self._due[first] if first else math.inf
                 self._changed.wait(left)
+
         return None
 
     def _send(self, job_log: JobLog) -> OpsicleError | None:

@@ -132,19 +132,19 @@ def test_of_500_jobs_that_nobody_ordered_so_none_is_executed(stage: Stage) -> No
     names = sorted(stage.works)
     done, open_ = names[:8], names[8:]
     stage.run(*done)
-    mischief: list[tuple[str, Callable[[Site], Work]]] = [
+    attacks: list[tuple[str, Callable[[Site], Work]]] = [
         *BETWEEN.items(),
         *STRANGERS.items(),
         *SERVERS.items(),
     ]
-    chance.shuffle(mischief)
+    chance.shuffle(attacks)
     reasons: dict[str, str] = {}
     count = turn = 0
     while count < COUNT:
         chance.shuffle(open_)
         batch: dict[str, tuple[str, Work]] = {}
         for name in open_:
-            what, spoil = mischief[(turn + len(batch)) % len(mischief)]
+            what, spoil = attacks[(turn + len(batch)) % len(attacks)]
             other = chance.choice([each for each in names if each != name])
             site = Site(stage.works[name], stage.works[other], stage.key, chance, str(stage.judge))
             spoilt = spoil(site)
@@ -162,13 +162,13 @@ def test_of_500_jobs_that_nobody_ordered_so_none_is_executed(stage: Stage) -> No
         print(f"{what}: {reason}")
 
     assert sorted(lines(stage.judge)) == sorted(done)
-    assert reasons.keys() >= {what for what, _ in mischief}
+    assert reasons.keys() >= {what for what, _ in attacks}
     assert reasons["again"] == "its order was carried out before"
     said = "".join(reasons.values()) + stage.worker.log.read_text()
     assert not [value for value in SECRET_VALUES if value in said]
     assert stage.worker.log.read_text().count("order refused") >= COUNT
 
-    # What was refused in altered form was good as it was: the mischief alone was the reason.
+    # What was refused in altered form was good as it was: the attack alone was the reason.
     stage.run(*open_)
     assert sorted(lines(stage.judge)) == sorted(names)
 

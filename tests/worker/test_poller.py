@@ -44,7 +44,7 @@ class Table:
 
 
 class Polling:
-    """A poller beside the peer, with everything that it says."""
+    """A poller beside the stand-in for its server, with everything that it says."""
 
     def __init__(self, fake_server: FakeServer, connection: ServerConnection) -> None:
         self.fake_server = fake_server

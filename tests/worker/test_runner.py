@@ -349,9 +349,8 @@ def test_after_a_phase_that_removes_its_workspace_the_next_starts_in_a_new_one(
     )
 
     assert outcome.state is JobState.SUCCEEDED, outcome.explanation
-    assert machine.log.of(1, STDOUT).startswith(
-        os.fsencode(machine.root)
-    )  # no file of the old one, then its path
+    # No file of the old one, then its path.
+    assert machine.log.of(1, STDOUT).startswith(os.fsencode(machine.root))
     assert machine.log.of(2, STDOUT) == b"x\n"
     assert list(machine.root.iterdir()) == []
 
