@@ -172,7 +172,7 @@ def schedule(
 
 
 def end(db: apsw.Connection, approval_id: str, state: str, at: datetime, explanation: str) -> bool:
-    """End a pending approval. False if it had ended before."""
+    """End a pending approval. Return False if it had ended before."""
     db.execute(
         """
         UPDATE approvals
@@ -186,7 +186,7 @@ def end(db: apsw.Connection, approval_id: str, state: str, at: datetime, explana
 
 
 def insert_decision(db: apsw.Connection, org_id: str, row: DecisionRow) -> bool:
-    """Record a decision. False if this person has decided on this gate before."""
+    """Record a decision. Return False if this person has decided on this gate before."""
     db.execute(
         """
         INSERT INTO approval_decisions (approval_id, gate, user_id, org_id, principal, verdict,

@@ -52,7 +52,7 @@ def put_unconfirmed(db: apsw.Connection, user_id: str, sealed_seed: bytes, at: d
 
 
 def confirm(db: apsw.Connection, user_id: str, step: int, at: datetime) -> bool:
-    """Make an app count; the code of `step` is thereby used. False if it counts already."""
+    """Make an app count; the code of `step` is thereby used. Return False if it counts already."""
     db.execute(
         """
         UPDATE authenticators SET confirmed_at = :at, last_step = :step
@@ -79,7 +79,7 @@ def use_step(db: apsw.Connection, user_id: str, step: int) -> bool:
 
 
 def delete(db: apsw.Connection, user_id: str) -> bool:
-    """Take a person's app and recovery codes away. False if there was no app."""
+    """Take a person's app and recovery codes away. Return False if there was no app."""
     delete_recovery_codes(db, user_id)
     db.execute("DELETE FROM authenticators WHERE user_id = :user_id", {"user_id": user_id})
     return db.changes() == 1
@@ -99,7 +99,10 @@ def delete_recovery_codes(db: apsw.Connection, user_id: str) -> None:
 
 
 def use_recovery_code(db: apsw.Connection, user_id: str, code_hash: str, at: datetime) -> bool:
-    """Use up a recovery code. False if this person has no such code, or it was used before."""
+    """Use up a recovery code.
+
+    Return False if this person has no such code, or it was used before.
+    """
     db.execute(
         """
         UPDATE recovery_codes SET used_at = :at

@@ -40,7 +40,7 @@ _SELECT = """
 
 
 def insert(db: apsw.Connection, row: ChannelRow, sealed: SealedRow | None) -> bool:
-    """Record a new channel. False if the org has one of that name."""
+    """Record a new channel. Return False if the org has one of that name."""
     db.execute(
         """
         INSERT INTO channels (id, org_id, name, kind, config, version, credential_version,
@@ -153,7 +153,7 @@ def list_enabled_of_kind(db: apsw.Connection, kind: str) -> list[ChannelRow]:
 
 
 def delete(db: apsw.Connection, org_id: str, channel_id: str) -> bool:
-    """Remove a channel of which nothing is left. False if there is none."""
+    """Remove a channel of which nothing is left. Return False if there is none."""
     db.execute(
         "DELETE FROM channels WHERE org_id = :org_id AND id = :id",
         {"org_id": org_id, "id": channel_id},

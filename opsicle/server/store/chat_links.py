@@ -75,7 +75,7 @@ def list_of_user(db: apsw.Connection, org_id: str, user_id: str) -> list[LinkRow
 
 
 def delete(db: apsw.Connection, channel_id: str, user_id: str) -> bool:
-    """End a person's link. False if there was none."""
+    """End a person's link. Return False if there was none."""
     db.execute(
         "DELETE FROM chat_links WHERE channel_id = :channel_id AND user_id = :user_id",
         {"channel_id": channel_id, "user_id": user_id},

@@ -167,7 +167,7 @@ def list_due(db: apsw.Connection, at: datetime, most: Share, limit: int) -> list
 
 
 def begin(db: apsw.Connection, delivery_id: str) -> bool:
-    """Begin an attempt. False if it is not this one's turn any more."""
+    """Begin an attempt. Return False if it is not this one's turn any more."""
     db.execute(
         """
         UPDATE deliveries SET state = 'sending', attempts = attempts + 1, next_attempt_at = NULL
@@ -179,7 +179,7 @@ def begin(db: apsw.Connection, delivery_id: str) -> bool:
 
 
 def deliver(db: apsw.Connection, row: DeliveryRow, at: datetime) -> bool:
-    """Note that the attempt under way went well. False if it is no longer under way."""
+    """Note that the attempt under way went well. Return False if it is no longer under way."""
     db.execute(
         """
         UPDATE deliveries SET state = 'delivered', finished_at = :at, last_error = ''
@@ -191,7 +191,7 @@ def deliver(db: apsw.Connection, row: DeliveryRow, at: datetime) -> bool:
 
 
 def fail(db: apsw.Connection, row: DeliveryRow, error: str, next_attempt_at: datetime) -> bool:
-    """Note that the attempt under way was in vain. False if it is no longer under way."""
+    """Note that the attempt under way was in vain. Return False if it is no longer under way."""
     db.execute(
         """
         UPDATE deliveries SET state = 'failed', last_error = :error, next_attempt_at = :next
@@ -203,7 +203,7 @@ def fail(db: apsw.Connection, row: DeliveryRow, error: str, next_attempt_at: dat
 
 
 def give_up(db: apsw.Connection, row: DeliveryRow, error: str, at: datetime) -> bool:
-    """Note that the attempt under way was the last. False if it is no longer under way."""
+    """Note that the attempt under way was the last. Return False if it is no longer under way."""
     db.execute(
         """
         UPDATE deliveries SET state = 'gave_up', last_error = :error, finished_at = :at
@@ -217,7 +217,7 @@ def give_up(db: apsw.Connection, row: DeliveryRow, error: str, at: datetime) -> 
 def retry(
     db: apsw.Connection, org_id: str, delivery_id: str, at: datetime, give_up_at: datetime
 ) -> bool:
-    """Let a delivery that failed be tried again now. False if it did not fail."""
+    """Let a delivery that failed be tried again now. Return False if it did not fail."""
     db.execute(
         """
         UPDATE deliveries

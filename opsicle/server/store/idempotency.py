@@ -51,7 +51,7 @@ def insert(
 
 
 def delete_before(db: apsw.Connection, at: datetime, limit: int) -> int:
-    """Forget up to `limit` keys that nobody will send again; how many there were."""
+    """Forget up to `limit` keys that nobody will send again; return how many there were."""
     db.execute(
         """
         DELETE FROM idempotency_keys

@@ -111,7 +111,7 @@ def open_until(db: apsw.Connection, org_id: str, at: datetime) -> tuple[int, dat
 
 
 def accept(db: apsw.Connection, invitation_id: str, user_id: str, at: datetime) -> bool:
-    """Spend an invitation. False if someone was first, or it is revoked or too old."""
+    """Spend an invitation. Return False if someone was first, or it is revoked or too old."""
     db.execute(
         """
         UPDATE invitations SET accepted_at = :at, accepted_by = :user_id
@@ -123,7 +123,7 @@ def accept(db: apsw.Connection, invitation_id: str, user_id: str, at: datetime) 
 
 
 def revoke(db: apsw.Connection, org_id: str, invitation_id: str, at: datetime) -> bool:
-    """End one of an org's invitations. False if there is none that may still be used."""
+    """End one of an org's invitations. Return False if there is none that may still be used."""
     db.execute(
         """
         UPDATE invitations SET revoked_at = :at

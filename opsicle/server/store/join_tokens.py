@@ -90,7 +90,7 @@ def open_until(db: apsw.Connection, org_id: str, at: datetime) -> tuple[int, dat
 
 
 def use(db: apsw.Connection, token_id: str, worker_id: str, at: datetime) -> bool:
-    """Spend a token on a worker. False if it has been spent or its time is over."""
+    """Spend a token on a worker. Return False if it has been spent or its time is over."""
     db.execute(
         """
         UPDATE join_tokens SET used_at = :at, worker_id = :worker_id

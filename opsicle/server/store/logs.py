@@ -45,7 +45,7 @@ def append(db: apsw.Connection, org_id: str, segment: Segment, at: datetime) -> 
 
 
 def add_usage(db: apsw.Connection, org_id: str, stored: int) -> int:
-    """Count so many bytes more, or less, as taken by an org's logs; returns how many that makes."""
+    """Count so many bytes more, or less, as taken by an org's logs; return the new sum."""
     return int(
         fetch_value(
             db,
@@ -163,7 +163,7 @@ def list_of_job(db: apsw.Connection, job_id: str, limit: int) -> list[SegmentPla
 
 
 def delete(db: apsw.Connection, rowids: Sequence[int]) -> list[Usage]:
-    """Remove segments; returns what each of them took, to be counted off with `add_usage`."""
+    """Remove segments; return what each of them took, to be counted off with `add_usage`."""
     return fetch_all(
         db,
         """

@@ -257,7 +257,7 @@ def clear_manager(db: apsw.Connection, org_id: str, manager_id: str) -> None:
 
 
 def delete(db: apsw.Connection, org_id: str, user_id: str) -> bool:
-    """End a membership. False if there was none."""
+    """End a membership. Return False if there was none."""
     db.execute(
         "DELETE FROM memberships WHERE org_id = :org_id AND user_id = :user_id",
         {"org_id": org_id, "user_id": user_id},

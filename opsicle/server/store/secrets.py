@@ -40,7 +40,7 @@ _SELECT = """
 
 
 def insert(db: apsw.Connection, org_id: str, row: SecretRow, sealed: SealedRow) -> bool:
-    """Record a new secret. False if the org has one of that name."""
+    """Record a new secret. Return False if the org has one of that name."""
     db.execute(
         """
         INSERT INTO secrets (org_id, name, version, description, wrapped_key, ciphertext,
@@ -91,7 +91,7 @@ def replace(db: apsw.Connection, row: SecretRow, sealed: SealedRow) -> bool:
 
 
 def delete(db: apsw.Connection, org_id: str, name: str) -> bool:
-    """Remove a secret. False if there is none of that name."""
+    """Remove a secret. Return False if there is none of that name."""
     db.execute(
         "DELETE FROM secrets WHERE org_id = :org_id AND name = :name",
         {"org_id": org_id, "name": name},

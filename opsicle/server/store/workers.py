@@ -306,7 +306,7 @@ def set_copied_from(db: apsw.Connection, worker_id: str, addresses: str | None) 
 
 
 def change_state(db: apsw.Connection, worker_id: str, old: WorkerState, new: WorkerState) -> bool:
-    """Move a worker from one state to another. False if it was not in the old one."""
+    """Move a worker from one state to another. Return False if it was not in the old one."""
     db.execute(
         "UPDATE workers SET state = :new WHERE id = :id AND state = :old",
         {"id": worker_id, "old": old, "new": new},
@@ -315,7 +315,7 @@ def change_state(db: apsw.Connection, worker_id: str, old: WorkerState, new: Wor
 
 
 def renew(db: apsw.Connection, worker_id: str, serial: str, expires_at: datetime) -> bool:
-    """Keep which certificate a worker has now. False if it has been revoked."""
+    """Keep which certificate a worker has now. Return False if it has been revoked."""
     db.execute(
         """
         UPDATE workers SET certificate_serial = :serial, certificate_expires_at = :expires_at
