@@ -55,7 +55,8 @@ def confirm(db: apsw.Connection, user_id: str, step: int, at: datetime) -> bool:
     """Make an app count; the code of `step` is thereby used. Return False if it counts already."""
     db.execute(
         """
-        UPDATE authenticators SET confirmed_at = :at, last_step = :step
+        UPDATE authenticators
+           SET confirmed_at = :at, last_step = :step
          WHERE user_id = :user_id AND confirmed_at IS NULL
         """,
         {"user_id": user_id, "step": step, "at": to_text(at)},
@@ -70,7 +71,8 @@ def use_step(db: apsw.Connection, user_id: str, step: int) -> bool:
     """
     db.execute(
         """
-        UPDATE authenticators SET last_step = :step
+        UPDATE authenticators
+           SET last_step = :step
          WHERE user_id = :user_id AND confirmed_at IS NOT NULL AND last_step < :step
         """,
         {"user_id": user_id, "step": step},
@@ -105,7 +107,8 @@ def use_recovery_code(db: apsw.Connection, user_id: str, code_hash: str, at: dat
     """
     db.execute(
         """
-        UPDATE recovery_codes SET used_at = :at
+        UPDATE recovery_codes
+           SET used_at = :at
          WHERE user_id = :user_id AND code_hash = :code_hash AND used_at IS NULL
         """,
         {"user_id": user_id, "code_hash": code_hash, "at": to_text(at)},

@@ -35,7 +35,8 @@ class ChannelRow(Row, frozen=True):
 _SELECT = """
     SELECT c.id, c.org_id, c.name, c.kind, c.config, c.version, c.credential_version, c.is_enabled,
            c.created_at, c.updated_at, u.id, u.email, u.name
-      FROM channels c JOIN users u ON u.id = c.updated_by
+      FROM channels c
+      JOIN users u ON u.id = c.updated_by
 """
 
 

@@ -52,7 +52,8 @@ def find_user(db: apsw.Connection, org_id: str, channel: str, chat_user_id: str)
         db,
         """
         SELECT DISTINCT l.user_id
-          FROM chat_links l JOIN channels c ON c.id = l.channel_id
+          FROM chat_links l
+          JOIN channels c ON c.id = l.channel_id
          WHERE l.org_id = :org_id
            AND l.chat_user_id = :chat_user_id
            AND (c.id = :channel OR c.kind = :channel)

@@ -70,7 +70,8 @@ def update(db: apsw.Connection, org_id: str, old: GroupRow, new: GroupRow) -> bo
     """
     db.execute(
         """
-        UPDATE groups SET description = :description, rules = :rules, updated_at = :updated_at,
+        UPDATE groups
+           SET description = :description, rules = :rules, updated_at = :updated_at,
                deciding_seq = :deciding_seq
          WHERE org_id = :org_id
            AND name = :name
@@ -125,7 +126,8 @@ def list_of_user(db: apsw.Connection, org_id: str, user_id: str) -> list[GroupRo
         db,
         """
         SELECT g.name, g.description, g.rules, g.created_at, g.updated_at, g.deciding_seq
-          FROM group_members m JOIN groups g ON g.org_id = m.org_id AND g.name = m.name
+          FROM group_members m
+          JOIN groups g ON g.org_id = m.org_id AND g.name = m.name
          WHERE m.org_id = :org_id AND m.user_id = :user_id
          ORDER BY g.name
         """,
@@ -144,7 +146,8 @@ def list_joined(
     rows = fetch_all(
         db,
         """
-        SELECT user_id, name, joined_seq FROM group_members
+        SELECT user_id, name, joined_seq
+          FROM group_members
          WHERE org_id = :org_id AND user_id IN (SELECT value FROM json_each(:user_ids))
         """,
         {"org_id": org_id, "user_ids": msgspec.json.encode(list(user_ids)).decode()},

@@ -22,7 +22,8 @@ def find(db: apsw.Connection, org_id: str, user_id: str, key: str) -> Idempotenc
     return fetch_one(
         db,
         """
-        SELECT request_digest, resource FROM idempotency_keys
+        SELECT request_digest, resource
+          FROM idempotency_keys
          WHERE org_id = :org_id AND user_id = :user_id AND key = :key
         """,
         {"org_id": org_id, "user_id": user_id, "key": key},

@@ -63,7 +63,8 @@ def list_awaiting(db: apsw.Connection, org_id: str, template_id: str) -> list[st
     return fetch_column(
         db,
         """
-        SELECT id FROM automations
+        SELECT id
+          FROM automations
          WHERE org_id = :org_id AND state = 'awaiting_approval'
            AND state IN ('awaiting_approval', 'queued', 'running') AND +template_id = :template_id
         """,
@@ -87,7 +88,8 @@ def allow(db: apsw.Connection, org_id: str, removed_to: str, at: datetime) -> No
     """
     db.execute(
         """
-        INSERT INTO removals (org_id, removed_to, at) VALUES (:org_id, :removed_to, :at)
+        INSERT INTO removals (org_id, removed_to, at)
+        VALUES (:org_id, :removed_to, :at)
         ON CONFLICT (org_id) DO UPDATE SET removed_to = max(removed_to, :removed_to), at = :at
         """,
         {"org_id": org_id, "removed_to": removed_to, "at": to_text(at)},

@@ -56,7 +56,8 @@ def update(db: apsw.Connection, org_id: str, old: RoleRow, new: RoleRow) -> bool
     """
     db.execute(
         """
-        UPDATE roles SET description = :description, rules = :rules, updated_at = :updated_at,
+        UPDATE roles
+           SET description = :description, rules = :rules, updated_at = :updated_at,
                deciding_seq = :deciding_seq
          WHERE org_id = :org_id
            AND name = :name

@@ -35,7 +35,8 @@ class SealedRow(Row, frozen=True):
 
 _SELECT = """
     SELECT s.name, s.version, s.description, s.created_at, s.updated_at, u.id, u.email, u.name
-      FROM secrets s JOIN users u ON u.id = s.updated_by
+      FROM secrets s
+      JOIN users u ON u.id = s.updated_by
 """
 
 
@@ -183,7 +184,8 @@ def find_values(db: apsw.Connection, automation_id: str) -> SealedRow | None:
     return fetch_one(
         db,
         """
-        SELECT org_id, automation_id, 1, wrapped_key, ciphertext FROM sealed_values
+        SELECT org_id, automation_id, 1, wrapped_key, ciphertext
+          FROM sealed_values
          WHERE automation_id = :automation_id
         """,
         {"automation_id": automation_id},

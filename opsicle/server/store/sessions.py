@@ -165,7 +165,8 @@ class OwnSessionRow(Row, frozen=True):
 
 _SELECT_OWN = """
     SELECT s.id, s.kind, o.code, s.address, s.created_at, s.last_used_at, s.expires_at
-      FROM sessions s JOIN orgs o ON o.id = s.org_id
+      FROM sessions s
+      JOIN orgs o ON o.id = s.org_id
 """
 
 

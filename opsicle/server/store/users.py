@@ -76,7 +76,8 @@ def count_server_operators(db: apsw.Connection) -> int:
         fetch_value(
             db,
             """
-            SELECT count(*) FROM users u
+            SELECT count(*)
+              FROM users u
              WHERE u.is_server_operator
                AND EXISTS (SELECT 1 FROM memberships m WHERE m.user_id = u.id AND NOT m.is_disabled)
             """,
