@@ -185,7 +185,8 @@ class Attempt:
         ]
         if not markers:
             return
-        self._around.output.drain()  # what is there was printed before the border, or hardly after it
+        # What is there was printed before the border, or hardly after it.
+        self._around.output.drain()
         for marker in markers:
             self._end_command(StepState.SUCCEEDED, marker.exit_code)
             self._begin_command(marker.next_command)

@@ -1,4 +1,4 @@
-"""The audit monitor: a worker keeps the newest checkpoint of its org's audit record that it was shown.
+"""The audit monitor: a worker keeps the newest checkpoint of its org's record that it was shown.
 
 A server whose record was rewritten, or set back, must show a checkpoint that contradicts it. The
 worker then keeps the older one as the proof, logs an error, and tells the server once.
@@ -65,7 +65,10 @@ def _contradiction(before: SeenCheckpoint, after: SeenCheckpoint) -> str:
     if after.chain != before.chain:
         return f"the record is another one: it was {before.chain}, it is {after.chain}"
     if new.number < old.number or new.seq < old.seq:
-        return f"checkpoint {new.number} at entry {new.seq} is older than {old.number} at entry {old.seq}"
+        return (
+            f"checkpoint {new.number} at entry {new.seq} "
+            f"is older than {old.number} at entry {old.seq}"
+        )
     if new.number == old.number:
         return f"checkpoint {new.number} is another than the one seen before"
     if new.number == old.number + 1 and new.previous != hash_of(before.chain, old):

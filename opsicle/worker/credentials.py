@@ -69,8 +69,10 @@ def obtain_identity(folder: WorkerDataFolder, introduction: EnrolmentInfo) -> Id
         identity = _enrolled_anew(folder, introduction, identity)
     if not identity.order_key_pem:
         raise NotAuthenticated(
-            "this worker enrolled with an older version, and could not tell its server's orders from forged ones",
-            hint="Enrol it again: start it with `--join`, and a new token of `opsicle workers token`.",
+            "this worker enrolled with an older version, "
+            "and could not tell its server's orders from forged ones",
+            hint="Enrol it again: start it with `--join`, "
+            "and a new token of `opsicle workers token`.",
         )
     return _moved(identity, introduction)
 
@@ -226,7 +228,8 @@ class Renewal:
         """
         self._identity = identity
         life = identity.expires_at - identity.issued_at
-        wait = life * random.uniform(0.4, 0.6)
+        # So that workers that were enrolled at once do not all renew at once.
+        wait = life * random.uniform(0.4, 0.6)  # noqa: S311
         self._due_at = identity.issued_at + wait
         self._due_in = time.monotonic() + wait.total_seconds()
         self._next_try = 0.0

@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 
 _TIMEOUT_SECONDS = 30
 _LOCATE_SECONDS = 5
-"""A worker that has an identity does not wait long for what may only tell it of a better address."""
+"""A worker that has an identity does not wait long to be told of a better address."""
 _AWAY = frozenset(
     {
         http.client.TOO_MANY_REQUESTS,
@@ -130,8 +130,8 @@ def locate(token_text: str, url: str, joined_url: str, ca_pem: str) -> list[str]
     is_own = place.ca_fingerprint == certificates.fingerprint(ca_pem) if place else is_known
     if not is_own:
         raise Conflict(
-            f"this data folder belongs to a worker of {joined_url or 'a server with another CA'}, and {asked} is not "
-            "known to be that server",
+            f"this data folder belongs to a worker of {joined_url or 'a server with another CA'}, "
+            f"and {asked} is not known to be that server",
             hint="Use another data folder, or start it without that token or address.",
         )
     return [place.worker_url] if place else []
@@ -244,7 +244,8 @@ def _exchange(
         except OSError as error:
             raise Unreachable(
                 f"the server at {url} cannot be reached: {reason_of(error)}",
-                hint="The join token names this address. Nothing was sent; the token can still be used.",
+                hint="The join token names this address. "
+                "Nothing was sent; the token can still be used.",
             ) from error
         try:
             connection.request(

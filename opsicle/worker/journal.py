@@ -6,10 +6,12 @@ An append-only file of lines, each `crc32 as 8 hex digits, space, JSON`. A line 
 crash does not match its checksum and is passed over. A job's lines, in order:
 
     spent      before `starting`: the order to do the job, which counts once
-    ran        likewise: the automation, which this worker does not run again after a restore of its server
+    ran        likewise: the automation, which this worker does not run again, not even after its
+               server was restored
     forgotten  up to when the expired orders are not listed any more
     starting   before the server is asked whether the job may begin
-    clean-up   before anything runs, where the job has clean-up phases: what a next life needs to run them
+    clean-up   before anything runs, where the job has clean-up phases: what a next life needs to
+               run them
     begun      before the first process of a clean-up phase, so that it is begun once
     masked     once the job has values to be masked of which only this life knows
     child      a process of the job exists (its `life` tells it from a later owner of the same id)
@@ -184,7 +186,8 @@ class Journal:
         with self._lock:
             if before := self._ran.find_before(ran):
                 raise Refused(
-                    f"it ran on this worker already, on {before.at:%Y-%m-%d at %H:%M} UTC, and its server does not know"
+                    f"it ran on this worker already, on {before.at:%Y-%m-%d at %H:%M} UTC, "
+                    "and its server does not know"
                 )
             self._write(_Ran(ran))
 

@@ -53,8 +53,9 @@ class KnownEpoch:
         known = self._known
         if order.epoch < known.number and not (order.epoch == 0 and known.number <= BEFORE_EPOCHS):
             raise self._outdated(
-                f"its order is of epoch {order.epoch} of the server, and this worker has worked in epoch "
-                f"{known.number}: the server runs on an older copy"
+                f"its order is of epoch {order.epoch} of the server, "
+                f"and this worker has worked in epoch {known.number}: "
+                "the server runs on an older copy"
             )
         if order.epoch == known.number and known.id not in ("", order.epoch_id):
             raise self._outdated(

@@ -181,7 +181,8 @@ class WorkerProcess:
             self._jobs.resume()
             return
         log.error(
-            "this data folder is a copy of one that another process works with: its jobs are left to that one",
+            "this data folder is a copy of one that another process works with: "
+            "its jobs are left to that one",
             extra={"other_process": self._folder.living_original},
         )
 
@@ -241,8 +242,9 @@ class WorkerProcess:
         if not self._is_ready:
             self._is_ready = True
             keep_address(self._folder, self._connection.url)
+            # What has lived until now lives until the end: it need not be looked at again.
             gc.collect()
-            gc.freeze()  # what has lived until now lives until the end: the collector need not look at it again
+            gc.freeze()
             sys.stdout.write(f"{READY}\n")
             sys.stdout.flush()
 

@@ -130,8 +130,8 @@ def _raw_key(pem: str) -> bytes:
 
 @cache
 def _library() -> ctypes.CDLL:
-    """OpenSSL as `ssl` sees it: what its own extension module is linked with, or this very program."""
-    file = getattr(getattr(ssl, "_ssl"), "__file__", None)
+    """Return the OpenSSL that Python's `ssl` is linked with, in its own module or this program."""
+    file = getattr(getattr(ssl, "_ssl"), "__file__", None)  # noqa: B009 - typeshed does not know it
     library = ctypes.CDLL(file)
     for name, result in _NEEDED.items():
         if hasattr(library, name):

@@ -29,15 +29,15 @@ _ASSIGNMENT = re.compile(
 _IGNORED_LINE = re.compile(r"\s*(?:[#;].*|\[[^\]]*\]|[{}\[\],]*|---)\s*")
 _WORDS_OF_KEY = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|[0-9]+")
 _TELLING = frozenset((
-    "pass", "passwd", "password", "passphrase", "pwd", "secret", "token", "key", "credential", "credentials",
-    "auth", "authorization", "pin", "pem", "cert", "certificate", "signature", "seed", "salt", "cookie",
-    "bearer", "dsn", "jwt",
+    "pass", "passwd", "password", "passphrase", "pwd", "secret", "token", "key", "credential",
+    "credentials", "auth", "authorization", "pin", "pem", "cert", "certificate", "signature",
+    "seed", "salt", "cookie", "bearer", "dsn", "jwt",
 ))  # fmt: skip
 """Last words of keys whose values are secret."""
 
 
 class Contents(NamedTuple):
-    """Of a secret that reads as a document its `values` worth masking; of another text its `lines`."""
+    """Of a secret that is a document the `values` worth masking; of another text its `lines`."""
 
     values: list[str]
     lines: list[str]

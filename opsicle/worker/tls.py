@@ -48,7 +48,7 @@ def worker_context(identity: Identity, *, checks_time: bool = True) -> ssl.SSLCo
 
 
 def is_server_there(identity: Identity) -> bool:
-    """Return whether this worker's server answers at one of the addresses that the identity knows."""
+    """Return whether this worker's server answers at an address that the identity knows."""
     context = worker_context(identity, checks_time=False)
     for url in (identity.worker_url, *identity.more_urls):
         parts = urlsplit(url)

@@ -62,7 +62,7 @@ class Workspace:
             self._account.own(path)
 
     def output_for(self, phase: int) -> Path:
-        """Return where a phase may write what it wants to say: the file that OPSICLE_OUTPUT names."""
+        """Return where a phase may write what it wants to say: what OPSICLE_OUTPUT names."""
         path = self.beside(f"output-{phase}")
         if self._account:  # who may not make files there needs one that is there
             path.unlink(missing_ok=True)
@@ -116,7 +116,8 @@ class Workspace:
             return
         if not stat.S_ISDIR(found.st_mode):
             raise ValueError(
-                "the workspace is no folder any more; an earlier command has put something else there"
+                "the workspace is no folder any more; "
+                "an earlier command has put something else there"
             )
 
     def remove(self) -> str:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import os
 import zlib
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,18 +17,11 @@ import pytest
 from opsicle.domain.automations import JobState
 from opsicle.domain.templates import Phase, When
 from opsicle.wire.jobs import Outcome, StepState, Work
-from tests.worker.fake_server import FakeServer, Refusal, work
+from tests.worker.fake_listener import Refusal
+from tests.worker.fake_server import FakeServer, work
 from tests.worker.working import Working, is_alive, lines
 
 JOB = f"crash-{os.getpid()}"
-
-
-@pytest.fixture
-def worker(tmp_path: Path, fake_server: FakeServer) -> Iterator[Working]:
-    working = Working(tmp_path, fake_server)
-    working.start()
-    yield working
-    working.close()
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""What must be on the worker's disk before anything is executed, and what happens when it cannot be."""
+"""What must be on the worker's disk before anything is executed, and what if it cannot be."""
 
 from __future__ import annotations
 

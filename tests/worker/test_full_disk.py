@@ -26,7 +26,7 @@ FILL = "head -c 40000000 /dev/zero > big"
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 24 MiB."""
+    """Return the folder of a file system of 24 MiB."""
     require(os.geteuid() == 0, "root, to mount a small disk")
     disk = tmp_path / "disk"
     disk.mkdir()
@@ -117,7 +117,8 @@ def test_a_daemon_that_fills_the_disk_holds_up_neither_the_end_nor_other_jobs(
 ) -> None:
     script = tmp_path / "daemon"
     script.write_text(
-        f"trap '' PIPE; echo $$ > {tmp_path}/pid; exec 3> big; cat /dev/zero >&3; "  # the job's end closes its pipes
+        # The job's end closes its pipes.
+        f"trap '' PIPE; echo $$ > {tmp_path}/pid; exec 3> big; cat /dev/zero >&3; "
         "while :; do echo full; sleep 0.01; done"
     )
     fake_server.give(

@@ -40,18 +40,23 @@ apiVersion: v1
 type: AutomationTemplate
 metadata: {{name: rotate}}
 spec:
-  variables: [{{id: who, type: string}}, {{id: pin-code, type: secret}}, {{id: factor, type: float, default: 1.5}}]
+  variables:
+    - {{id: who, type: string}}
+    - {{id: pin-code, type: secret}}
+    - {{id: factor, type: float, default: 1.5}}
   template:
     phases:
       - name: first
         secrets: [db-password]
-        commands: ["echo \\"$OPSICLE_VAR_WHO\\" >> {judge}", "test -n \\"$OPSICLE_SECRET_DB_PASSWORD\\""]
+        commands:
+          - "echo \\"$OPSICLE_VAR_WHO\\" >> {judge}"
+          - "test -n \\"$OPSICLE_SECRET_DB_PASSWORD\\""
       - {{name: second, commands: ["true"]}}
 """
 
 
 class Stage:
-    """Real works, by the name that each leaves with the judge, and a real worker for which they are meant."""
+    """Real works, by the name that each leaves with the judge, and their worker."""
 
     def __init__(self, folder: Path, fake_server: FakeServer) -> None:
         self.judge, self.fake_server = folder / "judge", fake_server
@@ -197,7 +202,7 @@ def test_work_that_cannot_be_read_is_not_run_and_the_worker_lives(
     for field in ("phases", "job_id", "fence", "requester"):
         polls = len(fake_server.polls)
         fake_server.give_as_it_is({key: value for key, value in shaped.items() if key != field})  # type: ignore[arg-type]
-        stage.worker.wait(lambda: len(fake_server.polls) > polls, "a poll afterwards")
+        stage.worker.wait(lambda polls=polls: len(fake_server.polls) > polls, "a poll afterwards")
     stage.run("real-2")
     assert lines(stage.judge) == ["real-2"]
 

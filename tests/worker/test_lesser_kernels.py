@@ -1,4 +1,4 @@
-"""A worker under a kernel that refuses what it would rather have goes on with its other means, and says so."""
+"""Under a kernel that refuses what it prefers, a worker goes on by other means and says so."""
 
 from __future__ import annotations
 

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import itertools
 import random
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import FrameType
+from typing import Any
 
 import pytest
 
 from opsicle.domain.errors import LeaseLost, LogIncomplete, OpsicleError
 from opsicle.wire.jobs import PhaseReport, StepState
 from opsicle.wire.worker_api import MAX_LOG_REQUEST_BYTES
+from opsicle.worker import log_shipper
 from opsicle.worker.connection import ServerConnection
 from opsicle.worker.journal import Journal
 from opsicle.worker.log_shipper import JobLog, LogShipper
 from opsicle.worker.spool import Spool, SpoolQuota
 from tests.support import wait_until
-from tests.worker.fake_server import FakeServer, Refusal
+from tests.worker.fake_listener import Refusal
+from tests.worker.fake_server import FakeServer
 from tests.worker.working import let_pass
 
 
@@ -197,3 +203,55 @@ def test_a_server_that_is_away_is_not_hammered(logs: Logs, fake_server: FakeServ
     assert 1 <= fake_server.calls["log"] < 15
     del fake_server.refusals["log"]
     wait_until(lambda: bytes(fake_server.logs["job"]) == b"hello", 60)
+
+
+def test_a_request_that_fails_never_hides_newer_progress(
+    connection: ServerConnection, fake_server: FakeServer, tmp_path: Path
+) -> None:
+    fake_server.refusals["log"] = Refusal(503, "unavailable", "away")
+    shipper = LogShipper(connection)
+    log = Logs(tmp_path, shipper).open()
+
+    for number in itertools.count():
+        log.progress([PhaseReport(name="older")])
+        was_between = run_with_a_step_between(
+            lambda: shipper._send(log),
+            number,
+            lambda: log.progress([PhaseReport(name="newer")]),
+        )
+        if not was_between:
+            break
+
+        phases = log.next_request().phases
+
+        assert phases
+        assert phases[0].name == "newer", f"hidden before line {number} of the sending"
+
+    assert number > 10
+
+
+def run_with_a_step_between(
+    call: Callable[[], object], number: int, step: Callable[[], None]
+) -> bool:
+    """Call, and take a step of another thread before line `number` of the shipper's code.
+
+    Returns whether it has so many lines.
+    """
+    lines_left = number
+
+    def before_line(frame: FrameType, event: str, _: object) -> Any:
+        nonlocal lines_left
+        if frame.f_code.co_filename != log_shipper.__file__:
+            return None
+        if event == "line":
+            lines_left -= 1
+            if lines_left == -1:
+                step()
+        return before_line
+
+    sys.settrace(before_line)
+    try:
+        call()
+    finally:
+        sys.settrace(None)
+    return lines_left < 0

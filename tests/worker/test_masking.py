@@ -131,8 +131,11 @@ def test_two_secrets_that_overlap_are_both_masked(
         assert one.encode() not in part
         assert other.encode() not in part
     kept = output.replace(MARK, b"")
-    covered = {i for s in (one, other) for at in range(len(printed)) if printed.startswith(s.encode(), at)
-               for i in range(at, at + len(s))}  # fmt: skip
+    covered: set[int] = set()
+    for secret in (one.encode(), other.encode()):
+        for at in range(len(printed)):
+            if printed.startswith(secret, at):
+                covered.update(range(at, at + len(secret)))
     assert kept == bytes(byte for i, byte in enumerate(printed) if i not in covered)
 
 
@@ -191,7 +194,10 @@ def test_every_form_begins_with_a_whole_key() -> None:
 
 def test_each_stream_is_masked_on_its_own(machine: Machine) -> None:
     secret = {"db-password": "correct horse"}
-    command = 'printf "correct "; printf "correct " >&2; printf "horse\\n"; printf "horse\\n" >&2; echo "$0 seen"'
+    command = (
+        'printf "correct "; printf "correct " >&2; printf "horse\\n"; printf "horse\\n" >&2; '
+        'echo "$0 seen"'
+    )
     outcome = machine.run(phase(command, secrets=("db-password",)), secrets=secret)
     assert outcome.state is JobState.SUCCEEDED
     assert machine.log.stdout == MARK + b"\nwork seen\n"

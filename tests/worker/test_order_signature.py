@@ -110,7 +110,10 @@ def test_a_key_of_another_kind_is_an_error() -> None:
 
 
 def test_a_worker_at_rest_loads_neither_cryptography_nor_yaml_nor_an_http_client() -> None:
-    program = "import sys, opsicle.worker.main; print(*{name.partition('.')[0] for name in sys.modules}, *sys.modules)"
+    program = (
+        "import sys, opsicle.worker.main; "
+        "print(*{name.partition('.')[0] for name in sys.modules}, *sys.modules)"
+    )
     printed = subprocess.run(
         [sys.executable, "-c", program],
         cwd=Path(__file__).parents[2],

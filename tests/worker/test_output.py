@@ -1,4 +1,4 @@
-"""Output reaches the sink whole, in order, at once when it is rare and in large pieces when it is much."""
+"""Output reaches the sink whole, in order, at once when rare and in large pieces when much."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from opsicle.worker.output import CHUNK_BYTES, JobOutput
 from opsicle.worker.waiting import Waiter
 from tests.worker.carrying_out import Log, Machine, phase
 
-TWENTY_MEGABYTES = "yes 123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789"
+TWENTY_MEGABYTES = "yes " + ("1234567890" * 10)[:99]
 
 
 class Printed:
@@ -189,7 +189,7 @@ def test_what_is_gathered_from_one_stream_stands_before_what_the_other_says_next
 
 
 class Answering(Log):
-    """A log that writes a line into a named pipe for each piece of plain output that it has taken."""
+    """A log that writes a line into a named pipe for each piece of plain output it has taken."""
 
     def __init__(self, pipe: Path) -> None:
         super().__init__()
@@ -206,7 +206,7 @@ class Answering(Log):
 def test_a_shells_error_stands_between_what_it_printed_before_and_after(
     machine: Machine, tmp_path: Path
 ) -> None:
-    """However late the worker wakes up: the commands wait until the log has what they have printed."""
+    """However late the worker wakes up: the commands wait until the log has what they printed."""
     log = machine.log = Answering(tmp_path / "seen")
     seen = f"read -r seen <{tmp_path / 'seen'}"
     outcome = machine.run(
@@ -307,8 +307,8 @@ def test_a_log_ends_at_its_limit_and_the_job_goes_on(machine: Machine) -> None:
     assert log.startswith(printed[:10_000])
     *_, limit, dropped, end = log[10_000:].decode().split("\n")
     assert (
-        limit
-        == "opsicle: the log ends here: a job may log 10000 bytes. The job goes on; the rest is counted"
+        limit == "opsicle: the log ends here: a job may log 10000 bytes. "
+        "The job goes on; the rest is counted"
     )
     assert (
         dropped

@@ -15,7 +15,8 @@ from opsicle.worker.connection import ServerConnection
 from opsicle.worker.poller import Poller, WorkerDescription
 from tests.support import wait_until
 from tests.worker import fake_server as fake_server_module
-from tests.worker.fake_server import J1, J2, FakeServer, Refusal, work
+from tests.worker.fake_listener import Refusal
+from tests.worker.fake_server import J1, J2, FakeServer, work
 from tests.worker.working import let_pass
 
 

@@ -130,7 +130,10 @@ spec: {template: {phases: [{name: p, secrets: [key, file-key], commands: ["true"
 
 
 def test_what_a_job_asks_to_mask_is_masked_from_then_on_in_the_same_shell(machine: Machine) -> None:
-    commands = 'token=$(echo made-by-the-job | tr a-z n-za-m); echo "$token" >> "$OPSICLE_MASK"; echo "is $token"'
+    commands = (
+        "token=$(echo made-by-the-job | tr a-z n-za-m); "
+        'echo "$token" >> "$OPSICLE_MASK"; echo "is $token"'
+    )
     for _ in range(20):
         machine.log = Log()
         assert machine.run(phase(commands)).state is JobState.SUCCEEDED
@@ -227,7 +230,8 @@ def test_masks_reach_no_disk_and_leave_nothing(tmp_path: Path, fake_server: Fake
         fake_server.give(
             work(
                 JOB,
-                'echo made-by-the-job >> "$OPSICLE_MASK"; echo made-by-the-job; echo "$OPSICLE_MASK"',
+                'echo made-by-the-job >> "$OPSICLE_MASK"; '
+                'echo made-by-the-job; echo "$OPSICLE_MASK"',
             )
         )
         assert worker.wait_for_finish(JOB) == JobState.SUCCEEDED

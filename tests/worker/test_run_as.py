@@ -30,7 +30,7 @@ OTHER = "daemon"
 
 @pytest.fixture
 def folder() -> Iterator[Path]:
-    """A folder that others may pass through, which pytest's are not."""
+    """Return a folder that others may pass through, which pytest's are not."""
     require(os.geteuid() == 0, "root, to start processes as another user")
     with tempfile.TemporaryDirectory(prefix="opsicle-run-as-") as name:
         Path(name).chmod(0o711)
@@ -102,10 +102,20 @@ def test_a_job_can_reach_nothing_of_its_worker(working: Working) -> None:
     assert working.process
     pid, data = working.process.pid, working.folder
     attempts = [
-        f"cat {data}/identity.json", f"cat {data}/journal", f"ls {data}", f"ls {data}/spool", f"ls {data}/workspaces",
-        f"touch {data}/workspaces/other", f"cat /proc/{pid}/environ", f"cat /proc/{pid}/mem", f"ls /proc/{pid}/fd",
-        f"kill -0 {pid}", f"kill -KILL {pid}", f"rm -rf {data}/spool", f"mv {data}/workspaces/{J1} /tmp/away",
-    ]  # fmt: skip
+        f"cat {data}/identity.json",
+        f"cat {data}/journal",
+        f"ls {data}",
+        f"ls {data}/spool",
+        f"ls {data}/workspaces",
+        f"touch {data}/workspaces/other",
+        f"cat /proc/{pid}/environ",
+        f"cat /proc/{pid}/mem",
+        f"ls /proc/{pid}/fd",
+        f"kill -0 {pid}",
+        f"kill -KILL {pid}",
+        f"rm -rf {data}/spool",
+        f"mv {data}/workspaces/{J1} /tmp/away",
+    ]
     said = output(
         working, work(J1, *(f"{attempt} && echo 'reached: {attempt}' || :" for attempt in attempts))
     )
@@ -142,7 +152,8 @@ def test_a_whole_tree_of_another_user_is_ended(working: Working, folder: Path) -
     working.fake_server.give(
         work(
             J1,
-            f"trap '' TERM; echo $$ >>{pids}; setsid sh -c 'trap \"\" TERM; echo $$ >>{pids}; sleep 600'",
+            f"trap '' TERM; echo $$ >>{pids}; "
+            f"setsid sh -c 'trap \"\" TERM; echo $$ >>{pids}; sleep 600'",
         )
     )
     working.wait(lambda: len(lines(pids)) == 2, "two processes")
@@ -185,9 +196,15 @@ def test_what_an_earlier_life_left_as_another_user_is_ended_and_removed(
 
 @pytest.mark.parametrize(
     ("run_as", "text"),
-    [(["absent-user"], "whom this machine does not have"), (["root"], "no wall"), (["0"], "no wall"),
-     ([USER, OTHER], "twice"), ([f"a={USER}", f"a={OTHER}"], "twice"), (["99999999999999999999"], "does not have")],
-)  # fmt: skip
+    [
+        (["absent-user"], "whom this machine does not have"),
+        (["root"], "no wall"),
+        (["0"], "no wall"),
+        ([USER, OTHER], "twice"),
+        ([f"a={USER}", f"a={OTHER}"], "twice"),
+        (["99999999999999999999"], "does not have"),
+    ],
+)
 def test_what_is_no_wall_is_refused(run_as: list[str], text: str) -> None:
     with pytest.raises(InvalidInput, match=text):
         find_accounts(run_as)

@@ -57,7 +57,8 @@ def stay(label, report):
 report = sys.argv[1]
 if os.fork() == 0:                      # ignores TERM, stays a child
     stay("child", report)
-if os.fork() == 0:                      # forks twice, own session, no stdio, no environment, another name
+# Forks twice, own session, no stdio, no environment, another name.
+if os.fork() == 0:
     os.setsid()
     if os.fork() == 0:
         for fd in range(3):
@@ -65,9 +66,11 @@ if os.fork() == 0:                      # forks twice, own session, no stdio, no
         os.execve(sys.executable, ["kworker/0:1", "-c",
             "import os,signal,time\nfor n in (15,1,2): signal.signal(n, signal.SIG_IGN)\n"
             "open(%r,'a').write(f'{os.getpid()}\\n')\nif os.fork() == 0:\n os.setsid(); "
-            "open(%r,'a').write(f'{os.getpid()}\\n')\nwhile True: time.sleep(1)" % (report, report)], {})
+            "open(%r,'a').write(f'{os.getpid()}\\n')\nwhile True: time.sleep(1)"
+            % (report, report)], {})
     os._exit(0)
-if os.fork() == 0:                      # own process group, stopped: hears of nothing
+# Own process group, stopped: hears of nothing.
+if os.fork() == 0:
     os.setpgid(0, 0)
     with open(report, "a") as file:
         file.write(f"{os.getpid()}\n")

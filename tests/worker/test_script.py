@@ -181,7 +181,8 @@ def test_a_complete_command_gets_its_border(
 @pytest.mark.parametrize(
     "command",
     [
-        "if true; then", "for f in *", "cat <<EOF", "cat <<EOF\ntext", "echo a \\", "echo 'a", 'echo "', "f() {",
+        "if true; then", "for f in *", "cat <<EOF", "cat <<EOF\ntext",
+        "echo a \\", "echo 'a", 'echo "', "f() {",
         "true &&", "true |", "x=$(", "case x in", "(", "fi", "echo `", "cat <<A <<B\nA", "set -v",
         'trap "date" DEBUG',
     ],

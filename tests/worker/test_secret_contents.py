@@ -1,4 +1,4 @@
-"""Of a secret that is a file, what nobody could guess is masked wherever it stands, and ordinary lines are readable."""
+"""Of a secret that is a file, what nobody could guess is masked, and ordinary lines are not."""
 
 from __future__ import annotations
 
@@ -104,9 +104,20 @@ def test_what_hardly_reads_as_a_document_does_no_harm(text: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["apiVersion: v1", "clientCertificateData", "kubernetes-admin", "us-east-1", "x86_64-linux-gnu", "10.0.0.1:6443",
-     "2026-11-26T10:00:00Z", "LoadBalancer", "googleapis.com/oauth2/v1/certs", "PostgreSQL 16.2", "administrators"],
-)  # fmt: skip
+    [
+        "apiVersion: v1",
+        "clientCertificateData",
+        "kubernetes-admin",
+        "us-east-1",
+        "x86_64-linux-gnu",
+        "10.0.0.1:6443",
+        "2026-11-26T10:00:00Z",
+        "LoadBalancer",
+        "googleapis.com/oauth2/v1/certs",
+        "PostgreSQL 16.2",
+        "administrators",
+    ],
+)
 def test_words_versions_and_addresses_do_not_look_random(text: str) -> None:
     assert not looks_random(text)
 

@@ -268,7 +268,7 @@ os.kill(os.getpid(), 9)
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 1 MiB."""
+    """Return the folder of a file system of 1 MiB."""
     require(os.geteuid() == 0, "root, to mount a small disk")
     disk = tmp_path / "disk"
     disk.mkdir()
