@@ -108,7 +108,11 @@ def list_all_held(db: apsw.Connection) -> list[JobRow]:
 
 def count_held(db: apsw.Connection, worker_id: str) -> int:
     """Return how many jobs a worker has on lease."""
-    sql = f"SELECT count(*) FROM jobs j WHERE j.worker_id = :worker_id AND {_HELD}"  # noqa: S608
+    sql = f"""
+        SELECT count(*)
+          FROM jobs j
+         WHERE j.worker_id = :worker_id AND {_HELD}
+    """  # noqa: S608 - a literal
     return int(fetch_value(db, sql, {"worker_id": worker_id}))
 
 
