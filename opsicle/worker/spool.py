@@ -237,6 +237,7 @@ class Spool:
                 )
             self._append_to_memory(record, length)
             self._try_disk_at = now + _DISK_AGAIN_SECONDS
+
         self.end += length
 
     def _disk_refuses(self, record: bytes, length: int) -> OSError | None:

@@ -60,7 +60,7 @@ class Log:
 
 
 class Machine:
-    """A place to run jobs on, with a short grace so that stubborn processes do not hold the tests up."""
+    """A place to run jobs on, with a short grace for processes that are stubborn."""
 
     def __init__(self, root: Path) -> None:
         self.root = root

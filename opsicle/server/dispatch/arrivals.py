@@ -75,7 +75,7 @@ class Arrivals:
         What it has read of its worker may never have become durable.
         """
         self._take_in(
-            presence, self._database.read(lambda db: workers.find_standing(db, presence.worker_id))
+            presence, self._database.read(lambda db: workers.get_status(db, presence.worker_id))
         )
 
     def _take_in(self, presence: Presence, status: workers.WorkerStatus) -> None:
