@@ -133,9 +133,11 @@ class SlackApi:
             }
             for block in inputs
         }
+
         assert all(block["optional"] or values.get(block["block_id"]) for block in inputs), (
             "Slack would not send it"
         )
+
         view = {
             "callback_id": dialog["callback_id"],
             "private_metadata": dialog["private_metadata"],
@@ -145,6 +147,7 @@ class SlackApi:
             "user": {"id": user},
             "view": {**view, "state": {"values": state}},
         }
+
         return self.send("interactive", payload)
 
     def write(self, user: str, text: str, **more: str) -> str:

@@ -133,6 +133,7 @@ def test_whoever_is_asked_is_told_all_that_there_is_to_know_with_buttons(
     reason = "<!channel> *now*\nRuns: nothing & <https://evil.example|this>"
     asked = ask(alice, mia, commands=("nginx -t", "x" * 5000), reason=reason)
     message = told(api_server, api)
+
     lines = text_in(message).splitlines()
     assert lines[:8] == [
         "mia@example.com asks to run restart-web version 1",
@@ -144,17 +145,21 @@ def test_whoever_is_asked_is_told_all_that_there_is_to_know_with_buttons(
         "    Runs: nothing & <https://evil.example|this>",
         "Runs: check: nginx -t",
     ]
+
     assert lines[8].endswith(CUT)
     assert lines[9] == "Waits for: boss: 1 of bob@example.com"
     assert "hunter2" not in str(message)
+
     url = f"https://ops.example.com/approvals/{asked['approval_id']}"
     assert text_in(message).endswith(url)
+
     buttons = buttons_in(message)
     assert list(buttons) == ["Approve", "Reject", "Open the page"]
     assert (buttons["Approve"]["value"], buttons["Open the page"]["url"]) == (
         asked["approval_id"],
         url,
     )
+
     assert all(
         block["text"]["type"] == "plain_text"
         for block in message["blocks"]
