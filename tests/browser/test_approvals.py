@@ -119,6 +119,5 @@ def test_a_policy_that_applies_by_itself_is_said_and_so_is_an_approval_that_nobo
     page.get_by_role("link", name="See the approval").click()
     expect(page.get_by_text("Nobody can give this approval now")).to_be_visible()
     assert has_no_horizontal_scroll(page)
-    installation.admin.cli(
-        "policies", "delete", "house-rules"
-    )  # it would be asked in all other tests too
+    # It would be asked in all other tests too.
+    installation.admin.cli("policies", "delete", "house-rules")

@@ -139,9 +139,8 @@ def test_a_session_that_ended_elsewhere_asks_to_log_in_again(
     page = open_page("/automations", is_known=False)
     log_in(page, installation.admin.email)
     page.get_by_role("heading", name="Automations").wait_for()
-    page.locator(
-        ".live.is-live"
-    ).wait_for()  # nothing of the page is under way any more, or it would notice by itself
+    # Nothing of the page may be under way any more, or it would notice by itself.
+    page.locator(".live.is-live").wait_for()
     page.locator("#suggestions-template option").first.wait_for(state="attached")
     expect(page.locator("main .loading")).to_have_count(0)
     page.context.clear_cookies()
