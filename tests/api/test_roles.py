@@ -55,10 +55,12 @@ def test_an_own_role_gives_what_its_rules_say_and_nothing_else(
         "allow execute templates/restart-web",
         "allow view automations",
     )
+
     bob = api_server.person("acme", "bob", "web")
     assert (run(bob, "restart-web"), run(bob, "dump-db")) == (201, 403)
     assert bob.get("/api/v1/users").status == 403
     assert bob.get("/api/v1/audit").status == 403
+
     assert alice.patch("/api/v1/roles/web", {"rules": ["allow view audit"]}).status == 200
     assert bob.get("/api/v1/whoami").json["permissions"] == [
         "account.view",
@@ -254,6 +256,7 @@ def test_a_manager_cannot_touch_those_who_may_more(
     api_server.person("acme", "olga", BuiltInRole.OPERATOR)
     api_server.person("acme", "second", BuiltInRole.ADMIN)
     one = f"/api/v1/users/{who}@example.com"
+
     for change in (
         {"name": "x"},
         {"password": "quite another one"},
@@ -261,6 +264,7 @@ def test_a_manager_cannot_touch_those_who_may_more(
         {"is_disabled": True},
     ):
         assert mia.patch(one, change).status == 403, change
+
     answers = [
         mia.delete(one),
         mia.post(f"{one}/reset"),

@@ -185,11 +185,14 @@ def test_a_press_decides_as_the_account_and_everybody_hears_of_it(
     link(api, hear, mia, MIAS)
     asked = ask(alice, mia)
     buttons = buttons_in(told(api_server, api))
+
     assert hear(api.press(BOBS, buttons["Open the page"])) is None
     assert state(alice) == "awaiting_approval"
+
     for _ in range(2):
         assert hear(api.press(BOBS, buttons["Approve"])) is None
         assert said(api, BOBS) == "Approved. restart-web is approved."
+
     assert state(alice) == "queued"
     (entry,) = entries(alice, "approve")
     assert (entry["actor_name"], entry["channel"], entry["address"]) == (
@@ -198,6 +201,7 @@ def test_a_press_decides_as_the_account_and_everybody_hears_of_it(
         f"slack:{BOBS}",
     )
     assert entry["resource"] == f"approvals/{asked['approval_id']}"
+
     end = told(api_server, api, f"D{MIAS}")
     assert text_in(end).startswith("mia@example.com asked to run restart-web version 1: approved\n")
     assert list(buttons_in(end)) == ["Open the page"]
@@ -259,12 +263,16 @@ def test_a_reason_and_a_code_are_asked_for_in_the_same_dialog(
         mia,
         gate="{name: boss, approvers: {manager: true}, requireReason: true, requireMfa: true}",
     )
+
     app = enrol(api_server, bob)
     api_server.clock.advance(seconds=totp.STEP_SECONDS)
+
     hear(api.press(BOBS, buttons_in(told(api_server, api))["Reject"]))
     (dialog,) = api.dialogs()
+
     assert hear(api.fill_in(BOBS, dialog, reason="too late"))["errors"].keys() == {"totp"}
     assert hear(api.fill_in(BOBS, dialog, reason="too late", totp=app.code())) is None
+
     (decision,) = alice.get(f"/api/v1/approvals/{asked['approval_id']}").json["gates"][0][
         "decisions"
     ]

@@ -98,6 +98,7 @@ def test_the_librarys_own_client_gets_along_with_the_stand_in(api: SlackApi) -> 
             its.send_socket_mode_response({"envelope_id": request.envelope_id}),
         )
     )
+
     client.connect()
     try:
         wait_until(lambda: bool(api.sockets))
@@ -105,4 +106,5 @@ def test_the_librarys_own_client_gets_along_with_the_stand_in(api: SlackApi) -> 
         wait_for_answer(api, envelope)
     finally:
         client.close()
+
     assert heard[0].payload["event"]["text"] == "hello"

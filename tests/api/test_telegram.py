@@ -299,16 +299,20 @@ def test_a_code_of_the_app_is_asked_for_until_it_is_right_and_works_once(
     first_message, second_message = told(api_server, phone)
     api_server.clock.advance(seconds=totp.STEP_SECONDS)
     code = app.code()
+
     assert press(api_server, phone, buttons(first_message)[0]) == [
         "Send me a fresh code of your authenticator app."
     ]
+
     wrong = "the code is wrong or has been used. Send me a fresh code of your authenticator app."
     assert write(api_server, phone, app.code(later=40)) == [wrong]
     assert state(alice, asked) == "awaiting_approval"
+
     assert write(api_server, phone, f" {code} ") == ["Approved. restart-web is approved."]
     shown = alice.get(f"/api/v1/approvals/{asked['approval_id']}").json
     assert shown["gates"][0]["decisions"][0]["with_mfa"] is True
     assert [entry["channel"] for entry in entries(alice, "refuse_totp")] == ["telegram"]
+
     press(api_server, phone, buttons(second_message)[0])
     assert write(api_server, phone, code) == [wrong]
     assert state(alice, second) == "awaiting_approval"

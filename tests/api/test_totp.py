@@ -212,11 +212,13 @@ def test_changes_to_people_and_new_tokens_need_a_code_of_the_last_minutes(
         lambda: alice.post("/api/v1/tokens", {"name": "x"}),
         lambda: alice.delete("/api/v1/users/bob@example.com"),
     ]
+
     api_server.clock.advance(seconds=FRESH_FOR.total_seconds())
     assert [(answer.status, answer.code) for answer in (call() for call in calls)] == [
         (403, "step_up_required")
     ] * 6
     assert alice.get("/api/v1/users").status == 200
+
     assert alice.post("/api/v1/step-up", {"totp": app.code()}).status == 200
     api_server.clock.advance(seconds=FRESH_FOR.total_seconds() - 60)
     assert [call().status for call in calls] == [201, 200, 200, 204, 201, 204]
