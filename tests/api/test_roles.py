@@ -290,6 +290,7 @@ def test_who_manages_roles_gives_them_no_more_than_they_have(
         "allow execute templates/restart-web",
     )
     make(alice, "dba", "deny view audit")
+
     rob = api_server.person("acme", "rob", "roles-keeper")
     for rules, status in (
         (["allow manage users"], 403),
@@ -298,6 +299,7 @@ def test_who_manages_roles_gives_them_no_more_than_they_have(
     ):
         answer = rob.post("/api/v1/roles", {"name": f"r{len(rules)}{status}", "rules": rules})
         assert answer.status == status, rules
+
     assert rob.patch("/api/v1/roles/member", {"rules": ["allow view secrets"]}).status == 403
     assert rob.patch("/api/v1/roles/dba", {"rules": []}).status == 403, "that would lift a denial"
     assert (
@@ -320,11 +322,13 @@ def test_the_rule_that_decides_is_named(api_server: ApiServer, alice: Client) ->
     alice.patch("/api/v1/roles/member", {"rules": ["deny execute templates/env=prod"]})
     alice.patch("/api/v1/users/bob@example.com", {"rules": ["allow view secrets"]})
     bob = "bob@example.com"
+
     assert ask(alice, bob, "execute", "templates/restart-web") == (
         True,
         "allow execute templates",
         "role member",
     )
+
     denied = (False, "deny execute templates/env=prod", "role member")
     assert ask(alice, bob, "execute", "templates/dump-db") == denied
     assert ask(alice, bob, "view", "secrets") == (
@@ -332,6 +336,7 @@ def test_the_rule_that_decides_is_named(api_server: ApiServer, alice: Client) ->
         "allow view secrets",
         "user bob@example.com",
     )
+
     assert ask(alice, bob, "delete", "users") == (False, "", "")
     assert ask(alice, bob, "create", "templates/not-yet") == (False, "", "")
     assert ask(api_server.session(bob), "", "view", "workers") == (

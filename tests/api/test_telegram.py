@@ -67,6 +67,7 @@ def test_whoever_is_asked_is_told_all_that_there_is_to_know_with_buttons(
     )
     asked = ask(alice, mia, commands=commands, values={"service": "a\nReason: none"})
     (message,) = told(api_server, phone)
+
     lines = message["text"].splitlines()
     assert lines[:5] == [
         "mia@example.com asks to run restart-web version 1",
@@ -82,10 +83,12 @@ def test_whoever_is_asked_is_told_all_that_there_is_to_know_with_buttons(
         "    ",
         "    Until: never",
     ]
+
     assert lines[20] == "    … and 10 more: see the page"
     assert lines[21] == "Waits for: boss: 1 of bob@example.com"
     assert lines[22].startswith("Until: 20")
     assert lines[23:] == [f"https://ops.example.com/approvals/{asked['approval_id']}"]
+
     assert "hunter2" not in message["text"]
     assert "parse_mode" not in message
     assert buttons(message) == [f"approve:{asked['approval_id']}", f"reject:{asked['approval_id']}"]
@@ -144,8 +147,10 @@ def test_a_press_decides_as_the_account_and_everybody_hears_of_it(
     link(api_server, mia, mias)
     asked = ask(alice, mia)
     (message,) = told(api_server, phone)
+
     assert press(api_server, phone, buttons(message)[0]) == ["Approved. restart-web is approved."]
     assert state(alice) == "queued"
+
     (entry,) = entries(alice, "approve")
     assert (entry["actor_name"], entry["channel"], entry["address"]) == (
         BOB,
@@ -153,6 +158,7 @@ def test_a_press_decides_as_the_account_and_everybody_hears_of_it(
         f"telegram:{phone.id}",
     )
     assert entry["resource"] == f"approvals/{asked['approval_id']}"
+
     for chat in (phone, mias):
         (end,) = told(api_server, chat)
         assert (

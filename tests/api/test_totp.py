@@ -159,12 +159,14 @@ def test_seeds_are_sealed_and_belong_to_their_row(
 ) -> None:
     seed = base64.b32decode(app.secret)
     folder = api_server.folder.path
+
     assert not [
         path
         for path in folder.iterdir()
         if seed in path.read_bytes() or app.secret.encode() in path.read_bytes()
     ]
     assert (folder / "identity.key").stat().st_mode & 0o777 == 0o600
+
     alice_id, gina_id = (
         api_server.actor(ALICE).user_id,
         api_server.actor("gina@example.com").user_id,
@@ -176,9 +178,11 @@ def test_seeds_are_sealed_and_belong_to_their_row(
             db, gina_id, row.sealed_seed, api_server.clock.now()
         )
     )
+
     answer = api_server.session("gina@example.com").post(
         "/api/v1/totp/confirm", {"totp": app.code()}
     )
+
     assert (answer.status, answer.code) == (409, "conflict")
 
 
