@@ -95,6 +95,7 @@ def test_the_server_is_told_with_the_next_poll(tmp_path: Path) -> None:
     poller.audit_monitor.see(seen(ORIGINAL[2]))
     poller.audit_monitor.see(seen(ORIGINAL[0]))
     poller.start()
+
     try:
         wait_until(lambda: len(fake_server.polls) >= 2)
         assert "older" in fake_server.polls[0].history_rewritten

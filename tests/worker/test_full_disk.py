@@ -134,6 +134,7 @@ def test_a_daemon_that_fills_the_disk_holds_up_neither_the_end_nor_other_jobs(
     fake_server.give(
         work(J1, f"setsid sh {shlex.quote(str(script))} & sleep 1; echo begun", timeout=60)
     )
+
     try:
         assert worker.wait_for_finish(J1) == JobState.SUCCEEDED
         assert b"begun\n" in bytes(fake_server.logs[J1])
@@ -143,6 +144,7 @@ def test_a_daemon_that_fills_the_disk_holds_up_neither_the_end_nor_other_jobs(
     finally:
         with suppress(ProcessLookupError):
             os.kill(int((tmp_path / "pid").read_text()), 9)
+
     worker.wait(lambda: not worker.files("workspaces"), "the workspace to go")
 
 

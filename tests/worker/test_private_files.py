@@ -97,11 +97,14 @@ def test_what_somebody_else_has_put_in_the_folders_place_is_not_used(tmp_path: P
     first.rmdir()
     first.mkdir(mode=0o777)
     first.chmod(0o777)
+
     try:
         assert private_folder(tmp_path) == tmp_path
     finally:
         first.rmdir()
+
     first.symlink_to(tmp_path)
+
     try:
         assert private_folder(tmp_path) == tmp_path
     finally:
@@ -245,6 +248,7 @@ def test_a_value_that_is_too_short_to_be_masked_is_named_in_the_log(machine: Mac
 def test_masks_reach_no_disk_and_leave_nothing(tmp_path: Path, fake_server: FakeServer) -> None:
     worker = Working(tmp_path, fake_server)
     worker.start()
+
     try:
         fake_server.give(
             work(
@@ -274,6 +278,7 @@ def test_masks_reach_no_disk_and_leave_nothing(tmp_path: Path, fake_server: Fake
 def test_who_never_stops_naming_values_holds_nobody_up(tmp_path: Path) -> None:
     requests = MaskRequests(tmp_path / "mask")
     writer = subprocess.Popen(["sh", "-c", f"exec yes long-value > {requests.path}"])
+
     try:
         wait_until(lambda: bool(requests.read()))
         for _ in range(50):
@@ -295,6 +300,7 @@ def test_what_would_fill_the_workers_memory_is_not_masked_and_that_is_known(tmp_
         ]
     )
     found: list[str] = []
+
     try:
         wait_until(lambda: found.extend(requests.read()) or writer.poll() == 0)
         found += requests.read()

@@ -136,9 +136,8 @@ def test_a_child_is_known_again_without_asking_the_kernel_when_it_was_started() 
     boot, _, tick = now.rpartition("/")
 
     assert process.is_same_life(now, first.life)
-    assert not process.is_same_life(
-        f"{boot}/{int(tick) + 1000}", first.life
-    )  # a later owner of the id
+    # A later owner of the id, and an earlier one.
+    assert not process.is_same_life(f"{boot}/{int(tick) + 1000}", first.life)
     assert not process.is_same_life(f"{boot}/{int(tick) - 1000}", first.life)
     assert not process.is_same_life(f"another-boot/{tick}", first.life)
     assert process.is_same_life(now, now)  # as a journal of the version before tells it

@@ -41,6 +41,7 @@ class KilledWorker:
             stdout=subprocess.PIPE,
             text=True,
         )
+
         with running:
             pid, self.life = running.stdout.readline().split()
             self.shell = int(pid)

@@ -133,10 +133,8 @@ def test_a_job_can_reach_nothing_of_its_worker(working: Working) -> None:
 def test_a_shell_that_a_job_has_made_is_never_asked_as_root(working: Working, folder: Path) -> None:
     judge, shell = folder / "judge", working.folder / f"workspaces/{J1}/sh"
     make = f"printf '#!/bin/sh\\nid -un >>{judge}\\n' >sh; chmod +x sh"
-    ask = (
-        "if true; then echo a; fi",
-        "if true; then echo b; fi",
-    )  # whether these are complete, only a shell knows
+    # Whether these are complete, only a shell knows.
+    ask = ("if true; then echo a; fi", "if true; then echo b; fi")
     phases = (
         Phase(name="make", commands=(make,), timeout=60),
         Phase(name="use", commands=ask, shell=str(shell), timeout=60),

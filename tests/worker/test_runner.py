@@ -15,7 +15,8 @@ from opsicle.domain.automations import JobState
 from opsicle.domain.templates import When
 from opsicle.wire.jobs import STDERR, STDOUT, StepState
 from opsicle.worker import attempt
-from opsicle.worker.runner import Runner, RunnerHost
+from opsicle.worker.runner import Runner
+from opsicle.worker.runner_host import RunnerHost
 from opsicle.worker.runtimes.known import known_runtimes
 from opsicle.worker.runtimes.subprocess import base_environment
 from opsicle.worker.runtimes.table import Runtimes

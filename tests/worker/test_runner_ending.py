@@ -13,7 +13,8 @@ from opsicle.domain.automations import JobState
 from opsicle.domain.templates import Retries, When
 from opsicle.wire.jobs import Outcome
 from opsicle.worker import process
-from opsicle.worker.runner import Cancellation, Runner, RunnerHost
+from opsicle.worker.runner import Cancellation, Runner
+from opsicle.worker.runner_host import RunnerHost
 from opsicle.worker.runtimes.known import known_runtimes
 from opsicle.worker.runtimes.protocol import GRACE_SECONDS
 from opsicle.worker.runtimes.table import Runtimes

@@ -173,6 +173,7 @@ def test_a_record_torn_at_any_byte_is_cut_off_and_the_rest_stays(tmp_path: Path)
     spool.write(0, 1, 0, b"second line\n")
     path = next(tmp_path.iterdir())
     content = path.read_bytes()
+
     for cut in range(size, len(content)):
         path.write_bytes(content[:cut])
         spool = recover(tmp_path)
@@ -260,9 +261,8 @@ def test_a_write_that_the_disk_refuses_half_way_leaves_no_trace(tmp_path: Path) 
     spool.write(0, 1, 0, b"before\n")
     size = next(tmp_path.iterdir()).stat().st_size
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(
-        resource.RLIMIT_FSIZE, (size + 30, before[1])
-    )  # a part of the record finds room
+    # A part of the record finds room.
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size + 30, before[1]))
 
     try:
         assert spool.write(0, 1, 0, b"x" * 100) is None

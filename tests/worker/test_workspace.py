@@ -130,6 +130,7 @@ def test_nothing_is_removed_through_a_mount_on_the_workspace_itself(tmp_path: Pa
     (real / "job-1").mkdir(parents=True)
     link.symlink_to(real)
     subprocess.run(["mount", "--bind", precious, real / "job-1"], check=True)
+
     try:
         assert "still mounted" in remove_folder(link / "job-1")
         assert (precious / "file").read_text() == "keep"
