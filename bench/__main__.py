@@ -35,7 +35,7 @@ SLOTS = 8
 
 
 def main() -> int:
-    """Measure and print; 1 if an aim is missed and `--strict` asks for that."""
+    """Measure and print; return 1 if an aim is missed and `--strict` asks for that."""
     parser = argparse.ArgumentParser(
         prog="bench", description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
@@ -44,10 +44,12 @@ def main() -> int:
     )
     parser.add_argument("--strict", action="store_true", help="exit with 1 if an aim is missed")
     options = parser.parse_args()
+
     with tempfile.TemporaryDirectory(prefix="opsicle-bench-") as folder:
         missed = [
             figure for figure in _measure(Path(folder), options.only or GROUPS) if not figure.is_met
         ]
+
     print(f"\n{len(missed)} aims missed" if missed else "\nall aims met")
     return 1 if missed and options.strict else 0
 

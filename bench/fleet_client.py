@@ -104,10 +104,12 @@ def _read_answer(reader: Any) -> None:
     status = reader.readline()
     if b" 200 " not in status:
         raise ConnectionError(status)
+
     length = 0
     while (header := reader.readline()) not in {b"\r\n", b""}:
         name, _, value = header.partition(b":")
         length = int(value) if name.lower() == b"content-length" else length
+
     if len(reader.read(length)) < length:
         raise ConnectionError("cut off")
 

@@ -64,6 +64,7 @@ def commit_ms(folder: Path, count: int = 200) -> float:
         database.execute("PRAGMA journal_mode = WAL")
         database.execute("PRAGMA synchronous = FULL")
         database.execute("CREATE TABLE floor (content BLOB)")
+
         return median_ms(
             [
                 _timed(lambda: database.execute("INSERT INTO floor VALUES (?)", (b"x" * 1024,)))
@@ -131,6 +132,7 @@ def _answer(identity: Path, ca: Path, end: Connection) -> None:
     context.load_cert_chain(identity)
     context.load_verify_locations(ca)
     context.verify_mode = ssl.CERT_REQUIRED
+
     with socket.create_server(("127.0.0.1", 0)) as listener:
         end.send(listener.getsockname()[1])
         plain, _ = listener.accept()
@@ -141,7 +143,7 @@ def _answer(identity: Path, ca: Path, end: Connection) -> None:
 
 
 def _receive(connection: ssl.SSLSocket, size: int) -> bool:
-    """Read so many bytes. False if the other side has gone."""
+    """Read so many bytes. Return False if the other side has gone."""
     while size > 0:
         try:
             received = len(connection.recv(size))

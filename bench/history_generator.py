@@ -124,10 +124,12 @@ def fill(database: Path, count: int) -> None:
         db.execute("PRAGMA synchronous = OFF")
         db.execute("PRAGMA cache_size = -400000")
         org_id = str(next(iter(db.execute("SELECT id FROM orgs ORDER BY id LIMIT 1")))[0])
+
         with db:
             for statement in _STATEMENTS:
                 db.execute(statement, {"org_id": org_id, "count": count})
             db.executemany(_INSERT_ENTRY, _entries(db, org_id, count))
+
         db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     finally:
         db.close()

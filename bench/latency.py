@@ -55,12 +55,14 @@ def latencies(product: System, prototype: System) -> list[Figure]:
 def _measure(systems: list[System]) -> list[list[Times]]:
     apis = [Api(system.access) for system in systems]
     found: list[list[Times]] = [[] for _ in systems]
+
     for number in range(WARM_UP + RUNS):
         for api, system, times in zip(apis, systems, found, strict=True):
             time.sleep(random.uniform(0, LONGEST_GAP_SECONDS) if number >= WARM_UP else 0)
             taken = times_of_one(api, system.templates["stamp"])
             if number >= WARM_UP:
                 times.append(taken)
+
     return found
 
 

@@ -38,9 +38,11 @@ def dispatch_under_logins(access: Access, person: Person) -> list[Figure]:
     That as many are *served* is a figure of its own, so that a server cannot win by serving fewer.
     """
     api = Api(access)
+
     idle = start_percentile_ms(api, RUNS, 95)
     with _logins(person) as served:
         busy = start_percentile_ms(api, RUNS, 95)
+
     return [
         Figure(
             "trigger → starts, p95, with logins", busy, 2 * idle, "ms", f"2 × idle ({idle:.1f} ms)"

@@ -60,20 +60,22 @@ def _growth(system: System, what: str, name: str, size: int) -> list[Figure]:
 
 
 def _seconds(system: System, name: str, size: int) -> float:
-    """From the trigger until the last byte has been read back and found right."""
+    """Return the seconds from the trigger until the last byte was read back and found right."""
     api = Api(system.access)
+
     began = time.perf_counter()
     automation_id = api.run(system.templates[name])
     api.wait_final(automation_id)
     digest = _digest(system.access, automation_id)
     seconds = time.perf_counter() - began
+
     if digest != _expected(size):
         raise RuntimeError("the log that was read back is not the one that was written")
     return seconds
 
 
 def _digest(access: Access, automation_id: str) -> str:
-    """SHA-256 of a log, read piece by piece."""
+    """Return the SHA-256 of a log, read piece by piece."""
     parts = urlsplit(access.url)
     context = ssl.create_default_context(cadata=access.ca_pem)
     connection = http.client.HTTPSConnection(
@@ -85,10 +87,12 @@ def _digest(access: Access, automation_id: str) -> str:
         None,
         {"Authorization": f"Bearer {access.token}"},
     )
+
     found = hashlib.sha256()
     with connection.getresponse() as response:
         while piece := response.read(1 << 20):
             found.update(piece)
+
     connection.close()
     return found.hexdigest()
 

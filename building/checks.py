@@ -124,6 +124,7 @@ def _cli_reference_is_current(python: Path) -> bool:
     """Return whether docs/cli.md is what the command line says of its commands and options."""
     if not (ROOT / "opsicle" / "cli" / "reference.py").exists():
         return True
+
     program = "import sys; from opsicle.cli.reference import render; sys.stdout.write(render())"
     result = subprocess.run(
         [python, "-c", program], cwd=ROOT, check=False, capture_output=True, text=True
@@ -131,6 +132,7 @@ def _cli_reference_is_current(python: Path) -> bool:
     written = ROOT / "docs" / "cli.md"
     if result.returncode == 0 and written.exists() and written.read_text() == result.stdout:
         return True
+
     print(
         result.stderr
         or f"docs/cli.md is out of date: .venv/bin/python -c '{program}' > docs/cli.md"
@@ -146,6 +148,7 @@ def _roles_are_current(python: Path) -> bool:
     )
     if subprocess.run([python, "-c", program], cwd=ROOT, check=False).returncode == 0:
         return True
+
     print(
         "docs/roles.md is out of date: "
         ".venv/bin/python -m opsicle.cli.roles_reference docs/roles.md"

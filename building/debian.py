@@ -46,6 +46,7 @@ def install_missing() -> None:
     missing = [name for name, package in PACKAGES.items() if not _is_there(package.path)]
     if not missing:
         return
+
     what = "".join(f"\n  {name}: {PACKAGES[name].purpose}" for name in missing)
     if os.geteuid() == 0 and shutil.which("apt-get"):
         say(f"installing Debian packages that tests need, on the whole system:{what}")

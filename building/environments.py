@@ -30,23 +30,16 @@ def _environment(folder: Path, lock: Path) -> Path:
         wanted = digest([lock])
         if _works(python) and stamp.is_file() and stamp.read_text() == wanted:
             return python
+
         say(f"installing {lock.name} into {folder.name}")
         if not _works(python):
             _create(folder)
+
         stamp.unlink(missing_ok=True)
-        run(
-            [
-                python,
-                "-m",
-                "pip",
-                "install",
-                *PIP_QUIETLY,
-                "--require-hashes",
-                "--requirement",
-                lock,
-            ]
-        )
+        options = [*PIP_QUIETLY, "--require-hashes", f"--requirement={lock}"]
+        run([python, "-m", "pip", "install", *options])
         stamp.write_text(wanted)
+
     return python
 
 
@@ -56,14 +49,10 @@ def _works(python: Path) -> bool:
     The one it was made from may have been removed or replaced.
     """
     try:
-        return (
-            subprocess.run(
-                [python, "-c", "import pip"], check=False, capture_output=True
-            ).returncode
-            == 0
-        )
+        tried = subprocess.run([python, "-c", "import pip"], check=False, capture_output=True)
     except OSError:
         return False
+    return tried.returncode == 0
 
 
 def _create(folder: Path) -> None:

@@ -121,6 +121,7 @@ def claim(target: str) -> "int | None":
         mark = os.open(target, os.O_RDONLY | os.O_DIRECTORY)
     except OSError:
         return None
+
     locked(mark, fcntl.LOCK_SH)
     if os.path.exists(os.path.join(target, SEAL)):
         return mark

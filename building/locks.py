@@ -27,12 +27,19 @@ ONLY_PUBLISHED = {
 """A machine's own package folders must not decide what everybody else installs."""
 
 
+OPTIONS = (
+    "--generate-hashes", "--allow-unsafe", "--strip-extras", "--no-header", "--no-annotate",
+    "--no-emit-index-url", "--no-emit-find-links", "--no-emit-trusted-host", "--no-emit-options",
+)  # fmt: skip
+
+
 def lock(*, upgrade: bool) -> None:
     """Refresh every lock; pins stay as they are unless a name is new or `upgrade` is set."""
     if sys.version_info[:2] != OLDEST_PYTHON:
         raise BuildError(
             "run this with Python 3.11: the oldest supported Python needs the most packages"
         )
+
     python = build_environment()
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
     for name, wanted in _wanted(project).items():
@@ -54,27 +61,12 @@ def _compile(python: Path, target: Path, wanted: list[str], *, upgrade: bool) ->
         pinned = Path(folder, "pinned.txt")
         if target.exists():
             pinned.write_text(target.read_text())
-        options = [
-            "--generate-hashes",
-            "--allow-unsafe",
-            "--strip-extras",
-            "--no-header",
-            "--no-annotate",
-        ]
-        options += [
-            "--no-emit-index-url",
-            "--no-emit-find-links",
-            "--no-emit-trusted-host",
-            "--no-emit-options",
-        ]
-        options += ["--upgrade"] if upgrade else []
+
+        options = ["--upgrade"] if upgrade else []
         options += ["--output-file", str(pinned), str(names)]
-        run(
-            [python, "-P", "-m", "piptools", "compile", "--quiet", *options],
-            env=ONLY_PUBLISHED,
-            quiet=True,
-        )
-        pins = [
-            line for line in pinned.read_text().splitlines() if line and not line.startswith("#")
-        ]
+        compiling = (python, "-P", "-m", "piptools", "compile", "--quiet")
+        run([*compiling, *OPTIONS, *options], env=ONLY_PUBLISHED, quiet=True)
+
+        lines = pinned.read_text().splitlines()
+        pins = [line for line in lines if line and not line.startswith("#")]
         target.write_text(HEADER + "\n".join(pins) + "\n")

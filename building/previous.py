@@ -26,6 +26,7 @@ def built_at(commit: str) -> Path:
                 made = _build(commit, Path(folder))
                 kept.parent.mkdir(parents=True, exist_ok=True)
                 made.replace(kept)
+
     return kept
 
 

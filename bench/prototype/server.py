@@ -84,10 +84,7 @@ class Server:
         self._changed: dict[int, Event] = {}
 
     def for_users(self) -> bottle.Bottle:
-        """Trigger, list, follow, read the log.
-
-        The paths and the JSON that the product has for them.
-        """
+        """Return what triggers, lists, follows and reads logs, by the product's paths and JSON."""
         app = bottle.Bottle()
         app.post(
             "/api/v1/automations", callback=lambda: self._trigger(bottle.request.json["template"])
@@ -99,7 +96,7 @@ class Server:
         return app
 
     def for_workers(self) -> bottle.Bottle:
-        """Poll, start, log, finish."""
+        """Return what polls, starts, keeps logs and finishes."""
         app = bottle.Bottle()
         app.post("/poll", callback=lambda: msgspec.msgpack.encode(self._poll()))
         app.post("/jobs/<job:int>/start", callback=self._start)
@@ -119,6 +116,7 @@ class Server:
             )
         )
         self._changed[job] = Event()
+
         if poll:
             poll.set({"id": job, "command": command})
         return {"id": job, "state": state}
@@ -127,6 +125,7 @@ class Server:
         job = self._store.write(_lease_next)
         if job:
             return job
+
         waiting: AsyncResult[Any] = AsyncResult()
         self._polls.append(waiting)
         try:
@@ -206,11 +205,11 @@ def _listener(app: bottle.Bottle, identity: Path, authority: Path | None) -> WSG
     if authority:
         context.load_verify_locations(authority)
         context.verify_mode = ssl.CERT_REQUIRED
+
     listener = WSGIServer(("127.0.0.1", 0), app, log=None, ssl_context=context)
     listener.init_socket()
-    listener.socket.setsockopt(
-        socket.IPPROTO_TCP, socket.TCP_NODELAY, 1
-    )  # what it accepts inherits this
+    # What it accepts inherits this.
+    listener.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     listener.start()
     return listener
 
@@ -223,11 +222,11 @@ def main(folder: Path) -> None:
     ca, identity = folder / "ca.pem", folder / "identity.pem"
     ca.write_text(authority.cert_pem)
     identity.write_text(certificate + key)
+
     server = Server(Store(folder / "prototype.db"))
-    users, workers = (
-        _listener(server.for_users(), identity, None),
-        _listener(server.for_workers(), identity, ca),
-    )
+    users = _listener(server.for_users(), identity, None)
+    workers = _listener(server.for_workers(), identity, ca)
+
     facts = {"url": f"https://127.0.0.1:{users.server_port}", "worker_port": workers.server_port}
     (folder / "client.pem").write_text(client_identity(authority, now))
     (folder / "server.json.new").write_text(json.dumps(facts))

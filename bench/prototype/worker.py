@@ -46,6 +46,7 @@ class Slot:
         """Run one job, and return the next one, if any waits."""
         if not self._ask(f"/jobs/{job['id']}/start", None):
             return None
+
         with subprocess.Popen(
             ["/bin/sh", "-c", job["command"]],
             stdout=subprocess.PIPE,

@@ -137,11 +137,7 @@ def service() -> None:
 )
 @click.option("--program", metavar="PATH", help="Where the program is; this very file unless told.")
 def print_(kind: str, user: str | None, group: tuple[str, ...], program: str | None) -> None:
-    r"""Print a hardened systemd unit for a server or a worker, with a graceful stop.
-
-    \b
-    opsicle service print server > /etc/systemd/system/opsicle-server.service
-    """
+    """Print a hardened systemd unit for a server or a worker, with a graceful stop."""
     unit, text = _UNITS[kind]
     values = {
         "kind": kind,

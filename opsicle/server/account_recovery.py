@@ -27,7 +27,7 @@ from opsicle.server.store import (
     users,
 )
 from opsicle.server.store.database import Connection
-from opsicle.server.store.memberships import PlaceRow
+from opsicle.server.store.memberships import MembershipRow
 from opsicle.server.store.users import UserRow
 
 
@@ -89,7 +89,7 @@ def _recover(db: Connection, email: str, password_hash: str) -> Recovered:
     )
 
 
-def _find(db: Connection, email: str) -> tuple[UserRow, list[PlaceRow]]:
+def _find(db: Connection, email: str) -> tuple[UserRow, list[MembershipRow]]:
     user = users.find_by_email(db, email)
     places = memberships.list_of_user(db, user.id) if user else []
     if user is None or not places:

@@ -1,4 +1,4 @@
-"""The audit monitor: a worker keeps the newest checkpoint of its org's audit record that it was shown.
+"""The audit monitor: a worker keeps the newest checkpoint of its org's record that it was shown.
 
 A server whose record was rewritten, or set back, must show a checkpoint that contradicts it. The
 worker then keeps the older one as the proof, logs an error, and tells the server once.
@@ -38,14 +38,15 @@ class AuditMonitor:
         """Compare a shown checkpoint with those before, and keep it if it goes on from there."""
         if shown == self._last:
             return
+
         contradiction = self._last and _contradiction(self._last, shown)
         if contradiction:
             self._complain(contradiction)
             return
+
         self._last = shown
-        with suppress(
-            OSError
-        ):  # a full disk: the next one may find room, and until then this life remembers
+        # On a full disk the next one may find room, and until then this life remembers.
+        with suppress(OSError):
             files.replace(self._file, msgspec.json.encode(shown))
 
     def reported(self) -> None:
@@ -65,11 +66,15 @@ def _contradiction(before: SeenCheckpoint, after: SeenCheckpoint) -> str:
     if after.chain != before.chain:
         return f"the record is another one: it was {before.chain}, it is {after.chain}"
     if new.number < old.number or new.seq < old.seq:
-        return f"checkpoint {new.number} at entry {new.seq} is older than {old.number} at entry {old.seq}"
+        return (
+            f"checkpoint {new.number} at entry {new.seq} "
+            f"is older than {old.number} at entry {old.seq}"
+        )
     if new.number == old.number:
         return f"checkpoint {new.number} is another than the one seen before"
     if new.number == old.number + 1 and new.previous != hash_of(before.chain, old):
         return f"checkpoint {new.number} does not follow checkpoint {old.number} as it was seen"
+
     return ""
 
 

@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 
 _TIMEOUT_SECONDS = 30
 _LOCATE_SECONDS = 5
-"""A worker that has an identity does not wait long for what may only tell it of a better address."""
+"""A worker that has an identity does not wait long to be told of a better address."""
 _AWAY = frozenset(
     {
         http.client.TOO_MANY_REQUESTS,
@@ -130,8 +130,8 @@ def locate(token_text: str, url: str, joined_url: str, ca_pem: str) -> list[str]
     is_own = place.ca_fingerprint == certificates.fingerprint(ca_pem) if place else is_known
     if not is_own:
         raise Conflict(
-            f"this data folder belongs to a worker of {joined_url or 'a server with another CA'}, and {asked} is not "
-            "known to be that server",
+            f"this data folder belongs to a worker of {joined_url or 'a server with another CA'}, "
+            f"and {asked} is not known to be that server",
             hint="Use another data folder, or start it without that token or address.",
         )
     return [place.worker_url] if place else []
@@ -192,6 +192,7 @@ def _ask(token: JoinToken, request: EnrolRequest) -> EnrolReply:
     """Send the request until there is an answer to it."""
     was_lost = False
     backoff = Backoff(longest=2.0)
+
     for is_last in (False,) * (_TRIES - 1) + (True,):
         try:
             request.sent_at_ms = time.time_ns() // 1_000_000
@@ -204,18 +205,18 @@ def _ask(token: JoinToken, request: EnrolRequest) -> EnrolReply:
                 ) from lost
             time.sleep(backoff.next_delay())
             continue
+
         if status == http.client.OK:
             return _decoded(content)
+
         problem = error_of(status, content)
-        if (
-            was_lost
-            and isinstance(problem, NotAuthenticated | Conflict)
-            and not isinstance(problem, ClockOff)
-        ):
+        is_refusal = isinstance(problem, NotAuthenticated | Conflict)
+        if was_lost and is_refusal and not isinstance(problem, ClockOff):
             raise _burnt(
                 "the server has used up the join token, but its answer was lost"
             ) from problem
         raise problem
+
     raise Internal("unreachable")
 
 
@@ -226,7 +227,7 @@ class _AnswerLost(Exception):
 def _exchange(
     url: str, method: str, body: bytes | None, seconds: float = _TIMEOUT_SECONDS
 ) -> tuple[int, bytes]:
-    """Return one request.
+    """Make one request. Returns the status and the content of the answer.
 
     Raises Unreachable if it was certainly not sent, `_AnswerLost` if nobody knows.
     """
@@ -238,13 +239,15 @@ def _exchange(
         )
     else:
         connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=seconds)
+
     try:
         try:
             connection.connect()
         except OSError as error:
             raise Unreachable(
                 f"the server at {url} cannot be reached: {reason_of(error)}",
-                hint="The join token names this address. Nothing was sent; the token can still be used.",
+                hint="The join token names this address. "
+                "Nothing was sent; the token can still be used.",
             ) from error
         try:
             connection.request(

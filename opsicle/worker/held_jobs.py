@@ -8,7 +8,7 @@ from opsicle.worker.job import HeldJob
 
 
 class HeldJobs:
-    """Jobs by their ids, each from the answer that brought it until the server knows how it ended."""
+    """Jobs by their ids, from the answer that brought each until the server knows its end."""
 
     def __init__(self) -> None:
         self._changed = threading.Condition()

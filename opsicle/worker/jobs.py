@@ -161,7 +161,7 @@ class JobSupervisor:
         return self._held.wait_until_empty(seconds)
 
     def end(self) -> None:
-        """Give up waiting for the server, and kill what still runs; the journal tells the next life."""
+        """Wait for the server no more, and kill what runs; the journal tells the next life."""
         self._reporter.is_ending = True
         self.was_answered.set()
         self._connection.wake()

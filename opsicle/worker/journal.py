@@ -6,10 +6,12 @@ An append-only file of lines, each `crc32 as 8 hex digits, space, JSON`. A line 
 crash does not match its checksum and is passed over. A job's lines, in order:
 
     spent      before `starting`: the order to do the job, which counts once
-    ran        likewise: the automation, which this worker does not run again after a restore of its server
+    ran        likewise: the automation, which this worker does not run again, not even after its
+               server was restored
     forgotten  up to when the expired orders are not listed any more
     starting   before the server is asked whether the job may begin
-    clean-up   before anything runs, where the job has clean-up phases: what a next life needs to run them
+    clean-up   before anything runs, where the job has clean-up phases: what a next life needs to
+               run them
     begun      before the first process of a clean-up phase, so that it is begun once
     masked     once the job has values to be masked of which only this life knows
     child      a process of the job exists (its `life` tells it from a later owner of the same id)
@@ -184,7 +186,8 @@ class Journal:
         with self._lock:
             if before := self._ran.find_before(ran):
                 raise Refused(
-                    f"it ran on this worker already, on {before.at:%Y-%m-%d at %H:%M} UTC, and its server does not know"
+                    f"it ran on this worker already, on {before.at:%Y-%m-%d at %H:%M} UTC, "
+                    "and its server does not know"
                 )
             self._write(_Ran(ran))
 
@@ -313,6 +316,7 @@ def _read(path: Path) -> Iterator[_Line]:
         lines = path.read_bytes().splitlines()
     except FileNotFoundError:
         return
+
     damaged = 0
     for line in lines:
         try:
@@ -324,6 +328,7 @@ def _read(path: Path) -> Iterator[_Line]:
             damaged += 1
         else:
             yield decoded
+
     if damaged:
         log.warning("damaged lines of the journal were passed over", extra={"count": damaged})
 

@@ -53,18 +53,19 @@ class KnownEpoch:
         known = self._known
         if order.epoch < known.number and not (order.epoch == 0 and known.number <= BEFORE_EPOCHS):
             raise self._outdated(
-                f"its order is of epoch {order.epoch} of the server, and this worker has worked in epoch "
-                f"{known.number}: the server runs on an older copy"
+                f"its order is of epoch {order.epoch} of the server, "
+                f"and this worker has worked in epoch {known.number}: "
+                "the server runs on an older copy"
             )
         if order.epoch == known.number and known.id not in ("", order.epoch_id):
             raise self._outdated(
                 f"its order is of another epoch {order.epoch}: two servers run on copies of one"
             )
+
         if order.epoch > known.number or (order.epoch_id and not known.id):
             new = _Known(order.epoch, order.epoch_id, signed)
-            with suppress(
-                OSError
-            ):  # then the journal cannot be written either, and nothing is begun
+            # Where this fails the journal cannot be written either, and nothing is begun.
+            with suppress(OSError):
                 files.replace(self._file, msgspec.json.encode(new))
             self._known = new
 

@@ -174,7 +174,7 @@ def _add(hidden: list[tuple[int, int]], start: int, end: int) -> None:
 
 
 def _expression(keys: Iterable[bytes]) -> re.Pattern[bytes]:
-    """Return one expression for all keys, as a tree of their beginnings; also where they overlap."""
+    """Return one expression for all keys, as a tree of their beginnings, overlaps included."""
     tree: dict[int, dict[int, object]] = {}
     for key in keys:
         branch = tree

@@ -3,6 +3,9 @@
 A process belongs to a job if it carries the job's tag (see process.py), or names the job in its
 environment, or descends from one that does. `sudo` and the like may strip the first two, so those
 once found are remembered.
+
+A worker that starts a process carries the job's tag itself for that instant. No other worker on the
+machine looks for it then: the server makes a new job id for every lease, so a job is one worker's.
 """
 
 from __future__ import annotations
@@ -18,9 +21,9 @@ from typing import NamedTuple
 
 from opsicle.worker import process
 
-_KILL_SECONDS = (
-    5.0  # what is not dead so long after KILL hangs in the kernel; waiting longer would not help
-)
+_KILL_SECONDS = 5.0
+"""What is not dead so long after KILL hangs in the kernel; waiting longer would not help."""
+
 _FIRST_LOOK_SECONDS, _LONGEST_LOOK_SECONDS = 0.005, 0.2
 _TAG_BITS = 60
 
@@ -50,12 +53,10 @@ class JobTree:
         self._known: set[tuple[int, int]] = set()
 
     def send(self, number: signal.Signals, *, in_sessions: bool = False) -> int:
-        """Send a signal to every living process of the job (`in_sessions`.
+        """Send a signal to every living process of the job.
 
-        That stayed in a phase's session).
-
-        Returns how many there were. Call again until it is 0: a tree may grow while it is being
-        cut.
+        `in_sessions` spares those that left the phases' sessions. Returns how many there were. Call
+        again until it is 0: a tree may grow while it is being cut.
         """
         found = 0
         for member in self._members():
@@ -81,7 +82,10 @@ class JobTree:
         )
 
     def remember(self, pid: int, life: str) -> None:
-        """Count a process in by its id, provided that it is still in that life (see `process.is_same_life`)."""
+        """Count a process in by its id, provided that it is still in that life.
+
+        See `process.is_same_life`.
+        """
         now = process.life_of(pid)
         if now and process.is_same_life(now, life):
             self._known.add((pid, int(now.rpartition("/")[2])))
@@ -95,6 +99,7 @@ class JobTree:
         children: dict[int, list[int]] = {}
         for entry in everyone.values():
             children.setdefault(entry.parent, []).append(entry.pid)
+
         unseen = [pid for pid, entry in everyone.items() if self._is_root(entry)]
         members: dict[int, _Process] = {}
         while unseen:
@@ -102,6 +107,7 @@ class JobTree:
             if pid not in members and pid != os.getpid():
                 members[pid] = everyone[pid]
                 unseen += children.get(pid, [])
+
         self._known = {(entry.pid, entry.start) for entry in members.values()}
         return sorted(members.values(), key=lambda entry: (entry.start, entry.pid))
 
@@ -124,15 +130,15 @@ class JobTree:
             return False
         except OSError:  # a kernel that has no pidfd for us
             return _signal_by_id(member, number)
+
         try:
             now = _read_process(member.pid)
             if now is None or now.start != member.start:
                 return False
             signal.pidfd_send_signal(handle, number)
             if number == signal.SIGTERM:
-                signal.pidfd_send_signal(
-                    handle, signal.SIGCONT
-                )  # one that is stopped would never hear of it
+                # One that is stopped would never hear of it.
+                signal.pidfd_send_signal(handle, signal.SIGCONT)
         except ProcessLookupError:
             return False
         except PermissionError:  # it runs as another user now; it counts, so that it is told of
@@ -144,13 +150,14 @@ class JobTree:
 
 
 def _signal_by_id(member: _Process, number: signal.Signals) -> bool:
-    """Send it by the process's id where there is no better way.
+    """Send it by the process's id, where there is no better way.
 
-    After the look that could be another's, in theory.
+    In theory the id could pass to another process between the look and the signal.
     """
     now = _read_process(member.pid)
     if now is None or now.start != member.start:
         return False
+
     try:
         os.kill(member.pid, number)
         if number == signal.SIGTERM:
@@ -159,6 +166,7 @@ def _signal_by_id(member: _Process, number: signal.Signals) -> bool:
         return False
     except PermissionError:
         return True
+
     return True
 
 
@@ -185,16 +193,18 @@ class TreeStop:
     def turn(self, now: float) -> float | None:
         """Do what is due at `now` (monotonic seconds).
 
-        The time to call again, or None when it is over.
+        Returns the time to call again, or None when it is over.
         """
         if now < self._next_look:
             return self._next_look
+
         process.collect_orphans()
         killing = now >= self._kill_at
         alive = self._look(killing)
         if alive == 0 or now >= self._give_up_at:
             self.survivors = alive
             return None
+
         self._pause = (
             _FIRST_LOOK_SECONDS if killing else min(self._pause * 2, _LONGEST_LOOK_SECONDS)
         )
@@ -238,7 +248,7 @@ def _process_table() -> Iterator[_Process]:
 
 
 def _read_process(pid: int) -> _Process | None:
-    """None for a process that is gone, or dead and only waiting to be collected."""
+    """Return a process; None if it is gone, or dead and only waiting to be collected."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()
     except OSError:

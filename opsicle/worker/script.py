@@ -25,7 +25,7 @@ _COULD_NOTICE = re.compile(
     r"""PIPESTATUS | BASH_COMMAND | \$_\b | \$\{_\b          # what the last command was
       | \bset\s+[-+]\w*v | \bset\b[^\n]*\bverbose\b          # shows every line that is read
       | \btrap\b[^\n]*\b(?:DEBUG|RETURN)\b                   # runs around every command
-      | \balias\b | \becho\s*\( | \bfunction\s+echo\b        # can give a word, or `echo`, another meaning
+      | \balias\b | \becho\s*\( | \bfunction\s+echo\b        # can give a word another meaning
     """,
     re.VERBOSE,
 )
@@ -34,10 +34,14 @@ _COULD_NOTICE = re.compile(
 _RESERVED = "if then elif else fi for select while until do done case esac in function time coproc"
 _WORD = r"\w./=:@%+,^*?~\[\]-"
 _ITEM = rf"""(?:
-      '[^']*' | "(?:[^"\\`$]|\\.|\$\w+|\$\{{\w+\}}|\$[?$!\#*@])*+"       # quoted, nothing nested in it
-    | \$\w+ | \$\{{\w+\}} | \$[?$!*@] | \\[^\n] | \{{\}}                 # a variable, an escape, find's {{}}
-    | (?!(?:{_RESERVED.replace(" ", "|")})(?![{_WORD}])|\[\[)[{_WORD}]++  # a word that opens or closes nothing
-    | [0-9]?(?:>>?|<(?!<))(?:&[0-9](?!\w)|[ \t]*(?=[\w./$'"-]))          # a redirection, no here-document
+    # quoted, nothing nested in it
+      '[^']*' | "(?:[^"\\`$]|\\.|\$\w+|\$\{{\w+\}}|\$[?$!\#*@])*+"
+    # a variable, an escape, find's {{}}
+    | \$\w+ | \$\{{\w+\}} | \$[?$!*@] | \\[^\n] | \{{\}}
+    # a word that opens or closes nothing
+    | (?!(?:{_RESERVED.replace(" ", "|")})(?![{_WORD}])|\[\[)[{_WORD}]++
+    # a redirection, no here-document
+    | [0-9]?(?:>>?|<(?!<))(?:&[0-9](?!\w)|[ \t]*(?=[\w./$'"-]))
 )"""
 _SIMPLE = rf"[ \t]*+{_ITEM}(?:[ \t]*+{_ITEM})*+[ \t]*+"
 _PLAIN = re.compile(rf"{_SIMPLE}(?:(?:;|&&|\|\|?|\n){_SIMPLE})*+[;&]?", re.VERBOSE)
@@ -77,14 +81,18 @@ def make_script(
     """
     if len(commands) < 2 or not _can_have_borders(shell, commands, account):
         return plain_script(commands)
+
     # The redirections of `_opsicle_mark` and `:` keep `set -x` from showing them; `&&` keeps `set
     # -e` from ending the script here, where `$?` may be that of a failed condition; `<>` opens a
     # pipe without waiting for its reader.
-    mark = f'_opsicle_mark() {{ echo "{attempt} $1 $2" 1<>{shlex.quote(str(marker_pipe))}; return "$2"; }}; '
+    pipe = shlex.quote(str(marker_pipe))
+    mark = f'_opsicle_mark() {{ echo "{attempt} $1 $2" 1<>{pipe}; return "$2"; }}; '
     lines = [mark + commands[0]]
+
     for number, command in enumerate(commands[1:], start=1):
         marker = f'{{ _opsicle_mark {number} "$?"; }} 2>/dev/null && {{ :; }} 2>/dev/null; '
         lines.append(marker + command)
+
     return Script("\n".join(lines).encode(), has_borders=True)
 
 
@@ -94,7 +102,7 @@ def plain_script(commands: Sequence[str]) -> Script:
 
 
 def is_posix_shell(shell: str) -> bool:
-    """Return whether `shell` understands `-e` and `-c` (by its name; python3 and the like do not)."""
+    """Return whether `shell` understands `-e` and `-c`, by its name; python3 does not."""
     return PurePath(shell).name in _POSIX_SHELLS
 
 

@@ -29,15 +29,15 @@ _ASSIGNMENT = re.compile(
 _IGNORED_LINE = re.compile(r"\s*(?:[#;].*|\[[^\]]*\]|[{}\[\],]*|---)\s*")
 _WORDS_OF_KEY = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|[0-9]+")
 _TELLING = frozenset((
-    "pass", "passwd", "password", "passphrase", "pwd", "secret", "token", "key", "credential", "credentials",
-    "auth", "authorization", "pin", "pem", "cert", "certificate", "signature", "seed", "salt", "cookie",
-    "bearer", "dsn", "jwt",
+    "pass", "passwd", "password", "passphrase", "pwd", "secret", "token", "key", "credential",
+    "credentials", "auth", "authorization", "pin", "pem", "cert", "certificate", "signature",
+    "seed", "salt", "cookie", "bearer", "dsn", "jwt",
 ))  # fmt: skip
 """Last words of keys whose values are secret."""
 
 
 class Contents(NamedTuple):
-    """Of a secret that reads as a document its `values` worth masking; of another text its `lines`."""
+    """Of a secret that is a document the `values` worth masking; of another text its `lines`."""
 
     values: list[str]
     lines: list[str]
@@ -62,14 +62,14 @@ def _fields(text: str) -> list[tuple[str, str]]:
         return _yaml_fields(text) or _assignments(text.split("\n"))
     if ";" in text and "=" in text:
         return _assignments(text.split(";"))
+
     url = _url_password(text)
     return [("password", url)] if url else []
 
 
 def _yaml_fields(text: str) -> list[tuple[str, str]]:
-    from opsicle.domain.problems import (
-        Problems,
-    )  # these load YAML, which most workers never need: 2 MiB
+    # These load YAML, which most workers never need: 2 MiB.
+    from opsicle.domain.problems import Problems
     from opsicle.domain.yaml_documents import load, plain
 
     problems = Problems()

@@ -7,11 +7,12 @@ it, and for the values in it that are worth masking by themselves (see secret_co
 only the forms that are text):
 
 - as it is;
-- base64, standard and URL-safe, with and without padding, at each of the three places where it can begin inside a
-  longer text; and in the lines of 76 (`base64`) or 64 characters (`openssl`) into which it is cut if encoded alone;
+- base64, standard and URL-safe, with and without padding, at each of the three places where it can
+  begin inside a longer text; and in the lines of 76 (`base64`) or 64 characters (`openssl`) into
+  which it is cut if encoded alone;
 - hexadecimal in lower and upper case, and in the lines of 60 into which `xxd -p` cuts it;
-- URL-encoded with upper and lower hex digits, with `+` or `%20` for a space, with or without `/` and the punctuation
-  that browsers leave alone;
+- URL-encoded with upper and lower hex digits, with `+` or `%20` for a space, with or without `/`
+  and the punctuation that browsers leave alone;
 - JSON-escaped, as ASCII or not, with `/` escaped or not;
 - quoted for a shell: 'it'\''s', 'it'"'"'s', it\'s, "a\$b", $'a\nb';
 - XML- and HTML-escaped, with names or numbers for the quotes.

@@ -39,16 +39,18 @@ def worker_context(identity: Identity, *, checks_time: bool = True) -> ssl.SSLCo
     # OpenSSL takes our key from a file only. This one is in memory, so that the key lies on no disk
     # a second time.
     fd = os.memfd_create("opsicle-identity", os.MFD_CLOEXEC)
+
     try:
         os.write(fd, (identity.key_pem + identity.certificate_pem).encode())
         context.load_cert_chain(f"/proc/self/fd/{fd}")
     finally:
         os.close(fd)
+
     return context
 
 
 def is_server_there(identity: Identity) -> bool:
-    """Return whether this worker's server answers at one of the addresses that the identity knows."""
+    """Return whether this worker's server answers at an address that the identity knows."""
     context = worker_context(identity, checks_time=False)
     for url in (identity.worker_url, *identity.more_urls):
         parts = urlsplit(url)
@@ -59,6 +61,7 @@ def is_server_there(identity: Identity) -> bool:
             context.wrap_socket(plain, server_hostname=identity.server_name),
         ):
             return True
+
     return False
 
 

@@ -15,6 +15,7 @@ from opsicle.wire.user_api import RunRequest
 from opsicle.wire.worker_api import FinishRequest, PollRequest
 from tests.api.receivers import LOOPBACK, MailServer, WebhookReceiver
 from tests.api.running_server import ApiServer, Client
+from tests.api.slack_api import TOKENS, SlackApi
 from tests.api.test_templates import source
 
 KEY = "0123456789abcdef0123456789abcdef"
@@ -48,6 +49,17 @@ def make_email(
     )
     assert answer.status == 201, answer.content
     return answer.json
+
+
+def make_slack(api_server: ApiServer, api: SlackApi) -> Client:
+    """Make the channel `slack` as Alice, who is returned."""
+    alice = api_server.session("alice@example.com")
+    config = {"kind": "slack", "base_url": api.url, "allow_networks": LOOPBACK}
+
+    made = alice.post("/api/v1/channels", {"name": "slack", "config": config, "credential": TOKENS})
+
+    assert made.status == 201, made.content
+    return alice
 
 
 def post_notice(
@@ -109,7 +121,7 @@ def entries(admin: Client, verb: str) -> list[Any]:
 def deliver(api_server: ApiServer) -> None:
     """Make all attempts that are due now."""
     api_server.services.delivery.turn()
-    assert api_server.services.delivery.wait(20)
+    assert api_server.services.delivery.wait(60)
 
 
 def deliveries(client: Client, query: str = "") -> Any:

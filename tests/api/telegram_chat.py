@@ -5,8 +5,21 @@ from __future__ import annotations
 from typing import Any
 
 from tests.api.channel_setup import deliver
+from tests.api.receivers import LOOPBACK
 from tests.api.running_server import ApiServer, Client
-from tests.api.telegram_api import TelegramUser
+from tests.api.telegram_api import TOKEN, TelegramApi, TelegramUser
+
+
+def make_telegram(api_server: ApiServer, api: TelegramApi) -> Client:
+    """Make the channel `bot` as Alice, who is returned."""
+    alice = api_server.session("alice@example.com")
+    config = {"kind": "telegram", "base_url": api.url, "allow_networks": LOOPBACK}
+
+    made = alice.post("/api/v1/channels", {"name": "bot", "config": config, "credential": TOKEN})
+
+    assert made.status == 201, made.content
+    listen(api_server)  # what earlier tests have left
+    return alice
 
 
 def listen(api_server: ApiServer) -> None:

@@ -8,8 +8,6 @@ from __future__ import annotations
 import json
 import stat
 import subprocess
-import sys
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -20,62 +18,16 @@ import pytest
 
 from opsicle.client.audit_export import verify_export
 from opsicle.domain.errors import Conflict
-from opsicle.kit.clock import to_text
 from opsicle.security.certificates import WorkerIdentity
 from opsicle.server.access.actor import SystemActor
 from opsicle.server.audit.checkpoints import SIGN_AFTER, SIGN_AFTER_ENTRIES
 from opsicle.server.http.request import WORKER_IDENTITY
 from opsicle.server.store import audit, audit_checkpoints
 from opsicle.server.store.migrations import STATE_MIGRATIONS, migrate
-from opsicle.wire.audit import AuditVerdict, SeenCheckpoint
+from opsicle.wire.audit import SeenCheckpoint
 from opsicle.wire.worker_api import PollReply
+from tests.api.audit_changes import ALICE, GINA, fault, sign, tamper, verdict, write
 from tests.api.running_server import ApiServer, Client
-
-ALICE, GINA = "alice@example.com", "gina@example.com"
-DOCS = Path(__file__).parents[2] / "docs/audit.md"
-
-
-def write(api_server: ApiServer, count: int, email: str = ALICE) -> int:
-    """Add entries to an org's record; answers the number of the last one."""
-    org_id = api_server.actor(email).org_id
-
-    def work(db: Any) -> int:
-        for n in range(count):
-            audit.append(
-                db,
-                api_server.clock.now(),
-                org_id,
-                SystemActor(),
-                "test",
-                f"things/{n}",
-                {"näme": f'"{n}"\n'},
-            )
-        return audit.head(db, org_id)[0]
-
-    return api_server.state.write(work)
-
-
-def verdict(api_server: ApiServer, email: str = ALICE) -> AuditVerdict:
-    return api_server.services.audit.verify(api_server.actor(email))
-
-
-def sign(api_server: ApiServer, email: str = ALICE) -> None:
-    api_server.services.audit_checkpoints.sign(api_server.actor(email).org_id)
-
-
-def tamper(api_server: ApiServer, sql: str, *values: object) -> None:
-    """Change the file past the server, as whoever owns the machine can."""
-    db = apsw.Connection(str(api_server.folder.state_database))
-    for (name,) in db.execute("SELECT name FROM sqlite_schema WHERE type = 'trigger'").fetchall():
-        db.execute(f"DROP TRIGGER {name}")
-    db.execute(sql, values)
-    assert db.changes() > 0
-    db.close()
-
-
-def fault(found: AuditVerdict) -> tuple[str, int]:
-    assert found.fault is not None
-    return found.fault.kind, found.fault.seq
 
 
 def test_every_org_has_a_chain_of_its_own_that_tells_nothing_of_others(
@@ -237,42 +189,6 @@ def test_entries_are_signed_when_they_are_many_or_have_waited(api_server: ApiSer
     assert verdict(api_server).is_intact
 
 
-def test_retention_removes_what_is_old_and_keeps_the_proof(api_server: ApiServer) -> None:
-    last = write(api_server, 4_500)
-    api_server.clock.advance(days=40)
-    write(api_server, 10)
-    removed = api_server.services.audit_checkpoints.prune(timedelta(days=30))
-    found = verdict(api_server)
-    assert found.is_intact, found.fault
-    assert (found.removed_to, found.first_seq, found.last_seq) == (last, last + 1, last + 10)
-    assert removed >= last
-    assert api_server.services.audit_checkpoints.prune(timedelta(days=30)) == 0
-    export = b"".join(api_server.services.audit.export(api_server.actor(ALICE))).splitlines()
-    assert verify_export(export, api_server.services.audit.public_key).removed_to == last
-    assert write(api_server, 1) == last + 11
-    assert verdict(api_server).is_intact
-
-
-def test_retention_never_takes_the_newest_entry_from_which_the_chain_goes_on(
-    api_server: ApiServer,
-) -> None:
-    last = write(api_server, 10)
-    api_server.clock.advance(days=40)
-    api_server.services.audit_checkpoints.prune(timedelta(days=30))
-    assert verdict(api_server).entries == 1
-    assert write(api_server, 1) == last + 1
-    assert verdict(api_server).is_intact
-
-
-def test_more_removed_than_retention_has_signed_is_missing(api_server: ApiServer) -> None:
-    last, org_id = write(api_server, 10), api_server.actor(ALICE).org_id
-    api_server.clock.advance(days=40)
-    write(api_server, 10)
-    api_server.services.audit_checkpoints.prune(timedelta(days=30))
-    tamper(api_server, "DELETE FROM audit_entries WHERE org_id = ? AND seq = ?", org_id, last + 1)
-    assert fault(verdict(api_server)) == ("missing", last + 1)
-
-
 @pytest.mark.parametrize(
     ("sql", "message"),
     [
@@ -295,6 +211,7 @@ def test_entries_from_before_the_chain_are_chained_in_their_order(tmp_path: Path
     first.mkdir()
     (first / "0001_initial.sql").write_text((STATE_MIGRATIONS / "0001_initial.sql").read_text())
     migrate(tmp_path / "old.db", first)
+
     db = apsw.Connection(str(tmp_path / "old.db"))
     for n in range(30):
         db.execute(
@@ -302,12 +219,15 @@ def test_entries_from_before_the_chain_are_chained_in_their_order(tmp_path: Path
             (n + 1, ("acme", "globex", None)[n % 3], "2026-01-01T00:00:00.000000Z", f"things/{n}"),
         )
     db.close()
+
     assert migrate(tmp_path / "old.db", STATE_MIGRATIONS) >= 1
+
     db = apsw.Connection(str(tmp_path / "old.db"))
     for place, org_id in enumerate(("acme", "globex", "")):
         rows = list(audit.read_chain(db, org_id, 0))
         assert [row[0] for row in rows] == list(range(1, 11))
         assert [row[8] for row in rows] == [f"things/{n}" for n in range(place, 30, 3)]
+
     assert db.execute(
         "SELECT count(*) FROM sqlite_schema WHERE name LIKE '%unchained%'"
     ).fetchone() == (0,)
@@ -332,6 +252,7 @@ def test_workers_are_shown_the_newest_checkpoint_of_their_org_and_say_what_contr
     write(api_server, 3)
     write(api_server, 3, GINA)
     api_server.services.audit_checkpoints.sign_due()
+
     worker = api_server.worker("acme", "web")
     environ = {WORKER_IDENTITY: WorkerIdentity("acme", worker.worker_id, "1")}
     client = Client(api_server.listeners._workers._application, environ=environ)
@@ -344,98 +265,18 @@ def test_workers_are_shown_the_newest_checkpoint_of_their_org_and_say_what_contr
         "runtimes": [],
         "wait_seconds": 0,
     }
+
     answer = client.post(
         "/worker/v1/poll", {**poll, "history_rewritten": "checkpoint 1 is another"}
     )
+
     shown = msgspec.msgpack.decode(answer.content, type=PollReply).checkpoint
     org_id = api_server.actor(ALICE).org_id
     assert shown == SeenCheckpoint(
         org_id, api_server.state.read(lambda db: audit_checkpoints.find_last(db, org_id))
     )
+
     (entry,) = (
         api_server.session(ALICE).get("/api/v1/audit?verb=report_rewritten_history").json["items"]
     )
     assert (entry["actor_kind"], entry["data"]) == ("worker", {"reason": "checkpoint 1 is another"})
-
-
-FILTERS = {
-    "verb=test": {"things/0", "things/1", "boxes/1"},
-    "resource=things": {"things/0", "things/1"},
-    "resource=things/1": {"things/1"},
-    "resource=thing": set(),
-    "actor=SERVER&verb=test": {"things/0", "things/1", "boxes/1"},
-    "actor=nobody": set(),
-    "verb=test&resource=boxes": {"boxes/1"},
-}
-
-
-@pytest.mark.parametrize("query", FILTERS)
-def test_the_record_is_filtered(api_server: ApiServer, query: str) -> None:
-    org_id = api_server.actor(ALICE).org_id
-
-    def work(db: Any) -> None:
-        for resource in ("things/0", "things/1", "boxes/1"):
-            audit.append(db, api_server.clock.now(), org_id, SystemActor(), "test", resource)
-
-    api_server.state.write(work)
-    items = api_server.session(ALICE).get(f"/api/v1/audit?{query}").json["items"]
-    assert {item["resource"] for item in items} == FILTERS[query]
-
-
-def test_the_record_is_filtered_by_time_and_in_pages(api_server: ApiServer) -> None:
-    write(api_server, 3)
-    api_server.clock.advance(hours=1)
-    middle = to_text(api_server.clock.now())
-    api_server.clock.advance(hours=1)
-    write(api_server, 5)
-    alice = api_server.session(ALICE)
-    late = alice.get(f"/api/v1/audit?verb=test&since={middle}&limit=3").json
-    assert len(late["items"]) == 3
-    rest = alice.get(
-        f"/api/v1/audit?verb=test&since={middle}&limit=3&cursor={late['next_cursor']}"
-    ).json
-    assert len(rest["items"]) == 2
-    assert rest["next_cursor"] == ""
-    assert len(alice.get(f"/api/v1/audit?verb=test&until={middle}").json["items"]) == 3
-    assert alice.get("/api/v1/audit?since=0001-01-01T00:00:00%2B14:00").status == 400, (
-        "before the calendar begins"
-    )
-    refused = alice.get("/api/v1/audit?since=yesterday")
-    assert (refused.status, refused.json["errors"][0]["path"]) == (400, "query.since")
-
-
-def script(tmp_path: Path) -> Path:
-    """Return the program that `docs/audit.md` shows."""
-    text = DOCS.read_text(encoding="utf-8")
-    program = text.split("```python\n")[1].split("```")[0]
-    (tmp_path / "verify.py").write_text(program, encoding="utf-8")
-    return tmp_path / "verify.py"
-
-
-def run_script(tmp_path: Path, export: bytes, key: str) -> subprocess.CompletedProcess[str]:
-    (tmp_path / "export.jsonl").write_bytes(export)
-    (tmp_path / "key.pem").write_text(key)
-    command = [sys.executable, script(tmp_path), tmp_path / "export.jsonl", tmp_path / "key.pem"]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
-
-
-def test_the_program_in_the_documentation_verifies_an_export(
-    api_server: ApiServer, tmp_path: Path
-) -> None:
-    write(api_server, 20)
-    api_server.clock.advance(days=40)
-    last = write(api_server, 10)
-    api_server.services.audit_checkpoints.prune(timedelta(days=30))
-    write(api_server, 10)
-    export = b"".join(api_server.services.audit.export(api_server.actor(ALICE)))
-    pem = api_server.services.audit.public_key.pem
-    done = run_script(tmp_path, export, pem)
-    assert (done.returncode, done.stdout) == (0, f"intact: entries {last - 9} to {last + 10}\n"), (
-        done.stderr
-    )
-    for wrong in (
-        export.replace(b'"test"', b'"tess"', 1),
-        export.replace(b'"removed_to":', b'"removed_to":1', 1),
-        b"".join(export.splitlines(keepends=True)[:-1]),
-    ):
-        assert run_script(tmp_path, wrong, pem).returncode == 1

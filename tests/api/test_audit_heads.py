@@ -15,8 +15,8 @@ from opsicle.security.certificates import WorkerIdentity
 from opsicle.server.audit.checkpoints import SIGN_AFTER
 from opsicle.server.http.request import WORKER_IDENTITY
 from opsicle.server.store import audit_checkpoints
+from tests.api.audit_changes import ALICE, fault, sign, tamper, verdict, write
 from tests.api.running_server import ApiServer, Client
-from tests.api.test_audit_chain import ALICE, fault, sign, tamper, verdict, write
 
 CUT = "DELETE FROM audit_entries WHERE org_id = ? AND seq > ?"
 

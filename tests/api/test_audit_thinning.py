@@ -20,8 +20,8 @@ from opsicle.server.audit import thinning
 from opsicle.server.audit.checkpoints import SIGN_AFTER
 from opsicle.server.store import audit_checkpoints
 from opsicle.wire.audit import Checkpoint, CheckpointGap, Signed
+from tests.api.audit_changes import ALICE, DOCS, GINA, fault, sign, tamper, verdict, write
 from tests.api.running_server import ApiServer
-from tests.api.test_audit_chain import ALICE, DOCS, GINA, fault, sign, tamper, verdict, write
 
 DAYS, A_DAY = 12, 4
 

@@ -4,18 +4,14 @@ from __future__ import annotations
 
 import base64
 import json
-import os
 import signal
-import stat
-import subprocess
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from opsicle.client.saved_logins import SavedLogin, SavedLogins, open_api
-from tests.product import PASSWORD, Installation, User, clean_environment, program
+from tests.product import Installation, User, program
 from tests.support import wait_until
 
 TEMPLATE = """\
@@ -53,197 +49,6 @@ def alice(installation: Installation) -> User:
     return installation.admin
 
 
-# Who one is
-
-
-def test_a_session_is_readable_by_its_owner_alone(alice: User) -> None:
-    folder = Path(alice.environment["OPSICLE_CONFIG_DIR"]) / "sessions"
-    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
-    assert stat.S_IMODE((folder / "default.json").stat().st_mode) == 0o600
-
-
-def test_whoami_says_who_and_where(alice: User, installation: Installation) -> None:
-    me = alice.json("whoami")
-    assert me["user"]["email"] == "alice@example.com"
-    assert me["org"]["code"] == "acme"
-    assert me["role"] == "admin"
-    assert me["server"] == installation.server.url
-
-
-def test_an_unknown_ca_is_never_accepted_silently(
-    installation: Installation, tmp_path: Path
-) -> None:
-    eve = User(tmp_path, "alice@example.com")
-    done = eve.attempt(
-        "login",
-        "--server",
-        installation.server.url,
-        "--email",
-        eve.email,
-        "--password-file",
-        str(eve.password_file),
-    )
-    assert done.returncode == 2
-    assert "--ca-fingerprint" in done.stderr
-    assert eve.attempt("whoami").returncode == 3
-
-
-def test_a_wrong_fingerprint_is_refused_before_the_password_is_sent(
-    installation: Installation, tmp_path: Path
-) -> None:
-    user = User(tmp_path, "alice@example.com")
-    done = user.attempt(
-        "login", "--server", installation.server.url, "--email", user.email,
-        "--password-file", str(user.password_file), "--ca-fingerprint", "sha256:" + "0" * 64,
-    )  # fmt: skip
-    assert done.returncode == 6
-    assert "fingerprint" in done.stderr
-
-
-def test_a_wrong_password_is_refused(installation: Installation, tmp_path: Path) -> None:
-    user = User(tmp_path, "nobody@example.com")
-    done = user.attempt(
-        "login", "--server", installation.server.url, "--email", user.email,
-        "--password-file", str(user.password_file),
-        "--ca-fingerprint", installation.server.facts["ca_fingerprint"],
-    )  # fmt: skip
-    assert done.returncode == 3
-
-
-def test_logging_out_ends_the_session_and_keeps_the_trust(installation: Installation) -> None:
-    bob = installation.person("bob@example.com", "operator")
-    bob.cli("logout")
-    assert bob.attempt("whoami").returncode == 3
-    bob.cli("login", "--email", bob.email, "--password-file", str(bob.password_file))
-    assert bob.json("whoami")["role"] == "operator"
-
-
-def test_profiles_are_sessions_of_their_own(installation: Installation, alice: User) -> None:
-    assert alice.attempt("--profile", "other", "whoami").returncode == 3
-    assert alice.attempt("--profile", "../x", "whoami").returncode == 2
-
-
-def test_a_token_in_the_environment_replaces_the_login(
-    installation: Installation, alice: User, tmp_path: Path
-) -> None:
-    token = alice.json("tokens", "create", "--name", "ci")
-    robot = User(tmp_path, "robot@example.com")
-    robot.environment |= {
-        "OPSICLE_SERVER": installation.server.url,
-        "OPSICLE_TOKEN": token["token"],
-    }
-    assert robot.attempt("whoami").returncode == 6
-    robot.environment["OPSICLE_CA_FINGERPRINT"] = installation.server.facts["ca_fingerprint"]
-    assert robot.json("whoami")["user"]["email"] == "alice@example.com"
-    del robot.environment["OPSICLE_CA_FINGERPRINT"]
-    robot.environment["OPSICLE_CA_FILE"] = str(installation.server.folder / "data/ca.pem")
-    assert robot.json("whoami")["user"]["email"] == "alice@example.com"
-    alice.cli("tokens", "delete", token["details"]["id"])
-    assert robot.attempt("whoami").returncode == 3
-    del robot.environment["OPSICLE_SERVER"]
-    assert robot.attempt("whoami").returncode == 2
-
-
-def test_a_server_that_is_away_is_said_to_be(tmp_path: Path) -> None:
-    user = User(tmp_path, "a@example.com")
-    user.environment |= {"OPSICLE_SERVER": "https://127.0.0.1:1", "OPSICLE_TOKEN": "opsu_x"}
-    done = user.attempt("automations", "list")
-    assert done.returncode == 6
-    assert "refuses the connection" in done.stderr
-    error = json.loads(user.attempt("-o", "json", "automations", "list").stderr)
-    assert error["code"] == "unreachable"
-
-
-Answer = str | Callable[[str], str]
-"""What is typed, or how that follows from all that has been shown."""
-
-
-def at_a_terminal(
-    user: User, *arguments: str, answers: Sequence[tuple[str, Answer]]
-) -> tuple[int, str]:
-    """Run the tool with a terminal on all three streams.
-
-    Each answer is typed when its question has been shown.
-    """
-    ours, theirs = os.openpty()
-    process = subprocess.Popen(
-        [*program(), *arguments],
-        stdin=theirs,
-        stdout=theirs,
-        stderr=theirs,
-        env=clean_environment({**user.environment, "TERM": "xterm"}),
-        start_new_session=True,
-    )
-    os.close(theirs)
-    os.set_blocking(ours, False)
-    shown = b""
-
-    def read() -> bytes:
-        nonlocal shown
-        with suppress(OSError):  # nothing there yet, or the process has gone
-            shown += os.read(ours, 65536)
-        return shown
-
-    def place_of(question: str, after: int) -> int:
-        """Return where the question stands, 0 if it does not yet; fails if it never will."""
-        has_ended = process.poll() is not None
-        found = read().find(question.encode(), after) + 1
-        assert found or not has_ended, (
-            f"ended with {process.returncode} without {question!r}: {shown!r}"
-        )
-        return found
-
-    try:
-        asked = 0
-        for question, answer in answers:
-            try:
-                asked = wait_until(
-                    lambda q=question, at=asked: place_of(q, at), what=repr(question)
-                )
-            except AssertionError as error:
-                raise AssertionError(f"{error}; shown so far: {shown!r}") from None
-            typed = answer(shown.decode()) if callable(answer) else answer
-            os.write(ours, typed.encode() + b"\n")
-        wait_until(lambda: read() is not None and process.poll() is not None, 60)
-        read()
-        return process.returncode, shown.decode()
-    finally:
-        process.kill()
-        process.wait()
-        os.close(ours)
-
-
-def test_at_a_terminal_the_ca_is_shown_and_the_password_hidden(
-    installation: Installation, tmp_path: Path
-) -> None:
-    user = User(tmp_path, "alice@example.com")
-    code, shown = at_a_terminal(
-        user, "login", "--server", installation.server.url, "--email", user.email,
-        answers=[("Are they the same?", "y"), ("Password", PASSWORD)],
-    )  # fmt: skip
-    assert code == 0, shown
-    assert installation.server.facts["ca_fingerprint"] in shown
-    assert PASSWORD not in shown
-    assert user.json("whoami")["user"]["email"] == user.email
-
-
-def test_at_a_terminal_a_refused_ca_gets_no_password(
-    installation: Installation, tmp_path: Path
-) -> None:
-    user = User(tmp_path, "alice@example.com")
-    code, shown = at_a_terminal(
-        user,
-        "login",
-        "--server",
-        installation.server.url,
-        "--email",
-        user.email,
-        answers=[("Are they the same?", "n")],
-    )
-    assert code == 3, shown
-    assert "nothing was sent" in shown
-
-
 # People
 
 
@@ -256,10 +61,12 @@ def test_users_are_added_shown_changed_and_removed(alice: User) -> None:
     assert made["manager"] == alice.email
     assert alice.json("users", "show", "carol@example.com") == made
     assert made in alice.json("users", "list")
+
     changed = alice.json(
         "users", "update", "carol@example.com", "--role", "reporter", "--manager", "", "--disable"
     )
     assert (changed["role"], changed["manager"], changed["is_disabled"]) == ("reporter", None, True)
+
     assert alice.attempt("users", "update", "carol@example.com").returncode == 2
     again = alice.attempt(
         "users",
@@ -272,6 +79,7 @@ def test_users_are_added_shown_changed_and_removed(alice: User) -> None:
         password,
     )
     assert again.returncode == 5
+
     alice.cli("users", "delete", "carol@example.com")
     assert alice.attempt("users", "show", "carol@example.com").returncode == 4
 

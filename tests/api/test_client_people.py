@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from opsicle.security import totp
-from tests.api.test_client_commands import at_a_terminal
+from tests.api.terminal import at_a_terminal
 from tests.product import Installation, User
 
 POLICY = """

@@ -13,13 +13,12 @@ import pytest
 from opsicle.domain.access import BuiltInRole
 from opsicle.security import totp
 from opsicle.server.channels.messages import CUT, Undelivered
-from opsicle.server.store import chat_links
 from tests.api.authenticator_app import enrol
 from tests.api.channel_setup import ask, deliver, deliveries, entries, make_email, post_notice
 from tests.api.receivers import LOOPBACK, certified, mail_server
 from tests.api.running_server import ApiServer, Client
 from tests.api.telegram_api import TOKEN, TelegramApi, TelegramUser, telegram_api
-from tests.api.telegram_chat import buttons, link, listen, press, state, told, write
+from tests.api.telegram_chat import buttons, link, listen, make_telegram, press, state, told, write
 
 ALICE, BOB, MIA = "alice@example.com", "bob@example.com", "mia@example.com"
 
@@ -32,18 +31,13 @@ def api() -> Iterator[TelegramApi]:
 
 @pytest.fixture
 def alice(api_server: ApiServer, api: TelegramApi) -> Client:
-    """Alice, who has made the channel."""
-    alice = api_server.session(ALICE)
-    config = {"kind": "telegram", "base_url": api.url, "allow_networks": LOOPBACK}
-    made = alice.post("/api/v1/channels", {"name": "bot", "config": config, "credential": TOKEN})
-    assert made.status == 201, made.content
-    listen(api_server)  # what earlier tests have left
-    return alice
+    """Return Alice, who has made the channel."""
+    return make_telegram(api_server, api)
 
 
 @pytest.fixture
 def phone(api: TelegramApi, request: pytest.FixtureRequest) -> TelegramUser:
-    """Bob's Telegram account, another one in every test."""
+    """Return Bob's Telegram account, another one in every test."""
     return TelegramUser(api, abs(hash(request.node.nodeid)) % 10**9 + 1)
 
 
@@ -63,57 +57,6 @@ def mia(api_server: ApiServer, alice: Client, bob: Client) -> Client:
     return mia
 
 
-def test_a_code_links_a_chat_user_to_an_account_once(
-    api_server: ApiServer, alice: Client, phone: TelegramUser, api: TelegramApi
-) -> None:
-    bob = api_server.person("acme", "bob", BuiltInRole.MEMBER)
-    made = bob.post("/api/v1/chat-links", {"channel": "bot"}).json
-    assert write(api_server, phone, f"/link {made['code'].lower()}") == [
-        f"You are {BOB} here from now on."
-    ]
-    (shown,) = bob.get("/api/v1/chat-links").json["items"]
-    assert (shown["channel"], shown["chat_user"]) == ("bot", str(phone.id))
-    thief = TelegramUser(api, phone.id + 1)
-    assert write(api_server, thief, f"/link {made['code']}") == [
-        "This code is not good, or no longer."
-    ]
-    verbs = [
-        entry["verb"] for entry in api_server.session(ALICE).get("/api/v1/audit").json["items"]
-    ]
-    assert verbs.count("link_chat") == 1
-    assert bob.delete("/api/v1/chat-links/bot").status == 204
-    assert bob.delete("/api/v1/chat-links/bot").status == 404
-
-
-def test_a_code_is_good_for_ten_minutes_and_for_one_channel(
-    api_server: ApiServer, alice: Client, phone: TelegramUser
-) -> None:
-    bob = api_server.person("acme", "bob", BuiltInRole.MEMBER)
-    code = bob.post("/api/v1/chat-links", {"channel": "bot"}).json["code"]
-    api_server.clock.advance(minutes=11)
-    assert write(api_server, phone, f"/link {code}") == ["This code is not good, or no longer."]
-    assert bob.post("/api/v1/chat-links", {"channel": "absent"}).status == 404
-
-
-def test_a_code_asks_for_proof_and_no_api_token_gets_one(
-    api_server: ApiServer, alice: Client
-) -> None:
-    token = alice.post("/api/v1/tokens", {"name": "ci"}).json["token"]
-    assert api_server.client(token).post("/api/v1/chat-links", {"channel": "bot"}).status == 403
-    enrol(api_server, alice)
-    api_server.clock.advance(minutes=10)
-    assert alice.post("/api/v1/chat-links", {"channel": "bot"}).code == "step_up_required"
-
-
-def test_codes_are_not_guessed(api_server: ApiServer, alice: Client, phone: TelegramUser) -> None:
-    for _ in range(60):
-        phone.write("/link AAAAAAAAAA")
-    bob = api_server.person("acme", "bob", BuiltInRole.MEMBER)
-    listen(api_server)
-    phone.read()
-    assert link(api_server, bob, phone) == ["too many wrong attempts"]
-
-
 def test_whoever_is_asked_is_told_all_that_there_is_to_know_with_buttons(
     api_server: ApiServer, alice: Client, bob: Client, mia: Client, phone: TelegramUser
 ) -> None:
@@ -124,6 +67,7 @@ def test_whoever_is_asked_is_told_all_that_there_is_to_know_with_buttons(
     )
     asked = ask(alice, mia, commands=commands, values={"service": "a\nReason: none"})
     (message,) = told(api_server, phone)
+
     lines = message["text"].splitlines()
     assert lines[:5] == [
         "mia@example.com asks to run restart-web version 1",
@@ -139,10 +83,12 @@ def test_whoever_is_asked_is_told_all_that_there_is_to_know_with_buttons(
         "    ",
         "    Until: never",
     ]
+
     assert lines[20] == "    … and 10 more: see the page"
     assert lines[21] == "Waits for: boss: 1 of bob@example.com"
     assert lines[22].startswith("Until: 20")
     assert lines[23:] == [f"https://ops.example.com/approvals/{asked['approval_id']}"]
+
     assert "hunter2" not in message["text"]
     assert "parse_mode" not in message
     assert buttons(message) == [f"approve:{asked['approval_id']}", f"reject:{asked['approval_id']}"]
@@ -201,8 +147,10 @@ def test_a_press_decides_as_the_account_and_everybody_hears_of_it(
     link(api_server, mia, mias)
     asked = ask(alice, mia)
     (message,) = told(api_server, phone)
+
     assert press(api_server, phone, buttons(message)[0]) == ["Approved. restart-web is approved."]
     assert state(alice) == "queued"
+
     (entry,) = entries(alice, "approve")
     assert (entry["actor_name"], entry["channel"], entry["address"]) == (
         BOB,
@@ -210,6 +158,7 @@ def test_a_press_decides_as_the_account_and_everybody_hears_of_it(
         f"telegram:{phone.id}",
     )
     assert entry["resource"] == f"approvals/{asked['approval_id']}"
+
     for chat in (phone, mias):
         (end,) = told(api_server, chat)
         assert (
@@ -350,16 +299,20 @@ def test_a_code_of_the_app_is_asked_for_until_it_is_right_and_works_once(
     first_message, second_message = told(api_server, phone)
     api_server.clock.advance(seconds=totp.STEP_SECONDS)
     code = app.code()
+
     assert press(api_server, phone, buttons(first_message)[0]) == [
         "Send me a fresh code of your authenticator app."
     ]
+
     wrong = "the code is wrong or has been used. Send me a fresh code of your authenticator app."
     assert write(api_server, phone, app.code(later=40)) == [wrong]
     assert state(alice, asked) == "awaiting_approval"
+
     assert write(api_server, phone, f" {code} ") == ["Approved. restart-web is approved."]
     shown = alice.get(f"/api/v1/approvals/{asked['approval_id']}").json
     assert shown["gates"][0]["decisions"][0]["with_mfa"] is True
     assert [entry["channel"] for entry in entries(alice, "refuse_totp")] == ["telegram"]
+
     press(api_server, phone, buttons(second_message)[0])
     assert write(api_server, phone, code) == [wrong]
     assert state(alice, second) == "awaiting_approval"
@@ -435,16 +388,3 @@ def test_a_bot_that_cannot_be_reached_names_no_token(
     with pytest.raises(Undelivered, match="cannot be reached") as caught:
         listen(api_server)
     assert TOKEN not in str(caught.value)
-
-
-def test_a_link_of_one_org_is_nothing_in_another(
-    api_server: ApiServer, bob: Client, phone: TelegramUser
-) -> None:
-    org_ids = [api_server.actor(who).org_id for who in (ALICE, "gina@example.com")]
-    found = [
-        api_server.state.read(
-            lambda db, org_id=org_id: chat_links.find_user(db, org_id, "telegram", str(phone.id))
-        )
-        for org_id in org_ids
-    ]
-    assert found == [api_server.actor(BOB).user_id, None]

@@ -251,7 +251,7 @@ def test_slow_clients_are_cut_off_and_keep_nobody_waiting(anonymous: Client, ali
 
 
 def slow_client(client: Client, kind: str) -> socket.socket:
-    """Somebody who begins something and never ends it."""
+    """Begin a request or a handshake, and never end it."""
     if kind == "handshake":
         sock: socket.socket = replace(client, context=None).socket()
         sock.sendall(b"\x16\x03\x01\x02\x00")

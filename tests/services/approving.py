@@ -49,6 +49,7 @@ class Office:
 
     def __post_init__(self) -> None:
         self.org_id = self.core.org("acme")
+
         roles = {
             "alice": BuiltInRole.OPERATOR,
             "bob": BuiltInRole.MANAGER,
@@ -59,6 +60,7 @@ class Office:
             roles | {"mallory": BuiltInRole.MEMBER, "rita": BuiltInRole.REPORTER}
         ).items():
             self.people[name] = self.core.person(self.org_id, name, role)
+
         self.change("alice", manager_id=self.people["bob"].user_id)
         for kind in ("email", "telegram"):
             self._open_channel(kind)
@@ -119,7 +121,7 @@ class Office:
     def why(self, automation: Automation) -> str:
         return self.core.automations.get(self.people["alice"], automation.id).explanation
 
-    def told(self, kind: str) -> list[set[str]]:
+    def notified(self, kind: str) -> list[set[str]]:
         """Return the names of those who are told of each such thing by e-mail, oldest first.
 
         One moment has one such thing.

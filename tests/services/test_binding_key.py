@@ -78,7 +78,9 @@ class ApiServer:
             row = automations.get(db, self.office.org_id, automation_id)
             approval = approvals.find_of_automation(db, automation_id)
             manifest = rebuild(db, row, template_of(db, row.template_id, row.version), approval)
+
             written = digest(canonical(manifest.in_format(1)))
+
             db.execute(
                 """
                 UPDATE automations

@@ -113,6 +113,7 @@ def test_a_new_file_that_is_damaged_at_once_is_replaced_as_well(tmp_path: Path) 
     path = tmp_path / "logs.db"
     lost: list[str] = []
     clock = DamagingClock(path, 2)  # the second time it hits what is set aside anyway
+
     database = LogDatabase.open(path, _raise, clock.now, lost.append, is_expected=True)
     try:
         assert database.read(lambda db: db.execute("SELECT count(*) FROM losses").fetchone()) == (

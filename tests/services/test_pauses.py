@@ -215,5 +215,7 @@ def test_a_clock_that_keeps_jumping_is_not_followed() -> None:
 
 def test_the_machines_clocks_can_be_read() -> None:
     steady = SteadyClock(SystemClock())
-    assert abs(steady.now() - datetime.now(UTC)) < timedelta(seconds=5)
-    assert steady.elapsed() >= time.monotonic() - 1
+    before = time.monotonic()
+
+    assert abs(steady.now() - datetime.now(UTC)) < timedelta(minutes=1)
+    assert steady.elapsed() >= before - 1

@@ -67,7 +67,7 @@ def ids(core: Core, table: str = "automations") -> set[str]:
 
 
 def places_of(db: apsw.Connection, *needles: str) -> Iterator[str]:
-    """Every column of every table in which one of these texts stands, the record's aside."""
+    """Return the columns that hold one of these texts, of every table but the audit record's."""
     tables = [row[0] for row in db.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")]
     for table in set(tables) - {"audit_entries", "removals"}:
         for (column,) in db.execute("SELECT name FROM pragma_table_info(?)", (table,)).fetchall():

@@ -154,7 +154,7 @@ def _place() -> tuple[str, int] | None:
 
 
 def _choices(hint: Any, name: str) -> list[Any]:
-    """Values of a type, all that could lead to different statements."""
+    """Return values of a type, all that could lead to different statements."""
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
     if origin is Callable:
         return [lambda *_: None]

@@ -12,7 +12,8 @@ from opsicle.domain.templates import Phase
 from opsicle.kit.clock import SystemClock
 from opsicle.kit.ids import new_id
 from opsicle.wire.jobs import STDERR, STDOUT, Outcome, PhaseReport, Work
-from opsicle.worker.runner import Cancellation, Runner, RunnerHost
+from opsicle.worker.runner import Cancellation, Runner
+from opsicle.worker.runner_host import RunnerHost
 from opsicle.worker.runtimes.subprocess import SubprocessRuntime
 from opsicle.worker.runtimes.table import Runtimes
 
@@ -60,7 +61,7 @@ class Log:
 
 
 class Machine:
-    """A place to run jobs on, with a short grace so that stubborn processes do not hold the tests up."""
+    """A place to run jobs on, with a short grace for processes that are stubborn."""
 
     def __init__(self, root: Path) -> None:
         self.root = root

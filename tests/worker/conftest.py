@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from opsicle.worker.identity import WorkerDataFolder
 from tests.worker.carrying_out import Machine
 from tests.worker.fake_server import FakeServer
+from tests.worker.working import Working
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -34,3 +36,18 @@ def fake_server(tmp_path: Path) -> Iterator[FakeServer]:
     fake_server.start()
     yield fake_server
     fake_server.stop()
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Iterator[WorkerDataFolder]:
+    folder = WorkerDataFolder.open(tmp_path / "worker")
+    yield folder
+    folder.close()
+
+
+@pytest.fixture
+def worker(tmp_path: Path, fake_server: FakeServer) -> Iterator[Working]:
+    working = Working(tmp_path, fake_server)
+    working.start()
+    yield working
+    working.close()

@@ -63,7 +63,7 @@ def order_of(work: Work, manifest: bytes, **changes: Any) -> WorkOrder:
 
 
 def ordered(work: Work, key: OrderKey, manifest: Manifest | None = None, **changes: Any) -> Work:
-    """Return the work with its manifest (or another one) and a signed order, in which `changes` stand."""
+    """Return the work with its manifest (or another) and a signed order with `changes`."""
     written = canonical(manifest or manifest_of(work))
     return signed(work, key, written, canonical(order_of(work, written, **changes)))
 

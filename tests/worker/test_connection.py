@@ -14,7 +14,8 @@ from opsicle.kit.backoff import Backoff
 from opsicle.wire.worker_api import PollReply, PollRequest
 from opsicle.worker.connection import ServerConnection
 from tests.support import wait_until
-from tests.worker.fake_server import FakeServer, Refusal
+from tests.worker.fake_listener import Refusal
+from tests.worker.fake_server import FakeServer
 
 POLL = "/api/worker/v1/poll"
 
@@ -103,3 +104,14 @@ def test_a_poll_that_the_worker_itself_interrupts_does_not_speak_against_the_ser
 
     assert connection.url == identity.worker_url
     connection.close()
+
+
+def test_a_new_identity_is_used_for_the_next_call(
+    connection: ServerConnection, fake_server: FakeServer
+) -> None:
+    poll(connection)
+
+    connection.use(fake_server.identity())
+    poll(connection)
+
+    assert len(set(fake_server.serials)) == 2

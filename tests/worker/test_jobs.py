@@ -18,7 +18,8 @@ from opsicle.worker.runtimes.table import Runtimes
 from opsicle.worker.spool import SpoolQuota
 from opsicle.worker.verification import Verifier
 from tests.support import wait_until
-from tests.worker.fake_server import J1, FakeServer, Refusal, work
+from tests.worker.fake_listener import Refusal
+from tests.worker.fake_server import J1, FakeServer, work
 from tests.worker.ordering import ordered
 
 

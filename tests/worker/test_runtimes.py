@@ -1,4 +1,4 @@
-"""Runner and worker with a second runtime: they use nothing but the protocol, and several at once."""
+"""Runner and worker with a second runtime: they use the protocol alone, and several at once."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def image(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def both(machine: Machine, records: Path) -> Machine:
-    """A machine that runs phases with an image, too."""
+    """Return a machine that runs phases with an image, too."""
     machine.runtimes = Runtimes((SubprocessRuntime(machine.environment), FolderRuntime(records)))
     return machine
 
@@ -182,7 +182,7 @@ def test_a_job_in_the_second_runtime_goes_its_usual_way(
     assert bytes(fake_server.logs[J1]) == f"{image}\n".encode()
 
 
-def test_what_an_earlier_life_left_running_is_swept_by_its_own_runtime_before_anything_is_cleaned_up(
+def test_what_an_earlier_life_left_running_is_swept_by_its_own_runtime_before_clean_up(
     worker: Working, fake_server: FakeServer, image: Path, records: Path, tmp_path: Path
 ) -> None:
     judge = tmp_path / "judge"

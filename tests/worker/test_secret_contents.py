@@ -1,4 +1,4 @@
-"""Of a secret that is a file, what nobody could guess is masked wherever it stands, and ordinary lines are readable."""
+"""Of a secret that is a file, what nobody could guess is masked, and ordinary lines are not."""
 
 from __future__ import annotations
 
@@ -40,6 +40,7 @@ def test_ordinary_lines_beside_a_secret_are_readable_and_its_values_are_not(alph
 
 def test_a_random_value_is_masked_also_where_its_key_does_not_tell() -> None:
     value = letters(string.ascii_lowercase)
+
     assert shown(f"is {value}", f"data:\n  blob: {value}\n  name: ordinary-thing\n") == "is ***"
     assert (
         shown("ordinary-thing", f"data:\n  blob: {value}\n  name: ordinary-thing\n")
@@ -74,7 +75,9 @@ def test_the_values_of_a_secret_that_reads_as_a_document_are_masked(
 def test_a_key_inside_a_document_is_masked_line_by_line() -> None:
     lines = [letters(count=64) for _ in range(3)]
     key = "-----BEGIN PRIVATE KEY-----\n" + "\n".join(lines) + "\n-----END PRIVATE KEY-----\n"
+
     account = json.dumps({"type": "service_account", "private_key": key}, indent=2)
+
     assert shown(f"it has {lines[1]}", account) == "it has ***"
     assert shown("-----BEGIN PRIVATE KEY-----", account) == "-----BEGIN PRIVATE KEY-----"
     assert MARK.decode() in shown(key, account)
@@ -104,9 +107,20 @@ def test_what_hardly_reads_as_a_document_does_no_harm(text: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["apiVersion: v1", "clientCertificateData", "kubernetes-admin", "us-east-1", "x86_64-linux-gnu", "10.0.0.1:6443",
-     "2026-11-26T10:00:00Z", "LoadBalancer", "googleapis.com/oauth2/v1/certs", "PostgreSQL 16.2", "administrators"],
-)  # fmt: skip
+    [
+        "apiVersion: v1",
+        "clientCertificateData",
+        "kubernetes-admin",
+        "us-east-1",
+        "x86_64-linux-gnu",
+        "10.0.0.1:6443",
+        "2026-11-26T10:00:00Z",
+        "LoadBalancer",
+        "googleapis.com/oauth2/v1/certs",
+        "PostgreSQL 16.2",
+        "administrators",
+    ],
+)
 def test_words_versions_and_addresses_do_not_look_random(text: str) -> None:
     assert not looks_random(text)
 

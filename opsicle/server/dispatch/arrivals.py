@@ -80,7 +80,7 @@ class Arrivals:
         What that has read may never have become durable.
         """
         self._take_in(
-            presence, self._database.read(lambda db: workers.find_standing(db, presence.worker_id))
+            presence, self._database.read(lambda db: workers.get_status(db, presence.worker_id))
         )
 
     def _take_in(self, presence: Presence, status: workers.WorkerStatus) -> None:

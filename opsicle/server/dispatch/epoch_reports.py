@@ -129,7 +129,7 @@ class EpochReports:
             raise
 
     def _record(self, db: Connection, worker: WorkerActor, ran: RanAutomation) -> bool:
-        place = automations.find_place(db, ran.automation_id)
+        place = automations.find_owner(db, ran.automation_id)
         if place and place.state not in _NOT_BEGUN:
             return False
         if place and not worker.is_shared and place.org_id != worker.org_id:

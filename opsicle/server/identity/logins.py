@@ -32,7 +32,7 @@ from opsicle.server.store import (
     users,
 )
 from opsicle.server.store.database import Connection, Database
-from opsicle.server.store.memberships import PlaceRow
+from opsicle.server.store.memberships import MembershipRow
 from opsicle.server.store.users import UserRow
 from opsicle.wire.user_api import LoginReply, LoginRequest, OrgRef, Person
 
@@ -197,7 +197,7 @@ class Logins:
         return LoginReply(me=me, token=token, expires_at=session.expires_at)
 
 
-def _choose(places: list[PlaceRow], code: str) -> PlaceRow:
+def _choose(places: list[MembershipRow], code: str) -> MembershipRow:
     """Return the org to log in to, of those that this person belongs to: nobody hears of others."""
     wanted = [place for place in places if place.org_code == code or not code]
     enabled = [place for place in wanted if not place.is_disabled]

@@ -8,7 +8,7 @@ from opsicle.domain.access import BuiltInRole
 from opsicle.domain.errors import Conflict, NotFound
 from opsicle.server.store import memberships, orgs
 from opsicle.server.store.database import Connection
-from opsicle.server.store.memberships import MemberRow, PlaceRow
+from opsicle.server.store.memberships import MemberRow, MembershipRow
 from opsicle.server.store.orgs import OrgRow
 from opsicle.server.store.users import UserRow
 
@@ -37,7 +37,7 @@ def found_org(db: Connection, org: OrgRow, admin: UserRow | None, at: datetime) 
     memberships.insert(db, org.id, member)
 
 
-def find_place(db: Connection, user_id: str, code: str) -> PlaceRow:
+def find_place(db: Connection, user_id: str, code: str) -> MembershipRow:
     """Return the org of this code as one of a person's.
 
     Raises NotFound for one that they may not enter or that is not.

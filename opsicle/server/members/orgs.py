@@ -22,7 +22,7 @@ from opsicle.server.identity.step_up import StepUp
 from opsicle.server.members.invitation_links import InvitationLinks
 from opsicle.server.store import audit, memberships, orgs, users
 from opsicle.server.store.database import Connection, Database
-from opsicle.server.store.memberships import PlaceRow
+from opsicle.server.store.memberships import MembershipRow
 from opsicle.server.store.orgs import OrgRow
 from opsicle.wire.org_api import CreatedOrg, CreateOrgRequest, NewInvitation, Org, UpdateOrgRequest
 from opsicle.wire.pages import Page
@@ -124,7 +124,7 @@ class Orgs:
 
         allows = request.allows_shared_workers
 
-        def work(db: Connection) -> PlaceRow:
+        def work(db: Connection) -> MembershipRow:
             if name:
                 orgs.rename(db, actor.org_id, name)
             if allows is not UNSET:
@@ -141,7 +141,7 @@ class Orgs:
         return _shown(place, actor)
 
 
-def _shown(place: PlaceRow, actor: Actor) -> Org:
+def _shown(place: MembershipRow, actor: Actor) -> Org:
     is_current = place.org_id == actor.org_id
     return Org(
         id=place.org_id,

@@ -34,13 +34,15 @@ def list_of(db: apsw.Connection, org_id: str, user_ids: Iterable[str]) -> dict[s
     rows = fetch_all(
         db,
         """
-        SELECT user_id, seq, owner_id FROM account_owners
+        SELECT user_id, seq, owner_id
+          FROM account_owners
          WHERE org_id = :org_id AND user_id IN (SELECT value FROM json_each(:user_ids))
          ORDER BY user_id, seq
         """,
         {"org_id": org_id, "user_ids": msgspec.json.encode(list(user_ids)).decode()},
         OwnerRow,
     )
+
     found: dict[str, list[OwnerRow]] = {}
     for row in rows:
         found.setdefault(row.user_id, []).append(row)

@@ -98,16 +98,15 @@ class Commits:
     def checkpoint(self, writer: apsw.Connection) -> None:
         """Fold the log into the file, as far as no reader needs it.
 
-        Outside a transaction; waits for the disk.
+        To be called outside a transaction. It waits for the disk.
         """
         self._is_asked = False
         self._is_folding = 1
         self._note(Noted(self._generation, self._frames, self._is_folding))
-        is_busy, frames, folded = writer.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone() or (
-            1,
-            0,
-            0,
-        )
+
+        done = writer.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+        is_busy, frames, folded = done or (1, 0, 0)
+
         self._is_due = not is_busy and frames == folded
         if self._is_due:
             self._is_folding = 0
@@ -116,16 +115,18 @@ class Commits:
     def anchor(self, writer: apsw.Connection) -> None:
         """Let the next generation begin now, of which no frames are asked.
 
-        Before somebody opens or closes the database otherwise, who may fold the log in and remove
-        it: at the start, and at a clean stop. Raises apsw.Error.
+        To be called at the start, and at a clean stop, before the database is opened or closed by
+        others, who may fold the log in and remove it. Raises apsw.Error.
         """
         self._generation = generation_of(writer)
         self.checkpoint(writer)
+
         if self._is_due and _has_settings(writer):
             writer.execute("BEGIN IMMEDIATE")
             self.begin(writer)
             writer.execute("COMMIT")
             self._generation += 1
+
         self._note(Noted(self._generation, 0))
         self.sync()
 

@@ -138,7 +138,9 @@ class Database:
             self._writer.execute("BEGIN IMMEDIATE")
             if self._commits:
                 self._commits.begin(self._writer)
+
             outcomes = [_run(self._writer, unit) for unit in units]
+
             self._committer.run(self._writer.execute, "COMMIT")
             if self._commits:
                 self._commits.committed()
@@ -154,6 +156,7 @@ class Database:
         except apsw.Error:
             self._roll_back()
             raise
+
         return outcomes
 
     def _roll_back(self) -> None:
@@ -277,6 +280,7 @@ def _run(connection: Connection, unit: Unit) -> Outcome:
         connection.execute("ROLLBACK TO unit")
         connection.execute("RELEASE unit")
         return None, error
+
     connection.execute("RELEASE unit")
     return value, None
 

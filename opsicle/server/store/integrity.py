@@ -32,6 +32,7 @@ def check_integrity(database: Path, is_stopping: Callable[[], bool] = lambda: Fa
     connection = apsw.Connection(str(database))
     connection.set_busy_timeout(10_000)
     connection.set_progress_handler(is_stopping, _STEPS_BETWEEN_LOOKS)
+
     try:
         found = [str(row[0]) for row in connection.execute("PRAGMA quick_check(1)")]
         if is_stopping():
@@ -48,10 +49,7 @@ def check_integrity(database: Path, is_stopping: Callable[[], bool] = lambda: Fa
 
 @contextmanager
 def readable(database: Path) -> Iterator[None]:
-    """Turn what SQLite says of a file that it cannot use into an error that a person can act on.
-
-    Conflict.
-    """
+    """Turn what SQLite says of a file that it cannot use into a Conflict that says what to do."""
     try:
         yield
     except (

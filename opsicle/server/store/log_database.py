@@ -31,8 +31,10 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 CHECKED_BYTES = 64 * 1024 * 1024
-"""A file up to this size is checked whole at the start, in a tenth of a second. Of a larger one the
-damage is found when it is met."""
+"""A file up to this size is checked whole at the start, in a tenth of a second.
+
+The damage of a larger one is found when it is met.
+"""
 
 _MOST_REPLACED = 3
 """New files in a row that are made where each is damaged at once."""
@@ -60,8 +62,8 @@ class LogDatabase:
         self._is_closed = False
         self._database: Database | None = None
         self._replacing = RLock()
-        """Held while a file is set aside: whoever else finds the damage waits for the new one, and
-        makes no other."""
+        """Held while a file is set aside, so that whoever else finds the damage waits for the new
+        one and makes no other."""
 
     @classmethod
     def open(
@@ -75,14 +77,14 @@ class LogDatabase:
     ) -> LogDatabase:
         """Open the file, or a new one in its place.
 
-        `is_expected`: there must have been one, so its lack is a loss.
-
-        Raises Unavailable if no new one can be made, as on a full disk.
+        `is_expected` says that there must have been one, so that its lack is a loss. Raises
+        Unavailable if no new one can be made, as on a full disk.
         """
         self = cls(path, on_fatal, now, on_lost)
         if not path.exists() or (path.is_file() and path.stat().st_size == 0):
             self._start(f"{path.name} was missing or empty" if is_expected else "")
             return self
+
         try:
             migrations.migrate(path, migrations.LOG_MIGRATIONS)
             if path.stat().st_size <= CHECKED_BYTES:
@@ -90,6 +92,7 @@ class LogDatabase:
             self._database = Database(path, on_fatal)
         except (Conflict, OSError, *_DAMAGE) as error:
             self._set_aside(None, str(error))
+
         return self
 
     def read(self, query: Callable[[Connection], T]) -> T:
@@ -124,6 +127,7 @@ class LogDatabase:
         except Unavailable:
             if self._is_closed or self._database is database:
                 raise
+
         # It was set aside, by this call or by another one meanwhile.
         return call(self._current())
 
@@ -155,14 +159,16 @@ class LogDatabase:
         )
 
     def _rename(self, reason: str) -> str:
-        """Set the file aside; answers what it is called now."""
+        """Set the file aside, and return what it is called now."""
         old, self._database = self._database, None
         if old:
             with suppress(apsw.Error):
                 old.close()
+
         name = f"{self.path.name}.damaged-{self._now():%Y%m%dT%H%M%S%f}"
         while self.path.with_name(name).exists():
             name += "-again"
+
         try:
             for suffix in ("", "-wal", "-shm"):
                 file = self.path.with_name(f"{self.path.name}{suffix}")
@@ -173,6 +179,7 @@ class LogDatabase:
             raise Unavailable(
                 f"{self.path.name} is damaged and cannot be set aside: {error.strerror}"
             ) from error
+
         log.error(
             "the database of logs was damaged, and set aside",
             extra={"file": name, "reason": reason},
@@ -192,6 +199,7 @@ class LogDatabase:
                 "the database of logs cannot be made",
                 hint="Make room in the data folder, or make it writable.",
             ) from error
+
         self._database = database
         if reason:
             at = self._now()

@@ -1,7 +1,4 @@
-"""SQL of login attempts.
-
-One row for each password that was checked in the last minutes and was not right.
-"""
+"""SQL of login attempts: a row for each wrong password that was checked in the last minutes."""
 
 from __future__ import annotations
 
@@ -14,7 +11,7 @@ from opsicle.server.store.rows import fetch_column
 
 
 def insert(db: apsw.Connection, account: str, address: str, at: datetime) -> int:
-    """Note an attempt before its password is checked; returns its number."""
+    """Note an attempt before its password is checked, and return its number."""
     db.execute(
         "INSERT INTO login_attempts (account, address, at) VALUES (:account, :address, :at)",
         {"account": account, "address": address, "at": to_text(at)},
@@ -46,9 +43,9 @@ def times_from_address(db: apsw.Connection, address: str, since: datetime) -> li
 
 
 def date_back(db: apsw.Connection, at: datetime) -> None:
-    """Let attempts of a later time, from before the clock was set back, count as of now.
+    """Let attempts from before the clock was set back count as of now.
 
-    Not for hours to come.
+    Their time is still to come, so they would count for as long as that takes.
     """
     db.execute("UPDATE login_attempts SET at = :at WHERE at > :at", {"at": to_text(at)})
 

@@ -23,6 +23,7 @@ def chain_entries(db: apsw.Connection) -> None:
          ORDER BY seq
         """
     )
+
     for org_id, *fields in rows:
         seq, previous = heads.get(org_id, (0, NO_HASH))
         digest = entry_hash(chain_of(org_id), previous, (seq + 1, *fields))
@@ -31,6 +32,7 @@ def chain_entries(db: apsw.Connection) -> None:
             (org_id, seq + 1, *fields, bytes.fromhex(digest)),
         )
         heads[org_id] = (seq + 1, digest)
+
     db.execute("DROP TABLE audit_entries_unchained")
 
 

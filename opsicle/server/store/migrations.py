@@ -76,12 +76,15 @@ def migrate(database: Path, folder: Path) -> int:
                 f"(schema {version}, this one knows {len(known)})",
                 hint="Start the newer program, or restore a copy that this one has written.",
             )
+
         for migration in known[version:]:
             _apply(connection, migration)
+
         if connection.pragma("auto_vacuum") == 0 and database.stat().st_size <= _SMALL_BYTES:
             _compact(connection)
     finally:
         connection.close()
+
     return len(known) - version
 
 

@@ -76,10 +76,7 @@ _SELECT = "SELECT id, name, prefix, created_at, expires_at, last_used_at, scopes
 def list_of_member(
     db: apsw.Connection, org_id: str, user_id: str, before_id: str, limit: int
 ) -> list[TokenRow]:
-    """Return one person's tokens in one org, newest first, older than `before_id` (empty.
-
-    From the newest).
-    """
+    """Return one person's tokens in one org, newest first, older than `before_id` (empty: all)."""
     which = where("org_id = :org_id", "user_id = :user_id", before_id and "id < :before_id")
     return fetch_all(
         db,
@@ -110,7 +107,7 @@ def find_holder(db: apsw.Connection, org_id: str, token_id: str) -> str | None:
 
 
 def delete(db: apsw.Connection, org_id: str, user_id: str, token_id: str) -> bool:
-    """End one of a person's tokens. False if they have no such token."""
+    """End one of a person's tokens. Return False if they have no such token."""
     db.execute(
         "DELETE FROM tokens WHERE id = :id AND org_id = :org_id AND user_id = :user_id",
         {"id": token_id, "org_id": org_id, "user_id": user_id},

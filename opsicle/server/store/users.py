@@ -62,7 +62,7 @@ def list_server_operators(db: apsw.Connection, after_email: str, limit: int) -> 
 
 
 def set_server_operator(db: apsw.Connection, user_id: str, is_server_operator: bool) -> bool:
-    """Make somebody a server operator, or take it from them. False if nothing changes."""
+    """Make somebody a server operator, or take it from them. Return False if nothing changes."""
     db.execute(
         "UPDATE users SET is_server_operator = :new WHERE id = :id AND is_server_operator <> :new",
         {"id": user_id, "new": is_server_operator},
@@ -76,7 +76,8 @@ def count_server_operators(db: apsw.Connection) -> int:
         fetch_value(
             db,
             """
-            SELECT count(*) FROM users u
+            SELECT count(*)
+              FROM users u
              WHERE u.is_server_operator
                AND EXISTS (SELECT 1 FROM memberships m WHERE m.user_id = u.id AND NOT m.is_disabled)
             """,
@@ -91,11 +92,9 @@ def rename(db: apsw.Connection, user_id: str, name: str) -> None:
 
 
 def retire_email(db: apsw.Connection, user_id: str, email: str) -> None:
-    """Give an account that nobody can come in by any more another address.
+    """Give another address to an account that nobody can use any more, so that its own is free.
 
-    So its old one is free.
-
-    What it did is shown under the old one, see `coalesce(former_email, email)`.
+    What it did is still shown under the old one, see `coalesce(former_email, email)`.
     """
     sql = """
         UPDATE users

@@ -25,9 +25,7 @@ class WorkerRow(Row, frozen=True, kw_only=True):
     """One worker.
 
     `labels` and `runtimes` are JSON, as it said them last; `granted_labels` as people granted them.
-
-    `copied_from` are the addresses (JSON) of two processes that use its identity at once, None
-    where there are not.
+    `copied_from` are the addresses (JSON) of two processes that use its identity at once, or None.
     """
 
     id: str
@@ -76,10 +74,7 @@ _SELECT = """
 
 
 class NewWorker(msgspec.Struct, frozen=True, kw_only=True):
-    """What is known of a worker when it enrols.
-
-    What it says of itself, and the labels that it is granted.
-    """
+    """What a worker that enrols says of itself, and the labels that it is granted."""
 
     id: str
     org_id: str
@@ -97,11 +92,12 @@ def note_history_report(
 ) -> bool:
     """Note that a worker says that history was rewritten.
 
-    False if it has said so after `not_since`.
+    Return False if it has said so after `not_since`.
     """
     db.execute(
         """
-        UPDATE workers SET history_reported_at = :at
+        UPDATE workers
+           SET history_reported_at = :at
          WHERE id = :id AND (history_reported_at IS NULL OR history_reported_at <= :not_since
                              OR history_reported_at > :at)
         """,
@@ -204,7 +200,8 @@ def list_longest_unseen(db: apsw.Connection, org_id: str, limit: int) -> list[La
     return fetch_all(
         db,
         """
-        SELECT id, name, labels, granted_labels, runtimes, slots, last_seen_at FROM workers
+        SELECT id, name, labels, granted_labels, runtimes, slots, last_seen_at
+          FROM workers
          WHERE org_id = :org_id AND NOT is_shared AND state <> 'revoked'
          ORDER BY last_seen_at LIMIT :limit
         """,
@@ -250,7 +247,7 @@ def record_poll(
     Nothing is written when it says the same as before and was seen less than `SEEN_EVERY` ago.
     Raises NotAuthenticated if it has been revoked since this poll was let in.
     """
-    status = find_standing(db, worker_id)
+    status = get_status(db, worker_id)
     db.execute(
         """
         UPDATE workers
@@ -275,16 +272,18 @@ def record_poll(
     return status
 
 
-def find_standing(db: apsw.Connection, worker_id: str) -> WorkerStatus:
+def get_status(db: apsw.Connection, worker_id: str) -> WorkerStatus:
     """Return what people say of a worker. Raises NotAuthenticated if it has been revoked."""
     found = db.execute(
         "SELECT state, granted_labels, copied_from FROM workers WHERE id = :id", {"id": worker_id}
     ).fetchone()
+
     state, granted, copied_from = found or ("", "{}", None)
     if state not in ("active", "draining"):
         raise NotAuthenticated(
             "this worker was revoked", hint="Enrol it again with a new join token."
         )
+
     return WorkerStatus(state == "draining", _labels(granted), copied_from)
 
 
@@ -309,7 +308,7 @@ def set_copied_from(db: apsw.Connection, worker_id: str, addresses: str | None) 
 
 
 def change_state(db: apsw.Connection, worker_id: str, old: WorkerState, new: WorkerState) -> bool:
-    """Move a worker from one state to another. False if it was not in the old one."""
+    """Move a worker from one state to another. Return False if it was not in the old one."""
     db.execute(
         "UPDATE workers SET state = :new WHERE id = :id AND state = :old",
         {"id": worker_id, "old": old, "new": new},
@@ -318,10 +317,11 @@ def change_state(db: apsw.Connection, worker_id: str, old: WorkerState, new: Wor
 
 
 def renew(db: apsw.Connection, worker_id: str, serial: str, expires_at: datetime) -> bool:
-    """Keep which certificate a worker has now. False if it has been revoked."""
+    """Keep which certificate a worker has now. Return False if it has been revoked."""
     db.execute(
         """
-        UPDATE workers SET certificate_serial = :serial, certificate_expires_at = :expires_at
+        UPDATE workers
+           SET certificate_serial = :serial, certificate_expires_at = :expires_at
          WHERE id = :id AND state <> 'revoked'
         """,
         {"id": worker_id, "serial": serial, "expires_at": to_text(expires_at)},
@@ -333,7 +333,7 @@ def renew(db: apsw.Connection, worker_id: str, serial: str, expires_at: datetime
 def _labels(text: str) -> dict[str, str]:
     """Decode labels once for the polls of a whole fleet; none where they cannot be read.
 
-    Nobody changes the answer.
+    What is returned is shared: nobody may change it.
     """
     return stored_json.read_or(text, dict[str, str], {})
 

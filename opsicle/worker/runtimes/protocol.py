@@ -21,7 +21,7 @@ _CANNOT_EXECUTE = 126  # the exit code that shells use
 
 
 class CannotStart(Exception):
-    """A phase could not be started; the text says why, `exit_code` is what a shell would have said."""
+    """A phase could not be started; the text says why, `exit_code` is what a shell would say."""
 
     def __init__(self, reason: str, exit_code: int = _CANNOT_EXECUTE) -> None:
         super().__init__(reason)
@@ -36,7 +36,7 @@ class Stop(Protocol):
 
     @property
     def survivors(self) -> int:
-        """How many processes (or containers) could not be ended; final once `turn` has said None."""
+        """How many processes (or containers) could not be ended, once `turn` has said None."""
         ...
 
     def turn(self, now: float) -> float | None:

@@ -1,4 +1,4 @@
-"""The runtimes that a worker has, and one job's use of them: the phases of a job may need several."""
+"""The runtimes of a worker, and one job's use of them: its phases may need several."""
 
 from __future__ import annotations
 
@@ -91,7 +91,10 @@ class JobRuntimes:
         )
 
     def kill(self) -> int:
-        """Kill all that runs of this job, and block until it is gone; return how many could not be."""
+        """Kill all that runs of this job, and block until it is gone.
+
+        Returns how many could not be killed.
+        """
         stop = self.stop(grace_seconds=0)
         while (look_at := stop.turn(time.monotonic())) is not None:
             time.sleep(max(0.0, look_at - time.monotonic()))
