@@ -77,7 +77,7 @@ class Case:
         return [person for person in able if person.principal not in heard]
 
     def with_new_decisions(self, db: Connection) -> Case:
-        """Return this case with the decisions that stand now, after this transaction has taken down some."""
+        """Return this case with the decisions that this transaction has recorded."""
         return replace(self, decisions=approvals.list_decisions(db, self.row.id))
 
     def ended(self, state: ApprovalState, explanation: str) -> Case:

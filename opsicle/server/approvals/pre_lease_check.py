@@ -52,7 +52,10 @@ def _requester_refusal(db: Connection, row: AutomationRow, template: Template) -
         return f"{row.requester_email} is no longer a member of the org"
     person = memberships.find(db, row.org_id, row.principal_id)
     if person is None:
-        return f"who answered for {row.requester_email} when it was asked is no longer a member of the org"
+        return (
+            f"who answered for {row.requester_email} when it was asked "
+            "is no longer a member of the org"
+        )
     if person.is_disabled or not member.is_enabled:
         return f"{person.email}, who answers for {row.requester_email}, is disabled"
     rights = rights_of(db, row.org_id, row.requester_id)

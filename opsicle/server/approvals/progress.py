@@ -239,7 +239,7 @@ def _what(case: Case) -> str:
 
 
 def _asked_rooms(case: Case) -> tuple[Chat, ...]:
-    """Return the rooms of chat services that were told of the question, and so are told of its end."""
+    """Return the chat rooms that were told of the request, and so are told of its end."""
     told = stored_json.read_or(case.row.told, list[str], [])
     return tuple(
         dict.fromkeys(
