@@ -61,6 +61,7 @@ def _bind(db: Connection, bindings: Bindings, row: AutomationRow, now: datetime)
     approval = approvals.find_of_automation(db, row.id)
     principal_id = account_of(db, row.org_id, row.requester_id).principal
     whole = msgspec.structs.replace(row, principal_id=principal_id)
+
     try:
         template = template_of(db, row.template_id, row.version)
         mac = bindings.code_of(db, whole, template, approval)
@@ -70,6 +71,7 @@ def _bind(db: Connection, bindings: Bindings, row: AutomationRow, now: datetime)
             extra={"automation": row.id, "reason": str(error)},
         )
         return False
+
     automations.authenticate(db, row.id, principal_id, mac)
     codes = _sign_decisions(db, bindings, approval) if approval else []
     data = {"manifest": row.manifest_digest, "decisions": codes}

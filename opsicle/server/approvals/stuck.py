@@ -66,6 +66,7 @@ def left_stuck(db: Connection, org_id: str) -> list[str]:
     rows = approvals.list_newest(
         db, org_id, ApprovalFilter(state=ApprovalState.PENDING), "", _MOST_LOOKED_AT
     )
+
     directory = ApproverDirectory(db, org_id)
     found = []
     for row in rows:

@@ -132,6 +132,7 @@ class Retention:
             ):
                 going.append(row.id)
                 size += row.size
+
         if not going:
             return 0
 
