@@ -18,7 +18,7 @@ BEGAN = datetime(2026, 3, 1, tzinfo=UTC)
 
 
 def entries(count: int) -> Iterator[ExportedEntry]:
-    """Chained entries as a server would write them."""
+    """Return chained entries as a server would write them."""
     digest = NO_HASH
     for seq in range(1, count + 1):
         fields = (

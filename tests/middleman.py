@@ -52,13 +52,16 @@ class Middleman:
         pem = (data_folder / "authority.pem").read_text()
         self._authority = Authority.load(pem, pem)
         self._target = urlsplit(worker_url)
+
         pair = self._folder / "middleman.pem"
         pair.write_text("".join(reversed(self._authority.issue_server([], datetime.now(UTC)))))
+
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.minimum_version = ssl.TLSVersion.TLSv1_3
         context.verify_mode = ssl.CERT_REQUIRED
         context.load_verify_locations(cadata=self._authority.cert_pem)
         context.load_cert_chain(pair)
+
         self._http.context = context
         threading.Thread(
             target=self._http.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True
@@ -74,8 +77,10 @@ class Middleman:
         issued = self._authority.issue_worker(
             certificates.load_csr(csr_pem), who.org, who.worker_id, datetime.now(UTC)
         )
+
         pair = self._folder / f"as-{who.worker_id}-{issued.serial}.pem"
         pair.write_text(key_pem + issued.pem)
+
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.load_verify_locations(cadata=self._authority.cert_pem)
         context.load_cert_chain(pair)
@@ -102,7 +107,7 @@ class _Server(ThreadingHTTPServer):
             super().finish_request(wrapped, client_address)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Workers hang up when the test ends."""
+        """Ignore that workers hang up when the test ends."""
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -125,12 +130,14 @@ class _Handler(BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers["Content-Length"]))
         if self.path.endswith("/refuse"):
             middleman.refused.append(str(msgspec.msgpack.decode(body)["reason"]))
+
         kept = {
             name: value
             for name, value in self.headers.items()
             if name.lower() not in ("host", "content-length")
         }
         self._upstream.request("POST", self.path, body, kept)
+
         response = self._upstream.getresponse()
         content = response.read()
         status = response.status
@@ -138,6 +145,7 @@ class _Handler(BaseHTTPRequestHandler):
             content = middleman.altered(self.path, content)
         elif self.path.endswith("/start"):
             status, content = 200, msgspec.msgpack.encode(Done(JobState.RUNNING))
+
         self.send_response(status)
         self.send_header("Content-Type", response.getheader("Content-Type", ""))
         self.send_header("Content-Length", str(len(content)))
@@ -145,4 +153,4 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(content)
 
     def log_message(self, *_: Any) -> None:
-        """Quiet."""
+        """Log nothing."""

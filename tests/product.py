@@ -88,7 +88,7 @@ class Process:
             raise AssertionError(f"{error}\n{self.log()}") from None
 
     def stop(self, timeout: float = 60.0) -> int:
-        """SIGTERM, then wait; SIGKILL if that is not heeded, which fails the test."""
+        """Send SIGTERM and wait; where that does not help, send SIGKILL and fail the test."""
         if self.popen.poll() is None:
             self.popen.send_signal(signal.SIGTERM)
         try:
@@ -142,6 +142,7 @@ class Server:
             self.folder,
             "server",
         )  # fmt: skip
+
         self.starts += 1
         self.process.wait_for("opsicle server ready", self.starts)
         self.known = self.facts
@@ -255,6 +256,7 @@ class Worker:
             self.folder,
             "worker",
         )
+
         self.starts += 1
         self.process.wait_for("opsicle worker ready", self.starts)
         return self
@@ -310,6 +312,7 @@ class Installation:
             "--password-file",
             str(user.password_file),
         )
+
         user.login(self.server)
         return user
 

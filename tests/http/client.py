@@ -60,6 +60,7 @@ class Client:
         content = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
         if content is not None:
             sent.setdefault("Content-Type", "application/json")
+
         try:
             connection.request(method, path, content, sent)
             reply = connection.getresponse()
@@ -78,15 +79,17 @@ class Client:
         )
 
     def events(self, path: str, **headers: str) -> Iterator[dict[str, str]]:
-        """Server-sent events, each as its fields, until the server ends the stream."""
+        """Yield server-sent events, each as its fields, until the server ends the stream."""
         connection = self.connect()
         sent = {
             **self.headers,
             **{name.replace("_", "-"): value for name, value in headers.items()},
         }
+
         connection.request("GET", path, headers=sent)
         reply = connection.getresponse()
         assert reply.status == 200, reply.read()
+
         event: dict[str, str] = {}
         try:
             for raw in reply:
@@ -129,5 +132,5 @@ def read_all(sock: socket.socket) -> bytes:
 
 
 def trusting(ca: Path) -> ssl.SSLContext:
-    """TLS that trusts this CA alone."""
+    """Return a TLS context that trusts this CA alone."""
     return ssl.create_default_context(cafile=str(ca))

@@ -30,7 +30,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 @pytest.fixture(scope="session")
 def anonymous(server: Server) -> Client:
-    """Somebody who has not logged in."""
+    """Return the client of somebody who has not logged in."""
     return client_of(server)
 
 
@@ -56,7 +56,7 @@ def rita(server: Server, alice: Client) -> Client:
 
 @pytest.fixture
 def browser(server: Server, alice: Client) -> Client:
-    """Alice's browser: a cookie, and a page of ours that sends what it must."""
+    """Return Alice's browser: it has a cookie, and sends what a page of ours must."""
     return open_browser(server, "alice")
 
 

@@ -67,6 +67,7 @@ def test_a_slip_in_an_option_is_named_and_makes_nothing(
     for option, free in (("--listen", "127.0.0.1:0"), ("--worker-listen", "127.0.0.1:0")):
         given += [] if option in given else [option, free]
     arguments = [each.replace("{port}", port) for each in given]
+
     process = Process(
         [*program(), "server", "--data-dir", str(tmp_path / "data"), *arguments], tmp_path, "server"
     )

@@ -119,6 +119,7 @@ def test_a_unix_socket_serves_a_proxy(tmp_path: Path) -> None:
         "127.0.0.1:0",
         *options,
     ]
+
     for name in ("first", "second after a kill"):  # which leaves the socket behind
         process = Process(arguments, tmp_path, name)
         try:

@@ -138,7 +138,7 @@ def authority_of(server: Server) -> Authority:
 def forged(
     server: Server, authority: Authority, folder: Path, now: datetime | None = None
 ) -> Client:
-    """Somebody with a certificate that this authority has signed for a worker of acme."""
+    """Return a client whose certificate this authority has signed for a worker of acme."""
     key, csr = certificates.make_key_and_csr()
     issued = authority.issue_worker(
         certificates.load_csr(csr), "acme", "wxyz", now or datetime.now(UTC)
@@ -186,6 +186,7 @@ def test_a_given_certificate_that_cannot_serve_is_refused(
         key.unlink()
     elif fault == "no PEM":
         certificate.write_bytes(b"\xff\xfe")
+
     options = ["--tls-cert", str(certificate)] + (
         [] if fault == "one alone" else ["--tls-key", str(key)]
     )
@@ -198,6 +199,7 @@ def test_a_given_certificate_that_cannot_serve_is_refused(
         "127.0.0.1:0",
         *options,
     ]
+
     process = Process(arguments, tmp_path, "server")
     try:
         assert process.popen.wait(60) == 2, process.log()

@@ -1,4 +1,4 @@
-"""The built file, started as a stranger would start it.
+"""The built file, started as somebody would who has just downloaded it.
 
 Cut off from the network, in a cache of its own.
 """
@@ -26,13 +26,13 @@ UNSHARE = (
 
 @pytest.fixture(scope="session")
 def built() -> Path:
-    """dist/opsicle, built from the sources as they are."""
+    """Build dist/opsicle from the sources as they are."""
     return zipapp.build(zipapp.host_platform(), anew=False)
 
 
 @pytest.fixture
 def cache(tmp_path: Path) -> Path:
-    """Where the program will unpack itself; not there yet."""
+    """Return where the program will unpack itself; it is not there yet."""
     return tmp_path / "cache"
 
 

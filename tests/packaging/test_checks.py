@@ -17,6 +17,7 @@ def assets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Write a small browser application that passes every check."""
     monkeypatch.setattr(asset_checks, "ASSETS", tmp_path)
     monkeypatch.setattr(asset_checks, "ROOT", tmp_path)
+
     (tmp_path / "lib").mkdir()
     (tmp_path / "index.html").write_text(
         '<link rel="icon" href="data:,">\n<script type="module" src="/assets/app.js">\n'
@@ -40,6 +41,7 @@ def assets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "page.css").write_text(
         "@layer pages {\n  #add { color: var(--ink); } /* #fff */\n}\n"
     )
+
     return tmp_path
 
 

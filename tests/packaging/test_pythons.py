@@ -15,7 +15,7 @@ pytestmark = pytest.mark.packaging
 
 
 def interpreters() -> dict[str, str]:
-    """Version → path of each supported CPython on this machine, under PATH or pyenv.
+    """Return the path of each supported CPython under PATH or pyenv, by version.
 
     At least this one.
     """
@@ -66,7 +66,7 @@ assert re2.fullmatch("a+", "aaa")
 
 @pytest.fixture(scope="module")
 def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """One folder for every Python here, as when a machine changes its `python3`."""
+    """Return one folder for every Python, as when a machine changes its `python3`."""
     return tmp_path_factory.mktemp("unpacked") / "cache"
 
 

@@ -32,12 +32,15 @@ def ran(tmp_path: Path) -> list[tuple[str, str]]:
         (tmp_path / "tests" / folder).mkdir(parents=True)
         for name in ("test_a.py", "test_b.py"):
             (tmp_path / "tests" / folder / name).write_text(NOTES_WHERE_IT_RAN)
+
     shutil.copy(ROOT / "tests" / "conftest.py", tmp_path / "tests")
     (tmp_path / "pytest.ini").write_text("[pytest]\naddopts = --import-mode=importlib\n")
+
     environment = {
         name: value for name, value in os.environ.items() if not name.startswith("PYTEST")
     }
     command = [sys.executable, "-m", "pytest", "-n", "3", *runner.SHARED_OUT]
+
     done = subprocess.run(
         command,
         cwd=tmp_path,
@@ -47,6 +50,7 @@ def ran(tmp_path: Path) -> list[tuple[str, str]]:
         text=True,
         timeout=100,
     )
+
     assert done.returncode == 0, done.stdout + done.stderr
     lines = [line.split(";") for line in (tmp_path / "ran").read_text().splitlines()]
     return [(file, process) for file, process in lines]

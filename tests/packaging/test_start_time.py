@@ -36,7 +36,7 @@ def test_a_warm_start_takes_little_more_than_importing_click(
 
 
 def cpu_seconds(command: list[str], environment: dict[str, str]) -> float:
-    """Processor time of one run, which the machine's other work changes less than the clock's."""
+    """Return the processor time of one run, on which the machine's other work tells less."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     subprocess.run(command, env=environment, check=True, stdout=subprocess.DEVNULL)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)

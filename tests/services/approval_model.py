@@ -89,21 +89,27 @@ class Model:
         self.role_since = dict.fromkeys(NAMES, -1.0)
         self.own_role_since = -1.0
         """When the org's own role came to let people decide."""
+
         self.is_in = dict.fromkeys(NAMES, True)
         self.is_blind = dict.fromkeys(NAMES, False)
         """To whom the template is hidden."""
+
         self.manager: dict[str, str] = {"alice": "bob"}
         self.joined: dict[str, float] = {}
         self.linked = ""
+
         self.own_role_decides = True
         self.lets_shared_workers = True
+
         self.rule = Rule(frozenset({"admin"}), with_manager=True)
         """Of the policy that the template names, or did."""
         self.is_named = True
         """Whether the newest version names it."""
+
         self.default: Rule | None = None
         """Of the policy that applies by itself."""
         self.default_is_for_robots = False
+
         self.commands = ["echo 0", "echo 1"]
         """Of each version of the template."""
 

@@ -32,8 +32,8 @@ SCALE = int(os.environ.get("OPSICLE_TEST_SCALE", "1"))
 class Walk(ModelledOffice):
     """A modelled office in which automations are asked for, decided on and handed out."""
 
-    def __init__(self, folder: Path, dice: random.Random) -> None:
-        super().__init__(folder, dice)
+    def __init__(self, folder: Path, rng: random.Random) -> None:
+        super().__init__(folder, rng)
         self.asked: list[Asked] = []
         self.ran: list[str] = []
         self.did: Counter[str] = Counter()
@@ -55,11 +55,13 @@ class Walk(ModelledOffice):
             self.withdraw: 1,
         }
         steps |= {self.join_late: 2, self.leave_late: 1, self.push_default: 1, self.name_or_not: 1}
+
         self.office.core.clock.advance(1)
-        step = self.dice.choices(list(steps), weights=list(steps.values()))[0]
+        step = self.rng.choices(list(steps), weights=list(steps.values()))[0]
         self.did[step.__name__] += 1
         step()
-        if not self.dice.randrange(12):
+
+        if not self.rng.randrange(12):
             self.office.restart()
 
     def ask(self) -> None:
@@ -67,17 +69,20 @@ class Walk(ModelledOffice):
 
         It makes no difference: approval is asked by the newest version's policy.
         """
-        by, version = self.dice.choice(NAMES), self.dice.choice([None, None, 1])
+        by, version = self.rng.choice(NAMES), self.rng.choice([None, None, 1])
         rule = self.model.asked_of(by)
         is_possible = rule is None or self.model.able(rule, by, self.now) >= rule.required
         request = RunRequest(template="careful", version=version)
+
         try:
             automation = self.office.core.automations.create(self.office.people[by], request)
         except OpsicleError:
             assert not is_possible
             return
+
         assert is_possible
         assert automation.state == ("awaiting_approval" if rule else "queued")
+
         names_policy = self.model.is_named and version is None
         command = self.model.commands[(version or 0) - 1]
         self.asked.append(Asked(automation, rule, by, self.now, command, names_policy))
@@ -86,23 +91,26 @@ class Walk(ModelledOffice):
         pending = [asked for asked in self.asked[-4:] if asked.rule]
         if not pending:
             return
-        asked = self.dice.choice(pending)
+
+        asked = self.rng.choice(pending)
         able = [name for name in NAMES if self.model.may(asked.rule, name, asked.by, asked.at)]
-        self._decide(asked, self.dice.choice(able if able and self.dice.randrange(2) else NAMES))
+        self._decide(asked, self.rng.choice(able if able and self.rng.randrange(2) else NAMES))
 
     def _decide(self, asked: Asked, who: str) -> None:
-        is_yes = bool(self.dice.randrange(5))
+        is_yes = bool(self.rng.randrange(5))
         is_done = asked.is_over or self.now - asked.at >= LIFETIME or asked.is_agreed
         has_said = principal(who) in {principal(each) for each in asked.agreed | asked.refused}
         is_right = (
             not is_done and self.model.may(asked.rule, who, asked.by, asked.at) and not has_said
         )
+
         try:
             (self.office.approve if is_yes else self.office.reject)(who, asked.automation)
         except OpsicleError:
             assert not is_right or asked.is_altered or asked.is_disturbed
             asked.is_over |= asked.is_altered
             return
+
         has_said_so = who in (asked.agreed if is_yes else asked.refused)
         assert is_right or has_said_so or (asked.is_disturbed and (is_done or asked.is_altered))
         if is_right:
@@ -115,6 +123,7 @@ class Walk(ModelledOffice):
         worker, may_serve = self._worker()
         by_id = {asked.automation.id: asked for asked in self.asked}
         handed: set[str] = set()
+
         for work in worker.poll().work:
             assert work.automation_id in by_id, "nobody has asked for this"
             asked = by_id[work.automation_id]
@@ -129,6 +138,7 @@ class Walk(ModelledOffice):
             )
             handed.add(work.automation_id)
             worker.start(work)
+
         for asked in self.asked:
             if may_serve and not asked.is_over and asked.is_agreed:
                 is_handed = asked.automation.id in handed
@@ -140,7 +150,7 @@ class Walk(ModelledOffice):
 
     def _worker(self) -> tuple[TestWorker, bool]:
         core, name = self.office.core, f"w{self.now}"
-        if self.dice.randrange(3):
+        if self.rng.randrange(3):
             return core.worker(self.office.org_id, name, slots=99), True
         return core.shared_worker(self.home_id, name, slots=99), self.model.lets_shared_workers
 
@@ -152,48 +162,50 @@ class Walk(ModelledOffice):
             if asked.rule and asked.rule.with_group and not asked.is_over
         ]
         if late:
-            who = self.dice.choice(NAMES)
+            who = self.rng.choice(NAMES)
             self.join_or_leave(who)
-            self._decide(self.dice.choice(late), who)
+            self._decide(self.rng.choice(late), who)
 
     def leave_late(self) -> None:
         """Let somebody who has agreed leave the group before it starts."""
         agreed = [who for asked in self.asked if not asked.is_over for who in asked.agreed]
         if agreed:
-            self.join_or_leave(self.dice.choice(agreed))
+            self.join_or_leave(self.rng.choice(agreed))
 
     def withdraw(self) -> None:
         if not self.asked:
             return
-        asked, who = self.dice.choice(self.asked[-6:]), self.dice.choice(NAMES)
+
+        asked, who = self.rng.choice(self.asked[-6:]), self.rng.choice(NAMES)
         is_done = asked.is_over or self.now - asked.at >= LIFETIME or asked.is_agreed
+
         try:
             self.office.core.approvals.withdraw(
                 self.office.people[who], asked.automation.approval_id or ""
             )
         except OpsicleError:
-            is_marked = (
-                asked.is_altered or asked.is_disturbed
-            )  # that may have been noticed, and have ended it
+            # An altered one may have been noticed, which has ended it.
+            is_marked = asked.is_altered or asked.is_disturbed
             assert is_done or who != asked.by or is_marked
             return
+
         is_owner = (who, asked.by) == (OWNER, ROBOT)
         assert who == asked.by or is_owner or asked.is_altered
         asked.is_over = True
 
     def alter(self) -> None:
-        """Somebody writes to the database behind the server's back."""
+        """Alter an automation's values behind the server's back."""
         open_ones = [asked for asked in self.asked if not asked.is_over]
         if open_ones:
-            asked = self.dice.choice(open_ones)
+            asked = self.rng.choice(open_ones)
             sql = "UPDATE automations SET values_json = :values WHERE id = :id"
             self.office.tamper(
-                sql, values=f'{{"target":"{self.dice.random()}"}}', id=asked.automation.id
+                sql, values=f'{{"target":"{self.rng.random()}"}}', id=asked.automation.id
             )
             asked.is_altered = True
 
     def wait(self) -> None:
-        self.office.core.clock.advance(self.dice.choice([1, 60, 250]))
+        self.office.core.clock.advance(self.rng.choice([1, 60, 250]))
         self.office.core.approvals.keep_time()
         for asked in self.asked:
             if not asked.is_over and self.now - asked.at >= LIFETIME and not asked.is_agreed:

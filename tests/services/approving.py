@@ -49,6 +49,7 @@ class Office:
 
     def __post_init__(self) -> None:
         self.org_id = self.core.org("acme")
+
         roles = {
             "alice": BuiltInRole.OPERATOR,
             "bob": BuiltInRole.MANAGER,
@@ -59,6 +60,7 @@ class Office:
             roles | {"mallory": BuiltInRole.MEMBER, "rita": BuiltInRole.REPORTER}
         ).items():
             self.people[name] = self.core.person(self.org_id, name, role)
+
         self.change("alice", manager_id=self.people["bob"].user_id)
         for kind in ("email", "telegram"):
             self._open_channel(kind)
@@ -69,7 +71,21 @@ class Office:
         Nothing is sent, what waits to be is looked at.
         """
         now, user_id = self.core.clock.now(), self.people["carol"].user_id
-        row = ChannelRow(kind, self.org_id, kind, kind, "{}", 1, 0, True, now, now, user_id, "", "")
+        row = ChannelRow(
+            id=kind,
+            org_id=self.org_id,
+            name=kind,
+            kind=kind,
+            config="{}",
+            version=1,
+            credential_version=0,
+            is_enabled=True,
+            created_at=now,
+            updated_at=now,
+            updater_id=user_id,
+            updater_email="",
+            updater_name="",
+        )
         self.core.database.write(lambda db: channels.insert(db, row, None))
 
     def change(self, name: str, **changes: object) -> None:
@@ -119,7 +135,7 @@ class Office:
     def why(self, automation: Automation) -> str:
         return self.core.automations.get(self.people["alice"], automation.id).explanation
 
-    def told(self, kind: str) -> list[set[str]]:
+    def notified(self, kind: str) -> list[set[str]]:
         """Return the names of those who are told of each such thing by e-mail, oldest first.
 
         One moment has one such thing.

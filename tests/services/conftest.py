@@ -1,3 +1,5 @@
+"""Fixtures of the services: a core, and an org in which things have to be approved."""
+
 from __future__ import annotations
 
 from collections.abc import Iterator
@@ -15,9 +17,10 @@ from tests.services.core import Core
 
 @pytest.fixture(autouse=True)
 def _ids_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every clock here begins at the same moment, but ids only grow.
+    """Begin ids anew for each test.
 
-    Those of a test before would be of the future.
+    Ids only grow, and every clock here begins at the same moment: those of a test before would be
+    of the future.
     """
     monkeypatch.setattr(ids, "_sequence", ids._IdSequence())
 

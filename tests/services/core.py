@@ -40,7 +40,7 @@ from opsicle.wire.worker_api import (
     RefuseRequest,
     RunningJob,
 )
-from tests.services.clocks import HandClock
+from tests.services.clocks import ManualClock
 
 STORE = Path(__file__).parents[2] / "opsicle/server/store"
 
@@ -83,17 +83,19 @@ class Core:
     """
 
     folder: Path
-    clock: HandClock = field(default_factory=HandClock)
+    clock: ManualClock = field(default_factory=ManualClock)
     vault: Vault = field(default_factory=lambda: Vault(MasterKey.create()))
     order_key: OrderKey = field(default_factory=OrderKey.create)
     binding_key: BindingKey = field(default_factory=BindingKey.create)
 
     def __post_init__(self) -> None:
         self.database = open_database(self.folder, "opsicle.db", "migrations")
+
         remarks = ServerRemarks(self.database, self.clock)
         self.logs_database = LogDatabase.open(
             self.folder / "logs.db", _raise, self.clock.now, remarks.note_lost_logs
         )
+
         core = assembly.Core(
             self.database,
             self.logs_database,
@@ -106,20 +108,22 @@ class Core:
             self.vault,
             remarks,
         )
+
         services = self.services = assembly.Services(core)
-        self.bindings, self.fleet, self.lease_store = (
-            services.bindings,
-            services.fleet,
-            services.lease_store,
-        )
-        self.pubsub, self.live_streams = services.pubsub, services.live_streams
-        self.apps, self.step_up, self.policies = services.apps, services.step_up, services.policies
-        self.job_logs, self.jobs, self.dispatch = (
-            services.job_logs,
-            services.jobs,
-            services.dispatch,
-        )
-        self.automations, self.approvals = services.automations, services.approvals
+        self.bindings = services.bindings
+        self.fleet = services.fleet
+        self.lease_store = services.lease_store
+        self.pubsub = services.pubsub
+        self.live_streams = services.live_streams
+        self.apps = services.apps
+        self.step_up = services.step_up
+        self.policies = services.policies
+        self.job_logs = services.job_logs
+        self.jobs = services.jobs
+        self.dispatch = services.dispatch
+        self.automations = services.automations
+        self.approvals = services.approvals
+
         self.jobs.recover()
 
     def restart(self) -> Core:
@@ -201,6 +205,7 @@ class Core:
             certificate_serial="1",
             certificate_expires_at=now,
         )
+
         self.database.write(lambda db: workers.insert(db, new, now))
         return TestWorker(self, WorkerActor(worker_id, name, org_id, "127.0.0.1"), slots, labels)
 
@@ -236,8 +241,8 @@ class TestWorker:
         self.granted = self.granted if reply.granted is None else reply.granted
         return reply
 
-    def another_life(self, boot_id: str, address: str = "127.0.0.1") -> TestWorker:
-        """Another process with this worker's identity, whether this one goes on or not."""
+    def another_process(self, boot_id: str, address: str = "127.0.0.1") -> TestWorker:
+        """Return another process with this worker's identity, whether this one goes on or not."""
         actor = WorkerActor(
             self.actor.worker_id, self.actor.name, self.actor.org_id, address, self.actor.is_shared
         )
@@ -275,7 +280,7 @@ class TestWorker:
         return int((self.core.clock.now().timestamp() + (self.clock_offset or 0.0)) * 1000)
 
     def refuse_for_its_time(self, work: Work) -> None:
-        """As a worker does whose clock was set while its poll was open."""
+        """Refuse work as a worker does whose clock was set while its poll was open."""
         request = RefuseRequest(
             work.fence, "its order expired", is_untimely=True, sent_at_ms=self._now_ms()
         )

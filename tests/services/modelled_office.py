@@ -42,15 +42,16 @@ def without_approval(command: str) -> str:
 class ModelledOffice:
     """An office and the model of who may decide in it, and random changes to both alike."""
 
-    def __init__(self, folder: Path, dice: random.Random) -> None:
-        self.dice = dice
+    def __init__(self, folder: Path, rng: random.Random) -> None:
+        self.rng = rng
         self.office = Office(Core(folder))
         self.model = Model()
-        self._furnish()
+        self._set_up()
 
-    def _furnish(self) -> None:
+    def _set_up(self) -> None:
         office, core = self.office, self.office.core
         office.people[ROBOT] = core.person(office.org_id, ROBOT, BuiltInRole.MEMBER)
+
         owner_id, robot_id = office.people[OWNER].user_id, office.people[ROBOT].user_id
         office.tamper(
             "UPDATE memberships SET owner_id = :owner_id WHERE user_id = :id",
@@ -59,24 +60,26 @@ class ModelledOffice:
         )
         owner = OwnerRow(robot_id, 0, owner_id)
         core.database.write(lambda db: account_owners.insert(db, office.org_id, owner))
+
         now = core.clock.now()
         self.channel_id = new_id(now)
         carol = office.people["carol"]
         row = channels.ChannelRow(
-            self.channel_id,
-            office.org_id,
-            "bot",
-            "telegram",
-            "{}",
-            1,
-            0,
-            True,
-            now,
-            now,
-            carol.user_id,
-            "",
-            "",
+            id=self.channel_id,
+            org_id=office.org_id,
+            name="bot",
+            kind="telegram",
+            config="{}",
+            version=1,
+            credential_version=0,
+            is_enabled=True,
+            created_at=now,
+            updated_at=now,
+            updater_id=carol.user_id,
+            updater_email="",
+            updater_name="",
         )
+
         rules = json.dumps([*RULES, "allow execute approvals"])
         core.database.write(lambda db: channels.insert(db, row, None))
         core.database.write(
@@ -85,8 +88,10 @@ class ModelledOffice:
         core.database.write(
             lambda db: roles.insert(db, office.org_id, roles.RoleRow(OWN_ROLE, "", rules, now, now))
         )
+
         core.allow_shared(office.org_id)
-        self.home_id = core.org("provider-home")
+        self.home_id = core.org("home")
+
         office.policy(self.model.rule.source())
         core.push(office.people["alice"], without_approval(self.model.commands[0]))
         core.push_again(
@@ -103,22 +108,24 @@ class ModelledOffice:
 
     def push_default(self) -> None:
         """Push a policy that applies by itself, to all or to robots, or delete the one there is."""
-        if self.model.default and not self.dice.randrange(3):
+        if self.model.default and not self.rng.randrange(3):
             self.model.default = None
-            self.office.core.policies.delete(self.office.people["carol"], "house")
+            self.office.core.policies.delete(self.office.people["carol"], "baseline")
             return
+
         self.model.default, self.model.default_is_for_robots = (
             self._rule(),
-            bool(self.dice.randrange(2)),
+            bool(self.rng.randrange(2)),
         )
         scope = (
             "{requesters: {serviceAccounts: true}}"
             if self.model.default_is_for_robots
             else "{everything: true}"
         )
+
         self.office.core.policies.push(
             self.office.people["carol"],
-            "apiVersion: v1\ntype: ApprovalPolicy\nmetadata: {name: house}\n"
+            "apiVersion: v1\ntype: ApprovalPolicy\nmetadata: {name: baseline}\n"
             f"spec: {{appliesTo: [{scope}], gates: [{self.model.default.source()}]}}\n",
         )
 
@@ -142,7 +149,7 @@ class ModelledOffice:
         self._push_by("alice")
 
     def _push_by(self, who: str) -> None:
-        command = f"echo {self.dice.random()}"
+        command = f"echo {self.rng.random()}"
         self.model.commands.append(command)
         source = (
             template_source("careful", command=command)
@@ -152,27 +159,27 @@ class ModelledOffice:
         self.office.core.push_again(self.office.people[who], source)
 
     def _rule(self) -> Rule:
-        named = frozenset(self.dice.sample([*ROLES, OWN_ROLE], 2))
-        coins = [bool(self.dice.randrange(2)) for _ in range(3)]
-        return Rule(named, *coins, not self.dice.randrange(4), self.dice.choice([1, 1, 2]))
+        named = frozenset(self.rng.sample([*ROLES, OWN_ROLE], 2))
+        coins = [bool(self.rng.randrange(2)) for _ in range(3)]
+        return Rule(named, *coins, not self.rng.randrange(4), self.rng.choice([1, 1, 2]))
 
     def change(self) -> None:
-        what = self.dice.choice(["role", "role", "manager", "in", "blind", "own role", "sharing"])
-        who = self.dice.choice(NAMES)
+        what = self.rng.choice(["role", "role", "manager", "in", "blind", "own role", "sharing"])
+        who = self.rng.choice(NAMES)
         if what == "role":
             usual = [*ROLES, OWN_ROLE, "reporter"]
-            self.model.roles[who] = self.dice.choice(usual[1:] if who == ROBOT else usual)
+            self.model.roles[who] = self.rng.choice(usual[1:] if who == ROBOT else usual)
             self.model.role_since[who] = self.now
             self.office.change(who, role=self.model.roles[who])
         elif what == "manager":
-            boss = self.dice.choice([name for name in PEOPLE if name != who])
+            boss = self.rng.choice([name for name in PEOPLE if name != who])
             self.model.manager[who] = boss
             self.office.change(who, manager_id=self.office.people[boss].user_id)
         elif what == "in":
-            self.model.is_in[who] = bool(self.dice.randrange(3))
+            self.model.is_in[who] = bool(self.rng.randrange(3))
             self.office.change(who, is_disabled=not self.model.is_in[who])
         elif what == "blind":
-            self.model.is_blind[who] = not self.dice.randrange(3)
+            self.model.is_blind[who] = not self.rng.randrange(3)
             self.office.change(who, rules=BLIND if self.model.is_blind[who] else "[]")
         else:
             (self._change_own_role if what == "own role" else self._change_sharing)()
@@ -180,7 +187,7 @@ class ModelledOffice:
     def _change_own_role(self) -> None:
         did_decide, self.model.own_role_decides = (
             self.model.own_role_decides,
-            bool(self.dice.randrange(2)),
+            bool(self.rng.randrange(2)),
         )
         is_gain = self.model.own_role_decides and not did_decide
         self.model.own_role_since = self.now if is_gain else self.model.own_role_since
@@ -196,13 +203,13 @@ class ModelledOffice:
         self.office.core.database.write(work)
 
     def _change_sharing(self) -> None:
-        self.model.lets_shared_workers = bool(self.dice.randrange(2))
+        self.model.lets_shared_workers = bool(self.rng.randrange(2))
         self.office.core.allow_shared(self.office.org_id, self.model.lets_shared_workers)
 
     def join_or_leave(self, who: str = "") -> None:
-        who, org_id = who or self.dice.choice(NAMES), self.office.org_id
+        who, org_id = who or self.rng.choice(NAMES), self.office.org_id
         user_id, now = self.office.people[who].user_id, self.office.core.clock.now()
-        if who in self.model.joined and self.dice.randrange(2):
+        if who in self.model.joined and self.rng.randrange(2):
             del self.model.joined[who]
             self.office.core.database.write(lambda db: groups.remove(db, org_id, GROUP, user_id))
         else:  # again is no change: who is in it has joined when they first did
@@ -216,7 +223,7 @@ class ModelledOffice:
 
     def link(self) -> None:
         """Link the chat user whom policies name to somebody else, or to nobody."""
-        old, self.model.linked = self.model.linked, self.dice.choice([*PEOPLE, ""])
+        old, self.model.linked = self.model.linked, self.rng.choice([*PEOPLE, ""])
         org_id, now, people = self.office.org_id, self.office.core.clock.now(), self.office.people
 
         def work(db: object) -> None:

@@ -25,7 +25,7 @@ def push(
     return Templates(core.database, core.step_up, core.clock).push(office.people[by], source)
 
 
-def default(office: Office, scopes: str, gates: str = MANAGER, name: str = "house") -> None:
+def default(office: Office, scopes: str, gates: str = MANAGER, name: str = "baseline") -> None:
     source = (
         f"apiVersion: v1\ntype: ApprovalPolicy\nmetadata: {{name: {name}}}\n"
         f"spec: {{appliesTo: [{scopes}], gates: [{gates}]}}\n"

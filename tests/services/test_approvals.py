@@ -110,11 +110,11 @@ def test_gates_in_order_ask_one_after_the_other(office: Office) -> None:
 
     with pytest.raises(NotAllowed, match="not your turn"):
         office.approve("carol", asked)
-    assert office.told("approval_requested") == [{"bob"}]
+    assert office.notified("approval_requested") == [{"bob"}]
 
     office.core.clock.advance(1)
     assert office.approve("bob", asked).state == "pending"
-    assert office.told("approval_requested") == [{"bob"}, {"carol"}]
+    assert office.notified("approval_requested") == [{"bob"}, {"carol"}]
     assert office.approve("carol", asked).state == "approved"
 
 
@@ -196,7 +196,7 @@ def test_it_expires_and_who_asked_hears_of_it(office: Office) -> None:
         "expired",
         "nobody decided on gate g in time",
     )
-    assert office.told("approval_ended") == [{"alice"}]
+    assert office.notified("approval_ended") == [{"alice"}]
     assert office.core.approvals.keep_time() == 0
 
 
@@ -222,8 +222,8 @@ def test_a_reminder_and_an_escalation_come_once_each_over_restarts(office: Offic
         office.core.clock.advance(5)
         office.core.approvals.keep_time()
         office.restart()
-    assert office.told("approval_reminder") == [{"bob"}]
-    assert office.told("approval_escalated") == [{"carol"}]
+    assert office.notified("approval_reminder") == [{"bob"}]
+    assert office.notified("approval_escalated") == [{"carol"}]
     assert "carol@example.com" in office.show("alice", asked).waiting_for
     assert office.approve("carol", asked).state == "approved"
 
@@ -235,7 +235,7 @@ def test_who_decided_on_an_earlier_gate_hears_of_a_withdrawal(office: Office) ->
 
     office.core.approvals.withdraw(office.people["alice"], asked.approval_id or "")
 
-    assert office.told("approval_ended") == [{"bob", "carol"}]
+    assert office.notified("approval_ended") == [{"bob", "carol"}]
 
 
 def test_who_asked_can_withdraw_and_nobody_else(office: Office, asked: Automation) -> None:

@@ -105,20 +105,26 @@ def test_it_says_at_once_that_nobody_can_pass_the_gate_and_back(
     assert "nobody can give this approval now" in waiting(office, asked)
     assert "An admin can" in waiting(office, asked)
     assert "alice@example.com can withdraw it" in waiting(office, asked)
+
     shown = office.show("alice", asked)
     assert (shown.stuck in waiting(office, asked), bool(shown.stuck)) == (True, True)
-    assert office.told("approval_stuck") == [{"alice"}]
+    assert office.notified("approval_stuck") == [{"alice"}]
+
     if regain is None:
         return
+
     office.core.clock.advance(1)
     regain(office)
+
     assert waiting(office, asked).split(":")[:2] == before.split(":")[:2]
     assert office.show("alice", asked).stuck == ""
-    assert len(office.told("approval_requested")) == 2
+    assert len(office.notified("approval_requested")) == 2
+
     office.core.clock.advance(1)
     lose(office)
+
     assert "nobody can give" in waiting(office, asked)
-    assert office.told("approval_stuck") == [{"alice"}, {"alice"}]
+    assert office.notified("approval_stuck") == [{"alice"}, {"alice"}]
 
 
 def test_who_follows_hears_of_it(office: Office) -> None:
@@ -150,7 +156,7 @@ def test_it_is_told_once_over_restarts(office: Office) -> None:
         office.restart()
         assert "nobody can give" in waiting(office, asked)
 
-    assert office.told("approval_stuck") == [{"alice"}]
+    assert office.notified("approval_stuck") == [{"alice"}]
 
 
 def test_a_later_gate_that_nobody_can_pass_is_said_while_an_earlier_one_is_open(
@@ -196,7 +202,7 @@ def test_what_others_can_still_give_is_not_stuck(office: Office) -> None:
     office.change("dave", is_disabled=True)
 
     assert waiting(office, asked) == "it waits for approval: g: 1 of carol@example.com"
-    assert office.told("approval_stuck") == []
+    assert office.notified("approval_stuck") == []
 
 
 def test_an_escalation_that_is_to_come_keeps_it_from_being_stuck(office: Office) -> None:

@@ -32,10 +32,12 @@ def asked(office: Office) -> Automation:
     earlier = office.ask()
     office.approve("bob", earlier)
     office.approve("dave", earlier)
+
     worker = office.core.worker(office.org_id, "w1")
     [work] = worker.poll().work
     worker.start(work)
     worker.finish(work)
+
     office.core.push_again(
         office.people["carol"], template_source("careful", command="echo something else")
     )

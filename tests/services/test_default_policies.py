@@ -213,7 +213,7 @@ def test_naming_a_weaker_policy_where_one_applies_takes_the_right(office: Office
     friend = "{name: friend, approvers: {users: [mallory@example.com]}}"
     own = f"approvalPolicy: {{spec: {{gates: [{friend}]}}}}"
     for name, named in (("one", "approvalPolicy: {policyRef: lax}"), ("two", own)):
-        with pytest.raises(NotAllowed, match="house applies to it"):
+        with pytest.raises(NotAllowed, match="baseline applies to it"):
             push(office, more=named)
         push(office, name=name, more=f"{named}\nrunsOn: {{labels: {{env: test}}}}")
 
@@ -228,7 +228,7 @@ def test_a_label_by_which_a_policy_applies_is_not_changed_by_who_pushes_template
     default(office, "{runsOn: {env: [production]}}")
     push(office, more="runsOn: {labels: {env: production}}")
 
-    with pytest.raises(NotAllowed, match="house would no longer apply"):
+    with pytest.raises(NotAllowed, match="baseline would no longer apply"):
         push(office, more="runsOn: {labels: {env: test}}")
 
     push(office, "carol", more="runsOn: {labels: {env: test}}")
@@ -269,9 +269,8 @@ def test_what_a_condition_reads_is_changed_only_with_the_right_to_manage_policie
     push(office, more=use + before)
 
     if how == "its own" and gate is CONDITIONAL and "id: target" not in after:
-        with pytest.raises(
-            InvalidInput
-        ):  # whoever pushes it: its own policy names a variable that it lacks
+        # Whoever pushes it: its own policy names a variable that it lacks.
+        with pytest.raises(InvalidInput):
             push(office, "carol", more=use + after)
         return
     with pytest.raises(NotAllowed, match="a condition of its approval reads"):
@@ -347,7 +346,7 @@ def test_who_pushes_a_policy_that_applies_by_itself_hears_of_what_it_does_not_re
     )
     push(office, name="plain")
     source = (
-        "apiVersion: v1\ntype: ApprovalPolicy\nmetadata: {name: house}\n"
+        "apiVersion: v1\ntype: ApprovalPolicy\nmetadata: {name: baseline}\n"
         f"spec: {{appliesTo: [{{runsOn: {{env: production}}}}], gates: [{MANAGER}]}}\n"
     )
 
@@ -366,7 +365,7 @@ def test_a_label_that_a_worker_only_claims_is_not_known(office: Office) -> None:
         "queued",
         "awaiting_approval",
     ]
-    with pytest.raises(NotAllowed, match="house applies to it"):
+    with pytest.raises(NotAllowed, match="baseline applies to it"):
         push(
             office,
             name="claimed",

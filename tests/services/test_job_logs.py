@@ -30,7 +30,7 @@ def read(logs: JobLogs, offset: int = 0) -> bytes:
 
 
 def chunks_of(data: bytes, start: int, end: int, size: int) -> list[Chunk]:
-    """`data[start:end]` in chunks of `size`."""
+    """Return `data[start:end]` in chunks of `size`."""
     return [(at, 0, 1, 0, data[at : min(at + size, end)]) for at in range(start, end, size)]
 
 
@@ -120,7 +120,7 @@ def test_pruning_deletes_what_is_older_than_it_is_to_be_kept(core: Core) -> None
 
 
 def noise(count: int) -> bytes:
-    """Bytes that packing makes no smaller."""
+    """Return bytes that packing makes no smaller."""
     return os.urandom(count)
 
 
@@ -185,8 +185,10 @@ def test_a_worker_that_knows_no_limit_of_a_log_still_ends_its_job(core: Core, al
     while end < 1000 + 1024 * 1024:
         log()
         end += 60_000
+
     with pytest.raises(InvalidInput, match="has reached its limit of 1000 bytes"):
         log()
+
     chunk = (end, 0, 1, 0, b"last words")
     outcome = Outcome(state="succeeded", phases=(), exit_code=0)
     request = FinishRequest(fence=work.fence, outcome=outcome, log_bytes=10**12, chunks=(chunk,))

@@ -65,6 +65,7 @@ def test_phases_of_a_lost_job_are_unknown_and_their_clock_stands(
     automation = core.run(alice)
     [work] = worker.poll().work
     worker.start(work)
+
     began_ms = int(core.clock.now().timestamp() * 1000)
     command = CommandReport(state=StepState.RUNNING, started_at_ms=began_ms)
     running = PhaseReport(
@@ -75,6 +76,7 @@ def test_phases_of_a_lost_job_are_unknown_and_their_clock_stands(
         commands=[command],
     )
     core.jobs.log(worker.actor, work.job_id, LogRequest(fence=work.fence, phases=(running,)))
+
     if is_told_by_worker:  # that its earlier life has ended
         outcome = Outcome(state="unknown", phases=(running,))
         core.jobs.finish(
@@ -83,9 +85,8 @@ def test_phases_of_a_lost_job_are_unknown_and_their_clock_stands(
     else:
         core.clock.advance(LEASE_SECONDS + 1)
         core.jobs.expire()
-        core.jobs.log(
-            worker.actor, work.job_id, LogRequest(fence=work.fence, phases=(running,))
-        )  # still on its way
+        still_on_its_way = LogRequest(fence=work.fence, phases=(running,))
+        core.jobs.log(worker.actor, work.job_id, still_on_its_way)
     lost_at = core.clock.now()
 
     core.clock.advance(3600)

@@ -107,12 +107,12 @@ def test_work_is_ordered_in_the_newest_format_that_the_worker_reads(
 def test_a_worker_that_reads_no_format_of_ours_gets_nothing_and_holds_nothing_up(
     core: Core, alice: Actor
 ) -> None:
-    anonymous, worker = core.worker(alice.org_id, "stranger"), core.worker(alice.org_id, "w")
-    anonymous.formats = (98, 99)
+    newer, worker = core.worker(alice.org_id, "newer"), core.worker(alice.org_id, "w")
+    newer.formats = (98, 99)
 
     automation = core.run(alice)
 
-    assert anonymous.poll().work == ()
+    assert newer.poll().work == ()
     assert core.state(alice, automation) == "queued"
     assert [work.automation_id for work in worker.poll().work] == [automation.id]
 
@@ -120,16 +120,16 @@ def test_a_worker_that_reads_no_format_of_ours_gets_nothing_and_holds_nothing_up
 def test_a_worker_that_reads_no_format_of_ours_is_why_what_it_could_take_waits(
     core: Core, alice: Actor
 ) -> None:
-    anonymous = core.worker(alice.org_id, "stranger")
-    anonymous.formats = (98, 99)
+    newer = core.worker(alice.org_id, "newer")
+    newer.formats = (98, 99)
     automation = core.run(alice)
 
-    told = anonymous.poll().withheld
+    told = newer.poll().withheld
 
     assert told == "it speaks manifest formats 98, 99; this server needs one of 1, 2"
     waits = core.automations.get(alice, automation.id)
-    assert waits.waiting_reason == f"stranger is given no work: {told}"
-    shown = Workers(core.database, core.fleet, core.step_up, core.clock).get(alice, "stranger")
+    assert waits.waiting_reason == f"newer is given no work: {told}"
+    shown = Workers(core.database, core.fleet, core.step_up, core.clock).get(alice, "newer")
     assert (shown.formats, shown.withheld) == ([98, 99], told)
 
 

@@ -95,7 +95,7 @@ def policy(gates: str) -> Policy:
 
 
 def seen(office: Office, gates: str, requester: str = "alice") -> dict[str, ApproverPerson]:
-    """Return whom the engine sees for an asker, by name."""
+    """Return whom the engine sees for a requester, by name."""
 
     def query(db: Any) -> dict[str, ApproverPerson]:
         asked = asker_of(db, office.org_id, office.people[requester].user_id, NOW)

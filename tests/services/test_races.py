@@ -67,11 +67,13 @@ class Walk(RuleBasedStateMachine):
         super().__init__()
         self.folder = self.folder_root / f"walk-{random.SystemRandom().randrange(2**60):x}"
         self.folder.mkdir()
+
         self.core = Core(self.folder)
         self.alice = self.core.person(self.core.org("acme"), "alice", BuiltInRole.OPERATOR)
         self.core.push(self.alice)
         self.core.push(self.alice, REQUEUE)
         self.workers = [self.core.worker(self.alice.org_id, name, slots=2) for name in ("w1", "w2")]
+
         self.executed: dict[str, int] = {}
         self.may_repeat: set[str] = set()
         self.states: dict[str, AutomationState] = {}

@@ -32,8 +32,9 @@ def plain(name: str = "plain", notify: str = TOLD) -> str:
 
 @pytest.fixture
 def office(tmp_path: Path) -> Iterator[Office]:
-    """Dave is one of the sre."""
+    """Return an org in which Dave is a member of the group sre."""
     office = Office(Core(tmp_path))
+
     core, now = office.core, office.core.clock.now()
     core.push(office.people["alice"], plain())
     core.push(office.people["alice"], template_source("careful") + TOLD)
@@ -43,12 +44,13 @@ def office(tmp_path: Path) -> Iterator[Office]:
     core.database.write(
         lambda db: groups.add(db, office.org_id, "sre", office.people["dave"].user_id, now, 0)
     )
+
     yield office
     office.core.close()
 
 
 def told(office: Office) -> list[set[str]]:
-    return office.told(FINISHED)
+    return office.notified(FINISHED)
 
 
 def rooms(office: Office) -> list[str]:
@@ -148,7 +150,7 @@ def test_a_rejection_and_an_expiry_are_told_to_whom_the_template_names(office: O
     assert office.state(expired) == "expired"
     assert told(office)[1:] == [{"rita"}]
     assert subjects(office) == ["careful rejected", "careful expired"]
-    assert [len(each) for each in office.told("approval_ended")] == [2, 1]
+    assert [len(each) for each in office.notified("approval_ended")] == [2, 1]
 
 
 def test_who_cancels_what_another_asked_for_tells_them(office: Office) -> None:
@@ -213,7 +215,7 @@ def test_nobody_outside_the_org_is_told_nor_whoever_was_disabled(office: Office)
     assert told(office) == [{"alice"}]
 
 
-def test_what_is_undone_is_not_told(office: Office) -> None:
+def test_what_is_rolled_back_is_not_told(office: Office) -> None:
     """A second finish of the same job changes nothing and tells nobody again."""
     worker, _ = begin(office)
     (work,) = worker.poll().work

@@ -88,8 +88,9 @@ def test_a_policy_that_applies_by_itself_since_counts_for_what_is_queued(office:
     worker = office.core.worker(office.org_id, "w", slots=2)
 
     assert [work.automation_id for work in worker.poll().work] == [fine.id]
-    assert "the policy house applies to it since (version 1), and nobody was asked" in office.why(
-        queued
+    assert (
+        "the policy baseline applies to it since (version 1), and nobody was asked"
+        in office.why(queued)
     )
 
 
@@ -105,10 +106,10 @@ def test_a_default_that_was_tightened_since_counts_and_one_that_was_deleted_does
     worker = office.core.worker(office.org_id, "w")
 
     assert worker.poll().work == ()
-    assert "the policy house was tightened since (version 2)" in office.why(first)
+    assert "the policy baseline was tightened since (version 2)" in office.why(first)
 
     office.approve("bob", second)
-    office.core.policies.delete(office.people["carol"], "house")
+    office.core.policies.delete(office.people["carol"], "baseline")
 
     assert [work.automation_id for work in worker.poll().work] == [second.id]
 
@@ -121,7 +122,7 @@ def test_a_default_that_was_deleted_keeps_nothing_from_running_that_its_template
     default(office, EVERYTHING)
     asked = office.ask("job")
     office.approve("bob", asked)
-    office.core.policies.delete(office.people["carol"], "house")
+    office.core.policies.delete(office.people["carol"], "baseline")
 
     push(office, more="approvalPolicy: {policyRef: p}")
 

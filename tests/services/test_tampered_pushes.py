@@ -46,7 +46,7 @@ PUSHED = {
 
 @pytest.fixture
 def pushed(office: Office) -> Office:
-    """Policies and a template in several versions, of which the newest is the strictest."""
+    """Push policies and a template in several versions, the newest being the strictest."""
     carol = office.people["carol"]
     office.policy("{name: g, approvers: {roles: [operator]}, allowRequester: true}", name="lax")
     office.policy("{name: boss, approvers: {manager: true}, required: 1, requireReason: true}")

@@ -68,8 +68,8 @@ class Column(NamedTuple):
 class TamperedWalk(Walk):
     """The walk, and somebody who has the database and no key."""
 
-    def __init__(self, folder: Path, dice: random.Random) -> None:
-        super().__init__(folder, dice)
+    def __init__(self, folder: Path, rng: random.Random) -> None:
+        super().__init__(folder, rng)
         self._touched: set[tuple[object, ...]] = set()
         self._forget_triggers()
 
@@ -83,7 +83,7 @@ class TamperedWalk(Walk):
         self.office.core.database.write(work)
 
     def step(self) -> None:
-        for _ in range(self.dice.choice([0, 0, 0, 1])):
+        for _ in range(self.rng.choice([0, 0, 0, 1])):
             self.tamper()
         super().step()
 
@@ -91,7 +91,8 @@ class TamperedWalk(Walk):
         """Do something to one of the newest automations, also to one that is over."""
         if not self.asked:
             return
-        asked = self.dice.choice(self.asked[-6:])
+
+        asked = self.rng.choice(self.asked[-6:])
         ways = {self.column: 6, self.put_back: 3, self.remove_approval: 1, self.remove_decision: 1}
         ways |= {
             self.make_decision: 2,
@@ -101,10 +102,10 @@ class TamperedWalk(Walk):
             self.policy: 1,
         }
         ways[self.alike] = 2
-        way = self.dice.choices(list(ways), weights=list(ways.values()))[0]
-        with suppress(
-            apsw.Error, msgspec.MsgspecError, KeyError
-        ):  # what SQLite does not let be is no alteration
+
+        way = self.rng.choices(list(ways), weights=list(ways.values()))[0]
+        # What SQLite does not allow is no alteration.
+        with suppress(apsw.Error, msgspec.MsgspecError, KeyError):
             way(asked)
             self.did[f"tamper: {way.__name__}"] += 1
 
@@ -119,22 +120,25 @@ class TamperedWalk(Walk):
         return self.office.core.database.read(lambda db: db.execute(sql, bindings).fetchall())
 
     def column(self, asked: Asked) -> None:
-        """Another value in one column of one row."""
-        column = self.dice.choice(self._columns(asked))
+        """Write another value into one column of one row."""
+        column = self.rng.choice(self._columns(asked))
         if (column.table, column.name, *column.key) in self._touched:
             return  # not back to what it was
+
         value = self._value(column)
         before = self._read(
             f"SELECT {column.name} FROM {column.table} WHERE {column.where}", *column.key
         )
         if before in ([], [(value,)]):
             return
+
         self._write(
             (
                 f"UPDATE {column.table} SET {column.name} = ? WHERE {column.where}",
                 (value, *column.key),
             )
         )
+
         self._touched.add((column.table, column.name, *column.key))
         self._mark(asked, is_hard=column.name not in SOFT[column.table])
         for other in self.asked:  # to which the row belongs now
@@ -150,14 +154,17 @@ class TamperedWalk(Walk):
             for key in [automation]
             if self._approval_id(asked)
         ]
+
         sealed = "SELECT 1 FROM sealed_values WHERE automation_id = ?"
         rows += (
             [("sealed_values", "automation_id = ?", automation)]
             if self._read(sealed, *automation)
             else []
         )
+
         where = "approval_id = ? AND gate = ? AND user_id = ?"
         rows += [("approval_decisions", where, key) for key in self._decisions(asked)]
+
         for table, condition, key in rows:
             for _, name, kind, *_ in self._read(f"PRAGMA table_info({table})"):
                 found.append(Column(table, str(name), str(kind), condition, key))
@@ -165,28 +172,30 @@ class TamperedWalk(Walk):
 
     def _value(self, column: Column) -> object:
         if column.name == "state":
-            return self.dice.choice(STATES[column.table])
+            return self.rng.choice(STATES[column.table])
         if column.name == "told":
-            return self.dice.choice(["[]", '["ask:g"]'])
+            return self.rng.choice(["[]", '["ask:g"]'])
         if column.name.endswith("_at"):
-            return self.dice.choice(TIMES)
+            return self.rng.choice(TIMES)
         if column.name == "with_mfa":
-            return self.dice.randrange(2)
+            return self.rng.randrange(2)
         if column.kind == "INTEGER":
-            return self.dice.choice([0, 1, 2, 3, 99])
+            return self.rng.choice([0, 1, 2, 3, 99])
         if column.kind == "BLOB":
-            return self.dice.randbytes(60)
+            return self.rng.randbytes(60)
+
         others = [
             value for (value,) in self._read(f"SELECT DISTINCT {column.name} FROM {column.table}")
         ]
         people = [person.user_id for person in self.office.people.values()]
-        return self.dice.choice(
+        return self.rng.choice(
             [*others, *(people if column.name.endswith(("_id", "principal")) else TEXTS)]
         )
 
     def put_back(self, asked: Asked) -> None:
         """Put it into the queue, as if it were approved and nothing had been done with it."""
         automation, approval = (asked.automation.id,), (asked.automation.approval_id,)
+
         self._write(
             ("UPDATE automations SET job_id = NULL WHERE id = ?", automation),
             ("DELETE FROM jobs WHERE automation_id = ?", automation),
@@ -227,13 +236,15 @@ class TamperedWalk(Walk):
         approval_id = self._approval_id(asked)
         if not approval_id:
             return
+
         codes = [mac for (mac,) in self._read("SELECT mac FROM approval_decisions")]
-        person = self.dice.choice(list(self.office.people.values())).user_id
+        person = self.rng.choice(list(self.office.people.values())).user_id
         values = (
             approval_id, person, self.office.org_id, person,
-            self.dice.choice(["approve", "approve", "reject"]),
-            "2000-01-01T00:00:00.000000Z", self.dice.choice(["", *codes]),
+            self.rng.choice(["approve", "approve", "reject"]),
+            "2000-01-01T00:00:00.000000Z", self.rng.choice(["", *codes]),
         )  # fmt: skip
+
         self._write(
             (
                 """
@@ -257,8 +268,10 @@ class TamperedWalk(Walk):
             f"INSERT INTO automations ({', '.join(names)})"
             f" SELECT {columns} FROM automations WHERE id = ?"
         )
+
         self._write((sql, (new, asked.automation.id)))
-        if self.dice.randrange(2) and self._approval_id(asked):
+
+        if self.rng.randrange(2) and self._approval_id(asked):
             self._write(
                 (
                     "UPDATE approvals SET automation_id = ? WHERE automation_id = ?",
@@ -269,14 +282,16 @@ class TamperedWalk(Walk):
 
     def swap(self, asked: Asked) -> None:
         """Give it what binds another automation: digest, format, principal and code."""
-        one = self.dice.choice(self.asked)
+        one = self.rng.choice(self.asked)
         other = one.automation.id
         if one is asked or one.is_altered:
             return
+
         names = ("manifest_digest", "manifest_format", "principal_id", "mac")
         taken = ", ".join(
             f"{name} = (SELECT {name} FROM automations WHERE id = ?)" for name in names
         )
+
         self._write(
             (
                 f"UPDATE automations SET {taken} WHERE id = ?",
@@ -295,7 +310,7 @@ class TamperedWalk(Walk):
 
     def requester(self, asked: Asked) -> None:
         """Make somebody else the requester, in every row: who did ask may then agree."""
-        who = self.dice.choice([name for name in self.office.people if name != asked.by])
+        who = self.rng.choice([name for name in self.office.people if name != asked.by])
         user_id = self.office.people[who].user_id
         if ("requester", asked.automation.id) in self._touched:
             return

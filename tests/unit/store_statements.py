@@ -93,7 +93,7 @@ def collect(
 ) -> Found:
     """Call every function of the store on the database that has its tables.
 
-    What each does is undone.
+    What each does is rolled back.
 
     `prepare` makes the rows without which some functions go no further than their first statement.
     """
@@ -154,7 +154,7 @@ def _place() -> tuple[str, int] | None:
 
 
 def _choices(hint: Any, name: str) -> list[Any]:
-    """Values of a type, all that could lead to different statements."""
+    """Return values of a type, all that could lead to different statements."""
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
     if origin is Callable:
         return [lambda *_: None]

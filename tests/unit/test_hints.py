@@ -19,7 +19,7 @@ COMMAND = re.compile(r"`opsicle ([^`]+)`")
 
 
 def texts() -> Iterator[tuple[str, str]]:
-    """Every string that is no docstring, of the files that name a command, and where it stands."""
+    """Yield each string of the files that name a command, docstrings aside, and its place."""
     for path in sorted(PACKAGE.rglob("*.py")):
         source = path.read_text()
         if "`opsicle" not in source:
@@ -74,6 +74,7 @@ def problem_of(command: str) -> str:
         if found is None:
             return f"{name} is no command of {current.name}"
         current = found
+
     known = {"--help"} | {
         name
         for parameter in current.params

@@ -1,3 +1,5 @@
+"""Ids sort by the time at which they were made, and none is given twice."""
+
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta

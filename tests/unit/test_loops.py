@@ -93,7 +93,7 @@ def test_what_holds_the_loop_up_is_measured_and_told_once() -> None:
 
 
 def hold(seconds: float) -> None:
-    """As a unit of work does that is too long."""
+    """Keep the thread busy, as a unit of work does that is too long."""
     until = time.monotonic() + seconds
     while time.monotonic() < until:
         pass

@@ -31,7 +31,7 @@ GRANTED_LABELS = 23
 
 @pytest.fixture
 def steps(tmp_path: Path) -> Path:
-    """Two migrations; the second takes a while."""
+    """Write two migrations, of which the second takes a while."""
     folder = tmp_path / "migrations"
     folder.mkdir()
     (folder / "0001_first.sql").write_text(
@@ -178,17 +178,21 @@ from opsicle.server.store.migrations import migrate
 migrate(Path({str(tmp_path / "a.db")!r}), Path({str(steps)!r}))
 """
     found = {"CREATE TABLE a (x INTEGER) STRICT;\n": 1, "CREATE TABLE b (x INTEGER) STRICT;\n": 2}
+
     for _ in range(6 * SCALE):
         for left in tmp_path.glob("a.db*"):
             left.unlink()
+
         process = subprocess.Popen([sys.executable, "-c", program], cwd=STORE.parents[2])
         wal = tmp_path / "a.db-wal"
         threshold = chance.randrange(1, 3_000_000)
         wait_until(partial(_has_ended_or_written, process, wal, threshold))
+
         process.send_signal(signal.SIGKILL)
         process.wait()
         if not (tmp_path / "a.db").exists() or version(tmp_path / "a.db") == 0:
             continue
+
         assert found[schema(tmp_path / "a.db")] == version(tmp_path / "a.db")
         check_integrity(tmp_path / "a.db")
         migrate(tmp_path / "a.db", steps)

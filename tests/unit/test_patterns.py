@@ -178,10 +178,10 @@ def test_any_text_is_a_pattern_that_python_takes_too_or_is_refused(text: str) ->
         pattern = Pattern(text)
     except BadPattern:
         return
+
     with warnings.catch_warnings():
-        warnings.simplefilter(
-            "ignore", FutureWarning
-        )  # Python may once read `[[` and `--` in another way
+        # Python may once read `[[` and `--` in another way.
+        warnings.simplefilter("ignore", FutureWarning)
         python = re.compile(text, re.ASCII)
 
     for value in ("", "ab01", "-", "é.", "D"):

@@ -41,9 +41,11 @@ def openssl_verify(
 ) -> subprocess.CompletedProcess[str]:
     openssl = shutil.which("openssl")
     assert openssl, "this test needs the program openssl: apt-get install openssl"
+
     (tmp_path / "ca.pem").write_text(authority.cert_pem)
     (tmp_path / "leaf.pem").write_text(pem)
     at = str(int(NOW.timestamp()))
+
     command = [
         openssl,
         "verify",

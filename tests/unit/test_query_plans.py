@@ -256,10 +256,11 @@ STATES = {
 def test_every_combination_of_filters_has_its_index(
     databases: list[apsw.Connection], module
 ) -> None:
-    """Each wish narrows the search in the index itself: nothing is read to be thrown away."""
+    """Each filter narrows the search in the index itself: nothing is read to be thrown away."""
     db = databases[0]
     (kind,) = [each for name, each in vars(module).items() if name.endswith("Filter")]
     names = [name for name in kind.__dataclass_fields__ if name != "state"]
+
     for state, before, *given in itertools.product(
         STATES[module], ["", "x"], *([["", "x"]] * len(names))
     ):
@@ -268,22 +269,25 @@ def test_every_combination_of_filters_has_its_index(
         db.exec_trace = partial(_record, ran)
         module.list_newest(db, "x", wanted, before, 50)
         db.exec_trace = None
+
         (first,) = [
             step
             for step in _plan(db, ran[0])
             if re.match(r"(SEARCH|SCAN) (automations|d|approvals) ", step)
         ]
+
         scope = 0 if module is deliveries and wanted.channel_id else 1
-        wishes = scope + bool(state) + bool(before) + sum(map(bool, given))
+        columns = scope + bool(state) + bool(before) + sum(map(bool, given))
+
         if module is automations:
             assert "USING COVERING INDEX" in first, (wanted, before, first)
         if module is automations and state == "queued":
             assert "automations_open (org_id=? AND state=?" in first, (wanted, before, first)
-            continue  # what is open is few, and the other wishes stand in the same index
+            continue  # what is open is few, and the other columns stand in the same index
         if module is automations and wanted.is_long:
             assert "by_requester (" in first, (wanted, before, first)
-            wishes -= 1  # a person's runs of one template, among all of theirs, in a thread
-        assert first[first.rindex("(") :].count("?") == wishes, (wanted, before, first)
+            columns -= 1  # a person's runs of one template, among all of theirs, in a thread
+        assert first[first.rindex("(") :].count("?") == columns, (wanted, before, first)
 
 
 @pytest.mark.parametrize(

@@ -47,9 +47,9 @@ def test_the_templates_that_the_table_varies_are_good() -> None:
     assert parse_template(in_phase("timeout: 5").encode()).phases[0].timeout == 5
     assert parse_template(in_spec("timeout: 5").encode()).timeout == 5
     assert parse_template(in_variable("type: bool").encode()).variables[0].id == "x"
-    assert parse_template(with_phases("- {name: a, commands: [b]}").encode()).phases[
-        0
-    ].commands == ("b",)
+
+    [phase] = parse_template(with_phases("- {name: a, commands: [b]}").encode()).phases
+    assert phase.commands == ("b",)
 
 
 def test_all_mistakes_are_told_at_once_in_the_order_of_their_lines() -> None:

@@ -339,13 +339,16 @@ def spoiled(draw: st.DrawFn) -> object:
             if not keys:
                 break
             key = draw(st.sampled_from(keys))
+
             if isinstance(place[key], dict | list) and draw(st.integers(0, 3)):
                 place = place[key]
                 continue
+
             if isinstance(place, dict) and draw(st.booleans()):
                 key = draw(st.sampled_from(FIELDS))
             place[key] = draw(JUNK)
             break
+
     return tree
 
 

@@ -69,11 +69,18 @@ class _Bearer:
         return self.actor
 
     def is_over(self, now: datetime) -> bool:
-        idle = IDLE.get(self.row.kind)
+        row = self.row
         is_idle = (
-            idle is not None and self.last_used_at is not None and now - self.last_used_at > idle
+            row.kind in IDLE
+            and self.last_used_at is not None
+            and now > idle_end(row.kind, self.last_used_at)
         )
-        return is_idle or (self.row.expires_at is not None and now >= self.row.expires_at)
+        return is_idle or (row.expires_at is not None and now >= row.expires_at)
+
+
+def idle_end(kind: str, last_used_at: datetime) -> datetime:
+    """Return until when a session of this kind may stay unused."""
+    return last_used_at + IDLE[kind]
 
 
 MAX_PER_USER = 100
@@ -245,6 +252,6 @@ def _shown(row: OwnSessionRow, current_id: str) -> Session:
         is_current=row.id == current_id,
         created_at=row.created_at,
         last_used_at=row.last_used_at,
-        idle_expires_at=min(row.last_used_at + IDLE[row.kind], row.expires_at),
+        idle_expires_at=min(idle_end(row.kind, row.last_used_at), row.expires_at),
         expires_at=row.expires_at,
     )

@@ -115,13 +115,13 @@ class ServerOperations:
 
         return NewInvitation(url=link.url, invitation=self._database.write(work))
 
-    def list_admins(self, actor: Actor, cursor: str, limit: int) -> Page[ServerOperator]:
+    def list_operators(self, actor: Actor, cursor: str, limit: int) -> Page[ServerOperator]:
         """Return who runs the server, by address."""
         actor.require(Action.SERVER_MANAGE)
         rows = self._database.read(lambda db: users.list_server_operators(db, cursor, limit + 1))
         return page_of(rows, limit, _shown, lambda row: row.email)
 
-    def name_admin(self, actor: Actor, request: NameServerOperatorRequest) -> ServerOperator:
+    def add_operator(self, actor: Actor, request: NameServerOperatorRequest) -> ServerOperator:
         """Let the owner of an account run the server too; harmless if they do.
 
         Raises NotFound or StepUpRequired.
@@ -144,7 +144,7 @@ class ServerOperations:
         self._sessions.invalidate()
         return _shown(account)
 
-    def drop_admin(self, actor: Actor, id_or_email: str) -> None:
+    def remove_operator(self, actor: Actor, id_or_email: str) -> None:
         """Take running the server from somebody; what they are in their orgs stays.
 
         Raises NotFound; Conflict for the last one who can log in; StepUpRequired.

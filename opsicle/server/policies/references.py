@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import msgspec
-
 from opsicle.domain import stored_json
 from opsicle.domain.conditions import findings
 from opsicle.domain.errors import InvalidInput, Problem, Unreadable
 from opsicle.domain.policies import Policy
 from opsicle.domain.problems import nearest, quoted
-from opsicle.domain.scopes import TemplateScope, applies
+from opsicle.domain.scopes import applies
 from opsicle.domain.stored_templates import decode_approval, decode_template
 from opsicle.domain.templates import Template
 from opsicle.server.policies.in_force import policy_of
+from opsicle.server.policies.template_headers import TemplateScopeHeader
 from opsicle.server.store import documents, policies, templates
 from opsicle.server.store.database import Connection
 from opsicle.server.store.documents import DocumentKind
@@ -24,14 +23,6 @@ _REF = "spec.approvalPolicy.policyRef"
 _MOST_SUGGESTED_FROM = 200
 _MOST_TEMPLATES = 200
 _MOST_NAMED = 5
-
-
-class _Reached(msgspec.Struct):
-    """The part of a template's JSON by which a policy applies to it."""
-
-    labels: dict[str, str] = {}
-    runs_on: dict[str, str] = {}
-    accepts_claimed: bool = False
 
 
 def check_reference(db: Connection, org_id: str, template: Template) -> list[Problem]:
@@ -72,12 +63,11 @@ def _uncovered(db: Connection, org_id: str, policy: Policy) -> Iterator[Problem]
         return
     names = []
     for row in templates.list_by_name(db, org_id, "", _MOST_TEMPLATES):
-        shown = stored_json.read_or(row.header, _Reached, None)
+        shown = stored_json.read_or(row.header, TemplateScopeHeader, None)
         if shown is None:
             continue
         use = decode_approval(row.header)
-        place = TemplateScope(shown.labels, {} if shown.accepts_claimed else shown.runs_on)
-        if use and use.policy_ref != policy.name and applies(policy, place, None):
+        if use and use.policy_ref != policy.name and applies(policy, shown.scope, None):
             names.append(row.name)
 
     if names:

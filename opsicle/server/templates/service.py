@@ -14,7 +14,6 @@ from opsicle.domain.access import Action
 from opsicle.domain.errors import Conflict, InvalidInput, Problem
 from opsicle.domain.policies import Policy
 from opsicle.domain.policy_parser import SEED_WARNING, without_seeds
-from opsicle.domain.scopes import TemplateScope, asks_whoever
 from opsicle.domain.stored_json import CANNOT_BE_READ
 from opsicle.domain.stored_templates import decode_template
 from opsicle.domain.template_parser import TEMPLATE_TYPE, digest, parse_template
@@ -34,6 +33,7 @@ from opsicle.server.http.paging import page_of, position
 from opsicle.server.identity.step_up import StepUp
 from opsicle.server.policies.in_force import readable_defaults
 from opsicle.server.policies.references import check_reference
+from opsicle.server.policies.template_headers import TemplateApprovalHeader
 from opsicle.server.store import documents, templates
 from opsicle.server.store.database import Connection, Database
 from opsicle.server.store.documents import DocumentKind, VersionRow
@@ -69,16 +69,12 @@ class _Document:
     unsupported: list[Problem]
 
 
-class _Shown(msgspec.Struct):
+class _Shown(TemplateApprovalHeader):
     """The part of a template's JSON that a list shows."""
 
     display_name: str = ""
     description: str = ""
-    labels: dict[str, str] = {}
-    owners: list[Owner] = []
-    runs_on: dict[str, str] = {}
-    accepts_claimed: bool = False
-    approval_policy: dict[str, object] | None = None
+    owners: list[Owner] = msgspec.field(default_factory=list)
 
 
 _CANNOT_BE_SHOWN = _Shown(description=CANNOT_BE_READ, approval_policy={})
@@ -305,18 +301,10 @@ def _summary(row: TemplateRow, known: Sequence[Policy]) -> TemplateSummary:
         description=shown.description,
         labels=shown.labels,
         owners=shown.owners,
-        needs_approval=_needs_approval(shown, known),
+        needs_approval=shown.needs_approval(known),
         updated_at=row.updated_at,
         created_at=row.created_at,
     )
-
-
-def _needs_approval(shown: _Shown, known: Sequence[Policy]) -> bool:
-    """Return whether a policy is named, or one that applies by itself asks the caller."""
-    if shown.approval_policy is not None:
-        return not shown.approval_policy.get("is_waived", False)
-    place = TemplateScope(shown.labels, {} if shown.accepts_claimed else shown.runs_on)
-    return any(asks_whoever(policy, place) for policy in known)
 
 
 def _version_summary(row: VersionSummaryRow) -> TemplateVersionSummary:
@@ -331,6 +319,7 @@ def _version_summary(row: VersionSummaryRow) -> TemplateVersionSummary:
 def _whole(
     row: VersionRow, template: Template, known: Sequence[Policy], *, needs_mfa: bool
 ) -> TemplateVersion:
+    shown = stored_json.read(row.document, _Shown, f"the template {row.name}")
     return TemplateVersion(
         name=row.name,
         version=row.version,
@@ -345,9 +334,7 @@ def _whole(
         runs_on=template.runs_on,
         accepts_claimed=template.accepts_claimed,
         timeout=template.timeout,
-        needs_approval=_needs_approval(
-            stored_json.read(row.document, _Shown, f"the template {row.name}"), known
-        ),
+        needs_approval=shown.needs_approval(known),
         needs_mfa=needs_mfa,
         notify=list(template.notify),
         warnings=warnings(template),

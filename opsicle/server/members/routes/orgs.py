@@ -84,13 +84,13 @@ def invite_admin(operations: ServerOperations, request: Request, org: str) -> Re
 
 def list_server_operators(operations: ServerOperations, request: Request) -> Reply:
     """List who runs the server."""
-    return list_reply(request, operations.list_admins)
+    return list_reply(request, operations.list_operators)
 
 
 def add_server_operator(operations: ServerOperations, request: Request) -> Reply:
     """Let the owner of an account run the server too."""
     return Reply(
-        200, operations.name_admin(request.actor, request.body(wire.NameServerOperatorRequest))
+        200, operations.add_operator(request.actor, request.body(wire.NameServerOperatorRequest))
     )
 
 
@@ -109,5 +109,5 @@ def release_queue(operations: ServerOperations, request: Request) -> Reply:
 
 def remove_server_operator(operations: ServerOperations, request: Request, user: str) -> Reply:
     """Take running the server from somebody."""
-    operations.drop_admin(request.actor, user)
+    operations.remove_operator(request.actor, user)
     return Reply(204)

@@ -13,7 +13,7 @@ from opsicle.wire.access_api import CreateRoleRequest, UpdateRoleRequest
 from opsicle.wire.endpoints import roles as endpoints
 
 
-def routes(roles: Roles, questions: PermissionChecks) -> list[Route]:
+def routes(roles: Roles, checks: PermissionChecks) -> list[Route]:
     """Return the routes of roles and of `can`."""
     view, manage = Action.ROLES_VIEW, Action.ROLES_MANAGE
     return [
@@ -22,9 +22,7 @@ def routes(roles: Roles, questions: PermissionChecks) -> list[Route]:
         Route(endpoints.SHOW, partial(show, roles), view),
         Route(endpoints.UPDATE, partial(update, roles), manage),
         Route(endpoints.DELETE, partial(delete, roles), manage),
-        Route(
-            endpoints.CHECK_PERMISSION, partial(check_permission, questions), Action.ACCOUNT_VIEW
-        ),
+        Route(endpoints.CHECK_PERMISSION, partial(check_permission, checks), Action.ACCOUNT_VIEW),
     ]
 
 
@@ -54,10 +52,10 @@ def delete(roles: Roles, request: Request, role: str) -> Reply:
     return Reply(204)
 
 
-def check_permission(questions: PermissionChecks, request: Request) -> Reply:
+def check_permission(checks: PermissionChecks, request: Request) -> Reply:
     """Say whether `user` may do `action` with `resource`, and which rule decides it.
 
     `user` is the caller unless told; `resource` is as in `templates/restart-web` or `secrets`.
     """
     user, action, resource = (request.query(name) for name in ("user", "action", "resource"))
-    return Reply(200, questions.can(request.actor, user, action, resource))
+    return Reply(200, checks.can(request.actor, user, action, resource))
