@@ -40,10 +40,24 @@ function limitText(seconds) {
   return `at most ${text}${seconds === DEFAULT_TIMEOUT_SECONDS ? ", the default" : ""}`;
 }
 
+function usageLimits(limits) {
+  return [
+    limits.memory_mib && `at most ${limits.memory_mib} MiB`,
+    limits.processes && `at most ${limits.processes} processes`,
+    limits.cpu_seconds && `${limits.cpu_seconds} s of CPU a process`,
+    limits.file_mib && `files of at most ${limits.file_mib} MiB`,
+  ];
+}
+
 function facts(phase) {
   const all = [
     phase.when && phase.when !== "success" && `when: ${phase.when}`,
     phase.image && `image ${phase.image}`,
+    phase.image && (phase.network ? "with a network" : "no network"),
+    phase.pull && phase.pull !== "missing" && `pull ${phase.pull}`,
+    phase.user && `user ${phase.user}`,
+    phase.read_only && "read-only root",
+    ...usageLimits(phase.limits ?? {}),
     limitText(phase.timeout ?? DEFAULT_TIMEOUT_SECONDS),
     phase.retries && `${phase.retries.limit} retries`,
     phase.shell && phase.shell !== "/bin/sh" && phase.shell,

@@ -1,0 +1,107 @@
+"""A podman of the tests' own: its storage and settings in a temporary folder, and an image."""
+
+from __future__ import annotations
+
+import io
+import os
+import shutil
+import subprocess
+import tarfile
+from collections.abc import Mapping
+from pathlib import Path
+
+from tests.support import require
+
+ALPINE = "docker.io/library/alpine:latest"
+"""What the older documents ask for. Ours is a static busybox, and nothing is fetched."""
+
+_BUSYBOX = Path("/bin/busybox")
+_CONF = """
+[containers]
+default_ulimits = ["nofile=1024:1024", "nproc=4096:4096"]
+[engine]
+runtime = "runc"
+cgroup_manager = "cgroupfs"
+events_logger = "none"
+"""
+_STORAGE = """
+[storage]
+driver = "vfs"
+graphroot = "{folder}/root"
+runroot = "{folder}/run"
+"""
+_STAND_INS = {
+    "nslookup": '#!/bin/sh\necho "Name: $1"\n',
+    "wget": '#!/bin/sh\necho "content of $3"\n',
+}
+"""For the two commands of the older documents that would need the internet."""
+
+
+class Podman:
+    """Podman with its own storage in `folder`. `environment` is what makes a program use it."""
+
+    def __init__(self, folder: Path) -> None:
+        require(
+            os.geteuid() == 0 and all(map(shutil.which, ("podman", "runc"))) and _BUSYBOX.exists(),
+            "root, and podman, runc and busybox-static: "
+            "apt-get install podman runc busybox-static containernetworking-plugins",
+        )
+        folder.mkdir()
+        self.folder = folder
+        (folder / "containers.conf").write_text(_CONF)
+        (folder / "storage.conf").write_text(_STORAGE.format(folder=folder))
+        self.environment: Mapping[str, str] = {
+            "CONTAINERS_CONF": str(folder / "containers.conf"),
+            "CONTAINERS_STORAGE_CONF": str(folder / "storage.conf"),
+        }
+        self("import", "-", ALPINE, content=_image())
+
+    def __call__(self, *arguments: str, content: bytes | None = None) -> str:
+        """Call podman, and return what it prints."""
+        done = subprocess.run(
+            ["podman", *arguments],
+            input=content,
+            capture_output=True,
+            timeout=120,
+            check=False,
+            env={**os.environ, **self.environment},
+        )
+        assert done.returncode == 0, done.stderr.decode()
+        return done.stdout.decode()
+
+    def containers(self, *filters: str) -> list[str]:
+        """Return the names of all containers, ended ones too."""
+        options = [option for each in filters for option in ("--filter", each)]
+        return self("ps", "--all", "--format", "{{.Names}}", *options).split()
+
+    def close(self) -> None:
+        """Remove what is left of containers and their networks."""
+        subprocess.run(
+            ["podman", "rm", "--all", "--force"],
+            capture_output=True,
+            timeout=120,
+            check=False,
+            env={**os.environ, **self.environment},
+        )
+
+
+def _image() -> bytes:
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w") as image:
+        for folder in ("bin", "etc", "root", "tmp"):
+            entry = tarfile.TarInfo(folder)
+            entry.type, entry.mode = tarfile.DIRTYPE, 0o1777 if folder == "tmp" else 0o755
+            image.addfile(entry)
+        image.add(_BUSYBOX, "bin/busybox")
+        names = subprocess.check_output([_BUSYBOX, "--list"], text=True, timeout=60).split()
+        for name in sorted({*names} - {"busybox", *_STAND_INS}):
+            entry = tarfile.TarInfo(f"bin/{name}")
+            entry.type, entry.linkname = tarfile.SYMTYPE, "busybox"
+            image.addfile(entry)
+        files = {f"bin/{name}": text for name, text in _STAND_INS.items()}
+        files["etc/passwd"] = "root:x:0:0:root:/root:/bin/sh\n"
+        for name, text in files.items():
+            entry = tarfile.TarInfo(name)
+            entry.mode, entry.size = 0o755, len(text)
+            image.addfile(entry, io.BytesIO(text.encode()))
+    return packed.getvalue()
