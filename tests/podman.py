@@ -5,9 +5,11 @@ from __future__ import annotations
 import io
 import os
 import shutil
+import signal
 import subprocess
 import tarfile
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from tests.support import require
@@ -30,6 +32,9 @@ driver = "vfs"
 graphroot = "{folder}/root"
 runroot = "{folder}/run"
 """
+_SHELL = Path("/bin/dash")
+"""Not busybox's own shell, which runs busybox's commands without looking for a file."""
+
 _STAND_INS = {
     "nslookup": '#!/bin/sh\necho "Name: $1"\n',
     "wget": '#!/bin/sh\necho "content of $3"\n',
@@ -74,6 +79,15 @@ class Podman:
         options = [option for each in filters for option in ("--filter", each)]
         return self("ps", "--all", "--format", "{{.Names}}", *options).split()
 
+    def end_monitors(self) -> None:
+        """End the monitors of calls into containers, which wait for a service that has ended."""
+        for entry in Path("/proc").iterdir():
+            if entry.name.isdigit():
+                with suppress(OSError):
+                    arguments = (entry / "cmdline").read_bytes()
+                    if b"conmon\0" in arguments and os.fsencode(self.folder) in arguments:
+                        os.kill(int(entry.name), signal.SIGKILL)
+
     def close(self) -> None:
         """Remove what is left of containers and their networks."""
         subprocess.run(
@@ -93,8 +107,10 @@ def _image() -> bytes:
             entry.type, entry.mode = tarfile.DIRTYPE, 0o1777 if folder == "tmp" else 0o755
             image.addfile(entry)
         image.add(_BUSYBOX, "bin/busybox")
+        for path in (_SHELL, *_libraries(_SHELL)):
+            image.add(path.resolve(), "bin/sh" if path == _SHELL else str(path)[1:])
         names = subprocess.check_output([_BUSYBOX, "--list"], text=True, timeout=60).split()
-        for name in sorted({*names} - {"busybox", *_STAND_INS}):
+        for name in sorted({*names} - {"busybox", "sh", *_STAND_INS}):
             entry = tarfile.TarInfo(f"bin/{name}")
             entry.type, entry.linkname = tarfile.SYMTYPE, "busybox"
             image.addfile(entry)
@@ -105,3 +121,9 @@ def _image() -> bytes:
             entry.mode, entry.size = 0o755, len(text)
             image.addfile(entry, io.BytesIO(text.encode()))
     return packed.getvalue()
+
+
+def _libraries(program: Path) -> list[Path]:
+    """Return the shared libraries of a program of this machine, its loader among them."""
+    told = subprocess.check_output(["ldd", program], text=True, timeout=60)
+    return [Path(word) for word in told.split() if word.startswith("/")]

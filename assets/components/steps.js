@@ -40,6 +40,16 @@ function limitText(seconds) {
   return `at most ${text}${seconds === DEFAULT_TIMEOUT_SECONDS ? ", the default" : ""}`;
 }
 
+function containerFacts(phase) {
+  return [
+    `image ${phase.image}`,
+    phase.network ? "with a network" : "no network",
+    phase.pull && phase.pull !== "missing" && `pull ${phase.pull}`,
+    phase.user && `user ${phase.user}`,
+    phase.read_only && "read-only root",
+  ];
+}
+
 function usageLimits(limits) {
   return [
     limits.memory_mib && `at most ${limits.memory_mib} MiB`,
@@ -52,11 +62,7 @@ function usageLimits(limits) {
 function facts(phase) {
   const all = [
     phase.when && phase.when !== "success" && `when: ${phase.when}`,
-    phase.image && `image ${phase.image}`,
-    phase.image && (phase.network ? "with a network" : "no network"),
-    phase.pull && phase.pull !== "missing" && `pull ${phase.pull}`,
-    phase.user && `user ${phase.user}`,
-    phase.read_only && "read-only root",
+    ...(phase.image ? containerFacts(phase) : []),
     ...usageLimits(phase.limits ?? {}),
     limitText(phase.timeout ?? DEFAULT_TIMEOUT_SECONDS),
     phase.retries && `${phase.retries.limit} retries`,

@@ -32,7 +32,7 @@ def in_background(
 
 
 def holding(folder: Path, text: bytes) -> list[Path]:
-    """Return the files below a folder in which a text stands."""
+    """Return the files below a folder in which a text stands just now."""
     found = []
     for path in folder.rglob("*"):
         try:

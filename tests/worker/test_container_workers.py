@@ -116,31 +116,50 @@ def docker(podman: Podman, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> I
     with subprocess.Popen(["podman", "system", "service", "--time", "0", address]) as service:
         try:
             monkeypatch.setenv("DOCKER_HOST", address)
-            wait_until(lambda: not ContainerRuntime("docker").unavailable_reason(), 60, "the API")
+            wait_until(
+                lambda: "podman's" in ContainerRuntime("docker").unavailable_reason(), 60, "the API"
+            )
             yield
         finally:
-            service.terminate()
-            service.wait(60)
+            service.kill()
+            podman.end_monitors()
 
 
-def test_docker_runs_phases_as_podman_does(machine: Machine, docker: None, podman: Podman) -> None:
-    machine.runtimes = Runtimes((ContainerRuntime("docker"),))
+def test_docker_is_not_used_where_it_would_hide_how_a_container_ended(docker: None) -> None:
+    # Podman 4.3's service does: `docker run --rm … sh -c "exit 7"` ends with 0.
+    assert "hides how a container ended" in ContainerRuntime("docker").unavailable_reason()
 
-    outcome = machine.run(
-        boxed("id -u; ls /sys/class/net; echo wrong >&2", name="quiet", user="1000"),
+
+class AnyDocker(ContainerRuntime):
+    """Docker's program, whoever answers it; all but exit codes is as with docker's own service."""
+
+    def unavailable_reason(self) -> str:
+        return ""
+
+
+def test_docker_shows_a_phase_what_podman_does(
+    machine: Machine, docker: None, podman: Podman
+) -> None:
+    machine.runtimes = Runtimes((AnyDocker("docker"),))
+
+    machine.run(
+        boxed(
+            'id -u; ls /sys/class/net; echo "$V"; echo wrong >&2',
+            name="quiet",
+            user="1000",
+            env={"V": "a\nb"},
+        ),
         boxed("echo here", name="here", pull=Pull.NEVER),
-        boxed("kill -9 $$", name="killed"),
     )
 
-    assert machine.log.stdout == b"1000\nlo\nhere\n"
+    assert machine.log.stdout == b"1000\nlo\na\nb\nhere\n"
     assert machine.log.stderr == b"wrong\n"
-    assert (outcome.exit_code, outcome.phases[2].explanation) == (137, "ended by SIGKILL")
 
 
 def test_docker_ends_and_removes_a_container_at_a_cancel(
     machine: Machine, docker: None, podman: Podman
 ) -> None:
-    machine.runtimes = Runtimes((ContainerRuntime("docker"),))
+    machine.runtimes = Runtimes((AnyDocker("docker"),))
     thread, outcomes = in_background(
         machine, boxed("trap '' TERM; echo begun; while :; do sleep 1; done"), grace_seconds=1
     )

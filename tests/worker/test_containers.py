@@ -75,12 +75,14 @@ def test_a_secret_is_masked_and_stands_in_no_argument_and_on_no_disk(
     [name] = podman.containers()
 
     told = podman("inspect", name).encode() + arguments_of_all()
-    stored = [*holding(podman.folder, b"secret"), *holding(tmp_path, b"one, secret")]
+    stored = [*holding(podman.folder, b"one, secret"), *holding(tmp_path, b"one, secret")]
+    records = holding(podman.folder, b".container-0")
     boxes.cancellation.cancel()
     thread.join(60)
 
     assert b"one, secret" not in told
-    assert [path for path in stored if b"one, secret" in path.read_bytes()] == []
+    assert stored == []
+    assert records != []  # else nobody has looked where podman keeps what it knows of containers
     assert b"secret" not in boxes.log.everything
     assert outcomes[0].state is JobState.CANCELLED
     assert list(boxes.private_folder.iterdir()) == []

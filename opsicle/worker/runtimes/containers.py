@@ -41,7 +41,7 @@ _OWN_PROCESSES = 3
 
 _ASK = {
     "podman": ("info", "--format", "{{.Host.OCIRuntime.Name}}"),
-    "docker": ("version", "--format", "{{.Server.Version}}"),
+    "docker": ("version", "--format", "{{range .Server.Components}}{{.Name}} {{end}}"),
 }
 """What an engine is asked to learn whether it works."""
 
@@ -71,7 +71,12 @@ class ContainerRuntime:
         if shutil.which(self.name) is None:
             return f"there is no program `{self.name}`"
         answer = engine_calls.call(self.name, *_ASK[self.name])
-        return "" if answer.exit_code == 0 else f"`{self.name}` does not work: {answer.reason}"
+        if answer.exit_code:
+            return f"`{self.name}` does not work: {answer.reason}"
+        if self.name == "docker" and "podman" in answer.output.lower():
+            # It tells docker's program that a container ended with 0, whatever that ended with.
+            return "`docker` speaks with podman's service, which hides how a container ended"
+        return ""
 
     def open_job(
         self, work: Work, workspace: Workspace, account: OsAccount | None, private: PrivateFiles
@@ -296,10 +301,11 @@ class ContainerJob:
         if (marks := self._workspace.beside("marks")).exists():
             beside.add(marks)
 
+        named = sorted({*beside, *self._private_paths})
         if not self._account:
-            for path in (*beside, *self._private_paths):
+            for path in named:
                 _let_in(path, asked.user)
-        return [*sorted(beside), *self._private_paths]
+        return named
 
 
 def _show(path: Path, *, is_read_only: bool = False) -> list[str]:
