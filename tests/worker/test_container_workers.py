@@ -36,7 +36,8 @@ def worker(tmp_path: Path, fake_server: FakeServer, podman: Podman) -> Iterator[
 def test_a_container_of_an_earlier_life_is_swept_by_the_next(
     worker: Working, fake_server: FakeServer, podman: Podman
 ) -> None:
-    fake_server.give(with_image(work(J1, "trap '' TERM; echo begun; sleep 300")))
+    # Without a mark of its job, by which the subprocess runtime would find it on this machine.
+    fake_server.give(with_image(work(J1, "trap '' TERM; echo begun; exec env -i sleep 300")))
     worker.wait(lambda: bytes(fake_server.logs[J1]) == b"begun\n", "the job's output")
 
     worker.kill()
@@ -64,7 +65,7 @@ def test_who_fetched_an_image_when_the_worker_died_starts_no_container_any_more(
 def test_a_worker_that_must_end_at_once_leaves_no_container(
     worker: Working, fake_server: FakeServer, podman: Podman
 ) -> None:
-    fake_server.give(with_image(work(J1, "echo begun; trap '' TERM; sleep 300")))
+    fake_server.give(with_image(work(J1, "trap '' TERM; echo begun; exec env -i sleep 300")))
     worker.wait(lambda: bytes(fake_server.logs[J1]) == b"begun\n", "the job's output")
 
     fake_server.is_revoked = True
