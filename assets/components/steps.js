@@ -8,8 +8,22 @@ import { stateDot } from "./states.js";
 const DEFAULT_TIMEOUT_SECONDS = 60;
 const MAX_OPEN_COMMANDS = 24; // beyond that, phases that went well are folded
 
-/** The phases of a template, in order, with what is special about each. */
-export function planView(phases) {
+/** The phases of a template, in order, with what is special about each, and what containers see. */
+export function planView({ phases, volume_mounts: mounts }) {
+  return [phaseList(phases), mounts.length > 0 && mountList(mounts)];
+}
+
+function mountList(mounts) {
+  return h(
+    "ul",
+    { class: "plan-mounts" },
+    mounts.map(({ host, container }) =>
+      h("li", {}, visible(`Containers see ${host} of the worker as ${container}`)),
+    ),
+  );
+}
+
+function phaseList(phases) {
   return h(
     "ol",
     { class: "plan" },

@@ -153,6 +153,8 @@ def _body(approval: Approval) -> Iterator[str]:
     yield "What will run:"
     for phase in approval.phases:
         yield from map(printable, _phase(phase))
+    for each in approval.volume_mounts:
+        yield f"  containers see {printable(each.host)} of the worker as {printable(each.container)}"
 
     yield ""
     yield "With these values:" if approval.values else "It takes no values."
@@ -184,6 +186,11 @@ def _container(phase: Phase) -> list[str]:
     said += [f"pull {phase.pull}"] if phase.pull != "missing" else []
     said += [f"user {phase.user}"] if phase.user else []
     said += ["read-only root"] if phase.read_only else []
+    limits = phase.limits
+    if limits and limits.memory_mib:
+        said += [f"at most {limits.memory_mib} MiB of memory"]
+    if limits and limits.processes:
+        said += [f"at most {limits.processes} processes"]
     return said
 
 
