@@ -66,7 +66,7 @@ function containerFacts(phase) {
 
 function usageLimits(limits) {
   return [
-    limits.memory_mib && `at most ${limits.memory_mib} MiB`,
+    limits.memory_mib && `at most ${limits.memory_mib} MiB of memory`,
     limits.processes && `at most ${limits.processes} processes`,
     limits.cpu_seconds && `${limits.cpu_seconds} s of CPU a process`,
     limits.file_mib && `files of at most ${limits.file_mib} MiB`,
