@@ -131,6 +131,7 @@ class Groups:
             before = read_rules(old.rules)
             after = before if rules is None else rules
             require_at_most(actor, change(before, after), f"change the group {name} so")
+
             new = msgspec.structs.replace(
                 old,
                 description=old.description if description is None else description,
@@ -163,9 +164,11 @@ class Groups:
             old = _get(db, actor.org_id, name)
             require_at_most(actor, change(read_rules(old.rules), ()), f"remove the group {name}")
             require_policies_to_leave(db, actor, f"remove the group {name}", group=name)
+
             people = [member.email for member in groups.members(db, actor.org_id, name)]
             groups.remove_all(db, actor.org_id, name)
             groups.delete(db, actor.org_id, name)
+
             data = {"members": people, "rules": _texts(read_rules(old.rules))}
             audit.append(
                 db, self._clock.now(), actor.org_id, actor, "delete", f"groups/{name}", data

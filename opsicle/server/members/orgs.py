@@ -83,7 +83,6 @@ class Orgs:
         email = (
             validators.email_address(request.admin, path="admin") if request.admin else actor.email
         )
-
         if email != actor.email and not actor.may(Action.SERVER_MANAGE):
             raise validators.invalid(
                 "admin", "only a server operator can make somebody else the first admin"
@@ -97,12 +96,14 @@ class Orgs:
             found_org(db, org, admin, now)
             for org_id in (org.id, None):
                 audit.append(db, now, org_id, actor, "create", f"orgs/{org.code}", {"admin": email})
+
             made = CreatedOrg(
                 id=org.id,
                 code=org.code,
                 name=org.name,
                 role=BuiltInRole.ADMIN if email == actor.email else None,
             )
+
             if admin is None:
                 made.invitation = NewInvitation(
                     url=link.url, invitation=self._links.keep(db, actor, link.row)

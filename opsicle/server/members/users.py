@@ -237,6 +237,7 @@ class Users:
             member = get_member(db, actor.org_id, id_or_email)
             require_command_of(db, actor, member)
             check_admin_stays(db, actor.org_id, member, None)
+
             owned = memberships.list_owned(db, actor.org_id, member.user_id)
             if new_owner:
                 hand_over(db, actor, owned, get_heir(db, actor, member, new_owner), now)

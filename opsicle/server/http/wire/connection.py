@@ -106,6 +106,7 @@ class HttpConnection:
             minor_version=request.minor_version,
             keeps_alive=request.keeps_alive and not self._is_last,
         )
+
         is_whole = self._answer(answer, self._environ(request, body))
         if not is_whole or not answer.keeps_alive:
             self._is_last = True
@@ -172,6 +173,7 @@ class HttpConnection:
             WORKER_IDENTITY: self._peer.identity,
             WHEN_GONE: partial(when_gone, self._sock),
         }
+
         if self._peer.is_trusted_proxy:
             _believe_proxy(environ)
         return environ
