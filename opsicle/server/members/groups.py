@@ -28,13 +28,13 @@ from opsicle.server.approvals.stuck import left_stuck
 from opsicle.server.http.paging import page_of
 from opsicle.server.identity.sessions import Sessions
 from opsicle.server.identity.step_up import StepUp
-from opsicle.server.members.departures import require_word
 from opsicle.server.members.guards import get_member
 from opsicle.server.members.named_approvers import (
     Naming,
     require_policies_for,
     require_policies_to_leave,
 )
+from opsicle.server.members.removals import require_confirmation
 from opsicle.server.store import audit, groups
 from opsicle.server.store.database import Connection, Database
 from opsicle.server.store.groups import GroupRow
@@ -174,7 +174,7 @@ class Groups:
                 db, self._clock.now(), actor.org_id, actor, "delete", f"groups/{name}", data
             )
             if not is_confirmed:
-                require_word(db, actor.org_id, f"the group {name}")
+                require_confirmation(db, actor.org_id, f"the group {name}")
 
         self._changed(work)
 

@@ -17,7 +17,7 @@ from opsicle.server.access import validators
 from opsicle.server.access.actor import Actor
 from opsicle.server.fleet.presence import Fleet
 from opsicle.server.http.paging import page_of
-from opsicle.server.identity.orgs import find_place, found_org, no_org
+from opsicle.server.identity.orgs import create_org, find_place, no_org
 from opsicle.server.identity.step_up import StepUp
 from opsicle.server.members.invitation_links import InvitationLinks
 from opsicle.server.store import audit, memberships, orgs, users
@@ -93,7 +93,7 @@ class Orgs:
         def work(db: Connection) -> CreatedOrg:
             admin = users.find_by_email(db, email)
             now = self._clock.now()
-            found_org(db, org, admin, now)
+            create_org(db, org, admin, now)
             for org_id in (org.id, None):
                 audit.append(db, now, org_id, actor, "create", f"orgs/{org.code}", {"admin": email})
 

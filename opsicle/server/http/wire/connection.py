@@ -23,7 +23,7 @@ from opsicle.domain.errors import InvalidInput, OpsicleError, TooLarge
 from opsicle.security.certificates import WorkerIdentity
 from opsicle.server.http import problems
 from opsicle.server.http.request import WHEN_GONE, WORKER_IDENTITY
-from opsicle.server.http.wire.departure import when_gone
+from opsicle.server.http.wire.disconnects import when_gone
 from opsicle.server.http.wire.head import Head
 from opsicle.server.http.wire.incoming import Body, Incoming
 from opsicle.server.http.wire.response import ResponseWriter
