@@ -4,7 +4,7 @@ import { post } from "../lib/api.js";
 import { h, replace } from "../lib/dom.js";
 import { ago } from "../lib/times.js";
 import { button, copyButton } from "./buttons.js";
-import { ask } from "./dialogs.js";
+import { opensWith } from "./dialogs.js";
 import { noticeBox } from "./problems.js";
 import { qrCode } from "./qr.js";
 import { askCode, codeField } from "./step-up.js";
@@ -22,13 +22,11 @@ export function authenticator(status, fresh, reload) {
 }
 
 function notEnrolled(done) {
-  const begin = async () => {
-    try {
-      enrolDialog(await post("/totp"), done);
-    } catch (error) {
-      ask({ title: error.title, content: h("p", {}, error.detail), actions: [] });
-    }
-  };
+  // Each request makes another secret, so a second click must not send one.
+  const begin = opensWith(
+    () => post("/totp"),
+    (begun) => enrolDialog(begun, done),
+  );
   const why =
     "With an app on your telephone, whoever learns your password still cannot log in as you.";
   const enrol = button("Enrol an app…", { look: "primary", onclick: begin });

@@ -1,12 +1,12 @@
 // The form for a new channel: what it asks for is what the server says of each kind.
 
-import { getAll, post } from "../lib/api.js";
+import { post } from "../lib/api.js";
 import { askForm } from "./dialogs.js";
 import { field, input, select } from "./fields.js";
 
-/** Ask for a channel's settings and make it; `reload` is called afterwards. */
-export async function openChannelForm(reload) {
-  const known = new Map((await getAll("/channel-kinds")).map((each) => [each.name, each]));
+/** Ask for the settings of a channel of one of these kinds and make it, then `reload`. */
+export function openChannelForm(descriptors, reload) {
+  const known = new Map(descriptors.map((each) => [each.name, each]));
   const name = field({
     label: "Name",
     path: "name",

@@ -1,6 +1,8 @@
 // Native <dialog>: it keeps the focus inside, closes with Esc and gives the focus back.
 
 import { flatten, h } from "../lib/dom.js";
+import { here } from "../lib/router.js";
+import { whoAmI } from "../lib/session.js";
 import { busyWhile, button } from "./buttons.js";
 import { explainAt } from "./fields.js";
 import { problemBox } from "./problems.js";
@@ -73,6 +75,27 @@ export function ask({
   document.body.append(dialog);
   dialog.showModal();
   return dialog;
+}
+
+/**
+ * What a button does that opens a dialog made of what `load` gives: it is busy for so long, and a
+ * dialog says what went wrong. Nothing opens once the person has gone to another page, or is logged
+ * out.
+ */
+export function opensWith(load, open) {
+  return async ({ currentTarget: opener }) => {
+    const place = here();
+    let show;
+    try {
+      const loaded = await busyWhile(opener, load);
+      show = () => open(loaded);
+    } catch (error) {
+      show = () => ask({ title: "This did not work", content: problemBox(error), actions: [] });
+    }
+    if (here() !== place || !whoAmI()) return;
+    opener.focus(); // where the dialog gives the focus back to
+    show();
+  };
 }
 
 /**

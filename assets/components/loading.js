@@ -3,16 +3,21 @@
 import { loading } from "./headings.js";
 import { problemBox } from "./problems.js";
 
+const latest = new WeakMap(); // of each place, the load that counts
+
 /**
  * Put into `place` what `show(await load())` makes. Nothing happens any more once `signal` is
- * aborted.
+ * aborted, or once something else is loaded into the same place.
  */
 export async function loadInto(place, signal, load, show) {
+  const turn = {};
+  latest.set(place, turn);
+  const isWanted = () => !signal.aborted && latest.get(place) === turn;
   place.replaceChildren(loading());
   try {
     const result = await load();
-    if (!signal.aborted) show(result);
+    if (isWanted()) show(result);
   } catch (error) {
-    if (!signal.aborted) place.replaceChildren(problemBox(error));
+    if (isWanted()) place.replaceChildren(problemBox(error));
   }
 }

@@ -2,11 +2,11 @@
 
 import { button } from "../components/buttons.js";
 import { openChannelForm } from "../components/channel-form.js";
-import { confirm } from "../components/dialogs.js";
+import { confirm, opensWith } from "../components/dialogs.js";
 import { emptyState, pageHeading } from "../components/headings.js";
 import { actionsColumn, column, List } from "../components/list.js";
 import { stateBadge } from "../components/states.js";
-import { patch, post, remove } from "../lib/api.js";
+import { getAll, patch, post, remove } from "../lib/api.js";
 import { h } from "../lib/dom.js";
 import { may } from "../lib/session.js";
 import { ago } from "../lib/times.js";
@@ -35,7 +35,10 @@ export function mount(root, { title }) {
     empty: () => h("p", { class: "muted" }, "Nothing has gone out yet."),
     signal: page.signal,
   });
-  const open = () => openChannelForm(reload);
+  const open = opensWith(
+    () => getAll("/channel-kinds", page),
+    (kinds) => openChannelForm(kinds, reload),
+  );
   const create =
     may("channels.manage") &&
     button("New channel…", { look: "primary", name: "plus", onclick: open });

@@ -1,7 +1,7 @@
 // The people of the org: their roles and managers.
 
-import { busyWhile, button } from "../components/buttons.js";
-import { ask, askForm, confirm } from "../components/dialogs.js";
+import { button } from "../components/buttons.js";
+import { ask, askForm, confirm, opensWith } from "../components/dialogs.js";
 import { choices, field, input, select } from "../components/fields.js";
 import { pageHeading } from "../components/headings.js";
 import { invitationsSection, openInvitationForm } from "../components/invitations.js";
@@ -16,12 +16,13 @@ import { visible } from "../lib/visible.js";
 
 export function mount(root, { title }) {
   const page = new AbortController();
-  const roles = loadRoles(page);
+  const asked = loadRoles(page);
+  const roles = () => asked; // without them the forms would have a choice that is empty
   const change = (user) =>
     button("Change…", {
       look: "quiet",
       "aria-label": `Change ${user.email}`,
-      onclick: openedWith(roles, (known) => openForm(user, known, list.reload)),
+      onclick: opensWith(roles, (known) => openForm(user, known, list.reload)),
     });
   const list = new List({
     label: title,
@@ -35,8 +36,8 @@ export function mount(root, { title }) {
     return () => page.abort();
   }
   const invitations = invitationsSection(page);
-  const invite = openedWith(roles, (known) => openInvitationForm(known, invitations.reload));
-  const add = openedWith(roles, (known) => openForm(null, known, list.reload));
+  const invite = opensWith(roles, (known) => openInvitationForm(known, invitations.reload));
+  const add = opensWith(roles, (known) => openForm(null, known, list.reload));
   const actions = [
     button("Invite a person…", { look: "primary", name: "plus", onclick: invite }),
     button("Add a person…", { name: "plus", onclick: add }),
@@ -66,15 +67,6 @@ async function loadRoles({ signal }) {
   } catch {
     return []; // the forms can still be filled in; the list says what is wrong with the server
   }
-}
-
-/** What a button does that opens a form: it waits for the roles, or a choice would be empty. */
-function openedWith(roles, open) {
-  return async ({ currentTarget: opener }) => {
-    const known = await busyWhile(opener, () => roles);
-    opener.focus(); // where the dialog gives the focus back to
-    open(known);
-  };
 }
 
 const COLUMNS = [

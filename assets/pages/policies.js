@@ -2,7 +2,7 @@
 
 import { note } from "../components/announcer.js";
 import { button } from "../components/buttons.js";
-import { ask, confirm } from "../components/dialogs.js";
+import { ask, confirm, opensWith } from "../components/dialogs.js";
 import { field, showProblems, textarea } from "../components/fields.js";
 import { emptyState, pageHeading } from "../components/headings.js";
 import { actionsColumn, column, List } from "../components/list.js";
@@ -62,8 +62,8 @@ const COLUMNS = [
 
 function actions({ name, version, is_default: isDefault }, list) {
   const path = { policy: name };
-  const show = async () => {
-    const { source } = await get("/policies/{policy}", { path });
+  const load = () => get("/policies/{policy}", { path });
+  const show = opensWith(load, ({ source }) => {
     const edit = { text: "Change…", look: "primary", run: () => openPush(source, list) };
     ask({
       title: `${name}, version ${version}`,
@@ -71,7 +71,7 @@ function actions({ name, version, is_default: isDefault }, list) {
       actions: may("policies.manage") ? [edit] : [],
       isWide: true,
     });
-  };
+  });
   const end = () =>
     confirm({
       title: `Delete ${name}?`,

@@ -75,12 +75,19 @@ export function mount(root, { name, title }) {
     editor.element,
   );
   const forget = keepDraft("template", () => (editor.text.value ? editor.text.value : null));
-  start(name, editor, findings, page.signal);
+  const controls = [editor.text, file, push];
+  enable(controls, false);
+  start(name, editor, findings, page.signal).finally(() => enable(controls, true));
   return () => {
     forget();
     clearTimeout(timer);
     page.abort();
   };
+}
+
+/** What is typed before the newest version is there would be overwritten by it. */
+function enable(controls, isEnabled) {
+  for (const control of controls) control.disabled = !isEnabled;
 }
 
 async function start(name, editor, findings, signal) {

@@ -30,7 +30,8 @@ from opsicle.kit import signals
 from opsicle.kit.ids import new_id
 from opsicle.wire.jobs import Outcome, PhaseReport, StepState, Work
 from opsicle.worker.private_files import private_folder
-from opsicle.worker.runner import Cancellation, Runner, RunnerHost
+from opsicle.worker.runner import Cancellation, Runner
+from opsicle.worker.runner_host import RunnerHost
 from opsicle.worker.runtimes.known import known_runtimes
 from opsicle.worker.runtimes.table import Runtimes
 from opsicle.worker.workspace import remove_folder

@@ -32,6 +32,7 @@ def plan_for(work: Work, org_id: str) -> CleanUpPlan | None:
     """
     if not any(phase.when is When.ALWAYS for phase in work.phases):
         return None
+
     bare = msgspec.structs.replace(
         work,
         secrets={},

@@ -123,9 +123,8 @@ class Attempt:
     def run(self, child: Child, phase_index: int, limits: Limits) -> None:
         """Follow the shell until it has ended, or until its whole tree has been ended.
 
-        The report says how.
-
-        Whatever is raised by those we tell of it, nothing of the job is alive when this is left.
+        The report says how. Whatever is raised by those we tell of it, nothing of the job is alive
+        when this is left.
         """
         around = self._around
         # If both have spoken before they are watched, stderr has most likely spoken first: it holds
@@ -133,6 +132,7 @@ class Attempt:
         for fd, stream in ((child.stderr, STDERR), (child.stdout, STDOUT)):
             around.output.add(fd, phase_index, stream)
         around.waiter.watch(child.pidfd, lambda: self._collect(child))
+
         try:
             around.on_child(child.pid, child.life)
             around.tell()
@@ -150,12 +150,13 @@ class Attempt:
                 self._stop(child, StepState.CANCELLED, "cancelled")
                 return
             if now >= limits.deadline:
-                waited = (
-                    "; its output waited for room on the worker" if around.output.is_held_up else ""
-                )
-                self._stop(child, StepState.TIMED_OUT, limits.explanation + waited)
+                explanation = limits.explanation
+                if around.output.is_held_up:
+                    explanation += "; its output waited for room on the worker"
+                self._stop(child, StepState.TIMED_OUT, explanation)
                 return
             around.waiter.turn(min(limits.deadline, around.output.turn(now)))
+
         self._close(
             StepState.SUCCEEDED if self._exit_code == 0 else StepState.FAILED, _why(self._exit_code)
         )
@@ -185,11 +186,14 @@ class Attempt:
         ]
         if not markers:
             return
+
         # What is there was printed before the border, or hardly after it.
         self._around.output.drain()
+
         for marker in markers:
             self._end_command(StepState.SUCCEEDED, marker.exit_code)
             self._begin_command(marker.next_command)
+
         self._around.tell()
 
     def _is_next(self, number: int) -> bool:

@@ -38,14 +38,15 @@ class AuditMonitor:
         """Compare a shown checkpoint with those before, and keep it if it goes on from there."""
         if shown == self._last:
             return
+
         contradiction = self._last and _contradiction(self._last, shown)
         if contradiction:
             self._complain(contradiction)
             return
+
         self._last = shown
-        with suppress(
-            OSError
-        ):  # a full disk: the next one may find room, and until then this life remembers
+        # On a full disk the next one may find room, and until then this life remembers.
+        with suppress(OSError):
             files.replace(self._file, msgspec.json.encode(shown))
 
     def reported(self) -> None:
@@ -73,6 +74,7 @@ def _contradiction(before: SeenCheckpoint, after: SeenCheckpoint) -> str:
         return f"checkpoint {new.number} is another than the one seen before"
     if new.number == old.number + 1 and new.previous != hash_of(before.chain, old):
         return f"checkpoint {new.number} does not follow checkpoint {old.number} as it was seen"
+
     return ""
 
 

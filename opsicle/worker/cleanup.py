@@ -19,7 +19,9 @@ def remove(folder: WorkerDataFolder, open_jobs: set[str]) -> None:
     for path in folder.spool.iterdir():
         if path.name.partition(".")[0] not in open_jobs:
             path.unlink(missing_ok=True)
+
     remove_leftovers(private_folder(folder.workspaces, lets_through=folder.lets_through))
+
     for path in folder.workspaces.iterdir():
         if path.name in open_jobs:
             continue

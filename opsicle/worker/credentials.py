@@ -74,6 +74,7 @@ def obtain_identity(folder: WorkerDataFolder, introduction: EnrolmentInfo) -> Id
             hint="Enrol it again: start it with `--join`, "
             "and a new token of `opsicle workers token`.",
         )
+
     return _moved(identity, introduction)
 
 
@@ -81,6 +82,7 @@ def _enrolled(folder: WorkerDataFolder, introduction: EnrolmentInfo) -> Identity
     """Return a new identity for the join token."""
     if not introduction.join:
         raise _no_worker_yet(folder)
+
     folder.check_room()
     question = EnrolQuestion(
         token=introduction.join,
@@ -165,10 +167,12 @@ def _url_of_token(token_text: str, identity: Identity) -> list[str]:
             "already enrolled with this join token: it is ignored", extra={"worker": identity.name}
         )
         return []
+
     question = LocateQuestion(
         token=token_text, joined_url=identity.joined_url, ca_pem=identity.ca_pem
     )
     backoff = Backoff(shortest=_LOCATE_PAUSE_SECONDS)
+
     while True:
         try:
             urls = signing.locate(question)
@@ -182,6 +186,7 @@ def _url_of_token(token_text: str, identity: Identity) -> list[str]:
                 return []
             log.warning("asking again where the server is", extra={"reason": away.message})
             time.sleep(backoff.next_delay())
+
     log.info(
         "already enrolled: the join token is not used up, it only tells where the server is",
         extra={"worker": identity.name, "url": urls[0] if urls else "not known"},
@@ -209,6 +214,7 @@ class Renewal:
         """
         if not self._is_due():
             return
+
         try:
             renewed = signing.ask(RenewQuestion(folder=str(self._folder.path.absolute())))
             self._folder.save_identity(renewed)

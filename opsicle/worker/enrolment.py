@@ -192,6 +192,7 @@ def _ask(token: JoinToken, request: EnrolRequest) -> EnrolReply:
     """Send the request until there is an answer to it."""
     was_lost = False
     backoff = Backoff(longest=2.0)
+
     for is_last in (False,) * (_TRIES - 1) + (True,):
         try:
             request.sent_at_ms = time.time_ns() // 1_000_000
@@ -204,18 +205,18 @@ def _ask(token: JoinToken, request: EnrolRequest) -> EnrolReply:
                 ) from lost
             time.sleep(backoff.next_delay())
             continue
+
         if status == http.client.OK:
             return _decoded(content)
+
         problem = error_of(status, content)
-        if (
-            was_lost
-            and isinstance(problem, NotAuthenticated | Conflict)
-            and not isinstance(problem, ClockOff)
-        ):
+        is_refusal = isinstance(problem, NotAuthenticated | Conflict)
+        if was_lost and is_refusal and not isinstance(problem, ClockOff):
             raise _burnt(
                 "the server has used up the join token, but its answer was lost"
             ) from problem
         raise problem
+
     raise Internal("unreachable")
 
 
@@ -226,7 +227,7 @@ class _AnswerLost(Exception):
 def _exchange(
     url: str, method: str, body: bytes | None, seconds: float = _TIMEOUT_SECONDS
 ) -> tuple[int, bytes]:
-    """Return one request.
+    """Make one request. Returns the status and the content of the answer.
 
     Raises Unreachable if it was certainly not sent, `_AnswerLost` if nobody knows.
     """
@@ -238,6 +239,7 @@ def _exchange(
         )
     else:
         connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=seconds)
+
     try:
         try:
             connection.connect()

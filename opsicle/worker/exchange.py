@@ -62,7 +62,7 @@ def exchange(
 
 
 def _read_head(sock: socket.socket) -> tuple[int, int, bool, bytes]:
-    """Status, length, whether the connection goes on, and what has come of the content already."""
+    """Return status, length, whether the connection goes on, and what came of the content."""
     received = b""
     while _END not in received:
         if len(received) > MAX_HEAD_BYTES:
@@ -75,6 +75,7 @@ def _read_head(sock: socket.socket) -> tuple[int, int, bool, bytes]:
                 else HungUp("it closed the connection")
             )
         received += more
+
     head, _, content = received.partition(_END)
     return *_parsed(head.split(b"\r\n")), content
 
@@ -84,11 +85,13 @@ def _parsed(lines: list[bytes]) -> tuple[int, int, bool]:
     found = [_FIELD.fullmatch(line) for line in lines[1:]]
     if start is None or None in found:
         raise BadAnswer("the head of the answer is malformed")
+
     fields = [(field[1].lower(), field[2].strip().lower()) for field in found if field]
     lengths = [value for name, value in fields if name == b"content-length"]
     has_coding = any(name == b"transfer-encoding" for name, _ in fields)
     if len(lengths) != 1 or has_coding or not _LENGTH.fullmatch(lengths[0]):
         raise BadAnswer("the answer does not say how long it is")
+
     is_kept = start[1] == b"1" and not any(
         name == b"connection" and value != b"keep-alive" for name, value in fields
     )

@@ -92,6 +92,7 @@ class WorkerDataFolder:
             for inner in (folder.spool, folder.workspaces):
                 inner.mkdir(mode=0o700, exist_ok=True)
             folder.workspaces.chmod(mode)
+
         return folder
 
     def close(self) -> None:
@@ -110,6 +111,7 @@ class WorkerDataFolder:
                 content = self._identity.read_bytes()
             except FileNotFoundError:
                 return None
+
         try:
             return msgspec.json.decode(content, type=Identity)
         except msgspec.DecodeError as error:
@@ -146,6 +148,7 @@ class WorkerDataFolder:
                 f"another worker is running on {self.path}",
                 hint="Stop it, or give this one a data folder of its own.",
             ) from None
+
         self.living_original = self._find_living_original()
         _write_whole(self._lock_fd, f"{os.getpid()} {life_of(os.getpid())}".encode())
 

@@ -178,4 +178,5 @@ class JobReporter:
                 "the server refuses a job", extra={"job_id": job.id, "reason": error.message}
             )
             job.close()
+
         return None

@@ -316,6 +316,7 @@ def _read(path: Path) -> Iterator[_Line]:
         lines = path.read_bytes().splitlines()
     except FileNotFoundError:
         return
+
     damaged = 0
     for line in lines:
         try:
@@ -327,6 +328,7 @@ def _read(path: Path) -> Iterator[_Line]:
             damaged += 1
         else:
             yield decoded
+
     if damaged:
         log.warning("damaged lines of the journal were passed over", extra={"count": damaged})
 

@@ -61,11 +61,11 @@ class KnownEpoch:
             raise self._outdated(
                 f"its order is of another epoch {order.epoch}: two servers run on copies of one"
             )
+
         if order.epoch > known.number or (order.epoch_id and not known.id):
             new = _Known(order.epoch, order.epoch_id, signed)
-            with suppress(
-                OSError
-            ):  # then the journal cannot be written either, and nothing is begun
+            # Where this fails the journal cannot be written either, and nothing is begun.
+            with suppress(OSError):
                 files.replace(self._file, msgspec.json.encode(new))
             self._known = new
 

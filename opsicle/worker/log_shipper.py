@@ -48,7 +48,9 @@ class JobLog:
         self.on_refused = on_refused
         self._shipper = shipper
         self._journal = journal
-        self._phases = b""
+        # The job's thread alone sets the newest phases, the sending one alone those that the server
+        # has: so a request that fails cannot put older ones over newer.
+        self._phases = self._sent_phases = self._known_phases = b""
         self.is_after_loss = False
         """Whether the server has lost a part of this log that it had acknowledged; what is here
         goes on behind that."""
@@ -68,20 +70,22 @@ class JobLog:
     @property
     def has_news(self) -> bool:
         """Whether there is anything that the server does not know."""
-        return bool(self.spool.pending or self._phases) and not self.spool.is_discarded
+        has_any = self.spool.pending or self._phases is not self._known_phases
+        return bool(has_any) and not self.spool.is_discarded
 
     def next_request(self) -> LogRequest:
         """Return what to send next.
 
         The phases are noted in the journal, for a next life that may have to report them.
         """
-        encoded, self._phases = self._phases, b""
-        phases = _decode_phases(encoded) if encoded else None
+        self._sent_phases = newest = self._phases
+        phases = _decode_phases(newest) if newest is not self._known_phases else None
         if phases:
             try:
                 self._journal.progress(self.spool.job_id, phases)
             except OSError as error:
                 log.warning("the journal cannot be written", extra={"reason": str(error)})
+
         chunks = tuple(self.spool.read())
         return LogRequest(
             fence=self.fence, chunks=chunks, phases=phases, is_after_loss=self.is_after_loss
@@ -94,6 +98,8 @@ class JobLog:
 
         Raises LogIncomplete if it still misses that when it has been told: then it takes no more.
         """
+        if request.phases is not None:
+            self._known_phases = self._sent_phases
         if request.chunks and reply.durable_to < request.chunks[0][0]:
             self.lost(request, reply.durable_to)
             return
@@ -111,11 +117,6 @@ class JobLog:
             extra={"job_id": self.spool.job_id, "from_byte": durable_to},
         )
         self.is_after_loss = True
-
-    def not_sent(self, request: LogRequest) -> None:
-        """Put back the phases of a failed request, unless there is something newer."""
-        if request.phases and not self._phases:
-            self._phases = msgspec.msgpack.encode(request.phases)
 
 
 class LogShipper:
@@ -171,9 +172,8 @@ class LogShipper:
         wanted = now if is_full else now + self.interval
         if due is None or wanted < due:
             self._due[job_log] = wanted
-            if (
-                wanted < self._wakes_at
-            ):  # most jobs are over before that: waking the thread for each costs more than all
+            # Most jobs are over before that: waking the thread for each costs more than all.
+            if wanted < self._wakes_at:
                 self._changed.notify_all()
 
     def _run(self) -> None:
@@ -186,6 +186,7 @@ class LogShipper:
                     "the log shipper failed at a job", extra={"job_id": job_log.spool.job_id}
                 )
                 failure = Internal("the log shipper failed")
+
             self._sent(job_log)
             if failure:
                 self._connection.wait_for_return(
@@ -204,12 +205,14 @@ class LogShipper:
                     return first
                 self._wakes_at = self._due[first] if first else math.inf
                 self._changed.wait(left)
+
         return None
 
     def _send(self, job_log: JobLog) -> OpsicleError | None:
         """Send one request. Returns why the server cannot be told now, or None."""
         if not job_log.has_news:
             return None
+
         request = job_log.next_request()
         try:
             reply = self._connection.call(
@@ -221,10 +224,10 @@ class LogShipper:
                 "output waits for the server",
                 extra={"job_id": job_log.spool.job_id, "reason": error.message},
             )
-            job_log.not_sent(request)
             return error
         except OpsicleError as error:
             job_log.on_refused(error)
+
         self._backoff.reset()
         return None
 

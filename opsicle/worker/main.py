@@ -94,6 +94,7 @@ def run(options: WorkerOptions, known: Sequence[Runtime] | None = None) -> None:
     """
     if not 1 <= options.slots <= 1000:
         raise InvalidInput(f"a worker cannot have {options.slots} slots", hint="Give it 1 to 1000.")
+
     core_dumps.leave_none()
     structs.make_ready()
     signals.restore_defaults()
@@ -101,6 +102,7 @@ def run(options: WorkerOptions, known: Sequence[Runtime] | None = None) -> None:
     accounts = find_accounts(options.run_as)
     require_way_in(WorkerDataFolder(options.data_folder), options.join)
     folder = WorkerDataFolder.open(options.data_folder, lets_through=accounts.is_walled)
+
     try:
         accounts.check_reach(folder.workspaces)
         name = options.name or platform.node() or "worker"
@@ -140,9 +142,11 @@ class WorkerProcess:
         self._events = Events()
         self._is_ready = False
         self._folder = folder
+
         with storage_errors(folder.path):
             self._journal = Journal(folder.journal)
             cleanup.remove(folder, {entry.job_id for entry in self._journal.open_jobs()})
+
         self._connection = ServerConnection(identity)
         room = SpoolQuota(_SPOOL_BYTES_PER_JOB, _SPOOL_BYTES)
         verifier = self._verifier = Verifier(identity, options.labels)
@@ -173,7 +177,7 @@ class WorkerProcess:
         self._poller.on_granted = self._granted
 
     def _bring_to_an_end(self) -> None:
-        """Settle what an earlier life left.
+        """Bring to an end what an earlier life left.
 
         Not in a copy of a folder whose worker lives, whose jobs those are.
         """
@@ -212,6 +216,7 @@ class WorkerProcess:
         self._poller.drain()
         self._jobs.drain()
         deadline = time.monotonic() + _DRAIN_SECONDS
+
         while self._jobs.held():
             event = self._events.get(max(0.0, deadline - time.monotonic()))
             if isinstance(event, OpsicleError):
@@ -221,6 +226,7 @@ class WorkerProcess:
                 self._jobs.cancel_all()
                 self._jobs.wait_until_idle(_CANCEL_SECONDS)
                 break
+
         return None
 
     def _end_jobs(self, rejection: OpsicleError) -> None:

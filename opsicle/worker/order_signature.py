@@ -59,9 +59,9 @@ def load(pem: str) -> OrderVerifier:
     raw = _raw_key(pem)
     if raw and is_reachable():
         return _Key(raw)
-    from opsicle.security.order_key import (
-        OrderPublicKey,
-    )  # costs 8 MiB, see above; and it says best what is wrong
+
+    # Costs 8 MiB, see above; and it says best what is wrong.
+    from opsicle.security.order_key import OrderPublicKey
 
     return OrderPublicKey.load(pem)
 
@@ -101,6 +101,7 @@ class _Key:
         context = self._library.EVP_MD_CTX_new()
         if not (context and self._key):
             return False
+
         handle, key = ctypes.c_void_p(context), ctypes.c_void_p(self._key)
         try:
             if self._library.EVP_DigestVerifyInit(handle, None, None, None, key) != 1:

@@ -169,19 +169,24 @@ class Poller:
         except OpsicleError as error:
             self._failed(error)
             return
+
         if reply is None:
             return
+
         self._apply(reply)
         if not (reply.work or reply.cancel or reply.drop) and self._was_answered:
             self._rest_unless_held(time.monotonic() - began_at)
         else:
             self._backoff.reset()
+
         self._was_answered = True
 
     def _request(self) -> PollRequest:
         jobs = self._jobs.held()
         takes_none = self._is_draining or not self._jobs.can_begin
         free = 0 if takes_none else max(0, self._presence.slots - len(jobs))
+        rewritten = self.audit_monitor.report if self.audit_monitor else ""
+
         return PollRequest(
             boot_id=self._presence.boot_id,
             version=__version__,
@@ -193,9 +198,7 @@ class Poller:
             is_draining=self._is_draining,
             is_leaving=self._is_leaving,
             wait_seconds=POLL_SECONDS if self._was_answered else 0,
-            history_rewritten=self.audit_monitor.report[:MAX_EXPLANATION]
-            if self.audit_monitor
-            else "",
+            history_rewritten=rewritten[:MAX_EXPLANATION],
             sent_at_ms=now_ms(),
             granted=self._granted,
             formats=SPOKEN,
@@ -243,6 +246,7 @@ class Poller:
                 else "the server lets this worker work again"
             )
             self._was_told_to_drain = reply.drain
+
         self._hear_withheld(reply.withheld)
 
     def _hear_withheld(self, reason: str) -> None:
@@ -296,6 +300,7 @@ class Poller:
             self._stopping.set()
             self._on_rejected(error)
             return
+
         if not self._is_away:
             is_clock = isinstance(error, ClockOff)
             message = (

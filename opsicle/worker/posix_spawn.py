@@ -50,9 +50,11 @@ def spawn(
     variables = [_variable(name, value) for name, value in environment.items()]
     if any(b"\0" in text for text in (*argv, *variables, folder)):
         raise ValueError("embedded null byte")
+
     actions = ctypes.create_string_buffer(_OPAQUE_BYTES)
     pid = ctypes.c_int()
     _check(libc.posix_spawn_file_actions_init(actions))
+
     try:
         _check(libc.posix_spawn_file_actions_addchdir_np(actions, folder))
         _check(libc.posix_spawn_file_actions_addopen(actions, 0, b"/dev/null", os.O_RDONLY, 0))
@@ -71,6 +73,7 @@ def spawn(
         )
     finally:
         libc.posix_spawn_file_actions_destroy(actions)
+
     return pid.value
 
 

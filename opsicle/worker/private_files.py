@@ -42,6 +42,7 @@ def private_folder(workspace_root: Path, *, lets_through: bool = False) -> Path:
     folder = _IN_MEMORY / f"opsicle-{os.geteuid()}-{mark}"
     with suppress(OSError):  # it is there already, or no such place is
         folder.mkdir(mode=mode)
+
     try:
         found = folder.lstat()
         is_ours = (
@@ -53,6 +54,7 @@ def private_folder(workspace_root: Path, *, lets_through: bool = False) -> Path:
             folder.chmod(mode)
     except OSError:
         return workspace_root
+
     return folder if is_ours else workspace_root
 
 
@@ -103,6 +105,7 @@ class PrivateFiles:
                 self._hand_over(path)
                 file.write(value.encode() + (b"" if value.endswith("\n") else b"\n"))
             paths[name] = str(path)
+
         return paths
 
     def remove_secrets(self) -> None:
@@ -129,11 +132,13 @@ class MaskRequests:
         self.path = path
         self.has_ignored = False
         """Whether a value was too short or too long to be masked, or one too many."""
+
         try:
             os.mkfifo(path, 0o600)
         except FileExistsError:  # a former life of the worker left it
             path.unlink(missing_ok=True)
             os.mkfifo(path, 0o600)
+
         # Opened for both, it never reports an end, and no command waits for a reader.
         self.fd = os.open(path, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
         self._tail = b""
@@ -148,8 +153,10 @@ class MaskRequests:
         with suppress(BlockingIOError):
             for _ in range(_READS_AT_ONCE):
                 written += os.read(self.fd, 65536)
+
         if not written:
             return []
+
         *lines, tail = (self._tail + written).split(b"\n")
         self._tail = tail[:_LONGEST_TAIL]
         self.has_ignored |= len(tail) > _LONGEST_TAIL or any(

@@ -125,6 +125,7 @@ def spawn(
     stdout, stdout_child = _pipe(account)
     stderr, stderr_child = _pipe(account)
     started: _Started | None = None
+
     try:
         started = _start(argv, environment, folder, tag, account, stdout_child, stderr_child)
         return Child(started, stdout, stderr)
@@ -160,6 +161,7 @@ def _start(  # noqa: PLR0913, PLR0917 - all that a process is given
         and posix_spawn.is_possible()
     )
     popen: subprocess.Popen[bytes] | None = None
+
     with _lock, _Tagged(tag):
         earliest = _ticks_since_boot()
         if is_plain:
@@ -179,6 +181,7 @@ def _start(  # noqa: PLR0913, PLR0917 - all that a process is given
             )
             pid = popen.pid
         _own_children.add(pid)
+
     return _Started(pid, f"{boot_id()}/{earliest}-{_ticks_since_boot()}", popen)
 
 
@@ -200,6 +203,7 @@ def succeeds(argv: Sequence[bytes], account: OsAccount | None = None) -> bool:
             _own_children.add(popen.pid)
     except (OSError, ValueError):
         return False
+
     try:
         return popen.wait(_CHECK_TIMEOUT_SECONDS) == 0
     except subprocess.TimeoutExpired:

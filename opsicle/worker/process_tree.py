@@ -3,6 +3,9 @@
 A process belongs to a job if it carries the job's tag (see process.py), or names the job in its
 environment, or descends from one that does. `sudo` and the like may strip the first two, so those
 once found are remembered.
+
+A worker that starts a process carries the job's tag itself for that instant. No other worker on the
+machine looks for it then: the server makes a new job id for every lease, so a job is one worker's.
 """
 
 from __future__ import annotations
@@ -127,6 +130,7 @@ class JobTree:
             return False
         except OSError:  # a kernel that has no pidfd for us
             return _signal_by_id(member, number)
+
         try:
             now = _read_process(member.pid)
             if now is None or now.start != member.start:
@@ -153,6 +157,7 @@ def _signal_by_id(member: _Process, number: signal.Signals) -> bool:
     now = _read_process(member.pid)
     if now is None or now.start != member.start:
         return False
+
     try:
         os.kill(member.pid, number)
         if number == signal.SIGTERM:
@@ -161,6 +166,7 @@ def _signal_by_id(member: _Process, number: signal.Signals) -> bool:
         return False
     except PermissionError:
         return True
+
     return True
 
 

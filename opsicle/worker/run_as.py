@@ -72,6 +72,7 @@ def find_accounts(run_as: Sequence[str]) -> JobAccounts:
     """
     default: OsAccount | None = None
     by_org: dict[str, OsAccount] = {}
+
     for text in run_as:
         org_id, separator, name = text.rpartition("=")
         if (separator and org_id in by_org) or (not separator and default):
@@ -80,12 +81,14 @@ def find_accounts(run_as: Sequence[str]) -> JobAccounts:
             by_org[org_id] = _find(name)
         else:
             default = _find(name)
+
     if run_as and os.geteuid() != 0:
         raise InvalidInput(
             f"only root can run jobs as another user, and this worker runs as user {os.geteuid()}",
             hint="Start it as root with --run-as; or leave that out: "
             "then jobs can do all that this user can, and read the worker's own key.",
         )
+
     return JobAccounts(default, by_org)
 
 
@@ -96,6 +99,7 @@ def _find(name: str) -> OsAccount:
         raise InvalidInput(
             f"--run-as names the user `{name}`, whom this machine does not have"
         ) from None
+
     if entry.pw_uid in {0, os.geteuid()}:
         raise InvalidInput(
             f"--run-as names {entry.pw_name}, who can do all that the worker can: "
@@ -103,6 +107,7 @@ def _find(name: str) -> OsAccount:
             hint="Make a user of its own for jobs, "
             "as with `useradd --system --create-home opsicle-jobs`.",
         )
+
     groups = [group.gr_gid for group in grp.getgrall() if entry.pw_name in group.gr_mem]
     return OsAccount(
         entry.pw_name, entry.pw_uid, entry.pw_gid, (entry.pw_gid, *groups), entry.pw_dir

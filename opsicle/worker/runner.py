@@ -40,7 +40,7 @@ from opsicle.worker.script import Script, make_script, plain_script
 from opsicle.worker.waiting import Cancellation, Waiter
 from opsicle.worker.workspace import Workspace
 
-__all__ = ["Cancellation", "Runner", "RunnerHost", "Sink"]
+__all__ = ["Cancellation", "Runner", "Sink"]
 
 _LAST_WORDS_SECONDS = 0.5  # for `> >(tee …)` and the like, which end a little after their shell
 

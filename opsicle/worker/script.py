@@ -81,15 +81,18 @@ def make_script(
     """
     if len(commands) < 2 or not _can_have_borders(shell, commands, account):
         return plain_script(commands)
+
     # The redirections of `_opsicle_mark` and `:` keep `set -x` from showing them; `&&` keeps `set
     # -e` from ending the script here, where `$?` may be that of a failed condition; `<>` opens a
     # pipe without waiting for its reader.
     pipe = shlex.quote(str(marker_pipe))
     mark = f'_opsicle_mark() {{ echo "{attempt} $1 $2" 1<>{pipe}; return "$2"; }}; '
     lines = [mark + commands[0]]
+
     for number, command in enumerate(commands[1:], start=1):
         marker = f'{{ _opsicle_mark {number} "$?"; }} 2>/dev/null && {{ :; }} 2>/dev/null; '
         lines.append(marker + command)
+
     return Script("\n".join(lines).encode(), has_borders=True)
 
 

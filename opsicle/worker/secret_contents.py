@@ -62,14 +62,14 @@ def _fields(text: str) -> list[tuple[str, str]]:
         return _yaml_fields(text) or _assignments(text.split("\n"))
     if ";" in text and "=" in text:
         return _assignments(text.split(";"))
+
     url = _url_password(text)
     return [("password", url)] if url else []
 
 
 def _yaml_fields(text: str) -> list[tuple[str, str]]:
-    from opsicle.domain.problems import (
-        Problems,
-    )  # these load YAML, which most workers never need: 2 MiB
+    # These load YAML, which most workers never need: 2 MiB.
+    from opsicle.domain.problems import Problems
     from opsicle.domain.yaml_documents import load, plain
 
     problems = Problems()

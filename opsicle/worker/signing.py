@@ -88,24 +88,29 @@ def _ask(question: Question) -> _Success | _Located:
     )
     environment[_QUESTION.encode()] = msgspec.json.encode(question)
     code = f"from {__name__} import main; main()"
+
     try:
         child = spawn(
             [os.fsencode(sys.executable), b"-P", b"-c", code.encode()], environment, Path("/"), _TAG
         )
     except OSError as error:
         raise Internal(f"a child process cannot be started: {error.strerror}") from error
+
     os.set_blocking(child.stdout, True)
     with os.fdopen(child.stdout, "rb") as stdout, os.fdopen(child.stderr, "rb"):
         content = stdout.read()
     child.wait()
+
     try:
         answer = msgspec.json.decode(content, type=_Success | _Located | _Failure)
     except msgspec.DecodeError as error:
         raise Internal(
             "the process that makes keys failed", hint="Start the worker again with --verbose."
         ) from error
+
     if isinstance(answer, _Failure):
         raise BY_CODE.get(answer.code, Internal)(answer.message, hint=answer.hint)
+
     return answer
 
 

@@ -26,7 +26,7 @@ from typing import NamedTuple, Self
 from opsicle.kit import files
 from opsicle.wire.worker_api import MAX_LOG_REQUEST_BYTES, Chunk
 from opsicle.worker.spool_chunks import RequestChunks
-from opsicle.worker.spool_segments import Segment, encode_record, parse_records
+from opsicle.worker.spool_segments import SpoolSegment, encode_record, parse_records
 
 log = logging.getLogger(__name__)
 
@@ -97,7 +97,7 @@ class Spool:
         self._is_refusing = False
         self._try_disk_at = 0.0
         self.is_discarded = False
-        self._segments: list[Segment] = []
+        self._segments: list[SpoolSegment] = []
         self._unread = self._read_to = _Place(0, 0)
 
     @classmethod
@@ -115,7 +115,7 @@ class Spool:
                 is_whole = False
                 continue
 
-            segment = Segment(path, start)
+            segment = SpoolSegment(path, start)
             is_whole = segment.recover()
             spool._segments.append(segment)
             spool.end, spool.held = segment.end, spool.held + segment.size
@@ -237,6 +237,7 @@ class Spool:
                 )
             self._append_to_memory(record, length)
             self._try_disk_at = now + _DISK_AGAIN_SECONDS
+
         self.end += length
 
     def _disk_refuses(self, record: bytes, length: int) -> OSError | None:
@@ -251,7 +252,9 @@ class Spool:
         if self._segments and self._segments[-1].size < SEGMENT_BYTES:
             self._segments[-1].append(record, length)
         else:
-            self._segments.append(Segment.holding(self._path(self.end), self.end, record, length))
+            self._segments.append(
+                SpoolSegment.holding(self._path(self.end), self.end, record, length)
+            )
 
     def _append_to_memory(self, record: bytes, length: int) -> None:
         """Keep a record in memory.
@@ -264,7 +267,7 @@ class Spool:
         elif last and last.end > self.acknowledged:
             raise OSError(errno.ENOSPC, "neither the disk nor the memory has room")
         else:
-            self._segments.append(Segment.holding(None, self.end, record, length))
+            self._segments.append(SpoolSegment.holding(None, self.end, record, length))
 
     @property
     def _is_in_memory(self) -> bool:
@@ -278,7 +281,7 @@ class Spool:
         for number, segment in enumerate(self._segments):
             if segment.path is None:
                 content, length = segment.content(), segment.end - segment.start
-                self._segments[number] = Segment.holding(
+                self._segments[number] = SpoolSegment.holding(
                     self._path(segment.start), segment.start, content, length
                 )
                 segment.remove()

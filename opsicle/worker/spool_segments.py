@@ -50,7 +50,7 @@ def parse_records(block: bytes) -> Iterator[LogRecord]:
         position += length
 
 
-class Segment:
+class SpoolSegment:
     """One file of a spool: from which offset of the log to which, and its size in bytes.
 
     `end` is the offset after its last byte. Without a path it is a file in memory.

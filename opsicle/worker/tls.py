@@ -39,11 +39,13 @@ def worker_context(identity: Identity, *, checks_time: bool = True) -> ssl.SSLCo
     # OpenSSL takes our key from a file only. This one is in memory, so that the key lies on no disk
     # a second time.
     fd = os.memfd_create("opsicle-identity", os.MFD_CLOEXEC)
+
     try:
         os.write(fd, (identity.key_pem + identity.certificate_pem).encode())
         context.load_cert_chain(f"/proc/self/fd/{fd}")
     finally:
         os.close(fd)
+
     return context
 
 
@@ -59,6 +61,7 @@ def is_server_there(identity: Identity) -> bool:
             context.wrap_socket(plain, server_hostname=identity.server_name),
         ):
             return True
+
     return False
 
 

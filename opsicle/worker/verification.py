@@ -76,11 +76,13 @@ class Verifier:
             raise Refused(
                 "its order is not signed with the key that this worker was given when it enrolled"
             )
+
         order = _decoded(work.order, WorkOrder)
         _require(self._about(order, work))
         self._check_time(order)
         if digest(work.manifest) != order.manifest_digest:
             raise Refused("its manifest is not the one that was ordered")
+
         manifest = _decoded(work.manifest, Manifest)
         _require(_in_manifest(manifest, order))
         _require(_in_work(manifest, work))
@@ -91,9 +93,8 @@ class Verifier:
         return order
 
     def _about(self, order: WorkOrder, work: Work) -> Iterator[tuple[str, object, object]]:
-        if (
-            not self._identity.is_shared
-        ):  # a shared worker serves every org that lets it, which its server knows
+        # A shared worker serves every org that lets it, which its server knows.
+        if not self._identity.is_shared:
             yield "org", order.org_id, self._identity.org_id
         yield "worker", order.worker_id, self._identity.worker_id
         yield "automation", order.automation_id, work.automation_id
@@ -103,6 +104,7 @@ class Verifier:
     def _check_time(self, order: WorkOrder) -> None:
         if order.issued_at.tzinfo is None or order.expires_at.tzinfo is None:
             raise Refused("its order does not say in which time zone its times are")
+
         now = datetime.now(UTC)
         if order.expires_at - order.issued_at > LONGEST_LIFE:
             raise Refused("its order is good for longer than any")
@@ -168,6 +170,7 @@ def _decoded(content: bytes, kind: type[T]) -> T:
         is_canonical = is_known and canonical(message) == content
     except (ValueError, msgspec.MsgspecError, RecursionError, CannotSay):
         is_known, is_canonical = True, False
+
     if not is_known:
         spoken = " and ".join(map(str, SPOKEN))
         raise Refused(
@@ -175,4 +178,5 @@ def _decoded(content: bytes, kind: type[T]) -> T:
         )
     if not is_canonical:
         raise Refused(f"its {kind.__name__.lower()} is not in the form that this worker knows")
+
     return message

@@ -58,9 +58,8 @@ class Cancellation:
     """
 
     def __init__(self) -> None:
-        self._lock = (
-            threading.RLock()
-        )  # a signal handler may call `cancel` in the midst of another one's call
+        # Reentrant: a signal handler may call `cancel` in the midst of another call of it.
+        self._lock = threading.RLock()
         self._requested = False
         self._wake_fd: int | None = None
 

@@ -42,6 +42,7 @@ class Workspace:
         """
         if not _SAFE_NAME.fullmatch(self._job_id):
             raise ValueError("the job's id cannot be the name of a folder")
+
         try:
             self._make_folder()
         except FileNotFoundError:
@@ -95,16 +96,19 @@ class Workspace:
         self._make_anew_if_removed()
         if working_directory is None:
             return self.path
+
         try:
             folder = (self.path / working_directory).resolve(strict=True)
         except (OSError, RuntimeError, ValueError):
             raise ValueError(f"there is no folder {working_directory!r} in the workspace") from None
+
         if not folder.is_relative_to(self.path.resolve()):
             raise ValueError(
                 f"the working directory {working_directory!r} is not within the workspace"
             )
         if not folder.is_dir():
             raise ValueError(f"the working directory {working_directory!r} is not a folder")
+
         return folder
 
     def _make_anew_if_removed(self) -> None:
@@ -114,6 +118,7 @@ class Workspace:
             self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._make_folder()
             return
+
         if not stat.S_ISDIR(found.st_mode):
             raise ValueError(
                 "the workspace is no folder any more; "
@@ -135,9 +140,8 @@ def remove_folder(folder: Path) -> str:
     What is no folder is just unlinked. Returns what stood in the way, or an empty string.
     """
     try:
-        with suppress(
-            OSError
-        ):  # mostly it is a folder with nothing in it; this follows no link, and leaves a mount
+        # Mostly it is a folder with nothing in it; this follows no link, and leaves a mount.
+        with suppress(OSError):
             folder.rmdir()
             return ""
         if folder.is_symlink() or not folder.is_dir():
@@ -151,6 +155,7 @@ def remove_folder(folder: Path) -> str:
         shutil.rmtree(folder, ignore_errors=True)  # the rest of it
         if folder.exists():
             return f"the workspace could not be removed: {problem.strerror}"
+
     return ""
 
 

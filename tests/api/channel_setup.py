@@ -121,7 +121,7 @@ def entries(admin: Client, verb: str) -> list[Any]:
 def deliver(api_server: ApiServer) -> None:
     """Make all attempts that are due now."""
     api_server.services.delivery.turn()
-    assert api_server.services.delivery.wait(20)
+    assert api_server.services.delivery.wait(60)
 
 
 def deliveries(client: Client, query: str = "") -> Any:

@@ -216,11 +216,13 @@ def furnish(api_server: ApiServer, org: str, admin: str, name: str) -> Things:
     actor = api_server.actor(admin)
     api_server.services.templates.push(actor, source(name))
     automation = api_server.services.automations.create(actor, RunRequest(template=name), "")
+
     gate = "{name: g, approvers: {roles: [admin]}, allowRequester: true}"
     asks = source(f"{name}-asks", more=f"  approvalPolicy: {{spec: {{gates: [{gate}]}}}}")
     api_server.services.templates.push(actor, asks)
     asked = api_server.services.automations.create(actor, RunRequest(template=f"{name}-asks"), "")
     assert asked.approval_id
+
     token = api_server.services.tokens.create(actor, CreateApiTokenRequest(name="x"))
     worker = api_server.worker(org, f"{org}-worker")
     secret = CreateSecretRequest(name=f"{org}-secret", value="correct horse")
@@ -231,12 +233,14 @@ def furnish(api_server: ApiServer, org: str, admin: str, name: str) -> Things:
     invited = api_server.services.invitations.invite(
         actor, InviteRequest(email=f"{org}-guest@example.com", role=BuiltInRole.MEMBER)
     )
+
     config = {"kind": "webhook", "url": "https://hooks.example.com/"}
     channel = CreateChannelRequest(
         name=f"{org}-hooks", config=config, credential="0123456789abcdef"
     )
     api_server.services.channel_services.channels.create(actor, channel)
     delivery = api_server.services.channel_services.channels.test(actor, channel.name)
+
     return {
         "org": org,
         "group": group.name,

@@ -133,12 +133,15 @@ class Client:
             "wsgi.input": io.BytesIO(content),
             **self.environ,
         }
+
         for name, value in {"Host": HOST, **self.headers, **headers}.items():
             environ[f"HTTP_{name.upper().replace('-', '_')}"] = value
+
         began: list[Any] = []
         pieces = iter(
             self.application(environ, lambda status, headers: began.extend((status, headers)))
         )
+
         status, answered = began
         return Answer(int(status.split()[0]), dict(answered), b""), pieces
 
@@ -162,17 +165,20 @@ class ApiServer:
         self.clock = ShiftedClock()
         self.folder = DataFolder.open(folder)
         authority = self.folder.authority(self.clock.now())
+
         migrations.migrate(self.folder.state_database, migrations.STATE_MIGRATIONS)
         self.state = Database(self.folder.state_database, _raise)
         remarks = ServerRemarks(self.state, self.clock)
         self.logs = LogDatabase.open(
             self.folder.log_database, _raise, self.clock.now, remarks.note_lost_logs
         )
+
         audit_key = self.folder.audit_key(has_signed=self.state.read(audit_checkpoints.exists))
         seal = Seal(self.folder.identity_key())
         vault = MasterKeyFile(self.folder, None).open_vault(self.state)
         order_key = open_order_key(self.folder, self.state)
         binding_key = open_binding_key(self.folder, self.state, binder(self.state, self.clock))
+
         core = Core(
             self.state,
             self.logs,
@@ -187,10 +193,12 @@ class ApiServer:
             self.folder.remove_setup_token,
             egress_bounds=EgressBounds(("127.0.0.0/8", "::1/128", "10.0.0.0/8")),
         )
+
         self.services = Services(core)
         options = ServerOptions(data_dir=folder, listen="127.0.0.1:0", worker_listen="127.0.0.1:0")
         tls = Tls(self.folder, authority, ("127.0.0.1",), self.clock.now())
         self.listeners = Listeners(options, self.services, tls, self.clock.now())
+
         self.services.urls.url = ORIGIN
         self.services.urls.worker_url = "https://ops.example.com:8444"
         self.application: Application = self.listeners._users._application

@@ -24,6 +24,8 @@ from tests.support import wait_until
 
 APP_TOKEN, BOT_TOKEN = "xapp-1-A0123-456-abcdef", "xoxb-123-456-abcdef"
 TOKENS = f"{APP_TOKEN} {BOT_TOKEN}"
+PATIENCE = 60
+"""A hang guard, in seconds: Slack's stand-in says what it says at once."""
 
 
 @dataclass
@@ -131,9 +133,11 @@ class SlackApi:
             }
             for block in inputs
         }
+
         assert all(block["optional"] or values.get(block["block_id"]) for block in inputs), (
             "Slack would not send it"
         )
+
         view = {
             "callback_id": dialog["callback_id"],
             "private_metadata": dialog["private_metadata"],
@@ -143,6 +147,7 @@ class SlackApi:
             "user": {"id": user},
             "view": {**view, "state": {"values": state}},
         }
+
         return self.send("interactive", payload)
 
     def write(self, user: str, text: str, **more: str) -> str:

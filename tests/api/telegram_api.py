@@ -30,7 +30,7 @@ class TelegramApi:
         request = urllib.request.Request(
             f"{self.url}/{path}", json.dumps(body).encode(), {"Content-Type": "application/json"}
         )
-        with urllib.request.urlopen(request, timeout=10) as answer:
+        with urllib.request.urlopen(request, timeout=60) as answer:
             return json.load(answer)["result"]
 
 
@@ -103,5 +103,5 @@ def _install_once() -> None:
     for name in ("package.json", "package-lock.json"):
         shutil.copy(HERE / name, INSTALLED / name)
     command = ["npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts", "--silent"]
-    subprocess.run(command, cwd=INSTALLED, check=True, timeout=100)
+    subprocess.run(command, cwd=INSTALLED, check=True, timeout=300)
     stamp.write_bytes(lock)

@@ -91,20 +91,25 @@ def test_a_role_with_one_rule_can_do_that_and_nothing_else(
     made = CreateRoleRequest(name="one-rule", rules=[rule])
     api_server.services.roles.create(api_server.actor("alice@example.com"), made)
     person = api_server.person("acme", "somebody", "one-rule")
+
     wrong = []
+
     for route_key, may in MAY.items():
         if may is PUBLIC:
             continue
+
         client = (
             api_server.session("somebody@example.com")
             if route_key == "POST /api/v1/logout"
             else person
         )
         answer = call(client, route_key, acme if route_key.startswith("GET") else absent(acme))
+
         is_allowed = may in covered
         gives_more = answer.status == 403 and b"more than you may" in answer.content
         if (answer.status != 403 or gives_more) != is_allowed or answer.status in (401, 500):
             wrong.append((route_key, answer.status, answer.content[:200]))
+
     assert wrong == []
 
 
@@ -207,6 +212,7 @@ def test_anothers_orgs_job_is_to_a_worker_as_absent_as_what_never_was(
     api_server: ApiServer, globex: Things
 ) -> None:
     owner, anonymous = api_server.worker("globex", "owner"), api_server.worker("acme", "stranger")
+
     identity = WorkerIdentity("globex", owner.worker_id, "1")
     poll = PollRequest(
         boot_id="b",
@@ -217,10 +223,12 @@ def test_anothers_orgs_job_is_to_a_worker_as_absent_as_what_never_was(
         runtimes=("subprocess",),
         wait_seconds=0,
     )
+
     reply = api_server.services.dispatch.poll(
         api_server.services.workers.authenticate(identity, "10.0.0.1"), poll
     )
     (work,) = reply.work
+
     for verb in WORKER_BODIES:
         foreign = as_worker(api_server, anonymous, "acme", verb, work.job_id)
         missing = as_worker(api_server, anonymous, "acme", verb, "0" * 26)
@@ -228,6 +236,7 @@ def test_anothers_orgs_job_is_to_a_worker_as_absent_as_what_never_was(
         assert foreign.content.replace(work.job_id.encode(), b"ID") == missing.content.replace(
             b"0" * 26, b"ID"
         ), verb
+
     assert as_worker(api_server, owner, "globex", "start", work.job_id).status == 200
 
 

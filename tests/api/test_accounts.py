@@ -236,16 +236,19 @@ def test_who_belongs_to_several_orgs_chooses_one_and_hears_of_no_other(
 ) -> None:
     api_server.found("initech", "alice@example.com")
     login = {"email": "alice@example.com", "password": PASSWORD}
+
     undecided = api_server.client().post("/api/v1/login", login)
     assert undecided.status == 400
     assert "acme, initech" in undecided.json["detail"]
     assert "globex" not in undecided.json["detail"]
+
     assert (
         api_server.login("alice@example.com", org="initech")
         .get("/api/v1/whoami")
         .json["org"]["code"]
         == "initech"
     )
+
     foreign, absent = (
         api_server.client().post("/api/v1/login", {**login, "org": org})
         for org in ("globex", "nowhere")

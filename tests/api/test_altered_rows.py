@@ -75,27 +75,32 @@ def spoilt(api_server: ApiServer, column: Column, text: str, which: int) -> Iter
     """Write this into one row, the first or (-1) the last, and put it right again afterwards."""
     table, name, _ = column
     ((alice,),) = query(api_server, "SELECT id FROM users WHERE email = 'alice@example.com'")
+
     keys = [
         key
         for (key,) in query(
             api_server, f"SELECT name FROM pragma_table_info('{table}') WHERE pk > 0 ORDER BY pk"
         )
     ]
+
     rows = query(
         api_server,
         f'SELECT {", ".join(keys)}, "{name}", * FROM "{table}" ORDER BY {", ".join(keys)}',
     )
+
     row = [row for row in rows if table not in ALICES or alice not in row][which]
     key, before = row[: len(keys)], row[len(keys)]
     change = (
         f'UPDATE "{table}" SET "{name}" = ? WHERE {" AND ".join(f"{each} = ?" for each in keys)}'
     )
+
     try:
         api_server.state.write(lambda db: db.execute(change, (text, *key)))
     except apsw.SQLError:  # an index over what stands in it does not let that in
         assert column.name == "document"
         api_server.state.write(lambda db: db.execute(change, ("[]", *key)))
     api_server.services.sessions.invalidate()
+
     try:
         yield
     finally:

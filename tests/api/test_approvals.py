@@ -59,15 +59,18 @@ def test_the_manager_finds_it_in_the_inbox_and_agrees(
         "awaiting_approval",
         "it waits for approval: boss: 1 of bob@example.com",
     )
+
     [row] = bob.get("/api/v1/approvals").json["items"]
     assert (row["id"], row["reason"], row["may_decide"]) == (asked["approval_id"], "it hangs", True)
     assert mia.get("/api/v1/approvals").json["items"] == []
     assert len(mia.get("/api/v1/approvals?whose=asked").json["items"]) == 1
     assert len(alice.get("/api/v1/approvals?whose=all&state=pending").json["items"]) == 1
+
     shown = bob.post(path(asked, "approve"), {"reason": "go"}).json
     assert (shown["state"], shown["gates"][0]["decisions"][0]["reason"]) == ("approved", "go")
     assert mia.get(f"/api/v1/automations/{asked['id']}").json["state"] == "queued"
     assert alice.get("/api/v1/approvals?whose=all&state=pending").json["items"] == []
+
     entry = next(
         entry for entry in alice.get("/api/v1/audit").json["items"] if entry["verb"] == "approve"
     )

@@ -16,7 +16,9 @@ def test_the_way_in_is_recorded_with_who_came_from_where(api_server: ApiServer) 
     anonymous.post("/api/v1/login", {"email": "alice@example.com", "password": "wrong"})
     alice = api_server.login("alice@example.com")
     alice.post("/api/v1/tokens", {"name": "ci"})
+
     entries = alice.get("/api/v1/audit").json["items"]
+
     brief = [
         (entry["verb"], entry["actor_kind"], entry["actor_name"], entry["address"])
         for entry in entries

@@ -211,6 +211,7 @@ def test_entries_from_before_the_chain_are_chained_in_their_order(tmp_path: Path
     first.mkdir()
     (first / "0001_initial.sql").write_text((STATE_MIGRATIONS / "0001_initial.sql").read_text())
     migrate(tmp_path / "old.db", first)
+
     db = apsw.Connection(str(tmp_path / "old.db"))
     for n in range(30):
         db.execute(
@@ -218,12 +219,15 @@ def test_entries_from_before_the_chain_are_chained_in_their_order(tmp_path: Path
             (n + 1, ("acme", "globex", None)[n % 3], "2026-01-01T00:00:00.000000Z", f"things/{n}"),
         )
     db.close()
+
     assert migrate(tmp_path / "old.db", STATE_MIGRATIONS) >= 1
+
     db = apsw.Connection(str(tmp_path / "old.db"))
     for place, org_id in enumerate(("acme", "globex", "")):
         rows = list(audit.read_chain(db, org_id, 0))
         assert [row[0] for row in rows] == list(range(1, 11))
         assert [row[8] for row in rows] == [f"things/{n}" for n in range(place, 30, 3)]
+
     assert db.execute(
         "SELECT count(*) FROM sqlite_schema WHERE name LIKE '%unchained%'"
     ).fetchone() == (0,)
@@ -248,6 +252,7 @@ def test_workers_are_shown_the_newest_checkpoint_of_their_org_and_say_what_contr
     write(api_server, 3)
     write(api_server, 3, GINA)
     api_server.services.audit_checkpoints.sign_due()
+
     worker = api_server.worker("acme", "web")
     environ = {WORKER_IDENTITY: WorkerIdentity("acme", worker.worker_id, "1")}
     client = Client(api_server.listeners._workers._application, environ=environ)
@@ -260,14 +265,17 @@ def test_workers_are_shown_the_newest_checkpoint_of_their_org_and_say_what_contr
         "runtimes": [],
         "wait_seconds": 0,
     }
+
     answer = client.post(
         "/worker/v1/poll", {**poll, "history_rewritten": "checkpoint 1 is another"}
     )
+
     shown = msgspec.msgpack.decode(answer.content, type=PollReply).checkpoint
     org_id = api_server.actor(ALICE).org_id
     assert shown == SeenCheckpoint(
         org_id, api_server.state.read(lambda db: audit_checkpoints.find_last(db, org_id))
     )
+
     (entry,) = (
         api_server.session(ALICE).get("/api/v1/audit?verb=report_rewritten_history").json["items"]
     )

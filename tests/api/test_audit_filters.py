@@ -43,13 +43,16 @@ def test_the_record_is_filtered_by_time_and_in_pages(api_server: ApiServer) -> N
     api_server.clock.advance(hours=1)
     write(api_server, 5)
     alice = api_server.session(ALICE)
+
     late = alice.get(f"/api/v1/audit?verb=test&since={middle}&limit=3").json
     assert len(late["items"]) == 3
+
     rest = alice.get(
         f"/api/v1/audit?verb=test&since={middle}&limit=3&cursor={late['next_cursor']}"
     ).json
     assert len(rest["items"]) == 2
     assert rest["next_cursor"] == ""
+
     assert len(alice.get(f"/api/v1/audit?verb=test&until={middle}").json["items"]) == 3
     assert alice.get("/api/v1/audit?since=0001-01-01T00:00:00%2B14:00").status == 400, (
         "before the calendar begins"

@@ -71,12 +71,15 @@ def test_the_program_in_the_documentation_verifies_an_export(
     last = write(api_server, 10)
     api_server.services.audit_checkpoints.prune(timedelta(days=30))
     write(api_server, 10)
+
     export = b"".join(api_server.services.audit.export(api_server.actor(ALICE)))
     pem = api_server.services.audit.public_key.pem
+
     done = run_script(tmp_path, export, pem)
     assert (done.returncode, done.stdout) == (0, f"intact: entries {last - 9} to {last + 10}\n"), (
         done.stderr
     )
+
     for wrong in (
         export.replace(b'"test"', b'"tess"', 1),
         export.replace(b'"removed_to":', b'"removed_to":1', 1),

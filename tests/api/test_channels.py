@@ -34,17 +34,22 @@ def test_a_channel_is_made_changed_and_removed_and_its_credential_never_shown(
         True,
         True,
     )
+
     changed = alice.patch("/api/v1/channels/hooks", {"is_enabled": False})
     assert (changed.json["version"], changed.json["is_enabled"]) == (2, False)
+
     again = alice.patch("/api/v1/channels/hooks", {"credential": KEY[::-1]})
     assert (again.json["version"], again.json["has_credential"]) == (3, True)
+
     answers = [
         alice.get(f"/api/v1/{path}").content
         for path in ("channels", "channels/hooks", "audit", "deliveries")
     ]
+
     assert alice.delete("/api/v1/channels/hooks").status == 204
     assert alice.get("/api/v1/channels/hooks").status == 404
     assert alice.get("/api/v1/channels").json["items"] == []
+
     files = b"".join(path.read_bytes() for path in api_server.folder.path.rglob("*.db*"))
     for shown in (*answers, changed.content, again.content, files):
         assert KEY.encode() not in shown

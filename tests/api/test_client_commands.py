@@ -61,10 +61,12 @@ def test_users_are_added_shown_changed_and_removed(alice: User) -> None:
     assert made["manager"] == alice.email
     assert alice.json("users", "show", "carol@example.com") == made
     assert made in alice.json("users", "list")
+
     changed = alice.json(
         "users", "update", "carol@example.com", "--role", "reporter", "--manager", "", "--disable"
     )
     assert (changed["role"], changed["manager"], changed["is_disabled"]) == ("reporter", None, True)
+
     assert alice.attempt("users", "update", "carol@example.com").returncode == 2
     again = alice.attempt(
         "users",
@@ -77,6 +79,7 @@ def test_users_are_added_shown_changed_and_removed(alice: User) -> None:
         password,
     )
     assert again.returncode == 5
+
     alice.cli("users", "delete", "carol@example.com")
     assert alice.attempt("users", "show", "carol@example.com").returncode == 4
 

@@ -143,21 +143,27 @@ def test_a_template_that_asks_for_a_code_takes_it_from_an_option_and_as_a_file_a
     installation.push(CODED)
     shown = installation.admin.json("templates", "show", "coded")
     assert shown["needs_mfa"] is True
+
     ruth = installation.person("ruth@example.com", "member")
+
     refused = ruth.attempt("run", "coded")
     assert refused.returncode == 5
     assert "opsicle totp enrol" in refused.stderr
+
     elsewhere = User(tmp_path / "elsewhere", ruth.email)
     elsewhere.login(installation.server)
     codes = enrol(elsewhere)
+
     refused = ruth.attempt("run", "coded")
     assert refused.returncode == 3
     assert "--totp" in refused.stderr
+
     made = ruth.json("run", "coded", "--totp", codes[0])
     assert (
         ruth.json("automations", "rerun", made["id"], "--totp", "not even looked at")["rerun_of"]
         == made["id"]
     )
+
     file = tmp_path / "coded.yaml"
     file.write_text(CODED)
     assert ruth.attempt("run", str(file)).returncode == 0

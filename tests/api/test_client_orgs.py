@@ -114,8 +114,10 @@ def test_a_shared_worker_runs_what_an_org_that_allows_it_asks_for(
     alice, server = installation.admin, installation.server
     token = alice.json("workers", "token", "--shared")["token"]
     installation.join("pool", token)
+
     assert [worker["name"] for worker in alice.json("workers", "list", "--shared")] == ["pool"]
     assert "pool" not in [worker["name"] for worker in alice.json("workers", "list")]
+
     alice.json("orgs", "create", "hooli")
     alice.json("orgs", "switch", "hooli", "--into", "hooli")
     there = ("--profile", "hooli")
@@ -125,12 +127,15 @@ def test_a_shared_worker_runs_what_an_org_that_allows_it_asks_for(
         '  template: {phases: [{name: p, commands: ["echo hello"]}]}\n'
     )
     alice.cli(*there, "templates", "push", str(template))
+
     waiting = alice.json(*there, "run", "hello")
     assert waiting["waiting_reason"] == "no worker has enrolled yet"
+
     shown = alice.json(*there, "orgs", "update", "--allow-shared-workers", "true")
     assert shown["allows_shared_workers"] is True
     wait_until(
         lambda: alice.json(*there, "automations", "show", waiting["id"])["state"] == "succeeded", 60
     )
+
     assert alice.json("workers", "drain", "pool", "--shared")["state"] == "draining"
     assert alice.json("workers", "revoke", "pool", "--shared")["state"] == "revoked"

@@ -49,12 +49,15 @@ def test_a_webhook_gets_one_signed_message_with_the_facts(
         make_webhook(alice, receiver.url)
         asked = ask(alice, alice, gate="{name: bob, approvers: {users: [bob@example.com]}}")
         deliver(api_server)
+
     (received,) = receiver.received
     (delivery,) = deliveries(alice)
     signed = received.headers["Opsicle-Timestamp"].encode() + b"." + received.body
     expected = hmac.new(KEY.encode(), signed, hashlib.sha256).hexdigest()
+
     assert received.headers["Opsicle-Signature"] == f"v1={expected}"
     assert received.headers["Opsicle-Delivery"] == delivery["id"]
+
     body = json.loads(received.body)
     assert (body["kind"], body["org"], body["approval"]) == (
         "approval_requested",
@@ -63,9 +66,11 @@ def test_a_webhook_gets_one_signed_message_with_the_facts(
     )
     assert body["subject"] == "alice@example.com asks to run restart-web version 1"
     assert body["url"] == f"https://ops.example.com/approvals/{asked['approval_id']}"
+
     facts = {fact["label"]: fact["text"] for fact in body["facts"]}
     assert (facts["Runs"], facts["Reason"]) == ("check: nginx -t", "it hangs")
     assert "hunter2" not in received.body.decode()
+
     assert (delivery["state"], delivery["attempts"], delivery["last_error"]) == ("delivered", 1, "")
 
 
@@ -77,19 +82,23 @@ def test_the_documentations_way_to_verify_a_signature_works(
     names: dict[str, Any] = {}
     exec(code, names)
     is_genuine = names["is_genuine"]
+
     with webhook_receiver() as receiver:
         make_webhook(alice, receiver.url)
         post_notice(api_server, ALICE)
         deliver(api_server)
     (received,) = receiver.received
+
     old = {
         **received.headers,
         "Opsicle-Timestamp": str(int(received.headers["Opsicle-Timestamp"]) - 301),
     }
+
     assert is_genuine(KEY, received.headers, received.body)
     assert not is_genuine(KEY, received.headers, received.body + b" ")
     assert not is_genuine(KEY[::-1], received.headers, received.body)
     assert not is_genuine(KEY, old, received.body)
+
     resigned = hmac.new(
         KEY.encode(), old["Opsicle-Timestamp"].encode() + b"." + received.body, hashlib.sha256
     )
@@ -149,18 +158,22 @@ def test_after_days_it_is_given_up_visibly_and_a_person_can_try_again(
         post_notice(api_server, ALICE)
         api_server.clock.advance(seconds=GIVE_UP_AFTER.total_seconds())
         deliver(api_server)
+
         (delivery,) = deliveries(api_server.session(ALICE), "?state=gave_up")
         receiver.status = 200
         assert deliveries(api_server.session(ALICE), "?state=delivered") == []
+
         again = api_server.session(ALICE).post(f"/api/v1/deliveries/{delivery['id']}/retry", {})
         assert (again.status, again.json["state"]) == (200, "queued")
         deliver(api_server)
+
     (delivery,) = deliveries(api_server.session(ALICE))
     assert (delivery["state"], delivery["attempts"]) == ("delivered", 2)
     assert (
         api_server.session(ALICE).post(f"/api/v1/deliveries/{delivery['id']}/retry", {}).code
         == "conflict"
     )
+
     verbs = [
         entry["verb"] for entry in api_server.session(ALICE).get("/api/v1/audit").json["items"]
     ]

@@ -45,8 +45,10 @@ def test_a_message_arrives_over_tls_with_login(
         deliver(api_server)
         assert deliveries(alice)[0]["last_error"] == ""
         (message,) = server.mailbox.messages
+
     assert server.logins == [(b"opsicle", b"a-mail-password")]
     assert server.mailbox.recipients == ["bob@example.com"]
+
     assert (message["To"], message["Subject"]) == (
         "bob@example.com",
         "alice@example.com asks to run restart-web version 1",
@@ -54,6 +56,7 @@ def test_a_message_arrives_over_tls_with_login(
     assert message["From"] == "Opsicle <opsicle@example.com>"
     assert message["Auto-Submitted"] == "auto-generated"
     assert message["Message-ID"] == f"<{deliveries(alice)[0]['id']}@example.com>"
+
     for kind in ("plain", "html"):
         assert f"https://ops.example.com/approvals/{asked['approval_id']}" in body(server, kind)
     assert (

@@ -122,10 +122,12 @@ def test_an_account_of_several_orgs_gets_no_link(
         is_disabled=False,
         created_at=api_server.clock.now(),
     )
+
     forgot(api_server, BOB)
     api_server.state.write(lambda db: memberships.insert(db, globex, row))
     forgot(api_server, BOB)
     deliver(api_server)
+
     assert [(each["state"], each["last_error"]) for each in deliveries(alice)] == [
         ("gave_up", "the account is no longer this org's alone")
     ]

@@ -247,15 +247,18 @@ def test_an_org_whose_first_admin_has_no_account_is_founded_with_an_invitation(
     made = alice.post("/api/v1/orgs", {"code": "initech", "admin": "ida@example.com"})
     assert made.status == 201
     token = made.json["invitation"]["url"].partition("#token=")[2]
+
     again = alice.post("/api/v1/server/orgs/initech/invitations", {"email": "ida@example.com"})
     assert again.status == 201
     assert accept(api_server, token).status == 401, "a new link ends the earlier one"
+
     answer = accept(api_server, again.json["url"].partition("#token=")[2])
     ida = api_server.client(answer.json["token"])
     assert (
         ida.get("/api/v1/whoami").json["role"],
         len(ida.get("/api/v1/users").json["items"]),
     ) == ("admin", 1)
+
     assert (
         alice.post("/api/v1/server/orgs/initech/invitations", {"email": "x@example.com"}).status
         == 409

@@ -80,10 +80,10 @@ def test_a_key_file_of_somebody_else_is_named_with_its_owner(folder: Path) -> No
     assert str(OTHER) in refusal.value.message
     assert "nobody" in refusal.value.message
     assert refusal.value.hint.endswith(f"chown nobody {folder / 'orders.pem'}")
+
+    # Root is told the same: the server's own user could not use it.
     with pytest.raises(NotAllowed, match=str(OTHER)):
-        check_private(
-            key_files(folder)
-        )  # root is told the same: the server's own user could not use it
+        check_private(key_files(folder))
 
 
 def test_a_key_file_that_root_has_left_is_named(folder: Path) -> None:

@@ -56,6 +56,7 @@ def test_a_server_operator_founds_an_org_and_goes_there_with_a_new_session(
     api_server: ApiServer, alice: Client
 ) -> None:
     found(alice, name="Initech Inc.")
+
     listed = [{**org, "id": ""} for org in alice.get("/api/v1/orgs").json["items"]]
     assert listed == [
         {
@@ -75,13 +76,16 @@ def test_a_server_operator_founds_an_org_and_goes_there_with_a_new_session(
             "is_current": False,
         },
     ]
+
     answer = alice.post("/api/v1/orgs/initech/switch", {})
     assert answer.status == 200
+
     there = api_server.client(answer.json["token"])
     assert there.get("/api/v1/whoami").json["org"]["code"] == "initech"
     assert [user["email"] for user in there.get("/api/v1/users").json["items"]] == [
         "alice@example.com"
     ]
+
     assert alice.get("/api/v1/whoami").status == 401, "the old session has ended"
 
 

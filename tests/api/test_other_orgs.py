@@ -61,10 +61,12 @@ def callers(api_server: ApiServer) -> dict[str, Client]:
     people: dict[str, Client] = {
         role: api_server.person("acme", f"a-{role}", role) for role in BuiltInRole
     }
+
     alice = api_server.session("alice@example.com")
     assert (
         alice.post("/api/v1/service-accounts", {"name": "deploy", "role": "operator"}).status == 201
     )
+
     every_scope = [f"manage {resource}" for resource in Resource]
     return people | {
         "service account": token(api_server, alice, account="deploy@acme.service"),

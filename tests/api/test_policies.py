@@ -34,8 +34,10 @@ def test_every_push_that_says_something_new_makes_a_version(alice: Client) -> No
         201,
         200,
     )
+
     second = push(alice, policy(more="required: 2")).json
     assert (second["version"], second["is_new"], second["warnings"]) == (2, True, [])
+
     shown = alice.get("/api/v1/policies/production").json
     assert (shown["version"], shown["gates"][0]["required"], shown["order"]) == (2, 2, "sequential")
     assert alice.get("/api/v1/policies/production/versions/1").json["source"] == policy()
@@ -43,6 +45,7 @@ def test_every_push_that_says_something_new_makes_a_version(alice: Client) -> No
         row["version"] for row in alice.get("/api/v1/policies/production/versions").json["items"]
     ] == [2, 1]
     assert [row["gates"] for row in alice.get("/api/v1/policies").json["items"]] == [["boss"]]
+
     pushes = [
         entry
         for entry in alice.get("/api/v1/audit").json["items"]
@@ -120,9 +123,11 @@ def test_the_seed_of_an_older_document_is_kept_nowhere(
             f"  approvalPolicy: {{spec: {spec}}}\n"
             "  template: {phases: [{name: a, commands: [b]}]}\n"
         )
+
     answer = alice.post(f"/api/v1/{kind}", {"source": source})
     assert answer.status == 201
     assert "authenticator app" in answer.json["warnings"][0]["message"]
+
     shown = alice.get(f"/api/v1/{kind}/tg-one")
     assert b"mfaSeed: removed" in shown.content
     assert SEED.encode() not in shown.content + answer.content + alice.get("/api/v1/audit").content

@@ -51,6 +51,7 @@ def test_a_push_warns_of_names_that_the_org_does_not_have_and_of_rooms_without_a
         "  notify: [{users: [alice@example.com, gina@example.com], groups: [sre],"
         " chats: [{channel: slack, id: C}]}]"
     )
+
     for _ in range(2):  # the second one makes no version, and warns all the same
         warnings: Any = push(alice, source(more=notify))["warnings"]
         assert [(each["path"], each["message"]) for each in warnings] == [
@@ -61,6 +62,7 @@ def test_a_push_warns_of_names_that_the_org_does_not_have_and_of_rooms_without_a
             ("spec.notify[0].groups[0]", "the org has no group `sre`; nobody of it will be told"),
             ("spec.notify[0].chats", "the org has no channel to slack; its rooms hear nothing"),
         ]
+
     assert alice.post("/api/v1/groups", {"name": "sre"}).status == 201
     api_server.person("acme", "gina2", BuiltInRole.MEMBER)
     again: Any = push(alice, source(more=notify.replace("gina@", "gina2@")))["warnings"]
@@ -81,6 +83,7 @@ def test_people_groups_and_rooms_hear_through_the_channels_and_a_room_reads_no_s
             "/api/v1/channels", {"name": name, "config": config, "credential": credential}
         )
         assert made.status == 201, made.content
+
     for name in ("bob", "carol"):
         api_server.person("acme", name, BuiltInRole.MEMBER)
     alice.post("/api/v1/groups", {"name": "sre"})
@@ -89,9 +92,11 @@ def test_people_groups_and_rooms_hear_through_the_channels_and_a_room_reads_no_s
         201,
         204,
     )
+
     push(alice, TEMPLATE)
     cancel_one(alice)
     assert recipients(alice) == ["-100200", "bob@example.com", "carol@example.com"]
+
     texts = api_server.state.read(lambda db: db.execute("SELECT facts FROM deliveries").fetchall())
     assert len(texts) == 3
     assert all("web-1" in text and SECRET not in text for (text,) in texts)

@@ -55,10 +55,12 @@ def test_an_own_role_gives_what_its_rules_say_and_nothing_else(
         "allow execute templates/restart-web",
         "allow view automations",
     )
+
     bob = api_server.person("acme", "bob", "web")
     assert (run(bob, "restart-web"), run(bob, "dump-db")) == (201, 403)
     assert bob.get("/api/v1/users").status == 403
     assert bob.get("/api/v1/audit").status == 403
+
     assert alice.patch("/api/v1/roles/web", {"rules": ["allow view audit"]}).status == 200
     assert bob.get("/api/v1/whoami").json["permissions"] == [
         "account.view",
@@ -254,6 +256,7 @@ def test_a_manager_cannot_touch_those_who_may_more(
     api_server.person("acme", "olga", BuiltInRole.OPERATOR)
     api_server.person("acme", "second", BuiltInRole.ADMIN)
     one = f"/api/v1/users/{who}@example.com"
+
     for change in (
         {"name": "x"},
         {"password": "quite another one"},
@@ -261,6 +264,7 @@ def test_a_manager_cannot_touch_those_who_may_more(
         {"is_disabled": True},
     ):
         assert mia.patch(one, change).status == 403, change
+
     answers = [
         mia.delete(one),
         mia.post(f"{one}/reset"),
@@ -290,6 +294,7 @@ def test_who_manages_roles_gives_them_no_more_than_they_have(
         "allow execute templates/restart-web",
     )
     make(alice, "dba", "deny view audit")
+
     rob = api_server.person("acme", "rob", "roles-keeper")
     for rules, status in (
         (["allow manage users"], 403),
@@ -298,6 +303,7 @@ def test_who_manages_roles_gives_them_no_more_than_they_have(
     ):
         answer = rob.post("/api/v1/roles", {"name": f"r{len(rules)}{status}", "rules": rules})
         assert answer.status == status, rules
+
     assert rob.patch("/api/v1/roles/member", {"rules": ["allow view secrets"]}).status == 403
     assert rob.patch("/api/v1/roles/dba", {"rules": []}).status == 403, "that would lift a denial"
     assert (
@@ -320,11 +326,13 @@ def test_the_rule_that_decides_is_named(api_server: ApiServer, alice: Client) ->
     alice.patch("/api/v1/roles/member", {"rules": ["deny execute templates/env=prod"]})
     alice.patch("/api/v1/users/bob@example.com", {"rules": ["allow view secrets"]})
     bob = "bob@example.com"
+
     assert ask(alice, bob, "execute", "templates/restart-web") == (
         True,
         "allow execute templates",
         "role member",
     )
+
     denied = (False, "deny execute templates/env=prod", "role member")
     assert ask(alice, bob, "execute", "templates/dump-db") == denied
     assert ask(alice, bob, "view", "secrets") == (
@@ -332,6 +340,7 @@ def test_the_rule_that_decides_is_named(api_server: ApiServer, alice: Client) ->
         "allow view secrets",
         "user bob@example.com",
     )
+
     assert ask(alice, bob, "delete", "users") == (False, "", "")
     assert ask(alice, bob, "create", "templates/not-yet") == (False, "", "")
     assert ask(api_server.session(bob), "", "view", "workers") == (

@@ -80,8 +80,10 @@ def test_a_secret_is_made_changed_and_removed_and_its_value_never_shown(
 ) -> None:
     made = create(alice)
     assert (made["version"], made["environment"]) == (1, "OPSICLE_SECRET_DB_PASSWORD")
+
     updated = alice.call("PUT", "/api/v1/secrets/db-password", {"value": OTHER})
     assert (updated.json["version"], updated.json["description"]) == (2, "for the database")
+
     shown = [
         updated.content,
         alice.get("/api/v1/secrets").content,
@@ -91,8 +93,10 @@ def test_a_secret_is_made_changed_and_removed_and_its_value_never_shown(
     assert not [
         content for content in shown if VALUE.encode() in content or OTHER.encode() in content
     ]
+
     assert alice.delete("/api/v1/secrets/db-password").status == 204
     assert alice.get("/api/v1/secrets/db-password").status == 404
+
     verbs = [
         entry["verb"]
         for entry in alice.get("/api/v1/audit").json["items"]

@@ -50,6 +50,7 @@ def test_a_token_may_what_its_scopes_say_and_no_more(
     api_server: ApiServer, alice: Client, olga: Client
 ) -> None:
     robot = token(api_server, olga, scopes=["execute templates/restart-web", "view automations"])
+
     assert (run(robot), run(robot, "dump-db")) == (201, 404)
     assert robot.get("/api/v1/automations").status == 200
     assert robot.get("/api/v1/whoami").json["permissions"] == [
@@ -57,6 +58,7 @@ def test_a_token_may_what_its_scopes_say_and_no_more(
         "automations.view",
         "automations.create",
     ]
+
     for path in (
         "/api/v1/workers",
         "/api/v1/users",
@@ -65,6 +67,7 @@ def test_a_token_may_what_its_scopes_say_and_no_more(
         "/api/v1/secrets",
     ):
         assert robot.get(path).status == 403, path
+
     assert olga.get("/api/v1/tokens").json["items"][0]["scopes"] == [
         "execute templates/restart-web",
         "view automations",

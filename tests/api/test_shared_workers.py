@@ -52,22 +52,27 @@ def record(api_server: ApiServer, org_id: str) -> list[str]:
 def test_the_certificate_names_the_providers_scope_and_no_org(api_server: ApiServer) -> None:
     worker = api_server.worker("provider", "pool")
     assert (worker.is_shared, worker.org) == (True, "provider")
+
     der = load_certificate(worker.certificate_pem)
     identity = worker_identity(der.public_bytes(Encoding.DER))
     assert (identity.org, identity.worker_id) == ("provider", worker.worker_id)
+
     actor = api_server.services.workers.authenticate(identity, "10.0.0.1")
     assert (actor.is_shared, actor.org_id) == (True, "")
+
     for org in ("acme", "globex"):
         with pytest.raises(NotAuthenticated):
             api_server.services.workers.authenticate(
                 WorkerIdentity(org, worker.worker_id, "1"), "10.0.0.1"
             )
+
     own = api_server.worker("acme", "own")
     with pytest.raises(NotAuthenticated):
         api_server.services.workers.authenticate(
             WorkerIdentity("provider", own.worker_id, "1"), "10.0.0.1"
         )
     assert own.is_shared is False
+
     reply = api_server.services.enrolments.renew(actor, RenewRequest(make_key_and_csr()[1]))
     renewed = worker_identity(load_certificate(reply.certificate_pem).public_bytes(Encoding.DER))
     assert renewed.org == "provider"
@@ -88,6 +93,7 @@ def test_no_org_sees_or_touches_them_and_the_provider_does(
     api_server: ApiServer, alice: Client, gina: Client
 ) -> None:
     worker = api_server.worker("provider", "pool")
+
     for who in (alice, gina):
         assert who.get("/api/v1/workers").json["items"] == []
         for name in ("pool", worker.worker_id):
@@ -98,11 +104,13 @@ def test_no_org_sees_or_touches_them_and_the_provider_does(
             assert foreign.status == absent.status == 404
             for verb in ("drain", "undrain", "revoke"):
                 assert who.post(f"/api/v1/workers/{name}/{verb}").status == 404
+
     (shown,) = alice.get("/api/v1/server/workers").json["items"]
     assert (shown["name"], shown["is_shared"], shown["state"]) == ("pool", True, "active")
     assert alice.post("/api/v1/server/workers/pool/drain").json["state"] == "draining"
     assert alice.post("/api/v1/server/workers/pool/undrain").json["state"] == "active"
     assert alice.post("/api/v1/server/workers/pool/revoke").json["state"] == "revoked"
+
     own = api_server.worker("acme", "own")
     assert alice.get(f"/api/v1/server/workers/{own.worker_id}").status == 404
     with pytest.raises(NotAuthenticated):

@@ -337,10 +337,13 @@ def test_a_bot_that_is_moved_to_another_server_speaks_for_nobody(
     made = alice.post(
         "/api/v1/channels", {"name": "bot", "config": config, "credential": credential}
     ).json
+
     who = api_server.actor("dave@example.com")
     link = LinkRow(made["id"], "u1", who.org_id, who.user_id, "u1", api_server.clock.now())
     api_server.state.write(lambda db: chat_links.put(db, link))
+
     moved = {"config": config | {"base_url": "https://evil.example.com"}, "credential": credential}
+
     for change, chat_user in (
         ({"is_enabled": False}, "u1"),
         ({"is_enabled": True}, "u1"),

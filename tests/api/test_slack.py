@@ -20,6 +20,7 @@ from tests.api.running_server import ApiServer, Client
 from tests.api.slack_api import (
     APP_TOKEN,
     BOT_TOKEN,
+    PATIENCE,
     TOKENS,
     SlackApi,
     buttons_in,
@@ -54,11 +55,11 @@ def hear(api_server: ApiServer, api: SlackApi, alice: Client) -> Iterator[Hear]:
     """Return the server's connection to Slack."""
     (channel_id,) = api_server.services.inboxes["slack"].channels()
     with api_server.services.inboxes["slack"].open(channel_id) as turn:
-        assert turn(5) == 1, "Slack says hello"
+        assert turn(PATIENCE) == 1, "Slack says hello"
         wait_until(lambda: bool(api.sockets))
 
         def hear(envelope_id: str) -> Any:
-            assert turn(5) == 1
+            assert turn(PATIENCE) == 1
             return wait_for_answer(api, envelope_id)
 
         yield hear
@@ -132,6 +133,7 @@ def test_whoever_is_asked_is_told_all_that_there_is_to_know_with_buttons(
     reason = "<!channel> *now*\nRuns: nothing & <https://evil.example|this>"
     asked = ask(alice, mia, commands=("nginx -t", "x" * 5000), reason=reason)
     message = told(api_server, api)
+
     lines = text_in(message).splitlines()
     assert lines[:8] == [
         "mia@example.com asks to run restart-web version 1",
@@ -143,17 +145,21 @@ def test_whoever_is_asked_is_told_all_that_there_is_to_know_with_buttons(
         "    Runs: nothing & <https://evil.example|this>",
         "Runs: check: nginx -t",
     ]
+
     assert lines[8].endswith(CUT)
     assert lines[9] == "Waits for: boss: 1 of bob@example.com"
     assert "hunter2" not in str(message)
+
     url = f"https://ops.example.com/approvals/{asked['approval_id']}"
     assert text_in(message).endswith(url)
+
     buttons = buttons_in(message)
     assert list(buttons) == ["Approve", "Reject", "Open the page"]
     assert (buttons["Approve"]["value"], buttons["Open the page"]["url"]) == (
         asked["approval_id"],
         url,
     )
+
     assert all(
         block["text"]["type"] == "plain_text"
         for block in message["blocks"]
@@ -179,11 +185,14 @@ def test_a_press_decides_as_the_account_and_everybody_hears_of_it(
     link(api, hear, mia, MIAS)
     asked = ask(alice, mia)
     buttons = buttons_in(told(api_server, api))
+
     assert hear(api.press(BOBS, buttons["Open the page"])) is None
     assert state(alice) == "awaiting_approval"
+
     for _ in range(2):
         assert hear(api.press(BOBS, buttons["Approve"])) is None
         assert said(api, BOBS) == "Approved. restart-web is approved."
+
     assert state(alice) == "queued"
     (entry,) = entries(alice, "approve")
     assert (entry["actor_name"], entry["channel"], entry["address"]) == (
@@ -192,6 +201,7 @@ def test_a_press_decides_as_the_account_and_everybody_hears_of_it(
         f"slack:{BOBS}",
     )
     assert entry["resource"] == f"approvals/{asked['approval_id']}"
+
     end = told(api_server, api, f"D{MIAS}")
     assert text_in(end).startswith("mia@example.com asked to run restart-web version 1: approved\n")
     assert list(buttons_in(end)) == ["Open the page"]
@@ -223,19 +233,24 @@ def test_a_code_is_asked_for_in_a_dialog_until_it_is_right_and_works_once(
     api_server.clock.advance(seconds=totp.STEP_SECONDS)
     code = app.code()
     approve = buttons_in(told(api_server, api))["Approve"]
+
     assert hear(api.press(BOBS, approve)) is None
     (dialog,) = api.dialogs()
     assert dialog["title"]["text"] == "Approve"
+
     wrong = hear(api.fill_in(BOBS, dialog, totp=app.code(later=40)))
     assert wrong["response_action"] == "errors"
     assert wrong["errors"]["totp"].startswith("the code is wrong or has been used.")
+
     assert hear(api.fill_in(STRANGER, dialog, totp=code)) is None
     assert said(api, STRANGER).startswith("You are not linked")
     assert state(alice) == "awaiting_approval"
+
     assert hear(api.fill_in(BOBS, dialog, totp=f" {code} ")) is None
     assert said(api, BOBS) == "Approved. restart-web is approved."
     shown = alice.get(f"/api/v1/approvals/{approve['value']}").json
     assert shown["gates"][0]["decisions"][0]["with_mfa"] is True
+
     hear(api.press(BOBS, first))
     assert hear(api.fill_in(BOBS, api.dialogs()[-1], totp=code))["response_action"] == "errors"
 
@@ -248,12 +263,16 @@ def test_a_reason_and_a_code_are_asked_for_in_the_same_dialog(
         mia,
         gate="{name: boss, approvers: {manager: true}, requireReason: true, requireMfa: true}",
     )
+
     app = enrol(api_server, bob)
     api_server.clock.advance(seconds=totp.STEP_SECONDS)
+
     hear(api.press(BOBS, buttons_in(told(api_server, api))["Reject"]))
     (dialog,) = api.dialogs()
+
     assert hear(api.fill_in(BOBS, dialog, reason="too late"))["errors"].keys() == {"totp"}
     assert hear(api.fill_in(BOBS, dialog, reason="too late", totp=app.code())) is None
+
     (decision,) = alice.get(f"/api/v1/approvals/{asked['approval_id']}").json["gates"][0][
         "decisions"
     ]
@@ -343,22 +362,27 @@ def test_the_library_is_not_let_out_by_itself(
     """No way leads past the networks that an admin allows, or through the environment's proxy."""
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
     monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:1")
+
     post_notice(api_server, BOB)
     deliver(api_server)
     assert deliveries(alice)[0]["state"] == "delivered"
+
     config = {"kind": "slack", "base_url": api.url.replace("http:", "https:"), "allow_networks": []}
     assert (
         alice.patch("/api/v1/channels/slack", {"config": config, "credential": TOKENS}).status
         == 200
     )
+
     count = len(api.calls)
     post_notice(api_server, chats=(Chat("slack", "C1"),))  # the move has ended all links
     deliver(api_server)
     assert "not public" in deliveries(alice)[0]["last_error"]
+
     (channel_id,) = api_server.services.inboxes["slack"].channels()
     with (
         pytest.raises(Undelivered, match="not public"),
         api_server.services.inboxes["slack"].open(channel_id),
     ):
         pass
+
     assert len(api.calls) == count

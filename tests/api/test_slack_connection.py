@@ -15,6 +15,7 @@ from tests.api.running_server import ApiServer, Client
 from tests.api.slack_api import (
     APP_TOKEN,
     BOT_TOKEN,
+    PATIENCE,
     TOKENS,
     SlackApi,
     slack_api,
@@ -60,18 +61,18 @@ def test_the_connection_is_renewed_when_slack_says_so_and_nothing_is_missed(
 ) -> None:
     (channel_id,) = api_server.services.inboxes["slack"].channels()
     with api_server.services.inboxes["slack"].open(channel_id) as turn:
-        assert turn(5) == 1
+        assert turn(PATIENCE) == 1
         wait_until(lambda: len(api.sockets) == 1)
         api.disconnect("refresh_requested")
-        assert turn(5) == 1
+        assert turn(PATIENCE) == 1
         wait_until(lambda: len(api.sockets) == 2)
-        assert turn(5) == 1
+        assert turn(PATIENCE) == 1
         envelope = api.write(BOBS, "hello")
-        assert turn(5) == 1
+        assert turn(PATIENCE) == 1
         wait_for_answer(api, envelope)
         api.disconnect("link_disabled")
         with pytest.raises(Undelivered, match="turned off"):
-            turn(5)
+            turn(PATIENCE)
 
 
 @pytest.mark.parametrize(
@@ -97,6 +98,7 @@ def test_the_librarys_own_client_gets_along_with_the_stand_in(api: SlackApi) -> 
             its.send_socket_mode_response({"envelope_id": request.envelope_id}),
         )
     )
+
     client.connect()
     try:
         wait_until(lambda: bool(api.sockets))
@@ -104,4 +106,5 @@ def test_the_librarys_own_client_gets_along_with_the_stand_in(api: SlackApi) -> 
         wait_for_answer(api, envelope)
     finally:
         client.close()
+
     assert heard[0].payload["event"]["text"] == "hello"

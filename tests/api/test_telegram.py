@@ -67,6 +67,7 @@ def test_whoever_is_asked_is_told_all_that_there_is_to_know_with_buttons(
     )
     asked = ask(alice, mia, commands=commands, values={"service": "a\nReason: none"})
     (message,) = told(api_server, phone)
+
     lines = message["text"].splitlines()
     assert lines[:5] == [
         "mia@example.com asks to run restart-web version 1",
@@ -82,10 +83,12 @@ def test_whoever_is_asked_is_told_all_that_there_is_to_know_with_buttons(
         "    ",
         "    Until: never",
     ]
+
     assert lines[20] == "    … and 10 more: see the page"
     assert lines[21] == "Waits for: boss: 1 of bob@example.com"
     assert lines[22].startswith("Until: 20")
     assert lines[23:] == [f"https://ops.example.com/approvals/{asked['approval_id']}"]
+
     assert "hunter2" not in message["text"]
     assert "parse_mode" not in message
     assert buttons(message) == [f"approve:{asked['approval_id']}", f"reject:{asked['approval_id']}"]
@@ -144,8 +147,10 @@ def test_a_press_decides_as_the_account_and_everybody_hears_of_it(
     link(api_server, mia, mias)
     asked = ask(alice, mia)
     (message,) = told(api_server, phone)
+
     assert press(api_server, phone, buttons(message)[0]) == ["Approved. restart-web is approved."]
     assert state(alice) == "queued"
+
     (entry,) = entries(alice, "approve")
     assert (entry["actor_name"], entry["channel"], entry["address"]) == (
         BOB,
@@ -153,6 +158,7 @@ def test_a_press_decides_as_the_account_and_everybody_hears_of_it(
         f"telegram:{phone.id}",
     )
     assert entry["resource"] == f"approvals/{asked['approval_id']}"
+
     for chat in (phone, mias):
         (end,) = told(api_server, chat)
         assert (
@@ -293,16 +299,20 @@ def test_a_code_of_the_app_is_asked_for_until_it_is_right_and_works_once(
     first_message, second_message = told(api_server, phone)
     api_server.clock.advance(seconds=totp.STEP_SECONDS)
     code = app.code()
+
     assert press(api_server, phone, buttons(first_message)[0]) == [
         "Send me a fresh code of your authenticator app."
     ]
+
     wrong = "the code is wrong or has been used. Send me a fresh code of your authenticator app."
     assert write(api_server, phone, app.code(later=40)) == [wrong]
     assert state(alice, asked) == "awaiting_approval"
+
     assert write(api_server, phone, f" {code} ") == ["Approved. restart-web is approved."]
     shown = alice.get(f"/api/v1/approvals/{asked['approval_id']}").json
     assert shown["gates"][0]["decisions"][0]["with_mfa"] is True
     assert [entry["channel"] for entry in entries(alice, "refuse_totp")] == ["telegram"]
+
     press(api_server, phone, buttons(second_message)[0])
     assert write(api_server, phone, code) == [wrong]
     assert state(alice, second) == "awaiting_approval"

@@ -39,19 +39,24 @@ def test_a_code_links_a_chat_user_to_an_account_once(
 ) -> None:
     bob = api_server.person("acme", "bob", BuiltInRole.MEMBER)
     made = bob.post("/api/v1/chat-links", {"channel": "bot"}).json
+
     assert write(api_server, phone, f"/link {made['code'].lower()}") == [
         f"You are {BOB} here from now on."
     ]
+
     (shown,) = bob.get("/api/v1/chat-links").json["items"]
     assert (shown["channel"], shown["chat_user"]) == ("bot", str(phone.id))
+
     thief = TelegramUser(api, phone.id + 1)
     assert write(api_server, thief, f"/link {made['code']}") == [
         "This code is not good, or no longer."
     ]
+
     verbs = [
         entry["verb"] for entry in api_server.session(ALICE).get("/api/v1/audit").json["items"]
     ]
     assert verbs.count("link_chat") == 1
+
     assert bob.delete("/api/v1/chat-links/bot").status == 204
     assert bob.delete("/api/v1/chat-links/bot").status == 404
 

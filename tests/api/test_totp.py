@@ -159,12 +159,14 @@ def test_seeds_are_sealed_and_belong_to_their_row(
 ) -> None:
     seed = base64.b32decode(app.secret)
     folder = api_server.folder.path
+
     assert not [
         path
         for path in folder.iterdir()
         if seed in path.read_bytes() or app.secret.encode() in path.read_bytes()
     ]
     assert (folder / "identity.key").stat().st_mode & 0o777 == 0o600
+
     alice_id, gina_id = (
         api_server.actor(ALICE).user_id,
         api_server.actor("gina@example.com").user_id,
@@ -176,9 +178,11 @@ def test_seeds_are_sealed_and_belong_to_their_row(
             db, gina_id, row.sealed_seed, api_server.clock.now()
         )
     )
+
     answer = api_server.session("gina@example.com").post(
         "/api/v1/totp/confirm", {"totp": app.code()}
     )
+
     assert (answer.status, answer.code) == (409, "conflict")
 
 
@@ -208,11 +212,13 @@ def test_changes_to_people_and_new_tokens_need_a_code_of_the_last_minutes(
         lambda: alice.post("/api/v1/tokens", {"name": "x"}),
         lambda: alice.delete("/api/v1/users/bob@example.com"),
     ]
+
     api_server.clock.advance(seconds=FRESH_FOR.total_seconds())
     assert [(answer.status, answer.code) for answer in (call() for call in calls)] == [
         (403, "step_up_required")
     ] * 6
     assert alice.get("/api/v1/users").status == 200
+
     assert alice.post("/api/v1/step-up", {"totp": app.code()}).status == 200
     api_server.clock.advance(seconds=FRESH_FOR.total_seconds() - 60)
     assert [call().status for call in calls] == [201, 200, 200, 204, 201, 204]

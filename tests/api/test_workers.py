@@ -65,11 +65,13 @@ def test_a_worker_enrols_over_http_with_a_token_made_over_http(
     assert made.status == 201
     token = join_token.parse(made.json["token"])
     assert token.url == "https://ops.example.com"
+
     request = join_token.make_request(token, make_key_and_csr()[1], "web", {"site": "ams"}, 2)
     answer = api_server.client().post(
         "/api/v1/enrol", {name: getattr(request, name) for name in EnrolRequest.__struct_fields__}
     )
     assert answer.status == 200, answer.content
+
     reply = join_token.EnrolReply(**answer.json)
     worker = join_token.open_reply(token, request, reply)
     assert (worker.org, worker.name, worker.worker_url) == (
@@ -77,8 +79,10 @@ def test_a_worker_enrols_over_http_with_a_token_made_over_http(
         "web",
         "https://ops.example.com:8444",
     )
+
     identity = worker_identity(load_certificate(worker.certificate_pem).public_bytes(Encoding.DER))
     assert (identity.org, identity.worker_id) == ("acme", worker.worker_id)
+
     shown = alice.get("/api/v1/workers/web").json
     assert (shown["id"], shown["labels"], shown["slots"]) == (worker.worker_id, {"site": "ams"}, 2)
     assert (shown["state"], shown["is_connected"], shown["busy"]) == ("active", False, 0)
@@ -142,10 +146,12 @@ def test_a_csr_that_claims_more_gets_only_what_the_server_chose(api_server: ApiS
         .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
         .sign(key, hashes.SHA256())
     )
+
     request, token = api_server.join_request(csr_pem=csr.public_bytes(Encoding.PEM).decode())
     worker = join_token.open_reply(
         token, request, api_server.services.enrolments.enrol(request, "10.0.0.1")
     )
+
     certificate = load_certificate(worker.certificate_pem)
     names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     assert [name.value for name in names] == [

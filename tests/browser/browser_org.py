@@ -110,18 +110,23 @@ class Site:
 
     def _requests(self) -> None:
         ask, decide = self.ask, self.decide
+
         done = ask("dana", "INC-4702: memory leak after the deploy", grace=30)
         decide("bob", "approve", done, "")
         decide("carol", "approve", done, "nobody is deploying")
         automation = self.admin.json("approvals", "show", done)["automation_id"]
         wait_until(lambda: self._state(automation) == "succeeded", what="the approved run")
+
         refused = ask("dana", "to be sure before the weekend", grace=5)
         decide("bob", "reject", refused, "not on a Friday afternoon")
+
         gone = ask("dana", "wrong site, sorry", grace=5)
         self.users["dana"].cli("approvals", "withdraw", gone)
+
         self.installation.push(TEMPLATE.replace("restart nginx", "reload-or-restart nginx"))
         waiting = ask("dana", "INC-4711: 502s from Frankfurt since 09:40", grace=60)
         decide("bob", "approve", waiting, "agreed on the phone")
+
         self.requests = {
             "approved": done,
             "rejected": refused,

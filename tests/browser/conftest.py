@@ -21,6 +21,7 @@ from playwright.sync_api import (
 )
 
 from tests.browser import templates
+from tests.browser.failures import shown_on_failure
 from tests.browser.reading import log_in
 from tests.product import Installation
 from tests.support import require
@@ -100,10 +101,12 @@ OpenPage = Callable[..., Page]
 
 
 @pytest.fixture
-def open_page(browser: Browser, installation: Installation, session: Path) -> Iterator[OpenPage]:
+def open_page(
+    browser: Browser, installation: Installation, session: Path, request: pytest.FixtureRequest
+) -> Iterator[OpenPage]:
     """Return what opens pages as alice, or as nobody with `is_known=False`.
 
-    None may complain or ask another server.
+    None may complain or ask another server. If the test fails, what they show is printed.
     """
     contexts: list[BrowserContext] = []
     complaints: list[str] = []
@@ -121,12 +124,14 @@ def open_page(browser: Browser, installation: Installation, session: Path) -> It
         context.set_default_timeout(PATIENCE_MS)
         contexts.append(context)
         page = context.new_page()
+        watch(page)
         _collect_complaints(page, url or installation.server.url, complaints)
         page.goto(path)
         page.get_by_role("heading", level=1).first.wait_for()
         return page
 
-    yield open_one
+    with shown_on_failure(request) as watch:
+        yield open_one
     for context in contexts:
         context.close()
     assert complaints == []

@@ -38,7 +38,7 @@ def log_text(page: Page) -> str:
     return "\n".join(rows)
 
 
-def wait_for_log(page: Page, text: str, timeout: float = 30.0) -> None:
+def wait_for_log(page: Page, text: str, timeout: float = 60.0) -> None:
     """Wait until the text stands in the part of the log that is in the document."""
     wait_until(lambda: text in log_text(page), timeout, f"{text!r} in the log")
 

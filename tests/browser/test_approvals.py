@@ -47,16 +47,18 @@ def careful(open_page: OpenPage, installation: Installation) -> None:
 @pytest.mark.usefixtures("careful")
 def test_one_asks_decides_on_a_telephone_and_it_runs(open_page: OpenPage) -> None:
     page = open_page("/templates/careful/run", width=360)
-    expect(
-        page.get_by_text(re.compile(r"^anyone: .*alice@example\.com"))
-    ).to_be_visible()  # and admins of other tests
+    asked = re.compile(r"^anyone: .*alice@example\.com")  # and admins of other tests
+    expect(page.get_by_text(asked)).to_be_visible()
+
     page.get_by_label("Reason").fill("it hangs")
     page.get_by_role("button", name="Ask to run").click()
     page.get_by_role("link", name="See the approval").click()
+
     expect(page.get_by_role("heading", level=1)).to_contain_text("Run Something careful?")
     for text in ("it hangs", "a-rather-long-command", "world", "May decide: alice@example.com"):
         expect(page.get_by_text(text).first).to_be_visible()
     assert has_no_horizontal_scroll(page)
+
     page.goto("/approvals")
     page.get_by_role("link", name="careful version").click()
     page.get_by_role("button", name="Approve…").click()
@@ -64,12 +66,15 @@ def test_one_asks_decides_on_a_telephone_and_it_runs(open_page: OpenPage) -> Non
     expect(page.get_by_text("asks for a reason")).to_be_visible()
     page.get_by_role("dialog").get_by_label("Reason").fill("go on")
     page.get_by_role("dialog").get_by_role("button", name="Approve").click()
+
     expect(page.locator("h1 ~ .state, .state").first).to_contain_text("approved")
     expect(page.get_by_text("go on")).to_be_visible()
+
     page.get_by_role("link", name="the automation").click()
     expect(page.locator(".state-succeeded").first).to_be_visible()
     page.get_by_role("link", name="Its approval").click()
     expect(page.get_by_role("heading", level=1)).to_contain_text("Run Something careful?")
+
     page.goto("/approvals")
     expect(page.get_by_text("Nothing waits for your decision")).to_be_visible()
 
@@ -114,6 +119,5 @@ def test_a_policy_that_applies_by_itself_is_said_and_so_is_an_approval_that_nobo
     page.get_by_role("link", name="See the approval").click()
     expect(page.get_by_text("Nobody can give this approval now")).to_be_visible()
     assert has_no_horizontal_scroll(page)
-    installation.admin.cli(
-        "policies", "delete", "house-rules"
-    )  # it would be asked in all other tests too
+    # It would be asked in all other tests too.
+    installation.admin.cli("policies", "delete", "house-rules")

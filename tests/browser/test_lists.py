@@ -52,9 +52,8 @@ def test_further_items_are_shown_as_they_are_asked_for(
     page.get_by_role("button", name="Show more").press("Enter")
 
     expect(page.get_by_role("row", name=re.compile(f"many-{many_secrets - 1:03}"))).to_be_visible()
-    expect(
-        page.locator("main tbody tr").nth(50)
-    ).to_be_focused()  # where who reads with the keyboard goes on
+    # Where who reads with the keyboard goes on.
+    expect(page.locator("main tbody tr").nth(50)).to_be_focused()
     expect(page.get_by_role("button", name="Show more")).to_be_hidden()
     names = page.locator("main tbody tr strong").all_inner_texts()
     assert len(names) == len(set(names)) >= many_secrets
@@ -104,9 +103,8 @@ def test_a_filter_that_the_server_refuses_leaves_nothing_of_what_was_shown_befor
     expect(page.get_by_role("alert")).to_contain_text("no-such-template")
     expect(page.locator(".automation-rows .row")).to_have_count(0)
     expect(page.locator("main .loading")).to_have_count(0)
-    expect(page.get_by_role("button", name="Try again")).to_have_count(
-        0
-    )  # it would be refused again
+    # It would be refused again.
+    expect(page.get_by_role("button", name="Try again")).to_have_count(0)
     search.fill("greet")
     expect(page.locator(".automation-rows .row").first).to_contain_text("greet")
     expect(page.get_by_role("alert")).to_have_count(0)

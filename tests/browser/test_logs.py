@@ -13,7 +13,7 @@ from tests.browser.reading import log_text, run_now, wait_for_log, wait_for_stat
 from tests.product import Installation
 from tests.support import wait_until
 
-ANSWER_SECONDS = 30.0
+ANSWER_SECONDS = 60.0
 """A hang guard: what a person does answers in well under a second."""
 
 MOST_ROWS = 200

@@ -278,23 +278,29 @@ def test_a_new_server_is_set_up_in_the_browser_and_says_what_to_do_next(
 def test_a_role_and_a_group_are_made_changed_and_deleted(open_page: OpenPage) -> None:
     page = open_page("/roles")
     dialog = page.get_by_role("dialog")
+
     page.get_by_role("button", name="New role…").click()
     dialog.get_by_label("Name").fill("dba")
     dialog.get_by_label("Rules").fill("fly templates")
     dialog.get_by_role("button", name="Save").click()
     expect(dialog.locator(".complaint", has_text="a rule is")).to_be_visible()
+
     dialog.get_by_label("Rules").fill("allow view templates\ndeny execute templates/env=prod")
     dialog.get_by_role("button", name="Save").click()
     expect(page.get_by_text("deny execute templates/env=prod", exact=True)).to_be_visible()
+
     page.get_by_role("button", name="New group…").click()
     dialog.get_by_label("Name").fill("oncall")
     dialog.get_by_role("button", name="Save").click()
+
     page.get_by_role("button", name="Add to oncall").click()
     dialog.get_by_label("E-mail").fill("alice@example.com")
     dialog.get_by_role("button", name="Let them join").click()
+
     page.get_by_role("button", name="Take alice@example.com out of oncall").click()
     dialog.get_by_role("button", name="Take them out").click()
     expect(page.get_by_text("nobody")).to_be_visible()
+
     for name in ("dba", "oncall"):
         page.get_by_role("button", name=f"Delete {name}").click()
         dialog.get_by_role("button", name="Delete the").click()

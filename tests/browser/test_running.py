@@ -25,20 +25,24 @@ def test_a_person_logs_in_runs_a_template_through_its_form_and_watches_the_log_a
 ) -> None:
     page = open_page("/", is_known=False)
     log_in(page, installation.admin.email)
+
     page.get_by_role("link", name="Run Greet somebody").click()
     page.get_by_label("Who").fill("Ada")
     page.get_by_label("Days").fill("2026-01-31\n2026-02-01")
     page.get_by_text("rude").click()
     page.get_by_text("yes", exact=True).click()
     page.get_by_label("Reason").fill("to see whether it works")
+
     run_now(page)
     wait_for_state(page, "succeeded")
     wait_for_log(page, "goodbye")
+
     expect(page.get_by_role("heading", level=1)).to_have_text("Greet somebody")
     for width in (1280, 390, 360):
         page.set_viewport_size({"width": width, "height": 740})
         assert has_no_horizontal_scroll(page)
     page.set_viewport_size({"width": 1280, "height": 800})
+
     shown = log_text(page).split("\n")
     error = "to stderr"  # it may come a little before or after what was printed at the same moment
     assert [line for line in shown if line != error] == [
@@ -48,8 +52,10 @@ def test_a_person_logs_in_runs_a_template_through_its_form_and_watches_the_log_a
         "",
         "goodbye",
     ]
+
     assert page.locator(".log-row.is-stderr").inner_text().split("\n")[1:] == [error]
     assert page.locator(".log-text .ansi-fg-2").first.inner_text() == "rude"
+
     facts = page.locator(".automation-facts").inner_text()
     assert "2026-01-31\n2026-02-01" in facts
     assert "edge" in facts
@@ -133,9 +139,8 @@ def test_a_session_that_ended_elsewhere_asks_to_log_in_again(
     page = open_page("/automations", is_known=False)
     log_in(page, installation.admin.email)
     page.get_by_role("heading", name="Automations").wait_for()
-    page.locator(
-        ".live.is-live"
-    ).wait_for()  # nothing of the page is under way any more, or it would notice by itself
+    # Nothing of the page may be under way any more, or it would notice by itself.
+    page.locator(".live.is-live").wait_for()
     page.locator("#suggestions-template option").first.wait_for(state="attached")
     expect(page.locator("main .loading")).to_have_count(0)
     page.context.clear_cookies()

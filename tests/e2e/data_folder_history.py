@@ -146,25 +146,31 @@ class History:
     def make(self) -> None:
         life = Life(self._live)
         self._snapshot("first")
+
         self._work(life, 20)
         self._snapshot("killed early")
         life.mark()
         self._work(life, 5)
         self._snapshot("killed")
+
         life.stop()
         self._snapshot("stopped")
+
         life = Life(self._live)
         self._snapshot("started")
         self._work(life, 10)
         self._snapshot("killed again")
+
         for _ in range(3):  # each of these fills more than one write-ahead log
             self._fill(life)
             life.mark()
             self._snapshot("folded in")
             self._work(life, 3)
             self._snapshot("killed after folding in")
+
         life.stop()
         self._snapshot("stopped again")
+
         life = Life(self._live)
         self._work(life, 2, is_recorded=False)
         self._snapshot("killed at last")

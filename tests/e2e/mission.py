@@ -107,8 +107,10 @@ class Mission:
             "username": "opsicle",
         }
         given = [f"--set={name}={value}" for name, value in settings.items()]
+
         password = self.file("mail-password", MAIL_PASSWORD)
         ca = str(self.folder / "mail-ca.pem")
+
         self.ada.cli(
             "channels",
             "create",
@@ -121,6 +123,7 @@ class Mission:
             *outside,
             password,
         )
+
         url = f"--set=base_url={self.telegram.url}"
         token = self.file("bot-token", TOKEN)
         self.ada.cli("channels", "create", "bot", "--kind", "telegram", url, *outside, token)

@@ -43,10 +43,12 @@ class Nginx:
 
     def __enter__(self) -> Nginx:
         binary = need(which("nginx", path="/usr/sbin:" + os.environ["PATH"]), "nginx-light")
+
         for name in ("conf.d", "html", "tmp"):
             (self.folder / name).mkdir(parents=True)
         (self.folder / "html/index.html").write_text("the old page\n")
         (self.folder / "conf.d/site.conf").write_text(self.site(f"root {self.folder}/html;"))
+
         self.conf.write_text(
             f"daemon off; pid {self.folder}/nginx.pid; error_log {self.folder}/error.log;\n"
             f"user {pwd.getpwuid(os.geteuid()).pw_name};\n"
@@ -57,6 +59,7 @@ class Nginx:
             )
             + f"include {self.folder}/conf.d/*.conf;\n}}\n"
         )
+
         self.process = subprocess.Popen(
             [*self.place.prefix, binary, "-c", str(self.conf), "-p", str(self.folder)],
             stdout=subprocess.DEVNULL,
@@ -94,7 +97,7 @@ class Nginx:
 
     def __exit__(self, *_: object) -> None:
         self.process.send_signal(signal.SIGTERM)
-        self.process.wait(10)
+        self.process.wait(60)
 
 
 @dataclass
@@ -166,7 +169,7 @@ class Postgres:
 
     def __exit__(self, *_: object) -> None:
         self.process.send_signal(signal.SIGINT)
-        self.process.wait(20)
+        self.process.wait(60)
 
 
 def _open_up(folder: Path) -> None:

@@ -102,7 +102,7 @@ def test_a_killed_server_delivers_after_its_restart_what_was_under_way(tmp_path:
         receiver.answer = None
         hold.set()
         here.server.start()
-        wait_until(lambda: states(here.admin) == ["delivered"], timeout=30, what="the delivery")
+        wait_until(lambda: states(here.admin) == ["delivered"], timeout=60, what="the delivery")
         assert len({each.headers["Opsicle-Delivery"] for each in receiver.received}) == 1
 
 

@@ -92,4 +92,4 @@ def test_a_start_that_was_killed_at_any_moment_is_followed_by_one_that_serves(
         wait_until(partial(has_begun, process, log, ready), START_SECONDS)
         assert process.poll() is None, f"killed at {watched.name}\n{log.read_text()[-3000:]}"
         process.send_signal(chance.choice([signal.SIGKILL, signal.SIGTERM]))
-        process.wait(30)
+        process.wait(60)

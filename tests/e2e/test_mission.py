@@ -14,6 +14,7 @@ from playwright.sync_api import Page, Playwright, expect
 
 from building import zipapp
 from tests.browser.conftest import CHROMIUM, PATIENCE_MS, chromium
+from tests.browser.failures import shown_on_failure
 from tests.browser.reading import log_in
 from tests.e2e.mission import TARGET, WORKER, Asked, Mission, own_worker, shared_worker, stage
 from tests.e2e.outsider import Outsider
@@ -38,18 +39,24 @@ def mission(
 
 
 @pytest.fixture
-def open_page(mission: Mission, playwright: Playwright, tmp_path: Path) -> Iterator[OpenPage]:
+def open_page(
+    mission: Mission, playwright: Playwright, tmp_path: Path, request: pytest.FixtureRequest
+) -> Iterator[OpenPage]:
     """Return what opens an address in a real Chromium where people are, as nobody known."""
     program = tmp_path / "chromium"
     program.write_text(
         f'#!/bin/sh\nexec {" ".join(mission.places["user"].prefix)} {CHROMIUM} "$@"\n'
     )
     program.chmod(0o755)
-    with chromium(playwright, str(program)) as browser:
+    with (
+        chromium(playwright, str(program)) as browser,
+        shown_on_failure(request) as watch,
+    ):
 
         def open_one(url: str) -> Page:
             page = browser.new_context(ignore_https_errors=True).new_page()
             page.set_default_timeout(PATIENCE_MS)
+            watch(page)
             page.goto(url)
             return page
 

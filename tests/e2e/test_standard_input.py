@@ -96,7 +96,7 @@ def test_a_worker_enrols_with_a_token_from_standard_input_and_from_the_environme
             wait_for_text(tmp_path / f"{name}.out", "opsicle worker ready", worker)
         finally:
             worker.terminate()
-            assert worker.wait(30) == 0
+            assert worker.wait(60) == 0
 
 
 def wait_for_text(path: Path, text: str, process: subprocess.Popen[bytes]) -> None:

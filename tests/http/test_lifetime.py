@@ -166,10 +166,12 @@ def test_stopping_answers_the_request_under_way(own: Server) -> None:
         )
         for _ in range(4)
     ]
+
     waiting = _connections(alice) + 4
     for thread in threads:
         thread.start()
     wait_until(lambda: _connections(alice) >= waiting or answers)
+
     time_left = own.process.stop()
     for thread in threads:
         thread.join()

@@ -99,12 +99,16 @@ def worker_client(
 def enrol(server: Server, admin: Client, folder: Path) -> Client:
     token = join_token.parse(admin.post("/api/v1/workers/tokens", {}).json["token"])
     key, csr = certificates.make_key_and_csr()
+
     request = join_token.make_request(token, name="raw", csr_pem=csr, labels={}, slots=1)
     body = {field: getattr(request, field) for field in request.__struct_fields__}
+
     answer = admin.post("/api/v1/enrol", body)
     assert answer.status == 200, answer
+
     enrolment = join_token.open_reply(token, request, EnrolReply(**answer.json))
     (folder / "worker.pem").write_text(key + enrolment.certificate_pem)
+
     context = trusting(server.folder / "data/ca.pem")
     context.load_cert_chain(folder / "worker.pem")
     return Client(server.facts["worker_url"], context)

@@ -71,7 +71,21 @@ class Office:
         Nothing is sent, what waits to be is looked at.
         """
         now, user_id = self.core.clock.now(), self.people["carol"].user_id
-        row = ChannelRow(kind, self.org_id, kind, kind, "{}", 1, 0, True, now, now, user_id, "", "")
+        row = ChannelRow(
+            id=kind,
+            org_id=self.org_id,
+            name=kind,
+            kind=kind,
+            config="{}",
+            version=1,
+            credential_version=0,
+            is_enabled=True,
+            created_at=now,
+            updated_at=now,
+            updater_id=user_id,
+            updater_email="",
+            updater_name="",
+        )
         self.core.database.write(lambda db: channels.insert(db, row, None))
 
     def change(self, name: str, **changes: object) -> None:

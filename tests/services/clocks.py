@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 
-class HandClock:
+class ManualClock:
     """Stands still until it is moved.
 
     All its times move together, save that `step` sets the time of day alone.

@@ -40,7 +40,7 @@ from opsicle.wire.worker_api import (
     RefuseRequest,
     RunningJob,
 )
-from tests.services.clocks import HandClock
+from tests.services.clocks import ManualClock
 
 STORE = Path(__file__).parents[2] / "opsicle/server/store"
 
@@ -83,7 +83,7 @@ class Core:
     """
 
     folder: Path
-    clock: HandClock = field(default_factory=HandClock)
+    clock: ManualClock = field(default_factory=ManualClock)
     vault: Vault = field(default_factory=lambda: Vault(MasterKey.create()))
     order_key: OrderKey = field(default_factory=OrderKey.create)
     binding_key: BindingKey = field(default_factory=BindingKey.create)
@@ -241,7 +241,7 @@ class TestWorker:
         self.granted = self.granted if reply.granted is None else reply.granted
         return reply
 
-    def another_life(self, boot_id: str, address: str = "127.0.0.1") -> TestWorker:
+    def another_process(self, boot_id: str, address: str = "127.0.0.1") -> TestWorker:
         """Return another process with this worker's identity, whether this one goes on or not."""
         actor = WorkerActor(
             self.actor.worker_id, self.actor.name, self.actor.org_id, address, self.actor.is_shared

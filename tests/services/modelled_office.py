@@ -65,19 +65,19 @@ class ModelledOffice:
         self.channel_id = new_id(now)
         carol = office.people["carol"]
         row = channels.ChannelRow(
-            self.channel_id,
-            office.org_id,
-            "bot",
-            "telegram",
-            "{}",
-            1,
-            0,
-            True,
-            now,
-            now,
-            carol.user_id,
-            "",
-            "",
+            id=self.channel_id,
+            org_id=office.org_id,
+            name="bot",
+            kind="telegram",
+            config="{}",
+            version=1,
+            credential_version=0,
+            is_enabled=True,
+            created_at=now,
+            updated_at=now,
+            updater_id=carol.user_id,
+            updater_email="",
+            updater_name="",
         )
 
         rules = json.dumps([*RULES, "allow execute approvals"])

@@ -105,18 +105,24 @@ def test_it_says_at_once_that_nobody_can_pass_the_gate_and_back(
     assert "nobody can give this approval now" in waiting(office, asked)
     assert "An admin can" in waiting(office, asked)
     assert "alice@example.com can withdraw it" in waiting(office, asked)
+
     shown = office.show("alice", asked)
     assert (shown.stuck in waiting(office, asked), bool(shown.stuck)) == (True, True)
     assert office.notified("approval_stuck") == [{"alice"}]
+
     if regain is None:
         return
+
     office.core.clock.advance(1)
     regain(office)
+
     assert waiting(office, asked).split(":")[:2] == before.split(":")[:2]
     assert office.show("alice", asked).stuck == ""
     assert len(office.notified("approval_requested")) == 2
+
     office.core.clock.advance(1)
     lose(office)
+
     assert "nobody can give" in waiting(office, asked)
     assert office.notified("approval_stuck") == [{"alice"}, {"alice"}]
 

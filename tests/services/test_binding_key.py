@@ -37,7 +37,7 @@ WITHOUT_TRIGGERS = """
 """
 
 
-class ApiServer:
+class UpgradedServer:
     """The office and its data folder, which an older version has used until now."""
 
     def __init__(self, path: Path) -> None:
@@ -114,11 +114,11 @@ class ApiServer:
 
 
 @pytest.fixture
-def api_server(tmp_path: Path) -> Iterator[ApiServer]:
-    api_server = ApiServer(tmp_path / "data")
-    yield api_server
-    api_server.office.core.close()
-    api_server.folder.close()
+def server(tmp_path: Path) -> Iterator[UpgradedServer]:
+    server = UpgradedServer(tmp_path / "data")
+    yield server
+    server.office.core.close()
+    server.folder.close()
 
 
 def waiting(office: Office) -> tuple[Automation, Automation, Automation]:
@@ -132,56 +132,56 @@ def waiting(office: Office) -> tuple[Automation, Automation, Automation]:
     return plain, approved, awaiting
 
 
-def test_what_an_older_version_left_waiting_is_bound_once_and_runs(api_server: ApiServer) -> None:
-    plain, approved, awaiting = waiting(api_server.office)
-    api_server.make_older(plain, approved, awaiting)
+def test_what_an_older_version_left_waiting_is_bound_once_and_runs(server: UpgradedServer) -> None:
+    plain, approved, awaiting = waiting(server.office)
+    server.make_older(plain, approved, awaiting)
 
-    api_server.start()
-    assert api_server.ran() == {plain.id, approved.id}
-    api_server.office.approve("bob", awaiting)
+    server.start()
+    assert server.ran() == {plain.id, approved.id}
+    server.office.approve("bob", awaiting)
 
-    assert api_server.ran() == {awaiting.id}
-    entries = api_server.bound_entries()
+    assert server.ran() == {awaiting.id}
+    entries = server.bound_entries()
     assert entries.keys() == {f"automations/{each.id}" for each in (plain, approved, awaiting)}
     assert [
         len(entries[f"automations/{each.id}"]["decisions"]) for each in (plain, approved, awaiting)
     ] == [0, 1, 0]
 
 
-def test_what_is_made_to_look_older_after_that_does_not_run(api_server: ApiServer) -> None:
-    api_server.start()
-    asked = waiting(api_server.office)
+def test_what_is_made_to_look_older_after_that_does_not_run(server: UpgradedServer) -> None:
+    server.start()
+    asked = waiting(server.office)
 
-    api_server.make_older(*asked)
-    api_server.office.tamper(
-        "UPDATE approvals SET policy = json_set(policy, '$.gates', json('[]'))"
-    )
-    api_server.start()
+    server.make_older(*asked)
+    server.office.tamper("UPDATE approvals SET policy = json_set(policy, '$.gates', json('[]'))")
+    server.start()
 
-    assert api_server.ran() == set()
-    assert api_server.bound_entries() == {}
-    assert {api_server.office.state(each) for each in asked[:2]} == {"cancelled"}
+    assert server.ran() == set()
+    assert server.bound_entries() == {}
+    assert {server.office.state(each) for each in asked[:2]} == {"cancelled"}
 
 
-def test_what_is_not_as_the_older_version_bound_it_is_not_bound_anew(api_server: ApiServer) -> None:
-    plain, approved, awaiting = waiting(api_server.office)
-    api_server.make_older(plain, approved, awaiting)
-    api_server.office.tamper("UPDATE automations SET reason = 'other'")
+def test_what_is_not_as_the_older_version_bound_it_is_not_bound_anew(
+    server: UpgradedServer,
+) -> None:
+    plain, approved, awaiting = waiting(server.office)
+    server.make_older(plain, approved, awaiting)
+    server.office.tamper("UPDATE automations SET reason = 'other'")
 
-    api_server.start()
+    server.start()
 
-    assert api_server.ran() == set()
-    assert api_server.bound_entries() == {}
+    assert server.ran() == set()
+    assert server.bound_entries() == {}
     with pytest.raises(Conflict, match="was altered"):
-        api_server.office.approve("bob", awaiting)
-    assert {api_server.office.state(each) for each in (plain, approved, awaiting)} == {"cancelled"}
+        server.office.approve("bob", awaiting)
+    assert {server.office.state(each) for each in (plain, approved, awaiting)} == {"cancelled"}
 
 
 def test_a_first_start_that_was_cut_short_is_carried_on(
-    api_server: ApiServer, monkeypatch: pytest.MonkeyPatch
+    server: UpgradedServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    plain, approved, awaiting = waiting(api_server.office)
-    api_server.make_older(plain, approved, awaiting)
+    plain, approved, awaiting = waiting(server.office)
+    server.make_older(plain, approved, awaiting)
 
     def cut_short(folder: Path) -> None:
         raise OSError("the power went")
@@ -189,20 +189,18 @@ def test_a_first_start_that_was_cut_short_is_carried_on(
     with monkeypatch.context() as patched:
         patched.setattr(files, "sync_folder", cut_short)
         with pytest.raises(Exception, match="the power went"):
-            api_server.open_key()
-    api_server.start()
+            server.open_key()
+    server.start()
 
-    assert api_server.ran() == {plain.id, approved.id}
-    assert len(api_server.bound_entries()) == 3
+    assert server.ran() == {plain.id, approved.id}
+    assert len(server.bound_entries()) == 3
 
 
 def test_a_first_start_that_was_cut_short_between_two_batches_is_carried_on(
-    api_server: ApiServer, monkeypatch: pytest.MonkeyPatch
+    server: UpgradedServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked = [
-        api_server.office.core.run(api_server.office.people["alice"], "plain") for _ in range(5)
-    ]
-    api_server.make_older(*asked)
+    asked = [server.office.core.run(server.office.people["alice"], "plain") for _ in range(5)]
+    server.make_older(*asked)
     monkeypatch.setattr("opsicle.server.approvals.binding_upgrade._AT_ONCE", 2)
     real, calls = automations.list_without_mac, []
 
@@ -214,71 +212,71 @@ def test_a_first_start_that_was_cut_short_between_two_batches_is_carried_on(
 
     monkeypatch.setattr(automations, "list_without_mac", list_without_mac)
     with pytest.raises(RuntimeError, match="the power went"):
-        api_server.open_key()
-    assert not (api_server.folder.path / binding_key_file.FILE_NAME).exists()
-    api_server.start()
+        server.open_key()
+    assert not (server.folder.path / binding_key_file.FILE_NAME).exists()
+    server.start()
 
-    assert api_server.ran() == {each.id for each in asked}
+    assert server.ran() == {each.id for each in asked}
 
 
-def test_the_key_is_the_servers_alone_and_stays(api_server: ApiServer) -> None:
-    key = api_server.open_key()
-    path = api_server.folder.path / binding_key_file.FILE_NAME
+def test_the_key_is_the_servers_alone_and_stays(server: UpgradedServer) -> None:
+    key = server.open_key()
+    path = server.folder.path / binding_key_file.FILE_NAME
 
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
-    assert api_server.open_key().content == key.content == path.read_bytes()
+    assert server.open_key().content == key.content == path.read_bytes()
 
-    stored = b"".join(each.read_bytes() for each in api_server.folder.path.glob("opsicle.db*"))
+    stored = b"".join(each.read_bytes() for each in server.folder.path.glob("opsicle.db*"))
     assert key.content not in stored
     assert key.content.hex().encode() not in stored
 
 
-def test_a_lost_key_is_no_reason_to_believe_the_database(api_server: ApiServer) -> None:
-    api_server.open_key()
-    (api_server.folder.path / binding_key_file.FILE_NAME).unlink()
+def test_a_lost_key_is_no_reason_to_believe_the_database(server: UpgradedServer) -> None:
+    server.open_key()
+    (server.folder.path / binding_key_file.FILE_NAME).unlink()
 
     with pytest.raises(Conflict, match=r"has lost binding\.key") as refusal:
-        api_server.open_key()
+        server.open_key()
     assert "--accept-restored" in refusal.value.hint
 
 
 @pytest.mark.parametrize("is_lost", [True, False], ids=["lost", "another database's"])
 def test_without_its_key_a_server_can_be_told_to_go_on_and_runs_nothing_that_waited(
-    api_server: ApiServer, is_lost: bool
+    server: UpgradedServer, is_lost: bool
 ) -> None:
-    api_server.start()
-    plain, approved, awaiting = waiting(api_server.office)
-    path = api_server.folder.path / binding_key_file.FILE_NAME
+    server.start()
+    plain, approved, awaiting = waiting(server.office)
+    path = server.folder.path / binding_key_file.FILE_NAME
     path.unlink() if is_lost else path.write_bytes(BindingKey.create().content)
 
-    api_server.office.core.binding_key = open_binding_key(
-        api_server.folder,
-        api_server.database,
-        binder(api_server.database, api_server.office.core.clock),
+    server.office.core.binding_key = open_binding_key(
+        server.folder,
+        server.database,
+        binder(server.database, server.office.core.clock),
         accept_restored=True,
     )
-    api_server.start()
+    server.start()
 
-    assert api_server.ran() == set()
+    assert server.ran() == set()
     with pytest.raises(Conflict, match="was altered"):
-        api_server.office.approve("bob", awaiting)
-    assert {api_server.office.state(each) for each in (plain, approved, awaiting)} == {"cancelled"}
-    later = api_server.office.core.run(api_server.office.people["alice"], "plain")
-    assert api_server.ran() == {later.id}
+        server.office.approve("bob", awaiting)
+    assert {server.office.state(each) for each in (plain, approved, awaiting)} == {"cancelled"}
+    later = server.office.core.run(server.office.people["alice"], "plain")
+    assert server.ran() == {later.id}
 
 
-def test_another_databases_key_is_refused(api_server: ApiServer) -> None:
-    api_server.open_key()
-    (api_server.folder.path / binding_key_file.FILE_NAME).write_bytes(BindingKey.create().content)
+def test_another_databases_key_is_refused(server: UpgradedServer) -> None:
+    server.open_key()
+    (server.folder.path / binding_key_file.FILE_NAME).write_bytes(BindingKey.create().content)
 
     with pytest.raises(Conflict, match="not the key of this database"):
-        api_server.open_key()
+        server.open_key()
 
 
 @pytest.mark.parametrize("content", [b"", b"x" * 31, b"x" * 33])
-def test_a_damaged_key_is_refused(api_server: ApiServer, content: bytes) -> None:
-    api_server.open_key()
-    (api_server.folder.path / binding_key_file.FILE_NAME).write_bytes(content)
+def test_a_damaged_key_is_refused(server: UpgradedServer, content: bytes) -> None:
+    server.open_key()
+    (server.folder.path / binding_key_file.FILE_NAME).write_bytes(content)
 
     with pytest.raises(Conflict, match="damaged"):
-        api_server.open_key()
+        server.open_key()

@@ -12,7 +12,7 @@ import pytest
 from opsicle.domain.manifests import WorkOrder
 from opsicle.kit.clock import SETTLING_SECONDS, SteadyClock
 from tests.services.approving import Office, template_source
-from tests.services.clocks import HandClock
+from tests.services.clocks import ManualClock
 from tests.services.core import Core
 
 HOURS = 3600.0
@@ -20,12 +20,12 @@ BOSS = "{name: boss, approvers: {manager: true}, expiresAfter: 7200}"
 
 
 @pytest.fixture
-def machine() -> HandClock:
-    return HandClock()
+def machine() -> ManualClock:
+    return ManualClock()
 
 
 @pytest.fixture
-def office(tmp_path: Path, machine: HandClock) -> Iterator[Office]:
+def office(tmp_path: Path, machine: ManualClock) -> Iterator[Office]:
     core = Core(tmp_path, clock=SteadyClock(machine))  # type: ignore[arg-type]
     office = Office(core)
     office.policy(BOSS)
@@ -36,7 +36,7 @@ def office(tmp_path: Path, machine: HandClock) -> Iterator[Office]:
 
 @pytest.mark.parametrize("hours", [10, -10, 24 * 365])
 def test_a_jump_that_is_taken_back_expires_no_approval(
-    office: Office, machine: HandClock, hours: float
+    office: Office, machine: ManualClock, hours: float
 ) -> None:
     automation = office.ask()
     machine.step(hours * HOURS)
@@ -52,7 +52,7 @@ def test_a_jump_that_is_taken_back_expires_no_approval(
     assert office.state(automation) == "queued"
 
 
-def test_a_jump_that_stays_counts(office: Office, machine: HandClock) -> None:
+def test_a_jump_that_stays_counts(office: Office, machine: ManualClock) -> None:
     automation = office.ask()
     machine.step(10 * HOURS)
     office.core.approvals.keep_time()
@@ -65,7 +65,7 @@ def test_a_jump_that_stays_counts(office: Office, machine: HandClock) -> None:
 
 @pytest.mark.parametrize("hours", [10, -10])
 def test_an_order_has_the_time_that_workers_have(
-    office: Office, machine: HandClock, hours: float
+    office: Office, machine: ManualClock, hours: float
 ) -> None:
     automation = office.ask()
     office.approve("bob", automation)

@@ -138,6 +138,7 @@ def test_a_start_with_damaged_logs_goes_on_without(
 ) -> None:
     automation, worker, work = running
     core.close()
+
     path = core.folder / "logs.db"
     content = path.read_bytes()
     path.unlink()
@@ -152,9 +153,11 @@ def test_a_start_with_damaged_logs_goes_on_without(
             path.mkdir()
         case "other":
             apsw.Connection(str(path)).execute("CREATE TABLE a (b); PRAGMA user_version = 99")
+
     lost: list[str] = []
     LogDatabase.open(path, _raise, core.clock.now, lost.append, is_expected=True).close()
     assert lost
+
     core.__post_init__()
 
     assert core.automations.get(alice, automation.id).state == "running"

@@ -26,7 +26,7 @@ from opsicle.wire.worker_api import (
     SignedOrder,
 )
 from tests.services.core import Core, TestWorker
-from tests.services.undone import refused, rows_per_commit
+from tests.services.transactions import refused, rows_per_commit
 
 MINE = Epoch(2, "mine")
 
@@ -119,10 +119,13 @@ def test_a_worker_tells_once_what_it_ran_and_only_of_its_own_org(
     core.push(globex)
     theirs, mine, done = core.run(globex), core.run(alice), core.run(alice)
     core.automations.cancel(alice, done.id)
+
     worker = core.worker(alice.org_id, "one")
     told = tuple(RanAutomation(each, 1) for each in (theirs.id, mine.id, done.id, "unknown"))
+
     reports.hear_ran(worker.actor, told)
     assert not reports.wants_ran(worker.actor), "nothing was restored"
+
     hold.hold("held after a restore")
     assert reports.wants_ran(worker.actor)
 

@@ -12,7 +12,7 @@ from opsicle.server.store import epochs
 from opsicle.server.store.epochs import Epoch
 from opsicle.server.workers.holds import Hold
 from tests.services.core import Core
-from tests.services.undone import refused
+from tests.services.transactions import refused
 
 
 @pytest.fixture
@@ -111,9 +111,11 @@ def test_no_fence_of_an_earlier_epoch_comes_again(core: Core, alice: Actor) -> N
     automation = core.run(alice)
     (before,) = worker.poll().work
     assert before.fence == 1
+
     worker.held.clear()
     core.clock.advance(31)
     core.jobs.expire()
+
     orders: OrderSigner = core.dispatch._lease_service._work_builder._orders
     orders.epoch = Epoch(3, "abc")
 
@@ -121,6 +123,7 @@ def test_no_fence_of_an_earlier_epoch_comes_again(core: Core, alice: Actor) -> N
 
     assert work.automation_id == automation.id
     assert work.fence == (2 << 32) + 1
+
     worker.held = {work.job_id: work}
     worker.start(work)
     assert worker.finish(work) == "succeeded"

@@ -185,8 +185,10 @@ def test_a_worker_that_knows_no_limit_of_a_log_still_ends_its_job(core: Core, al
     while end < 1000 + 1024 * 1024:
         log()
         end += 60_000
+
     with pytest.raises(InvalidInput, match="has reached its limit of 1000 bytes"):
         log()
+
     chunk = (end, 0, 1, 0, b"last words")
     outcome = Outcome(state="succeeded", phases=(), exit_code=0)
     request = FinishRequest(fence=work.fence, outcome=outcome, log_bytes=10**12, chunks=(chunk,))

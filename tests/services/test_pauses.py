@@ -12,7 +12,7 @@ from opsicle.kit.clock import SETTLING_SECONDS, SteadyClock, SystemClock
 from opsicle.server.access.actor import Actor
 from opsicle.server.loop import Loop
 from opsicle.wire.worker_api import LEASE_SECONDS
-from tests.services.clocks import HandClock
+from tests.services.clocks import ManualClock
 from tests.services.core import HELLO, Core
 
 REQUEUE = HELLO.replace("name: hello", "name: again").replace(
@@ -121,7 +121,7 @@ def test_a_poll_that_is_answered_late_renews_its_leases(
 
 
 def test_a_loop_says_how_late_its_turn_is() -> None:
-    clock, heard, enough = HandClock(), [], Event()
+    clock, heard, enough = ManualClock(), [], Event()
     pauses = [
         lambda: None,
         lambda: clock.advance(40),
@@ -146,7 +146,7 @@ def test_a_loop_says_how_late_its_turn_is() -> None:
 
 
 def test_time_that_goes_on_by_itself_is_followed() -> None:
-    clock = HandClock()
+    clock = ManualClock()
     steady = SteadyClock(clock)
 
     for _ in range(1000):
@@ -158,7 +158,7 @@ def test_time_that_goes_on_by_itself_is_followed() -> None:
 
 
 def test_a_machine_that_slept_has_the_time_at_once() -> None:
-    clock = HandClock()
+    clock = ManualClock()
     steady = SteadyClock(clock)
 
     clock.suspend(86400)
@@ -168,7 +168,7 @@ def test_a_machine_that_slept_has_the_time_at_once() -> None:
 
 @pytest.mark.parametrize("seconds", [10 * 3600, -10 * 3600, 86400 * 4000, 61])
 def test_a_clock_that_was_set_is_followed_when_it_has_stayed_so(seconds: float) -> None:
-    clock = HandClock()
+    clock = ManualClock()
     steady = SteadyClock(clock)
     before = steady.now()
 
@@ -176,17 +176,20 @@ def test_a_clock_that_was_set_is_followed_when_it_has_stayed_so(seconds: float) 
 
     assert steady.now() == before
     assert not steady.is_steady_since(1)
+
     clock.advance(SETTLING_SECONDS - 1)
     assert steady.now() == before + timedelta(seconds=SETTLING_SECONDS - 1)
+
     clock.advance(1)
     assert steady.now() == clock.now()
     assert not steady.is_steady_since(86400)
+
     clock.advance(86400)
     assert steady.is_steady_since(86400)
 
 
 def test_a_clock_that_was_set_back_in_time_has_never_been_wrong() -> None:
-    clock = HandClock()
+    clock = ManualClock()
     steady = SteadyClock(clock)
     before = steady.now()
 
@@ -202,7 +205,7 @@ def test_a_clock_that_was_set_back_in_time_has_never_been_wrong() -> None:
 
 
 def test_a_clock_that_keeps_jumping_is_not_followed() -> None:
-    clock = HandClock()
+    clock = ManualClock()
     steady = SteadyClock(clock)
     before = steady.now()
     for number in range(20):

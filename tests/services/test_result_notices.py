@@ -215,7 +215,7 @@ def test_nobody_outside_the_org_is_told_nor_whoever_was_disabled(office: Office)
     assert told(office) == [{"alice"}]
 
 
-def test_what_is_undone_is_not_told(office: Office) -> None:
+def test_what_is_rolled_back_is_not_told(office: Office) -> None:
     """A second finish of the same job changes nothing and tells nobody again."""
     worker, _ = begin(office)
     (work,) = worker.poll().work

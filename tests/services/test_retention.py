@@ -84,10 +84,12 @@ def test_nothing_of_what_is_removed_is_left_but_in_the_record(
 ) -> None:
     core, alice = office.core, office.people["alice"]
     old = run_approved(office, worker)
+
     again = core.automations.create(
         alice, RunRequest(template="careful", values={"password": "x" * 9}), "key-1"
     )
     office.reject("bob", again)
+
     job = core.automations.get(alice, old.id).jobs[0].id
     newer = run_approved(office, worker)
     core.clock.advance(370 * 86400)
@@ -102,11 +104,13 @@ def test_nothing_of_what_is_removed_is_left_but_in_the_record(
     assert core.logs_database.read(lambda db: list(places_of(db, job))) == []
     assert core.database.read(lambda db: db.execute("PRAGMA foreign_key_check").fetchall()) == []
     assert core.automations.get(alice, rerun.id).rerun_of is None
+
     entry = core.database.read(
         lambda db: audit.list_entries(db, office.org_id, audit.AuditFilter(verb="prune"), 2**53, 9)
     )
     told = json.loads(entry[0].data)
     assert (told["automations"], told["first"], told["last"]) == (2, old.id, again.id)
+
     assert pruner(core).prune(YEAR) == 0
 
 

@@ -17,7 +17,7 @@ from opsicle.server.store.commits import Commits, Noted
 from opsicle.server.store.database import Database
 from opsicle.server.store.inspection import open_untouched
 from opsicle.server.store.migrations import STATE_MIGRATIONS, migrate
-from tests.services.clocks import HandClock
+from tests.services.clocks import ManualClock
 
 
 def _raise(error: BaseException) -> None:
@@ -25,7 +25,7 @@ def _raise(error: BaseException) -> None:
 
 
 @contextmanager
-def life(folder: Path) -> Iterator[Database]:
+def server_run(folder: Path) -> Iterator[Database]:
     """Open a server's store as a start does, and close it as a clean stop."""
     database = folder / "opsicle.db"
     with closing(Commits(folder / COMMITS)) as commits:
@@ -35,7 +35,7 @@ def life(folder: Path) -> Iterator[Database]:
         migrate(database, STATE_MIGRATIONS)
         with (
             closing(Database(database, _raise, commits)) as opened,
-            closing(StateMarker(folder, opened, commits, HandClock())) as marker,
+            closing(StateMarker(folder, opened, commits, ManualClock())) as marker,
         ):
             opened.write(lambda db: epochs.find(db) or epochs.begin(db, 1))
             marker.write()
@@ -45,7 +45,7 @@ def life(folder: Path) -> Iterator[Database]:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    with life(tmp_path) as database:
+    with server_run(tmp_path) as database:
         put(database, 1)
     return tmp_path
 
@@ -81,7 +81,7 @@ def reasons(folder: Path) -> str:
 def test_what_the_server_has_left_misses_nothing(folder: Path) -> None:
     assert reasons(folder) == ""
 
-    with life(folder) as database:
+    with server_run(folder) as database:
         put(database, 2)
         killed = copy(folder, "killed")
     assert reasons(folder) == ""
@@ -93,7 +93,7 @@ def test_what_the_server_has_left_misses_nothing(folder: Path) -> None:
 def test_a_log_that_lost_its_end_is_noticed_though_nothing_of_the_record_is_missing(
     folder: Path,
 ) -> None:
-    with life(folder) as database:
+    with server_run(folder) as database:
         put(database, 2)
         before = copy(folder, "before")
         put(database, 3)
@@ -111,7 +111,7 @@ def test_a_log_that_lost_its_end_is_noticed_though_nothing_of_the_record_is_miss
 def test_a_file_that_is_older_than_its_log_is_noticed(folder: Path) -> None:
     old = copy(folder, "old")
     for value in (2, 3):  # each start folds the log of the one before into the file
-        with life(folder) as database:
+        with server_run(folder) as database:
             put(database, value)
             new = copy(folder, f"new-{value}")
 
@@ -124,11 +124,11 @@ def test_a_file_that_is_older_than_its_log_is_noticed(folder: Path) -> None:
 
 
 def test_a_log_that_is_older_than_its_file_is_noticed(folder: Path) -> None:
-    with life(folder) as database:
+    with server_run(folder) as database:
         put(database, 2)
         old = copy(folder, "old")
     for value in (3, 4):
-        with life(folder) as database:
+        with server_run(folder) as database:
             put(database, value)
 
     lay(old, "opsicle.db-wal", folder)
@@ -137,10 +137,10 @@ def test_a_log_that_is_older_than_its_file_is_noticed(folder: Path) -> None:
 
 
 def test_an_older_pair_is_noticed_by_the_note_of_the_last_commit(folder: Path) -> None:
-    with life(folder) as database:
+    with server_run(folder) as database:
         put(database, 2)
         old = copy(folder, "old")
-    with life(folder) as database:
+    with server_run(folder) as database:
         put(database, 3)
         lay(folder, COMMITS, old)
     lay(old, "opsicle.db", folder)
@@ -181,7 +181,7 @@ def test_a_folder_that_was_removed_and_put_back_is_a_copy(folder: Path) -> None:
 
 
 def test_a_log_that_somebody_has_folded_in_whole_is_missed_by_nobody(folder: Path) -> None:
-    with life(folder) as database:
+    with server_run(folder) as database:
         put(database, 2)
         killed = copy(folder, "killed")
     lay_all(killed, folder)

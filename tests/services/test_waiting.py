@@ -19,11 +19,11 @@ from tests.services.approving import Office, template_source
 from tests.services.core import HELLO, Core
 
 
-class Undone(Exception):
+class RolledBack(Exception):
     """Ends a transaction."""
 
 
-def test_a_lease_that_is_undone_leaves_the_work_to_be_found(core: Core, alice: Actor) -> None:
+def test_a_lease_that_is_rolled_back_leaves_the_work_to_be_found(core: Core, alice: Actor) -> None:
     automation = core.run(alice)
     worker = core.worker(alice.org_id, "w")
     (work,) = worker.poll().work
@@ -36,9 +36,9 @@ def test_a_lease_that_is_undone_leaves_the_work_to_be_found(core: Core, alice: A
     def lease_and_fail(db: object) -> None:
         leased = core.dispatch._lease_service.lease_waiting(db, presence, 1)
         assert [lease.automation_id for lease, _ in leased.items] == [again.id]
-        raise Undone
+        raise RolledBack
 
-    with pytest.raises(Undone):
+    with pytest.raises(RolledBack):
         core.database.write(lease_and_fail)
 
     assert [work.automation_id for work in worker.poll().work] == [again.id]

@@ -15,7 +15,7 @@ from opsicle.server.access.actor import Actor
 from opsicle.server.fleet import lives
 from opsicle.server.workers.service import Workers
 from tests.services.core import HELLO, Core, TestWorker
-from tests.services.undone import refused, undone_together
+from tests.services.transactions import refused, rolled_back_together
 from tests.support import wait_until
 
 
@@ -34,7 +34,7 @@ def record(core: Core, org_id: str, verb: str) -> list[dict[str, object]]:
 
 @pytest.fixture
 def original(core: Core, alice: Actor) -> TestWorker:
-    return core.worker(alice.org_id, "w1", slots=10).another_life("original", "10.0.0.1")
+    return core.worker(alice.org_id, "w1", slots=10).another_process("original", "10.0.0.1")
 
 
 def shown(core: Core, alice: Actor) -> str:
@@ -45,7 +45,7 @@ def test_two_processes_with_one_identity_are_shown_recorded_and_given_nothing(
     core: Core, alice: Actor, original: TestWorker
 ) -> None:
     original.poll()
-    copy = original.another_life("copy", "10.0.0.2")
+    copy = original.another_process("copy", "10.0.0.2")
     poll_by_turns(core, copy, original, seconds=60)
 
     automations = [core.run(alice) for _ in range(10)]
@@ -67,7 +67,7 @@ def test_a_copy_that_could_not_be_recorded_at_first_is_recorded_later_and_once(
     core: Core, alice: Actor, original: TestWorker
 ) -> None:
     original.poll()
-    copy = original.another_life("copy", "10.0.0.2")
+    copy = original.another_process("copy", "10.0.0.2")
     with refused(core.database, "notice_copy"), pytest.raises(apsw.ConstraintError):
         poll_by_turns(core, copy, original, seconds=60)
     core.run(alice)
@@ -81,7 +81,7 @@ def test_a_copy_that_could_not_be_recorded_at_first_is_recorded_later_and_once(
     assert len(record(core, alice.org_id, "end_copy")) == 1
 
 
-def test_what_a_poll_has_read_of_its_worker_is_read_again_when_it_is_undone(
+def test_what_a_poll_has_read_of_its_worker_is_read_again_when_it_is_rolled_back(
     core: Core, alice: Actor
 ) -> None:
     worker = core.worker(alice.org_id, "one")
@@ -91,7 +91,7 @@ def test_what_a_poll_has_read_of_its_worker_is_read_again_when_it_is_undone(
     core.run(alice)
     change = """UPDATE workers SET state = 'draining', granted_labels = '{"site": "prod"}'"""
 
-    raised = undone_together(core.database, lambda db: db.execute(change), worker.poll)
+    raised = rolled_back_together(core.database, lambda db: db.execute(change), worker.poll)
 
     assert [type(error) for error in raised] == [apsw.ConstraintError, apsw.ConstraintError]
     assert (presence.granted, presence.is_draining) == ({}, False)
@@ -104,7 +104,7 @@ def test_a_copy_is_given_nothing_from_its_first_poll_on(
     original.poll()
     core.run(alice)
 
-    copy = original.another_life("copy", "10.0.0.2")
+    copy = original.another_process("copy", "10.0.0.2")
 
     assert copy.poll().work == ()
     assert original.poll().work == ()
@@ -117,7 +117,7 @@ def test_an_identity_that_is_used_only_once_by_a_thief_is_noticed(
     core: Core, alice: Actor, original: TestWorker
 ) -> None:
     original.poll()
-    original.another_life("thief", "10.6.6.6").poll()
+    original.another_process("thief", "10.6.6.6").poll()
 
     poll_by_turns(core, original, seconds=60)
 
@@ -128,7 +128,7 @@ def test_when_one_of_them_has_ended_the_other_goes_on_by_itself(
     core: Core, alice: Actor, original: TestWorker
 ) -> None:
     original.poll()
-    poll_by_turns(core, original.another_life("copy", "10.0.0.2"), original, seconds=60)
+    poll_by_turns(core, original.another_process("copy", "10.0.0.2"), original, seconds=60)
     core.run(alice)
 
     poll_by_turns(core, original, seconds=round(lives.ALONE_SECONDS) + 10)
@@ -142,7 +142,7 @@ def test_a_server_that_restarts_still_gives_them_nothing(
     core: Core, alice: Actor, original: TestWorker
 ) -> None:
     original.poll()
-    poll_by_turns(core, original.another_life("copy", "10.0.0.2"), original, seconds=60)
+    poll_by_turns(core, original.another_process("copy", "10.0.0.2"), original, seconds=60)
     core.run(alice)
 
     later = core.restart()
@@ -159,7 +159,7 @@ def test_a_worker_that_is_killed_and_started_again_is_no_copy(
 ) -> None:
     original.poll_in_background()  # still open when its process is gone
     for number in range(restarts):
-        worker = original.another_life(f"life-{number}", "10.0.0.1")
+        worker = original.another_process(f"process-{number}", "10.0.0.1")
         poll_by_turns(core, worker, seconds=5)
 
     poll_by_turns(core, worker, seconds=60)
@@ -175,7 +175,7 @@ def test_the_open_poll_of_a_dead_process_takes_no_work_with_it(
     core: Core, alice: Actor, original: TestWorker
 ) -> None:
     dead = original.poll_in_background()
-    worker = original.another_life("next", "10.0.0.1")
+    worker = original.another_process("next", "10.0.0.1")
     worker.poll()
 
     core.clock.advance(lives.SETTLING_SECONDS + 0.1)
@@ -189,7 +189,7 @@ def test_what_a_dead_process_had_sent_is_heard_late_and_makes_no_copy(
     core: Core, alice: Actor, original: TestWorker
 ) -> None:
     original.poll()
-    worker = original.another_life("next", "10.0.0.1")
+    worker = original.another_process("next", "10.0.0.1")
     worker.poll()
     for _ in range(3):  # several requests were in its sockets
         original.poll()
@@ -214,14 +214,14 @@ def test_a_worker_that_said_goodbye_gets_work_at_its_very_first_poll(
 
     core.run(alice)
 
-    assert len(original.another_life("next").poll().work) == 1
+    assert len(original.another_process("next").poll().work) == 1
 
 
 def test_both_are_let_go_when_their_worker_is_revoked(
     core: Core, alice: Actor, original: TestWorker
 ) -> None:
     original.poll()
-    copy = original.another_life("copy", "10.0.0.2")
+    copy = original.another_process("copy", "10.0.0.2")
     poll_by_turns(core, copy, original, seconds=60)
     open_polls = [original.poll_in_background(), copy.poll_in_background()]
     presence = core.fleet.find(original.actor.worker_id)
@@ -248,7 +248,7 @@ def test_a_copy_cannot_give_up_what_the_original_runs(
     automation = core.run(alice, "again")
     [work] = original.poll().work
     original.start(work)
-    copy = original.another_life("copy", "10.0.0.2")
+    copy = original.another_process("copy", "10.0.0.2")
     copy.held = {work.job_id: work}
     poll_by_turns(core, *([copy, original] if waits else []), seconds=waits)
 
@@ -259,14 +259,14 @@ def test_a_copy_cannot_give_up_what_the_original_runs(
     assert original.finish(work) == "succeeded"
 
 
-def test_after_a_crash_what_was_lost_is_given_up_by_the_next_life(
+def test_after_a_crash_what_was_lost_is_given_up_by_the_next_process(
     core: Core, alice: Actor, original: TestWorker
 ) -> None:
     core.push(alice, REQUEUE)
     automation = core.run(alice, "again")
     [work] = original.poll().work
     original.start(work)
-    following = original.another_life("next", "10.0.0.1")
+    following = original.another_process("next", "10.0.0.1")
     following.held = {work.job_id: work}
     following.poll()
 
@@ -278,7 +278,7 @@ def test_after_a_crash_what_was_lost_is_given_up_by_the_next_life(
 
 def test_made_up_lives_take_no_memory(core: Core, alice: Actor, original: TestWorker) -> None:
     for number in range(100):
-        original.another_life(f"life-{number}").poll()
+        original.another_process(f"process-{number}").poll()
 
     presence = core.fleet.find(original.actor.worker_id)
     assert presence

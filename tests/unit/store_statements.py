@@ -93,7 +93,7 @@ def collect(
 ) -> Found:
     """Call every function of the store on the database that has its tables.
 
-    What each does is undone.
+    What each does is rolled back.
 
     `prepare` makes the rows without which some functions go no further than their first statement.
     """

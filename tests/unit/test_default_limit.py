@@ -9,7 +9,8 @@ import json
 from pathlib import Path
 
 from opsicle.domain.templates import Phase
-from opsicle.worker.runner import Cancellation, Runner, RunnerHost
+from opsicle.worker.runner import Cancellation, Runner
+from opsicle.worker.runner_host import RunnerHost
 from opsicle.worker.runtimes.known import known_runtimes
 from opsicle.worker.runtimes.table import Runtimes
 from tests.product import User

@@ -16,9 +16,12 @@ from opsicle.kit.logging import JsonFormatter, TextFormatter, configure
 def stream() -> Iterator[io.StringIO]:
     root, ours = logging.getLogger(), logging.getLogger("opsicle")
     before = (root.handlers[:], root.level, ours.level)
+
     stream = io.StringIO()
     configure(stream=stream)
+
     yield stream
+
     root.handlers[:] = before[0]
     root.setLevel(before[1])
     ours.setLevel(before[2])

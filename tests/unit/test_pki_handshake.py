@@ -78,14 +78,17 @@ def connect(tmp_path: Path) -> Callable[..., certificates.WorkerIdentity]:
         )
         trusting = context(ssl.Purpose.SERVER_AUTH, worker, worker_trusts, tmp_path)
         caller = Side(trusting, server_side=False, name=name)
+
         steps = [ssl.SSLObject.do_handshake, lambda tls: tls.write(b"x"), lambda tls: tls.read(1)]
         _alternate(caller, listener, steps)
+
         assert listener.tls.version() == "TLSv1.3"
         shown = listener.tls.getpeercert()
         assert shown
         in_der = listener.tls.getpeercert(binary_form=True)
         assert in_der
         assert certificates.worker_identity(shown) == certificates.worker_identity(in_der)
+
         return certificates.worker_identity(shown)
 
     return run

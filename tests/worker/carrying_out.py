@@ -12,7 +12,8 @@ from opsicle.domain.templates import Phase
 from opsicle.kit.clock import SystemClock
 from opsicle.kit.ids import new_id
 from opsicle.wire.jobs import STDERR, STDOUT, Outcome, PhaseReport, Work
-from opsicle.worker.runner import Cancellation, Runner, RunnerHost
+from opsicle.worker.runner import Cancellation, Runner
+from opsicle.worker.runner_host import RunnerHost
 from opsicle.worker.runtimes.subprocess import SubprocessRuntime
 from opsicle.worker.runtimes.table import Runtimes
 

@@ -54,6 +54,7 @@ class FakeEnrolmentServer:
             join_token.check_request(self.key, request)
         if self.is_used:
             raise Refusal(409, "conflict", "this join token has been used")
+
         self.is_used = True
         issued = self.authority.issue_worker(
             certificates.load_csr(request.csr_pem), "acme", "w1", datetime.now(UTC)
@@ -71,6 +72,7 @@ class FakeEnrolmentServer:
         )
         if self.proves_what_it_forged:
             return join_token.make_reply(self.key, request, self.forge(enrolment))
+
         reply = join_token.make_reply(self.key, request, enrolment)
         reply.body = msgspec.json.encode(
             self.forge(msgspec.json.decode(reply.body, type=Enrolment))

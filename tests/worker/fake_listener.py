@@ -71,10 +71,12 @@ class _Handler(BaseHTTPRequestHandler):
         if fault == "before":
             self._vanish()
             return
+
         status, content = self._answer(body)
         if fault == "after":
             self._vanish()
             return
+
         if fault == "slow":
             time.sleep(0.3)
         self.send_response(status)

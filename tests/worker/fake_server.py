@@ -152,9 +152,11 @@ class FakeServer:
         self.serials.append(serial)
         if self.is_revoked:
             raise Refusal(401, "not_authenticated", "this worker was revoked")
+
         call = path.rpartition("/")[2]
         if call in self.refusals:
             raise self.refusals[call]
+
         handlers: dict[str, Callable[[str, bytes], msgspec.Struct]] = {
             "poll": self._poll,
             "start": self._start,
@@ -188,6 +190,7 @@ class FakeServer:
             news = {kind: tuple(items) for kind, items in self._news.items()}
             for items in self._news.values():
                 items.clear()
+
         return PollReply(**news)
 
     def _start(self, job_id: str, body: bytes) -> Done:

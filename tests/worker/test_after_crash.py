@@ -81,7 +81,9 @@ def test_clean_up_phases_run_at_the_next_start_in_the_workspace_that_is_left(
         msgspec.structs.replace(given, variables={"OPSICLE_VAR_NAME": "tidied"}),
     )
     outcome = ended(worker, fake_server)
+
     pid = Path(f"{judge}.pid").read_text().strip()
+
     assert judge.read_text() == f"tidied of {pid}\nsecond\n"
     assert not is_alive(int(pid))
     assert bytes(fake_server.logs[JOB]) == b"begun\n" + f"tidied of {pid}\n".encode()
@@ -92,6 +94,7 @@ def test_clean_up_phases_run_at_the_next_start_in_the_workspace_that_is_left(
         "failed",
     ]
     assert outcome.explanation.endswith("; afterwards it ran its clean-up phases tidy 0, tidy 1")
+
     worker.wait(lambda: worker.files("workspaces") == [], "the workspace to go")
 
 
@@ -104,7 +107,9 @@ def test_a_clean_up_phase_that_had_begun_is_not_begun_again(
     fake_server.cancel(JOB)
     worker.wait(lambda: lines(judge) == ["failure", "first"], "the clean-up", timeout=60)
     worker.kill()
+
     outcome = ended(worker, fake_server)
+
     assert lines(judge) == ["failure", "first", "second"]
     assert [phase.state for phase in outcome.phases][2:] == ["unknown", "succeeded"]
 
@@ -121,7 +126,9 @@ def test_a_worker_that_is_killed_again_while_it_cleans_up_goes_on_behind_what_it
     worker.start()
     worker.wait(lambda: lines(judge) == ["first"], "the clean-up")
     worker.kill()
+
     outcome = ended(worker, fake_server)
+
     assert lines(judge) == ["first", "second"]
     assert [phase.state for phase in outcome.phases][2:] == ["unknown", "succeeded"]
 
@@ -165,11 +172,14 @@ def test_nothing_is_cleaned_up_whose_secrets_are_gone_and_none_is_in_the_journal
 ) -> None:
     given = job(judge, f"echo ran >> {judge}", **more)
     main = msgspec.structs.replace(given.phases[0], secrets=tuple(more.get("secrets", ())))
+
     run_until_killed(
         worker, fake_server, judge, msgspec.structs.replace(given, phases=(main, *given.phases[1:]))
     )
+
     assert b"secret value" not in (worker.folder / "journal").read_bytes()
     assert '"secret"' not in (worker.folder / "journal").read_text()
+
     refused(
         worker, fake_server, judge, "the job had secrets, which went with the worker's last life"
     )
@@ -181,14 +191,17 @@ def test_nothing_is_cleaned_up_where_values_were_masked_that_nobody_knows_any_mo
     given = job(judge, f"echo ran >> {judge}")
     command = f'echo made-by-the-job >> "$OPSICLE_MASK"; {given.phases[0].commands[0]}'
     main = msgspec.structs.replace(given.phases[0], commands=(command,))
+
     run_until_killed(
         worker, fake_server, judge, msgspec.structs.replace(given, phases=(main, *given.phases[1:]))
     )
+
     assert b"made-by-the-job" not in b"".join(
         line
         for line in (worker.folder / "journal").read_bytes().splitlines()
         if b'"clean-up"' not in line
     )
+
     refused(
         worker, fake_server, judge, "the job had secrets, which went with the worker's last life"
     )
@@ -206,6 +219,7 @@ def test_a_job_without_clean_up_phases_writes_nothing_more_into_the_journal(
     worker: Working, fake_server: FakeServer, judge: Path
 ) -> None:
     run_until_killed(worker, fake_server, judge, job(judge))
+
     kinds = {
         json.loads(line[9:])["type"]
         for line in (worker.folder / "journal").read_text().splitlines()

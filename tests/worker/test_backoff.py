@@ -20,9 +20,11 @@ def test_no_delay_leaves_its_bounds(seed: int, tries: int) -> None:
 
 def test_delays_grow_until_the_longest_and_are_short_again_after_a_success() -> None:
     backoff = Backoff(0.1, 30.0, source=random.Random(7))
+
     late = [backoff.next_delay() for _ in range(200)][20:]
     assert max(late) > 25
     assert sum(late) / len(late) > 10
+
     backoff.reset()
     assert backoff.next_delay() <= 0.2
 
@@ -33,7 +35,9 @@ def test_workers_that_lost_the_server_at_once_come_back_spread_out_and_within_fi
     seed = random.randrange(2**32)
     print("seed", seed)
     source = random.Random(seed)
+
     returns_at = 60.0
+
     found_at = [_first_try_after(returns_at, source) - returns_at for _ in range(2000)]
     assert max(found_at) <= 5.0
     per_tenth = [sum(1 for at in found_at if tenth <= at * 10 < tenth + 1) for tenth in range(40)]

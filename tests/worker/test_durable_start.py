@@ -98,9 +98,8 @@ def test_an_end_that_cannot_be_told_at_once_is_made_durable(
     judge = tmp_path / "judge"
     seen: list[bool] = []
     disk(lambda _: seen.append(judge.exists()))
-    fake_server.faults["finish"].extend(
-        ["before", "before", "before"]
-    )  # the first is tried again on another connection
+    # The first is tried again on another connection.
+    fake_server.faults["finish"].extend(["before", "before", "before"])
 
     jobs.take(ordered(work(J1, f"touch {judge}"), fake_server.order_key))
     wait_until(lambda: J1 in fake_server.finished, 60, "the end")

@@ -35,6 +35,7 @@ def test_a_join_token_gives_an_identity_that_is_kept(
     fake_server: FakeEnrolmentServer, folder: WorkerDataFolder
 ) -> None:
     identity = obtain(folder, fake_server.token.text)
+
     assert (identity.worker_id, identity.org, identity.name) == ("w1", "acme", "worker-1")
     assert (identity.ca_pem, identity.server_name) == (fake_server.authority.cert_pem, SERVER_NAME)
     assert identity.expires_at == certificates.expires_at(identity.certificate_pem)
@@ -47,6 +48,7 @@ def test_the_identity_is_for_the_owners_eyes_only(
     fake_server: FakeEnrolmentServer, folder: WorkerDataFolder
 ) -> None:
     obtain(folder, fake_server.token.text)
+
     assert folder.path.stat().st_mode & 0o777 == 0o700
     for path in folder.path.iterdir():
         assert path.is_dir() or path.stat().st_mode & 0o077 == 0, path.name
@@ -57,9 +59,12 @@ def test_a_token_works_once(
 ) -> None:
     obtain(folder, fake_server.token.text)
     second = WorkerDataFolder.open(tmp_path / "second")
+
     with pytest.raises(Conflict, match="has been used"):
         obtain(second, fake_server.token.text)
+
     assert second.load_identity() is None
+
     second.close()
 
 
@@ -67,6 +72,7 @@ def test_a_request_that_was_lost_is_sent_again(
     fake_server: FakeEnrolmentServer, folder: WorkerDataFolder
 ) -> None:
     fake_server.faults["enrol"] += ["before", "before"]
+
     assert obtain(folder, fake_server.token.text).worker_id == "w1"
     assert len({bytes(body) for body in fake_server.bodies}) == 1
 
@@ -75,18 +81,22 @@ def test_a_lost_answer_is_told_with_the_way_out_because_the_token_is_spent(
     fake_server, folder: WorkerDataFolder
 ) -> None:
     fake_server.faults["enrol"] += ["after"]
+
     with pytest.raises(
         Unreachable, match="used up the join token, but its answer was lost"
     ) as caught:
         obtain(folder, fake_server.token.text)
+
     assert "opsicle workers token" in caught.value.hint
     assert folder.load_identity() is None
 
 
 def test_a_server_that_is_away_leaves_the_token_usable(folder: WorkerDataFolder) -> None:
     token = join_token.new("http://127.0.0.1:9")
+
     with pytest.raises(Unreachable, match="refused") as caught:
         obtain(folder, token.text)
+
     assert "can still be used" in caught.value.hint
 
 
@@ -121,6 +131,7 @@ def test_an_enrolled_worker_ignores_the_token_it_is_started_with_again(
     fake_server: FakeEnrolmentServer, folder: WorkerDataFolder
 ) -> None:
     first = obtain(folder, fake_server.token.text)
+
     assert obtain(folder, fake_server.token.text) == first
     assert fake_server.calls["enrol"] == 1
 
@@ -134,7 +145,9 @@ def test_an_expired_identity_gives_way_to_a_new_token(
         expires_at=datetime.now(UTC) - timedelta(seconds=1),
     )
     folder.save_identity(old)
+
     fake_server.is_used = False
+
     assert obtain(folder, fake_server.token.text).worker_id == "w1"
 
 
@@ -150,7 +163,9 @@ def test_a_worker_whose_certificate_seems_expired_waits_for_a_server_that_is_awa
         obtain(folder, fake_server.token.text), expires_at=datetime.now(UTC) - timedelta(days=1)
     )
     folder.save_identity(ahead)
+
     fake_server.stop()
+
     assert obtain(folder, fake_server.token.text) == ahead
 
 
@@ -161,8 +176,10 @@ def test_a_worker_of_before_there_were_orders_enrols_again_or_does_not_start(
         obtain(folder, fake_server.token.text), worker_id="old", order_key_pem=""
     )
     folder.save_identity(old)
+
     with pytest.raises(NotAuthenticated, match="enrolled with an older version"):
         obtain(folder, "")
+
     fake_server.is_used = False
     assert obtain(folder, fake_server.token.text).worker_id == "w1"
 
@@ -174,6 +191,7 @@ def test_without_a_token_that_is_whole_nothing_is_made(
     tmp_path: Path, arguments: list[str]
 ) -> None:
     ended = run_worker(tmp_path / "data", *arguments)
+
     assert ended.returncode in {2, 3}
     assert "opsicle workers token" in ended.stderr or "join token" in ended.stderr
     assert "Traceback" not in ended.stderr
@@ -193,6 +211,7 @@ def test_a_full_disk_is_told_without_a_traceback(
     )
     command = [sys.executable, str(Path(__file__).parents[2] / "opsicle.py"), "worker"]
     arguments = ["--data-dir", str(mount / "worker"), "--join", fake_server.token.text]
+
     ended = subprocess.run(
         ["unshare", "-m", "sh", "-c", script, "sh", str(mount), *command, *arguments],
         capture_output=True,
@@ -200,6 +219,7 @@ def test_a_full_disk_is_told_without_a_traceback(
         timeout=30,
         check=False,
     )
+
     assert ended.returncode != 0
     assert "is full" in ended.stderr
     assert "Traceback" not in ended.stderr

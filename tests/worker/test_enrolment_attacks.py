@@ -32,6 +32,7 @@ def test_the_secret_never_goes_over_the_wire(
     fake_server: FakeEnrolmentServer, folder: WorkerDataFolder
 ) -> None:
     identity = obtain(folder, fake_server.token.text)
+
     sent = b"".join(fake_server.bodies)
     secret = fake_server.token.secret
     for form in (
@@ -67,8 +68,10 @@ def test_an_answer_that_was_altered_on_the_way_is_refused_and_nothing_kept(
     fake_server, folder, change
 ) -> None:
     fake_server.forge = change
+
     with pytest.raises(NotAuthenticated, match="somebody stands between"):
         obtain(folder, fake_server.token.text)
+
     assert folder.load_identity() is None
 
 
@@ -98,8 +101,10 @@ def test_in_the_middle_of_an_enrolment_over_tls_nobody_learns_the_secret_or_beco
     fake_server = FakeEnrolmentServer(tls=strangers_certificate(tmp_path, names))
     mallorys = Authority.create(datetime.now(UTC)).cert_pem
     fake_server.forge = lambda enrolment: msgspec.structs.replace(enrolment, ca_pem=mallorys)
+
     with pytest.raises(NotAuthenticated, match="somebody stands between"):
         obtain(folder, fake_server.token.text)
+
     assert folder.load_identity() is None
     fake_server.forge, fake_server.is_used = lambda enrolment: enrolment, False
     assert obtain(folder, fake_server.token.text).ca_pem == fake_server.authority.cert_pem
@@ -113,6 +118,7 @@ def test_in_the_middle_of_an_enrolment_over_tls_nobody_learns_the_secret_or_beco
         secret.hex().encode(),
     ):
         assert form not in read
+
     fake_server.stop()
 
 
@@ -124,6 +130,7 @@ def test_an_answer_of_an_earlier_enrolment_is_worth_nothing_for_this_one(
     fake_server.is_used = False
     replayed = fake_server.handle("", msgspec.json.encode(first), "")
     fake_server.handle = lambda *_: replayed
+
     with (
         closing(WorkerDataFolder.open(folder.path.parent / "other")) as other,
         pytest.raises(NotAuthenticated, match="between"),
@@ -135,8 +142,10 @@ def test_somebody_without_the_secret_cannot_answer_in_the_servers_place(
     fake_server, folder: WorkerDataFolder
 ) -> None:
     fake_server.key, fake_server.checks_requests = b"\0" * 32, False
+
     with pytest.raises(NotAuthenticated, match="somebody stands between"):
         obtain(folder, fake_server.token.text)
+
     assert folder.load_identity() is None
 
 
@@ -145,8 +154,10 @@ def test_an_answer_without_a_usable_key_for_orders_is_no_enrolment(
 ) -> None:
     fake_server.forge = lambda enrolment: msgspec.structs.replace(enrolment, order_key_pem="")
     fake_server.proves_what_it_forged = True
+
     with pytest.raises(InvalidInput, match="key for orders"):
         obtain(folder, fake_server.token.text)
+
     assert folder.load_identity() is None
 
 

@@ -38,13 +38,18 @@ def test_the_newest_epoch_outlives_the_worker_and_nothing_earlier_is_carried_out
     KnownEpoch(tmp_path / "epoch.json").take(order(2), signed("two"))
     known = KnownEpoch(tmp_path / "epoch.json")
     known.take(order(2), signed("again"))
+
     with pytest.raises(Outdated, match="older copy") as refusal:
         known.take(order(1), signed("one"))
+
     assert refusal.value.proof == signed("two")
+
     with pytest.raises(Outdated, match="two servers run on copies of one"):
         known.take(order(2, "b"), signed("other"))
+
     with pytest.raises(Outdated):
         known.take(order(0, ""), signed("of an old program"))
+
     known.take(order(3, "c"), signed("three"))
     with pytest.raises(Outdated):
         known.take(order(2), signed("two"))
@@ -68,7 +73,9 @@ def test_the_proof_is_shown_to_a_server_that_does_not_know_of_it(
 ) -> None:
     known = KnownEpoch(tmp_path / "epoch.json")
     known.take(order(2), signed("two"))
+
     known.hear(*said)
+
     assert known.proof == (signed("two") if is_shown else None)
 
 
@@ -116,8 +123,10 @@ def test_it_is_remembered_for_a_week_whatever_becomes_of_the_worker(tmp_path: Pa
 
 def test_what_is_remembered_is_bounded(journal: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ran_automations, "MOST", 10)
+
     for number in range(25):
         journal.remember(ran(1, automation=f"a{number}"))
+
     assert [each.automation_id for each in journal.list_ran(100)] == [
         f"a{number}" for number in range(15, 25)
     ]
@@ -127,8 +136,10 @@ def test_what_is_remembered_is_bounded(journal: Journal, monkeypatch: pytest.Mon
 def test_a_journal_of_before_is_read(tmp_path: Path) -> None:
     path = tmp_path / "journal"
     journal = Journal(path)
+
     journal.starting("one", 1)
     journal.close()
+
     assert b'"ran"' not in path.read_bytes()
     assert [entry.job_id for entry in Journal(path).open_jobs()] == ["one"]
     assert msgspec.json.encode(ran(1))

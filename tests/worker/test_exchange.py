@@ -31,12 +31,15 @@ def answered(
 def test_request_and_answer_are_whole(pair):
     called = []
     ours, theirs = pair
+
     theirs.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: x\r\ncontent-length:  5 \r\n\r\nhello")
+
     assert exchange(ours, "server:8443", "/p", b"body", lambda: called.append(1), 100) == (
         200,
         b"hello",
         True,
     )
+
     head, body = theirs.recv(4096).split(b"\r\n\r\n")
     assert head.split(b"\r\n")[:2] == [b"POST /p HTTP/1.1", b"Host: server:8443"]
     assert b"Content-Length: 4" in head.split(b"\r\n")

@@ -55,8 +55,10 @@ def test_a_job_that_fills_the_disk_fails_with_what_its_command_said(
     worker: Working, fake_server: FakeServer, small_disk: Path
 ) -> None:
     fake_server.give(work(J1, FILL, timeout=60))
+
     assert worker.wait_for_finish(J1) == JobState.FAILED
     assert b"No space left on device" in bytes(fake_server.logs[J1])
+
     worker.wait(
         lambda: not worker.files("workspaces") and room(small_disk) > 20_000_000,
         "the disk to be free again",
@@ -76,13 +78,16 @@ def test_another_job_goes_on_while_the_disk_is_full(
     worker.wait(lambda: bytes(fake_server.logs[J1]) == b"begun\n", "the first job")
     fake_server.give(work(J2, f"{FILL} || sleep 30", timeout=60))
     worker.wait(lambda: b"No space" in bytes(fake_server.logs[J2]), "the full disk")
+
     go_on.touch()
+
     assert worker.wait_for_finish(J1) == JobState.SUCCEEDED
     assert (
         bytes(fake_server.logs[J1])
         == b"begun\n" + b"".join(b"%d\n" % n for n in range(1, 20001)) + b"ended\n"
     )
     assert J2 not in fake_server.finished
+
     fake_server.cancel(J2)
     assert worker.wait_for_finish(J2) == JobState.CANCELLED
 
@@ -93,8 +98,11 @@ def test_a_job_on_a_full_disk_ends_at_its_time_limit(
 ) -> None:
     job = work(J1, f"{FILL} || yes", timeout=60 if timeout else 3)
     fake_server.give(msgspec.structs.replace(job, timeout=timeout))
+
     state = worker.wait_for_finish(J1)
+
     assert state == JobState.TIMED_OUT, fake_server.finished[J1]
+
     worker.wait(lambda: not worker.files("workspaces"), "the workspace to go")
 
 
@@ -106,7 +114,9 @@ def test_clean_up_phases_run_on_a_full_disk(
     clean_up = Phase(
         name="clean up", commands=("echo cleaning", f"echo ran >> {judge}"), when=When.ALWAYS
     )
+
     fake_server.give(msgspec.structs.replace(job, phases=(*job.phases, clean_up)))
+
     assert worker.wait_for_finish(J1) == JobState.FAILED
     assert bytes(fake_server.logs[J1]).endswith(b"cleaning\n")
     assert lines(judge) == ["ran"]
@@ -124,6 +134,7 @@ def test_a_daemon_that_fills_the_disk_holds_up_neither_the_end_nor_other_jobs(
     fake_server.give(
         work(J1, f"setsid sh {shlex.quote(str(script))} & sleep 1; echo begun", timeout=60)
     )
+
     try:
         assert worker.wait_for_finish(J1) == JobState.SUCCEEDED
         assert b"begun\n" in bytes(fake_server.logs[J1])
@@ -133,6 +144,7 @@ def test_a_daemon_that_fills_the_disk_holds_up_neither_the_end_nor_other_jobs(
     finally:
         with suppress(ProcessLookupError):
             os.kill(int((tmp_path / "pid").read_text()), 9)
+
     worker.wait(lambda: not worker.files("workspaces"), "the workspace to go")
 
 
@@ -148,7 +160,9 @@ def test_a_disk_that_others_filled_and_freed_costs_no_byte(
     fake_server.stop()  # so that nothing leaves the memory either
     let_pass(2)
     filler.unlink()
+
     fake_server.start()
+
     assert worker.wait_for_finish(J1, timeout=60) == JobState.SUCCEEDED
     assert (
         bytes(fake_server.logs[J1]) == b"".join(b"%d\n" % n for n in range(1, 300_001)) + b"ended\n"
@@ -165,11 +179,14 @@ def test_a_worker_without_a_journal_takes_no_job_for_a_while(
     began = len(fake_server.polls)
     with (small_disk / "worker/journal").open("ab") as journal, suppress(OSError):
         journal.write(b"\n" * 8192)  # the rest of the journal's last page
+
     fake_server.give(work(J1, "echo never"))
     worker.wait(
         lambda: any(poll.free_slots == 0 for poll in fake_server.polls[began:]),
         "a poll that wants nothing",
     )
+
     assert fake_server.calls["start"] == 0
+
     filler.unlink()
     worker.wait(lambda: fake_server.polls[-1].free_slots == 4, "a poll that wants work again")

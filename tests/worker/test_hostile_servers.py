@@ -132,19 +132,19 @@ def test_of_500_jobs_that_nobody_ordered_so_none_is_executed(stage: Stage) -> No
     names = sorted(stage.works)
     done, open_ = names[:8], names[8:]
     stage.run(*done)
-    mischief: list[tuple[str, Callable[[Site], Work]]] = [
+    attacks: list[tuple[str, Callable[[Site], Work]]] = [
         *BETWEEN.items(),
         *STRANGERS.items(),
         *SERVERS.items(),
     ]
-    chance.shuffle(mischief)
+    chance.shuffle(attacks)
     reasons: dict[str, str] = {}
     count = turn = 0
     while count < COUNT:
         chance.shuffle(open_)
         batch: dict[str, tuple[str, Work]] = {}
         for name in open_:
-            what, spoil = mischief[(turn + len(batch)) % len(mischief)]
+            what, spoil = attacks[(turn + len(batch)) % len(attacks)]
             other = chance.choice([each for each in names if each != name])
             site = Site(stage.works[name], stage.works[other], stage.key, chance, str(stage.judge))
             spoilt = spoil(site)
@@ -157,15 +157,18 @@ def test_of_500_jobs_that_nobody_ordered_so_none_is_executed(stage: Stage) -> No
         told = stage.expect_refusals(*(work for _, work in given))
         reasons |= {what: reason for (what, _), reason in zip(given, told, strict=True)}
         count += len(given)
+
     for what, reason in sorted(reasons.items()):
         print(f"{what}: {reason}")
+
     assert sorted(lines(stage.judge)) == sorted(done)
-    assert reasons.keys() >= {what for what, _ in mischief}
+    assert reasons.keys() >= {what for what, _ in attacks}
     assert reasons["again"] == "its order was carried out before"
     said = "".join(reasons.values()) + stage.worker.log.read_text()
     assert not [value for value in SECRET_VALUES if value in said]
     assert stage.worker.log.read_text().count("order refused") >= COUNT
-    # What was refused in altered form was good as it was: the mischief alone was the reason.
+
+    # What was refused in altered form was good as it was: the attack alone was the reason.
     stage.run(*open_)
     assert sorted(lines(stage.judge)) == sorted(names)
 
@@ -175,7 +178,9 @@ def test_what_was_carried_out_stays_so_after_the_workers_death(stage: Stage) -> 
     stage.worker.kill()
     stage.worker.start()
     stage.settle()
+
     again = stage.expect_refusals(stage.works["real-1"], stage.works["real-2"])
+
     assert set(again) == {"its order was carried out before"}
     assert sorted(lines(stage.judge)) == ["real-1", "real-2"]
 
@@ -184,6 +189,7 @@ def test_one_nonce_and_one_lease_count_once_even_if_the_server_signs_them_again(
     stage: Stage,
 ) -> None:
     stage.run("real-1")
+
     first, second = stage.site("real-1"), stage.site("real-2")
     same_nonce, same_lease = (
         second.with_order(nonce=first.order.nonce),
@@ -203,7 +209,9 @@ def test_work_that_cannot_be_read_is_not_run_and_the_worker_lives(
         polls = len(fake_server.polls)
         fake_server.give_as_it_is({key: value for key, value in shaped.items() if key != field})  # type: ignore[arg-type]
         stage.worker.wait(lambda polls=polls: len(fake_server.polls) > polls, "a poll afterwards")
+
     stage.run("real-2")
+
     assert lines(stage.judge) == ["real-2"]
 
 
@@ -211,8 +219,11 @@ def test_a_refusal_is_told_until_the_server_has_heard_it(
     stage: Stage, fake_server: FakeServer
 ) -> None:
     fake_server.faults["refuse"] += ["before", "after"]
+
     forged = msgspec.structs.replace(stage.works["real-1"], signature=b"\0" * 64)
+
     assert "not signed" in stage.expect_refusals(forged)[0]
+
     stage.worker.wait(
         lambda: fake_server.calls["refuse"] >= 3, "the refusal once more, as its answer was lost"
     )
@@ -249,6 +260,7 @@ def test_a_worker_takes_what_asks_for_labels_that_its_server_has_told_it(
     verifier.granted = {"zone": "vault"}
     verifier.check(given)
     verifier.granted = {"zone": "attic"}
+
     with pytest.raises(Refused, match="zone=vault"):
         verifier.check(given)
 
@@ -264,7 +276,9 @@ def test_work_whose_secrets_cannot_be_had_is_ordered_and_runs_nothing(
         secret_variables={},
         secret_salt=b"",
     )
+
     fake_server.give_as_it_is(blind)
+
     assert stage.worker.wait_for_finish(blind.job_id) == "failed"
     assert lines(stage.judge) == []
 
@@ -281,8 +295,10 @@ def test_a_shared_worker_takes_real_work_of_any_org_and_nothing_that_mixes_two(
     verifier.check(site.work)
     verifier.check(SERVERS["for another org in both"](site))
     taken = []
+
     for what, spoil in (BETWEEN | STRANGERS | SERVERS).items():
         with contextlib.suppress(Refused):
             verifier.check(spoil(site))
             taken.append(what)
+
     assert set(taken) == elsewhere

@@ -53,6 +53,7 @@ def test_a_new_journal_has_no_jobs(path: Path) -> None:
 
 def test_the_next_life_knows_all_that_was_written(path: Path) -> None:
     written(path)
+
     one, two = left_in(path)
     assert (one.job_id, one.fence, one.children) == ("one", 1, [ChildProcess(4711, "boot/99")])
     assert (one.phases, one.outcome, one.log_bytes) == (PHASES, OUTCOME, 12_345)
@@ -63,8 +64,10 @@ def test_a_closed_job_is_forgotten(path: Path) -> None:
     journal = Journal(path)
     journal.starting("one", 1)
     journal.finished("one", OUTCOME, 0)
+
     journal.closed("one")
     journal.close()
+
     assert left_in(path) == []
 
 
@@ -90,7 +93,9 @@ def test_a_changed_byte_costs_at_most_its_own_line(
     content = bytearray(written(path))
     place %= len(content)
     content[place] ^= change
+
     path.write_bytes(content)
+
     for job in left_in(path):
         assert (job.job_id, job.fence) in {("one", 1), ("two", 7)}
         assert job.outcome in (None, OUTCOME)
@@ -100,8 +105,10 @@ def test_what_is_written_after_a_torn_line_counts(path: Path) -> None:
     content = written(path)
     path.write_bytes(content[:-5])
     journal = Journal(path)
+
     journal.starting("three", 1)
     journal.close()
+
     assert [job.job_id for job in left_in(path)] == ["one", "three"]
 
 
@@ -109,6 +116,7 @@ def test_the_journal_does_not_grow_for_ever(path: Path) -> None:
     journal = Journal(path)
     journal.starting("kept", 5)
     explanation = "x" * 10_000
+
     for number in range(3 * COMPACT_BYTES // 10_000):
         job_id = f"job-{number}"
         journal.starting(job_id, 1)
@@ -117,6 +125,7 @@ def test_the_journal_does_not_grow_for_ever(path: Path) -> None:
         )
         journal.closed(job_id)
     journal.close()
+
     assert path.stat().st_size < COMPACT_BYTES + 20_000
     assert [(job.job_id, job.fence) for job in left_in(path)] == [("kept", 5)]
 
@@ -146,7 +155,9 @@ journal.starting("one", 1)
 journal.child("one", ChildProcess(7, "boot/1"))
 os.kill(os.getpid(), 9)
 """
+
     subprocess.run([sys.executable, "-c", code, str(path)], check=False)
+
     (job,) = left_in(path)
     assert job.children == [ChildProcess(7, "boot/1")]
 
@@ -168,8 +179,10 @@ def later(path: Path, now: datetime) -> Journal:
 
 def test_an_order_counts_once_in_this_life_and_the_next(path: Path) -> None:
     journal = later(path, NOON)
+
     assert journal.spend(order(1))
     assert not journal.spend(order(1))
+
     journal.close()
     for _ in range(2):
         journal = later(path, NOON)
@@ -202,10 +215,14 @@ def test_orders_are_forgotten_only_when_they_have_expired_by_any_clock(path: Pat
         journal.spend(order(number))
     journal.close()
     full = path.stat().st_size
+
     journal = later(path, NOON + MINUTE + CLOCK_SKEW)
+
     assert not journal.spend(order(7))
+
     journal.close()
     assert path.stat().st_size == full
+
     later(path, NOON + MINUTE + CLOCK_SKEW + timedelta(seconds=1)).close()
     assert path.stat().st_size < 100
 
@@ -215,17 +232,20 @@ def test_what_was_forgotten_does_not_count_again_when_the_clock_is_set_back(path
     journal.spend(order(1))
     journal.close()
     later(path, NOON + timedelta(days=1)).close()
+
     for _ in range(2):
         journal = later(path, NOON)
         assert not journal.spend(order(1))
         assert not journal.spend(order(2, NOON + MINUTE))
         journal.close()
+
     assert later(path, NOON).spend(order(2, NOON + 2 * MINUTE))
 
 
 def test_the_orders_of_closed_jobs_outlive_a_rewriting(path: Path) -> None:
     journal, size = later(path, NOON), 0
     assert journal.spend(order(0))
+
     for number in range(1, 50_000):
         journal.starting(f"j{number}", 1) if number < 3 else journal.child(
             "j1", ChildProcess(number, "boot/1")
@@ -233,6 +253,8 @@ def test_the_orders_of_closed_jobs_outlive_a_rewriting(path: Path) -> None:
         if path.stat().st_size > COMPACT_BYTES:
             break
     size = path.stat().st_size
+
     journal.closed("j1")
+
     assert path.stat().st_size < size
     assert not journal.spend(order(0))

@@ -20,13 +20,16 @@ def test_a_worker_that_was_killed_says_unknown_of_its_jobs_with_all_they_said(
     fake_server.give(work(J1, f"echo $$ > {pid_file}; echo first; echo second; sleep 60", fence=9))
     worker.wait(lambda: fake_server.phases.get(J1) and bytes(fake_server.logs[J1]), "output")
     worker.kill()
+
     worker.start()
+
     assert worker.wait_for_finish(J1, timeout=60) == JobState.UNKNOWN
     outcome = fake_server.finished[J1]
     assert outcome.phases[0].state == StepState.UNKNOWN
     assert "worker ended" in outcome.explanation
     assert bytes(fake_server.logs[J1]) == b"first\nsecond\n"
     assert not is_alive(int(pid_file.read_text()))
+
     worker.wait(
         lambda: not worker.files("spool") and not worker.files("workspaces"), "a tidy data folder"
     )
@@ -43,7 +46,9 @@ def test_a_killed_worker_delivers_output_that_the_server_never_saw(
     worker.wait(lambda: _spooled(worker) > size, "output in the spool")
     worker.kill()
     del fake_server.refusals["log"]
+
     worker.start()
+
     assert worker.wait_for_finish(J1, timeout=60) == JobState.UNKNOWN
     assert (
         bytes(fake_server.logs[J1])
@@ -59,7 +64,9 @@ def test_a_worker_killed_before_it_could_tell_an_end_tells_it_in_its_next_life(
     worker.wait(lambda: fake_server.calls["finish"], "the first attempt to tell")
     worker.kill()
     del fake_server.refusals["finish"]
+
     worker.start()
+
     assert worker.wait_for_finish(J1) == JobState.FAILED
     assert fake_server.finished[J1].exit_code == 3
     assert bytes(fake_server.logs[J1]) == b"done\n"
@@ -73,9 +80,12 @@ def test_a_job_of_an_earlier_life_keeps_its_lease_until_it_is_reported(
     worker.wait(lambda: fake_server.starts and fake_server.polls[-1].jobs, "the job")
     first_boot = fake_server.polls[-1].boot_id
     worker.kill()
+
     worker.start()
+
     assert fake_server.polls[-1].boot_id != first_boot
     assert [job.job_id for job in fake_server.polls[-1].jobs] == [J1]
+
     del fake_server.refusals["finish"]
     worker.wait_for_finish(J1, timeout=60)
     worker.wait(lambda: not fake_server.polls[-1].jobs, "a poll without it")
@@ -89,6 +99,7 @@ def test_random_kills_run_nothing_twice_and_end_everything(
     source = random.Random(seed)
     judge = tmp_path / "judge"
     jobs = [f"r{number}-{os.getpid()}" for number in range(12)]
+
     for round_number in range(4):
         fake_server.give(
             *(
@@ -100,6 +111,7 @@ def test_random_kills_run_nothing_twice_and_end_everything(
         worker.kill()
         worker.start()
     worker.wait(lambda: not fake_server.polls[-1].jobs, "a worker that holds nothing", timeout=60)
+
     executed = lines(judge)
     assert len(executed) == len(set(executed)), "a job was executed twice"
     assert set(executed) <= set(fake_server.finished), "a job was executed and never reported"

@@ -32,11 +32,14 @@ def working(
 
 def test_jobs_run_and_end_as_ever(working: Working, fake_server: FakeServer) -> None:
     jobs = [work(f"{J1}-{number}", "echo one", f"exit {number}") for number in range(4)]
+
     fake_server.give(*jobs)
+
     states = [working.wait_for_finish(job.job_id) for job in jobs]
     assert states == ["succeeded", "failed", "failed", "failed"]
     assert [fake_server.finished[job.job_id].exit_code for job in jobs] == [0, 1, 2, 3]
     assert {bytes(fake_server.logs[job.job_id]) for job in jobs} == {b"one\n"}
+
     if "subreaper" in working.prefix:
         assert working.log.read_text().count("no sub-reaper") == 1
 

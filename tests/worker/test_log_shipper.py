@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import itertools
 import random
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import FrameType
+from typing import Any
 
 import pytest
 
 from opsicle.domain.errors import LeaseLost, LogIncomplete, OpsicleError
 from opsicle.wire.jobs import PhaseReport, StepState
 from opsicle.wire.worker_api import MAX_LOG_REQUEST_BYTES
+from opsicle.worker import log_shipper
 from opsicle.worker.connection import ServerConnection
 from opsicle.worker.journal import Journal
 from opsicle.worker.log_shipper import JobLog, LogShipper
@@ -65,9 +70,11 @@ def logs(tmp_path: Path, shipper: LogShipper) -> Logs:
 def test_output_goes_out_together_after_the_interval(logs: Logs, fake_server: FakeServer) -> None:
     logs.shipper.interval = 0.3
     log = logs.open()
+
     for number in range(100):
         log.write(0, 1, 1000, b"line %d\n" % number)
     wait_until(lambda: log.spool.pending == 0)
+
     assert fake_server.calls["log"] == 1
     assert bytes(fake_server.logs["job"]) == b"".join(
         b"line %d\n" % number for number in range(100)
@@ -87,9 +94,12 @@ def test_one_busy_job_does_not_hold_up_another(logs: Logs, fake_server: FakeServ
     busy, quiet = logs.open("busy"), logs.open("quiet")
     for _ in range(400):
         busy.write(0, 1, 0, b"x" * 64 * 1024)
+
     quiet.write(0, 1, 0, b"hello")
     wait_until(lambda: fake_server.logs["quiet"])
+
     assert busy.spool.pending > 0
+
     wait_until(lambda: busy.spool.pending == 0)
 
 
@@ -101,6 +111,7 @@ def test_any_loss_on_the_way_leaves_the_log_byte_equal(logs: Logs, fake_server: 
     fake_server.faults["log"] += source.choices(["", "after", "before", "slow"], k=60)
     log = logs.open()
     content = b""
+
     for _ in range(300):
         piece = source.randbytes(source.choice([1, 100, 5000, 64 * 1024]))
         content += piece
@@ -108,6 +119,7 @@ def test_any_loss_on_the_way_leaves_the_log_byte_equal(logs: Logs, fake_server: 
         if source.random() < 0.1:
             let_pass(0.01)
     wait_until(lambda: log.spool.pending == 0, 60)
+
     assert bytes(fake_server.logs["job"]) == content
 
 
@@ -115,8 +127,10 @@ def test_phases_are_told_without_output_too_and_noted_in_the_journal(
     logs: Logs, fake_server: FakeServer, tmp_path: Path
 ) -> None:
     log = logs.open()
+
     log.progress([PhaseReport(name="main", state=StepState.RUNNING)])
     wait_until(lambda: fake_server.phases.get("job"))
+
     (entry,) = logs.journal.open_jobs()
     assert entry.phases[0].state == StepState.RUNNING
 
@@ -145,15 +159,19 @@ def test_reports_that_change_later_are_told_as_they_were(
     log.progress([report])
     report.name = "changed"
     wait_until(lambda: fake_server.phases.get("job"))
+
     assert fake_server.phases["job"][0].name == "main"
 
 
 def test_a_lost_lease_is_told_and_nothing_more_is_sent(logs: Logs, fake_server: FakeServer) -> None:
     fake_server.lost.add("job")
     log = logs.open()
+
     log.write(0, 1, 0, b"too late")
     wait_until(lambda: logs.refusals)
+
     assert isinstance(logs.refusals[0], LeaseLost)
+
     log.write(0, 1, 0, b"nobody listens")
     other = logs.open("other")
     other.write(0, 1, 0, b"hello")
@@ -168,8 +186,10 @@ def test_a_server_that_lost_what_it_had_acknowledged_is_told_so_not_asked_for_ev
     log.write(0, 1, 0, b"kept\n")
     wait_until(lambda: log.spool.pending == 0)
     fake_server.logs["job"].clear()
+
     log.write(0, 1, 0, b"more\n")
     wait_until(lambda: logs.refusals)
+
     assert isinstance(logs.refusals[0], LogIncomplete)
 
 
@@ -182,8 +202,11 @@ def test_after_detaching_nothing_is_sent_and_nothing_is_under_way(
     log.write(0, 1, 0, b"first")
     wait_until(lambda: fake_server.calls["log"] == 1)
     log.write(0, 1, 0, b"second")
+
     logs.shipper.detach(log)
+
     assert log.spool.acknowledged == 5, "it returned while a request was under way"
+
     let_pass(0.2)
     assert fake_server.calls["log"] == 1
     assert [chunk[4] for chunk in log.spool.read()] == [b"second"]
@@ -193,8 +216,63 @@ def test_a_server_that_is_away_is_not_hammered(logs: Logs, fake_server: FakeServ
     logs.shipper.interval = 0.001
     fake_server.refusals["log"] = Refusal(503, "unavailable", "starting")
     log = logs.open()
+
     log.write(0, 1, 0, b"hello")
     let_pass(1.5)
+
     assert 1 <= fake_server.calls["log"] < 15
+
     del fake_server.refusals["log"]
     wait_until(lambda: bytes(fake_server.logs["job"]) == b"hello", 60)
+
+
+def test_a_request_that_fails_never_hides_newer_progress(
+    connection: ServerConnection, fake_server: FakeServer, tmp_path: Path
+) -> None:
+    fake_server.refusals["log"] = Refusal(503, "unavailable", "away")
+    shipper = LogShipper(connection)
+    log = Logs(tmp_path, shipper).open()
+
+    for number in itertools.count():
+        log.progress([PhaseReport(name="older")])
+        was_between = run_with_a_step_between(
+            lambda: shipper._send(log),
+            number,
+            lambda: log.progress([PhaseReport(name="newer")]),
+        )
+        if not was_between:
+            break
+
+        phases = log.next_request().phases
+
+        assert phases
+        assert phases[0].name == "newer", f"hidden before line {number} of the sending"
+
+    assert number > 10
+
+
+def run_with_a_step_between(
+    call: Callable[[], object], number: int, step: Callable[[], None]
+) -> bool:
+    """Call, and take a step of another thread before line `number` of the shipper's code.
+
+    Returns whether it has so many lines.
+    """
+    lines_left = number
+
+    def before_line(frame: FrameType, event: str, _: object) -> Any:
+        nonlocal lines_left
+        if frame.f_code.co_filename != log_shipper.__file__:
+            return None
+        if event == "line":
+            lines_left -= 1
+            if lines_left == -1:
+                step()
+        return before_line
+
+    sys.settrace(before_line)
+    try:
+        call()
+    finally:
+        sys.settrace(None)
+    return lines_left < 0

@@ -87,7 +87,9 @@ def assert_is_gone(value: str, output: bytes, what: object) -> None:
 @pytest.mark.parametrize("value", VALUES)
 def test_a_secret_is_masked_in_every_encoding_wherever_it_is_cut(value: str, name: str) -> None:
     printed = f"before {ENCODINGS[name](value)} behind".encode()
+
     assert any(form in printed for form in forms([value])), "there is nothing to be masked"
+
     masking = Masking([value])
     for cut in range(len(printed) + 1):
         output = masked(Mask(masking), printed[:cut], printed[cut:])
@@ -126,10 +128,13 @@ def test_two_secrets_that_overlap_are_both_masked(
     printed = data.draw(st.text("ab", max_size=60)).encode()
     cuts = sorted(data.draw(st.lists(st.integers(0, len(printed)), max_size=6)))
     pieces = [printed[a:b] for a, b in zip([0, *cuts], [*cuts, len(printed)], strict=True)]
+
     output = masked(Mask(Masking([one, other])), *pieces)
+
     for part in output.split(MARK):
         assert one.encode() not in part
         assert other.encode() not in part
+
     kept = output.replace(MARK, b"")
     covered: set[int] = set()
     for secret in (one.encode(), other.encode()):
@@ -141,6 +146,7 @@ def test_two_secrets_that_overlap_are_both_masked(
 
 def test_the_beginning_of_a_secret_is_shown_when_nothing_more_comes() -> None:
     mask = Mask(Masking(["hunter2"]))
+
     assert mask.feed(b"it is hunt") == b"it is "
     assert mask.can_release
     assert mask.release() == b"hunt"
@@ -150,12 +156,15 @@ def test_the_beginning_of_a_secret_is_shown_when_nothing_more_comes() -> None:
 def test_the_rest_of_a_secret_is_masked_whose_beginning_was_shown() -> None:
     mask = Mask(Masking(["hunter2"]))
     mask.feed(b"it is hunt")
+
     mask.release()
+
     assert mask.feed(b"er2 and more") + mask.finish() == MARK + b" and more"
 
 
 def test_what_is_hardly_there_by_chance_is_not_shown_only_because_it_is_silent() -> None:
     mask = Mask(Masking(["correct horse"]))
+
     assert mask.feed(b"correct") == b""
     assert not mask.can_release
     assert mask.feed(b" horse.") + mask.finish() == MARK + b"."
@@ -173,17 +182,21 @@ def test_no_more_is_held_back_than_could_be_a_secret() -> None:
 def test_many_secrets_are_found_as_one_is() -> None:
     values = [f"secret number {n:04d}" for n in range(300)]
     masking = Masking(values)
+
     output = masked(Mask(masking), b"\n".join(value.encode() for value in values))
+
     assert output == b"\n".join([MARK] * 300)
 
 
 def test_a_secret_of_the_largest_size_is_masked_in_little_time() -> None:
     value = base64.b64encode(os.urandom(48 * 1024)).decode()
     began = time.process_time()
+
     output = masked(
         Mask(Masking([value])),
         *(f"a{value}b".encode()[i : i + 1000] for i in range(0, 65538, 1000)),
     )
+
     assert output == b"a" + MARK + b"b"
     assert time.process_time() - began < 5  # it takes some 50 ms
 
@@ -198,7 +211,9 @@ def test_each_stream_is_masked_on_its_own(machine: Machine) -> None:
         'printf "correct "; printf "correct " >&2; printf "horse\\n"; printf "horse\\n" >&2; '
         'echo "$0 seen"'
     )
+
     outcome = machine.run(phase(command, secrets=("db-password",)), secrets=secret)
+
     assert outcome.state is JobState.SUCCEEDED
     assert machine.log.stdout == MARK + b"\nwork seen\n"
     assert machine.log.stderr == MARK + b"\n"
@@ -210,7 +225,9 @@ def test_only_the_phase_that_names_a_secret_gets_it_and_every_phase_is_masked(
     secret = {"db-password": "correct horse"}
     show = 'echo "got [${OPSICLE_SECRET_DB_PASSWORD-nothing}]"'
     named = phase(show, 'printf %s "$OPSICLE_SECRET_DB_PASSWORD" > kept', secrets=("db-password",))
+
     machine.run(named, phase(show, "cat kept", name="later"), secrets=secret)
+
     assert machine.log.of(phase=0) == b"got [***]\n"
     assert machine.log.of(phase=1) == b"got [nothing]\n***"
 
@@ -225,6 +242,7 @@ def test_a_secret_variable_reaches_every_phase_and_is_masked(machine: Machine) -
 
 def test_nothing_is_run_if_something_is_withheld(machine: Machine) -> None:
     outcome = machine.run(phase("echo ran"), withheld="the secret db-password was deleted")
+
     assert (outcome.state, outcome.explanation) == (
         JobState.FAILED,
         "the secret db-password was deleted",
@@ -234,6 +252,7 @@ def test_nothing_is_run_if_something_is_withheld(machine: Machine) -> None:
 
 def test_nothing_is_run_without_a_secret_that_a_phase_names(machine: Machine) -> None:
     outcome = machine.run(phase("echo ran"), phase("true", name="later", secrets=("db-password",)))
+
     assert outcome.state is JobState.FAILED
     assert "db-password" in outcome.explanation
     assert machine.log.everything == b""
@@ -244,6 +263,7 @@ def test_explanations_are_masked(machine: Machine) -> None:
         phase("true", secrets=("folder",), working_directory="correct horse"),
         secrets={"folder": "correct horse"},
     )
+
     assert outcome.state is JobState.FAILED
     assert "folder" in outcome.explanation
     assert "correct" not in outcome.explanation + outcome.phases[0].explanation
@@ -253,6 +273,7 @@ def test_work_shows_no_secret_when_it_is_printed(machine: Machine) -> None:
     work = machine.work(
         secrets={"a": "correct horse"}, secret_variables={"OPSICLE_VAR_B": "battery staple"}
     )
+
     assert "correct" not in repr(work)
     assert "battery" not in repr((work,))
 
@@ -271,10 +292,14 @@ def printed_with(*secrets: str) -> Printed:
 def test_live_output_stays_live_though_it_ends_as_a_secret_begins() -> None:
     printed = printed_with("hunter2")
     os.write(printed.write_end, b"uploading h")
+
     printed.turn_for(0.1)
+
     assert printed.log.everything == b"uploading "
+
     printed.turn_for(0.3)
     assert printed.log.everything == b"uploading h"
+
     printed.close()
     assert printed.log.everything == b"uploading h"
 
@@ -282,8 +307,11 @@ def test_live_output_stays_live_though_it_ends_as_a_secret_begins() -> None:
 def test_what_was_held_back_comes_out_at_the_end_of_the_stream() -> None:
     printed = printed_with("correct horse")
     os.write(printed.write_end, b"correct hors")
+
     printed.turn_for(0.3)
+
     assert printed.log.everything == b""
+
     printed.close()
     assert printed.log.everything == b"correct hors"
 
@@ -292,11 +320,13 @@ def test_held_back_output_is_never_offered_in_too_large_pieces() -> None:
     value = "x" * 60_000
     printed = printed_with(value)
     os.set_blocking(printed.write_end, False)
+
     for content in (value[:-1].encode(), b"y" * 60_000):
         view = memoryview(content)
         while view:
             view = view[os.write(printed.write_end, view[:60_000]) :]
         printed.turn_for(0.05)
     printed.close()
+
     assert printed.log.everything == value[:-1].encode() + b"y" * 60_000
     assert max(len(chunk[3]) for chunk in printed.log.chunks) <= CHUNK_BYTES

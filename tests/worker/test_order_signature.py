@@ -41,6 +41,7 @@ def test_only_what_the_key_has_signed_as_an_order_counts(
     verifier: order_signature.OrderVerifier, key: OrderKey
 ) -> None:
     signature = key.sign(ORDER)
+
     assert verifier.has_signed(ORDER, signature)
     assert not verifier.has_signed(ORDER + b" ", signature)
     assert not verifier.has_signed(b"", signature)
@@ -55,6 +56,7 @@ def test_only_what_the_key_has_signed_as_an_order_counts(
         signature[32:] + signature[:32],
     ):
         assert not verifier.has_signed(ORDER, odd)
+
     for position in range(64):
         changed = bytearray(signature)
         changed[position] ^= 1
@@ -64,9 +66,11 @@ def test_only_what_the_key_has_signed_as_an_order_counts(
 
 def test_a_refused_signature_does_not_trouble_tls(verifier: order_signature.OrderVerifier) -> None:
     assert not verifier.has_signed(ORDER, b"\xff" * 64)
+
     incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     connection = context.wrap_bio(incoming, outgoing, server_hostname="x")
+
     with pytest.raises(ssl.SSLWantReadError):
         connection.do_handshake()
 
@@ -114,6 +118,7 @@ def test_a_worker_at_rest_loads_neither_cryptography_nor_yaml_nor_an_http_client
         "import sys, opsicle.worker.main; "
         "print(*{name.partition('.')[0] for name in sys.modules}, *sys.modules)"
     )
+
     printed = subprocess.run(
         [sys.executable, "-c", program],
         cwd=Path(__file__).parents[2],
@@ -121,4 +126,5 @@ def test_a_worker_at_rest_loads_neither_cryptography_nor_yaml_nor_an_http_client
         text=True,
         check=True,
     ).stdout.split()
+
     assert not {"cryptography", "yaml", "http.client", "email"} & set(printed)

@@ -52,6 +52,7 @@ def test_a_log_of_two_hundred_thousand_lines_arrives_whole_and_in_few_chunks(
     machine: Machine,
 ) -> None:
     outcome = machine.run(phase(f"{TWENTY_MEGABYTES} | head -n 200000"))
+
     assert outcome.state is JobState.SUCCEEDED
     assert machine.log.length == 20_000_000
     assert len(set(machine.log.everything.splitlines())) == 1
@@ -61,14 +62,18 @@ def test_a_log_of_two_hundred_thousand_lines_arrives_whole_and_in_few_chunks(
 
 def test_many_small_writes_are_gathered(machine: Machine) -> None:
     machine.run(phase("i=0; while [ $i -lt 20000 ]; do echo line $i; i=$((i + 1)); done"))
+
     assert machine.log.stdout == b"".join(b"line %d\n" % number for number in range(20000))
     assert len(machine.log.chunks) < 1000
 
 
 def test_a_rare_line_is_not_held_back(printed: Printed) -> None:
     os.write(printed.write_end, b"first\n")
+
     printed.waiter.turn(time.monotonic() + 5)
+
     assert printed.log.everything == b"first\n"
+
     printed.close()
 
 
@@ -78,13 +83,16 @@ def test_what_the_sink_has_no_room_for_is_offered_again_and_blocks_the_writer_me
     os.set_blocking(printed.write_end, False)
     printed.log.has_room = False
     written = 0
+
     for _ in range(200):
         try:
             written += os.write(printed.write_end, b"x" * 4096)
         except BlockingIOError:
             printed.turn_for(0.005)
+
     assert written <= 64 * 1024 * 6  # what the pipe, which has become wider, and one chunk hold
     assert printed.output.is_held_up
+
     printed.log.has_room = True
     printed.turn_for(0.2)
     printed.close()
@@ -95,11 +103,15 @@ def test_what_the_sink_has_no_room_for_is_offered_again_and_blocks_the_writer_me
 def test_after_being_read_a_quiet_pipe_is_waited_for_without_spinning(printed: Printed) -> None:
     os.write(printed.write_end, b"first\n")
     used = time.process_time()
+
     printed.turn_for(0.5)
+
     assert time.process_time() - used < 0.1
+
     os.write(printed.write_end, b"second\n")
     printed.waiter.turn(time.monotonic() + 5)
     assert printed.log.everything == b"first\nsecond\n"
+
     printed.close()
 
 
@@ -127,11 +139,14 @@ def test_each_stream_is_byte_equal_whatever_the_sink_takes_when(
     log.has_room = True
     for write_end in write_ends:
         os.close(write_end)
+
     output.drain()
+
     assert log.stdout == b"".join(data for which, data, _ in writes if which == 0)
     assert log.stderr == b"".join(data for which, data, _ in writes if which == 1)
     assert output.offset == log.length
     assert not output.is_open
+
     waiter.close()
 
 
@@ -166,6 +181,7 @@ class TwoPipes:
 
 def test_a_trace_an_error_and_plain_output_stand_in_the_order_in_which_they_were_printed() -> None:
     pipes = TwoPipes()
+
     for stream, line in (
         (STDERR, "+ echo one"),
         (STDOUT, "one"),
@@ -173,6 +189,7 @@ def test_a_trace_an_error_and_plain_output_stand_in_the_order_in_which_they_were
         (STDOUT, "two"),
     ):
         pipes.say(stream, line)
+
     assert pipes.lines() == ["+ echo one", "one", "+ ls /x", "two"]
 
 
@@ -184,7 +201,9 @@ def test_what_is_gathered_from_one_stream_stands_before_what_the_other_says_next
     pipes.say(one, "first")
     pipes.write(one, "second")  # while this stream is left alone, to gather more
     pipes.say(other, "third")
+
     pipes.say(one, "fourth")
+
     assert pipes.lines() == ["first", "second", "third", "fourth"]
 
 
@@ -209,10 +228,12 @@ def test_a_shells_error_stands_between_what_it_printed_before_and_after(
     """However late the worker wakes up: the commands wait until the log has what they printed."""
     log = machine.log = Answering(tmp_path / "seen")
     seen = f"read -r seen <{tmp_path / 'seen'}"
+
     outcome = machine.run(
         phase(f"set -x; echo one; {seen}; echo two; {seen}; ls /nonexistent || true; echo three")
     )
     os.close(log.fd)
+
     assert outcome.state is JobState.SUCCEEDED
     lines = log.everything.decode().splitlines()
     error = next(
@@ -235,10 +256,13 @@ def test_what_one_stream_says_in_a_row_is_not_torn_apart_by_the_other_however_la
     os.write(stderr, b"  File 1\n  File 2\n")  # while the reader gathers, and before it is back
     os.write(stdout, b"after\n")
     os.write(stderr, b"next\n")
+
     for _ in range(3):
         waiter.turn(min(time.monotonic() + 5, output.turn(time.monotonic())))
+
     assert log.everything.startswith(b"Traceback\n  File 1\n  File 2\n")
     assert log.everything.endswith(b"after\n")
+
     for fd in (stdout, stderr):
         os.close(fd)
     output.drain()
@@ -269,8 +293,11 @@ def test_nothing_overtakes_what_the_sink_has_had_no_room_for(printed: Printed) -
     os.write(stderr, b"second\n")
     printed.turn_for(0.01)
     printed.log.has_room = True
+
     printed.turn_for(0.2)
+
     assert printed.log.everything == b"first\nsecond\n"
+
     os.close(stderr)
     printed.close()
 
@@ -287,6 +314,7 @@ def test_with_both_streams_in_one_pipe_the_order_is_exact(machine: Machine) -> N
     machine.run(
         phase("exec 2>&1", "set -x; echo one; echo two; ls /nonexistent || true; echo three")
     )
+
     lines = machine.log.everything.decode().splitlines()
     assert lines[:5] == ["+ echo one", "one", "+ echo two", "two", "+ ls /nonexistent"]
     assert lines[-2:] == ["+ echo three", "three"]
@@ -297,10 +325,13 @@ def test_with_both_streams_in_one_pipe_the_order_is_exact(machine: Machine) -> N
 
 def test_a_log_ends_at_its_limit_and_the_job_goes_on(machine: Machine) -> None:
     judge = phase("seq 100000 >&2", "echo through", "touch ended", name="loud")
+
     outcome = machine.run(
         judge, phase("test -e ended; echo quiet", name="next"), max_log_bytes=10_000
     )
+
     assert outcome.state is JobState.SUCCEEDED, outcome.explanation
+
     printed = b"".join(b"%d\n" % number for number in range(1, 100_001))
     whole = printed + b"through\nquiet\n"
     log = machine.log.everything

@@ -44,7 +44,7 @@ class Table:
 
 
 class Polling:
-    """A poller beside the peer, with everything that it says."""
+    """A poller beside the stand-in for its server, with everything that it says."""
 
     def __init__(self, fake_server: FakeServer, connection: ServerConnection) -> None:
         self.fake_server = fake_server
@@ -75,6 +75,7 @@ def test_the_first_poll_is_answered_at_once_and_later_ones_are_held(
     polling: Polling, fake_server: FakeServer
 ) -> None:
     wait_until(lambda: len(fake_server.polls) == 2)
+
     assert [poll.wait_seconds for poll in fake_server.polls] == [0, 30]
     assert len(polling.answers) == 1
     first = fake_server.polls[0]
@@ -88,8 +89,10 @@ def test_the_first_poll_is_answered_at_once_and_later_ones_are_held(
 
 def test_work_is_held_from_the_very_next_poll_on(polling: Polling, fake_server: FakeServer) -> None:
     wait_until(lambda: len(fake_server.polls) == 2)
+
     fake_server.give(work(J1, "true", fence=3))
     wait_until(lambda: len(fake_server.polls) == 3)
+
     assert fake_server.polls[2].jobs == (RunningJob(J1, 3),)
     assert fake_server.polls[2].free_slots == 1
 
@@ -99,7 +102,9 @@ def test_a_full_worker_goes_on_polling_and_hears_of_cancels_and_drops(
 ) -> None:
     fake_server.give(work(J1, "true"), work(J2, "true"))
     wait_until(lambda: fake_server.polls and len(fake_server.polls[-1].jobs) == 2)
+
     assert fake_server.polls[-1].free_slots == 0
+
     fake_server.cancel(J1)
     fake_server.drop(J2)
     wait_until(lambda: polling.jobs.cancelled == [J1] and polling.jobs.dropped == [J2])
@@ -109,8 +114,10 @@ def test_draining_is_said_at_once_although_a_poll_is_open(
     polling: Polling, fake_server: FakeServer
 ) -> None:
     wait_until(lambda: len(fake_server.polls) == 2)
+
     polling.poller.drain()
     wait_until(lambda: fake_server.polls[-1].is_draining)
+
     assert fake_server.polls[-1].free_slots == 0
 
 
@@ -122,7 +129,9 @@ def test_stopping_does_not_wait_for_an_open_poll_and_says_farewell(
     fake_server.drop("nothing")  # the poll that follows is held for so long
     wait_until(lambda: len(fake_server.polls) == 3)
     began_at = time.monotonic()
+
     polling.poller.stop(60)
+
     assert time.monotonic() - began_at < POLL_SECONDS / 2
     assert (fake_server.polls[-1].is_draining, fake_server.polls[-1].wait_seconds) == (True, 0)
 
@@ -132,6 +141,7 @@ def test_a_broken_connection_is_no_reason_to_give_up(
 ) -> None:
     fake_server.faults["poll"] += ["before", "after", "before"]
     wait_until(lambda: len(polling.answers) >= 1)
+
     assert not polling.rejections
 
 
@@ -143,7 +153,9 @@ def test_a_rejection_ends_the_loop_and_is_told_once(
     fake_server.answer_polls()
     wait_until(lambda: polling.rejections)
     calls = fake_server.calls["poll"]
+
     polling.poller.stop(5)
+
     assert len(polling.rejections) == 1
     assert isinstance(polling.rejections[0], NotAuthenticated)
     assert fake_server.calls["poll"] == calls
@@ -158,8 +170,11 @@ def test_a_foreign_certificate_in_the_servers_place_ends_no_worker_that_once_wor
     fake_server.authority = Authority.create(own.not_after.replace(year=2026, month=1, day=1))
     fake_server.start()
     let_pass(1.0)
+
     fake_server.stop()
+
     assert not polling.rejections
+
     fake_server.authority = own
     polls = len(fake_server.polls)
     fake_server.start()
@@ -172,8 +187,10 @@ def test_a_server_that_answers_nothing_at_once_is_not_hammered(
     wait_until(lambda: len(fake_server.polls) == 2)
     fake_server.is_closing = True
     fake_server.answer_polls()
+
     calls = fake_server.calls["poll"]
     let_pass(1.5)
+
     assert fake_server.calls["poll"] - calls < 15
 
 
@@ -187,4 +204,5 @@ def test_an_unreadable_answer_is_survived(polling: Polling, fake_server: FakeSer
     fake_server.is_closing = False
     polls = len(fake_server.polls)
     wait_until(lambda: len(fake_server.polls) > polls)
+
     assert not polling.rejections

@@ -47,6 +47,7 @@ def test_a_phase_gets_its_secrets_as_private_files_which_go_with_it(machine: Mac
         phase('test ! -e "$(cat path)"', 'test -z "${OPSICLE_SECRET_FILE_KEY+x}"', name="next"),
         secrets={"key": "first line\nlast line"},
     )
+
     assert outcome.state is JobState.SUCCEEDED, outcome.explanation
     assert machine.log.stdout == b"600\ngjstu mjof\nmbtu mjof\n"
     assert files_in(machine.root) == []
@@ -71,7 +72,9 @@ def test_the_file_of_a_secret_lies_in_memory_and_not_in_the_workspace(machine: M
 def test_a_failed_and_a_cancelled_phase_leave_no_file_either(machine: Machine) -> None:
     machine.run(phase("exit 1", secrets=("key",)), secrets={"key": "secret value"})
     machine.run(phase("true", secrets=("key",), shell="/absent"), secrets={"key": "secret value"})
+
     machine.run(phase("sleep 60", secrets=("key",), timeout=0.2), secrets={"key": "secret value"})
+
     assert files_in(machine.root) == []
 
 
@@ -80,9 +83,11 @@ def test_openssh_takes_a_key_from_the_file(machine: Machine, tmp_path: Path) -> 
     key = tmp_path / "key"
     subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(key)], check=True)
     value = key.read_text().removesuffix("\n")  # as `secrets create --value-file` keeps it
+
     outcome = machine.run(
         phase(f'ssh-keygen -y -f "{FILE}"', secrets=("key",)), secrets={"key": value}
     )
+
     assert outcome.state is JobState.SUCCEEDED, machine.log.everything
     assert machine.log.stdout.split()[:2] == (tmp_path / "key.pub").read_bytes().split()[:2]
 
@@ -92,11 +97,14 @@ def test_what_somebody_else_has_put_in_the_folders_place_is_not_used(tmp_path: P
     first.rmdir()
     first.mkdir(mode=0o777)
     first.chmod(0o777)
+
     try:
         assert private_folder(tmp_path) == tmp_path
     finally:
         first.rmdir()
+
     first.symlink_to(tmp_path)
+
     try:
         assert private_folder(tmp_path) == tmp_path
     finally:
@@ -108,8 +116,11 @@ def test_a_new_life_removes_the_files_that_the_last_one_left(tmp_path: Path) -> 
     folder = private_folder(data.workspaces)
     (folder / "job.secret.key").write_text("secret")
     os.mkfifo(folder / "job.mask")
+
     cleanup.remove(data, set())
+
     assert files_in(folder) == []
+
     data.close()
     folder.rmdir()
 
@@ -121,8 +132,10 @@ type: AutomationTemplate
 metadata: {name: t}
 spec: {template: {phases: [{name: p, secrets: [key, file-key], commands: ["true"]}]}}
 """
+
     with pytest.raises(InvalidInput) as refused:
         parse_document(source.encode())
+
     assert "OPSICLE_SECRET_FILE_KEY" in refused.value.problems[0].message
 
 
@@ -148,6 +161,7 @@ def test_what_was_asked_for_holds_in_later_phases_both_streams_and_explanations(
         phase('echo first-value; echo "second value" >&2; printf Zmlyc3QtdmFsdWU=', name="later"),
         phase("true", name="odd", shell="/first-value"),
     )
+
     printed = machine.log.of(1)  # the two streams are printed at once, so either may come first
     assert printed.count(b"***") == 3
     assert printed.replace(b"***", b"").strip() == b""
@@ -168,9 +182,12 @@ def test_a_value_to_mask_is_known_before_what_was_printed_behind_it_is_read(tmp_
     os.write(write_end, b"made-by-the-job\n")
     output.drain()
     os.close(write_end)
+
     output.drain()
+
     assert log.everything == b"before, ***\n"
     assert isinstance(output.masking, Masking)
+
     output.close()
     requests.close()
     waiter.close()
@@ -189,7 +206,9 @@ def test_values_of_many_lines_and_bytes_that_are_no_text_are_masked(machine: Mac
 
 def test_a_job_that_asks_for_more_than_fits_into_a_pipe_is_not_held_up(machine: Machine) -> None:
     lines = 'seq -f "value-number-%.0f" 1 8000 >> "$OPSICLE_MASK"; echo value-number-199'
+
     outcome = machine.run(phase(lines, timeout=30))
+
     assert outcome.state is JobState.SUCCEEDED
     assert machine.log.stdout == b"***\n"
     assert b"one too many" in machine.log.stderr
@@ -204,12 +223,14 @@ def test_what_a_job_has_masked_has_a_maximum_in_bytes_also_without_a_line_break(
     """
     requests = MaskRequests(tmp_path / "mask")
     taken = 0
+
     try:
         for _ in range(20):
             os.write(requests.fd, b"x" * 60_000)
             taken += sum(map(len, requests.read()))
     finally:
         requests.close()
+
     assert 0 < taken <= 1024 * 1024
     assert requests.has_ignored
 
@@ -219,6 +240,7 @@ def test_a_value_that_is_too_short_to_be_masked_is_named_in_the_log(machine: Mac
         phase('echo abc >> "$OPSICLE_MASK"; echo abc'),
         phase("true", name="clean", when=When.ALWAYS),
     )
+
     assert machine.log.stdout == b"abc\n"
     assert b"opsicle: a value written to OPSICLE_MASK is not masked" in machine.log.stderr
 
@@ -226,6 +248,7 @@ def test_a_value_that_is_too_short_to_be_masked_is_named_in_the_log(machine: Mac
 def test_masks_reach_no_disk_and_leave_nothing(tmp_path: Path, fake_server: FakeServer) -> None:
     worker = Working(tmp_path, fake_server)
     worker.start()
+
     try:
         fake_server.give(
             work(
@@ -255,6 +278,7 @@ def test_masks_reach_no_disk_and_leave_nothing(tmp_path: Path, fake_server: Fake
 def test_who_never_stops_naming_values_holds_nobody_up(tmp_path: Path) -> None:
     requests = MaskRequests(tmp_path / "mask")
     writer = subprocess.Popen(["sh", "-c", f"exec yes long-value > {requests.path}"])
+
     try:
         wait_until(lambda: bool(requests.read()))
         for _ in range(50):
@@ -276,6 +300,7 @@ def test_what_would_fill_the_workers_memory_is_not_masked_and_that_is_known(tmp_
         ]
     )
     found: list[str] = []
+
     try:
         wait_until(lambda: found.extend(requests.read()) or writer.poll() == 0)
         found += requests.read()

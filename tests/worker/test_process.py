@@ -34,6 +34,7 @@ def finish(child: process.Child) -> tuple[int, bytes]:
 
 def test_the_tag_passes_to_every_descendant_and_not_to_the_worker() -> None:
     _, printed = finish(start("env -i setsid sh -c '(cat /proc/self/limits)'", tag=123456789))
+
     assert b" 123456789 " in printed
     assert b" 123456789 " not in Path("/proc/self/limits").read_bytes()
 
@@ -54,17 +55,22 @@ def test_signals_that_python_ignores_work_in_a_child() -> None:
 
 def test_what_cannot_be_started_leaves_no_open_file() -> None:
     before = len(list(Path("/proc/self/fd").iterdir()))
+
     with pytest.raises(FileNotFoundError):
         process.spawn([b"/absent"], {}, Path("/"), 7)
+
     with pytest.raises(OSError, match="Argument list too long"):
         process.spawn([b"/bin/true", b"x" * 200_000], {}, Path("/"), 7)
+
     assert len(list(Path("/proc/self/fd").iterdir())) == before
 
 
 def test_orphans_are_adopted_listed_while_they_live_and_collected_when_dead() -> None:
     _, printed = finish(start("(setsid sleep 1000 >/dev/null 2>&1 & echo $!)"))
+
     orphan = int(printed)
     assert orphan in process.collect_orphans()
+
     os.kill(orphan, 9)
     wait_until(lambda: not is_alive(orphan))
     assert orphan not in process.collect_orphans()
@@ -111,9 +117,12 @@ def test_each_job_of_several_at_once_gets_its_own_tag() -> None:
 
 def test_a_life_is_told_from_another_one_of_the_same_id() -> None:
     first = subprocess.Popen(["sleep", "100"])
+
     life = process.life_of(first.pid)
+
     assert life == process.life_of(first.pid)
     assert life != process.life_of(1)
+
     first.kill()
     first.wait()
     assert process.life_of(first.pid) is None
@@ -127,9 +136,8 @@ def test_a_child_is_known_again_without_asking_the_kernel_when_it_was_started() 
     boot, _, tick = now.rpartition("/")
 
     assert process.is_same_life(now, first.life)
-    assert not process.is_same_life(
-        f"{boot}/{int(tick) + 1000}", first.life
-    )  # a later owner of the id
+    # A later owner of the id, and an earlier one.
+    assert not process.is_same_life(f"{boot}/{int(tick) + 1000}", first.life)
     assert not process.is_same_life(f"{boot}/{int(tick) - 1000}", first.life)
     assert not process.is_same_life(f"another-boot/{tick}", first.life)
     assert process.is_same_life(now, now)  # as a journal of the version before tells it
@@ -170,10 +178,13 @@ def test_what_no_argument_or_variable_can_hold_is_refused(
     is_possible: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(posix_spawn, "is_possible", lambda: is_possible)
+
     with pytest.raises(ValueError, match="null byte"):
         process.spawn([b"/bin/true", b"a\0b"], {}, Path("/"), 7)
+
     with pytest.raises(ValueError, match="null byte"):
         process.spawn([b"/bin/true"], {b"A": b"a\0b"}, Path("/"), 7)
+
     with pytest.raises(ValueError, match="illegal environment variable name"):
         process.spawn([b"/bin/true"], {b"A=B": b"c"}, Path("/"), 7)
 

@@ -41,6 +41,7 @@ class KilledWorker:
             stdout=subprocess.PIPE,
             text=True,
         )
+
         with running:
             pid, self.life = running.stdout.readline().split()
             self.shell = int(pid)
@@ -66,7 +67,9 @@ def test_after_a_crash_everything_of_the_job_is_ended_and_nothing_else(
         "(sleep 1000 & echo $! > orphan; wait) </dev/null >/dev/null 2>&1 &';"
         f"while [ ! -s orphan ]; do :; done; touch {up}; sleep 1000 & sleep 1000"
     )
+
     dead = KilledWorker(tmp_path / "root", JOB, command, up)
+
     orphan = int((tmp_path / "orphan").read_text())
     assert is_alive(dead.shell)
     assert is_alive(orphan)
@@ -80,7 +83,9 @@ def test_a_process_that_only_has_the_same_id_now_is_left_alone(
     bystander: subprocess.Popen[bytes],
 ) -> None:
     life = process.life_of(bystander.pid)
+
     assert life
+
     boot, _, ticks = life.partition("/")
     assert kill_leftovers(JOB, bystander.pid, f"{boot}/{int(ticks) - 1}", grace_seconds=0.1) == 0
     assert kill_leftovers(JOB, bystander.pid, f"another-boot/{ticks}", grace_seconds=0.1) == 0
@@ -108,13 +113,16 @@ def test_one_that_lost_every_mark_is_found_through_its_parent_and_remembered(
     (tmp_path / "stripped.py").write_text(stripped)
     tree = JobTree(f"{JOB}-2")
     shell = f"env -i {sys.executable} {tmp_path}/stripped.py; true"
+
     child = process.spawn(
         [b"/bin/sh", b"-c", shell.encode()], {b"PATH": os.environb[b"PATH"]}, tmp_path, tree.tag
     )
     wait_until(lambda: pid_file.exists() and pid_file.read_text(), what="the stripped process")
+
     assert end_tree(tree, grace_seconds=0.3) == 0
     assert not is_alive(int(pid_file.read_text()))
     assert child.wait() == 128 + signal.SIGTERM
+
     process.collect_orphans()
     os.close(child.stdout)
     os.close(child.stderr)
@@ -134,13 +142,17 @@ while time.monotonic() < ends_at:
     time.sleep(0.005)
 """
     tree = JobTree(f"{JOB}-3")
+
     child = process.spawn(
         [os.fsencode(sys.executable), b"-c", hopping.encode()], {}, tmp_path, tree.tag
     )
+
     assert child.wait() == 0
+
     began = time.monotonic()
     assert end_tree(tree, grace_seconds=0.2) == 0
     assert time.monotonic() - began < 60  # else it ends by itself
+
     process.collect_orphans()
     os.close(child.stdout)
     os.close(child.stderr)
@@ -154,11 +166,14 @@ def test_a_process_whose_first_thread_has_ended_is_still_alive(tmp_path: Path) -
         "ctypes.CDLL(None).pthread_exit(None)\n"
     )
     tree = JobTree(f"{JOB}-4")
+
     child = process.spawn(
         [os.fsencode(sys.executable), b"-c", program.encode()], {}, tmp_path, tree.tag
     )
     wait_until((tmp_path / "up").exists, what="the second thread")
+
     assert end_tree(tree, grace_seconds=0.1) == 0
     assert child.wait() in {128 + signal.SIGTERM, 128 + signal.SIGKILL}
+
     os.close(child.stdout)
     os.close(child.stderr)

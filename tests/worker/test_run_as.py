@@ -66,7 +66,9 @@ def test_a_job_runs_as_the_user_in_a_workspace_of_its_own(working: Working) -> N
             'echo kept >"$OPSICLE_OUTPUT"; cat "$OPSICLE_OUTPUT"',
         ),
     ).splitlines()
+
     home = pwd.getpwnam(USER).pw_dir
+
     assert sorted(said) == sorted(
         [f"nobody nogroup {home}", "nobody 700", "nobody", "said", "wrong", "kept"]
     )
@@ -90,16 +92,20 @@ def test_secrets_as_files_and_values_to_mask_are_for_the_user_too(working: Worki
         timeout=60,
     )
     working.start()
+
     said = output(
         working, msgspec.structs.replace(work(J1), phases=(phase,), secrets={"key": "swordfish-7"})
     )
+
     assert said.splitlines()[:3] == ["nobody 600", "12", "***"]
     assert "denied" in said
 
 
 def test_a_job_can_reach_nothing_of_its_worker(working: Working) -> None:
     working.start()
+
     assert working.process
+
     pid, data = working.process.pid, working.folder
     attempts = [
         f"cat {data}/identity.json",
@@ -127,17 +133,17 @@ def test_a_job_can_reach_nothing_of_its_worker(working: Working) -> None:
 def test_a_shell_that_a_job_has_made_is_never_asked_as_root(working: Working, folder: Path) -> None:
     judge, shell = folder / "judge", working.folder / f"workspaces/{J1}/sh"
     make = f"printf '#!/bin/sh\\nid -un >>{judge}\\n' >sh; chmod +x sh"
-    ask = (
-        "if true; then echo a; fi",
-        "if true; then echo b; fi",
-    )  # whether these are complete, only a shell knows
+    # Whether these are complete, only a shell knows.
+    ask = ("if true; then echo a; fi", "if true; then echo b; fi")
     phases = (
         Phase(name="make", commands=(make,), timeout=60),
         Phase(name="use", commands=ask, shell=str(shell), timeout=60),
     )
     working.start()
+
     working.fake_server.give(msgspec.structs.replace(work(J1), phases=phases))
     working.wait_for_finish(J1)
+
     assert set(lines(judge)) == {USER}
 
 
@@ -157,7 +163,9 @@ def test_a_whole_tree_of_another_user_is_ended(working: Working, folder: Path) -
         )
     )
     working.wait(lambda: len(lines(pids)) == 2, "two processes")
+
     working.fake_server.cancel(J1)
+
     assert working.wait_for_finish(J1, 30) == "cancelled"
     assert not [pid for pid in lines(pids) if is_alive(int(pid))]
 
@@ -188,9 +196,12 @@ def test_what_an_earlier_life_left_as_another_user_is_ended_and_removed(
     )
     working.wait(lambda: lines(folder / "judge"), "the job")
     working.kill()
+
     working.start()
+
     assert working.wait_for_finish(J1, 30) == "unknown"
     assert not is_alive(int(lines(folder / "judge")[0]))
+
     working.wait(lambda: working.files("workspaces") == [], "an empty folder")
 
 
@@ -214,13 +225,16 @@ def test_a_folder_that_the_user_cannot_reach_is_named(tmp_path: Path, folder: Pa
     closed = folder / "closed"
     closed.mkdir(mode=0o700)
     token = join_token.new("https://127.0.0.1:1").text
+
     done = run_worker(closed / "worker", "--run-as", USER, "--join", token)
+
     assert done.returncode == 2
     assert f"the user {USER} may not enter {closed}, so that no job can run there" in done.stderr
 
 
 def test_a_worker_that_is_not_root_says_what_it_cannot(folder: Path) -> None:
     done = as_user(65533, folder / "own", "--run-as", "daemon")
+
     assert done.returncode == 2
     assert (
         "only root can run jobs as another user, and this worker runs as user 65533" in done.stderr

@@ -13,7 +13,8 @@ from opsicle.domain.automations import JobState
 from opsicle.domain.templates import Retries, When
 from opsicle.wire.jobs import Outcome
 from opsicle.worker import process
-from opsicle.worker.runner import Cancellation, Runner, RunnerHost
+from opsicle.worker.runner import Cancellation, Runner
+from opsicle.worker.runner_host import RunnerHost
 from opsicle.worker.runtimes.known import known_runtimes
 from opsicle.worker.runtimes.protocol import GRACE_SECONDS
 from opsicle.worker.runtimes.table import Runtimes
@@ -87,6 +88,7 @@ def test_nothing_of_a_nasty_tree_outlives_the_grace_after_a_cancel(
     script.write_text(NASTY)
     command = f"trap '' TERM; {sys.executable} {script} {report}"
     job = Background(machine, phase(command, timeout=600), grace_seconds=GRACE_SECONDS)
+
     try:
         wait_until(
             lambda: report.exists() and len(report.read_text().split()) == 5, what="the whole tree"
@@ -99,6 +101,7 @@ def test_nothing_of_a_nasty_tree_outlives_the_grace_after_a_cancel(
         )
     finally:
         outcome = job.end()
+
     assert outcome.state is JobState.CANCELLED
 
 
@@ -110,7 +113,9 @@ def test_a_well_behaved_tree_is_told_first_and_ends_at_once(machine: Machine) ->
     )
     wait_until(lambda: machine.log.stdout, what="the first line")
     machine.cancellation.cancel()
+
     outcome = job.end()
+
     assert outcome.state is JobState.CANCELLED
     assert outcome.phases[0].state == "cancelled"  # whatever its exit code
     assert machine.log.stdout == b"up\nfarewell\n"
@@ -129,7 +134,9 @@ def test_after_a_cancel_clean_up_still_runs_and_a_second_cancel_does_not_touch_i
     machine.cancellation.cancel()
     wait_until(lambda: b"undo" in machine.log.stdout, what="the clean-up")
     machine.cancellation.cancel()
+
     outcome = job.end()
+
     assert outcome.state is JobState.CANCELLED
     assert [str(report.state) for report in outcome.phases] == ["cancelled", "skipped", "succeeded"]
     assert machine.log.stdout == b"up\nundo\nundone\n"
@@ -140,7 +147,9 @@ def test_a_cancel_that_comes_in_the_last_clean_up_changes_nothing(machine: Machi
         machine, phase("true"), phase("echo tidy; sleep 0.2", name="tidy", when=When.ALWAYS)
     )
     wait_until(lambda: machine.log.stdout, what="the clean-up")
+
     machine.cancellation.cancel()
+
     assert job.end().state is JobState.SUCCEEDED
 
 
@@ -148,6 +157,7 @@ def test_a_clean_up_is_bounded_by_its_own_time_limit(machine: Machine) -> None:
     outcome = machine.run(
         phase("exit 1", name="a"), phase("sleep 100", name="b", when=When.ALWAYS, timeout=0.2)
     )
+
     assert [str(report.state) for report in outcome.phases] == ["failed", "timed_out"]
     assert outcome.state is JobState.FAILED
     assert machine.seconds < 5
@@ -157,8 +167,10 @@ def test_a_phase_that_takes_too_long_is_ended_with_all_it_started(machine: Machi
     outcome = machine.run(
         phase("sleep 1000 & echo $!; setsid sleep 1000 & echo $!; wait", timeout=0.3)
     )
+
     assert (outcome.state, outcome.phases[0].state) == (JobState.TIMED_OUT, "timed_out")
     assert "timed out after 0.3 s" in outcome.explanation
+
     pids = pids_in(machine.log.stdout)
     assert len(pids) == 2
     assert not any(is_alive(pid) for pid in pids)
@@ -168,6 +180,7 @@ def test_the_jobs_time_limit_ends_a_phase_and_lets_clean_up_run(machine: Machine
     outcome = machine.run(
         phase("sleep 100", name="a"), phase("echo tidied", name="b", when=When.ALWAYS), timeout=0.3
     )
+
     assert outcome.state is JobState.TIMED_OUT
     assert "whole job" in outcome.explanation
     assert machine.log.stdout == b"tidied\n"
@@ -186,7 +199,9 @@ def test_a_cancel_while_waiting_for_the_next_try_ends_the_waiting(machine: Machi
     )
     wait_until(lambda: machine.log.stdout, what="the first try")
     machine.cancellation.cancel()
+
     outcome = job.end()
+
     assert outcome.phases[0].state == "failed"
     assert outcome.state is JobState.FAILED
 
@@ -196,9 +211,12 @@ def test_a_cancel_works_while_the_sink_has_no_room(machine: Machine) -> None:
     job = Background(machine, phase("yes"))
     wait_until(lambda: machine.log.offered > 2, what="the sink to be offered something")
     pid = machine.children[0][0]
+
     machine.cancellation.cancel()
     wait_until(lambda: not is_alive(pid), what="the shell's end")
+
     assert machine.log.everything == b""
+
     machine.log.has_room = True
     outcome = job.end()
     assert outcome.state is JobState.CANCELLED
@@ -210,7 +228,9 @@ def test_a_time_limit_works_while_the_sink_has_no_room(machine: Machine) -> None
     job = Background(machine, phase("yes", timeout=0.2))
     wait_until(lambda: machine.children, what="the shell")
     wait_until(lambda: not is_alive(machine.children[0][0]), what="the shell's end")
+
     machine.log.has_room = True
+
     assert job.end().state is JobState.TIMED_OUT
 
 
@@ -221,6 +241,7 @@ def test_a_background_process_lives_on_in_later_phases_and_ends_with_the_job(
         phase("sh -c 'while :; do sleep 0.05; echo tick; done' & echo $! > pid"),
         phase("kill -0 $(cat pid)", "cat pid", "sleep 0.2", name="later"),
     )
+
     assert outcome.state is JobState.SUCCEEDED
     assert b"tick" in machine.log.of(phase=0)
     assert not is_alive(pids_in(machine.log.of(phase=1))[0])
@@ -251,6 +272,7 @@ def test_last_words_of_a_process_substitution_are_heard(machine: Machine) -> Non
     outcome = machine.run(
         phase("exec > >(sleep 0.1; sed s/^/log:/)", "echo hello", shell="/bin/bash")
     )
+
     assert outcome.state is JobState.SUCCEEDED
     assert machine.log.stdout == b"log:hello\n"
 
@@ -259,8 +281,10 @@ def test_two_jobs_at_once_do_not_end_each_others_processes(
     machine: Machine, tmp_path: Path
 ) -> None:
     other = Machine(tmp_path / "other")
+
     job = Background(other, phase("env -i setsid sleep 0.8 & echo up; sleep 0.8; echo whole"))
     wait_until(lambda: other.log.stdout, what="the other job")
+
     assert machine.run(phase("sleep 100", timeout=0.2)).state is JobState.TIMED_OUT
     assert job.end().state is JobState.SUCCEEDED
     assert other.log.stdout == b"up\nwhole\n"
@@ -268,6 +292,7 @@ def test_two_jobs_at_once_do_not_end_each_others_processes(
 
 def test_a_cancel_racing_the_end_has_one_truthful_outcome(tmp_path: Path) -> None:
     host = RunnerHost(workspace_root=tmp_path, runtimes=Runtimes(known_runtimes()))
+
     for number in range(60):
         log, cancellation = Log(), Cancellation()
         work = Machine(tmp_path).work(
@@ -278,4 +303,5 @@ def test_a_cancel_racing_the_end_has_one_truthful_outcome(tmp_path: Path) -> Non
         assert outcome.state in {JobState.SUCCEEDED, JobState.CANCELLED}
         if outcome.state is JobState.SUCCEEDED:
             assert log.stdout == b"done\n"
+
     assert list(tmp_path.iterdir()) == []

@@ -139,14 +139,17 @@ def test_borders_change_nothing(
     there.mkdir(parents=True)
     with_borders = run(shell, script.text, here)
     plain = run(shell, "\n".join(commands).encode(), there)
+
     markers = read_borders(marker_pipe.read(), attempt=1)
     marker_pipe.close()
+
     # What runs side by side under `set -x` mixes its traces differently each time.
     assert (with_borders[:2], sorted(with_borders[2])) == (plain[:2], sorted(plain[2]))
     assert sorted(path.name for path in here.iterdir()) == sorted(
         path.name for path in there.iterdir()
     )
     assert [marker.next_command for marker in markers] == list(range(1, len(markers) + 1))
+
     if script.has_borders and plain[0] == 0 and not any("exit" in command for command in commands):
         assert len(markers) == len(commands) - 1
 
@@ -211,7 +214,9 @@ def test_messages_of_the_shell_keep_their_line_numbers(
 
 def test_the_exit_code_of_each_command_is_told(marker_pipe: MarkerPipe, tmp_path: Path) -> None:
     script = make_script("/bin/sh", ["true", "false || (exit 9) && :", "true"], marker_pipe.path, 4)
+
     run("/bin/sh", script.text, tmp_path)
+
     assert read_borders(marker_pipe.read(), 4) == [CommandMarker(4, 1, 0), CommandMarker(4, 2, 9)]
 
 
@@ -225,11 +230,13 @@ def test_a_shell_whose_worker_died_is_not_held_up_by_its_borders(
 ) -> None:
     script = make_script("/bin/sh", ["echo a", "echo b"], marker_pipe.path, 1)
     marker_pipe.close()
+
     assert run("/bin/sh", script.text, tmp_path) == (0, b"a\nb\n", b"")
 
 
 def test_telling_that_a_command_is_simple_costs_no_process(marker_pipe: MarkerPipe) -> None:
     asked_before = _is_complete.cache_info().misses
+
     commands = [
         "nginx -t",
         "systemctl reload nginx && sleep 1",
@@ -245,5 +252,7 @@ def test_telling_that_a_command_is_simple_costs_no_process(marker_pipe: MarkerPi
 )
 def test_telling_that_a_command_is_simple_takes_no_time(text: str, marker_pipe: MarkerPipe) -> None:
     began = time.process_time()
+
     make_script("/bin/sh", [text, "true"], marker_pipe.path, 1)
+
     assert time.process_time() - began < 1

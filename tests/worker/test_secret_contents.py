@@ -40,6 +40,7 @@ def test_ordinary_lines_beside_a_secret_are_readable_and_its_values_are_not(alph
 
 def test_a_random_value_is_masked_also_where_its_key_does_not_tell() -> None:
     value = letters(string.ascii_lowercase)
+
     assert shown(f"is {value}", f"data:\n  blob: {value}\n  name: ordinary-thing\n") == "is ***"
     assert (
         shown("ordinary-thing", f"data:\n  blob: {value}\n  name: ordinary-thing\n")
@@ -74,7 +75,9 @@ def test_the_values_of_a_secret_that_reads_as_a_document_are_masked(
 def test_a_key_inside_a_document_is_masked_line_by_line() -> None:
     lines = [letters(count=64) for _ in range(3)]
     key = "-----BEGIN PRIVATE KEY-----\n" + "\n".join(lines) + "\n-----END PRIVATE KEY-----\n"
+
     account = json.dumps({"type": "service_account", "private_key": key}, indent=2)
+
     assert shown(f"it has {lines[1]}", account) == "it has ***"
     assert shown("-----BEGIN PRIVATE KEY-----", account) == "-----BEGIN PRIVATE KEY-----"
     assert MARK.decode() in shown(key, account)

@@ -97,6 +97,7 @@ def check_read(spool: Spool, written: bytes, limit: int) -> None:
 
 def test_streams_and_phases_stay_apart_and_in_order(tmp_path: Path) -> None:
     spool = make(tmp_path)
+
     for phase, stream, at_ms, content in [
         (0, 1, 10, b"a"),
         (0, 1, 20, b"b"),
@@ -107,6 +108,7 @@ def test_streams_and_phases_stay_apart_and_in_order(tmp_path: Path) -> None:
         (1, 1, 400, b"g"),
     ]:
         spool.write(phase, stream, at_ms, content)
+
     assert spool.read() == [
         (0, 0, 1, 10, b"ab"),
         (2, 0, 2, 20, b"c"),
@@ -123,24 +125,30 @@ def test_no_chunk_and_no_request_is_larger_than_the_server_takes(tmp_path: Path)
         spool.write(0, 1, 0, b"x" * 50_000)
         spool.write(0, 1, 0, b"y" * MAX_CHUNK_BYTES)
     total = 0
+
     while chunks := spool.read():
         assert max(len(chunk[4]) for chunk in chunks) <= MAX_CHUNK_BYTES
         assert sum(len(chunk[4]) for chunk in chunks) <= MAX_LOG_REQUEST_BYTES
         total += sum(len(chunk[4]) for chunk in chunks)
         spool.acknowledge(total)
+
     assert total == spool.end == 30 * (50_000 + MAX_CHUNK_BYTES)
 
 
 def test_tiny_chunks_do_not_burst_a_request(tmp_path: Path) -> None:
     spool = make(tmp_path)
+
     for number in range(60_000):
         spool.write(0, 1 + number % 2, 0, b"x")
+
     assert len(msgspec.msgpack.encode(spool.read())) < MAX_LOG_REQUEST_BYTES + 64 * 1024
 
 
 def test_a_job_without_output_leaves_no_file(tmp_path: Path) -> None:
     spool = make(tmp_path)
+
     spool.sync()
+
     assert spool.read() == []
     assert list(tmp_path.iterdir()) == []
 
@@ -151,7 +159,9 @@ def test_acknowledged_output_leaves_the_disk(tmp_path: Path) -> None:
         spool.write(0, 1, 0, b"x" * 60_000)
     before = sum(path.stat().st_size for path in tmp_path.iterdir())
     drain(spool)
+
     after = sum(path.stat().st_size for path in tmp_path.iterdir())
+
     assert before > 2 * spools.SEGMENT_BYTES
     assert after <= spools.SEGMENT_BYTES + 100_000
 
@@ -163,6 +173,7 @@ def test_a_record_torn_at_any_byte_is_cut_off_and_the_rest_stays(tmp_path: Path)
     spool.write(0, 1, 0, b"second line\n")
     path = next(tmp_path.iterdir())
     content = path.read_bytes()
+
     for cut in range(size, len(content)):
         path.write_bytes(content[:cut])
         spool = recover(tmp_path)
@@ -177,13 +188,17 @@ def test_a_damaged_record_is_never_passed_on(tmp_path: Path) -> None:
     path = next(tmp_path.iterdir())
     content = bytearray(path.read_bytes())
     content[-2] ^= 1
+
     path.write_bytes(content)
+
     assert [chunk[4] for chunk in recover(tmp_path).read()] == [b"first line\n"]
 
 
 def test_jobs_do_not_read_each_others_spools(tmp_path: Path) -> None:
     make(tmp_path, "a").write(0, 1, 0, b"of a")
+
     make(tmp_path, "ab").write(0, 1, 0, b"of ab")
+
     assert recover(tmp_path, "a").read()[0][4] == b"of a"
     assert recover(tmp_path, "ab").read()[0][4] == b"of ab"
 
@@ -191,8 +206,10 @@ def test_jobs_do_not_read_each_others_spools(tmp_path: Path) -> None:
 def test_a_full_spool_takes_nothing_until_there_is_room_again(tmp_path: Path) -> None:
     spool = make(tmp_path, room=SpoolQuota(2000, PLENTY))
     taken = b""
+
     while spool.write(0, 1, 0, b"%04d" % len(taken)) is not None:
         taken += b"%04d" % len(taken)
+
     assert spool.held <= 2000
     assert spool.end == len(taken), "what was refused must not count"
     assert drain(spool) == taken
@@ -203,18 +220,22 @@ def test_room_comes_back_with_acknowledged_segments(
 ) -> None:
     monkeypatch.setattr(spools, "SEGMENT_BYTES", 500)
     spool = make(tmp_path, room=SpoolQuota(2000, 2000))
+
     for _ in range(200):
         if spool.write(0, 1, 0, b"x" * 100) is None:
             drain(spool)
             assert spool.write(0, 1, 0, b"x" * 100) is not None
+
     assert spool.held <= 2000
 
 
 def test_one_full_spool_does_not_silence_another_job(tmp_path: Path) -> None:
     room = SpoolQuota(1000, 1000)
     loud, quiet = make(tmp_path, "loud", room), make(tmp_path, "quiet", room)
+
     while loud.write(0, 1, 0, b"x" * 100) is not None:
         pass
+
     assert quiet.write(0, 1, 0, b"y" * 100) == 100
     assert quiet.write(0, 1, 0, b"y" * 100) is None
 
@@ -224,9 +245,12 @@ def test_discarded_output_gives_all_its_room_back(tmp_path: Path) -> None:
     first = make(tmp_path, "first", room)
     while first.write(0, 1, 0, b"x" * 100) is not None:
         pass
+
     first.discard()
+
     assert first.write(0, 1, 0, b"nobody wants this") is not None
     assert list(tmp_path.iterdir()) == []
+
     second = make(tmp_path, "second", room)
     for _ in range(8):
         assert second.write(0, 1, 0, b"x" * 100) is not None
@@ -237,13 +261,14 @@ def test_a_write_that_the_disk_refuses_half_way_leaves_no_trace(tmp_path: Path) 
     spool.write(0, 1, 0, b"before\n")
     size = next(tmp_path.iterdir()).stat().st_size
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(
-        resource.RLIMIT_FSIZE, (size + 30, before[1])
-    )  # a part of the record finds room
+    # A part of the record finds room.
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size + 30, before[1]))
+
     try:
         assert spool.write(0, 1, 0, b"x" * 100) is None
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
     assert next(tmp_path.iterdir()).stat().st_size == size
     assert spool.write(0, 1, 0, b"after\n") == len(b"before\nafter\n")
     assert b"".join(chunk[4] for chunk in recover(tmp_path).read()) == b"before\nafter\n"
@@ -259,7 +284,9 @@ for number in range(1000):
     spool.write(0, 1, 0, b"line %d\\n" % number)
 os.kill(os.getpid(), 9)
 """
+
     subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=False)
+
     assert drain(recover(tmp_path)) == b"".join(b"line %d\n" % number for number in range(1000))
 
 
@@ -292,9 +319,12 @@ def test_output_waits_in_memory_while_the_disk_is_full_and_goes_to_it_when_it_ta
     spool.write(0, 1, 0, b"first ")
     filler = fill(small_disk)
     written = b"first "
+
     while spool.write(0, 1, 0, b"x" * 5000) is not None:
         written += b"x" * 5000
+
     assert MEMORY_BYTES // 2 < len(written) <= MEMORY_BYTES + 8192
+
     filler.unlink()
     wait_until(
         lambda: spool.write(0, 2, 0, b" last" * 1000) is not None, 60, "the disk to be tried again"
@@ -310,9 +340,11 @@ def test_with_a_full_disk_a_job_goes_on_as_long_as_the_server_takes_its_output(
     spool = make(small_disk)
     fill(small_disk)
     sent = b""
+
     for number in range(100):
         assert spool.write(0, 1, 0, b"%d " % number * 3000) is not None
         sent += drain(spool)
+
     assert sent == b"".join(b"%d " % number * 3000 for number in range(100))
 
 
@@ -320,8 +352,10 @@ def test_what_is_only_in_memory_is_not_said_to_outlive_the_machine(small_disk: P
     spool = make(small_disk)
     fill(small_disk)
     spool.write(0, 1, 0, b"x" * 9000)
+
     with pytest.raises(OSError, match="No space"):
         spool.sync()
+
     assert drain(spool) == b"x" * 9000
 
 
@@ -329,6 +363,8 @@ def test_a_new_life_writes_on_behind_what_it_found(tmp_path: Path) -> None:
     make(tmp_path).write(0, 1, 0, b"lost ")
     (tmp_path / "job.00000000000000000005").write_bytes(b"torn")
     (tmp_path / "job.00000000000000000009").write_bytes(b"has no place")
+
     spool = recover(tmp_path)
+
     assert spool.write(0, 1, 0, b"found") == 10
     assert drain(recover(tmp_path)) == b"lost found"

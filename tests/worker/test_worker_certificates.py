@@ -20,7 +20,9 @@ def test_a_revoked_worker_ends_its_jobs_and_says_why(
     fake_server.give(work(J1, f"echo $$ > {pid_file}; sleep 60"))
     worker.wait(lambda: lines(pid_file), "the job")
     fake_server.is_revoked = True
+
     fake_server.answer_polls()
+
     assert worker.wait_for_end() == 3
     assert "this worker was revoked" in worker.log.read_text()
     assert not is_alive(int(pid_file.read_text()))
@@ -42,7 +44,9 @@ def test_an_expired_certificate_is_named_with_the_way_out(
     fake_server: FakeServer, tmp_path: Path
 ) -> None:
     long_ago = datetime.now(UTC) - timedelta(days=8)
+
     text = refused(fake_server, tmp_path / "worker", fake_server.identity(now=long_ago))
+
     assert f"certificate expired on {long_ago + timedelta(days=7):%Y-%m-%d}" in text
     assert "join token" in text
 
@@ -50,7 +54,9 @@ def test_an_expired_certificate_is_named_with_the_way_out(
 def test_a_server_of_another_ca_is_not_spoken_to(fake_server: FakeServer, tmp_path: Path) -> None:
     other = Authority.create(datetime.now(UTC))
     identity = msgspec.structs.replace(fake_server.identity(authority=other), ca_pem=other.cert_pem)
+
     text = refused(fake_server, tmp_path / "worker", identity)
+
     assert "is not this worker's server" in text
 
 
@@ -70,7 +76,9 @@ def test_the_certificate_is_renewed_at_half_its_life_and_used_at_once(
         working.wait_for_finish(J1)
     finally:
         working.close()
+
     new = WorkerDataFolder(working.folder).load_identity()
+
     assert new
     assert new.key_pem != old.key_pem
     assert new.expires_at > old.expires_at

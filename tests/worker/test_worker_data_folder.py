@@ -37,6 +37,7 @@ files.replace(pathlib.Path(sys.argv[1]), b"new" * 1000)
 """
     path = tmp_path / "identity.json"
     seen = set()
+
     for calls in range(12):
         path.write_bytes(b"old" * 1000)
         ended = subprocess.run(
@@ -45,13 +46,16 @@ files.replace(pathlib.Path(sys.argv[1]), b"new" * 1000)
         content = path.read_bytes()
         assert content in {b"old" * 1000, b"new" * 1000}
         seen.add((ended, content[:3]))
+
     assert (-9, b"old") in seen
     assert (0, b"new") in seen
 
 
 def test_half_an_identity_on_the_way_is_no_identity(folder: WorkerDataFolder) -> None:
     (folder.path / ".identity.json.new").write_bytes(b'{"worker_id": "w')
+
     assert folder.load_identity() is None
+
     files.replace(folder.path / "identity.json", b"{}")
     with pytest.raises(InvalidInput, match="damaged"):
         folder.load_identity()
@@ -65,7 +69,9 @@ def test_two_workers_cannot_share_a_data_folder(folder: WorkerDataFolder) -> Non
 def test_a_data_folder_that_is_a_file_is_told_without_a_traceback(tmp_path: Path) -> None:
     path = tmp_path / "file"
     path.touch()
+
     ended = run_worker(path, "--join", join_token.new("http://127.0.0.1:9").text)
+
     assert ended.returncode == 2
     assert "cannot be used" in ended.stderr
     assert "Traceback" not in ended.stderr

@@ -28,7 +28,9 @@ def test_what_a_link_points_to_is_not_removed(workspace: Workspace, tmp_path: Pa
     (precious / "file").write_text("keep")
     (workspace.path / "link").symlink_to(precious)
     (workspace.path / "dir").mkdir()
+
     (workspace.path / "dir/up").symlink_to("../../..")
+
     assert workspace.remove() == ""
     assert not workspace.path.exists()
     assert (precious / "file").read_text() == "keep"
@@ -41,7 +43,9 @@ def test_a_workspace_that_became_a_link_is_not_followed(
     precious.mkdir()
     (precious / "file").write_text("keep")
     workspace.path.rmdir()
+
     workspace.path.symlink_to(precious)
+
     assert workspace.remove() == ""
     assert not workspace.path.is_symlink()
     assert (precious / "file").read_text() == "keep"
@@ -105,12 +109,14 @@ def test_nothing_is_removed_through_a_mount_that_a_job_forgot(
         phase(f"mkdir 'a b' && mount --bind {precious} 'a b'", "touch other"), job_id=job_id
     )
     mounted = machine.root / job_id / "a b"
+
     try:
         assert outcome.exit_code == 0, machine.log.stderr
         assert "still mounted" in outcome.explanation
         assert (precious / "file").read_text() == "keep"
     finally:
         subprocess.run(["umount", mounted], check=True)
+
     assert remove_folder(mounted.parent) == ""
     assert (precious / "file").read_text() == "keep"
 
@@ -124,6 +130,7 @@ def test_nothing_is_removed_through_a_mount_on_the_workspace_itself(tmp_path: Pa
     (real / "job-1").mkdir(parents=True)
     link.symlink_to(real)
     subprocess.run(["mount", "--bind", precious, real / "job-1"], check=True)
+
     try:
         assert "still mounted" in remove_folder(link / "job-1")
         assert (precious / "file").read_text() == "keep"
@@ -135,8 +142,11 @@ def test_what_a_former_life_left_is_cleared_away(workspace: Workspace, tmp_path:
     (workspace.path / "old").write_text("x")
     workspace.beside("marks").touch()
     again = Workspace(tmp_path / "root", "job-1")
+
     again.make()
+
     assert list(again.path.iterdir()) == []
+
     again.beside("marks")
     assert again.remove() == ""
     assert list((tmp_path / "root").iterdir()) == []

@@ -72,6 +72,7 @@ class Working:
                 stderr=log,
                 start_new_session=True,
             )
+
         try:
             self.wait(lambda: len(self.fake_server.polls) > polls + 1, "the worker's first polls")
         except BaseException:

@@ -30,7 +30,7 @@ class _Names(msgspec.Struct, frozen=True):
 
 
 class _Seen(msgspec.Struct, frozen=True):
-    """A template as rules see it; its newest version is the same for the length of a transaction."""
+    """A template as rules see it; its newest version is the same throughout a transaction."""
 
     name: str
     labels: frozenset[tuple[str, str]]

@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from datetime import datetime
+from functools import partial
 
 import msgspec
 
@@ -42,10 +43,14 @@ def bind_waiting(database: Database, bindings: Bindings, now: datetime) -> int:
     Return how many.
     """
     bound, after = 0, ""
-    while rows := database.read(lambda db: automations.list_without_mac(db, after, _AT_ONCE)):
+    while rows := database.read(partial(_list_next, after_id=after)):
         bound += database.write(lambda db: sum(_bind(db, bindings, row, now) for row in rows))
         after = rows[-1].id
     return bound
+
+
+def _list_next(db: Connection, after_id: str) -> list[AutomationRow]:
+    return automations.list_without_mac(db, after_id, _AT_ONCE)
 
 
 def _bind(db: Connection, bindings: Bindings, row: AutomationRow, now: datetime) -> bool:
@@ -56,6 +61,7 @@ def _bind(db: Connection, bindings: Bindings, row: AutomationRow, now: datetime)
     approval = approvals.find_of_automation(db, row.id)
     principal_id = account_of(db, row.org_id, row.requester_id).principal
     whole = msgspec.structs.replace(row, principal_id=principal_id)
+
     try:
         template = template_of(db, row.template_id, row.version)
         mac = bindings.code_of(db, whole, template, approval)
@@ -65,6 +71,7 @@ def _bind(db: Connection, bindings: Bindings, row: AutomationRow, now: datetime)
             extra={"automation": row.id, "reason": str(error)},
         )
         return False
+
     automations.authenticate(db, row.id, principal_id, mac)
     codes = _sign_decisions(db, bindings, approval) if approval else []
     data = {"manifest": row.manifest_digest, "decisions": codes}

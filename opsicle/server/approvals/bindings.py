@@ -132,10 +132,8 @@ class Bindings:
             manifest = rebuild(db, row, template, approval)
             content = canonical(manifest.in_format(row.manifest_format))
         except (ValueError, msgspec.MsgspecError, RecursionError, CannotSay) as error:
-            log.error(
-                "a stored automation cannot be read",
-                extra={"automation": row.id, "reason": str(error)},
-            )
+            facts = {"automation": row.id, "reason": str(error)}
+            log.error("a stored automation cannot be read", extra=facts)  # noqa: TRY400
             raise Altered(UNREADABLE) from error
         if digest(content) != row.manifest_digest:
             raise Altered(ALTERED)
@@ -145,7 +143,10 @@ class Bindings:
 
 
 def _covered(manifest_digest: str, manifest: Manifest) -> bytes:
-    """Return what an automation's code covers: the manifest, and what one of format 1 does not say."""
+    """Return what an automation's code covers.
+
+    The manifest, and what one of format 1 does not say.
+    """
     return f"{manifest_digest}\n{manifest.principal_id}\n{manifest.policy}".encode()
 
 

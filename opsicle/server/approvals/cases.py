@@ -77,7 +77,7 @@ class Case:
         return [person for person in able if person.principal not in heard]
 
     def with_new_decisions(self, db: Connection) -> Case:
-        """Return this case with the decisions that stand now, after this transaction has taken down some."""
+        """Return this case with the decisions that this transaction has recorded."""
         return replace(self, decisions=approvals.list_decisions(db, self.row.id))
 
     def ended(self, state: ApprovalState, explanation: str) -> Case:
@@ -122,6 +122,7 @@ def load_unchecked(
     requester = asker_of(db, row.org_id, automation.requester_id, row.asked_seq).with_principal(
         automation.principal_id
     )
+
     case = Case(
         row=row,
         policy=Policy(name=row.policy_name, gates=()),
@@ -133,6 +134,7 @@ def load_unchecked(
         directory=directory or ApproverDirectory(db, row.org_id),
         problem=UNREADABLE,
     )
+
     try:
         template = template_of(db, automation.template_id, automation.version)
         policy = stored_json.read(row.policy, Policy, "the policy")

@@ -50,11 +50,16 @@ def _requester_refusal(db: Connection, row: AutomationRow, template: Template) -
     member = memberships.find(db, row.org_id, row.requester_id)
     if member is None or member.is_disabled:
         return f"{row.requester_email} is no longer a member of the org"
+
     person = memberships.find(db, row.org_id, row.principal_id)
     if person is None:
-        return f"who answered for {row.requester_email} when it was asked is no longer a member of the org"
+        return (
+            f"who answered for {row.requester_email} when it was asked "
+            "is no longer a member of the org"
+        )
     if person.is_disabled or not member.is_enabled:
         return f"{person.email}, who answers for {row.requester_email}, is disabled"
+
     rights = rights_of(db, row.org_id, row.requester_id)
     targets = targets_of(db, row.org_id, template.name, template.labels)
     if not all(rights.may(Action.AUTOMATIONS_CREATE, target) for target in targets):

@@ -27,16 +27,20 @@ def need_of(db: Connection, actor: Actor, version: VersionRow) -> ApprovalNeed:
     template = decode_template(version.document)
     if is_hidden(db, actor, template.name, template.labels):
         raise document_not_found(DocumentKind.TEMPLATE, template.name)
+
     try:
         found = in_force(db, actor.org_id, template, actor.user_id)
     except Conflict as error:
         return ApprovalNeed(is_needed=True, problem=error.message)
     if found is None:
         return ApprovalNeed(is_needed=False)
+
     policy = found.policy
     requester = asker_of(db, actor.org_id, actor.user_id, audit.last_seq(db, actor.org_id))
     people = ApproverDirectory(db, actor.org_id).people(policy, template, requester)
+
     always = [gate for gate in policy.gates if not gate.when]
+
     return ApprovalNeed(
         is_needed=True,
         policy=policy.name,

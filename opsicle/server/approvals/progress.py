@@ -106,6 +106,7 @@ class Progress:
             for person in case.waited_for(seen, now)
         }
         recipients |= {decision.user_id for decision in case.decisions}
+
         subject = f"no longer asks to run {_what(case)}"
         ended = case.ended(ApprovalState.WITHDRAWN, explanation)
         return self._post(
@@ -134,6 +135,7 @@ class Progress:
                     ),
                 )
                 news.append(key)
+
         by_name = {gate.gate.name: gate for gate in seen.open_gates}
         for item in due(seen):
             if item.key not in told and item.at <= now:
@@ -174,6 +176,7 @@ class Progress:
                 _notice(case, NoticeKind.APPROVAL_REMINDER, recipients, subject, gate.gate.chats),
             )
             return
+
         to = gate.gate.escalate[item.step].to
         recipients = {person.user_id for person in waited if is_named(to, person, case.requester)}
         subject = f"asks to run {_what(case)}, and nobody has decided yet"
@@ -193,9 +196,11 @@ class Progress:
             automation_transitions.end_unapproved(
                 db, row.automation_id, Ending(_ENDS[state], now, None, explanation)
             )
+
         if state is ApprovalState.EXPIRED:
             data = {"automation": row.automation_id}
             audit.append(db, now, row.org_id, SystemActor(), "expire", f"approvals/{row.id}", data)
+
         recipients = {row.requester_id, *(decision.user_id for decision in case.decisions)}
         subject = f"asked to run {_what(case)}: {state}"
         ended = case.ended(state, explanation)
@@ -239,7 +244,7 @@ def _what(case: Case) -> str:
 
 
 def _asked_rooms(case: Case) -> tuple[Chat, ...]:
-    """Return the rooms of chat services that were told of the question, and so are told of its end."""
+    """Return the chat rooms that were told of the request, and so are told of its end."""
     told = stored_json.read_or(case.row.told, list[str], [])
     return tuple(
         dict.fromkeys(

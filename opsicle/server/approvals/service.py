@@ -8,23 +8,16 @@ it.
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
 from datetime import datetime
 
 from opsicle.domain.access import Action
 from opsicle.domain.approvals import (
     ApprovalOutcome,
     ApprovalState,
-    ApprovalStatus,
-    GateState,
-    GateStatus,
     Verdict,
-    meets,
 )
-from opsicle.domain.approvers import ApproverPerson
-from opsicle.domain.errors import Conflict, InvalidInput, NotAllowed, NotFound
+from opsicle.domain.errors import Conflict, NotAllowed, NotFound
 from opsicle.kit.clock import Clock
-from opsicle.server.access import validators
 from opsicle.server.access.actor import Actor
 from opsicle.server.access.document_lookup import get_document
 from opsicle.server.access.principals import answers_for
@@ -33,6 +26,13 @@ from opsicle.server.access.template_access import is_hidden
 from opsicle.server.approvals.approvers import ApproverDirectory
 from opsicle.server.approvals.bindings import Bindings
 from opsicle.server.approvals.cases import Case, load
+from opsicle.server.approvals.deciding import (
+    PendingDecision,
+    checked_reason,
+    decision_row,
+    has_said,
+    voter,
+)
 from opsicle.server.approvals.preview import need_of
 from opsicle.server.approvals.progress import Progress
 from opsicle.server.approvals.views import Viewer, summary, votable, whole
@@ -45,10 +45,9 @@ from opsicle.server.identity.authenticators import Authenticators
 from opsicle.server.store import (
     approvals,
     audit,
-    authenticators,
     automation_transitions,
 )
-from opsicle.server.store.approvals import ApprovalFilter, ApprovalRow, DecisionRow
+from opsicle.server.store.approvals import ApprovalFilter, ApprovalRow
 from opsicle.server.store.automations import AutomationRow
 from opsicle.server.store.database import Connection, Database
 from opsicle.server.store.documents import DocumentKind
@@ -56,8 +55,6 @@ from opsicle.wire.approval_api import Approval, ApprovalNeed, ApprovalSummary, D
 from opsicle.wire.pages import Page
 
 log = logging.getLogger(__name__)
-
-MAX_REASON_CHARACTERS = 2_000
 
 _DUE_AT_ONCE = 100
 _FEW = 50
@@ -67,19 +64,10 @@ _MOST_LOOKED_AT = 1_000
 """Pending approvals that one page of an inbox looks at: the caller may decide on few of them."""
 
 
-@dataclass(frozen=True)
-class _PendingDecision:
-    """What somebody wants to say."""
-
-    verdict: Verdict
-    reason: str
-    with_mfa: bool
-
-
 class Approvals:
-    """What people do with approvals. They are asked for in `asking.py`."""
+    """What people do with approvals. They are asked for in `requests.py`."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 - what approvals touch
         self,
         database: Database,
         progress: Progress,
@@ -179,7 +167,7 @@ class Approvals:
         where a gate wants a code; InvalidInput without the reason or the code that a gate wants.
         """
         actor.require(Action.APPROVALS_DECIDE)
-        decision = _PendingDecision(verdict, _checked_reason(request.reason), bool(request.totp))
+        decision = PendingDecision(verdict, checked_reason(request.reason), bool(request.totp))
 
         def work(db: Connection) -> tuple[AutomationRow, ApprovalOutcome | Conflict]:
             case = self._get(db, actor, approval_id)
@@ -201,7 +189,7 @@ class Approvals:
         return outcome
 
     def _vote(
-        self, db: Connection, actor: Actor, case: Case, decision: _PendingDecision
+        self, db: Connection, actor: Actor, case: Case, decision: PendingDecision
     ) -> ApprovalOutcome | Conflict:
         """Take down a decision.
 
@@ -216,18 +204,20 @@ class Approvals:
             )
         if row.state is ApprovalState.PENDING and seen.state is not ApprovalState.PENDING:
             return self._progress.advance(db, case, now)
-        if _has_said(case, actor, decision.verdict) and not votable(
+        if has_said(case, actor, decision.verdict) and not votable(
             case, seen, Viewer(actor.user_id, now)
         ):
             return outcome_of(case, seen, now)
         if row.state is not ApprovalState.PENDING:
             raise Conflict(f"this approval is over: it is {row.state}")
-        me, gates = self._voter(db, case, seen, Viewer(actor.user_id, now), decision)
+
+        me, gates = voter(db, case, seen, Viewer(actor.user_id, now), decision)
         codes: dict[str, str] = {}
         for gate in gates:
-            signed = self._bindings.sign(row, _decision(row, me, gate, decision, now))
+            signed = self._bindings.sign(row, decision_row(row, me, gate, decision, now))
             approvals.insert_decision(db, row.org_id, signed)
             codes[signed.gate] = signed.mac
+
         data = {
             "automation": row.automation_id,
             "gates": [gate.gate.name for gate in gates],
@@ -239,34 +229,6 @@ class Approvals:
         }
         audit.append(db, now, row.org_id, actor, decision.verdict, f"approvals/{row.id}", data)
         return self._progress.advance(db, case.with_new_decisions(db), now)
-
-    def _voter(
-        self,
-        db: Connection,
-        case: Case,
-        seen: ApprovalStatus,
-        viewer: Viewer,
-        decision: _PendingDecision,
-    ) -> tuple[ApproverPerson, list[GateStatus]]:
-        """Return who decides, and on which gates.
-
-        The open ones, and those that will open and name them too.
-        """
-        me = case.people.get(viewer.user_id)
-        now_open = votable(case, seen, viewer)
-        if me is None or not now_open:
-            raise _refusal(case, seen, viewer)
-        _require_reason(now_open, decision)
-        _require_code(db, now_open, viewer.user_id, decision)
-        later = [
-            gate
-            for gate in seen.gates
-            if gate.state is GateState.WAITING
-            and case.may_decide(gate, me, viewer.now)
-            and not case.has_decided(me, gate.gate.name)
-            and meets(gate.gate, with_mfa=decision.with_mfa, has_reason=bool(decision.reason))
-        ]
-        return me, [*now_open, *later]
 
     def withdraw(self, actor: Actor, approval_id: str) -> Approval:
         """Take back what one has asked for, or a service account of one's own.
@@ -354,7 +316,7 @@ class Approvals:
 
 
 def _not_found(approval_id: str) -> NotFound:
-    """Return the error for an approval that the org does not have, or that the actor may not see."""
+    """Return the error for an approval that is not there, or that the actor may not see."""
     return NotFound(
         f"there is no approval {approval_id}",
         hint="`opsicle approvals list --whose all` shows those of the org that you are "
@@ -367,79 +329,4 @@ def _is_hidden(db: Connection, actor: Actor, case: Case) -> bool:
     template = case.template
     return case.row.requester_id != actor.user_id and is_hidden(
         db, actor, template.name, template.labels
-    )
-
-
-def _has_said(case: Case, actor: Actor, verdict: Verdict) -> bool:
-    return any(each.user_id == actor.user_id and each.verdict is verdict for each in case.decisions)
-
-
-def _refusal(case: Case, seen: ApprovalStatus, viewer: Viewer) -> NotAllowed | Conflict:
-    """Return why somebody cannot decide now."""
-    me = case.people.get(viewer.user_id)
-    if any(each.user_id == viewer.user_id for each in case.decisions):
-        return Conflict("you have decided already, and a decision stays")
-    if me and me.is_same_person(case.requester):
-        return NotAllowed("you asked for this yourself", hint="Somebody else has to decide.")
-    waiting = [gate for gate in seen.gates if gate.state is GateState.WAITING]
-    if me and any(case.may_decide(gate, me, viewer.now) for gate in waiting):
-        return NotAllowed("it is not your turn yet: an earlier gate is still open")
-    return NotAllowed(
-        "you are not among those who decide on this", hint="`opsicle approvals show` says who is."
-    )
-
-
-def _require_reason(gates: list[GateStatus], decision: _PendingDecision) -> None:
-    if not decision.reason and any(gate.gate.require_reason for gate in gates):
-        raise validators.invalid(
-            "reason", "this approval asks for a reason", hint="Give it with --reason."
-        )
-
-
-def _require_code(
-    db: Connection, gates: list[GateStatus], user_id: str, decision: _PendingDecision
-) -> None:
-    if decision.with_mfa or not any(gate.gate.require_mfa for gate in gates):
-        return
-    if not authenticators.is_confirmed(db, user_id):
-        raise Conflict(
-            "this approval asks for a code, and you have no authenticator app",
-            hint="Enrol one with `opsicle totp enrol`, then decide.",
-        )
-    raise _code_needed()
-
-
-def _code_needed() -> InvalidInput:
-    message = "this approval asks for a fresh code of your authenticator app"
-    return validators.invalid("totp", message, hint="Give it with --totp.")
-
-
-def _checked_reason(text: str) -> str:
-    reason = text.strip()
-    if len(reason) > MAX_REASON_CHARACTERS:
-        raise validators.invalid(
-            "reason", f"the reason has more than {MAX_REASON_CHARACTERS:,} characters"
-        )
-    return reason
-
-
-def _decision(
-    row: ApprovalRow,
-    me: ApproverPerson,
-    gate: GateStatus,
-    decision: _PendingDecision,
-    now: datetime,
-) -> DecisionRow:
-    return DecisionRow(
-        approval_id=row.id,
-        gate=gate.gate.name,
-        user_id=me.user_id,
-        email=me.email,
-        name=me.name,
-        principal=me.principal,
-        verdict=decision.verdict,
-        reason=decision.reason,
-        with_mfa=decision.with_mfa,
-        elapsed_seconds=gate.elapsed(now),
-        decided_at=now,
     )

@@ -117,4 +117,5 @@ def _changed(now: InForce, case: Case | None = None) -> str:
         )
     if now.is_default:
         return f"the policy {name} applies to it since{number}"
-    return f"its template asks for approval by {f'the policy {name}' if name else 'a policy of its own'} since{number}"
+    policy = f"the policy {name}" if name else "a policy of its own"
+    return f"its template asks for approval by {policy} since{number}"

@@ -35,7 +35,8 @@ def said_of(case: Case, stuck: Mapping[str, str]) -> str:
         return ""
     gates = "; ".join(f"gate {name}: {why}" for name, why in stuck.items())
     return (
-        f"nobody can give this approval now ({gates}). An admin can let an approver back in, or name a manager; "
+        f"nobody can give this approval now ({gates}). "
+        "An admin can let an approver back in, or name a manager; "
         f"{case.automation.requester_email} can withdraw it, and ask again"
     )
 
@@ -65,6 +66,7 @@ def left_stuck(db: Connection, org_id: str) -> list[str]:
     rows = approvals.list_newest(
         db, org_id, ApprovalFilter(state=ApprovalState.PENDING), "", _MOST_LOOKED_AT
     )
+
     directory = ApproverDirectory(db, org_id)
     found = []
     for row in rows:

@@ -167,8 +167,10 @@ def _compared(db: Connection, case: Case) -> Comparison | None:
     last_id = approvals.find_last_run(db, automation.org_id, automation.template_id, automation.id)
     if last_id is None:
         return None
+
     last = automations.get(db, automation.org_id, last_id)
     before, after = (shown_values(each.values_json) for each in (last, automation))
+
     names = sorted({*before, *after})
     return Comparison(
         automation_id=last.id,
@@ -186,6 +188,7 @@ def _diff(old: Template, db: Connection, case: Case, old_version: int) -> str:
     automation = case.automation
     if old == case.template:
         return ""
+
     before, after = (
         templates.get_source(db, automation.template_id, version)
         for version in (old_version, automation.version)

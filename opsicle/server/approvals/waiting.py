@@ -1,4 +1,4 @@
-"""How an approval stands in one line: what has come of it, and who has to agree before it goes on."""
+"""How an approval stands in one line: its outcome, and who has to agree before it goes on."""
 
 from __future__ import annotations
 

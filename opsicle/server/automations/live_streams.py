@@ -29,14 +29,14 @@ QUEUED_LOOK_SECONDS = 5.0
 LONGEST_UNSEEN_SECONDS = 15.0
 """While only its log grows, an automation is read again this often.
 
-So that a follower who may no longer see it, or a part of the log that is lost, shows all the same."""
+So that a follower who may no longer see it, or a lost part of the log, shows all the same.
+"""
 
 CALM_SECONDS = 0.5
 """An org's lists change at most this often for one follower."""
 
 READS_PER_SECOND = 100
-"""Each follower reads its list again, about a millisecond of the server: so many of them at most
-tell in a second."""
+"""Followers that read their list again in a second, at most: each costs about a millisecond."""
 
 _LONGEST_CALM_SECONDS = 10.0
 
@@ -97,7 +97,7 @@ class LiveStreams:
         self._clock = clock
 
     def automation(self, actor: Actor, automation_id: str, position: Position) -> Iterator[Event]:
-        """Yield the automation whenever it changes, its log from `position`, and `Ended` at the end.
+        """Yield the automation whenever it changes, its log from `position`, and then `Ended`.
 
         Raises NotFound before the first event.
         """
@@ -165,7 +165,7 @@ class LiveStreams:
                     yield Heartbeat()
                     continue
                 calm, spread = pace(self._pubsub.count(org_topic(org_id)))
-                gevent.sleep(random.uniform(0, spread))
+                gevent.sleep(random.uniform(0, spread))  # noqa: S311 - whose turn is first is no secret
                 yield Changed()
                 gevent.sleep(calm)
 

@@ -17,7 +17,7 @@ from opsicle.server.store.idempotency import IdempotencyRow
 def remember(
     db: Connection, actor: Actor, key: str, made: IdempotencyRow, at: datetime
 ) -> str | None:
-    """Return what the same request has made before, or None after taking down that it makes something now.
+    """Return what the same request has made before, or None after recording what it makes now.
 
     Raises Conflict for a key that was used for another request.
     """

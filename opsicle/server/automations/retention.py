@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 
 import gevent
 
@@ -49,10 +50,11 @@ class RetentionPeriods:
 
 @dataclass
 class _PruneWalk:
-    """One walk through the automations of an org, in the order in which they were triggered, up to those of a time.
+    """One walk through the automations of an org, up to those of a time.
 
-    It needs no index of when they ended: what ended before that time was triggered before it, and
-    the few old ones that stay are passed over again each time. `after_id` is how far it is.
+    It goes in the order in which they were triggered, and needs no index of when they ended: what
+    ended before that time was triggered before it, and the few old ones that stay are passed over
+    again each time. `after_id` is how far it is.
 
     `compared` holds for each template the runs that approvers compare with.
     """
@@ -103,12 +105,14 @@ class Retention:
         total = 0
         while walk.most is None or total < walk.most:
             at_once = ROWS_AT_ONCE if walk.most is None else min(ROWS_AT_ONCE, walk.most - total)
-            rows = self._database.read(
-                lambda db: retention.list_oldest(db, walk.org_id, walk.after_id, at_once)
+            find = partial(
+                retention.list_oldest, org_id=walk.org_id, after_id=walk.after_id, limit=at_once
             )
+            rows = self._database.read(find)
             rows = [row for row in rows if row.created_at < to_text(walk.before)]
             if not rows:
                 break
+
             total += self._step(walk, rows)
             gevent.sleep(PAUSE_SECONDS)
         return total
@@ -128,8 +132,10 @@ class Retention:
             ):
                 going.append(row.id)
                 size += row.size
+
         if not going:
             return 0
+
         # The logs first: a crash in between leaves an automation without its log, which the next
         # turn removes.
         self._job_logs.delete_of_jobs(
@@ -138,7 +144,7 @@ class Retention:
         return self._database.write(lambda db: self._remove(db, walk, going))
 
     def _is_compared(self, walk: _PruneWalk, row: PrunableRow) -> bool:
-        """Return whether it is the last approved run before what waits, or before what comes next."""
+        """Return whether it is the last approved run before what waits, or what comes next."""
         if not row.is_approved_run:
             return False
         if row.template_id not in walk.compared:

@@ -11,33 +11,30 @@ import msgspec
 from opsicle.domain import stored_json
 from opsicle.domain.access import Action
 from opsicle.domain.automations import AutomationState
-from opsicle.domain.errors import Conflict, NotAllowed, NotFound
+from opsicle.domain.errors import Conflict
 from opsicle.domain.manifests import commitment
 from opsicle.domain.secrets import masked, only_secret
-from opsicle.domain.stored_templates import decode_template
 from opsicle.domain.templates import Template, Value
-from opsicle.domain.unsupported import unsupported
 from opsicle.domain.variables import as_text, check_values
 from opsicle.domain.workers import SHARED, Candidate, requirements
 from opsicle.kit.clock import Clock
 from opsicle.kit.ids import new_id
 from opsicle.security.master_key import CannotOpen
 from opsicle.server.access.actor import Actor
-from opsicle.server.access.document_lookup import get_document
-from opsicle.server.access.principals import account_of, answers_for
-from opsicle.server.access.template_access import is_automation_hidden, require_on
-from opsicle.server.access.template_versions import asks_for_code, shown_template_of
+from opsicle.server.access.principals import account_of
+from opsicle.server.access.template_access import is_automation_hidden
 from opsicle.server.approvals.bindings import Bindings
 from opsicle.server.approvals.progress import Progress
 from opsicle.server.approvals.requests import ApprovalRequests
 from opsicle.server.automations.filters import require_known
 from opsicle.server.automations.repeated_requests import remember
+from opsicle.server.automations.runnable import require_runnable, runnable_version
 from opsicle.server.automations.views import Snapshot, summary, whole
+from opsicle.server.automations.visible import ENDED, get_visible, require_may_cancel
 from opsicle.server.channels.outbox import Outbox
 from opsicle.server.dispatch.job_logs import JobLogs
 from opsicle.server.dispatch.service import Dispatch, Offer
 from opsicle.server.dispatch.work_builder import Checked
-from opsicle.server.documents.record_of_pushes import require_as_pushed
 from opsicle.server.fleet.presence import Fleet, absent
 from opsicle.server.fleet.pubsub import PubSub, automation_topic, org_topic
 from opsicle.server.http.paging import page_of_shown
@@ -58,7 +55,6 @@ from opsicle.server.store import (
 )
 from opsicle.server.store.automations import AutomationFilter, AutomationRow
 from opsicle.server.store.database import Connection, Database
-from opsicle.server.store.documents import DocumentKind, VersionRow
 from opsicle.server.store.idempotency import IdempotencyRow
 from opsicle.server.store.jobs import JobRow
 from opsicle.server.store.secrets import SealedRow
@@ -78,7 +74,8 @@ _FORGOTTEN_AT_ONCE = 500
 class _New:
     """What is to be made: the row as people see it, and beside it what only a worker gets.
 
-    `commitments` is what the manifest says of each secret variable; `with_mfa`: whoever asked has shown a code.
+    `commitments` is what the manifest says of each secret variable; `with_mfa`: whoever asked has
+    shown a code.
     """
 
     row: AutomationRow
@@ -92,7 +89,7 @@ class _New:
 class Automations:
     """What people do with automations; what workers do is in `jobs.py`."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 - what automations touch
         self,
         database: Database,
         job_logs: JobLogs,
@@ -122,21 +119,24 @@ class Automations:
     def create(
         self, actor: Actor, request: RunRequest, idempotency_key: str = "", rerun_of: str = ""
     ) -> Automation:
-        """Trigger an automation; it is queued, or waits for approval, and is durable when this returns.
+        """Trigger an automation, which is queued or waits for approval; durable on return.
 
-        The same `idempotency_key` with the same request answers with the automation that the first call made.
-        Raises NotFound for an unknown template, InvalidInput for values that do not fit, Conflict for a template
-        that cannot run yet, an approval that nobody could give, or a key that was used for another request; as
-        `StepUp.require_code` where the template asks for a code.
+        The same `idempotency_key` with the same request answers with the automation that the first
+        call made. Raises NotFound for an unknown template, InvalidInput for values that do not fit,
+        Conflict for a template that cannot run yet, an approval that nobody could give, or a key
+        that was used for another request; as `StepUp.require_code` where the template asks for a
+        code.
         """
         actor.require(Action.AUTOMATIONS_CREATE)
         version, template, needs_code = self._database.read(
-            lambda db: _runnable_version(db, actor, request)
+            lambda db: runnable_version(db, actor, request)
         )
-        _require_runnable(template)
+        require_runnable(template)
         values = check_values(template.variables, request.values)
+
         if needs_code:
             self._step_up.require_code(actor, f"running {template.name}")
+
         asked = requirements(template)
         now = self._clock.now()
         row = AutomationRow(
@@ -157,11 +157,13 @@ class Automations:
             created_at=now,
             queued_at=now,
         )
+
         with self._dispatch.offer(actor.org_id, asked) as offer:
             new = _New(row, template, request, *self._sealed(row, template, values), needs_code)
             stored = self._database.write(
                 lambda db: self._insert(db, actor, new, idempotency_key, offer)
             )
+
         if stored.id != row.id:
             return self.get(actor, stored.id)
         if offer is None:
@@ -192,10 +194,12 @@ class Automations:
             earlier = remember(db, actor, key, IdempotencyRow(digest, row.id), row.created_at)
             if earlier:
                 return automations.get(db, actor.org_id, earlier)
+
         require_secrets(db, row.org_id, new.template)
         row = msgspec.structs.replace(
             row, principal_id=account_of(db, row.org_id, row.requester_id).principal
         )
+
         terms = self._asking.terms(db, row, new.template)
         if terms and terms.gates:
             row = msgspec.structs.replace(
@@ -205,9 +209,11 @@ class Automations:
         row, bound = self._bindings.bind(row, new.template, asked, new.commitments)
         if offer and asked is None:
             row = offer.keep(db, row, Checked(new.template, bound, None))
+
         automations.insert(db, row)
         if new.sealed:
             secrets.insert_values(db, new.sealed, msgspec.json.encode(new.commitments).decode())
+
         given = {name: value for name, value in request.values.items() if value is not None}
         data = {
             "template": row.template,
@@ -218,6 +224,7 @@ class Automations:
             "with_mfa": new.with_mfa,
         }
         audit.append(db, row.created_at, row.org_id, actor, "run", f"automations/{row.id}", data)
+
         if asked:
             self._asking.ask(db, row, asked)
             row = automations.get(db, row.org_id, row.id)
@@ -228,13 +235,13 @@ class Automations:
     def rerun(self, actor: Actor, automation_id: str, idempotency_key: str = "") -> Automation:
         """Trigger a new automation of the same version with the same values; it names the old one.
 
-        Raises as `create`, and Conflict if another template has the name now: it must not get values that were typed
-        for the old one.
+        Raises as `create`, and Conflict if another template has the name now: it must not get
+        values that were typed for the old one.
         """
         actor.require(Action.AUTOMATIONS_CREATE)
 
         def query(db: Connection) -> tuple[AutomationRow, SealedRow | None]:
-            old = _get(db, actor, automation_id)[0]
+            old = get_visible(db, actor, automation_id)[0]
             now = templates.find(db, actor.org_id, old.template)
             if now and now.id != old.template_id:
                 raise Conflict(
@@ -260,11 +267,11 @@ class Automations:
             ) from error
 
     def get(self, actor: Actor, automation_id: str) -> Automation:
-        """One automation whole. Raises NotFound."""
+        """Return one automation whole. Raises NotFound."""
         actor.require(Action.AUTOMATIONS_VIEW)
 
         def query(db: Connection) -> Snapshot:
-            row, template = _get(db, actor, automation_id)
+            row, template = get_visible(db, actor, automation_id)
             tries = jobs.list_of_automation(db, row.id)
             candidates = self._candidates(db, actor.org_id, [row])
             return Snapshot(row, template, tries, 0, candidates, held=self._fleet.held)
@@ -279,10 +286,11 @@ class Automations:
     def list_newest(
         self, actor: Actor, wanted: AutomationFilter, cursor: str, limit: int
     ) -> Page[AutomationSummary]:
-        """A page of the org's automations, newest first; without those whose templates the caller may not see.
+        """Return a page of the org's automations, newest first.
 
-        A page may hold fewer than `limit` of them, and still not be the last. Raises NotFound where the filter names
-        a template or a requester that the org has not, instead of an empty list that looks like an answer.
+        Those whose templates the caller may not see are left out: a page may hold fewer than
+        `limit`, and still not be the last. Raises NotFound where the filter names a template or a
+        requester that the org has not, instead of an empty list that looks like an answer.
         """
         actor.require(Action.AUTOMATIONS_VIEW)
 
@@ -310,22 +318,23 @@ class Automations:
         return page
 
     def cancel(self, actor: Actor, automation_id: str) -> Automation:
-        """End a waiting automation, or ask the worker to stop a running one; asking twice is harmless.
+        """End a waiting automation, or ask the worker to stop a running one.
 
-        Raises NotAllowed unless the caller triggered it and still may, or may cancel any; Conflict if it is over.
+        Asking twice is harmless. Raises NotAllowed unless the caller triggered it and still may, or
+        may cancel any; Conflict if it is over.
         """
         actor.require(Action.AUTOMATIONS_VIEW)
         now = self._clock.now()
 
         def work(db: Connection) -> JobRow | None:
-            row, _ = _get(db, actor, automation_id)
-            _require_may_cancel(db, actor, row)
+            row, _ = get_visible(db, actor, automation_id)
+            require_may_cancel(db, actor, row)
             job = jobs.find(db, row.job_id) if row.job_id else None
             if automation_transitions.cancel_waiting(db, row.id, actor.user_id, now):
                 self._end_waiting(db, actor, row, job)
             elif not automation_transitions.request_cancel(db, row.id, actor.user_id, now):
                 if row.state != AutomationState.RUNNING:
-                    raise Conflict(f"this automation is already over: it {_ENDED[row.state]}")
+                    raise Conflict(f"this automation is already over: it {ENDED[row.state]}")
                 return job
             audit.append(db, now, row.org_id, actor, "cancel", f"automations/{row.id}")
             return job
@@ -339,7 +348,7 @@ class Automations:
     def _end_waiting(
         self, db: Connection, actor: Actor, row: AutomationRow, job: JobRow | None
     ) -> None:
-        """Take back the lease or the approval of an automation that was cancelled before it began."""
+        """Take back the lease or the approval of an automation cancelled before it began."""
         now = self._clock.now()
         if job:
             jobs.give_back(db, job.id, now)
@@ -350,11 +359,11 @@ class Automations:
         self._outbox.post_cancelled(db, row.org_id, row.id, actor, told)
 
     def newest_job(self, actor: Actor, automation_id: str) -> JobRow | None:
-        """The newest attempt of an automation, None before the first. Raises NotFound."""
+        """Return the newest job of an automation, None before the first. Raises NotFound."""
         actor.require(Action.AUTOMATIONS_VIEW)
 
         def query(db: Connection) -> JobRow | None:
-            _get(db, actor, automation_id)
+            get_visible(db, actor, automation_id)
             tries = jobs.list_of_automation(db, automation_id)
             return tries[-1] if tries else None
 
@@ -371,7 +380,10 @@ class Automations:
     def _candidates(
         self, db: Connection, org_id: str, rows: Sequence[AutomationRow]
     ) -> list[Candidate]:
-        """Who serves the org, those among them who have not polled since the server started, to say why these wait."""
+        """Return who serves the org, to say why these wait.
+
+        Those who have not polled since the server started are among them.
+        """
         if not any(row.state is AutomationState.QUEUED for row in rows):
             return []
         known = self._fleet.candidates(org_id)
@@ -380,67 +392,3 @@ class Automations:
         if not known and orgs.allows_shared_workers(db, org_id) and workers.has_shared(db):
             known.append(Candidate(name=SHARED, is_connected=False, is_shared=True))
         return known
-
-
-def _runnable_version(
-    db: Connection, actor: Actor, request: RunRequest
-) -> tuple[VersionRow, Template, bool]:
-    """The version that is asked for, and whether it takes a code. Raises NotFound, or NotAllowed if not the actor's.
-
-    Also raises Conflict if it, or the newest one, under whose approval it falls, is not what was pushed.
-    """
-    kind, org_id, name = DocumentKind.TEMPLATE, actor.org_id, request.template
-    version = get_document(db, kind, org_id, name, request.version)
-    require_as_pushed(db, kind, org_id, version)
-    template = decode_template(version.document)
-    require_on(db, actor, Action.AUTOMATIONS_CREATE, template.name, template.labels)
-    if version.version != version.latest_version:
-        require_as_pushed(db, kind, org_id, get_document(db, kind, org_id, name))
-    return version, template, asks_for_code(db, actor.org_id, version, template)
-
-
-def _get(db: Connection, actor: Actor, automation_id: str) -> tuple[AutomationRow, Template]:
-    """An automation and what it runs. Raises NotFound, also for one that the actor may not see."""
-    row = automations.find(db, actor.org_id, automation_id)
-    if row is None or (
-        is_automation_hidden(db, actor, row)
-        and not answers_for(db, row.org_id, actor.user_id, row.requester_id)
-    ):
-        raise NotFound(
-            f"there is no automation {automation_id}",
-            hint="`opsicle automations list` shows those of the org that you are logged in to.",
-        )
-    return row, shown_template_of(db, row)
-
-
-def _require_may_cancel(db: Connection, actor: Actor, row: AutomationRow) -> None:
-    """Raise NotAllowed unless they may. A token that is for looking cancels nothing, not even its holder's own."""
-    if actor.may(Action.AUTOMATIONS_CANCEL_ANY):
-        return
-    if not answers_for(db, row.org_id, actor.user_id, row.requester_id):
-        raise NotAllowed(
-            "you may only cancel what you or your service accounts triggered",
-            hint="Ask an operator.",
-        )
-    actor.require(Action.AUTOMATIONS_CREATE)
-
-
-_ENDED = {
-    AutomationState.SUCCEEDED: "succeeded",
-    AutomationState.FAILED: "failed",
-    AutomationState.CANCELLED: "was cancelled",
-    AutomationState.TIMED_OUT: "timed out",
-    AutomationState.REJECTED: "was rejected",
-    AutomationState.EXPIRED: "expired",
-    AutomationState.UNKNOWN: "ended unknown, because its worker was lost",
-}
-
-
-def _require_runnable(template: Template) -> None:
-    problems = unsupported(template)
-    if problems:
-        raise Conflict(
-            f"template {template.name} cannot run: {problems[0].message}",
-            hint="It can be pushed and shown, but nothing of it is executed.",
-            problems=tuple(problems),
-        )

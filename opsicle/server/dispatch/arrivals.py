@@ -51,11 +51,13 @@ class Arrivals:
             request.slots,
         ):
             check_facts(request.labels, request.slots)
+
         if presence is None:
             presence = Presence(
                 worker.worker_id, worker.name, worker.org_id, request, 0.0, worker.is_shared
             )
             self._fleet.add(presence)
+
         presence.poll = request
         presence.seen_at = self._clock.monotonic()
         self._note_clock(presence, request)
@@ -64,15 +66,18 @@ class Arrivals:
         return presence
 
     def record(self, db: Connection, presence: Presence, request: PollRequest) -> None:
-        """Record what the worker says, and read what people say of it, in the poll's transaction."""
+        """Record what the worker says, and read what people say of it.
+
+        Called in the poll's transaction.
+        """
         self._take_in(
             presence, workers.record_poll(db, presence.worker_id, request, self._clock.now())
         )
 
     def read_again(self, presence: Presence) -> None:
-        """A poll's transaction was undone.
+        """Read again what people say of a worker, after its poll's transaction was undone.
 
-        What it has read of its worker may never have become durable.
+        What that has read may never have become durable.
         """
         self._take_in(
             presence, self._database.read(lambda db: workers.get_status(db, presence.worker_id))

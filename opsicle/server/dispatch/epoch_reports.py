@@ -1,4 +1,4 @@
-"""What workers know and the server does not: that there was a later state than the one it runs on."""
+"""What workers know and the server does not: that there was a later state than its own."""
 
 from __future__ import annotations
 

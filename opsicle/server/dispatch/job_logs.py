@@ -6,6 +6,7 @@ import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import TypeVar
 
 import gevent
@@ -35,7 +36,7 @@ QUICK_BYTES = 32 * 1024
 """Up to here packing or unpacking takes less than a thread would."""
 
 _FASTEST = 1
-"""zlib level: text shrinks to a fifth or so at it, and more would cost more than the disk it saves."""
+"""zlib level: text shrinks to a fifth or so, and more would cost more than the disk it saves."""
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -48,7 +49,7 @@ _decoder = msgspec.msgpack.Decoder(tuple[Chunk, ...])
 
 @dataclass(frozen=True)
 class LogBounds:
-    """How much is kept: bytes of one job's log, and bytes on disk (packed) of all logs of one org."""
+    """How much is kept: bytes of one job's log, and packed bytes on disk of all logs of one org."""
 
     job_bytes: int = DEFAULT_JOB_BYTES
     org_bytes: int = DEFAULT_ORG_BYTES
@@ -74,7 +75,7 @@ class JobLogs:
         *,
         org_id: str = "",
     ) -> int:
-        """Keep output and answer up to which offset all of the log is durable.
+        """Keep output, and return up to which offset all of the log is durable.
 
         Bytes that are there already are passed over, so sending again is harmless; chunks that
         begin beyond the log's end are not taken, and the answer tells from where to send again. If
@@ -93,10 +94,11 @@ class JobLogs:
                 raise InvalidInput(
                     f"the log has reached its limit of {self.bounds.job_bytes} bytes"
                 )
+
             start = fresh[0][0]
             size = fresh[-1][0] + len(fresh[-1][4]) - start
             segment = logs.Segment(job_id, start, size, self._quickly(size, _pack, fresh))
-            if self._database.write(lambda db: self._append(db, org_id, segment, end)):
+            if self._database.write(partial(self._append, org_id=org_id, segment=segment, end=end)):
                 return start + size
 
     def is_full(self, size: int) -> bool:
@@ -143,9 +145,11 @@ class JobLogs:
 
         loss, has_gap, size = self._database.read(query)
         if size >= self.bounds.job_bytes:
-            return f"its log has reached the limit of {self.bounds.job_bytes // MIB} MiB: what came behind was not kept"
+            limit = self.bounds.job_bytes // MIB
+            return f"its log has reached the limit of {limit} MiB: what came behind was not kept"
         if loss:
-            return f"its log was lost, or what of it was there on {loss.at:%Y-%m-%d at %H:%M} UTC: {loss.reason}"
+            at = f"{loss.at:%Y-%m-%d at %H:%M} UTC"
+            return f"its log was lost, or what of it was there on {at}: {loss.reason}"
         return "a part of its log was lost by the server" if has_gap else ""
 
     def _quickly(self, size: int, function: Callable[[T], R], given: T) -> R:
@@ -162,12 +166,11 @@ class JobLogs:
     def read(self, job_id: str, offset: int = 0) -> Iterator[list[Chunk]]:
         """Yield the chunks from `offset` to the end now, a list per read of the database."""
         while True:
-            start = offset
-            segments = self._database.read(
-                lambda db: logs.list_from(db, job_id, start, SEGMENTS_PER_READ)
-            )
+            find = partial(logs.list_from, job_id=job_id, offset=offset, limit=SEGMENTS_PER_READ)
+            segments = self._database.read(find)
             if not segments:
                 return
+
             chunks = self._quickly(sum(segment.size for segment in segments), _unpack, segments)
             fresh = _not_before(chunks, offset)
             yield fresh
@@ -180,16 +183,17 @@ class JobLogs:
     def prune(self, keep: timedelta) -> int:
         """Delete what is older than `keep`, in small steps, and give the room back.
 
-        Answers how many segments went.
-
-        And what is over an org's share, also of before a start with a smaller one.
+        So is what is over an org's share, also of before a start with a smaller one. Return how
+        many segments went.
         """
         before = self._clock.now() - keep
         total = 0
         for usage in self._database.read(logs.list_usage):
             self._may_be_over.add(usage.org_id)
             total += self._delete(
-                lambda db: logs.list_before(db, usage.org_id, before, SEGMENTS_PER_PRUNING)
+                partial(
+                    logs.list_before, org_id=usage.org_id, at=before, limit=SEGMENTS_PER_PRUNING
+                )
             )
         if total:
             self._database.give_room_back()
@@ -198,7 +202,7 @@ class JobLogs:
     def shed(self) -> int:
         """Delete the oldest logs of each org that has more than its share.
 
-        Answers how many segments went.
+        Return how many segments went.
         """
         orgs, self._may_be_over = self._may_be_over, set()
         total = 0
@@ -219,13 +223,14 @@ class JobLogs:
             going = _up_to(min(size, BYTES_PER_PRUNING), places)
             if not going:
                 break
+
             size -= self._delete_all(going)
             total += len(going)
             gevent.sleep(PRUNING_PAUSE_SECONDS)
         return total
 
     def _delete_all(self, rowids: list[int]) -> int:
-        """Delete segments, and count them off; answers how many bytes they took."""
+        """Delete segments, count them off, and return how many bytes they took."""
 
         def work(db: Connection) -> int:
             gone = logs.delete(db, rowids)
@@ -238,9 +243,9 @@ class JobLogs:
     def delete_of_jobs(self, job_ids: Sequence[str]) -> None:
         """Delete the whole logs of jobs, likewise in small steps."""
         for job_id in job_ids:
-            self._delete(lambda db: logs.list_of_job(db, job_id, SEGMENTS_PER_PRUNING))
-            if self._database.read(lambda db: logs.has_gap(db, job_id)):
-                self._database.write(lambda db: logs.delete_gaps(db, job_id))
+            self._delete(partial(logs.list_of_job, job_id=job_id, limit=SEGMENTS_PER_PRUNING))
+            if self._database.read(partial(logs.has_gap, job_id=job_id)):
+                self._database.write(partial(logs.delete_gaps, job_id=job_id))
 
     def _delete(self, find: Callable[[Connection], list[logs.SegmentPlace]]) -> int:
         """Delete what is found, a few segments at a time and never many bytes.
@@ -290,6 +295,7 @@ def _chunks_of(segment: logs.Segment) -> tuple[Chunk, ...]:
 def _check(chunks: Sequence[Chunk]) -> None:
     if sum(len(chunk[4]) for chunk in chunks) > MAX_LOG_REQUEST_BYTES:
         raise InvalidInput(f"more than {MAX_LOG_REQUEST_BYTES} log bytes in one request")
+
     expected = chunks[0][0] if chunks else 0
     for offset, phase, stream, _, data in chunks:
         if offset != expected or offset < 0:

@@ -1,7 +1,8 @@
 """What a worker says of a job it was handed: may I start, here is output, this is how it ended.
 
-Nothing here trusts a worker further than its own newest lease: a stale fence changes nothing. Every method may be
-called again with the same arguments, because the answer to the first call may have been lost on the way.
+Nothing here trusts a worker further than its own newest lease: a stale fence changes nothing. Every
+method may be called again with the same arguments, because the answer to the first call may have
+been lost on the way.
 """
 
 from __future__ import annotations
@@ -11,23 +12,23 @@ from collections.abc import Collection
 
 import msgspec
 
-from opsicle.domain.automations import JOB_OUTCOMES, AutomationState, JobState, WorkerLost
+from opsicle.domain.automations import AutomationState, JobState
 from opsicle.domain.errors import Conflict, LeaseLost, LogIncomplete, Unavailable
 from opsicle.kit.clock import Clock
 from opsicle.server.access.actor import SystemActor, WorkerActor
 from opsicle.server.channels.outbox import Outbox
 from opsicle.server.dispatch.epoch_reports import EpochReports
 from opsicle.server.dispatch.job_logs import JobLogs
+from opsicle.server.dispatch.job_outcomes import ANSWERABLE, LOST, JobOutcomes, resource_of
 from opsicle.server.dispatch.lease_service import LeasedWork, LeaseService, may_serve
 from opsicle.server.dispatch.lease_store import Lease
 from opsicle.server.dispatch.unknown_jobs import NeverHeardOf, UnknownJobs
 from opsicle.server.fleet.presence import Presence
 from opsicle.server.fleet.pubsub import PubSub, automation_topic, log_topic, org_topic
 from opsicle.server.store import audit, automation_transitions, jobs
-from opsicle.server.store.automation_transitions import Ending
 from opsicle.server.store.database import Connection, Database
 from opsicle.server.store.jobs import JobRow
-from opsicle.wire.jobs import MAX_EXPLANATION, Outcome
+from opsicle.wire.jobs import MAX_EXPLANATION
 from opsicle.wire.worker_api import (
     Done,
     FinishReply,
@@ -40,20 +41,16 @@ from opsicle.wire.worker_api import (
 log = logging.getLogger(__name__)
 
 SLOW_DISK_SECONDS = 2.0
-"""A commit that takes longer than this may have kept polls from their answers: nobody is judged by it."""
-
-_ANSWERABLE = frozenset({JobState.RUNNING, JobState.UNKNOWN})
-"""States in which output and the end of a job are still taken from the holder of the newest lease."""
-
+"""A commit that takes longer may have kept polls from their answers: nobody is judged by it."""
 
 UNTIMELY_ENDING = "is this worker's clock, or the server's, wrong?"
-"""So ended the reason of a worker that refused for the time before it could say so in a field of its own."""
+"""How the reason ends where an older worker, without a field for that, refused for the time."""
 
 
 class Jobs:
     """The life of a job between its lease and its end."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 - what the end of a job touches
         self,
         database: Database,
         job_logs: JobLogs,
@@ -70,13 +67,17 @@ class Jobs:
         self._lease_store = lease_service.lease_store
         self._pubsub = signals
         self._outbox = notices
+        self._outcomes = JobOutcomes(notices, clock)
         self._clock = clock
         self.unknown = UnknownJobs(database, self._fleet, clock)
         self._suspects: set[str] = set()
         self._epoch_reports = epoch_reports
 
     def recover(self) -> None:
-        """Give every job on lease one full term, because nobody could renew it while the server was away."""
+        """Give every job on lease one full term.
+
+        Nobody could renew it while the server was away.
+        """
         for row in self._database.read(jobs.list_all_held):
             self._lease_store.grant(
                 Lease(row.id, row.automation_id, row.org_id, row.worker_id, row.fence)
@@ -89,8 +90,9 @@ class Jobs:
     def start(self, worker: WorkerActor, job_id: str, fence: int) -> Done:
         """Let a leased job begin; only after the answer may the worker execute anything.
 
-        Raises LeaseLost if the lease has lapsed, the automation was cancelled meanwhile, or its org no longer lets
-        this shared worker serve it. Unavailable as `UnknownJobs.heard`, also of `log` and `finish`.
+        Raises LeaseLost if the lease has lapsed, the automation was cancelled meanwhile, or its org
+        no longer lets this shared worker serve it. Unavailable as `UnknownJobs.heard`, also of
+        `log` and `finish`.
         """
         now = self._clock.now()
 
@@ -100,12 +102,13 @@ class Jobs:
                 return job
             if not may_serve(db, worker, job.org_id):
                 raise LeaseLost.of(job_id)
+
             if not (
                 jobs.start(db, job_id, now)
                 and automation_transitions.start(db, job.automation_id, job_id, now)
             ):
                 raise LeaseLost.of(job_id)
-            audit.append(db, now, job.org_id, worker, "start", _resource(job), {"job": job_id})
+            audit.append(db, now, job.org_id, worker, "start", resource_of(job), {"job": job_id})
             return job
 
         with self.unknown.heard(worker, job_id):
@@ -116,9 +119,10 @@ class Jobs:
     def refuse(self, worker: WorkerActor, job_id: str, request: RefuseRequest) -> Done:
         """End an automation whose order its worker will not carry out; nothing of it was run.
 
-        One that was refused for its time waits again: another worker's clock may be right, as may this one's later.
-        So does one whose order is from an older state of the server; nothing is handed out by that any more.
-        Raises LeaseLost if the lease has lapsed, or the worker has said so before; Conflict if the job has begun.
+        One that was refused for its time waits again: another worker's clock may be right, as may
+        this one's later. So does one whose order is from an older state of the server; nothing is
+        handed out by that any more. Raises LeaseLost if the lease has lapsed, or the worker has
+        said so before; Conflict if the job has begun.
         """
         now, reason = self._clock.now(), request.reason[:MAX_EXPLANATION]
         is_untimely = request.is_untimely or request.reason.endswith(UNTIMELY_ENDING)
@@ -133,24 +137,19 @@ class Jobs:
                     f"job {job_id} is {job.state} and cannot be refused any more", hint="Drop it."
                 )
             if is_untimely or is_outdated:
-                self._lose(db, job, worker, reason)
+                self._outcomes.lose(db, job, worker, reason)
                 return job
+
             jobs.give_back(db, job_id, now)
             explanation = f"worker {worker.name} refused to run it: {reason}"
             automation_transitions.refuse(db, job.automation_id, job_id, now, explanation)
             self._outbox.post_finished(db, job.org_id, job.automation_id, AutomationState.CANCELLED)
-            audit.append(
-                db,
-                now,
-                job.org_id,
-                worker,
-                "refuse_order",
-                _resource(job),
-                {"job": job_id, "reason": reason},
-            )
+            data = {"job": job_id, "reason": reason}
+            audit.append(db, now, job.org_id, worker, "refuse_order", resource_of(job), data)
             return job
 
         job = self._database.write(work)
+
         self._lease_store.end(job_id)
         if is_untimely:
             self._fleet.note_untimely(worker.worker_id, request.sent_at_ms)
@@ -161,23 +160,28 @@ class Jobs:
         return Done(JobState.RETURNED)
 
     def log(self, worker: WorkerActor, job_id: str, request: LogRequest) -> LogReply:
-        """Keep output, and how far the phases are. Raises LeaseLost if the job is over or another's."""
+        """Keep output, and how far the phases are.
+
+        Raises LeaseLost if the job is over or another's.
+        """
         with self.unknown.heard(worker, job_id):
             job = self._database.read(lambda db: _get_answerable(db, worker, job_id, request.fence))
         durable_to = self._append(job, request)
+
         if request.phases is not None:
             phases = msgspec.json.encode(request.phases).decode()
             self._database.write(lambda db: jobs.record_phases(db, job_id, phases))
+
         topic = log_topic if request.phases is None else automation_topic
         self._pubsub.changed(topic(job.automation_id))
         return LogReply(durable_to)
 
     def finish(self, worker: WorkerActor, job_id: str, request: FinishRequest) -> FinishReply:
-        """Record how a job ended, with the last of its output; the answer brings the next work, if any waits.
+        """Record how a job ended, with the last of its output.
 
-        Raises LogIncomplete while part of the log is missing; LeaseLost when the lease has passed on, so that a
-        worker that was cut off can never overwrite its successor's result; Unavailable for the word of a life that may
-        be a copy.
+        The answer brings the next work, if any waits. Raises LogIncomplete while part of the log is
+        missing; LeaseLost when the lease has passed on, so that a worker that was cut off can never
+        overwrite its successor's result; Unavailable for the word of a life that may be a copy.
         """
         presence = self._fleet.find(worker.worker_id)
         self._check_life(presence, request)
@@ -193,7 +197,8 @@ class Jobs:
 
         def work(db: Connection) -> JobRow:
             nonlocal leased
-            job = self._finish(db, worker, job_id, request)
+            own = _get_own(db, worker, job_id, request.fence)
+            job = self._outcomes.record(db, own, worker, request.outcome)
             if presence and request.is_slot_free:
                 free = self._lease_service.free_slots(
                     presence, jobs.count_held(db, worker.worker_id)
@@ -202,19 +207,21 @@ class Jobs:
             return job
 
         job = self._database.write(work)
+
         self._lease_store.end(job_id)
         if presence:
             presence.busy = max(0, presence.busy - 1) + len(leased.items)
             self._hand(presence, leased)
-        if job.state in _LOST:  # what it was to do may wait again, and not for this worker alone
+        if job.state in LOST:  # what it was to do may wait again, and not for this worker alone
             self._fleet.wake_org(job.org_id)
         self._changed(job)
         return FinishReply(job.state, leased.work)
 
     def _check_life(self, presence: Presence | None, request: FinishRequest) -> None:
-        """Raise Unavailable where a copy of a worker's folder may speak of a job that the original still runs.
+        """Raise Unavailable where a copy of a worker's folder may speak.
 
-        What the journal of a copy does not know the end of would be given up, or even run again.
+        The original may still run the job. What the journal of a copy does not know the end of
+        would be given up, or even run again.
         """
         if request.outcome.state != JobState.UNKNOWN or not request.boot_id:
             return
@@ -225,12 +232,18 @@ class Jobs:
             )
 
     def _hand(self, presence: Presence, leased: LeasedWork) -> None:
-        """Let the leases begin that go out with an answer; if there are none, let the open poll use the slot."""
+        """Let the leases begin that go out with an answer.
+
+        If there are none, the open poll may use the slot.
+        """
         self._lease_service.granted(presence, leased)
         presence.wake()
 
     def _keep_last(self, worker: WorkerActor, job_id: str, request: FinishRequest) -> None:
-        """Keep the last of a log. Raises LogIncomplete if something is missing before it that can still come."""
+        """Keep the last of a log.
+
+        Raises LogIncomplete if something is missing before it that can still come.
+        """
         if request.chunks and not self._job_logs.is_full(self._job_logs.size(job_id)):
             job = self._database.read(lambda db: _get_answerable(db, worker, job_id, request.fence))
             durable_to = self._append(job, request)
@@ -238,6 +251,7 @@ class Jobs:
             durable_to = self._job_logs.size(job_id)
         if durable_to >= request.log_bytes or self._job_logs.is_full(durable_to):
             return
+
         job = self._database.read(lambda db: _get_own(db, worker, job_id, request.fence))
         if self._is_after_loss(job, request):
             self._job_logs.note_loss(job_id, durable_to, request.log_bytes)
@@ -245,101 +259,34 @@ class Jobs:
             raise LogIncomplete(f"the log is here up to byte {durable_to} of {request.log_bytes}")
 
     def _append(self, job: JobRow, request: LogRequest | FinishRequest) -> int:
-        """Keep output; answers up to where all of it is durable."""
+        """Keep output, and return up to where all of it is durable."""
         return self._job_logs.append(
             job.id, request.chunks, lambda: self._is_after_loss(job, request), org_id=job.org_id
         )
 
     def _is_after_loss(self, job: JobRow, request: LogRequest | FinishRequest) -> bool:
-        """Whether what is missing of a log was lost here: by what its worker says, or by what happened since."""
+        """Return whether what is missing of a log was lost here.
+
+        By what its worker says, or by what has happened since.
+        """
         return request.is_after_loss or self._job_logs.was_lost_since(job.leased_at)
 
-    def _finish(
-        self, db: Connection, worker: WorkerActor, job_id: str, request: FinishRequest
-    ) -> JobRow:
-        job = _get_own(db, worker, job_id, request.fence)
-        outcome = request.outcome
-        if job.state == JobState.UNKNOWN == outcome.state:
-            self._tell_more(db, job, outcome)
-            return job
-        if job.state in _ENDS and outcome.state in (job.state, JobState.UNKNOWN):
-            return job
-        if outcome.state == JobState.UNKNOWN:
-            self._lose(db, job, worker, outcome.explanation[:MAX_EXPLANATION])
-            jobs.record_phases(db, job_id, msgspec.json.encode(outcome.phases).decode())
-            return _get_own_again(db, job_id)
-        if job.state in _ANSWERABLE and outcome.state in JOB_OUTCOMES:
-            return self._end(db, job, worker, outcome)
-        raise Conflict(
-            f"job {job_id} is {job.state} and cannot become {outcome.state}", hint="Drop it."
-        )
-
-    def _tell_more(self, db: Connection, job: JobRow, outcome: Outcome) -> None:
-        """Record what the worker that lost a job says of it, now that it is back."""
-        if outcome.phases:
-            jobs.record_phases(db, job.id, msgspec.json.encode(outcome.phases).decode())
-        if explanation := outcome.explanation[:MAX_EXPLANATION]:
-            jobs.explain_unknown(db, job.id, explanation)
-            automation_transitions.explain_unknown(db, job.automation_id, job.id, explanation)
-
-    def _end(self, db: Connection, job: JobRow, worker: WorkerActor, outcome: Outcome) -> JobRow:
-        """Record a truth about a job that ran; it may replace `unknown`. Answers the job in its new state."""
-        ending = Ending(
-            outcome.state,
-            self._clock.now(),
-            outcome.exit_code,
-            outcome.explanation[:MAX_EXPLANATION],
-        )
-        phases = msgspec.json.encode(outcome.phases).decode()
-        if not (
-            jobs.finish(db, job.id, ending, phases)
-            and automation_transitions.finish(db, job.automation_id, job.id, ending)
-        ):
-            raise LeaseLost.of(job.id)
-        data = {"job": job.id, "state": outcome.state, "exit_code": outcome.exit_code}
-        audit.append(db, ending.at, job.org_id, worker, "finish", _resource(job), data)
-        self._outbox.post_finished(db, job.org_id, job.automation_id, outcome.state)
-        return msgspec.structs.replace(job, state=outcome.state)
-
-    def _lose(
-        self, db: Connection, job: JobRow, actor: WorkerActor | SystemActor, explanation: str
-    ) -> None:
-        """Record that nobody can say what became of a job; one that never started just waits again."""
-        now = self._clock.now()
-        data = {"job": job.id, "worker": job.worker_name, "explanation": explanation}
-        if job.state == JobState.LEASED:
-            jobs.give_back(db, job.id, now)
-            automation_transitions.give_back(db, job.automation_id, job.id)
-            verb = "return"
-        elif job.state == JobState.RUNNING:
-            ending = Ending(JobState.UNKNOWN, now, None, explanation)
-            jobs.finish(db, job.id, ending)
-            verb = "lose"
-            if job.on_worker_lost == WorkerLost.REQUEUE and not job.is_cancel_requested:
-                automation_transitions.requeue(db, job.automation_id, job.id, now)
-                verb = "requeue"
-            else:
-                automation_transitions.finish(db, job.automation_id, job.id, ending)
-                self._outbox.post_finished(
-                    db, job.org_id, job.automation_id, AutomationState.UNKNOWN
-                )
-        else:
-            return
-        audit.append(db, now, job.org_id, actor, verb, _resource(job), data)
-
     def judge_leases(self, late_seconds: float) -> int:
-        """One turn of the loop that judges leases; answers how many jobs were lost or given back.
+        """Take one turn of judging leases, and return how many jobs were lost or given back.
 
-        A lease must have been found lapsed by two turns, and the second of them in time: so there is no moment at which
-        the server can be stopped, or its disk hang, after which it judges workers before it has heard them.
+        A lease must have been found lapsed by two turns, and the second of them in time: so there
+        is no moment at which the server can be stopped, or its disk hang, after which it judges
+        workers before it has heard them.
         """
         if late_seconds:
             self._spare_all(late_seconds)
             return 0
+
         lapsed = {lease.job_id for lease in self._lease_store.lapsed()}
         twice, self._suspects = self._suspects & lapsed, lapsed
         if not twice:
             return 0
+
         began_at = self._clock.monotonic()
         self._database.write(lambda _: None)  # a disk that hangs holds up every poll's answer
         waited = self._clock.monotonic() - began_at
@@ -349,14 +296,17 @@ class Jobs:
         return self.expire(twice)
 
     def _spare_all(self, seconds: float) -> None:
-        """Give every lease a new term, because the server was not there, or could not answer, for so long."""
+        """Give every lease a new term: the server was away, or could not answer, for so long."""
         self._suspects = set()
         if count := self._lease_store.renew_all():
             away = {"seconds": round(seconds), "leases": count}
             log.warning("the server was held up: every lease has a new term", extra=away)
 
     def expire(self, only: Collection[str] | None = None) -> int:
-        """Judge the leases whose time is over, or only those of some jobs; how many were lost or given back."""
+        """Judge the leases whose time is over, or only those of some jobs.
+
+        Return how many jobs were lost or given back.
+        """
         lapsed = [
             lease for lease in self._lease_store.lapsed() if only is None or lease.job_id in only
         ]
@@ -368,11 +318,15 @@ class Jobs:
         def work(db: Connection) -> JobRow | None:
             job = jobs.find(db, lease.job_id)
             if job and job.fence == lease.fence:
-                reason = f"worker {job.worker_name} was lost while the job ran; nobody can say what it did"
-                self._lose(db, job, SystemActor(), reason)
+                reason = (
+                    f"worker {job.worker_name} was lost while the job ran; "
+                    "nobody can say what it did"
+                )
+                self._outcomes.lose(db, job, SystemActor(), reason)
             return job
 
         job = self._database.write(work)
+
         self._lease_store.end(lease.job_id)
         if job:
             self._free_slot(job.worker_id)
@@ -380,8 +334,8 @@ class Jobs:
             self._fleet.wake_org(job.org_id)
 
     def give_back(self, db: Connection, job: JobRow) -> None:
-        """Inside a poll's transaction: let a job wait again of whose lease the worker never heard."""
-        self._lose(db, job, SystemActor(), "the worker did not receive it")
+        """Let a job wait again of whose lease the worker never heard; in a poll's transaction."""
+        self._outcomes.lose(db, job, SystemActor(), "the worker did not receive it")
 
     def _free_slot(self, worker_id: str) -> None:
         """Let the worker's open poll hand out the slot that a job has left."""
@@ -394,16 +348,8 @@ class Jobs:
         self._pubsub.changed(automation_topic(job.automation_id), org_topic(job.org_id))
 
 
-_ENDS = JOB_OUTCOMES | {JobState.UNKNOWN}
-_LOST = frozenset({JobState.UNKNOWN, JobState.RETURNED})
-
-
-def _resource(job: JobRow) -> str:
-    return f"automations/{job.automation_id}"
-
-
 def _get_own(db: Connection, worker: WorkerActor, job_id: str, fence: int) -> JobRow:
-    """The job, if this worker holds or held its newest lease. Raises LeaseLost."""
+    """Return the job, if this worker holds or held its newest lease. Raises LeaseLost."""
     job = jobs.find(db, job_id)
     if job is None or job.worker_id != worker.worker_id:  # nobody learns which jobs others have
         raise NeverHeardOf.of(job_id)
@@ -414,15 +360,8 @@ def _get_own(db: Connection, worker: WorkerActor, job_id: str, fence: int) -> Jo
     return job
 
 
-def _get_own_again(db: Connection, job_id: str) -> JobRow:
-    job = jobs.find(db, job_id)
-    if job is None:
-        raise LeaseLost.of(job_id)
-    return job
-
-
 def _get_answerable(db: Connection, worker: WorkerActor, job_id: str, fence: int) -> JobRow:
     job = _get_own(db, worker, job_id, fence)
-    if job.state not in _ANSWERABLE:
+    if job.state not in ANSWERABLE:
         raise LeaseLost.of(job_id)
     return job

@@ -63,7 +63,7 @@ class LeaseService:
     `lease_…` run inside a transaction; `granted` after it is durable.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 - what a lease touches
         self,
         kinds: WaitingKinds,
         fleet: Fleet,
@@ -142,16 +142,22 @@ class LeaseService:
     def _queue(
         self, db: Connection, presence: Presence, org_id: str, free: int, leased: LeasedWork
     ) -> list[AutomationRow]:
-        """Return `free` + 1 of the oldest automations that this worker can take, and note their kinds."""
+        """Return `free` + 1 of the oldest automations that this worker can take.
+
+        Note their kinds in `leased`.
+        """
         me = self.fleet.candidate(presence, busy=0)
         rows: list[AutomationRow] = []
         if not is_able(me):
             return rows
+
         kinds = self.kinds.fitting(org_id, me)
         leased.left_waiting += [(org_id, kind.asked) for kind in kinds]
+
         for kind in kinds:
             if len(rows) > free and kind.oldest > rows[-1].id:
                 break  # all that is left is younger than what was found
+
             found = automations.list_waiting(db, org_id, kind.requirements, free + 1)
             leased.looks.append(
                 Look(org_id, kind.requirements, kind.noted, found[0].id if found else None)
@@ -168,12 +174,14 @@ class LeaseService:
         """
         if self.fleet.held or not may_serve(db, presence, row.org_id):
             return
+
         try:
             checked = self._work_builder.check(db, row)
         except Altered as altered:
             if self._refuse(db, row, str(altered)):
                 leased.refused.append(row)
             return
+
         place = self._place(presence, row, checked)
         if place and automation_transitions.lease(
             db, row.id, row.fence, place.lease.fence, place.lease.job_id
@@ -183,7 +191,9 @@ class LeaseService:
     def place_new(
         self, db: Connection, presence: Presence, row: AutomationRow, checked: Checked
     ) -> Place | None:
-        """Return a worker's place for an automation that is about to be inserted, None if the worker may not have it.
+        """Return a worker's place for an automation that is about to be inserted.
+
+        None if the worker may not have it.
 
         `checked` is what the transaction has bound itself: comparing that with what it writes would
         show nothing.

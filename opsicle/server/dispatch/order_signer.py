@@ -39,7 +39,10 @@ class OrderSigner:
         manifest: bytes,
         approval: ApprovalRow | None,
     ) -> tuple[bytes, bytes]:
-        """Return the order, in the worker's format, to carry out this manifest, and its signature."""
+        """Return the order to carry out this manifest, and its signature.
+
+        The order is in the worker's format.
+        """
         now = self._clock.now()
         order = WorkOrder(
             org_id=lease.org_id,

@@ -196,10 +196,12 @@ class Dispatch:
             remaining = limit - self._clock.monotonic()
             if remaining <= 0:
                 break
+
             if self._lease_service.free_slots(presence, presence.busy) > 0:
                 self._fleet.begin_waiting(presence)
             watch.wait(remaining)
             self._fleet.end_waiting(presence)
+
             if presence.is_revoked:
                 raise NotAuthenticated(
                     "this worker was revoked", hint="Enrol it again with a new join token."
@@ -210,7 +212,9 @@ class Dispatch:
                 break
             if presence.has_hung_up:
                 return PollReply(formats=SPOKEN)
+
             sight = self._look(presence, request, has_just_arrived=False)
+
         presence.told.update(sight.cancel, sight.drop)
         work, presence.handed = (*sight.leased.work, *presence.handed), []
         return PollReply(
@@ -224,9 +228,9 @@ class Dispatch:
         )
 
     def _look(self, presence: Presence, request: PollRequest, *, has_just_arrived: bool) -> _Sight:
-        """Return one transaction.
+        """Compare what the worker holds with what it should, and lease what it can take.
 
-        Compare what the worker holds with what it should, and lease what it can take.
+        All in one transaction.
         """
         try:
             sight = self._database.write(

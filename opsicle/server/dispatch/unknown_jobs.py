@@ -26,7 +26,7 @@ MOST_UNKNOWN_JOBS = 100
 
 
 class NeverHeardOf(LeaseLost):
-    """The database has no such job, or has it as another worker's; in words that do not tell which."""
+    """The database has no such job, or has it as another worker's; the words do not tell which."""
 
 
 class UnknownJobs:
@@ -48,6 +48,7 @@ class UnknownJobs:
         ]
         if not fresh:
             return
+
         noted += fresh  # before the write, so that a call meanwhile does not write the same
         try:
             self._database.write(lambda db: self._record(db, worker, fresh))
@@ -55,6 +56,7 @@ class UnknownJobs:
             for job_id in fresh:
                 noted.remove(job_id)
             raise
+
         for job_id in fresh:
             log.error(
                 "a worker holds a job that is not known here",
@@ -77,7 +79,8 @@ class UnknownJobs:
                 raise
             raise Unavailable(
                 f"job {job_id} is not known here, and the queue is {self._fleet.held}",
-                hint="Come again: the state that knows it may be put back. When the queue is released it is dropped.",
+                hint="Come again: the state that knows it may be put back. "
+                "When the queue is released it is dropped.",
             ) from error
 
     def _record(

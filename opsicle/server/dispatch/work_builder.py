@@ -68,26 +68,27 @@ class WorkBuilder:
         """
         if not row.manifest_digest:
             raise Altered(UNBOUND)
+
         try:
             template = template_of(db, row.template_id, row.version)
             asked = msgspec.json.encode(requirements(template), order="sorted").decode()
         except (NotFound, ValueError, msgspec.MsgspecError, RecursionError) as error:
-            log.error(
-                "a stored automation cannot be read",
-                extra={"automation": row.id, "reason": str(error)},
-            )
+            facts = {"automation": row.id, "reason": str(error)}
+            log.error("a stored automation cannot be read", extra=facts)  # noqa: TRY400
             raise Altered(UNREADABLE) from error
+
         approval = approvals.find_of_automation(db, row.id) if row.approval_id else None
         bound = self._bindings.check(db, row, template, approval)
         if asked != row.requirements:
             raise Altered(ALTERED)
+
         try:
             reason = refusal_reason(db, self._bindings, row, template, approval)
         except (ValueError, msgspec.MsgspecError, RecursionError) as error:
             # A policy or an entry that was altered must not keep every worker's poll from being
             # answered.
             facts = {"automation": row.id, "reason": str(error)}
-            log.error("what an automation falls under cannot be read", extra=facts)
+            log.error("what an automation falls under cannot be read", extra=facts)  # noqa: TRY400
             raise Altered(UNREADABLE) from error
         if reason:
             raise Altered(reason)
@@ -108,6 +109,7 @@ class WorkBuilder:
         )
         values = read_values(row.values_json)
         hidden, secrets, withheld = self._secrets(db, row, template)
+
         return Work(
             automation_id=row.id,
             job_id=lease.job_id,
@@ -149,6 +151,7 @@ class WorkBuilder:
                 sealed = stored_secrets.find_values(db, row.id)
                 hidden = self._vault.open_values(sealed) if sealed else nothing
         except CannotOpen:
-            log.error("a secret cannot be decrypted", extra={"automation": row.id})
+            facts = {"automation": row.id}
+            log.error("a secret cannot be decrypted", extra=facts)  # noqa: TRY400 - says nothing more
             return nothing, {}, "the server cannot decrypt a secret that the automation needs"
         return hidden, secrets, ""

@@ -34,7 +34,8 @@ def list_of(db: apsw.Connection, org_id: str, user_ids: Iterable[str]) -> dict[s
     rows = fetch_all(
         db,
         """
-        SELECT user_id, seq, owner_id FROM account_owners
+        SELECT user_id, seq, owner_id
+          FROM account_owners
          WHERE org_id = :org_id AND user_id IN (SELECT value FROM json_each(:user_ids))
          ORDER BY user_id, seq
         """,

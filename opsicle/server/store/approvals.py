@@ -158,7 +158,8 @@ def schedule(
     """
     db.execute(
         """
-        UPDATE approvals SET next_at = :next_at, told = :told, waiting_for = :waiting_for
+        UPDATE approvals
+           SET next_at = :next_at, told = :told, waiting_for = :waiting_for
          WHERE id = :id AND state = 'pending'
         """,
         {
@@ -172,7 +173,7 @@ def schedule(
 
 
 def end(db: apsw.Connection, approval_id: str, state: str, at: datetime, explanation: str) -> bool:
-    """End a pending approval. False if it had ended before."""
+    """End a pending approval. Return False if it had ended before."""
     db.execute(
         """
         UPDATE approvals
@@ -186,7 +187,7 @@ def end(db: apsw.Connection, approval_id: str, state: str, at: datetime, explana
 
 
 def insert_decision(db: apsw.Connection, org_id: str, row: DecisionRow) -> bool:
-    """Record a decision. False if this person has decided on this gate before."""
+    """Record a decision. Return False if this person has decided on this gate before."""
     db.execute(
         """
         INSERT INTO approval_decisions (approval_id, gate, user_id, org_id, principal, verdict,
@@ -216,7 +217,8 @@ def authenticate_decision(db: apsw.Connection, row: DecisionRow) -> None:
     """Give a decision its MAC that has none, for good."""
     db.execute(
         """
-        UPDATE approval_decisions SET mac = :mac
+        UPDATE approval_decisions
+           SET mac = :mac
          WHERE approval_id = :approval_id AND gate = :gate AND user_id = :user_id AND mac = ''
         """,
         {"approval_id": row.approval_id, "gate": row.gate, "user_id": row.user_id, "mac": row.mac},
@@ -230,7 +232,8 @@ def list_decisions(db: apsw.Connection, approval_id: str) -> list[DecisionRow]:
         """
         SELECT d.approval_id, d.gate, d.user_id, coalesce(u.former_email, u.email), u.name,
                d.principal, d.verdict, d.reason, d.with_mfa, d.elapsed_seconds, d.decided_at, d.mac
-          FROM approval_decisions d JOIN users u ON u.id = d.user_id
+          FROM approval_decisions d
+          JOIN users u ON u.id = d.user_id
          WHERE d.approval_id = :id
          ORDER BY d.decided_at, d.gate
         """,
@@ -244,7 +247,9 @@ def find_last_run(db: apsw.Connection, org_id: str, template_id: str, before_id:
     found = fetch_column(
         db,
         """
-        SELECT a.id FROM automations a JOIN approvals p ON p.automation_id = a.id
+        SELECT a.id
+          FROM automations a
+          JOIN approvals p ON p.automation_id = a.id
          WHERE a.org_id = :org_id AND a.template_id = :template_id AND a.id < :before
            AND a.approved_at IS NOT NULL AND a.started_at IS NOT NULL AND p.state = 'approved'
            AND EXISTS (SELECT 1 FROM approval_decisions d

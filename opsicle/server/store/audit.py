@@ -198,7 +198,8 @@ def list_decisive(db: apsw.Connection, org_id: str, resource: str) -> list[Decis
     return fetch_all(
         db,
         """
-        SELECT verb, data FROM audit_entries INDEXED BY audit_entries_decisive
+        SELECT verb, data
+          FROM audit_entries INDEXED BY audit_entries_decisive
          WHERE org_id = :org_id AND resource = :resource
            AND verb IN ('approve', 'bind', 'cancel', 'expire', 'finish', 'lose', 'refuse',
                         'refuse_order', 'reject', 'requeue', 'return', 'start', 'withdraw')
@@ -220,7 +221,8 @@ def find_push(
     return fetch_one(
         db,
         """
-        SELECT verb, data FROM audit_entries INDEXED BY audit_entries_by_resource
+        SELECT verb, data
+          FROM audit_entries INDEXED BY audit_entries_by_resource
          WHERE org_id = :org_id
            AND resource = :resource
            AND substr(resource, 1, 12) <> 'automations/'

@@ -52,10 +52,11 @@ def put_unconfirmed(db: apsw.Connection, user_id: str, sealed_seed: bytes, at: d
 
 
 def confirm(db: apsw.Connection, user_id: str, step: int, at: datetime) -> bool:
-    """Make an app count; the code of `step` is thereby used. False if it counts already."""
+    """Make an app count; the code of `step` is thereby used. Return False if it counts already."""
     db.execute(
         """
-        UPDATE authenticators SET confirmed_at = :at, last_step = :step
+        UPDATE authenticators
+           SET confirmed_at = :at, last_step = :step
          WHERE user_id = :user_id AND confirmed_at IS NULL
         """,
         {"user_id": user_id, "step": step, "at": to_text(at)},
@@ -70,7 +71,8 @@ def use_step(db: apsw.Connection, user_id: str, step: int) -> bool:
     """
     db.execute(
         """
-        UPDATE authenticators SET last_step = :step
+        UPDATE authenticators
+           SET last_step = :step
          WHERE user_id = :user_id AND confirmed_at IS NOT NULL AND last_step < :step
         """,
         {"user_id": user_id, "step": step},
@@ -79,7 +81,7 @@ def use_step(db: apsw.Connection, user_id: str, step: int) -> bool:
 
 
 def delete(db: apsw.Connection, user_id: str) -> bool:
-    """Take a person's app and recovery codes away. False if there was no app."""
+    """Take a person's app and recovery codes away. Return False if there was no app."""
     delete_recovery_codes(db, user_id)
     db.execute("DELETE FROM authenticators WHERE user_id = :user_id", {"user_id": user_id})
     return db.changes() == 1
@@ -99,10 +101,14 @@ def delete_recovery_codes(db: apsw.Connection, user_id: str) -> None:
 
 
 def use_recovery_code(db: apsw.Connection, user_id: str, code_hash: str, at: datetime) -> bool:
-    """Use up a recovery code. False if this person has no such code, or it was used before."""
+    """Use up a recovery code.
+
+    Return False if this person has no such code, or it was used before.
+    """
     db.execute(
         """
-        UPDATE recovery_codes SET used_at = :at
+        UPDATE recovery_codes
+           SET used_at = :at
          WHERE user_id = :user_id AND code_hash = :code_hash AND used_at IS NULL
         """,
         {"user_id": user_id, "code_hash": code_hash, "at": to_text(at)},

@@ -27,7 +27,8 @@ def lease(db: apsw.Connection, automation_id: str, before: int, fence: int, job_
     """
     db.execute(
         """
-        UPDATE automations SET fence = :fence, job_id = :job_id
+        UPDATE automations
+           SET fence = :fence, job_id = :job_id
          WHERE id = :id AND state = 'queued' AND job_id IS NULL AND fence = :before
         """,
         {"id": automation_id, "before": before, "fence": fence, "job_id": job_id},
@@ -60,7 +61,8 @@ def start(db: apsw.Connection, automation_id: str, job_id: str, at: datetime) ->
     """
     db.execute(
         """
-        UPDATE automations SET state = 'running', started_at = :at
+        UPDATE automations
+           SET state = 'running', started_at = :at
          WHERE id = :id AND state = 'queued' AND job_id = :job_id
         """,
         {"id": automation_id, "job_id": job_id, "at": to_text(at)},
@@ -113,7 +115,8 @@ def approve(db: apsw.Connection, automation_id: str, at: datetime) -> bool:
     """Queue an automation to which all have agreed. Return False if it no longer waits for that."""
     db.execute(
         """
-        UPDATE automations SET state = 'queued', queued_at = :at, approved_at = :at
+        UPDATE automations
+           SET state = 'queued', queued_at = :at, approved_at = :at
          WHERE id = :id AND state = 'awaiting_approval'
         """,
         {"id": automation_id, "at": to_text(at)},
@@ -128,7 +131,8 @@ def end_unapproved(db: apsw.Connection, automation_id: str, ending: Ending) -> b
     """
     db.execute(
         """
-        UPDATE automations SET state = :state, finished_at = :at, explanation = :explanation
+        UPDATE automations
+           SET state = :state, finished_at = :at, explanation = :explanation
          WHERE id = :id AND state = 'awaiting_approval'
         """,
         {
@@ -159,7 +163,8 @@ def explain_unknown(db: apsw.Connection, automation_id: str, job_id: str, explan
     """Say more of an automation whose end is unknown, if this job is its newest."""
     db.execute(
         """
-        UPDATE automations SET explanation = :explanation
+        UPDATE automations
+           SET explanation = :explanation
          WHERE id = :id AND state = 'unknown' AND job_id = :job_id
         """,
         {"id": automation_id, "job_id": job_id, "explanation": explanation},
@@ -175,7 +180,8 @@ def refuse(
     """
     db.execute(
         """
-        UPDATE automations SET state = 'cancelled', finished_at = :at, explanation = :explanation
+        UPDATE automations
+           SET state = 'cancelled', finished_at = :at, explanation = :explanation
          WHERE id = :id AND state = 'queued' AND job_id IS :job_id
         """,
         {"id": automation_id, "job_id": job_id, "at": to_text(at), "explanation": explanation},
@@ -190,7 +196,8 @@ def request_cancel(db: apsw.Connection, automation_id: str, user_id: str, at: da
     """
     db.execute(
         """
-        UPDATE automations SET cancel_requested_at = :at, cancel_requested_by = :user_id
+        UPDATE automations
+           SET cancel_requested_at = :at, cancel_requested_by = :user_id
          WHERE id = :id AND state = 'running' AND cancel_requested_at IS NULL
         """,
         {"id": automation_id, "user_id": user_id, "at": to_text(at)},

@@ -235,8 +235,10 @@ def count_by_state(db: apsw.Connection) -> dict[str, int]:
     """Return how many automations of the whole server are in each open state."""
     rows = db.execute(
         """
-        SELECT state, count(*) FROM automations
-         WHERE state IN ('awaiting_approval', 'queued', 'running') GROUP BY state
+        SELECT state, count(*)
+          FROM automations
+         WHERE state IN ('awaiting_approval', 'queued', 'running')
+         GROUP BY state
         """
     )
     return {str(state): int(str(count)) for state, count in rows}
@@ -255,9 +257,11 @@ def count_waiting(db: apsw.Connection) -> list[WaitingGroup]:
     return fetch_all(
         db,
         """
-        SELECT org_id, requirements, count(*) AS waiting FROM automations
+        SELECT org_id, requirements, count(*) AS waiting
+          FROM automations
          WHERE state = 'queued' AND job_id IS NULL
-         GROUP BY org_id, requirements ORDER BY waiting DESC
+         GROUP BY org_id, requirements
+         ORDER BY waiting DESC
         """,
         {},
         WaitingGroup,

@@ -35,12 +35,13 @@ class ChannelRow(Row, frozen=True):
 _SELECT = """
     SELECT c.id, c.org_id, c.name, c.kind, c.config, c.version, c.credential_version, c.is_enabled,
            c.created_at, c.updated_at, u.id, u.email, u.name
-      FROM channels c JOIN users u ON u.id = c.updated_by
+      FROM channels c
+      JOIN users u ON u.id = c.updated_by
 """
 
 
 def insert(db: apsw.Connection, row: ChannelRow, sealed: SealedRow | None) -> bool:
-    """Record a new channel. False if the org has one of that name."""
+    """Record a new channel. Return False if the org has one of that name."""
     db.execute(
         """
         INSERT INTO channels (id, org_id, name, kind, config, version, credential_version,
@@ -153,7 +154,7 @@ def list_enabled_of_kind(db: apsw.Connection, kind: str) -> list[ChannelRow]:
 
 
 def delete(db: apsw.Connection, org_id: str, channel_id: str) -> bool:
-    """Remove a channel of which nothing is left. False if there is none."""
+    """Remove a channel of which nothing is left. Return False if there is none."""
     db.execute(
         "DELETE FROM channels WHERE org_id = :org_id AND id = :id",
         {"org_id": org_id, "id": channel_id},

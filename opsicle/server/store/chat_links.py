@@ -52,7 +52,8 @@ def find_user(db: apsw.Connection, org_id: str, channel: str, chat_user_id: str)
         db,
         """
         SELECT DISTINCT l.user_id
-          FROM chat_links l JOIN channels c ON c.id = l.channel_id
+          FROM chat_links l
+          JOIN channels c ON c.id = l.channel_id
          WHERE l.org_id = :org_id
            AND l.chat_user_id = :chat_user_id
            AND (c.id = :channel OR c.kind = :channel)
@@ -75,7 +76,7 @@ def list_of_user(db: apsw.Connection, org_id: str, user_id: str) -> list[LinkRow
 
 
 def delete(db: apsw.Connection, channel_id: str, user_id: str) -> bool:
-    """End a person's link. False if there was none."""
+    """End a person's link. Return False if there was none."""
     db.execute(
         "DELETE FROM chat_links WHERE channel_id = :channel_id AND user_id = :user_id",
         {"channel_id": channel_id, "user_id": user_id},

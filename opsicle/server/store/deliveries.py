@@ -41,7 +41,8 @@ _SELECT = """
     SELECT d.id, d.org_id, d.channel_id, c.name, d.kind, d.user_id, d.target, d.subject, d.facts,
            d.approval_id, d.automation_id, d.state, d.attempts, d.next_attempt_at, d.give_up_at,
            d.last_error, d.created_at, d.finished_at
-      FROM deliveries d JOIN channels c ON c.id = d.channel_id
+      FROM deliveries d
+      JOIN channels c ON c.id = d.channel_id
 """
 
 
@@ -167,10 +168,11 @@ def list_due(db: apsw.Connection, at: datetime, most: Share, limit: int) -> list
 
 
 def begin(db: apsw.Connection, delivery_id: str) -> bool:
-    """Begin an attempt. False if it is not this one's turn any more."""
+    """Begin an attempt. Return False if it is not this one's turn any more."""
     db.execute(
         """
-        UPDATE deliveries SET state = 'sending', attempts = attempts + 1, next_attempt_at = NULL
+        UPDATE deliveries
+           SET state = 'sending', attempts = attempts + 1, next_attempt_at = NULL
          WHERE id = :id AND state IN ('queued', 'failed')
         """,
         {"id": delivery_id},
@@ -179,10 +181,11 @@ def begin(db: apsw.Connection, delivery_id: str) -> bool:
 
 
 def deliver(db: apsw.Connection, row: DeliveryRow, at: datetime) -> bool:
-    """Note that the attempt under way went well. False if it is no longer under way."""
+    """Note that the attempt under way went well. Return False if it is no longer under way."""
     db.execute(
         """
-        UPDATE deliveries SET state = 'delivered', finished_at = :at, last_error = ''
+        UPDATE deliveries
+           SET state = 'delivered', finished_at = :at, last_error = ''
          WHERE id = :id AND state = 'sending' AND attempts = :attempts
         """,
         {"id": row.id, "attempts": row.attempts, "at": to_text(at)},
@@ -191,10 +194,11 @@ def deliver(db: apsw.Connection, row: DeliveryRow, at: datetime) -> bool:
 
 
 def fail(db: apsw.Connection, row: DeliveryRow, error: str, next_attempt_at: datetime) -> bool:
-    """Note that the attempt under way was in vain. False if it is no longer under way."""
+    """Note that the attempt under way was in vain. Return False if it is no longer under way."""
     db.execute(
         """
-        UPDATE deliveries SET state = 'failed', last_error = :error, next_attempt_at = :next
+        UPDATE deliveries
+           SET state = 'failed', last_error = :error, next_attempt_at = :next
          WHERE id = :id AND state = 'sending' AND attempts = :attempts
         """,
         {"id": row.id, "attempts": row.attempts, "error": error, "next": to_text(next_attempt_at)},
@@ -203,10 +207,11 @@ def fail(db: apsw.Connection, row: DeliveryRow, error: str, next_attempt_at: dat
 
 
 def give_up(db: apsw.Connection, row: DeliveryRow, error: str, at: datetime) -> bool:
-    """Note that the attempt under way was the last. False if it is no longer under way."""
+    """Note that the attempt under way was the last. Return False if it is no longer under way."""
     db.execute(
         """
-        UPDATE deliveries SET state = 'gave_up', last_error = :error, finished_at = :at
+        UPDATE deliveries
+           SET state = 'gave_up', last_error = :error, finished_at = :at
          WHERE id = :id AND state = 'sending' AND attempts = :attempts
         """,
         {"id": row.id, "attempts": row.attempts, "error": error, "at": to_text(at)},
@@ -217,7 +222,7 @@ def give_up(db: apsw.Connection, row: DeliveryRow, error: str, at: datetime) -> 
 def retry(
     db: apsw.Connection, org_id: str, delivery_id: str, at: datetime, give_up_at: datetime
 ) -> bool:
-    """Let a delivery that failed be tried again now. False if it did not fail."""
+    """Let a delivery that failed be tried again now. Return False if it did not fail."""
     db.execute(
         """
         UPDATE deliveries

@@ -122,7 +122,8 @@ def advance(
     Return False if it does not follow the newest one: someone was first.
     """
     sql = """
-        UPDATE {documents} SET latest_version = :version, updated_at = :at
+        UPDATE {documents}
+           SET latest_version = :version, updated_at = :at
          WHERE id = :id AND latest_version = :version - 1 AND deleted_at IS NULL
     """
     db.execute(with_tables(kind, sql), {"id": document_id, "version": version, "at": to_text(at)})
@@ -135,7 +136,8 @@ def delete(db: apsw.Connection, kind: DocumentKind, org_id: str, name: str, at: 
     Its versions stay, for the automations that ran them and the approvals that followed them.
     """
     sql = """
-        UPDATE {documents} SET deleted_at = :at
+        UPDATE {documents}
+           SET deleted_at = :at
          WHERE org_id = :org_id AND name = :name AND deleted_at IS NULL
     """
     db.execute(with_tables(kind, sql), {"org_id": org_id, "name": name, "at": to_text(at)})

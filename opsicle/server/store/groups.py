@@ -43,7 +43,7 @@ _SELECT = "SELECT name, description, rules, created_at, updated_at, deciding_seq
 
 
 def insert(db: apsw.Connection, org_id: str, row: GroupRow) -> bool:
-    """Record a new group. False if the org has one of that name."""
+    """Record a new group. Return False if the org has one of that name."""
     db.execute(
         """
         INSERT INTO groups (org_id, name, description, rules, created_at, updated_at, deciding_seq)
@@ -64,10 +64,14 @@ def insert(db: apsw.Connection, org_id: str, row: GroupRow) -> bool:
 
 
 def update(db: apsw.Connection, org_id: str, old: GroupRow, new: GroupRow) -> bool:
-    """Change description and rules. False if somebody changed or removed the group meanwhile."""
+    """Change description and rules.
+
+    Return False if somebody changed or removed the group meanwhile.
+    """
     db.execute(
         """
-        UPDATE groups SET description = :description, rules = :rules, updated_at = :updated_at,
+        UPDATE groups
+           SET description = :description, rules = :rules, updated_at = :updated_at,
                deciding_seq = :deciding_seq
          WHERE org_id = :org_id
            AND name = :name
@@ -89,7 +93,10 @@ def update(db: apsw.Connection, org_id: str, old: GroupRow, new: GroupRow) -> bo
 
 
 def delete(db: apsw.Connection, org_id: str, name: str) -> bool:
-    """Remove a group that nobody belongs to any more. False if there is none of that name."""
+    """Remove a group that nobody belongs to any more.
+
+    Return False if there is none of that name.
+    """
     db.execute(
         "DELETE FROM groups WHERE org_id = :org_id AND name = :name",
         {"org_id": org_id, "name": name},
@@ -119,7 +126,8 @@ def list_of_user(db: apsw.Connection, org_id: str, user_id: str) -> list[GroupRo
         db,
         """
         SELECT g.name, g.description, g.rules, g.created_at, g.updated_at, g.deciding_seq
-          FROM group_members m JOIN groups g ON g.org_id = m.org_id AND g.name = m.name
+          FROM group_members m
+          JOIN groups g ON g.org_id = m.org_id AND g.name = m.name
          WHERE m.org_id = :org_id AND m.user_id = :user_id
          ORDER BY g.name
         """,
@@ -138,7 +146,8 @@ def list_joined(
     rows = fetch_all(
         db,
         """
-        SELECT user_id, name, joined_seq FROM group_members
+        SELECT user_id, name, joined_seq
+          FROM group_members
          WHERE org_id = :org_id AND user_id IN (SELECT value FROM json_each(:user_ids))
         """,
         {"org_id": org_id, "user_ids": msgspec.json.encode(list(user_ids)).decode()},
@@ -185,7 +194,7 @@ def add(db: apsw.Connection, org_id: str, name: str, user_id: str, at: datetime,
 
 
 def remove(db: apsw.Connection, org_id: str, name: str, user_id: str) -> bool:
-    """Take somebody out. False if they did not belong to it."""
+    """Take somebody out. Return False if they did not belong to it."""
     db.execute(
         "DELETE FROM group_members WHERE org_id = :org_id AND name = :name AND user_id = :user_id",
         {"org_id": org_id, "name": name, "user_id": user_id},

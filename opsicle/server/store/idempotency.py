@@ -22,7 +22,8 @@ def find(db: apsw.Connection, org_id: str, user_id: str, key: str) -> Idempotenc
     return fetch_one(
         db,
         """
-        SELECT request_digest, resource FROM idempotency_keys
+        SELECT request_digest, resource
+          FROM idempotency_keys
          WHERE org_id = :org_id AND user_id = :user_id AND key = :key
         """,
         {"org_id": org_id, "user_id": user_id, "key": key},
@@ -51,7 +52,7 @@ def insert(
 
 
 def delete_before(db: apsw.Connection, at: datetime, limit: int) -> int:
-    """Forget up to `limit` keys that nobody will send again; how many there were."""
+    """Forget up to `limit` keys that nobody will send again; return how many there were."""
     db.execute(
         """
         DELETE FROM idempotency_keys

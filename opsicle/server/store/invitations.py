@@ -101,7 +101,8 @@ def open_until(db: apsw.Connection, org_id: str, at: datetime) -> tuple[int, dat
     """Return how many invitations of an org may still be used, and when the next of them ends."""
     row = db.execute(
         """
-        SELECT count(*), min(expires_at) FROM invitations
+        SELECT count(*), min(expires_at)
+          FROM invitations
          WHERE org_id = :org_id AND accepted_at IS NULL AND revoked_at IS NULL AND expires_at > :at
         """,
         {"org_id": org_id, "at": to_text(at)},
@@ -111,10 +112,11 @@ def open_until(db: apsw.Connection, org_id: str, at: datetime) -> tuple[int, dat
 
 
 def accept(db: apsw.Connection, invitation_id: str, user_id: str, at: datetime) -> bool:
-    """Spend an invitation. False if someone was first, or it is revoked or too old."""
+    """Spend an invitation. Return False if someone was first, or it is revoked or too old."""
     db.execute(
         """
-        UPDATE invitations SET accepted_at = :at, accepted_by = :user_id
+        UPDATE invitations
+           SET accepted_at = :at, accepted_by = :user_id
          WHERE id = :id AND accepted_at IS NULL AND revoked_at IS NULL AND expires_at > :at
         """,
         {"id": invitation_id, "user_id": user_id, "at": to_text(at)},
@@ -123,10 +125,11 @@ def accept(db: apsw.Connection, invitation_id: str, user_id: str, at: datetime) 
 
 
 def revoke(db: apsw.Connection, org_id: str, invitation_id: str, at: datetime) -> bool:
-    """End one of an org's invitations. False if there is none that may still be used."""
+    """End one of an org's invitations. Return False if there is none that may still be used."""
     db.execute(
         """
-        UPDATE invitations SET revoked_at = :at
+        UPDATE invitations
+           SET revoked_at = :at
          WHERE org_id = :org_id
            AND id = :id
            AND accepted_at IS NULL
@@ -142,7 +145,8 @@ def revoke_of(db: apsw.Connection, org_id: str, email: str, at: datetime) -> Non
     """End whatever invitation a person has into an org, used up by time or not."""
     db.execute(
         """
-        UPDATE invitations SET revoked_at = :at
+        UPDATE invitations
+           SET revoked_at = :at
          WHERE org_id = :org_id AND email = :email AND accepted_at IS NULL AND revoked_at IS NULL
         """,
         {"org_id": org_id, "email": email, "at": to_text(at)},

@@ -108,12 +108,16 @@ def list_all_held(db: apsw.Connection) -> list[JobRow]:
 
 def count_held(db: apsw.Connection, worker_id: str) -> int:
     """Return how many jobs a worker has on lease."""
-    sql = f"SELECT count(*) FROM jobs j WHERE j.worker_id = :worker_id AND {_HELD}"  # noqa: S608
+    sql = f"""
+        SELECT count(*)
+          FROM jobs j
+         WHERE j.worker_id = :worker_id AND {_HELD}
+    """  # noqa: S608 - a literal
     return int(fetch_value(db, sql, {"worker_id": worker_id}))
 
 
 def start(db: apsw.Connection, job_id: str, at: datetime) -> bool:
-    """Record that a leased job begins. False if it is no longer on lease."""
+    """Record that a leased job begins. Return False if it is no longer on lease."""
     db.execute(
         "UPDATE jobs SET state = 'running', started_at = :at WHERE id = :id AND state = 'leased'",
         {"id": job_id, "at": to_text(at)},
@@ -122,7 +126,7 @@ def start(db: apsw.Connection, job_id: str, at: datetime) -> bool:
 
 
 def give_back(db: apsw.Connection, job_id: str, at: datetime) -> bool:
-    """End a lease that was never started. False if it was."""
+    """End a lease that was never started. Return False if it was."""
     db.execute(
         "UPDATE jobs SET state = 'returned', finished_at = :at WHERE id = :id AND state = 'leased'",
         {"id": job_id, "at": to_text(at)},

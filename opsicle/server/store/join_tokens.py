@@ -68,7 +68,9 @@ def find(db: apsw.Connection, token_id: str) -> JoinTokenRow | None:
         """
         SELECT t.id, t.org_id, o.code, t.key, t.expires_at, t.used_at, t.is_shared,
                u.is_server_operator, t.labels
-          FROM join_tokens t JOIN orgs o ON o.id = t.org_id JOIN users u ON u.id = t.created_by
+          FROM join_tokens t
+          JOIN orgs o ON o.id = t.org_id
+          JOIN users u ON u.id = t.created_by
          WHERE t.id = :id
         """,
         {"id": token_id},
@@ -80,7 +82,8 @@ def open_until(db: apsw.Connection, org_id: str, at: datetime) -> tuple[int, dat
     """Return how many join tokens of an org may still be used, and when the next of them ends."""
     row = db.execute(
         """
-        SELECT count(*), min(expires_at) FROM join_tokens
+        SELECT count(*), min(expires_at)
+          FROM join_tokens
          WHERE org_id = :org_id AND used_at IS NULL AND expires_at > :at
         """,
         {"org_id": org_id, "at": to_text(at)},
@@ -90,10 +93,11 @@ def open_until(db: apsw.Connection, org_id: str, at: datetime) -> tuple[int, dat
 
 
 def use(db: apsw.Connection, token_id: str, worker_id: str, at: datetime) -> bool:
-    """Spend a token on a worker. False if it has been spent or its time is over."""
+    """Spend a token on a worker. Return False if it has been spent or its time is over."""
     db.execute(
         """
-        UPDATE join_tokens SET used_at = :at, worker_id = :worker_id
+        UPDATE join_tokens
+           SET used_at = :at, worker_id = :worker_id
          WHERE id = :id AND used_at IS NULL AND expires_at > :at
         """,
         {"id": token_id, "worker_id": worker_id, "at": to_text(at)},

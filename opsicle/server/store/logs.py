@@ -45,12 +45,13 @@ def append(db: apsw.Connection, org_id: str, segment: Segment, at: datetime) -> 
 
 
 def add_usage(db: apsw.Connection, org_id: str, stored: int) -> int:
-    """Count so many bytes more, or less, as taken by an org's logs; returns how many that makes."""
+    """Count so many bytes more, or less, as taken by an org's logs; return the new sum."""
     return int(
         fetch_value(
             db,
             """
-            INSERT INTO usage (org_id, stored) VALUES (:org_id, max(0, :stored))
+            INSERT INTO usage (org_id, stored)
+            VALUES (:org_id, max(0, :stored))
                 ON CONFLICT (org_id) DO UPDATE SET stored = max(0, stored + :stored)
             RETURNING stored
             """,
@@ -76,7 +77,8 @@ def list_from(db: apsw.Connection, job_id: str, offset: int, limit: int) -> list
     return fetch_all(
         db,
         """
-        SELECT job_id, start, size, chunks FROM segments
+        SELECT job_id, start, size, chunks
+          FROM segments
          WHERE job_id = :job_id AND start + size > :offset
            AND start >= coalesce((SELECT max(start) FROM segments
                                    WHERE job_id = :job_id AND start <= :offset), 0)
@@ -148,8 +150,10 @@ def list_before(db: apsw.Connection, org_id: str, at: datetime, limit: int) -> l
     return fetch_all(
         db,
         """
-        SELECT rowid, length(chunks) FROM segments
-         WHERE org_id = :org_id AND created_at < :at ORDER BY created_at LIMIT :limit
+        SELECT rowid, length(chunks)
+          FROM segments
+         WHERE org_id = :org_id AND created_at < :at
+         ORDER BY created_at LIMIT :limit
         """,
         {"org_id": org_id, "at": to_text(at), "limit": limit},
         SegmentPlace,
@@ -163,11 +167,12 @@ def list_of_job(db: apsw.Connection, job_id: str, limit: int) -> list[SegmentPla
 
 
 def delete(db: apsw.Connection, rowids: Sequence[int]) -> list[Usage]:
-    """Remove segments; returns what each of them took, to be counted off with `add_usage`."""
+    """Remove segments; return what each of them took, to be counted off with `add_usage`."""
     return fetch_all(
         db,
         """
-        DELETE FROM segments WHERE rowid IN (SELECT value FROM json_each(:rowids))
+        DELETE FROM segments
+         WHERE rowid IN (SELECT value FROM json_each(:rowids))
         RETURNING org_id, length(chunks)
         """,
         {"rowids": msgspec.json.encode(rowids).decode()},

@@ -154,7 +154,8 @@ def list_of_user(db: apsw.Connection, user_id: str) -> list[MembershipRow]:
         db,
         """
         SELECT o.id, o.code, o.name, m.role, m.is_disabled, o.allows_shared_workers
-          FROM memberships m JOIN orgs o ON o.id = m.org_id
+          FROM memberships m
+          JOIN orgs o ON o.id = m.org_id
          WHERE m.user_id = :user_id
          ORDER BY o.code
         """,
@@ -193,7 +194,8 @@ def count_other_admins(db: apsw.Connection, org_id: str, user_id: str) -> int:
         fetch_value(
             db,
             """
-            SELECT count(*) FROM memberships
+            SELECT count(*)
+              FROM memberships
              WHERE org_id = :org_id AND user_id <> :user_id AND role = 'admin' AND NOT is_disabled
             """,
             {"org_id": org_id, "user_id": user_id},
@@ -257,7 +259,7 @@ def clear_manager(db: apsw.Connection, org_id: str, manager_id: str) -> None:
 
 
 def delete(db: apsw.Connection, org_id: str, user_id: str) -> bool:
-    """End a membership. False if there was none."""
+    """End a membership. Return False if there was none."""
     db.execute(
         "DELETE FROM memberships WHERE org_id = :org_id AND user_id = :user_id",
         {"org_id": org_id, "user_id": user_id},

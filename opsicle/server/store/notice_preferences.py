@@ -40,7 +40,8 @@ def wants(db: apsw.Connection, user_id: str, channel_id: str, kind: str) -> bool
     `CHOSEN_ONLY` says what holds without a choice.
     """
     sql = """
-        SELECT is_on FROM notice_preferences
+        SELECT is_on
+          FROM notice_preferences
          WHERE user_id = :user_id AND channel_id = :channel_id AND kind = :kind
     """
     value = fetch_value(db, sql, {"user_id": user_id, "channel_id": channel_id, "kind": kind})

@@ -94,7 +94,9 @@ def list_shared_waiting(db: apsw.Connection) -> list[str]:
                      WHERE a.state = 'queued' AND a.job_id IS NULL AND a.org_id > waiting.org_id)
               FROM waiting WHERE waiting.org_id IS NOT NULL
         )
-        SELECT o.id FROM waiting JOIN orgs o ON o.id = waiting.org_id
+        SELECT o.id
+          FROM waiting
+          JOIN orgs o ON o.id = waiting.org_id
          WHERE o.allows_shared_workers
          ORDER BY o.shared_turn, o.id
         """,

@@ -62,6 +62,6 @@ def find(db: apsw.Connection, token_hash: str, at: datetime) -> ResetRow | None:
 
 
 def delete_of_user(db: apsw.Connection, user_id: str) -> bool:
-    """End a person's token. False if there was none."""
+    """End a person's token. Return False if there was none."""
     db.execute("DELETE FROM password_resets WHERE user_id = :user_id", {"user_id": user_id})
     return db.changes() == 1

@@ -53,8 +53,11 @@ def list_oldest(db: apsw.Connection, org_id: str, after_id: str, limit: int) -> 
 
 def count_ended(db: apsw.Connection, org_id: str) -> int:
     """Return how many automations of an org have ended. Goes through all of them."""
-    has_ended = is_one_of(FINAL)
-    sql = f"SELECT count(*) FROM automations WHERE org_id = :org_id AND {has_ended}"  # noqa: S608
+    sql = f"""
+        SELECT count(*)
+          FROM automations
+         WHERE org_id = :org_id AND {is_one_of(FINAL)}
+    """  # noqa: S608 - a literal
     return int(fetch_value(db, sql, {"org_id": org_id}))
 
 
@@ -63,7 +66,8 @@ def list_awaiting(db: apsw.Connection, org_id: str, template_id: str) -> list[st
     return fetch_column(
         db,
         """
-        SELECT id FROM automations
+        SELECT id
+          FROM automations
          WHERE org_id = :org_id AND state = 'awaiting_approval'
            AND state IN ('awaiting_approval', 'queued', 'running') AND +template_id = :template_id
         """,
@@ -87,7 +91,8 @@ def allow(db: apsw.Connection, org_id: str, removed_to: str, at: datetime) -> No
     """
     db.execute(
         """
-        INSERT INTO removals (org_id, removed_to, at) VALUES (:org_id, :removed_to, :at)
+        INSERT INTO removals (org_id, removed_to, at)
+        VALUES (:org_id, :removed_to, :at)
         ON CONFLICT (org_id) DO UPDATE SET removed_to = max(removed_to, :removed_to), at = :at
         """,
         {"org_id": org_id, "removed_to": removed_to, "at": to_text(at)},

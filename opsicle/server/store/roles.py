@@ -29,7 +29,7 @@ _SELECT = "SELECT name, description, rules, created_at, updated_at, deciding_seq
 
 
 def insert(db: apsw.Connection, org_id: str, row: RoleRow) -> bool:
-    """Record a new role. False if the org has one of that name."""
+    """Record a new role. Return False if the org has one of that name."""
     db.execute(
         """
         INSERT INTO roles (org_id, name, description, rules, created_at, updated_at, deciding_seq)
@@ -50,10 +50,14 @@ def insert(db: apsw.Connection, org_id: str, row: RoleRow) -> bool:
 
 
 def update(db: apsw.Connection, org_id: str, old: RoleRow, new: RoleRow) -> bool:
-    """Change description and rules. False if somebody changed or removed the role meanwhile."""
+    """Change description and rules.
+
+    Return False if somebody changed or removed the role meanwhile.
+    """
     db.execute(
         """
-        UPDATE roles SET description = :description, rules = :rules, updated_at = :updated_at,
+        UPDATE roles
+           SET description = :description, rules = :rules, updated_at = :updated_at,
                deciding_seq = :deciding_seq
          WHERE org_id = :org_id
            AND name = :name
@@ -75,7 +79,10 @@ def update(db: apsw.Connection, org_id: str, old: RoleRow, new: RoleRow) -> bool
 
 
 def delete(db: apsw.Connection, org_id: str, name: str) -> bool:
-    """Remove a role that nobody has. False if there is none of that name, or somebody has it."""
+    """Remove a role that nobody has.
+
+    Return False if there is none of that name, or somebody has it.
+    """
     db.execute(
         """
         DELETE FROM roles

@@ -35,12 +35,13 @@ class SealedRow(Row, frozen=True):
 
 _SELECT = """
     SELECT s.name, s.version, s.description, s.created_at, s.updated_at, u.id, u.email, u.name
-      FROM secrets s JOIN users u ON u.id = s.updated_by
+      FROM secrets s
+      JOIN users u ON u.id = s.updated_by
 """
 
 
 def insert(db: apsw.Connection, org_id: str, row: SecretRow, sealed: SealedRow) -> bool:
-    """Record a new secret. False if the org has one of that name."""
+    """Record a new secret. Return False if the org has one of that name."""
     db.execute(
         """
         INSERT INTO secrets (org_id, name, version, description, wrapped_key, ciphertext,
@@ -91,7 +92,7 @@ def replace(db: apsw.Connection, row: SecretRow, sealed: SealedRow) -> bool:
 
 
 def delete(db: apsw.Connection, org_id: str, name: str) -> bool:
-    """Remove a secret. False if there is none of that name."""
+    """Remove a secret. Return False if there is none of that name."""
     db.execute(
         "DELETE FROM secrets WHERE org_id = :org_id AND name = :name",
         {"org_id": org_id, "name": name},
@@ -183,7 +184,8 @@ def find_values(db: apsw.Connection, automation_id: str) -> SealedRow | None:
     return fetch_one(
         db,
         """
-        SELECT org_id, automation_id, 1, wrapped_key, ciphertext FROM sealed_values
+        SELECT org_id, automation_id, 1, wrapped_key, ciphertext
+          FROM sealed_values
          WHERE automation_id = :automation_id
         """,
         {"automation_id": automation_id},

@@ -116,7 +116,7 @@ def touch(db: apsw.Connection, session_id: str, at: datetime) -> None:
 
 
 def delete(db: apsw.Connection, session_id: str) -> bool:
-    """End a session. False if it had ended before."""
+    """End a session. Return False if it had ended before."""
     db.execute("DELETE FROM sessions WHERE id = :id", {"id": session_id})
     return db.changes() == 1
 
@@ -165,7 +165,8 @@ class OwnSessionRow(Row, frozen=True):
 
 _SELECT_OWN = """
     SELECT s.id, s.kind, o.code, s.address, s.created_at, s.last_used_at, s.expires_at
-      FROM sessions s JOIN orgs o ON o.id = s.org_id
+      FROM sessions s
+      JOIN orgs o ON o.id = s.org_id
 """
 
 
@@ -206,7 +207,7 @@ def list_of_user(
 
 
 def delete_own(db: apsw.Connection, user_id: str, session_id: str) -> bool:
-    """End one of a person's sessions. False if they have no such session."""
+    """End one of a person's sessions. Return False if they have no such session."""
     db.execute(
         "DELETE FROM sessions WHERE id = :id AND user_id = :user_id",
         {"id": session_id, "user_id": user_id},

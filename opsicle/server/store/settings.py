@@ -28,7 +28,10 @@ def put(db: apsw.Connection, name: str, value: str) -> None:
 
 
 def take(db: apsw.Connection, name: str, value: str) -> bool:
-    """Remove a setting that has this value. False if it has another or none: someone was first."""
+    """Remove a setting that has this value.
+
+    Return False if it has another or none: someone was first.
+    """
     db.execute(
         "DELETE FROM settings WHERE name = :name AND value = :value", {"name": name, "value": value}
     )

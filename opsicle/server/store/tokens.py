@@ -107,7 +107,7 @@ def find_holder(db: apsw.Connection, org_id: str, token_id: str) -> str | None:
 
 
 def delete(db: apsw.Connection, org_id: str, user_id: str, token_id: str) -> bool:
-    """End one of a person's tokens. False if they have no such token."""
+    """End one of a person's tokens. Return False if they have no such token."""
     db.execute(
         "DELETE FROM tokens WHERE id = :id AND org_id = :org_id AND user_id = :user_id",
         {"id": token_id, "org_id": org_id, "user_id": user_id},

@@ -62,7 +62,7 @@ def list_server_operators(db: apsw.Connection, after_email: str, limit: int) -> 
 
 
 def set_server_operator(db: apsw.Connection, user_id: str, is_server_operator: bool) -> bool:
-    """Make somebody a server operator, or take it from them. False if nothing changes."""
+    """Make somebody a server operator, or take it from them. Return False if nothing changes."""
     db.execute(
         "UPDATE users SET is_server_operator = :new WHERE id = :id AND is_server_operator <> :new",
         {"id": user_id, "new": is_server_operator},
@@ -76,7 +76,8 @@ def count_server_operators(db: apsw.Connection) -> int:
         fetch_value(
             db,
             """
-            SELECT count(*) FROM users u
+            SELECT count(*)
+              FROM users u
              WHERE u.is_server_operator
                AND EXISTS (SELECT 1 FROM memberships m WHERE m.user_id = u.id AND NOT m.is_disabled)
             """,

@@ -22,8 +22,10 @@ def list_kinds(db: apsw.Connection) -> list[WaitingKindRow]:
     return fetch_all(
         db,
         """
-        SELECT org_id, requirements, min(id) FROM automations
-         WHERE state = 'queued' AND job_id IS NULL GROUP BY org_id, requirements
+        SELECT org_id, requirements, min(id)
+          FROM automations
+         WHERE state = 'queued' AND job_id IS NULL
+         GROUP BY org_id, requirements
         """,
         {},
         WaitingKindRow,

@@ -96,7 +96,8 @@ def note_history_report(
     """
     db.execute(
         """
-        UPDATE workers SET history_reported_at = :at
+        UPDATE workers
+           SET history_reported_at = :at
          WHERE id = :id AND (history_reported_at IS NULL OR history_reported_at <= :not_since
                              OR history_reported_at > :at)
         """,
@@ -199,7 +200,8 @@ def list_longest_unseen(db: apsw.Connection, org_id: str, limit: int) -> list[La
     return fetch_all(
         db,
         """
-        SELECT id, name, labels, granted_labels, runtimes, slots, last_seen_at FROM workers
+        SELECT id, name, labels, granted_labels, runtimes, slots, last_seen_at
+          FROM workers
          WHERE org_id = :org_id AND NOT is_shared AND state <> 'revoked'
          ORDER BY last_seen_at LIMIT :limit
         """,
@@ -306,7 +308,7 @@ def set_copied_from(db: apsw.Connection, worker_id: str, addresses: str | None) 
 
 
 def change_state(db: apsw.Connection, worker_id: str, old: WorkerState, new: WorkerState) -> bool:
-    """Move a worker from one state to another. False if it was not in the old one."""
+    """Move a worker from one state to another. Return False if it was not in the old one."""
     db.execute(
         "UPDATE workers SET state = :new WHERE id = :id AND state = :old",
         {"id": worker_id, "old": old, "new": new},
@@ -315,10 +317,11 @@ def change_state(db: apsw.Connection, worker_id: str, old: WorkerState, new: Wor
 
 
 def renew(db: apsw.Connection, worker_id: str, serial: str, expires_at: datetime) -> bool:
-    """Keep which certificate a worker has now. False if it has been revoked."""
+    """Keep which certificate a worker has now. Return False if it has been revoked."""
     db.execute(
         """
-        UPDATE workers SET certificate_serial = :serial, certificate_expires_at = :expires_at
+        UPDATE workers
+           SET certificate_serial = :serial, certificate_expires_at = :expires_at
          WHERE id = :id AND state <> 'revoked'
         """,
         {"id": worker_id, "serial": serial, "expires_at": to_text(expires_at)},

@@ -220,6 +220,7 @@ def _argv(phase: Phase, script: Script, workspace: Workspace) -> list[bytes]:
         return [shell, os.fsencode(workspace.write_script(script.text))]
     if len(script.text) > _LONGEST_ARGUMENT:
         return [shell, b"-e", os.fsencode(workspace.write_script(script.text))]
+
     return [
         shell,
         b"-e",

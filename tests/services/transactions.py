@@ -1,4 +1,4 @@
-"""Units of work that are undone or too large, provoked and measured in the real database."""
+"""Units of work that are rolled back or too large, provoked and measured in the real database."""
 
 from __future__ import annotations
 
@@ -12,11 +12,9 @@ from opsicle.server.store.database import Connection, Database
 
 @contextmanager
 def refused(database: Database, verb: str) -> Iterator[None]:
-    """Let every unit of work fail, and so be undone, that puts such an entry into the record.
+    """Let every unit of work fail, and so be rolled back, that puts such an entry into the record.
 
-    It comes last in most.
-
-    Whoever waits for it hears of an `apsw.ConstraintError`.
+    The entry comes last in most units. Whoever waits for one gets an `apsw.ConstraintError`.
     """
     database.write(
         lambda db: db.execute(
@@ -66,7 +64,7 @@ def rows_per_commit(database: Database, table: str) -> Iterator[list[int]]:
         database.write(detach)
 
 
-def undone_together(
+def rolled_back_together(
     database: Database, change: Callable[[Connection], object], *others: Callable[[], object]
 ) -> list[Exception | None]:
     """Make a change and what else is called in one commit, and let that fail.

@@ -31,8 +31,10 @@ def altered(number: int, **changes: object) -> SeenCheckpoint:
 
 def test_a_record_that_grows_is_no_reason_for_complaint(tmp_path: Path) -> None:
     audit_monitor = AuditMonitor(tmp_path / "checkpoint.json")
+
     for checkpoint in (*ORIGINAL[:3], ORIGINAL[2], ORIGINAL[4]):
         audit_monitor.see(seen(checkpoint))
+
     assert audit_monitor.report == ""
     assert msgspec.json.decode(
         (tmp_path / "checkpoint.json").read_bytes(), type=SeenCheckpoint
@@ -55,8 +57,11 @@ def test_a_checkpoint_that_contradicts_the_last_one_is_reported_and_not_kept(
 ) -> None:
     AuditMonitor(tmp_path / "checkpoint.json").see(seen(ORIGINAL[2]))
     audit_monitor = AuditMonitor(tmp_path / "checkpoint.json")  # the worker's next life
+
     audit_monitor.see(shown)
+
     assert says in audit_monitor.report
+
     audit_monitor.reported()
     audit_monitor.see(shown)
     assert audit_monitor.report == "", "it is said once"
@@ -68,7 +73,9 @@ def test_a_checkpoint_that_contradicts_the_last_one_is_reported_and_not_kept(
 def test_a_file_that_cannot_be_read_is_as_if_there_had_been_none(tmp_path: Path) -> None:
     (tmp_path / "checkpoint.json").write_bytes(b"\xff{")
     audit_monitor = AuditMonitor(tmp_path / "checkpoint.json")
+
     audit_monitor.see(seen(ORIGINAL[0]))
+
     assert audit_monitor.report == ""
 
 
@@ -88,6 +95,7 @@ def test_the_server_is_told_with_the_next_poll(tmp_path: Path) -> None:
     poller.audit_monitor.see(seen(ORIGINAL[2]))
     poller.audit_monitor.see(seen(ORIGINAL[0]))
     poller.start()
+
     try:
         wait_until(lambda: len(fake_server.polls) >= 2)
         assert "older" in fake_server.polls[0].history_rewritten

@@ -1,0 +1,135 @@
+"""Who may decide on an approval now, on which gates, and what they have to give with it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from opsicle.domain.approvals import ApprovalStatus, GateState, GateStatus, Verdict, meets
+from opsicle.domain.approvers import ApproverPerson
+from opsicle.domain.errors import Conflict, InvalidInput, NotAllowed
+from opsicle.server.access import validators
+from opsicle.server.access.actor import Actor
+from opsicle.server.approvals.cases import Case
+from opsicle.server.approvals.views import Viewer, votable
+from opsicle.server.store import authenticators
+from opsicle.server.store.approvals import ApprovalRow, DecisionRow
+from opsicle.server.store.database import Connection
+
+MAX_REASON_CHARACTERS = 2_000
+
+
+@dataclass(frozen=True)
+class PendingDecision:
+    """What somebody wants to say."""
+
+    verdict: Verdict
+    reason: str
+    with_mfa: bool
+
+
+def voter(
+    db: Connection,
+    case: Case,
+    seen: ApprovalStatus,
+    viewer: Viewer,
+    decision: PendingDecision,
+) -> tuple[ApproverPerson, list[GateStatus]]:
+    """Return who decides, and on which gates: the open ones, and later ones that name them too.
+
+    Raises NotAllowed, Conflict or InvalidInput where they may not decide now, or not like this.
+    """
+    me = case.people.get(viewer.user_id)
+    now_open = votable(case, seen, viewer)
+    if me is None or not now_open:
+        raise _refusal(case, seen, viewer)
+    _require_reason(now_open, decision)
+    _require_code(db, now_open, viewer.user_id, decision)
+
+    later = [
+        gate
+        for gate in seen.gates
+        if gate.state is GateState.WAITING
+        and case.may_decide(gate, me, viewer.now)
+        and not case.has_decided(me, gate.gate.name)
+        and meets(gate.gate, with_mfa=decision.with_mfa, has_reason=bool(decision.reason))
+    ]
+    return me, [*now_open, *later]
+
+
+def has_said(case: Case, actor: Actor, verdict: Verdict) -> bool:
+    """Return whether the actor has decided just so already, on whatever gate."""
+    return any(each.user_id == actor.user_id and each.verdict is verdict for each in case.decisions)
+
+
+def _refusal(case: Case, seen: ApprovalStatus, viewer: Viewer) -> NotAllowed | Conflict:
+    """Return why somebody cannot decide now."""
+    me = case.people.get(viewer.user_id)
+    if any(each.user_id == viewer.user_id for each in case.decisions):
+        return Conflict("you have decided already, and a decision stays")
+    if me and me.is_same_person(case.requester):
+        return NotAllowed("you asked for this yourself", hint="Somebody else has to decide.")
+    waiting = [gate for gate in seen.gates if gate.state is GateState.WAITING]
+    if me and any(case.may_decide(gate, me, viewer.now) for gate in waiting):
+        return NotAllowed("it is not your turn yet: an earlier gate is still open")
+    return NotAllowed(
+        "you are not among those who decide on this", hint="`opsicle approvals show` says who is."
+    )
+
+
+def _require_reason(gates: list[GateStatus], decision: PendingDecision) -> None:
+    if not decision.reason and any(gate.gate.require_reason for gate in gates):
+        raise validators.invalid(
+            "reason", "this approval asks for a reason", hint="Give it with --reason."
+        )
+
+
+def _require_code(
+    db: Connection, gates: list[GateStatus], user_id: str, decision: PendingDecision
+) -> None:
+    if decision.with_mfa or not any(gate.gate.require_mfa for gate in gates):
+        return
+    if not authenticators.is_confirmed(db, user_id):
+        raise Conflict(
+            "this approval asks for a code, and you have no authenticator app",
+            hint="Enrol one with `opsicle totp enrol`, then decide.",
+        )
+    raise _code_needed()
+
+
+def _code_needed() -> InvalidInput:
+    message = "this approval asks for a fresh code of your authenticator app"
+    return validators.invalid("totp", message, hint="Give it with --totp.")
+
+
+def checked_reason(text: str) -> str:
+    """Return a reason without blanks around it. Raises InvalidInput for one that is too long."""
+    reason = text.strip()
+    if len(reason) > MAX_REASON_CHARACTERS:
+        raise validators.invalid(
+            "reason", f"the reason has more than {MAX_REASON_CHARACTERS:,} characters"
+        )
+    return reason
+
+
+def decision_row(
+    row: ApprovalRow,
+    me: ApproverPerson,
+    gate: GateStatus,
+    decision: PendingDecision,
+    now: datetime,
+) -> DecisionRow:
+    """Return the row of a decision on one gate."""
+    return DecisionRow(
+        approval_id=row.id,
+        gate=gate.gate.name,
+        user_id=me.user_id,
+        email=me.email,
+        name=me.name,
+        principal=me.principal,
+        verdict=decision.verdict,
+        reason=decision.reason,
+        with_mfa=decision.with_mfa,
+        elapsed_seconds=gate.elapsed(now),
+        decided_at=now,
+    )

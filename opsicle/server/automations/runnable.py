@@ -1,0 +1,46 @@
+"""Which version of a template is run, and whether it can be."""
+
+from __future__ import annotations
+
+from opsicle.domain.access import Action
+from opsicle.domain.errors import Conflict
+from opsicle.domain.stored_templates import decode_template
+from opsicle.domain.templates import Template
+from opsicle.domain.unsupported import unsupported
+from opsicle.server.access.actor import Actor
+from opsicle.server.access.document_lookup import get_document
+from opsicle.server.access.template_access import require_on
+from opsicle.server.access.template_versions import asks_for_code
+from opsicle.server.documents.record_of_pushes import require_as_pushed
+from opsicle.server.store.database import Connection
+from opsicle.server.store.documents import DocumentKind, VersionRow
+from opsicle.wire.user_api import RunRequest
+
+
+def runnable_version(
+    db: Connection, actor: Actor, request: RunRequest
+) -> tuple[VersionRow, Template, bool]:
+    """Return the version that is asked for, its template, and whether that takes a code.
+
+    Raises NotFound; NotAllowed if the actor may not run it; Conflict if it, or the newest one,
+    under whose approval it falls, is not what was pushed.
+    """
+    kind, org_id, name = DocumentKind.TEMPLATE, actor.org_id, request.template
+    version = get_document(db, kind, org_id, name, request.version)
+    require_as_pushed(db, kind, org_id, version)
+    template = decode_template(version.document)
+    require_on(db, actor, Action.AUTOMATIONS_CREATE, template.name, template.labels)
+    if version.version != version.latest_version:
+        require_as_pushed(db, kind, org_id, get_document(db, kind, org_id, name))
+    return version, template, asks_for_code(db, actor.org_id, version, template)
+
+
+def require_runnable(template: Template) -> None:
+    """Raise Conflict for a template that this version of the server cannot run."""
+    problems = unsupported(template)
+    if problems:
+        raise Conflict(
+            f"template {template.name} cannot run: {problems[0].message}",
+            hint="It can be pushed and shown, but nothing of it is executed.",
+            problems=tuple(problems),
+        )

@@ -1,0 +1,130 @@
+"""How the end of a job is recorded, inside the transaction of whoever learned of it.
+
+A job ends because its worker says how, or because nobody can say what became of it.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from opsicle.domain.automations import JOB_OUTCOMES, AutomationState, JobState, WorkerLost
+from opsicle.domain.errors import Conflict, LeaseLost
+from opsicle.kit.clock import Clock
+from opsicle.server.access.actor import SystemActor, WorkerActor
+from opsicle.server.channels.outbox import Outbox
+from opsicle.server.store import audit, automation_transitions, jobs
+from opsicle.server.store.automation_transitions import Ending
+from opsicle.server.store.database import Connection
+from opsicle.server.store.jobs import JobRow
+from opsicle.wire.jobs import MAX_EXPLANATION, Outcome
+
+ANSWERABLE = frozenset({JobState.RUNNING, JobState.UNKNOWN})
+"""States in which the holder of the newest lease may still send output, and how the job ended."""
+
+LOST = frozenset({JobState.UNKNOWN, JobState.RETURNED})
+"""States of a job of which its worker has not said how it ended."""
+
+_ENDS = JOB_OUTCOMES | {JobState.UNKNOWN}
+
+
+class JobOutcomes:
+    """Moves jobs and their automations to where they end, tells people, and writes the record."""
+
+    def __init__(self, outbox: Outbox, clock: Clock) -> None:
+        self._outbox = outbox
+        self._clock = clock
+
+    def record(self, db: Connection, job: JobRow, worker: WorkerActor, outcome: Outcome) -> JobRow:
+        """Record what a worker says of how its job ended, and return the job in its new state.
+
+        Saying the same again changes nothing. Raises Conflict for an end that the job cannot have
+        any more, LeaseLost where the lease has passed on.
+        """
+        if job.state == JobState.UNKNOWN == outcome.state:
+            self._add_explanation(db, job, outcome)
+            return job
+        if job.state in _ENDS and outcome.state in (job.state, JobState.UNKNOWN):
+            return job
+
+        if outcome.state == JobState.UNKNOWN:
+            self.lose(db, job, worker, outcome.explanation[:MAX_EXPLANATION])
+            jobs.record_phases(db, job.id, _phases(outcome))
+            return _get(db, job.id)
+
+        if job.state in ANSWERABLE and outcome.state in JOB_OUTCOMES:
+            return self._end(db, job, worker, outcome)
+        raise Conflict(
+            f"job {job.id} is {job.state} and cannot become {outcome.state}", hint="Drop it."
+        )
+
+    def _add_explanation(self, db: Connection, job: JobRow, outcome: Outcome) -> None:
+        """Record what the worker that lost a job says of it, now that it is back."""
+        if outcome.phases:
+            jobs.record_phases(db, job.id, _phases(outcome))
+        if explanation := outcome.explanation[:MAX_EXPLANATION]:
+            jobs.explain_unknown(db, job.id, explanation)
+            automation_transitions.explain_unknown(db, job.automation_id, job.id, explanation)
+
+    def _end(self, db: Connection, job: JobRow, worker: WorkerActor, outcome: Outcome) -> JobRow:
+        """Record the end of a job that ran, and return the job; it may replace `unknown`."""
+        explanation = outcome.explanation[:MAX_EXPLANATION]
+        ending = Ending(outcome.state, self._clock.now(), outcome.exit_code, explanation)
+
+        if not (
+            jobs.finish(db, job.id, ending, _phases(outcome))
+            and automation_transitions.finish(db, job.automation_id, job.id, ending)
+        ):
+            raise LeaseLost.of(job.id)
+
+        data = {"job": job.id, "state": outcome.state, "exit_code": outcome.exit_code}
+        audit.append(db, ending.at, job.org_id, worker, "finish", resource_of(job), data)
+        self._outbox.post_finished(db, job.org_id, job.automation_id, outcome.state)
+        return msgspec.structs.replace(job, state=outcome.state)
+
+    def lose(
+        self, db: Connection, job: JobRow, actor: WorkerActor | SystemActor, explanation: str
+    ) -> None:
+        """Record that nobody can say what became of a job; one that never started waits again."""
+        now = self._clock.now()
+
+        if job.state == JobState.LEASED:
+            jobs.give_back(db, job.id, now)
+            automation_transitions.give_back(db, job.automation_id, job.id)
+            verb = "return"
+        elif job.state == JobState.RUNNING:
+            verb = self._lose_running(db, job, Ending(JobState.UNKNOWN, now, None, explanation))
+        else:
+            return
+
+        data = {"job": job.id, "worker": job.worker_name, "explanation": explanation}
+        audit.append(db, now, job.org_id, actor, verb, resource_of(job), data)
+
+    def _lose_running(self, db: Connection, job: JobRow, ending: Ending) -> str:
+        """End a job that ran, and its automation, unless that is queued anew.
+
+        Return the verb for the audit record.
+        """
+        jobs.finish(db, job.id, ending)
+
+        if job.on_worker_lost == WorkerLost.REQUEUE and not job.is_cancel_requested:
+            automation_transitions.requeue(db, job.automation_id, job.id, ending.at)
+            return "requeue"
+        automation_transitions.finish(db, job.automation_id, job.id, ending)
+        self._outbox.post_finished(db, job.org_id, job.automation_id, AutomationState.UNKNOWN)
+        return "lose"
+
+
+def resource_of(job: JobRow) -> str:
+    """Return what the audit record calls the automation of a job."""
+    return f"automations/{job.automation_id}"
+
+
+def _phases(outcome: Outcome) -> str:
+    return msgspec.json.encode(outcome.phases).decode()
+
+
+def _get(db: Connection, job_id: str) -> JobRow:
+    job = jobs.find(db, job_id)
+    if job is None:
+        raise LeaseLost.of(job_id)
+    return job
