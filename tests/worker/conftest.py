@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from opsicle.worker.identity import WorkerDataFolder
-from tests.worker.carrying_out import Machine
 from tests.worker.fake_server import FakeServer
+from tests.worker.job_runs import Machine
 from tests.worker.working import Working
 
 

@@ -15,7 +15,7 @@ from opsicle.domain.workers import SUBPROCESS
 from opsicle.wire.jobs import Work
 from opsicle.worker import process
 from opsicle.worker.journal import ChildProcess
-from opsicle.worker.process_tree import JobTree, TreeStop, kill_leftovers
+from opsicle.worker.process_tree import JobTree, TreeStop, kill_orphans
 from opsicle.worker.runtimes.protocol import CannotStart
 from opsicle.worker.script import Script, is_posix_shell
 from opsicle.worker.workspace import Workspace
@@ -53,7 +53,7 @@ class SubprocessRuntime:
     def sweep(self, job_id: str, last_child: ChildProcess | None, grace_seconds: float) -> int:
         """End what is left of a job, found by its marks and by its last child."""
         child = (last_child.pid, last_child.life) if last_child else (None, "")
-        return kill_leftovers(job_id, *child, grace_seconds=grace_seconds)
+        return kill_orphans(job_id, *child, grace_seconds=grace_seconds)
 
     def _base_for(self, account: process.OsAccount | None) -> Mapping[str, str]:
         if self._base is not None:
@@ -160,9 +160,9 @@ def phase_environment(
     """
     return {
         **base,
-        **work.variables,
+        **work.environment,
         **work.phases[phase].env,
-        **work.secret_variables,
+        **work.secret_environment,
         **private,
         **{
             secret_environment_name(name): work.secrets[name] for name in work.phases[phase].secrets
