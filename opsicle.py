@@ -1,5 +1,8 @@
 #!/usr/bin/env python3
-"""Runs the program from a checkout: `.venv/bin/python opsicle.py …`, like `dist/opsicle …` from the built file."""
+"""Runs the program from a checkout, as `dist/opsicle` does from the built file.
+
+`.venv/bin/python opsicle.py …`
+"""
 
 import sys
 

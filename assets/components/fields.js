@@ -7,17 +7,17 @@ import { icon } from "./icons.js";
 let count = 0;
 
 /**
- * A field around one control. Gives { element, control, complain(text) }; complain("") says that
+ * A field around one control. Gives { element, control, setError(text) }; setError("") says that
  * all is well. `label` is a text; `help` a text or elements.
  */
 export function field({ label, control, help, isRequired = false, path = "" }) {
   const id = `field-${++count}`;
-  const complaint = h("p", { class: "complaint", id: `${id}-complaint` });
+  const errorText = h("p", { class: "field-error", id: `${id}-error` });
   const note = help && h("p", { class: "help", id: `${id}-help` }, help);
   control.id = id;
   control.setAttribute(
     "aria-describedby",
-    [note && `${id}-help`, `${id}-complaint`].filter(Boolean).join(" "),
+    [note && `${id}-help`, `${id}-error`].filter(Boolean).join(" "),
   );
   if (isRequired) control.setAttribute("aria-required", "true");
   const element = h(
@@ -26,9 +26,9 @@ export function field({ label, control, help, isRequired = false, path = "" }) {
     h("label", { for: id }, label, isRequired && required()),
     control,
     note,
-    complaint,
+    errorText,
   );
-  return { element, control, path, complain: complainer(element, control, complaint) };
+  return { element, control, path, setError: errorSetter(element, control, errorText) };
 }
 
 /**
@@ -37,31 +37,30 @@ export function field({ label, control, help, isRequired = false, path = "" }) {
  */
 export function fieldGroup({ label, controls, help, isRequired = false, path = "" }) {
   const id = `field-${++count}`;
-  const complaint = h("p", { class: "complaint", id: `${id}-complaint` });
+  const errorText = h("p", { class: "field-error", id: `${id}-error` });
   const element = h(
     "fieldset",
-    { class: "field", "aria-describedby": `${id}-complaint`, dataset: { path } },
+    { class: "field", "aria-describedby": `${id}-error`, dataset: { path } },
     h("legend", {}, label, isRequired && required()),
     h("div", { class: "choices" }, controls),
     help && h("p", { class: "help" }, help),
-    complaint,
+    errorText,
   );
   const first = element.querySelector("input");
-  return { element, control: first, path, complain: complainer(element, first, complaint) };
+  return { element, control: first, path, setError: errorSetter(element, first, errorText) };
 }
 
 /**
- * Let the fields complain of the problems that are theirs; gives back the others. Moves to the
- * first complaint.
+ * Show at the fields the problems that are theirs; gives back the others. Moves to the first error.
  */
 export function showProblems(fields, problems) {
-  for (const each of fields) each.complain("");
+  for (const each of fields) each.setError("");
   const others = [];
   for (const problem of problems) {
     const owner = fields.find(
       (each) => problem.path === each.path || problem.path.startsWith(`${each.path}[`),
     );
-    if (owner) owner.complain(problem.message);
+    if (owner) owner.setError(problem.message);
     else others.push(problem);
   }
   fields.find((each) => each.element.classList.contains("is-wrong"))?.control.focus();
@@ -69,8 +68,7 @@ export function showProblems(fields, problems) {
 }
 
 /**
- * Let the fields complain of what the server says of them. Throws the error with the rest, if there
- * is any.
+ * Show at the fields what the server says of them. Throws the error with the rest, if there is any.
  */
 export function explainAt(fields, error) {
   const others = showProblems(fields, error.errors ?? []);
@@ -118,11 +116,11 @@ function required() {
   return h("span", { class: "required" }, "required");
 }
 
-function complainer(element, control, complaint) {
+function errorSetter(element, control, errorText) {
   return (text) => {
     element.classList.toggle("is-wrong", Boolean(text));
     if (text) control?.setAttribute("aria-invalid", "true");
     else control?.removeAttribute("aria-invalid");
-    replace(complaint, text && [icon("warning"), text]);
+    replace(errorText, text && [icon("warning"), text]);
   };
 }

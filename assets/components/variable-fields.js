@@ -17,7 +17,7 @@ export function variableField(variable, given, changed, typed) {
   const start = typed ?? valueText(given ?? variable.default);
   const { made, text } = build(variable, start);
   const value = () => parseValue(variable, text());
-  const check = () => made.complain(problemOf(value));
+  const check = () => made.setError(problemOf(value));
   made.element.addEventListener("input", () => {
     if (made.element.classList.contains("is-wrong")) check();
     changed();

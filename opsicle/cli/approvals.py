@@ -154,7 +154,7 @@ def _body(approval: Approval) -> Iterator[str]:
     for phase in approval.phases:
         yield from map(printable, _phase(phase))
     for each in approval.volume_mounts:
-        yield f"  containers see {printable(each.host)} of the worker as {printable(each.container)}"
+        yield printable(f"  containers see {each.host} of the worker as {each.container}")
 
     yield ""
     yield "With these values:" if approval.values else "It takes no values."

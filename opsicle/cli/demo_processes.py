@@ -23,7 +23,7 @@ from opsicle.kit.clock import SystemClock
 from opsicle.kit.ids import new_id
 from opsicle.kit.resources import program
 from opsicle.worker.process import Child, spawn
-from opsicle.worker.process_tree import JobTree, kill_leftovers
+from opsicle.worker.process_tree import JobTree, kill_orphans
 from opsicle.worker.workspace import remove_folder
 
 START_SECONDS = 20
@@ -60,7 +60,7 @@ class DemoProcesses:
         ending = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
         before = {number: signal.signal(number, signal.SIG_IGN) for number in ending}
         try:
-            kill_leftovers(self._id, grace_seconds=_GRACE_SECONDS)
+            kill_orphans(self._id, grace_seconds=_GRACE_SECONDS)
             for child in self._children.values():
                 child.wait()
             remove_folder(self.folder)  # not through what a job may have left mounted

@@ -94,8 +94,10 @@ def prepare(
         template=document.name,
         requester=_user_name(),
         phases=document.phases,
-        variables=environment([v for v in variables if v.type is not VariableType.SECRET], values),
-        secret_variables=environment(variables, only_secret(variables, values)),
+        environment=environment(
+            [v for v in variables if v.type is not VariableType.SECRET], values
+        ),
+        secret_environment=environment(variables, only_secret(variables, values)),
         secrets=secrets,
         volume_mounts=document.volume_mounts,
         timeout=document.timeout if isinstance(document, Template) else None,

@@ -17,7 +17,7 @@ class AccountCalls(Calls):
 
     def setup(self, request: SetupRequest) -> Me:
         """Create the first org and its admin."""
-        return self._call(endpoints.SETUP, body=request)
+        return self._call(endpoints.SET_UP, body=request)
 
     def login(self, request: LoginRequest) -> LoginReply:
         """Begin a session. Raises TotpRequired where a code is needed too."""

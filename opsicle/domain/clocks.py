@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 MAX_CLOCK_OFFSET_SECONDS = 240.0
 """A worker whose clock is off by more is given no work. It refuses orders at 5 minutes
-(`spent_orders.CLOCK_SKEW`); the minute between is for what a poll and an answer may take on
+(`replay_guard.CLOCK_SKEW`); the minute between is for what a poll and an answer may take on
 their way."""
 
 _UNITS = (("day", 86_400), ("h", 3_600), ("min", 60), ("s", 1))

@@ -69,6 +69,7 @@ def _recover(db: Connection, email: str, password_hash: str) -> Recovered:
         users.set_password(db, user.id, password_hash)
     password_resets.delete_of_user(db, user.id)
     sessions.delete_others(db, user.id, "")
+
     data = {"email": email, "by": _login_name(), "app": had_app, "password": bool(password_hash)}
     for org_id in (*(place.org_id for place in places), None):
         audit.append(

@@ -191,6 +191,7 @@ class Services:
         self.policies = Policies(state, self.step_up, clock)
         self.secrets = Secrets(state, core.vault, self.step_up, clock)
         self.workers = Workers(state, self.fleet, self.step_up, clock)
+
         self.enrolments = Enrolments(
             state,
             core.authority,
@@ -283,6 +284,7 @@ class Services:
         parts = InboxParts(state, vault, bounds, self.chats, clock)
         self.inboxes = {kind.name: kind.inbox(parts) for kind in KINDS if kind.inbox}
         self.listeners = ChatListeners(*self.inboxes.values())
+
         self.channel_services = ChannelServices(
             Channels(state, vault, bounds, self.outbox, self.step_up, clock),
             Deliveries(state, clock),

@@ -48,14 +48,12 @@ def add_gauges(
         "reason",
         figures.queue,
     )
-
     metrics.add_counters(
         "opsicle_ended_automations",
         "Automations that ended since the server started.",
         "state",
         lambda: figures.ended,
     )
-
     add(
         "opsicle_deliveries",
         "Messages through channels that are kept.",

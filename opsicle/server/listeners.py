@@ -92,6 +92,7 @@ class Listeners:
                 log.warning(
                     "certificate not taken up", extra={"reason": error.message, "hint": error.hint}
                 )
+
         self._warn(now)
 
     @property
@@ -175,6 +176,7 @@ class Listeners:
             "Open connections of workers.",
             lambda: self._workers.open_connections,
         )
+
         add("opsicle_event_streams", "Open event streams.", lambda: len(self._streams))
         add_gauges(self._metrics, self._services, options.data_dir, self._certificate_ends)
 

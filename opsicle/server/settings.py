@@ -140,6 +140,7 @@ class ServerOptions:
 
         if self.log_retention_days < 1:
             raise InvalidInput("--log-retention-days must be at least 1")
+
         if not 1 <= self.job_log_mib <= self.org_logs_mib:
             raise InvalidInput(
                 f"--job-log-mib {self.job_log_mib} must be at least 1 and no more than "
@@ -147,6 +148,7 @@ class ServerOptions:
             )
         if self.audit_retention_days is not None and self.audit_retention_days < 1:
             raise InvalidInput("--audit-retention-days must be at least 1")
+
         if self.automation_retention_days and self.automation_retention_days < LEAST_RETENTION_DAYS:
             raise InvalidInput(
                 f"--automation-retention-days must be at least {LEAST_RETENTION_DAYS}",

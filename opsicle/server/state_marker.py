@@ -155,6 +155,7 @@ def _of_files(found: Found, marker: Marker, noted: Noted | None, database: Path)
         yield f"{database.name} is older than {database.name}-wal beside it"
     if found.file_generation > found.at.generation:
         yield f"{database.name}-wal is older than {database.name} beside it"
+
     if noted is None:
         yield f"{COMMITS} is missing or cannot be read"
     elif found.at.generation < noted.generation:
@@ -165,6 +166,7 @@ def _of_files(found: Found, marker: Marker, noted: Noted | None, database: Path)
         and not _is_folded(found, noted)
     ):
         yield f"the end of {database.name}-wal is missing, and with it what was acknowledged last"
+
     if _is_copy(marker, database):
         yield f"{database.name} is a copy, not the file that the server has written"
 

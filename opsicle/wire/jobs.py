@@ -38,9 +38,10 @@ There is some room: a result must not be refused because an older worker explain
 class Work(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     """Everything a runner needs to carry out one automation, and nothing it has to look up.
 
-    `variables` are environment variables by their full name (`OPSICLE_VAR_SERVICE`), values already
-    text. `secret_variables` are the same of secret variables; `secrets` are the secrets by name,
-    each for the phases that name it. Neither is ever written down or shown. `withheld` says why
+    `environment` has the values by the full name of their environment variable
+    (`OPSICLE_VAR_SERVICE`), already text. `secret_environment` has those of secret variables;
+    `secrets` are the secrets by name, each for the phases that name it. Neither is ever written
+    down or shown. (On the wire the two keep the names that workers know.) `withheld` says why
     something of this cannot be had: then nothing is run. `manifest` and `order` are canonical (see
     `domain/manifests.py`), `signature` proves the order, `secret_salt` is that of the manifest's
     commitments; all are empty where nobody gave an order, as in `opsicle run FILE`. `timeout`
@@ -54,8 +55,10 @@ class Work(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     template: str
     requester: str
     phases: tuple[Phase, ...]
-    variables: dict[str, str] = {}
-    secret_variables: dict[str, str] = {}
+    environment: dict[str, str] = msgspec.field(default_factory=dict, name="variables")
+    secret_environment: dict[str, str] = msgspec.field(
+        default_factory=dict, name="secret_variables"
+    )
     secrets: dict[str, str] = {}
     withheld: str = ""
     volume_mounts: tuple[VolumeMount, ...] = ()

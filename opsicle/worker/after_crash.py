@@ -36,13 +36,13 @@ def plan_for(work: Work, org_id: str) -> CleanUpPlan | None:
     bare = msgspec.structs.replace(
         work,
         secrets={},
-        secret_variables={},
+        secret_environment={},
         manifest=b"",
         order=b"",
         signature=b"",
         secret_salt=b"",
     )
-    has_secrets = bool(work.secrets or work.secret_variables)
+    has_secrets = bool(work.secrets or work.secret_environment)
     return CleanUpPlan(boot=process.boot_id(), org_id=org_id, work=bare, has_secrets=has_secrets)
 
 

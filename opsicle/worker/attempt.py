@@ -13,12 +13,12 @@ from opsicle.wire.jobs import STDERR, STDOUT, CommandReport, PhaseReport, StepSt
 from opsicle.worker.output import JobOutput, now_ms
 from opsicle.worker.process import Child
 from opsicle.worker.runtimes.table import JobRuntimes
-from opsicle.worker.script import read_borders
+from opsicle.worker.script import read_markers
 from opsicle.worker.waiting import Cancellation, Waiter
 
 
 class MarkerPipe:
-    """The named pipe through which shells tell of their commands' borders.
+    """The named pipe through which shells tell of their commands' boundaries.
 
     Made when it is first needed.
 
@@ -101,7 +101,7 @@ class Attempt:
     def begin_commands(self, count: int) -> None:
         """Note that the first of `count` commands begins.
 
-        0 where their borders cannot be told apart.
+        0 where their boundaries cannot be told apart.
 
         Before the shell starts. Raises OSError.
         """
@@ -109,7 +109,7 @@ class Attempt:
         if count:
             self._begin_command(0)
         if count > 1:
-            self._around.waiter.watch(self._around.marker_pipe.open(), self._pass_borders)
+            self._around.waiter.watch(self._around.marker_pipe.open(), self._pass_markers)
 
     def refuse(self, explanation: str, exit_code: int) -> None:
         """Record that the shell could not even be started."""
@@ -174,20 +174,20 @@ class Attempt:
         if self._exit_code is None:
             self._around.waiter.unwatch(child.pidfd)
             self._exit_code = child.wait()
-            self._pass_borders()
+            self._pass_markers()
             self._around.output.drain()
 
-    def _pass_borders(self) -> None:
+    def _pass_markers(self) -> None:
         written = self._around.marker_pipe.read()
         markers = [
             marker
-            for marker in read_borders(written, self._number)
+            for marker in read_markers(written, self._number)
             if self._is_next(marker.next_command)
         ]
         if not markers:
             return
 
-        # What is there was printed before the border, or hardly after it.
+        # What is there was printed before the boundary, or hardly after it.
         self._around.output.drain()
 
         for marker in markers:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 
 from opsicle.worker.identity import WorkerDataFolder
-from opsicle.worker.private_files import private_folder, remove_leftovers
+from opsicle.worker.private_files import private_folder, remove_stale_files
 from opsicle.worker.workspace import remove_folder
 
 log = logging.getLogger(__name__)
@@ -20,7 +20,7 @@ def remove(folder: WorkerDataFolder, open_jobs: set[str]) -> None:
         if path.name.partition(".")[0] not in open_jobs:
             path.unlink(missing_ok=True)
 
-    remove_leftovers(private_folder(folder.workspaces, lets_through=folder.lets_through))
+    remove_stale_files(private_folder(folder.workspaces, lets_through=folder.lets_through))
 
     for path in folder.workspaces.iterdir():
         if path.name in open_jobs:

@@ -125,7 +125,7 @@ class JobSupervisor:
             spool = Spool.recover(self._folder.spool, entry.job_id, self._room)
             job = HeldJob(entry.job_id, entry.fence, spool, self.shipper, self._journal)
             if self._held.add(job):
-                self._begin(partial(self._settle, job, entry), job, self._threads.run)
+                self._begin(partial(self._conclude, job, entry), job, self._threads.run)
 
     def cancel(self, job_id: str) -> None:
         """Stop a job, as a person wants; its clean-up phases still run, and its end is reported."""
@@ -295,7 +295,7 @@ class JobSupervisor:
         )
         return Runner(work, job.log, host, job.cancellation)
 
-    def _settle(self, job: HeldJob, entry: JobEntry) -> None:
+    def _conclude(self, job: HeldJob, entry: JobEntry) -> None:
         """Report what can be said of a job in whose midst an earlier life of the worker ended."""
         survivors = self._runtimes.sweep(job.id, entry.children[-1] if entry.children else None)
         if survivors:

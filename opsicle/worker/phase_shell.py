@@ -58,9 +58,9 @@ def phase_environment(
     """
     return {
         **base,
-        **work.variables,
+        **work.environment,
         **work.phases[phase].env,
-        **work.secret_variables,
+        **work.secret_environment,
         **private,
         **{
             secret_environment_name(name): work.secrets[name] for name in work.phases[phase].secrets

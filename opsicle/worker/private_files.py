@@ -58,7 +58,7 @@ def private_folder(workspace_root: Path, *, lets_through: bool = False) -> Path:
     return folder if is_ours else workspace_root
 
 
-def remove_leftovers(folder: Path) -> None:
+def remove_stale_files(folder: Path) -> None:
     """Remove what an earlier life of the worker left in its folder in memory."""
     if folder.parent == _IN_MEMORY:
         for path in folder.iterdir():

@@ -217,7 +217,7 @@ class TreeStop:
         return self._tree.count(in_sessions=self._in_sessions)
 
 
-def kill_leftovers(
+def kill_orphans(
     job_id: str, pid: int | None = None, life: str = "", *, grace_seconds: float
 ) -> int:
     """End what is left of a job that a former life of this worker ran, and wait until it is gone.

@@ -114,7 +114,7 @@ class Runner:
                 self._listen_for_cancel(stack)
                 self._listen_for_masks()
                 run_phases()
-                self._end_leftovers()
+                self._end_orphans()
             # A full disk, mostly: the spool, the journal or the workspace.
             except OSError as failure:
                 self._result.decide(
@@ -219,7 +219,7 @@ class Runner:
         self._attempts += 1
         script = self._script(phase)
         attempt = Attempt(self._around, report, self._attempts)
-        attempt.begin_commands(len(phase.commands) if script.has_borders else 0)
+        attempt.begin_commands(len(phase.commands) if script.has_markers else 0)
         limits = self._limits(phase)
 
         try:
@@ -314,7 +314,7 @@ class Runner:
                 return True
             around.waiter.turn(min(retry_at, give_up_at, around.output.turn(now)))
 
-    def _end_leftovers(self) -> None:
+    def _end_orphans(self) -> None:
         self._hear_out(_LAST_WORDS_SECONDS)
         if self._around.runtimes.left_something():
             stop_job(self._around, spares_daemons=True)
@@ -357,7 +357,9 @@ class Runner:
 
 
 def _masking_for(work: Work) -> Masking | None:
-    values = [value for value in (*work.secret_variables.values(), *work.secrets.values()) if value]
+    values = [
+        value for value in (*work.secret_environment.values(), *work.secrets.values()) if value
+    ]
     return Masking(values) if values else None
 
 

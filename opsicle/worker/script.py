@@ -3,7 +3,7 @@
 The script means exactly what the commands mean when they stand under each other. Between two of
 them it writes `<try> <number of the next command> <exit code>` into a named pipe, with nothing but
 builtins of the shell; `$?`, the line numbers of messages, `set -e`, `set -x`, every variable and
-every file descriptor stay what they would be. Where a border cannot be drawn (one `if` over several
+every file descriptor stay what they would be. Where a marker cannot be set (one `if` over several
 commands), or could be noticed, the script has none.
 """
 
@@ -29,7 +29,7 @@ _COULD_NOTICE = re.compile(
     """,
     re.VERBOSE,
 )
-"""In a phase that has this in it, a border could be noticed."""
+"""In a phase that has this in it, a boundary could be noticed."""
 
 _RESERVED = "if then elif else fi for select while until do done case esac in function time coproc"
 _WORD = r"\w./=:@%+,^*?~\[\]-"
@@ -52,11 +52,11 @@ costs a process."""
 class Script(NamedTuple):
     """A phase's commands as one text.
 
-    `has_borders` says whether it tells when one ends and the next begins.
+    `has_markers` says whether it tells when one ends and the next begins.
     """
 
     text: bytes
-    has_borders: bool
+    has_markers: bool
 
 
 class CommandMarker(NamedTuple):
@@ -79,7 +79,7 @@ def make_script(
     A single command needs none: it begins and ends with the shell. May ask the shell whether a
     command is complete.
     """
-    if len(commands) < 2 or not _can_have_borders(shell, commands, account):
+    if len(commands) < 2 or not _can_have_markers(shell, commands, account):
         return plain_script(commands)
 
     # The redirections of `_opsicle_mark` and `:` keep `set -x` from showing them; `&&` keeps `set
@@ -93,12 +93,12 @@ def make_script(
         marker = f'{{ _opsicle_mark {number} "$?"; }} 2>/dev/null && {{ :; }} 2>/dev/null; '
         lines.append(marker + command)
 
-    return Script("\n".join(lines).encode(), has_borders=True)
+    return Script("\n".join(lines).encode(), has_markers=True)
 
 
 def plain_script(commands: Sequence[str]) -> Script:
     """Return the commands under each other and nothing else."""
-    return Script("\n".join(commands).encode(), has_borders=len(commands) == 1)
+    return Script("\n".join(commands).encode(), has_markers=len(commands) == 1)
 
 
 def is_posix_shell(shell: str) -> bool:
@@ -106,7 +106,7 @@ def is_posix_shell(shell: str) -> bool:
     return PurePath(shell).name in _POSIX_SHELLS
 
 
-def read_borders(written: bytes, attempt: int) -> list[CommandMarker]:
+def read_markers(written: bytes, attempt: int) -> list[CommandMarker]:
     """Return the markers in bytes from the named pipe, without what others may have written."""
     markers = []
     for line in written.splitlines():
@@ -118,7 +118,7 @@ def read_borders(written: bytes, attempt: int) -> list[CommandMarker]:
     return markers
 
 
-def _can_have_borders(
+def _can_have_markers(
     shell: str, commands: Sequence[str], account: process.OsAccount | None
 ) -> bool:
     if PurePath(shell).name not in _MARKING_SHELLS or any(

@@ -73,7 +73,7 @@ class SpoolQuota:
 
 
 class _Place(NamedTuple):
-    """A border between records of the first segment: its offset in the log, and in the file."""
+    """A boundary between records of the first segment: its offset in the log, and in the file."""
 
     offset: int
     position: int

@@ -137,7 +137,7 @@ def _in_work(manifest: Manifest, work: Work) -> Iterator[tuple[str, object, obje
     yield (
         "variables",
         {environment_name(name): as_text(value) for name, value in manifest.values.items()},
-        work.variables,
+        work.environment,
     )
     yield "mounts", manifest.volume_mounts, work.volume_mounts
     yield "time limit", manifest.timeout, work.timeout
@@ -147,7 +147,7 @@ def _secret(manifest: Manifest, work: Work) -> Iterator[tuple[str, object, objec
     yield "secrets", manifest.secrets, tuple(sorted(work.secrets))
     ordered = {environment_name(name): text for name, text in manifest.secret_variables.items()}
     handed = {
-        name: commitment(work.secret_salt, value) for name, value in work.secret_variables.items()
+        name: commitment(work.secret_salt, value) for name, value in work.secret_environment.items()
     }
     yield "secret variables", ordered, handed
 

@@ -34,7 +34,7 @@ from opsicle.server.keys.binding_key_file import open_binding_key
 from opsicle.server.keys.master_key_file import MasterKeyFile
 from opsicle.server.keys.order_key_file import open_order_key
 from opsicle.server.listeners import Listeners
-from opsicle.server.members.orgs import found_org
+from opsicle.server.members.orgs import create_org
 from opsicle.server.settings import ServerOptions
 from opsicle.server.store import audit_checkpoints, memberships, migrations, users
 from opsicle.server.store.database import Database
@@ -235,7 +235,7 @@ class ApiServer:
                 hashed = self.services.hasher.hash(PASSWORD, "")
                 admin = UserRow(new_id(now), email, email.partition("@")[0], hashed)
                 users.insert(db, admin, now)
-            found_org(db, OrgRow(new_id(now), code, code), admin, now)
+            create_org(db, OrgRow(new_id(now), code, code), admin, now)
 
         self.state.write(work)
 

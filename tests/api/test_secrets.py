@@ -160,8 +160,8 @@ def test_the_worker_gets_the_newest_value_with_its_work_and_nobody_else_does(
     alice.call("PUT", "/api/v1/secrets/db-password", {"value": "a newer value"})
     work = work_for(api_server)
     assert work.secrets == {"db-password": "a newer value", "api-key": "another value"}
-    assert work.secret_variables == {"OPSICLE_VAR_PASSWORD": OTHER}
-    assert work.variables == {"OPSICLE_VAR_WHO": "world"}
+    assert work.secret_environment == {"OPSICLE_VAR_PASSWORD": OTHER}
+    assert work.environment == {"OPSICLE_VAR_WHO": "world"}
     shown = alice.get(f"/api/v1/automations/{automation['id']}").json
     assert shown["values"] == {"password": "••••", "who": "world"}
 
@@ -171,7 +171,7 @@ def test_a_rerun_has_the_same_secret_values(api_server: ApiServer, alice: Client
     automation = run(alice, password=OTHER).json
     work_for(api_server, "first")
     assert alice.post(f"/api/v1/automations/{automation['id']}/rerun").status == 201
-    assert work_for(api_server, "second").secret_variables == {"OPSICLE_VAR_PASSWORD": OTHER}
+    assert work_for(api_server, "second").secret_environment == {"OPSICLE_VAR_PASSWORD": OTHER}
 
 
 @pytest.mark.parametrize(("value", "why"), [("12345", "cannot be masked"), ("••••", "mask")])
@@ -192,7 +192,7 @@ def test_a_secret_that_is_gone_when_the_work_is_handed_out_is_said_to_be(
     alice.delete("/api/v1/secrets/api-key")
     work = work_for(api_server)
     assert "api-key was deleted" in work.withheld
-    assert (work.secrets, work.secret_variables) == ({}, {})
+    assert (work.secrets, work.secret_environment) == ({}, {})
 
 
 @pytest.mark.parametrize("table", ["secrets", "sealed_values"])
@@ -296,7 +296,7 @@ def assert_everything_opens(folder: Path) -> None:
     again = ApiServer(folder)
     try:
         work = work_for(again)
-        assert (work.secrets["db-password"], work.secret_variables) == (
+        assert (work.secrets["db-password"], work.secret_environment) == (
             VALUE,
             {"OPSICLE_VAR_PASSWORD": OTHER},
         )

@@ -128,15 +128,15 @@ def test_its_owner_withdraws_and_cancels_what_it_asked_for(
         "/api/v1/templates", {"source": source(more="  approvalPolicy: {policyRef: production}")}
     )
     robot = bot(api_server, olga, role="member")
-    fake_server = api_server.person("acme", "peer", BuiltInRole.MEMBER)
+    colleague = api_server.person("acme", "colleague", BuiltInRole.MEMBER)
     alice.patch(
         "/api/v1/users/olga@example.com", {"role": "member", "manager": "alice@example.com"}
     )
 
     asked = robot.post("/api/v1/automations", {"template": "restart-web"}).json
     path = f"/api/v1/approvals/{asked['approval_id']}"
-    assert fake_server.post(f"{path}/withdraw").status == 403
-    assert (fake_server.get(path).json["may_withdraw"], olga.get(path).json["may_withdraw"]) == (
+    assert colleague.post(f"{path}/withdraw").status == 403
+    assert (colleague.get(path).json["may_withdraw"], olga.get(path).json["may_withdraw"]) == (
         False,
         True,
     )
@@ -145,7 +145,7 @@ def test_its_owner_withdraws_and_cancels_what_it_asked_for(
     assert withdrawn["explanation"] == "withdrawn by olga@example.com, who answers for who asked"
 
     again = robot.post("/api/v1/automations", {"template": "restart-web"}).json["id"]
-    assert fake_server.post(f"/api/v1/automations/{again}/cancel").status == 403
+    assert colleague.post(f"/api/v1/automations/{again}/cancel").status == 403
     assert olga.post(f"/api/v1/automations/{again}/cancel").json["state"] == "cancelled"
 
 

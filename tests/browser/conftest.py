@@ -109,7 +109,7 @@ def open_page(
     None may complain or ask another server. If the test fails, what they show is printed.
     """
     contexts: list[BrowserContext] = []
-    complaints: list[str] = []
+    page_errors: list[str] = []
 
     def open_one(
         path: str, *, is_known: bool = True, url: str = "", width: int = 1280, theme: str = "light"
@@ -125,7 +125,7 @@ def open_page(
         contexts.append(context)
         page = context.new_page()
         watch(page)
-        _collect_complaints(page, url or installation.server.url, complaints)
+        _collect_errors(page, url or installation.server.url, page_errors)
         page.goto(path)
         page.get_by_role("heading", level=1).first.wait_for()
         return page
@@ -134,26 +134,26 @@ def open_page(
         yield open_one
     for context in contexts:
         context.close()
-    assert complaints == []
+    assert page_errors == []
 
 
-def _collect_complaints(page: Page, url: str, complaints: list[str]) -> None:
+def _collect_errors(page: Page, url: str, page_errors: list[str]) -> None:
     def on_console(message: ConsoleMessage) -> None:
         # Chromium itself notes every answer of 400 and above; what a page makes of those is
         # asserted where it matters.
         if message.type in {"error", "warning"} and not message.text.startswith(
             "Failed to load resource"
         ):
-            complaints.append(f"console: {message.text}")
+            page_errors.append(f"console: {message.text}")
 
     def on_request(request: Request) -> None:
         if urlsplit(request.url).netloc != urlsplit(url).netloc:
-            complaints.append(f"asked another server: {request.url}")
+            page_errors.append(f"asked another server: {request.url}")
 
     def on_dialog(dialog: object) -> None:
-        complaints.append(f"a script ran: {dialog}")
+        page_errors.append(f"a script ran: {dialog}")
 
     page.on("console", on_console)
-    page.on("pageerror", lambda error: complaints.append(f"error: {error}"))
+    page.on("pageerror", lambda error: page_errors.append(f"error: {error}"))
     page.on("request", on_request)
     page.on("dialog", on_dialog)

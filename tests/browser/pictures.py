@@ -38,7 +38,7 @@ def main() -> None:
         with sync_playwright() as playwright:
             chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
             _take_runs(_page_of(chromium, installation, "alice"))
-            _take_asking(_page_of(chromium, installation, "dana"))
+            _take_approval_request(_page_of(chromium, installation, "dana"))
             _take_deciding(_page_of(chromium, installation, "carol"), site)
             chromium.close()
 
@@ -69,7 +69,7 @@ def _take_runs(page: Page) -> None:
     _save(page, "workers")
 
 
-def _take_asking(page: Page) -> None:
+def _take_approval_request(page: Page) -> None:
     page.goto("/templates/restart-web/run")
     page.get_by_label("fra").check()
     page.get_by_label("Pager PIN").fill("4711-4711")

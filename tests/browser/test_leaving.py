@@ -23,7 +23,7 @@ def test_whoever_removes_somebody_sees_what_goes_with_them_and_names_another_own
     expect(dialog).to_contain_text("left-behind@acme.service")
     dialog.get_by_label("Who answers for their service accounts").fill("nobody@example.com")
     dialog.get_by_role("button", name="Remove all the same").click()
-    expect(dialog.locator(".complaint")).to_contain_text("cannot answer for service accounts")
+    expect(dialog.locator(".field-error")).to_contain_text("cannot answer for service accounts")
     dialog.get_by_label("Who answers for their service accounts").fill(installation.admin.email)
     dialog.get_by_role("button", name="Remove all the same").click()
     expect(page.get_by_role("button", name=f"Change {gone.email}")).to_have_count(0)

@@ -241,7 +241,7 @@ def test_an_api_token_is_shown_once(open_page: OpenPage) -> None:
     page.get_by_role("dialog").get_by_label("Name").fill("nightly")
     page.get_by_label("Scopes").fill("fly templates")
     page.get_by_role("button", name="Make the token").click()
-    expect(page.locator(".complaint", has_text="no action `fly`")).to_be_visible()
+    expect(page.locator(".field-error", has_text="no action `fly`")).to_be_visible()
     page.get_by_label("Scopes").fill("execute templates/greet\n\nview automations\n")
     page.get_by_role("button", name="Make the token").click()
     expect(page.locator(".command-line")).to_contain_text("opsu_")
@@ -283,7 +283,7 @@ def test_a_role_and_a_group_are_made_changed_and_deleted(open_page: OpenPage) ->
     dialog.get_by_label("Name").fill("dba")
     dialog.get_by_label("Rules").fill("fly templates")
     dialog.get_by_role("button", name="Save").click()
-    expect(dialog.locator(".complaint", has_text="a rule is")).to_be_visible()
+    expect(dialog.locator(".field-error", has_text="a rule is")).to_be_visible()
 
     dialog.get_by_label("Rules").fill("allow view templates\ndeny execute templates/env=prod")
     dialog.get_by_role("button", name="Save").click()
@@ -320,7 +320,7 @@ def test_a_secret_is_made_given_a_new_value_and_deleted_and_never_shown(
         keep = dialog.get_by_role("button", name="Keep")
         keep.click()
         if is_new:
-            expect(dialog.locator(".complaint", has_text="cannot be masked")).to_be_visible()
+            expect(dialog.locator(".field-error", has_text="cannot be masked")).to_be_visible()
             dialog.get_by_label("Value").fill(value)
             keep.click()
         expect(dialog).to_have_count(0)

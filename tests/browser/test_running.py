@@ -87,9 +87,9 @@ def test_mistakes_are_shown_at_their_fields_and_the_first_gets_the_focus(
     page = open_page("/templates/greet/run")
     page.get_by_label("How often").fill("ten")
     page.get_by_role("button", name="Run now").click()
-    complaints = page.locator(".field.is-wrong")
-    expect(complaints).to_have_count(3)
-    assert [text.split("\n")[-1] for text in complaints.all_inner_texts()] == [
+    wrong = page.locator(".field.is-wrong")
+    expect(wrong).to_have_count(3)
+    assert [text.split("\n")[-1] for text in wrong.all_inner_texts()] == [
         "is required", "“ten” is not a whole number", "is required",
     ]  # fmt: skip
     assert page.evaluate("document.activeElement.labels[0].textContent") == "Whorequired"

@@ -34,7 +34,7 @@ BATCH = 20
 NOT_THE_KEY = OrderKey.create()
 
 
-class Mischief:
+class Tampering:
     """What becomes of the work on its way, by chance but each kind in its turn.
 
     Honest work passes as it is.
@@ -67,7 +67,7 @@ class Mischief:
             return tuple(given.values())
 
     def _instead(self, work: Work) -> tuple[str, Work]:
-        if work.variables["OPSICLE_VAR_WHO"].startswith("honest"):
+        if work.environment["OPSICLE_VAR_WHO"].startswith("honest"):
             self.passed.append(work)
             return work.job_id, work
         what, spoil = self._kinds[len(self.forged) % len(self._kinds)]
@@ -88,7 +88,7 @@ class Stage:
         self, folder: Path, middleman: Middleman, installation: Installation, *, is_shared: bool
     ) -> None:
         self.judge, self.middleman = folder / "judge", middleman
-        self.middleman.alter = self.mischief = Mischief(self.judge)
+        self.middleman.alter = self.tampering = Tampering(self.judge)
         self.orgs = {"acme": Api(installation.access())}
         if is_shared:
             installation.admin.cli("orgs", "create", "globex")
@@ -168,7 +168,7 @@ def check(stage: Stage) -> None:
         assert {each["state"] for each in stage.ends(org, ids).values()} == {"succeeded"}
 
     forged: dict[str, list[str]] = {org: [] for org in stage.orgs}
-    while len(stage.mischief.forged) < COUNT:
+    while len(stage.tampering.forged) < COUNT:
         for org, ids in forged.items():
             ids.extend(
                 [
@@ -189,8 +189,8 @@ def check(stage: Stage) -> None:
         )
         assert {entry["actor_kind"] for entry in record} == {"worker"}
     assert len(stage.middleman.refused) >= COUNT
-    assert {what for what, _ in stage.mischief.forged} == {*BETWEEN, *STRANGERS}
-    assert stage.mischief.replayed >= 3
+    assert {what for what, _ in stage.tampering.forged} == {*BETWEEN, *STRANGERS}
+    assert stage.tampering.replayed >= 3
     said = "".join(stage.middleman.refused) + stage.worker.process.log()
     assert not [value for value in SECRET_VALUES if value in said]
 

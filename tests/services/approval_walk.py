@@ -132,7 +132,7 @@ class Walk(ModelledOffice):
             assert not asked.is_over, "handed out after its end"
             assert self.model.holds(asked), "handed out though what was agreed to no longer holds"
             assert work.phases[0].commands == (asked.command,), "something else than what was shown"
-            assert work.variables == {"OPSICLE_VAR_TARGET": "production"}, "with other values"
+            assert work.environment == {"OPSICLE_VAR_TARGET": "production"}, "with other values"
             assert work.requester == self.office.people[asked.by].email, (
                 "for somebody else than who asked"
             )

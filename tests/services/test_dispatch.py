@@ -19,7 +19,7 @@ def test_an_automation_goes_to_a_polling_worker_runs_and_succeeds(core: Core, al
     assert automation.state == "queued"
 
     [work] = worker.poll().work
-    assert work.variables == {"OPSICLE_VAR_WHO": "you"}
+    assert work.environment == {"OPSICLE_VAR_WHO": "you"}
 
     worker.start(work)
     assert core.state(alice, automation) == "running"

@@ -313,7 +313,7 @@ def test_a_public_key_that_is_none_is_refused(pem: str) -> None:
 
 
 def test_no_two_entries_are_hashed_as_the_same_bytes() -> None:
-    """The border between two fields counts."""
+    """The boundary between two fields counts."""
     assert entry_hash(CHAIN, NO_HASH, ("1", "ab", "c")) != entry_hash(
         CHAIN, NO_HASH, ("1", "a", "bc")
     )

@@ -14,7 +14,7 @@ from opsicle.worker.runner_host import RunnerHost
 from opsicle.worker.runtimes.known import known_runtimes
 from opsicle.worker.runtimes.table import Runtimes
 from tests.product import User
-from tests.worker.carrying_out import Log, Machine, phase
+from tests.worker.job_runs import Log, Machine, phase
 
 TEMPLATE = """\
 apiVersion: v1

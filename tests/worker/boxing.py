@@ -11,7 +11,7 @@ import msgspec
 
 from opsicle.domain.templates import Phase
 from opsicle.wire.jobs import Outcome, Work
-from tests.worker.carrying_out import Machine, phase
+from tests.worker.job_runs import Machine, phase
 
 IMAGE = "alpine:latest"
 

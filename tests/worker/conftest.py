@@ -14,8 +14,8 @@ from opsicle.worker.runtimes.containers import ContainerRuntime
 from opsicle.worker.runtimes.subprocess import SubprocessRuntime
 from opsicle.worker.runtimes.table import Runtimes
 from tests.podman import Podman
-from tests.worker.carrying_out import Machine
 from tests.worker.fake_server import FakeServer
+from tests.worker.job_runs import Machine
 from tests.worker.working import Working
 
 

@@ -38,7 +38,7 @@ from opsicle.wire.worker_api import (
 )
 from opsicle.worker.identity import Identity
 from tests.worker.fake_listener import Refusal, hang_up, listener
-from tests.worker.ordering import ORG_ID, WORKER_ID, ordered
+from tests.worker.signed_work import ORG_ID, WORKER_ID, ordered
 
 HOLD_SECONDS = 5.0
 

@@ -21,7 +21,7 @@ from opsicle.domain.manifests import Manifest, WorkOrder, canonical, digest
 from opsicle.domain.templates import Phase, VolumeMount, When
 from opsicle.security.order_key import OrderKey
 from opsicle.wire.jobs import Work
-from tests.worker.ordering import ordered, signed
+from tests.worker.signed_work import ordered, signed
 
 replace = msgspec.structs.replace
 MINUTE = timedelta(minutes=1)
@@ -93,7 +93,7 @@ def _without_any(fields: dict[str, Any], chance: random.Random) -> None:
 
 
 def _variables(site: Site, **changes: str) -> Work:
-    return replace(site.work, variables=site.work.variables | changes)
+    return replace(site.work, environment=site.work.environment | changes)
 
 
 STRANGER = OrderKey.create()
@@ -117,11 +117,11 @@ BETWEEN: dict[str, Callable[[Site], Work]] = {
     "another value": lambda s: _variables(s, OPSICLE_VAR_WHO="$(id)"),
     "a value more": lambda s: _variables(s, OPSICLE_VAR_PATH="/tmp"),
     "a variable of the system": lambda s: _variables(s, LD_PRELOAD="/tmp/x.so"),
-    "no values": lambda s: replace(s.work, variables={}),
+    "no values": lambda s: replace(s.work, environment={}),
     "another secret value": lambda s: replace(
-        s.work, secret_variables={"OPSICLE_VAR_PIN_CODE": "sesame-open"}
+        s.work, secret_environment={"OPSICLE_VAR_PIN_CODE": "sesame-open"}
     ),
-    "no secret value": lambda s: replace(s.work, secret_variables={}),
+    "no secret value": lambda s: replace(s.work, secret_environment={}),
     "another salt": lambda s: replace(s.work, secret_salt=b"0" * 32),
     "no salt": lambda s: replace(s.work, secret_salt=b""),
     "a secret more": lambda s: replace(

@@ -78,7 +78,7 @@ def test_clean_up_phases_run_at_the_next_start_in_the_workspace_that_is_left(
         worker,
         fake_server,
         judge,
-        msgspec.structs.replace(given, variables={"OPSICLE_VAR_NAME": "tidied"}),
+        msgspec.structs.replace(given, environment={"OPSICLE_VAR_NAME": "tidied"}),
     )
     outcome = ended(worker, fake_server)
 
@@ -165,7 +165,7 @@ def test_without_the_workspace_nothing_is_cleaned_up(
 
 @pytest.mark.parametrize(
     "more",
-    [{"secrets": {"key": "secret value"}}, {"secret_variables": {"OPSICLE_VAR_S": "secret"}}],
+    [{"secrets": {"key": "secret value"}}, {"secret_environment": {"OPSICLE_VAR_S": "secret"}}],
 )
 def test_nothing_is_cleaned_up_whose_secrets_are_gone_and_none_is_in_the_journal(
     worker: Working, fake_server: FakeServer, judge: Path, more: dict[str, Any]

@@ -9,7 +9,7 @@ from opsicle.domain.templates import Pull, ResourceLimits, Retries
 from tests.podman import Podman
 from tests.support import wait_until
 from tests.worker.boxing import boxed, in_background
-from tests.worker.carrying_out import Machine, phase
+from tests.worker.job_runs import Machine, phase
 
 
 @pytest.mark.parametrize(

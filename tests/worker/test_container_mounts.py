@@ -13,7 +13,7 @@ from opsicle.worker.runtimes.containers import ContainerRuntime
 from opsicle.worker.runtimes.subprocess import SubprocessRuntime
 from opsicle.worker.runtimes.table import Runtimes
 from tests.worker.boxing import boxed
-from tests.worker.carrying_out import Machine, phase
+from tests.worker.job_runs import Machine, phase
 
 
 def mounting(

@@ -17,8 +17,8 @@ from opsicle.worker.runtimes.table import Runtimes
 from tests.podman import Podman
 from tests.support import wait_until
 from tests.worker.boxing import arguments_of_all, boxed, in_background, with_image
-from tests.worker.carrying_out import Machine
 from tests.worker.fake_server import J1, J2, FakeServer, work
+from tests.worker.job_runs import Machine
 from tests.worker.working import Working
 
 

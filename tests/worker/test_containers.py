@@ -13,7 +13,7 @@ from opsicle.worker.runtimes.containers import ContainerRuntime
 from tests.podman import Podman
 from tests.support import require, wait_until
 from tests.worker.boxing import arguments_of_all, boxed, holding, in_background
-from tests.worker.carrying_out import Machine, phase
+from tests.worker.job_runs import Machine, phase
 
 SECRET = "line one, secret\nline 'two' $HOME"
 
@@ -42,7 +42,7 @@ def test_values_come_as_they_are_whatever_they_hold(boxes: Machine) -> None:
 
     boxes.run(
         boxed('printf %s "$OPSICLE_VAR_X"; printf "|%s|" "$E"', env={"E": "1\n2"}),
-        variables={"OPSICLE_VAR_X": value},
+        environment={"OPSICLE_VAR_X": value},
     )
 
     assert boxes.log.stdout == f"{value}|1\n2|".encode()

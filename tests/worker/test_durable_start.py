@@ -20,7 +20,7 @@ from opsicle.worker.spool import SpoolQuota
 from opsicle.worker.verification import Verifier
 from tests.support import wait_until
 from tests.worker.fake_server import J1, FakeServer, work
-from tests.worker.ordering import ordered
+from tests.worker.signed_work import ordered
 
 
 @pytest.fixture

@@ -15,8 +15,8 @@ from opsicle.worker.journal import Journal
 from opsicle.worker.known_epoch import KnownEpoch, Outdated
 from opsicle.worker.ran_automations import REMEMBERED, Ran
 from opsicle.worker.verification import Refused
-from tests.worker.carrying_out import Machine, phase
-from tests.worker.ordering import manifest_of, order_of
+from tests.worker.job_runs import Machine, phase
+from tests.worker.signed_work import manifest_of, order_of
 
 NOW = datetime.now(UTC)
 

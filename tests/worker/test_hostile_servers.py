@@ -27,7 +27,7 @@ from opsicle.worker.verification import Refused, Verifier
 from tests.services.core import Core
 from tests.worker.fake_server import J1, FakeServer, work
 from tests.worker.hostile_jobs import BETWEEN, MINUTE, SERVERS, STRANGERS, Site
-from tests.worker.ordering import manifest_of, ordered
+from tests.worker.signed_work import manifest_of, ordered
 from tests.worker.working import Working, lines
 
 SCALE = float(os.environ.get("OPSICLE_TEST_SCALE", "1"))
@@ -70,7 +70,7 @@ class Stage:
         fake_server.org_id, fake_server.worker_id = alice.org_id, speaker.actor.worker_id
         for number in range(REAL_JOBS):
             core.run(alice, "rotate", **{"who": f"real-{number}", "pin-code": "swordfish"})
-        self.works = {work.variables["OPSICLE_VAR_WHO"]: work for work in speaker.poll().work}
+        self.works = {work.environment["OPSICLE_VAR_WHO"]: work for work in speaker.poll().work}
         core.close()
         assert len(self.works) == REAL_JOBS
         self.worker = Working(folder, fake_server)
@@ -85,7 +85,7 @@ class Stage:
         self.fake_server.give_as_it_is(*(self.works[name] for name in names))
         for name in names:
             assert self.worker.wait_for_finish(self.works[name].job_id) == "succeeded"
-        self.settle()
+        self.wait_until_idle()
 
     def expect_refusals(self, *works: Work) -> list[str]:
         """Hand these to the worker; the reasons for which it refuses each."""
@@ -93,10 +93,10 @@ class Stage:
         self.fake_server.give_as_it_is(*works)
         ids = {work.job_id for work in works}
         self.worker.wait(lambda: ids <= set(self.fake_server.refused), f"{len(ids)} refusals")
-        self.settle()
+        self.wait_until_idle()
         return [self.fake_server.refused[work.job_id] for work in works]
 
-    def settle(self) -> None:
+    def wait_until_idle(self) -> None:
         """Wait until the worker says that it holds nothing, in a poll that begins after this call.
 
         A worker takes no second notice of a job that it holds, and it holds one until it has read
@@ -177,7 +177,7 @@ def test_what_was_carried_out_stays_so_after_the_workers_death(stage: Stage) -> 
     stage.run("real-1", "real-2")
     stage.worker.kill()
     stage.worker.start()
-    stage.settle()
+    stage.wait_until_idle()
 
     again = stage.expect_refusals(stage.works["real-1"], stage.works["real-2"])
 
@@ -273,7 +273,7 @@ def test_work_whose_secrets_cannot_be_had_is_ordered_and_runs_nothing(
         stage.works["real-1"],
         withheld="the server cannot decrypt",
         secrets={},
-        secret_variables={},
+        secret_environment={},
         secret_salt=b"",
     )
 

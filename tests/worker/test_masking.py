@@ -21,7 +21,7 @@ from opsicle.wire.jobs import STDOUT
 from opsicle.worker.masking import KEY_BYTES, MARK, Mask, Masking
 from opsicle.worker.output import CHUNK_BYTES
 from opsicle.worker.secret_forms import forms
-from tests.worker.carrying_out import Machine, phase
+from tests.worker.job_runs import Machine, phase
 from tests.worker.test_output import Printed
 
 SCALE = int(os.environ.get("OPSICLE_TEST_SCALE", "1"))
@@ -235,7 +235,7 @@ def test_only_the_phase_that_names_a_secret_gets_it_and_every_phase_is_masked(
 def test_a_secret_variable_reaches_every_phase_and_is_masked(machine: Machine) -> None:
     machine.run(
         phase('echo "[$OPSICLE_VAR_PASSWORD]"'),
-        secret_variables={"OPSICLE_VAR_PASSWORD": "correct horse"},
+        secret_environment={"OPSICLE_VAR_PASSWORD": "correct horse"},
     )
     assert machine.log.everything == b"[***]\n"
 
@@ -271,7 +271,7 @@ def test_explanations_are_masked(machine: Machine) -> None:
 
 def test_work_shows_no_secret_when_it_is_printed(machine: Machine) -> None:
     work = machine.work(
-        secrets={"a": "correct horse"}, secret_variables={"OPSICLE_VAR_B": "battery staple"}
+        secrets={"a": "correct horse"}, secret_environment={"OPSICLE_VAR_B": "battery staple"}
     )
 
     assert "correct" not in repr(work)

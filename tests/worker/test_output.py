@@ -14,7 +14,7 @@ from opsicle.domain.automations import JobState
 from opsicle.wire.jobs import STDERR, STDOUT
 from opsicle.worker.output import CHUNK_BYTES, JobOutput
 from opsicle.worker.waiting import Waiter
-from tests.worker.carrying_out import Log, Machine, phase
+from tests.worker.job_runs import Log, Machine, phase
 
 TWENTY_MEGABYTES = "yes " + ("1234567890" * 10)[:99]
 

@@ -21,8 +21,8 @@ from opsicle.worker.output import JobOutput
 from opsicle.worker.private_files import MaskRequests, private_folder
 from opsicle.worker.waiting import Waiter
 from tests.support import require, wait_until
-from tests.worker.carrying_out import Log, Machine, phase
 from tests.worker.fake_server import FakeServer, work
+from tests.worker.job_runs import Log, Machine, phase
 from tests.worker.working import Working
 
 JOB = f"private-{os.getpid()}"

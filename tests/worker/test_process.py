@@ -12,7 +12,7 @@ import pytest
 
 from opsicle.worker import posix_spawn, process
 from tests.support import wait_until
-from tests.worker.carrying_out import is_alive
+from tests.worker.job_runs import is_alive
 
 ENVIRONMENT = {b"PATH": os.environb[b"PATH"]}
 

@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 
 from opsicle.worker import process
-from opsicle.worker.process_tree import JobTree, end_tree, kill_leftovers
+from opsicle.worker.process_tree import JobTree, end_tree, kill_orphans
 from tests.support import wait_until
-from tests.worker.carrying_out import is_alive
+from tests.worker.job_runs import is_alive
 
 JOB = f"tree-{os.getpid()}"
 """Test processes that run side by side have jobs of their own: all that carries its id is ended."""
@@ -24,7 +24,7 @@ WORKER = """
 import sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[1])
-from tests.worker.carrying_out import Machine, phase
+from tests.worker.job_runs import Machine, phase
 machine = Machine(Path(sys.argv[2]))
 machine.on_child = lambda pid, life: print(pid, life, flush=True)
 machine.run(phase(sys.argv[4], timeout=60), job_id=sys.argv[3])
@@ -73,7 +73,7 @@ def test_after_a_crash_everything_of_the_job_is_ended_and_nothing_else(
     orphan = int((tmp_path / "orphan").read_text())
     assert is_alive(dead.shell)
     assert is_alive(orphan)
-    assert kill_leftovers(JOB, dead.shell, dead.life, grace_seconds=0.3) == 0
+    assert kill_orphans(JOB, dead.shell, dead.life, grace_seconds=0.3) == 0
     assert not is_alive(dead.shell)
     assert not is_alive(orphan)
     assert bystander.poll() is None
@@ -87,14 +87,14 @@ def test_a_process_that_only_has_the_same_id_now_is_left_alone(
     assert life
 
     boot, _, ticks = life.partition("/")
-    assert kill_leftovers(JOB, bystander.pid, f"{boot}/{int(ticks) - 1}", grace_seconds=0.1) == 0
-    assert kill_leftovers(JOB, bystander.pid, f"another-boot/{ticks}", grace_seconds=0.1) == 0
-    assert kill_leftovers(JOB, bystander.pid, "", grace_seconds=0.1) == 0
+    assert kill_orphans(JOB, bystander.pid, f"{boot}/{int(ticks) - 1}", grace_seconds=0.1) == 0
+    assert kill_orphans(JOB, bystander.pid, f"another-boot/{ticks}", grace_seconds=0.1) == 0
+    assert kill_orphans(JOB, bystander.pid, "", grace_seconds=0.1) == 0
     assert bystander.poll() is None
 
 
 def test_a_job_whose_id_begins_alike_is_another_job(bystander: subprocess.Popen[bytes]) -> None:
-    assert kill_leftovers(JOB, grace_seconds=0.1) == 0
+    assert kill_orphans(JOB, grace_seconds=0.1) == 0
     assert bystander.poll() is None
     assert JobTree(f"{JOB}0").count() == 1
 

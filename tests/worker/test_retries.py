@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from opsicle.domain.automations import JobState
 from opsicle.domain.templates import Retries
-from tests.worker.carrying_out import Machine, phase
+from tests.worker.job_runs import Machine, phase
 
 
 def test_a_failed_phase_is_tried_again_as_often_as_it_says(machine: Machine) -> None:

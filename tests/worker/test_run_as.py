@@ -21,7 +21,7 @@ from opsicle.wire.jobs import Work
 from opsicle.worker.run_as import find_accounts
 from tests.support import require
 from tests.worker.fake_server import J1, J2, FakeServer, work
-from tests.worker.ordering import ORG_ID
+from tests.worker.signed_work import ORG_ID
 from tests.worker.working import Working, as_user, is_alive, lines, run_worker
 
 USER = "nobody"

@@ -20,7 +20,7 @@ from opsicle.worker.runner_host import RunnerHost
 from opsicle.worker.runtimes.known import known_runtimes
 from opsicle.worker.runtimes.subprocess import base_environment
 from opsicle.worker.runtimes.table import Runtimes
-from tests.worker.carrying_out import Machine, phase
+from tests.worker.job_runs import Machine, phase
 
 
 def states(outcome) -> list[str]:
@@ -88,7 +88,7 @@ def test_progress_is_told_when_a_command_ends_not_only_at_the_end(machine: Machi
     assert 3 <= len(machine.log.states) <= 4
 
 
-def test_commands_whose_borders_cannot_be_told_apart_still_run_and_are_not_reported(
+def test_commands_whose_boundaries_cannot_be_told_apart_still_run_and_are_not_reported(
     machine: Machine,
 ) -> None:
     outcome = machine.run(phase("if true; then", "echo yes", "fi"))
@@ -112,7 +112,7 @@ def test_a_phase_sees_exactly_the_promised_environment(
 
     machine.run(
         phase(program, shell=sys.executable, env={"MODE": "fast", "OPSICLE_JOB_ID": "forged"}),
-        variables={"OPSICLE_VAR_SERVICE": "nginx; rm -rf /"},
+        environment={"OPSICLE_VAR_SERVICE": "nginx; rm -rf /"},
         job_id=job_id,
     )
 
@@ -145,7 +145,7 @@ def test_of_the_workers_environment_only_four_variables_are_handed_on(
 def test_a_value_is_data_in_any_language_and_never_in_argv(machine: Machine) -> None:
     machine.run(
         phase('printf "%s" "$OPSICLE_VAR_X"; tr "\\0" " " < /proc/$$/cmdline'),
-        variables={"OPSICLE_VAR_X": "ü$(id)`'\"\n"},
+        environment={"OPSICLE_VAR_X": "ü$(id)`'\"\n"},
     )
 
     value, _, argv = machine.log.stdout.decode().partition("/bin/sh")

@@ -19,7 +19,7 @@ from opsicle.worker.runtimes.known import known_runtimes
 from opsicle.worker.runtimes.protocol import GRACE_SECONDS
 from opsicle.worker.runtimes.table import Runtimes
 from tests.support import wait_until
-from tests.worker.carrying_out import Log, Machine, is_alive, phase
+from tests.worker.job_runs import Log, Machine, is_alive, phase
 
 
 class Background:

@@ -16,9 +16,9 @@ from opsicle.wire.jobs import Outcome, Work
 from opsicle.worker.runtimes.subprocess import SubprocessRuntime
 from opsicle.worker.runtimes.table import Runtimes
 from tests.support import wait_until
-from tests.worker.carrying_out import Machine, is_alive, phase
 from tests.worker.fake_server import J1, FakeServer, work
 from tests.worker.folder_runtime import FolderRuntime, groups, is_group_alive
+from tests.worker.job_runs import Machine, is_alive, phase
 from tests.worker.working import Working, lines
 
 PROGRAM = (sys.executable, "-m", "tests.worker.folder_runtime")

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from opsicle.worker.attempt import MarkerPipe
-from opsicle.worker.script import CommandMarker, _is_complete, make_script, read_borders
+from opsicle.worker.script import CommandMarker, _is_complete, make_script, read_markers
 
 SHELLS = [found for name in ("dash", "bash", "ash") if (found := shutil.which(name))]
 
@@ -127,7 +127,7 @@ COMMANDS = [
     max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(commands=st.lists(st.sampled_from(COMMANDS), min_size=2, max_size=7))
-def test_borders_change_nothing(
+def test_markers_change_nothing(
     tmp_path_factory: pytest.TempPathFactory, shell: str, commands: list[str]
 ) -> None:
     folder = tmp_path_factory.mktemp("run")
@@ -137,20 +137,20 @@ def test_borders_change_nothing(
     here, there = folder / "with/place", folder / "without/place"
     here.mkdir(parents=True)
     there.mkdir(parents=True)
-    with_borders = run(shell, script.text, here)
+    with_markers = run(shell, script.text, here)
     plain = run(shell, "\n".join(commands).encode(), there)
 
-    markers = read_borders(marker_pipe.read(), attempt=1)
+    markers = read_markers(marker_pipe.read(), attempt=1)
     marker_pipe.close()
 
     # What runs side by side under `set -x` mixes its traces differently each time.
-    assert (with_borders[:2], sorted(with_borders[2])) == (plain[:2], sorted(plain[2]))
+    assert (with_markers[:2], sorted(with_markers[2])) == (plain[:2], sorted(plain[2]))
     assert sorted(path.name for path in here.iterdir()) == sorted(
         path.name for path in there.iterdir()
     )
     assert [marker.next_command for marker in markers] == list(range(1, len(markers) + 1))
 
-    if script.has_borders and plain[0] == 0 and not any("exit" in command for command in commands):
+    if script.has_markers and plain[0] == 0 and not any("exit" in command for command in commands):
         assert len(markers) == len(commands) - 1
 
 
@@ -174,10 +174,10 @@ def test_borders_change_nothing(
         "LOG=DEBUG run --verbose 2>&1 >> log",
     ],
 )
-def test_a_complete_command_gets_its_border(
+def test_a_complete_command_gets_its_marker(
     shell: str, command: str, marker_pipe: MarkerPipe
 ) -> None:
-    assert make_script(shell, [command, "true"], marker_pipe.path, 1).has_borders
+    assert make_script(shell, [command, "true"], marker_pipe.path, 1).has_markers
 
 
 @pytest.mark.parametrize("shell", SHELLS)
@@ -190,10 +190,10 @@ def test_a_complete_command_gets_its_border(
         'trap "date" DEBUG',
     ],
 )  # fmt: skip
-def test_no_border_is_drawn_where_it_would_not_be_between_two_commands(
+def test_no_marker_is_set_where_it_would_not_be_between_two_commands(
     shell: str, command: str, marker_pipe: MarkerPipe
 ) -> None:
-    assert not make_script(shell, [command, "true"], marker_pipe.path, 1).has_borders
+    assert not make_script(shell, [command, "true"], marker_pipe.path, 1).has_markers
 
 
 @pytest.mark.parametrize("shell", ["/usr/bin/python3", "/usr/bin/perl", "zsh"])
@@ -217,15 +217,15 @@ def test_the_exit_code_of_each_command_is_told(marker_pipe: MarkerPipe, tmp_path
 
     run("/bin/sh", script.text, tmp_path)
 
-    assert read_borders(marker_pipe.read(), 4) == [CommandMarker(4, 1, 0), CommandMarker(4, 2, 9)]
+    assert read_markers(marker_pipe.read(), 4) == [CommandMarker(4, 1, 0), CommandMarker(4, 2, 9)]
 
 
-def test_what_others_write_into_the_pipe_is_not_taken_for_a_border() -> None:
+def test_what_others_write_into_the_pipe_is_not_taken_for_a_marker() -> None:
     written = b"1 1 0\nhello\n2 1 0\n1 2\n1 -2 0\n1 2 99999999999\n\xff\xfe 2 3\n1 2 0\n"
-    assert read_borders(written, attempt=1) == [CommandMarker(1, 1, 0), CommandMarker(1, 2, 0)]
+    assert read_markers(written, attempt=1) == [CommandMarker(1, 1, 0), CommandMarker(1, 2, 0)]
 
 
-def test_a_shell_whose_worker_died_is_not_held_up_by_its_borders(
+def test_a_shell_whose_worker_died_is_not_held_up_by_its_markers(
     marker_pipe: MarkerPipe, tmp_path: Path
 ) -> None:
     script = make_script("/bin/sh", ["echo a", "echo b"], marker_pipe.path, 1)
@@ -243,7 +243,7 @@ def test_telling_that_a_command_is_simple_costs_no_process(marker_pipe: MarkerPi
         'echo "$OPSICLE_VAR_X" | grep -c x > out 2>&1',
         "a; b",
     ]
-    assert make_script("/bin/sh", commands, marker_pipe.path, 1).has_borders
+    assert make_script("/bin/sh", commands, marker_pipe.path, 1).has_markers
     assert _is_complete.cache_info().misses == asked_before
 
 

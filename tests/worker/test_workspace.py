@@ -12,7 +12,7 @@ import pytest
 
 from opsicle.worker.workspace import Workspace, remove_folder
 from tests.support import require
-from tests.worker.carrying_out import Machine, phase
+from tests.worker.job_runs import Machine, phase
 
 
 @pytest.fixture

@@ -195,6 +195,7 @@ class AuditCheckpoints:
             previous=hash_of(chain, last) if last else NO_HASH,
             signature="",
         )
+
         signed = msgspec.structs.replace(unsigned, signature=self._key.sign(chain, unsigned))
         put = audit_checkpoints.insert if is_for_good else audit_checkpoints.put_head
         put(db, org_id, signed)

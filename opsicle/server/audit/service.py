@@ -84,6 +84,7 @@ class Audit:
         signed = self._database.read_long(
             lambda db: audit_checkpoints.list_all(db, actor.org_id), actor.org_id
         )
+
         has_gaps = not all(isinstance(each, Checkpoint) for each in signed)
         header = Header(
             format=FORMAT_WITH_GAPS if has_gaps else FORMAT,

@@ -114,7 +114,7 @@ class Automations:
         self._outbox = notices
         self._step_up = step_up
         self._bindings = bindings
-        self._asking = ApprovalRequests(progress, clock)
+        self._approval_requests = ApprovalRequests(progress, clock)
 
     def create(
         self, actor: Actor, request: RunRequest, idempotency_key: str = "", rerun_of: str = ""
@@ -200,12 +200,12 @@ class Automations:
             row, principal_id=account_of(db, row.org_id, row.requester_id).principal
         )
 
-        terms = self._asking.terms(db, row, new.template)
+        terms = self._approval_requests.terms(db, row, new.template)
         if terms and terms.gates:
             row = msgspec.structs.replace(
                 row, state=AutomationState.AWAITING_APPROVAL, queued_at=None
             )
-        asked = self._asking.draft(db, row, terms) if terms else None
+        asked = self._approval_requests.draft(db, row, terms) if terms else None
         row, bound = self._bindings.bind(row, new.template, asked, new.commitments)
         if offer and asked is None:
             row = offer.keep(db, row, Checked(new.template, bound, None))
@@ -226,7 +226,7 @@ class Automations:
         audit.append(db, row.created_at, row.org_id, actor, "run", f"automations/{row.id}", data)
 
         if asked:
-            self._asking.ask(db, row, asked)
+            self._approval_requests.ask(db, row, asked)
             row = automations.get(db, row.org_id, row.id)
         if offer and row.state is AutomationState.QUEUED:
             offer.take(db, row)

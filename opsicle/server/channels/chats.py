@@ -134,6 +134,7 @@ class Chats:
                 row.channel_id: row
                 for row in chat_links.list_of_user(db, actor.org_id, actor.user_id)
             }
+
             return [
                 ChatLink(
                     channel=row.name,

@@ -58,7 +58,7 @@ class ChatListeners:
         backoff = Backoff(1, 60)
         while True:
             try:
-                self._hear(inbox, channel_id, backoff)
+                self._poll(inbox, channel_id, backoff)
             except Undelivered as error:
                 log.warning(
                     "a chat service cannot be reached",
@@ -69,10 +69,10 @@ class ChatListeners:
             gevent.sleep(backoff.next_delay())
 
     @staticmethod
-    def _hear(inbox: Inbox, channel_id: str, backoff: Backoff) -> None:
+    def _poll(inbox: Inbox, channel_id: str, backoff: Backoff) -> None:
         with inbox.open(channel_id) as poll:
             while True:
-                heard = poll(POLL_SECONDS)
+                found = poll(POLL_SECONDS)
                 backoff.reset()
-                if not heard:
+                if not found:
                     gevent.sleep(_EMPTY_WAIT_SECONDS)

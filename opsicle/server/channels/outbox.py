@@ -268,6 +268,7 @@ def _facts_of(row: AutomationRow, *, is_over: bool) -> tuple[Fact, ...]:
     shown += (
         [f"… and {len(values) - len(shown)} more: see the page"] if len(values) > len(shown) else []
     )
+
     facts = (
         Fact("Asked by", f"{row.requester_name} ({row.requester_email})"),
         Fact("Template", f"{row.template}, version {row.version}"),

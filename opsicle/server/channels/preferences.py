@@ -35,6 +35,7 @@ class Preferences:
                 (row.channel_id, row.kind): row.is_on
                 for row in notice_preferences.list_of_user(db, actor.user_id)
             }
+
             return [
                 Preference(
                     channel=channel.name,

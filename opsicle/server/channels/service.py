@@ -73,6 +73,7 @@ class Channels:
         config = parse_config(request.config)
         self._check_config(config)
         _check_credential(config, request.credential)
+
         now = self.clock.now()
         row = ChannelRow(
             id=new_id(now),
@@ -97,6 +98,7 @@ class Channels:
                     f"there is a channel {row.name} already",
                     hint="Change it, or choose another name.",
                 )
+
             data = {"kind": row.kind, "config": settings_of(config), "is_enabled": row.is_enabled}
             audit.append(db, now, actor.org_id, actor, "create", _resource(row), data)
             return _shown(db, row)
@@ -117,6 +119,7 @@ class Channels:
         if request.config is not UNSET:
             self._check_config(config)
         _check_change(old, config, request)
+
         new = msgspec.structs.replace(
             old,
             config=msgspec.json.encode(config).decode(),
@@ -127,6 +130,7 @@ class Channels:
             updater_email=actor.email,
             updater_name=actor.name,
         )
+
         after = msgspec.structs.replace(new, credential_version=old.credential_version + 1)
         sealed = None if request.credential is UNSET else self._sealed(after, request.credential)
 

@@ -117,10 +117,10 @@ class WorkBuilder:
             template=row.template,
             requester=row.requester_email,
             phases=template.phases,
-            variables=environment(
+            environment=environment(
                 [v for v in template.variables if v.type is not VariableType.SECRET], values
             ),
-            secret_variables=environment(template.variables, hidden.values),
+            secret_environment=environment(template.variables, hidden.values),
             secrets=secrets,
             withheld=withheld,
             volume_mounts=template.volume_mounts,

@@ -54,6 +54,7 @@ class EventStreams:
         greenlet = cast("gevent.Greenlet[..., object]", gevent.getcurrent())
         self._greenlets.add(greenlet)
         self._open.update(whose)
+
         try:
             yield from parts
         except _StreamsClosed:

@@ -17,6 +17,7 @@ def reply_to(error: OpsicleError) -> Reply:
         headers = (("Retry-After", str(error.retry_after)),)
     if status == HTTPStatus.UNAUTHORIZED:
         headers = (("WWW-Authenticate", "Bearer"),)
+
     document = ProblemDocument(
         title=error.title,
         status=status,

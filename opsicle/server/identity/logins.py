@@ -178,6 +178,7 @@ class Logins:
             place.role,
             rights,
         )
+
         actor = Actor(
             user_id=user.id,
             email=user.email,

@@ -1,4 +1,4 @@
-"""Founding an org with its first admin, and finding one as somebody's own."""
+"""Creating an org with its first admin, and finding one as somebody's own."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from opsicle.server.store.orgs import OrgRow
 from opsicle.server.store.users import UserRow
 
 
-def found_org(db: Connection, org: OrgRow, admin: UserRow | None, at: datetime) -> None:
+def create_org(db: Connection, org: OrgRow, admin: UserRow | None, at: datetime) -> None:
     """Record an org with its first admin, None for one who is invited.
 
     Raises Conflict if its code is taken.

@@ -14,7 +14,7 @@ from opsicle.server.access import validators
 from opsicle.server.access.actor import AnonymousActor
 from opsicle.server.identity.login_throttle import LoginThrottle
 from opsicle.server.identity.me import me_of
-from opsicle.server.identity.orgs import found_org
+from opsicle.server.identity.orgs import create_org
 from opsicle.server.identity.passwords import PasswordHasher
 from opsicle.server.identity.sessions import Sessions
 from opsicle.server.store import audit, orgs, settings, users
@@ -128,7 +128,7 @@ class ServerSetup:
             users.insert(db, user, now)
 
         org = OrgRow(id=new_id(now), code=code, name=code)
-        found_org(db, org, user, now)
+        create_org(db, org, user, now)
         return org, user
 
 

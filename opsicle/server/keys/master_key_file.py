@@ -49,7 +49,7 @@ class MasterKeyFile:
         check = database.read(lambda db: settings.find(db, CHECK_SETTING))
         if not self._path.exists() and not self._next.exists():
             self._create(is_needed=check is not None)
-        key = self._settle(check)
+        key = self._finish_rotation(check)
         vault = Vault(key)
         vault.prove(database)
         return vault
@@ -75,7 +75,7 @@ class MasterKeyFile:
             )
         self._write(self._path, MasterKey.create())
 
-    def _settle(self, check: str | None) -> MasterKey:
+    def _finish_rotation(self, check: str | None) -> MasterKey:
         """Return the key that counts; first end or undo a rotation that was cut short."""
         if self._next.exists():
             if check is not None and opens(_read(self._next), check):

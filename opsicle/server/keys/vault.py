@@ -130,6 +130,7 @@ class Vault:
             (channels.rewrap, row, _credential_place(row.org_id, row.key, row.version))
             for row in channels.list_sealed(db)
         ]
+
         for store, row, place in rows:
             try:
                 wrapped = self._key.rewrap(place, _sealed(row), new).wrapped_key

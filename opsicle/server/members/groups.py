@@ -28,13 +28,13 @@ from opsicle.server.approvals.stuck import left_stuck
 from opsicle.server.http.paging import page_of
 from opsicle.server.identity.sessions import Sessions
 from opsicle.server.identity.step_up import StepUp
-from opsicle.server.members.departures import require_word
 from opsicle.server.members.guards import get_member
 from opsicle.server.members.named_approvers import (
     Naming,
     require_policies_for,
     require_policies_to_leave,
 )
+from opsicle.server.members.removals import require_confirmation
 from opsicle.server.store import audit, groups
 from opsicle.server.store.database import Connection, Database
 from opsicle.server.store.groups import GroupRow
@@ -131,6 +131,7 @@ class Groups:
             before = read_rules(old.rules)
             after = before if rules is None else rules
             require_at_most(actor, change(before, after), f"change the group {name} so")
+
             new = msgspec.structs.replace(
                 old,
                 description=old.description if description is None else description,
@@ -163,15 +164,17 @@ class Groups:
             old = _get(db, actor.org_id, name)
             require_at_most(actor, change(read_rules(old.rules), ()), f"remove the group {name}")
             require_policies_to_leave(db, actor, f"remove the group {name}", group=name)
+
             people = [member.email for member in groups.members(db, actor.org_id, name)]
             groups.remove_all(db, actor.org_id, name)
             groups.delete(db, actor.org_id, name)
+
             data = {"members": people, "rules": _texts(read_rules(old.rules))}
             audit.append(
                 db, self._clock.now(), actor.org_id, actor, "delete", f"groups/{name}", data
             )
             if not is_confirmed:
-                require_word(db, actor.org_id, f"the group {name}")
+                require_confirmation(db, actor.org_id, f"the group {name}")
 
         self._changed(work)
 

@@ -136,13 +136,18 @@ def check_admin_stays(db: Connection, org_id: str, old: MemberRow, new: MemberRo
         )
 
 
-def get_heir(db: Connection, actor: Actor, member: MemberRow, id_or_email: str) -> MemberRow:
+def get_new_owner(db: Connection, actor: Actor, member: MemberRow, id_or_email: str) -> MemberRow:
     """Return who answers for the service accounts of somebody who goes.
 
     Raises InvalidInput for one who cannot.
     """
-    heir = memberships.find(db, actor.org_id, id_or_email.strip().lower())
-    if heir is None or heir.owner_id or heir.is_disabled or heir.user_id == member.user_id:
+    new_owner = memberships.find(db, actor.org_id, id_or_email.strip().lower())
+    if (
+        new_owner is None
+        or new_owner.owner_id
+        or new_owner.is_disabled
+        or new_owner.user_id == member.user_id
+    ):
         raise validators.invalid(
             "new_owner",
             f"{id_or_email[:254]} cannot answer for service accounts here",
@@ -150,6 +155,6 @@ def get_heir(db: Connection, actor: Actor, member: MemberRow, id_or_email: str) 
             "`opsicle users list` shows them.",
         )
 
-    if heir.user_id != actor.user_id:
-        require_command_of(db, actor, heir)
-    return heir
+    if new_owner.user_id != actor.user_id:
+        require_command_of(db, actor, new_owner)
+    return new_owner

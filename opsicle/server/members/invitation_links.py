@@ -71,9 +71,11 @@ class InvitationLinks:
             row.created_at,
             "Revoke those that nobody will use.",
         )
+
         invitations.insert(db, row)
         data = {"email": row.email, "role": row.role, "expires_at": row.expires_at.isoformat()}
         audit.append(db, row.created_at, row.org_id, actor, "invite", f"invitations/{row.id}", data)
+
         found = invitations.find_open(db, row.token_hash, row.created_at)
         assert found is not None
         return shown(found)

@@ -107,6 +107,7 @@ class Invitations:
                 Naming(email=email, role=request.role),
                 f"invite {email} as {request.role}",
             )
+
             manager = find_manager(db, actor.org_id, request.manager)
             row = msgspec.structs.replace(
                 link.row,

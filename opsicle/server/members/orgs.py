@@ -17,7 +17,7 @@ from opsicle.server.access import validators
 from opsicle.server.access.actor import Actor
 from opsicle.server.fleet.presence import Fleet
 from opsicle.server.http.paging import page_of
-from opsicle.server.identity.orgs import find_place, found_org, no_org
+from opsicle.server.identity.orgs import create_org, find_place, no_org
 from opsicle.server.identity.step_up import StepUp
 from opsicle.server.members.invitation_links import InvitationLinks
 from opsicle.server.store import audit, memberships, orgs, users
@@ -83,7 +83,6 @@ class Orgs:
         email = (
             validators.email_address(request.admin, path="admin") if request.admin else actor.email
         )
-
         if email != actor.email and not actor.may(Action.SERVER_MANAGE):
             raise validators.invalid(
                 "admin", "only a server operator can make somebody else the first admin"
@@ -94,15 +93,17 @@ class Orgs:
         def work(db: Connection) -> CreatedOrg:
             admin = users.find_by_email(db, email)
             now = self._clock.now()
-            found_org(db, org, admin, now)
+            create_org(db, org, admin, now)
             for org_id in (org.id, None):
                 audit.append(db, now, org_id, actor, "create", f"orgs/{org.code}", {"admin": email})
+
             made = CreatedOrg(
                 id=org.id,
                 code=org.code,
                 name=org.name,
                 role=BuiltInRole.ADMIN if email == actor.email else None,
             )
+
             if admin is None:
                 made.invitation = NewInvitation(
                     url=link.url, invitation=self._links.keep(db, actor, link.row)

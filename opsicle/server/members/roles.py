@@ -135,6 +135,7 @@ class Roles:
             before = read_rules(old.rules)
             after = before if rules is None else rules
             require_at_most(actor, change(before, after), f"change the role {name} so")
+
             new = msgspec.structs.replace(
                 old,
                 description=old.description if description is None else description,

@@ -38,14 +38,13 @@ from opsicle.server.http.paging import page_of
 from opsicle.server.identity.passwords import PasswordHasher
 from opsicle.server.identity.sessions import Sessions
 from opsicle.server.identity.step_up import StepUp
-from opsicle.server.members.departures import hand_over, require_word
 from opsicle.server.members.guards import (
     check_admin_stays,
     check_is_orgs_alone,
     check_operator_stays,
     check_own_manager,
-    get_heir,
     get_member,
+    get_new_owner,
     require_command_of,
     require_way_into,
 )
@@ -54,6 +53,7 @@ from opsicle.server.members.named_approvers import (
     require_policies_for,
     require_policies_to_leave,
 )
+from opsicle.server.members.removals import hand_over, require_confirmation
 from opsicle.server.store import (
     audit,
     chat_links,
@@ -237,9 +237,10 @@ class Users:
             member = get_member(db, actor.org_id, id_or_email)
             require_command_of(db, actor, member)
             check_admin_stays(db, actor.org_id, member, None)
+
             owned = memberships.list_owned(db, actor.org_id, member.user_id)
             if new_owner:
-                hand_over(db, actor, owned, get_heir(db, actor, member, new_owner), now)
+                hand_over(db, actor, owned, get_new_owner(db, actor, member, new_owner), now)
             accounts = [] if new_owner else owned
             for gone in (*accounts, member):
                 end_membership(db, actor.org_id, gone)
@@ -248,7 +249,7 @@ class Users:
 
             check_operator_stays(db, member.user_id)
             if not is_confirmed:
-                require_word(db, actor.org_id, member.email, accounts)
+                require_confirmation(db, actor.org_id, member.email, accounts)
 
         self._database.write(work)
         self._sessions.invalidate()

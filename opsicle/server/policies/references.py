@@ -48,6 +48,7 @@ def check_reference(db: Connection, org_id: str, template: Template) -> list[Pro
         for each in found
         if each.is_total
     ]
+
     if mistakes:
         raise InvalidInput(
             f"the policy {row.name} and the variables of this template do not go together",

@@ -91,6 +91,7 @@ class Secrets:
         actor.require(Action.SECRETS_UPDATE, Target(name))
         if name not in actor.rotates:
             self._step_up.require(actor)
+
         old = self._database.read(lambda db: _get(db, actor.org_id, name))
         _check_value(request.value)
         new = msgspec.structs.replace(
@@ -104,6 +105,7 @@ class Secrets:
             updater_email=actor.email,
             updater_name=actor.name,
         )
+
         sealed = self._vault.seal_secret(actor.org_id, name, new.version, request.value)
 
         def work(db: Connection) -> None:
@@ -157,6 +159,7 @@ def require_secrets(db: Connection, org_id: str, template: Template) -> None:
         for name in phase.secrets
         if name not in known
     ]
+
     if problems:
         missing = sorted({problem.message.rpartition(" ")[2] for problem in problems})
         raise Conflict(

@@ -89,6 +89,7 @@ class Enrolments:
             check_labels(request.labels)
         if request.labels:
             self._step_up.require(actor)
+
         token = join_token.new(self._urls.url)
         now = self._clock.now()
         row = NewJoinTokenRow(
@@ -110,6 +111,7 @@ class Enrolments:
                 "join tokens", found, MAX_JOIN_TOKENS, now, "They end unused after their time."
             )
             join_tokens.insert(db, row)
+
             data: dict[str, object] = {"ttl_seconds": request.ttl_seconds}
             if request.labels is not None:
                 data["labels"] = request.labels
@@ -136,6 +138,7 @@ class Enrolments:
         self._throttle.check_address(address)
         anonymous = AnonymousActor(request.name[:64], address)
         token = self._database.read(lambda db: join_tokens.find(db, request.token_id))
+
         try:
             if token is None:
                 raise NotAuthenticated(
@@ -145,12 +148,14 @@ class Enrolments:
             public_key = load_csr(request.csr_pem)
             check_facts(request.labels, request.slots)
             self._check_clock(request)
+
             enrolment = self._database.write(
                 lambda db: self._enrol(db, request, public_key, anonymous)
             )
         except OpsicleError as error:
             self._record_refusal(request, token, anonymous, error)
             raise
+
         return join_token.make_reply(token.key, request, enrolment)
 
     def _check_clock(self, request: EnrolRequest) -> None:

@@ -83,6 +83,7 @@ class Hold:
         def work(db: Connection) -> None:
             if not (self.is_held or epochs.find_hold(db)):
                 raise Conflict("the queue is not held")
+
             epochs.hold(db, "")
             audit.append(
                 db,

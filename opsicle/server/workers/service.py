@@ -41,6 +41,7 @@ class Workers:
         row = self._cache.get(
             worker_id, lambda: self._database.read(lambda db: workers.find_by_id(db, worker_id))
         )
+
         if row is None or identity.org != (SHARED_SCOPE if row.is_shared else row.org_code):
             raise NotAuthenticated(
                 "this worker is unknown here", hint="Enrol it with a new join token."

@@ -5,7 +5,7 @@ from __future__ import annotations
 from opsicle.wire.endpoint import MAX_CREDENTIAL_BODY_BYTES, Endpoint
 from opsicle.wire.user_api import LoginReply, LoginRequest, Me, SetupRequest
 
-SETUP = Endpoint(
+SET_UP = Endpoint(
     "POST", "/api/v1/setup", body=SetupRequest, reply=Me, max_body=MAX_CREDENTIAL_BODY_BYTES
 )
 LOGIN = Endpoint(

@@ -15,7 +15,7 @@ from opsicle.worker import process
 from opsicle.worker.journal import ChildProcess
 from opsicle.worker.phase_shell import folder_of, phase_environment, shell_arguments
 from opsicle.worker.private_files import PrivateFiles
-from opsicle.worker.process_tree import JobTree, TreeStop, kill_leftovers
+from opsicle.worker.process_tree import JobTree, TreeStop, kill_orphans
 from opsicle.worker.runtimes.protocol import CannotStart
 from opsicle.worker.script import Script
 from opsicle.worker.workspace import Workspace
@@ -56,7 +56,7 @@ class SubprocessRuntime:
     def sweep(self, job_id: str, last_child: ChildProcess | None, grace_seconds: float) -> int:
         """End what is left of a job, found by its marks and by its last child."""
         child = (last_child.pid, last_child.life) if last_child else (None, "")
-        return kill_leftovers(job_id, *child, grace_seconds=grace_seconds)
+        return kill_orphans(job_id, *child, grace_seconds=grace_seconds)
 
     def _base_for(self, account: process.OsAccount | None) -> Mapping[str, str]:
         if self._base is not None:

@@ -23,7 +23,7 @@ from opsicle.domain.errors import InvalidInput, OpsicleError, TooLarge
 from opsicle.security.certificates import WorkerIdentity
 from opsicle.server.http import problems
 from opsicle.server.http.request import WHEN_GONE, WORKER_IDENTITY
-from opsicle.server.http.wire.departure import when_gone
+from opsicle.server.http.wire.disconnects import when_gone
 from opsicle.server.http.wire.head import Head
 from opsicle.server.http.wire.incoming import Body, Incoming
 from opsicle.server.http.wire.response import ResponseWriter
@@ -106,6 +106,7 @@ class HttpConnection:
             minor_version=request.minor_version,
             keeps_alive=request.keeps_alive and not self._is_last,
         )
+
         is_whole = self._answer(answer, self._environ(request, body))
         if not is_whole or not answer.keeps_alive:
             self._is_last = True
@@ -172,6 +173,7 @@ class HttpConnection:
             WORKER_IDENTITY: self._peer.identity,
             WHEN_GONE: partial(when_gone, self._sock),
         }
+
         if self._peer.is_trusted_proxy:
             _believe_proxy(environ)
         return environ

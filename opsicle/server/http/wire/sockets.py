@@ -68,6 +68,7 @@ class Listener:
         self._demands_certificate = context is not None and context.verify_mode == CERT_REQUIRED
         self._trusts_proxy = trusts_proxy
         self._is_closed = False
+
         self._connections: dict[HttpConnection, None] = {}  # in the order in which they came
         self._by_address: Counter[str] = Counter()
         self._greenlets = gevent.pool.Group()
@@ -107,6 +108,7 @@ class Listener:
         """Run in the connection's own greenlet, so that a slow handshake keeps nobody waiting."""
         if self._is_closed:  # accepted just before
             return
+
         self._greenlets.add(_current())
         name = _address_name(address)
         if not self._has_room(name):
@@ -256,6 +258,7 @@ def _bind_unix(path: str, group: str) -> socket.socket:
     """
     group_id = _group_id(group) if group else -1
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+
     try:
         if _is_abandoned(path):
             Path(path).unlink()

@@ -21,7 +21,7 @@ def routes(setup: ServerSetup, logins: Logins, accounts: Accounts) -> list[Route
     """Return the routes of the way in."""
     public = Access.PUBLIC
     return [
-        Route(endpoints.SETUP, partial(set_up, setup), public),
+        Route(endpoints.SET_UP, partial(set_up, setup), public),
         Route(endpoints.LOGIN, partial(login, logins), public),
         Route(endpoints.LOGOUT, partial(logout, accounts), Action.ACCOUNT_VIEW),
         Route(endpoints.WHOAMI, partial(whoami, accounts), Action.ACCOUNT_VIEW),

@@ -46,6 +46,7 @@ class EmailConfig(ChannelConfig, frozen=True, kw_only=True, tag="email"):
             yield Problem(
                 "config.sender", "the sender must be an e-mail address, as in opsicle@example.com"
             )
+
         if (
             len(self.username) > _MAX_USERNAME_CHARACTERS
             or not self.username.isascii()

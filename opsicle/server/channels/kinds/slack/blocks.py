@@ -35,6 +35,7 @@ def blocks_of(message: Message) -> list[Block]:
     """
     facts = [line for fact in message.facts for line in lines_of(fact)]
     blocks = sections("\n".join([one_line(message.subject), *facts]))
+
     buttons = []
     if message.kind in ASKING and message.approval_id:
         buttons += [_button("Approve", Verdict.APPROVE, "primary", message.approval_id)]
@@ -49,6 +50,7 @@ def blocks_of(message: Message) -> list[Block]:
             }
         )
         blocks.append({"type": "section", "text": plain(message.url)})
+
     return [*blocks, {"type": "actions", "elements": buttons}] if buttons else blocks
 
 

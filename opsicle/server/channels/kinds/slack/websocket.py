@@ -145,6 +145,7 @@ class WebSocket:
                 self._message += frame.data
                 if frame.fin:
                     return self._decoded()
+
         if isinstance(self._protocol.parser_exc, PayloadTooBig):
             raise Undelivered(f"{self._host} sent a message that is too long")
         if self._protocol.parser_exc is not None:
@@ -190,6 +191,7 @@ def _parsed(url: str) -> WebSocketURI:
         host, port = parts.hostname or "", parts.port
     except ValueError:
         host, port = "", None
+
     if (
         not host
         or parts.scheme not in ("wss", "ws")
@@ -198,5 +200,6 @@ def _parsed(url: str) -> WebSocketURI:
         or " " in url
     ):
         raise Undelivered("the address of the WebSocket cannot be read")
+
     is_tls = parts.scheme == "wss"
     return WebSocketURI(is_tls, host, port or (443 if is_tls else 80), parts.path, parts.query)

@@ -42,6 +42,7 @@ class Webhook:
             "Opsicle-Signature": signature(self._key, timestamp, body),
         }
         answer = post(self._config.url, body, headers, self._reach)
+
         if 300 <= answer.status <= 399:
             raise Undelivered(
                 f"the answer was a redirect ({answer.status}), which is never followed"

@@ -26,10 +26,10 @@ def manifest_of(work: Work, **changes: Any) -> Manifest:
         "version": 1,
         "template_digest": "sha256:" + "0" * 64,
         "phases": work.phases,
-        "values": {_variable(name): text for name, text in work.variables.items()},
+        "values": {_variable(name): text for name, text in work.environment.items()},
         "secret_variables": {
             _variable(name): commitment(work.secret_salt, text)
-            for name, text in work.secret_variables.items()
+            for name, text in work.secret_environment.items()
         },
         "secrets": tuple(sorted(work.secrets)),
         "volume_mounts": work.volume_mounts,

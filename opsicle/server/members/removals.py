@@ -21,7 +21,7 @@ from opsicle.server.store.memberships import MemberRow
 _MOST_NAMED = 5
 
 
-def require_word(
+def require_confirmation(
     db: Connection, org_id: str, what: str, accounts: Sequence[MemberRow] = ()
 ) -> None:
     """Raise LeavesBehind if what was removed in this very transaction takes more with it.
