@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import tarfile
+import tempfile
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -43,16 +44,19 @@ _STAND_INS = {
 
 
 class Podman:
-    """Podman with its own storage in `folder`. `environment` is what makes a program use it."""
+    """Podman with its own storage in `folder`. `environment` is what makes a program use it.
 
-    def __init__(self, folder: Path) -> None:
+    The folder's name is short: in the longer ones of some tests each container waited for 20 s,
+    apparently as podman has sockets there, whose paths have to be short.
+    """
+
+    def __init__(self) -> None:
         require(
             os.geteuid() == 0 and all(map(shutil.which, ("podman", "runc"))) and _BUSYBOX.exists(),
             "root, and podman, runc and busybox-static: "
             "apt-get install podman runc busybox-static containernetworking-plugins",
         )
-        folder.mkdir()
-        self.folder = folder
+        folder = self.folder = Path(tempfile.mkdtemp(prefix="opsicle-podman-"))
         (folder / "containers.conf").write_text(_CONF)
         (folder / "storage.conf").write_text(_STORAGE.format(folder=folder))
         self.environment: Mapping[str, str] = {
@@ -89,7 +93,7 @@ class Podman:
                         os.kill(int(entry.name), signal.SIGKILL)
 
     def close(self) -> None:
-        """Remove what is left of containers and their networks."""
+        """Remove what is left of containers, and all the rest."""
         subprocess.run(
             ["podman", "rm", "--all", "--force"],
             capture_output=True,
@@ -97,6 +101,7 @@ class Podman:
             check=False,
             env={**os.environ, **self.environment},
         )
+        shutil.rmtree(self.folder, ignore_errors=True)
 
 
 def _image() -> bytes:

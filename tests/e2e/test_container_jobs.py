@@ -36,8 +36,8 @@ def upstream(kind: str) -> list[Path]:
 
 
 @pytest.fixture
-def podman(tmp_path: Path) -> Iterator[Podman]:
-    podman = Podman(tmp_path / "podman")
+def podman() -> Iterator[Podman]:
+    podman = Podman()
     yield podman
     podman.close()
 

@@ -59,8 +59,8 @@ def worker(tmp_path: Path, fake_server: FakeServer) -> Iterator[Working]:
 
 
 @pytest.fixture(scope="session")
-def own_podman(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Podman]:
-    podman = Podman(tmp_path_factory.mktemp("podman") / "own")
+def own_podman() -> Iterator[Podman]:
+    podman = Podman()
     yield podman
     podman.close()
 

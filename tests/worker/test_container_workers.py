@@ -17,7 +17,7 @@ from opsicle.worker.runtimes.table import Runtimes
 from tests.podman import Podman
 from tests.support import wait_until
 from tests.worker.boxing import arguments_of_all, boxed, in_background, with_image
-from tests.worker.fake_server import J1, J2, FakeServer, work
+from tests.worker.fake_server import J1, J2, J3, FakeServer, work
 from tests.worker.job_runs import Machine
 from tests.worker.working import Working
 
@@ -170,3 +170,16 @@ def test_docker_ends_and_removes_a_container_at_a_cancel(
 
     assert outcomes[0].state is JobState.CANCELLED
     assert podman.containers() == []
+
+
+def test_a_worker_keeps_no_dead_processes_of_containers(
+    worker: Working, fake_server: FakeServer
+) -> None:
+    for job_id in (J1, J2, J3):
+        fake_server.give(with_image(work(job_id, "true")))
+        assert worker.wait_for_finish(job_id) == JobState.SUCCEEDED
+
+    assert worker.process is not None
+    children = Path(f"/proc/{worker.process.pid}/task/{worker.process.pid}/children")
+    # The last one's monitor may end a moment after its container: then the next job collects it.
+    assert len(children.read_text().split()) <= 1

@@ -25,7 +25,13 @@ from opsicle.worker.container_stop import ContainersStop, RunningContainer
 from opsicle.worker.journal import ChildProcess
 from opsicle.worker.phase_shell import folder_of, phase_environment, shell_arguments
 from opsicle.worker.private_files import PrivateFiles
-from opsicle.worker.process import Child, OsAccount, is_same_life, life_of
+from opsicle.worker.process import (
+    Child,
+    OsAccount,
+    collect_orphans,
+    is_same_life,
+    life_of,
+)
 from opsicle.worker.runtimes.protocol import CannotStart
 from opsicle.worker.script import Script
 from opsicle.worker.workspace import Workspace
@@ -231,7 +237,11 @@ class ContainerJob:
         return [*options, *_show(path, is_read_only=True), str(path)]
 
     def left_something(self) -> bool:
-        """Return whether a container may be left whose engine's program did not end by itself."""
+        """Return whether a container may be left whose engine's program did not end by itself.
+
+        Each container's monitor has become our child, and has ended: it is collected here, too.
+        """
+        collect_orphans()
         return bool(self._not_gone())
 
     def stop(self, grace_seconds: float, *, spares_daemons: bool = False) -> ContainersStop:
