@@ -17,7 +17,7 @@ from opsicle.worker.runtimes.table import Runtimes
 from tests.podman import Podman
 from tests.support import wait_until
 from tests.worker.boxing import arguments_of_all, boxed, in_background, with_image
-from tests.worker.fake_server import J1, J2, J3, FakeServer, work
+from tests.worker.fake_server import J1, J2, J9, FakeServer, work
 from tests.worker.job_runs import Machine
 from tests.worker.working import Working
 
@@ -175,7 +175,7 @@ def test_docker_ends_and_removes_a_container_at_a_cancel(
 def test_a_worker_keeps_no_dead_processes_of_containers(
     worker: Working, fake_server: FakeServer
 ) -> None:
-    for job_id in (J1, J2, J3):
+    for job_id in (J1, J2, J9):
         fake_server.give(with_image(work(job_id, "true")))
         assert worker.wait_for_finish(job_id) == JobState.SUCCEEDED
 
