@@ -5,15 +5,12 @@ Workers and servers of both, and a data folder taken over.
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from building import zipapp
-from building.previous import built_at
-from building.project import BuildError
+from tests.e2e.conftest import Use
 from tests.product import Installation, User
 from tests.support import wait_until
 
@@ -45,31 +42,6 @@ spec:
         retries: {limit: 1, delay: 0}
         commands: ['echo "$OPSICLE_VAR_WHO $OPSICLE_AUTOMATION_ID" >> FILE']
 """
-
-Use = Callable[[Path], None]
-
-
-@pytest.fixture
-def use(monkeypatch: pytest.MonkeyPatch) -> Use:
-    """Let what is started from now on be this file."""
-    return lambda file: monkeypatch.setenv("OPSICLE_UNDER_TEST", str(file))
-
-
-@pytest.fixture(scope="session")
-def new() -> Path:
-    """Return the file of the sources as they are."""
-    return zipapp.build(zipapp.host_platform(), anew=False)
-
-
-@pytest.fixture(scope="session")
-def old() -> Path:
-    """Return the file of the version before."""
-    try:
-        return built_at(BEFORE)
-    except BuildError as error:
-        if os.environ.get("CI"):
-            raise
-        pytest.skip(str(error))
 
 
 @pytest.fixture
