@@ -5,13 +5,14 @@ Workers and servers of both, and a data folder taken over.
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.e2e.conftest import Use
-from tests.product import Installation, User
+from tests.product import Installation, User, Worker
 from tests.support import wait_until
 
 pytestmark = [pytest.mark.e2e, pytest.mark.packaging, pytest.mark.timeout(300)]
@@ -69,6 +70,24 @@ def _push(installation: Installation, name: str, approval: str, log: Path) -> No
     )
 
 
+def _start_old(worker: Worker, join_token: str = "") -> None:
+    """Start a worker of the version before, and again if it dies, as a service manager does.
+
+    It has a fault that is mended since: when two of its threads are the first to decode a type of
+    message at once, the process is ended by SIGSEGV (see `opsicle/kit/structs.py`).
+    """
+    for token in (join_token, "", ""):
+        try:
+            worker.start(token)
+        except AssertionError:
+            if worker.process.popen.poll() != -signal.SIGSEGV:
+                raise
+            worker.starts -= 1  # it did not get as far as saying that it is ready
+        else:
+            return
+    pytest.fail("the worker of the version before died three times")
+
+
 def _run(user: User, template: str, who: str) -> str:
     values = user.folder / "values.yaml"
     values.write_text(f"{{who: {who}, password: hunter2-hunter2}}")
@@ -93,7 +112,10 @@ def test_what_waited_in_the_version_before_runs_after_the_upgrade_on_workers_of_
     installation: Installation, log: Path, old: Path, new: Path, use: Use
 ) -> None:
     alice, dave = installation.admin, installation.person("dave@example.com", "approver")
-    worker = installation.worker("w")
+    token = installation.admin.json("workers", "token")["token"]
+    worker = Worker(installation.folder / "w", options=("--name", "w"))
+    installation.processes.append(worker)
+    _start_old(worker, token)
     worker.process.stop()
     queued, approved, awaiting = (
         _run(alice, template, who)
@@ -107,7 +129,7 @@ def test_what_waited_in_the_version_before_runs_after_the_upgrade_on_workers_of_
     installation.server.start()
     dave.cli("approvals", "approve", asked[awaiting])
     use(old)
-    worker.start()
+    _start_old(worker)
     for automation in (queued, approved, awaiting):
         _ends_well(alice, automation)
     of_old_worker = _run(alice, "plain", "new-server-old-worker")
