@@ -95,8 +95,10 @@ def _run(user: User, template: str, who: str) -> str:
     return str(found["id"])
 
 
-def _ends_well(user: User, automation: str) -> None:
+def _ends_well(user: User, automation: str, old_worker: Worker | None = None) -> None:
     def is_over() -> bool:
+        if old_worker and old_worker.process.popen.poll() == -signal.SIGSEGV:
+            _start_old(old_worker)
         shown = user.json("automations", "show", automation)
         assert shown["state"] in {"awaiting_approval", "queued", "running", "succeeded"}, shown
         return bool(shown["state"] == "succeeded")
@@ -131,9 +133,9 @@ def test_what_waited_in_the_version_before_runs_after_the_upgrade_on_workers_of_
     use(old)
     _start_old(worker)
     for automation in (queued, approved, awaiting):
-        _ends_well(alice, automation)
+        _ends_well(alice, automation, worker)
     of_old_worker = _run(alice, "plain", "new-server-old-worker")
-    _ends_well(alice, of_old_worker)
+    _ends_well(alice, of_old_worker, worker)
     worker.process.stop()
 
     use(new)
