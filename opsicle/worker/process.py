@@ -134,7 +134,6 @@ def spawn(
     started (no such program, too much in argv and environment, no more processes) and ValueError
     for a NUL byte.
     """
-    _become_subreaper()
     stdout, stdout_child = _pipe(account)
     stderr, stderr_child = _pipe(account)
     started: _Started | None = None
@@ -176,6 +175,7 @@ def _start(  # noqa: PLR0913, PLR0917 - all that a process is given
     popen: subprocess.Popen[bytes] | None = None
 
     with _lock, _Tagged(tag):
+        _become_subreaper()
         earliest = _ticks_since_boot()
         if is_plain:
             pid = posix_spawn.spawn(argv, environment, os.fsencode(folder), stdout, stderr)
@@ -366,6 +366,8 @@ def _children_by_search(parent: int) -> Iterator[int]:
 @cache
 def _become_subreaper() -> bool:
     """Become a sub-reaper, once; False, and a word in the log, where the kernel refuses.
+
+    Needs `_lock`: else the first two jobs would both do it.
 
     Then what a job leaves behind is init's, and found by the marks that it carries (see
     process_tree.py).

@@ -9,10 +9,9 @@ from typing import Any
 from opsicle.domain.automations import JobState
 from opsicle.domain.notices import Notice, NoticeKind
 from opsicle.kit.ids import new_id
-from opsicle.security.certificates import WorkerIdentity
 from opsicle.wire.jobs import Outcome
 from opsicle.wire.user_api import RunRequest
-from opsicle.wire.worker_api import FinishRequest, PollRequest
+from opsicle.wire.worker_api import FinishRequest
 from tests.api.receivers import LOOPBACK, MailServer, WebhookReceiver
 from tests.api.running_server import ApiServer, Client
 from tests.api.slack_api import TOKENS, SlackApi
@@ -160,20 +159,8 @@ def finish_one(
     automation = api_server.services.automations.create(
         actor, RunRequest(template="restart-web", reason=reason), ""
     )
-    identity = WorkerIdentity(
-        "acme", api_server.worker("acme", f"w-{new_id(api_server.clock.now())}").worker_id, "1"
-    )
-    worker = api_server.services.workers.authenticate(identity, "10.0.0.1")
-    poll = PollRequest(
-        boot_id="b",
-        version="1",
-        labels={},
-        slots=1,
-        free_slots=1,
-        runtimes=("subprocess",),
-        wait_seconds=0,
-    )
-    (work,) = api_server.services.dispatch.poll(worker, poll).work
+    enrolment = api_server.worker("acme", f"w-{new_id(api_server.clock.now())}")
+    worker, (work,) = api_server.poll(enrolment)
     api_server.services.jobs.start(worker, work.job_id, work.fence)
     outcome = Outcome(state=state, phases=[])
     api_server.services.jobs.finish(

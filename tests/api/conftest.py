@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 
 from tests.api.receivers import WebhookReceiver, webhook_receiver
-from tests.api.running_server import ApiServer
+from tests.api.running_server import ADMINS, ApiServer, Client
+from tests.api.slack_api import SlackApi, slack_api
+from tests.api.telegram_api import TelegramApi, TelegramUser, telegram_api
 
 
 @pytest.fixture
@@ -41,7 +43,33 @@ def api_server(tmp_path: Path, furnished: Path) -> Iterator[ApiServer]:
 
 
 @pytest.fixture
+def alice(api_server: ApiServer) -> Client:
+    """Return the admin of acme, logged in."""
+    return api_server.session(ADMINS["acme"])
+
+
+@pytest.fixture
 def receiver() -> Iterator[WebhookReceiver]:
     """Something on loopback that takes webhooks, and can refuse them."""
     with webhook_receiver() as receiver:
         yield receiver
+
+
+@pytest.fixture(scope="module")
+def telegram() -> Iterator[TelegramApi]:
+    """Return a stand-in for Telegram, one for all tests of a file."""
+    with telegram_api() as telegram:
+        yield telegram
+
+
+@pytest.fixture
+def phone(telegram: TelegramApi, request: pytest.FixtureRequest) -> TelegramUser:
+    """Return somebody's Telegram account, another one in every test."""
+    return TelegramUser(telegram, abs(hash(request.node.nodeid)) % 10**9 + 1)
+
+
+@pytest.fixture
+def slack() -> Iterator[SlackApi]:
+    """Return a stand-in for Slack."""
+    with slack_api() as slack:
+        yield slack

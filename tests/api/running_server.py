@@ -20,9 +20,9 @@ from urllib.parse import unquote_to_bytes
 from opsicle.kit.clock import SystemClock
 from opsicle.kit.ids import new_id
 from opsicle.security import join_token
-from opsicle.security.certificates import make_key_and_csr
+from opsicle.security.certificates import WorkerIdentity, make_key_and_csr
 from opsicle.security.sealing import Seal
-from opsicle.server.access.actor import Actor
+from opsicle.server.access.actor import Actor, WorkerActor
 from opsicle.server.approvals.binding_upgrade import binder
 from opsicle.server.assembly import Core, Services
 from opsicle.server.audit.remarks import ServerRemarks
@@ -43,8 +43,9 @@ from opsicle.server.store.memberships import MemberRow
 from opsicle.server.store.orgs import OrgRow
 from opsicle.server.store.users import UserRow
 from opsicle.wire.fleet_api import CreateJoinTokenRequest
+from opsicle.wire.jobs import Work
 from opsicle.wire.user_api import SetupRequest
-from opsicle.wire.worker_api import Enrolment, EnrolRequest
+from opsicle.wire.worker_api import Enrolment, EnrolRequest, PollRequest
 
 PASSWORD = "correct horse battery staple"
 HOST = "ops.example.com"
@@ -318,6 +319,23 @@ class ApiServer:
         return join_token.open_reply(
             token, request, self.services.enrolments.enrol(request, "10.0.0.1")
         )
+
+    def poll(
+        self, worker: Enrolment, org: str = "acme", slots: int = 1
+    ) -> tuple[WorkerActor, tuple[Work, ...]]:
+        """Let a worker ask for as much work as it has slots; who it is, and what it gets."""
+        identity = WorkerIdentity(org, worker.worker_id, "1")
+        actor = self.services.workers.authenticate(identity, "10.0.0.1")
+        request = PollRequest(
+            boot_id="b",
+            version="1",
+            labels={},
+            slots=slots,
+            free_slots=slots,
+            runtimes=("subprocess",),
+            wait_seconds=0,
+        )
+        return actor, self.services.dispatch.poll(actor, request).work
 
 
 def _raise(error: BaseException) -> None:

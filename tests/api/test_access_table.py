@@ -15,7 +15,7 @@ from opsicle.security.certificates import WorkerIdentity
 from opsicle.server.http.request import WORKER_IDENTITY
 from opsicle.server.http.routing import Access
 from opsicle.wire.access_api import CreateRoleRequest
-from opsicle.wire.worker_api import Enrolment, PollRequest
+from opsicle.wire.worker_api import Enrolment
 from tests.api.route_walk import (
     MAY,
     PUBLIC,
@@ -213,21 +213,7 @@ def test_anothers_orgs_job_is_to_a_worker_as_absent_as_what_never_was(
 ) -> None:
     owner, anonymous = api_server.worker("globex", "owner"), api_server.worker("acme", "stranger")
 
-    identity = WorkerIdentity("globex", owner.worker_id, "1")
-    poll = PollRequest(
-        boot_id="b",
-        version="1",
-        labels={},
-        slots=1,
-        free_slots=1,
-        runtimes=("subprocess",),
-        wait_seconds=0,
-    )
-
-    reply = api_server.services.dispatch.poll(
-        api_server.services.workers.authenticate(identity, "10.0.0.1"), poll
-    )
-    (work,) = reply.work
+    _, (work,) = api_server.poll(owner, "globex")
 
     for verb in WORKER_BODIES:
         foreign = as_worker(api_server, anonymous, "acme", verb, work.job_id)

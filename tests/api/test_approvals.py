@@ -17,11 +17,6 @@ from tests.api.test_templates import source
 
 
 @pytest.fixture
-def alice(api_server: ApiServer) -> Client:
-    return api_server.session("alice@example.com")
-
-
-@pytest.fixture
 def bob(api_server: ApiServer, alice: Client) -> Client:
     """Return the manager of Mia, who asks."""
     bob = api_server.person("acme", "bob", BuiltInRole.MANAGER)

@@ -12,11 +12,6 @@ from tests.api.running_server import PASSWORD, ApiServer, Client
 
 
 @pytest.fixture
-def alice(api_server: ApiServer) -> Client:
-    return api_server.session("alice@example.com")
-
-
-@pytest.fixture
 def asked(api_server: ApiServer, alice: Client) -> str:
     """Something that Olga has asked for; the server's clock is set back by a day after that."""
     assert alice.post("/api/v1/groups", {"name": "sre"}).status == 201

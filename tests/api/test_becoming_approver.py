@@ -12,11 +12,6 @@ ACCOUNTS = "/api/v1/service-accounts"
 
 
 @pytest.fixture
-def alice(api_server: ApiServer) -> Client:
-    return api_server.session("alice@example.com")
-
-
-@pytest.fixture
 def mia(api_server: ApiServer) -> Client:
     """She manages people."""
     return api_server.person("acme", "mia", BuiltInRole.MANAGER)

@@ -19,11 +19,6 @@ from tests.api.running_server import ApiServer, Client
 URL = "https://hooks.example.com/opsicle"
 
 
-@pytest.fixture
-def alice(api_server: ApiServer) -> Client:
-    return api_server.session("alice@example.com")
-
-
 def test_a_channel_is_made_changed_and_removed_and_its_credential_never_shown(
     api_server: ApiServer, alice: Client
 ) -> None:

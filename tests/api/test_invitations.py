@@ -17,11 +17,6 @@ from tests.api.authenticator_app import enrol
 from tests.api.running_server import PASSWORD, Answer, ApiServer, Client
 
 
-@pytest.fixture
-def alice(api_server: ApiServer) -> Client:
-    return api_server.session("alice@example.com")
-
-
 def invite(
     admin: Client, email: str = "bob@example.com", role: str = "member", **more: object
 ) -> str:

@@ -9,11 +9,6 @@ from tests.api.running_server import PASSWORD, ApiServer, Client
 ACCOUNTS = "/api/v1/service-accounts"
 
 
-@pytest.fixture
-def alice(api_server: ApiServer) -> Client:
-    return api_server.session("alice@example.com")
-
-
 @pytest.mark.parametrize(
     "address",
     ["b\u043eb@example.com", "bcc:bob@example.com", "bob@example.com.", "b\u200bob@x.com"],

@@ -18,11 +18,6 @@ from tests.api.running_server import ORIGIN, PASSWORD, ApiServer, Client
 
 
 @pytest.fixture
-def alice(api_server: ApiServer) -> Client:
-    return api_server.session("alice@example.com")
-
-
-@pytest.fixture
 def gina(api_server: ApiServer) -> Client:
     return api_server.session("gina@example.com")
 

@@ -24,11 +24,6 @@ def push(client: Client, source: str) -> Any:
     return client.post("/api/v1/policies", {"source": source})
 
 
-@pytest.fixture
-def alice(api_server: ApiServer) -> Client:
-    return api_server.session("alice@example.com")
-
-
 def test_every_push_that_says_something_new_makes_a_version(alice: Client) -> None:
     assert (push(alice, policy()).status, push(alice, "# a comment\n" + policy()).status) == (
         201,

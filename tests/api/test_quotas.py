@@ -23,11 +23,6 @@ from tests.api.test_templates import source
 
 
 @pytest.fixture
-def alice(api_server: ApiServer) -> Client:
-    return api_server.session("alice@example.com")
-
-
-@pytest.fixture
 def gina(api_server: ApiServer) -> Client:
     return api_server.session("gina@example.com")
 

@@ -28,11 +28,6 @@ spec:
 """
 
 
-@pytest.fixture
-def alice(api_server: ApiServer) -> Client:
-    return api_server.session("alice@example.com")
-
-
 def cancel_one(alice: Client) -> None:
     body = {"template": "told", "values": {"password": SECRET, "host": "web-1"}}
     made = alice.post("/api/v1/automations", body)

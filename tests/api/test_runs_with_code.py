@@ -31,11 +31,6 @@ def run(client: Client, **more: object) -> Answer:
 
 
 @pytest.fixture
-def alice(api_server: ApiServer) -> Client:
-    return api_server.session("alice@example.com")
-
-
-@pytest.fixture
 def mia(api_server: ApiServer) -> Client:
     return api_server.person("acme", "mia", BuiltInRole.MEMBER)
 

@@ -10,13 +10,11 @@ import pytest
 
 from opsicle.domain.access import BuiltInRole
 from opsicle.domain.errors import Conflict, InvalidInput, NotAllowed
-from opsicle.security.certificates import WorkerIdentity
 from opsicle.security.master_key import MasterKey
 from opsicle.server.keys.master_key_file import MasterKeyFile
 from opsicle.server.keys.vault import Vault
 from opsicle.server.rotation import rotate_master_key
 from opsicle.wire.jobs import Work
-from opsicle.wire.worker_api import PollRequest
 from tests.api.running_server import ApiServer, Client
 
 VALUE = "correct horse battery staple"
@@ -32,11 +30,6 @@ spec:
       - {name: one, commands: ["true"], secrets: [db-password]}
       - {name: two, commands: ["true"], secrets: [db-password, api-key]}
 """
-
-
-@pytest.fixture
-def alice(api_server: ApiServer) -> Client:
-    return api_server.session("alice@example.com")
 
 
 def create(client: Client, name: str = "db-password", value: str = VALUE) -> Any:
@@ -58,20 +51,7 @@ def run(client: Client, **values: str) -> Any:
 
 
 def work_for(api_server: ApiServer, name: str = "w") -> Work:
-    worker = api_server.worker("acme", name)
-    actor = api_server.services.workers.authenticate(
-        WorkerIdentity("acme", worker.worker_id, "1"), "10.0.0.1"
-    )
-    poll = PollRequest(
-        boot_id="b",
-        version="1",
-        labels={},
-        slots=9,
-        free_slots=9,
-        runtimes=("subprocess",),
-        wait_seconds=0,
-    )
-    (work,) = api_server.services.dispatch.poll(actor, poll).work
+    _, (work,) = api_server.poll(api_server.worker("acme", name), slots=9)
     return work
 
 

@@ -33,11 +33,6 @@ POLL = {
 
 
 @pytest.fixture
-def alice(api_server: ApiServer) -> Client:
-    return api_server.session("alice@example.com")
-
-
-@pytest.fixture
 def gina(api_server: ApiServer) -> Client:
     return api_server.session("gina@example.com")
 

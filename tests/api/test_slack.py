@@ -24,7 +24,6 @@ from tests.api.slack_api import (
     TOKENS,
     SlackApi,
     buttons_in,
-    slack_api,
     text_in,
     wait_for_answer,
 )
@@ -39,37 +38,31 @@ Hear = Callable[[str], Any]
 
 
 @pytest.fixture
-def api() -> Iterator[SlackApi]:
-    with slack_api() as api:
-        yield api
-
-
-@pytest.fixture
-def alice(api_server: ApiServer, api: SlackApi) -> Client:
+def alice(api_server: ApiServer, slack: SlackApi) -> Client:
     """Return Alice, who has made the channel."""
-    return make_slack(api_server, api)
+    return make_slack(api_server, slack)
 
 
 @pytest.fixture
-def hear(api_server: ApiServer, api: SlackApi, alice: Client) -> Iterator[Hear]:
+def hear(api_server: ApiServer, slack: SlackApi, alice: Client) -> Iterator[Hear]:
     """Return the server's connection to Slack."""
     (channel_id,) = api_server.services.inboxes["slack"].channels()
     with api_server.services.inboxes["slack"].open(channel_id) as turn:
         assert turn(PATIENCE) == 1, "Slack says hello"
-        wait_until(lambda: bool(api.sockets))
+        wait_until(lambda: bool(slack.sockets))
 
         def hear(envelope_id: str) -> Any:
             assert turn(PATIENCE) == 1
-            return wait_for_answer(api, envelope_id)
+            return wait_for_answer(slack, envelope_id)
 
         yield hear
 
 
 @pytest.fixture
-def bob(api_server: ApiServer, api: SlackApi, alice: Client, hear: Hear) -> Client:
+def bob(api_server: ApiServer, slack: SlackApi, alice: Client, hear: Hear) -> Client:
     """Bob, linked to his Slack account."""
     bob = api_server.person("acme", "bob", BuiltInRole.MANAGER)
-    link(api, hear, bob, BOBS)
+    link(slack, hear, bob, BOBS)
     return bob
 
 
@@ -81,21 +74,21 @@ def mia(api_server: ApiServer, alice: Client, bob: Client) -> Client:
     return mia
 
 
-def link(api: SlackApi, hear: Hear, person: Client, user: str) -> str:
+def link(slack: SlackApi, hear: Hear, person: Client, user: str) -> str:
     code = person.post("/api/v1/chat-links", {"channel": "slack"}).json["code"]
-    hear(api.write(user, f"link {code}"))
-    return text_in(api.posted(f"D{user}")[-1])
+    hear(slack.write(user, f"link {code}"))
+    return text_in(slack.posted(f"D{user}")[-1])
 
 
-def told(api_server: ApiServer, api: SlackApi, room: str = f"D{BOBS}") -> dict[str, Any]:
+def told(api_server: ApiServer, slack: SlackApi, room: str = f"D{BOBS}") -> dict[str, Any]:
     """Return the newest message in a room, once everything is delivered."""
     deliver(api_server)
-    return api.posted(room)[-1]
+    return slack.posted(room)[-1]
 
 
-def said(api: SlackApi, user: str) -> str:
+def said(slack: SlackApi, user: str) -> str:
     """Return what the app said last to a user about what they did."""
-    return text_in(api.posted(user)[-1])
+    return text_in(slack.posted(user)[-1])
 
 
 def state(admin: Client) -> str:
@@ -103,14 +96,14 @@ def state(admin: Client) -> str:
 
 
 def test_a_code_links_a_slack_user_to_an_account_once(
-    api_server: ApiServer, api: SlackApi, alice: Client, hear: Hear
+    api_server: ApiServer, slack: SlackApi, alice: Client, hear: Hear
 ) -> None:
     bob = api_server.person("acme", "bob", BuiltInRole.MEMBER)
     code = bob.post("/api/v1/chat-links", {"channel": "slack"}).json["code"]
-    hear(api.write(BOBS, f" Link {code.lower()}"))
-    hear(api.write(STRANGER, f"/link {code}"))
-    assert text_in(api.posted(f"D{BOBS}")[0]) == f"You are {BOB} here from now on."
-    assert text_in(api.posted(f"D{STRANGER}")[0]) == "This code is not good, or no longer."
+    hear(slack.write(BOBS, f" Link {code.lower()}"))
+    hear(slack.write(STRANGER, f"/link {code}"))
+    assert text_in(slack.posted(f"D{BOBS}")[0]) == f"You are {BOB} here from now on."
+    assert text_in(slack.posted(f"D{STRANGER}")[0]) == "This code is not good, or no longer."
     (shown,) = bob.get("/api/v1/chat-links").json["items"]
     assert (shown["channel"], shown["channel_kind"], shown["chat_user"]) == ("slack", "slack", BOBS)
     assert [entry["channel"] for entry in entries(api_server.session(ALICE), "link_chat")] == [
@@ -118,21 +111,21 @@ def test_a_code_links_a_slack_user_to_an_account_once(
     ]
 
 
-def test_only_what_people_write_to_the_app_alone_is_answered(api: SlackApi, hear: Hear) -> None:
-    hear(api.write(BOBS, "hello", channel_type="channel"))
-    hear(api.write(BOBS, "hello", bot_id="B1"))
-    hear(api.write(BOBS, "hello", subtype="message_changed"))
-    assert [call.method for call in api.calls] == ["apps.connections.open"]
-    hear(api.write(BOBS, "hello"))
-    assert "link CODE" in text_in(api.posted(f"D{BOBS}")[0])
+def test_only_what_people_write_to_the_app_alone_is_answered(slack: SlackApi, hear: Hear) -> None:
+    hear(slack.write(BOBS, "hello", channel_type="channel"))
+    hear(slack.write(BOBS, "hello", bot_id="B1"))
+    hear(slack.write(BOBS, "hello", subtype="message_changed"))
+    assert [call.method for call in slack.calls] == ["apps.connections.open"]
+    hear(slack.write(BOBS, "hello"))
+    assert "link CODE" in text_in(slack.posted(f"D{BOBS}")[0])
 
 
 def test_whoever_is_asked_is_told_all_that_there_is_to_know_with_buttons(
-    api_server: ApiServer, api: SlackApi, alice: Client, mia: Client
+    api_server: ApiServer, slack: SlackApi, alice: Client, mia: Client
 ) -> None:
     reason = "<!channel> *now*\nRuns: nothing & <https://evil.example|this>"
     asked = ask(alice, mia, commands=("nginx -t", "x" * 5000), reason=reason)
-    message = told(api_server, api)
+    message = told(api_server, slack)
 
     lines = text_in(message).splitlines()
     assert lines[:8] == [
@@ -173,25 +166,25 @@ def test_whoever_is_asked_is_told_all_that_there_is_to_know_with_buttons(
 
 
 def test_what_a_notification_shows_mentions_nobody(
-    api_server: ApiServer, api: SlackApi, alice: Client, bob: Client
+    api_server: ApiServer, slack: SlackApi, alice: Client, bob: Client
 ) -> None:
     post_notice(api_server, BOB, subject="<!channel> & more")
-    assert told(api_server, api)["text"] == "&lt;!channel&gt; &amp; more"
+    assert told(api_server, slack)["text"] == "&lt;!channel&gt; &amp; more"
 
 
 def test_a_press_decides_as_the_account_and_everybody_hears_of_it(
-    api_server: ApiServer, api: SlackApi, alice: Client, mia: Client, hear: Hear
+    api_server: ApiServer, slack: SlackApi, alice: Client, mia: Client, hear: Hear
 ) -> None:
-    link(api, hear, mia, MIAS)
+    link(slack, hear, mia, MIAS)
     asked = ask(alice, mia)
-    buttons = buttons_in(told(api_server, api))
+    buttons = buttons_in(told(api_server, slack))
 
-    assert hear(api.press(BOBS, buttons["Open the page"])) is None
+    assert hear(slack.press(BOBS, buttons["Open the page"])) is None
     assert state(alice) == "awaiting_approval"
 
     for _ in range(2):
-        assert hear(api.press(BOBS, buttons["Approve"])) is None
-        assert said(api, BOBS) == "Approved. restart-web is approved."
+        assert hear(slack.press(BOBS, buttons["Approve"])) is None
+        assert said(slack, BOBS) == "Approved. restart-web is approved."
 
     assert state(alice) == "queued"
     (entry,) = entries(alice, "approve")
@@ -202,61 +195,61 @@ def test_a_press_decides_as_the_account_and_everybody_hears_of_it(
     )
     assert entry["resource"] == f"approvals/{asked['approval_id']}"
 
-    end = told(api_server, api, f"D{MIAS}")
+    end = told(api_server, slack, f"D{MIAS}")
     assert text_in(end).startswith("mia@example.com asked to run restart-web version 1: approved\n")
     assert list(buttons_in(end)) == ["Open the page"]
 
 
 def test_neither_a_stranger_nor_who_asked_nor_who_has_left_decides(
-    api_server: ApiServer, api: SlackApi, alice: Client, mia: Client, hear: Hear
+    api_server: ApiServer, slack: SlackApi, alice: Client, mia: Client, hear: Hear
 ) -> None:
-    link(api, hear, mia, MIAS)
+    link(slack, hear, mia, MIAS)
     ask(alice, mia)
-    approve = buttons_in(told(api_server, api))["Approve"]
-    hear(api.press(STRANGER, approve))
-    assert said(api, STRANGER).startswith("You are not linked to an account here.")
-    hear(api.press(MIAS, approve))
-    assert said(api, MIAS) == "you asked for this yourself. Somebody else has to decide."
+    approve = buttons_in(told(api_server, slack))["Approve"]
+    hear(slack.press(STRANGER, approve))
+    assert said(slack, STRANGER).startswith("You are not linked to an account here.")
+    hear(slack.press(MIAS, approve))
+    assert said(slack, MIAS) == "you asked for this yourself. Somebody else has to decide."
     alice.patch(f"/api/v1/users/{BOB}", {"is_disabled": True})
-    hear(api.press(BOBS, approve))
-    assert said(api, BOBS).startswith("You are not linked to an account here.")
+    hear(slack.press(BOBS, approve))
+    assert said(slack, BOBS).startswith("You are not linked to an account here.")
     assert state(alice) == "awaiting_approval"
 
 
 def test_a_code_is_asked_for_in_a_dialog_until_it_is_right_and_works_once(
-    api_server: ApiServer, api: SlackApi, alice: Client, mia: Client, bob: Client, hear: Hear
+    api_server: ApiServer, slack: SlackApi, alice: Client, mia: Client, bob: Client, hear: Hear
 ) -> None:
     ask(alice, mia, gate=MFA)
-    first = buttons_in(told(api_server, api))["Approve"]
+    first = buttons_in(told(api_server, slack))["Approve"]
     ask(alice, mia, gate=MFA)
     app = enrol(api_server, bob)
     api_server.clock.advance(seconds=totp.STEP_SECONDS)
     code = app.code()
-    approve = buttons_in(told(api_server, api))["Approve"]
+    approve = buttons_in(told(api_server, slack))["Approve"]
 
-    assert hear(api.press(BOBS, approve)) is None
-    (dialog,) = api.dialogs()
+    assert hear(slack.press(BOBS, approve)) is None
+    (dialog,) = slack.dialogs()
     assert dialog["title"]["text"] == "Approve"
 
-    wrong = hear(api.fill_in(BOBS, dialog, totp=app.code(later=40)))
+    wrong = hear(slack.fill_in(BOBS, dialog, totp=app.code(later=40)))
     assert wrong["response_action"] == "errors"
     assert wrong["errors"]["totp"].startswith("the code is wrong or has been used.")
 
-    assert hear(api.fill_in(STRANGER, dialog, totp=code)) is None
-    assert said(api, STRANGER).startswith("You are not linked")
+    assert hear(slack.fill_in(STRANGER, dialog, totp=code)) is None
+    assert said(slack, STRANGER).startswith("You are not linked")
     assert state(alice) == "awaiting_approval"
 
-    assert hear(api.fill_in(BOBS, dialog, totp=f" {code} ")) is None
-    assert said(api, BOBS) == "Approved. restart-web is approved."
+    assert hear(slack.fill_in(BOBS, dialog, totp=f" {code} ")) is None
+    assert said(slack, BOBS) == "Approved. restart-web is approved."
     shown = alice.get(f"/api/v1/approvals/{approve['value']}").json
     assert shown["gates"][0]["decisions"][0]["with_mfa"] is True
 
-    hear(api.press(BOBS, first))
-    assert hear(api.fill_in(BOBS, api.dialogs()[-1], totp=code))["response_action"] == "errors"
+    hear(slack.press(BOBS, first))
+    assert hear(slack.fill_in(BOBS, slack.dialogs()[-1], totp=code))["response_action"] == "errors"
 
 
 def test_a_reason_and_a_code_are_asked_for_in_the_same_dialog(
-    api_server: ApiServer, api: SlackApi, alice: Client, mia: Client, bob: Client, hear: Hear
+    api_server: ApiServer, slack: SlackApi, alice: Client, mia: Client, bob: Client, hear: Hear
 ) -> None:
     asked = ask(
         alice,
@@ -267,11 +260,11 @@ def test_a_reason_and_a_code_are_asked_for_in_the_same_dialog(
     app = enrol(api_server, bob)
     api_server.clock.advance(seconds=totp.STEP_SECONDS)
 
-    hear(api.press(BOBS, buttons_in(told(api_server, api))["Reject"]))
-    (dialog,) = api.dialogs()
+    hear(slack.press(BOBS, buttons_in(told(api_server, slack))["Reject"]))
+    (dialog,) = slack.dialogs()
 
-    assert hear(api.fill_in(BOBS, dialog, reason="too late"))["errors"].keys() == {"totp"}
-    assert hear(api.fill_in(BOBS, dialog, reason="too late", totp=app.code())) is None
+    assert hear(slack.fill_in(BOBS, dialog, reason="too late"))["errors"].keys() == {"totp"}
+    assert hear(slack.fill_in(BOBS, dialog, reason="too late", totp=app.code())) is None
 
     (decision,) = alice.get(f"/api/v1/approvals/{asked['approval_id']}").json["gates"][0][
         "decisions"
@@ -285,21 +278,21 @@ def test_a_reason_and_a_code_are_asked_for_in_the_same_dialog(
 
 
 def test_a_policy_may_name_slack_users_and_rooms(
-    api_server: ApiServer, api: SlackApi, alice: Client, bob: Client, hear: Hear
+    api_server: ApiServer, slack: SlackApi, alice: Client, bob: Client, hear: Hear
 ) -> None:
     carl = api_server.person("acme", "carl", BuiltInRole.MEMBER)
     who = f"approvers: {{chatUsers: [{{channel: slack, id: {BOBS}}}]}}"
     ask(alice, carl, gate=f"{{name: ops, {who}, chats: [{{channel: slack, id: ops-approvals}}]}}")
-    in_room = told(api_server, api, "ops-approvals")
-    hear(api.press(STRANGER, buttons_in(in_room)["Approve"]))
+    in_room = told(api_server, slack, "ops-approvals")
+    hear(slack.press(STRANGER, buttons_in(in_room)["Approve"]))
     assert state(alice) == "awaiting_approval"
-    hear(api.press(BOBS, buttons_in(in_room)["Approve"]))
+    hear(slack.press(BOBS, buttons_in(in_room)["Approve"]))
     assert state(alice) == "queued"
-    assert "approved" in text_in(told(api_server, api, "ops-approvals"))
+    assert "approved" in text_in(told(api_server, slack, "ops-approvals"))
 
 
 def test_what_is_not_ours_or_cannot_be_read_decides_nothing(
-    api_server: ApiServer, api: SlackApi, alice: Client, mia: Client, hear: Hear
+    api_server: ApiServer, slack: SlackApi, alice: Client, mia: Client, hear: Hear
 ) -> None:
     asked = ask(alice, mia)
     odd: tuple[dict[str, Any], ...] = (
@@ -308,24 +301,24 @@ def test_what_is_not_ours_or_cannot_be_read_decides_nothing(
         {"event": {"user": {}}},
     )
     for payload in odd:
-        hear(api.send("interactive", payload))
+        hear(slack.send("interactive", payload))
     for metadata in ("", "{}", f'{{"approval_id": "{asked["approval_id"]}", "verdict": "launch"}}'):
         dialog = {"callback_id": "decision", "private_metadata": metadata, "blocks": []}
-        assert hear(api.fill_in(BOBS, dialog)) is None
+        assert hear(slack.fill_in(BOBS, dialog)) is None
     assert state(alice) == "awaiting_approval"
 
 
 def test_each_token_goes_only_where_it_belongs(
-    api_server: ApiServer, api: SlackApi, alice: Client, bob: Client
+    api_server: ApiServer, slack: SlackApi, alice: Client, bob: Client
 ) -> None:
     post_notice(api_server, BOB)
     deliver(api_server)
-    assert {(call.method == "apps.connections.open", call.token) for call in api.calls} == {
+    assert {(call.method == "apps.connections.open", call.token) for call in slack.calls} == {
         (True, APP_TOKEN),
         (False, BOT_TOKEN),
     }
-    assert not any("xapp" in str(call.body) or "xoxb" in str(call.body) for call in api.calls)
-    assert {call.user_agent.split("/")[0] for call in api.calls} == {"opsicle"}
+    assert not any("xapp" in str(call.body) or "xoxb" in str(call.body) for call in slack.calls)
+    assert {call.user_agent.split("/")[0] for call in slack.calls} == {"opsicle"}
 
 
 @pytest.mark.parametrize(
@@ -338,14 +331,14 @@ def test_each_token_goes_only_where_it_belongs(
 )
 def test_a_refusal_is_said_and_tried_again_where_that_can_help(
     api_server: ApiServer,
-    api: SlackApi,
+    slack: SlackApi,
     alice: Client,
     bob: Client,
     error: str,
     state: str,
     shown: str,
 ) -> None:
-    api.refusals["chat.postMessage"] = error
+    slack.refusals["chat.postMessage"] = error
     post_notice(api_server, BOB)
     deliver(api_server)
     (delivery,) = deliveries(alice)
@@ -354,7 +347,7 @@ def test_a_refusal_is_said_and_tried_again_where_that_can_help(
 
 def test_the_library_is_not_let_out_by_itself(
     api_server: ApiServer,
-    api: SlackApi,
+    slack: SlackApi,
     alice: Client,
     bob: Client,
     monkeypatch: pytest.MonkeyPatch,
@@ -367,13 +360,17 @@ def test_the_library_is_not_let_out_by_itself(
     deliver(api_server)
     assert deliveries(alice)[0]["state"] == "delivered"
 
-    config = {"kind": "slack", "base_url": api.url.replace("http:", "https:"), "allow_networks": []}
+    config = {
+        "kind": "slack",
+        "base_url": slack.url.replace("http:", "https:"),
+        "allow_networks": [],
+    }
     assert (
         alice.patch("/api/v1/channels/slack", {"config": config, "credential": TOKENS}).status
         == 200
     )
 
-    count = len(api.calls)
+    count = len(slack.calls)
     post_notice(api_server, chats=(Chat("slack", "C1"),))  # the move has ended all links
     deliver(api_server)
     assert "not public" in deliveries(alice)[0]["last_error"]
@@ -385,4 +382,4 @@ def test_the_library_is_not_let_out_by_itself(
     ):
         pass
 
-    assert len(api.calls) == count
+    assert len(slack.calls) == count

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -18,7 +17,6 @@ from tests.api.slack_api import (
     PATIENCE,
     TOKENS,
     SlackApi,
-    slack_api,
     wait_for_answer,
 )
 from tests.support import wait_until
@@ -27,19 +25,13 @@ BOBS = "U0B0B"
 
 
 @pytest.fixture
-def api() -> Iterator[SlackApi]:
-    with slack_api() as api:
-        yield api
-
-
-@pytest.fixture
-def alice(api_server: ApiServer, api: SlackApi) -> Client:
+def alice(api_server: ApiServer, slack: SlackApi) -> Client:
     """Return Alice, who has made the channel."""
-    return make_slack(api_server, api)
+    return make_slack(api_server, slack)
 
 
 def test_the_websocket_may_lead_nowhere_else(
-    api_server: ApiServer, api: SlackApi, alice: Client
+    api_server: ApiServer, slack: SlackApi, alice: Client
 ) -> None:
     """Slack names its address: it is judged like every other."""
     (channel_id,) = api_server.services.inboxes["slack"].channels()
@@ -48,7 +40,7 @@ def test_the_websocket_may_lead_nowhere_else(
         "ws://192.0.2.1": "not public",
         "http://127.0.0.1": "cannot be read",
     }.items():
-        api.socket_url = url
+        slack.socket_url = url
         with (
             pytest.raises(Undelivered, match=why),
             api_server.services.inboxes["slack"].open(channel_id),
@@ -57,20 +49,20 @@ def test_the_websocket_may_lead_nowhere_else(
 
 
 def test_the_connection_is_renewed_when_slack_says_so_and_nothing_is_missed(
-    api_server: ApiServer, api: SlackApi, alice: Client
+    api_server: ApiServer, slack: SlackApi, alice: Client
 ) -> None:
     (channel_id,) = api_server.services.inboxes["slack"].channels()
     with api_server.services.inboxes["slack"].open(channel_id) as turn:
         assert turn(PATIENCE) == 1
-        wait_until(lambda: len(api.sockets) == 1)
-        api.disconnect("refresh_requested")
+        wait_until(lambda: len(slack.sockets) == 1)
+        slack.disconnect("refresh_requested")
         assert turn(PATIENCE) == 1
-        wait_until(lambda: len(api.sockets) == 2)
+        wait_until(lambda: len(slack.sockets) == 2)
         assert turn(PATIENCE) == 1
-        envelope = api.write(BOBS, "hello")
+        envelope = slack.write(BOBS, "hello")
         assert turn(PATIENCE) == 1
-        wait_for_answer(api, envelope)
-        api.disconnect("link_disabled")
+        wait_for_answer(slack, envelope)
+        slack.disconnect("link_disabled")
         with pytest.raises(Undelivered, match="turned off"):
             turn(PATIENCE)
 
@@ -87,10 +79,10 @@ def test_the_credential_is_both_tokens(
     assert (answer.status, answer.json["errors"][0]["path"]) == (400, "credential")
 
 
-def test_the_librarys_own_client_gets_along_with_the_stand_in(api: SlackApi) -> None:
+def test_the_librarys_own_client_gets_along_with_the_stand_in(slack: SlackApi) -> None:
     """So that our tests are not the only ones who believe in it."""
     heard: list[Any] = []
-    web = WebClient(token=BOT_TOKEN, base_url=f"{api.url}/")
+    web = WebClient(token=BOT_TOKEN, base_url=f"{slack.url}/")
     client = SocketModeClient(app_token=APP_TOKEN, web_client=web, auto_reconnect_enabled=False)
     client.socket_mode_request_listeners.append(
         lambda its, request: (
@@ -101,9 +93,9 @@ def test_the_librarys_own_client_gets_along_with_the_stand_in(api: SlackApi) -> 
 
     client.connect()
     try:
-        wait_until(lambda: bool(api.sockets))
-        envelope = api.write(BOBS, "hello")
-        wait_for_answer(api, envelope)
+        wait_until(lambda: bool(slack.sockets))
+        envelope = slack.write(BOBS, "hello")
+        wait_for_answer(slack, envelope)
     finally:
         client.close()
 

@@ -18,11 +18,6 @@ STALE = 6 * 60
 
 
 @pytest.fixture
-def alice(api_server: ApiServer) -> Client:
-    return api_server.session("alice@example.com")
-
-
-@pytest.fixture
 def bob(api_server: ApiServer, alice: Client) -> Client:
     """Return the manager of Mia, who asks."""
     bob = api_server.person("acme", "bob", BuiltInRole.MANAGER)

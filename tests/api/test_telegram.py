@@ -5,7 +5,6 @@ It needs the account's role, and its code where the gate asks for one.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,28 +16,16 @@ from tests.api.authenticator_app import enrol
 from tests.api.channel_setup import ask, deliver, deliveries, entries, make_email, post_notice
 from tests.api.receivers import LOOPBACK, certified, mail_server
 from tests.api.running_server import ApiServer, Client
-from tests.api.telegram_api import TOKEN, TelegramApi, TelegramUser, telegram_api
+from tests.api.telegram_api import TOKEN, TelegramApi, TelegramUser
 from tests.api.telegram_chat import buttons, link, listen, make_telegram, press, state, told, write
 
 ALICE, BOB, MIA = "alice@example.com", "bob@example.com", "mia@example.com"
 
 
-@pytest.fixture(scope="module")
-def api() -> Iterator[TelegramApi]:
-    with telegram_api() as api:
-        yield api
-
-
 @pytest.fixture
-def alice(api_server: ApiServer, api: TelegramApi) -> Client:
+def alice(api_server: ApiServer, telegram: TelegramApi) -> Client:
     """Return Alice, who has made the channel."""
-    return make_telegram(api_server, api)
-
-
-@pytest.fixture
-def phone(api: TelegramApi, request: pytest.FixtureRequest) -> TelegramUser:
-    """Return Bob's Telegram account, another one in every test."""
-    return TelegramUser(api, abs(hash(request.node.nodeid)) % 10**9 + 1)
+    return make_telegram(api_server, telegram)
 
 
 @pytest.fixture
@@ -118,10 +105,10 @@ def test_a_room_of_the_policy_is_told_of_the_question_and_of_its_end(
     alice: Client,
     bob: Client,
     mia: Client,
-    api: TelegramApi,
+    telegram: TelegramApi,
     phone: TelegramUser,
 ) -> None:
-    room = TelegramUser(api, phone.id, room=-phone.id, kind="group")
+    room = TelegramUser(telegram, phone.id, room=-phone.id, kind="group")
     chats = f"[{{channel: telegram, id: '-{phone.id}'}}, {{channel: slack, id: C1}}]"
     ask(alice, mia, gate=f"{{name: boss, approvers: {{manager: true}}, chats: {chats}}}")
     (message,) = told(api_server, room)
@@ -140,10 +127,10 @@ def test_a_press_decides_as_the_account_and_everybody_hears_of_it(
     alice: Client,
     bob: Client,
     mia: Client,
-    api: TelegramApi,
+    telegram: TelegramApi,
     phone: TelegramUser,
 ) -> None:
-    mias = TelegramUser(api, phone.id + 1)
+    mias = TelegramUser(telegram, phone.id + 1)
     link(api_server, mia, mias)
     asked = ask(alice, mia)
     (message,) = told(api_server, phone)
@@ -249,12 +236,12 @@ def test_neither_a_stranger_nor_who_asked_nor_who_is_not_asked_decides(
     alice: Client,
     bob: Client,
     mia: Client,
-    api: TelegramApi,
+    telegram: TelegramApi,
     phone: TelegramUser,
 ) -> None:
     ask(alice, mia)
     (message,) = told(api_server, phone)
-    anonymous, own, other = (TelegramUser(api, phone.id + 1 + number) for number in range(3))
+    anonymous, own, other = (TelegramUser(telegram, phone.id + 1 + number) for number in range(3))
     link(api_server, mia, own)
     link(api_server, api_server.person("acme", "mallory", BuiltInRole.ADMIN), other)
     for data in buttons(message):
@@ -275,17 +262,17 @@ def test_in_a_room_a_press_is_the_pressers_and_nobody_elses(
     alice: Client,
     bob: Client,
     mia: Client,
-    api: TelegramApi,
+    telegram: TelegramApi,
     phone: TelegramUser,
 ) -> None:
     ask(alice, mia)
     (message,) = told(api_server, phone)
-    anonymous = TelegramUser(api, phone.id + 1)
-    TelegramUser(api, anonymous.id, room=-phone.id, kind="group").press(buttons(message)[0])
+    anonymous = TelegramUser(telegram, phone.id + 1)
+    TelegramUser(telegram, anonymous.id, room=-phone.id, kind="group").press(buttons(message)[0])
     listen(api_server)
     assert "not linked" in anonymous.texts()[0]
     assert state(alice) == "awaiting_approval"
-    TelegramUser(api, phone.id, room=-phone.id, kind="group").press(buttons(message)[0])
+    TelegramUser(telegram, phone.id, room=-phone.id, kind="group").press(buttons(message)[0])
     listen(api_server)
     assert phone.texts() == ["Approved. restart-web is approved."]
 
@@ -337,13 +324,13 @@ def test_a_question_is_forgotten_after_a_while_and_is_nobody_elses(
     alice: Client,
     bob: Client,
     mia: Client,
-    api: TelegramApi,
+    telegram: TelegramApi,
     phone: TelegramUser,
 ) -> None:
     ask(alice, mia, gate="{name: boss, approvers: {manager: true}, requireReason: true}")
     (message,) = told(api_server, phone)
     press(api_server, phone, buttons(message)[0])
-    assert "link CODE" in write(api_server, TelegramUser(api, phone.id + 1), "go on")[0]
+    assert "link CODE" in write(api_server, TelegramUser(telegram, phone.id + 1), "go on")[0]
     api_server.clock.advance(minutes=6)
     assert "link CODE" in write(api_server, phone, "go on")[0]
     assert state(alice) == "awaiting_approval"
@@ -369,9 +356,9 @@ def test_a_reason_and_a_code_are_asked_for_one_after_the_other(
 
 
 def test_what_is_written_in_a_room_is_not_for_the_bot(
-    api_server: ApiServer, bob: Client, api: TelegramApi
+    api_server: ApiServer, bob: Client, telegram: TelegramApi
 ) -> None:
-    room = TelegramUser(api, 1, room=-100_300, kind="group")
+    room = TelegramUser(telegram, 1, room=-100_300, kind="group")
     assert write(api_server, room, "/link AAAAAAAAAA") == []
 
 

@@ -2,40 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
 from opsicle.domain.access import BuiltInRole
 from opsicle.server.store import chat_links
 from tests.api.authenticator_app import enrol
 from tests.api.running_server import ApiServer, Client
-from tests.api.telegram_api import TelegramApi, TelegramUser, telegram_api
+from tests.api.telegram_api import TelegramApi, TelegramUser
 from tests.api.telegram_chat import link, listen, make_telegram, write
 
 ALICE, BOB = "alice@example.com", "bob@example.com"
 
 
-@pytest.fixture(scope="module")
-def api() -> Iterator[TelegramApi]:
-    with telegram_api() as api:
-        yield api
-
-
 @pytest.fixture
-def alice(api_server: ApiServer, api: TelegramApi) -> Client:
+def alice(api_server: ApiServer, telegram: TelegramApi) -> Client:
     """Return Alice, who has made the channel."""
-    return make_telegram(api_server, api)
-
-
-@pytest.fixture
-def phone(api: TelegramApi, request: pytest.FixtureRequest) -> TelegramUser:
-    """Return Bob's Telegram account, another one in every test."""
-    return TelegramUser(api, abs(hash(request.node.nodeid)) % 10**9 + 1)
+    return make_telegram(api_server, telegram)
 
 
 def test_a_code_links_a_chat_user_to_an_account_once(
-    api_server: ApiServer, alice: Client, phone: TelegramUser, api: TelegramApi
+    api_server: ApiServer, alice: Client, phone: TelegramUser, telegram: TelegramApi
 ) -> None:
     bob = api_server.person("acme", "bob", BuiltInRole.MEMBER)
     made = bob.post("/api/v1/chat-links", {"channel": "bot"}).json
@@ -47,7 +33,7 @@ def test_a_code_links_a_chat_user_to_an_account_once(
     (shown,) = bob.get("/api/v1/chat-links").json["items"]
     assert (shown["channel"], shown["chat_user"]) == ("bot", str(phone.id))
 
-    thief = TelegramUser(api, phone.id + 1)
+    thief = TelegramUser(telegram, phone.id + 1)
     assert write(api_server, thief, f"/link {made['code']}") == [
         "This code is not good, or no longer."
     ]

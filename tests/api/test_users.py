@@ -11,11 +11,6 @@ from opsicle.domain.access import BuiltInRole
 from tests.api.running_server import PASSWORD, ApiServer, Client
 
 
-@pytest.fixture
-def alice(api_server: ApiServer) -> Client:
-    return api_server.session("alice@example.com")
-
-
 def add(admin: Client, who: str, **more: object) -> dict[str, object]:
     body = {"email": f"{who}@example.com", "password": PASSWORD, "role": "member", **more}
     answer = admin.post("/api/v1/users", body)

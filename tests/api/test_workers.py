@@ -26,11 +26,6 @@ from tests.api.running_server import ApiServer, Client
 from tests.support import wait_until
 
 
-@pytest.fixture
-def alice(api_server: ApiServer) -> Client:
-    return api_server.session("alice@example.com")
-
-
 def authenticate(api_server: ApiServer, worker: Enrolment, org: str = "acme") -> WorkerActor:
     return api_server.services.workers.authenticate(
         WorkerIdentity(org, worker.worker_id, "1"), "10.0.0.1"

@@ -5,17 +5,15 @@ The earlier build is the last one whose database calls those who run the server 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import apsw
 import pytest
 
-from building import zipapp
-from building.previous import built_at
-from building.project import BuildError
 from tests.api.slack_api import slack_api
+from tests.e2e.conftest import Use
 from tests.e2e.full_server import OPTIONS, SECRET, FullServer
 from tests.product import Installation
 from tests.support import wait_until
@@ -42,29 +40,6 @@ OF_THE_MOMENT = {
     "open_deliveries", "waiting_reason",
 }  # fmt: skip
 """What lists show that no database holds, or that each request changes."""
-
-Use = Callable[[Path], None]
-
-
-@pytest.fixture
-def use(monkeypatch: pytest.MonkeyPatch) -> Use:
-    """Let what is started from now on be this file."""
-    return lambda file: monkeypatch.setenv("OPSICLE_UNDER_TEST", str(file))
-
-
-@pytest.fixture(scope="session")
-def old() -> Path:
-    """Return the file of the earlier commit."""
-    try:
-        return built_at(BEFORE)
-    except BuildError as error:
-        pytest.skip(str(error))  # also where CI runs: nothing that we install brings back a history
-
-
-@pytest.fixture(scope="session")
-def new() -> Path:
-    """Return the file of the sources as they are."""
-    return zipapp.build(zipapp.host_platform(), anew=False)
 
 
 @pytest.fixture

@@ -5,16 +5,14 @@ Workers and servers of both, and a data folder taken over.
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterator
+import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from building import zipapp
-from building.previous import built_at
-from building.project import BuildError
-from tests.product import Installation, User
+from tests.e2e.conftest import Use
+from tests.product import Installation, User, Worker
 from tests.support import wait_until
 
 pytestmark = [pytest.mark.e2e, pytest.mark.packaging, pytest.mark.timeout(300)]
@@ -46,31 +44,6 @@ spec:
         commands: ['echo "$OPSICLE_VAR_WHO $OPSICLE_AUTOMATION_ID" >> FILE']
 """
 
-Use = Callable[[Path], None]
-
-
-@pytest.fixture
-def use(monkeypatch: pytest.MonkeyPatch) -> Use:
-    """Let what is started from now on be this file."""
-    return lambda file: monkeypatch.setenv("OPSICLE_UNDER_TEST", str(file))
-
-
-@pytest.fixture(scope="session")
-def new() -> Path:
-    """Return the file of the sources as they are."""
-    return zipapp.build(zipapp.host_platform(), anew=False)
-
-
-@pytest.fixture(scope="session")
-def old() -> Path:
-    """Return the file of the version before."""
-    try:
-        return built_at(BEFORE)
-    except BuildError as error:
-        if os.environ.get("CI"):
-            raise
-        pytest.skip(str(error))
-
 
 @pytest.fixture
 def log(tmp_path: Path) -> Path:
@@ -97,6 +70,24 @@ def _push(installation: Installation, name: str, approval: str, log: Path) -> No
     )
 
 
+def _start_old(worker: Worker, join_token: str = "") -> None:
+    """Start a worker of the version before, and again if it dies, as a service manager does.
+
+    It has a fault that is mended since: when two of its threads are the first to decode a type of
+    message at once, the process is ended by SIGSEGV (see `opsicle/kit/structs.py`).
+    """
+    for token in (join_token, "", ""):
+        try:
+            worker.start(token)
+        except AssertionError:
+            if worker.process.popen.poll() != -signal.SIGSEGV:
+                raise
+            worker.starts -= 1  # it did not get as far as saying that it is ready
+        else:
+            return
+    pytest.fail("the worker of the version before died three times")
+
+
 def _run(user: User, template: str, who: str) -> str:
     values = user.folder / "values.yaml"
     values.write_text(f"{{who: {who}, password: hunter2-hunter2}}")
@@ -104,8 +95,10 @@ def _run(user: User, template: str, who: str) -> str:
     return str(found["id"])
 
 
-def _ends_well(user: User, automation: str) -> None:
+def _ends_well(user: User, automation: str, old_worker: Worker | None = None) -> None:
     def is_over() -> bool:
+        if old_worker and old_worker.process.popen.poll() == -signal.SIGSEGV:
+            _start_old(old_worker)
         shown = user.json("automations", "show", automation)
         assert shown["state"] in {"awaiting_approval", "queued", "running", "succeeded"}, shown
         return bool(shown["state"] == "succeeded")
@@ -121,7 +114,10 @@ def test_what_waited_in_the_version_before_runs_after_the_upgrade_on_workers_of_
     installation: Installation, log: Path, old: Path, new: Path, use: Use
 ) -> None:
     alice, dave = installation.admin, installation.person("dave@example.com", "approver")
-    worker = installation.worker("w")
+    token = installation.admin.json("workers", "token")["token"]
+    worker = Worker(installation.folder / "w", options=("--name", "w"))
+    installation.processes.append(worker)
+    _start_old(worker, token)
     worker.process.stop()
     queued, approved, awaiting = (
         _run(alice, template, who)
@@ -135,11 +131,11 @@ def test_what_waited_in_the_version_before_runs_after_the_upgrade_on_workers_of_
     installation.server.start()
     dave.cli("approvals", "approve", asked[awaiting])
     use(old)
-    worker.start()
+    _start_old(worker)
     for automation in (queued, approved, awaiting):
-        _ends_well(alice, automation)
+        _ends_well(alice, automation, worker)
     of_old_worker = _run(alice, "plain", "new-server-old-worker")
-    _ends_well(alice, of_old_worker)
+    _ends_well(alice, of_old_worker, worker)
     worker.process.stop()
 
     use(new)

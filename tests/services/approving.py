@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass, field
+from datetime import datetime
 
 import msgspec
 
@@ -40,6 +41,27 @@ spec:
 """
 
 
+def channel_row(
+    org_id: str, channel_id: str, name: str, kind: str, now: datetime, updater_id: str
+) -> ChannelRow:
+    """Return the row of a channel that is on, as its service would have made it."""
+    return ChannelRow(
+        id=channel_id,
+        org_id=org_id,
+        name=name,
+        kind=kind,
+        config="{}",
+        version=1,
+        credential_version=0,
+        is_enabled=True,
+        created_at=now,
+        updated_at=now,
+        updater_id=updater_id,
+        updater_email="",
+        updater_name="",
+    )
+
+
 @dataclass
 class Office:
     """The people, and what they do."""
@@ -71,21 +93,7 @@ class Office:
         Nothing is sent, what waits to be is looked at.
         """
         now, user_id = self.core.clock.now(), self.people["carol"].user_id
-        row = ChannelRow(
-            id=kind,
-            org_id=self.org_id,
-            name=kind,
-            kind=kind,
-            config="{}",
-            version=1,
-            credential_version=0,
-            is_enabled=True,
-            created_at=now,
-            updated_at=now,
-            updater_id=user_id,
-            updater_email="",
-            updater_name="",
-        )
+        row = channel_row(self.org_id, kind, kind, kind, now, user_id)
         self.core.database.write(lambda db: channels.insert(db, row, None))
 
     def change(self, name: str, **changes: object) -> None:

@@ -25,7 +25,7 @@ from tests.services.approval_model import (
     Model,
     Rule,
 )
-from tests.services.approving import Office, template_source
+from tests.services.approving import Office, channel_row, template_source
 from tests.services.core import Core
 
 ROLES = ["admin", "manager", "approver", "member", "operator"]
@@ -64,21 +64,7 @@ class ModelledOffice:
         now = core.clock.now()
         self.channel_id = new_id(now)
         carol = office.people["carol"]
-        row = channels.ChannelRow(
-            id=self.channel_id,
-            org_id=office.org_id,
-            name="bot",
-            kind="telegram",
-            config="{}",
-            version=1,
-            credential_version=0,
-            is_enabled=True,
-            created_at=now,
-            updated_at=now,
-            updater_id=carol.user_id,
-            updater_email="",
-            updater_name="",
-        )
+        row = channel_row(office.org_id, self.channel_id, "bot", "telegram", now, carol.user_id)
 
         rules = json.dumps([*RULES, "allow execute approvals"])
         core.database.write(lambda db: channels.insert(db, row, None))

@@ -6,7 +6,9 @@ import os
 import select
 import subprocess
 import threading
+from contextlib import suppress
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -42,6 +44,36 @@ def test_the_tag_passes_to_every_descendant_and_not_to_the_worker() -> None:
 def test_a_child_leads_its_own_session() -> None:
     child = start("cut -d' ' -f1,5,6 /proc/$$/stat")
     assert finish(child)[1].split() == [str(child.pid).encode()] * 3
+
+
+def test_of_two_that_start_at_once_one_becomes_the_subreaper(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    both = threading.Barrier(2)
+    calls: list[int] = []
+
+    class Libc:
+        """Takes its time, until a second thread comes if one does."""
+
+        def prctl(self, option: int, *_: int) -> int:
+            calls.append(option)
+            with suppress(threading.BrokenBarrierError):
+                both.wait(1)
+            return 0
+
+    monkeypatch.setattr(process, "ctypes", SimpleNamespace(CDLL=lambda *_, **__: Libc()))
+    process._become_subreaper.cache_clear()
+    children: list[process.Child] = []
+
+    threads = [threading.Thread(target=lambda: children.append(start("true"))) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    process._become_subreaper.cache_clear()  # so that the next one really does
+    assert [finish(child)[0] for child in children] == [0, 0]
+    assert len(calls) == 1
 
 
 def test_exit_codes_are_as_in_shells() -> None:

@@ -7,6 +7,7 @@ from datetime import datetime
 
 from opsicle.domain.approvals import ApprovalStatus, GateState, GateStatus, Verdict, meets
 from opsicle.domain.approvers import ApproverPerson
+from opsicle.domain.bounds import MAX_REASON_CHARACTERS
 from opsicle.domain.errors import Conflict, InvalidInput, NotAllowed
 from opsicle.server.access import validators
 from opsicle.server.access.actor import Actor
@@ -15,8 +16,6 @@ from opsicle.server.approvals.views import Viewer, votable
 from opsicle.server.store import authenticators
 from opsicle.server.store.approvals import ApprovalRow, DecisionRow
 from opsicle.server.store.database import Connection
-
-MAX_REASON_CHARACTERS = 2_000
 
 
 @dataclass(frozen=True)

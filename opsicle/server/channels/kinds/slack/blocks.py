@@ -9,6 +9,7 @@ import json
 from typing import Any
 
 from opsicle.domain.approvals import Verdict
+from opsicle.domain.bounds import MAX_REASON_CHARACTERS
 from opsicle.domain.notices import ASKING
 from opsicle.server.channels.messages import CUT, Message, lines_of, one_line
 
@@ -20,7 +21,6 @@ _MAX_SECTION_CHARACTERS = 2900
 
 _MAX_SECTIONS = 3
 MAX_FALLBACK_CHARACTERS = 150
-_MAX_REASON_CHARACTERS = 2000
 _MAX_CODE_CHARACTERS = 40
 """A recovery code is longer than an app's."""
 
@@ -77,7 +77,7 @@ def fallback(text: str) -> str:
 def dialog(approval_id: str, verdict: Verdict, question: str, wanted: str) -> Block:
     """Return what asks for a reason and a code; `wanted`, one of them, must be given."""
     labels = {
-        REASON: ("Reason", _MAX_REASON_CHARACTERS),
+        REASON: ("Reason", MAX_REASON_CHARACTERS),
         TOTP: ("Code of your authenticator app", _MAX_CODE_CHARACTERS),
     }
     fields = [
