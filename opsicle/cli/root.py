@@ -30,6 +30,7 @@ GROUPS = {
         "automations": "automations",
         "logs": "logs",
         "approvals": "approvals",
+        "schedules": "schedules",
     },
     "Say who may do what": {
         "users": "users",

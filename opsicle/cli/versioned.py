@@ -1,4 +1,4 @@
-"""What the commands of templates and of policies share.
+"""What the commands of templates, policies and schedules share.
 
 Pushing files, and showing and deleting what was pushed.
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from opsicle.client.api import Api
     from opsicle.domain.errors import Problem
     from opsicle.wire.policy_api import PolicyVersion
+    from opsicle.wire.schedule_api import ScheduleVersion
     from opsicle.wire.user_api import TemplateVersion
 
 files_argument = click.argument(
@@ -134,7 +135,10 @@ def _add_what_was_done(error: BaseException, files: Sequence[str], count: int) -
 
 
 def show_version(
-    found: TemplateVersion | PolicyVersion, fields: Sequence[tuple[str, object]], *, source: bool
+    found: TemplateVersion | PolicyVersion | ScheduleVersion,
+    fields: Sequence[tuple[str, object]],
+    *,
+    source: bool,
 ) -> None:
     """Print a version's fields, or with `source` the document alone."""
     if source and not current().wants_json:

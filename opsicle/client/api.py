@@ -13,6 +13,7 @@ from opsicle.client.invitations import InvitationCalls
 from opsicle.client.orgs import OrgCalls
 from opsicle.client.policies import PolicyCalls
 from opsicle.client.roles import RoleCalls
+from opsicle.client.schedules import ScheduleCalls
 from opsicle.client.secrets import SecretCalls
 from opsicle.client.service_accounts import ServiceAccountCalls
 from opsicle.client.templates import TemplateCalls
@@ -33,6 +34,7 @@ class Api(
     OrgCalls,
     PolicyCalls,
     RoleCalls,
+    ScheduleCalls,
     SecretCalls,
     ServiceAccountCalls,
     TemplateCalls,

@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-import secrets
-import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 
 from opsicle.client.calls import Calls
 from opsicle.client.connection import Stream
-from opsicle.client.trust import is_certificate_refused
-from opsicle.domain.errors import Conflict, Unavailable, Unreachable
-from opsicle.kit.backoff import Backoff
-from opsicle.wire.endpoint import Endpoint
+from opsicle.domain.errors import Conflict, Unreachable
 from opsicle.wire.endpoints import automations as endpoints
 from opsicle.wire.user_api import Automation, AutomationSummary, RunRequest
 
 LOG_TRIES = 5
-TRIGGER_TRIES = 5
-_TRIGGER_WAIT_SECONDS = (0.1, 2.0)
 
 
 class AutomationCalls(Calls):
@@ -89,23 +82,3 @@ class AutomationCalls(Calls):
             headers["Last-Event-ID"] = last_event_id
         query = {"offset": offset}
         return self._stream(endpoints.EVENTS, automation_id, query=query, headers=headers)
-
-    def _trigger(
-        self, endpoint: Endpoint[Automation], *path_parts: str, request: RunRequest | None = None
-    ) -> Automation:
-        """Send until there is an answer.
-
-        By the key the server knows a request that it has carried out already.
-        """
-        headers = {"Idempotency-Key": secrets.token_urlsafe(24)}
-        backoff = Backoff(*_TRIGGER_WAIT_SECONDS)
-
-        for _ in range(TRIGGER_TRIES - 1):
-            try:
-                return self._call(endpoint, *path_parts, body=request, headers=headers)
-            except (Unreachable, Unavailable) as error:
-                if is_certificate_refused(error):
-                    raise
-            time.sleep(backoff.next_delay())
-
-        return self._call(endpoint, *path_parts, body=request, headers=headers)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import secrets
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
 from types import NoneType
@@ -11,15 +13,21 @@ from urllib.parse import urlencode
 import msgspec
 
 from opsicle.client.connection import ApiConnection, Stream
-from opsicle.domain.errors import Internal, NotFound, UsageError
+from opsicle.client.trust import is_certificate_refused
+from opsicle.domain.errors import Internal, NotFound, Unavailable, Unreachable, UsageError
+from opsicle.kit.backoff import Backoff
 from opsicle.wire.endpoint import Endpoint
 from opsicle.wire.pages import Page
+from opsicle.wire.user_api import Automation, RunRequest
 
 T = TypeVar("T")
 Query = Mapping[str, str | int | None]
 """What stands behind the `?`; what is empty or None is left out."""
 
 _NOTHING: Query = {}
+
+TRIGGER_TRIES = 5
+_TRIGGER_WAIT_SECONDS = (0.1, 2.0)
 
 
 class Calls:
@@ -66,6 +74,26 @@ class Calls:
             if page.next_cursor in {"", cursor}:
                 return
             cursor = page.next_cursor
+
+    def _trigger(
+        self, endpoint: Endpoint[Automation], *path_parts: str, request: RunRequest | None = None
+    ) -> Automation:
+        """Send until there is an answer.
+
+        By the key the server knows a request that it has carried out already.
+        """
+        headers = {"Idempotency-Key": secrets.token_urlsafe(24)}
+        backoff = Backoff(*_TRIGGER_WAIT_SECONDS)
+
+        for _ in range(TRIGGER_TRIES - 1):
+            try:
+                return self._call(endpoint, *path_parts, body=request, headers=headers)
+            except (Unreachable, Unavailable) as error:
+                if is_certificate_refused(error):
+                    raise
+            time.sleep(backoff.next_delay())
+
+        return self._call(endpoint, *path_parts, body=request, headers=headers)
 
 
 def _path(endpoint: Endpoint[Any], path_parts: tuple[str, ...], query: Query) -> str:

@@ -94,6 +94,9 @@ from opsicle.server.members.users import Users
 from opsicle.server.policies import routes as policies
 from opsicle.server.policies.service import Policies
 from opsicle.server.public_urls import Urls
+from opsicle.server.schedules import routes as schedules
+from opsicle.server.schedules.service import Schedules
+from opsicle.server.schedules.starting import ScheduleStarts
 from opsicle.server.secrets import routes as secrets
 from opsicle.server.secrets.service import Secrets
 from opsicle.server.store.database import Database
@@ -117,6 +120,7 @@ _LISTEN_EVERY_SECONDS = 2.0
 _DELIVER_EVERY_SECONDS = 1.0
 _PRUNE_AUDIT_EVERY_SECONDS = 3600.0
 _REFRESH_QUEUE_EVERY_SECONDS = 60.0
+_START_SCHEDULES_EVERY_SECONDS = 1.0
 _PRUNE_AUTOMATIONS_EVERY_SECONDS = 3600.0
 _STEADY_SECONDS = 86400.0
 
@@ -250,6 +254,8 @@ class Services:
             bindings,
         )
 
+        self.schedules = Schedules(state, self.automations, clock)
+        self.schedule_starts = ScheduleStarts(state, self.automations, self.fleet, clock)
         self.live_streams = LiveStreams(self.automations, self.job_logs, self.pubsub, clock)
         self.figures = Figures(state, self.fleet, self.outbox.ended)
 
@@ -315,6 +321,7 @@ class Services:
             *roles.routes(self.roles, self.permission_checks),
             *templates.routes(self.templates),
             *automations.routes(self.automations, self.job_logs, self.live_streams),
+            *schedules.routes(self.schedules),
             *workers.routes(self.workers, self.enrolments),
             *secrets.routes(self.secrets),
             *policies.routes(self.policies),
@@ -349,6 +356,11 @@ class Services:
                 "keep time of approvals",
                 _KEEP_TIME_EVERY_SECONDS,
                 lambda _: self.approvals.keep_time(),
+            ),
+            Loop(
+                "start schedules",
+                _START_SCHEDULES_EVERY_SECONDS,
+                lambda _: self.schedule_starts.turn(),
             ),
             Loop("expire leases", _EXPIRE_LEASES_EVERY_SECONDS, self.jobs.judge_leases),
             Loop(

@@ -27,6 +27,7 @@ from opsicle.domain.bounds import (
 from opsicle.domain.errors import Problem
 from opsicle.domain.templates import Notify, Owner, Phase, Value, Variable, VolumeMount
 from opsicle.wire.jobs import Int32, StepState
+from opsicle.wire.starts import StartedBy
 
 
 class Health(msgspec.Struct, omit_defaults=True):
@@ -348,6 +349,7 @@ class AutomationSummary(msgspec.Struct, kw_only=True):
     worker: WorkerRef | None = None
     reason: str = ""
     rerun_of: str | None = None
+    started_by: StartedBy
     approval_id: str | None = None
     exit_code: int | None = None
     explanation: str = ""

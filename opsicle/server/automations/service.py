@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
@@ -16,7 +15,7 @@ from opsicle.domain.manifests import commitment
 from opsicle.domain.secrets import masked, only_secret
 from opsicle.domain.templates import Template, Value
 from opsicle.domain.variables import as_text, check_values
-from opsicle.domain.workers import SHARED, Candidate, requirements
+from opsicle.domain.workers import requirements
 from opsicle.kit.clock import Clock
 from opsicle.kit.ids import new_id
 from opsicle.security.master_key import CannotOpen
@@ -26,16 +25,18 @@ from opsicle.server.access.template_access import is_automation_hidden
 from opsicle.server.approvals.bindings import Bindings
 from opsicle.server.approvals.progress import Progress
 from opsicle.server.approvals.requests import ApprovalRequests
+from opsicle.server.automations.candidates import waiting_for
 from opsicle.server.automations.filters import require_known
 from opsicle.server.automations.repeated_requests import remember
 from opsicle.server.automations.runnable import require_runnable, runnable_version
+from opsicle.server.automations.starters import Starter
 from opsicle.server.automations.views import Snapshot, summary, whole
 from opsicle.server.automations.visible import ENDED, get_visible, require_may_cancel
 from opsicle.server.channels.outbox import Outbox
 from opsicle.server.dispatch.job_logs import JobLogs
 from opsicle.server.dispatch.service import Dispatch, Offer
 from opsicle.server.dispatch.work_builder import Checked
-from opsicle.server.fleet.presence import Fleet, absent
+from opsicle.server.fleet.presence import Fleet
 from opsicle.server.fleet.pubsub import PubSub, automation_topic, org_topic
 from opsicle.server.http.paging import page_of_shown
 from opsicle.server.identity.step_up import StepUp
@@ -48,10 +49,8 @@ from opsicle.server.store import (
     automations,
     idempotency,
     jobs,
-    orgs,
     secrets,
     templates,
-    workers,
 )
 from opsicle.server.store.automations import AutomationFilter, AutomationRow
 from opsicle.server.store.database import Connection, Database
@@ -60,10 +59,6 @@ from opsicle.server.store.jobs import JobRow
 from opsicle.server.store.secrets import SealedRow
 from opsicle.wire.pages import Page
 from opsicle.wire.user_api import Automation, AutomationSummary, RunRequest
-
-MOST_ABSENT_WORKERS = 100
-"""More than anybody wants to read of in one reason for waiting."""
-
 
 REQUESTS_REMEMBERED = timedelta(days=7)
 _FORGOTTEN_AT_ONCE = 500
@@ -75,7 +70,7 @@ class _New:
     """What is to be made: the row as people see it, and beside it what only a worker gets.
 
     `commitments` is what the manifest says of each secret variable; `with_mfa`: whoever asked has
-    shown a code.
+    shown a code. `starter`: what starts it, if not the requester.
     """
 
     row: AutomationRow
@@ -84,6 +79,7 @@ class _New:
     sealed: SealedRow | None
     commitments: dict[str, str]
     with_mfa: bool
+    starter: Starter | None
 
 
 class Automations:
@@ -117,7 +113,12 @@ class Automations:
         self._approval_requests = ApprovalRequests(progress, clock)
 
     def create(
-        self, actor: Actor, request: RunRequest, idempotency_key: str = "", rerun_of: str = ""
+        self,
+        actor: Actor,
+        request: RunRequest,
+        idempotency_key: str = "",
+        rerun_of: str = "",
+        starter: Starter | None = None,
     ) -> Automation:
         """Trigger an automation, which is queued or waits for approval; durable on return.
 
@@ -159,7 +160,8 @@ class Automations:
         )
 
         with self._dispatch.offer(actor.org_id, asked) as offer:
-            new = _New(row, template, request, *self._sealed(row, template, values), needs_code)
+            sealed = self._sealed(row, template, values)
+            new = _New(row, template, request, *sealed, needs_code, starter)
             stored = self._database.write(
                 lambda db: self._insert(db, actor, new, idempotency_key, offer)
             )
@@ -186,19 +188,17 @@ class Automations:
     def _insert(
         self, db: Connection, actor: Actor, new: _New, key: str, offer: Offer | None
     ) -> AutomationRow:
-        row, request = new.row, new.request
-        if key:
-            digest = self._vault.fingerprint(
-                msgspec.json.encode([request, row.rerun_of], order="sorted")
-            )
-            earlier = remember(db, actor, key, IdempotencyRow(digest, row.id), row.created_at)
-            if earlier:
-                return automations.get(db, actor.org_id, earlier)
+        row = new.row
+        if key and (earlier := self._made_before(db, actor, new, key)):
+            return automations.get(db, actor.org_id, earlier)
 
         require_secrets(db, row.org_id, new.template)
         row = msgspec.structs.replace(
             row, principal_id=account_of(db, row.org_id, row.requester_id).principal
         )
+
+        if new.starter:
+            row = new.starter.start(db, row)
 
         terms = self._approval_requests.terms(db, row, new.template)
         if terms and terms.gates:
@@ -214,15 +214,7 @@ class Automations:
         if new.sealed:
             secrets.insert_values(db, new.sealed, msgspec.json.encode(new.commitments).decode())
 
-        given = {name: value for name, value in request.values.items() if value is not None}
-        data = {
-            "template": row.template,
-            "version": row.version,
-            "values": masked(new.template.variables, given),
-            "rerun_of": row.rerun_of,
-            "manifest": row.manifest_digest,
-            "with_mfa": new.with_mfa,
-        }
+        data = _recorded(row, new)
         audit.append(db, row.created_at, row.org_id, actor, "run", f"automations/{row.id}", data)
 
         if asked:
@@ -231,6 +223,13 @@ class Automations:
         if offer and row.state is AutomationState.QUEUED:
             offer.take(db, row)
         return row
+
+    def _made_before(self, db: Connection, actor: Actor, new: _New, key: str) -> str | None:
+        digest = self._vault.fingerprint(
+            msgspec.json.encode([new.request, new.row.rerun_of], order="sorted")
+        )
+        made = IdempotencyRow(digest, new.row.id)
+        return remember(db, actor, key, made, new.row.created_at)
 
     def rerun(self, actor: Actor, automation_id: str, idempotency_key: str = "") -> Automation:
         """Trigger a new automation of the same version with the same values; it names the old one.
@@ -273,7 +272,7 @@ class Automations:
         def query(db: Connection) -> Snapshot:
             row, template = get_visible(db, actor, automation_id)
             tries = jobs.list_of_automation(db, row.id)
-            candidates = self._candidates(db, actor.org_id, [row])
+            candidates = waiting_for(db, self._fleet, actor.org_id, [row])
             return Snapshot(row, template, tries, 0, candidates, held=self._fleet.held)
 
         snapshot = self._database.read(query)
@@ -305,7 +304,9 @@ class Automations:
             if wanted.is_long
             else self._database.read(query)
         )
-        candidates = self._database.read(lambda db: self._candidates(db, actor.org_id, rows))
+        candidates = self._database.read(
+            lambda db: waiting_for(db, self._fleet, actor.org_id, rows)
+        )
         held, reasons = self._fleet.held, dict[str, str]()
         shown = (
             (row.id, summary(row, candidates, held, reasons))
@@ -377,18 +378,16 @@ class Automations:
         ):
             pass
 
-    def _candidates(
-        self, db: Connection, org_id: str, rows: Sequence[AutomationRow]
-    ) -> list[Candidate]:
-        """Return who serves the org, to say why these wait.
 
-        Those who have not polled since the server started are among them.
-        """
-        if not any(row.state is AutomationState.QUEUED for row in rows):
-            return []
-        known = self._fleet.candidates(org_id)
-        away = workers.list_longest_unseen(db, org_id, MOST_ABSENT_WORKERS)
-        known += [absent(row) for row in away if self._fleet.find(row.id) is None]
-        if not known and orgs.allows_shared_workers(db, org_id) and workers.has_shared(db):
-            known.append(Candidate(name=SHARED, is_connected=False, is_shared=True))
-        return known
+def _recorded(row: AutomationRow, new: _New) -> dict[str, object]:
+    """Return what the record says of a start."""
+    given = {name: value for name, value in new.request.values.items() if value is not None}
+    return {
+        "template": row.template,
+        "version": row.version,
+        "values": masked(new.template.variables, given),
+        "rerun_of": row.rerun_of,
+        "manifest": row.manifest_digest,
+        "with_mfa": new.with_mfa,
+        **({"started_by": new.starter.shown} if new.starter else {}),
+    }

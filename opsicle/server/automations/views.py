@@ -13,6 +13,7 @@ from opsicle.domain.automations import AutomationState, JobState
 from opsicle.domain.templates import Phase, Template
 from opsicle.domain.workers import Candidate, absence, waiting_reason
 from opsicle.server.access.stored_values import shown_values, stored_requirements
+from opsicle.server.automations.starters import started_by
 from opsicle.server.store.automations import AutomationRow
 from opsicle.server.store.jobs import JobRow
 from opsicle.wire.jobs import CommandReport, PhaseReport, StepState
@@ -66,6 +67,7 @@ def summary(
         else None,
         reason=row.reason,
         rerun_of=row.rerun_of,
+        started_by=started_by(row),
         approval_id=row.approval_id,
         exit_code=row.exit_code,
         explanation=row.explanation,

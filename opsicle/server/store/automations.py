@@ -48,6 +48,9 @@ class AutomationRow(Row, frozen=True, kw_only=True):
     worker_name: str | None = None
     approval_id: str | None = None
     waiting_for: str | None = None
+    started_by_kind: str = ""
+    started_by_name: str = ""
+    started_by_id: str | None = None
 
 
 _SELECT = """
@@ -56,7 +59,7 @@ _SELECT = """
            coalesce(u.former_email, u.email), u.name, a.reason, a.rerun_of, a.manifest_digest,
            a.manifest_format, a.principal_id, a.mac, a.exit_code, a.explanation, a.created_at,
            a.queued_at, a.started_at, a.finished_at, a.cancel_requested_at, w.id, w.name, p.id,
-           p.waiting_for
+           p.waiting_for, a.started_by_kind, a.started_by_name, a.started_by_id
       FROM automations a
       JOIN users u ON u.id = a.requester_id
       LEFT JOIN jobs j ON j.id = a.job_id
@@ -75,10 +78,12 @@ def insert(db: apsw.Connection, row: AutomationRow) -> None:
         INSERT INTO automations (id, org_id, template_id, template, version, values_json,
                                  requirements, on_worker_lost, state, fence, job_id, requester_id,
                                  reason, rerun_of, manifest_digest, manifest_format, principal_id,
-                                 mac, created_at, queued_at)
+                                 mac, created_at, queued_at, started_by_kind, started_by_name,
+                                 started_by_id)
         VALUES (:id, :org_id, :template_id, :template, :version, :values_json, :requirements,
                 :on_worker_lost, :state, :fence, :job_id, :requester_id, :reason, :rerun_of,
-                :manifest_digest, :manifest_format, :principal_id, :mac, :created_at, :queued_at)
+                :manifest_digest, :manifest_format, :principal_id, :mac, :created_at, :queued_at,
+                :started_by_kind, :started_by_name, :started_by_id)
         """,
         {
             **msgspec.structs.asdict(row),
