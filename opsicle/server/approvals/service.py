@@ -74,7 +74,7 @@ class Approvals:
         notices: Outbox,
         apps: Authenticators,
         fleet: Fleet,
-        signals: PubSub,
+        pubsub: PubSub,
         clock: Clock,
         bindings: Bindings,
     ) -> None:
@@ -83,7 +83,7 @@ class Approvals:
         self._outbox = notices
         self._apps = apps
         self._fleet = fleet
-        self._pubsub = signals
+        self._pubsub = pubsub
         self._clock = clock
         self._bindings = bindings
 

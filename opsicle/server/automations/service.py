@@ -95,7 +95,7 @@ class Automations:
         job_logs: JobLogs,
         dispatch: Dispatch,
         fleet: Fleet,
-        signals: PubSub,
+        pubsub: PubSub,
         clock: Clock,
         vault: Vault,
         progress: Progress,
@@ -107,7 +107,7 @@ class Automations:
         self._job_logs = job_logs
         self._dispatch = dispatch
         self._fleet = fleet
-        self._pubsub = signals
+        self._pubsub = pubsub
         self._clock = clock
         self._vault = vault
         self._progress = progress

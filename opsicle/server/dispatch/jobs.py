@@ -55,7 +55,7 @@ class Jobs:
         database: Database,
         job_logs: JobLogs,
         lease_service: LeaseService,
-        signals: PubSub,
+        pubsub: PubSub,
         notices: Outbox,
         epoch_reports: EpochReports,
         clock: Clock,
@@ -65,7 +65,7 @@ class Jobs:
         self._lease_service = lease_service
         self._fleet = lease_service.fleet
         self._lease_store = lease_service.lease_store
-        self._pubsub = signals
+        self._pubsub = pubsub
         self._outbox = notices
         self._outcomes = JobOutcomes(notices, clock)
         self._clock = clock

@@ -68,7 +68,7 @@ class LeaseService:
         kinds: WaitingKinds,
         fleet: Fleet,
         lease_store: LeaseStore,
-        signals: PubSub,
+        pubsub: PubSub,
         notices: Outbox,
         clock: Clock,
         orders: WorkBuilder,
@@ -76,7 +76,7 @@ class LeaseService:
         self.kinds = kinds
         self.fleet = fleet
         self.lease_store = lease_store
-        self._pubsub = signals
+        self._pubsub = pubsub
         self._outbox = notices
         self._clock = clock
         self._work_builder = orders
