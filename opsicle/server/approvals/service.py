@@ -71,7 +71,7 @@ class Approvals:
         self,
         database: Database,
         progress: Progress,
-        notices: Outbox,
+        outbox: Outbox,
         apps: Authenticators,
         fleet: Fleet,
         pubsub: PubSub,
@@ -80,7 +80,7 @@ class Approvals:
     ) -> None:
         self._database = database
         self._progress = progress
-        self._outbox = notices
+        self._outbox = outbox
         self._apps = apps
         self._fleet = fleet
         self._pubsub = pubsub

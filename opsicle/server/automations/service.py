@@ -99,7 +99,7 @@ class Automations:
         clock: Clock,
         vault: Vault,
         progress: Progress,
-        notices: Outbox,
+        outbox: Outbox,
         step_up: StepUp,
         bindings: Bindings,
     ) -> None:
@@ -111,7 +111,7 @@ class Automations:
         self._clock = clock
         self._vault = vault
         self._progress = progress
-        self._outbox = notices
+        self._outbox = outbox
         self._step_up = step_up
         self._bindings = bindings
         self._approval_requests = ApprovalRequests(progress, clock)

@@ -56,7 +56,7 @@ class Jobs:
         job_logs: JobLogs,
         lease_service: LeaseService,
         pubsub: PubSub,
-        notices: Outbox,
+        outbox: Outbox,
         epoch_reports: EpochReports,
         clock: Clock,
     ) -> None:
@@ -66,8 +66,8 @@ class Jobs:
         self._fleet = lease_service.fleet
         self._lease_store = lease_service.lease_store
         self._pubsub = pubsub
-        self._outbox = notices
-        self._outcomes = JobOutcomes(notices, clock)
+        self._outbox = outbox
+        self._outcomes = JobOutcomes(outbox, clock)
         self._clock = clock
         self.unknown = UnknownJobs(database, self._fleet, clock)
         self._suspects: set[str] = set()

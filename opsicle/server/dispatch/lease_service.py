@@ -69,7 +69,7 @@ class LeaseService:
         fleet: Fleet,
         lease_store: LeaseStore,
         pubsub: PubSub,
-        notices: Outbox,
+        outbox: Outbox,
         clock: Clock,
         orders: WorkBuilder,
     ) -> None:
@@ -77,7 +77,7 @@ class LeaseService:
         self.fleet = fleet
         self.lease_store = lease_store
         self._pubsub = pubsub
-        self._outbox = notices
+        self._outbox = outbox
         self._clock = clock
         self._work_builder = orders
 
