@@ -71,7 +71,7 @@ class LeaseService:
         pubsub: PubSub,
         outbox: Outbox,
         clock: Clock,
-        orders: WorkBuilder,
+        work_builder: WorkBuilder,
     ) -> None:
         self.kinds = kinds
         self.fleet = fleet
@@ -79,7 +79,7 @@ class LeaseService:
         self._pubsub = pubsub
         self._outbox = outbox
         self._clock = clock
-        self._work_builder = orders
+        self._work_builder = work_builder
 
     def tell_of(self, presence: Presence) -> None:
         """Wake whoever looks at what waits for a worker that is gone, or there again."""
