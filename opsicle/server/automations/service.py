@@ -200,12 +200,12 @@ class Automations:
             row, principal_id=account_of(db, row.org_id, row.requester_id).principal
         )
 
-        terms = self._approval_requests.terms(db, row, new.template)
-        if terms and terms.gates:
+        applicable = self._approval_requests.applicable_policy(db, row, new.template)
+        if applicable and applicable.gates:
             row = msgspec.structs.replace(
                 row, state=AutomationState.AWAITING_APPROVAL, queued_at=None
             )
-        asked = self._approval_requests.draft(db, row, terms) if terms else None
+        asked = self._approval_requests.draft(db, row, applicable) if applicable else None
         row, bound = self._bindings.bind(row, new.template, asked, new.commitments)
         if offer and asked is None:
             row = offer.keep(db, row, Checked(new.template, bound, None))
