@@ -14,7 +14,7 @@ from opsicle.domain.policy_parser import digest
 from opsicle.domain.templates import Template
 from opsicle.kit.clock import Clock
 from opsicle.kit.ids import new_id
-from opsicle.server.approvals.approvers import ApproverDirectory, asker_of
+from opsicle.server.approvals.approvers import ApproverDirectory, requester_of
 from opsicle.server.approvals.cases import gates_for
 from opsicle.server.approvals.progress import Progress
 from opsicle.server.policies.in_force import in_force
@@ -58,7 +58,7 @@ class ApprovalRequests:
         applicable = ApplicablePolicy(
             policy, gates_for(policy, template, row), found.policy_id, found.version
         )
-        requester = asker_of(db, row.org_id, row.requester_id, audit.last_seq(db, row.org_id))
+        requester = requester_of(db, row.org_id, row.requester_id, audit.last_seq(db, row.org_id))
         people = ApproverDirectory(db, row.org_id).people(policy, template, requester)
         if problem := impassable(applicable.gates, people.values(), requester):
             raise Conflict(
