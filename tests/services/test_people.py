@@ -265,12 +265,12 @@ def test_several_approvals_of_one_transaction_share_what_they_have_in_common(
 ) -> None:
     def query(db: Any) -> bool:
         directory = ApproverDirectory(db, office.org_id)
-        askers = [
+        requesters = [
             ApprovalRequester(user_id=office.people[name].user_id, asked_seq=NOW)
             for name in ("alice", "mallory")
         ]
         first, second = (
-            directory.people(policy(EVERY_WAY), TEMPLATE, requester) for requester in askers
+            directory.people(policy(EVERY_WAY), TEMPLATE, requester) for requester in requesters
         )
         common = first.keys() & second.keys()
         return len(common) == 2 and all(first[user_id] is second[user_id] for user_id in common)
