@@ -184,7 +184,7 @@ class Jobs:
         overwrite its successor's result; Unavailable for the word of a life that may be a copy.
         """
         presence = self._fleet.find(worker.worker_id)
-        self._check_life(presence, request)
+        self._check_instance(presence, request)
         with self.unknown.heard(worker, job_id):
             return self._finish_known(worker, job_id, request, presence)
 
@@ -217,7 +217,7 @@ class Jobs:
         self._changed(job)
         return FinishReply(job.state, leased.work)
 
-    def _check_life(self, presence: Presence | None, request: FinishRequest) -> None:
+    def _check_instance(self, presence: Presence | None, request: FinishRequest) -> None:
         """Raise Unavailable where a copy of a worker's folder may speak.
 
         The original may still run the job. What the journal of a copy does not know the end of
@@ -225,7 +225,9 @@ class Jobs:
         """
         if request.outcome.state != JobState.UNKNOWN or not request.boot_id:
             return
-        if presence is None or not presence.lives.is_only(request.boot_id, self._clock.monotonic()):
+        if presence is None or not presence.instances.is_only(
+            request.boot_id, self._clock.monotonic()
+        ):
             raise Unavailable(
                 "it is not clear yet which process this worker is",
                 hint="Say it again a little later.",

@@ -15,7 +15,7 @@ from opsicle.domain.clocks import is_off, offset_of, offset_text
 from opsicle.domain.manifest_formats import SPOKEN, common, formats_text, listed
 from opsicle.domain.workers import SHARED, SUBPROCESS, Candidate, Requirements, can_take
 from opsicle.kit.clock import Clock
-from opsicle.server.fleet.lives import WorkerLives
+from opsicle.server.fleet.process_instances import ProcessInstances
 from opsicle.server.fleet.pubsub import Subscription
 from opsicle.server.store.workers import LastSeenRow
 from opsicle.wire.jobs import Work
@@ -72,9 +72,9 @@ class Presence:
     why it cannot."""
     was_withheld: bool = False
     """Whether its last poll was answered with a reason why it is given nothing."""
-    lives: WorkerLives = field(default_factory=WorkerLives)
+    instances: ProcessInstances = field(default_factory=ProcessInstances)
     recorded_copy: tuple[str, ...] = ()
-    """`lives.copied` as it stands in the database."""
+    """`instances.copied` as it stands in the database."""
     open_polls: dict[str, Subscription] = field(default_factory=dict)
     """By the life of its process: there is one, unless two processes use one identity."""
     is_waiting: bool = False
@@ -178,7 +178,7 @@ class Fleet:
     def withheld(self, presence: Presence) -> str:
         """Return why a worker is given no work, whatever waits; "" if it may have some."""
         now = self._clock.monotonic()
-        if reason := presence.lives.refusal_reason(now):
+        if reason := presence.instances.refusal_reason(now):
             return reason
 
         offset = presence.clock_offset
@@ -221,7 +221,9 @@ class Fleet:
         """Return whether a worker may be given any work now."""
         is_out = presence.is_draining or presence.is_revoked or presence.poll.is_draining
         return not (
-            is_out or presence.lives.is_settling(self._clock.monotonic()) or self.withheld(presence)
+            is_out
+            or presence.instances.is_settling(self._clock.monotonic())
+            or self.withheld(presence)
         )
 
     def connected_count(self) -> int:
