@@ -9,7 +9,7 @@ import pytest
 from gevent.event import Event
 
 from opsicle.domain.errors import TooManyRequests
-from opsicle.server.org_limits import RateLimit, ConcurrencyLimit, FairSemaphore
+from opsicle.server.org_limits import ConcurrencyLimit, FairSemaphore, RateLimit
 
 
 class Requests:

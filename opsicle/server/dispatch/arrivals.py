@@ -1,4 +1,4 @@
-"""What a poll shows of its worker before anything is handed out: its clock, its lives, its labels.
+"""What a poll shows of its worker before it gets work: its clock, its instance, its labels.
 
 Nothing of that is trusted further than to give a worker less: what it may have beyond is granted by
 people.
@@ -133,7 +133,7 @@ class Arrivals:
             request.boot_id, worker.address, now, has_left=presence.has_left
         )
         instances.drop_silent(now)
-        if is_new:  # what an older life is still owed is nothing: most likely nobody would hear it
+        if is_new:  # an older instance is owed no answer: most likely it has ended
             presence.wake()
             presence.open_polls.clear()
         elif watch := presence.open_polls.get(request.boot_id):

@@ -181,7 +181,7 @@ class Jobs:
 
         The answer brings the next work, if any waits. Raises LogIncomplete while part of the log is
         missing; LeaseLost when the lease has passed on, so that a worker that was cut off can never
-        overwrite its successor's result; Unavailable for the word of a life that may be a copy.
+        overwrite its successor's result; Unavailable for the word of what may be a copy.
         """
         presence = self._fleet.find(worker.worker_id)
         self._check_instance(presence, request)

@@ -11,8 +11,8 @@ from typing import TypeVar
 import gevent
 
 from opsicle.kit.clock import Clock
+from opsicle.server.org_limits import FairSemaphore, RateLimit
 from opsicle.server.threads import run_in
-from opsicle.server.org_limits import RateLimit, FairSemaphore
 
 T = TypeVar("T")
 

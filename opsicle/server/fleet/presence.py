@@ -76,7 +76,7 @@ class Presence:
     recorded_copy: tuple[str, ...] = ()
     """`instances.copied` as it stands in the database."""
     open_polls: dict[str, Subscription] = field(default_factory=dict)
-    """By the life of its process: there is one, unless two processes use one identity."""
+    """By instance of its process: there is one, unless two processes use one identity."""
     is_waiting: bool = False
     promised: int = 0
     """Slots that a transaction under way will fill."""

@@ -1,11 +1,11 @@
-"""Noticing that two processes use one worker's identity.
+"""Detects that two processes use one worker's identity.
 
 A copied data folder, a cloned machine, a stolen key.
 
-Every instance of a worker's process names itself in its polls. A process that ends and starts again is
-a new instance, and the old one is heard no more: its folder is locked while it instances, so that the new
-one cannot begin before. A copy is heard beside the original: the instance that was thought to be over
-goes on polling.
+Every worker process names its instance, a random id, in its polls. A process that is started again
+is a new instance, and nothing comes from the old one any more: the folder is locked while its
+process runs, so that no other can begin before. A copy polls beside the original: the instance that
+was thought to have ended goes on polling.
 """
 
 from __future__ import annotations
@@ -13,21 +13,21 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 SETTLING_SECONDS = 2.0
-"""How long a new instance waits for work if the one before it did not say goodbye: an original that
-instances polls again at once when a new instance arrives, and is heard before the copy is given
+"""How long a new instance waits for work if the one before did not say that it ends: an original
+that still runs polls again at once when a new instance arrives, so before a copy is given
 anything."""
 
 PROOF_SECONDS = 35.0
-"""How long after it came back an older instance must still be heard to count as alive. What a dead
+"""How long after it came back an older instance must still poll to count as running. What a dead
 process has left in sockets arrives within 30 s of its end (`TCP_USER_TIMEOUT` of the worker's
 connections)."""
 
 DOUBT_SECONDS = 50.0
-"""How long two instances are in doubt: one that is alive polls at least every 10 s while no work is
+"""How long two instances are in doubt: one that runs polls at least every 10 s while no work is
 given to it."""
 
 ALONE_SECONDS = 120.0
-"""How long only one instance must have been heard until it counts as the only one again."""
+"""How long a single instance must have polled alone until it counts as the only one again."""
 
 _MAX_INSTANCES = 8
 """Remembered at once; a worker that makes them up is not worth more memory."""
@@ -37,7 +37,7 @@ _MAX_INSTANCES = 8
 class _Instance:
     """One instance of a worker's process. Times are in seconds of the monotonic clock.
 
-    `returned_at`: when it was heard again although a newer instance had been heard.
+    `returned_at`: when it polled again although a newer instance had polled.
     """
 
     address: str
@@ -62,13 +62,13 @@ class ProcessInstances:
         self.copied_at = 0.0
 
     def restore_copied(self, addresses: tuple[str, ...], now: float) -> None:
-        """Take up what an earlier instance of the server had found out."""
+        """Restore the copy that was found before the server was restarted."""
         self.copied, self.copied_at = addresses, now
 
     def record_poll(self, boot_id: str, address: str, now: float, *, has_left: bool) -> bool:
-        """Note a poll; True if it is the first of a new instance.
+        """Record a poll. Return True if it is the first of a new instance.
 
-        `has_left`: the instance before said goodbye.
+        `has_left`: the instance before has said that it ends.
         """
         instance = self._by_id.get(boot_id)
         if instance is None:
@@ -88,9 +88,9 @@ class ProcessInstances:
         return False
 
     def drop_silent(self, now: float) -> bool:
-        """Forget instances that are heard no more.
+        """Drop instances that poll no more.
 
-        True if a copy was proven before, and only one instance is left now.
+        Return True if a copy was proven before, and only one instance is left now.
         """
         if len(self._by_id) == 1 and not self.copied:
             return False
@@ -107,7 +107,7 @@ class ProcessInstances:
         return True
 
     def refusal_reason(self, now: float) -> str:
-        """Say why none of these instances is to be given work; "" if one may."""
+        """Return why none of these instances is to be given work; "" if one may."""
         if self.copied:
             return (
                 f"two processes use its identity, from {' and from '.join(self.copied)}; "
@@ -118,7 +118,7 @@ class ProcessInstances:
         return ""
 
     def is_in_doubt(self, now: float) -> bool:
-        """Return whether a instance was heard so lately that nobody can say if it is over."""
+        """Return whether an older instance polled so lately that nobody can say if it has ended."""
         returned = [
             instance.returned_at
             for instance in self._by_id.values()
@@ -127,12 +127,12 @@ class ProcessInstances:
         return not self.copied and any(now - at < DOUBT_SECONDS for at in returned)
 
     def is_only(self, boot_id: str, now: float) -> bool:
-        """Return whether this is the only instance of the worker, as far as anybody can tell yet."""
+        """Return whether this is the worker's only instance, as far as anybody can tell yet."""
         is_clear = not (self.copied or self.is_settling(now) or self.is_in_doubt(now))
         return is_clear and boot_id in self._by_id
 
     def is_settling(self, now: float) -> bool:
-        """Return whether a instance has only just begun without a goodbye from the one before."""
+        """Return whether a new instance has just begun, and the one before did not say it ends."""
         return now < self._settled_at
 
     def _begin(self, boot_id: str, address: str, now: float, has_left: bool) -> None:

@@ -16,8 +16,8 @@ from typing import Any, TypeVar
 from gevent.threadpool import ThreadPool
 
 from opsicle.security import passwords
-from opsicle.server.threads import run_in
 from opsicle.server.org_limits import FairSemaphore
+from opsicle.server.threads import run_in
 
 T = TypeVar("T")
 

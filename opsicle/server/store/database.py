@@ -24,9 +24,9 @@ from gevent.event import AsyncResult
 from gevent.threadpool import ThreadPool
 
 from opsicle.domain.errors import Unavailable
+from opsicle.server.org_limits import FairSemaphore
 from opsicle.server.store.commits import Commits
 from opsicle.server.threads import WorkerThread, run_in
-from opsicle.server.org_limits import FairSemaphore
 
 log = logging.getLogger(__name__)
 
