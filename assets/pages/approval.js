@@ -71,7 +71,7 @@ function view(approval, redraw) {
         "section",
         {},
         h("h2", {}, "What will run"),
-        planView(approval.phases),
+        planView(approval),
         h("h2", {}, "With these values"),
         valuesView(approval),
         h("h2", {}, "What is new"),

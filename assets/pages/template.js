@@ -148,7 +148,7 @@ function planPanel(template) {
   return h(
     "div",
     { class: "columns" },
-    h("section", {}, h("h2", {}, "Phases"), planView(template.phases)),
+    h("section", {}, h("h2", {}, "Phases"), planView(template)),
     h(
       "section",
       {},

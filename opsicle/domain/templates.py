@@ -75,8 +75,33 @@ class VolumeMount(msgspec.Struct, frozen=True):
     container: str
 
 
+class Pull(StrEnum):
+    """When a worker fetches an image: if it has none, before every try, or not at all."""
+
+    MISSING = "missing"
+    ALWAYS = "always"
+    NEVER = "never"
+
+
+class ResourceLimits(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """The most that a phase may use; None: no limit of its own.
+
+    `memory_mib` and `processes` are for all that it starts together, `cpu_seconds` for each process
+    and `file_mib` for each file that one writes.
+    """
+
+    cpu_seconds: int | None = None
+    memory_mib: int | None = None
+    processes: int | None = None
+    file_mib: int | None = None
+
+
 class Phase(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
-    """A named group of commands, run in order in one shell. `timeout` is in seconds."""
+    """A named group of commands, run in order in one shell. `timeout` is in seconds.
+
+    `network`, `pull`, `user` (a number, or two: user and group) and `read_only` are about its
+    container, and have their defaults where it has no image.
+    """
 
     name: str
     commands: tuple[str, ...]
@@ -89,6 +114,11 @@ class Phase(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     retries: Retries | None = None
     shell: str = DEFAULT_SHELL
     outputs: tuple[str, ...] = ()
+    network: bool = False
+    pull: Pull = Pull.MISSING
+    user: str | None = None
+    read_only: bool = False
+    limits: ResourceLimits | None = None
 
 
 def default_limit(phase: Phase) -> str:

@@ -9,7 +9,7 @@ import msgspec
 from opsicle.domain.approvals import ApprovalState, GateState, Verdict
 from opsicle.domain.bounds import Reason, Word
 from opsicle.domain.policies import GateOrder
-from opsicle.domain.templates import Phase, Value, Variable
+from opsicle.domain.templates import Phase, Value, Variable, VolumeMount
 from opsicle.wire.user_api import Person
 
 
@@ -122,6 +122,7 @@ class Approval(ApprovalSummary, kw_only=True):
     needs_totp: bool
     needs_reason: bool
     may_withdraw: bool = False
+    volume_mounts: list[VolumeMount] = []
 
 
 class GateNeed(msgspec.Struct, kw_only=True):

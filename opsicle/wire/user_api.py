@@ -25,7 +25,7 @@ from opsicle.domain.bounds import (
     Word,
 )
 from opsicle.domain.errors import Problem
-from opsicle.domain.templates import Notify, Owner, Phase, Value, Variable
+from opsicle.domain.templates import Notify, Owner, Phase, Value, Variable, VolumeMount
 from opsicle.wire.jobs import Int32, StepState
 
 
@@ -261,6 +261,7 @@ class TemplateVersion(msgspec.Struct, kw_only=True):
     source: str
     pushed_by: Person
     pushed_at: datetime
+    volume_mounts: list[VolumeMount] = []
 
 
 class TemplateDiff(msgspec.Struct, kw_only=True):

@@ -104,6 +104,7 @@ def whole(db: Connection, case: Case, viewer: Viewer, candidates: Sequence[Candi
         gates=[_gate(case, gate, viewer.now) for gate in seen.gates],
         display_name=template.display_name,
         phases=list(template.phases),
+        volume_mounts=list(template.volume_mounts),
         values=shown_values(automation.values_json),
         variables=list(template.variables),
         runs_on=template.runs_on,
