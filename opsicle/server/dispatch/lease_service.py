@@ -241,7 +241,7 @@ class LeaseService:
         try:
             return WorkManifest(checked.bound.said_in(number, spoken), number) if number else None
         except CannotSay as missing:
-            if self.fleet.note_untold(presence, row.id, row.manifest_format):
+            if self.fleet.note_incompatible(presence, row.id, row.manifest_format):
                 log.warning(
                     "a worker of another version cannot be told all that an automation does",
                     extra={"worker": presence.name, "automation": row.id, "missing": str(missing)},

@@ -190,7 +190,7 @@ class Dispatch:
             sight.has_news(presence.told)
             or presence.handed
             or (presence.is_draining, presence.granted) != (was_draining, granted)
-            or _untold(presence, request) is not None
+            or _labels_to_announce(presence, request) is not None
         ):
             limit = min(ends_at, arrived_at + BUSY_POLL_SECONDS) if presence.busy else ends_at
             remaining = limit - self._clock.monotonic()
@@ -223,7 +223,7 @@ class Dispatch:
             drop=tuple(sight.drop),
             drain=presence.is_draining,
             withheld=self._fleet.withheld(presence),
-            granted=_untold(presence, request),
+            granted=_labels_to_announce(presence, request),
             formats=SPOKEN,
         )
 
@@ -317,7 +317,7 @@ class Dispatch:
         self._fleet.wake_everyone()
 
 
-def _untold(presence: Presence, request: PollRequest) -> dict[str, str] | None:
+def _labels_to_announce(presence: Presence, request: PollRequest) -> dict[str, str] | None:
     """Return the labels granted to a worker beyond its own, if its poll does not name these.
 
     None, too, for one that is too old to hear of it.
