@@ -58,7 +58,7 @@ class Presence:
     is_draining: bool = False
     is_revoked: bool = False
     has_left: bool = False
-    has_hung_up: bool = False
+    has_disconnected: bool = False
     """Whether it closed the connection of the poll that was open: it has died, or will poll again
     in a moment."""
     busy: int = 0
@@ -77,9 +77,9 @@ class Presence:
     open_polls: dict[str, Subscription] = field(default_factory=dict)
     """By instance of its process: there is one, unless two processes use one identity."""
     is_waiting: bool = False
-    promised: int = 0
+    reserved_slots: int = 0
     """Slots that a transaction under way will fill."""
-    handed: list[Work] = field(default_factory=list)
+    pending_work: list[Work] = field(default_factory=list)
     """Work that a trigger has leased to this worker, for the open poll to deliver."""
     told: set[str] = field(default_factory=set)
     """Jobs of which this worker has been told at once that they are cancelled or lost; later polls
@@ -168,7 +168,12 @@ class Fleet:
     def is_connected(self, worker_id: str) -> bool:
         """Return whether a poll of this worker is open, or ended well less than a lease ago."""
         presence = self._presences.get(worker_id)
-        if presence is None or presence.is_revoked or presence.has_left or presence.has_hung_up:
+        if (
+            presence is None
+            or presence.is_revoked
+            or presence.has_left
+            or presence.has_disconnected
+        ):
             return False
         return (
             bool(presence.open_polls) or self._clock.monotonic() - presence.seen_at < LEASE_SECONDS
