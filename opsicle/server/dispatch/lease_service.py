@@ -8,7 +8,7 @@ from itertools import zip_longest
 from typing import NamedTuple
 
 from opsicle.domain.automations import AutomationState
-from opsicle.domain.manifest_formats import CannotSay, common
+from opsicle.domain.manifest_formats import FieldNotSupported, newest_common
 from opsicle.domain.workers import Requirements, is_able
 from opsicle.kit.clock import Clock
 from opsicle.kit.ids import new_id
@@ -242,11 +242,13 @@ class LeaseService:
 
         Return None if it is too old, or too new, to be told all of it.
         """
-        spoken = presence.poll.formats
-        number = common(spoken)
+        formats = presence.poll.formats
+        number = newest_common(formats)
         try:
-            return WorkManifest(checked.bound.said_in(number, spoken), number) if number else None
-        except CannotSay as missing:
+            return (
+                WorkManifest(checked.bound.encoded_for(number, formats), number) if number else None
+            )
+        except FieldNotSupported as missing:
             if self.fleet.note_incompatible(presence, row.id, row.manifest_format):
                 log.warning(
                     "a worker of another version cannot be told all that an automation does",

@@ -19,7 +19,7 @@ import msgspec
 
 from opsicle.domain.automations import JobState
 from opsicle.domain.errors import NotAuthenticated
-from opsicle.domain.manifest_formats import SPOKEN
+from opsicle.domain.manifest_formats import SUPPORTED_FORMATS
 from opsicle.domain.workers import Requirements
 from opsicle.kit.clock import Clock
 from opsicle.server.access.actor import WorkerActor
@@ -202,11 +202,11 @@ class Dispatch:
                     "this worker was revoked", hint="Enrol it again with a new join token."
                 )
             if presence.open_polls.get(request.boot_id) is not watch:
-                return PollReply(drain=presence.is_draining, formats=SPOKEN)
+                return PollReply(drain=presence.is_draining, formats=SUPPORTED_FORMATS)
             if self._is_closing or presence.pending_work:
                 break
             if presence.has_disconnected:
-                return PollReply(formats=SPOKEN)
+                return PollReply(formats=SUPPORTED_FORMATS)
 
             result = self._check(presence, request, has_just_arrived=False)
 
@@ -219,7 +219,7 @@ class Dispatch:
             drain=presence.is_draining,
             withheld=self._fleet.withheld(presence),
             granted=_labels_to_announce(presence, request),
-            formats=SPOKEN,
+            formats=SUPPORTED_FORMATS,
         )
 
     def _check(

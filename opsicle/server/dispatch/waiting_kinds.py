@@ -17,7 +17,7 @@ from opsicle.server.access.stored_values import stored_requirements
 from opsicle.server.store import waiting
 from opsicle.server.store.database import Connection, Database
 
-_MOST_REMEMBERED_WORKERS = 1_000
+_MAX_CACHED_WORKERS = 1_000
 """Of sets of labels, what they fit is remembered for so many; a fleet has fewer, but labels may
 change for ever."""
 
@@ -120,6 +120,6 @@ class WaitingKinds:
     def _known_of(self, worker: Candidate) -> dict[str, bool]:
         """Return what is known of a worker with these labels and runtimes: which kinds it fits."""
         key = frozenset(worker.labels.items()), frozenset(worker.claimed.items()), worker.runtimes
-        if key not in self._fitting and len(self._fitting) >= _MOST_REMEMBERED_WORKERS:
+        if key not in self._fitting and len(self._fitting) >= _MAX_CACHED_WORKERS:
             self._fitting.clear()
         return self._fitting.setdefault(key, {})
