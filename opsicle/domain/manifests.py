@@ -149,8 +149,8 @@ def canonical(message: Manifest | WorkOrder) -> bytes:
 
     JSON in UTF-8 with sorted keys and no spaces.
 
-    Raises FieldNotSupported if it holds what the format has no field for, KeyError for a format that is not
-    spoken.
+    Raises FieldNotSupported if it holds what the format has no field for, KeyError for a format
+    that is not supported.
     """
     return encode_in_format(message, message.format)
 

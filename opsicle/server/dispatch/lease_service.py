@@ -16,7 +16,7 @@ from opsicle.server.access.actor import SystemActor, WorkerActor
 from opsicle.server.approvals.bindings import Altered
 from opsicle.server.channels.outbox import Outbox
 from opsicle.server.dispatch.lease_store import Lease, LeaseStore
-from opsicle.server.dispatch.waiting_kinds import Look, WaitingKinds
+from opsicle.server.dispatch.waiting_kinds import KindScan, WaitingKinds
 from opsicle.server.dispatch.work_builder import Checked, WorkBuilder, WorkManifest
 from opsicle.server.fleet.presence import Fleet, Presence
 from opsicle.server.fleet.pubsub import PubSub, automation_topic, org_topic
@@ -41,7 +41,7 @@ class LeasedWork:
     items: list[tuple[Lease, Work]] = field(default_factory=list)
     refused: list[AutomationRow] = field(default_factory=list)
     left_waiting: list[tuple[str, Requirements]] = field(default_factory=list)
-    looks: list[Look] = field(default_factory=list)
+    scans: list[KindScan] = field(default_factory=list)
 
     @property
     def work(self) -> tuple[Work, ...]:
@@ -81,7 +81,7 @@ class LeaseService:
         self._clock = clock
         self._work_builder = work_builder
 
-    def tell_of(self, presence: Presence) -> None:
+    def notify_org(self, presence: Presence) -> None:
         """Wake whoever looks at what waits for a worker that is gone, or there again."""
         self._pubsub.changed(org_topic(presence.org_id))
 
@@ -161,8 +161,8 @@ class LeaseService:
                 break  # all that is left is younger than what was found
 
             found = automations.list_waiting(db, org_id, kind.requirements, free + 1)
-            leased.looks.append(
-                Look(org_id, kind.requirements, kind.noted, found[0].id if found else None)
+            leased.scans.append(
+                KindScan(org_id, kind.requirements, kind.revision, found[0].id if found else None)
             )
             rows = sorted([*rows, *found], key=lambda row: row.id)[: free + 1]
         return rows
@@ -275,7 +275,7 @@ class LeaseService:
 
     def granted(self, presence: Presence, leased: LeasedWork) -> None:
         """Tell followers of leases that are durable now, and wake who else has room."""
-        self.kinds.learn(leased.looks)
+        self.kinds.update(leased.scans)
         for lease, _ in leased.items:
             self._pubsub.changed(automation_topic(lease.automation_id), org_topic(lease.org_id))
         for row in leased.refused:

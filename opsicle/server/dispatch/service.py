@@ -46,11 +46,11 @@ LATE_ANSWER_SECONDS = 2.0
 """A poll that is answered this much later than it should have been was held up by the server."""
 
 
-WhenGone = Callable[[Callable[[], None]], AbstractContextManager[None]]
+OnDisconnect = Callable[[Callable[[], None]], AbstractContextManager[None]]
 """Calls back, while the context lasts, if whoever asks is no longer there to be answered."""
 
 
-def _never_told(_call: Callable[[], None]) -> AbstractContextManager[None]:
+def _no_disconnects(_call: Callable[[], None]) -> AbstractContextManager[None]:
     return nullcontext()
 
 
@@ -121,14 +121,17 @@ class Dispatch:
         self._is_closing = False
 
     def poll(
-        self, worker: WorkerActor, request: PollRequest, when_gone: WhenGone = _never_told
+        self,
+        worker: WorkerActor,
+        request: PollRequest,
+        on_disconnect: OnDisconnect = _no_disconnects,
     ) -> PollReply:
         """Answer a worker's poll.
 
-        At once if there is news, else when there is, at the latest when the hold ends.
+        At once if something has changed, else when it does, at the latest when the wait ends.
 
-        `when_gone` calls back if the worker closes the connection meanwhile: it is given nothing
-        then, and whoever waits for it hears that it is gone. Raises NotAuthenticated as soon as the
+        `on_disconnect` calls back if the worker closes the connection meanwhile: then it is given
+        nothing, and whoever waits for it is told that it is gone. Raises NotAuthenticated as soon as the
         worker is revoked.
         """
         presence = self._record_poll(worker, request)
@@ -136,7 +139,7 @@ class Dispatch:
         ends_at = self._clock.monotonic() + min(max(request.wait_seconds, 0), longest)
         watch = presence.open_polls[request.boot_id] = Subscription()
         try:
-            with when_gone(lambda: self._hung_up(presence, watch)):
+            with on_disconnect(lambda: self._hung_up(presence, watch)):
                 reply = self._wait_for_changes(presence, request, watch, ends_at)
             reply.epoch, reply.epoch_id = self._lease_service.epoch
             return reply
@@ -158,7 +161,7 @@ class Dispatch:
         presence.has_disconnected, presence.is_waiting = True, False
         presence.seen_at = self._clock.monotonic()
         watch.wake()
-        self._lease_service.tell_of(presence)
+        self._lease_service.notify_org(presence)
 
     def _record_poll(self, worker: WorkerActor, request: PollRequest) -> Presence:
         """Note what the worker says of itself, renew its leases, end a poll that this one replaces.

@@ -157,7 +157,7 @@ class Fleet:
         self._described: dict[str, tuple[float, list[Candidate]]] = {}
         self.sharing_orgs = set(sharing_orgs)
         self.unknown_jobs: dict[str, list[str]] = {}
-        """By worker, the jobs that it holds and that the server has never heard of (see
+        """By worker, the jobs that it holds and that the server does not know (see
         `unknown_jobs.py`)."""
         self.held = ""
         """Why nobody is handed anything (see `holds.py`), "" if it is not so."""
