@@ -231,7 +231,7 @@ class LeaseService:
         trace.
         """
         if presence.is_shared:
-            orgs.note_shared_turn(db, row.org_id)
+            orgs.note_served_by_shared(db, row.org_id)
         jobs.insert(db, planned.lease.job_id, row.id, presence.worker_id, self._clock.now())
         self.lease_store.grant(planned.lease, is_pushed=leased.is_pushed)
         work = self._work_builder.make(db, row, planned.lease, planned.checked, planned.manifest)

@@ -65,9 +65,9 @@ class _PollResult:
     unknown: list[str] = field(default_factory=list)
     busy: int = 0
 
-    def has_changes(self, told: set[str]) -> bool:
+    def has_changes(self, notified_jobs: set[str]) -> bool:
         """Return whether there is anything that the worker has not been told at once before."""
-        return bool(self.leased.items) or not told.issuperset(self.cancel + self.drop)
+        return bool(self.leased.items) or not notified_jobs.issuperset(self.cancel + self.drop)
 
 
 class SlotReservation:
@@ -131,8 +131,8 @@ class Dispatch:
         At once if something has changed, else when it does, at the latest when the wait ends.
 
         `on_disconnect` calls back if the worker closes the connection meanwhile: then it is given
-        nothing, and whoever waits for it is told that it is gone. Raises NotAuthenticated as soon as the
-        worker is revoked.
+        nothing, and whoever waits for it is told that it is gone. Raises NotAuthenticated as soon
+        as the worker is revoked.
         """
         presence = self._record_poll(worker, request)
         longest = BUSY_POLL_SECONDS if request.jobs else POLL_SECONDS
@@ -169,7 +169,7 @@ class Dispatch:
         Raises InvalidInput for labels or slots that no worker can have.
         """
         presence = self._arrivals.note(worker, request)
-        presence.told &= {job.job_id for job in request.jobs}
+        presence.notified_jobs &= {job.job_id for job in request.jobs}
         self._renew(worker, request)
         return presence
 
@@ -185,7 +185,7 @@ class Dispatch:
         was_draining, granted = presence.is_draining, presence.granted
         ends_at = min(ends_at, arrived_at + self._arrivals.max_wait_seconds(presence))
         while not (
-            result.has_changes(presence.told)
+            result.has_changes(presence.notified_jobs)
             or presence.pending_work
             or (presence.is_draining, presence.granted) != (was_draining, granted)
             or _labels_to_announce(presence, request) is not None
@@ -213,7 +213,7 @@ class Dispatch:
 
             result = self._check(presence, request, has_just_arrived=False)
 
-        presence.told.update(result.cancel, result.drop)
+        presence.notified_jobs.update(result.cancel, result.drop)
         work, presence.pending_work = (*result.leased.work, *presence.pending_work), []
         return PollReply(
             work=work,

@@ -86,7 +86,7 @@ class Presence:
     """Slots that a transaction under way will fill."""
     pending_work: list[Work] = field(default_factory=list)
     """Work that a trigger has leased to this worker, for the open poll to deliver."""
-    told: set[str] = field(default_factory=set)
+    notified_jobs: set[str] = field(default_factory=set)
     """Jobs of which this worker has been told at once that they are cancelled or lost; later polls
     only repeat it."""
 
