@@ -62,7 +62,7 @@ class Arrivals:
         presence.seen_at = self._clock.monotonic()
         self._note_clock(presence, request)
         self._note_instance(presence, worker, request)
-        presence.has_left = presence.has_hung_up = False
+        presence.has_left = presence.has_disconnected = False
         return presence
 
     def record(self, db: Connection, presence: Presence, request: PollRequest) -> None:
@@ -95,7 +95,7 @@ class Arrivals:
             )
             presence.instances.restore_copied(presence.recorded_copy, self._clock.monotonic())
 
-    def longest_hold(self, presence: Presence) -> float:
+    def max_wait_seconds(self, presence: Presence) -> float:
         """Return how many seconds a poll of this worker may be held at most."""
         was_withheld, presence.was_withheld = (
             presence.was_withheld,

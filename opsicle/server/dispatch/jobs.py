@@ -203,7 +203,7 @@ class Jobs:
                 free = self._lease_service.free_slots(
                     presence, jobs.count_held(db, worker.worker_id)
                 )
-                leased = self._lease_service.lease_waiting(db, presence, free, is_handed=True)
+                leased = self._lease_service.lease_waiting(db, presence, free, is_pushed=True)
             return job
 
         job = self._database.write(work)
@@ -284,7 +284,7 @@ class Jobs:
             self._spare_all(late_seconds)
             return 0
 
-        lapsed = {lease.job_id for lease in self._lease_store.lapsed()}
+        lapsed = {lease.job_id for lease in self._lease_store.expired()}
         twice, self._suspects = self._suspects & lapsed, lapsed
         if not twice:
             return 0
@@ -310,7 +310,7 @@ class Jobs:
         Return how many jobs were lost or given back.
         """
         lapsed = [
-            lease for lease in self._lease_store.lapsed() if only is None or lease.job_id in only
+            lease for lease in self._lease_store.expired() if only is None or lease.job_id in only
         ]
         for lease in lapsed:
             self._expire(lease)

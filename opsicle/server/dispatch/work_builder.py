@@ -42,7 +42,7 @@ class Checked(NamedTuple):
 class WorkManifest(NamedTuple):
     """A manifest in a format that its worker knows, and the format that reads an order."""
 
-    manifest: bytes
+    content: bytes
     number: int
 
 
@@ -100,12 +100,17 @@ class WorkBuilder:
         return self._order_signer.epoch
 
     def make(
-        self, db: Connection, row: AutomationRow, lease: Lease, checked: Checked, said: WorkManifest
+        self,
+        db: Connection,
+        row: AutomationRow,
+        lease: Lease,
+        checked: Checked,
+        manifest: WorkManifest,
     ) -> Work:
         """Return all that the worker needs under this lease, with the order to do so."""
         template = checked.template
         order, signature = self._order_signer.sign(
-            db, lease, said.number, said.manifest, checked.approval
+            db, lease, manifest.number, manifest.content, checked.approval
         )
         values = read_values(row.values_json)
         hidden, secrets, withheld = self._secrets(db, row, template)
@@ -125,7 +130,7 @@ class WorkBuilder:
             withheld=withheld,
             volume_mounts=template.volume_mounts,
             timeout=template.timeout,
-            manifest=said.manifest,
+            manifest=manifest.content,
             order=order,
             signature=signature,
             secret_salt=hidden.salt,
