@@ -61,9 +61,9 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True):
     How many those of a shared one are is never said: they may be another org's. `labels` are
     granted, `claimed` are those that it only says of itself. `disputed` are those that only count
     where an expression excludes them: what it says against a grant, and what it has not been told
-    of. `withheld` says why it is given nothing, `untold` by automation why it cannot be told all
-    that one does. Of one that is not connected, `seen_at` is when it was last heard of, if it ever
-    was; `was_stopped`: it said that it would leave.
+    of. `withheld` says why it is given nothing, `incompatible` by automation why no manifest format
+    of its can express that one. Of one that is not connected, `seen_at` is when it last polled, if
+    it ever did; `was_stopped`: it said that it would leave.
     """
 
     name: str
@@ -71,7 +71,7 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True):
     claimed: dict[str, str] = {}
     disputed: frozenset[tuple[str, str]] = frozenset()
     withheld: str = ""
-    untold: dict[str, str] = {}
+    incompatible: dict[str, str] = {}
     runtimes: frozenset[str] = frozenset({SUBPROCESS})
     slots: int = 1
     busy: int = 0

@@ -135,7 +135,7 @@ def _waiting_reason(
         asked = stored_requirements(row.requirements)
         known[row.requirements] = waiting_reason(asked, candidates)
     return known[row.requirements] or next(
-        (one.untold[row.id] for one in candidates if row.id in one.untold), ""
+        (one.incompatible[row.id] for one in candidates if row.id in one.incompatible), ""
     )
 
 

@@ -15,7 +15,7 @@ from opsicle.domain.clocks import is_off, offset_of, offset_text
 from opsicle.domain.manifest_formats import SPOKEN, common, formats_text, listed
 from opsicle.domain.workers import SHARED, SUBPROCESS, Candidate, Requirements, can_take
 from opsicle.kit.clock import Clock
-from opsicle.server.fleet.lives import WorkerLives
+from opsicle.server.fleet.process_instances import ProcessInstances
 from opsicle.server.fleet.pubsub import Subscription
 from opsicle.server.fleet.waiting_workers import SHARED_HOME, WaitingWorkers
 from opsicle.server.store.workers import LastSeenRow
@@ -26,7 +26,7 @@ _MOST_COMPARED = 64
 """Workers that are compared for the most free slots, when none is idle: one trigger must not look
 at 2,000."""
 
-_MOST_UNTOLD = 100
+_MAX_INCOMPATIBLE = 100
 """Automations of which one worker is known not to be able to read all, newest last."""
 
 _SMALL_FLEET = 50
@@ -53,7 +53,7 @@ class Presence:
     is_draining: bool = False
     is_revoked: bool = False
     has_left: bool = False
-    has_hung_up: bool = False
+    has_disconnected: bool = False
     """Whether it closed the connection of the poll that was open: it has died, or will poll again
     in a moment."""
     busy: int = 0
@@ -62,20 +62,19 @@ class Presence:
     untimely_until: float = 0.0
     """Until then it is given nothing, because it has refused an order for its time (monotonic
     seconds)."""
-    untold: dict[str, str] = field(default_factory=dict)
-    """Automations that could be its own if it spoke a format of manifests that holds all of them:
-    why it cannot."""
+    incompatible: dict[str, str] = field(default_factory=dict)
+    """By automation that it could take if its manifest formats could express it: why it cannot."""
     was_withheld: bool = False
     """Whether its last poll was answered with a reason why it is given nothing."""
-    lives: WorkerLives = field(default_factory=WorkerLives)
+    instances: ProcessInstances = field(default_factory=ProcessInstances)
     recorded_copy: tuple[str, ...] = ()
-    """`lives.copied` as it stands in the database."""
+    """`instances.copied` as it stands in the database."""
     open_polls: dict[str, Subscription] = field(default_factory=dict)
-    """By the life of its process: there is one, unless two processes use one identity."""
+    """By instance of its process: there is one, unless two processes use one identity."""
     is_waiting: bool = False
-    promised: int = 0
+    reserved_slots: int = 0
     """Slots that a transaction under way will fill."""
-    handed: list[Work] = field(default_factory=list)
+    pending_work: list[Work] = field(default_factory=list)
     """Work that a trigger has leased to this worker, for the open poll to deliver."""
     told: set[str] = field(default_factory=set)
     """Jobs of which this worker has been told at once that they are cancelled or lost; later polls
@@ -136,7 +135,12 @@ class Fleet:
     def is_connected(self, worker_id: str) -> bool:
         """Return whether a poll of this worker is open, or ended well less than a lease ago."""
         presence = self._presences.get(worker_id)
-        if presence is None or presence.is_revoked or presence.has_left or presence.has_hung_up:
+        if (
+            presence is None
+            or presence.is_revoked
+            or presence.has_left
+            or presence.has_disconnected
+        ):
             return False
         return (
             bool(presence.open_polls) or self._clock.monotonic() - presence.seen_at < LEASE_SECONDS
@@ -145,7 +149,7 @@ class Fleet:
     def withheld(self, presence: Presence) -> str:
         """Return why a worker is given no work, whatever waits; "" if it may have some."""
         now = self._clock.monotonic()
-        if reason := presence.lives.refusal_reason(now):
+        if reason := presence.instances.refusal_reason(now):
             return reason
 
         offset = presence.clock_offset
@@ -169,17 +173,17 @@ class Fleet:
             if sent_at_ms is not None:
                 presence.clock_offset = offset_of(sent_at_ms, self._clock.now())
 
-    def note_untold(self, presence: Presence, automation_id: str, needed: int) -> bool:
-        """Keep that a worker cannot be told all that an automation does.
+    def note_incompatible(self, presence: Presence, automation_id: str, needed: int) -> bool:
+        """Note that no manifest format of this worker can express what an automation does.
 
-        False if that is known already.
+        Return False if that is known already.
         """
-        if automation_id in presence.untold:
+        if automation_id in presence.incompatible:
             return False
-        while len(presence.untold) >= _MOST_UNTOLD:
-            del presence.untold[next(iter(presence.untold))]
+        while len(presence.incompatible) >= _MAX_INCOMPATIBLE:
+            del presence.incompatible[next(iter(presence.incompatible))]
         name = SHARED if presence.is_shared else presence.name
-        presence.untold[automation_id] = (
+        presence.incompatible[automation_id] = (
             f"{formats_text(name, presence.poll.formats)}; this needs {needed}"
         )
         return True
@@ -188,7 +192,9 @@ class Fleet:
         """Return whether a worker may be given any work now."""
         is_out = presence.is_draining or presence.is_revoked or presence.poll.is_draining
         return not (
-            is_out or presence.lives.is_settling(self._clock.monotonic()) or self.withheld(presence)
+            is_out
+            or presence.instances.is_settling(self._clock.monotonic())
+            or self.withheld(presence)
         )
 
     def connected_count(self) -> int:
@@ -323,7 +329,7 @@ class Fleet:
                 if key not in presence.granted
             },
             disputed=presence.disputed_labels,
-            untold=dict(presence.untold),
+            incompatible=dict(presence.incompatible),
             withheld="whoever runs the server must see to it"
             if withheld and presence.is_shared
             else withheld,
