@@ -139,7 +139,8 @@ def _fields(approval: Approval) -> list[tuple[str, object]]:
         ("reason", approval.reason),
         ("template", f"{approval.template} v{approval.version}"),
         ("title", approval.display_name),
-        ("runs on", approval.runs_on or "any worker"),
+        ("runs on", approval.runs_on or ("" if approval.runs_on_where else "any worker")),
+        ("runs where", approval.runs_on_where),
         ("workers that fit", approval.workers or "none is connected"),
         ("policy", _policy(approval)),
         ("asked", approval.asked_at),
@@ -168,6 +169,8 @@ def _body(approval: Approval) -> Iterator[str]:
     yield "What will run:"
     for phase in approval.phases:
         yield from map(printable, _phase(phase))
+    for each in approval.volume_mounts:
+        yield printable(f"  containers see {each.host} of the worker as {each.container}")
 
     yield ""
     yield "With these values:" if approval.values else "It takes no values."
@@ -184,7 +187,7 @@ def _body(approval: Approval) -> Iterator[str]:
 
 
 def _phase(phase: Phase) -> Iterator[str]:
-    more = [f"in {phase.image}"] if phase.image else []
+    more = _container(phase) if phase.image else []
     more += [f"when {phase.when}"] if phase.when != "success" else []
     more += [f"secrets {', '.join(phase.secrets)}"] if phase.secrets else []
     more += [f"env {key}={value}" for key, value in phase.env.items()]
@@ -192,6 +195,19 @@ def _phase(phase: Phase) -> Iterator[str]:
     for command in phase.commands:
         for line in command.split("\n"):
             yield f"    {line}"
+
+
+def _container(phase: Phase) -> list[str]:
+    said = [f"in {phase.image}", "with a network" if phase.network else "no network"]
+    said += [f"pull {phase.pull}"] if phase.pull != "missing" else []
+    said += [f"user {phase.user}"] if phase.user else []
+    said += ["read-only root"] if phase.read_only else []
+    limits = phase.limits
+    if limits and limits.memory_mib:
+        said += [f"at most {limits.memory_mib} MiB of memory"]
+    if limits and limits.processes:
+        said += [f"at most {limits.processes} processes"]
+    return said
 
 
 def _gate(gate: GateView) -> Iterator[str]:

@@ -136,7 +136,8 @@ def _push_samples(api: Api) -> list[str]:
             variable.is_required and variable.default is None for variable in template.variables
         )
         needs_containers = any(phase.image for phase in template.phases)
-        if not (pushed.unsupported or needs_values or needs_containers or template.runs_on):
+        needs_labels = template.runs_on or template.runs_on_where
+        if not (pushed.unsupported or needs_values or needs_containers or needs_labels):
             runnable.append(pushed.name)
     return sorted(runnable, key=lambda name: (name != _FIRST, name))
 

@@ -165,12 +165,14 @@ def _refuse_what_cannot_run(path: Path, document: Template | AutomationDocument)
             )
         )
 
-    kinds = _runtimes_for(document.phases).kinds
+    runtimes = _runtimes_for(document.phases)
     for i, phase in enumerate(document.phases):
-        if phase.image is not None and runtime_of(phase) not in kinds:
+        if phase.image is not None and runtime_of(phase) not in runtimes.kinds:
+            why = "; ".join(runtimes.unavailable.values())
             problems.append(
                 Problem(
-                    f"{root}.phases[{i}].image", "`run FILE` runs no containers; leave `image` out"
+                    f"{root}.phases[{i}].image",
+                    f"no container can be run here: {why}. Install podman, or leave `image` out",
                 )
             )
 

@@ -136,6 +136,7 @@ def _fields(template: TemplateVersion) -> list[tuple[str, object]]:
         ("variables", [f"{variable.id} ({variable.type})" for variable in template.variables]),
         ("phases", [phase.name for phase in template.phases]),
         ("runs on", template.runs_on),
+        ("runs where", template.runs_on_where),
         ("takes its word", template.accepts_claimed),
         ("needs approval", template.needs_approval),
         ("needs a code", template.needs_mfa),

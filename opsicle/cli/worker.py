@@ -63,6 +63,13 @@ from opsicle.kit import logging
     help="Run jobs as this user, not as the worker's own; for root. "
     "ORG=USER for one org's (by id). May be repeated.",
 )
+@click.option(
+    "--allow-mount",
+    metavar="PATH",
+    type=click.Path(path_type=Path),
+    multiple=True,
+    help="A folder of this machine that templates may show to their containers. May be repeated.",
+)
 @click.option("--verbose", is_flag=True, help="Log more.")
 def worker(  # noqa: PLR0913, PLR0917 - what a worker can be told
     data_dir: Path,
@@ -73,6 +80,7 @@ def worker(  # noqa: PLR0913, PLR0917 - what a worker can be told
     label: tuple[str, ...],
     slots: int,
     run_as: tuple[str, ...],
+    allow_mount: tuple[Path, ...],
     *,
     verbose: bool,
 ) -> None:
@@ -94,9 +102,19 @@ def worker(  # noqa: PLR0913, PLR0917 - what a worker can be told
         labels=labels_of(label),
         slots=slots,
         run_as=run_as,
+        allowed_mounts=tuple(_absolute(path) for path in allow_mount),
         server_urls=tuple(_url(url) for url in server_url),
     )
     run(options)
+
+
+def _absolute(path: Path) -> Path:
+    """Return the path, which is to say where it is from anywhere. Raises click.UsageError."""
+    if not path.is_absolute() or not path.exists():
+        raise click.UsageError(
+            f"--allow-mount takes the absolute path of what is there, not `{path}`"
+        )
+    return path
 
 
 def _url(text: str) -> str:

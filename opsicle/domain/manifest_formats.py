@@ -63,6 +63,7 @@ _FIRST: Fields = {
         "outputs",
     ),
     "Retries": ("limit", "delay"),
+    "ResourceLimits": ("cpu_seconds", "memory_mib", "processes", "file_mib"),
     "VolumeMount": ("host", "container"),
     "WorkOrder": (
         "format",
@@ -100,6 +101,11 @@ _SECOND: Fields = {
     "WorkOrder": (*_FIRST["WorkOrder"], "epoch", "epoch_id"),
 }
 
+_LATER: Fields = {
+    "Manifest": ("runs_on_where",),
+    "Phase": ("network", "pull", "user", "read_only", "limits"),
+}
+
 
 class Format(NamedTuple):
     """The fields that a format writes, always or (`later`) unless they have their default."""
@@ -108,7 +114,7 @@ class Format(NamedTuple):
     later: Fields
 
 
-FORMATS: Mapping[int, Format] = {1: Format(_FIRST, {}), 2: Format(_SECOND, {})}
+FORMATS: Mapping[int, Format] = {1: Format(_FIRST, {}), 2: Format(_SECOND, _LATER)}
 """The last two, by number."""
 
 NEWEST = max(FORMATS)

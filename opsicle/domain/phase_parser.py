@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import PurePosixPath
 
+from opsicle.domain.container_fields import parse_container, parse_limits
 from opsicle.domain.documents import DocumentNode, Fields
 from opsicle.domain.names import (
     ENVIRONMENT_NAME,
@@ -63,11 +64,18 @@ def parse_volume_mounts(spec: Fields) -> tuple[VolumeMount, ...]:
 
         if mount.container and not mount.container.startswith("/"):
             place.add(f"`container` must be an absolute path, not {quoted(mount.container)}")
+        elif mount.container and not _is_usable_place(mount.container):
+            place.add("`container` must be a folder other than `/`, written without `..`")
 
         fields.end()
         mounts.append(mount)
 
     return tuple(mounts)
+
+
+def _is_usable_place(path: str) -> bool:
+    parts = PurePosixPath(path).parts
+    return len(parts) > 1 and ".." not in parts
 
 
 def _mount_path(fields: Fields, key: str) -> str:
@@ -79,9 +87,11 @@ def _mount_path(fields: Fields, key: str) -> str:
 
 
 def _phase(fields: Fields) -> Phase:
+    image = _image(fields)
+    container = parse_container(fields, has_image=fields.has("image"))
     phase = Phase(
         name=_name(fields),
-        image=fields.line("image", 500) or None,
+        image=image,
         timeout=fields.integer("timeout", DEFAULT_PHASE_TIMEOUT_SECONDS, 1, MAX_TIMEOUT_SECONDS),
         commands=_commands(fields),
         env=_env(fields),
@@ -91,10 +101,24 @@ def _phase(fields: Fields) -> Phase:
         retries=_retries(fields),
         shell=_shell(fields),
         outputs=fields.names("outputs", MAX_OUTPUTS, ID, ID_RULE),
+        network=container.network,
+        pull=container.pull,
+        user=container.user,
+        read_only=container.read_only,
+        limits=parse_limits(fields),
     )
 
     fields.end()
     return phase
+
+
+def _image(fields: Fields) -> str | None:
+    place = fields.find("image")
+    image = place.line_of_text(500) if place else None
+    if place and image and (image.startswith("-") or " " in image):
+        place.add(f"{quoted(image)} is no name of an image: it holds a space or begins with `-`")
+        return None
+    return image or None
 
 
 def _name(fields: Fields) -> str:

@@ -97,16 +97,22 @@ class PrivateFiles:
         """
         paths = {}
         for name, value in values.items():
-            path = Path(f"{self._start}.secret.{name}")
-            path.unlink(missing_ok=True)
-            self._secrets.append(path)
-            fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-            with os.fdopen(fd, "wb") as file:
-                self._hand_over(path)
-                file.write(value.encode() + (b"" if value.endswith("\n") else b"\n"))
-            paths[name] = str(path)
+            content = value.encode() + (b"" if value.endswith("\n") else b"\n")
+            paths[name] = str(self.write(f"secret.{name}", content))
 
         return paths
+
+    def write(self, name: str, content: bytes, mode: int = 0o600) -> Path:
+        """Write one more file that goes with the secrets. Raises OSError."""
+        path = Path(f"{self._start}.{name}")
+        path.unlink(missing_ok=True)
+        self._secrets.append(path)
+        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        with os.fdopen(fd, "wb") as file:
+            os.fchmod(fd, mode)
+            self._hand_over(path)
+            file.write(content)
+        return path
 
     def remove_secrets(self) -> None:
         """Remove the secrets' files; harmless to call again."""

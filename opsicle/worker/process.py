@@ -17,6 +17,7 @@ import errno
 import logging
 import os
 import resource
+import select
 import signal
 import subprocess
 import threading
@@ -74,15 +75,27 @@ class Child:
         self.stderr = stderr
         self.pidfd = _watch_end(started.pid)
         self.life = started.life
+        self.exit_status: int | None = None
+        """Once it was collected; the negative number of a signal that has ended the process."""
 
     def wait(self) -> int:
         """Collect the exit code once `pidfd` is readable.
 
         Death by signal N counts as 128 + N, as in shells.
         """
-        code = self._started.wait()
+        code = self.exit_status = self._started.wait()
         os.close(self.pidfd)
         return code if code >= 0 else 128 - code
+
+    def has_ended(self) -> bool:
+        """Return whether it has ended, be its exit code collected or not."""
+        return self.exit_status is not None or bool(select.select([self.pidfd], [], [], 0)[0])
+
+    def send(self, number: signal.Signals) -> None:
+        """Send it a signal, and nobody else one where it has ended and was collected."""
+        if self.exit_status is None:
+            with suppress(ProcessLookupError):
+                os.kill(self.pid, number)
 
 
 class _Started:

@@ -66,7 +66,7 @@ class Runner:
             waiter=waiter,
             output=JobOutput(sink, waiter, _masking_for(work), work.max_log_bytes),
             marker_pipe=MarkerPipe(self._workspace.beside("marks"), self._workspace.hand_over),
-            runtimes=JobRuntimes(host.runtimes, work, self._workspace, host.account),
+            runtimes=JobRuntimes(host.runtimes, work, self._workspace, host.account, self._private),
             cancellation=cancellation,
             grace_seconds=host.grace_seconds,
             on_child=host.on_child,

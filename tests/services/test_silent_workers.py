@@ -111,7 +111,7 @@ def test_work_that_was_given_to_a_worker_which_is_gone_says_so(core: Core, alice
 
     assert reason(core, alice, queued.id) == "w1 is about to start it"
 
-    core.fleet.find(worker.actor.worker_id).has_hung_up = True
+    core.fleet.find(worker.actor.worker_id).has_disconnected = True
     assert reason(core, alice, queued.id).startswith(
         "w1 was given it, but has not been heard of since"
     )

@@ -116,7 +116,7 @@ class ApproverDirectory:
         }
 
 
-def asker_of(db: Connection, org_id: str, user_id: str, asked_seq: int) -> ApprovalRequester:
+def requester_of(db: Connection, org_id: str, user_id: str, asked_seq: int) -> ApprovalRequester:
     """Return who asked, with who answered for them then, and their manager of today.
 
     A service account's manager is its own, or else its owner's.

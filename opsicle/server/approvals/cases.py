@@ -18,7 +18,7 @@ from opsicle.domain.policies import Gate, Policy
 from opsicle.domain.templates import Template
 from opsicle.server.access.stored_values import read_values
 from opsicle.server.access.template_versions import template_of
-from opsicle.server.approvals.approvers import ApproverDirectory, asker_of
+from opsicle.server.approvals.approvers import ApproverDirectory, requester_of
 from opsicle.server.approvals.bindings import UNREADABLE, Altered, Bindings
 from opsicle.server.store import approvals, automations
 from opsicle.server.store.approvals import ApprovalRow, DecisionRow
@@ -119,7 +119,7 @@ def load_unchecked(
 ) -> Case:
     """Load as `load` does, believing what is stored. Only for what warns, and lets nothing run."""
     automation = automations.get(db, row.org_id, row.automation_id)
-    requester = asker_of(db, row.org_id, automation.requester_id, row.asked_seq).with_principal(
+    requester = requester_of(db, row.org_id, automation.requester_id, row.asked_seq).with_principal(
         automation.principal_id
     )
 

@@ -43,8 +43,8 @@ from opsicle.server.store.database import Connection
 class Progress:
     """Brings approvals to where they stand, and tells people."""
 
-    def __init__(self, notices: Outbox, bindings: Bindings) -> None:
-        self._outbox = notices
+    def __init__(self, outbox: Outbox, bindings: Bindings) -> None:
+        self._outbox = outbox
         self._bindings = bindings
 
     def load(self, db: Connection, row: ApprovalRow) -> Case:

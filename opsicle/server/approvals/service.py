@@ -71,19 +71,19 @@ class Approvals:
         self,
         database: Database,
         progress: Progress,
-        notices: Outbox,
+        outbox: Outbox,
         apps: Authenticators,
         fleet: Fleet,
-        signals: PubSub,
+        pubsub: PubSub,
         clock: Clock,
         bindings: Bindings,
     ) -> None:
         self._database = database
         self._progress = progress
-        self._outbox = notices
+        self._outbox = outbox
         self._apps = apps
         self._fleet = fleet
-        self._pubsub = signals
+        self._pubsub = pubsub
         self._clock = clock
         self._bindings = bindings
 

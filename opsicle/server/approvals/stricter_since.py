@@ -15,7 +15,7 @@ from opsicle.domain.automations import AutomationState
 from opsicle.domain.errors import Conflict
 from opsicle.domain.policy_parser import digest
 from opsicle.domain.templates import Template
-from opsicle.server.approvals.approvers import ApproverDirectory, asker_of
+from opsicle.server.approvals.approvers import ApproverDirectory, requester_of
 from opsicle.server.approvals.cases import Case, gates_for
 from opsicle.server.policies.in_force import InForce, in_force
 from opsicle.server.store import audit, policies
@@ -34,7 +34,7 @@ def asked_since(db: Connection, row: AutomationRow, template: Template) -> str:
     gates = gates_for(now.policy, template, row) if now else ()
     if now is None or not gates:
         return ""
-    requester = asker_of(
+    requester = requester_of(
         db, row.org_id, row.requester_id, audit.last_seq(db, row.org_id)
     ).with_principal(row.principal_id)
     people = ApproverDirectory(db, row.org_id).people(now.policy, template, requester)

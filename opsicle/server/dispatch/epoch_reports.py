@@ -49,7 +49,7 @@ class EpochReports:
         self._clock = clock
         self._asked: set[str] = set()
         self._told: set[str] = set()
-        """Workers that have told what they ran, in this life of the server."""
+        """Workers that have told what they ran, since the server was started."""
         self._heard: dict[str, set[str]] = {}
         """By worker whose word is being put into the record, the automations of which it stands
         there."""

@@ -1,7 +1,7 @@
 """Jobs that a worker holds and that the server has never heard of.
 
 Most likely they are of a later state than the one that it runs on; or else made up. They go into
-the record, each once in a life of the server. While the queue is held after a restore they are left
+the record, each once while the server runs. While the queue is held after a restore they are left
 alone, as the state that knows them may be put back; their workers are told to come again with what
 they have to say.
 """

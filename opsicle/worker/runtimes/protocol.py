@@ -10,6 +10,7 @@ from typing import Protocol
 
 from opsicle.wire.jobs import Work
 from opsicle.worker.journal import ChildProcess
+from opsicle.worker.private_files import PrivateFiles
 from opsicle.worker.process import Child, OsAccount
 from opsicle.worker.script import Script
 from opsicle.worker.workspace import Workspace
@@ -121,8 +122,16 @@ class Runtime(Protocol):
         """
         ...
 
-    def open_job(self, work: Work, workspace: Workspace, account: OsAccount | None) -> JobRuntime:
+    def open_job(
+        self,
+        work: Work,
+        workspace: Workspace,
+        account: OsAccount | None,
+        private: PrivateFiles,
+    ) -> JobRuntime:
         """Return what runs this job's phases, as `account`'s user if one is given.
+
+        What it writes into `private` goes at the end of each try, as a phase's secrets do.
 
         Called once for a job, and only if it has a phase for this runtime. The workspace exists.
         Starts nothing and makes nothing: there is no counterpart that would undo it.
