@@ -101,7 +101,10 @@ _SECOND: Fields = {
     "WorkOrder": (*_FIRST["WorkOrder"], "epoch", "epoch_id"),
 }
 
-_LATER: Fields = {"Phase": ("network", "pull", "user", "read_only", "limits")}
+_LATER: Fields = {
+    "Manifest": ("runs_on_where",),
+    "Phase": ("network", "pull", "user", "read_only", "limits"),
+}
 
 
 class Format(NamedTuple):

@@ -56,6 +56,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     reason: str
     principal_id: str = ""
     policy: str = ""
+    runs_on_where: str = ""
 
     def in_format(self, number: int) -> Manifest:
         """Return the same in another format.

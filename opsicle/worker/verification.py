@@ -14,6 +14,7 @@ from typing import TypeVar
 
 import msgspec
 
+from opsicle.domain.label_expressions import ExpressionMistake, LabelTerm, parse_expression
 from opsicle.domain.manifest_formats import FORMATS, SUPPORTED_FORMATS, FieldNotSupported
 from opsicle.domain.manifests import NO_POLICY, Manifest, WorkOrder, canonical, commitment, digest
 from opsicle.domain.names import environment_name
@@ -121,6 +122,18 @@ class Verifier:
                 raise Refused(
                     f"it is for workers with the label {key}={value}, which this one has not"
                 )
+        for term in _terms(manifest.runs_on_where):
+            known = {self._labels.get(term.key), self.granted.get(term.key)}
+            held = [term.holds(value) for value in known]
+            if not (all(held) if term.is_exclusion else any(held)):
+                raise Refused(f"it is for workers with labels `{term}`, which this one has not")
+
+
+def _terms(where: str) -> tuple[LabelTerm, ...]:
+    try:
+        return parse_expression(where) if where else ()
+    except ExpressionMistake as mistake:
+        raise Refused(f"which labels it asks for cannot be read: {mistake}") from mistake
 
 
 def _in_manifest(manifest: Manifest, order: WorkOrder) -> Iterator[tuple[str, object, object]]:

@@ -23,6 +23,7 @@ from opsicle.security.master_key import MasterKey
 from opsicle.security.order_key import OrderKey
 from opsicle.security.sealing import Seal
 from opsicle.server import assembly
+from opsicle.server import core as server_core
 from opsicle.server.access.actor import Actor, WorkerActor
 from opsicle.server.audit.remarks import ServerRemarks
 from opsicle.server.keys.vault import Vault
@@ -96,7 +97,7 @@ class Core:
             self.folder / "logs.db", _raise, self.clock.now, remarks.note_lost_logs
         )
 
-        core = assembly.Core(
+        core = server_core.Core(
             self.database,
             self.logs_database,
             Authority.create(self.clock.now()),

@@ -108,6 +108,7 @@ def whole(db: Connection, case: Case, viewer: Viewer, candidates: Sequence[Candi
         values=shown_values(automation.values_json),
         variables=list(template.variables),
         runs_on=template.runs_on,
+        runs_on_where=template.runs_on_where,
         workers=_workers(automation.requirements, candidates),
         timeout=template.timeout,
         compared=_compared(db, case),

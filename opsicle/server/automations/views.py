@@ -89,6 +89,7 @@ def whole(snapshot: Snapshot) -> Automation:
         values=shown_values(row.values_json),
         variables=list(template.variables),
         runs_on=template.runs_on,
+        runs_on_where=template.runs_on_where,
         phases=_phases(template.phases, reports),
         jobs=[_job(job) for job in snapshot.tries],
         log_bytes=snapshot.log_bytes,

@@ -121,7 +121,12 @@ class WaitingKinds:
 
     def _matches_for(self, worker: Candidate) -> dict[str, bool]:
         """Return what is known of a worker with these labels and runtimes: which kinds it fits."""
-        key = frozenset(worker.labels.items()), frozenset(worker.claimed.items()), worker.runtimes
+        key = (
+            frozenset(worker.labels.items()),
+            frozenset(worker.claimed.items()),
+            worker.disputed,
+            worker.runtimes,
+        )
         if key not in self._fitting and len(self._fitting) >= _MAX_CACHED_WORKERS:
             self._fitting.clear()
         return self._fitting.setdefault(key, {})

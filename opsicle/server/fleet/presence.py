@@ -5,7 +5,7 @@ Only an index: a server that starts knows nobody, and has learnt of all within o
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import islice
@@ -22,12 +22,10 @@ from opsicle.domain.workers import SHARED, SUBPROCESS, Candidate, Requirements, 
 from opsicle.kit.clock import Clock
 from opsicle.server.fleet.process_instances import ProcessInstances
 from opsicle.server.fleet.pubsub import Subscription
+from opsicle.server.fleet.waiting_workers import SHARED_HOME, WaitingWorkers
 from opsicle.server.store.workers import LastSeenRow
 from opsicle.wire.jobs import Work
 from opsicle.wire.worker_api import LEASE_SECONDS, PollRequest
-
-SHARED_HOME = ""
-"""Where shared workers are at home, in the place of an org's id."""
 
 _MOST_COMPARED = 64
 """Workers that are compared for the most free slots, when none is idle: one trigger must not look
@@ -38,9 +36,6 @@ _MAX_INCOMPATIBLE = 100
 
 _SMALL_FLEET = 50
 _CALM_SECONDS = 1.0
-
-_Place = tuple[str, str, str]
-"""A home, and a label's key and value; both empty for all of the home."""
 
 
 @dataclass(slots=True)
@@ -100,47 +95,19 @@ class Presence:
             if text in (poll.labels.get(key), poll.granted.get(key))
         }
 
+    @property
+    def disputed_labels(self) -> frozenset[tuple[str, str]]:
+        """Labels with which it would refuse an order that excludes them, or may be about to.
+
+        Those that stand against one that it was granted, or that it has not heard of yet.
+        """
+        said = (*self.poll.labels.items(), *self.poll.granted.items(), *self.granted.items())
+        return frozenset(said).difference(self.known_labels.items())
+
     def wake(self) -> None:
         """Let the open poll, if there is one, look again."""
         for watch in self.open_polls.values():
             watch.wake()
-
-
-class WaitingWorkers:
-    """The workers whose polls wait, by home and label, longest waiting first.
-
-    So a trigger looks at those with the rarest of the labels that it asks for, and not at the whole
-    fleet.
-    """
-
-    def __init__(self) -> None:
-        self._places: dict[_Place, dict[str, Presence]] = {}
-        self._places_of: dict[str, list[_Place]] = {}
-
-    def add(self, presence: Presence) -> None:
-        """Let a worker be found, as its poll describes it now."""
-        self.remove(presence)
-        home = SHARED_HOME if presence.is_shared else presence.org_id
-        labels = presence.poll.labels.items() | presence.granted.items()
-        places: list[_Place] = [(home, "", ""), *((home, key, value) for key, value in labels)]
-        self._places_of[presence.worker_id] = places
-        for place in places:
-            self._places.setdefault(place, {})[presence.worker_id] = presence
-
-    def remove(self, presence: Presence) -> None:
-        """Let a worker be found no longer; harmless if it was not."""
-        for place in self._places_of.pop(presence.worker_id, ()):
-            there = self._places[place]
-            del there[presence.worker_id]
-            if not there:
-                del self._places[place]
-
-    def around(self, home: str, labels: Mapping[str, str]) -> list[Presence]:
-        """Return a home's workers with the rarest of these labels, so all that have every one."""
-        places: list[_Place] = [(home, key, value) for key, value in labels.items()] or [
-            (home, "", "")
-        ]
-        return list(min((self._places.get(place, {}) for place in places), key=len).values())
 
 
 class Fleet:
@@ -299,7 +266,7 @@ class Fleet:
             return None
         homes = (org_id, SHARED_HOME) if org_id in self.sharing_orgs else (org_id,)
         for home in homes:
-            if chosen := self._choose_of(self._waiting.around(home, wanted.labels), wanted):
+            if chosen := self._choose_of(self._waiting.around(home, wanted), wanted):
                 self.end_waiting(chosen)
                 return chosen
         return None
@@ -366,6 +333,7 @@ class Fleet:
                 for key, text in presence.poll.labels.items()
                 if key not in presence.granted
             },
+            disputed=presence.disputed_labels,
             incompatible=dict(presence.incompatible),
             withheld="whoever runs the server must see to it"
             if withheld and presence.is_shared
