@@ -233,9 +233,9 @@ class Renewal:
         One may be set wrong, the other does not run while the machine sleeps.
         """
         self._identity = identity
-        life = identity.expires_at - identity.issued_at
+        lifetime = identity.expires_at - identity.issued_at
         # So that workers that were enrolled at once do not all renew at once.
-        wait = life * random.uniform(0.4, 0.6)  # noqa: S311
+        wait = lifetime * random.uniform(0.4, 0.6)  # noqa: S311
         self._due_at = identity.issued_at + wait
         self._due_in = time.monotonic() + wait.total_seconds()
         self._next_try = 0.0
