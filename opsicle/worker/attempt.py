@@ -134,7 +134,7 @@ class Attempt:
         around.waiter.watch(child.pidfd, lambda: self._collect(child))
 
         try:
-            around.on_child(child.pid, child.life)
+            around.on_child(child.pid, child.instance)
             around.tell()
             self._follow(child, limits)
         except BaseException:

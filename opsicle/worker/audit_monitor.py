@@ -45,7 +45,7 @@ class AuditMonitor:
             return
 
         self._last = shown
-        # On a full disk the next one may find room, and until then this life remembers.
+        # On a full disk the next one may find room, and until then this run remembers.
         with suppress(OSError):
             files.replace(self._file, msgspec.json.encode(shown))
 
@@ -79,7 +79,7 @@ def _contradiction(before: SeenCheckpoint, after: SeenCheckpoint) -> str:
 
 
 def _read(file: Path) -> SeenCheckpoint | None:
-    """Return what an earlier life has seen.
+    """Return what an earlier run has seen.
 
     A file that is absent or damaged is as if there had been none.
     """

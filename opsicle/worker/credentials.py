@@ -197,7 +197,7 @@ def _url_of_token(token_text: str, identity: Identity) -> list[str]:
 class Renewal:
     """Knows when this worker's certificate is to be renewed, and does it.
 
-    At half its life, give or take a tenth.
+    At half its lifetime, give or take a tenth.
     """
 
     def __init__(

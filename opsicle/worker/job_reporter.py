@@ -38,7 +38,7 @@ Reply = TypeVar("Reply")
 REPORT_SECONDS = 60.0
 """How long a worker that is to end tries to tell the server of a job of which nothing runs.
 
-Its next life does it then.
+Its next run does it then.
 """
 
 
@@ -97,7 +97,7 @@ class JobReporter:
         """Deliver the rest of the log and the outcome, however long the server is away.
 
         Returns None if the server has, or wants, nothing to do with the job any more, or will be
-        told by the next life of this worker.
+        told by the next run of this worker.
         """
         return self._tell(job, lambda: self._deliver(job, outcome, log_bytes, boot_id))
 

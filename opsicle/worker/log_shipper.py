@@ -76,7 +76,7 @@ class JobLog:
     def next_request(self) -> LogRequest:
         """Return what to send next.
 
-        The phases are noted in the journal, for a next life that may have to report them.
+        The phases are noted in the journal, for a next run that may have to report them.
         """
         self._sent_phases = newest = self._phases
         phases = _decode_phases(newest) if newest is not self._known_phases else None

@@ -179,7 +179,7 @@ class WorkerProcess:
         self._poller.on_granted = self._granted
 
     def _bring_to_an_end(self) -> None:
-        """Bring to an end what an earlier life left.
+        """Bring to an end what an earlier run left.
 
         Not in a copy of a folder whose worker lives, whose jobs those are.
         """

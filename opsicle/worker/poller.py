@@ -75,7 +75,7 @@ class Holder(Protocol):
 
 
 class WorkerDescription(msgspec.Struct, frozen=True):
-    """What the worker says of itself in every poll. `boot_id` names this life of its process.
+    """What the worker says of itself in every poll. `boot_id` names this instance of its process.
 
     `runtimes` are the kinds of phases that it can run.
     """

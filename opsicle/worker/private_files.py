@@ -59,7 +59,7 @@ def private_folder(workspace_root: Path, *, lets_through: bool = False) -> Path:
 
 
 def remove_stale_files(folder: Path) -> None:
-    """Remove what an earlier life of the worker left in its folder in memory."""
+    """Remove what an earlier run of the worker left in its folder in memory."""
     if folder.parent == _IN_MEMORY:
         for path in folder.iterdir():
             path.unlink(missing_ok=True)
@@ -141,7 +141,7 @@ class MaskRequests:
 
         try:
             os.mkfifo(path, 0o600)
-        except FileExistsError:  # a former life of the worker left it
+        except FileExistsError:  # an earlier run of the worker left it
             path.unlink(missing_ok=True)
             os.mkfifo(path, 0o600)
 

@@ -81,13 +81,13 @@ class JobTree:
             for pid in process.collect_orphans()
         )
 
-    def remember(self, pid: int, life: str) -> None:
-        """Count a process in by its id, provided that it is still in that life.
+    def remember(self, pid: int, instance: str) -> None:
+        """Count a process in by its id, provided that it is still that instance.
 
         See `process.is_same_life`.
         """
-        now = process.life_of(pid)
-        if now and process.is_same_life(now, life):
+        now = process.instance_of(pid)
+        if now and process.is_same_instance(now, instance):
             self._known.add((pid, int(now.rpartition("/")[2])))
 
     def _members(self) -> list[_Process]:
@@ -218,17 +218,17 @@ class TreeStop:
 
 
 def kill_orphans(
-    job_id: str, pid: int | None = None, life: str = "", *, grace_seconds: float
+    job_id: str, pid: int | None = None, instance: str = "", *, grace_seconds: float
 ) -> int:
-    """End what is left of a job that a former life of this worker ran, and wait until it is gone.
+    """End what is left of a job that an earlier run of this worker ran, and wait until it is gone.
 
-    `pid` and `life` are those of its last child, as the journal tells them; a process that has
+    `pid` and `instance` are those of its last child, as the journal tells them; a process that has
     merely got the same id since is left alone. Blocks up to `grace_seconds` + 5 s. Returns how many
     processes could not be ended.
     """
     tree = JobTree(job_id)
     if pid is not None:
-        tree.remember(pid, life)
+        tree.remember(pid, instance)
     return end_tree(tree, grace_seconds)
 
 

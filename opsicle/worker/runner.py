@@ -91,7 +91,7 @@ class Runner:
     def run_clean_up(
         self, reports: tuple[PhaseReport, ...], phases: Sequence[int], log_offset: int
     ) -> Outcome:
-        """Run these phases, by number, of a job in whose midst an earlier worker life ended.
+        """Run these phases, by number, of a job in whose midst an earlier worker run ended.
 
         In the workspace that it left. `reports` are its phases, of which only these may change;
         what is printed goes behind `log_offset`. The outcome is `unknown`, since nobody can say how

@@ -2,7 +2,7 @@
 
 A job's log is one sequence of bytes, counted from 0. Its spool is a row of segment files, each a
 row of records: a header, then the bytes. A segment whose bytes are all acknowledged is
-removed, save the last one: it tells the next life of the worker how long the log is. A record that
+removed, save the last one: it tells the next run of the worker how long the log is. A record that
 was torn by a crash ends the spool.
 
 What was written outlives the worker's own process at once (the kernel has it), and the machine's
@@ -102,7 +102,7 @@ class Spool:
 
     @classmethod
     def recover(cls, folder: Path, job_id: str, room: SpoolQuota) -> Self:
-        """Return what an earlier life of the worker left of a job's output, perhaps nothing.
+        """Return what an earlier run of the worker left of a job's output, perhaps nothing.
 
         Raises OSError.
         """
@@ -193,7 +193,7 @@ class Spool:
         self._room.give_back(freed, self)
 
     def go_on_at(self, offset: int) -> None:
-        """Go on behind what the server has, should that be more than an earlier life left."""
+        """Go on behind what the server has, should that be more than an earlier run left."""
         with self._lock:
             if offset <= self.end:
                 return

@@ -48,7 +48,7 @@ class Workspace:
         except FileNotFoundError:
             self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._make_folder()
-        except FileExistsError:  # a former life of the worker left it
+        except FileExistsError:  # an earlier run of the worker left it
             if problem := remove_folder(self.path):
                 raise ValueError(problem) from None
             self._make_folder()
