@@ -83,7 +83,7 @@ def _enrolled(folder: WorkerDataFolder, introduction: EnrolmentInfo) -> Identity
     if not introduction.join:
         raise _no_worker_yet(folder)
 
-    folder.check_room()
+    folder.check_disk_space()
     question = EnrolQuestion(
         token=introduction.join,
         name=introduction.name,

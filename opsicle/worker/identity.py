@@ -120,7 +120,7 @@ class WorkerDataFolder:
                 hint="Remove it, and enrol again with a new join token.",
             ) from error
 
-    def check_room(self) -> None:
+    def check_disk_space(self) -> None:
         """Make sure that an identity could be saved, before a token is spent on one.
 
         Raises as `open` does.

@@ -69,7 +69,7 @@ class JobSupervisor:
         connection: ServerConnection,
         journal: Journal,
         verifier: Verifier,
-        room: SpoolQuota,
+        quota: SpoolQuota,
         runtimes: Runtimes,
         on_rejected: Callable[[OpsicleError], None],
         on_idle: Callable[[], None],
@@ -79,7 +79,7 @@ class JobSupervisor:
         self._connection = connection
         self._journal = journal
         self._verifier = verifier
-        self._room = room
+        self._quota = quota
         self._runtimes = runtimes
         self._on_idle = on_idle
         self.accounts, self.boot_id = JobAccounts(), ""
@@ -111,7 +111,7 @@ class JobSupervisor:
             log.error("a job's id cannot be used", extra={"job_id": work.job_id})
             return
 
-        spool = Spool(self._folder.spool, work.job_id, self._room)
+        spool = Spool(self._folder.spool, work.job_id, self._quota)
         job = HeldJob(work.job_id, work.fence, spool, self.shipper, self._journal)
         if self._held.add(job):
             self._begin(lambda: self._carry_out(job, work), job, run)
@@ -122,7 +122,7 @@ class JobSupervisor:
         As far as anybody can say how it ended.
         """
         for entry in self._journal.open_jobs():
-            spool = Spool.recover(self._folder.spool, entry.job_id, self._room)
+            spool = Spool.recover(self._folder.spool, entry.job_id, self._quota)
             job = HeldJob(entry.job_id, entry.fence, spool, self.shipper, self._journal)
             if self._held.add(job):
                 self._begin(partial(self._conclude, job, entry), job, self._threads.run)

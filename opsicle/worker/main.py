@@ -150,14 +150,14 @@ class WorkerProcess:
             cleanup.remove(folder, {entry.job_id for entry in self._journal.open_jobs()})
 
         self._connection = ServerConnection(identity)
-        room = SpoolQuota(_SPOOL_BYTES_PER_JOB, _SPOOL_BYTES)
+        quota = SpoolQuota(_SPOOL_BYTES_PER_JOB, _SPOOL_BYTES)
         verifier = self._verifier = Verifier(identity, options.labels)
         self._jobs = JobSupervisor(
             folder,
             self._connection,
             self._journal,
             verifier,
-            room,
+            quota,
             runtimes,
             self._events.put,
             self._wake,

@@ -225,7 +225,7 @@ class ContainerJob:
         """Write the container's first script; return the options that show it, and its path."""
         options: list[str] = []
         arguments = shell_arguments(self._work.phases[phase], script, self._workspace)
-        in_file = self._workspace.beside("script")
+        in_file = self._workspace.sibling("script")
         if arguments[-1] == os.fsencode(in_file):
             _let_in(in_file, None)
             options += _show(in_file, is_read_only=True)
@@ -308,7 +308,7 @@ class ContainerJob:
         beside = {Path(value) for value in environment.values() if value.startswith(start)}
         for path in beside:
             path.touch(mode=0o600)
-        if (marks := self._workspace.beside("marks")).exists():
+        if (marks := self._workspace.sibling("marks")).exists():
             beside.add(marks)
 
         named = sorted({*beside, *self._private_paths})
