@@ -22,7 +22,7 @@ from opsicle.server.dispatch.job_logs import JobLogs
 from opsicle.server.dispatch.job_outcomes import ANSWERABLE, LOST, JobOutcomes, resource_of
 from opsicle.server.dispatch.lease_service import LeasedWork, LeaseService, may_serve
 from opsicle.server.dispatch.lease_store import Lease
-from opsicle.server.dispatch.unknown_jobs import NeverHeardOf, UnknownJobs
+from opsicle.server.dispatch.unknown_jobs import UnknownJob, UnknownJobs
 from opsicle.server.fleet.presence import Presence
 from opsicle.server.fleet.pubsub import PubSub, automation_topic, log_topic, org_topic
 from opsicle.server.store import audit, automation_transitions, jobs
@@ -91,7 +91,7 @@ class Jobs:
         """Let a leased job begin; only after the answer may the worker execute anything.
 
         Raises LeaseLost if the lease has lapsed, the automation was cancelled meanwhile, or its org
-        no longer lets this shared worker serve it. Unavailable as `UnknownJobs.heard`, also of
+        no longer lets this shared worker serve it. Unavailable as `UnknownJobs.recording`, also of
         `log` and `finish`.
         """
         now = self._clock.now()
@@ -111,7 +111,7 @@ class Jobs:
             audit.append(db, now, job.org_id, worker, "start", resource_of(job), {"job": job_id})
             return job
 
-        with self.unknown.heard(worker, job_id):
+        with self.unknown.recording(worker, job_id):
             job = self._database.write(work)
         self._changed(job)
         return Done(JobState.RUNNING)
@@ -126,7 +126,7 @@ class Jobs:
         """
         now, reason = self._clock.now(), request.reason[:MAX_EXPLANATION]
         is_untimely = request.is_untimely or request.reason.endswith(UNTIMELY_ENDING)
-        is_outdated = request.newer_epoch is not None and self._epoch_reports.hear_newer(
+        is_outdated = request.newer_epoch is not None and self._epoch_reports.report_newer(
             worker, request.newer_epoch
         )
 
@@ -164,7 +164,7 @@ class Jobs:
 
         Raises LeaseLost if the job is over or another's.
         """
-        with self.unknown.heard(worker, job_id):
+        with self.unknown.recording(worker, job_id):
             job = self._database.read(lambda db: _get_answerable(db, worker, job_id, request.fence))
         durable_to = self._append(job, request)
 
@@ -185,7 +185,7 @@ class Jobs:
         """
         presence = self._fleet.find(worker.worker_id)
         self._check_instance(presence, request)
-        with self.unknown.heard(worker, job_id):
+        with self.unknown.recording(worker, job_id):
             return self._finish_known(worker, job_id, request, presence)
 
     def _finish_known(
@@ -354,7 +354,7 @@ def _get_own(db: Connection, worker: WorkerActor, job_id: str, fence: int) -> Jo
     """Return the job, if this worker holds or held its newest lease. Raises LeaseLost."""
     job = jobs.find(db, job_id)
     if job is None or job.worker_id != worker.worker_id:  # nobody learns which jobs others have
-        raise NeverHeardOf.of(job_id)
+        raise UnknownJob.of(job_id)
     if job.fence != fence or not job.is_newest:
         raise LeaseLost.of(job_id)
     if job.state == JobState.RETURNED:

@@ -8,7 +8,7 @@ from itertools import zip_longest
 from typing import NamedTuple
 
 from opsicle.domain.automations import AutomationState
-from opsicle.domain.manifest_formats import CannotSay, common
+from opsicle.domain.manifest_formats import FieldNotSupported, newest_common
 from opsicle.domain.workers import Requirements, is_able
 from opsicle.kit.clock import Clock
 from opsicle.kit.ids import new_id
@@ -16,7 +16,7 @@ from opsicle.server.access.actor import SystemActor, WorkerActor
 from opsicle.server.approvals.bindings import Altered
 from opsicle.server.channels.outbox import Outbox
 from opsicle.server.dispatch.lease_store import Lease, LeaseStore
-from opsicle.server.dispatch.waiting_kinds import Look, WaitingKinds
+from opsicle.server.dispatch.waiting_kinds import KindScan, WaitingKinds
 from opsicle.server.dispatch.work_builder import Checked, WorkBuilder, WorkManifest
 from opsicle.server.fleet.presence import Fleet, Presence
 from opsicle.server.fleet.pubsub import PubSub, automation_topic, org_topic
@@ -41,7 +41,7 @@ class LeasedWork:
     items: list[tuple[Lease, Work]] = field(default_factory=list)
     refused: list[AutomationRow] = field(default_factory=list)
     left_waiting: list[tuple[str, Requirements]] = field(default_factory=list)
-    looks: list[Look] = field(default_factory=list)
+    scans: list[KindScan] = field(default_factory=list)
 
     @property
     def work(self) -> tuple[Work, ...]:
@@ -81,7 +81,7 @@ class LeaseService:
         self._clock = clock
         self._work_builder = work_builder
 
-    def tell_of(self, presence: Presence) -> None:
+    def notify_org(self, presence: Presence) -> None:
         """Wake whoever looks at what waits for a worker that is gone, or there again."""
         self._pubsub.changed(org_topic(presence.org_id))
 
@@ -161,8 +161,8 @@ class LeaseService:
                 break  # all that is left is younger than what was found
 
             found = automations.list_waiting(db, org_id, kind.requirements, free + 1)
-            leased.looks.append(
-                Look(org_id, kind.requirements, kind.noted, found[0].id if found else None)
+            leased.scans.append(
+                KindScan(org_id, kind.requirements, kind.revision, found[0].id if found else None)
             )
             rows = sorted([*rows, *found], key=lambda row: row.id)[: free + 1]
         return rows
@@ -231,7 +231,7 @@ class LeaseService:
         trace.
         """
         if presence.is_shared:
-            orgs.note_shared_turn(db, row.org_id)
+            orgs.note_served_by_shared(db, row.org_id)
         jobs.insert(db, planned.lease.job_id, row.id, presence.worker_id, self._clock.now())
         self.lease_store.grant(planned.lease, is_pushed=leased.is_pushed)
         work = self._work_builder.make(db, row, planned.lease, planned.checked, planned.manifest)
@@ -242,11 +242,13 @@ class LeaseService:
 
         Return None if it is too old, or too new, to be told all of it.
         """
-        spoken = presence.poll.formats
-        number = common(spoken)
+        formats = presence.poll.formats
+        number = newest_common(formats)
         try:
-            return WorkManifest(checked.bound.said_in(number, spoken), number) if number else None
-        except CannotSay as missing:
+            return (
+                WorkManifest(checked.bound.encoded_for(number, formats), number) if number else None
+            )
+        except FieldNotSupported as missing:
             if self.fleet.note_incompatible(presence, row.id, row.manifest_format):
                 log.warning(
                     "a worker of another version cannot be told all that an automation does",
@@ -273,7 +275,7 @@ class LeaseService:
 
     def granted(self, presence: Presence, leased: LeasedWork) -> None:
         """Tell followers of leases that are durable now, and wake who else has room."""
-        self.kinds.learn(leased.looks)
+        self.kinds.update(leased.scans)
         for lease, _ in leased.items:
             self._pubsub.changed(automation_topic(lease.automation_id), org_topic(lease.org_id))
         for row in leased.refused:

@@ -12,7 +12,12 @@ from itertools import islice
 
 from opsicle.domain import stored_json
 from opsicle.domain.clocks import is_off, offset_of, offset_text
-from opsicle.domain.manifest_formats import SPOKEN, common, formats_text, listed
+from opsicle.domain.manifest_formats import (
+    SUPPORTED_FORMATS,
+    format_list,
+    formats_text,
+    newest_common,
+)
 from opsicle.domain.workers import SHARED, SUBPROCESS, Candidate, Requirements, can_take
 from opsicle.kit.clock import Clock
 from opsicle.server.fleet.process_instances import ProcessInstances
@@ -76,7 +81,7 @@ class Presence:
     """Slots that a transaction under way will fill."""
     pending_work: list[Work] = field(default_factory=list)
     """Work that a trigger has leased to this worker, for the open poll to deliver."""
-    told: set[str] = field(default_factory=set)
+    notified_jobs: set[str] = field(default_factory=set)
     """Jobs of which this worker has been told at once that they are cancelled or lost; later polls
     only repeat it."""
 
@@ -119,7 +124,7 @@ class Fleet:
         self._described: dict[str, tuple[float, list[Candidate]]] = {}
         self.sharing_orgs = set(sharing_orgs)
         self.unknown_jobs: dict[str, list[str]] = {}
-        """By worker, the jobs that it holds and that the server has never heard of (see
+        """By worker, the jobs that it holds and that the server does not know (see
         `unknown_jobs.py`)."""
         self.held = ""
         """Why nobody is handed anything (see `holds.py`), "" if it is not so."""
@@ -157,9 +162,9 @@ class Fleet:
             return f"its clock is {offset_text(offset)} the server's"
         if now < presence.untimely_until:
             return "it refused an order because of its time: is its clock right?"
-        if common(presence.poll.formats) is None:
+        if newest_common(presence.poll.formats) is None:
             spoken = formats_text("it", presence.poll.formats)
-            return f"{spoken}; this server needs one of {listed(SPOKEN)}"
+            return f"{spoken}; this server needs one of {format_list(SUPPORTED_FORMATS)}"
         return ""
 
     def note_untimely(self, worker_id: str, sent_at_ms: int | None) -> None:
