@@ -12,6 +12,7 @@ import { get } from "../lib/api.js";
 import { h, replace } from "../lib/dom.js";
 import { follow } from "../lib/events.js";
 import { showList } from "../lib/keyed.js";
+import { wantedLabels } from "../lib/labels.js";
 import { ago, duration } from "../lib/times.js";
 import { environmentName } from "../lib/values.js";
 import { visible, visibleLine, visibleValue } from "../lib/visible.js";
@@ -194,14 +195,13 @@ function factsOf(automation) {
     variables,
     outputs,
     jobs,
-    runsOn: automation.runs_on,
+    labels: wantedLabels(automation),
     approvalId: automation.approval_id,
   };
 }
 
-function factsView({ id, values, variables, outputs, runsOn, jobs, approvalId }) {
+function factsView({ id, values, variables, outputs, labels, jobs, approvalId }) {
   const given = variables.filter((variable) => variable.id in values);
-  const labels = Object.entries(runsOn);
   return h(
     "div",
     {},
@@ -230,7 +230,7 @@ function factsView({ id, values, variables, outputs, runsOn, jobs, approvalId })
         "section",
         {},
         h("h2", {}, "Runs on"),
-        labels.map(([key, value]) => h("code", { class: "fact" }, visible(`${key}=${value}`))),
+        labels.map((text) => h("code", { class: "fact" }, visible(text))),
       ),
     jobs.length > 0 &&
       h(

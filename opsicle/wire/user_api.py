@@ -236,8 +236,8 @@ class TemplateVersionSummary(msgspec.Struct, kw_only=True):
 class TemplateVersion(msgspec.Struct, kw_only=True):
     """One version whole: `source` is the document as it was pushed.
 
-    `accepts_claimed`: a worker that only says of itself that it has the labels in `runs_on` will
-    do.
+    `runs_on_where` is an expression over its worker's labels, beside `runs_on`. `accepts_claimed`:
+    a worker that only says of itself that it has them will do.
     """
 
     name: str
@@ -251,6 +251,7 @@ class TemplateVersion(msgspec.Struct, kw_only=True):
     variables: list[Variable]
     phases: list[Phase]
     runs_on: dict[str, str]
+    runs_on_where: str = ""
     accepts_claimed: bool
     timeout: int | None
     needs_approval: bool
@@ -371,6 +372,7 @@ class Automation(AutomationSummary, kw_only=True):
     values: dict[str, Value]
     variables: list[Variable]
     runs_on: dict[str, str]
+    runs_on_where: str = ""
     phases: list[PhaseRun]
     jobs: list[Job]
     log_bytes: int = 0

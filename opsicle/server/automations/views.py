@@ -89,6 +89,7 @@ def whole(snapshot: Snapshot) -> Automation:
         values=shown_values(row.values_json),
         variables=list(template.variables),
         runs_on=template.runs_on,
+        runs_on_where=template.runs_on_where,
         phases=_phases(template.phases, reports),
         outputs=_outputs(template.phases, reports),
         summary=summary_of(reports),
@@ -142,7 +143,7 @@ def _waiting_reason(
         asked = stored_requirements(row.requirements)
         known[row.requirements] = waiting_reason(asked, candidates)
     return known[row.requirements] or next(
-        (one.untold[row.id] for one in candidates if row.id in one.untold), ""
+        (one.incompatible[row.id] for one in candidates if row.id in one.incompatible), ""
     )
 
 
