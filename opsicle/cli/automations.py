@@ -8,6 +8,7 @@ from opsicle.cli.invocation import current
 from opsicle.cli.listing import limit
 from opsicle.cli.mfa import totp_option, with_proof
 from opsicle.cli.output import Column, emit, emit_list, print_table, seconds_between
+from opsicle.cli.results import show_results
 from opsicle.cli.root import NounGroup
 from opsicle.cli.sessions import connect
 from opsicle.cli.terminal import printable
@@ -83,9 +84,15 @@ def rerun(automation_id: str, totp: str | None) -> None:
 def emit_automation(automation: Automation) -> None:
     """Print one automation, whole."""
     emit(automation, _fields(automation))
-    if current().wants_json or not automation.phases:
+    if current().wants_json:
         return
 
+    show_results(automation.outputs, automation.summary, click.echo)
+    if automation.phases:
+        _print_phases(automation)
+
+
+def _print_phases(automation: Automation) -> None:
     click.echo()
     rows = [
         [

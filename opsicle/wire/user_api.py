@@ -363,7 +363,9 @@ class AutomationSummary(msgspec.Struct, kw_only=True):
 class Automation(AutomationSummary, kw_only=True):
     """An automation whole. `log_bytes` is the length of the newest job's log so far.
 
-    `log_remark` says what of that log was lost; "" if nothing was.
+    `log_remark` says what of that log was lost; "" if nothing was. `outputs` are what the newest
+    job's phases have handed on, by name, `summary` is what they say of it in Markdown; both are
+    masked as the log is.
     """
 
     display_name: str = ""
@@ -375,6 +377,8 @@ class Automation(AutomationSummary, kw_only=True):
     jobs: list[Job]
     log_bytes: int = 0
     log_remark: str = ""
+    outputs: dict[str, str] = {}
+    summary: str = ""
 
 
 class LogChunk(msgspec.Struct):

@@ -135,7 +135,8 @@ class JobOutput:
         return bool(self._notes) or any(pipe.held for pipe in self._pipes.values())
 
     def without_secrets(self, text: str) -> str:
-        """Return a text about the job with its secrets masked."""
+        """Return a text about the job with its secrets masked, and what it has asked to mask."""
+        self._read_mask_requests()
         return self.masking.text(text) if self.masking and text else text
 
     def add(self, fd: int, phase: int, stream: int) -> None:
@@ -216,6 +217,7 @@ class JobOutput:
 
     def close(self) -> None:
         """Stop listening; what still prints gets SIGPIPE."""
+        self._requests = None
         for pipe in self._in_order():
             if pipe.mask:
                 pipe.held += pipe.mask.finish()

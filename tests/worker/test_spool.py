@@ -230,8 +230,8 @@ def test_room_comes_back_with_acknowledged_segments(
 
 
 def test_one_full_spool_does_not_silence_another_job(tmp_path: Path) -> None:
-    room = SpoolQuota(1000, 1000)
-    loud, quiet = make(tmp_path, "loud", quota), make(tmp_path, "quiet", room)
+    quota = SpoolQuota(1000, 1000)
+    loud, quiet = make(tmp_path, "loud", quota), make(tmp_path, "quiet", quota)
 
     while loud.write(0, 1, 0, b"x" * 100) is not None:
         pass
@@ -241,7 +241,7 @@ def test_one_full_spool_does_not_silence_another_job(tmp_path: Path) -> None:
 
 
 def test_discarded_output_gives_all_its_room_back(tmp_path: Path) -> None:
-    room = SpoolQuota(1000, 1000)
+    quota = SpoolQuota(1000, 1000)
     first = make(tmp_path, "first", quota)
     while first.write(0, 1, 0, b"x" * 100) is not None:
         pass

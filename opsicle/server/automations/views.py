@@ -15,7 +15,7 @@ from opsicle.domain.workers import Candidate, absence, waiting_reason
 from opsicle.server.access.stored_values import shown_values, stored_requirements
 from opsicle.server.store.automations import AutomationRow
 from opsicle.server.store.jobs import JobRow
-from opsicle.wire.jobs import CommandReport, PhaseReport, StepState
+from opsicle.wire.jobs import CommandReport, PhaseReport, StepState, outputs_of, summary_of
 from opsicle.wire.user_api import (
     Automation,
     AutomationSummary,
@@ -91,6 +91,8 @@ def whole(snapshot: Snapshot) -> Automation:
         runs_on=template.runs_on,
         runs_on_where=template.runs_on_where,
         phases=_phases(template.phases, reports),
+        outputs=_outputs(template.phases, reports),
+        summary=summary_of(reports),
         jobs=[_job(job) for job in snapshot.tries],
         log_bytes=snapshot.log_bytes,
         log_remark=snapshot.log_remark,
@@ -113,6 +115,12 @@ def _reports(job: JobRow) -> list[PhaseReport]:
                         _milliseconds(job.finished_at) if step.started_at_ms is not None else None
                     )
     return reports
+
+
+def _outputs(phases: Sequence[Phase], reports: Sequence[PhaseReport]) -> dict[str, str]:
+    """Return what the phases have handed on; what none of them declares is passed over."""
+    declared = {name for phase in phases for name in phase.outputs}
+    return {name: value for name, value in outputs_of(reports).items() if name in declared}
 
 
 def _waiting_reason(
