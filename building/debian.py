@@ -33,6 +33,12 @@ PACKAGES = {
     ),
     "nodejs": Package("node", "runs the emulated Telegram"),
     "npm": Package("npm", "fetches the emulated Telegram"),
+    "podman": Package("podman", "runs phases in containers"),
+    "runc": Package("runc", "starts those containers"),
+    "busybox-static": Package("/bin/busybox", "what the containers' image is made of"),
+    "containernetworking-plugins": Package(
+        "/usr/lib/cni/bridge", "networks of those containers that ask for one"
+    ),
     "systemd": Package("systemd-analyze", "judges the units of the documentation"),
 }
 

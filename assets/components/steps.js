@@ -8,8 +8,22 @@ import { stateDot } from "./states.js";
 const DEFAULT_TIMEOUT_SECONDS = 60;
 const MAX_OPEN_COMMANDS = 24; // beyond that, phases that went well are folded
 
-/** The phases of a template, in order, with what is special about each. */
-export function planView(phases) {
+/** The phases of a template, in order, with what is special about each, and what containers see. */
+export function planView({ phases, volume_mounts: mounts }) {
+  return [phaseList(phases), mounts.length > 0 && mountList(mounts)];
+}
+
+function mountList(mounts) {
+  return h(
+    "ul",
+    { class: "plan-mounts" },
+    mounts.map(({ host, container }) =>
+      h("li", {}, visible(`Containers see ${host} of the worker as ${container}`)),
+    ),
+  );
+}
+
+function phaseList(phases) {
   return h(
     "ol",
     { class: "plan" },
@@ -40,15 +54,40 @@ function limitText(seconds) {
   return `at most ${text}${seconds === DEFAULT_TIMEOUT_SECONDS ? ", the default" : ""}`;
 }
 
+function containerFacts(phase) {
+  return [
+    `image ${phase.image}`,
+    phase.network ? "with a network" : "no network",
+    phase.pull && phase.pull !== "missing" && `pull ${phase.pull}`,
+    phase.user && `user ${phase.user}`,
+    phase.read_only && "read-only root",
+  ];
+}
+
+function usageLimits(limits) {
+  return [
+    limits.memory_mib && `at most ${limits.memory_mib} MiB of memory`,
+    limits.processes && `at most ${limits.processes} processes`,
+    limits.cpu_seconds && `${limits.cpu_seconds} s of CPU a process`,
+    limits.file_mib && `files of at most ${limits.file_mib} MiB`,
+  ];
+}
+
+function named(what, names) {
+  return names.length > 0 && `${what} ${names.join(", ")}`;
+}
+
 function facts(phase) {
   const all = [
     phase.when && phase.when !== "success" && `when: ${phase.when}`,
-    phase.image && `image ${phase.image}`,
+    ...(phase.image ? containerFacts(phase) : []),
+    ...usageLimits(phase.limits ?? {}),
     limitText(phase.timeout ?? DEFAULT_TIMEOUT_SECONDS),
     phase.retries && `${phase.retries.limit} retries`,
     phase.shell && phase.shell !== "/bin/sh" && phase.shell,
     phase.working_directory && `in ${phase.working_directory}`,
-    phase.secrets?.length && `secrets ${phase.secrets.join(", ")}`,
+    named("secrets", phase.secrets ?? []),
+    named("outputs", phase.outputs ?? []),
     ...Object.entries(phase.env ?? {}).map(([name, value]) => `${name}=${value}`),
   ];
   return all.filter(Boolean).map((fact) => h("span", { class: "fact" }, visible(fact)));

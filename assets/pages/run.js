@@ -163,7 +163,7 @@ function whatHappens(template, environment) {
     "section",
     { class: "aside" },
     h("h2", {}, "What will run"),
-    planView(template.phases),
+    planView(template),
     h("h2", {}, "What the commands see"),
     environment,
   );

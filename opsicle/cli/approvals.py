@@ -13,12 +13,14 @@ from opsicle.cli.output import Column, emit, emit_list
 from opsicle.cli.root import NounGroup
 from opsicle.cli.sessions import connect
 from opsicle.cli.terminal import ask, has_person, printable
+from opsicle.domain.approvals import Verdict
+from opsicle.domain.templates import Phase
+from opsicle.domain.visible_text import visible_value
+from opsicle.wire.approval_api import Approval, Comparison, DecisionRequest, GateView
+from opsicle.wire.endpoints import approvals as endpoints
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-    from opsicle.domain.templates import Phase
-    from opsicle.wire.approval_api import Approval, Comparison, DecisionRequest, GateView
 
 STATES = ("pending", "approved", "rejected", "expired", "withdrawn")
 
@@ -57,7 +59,10 @@ def approvals() -> None:
 def list_(whose: str, state: str | None, limit: int | None) -> None:
     """List what waits for your decision, newest first."""
     emit_list(
-        connect().approvals(whose=whose, state=state or ""), _COLUMNS, limit=limit, table_limit=100
+        connect().pages(endpoints.LIST_APPROVALS, query={"whose": whose, "state": state or ""}),
+        _COLUMNS,
+        limit=limit,
+        table_limit=100,
     )
 
 
@@ -65,7 +70,7 @@ def list_(whose: str, state: str | None, limit: int | None) -> None:
 @click.argument("approval_id", metavar="ID")
 def show(approval_id: str) -> None:
     """Show what is asked: by whom and why, what will run, who else must agree, until when."""
-    _emit(connect().approval(approval_id))
+    _emit(connect().call(endpoints.SHOW, approval_id))
 
 
 @approvals.command()
@@ -75,7 +80,13 @@ def show(approval_id: str) -> None:
 def approve(approval_id: str, reason: str, totp: str | None) -> None:
     """Agree to exactly what `show` shows."""
     api = connect()
-    _emit(api.approve(approval_id, _decision(api.approval(approval_id), reason, totp)))
+    _emit(
+        api.call(
+            endpoints.APPROVE,
+            approval_id,
+            body=_decision(api.call(endpoints.SHOW, approval_id), reason, totp),
+        )
+    )
 
 
 @approvals.command()
@@ -85,20 +96,24 @@ def approve(approval_id: str, reason: str, totp: str | None) -> None:
 def reject(approval_id: str, reason: str, totp: str | None) -> None:
     """Refuse it."""
     api = connect()
-    _emit(api.reject(approval_id, _decision(api.approval(approval_id), reason, totp)))
+    _emit(
+        api.call(
+            endpoints.REJECT,
+            approval_id,
+            body=_decision(api.call(endpoints.SHOW, approval_id), reason, totp),
+        )
+    )
 
 
 @approvals.command()
 @click.argument("approval_id", metavar="ID")
 def withdraw(approval_id: str) -> None:
     """Take back what you asked for; its automation is cancelled."""
-    _emit(connect().withdraw(approval_id))
+    _emit(connect().call(endpoints.WITHDRAW, approval_id))
 
 
 def _decision(approval: Approval, reason: str, totp: str | None) -> DecisionRequest:
     """Return the decision with what its gates need, and ask on a terminal for what is missing."""
-    from opsicle.wire.approval_api import DecisionRequest
-
     if approval.needs_reason and not reason and has_person():
         reason = ask("Reason", "--reason")
     if approval.needs_totp and not totp and has_person():
@@ -124,7 +139,8 @@ def _fields(approval: Approval) -> list[tuple[str, object]]:
         ("reason", approval.reason),
         ("template", f"{approval.template} v{approval.version}"),
         ("title", approval.display_name),
-        ("runs on", approval.runs_on or "any worker"),
+        ("runs on", approval.runs_on or ("" if approval.runs_on_where else "any worker")),
+        ("runs where", approval.runs_on_where),
         ("workers that fit", approval.workers or "none is connected"),
         ("policy", _policy(approval)),
         ("asked", approval.asked_at),
@@ -153,6 +169,8 @@ def _body(approval: Approval) -> Iterator[str]:
     yield "What will run:"
     for phase in approval.phases:
         yield from map(printable, _phase(phase))
+    for each in approval.volume_mounts:
+        yield printable(f"  containers see {each.host} of the worker as {each.container}")
 
     yield ""
     yield "With these values:" if approval.values else "It takes no values."
@@ -169,7 +187,7 @@ def _body(approval: Approval) -> Iterator[str]:
 
 
 def _phase(phase: Phase) -> Iterator[str]:
-    more = [f"in {phase.image}"] if phase.image else []
+    more = _container(phase) if phase.image else []
     more += [f"when {phase.when}"] if phase.when != "success" else []
     more += [f"secrets {', '.join(phase.secrets)}"] if phase.secrets else []
     more += [f"env {key}={value}" for key, value in phase.env.items()]
@@ -179,9 +197,20 @@ def _phase(phase: Phase) -> Iterator[str]:
             yield f"    {line}"
 
 
-def _gate(gate: GateView) -> Iterator[str]:
-    from opsicle.domain.approvals import Verdict
+def _container(phase: Phase) -> list[str]:
+    said = [f"in {phase.image}", "with a network" if phase.network else "no network"]
+    said += [f"pull {phase.pull}"] if phase.pull != "missing" else []
+    said += [f"user {phase.user}"] if phase.user else []
+    said += ["read-only root"] if phase.read_only else []
+    limits = phase.limits
+    if limits and limits.memory_mib:
+        said += [f"at most {limits.memory_mib} MiB of memory"]
+    if limits and limits.processes:
+        said += [f"at most {limits.processes} processes"]
+    return said
 
+
+def _gate(gate: GateView) -> Iterator[str]:
     demands = [f"{gate.required} must agree"]
     demands += ["with a reason"] if gate.require_reason else []
     demands += ["with a fresh code"] if gate.require_mfa else []
@@ -207,6 +236,4 @@ def _compared(compared: Comparison | None) -> Iterator[str]:
 
 
 def _said(value: object) -> str:
-    from opsicle.domain.visible_text import visible_value
-
     return "nothing" if value is None else visible_value(value)

@@ -9,6 +9,8 @@ import click
 from opsicle.cli.input_files import FolderName
 from opsicle.cli.root import VerbCommand
 from opsicle.cli.terminal import read_token
+from opsicle.domain.names import LABEL_KEY, LABEL_KEY_RULE, LABEL_VALUE, LABEL_VALUE_RULE
+from opsicle.kit import logging
 
 
 @click.command(cls=VerbCommand)
@@ -61,6 +63,13 @@ from opsicle.cli.terminal import read_token
     help="Run jobs as this user, not as the worker's own; for root. "
     "ORG=USER for one org's (by id). May be repeated.",
 )
+@click.option(
+    "--allow-mount",
+    metavar="PATH",
+    type=click.Path(path_type=Path),
+    multiple=True,
+    help="A folder of this machine that templates may show to their containers. May be repeated.",
+)
 @click.option("--verbose", is_flag=True, help="Log more.")
 def worker(  # noqa: PLR0913, PLR0917 - what a worker can be told
     data_dir: Path,
@@ -71,6 +80,7 @@ def worker(  # noqa: PLR0913, PLR0917 - what a worker can be told
     label: tuple[str, ...],
     slots: int,
     run_as: tuple[str, ...],
+    allow_mount: tuple[Path, ...],
     *,
     verbose: bool,
 ) -> None:
@@ -79,7 +89,6 @@ def worker(  # noqa: PLR0913, PLR0917 - what a worker can be told
     TERM (or Ctrl-C) lets running jobs finish, for an hour at most; a second one cancels them and
     ends within seconds.
     """
-    from opsicle.kit import logging
     from opsicle.worker.main import WorkerOptions, run
 
     if join_file:
@@ -93,9 +102,19 @@ def worker(  # noqa: PLR0913, PLR0917 - what a worker can be told
         labels=labels_of(label),
         slots=slots,
         run_as=run_as,
+        allowed_mounts=tuple(_absolute(path) for path in allow_mount),
         server_urls=tuple(_url(url) for url in server_url),
     )
     run(options)
+
+
+def _absolute(path: Path) -> Path:
+    """Return the path, which is to say where it is from anywhere. Raises click.UsageError."""
+    if not path.is_absolute() or not path.exists():
+        raise click.UsageError(
+            f"--allow-mount takes the absolute path of what is there, not `{path}`"
+        )
+    return path
 
 
 def _url(text: str) -> str:
@@ -119,8 +138,6 @@ def _url(text: str) -> str:
 
 def labels_of(texts: tuple[str, ...]) -> dict[str, str]:
     """Return the labels by key. Raises click.UsageError."""
-    from opsicle.domain.names import LABEL_KEY, LABEL_KEY_RULE, LABEL_VALUE, LABEL_VALUE_RULE
-
     labels: dict[str, str] = {}
     for text in texts:
         key, separator, value = text.partition("=")

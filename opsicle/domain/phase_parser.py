@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import PurePosixPath
 
+from opsicle.domain.container_fields import parse_container, parse_limits
 from opsicle.domain.documents import DocumentNode, Fields
 from opsicle.domain.names import (
     ENVIRONMENT_NAME,
@@ -13,6 +15,7 @@ from opsicle.domain.names import (
     has_control_characters,
     is_reserved,
 )
+from opsicle.domain.outputs import output_environment_name
 from opsicle.domain.problems import quoted
 from opsicle.domain.secrets import SECRET_NAME, SECRET_NAME_RULE, secret_file_environment_name
 from opsicle.domain.templates import (
@@ -43,13 +46,34 @@ def parse_phases(
     """Return the phases under `key`; every mistake is noted, names that stand twice among them."""
     phases: list[Phase] = []
     for place in spec.items(key, MAX_PHASES, is_required=is_required):
-        phase = _phase(place.mapping())
+        fields = place.mapping()
+        phase = _phase(fields)
         if phase.name and phase.name in [other.name for other in phases]:
             place.add(
                 f"a phase {quoted(phase.name)} stands further up already; names tell phases apart"
             )
+        if outputs := fields.find("outputs"):
+            _refuse_outputs_twice(outputs, phase, phases)
         phases.append(phase)
     return tuple(phases)
+
+
+def _refuse_outputs_twice(place: DocumentNode, phase: Phase, before: Sequence[Phase]) -> None:
+    """Note each output of a phase whose variable is already that of another one."""
+    known = {
+        output_environment_name(name): (name, other.name)
+        for other in before
+        for name in other.outputs
+    }
+    for name in phase.outputs:
+        variable = output_environment_name(name)
+        if variable in known:
+            twin, its_phase = known[variable]
+            place.add(
+                f"{quoted(name)}, and {quoted(twin)} of the phase {quoted(its_phase)}, "
+                f"would both be {variable}; rename one of them"
+            )
+        known.setdefault(variable, (name, phase.name))
 
 
 def parse_volume_mounts(spec: Fields) -> tuple[VolumeMount, ...]:
@@ -63,11 +87,18 @@ def parse_volume_mounts(spec: Fields) -> tuple[VolumeMount, ...]:
 
         if mount.container and not mount.container.startswith("/"):
             place.add(f"`container` must be an absolute path, not {quoted(mount.container)}")
+        elif mount.container and not _is_usable_place(mount.container):
+            place.add("`container` must be a folder other than `/`, written without `..`")
 
         fields.end()
         mounts.append(mount)
 
     return tuple(mounts)
+
+
+def _is_usable_place(path: str) -> bool:
+    parts = PurePosixPath(path).parts
+    return len(parts) > 1 and ".." not in parts
 
 
 def _mount_path(fields: Fields, key: str) -> str:
@@ -79,9 +110,11 @@ def _mount_path(fields: Fields, key: str) -> str:
 
 
 def _phase(fields: Fields) -> Phase:
+    image = _image(fields)
+    container = parse_container(fields, has_image=fields.has("image"))
     phase = Phase(
         name=_name(fields),
-        image=fields.line("image", 500) or None,
+        image=image,
         timeout=fields.integer("timeout", DEFAULT_PHASE_TIMEOUT_SECONDS, 1, MAX_TIMEOUT_SECONDS),
         commands=_commands(fields),
         env=_env(fields),
@@ -91,10 +124,24 @@ def _phase(fields: Fields) -> Phase:
         retries=_retries(fields),
         shell=_shell(fields),
         outputs=fields.names("outputs", MAX_OUTPUTS, ID, ID_RULE),
+        network=container.network,
+        pull=container.pull,
+        user=container.user,
+        read_only=container.read_only,
+        limits=parse_limits(fields),
     )
 
     fields.end()
     return phase
+
+
+def _image(fields: Fields) -> str | None:
+    place = fields.find("image")
+    image = place.line_of_text(500) if place else None
+    if place and image and (image.startswith("-") or " " in image):
+        place.add(f"{quoted(image)} is no name of an image: it holds a space or begins with `-`")
+        return None
+    return image or None
 
 
 def _name(fields: Fields) -> str:

@@ -75,8 +75,33 @@ class VolumeMount(msgspec.Struct, frozen=True):
     container: str
 
 
+class Pull(StrEnum):
+    """When a worker fetches an image: if it has none, before every try, or not at all."""
+
+    MISSING = "missing"
+    ALWAYS = "always"
+    NEVER = "never"
+
+
+class ResourceLimits(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """The most that a phase may use; None: no limit of its own.
+
+    `memory_mib` and `processes` are for all that it starts together, `cpu_seconds` for each process
+    and `file_mib` for each file that one writes.
+    """
+
+    cpu_seconds: int | None = None
+    memory_mib: int | None = None
+    processes: int | None = None
+    file_mib: int | None = None
+
+
 class Phase(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
-    """A named group of commands, run in order in one shell. `timeout` is in seconds."""
+    """A named group of commands, run in order in one shell. `timeout` is in seconds.
+
+    `network`, `pull`, `user` (a number, or two: user and group) and `read_only` are about its
+    container, and have their defaults where it has no image.
+    """
 
     name: str
     commands: tuple[str, ...]
@@ -89,6 +114,11 @@ class Phase(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     retries: Retries | None = None
     shell: str = DEFAULT_SHELL
     outputs: tuple[str, ...] = ()
+    network: bool = False
+    pull: Pull = Pull.MISSING
+    user: str | None = None
+    read_only: bool = False
+    limits: ResourceLimits | None = None
 
 
 def default_limit(phase: Phase) -> str:
@@ -142,8 +172,9 @@ class Template(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
 
     Without an `approval_policy` approval is asked where a policy of the org applies by itself. One
     that names nothing can never be satisfied. `runs_on` are labels that its worker must have been
-    granted; with `accepts_claimed` it is enough that a worker says them of itself. `require_mfa`:
-    whoever runs it shows a fresh code of their authenticator app.
+    granted; with `accepts_claimed` it is enough that a worker says them of itself; `runs_on_where`
+    is an expression over them, in its one spelling. `require_mfa`: whoever runs it shows a fresh
+    code of their authenticator app.
     """
 
     name: str
@@ -163,8 +194,12 @@ class Template(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     on_worker_lost: WorkerLost = WorkerLost.UNKNOWN
     plan: tuple[Phase, ...] = ()
     accepts_claimed: bool = False
+    runs_on_where: str = ""
 
     @property
     def certain_labels(self) -> dict[str, str]:
-        """The labels that its worker is sure to have: none where the worker's claim is enough."""
+        """The labels that its worker is sure to have: none where the worker's claim is enough.
+
+        An expression makes none certain, so that no policy is escaped by one.
+        """
         return {} if self.accepts_claimed else self.runs_on

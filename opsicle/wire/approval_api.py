@@ -9,7 +9,7 @@ import msgspec
 from opsicle.domain.approvals import ApprovalState, GateState, Verdict
 from opsicle.domain.bounds import Reason, Word
 from opsicle.domain.policies import GateOrder
-from opsicle.domain.templates import Phase, Value, Variable
+from opsicle.domain.templates import Phase, Value, Variable, VolumeMount
 from opsicle.wire.user_api import Person
 
 
@@ -116,12 +116,14 @@ class Approval(ApprovalSummary, kw_only=True):
     values: dict[str, Value]
     variables: list[Variable]
     runs_on: dict[str, str]
+    runs_on_where: str = ""
     workers: list[str]
     timeout: int | None
     compared: Comparison | None
     needs_totp: bool
     needs_reason: bool
     may_withdraw: bool = False
+    volume_mounts: list[VolumeMount] = []
 
 
 class GateNeed(msgspec.Struct, kw_only=True):

@@ -70,7 +70,8 @@ class WorkerOptions:
 
     `join` is needed only for a data folder without an identity. `server_urls` are tried in turn
     before those that the identity knows. `run_as` are users as whom jobs run (see
-    `accounts.find_accounts`).
+    `run_as.find_accounts`). `allowed_mounts` are folders, outside of workspaces, that containers
+    may see.
     """
 
     data_folder: Path
@@ -80,6 +81,7 @@ class WorkerOptions:
     slots: int = 4
     server_urls: tuple[str, ...] = ()
     run_as: tuple[str, ...] = ()
+    allowed_mounts: tuple[Path, ...] = ()
 
 
 def run(options: WorkerOptions, known: Sequence[Runtime] | None = None) -> None:
@@ -114,7 +116,7 @@ def run(options: WorkerOptions, known: Sequence[Runtime] | None = None) -> None:
             server_urls=options.server_urls,
         )
         identity = obtain_identity(folder, introduction)
-        runtimes = Runtimes(known_runtimes() if known is None else known)
+        runtimes = Runtimes(known_runtimes(options.allowed_mounts) if known is None else known)
         _log_runtimes(runtimes)
         WorkerProcess(options, folder, identity, accounts, runtimes).run()
     finally:
@@ -148,14 +150,14 @@ class WorkerProcess:
             cleanup.remove(folder, {entry.job_id for entry in self._journal.open_jobs()})
 
         self._connection = ServerConnection(identity)
-        room = SpoolQuota(_SPOOL_BYTES_PER_JOB, _SPOOL_BYTES)
+        quota = SpoolQuota(_SPOOL_BYTES_PER_JOB, _SPOOL_BYTES)
         verifier = self._verifier = Verifier(identity, options.labels)
         self._jobs = JobSupervisor(
             folder,
             self._connection,
             self._journal,
             verifier,
-            room,
+            quota,
             runtimes,
             self._events.put,
             self._wake,
@@ -177,7 +179,7 @@ class WorkerProcess:
         self._poller.on_granted = self._granted
 
     def _bring_to_an_end(self) -> None:
-        """Bring to an end what an earlier life left.
+        """Bring to an end what an earlier run left.
 
         Not in a copy of a folder whose worker lives, whose jobs those are.
         """

@@ -59,7 +59,7 @@ def private_folder(workspace_root: Path, *, lets_through: bool = False) -> Path:
 
 
 def remove_stale_files(folder: Path) -> None:
-    """Remove what an earlier life of the worker left in its folder in memory."""
+    """Remove what an earlier run of the worker left in its folder in memory."""
     if folder.parent == _IN_MEMORY:
         for path in folder.iterdir():
             path.unlink(missing_ok=True)
@@ -97,16 +97,22 @@ class PrivateFiles:
         """
         paths = {}
         for name, value in values.items():
-            path = Path(f"{self._start}.secret.{name}")
-            path.unlink(missing_ok=True)
-            self._secrets.append(path)
-            fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-            with os.fdopen(fd, "wb") as file:
-                self._hand_over(path)
-                file.write(value.encode() + (b"" if value.endswith("\n") else b"\n"))
-            paths[name] = str(path)
+            content = value.encode() + (b"" if value.endswith("\n") else b"\n")
+            paths[name] = str(self.write(f"secret.{name}", content))
 
         return paths
+
+    def write(self, name: str, content: bytes, mode: int = 0o600) -> Path:
+        """Write one more file that goes with the secrets. Raises OSError."""
+        path = Path(f"{self._start}.{name}")
+        path.unlink(missing_ok=True)
+        self._secrets.append(path)
+        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        with os.fdopen(fd, "wb") as file:
+            os.fchmod(fd, mode)
+            self._hand_over(path)
+            file.write(content)
+        return path
 
     def remove_secrets(self) -> None:
         """Remove the secrets' files; harmless to call again."""
@@ -135,7 +141,7 @@ class MaskRequests:
 
         try:
             os.mkfifo(path, 0o600)
-        except FileExistsError:  # a former life of the worker left it
+        except FileExistsError:  # an earlier run of the worker left it
             path.unlink(missing_ok=True)
             os.mkfifo(path, 0o600)
 
@@ -164,21 +170,21 @@ class MaskRequests:
         )
         values = [line.strip(b"\r") for line in (*lines, self._tail) if len(line) >= MIN_FORM_BYTES]
         return [
-            value.decode(errors="surrogateescape") for value in values if self._has_room_for(value)
+            value.decode(errors="surrogateescape") for value in values if self._has_space_for(value)
         ]
 
-    def _has_room_for(self, value: bytes) -> bool:
+    def _has_space_for(self, value: bytes) -> bool:
         """Return whether one more value is masked; it counts from then on."""
-        has_room = (
+        has_space = (
             self._taken < _MOST_VALUES
             and len(value) <= _LONGEST_TAIL
             and self._taken_bytes + len(value) <= _MOST_BYTES
         )
-        self.has_ignored |= not has_room
-        if has_room:
+        self.has_ignored |= not has_space
+        if has_space:
             self._taken += 1
             self._taken_bytes += len(value)
-        return has_room
+        return has_space
 
     def close(self) -> None:
         """Give descriptor and name back."""

@@ -31,13 +31,34 @@ spec:
   # \u200b
 """
 
+IN_CONTAINERS = """
+apiVersion: v1
+type: AutomationTemplate
+metadata: {name: boxed}
+spec:
+  approvalPolicy: {policyRef: p}
+  template:
+    volumeMounts: [{host: /srv/reports, container: /reports}]
+    phases:
+      - {name: look, image: alpine, commands: [ls]}
+      - name: fetch
+        image: debian
+        network: true
+        pull: never
+        user: "1000"
+        readOnly: true
+        limits: {memoryMiB: 64}
+        commands: [ls]
+"""
+
 
 @pytest.fixture(scope="module")
 def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
     with Installation(tmp_path_factory.mktemp("people")) as installation:
         folder = tmp_path_factory.mktemp("documents")
         installation.person("bob@example.com", "operator")
-        for noun, source in (("policies", POLICY), ("templates", TEMPLATE)):
+        documents = (("policies", POLICY), ("templates", TEMPLATE), ("templates", IN_CONTAINERS))
+        for noun, source in documents:
             path = folder / f"{noun}.yaml"
             path.write_text(source)
             installation.admin.cli(noun, "push", str(path))
@@ -62,6 +83,22 @@ def test_an_approval_shows_line_breaks_tabs_and_what_nobody_sees(
     assert "echo a⟨U+202E⟩ b\n" in shown
     assert "because⟨U+200B⟩" in shown
     assert 'target="production⏎⇥first␣"' in alice.cli("automations", "show", asked["id"])
+    alice.cli("automations", "cancel", asked["id"])
+
+
+def test_an_approval_shows_what_its_containers_see_and_may(alice: User) -> None:
+    asked = alice.json("run", "boxed")
+
+    shown = alice.cli("approvals", "show", asked["approval_id"])
+    told = alice.json("approvals", "show", asked["approval_id"])
+
+    assert "look (in alpine; no network)" in shown
+    assert (
+        "fetch (in debian; with a network; pull never; user 1000; read-only root; "
+        "at most 64 MiB of memory)" in shown
+    )
+    assert "containers see /srv/reports of the worker as /reports" in shown
+    assert told["volume_mounts"] == [{"host": "/srv/reports", "container": "/reports"}]
     alice.cli("automations", "cancel", asked["id"])
 
 

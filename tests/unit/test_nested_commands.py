@@ -12,7 +12,7 @@ from opsicle.cli.root import root
 from opsicle.domain.secrets import secret_file_environment_name
 from opsicle.domain.templates import Phase
 from opsicle.wire.jobs import Work
-from opsicle.worker.runtimes.subprocess import phase_environment
+from opsicle.worker.phase_shell import phase_environment
 from opsicle.worker.workspace import Workspace
 from tests.product import User, program
 from tests.unit.test_cli_options import ALL

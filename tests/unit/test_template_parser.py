@@ -26,6 +26,8 @@ from opsicle.domain.templates import (
     OnLimit,
     Owner,
     Phase,
+    Pull,
+    ResourceLimits,
     Retries,
     Template,
     Variable,
@@ -80,8 +82,13 @@ spec:
         retries: {limit: 2, delay: 5}
         shell: /bin/bash
         outputs: [backup_path]
+        network: true
+        pull: never
+        user: "1000:2000"
+        readOnly: true
+        limits: {cpuSeconds: 1, memoryMiB: 64, processes: 2, fileMiB: 3}
       - {name: report, commands: [date]}
-  runsOn: {labels: {site: ams}}
+  runsOn: {labels: {site: ams}, where: "site in (ams,fra), !old"}
   timeout: 3600
   concurrency: {group: web, limit: 2, onLimit: reject}
   onWorkerLost: requeue
@@ -135,10 +142,16 @@ def test_every_field_of_the_format_is_read() -> None:
                 retries=Retries(limit=2, delay=5),
                 shell="/bin/bash",
                 outputs=("backup_path",),
+                network=True,
+                pull=Pull.NEVER,
+                user="1000:2000",
+                read_only=True,
+                limits=ResourceLimits(cpu_seconds=1, memory_mib=64, processes=2, file_mib=3),
             ),
             Phase(name="report", commands=("date",)),
         ),
         runs_on={"site": "ams"},
+        runs_on_where="site in (ams, fra), !old",
         timeout=3600,
         concurrency=Concurrency(group="web", limit=2, on_limit=OnLimit.REJECT),
         on_worker_lost=WorkerLost.REQUEUE,
@@ -187,9 +200,17 @@ def test_what_this_version_cannot_run_is_named() -> None:
     assert set(told) == {
         "spec.concurrency",
         "spec.plan",
-        "spec.template.phases[0].outputs",
     }
     assert all("cannot run until then" in message for message in told.values())
+
+
+def test_limits_of_a_phase_without_an_image_arrive_later() -> None:
+    source = (
+        b"{apiVersion: v1, type: AutomationTemplate, metadata: {name: a}, spec: {template: {phases:"
+        b" [{name: a, commands: [b], limits: {processes: 9}}]}}}"
+    )
+    [problem] = unsupported(parse_template(source))
+    assert problem.path == "spec.template.phases[0].limits"
 
 
 def test_an_image_is_no_reason_to_refuse_a_run() -> None:
@@ -309,6 +330,12 @@ FIELDS = [
         "volumeMounts",
         "phases",
         "image",
+        "network",
+        "pull",
+        "user",
+        "readOnly",
+        "limits",
+        "memoryMiB",
         "timeout",
         "commands",
         "env",

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import signal
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from opsicle.worker.identity import WorkerDataFolder
+from opsicle.worker.runtimes.containers import ContainerRuntime
+from opsicle.worker.runtimes.subprocess import SubprocessRuntime
+from opsicle.worker.runtimes.table import Runtimes
+from tests.podman import Podman
 from tests.worker.fake_server import FakeServer
 from tests.worker.job_runs import Machine
 from tests.worker.working import Working
@@ -51,3 +56,35 @@ def worker(tmp_path: Path, fake_server: FakeServer) -> Iterator[Working]:
     working.start()
     yield working
     working.close()
+
+
+@pytest.fixture(scope="session")
+def own_podman() -> Iterator[Podman]:
+    podman = Podman()
+    yield podman
+    podman.close()
+
+
+@pytest.fixture
+def podman(own_podman: Podman, monkeypatch: pytest.MonkeyPatch) -> Iterator[Podman]:
+    for name, value in own_podman.environment.items():
+        monkeypatch.setenv(name, value)
+    yield own_podman
+    assert own_podman.containers() == [], "a container was left"
+
+
+@pytest.fixture
+def boxes(machine: Machine, podman: Podman) -> Machine:
+    """Return a machine that runs containers, too."""
+    machine.runtimes = Runtimes(
+        (SubprocessRuntime(machine.environment), ContainerRuntime("podman"))
+    )
+    assert machine.runtimes.kinds == ("subprocess", "container")
+    return machine
+
+
+@pytest.fixture
+def silent_registry() -> Iterator[str]:
+    """Return the name of an image that a registry has which never answers."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        yield f"127.0.0.1:{listener.getsockname()[1]}/never/answers:1"

@@ -2,7 +2,7 @@
 
 Nothing that the subprocess runtime goes by finds its processes: they carry no mark of their job,
 and it keeps what it has started in files of its own, as an engine of containers does. Run as a
-program, this is a worker that knows it beside the runtimes that it knows by itself.
+program, this is a worker that knows it beside the subprocess runtime.
 """
 
 from __future__ import annotations
@@ -21,9 +21,10 @@ from opsicle.wire.jobs import Work
 from opsicle.worker import process
 from opsicle.worker.journal import ChildProcess
 from opsicle.worker.main import WorkerOptions, run
+from opsicle.worker.private_files import PrivateFiles
 from opsicle.worker.process import Child, OsAccount
-from opsicle.worker.runtimes.known import known_runtimes
 from opsicle.worker.runtimes.protocol import CannotStart
+from opsicle.worker.runtimes.subprocess import SubprocessRuntime
 from opsicle.worker.script import Script
 from opsicle.worker.workspace import Workspace
 
@@ -46,7 +47,13 @@ class FolderRuntime:
     def unavailable_reason(self) -> str:
         return "" if self._records.is_dir() else f"there is no folder {self._records}"
 
-    def open_job(self, work: Work, workspace: Workspace, account: OsAccount | None) -> FolderJob:
+    def open_job(
+        self,
+        work: Work,
+        workspace: Workspace,
+        account: OsAccount | None,
+        private: PrivateFiles,
+    ) -> FolderJob:
         assert account is None
         return FolderJob(work, self._records / work.job_id)
 
@@ -64,7 +71,9 @@ class FolderJob:
         self._work = work
         self._record = record
 
-    def environment(self, phase: int, private: Mapping[str, str]) -> dict[str, str]:
+    def environment(
+        self, phase: int, private: Mapping[str, str], _outputs: Mapping[str, str]
+    ) -> dict[str, str]:
         return {"PATH": os.environ["PATH"], "IMAGE": str(self._work.phases[phase].image), **private}
 
     def start(self, phase: int, script: Script, environment: Mapping[str, str]) -> Child:
@@ -127,4 +136,4 @@ def is_group_alive(group: int) -> bool:
 if __name__ == "__main__":
     logging.configure()
     data_folder, records = map(Path, sys.argv[1:3])
-    run(WorkerOptions(data_folder=data_folder), (*known_runtimes(), FolderRuntime(records)))
+    run(WorkerOptions(data_folder=data_folder), (SubprocessRuntime(), FolderRuntime(records)))

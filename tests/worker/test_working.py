@@ -54,7 +54,8 @@ def test_a_poll_tells_the_truth_about_slots_and_jobs(
 
     poll = fake_server.polls[-1]
     assert [(job.job_id, job.fence) for job in poll.jobs] == [(J1, 1)]
-    assert (poll.slots, poll.free_slots, poll.runtimes) == (4, 3, ("subprocess",))
+    assert (poll.slots, poll.free_slots) == (4, 3)
+    assert "subprocess" in poll.runtimes
 
     fake_server.cancel(J1)
     worker.wait_for_finish(J1)

@@ -7,22 +7,21 @@ import os
 import pwd
 from collections.abc import Mapping
 from functools import cache
-from pathlib import Path
 
-from opsicle.domain.secrets import secret_environment_name
 from opsicle.domain.templates import Phase
 from opsicle.domain.workers import SUBPROCESS
 from opsicle.wire.jobs import Work
 from opsicle.worker import process
 from opsicle.worker.journal import ChildProcess
+from opsicle.worker.phase_shell import folder_of, phase_environment, shell_arguments
+from opsicle.worker.private_files import PrivateFiles
 from opsicle.worker.process_tree import JobTree, TreeStop, kill_orphans
 from opsicle.worker.runtimes.protocol import CannotStart
-from opsicle.worker.script import Script, is_posix_shell
+from opsicle.worker.script import Script
 from opsicle.worker.workspace import Workspace
 
 DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
-_LONGEST_ARGUMENT = 100_000  # bytes; the kernel takes 128 KiB (MAX_ARG_STRLEN)
 _NOT_FOUND = 127  # the exit code that shells use
 
 
@@ -45,14 +44,18 @@ class SubprocessRuntime:
         return ""
 
     def open_job(
-        self, work: Work, workspace: Workspace, account: process.OsAccount | None
+        self,
+        work: Work,
+        workspace: Workspace,
+        account: process.OsAccount | None,
+        _private: PrivateFiles,
     ) -> SubprocessJob:
         """Return what runs this job's phases."""
         return SubprocessJob(work, workspace, account, self._base_for(account))
 
     def sweep(self, job_id: str, last_child: ChildProcess | None, grace_seconds: float) -> int:
         """End what is left of a job, found by its marks and by its last child."""
-        child = (last_child.pid, last_child.life) if last_child else (None, "")
+        child = (last_child.pid, last_child.instance) if last_child else (None, "")
         return kill_orphans(job_id, *child, grace_seconds=grace_seconds)
 
     def _base_for(self, account: process.OsAccount | None) -> Mapping[str, str]:
@@ -82,12 +85,14 @@ class SubprocessJob:
         self._base = base
         self._tree = JobTree(work.job_id)
 
-    def environment(self, phase: int, private: Mapping[str, str]) -> dict[str, str]:
+    def environment(
+        self, phase: int, private: Mapping[str, str], outputs: Mapping[str, str]
+    ) -> dict[str, str]:
         """Return a phase's environment.
 
         What is handed on of the worker's, and all that tells of the job.
         """
-        return phase_environment(self._work, phase, self._base, self._workspace, private)
+        return phase_environment(self._work, phase, self._base, self._workspace, private, outputs)
 
     def start(self, phase: int, script: Script, environment: Mapping[str, str]) -> process.Child:
         """Start a phase's shell with its script. Raises CannotStart."""
@@ -145,38 +150,6 @@ def _home_of(uid: int) -> str:
         return ""
 
 
-def phase_environment(
-    work: Work,
-    phase: int,
-    base: Mapping[str, str],
-    workspace: Workspace,
-    private: Mapping[str, str],
-) -> dict[str, str]:
-    """Return the whole environment of a phase, as the template format promises it.
-
-    What tells of the job always wins.
-
-    `private` are the variables that name its private files.
-    """
-    return {
-        **base,
-        **work.environment,
-        **work.phases[phase].env,
-        **work.secret_environment,
-        **private,
-        **{
-            secret_environment_name(name): work.secrets[name] for name in work.phases[phase].secrets
-        },
-        "OPSICLE_AUTOMATION_ID": work.automation_id,
-        "OPSICLE_JOB_ID": work.job_id,
-        "OPSICLE_TEMPLATE": work.template,
-        "OPSICLE_PHASE": work.phases[phase].name,
-        "OPSICLE_REQUESTER": work.requester,
-        "OPSICLE_WORKSPACE": str(workspace.path),
-        "OPSICLE_OUTPUT": str(workspace.output_for(phase)),
-    }
-
-
 def _start(
     phase: Phase,
     script: Script,
@@ -190,8 +163,8 @@ def _start(
     Raises CannotStart.
     """
     try:
-        folder = _folder(phase, workspace)
-        argv = _argv(phase, script, workspace)
+        folder = folder_of(phase, workspace)
+        argv = shell_arguments(phase, script, workspace)
         encoded = {_bytes(name): _bytes(value) for name, value in environment.items()}
         return process.spawn(argv, encoded, folder, tag, account)
     except ValueError as problem:
@@ -203,31 +176,6 @@ def _start(
         raise CannotStart(reason) from None
     except OSError as problem:
         raise _explain(phase, problem) from None
-
-
-def _folder(phase: Phase, workspace: Workspace) -> Path:
-    try:
-        return workspace.folder_for(phase.working_directory)
-    except OSError as problem:
-        raise CannotStart(
-            f"the workspace is gone and cannot be made anew: {problem.strerror}"
-        ) from None
-
-
-def _argv(phase: Phase, script: Script, workspace: Workspace) -> list[bytes]:
-    shell = phase.shell.encode()
-    if not is_posix_shell(phase.shell):
-        return [shell, os.fsencode(workspace.write_script(script.text))]
-    if len(script.text) > _LONGEST_ARGUMENT:
-        return [shell, b"-e", os.fsencode(workspace.write_script(script.text))]
-
-    return [
-        shell,
-        b"-e",
-        b"-c",
-        script.text,
-        phase.name.encode(),
-    ]  # the name is $0: messages begin with it
 
 
 def _explain(phase: Phase, problem: OSError) -> CannotStart:

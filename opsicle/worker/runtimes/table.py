@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from opsicle.domain.workers import runtime_of
 from opsicle.wire.jobs import Work
 from opsicle.worker.journal import ChildProcess
+from opsicle.worker.private_files import PrivateFiles
 from opsicle.worker.process import Child, OsAccount
 from opsicle.worker.runtimes.protocol import GRACE_SECONDS, JobRuntime, Runtime, Stop
 from opsicle.worker.script import Script
@@ -63,17 +64,25 @@ class JobRuntimes:
     """
 
     def __init__(
-        self, runtimes: Runtimes, work: Work, workspace: Workspace, account: OsAccount | None
+        self,
+        runtimes: Runtimes,
+        work: Work,
+        workspace: Workspace,
+        account: OsAccount | None,
+        private: PrivateFiles,
     ) -> None:
         self._runtimes = runtimes
         self._work = work
         self._workspace = workspace
         self._account = account
+        self._private = private
         self._opened: dict[str, JobRuntime] = {}
 
-    def environment(self, phase: int, private: Mapping[str, str]) -> dict[str, str]:
+    def environment(
+        self, phase: int, private: Mapping[str, str], outputs: Mapping[str, str]
+    ) -> dict[str, str]:
         """Return the whole environment of a phase."""
-        return self._for(phase).environment(phase, private)
+        return self._for(phase).environment(phase, private, outputs)
 
     def start(self, phase: int, script: Script, environment: Mapping[str, str]) -> Child:
         """Start a phase. Raises CannotStart."""
@@ -104,7 +113,9 @@ class JobRuntimes:
         kind = runtime_of(self._work.phases[phase])
         if kind not in self._opened:
             runtime = self._runtimes.get(kind)
-            self._opened[kind] = runtime.open_job(self._work, self._workspace, self._account)
+            self._opened[kind] = runtime.open_job(
+                self._work, self._workspace, self._account, self._private
+            )
         return self._opened[kind]
 
 

@@ -1,0 +1,140 @@
+"""How phases in containers end, by a real podman."""
+
+from __future__ import annotations
+
+import pytest
+
+from opsicle.domain.automations import JobState
+from opsicle.domain.templates import Pull, ResourceLimits, Retries
+from tests.podman import Podman
+from tests.support import wait_until
+from tests.worker.boxing import boxed, in_background
+from tests.worker.job_runs import Machine, phase
+
+
+@pytest.mark.parametrize(
+    ("command", "code", "explanation"),
+    [
+        ("exit 7", 7, ""),
+        ("kill -9 $$", 137, "ended by SIGKILL"),
+        ("kill -TERM $$", 143, "ended by SIGTERM"),
+        ("nosuch", 127, ""),
+    ],
+)
+def test_exit_codes_and_signals_are_those_of_the_phases_shell(
+    boxes: Machine, command: str, code: int, explanation: str
+) -> None:
+    outcome = boxes.run(boxed(command))
+
+    assert outcome.state is JobState.FAILED
+    assert (outcome.phases[0].exit_code, outcome.phases[0].explanation) == (code, explanation)
+
+
+def test_both_streams_come_whole_and_apart(boxes: Machine) -> None:
+    boxes.run(boxed("seq 1 300000; echo wrong >&2; echo again >/dev/stderr"))
+
+    assert boxes.log.stdout == b"".join(b"%d\n" % i for i in range(1, 300_001))
+    assert boxes.log.stderr == b"wrong\nagain\n"
+
+
+def test_what_a_phase_leaves_running_ends_with_it(boxes: Machine) -> None:
+    outcome = boxes.run(boxed("setsid sleep 300 & echo begun"), phase("true", name="plain"))
+
+    assert outcome.state is JobState.SUCCEEDED
+    assert boxes.log.stdout == b"begun\n"
+
+
+@pytest.mark.parametrize(
+    ("command", "limits", "code"),
+    [
+        ("tail /dev/zero", ResourceLimits(memory_mib=20), 137),
+        ("while :; do :; done", ResourceLimits(cpu_seconds=1), 152),
+        ("dd if=/dev/zero of=x bs=1M count=2", ResourceLimits(file_mib=1), 153),
+        ("for i in 1 2 3 4 5 6 7 8 9; do sleep 9 & done; wait", ResourceLimits(processes=5), 2),
+    ],
+)
+def test_a_phase_uses_no_more_than_it_may(
+    boxes: Machine, command: str, limits: ResourceLimits, code: int
+) -> None:
+    outcome = boxes.run(boxed(command, limits=limits))
+
+    assert outcome.state is JobState.FAILED
+    assert outcome.phases[0].exit_code == code
+
+
+def test_a_cancel_reaches_all_in_the_container_and_what_ignores_it_is_killed(
+    boxes: Machine,
+) -> None:
+    thread, outcomes = in_background(
+        boxes,
+        boxed(
+            "(trap 'echo heard; exit 0' TERM; while :; do sleep 1; done) &",
+            "trap '' TERM; echo begun; while :; do sleep 1; done",
+        ),
+        grace_seconds=3,
+    )
+    wait_until(lambda: b"begun" in boxes.log.stdout, 60, "its output")
+    boxes.cancellation.cancel()
+    thread.join(60)
+
+    assert outcomes[0].state is JobState.CANCELLED
+    assert boxes.log.stdout == b"begun\nheard\n"
+    assert outcomes[0].phases[0].explanation == "cancelled"
+
+
+def test_what_outlives_its_shell_at_a_cancel_has_its_grace(boxes: Machine) -> None:
+    thread, _ = in_background(
+        boxes,
+        boxed("(trap 'sleep 1; echo tidied; exit 0' TERM; echo begun; sleep 300 & wait) & wait"),
+        grace_seconds=30,
+    )
+    wait_until(lambda: b"begun" in boxes.log.stdout, 60, "its output")
+    boxes.cancellation.cancel()
+    thread.join(60)
+
+    assert boxes.log.stdout == b"begun\ntidied\n"
+
+
+def test_a_phase_that_takes_too_long_is_ended_also_while_its_image_is_fetched(
+    boxes: Machine, silent_registry: str
+) -> None:
+    outcome = boxes.run(boxed("true", image=silent_registry, timeout=1))
+
+    assert outcome.state is JobState.TIMED_OUT
+
+
+def test_pull_never_asks_nobody_for_an_image(boxes: Machine, silent_registry: str) -> None:
+    outcome = boxes.run(
+        boxed("echo here", pull=Pull.NEVER),
+        boxed("true", name="absent", image=silent_registry, pull=Pull.NEVER),
+    )
+
+    assert boxes.log.stdout == b"here\n"
+    assert outcome.phases[1].exit_code == 125
+    assert outcome.phases[1].explanation == (
+        f"the image {silent_registry} is not on the worker, "
+        "and `pull: never` keeps it from being fetched"
+    )
+
+
+def test_a_container_is_labelled_with_job_and_fence(boxes: Machine, podman: Podman) -> None:
+    thread, _ = in_background(boxes, boxed("echo begun; sleep 300"), job_id="job-7")
+    wait_until(lambda: boxes.log.stdout, 60, "its output")
+    labelled = podman.containers("label=opsicle.job=job-7", "label=opsicle.fence=1")
+    boxes.cancellation.cancel()
+    thread.join(60)
+
+    assert labelled == ["opsicle-job-7-0-1"]
+
+
+def test_a_phase_that_is_tried_again_has_a_container_of_its_own_each_time(boxes: Machine) -> None:
+    outcome = boxes.run(
+        boxed(
+            "touch /once 2>/dev/null; ls /twice 2>/dev/null || touch /twice",
+            '[ "$(cat tries 2>/dev/null)" = x ] || { echo x > tries; exit 1; }',
+            retries=Retries(limit=2),
+        )
+    )
+
+    assert outcome.state is JobState.SUCCEEDED
+    assert outcome.phases[0].tries == 2
