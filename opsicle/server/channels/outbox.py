@@ -106,8 +106,8 @@ class Outbox:
 
         Whoever asked for it is told, and whom its template names.
 
-        Whoever asked is told of a success only if they want to be. `state` is the one in which it has
-        ended.
+        Whoever asked is told of a success only if they want to be. `state` is the one in which it
+        has ended.
         """
         self.ended[state] += 1
         if enabled := channels.list_enabled(db, org_id):  # else there is nothing to be looked up
