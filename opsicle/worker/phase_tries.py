@@ -20,9 +20,9 @@ class PhaseTries:
     """
 
     def __init__(
-        self, around: RunContext, phase: Phase, index: int, report: PhaseReport, deadline: float
+        self, context: RunContext, phase: Phase, index: int, report: PhaseReport, deadline: float
     ) -> None:
-        self._around = around
+        self._context = context
         self._phase = phase
         self._index = index
         self._report = report
@@ -40,7 +40,7 @@ class PhaseTries:
         report.explanation = (
             f"attempt {report.tries} of {self._allowed}" if self._allowed > 1 else ""
         )
-        self._began_at_ms, self._log_offset = now_ms(), self._around.output.offset
+        self._began_at_ms, self._log_offset = now_ms(), self._context.output.offset
 
     def await_next(self) -> bool:
         """Return whether there is another try, after the wait before it.
@@ -83,22 +83,22 @@ class PhaseTries:
         )
 
     def _note(self, text: str) -> None:
-        self._around.output.note(self._around.output.without_secrets(text), self._index)
+        self._context.output.note(self._context.output.without_secrets(text), self._index)
 
     def _wait(self, delay: float) -> bool:
-        around = self._around
-        around.tell()
-        if around.runtimes.left_something():
-            stop_job(around, spares_daemons=True)
+        context = self._context
+        context.tell()
+        if context.runtimes.left_something():
+            stop_job(context, spares_daemons=True)
 
         retry_at = time.monotonic() + delay
         while True:
             now = time.monotonic()
-            if now >= self._give_up_at or (self._heeds_job and around.cancellation.requested):
+            if now >= self._give_up_at or (self._heeds_job and context.cancellation.requested):
                 return False
             if now >= retry_at:
                 return True
-            around.waiter.turn(min(retry_at, self._give_up_at, around.output.turn(now)))
+            context.waiter.turn(min(retry_at, self._give_up_at, context.output.turn(now)))
 
 
 def _why_failed(report: PhaseReport) -> str:

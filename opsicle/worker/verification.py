@@ -25,7 +25,7 @@ from opsicle.worker import order_signature
 from opsicle.worker.identity import Identity
 from opsicle.worker.replay_guard import CLOCK_SKEW
 
-LONGEST_LIFE = timedelta(hours=1)
+MAX_LIFETIME = timedelta(hours=1)
 """No order lives longer, so that those carried out need not be remembered for longer."""
 
 _CLOCK_QUESTION = "is this worker's clock, or the server's, wrong?"
@@ -107,7 +107,7 @@ class Verifier:
             raise Refused("its order does not say in which time zone its times are")
 
         now = datetime.now(UTC)
-        if order.expires_at - order.issued_at > LONGEST_LIFE:
+        if order.expires_at - order.issued_at > MAX_LIFETIME:
             raise Refused("its order is good for longer than any")
         if order.issued_at > now + CLOCK_SKEW:
             ahead = round((order.issued_at - now).total_seconds())

@@ -74,7 +74,7 @@ def test_the_proof_is_shown_to_a_server_that_does_not_know_of_it(
     known = KnownEpoch(tmp_path / "epoch.json")
     known.take(order(2), signed("two"))
 
-    known.hear(*said)
+    known.note_server_epoch(*said)
 
     assert known.proof == (signed("two") if is_shown else None)
 

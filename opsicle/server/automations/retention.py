@@ -82,7 +82,7 @@ class Retention:
         ids = self._database.read(orgs.list_ids)
         total = sum(self._prune(org_id, keep) for org_id in ids)
         if total:
-            self._database.give_room_back()
+            self._database.release_free_space()
         return total
 
     def _prune(self, org_id: str, keep: RetentionPeriods) -> int:

@@ -12,7 +12,7 @@ from opsicle.domain.approvals import Verdict
 from opsicle.kit.clock import Clock
 from opsicle.server.channels.chats import ChatDecision, ChatPerson, Chats, Wanted
 
-ANSWER_LIFE = timedelta(minutes=5)
+ANSWER_LIFETIME = timedelta(minutes=5)
 
 
 class _Question(NamedTuple):
@@ -51,7 +51,7 @@ class ChatQuestions:
     def _try(self, person: ChatPerson, decision: ChatDecision) -> str:
         outcome = self._chats.decide_as(person, decision)
         if outcome.wanted:
-            until = self._clock.now() + ANSWER_LIFE
+            until = self._clock.now() + ANSWER_LIFETIME
             self._open[_key(person)] = _Question(decision._replace(totp=""), outcome.wanted, until)
         return outcome.text
 

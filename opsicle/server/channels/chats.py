@@ -40,7 +40,7 @@ Decide = Callable[[Actor, str, Verdict, DecisionRequest], ApprovalOutcome]
 """decide(actor, approval id, verdict, reason and code) answers how the approval stands; raises
 OpsicleError."""
 
-CODE_LIFE = timedelta(minutes=10)
+CODE_LIFETIME = timedelta(minutes=10)
 _CODE_ALPHABET = "23456789ABCDEFGHJKMNPQRSTVWXYZ"
 _CODE_LENGTH = 10
 """49 bits, for ten minutes, at most 50 tries from one chat user: nobody guesses one."""
@@ -114,7 +114,7 @@ class Chats:
             raise NotAllowed("an API token cannot link a chat", hint="Log in for this.")
         self._step_up.require(actor)
         code = "".join(secrets.choice(_CODE_ALPHABET) for _ in range(_CODE_LENGTH))
-        expires_at = self._clock.now() + CODE_LIFE
+        expires_at = self._clock.now() + CODE_LIFETIME
 
         def work(db: Connection) -> ChannelRow:
             row = _get_chat(db, actor.org_id, channel)

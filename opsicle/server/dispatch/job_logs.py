@@ -196,7 +196,7 @@ class JobLogs:
                 )
             )
         if total:
-            self._database.give_room_back()
+            self._database.release_free_space()
         return total + self.shed()
 
     def shed(self) -> int:
@@ -210,7 +210,7 @@ class JobLogs:
             if usage.org_id in orgs - {""}:
                 total += self._delete_oldest(usage.org_id, usage.stored - self.bounds.org_bytes)
         if total:
-            self._database.give_room_back()
+            self._database.release_free_space()
         return total
 
     def _delete_oldest(self, org_id: str, size: int) -> int:

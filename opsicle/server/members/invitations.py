@@ -48,7 +48,7 @@ from opsicle.wire.org_api import (
 from opsicle.wire.pages import Page
 from opsicle.wire.user_api import LoginReply, LoginRequest, OrgRef
 
-_LIFE_DAYS = range(1, 30 + 1)
+_LIFETIME_DAYS = range(1, 30 + 1)
 
 
 class Invitations:
@@ -82,11 +82,11 @@ class Invitations:
         actor.require(Action.USERS_MANAGE)
         self._step_up.require(actor)
         email = validators.email_address(request.email)
-        if request.expires_in_days not in _LIFE_DAYS:
+        if request.expires_in_days not in _LIFETIME_DAYS:
             raise validators.invalid("expires_in_days", "an invitation lives from 1 to 30 days")
 
         link = self._links.new(actor, actor.org_id, email, request.role)
-        life = timedelta(days=request.expires_in_days)
+        lifetime = timedelta(days=request.expires_in_days)
 
         def work(db: Connection) -> Invitation:
             if memberships.find(db, actor.org_id, email):
@@ -112,7 +112,7 @@ class Invitations:
             row = msgspec.structs.replace(
                 link.row,
                 manager_id=manager.user_id if manager else None,
-                expires_at=link.row.created_at + life,
+                expires_at=link.row.created_at + lifetime,
             )
             return self._links.keep(db, actor, row)
 

@@ -8,7 +8,7 @@ import apsw
 import msgspec
 
 from opsicle.kit.clock import to_text
-from opsicle.server.store.rows import Row, fetch_all, fetch_one, fetch_value
+from opsicle.server.store.rows import Row, fetch_all, fetch_one, fetch_value, has_changed
 
 
 class MemberRow(Row, frozen=True):
@@ -260,8 +260,8 @@ def clear_manager(db: apsw.Connection, org_id: str, manager_id: str) -> None:
 
 def delete(db: apsw.Connection, org_id: str, user_id: str) -> bool:
     """End a membership. Return False if there was none."""
-    db.execute(
+    return has_changed(
+        db,
         "DELETE FROM memberships WHERE org_id = :org_id AND user_id = :user_id",
         {"org_id": org_id, "user_id": user_id},
     )
-    return db.changes() == 1
