@@ -25,7 +25,7 @@ from opsicle.wire.user_api import Automation
 from opsicle.wire.worker_api import Chunk
 
 HEARTBEAT_SECONDS = 15.0
-QUEUED_LOOK_SECONDS = 5.0
+QUEUED_CHECK_SECONDS = 5.0
 LONGEST_UNSEEN_SECONDS = 15.0
 """While only its log grows, an automation is read again this often.
 
@@ -127,7 +127,7 @@ class LiveStreams:
         that fall silent, and nobody says so.
         """
         is_queued = automation.state is AutomationState.QUEUED
-        seconds = QUEUED_LOOK_SECONDS if is_queued else HEARTBEAT_SECONDS
+        seconds = QUEUED_CHECK_SECONDS if is_queued else HEARTBEAT_SECONDS
         seen_at = self._clock.monotonic()
         only_log = {log_topic(automation.id)}
 

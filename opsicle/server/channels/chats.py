@@ -168,7 +168,7 @@ class Chats:
         now = self._clock.now()
 
         def work(db: Connection) -> str | None:
-            user_id = chat_links.spend_code(
+            user_id = chat_links.use_link_code(
                 db, person.channel.id, token_hash(code.strip().upper()), now
             )
             actor = _actor(db, person, user_id) if user_id else None

@@ -220,7 +220,7 @@ class Dispatch:
             cancel=tuple(result.cancel),
             drop=tuple(result.drop),
             drain=presence.is_draining,
-            withheld=self._fleet.withheld(presence),
+            withheld=self._fleet.withheld_reason(presence),
             granted=_labels_to_announce(presence, request),
             formats=SUPPORTED_FORMATS,
         )

@@ -32,7 +32,7 @@ class Draft:
     source: str
     document: str
 
-    def is_said_by(self, newest: NewestRow | None) -> bool:
+    def is_same_as(self, newest: NewestRow | None) -> bool:
         """Return whether the newest version says the same already."""
         return newest is not None and newest.digest == self.digest
 

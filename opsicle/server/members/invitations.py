@@ -173,7 +173,7 @@ class Invitations:
         )
 
         def enter(db: Connection, user: UserRow) -> LoginReply:
-            self._spend(db, request, user, address)
+            self._use_token(db, request, user, address)
             return self._logins.begin_session(db, user, proof, address)
 
         if account:
@@ -212,7 +212,7 @@ class Invitations:
             raise _no_longer_good()
         return result
 
-    def _spend(
+    def _use_token(
         self, db: Connection, request: AcceptInvitationRequest, user: UserRow, address: str
     ) -> None:
         now = self._clock.now()

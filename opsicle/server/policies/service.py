@@ -61,7 +61,7 @@ class Policies:
         def work(db: Connection) -> tuple[int, bool, list[Problem]]:
             warnings = policy_warnings(db, actor.org_id, policy)
             newest = documents.find_newest(db, _POLICY, actor.org_id, policy.name)
-            if newest and draft.is_said_by(newest):
+            if newest and draft.is_same_as(newest):
                 return newest.version, False, warnings
             return add_version(db, actor, draft, newest, now, applying), True, warnings
 

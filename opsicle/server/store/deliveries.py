@@ -234,7 +234,7 @@ def retry(
     )
 
 
-def hasten(db: apsw.Connection, channel_id: str, at: datetime) -> None:
+def make_due(db: apsw.Connection, channel_id: str, at: datetime) -> None:
     """Let all that failed through a channel be tried again now, as it may have been put right."""
     db.execute(
         """

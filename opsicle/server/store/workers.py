@@ -17,7 +17,7 @@ from opsicle.wire.worker_api import PollRequest
 
 WorkerState = Literal["active", "draining", "revoked"]
 
-SEEN_EVERY = timedelta(seconds=10)
+LAST_SEEN_INTERVAL = timedelta(seconds=10)
 """How exact `last_seen_at` is: 2,000 workers that poll must not mean as many writes each time."""
 
 
@@ -242,9 +242,9 @@ class WorkerStatus(NamedTuple):
 def record_poll(
     db: apsw.Connection, worker_id: str, poll: PollRequest, at: datetime
 ) -> WorkerStatus:
-    """Keep what a worker says of itself, and that it lives; return what people say of it.
+    """Record what a worker says of itself, and when it did; return what people say of it.
 
-    Nothing is written when it says the same as before and was seen less than `SEEN_EVERY` ago.
+    Nothing is written when it says the same as before, less than `LAST_SEEN_INTERVAL` ago.
     Raises NotAuthenticated if it has been revoked since this poll was let in.
     """
     status = get_status(db, worker_id)
@@ -266,7 +266,7 @@ def record_poll(
             "version": poll.version,
             "boot_id": poll.boot_id,
             "at": to_text(at),
-            "seen_before": to_text(at - SEEN_EVERY),
+            "seen_before": to_text(at - LAST_SEEN_INTERVAL),
         },
     )
     return status

@@ -123,7 +123,7 @@ class Templates:
             unknown = check_reference(db, actor.org_id, document.template)
             unknown += unknown_names(db, actor.org_id, document.template.notify)
             newest = documents.find_newest(db, _TEMPLATE, actor.org_id, name)
-            if newest and document.draft.is_said_by(newest):
+            if newest and document.draft.is_same_as(newest):
                 return newest.version, False, unknown
             if change_of(db, actor.org_id, name, document.template) != change:
                 raise document.draft.conflict()
@@ -155,7 +155,7 @@ class Templates:
 
         def query(db: Connection) -> Change:
             newest = documents.find_newest(db, _TEMPLATE, actor.org_id, name)
-            if after and after.draft.is_said_by(newest):
+            if after and after.draft.is_same_as(newest):
                 return Change(after.template.approval_policy, after.template.approval_policy)
             return change_of(db, actor.org_id, name, after.template if after else None)
 
