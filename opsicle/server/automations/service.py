@@ -71,7 +71,7 @@ _FORGOTTEN_AT_ONCE = 500
 
 
 @dataclass(frozen=True, slots=True)
-class _NewAutomation:
+class _NewRun:
     """What is to be made: the row as people see it, and beside it what only a worker gets.
 
     `commitments` is what the manifest says of each secret variable; `with_mfa`: whoever asked has
@@ -159,9 +159,7 @@ class Automations:
         )
 
         with self._dispatch.reserve_slot(actor.org_id, asked) as reservation:
-            new = _NewAutomation(
-                row, template, request, *self._sealed(row, template, values), needs_code
-            )
+            new = _NewRun(row, template, request, *self._sealed(row, template, values), needs_code)
             stored = self._database.write(
                 lambda db: self._insert(db, actor, new, idempotency_key, reservation)
             )
@@ -189,7 +187,7 @@ class Automations:
         self,
         db: Connection,
         actor: Actor,
-        new: _NewAutomation,
+        new: _NewRun,
         key: str,
         reservation: SlotReservation | None,
     ) -> AutomationRow:
