@@ -104,6 +104,7 @@ _SECOND: Fields = {
 _LATER: Fields = {
     "Manifest": ("runs_on_where",),
     "Phase": ("network", "pull", "user", "read_only", "limits"),
+    "Retries": ("backoff", "retry_on"),
 }
 
 

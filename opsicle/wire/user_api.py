@@ -26,7 +26,8 @@ from opsicle.domain.bounds import (
 )
 from opsicle.domain.errors import Problem
 from opsicle.domain.templates import Notify, Owner, Phase, Value, Variable, VolumeMount
-from opsicle.wire.jobs import Int32, StepState
+from opsicle.wire.jobs import Int32
+from opsicle.wire.phase_api import PhaseRun
 
 
 class Health(msgspec.Struct, omit_defaults=True):
@@ -291,37 +292,6 @@ class WorkerRef(msgspec.Struct):
 
     id: str
     name: str
-
-
-class Command(msgspec.Struct, kw_only=True):
-    """One command of a phase and how it went."""
-
-    command: str
-    state: StepState
-    started_at: datetime | None = None
-    finished_at: datetime | None = None
-    exit_code: int | None = None
-    log_offset: int | None = None
-
-
-class PhaseRun(msgspec.Struct, kw_only=True):
-    """One phase and how it went.
-
-    `has_command_times` is false where commands cannot be told apart.
-    """
-
-    name: str
-    state: StepState
-    started_at: datetime | None = None
-    finished_at: datetime | None = None
-    exit_code: int | None = None
-    tries: int = 0
-    tries_allowed: int = 1
-    explanation: str = ""
-    timeout: int
-    when: str
-    has_command_times: bool = False
-    commands: list[Command] = []
 
 
 class Job(msgspec.Struct, kw_only=True):

@@ -79,7 +79,7 @@ spec:
         secrets: [db-password]
         workingDirectory: sub/folder
         when: failure
-        retries: {limit: 2, delay: 5}
+        retries: {limit: 2, delay: 5, backoff: 2, retryOn: [75, 1]}
         shell: /bin/bash
         outputs: [backup_path]
         network: true
@@ -139,7 +139,7 @@ def test_every_field_of_the_format_is_read() -> None:
                 secrets=("db-password",),
                 working_directory="sub/folder",
                 when=When.FAILURE,
-                retries=Retries(limit=2, delay=5),
+                retries=Retries(limit=2, delay=5, backoff=2.0, retry_on=(75, 1)),
                 shell="/bin/bash",
                 outputs=("backup_path",),
                 network=True,
@@ -345,6 +345,8 @@ FIELDS = [
         "workingDirectory",
         "when",
         "retries",
+        "backoff",
+        "retryOn",
         "shell",
         "outputs",
         "runsOn",

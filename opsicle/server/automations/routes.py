@@ -12,7 +12,7 @@ from opsicle.domain.access import Action
 from opsicle.domain.automations import AutomationState
 from opsicle.domain.errors import InvalidInput, Problem
 from opsicle.kit.ids import lowest_id
-from opsicle.server.automations import live_streams as following
+from opsicle.server.automations import live_streams
 from opsicle.server.automations.live_streams import LiveStreams, Position
 from opsicle.server.automations.service import Automations
 from opsicle.server.dispatch.job_logs import JobLogs
@@ -112,20 +112,20 @@ def _position(request: Request) -> Position:
     return Position(offset=request.query_int("offset", 0))
 
 
-def _event(event: following.Event) -> ServerSentEvent:
+def _event(event: live_streams.Event) -> ServerSentEvent:
     match event:
-        case following.Shown(automation):
+        case live_streams.AutomationChanged(automation):
             return ServerSentEvent("automation", automation)
-        case following.NewOutput(job_id, chunks):
+        case live_streams.NewOutput(job_id, chunks):
             end = chunks[-1][0] + len(chunks[-1][4])
             return ServerSentEvent(
                 "log", LogEvent(job_id, [_chunk(chunk) for chunk in chunks]), id=f"{job_id}:{end}"
             )
-        case following.Changed():
+        case live_streams.ListChanged():
             return ServerSentEvent("changed", {})
-        case following.Ended():
+        case live_streams.AutomationEnded():
             return ServerSentEvent("end", {})
-        case following.Heartbeat():
+        case live_streams.Heartbeat():
             return ServerSentEvent("")
 
 

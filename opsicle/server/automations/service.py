@@ -34,7 +34,7 @@ from opsicle.server.automations.visible import ENDED, get_visible, require_may_c
 from opsicle.server.channels.outbox import Outbox
 from opsicle.server.dispatch.job_logs import JobLogs
 from opsicle.server.dispatch.service import Dispatch, SlotReservation
-from opsicle.server.dispatch.work_builder import Checked
+from opsicle.server.dispatch.work_builder import CheckedWork
 from opsicle.server.fleet.presence import Fleet, absent
 from opsicle.server.fleet.pubsub import PubSub, automation_topic, org_topic
 from opsicle.server.http.paging import page_of_shown
@@ -71,7 +71,7 @@ _FORGOTTEN_AT_ONCE = 500
 
 
 @dataclass(frozen=True, slots=True)
-class _New:
+class _NewRun:
     """What is to be made: the row as people see it, and beside it what only a worker gets.
 
     `commitments` is what the manifest says of each secret variable; `with_mfa`: whoever asked has
@@ -159,7 +159,7 @@ class Automations:
         )
 
         with self._dispatch.reserve_slot(actor.org_id, asked) as reservation:
-            new = _New(row, template, request, *self._sealed(row, template, values), needs_code)
+            new = _NewRun(row, template, request, *self._sealed(row, template, values), needs_code)
             stored = self._database.write(
                 lambda db: self._insert(db, actor, new, idempotency_key, reservation)
             )
@@ -184,7 +184,12 @@ class Automations:
         return self._vault.seal_values(row.org_id, row.id, hidden), commitments
 
     def _insert(
-        self, db: Connection, actor: Actor, new: _New, key: str, reservation: SlotReservation | None
+        self,
+        db: Connection,
+        actor: Actor,
+        new: _NewRun,
+        key: str,
+        reservation: SlotReservation | None,
     ) -> AutomationRow:
         row, request = new.row, new.request
         if key:
@@ -208,7 +213,7 @@ class Automations:
         asked = self._approval_requests.draft(db, row, applicable) if applicable else None
         row, bound = self._bindings.bind(row, new.template, asked, new.commitments)
         if reservation and asked is None:
-            row = reservation.lease(db, row, Checked(new.template, bound, None))
+            row = reservation.lease(db, row, CheckedWork(new.template, bound, None))
 
         automations.insert(db, row)
         if new.sealed:

@@ -15,14 +15,20 @@ from opsicle.domain.workers import Candidate, absence, waiting_reason
 from opsicle.server.access.stored_values import shown_values, stored_requirements
 from opsicle.server.store.automations import AutomationRow
 from opsicle.server.store.jobs import JobRow
-from opsicle.wire.jobs import CommandReport, PhaseReport, StepState, outputs_of, summary_of
+from opsicle.wire.jobs import (
+    CommandReport,
+    FailedTry,
+    PhaseReport,
+    StepState,
+    outputs_of,
+    summary_of,
+)
+from opsicle.wire.phase_api import Command, PhaseRun, PhaseTry
 from opsicle.wire.user_api import (
     Automation,
     AutomationSummary,
-    Command,
     Job,
     Person,
-    PhaseRun,
     WorkerRef,
 )
 
@@ -179,6 +185,17 @@ def _phase(phase: Phase, report: PhaseReport) -> PhaseRun:
         commands=[
             _command(text, command) for text, command in zip(phase.commands, commands, strict=True)
         ],
+        failed_tries=[_failed_try(each) for each in report.failed_tries],
+    )
+
+
+def _failed_try(failed: FailedTry) -> PhaseTry:
+    return PhaseTry(
+        exit_code=failed.exit_code,
+        explanation=failed.explanation,
+        started_at=_time(failed.started_at_ms),
+        finished_at=_time(failed.finished_at_ms),
+        log_offset=failed.log_offset,
     )
 
 

@@ -13,11 +13,11 @@ from opsicle.domain.workers import Requirements, is_able
 from opsicle.kit.clock import Clock
 from opsicle.kit.ids import new_id
 from opsicle.server.access.actor import SystemActor, WorkerActor
-from opsicle.server.approvals.bindings import Altered
+from opsicle.server.approvals.bindings import AlteredManifest
 from opsicle.server.channels.outbox import Outbox
 from opsicle.server.dispatch.lease_store import Lease, LeaseStore
 from opsicle.server.dispatch.waiting_kinds import KindScan, WaitingKinds
-from opsicle.server.dispatch.work_builder import Checked, WorkBuilder, WorkManifest
+from opsicle.server.dispatch.work_builder import CheckedWork, WorkBuilder, WorkManifest
 from opsicle.server.fleet.presence import Fleet, Presence
 from opsicle.server.fleet.pubsub import PubSub, automation_topic, org_topic
 from opsicle.server.store import audit, automation_transitions, automations, jobs, orgs
@@ -53,7 +53,7 @@ class PlannedLease(NamedTuple):
     """A lease that may begin, and what its worker will be told."""
 
     lease: Lease
-    checked: Checked
+    checked: CheckedWork
     manifest: WorkManifest
 
 
@@ -179,7 +179,7 @@ class LeaseService:
 
         try:
             checked = self._work_builder.check(db, row)
-        except Altered as altered:
+        except AlteredManifest as altered:
             if self._refuse(db, row, str(altered)):
                 leased.refused.append(row)
             return
@@ -191,7 +191,7 @@ class LeaseService:
             self.begin(db, presence, row, planned, leased)
 
     def plan_new(
-        self, db: Connection, presence: Presence, row: AutomationRow, checked: Checked
+        self, db: Connection, presence: Presence, row: AutomationRow, checked: CheckedWork
     ) -> PlannedLease | None:
         """Return a worker's place for an automation that is about to be inserted.
 
@@ -205,7 +205,7 @@ class LeaseService:
         return self._plan(presence, row, checked)
 
     def _plan(
-        self, presence: Presence, row: AutomationRow, checked: Checked
+        self, presence: Presence, row: AutomationRow, checked: CheckedWork
     ) -> PlannedLease | None:
         manifest = self._say(presence, row, checked)
         if manifest is None:
@@ -237,7 +237,9 @@ class LeaseService:
         work = self._work_builder.make(db, row, planned.lease, planned.checked, planned.manifest)
         leased.items.append((planned.lease, work))
 
-    def _say(self, presence: Presence, row: AutomationRow, checked: Checked) -> WorkManifest | None:
+    def _say(
+        self, presence: Presence, row: AutomationRow, checked: CheckedWork
+    ) -> WorkManifest | None:
         """Return the manifest as this worker can read it.
 
         Return None if it is too old, or too new, to be told all of it.
