@@ -14,6 +14,7 @@ from opsicle.domain.errors import InvalidInput, Problem
 from opsicle.kit.ids import lowest_id
 from opsicle.server.automations import live_streams as following
 from opsicle.server.automations.live_streams import LiveStreams, Position
+from opsicle.server.automations.releases import GroupReleases
 from opsicle.server.automations.service import Automations
 from opsicle.server.dispatch.job_logs import JobLogs
 from opsicle.server.http.event_stream import ServerSentEvent, event_stream
@@ -27,7 +28,9 @@ from opsicle.wire.worker_api import Chunk
 _OFFSET = re.compile(r"[0-9]{1,15}")
 
 
-def routes(automations: Automations, job_logs: JobLogs, live: LiveStreams) -> list[Route]:
+def routes(
+    automations: Automations, releases: GroupReleases, job_logs: JobLogs, live: LiveStreams
+) -> list[Route]:
     """Return the routes of automations."""
     view, create = Action.AUTOMATIONS_VIEW, Action.AUTOMATIONS_CREATE
     return [
@@ -35,6 +38,7 @@ def routes(automations: Automations, job_logs: JobLogs, live: LiveStreams) -> li
         Route(endpoints.LIST_AUTOMATIONS, partial(list_automations, automations), view),
         Route(endpoints.SHOW, partial(show, automations), view),
         Route(endpoints.CANCEL, partial(cancel, automations), view),
+        Route(endpoints.RELEASE, partial(release, automations, releases), view),
         Route(endpoints.RERUN, partial(rerun, automations), create),
         Route(endpoints.LOG, partial(log, automations, job_logs), view),
         Route(endpoints.EVENTS, partial(events, live), view),
@@ -80,6 +84,14 @@ def show(automations: Automations, request: Request, automation_id: str) -> Repl
 def cancel(automations: Automations, request: Request, automation_id: str) -> Reply:
     """Cancel a waiting automation, or ask its worker to stop it."""
     return Reply(200, automations.cancel(request.actor, automation_id))
+
+
+def release(
+    automations: Automations, releases: GroupReleases, request: Request, automation_id: str
+) -> Reply:
+    """Let the others of its concurrency group begin, though nobody can say how this one ended."""
+    releases.release(request.actor, automation_id)
+    return Reply(200, automations.get(request.actor, automation_id))
 
 
 def rerun(automations: Automations, request: Request, automation_id: str) -> Reply:

@@ -15,6 +15,7 @@ LIST_AUTOMATIONS = Endpoint(
 )
 SHOW = Endpoint("GET", "/api/v1/automations/<automation_id>", reply=Automation)
 CANCEL = Endpoint("POST", "/api/v1/automations/<automation_id>/cancel", reply=Automation)
+RELEASE = Endpoint("POST", "/api/v1/automations/<automation_id>/release", reply=Automation)
 RERUN = Endpoint("POST", "/api/v1/automations/<automation_id>/rerun", reply=Automation, status=201)
 LOG = Endpoint(
     "GET",
