@@ -116,7 +116,7 @@ function titleFor(automation) {
 }
 
 /** Everything that the head shows; what changes with each command is not among it. */
-function headOf({ phases, jobs, values, variables, log_bytes: logBytes, ...rest }) {
+function headOf({ phases, jobs, values, variables, outputs, log_bytes: logBytes, ...rest }) {
   return rest;
 }
 
@@ -188,11 +188,12 @@ function remarks(automation) {
 }
 
 function factsOf(automation) {
-  const { id, values, variables, jobs } = automation;
+  const { id, values, variables, outputs, jobs } = automation;
   return {
     id,
     values,
     variables,
+    outputs,
     jobs,
     labels: wantedLabels(automation),
     queue: queueTexts(automation),
@@ -200,7 +201,7 @@ function factsOf(automation) {
   };
 }
 
-function factsView({ id, values, variables, labels, queue, jobs, approvalId }) {
+function factsView({ id, values, variables, outputs, labels, queue, jobs, approvalId }) {
   const given = variables.filter((variable) => variable.id in values);
   return h(
     "div",
@@ -223,6 +224,8 @@ function factsView({ id, values, variables, labels, queue, jobs, approvalId }) {
           ]),
         ),
       ),
+    Object.keys(outputs).length > 0 &&
+      h("section", {}, h("h2", {}, "Outputs"), outputList(outputs)),
     labels.length > 0 &&
       h(
         "section",
@@ -247,6 +250,18 @@ function factsView({ id, values, variables, labels, queue, jobs, approvalId }) {
     approvalId &&
       h("p", { class: "small" }, h("a", { href: `/approvals/${approvalId}` }, "Its approval")),
     h("p", { class: "muted small" }, "id ", h("code", {}, id)),
+  );
+}
+
+/** What phases have handed on, by name. */
+function outputList(outputs) {
+  return h(
+    "dl",
+    { class: "values" },
+    Object.entries(outputs).map(([name, value]) => [
+      h("dt", {}, visible(name)),
+      h("dd", {}, h("code", {}, visibleValue(value))),
+    ]),
   );
 }
 

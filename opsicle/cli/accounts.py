@@ -155,7 +155,7 @@ def reset(
     elif email and server and not link:
         url = normal(server)
         request = ForgottenPasswordRequest(email)
-        _stranger(url, trust).call(identity_endpoints.FORGOT_PASSWORD, body=request)
+        _anonymous_api(url, trust).call(identity_endpoints.FORGOT_PASSWORD, body=request)
         emit({"server": url, "is_requested": True}, [("server", url)])
         say("If the account's org can send e-mail, a link is on its way. It is good for an hour.")
     else:
@@ -169,14 +169,14 @@ def _reset(link: str, password_file: str | None, trust: Trust) -> None:
             "this is not a reset link", hint="It looks like https://ops.example.com/reset#token=…"
         )
     url = normal(url)
-    api = _stranger(url, trust)
+    api = _anonymous_api(url, trust)
     request = ResetPasswordRequest(token=token, password=read_password(password_file, is_new=True))
     api.call(identity_endpoints.RESET_PASSWORD, body=request)
     emit({"server": url, "is_reset": True}, [("server", url)])
     say(f"The password is set. Next: opsicle login --server {url}")
 
 
-def _stranger(url: str, trust: Trust) -> Api:
+def _anonymous_api(url: str, trust: Trust) -> Api:
     """Return the server, for somebody who is not logged in."""
     from opsicle.client.saved_logins import SavedLogin
 

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import click
 
 from opsicle.cli.invocation import current
 from opsicle.cli.listing import limit
 from opsicle.cli.mfa import totp_option, with_proof
 from opsicle.cli.output import Column, emit, emit_list, print_table, seconds_between
+from opsicle.cli.results import show_results
 from opsicle.cli.root import NounGroup
 from opsicle.cli.sessions import connect
 from opsicle.cli.terminal import printable
 from opsicle.cli.times import point_in_time
 from opsicle.domain.automations import AutomationState
 from opsicle.wire.endpoints import automations as endpoints
-from opsicle.wire.user_api import Automation, PhaseRun
+from opsicle.wire.phase_api import PhaseRun
+from opsicle.wire.user_api import Automation
 
 _COLUMNS = [
     Column("id", lambda automation: automation.id),
@@ -94,23 +98,32 @@ def rerun(automation_id: str, totp: str | None) -> None:
 def emit_automation(automation: Automation) -> None:
     """Print one automation, whole."""
     emit(automation, _fields(automation))
-    if current().wants_json or not automation.phases:
+    if current().wants_json:
         return
 
+    show_results(automation.outputs, automation.summary, click.echo)
+    if automation.phases:
+        _print_phases(automation)
+
+
+def _print_phases(automation: Automation) -> None:
     click.echo()
-    rows = [
-        [
-            phase.name,
-            phase.state,
-            seconds_between(phase.started_at, phase.finished_at),
-            _ending(phase),
-        ]
-        for phase in automation.phases
-    ]
+    rows = [row for phase in automation.phases for row in _rows(phase)]
     print_table(
         ["PHASE", "STATE", "TOOK", "ENDED WITH"],
         [[printable(cell) for cell in row] for row in rows],
     )
+
+
+def _rows(phase: PhaseRun) -> Iterator[list[str]]:
+    """Yield a phase's row, and one below it for each try that another one followed."""
+    took = seconds_between(phase.started_at, phase.finished_at)
+    yield [phase.name, phase.state, took, _ending(phase)]
+
+    for number, failed in enumerate(phase.failed_tries, start=1):
+        took = seconds_between(failed.started_at, failed.finished_at)
+        ended = failed.explanation or f"exit code {failed.exit_code}"
+        yield [f"  attempt {number}", "failed", took, ended]
 
 
 def _fields(automation: Automation) -> list[tuple[str, object]]:
@@ -146,8 +159,7 @@ def _group(automation: Automation) -> str:
     return f"{automation.concurrency_group}, at most {automation.concurrency_limit} at once{held}"
 
 
-def _ending(phase: object) -> str:
-    assert isinstance(phase, PhaseRun)
+def _ending(phase: PhaseRun) -> str:
     ended = phase.explanation or ("" if phase.exit_code is None else f"exit code {phase.exit_code}")
     has_more = phase.tries > 1 and phase.state != "running" and ended
     return f"{ended}, at attempt {phase.tries} of {phase.tries_allowed}" if has_more else ended

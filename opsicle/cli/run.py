@@ -144,11 +144,14 @@ class _GivenValues:
 def _run_here(path: Path, given: _GivenValues, secret_files: Sequence[str]) -> JobState:
     from opsicle.cli.local_run import prepare, run_here
     from opsicle.cli.output import print_json
+    from opsicle.cli.results import show_results
 
     work, values = prepare(path, given.read, lambda names: _given_secrets(names, secret_files))
     result = run_here(work, values, is_stdout_taken=current().wants_json)
     if current().wants_json:
         print_json(result)
+    else:
+        show_results(result.outputs, result.summary, say)
     return result.state
 
 
@@ -200,9 +203,12 @@ def _run_there(
         emit_automation(automation)
         return None
     from opsicle.cli.following import show_live
+    from opsicle.cli.results import show_results
 
     say(f"automation {automation.id}")
     automation = show_live(api, automation)
     if current().wants_json:
         emit_automation(automation)
+    else:
+        show_results(automation.outputs, automation.summary, say)
     return automation.state

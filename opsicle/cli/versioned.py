@@ -48,7 +48,7 @@ source_option = click.option(
 )
 
 
-class Result(Protocol):
+class PushResult(Protocol):
     """What the server says of a document that it has taken."""
 
     @property
@@ -67,7 +67,7 @@ class Result(Protocol):
         ...
 
 
-R = TypeVar("R", bound=Result)
+R = TypeVar("R", bound=PushResult)
 T = TypeVar("T")
 
 
@@ -105,7 +105,7 @@ def push_files(
     _print(pushed if len(files) > 1 else pushed[0])
 
 
-def _say(done: Result) -> None:
+def _say(done: PushResult) -> None:
     if not current().wants_json:
         said = "pushed" if done.is_new else "unchanged"
         click.echo(f"{done.name} version {done.version} {said}")

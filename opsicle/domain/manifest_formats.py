@@ -105,6 +105,7 @@ _SECOND: Fields = {
 _LATER: Fields = {
     "Manifest": ("runs_on_where", "priority", "concurrency"),
     "Phase": ("network", "pull", "user", "read_only", "limits"),
+    "Retries": ("backoff", "retry_on"),
 }
 
 

@@ -62,11 +62,16 @@ class When(StrEnum):
     ALWAYS = "always"
 
 
-class Retries(msgspec.Struct, frozen=True):
-    """How often a failed phase is tried again, and the seconds between the tries."""
+class Retries(msgspec.Struct, frozen=True, omit_defaults=True):
+    """How often a failed phase is tried again, and the seconds between the tries.
+
+    Each delay is `backoff` times the one before. `retry_on` are exit codes; none: whatever failed.
+    """
 
     limit: int
     delay: int = 0
+    backoff: float = 1.0
+    retry_on: tuple[int, ...] = ()
 
 
 class VolumeMount(msgspec.Struct, frozen=True):

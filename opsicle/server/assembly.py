@@ -100,7 +100,7 @@ from opsicle.server.workers.service import Workers
 _EXPIRE_LEASES_EVERY_SECONDS = 1.0
 _KEEP_TIME_EVERY_SECONDS = 1.0
 _FORGET_REQUESTS_EVERY_SECONDS = 3600.0
-_SHED_LOGS_EVERY_SECONDS = 10.0
+_DROP_LOGS_EVERY_SECONDS = 10.0
 _PRUNE_LOGS_EVERY_SECONDS = 3600.0
 _SIGN_AUDIT_EVERY_SECONDS = 5.0
 _LISTEN_EVERY_SECONDS = 2.0
@@ -222,7 +222,7 @@ class Services:
             bindings,
         )
 
-        self.group_releases = GroupReleases(state, groups, self.pubsub, clock)
+        self.group_releases = GroupReleases(state, self.automations, groups, self.pubsub, clock)
         self.live_streams = LiveStreams(self.automations, self.job_logs, self.pubsub, clock)
         self.figures = Figures(state, self.fleet, self.outbox.ended)
 
@@ -334,7 +334,7 @@ class Services:
                 _FORGET_REQUESTS_EVERY_SECONDS,
                 steady(self.automations.forget_requests),
             ),
-            Loop("shed logs", _SHED_LOGS_EVERY_SECONDS, steady(self.job_logs.shed)),
+            Loop("drop logs", _DROP_LOGS_EVERY_SECONDS, steady(self.job_logs.drop_oldest)),
             Loop(
                 "prune logs",
                 _PRUNE_LOGS_EVERY_SECONDS,

@@ -35,7 +35,8 @@ from opsicle.domain.templates import (
     Variable,
     VolumeMount,
 )
-from opsicle.wire.jobs import Int32, StepState
+from opsicle.wire.jobs import Int32
+from opsicle.wire.phase_api import PhaseRun
 
 
 class Health(msgspec.Struct, omit_defaults=True):
@@ -304,37 +305,6 @@ class WorkerRef(msgspec.Struct):
     name: str
 
 
-class Command(msgspec.Struct, kw_only=True):
-    """One command of a phase and how it went."""
-
-    command: str
-    state: StepState
-    started_at: datetime | None = None
-    finished_at: datetime | None = None
-    exit_code: int | None = None
-    log_offset: int | None = None
-
-
-class PhaseRun(msgspec.Struct, kw_only=True):
-    """One phase and how it went.
-
-    `has_command_times` is false where commands cannot be told apart.
-    """
-
-    name: str
-    state: StepState
-    started_at: datetime | None = None
-    finished_at: datetime | None = None
-    exit_code: int | None = None
-    tries: int = 0
-    tries_allowed: int = 1
-    explanation: str = ""
-    timeout: int
-    when: str
-    has_command_times: bool = False
-    commands: list[Command] = []
-
-
 class Job(msgspec.Struct, kw_only=True):
     """One attempt on one worker."""
 
@@ -374,9 +344,11 @@ class AutomationSummary(msgspec.Struct, kw_only=True):
 class Automation(AutomationSummary, kw_only=True):
     """An automation whole. `log_bytes` is the length of the newest job's log so far.
 
-    `log_remark` says what of that log was lost; "" if nothing was. `concurrency_group` is its group
-    with the values by which that is told from others, `concurrency_limit` how many of it run at
-    once. `is_group_held`: nobody can say how it ended, and it holds its group until it is released.
+    `log_remark` says what of that log was lost; "" if nothing was. `outputs` are what the newest
+    job's phases have handed on, by name, `summary` is what they say of it in Markdown; both are
+    masked as the log is. `concurrency_group` is its group with the values by which that is told
+    from others, `concurrency_limit` how many of it run at once. `is_group_held`: nobody can say how
+    it ended, and it holds its group until it is released.
     """
 
     display_name: str = ""
@@ -392,6 +364,8 @@ class Automation(AutomationSummary, kw_only=True):
     jobs: list[Job]
     log_bytes: int = 0
     log_remark: str = ""
+    outputs: dict[str, str] = {}
+    summary: str = ""
 
 
 class LogChunk(msgspec.Struct):

@@ -10,7 +10,7 @@ from collections.abc import Callable
 import pytest
 
 from opsicle.domain.access import BuiltInRole
-from opsicle.server.automations.live_streams import Position, Shown
+from opsicle.server.automations.live_streams import AutomationChanged, Position
 from opsicle.server.store import groups, memberships
 from opsicle.wire.user_api import Automation
 from tests.services.approving import MANAGER, Office
@@ -143,7 +143,7 @@ def test_who_follows_hears_of_it(office: Office) -> None:
 
 
 def _reason(event: object) -> str:
-    assert isinstance(event, Shown)
+    assert isinstance(event, AutomationChanged)
     return event.automation.waiting_reason
 
 

@@ -235,7 +235,7 @@ def test_logs_that_are_pruned_give_their_room_back(core: Core) -> None:
         core.job_logs.append(f"job-{number}", [(0, 0, 1, 0, noise.randbytes(25_000))])
     core.clock.advance(100 * 86400)
     core.job_logs.append("young", [(0, 0, 1, 0, b"x")])
-    core.logs_database.give_room_back()
+    core.logs_database.release_free_space()
     before = core.logs_database.path.stat().st_size
 
     assert core.job_logs.prune(90 * DAY) == 300

@@ -9,7 +9,7 @@ import gevent
 import pytest
 
 from opsicle.server.access.actor import Actor
-from opsicle.server.automations.live_streams import Heartbeat, Position, Shown
+from opsicle.server.automations.live_streams import AutomationChanged, Heartbeat, Position
 from opsicle.wire.worker_api import LEASE_SECONDS
 from tests.services.core import Core, TestWorker, is_held
 from tests.support import wait_until
@@ -176,5 +176,5 @@ def test_who_follows_hears_of_a_worker_that_falls_silent(
     events.close()
 
 
-def _first(events) -> Shown:
+def _first(events) -> AutomationChanged:
     return next(event for event in events if not isinstance(event, Heartbeat))

@@ -79,7 +79,7 @@ spec:
         secrets: [db-password]
         workingDirectory: sub/folder
         when: failure
-        retries: {limit: 2, delay: 5}
+        retries: {limit: 2, delay: 5, backoff: 2, retryOn: [75, 1]}
         shell: /bin/bash
         outputs: [backup_path]
         network: true
@@ -140,7 +140,7 @@ def test_every_field_of_the_format_is_read() -> None:
                 secrets=("db-password",),
                 working_directory="sub/folder",
                 when=When.FAILURE,
-                retries=Retries(limit=2, delay=5),
+                retries=Retries(limit=2, delay=5, backoff=2.0, retry_on=(75, 1)),
                 shell="/bin/bash",
                 outputs=("backup_path",),
                 network=True,
@@ -201,7 +201,6 @@ def test_what_this_version_cannot_run_is_named() -> None:
 
     assert set(told) == {
         "spec.plan",
-        "spec.template.phases[0].outputs",
     }
     assert all("cannot run until then" in message for message in told.values())
 
@@ -347,6 +346,8 @@ FIELDS = [
         "workingDirectory",
         "when",
         "retries",
+        "backoff",
+        "retryOn",
         "shell",
         "outputs",
         "runsOn",

@@ -31,12 +31,12 @@ from opsicle.server.automations.repeated_requests import remember
 from opsicle.server.automations.runnable import require_runnable, runnable_version
 from opsicle.server.automations.views import Snapshot, summary, whole
 from opsicle.server.automations.visible import ENDED, get_visible, require_may_cancel
-from opsicle.server.automations.waiting import QueueView, group_reason, queue_view
+from opsicle.server.automations.waiting import queue_view, view_of_new
 from opsicle.server.channels.outbox import Outbox
 from opsicle.server.dispatch.concurrency_groups import ConcurrencyGroups, Settled
 from opsicle.server.dispatch.job_logs import JobLogs
 from opsicle.server.dispatch.service import Dispatch, SlotReservation
-from opsicle.server.dispatch.work_builder import Checked
+from opsicle.server.dispatch.work_builder import CheckedWork
 from opsicle.server.fleet.presence import Fleet
 from opsicle.server.fleet.pubsub import PubSub, automation_topic, org_topic
 from opsicle.server.http.paging import page_of_shown
@@ -67,7 +67,7 @@ _FORGOTTEN_AT_ONCE = 500
 
 
 @dataclass(frozen=True, slots=True)
-class _New:
+class _NewRun:
     """What is to be made: the row as people see it, and beside it what only a worker gets.
 
     `commitments` is what the manifest says of each secret variable; `with_mfa`: whoever asked has
@@ -160,7 +160,7 @@ class Automations:
         )
 
         with self._dispatch.reserve_slot(actor.org_id, asked) as reservation:
-            new = _New(row, template, request, *self._sealed(row, template, values), needs_code)
+            new = _NewRun(row, template, request, *self._sealed(row, template, values), needs_code)
             stored = self._database.write(
                 lambda db: self._insert(db, actor, new, idempotency_key, reservation)
             )
@@ -171,16 +171,8 @@ class Automations:
             self._fleet.wake_one(actor.org_id, asked)
         self._groups.announce(new.settled)
         self._pubsub.changed(org_topic(actor.org_id))
-        return whole(Snapshot(stored, template, [], 0, self._queue_around(stored)))
-
-    def _queue_around(self, row: AutomationRow) -> QueueView:
-        """Return why an automation waits that was just triggered, as far as is known at once."""
-        if row.job_id:
-            return QueueView()
-        behind = {}
-        if row.turn is not Turn.READY:
-            behind[row.id] = self._database.read(lambda db: group_reason(db, row))
-        return QueueView(self._fleet.candidates(row.org_id), self._fleet.held, behind)
+        queue = view_of_new(self._database, self._fleet, stored)
+        return whole(Snapshot(stored, template, [], 0, queue))
 
     def _sealed(
         self, row: AutomationRow, template: Template, values: dict[str, Value]
@@ -194,7 +186,12 @@ class Automations:
         return self._vault.seal_values(row.org_id, row.id, hidden), commitments
 
     def _insert(
-        self, db: Connection, actor: Actor, new: _New, key: str, reservation: SlotReservation | None
+        self,
+        db: Connection,
+        actor: Actor,
+        new: _NewRun,
+        key: str,
+        reservation: SlotReservation | None,
     ) -> AutomationRow:
         row, request = new.row, new.request
         if key:
@@ -219,7 +216,7 @@ class Automations:
         row, bound = self._bindings.bind(row, new.template, asked, new.commitments)
         self._groups.require_room(db, row, new.settled)
         if reservation and asked is None and row.concurrency_key is None:
-            row = reservation.lease(db, row, Checked(new.template, bound, None))
+            row = reservation.lease(db, row, CheckedWork(new.template, bound, None))
 
         automations.insert(db, row)
         if new.sealed:
@@ -242,18 +239,14 @@ class Automations:
         return self._enter_queue(db, row, new.settled, reservation)
 
     def _enter_queue(
-        self,
-        db: Connection,
-        row: AutomationRow,
-        settled: Settled,
-        reservation: SlotReservation | None,
+        self, db: Connection, row: AutomationRow, settled: Settled, slot: SlotReservation | None
     ) -> AutomationRow:
         """Let a new automation begin at once, if its group and a waiting worker let it."""
         if row.concurrency_key:
             self._groups.settle(db, settled)
             row = automations.get(db, row.org_id, row.id)
-        if reservation and row.state is AutomationState.QUEUED and row.turn is Turn.READY:
-            reservation.begin(db, row)
+        if slot and row.state is AutomationState.QUEUED and row.turn is Turn.READY:
+            slot.begin(db, row)
             self._groups.settle(db, settled)
         return row
 

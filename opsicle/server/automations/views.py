@@ -16,14 +16,20 @@ from opsicle.server.access.stored_values import shown_values, stored_requirement
 from opsicle.server.automations.waiting import QueueView
 from opsicle.server.store.automations import AutomationRow
 from opsicle.server.store.jobs import JobRow
-from opsicle.wire.jobs import CommandReport, PhaseReport, StepState
+from opsicle.wire.jobs import (
+    CommandReport,
+    FailedTry,
+    PhaseReport,
+    StepState,
+    outputs_of,
+    summary_of,
+)
+from opsicle.wire.phase_api import Command, PhaseRun, PhaseTry
 from opsicle.wire.user_api import (
     Automation,
     AutomationSummary,
-    Command,
     Job,
     Person,
-    PhaseRun,
     WorkerRef,
 )
 
@@ -94,6 +100,8 @@ def whole(snapshot: Snapshot) -> Automation:
         and row.concurrency_key is not None
         and row.concurrency_released_at is None,
         phases=_phases(template.phases, reports),
+        outputs=_outputs(template.phases, reports),
+        summary=summary_of(reports),
         jobs=[_job(job) for job in snapshot.tries],
         log_bytes=snapshot.log_bytes,
         log_remark=snapshot.log_remark,
@@ -116,6 +124,12 @@ def _reports(job: JobRow) -> list[PhaseReport]:
                         _milliseconds(job.finished_at) if step.started_at_ms is not None else None
                     )
     return reports
+
+
+def _outputs(phases: Sequence[Phase], reports: Sequence[PhaseReport]) -> dict[str, str]:
+    """Return what the phases have handed on; what none of them declares is passed over."""
+    declared = {name for phase in phases for name in phase.outputs}
+    return {name: value for name, value in outputs_of(reports).items() if name in declared}
 
 
 def _waiting_reason(row: AutomationRow, queue: QueueView, known: dict[str, str]) -> str:
@@ -174,6 +188,17 @@ def _phase(phase: Phase, report: PhaseReport) -> PhaseRun:
         commands=[
             _command(text, command) for text, command in zip(phase.commands, commands, strict=True)
         ],
+        failed_tries=[_failed_try(each) for each in report.failed_tries],
+    )
+
+
+def _failed_try(failed: FailedTry) -> PhaseTry:
+    return PhaseTry(
+        exit_code=failed.exit_code,
+        explanation=failed.explanation,
+        started_at=_time(failed.started_at_ms),
+        finished_at=_time(failed.finished_at_ms),
+        log_offset=failed.log_offset,
     )
 
 

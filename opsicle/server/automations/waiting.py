@@ -11,7 +11,7 @@ from opsicle.server.dispatch.concurrency_groups import queues_of
 from opsicle.server.fleet.presence import Fleet, absent
 from opsicle.server.store import concurrency, orgs, workers
 from opsicle.server.store.automations import AutomationRow, Turn
-from opsicle.server.store.database import Connection
+from opsicle.server.store.database import Connection, Database
 
 MOST_ABSENT_WORKERS = 100
 """More than anybody wants to read of in one reason for waiting."""
@@ -44,6 +44,16 @@ def queue_view(
         if row.turn is not Turn.READY and row.job_id is None
     }
     return QueueView(_candidates(db, fleet, org_id), fleet.held, behind)
+
+
+def view_of_new(database: Database, fleet: Fleet, row: AutomationRow) -> QueueView:
+    """Return what is known at once of why an automation waits that was just triggered."""
+    if row.job_id:
+        return QueueView()
+    behind = {}
+    if row.turn is not Turn.READY:
+        behind[row.id] = database.read(lambda db: group_reason(db, row))
+    return QueueView(fleet.candidates(row.org_id), fleet.held, behind)
 
 
 def group_reason(db: Connection, row: AutomationRow) -> str:

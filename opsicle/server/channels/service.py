@@ -144,7 +144,7 @@ class Channels:
 
             if config.destination() != config_of(old).destination():
                 chat_links.delete_of_channel(db, new.id)
-            deliveries.hasten(db, new.id, new.updated_at)
+            deliveries.make_due(db, new.id, new.updated_at)
             data = {
                 "version": new.version,
                 **_difference(old, new),

@@ -28,9 +28,9 @@ from opsicle.server.store.automations import AutomationRow, Turn
 from opsicle.server.store.concurrency import (
     ConcurrencyChange,
     GroupHolders,
-    GroupMember,
     GroupQueue,
     NewMember,
+    QueuedMember,
 )
 from opsicle.server.store.database import Connection, Database
 
@@ -185,7 +185,7 @@ class ConcurrencyGroups:
                 settled.opened[member.id] = (org_id, member.requirements)
 
 
-def _choose_ready(waiting: list[GroupMember], holders: GroupHolders) -> set[str]:
+def _choose_ready(waiting: list[QueuedMember], holders: GroupHolders) -> set[str]:
     """Return which of a group may begin.
 
     As many of each kind as there is room for, since no worker may be there for the first; but

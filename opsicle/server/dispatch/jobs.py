@@ -158,7 +158,7 @@ class Jobs:
         self._groups.announce(settled)
         self._lease_store.end(job_id)
         if is_untimely:
-            self._fleet.note_untimely(worker.worker_id, request.sent_at_ms)
+            self._fleet.note_clock_refusal(worker.worker_id, request.sent_at_ms)
         self._free_slot(worker.worker_id)
         self._changed(job)
         if is_untimely:
@@ -293,8 +293,8 @@ class Jobs:
             self._spare_all(late_seconds)
             return 0
 
-        lapsed = {lease.job_id for lease in self._lease_store.expired()}
-        twice, self._suspects = self._suspects & lapsed, lapsed
+        expired = {lease.job_id for lease in self._lease_store.expired()}
+        twice, self._suspects = self._suspects & expired, expired
         if not twice:
             return 0
 
@@ -318,12 +318,12 @@ class Jobs:
 
         Return how many jobs were lost or given back.
         """
-        lapsed = [
+        expired = [
             lease for lease in self._lease_store.expired() if only is None or lease.job_id in only
         ]
-        for lease in lapsed:
+        for lease in expired:
             self._expire(lease)
-        return len(lapsed)
+        return len(expired)
 
     def _expire(self, lease: Lease) -> None:
         def work(db: Connection) -> JobRow | None:

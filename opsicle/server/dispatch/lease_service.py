@@ -12,13 +12,13 @@ from opsicle.domain.workers import Requirements, is_able
 from opsicle.kit.clock import Clock
 from opsicle.kit.ids import new_id
 from opsicle.server.access.actor import WorkerActor
-from opsicle.server.approvals.bindings import Altered
+from opsicle.server.approvals.bindings import AlteredManifest
 from opsicle.server.channels.outbox import Outbox
 from opsicle.server.dispatch.concurrency_groups import ConcurrencyGroups, Settled
 from opsicle.server.dispatch.lease_store import Lease, LeaseStore
 from opsicle.server.dispatch.refusals import refuse
 from opsicle.server.dispatch.waiting_kinds import KindScan, WaitingKinds
-from opsicle.server.dispatch.work_builder import Checked, WorkBuilder, WorkManifest
+from opsicle.server.dispatch.work_builder import CheckedWork, WorkBuilder, WorkManifest
 from opsicle.server.fleet.presence import Fleet, Presence
 from opsicle.server.fleet.pubsub import PubSub, automation_topic, org_topic
 from opsicle.server.store import automation_transitions, automations, jobs, orgs
@@ -55,7 +55,7 @@ class PlannedLease(NamedTuple):
     """A lease that may begin, and what its worker will be told."""
 
     lease: Lease
-    checked: Checked
+    checked: CheckedWork
     manifest: WorkManifest
 
 
@@ -191,7 +191,7 @@ class LeaseService:
 
         try:
             checked = self._work_builder.check(db, row)
-        except Altered as altered:
+        except AlteredManifest as altered:
             reason, now = str(altered), self._clock.now()
             if refuse(db, self._outbox, now, row.org_id, row.id, reason):
                 leased.refused.append(row)
@@ -204,7 +204,7 @@ class LeaseService:
             self.begin(db, presence, row, planned, leased)
 
     def plan_new(
-        self, db: Connection, presence: Presence, row: AutomationRow, checked: Checked
+        self, db: Connection, presence: Presence, row: AutomationRow, checked: CheckedWork
     ) -> PlannedLease | None:
         """Return a worker's place for an automation that is about to be inserted.
 
@@ -218,7 +218,7 @@ class LeaseService:
         return self._plan(presence, row, checked)
 
     def _plan(
-        self, presence: Presence, row: AutomationRow, checked: Checked
+        self, presence: Presence, row: AutomationRow, checked: CheckedWork
     ) -> PlannedLease | None:
         manifest = self._say(presence, row, checked)
         if manifest is None:
@@ -250,7 +250,9 @@ class LeaseService:
         work = self._work_builder.make(db, row, planned.lease, planned.checked, planned.manifest)
         leased.items.append((planned.lease, work))
 
-    def _say(self, presence: Presence, row: AutomationRow, checked: Checked) -> WorkManifest | None:
+    def _say(
+        self, presence: Presence, row: AutomationRow, checked: CheckedWork
+    ) -> WorkManifest | None:
         """Return the manifest as this worker can read it.
 
         Return None if it is too old, or too new, to be told all of it.

@@ -102,10 +102,10 @@ class PasswordChanges:
 
         passwords.check_password(request.password, email=found.email, name=found.name)
         new_hash = self._hasher.hash(request.password, found.org_id)
-        self._database.write(lambda db: self._spend(db, found, token_hash, new_hash, address))
+        self._database.write(lambda db: self._use_token(db, found, token_hash, new_hash, address))
         self._sessions.invalidate()
 
-    def _spend(
+    def _use_token(
         self, db: Connection, found: ResetRow, token_hash: str, new_hash: str, address: str
     ) -> None:
         if password_resets.find(db, token_hash, self._clock.now()) != found:

@@ -25,7 +25,7 @@ from opsicle.wire.pages import Page
 
 Kind = Literal["browser", "cli"]
 
-LIFE = {"browser": timedelta(hours=12), "cli": timedelta(days=30)}
+LIFETIME = {"browser": timedelta(hours=12), "cli": timedelta(days=30)}
 """A session ends this long after its login, whatever happens."""
 
 IDLE = {"browser": timedelta(hours=2), "cli": timedelta(days=7)}
@@ -199,7 +199,7 @@ class Sessions:
             token_hash=token_hash,
             address=address,
             created_at=now,
-            expires_at=ends_at or now + LIFE[kind],
+            expires_at=ends_at or now + LIFETIME[kind],
         )
         sessions.delete_expired(db, now)
         sessions.insert(db, row)

@@ -43,7 +43,7 @@ class StepUp:
         now = self._clock.now()
 
         def work(db: Connection) -> None:
-            sessions.note_proof(db, actor.session_id, now)
+            sessions.note_step_up(db, actor.session_id, now)
             audit.append(db, now, actor.org_id, actor, "step_up", f"sessions/{actor.session_id}")
 
         self._apps.prove(actor, text, work)

@@ -30,7 +30,7 @@ from opsicle.server.identity.sessions import Sessions
 from opsicle.server.identity.step_up import StepUp
 from opsicle.server.members.guards import get_member
 from opsicle.server.members.named_approvers import (
-    Naming,
+    ApproverNaming,
     require_policies_for,
     require_policies_to_leave,
 )
@@ -188,7 +188,9 @@ class Groups:
 
         def work(db: Connection, group: GroupRow, member: MemberRow) -> None:
             require_at_most(actor, change((), read_rules(group.rules)), f"add somebody to {name}")
-            require_policies_for(db, actor, Naming(groups=(name,)), f"add somebody to {name}")
+            require_policies_for(
+                db, actor, ApproverNaming(groups=(name,)), f"add somebody to {name}"
+            )
             if groups.add(
                 db,
                 actor.org_id,

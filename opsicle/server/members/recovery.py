@@ -22,7 +22,7 @@ from opsicle.server.store import audit, authenticators, password_resets, session
 from opsicle.server.store.database import Connection, Database
 from opsicle.wire.identity_api import NewResetLink
 
-RESET_LIFE = timedelta(hours=24)
+RESET_LIFETIME = timedelta(hours=24)
 
 
 class Recovery:
@@ -53,12 +53,12 @@ class Recovery:
             require_command_of(db, actor, member)
             require_way_into(db, actor, member)
             check_is_orgs_alone(db, actor, member)
-            password_resets.put(db, actor.org_id, member.user_id, token_hash, now + RESET_LIFE)
+            password_resets.put(db, actor.org_id, member.user_id, token_hash, now + RESET_LIFETIME)
             audit.append(db, now, actor.org_id, actor, "make_reset_link", f"users/{member.user_id}")
 
         self._database.write(work)
         return NewResetLink(
-            url=f"{self._urls.url}/reset#token={token}", expires_at=now + RESET_LIFE
+            url=f"{self._urls.url}/reset#token={token}", expires_at=now + RESET_LIFETIME
         )
 
     def reset_totp(self, actor: Actor, id_or_email: str) -> None:

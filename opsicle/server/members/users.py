@@ -49,7 +49,7 @@ from opsicle.server.members.guards import (
     require_way_into,
 )
 from opsicle.server.members.named_approvers import (
-    Naming,
+    ApproverNaming,
     require_policies_for,
     require_policies_to_leave,
 )
@@ -123,7 +123,10 @@ class Users:
 
             require_role(db, actor.org_id, request.role)
             require_policies_for(
-                db, actor, Naming(email=email, role=request.role), f"add {email} as {request.role}"
+                db,
+                actor,
+                ApproverNaming(email=email, role=request.role),
+                f"add {email} as {request.role}",
             )
 
             manager = find_manager(db, actor.org_id, request.manager)
@@ -274,7 +277,9 @@ def _check_gain(db: Connection, actor: Actor, old: MemberRow, new: MemberRow) ->
     after = (*role_rules(db, actor.org_id, new.role), *read_rules(new.rules))
     require_at_most(actor, change(before, after), f"give {old.email} this")
     if new.role != old.role:
-        require_policies_for(db, actor, Naming(role=new.role), f"make {old.email} {new.role}")
+        require_policies_for(
+            db, actor, ApproverNaming(role=new.role), f"make {old.email} {new.role}"
+        )
         require_policies_to_leave(db, actor, f"make {old.email} {new.role}", role=old.role)
 
 

@@ -15,7 +15,7 @@ from opsicle.kit.clock import Clock
 from opsicle.server.access.actor import Actor
 from opsicle.server.access.document_lookup import get_document
 from opsicle.server.documents.reading import DocumentReading
-from opsicle.server.documents.versions import Draft, add_version, delete, pusher_of
+from opsicle.server.documents.versions import VersionDraft, add_version, delete, pusher_of
 from opsicle.server.http.paging import page_of, position
 from opsicle.server.identity.step_up import StepUp
 from opsicle.server.policies.in_force import policy_of
@@ -51,7 +51,7 @@ class Policies:
         self._step_up.require(actor)
         document, kept = self._reading.read(actor.org_id, _read, source)
         policy, now = document.policy, self._clock.now()
-        draft = Draft(
+        draft = VersionDraft(
             _POLICY, policy.name, digest(policy), kept, msgspec.json.encode(policy).decode()
         )
         applying = (
@@ -61,7 +61,7 @@ class Policies:
         def work(db: Connection) -> tuple[int, bool, list[Problem]]:
             warnings = policy_warnings(db, actor.org_id, policy)
             newest = documents.find_newest(db, _POLICY, actor.org_id, policy.name)
-            if newest and draft.is_said_by(newest):
+            if newest and draft.is_same_as(newest):
                 return newest.version, False, warnings
             return add_version(db, actor, draft, newest, now, applying), True, warnings
 

@@ -47,7 +47,7 @@ class GroupQueue(Row, frozen=True):
     requirements: str
 
 
-class GroupMember(Row, frozen=True):
+class QueuedMember(Row, frozen=True):
     """An automation that waits in a group."""
 
     id: str
@@ -193,7 +193,7 @@ def list_replaceable(db: apsw.Connection, org_id: str, key: str, limit: int) -> 
 
 def list_first(
     db: apsw.Connection, org_id: str, key: str, queue: GroupQueue, limit: int
-) -> list[GroupMember]:
+) -> list[QueuedMember]:
     """Return the first of those that wait alike in a group."""
     sql = f"""
         {_MEMBER}
@@ -201,7 +201,7 @@ def list_first(
            AND turn = :turn AND on_limit = :on_limit AND requirements = :requirements
          ORDER BY rank LIMIT :limit
     """
-    return fetch_all(db, sql, _alike(org_id, key, queue) | {"limit": limit}, GroupMember)
+    return fetch_all(db, sql, _alike(org_id, key, queue) | {"limit": limit}, QueuedMember)
 
 
 def count_before(
