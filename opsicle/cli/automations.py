@@ -15,6 +15,7 @@ from opsicle.cli.root import NounGroup
 from opsicle.cli.sessions import connect
 from opsicle.cli.terminal import printable
 from opsicle.cli.times import point_in_time
+from opsicle.client.automations import trigger
 from opsicle.domain.automations import AutomationState
 from opsicle.wire.endpoints import automations as endpoints
 from opsicle.wire.phase_api import PhaseRun
@@ -90,8 +91,6 @@ def release(automation_id: str) -> None:
 @totp_option
 def rerun(automation_id: str, totp: str | None) -> None:
     """Run the same template version with the same values again, as a new automation."""
-    from opsicle.client.automations import trigger
-
     emit_automation(with_proof(totp, lambda api: trigger(api, endpoints.RERUN, automation_id)))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from opsicle.cli import versioned
+from opsicle.cli.documents import check_file
 from opsicle.cli.errors import located_in, warn
 from opsicle.cli.invocation import current
 from opsicle.cli.listing import limit
@@ -42,8 +43,6 @@ def templates() -> None:
 @versioned.files_argument
 def validate(files: tuple[str, ...]) -> InvalidInput | None:
     """Check files without any server. One file makes one JSON object, several make an array."""
-    from opsicle.cli.documents import check_file
-
     checked = [check_file(file) for file in files]
     for check in checked:
         warn(located_in(check.file, problem) for problem in [*check.warnings, *check.unsupported])

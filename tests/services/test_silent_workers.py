@@ -161,7 +161,7 @@ spec:
 def test_who_follows_hears_of_a_worker_that_falls_silent(
     core: Core, alice: Actor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("opsicle.server.automations.live_streams.QUEUED_LOOK_SECONDS", 0.01)
+    monkeypatch.setattr("opsicle.server.automations.live_streams.QUEUED_CHECK_SECONDS", 0.01)
     busy = core.worker(alice.org_id, "w1")
     busy.is_draining = True
     busy.poll()

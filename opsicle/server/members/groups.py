@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TypeVar
 
 import msgspec
 from msgspec import UNSET
@@ -41,8 +40,6 @@ from opsicle.server.store.groups import GroupRow
 from opsicle.server.store.memberships import MemberRow
 from opsicle.wire.access_api import CreateGroupRequest, Group, GroupMember, UpdateGroupRequest
 from opsicle.wire.pages import Page
-
-T = TypeVar("T")
 
 
 class Groups:
@@ -116,7 +113,7 @@ class Groups:
             )
             return _shown(db, actor.org_id, row)
 
-        return self._changed(work)
+        return self._sessions.change(work)
 
     def update(self, actor: Actor, name: str, request: UpdateGroupRequest) -> Group:
         """Change what is given. Raises as `create` does, and NotFound."""
@@ -150,7 +147,7 @@ class Groups:
             audit.append(db, new.updated_at, actor.org_id, actor, "update", f"groups/{name}", data)
             return _shown(db, actor.org_id, new, templates_left_stuck(db, actor.org_id))
 
-        return self._changed(work)
+        return self._sessions.change(work)
 
     def delete(self, actor: Actor, name: str, *, is_confirmed: bool = False) -> None:
         """Remove a group; its members lose what it gave.
@@ -176,7 +173,7 @@ class Groups:
             if not is_confirmed:
                 require_confirmation(db, actor.org_id, f"the group {name}")
 
-        self._changed(work)
+        self._sessions.change(work)
 
     def add(self, actor: Actor, name: str, id_or_email: str) -> Group:
         """Let somebody join; again is harmless, and they have joined when they first did.
@@ -238,7 +235,7 @@ class Groups:
             do(db, group, member)
             return _shown(db, actor.org_id, group, templates_left_stuck(db, actor.org_id))
 
-        return self._changed(work)
+        return self._sessions.change(work)
 
     def _note(self, db: Connection, actor: Actor, verb: str, name: str, member: MemberRow) -> None:
         data = {"user": member.user_id, "email": member.email}
@@ -247,11 +244,6 @@ class Groups:
     def _check(self, actor: Actor) -> None:
         actor.require(Action.GROUPS_MANAGE)
         self._step_up.require(actor)
-
-    def _changed(self, work: Callable[[Connection], T]) -> T:
-        result = self._database.write(work)
-        self._sessions.invalidate()
-        return result
 
 
 def _get(db: Connection, org_id: str, name: str) -> GroupRow:

@@ -140,8 +140,7 @@ class ServerOperations:
                 self._record(db, actor, "name", account)
             return account
 
-        account = self._database.write(work)
-        self._sessions.invalidate()
+        account = self._sessions.change(work)
         return _shown(account)
 
     def remove_operator(self, actor: Actor, id_or_email: str) -> None:
@@ -163,8 +162,7 @@ class ServerOperations:
                 raise last_server_operator()
             self._record(db, actor, "drop", account)
 
-        self._database.write(work)
-        self._sessions.invalidate()
+        self._sessions.change(work)
 
     def _record(self, db: Connection, actor: Actor, verb: str, account: UserRow) -> None:
         data = {"email": account.email}

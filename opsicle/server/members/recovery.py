@@ -104,8 +104,7 @@ class Recovery:
                 f"users/{member.user_id}",
             )
 
-        self._database.write(work)
-        self._sessions.invalidate()
+        self._sessions.change(work)
 
     def _check(self, actor: Actor) -> None:
         actor.require(Action.USERS_MANAGE)

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TypeVar
-
 import msgspec
 from msgspec import UNSET
 
@@ -34,8 +31,6 @@ from opsicle.server.store.database import Connection, Database
 from opsicle.server.store.roles import RoleRow
 from opsicle.wire.access_api import CreateRoleRequest, Role, UpdateRoleRequest
 from opsicle.wire.pages import Page
-
-T = TypeVar("T")
 
 MEANINGS = {
     BuiltIn.ADMIN: "everything",
@@ -108,7 +103,7 @@ class Roles:
             audit.append(db, now, actor.org_id, actor, "create", f"roles/{row.name}", data)
             return _get(db, actor.org_id, row.name)
 
-        return self._changed(work)
+        return self._sessions.change(work)
 
     def update(self, actor: Actor, name: str, request: UpdateRoleRequest) -> Role:
         """Change what is given; of a built-in role only the rules that the org adds to it.
@@ -156,7 +151,7 @@ class Roles:
                 _get(db, actor.org_id, name), leaves_stuck=templates_left_stuck(db, actor.org_id)
             )
 
-        return self._changed(work)
+        return self._sessions.change(work)
 
     def _begun(self, db: Connection, actor: Actor, name: str) -> RoleRow:
         """Return the row of a built-in role that nothing was added to yet.
@@ -196,12 +191,7 @@ class Roles:
                 db, self._clock.now(), actor.org_id, actor, "delete", f"roles/{name}", data
             )
 
-        self._changed(work)
-
-    def _changed(self, work: Callable[[Connection], T]) -> T:
-        result = self._database.write(work)
-        self._sessions.invalidate()
-        return result
+        self._sessions.change(work)
 
 
 def _get(db: Connection, org_id: str, name: str) -> Role:

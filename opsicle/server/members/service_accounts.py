@@ -133,8 +133,7 @@ class ServiceAccounts:
                 data,
             )
 
-        self._database.write(work)
-        self._sessions.invalidate()
+        self._sessions.change(work)
 
 
 def get_account(db: Connection, actor: Actor, id_or_email: str) -> MemberRow:

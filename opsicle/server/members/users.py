@@ -214,8 +214,7 @@ class Users:
             stuck = templates_left_stuck(db, actor.org_id) if new != old else []
             return get_member(db, actor.org_id, old.user_id), stuck
 
-        row, stuck = self._database.write(work)
-        self._sessions.invalidate()
+        row, stuck = self._sessions.change(work)
         return msgspec.structs.replace(shown(row), leaves_stuck=stuck)
 
     def _hash(self, actor: Actor, password: str, user: MemberRow) -> str:
@@ -254,8 +253,7 @@ class Users:
             if not is_confirmed:
                 require_confirmation(db, actor.org_id, member.email, accounts)
 
-        self._database.write(work)
-        self._sessions.invalidate()
+        self._sessions.change(work)
 
 
 def end_membership(db: Connection, org_id: str, member: MemberRow) -> None:
