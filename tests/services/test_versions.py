@@ -14,8 +14,8 @@ from opsicle.server.access.actor import Actor
 from opsicle.server.documents.versions import VersionDraft, add_version
 from opsicle.server.store import documents
 from opsicle.server.store.documents import DocumentKind
-from tests.services.approving import MANAGER, policy_source, template_source
 from tests.services.core import Core
+from tests.services.team import MANAGER, policy_source, template_source
 
 WAIVED = "  approvalPolicy: none\n"
 
