@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import TYPE_CHECKING
 
 import click
 
@@ -15,9 +14,10 @@ from opsicle.cli.mfa import totp_option, with_proof
 from opsicle.cli.output import Column, emit, emit_list, print_json
 from opsicle.cli.root import NounGroup
 from opsicle.cli.sessions import connect
-
-if TYPE_CHECKING:
-    from opsicle.wire.schedule_api import LastStart, ScheduleSummary, ScheduleVersion
+from opsicle.client.automations import trigger
+from opsicle.wire.endpoints import schedules as endpoints
+from opsicle.wire.schedule_api import LastStart, ScheduleSummary, ScheduleVersion
+from opsicle.wire.user_api import SourceRequest
 
 
 def _times(schedule: ScheduleSummary) -> str:
@@ -70,7 +70,10 @@ def push(files: tuple[str, ...], totp: str | None) -> None:
     A schedule runs as you, or as the service account that its `runAs` names.
     """
     versioned.push_files(
-        files, totp, lambda api, source: api.push_schedule(source), lambda done: done.warnings
+        files,
+        totp,
+        lambda api, source: api.call(endpoints.PUSH, body=SourceRequest(source)),
+        lambda done: done.warnings,
     )
 
 
@@ -78,7 +81,7 @@ def push(files: tuple[str, ...], totp: str | None) -> None:
 @limit
 def list_(limit: int | None) -> None:
     """List the schedules with their next times and what became of the last ones."""
-    emit_list(connect().schedules(), _COLUMNS, limit=limit)
+    emit_list(connect().pages(endpoints.LIST_SCHEDULES), _COLUMNS, limit=limit)
 
 
 @schedules.command()
@@ -87,7 +90,7 @@ def list_(limit: int | None) -> None:
 @versioned.source_option
 def show(name: str, version: int | None, *, source: bool) -> None:
     """Show one schedule."""
-    schedule = connect().schedule(name, version)
+    schedule = versioned.fetch(connect(), endpoints.SHOW, endpoints.SHOW_VERSION, name, version)
     versioned.show_version(schedule, _fields(schedule), source=source)
 
 
@@ -96,7 +99,7 @@ def show(name: str, version: int | None, *, source: bool) -> None:
 @limit
 def versions(name: str, limit: int | None) -> None:
     """List the versions of one schedule."""
-    emit_list(connect().schedule_versions(name), _VERSION_COLUMNS, limit=limit)
+    emit_list(connect().pages(endpoints.LIST_VERSIONS, name), _VERSION_COLUMNS, limit=limit)
 
 
 @schedules.command("next")
@@ -113,7 +116,7 @@ def next_(name: str, count: int) -> None:
 
     `jitter` comes on top of them. A schedule that is paused has none.
     """
-    found = connect().next_times(name, count)
+    found = connect().call(endpoints.NEXT, name, query={"count": count})
     if current().wants_json:
         print_json(found.times)
         return
@@ -126,14 +129,14 @@ def next_(name: str, count: int) -> None:
 @totp_option
 def run(name: str, totp: str | None) -> None:
     """Run now what a schedule starts, as yourself; its times stay as they are."""
-    emit_automation(with_proof(totp, lambda api: api.run_schedule(name)))
+    emit_automation(with_proof(totp, lambda api: trigger(api, endpoints.RUN, name)))
 
 
 @schedules.command()
 @click.argument("name")
 def pause(name: str) -> None:
     """Let a schedule start nothing by itself until it is resumed."""
-    schedule = connect().pause_schedule(name)
+    schedule = connect().call(endpoints.PAUSE, name)
     emit(schedule, _fields(schedule))
 
 
@@ -141,7 +144,7 @@ def pause(name: str) -> None:
 @click.argument("name")
 def resume(name: str) -> None:
     """Let a paused schedule go on with its next time."""
-    schedule = connect().resume_schedule(name)
+    schedule = connect().call(endpoints.RESUME, name)
     emit(schedule, _fields(schedule))
 
 
@@ -150,7 +153,7 @@ def resume(name: str) -> None:
 @totp_option
 def delete(name: str, totp: str | None) -> None:
     """Take a schedule out of use. What it has started goes on."""
-    versioned.delete_document(name, totp, lambda api: api.delete_schedule(name))
+    versioned.delete_document(name, totp, lambda api: api.call(endpoints.DELETE, name))
 
 
 def _fields(schedule: ScheduleVersion) -> list[tuple[str, object]]:

@@ -6,33 +6,25 @@ Everything is put together here, by hand, once.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import cached_property
 
-from opsicle.kit.clock import Clock
-from opsicle.security.audit_key import AuditKey
-from opsicle.security.authority import Authority
-from opsicle.security.binding_key import BindingKey
-from opsicle.security.order_key import OrderKey
-from opsicle.security.sealing import Seal
 from opsicle.server.approvals import routes as approvals
 from opsicle.server.approvals.bindings import Bindings
 from opsicle.server.approvals.progress import Progress
 from opsicle.server.approvals.service import Approvals
 from opsicle.server.audit import routes as audit
 from opsicle.server.audit.checkpoints import AuditCheckpoints
-from opsicle.server.audit.remarks import ServerRemarks
 from opsicle.server.audit.service import Audit
 from opsicle.server.automations import routes as automations
 from opsicle.server.automations.live_streams import LiveStreams
+from opsicle.server.automations.releases import GroupReleases
 from opsicle.server.automations.retention import Retention, RetentionPeriods
 from opsicle.server.automations.service import Automations
 from opsicle.server.channels import routes as channels
 from opsicle.server.channels.chats import Chats
 from opsicle.server.channels.deliveries import Deliveries
 from opsicle.server.channels.delivery_loop import DeliveryLoop
-from opsicle.server.channels.egress_bounds import EgressBounds
 from opsicle.server.channels.kind import InboxParts
 from opsicle.server.channels.kinds import KINDS
 from opsicle.server.channels.listeners import ChatListeners
@@ -41,9 +33,11 @@ from opsicle.server.channels.preferences import Preferences
 from opsicle.server.channels.routes import ChannelServices
 from opsicle.server.channels.sender import DeliverySender
 from opsicle.server.channels.service import Channels
+from opsicle.server.core import Core
 from opsicle.server.dispatch import routes as worker_jobs
+from opsicle.server.dispatch.concurrency_groups import ConcurrencyGroups
 from opsicle.server.dispatch.epoch_reports import EpochReports
-from opsicle.server.dispatch.job_logs import JobLogs, LogBounds
+from opsicle.server.dispatch.job_logs import JobLogs
 from opsicle.server.dispatch.jobs import Jobs
 from opsicle.server.dispatch.lease_service import LeaseService
 from opsicle.server.dispatch.lease_store import LeaseStore
@@ -66,7 +60,6 @@ from opsicle.server.identity.routes.identity import IdentityServices
 from opsicle.server.identity.server_setup import ServerSetup
 from opsicle.server.identity.sessions import Sessions
 from opsicle.server.identity.step_up import StepUp
-from opsicle.server.keys.vault import Vault
 from opsicle.server.loop import Loop
 from opsicle.server.loop_lag import LoopLag
 from opsicle.server.members.api_tokens import ApiTokens
@@ -99,9 +92,6 @@ from opsicle.server.schedules.service import Schedules
 from opsicle.server.schedules.starting import ScheduleStarts
 from opsicle.server.secrets import routes as secrets
 from opsicle.server.secrets.service import Secrets
-from opsicle.server.store.database import Database
-from opsicle.server.store.epochs import FIRST_EPOCH, Epoch
-from opsicle.server.store.log_database import LogDatabase
 from opsicle.server.store.orgs import list_allowing_shared
 from opsicle.server.templates import routes as templates
 from opsicle.server.templates.service import Templates
@@ -113,7 +103,7 @@ from opsicle.server.workers.service import Workers
 _EXPIRE_LEASES_EVERY_SECONDS = 1.0
 _KEEP_TIME_EVERY_SECONDS = 1.0
 _FORGET_REQUESTS_EVERY_SECONDS = 3600.0
-_SHED_LOGS_EVERY_SECONDS = 10.0
+_DROP_LOGS_EVERY_SECONDS = 10.0
 _PRUNE_LOGS_EVERY_SECONDS = 3600.0
 _SIGN_AUDIT_EVERY_SECONDS = 5.0
 _LISTEN_EVERY_SECONDS = 2.0
@@ -123,27 +113,6 @@ _REFRESH_QUEUE_EVERY_SECONDS = 60.0
 _START_SCHEDULES_EVERY_SECONDS = 1.0
 _PRUNE_AUTOMATIONS_EVERY_SECONDS = 3600.0
 _STEADY_SECONDS = 86400.0
-
-
-@dataclass(frozen=True)
-class Core:
-    """What the services stand on."""
-
-    state: Database
-    logs: LogDatabase
-    authority: Authority
-    audit_key: AuditKey
-    order_key: OrderKey
-    binding_key: BindingKey
-    clock: Clock
-    seal: Seal
-    vault: Vault
-    remarks: ServerRemarks
-    on_set_up: Callable[[], None] = lambda: None
-    has_open_orgs: bool = False
-    epoch: Epoch = FIRST_EPOCH
-    egress_bounds: EgressBounds = field(default_factory=EgressBounds)
-    log_bounds: LogBounds = field(default_factory=LogBounds)
 
 
 class Services:
@@ -219,8 +188,10 @@ class Services:
             core.log_bounds.job_bytes,
         )
 
+        groups = ConcurrencyGroups(state, self.fleet, self.pubsub, self.outbox, clock)
         lease_service = LeaseService(
             WaitingKinds(state),
+            groups,
             self.fleet,
             self.lease_store,
             self.pubsub,
@@ -244,6 +215,7 @@ class Services:
             state,
             self.job_logs,
             self.dispatch,
+            groups,
             self.fleet,
             self.pubsub,
             clock,
@@ -256,6 +228,7 @@ class Services:
 
         self.schedules = Schedules(state, self.automations, clock)
         self.schedule_starts = ScheduleStarts(state, self.automations, self.fleet, clock)
+        self.group_releases = GroupReleases(state, self.automations, groups, self.pubsub, clock)
         self.live_streams = LiveStreams(self.automations, self.job_logs, self.pubsub, clock)
         self.figures = Figures(state, self.fleet, self.outbox.ended)
 
@@ -320,8 +293,10 @@ class Services:
             *groups.routes(self.groups),
             *roles.routes(self.roles, self.permission_checks),
             *templates.routes(self.templates),
-            *automations.routes(self.automations, self.job_logs, self.live_streams),
             *schedules.routes(self.schedules),
+            *automations.routes(
+                self.automations, self.group_releases, self.job_logs, self.live_streams
+            ),
             *workers.routes(self.workers, self.enrolments),
             *secrets.routes(self.secrets),
             *policies.routes(self.policies),
@@ -371,7 +346,7 @@ class Services:
                 _FORGET_REQUESTS_EVERY_SECONDS,
                 steady(self.automations.forget_requests),
             ),
-            Loop("shed logs", _SHED_LOGS_EVERY_SECONDS, steady(self.job_logs.shed)),
+            Loop("drop logs", _DROP_LOGS_EVERY_SECONDS, steady(self.job_logs.drop_oldest)),
             Loop(
                 "prune logs",
                 _PRUNE_LOGS_EVERY_SECONDS,

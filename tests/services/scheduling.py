@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from opsicle.server.access.actor import Actor
+from opsicle.server.store import audit
 from opsicle.server.store.automations import AutomationFilter
 from opsicle.wire.schedule_api import SchedulePushed, ScheduleVersion
 from opsicle.wire.user_api import AutomationSummary
@@ -36,3 +37,13 @@ def started(core: Core, actor: Actor) -> list[AutomationSummary]:
     """Return what there is, oldest first."""
     page = core.automations.list_newest(actor, AutomationFilter(), "", 200)
     return page.items[::-1]
+
+
+def record(core: Core, actor: Actor, resource: str) -> list[tuple[str, str]]:
+    """Return verb and author of each entry about something, oldest first."""
+    entries = core.database.read(
+        lambda db: audit.list_entries(
+            db, actor.org_id, audit.AuditFilter(resource=resource), 2**53, 100
+        )
+    )
+    return [(entry.verb, entry.actor_name) for entry in entries][::-1]

@@ -5,22 +5,25 @@ The clock stands at midnight of 2026-01-01, UTC, and the template `hello` is the
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Callable
 from datetime import UTC, datetime
 
 import gevent
 import pytest
 
-from opsicle.domain.access import BuiltInRole
-from opsicle.domain.errors import Conflict, InvalidInput, NotAllowed, NotFound
+from opsicle.domain.errors import Conflict, InvalidInput
 from opsicle.domain.schedules import MOST_SCHEDULES
 from opsicle.server.access.actor import Actor
-from opsicle.server.access.rights import scope_grants
-from opsicle.server.store import audit
 from opsicle.wire.starts import StartedBy, StarterKind
 from tests.services.core import Core
-from tests.services.scheduling import HOURLY, push_schedule, schedule_source, show, started, turn
+from tests.services.scheduling import (
+    HOURLY,
+    push_schedule,
+    record,
+    schedule_source,
+    show,
+    started,
+    turn,
+)
 
 HOUR, DAY = 3600, 86_400
 
@@ -35,16 +38,6 @@ def finish_all(core: Core, actor: Actor) -> None:
     while work := worker.poll().work:
         worker.start(work[0])
         worker.finish(work[0])
-
-
-def record(core: Core, actor: Actor, resource: str) -> list[tuple[str, str]]:
-    """Return verb and author of each entry about something, oldest first."""
-    entries = core.database.read(
-        lambda db: audit.list_entries(
-            db, actor.org_id, audit.AuditFilter(resource=resource), 2**53, 100
-        )
-    )
-    return [(entry.verb, entry.actor_name) for entry in entries][::-1]
 
 
 def test_a_time_starts_the_template_once_and_says_what_started_it(core: Core, alice: Actor) -> None:
@@ -232,110 +225,6 @@ def test_a_deleted_schedule_starts_nothing(core: Core, alice: Actor) -> None:
     turn(core)
 
     assert started(core, alice) == []
-
-
-def _leave(core: Core, alice: Actor) -> None:
-    core.database.write(
-        lambda db: db.execute("DELETE FROM memberships WHERE user_id = ?", (alice.user_id,))
-    )
-
-
-def _disable(core: Core, alice: Actor) -> None:
-    core.database.write(
-        lambda db: db.execute(
-            "UPDATE memberships SET is_disabled = 1 WHERE user_id = ?", (alice.user_id,)
-        )
-    )
-
-
-def _demote(core: Core, alice: Actor) -> None:
-    core.database.write(
-        lambda db: db.execute(
-            "UPDATE memberships SET role = 'reporter' WHERE user_id = ?", (alice.user_id,)
-        )
-    )
-
-
-def _delete_template(core: Core, alice: Actor) -> None:
-    core.services.templates.delete(alice, "hello")
-
-
-@pytest.mark.parametrize(
-    ("happens", "reason"),
-    [
-        (_leave, "no longer in the org"),
-        (_disable, "has been disabled"),
-        (_demote, "may not do this"),
-        (_delete_template, "there is no template hello"),
-    ],
-)
-def test_it_runs_with_the_rights_of_that_moment_and_says_why_it_may_not(
-    core: Core, alice: Actor, happens: Callable[[Core, Actor], None], reason: str
-) -> None:
-    carol = core.person(alice.org_id, "carol", BuiltInRole.ADMIN)
-    push_schedule(core, alice, HOURLY)
-    happens(core, alice)
-
-    for _ in range(3):
-        core.clock.advance(HOUR)
-        turn(core)
-
-    schedule = show(core, carol)
-    assert started(core, carol) == []
-    assert schedule.state == "failing"
-    assert schedule.last
-    assert reason in schedule.last.reason
-    assert schedule.next_at == at(4)
-    assert record(core, carol, "schedules/nightly") == [("push", alice.email), ("refuse", "server")]
-
-
-def test_whoever_pushes_it_anew_takes_it_over(core: Core, alice: Actor) -> None:
-    carol = core.person(alice.org_id, "carol", BuiltInRole.ADMIN)
-    push_schedule(core, alice, HOURLY)
-
-    again, hers = push_schedule(core, alice, HOURLY), push_schedule(core, carol, HOURLY)
-    core.clock.advance(HOUR)
-    turn(core)
-
-    assert (again.is_new, hers.is_new) == (False, True)
-    assert [one.requester.email for one in started(core, carol)] == [carol.email]
-
-
-def test_nobody_schedules_what_they_may_not_run(core: Core, alice: Actor) -> None:
-    """A token whose scopes let her push schedules alone is no way to all that she may do."""
-    scopes = scope_grants('["allow manage schedules", "allow view templates"]')
-    by_token = dataclasses.replace(alice, rights=alice.rights.below(scopes))
-
-    with pytest.raises(NotAllowed):
-        push_schedule(core, by_token, HOURLY)
-
-
-def test_running_it_by_hand_takes_the_rights_of_whoever_does(core: Core, alice: Actor) -> None:
-    push_schedule(core, alice, HOURLY, "values: {who: night}")
-    core.services.schedules.pause(alice, "nightly")
-    bob = core.person(alice.org_id, "bob", BuiltInRole.MEMBER)
-    rita = core.person(alice.org_id, "rita", BuiltInRole.REPORTER)
-
-    ran = core.services.schedules.run(bob, "nightly")
-
-    assert (ran.requester.email, ran.values) == (bob.email, {"who": "night"})
-    assert ran.started_by == StartedBy(StarterKind.SCHEDULE, "nightly")
-    assert show(core, alice).last.automation_id == ran.id  # type: ignore[union-attr]
-    with pytest.raises(NotAllowed):
-        core.services.schedules.run(rita, "nightly")
-    with pytest.raises(Conflict, match="not over"):
-        core.services.schedules.run(bob, "nightly")
-
-
-def test_another_orgs_schedule_is_not_there(core: Core, alice: Actor) -> None:
-    push_schedule(core, alice, HOURLY)
-    mallory = core.person(core.org("globex"), "mallory", BuiltInRole.ADMIN)
-
-    service = core.services.schedules
-    for call in (service.get, service.pause, service.resume, service.run, service.delete):
-        with pytest.raises(NotFound):
-            call(mallory, "nightly")
-    assert service.list_schedules(mallory, "", 10).items == []
 
 
 @pytest.mark.parametrize(

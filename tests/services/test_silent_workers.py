@@ -9,7 +9,7 @@ import gevent
 import pytest
 
 from opsicle.server.access.actor import Actor
-from opsicle.server.automations.live_streams import Heartbeat, Position, Shown
+from opsicle.server.automations.live_streams import AutomationChanged, Heartbeat, Position
 from opsicle.wire.worker_api import LEASE_SECONDS
 from tests.services.core import Core, TestWorker, is_held
 from tests.support import wait_until
@@ -26,7 +26,7 @@ class Line:
         self.cut: Callable[[], None] = lambda: None
 
     @contextmanager
-    def when_gone(self, call: Callable[[], None]):
+    def on_disconnect(self, call: Callable[[], None]):
         self.cut = call
         yield
         self.cut = lambda: None
@@ -34,7 +34,9 @@ class Line:
 
 def hold(core: Core, worker: TestWorker, line: Line) -> gevent.Greenlet:
     """Return a poll that is held open on this line."""
-    greenlet = gevent.spawn(core.dispatch.poll, worker.actor, worker.request(30), line.when_gone)
+    greenlet = gevent.spawn(
+        core.dispatch.poll, worker.actor, worker.request(30), line.on_disconnect
+    )
 
     wait_until(
         lambda: is_held(core, worker.actor.worker_id),
@@ -111,7 +113,7 @@ def test_work_that_was_given_to_a_worker_which_is_gone_says_so(core: Core, alice
 
     assert reason(core, alice, queued.id) == "w1 is about to start it"
 
-    core.fleet.find(worker.actor.worker_id).has_hung_up = True
+    core.fleet.find(worker.actor.worker_id).has_disconnected = True
     assert reason(core, alice, queued.id).startswith(
         "w1 was given it, but has not been heard of since"
     )
@@ -159,7 +161,7 @@ spec:
 def test_who_follows_hears_of_a_worker_that_falls_silent(
     core: Core, alice: Actor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("opsicle.server.automations.live_streams.QUEUED_LOOK_SECONDS", 0.01)
+    monkeypatch.setattr("opsicle.server.automations.live_streams.QUEUED_CHECK_SECONDS", 0.01)
     busy = core.worker(alice.org_id, "w1")
     busy.is_draining = True
     busy.poll()
@@ -174,5 +176,5 @@ def test_who_follows_hears_of_a_worker_that_falls_silent(
     events.close()
 
 
-def _first(events) -> Shown:
+def _first(events) -> AutomationChanged:
     return next(event for event in events if not isinstance(event, Heartbeat))

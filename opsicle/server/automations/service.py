@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import timedelta
 
 import msgspec
@@ -10,6 +10,7 @@ import msgspec
 from opsicle.domain import stored_json
 from opsicle.domain.access import Action
 from opsicle.domain.automations import AutomationState
+from opsicle.domain.concurrency import queue_place
 from opsicle.domain.errors import Conflict
 from opsicle.domain.manifests import commitment
 from opsicle.domain.secrets import masked, only_secret
@@ -25,17 +26,19 @@ from opsicle.server.access.template_access import is_automation_hidden
 from opsicle.server.approvals.bindings import Bindings
 from opsicle.server.approvals.progress import Progress
 from opsicle.server.approvals.requests import ApprovalRequests
-from opsicle.server.automations.candidates import waiting_for
 from opsicle.server.automations.filters import require_known
+from opsicle.server.automations.new_runs import NewRun
 from opsicle.server.automations.repeated_requests import remember
 from opsicle.server.automations.runnable import require_runnable, runnable_version
 from opsicle.server.automations.starters import Starter
 from opsicle.server.automations.views import Snapshot, summary, whole
 from opsicle.server.automations.visible import ENDED, get_visible, require_may_cancel
+from opsicle.server.automations.waiting import queue_view, view_of_new
 from opsicle.server.channels.outbox import Outbox
+from opsicle.server.dispatch.concurrency_groups import ConcurrencyGroups, Settled
 from opsicle.server.dispatch.job_logs import JobLogs
-from opsicle.server.dispatch.service import Dispatch, Offer
-from opsicle.server.dispatch.work_builder import Checked
+from opsicle.server.dispatch.service import Dispatch, SlotReservation
+from opsicle.server.dispatch.work_builder import CheckedWork
 from opsicle.server.fleet.presence import Fleet
 from opsicle.server.fleet.pubsub import PubSub, automation_topic, org_topic
 from opsicle.server.http.paging import page_of_shown
@@ -52,7 +55,7 @@ from opsicle.server.store import (
     secrets,
     templates,
 )
-from opsicle.server.store.automations import AutomationFilter, AutomationRow
+from opsicle.server.store.automations import AutomationFilter, AutomationRow, Turn
 from opsicle.server.store.database import Connection, Database
 from opsicle.server.store.idempotency import IdempotencyRow
 from opsicle.server.store.jobs import JobRow
@@ -65,23 +68,6 @@ _FORGOTTEN_AT_ONCE = 500
 """Keys removed in one unit of work: it holds the event loop."""
 
 
-@dataclass(frozen=True, slots=True)
-class _New:
-    """What is to be made: the row as people see it, and beside it what only a worker gets.
-
-    `commitments` is what the manifest says of each secret variable; `with_mfa`: whoever asked has
-    shown a code. `starter`: what starts it, if not the requester.
-    """
-
-    row: AutomationRow
-    template: Template
-    request: RunRequest
-    sealed: SealedRow | None
-    commitments: dict[str, str]
-    with_mfa: bool
-    starter: Starter | None
-
-
 class Automations:
     """What people do with automations; what workers do is in `jobs.py`."""
 
@@ -90,24 +76,26 @@ class Automations:
         database: Database,
         job_logs: JobLogs,
         dispatch: Dispatch,
+        groups: ConcurrencyGroups,
         fleet: Fleet,
-        signals: PubSub,
+        pubsub: PubSub,
         clock: Clock,
         vault: Vault,
         progress: Progress,
-        notices: Outbox,
+        outbox: Outbox,
         step_up: StepUp,
         bindings: Bindings,
     ) -> None:
         self._database = database
         self._job_logs = job_logs
         self._dispatch = dispatch
+        self._groups = groups
         self._fleet = fleet
-        self._pubsub = signals
+        self._pubsub = pubsub
         self._clock = clock
         self._vault = vault
         self._progress = progress
-        self._outbox = notices
+        self._outbox = outbox
         self._step_up = step_up
         self._bindings = bindings
         self._approval_requests = ApprovalRequests(progress, clock)
@@ -157,22 +145,25 @@ class Automations:
             rerun_of=rerun_of or None,
             created_at=now,
             queued_at=now,
+            turn=Turn.NEW if template.concurrency else Turn.READY,
+            **queue_place(template, values)._asdict(),
         )
 
-        with self._dispatch.offer(actor.org_id, asked) as offer:
+        with self._dispatch.reserve_slot(actor.org_id, asked) as reservation:
             sealed = self._sealed(row, template, values)
-            new = _New(row, template, request, *sealed, needs_code, starter)
+            new = NewRun(row, template, request, *sealed, needs_code, starter)
             stored = self._database.write(
-                lambda db: self._insert(db, actor, new, idempotency_key, offer)
+                lambda db: self._insert(db, actor, new, idempotency_key, reservation)
             )
 
         if stored.id != row.id:
             return self.get(actor, stored.id)
-        if offer is None:
+        if reservation is None:
             self._fleet.wake_one(actor.org_id, asked)
+        self._groups.announce(new.settled)
         self._pubsub.changed(org_topic(actor.org_id))
-        candidates = [] if stored.job_id else self._fleet.candidates(actor.org_id)
-        return whole(Snapshot(stored, template, [], 0, candidates, held=self._fleet.held))
+        queue = view_of_new(self._database, self._fleet, stored)
+        return whole(Snapshot(stored, template, [], 0, queue))
 
     def _sealed(
         self, row: AutomationRow, template: Template, values: dict[str, Value]
@@ -186,7 +177,12 @@ class Automations:
         return self._vault.seal_values(row.org_id, row.id, hidden), commitments
 
     def _insert(
-        self, db: Connection, actor: Actor, new: _New, key: str, offer: Offer | None
+        self,
+        db: Connection,
+        actor: Actor,
+        new: NewRun,
+        key: str,
+        reservation: SlotReservation | None,
     ) -> AutomationRow:
         row = new.row
         if key and (earlier := self._made_before(db, actor, new, key)):
@@ -200,31 +196,42 @@ class Automations:
         if new.starter:
             row = new.starter.start(db, row)
 
-        terms = self._approval_requests.terms(db, row, new.template)
-        if terms and terms.gates:
+        applicable = self._approval_requests.applicable_policy(db, row, new.template)
+        if applicable and applicable.gates:
             row = msgspec.structs.replace(
                 row, state=AutomationState.AWAITING_APPROVAL, queued_at=None
             )
-        asked = self._approval_requests.draft(db, row, terms) if terms else None
+        asked = self._approval_requests.draft(db, row, applicable) if applicable else None
         row, bound = self._bindings.bind(row, new.template, asked, new.commitments)
-        if offer and asked is None:
-            row = offer.keep(db, row, Checked(new.template, bound, None))
+        self._groups.require_room(db, row, new.settled)
+        if reservation and asked is None and row.concurrency_key is None:
+            row = reservation.lease(db, row, CheckedWork(new.template, bound, None))
 
         automations.insert(db, row)
         if new.sealed:
             secrets.insert_values(db, new.sealed, msgspec.json.encode(new.commitments).decode())
 
-        data = _recorded(row, new)
+        data = new.recorded(row)
         audit.append(db, row.created_at, row.org_id, actor, "run", f"automations/{row.id}", data)
 
         if asked:
             self._approval_requests.ask(db, row, asked)
             row = automations.get(db, row.org_id, row.id)
-        if offer and row.state is AutomationState.QUEUED:
-            offer.take(db, row)
+        return self._enter_queue(db, row, new.settled, reservation)
+
+    def _enter_queue(
+        self, db: Connection, row: AutomationRow, settled: Settled, slot: SlotReservation | None
+    ) -> AutomationRow:
+        """Let a new automation begin at once, if its group and a waiting worker let it."""
+        if row.concurrency_key:
+            self._groups.settle(db, settled)
+            row = automations.get(db, row.org_id, row.id)
+        if slot and row.state is AutomationState.QUEUED and row.turn is Turn.READY:
+            slot.begin(db, row)
+            self._groups.settle(db, settled)
         return row
 
-    def _made_before(self, db: Connection, actor: Actor, new: _New, key: str) -> str | None:
+    def _made_before(self, db: Connection, actor: Actor, new: NewRun, key: str) -> str | None:
         digest = self._vault.fingerprint(
             msgspec.json.encode([new.request, new.row.rerun_of], order="sorted")
         )
@@ -272,8 +279,8 @@ class Automations:
         def query(db: Connection) -> Snapshot:
             row, template = get_visible(db, actor, automation_id)
             tries = jobs.list_of_automation(db, row.id)
-            candidates = waiting_for(db, self._fleet, actor.org_id, [row])
-            return Snapshot(row, template, tries, 0, candidates, held=self._fleet.held)
+            queue = queue_view(db, self._fleet, actor.org_id, [row])
+            return Snapshot(row, template, tries, 0, queue)
 
         snapshot = self._database.read(query)
         newest = snapshot.newest_job
@@ -304,14 +311,10 @@ class Automations:
             if wanted.is_long
             else self._database.read(query)
         )
-        candidates = self._database.read(
-            lambda db: waiting_for(db, self._fleet, actor.org_id, rows)
-        )
-        held, reasons = self._fleet.held, dict[str, str]()
+        queue = self._database.read(lambda db: queue_view(db, self._fleet, actor.org_id, rows))
+        reasons: dict[str, str] = {}
         shown = (
-            (row.id, summary(row, candidates, held, reasons))
-            for row in rows[:limit]
-            if row.id not in hidden
+            (row.id, summary(row, queue, reasons)) for row in rows[:limit] if row.id not in hidden
         )
         page = page_of_shown(shown, rows[limit - 1].id if len(rows) > limit else "")
         if not page.items and not cursor:
@@ -338,9 +341,12 @@ class Automations:
                     raise Conflict(f"this automation is already over: it {ENDED[row.state]}")
                 return job
             audit.append(db, now, row.org_id, actor, "cancel", f"automations/{row.id}")
+            self._groups.settle(db, settled)
             return job
 
+        settled = Settled()
         job = self._database.write(work)
+        self._groups.announce(settled)
         if job:
             self._dispatch.wake_worker(job.worker_id)
         self._pubsub.changed(automation_topic(automation_id), org_topic(actor.org_id))
@@ -377,17 +383,3 @@ class Automations:
             lambda db: idempotency.delete_before(db, before, _FORGOTTEN_AT_ONCE)
         ):
             pass
-
-
-def _recorded(row: AutomationRow, new: _New) -> dict[str, object]:
-    """Return what the record says of a start."""
-    given = {name: value for name, value in new.request.values.items() if value is not None}
-    return {
-        "template": row.template,
-        "version": row.version,
-        "values": masked(new.template.variables, given),
-        "rerun_of": row.rerun_of,
-        "manifest": row.manifest_digest,
-        "with_mfa": new.with_mfa,
-        **({"started_by": new.starter.shown} if new.starter else {}),
-    }

@@ -60,13 +60,13 @@ class Channels:
     database: Database
     vault: Vault
     bounds: EgressBounds
-    notices: Outbox
+    outbox: Outbox
     step_up: StepUp
     clock: Clock
 
     def create(self, actor: Actor, request: CreateChannelRequest) -> Channel:
         """Make a channel. Raises InvalidInput, Conflict if the name is taken, StepUpRequired."""
-        self._check(actor)
+        self.step_up.require(actor, Action.CHANNELS_MANAGE)
         if not CHANNEL_NAME.fullmatch(request.name):
             raise validators.invalid("name", f"the name must be {CHANNEL_NAME_RULE}")
 
@@ -113,7 +113,7 @@ class Channels:
         the old one. Raises NotFound, InvalidInput, Conflict if someone else was first,
         StepUpRequired.
         """
-        self._check(actor)
+        self.step_up.require(actor, Action.CHANNELS_MANAGE)
         old = self.database.read(lambda db: get_channel(db, actor.org_id, id_or_name))
         config = config_of(old) if request.config is UNSET else parse_config(request.config)
         if request.config is not UNSET:
@@ -144,7 +144,7 @@ class Channels:
 
             if config.destination() != config_of(old).destination():
                 chat_links.delete_of_channel(db, new.id)
-            deliveries.hasten(db, new.id, new.updated_at)
+            deliveries.make_due(db, new.id, new.updated_at)
             data = {
                 "version": new.version,
                 **_difference(old, new),
@@ -160,7 +160,7 @@ class Channels:
 
         Raises NotFound or StepUpRequired.
         """
-        self._check(actor)
+        self.step_up.require(actor, Action.CHANNELS_MANAGE)
 
         def work(db: Connection) -> None:
             row = get_channel(db, actor.org_id, id_or_name)
@@ -198,7 +198,7 @@ class Channels:
                 recipients=(),
                 subject=f"Opsicle can reach you through {row.name}",
             )
-            addressee = self.notices.reach(db, row, actor.user_id)
+            addressee = self.outbox.reach(db, row, actor.user_id)
             if addressee is None:
                 raise Conflict(
                     "this channel does not know you yet",
@@ -206,7 +206,7 @@ class Channels:
                 )
 
             asked_by = Fact("Asked by", f"{actor.name} ({actor.email})")
-            delivery_id = self.notices.queue(db, row, notice, addressee, (asked_by,))
+            delivery_id = self.outbox.queue(db, row, notice, addressee, (asked_by,))
             audit.append(db, self.clock.now(), actor.org_id, actor, "test", _resource(row))
             return shown_delivery(db, actor.org_id, delivery_id)
 
@@ -232,10 +232,6 @@ class Channels:
         """Return one channel without its credential. Raises NotFound."""
         actor.require(Action.CHANNELS_VIEW)
         return self.database.read(lambda db: _shown(db, get_channel(db, actor.org_id, id_or_name)))
-
-    def _check(self, actor: Actor) -> None:
-        actor.require(Action.CHANNELS_MANAGE)
-        self.step_up.require(actor)
 
     def _check_config(self, config: ChannelConfig) -> None:
         if problems := tuple(config.problems()) or tuple(self.bounds.problems_of(config)):

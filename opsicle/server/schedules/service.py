@@ -27,7 +27,7 @@ from opsicle.server.access.template_access import is_hidden, require_on
 from opsicle.server.automations.service import Automations
 from opsicle.server.automations.starters import Starter, starting_problems
 from opsicle.server.documents.reading import DocumentReading
-from opsicle.server.documents.versions import Draft, add_version, delete
+from opsicle.server.documents.versions import VersionDraft, add_version, delete
 from opsicle.server.http.paging import page_of_shown, position
 from opsicle.server.members.run_as import run_as
 from opsicle.server.schedules.starting import STILL_RUNNING, request_of, schedule_as_pushed
@@ -77,7 +77,7 @@ class Schedules:
                 document, principal_id=run_as(db, actor, document.run_as)
             )
             warnings = _warnings(db, actor, schedule)
-            draft = Draft(
+            draft = VersionDraft(
                 _SCHEDULE,
                 schedule.name,
                 digest(schedule),
@@ -86,7 +86,7 @@ class Schedules:
             )
 
             newest = documents.find_newest(db, _SCHEDULE, actor.org_id, schedule.name)
-            is_new = not draft.is_said_by(newest)
+            is_new = newest is None or not draft.is_same_as(newest)
             if is_new:
                 if newest is None:
                     _require_room(db, actor.org_id)
@@ -215,9 +215,10 @@ class Schedules:
         Conflict while the run before is not over and may not overlap.
         """
         actor.require(Action.AUTOMATIONS_CREATE)
-        actor.require(Action.SCHEDULES_VIEW)
 
         def query(db: Connection) -> tuple[ScheduleRow, Schedule]:
+            if not actor.may(Action.SCHEDULES_VIEW):
+                raise document_not_found(_SCHEDULE, name)
             _visible(db, actor, name)
             row = _row_of(db, actor, name)
             schedule = schedule_as_pushed(db, row)

@@ -24,9 +24,9 @@ from gevent.event import AsyncResult
 from gevent.threadpool import ThreadPool
 
 from opsicle.domain.errors import Unavailable
+from opsicle.server.org_limits import FairSemaphore
 from opsicle.server.store.commits import Commits
 from opsicle.server.threads import WorkerThread, run_in
-from opsicle.server.turns import FairTurns
 
 log = logging.getLogger(__name__)
 
@@ -74,7 +74,7 @@ class Database:
         self._committing: gevent.Greenlet[..., None] | None = None
         self._committer = WorkerThread()
         self._long_readers = ThreadPool(_MOST_LONG_READERS)
-        self._long_turns = FairTurns("long searches", _MOST_LONG_READERS, _MOST_LONG_WAITING)
+        self._long_searches = FairSemaphore("long searches", _MOST_LONG_READERS, _MOST_LONG_WAITING)
 
         self._writer = open_connection(path)
         self._reader = open_connection(path, is_reader=True)
@@ -183,7 +183,7 @@ class Database:
         """
         if self._is_closed:
             raise Unavailable("the server is shutting down")
-        with self._long_turns.turn(org_id):
+        with self._long_searches.slot(org_id):
             return cast("T", run_in(self._long_readers, self._read_apart, query))
 
     def _read_apart(self, query: Callable[[Connection], T]) -> T:
@@ -193,14 +193,14 @@ class Database:
         finally:
             connection.close()
 
-    def give_room_back(self) -> None:
+    def release_free_space(self) -> None:
         """Return empty pages to the disk, a few at a time; some stay for what comes next.
 
         Only a file that was made so can do that (see `migrations.compact`); of another one they are
         only used again.
         """
-        while self.read(_has_room_to_give):
-            self.write(_give_pages)
+        while self.read(_has_free_pages):
+            self.write(_release_pages)
             gevent.sleep(_GIVING_PAUSE_SECONDS)
 
         if self._commits:
@@ -258,14 +258,14 @@ def open_connection(path: Path, *, is_reader: bool = False) -> Connection:
     return connection
 
 
-def _has_room_to_give(db: Connection) -> bool:
+def _has_free_pages(db: Connection) -> bool:
     if db.pragma("auto_vacuum") == 0:
         return False
     spare = max(_LEAST_SPARE_PAGES, _SPARE_SHARE * cast("int", db.pragma("page_count")))
     return bool(cast("int", db.pragma("freelist_count")) > spare)
 
 
-def _give_pages(db: Connection) -> None:
+def _release_pages(db: Connection) -> None:
     db.execute(f"PRAGMA incremental_vacuum({_PAGES_AT_ONCE})").fetchall()
 
 

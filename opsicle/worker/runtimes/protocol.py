@@ -58,11 +58,15 @@ class JobRuntime(Protocol):
     is ended through `stop`, and its workspace is removed by whoever has made it.
     """
 
-    def environment(self, phase: int, private: Mapping[str, str]) -> dict[str, str]:
+    def environment(
+        self, phase: int, private: Mapping[str, str], outputs: Mapping[str, str]
+    ) -> dict[str, str]:
         """Return the whole environment of a phase, as the template format promises it.
 
-        `private` are the variables that name its private files; they, and what tells of the job,
-        win over what the template says. Called once for every try of a phase; starts nothing.
+        `private` are the variables that name its private files, `outputs` those that earlier phases
+        have handed on; they, and what tells of the job, win over what the template says. Called
+        once for every try of a phase, whose files for outputs and summary it empties. Starts
+        nothing.
         """
         ...
 
@@ -72,7 +76,7 @@ class JobRuntime(Protocol):
         The caller reads both pipes and closes them, and calls `wait` once the process has ended;
         `process.spawn` makes such a process. Values never go into its arguments. A runtime with a
         file system of its own shows the phase, at the same paths, the workspace and what the
-        script and the environment name: marker pipe, output file, private files.
+        script and the environment name: marker pipe, files for outputs and summary, private files.
 
         Raises CannotStart, and then nothing runs that was not running before. An earlier phase's
         background processes may be alive.
@@ -141,9 +145,9 @@ class Runtime(Protocol):
     def sweep(self, job_id: str, last_child: ChildProcess | None, grace_seconds: float) -> int:
         """End and remove what is left of a job, and return how many could not be ended.
 
-        For a job that an earlier life of the worker has run, of which only its id is known and
+        For a job that an earlier run of the worker has run, of which only its id is known and
         `last_child`, the process that `start` has returned last, if that was noted; any runtime
-        may have started it. Also to kill what a job of this life runs while the worker ends: so
+        may have started it. Also to kill what a job of this run runs while the worker ends: so
         the job's own thread may be in any other method.
 
         Blocks for the grace and some seconds. Safe to call twice, and for jobs that it never saw.
