@@ -13,7 +13,7 @@ import { h, replace } from "../lib/dom.js";
 import { follow } from "../lib/events.js";
 import { showList } from "../lib/keyed.js";
 import { markdown } from "../lib/markdown.js";
-import { wantedLabels } from "../lib/labels.js";
+import { queueTexts, wantedLabels } from "../lib/placement.js";
 import { ago, duration } from "../lib/times.js";
 import { environmentName } from "../lib/values.js";
 import { visible, visibleLine, visibleValue } from "../lib/visible.js";
@@ -223,11 +223,12 @@ function factsOf(automation) {
     outputs,
     jobs,
     labels: wantedLabels(automation),
+    queue: queueTexts(automation),
     approvalId: automation.approval_id,
   };
 }
 
-function factsView({ id, values, variables, outputs, labels, jobs, approvalId }) {
+function factsView({ id, values, variables, outputs, labels, queue, jobs, approvalId }) {
   const given = variables.filter((variable) => variable.id in values);
   return h(
     "div",
@@ -258,6 +259,13 @@ function factsView({ id, values, variables, outputs, labels, jobs, approvalId })
         {},
         h("h2", {}, "Runs on"),
         labels.map((text) => h("code", { class: "fact" }, visible(text))),
+      ),
+    queue.length > 0 &&
+      h(
+        "section",
+        {},
+        h("h2", {}, "In the queue"),
+        queue.map((text) => h("p", {}, visible(text))),
       ),
     jobs.length > 0 &&
       h(

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from opsicle.cli.invocation import current
 from opsicle.cli.progress import ProgressDisplay
 from opsicle.cli.terminal import printable
-from opsicle.client.following import Away, LogPiece, follow
+from opsicle.client.api import Api
+from opsicle.client.following import ConnectionLost, LogPiece, follow
 from opsicle.domain.automations import AutomationState, is_final
 from opsicle.wire.endpoints import automations as endpoints
 from opsicle.wire.user_api import Automation
-
-if TYPE_CHECKING:
-    from opsicle.client.api import Api
 
 
 def show_live(api: Api, automation: Automation, *, outlives_us: bool = True) -> Automation:
@@ -32,7 +28,7 @@ def show_live(api: Api, automation: Automation, *, outlives_us: bool = True) -> 
         for happened in follow(api, automation.id):
             if isinstance(happened, LogPiece):
                 progress.write(happened.phase, happened.stream, happened.data)
-            elif isinstance(happened, Away):
+            elif isinstance(happened, ConnectionLost):
                 progress.show_status(f"the server is away, trying again ({happened.message})")
             else:
                 automation = happened

@@ -136,7 +136,7 @@ class JobLogs:
         Return "" if it was not.
         """
 
-        def query(db: Connection) -> tuple[logs.Loss | None, bool, int]:
+        def query(db: Connection) -> tuple[logs.LogLoss | None, bool, int]:
             return (
                 logs.find_loss_after(db, leased_at),
                 logs.has_gap(db, job_id),
