@@ -138,6 +138,7 @@ def _fields(approval: Approval) -> list[tuple[str, object]]:
         ("title", approval.display_name),
         ("runs on", approval.runs_on or ("" if approval.runs_on_where else "any worker")),
         ("runs where", approval.runs_on_where),
+        ("group", approval.concurrency_group),
         ("workers that fit", approval.workers or "none is connected"),
         ("policy", _policy(approval)),
         ("asked", approval.asked_at),

@@ -77,6 +77,17 @@ def cancel(automation_id: str) -> None:
 
 @automations.command()
 @click.argument("automation_id", metavar="ID")
+def release(automation_id: str) -> None:
+    """Let the others of its group begin, once you have seen what an `unknown` one did.
+
+    Nobody can say how it ended, so it holds its concurrency group until somebody has looked at the
+    target.
+    """
+    emit_automation(connect().call(endpoints.RELEASE, automation_id))
+
+
+@automations.command()
+@click.argument("automation_id", metavar="ID")
 @totp_option
 def rerun(automation_id: str, totp: str | None) -> None:
     """Run the same template version with the same values again, as a new automation."""
@@ -127,6 +138,10 @@ def _fields(automation: Automation) -> list[tuple[str, object]]:
         ("reason", automation.reason),
         ("rerun of", automation.rerun_of),
         ("worker", automation.worker.name if automation.worker else ""),
+        ("runs on", automation.runs_on),
+        ("runs where", automation.runs_on_where),
+        ("priority", automation.priority),
+        ("group", _group(automation)),
         ("cancel asked for", automation.is_cancel_requested or ""),
         ("exit code", automation.exit_code),
         ("created", automation.created_at),
@@ -134,6 +149,13 @@ def _fields(automation: Automation) -> list[tuple[str, object]]:
         ("finished", automation.finished_at),
         ("log bytes", automation.log_bytes),
     ]
+
+
+def _group(automation: Automation) -> str:
+    if automation.concurrency_group is None:
+        return ""
+    held = ", held until it is released" if automation.is_group_held else ""
+    return f"{automation.concurrency_group}, at most {automation.concurrency_limit} at once{held}"
 
 
 def _ending(phase: PhaseRun) -> str:

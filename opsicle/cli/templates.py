@@ -15,7 +15,7 @@ from opsicle.cli.root import NounGroup
 from opsicle.cli.sessions import connect
 from opsicle.cli.terminal import echo_document, printable, say
 from opsicle.domain.errors import InvalidInput
-from opsicle.domain.templates import Notify
+from opsicle.domain.templates import Concurrency, Notify
 from opsicle.wire.endpoints import templates as endpoints
 from opsicle.wire.user_api import SourceRequest, TemplateVersion
 
@@ -136,6 +136,8 @@ def _fields(template: TemplateVersion) -> list[tuple[str, object]]:
         ("phases", [phase.name for phase in template.phases]),
         ("runs on", template.runs_on),
         ("runs where", template.runs_on_where),
+        ("priority", template.priority),
+        ("group", _group(template.concurrency)),
         ("takes its word", template.accepts_claimed),
         ("needs approval", template.needs_approval),
         ("needs a code", template.needs_mfa),
@@ -144,6 +146,13 @@ def _fields(template: TemplateVersion) -> list[tuple[str, object]]:
         ("pushed by", template.pushed_by.email),
         ("digest", template.digest),
     ]
+
+
+def _group(concurrency: Concurrency | None) -> str:
+    if concurrency is None:
+        return ""
+    name = "/".join([concurrency.group, *(f"<{variable}>" for variable in concurrency.by)])
+    return f"{name}, at most {concurrency.limit} at once, else {concurrency.on_limit}"
 
 
 def _told(notify: Notify) -> str:

@@ -14,6 +14,7 @@ from opsicle.domain.errors import InvalidInput, Problem
 from opsicle.kit.ids import lowest_id
 from opsicle.server.automations import live_streams
 from opsicle.server.automations.live_streams import LiveStreams, Position
+from opsicle.server.automations.releases import GroupReleases
 from opsicle.server.automations.service import Automations
 from opsicle.server.dispatch.job_logs import JobLogs
 from opsicle.server.http.event_stream import ServerSentEvent, event_stream
@@ -28,7 +29,9 @@ from opsicle.wire.worker_api import Chunk
 _OFFSET = re.compile(r"[0-9]{1,15}")
 
 
-def routes(automations: Automations, job_logs: JobLogs, live: LiveStreams) -> list[Route]:
+def routes(
+    automations: Automations, releases: GroupReleases, job_logs: JobLogs, live: LiveStreams
+) -> list[Route]:
     """Return the routes of automations."""
     view, create = Action.AUTOMATIONS_VIEW, Action.AUTOMATIONS_CREATE
     return [
@@ -36,6 +39,7 @@ def routes(automations: Automations, job_logs: JobLogs, live: LiveStreams) -> li
         Route(endpoints.LIST_AUTOMATIONS, partial(list_automations, automations), view),
         serve(endpoints.SHOW, automations.get, view),
         serve(endpoints.CANCEL, automations.cancel, view),
+        serve(endpoints.RELEASE, releases.release, view),
         Route(endpoints.RERUN, partial(rerun, automations), create),
         Route(endpoints.LOG, partial(log, automations, job_logs), view),
         Route(endpoints.EVENTS, partial(events, live), view),

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from opsicle.domain.concurrency import queue_place
 from opsicle.domain.errors import NotFound
 from opsicle.domain.secrets import named_secrets
 from opsicle.domain.templates import Template, VariableType
@@ -79,6 +80,7 @@ class WorkBuilder:
         try:
             template = template_of(db, row.template_id, row.version)
             asked = msgspec.json.encode(requirements(template), order="sorted").decode()
+            place = queue_place(template, read_values(row.values_json))
         except (NotFound, ValueError, msgspec.MsgspecError, RecursionError) as error:
             facts = {"automation": row.id, "reason": str(error)}
             log.error("a stored automation cannot be read", extra=facts)  # noqa: TRY400
@@ -86,7 +88,7 @@ class WorkBuilder:
 
         approval = approvals.find_of_automation(db, row.id) if row.approval_id else None
         bound = self._bindings.check(db, row, template, approval)
-        if asked != row.requirements:
+        if (asked, place) != (row.requirements, row.queue_place):
             raise AlteredManifest(ALTERED)
 
         try:

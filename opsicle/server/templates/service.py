@@ -335,6 +335,8 @@ def _whole(
         phases=list(template.phases),
         runs_on=template.runs_on,
         runs_on_where=template.runs_on_where,
+        priority=template.priority,
+        concurrency=template.concurrency,
         volume_mounts=list(template.volume_mounts),
         accepts_claimed=template.accepts_claimed,
         timeout=template.timeout,
