@@ -78,7 +78,7 @@ class Groups:
         Raises InvalidInput for a name or rule that cannot be, Conflict if the name is taken,
         NotAllowed for rules that give more than the caller has, StepUpRequired.
         """
-        self._check(actor)
+        self._step_up.require(actor, Action.GROUPS_MANAGE)
         if not TEMPLATE_NAME.fullmatch(request.name):
             raise validators.invalid("name", f"the name must be {TEMPLATE_NAME_RULE}")
 
@@ -117,7 +117,7 @@ class Groups:
 
     def update(self, actor: Actor, name: str, request: UpdateGroupRequest) -> Group:
         """Change what is given. Raises as `create` does, and NotFound."""
-        self._check(actor)
+        self._step_up.require(actor, Action.GROUPS_MANAGE)
         rules = None if request.rules is UNSET else parse_rules(request.rules)
         description = (
             None if request.description is UNSET else validators.description(request.description)
@@ -155,7 +155,7 @@ class Groups:
         Raises NotFound; StepUpRequired; NotAllowed as `remove`; unless `is_confirmed`, LeavesBehind
         where approvals could not be given any more.
         """
-        self._check(actor)
+        self._step_up.require(actor, Action.GROUPS_MANAGE)
 
         def work(db: Connection) -> None:
             old = _get(db, actor.org_id, name)
@@ -224,7 +224,7 @@ class Groups:
         id_or_email: str,
         do: Callable[[Connection, GroupRow, MemberRow], None],
     ) -> Group:
-        self._check(actor)
+        self._step_up.require(actor, Action.GROUPS_MANAGE)
 
         def work(db: Connection) -> Group:
             group = _get(db, actor.org_id, name)
@@ -240,10 +240,6 @@ class Groups:
     def _note(self, db: Connection, actor: Actor, verb: str, name: str, member: MemberRow) -> None:
         data = {"user": member.user_id, "email": member.email}
         audit.append(db, self._clock.now(), actor.org_id, actor, verb, f"groups/{name}", data)
-
-    def _check(self, actor: Actor) -> None:
-        actor.require(Action.GROUPS_MANAGE)
-        self._step_up.require(actor)
 
 
 def _get(db: Connection, org_id: str, name: str) -> GroupRow:

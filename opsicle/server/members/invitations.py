@@ -83,8 +83,7 @@ class Invitations:
         manager or time that cannot be used; NotAllowed for a role that may more than the caller;
         StepUpRequired.
         """
-        actor.require(Action.USERS_MANAGE)
-        self._step_up.require(actor)
+        self._step_up.require(actor, Action.USERS_MANAGE)
         email = validators.email_address(request.email)
         if request.expires_in_days not in _LIFETIME_DAYS:
             raise validators.invalid("expires_in_days", "an invitation lives from 1 to 30 days")
@@ -133,8 +132,7 @@ class Invitations:
 
     def revoke(self, actor: Actor, invitation_id: str) -> None:
         """End an invitation that was not used yet. Raises NotFound or StepUpRequired."""
-        actor.require(Action.USERS_MANAGE)
-        self._step_up.require(actor)
+        self._step_up.require(actor, Action.USERS_MANAGE)
 
         def work(db: Connection) -> None:
             now = self._clock.now()

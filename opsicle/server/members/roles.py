@@ -77,8 +77,7 @@ class Roles:
         Raises InvalidInput for a name or rule that cannot be, Conflict if the name is taken,
         NotAllowed for rules that give more than the caller has, StepUpRequired.
         """
-        actor.require(Action.ROLES_MANAGE)
-        self._step_up.require(actor)
+        self._step_up.require(actor, Action.ROLES_MANAGE)
         if not TEMPLATE_NAME.fullmatch(request.name):
             raise validators.invalid("name", f"the name must be {TEMPLATE_NAME_RULE}")
 
@@ -112,8 +111,7 @@ class Roles:
         is added to or taken from; NotAllowed for rules that give more than the caller has;
         StepUpRequired.
         """
-        actor.require(Action.ROLES_MANAGE)
-        self._step_up.require(actor)
+        self._step_up.require(actor, Action.ROLES_MANAGE)
         rules = None if request.rules is UNSET else parse_rules(request.rules)
         description = (
             None if request.description is UNSET else validators.description(request.description)
@@ -170,8 +168,7 @@ class Roles:
 
         Raises NotFound; Conflict if somebody has it or it is built in.
         """
-        actor.require(Action.ROLES_MANAGE)
-        self._step_up.require(actor)
+        self._step_up.require(actor, Action.ROLES_MANAGE)
 
         def work(db: Connection) -> None:
             role = _get(db, actor.org_id, name)

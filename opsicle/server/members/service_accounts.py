@@ -116,8 +116,7 @@ class ServiceAccounts:
         Raises NotFound, also for a person; NotAllowed unless it is the caller's, or one that they
         may manage.
         """
-        actor.require(Action.ACCOUNT_USE)
-        self._step_up.require(actor)
+        self._step_up.require(actor, Action.ACCOUNT_USE)
 
         def work(db: Connection) -> None:
             account = get_account(db, actor, id_or_email)

@@ -110,8 +110,7 @@ class Users:
         password, role or manager that cannot be used; NotAllowed for a role that may more than the
         caller.
         """
-        actor.require(Action.USERS_MANAGE)
-        self._step_up.require(actor)
+        self._step_up.require(actor, Action.USERS_MANAGE)
         email = validators.email_address(request.email)
         name = validators.display_name(request.name, MAX_NAME_LENGTH) or email.partition("@")[0]
         passwords.check_password(request.password, email=email, name=name)
@@ -178,8 +177,7 @@ class Users:
         used; Conflict where the org would be left without an admin, or the account is not the org's
         alone; NotAllowed for somebody, or for rights, beyond the caller's own.
         """
-        actor.require(Action.USERS_MANAGE)
-        self._step_up.require(actor)
+        self._step_up.require(actor, Action.USERS_MANAGE)
         old = self._database.read(lambda db: get_member(db, actor.org_id, id_or_email))
         if request.name is not UNSET:
             request.name = validators.display_name(request.name, MAX_NAME_LENGTH)
@@ -231,8 +229,7 @@ class Users:
         LeavesBehind where service accounts would go too or approvals could not be given any more;
         InvalidInput for an owner who cannot be one.
         """
-        actor.require(Action.USERS_MANAGE)
-        self._step_up.require(actor)
+        self._step_up.require(actor, Action.USERS_MANAGE)
 
         def work(db: Connection) -> None:
             now = self._clock.now()

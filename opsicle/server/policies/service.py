@@ -47,8 +47,7 @@ class Policies:
         If the newest version says the same already, nothing changes and that version is the answer.
         Raises InvalidInput with every mistake in the document, StepUpRequired.
         """
-        actor.require(Action.POLICIES_MANAGE)
-        self._step_up.require(actor)
+        self._step_up.require(actor, Action.POLICIES_MANAGE)
         document, kept = self._reading.read(actor.org_id, _read, source)
         policy, now = document.policy, self._clock.now()
         draft = VersionDraft(
@@ -109,8 +108,7 @@ class Policies:
 
         Raises NotFound, StepUpRequired.
         """
-        actor.require(Action.POLICIES_MANAGE)
-        self._step_up.require(actor)
+        self._step_up.require(actor, Action.POLICIES_MANAGE)
         now = self._clock.now()
 
         self._database.write(lambda db: delete(db, actor, _POLICY, name, now))
