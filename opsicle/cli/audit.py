@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import sys
-from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +11,7 @@ import click
 from opsicle.cli.input_files import STDIN, FileName, read_start
 from opsicle.cli.listing import limit
 from opsicle.cli.output import Column, emit, emit_list
+from opsicle.cli.output_files import write_whole
 from opsicle.cli.root import NounGroup
 from opsicle.cli.sessions import connect
 from opsicle.cli.terminal import say
@@ -76,7 +75,7 @@ def export(file: str) -> None:
         for piece in pieces:
             sys.stdout.buffer.write(piece)
         return
-    _write(Path(file), pieces)
+    write_whole(Path(file), pieces)
     say(f"The record is in {file}. `opsicle audit verify {file}` checks it.")
 
 
@@ -155,21 +154,3 @@ def _emit(verdict: AuditVerdict) -> None:
             ("key", verdict.fingerprint),
         ],
     )
-
-
-def _write(file: Path, pieces: Iterable[bytes]) -> None:
-    """Put an export into a file, readable for its owner alone: whole, or not at all."""
-    from opsicle.domain.errors import InvalidInput
-
-    draft = file.with_name(f".{file.name}.new")
-    try:
-        with os.fdopen(
-            os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb"
-        ) as target:
-            for piece in pieces:
-                target.write(piece)
-        draft.replace(file)
-    except OSError as error:
-        raise InvalidInput(f"{file} cannot be written: {error.strerror or error}") from error
-    finally:
-        draft.unlink(missing_ok=True)

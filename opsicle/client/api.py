@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from opsicle.client.accounts import AccountCalls
 from opsicle.client.approvals import ApprovalCalls
+from opsicle.client.artifacts import ArtifactCalls
 from opsicle.client.audit import AuditCalls
 from opsicle.client.automations import AutomationCalls
 from opsicle.client.channels import ChannelCalls
@@ -24,6 +25,7 @@ from opsicle.client.workers import WorkerCalls
 class Api(
     AccountCalls,
     ApprovalCalls,
+    ArtifactCalls,
     AuditCalls,
     AutomationCalls,
     ChannelCalls,

@@ -101,7 +101,7 @@ _SECOND: Fields = {
     "WorkOrder": (*_FIRST["WorkOrder"], "epoch", "epoch_id"),
 }
 
-_LATER: Fields = {"Phase": ("network", "pull", "user", "read_only", "limits")}
+_LATER: Fields = {"Phase": ("network", "pull", "user", "read_only", "limits", "artifacts")}
 
 
 class Format(NamedTuple):

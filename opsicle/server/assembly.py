@@ -13,6 +13,8 @@ from opsicle.server.approvals import routes as approvals
 from opsicle.server.approvals.bindings import Bindings
 from opsicle.server.approvals.progress import Progress
 from opsicle.server.approvals.service import Approvals
+from opsicle.server.artifacts import routes as artifacts
+from opsicle.server.artifacts.service import Artifacts
 from opsicle.server.audit import routes as audit
 from opsicle.server.audit.checkpoints import AuditCheckpoints
 from opsicle.server.audit.service import Audit
@@ -32,9 +34,12 @@ from opsicle.server.channels.preferences import Preferences
 from opsicle.server.channels.routes import ChannelServices
 from opsicle.server.channels.sender import DeliverySender
 from opsicle.server.channels.service import Channels
+from opsicle.server.contents.content_store import ContentStore
+from opsicle.server.contents.content_sweep import ContentSweep
 from opsicle.server.core import Core
 from opsicle.server.dispatch import routes as worker_jobs
 from opsicle.server.dispatch.epoch_reports import EpochReports
+from opsicle.server.dispatch.job_artifacts import JobArtifacts
 from opsicle.server.dispatch.job_logs import JobLogs
 from opsicle.server.dispatch.jobs import Jobs
 from opsicle.server.dispatch.lease_service import LeaseService
@@ -100,6 +105,7 @@ _KEEP_TIME_EVERY_SECONDS = 1.0
 _FORGET_REQUESTS_EVERY_SECONDS = 3600.0
 _SHED_LOGS_EVERY_SECONDS = 10.0
 _PRUNE_LOGS_EVERY_SECONDS = 3600.0
+_PRUNE_ARTIFACTS_EVERY_SECONDS = 3600.0
 _SIGN_AUDIT_EVERY_SECONDS = 5.0
 _LISTEN_EVERY_SECONDS = 2.0
 _DELIVER_EVERY_SECONDS = 1.0
@@ -174,12 +180,17 @@ class Services:
         clock, state, bindings = core.clock, core.state, self.bindings
         self.status = ServerStatus(core.epoch, Hold(state, self.fleet, clock), core.remarks)
         self.job_logs = JobLogs(core.logs, clock, core.log_bounds)
+        self.contents = ContentStore(core.artifacts_folder, state, clock)
+        self.content_sweep = ContentSweep(
+            self.contents, state, clock, core.remarks.note_damaged_artifact
+        )
 
         work_builder = WorkBuilder(
             core.vault,
             bindings,
             OrderSigner(core.order_key, clock, core.epoch),
             core.log_bounds.job_bytes,
+            core.artifact_bounds.limits,
         )
 
         lease_service = LeaseService(
@@ -196,6 +207,15 @@ class Services:
         )
         self.jobs = Jobs(
             state, self.job_logs, lease_service, self.pubsub, self.outbox, self.epoch_reports, clock
+        )
+        self.job_artifacts = JobArtifacts(
+            state,
+            self.contents,
+            self.content_sweep,
+            self.jobs.unknown,
+            self.pubsub,
+            clock,
+            core.artifact_bounds,
         )
         self.dispatch = Dispatch(state, self.jobs, lease_service, clock)
 
@@ -217,6 +237,7 @@ class Services:
             bindings,
         )
 
+        self.artifacts = Artifacts(state, self.contents)
         self.live_streams = LiveStreams(self.automations, self.job_logs, self.pubsub, clock)
         self.figures = Figures(state, self.fleet, self.outbox.ended)
 
@@ -265,6 +286,7 @@ class Services:
         self.delivery.close()
         self.hasher.close()
         self.job_logs.close()
+        self.contents.close()
 
     def user_routes(self) -> list[Route]:
         """Return what the users' listener offers about orgs and what they have."""
@@ -282,6 +304,7 @@ class Services:
             *roles.routes(self.roles, self.permission_checks),
             *templates.routes(self.templates),
             *automations.routes(self.automations, self.job_logs, self.live_streams),
+            *artifacts.routes(self.artifacts),
             *workers.routes(self.workers, self.enrolments),
             *secrets.routes(self.secrets),
             *policies.routes(self.policies),
@@ -300,7 +323,11 @@ class Services:
         """Return what the workers' listener offers."""
         return [
             *worker_jobs.routes(
-                self.dispatch, self.jobs, self.audit_checkpoints, self.epoch_reports
+                self.dispatch,
+                self.jobs,
+                self.job_artifacts,
+                self.audit_checkpoints,
+                self.epoch_reports,
             ),
             *enrol.worker_routes(self.enrolments),
         ]
@@ -331,6 +358,11 @@ class Services:
                 "prune logs",
                 _PRUNE_LOGS_EVERY_SECONDS,
                 steady(lambda: self.job_logs.prune(keep().logs)),
+            ),
+            Loop(
+                "prune artifacts",
+                _PRUNE_ARTIFACTS_EVERY_SECONDS,
+                steady(self.job_artifacts.prune),
             ),
             Loop(
                 "sign audit", _SIGN_AUDIT_EVERY_SECONDS, lambda _: self.audit_checkpoints.sign_due()

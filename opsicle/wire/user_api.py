@@ -26,6 +26,7 @@ from opsicle.domain.bounds import (
 )
 from opsicle.domain.errors import Problem
 from opsicle.domain.templates import Notify, Owner, Phase, Value, Variable, VolumeMount
+from opsicle.wire.artifact_api import Artifact, MissingArtifact
 from opsicle.wire.jobs import Int32, StepState
 
 
@@ -362,7 +363,8 @@ class AutomationSummary(msgspec.Struct, kw_only=True):
 class Automation(AutomationSummary, kw_only=True):
     """An automation whole. `log_bytes` is the length of the newest job's log so far.
 
-    `log_remark` says what of that log was lost; "" if nothing was.
+    `log_remark` says what of that log was lost; "" if nothing was. `artifacts` are the files that
+    the newest job left behind, `artifacts_missing` those of which nothing is kept, and why.
     """
 
     display_name: str = ""
@@ -373,6 +375,8 @@ class Automation(AutomationSummary, kw_only=True):
     jobs: list[Job]
     log_bytes: int = 0
     log_remark: str = ""
+    artifacts: list[Artifact] = []
+    artifacts_missing: list[MissingArtifact] = []
 
 
 class LogChunk(msgspec.Struct):

@@ -43,6 +43,7 @@ from opsicle.server.keys.vault import HiddenValues, Vault, new_salt
 from opsicle.server.secrets.service import require_secrets
 from opsicle.server.store import (
     approvals,
+    artifacts,
     audit,
     automation_transitions,
     automations,
@@ -274,7 +275,10 @@ class Automations:
             row, template = get_visible(db, actor, automation_id)
             tries = jobs.list_of_automation(db, row.id)
             candidates = self._candidates(db, actor.org_id, [row])
-            return Snapshot(row, template, tries, 0, candidates, held=self._fleet.held)
+            left = artifacts.list_of_job(db, tries[-1].id) if tries else []
+            return Snapshot(
+                row, template, tries, 0, candidates, held=self._fleet.held, artifacts=left
+            )
 
         snapshot = self._database.read(query)
         newest = snapshot.newest_job

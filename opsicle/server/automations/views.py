@@ -13,8 +13,10 @@ from opsicle.domain.automations import AutomationState, JobState
 from opsicle.domain.templates import Phase, Template
 from opsicle.domain.workers import Candidate, absence, waiting_reason
 from opsicle.server.access.stored_values import shown_values, stored_requirements
+from opsicle.server.store.artifacts import ArtifactRow
 from opsicle.server.store.automations import AutomationRow
 from opsicle.server.store.jobs import JobRow
+from opsicle.wire.artifact_api import Artifact, MissingArtifact
 from opsicle.wire.jobs import CommandReport, PhaseReport, StepState
 from opsicle.wire.user_api import (
     Automation,
@@ -38,6 +40,7 @@ class Snapshot:
     candidates: Sequence[Candidate]
     log_remark: str = ""
     held: str = ""
+    artifacts: Sequence[ArtifactRow] = ()
 
     @property
     def newest_job(self) -> JobRow | None:
@@ -93,7 +96,29 @@ def whole(snapshot: Snapshot) -> Automation:
         jobs=[_job(job) for job in snapshot.tries],
         log_bytes=snapshot.log_bytes,
         log_remark=snapshot.log_remark,
+        artifacts=[_artifact(each, template.phases) for each in snapshot.artifacts if each.sha256],
+        artifacts_missing=[
+            MissingArtifact(each.path, _name(template.phases, each.phase), each.problem)
+            for each in snapshot.artifacts
+            if not each.sha256
+        ],
     )
+
+
+def _artifact(row: ArtifactRow, phases: Sequence[Phase]) -> Artifact:
+    return Artifact(
+        id=row.id,
+        path=row.path,
+        size=row.size,
+        sha256=row.sha256 or "",
+        phase=_name(phases, row.phase),
+        problem=row.problem,
+        created_at=row.created_at,
+    )
+
+
+def _name(phases: Sequence[Phase], number: int) -> str:
+    return phases[number].name if 0 <= number < len(phases) else ""
 
 
 def _reports(job: JobRow) -> list[PhaseReport]:
