@@ -12,6 +12,8 @@ import { get } from "../lib/api.js";
 import { h, replace } from "../lib/dom.js";
 import { follow } from "../lib/events.js";
 import { showList } from "../lib/keyed.js";
+import { markdown } from "../lib/markdown.js";
+import { queueTexts, wantedLabels } from "../lib/placement.js";
 import { ago, duration } from "../lib/times.js";
 import { environmentName } from "../lib/values.js";
 import { visible, visibleLine, visibleValue } from "../lib/visible.js";
@@ -25,6 +27,7 @@ export function mount(root, { id, title }) {
   const parts = {
     head: h("div", {}),
     trouble: h("div", {}),
+    summary: h("div", {}),
     phases: h("div", { class: "phases" }),
     facts: h("div", { class: "automation-facts" }),
     log: new LogPanel({ id, mark: mark.element, signal: page.signal }),
@@ -33,6 +36,7 @@ export function mount(root, { id, title }) {
   root.append(
     parts.head,
     parts.trouble,
+    parts.summary,
     h(
       "div",
       { class: "automation" },
@@ -97,6 +101,7 @@ function showAutomation(parts, automation, before) {
   showList(parts.head, [headOf(automation)], () => "head", headView);
   titleFor(automation);
   if (before === null) parts.head.querySelector("h1").focus({ preventScroll: true });
+  showList(parts.summary, summaries(automation), () => "summary", summaryView);
   const isLong = isLongPlan(automation.phases);
   const goTo = (phase, offset) => parts.log.goTo(phase, offset);
   const phases = automation.phases.map((phase, index) => ({ ...phase, index }));
@@ -115,7 +120,16 @@ function titleFor(automation) {
 }
 
 /** Everything that the head shows; what changes with each command is not among it. */
-function headOf({ phases, jobs, values, variables, log_bytes: logBytes, ...rest }) {
+function headOf({
+  phases,
+  jobs,
+  values,
+  variables,
+  outputs,
+  summary,
+  log_bytes: logBytes,
+  ...rest
+}) {
   return rest;
 }
 
@@ -138,6 +152,20 @@ function headView(automation) {
       below: h("p", { class: "muted facts-line" }, factsLine(automation)),
     }),
     remarks(automation),
+  );
+}
+
+function summaries({ summary }) {
+  return summary ? [summary] : [];
+}
+
+/** What the phases say themselves of what they did; as it may be long, it scrolls by itself. */
+function summaryView(text) {
+  return h(
+    "section",
+    { class: "summary", tabindex: "0", "aria-labelledby": "summary-title" },
+    h("h2", { id: "summary-title" }, "Summary"),
+    h("div", { class: "markdown" }, markdown(text)),
   );
 }
 
@@ -187,20 +215,21 @@ function remarks(automation) {
 }
 
 function factsOf(automation) {
-  const { id, values, variables, jobs } = automation;
+  const { id, values, variables, outputs, jobs } = automation;
   return {
     id,
     values,
     variables,
+    outputs,
     jobs,
-    runsOn: automation.runs_on,
+    labels: wantedLabels(automation),
+    queue: queueTexts(automation),
     approvalId: automation.approval_id,
   };
 }
 
-function factsView({ id, values, variables, runsOn, jobs, approvalId }) {
+function factsView({ id, values, variables, outputs, labels, queue, jobs, approvalId }) {
   const given = variables.filter((variable) => variable.id in values);
-  const labels = Object.entries(runsOn);
   return h(
     "div",
     {},
@@ -222,12 +251,21 @@ function factsView({ id, values, variables, runsOn, jobs, approvalId }) {
           ]),
         ),
       ),
+    Object.keys(outputs).length > 0 &&
+      h("section", {}, h("h2", {}, "Outputs"), outputList(outputs)),
     labels.length > 0 &&
       h(
         "section",
         {},
         h("h2", {}, "Runs on"),
-        labels.map(([key, value]) => h("code", { class: "fact" }, visible(`${key}=${value}`))),
+        labels.map((text) => h("code", { class: "fact" }, visible(text))),
+      ),
+    queue.length > 0 &&
+      h(
+        "section",
+        {},
+        h("h2", {}, "In the queue"),
+        queue.map((text) => h("p", {}, visible(text))),
       ),
     jobs.length > 0 &&
       h(
@@ -239,6 +277,18 @@ function factsView({ id, values, variables, runsOn, jobs, approvalId }) {
     approvalId &&
       h("p", { class: "small" }, h("a", { href: `/approvals/${approvalId}` }, "Its approval")),
     h("p", { class: "muted small" }, "id ", h("code", {}, id)),
+  );
+}
+
+/** What phases have handed on, by name. */
+function outputList(outputs) {
+  return h(
+    "dl",
+    { class: "values" },
+    Object.entries(outputs).map(([name, value]) => [
+      h("dt", {}, visible(name)),
+      h("dd", {}, h("code", {}, visibleValue(value))),
+    ]),
   );
 }
 

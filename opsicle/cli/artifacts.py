@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
@@ -14,10 +13,12 @@ from opsicle.cli.output_files import write_whole
 from opsicle.cli.root import NounGroup
 from opsicle.cli.sessions import connect
 from opsicle.cli.terminal import printable, say
-
-if TYPE_CHECKING:
-    from opsicle.wire.artifact_api import Artifact
-    from opsicle.wire.user_api import Automation
+from opsicle.client.artifacts import download
+from opsicle.domain.errors import Conflict, NotFound
+from opsicle.domain.problems import nearest, quoted
+from opsicle.wire.artifact_api import Artifact
+from opsicle.wire.endpoints import automations as endpoints
+from opsicle.wire.user_api import Automation
 
 _COLUMNS = [
     Column("path", lambda artifact: artifact.path),
@@ -37,7 +38,7 @@ def artifacts() -> None:
 @click.argument("automation_id", metavar="ID")
 def list_(automation_id: str) -> None:
     """List the files that an automation left behind."""
-    automation = connect().automation(automation_id)
+    automation = connect().call(endpoints.SHOW, automation_id)
     emit_list(automation.artifacts, _COLUMNS, limit=None, table_limit=1000)
     for missing in automation.artifacts_missing:
         say(f"not kept: {printable(missing.path)}: {printable(missing.problem)}")
@@ -56,8 +57,8 @@ def list_(automation_id: str) -> None:
 def get(automation_id: str, path: str, to: str | None) -> None:
     """Write a file that an automation left behind, by its PATH in the list."""
     api = connect()
-    artifact = _find(api.automation(automation_id), path)
-    pieces = api.artifact(artifact)
+    artifact = _find(api.call(endpoints.SHOW, automation_id), path)
+    pieces = download(api, artifact)
     if to == STDIN:
         for piece in pieces:
             sys.stdout.buffer.write(piece)
@@ -70,9 +71,6 @@ def get(automation_id: str, path: str, to: str | None) -> None:
 
 
 def _find(automation: Automation, path: str) -> Artifact:
-    from opsicle.domain.errors import NotFound
-    from opsicle.domain.problems import nearest, quoted
-
     found = {artifact.path: artifact for artifact in automation.artifacts}
     if path in found:
         return found[path]
@@ -86,9 +84,6 @@ def _find(automation: Automation, path: str) -> Artifact:
 
 
 def _own_name(path: str) -> Path:
-    from opsicle.domain.errors import Conflict
-    from opsicle.domain.problems import quoted
-
     target = Path(path.rpartition("/")[2])
     if target.is_symlink() or target.exists():
         raise Conflict(

@@ -15,12 +15,13 @@ from opsicle.cli.output_files import write_whole
 from opsicle.cli.root import NounGroup
 from opsicle.cli.sessions import connect
 from opsicle.cli.terminal import say
+from opsicle.wire.audit import AuditVerdict
+from opsicle.wire.endpoints import audit as endpoints
 
 _MAX_KEY_BYTES = 64 * 1024
 
 if TYPE_CHECKING:
     from opsicle.security.audit_key import AuditPublicKey
-    from opsicle.wire.audit import AuditVerdict
 
 _COLUMNS = [
     Column("seq", lambda entry: entry.seq),
@@ -59,7 +60,12 @@ def audit() -> None:
 @limit
 def list_(limit: int | None, **filters: str | None) -> None:
     """List the record's entries, newest first."""
-    emit_list(connect().audit(**filters), _COLUMNS, limit=limit, table_limit=100)
+    emit_list(
+        connect().pages(endpoints.LIST_ENTRIES, query=filters),
+        _COLUMNS,
+        limit=limit,
+        table_limit=100,
+    )
 
 
 @audit.command()
@@ -70,12 +76,11 @@ def export(file: str) -> None:
     JSON Lines: a header, the signed checkpoints, the entries. `opsicle audit verify FILE` checks it
     without a server.
     """
-    pieces = connect().audit_export()
-    if file == STDIN:
-        for piece in pieces:
-            sys.stdout.buffer.write(piece)
-        return
-    write_whole(Path(file), pieces)
+    with connect().stream(endpoints.EXPORT) as stream:
+        if file == STDIN:
+            sys.stdout.buffer.writelines(stream.pieces)
+            return
+        write_whole(Path(file), stream.pieces)
     say(f"The record is in {file}. `opsicle audit verify {file}` checks it.")
 
 
@@ -102,7 +107,7 @@ def verify(file: Path | None, public_key: Path | None) -> str | None:
     if file is None and public_key:
         raise click.UsageError("--public-key is for checking an export: name its FILE.")
 
-    verdict = _verify_file(file, public_key) if file else connect().audit_verdict()
+    verdict = _verify_file(file, public_key) if file else connect().call(endpoints.VERIFY)
     _emit(verdict)
 
     if verdict.fault:
@@ -118,7 +123,7 @@ def verify(file: Path | None, public_key: Path | None) -> str | None:
 @audit.command()
 def key() -> None:
     """Print the public key with which exports of this server's records are verified."""
-    click.echo(connect().audit_key(), nl=False)
+    click.echo(connect().call(endpoints.SHOW_PUBLIC_KEY).decode("ascii", "replace"), nl=False)
 
 
 def _verify_file(file: Path, public_key: Path | None) -> AuditVerdict:

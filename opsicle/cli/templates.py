@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import click
 
 from opsicle.cli import versioned
+from opsicle.cli.documents import check_file
 from opsicle.cli.errors import located_in, warn
 from opsicle.cli.invocation import current
 from opsicle.cli.listing import limit
@@ -15,11 +14,10 @@ from opsicle.cli.output import Column, emit_list, print_json
 from opsicle.cli.root import NounGroup
 from opsicle.cli.sessions import connect
 from opsicle.cli.terminal import echo_document, printable, say
-
-if TYPE_CHECKING:
-    from opsicle.domain.errors import InvalidInput
-    from opsicle.domain.templates import Notify
-    from opsicle.wire.user_api import TemplateVersion
+from opsicle.domain.errors import InvalidInput
+from opsicle.domain.templates import Concurrency, Notify
+from opsicle.wire.endpoints import templates as endpoints
+from opsicle.wire.user_api import SourceRequest, TemplateVersion
 
 _COLUMNS = [
     Column("name", lambda template: template.name),
@@ -45,8 +43,6 @@ def templates() -> None:
 @versioned.files_argument
 def validate(files: tuple[str, ...]) -> InvalidInput | None:
     """Check files without any server. One file makes one JSON object, several make an array."""
-    from opsicle.cli.documents import check_file
-
     checked = [check_file(file) for file in files]
     for check in checked:
         warn(located_in(check.file, problem) for problem in [*check.warnings, *check.unsupported])
@@ -78,7 +74,7 @@ def push(files: tuple[str, ...], totp: str | None) -> None:
     versioned.push_files(
         files,
         totp,
-        lambda api, source: api.push(source),
+        lambda api, source: api.call(endpoints.PUSH, body=SourceRequest(source)),
         lambda done: [*done.warnings, *done.unsupported],
     )
 
@@ -87,7 +83,7 @@ def push(files: tuple[str, ...], totp: str | None) -> None:
 @limit
 def list_(limit: int | None) -> None:
     """List the templates in their newest versions."""
-    emit_list(connect().templates(), _COLUMNS, limit=limit)
+    emit_list(connect().pages(endpoints.LIST_TEMPLATES), _COLUMNS, limit=limit)
 
 
 @templates.command()
@@ -96,7 +92,7 @@ def list_(limit: int | None) -> None:
 @versioned.source_option
 def show(name: str, version: int | None, *, source: bool) -> None:
     """Show one template."""
-    template = connect().template(name, version)
+    template = versioned.fetch(connect(), endpoints.SHOW, endpoints.SHOW_VERSION, name, version)
     versioned.show_version(template, _fields(template), source=source)
 
 
@@ -105,7 +101,7 @@ def show(name: str, version: int | None, *, source: bool) -> None:
 @limit
 def versions(name: str, limit: int | None) -> None:
     """List the versions of one template."""
-    emit_list(connect().template_versions(name), _VERSION_COLUMNS, limit=limit)
+    emit_list(connect().pages(endpoints.LIST_VERSIONS, name), _VERSION_COLUMNS, limit=limit)
 
 
 @templates.command()
@@ -114,7 +110,7 @@ def versions(name: str, limit: int | None) -> None:
 @click.argument("new", metavar="B", type=click.IntRange(min=1))
 def diff(name: str, old: int, new: int) -> None:
     """Show how version A became version B."""
-    found = connect().diff(name, old, new)
+    found = connect().call(endpoints.DIFF, name, query={"from": old, "to": new})
     if current().wants_json:
         print_json(found)
     elif found.diff:
@@ -126,7 +122,7 @@ def diff(name: str, old: int, new: int) -> None:
 @totp_option
 def delete(name: str, totp: str | None) -> None:
     """Take a template out of use. Its automations stay."""
-    versioned.delete_document(name, totp, lambda api: api.delete_template(name))
+    versioned.delete_document(name, totp, lambda api: api.call(endpoints.DELETE, name))
 
 
 def _fields(template: TemplateVersion) -> list[tuple[str, object]]:
@@ -139,6 +135,9 @@ def _fields(template: TemplateVersion) -> list[tuple[str, object]]:
         ("variables", [f"{variable.id} ({variable.type})" for variable in template.variables]),
         ("phases", [phase.name for phase in template.phases]),
         ("runs on", template.runs_on),
+        ("runs where", template.runs_on_where),
+        ("priority", template.priority),
+        ("group", _group(template.concurrency)),
         ("takes its word", template.accepts_claimed),
         ("needs approval", template.needs_approval),
         ("needs a code", template.needs_mfa),
@@ -147,6 +146,13 @@ def _fields(template: TemplateVersion) -> list[tuple[str, object]]:
         ("pushed by", template.pushed_by.email),
         ("digest", template.digest),
     ]
+
+
+def _group(concurrency: Concurrency | None) -> str:
+    if concurrency is None:
+        return ""
+    name = "/".join([concurrency.group, *(f"<{variable}>" for variable in concurrency.by)])
+    return f"{name}, at most {concurrency.limit} at once, else {concurrency.on_limit}"
 
 
 def _told(notify: Notify) -> str:

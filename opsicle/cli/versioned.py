@@ -9,22 +9,29 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 import click
 
+from opsicle.cli.documents import read_source, refuse_wrong
 from opsicle.cli.errors import located_in, warn
 from opsicle.cli.input_files import FileName
 from opsicle.cli.invocation import current
 from opsicle.cli.mfa import with_proof
 from opsicle.cli.output import emit, print_json
 from opsicle.cli.terminal import echo_document
-
-if TYPE_CHECKING:
-    from opsicle.client.api import Api
-    from opsicle.domain.errors import Problem
-    from opsicle.wire.policy_api import PolicyVersion
-    from opsicle.wire.user_api import TemplateVersion
+from opsicle.client.api import Api
+from opsicle.domain.errors import (
+    Internal,
+    NotAuthenticated,
+    OpsicleError,
+    Problem,
+    Unavailable,
+    Unreachable,
+)
+from opsicle.wire.endpoint import Endpoint
+from opsicle.wire.policy_api import PolicyVersion
+from opsicle.wire.user_api import TemplateVersion
 
 files_argument = click.argument(
     "files", metavar="FILE...", nargs=-1, required=True, type=FileName()
@@ -40,26 +47,24 @@ source_option = click.option(
 )
 
 
-class Result(Protocol):
+class PushResult(Protocol):
     """What the server says of a document that it has taken."""
 
     @property
     def name(self) -> str:
         """The document's name."""
-        ...
 
     @property
     def version(self) -> int:
         """The version that it is now."""
-        ...
 
     @property
     def is_new(self) -> bool:
         """Whether that version was made for it."""
-        ...
 
 
-R = TypeVar("R", bound=Result)
+R = TypeVar("R", bound=PushResult)
+T = TypeVar("T")
 
 
 def push_files(
@@ -76,8 +81,6 @@ def push_files(
     InvalidInput before anything is sent if one of several files is wrong; else what the server says
     of the first that it refuses, after what was pushed until then has been printed.
     """
-    from opsicle.cli.documents import read_source, refuse_wrong
-
     sources = [(file, read_source(Path(file))) for file in files]
     if len(files) > 1:
         refuse_wrong(sources)
@@ -96,7 +99,7 @@ def push_files(
     _print(pushed if len(files) > 1 else pushed[0])
 
 
-def _say(done: Result) -> None:
+def _say(done: PushResult) -> None:
     if not current().wants_json:
         said = "pushed" if done.is_new else "unchanged"
         click.echo(f"{done.name} version {done.version} {said}")
@@ -112,14 +115,6 @@ def _add_what_was_done(error: BaseException, files: Sequence[str], count: int) -
 
     Where no answer came, or none of the server's own, that file may have been pushed all the same.
     """
-    from opsicle.domain.errors import (
-        Internal,
-        NotAuthenticated,
-        OpsicleError,
-        Unavailable,
-        Unreachable,
-    )
-
     if not isinstance(error, OpsicleError):
         return
     if not isinstance(error, NotAuthenticated | Unreachable):  # which no file is to blame for
@@ -131,6 +126,15 @@ def _add_what_was_done(error: BaseException, files: Sequence[str], count: int) -
     if len(files) > 1 and files[count:]:
         said.append(f"Not pushed: {', '.join(files[count:])}.")
     error.hint = " ".join(filter(None, said))
+
+
+def fetch(
+    api: Api, newest: Endpoint[T], one_version: Endpoint[T], name: str, version: int | None
+) -> T:
+    """Return one version of a document, the newest unless told."""
+    if version is None:
+        return api.call(newest, name)
+    return api.call(one_version, name, str(version))
 
 
 def show_version(

@@ -15,6 +15,7 @@ import msgspec
 from opsicle.client.api import Api
 from opsicle.domain.errors import Internal, TooManyRequests, Unavailable, Unreachable
 from opsicle.kit.backoff import Backoff
+from opsicle.wire.endpoints import automations as endpoints
 from opsicle.wire.user_api import Automation, LogEvent
 
 PATIENCE_SECONDS = 600
@@ -36,7 +37,7 @@ class LogPiece(msgspec.Struct, frozen=True):
     at: datetime
 
 
-class Away(msgspec.Struct, frozen=True):
+class ConnectionLost(msgspec.Struct, frozen=True):
     """The connection is gone; we are trying to get it back."""
 
     message: str
@@ -49,7 +50,9 @@ class FollowedEvent(msgspec.Struct, frozen=True):
     data: bytes
 
 
-def follow(api: Api, automation_id: str, start: int = 0) -> Iterator[Automation | LogPiece | Away]:
+def follow(
+    api: Api, automation_id: str, start: int = 0
+) -> Iterator[Automation | LogPiece | ConnectionLost]:
     """Yield what happens to the automation, from byte `start` of its log to the end.
 
     Ends when the automation is over and all of its log was seen. Raises Unreachable when the server
@@ -75,7 +78,7 @@ def follow(api: Api, automation_id: str, start: int = 0) -> Iterator[Automation 
             if not was_reached or now - lost_at > PATIENCE_SECONDS:
                 raise
             message = error.message
-        yield Away(message)
+        yield ConnectionLost(message)
         time.sleep(backoff.next_delay())
 
 
@@ -105,8 +108,11 @@ class _Position:
 
 
 def _connect(api: Api, automation_id: str, position: _Position) -> Iterator[FollowedEvent]:
-    last_seen = f"{position.job_id}:{position.offset}" if position.job_id else ""
-    with api.events(automation_id, position.offset, last_seen) as stream:
+    headers = {"Accept": endpoints.EVENTS.content_type}
+    if position.job_id:  # the log then goes on after the last event seen
+        headers["Last-Event-ID"] = f"{position.job_id}:{position.offset}"
+    query = {"offset": position.offset}
+    with api.stream(endpoints.EVENTS, automation_id, query=query, headers=headers) as stream:
         yield from parse_events(stream.pieces)
 
 

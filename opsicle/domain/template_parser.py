@@ -15,9 +15,13 @@ import msgspec
 from opsicle.domain.automations import WorkerLost
 from opsicle.domain.conditions import findings
 from opsicle.domain.documents import DocumentNode, Fields
+from opsicle.domain.label_expressions import (
+    MAX_EXPRESSION,
+    ExpressionMistake,
+    parse_expression,
+    written,
+)
 from opsicle.domain.names import (
-    ID,
-    ID_RULE,
     LABEL_KEY,
     LABEL_KEY_RULE,
     LABEL_VALUE,
@@ -37,10 +41,9 @@ from opsicle.domain.policy_parser import (
     read_request,
 )
 from opsicle.domain.problems import Problems, listed, nearest, quoted
+from opsicle.domain.queue_parser import parse_concurrency, parse_priority
 from opsicle.domain.secrets import named_secrets
 from opsicle.domain.templates import (
-    Concurrency,
-    OnLimit,
     Owner,
     Phase,
     Template,
@@ -182,6 +185,7 @@ def _template(name: str, labels: dict[str, str], spec: Fields) -> Template:
     about = spec.mapping("metadata")
     body = spec.mapping("template", is_required=True)
     runs_on = _runs_on(spec)
+    variables = parse_variables(spec)
 
     template = Template(
         name=name,
@@ -192,13 +196,15 @@ def _template(name: str, labels: dict[str, str], spec: Fields) -> Template:
         approval_policy=policy_use(spec),
         require_mfa=spec.boolean("requireMfa"),
         notify=parse_notify(spec),
-        variables=parse_variables(spec),
+        variables=variables,
         phases=parse_phases(body) if body else (),
         volume_mounts=parse_volume_mounts(body) if body else (),
         runs_on=runs_on.labels,
+        runs_on_where=runs_on.where,
         accepts_claimed=runs_on.accepts_claimed,
         timeout=_timeout(spec),
-        concurrency=_concurrency(spec),
+        priority=parse_priority(spec),
+        concurrency=parse_concurrency(spec, variables),
         on_worker_lost=spec.choice("onWorkerLost", WorkerLost.UNKNOWN),
         plan=parse_phases(spec, "plan", is_required=False),
     )
@@ -229,6 +235,7 @@ class _RunsOn(NamedTuple):
     """What a template asks of its worker; see `Template`."""
 
     labels: dict[str, str]
+    where: str
     accepts_claimed: bool
 
 
@@ -236,7 +243,7 @@ def _runs_on(spec: Fields) -> _RunsOn:
     runs_on = spec.mapping("runsOn")
     labels: dict[str, str] = {}
     if runs_on is None:
-        return _RunsOn(labels, accepts_claimed=False)
+        return _RunsOn(labels, "", accepts_claimed=False)
 
     for key, place in runs_on.entries("labels", MAX_LABELS):
         text = place.text()
@@ -247,26 +254,26 @@ def _runs_on(spec: Fields) -> _RunsOn:
         elif text is not None:
             labels[key] = text
 
-    accepts_claimed = runs_on.boolean("acceptClaimed")
+    read = _RunsOn(labels, _where(runs_on), runs_on.boolean("acceptClaimed"))
     runs_on.end()
-    return _RunsOn(labels, accepts_claimed)
+    return read
+
+
+def _where(runs_on: Fields) -> str:
+    """Return the expression over labels in its one spelling, "" without one."""
+    place = runs_on.find("where")
+    text = place.line_of_text(MAX_EXPRESSION) if place else None
+    if place is None or text is None:
+        return ""
+    try:
+        return written(parse_expression(text))
+    except ExpressionMistake as mistake:
+        place.add(f"{quoted(text)} is no expression over labels: {mistake}")
+        return ""
 
 
 def _timeout(spec: Fields) -> int | None:
     return spec.integer("timeout", 0, 1, MAX_TIMEOUT_SECONDS) or None
-
-
-def _concurrency(spec: Fields) -> Concurrency | None:
-    concurrency = spec.mapping("concurrency")
-    if concurrency is None:
-        return None
-    read = Concurrency(
-        group=concurrency.name("group", ID, ID_RULE),
-        limit=concurrency.integer("limit", 1, 1, 1_000),
-        on_limit=concurrency.choice("onLimit", OnLimit.QUEUE),
-    )
-    concurrency.end()
-    return read
 
 
 def _check_plan_names(spec: Fields, template: Template) -> None:

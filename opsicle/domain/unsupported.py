@@ -23,8 +23,6 @@ def unsupported(template: Template) -> list[Problem]:
 
 
 def _of_template(template: Template) -> Iterator[Problem]:
-    if template.concurrency is not None:
-        yield Problem("spec.concurrency", f"limiting how many run at once {_LATER}")
     if template.plan:
         yield Problem("spec.plan", f"planning before the approval {_LATER}")
 
@@ -37,8 +35,6 @@ def _of_variables(template: Template) -> Iterator[Problem]:
 
 def _of_phases(template: Template) -> Iterator[Problem]:
     for i, phase in enumerate(template.phases):
-        if phase.outputs:
-            yield Problem(f"spec.template.phases[{i}].outputs", f"passing outputs on {_LATER}")
         if phase.limits is not None and phase.image is None:
             yield Problem(
                 f"spec.template.phases[{i}].limits",

@@ -5,8 +5,6 @@ Everything is put together here, by hand, once.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from datetime import timedelta
 from functools import cached_property
 
 from opsicle.server.approvals import routes as approvals
@@ -20,7 +18,7 @@ from opsicle.server.audit.checkpoints import AuditCheckpoints
 from opsicle.server.audit.service import Audit
 from opsicle.server.automations import routes as automations
 from opsicle.server.automations.live_streams import LiveStreams
-from opsicle.server.automations.retention import Retention, RetentionPeriods
+from opsicle.server.automations.releases import GroupReleases
 from opsicle.server.automations.service import Automations
 from opsicle.server.channels import routes as channels
 from opsicle.server.channels.chats import Chats
@@ -38,6 +36,7 @@ from opsicle.server.contents.content_store import ContentStore
 from opsicle.server.contents.content_sweep import ContentSweep
 from opsicle.server.core import Core
 from opsicle.server.dispatch import routes as worker_jobs
+from opsicle.server.dispatch.concurrency_groups import ConcurrencyGroups
 from opsicle.server.dispatch.epoch_reports import EpochReports
 from opsicle.server.dispatch.job_artifacts import JobArtifacts
 from opsicle.server.dispatch.job_logs import JobLogs
@@ -63,7 +62,6 @@ from opsicle.server.identity.routes.identity import IdentityServices
 from opsicle.server.identity.server_setup import ServerSetup
 from opsicle.server.identity.sessions import Sessions
 from opsicle.server.identity.step_up import StepUp
-from opsicle.server.loop import Loop
 from opsicle.server.loop_lag import LoopLag
 from opsicle.server.members.api_tokens import ApiTokens
 from opsicle.server.members.groups import Groups
@@ -99,20 +97,6 @@ from opsicle.server.workers.enrolment import Enrolments
 from opsicle.server.workers.holds import Hold
 from opsicle.server.workers.routes import enrol, workers
 from opsicle.server.workers.service import Workers
-
-_EXPIRE_LEASES_EVERY_SECONDS = 1.0
-_KEEP_TIME_EVERY_SECONDS = 1.0
-_FORGET_REQUESTS_EVERY_SECONDS = 3600.0
-_SHED_LOGS_EVERY_SECONDS = 10.0
-_PRUNE_LOGS_EVERY_SECONDS = 3600.0
-_PRUNE_ARTIFACTS_EVERY_SECONDS = 3600.0
-_SIGN_AUDIT_EVERY_SECONDS = 5.0
-_LISTEN_EVERY_SECONDS = 2.0
-_DELIVER_EVERY_SECONDS = 1.0
-_PRUNE_AUDIT_EVERY_SECONDS = 3600.0
-_REFRESH_QUEUE_EVERY_SECONDS = 60.0
-_PRUNE_AUTOMATIONS_EVERY_SECONDS = 3600.0
-_STEADY_SECONDS = 86400.0
 
 
 class Services:
@@ -193,8 +177,10 @@ class Services:
             core.artifact_bounds.limits,
         )
 
+        groups = ConcurrencyGroups(state, self.fleet, self.pubsub, self.outbox, clock)
         lease_service = LeaseService(
             WaitingKinds(state),
+            groups,
             self.fleet,
             self.lease_store,
             self.pubsub,
@@ -227,6 +213,7 @@ class Services:
             state,
             self.job_logs,
             self.dispatch,
+            groups,
             self.fleet,
             self.pubsub,
             clock,
@@ -238,6 +225,7 @@ class Services:
         )
 
         self.artifacts = Artifacts(state, self.contents)
+        self.group_releases = GroupReleases(state, self.automations, groups, self.pubsub, clock)
         self.live_streams = LiveStreams(self.automations, self.job_logs, self.pubsub, clock)
         self.figures = Figures(state, self.fleet, self.outbox.ended)
 
@@ -303,7 +291,9 @@ class Services:
             *groups.routes(self.groups),
             *roles.routes(self.roles, self.permission_checks),
             *templates.routes(self.templates),
-            *automations.routes(self.automations, self.job_logs, self.live_streams),
+            *automations.routes(
+                self.automations, self.group_releases, self.job_logs, self.live_streams
+            ),
             *artifacts.routes(self.artifacts),
             *workers.routes(self.workers, self.enrolments),
             *secrets.routes(self.secrets),
@@ -331,69 +321,3 @@ class Services:
             ),
             *enrol.worker_routes(self.enrolments),
         ]
-
-    def loops(self, keep: Callable[[], RetentionPeriods]) -> list[Loop]:
-        """Return the loops that run in the background; `keep` is asked anew at each pruning."""
-        steady = self._if_steady
-        retention = Retention(self.core.state, self.job_logs, self.core.clock)
-        return [
-            # An approval's time is the people's, and goes on without the server; that of leases is
-            # not.
-            Loop(
-                "keep time of approvals",
-                _KEEP_TIME_EVERY_SECONDS,
-                lambda _: self.approvals.keep_time(),
-            ),
-            Loop("expire leases", _EXPIRE_LEASES_EVERY_SECONDS, self.jobs.judge_leases),
-            Loop(
-                "refresh queue", _REFRESH_QUEUE_EVERY_SECONDS, lambda _: self.jobs.refresh_queue()
-            ),
-            Loop(
-                "forget requests",
-                _FORGET_REQUESTS_EVERY_SECONDS,
-                steady(self.automations.forget_requests),
-            ),
-            Loop("shed logs", _SHED_LOGS_EVERY_SECONDS, steady(self.job_logs.shed)),
-            Loop(
-                "prune logs",
-                _PRUNE_LOGS_EVERY_SECONDS,
-                steady(lambda: self.job_logs.prune(keep().logs)),
-            ),
-            Loop(
-                "prune artifacts",
-                _PRUNE_ARTIFACTS_EVERY_SECONDS,
-                steady(self.job_artifacts.prune),
-            ),
-            Loop(
-                "sign audit", _SIGN_AUDIT_EVERY_SECONDS, lambda _: self.audit_checkpoints.sign_due()
-            ),
-            Loop("listen", _LISTEN_EVERY_SECONDS, lambda _: self.listeners.turn()),
-            Loop("deliver", _DELIVER_EVERY_SECONDS, self.delivery.turn),
-            Loop(
-                "prune deliveries",
-                _PRUNE_LOGS_EVERY_SECONDS,
-                steady(lambda: self.sender.prune(keep().logs)),
-            ),
-            Loop(
-                "prune automations",
-                _PRUNE_AUTOMATIONS_EVERY_SECONDS,
-                steady(lambda: retention.prune(keep())),
-            ),
-            Loop(
-                "prune audit",
-                _PRUNE_AUDIT_EVERY_SECONDS,
-                steady(lambda: self._prune_audit(keep().audit)),
-            ),
-        ]
-
-    def _prune_audit(self, keep: timedelta | None) -> None:
-        if keep is not None:
-            self.audit_checkpoints.prune(keep)
-        self.audit_checkpoints.thinning.thin()
-
-    def _if_steady(self, turn: Callable[[], object]) -> Callable[[float], object]:
-        """Return a turn that removes what is old.
-
-        Not on the word of a clock that was set within the last day.
-        """
-        return lambda _: turn() if self.core.clock.is_steady_since(_STEADY_SECONDS) else None

@@ -25,9 +25,19 @@ from opsicle.domain.bounds import (
     Word,
 )
 from opsicle.domain.errors import Problem
-from opsicle.domain.templates import Notify, Owner, Phase, Value, Variable, VolumeMount
+from opsicle.domain.templates import (
+    DEFAULT_PRIORITY,
+    Concurrency,
+    Notify,
+    Owner,
+    Phase,
+    Value,
+    Variable,
+    VolumeMount,
+)
 from opsicle.wire.artifact_api import Artifact, MissingArtifact
-from opsicle.wire.jobs import Int32, StepState
+from opsicle.wire.jobs import Int32
+from opsicle.wire.phase_api import PhaseRun
 
 
 class Health(msgspec.Struct, omit_defaults=True):
@@ -237,8 +247,8 @@ class TemplateVersionSummary(msgspec.Struct, kw_only=True):
 class TemplateVersion(msgspec.Struct, kw_only=True):
     """One version whole: `source` is the document as it was pushed.
 
-    `accepts_claimed`: a worker that only says of itself that it has the labels in `runs_on` will
-    do.
+    `runs_on_where` is an expression over its worker's labels, beside `runs_on`. `accepts_claimed`:
+    a worker that only says of itself that it has them will do.
     """
 
     name: str
@@ -252,6 +262,9 @@ class TemplateVersion(msgspec.Struct, kw_only=True):
     variables: list[Variable]
     phases: list[Phase]
     runs_on: dict[str, str]
+    runs_on_where: str = ""
+    priority: int = DEFAULT_PRIORITY
+    concurrency: Concurrency | None = None
     accepts_claimed: bool
     timeout: int | None
     needs_approval: bool
@@ -293,37 +306,6 @@ class WorkerRef(msgspec.Struct):
     name: str
 
 
-class Command(msgspec.Struct, kw_only=True):
-    """One command of a phase and how it went."""
-
-    command: str
-    state: StepState
-    started_at: datetime | None = None
-    finished_at: datetime | None = None
-    exit_code: int | None = None
-    log_offset: int | None = None
-
-
-class PhaseRun(msgspec.Struct, kw_only=True):
-    """One phase and how it went.
-
-    `has_command_times` is false where commands cannot be told apart.
-    """
-
-    name: str
-    state: StepState
-    started_at: datetime | None = None
-    finished_at: datetime | None = None
-    exit_code: int | None = None
-    tries: int = 0
-    tries_allowed: int = 1
-    explanation: str = ""
-    timeout: int
-    when: str
-    has_command_times: bool = False
-    commands: list[Command] = []
-
-
 class Job(msgspec.Struct, kw_only=True):
     """One attempt on one worker."""
 
@@ -363,20 +345,31 @@ class AutomationSummary(msgspec.Struct, kw_only=True):
 class Automation(AutomationSummary, kw_only=True):
     """An automation whole. `log_bytes` is the length of the newest job's log so far.
 
-    `log_remark` says what of that log was lost; "" if nothing was. `artifacts` are the files that
-    the newest job left behind, `artifacts_missing` those of which nothing is kept, and why.
+    `log_remark` says what of that log was lost; "" if nothing was. `outputs` are what the newest
+    job's phases have handed on, by name, `summary` is what they say of it in Markdown; both are
+    masked as the log is. `concurrency_group` is its group with the values by which that is told
+    from others, `concurrency_limit` how many of it run at once. `is_group_held`: nobody can say how
+    it ended, and it holds its group until it is released. `artifacts` are
+    the files that the newest job left behind, `artifacts_missing` those of which nothing is kept.
     """
 
     display_name: str = ""
     values: dict[str, Value]
     variables: list[Variable]
     runs_on: dict[str, str]
+    runs_on_where: str = ""
+    priority: int = DEFAULT_PRIORITY
+    concurrency_group: str | None = None
+    concurrency_limit: int | None = None
+    is_group_held: bool = False
     phases: list[PhaseRun]
     jobs: list[Job]
     log_bytes: int = 0
     log_remark: str = ""
     artifacts: list[Artifact] = []
     artifacts_missing: list[MissingArtifact] = []
+    outputs: dict[str, str] = {}
+    summary: str = ""
 
 
 class LogChunk(msgspec.Struct):

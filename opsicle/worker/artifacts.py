@@ -47,7 +47,7 @@ class _NotTaken(Exception):
     """A file is not taken; the text says why."""
 
 
-class _Place(NamedTuple):
+class _Named(NamedTuple):
     """A name that patterns mean: its path, the folder that holds it, and what it was seen to be."""
 
     path: str
@@ -123,7 +123,7 @@ class ArtifactCollector:
 
     def _walk(
         self, folder_fd: int, parent: str, patterns: PatternWalk, budget: _Budget
-    ) -> Iterator[_Place]:
+    ) -> Iterator[_Named]:
         """Yield what is meant in a folder and below it, in the order of the names."""
         for name in sorted(os.listdir(folder_fd)):
             budget.count()
@@ -137,11 +137,11 @@ class ArtifactCollector:
 
             path = f"{parent}{name}"
             if stat.S_ISDIR(seen.st_mode) and here.goes_on:
-                yield from self._enter(_Place(path, name, folder_fd, seen), here, budget)
+                yield from self._enter(_Named(path, name, folder_fd, seen), here, budget)
             elif here.is_complete:
-                yield _Place(path, name, folder_fd, seen)
+                yield _Named(path, name, folder_fd, seen)
 
-    def _enter(self, place: _Place, patterns: PatternWalk, budget: _Budget) -> Iterator[_Place]:
+    def _enter(self, place: _Named, patterns: PatternWalk, budget: _Budget) -> Iterator[_Named]:
         if place.path.count("/") >= _MOST_DEPTH or place.seen.st_dev != self._device:
             return
         try:
@@ -156,7 +156,7 @@ class ArtifactCollector:
             os.close(fd)
 
     def _take(
-        self, spool: ArtifactSpool, phase: int, place: _Place, masking: Masking | None
+        self, spool: ArtifactSpool, phase: int, place: _Named, masking: Masking | None
     ) -> SpooledArtifact:
         """Copy one file into the spool, or note there why it is not kept."""
         with spool.draft() as (number, draft):
@@ -171,7 +171,7 @@ class ArtifactCollector:
         return artifact
 
     def _copy(
-        self, place: _Place, draft: int, masking: Masking | None, kept_bytes: int
+        self, place: _Named, draft: int, masking: Masking | None, kept_bytes: int
     ) -> tuple[int, str]:
         """Copy a file, and return its size and SHA-256. Raises _NotTaken."""
         if problem := path_problem(place.path):
@@ -196,7 +196,7 @@ class ArtifactCollector:
         return size, digest.hexdigest()
 
     @contextmanager
-    def _open(self, place: _Place) -> Iterator[int]:
+    def _open(self, place: _Named) -> Iterator[int]:
         _require_plain(place.seen)
         try:
             fd = os.open(place.name, _FILE, dir_fd=place.folder_fd)

@@ -29,7 +29,7 @@ from opsicle.wire.worker_api import (
 from opsicle.worker.connection import AWAY, ServerConnection
 from opsicle.worker.job import HeldJob
 from opsicle.worker.output import now_ms
-from opsicle.worker.verification import Refused, Untimely
+from opsicle.worker.verification import NotValidNow, Refused
 
 log = logging.getLogger(__name__)
 
@@ -38,7 +38,7 @@ Reply = TypeVar("Reply")
 REPORT_SECONDS = 60.0
 """How long a worker that is to end tries to tell the server of a job of which nothing runs.
 
-Its next life does it then.
+Its next run does it then.
 """
 
 
@@ -65,7 +65,9 @@ class JobReporter:
     def start(self, job: HeldJob, besides: Callable[[], None]) -> bool:
         """Ask whether a job may begin. `besides` is called while the server thinks."""
         request = StartRequest(job.fence)
-        reply = self._tell(job, lambda: self.retry(job, endpoints.START, request, besides=besides))
+        reply = self._request(
+            job, lambda: self.retry(job, endpoints.START, request, besides=besides)
+        )
         return reply is not None
 
     def refuse(self, job: HeldJob, refused: Refused) -> None:
@@ -77,7 +79,7 @@ class JobReporter:
             "order refused: nothing of it is run", extra={"job_id": job.id, "reason": str(refused)}
         )
         request = RefuseRequest(
-            job.fence, str(refused)[:MAX_EXPLANATION], isinstance(refused, Untimely), now_ms()
+            job.fence, str(refused)[:MAX_EXPLANATION], isinstance(refused, NotValidNow), now_ms()
         )
         request.newer_epoch = refused.proof
 
@@ -112,9 +114,9 @@ class JobReporter:
         """Deliver the rest of the log and the outcome, however long the server is away.
 
         Returns None if the server has, or wants, nothing to do with the job any more, or will be
-        told by the next life of this worker.
+        told by the next run of this worker.
         """
-        return self._tell(job, lambda: self._deliver(job, outcome, log_bytes, boot_id))
+        return self._request(job, lambda: self._deliver(job, outcome, log_bytes, boot_id))
 
     def _deliver(self, job: HeldJob, outcome: Outcome, log_bytes: int, boot_id: str) -> FinishReply:
         self._upload(job)
@@ -172,7 +174,7 @@ class JobReporter:
             return False
         return time.monotonic() > max(self.draining_since, job.idle_since) + REPORT_SECONDS
 
-    def _tell(self, job: HeldJob, call: Callable[[], Reply]) -> Reply | None:
+    def _request(self, job: HeldJob, call: Callable[[], Reply]) -> Reply | None:
         """Make a call about a job; None if the server has, or wants, nothing to do with it."""
         try:
             return call()

@@ -44,14 +44,12 @@ class Sink(Protocol):
         later, with the pipe left unread, so that the command pauses. It should not block for long:
         cancelling and time limits wait meanwhile.
         """
-        ...
 
     def progress(self, phases: Sequence[PhaseReport]) -> None:
         """Learn that a phase or a command has started or ended.
 
         The reports change later: encode or copy them now.
         """
-        ...
 
 
 class _Pipe:
@@ -113,14 +111,14 @@ class JobOutput:
         self._max_bytes = max_bytes
         self.masking = masking
         self._requests: MaskRequests | None = None
-        self._has_learnt = self._has_told_of_ignored = False
+        self._has_new_masks = self._has_warned_of_ignored = False
         self._notes: list[bytes] = []
         self._phase = 0  # of what was printed last
         self._is_at_line_start = True
         self._sink = sink
         self._waiter = waiter
         self._pipes: dict[int, _Pipe] = {}
-        self._speaker: _Pipe | None = None
+        self._last_read: _Pipe | None = None
         # The sink had no room for what this one holds: nothing may overtake that.
         self._refused: _Pipe | None = None
 
@@ -135,7 +133,8 @@ class JobOutput:
         return bool(self._notes) or any(pipe.held for pipe in self._pipes.values())
 
     def without_secrets(self, text: str) -> str:
-        """Return a text about the job with its secrets masked."""
+        """Return a text about the job with its secrets masked, and what it has asked to mask."""
+        self._read_mask_requests()
         return self.masking.text(text) if self.masking and text else text
 
     def add(self, fd: int, phase: int, stream: int) -> None:
@@ -145,10 +144,10 @@ class JobOutput:
         )
         self._watch(pipe)
 
-    def heed(self, requests: MaskRequests) -> None:
+    def watch_mask_requests(self, requests: MaskRequests) -> None:
         """Mask what commands ask for from then on."""
         self._requests = requests
-        self._waiter.watch(requests.fd, self._learn)
+        self._waiter.watch(requests.fd, self._read_mask_requests)
 
     def note(self, text: str, phase: int | None = None) -> None:
         """Say something of our own in the log, on a line of its own, as soon as the sink has room.
@@ -157,9 +156,9 @@ class JobOutput:
         """
         self._phase = self._phase if phase is None else phase
         self._notes.append(f"opsicle: {text}\n".encode())
-        self._tell_notes()
+        self._write_notes()
 
-    def _tell_notes(self) -> bool:
+    def _write_notes(self) -> bool:
         """Give the sink our own lines. False if it has no room."""
         while self._notes:
             line = self._notes[0] if self._is_at_line_start else b"\n" + self._notes[0]
@@ -176,16 +175,16 @@ class JobOutput:
         self.offset, self._phase, self._is_at_line_start = offset, phase, piece.endswith(b"\n")
         return True
 
-    def _learn(self) -> None:
+    def _read_mask_requests(self) -> None:
         values = self._requests.read() if self._requests else []
-        if self._requests and self._requests.has_ignored and not self._has_told_of_ignored:
-            self._has_told_of_ignored = True
+        if self._requests and self._requests.has_ignored and not self._has_warned_of_ignored:
+            self._has_warned_of_ignored = True
             self.note(_NOT_MASKED)
         if not values:
             return
 
-        if not self._has_learnt:
-            self._has_learnt = True
+        if not self._has_new_masks:
+            self._has_new_masks = True
             self.on_mask()
 
         if self.masking is None:
@@ -200,7 +199,7 @@ class JobOutput:
 
         Returns the monotonic time by which to call again.
         """
-        next_due = float("inf") if self._tell_notes() else now + _SPOOL_FULL_SECONDS
+        next_due = float("inf") if self._write_notes() else now + _SPOOL_FULL_SECONDS
         for pipe in self._in_order():
             if pipe.due and pipe.due <= now:
                 self._take(pipe)
@@ -216,6 +215,7 @@ class JobOutput:
 
     def close(self) -> None:
         """Stop listening; what still prints gets SIGPIPE."""
+        self._requests = None
         for pipe in self._in_order():
             if pipe.mask:
                 pipe.held += pipe.mask.finish()
@@ -223,9 +223,9 @@ class JobOutput:
                 pass
             self._drop(pipe)
 
-    def _hear(self, pipe: _Pipe) -> None:
+    def _handle_readable(self, pipe: _Pipe) -> None:
         """Take what a watched pipe has to say, after what was said before it."""
-        before = self._speaker
+        before = self._last_read
         if before and before is not pipe and before.due:
             self._take(before)
         self._take(pipe)
@@ -234,7 +234,7 @@ class JobOutput:
         """Return the pipes, first those whose content was printed first as far as that is known."""
         return sorted(
             self._pipes.values(),
-            key=lambda pipe: (pipe is not self._refused, pipe is not self._speaker),
+            key=lambda pipe: (pipe is not self._refused, pipe is not self._last_read),
         )
 
     def _release(self, pipe: _Pipe) -> None:
@@ -249,7 +249,7 @@ class JobOutput:
         for _ in range(_STEPS_AT_ONCE):
             if pipe.held or self._refused:
                 if not self._offer(pipe):
-                    self._leave_alone(pipe, _SPOOL_FULL_SECONDS)
+                    self._pause(pipe, _SPOOL_FULL_SECONDS)
                     return
                 took = True
             elif not self._read(pipe):
@@ -258,16 +258,16 @@ class JobOutput:
         if pipe.fd not in self._pipes:  # its other end was closed
             return
         if took:
-            self._note_speaker(pipe)
+            self._note_read(pipe)
         elif pipe.due:
             self._watch(pipe)
 
-    def _note_speaker(self, pipe: _Pipe) -> None:
+    def _note_read(self, pipe: _Pipe) -> None:
         """Leave the pipe that spoke last alone to gather more, and none but it."""
-        before, self._speaker = self._speaker, pipe
+        before, self._last_read = self._last_read, pipe
         if before and before is not pipe and before.due and not before.held:
             self._watch(before)
-        self._leave_alone(pipe, _GATHER_SECONDS)
+        self._pause(pipe, _GATHER_SECONDS)
 
     def _read(self, pipe: _Pipe) -> bool:
         """Read what is there. False if nothing is, for now or for ever."""
@@ -277,7 +277,7 @@ class JobOutput:
             return False
         pipe.read_at_ms = now_ms()
         # After the pipe: what was printed behind a value to mask was read behind it, too.
-        self._learn()
+        self._read_mask_requests()
 
         pipe.held = _masked(pipe.mask, content) if pipe.mask else content
         if not content and not pipe.held:
@@ -322,9 +322,9 @@ class JobOutput:
 
     def _watch(self, pipe: _Pipe) -> None:
         pipe.due = 0.0
-        self._waiter.watch(pipe.fd, lambda: self._hear(pipe))
+        self._waiter.watch(pipe.fd, lambda: self._handle_readable(pipe))
 
-    def _leave_alone(self, pipe: _Pipe, seconds: float) -> None:
+    def _pause(self, pipe: _Pipe, seconds: float) -> None:
         pipe.due = time.monotonic() + seconds
         self._waiter.unwatch(pipe.fd)
 
@@ -332,7 +332,7 @@ class JobOutput:
         self._waiter.unwatch(pipe.fd)
         os.close(pipe.fd)
         del self._pipes[pipe.fd]
-        self._speaker = None if self._speaker is pipe else self._speaker
+        self._last_read = None if self._last_read is pipe else self._last_read
         self._refused = None if self._refused is pipe else self._refused
 
 

@@ -4,8 +4,7 @@ Which phases run. Until one has not succeeded, those with `when: success` and `a
 those with `failure` and `always`. What first went wrong decides the job's state; a failed clean-up
 phase fails a job that went well until then. A cancel or the job's own time limit ends a `when:
 success` phase, never a clean-up phase, which has only its own `timeout`. If a job is cancelled
-before anything of it ran, nothing of it runs. Only a failed phase is tried again, not one that
-timed out: it was cut off in the middle of something.
+before anything of it ran, nothing of it runs.
 
 What is left behind. A background process may live on while later phases run, and what it prints is
 logged. At the job's end what still runs in a phase's session is ended (TERM, grace, KILL). What
@@ -33,6 +32,8 @@ from opsicle.worker.attempt import Attempt, Limits, MarkerPipe, RunContext, stop
 from opsicle.worker.job_result import JobResult
 from opsicle.worker.masking import Masking
 from opsicle.worker.output import JobOutput, Sink, now_ms
+from opsicle.worker.phase_results import PhaseResults
+from opsicle.worker.phase_tries import PhaseTries
 from opsicle.worker.private_files import MaskRequests, PrivateFiles
 from opsicle.worker.runner_host import RunnerHost
 from opsicle.worker.runtimes.protocol import CannotStart
@@ -66,17 +67,19 @@ class Runner:
             self._workspace, host.account, host.artifacts, work.artifact_limits
         )
         waiter = Waiter()
-        self._around = RunContext(
+        self._context = RunContext(
             waiter=waiter,
             output=JobOutput(sink, waiter, _masking_for(work), work.max_log_bytes),
-            marker_pipe=MarkerPipe(self._workspace.beside("marks"), self._workspace.hand_over),
+            marker_pipe=MarkerPipe(self._workspace.sibling("marks"), self._workspace.hand_over),
             runtimes=JobRuntimes(host.runtimes, work, self._workspace, host.account, self._private),
             cancellation=cancellation,
             grace_seconds=host.grace_seconds,
             on_child=host.on_child,
             tell=lambda: sink.progress(self._reports),
         )
-        self._result = JobResult(self._reports, self._around.output.without_secrets)
+        without_secrets = self._context.output.without_secrets
+        self._result = JobResult(self._reports, without_secrets)
+        self._phase_results = PhaseResults(self._workspace, without_secrets)
 
     def run(self) -> Outcome:
         """Run the job to its end. Whatever goes wrong with it is in the outcome, not raised.
@@ -85,9 +88,9 @@ class Runner:
         """
         problem = self._prepare()
         if problem:
-            self._around.waiter.close()
+            self._context.waiter.close()
             self._result.decide(JobState.FAILED, problem)
-            self._result.settle_phases()
+            self._result.complete_phases()
             return self._result.outcome()
 
         return self._carry_out(self._run_phases)
@@ -95,7 +98,7 @@ class Runner:
     def run_clean_up(
         self, reports: tuple[PhaseReport, ...], phases: Sequence[int], log_offset: int
     ) -> Outcome:
-        """Run these phases, by number, of a job in whose midst an earlier worker life ended.
+        """Run these phases, by number, of a job in whose midst an earlier worker run ended.
 
         In the workspace that it left. `reports` are its phases, of which only these may change;
         what is printed goes behind `log_offset`. The outcome is `unknown`, since nobody can say how
@@ -103,7 +106,8 @@ class Runner:
         """
         self._reports = self._result.reports = reports
         self._result.state = JobState.UNKNOWN
-        self._around.output.offset = log_offset
+        self._context.output.offset = log_offset
+        self._phase_results.recall(reports)
 
         def run() -> None:
             for index in phases:
@@ -124,12 +128,12 @@ class Runner:
                 self._result.decide(
                     JobState.FAILED, f"the worker could not go on: {failure.strerror or failure}"
                 )
-                self._around.runtimes.kill()
+                self._context.runtimes.kill()
             except BaseException:
-                self._around.runtimes.kill()
+                self._context.runtimes.kill()
                 raise
 
-            self._result.settle_phases()
+            self._result.complete_phases()
         return self._result.outcome()
 
     def _prepare(self) -> str:
@@ -154,9 +158,9 @@ class Runner:
     def _listen_for_cancel(self, stack: ExitStack) -> None:
         wake = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
         stack.callback(os.close, wake)
-        stack.callback(self._around.cancellation.wake_through, None)
-        self._around.cancellation.wake_through(wake)
-        self._around.waiter.watch(wake, lambda: os.eventfd_read(wake))
+        stack.callback(self._context.cancellation.wake_through, None)
+        self._context.cancellation.wake_through(wake)
+        self._context.waiter.watch(wake, lambda: os.eventfd_read(wake))
 
     def _listen_for_masks(self) -> None:
         """Let commands name values to mask.
@@ -165,13 +169,13 @@ class Runner:
         """
         with suppress(OSError):
             self._mask_requests = self._private.open_mask_requests()
-            self._around.output.on_mask = self._host.on_mask
-            self._around.output.heed(self._mask_requests)
+            self._context.output.on_mask = self._host.on_mask
+            self._context.output.watch_mask_requests(self._mask_requests)
 
     def _run_phases(self) -> None:
         if self._work.timeout is not None:
             self._deadline = time.monotonic() + self._work.timeout
-        if self._around.cancellation.requested:
+        if self._context.cancellation.requested:
             self._result.decide(JobState.CANCELLED, "cancelled before it began")
         else:
             for index, phase in enumerate(self._work.phases):
@@ -184,7 +188,7 @@ class Runner:
         if phase.when is When.FAILURE:
             return self._result.state is not None
 
-        if self._result.state is None and self._around.cancellation.requested:
+        if self._result.state is None and self._context.cancellation.requested:
             self._result.decide(JobState.CANCELLED, f"cancelled before phase {phase.name}")
         if self._result.state is None and time.monotonic() >= self._deadline:
             self._result.decide(
@@ -199,29 +203,23 @@ class Runner:
             self._host.on_clean_up(index)
 
         report.started_at_ms = now_ms()
-        tries_allowed = 1 + (phase.retries.limit if phase.retries else 0)
+        tries = PhaseTries(self._context, phase, index, report, self._deadline)
 
         while True:
-            report.tries += 1
-            report.state = StepState.RUNNING
-            report.explanation = (
-                f"attempt {report.tries} of {tries_allowed}" if tries_allowed > 1 else ""
-            )
+            tries.begin()
             self._try_phase(index)
-            report.explanation = self._around.output.without_secrets(report.explanation)
-            if report.state is not StepState.FAILED or report.tries >= tries_allowed:
-                break
-            if not self._await_retry(index, tries_allowed):
+            report.explanation = self._context.output.without_secrets(report.explanation)
+            if not tries.await_next():
                 break
 
         report.finished_at_ms = now_ms()
         self._result.note_phase_end(report)
         self._keep_artifacts(index)
-        self._around.tell()
+        self._context.tell()
 
     def _keep_artifacts(self, index: int) -> None:
         """Keep the files that a phase leaves behind, however it ended."""
-        output = self._around.output
+        output = self._context.output
         for note in self._artifacts.collect(
             index, self._work.phases[index].artifacts, output.masking
         ):
@@ -231,21 +229,34 @@ class Runner:
     def _try_phase(self, index: int) -> None:
         phase, report = self._work.phases[index], self._reports[index]
         self._attempts += 1
+        self._phase_results.forget(report)
         script = self._script(phase)
-        attempt = Attempt(self._around, report, self._attempts)
+        attempt = Attempt(self._context, report, self._attempts)
         attempt.begin_commands(len(phase.commands) if script.has_markers else 0)
         limits = self._limits(phase)
 
         try:
             private = self._private_variables(phase)
-            environment = self._around.runtimes.environment(index, private)
-            child = self._around.runtimes.start(index, script, environment)
+            environment = self._context.runtimes.environment(
+                index, private, self._phase_results.environment()
+            )
+            child = self._context.runtimes.start(index, script, environment)
         except CannotStart as problem:
             attempt.refuse(str(problem), problem.exit_code)
         else:
             attempt.run(child, index, limits)
+            self._take_results(index)
         finally:
             self._private.remove_secrets()
+
+    def _take_results(self, index: int) -> None:
+        """Take what a phase has left; where its outputs are not right, it has failed."""
+        report = self._reports[index]
+        problem = self._phase_results.take(index, self._work.phases[index], report)
+        if problem and report.state is StepState.SUCCEEDED:
+            report.state, report.exit_code, report.explanation = StepState.FAILED, None, problem
+        elif problem:
+            self._context.output.note(self._context.output.without_secrets(problem), index)
 
     def _private_variables(self, phase: Phase) -> dict[str, str]:
         """Return the variables that name the phase's secret files and mask pipe.
@@ -268,7 +279,7 @@ class Runner:
 
     def _script(self, phase: Phase) -> Script:
         """Return the phase's script, without command markers where no pipe can be made."""
-        marker_pipe = self._around.marker_pipe
+        marker_pipe = self._context.marker_pipe
         if len(phase.commands) > 1 and not marker_pipe.is_possible:
             return plain_script(phase.commands)
         return make_script(
@@ -292,77 +303,41 @@ class Runner:
             heeds_job,
         )
 
-    def _await_retry(self, index: int, tries_allowed: int) -> bool:
-        """Let the delay between two tries pass, and say so.
-
-        False if it was cancelled or ran out of time meanwhile.
-        """
-        phase, report = self._work.phases[index], self._reports[index]
-        explanation, delay = report.explanation, phase.retries.delay if phase.retries else 0
-
-        report.state = StepState.RUNNING
-        report.explanation = (
-            f"attempt {report.tries} of {tries_allowed} failed{_why_failed(report)}; "
-            f"the next begins in {delay} s"
-        )
-        self._around.output.note(self._around.output.without_secrets(report.explanation), index)
-        if self._is_retried(phase, delay):
-            return True
-
-        report.state, report.explanation = StepState.FAILED, explanation
-        return False
-
-    def _is_retried(self, phase: Phase, delay: float) -> bool:
-        around = self._around
-        around.tell()
-        if around.runtimes.left_something():
-            stop_job(around, spares_daemons=True)
-
-        give_up_at = self._deadline if phase.when is When.SUCCESS else float("inf")
-        retry_at = time.monotonic() + delay
-        while True:
-            now = time.monotonic()
-            if now >= give_up_at or (phase.when is When.SUCCESS and around.cancellation.requested):
-                return False
-            if now >= retry_at:
-                return True
-            around.waiter.turn(min(retry_at, give_up_at, around.output.turn(now)))
-
     def _end_orphans(self) -> None:
-        self._hear_out(_LAST_WORDS_SECONDS)
-        if self._around.runtimes.left_something():
-            stop_job(self._around, spares_daemons=True)
+        self._drain_output(_LAST_WORDS_SECONDS)
+        if self._context.runtimes.left_something():
+            stop_job(self._context, spares_daemons=True)
 
-        self._around.output.drain()
-        if self._around.output.is_held_up:
+        self._context.output.drain()
+        if self._context.output.is_held_up:
             # Perhaps by a disk that is full of what this very job has written.
             self._remove_workspace()
-        self._hear_out(0)
+        self._drain_output(0)
 
-        if dropped := self._around.output.dropped_bytes:
-            self._around.output.note(f"{dropped} bytes more were printed, and are not in this log")
-            self._hear_out(0)
+        if dropped := self._context.output.dropped_bytes:
+            self._context.output.note(f"{dropped} bytes more were printed, and are not in this log")
+            self._drain_output(0)
 
-    def _hear_out(self, seconds: float) -> None:
+    def _drain_output(self, seconds: float) -> None:
         """Take what is still printed, for so long.
 
         And all that was printed, for as long as the sink has no room.
         """
-        output = self._around.output
+        output = self._context.output
         until = time.monotonic() + seconds
         while True:
             now = time.monotonic()
             next_due = output.turn(now)
             if not output.is_held_up and (not output.is_open or now >= until):
                 return
-            self._around.waiter.turn(min(next_due, until) if now < until else next_due)
+            self._context.waiter.turn(min(next_due, until) if now < until else next_due)
 
     def _clean_up(self) -> None:
-        self._around.output.close()
-        self._around.marker_pipe.close()
+        self._context.output.close()
+        self._context.marker_pipe.close()
         if self._mask_requests:
             self._mask_requests.close()
-        self._around.waiter.close()
+        self._context.waiter.close()
         self._remove_workspace()
 
     def _remove_workspace(self) -> None:
@@ -384,9 +359,3 @@ def _no_runtime(phase: Phase) -> str:
             "and this worker runs no containers"
         )
     return f"phase {phase.name} has no image, and this worker runs nothing but containers"
-
-
-def _why_failed(report: PhaseReport) -> str:
-    if report.explanation:
-        return f": {report.explanation}"
-    return f" with exit code {report.exit_code}"

@@ -12,7 +12,7 @@ import gevent
 import pytest
 
 from opsicle.domain.access import BuiltInRole
-from opsicle.server.identity.sessions import LIFE
+from opsicle.server.identity.sessions import LIFETIME
 from opsicle.server.store import audit
 from tests.api.running_server import ORIGIN, PASSWORD, ApiServer, Client
 
@@ -22,8 +22,8 @@ def gina(api_server: ApiServer) -> Client:
     return api_server.session("gina@example.com")
 
 
-def found(founder: Client, code: str = "initech", **more: str) -> None:
-    answer = founder.post("/api/v1/orgs", {"code": code, **more})
+def found(first_admin: Client, code: str = "initech", **more: str) -> None:
+    answer = first_admin.post("/api/v1/orgs", {"code": code, **more})
     assert answer.status == 201, answer.content
 
 
@@ -107,7 +107,7 @@ def test_switching_prolongs_no_session(api_server: ApiServer, alice: Client) -> 
     for _ in range(4):
         api_server.clock.advance(days=6 - 1 / 24)
         last = there.get("/api/v1/whoami").status
-    assert LIFE["cli"] == timedelta(days=30)
+    assert LIFETIME["cli"] == timedelta(days=30)
     assert last == 200
     api_server.clock.advance(hours=5)
     assert there.get("/api/v1/whoami").status == 401

@@ -11,7 +11,7 @@ import gevent
 import msgspec
 
 from opsicle.domain.access import BuiltInRole
-from opsicle.domain.manifest_formats import SPOKEN
+from opsicle.domain.manifest_formats import SUPPORTED_FORMATS
 from opsicle.domain.rights import rights_of_role
 from opsicle.domain.template_parser import parse_template
 from opsicle.domain.templates import Template
@@ -234,7 +234,7 @@ class TestWorker:
     is_draining: bool = False
     clock_offset: float | None = 0.0
     granted: dict[str, str] = field(default_factory=dict)
-    formats: tuple[int, ...] = SPOKEN
+    formats: tuple[int, ...] = SUPPORTED_FORMATS
 
     def poll(self, wait_seconds: int = 0) -> PollReply:
         """Return what the server answers; the work in it counts as received."""

@@ -12,7 +12,7 @@ import pytest
 
 from opsicle.domain.artifacts import ArtifactLimits, PatternWalk, path_problem, pattern_problem
 from opsicle.worker.artifact_spool import ArtifactSpool, SpooledArtifact
-from opsicle.worker.artifacts import ArtifactCollector, _NotTaken, _Place
+from opsicle.worker.artifacts import ArtifactCollector, _Named, _NotTaken
 from opsicle.worker.masking import Masking
 from opsicle.worker.process import OsAccount
 from opsicle.worker.workspace import Workspace
@@ -163,7 +163,7 @@ def test_a_link_that_took_the_place_of_a_file_is_not_followed(place: Place) -> N
 
     with (
         pytest.raises(_NotTaken, match="symbolic link"),
-        collector._open(_Place("f", "f", folder, real)),
+        collector._open(_Named("f", "f", folder, real)),
     ):
         pass
 

@@ -23,7 +23,7 @@ from opsicle.worker.waiting import Waiter
 from tests.support import require, wait_until
 from tests.worker.fake_server import FakeServer, work
 from tests.worker.job_runs import Log, Machine, phase
-from tests.worker.working import Working
+from tests.worker.running_worker import RunningWorker
 
 JOB = f"private-{os.getpid()}"
 FILE = "$OPSICLE_SECRET_FILE_KEY"
@@ -176,7 +176,7 @@ def test_a_value_to_mask_is_known_before_what_was_printed_behind_it_is_read(tmp_
     read_end, write_end = os.pipe()
     os.set_blocking(read_end, False)
     output.add(read_end, 0, 1)
-    output.heed(requests)
+    output.watch_mask_requests(requests)
     os.write(write_end, b"before, ")
     (tmp_path / "mask").write_bytes(b"made-by-the-job\n")
     os.write(write_end, b"made-by-the-job\n")
@@ -246,7 +246,7 @@ def test_a_value_that_is_too_short_to_be_masked_is_named_in_the_log(machine: Mac
 
 
 def test_masks_reach_no_disk_and_leave_nothing(tmp_path: Path, fake_server: FakeServer) -> None:
-    worker = Working(tmp_path, fake_server)
+    worker = RunningWorker(tmp_path, fake_server)
     worker.start()
 
     try:

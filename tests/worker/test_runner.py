@@ -120,6 +120,7 @@ def test_a_phase_sees_exactly_the_promised_environment(
     seen.pop("LC_CTYPE", None)  # python's own
     assert seen.pop("OPSICLE_WORKSPACE") == str(machine.root / job_id)
     assert seen.pop("OPSICLE_OUTPUT").startswith(str(machine.root / job_id))
+    assert seen.pop("OPSICLE_SUMMARY").startswith(str(machine.root / job_id))
     assert seen.pop("OPSICLE_MASK").endswith(f"/{job_id}.mask")
     assert seen == machine.environment | {
         "OPSICLE_VAR_SERVICE": "nginx; rm -rf /",
@@ -284,8 +285,8 @@ def test_a_job_id_cannot_lead_out_of_the_workspace_root(machine: Machine) -> Non
 
 
 def test_a_full_disk_below_the_journal_ends_the_job_and_its_processes(machine: Machine) -> None:
-    def on_child(pid: int, life: str) -> None:
-        machine.children.append((pid, life))
+    def on_child(pid: int, instance: str) -> None:
+        machine.children.append((pid, instance))
         raise OSError(errno.ENOSPC, "No space left on device")
 
     machine.on_child = on_child
@@ -297,8 +298,8 @@ def test_a_full_disk_below_the_journal_ends_the_job_and_its_processes(machine: M
 
 
 def test_a_defect_in_the_sink_is_raised_but_leaves_no_process(machine: Machine) -> None:
-    def on_child(pid: int, life: str) -> None:
-        machine.children.append((pid, life))
+    def on_child(pid: int, instance: str) -> None:
+        machine.children.append((pid, instance))
         raise RuntimeError("a defect")
 
     machine.on_child = on_child

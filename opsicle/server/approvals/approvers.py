@@ -17,7 +17,7 @@ from opsicle.server.access.rights import Rulebook
 from opsicle.server.access.template_access import is_hidden_from, targets_of
 from opsicle.server.store import chat_links, groups, memberships
 from opsicle.server.store.database import Connection
-from opsicle.server.store.memberships import Named
+from opsicle.server.store.memberships import MemberSelection
 
 
 class _Names(msgspec.Struct, frozen=True):
@@ -29,7 +29,7 @@ class _Names(msgspec.Struct, frozen=True):
     chats: frozenset[Chat]
 
 
-class _Seen(msgspec.Struct, frozen=True):
+class _TemplateView(msgspec.Struct, frozen=True):
     """A template as rules see it; its newest version is the same throughout a transaction."""
 
     name: str
@@ -47,8 +47,8 @@ class ApproverDirectory:
         self._db = db
         self._org_id = org_id
         self._rulebook: Rulebook | None = None
-        self._targets: dict[_Seen, list[Target]] = {}
-        self._found: dict[tuple[_Seen, _Names], dict[str, ApproverPerson]] = {}
+        self._targets: dict[_TemplateView, list[Target]] = {}
+        self._found: dict[tuple[_TemplateView, _Names], dict[str, ApproverPerson]] = {}
 
     def people(
         self, policy: Policy, template: Template, requester: ApprovalRequester
@@ -58,15 +58,22 @@ class ApproverDirectory:
         Whoever asked, their manager and the accounts that they answer for are among them in any
         case. Whoever may not see the template decides on nothing that runs it.
         """
-        names, seen = _names_in(policy), _Seen(template.name, frozenset(template.labels.items()))
-        if seen not in self._targets:
-            self._targets[seen] = targets_of(self._db, self._org_id, template.name, template.labels)
-        targets = self._targets[seen]
-        if (seen, names) not in self._found:
-            self._found[seen, names] = self._named(names, targets)
-        named = self._found[seen, names]
+        names, template_view = (
+            _names_in(policy),
+            _TemplateView(template.name, frozenset(template.labels.items())),
+        )
+        if template_view not in self._targets:
+            self._targets[template_view] = targets_of(
+                self._db, self._org_id, template.name, template.labels
+            )
+        targets = self._targets[template_view]
+        if (template_view, names) not in self._found:
+            self._found[template_view, names] = self._named(names, targets)
+        named = self._found[template_view, names]
         around = tuple((requester.identities | {requester.manager_id}) - {""})
-        own = self._load(Named(user_ids=around, owner_ids=tuple(requester.identities)), {}, targets)
+        own = self._load(
+            MemberSelection(user_ids=around, owner_ids=tuple(requester.identities)), {}, targets
+        )
         if own.keys() <= named.keys():
             return named
         return {
@@ -79,7 +86,7 @@ class ApproverDirectory:
         for chat in names.chats:
             if user_id := chat_links.find_user(self._db, self._org_id, chat.channel, chat.id):
                 chats.setdefault(user_id, set()).add(chat)
-        named = Named(
+        named = MemberSelection(
             user_ids=tuple(chats),
             emails=tuple(names.users),
             roles=tuple(names.roles),
@@ -88,7 +95,7 @@ class ApproverDirectory:
         return self._load(named, chats, targets)
 
     def _load(
-        self, named: Named, chats: dict[str, set[Chat]], targets: Iterable[Target]
+        self, named: MemberSelection, chats: dict[str, set[Chat]], targets: Iterable[Target]
     ) -> dict[str, ApproverPerson]:
         members = {
             member.user_id: member

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from opsicle.domain.manifest_formats import FORMATS, NEWEST, CannotSay
+from opsicle.domain.manifest_formats import FORMATS, NEWEST, FieldNotSupported
 from opsicle.domain.manifests import Manifest, canonical, digest
 from opsicle.domain.templates import Template
 from opsicle.kit.clock import to_text
@@ -33,31 +33,33 @@ UNBOUND = (
 UNREADABLE = "what is stored of it cannot be read any more"
 
 
-class Altered(Exception):
+class AlteredManifest(Exception):
     """What is stored of an automation is not what was triggered; the message says so.
 
     Never leaves the services.
     """
 
 
-class Bound(NamedTuple):
+class BoundManifest(NamedTuple):
     """A manifest that is what was triggered.
 
-    `content` is its one spelling in the format that it was bound in.
+    `content` is its canonical encoding in the format that it was bound in.
     """
 
     manifest: Manifest
     number: int
     content: bytes
 
-    def said_in(self, number: int, spoken: Collection[int]) -> bytes:
-        """Return its spelling for a worker.
+    def encoded_for(self, number: int, formats: Collection[int]) -> bytes:
+        """Return its encoding for a worker.
 
-        As it was bound, or else in the newest format that both sides speak.
+        As it was bound, or else in the newest format that both sides support.
 
-        Raises CannotSay if that has no field for something that the worker must know.
+        Raises FieldNotSupported if that has no field for something that the worker must know.
         """
-        return self.content if self.number in spoken else canonical(self.manifest.in_format(number))
+        return (
+            self.content if self.number in formats else canonical(self.manifest.in_format(number))
+        )
 
 
 class Bindings:
@@ -72,7 +74,7 @@ class Bindings:
         template: Template,
         approval: ApprovalRow | None,
         commitments: dict[str, str],
-    ) -> tuple[AutomationRow, Bound]:
+    ) -> tuple[AutomationRow, BoundManifest]:
         """Return a new automation with all that binds it, and its manifest.
 
         `approval` is what will be asked for it.
@@ -83,11 +85,11 @@ class Bindings:
         manifest_digest = digest(content)
         mac = self._key.of_automation(_covered(manifest_digest, manifest))
         row = msgspec.structs.replace(new, manifest_digest=manifest_digest, mac=mac)
-        return row, Bound(manifest, NEWEST, content)
+        return row, BoundManifest(manifest, NEWEST, content)
 
     def check(
         self, db: Connection, row: AutomationRow, template: Template, approval: ApprovalRow | None
-    ) -> Bound:
+    ) -> BoundManifest:
         """Return a stored automation's manifest, if it and its approval are as they were bound.
 
         Raises Altered.
@@ -96,7 +98,7 @@ class Bindings:
         if not is_same(
             self._key.of_automation(_covered(row.manifest_digest, bound.manifest)), row.mac
         ):
-            raise Altered(ALTERED)
+            raise AlteredManifest(ALTERED)
         return bound
 
     def code_of(
@@ -121,25 +123,25 @@ class Bindings:
 
     def _read(
         self, db: Connection, row: AutomationRow, template: Template, approval: ApprovalRow | None
-    ) -> Bound:
+    ) -> BoundManifest:
         if not row.manifest_digest:
-            raise Altered(UNBOUND)
+            raise AlteredManifest(UNBOUND)
         if row.manifest_format not in FORMATS:
-            raise Altered(
+            raise AlteredManifest(
                 f"its manifest is in format {row.manifest_format}, which this version does not know"
             )
         try:
             manifest = rebuild(db, row, template, approval)
             content = canonical(manifest.in_format(row.manifest_format))
-        except (ValueError, msgspec.MsgspecError, RecursionError, CannotSay) as error:
+        except (ValueError, msgspec.MsgspecError, RecursionError, FieldNotSupported) as error:
             facts = {"automation": row.id, "reason": str(error)}
             log.error("a stored automation cannot be read", extra=facts)  # noqa: TRY400
-            raise Altered(UNREADABLE) from error
+            raise AlteredManifest(UNREADABLE) from error
         if digest(content) != row.manifest_digest:
-            raise Altered(ALTERED)
+            raise AlteredManifest(ALTERED)
         if approval is not None and approval.manifest_digest != row.manifest_digest:
-            raise Altered("what is stored is not what was approved")
-        return Bound(manifest, row.manifest_format, content)
+            raise AlteredManifest("what is stored is not what was approved")
+        return BoundManifest(manifest, row.manifest_format, content)
 
 
 def _covered(manifest_digest: str, manifest: Manifest) -> bytes:

@@ -19,7 +19,7 @@ from opsicle.domain.templates import Template
 from opsicle.server.access.stored_values import read_values
 from opsicle.server.access.template_versions import template_of
 from opsicle.server.approvals.approvers import ApproverDirectory, requester_of
-from opsicle.server.approvals.bindings import UNREADABLE, Altered, Bindings
+from opsicle.server.approvals.bindings import UNREADABLE, AlteredManifest, Bindings
 from opsicle.server.store import approvals, automations
 from opsicle.server.store.approvals import ApprovalRow, DecisionRow
 from opsicle.server.store.automations import AutomationRow
@@ -64,17 +64,17 @@ class Case:
             return ApprovalStatus(state=self.row.state, gates=())
         return engine.status(self.gates, self.policy.order, self.votes, self.row.asked_at, now)
 
-    def may_decide(self, seen: GateStatus, person: ApproverPerson, now: datetime) -> bool:
+    def may_decide(self, status: GateStatus, person: ApproverPerson, now: datetime) -> bool:
         """Return whether a person may decide on a gate, now or once it opens."""
-        return may_decide(seen.gate, person, self.requester, seen.elapsed(now))
+        return may_decide(status.gate, person, self.requester, status.elapsed(now))
 
-    def waited_for(self, seen: GateStatus, now: datetime) -> list[ApproverPerson]:
+    def pending_deciders(self, status: GateStatus, now: datetime) -> list[ApproverPerson]:
         """Return who may decide on a gate and has not."""
-        heard = {
-            decision.principal for decision in self.decisions if decision.gate == seen.gate.name
+        decided = {
+            decision.principal for decision in self.decisions if decision.gate == status.gate.name
         }
-        able = deciders(seen.gate, self.people.values(), self.requester, seen.elapsed(now))
-        return [person for person in able if person.principal not in heard]
+        able = deciders(status.gate, self.people.values(), self.requester, status.elapsed(now))
+        return [person for person in able if person.principal not in decided]
 
     def with_new_decisions(self, db: Connection) -> Case:
         """Return this case with the decisions that this transaction has recorded."""
@@ -109,7 +109,7 @@ def load(
         return case
     try:
         bindings.check(db, case.automation, case.template, row)
-    except Altered as altered:
+    except AlteredManifest as altered:
         return replace(case, problem=str(altered))
     return replace(case, problem=forged(bindings, row, case.decisions))
 

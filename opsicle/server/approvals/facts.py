@@ -24,11 +24,11 @@ def approval_facts(case: Case, now: datetime) -> tuple[Fact, ...]:
     decided = Fact("Decided", "; ".join(_decisions(case)))
     if case.row.state is not ApprovalState.PENDING:
         return decided, Fact("Explanation", case.row.explanation)
-    seen = case.status(now)
-    until = min((gate.expires_at for gate in seen.open_gates if gate.expires_at), default=None)
+    status = case.status(now)
+    until = min((gate.expires_at for gate in status.open_gates if gate.expires_at), default=None)
     return (
         Fact("Runs", _commands(case.template.phases)),
-        Fact("Waits for", waiting_for(case, seen, now)),
+        Fact("Waits for", waiting_for(case, status, now)),
         Fact("Until", f"{until:%Y-%m-%d %H:%M} UTC" if until else ""),
         decided,
     )

@@ -2,8 +2,8 @@
 
 Everything is inside a transaction.
 
-What has been told stands in the database beside the state, so that a restart forgets nothing and
-tells nothing twice.
+Who was notified of what stands in the database beside the state, so that a restart forgets nothing
+and notifies nobody twice.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from opsicle.server.access.actor import SystemActor
 from opsicle.server.approvals.bindings import Bindings
 from opsicle.server.approvals.cases import Case, load
 from opsicle.server.approvals.facts import approval_facts
-from opsicle.server.approvals.stuck import newly_stuck, noted, stuck_in
+from opsicle.server.approvals.stuck import newly_stuck, stuck_gates_of, updated_notices
 from opsicle.server.approvals.waiting import outcome_of
 from opsicle.server.channels.outbox import Outbox
 from opsicle.server.store import approvals, audit, automation_transitions
@@ -41,7 +41,7 @@ from opsicle.server.store.database import Connection
 
 
 class Progress:
-    """Brings approvals to where they stand, and tells people."""
+    """Brings approvals up to date, and notifies people."""
 
     def __init__(self, outbox: Outbox, bindings: Bindings) -> None:
         self._outbox = outbox
@@ -54,28 +54,30 @@ class Progress:
     def advance(self, db: Connection, case: Case, now: datetime) -> ApprovalOutcome:
         """End an approval that is over, with its automation.
 
-        Of one that goes on, tell whom it is time to tell.
+        Of one that goes on, notify whom it is time to notify.
 
         One that is not what was asked ends too: nothing that anybody decides on it could count.
         """
-        row, seen = case.row, case.status(now)
-        outcome = outcome_of(case, seen, now)
+        row, status = case.row, case.status(now)
+        outcome = outcome_of(case, status, now)
 
         if row.state is not ApprovalState.PENDING:
             return outcome
         if case.problem:
             self._end_altered(db, case, now)
             return outcome
-        if seen.state is ApprovalState.PENDING:
-            told = self._tell_stuck(db, case, seen, now)
-            told += self._tell(db, case, seen, told, now)
-            written = msgspec.json.encode(told).decode()
-            approvals.schedule(db, row.id, next_moment(seen, told), written, outcome.waiting_for)
+        if status.state is ApprovalState.PENDING:
+            notified = self._notify_stuck(db, case, status, now)
+            notified += self._notify(db, case, status, notified, now)
+            written = msgspec.json.encode(notified).decode()
+            approvals.schedule(
+                db, row.id, next_moment(status, notified), written, outcome.waiting_for
+            )
             return outcome
 
-        explanation = _explanation(case, seen)
-        if approvals.end(db, row.id, seen.state, now, explanation):
-            self._end(db, case, seen.state, explanation, now)
+        explanation = _explanation(case, status)
+        if approvals.end(db, row.id, status.state, now, explanation):
+            self._end(db, case, status.state, explanation, now)
         return outcome
 
     def _end_altered(self, db: Connection, case: Case, now: datetime) -> None:
@@ -94,7 +96,7 @@ class Progress:
     def withdraw(
         self, db: Connection, case: Case, explanation: str, now: datetime
     ) -> Notice | None:
-        """End a pending approval because nobody wants it any more: what has been told of it.
+        """End a pending approval because nobody wants it any more; return what was sent about it.
 
         None if it was over.
         """
@@ -102,8 +104,8 @@ class Progress:
             return None
         recipients = {
             person.user_id
-            for seen in case.status(now).open_gates
-            for person in case.waited_for(seen, now)
+            for gate in case.status(now).open_gates
+            for person in case.pending_deciders(gate, now)
         }
         recipients |= {decision.user_id for decision in case.decisions}
 
@@ -113,18 +115,18 @@ class Progress:
             db,
             ended,
             now,
-            _notice(ended, NoticeKind.APPROVAL_ENDED, recipients, subject, _asked_rooms(case)),
+            _notice(ended, NoticeKind.APPROVAL_ENDED, recipients, subject, _notified_chats(case)),
         )
 
-    def _tell(
-        self, db: Connection, case: Case, seen: ApprovalStatus, told: list[str], now: datetime
+    def _notify(
+        self, db: Connection, case: Case, status: ApprovalStatus, notified: list[str], now: datetime
     ) -> list[str]:
-        """Tell of what is new, each thing once; what that was."""
+        """Notify people of what is new, each thing once; return the keys of that."""
         news = []
-        for gate in seen.open_gates:
+        for gate in status.open_gates:
             key = f"ask:{gate.gate.name}"
-            if key not in told:
-                recipients = {person.user_id for person in case.waited_for(gate, now)}
+            if key not in notified:
+                recipients = {person.user_id for person in case.pending_deciders(gate, now)}
                 subject = f"asks to run {_what(case)}"
                 self._post(
                     db,
@@ -136,23 +138,23 @@ class Progress:
                 )
                 news.append(key)
 
-        by_name = {gate.gate.name: gate for gate in seen.open_gates}
-        for item in due(seen):
-            if item.key not in told and item.at <= now:
-                self._tell_due(db, case, by_name[item.gate], item, now)
+        by_name = {gate.gate.name: gate for gate in status.open_gates}
+        for item in due(status):
+            if item.key not in notified and item.at <= now:
+                self._notify_due(db, case, by_name[item.gate], item, now)
                 news.append(item.key)
         return news
 
-    def _tell_stuck(
-        self, db: Connection, case: Case, seen: ApprovalStatus, now: datetime
+    def _notify_stuck(
+        self, db: Connection, case: Case, status: ApprovalStatus, now: datetime
     ) -> list[str]:
-        """Tell who asked, once, that nobody can pass a gate any more.
+        """Notify who asked, once, that nobody can pass a gate any more.
 
-        What has been told, less what is so no more.
+        Return the keys of what has been notified, less what is so no more.
         """
-        told = stored_json.read_or(case.row.told, list[str], [])
-        stuck = stuck_in(case, seen)
-        if newly_stuck(told, stuck):
+        notified = stored_json.read_or(case.row.notified, list[str], [])
+        stuck = stuck_gates_of(case, status)
+        if newly_stuck(notified, stuck):
             subject = f"asked to run {_what(case)}, which nobody can approve now"
             self._post(
                 db,
@@ -160,12 +162,12 @@ class Progress:
                 now,
                 _notice(case, NoticeKind.APPROVAL_STUCK, {case.row.requester_id}, subject),
             )
-        return noted(told, stuck)
+        return updated_notices(notified, stuck)
 
-    def _tell_due(
+    def _notify_due(
         self, db: Connection, case: Case, gate: GateStatus, item: Due, now: datetime
     ) -> None:
-        waited = case.waited_for(gate, now)
+        waited = case.pending_deciders(gate, now)
         if item.step is None:
             recipients = {person.user_id for person in waited}
             subject = f"still waits for your decision to run {_what(case)}"
@@ -204,14 +206,14 @@ class Progress:
         recipients = {row.requester_id, *(decision.user_id for decision in case.decisions)}
         subject = f"asked to run {_what(case)}: {state}"
         ended = case.ended(state, explanation)
-        told = self._post(
+        notified = self._post(
             db,
             ended,
             now,
-            _notice(ended, NoticeKind.APPROVAL_ENDED, recipients, subject, _asked_rooms(case)),
+            _notice(ended, NoticeKind.APPROVAL_ENDED, recipients, subject, _notified_chats(case)),
         )
         if state is not ApprovalState.APPROVED:
-            self._outbox.post_unapproved(db, row.org_id, row.automation_id, told)
+            self._outbox.post_unapproved(db, row.org_id, row.automation_id, notified)
 
     def _post(self, db: Connection, case: Case, now: datetime, notice: Notice) -> Notice:
         self._outbox.post(db, notice, approval_facts(case, now))
@@ -243,24 +245,24 @@ def _what(case: Case) -> str:
     return f"{case.automation.template} version {case.automation.version}"
 
 
-def _asked_rooms(case: Case) -> tuple[Chat, ...]:
-    """Return the chat rooms that were told of the request, and so are told of its end."""
-    told = stored_json.read_or(case.row.told, list[str], [])
+def _notified_chats(case: Case) -> tuple[Chat, ...]:
+    """Return the chats that were notified of the request, and so are of its end."""
+    notified = stored_json.read_or(case.row.notified, list[str], [])
     return tuple(
         dict.fromkeys(
-            chat for gate in case.gates if f"ask:{gate.name}" in told for chat in gate.chats
+            chat for gate in case.gates if f"ask:{gate.name}" in notified for chat in gate.chats
         )
     )
 
 
-def _explanation(case: Case, seen: ApprovalStatus) -> str:
-    if seen.state is ApprovalState.EXPIRED:
-        return f"nobody decided on gate {seen.decisive} in time"
-    if seen.state is ApprovalState.REJECTED:
+def _explanation(case: Case, status: ApprovalStatus) -> str:
+    if status.state is ApprovalState.EXPIRED:
+        return f"nobody decided on gate {status.decisive} in time"
+    if status.state is ApprovalState.REJECTED:
         last = [
             each
             for each in case.decisions
-            if each.gate == seen.decisive and each.verdict is Verdict.REJECT
+            if each.gate == status.decisive and each.verdict is Verdict.REJECT
         ][-1]
         return f"rejected by {last.email}" + (f": {last.reason}" if last.reason else "")
     return ""

@@ -16,7 +16,7 @@ from opsicle.domain.approvals import (
     ApprovalState,
     Verdict,
 )
-from opsicle.domain.errors import Conflict, NotAllowed, NotFound
+from opsicle.domain.errors import Conflict, NotAllowed, NotFound, required
 from opsicle.kit.clock import Clock
 from opsicle.server.access.actor import Actor
 from opsicle.server.access.document_lookup import get_document
@@ -30,7 +30,7 @@ from opsicle.server.approvals.deciding import (
     PendingDecision,
     checked_reason,
     decision_row,
-    has_said,
+    has_same_decision,
     voter,
 )
 from opsicle.server.approvals.preview import need_of
@@ -128,8 +128,8 @@ class Approvals:
             rows = approvals.list_newest(db, actor.org_id, wanted, cursor, limit + 1)
             directory = ApproverDirectory(db, actor.org_id)
             cases = [load(db, self._bindings, row, directory=directory) for row in rows[:limit]]
-            seen = (case for case in cases if not _is_hidden(db, actor, case))
-            shown = ((case.row.id, summary(case, viewer)) for case in seen)
+            visible = (case for case in cases if not _is_hidden(db, actor, case))
+            shown = ((case.row.id, summary(case, viewer)) for case in visible)
             return page_of_shown(shown, rows[limit - 1].id if len(rows) > limit else "")
 
         return self._database.read(query)
@@ -196,22 +196,22 @@ class Approvals:
         A Conflict is returned where what was found is to be kept, and so not raised yet.
         """
         now, row = self._clock.now(), case.row
-        seen = case.status(now)
+        status = case.status(now)
         if row.state is ApprovalState.PENDING and case.problem:
             self._progress.advance(db, case, now)
             return Conflict(
                 f"nobody can decide on this: {case.problem}", hint="Run the template anew."
             )
-        if row.state is ApprovalState.PENDING and seen.state is not ApprovalState.PENDING:
+        if row.state is ApprovalState.PENDING and status.state is not ApprovalState.PENDING:
             return self._progress.advance(db, case, now)
-        if has_said(case, actor, decision.verdict) and not votable(
-            case, seen, Viewer(actor.user_id, now)
+        if has_same_decision(case, actor, decision.verdict) and not votable(
+            case, status, Viewer(actor.user_id, now)
         ):
-            return outcome_of(case, seen, now)
+            return outcome_of(case, status, now)
         if row.state is not ApprovalState.PENDING:
             raise Conflict(f"this approval is over: it is {row.state}")
 
-        me, gates = voter(db, case, seen, Viewer(actor.user_id, now), decision)
+        me, gates = voter(db, case, status, Viewer(actor.user_id, now), decision)
         codes: dict[str, str] = {}
         for gate in gates:
             signed = self._bindings.sign(row, decision_row(row, me, gate, decision, now))
@@ -257,11 +257,11 @@ class Approvals:
                 if row.requester_id == actor.user_id
                 else f"{actor.email}, who answers for who asked"
             )
-            told = self._progress.withdraw(db, case, f"withdrawn by {by}", now)
-            if told is None:
+            notice = self._progress.withdraw(db, case, f"withdrawn by {by}", now)
+            if notice is None:
                 raise Conflict(f"this approval is over: it is {row.state}")
             automation_transitions.cancel_waiting(db, row.automation_id, actor.user_id, now)
-            self._outbox.post_cancelled(db, row.org_id, row.automation_id, actor, told)
+            self._outbox.post_cancelled(db, row.org_id, row.automation_id, actor, notice)
             data = {"automation": row.automation_id}
             audit.append(db, now, row.org_id, actor, "withdraw", f"approvals/{row.id}", data)
             return case.automation
@@ -303,9 +303,7 @@ class Approvals:
 
         Raises NotFound, also for one whose template the actor may not see.
         """
-        row = approvals.find(db, actor.org_id, approval_id)
-        if row is None:
-            raise _not_found(approval_id)
+        row = required(approvals.find(db, actor.org_id, approval_id), _not_found(approval_id))
 
         case = self._progress.load(db, row)
         if _is_hidden(db, actor, case) and not answers_for(

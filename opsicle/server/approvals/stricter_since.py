@@ -23,7 +23,7 @@ from opsicle.server.store.automations import AutomationRow
 from opsicle.server.store.database import Connection
 
 
-def asked_since(db: Connection, row: AutomationRow, template: Template) -> str:
+def missing_approval(db: Connection, row: AutomationRow, template: Template) -> str:
     """Return why an automation for which nobody was asked may not run today, "" if it may."""
     if template.approval_policy is not None and not template.approval_policy.is_waived:
         return "its template asks for approval, and nobody was asked"
@@ -52,7 +52,7 @@ def stricter_since(db: Connection, case: Case) -> str:
         return tightened_since(db, case, case.votes)
     if case.row.state is not ApprovalState.PENDING:
         return ""
-    return tightened_since(db, case, [*case.votes, *_as_asked(case)])
+    return tightened_since(db, case, [*case.votes, *_minimal_votes(case)])
 
 
 def tightened_since(db: Connection, case: Case, votes: Sequence[Vote]) -> str:
@@ -71,7 +71,7 @@ def tightened_since(db: Connection, case: Case, votes: Sequence[Vote]) -> str:
     return f"{_changed(now, case)}: {reason}" if reason else ""
 
 
-def _as_asked(case: Case) -> Iterator[Vote]:
+def _minimal_votes(case: Case) -> Iterator[Vote]:
     """Yield the decisions that would just pass the gates that were asked, were they made now."""
     for gate in case.gates:
         able = {

@@ -25,7 +25,7 @@ def routes(artifacts: Artifacts) -> list[Route]:
     view = Action.AUTOMATIONS_VIEW
     return [
         Route(endpoints.DOWNLOAD, partial(download, artifacts), view),
-        Route(endpoints.VIEW, partial(show, artifacts), view),
+        Route(endpoints.SHOW, partial(show, artifacts), view),
     ]
 
 

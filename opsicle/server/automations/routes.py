@@ -12,13 +12,15 @@ from opsicle.domain.access import Action
 from opsicle.domain.automations import AutomationState
 from opsicle.domain.errors import InvalidInput, Problem
 from opsicle.kit.ids import lowest_id
-from opsicle.server.automations import live_streams as following
+from opsicle.server.automations import live_streams
 from opsicle.server.automations.live_streams import LiveStreams, Position
+from opsicle.server.automations.releases import GroupReleases
 from opsicle.server.automations.service import Automations
 from opsicle.server.dispatch.job_logs import JobLogs
 from opsicle.server.http.event_stream import ServerSentEvent, event_stream
 from opsicle.server.http.lists import list_reply
 from opsicle.server.http.routing import Reply, Request, Route
+from opsicle.server.http.serving import serve
 from opsicle.server.store.automations import AutomationFilter
 from opsicle.wire.endpoints import automations as endpoints
 from opsicle.wire.user_api import LogChunk, LogEvent, RunRequest
@@ -27,14 +29,17 @@ from opsicle.wire.worker_api import Chunk
 _OFFSET = re.compile(r"[0-9]{1,15}")
 
 
-def routes(automations: Automations, job_logs: JobLogs, live: LiveStreams) -> list[Route]:
+def routes(
+    automations: Automations, releases: GroupReleases, job_logs: JobLogs, live: LiveStreams
+) -> list[Route]:
     """Return the routes of automations."""
     view, create = Action.AUTOMATIONS_VIEW, Action.AUTOMATIONS_CREATE
     return [
         Route(endpoints.RUN, partial(run, automations), create),
         Route(endpoints.LIST_AUTOMATIONS, partial(list_automations, automations), view),
-        Route(endpoints.SHOW, partial(show, automations), view),
-        Route(endpoints.CANCEL, partial(cancel, automations), view),
+        serve(endpoints.SHOW, automations.get, view),
+        serve(endpoints.CANCEL, automations.cancel, view),
+        serve(endpoints.RELEASE, releases.release, view),
         Route(endpoints.RERUN, partial(rerun, automations), create),
         Route(endpoints.LOG, partial(log, automations, job_logs), view),
         Route(endpoints.EVENTS, partial(events, live), view),
@@ -70,16 +75,6 @@ def list_automations(automations: Automations, request: Request) -> Reply:
     return list_reply(
         request, lambda actor, cursor, limit: automations.list_newest(actor, wanted, cursor, limit)
     )
-
-
-def show(automations: Automations, request: Request, automation_id: str) -> Reply:
-    """Show an automation with its values, phases and jobs."""
-    return Reply(200, automations.get(request.actor, automation_id))
-
-
-def cancel(automations: Automations, request: Request, automation_id: str) -> Reply:
-    """Cancel a waiting automation, or ask its worker to stop it."""
-    return Reply(200, automations.cancel(request.actor, automation_id))
 
 
 def rerun(automations: Automations, request: Request, automation_id: str) -> Reply:
@@ -121,20 +116,20 @@ def _position(request: Request) -> Position:
     return Position(offset=request.query_int("offset", 0))
 
 
-def _event(event: following.Event) -> ServerSentEvent:
+def _event(event: live_streams.Event) -> ServerSentEvent:
     match event:
-        case following.Shown(automation):
+        case live_streams.AutomationChanged(automation):
             return ServerSentEvent("automation", automation)
-        case following.NewOutput(job_id, chunks):
+        case live_streams.NewOutput(job_id, chunks):
             end = chunks[-1][0] + len(chunks[-1][4])
             return ServerSentEvent(
                 "log", LogEvent(job_id, [_chunk(chunk) for chunk in chunks]), id=f"{job_id}:{end}"
             )
-        case following.Changed():
+        case live_streams.ListChanged():
             return ServerSentEvent("changed", {})
-        case following.Ended():
+        case live_streams.AutomationEnded():
             return ServerSentEvent("end", {})
-        case following.Heartbeat():
+        case live_streams.Heartbeat():
             return ServerSentEvent("")
 
 

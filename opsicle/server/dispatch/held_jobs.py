@@ -6,7 +6,7 @@ from opsicle.domain.automations import JobState
 from opsicle.domain.errors import LeaseLost
 from opsicle.server.access.actor import WorkerActor
 from opsicle.server.dispatch.job_outcomes import ANSWERABLE
-from opsicle.server.dispatch.unknown_jobs import NeverHeardOf
+from opsicle.server.dispatch.unknown_jobs import UnknownJob
 from opsicle.server.store import jobs
 from opsicle.server.store.database import Connection
 from opsicle.server.store.jobs import JobRow
@@ -16,7 +16,7 @@ def get_own(db: Connection, worker: WorkerActor, job_id: str, fence: int) -> Job
     """Return the job, if this worker holds or held its newest lease. Raises LeaseLost."""
     job = jobs.find(db, job_id)
     if job is None or job.worker_id != worker.worker_id:  # nobody learns which jobs others have
-        raise NeverHeardOf.of(job_id)
+        raise UnknownJob.of(job_id)
     if job.fence != fence or not job.is_newest:
         raise LeaseLost.of(job_id)
     if job.state == JobState.RETURNED:

@@ -69,7 +69,7 @@ class JobArtifacts:
         LeaseLost as `Jobs.log` does, InvalidInput for what no worker of ours sends, Unavailable
         where it is to be sent again.
         """
-        with self._unknown.heard(worker, job_id):
+        with self._unknown.recording(worker, job_id):
             job = self._database.read(lambda db: get_answerable(db, worker, job_id, request.fence))
         _check(request)
         if self._is_known(job, request):

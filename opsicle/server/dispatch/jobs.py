@@ -17,6 +17,7 @@ from opsicle.domain.errors import Conflict, LeaseLost, LogIncomplete, Unavailabl
 from opsicle.kit.clock import Clock
 from opsicle.server.access.actor import SystemActor, WorkerActor
 from opsicle.server.channels.outbox import Outbox
+from opsicle.server.dispatch.concurrency_groups import Settled
 from opsicle.server.dispatch.epoch_reports import EpochReports
 from opsicle.server.dispatch.held_jobs import get_answerable, get_own
 from opsicle.server.dispatch.job_logs import JobLogs
@@ -65,6 +66,7 @@ class Jobs:
         self._job_logs = job_logs
         self._lease_service = lease_service
         self._fleet = lease_service.fleet
+        self._groups = lease_service.groups
         self._lease_store = lease_service.lease_store
         self._pubsub = pubsub
         self._outbox = outbox
@@ -87,12 +89,13 @@ class Jobs:
     def refresh_queue(self) -> None:
         """Look whether what is thought to wait does, and whether all that does is known."""
         self._lease_service.kinds.refresh()
+        self._groups.settle_all()
 
     def start(self, worker: WorkerActor, job_id: str, fence: int) -> Done:
         """Let a leased job begin; only after the answer may the worker execute anything.
 
         Raises LeaseLost if the lease has lapsed, the automation was cancelled meanwhile, or its org
-        no longer lets this shared worker serve it. Unavailable as `UnknownJobs.heard`, also of
+        no longer lets this shared worker serve it. Unavailable as `UnknownJobs.recording`, also of
         `log` and `finish`.
         """
         now = self._clock.now()
@@ -112,7 +115,7 @@ class Jobs:
             audit.append(db, now, job.org_id, worker, "start", resource_of(job), {"job": job_id})
             return job
 
-        with self.unknown.heard(worker, job_id):
+        with self.unknown.recording(worker, job_id):
             job = self._database.write(work)
         self._changed(job)
         return Done(JobState.RUNNING)
@@ -127,7 +130,7 @@ class Jobs:
         """
         now, reason = self._clock.now(), request.reason[:MAX_EXPLANATION]
         is_untimely = request.is_untimely or request.reason.endswith(UNTIMELY_ENDING)
-        is_outdated = request.newer_epoch is not None and self._epoch_reports.hear_newer(
+        is_outdated = request.newer_epoch is not None and self._epoch_reports.report_newer(
             worker, request.newer_epoch
         )
 
@@ -147,13 +150,16 @@ class Jobs:
             self._outbox.post_finished(db, job.org_id, job.automation_id, AutomationState.CANCELLED)
             data = {"job": job_id, "reason": reason}
             audit.append(db, now, job.org_id, worker, "refuse_order", resource_of(job), data)
+            self._groups.settle(db, settled)
             return job
 
+        settled = Settled()
         job = self._database.write(work)
 
+        self._groups.announce(settled)
         self._lease_store.end(job_id)
         if is_untimely:
-            self._fleet.note_untimely(worker.worker_id, request.sent_at_ms)
+            self._fleet.note_clock_refusal(worker.worker_id, request.sent_at_ms)
         self._free_slot(worker.worker_id)
         self._changed(job)
         if is_untimely:
@@ -165,7 +171,7 @@ class Jobs:
 
         Raises LeaseLost if the job is over or another's.
         """
-        with self.unknown.heard(worker, job_id):
+        with self.unknown.recording(worker, job_id):
             job = self._database.read(lambda db: get_answerable(db, worker, job_id, request.fence))
         durable_to = self._append(job, request)
 
@@ -186,7 +192,7 @@ class Jobs:
         """
         presence = self._fleet.find(worker.worker_id)
         self._check_instance(presence, request)
-        with self.unknown.heard(worker, job_id):
+        with self.unknown.recording(worker, job_id):
             return self._finish_known(worker, job_id, request, presence)
 
     def _finish_known(
@@ -205,6 +211,7 @@ class Jobs:
                     presence, jobs.count_held(db, worker.worker_id)
                 )
                 leased = self._lease_service.lease_waiting(db, presence, free, is_pushed=True)
+            self._groups.settle(db, leased.settled)
             return job
 
         job = self._database.write(work)
@@ -213,6 +220,8 @@ class Jobs:
         if presence:
             presence.busy = max(0, presence.busy - 1) + len(leased.items)
             self._hand(presence, leased)
+        else:
+            self._groups.announce(leased.settled)
         if job.state in LOST:  # what it was to do may wait again, and not for this worker alone
             self._fleet.wake_org(job.org_id)
         self._changed(job)
@@ -285,8 +294,8 @@ class Jobs:
             self._spare_all(late_seconds)
             return 0
 
-        lapsed = {lease.job_id for lease in self._lease_store.expired()}
-        twice, self._suspects = self._suspects & lapsed, lapsed
+        expired = {lease.job_id for lease in self._lease_store.expired()}
+        twice, self._suspects = self._suspects & expired, expired
         if not twice:
             return 0
 
@@ -310,12 +319,12 @@ class Jobs:
 
         Return how many jobs were lost or given back.
         """
-        lapsed = [
+        expired = [
             lease for lease in self._lease_store.expired() if only is None or lease.job_id in only
         ]
-        for lease in lapsed:
+        for lease in expired:
             self._expire(lease)
-        return len(lapsed)
+        return len(expired)
 
     def _expire(self, lease: Lease) -> None:
         def work(db: Connection) -> JobRow | None:

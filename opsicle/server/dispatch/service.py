@@ -19,14 +19,14 @@ import msgspec
 
 from opsicle.domain.automations import JobState
 from opsicle.domain.errors import NotAuthenticated
-from opsicle.domain.manifest_formats import SPOKEN
+from opsicle.domain.manifest_formats import SUPPORTED_FORMATS
 from opsicle.domain.workers import Requirements
 from opsicle.kit.clock import Clock
 from opsicle.server.access.actor import WorkerActor
 from opsicle.server.dispatch.arrivals import Arrivals
 from opsicle.server.dispatch.jobs import Jobs
 from opsicle.server.dispatch.lease_service import LeasedWork, LeaseService, PlannedLease
-from opsicle.server.dispatch.work_builder import Checked
+from opsicle.server.dispatch.work_builder import CheckedWork
 from opsicle.server.fleet.presence import Presence
 from opsicle.server.fleet.pubsub import Subscription
 from opsicle.server.store import jobs
@@ -46,11 +46,11 @@ LATE_ANSWER_SECONDS = 2.0
 """A poll that is answered this much later than it should have been was held up by the server."""
 
 
-WhenGone = Callable[[Callable[[], None]], AbstractContextManager[None]]
+OnDisconnect = Callable[[Callable[[], None]], AbstractContextManager[None]]
 """Calls back, while the context lasts, if whoever asks is no longer there to be answered."""
 
 
-def _never_told(_call: Callable[[], None]) -> AbstractContextManager[None]:
+def _no_disconnects(_call: Callable[[], None]) -> AbstractContextManager[None]:
     return nullcontext()
 
 
@@ -65,9 +65,9 @@ class _PollResult:
     unknown: list[str] = field(default_factory=list)
     busy: int = 0
 
-    def has_changes(self, told: set[str]) -> bool:
+    def has_changes(self, notified_jobs: set[str]) -> bool:
         """Return whether there is anything that the worker has not been told at once before."""
-        return bool(self.leased.items) or not told.issuperset(self.cancel + self.drop)
+        return bool(self.leased.items) or not notified_jobs.issuperset(self.cancel + self.drop)
 
 
 class SlotReservation:
@@ -79,7 +79,7 @@ class SlotReservation:
         self.leased = LeasedWork()
         self._planned: PlannedLease | None = None
 
-    def lease(self, db: Connection, row: AutomationRow, checked: Checked) -> AutomationRow:
+    def lease(self, db: Connection, row: AutomationRow, checked: CheckedWork) -> AutomationRow:
         """Return a new automation as it is to be inserted: with the worker's lease, if it may be.
 
         Inside the transaction that triggers it. `checked` is what that has just bound.
@@ -121,22 +121,25 @@ class Dispatch:
         self._is_closing = False
 
     def poll(
-        self, worker: WorkerActor, request: PollRequest, when_gone: WhenGone = _never_told
+        self,
+        worker: WorkerActor,
+        request: PollRequest,
+        on_disconnect: OnDisconnect = _no_disconnects,
     ) -> PollReply:
         """Answer a worker's poll.
 
-        At once if there is news, else when there is, at the latest when the hold ends.
+        At once if something has changed, else when it does, at the latest when the wait ends.
 
-        `when_gone` calls back if the worker closes the connection meanwhile: it is given nothing
-        then, and whoever waits for it hears that it is gone. Raises NotAuthenticated as soon as the
-        worker is revoked.
+        `on_disconnect` calls back if the worker closes the connection meanwhile: then it is given
+        nothing, and whoever waits for it is told that it is gone. Raises NotAuthenticated as soon
+        as the worker is revoked.
         """
         presence = self._record_poll(worker, request)
         longest = BUSY_POLL_SECONDS if request.jobs else POLL_SECONDS
         ends_at = self._clock.monotonic() + min(max(request.wait_seconds, 0), longest)
         watch = presence.open_polls[request.boot_id] = Subscription()
         try:
-            with when_gone(lambda: self._hung_up(presence, watch)):
+            with on_disconnect(lambda: self._hung_up(presence, watch)):
                 reply = self._wait_for_changes(presence, request, watch, ends_at)
             reply.epoch, reply.epoch_id = self._lease_service.epoch
             return reply
@@ -155,10 +158,10 @@ class Dispatch:
         """
         if watch not in presence.open_polls.values():
             return
-        presence.has_disconnected, presence.is_waiting = True, False
+        presence.has_disconnected = True
         presence.seen_at = self._clock.monotonic()
         watch.wake()
-        self._lease_service.tell_of(presence)
+        self._lease_service.notify_org(presence)
 
     def _record_poll(self, worker: WorkerActor, request: PollRequest) -> Presence:
         """Note what the worker says of itself, renew its leases, end a poll that this one replaces.
@@ -166,7 +169,7 @@ class Dispatch:
         Raises InvalidInput for labels or slots that no worker can have.
         """
         presence = self._arrivals.note(worker, request)
-        presence.told &= {job.job_id for job in request.jobs}
+        presence.notified_jobs &= {job.job_id for job in request.jobs}
         self._renew(worker, request)
         return presence
 
@@ -182,7 +185,7 @@ class Dispatch:
         was_draining, granted = presence.is_draining, presence.granted
         ends_at = min(ends_at, arrived_at + self._arrivals.max_wait_seconds(presence))
         while not (
-            result.has_changes(presence.told)
+            result.has_changes(presence.notified_jobs)
             or presence.pending_work
             or (presence.is_draining, presence.granted) != (was_draining, granted)
             or _labels_to_announce(presence, request) is not None
@@ -202,24 +205,24 @@ class Dispatch:
                     "this worker was revoked", hint="Enrol it again with a new join token."
                 )
             if presence.open_polls.get(request.boot_id) is not watch:
-                return PollReply(drain=presence.is_draining, formats=SPOKEN)
+                return PollReply(drain=presence.is_draining, formats=SUPPORTED_FORMATS)
             if self._is_closing or presence.pending_work:
                 break
             if presence.has_disconnected:
-                return PollReply(formats=SPOKEN)
+                return PollReply(formats=SUPPORTED_FORMATS)
 
             result = self._check(presence, request, has_just_arrived=False)
 
-        presence.told.update(result.cancel, result.drop)
+        presence.notified_jobs.update(result.cancel, result.drop)
         work, presence.pending_work = (*result.leased.work, *presence.pending_work), []
         return PollReply(
             work=work,
             cancel=tuple(result.cancel),
             drop=tuple(result.drop),
             drain=presence.is_draining,
-            withheld=self._fleet.withheld(presence),
+            withheld=self._fleet.withheld_reason(presence),
             granted=_labels_to_announce(presence, request),
-            formats=SPOKEN,
+            formats=SUPPORTED_FORMATS,
         )
 
     def _check(

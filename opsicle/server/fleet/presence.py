@@ -5,24 +5,27 @@ Only an index: a server that starts knows nobody, and has learnt of all within o
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import islice
 
 from opsicle.domain import stored_json
 from opsicle.domain.clocks import is_off, offset_of, offset_text
-from opsicle.domain.manifest_formats import SPOKEN, common, formats_text, listed
+from opsicle.domain.manifest_formats import (
+    SUPPORTED_FORMATS,
+    format_list,
+    formats_text,
+    newest_common,
+)
 from opsicle.domain.workers import SHARED, SUBPROCESS, Candidate, Requirements, can_take
 from opsicle.kit.clock import Clock
 from opsicle.server.fleet.process_instances import ProcessInstances
 from opsicle.server.fleet.pubsub import Subscription
+from opsicle.server.fleet.waiting_workers import SHARED_HOME, WaitingWorkers
 from opsicle.server.store.workers import LastSeenRow
 from opsicle.wire.jobs import Work
 from opsicle.wire.worker_api import LEASE_SECONDS, PollRequest
-
-SHARED_HOME = ""
-"""Where shared workers are at home, in the place of an org's id."""
 
 _MOST_COMPARED = 64
 """Workers that are compared for the most free slots, when none is idle: one trigger must not look
@@ -33,9 +36,6 @@ _MAX_INCOMPATIBLE = 100
 
 _SMALL_FLEET = 50
 _CALM_SECONDS = 1.0
-
-_Place = tuple[str, str, str]
-"""A home, and a label's key and value; both empty for all of the home."""
 
 
 @dataclass(slots=True)
@@ -64,7 +64,7 @@ class Presence:
     busy: int = 0
     granted: dict[str, str] = field(default_factory=dict)
     clock_offset: float | None = None
-    untimely_until: float = 0.0
+    clock_refused_until: float = 0.0
     """Until then it is given nothing, because it has refused an order for its time (monotonic
     seconds)."""
     incompatible: dict[str, str] = field(default_factory=dict)
@@ -76,12 +76,11 @@ class Presence:
     """`instances.copied` as it stands in the database."""
     open_polls: dict[str, Subscription] = field(default_factory=dict)
     """By instance of its process: there is one, unless two processes use one identity."""
-    is_waiting: bool = False
     reserved_slots: int = 0
     """Slots that a transaction under way will fill."""
     pending_work: list[Work] = field(default_factory=list)
     """Work that a trigger has leased to this worker, for the open poll to deliver."""
-    told: set[str] = field(default_factory=set)
+    notified_jobs: set[str] = field(default_factory=set)
     """Jobs of which this worker has been told at once that they are cancelled or lost; later polls
     only repeat it."""
 
@@ -95,47 +94,19 @@ class Presence:
             if text in (poll.labels.get(key), poll.granted.get(key))
         }
 
+    @property
+    def disputed_labels(self) -> frozenset[tuple[str, str]]:
+        """Labels with which it would refuse an order that excludes them, or may be about to.
+
+        Those that stand against one that it was granted, or that it has not heard of yet.
+        """
+        said = (*self.poll.labels.items(), *self.poll.granted.items(), *self.granted.items())
+        return frozenset(said).difference(self.known_labels.items())
+
     def wake(self) -> None:
         """Let the open poll, if there is one, look again."""
         for watch in self.open_polls.values():
             watch.wake()
-
-
-class WaitingWorkers:
-    """The workers whose polls wait, by home and label, longest waiting first.
-
-    So a trigger looks at those with the rarest of the labels that it asks for, and not at the whole
-    fleet.
-    """
-
-    def __init__(self) -> None:
-        self._places: dict[_Place, dict[str, Presence]] = {}
-        self._places_of: dict[str, list[_Place]] = {}
-
-    def add(self, presence: Presence) -> None:
-        """Let a worker be found, as its poll describes it now."""
-        self.remove(presence)
-        home = SHARED_HOME if presence.is_shared else presence.org_id
-        labels = presence.poll.labels.items() | presence.granted.items()
-        places: list[_Place] = [(home, "", ""), *((home, key, value) for key, value in labels)]
-        self._places_of[presence.worker_id] = places
-        for place in places:
-            self._places.setdefault(place, {})[presence.worker_id] = presence
-
-    def remove(self, presence: Presence) -> None:
-        """Let a worker be found no longer; harmless if it was not."""
-        for place in self._places_of.pop(presence.worker_id, ()):
-            there = self._places[place]
-            del there[presence.worker_id]
-            if not there:
-                del self._places[place]
-
-    def around(self, home: str, labels: Mapping[str, str]) -> list[Presence]:
-        """Return a home's workers with the rarest of these labels, so all that have every one."""
-        places: list[_Place] = [(home, key, value) for key, value in labels.items()] or [
-            (home, "", "")
-        ]
-        return list(min((self._places.get(place, {}) for place in places), key=len).values())
 
 
 class Fleet:
@@ -152,7 +123,7 @@ class Fleet:
         self._described: dict[str, tuple[float, list[Candidate]]] = {}
         self.sharing_orgs = set(sharing_orgs)
         self.unknown_jobs: dict[str, list[str]] = {}
-        """By worker, the jobs that it holds and that the server has never heard of (see
+        """By worker, the jobs that it holds and that the server does not know (see
         `unknown_jobs.py`)."""
         self.held = ""
         """Why nobody is handed anything (see `holds.py`), "" if it is not so."""
@@ -179,7 +150,7 @@ class Fleet:
             bool(presence.open_polls) or self._clock.monotonic() - presence.seen_at < LEASE_SECONDS
         )
 
-    def withheld(self, presence: Presence) -> str:
+    def withheld_reason(self, presence: Presence) -> str:
         """Return why a worker is given no work, whatever waits; "" if it may have some."""
         now = self._clock.monotonic()
         if reason := presence.instances.refusal_reason(now):
@@ -188,21 +159,21 @@ class Fleet:
         offset = presence.clock_offset
         if offset is not None and is_off(offset):
             return f"its clock is {offset_text(offset)} the server's"
-        if now < presence.untimely_until:
+        if now < presence.clock_refused_until:
             return "it refused an order because of its time: is its clock right?"
-        if common(presence.poll.formats) is None:
+        if newest_common(presence.poll.formats) is None:
             spoken = formats_text("it", presence.poll.formats)
-            return f"{spoken}; this server needs one of {listed(SPOKEN)}"
+            return f"{spoken}; this server needs one of {format_list(SUPPORTED_FORMATS)}"
         return ""
 
-    def note_untimely(self, worker_id: str, sent_at_ms: int | None) -> None:
+    def note_clock_refusal(self, worker_id: str, sent_at_ms: int | None) -> None:
         """Note that a worker has refused an order for its time.
 
         It is given nothing for a while, and until its clock is right.
         """
         presence = self._presences.get(worker_id)
         if presence:
-            presence.untimely_until = self._clock.monotonic() + LEASE_SECONDS
+            presence.clock_refused_until = self._clock.monotonic() + LEASE_SECONDS
             if sent_at_ms is not None:
                 presence.clock_offset = offset_of(sent_at_ms, self._clock.now())
 
@@ -227,7 +198,7 @@ class Fleet:
         return not (
             is_out
             or presence.instances.is_settling(self._clock.monotonic())
-            or self.withheld(presence)
+            or self.withheld_reason(presence)
         )
 
     def connected_count(self) -> int:
@@ -294,7 +265,7 @@ class Fleet:
             return None
         homes = (org_id, SHARED_HOME) if org_id in self.sharing_orgs else (org_id,)
         for home in homes:
-            if chosen := self._choose_of(self._waiting.around(home, wanted.labels), wanted):
+            if chosen := self._choose_of(self._waiting.around(home, wanted), wanted):
                 self.end_waiting(chosen)
                 return chosen
         return None
@@ -316,12 +287,10 @@ class Fleet:
 
     def begin_waiting(self, presence: Presence) -> None:
         """Note that a worker's poll waits, with room for work."""
-        presence.is_waiting = True
         self._waiting.add(presence)
 
     def end_waiting(self, presence: Presence) -> None:
         """Note that it waits no longer, or has been chosen; harmless if it did not."""
-        presence.is_waiting = False
         self._waiting.remove(presence)
 
     def wake_one(self, org_id: str, wanted: Requirements) -> None:
@@ -350,7 +319,7 @@ class Fleet:
 
         `busy` overrides how many of its slots are taken.
         """
-        withheld = self.withheld(presence)
+        withheld = self.withheld_reason(presence)
         is_connected = self.is_connected(presence.worker_id)
         return Candidate(
             name=SHARED if presence.is_shared else presence.name,
@@ -361,6 +330,7 @@ class Fleet:
                 for key, text in presence.poll.labels.items()
                 if key not in presence.granted
             },
+            disputed=presence.disputed_labels,
             incompatible=dict(presence.incompatible),
             withheld="whoever runs the server must see to it"
             if withheld and presence.is_shared
@@ -369,12 +339,12 @@ class Fleet:
             slots=presence.poll.slots,
             busy=presence.busy if busy is None else busy,
             is_connected=is_connected,
-            seen_at=None if is_connected else self._heard_at(presence),
+            seen_at=None if is_connected else self._last_seen_at(presence),
             was_stopped=presence.has_left,
             is_draining=presence.is_draining or presence.poll.is_draining,
         )
 
-    def _heard_at(self, presence: Presence) -> datetime:
+    def _last_seen_at(self, presence: Presence) -> datetime:
         return self._clock.now() - timedelta(seconds=self._clock.monotonic() - presence.seen_at)
 
 

@@ -8,15 +8,15 @@ from datetime import datetime
 import apsw
 
 from opsicle.domain.approvals import ApprovalState, Verdict
-from opsicle.domain.errors import NotFound
+from opsicle.domain.errors import NotFound, required
 from opsicle.kit.clock import to_text
-from opsicle.server.store.rows import Row, fetch_all, fetch_column, fetch_one, where
+from opsicle.server.store.rows import Row, fetch_all, fetch_column, fetch_one, has_changed, where
 
 
 class ApprovalRow(Row, frozen=True, kw_only=True):
     """One approval.
 
-    `policy` and `told` are JSON; `policy_id` is empty for a policy that stands in the template.
+    `policy` and `notified` are JSON; `policy_id` is empty for a policy that stands in the template.
 
     `asked_seq` is the number of the org's newest entry in the record when it was asked.
     """
@@ -35,7 +35,7 @@ class ApprovalRow(Row, frozen=True, kw_only=True):
     asked_at: datetime
     asked_seq: int = 0
     next_at: datetime | None = None
-    told: str = "[]"
+    notified: str = "[]"
     waiting_for: str = ""
     ended_at: datetime | None = None
     explanation: str = ""
@@ -60,8 +60,8 @@ class DecisionRow(Row, frozen=True, kw_only=True):
 
 _SELECT = """
     SELECT id, org_id, automation_id, state, policy_id, policy_name, policy_version, policy_digest,
-           policy, manifest_digest, requester_id, asked_at, asked_seq, next_at, told, waiting_for,
-           ended_at, explanation
+           policy, manifest_digest, requester_id, asked_at, asked_seq, next_at, notified,
+           waiting_for, ended_at, explanation
       FROM approvals
 """
 
@@ -72,10 +72,10 @@ def insert(db: apsw.Connection, row: ApprovalRow) -> None:
         """
         INSERT INTO approvals (id, org_id, automation_id, state, policy_id, policy_name,
                                policy_version, policy_digest, policy, manifest_digest, requester_id,
-                               asked_at, asked_seq, next_at, told, waiting_for, ended_at)
+                               asked_at, asked_seq, next_at, notified, waiting_for, ended_at)
         VALUES (:id, :org_id, :automation_id, :state, :policy_id, :policy_name, :policy_version,
                 :policy_digest, :policy, :manifest_digest, :requester_id, :asked_at, :asked_seq,
-                :next_at, :told, :waiting_for, :ended_at)
+                :next_at, :notified, :waiting_for, :ended_at)
         """,
         {
             "id": row.id,
@@ -92,7 +92,7 @@ def insert(db: apsw.Connection, row: ApprovalRow) -> None:
             "asked_at": to_text(row.asked_at),
             "asked_seq": row.asked_seq,
             "next_at": to_text(row.next_at) if row.next_at else None,
-            "told": row.told,
+            "notified": row.notified,
             "waiting_for": row.waiting_for,
             "ended_at": to_text(row.ended_at) if row.ended_at else None,
         },
@@ -110,10 +110,7 @@ def get(db: apsw.Connection, org_id: str, approval_id: str) -> ApprovalRow:
 
     Raises NotFound for an absent and for another org's one alike.
     """
-    row = find(db, org_id, approval_id)
-    if row is None:
-        raise NotFound(f"there is no approval {approval_id}")
-    return row
+    return required(find(db, org_id, approval_id), NotFound(f"there is no approval {approval_id}"))
 
 
 def find_of_automation(db: apsw.Connection, automation_id: str) -> ApprovalRow | None:
@@ -150,31 +147,32 @@ def list_due(db: apsw.Connection, now: datetime, limit: int) -> list[ApprovalRow
 
 
 def schedule(
-    db: apsw.Connection, approval_id: str, next_at: datetime | None, told: str, waiting_for: str
+    db: apsw.Connection, approval_id: str, next_at: datetime | None, notified: str, waiting_for: str
 ) -> bool:
-    """Note what has been told, who is waited for, and when something is due next.
+    """Record what was notified, who is waited for, and when something is due next.
 
     Return False if the approval is over.
     """
-    db.execute(
+    return has_changed(
+        db,
         """
         UPDATE approvals
-           SET next_at = :next_at, told = :told, waiting_for = :waiting_for
+           SET next_at = :next_at, notified = :notified, waiting_for = :waiting_for
          WHERE id = :id AND state = 'pending'
         """,
         {
             "id": approval_id,
             "next_at": to_text(next_at) if next_at else None,
-            "told": told,
+            "notified": notified,
             "waiting_for": waiting_for,
         },
     )
-    return db.changes() == 1
 
 
 def end(db: apsw.Connection, approval_id: str, state: str, at: datetime, explanation: str) -> bool:
     """End a pending approval. Return False if it had ended before."""
-    db.execute(
+    return has_changed(
+        db,
         """
         UPDATE approvals
            SET state = :state, ended_at = :at, explanation = :explanation, next_at = NULL,
@@ -183,12 +181,12 @@ def end(db: apsw.Connection, approval_id: str, state: str, at: datetime, explana
         """,
         {"id": approval_id, "state": state, "at": to_text(at), "explanation": explanation},
     )
-    return db.changes() == 1
 
 
 def insert_decision(db: apsw.Connection, org_id: str, row: DecisionRow) -> bool:
     """Record a decision. Return False if this person has decided on this gate before."""
-    db.execute(
+    return has_changed(
+        db,
         """
         INSERT INTO approval_decisions (approval_id, gate, user_id, org_id, principal, verdict,
                                         reason, with_mfa, elapsed_seconds, decided_at, mac)
@@ -210,7 +208,6 @@ def insert_decision(db: apsw.Connection, org_id: str, row: DecisionRow) -> bool:
             "mac": row.mac,
         },
     )
-    return db.changes() == 1
 
 
 def authenticate_decision(db: apsw.Connection, row: DecisionRow) -> None:

@@ -88,26 +88,33 @@ def list_shared_waiting(db: apsw.Connection) -> list[str]:
         db,
         """
         WITH RECURSIVE waiting (org_id) AS (
-            SELECT min(org_id) FROM automations WHERE state = 'queued' AND job_id IS NULL
+            SELECT min(org_id)
+              FROM automations
+             WHERE state = 'queued' AND job_id IS NULL AND turn = 'ready'
             UNION ALL
             SELECT (SELECT min(a.org_id) FROM automations a
-                     WHERE a.state = 'queued' AND a.job_id IS NULL AND a.org_id > waiting.org_id)
+                     WHERE a.state = 'queued' AND a.job_id IS NULL AND a.turn = 'ready'
+                       AND a.org_id > waiting.org_id)
               FROM waiting WHERE waiting.org_id IS NOT NULL
         )
         SELECT o.id
           FROM waiting
           JOIN orgs o ON o.id = waiting.org_id
          WHERE o.allows_shared_workers
-         ORDER BY o.shared_turn, o.id
+         ORDER BY o.shared_served_seq, o.id
         """,
         {},
     )
 
 
-def note_shared_turn(db: apsw.Connection, org_id: str) -> None:
+def note_served_by_shared(db: apsw.Connection, org_id: str) -> None:
     """Put this org behind all others, as a shared worker was just given a job of it."""
     db.execute(
-        "UPDATE orgs SET shared_turn = (SELECT max(shared_turn) + 1 FROM orgs) WHERE id = :id",
+        """
+        UPDATE orgs
+           SET shared_served_seq = (SELECT max(shared_served_seq) + 1 FROM orgs)
+         WHERE id = :id
+        """,
         {"id": org_id},
     )
 

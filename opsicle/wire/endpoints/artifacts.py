@@ -10,7 +10,7 @@ DOWNLOAD = Endpoint(
     reply=bytes,
     content_type="application/octet-stream",
 )
-VIEW = Endpoint(
+SHOW = Endpoint(
     "GET",
     "/api/v1/artifacts/<artifact_id>/view",
     reply=bytes,

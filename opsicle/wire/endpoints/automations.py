@@ -13,8 +13,24 @@ LIST_AUTOMATIONS = Endpoint(
     reply=Page[AutomationSummary],
     query=PAGE | {"state": str, "template": str, "requester": str, "since": str},
 )
-SHOW = Endpoint("GET", "/api/v1/automations/<automation_id>", reply=Automation)
-CANCEL = Endpoint("POST", "/api/v1/automations/<automation_id>/cancel", reply=Automation)
+SHOW = Endpoint(
+    "GET",
+    "/api/v1/automations/<automation_id>",
+    reply=Automation,
+    description="Show an automation with its values, phases and jobs.",
+)
+CANCEL = Endpoint(
+    "POST",
+    "/api/v1/automations/<automation_id>/cancel",
+    reply=Automation,
+    description="Cancel a waiting automation, or ask its worker to stop it.",
+)
+RELEASE = Endpoint(
+    "POST",
+    "/api/v1/automations/<automation_id>/release",
+    reply=Automation,
+    description="Let others of its concurrency group begin, though nobody knows how it ended.",
+)
 RERUN = Endpoint("POST", "/api/v1/automations/<automation_id>/rerun", reply=Automation, status=201)
 LOG = Endpoint(
     "GET",

@@ -29,8 +29,8 @@ from opsicle.worker.process import (
     Child,
     OsAccount,
     collect_orphans,
-    is_same_life,
-    life_of,
+    instance_of,
+    is_same_instance,
 )
 from opsicle.worker.runtimes.protocol import CannotStart
 from opsicle.worker.script import Script
@@ -107,7 +107,7 @@ class ContainerRuntime:
     def sweep(self, job_id: str, last_child: ChildProcess | None, grace_seconds: float) -> int:
         """End and remove the job's containers, which carry its label.
 
-        First whoever might still make one: the engine's program that a job of this life or the last
+        First whoever might still make one: the engine's program that a job of this run or the last
         one has started. One that nobody knows cannot start a container any more, since the script
         that it is to show it is gone (see cleanup.py).
         """
@@ -135,8 +135,8 @@ class ContainerRuntime:
                 client.send(signal.SIGKILL)
         if last_child is None:
             return
-        now = life_of(last_child.pid)
-        if now and is_same_life(now, last_child.life):
+        now = instance_of(last_child.pid)
+        if now and is_same_instance(now, last_child.instance):
             with suppress(OSError):
                 os.kill(last_child.pid, signal.SIGKILL)
 
@@ -182,13 +182,15 @@ class ContainerJob:
         self._containers: list[RunningContainer] = []
         self._count = 0
 
-    def environment(self, phase: int, private: Mapping[str, str]) -> dict[str, str]:
+    def environment(
+        self, phase: int, private: Mapping[str, str], outputs: Mapping[str, str]
+    ) -> dict[str, str]:
         """Return what is added to the image's own environment, from which PATH and HOME are."""
         self._private_paths = [Path(path) for path in private.values()]
         base = {"LANG": os.environ.get("LANG") or "C.UTF-8"}
         if "TZ" in os.environ:
             base["TZ"] = os.environ["TZ"]
-        return phase_environment(self._work, phase, base, self._workspace, private)
+        return phase_environment(self._work, phase, base, self._workspace, private, outputs)
 
     def start(self, phase: int, script: Script, environment: Mapping[str, str]) -> Child:
         """Start a phase's container. Raises CannotStart."""
@@ -225,7 +227,7 @@ class ContainerJob:
         """Write the container's first script; return the options that show it, and its path."""
         options: list[str] = []
         arguments = shell_arguments(self._work.phases[phase], script, self._workspace)
-        in_file = self._workspace.beside("script")
+        in_file = self._workspace.sibling("script")
         if arguments[-1] == os.fsencode(in_file):
             _let_in(in_file, None)
             options += _show(in_file, is_read_only=True)
@@ -304,11 +306,10 @@ class ContainerJob:
 
     def _named(self, asked: Phase, environment: Mapping[str, str]) -> list[Path]:
         """Return the files of the job, outside of the workspace, that its phase is told of."""
-        start = f"{self._workspace.path}."
-        beside = {Path(value) for value in environment.values() if value.startswith(start)}
+        beside = {Path(environment[name]) for name in ("OPSICLE_OUTPUT", "OPSICLE_SUMMARY")}
         for path in beside:
             path.touch(mode=0o600)
-        if (marks := self._workspace.beside("marks")).exists():
+        if (marks := self._workspace.sibling("marks")).exists():
             beside.add(marks)
 
         named = sorted({*beside, *self._private_paths})

@@ -38,7 +38,6 @@ class Stop(Protocol):
     @property
     def survivors(self) -> int:
         """How many processes (or containers) could not be ended, once `turn` has said None."""
-        ...
 
     def turn(self, now: float) -> float | None:
         """Do what is due at `now`, and return when to call again, or None once all is over.
@@ -46,7 +45,6 @@ class Stop(Protocol):
         Both are monotonic seconds. Never blocks for long: the job's output is read between two
         calls. It is over in bounded time, whatever does not die.
         """
-        ...
 
 
 class JobRuntime(Protocol):
@@ -58,13 +56,16 @@ class JobRuntime(Protocol):
     is ended through `stop`, and its workspace is removed by whoever has made it.
     """
 
-    def environment(self, phase: int, private: Mapping[str, str]) -> dict[str, str]:
+    def environment(
+        self, phase: int, private: Mapping[str, str], outputs: Mapping[str, str]
+    ) -> dict[str, str]:
         """Return the whole environment of a phase, as the template format promises it.
 
-        `private` are the variables that name its private files; they, and what tells of the job,
-        win over what the template says. Called once for every try of a phase; starts nothing.
+        `private` are the variables that name its private files, `outputs` those that earlier phases
+        have handed on; they, and what tells of the job, win over what the template says. Called
+        once for every try of a phase, whose files for outputs and summary it empties. Starts
+        nothing.
         """
-        ...
 
     def start(self, phase: int, script: Script, environment: Mapping[str, str]) -> Child:
         """Start a phase, and return the process whose output and exit code are the phase's.
@@ -72,19 +73,17 @@ class JobRuntime(Protocol):
         The caller reads both pipes and closes them, and calls `wait` once the process has ended;
         `process.spawn` makes such a process. Values never go into its arguments. A runtime with a
         file system of its own shows the phase, at the same paths, the workspace and what the
-        script and the environment name: marker pipe, output file, private files.
+        script and the environment name: marker pipe, files for outputs and summary, private files.
 
         Raises CannotStart, and then nothing runs that was not running before. An earlier phase's
         background processes may be alive.
         """
-        ...
 
     def left_something(self) -> bool:
         """Return whether anything still runs that the phases have started, daemons aside.
 
         Asked at each job's end and before each retry, when no phase runs: to be cheap.
         """
-        ...
 
     def stop(self, grace_seconds: float, *, spares_daemons: bool = False) -> Stop:
         """Begin to end all that runs of this job, in every phase.
@@ -93,7 +92,6 @@ class JobRuntime(Protocol):
         allows that. With a grace of 0 it is killed at once. May be called again, also before an
         earlier stop is over, and when nothing runs.
         """
-        ...
 
 
 class Runtime(Protocol):
@@ -107,12 +105,10 @@ class Runtime(Protocol):
     @property
     def name(self) -> str:
         """What logs call it."""
-        ...
 
     @property
     def kind(self) -> str:
         """What phases it is for."""
-        ...
 
     def unavailable_reason(self) -> str:
         """Return why it cannot run phases on this machine, for people; "" if it can.
@@ -120,7 +116,6 @@ class Runtime(Protocol):
         Asked once, when the worker starts, before any other method. May take seconds; leaves
         nothing behind.
         """
-        ...
 
     def open_job(
         self,
@@ -136,16 +131,14 @@ class Runtime(Protocol):
         Called once for a job, and only if it has a phase for this runtime. The workspace exists.
         Starts nothing and makes nothing: there is no counterpart that would undo it.
         """
-        ...
 
     def sweep(self, job_id: str, last_child: ChildProcess | None, grace_seconds: float) -> int:
         """End and remove what is left of a job, and return how many could not be ended.
 
-        For a job that an earlier life of the worker has run, of which only its id is known and
+        For a job that an earlier run of the worker has run, of which only its id is known and
         `last_child`, the process that `start` has returned last, if that was noted; any runtime
-        may have started it. Also to kill what a job of this life runs while the worker ends: so
+        may have started it. Also to kill what a job of this run runs while the worker ends: so
         the job's own thread may be in any other method.
 
         Blocks for the grace and some seconds. Safe to call twice, and for jobs that it never saw.
         """
-        ...

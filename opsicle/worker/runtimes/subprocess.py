@@ -55,7 +55,7 @@ class SubprocessRuntime:
 
     def sweep(self, job_id: str, last_child: ChildProcess | None, grace_seconds: float) -> int:
         """End what is left of a job, found by its marks and by its last child."""
-        child = (last_child.pid, last_child.life) if last_child else (None, "")
+        child = (last_child.pid, last_child.instance) if last_child else (None, "")
         return kill_orphans(job_id, *child, grace_seconds=grace_seconds)
 
     def _base_for(self, account: process.OsAccount | None) -> Mapping[str, str]:
@@ -85,12 +85,14 @@ class SubprocessJob:
         self._base = base
         self._tree = JobTree(work.job_id)
 
-    def environment(self, phase: int, private: Mapping[str, str]) -> dict[str, str]:
+    def environment(
+        self, phase: int, private: Mapping[str, str], outputs: Mapping[str, str]
+    ) -> dict[str, str]:
         """Return a phase's environment.
 
         What is handed on of the worker's, and all that tells of the job.
         """
-        return phase_environment(self._work, phase, self._base, self._workspace, private)
+        return phase_environment(self._work, phase, self._base, self._workspace, private, outputs)
 
     def start(self, phase: int, script: Script, environment: Mapping[str, str]) -> process.Child:
         """Start a phase's shell with its script. Raises CannotStart."""
