@@ -62,6 +62,7 @@ _FIRST: Fields = {
         "shell",
         "outputs",
     ),
+    "Concurrency": ("group", "limit", "on_limit", "by"),
     "Retries": ("limit", "delay"),
     "ResourceLimits": ("cpu_seconds", "memory_mib", "processes", "file_mib"),
     "VolumeMount": ("host", "container"),
@@ -102,8 +103,9 @@ _SECOND: Fields = {
 }
 
 _LATER: Fields = {
-    "Manifest": ("runs_on_where",),
+    "Manifest": ("runs_on_where", "priority", "concurrency"),
     "Phase": ("network", "pull", "user", "read_only", "limits"),
+    "Retries": ("backoff", "retry_on"),
 }
 
 

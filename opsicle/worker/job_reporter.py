@@ -29,7 +29,7 @@ from opsicle.wire.worker_api import (
 from opsicle.worker.connection import AWAY, ServerConnection
 from opsicle.worker.job import HeldJob
 from opsicle.worker.output import now_ms
-from opsicle.worker.verification import Refused, Untimely
+from opsicle.worker.verification import NotValidNow, Refused
 
 log = logging.getLogger(__name__)
 
@@ -79,7 +79,7 @@ class JobReporter:
             "order refused: nothing of it is run", extra={"job_id": job.id, "reason": str(refused)}
         )
         request = RefuseRequest(
-            job.fence, str(refused)[:MAX_EXPLANATION], isinstance(refused, Untimely), now_ms()
+            job.fence, str(refused)[:MAX_EXPLANATION], isinstance(refused, NotValidNow), now_ms()
         )
         request.newer_epoch = refused.proof
 

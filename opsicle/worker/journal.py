@@ -39,7 +39,7 @@ import msgspec
 from opsicle.domain.manifests import WorkOrder
 from opsicle.kit import files
 from opsicle.wire.jobs import Outcome, PhaseReport, Work
-from opsicle.worker.ran_automations import Ran, RanAutomations
+from opsicle.worker.ran_automations import RanAutomations, RanEntry
 from opsicle.worker.replay_guard import ReplayGuard, SpentOrder
 from opsicle.worker.verification import Refused
 
@@ -130,7 +130,7 @@ class _Spent(msgspec.Struct, tag="spent", frozen=True):
 
 
 class _Ran(msgspec.Struct, tag="ran", frozen=True):
-    ran: Ran
+    ran: RanEntry
 
 
 class _Forgotten(msgspec.Struct, tag="forgotten", frozen=True):
@@ -176,9 +176,9 @@ class Journal:
         """
         if not self.spend(SpentOrder(job_id, fence, order.nonce, order.expires_at)):
             raise Refused("its order was carried out before")
-        self.remember(Ran(order.automation_id, order.epoch, fence, order.issued_at))
+        self.remember(RanEntry(order.automation_id, order.epoch, fence, order.issued_at))
 
-    def remember(self, ran: Ran) -> None:
+    def remember(self, ran: RanEntry) -> None:
         """Note that an automation is about to run.
 
         Raises Refused if it has run here before, so that it must not.
@@ -191,7 +191,7 @@ class Journal:
                 )
             self._write(_Ran(ran))
 
-    def list_ran(self, most: int) -> list[Ran]:
+    def list_ran(self, most: int) -> list[RanEntry]:
         """Return the newest automations that this worker has begun, at most so many."""
         with self._lock:
             return self._ran.newest(most)

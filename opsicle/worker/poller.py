@@ -29,7 +29,7 @@ from opsicle.worker.audit_monitor import AuditMonitor
 from opsicle.worker.connection import AWAY, ServerConnection
 from opsicle.worker.known_epoch import KnownEpoch
 from opsicle.worker.output import now_ms
-from opsicle.worker.ran_automations import Ran
+from opsicle.worker.ran_automations import RanEntry
 
 log = logging.getLogger(__name__)
 
@@ -55,23 +55,18 @@ class Holder(Protocol):
     @property
     def can_begin(self) -> bool:
         """Whether one that comes now could begin."""
-        ...
 
     def held(self) -> tuple[RunningJob, ...]:
         """Return the jobs held now."""
-        ...
 
     def take(self, work: Work) -> None:
         """Begin a job."""
-        ...
 
     def cancel(self, job_id: str) -> None:
         """Stop a job, as a person asked."""
-        ...
 
     def drop(self, job_id: str) -> None:
         """Stop a job and forget it."""
-        ...
 
 
 class WorkerDescription(msgspec.Struct, frozen=True):
@@ -124,7 +119,7 @@ class Poller:
         self._is_understood = True
         self._is_asked_what_ran = False
         self.epoch: KnownEpoch | None = None
-        self.list_ran: Callable[[int], list[Ran]] = lambda _most: []
+        self.list_ran: Callable[[int], list[RanEntry]] = lambda _most: []
         self._thread = threading.Thread(target=self._run, name="poller", daemon=True)
 
     def start(self) -> None:

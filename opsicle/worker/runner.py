@@ -4,8 +4,7 @@ Which phases run. Until one has not succeeded, those with `when: success` and `a
 those with `failure` and `always`. What first went wrong decides the job's state; a failed clean-up
 phase fails a job that went well until then. A cancel or the job's own time limit ends a `when:
 success` phase, never a clean-up phase, which has only its own `timeout`. If a job is cancelled
-before anything of it ran, nothing of it runs. Only a failed phase is tried again, not one that
-timed out: it was cut off in the middle of something.
+before anything of it ran, nothing of it runs.
 
 What is left behind. A background process may live on while later phases run, and what it prints is
 logged. At the job's end what still runs in a phase's session is ended (TERM, grace, KILL). What
@@ -33,6 +32,7 @@ from opsicle.worker.job_result import JobResult
 from opsicle.worker.masking import Masking
 from opsicle.worker.output import JobOutput, Sink, now_ms
 from opsicle.worker.phase_results import PhaseResults
+from opsicle.worker.phase_tries import PhaseTries
 from opsicle.worker.private_files import MaskRequests, PrivateFiles
 from opsicle.worker.runner_host import RunnerHost
 from opsicle.worker.runtimes.protocol import CannotStart
@@ -199,19 +199,13 @@ class Runner:
             self._host.on_clean_up(index)
 
         report.started_at_ms = now_ms()
-        tries_allowed = 1 + (phase.retries.limit if phase.retries else 0)
+        tries = PhaseTries(self._context, phase, index, report, self._deadline)
 
         while True:
-            report.tries += 1
-            report.state = StepState.RUNNING
-            report.explanation = (
-                f"attempt {report.tries} of {tries_allowed}" if tries_allowed > 1 else ""
-            )
+            tries.begin()
             self._try_phase(index)
             report.explanation = self._context.output.without_secrets(report.explanation)
-            if report.state is not StepState.FAILED or report.tries >= tries_allowed:
-                break
-            if not self._await_retry(index, tries_allowed):
+            if not tries.await_next():
                 break
 
         report.finished_at_ms = now_ms()
@@ -295,42 +289,6 @@ class Runner:
             heeds_job,
         )
 
-    def _await_retry(self, index: int, tries_allowed: int) -> bool:
-        """Let the delay between two tries pass, and say so.
-
-        False if it was cancelled or ran out of time meanwhile.
-        """
-        phase, report = self._work.phases[index], self._reports[index]
-        explanation, delay = report.explanation, phase.retries.delay if phase.retries else 0
-
-        report.state = StepState.RUNNING
-        report.explanation = (
-            f"attempt {report.tries} of {tries_allowed} failed{_why_failed(report)}; "
-            f"the next begins in {delay} s"
-        )
-        self._context.output.note(self._context.output.without_secrets(report.explanation), index)
-        if self._is_retried(phase, delay):
-            return True
-
-        report.state, report.explanation = StepState.FAILED, explanation
-        return False
-
-    def _is_retried(self, phase: Phase, delay: float) -> bool:
-        context = self._context
-        context.tell()
-        if context.runtimes.left_something():
-            stop_job(context, spares_daemons=True)
-
-        give_up_at = self._deadline if phase.when is When.SUCCESS else float("inf")
-        retry_at = time.monotonic() + delay
-        while True:
-            now = time.monotonic()
-            if now >= give_up_at or (phase.when is When.SUCCESS and context.cancellation.requested):
-                return False
-            if now >= retry_at:
-                return True
-            context.waiter.turn(min(retry_at, give_up_at, context.output.turn(now)))
-
     def _end_orphans(self) -> None:
         self._drain_output(_LAST_WORDS_SECONDS)
         if self._context.runtimes.left_something():
@@ -387,9 +345,3 @@ def _no_runtime(phase: Phase) -> str:
             "and this worker runs no containers"
         )
     return f"phase {phase.name} has no image, and this worker runs nothing but containers"
-
-
-def _why_failed(report: PhaseReport) -> str:
-    if report.explanation:
-        return f": {report.explanation}"
-    return f" with exit code {report.exit_code}"

@@ -102,6 +102,7 @@ MAY: dict[str, Action | Access] = {
     "GET /api/v1/automations": A.AUTOMATIONS_VIEW,
     "GET /api/v1/automations/<automation_id>": A.AUTOMATIONS_VIEW,
     "POST /api/v1/automations/<automation_id>/cancel": A.AUTOMATIONS_VIEW,
+    "POST /api/v1/automations/<automation_id>/release": A.AUTOMATIONS_VIEW,
     "POST /api/v1/automations/<automation_id>/rerun": A.AUTOMATIONS_CREATE,
     "GET /api/v1/automations/<automation_id>/log": A.AUTOMATIONS_VIEW,
     "GET /api/v1/automations/<automation_id>/events": A.AUTOMATIONS_VIEW,
@@ -212,7 +213,7 @@ Things = dict[str, str]
 """One of each thing that an org can have, as the placeholders of paths name them."""
 
 
-def furnish(api_server: ApiServer, org: str, admin: str, name: str) -> Things:
+def prepare(api_server: ApiServer, org: str, admin: str, name: str) -> Things:
     actor = api_server.actor(admin)
     api_server.services.templates.push(actor, source(name))
     automation = api_server.services.automations.create(actor, RunRequest(template=name), "")

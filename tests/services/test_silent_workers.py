@@ -9,7 +9,7 @@ import gevent
 import pytest
 
 from opsicle.server.access.actor import Actor
-from opsicle.server.automations.live_streams import Heartbeat, Position, Shown
+from opsicle.server.automations.live_streams import AutomationChanged, Heartbeat, Position
 from opsicle.wire.worker_api import LEASE_SECONDS
 from tests.services.core import Core, TestWorker, is_held
 from tests.support import wait_until
@@ -19,7 +19,7 @@ def reason(core: Core, alice: Actor, automation_id: str) -> str:
     return core.automations.get(alice, automation_id).waiting_reason
 
 
-class Line:
+class WorkerConnection:
     """A worker's connection, as the listener watches it."""
 
     def __init__(self) -> None:
@@ -32,7 +32,7 @@ class Line:
         self.cut = lambda: None
 
 
-def hold(core: Core, worker: TestWorker, line: Line) -> gevent.Greenlet:
+def hold(core: Core, worker: TestWorker, line: WorkerConnection) -> gevent.Greenlet:
     """Return a poll that is held open on this line."""
     greenlet = gevent.spawn(
         core.dispatch.poll, worker.actor, worker.request(30), line.on_disconnect
@@ -76,7 +76,7 @@ def test_a_dead_worker_is_named_beside_one_that_is_busy(core: Core, alice: Actor
 def test_a_worker_that_closes_the_connection_of_its_poll_is_known_to_be_gone_at_once(
     core: Core, alice: Actor
 ) -> None:
-    worker, line = core.worker(alice.org_id, "w1"), Line()
+    worker, line = core.worker(alice.org_id, "w1"), WorkerConnection()
     poll = hold(core, worker, line)
     assert core.fleet.is_connected(worker.actor.worker_id)
 
@@ -93,7 +93,7 @@ def test_work_goes_to_another_worker_and_not_to_one_that_is_gone(core: Core, ali
     gone, other, line = (
         core.worker(alice.org_id, "w1", slots=8),
         core.worker(alice.org_id, "w2"),
-        Line(),
+        WorkerConnection(),
     )
     hold(core, gone, line)
     waiting = other.poll_in_background()
@@ -161,7 +161,7 @@ spec:
 def test_who_follows_hears_of_a_worker_that_falls_silent(
     core: Core, alice: Actor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("opsicle.server.automations.live_streams.QUEUED_LOOK_SECONDS", 0.01)
+    monkeypatch.setattr("opsicle.server.automations.live_streams.QUEUED_CHECK_SECONDS", 0.01)
     busy = core.worker(alice.org_id, "w1")
     busy.is_draining = True
     busy.poll()
@@ -176,5 +176,5 @@ def test_who_follows_hears_of_a_worker_that_falls_silent(
     events.close()
 
 
-def _first(events) -> Shown:
+def _first(events) -> AutomationChanged:
     return next(event for event in events if not isinstance(event, Heartbeat))

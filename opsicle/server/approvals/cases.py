@@ -19,7 +19,7 @@ from opsicle.domain.templates import Template
 from opsicle.server.access.stored_values import read_values
 from opsicle.server.access.template_versions import template_of
 from opsicle.server.approvals.approvers import ApproverDirectory, requester_of
-from opsicle.server.approvals.bindings import UNREADABLE, Altered, Bindings
+from opsicle.server.approvals.bindings import UNREADABLE, AlteredManifest, Bindings
 from opsicle.server.store import approvals, automations
 from opsicle.server.store.approvals import ApprovalRow, DecisionRow
 from opsicle.server.store.automations import AutomationRow
@@ -109,7 +109,7 @@ def load(
         return case
     try:
         bindings.check(db, case.automation, case.template, row)
-    except Altered as altered:
+    except AlteredManifest as altered:
         return replace(case, problem=str(altered))
     return replace(case, problem=forged(bindings, row, case.decisions))
 

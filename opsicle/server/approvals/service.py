@@ -16,7 +16,7 @@ from opsicle.domain.approvals import (
     ApprovalState,
     Verdict,
 )
-from opsicle.domain.errors import Conflict, NotAllowed, NotFound
+from opsicle.domain.errors import Conflict, NotAllowed, NotFound, required
 from opsicle.kit.clock import Clock
 from opsicle.server.access.actor import Actor
 from opsicle.server.access.document_lookup import get_document
@@ -30,7 +30,7 @@ from opsicle.server.approvals.deciding import (
     PendingDecision,
     checked_reason,
     decision_row,
-    has_said,
+    has_same_decision,
     voter,
 )
 from opsicle.server.approvals.preview import need_of
@@ -204,7 +204,7 @@ class Approvals:
             )
         if row.state is ApprovalState.PENDING and status.state is not ApprovalState.PENDING:
             return self._progress.advance(db, case, now)
-        if has_said(case, actor, decision.verdict) and not votable(
+        if has_same_decision(case, actor, decision.verdict) and not votable(
             case, status, Viewer(actor.user_id, now)
         ):
             return outcome_of(case, status, now)
@@ -303,9 +303,7 @@ class Approvals:
 
         Raises NotFound, also for one whose template the actor may not see.
         """
-        row = approvals.find(db, actor.org_id, approval_id)
-        if row is None:
-            raise _not_found(approval_id)
+        row = required(approvals.find(db, actor.org_id, approval_id), _not_found(approval_id))
 
         case = self._progress.load(db, row)
         if _is_hidden(db, actor, case) and not answers_for(

@@ -163,7 +163,7 @@ class Retention:
         }
         audit.append(db, now, walk.org_id, SystemActor(), "prune", "automations", data)
         retention.allow(db, walk.org_id, last, now)
-        retention.delete_around(db, going)
+        retention.delete_dependents(db, going)
         return retention.delete(db, going)
 
 

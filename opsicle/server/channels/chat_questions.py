@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from opsicle.domain.approvals import Verdict
 from opsicle.kit.clock import Clock
-from opsicle.server.channels.chats import ChatDecision, ChatPerson, Chats, Wanted
+from opsicle.server.channels.chats import ChatDecision, ChatPerson, Chats, MissingProof
 
 ANSWER_LIFETIME = timedelta(minutes=5)
 
@@ -19,7 +19,7 @@ class _Question(NamedTuple):
     """A decision that waits for what it lacks."""
 
     decision: ChatDecision
-    wanted: Wanted
+    wanted: MissingProof
     until: datetime
 
 
@@ -44,7 +44,7 @@ class ChatQuestions:
         question = self._open.pop(_key(person), None)
         if question is None or question.until < self._clock.now():
             return ""
-        if question.wanted is Wanted.REASON:
+        if question.wanted is MissingProof.REASON:
             return self._try(person, question.decision._replace(reason=text))
         return self._try(person, question.decision._replace(totp=text.strip()))
 

@@ -32,7 +32,7 @@ from opsicle.server.store.secrets import SealedRow
 
 log = logging.getLogger(__name__)
 
-MOST_AT_ONCE = deliveries.Share(of_channel=4, of_org=6)
+MOST_AT_ONCE = deliveries.ConcurrencyShare(of_channel=4, of_org=6)
 """A channel that is down holds up no other, an org whose channels all hang no other org, and
 nobody's mail server is flooded. Names are looked up by ten threads, of which one org leaves some
 to others."""

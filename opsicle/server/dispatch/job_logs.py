@@ -136,7 +136,7 @@ class JobLogs:
         Return "" if it was not.
         """
 
-        def query(db: Connection) -> tuple[logs.Loss | None, bool, int]:
+        def query(db: Connection) -> tuple[logs.LogLoss | None, bool, int]:
             return (
                 logs.find_loss_after(db, leased_at),
                 logs.has_gap(db, job_id),
@@ -197,9 +197,9 @@ class JobLogs:
             )
         if total:
             self._database.release_free_space()
-        return total + self.shed()
+        return total + self.drop_oldest()
 
-    def shed(self) -> int:
+    def drop_oldest(self) -> int:
         """Delete the oldest logs of each org that has more than its share.
 
         Return how many segments went.

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from opsicle.domain.concurrency import queue_place
 from opsicle.domain.errors import NotFound
 from opsicle.domain.secrets import named_secrets
 from opsicle.domain.templates import Template, VariableType
@@ -15,7 +16,14 @@ from opsicle.domain.workers import requirements
 from opsicle.security.master_key import CannotOpen
 from opsicle.server.access.stored_values import read_values
 from opsicle.server.access.template_versions import template_of
-from opsicle.server.approvals.bindings import ALTERED, UNBOUND, UNREADABLE, Altered, Bindings, Bound
+from opsicle.server.approvals.bindings import (
+    ALTERED,
+    UNBOUND,
+    UNREADABLE,
+    AlteredManifest,
+    Bindings,
+    BoundManifest,
+)
 from opsicle.server.approvals.pre_lease_check import refusal_reason
 from opsicle.server.dispatch.lease_store import Lease
 from opsicle.server.dispatch.order_signer import OrderSigner
@@ -31,11 +39,11 @@ from opsicle.wire.jobs import Work
 log = logging.getLogger(__name__)
 
 
-class Checked(NamedTuple):
+class CheckedWork(NamedTuple):
     """What an automation that may be leased will run, and what was asked for it, if anything."""
 
     template: Template
-    bound: Bound
+    bound: BoundManifest
     approval: ApprovalRow | None
 
 
@@ -61,26 +69,27 @@ class WorkBuilder:
         self._bindings = bindings
         self._order_signer = order_signer
 
-    def check(self, db: Connection, row: AutomationRow) -> Checked:
+    def check(self, db: Connection, row: AutomationRow) -> CheckedWork:
         """Compare what is stored with what was triggered and approved.
 
         Raises Altered, whatever is wrong with it.
         """
         if not row.manifest_digest:
-            raise Altered(UNBOUND)
+            raise AlteredManifest(UNBOUND)
 
         try:
             template = template_of(db, row.template_id, row.version)
             asked = msgspec.json.encode(requirements(template), order="sorted").decode()
+            place = queue_place(template, read_values(row.values_json))
         except (NotFound, ValueError, msgspec.MsgspecError, RecursionError) as error:
             facts = {"automation": row.id, "reason": str(error)}
             log.error("a stored automation cannot be read", extra=facts)  # noqa: TRY400
-            raise Altered(UNREADABLE) from error
+            raise AlteredManifest(UNREADABLE) from error
 
         approval = approvals.find_of_automation(db, row.id) if row.approval_id else None
         bound = self._bindings.check(db, row, template, approval)
-        if asked != row.requirements:
-            raise Altered(ALTERED)
+        if (asked, place) != (row.requirements, row.queue_place):
+            raise AlteredManifest(ALTERED)
 
         try:
             reason = refusal_reason(db, self._bindings, row, template, approval)
@@ -89,10 +98,10 @@ class WorkBuilder:
             # answered.
             facts = {"automation": row.id, "reason": str(error)}
             log.error("what an automation falls under cannot be read", extra=facts)  # noqa: TRY400
-            raise Altered(UNREADABLE) from error
+            raise AlteredManifest(UNREADABLE) from error
         if reason:
-            raise Altered(reason)
-        return Checked(template, bound, approval)
+            raise AlteredManifest(reason)
+        return CheckedWork(template, bound, approval)
 
     @property
     def epoch(self) -> Epoch:
@@ -104,7 +113,7 @@ class WorkBuilder:
         db: Connection,
         row: AutomationRow,
         lease: Lease,
-        checked: Checked,
+        checked: CheckedWork,
         manifest: WorkManifest,
     ) -> Work:
         """Return all that the worker needs under this lease, with the order to do so."""

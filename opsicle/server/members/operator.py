@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from opsicle.domain.access import Action, BuiltInRole
-from opsicle.domain.errors import Conflict, NotFound
+from opsicle.domain.errors import Conflict, NotFound, required
 from opsicle.kit.clock import Clock
 from opsicle.server.access import validators
 from opsicle.server.access.actor import Actor
@@ -76,7 +76,7 @@ class ServerOperations:
 
         Raises Conflict if it is not held; StepUpRequired.
         """
-        self._check(actor)
+        self._step_up.require(actor, Action.SERVER_MANAGE)
         self._status.hold.release(actor)
         return self.server(actor)
 
@@ -99,11 +99,9 @@ class ServerOperations:
         Raises NotFound; Conflict if the org has an admin, whose affair it is; InvalidInput;
         StepUpRequired.
         """
-        self._check(actor)
+        self._step_up.require(actor, Action.SERVER_MANAGE)
         email = validators.email_address(request.email)
-        org = self._database.read(lambda db: orgs.find_by_code(db, code))
-        if org is None:
-            raise no_org(code)
+        org = required(self._database.read(lambda db: orgs.find_by_code(db, code)), no_org(code))
         link = self._links.new(actor, org.id, email, BuiltInRole.ADMIN, is_by_server_operator=True)
 
         def work(db: Connection) -> Invitation:
@@ -126,7 +124,7 @@ class ServerOperations:
 
         Raises NotFound or StepUpRequired.
         """
-        self._check(actor)
+        self._step_up.require(actor, Action.SERVER_MANAGE)
         email = validators.email_address(request.email)
 
         def work(db: Connection) -> UserRow:
@@ -140,8 +138,7 @@ class ServerOperations:
                 self._record(db, actor, "name", account)
             return account
 
-        account = self._database.write(work)
-        self._sessions.invalidate()
+        account = self._sessions.change(work)
         return _shown(account)
 
     def remove_operator(self, actor: Actor, id_or_email: str) -> None:
@@ -149,7 +146,7 @@ class ServerOperations:
 
         Raises NotFound; Conflict for the last one who can log in; StepUpRequired.
         """
-        self._check(actor)
+        self._step_up.require(actor, Action.SERVER_MANAGE)
 
         def work(db: Connection) -> None:
             account = users.find(db, id_or_email.strip().lower())
@@ -163,18 +160,13 @@ class ServerOperations:
                 raise last_server_operator()
             self._record(db, actor, "drop", account)
 
-        self._database.write(work)
-        self._sessions.invalidate()
+        self._sessions.change(work)
 
     def _record(self, db: Connection, actor: Actor, verb: str, account: UserRow) -> None:
         data = {"email": account.email}
         audit.append(
             db, self._clock.now(), None, actor, verb, f"server_operators/{account.id}", data
         )
-
-    def _check(self, actor: Actor) -> None:
-        actor.require(Action.SERVER_MANAGE)
-        self._step_up.require(actor)
 
 
 def _shown(row: UserRow) -> ServerOperator:

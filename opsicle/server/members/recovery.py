@@ -44,7 +44,7 @@ class Recovery:
 
         Raises NotFound; Conflict if the account is not the org's alone; StepUpRequired.
         """
-        self._check(actor)
+        self._step_up.require(actor, Action.USERS_MANAGE)
         now = self._clock.now()
         token, token_hash = api_tokens.new_reset_token()
 
@@ -69,7 +69,7 @@ class Recovery:
         Raises NotFound, also where they have none; Conflict if the account is not the org's alone;
         StepUpRequired.
         """
-        self._check(actor)
+        self._step_up.require(actor, Action.USERS_MANAGE)
 
         def work(db: Connection) -> None:
             member = get_member(db, actor.org_id, id_or_email)
@@ -89,7 +89,7 @@ class Recovery:
 
         Raises NotFound or StepUpRequired.
         """
-        self._check(actor)
+        self._step_up.require(actor, Action.USERS_MANAGE)
 
         def work(db: Connection) -> None:
             member = get_member(db, actor.org_id, id_or_email)
@@ -104,9 +104,4 @@ class Recovery:
                 f"users/{member.user_id}",
             )
 
-        self._database.write(work)
-        self._sessions.invalidate()
-
-    def _check(self, actor: Actor) -> None:
-        actor.require(Action.USERS_MANAGE)
-        self._step_up.require(actor)
+        self._sessions.change(work)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from opsicle.domain.access import Action
-from opsicle.domain.errors import Conflict, NotFound, Problem
+from opsicle.domain.errors import Conflict, NotFound, Problem, required
 from opsicle.domain.rules import Target
 from opsicle.domain.secrets import (
     SECRET_NAME,
@@ -47,8 +47,7 @@ class Secrets:
 
         Raises InvalidInput for a name or value that cannot be, Conflict if the name is taken.
         """
-        actor.require(Action.SECRETS_MANAGE)
-        self._step_up.require(actor)
+        self._step_up.require(actor, Action.SECRETS_MANAGE)
         if not SECRET_NAME.fullmatch(request.name):
             raise validators.invalid("name", f"the name must be {SECRET_NAME_RULE}")
 
@@ -124,8 +123,7 @@ class Secrets:
 
         Raises NotFound.
         """
-        actor.require(Action.SECRETS_MANAGE)
-        self._step_up.require(actor)
+        self._step_up.require(actor, Action.SECRETS_MANAGE)
 
         def work(db: Connection) -> None:
             if not secrets.delete(db, actor.org_id, name):
@@ -171,10 +169,7 @@ def require_secrets(db: Connection, org_id: str, template: Template) -> None:
 
 
 def _get(db: Connection, org_id: str, name: str) -> SecretRow:
-    row = secrets.find(db, org_id, name)
-    if row is None:
-        raise _not_found(name)
-    return row
+    return required(secrets.find(db, org_id, name), _not_found(name))
 
 
 def _not_found(name: str) -> NotFound:

@@ -24,14 +24,15 @@ class Ending:
 def lease(db: apsw.Connection, automation_id: str, before: int, fence: int, job_id: str) -> bool:
     """Give a waiting automation to a job; `before` is the fence before this lease.
 
-    Return False if someone was first.
+    Return False if someone was first, or others of its concurrency group are.
     """
     return has_changed(
         db,
         """
         UPDATE automations
            SET fence = :fence, job_id = :job_id
-         WHERE id = :id AND state = 'queued' AND job_id IS NULL AND fence = :before
+         WHERE id = :id AND state = 'queued' AND job_id IS NULL AND turn = 'ready'
+           AND fence = :before
         """,
         {"id": automation_id, "before": before, "fence": fence, "job_id": job_id},
     )

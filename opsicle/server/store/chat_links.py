@@ -116,7 +116,7 @@ def put_code(
     )
 
 
-def spend_code(db: apsw.Connection, channel_id: str, code_hash: str, at: datetime) -> str | None:
+def use_link_code(db: apsw.Connection, channel_id: str, code_hash: str, at: datetime) -> str | None:
     """Use a code up, and return whose it was, or None if it is nobody's or too old."""
     found = db.execute(
         """

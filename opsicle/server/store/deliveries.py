@@ -110,14 +110,14 @@ def list_newest(
     return fetch_all(db, f"{_SELECT}{which} ORDER BY d.id DESC LIMIT :limit", given, DeliveryRow)
 
 
-class Share(NamedTuple):
+class ConcurrencyShare(NamedTuple):
     """How many attempts may be under way at once, through one channel and for one org."""
 
     of_channel: int
     of_org: int
 
 
-def list_due(db: apsw.Connection, at: datetime, most: Share, limit: int) -> list[str]:
+def list_due(db: apsw.Connection, at: datetime, most: ConcurrencyShare, limit: int) -> list[str]:
     """Return the deliveries whose turn it is, one org after the other, the oldest of each first.
 
     No channel and no org has more than its share under way, and of each channel no more is looked
@@ -234,7 +234,7 @@ def retry(
     )
 
 
-def hasten(db: apsw.Connection, channel_id: str, at: datetime) -> None:
+def make_due(db: apsw.Connection, channel_id: str, at: datetime) -> None:
     """Let all that failed through a channel be tried again now, as it may have been put right."""
     db.execute(
         """

@@ -46,7 +46,7 @@ class MembershipRow(Row, frozen=True):
     allows_shared_workers: bool
 
 
-class Named(msgspec.Struct, frozen=True, kw_only=True):
+class MemberSelection(msgspec.Struct, frozen=True, kw_only=True):
     """Members by whichever way they are named. `owner_ids`: the service accounts of these."""
 
     user_ids: tuple[str, ...] = ()
@@ -132,7 +132,7 @@ def list_members(db: apsw.Connection, org_id: str, after_email: str, limit: int)
     )
 
 
-def list_named(db: apsw.Connection, org_id: str, named: Named) -> list[MemberRow]:
+def list_named(db: apsw.Connection, org_id: str, named: MemberSelection) -> list[MemberRow]:
     """Return the members who are named, and the owners of named service accounts, by address."""
     return fetch_all(
         db,

@@ -222,7 +222,7 @@ def delete_others(db: apsw.Connection, user_id: str, kept_id: str) -> None:
     )
 
 
-def note_proof(db: apsw.Connection, session_id: str, at: datetime) -> None:
+def note_step_up(db: apsw.Connection, session_id: str, at: datetime) -> None:
     """Note that the person behind a session has just shown a code of their app."""
     db.execute(
         "UPDATE sessions SET proven_at = :at WHERE id = :id", {"id": session_id, "at": to_text(at)}

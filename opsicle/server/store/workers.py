@@ -10,14 +10,14 @@ import apsw
 import msgspec
 
 from opsicle.domain import stored_json
-from opsicle.domain.errors import NotAuthenticated, NotFound
+from opsicle.domain.errors import NotAuthenticated, NotFound, required
 from opsicle.kit.clock import to_text
 from opsicle.server.store.rows import Row, fetch_all, fetch_one, fetch_value, has_changed
 from opsicle.wire.worker_api import PollRequest
 
 WorkerState = Literal["active", "draining", "revoked"]
 
-SEEN_EVERY = timedelta(seconds=10)
+LAST_SEEN_INTERVAL = timedelta(seconds=10)
 """How exact `last_seen_at` is: 2,000 workers that poll must not mean as many writes each time."""
 
 
@@ -159,10 +159,7 @@ def find(db: apsw.Connection, org_id: str | None, id_or_name: str) -> WorkerRow 
 
 def get(db: apsw.Connection, org_id: str | None, id_or_name: str) -> WorkerRow:
     """Do as `find`. Raises NotFound for an absent and for another org's one alike."""
-    row = find(db, org_id, id_or_name)
-    if row is None:
-        raise NotFound(f"there is no worker {id_or_name}")
-    return row
+    return required(find(db, org_id, id_or_name), NotFound(f"there is no worker {id_or_name}"))
 
 
 def list_workers(
@@ -242,9 +239,9 @@ class WorkerStatus(NamedTuple):
 def record_poll(
     db: apsw.Connection, worker_id: str, poll: PollRequest, at: datetime
 ) -> WorkerStatus:
-    """Keep what a worker says of itself, and that it lives; return what people say of it.
+    """Record what a worker says of itself, and when it did; return what people say of it.
 
-    Nothing is written when it says the same as before and was seen less than `SEEN_EVERY` ago.
+    Nothing is written when it says the same as before, less than `LAST_SEEN_INTERVAL` ago.
     Raises NotAuthenticated if it has been revoked since this poll was let in.
     """
     status = get_status(db, worker_id)
@@ -266,7 +263,7 @@ def record_poll(
             "version": poll.version,
             "boot_id": poll.boot_id,
             "at": to_text(at),
-            "seen_before": to_text(at - SEEN_EVERY),
+            "seen_before": to_text(at - LAST_SEEN_INTERVAL),
         },
     )
     return status
