@@ -11,7 +11,7 @@ import msgspec
 
 from opsicle.domain.automations import FINAL, UNFINISHED, AutomationState, is_final
 from opsicle.domain.concurrency import QueuePlace
-from opsicle.domain.errors import NotFound
+from opsicle.domain.errors import NotFound, required
 from opsicle.domain.templates import DEFAULT_PRIORITY
 from opsicle.kit.clock import to_text
 from opsicle.server.store.rows import Row, fetch_all, fetch_one, is_one_of, where
@@ -173,10 +173,9 @@ def get(db: apsw.Connection, org_id: str, automation_id: str) -> AutomationRow:
 
     Raises NotFound for an absent and for another org's one alike.
     """
-    row = find(db, org_id, automation_id)
-    if row is None:
-        raise NotFound(f"there is no automation {automation_id}")
-    return row
+    return required(
+        find(db, org_id, automation_id), NotFound(f"there is no automation {automation_id}")
+    )
 
 
 @dataclass(frozen=True, slots=True)
