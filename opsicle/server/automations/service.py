@@ -299,8 +299,7 @@ class Automations:
             return Snapshot(row, template, tries, 0, queue, artifacts=left)
 
         snapshot = self._database.read(query)
-        newest = snapshot.newest_job
-        if newest is None:
+        if (newest := snapshot.newest_job) is None:
             return whole(snapshot)
         remark = self._job_logs.remark(newest.id, newest.leased_at)
         return whole(replace(snapshot, log_bytes=self._job_logs.size(newest.id), log_remark=remark))
