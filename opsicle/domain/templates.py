@@ -106,7 +106,8 @@ class Phase(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     """A named group of commands, run in order in one shell. `timeout` is in seconds.
 
     `network`, `pull`, `user` (a number, or two: user and group) and `read_only` are about its
-    container, and have their defaults where it has no image.
+    container, and have their defaults where it has no image. `artifacts` are patterns of the files
+    that are kept once it has ended.
     """
 
     name: str
@@ -125,6 +126,7 @@ class Phase(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     user: str | None = None
     read_only: bool = False
     limits: ResourceLimits | None = None
+    artifacts: tuple[str, ...] = ()
 
 
 def default_limit(phase: Phase) -> str:
@@ -186,6 +188,7 @@ class Template(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     granted; with `accepts_claimed` it is enough that a worker says them of itself; `runs_on_where`
     is an expression over them, in its one spelling. `require_mfa`: whoever runs it shows a fresh
     code of their authenticator app. `priority`, from 0 to 9: the highest is handed out first.
+    `max_waiting`: no more than that wait; None: any number.
     """
 
     name: str
@@ -207,6 +210,7 @@ class Template(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     accepts_claimed: bool = False
     runs_on_where: str = ""
     priority: int = DEFAULT_PRIORITY
+    max_waiting: int | None = None
 
     @property
     def certain_labels(self) -> dict[str, str]:

@@ -27,6 +27,7 @@ from opsicle.domain.secrets import secret_file_environment_name
 from opsicle.domain.templates import Phase, When, default_limit
 from opsicle.domain.workers import runtime_of
 from opsicle.wire.jobs import Outcome, PhaseReport, StepState, Work
+from opsicle.worker.artifacts import ArtifactCollector
 from opsicle.worker.attempt import Attempt, Limits, MarkerPipe, RunContext, stop_job
 from opsicle.worker.job_result import JobResult
 from opsicle.worker.masking import Masking
@@ -62,6 +63,9 @@ class Runner:
         private_folder = host.private_folder or host.workspace_root
         self._private = PrivateFiles(private_folder, work.job_id, self._workspace.hand_over)
         self._mask_requests: MaskRequests | None = None
+        self._artifacts = ArtifactCollector(
+            self._workspace, host.account, host.artifacts, work.artifact_limits
+        )
         waiter = Waiter()
         self._context = RunContext(
             waiter=waiter,
@@ -210,7 +214,17 @@ class Runner:
 
         report.finished_at_ms = now_ms()
         self._result.note_phase_end(report)
+        self._keep_artifacts(index)
         self._context.tell()
+
+    def _keep_artifacts(self, index: int) -> None:
+        """Keep the files that a phase leaves behind, however it ended."""
+        output = self._context.output
+        for note in self._artifacts.collect(
+            index, self._work.phases[index].artifacts, output.masking
+        ):
+            output.note(note, index)
+        self._host.on_artifacts()
 
     def _try_phase(self, index: int) -> None:
         phase, report = self._work.phases[index], self._reports[index]

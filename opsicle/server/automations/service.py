@@ -35,6 +35,7 @@ from opsicle.server.automations.waiting import queue_view, view_of_new
 from opsicle.server.channels.outbox import Outbox
 from opsicle.server.dispatch.concurrency_groups import ConcurrencyGroups, Settled
 from opsicle.server.dispatch.job_logs import JobLogs
+from opsicle.server.dispatch.queue_limits import require_room_to_wait
 from opsicle.server.dispatch.service import Dispatch, SlotReservation
 from opsicle.server.dispatch.work_builder import CheckedWork
 from opsicle.server.fleet.presence import Fleet
@@ -45,6 +46,7 @@ from opsicle.server.keys.vault import HiddenValues, Vault, new_salt
 from opsicle.server.secrets.service import require_secrets
 from opsicle.server.store import (
     approvals,
+    artifacts,
     audit,
     automation_transitions,
     automations,
@@ -214,6 +216,7 @@ class Automations:
             )
         asked = self._approval_requests.draft(db, row, applicable) if applicable else None
         row, bound = self._bindings.bind(row, new.template, asked, new.commitments)
+        require_room_to_wait(db, row)
         self._groups.require_room(db, row, new.settled)
         if reservation and asked is None and row.concurrency_key is None:
             row = reservation.lease(db, row, CheckedWork(new.template, bound, None))
@@ -292,11 +295,11 @@ class Automations:
             row, template = get_visible(db, actor, automation_id)
             tries = jobs.list_of_automation(db, row.id)
             queue = queue_view(db, self._fleet, actor.org_id, [row])
-            return Snapshot(row, template, tries, 0, queue)
+            left = artifacts.list_of_job(db, tries[-1].id) if tries else []
+            return Snapshot(row, template, tries, 0, queue, artifacts=left)
 
         snapshot = self._database.read(query)
-        newest = snapshot.newest_job
-        if newest is None:
+        if (newest := snapshot.newest_job) is None:
             return whole(snapshot)
         remark = self._job_logs.remark(newest.id, newest.leased_at)
         return whole(replace(snapshot, log_bytes=self._job_logs.size(newest.id), log_remark=remark))
@@ -360,7 +363,7 @@ class Automations:
         job = self._database.write(work)
         self._groups.announce(settled)
         if job:
-            self._dispatch.wake_worker(job.worker_id)
+            self._dispatch.job_cancelled(job)
         self._pubsub.changed(automation_topic(automation_id), org_topic(actor.org_id))
         return self.get(actor, automation_id)
 
