@@ -79,7 +79,7 @@ class Runner:
         )
         without_secrets = self._context.output.without_secrets
         self._result = JobResult(self._reports, without_secrets)
-        self._phase_results = PhaseResults(self._workspace, without_secrets)
+        self._phase_results = PhaseResults(self._private, without_secrets)
 
     def run(self) -> Outcome:
         """Run the job to its end. Whatever goes wrong with it is in the outcome, not raised.
@@ -252,25 +252,26 @@ class Runner:
     def _take_results(self, index: int) -> None:
         """Take what a phase has left; where its outputs are not right, it has failed."""
         report = self._reports[index]
-        problem = self._phase_results.take(index, self._work.phases[index], report)
+        problem = self._phase_results.take(self._work.phases[index], report)
         if problem and report.state is StepState.SUCCEEDED:
             report.state, report.exit_code, report.explanation = StepState.FAILED, None, problem
         elif problem:
             self._context.output.note(self._context.output.without_secrets(problem), index)
 
     def _private_variables(self, phase: Phase) -> dict[str, str]:
-        """Return the variables that name the phase's secret files and mask pipe.
+        """Return the variables that name the phase's files: for results, secrets, and masks.
 
         Raises CannotStart.
         """
         variables = {"OPSICLE_MASK": str(self._mask_requests.path)} if self._mask_requests else {}
         try:
+            variables |= self._phase_results.make_files()
             paths = self._private.write_secrets(
                 {name: self._work.secrets[name] for name in phase.secrets}
             )
         except OSError as problem:
             raise CannotStart(
-                f"the files of its secrets could not be made: {problem.strerror}"
+                f"the files for its outputs and secrets could not be made: {problem.strerror}"
             ) from None
 
         return variables | {
