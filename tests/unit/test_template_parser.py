@@ -198,11 +198,6 @@ def test_any_change_of_content_changes_the_digest(old: str, new: str) -> None:
     )
 
 
-def test_retries_without_new_fields_are_encoded_as_they_always_were() -> None:
-    retries = Retries(limit=2, delay=0)
-    assert msgspec.json.encode(retries) == b'{"limit":2,"delay":0}'
-
-
 def test_what_this_version_cannot_run_is_named() -> None:
     told = {problem.path: problem.message for problem in unsupported(parse_template(FULL.encode()))}
 
