@@ -13,8 +13,13 @@ from opsicle.domain.errors import Conflict, LeaseLost, NotAllowed, NotFound
 from opsicle.server.access.actor import Actor
 from opsicle.wire.worker_api import LEASE_SECONDS
 from tests.services.core import Core, TestWorker
-from tests.services.queueing import drain, given, grouped, reason
+from tests.services.queueing import LONG_SECONDS, drain, given, grouped, hold_polls_for_long, reason
 from tests.services.team import Team, template_source
+
+
+@pytest.fixture(autouse=True)
+def _polls_that_end_only_when_woken(monkeypatch: pytest.MonkeyPatch) -> None:
+    hold_polls_for_long(monkeypatch)
 
 
 @pytest.fixture
@@ -97,7 +102,7 @@ def test_a_waiting_worker_hears_when_a_person_makes_room(
     core.run(alice, "backup")
     [work] = workers[0].poll().work
     waits = core.run(alice, "backup")
-    poll = workers[1].poll_in_background()
+    poll = workers[1].poll_in_background(LONG_SECONDS)
 
     core.automations.cancel(alice, work.automation_id)
 
@@ -109,10 +114,10 @@ def test_a_waiting_worker_hears_when_a_person_makes_room(
 def test_an_automation_that_is_triggered_while_a_worker_waits_overtakes_nobody(
     core: Core, alice: Actor, workers: list[TestWorker]
 ) -> None:
-    poll = workers[1].poll_in_background()
+    poll = workers[1].poll_in_background(LONG_SECONDS)
     first = core.run(alice, "backup")
     [work] = poll.get(timeout=60).work
-    poll = workers[0].poll_in_background()
+    poll = workers[0].poll_in_background(LONG_SECONDS)
 
     second = core.run(alice, "backup")
 
@@ -120,6 +125,22 @@ def test_an_automation_that_is_triggered_while_a_worker_waits_overtakes_nobody(
     workers[1].start(work)
     workers[1].finish(work)
     assert [each.automation_id for each in poll.get(timeout=60).work] == [second.id]
+
+
+def test_a_new_automation_does_not_overtake_one_that_waits_for_room(
+    core: Core, alice: Actor, workers: list[TestWorker]
+) -> None:
+    core.push(alice, grouped("read", ", limit: 3"))
+    core.run(alice, "read")
+    given(workers[0])
+    alone = core.run(alice, "backup")
+    poll = workers[1].poll_in_background(LONG_SECONDS)
+
+    late = core.run(alice, "read")
+
+    assert not poll.ready()
+    assert reason(core, alice, late) == "behind 2 others of group db/orders"
+    assert drain(workers[0]) == [alone.id, late.id]
 
 
 def test_a_lease_that_lapses_before_the_start_gives_its_place_back(
@@ -154,7 +175,7 @@ def test_a_job_of_which_nobody_knows_the_end_holds_its_group_until_a_person_rele
     assert given(other) == []
     assert core.automations.get(alice, first.id).is_group_held
     assert f"`opsicle automations release {first.id}`" in reason(core, alice, second)
-    poll = other.poll_in_background()
+    poll = other.poll_in_background(LONG_SECONDS)
     releases = core.services.group_releases
     mallory = core.person(alice.org_id, "mallory", BuiltInRole.MEMBER)
     with pytest.raises(NotAllowed):
@@ -181,7 +202,7 @@ def test_a_worker_that_comes_back_with_the_truth_releases_the_group(
     given(workers[0])
     [work] = workers[0].held.values()
     lose(core, workers[0])
-    poll = workers[1].poll_in_background()
+    poll = workers[1].poll_in_background(LONG_SECONDS)
 
     workers[0].finish(work)
 
