@@ -98,10 +98,54 @@ _SECOND: Fields = {
     **_FIRST,
     "Manifest": (*_FIRST["Manifest"], "principal_id", "policy"),
     "BoundDecision": (*_FIRST["BoundDecision"], "principal_id"),
+    "Pause": ("message", "gate", "variables"),
+    "Gate": (
+        "name",
+        "approvers",
+        "required",
+        "rejections_to_end",
+        "require_reason",
+        "require_mfa",
+        "allow_requester",
+        "expires_after",
+        "remind_after",
+        "escalate",
+        "when",
+        "chats",
+    ),
+    "Approvers": ("manager", "users", "groups", "roles", "chat_users"),
+    "Escalation": ("after", "to"),
+    "Chat": ("channel", "id"),
+    "Variable": (
+        "id",
+        "type",
+        "label",
+        "description",
+        "default",
+        "is_required",
+        "options",
+        "pattern",
+        "min",
+        "max",
+        "multiple",
+    ),
+    "Resume": (
+        "approval_id",
+        "phase",
+        "paused_fence",
+        "verdict",
+        "reason",
+        "values",
+        "decisions",
+    ),
+    "ResumeDecision": ("user_id", "email", "principal_id", "decision", "with_mfa"),
     "WorkOrder": (*_FIRST["WorkOrder"], "epoch", "epoch_id"),
 }
 
-_LATER: Fields = {"Phase": ("network", "pull", "user", "read_only", "limits")}
+_LATER: Fields = {
+    "Phase": ("network", "pull", "user", "read_only", "limits", "pause", "on_failure"),
+    "WorkOrder": ("resume",),
+}
 
 
 class Format(NamedTuple):

@@ -79,7 +79,7 @@ def phases_require(
     phases: Iterable[Phase], labels: dict[str, str], *, accepts_claimed: bool = False
 ) -> Requirements:
     """Return what these phases ask of a worker, together with the labels it must have."""
-    phases = tuple(phases)
+    phases = tuple(phase for phase in phases if phase.pause is None)
     with_image = [phase.name for phase in phases if phase.image is not None]
     return Requirements(
         labels=labels,

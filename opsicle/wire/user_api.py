@@ -306,7 +306,8 @@ class Command(msgspec.Struct, kw_only=True):
 class PhaseRun(msgspec.Struct, kw_only=True):
     """One phase and how it went.
 
-    `has_command_times` is false where commands cannot be told apart.
+    `has_command_times` is false where commands cannot be told apart. `message` is what a pause
+    asks.
     """
 
     name: str
@@ -321,6 +322,7 @@ class PhaseRun(msgspec.Struct, kw_only=True):
     when: str
     has_command_times: bool = False
     commands: list[Command] = []
+    message: str = ""
 
 
 class Job(msgspec.Struct, kw_only=True):
@@ -338,7 +340,10 @@ class Job(msgspec.Struct, kw_only=True):
 
 
 class AutomationSummary(msgspec.Struct, kw_only=True):
-    """An automation in a list. `waiting_reason` says why one that waits does not run yet."""
+    """An automation in a list. `waiting_reason` says why one that waits does not run yet.
+
+    `pause_id` is the approval that is asked in its midst while it is paused.
+    """
 
     id: str
     state: AutomationState
@@ -349,6 +354,7 @@ class AutomationSummary(msgspec.Struct, kw_only=True):
     reason: str = ""
     rerun_of: str | None = None
     approval_id: str | None = None
+    pause_id: str | None = None
     exit_code: int | None = None
     explanation: str = ""
     waiting_reason: str = ""

@@ -26,12 +26,15 @@ from opsicle.domain.approvals import (
 from opsicle.domain.approvers import is_named
 from opsicle.domain.automations import AutomationState
 from opsicle.domain.notices import Notice, NoticeKind
+from opsicle.domain.pauses import ApprovalKind
 from opsicle.domain.policies import Chat
 from opsicle.server.access.actor import SystemActor
 from opsicle.server.approvals.bindings import Bindings
 from opsicle.server.approvals.cases import Case, load
 from opsicle.server.approvals.facts import approval_facts
+from opsicle.server.approvals.paused_ends import end_if_nothing_is_left, end_state
 from opsicle.server.approvals.stuck import newly_stuck, noted, stuck_in
+from opsicle.server.approvals.subjects import Occasion, subject
 from opsicle.server.approvals.waiting import outcome_of
 from opsicle.server.channels.outbox import Outbox
 from opsicle.server.store import approvals, audit, automation_transitions
@@ -82,9 +85,8 @@ class Progress:
         row, explanation = case.row, f"it was not run: {case.problem}"
         if not approvals.end(db, row.id, ApprovalState.WITHDRAWN, now, explanation):
             return
-        automation_transitions.end_unapproved(
-            db, row.automation_id, Ending(AutomationState.CANCELLED, now, None, explanation)
-        )
+        ending = Ending(AutomationState.CANCELLED, now, None, explanation)
+        self._end_automation(db, case, ending, even_with_clean_up=True)
         self._outbox.post_unapproved(db, row.org_id, row.automation_id)
         data = {"reason": case.problem}
         audit.append(
@@ -107,14 +109,10 @@ class Progress:
         }
         recipients |= {decision.user_id for decision in case.decisions}
 
-        subject = f"no longer asks to run {_what(case)}"
         ended = case.ended(ApprovalState.WITHDRAWN, explanation)
-        return self._post(
-            db,
-            ended,
-            now,
-            _notice(ended, NoticeKind.APPROVAL_ENDED, recipients, subject, _asked_rooms(case)),
-        )
+        line, rooms = subject(ended, Occasion.WITHDRAWN), _asked_rooms(case)
+        notice = _notice(ended, NoticeKind.APPROVAL_ENDED, recipients, line, rooms)
+        return self._post(db, ended, now, notice)
 
     def _tell(
         self, db: Connection, case: Case, seen: ApprovalStatus, told: list[str], now: datetime
@@ -125,15 +123,8 @@ class Progress:
             key = f"ask:{gate.gate.name}"
             if key not in told:
                 recipients = {person.user_id for person in case.waited_for(gate, now)}
-                subject = f"asks to run {_what(case)}"
-                self._post(
-                    db,
-                    case,
-                    now,
-                    _notice(
-                        case, NoticeKind.APPROVAL_REQUESTED, recipients, subject, gate.gate.chats
-                    ),
-                )
+                line, kind = subject(case, Occasion.ASKED), NoticeKind.APPROVAL_REQUESTED
+                self._post(db, case, now, _notice(case, kind, recipients, line, gate.gate.chats))
                 news.append(key)
 
         by_name = {gate.gate.name: gate for gate in seen.open_gates}
@@ -153,13 +144,9 @@ class Progress:
         told = stored_json.read_or(case.row.told, list[str], [])
         stuck = stuck_in(case, seen)
         if newly_stuck(told, stuck):
-            subject = f"asked to run {_what(case)}, which nobody can approve now"
-            self._post(
-                db,
-                case,
-                now,
-                _notice(case, NoticeKind.APPROVAL_STUCK, {case.row.requester_id}, subject),
-            )
+            line = subject(case, Occasion.STUCK)
+            notice = _notice(case, NoticeKind.APPROVAL_STUCK, {case.row.requester_id}, line)
+            self._post(db, case, now, notice)
         return noted(told, stuck)
 
     def _tell_due(
@@ -168,19 +155,14 @@ class Progress:
         waited = case.waited_for(gate, now)
         if item.step is None:
             recipients = {person.user_id for person in waited}
-            subject = f"still waits for your decision to run {_what(case)}"
-            self._post(
-                db,
-                case,
-                now,
-                _notice(case, NoticeKind.APPROVAL_REMINDER, recipients, subject, gate.gate.chats),
-            )
+            line, kind = subject(case, Occasion.REMINDED), NoticeKind.APPROVAL_REMINDER
+            self._post(db, case, now, _notice(case, kind, recipients, line, gate.gate.chats))
             return
 
         to = gate.gate.escalate[item.step].to
         recipients = {person.user_id for person in waited if is_named(to, person, case.requester)}
-        subject = f"asks to run {_what(case)}, and nobody has decided yet"
-        self._post(db, case, now, _notice(case, NoticeKind.APPROVAL_ESCALATED, recipients, subject))
+        line = subject(case, Occasion.ESCALATED)
+        self._post(db, case, now, _notice(case, NoticeKind.APPROVAL_ESCALATED, recipients, line))
         data = {"gate": gate.gate.name, "after": gate.gate.escalate[item.step].after}
         audit.append(
             db, now, case.row.org_id, SystemActor(), "escalate", f"approvals/{case.row.id}", data
@@ -189,29 +171,36 @@ class Progress:
     def _end(
         self, db: Connection, case: Case, state: ApprovalState, explanation: str, now: datetime
     ) -> None:
-        row = case.row
+        row, is_run = case.row, case.row.kind is ApprovalKind.RUN
         if state is ApprovalState.APPROVED:
-            automation_transitions.approve(db, row.automation_id, now)
+            has_ended = False
+            if is_run:  # a paused job goes on when its worker takes it up
+                automation_transitions.approve(db, row.automation_id, now)
         else:
-            automation_transitions.end_unapproved(
-                db, row.automation_id, Ending(_ENDS[state], now, None, explanation)
-            )
+            ends = _ENDS[state] if is_run else end_state(row.kind, state)
+            has_ended = self._end_automation(db, case, Ending(ends, now, None, explanation))
 
         if state is ApprovalState.EXPIRED:
             data = {"automation": row.automation_id}
             audit.append(db, now, row.org_id, SystemActor(), "expire", f"approvals/{row.id}", data)
 
         recipients = {row.requester_id, *(decision.user_id for decision in case.decisions)}
-        subject = f"asked to run {_what(case)}: {state}"
         ended = case.ended(state, explanation)
+        line, rooms = subject(ended, Occasion.ENDED), _asked_rooms(case)
         told = self._post(
-            db,
-            ended,
-            now,
-            _notice(ended, NoticeKind.APPROVAL_ENDED, recipients, subject, _asked_rooms(case)),
+            db, ended, now, _notice(ended, NoticeKind.APPROVAL_ENDED, recipients, line, rooms)
         )
-        if state is not ApprovalState.APPROVED:
+        if has_ended:
             self._outbox.post_unapproved(db, row.org_id, row.automation_id, told)
+
+    def _end_automation(
+        self, db: Connection, case: Case, ending: Ending, *, even_with_clean_up: bool = False
+    ) -> bool:
+        """End what an approval was about. False if clean-up phases of a paused job come first."""
+        if case.row.kind is ApprovalKind.RUN:
+            return automation_transitions.end_unapproved(db, case.row.automation_id, ending)
+        template = None if even_with_clean_up else case.template
+        return end_if_nothing_is_left(db, case.row, template, ending)
 
     def _post(self, db: Connection, case: Case, now: datetime, notice: Notice) -> Notice:
         self._outbox.post(db, notice, approval_facts(case, now))
@@ -219,14 +208,14 @@ class Progress:
 
 
 def _notice(
-    case: Case, kind: NoticeKind, recipients: set[str], subject: str, chats: tuple[Chat, ...] = ()
+    case: Case, kind: NoticeKind, recipients: set[str], line: str, chats: tuple[Chat, ...] = ()
 ) -> Notice:
     return Notice(
         kind=kind,
         org_id=case.row.org_id,
         recipients=tuple(sorted(recipients)),
         chats=chats,
-        subject=f"{case.automation.requester_email} {subject}",
+        subject=line,
         approval_id=case.row.id,
         automation_id=case.row.automation_id,
     )
@@ -237,10 +226,6 @@ _ENDS = {
     ApprovalState.EXPIRED: AutomationState.EXPIRED,
     ApprovalState.WITHDRAWN: AutomationState.CANCELLED,
 }
-
-
-def _what(case: Case) -> str:
-    return f"{case.automation.template} version {case.automation.version}"
 
 
 def _asked_rooms(case: Case) -> tuple[Chat, ...]:
@@ -262,5 +247,6 @@ def _explanation(case: Case, seen: ApprovalStatus) -> str:
             for each in case.decisions
             if each.gate == seen.decisive and each.verdict is Verdict.REJECT
         ][-1]
-        return f"rejected by {last.email}" + (f": {last.reason}" if last.reason else "")
+        said = "aborted" if case.row.kind is ApprovalKind.FAILURE else "rejected"
+        return f"{said} by {last.email}" + (f": {last.reason}" if last.reason else "")
     return ""

@@ -16,6 +16,7 @@ from opsicle.server.access.actor import SystemActor, WorkerActor
 from opsicle.server.approvals.bindings import Altered
 from opsicle.server.channels.outbox import Outbox
 from opsicle.server.dispatch.lease_store import Lease, LeaseStore
+from opsicle.server.dispatch.paused_jobs import PausedJobs, Resumption
 from opsicle.server.dispatch.waiting_kinds import Look, WaitingKinds
 from opsicle.server.dispatch.work_builder import Checked, WorkBuilder, WorkManifest
 from opsicle.server.fleet.presence import Fleet, Presence
@@ -24,6 +25,7 @@ from opsicle.server.store import audit, automation_transitions, automations, job
 from opsicle.server.store.automations import AutomationRow
 from opsicle.server.store.database import Connection
 from opsicle.server.store.epochs import Epoch
+from opsicle.server.store.jobs import JobRow
 from opsicle.wire.jobs import Work
 
 log = logging.getLogger(__name__)
@@ -72,6 +74,7 @@ class LeaseService:
         notices: Outbox,
         clock: Clock,
         orders: WorkBuilder,
+        paused: PausedJobs,
     ) -> None:
         self.kinds = kinds
         self.fleet = fleet
@@ -80,6 +83,7 @@ class LeaseService:
         self._outbox = notices
         self._clock = clock
         self._work_builder = orders
+        self.paused = paused
 
     def tell_of(self, presence: Presence) -> None:
         """Wake whoever looks at what waits for a worker that is gone, or there again."""
@@ -104,7 +108,7 @@ class LeaseService:
     def lease_waiting(
         self, db: Connection, presence: Presence, free: int, *, is_handed: bool = False
     ) -> LeasedWork:
-        """Lease up to `free` of the oldest automations that this worker can take.
+        """Lease up to `free` jobs: those that it has paused and may go on, then the oldest waiting.
 
         A shared one's by turns of the orgs.
 
@@ -114,6 +118,8 @@ class LeaseService:
         leased = LeasedWork(is_handed)
         if free <= 0:
             return leased
+        for job in self.paused.list_decided(db, presence.worker_id, free):
+            self._resume(db, presence, job, leased)
         refused = -1
         while (
             len(leased.refused) > refused and len(leased.items) < free
@@ -187,6 +193,30 @@ class LeaseService:
             db, row.id, row.fence, place.lease.fence, place.lease.job_id
         ):
             self.begin(db, presence, row, place, leased)
+
+    def _resume(self, db: Connection, presence: Presence, job: JobRow, leased: LeasedWork) -> None:
+        """Lease a paused job anew, if its people's decision stands; else end it."""
+        if self.fleet.held or not may_serve(db, presence, job.org_id):
+            return
+
+        row = automations.get(db, job.org_id, job.automation_id)
+        try:
+            checked = self._work_builder.check_bound(db, row)
+            resume = self._work_builder.resume(db, row, job)
+        except Altered as altered:
+            if self.paused.end_altered(db, row, job, altered):
+                leased.refused.append(row)
+            return
+
+        said = self._say(presence, row, checked)
+        if said is None:
+            return
+        fence = max(row.fence, self.epoch.fence_floor) + 1
+        lease = Lease(job.id, row.id, row.org_id, presence.worker_id, fence)
+        if self.paused.lease(db, Resumption(row, job, lease)):
+            self.lease_store.grant(lease, is_handed=leased.is_handed)
+            work = self._work_builder.make(db, row, lease, checked, said, resume)
+            leased.items.append((lease, work))
 
     def place_new(
         self, db: Connection, presence: Presence, row: AutomationRow, checked: Checked

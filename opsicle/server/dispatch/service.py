@@ -29,7 +29,7 @@ from opsicle.server.dispatch.lease_service import LeasedWork, LeaseService, Plac
 from opsicle.server.dispatch.work_builder import Checked
 from opsicle.server.fleet.presence import Presence
 from opsicle.server.fleet.pubsub import Subscription
-from opsicle.server.store import jobs
+from opsicle.server.store import jobs, pauses
 from opsicle.server.store.automations import AutomationRow
 from opsicle.server.store.database import Connection, Database
 from opsicle.server.store.jobs import JobRow
@@ -171,7 +171,7 @@ class Dispatch:
         Raises InvalidInput for labels or slots that no worker can have.
         """
         presence = self._arrivals.note(worker, request)
-        presence.told &= {job.job_id for job in request.jobs}
+        presence.told &= {job.job_id for job in (*request.jobs, *request.paused)}
         self._renew(worker, request)
         return presence
 
@@ -263,9 +263,12 @@ class Dispatch:
         is_known = {job.id for job in held if job.state == JobState.RUNNING or job.id in listed}
         sight.cancel = [job.id for job in held if job.is_cancel_requested and job.id in is_known]
         sight.drop, sight.unknown = _to_drop(db, presence.worker_id, listed, held)
+        if request.paused:
+            _forget_paused(db, presence.worker_id, request, sight)
         if not self._fleet.held:  # else they may be of a state that this server does not know
             sight.drop += sight.unknown
-        free = self._lease_service.free_slots(presence, len(held) + len(sight.drop))
+        running = listed.keys() & set(sight.drop)
+        free = self._lease_service.free_slots(presence, len(held) + len(running))
         sight.leased = self._lease_service.lease_waiting(db, presence, free)
         sight.busy = len(held) + len(sight.leased.items)
         return sight
@@ -343,6 +346,14 @@ def _to_drop(
     own = [job for job in found.values() if job and job.worker_id == worker_id]
     lost = [job.id for job in own if _is_lost(job, listed[job.id])]
     return lost, [job_id for job_id, job in found.items() if job not in own]
+
+
+def _forget_paused(db: Connection, worker_id: str, request: PollRequest, sight: _Sight) -> None:
+    """Note which jobs that a worker keeps for people it may forget: they are over, or unknown."""
+    ids = [job.job_id for job in request.paused]
+    known = pauses.list_known(db, worker_id, ids)
+    sight.drop += [job_id for job_id in ids if known.get(job_id) is False]
+    sight.unknown += [job_id for job_id in ids if job_id not in known]
 
 
 def _is_lost(job: JobRow, fence: int) -> bool:

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import msgspec
 
 from opsicle.domain.errors import NotFound
+from opsicle.domain.pauses import Resume
 from opsicle.domain.secrets import named_secrets
 from opsicle.domain.templates import Template, VariableType
 from opsicle.domain.variables import environment
@@ -16,6 +17,7 @@ from opsicle.security.master_key import CannotOpen
 from opsicle.server.access.stored_values import read_values
 from opsicle.server.access.template_versions import template_of
 from opsicle.server.approvals.bindings import ALTERED, UNBOUND, UNREADABLE, Altered, Bindings, Bound
+from opsicle.server.approvals.pauses import resume_of
 from opsicle.server.approvals.pre_lease_check import refusal_reason
 from opsicle.server.dispatch.lease_store import Lease
 from opsicle.server.dispatch.order_signer import OrderSigner
@@ -26,6 +28,7 @@ from opsicle.server.store.approvals import ApprovalRow
 from opsicle.server.store.automations import AutomationRow
 from opsicle.server.store.database import Connection
 from opsicle.server.store.epochs import Epoch
+from opsicle.server.store.jobs import JobRow
 from opsicle.wire.jobs import Work
 
 log = logging.getLogger(__name__)
@@ -66,6 +69,22 @@ class WorkBuilder:
 
         Raises Altered, whatever is wrong with it.
         """
+        checked = self.check_bound(db, row)
+        template, approval = checked.template, checked.approval
+        try:
+            reason = refusal_reason(db, self._bindings, row, template, approval)
+        except (ValueError, msgspec.MsgspecError, RecursionError) as error:
+            # A policy or an entry that was altered must not keep every worker's poll from being
+            # answered.
+            facts = {"automation": row.id, "reason": str(error)}
+            log.error("what an automation falls under cannot be read", extra=facts)  # noqa: TRY400
+            raise Altered(UNREADABLE) from error
+        if reason:
+            raise Altered(reason)
+        return checked
+
+    def check_bound(self, db: Connection, row: AutomationRow) -> Checked:
+        """Compare what is stored with what was triggered. Raises Altered."""
         if not row.manifest_digest:
             raise Altered(UNBOUND)
 
@@ -81,18 +100,19 @@ class WorkBuilder:
         bound = self._bindings.check(db, row, template, approval)
         if asked != row.requirements:
             raise Altered(ALTERED)
-
-        try:
-            reason = refusal_reason(db, self._bindings, row, template, approval)
-        except (ValueError, msgspec.MsgspecError, RecursionError) as error:
-            # A policy or an entry that was altered must not keep every worker's poll from being
-            # answered.
-            facts = {"automation": row.id, "reason": str(error)}
-            log.error("what an automation falls under cannot be read", extra=facts)  # noqa: TRY400
-            raise Altered(UNREADABLE) from error
-        if reason:
-            raise Altered(reason)
         return Checked(template, bound, approval)
+
+    def resume(self, db: Connection, row: AutomationRow, job: JobRow) -> Resume:
+        """Return how a paused job goes on, as people have decided.
+
+        Raises Altered where what is stored is not what was asked or decided.
+        """
+        try:
+            return resume_of(db, self._bindings, row, job)
+        except (ValueError, msgspec.MsgspecError, RecursionError) as error:
+            facts = {"automation": row.id, "reason": str(error)}
+            log.error("what a job was asked in its midst cannot be read", extra=facts)  # noqa: TRY400
+            raise Altered(UNREADABLE) from error
 
     @property
     def epoch(self) -> Epoch:
@@ -100,12 +120,18 @@ class WorkBuilder:
         return self._orders.epoch
 
     def make(
-        self, db: Connection, row: AutomationRow, lease: Lease, checked: Checked, said: WorkManifest
+        self,
+        db: Connection,
+        row: AutomationRow,
+        lease: Lease,
+        checked: Checked,
+        said: WorkManifest,
+        resume: Resume | None = None,
     ) -> Work:
         """Return all that the worker needs under this lease, with the order to do so."""
         template = checked.template
         order, signature = self._orders.sign(
-            db, lease, said.number, said.manifest, checked.approval
+            db, lease, said.number, said.manifest, checked.approval, resume
         )
         values = read_values(row.values_json)
         hidden, secrets, withheld = self._secrets(db, row, template)

@@ -8,6 +8,7 @@ from datetime import datetime
 import apsw
 import msgspec
 
+from opsicle.domain.approvals import ApprovalState
 from opsicle.domain.automations import FINAL, UNFINISHED, AutomationState, is_final
 from opsicle.domain.errors import NotFound
 from opsicle.kit.clock import to_text
@@ -48,6 +49,11 @@ class AutomationRow(Row, frozen=True, kw_only=True):
     worker_name: str | None = None
     approval_id: str | None = None
     waiting_for: str | None = None
+    pause_id: str | None = None
+    pause_state: ApprovalState | None = None
+    pause_waiting_for: str | None = None
+    is_job_leased: bool = False
+    is_worker_revoked: bool = False
 
 
 _SELECT = """
@@ -56,12 +62,14 @@ _SELECT = """
            coalesce(u.former_email, u.email), u.name, a.reason, a.rerun_of, a.manifest_digest,
            a.manifest_format, a.principal_id, a.mac, a.exit_code, a.explanation, a.created_at,
            a.queued_at, a.started_at, a.finished_at, a.cancel_requested_at, w.id, w.name, p.id,
-           p.waiting_for
+           p.waiting_for, q.id, q.state, q.waiting_for, j.state IS 'leased',
+           w.state IS 'revoked'
       FROM automations a
       JOIN users u ON u.id = a.requester_id
       LEFT JOIN jobs j ON j.id = a.job_id
       LEFT JOIN workers w ON w.id = j.worker_id
-      LEFT JOIN approvals p ON p.automation_id = a.id
+      LEFT JOIN approvals p ON p.automation_id = a.id AND p.kind = 'run'
+      LEFT JOIN approvals q ON q.id = j.pause_id
 """
 
 
@@ -97,7 +105,7 @@ def list_without_mac(db: apsw.Connection, after_id: str, limit: int) -> list[Aut
         db,
         _SELECT
         + """
-         WHERE a.state IN ('awaiting_approval', 'queued', 'running')
+         WHERE a.state IN ('awaiting_approval', 'queued', 'running', 'paused')
            AND a.mac = ''
            AND a.manifest_digest <> ''
            AND a.id > :after_id
@@ -237,7 +245,7 @@ def count_by_state(db: apsw.Connection) -> dict[str, int]:
         """
         SELECT state, count(*)
           FROM automations
-         WHERE state IN ('awaiting_approval', 'queued', 'running')
+         WHERE state IN ('awaiting_approval', 'queued', 'running', 'paused')
          GROUP BY state
         """
     )
