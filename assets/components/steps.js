@@ -73,6 +73,10 @@ function usageLimits(limits) {
   ];
 }
 
+function named(what, names) {
+  return names.length > 0 && `${what} ${names.join(", ")}`;
+}
+
 function facts(phase) {
   const all = [
     phase.when && phase.when !== "success" && `when: ${phase.when}`,
@@ -82,7 +86,8 @@ function facts(phase) {
     phase.retries && `${phase.retries.limit} retries`,
     phase.shell && phase.shell !== "/bin/sh" && phase.shell,
     phase.working_directory && `in ${phase.working_directory}`,
-    phase.secrets?.length && `secrets ${phase.secrets.join(", ")}`,
+    named("secrets", phase.secrets ?? []),
+    named("outputs", phase.outputs ?? []),
     ...Object.entries(phase.env ?? {}).map(([name, value]) => `${name}=${value}`),
   ];
   return all.filter(Boolean).map((fact) => h("span", { class: "fact" }, visible(fact)));

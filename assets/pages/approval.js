@@ -15,6 +15,7 @@ import { planView } from "../components/steps.js";
 import { get, post } from "../lib/api.js";
 import { h, replace } from "../lib/dom.js";
 import { keepDraft, takeDraft } from "../lib/drafts.js";
+import { wantedLabels } from "../lib/labels.js";
 import { here } from "../lib/router.js";
 import { ago, countdown } from "../lib/times.js";
 import { visible, visibleLine, visibleValue } from "../lib/visible.js";
@@ -213,7 +214,7 @@ function valuesView({ values, variables }) {
 }
 
 function where(approval) {
-  const labels = Object.entries(approval.runs_on).map(([key, value]) => `${key}=${value}`);
+  const labels = wantedLabels(approval);
   return pairs([
     ["Worker’s labels", visible(labels.join(", ")) || "any worker"],
     ["Workers that fit", visible(approval.workers.join(", ")) || "none is connected"],

@@ -12,6 +12,7 @@ import { get } from "../lib/api.js";
 import { h, replace } from "../lib/dom.js";
 import { follow } from "../lib/events.js";
 import { showList } from "../lib/keyed.js";
+import { wantedLabels } from "../lib/labels.js";
 import { ago, duration } from "../lib/times.js";
 import { environmentName } from "../lib/values.js";
 import { visible, visibleLine, visibleValue } from "../lib/visible.js";
@@ -115,7 +116,7 @@ function titleFor(automation) {
 }
 
 /** Everything that the head shows; what changes with each command is not among it. */
-function headOf({ phases, jobs, values, variables, log_bytes: logBytes, ...rest }) {
+function headOf({ phases, jobs, values, variables, outputs, log_bytes: logBytes, ...rest }) {
   return rest;
 }
 
@@ -187,20 +188,20 @@ function remarks(automation) {
 }
 
 function factsOf(automation) {
-  const { id, values, variables, jobs } = automation;
+  const { id, values, variables, outputs, jobs } = automation;
   return {
     id,
     values,
     variables,
+    outputs,
     jobs,
-    runsOn: automation.runs_on,
+    labels: wantedLabels(automation),
     approvalId: automation.approval_id,
   };
 }
 
-function factsView({ id, values, variables, runsOn, jobs, approvalId }) {
+function factsView({ id, values, variables, outputs, labels, jobs, approvalId }) {
   const given = variables.filter((variable) => variable.id in values);
-  const labels = Object.entries(runsOn);
   return h(
     "div",
     {},
@@ -222,12 +223,14 @@ function factsView({ id, values, variables, runsOn, jobs, approvalId }) {
           ]),
         ),
       ),
+    Object.keys(outputs).length > 0 &&
+      h("section", {}, h("h2", {}, "Outputs"), outputList(outputs)),
     labels.length > 0 &&
       h(
         "section",
         {},
         h("h2", {}, "Runs on"),
-        labels.map(([key, value]) => h("code", { class: "fact" }, visible(`${key}=${value}`))),
+        labels.map((text) => h("code", { class: "fact" }, visible(text))),
       ),
     jobs.length > 0 &&
       h(
@@ -239,6 +242,18 @@ function factsView({ id, values, variables, runsOn, jobs, approvalId }) {
     approvalId &&
       h("p", { class: "small" }, h("a", { href: `/approvals/${approvalId}` }, "Its approval")),
     h("p", { class: "muted small" }, "id ", h("code", {}, id)),
+  );
+}
+
+/** What phases have handed on, by name. */
+function outputList(outputs) {
+  return h(
+    "dl",
+    { class: "values" },
+    Object.entries(outputs).map(([name, value]) => [
+      h("dt", {}, visible(name)),
+      h("dd", {}, h("code", {}, visibleValue(value))),
+    ]),
   );
 }
 

@@ -17,6 +17,7 @@ import { navigate, setQuery } from "../lib/router.js";
 import { may } from "../lib/session.js";
 import { getTemplate, pathOf } from "../lib/templates.js";
 import { ago } from "../lib/times.js";
+import { wantedLabels } from "../lib/labels.js";
 import { environmentName, typeOf } from "../lib/values.js";
 import { visible, visibleValue } from "../lib/visible.js";
 
@@ -144,7 +145,7 @@ function views(template, query, page) {
 }
 
 function planPanel(template) {
-  const labels = Object.entries(template.runs_on);
+  const labels = wantedLabels(template);
   return h(
     "div",
     { class: "columns" },
@@ -165,9 +166,7 @@ function planPanel(template) {
               template.accepts_claimed
                 ? "On a worker that at least says of itself that it has "
                 : "On a worker with ",
-              labels.map(([key, value]) =>
-                h("code", { class: "fact" }, visible(`${key}=${value}`)),
-              ),
+              labels.map((text) => h("code", { class: "fact" }, visible(text))),
             ]
           : "On any worker.",
       ),

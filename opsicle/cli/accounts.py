@@ -6,6 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 import click
+import msgspec
 
 from opsicle.cli.invocation import current
 from opsicle.cli.mfa import asked_code, totp_option
@@ -14,11 +15,15 @@ from opsicle.cli.root import VerbCommand
 from opsicle.cli.sessions import connect, current_session, kept_sessions
 from opsicle.cli.terminal import given_link, read_password, read_token, say
 from opsicle.cli.trust import Trust, ca_for_setup, normal, trust_options, trusted_ca
+from opsicle.domain.errors import InvalidInput, NotAuthenticated, TotpRequired, UsageError
+from opsicle.wire.endpoints import accounts as endpoints
+from opsicle.wire.endpoints import identity as identity_endpoints
+from opsicle.wire.identity_api import ForgottenPasswordRequest, ResetPasswordRequest
+from opsicle.wire.user_api import LoginReply, LoginRequest, Me, SetupRequest
 
 if TYPE_CHECKING:
     from opsicle.client.api import Api
     from opsicle.client.saved_logins import SavedLogin
-    from opsicle.wire.user_api import LoginReply, LoginRequest, Me
 
 password_file = click.option(
     "--password-file", metavar="FILE", help="File that holds the password; `-` is stdin."
@@ -51,7 +56,6 @@ def setup(
     """Create the first org and its admin on a new server."""
     from opsicle.client.saved_logins import SavedLogin
     from opsicle.security import setup_token
-    from opsicle.wire.user_api import SetupRequest
 
     text = read_token(token["token"], token["token_file"], "--token", "--token-file")
     parsed = setup_token.parse(text)
@@ -60,7 +64,9 @@ def setup(
     session = SavedLogin(
         server=url, ca_pem=ca_for_setup(url, trust, parsed.fingerprint), org=org, email=email
     )
-    me = connect(session).setup(SetupRequest(token=text, org=org, email=email, password=password))
+    me = connect(session).call(
+        endpoints.SET_UP, body=SetupRequest(token=text, org=org, email=email, password=password)
+    )
     kept_sessions().save(current().profile, session)
     _emit_me(me, session)
     say(f"Next: opsicle login --server {session.server} --email {email}")
@@ -87,11 +93,7 @@ def login(
     trust: Trust,
 ) -> None:
     """Log in to a server. The session is kept in your config folder, readable by you alone."""
-    import msgspec
-
     from opsicle.client.saved_logins import SavedLogin
-    from opsicle.domain.errors import UsageError
-    from opsicle.wire.user_api import LoginRequest
 
     known = kept_sessions().find(current().profile)
     url = server or (known.server if known else "")
@@ -112,22 +114,18 @@ def login(
 
 def enter(session: SavedLogin, reply: LoginReply) -> None:
     """Keep a session that has begun in the profile, and show whose it is."""
-    import msgspec
-
     session = msgspec.structs.replace(session, org=reply.me.org.code, email=reply.me.user.email)
     kept_sessions().save(current().profile, session)
     _emit_me(reply.me, session)
 
 
 def _logged_in(api: Api, request: LoginRequest) -> LoginReply:
-    import msgspec
-
-    from opsicle.domain.errors import TotpRequired
-
     try:
-        return api.login(request)
+        return api.call(endpoints.LOGIN, body=request)
     except TotpRequired as error:
-        return api.login(msgspec.structs.replace(request, totp=asked_code(error)))
+        return api.call(
+            endpoints.LOGIN, body=msgspec.structs.replace(request, totp=asked_code(error))
+        )
 
 
 @click.command(cls=VerbCommand)
@@ -152,13 +150,12 @@ def reset(
     admin can make one too. With `-` as LINK it is read from standard input, where no other user of
     the machine sees it.
     """
-    from opsicle.domain.errors import UsageError
-
     if link and not email:
         _reset(link, password_file, trust)
     elif email and server and not link:
         url = normal(server)
-        _stranger(url, trust).forgot_password(email)
+        request = ForgottenPasswordRequest(email)
+        _stranger(url, trust).call(identity_endpoints.FORGOT_PASSWORD, body=request)
         emit({"server": url, "is_requested": True}, [("server", url)])
         say("If the account's org can send e-mail, a link is on its way. It is good for an hour.")
     else:
@@ -166,15 +163,15 @@ def reset(
 
 
 def _reset(link: str, password_file: str | None, trust: Trust) -> None:
-    from opsicle.domain.errors import InvalidInput
-
     url, found, token = given_link(link).partition("/reset#token=")
     if not found or not token:
         raise InvalidInput(
             "this is not a reset link", hint="It looks like https://ops.example.com/reset#token=…"
         )
     url = normal(url)
-    _stranger(url, trust).reset_password(token, read_password(password_file, is_new=True))
+    api = _stranger(url, trust)
+    request = ResetPasswordRequest(token=token, password=read_password(password_file, is_new=True))
+    api.call(identity_endpoints.RESET_PASSWORD, body=request)
     emit({"server": url, "is_reset": True}, [("server", url)])
     say(f"The password is set. Next: opsicle login --server {url}")
 
@@ -191,13 +188,9 @@ def _stranger(url: str, trust: Trust) -> Api:
 @click.command(cls=VerbCommand)
 def logout() -> None:
     """End the session, here and on the server."""
-    import msgspec
-
-    from opsicle.domain.errors import NotAuthenticated
-
     session = current_session()
     try:
-        connect(session).logout()
+        connect(session).call(endpoints.LOGOUT)
     except NotAuthenticated:
         say("The session had ended already.")
     if not os.environ.get("OPSICLE_TOKEN"):
@@ -209,7 +202,7 @@ def logout() -> None:
 def whoami() -> None:
     """Show who you are to the server, and what you may do."""
     session = current_session()
-    _emit_me(connect(session).whoami(), session)
+    _emit_me(connect(session).call(endpoints.WHOAMI), session)
 
 
 def _emit_me(me: Me, session: SavedLogin) -> None:

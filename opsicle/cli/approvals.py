@@ -13,12 +13,14 @@ from opsicle.cli.output import Column, emit, emit_list
 from opsicle.cli.root import NounGroup
 from opsicle.cli.sessions import connect
 from opsicle.cli.terminal import ask, has_person, printable
+from opsicle.domain.approvals import Verdict
+from opsicle.domain.templates import Phase
+from opsicle.domain.visible_text import visible_value
+from opsicle.wire.approval_api import Approval, Comparison, DecisionRequest, GateView
+from opsicle.wire.endpoints import approvals as endpoints
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-    from opsicle.domain.templates import Phase
-    from opsicle.wire.approval_api import Approval, Comparison, DecisionRequest, GateView
 
 STATES = ("pending", "approved", "rejected", "expired", "withdrawn")
 
@@ -57,7 +59,10 @@ def approvals() -> None:
 def list_(whose: str, state: str | None, limit: int | None) -> None:
     """List what waits for your decision, newest first."""
     emit_list(
-        connect().approvals(whose=whose, state=state or ""), _COLUMNS, limit=limit, table_limit=100
+        connect().pages(endpoints.LIST_APPROVALS, query={"whose": whose, "state": state or ""}),
+        _COLUMNS,
+        limit=limit,
+        table_limit=100,
     )
 
 
@@ -65,7 +70,7 @@ def list_(whose: str, state: str | None, limit: int | None) -> None:
 @click.argument("approval_id", metavar="ID")
 def show(approval_id: str) -> None:
     """Show what is asked: by whom and why, what will run, who else must agree, until when."""
-    _emit(connect().approval(approval_id))
+    _emit(connect().call(endpoints.SHOW, approval_id))
 
 
 @approvals.command()
@@ -75,7 +80,13 @@ def show(approval_id: str) -> None:
 def approve(approval_id: str, reason: str, totp: str | None) -> None:
     """Agree to exactly what `show` shows."""
     api = connect()
-    _emit(api.approve(approval_id, _decision(api.approval(approval_id), reason, totp)))
+    _emit(
+        api.call(
+            endpoints.APPROVE,
+            approval_id,
+            body=_decision(api.call(endpoints.SHOW, approval_id), reason, totp),
+        )
+    )
 
 
 @approvals.command()
@@ -85,20 +96,24 @@ def approve(approval_id: str, reason: str, totp: str | None) -> None:
 def reject(approval_id: str, reason: str, totp: str | None) -> None:
     """Refuse it."""
     api = connect()
-    _emit(api.reject(approval_id, _decision(api.approval(approval_id), reason, totp)))
+    _emit(
+        api.call(
+            endpoints.REJECT,
+            approval_id,
+            body=_decision(api.call(endpoints.SHOW, approval_id), reason, totp),
+        )
+    )
 
 
 @approvals.command()
 @click.argument("approval_id", metavar="ID")
 def withdraw(approval_id: str) -> None:
     """Take back what you asked for; its automation is cancelled."""
-    _emit(connect().withdraw(approval_id))
+    _emit(connect().call(endpoints.WITHDRAW, approval_id))
 
 
 def _decision(approval: Approval, reason: str, totp: str | None) -> DecisionRequest:
     """Return the decision with what its gates need, and ask on a terminal for what is missing."""
-    from opsicle.wire.approval_api import DecisionRequest
-
     if approval.needs_reason and not reason and has_person():
         reason = ask("Reason", "--reason")
     if approval.needs_totp and not totp and has_person():
@@ -124,7 +139,8 @@ def _fields(approval: Approval) -> list[tuple[str, object]]:
         ("reason", approval.reason),
         ("template", f"{approval.template} v{approval.version}"),
         ("title", approval.display_name),
-        ("runs on", approval.runs_on or "any worker"),
+        ("runs on", approval.runs_on or ("" if approval.runs_on_where else "any worker")),
+        ("runs where", approval.runs_on_where),
         ("workers that fit", approval.workers or "none is connected"),
         ("policy", _policy(approval)),
         ("asked", approval.asked_at),
@@ -195,8 +211,6 @@ def _container(phase: Phase) -> list[str]:
 
 
 def _gate(gate: GateView) -> Iterator[str]:
-    from opsicle.domain.approvals import Verdict
-
     demands = [f"{gate.required} must agree"]
     demands += ["with a reason"] if gate.require_reason else []
     demands += ["with a fresh code"] if gate.require_mfa else []
@@ -222,6 +236,4 @@ def _compared(compared: Comparison | None) -> Iterator[str]:
 
 
 def _said(value: object) -> str:
-    from opsicle.domain.visible_text import visible_value
-
     return "nothing" if value is None else visible_value(value)

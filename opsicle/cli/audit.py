@@ -16,12 +16,14 @@ from opsicle.cli.output import Column, emit, emit_list
 from opsicle.cli.root import NounGroup
 from opsicle.cli.sessions import connect
 from opsicle.cli.terminal import say
+from opsicle.domain.errors import InvalidInput
+from opsicle.wire.audit import AuditVerdict
+from opsicle.wire.endpoints import audit as endpoints
 
 _MAX_KEY_BYTES = 64 * 1024
 
 if TYPE_CHECKING:
     from opsicle.security.audit_key import AuditPublicKey
-    from opsicle.wire.audit import AuditVerdict
 
 _COLUMNS = [
     Column("seq", lambda entry: entry.seq),
@@ -60,7 +62,12 @@ def audit() -> None:
 @limit
 def list_(limit: int | None, **filters: str | None) -> None:
     """List the record's entries, newest first."""
-    emit_list(connect().audit(**filters), _COLUMNS, limit=limit, table_limit=100)
+    emit_list(
+        connect().pages(endpoints.LIST_ENTRIES, query=filters),
+        _COLUMNS,
+        limit=limit,
+        table_limit=100,
+    )
 
 
 @audit.command()
@@ -71,12 +78,11 @@ def export(file: str) -> None:
     JSON Lines: a header, the signed checkpoints, the entries. `opsicle audit verify FILE` checks it
     without a server.
     """
-    pieces = connect().audit_export()
-    if file == STDIN:
-        for piece in pieces:
-            sys.stdout.buffer.write(piece)
-        return
-    _write(Path(file), pieces)
+    with connect().stream(endpoints.EXPORT) as stream:
+        if file == STDIN:
+            sys.stdout.buffer.writelines(stream.pieces)
+            return
+        _write(Path(file), stream.pieces)
     say(f"The record is in {file}. `opsicle audit verify {file}` checks it.")
 
 
@@ -103,7 +109,7 @@ def verify(file: Path | None, public_key: Path | None) -> str | None:
     if file is None and public_key:
         raise click.UsageError("--public-key is for checking an export: name its FILE.")
 
-    verdict = _verify_file(file, public_key) if file else connect().audit_verdict()
+    verdict = _verify_file(file, public_key) if file else connect().call(endpoints.VERIFY)
     _emit(verdict)
 
     if verdict.fault:
@@ -119,7 +125,7 @@ def verify(file: Path | None, public_key: Path | None) -> str | None:
 @audit.command()
 def key() -> None:
     """Print the public key with which exports of this server's records are verified."""
-    click.echo(connect().audit_key(), nl=False)
+    click.echo(connect().call(endpoints.SHOW_PUBLIC_KEY).decode("ascii", "replace"), nl=False)
 
 
 def _verify_file(file: Path, public_key: Path | None) -> AuditVerdict:
@@ -159,15 +165,12 @@ def _emit(verdict: AuditVerdict) -> None:
 
 def _write(file: Path, pieces: Iterable[bytes]) -> None:
     """Put an export into a file, readable for its owner alone: whole, or not at all."""
-    from opsicle.domain.errors import InvalidInput
-
     draft = file.with_name(f".{file.name}.new")
     try:
         with os.fdopen(
             os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb"
         ) as target:
-            for piece in pieces:
-                target.write(piece)
+            target.writelines(pieces)
         draft.replace(file)
     except OSError as error:
         raise InvalidInput(f"{file} cannot be written: {error.strerror or error}") from error

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import click
 
 from opsicle.cli.invocation import current
 from opsicle.cli.listing import limit
 from opsicle.cli.mfa import totp_option, with_proof
 from opsicle.cli.output import Column, emit, emit_list, print_table, seconds_between
+from opsicle.cli.results import show_results
 from opsicle.cli.root import NounGroup
 from opsicle.cli.sessions import connect
 from opsicle.cli.terminal import printable
 from opsicle.cli.times import point_in_time
 from opsicle.domain.automations import AutomationState
-
-if TYPE_CHECKING:
-    from opsicle.wire.user_api import Automation
+from opsicle.wire.endpoints import automations as endpoints
+from opsicle.wire.user_api import Automation, PhaseRun
 
 _COLUMNS = [
     Column("id", lambda automation: automation.id),
@@ -53,7 +51,9 @@ def automations() -> None:
 @limit
 def list_(limit: int | None, since: str | None, **filters: str | None) -> None:
     """List automations, newest first."""
-    found = connect().automations(**filters, since=point_in_time(since))
+    found = connect().pages(
+        endpoints.LIST_AUTOMATIONS, query={**filters, "since": point_in_time(since)}
+    )
     emit_list(found, _COLUMNS, limit=limit, table_limit=100)
 
 
@@ -61,14 +61,14 @@ def list_(limit: int | None, since: str | None, **filters: str | None) -> None:
 @click.argument("automation_id", metavar="ID")
 def show(automation_id: str) -> None:
     """Show one automation with its phases."""
-    emit_automation(connect().automation(automation_id))
+    emit_automation(connect().call(endpoints.SHOW, automation_id))
 
 
 @automations.command()
 @click.argument("automation_id", metavar="ID")
 def cancel(automation_id: str) -> None:
     """Stop an automation. Clean-up phases still run."""
-    emit_automation(connect().cancel(automation_id))
+    emit_automation(connect().call(endpoints.CANCEL, automation_id))
 
 
 @automations.command()
@@ -76,15 +76,23 @@ def cancel(automation_id: str) -> None:
 @totp_option
 def rerun(automation_id: str, totp: str | None) -> None:
     """Run the same template version with the same values again, as a new automation."""
-    emit_automation(with_proof(totp, lambda api: api.rerun(automation_id)))
+    from opsicle.client.automations import trigger
+
+    emit_automation(with_proof(totp, lambda api: trigger(api, endpoints.RERUN, automation_id)))
 
 
 def emit_automation(automation: Automation) -> None:
     """Print one automation, whole."""
     emit(automation, _fields(automation))
-    if current().wants_json or not automation.phases:
+    if current().wants_json:
         return
 
+    show_results(automation.outputs, automation.summary, click.echo)
+    if automation.phases:
+        _print_phases(automation)
+
+
+def _print_phases(automation: Automation) -> None:
     click.echo()
     rows = [
         [
@@ -124,8 +132,6 @@ def _fields(automation: Automation) -> list[tuple[str, object]]:
 
 
 def _ending(phase: object) -> str:
-    from opsicle.wire.user_api import PhaseRun
-
     assert isinstance(phase, PhaseRun)
     ended = phase.explanation or ("" if phase.exit_code is None else f"exit code {phase.exit_code}")
     has_more = phase.tries > 1 and phase.state != "running" and ended

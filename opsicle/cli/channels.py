@@ -15,11 +15,22 @@ from opsicle.cli.output import Column, emit, emit_list
 from opsicle.cli.root import NounGroup
 from opsicle.cli.sessions import connect
 from opsicle.cli.terminal import read_password, say
+from opsicle.domain.bounds import Settings
+from opsicle.domain.channels import MAX_CA_BYTES, DeliveryState
+from opsicle.domain.errors import InvalidInput, UsageError
+from opsicle.wire.channel_api import (
+    Channel,
+    ChannelSetting,
+    CreateChannelRequest,
+    Delivery,
+    LinkRequest,
+    SetPreferenceRequest,
+    UpdateChannelRequest,
+)
+from opsicle.wire.endpoints import channels as endpoints
 
 if TYPE_CHECKING:
     from opsicle.client.api import Api
-    from opsicle.domain.bounds import Settings
-    from opsicle.wire.channel_api import Channel, ChannelSetting, Delivery
 
 _TEST_SECONDS = 30.0
 _TEST_POLL_SECONDS = 0.3
@@ -90,20 +101,20 @@ def channels() -> None:
 @limit
 def list_(limit: int | None) -> None:
     """List the org's channels, without their credentials."""
-    emit_list(connect().channels(), _COLUMNS, limit=limit)
+    emit_list(connect().pages(endpoints.LIST_CHANNELS), _COLUMNS, limit=limit)
 
 
 @channels.command()
 def kinds() -> None:
     """List the kinds of channel, with the settings and the credential of each."""
-    emit_list(connect().channel_kinds(), _KIND_COLUMNS, limit=None)
+    emit_list(connect().pages(endpoints.LIST_KINDS), _KIND_COLUMNS, limit=None)
 
 
 @channels.command()
 @click.argument("channel")
 def show(channel: str) -> None:
     """Show a channel, but not its credential."""
-    _emit(connect().channel(channel))
+    _emit(connect().call(endpoints.SHOW, channel))
 
 
 @channels.command()
@@ -129,15 +140,13 @@ def create(
     **parts: Any,
 ) -> None:
     """Make a channel. Its credential is kept encrypted and never shown again."""
-    from opsicle.wire.channel_api import CreateChannelRequest
-
     request = CreateChannelRequest(
         name=channel,
         config=_config(connect(), {"kind": kind}, **parts),
         credential=_credential(credential_file) if credential_file else "",
         is_enabled=not disabled,
     )
-    _emit(with_proof(totp, lambda api: api.create_channel(request)))
+    _emit(with_proof(totp, lambda api: api.call(endpoints.CREATE, body=request)))
 
 
 @channels.command()
@@ -157,15 +166,15 @@ def update(
     """
     from msgspec import UNSET
 
-    from opsicle.wire.channel_api import UpdateChannelRequest
-
     api, has_changes = connect(), any(parts.values())
     request = UpdateChannelRequest(
-        config=_config(api, dict(api.channel(channel).config), **parts) if has_changes else UNSET,
+        config=_config(api, dict(api.call(endpoints.SHOW, channel).config), **parts)
+        if has_changes
+        else UNSET,
         credential=_credential(credential_file) if credential_file else UNSET,
         is_enabled=UNSET if enable is None else enable,
     )
-    _emit(with_proof(totp, lambda api: api.update_channel(channel, request)))
+    _emit(with_proof(totp, lambda api: api.call(endpoints.UPDATE, channel, body=request)))
 
 
 @channels.command()
@@ -173,7 +182,7 @@ def update(
 @totp_option
 def delete(channel: str, totp: str | None) -> None:
     """Remove a channel, and what is still to go out through it."""
-    with_proof(totp, lambda api: api.delete_channel(channel))
+    with_proof(totp, lambda api: api.call(endpoints.DELETE, channel))
     emit({"channel": channel, "is_deleted": True}, [("deleted", channel)])
 
 
@@ -181,17 +190,15 @@ def delete(channel: str, totp: str | None) -> None:
 @click.argument("channel")
 def test(channel: str) -> None:
     """Send yourself a message through a channel, and wait until it is delivered or has failed."""
-    from opsicle.domain.channels import DeliveryState
-
     api = connect()
-    delivery = api.test_channel(channel)
+    delivery = api.call(endpoints.TEST, channel)
     give_up_at = time.monotonic() + _TEST_SECONDS
     while (
         delivery.state in (DeliveryState.QUEUED, DeliveryState.SENDING)
         and time.monotonic() < give_up_at
     ):
         time.sleep(_TEST_POLL_SECONDS)
-        delivery = api.delivery(delivery.id)
+        delivery = api.call(endpoints.SHOW_DELIVERY, delivery.id)
     _emit_delivery(delivery)
     if delivery.state != DeliveryState.DELIVERED:
         click.get_current_context().exit(1)
@@ -203,14 +210,18 @@ def test(channel: str) -> None:
 @limit
 def deliveries(channel: str, state: str, limit: int | None) -> None:
     """List what went out and what still has to, newest first."""
-    emit_list(connect().deliveries(channel=channel, state=state), _DELIVERY_COLUMNS, limit=limit)
+    emit_list(
+        connect().pages(endpoints.LIST_DELIVERIES, query={"channel": channel, "state": state}),
+        _DELIVERY_COLUMNS,
+        limit=limit,
+    )
 
 
 @channels.command()
 @click.argument("delivery")
 def retry(delivery: str) -> None:
     """Try a delivery that failed, or was given up, again now."""
-    _emit_delivery(connect().retry_delivery(delivery))
+    _emit_delivery(connect().call(endpoints.RETRY_DELIVERY, delivery))
 
 
 @channels.command()
@@ -221,7 +232,7 @@ def preferences() -> None:
         Column("notice", lambda each: each.notice),
         Column("on", lambda each: each.is_on),
     ]
-    emit_list(connect().preferences(), columns, limit=None)
+    emit_list(connect().pages(endpoints.LIST_PREFERENCES), columns, limit=None)
 
 
 @channels.command()
@@ -230,10 +241,8 @@ def preferences() -> None:
 @click.option("--on/--off", required=True, help="Whether you are told.")
 def prefer(channel: str, notice: str, on: bool) -> None:
     """Choose whether you are told of one kind of thing through a channel."""
-    from opsicle.wire.channel_api import SetPreferenceRequest
-
     request = SetPreferenceRequest(channel=channel, notice=notice, is_on=on)  # type: ignore[arg-type]
-    chosen = connect().set_preference(request)
+    chosen = connect().call(endpoints.SET_PREFERENCE, body=request)
     emit(chosen, [("channel", chosen.channel), ("notice", chosen.notice), ("on", chosen.is_on)])
 
 
@@ -242,7 +251,9 @@ def prefer(channel: str, notice: str, on: bool) -> None:
 @totp_option
 def link(channel: str, totp: str | None) -> None:
     """Get a one-time code with which you link yourself at a chat channel's bot."""
-    made = with_proof(totp, lambda api: api.make_link_code(channel))
+    made = with_proof(
+        totp, lambda api: api.call(endpoints.MAKE_LINK_CODE, body=LinkRequest(channel=channel))
+    )
     emit(made, [("channel", made.channel), ("code", made.code), ("good until", made.expires_at)])
     say(f"Send the channel's bot, in a private chat: link {made.code}")
 
@@ -256,14 +267,14 @@ def links() -> None:
         Column("you are", lambda each: each.chat_user),
         Column("linked", lambda each: each.linked_at),
     ]
-    emit_list(connect().chat_links(), columns, limit=None)
+    emit_list(connect().pages(endpoints.LIST_CHAT_LINKS), columns, limit=None)
 
 
 @channels.command()
 @click.argument("channel")
 def unlink(channel: str) -> None:
     """End your link on a chat channel."""
-    connect().unlink(channel)
+    connect().call(endpoints.DELETE_CHAT_LINK, channel)
     emit({"channel": channel, "is_linked": False}, [("unlinked from", channel)])
 
 
@@ -279,9 +290,6 @@ def _config(
 
     Raises UsageError or InvalidInput.
     """
-    from opsicle.domain.channels import MAX_CA_BYTES
-    from opsicle.domain.errors import InvalidInput, UsageError
-
     numbers = _integers(api, start["kind"]) if set else frozenset()
     for setting in set:
         name, equals, value = setting.partition("=")
@@ -302,7 +310,10 @@ def _config(
 def _integers(api: Api, kind: str) -> frozenset[str]:
     """Return the settings of a kind that are whole numbers; none if there is no such kind."""
     settings = [
-        each for known in api.channel_kinds() if known.name == kind for each in known.settings
+        each
+        for known in api.pages(endpoints.LIST_KINDS)
+        if known.name == kind
+        for each in known.settings
     ]
     return frozenset(each.name for each in settings if each.type == "integer")
 

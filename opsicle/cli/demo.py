@@ -13,15 +13,18 @@ import click
 from opsicle.cli.output import emit
 from opsicle.cli.root import VerbCommand
 from opsicle.cli.terminal import say, styled
+from opsicle.domain.errors import OpsicleError
+from opsicle.domain.templates import Value
 from opsicle.kit import signals
-from opsicle.kit.resources import program
+from opsicle.kit.resources import examples, program
+from opsicle.wire.endpoints import accounts, automations, templates, workers
+from opsicle.wire.fleet_api import CreateJoinTokenRequest
+from opsicle.wire.user_api import Automation, LoginRequest, RunRequest, SetupRequest, SourceRequest
 
 if TYPE_CHECKING:
     from opsicle.cli.demo_processes import DemoProcesses
     from opsicle.client.api import Api
     from opsicle.client.saved_logins import SavedLogin
-    from opsicle.domain.templates import Value
-    from opsicle.wire.user_api import Automation
 
 ORG = "demo"
 EMAIL = "demo@example.com"
@@ -82,16 +85,21 @@ def _set_up(processes: DemoProcesses, port: int) -> tuple[SavedLogin, str]:
     """
     from opsicle.cli.sessions import connect
     from opsicle.client.saved_logins import SavedLogin, SavedLogins
-    from opsicle.wire.user_api import LoginRequest, SetupRequest
 
     server = processes.start_server(port)
     password = secrets.token_urlsafe(12)
     api = connect(SavedLogin(server=server.url))
-    api.setup(SetupRequest(token=server.setup_token, org=ORG, email=EMAIL, password=password))
-    token = api.login(LoginRequest(email=EMAIL, password=password)).token
+    api.call(
+        accounts.SET_UP,
+        body=SetupRequest(token=server.setup_token, org=ORG, email=EMAIL, password=password),
+    )
+    token = api.call(accounts.LOGIN, body=LoginRequest(email=EMAIL, password=password)).token
     session = SavedLogin(server=server.url, org=ORG, email=EMAIL, token=token)
     SavedLogins(processes.config_folder).save("default", session)
-    processes.start_worker(connect(session).create_join_token(ttl_seconds=60).token)
+    join_token = connect(session).call(
+        workers.CREATE_JOIN_TOKEN, body=CreateJoinTokenRequest(ttl_seconds=60)
+    )
+    processes.start_worker(join_token.token)
     return session, password
 
 
@@ -99,8 +107,7 @@ def _run_samples(session: SavedLogin, processes: DemoProcesses) -> list[Automati
     """Push every sample, and run each that needs no answers, shown live."""
     from opsicle.cli.following import show_live
     from opsicle.cli.sessions import connect
-    from opsicle.domain.errors import OpsicleError
-    from opsicle.wire.user_api import RunRequest
+    from opsicle.client.automations import trigger
 
     api = connect(session)
     ran = []
@@ -108,7 +115,11 @@ def _run_samples(session: SavedLogin, processes: DemoProcesses) -> list[Automati
         processes.check()
         say(f"\n{styled('opsicle run', 'green')} {name} --follow")
         try:
-            automation = api.run(RunRequest(template=name, values=_VALUES.get(name, {})))
+            automation = trigger(
+                api,
+                automations.RUN,
+                body=RunRequest(template=name, values=_VALUES.get(name, {})),
+            )
             ran.append(show_live(api, automation, outlives_us=False))
         except OpsicleError as error:
             say(f"{name}: {error.message}")
@@ -117,17 +128,16 @@ def _run_samples(session: SavedLogin, processes: DemoProcesses) -> list[Automati
 
 def _push_samples(api: Api) -> list[str]:
     """Push the samples; return the names of those that can run without being told any value."""
-    from opsicle.kit.resources import examples
-
     runnable = []
     for path in sorted(examples().rglob("*.yaml")):
-        pushed = api.push(path.read_text(encoding="utf-8"))
-        template = api.template(pushed.name)
+        pushed = api.call(templates.PUSH, body=SourceRequest(path.read_text(encoding="utf-8")))
+        template = api.call(templates.SHOW, pushed.name)
         needs_values = any(
             variable.is_required and variable.default is None for variable in template.variables
         )
         needs_containers = any(phase.image for phase in template.phases)
-        if not (pushed.unsupported or needs_values or needs_containers or template.runs_on):
+        needs_labels = template.runs_on or template.runs_on_where
+        if not (pushed.unsupported or needs_values or needs_containers or needs_labels):
             runnable.append(pushed.name)
     return sorted(runnable, key=lambda name: (name != _FIRST, name))
 

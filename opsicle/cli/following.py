@@ -9,6 +9,7 @@ from opsicle.cli.progress import ProgressDisplay
 from opsicle.cli.terminal import printable
 from opsicle.client.following import Away, LogPiece, follow
 from opsicle.domain.automations import AutomationState, is_final
+from opsicle.wire.endpoints import automations as endpoints
 from opsicle.wire.user_api import Automation
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ def show_live(api: Api, automation: Automation, *, outlives_us: bool = True) -> 
         raise
 
     if not is_final(automation.state):
-        automation = api.automation(automation.id)
+        automation = api.call(endpoints.SHOW, automation.id)
         told.tell(automation)
     progress.end(automation.state, automation.explanation, _seconds(automation))
     return automation

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import click
+import msgspec
 
 from opsicle.cli.errors import warn_of_stuck
 from opsicle.cli.listing import limit
@@ -13,9 +12,9 @@ from opsicle.cli.output import Column, emit, emit_list
 from opsicle.cli.root import NounGroup
 from opsicle.cli.rules import given_rules, rule_options
 from opsicle.cli.sessions import connect
-
-if TYPE_CHECKING:
-    from opsicle.wire.access_api import Group
+from opsicle.domain.errors import UsageError
+from opsicle.wire.access_api import CreateGroupRequest, Group, UpdateGroupRequest
+from opsicle.wire.endpoints import groups as endpoints
 
 _COLUMNS = [
     Column("name", lambda group: group.name),
@@ -34,14 +33,14 @@ def groups() -> None:
 @limit
 def list_(limit: int | None) -> None:
     """List the groups with their members."""
-    emit_list(connect().groups(), _COLUMNS, limit=limit)
+    emit_list(connect().pages(endpoints.LIST_GROUPS), _COLUMNS, limit=limit)
 
 
 @groups.command()
 @click.argument("group")
 def show(group: str) -> None:
     """Show a group, who belongs to it and since when."""
-    shown = connect().group(group)
+    shown = connect().call(endpoints.SHOW, group)
     joined = [(member.email, member.joined_at) for member in shown.members]
     emit(shown, [*((column.heading, column.value(shown)) for column in _COLUMNS), *joined])
 
@@ -55,12 +54,10 @@ def create(
     group: str, description: str, allow: tuple[str, ...], deny: tuple[str, ...], totp: str | None
 ) -> None:
     """Make a group without members."""
-    from opsicle.wire.access_api import CreateGroupRequest
-
     request = CreateGroupRequest(
         name=group, description=description, rules=given_rules(allow, deny) or []
     )
-    _emit(with_proof(totp, lambda api: api.create_group(request)))
+    _emit(with_proof(totp, lambda api: api.call(endpoints.CREATE, body=request)))
 
 
 @groups.command()
@@ -79,11 +76,6 @@ def update(
 
     The rules that are given take the place of all those before; `--allow ""` sets none.
     """
-    import msgspec
-
-    from opsicle.domain.errors import UsageError
-    from opsicle.wire.access_api import UpdateGroupRequest
-
     rules = given_rules(allow, deny)
     if rules is None and description is None:
         raise UsageError(
@@ -93,7 +85,7 @@ def update(
         description=msgspec.UNSET if description is None else description,
         rules=msgspec.UNSET if rules is None else rules,
     )
-    _emit(with_proof(totp, lambda api: api.update_group(group, request)))
+    _emit(with_proof(totp, lambda api: api.call(endpoints.UPDATE, group, body=request)))
 
 
 @groups.command()
@@ -105,7 +97,11 @@ def delete(group: str, *, yes: bool, totp: str | None) -> None:
 
     Where that leaves approvals that too few can give, it says so first, and asks on a terminal.
     """
-    removed(totp, lambda api, is_meant: api.delete_group(group, is_confirmed=is_meant), yes=yes)
+    removed(
+        totp,
+        lambda api, is_meant: api.call(endpoints.DELETE, group, query={"confirmed": is_meant}),
+        yes=yes,
+    )
     emit({"group": group, "is_deleted": True}, [("deleted", group)])
 
 
@@ -115,7 +111,7 @@ def delete(group: str, *, yes: bool, totp: str | None) -> None:
 @totp_option
 def add(group: str, user: str, totp: str | None) -> None:
     """Let a person join a group, by id or e-mail address."""
-    _emit(with_proof(totp, lambda api: api.add_to_group(group, user)))
+    _emit(with_proof(totp, lambda api: api.call(endpoints.ADD_MEMBER, group, user)))
 
 
 @groups.command()
@@ -124,7 +120,7 @@ def add(group: str, user: str, totp: str | None) -> None:
 @totp_option
 def remove(group: str, user: str, totp: str | None) -> None:
     """Take a person out of a group, by id or e-mail address."""
-    _emit(with_proof(totp, lambda api: api.remove_from_group(group, user)))
+    _emit(with_proof(totp, lambda api: api.call(endpoints.REMOVE_MEMBER, group, user)))
 
 
 def _emit(group: Group) -> None:

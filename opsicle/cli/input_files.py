@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from opsicle.cli.invocation import current
+from opsicle.domain.errors import UsageError
 
 STDIN = "-"
 
@@ -55,8 +56,6 @@ def read_start(path: str | Path, limit: int) -> bytes:
             return file.read(limit)
     invocation = current()
     if invocation.is_stdin_read:
-        from opsicle.domain.errors import UsageError
-
         raise UsageError("only one file can be `-`: standard input is read once")
     invocation.is_stdin_read = True
     return sys.stdin.buffer.read(limit) if sys.stdin is not None else b""

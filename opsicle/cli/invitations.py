@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import click
+import msgspec
 
 from opsicle.cli.accounts import enter, password_file
 from opsicle.cli.invocation import current
@@ -15,11 +16,18 @@ from opsicle.cli.root import VerbCommand
 from opsicle.cli.sessions import connect, kept_sessions
 from opsicle.cli.terminal import given_link, read_password, say
 from opsicle.cli.trust import Trust, normal, trust_options, trusted_ca
+from opsicle.domain.errors import InvalidInput, TotpRequired
+from opsicle.wire.endpoints import invitations as endpoints
+from opsicle.wire.org_api import (
+    AcceptInvitationRequest,
+    InvitationToken,
+    InviteRequest,
+    NewInvitation,
+)
+from opsicle.wire.user_api import LoginReply
 
 if TYPE_CHECKING:
     from opsicle.client.api import Api
-    from opsicle.wire.org_api import AcceptInvitationRequest, NewInvitation
-    from opsicle.wire.user_api import LoginReply
 
 _DEFAULT_DAYS = 7
 
@@ -52,17 +60,15 @@ _COLUMNS = [
 @totp_option
 def invite(email: str, role: str, manager: str | None, days: int, totp: str | None) -> None:
     """Make the one-time link by which a person comes into the org, with an account or without."""
-    from opsicle.wire.org_api import InviteRequest
-
     request = InviteRequest(email=email, role=role, manager=manager, expires_in_days=days)
-    emit_link(with_proof(totp, lambda api: api.invite(request)))
+    emit_link(with_proof(totp, lambda api: api.call(endpoints.INVITE, body=request)))
 
 
 @click.command(cls=VerbCommand)
 @limit
 def invitations(limit: int | None) -> None:
     """List the invitations that may still be used."""
-    emit_list(connect().invitations(), _COLUMNS, limit=limit)
+    emit_list(connect().pages(endpoints.LIST_OPEN), _COLUMNS, limit=limit)
 
 
 @click.command(cls=VerbCommand)
@@ -70,7 +76,7 @@ def invitations(limit: int | None) -> None:
 @totp_option
 def uninvite(invitation: str, totp: str | None) -> None:
     """End an invitation that was not used yet, by id."""
-    with_proof(totp, lambda api: api.revoke_invitation(invitation))
+    with_proof(totp, lambda api: api.call(endpoints.REVOKE, invitation))
     emit({"invitation": invitation, "is_revoked": True}, [("revoked", invitation)])
 
 
@@ -87,11 +93,7 @@ def accept(link: str, name: str, password_file: str | None, totp: str | None, tr
     one. With `-` as LINK it is read from standard input, where no other user of the machine sees
     it.
     """
-    import msgspec
-
     from opsicle.client.saved_logins import SavedLogin
-    from opsicle.domain.errors import InvalidInput
-    from opsicle.wire.org_api import AcceptInvitationRequest
 
     url, found, token = given_link(link).partition("/invitation#token=")
     if not found or not token:
@@ -103,7 +105,7 @@ def accept(link: str, name: str, password_file: str | None, totp: str | None, tr
     trusted = known.ca_pem if known and known.server == url else ""
     session = SavedLogin(server=url, ca_pem=trusted_ca(url, trust, trusted))
     api = connect(session)
-    offer = api.look_at_invitation(token)
+    offer = api.call(endpoints.SHOW_OFFER, body=InvitationToken(token=token))
     say(f"{offer.invited_by} invites {offer.email} to {offer.org.code} as {offer.role}.")
     password = read_password(password_file, is_new=not offer.has_account)
     reply = _accepted(
@@ -113,14 +115,12 @@ def accept(link: str, name: str, password_file: str | None, totp: str | None, tr
 
 
 def _accepted(api: Api, request: AcceptInvitationRequest) -> LoginReply:
-    import msgspec
-
-    from opsicle.domain.errors import TotpRequired
-
     try:
-        return api.accept_invitation(request)
+        return api.call(endpoints.ACCEPT, body=request)
     except TotpRequired as error:
-        return api.accept_invitation(msgspec.structs.replace(request, totp=asked_code(error)))
+        return api.call(
+            endpoints.ACCEPT, body=msgspec.structs.replace(request, totp=asked_code(error))
+        )
 
 
 def emit_link(new: NewInvitation) -> None:

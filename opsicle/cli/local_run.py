@@ -28,7 +28,7 @@ from opsicle.domain.variables import check_values, environment
 from opsicle.domain.workers import runtime_of
 from opsicle.kit import signals
 from opsicle.kit.ids import new_id
-from opsicle.wire.jobs import Outcome, PhaseReport, StepState, Work
+from opsicle.wire.jobs import Outcome, PhaseReport, StepState, Work, outputs_of, summary_of
 from opsicle.worker.private_files import private_folder
 from opsicle.worker.runner import Cancellation, Runner
 from opsicle.worker.runner_host import RunnerHost
@@ -64,6 +64,8 @@ class LocalRun(msgspec.Struct, kw_only=True):
     created_at: datetime
     finished_at: datetime
     phases: list[LocalPhase]
+    outputs: dict[str, str]
+    summary: str
 
 
 def prepare(
@@ -144,6 +146,8 @@ def run_here(work: Work, values: dict[str, Value], *, is_stdout_taken: bool) -> 
         created_at=created_at,
         finished_at=datetime.now(UTC),
         phases=[_phase(report) for report in outcome.phases],
+        outputs=outputs_of(outcome.phases),
+        summary=summary_of(outcome.phases),
     )
 
 

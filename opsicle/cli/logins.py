@@ -8,6 +8,7 @@ from opsicle.cli.listing import limit
 from opsicle.cli.output import Column, emit, emit_list
 from opsicle.cli.root import NounGroup
 from opsicle.cli.sessions import connect
+from opsicle.wire.endpoints import identity as endpoints
 
 _COLUMNS = [
     Column("id", lambda session: session.id),
@@ -30,12 +31,12 @@ def sessions() -> None:
 @limit
 def list_(limit: int | None) -> None:
     """List your sessions, with when each ends unused and when at the latest."""
-    emit_list(connect().sessions(), _COLUMNS, limit=limit)
+    emit_list(connect().pages(endpoints.LIST_SESSIONS), _COLUMNS, limit=limit)
 
 
 @sessions.command()
 @click.argument("session")
 def revoke(session: str) -> None:
     """End one of your sessions, by id."""
-    connect().revoke_session(session)
+    connect().call(endpoints.REVOKE_SESSION, session)
     emit({"id": session, "is_revoked": True}, [("revoked", session)])

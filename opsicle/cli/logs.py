@@ -12,6 +12,8 @@ from opsicle.cli.invocation import current
 from opsicle.cli.output import print_json
 from opsicle.cli.root import VerbCommand
 from opsicle.cli.sessions import connect
+from opsicle.wire.endpoints import automations as endpoints
+from opsicle.wire.user_api import Automation
 
 if TYPE_CHECKING:
     from opsicle.client.api import Api
@@ -38,6 +40,8 @@ much."""
 )
 def logs(automation_id: str, *, follow: bool, tail: int | None, timestamps: bool) -> None:
     """Print an automation's log, its bytes as they are."""
+    from opsicle.client.automations import read_log
+
     api = connect()
     start = 0 if tail is None else _start_of_last(api, automation_id, tail)
 
@@ -46,7 +50,7 @@ def logs(automation_id: str, *, follow: bool, tail: int | None, timestamps: bool
         pieces = _pieces(api, automation_id, start, follow=follow)
         parts = _with_times(pieces) if timestamps else (piece.data for piece in pieces)
     else:
-        parts = api.log(automation_id, start)
+        parts = read_log(api, automation_id, start)
 
     if current().wants_json:
         _print_as_json(automation_id, b"".join(parts))
@@ -60,7 +64,6 @@ def _pieces(api: Api, automation_id: str, start: int, *, follow: bool) -> Iterat
     """Yield the log from `start` on: up to its end for ever, or as it is now."""
     from opsicle.client.following import LogPiece
     from opsicle.client.following import follow as follow_live
-    from opsicle.wire.user_api import Automation
 
     position, end = start, None
     for happened in follow_live(api, automation_id, start):
@@ -89,11 +92,13 @@ def _start_of_last(api: Api, automation_id: str, lines: int) -> int:
 
     No more of it is read than need be.
     """
-    size = api.automation(automation_id).log_bytes
+    from opsicle.client.automations import read_log
+
+    size = api.call(endpoints.SHOW, automation_id).log_bytes
     window = _FIRST_LOOK_BYTES
     while lines:
         start = max(0, size - window)
-        end = b"".join(api.log(automation_id, start))[: size - start]
+        end = b"".join(read_log(api, automation_id, start))[: size - start]
 
         breaks = [index for index, byte in enumerate(end[:-1]) if byte == 0x0A]
 

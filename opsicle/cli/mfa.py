@@ -9,10 +9,12 @@ import click
 
 from opsicle.cli.sessions import connect
 from opsicle.cli.terminal import ask, confirm, has_person
+from opsicle.domain.errors import LeavesBehind, OpsicleError, StepUpRequired
+from opsicle.wire.endpoints import identity as endpoints
+from opsicle.wire.identity_api import TotpRequest
 
 if TYPE_CHECKING:
     from opsicle.client.api import Api
-    from opsicle.domain.errors import OpsicleError
 
 T = TypeVar("T")
 
@@ -28,13 +30,11 @@ def with_proof(totp: str | None, call: Callable[[Api], T]) -> T:
 
     The code is kept back until it is asked for, because it works only once.
     """
-    from opsicle.domain.errors import StepUpRequired
-
     api = connect()
     try:
         return call(api)
     except StepUpRequired as error:
-        api.step_up(totp or asked_code(error))
+        api.call(endpoints.STEP_UP, body=TotpRequest(totp or asked_code(error)))
     return call(api)
 
 
@@ -45,8 +45,6 @@ def removed(totp: str | None, remove: Callable[[Api, bool], None], *, yes: bool)
 
     `remove` takes the API, and whether that is meant. Raises LeavesBehind where nobody says so.
     """
-    from opsicle.domain.errors import LeavesBehind
-
     try:
         with_proof(totp, lambda api: remove(api, yes))
     except LeavesBehind as left:

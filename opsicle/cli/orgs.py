@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import click
+import msgspec
 
 from opsicle.cli.invitations import emit_link
 from opsicle.cli.invocation import current
@@ -13,9 +12,17 @@ from opsicle.cli.mfa import totp_option, with_proof
 from opsicle.cli.output import Column, emit, emit_list
 from opsicle.cli.root import NounGroup
 from opsicle.cli.sessions import connect, current_session, kept_sessions
-
-if TYPE_CHECKING:
-    from opsicle.wire.org_api import Org
+from opsicle.domain.errors import UsageError
+from opsicle.wire.endpoints import accounts as accounts_endpoints
+from opsicle.wire.endpoints import orgs as endpoints
+from opsicle.wire.org_api import (
+    CreateOrgRequest,
+    InviteAdminRequest,
+    NameServerOperatorRequest,
+    Org,
+    SwitchRequest,
+    UpdateOrgRequest,
+)
 
 _COLUMNS = [
     Column("code", lambda org: org.code),
@@ -43,8 +50,8 @@ def orgs() -> None:
 @limit
 def list_(all: bool, limit: int | None) -> None:
     """List the orgs that you belong to."""
-    api = connect()
-    emit_list(api.all_orgs() if all else api.orgs(), _COLUMNS, limit=limit)
+    found = connect().pages(endpoints.LIST_ALL if all else endpoints.LIST_ORGS)
+    emit_list(found, _COLUMNS, limit=limit)
 
 
 @orgs.command()
@@ -52,7 +59,7 @@ def list_(all: bool, limit: int | None) -> None:
 def show(org: str | None) -> None:
     """Show one of your orgs, the current one unless told."""
     api = connect()
-    _emit(api.org(org or api.whoami().org.code))
+    _emit(api.call(endpoints.SHOW, org or api.call(accounts_endpoints.WHOAMI).org.code))
 
 
 @orgs.command()
@@ -67,10 +74,8 @@ def show(org: str | None) -> None:
 @totp_option
 def create(org: str, name: str, admin: str, totp: str | None) -> None:
     """Found an org with this code, such as `acme`."""
-    from opsicle.wire.org_api import CreateOrgRequest
-
     request = CreateOrgRequest(code=org, name=name, admin=admin)
-    made = with_proof(totp, lambda api: api.create_org(request))
+    made = with_proof(totp, lambda api: api.call(endpoints.CREATE, body=request))
     fields = [(column.heading, column.value(made)) for column in _COLUMNS]
     if made.invitation:
         fields += [("invited", made.invitation.invitation.email), ("link", made.invitation.url)]
@@ -83,7 +88,12 @@ def create(org: str, name: str, admin: str, totp: str | None) -> None:
 @totp_option
 def invite_admin(org: str, email: str, totp: str | None) -> None:
     """Make the one-time link for the admin of an org that has none, for server operators."""
-    emit_link(with_proof(totp, lambda api: api.invite_admin(org, email)))
+    emit_link(
+        with_proof(
+            totp,
+            lambda api: api.call(endpoints.INVITE_ADMIN, org, body=InviteAdminRequest(email=email)),
+        )
+    )
 
 
 @orgs.command()
@@ -97,11 +107,6 @@ def invite_admin(org: str, email: str, totp: str | None) -> None:
 @totp_option
 def update(name: str | None, allow_shared_workers: bool | None, totp: str | None) -> None:
     """Change what is given of the org that you are logged in to."""
-    import msgspec
-
-    from opsicle.domain.errors import UsageError
-    from opsicle.wire.org_api import UpdateOrgRequest
-
     asked = {"name": name, "allows_shared_workers": allow_shared_workers}
     given = {field: value for field, value in asked.items() if value is not None}
     if not given:
@@ -109,8 +114,8 @@ def update(name: str | None, allow_shared_workers: bool | None, totp: str | None
             "nothing to change is given", hint="`opsicle orgs update --help` shows what can be."
         )
     request = msgspec.convert(given, UpdateOrgRequest)
-    code = connect().whoami().org.code
-    _emit(with_proof(totp, lambda api: api.update_org(code, request)))
+    code = connect().call(accounts_endpoints.WHOAMI).org.code
+    _emit(with_proof(totp, lambda api: api.call(endpoints.UPDATE, code, body=request)))
 
 
 @orgs.command()
@@ -125,11 +130,9 @@ def switch(org: str, into: str | None) -> None:
 
     A new session there, in the place of the current one unless `--into` is given.
     """
-    import msgspec
-
     session = current_session()
     is_kept = into is not None and into != current().profile
-    reply = connect(session).switch(org, is_kept=is_kept)
+    reply = connect(session).call(endpoints.SWITCH, org, body=SwitchRequest(is_kept=is_kept))
     changed = msgspec.structs.replace(
         session, token=reply.token, org=reply.me.org.code, email=reply.me.user.email
     )
@@ -155,17 +158,22 @@ def server_operators(
 ) -> None:
     """List who runs the server, after the change that is given, if one is."""
     if add:
-        with_proof(totp, lambda api: api.name_server_operator(add))
+        with_proof(
+            totp,
+            lambda api: api.call(
+                endpoints.ADD_SERVER_OPERATOR, body=NameServerOperatorRequest(email=add)
+            ),
+        )
     if remove:
-        with_proof(totp, lambda api: api.drop_server_operator(remove))
-    emit_list(connect().server_operators(), _ADMIN_COLUMNS, limit=limit)
+        with_proof(totp, lambda api: api.call(endpoints.REMOVE_SERVER_OPERATOR, remove))
+    emit_list(connect().pages(endpoints.LIST_SERVER_OPERATORS), _ADMIN_COLUMNS, limit=limit)
 
 
 @orgs.command("release-queue")
 @totp_option
 def release_queue(totp: str | None) -> None:
     """Hand out what waits on a server whose queue is held after a restore, for server operators."""
-    state = with_proof(totp, lambda api: api.release_queue())
+    state = with_proof(totp, lambda api: api.call(endpoints.RELEASE_QUEUE))
     emit(
         state, [("epoch", state.epoch), ("held", state.held), ("remarks", "; ".join(state.remarks))]
     )

@@ -10,9 +10,11 @@ from datetime import UTC, datetime
 from typing import Any, NamedTuple, TypeVar
 
 import click
+import msgspec
 
 from opsicle.cli.invocation import current
 from opsicle.cli.terminal import printable, say, styled
+from opsicle.domain.visible_text import visible_value
 
 T = TypeVar("T")
 
@@ -88,8 +90,6 @@ def emit_list(
 
 def print_json(value: object) -> None:
     """Print the one JSON value."""
-    import msgspec
-
     click.echo(msgspec.json.format(msgspec.json.encode(value), indent=2))
 
 
@@ -160,8 +160,6 @@ def _cell(content: object, heading: str) -> str:
     if isinstance(content, list | tuple):
         return ", ".join(_cell(item, "") for item in content)
     if hasattr(content, "__struct_fields__"):
-        import msgspec
-
         return _cell(msgspec.to_builtins(content), heading)
     text = printable(str(content))
     if heading == "state":
@@ -174,8 +172,6 @@ def assigned(name: str, value: object) -> str:
 
     In quotes where a blank would make it look like two.
     """
-    from opsicle.domain.visible_text import visible_value
-
     shown = visible_value(value)
     is_whole = not isinstance(value, str) or not value or " " not in value
     return f"{printable(name)}={shown}" if is_whole else f'{printable(name)}="{shown}"'

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import click
 
 from opsicle.cli import versioned
@@ -12,10 +10,10 @@ from opsicle.cli.mfa import totp_option
 from opsicle.cli.output import Column, emit_list
 from opsicle.cli.root import NounGroup
 from opsicle.cli.sessions import connect
-
-if TYPE_CHECKING:
-    from opsicle.domain.policies import Approvers, Condition, Gate, Scope
-    from opsicle.wire.policy_api import PolicyVersion
+from opsicle.domain.policies import Approvers, Condition, Gate, Scope
+from opsicle.wire.endpoints import policies as endpoints
+from opsicle.wire.policy_api import PolicyVersion
+from opsicle.wire.user_api import SourceRequest
 
 _COLUMNS = [
     Column("name", lambda policy: policy.name),
@@ -43,7 +41,10 @@ def push(files: tuple[str, ...], totp: str | None) -> None:
     `opsicle templates validate` checks them without any server.
     """
     versioned.push_files(
-        files, totp, lambda api, source: api.push_policy(source), lambda done: done.warnings
+        files,
+        totp,
+        lambda api, source: api.call(endpoints.PUSH, body=SourceRequest(source)),
+        lambda done: done.warnings,
     )
 
 
@@ -51,7 +52,7 @@ def push(files: tuple[str, ...], totp: str | None) -> None:
 @limit
 def list_(limit: int | None) -> None:
     """List the policies in their newest versions."""
-    emit_list(connect().policies(), _COLUMNS, limit=limit)
+    emit_list(connect().pages(endpoints.LIST_POLICIES), _COLUMNS, limit=limit)
 
 
 @policies.command()
@@ -60,7 +61,7 @@ def list_(limit: int | None) -> None:
 @versioned.source_option
 def show(name: str, version: int | None, *, source: bool) -> None:
     """Show one policy."""
-    policy = connect().policy(name, version)
+    policy = versioned.fetch(connect(), endpoints.SHOW, endpoints.SHOW_VERSION, name, version)
     versioned.show_version(policy, _fields(policy), source=source)
 
 
@@ -69,7 +70,7 @@ def show(name: str, version: int | None, *, source: bool) -> None:
 @limit
 def versions(name: str, limit: int | None) -> None:
     """List the versions of one policy."""
-    emit_list(connect().policy_versions(name), _COLUMNS, limit=limit)
+    emit_list(connect().pages(endpoints.LIST_VERSIONS, name), _COLUMNS, limit=limit)
 
 
 @policies.command()
@@ -77,7 +78,7 @@ def versions(name: str, limit: int | None) -> None:
 @totp_option
 def delete(name: str, totp: str | None) -> None:
     """Take a policy out of use. What it has let pass and does not run yet will not run."""
-    versioned.delete_document(name, totp, lambda api: api.delete_policy(name))
+    versioned.delete_document(name, totp, lambda api: api.call(endpoints.DELETE, name))
 
 
 def _fields(policy: PolicyVersion) -> list[tuple[str, object]]:

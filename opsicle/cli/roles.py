@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import click
+import msgspec
 
 from opsicle.cli.errors import warn_of_stuck
 from opsicle.cli.listing import limit
@@ -13,10 +12,9 @@ from opsicle.cli.output import Column, emit, emit_list
 from opsicle.cli.root import NounGroup, VerbCommand
 from opsicle.cli.rules import given_rules, rule_options
 from opsicle.cli.sessions import connect
-
-if TYPE_CHECKING:
-    from opsicle.domain.errors import NotAllowed
-    from opsicle.wire.access_api import Role
+from opsicle.domain.errors import NotAllowed, UsageError
+from opsicle.wire.access_api import CreateRoleRequest, Role, UpdateRoleRequest
+from opsicle.wire.endpoints import roles as endpoints
 
 _COLUMNS = [
     Column("name", lambda role: role.name),
@@ -36,14 +34,14 @@ def roles() -> None:
 @limit
 def list_(limit: int | None) -> None:
     """List the roles, with the rules that your org has added."""
-    emit_list(connect().roles(), _COLUMNS, limit=limit)
+    emit_list(connect().pages(endpoints.LIST_ROLES), _COLUMNS, limit=limit)
 
 
 @roles.command()
 @click.argument("role")
 def show(role: str) -> None:
     """Show a role and every rule that it gives."""
-    _emit(connect().role(role))
+    _emit(connect().call(endpoints.SHOW, role))
 
 
 @roles.command()
@@ -55,12 +53,10 @@ def create(
     role: str, description: str, allow: tuple[str, ...], deny: tuple[str, ...], totp: str | None
 ) -> None:
     """Make a role of your org's own. Without rules it may do nothing."""
-    from opsicle.wire.access_api import CreateRoleRequest
-
     request = CreateRoleRequest(
         name=role, description=description, rules=given_rules(allow, deny) or []
     )
-    _emit(with_proof(totp, lambda api: api.create_role(request)))
+    _emit(with_proof(totp, lambda api: api.call(endpoints.CREATE, body=request)))
 
 
 @roles.command()
@@ -80,11 +76,6 @@ def update(
     The rules that are given take the place of all those that your org has set before; `--allow ""`
     sets none.
     """
-    import msgspec
-
-    from opsicle.domain.errors import UsageError
-    from opsicle.wire.access_api import UpdateRoleRequest
-
     rules = given_rules(allow, deny)
     if rules is None and description is None:
         raise UsageError(
@@ -94,7 +85,7 @@ def update(
         description=msgspec.UNSET if description is None else description,
         rules=msgspec.UNSET if rules is None else rules,
     )
-    _emit(with_proof(totp, lambda api: api.update_role(role, request)))
+    _emit(with_proof(totp, lambda api: api.call(endpoints.UPDATE, role, body=request)))
 
 
 @roles.command()
@@ -102,7 +93,7 @@ def update(
 @totp_option
 def delete(role: str, totp: str | None) -> None:
     """Remove a role of your org's own that nobody has."""
-    with_proof(totp, lambda api: api.delete_role(role))
+    with_proof(totp, lambda api: api.call(endpoints.DELETE, role))
     emit({"role": role, "is_deleted": True}, [("deleted", role)])
 
 
@@ -117,9 +108,9 @@ def can(user: str, action: str, resource: str, why: bool) -> NotAllowed | None:
     ACTION is view, create, update, delete, execute or manage; RESOURCE as in
     `templates/restart-web` or `secrets`.
     """
-    from opsicle.domain.errors import NotAllowed
-
-    answer = connect().can(user, action, resource)
+    answer = connect().call(
+        endpoints.CHECK_PERMISSION, query={"user": user, "action": action, "resource": resource}
+    )
     emit(answer, [("allowed", answer.is_allowed), *([("why", answer.why)] if why else [])])
     return None if answer.is_allowed else NotAllowed(answer.why)
 

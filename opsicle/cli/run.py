@@ -13,14 +13,20 @@ from opsicle.cli.mfa import totp_option, with_proof
 from opsicle.cli.root import VerbCommand
 from opsicle.cli.sessions import connect
 from opsicle.cli.terminal import ask, has_person, say
-from opsicle.cli.versioned import version_option
+from opsicle.cli.versioned import fetch, version_option
+from opsicle.domain.automations import AutomationState, JobState
+from opsicle.domain.errors import InvalidInput
+from opsicle.domain.names import TEMPLATE_NAME
+from opsicle.domain.problems import quoted
+from opsicle.domain.templates import Value, Variable
+from opsicle.domain.variables import parse_text
+from opsicle.wire.endpoints import automations as endpoints
+from opsicle.wire.endpoints import templates
+from opsicle.wire.user_api import RunRequest
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from opsicle.client.api import Api
-    from opsicle.domain.automations import AutomationState, JobState
-    from opsicle.domain.templates import Value, Variable
 
 _FILE_ENDINGS = (".yaml", ".yml", ".json")
 
@@ -100,8 +106,6 @@ def is_file(what: str) -> bool:
 
     It looks like one, or it is one and could be no template's name.
     """
-    from opsicle.domain.names import TEMPLATE_NAME
-
     if what == "-" or "/" in what or what.lower().endswith(_FILE_ENDINGS):
         return True
     return not TEMPLATE_NAME.fullmatch(what) and Path(what).is_file()
@@ -123,7 +127,6 @@ class _GivenValues:
         Raises InvalidInput.
         """
         from opsicle.cli.documents import given_values
-        from opsicle.domain.variables import parse_text
 
         values = given_values(variables, self._texts, self._file)
         for variable in variables:
@@ -141,11 +144,14 @@ class _GivenValues:
 def _run_here(path: Path, given: _GivenValues, secret_files: Sequence[str]) -> JobState:
     from opsicle.cli.local_run import prepare, run_here
     from opsicle.cli.output import print_json
+    from opsicle.cli.results import show_results
 
     work, values = prepare(path, given.read, lambda names: _given_secrets(names, secret_files))
     result = run_here(work, values, is_stdout_taken=current().wants_json)
     if current().wants_json:
         print_json(result)
+    else:
+        show_results(result.outputs, result.summary, say)
     return result.state
 
 
@@ -155,8 +161,6 @@ def _given_secrets(names: Sequence[str], given: Sequence[str]) -> dict[str, str]
     Raises InvalidInput, UsageError.
     """
     from opsicle.cli.secrets import read_value_file
-    from opsicle.domain.errors import InvalidInput
-    from opsicle.domain.problems import quoted
 
     secrets: dict[str, str] = {}
     for text in given:
@@ -186,27 +190,25 @@ def _run_there(
     totp: str | None,
 ) -> AutomationState | None:
     from opsicle.cli.automations import emit_automation
-    from opsicle.wire.user_api import RunRequest
+    from opsicle.client.automations import trigger
 
     api = connect()
-    values = given.read(_variables(api, name, version)) if given or has_person() else {}
+    values: dict[str, Value] = {}
+    if given or has_person():  # the server checks them once more when it makes the automation
+        template = fetch(api, templates.SHOW, templates.SHOW_VERSION, name, version)
+        values = given.read(template.variables)
     request = RunRequest(template=name, version=version, values=values, reason=reason)
-    automation = with_proof(totp, lambda api: api.run(request))
+    automation = with_proof(totp, lambda api: trigger(api, endpoints.RUN, body=request))
     if not follow:
         emit_automation(automation)
         return None
     from opsicle.cli.following import show_live
+    from opsicle.cli.results import show_results
 
     say(f"automation {automation.id}")
     automation = show_live(api, automation)
     if current().wants_json:
         emit_automation(automation)
+    else:
+        show_results(automation.outputs, automation.summary, say)
     return automation.state
-
-
-def _variables(api: Api, name: str, version: int | None) -> Sequence[Variable]:
-    """Return what the template asks for.
-
-    The server checks the values against it once more when it makes the automation.
-    """
-    return api.template(name, version).variables

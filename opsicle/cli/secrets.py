@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import codecs
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
+import msgspec
 
 from opsicle.cli.input_files import FolderName, read_start
 from opsicle.cli.listing import limit
@@ -15,9 +15,10 @@ from opsicle.cli.output import Column, emit, emit_list
 from opsicle.cli.root import NounGroup
 from opsicle.cli.sessions import connect
 from opsicle.cli.terminal import ask, printable, say
-
-if TYPE_CHECKING:
-    from opsicle.wire.secret_api import Secret
+from opsicle.domain.errors import InvalidInput
+from opsicle.domain.secrets import MAX_BYTES, wrong_value
+from opsicle.wire.endpoints import secrets as endpoints
+from opsicle.wire.secret_api import CreateSecretRequest, Secret, UpdateSecretRequest
 
 _BYTE_ORDER_MARK = "\ufeff"  # editors on Windows put it before UTF-8; no password begins with it
 
@@ -47,14 +48,14 @@ def secrets() -> None:
 @limit
 def list_(limit: int | None) -> None:
     """List the org's secrets, without their values."""
-    emit_list(connect().secrets(), _COLUMNS, limit=limit)
+    emit_list(connect().pages(endpoints.LIST_SECRETS), _COLUMNS, limit=limit)
 
 
 @secrets.command()
 @click.argument("secret")
 def show(secret: str) -> None:
     """Show what is known of a secret, but not its value."""
-    _emit(connect().secret(secret))
+    _emit(connect().call(endpoints.SHOW, secret))
 
 
 @secrets.command()
@@ -64,12 +65,10 @@ def show(secret: str) -> None:
 @totp_option
 def create(secret: str, description: str, value_file: str | None, totp: str | None) -> None:
     """Keep a new secret. A template's phases name it under `secrets`."""
-    from opsicle.wire.secret_api import CreateSecretRequest
-
     request = CreateSecretRequest(
         name=secret, value=read_value(value_file), description=description
     )
-    _emit(with_proof(totp, lambda api: api.create_secret(request)))
+    _emit(with_proof(totp, lambda api: api.call(endpoints.CREATE, body=request)))
 
 
 @secrets.command()
@@ -79,15 +78,11 @@ def create(secret: str, description: str, value_file: str | None, totp: str | No
 @totp_option
 def update(secret: str, description: str | None, value_file: str | None, totp: str | None) -> None:
     """Give a secret its next value; the one before is gone."""
-    import msgspec
-
-    from opsicle.wire.secret_api import UpdateSecretRequest
-
     request = UpdateSecretRequest(
         value=read_value(value_file),
         description=msgspec.UNSET if description is None else description,
     )
-    _emit(with_proof(totp, lambda api: api.update_secret(secret, request)))
+    _emit(with_proof(totp, lambda api: api.call(endpoints.UPDATE, secret, body=request)))
 
 
 @secrets.command()
@@ -95,7 +90,7 @@ def update(secret: str, description: str | None, value_file: str | None, totp: s
 @totp_option
 def delete(secret: str, totp: str | None) -> None:
     """Remove a secret; what waits and needs it will fail."""
-    with_proof(totp, lambda api: api.delete_secret(secret))
+    with_proof(totp, lambda api: api.call(endpoints.DELETE, secret))
     emit({"secret": secret, "is_deleted": True}, [("deleted", secret)])
 
 
@@ -130,9 +125,6 @@ def read_value(path: str | None) -> str:
 
 def read_value_file(path: str) -> str:
     """Return the value in a file (`-`: stdin). Raises InvalidInput, which never quotes it."""
-    from opsicle.domain.errors import InvalidInput
-    from opsicle.domain.secrets import MAX_BYTES, wrong_value
-
     try:
         content = read_start(path, MAX_BYTES + 6)  # with a byte order mark and an end of line
         value = content.decode().removesuffix("\n").removesuffix("\r")

@@ -10,6 +10,7 @@ import click
 from opsicle.cli.configuration import read_defaults
 from opsicle.cli.input_files import FolderName
 from opsicle.cli.root import VerbCommand
+from opsicle.domain.errors import UsageError
 
 _ARGUMENTS = "opsicle.arguments"
 _FIELDS = {"name": "names", "verbose": "is_verbose"}
@@ -180,7 +181,6 @@ def server(ctx: click.Context, /, **given: Any) -> None:
     SIGHUP makes it read certificates and settings anew.
     """
     # Importing it makes gevent replace what blocks, which must come before anything imports ssl.
-    from opsicle.domain.errors import UsageError
     from opsicle.server import main
     from opsicle.server.settings import ServerOptions
 

@@ -7,6 +7,7 @@ import shlex
 import click
 
 from opsicle.cli.root import NounGroup, VerbCommand
+from opsicle.kit.resources import program
 
 _HEAD = """\
 # Made by `opsicle service print {kind}`. Keep it as /etc/systemd/system/{unit}.service, then:
@@ -150,8 +151,6 @@ def print_(kind: str, user: str | None, group: tuple[str, ...], program: str | N
 
 
 def _this_program() -> str:
-    from opsicle.kit.resources import program
-
     return shlex.join(program())
 
 

@@ -9,6 +9,8 @@ from opsicle.cli.mfa import totp_option, with_proof
 from opsicle.cli.output import Column, emit, emit_list
 from opsicle.cli.root import NounGroup
 from opsicle.cli.sessions import connect
+from opsicle.wire.access_api import CreateServiceAccountRequest
+from opsicle.wire.endpoints import service_accounts as endpoints
 
 _COLUMNS = [
     Column("id", lambda account: account.id),
@@ -29,7 +31,7 @@ def service_accounts() -> None:
 @limit
 def list_(limit: int | None) -> None:
     """List the service accounts of the org."""
-    emit_list(connect().service_accounts(), _COLUMNS, limit=limit)
+    emit_list(connect().pages(endpoints.LIST_ACCOUNTS), _COLUMNS, limit=limit)
 
 
 @service_accounts.command()
@@ -41,10 +43,8 @@ def list_(limit: int | None) -> None:
 @totp_option
 def create(name: str, role: str, owner: str, totp: str | None) -> None:
     """Make a service account. `opsicle tokens create --account` makes its tokens."""
-    from opsicle.wire.access_api import CreateServiceAccountRequest
-
     request = CreateServiceAccountRequest(name=name, role=role, owner=owner)
-    made = with_proof(totp, lambda api: api.create_service_account(request))
+    made = with_proof(totp, lambda api: api.call(endpoints.CREATE, body=request))
     emit(made, [(column.heading, column.value(made)) for column in _COLUMNS])
 
 
@@ -53,5 +53,5 @@ def create(name: str, role: str, owner: str, totp: str | None) -> None:
 @totp_option
 def delete(account: str, totp: str | None) -> None:
     """Remove a service account with its tokens, by id or address."""
-    with_proof(totp, lambda api: api.delete_service_account(account))
+    with_proof(totp, lambda api: api.call(endpoints.DELETE, account))
     emit({"account": account, "is_deleted": True}, [("deleted", account)])

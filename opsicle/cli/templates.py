@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import click
 
 from opsicle.cli import versioned
@@ -15,11 +13,10 @@ from opsicle.cli.output import Column, emit_list, print_json
 from opsicle.cli.root import NounGroup
 from opsicle.cli.sessions import connect
 from opsicle.cli.terminal import echo_document, printable, say
-
-if TYPE_CHECKING:
-    from opsicle.domain.errors import InvalidInput
-    from opsicle.domain.templates import Notify
-    from opsicle.wire.user_api import TemplateVersion
+from opsicle.domain.errors import InvalidInput
+from opsicle.domain.templates import Notify
+from opsicle.wire.endpoints import templates as endpoints
+from opsicle.wire.user_api import SourceRequest, TemplateVersion
 
 _COLUMNS = [
     Column("name", lambda template: template.name),
@@ -78,7 +75,7 @@ def push(files: tuple[str, ...], totp: str | None) -> None:
     versioned.push_files(
         files,
         totp,
-        lambda api, source: api.push(source),
+        lambda api, source: api.call(endpoints.PUSH, body=SourceRequest(source)),
         lambda done: [*done.warnings, *done.unsupported],
     )
 
@@ -87,7 +84,7 @@ def push(files: tuple[str, ...], totp: str | None) -> None:
 @limit
 def list_(limit: int | None) -> None:
     """List the templates in their newest versions."""
-    emit_list(connect().templates(), _COLUMNS, limit=limit)
+    emit_list(connect().pages(endpoints.LIST_TEMPLATES), _COLUMNS, limit=limit)
 
 
 @templates.command()
@@ -96,7 +93,7 @@ def list_(limit: int | None) -> None:
 @versioned.source_option
 def show(name: str, version: int | None, *, source: bool) -> None:
     """Show one template."""
-    template = connect().template(name, version)
+    template = versioned.fetch(connect(), endpoints.SHOW, endpoints.SHOW_VERSION, name, version)
     versioned.show_version(template, _fields(template), source=source)
 
 
@@ -105,7 +102,7 @@ def show(name: str, version: int | None, *, source: bool) -> None:
 @limit
 def versions(name: str, limit: int | None) -> None:
     """List the versions of one template."""
-    emit_list(connect().template_versions(name), _VERSION_COLUMNS, limit=limit)
+    emit_list(connect().pages(endpoints.LIST_VERSIONS, name), _VERSION_COLUMNS, limit=limit)
 
 
 @templates.command()
@@ -114,7 +111,7 @@ def versions(name: str, limit: int | None) -> None:
 @click.argument("new", metavar="B", type=click.IntRange(min=1))
 def diff(name: str, old: int, new: int) -> None:
     """Show how version A became version B."""
-    found = connect().diff(name, old, new)
+    found = connect().call(endpoints.DIFF, name, query={"from": old, "to": new})
     if current().wants_json:
         print_json(found)
     elif found.diff:
@@ -126,7 +123,7 @@ def diff(name: str, old: int, new: int) -> None:
 @totp_option
 def delete(name: str, totp: str | None) -> None:
     """Take a template out of use. Its automations stay."""
-    versioned.delete_document(name, totp, lambda api: api.delete_template(name))
+    versioned.delete_document(name, totp, lambda api: api.call(endpoints.DELETE, name))
 
 
 def _fields(template: TemplateVersion) -> list[tuple[str, object]]:
@@ -139,6 +136,7 @@ def _fields(template: TemplateVersion) -> list[tuple[str, object]]:
         ("variables", [f"{variable.id} ({variable.type})" for variable in template.variables]),
         ("phases", [phase.name for phase in template.phases]),
         ("runs on", template.runs_on),
+        ("runs where", template.runs_on_where),
         ("takes its word", template.accepts_claimed),
         ("needs approval", template.needs_approval),
         ("needs a code", template.needs_mfa),

@@ -13,6 +13,8 @@ from typing import TextIO
 import click
 
 from opsicle.cli.input_files import STDIN, read_start
+from opsicle.domain.errors import InvalidInput, UsageError
+from opsicle.domain.visible_text import visible
 
 _SHOW_AFTER_SECONDS = 1.0
 _MAX_PASSWORD_FILE_BYTES = 4096
@@ -26,8 +28,6 @@ def say(text: str) -> None:
 
 def printable(text: str) -> str:
     """Return the text on one line, with signs for whatever could move the cursor or mislead."""
-    from opsicle.domain.visible_text import visible
-
     return visible(text)
 
 
@@ -36,8 +36,6 @@ def echo_document(text: str) -> None:
 
     On a terminal with signs for what would not be seen.
     """
-    from opsicle.domain.visible_text import visible
-
     shown = visible(text, keep="\n\t") if sys.stdout.isatty() else text
     click.echo(shown, nl=not text.endswith("\n"))
 
@@ -78,8 +76,6 @@ def confirm(question: str, option: str) -> bool:
 def require_person(option: str) -> None:
     """Raise UsageError, which names the option to use instead, where nobody can be asked."""
     if not has_person():
-        from opsicle.domain.errors import UsageError
-
         raise UsageError(
             f"{option} is needed", hint="Without a terminal nobody can be asked for it."
         )
@@ -98,8 +94,6 @@ def read_password(
     """
     if path is None:
         return ask(name, option, is_hidden=True, is_new=is_new)
-    from opsicle.domain.errors import InvalidInput
-
     try:
         content = read_start(path, _MAX_PASSWORD_FILE_BYTES)
         password = content.decode("utf-8-sig").removesuffix("\n").removesuffix("\r")
@@ -119,8 +113,6 @@ def read_token(text: str | None, file: str | None, option: str, file_option: str
 
     White space around it is not part of it. Raises InvalidInput for a file that cannot be one.
     """
-    from opsicle.domain.errors import InvalidInput, UsageError
-
     if bool(text) == bool(file):
         raise UsageError(f"give {file_option} FILE (or {option}), one of the two")
     if file is None:

@@ -9,6 +9,8 @@ from opsicle.cli.mfa import totp_option, with_proof
 from opsicle.cli.output import Column, emit, emit_list
 from opsicle.cli.root import NounGroup
 from opsicle.cli.sessions import connect
+from opsicle.wire.endpoints import tokens as endpoints
+from opsicle.wire.user_api import CreateApiTokenRequest
 
 _COLUMNS = [
     Column("id", lambda token: token.id),
@@ -35,7 +37,9 @@ def tokens() -> None:
 @limit
 def list_(account: str, limit: int | None) -> None:
     """List your tokens, or those of one of your service accounts."""
-    emit_list(connect().tokens(account), _COLUMNS, limit=limit)
+    emit_list(
+        connect().pages(endpoints.LIST_TOKENS, query={"account": account}), _COLUMNS, limit=limit
+    )
 
 
 @tokens.command()
@@ -61,15 +65,13 @@ def create(
     name: str, expires_in_days: int, scope: tuple[str, ...], account: str, totp: str | None
 ) -> None:
     """Make a token. It is shown this once."""
-    from opsicle.wire.user_api import CreateApiTokenRequest
-
     request = CreateApiTokenRequest(
         name=name,
         expires_in_days=expires_in_days or None,
         scopes=list(scope) or None,
         account=account,
     )
-    new = with_proof(totp, lambda api: api.create_token(request))
+    new = with_proof(totp, lambda api: api.call(endpoints.CREATE, body=request))
     emit(
         new,
         [
@@ -84,5 +86,5 @@ def create(
 @click.argument("token")
 def delete(token: str) -> None:
     """End a token, by id."""
-    connect().delete_token(token)
+    connect().call(endpoints.DELETE, token)
     emit({"id": token, "is_deleted": True}, [("deleted", token)])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-from typing import TYPE_CHECKING
 
 import click
 
@@ -12,9 +11,8 @@ from opsicle.cli.output import emit
 from opsicle.cli.root import NounGroup
 from opsicle.cli.sessions import connect
 from opsicle.cli.terminal import ask, has_person, say
-
-if TYPE_CHECKING:
-    from opsicle.wire.identity_api import NewTotp, RecoveryCodes
+from opsicle.wire.endpoints import identity as endpoints
+from opsicle.wire.identity_api import NewTotp, RecoveryCodes, TotpRequest
 
 
 @click.group(cls=NounGroup)
@@ -25,7 +23,7 @@ def totp() -> None:
 @totp.command()
 def show() -> None:
     """Show whether you have one, and how many recovery codes are left."""
-    status = connect().totp()
+    status = connect().call(endpoints.SHOW_TOTP)
     fields: list[tuple[str, object]] = [("enrolled", status.is_enrolled)]
     if status.is_enrolled:
         fields += [
@@ -42,33 +40,37 @@ def enrol() -> None:
     Without a terminal the secret is printed; `opsicle totp confirm` then completes the enrolment.
     """
     api = connect()
-    new = api.enrol_totp()
+    new = api.call(endpoints.ENROL_TOTP)
     if not has_person():
         emit({"secret": new.secret, "uri": new.uri}, [("secret", new.secret), ("uri", new.uri)])
         return
     _show(new)
-    _emit_codes(api.confirm_totp(ask("Code that the app shows", "--totp")))
+    _emit_codes(
+        api.call(endpoints.CONFIRM_TOTP, body=TotpRequest(ask("Code that the app shows", "--totp")))
+    )
 
 
 @totp.command()
 @totp_option
 def confirm(totp: str | None) -> None:
     """Complete an enrolment with the first code that the app shows."""
-    _emit_codes(connect().confirm_totp(given_or_asked(totp)))
+    _emit_codes(connect().call(endpoints.CONFIRM_TOTP, body=TotpRequest(given_or_asked(totp))))
 
 
 @totp.command("recovery-codes")
 @totp_option
 def recovery_codes(totp: str | None) -> None:
     """Make new recovery codes; the old ones work no longer."""
-    _emit_codes(connect().renew_recovery_codes(given_or_asked(totp)))
+    _emit_codes(
+        connect().call(endpoints.RENEW_RECOVERY_CODES, body=TotpRequest(given_or_asked(totp)))
+    )
 
 
 @totp.command()
 @totp_option
 def disable(totp: str | None) -> None:
     """Take your app away: logging in then needs the password alone."""
-    connect().disable_totp(given_or_asked(totp))
+    connect().call(endpoints.DISABLE_TOTP, body=TotpRequest(given_or_asked(totp)))
     emit({"is_enrolled": False}, [("enrolled", False)])
 
 

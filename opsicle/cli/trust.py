@@ -14,6 +14,8 @@ import click
 
 from opsicle.cli.input_files import read_start
 from opsicle.cli.terminal import confirm, has_person, say
+from opsicle.domain.errors import NotAllowed, Unreachable, UsageError
+from opsicle.wire.endpoints.server import CA
 
 _MAX_CA_BYTES = 256 * 1024
 
@@ -70,7 +72,6 @@ def ca_for_setup(url: str, trust: Trust, fingerprint: str) -> str:
     comes from another one: then the system's CAs must know it, as they must for any browser.
     """
     from opsicle.client.trust import is_certificate_refused
-    from opsicle.domain.errors import Unreachable
 
     if trust.ca_file:
         return _read(trust.ca_file)
@@ -96,7 +97,6 @@ def _own_ca(url: str, fingerprint: str) -> tuple[str, ...]:
     With a certificate of somebody else's (--tls-cert) it does not.
     """
     from opsicle.client.saved_logins import fetch_ca
-    from opsicle.domain.errors import Unreachable
 
     try:
         return (fetch_ca(url, fingerprint),)
@@ -115,7 +115,6 @@ def trusted_ca(url: str, trust: Trust, remembered: str) -> str:
     """
     from opsicle.client.saved_logins import fetch_ca
     from opsicle.client.trust import is_unknown_issuer
-    from opsicle.domain.errors import Unreachable
 
     if trust.ca_file:
         return _read(trust.ca_file)
@@ -133,7 +132,6 @@ def trusted_ca(url: str, trust: Trust, remembered: str) -> str:
 def _confirmed_ca(url: str) -> str:
     from opsicle.client.saved_logins import unverified_ca
     from opsicle.client.trust import certificates, fingerprint
-    from opsicle.domain.errors import NotAllowed, Unreachable, UsageError
 
     if not has_person():
         raise UsageError(
@@ -163,4 +161,4 @@ def _try(url: str, ca_pem: str) -> None:
     """Ask the server for something that is no secret. Raises Unreachable."""
     from opsicle.client.saved_logins import SavedLogin, open_api
 
-    open_api(SavedLogin(server=url, ca_pem=ca_pem)).ca()
+    open_api(SavedLogin(server=url, ca_pem=ca_pem)).call(CA)

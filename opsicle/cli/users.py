@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import click
+import msgspec
 
 from opsicle.cli.accounts import password_file
 from opsicle.cli.errors import warn_of_stuck
@@ -16,9 +15,11 @@ from opsicle.cli.root import NounGroup
 from opsicle.cli.rules import given_rules, rule_options
 from opsicle.cli.sessions import connect
 from opsicle.cli.terminal import read_password
-
-if TYPE_CHECKING:
-    from opsicle.wire.user_api import UpdateUserRequest, User
+from opsicle.domain.errors import UsageError
+from opsicle.wire.endpoints import identity as identity_endpoints
+from opsicle.wire.endpoints import users as endpoints
+from opsicle.wire.identity_api import ChangePasswordRequest
+from opsicle.wire.user_api import CreateUserRequest, UpdateUserRequest, User
 
 _COLUMNS = [
     Column("id", lambda user: user.id),
@@ -44,14 +45,14 @@ def users() -> None:
 @limit
 def list_(limit: int | None) -> None:
     """List the people of the org."""
-    emit_list(connect().users(), _COLUMNS, limit=limit)
+    emit_list(connect().pages(endpoints.LIST_USERS), _COLUMNS, limit=limit)
 
 
 @users.command()
 @click.argument("user")
 def show(user: str) -> None:
     """Show one person, by id or e-mail address."""
-    _emit(connect().user(user))
+    _emit(connect().call(endpoints.SHOW, user))
 
 
 @users.command()
@@ -75,8 +76,6 @@ def create(
     totp: str | None,
 ) -> None:
     """Add a person to the org."""
-    from opsicle.wire.user_api import CreateUserRequest
-
     request = CreateUserRequest(
         email=email,
         role=role,
@@ -84,7 +83,7 @@ def create(
         name=name,
         password=read_password(password_file, is_new=True),
     )
-    _emit(with_proof(totp, lambda api: api.create_user(request)))
+    _emit(with_proof(totp, lambda api: api.call(endpoints.CREATE, body=request)))
 
 
 @users.command()
@@ -104,8 +103,6 @@ def update(
     **changes: str | bool | None,
 ) -> None:
     """Change what is given of one person, by id or e-mail address."""
-    from opsicle.domain.errors import UsageError
-
     given: dict[str, str | bool | list[str]] = {
         name: value for name, value in changes.items() if value is not None
     }
@@ -116,7 +113,7 @@ def update(
             "nothing to change is given", hint="`opsicle users update --help` shows what can be."
         )
     request = _update_request(given)
-    _emit(with_proof(totp, lambda api: api.update_user(user, request)))
+    _emit(with_proof(totp, lambda api: api.call(endpoints.UPDATE, user, body=request)))
 
 
 @users.command()
@@ -140,7 +137,9 @@ def delete(user: str, new_owner: str, *, yes: bool, totp: str | None) -> None:
     """
     removed(
         totp,
-        lambda api, is_meant: api.delete_user(user, new_owner=new_owner, is_confirmed=is_meant),
+        lambda api, is_meant: api.call(
+            endpoints.DELETE, user, query={"new_owner": new_owner, "confirmed": is_meant}
+        ),
         yes=yes,
     )
     emit({"user": user, "is_deleted": True}, [("deleted", user)])
@@ -158,7 +157,13 @@ def password(password_file: str | None, new_password_file: str | None, totp: str
     new = read_password(
         new_password_file, is_new=True, name="New password", option="--new-password-file"
     )
-    with_proof(totp, lambda api: api.change_password(old, new))
+    with_proof(
+        totp,
+        lambda api: api.call(
+            identity_endpoints.CHANGE_PASSWORD,
+            body=ChangePasswordRequest(current_password=old, password=new),
+        ),
+    )
     emit({"is_changed": True}, [("password", "changed")])
 
 
@@ -167,7 +172,7 @@ def password(password_file: str | None, new_password_file: str | None, totp: str
 @totp_option
 def reset(user: str, totp: str | None) -> None:
     """Make a one-time link with which a person sets a new password; it is good for a day."""
-    new = with_proof(totp, lambda api: api.make_reset_link(user))
+    new = with_proof(totp, lambda api: api.call(identity_endpoints.MAKE_RESET_LINK, user))
     emit(new, [("link", new.url), ("expires", new.expires_at)])
 
 
@@ -176,7 +181,7 @@ def reset(user: str, totp: str | None) -> None:
 @totp_option
 def reset_totp(user: str, totp: str | None) -> None:
     """Take away the authenticator app that a person has lost."""
-    with_proof(totp, lambda api: api.reset_totp(user))
+    with_proof(totp, lambda api: api.call(identity_endpoints.RESET_TOTP, user))
     emit({"user": user, "is_enrolled": False}, [("taken away from", user)])
 
 
@@ -185,7 +190,7 @@ def reset_totp(user: str, totp: str | None) -> None:
 @totp_option
 def logout(user: str, totp: str | None) -> None:
     """End all sessions of a person in the org; their API tokens stay."""
-    with_proof(totp, lambda api: api.end_sessions(user))
+    with_proof(totp, lambda api: api.call(identity_endpoints.END_SESSIONS, user))
     emit({"user": user, "is_logged_out": True}, [("logged out", user)])
 
 
@@ -195,10 +200,6 @@ users.add_command(uninvite)
 
 
 def _update_request(given: dict[str, str | bool | list[str]]) -> UpdateUserRequest:
-    import msgspec
-
-    from opsicle.wire.user_api import UpdateUserRequest
-
     changes: dict[str, str | bool | list[str] | None] = dict(given)
     if "password_file" in given:
         changes["password"] = read_password(str(changes.pop("password_file")))

@@ -19,12 +19,20 @@ from opsicle.cli.invocation import current
 from opsicle.cli.mfa import with_proof
 from opsicle.cli.output import emit, print_json
 from opsicle.cli.terminal import echo_document
+from opsicle.domain.errors import (
+    Internal,
+    NotAuthenticated,
+    OpsicleError,
+    Problem,
+    Unavailable,
+    Unreachable,
+)
+from opsicle.wire.endpoint import Endpoint
+from opsicle.wire.policy_api import PolicyVersion
+from opsicle.wire.user_api import TemplateVersion
 
 if TYPE_CHECKING:
     from opsicle.client.api import Api
-    from opsicle.domain.errors import Problem
-    from opsicle.wire.policy_api import PolicyVersion
-    from opsicle.wire.user_api import TemplateVersion
 
 files_argument = click.argument(
     "files", metavar="FILE...", nargs=-1, required=True, type=FileName()
@@ -60,6 +68,7 @@ class Result(Protocol):
 
 
 R = TypeVar("R", bound=Result)
+T = TypeVar("T")
 
 
 def push_files(
@@ -112,14 +121,6 @@ def _add_what_was_done(error: BaseException, files: Sequence[str], count: int) -
 
     Where no answer came, or none of the server's own, that file may have been pushed all the same.
     """
-    from opsicle.domain.errors import (
-        Internal,
-        NotAuthenticated,
-        OpsicleError,
-        Unavailable,
-        Unreachable,
-    )
-
     if not isinstance(error, OpsicleError):
         return
     if not isinstance(error, NotAuthenticated | Unreachable):  # which no file is to blame for
@@ -131,6 +132,15 @@ def _add_what_was_done(error: BaseException, files: Sequence[str], count: int) -
     if len(files) > 1 and files[count:]:
         said.append(f"Not pushed: {', '.join(files[count:])}.")
     error.hint = " ".join(filter(None, said))
+
+
+def fetch(
+    api: Api, newest: Endpoint[T], one_version: Endpoint[T], name: str, version: int | None
+) -> T:
+    """Return one version of a document, the newest unless told."""
+    if version is None:
+        return api.call(newest, name)
+    return api.call(one_version, name, str(version))
 
 
 def show_version(

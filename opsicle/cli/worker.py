@@ -9,6 +9,8 @@ import click
 from opsicle.cli.input_files import FolderName
 from opsicle.cli.root import VerbCommand
 from opsicle.cli.terminal import read_token
+from opsicle.domain.names import LABEL_KEY, LABEL_KEY_RULE, LABEL_VALUE, LABEL_VALUE_RULE
+from opsicle.kit import logging
 
 
 @click.command(cls=VerbCommand)
@@ -87,7 +89,6 @@ def worker(  # noqa: PLR0913, PLR0917 - what a worker can be told
     TERM (or Ctrl-C) lets running jobs finish, for an hour at most; a second one cancels them and
     ends within seconds.
     """
-    from opsicle.kit import logging
     from opsicle.worker.main import WorkerOptions, run
 
     if join_file:
@@ -137,8 +138,6 @@ def _url(text: str) -> str:
 
 def labels_of(texts: tuple[str, ...]) -> dict[str, str]:
     """Return the labels by key. Raises click.UsageError."""
-    from opsicle.domain.names import LABEL_KEY, LABEL_KEY_RULE, LABEL_VALUE, LABEL_VALUE_RULE
-
     labels: dict[str, str] = {}
     for text in texts:
         key, separator, value = text.partition("=")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import click
 
 from opsicle.cli.listing import limit
@@ -12,9 +10,9 @@ from opsicle.cli.output import Column, emit, emit_list
 from opsicle.cli.root import NounGroup
 from opsicle.cli.sessions import connect
 from opsicle.cli.worker import labels_of
-
-if TYPE_CHECKING:
-    from opsicle.wire.fleet_api import Worker
+from opsicle.domain.clocks import is_off, offset_text
+from opsicle.wire.endpoints import workers as endpoints
+from opsicle.wire.fleet_api import CreateJoinTokenRequest, UpdateWorkerRequest, Worker
 
 _DEFAULT_TTL_SECONDS = 900
 
@@ -71,7 +69,8 @@ def token(
     those with which it enrols: then whoever has the token decides which templates it gets.
     """
     labels = _granted(label, no_labels) if label or no_labels else None
-    new = with_proof(totp, lambda api: api.create_join_token(ttl, is_shared=shared, labels=labels))
+    request = CreateJoinTokenRequest(ttl_seconds=ttl, is_shared=shared, labels=labels)
+    new = with_proof(totp, lambda api: api.call(endpoints.CREATE_JOIN_TOKEN, body=request))
     command = "opsicle worker --join-file - --data-dir ./opsicle-worker   # and paste the token"
     emit(new, [("token", new.token), ("expires", new.expires_at), ("start with", command)])
 
@@ -82,7 +81,8 @@ def token(
 @limit
 def list_(shared: bool, all: bool, limit: int | None) -> None:
     """List the workers that are not revoked."""
-    emit_list(connect().workers(is_shared=shared, with_revoked=all), _COLUMNS, limit=limit)
+    endpoint = endpoints.LIST_SHARED if shared else endpoints.LIST_WORKERS
+    emit_list(connect().pages(endpoint, query={"all": all}), _COLUMNS, limit=limit)
 
 
 @workers.command()
@@ -90,7 +90,7 @@ def list_(shared: bool, all: bool, limit: int | None) -> None:
 @shared_option
 def show(worker: str, shared: bool) -> None:
     """Show one worker, by id or name."""
-    _emit(connect().worker(worker, is_shared=shared))
+    _emit(connect().call(endpoints.SHOW_SHARED if shared else endpoints.SHOW, worker))
 
 
 @workers.command()
@@ -105,8 +105,9 @@ def update(
     """Grant a worker labels, in the place of all that it has."""
     if not label and not no_labels:
         raise click.UsageError("give the labels with --label, or --no-labels")
-    granted = _granted(label, no_labels)
-    _emit(with_proof(totp, lambda api: api.update_worker(worker, granted, is_shared=shared)))
+    request = UpdateWorkerRequest(labels=_granted(label, no_labels))
+    endpoint = endpoints.UPDATE_SHARED if shared else endpoints.UPDATE
+    _emit(with_proof(totp, lambda api: api.call(endpoint, worker, body=request)))
 
 
 @workers.command()
@@ -114,7 +115,7 @@ def update(
 @shared_option
 def drain(worker: str, shared: bool) -> None:
     """Give a worker no more jobs; those that it has go on."""
-    _emit(connect().change_worker(worker, "drain", is_shared=shared))
+    _emit(connect().call(endpoints.DRAIN_SHARED if shared else endpoints.DRAIN, worker))
 
 
 @workers.command()
@@ -122,7 +123,7 @@ def drain(worker: str, shared: bool) -> None:
 @shared_option
 def undrain(worker: str, shared: bool) -> None:
     """Give a drained worker jobs again."""
-    _emit(connect().change_worker(worker, "undrain", is_shared=shared))
+    _emit(connect().call(endpoints.UNDRAIN_SHARED if shared else endpoints.UNDRAIN, worker))
 
 
 @workers.command()
@@ -130,12 +131,10 @@ def undrain(worker: str, shared: bool) -> None:
 @shared_option
 def revoke(worker: str, shared: bool) -> None:
     """Shut a worker out at once and for good."""
-    _emit(connect().change_worker(worker, "revoke", is_shared=shared))
+    _emit(connect().call(endpoints.REVOKE_SHARED if shared else endpoints.REVOKE, worker))
 
 
 def _emit(worker: object) -> None:
-    from opsicle.wire.fleet_api import Worker
-
     assert isinstance(worker, Worker)
     emit(
         worker,
@@ -158,8 +157,6 @@ def _only_said(worker: Worker) -> dict[str, str]:
 
 
 def _clock(worker: Worker) -> str:
-    from opsicle.domain.clocks import is_off, offset_text
-
     offset = worker.clock_offset_seconds
     if offset is None:
         return "not known"

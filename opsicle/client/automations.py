@@ -1,111 +1,68 @@
-"""Calls about automations, their logs and live events."""
+"""What goes on though the connection breaks: triggering an automation, and reading a log whole."""
 
 from __future__ import annotations
 
 import secrets
 import time
 from collections.abc import Iterator
-from contextlib import AbstractContextManager
 
-from opsicle.client.calls import Calls
-from opsicle.client.connection import Stream
+from opsicle.client.api import Api
 from opsicle.client.trust import is_certificate_refused
 from opsicle.domain.errors import Conflict, Unavailable, Unreachable
 from opsicle.kit.backoff import Backoff
 from opsicle.wire.endpoint import Endpoint
 from opsicle.wire.endpoints import automations as endpoints
-from opsicle.wire.user_api import Automation, AutomationSummary, RunRequest
+from opsicle.wire.user_api import Automation, RunRequest
 
 LOG_TRIES = 5
 TRIGGER_TRIES = 5
 _TRIGGER_WAIT_SECONDS = (0.1, 2.0)
 
 
-class AutomationCalls(Calls):
-    """Automations: trigger, watch, cancel."""
+def trigger(
+    api: Api, endpoint: Endpoint[Automation], *path_parts: str, body: RunRequest | None = None
+) -> Automation:
+    """Trigger an automation, by `RUN` or `RERUN`: send until there is an answer.
 
-    def run(self, request: RunRequest) -> Automation:
-        """Trigger an automation.
+    Once, even if the connection breaks and the request is sent again: by the key the server knows a
+    request that it has carried out already.
+    """
+    headers = {"Idempotency-Key": secrets.token_urlsafe(24)}
+    backoff = Backoff(*_TRIGGER_WAIT_SECONDS)
+    for _ in range(TRIGGER_TRIES - 1):
+        try:
+            return api.call(endpoint, *path_parts, body=body, headers=headers)
+        except (Unreachable, Unavailable) as error:
+            if is_certificate_refused(error):
+                raise
+        time.sleep(backoff.next_delay())
+    return api.call(endpoint, *path_parts, body=body, headers=headers)
 
-        Once, even if the connection breaks and the request is sent again.
-        """
-        return self._trigger(endpoints.RUN, request=request)
 
-    def rerun(self, automation_id: str) -> Automation:
-        """Trigger an automation with the template version and values of an old one, as `run`."""
-        return self._trigger(endpoints.RERUN, automation_id)
+def read_log(api: Api, automation_id: str, offset: int = 0) -> Iterator[bytes]:
+    """Yield the newest job's log from `offset` as it is now, in pieces.
 
-    def automations(self, **filters: str | None) -> Iterator[AutomationSummary]:
-        """Yield automations, newest first. The filters are the endpoint's query."""
-        return self._pages(endpoints.LIST_AUTOMATIONS, query=filters)
-
-    def automation(self, automation_id: str) -> Automation:
-        """Return one automation, whole."""
-        return self._call(endpoints.SHOW, automation_id)
-
-    def cancel(self, automation_id: str) -> Automation:
-        """Ask that an automation stops."""
-        return self._call(endpoints.CANCEL, automation_id)
-
-    def log(self, automation_id: str, offset: int = 0) -> Iterator[bytes]:
-        """Yield the newest job's log from `offset` as it is now, in pieces.
-
-        A broken connection is made anew and nothing read twice.
-
-        Raises Conflict if another attempt begins meanwhile.
-        """
-        job, tries, start = "", 0, offset
-        while True:
-            try:
-                with self._stream(endpoints.LOG, automation_id, query={"offset": offset}) as stream:
-                    if job and stream.headers.get("Opsicle-Job") != job:
-                        raise Conflict(
-                            "another attempt began while the log was read",
-                            hint="Ask for the log again.",
-                        )
-                    job = stream.headers.get("Opsicle-Job", "")
-
-                    for piece in stream.pieces:
-                        offset, tries = offset + len(piece), 0
-                        yield piece
-
-                if offset < int(stream.headers.get("Opsicle-Log-Size", "0")):
-                    raise Unreachable("the log broke off")
-                return
-            except Unreachable:
-                tries += 1
-                if tries >= LOG_TRIES or offset == start:
-                    raise
-
-    def events(
-        self, automation_id: str, offset: int, last_event_id: str = ""
-    ) -> AbstractContextManager[Stream]:
-        """Open the automation's live events, with its log from `offset` on.
-
-        `last_event_id` is that of the last event seen; the log then goes on after that.
-        """
-        headers = {"Accept": endpoints.EVENTS.content_type}
-        if last_event_id:
-            headers["Last-Event-ID"] = last_event_id
-        query = {"offset": offset}
-        return self._stream(endpoints.EVENTS, automation_id, query=query, headers=headers)
-
-    def _trigger(
-        self, endpoint: Endpoint[Automation], *path_parts: str, request: RunRequest | None = None
-    ) -> Automation:
-        """Send until there is an answer.
-
-        By the key the server knows a request that it has carried out already.
-        """
-        headers = {"Idempotency-Key": secrets.token_urlsafe(24)}
-        backoff = Backoff(*_TRIGGER_WAIT_SECONDS)
-
-        for _ in range(TRIGGER_TRIES - 1):
-            try:
-                return self._call(endpoint, *path_parts, body=request, headers=headers)
-            except (Unreachable, Unavailable) as error:
-                if is_certificate_refused(error):
-                    raise
-            time.sleep(backoff.next_delay())
-
-        return self._call(endpoint, *path_parts, body=request, headers=headers)
+    A broken connection is made anew and nothing read twice.
+    Raises Conflict if another attempt begins meanwhile.
+    """
+    job, tries, start = "", 0, offset
+    while True:
+        try:
+            query = {"offset": offset}
+            with api.stream(endpoints.LOG, automation_id, query=query) as stream:
+                if job and stream.headers.get("Opsicle-Job") != job:
+                    raise Conflict(
+                        "another attempt began while the log was read",
+                        hint="Ask for the log again.",
+                    )
+                job = stream.headers.get("Opsicle-Job", "")
+                for piece in stream.pieces:
+                    offset, tries = offset + len(piece), 0
+                    yield piece
+            if offset < int(stream.headers.get("Opsicle-Log-Size", "0")):
+                raise Unreachable("the log broke off")
+            return
+        except Unreachable:
+            tries += 1
+            if tries >= LOG_TRIES or offset == start:
+                raise

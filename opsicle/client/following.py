@@ -15,6 +15,7 @@ import msgspec
 from opsicle.client.api import Api
 from opsicle.domain.errors import Internal, TooManyRequests, Unavailable, Unreachable
 from opsicle.kit.backoff import Backoff
+from opsicle.wire.endpoints import automations as endpoints
 from opsicle.wire.user_api import Automation, LogEvent
 
 PATIENCE_SECONDS = 600
@@ -105,8 +106,11 @@ class _Position:
 
 
 def _connect(api: Api, automation_id: str, position: _Position) -> Iterator[FollowedEvent]:
-    last_seen = f"{position.job_id}:{position.offset}" if position.job_id else ""
-    with api.events(automation_id, position.offset, last_seen) as stream:
+    headers = {"Accept": endpoints.EVENTS.content_type}
+    if position.job_id:  # the log then goes on after the last event seen
+        headers["Last-Event-ID"] = f"{position.job_id}:{position.offset}"
+    query = {"offset": position.offset}
+    with api.stream(endpoints.EVENTS, automation_id, query=query, headers=headers) as stream:
         yield from parse_events(stream.pieces)
 
 

@@ -25,6 +25,7 @@ from opsicle.client.trust import (
 )
 from opsicle.domain.errors import InvalidInput, NotAuthenticated, UsageError
 from opsicle.kit import files
+from opsicle.wire.endpoints.server import CA
 
 _FROM_ENVIRONMENT = (
     "OPSICLE_SERVER",
@@ -163,7 +164,8 @@ def unverified_ca(server_url: str) -> str:
     with warnings.catch_warnings():
         # urllib3 warns of what is done knowingly here.
         warnings.simplefilter("ignore", InsecureRequestWarning)
-        return Api(ApiConnection(parse_server(server_url), context=unverified_context())).ca()
+        api = Api(ApiConnection(parse_server(server_url), context=unverified_context()))
+        return api.call(CA).decode("ascii", "replace")
 
 
 def logged_in(session: SavedLogin | None) -> SavedLogin:

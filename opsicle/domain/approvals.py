@@ -199,9 +199,9 @@ def due(current: ApprovalStatus) -> list[Due]:
     return sorted(found, key=lambda item: item.at)
 
 
-def next_moment(current: ApprovalStatus, told: Iterable[str]) -> datetime | None:
+def next_moment(current: ApprovalStatus, notified: Iterable[str]) -> datetime | None:
     """Return when something happens next by time alone; None if nothing will."""
-    known = set(told)
+    known = set(notified)
     moments = [item.at for item in due(current) if item.key not in known]
     moments += [seen.expires_at for seen in current.open_gates if seen.expires_at]
     return min(moments, default=None)

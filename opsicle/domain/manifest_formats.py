@@ -1,4 +1,4 @@
-"""Which fields manifests and orders have in each format, and how a message is spelled in one.
+"""Which fields manifests and orders have in each format, and how a message is encoded in one.
 
 A digest or a signature covers bytes, so the bytes of a format never change once it has been
 released. Server and worker keep the last two formats and say in every poll which they speak; what
@@ -143,6 +143,7 @@ _SECOND: Fields = {
 }
 
 _LATER: Fields = {
+    "Manifest": ("runs_on_where",),
     "Phase": ("network", "pull", "user", "read_only", "limits", "pause", "on_failure"),
     "WorkOrder": ("resume",),
 }
@@ -159,22 +160,22 @@ FORMATS: Mapping[int, Format] = {1: Format(_FIRST, {}), 2: Format(_SECOND, _LATE
 """The last two, by number."""
 
 NEWEST = max(FORMATS)
-SPOKEN = tuple(sorted(FORMATS))
+SUPPORTED_FORMATS = tuple(sorted(FORMATS))
 
 BEFORE_FORMATS = (1,)
-"""What a program speaks that does not say."""
+"""What a program supports that does not say."""
 
 
-class CannotSay(Exception):
+class FieldNotSupported(Exception):
     """A message holds what the format has no field for; the text names the field."""
 
 
-def common(spoken: Iterable[int]) -> int | None:
-    """Return the newest format that this program and another one speak, or None."""
-    return max(FORMATS.keys() & set(spoken), default=None)
+def newest_common(formats: Iterable[int]) -> int | None:
+    """Return the newest format that this program and another one support, or None."""
+    return max(FORMATS.keys() & set(formats), default=None)
 
 
-def listed(numbers: Iterable[int]) -> str:
+def format_list(numbers: Iterable[int]) -> str:
     """Return formats in words.
 
     >>> listed((2, 1))
@@ -185,25 +186,25 @@ def listed(numbers: Iterable[int]) -> str:
 
 def formats_text(who: str, numbers: Collection[int]) -> str:
     """Return which formats of manifests a worker speaks, as the beginning of a sentence."""
-    return f"{who} speaks manifest format{'' if len(numbers) == 1 else 's'} {listed(numbers)}"
+    return f"{who} speaks manifest format{'' if len(numbers) == 1 else 's'} {format_list(numbers)}"
 
 
-def spelled(message: msgspec.Struct, number: int) -> bytes:
-    """Return the one spelling of a message in a format.
+def encode_in_format(message: msgspec.Struct, number: int) -> bytes:
+    """Return the canonical encoding of a message in a format.
 
     JSON in UTF-8 with sorted keys and no spaces.
 
-    Raises CannotSay if it holds what the format has no field for.
+    Raises FieldNotSupported if it holds what the format has no field for.
     """
-    whole = message if _is_whole(type(message), number) else _written(message, number)
+    whole = message if _is_complete(type(message), number) else _jsonable(message, number)
     return msgspec.json.encode(whole, order="sorted")
 
 
 @cache
-def _is_whole(kind: type[msgspec.Struct], number: int) -> bool:
+def _is_complete(kind: type[msgspec.Struct], number: int) -> bool:
     """Return whether a format writes just the fields that a struct and all structs in it have.
 
-    Then msgspec spells it as `_written` would have it, at a tenth of the cost.
+    Then msgspec encodes it as `_jsonable` would have it, at a tenth of the cost.
     """
     config, fields = kind.__struct_config__, msgspec.structs.fields(kind)
     is_plain = not (config.tag_field or config.omit_defaults or config.array_like)
@@ -212,7 +213,7 @@ def _is_whole(kind: type[msgspec.Struct], number: int) -> bool:
         and FORMATS[number].always.get(kind.__name__) is not None
         and {field.name for field in fields} == {field.encode_name for field in fields}
         and {field.name for field in fields} == set(FORMATS[number].always[kind.__name__])
-        and all(_is_whole(each, number) for field in fields for each in _structs_in(field.type))
+        and all(_is_complete(each, number) for field in fields for each in _structs_in(field.type))
     )
 
 
@@ -228,30 +229,30 @@ _PLAIN = frozenset({str, int, bool, float, type(None)})
 """Types of what is written as it is; most fields have one of them, so these are looked at first."""
 
 
-def _written(value: object, number: int) -> object:
+def _jsonable(value: object, number: int) -> object:
     if type(value) in _PLAIN:
         return value
     if isinstance(value, msgspec.Struct):
         return _struct(value, number)
     if isinstance(value, dict):
-        return {key: _written(item, number) for key, item in value.items()}
+        return {key: _jsonable(item, number) for key, item in value.items()}
     if isinstance(value, tuple) and value and isinstance(value[0], msgspec.Struct):
-        return _spelled_again(value, number)
+        return _encoded_cached(value, number)
     if isinstance(value, (list, tuple)):
-        return [_written(item, number) for item in value]
+        return [_jsonable(item, number) for item in value]
     return value
 
 
-_MOST_REMEMBERED, _LONGEST_REMEMBERED = 32, 16 * 1024
-"""Spellings, and bytes of each."""
+_MAX_CACHED, _MAX_CACHED_BYTES = 32, 16 * 1024
+"""Encodings, and bytes of each."""
 
 _cache: dict[tuple[int, int], tuple[tuple[object, ...], msgspec.Raw]] = {}
-"""Spellings of what does not change by the identity of it, which is held, so that nothing else gets
+"""Encodings of what does not change by the identity of it, which is held, so that nothing else gets
 the same one."""
 
 
-def _spelled_again(parts: tuple[object, ...], number: int) -> msgspec.Raw:
-    """Return the spelling of a tuple of structs.
+def _encoded_cached(parts: tuple[object, ...], number: int) -> msgspec.Raw:
+    """Return the encoding of a tuple of structs.
 
     The phases of a template, of which each of its runs says the same.
     """
@@ -259,16 +260,16 @@ def _spelled_again(parts: tuple[object, ...], number: int) -> msgspec.Raw:
     if known is not None:
         return known[1]
 
-    spelling = msgspec.Raw(
-        msgspec.json.encode([_written(part, number) for part in parts], order="sorted")
+    encoded = msgspec.Raw(
+        msgspec.json.encode([_jsonable(part, number) for part in parts], order="sorted")
     )
 
-    if len(bytes(spelling)) <= _LONGEST_REMEMBERED:
-        if len(_cache) >= _MOST_REMEMBERED:
+    if len(bytes(encoded)) <= _MAX_CACHED_BYTES:
+        if len(_cache) >= _MAX_CACHED:
             _cache.clear()
-        _cache[id(parts), number] = parts, spelling
+        _cache[id(parts), number] = parts, encoded
 
-    return spelling
+    return encoded
 
 
 def _struct(value: msgspec.Struct, number: int) -> dict[str, object]:
@@ -279,17 +280,17 @@ def _struct(value: msgspec.Struct, number: int) -> dict[str, object]:
     plan = _plan(type(value), number)
 
     written = {
-        name: item if type(item := getattr(value, name)) in _PLAIN else _written(item, number)
+        name: item if type(item := getattr(value, name)) in _PLAIN else _jsonable(item, number)
         for name in plan.always
     }
 
     for name, default in plan.later:
         if getattr(value, name) != default:
-            written[name] = _written(getattr(value, name), number)
+            written[name] = _jsonable(getattr(value, name), number)
 
     for name, default in plan.unknown:
         if getattr(value, name) != default:
-            raise CannotSay(f"{type(value).__name__}.{name}")
+            raise FieldNotSupported(f"{type(value).__name__}.{name}")
 
     return written
 
@@ -304,7 +305,7 @@ class _Plan(NamedTuple):
 def _plan(kind: type[msgspec.Struct], number: int) -> _Plan:
     form, name = FORMATS[number], kind.__name__
     if name not in form.always:
-        raise CannotSay(name)
+        raise FieldNotSupported(name)
 
     always, later = form.always[name], form.later.get(name, ())
     defaults = {each.name: _default(each) for each in msgspec.structs.fields(kind)}

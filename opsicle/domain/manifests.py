@@ -16,7 +16,7 @@ from datetime import datetime
 import msgspec
 
 from opsicle.domain.automations import WorkerLost
-from opsicle.domain.manifest_formats import NEWEST, spelled
+from opsicle.domain.manifest_formats import NEWEST, encode_in_format
 from opsicle.domain.pauses import Resume
 from opsicle.domain.templates import Phase, Value, VolumeMount
 
@@ -57,6 +57,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     reason: str
     principal_id: str = ""
     policy: str = ""
+    runs_on_where: str = ""
 
     def in_format(self, number: int) -> Manifest:
         """Return the same in another format.
@@ -86,11 +87,11 @@ class PolicyAsked(msgspec.Struct, frozen=True, kw_only=True):
     asked_seq: int
 
     def digest_in(self, number: int) -> str:
-        """SHA-256 in hex of its one spelling in a format.
+        """SHA-256 in hex of its canonical encoding in a format.
 
         What a manifest of that format says of its policy.
         """
-        return digest(spelled(self, number))
+        return digest(encode_in_format(self, number))
 
 
 class BoundDecision(msgspec.Struct, frozen=True, kw_only=True):
@@ -147,14 +148,14 @@ class WorkOrder(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def canonical(message: Manifest | WorkOrder) -> bytes:
-    """Return the one spelling of a message in its own format.
+    """Return the canonical encoding of a message in its own format.
 
     JSON in UTF-8 with sorted keys and no spaces.
 
-    Raises CannotSay if it holds what the format has no field for, KeyError for a format that is not
-    spoken.
+    Raises FieldNotSupported if it holds what the format has no field for, KeyError for a format
+    that is not supported.
     """
-    return spelled(message, message.format)
+    return encode_in_format(message, message.format)
 
 
 def digest(content: bytes) -> str:

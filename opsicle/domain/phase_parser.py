@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import PurePosixPath
 
 from opsicle.domain.container_fields import parse_container, parse_limits
@@ -14,6 +15,7 @@ from opsicle.domain.names import (
     has_control_characters,
     is_reserved,
 )
+from opsicle.domain.outputs import output_environment_name
 from opsicle.domain.pause_parser import parse_on_failure, parse_pause
 from opsicle.domain.problems import quoted
 from opsicle.domain.secrets import SECRET_NAME, SECRET_NAME_RULE, secret_file_environment_name
@@ -45,13 +47,34 @@ def parse_phases(
     """Return the phases under `key`; every mistake is noted, names that stand twice among them."""
     phases: list[Phase] = []
     for place in spec.items(key, MAX_PHASES, is_required=is_required):
-        phase = _phase(place.mapping())
+        fields = place.mapping()
+        phase = _phase(fields)
         if phase.name and phase.name in [other.name for other in phases]:
             place.add(
                 f"a phase {quoted(phase.name)} stands further up already; names tell phases apart"
             )
+        if outputs := fields.find("outputs"):
+            _refuse_outputs_twice(outputs, phase, phases)
         phases.append(phase)
     return tuple(phases)
+
+
+def _refuse_outputs_twice(place: DocumentNode, phase: Phase, before: Sequence[Phase]) -> None:
+    """Note each output of a phase whose variable is already that of another one."""
+    known = {
+        output_environment_name(name): (name, other.name)
+        for other in before
+        for name in other.outputs
+    }
+    for name in phase.outputs:
+        variable = output_environment_name(name)
+        if variable in known:
+            twin, its_phase = known[variable]
+            place.add(
+                f"{quoted(name)}, and {quoted(twin)} of the phase {quoted(its_phase)}, "
+                f"would both be {variable}; rename one of them"
+            )
+        known.setdefault(variable, (name, phase.name))
 
 
 def parse_volume_mounts(spec: Fields) -> tuple[VolumeMount, ...]:

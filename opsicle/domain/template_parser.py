@@ -15,6 +15,12 @@ import msgspec
 from opsicle.domain.automations import WorkerLost
 from opsicle.domain.conditions import findings
 from opsicle.domain.documents import DocumentNode, Fields
+from opsicle.domain.label_expressions import (
+    MAX_EXPRESSION,
+    ExpressionMistake,
+    parse_expression,
+    written,
+)
 from opsicle.domain.names import (
     ID,
     ID_RULE,
@@ -198,6 +204,7 @@ def _template(name: str, labels: dict[str, str], spec: Fields) -> Template:
         phases=parse_phases(body) if body else (),
         volume_mounts=parse_volume_mounts(body) if body else (),
         runs_on=runs_on.labels,
+        runs_on_where=runs_on.where,
         accepts_claimed=runs_on.accepts_claimed,
         timeout=_timeout(spec),
         concurrency=_concurrency(spec),
@@ -232,6 +239,7 @@ class _RunsOn(NamedTuple):
     """What a template asks of its worker; see `Template`."""
 
     labels: dict[str, str]
+    where: str
     accepts_claimed: bool
 
 
@@ -239,7 +247,7 @@ def _runs_on(spec: Fields) -> _RunsOn:
     runs_on = spec.mapping("runsOn")
     labels: dict[str, str] = {}
     if runs_on is None:
-        return _RunsOn(labels, accepts_claimed=False)
+        return _RunsOn(labels, "", accepts_claimed=False)
 
     for key, place in runs_on.entries("labels", MAX_LABELS):
         text = place.text()
@@ -250,9 +258,22 @@ def _runs_on(spec: Fields) -> _RunsOn:
         elif text is not None:
             labels[key] = text
 
-    accepts_claimed = runs_on.boolean("acceptClaimed")
+    read = _RunsOn(labels, _where(runs_on), runs_on.boolean("acceptClaimed"))
     runs_on.end()
-    return _RunsOn(labels, accepts_claimed)
+    return read
+
+
+def _where(runs_on: Fields) -> str:
+    """Return the expression over labels in its one spelling, "" without one."""
+    place = runs_on.find("where")
+    text = place.line_of_text(MAX_EXPRESSION) if place else None
+    if place is None or text is None:
+        return ""
+    try:
+        return written(parse_expression(text))
+    except ExpressionMistake as mistake:
+        place.add(f"{quoted(text)} is no expression over labels: {mistake}")
+        return ""
 
 
 def _timeout(spec: Fields) -> int | None:

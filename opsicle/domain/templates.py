@@ -194,8 +194,9 @@ class Template(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
 
     Without an `approval_policy` approval is asked where a policy of the org applies by itself. One
     that names nothing can never be satisfied. `runs_on` are labels that its worker must have been
-    granted; with `accepts_claimed` it is enough that a worker says them of itself. `require_mfa`:
-    whoever runs it shows a fresh code of their authenticator app.
+    granted; with `accepts_claimed` it is enough that a worker says them of itself; `runs_on_where`
+    is an expression over them, in its one spelling. `require_mfa`: whoever runs it shows a fresh
+    code of their authenticator app.
     """
 
     name: str
@@ -215,8 +216,12 @@ class Template(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     on_worker_lost: WorkerLost = WorkerLost.UNKNOWN
     plan: tuple[Phase, ...] = ()
     accepts_claimed: bool = False
+    runs_on_where: str = ""
 
     @property
     def certain_labels(self) -> dict[str, str]:
-        """The labels that its worker is sure to have: none where the worker's claim is enough."""
+        """The labels that its worker is sure to have: none where the worker's claim is enough.
+
+        An expression makes none certain, so that no policy is escaped by one.
+        """
         return {} if self.accepts_claimed else self.runs_on

@@ -37,8 +37,6 @@ def _of_variables(template: Template) -> Iterator[Problem]:
 
 def _of_phases(template: Template) -> Iterator[Problem]:
     for i, phase in enumerate(template.phases):
-        if phase.outputs:
-            yield Problem(f"spec.template.phases[{i}].outputs", f"passing outputs on {_LATER}")
         if phase.limits is not None and phase.image is None:
             yield Problem(
                 f"spec.template.phases[{i}].limits",

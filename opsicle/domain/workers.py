@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 
 import msgspec
 
+from opsicle.domain.label_expressions import (
+    LabelTerm,
+    Operator,
+    label_term,
+    parse_expression,
+    written,
+)
 from opsicle.domain.templates import Phase, Template
 
 SUBPROCESS = "subprocess"
@@ -23,33 +30,48 @@ _MOST_NAMED = 3
 class Requirements(msgspec.Struct, frozen=True, kw_only=True):
     """What an automation asks of the worker that takes it.
 
-    `image_phase` names the first phase that has an image.
+    `where` is an expression over its labels, beside `labels`. `image_phase` names the first phase
+    that has an image.
 
-    `accepts_claimed`: a label that the worker only says of itself will do. It is left out where
-    that is not so: what was stored before there was such a choice still reads the same.
+    `accepts_claimed`: a label that the worker only says of itself will do. This and `where` are
+    left out where that is not so: what was stored before there were such choices still reads the
+    same.
     """
 
     labels: dict[str, str] = {}
     runtimes: frozenset[str] = frozenset({SUBPROCESS})
     image_phase: str = ""
     accepts_claimed: bool | msgspec.UnsetType = msgspec.UNSET
+    where: str | msgspec.UnsetType = msgspec.UNSET
+
+    @property
+    def terms(self) -> tuple[LabelTerm, ...]:
+        """All that is asked of its labels, one term after another."""
+        return _terms(self.labels, self.where or "")
+
+
+def _terms(labels: Mapping[str, str], where: str) -> tuple[LabelTerm, ...]:
+    exact = tuple(label_term(key, value) for key, value in labels.items())
+    return exact + parse_expression(where) if where else exact
 
 
 class Candidate(msgspec.Struct, frozen=True, kw_only=True):
     """What the server knows of a worker at this moment. `busy` of its `slots` are taken.
 
     How many those of a shared one are is never said: they may be another org's. `labels` are
-    granted, `claimed` are those that it only says of itself. `withheld` says why it is given
-    nothing, `untold` by automation why it cannot be told all that one does. Of one that is not
-    connected, `seen_at` is when it was last heard of, if it ever was; `was_stopped`: it said that
-    it would leave.
+    granted, `claimed` are those that it only says of itself. `disputed` are those that only count
+    where an expression excludes them: what it says against a grant, and what it has not been told
+    of. `withheld` says why it is given nothing, `incompatible` by automation why no manifest format
+    of its can express that one. Of one that is not connected, `seen_at` is when it last polled, if
+    it ever did; `was_stopped`: it said that it would leave.
     """
 
     name: str
     labels: dict[str, str] = {}
     claimed: dict[str, str] = {}
+    disputed: frozenset[tuple[str, str]] = frozenset()
     withheld: str = ""
-    untold: dict[str, str] = {}
+    incompatible: dict[str, str] = {}
     runtimes: frozenset[str] = frozenset({SUBPROCESS})
     slots: int = 1
     busy: int = 0
@@ -71,12 +93,19 @@ def runtime_of(phase: Phase) -> str:
 def requirements(template: Template) -> Requirements:
     """Return what a template's automations ask of a worker."""
     return phases_require(
-        template.phases, template.runs_on, accepts_claimed=template.accepts_claimed
+        template.phases,
+        template.runs_on,
+        template.runs_on_where,
+        accepts_claimed=template.accepts_claimed,
     )
 
 
 def phases_require(
-    phases: Iterable[Phase], labels: dict[str, str], *, accepts_claimed: bool = False
+    phases: Iterable[Phase],
+    labels: dict[str, str],
+    where: str = "",
+    *,
+    accepts_claimed: bool = False,
 ) -> Requirements:
     """Return what these phases ask of a worker, together with the labels it must have."""
     phases = tuple(phase for phase in phases if phase.pause is None)
@@ -86,6 +115,7 @@ def phases_require(
         runtimes=frozenset(map(runtime_of, phases)),
         image_phase=with_image[0] if with_image else "",
         accepts_claimed=accepts_claimed or msgspec.UNSET,
+        where=where or msgspec.UNSET,
     )
 
 
@@ -110,19 +140,23 @@ def fits(asked: Requirements, candidate: Candidate) -> bool:
 
 
 def fits_labels(asked: Requirements, candidate: Candidate) -> bool:
-    """Return whether the worker has all the labels asked for with these very values.
+    """Return whether the worker's labels fulfil every term that is asked of them."""
+    return all(_fulfils(term, candidate, asked.accepts_claimed is True) for term in asked.terms)
 
-    Granted, unless its word is enough.
+
+def _fulfils(term: LabelTerm, candidate: Candidate, accepts_claimed: bool) -> bool:
+    """Return whether a worker's labels fulfil a term.
+
+    What must be there was granted, unless the worker's word is enough; what must not be there
+    nobody may have said.
     """
-    labels = candidate.labels
-    if asked.accepts_claimed is True:
-        labels = candidate.claimed | labels
-    return has_labels(asked.labels, labels)
+    labels, claimed = candidate.labels, candidate.claimed
+    if not term.is_exclusion:
+        value = labels.get(term.key)
+        return term.holds(claimed.get(term.key) if value is None and accepts_claimed else value)
 
-
-def has_labels(wanted: dict[str, str], labels: dict[str, str]) -> bool:
-    """Return whether all that is wanted is there with these very values."""
-    return all(labels.get(key) == value for key, value in wanted.items())
+    said = (*labels.items(), *claimed.items(), *candidate.disputed)
+    return all(term.holds(value) for key, value in said if key == term.key)
 
 
 def waiting_reason(asked: Requirements, candidates: Sequence[Candidate]) -> str:
@@ -202,20 +236,15 @@ def _connected(asked: Requirements, candidates: list[Candidate]) -> _Narrowed:
     away = ", ".join(
         f"{candidate.name} {absence(candidate)}" for candidate in candidates[:_MOST_NAMED]
     )
-    if not asked.labels and len(candidates) == 1:
+    if not asked.terms and len(candidates) == 1:
         return [], f"{candidates[0].name} fits, but {absence(candidates[0])}"
-    if not asked.labels:
+    if not asked.terms:
         return [], f"none of the {len(candidates)} workers is connected: {away}"
 
-    wanted = ", ".join(f"{key}={value}" for key, value in asked.labels.items())
-    label = "label" if len(asked.labels) == 1 else "all of the labels"
+    nobody = _nobody(asked.terms)
     if len(candidates) == 1:
-        return (
-            [],
-            f"no connected worker has {label} {wanted}: "
-            f"{candidates[0].name} fits, but {absence(candidates[0])}",
-        )
-    return [], f"no connected worker has {label} {wanted}: {len(candidates)} would fit, but {away}"
+        return [], f"{nobody}: {candidates[0].name} fits, but {absence(candidates[0])}"
+    return [], f"{nobody}: {len(candidates)} would fit, but {away}"
 
 
 def _with_labels(asked: Requirements, candidates: list[Candidate]) -> _Narrowed:
@@ -223,26 +252,26 @@ def _with_labels(asked: Requirements, candidates: list[Candidate]) -> _Narrowed:
     if left:
         return left, ""
 
-    if claiming := [
-        candidate.name
-        for candidate in candidates
-        if has_labels(asked.labels, candidate.claimed | candidate.labels)
-    ]:
+    by_word = msgspec.structs.replace(asked, accepts_claimed=True)
+    if claiming := [one.name for one in candidates if fits_labels(by_word, one)]:
         return [], _only_claimed(asked, claiming)
 
-    for key, value in asked.labels.items():
-        if not any(
-            fits_labels(msgspec.structs.replace(asked, labels={key: value}), one)
-            for one in candidates
-        ):
-            return [], f"no connected worker has label {key}={value}"
+    for term in asked.terms:
+        if not any(_fulfils(term, one, asked.accepts_claimed is True) for one in candidates):
+            return [], _nobody([term])
+    return [], _nobody(asked.terms)
 
-    wanted = ", ".join(f"{key}={value}" for key, value in asked.labels.items())
-    return [], f"no connected worker has all of the labels {wanted}"
+
+def _nobody(terms: Sequence[LabelTerm]) -> str:
+    """Say that no worker that is there fulfils these terms, be they plain labels or others."""
+    is_one, wanted = len(terms) == 1, written(terms)
+    if all(term.operator is Operator.EQUALS for term in terms):
+        return f"no connected worker has {'label' if is_one else 'all of the labels'} {wanted}"
+    return f"no connected worker fulfils {'' if is_one else 'all of '}`{wanted}`"
 
 
 def _only_claimed(asked: Requirements, names: list[str]) -> str:
-    wanted = ", ".join(f"{key}={value}" for key, value in asked.labels.items())
+    wanted = written(term for term in asked.terms if not term.is_exclusion)
     whose = names[0] if len(names) == 1 else f"{names[0]} and {len(names) - 1} more"
     says = "says" if len(names) == 1 else "say"
     return (
@@ -256,7 +285,7 @@ def _with_runtimes(asked: Requirements, candidates: list[Candidate]) -> _Narrowe
     if left:
         return left, ""
 
-    whose = "no connected worker" + (" with these labels" if asked.labels else "")
+    whose = "no connected worker" + (" with these labels" if asked.terms else "")
     if (
         not any(CONTAINER in candidate.runtimes for candidate in candidates)
         and CONTAINER in asked.runtimes

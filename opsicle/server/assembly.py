@@ -6,23 +6,15 @@ Everything is put together here, by hand, once.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import cached_property
 
-from opsicle.kit.clock import Clock
-from opsicle.security.audit_key import AuditKey
-from opsicle.security.authority import Authority
-from opsicle.security.binding_key import BindingKey
-from opsicle.security.order_key import OrderKey
-from opsicle.security.sealing import Seal
 from opsicle.server.approvals import routes as approvals
 from opsicle.server.approvals.bindings import Bindings
 from opsicle.server.approvals.progress import Progress
 from opsicle.server.approvals.service import Approvals
 from opsicle.server.audit import routes as audit
 from opsicle.server.audit.checkpoints import AuditCheckpoints
-from opsicle.server.audit.remarks import ServerRemarks
 from opsicle.server.audit.service import Audit
 from opsicle.server.automations import routes as automations
 from opsicle.server.automations.live_streams import LiveStreams
@@ -32,7 +24,6 @@ from opsicle.server.channels import routes as channels
 from opsicle.server.channels.chats import Chats
 from opsicle.server.channels.deliveries import Deliveries
 from opsicle.server.channels.delivery_loop import DeliveryLoop
-from opsicle.server.channels.egress_bounds import EgressBounds
 from opsicle.server.channels.kind import InboxParts
 from opsicle.server.channels.kinds import KINDS
 from opsicle.server.channels.listeners import ChatListeners
@@ -41,9 +32,10 @@ from opsicle.server.channels.preferences import Preferences
 from opsicle.server.channels.routes import ChannelServices
 from opsicle.server.channels.sender import DeliverySender
 from opsicle.server.channels.service import Channels
+from opsicle.server.core import Core
 from opsicle.server.dispatch import routes as worker_jobs
 from opsicle.server.dispatch.epoch_reports import EpochReports
-from opsicle.server.dispatch.job_logs import JobLogs, LogBounds
+from opsicle.server.dispatch.job_logs import JobLogs
 from opsicle.server.dispatch.jobs import Jobs
 from opsicle.server.dispatch.lease_service import LeaseService
 from opsicle.server.dispatch.lease_store import LeaseStore
@@ -67,7 +59,6 @@ from opsicle.server.identity.routes.identity import IdentityServices
 from opsicle.server.identity.server_setup import ServerSetup
 from opsicle.server.identity.sessions import Sessions
 from opsicle.server.identity.step_up import StepUp
-from opsicle.server.keys.vault import Vault
 from opsicle.server.loop import Loop
 from opsicle.server.loop_lag import LoopLag
 from opsicle.server.members.api_tokens import ApiTokens
@@ -97,9 +88,6 @@ from opsicle.server.policies.service import Policies
 from opsicle.server.public_urls import Urls
 from opsicle.server.secrets import routes as secrets
 from opsicle.server.secrets.service import Secrets
-from opsicle.server.store.database import Database
-from opsicle.server.store.epochs import FIRST_EPOCH, Epoch
-from opsicle.server.store.log_database import LogDatabase
 from opsicle.server.store.orgs import list_allowing_shared
 from opsicle.server.templates import routes as templates
 from opsicle.server.templates.service import Templates
@@ -120,27 +108,6 @@ _PRUNE_AUDIT_EVERY_SECONDS = 3600.0
 _REFRESH_QUEUE_EVERY_SECONDS = 60.0
 _PRUNE_AUTOMATIONS_EVERY_SECONDS = 3600.0
 _STEADY_SECONDS = 86400.0
-
-
-@dataclass(frozen=True)
-class Core:
-    """What the services stand on."""
-
-    state: Database
-    logs: LogDatabase
-    authority: Authority
-    audit_key: AuditKey
-    order_key: OrderKey
-    binding_key: BindingKey
-    clock: Clock
-    seal: Seal
-    vault: Vault
-    remarks: ServerRemarks
-    on_set_up: Callable[[], None] = lambda: None
-    has_open_orgs: bool = False
-    epoch: Epoch = FIRST_EPOCH
-    egress_bounds: EgressBounds = field(default_factory=EgressBounds)
-    log_bounds: LogBounds = field(default_factory=LogBounds)
 
 
 class Services:

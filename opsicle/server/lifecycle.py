@@ -24,10 +24,11 @@ from opsicle.kit.logging import configure
 from opsicle.security.sealing import Seal
 from opsicle.server.addresses import Addresses
 from opsicle.server.approvals.binding_upgrade import binder
-from opsicle.server.assembly import Core, Services
+from opsicle.server.assembly import Services
 from opsicle.server.audit.remarks import ServerRemarks
 from opsicle.server.automations.retention import RetentionPeriods
 from opsicle.server.channels.egress_bounds import EgressBounds
+from opsicle.server.core import Core
 from opsicle.server.data_folder import DataFolder, ServerFile
 from opsicle.server.dispatch.job_logs import MIB, LogBounds
 from opsicle.server.http.wire.tls import TLS_VERSIONS, Tls

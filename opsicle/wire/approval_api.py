@@ -127,6 +127,7 @@ class Approval(ApprovalSummary, kw_only=True):
     values: dict[str, Value]
     variables: list[Variable]
     runs_on: dict[str, str]
+    runs_on_where: str = ""
     workers: list[str]
     timeout: int | None
     compared: Comparison | None

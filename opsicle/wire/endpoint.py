@@ -39,6 +39,8 @@ class Endpoint(Generic[T]):
     `path` has `<name>` where a part of it varies. `query` names the parameters that may stand
     behind the `?` with their types; any other is refused. `reply` is the type of the message that
     comes back; None: nothing does; bytes: no message, but bytes of the kind `content_type`.
+    `description` is for the OpenAPI document, in paragraphs; "" where a handler's docstring has
+    it.
     """
 
     method: str
@@ -48,6 +50,7 @@ class Endpoint(Generic[T]):
     query: Mapping[str, type] = field(default_factory=dict)
     status: int = 200
     content_type: str = ""
+    description: str = ""
     max_body: int = MAX_BODY_BYTES
 
     def path_of(self, *names: str) -> str:

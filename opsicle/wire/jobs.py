@@ -6,13 +6,15 @@ Times are Unix milliseconds in UTC by the worker's clock; durations are theirs t
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from enum import StrEnum
 from typing import Annotated
 
 import msgspec
 
 from opsicle.domain.automations import JobState
-from opsicle.domain.bounds import Name
+from opsicle.domain.bounds import Name, Word
+from opsicle.domain.outputs import MAX_OUTPUT_BYTES, MAX_SUMMARY_BYTES
 from opsicle.domain.templates import Phase, VolumeMount
 
 STDOUT = 1
@@ -104,12 +106,30 @@ CommandReports = Annotated[list[CommandReport], msgspec.Meta(max_length=1_000)]
 """As many as a phase can have commands."""
 
 
+class PhaseOutput(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """A value that a phase has handed on, as everybody may see it.
+
+    `is_masked`: it held a secret, so that this is not what later phases of the job got.
+    """
+
+    name: Word
+    value: Annotated[str, msgspec.Meta(max_length=2 * MAX_OUTPUT_BYTES)]
+    is_masked: bool = False
+
+
+PhaseOutputs = Annotated[tuple[PhaseOutput, ...], msgspec.Meta(max_length=50)]
+"""As many as a phase can declare."""
+
+Summary = Annotated[str, msgspec.Meta(max_length=2 * MAX_SUMMARY_BYTES)]
+
+
 class PhaseReport(msgspec.Struct, omit_defaults=True, kw_only=True):
     """One phase of a job; `commands` stand in the template's order.
 
     `tries` counts its attempts. `explanation` says what happened where the state alone does not
     ("timed out after 60 s"). Where it cannot be told where one command ends and
-    the next begins (one `if` over several lines), `commands` is empty.
+    the next begins (one `if` over several lines), `commands` is empty. `outputs` and `summary`
+    (Markdown) are what its last try has left.
     """
 
     name: Name
@@ -120,6 +140,8 @@ class PhaseReport(msgspec.Struct, omit_defaults=True, kw_only=True):
     tries: Int32 = 0
     explanation: Explanation = ""
     commands: CommandReports = []
+    outputs: PhaseOutputs = ()
+    summary: Summary = ""
 
 
 PhaseReports = Annotated[tuple[PhaseReport, ...], msgspec.Meta(max_length=500)]
@@ -133,3 +155,13 @@ class Outcome(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     phases: PhaseReports
     exit_code: Int32 | None = None
     explanation: Explanation = ""
+
+
+def outputs_of(reports: Iterable[PhaseReport]) -> dict[str, str]:
+    """Return all outputs of a job by name, as everybody may see them."""
+    return {output.name: output.value for report in reports for output in report.outputs}
+
+
+def summary_of(reports: Iterable[PhaseReport]) -> str:
+    """Return a job's summary: those of its phases, in their order."""
+    return "\n\n".join(report.summary.strip("\n") for report in reports if report.summary)

@@ -236,8 +236,8 @@ class TemplateVersionSummary(msgspec.Struct, kw_only=True):
 class TemplateVersion(msgspec.Struct, kw_only=True):
     """One version whole: `source` is the document as it was pushed.
 
-    `accepts_claimed`: a worker that only says of itself that it has the labels in `runs_on` will
-    do.
+    `runs_on_where` is an expression over its worker's labels, beside `runs_on`. `accepts_claimed`:
+    a worker that only says of itself that it has them will do.
     """
 
     name: str
@@ -251,6 +251,7 @@ class TemplateVersion(msgspec.Struct, kw_only=True):
     variables: list[Variable]
     phases: list[Phase]
     runs_on: dict[str, str]
+    runs_on_where: str = ""
     accepts_claimed: bool
     timeout: int | None
     needs_approval: bool
@@ -368,17 +369,22 @@ class AutomationSummary(msgspec.Struct, kw_only=True):
 class Automation(AutomationSummary, kw_only=True):
     """An automation whole. `log_bytes` is the length of the newest job's log so far.
 
-    `log_remark` says what of that log was lost; "" if nothing was.
+    `log_remark` says what of that log was lost; "" if nothing was. `outputs` are what the newest
+    job's phases have handed on, by name, `summary` is what they say of it in Markdown; both are
+    masked as the log is.
     """
 
     display_name: str = ""
     values: dict[str, Value]
     variables: list[Variable]
     runs_on: dict[str, str]
+    runs_on_where: str = ""
     phases: list[PhaseRun]
     jobs: list[Job]
     log_bytes: int = 0
     log_remark: str = ""
+    outputs: dict[str, str] = {}
+    summary: str = ""
 
 
 class LogChunk(msgspec.Struct):

@@ -120,7 +120,7 @@ class JobOutput:
         self._sink = sink
         self._waiter = waiter
         self._pipes: dict[int, _Pipe] = {}
-        self._speaker: _Pipe | None = None
+        self._last_read: _Pipe | None = None
         # The sink had no room for what this one holds: nothing may overtake that.
         self._refused: _Pipe | None = None
 
@@ -135,7 +135,8 @@ class JobOutput:
         return bool(self._notes) or any(pipe.held for pipe in self._pipes.values())
 
     def without_secrets(self, text: str) -> str:
-        """Return a text about the job with its secrets masked."""
+        """Return a text about the job with its secrets masked, and what it has asked to mask."""
+        self._learn()
         return self.masking.text(text) if self.masking and text else text
 
     def add(self, fd: int, phase: int, stream: int) -> None:
@@ -216,6 +217,7 @@ class JobOutput:
 
     def close(self) -> None:
         """Stop listening; what still prints gets SIGPIPE."""
+        self._requests = None
         for pipe in self._in_order():
             if pipe.mask:
                 pipe.held += pipe.mask.finish()
@@ -223,9 +225,9 @@ class JobOutput:
                 pass
             self._drop(pipe)
 
-    def _hear(self, pipe: _Pipe) -> None:
+    def _handle_readable(self, pipe: _Pipe) -> None:
         """Take what a watched pipe has to say, after what was said before it."""
-        before = self._speaker
+        before = self._last_read
         if before and before is not pipe and before.due:
             self._take(before)
         self._take(pipe)
@@ -234,7 +236,7 @@ class JobOutput:
         """Return the pipes, first those whose content was printed first as far as that is known."""
         return sorted(
             self._pipes.values(),
-            key=lambda pipe: (pipe is not self._refused, pipe is not self._speaker),
+            key=lambda pipe: (pipe is not self._refused, pipe is not self._last_read),
         )
 
     def _release(self, pipe: _Pipe) -> None:
@@ -249,7 +251,7 @@ class JobOutput:
         for _ in range(_STEPS_AT_ONCE):
             if pipe.held or self._refused:
                 if not self._offer(pipe):
-                    self._leave_alone(pipe, _SPOOL_FULL_SECONDS)
+                    self._pause(pipe, _SPOOL_FULL_SECONDS)
                     return
                 took = True
             elif not self._read(pipe):
@@ -258,16 +260,16 @@ class JobOutput:
         if pipe.fd not in self._pipes:  # its other end was closed
             return
         if took:
-            self._note_speaker(pipe)
+            self._note_read(pipe)
         elif pipe.due:
             self._watch(pipe)
 
-    def _note_speaker(self, pipe: _Pipe) -> None:
+    def _note_read(self, pipe: _Pipe) -> None:
         """Leave the pipe that spoke last alone to gather more, and none but it."""
-        before, self._speaker = self._speaker, pipe
+        before, self._last_read = self._last_read, pipe
         if before and before is not pipe and before.due and not before.held:
             self._watch(before)
-        self._leave_alone(pipe, _GATHER_SECONDS)
+        self._pause(pipe, _GATHER_SECONDS)
 
     def _read(self, pipe: _Pipe) -> bool:
         """Read what is there. False if nothing is, for now or for ever."""
@@ -322,9 +324,9 @@ class JobOutput:
 
     def _watch(self, pipe: _Pipe) -> None:
         pipe.due = 0.0
-        self._waiter.watch(pipe.fd, lambda: self._hear(pipe))
+        self._waiter.watch(pipe.fd, lambda: self._handle_readable(pipe))
 
-    def _leave_alone(self, pipe: _Pipe, seconds: float) -> None:
+    def _pause(self, pipe: _Pipe, seconds: float) -> None:
         pipe.due = time.monotonic() + seconds
         self._waiter.unwatch(pipe.fd)
 
@@ -332,7 +334,7 @@ class JobOutput:
         self._waiter.unwatch(pipe.fd)
         os.close(pipe.fd)
         del self._pipes[pipe.fd]
-        self._speaker = None if self._speaker is pipe else self._speaker
+        self._last_read = None if self._last_read is pipe else self._last_read
         self._refused = None if self._refused is pipe else self._refused
 
 

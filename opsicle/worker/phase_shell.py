@@ -49,12 +49,14 @@ def phase_environment(
     base: Mapping[str, str],
     workspace: Workspace,
     private: Mapping[str, str],
+    outputs: Mapping[str, str],
 ) -> dict[str, str]:
     """Return the whole environment of a phase, as the template format promises it.
 
     What tells of the job always wins.
 
-    `private` are the variables that name its private files.
+    `private` are the variables that name its private files, `outputs` what earlier phases have
+    handed on.
     """
     return {
         **base,
@@ -62,6 +64,7 @@ def phase_environment(
         **work.phases[phase].env,
         **work.secret_environment,
         **private,
+        **outputs,
         **{
             secret_environment_name(name): work.secrets[name] for name in work.phases[phase].secrets
         },
@@ -71,5 +74,6 @@ def phase_environment(
         "OPSICLE_PHASE": work.phases[phase].name,
         "OPSICLE_REQUESTER": work.requester,
         "OPSICLE_WORKSPACE": str(workspace.path),
-        "OPSICLE_OUTPUT": str(workspace.output_for(phase)),
+        "OPSICLE_OUTPUT": str(workspace.empty(workspace.output_path(phase))),
+        "OPSICLE_SUMMARY": str(workspace.empty(workspace.summary_path(phase))),
     }

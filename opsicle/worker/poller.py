@@ -12,7 +12,7 @@ from typing import Protocol
 import msgspec
 
 from opsicle.domain.errors import ClockOff, NotAllowed, NotAuthenticated, OpsicleError
-from opsicle.domain.manifest_formats import SPOKEN, common
+from opsicle.domain.manifest_formats import SUPPORTED_FORMATS, newest_common
 from opsicle.kit.backoff import Backoff
 from opsicle.version import __version__
 from opsicle.wire.endpoints import jobs as endpoints
@@ -201,7 +201,7 @@ class Poller:
             history_rewritten=rewritten[:MAX_EXPLANATION],
             sent_at_ms=now_ms(),
             granted=self._granted,
-            formats=SPOKEN,
+            formats=SUPPORTED_FORMATS,
             newer_epoch=self.epoch.proof if self.epoch else None,
             ran=self._ran(),
         )
@@ -279,7 +279,7 @@ class Poller:
 
     def _compare_formats(self, reply: PollReply) -> None:
         """Say once if this worker and its server are too many versions apart to work together."""
-        is_understood = common(reply.formats) is not None
+        is_understood = newest_common(reply.formats) is not None
         if not is_understood and self._is_understood:
             hint = "Upgrade the older of the two: each reads what the version before it writes."
             log.error(

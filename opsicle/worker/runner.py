@@ -32,6 +32,7 @@ from opsicle.worker.attempt import Attempt, Limits, MarkerPipe, RunContext, stop
 from opsicle.worker.job_result import JobResult
 from opsicle.worker.masking import Masking
 from opsicle.worker.output import JobOutput, Sink, now_ms
+from opsicle.worker.phase_results import PhaseResults
 from opsicle.worker.private_files import MaskRequests, PrivateFiles
 from opsicle.worker.runner_host import RunnerHost
 from opsicle.worker.runtimes.protocol import CannotStart
@@ -72,7 +73,9 @@ class Runner:
             on_child=host.on_child,
             tell=lambda: sink.progress(self._reports),
         )
-        self._result = JobResult(self._reports, self._around.output.without_secrets)
+        without_secrets = self._around.output.without_secrets
+        self._result = JobResult(self._reports, without_secrets)
+        self._phase_results = PhaseResults(self._workspace, without_secrets)
 
     def run(self) -> Outcome:
         """Run the job to its end. Whatever goes wrong with it is in the outcome, not raised.
@@ -100,6 +103,7 @@ class Runner:
         self._reports = self._result.reports = reports
         self._result.state = JobState.UNKNOWN
         self._around.output.offset = log_offset
+        self._phase_results.recall(reports)
 
         def run() -> None:
             for index in phases:
@@ -217,6 +221,7 @@ class Runner:
     def _try_phase(self, index: int) -> None:
         phase, report = self._work.phases[index], self._reports[index]
         self._attempts += 1
+        self._phase_results.forget(report)
         script = self._script(phase)
         attempt = Attempt(self._around, report, self._attempts)
         attempt.begin_commands(len(phase.commands) if script.has_markers else 0)
@@ -224,14 +229,26 @@ class Runner:
 
         try:
             private = self._private_variables(phase)
-            environment = self._around.runtimes.environment(index, private)
+            environment = self._around.runtimes.environment(
+                index, private, self._phase_results.environment()
+            )
             child = self._around.runtimes.start(index, script, environment)
         except CannotStart as problem:
             attempt.refuse(str(problem), problem.exit_code)
         else:
             attempt.run(child, index, limits)
+            self._take_results(index)
         finally:
             self._private.remove_secrets()
+
+    def _take_results(self, index: int) -> None:
+        """Take what a phase has left; where its outputs are not right, it has failed."""
+        report = self._reports[index]
+        problem = self._phase_results.take(index, self._work.phases[index], report)
+        if problem and report.state is StepState.SUCCEEDED:
+            report.state, report.exit_code, report.explanation = StepState.FAILED, None, problem
+        elif problem:
+            self._around.output.note(self._around.output.without_secrets(problem), index)
 
     def _private_variables(self, phase: Phase) -> dict[str, str]:
         """Return the variables that name the phase's secret files and mask pipe.

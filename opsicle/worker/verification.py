@@ -14,7 +14,8 @@ from typing import TypeVar
 
 import msgspec
 
-from opsicle.domain.manifest_formats import FORMATS, SPOKEN, CannotSay
+from opsicle.domain.label_expressions import ExpressionMistake, LabelTerm, parse_expression
+from opsicle.domain.manifest_formats import FORMATS, SUPPORTED_FORMATS, FieldNotSupported
 from opsicle.domain.manifests import NO_POLICY, Manifest, WorkOrder, canonical, commitment, digest
 from opsicle.domain.names import environment_name
 from opsicle.domain.variables import as_text
@@ -121,6 +122,18 @@ class Verifier:
                 raise Refused(
                     f"it is for workers with the label {key}={value}, which this one has not"
                 )
+        for term in _terms(manifest.runs_on_where):
+            known = {self._labels.get(term.key), self.granted.get(term.key)}
+            held = [term.holds(value) for value in known]
+            if not (all(held) if term.is_exclusion else any(held)):
+                raise Refused(f"it is for workers with labels `{term}`, which this one has not")
+
+
+def _terms(where: str) -> tuple[LabelTerm, ...]:
+    try:
+        return parse_expression(where) if where else ()
+    except ExpressionMistake as mistake:
+        raise Refused(f"which labels it asks for cannot be read: {mistake}") from mistake
 
 
 def _in_manifest(manifest: Manifest, order: WorkOrder) -> Iterator[tuple[str, object, object]]:
@@ -168,13 +181,13 @@ def _decoded(content: bytes, kind: type[T]) -> T:
         message = msgspec.json.decode(content, type=kind)
         is_known = message.format in FORMATS
         is_canonical = is_known and canonical(message) == content
-    except (ValueError, msgspec.MsgspecError, RecursionError, CannotSay):
+    except (ValueError, msgspec.MsgspecError, RecursionError, FieldNotSupported):
         is_known, is_canonical = True, False
 
     if not is_known:
-        spoken = " and ".join(map(str, SPOKEN))
+        known = " and ".join(map(str, SUPPORTED_FORMATS))
         raise Refused(
-            f"its {kind.__name__.lower()} is in format {message.format}; this worker reads {spoken}"
+            f"its {kind.__name__.lower()} is in format {message.format}; this worker reads {known}"
         )
     if not is_canonical:
         raise Refused(f"its {kind.__name__.lower()} is not in the form that this worker knows")

@@ -62,11 +62,18 @@ class Workspace:
         if self._account:
             self._account.own(path)
 
-    def output_for(self, phase: int) -> Path:
-        """Return where a phase may write what it wants to say: what OPSICLE_OUTPUT names."""
-        path = self.beside(f"output-{phase}")
+    def output_path(self, phase: int) -> Path:
+        """Return where a phase writes its outputs: what OPSICLE_OUTPUT names."""
+        return self.beside(f"output-{phase}")
+
+    def summary_path(self, phase: int) -> Path:
+        """Return where a phase writes its summary: what OPSICLE_SUMMARY names."""
+        return self.beside(f"summary-{phase}")
+
+    def empty(self, path: Path) -> Path:
+        """Return a file beside the folder into which nothing was written yet; it need not exist."""
+        path.unlink(missing_ok=True)
         if self._account:  # who may not make files there needs one that is there
-            path.unlink(missing_ok=True)
             path.touch(mode=0o600)
             self.hand_over(path)
         return path

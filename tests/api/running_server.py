@@ -24,9 +24,10 @@ from opsicle.security.certificates import WorkerIdentity, make_key_and_csr
 from opsicle.security.sealing import Seal
 from opsicle.server.access.actor import Actor, WorkerActor
 from opsicle.server.approvals.binding_upgrade import binder
-from opsicle.server.assembly import Core, Services
+from opsicle.server.assembly import Services
 from opsicle.server.audit.remarks import ServerRemarks
 from opsicle.server.channels.egress_bounds import EgressBounds
+from opsicle.server.core import Core
 from opsicle.server.data_folder import DataFolder
 from opsicle.server.http.app import Application
 from opsicle.server.http.wire.tls import Tls

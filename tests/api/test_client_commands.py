@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 
 from opsicle.client.saved_logins import SavedLogin, SavedLogins, open_api
+from opsicle.wire.endpoints.workers import CREATE_JOIN_TOKEN
+from opsicle.wire.fleet_api import CreateJoinTokenRequest
 from tests.product import Installation, User, program
 from tests.support import wait_until
 
@@ -98,7 +100,7 @@ def test_a_list_can_be_limited_and_spans_pages(alice: User) -> None:
     assert len(alice.json("audit", "list", "--limit", "2")) == 2
     api = open_api(session_of(alice))
     for _ in range(110 - len(entries)):
-        api.create_join_token(60)
+        api.call(CREATE_JOIN_TOKEN, body=CreateJoinTokenRequest(ttl_seconds=60))
     assert len(alice.json("audit", "list")) > 100
 
 

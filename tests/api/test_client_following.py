@@ -13,10 +13,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from opsicle.client.api import Api
+from opsicle.client.automations import read_log, trigger
 from opsicle.client.following import Away, FollowedEvent, LogPiece, follow, parse_events
 from opsicle.client.saved_logins import SavedLogin, SavedLogins, open_api
 from opsicle.domain.errors import Internal, Unreachable
-from opsicle.wire.user_api import RunRequest
+from opsicle.domain.templates import Value
+from opsicle.wire.endpoints import automations as endpoints
+from opsicle.wire.user_api import Automation, RunRequest
 from tests.cutting_proxy import CuttingProxy, Rule
 from tests.product import Installation
 
@@ -60,6 +63,10 @@ def api_over(installation: Installation, proxy: CuttingProxy) -> Api:
     )
 
 
+def run(api: Api, values: dict[str, Value] | None = None) -> Automation:
+    return trigger(api, endpoints.RUN, body=RunRequest(template="talk", values=values or {}))
+
+
 def expected_log(lines: int) -> bytes:
     return b"".join(b"%d\n" % n for n in range(1, lines + 1)) + b"to stderr\n"
 
@@ -70,7 +77,7 @@ def test_a_log_arrives_whole_however_often_the_connection_breaks(
     lines = 20_000
     with through(installation, lambda n: None if n > 12 else 20_000 + 1_000 * n) as proxy:
         api = api_over(installation, proxy)
-        automation = api.run(RunRequest(template="talk", values={"lines": lines}))
+        automation = run(api, values={"lines": lines})
         happened = list(follow(api, automation.id))
     log = b"".join(piece.data for piece in happened if isinstance(piece, LogPiece))
     assert proxy.cut >= 10
@@ -83,11 +90,11 @@ def test_a_log_read_at_once_is_whole_though_the_connection_breaks(
 ) -> None:
     lines = 20_000
     api = open_api(session(installation))
-    automation = api.run(RunRequest(template="talk", values={"lines": lines}))
+    automation = run(api, values={"lines": lines})
     for _ in follow(api, automation.id):
         pass
     with through(installation, lambda n: 60_000 if n < 3 else None) as proxy:
-        log = b"".join(api_over(installation, proxy).log(automation.id))
+        log = b"".join(read_log(api_over(installation, proxy), automation.id))
     assert proxy.cut >= 1
     assert log == expected_log(lines)
 
@@ -96,16 +103,16 @@ def test_a_trigger_whose_answer_was_lost_is_sent_again_and_triggers_once(
     installation: Installation,
 ) -> None:
     api = open_api(session(installation))
-    before = sum(1 for _ in api.automations())
+    before = sum(1 for _ in api.pages(endpoints.LIST_AUTOMATIONS))
     with through(installation, lambda _: None) as proxy:
         api_over(installation, proxy).connection.send("GET", "/healthz")
         small = proxy.passed
     # The handshake and the beginning of an answer pass: the request has arrived, its answer never
     # does.
     with through(installation, lambda n: small + 100 if n < 2 else None) as proxy:
-        automation = api_over(installation, proxy).run(RunRequest(template="talk"))
+        automation = run(api_over(installation, proxy))
     assert proxy.cut == 2
-    ids = [one.id for one in api.automations()]
+    ids = [one.id for one in api.pages(endpoints.LIST_AUTOMATIONS)]
     assert len(ids) == before + 1
     assert automation.id in ids
 

@@ -162,8 +162,8 @@ def test_exports_of_one_org_leave_room_for_another(
 def test_documents_of_one_org_are_so_many_in_a_minute(
     api_server: ApiServer, alice: Client, gina: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    allowance = api_server.services.templates._reading._allowance
-    monkeypatch.setattr(allowance, "_per_minute", 10 * reading.BYTES_OF_EACH)
+    rate_limit = api_server.services.templates._reading._rate_limit
+    monkeypatch.setattr(rate_limit, "_per_minute", 10 * reading.BYTES_OF_EACH)
     body = {"source": source("one")}
     answers = [alice.post("/api/v1/templates/validate", body) for _ in range(12)]
 

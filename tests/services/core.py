@@ -11,7 +11,7 @@ import gevent
 import msgspec
 
 from opsicle.domain.access import BuiltInRole
-from opsicle.domain.manifest_formats import SPOKEN
+from opsicle.domain.manifest_formats import SUPPORTED_FORMATS
 from opsicle.domain.rights import rights_of_role
 from opsicle.domain.template_parser import parse_template
 from opsicle.domain.templates import Template
@@ -23,6 +23,7 @@ from opsicle.security.master_key import MasterKey
 from opsicle.security.order_key import OrderKey
 from opsicle.security.sealing import Seal
 from opsicle.server import assembly
+from opsicle.server import core as server_core
 from opsicle.server.access.actor import Actor, WorkerActor
 from opsicle.server.audit.remarks import ServerRemarks
 from opsicle.server.keys.vault import Vault
@@ -97,7 +98,7 @@ class Core:
             self.folder / "logs.db", _raise, self.clock.now, remarks.note_lost_logs
         )
 
-        core = assembly.Core(
+        core = server_core.Core(
             self.database,
             self.logs_database,
             Authority.create(self.clock.now()),
@@ -234,7 +235,7 @@ class TestWorker:
     is_draining: bool = False
     clock_offset: float | None = 0.0
     granted: dict[str, str] = field(default_factory=dict)
-    formats: tuple[int, ...] = SPOKEN
+    formats: tuple[int, ...] = SUPPORTED_FORMATS
 
     def poll(self, wait_seconds: int = 0) -> PollReply:
         """Return what the server answers; the work in it counts as received."""

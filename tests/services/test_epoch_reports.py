@@ -13,7 +13,7 @@ from opsicle.domain.manifests import WorkOrder, canonical
 from opsicle.security.order_key import OrderKey
 from opsicle.server.access.actor import Actor
 from opsicle.server.dispatch.epoch_reports import OLDER_COPY, EpochReports
-from opsicle.server.dispatch.unknown_jobs import MOST_UNKNOWN_JOBS
+from opsicle.server.dispatch.unknown_jobs import MAX_UNKNOWN_JOBS
 from opsicle.server.store import audit, epochs
 from opsicle.server.store.epochs import Epoch
 from opsicle.server.workers.holds import Hold
@@ -74,11 +74,11 @@ def test_an_order_of_a_later_epoch_holds_the_queue(
 ) -> None:
     worker = core.worker(alice.org_id, "one")
 
-    assert reports.hear_newer(worker.actor, proof(core, epoch, epoch_id))
+    assert reports.report_newer(worker.actor, proof(core, epoch, epoch_id))
     assert hold.reason == OLDER_COPY
     assert core.database.read(epochs.find_known) == epoch
     assert verbs(core, alice.org_id).count("report_newer_epoch") == 1
-    assert reports.hear_newer(worker.actor, proof(core, epoch, epoch_id))
+    assert reports.report_newer(worker.actor, proof(core, epoch, epoch_id))
     assert verbs(core, alice.org_id).count("report_newer_epoch") == 1
 
 
@@ -93,14 +93,14 @@ def test_nothing_else_does(core: Core, alice: Actor, hold: Hold, reports: EpochR
         SignedOrder(b"{", core.order_key.sign(b"{")),
         SignedOrder(b"\xff", core.order_key.sign(b"\xff")),
     ):
-        assert not reports.hear_newer(worker.actor, lie)
+        assert not reports.report_newer(worker.actor, lie)
     assert not hold.is_held
 
 
 def test_what_is_refused_for_its_epoch_waits_again(
     core: Core, alice: Actor, hold: Hold, reports: EpochReports
 ) -> None:
-    core.jobs.hear_newer_epoch = reports.hear_newer
+    core.jobs.report_newer_epoch = reports.report_newer
     worker = core.worker(alice.org_id, "one")
     automation = core.run(alice)
     (work,) = worker.poll().work
@@ -123,14 +123,14 @@ def test_a_worker_tells_once_what_it_ran_and_only_of_its_own_org(
     worker = core.worker(alice.org_id, "one")
     told = tuple(RanAutomation(each, 1) for each in (theirs.id, mine.id, done.id, "unknown"))
 
-    reports.hear_ran(worker.actor, told)
+    reports.record_ran(worker.actor, told)
     assert not reports.wants_ran(worker.actor), "nothing was restored"
 
     hold.hold("held after a restore")
     assert reports.wants_ran(worker.actor)
 
-    reports.hear_ran(worker.actor, told)
-    reports.hear_ran(worker.actor, told)
+    reports.record_ran(worker.actor, told)
+    reports.record_ran(worker.actor, told)
 
     assert not reports.wants_ran(worker.actor)
     assert sorted(verb for verb in verbs(core, alice.org_id) if verb.startswith("report")) == [
@@ -150,10 +150,10 @@ def test_what_a_worker_ran_is_told_again_after_a_failed_write_and_stands_there_o
         RanAutomation(each, 1) for each in (*(f"unknown-{number}" for number in range(120)), *ours)
     )
     with refused(core.database, "report_ran"), pytest.raises(apsw.ConstraintError):
-        reports.hear_ran(worker.actor, told)
+        reports.record_ran(worker.actor, told)
     assert reports.wants_ran(worker.actor)
 
-    reports.hear_ran(worker.actor, told)
+    reports.record_ran(worker.actor, told)
 
     assert not reports.wants_ran(worker.actor)
     written = verbs(core, alice.org_id, 500)
@@ -167,7 +167,7 @@ def test_what_a_worker_ran_is_recorded_in_small_steps(
     hold.hold("held after a restore")
 
     with rows_per_commit(core.database, "audit_entries") as commits:
-        reports.hear_ran(
+        reports.record_ran(
             worker.actor,
             tuple(RanAutomation(f"unknown-{each}", 1) for each in range(MAX_LISTED_JOBS)),
         )
@@ -180,11 +180,11 @@ def test_a_worker_is_asked_at_once_what_it_ran_but_only_once(
     core: Core, alice: Actor, hold: Hold, reports: EpochReports
 ) -> None:
     worker = core.worker(alice.org_id, "one")
-    assert not reports.asks_at_once(worker.actor)
+    assert not reports.should_answer_at_once(worker.actor)
 
     hold.hold("held after a restore")
-    assert reports.asks_at_once(worker.actor)
-    assert not reports.asks_at_once(worker.actor)
+    assert reports.should_answer_at_once(worker.actor)
+    assert not reports.should_answer_at_once(worker.actor)
     assert reports.wants_ran(worker.actor)
 
 
@@ -266,10 +266,10 @@ def test_an_unknown_job_is_recorded_after_all_when_the_first_try_failed(
 def test_a_lying_worker_does_not_fill_the_record(core: Core, alice: Actor) -> None:
     worker = core.worker(alice.org_id, "one")
 
-    for number in range(MOST_UNKNOWN_JOBS + 50):
+    for number in range(MAX_UNKNOWN_JOBS + 50):
         with pytest.raises(LeaseLost):
             core.jobs.log(worker.actor, f"made-up-{number}", LogRequest(fence=1))
-    assert verbs(core, alice.org_id, 500).count("report_unknown_job") == MOST_UNKNOWN_JOBS
+    assert verbs(core, alice.org_id, 500).count("report_unknown_job") == MAX_UNKNOWN_JOBS
 
 
 def test_jobs_that_are_not_known_are_reported_and_dropped_unless_the_queue_is_held(
@@ -291,10 +291,10 @@ def test_a_later_epoch_holds_the_queue_even_where_that_cannot_be_recorded(
 ) -> None:
     worker = core.worker(alice.org_id, "one")
     with refused(core.database, "report_newer_epoch"), pytest.raises(apsw.ConstraintError):
-        reports.hear_newer(worker.actor, proof(core, 3, "later"))
+        reports.report_newer(worker.actor, proof(core, 3, "later"))
     assert hold.is_held
 
-    assert reports.hear_newer(worker.actor, proof(core, 3, "later"))
+    assert reports.report_newer(worker.actor, proof(core, 3, "later"))
 
     assert core.database.read(epochs.find_hold)
     assert verbs(core, alice.org_id).count("report_newer_epoch") == 1

@@ -116,8 +116,8 @@ def test_no_fence_of_an_earlier_epoch_comes_again(core: Core, alice: Actor) -> N
     core.clock.advance(31)
     core.jobs.expire()
 
-    orders: OrderSigner = core.dispatch._lease_service._work_builder._orders
-    orders.epoch = Epoch(3, "abc")
+    order_signer: OrderSigner = core.dispatch._lease_service._work_builder._order_signer
+    order_signer.epoch = Epoch(3, "abc")
 
     (work,) = worker.poll().work
 

@@ -6,7 +6,7 @@ import pytest
 
 from opsicle.domain.errors import Conflict, LeaseLost, LogIncomplete
 from opsicle.server.access.actor import Actor
-from opsicle.server.dispatch.lease_store import HANDING_SECONDS
+from opsicle.server.dispatch.lease_store import DELIVERY_SECONDS
 from opsicle.wire.jobs import CommandReport, Outcome, PhaseReport, StepState
 from opsicle.wire.worker_api import LEASE_SECONDS, FinishRequest, LogRequest
 from tests.services.core import HELLO, Core
@@ -261,7 +261,7 @@ def test_work_that_was_lost_with_the_answer_to_finish_is_handed_out_again(
 
     assert worker.poll().work == ()
 
-    core.clock.advance(HANDING_SECONDS + 1)
+    core.clock.advance(DELIVERY_SECONDS + 1)
     assert [again.automation_id for again in worker.poll().work] == [second.id]
 
 

@@ -10,7 +10,7 @@ import pytest
 from opsicle.domain import manifest_formats
 from opsicle.domain.access import BuiltInRole
 from opsicle.domain.errors import Conflict, LeaseLost
-from opsicle.domain.manifest_formats import SPOKEN, Format
+from opsicle.domain.manifest_formats import SUPPORTED_FORMATS, Format
 from opsicle.domain.manifests import Manifest, WorkOrder, canonical, commitment, digest
 from opsicle.server.access.actor import Actor
 from opsicle.server.store.audit import Entry
@@ -139,7 +139,7 @@ def without_reasons(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     first = manifest_formats.FORMATS[1]
     fields = tuple(name for name in first.always["Manifest"] if name != "reason")
     older = Format({**first.always, "Manifest": fields}, first.later)
-    caches = (manifest_formats._plan, manifest_formats._is_whole)
+    caches = (manifest_formats._plan, manifest_formats._is_complete)
     for cached in caches:
         cached.cache_clear()
     monkeypatch.setattr(manifest_formats, "FORMATS", {**manifest_formats.FORMATS, 1: older})
@@ -168,7 +168,7 @@ def test_what_an_older_worker_cannot_be_told_all_of_says_so_while_it_waits(
 
 
 def test_the_server_says_which_formats_it_writes(core: Core, alice: Actor) -> None:
-    assert core.worker(alice.org_id, "w").poll().formats == SPOKEN
+    assert core.worker(alice.org_id, "w").poll().formats == SUPPORTED_FORMATS
 
 
 def test_every_lease_has_an_order_of_its_own_for_the_same_manifest(

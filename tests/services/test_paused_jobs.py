@@ -360,7 +360,8 @@ TAMPERED = {
     " WHERE kind = 'pause'",
     "other people": "UPDATE approvals SET policy = replace(policy, 'bob', 'eve')"
     " WHERE kind = 'pause'",
-    "other values": "DROP TRIGGER approval_answers_are_immutable; UPDATE approval_decisions SET answer = '{}'",
+    "other values": "DROP TRIGGER approval_answers_are_immutable;"
+    ' UPDATE approval_decisions SET answer = \'{"values":{"x":1}}\'',
     "no rejection": "UPDATE approvals SET state = 'approved' WHERE kind = 'pause'",
 }
 

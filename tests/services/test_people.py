@@ -22,7 +22,7 @@ from opsicle.domain.template_parser import parse_policy, parse_template
 from opsicle.kit.ids import new_id
 from opsicle.server.access.principals import NOW
 from opsicle.server.access.rights import Rulebook, rights_of
-from opsicle.server.approvals.approvers import ApproverDirectory, asker_of
+from opsicle.server.approvals.approvers import ApproverDirectory, requester_of
 from opsicle.server.approvals.cases import load
 from opsicle.server.store import approvals, groups, memberships, roles, users
 from opsicle.server.store.groups import GroupRow
@@ -98,7 +98,7 @@ def seen(office: Office, gates: str, requester: str = "alice") -> dict[str, Appr
     """Return whom the engine sees for a requester, by name."""
 
     def query(db: Any) -> dict[str, ApproverPerson]:
-        asked = asker_of(db, office.org_id, office.people[requester].user_id, NOW)
+        asked = requester_of(db, office.org_id, office.people[requester].user_id, NOW)
         return ApproverDirectory(db, office.org_id).people(policy(gates), TEMPLATE, asked)
 
     return {person.name: person for person in office.core.database.read(query).values()}
@@ -183,7 +183,7 @@ def test_whoever_may_not_see_the_template_does_not_decide_on_what_runs_it(office
     other = msgspec.structs.replace(TEMPLATE, name="other")
 
     def query(db: Any) -> list[tuple[bool, bool]]:
-        requester = asker_of(db, office.org_id, office.people["alice"].user_id, NOW)
+        requester = requester_of(db, office.org_id, office.people["alice"].user_id, NOW)
         directory = ApproverDirectory(db, office.org_id)
         both = [
             directory.people(policy(EVERY_WAY), template, requester)
@@ -265,12 +265,12 @@ def test_several_approvals_of_one_transaction_share_what_they_have_in_common(
 ) -> None:
     def query(db: Any) -> bool:
         directory = ApproverDirectory(db, office.org_id)
-        askers = [
+        requesters = [
             ApprovalRequester(user_id=office.people[name].user_id, asked_seq=NOW)
             for name in ("alice", "mallory")
         ]
         first, second = (
-            directory.people(policy(EVERY_WAY), TEMPLATE, requester) for requester in askers
+            directory.people(policy(EVERY_WAY), TEMPLATE, requester) for requester in requesters
         )
         common = first.keys() & second.keys()
         return len(common) == 2 and all(first[user_id] is second[user_id] for user_id in common)

@@ -26,7 +26,7 @@ class Line:
         self.cut: Callable[[], None] = lambda: None
 
     @contextmanager
-    def when_gone(self, call: Callable[[], None]):
+    def on_disconnect(self, call: Callable[[], None]):
         self.cut = call
         yield
         self.cut = lambda: None
@@ -34,7 +34,9 @@ class Line:
 
 def hold(core: Core, worker: TestWorker, line: Line) -> gevent.Greenlet:
     """Return a poll that is held open on this line."""
-    greenlet = gevent.spawn(core.dispatch.poll, worker.actor, worker.request(30), line.when_gone)
+    greenlet = gevent.spawn(
+        core.dispatch.poll, worker.actor, worker.request(30), line.on_disconnect
+    )
 
     wait_until(
         lambda: is_held(core, worker.actor.worker_id),
@@ -111,7 +113,7 @@ def test_work_that_was_given_to_a_worker_which_is_gone_says_so(core: Core, alice
 
     assert reason(core, alice, queued.id) == "w1 is about to start it"
 
-    core.fleet.find(worker.actor.worker_id).has_hung_up = True
+    core.fleet.find(worker.actor.worker_id).has_disconnected = True
     assert reason(core, alice, queued.id).startswith(
         "w1 was given it, but has not been heard of since"
     )

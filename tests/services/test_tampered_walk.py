@@ -32,7 +32,7 @@ SOFT = {
         "explanation", "state", "fence", "job_id", "rerun_of", "cancel_requested_at",
         "cancel_requested_by",
     },
-    "approvals": {"state", "next_at", "told", "waiting_for", "ended_at", "explanation"},
+    "approvals": {"state", "next_at", "notified", "waiting_for", "ended_at", "explanation"},
     "approval_decisions": {"org_id"},
     "sealed_values": {"wrapped_key", "ciphertext"},
 }  # fmt: skip
@@ -173,7 +173,7 @@ class TamperedWalk(Walk):
     def _value(self, column: Column) -> object:
         if column.name == "state":
             return self.rng.choice(STATES[column.table])
-        if column.name == "told":
+        if column.name == "notified":
             return self.rng.choice(["[]", '["ask:g"]'])
         if column.name.endswith("_at"):
             return self.rng.choice(TIMES)

@@ -12,7 +12,7 @@ import pytest
 
 from opsicle.domain.errors import Unavailable
 from opsicle.server.access.actor import Actor
-from opsicle.server.fleet import lives
+from opsicle.server.fleet import process_instances
 from opsicle.server.workers.service import Workers
 from tests.services.core import HELLO, Core, TestWorker
 from tests.services.transactions import refused, rolled_back_together
@@ -74,7 +74,7 @@ def test_a_copy_that_could_not_be_recorded_at_first_is_recorded_later_and_once(
     assert original.poll().work == copy.poll().work == ()
     assert len(record(core, alice.org_id, "notice_copy")) == 1
 
-    core.clock.advance(lives.ALONE_SECONDS + 1)
+    core.clock.advance(process_instances.ALONE_SECONDS + 1)
     with refused(core.database, "end_copy"), pytest.raises(apsw.ConstraintError):
         original.poll()
     original.poll()
@@ -109,7 +109,7 @@ def test_a_copy_is_given_nothing_from_its_first_poll_on(
     assert copy.poll().work == ()
     assert original.poll().work == ()
 
-    core.clock.advance(lives.SETTLING_SECONDS + 0.1)
+    core.clock.advance(process_instances.SETTLING_SECONDS + 0.1)
     assert copy.poll().work == ()
 
 
@@ -131,7 +131,7 @@ def test_when_one_of_them_has_ended_the_other_goes_on_by_itself(
     poll_by_turns(core, original.another_process("copy", "10.0.0.2"), original, seconds=60)
     core.run(alice)
 
-    poll_by_turns(core, original, seconds=round(lives.ALONE_SECONDS) + 10)
+    poll_by_turns(core, original, seconds=round(process_instances.ALONE_SECONDS) + 10)
 
     assert shown(core, alice) == ""
     assert len(original.held) == 1
@@ -178,7 +178,7 @@ def test_the_open_poll_of_a_dead_process_takes_no_work_with_it(
     worker = original.another_process("next", "10.0.0.1")
     worker.poll()
 
-    core.clock.advance(lives.SETTLING_SECONDS + 0.1)
+    core.clock.advance(process_instances.SETTLING_SECONDS + 0.1)
     core.run(alice)
 
     assert len(worker.poll().work) == 1
@@ -270,7 +270,7 @@ def test_after_a_crash_what_was_lost_is_given_up_by_the_next_process(
     following.held = {work.job_id: work}
     following.poll()
 
-    core.clock.advance(lives.SETTLING_SECONDS + 0.1)
+    core.clock.advance(process_instances.SETTLING_SECONDS + 0.1)
     following.finish(work, "unknown", None)
 
     assert core.state(alice, automation) == "queued"
@@ -282,4 +282,4 @@ def test_made_up_lives_take_no_memory(core: Core, alice: Actor, original: TestWo
 
     presence = core.fleet.find(original.actor.worker_id)
     assert presence
-    assert len(presence.lives._by_id) <= 8
+    assert len(presence.instances._by_id) <= 8

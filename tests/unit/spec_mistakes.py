@@ -126,6 +126,12 @@ MISTAKES = {
         10,
         "in quotes",
     ),
+    "a bad expression over labels": (
+        in_spec('runsOn: {where: "site in (ams fra)"}'),
+        "spec.runsOn.where",
+        10,
+        "column 14: expected `,` or `)`, not `fra`",
+    ),
     "claimed labels for a secret": (
         in_spec(
             "runsOn: {labels: {a: b}, acceptClaimed: true}\nvariables: [{id: pin, type: secret}]"

@@ -13,11 +13,11 @@ from opsicle.domain.automations import WorkerLost
 from opsicle.domain.manifest_formats import (
     FORMATS,
     NEWEST,
-    SPOKEN,
-    CannotSay,
+    SUPPORTED_FORMATS,
+    FieldNotSupported,
     Format,
-    common,
-    spelled,
+    encode_in_format,
+    newest_common,
 )
 from opsicle.domain.manifests import (
     NO_POLICY,
@@ -107,7 +107,7 @@ def test_a_format_is_spelled_as_it_always_was(kind: type, number: int) -> None:
     assert digest(canonical(message)) == SPELLED[kind, number]
 
 
-@pytest.mark.parametrize("number", SPOKEN)
+@pytest.mark.parametrize("number", SUPPORTED_FORMATS)
 def test_what_is_spelled_in_a_format_is_read_back_and_spelled_alike(number: int) -> None:
     for message in (MANIFEST.in_format(number), ORDER.in_format(number)):
         content = canonical(message)
@@ -143,7 +143,7 @@ def structs_in(kind: type) -> set[type[msgspec.Struct]]:
     return found
 
 
-@pytest.mark.parametrize("number", SPOKEN)
+@pytest.mark.parametrize("number", SUPPORTED_FORMATS)
 def test_every_struct_in_a_message_has_its_list_of_fields_and_no_list_names_what_is_not_there(
     number: int,
 ) -> None:
@@ -185,22 +185,22 @@ def later(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("later")
 def test_a_later_field_is_left_out_while_it_has_its_default() -> None:
     for number in (8, 9):
-        assert spelled(Sample(name="a"), number) == b'{"name":"a"}'
-    assert spelled(Sample(name="a", extra={"x": 1}), 9) == b'{"extra":{"x":1},"name":"a"}'
+        assert encode_in_format(Sample(name="a"), number) == b'{"name":"a"}'
+    assert encode_in_format(Sample(name="a", extra={"x": 1}), 9) == b'{"extra":{"x":1},"name":"a"}'
 
 
 @pytest.mark.usefixtures("later")
 def test_what_a_format_has_no_field_for_is_never_passed_over() -> None:
-    with pytest.raises(CannotSay, match=r"Sample\.extra"):
-        spelled(Sample(name="a", extra={"x": 1}), 8)
+    with pytest.raises(FieldNotSupported, match=r"Sample\.extra"):
+        encode_in_format(Sample(name="a", extra={"x": 1}), 8)
 
 
 def test_two_programs_use_the_newest_format_that_both_speak() -> None:
-    assert common((1,)) == 1
-    assert common((1, 2)) == 2
-    assert common((2, 3)) == 2
-    assert common((3, 4)) is None
-    assert common(()) is None
+    assert newest_common((1,)) == 1
+    assert newest_common((1, 2)) == 2
+    assert newest_common((2, 3)) == 2
+    assert newest_common((3, 4)) is None
+    assert newest_common(()) is None
 
 
 def test_what_is_said_again_is_spelled_as_the_first_time_and_anything_else_anew() -> None:

@@ -71,7 +71,9 @@ class FolderJob:
         self._work = work
         self._record = record
 
-    def environment(self, phase: int, private: Mapping[str, str]) -> dict[str, str]:
+    def environment(
+        self, phase: int, private: Mapping[str, str], _outputs: Mapping[str, str]
+    ) -> dict[str, str]:
         return {"PATH": os.environ["PATH"], "IMAGE": str(self._work.phases[phase].image), **private}
 
     def start(self, phase: int, script: Script, environment: Mapping[str, str]) -> Child:

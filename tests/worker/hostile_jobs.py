@@ -224,6 +224,8 @@ SERVERS: dict[str, Callable[[Site], Work]] = {
     ),
     "without approval where the manifest has a policy": lambda s: s.with_manifest(policy="0" * 64),
     "for workers with a label": lambda s: s.with_manifest(runs_on={"zone": "vault"}),
+    "for workers that fulfil an expression": lambda s: s.with_manifest(runs_on_where="zone"),
+    "with an expression that cannot be read": lambda s: s.with_manifest(runs_on_where="in ("),
     "with a part of the order missing": lambda s: s.with_order_text(
         lambda f: _without_any(f, s.chance)
     ),

@@ -12,6 +12,7 @@ import pytest
 
 from opsicle.domain.automations import JobState
 from opsicle.domain.templates import Pull
+from opsicle.wire.jobs import outputs_of
 from opsicle.worker.runtimes.containers import ContainerRuntime
 from opsicle.worker.runtimes.table import Runtimes
 from tests.podman import Podman
@@ -90,9 +91,11 @@ def test_containers_of_another_users_jobs_run_under_that_users_number(
                 with_image(
                     work(
                         J1,
-                        "id -u; echo mine > file; echo out > $OPSICLE_OUTPUT; stat -c %u:%a .",
+                        "id -u; echo mine > file; stat -c %u:%a .",
+                        "echo out=$(id -u) > $OPSICLE_OUTPUT",
                         "echo seen >/dev/stdout",
-                    )
+                    ),
+                    outputs=("out",),
                 )
             )
             assert working.wait_for_finish(J1) == JobState.SUCCEEDED
@@ -102,6 +105,7 @@ def test_containers_of_another_users_jobs_run_under_that_users_number(
             working.close()
 
     assert bytes(fake_server.logs[J1]) == b"65534\n65534:700\nseen\n"
+    assert outputs_of(fake_server.finished[J1].phases) == {"out": "65534"}
     assert (
         fake_server.finished[J2].phases[0].explanation
         == "`user` cannot be chosen here: this worker runs the job as nobody"

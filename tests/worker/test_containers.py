@@ -8,6 +8,7 @@ import pytest
 
 from opsicle.domain.automations import JobState
 from opsicle.domain.template_parser import parse_document
+from opsicle.wire.jobs import outputs_of, summary_of
 from opsicle.worker.private_files import private_folder
 from opsicle.worker.runtimes.containers import ContainerRuntime
 from tests.podman import Podman
@@ -100,10 +101,12 @@ def test_user_and_a_read_only_root_are_as_the_phase_says(boxes: Machine) -> None
     outcome = boxes.run(
         boxed(
             "id -u; id -g",
-            'echo kept > mine; echo said > /dev/stdout; echo out > "$OPSICLE_OUTPUT"',
+            'echo kept > mine; echo said > /dev/stdout; echo out=$(id -u) > "$OPSICLE_OUTPUT"; '
+            'echo "# Done" > "$OPSICLE_SUMMARY"',
             'cat "$OPSICLE_SECRET_FILE_PIN"; stat -c "%u %a" "$OPSICLE_SECRET_FILE_PIN"',
             "touch /etc/x || echo refused",
             user="1000:2000",
+            outputs=("out",),
             read_only=True,
             secrets=("pin",),
         ),
@@ -112,6 +115,8 @@ def test_user_and_a_read_only_root_are_as_the_phase_says(boxes: Machine) -> None
 
     assert boxes.log.stdout == b"1000\n2000\nsaid\n***\n1000 600\nrefused\n"
     assert outcome.state is JobState.SUCCEEDED
+    assert outputs_of(outcome.phases) == {"out": "1000"}
+    assert summary_of(outcome.phases) == "# Done"
 
 
 # Where there is no engine

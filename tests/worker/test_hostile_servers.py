@@ -265,6 +265,24 @@ def test_a_worker_takes_what_asks_for_labels_that_its_server_has_told_it(
         verifier.check(given)
 
 
+def test_a_worker_takes_only_what_asks_for_labels_by_an_expression_that_it_fulfils(
+    fake_server: FakeServer,
+) -> None:
+    plain = work(J1, "true")
+    manifest = manifest_of(plain, runs_on_where="zone in (vault, attic), !old")
+    given = ordered(plain, fake_server.order_key, manifest)
+    verifier = Verifier(fake_server.identity(), {"zone": "dmz"})
+    with pytest.raises(Refused, match="zone in"):
+        verifier.check(given)
+
+    verifier.granted = {"zone": "attic"}
+    verifier.check(given)
+
+    verifier.granted = {"zone": "attic", "old": "yes"}
+    with pytest.raises(Refused, match="!old"):
+        verifier.check(given)
+
+
 def test_work_whose_secrets_cannot_be_had_is_ordered_and_runs_nothing(
     stage: Stage, fake_server: FakeServer
 ) -> None:

@@ -63,7 +63,7 @@ def test_a_job_runs_as_the_user_in_a_workspace_of_its_own(working: Working) -> N
             'stat -c "%U %a" "$OPSICLE_WORKSPACE"',
             "touch mine; stat -c %U mine",
             "echo said >/dev/stdout; echo wrong >/dev/stderr",
-            'echo kept >"$OPSICLE_OUTPUT"; cat "$OPSICLE_OUTPUT"',
+            'echo kept >"$OPSICLE_SUMMARY"; cat "$OPSICLE_SUMMARY"; : >"$OPSICLE_OUTPUT"',
         ),
     ).splitlines()
 

@@ -120,6 +120,7 @@ def test_a_phase_sees_exactly_the_promised_environment(
     seen.pop("LC_CTYPE", None)  # python's own
     assert seen.pop("OPSICLE_WORKSPACE") == str(machine.root / job_id)
     assert seen.pop("OPSICLE_OUTPUT").startswith(str(machine.root / job_id))
+    assert seen.pop("OPSICLE_SUMMARY").startswith(str(machine.root / job_id))
     assert seen.pop("OPSICLE_MASK").endswith(f"/{job_id}.mask")
     assert seen == machine.environment | {
         "OPSICLE_VAR_SERVICE": "nginx; rm -rf /",

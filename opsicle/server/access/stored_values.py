@@ -12,6 +12,7 @@ from functools import lru_cache
 import msgspec
 
 from opsicle.domain import stored_json
+from opsicle.domain.label_expressions import ExpressionMistake, parse_expression
 from opsicle.domain.templates import Value
 from opsicle.domain.workers import Requirements
 
@@ -34,4 +35,9 @@ def stored_requirements(text: str) -> Requirements:
 
     Where that cannot be read, whoever comes first finds out.
     """
-    return stored_json.read_or(text, Requirements, Requirements())
+    asked = stored_json.read_or(text, Requirements, Requirements())
+    try:
+        parse_expression(asked.where or "x")
+    except ExpressionMistake:
+        return Requirements()
+    return asked

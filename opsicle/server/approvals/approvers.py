@@ -29,7 +29,7 @@ class _Names(msgspec.Struct, frozen=True):
     chats: frozenset[Chat]
 
 
-class _Seen(msgspec.Struct, frozen=True):
+class _TemplateView(msgspec.Struct, frozen=True):
     """A template as rules see it; its newest version is the same throughout a transaction."""
 
     name: str
@@ -47,8 +47,8 @@ class ApproverDirectory:
         self._db = db
         self._org_id = org_id
         self._rulebook: Rulebook | None = None
-        self._targets: dict[_Seen, list[Target]] = {}
-        self._found: dict[tuple[_Seen, _Names], dict[str, ApproverPerson]] = {}
+        self._targets: dict[_TemplateView, list[Target]] = {}
+        self._found: dict[tuple[_TemplateView, _Names], dict[str, ApproverPerson]] = {}
 
     def people(
         self, policy: Policy, template: Template, requester: ApprovalRequester
@@ -58,13 +58,18 @@ class ApproverDirectory:
         Whoever asked, their manager and the accounts that they answer for are among them in any
         case. Whoever may not see the template decides on nothing that runs it.
         """
-        names, seen = _names_in(policy), _Seen(template.name, frozenset(template.labels.items()))
-        if seen not in self._targets:
-            self._targets[seen] = targets_of(self._db, self._org_id, template.name, template.labels)
-        targets = self._targets[seen]
-        if (seen, names) not in self._found:
-            self._found[seen, names] = self._named(names, targets)
-        named = self._found[seen, names]
+        names, template_view = (
+            _names_in(policy),
+            _TemplateView(template.name, frozenset(template.labels.items())),
+        )
+        if template_view not in self._targets:
+            self._targets[template_view] = targets_of(
+                self._db, self._org_id, template.name, template.labels
+            )
+        targets = self._targets[template_view]
+        if (template_view, names) not in self._found:
+            self._found[template_view, names] = self._named(names, targets)
+        named = self._found[template_view, names]
         around = tuple((requester.identities | {requester.manager_id}) - {""})
         own = self._load(Named(user_ids=around, owner_ids=tuple(requester.identities)), {}, targets)
         if own.keys() <= named.keys():
@@ -116,7 +121,7 @@ class ApproverDirectory:
         }
 
 
-def asker_of(db: Connection, org_id: str, user_id: str, asked_seq: int) -> ApprovalRequester:
+def requester_of(db: Connection, org_id: str, user_id: str, asked_seq: int) -> ApprovalRequester:
     """Return who asked, with who answered for them then, and their manager of today.
 
     A service account's manager is its own, or else its owner's.

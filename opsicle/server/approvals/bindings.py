@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from opsicle.domain.manifest_formats import FORMATS, NEWEST, CannotSay
+from opsicle.domain.manifest_formats import FORMATS, NEWEST, FieldNotSupported
 from opsicle.domain.manifests import Manifest, canonical, digest
 from opsicle.domain.pauses import ApprovalKind
 from opsicle.domain.templates import Template
@@ -44,21 +44,23 @@ class Altered(Exception):
 class Bound(NamedTuple):
     """A manifest that is what was triggered.
 
-    `content` is its one spelling in the format that it was bound in.
+    `content` is its canonical encoding in the format that it was bound in.
     """
 
     manifest: Manifest
     number: int
     content: bytes
 
-    def said_in(self, number: int, spoken: Collection[int]) -> bytes:
-        """Return its spelling for a worker.
+    def encoded_for(self, number: int, formats: Collection[int]) -> bytes:
+        """Return its encoding for a worker.
 
-        As it was bound, or else in the newest format that both sides speak.
+        As it was bound, or else in the newest format that both sides support.
 
-        Raises CannotSay if that has no field for something that the worker must know.
+        Raises FieldNotSupported if that has no field for something that the worker must know.
         """
-        return self.content if self.number in spoken else canonical(self.manifest.in_format(number))
+        return (
+            self.content if self.number in formats else canonical(self.manifest.in_format(number))
+        )
 
 
 class Bindings:
@@ -140,7 +142,7 @@ class Bindings:
         try:
             manifest = rebuild(db, row, template, approval)
             content = canonical(manifest.in_format(row.manifest_format))
-        except (ValueError, msgspec.MsgspecError, RecursionError, CannotSay) as error:
+        except (ValueError, msgspec.MsgspecError, RecursionError, FieldNotSupported) as error:
             facts = {"automation": row.id, "reason": str(error)}
             log.error("a stored automation cannot be read", extra=facts)  # noqa: TRY400
             raise Altered(UNREADABLE) from error

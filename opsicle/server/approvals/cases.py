@@ -19,7 +19,7 @@ from opsicle.domain.policies import Gate, Policy
 from opsicle.domain.templates import Phase, Template
 from opsicle.server.access.stored_values import read_values
 from opsicle.server.access.template_versions import template_of
-from opsicle.server.approvals.approvers import ApproverDirectory, asker_of
+from opsicle.server.approvals.approvers import ApproverDirectory, requester_of
 from opsicle.server.approvals.bindings import UNREADABLE, Altered, Bindings
 from opsicle.server.store import approvals, automations
 from opsicle.server.store.approvals import ApprovalRow, DecisionRow
@@ -72,17 +72,17 @@ class Case:
             return ApprovalStatus(state=self.row.state, gates=())
         return engine.status(self.gates, self.policy.order, self.votes, self.row.asked_at, now)
 
-    def may_decide(self, seen: GateStatus, person: ApproverPerson, now: datetime) -> bool:
+    def may_decide(self, status: GateStatus, person: ApproverPerson, now: datetime) -> bool:
         """Return whether a person may decide on a gate, now or once it opens."""
-        return may_decide(seen.gate, person, self.requester, seen.elapsed(now))
+        return may_decide(status.gate, person, self.requester, status.elapsed(now))
 
-    def waited_for(self, seen: GateStatus, now: datetime) -> list[ApproverPerson]:
+    def pending_deciders(self, status: GateStatus, now: datetime) -> list[ApproverPerson]:
         """Return who may decide on a gate and has not."""
-        heard = {
-            decision.principal for decision in self.decisions if decision.gate == seen.gate.name
+        decided = {
+            decision.principal for decision in self.decisions if decision.gate == status.gate.name
         }
-        able = deciders(seen.gate, self.people.values(), self.requester, seen.elapsed(now))
-        return [person for person in able if person.principal not in heard]
+        able = deciders(status.gate, self.people.values(), self.requester, status.elapsed(now))
+        return [person for person in able if person.principal not in decided]
 
     def with_new_decisions(self, db: Connection) -> Case:
         """Return this case with the decisions that this transaction has recorded."""
@@ -131,7 +131,7 @@ def load_unchecked(
 ) -> Case:
     """Load as `load` does, believing what is stored. Only for what warns, and lets nothing run."""
     automation = automations.get(db, row.org_id, row.automation_id)
-    requester = asker_of(db, row.org_id, automation.requester_id, row.asked_seq).with_principal(
+    requester = requester_of(db, row.org_id, automation.requester_id, row.asked_seq).with_principal(
         automation.principal_id
     )
 

@@ -93,7 +93,7 @@ def _answer(case: Case, request: DecisionRequest) -> Answer | None:
 def voter(
     db: Connection,
     case: Case,
-    seen: ApprovalStatus,
+    status: ApprovalStatus,
     viewer: Viewer,
     decision: PendingDecision,
 ) -> tuple[ApproverPerson, list[GateStatus]]:
@@ -102,15 +102,15 @@ def voter(
     Raises NotAllowed, Conflict or InvalidInput where they may not decide now, or not like this.
     """
     me = case.people.get(viewer.user_id)
-    now_open = votable(case, seen, viewer)
+    now_open = votable(case, status, viewer)
     if me is None or not now_open:
-        raise _refusal(case, seen, viewer)
+        raise _refusal(case, status, viewer)
     _require_reason(now_open, decision)
     _require_code(db, now_open, viewer.user_id, decision)
 
     later = [
         gate
-        for gate in seen.gates
+        for gate in status.gates
         if gate.state is GateState.WAITING
         and case.may_decide(gate, me, viewer.now)
         and not case.has_decided(me, gate.gate.name)
@@ -124,14 +124,14 @@ def has_said(case: Case, actor: Actor, verdict: Verdict) -> bool:
     return any(each.user_id == actor.user_id and each.verdict is verdict for each in case.decisions)
 
 
-def _refusal(case: Case, seen: ApprovalStatus, viewer: Viewer) -> NotAllowed | Conflict:
+def _refusal(case: Case, status: ApprovalStatus, viewer: Viewer) -> NotAllowed | Conflict:
     """Return why somebody cannot decide now."""
     me = case.people.get(viewer.user_id)
     if any(each.user_id == viewer.user_id for each in case.decisions):
         return Conflict("you have decided already, and a decision stays")
     if me and me.is_same_person(case.requester):
         return NotAllowed("you asked for this yourself", hint="Somebody else has to decide.")
-    waiting = [gate for gate in seen.gates if gate.state is GateState.WAITING]
+    waiting = [gate for gate in status.gates if gate.state is GateState.WAITING]
     if me and any(case.may_decide(gate, me, viewer.now) for gate in waiting):
         return NotAllowed("it is not your turn yet: an earlier gate is still open")
     return NotAllowed(

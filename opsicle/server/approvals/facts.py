@@ -24,12 +24,12 @@ def approval_facts(case: Case, now: datetime) -> tuple[Fact, ...]:
     decided = Fact("Decided", "; ".join(_decisions(case)))
     if case.row.state is not ApprovalState.PENDING:
         return decided, Fact("Explanation", case.row.explanation)
-    seen, phase = case.status(now), case.phase
-    until = min((gate.expires_at for gate in seen.open_gates if gate.expires_at), default=None)
+    status, phase = case.status(now), case.phase
+    until = min((gate.expires_at for gate in status.open_gates if gate.expires_at), default=None)
     return (
         *_at_pause(phase),
         Fact("Goes on with" if phase else "Runs", _commands(_to_come(case))),
-        Fact("Waits for", waiting_for(case, seen, now)),
+        Fact("Waits for", waiting_for(case, status, now)),
         Fact("Until", f"{until:%Y-%m-%d %H:%M} UTC" if until else ""),
         decided,
     )

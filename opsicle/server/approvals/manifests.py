@@ -46,6 +46,7 @@ def build(
         secrets=tuple(named_secrets(template.phases)),
         volume_mounts=template.volume_mounts,
         runs_on=template.runs_on,
+        runs_on_where=template.runs_on_where,
         timeout=template.timeout,
         on_worker_lost=WorkerLost(row.on_worker_lost),
         requester_id=row.requester_id,

@@ -28,7 +28,7 @@ from opsicle.domain.policies import Policy
 from opsicle.domain.policy_parser import digest
 from opsicle.domain.templates import Phase, Template, Value
 from opsicle.kit.ids import new_id
-from opsicle.server.approvals.approvers import ApproverDirectory, asker_of
+from opsicle.server.approvals.approvers import ApproverDirectory, requester_of
 from opsicle.server.approvals.bindings import Altered, Bindings
 from opsicle.server.approvals.cases import Case, load
 from opsicle.server.approvals.record_of_ends import pause_contradiction
@@ -46,7 +46,7 @@ def require_passable(db: Connection, row: AutomationRow, template: Template) -> 
     asking = [phase for phase in template.phases if kind_of(phase)]
     if not asking:
         return
-    requester = asker_of(db, row.org_id, row.requester_id, audit.last_seq(db, row.org_id))
+    requester = requester_of(db, row.org_id, row.requester_id, audit.last_seq(db, row.org_id))
     directory = ApproverDirectory(db, row.org_id)
     for phase in asking:
         policy = _policy_of(db, row, phase)

@@ -15,7 +15,7 @@ from opsicle.server.access.template_access import targets_of
 from opsicle.server.approvals.bindings import Bindings
 from opsicle.server.approvals.cases import Case, load
 from opsicle.server.approvals.record_of_ends import contradiction
-from opsicle.server.approvals.stricter_since import asked_since, tightened_since
+from opsicle.server.approvals.stricter_since import missing_approval, tightened_since
 from opsicle.server.store import memberships
 from opsicle.server.store.approvals import ApprovalRow
 from opsicle.server.store.automations import AutomationRow
@@ -37,7 +37,7 @@ def refusal_reason(
     before.
     """
     if approval is None:
-        return contradiction(db, row) or asked_since(db, row, template)
+        return contradiction(db, row) or missing_approval(db, row, template)
     if approval.state is not ApprovalState.APPROVED:
         return f"its approval is {approval.state}"
     if reason := _requester_refusal(db, row, template):

@@ -8,7 +8,7 @@ from opsicle.domain.stored_templates import decode_template
 from opsicle.server.access.actor import Actor
 from opsicle.server.access.document_lookup import document_not_found
 from opsicle.server.access.template_access import is_hidden
-from opsicle.server.approvals.approvers import ApproverDirectory, asker_of
+from opsicle.server.approvals.approvers import ApproverDirectory, requester_of
 from opsicle.server.approvals.views import person
 from opsicle.server.policies.in_force import in_force
 from opsicle.server.store import audit
@@ -36,7 +36,7 @@ def need_of(db: Connection, actor: Actor, version: VersionRow) -> ApprovalNeed:
         return ApprovalNeed(is_needed=False)
 
     policy = found.policy
-    requester = asker_of(db, actor.org_id, actor.user_id, audit.last_seq(db, actor.org_id))
+    requester = requester_of(db, actor.org_id, actor.user_id, audit.last_seq(db, actor.org_id))
     people = ApproverDirectory(db, actor.org_id).people(policy, template, requester)
 
     always = [gate for gate in policy.gates if not gate.when]

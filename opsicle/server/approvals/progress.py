@@ -2,8 +2,8 @@
 
 Everything is inside a transaction.
 
-What has been told stands in the database beside the state, so that a restart forgets nothing and
-tells nothing twice.
+Who was notified of what stands in the database beside the state, so that a restart forgets nothing
+and notifies nobody twice.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from opsicle.server.approvals.bindings import Bindings
 from opsicle.server.approvals.cases import Case, load
 from opsicle.server.approvals.facts import approval_facts
 from opsicle.server.approvals.paused_ends import end_if_nothing_is_left, end_state
-from opsicle.server.approvals.stuck import newly_stuck, noted, stuck_in
+from opsicle.server.approvals.stuck import newly_stuck, stuck_gates_of, updated_notices
 from opsicle.server.approvals.subjects import Occasion, subject
 from opsicle.server.approvals.waiting import outcome_of
 from opsicle.server.channels.outbox import Outbox
@@ -44,10 +44,10 @@ from opsicle.server.store.database import Connection
 
 
 class Progress:
-    """Brings approvals to where they stand, and tells people."""
+    """Brings approvals up to date, and notifies people."""
 
-    def __init__(self, notices: Outbox, bindings: Bindings) -> None:
-        self._outbox = notices
+    def __init__(self, outbox: Outbox, bindings: Bindings) -> None:
+        self._outbox = outbox
         self._bindings = bindings
 
     def load(self, db: Connection, row: ApprovalRow) -> Case:
@@ -57,28 +57,30 @@ class Progress:
     def advance(self, db: Connection, case: Case, now: datetime) -> ApprovalOutcome:
         """End an approval that is over, with its automation.
 
-        Of one that goes on, tell whom it is time to tell.
+        Of one that goes on, notify whom it is time to notify.
 
         One that is not what was asked ends too: nothing that anybody decides on it could count.
         """
-        row, seen = case.row, case.status(now)
-        outcome = outcome_of(case, seen, now)
+        row, status = case.row, case.status(now)
+        outcome = outcome_of(case, status, now)
 
         if row.state is not ApprovalState.PENDING:
             return outcome
         if case.problem:
             self._end_altered(db, case, now)
             return outcome
-        if seen.state is ApprovalState.PENDING:
-            told = self._tell_stuck(db, case, seen, now)
-            told += self._tell(db, case, seen, told, now)
-            written = msgspec.json.encode(told).decode()
-            approvals.schedule(db, row.id, next_moment(seen, told), written, outcome.waiting_for)
+        if status.state is ApprovalState.PENDING:
+            notified = self._notify_stuck(db, case, status, now)
+            notified += self._notify(db, case, status, notified, now)
+            written = msgspec.json.encode(notified).decode()
+            approvals.schedule(
+                db, row.id, next_moment(status, notified), written, outcome.waiting_for
+            )
             return outcome
 
-        explanation = _explanation(case, seen)
-        if approvals.end(db, row.id, seen.state, now, explanation):
-            self._end(db, case, seen.state, explanation, now)
+        explanation = _explanation(case, status)
+        if approvals.end(db, row.id, status.state, now, explanation):
+            self._end(db, case, status.state, explanation, now)
         return outcome
 
     def _end_altered(self, db: Connection, case: Case, now: datetime) -> None:
@@ -96,7 +98,7 @@ class Progress:
     def withdraw(
         self, db: Connection, case: Case, explanation: str, now: datetime
     ) -> Notice | None:
-        """End a pending approval because nobody wants it any more: what has been told of it.
+        """End a pending approval because nobody wants it any more; return what was sent about it.
 
         None if it was over.
         """
@@ -104,55 +106,55 @@ class Progress:
             return None
         recipients = {
             person.user_id
-            for seen in case.status(now).open_gates
-            for person in case.waited_for(seen, now)
+            for gate in case.status(now).open_gates
+            for person in case.pending_deciders(gate, now)
         }
         recipients |= {decision.user_id for decision in case.decisions}
 
         ended = case.ended(ApprovalState.WITHDRAWN, explanation)
-        line, rooms = subject(ended, Occasion.WITHDRAWN), _asked_rooms(case)
+        line, rooms = subject(ended, Occasion.WITHDRAWN), _notified_chats(case)
         notice = _notice(ended, NoticeKind.APPROVAL_ENDED, recipients, line, rooms)
         return self._post(db, ended, now, notice)
 
-    def _tell(
-        self, db: Connection, case: Case, seen: ApprovalStatus, told: list[str], now: datetime
+    def _notify(
+        self, db: Connection, case: Case, status: ApprovalStatus, notified: list[str], now: datetime
     ) -> list[str]:
-        """Tell of what is new, each thing once; what that was."""
+        """Notify people of what is new, each thing once; return the keys of that."""
         news = []
-        for gate in seen.open_gates:
+        for gate in status.open_gates:
             key = f"ask:{gate.gate.name}"
-            if key not in told:
-                recipients = {person.user_id for person in case.waited_for(gate, now)}
+            if key not in notified:
+                recipients = {person.user_id for person in case.pending_deciders(gate, now)}
                 line, kind = subject(case, Occasion.ASKED), NoticeKind.APPROVAL_REQUESTED
                 self._post(db, case, now, _notice(case, kind, recipients, line, gate.gate.chats))
                 news.append(key)
 
-        by_name = {gate.gate.name: gate for gate in seen.open_gates}
-        for item in due(seen):
-            if item.key not in told and item.at <= now:
-                self._tell_due(db, case, by_name[item.gate], item, now)
+        by_name = {gate.gate.name: gate for gate in status.open_gates}
+        for item in due(status):
+            if item.key not in notified and item.at <= now:
+                self._notify_due(db, case, by_name[item.gate], item, now)
                 news.append(item.key)
         return news
 
-    def _tell_stuck(
-        self, db: Connection, case: Case, seen: ApprovalStatus, now: datetime
+    def _notify_stuck(
+        self, db: Connection, case: Case, status: ApprovalStatus, now: datetime
     ) -> list[str]:
-        """Tell who asked, once, that nobody can pass a gate any more.
+        """Notify who asked, once, that nobody can pass a gate any more.
 
-        What has been told, less what is so no more.
+        Return the keys of what has been notified, less what is so no more.
         """
-        told = stored_json.read_or(case.row.told, list[str], [])
-        stuck = stuck_in(case, seen)
-        if newly_stuck(told, stuck):
+        notified = stored_json.read_or(case.row.notified, list[str], [])
+        stuck = stuck_gates_of(case, status)
+        if newly_stuck(notified, stuck):
             line = subject(case, Occasion.STUCK)
             notice = _notice(case, NoticeKind.APPROVAL_STUCK, {case.row.requester_id}, line)
             self._post(db, case, now, notice)
-        return noted(told, stuck)
+        return updated_notices(notified, stuck)
 
-    def _tell_due(
+    def _notify_due(
         self, db: Connection, case: Case, gate: GateStatus, item: Due, now: datetime
     ) -> None:
-        waited = case.waited_for(gate, now)
+        waited = case.pending_deciders(gate, now)
         if item.step is None:
             recipients = {person.user_id for person in waited}
             line, kind = subject(case, Occasion.REMINDED), NoticeKind.APPROVAL_REMINDER
@@ -186,12 +188,12 @@ class Progress:
 
         recipients = {row.requester_id, *(decision.user_id for decision in case.decisions)}
         ended = case.ended(state, explanation)
-        line, rooms = subject(ended, Occasion.ENDED), _asked_rooms(case)
-        told = self._post(
+        line, rooms = subject(ended, Occasion.ENDED), _notified_chats(case)
+        notified = self._post(
             db, ended, now, _notice(ended, NoticeKind.APPROVAL_ENDED, recipients, line, rooms)
         )
         if has_ended:
-            self._outbox.post_unapproved(db, row.org_id, row.automation_id, told)
+            self._outbox.post_unapproved(db, row.org_id, row.automation_id, notified)
 
     def _end_automation(
         self, db: Connection, case: Case, ending: Ending, *, even_with_clean_up: bool = False
@@ -228,24 +230,24 @@ _ENDS = {
 }
 
 
-def _asked_rooms(case: Case) -> tuple[Chat, ...]:
-    """Return the chat rooms that were told of the request, and so are told of its end."""
-    told = stored_json.read_or(case.row.told, list[str], [])
+def _notified_chats(case: Case) -> tuple[Chat, ...]:
+    """Return the chats that were notified of the request, and so are of its end."""
+    notified = stored_json.read_or(case.row.notified, list[str], [])
     return tuple(
         dict.fromkeys(
-            chat for gate in case.gates if f"ask:{gate.name}" in told for chat in gate.chats
+            chat for gate in case.gates if f"ask:{gate.name}" in notified for chat in gate.chats
         )
     )
 
 
-def _explanation(case: Case, seen: ApprovalStatus) -> str:
-    if seen.state is ApprovalState.EXPIRED:
-        return f"nobody decided on gate {seen.decisive} in time"
-    if seen.state is ApprovalState.REJECTED:
+def _explanation(case: Case, status: ApprovalStatus) -> str:
+    if status.state is ApprovalState.EXPIRED:
+        return f"nobody decided on gate {status.decisive} in time"
+    if status.state is ApprovalState.REJECTED:
         last = [
             each
             for each in case.decisions
-            if each.gate == seen.decisive and each.verdict is Verdict.REJECT
+            if each.gate == status.decisive and each.verdict is Verdict.REJECT
         ][-1]
         said = "aborted" if case.row.kind is ApprovalKind.FAILURE else "rejected"
         return f"{said} by {last.email}" + (f": {last.reason}" if last.reason else "")

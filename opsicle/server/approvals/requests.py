@@ -14,7 +14,7 @@ from opsicle.domain.policy_parser import digest
 from opsicle.domain.templates import Template
 from opsicle.kit.clock import Clock
 from opsicle.kit.ids import new_id
-from opsicle.server.approvals.approvers import ApproverDirectory, asker_of
+from opsicle.server.approvals.approvers import ApproverDirectory, requester_of
 from opsicle.server.approvals.cases import gates_for
 from opsicle.server.approvals.pauses import require_passable
 from opsicle.server.approvals.progress import Progress
@@ -26,7 +26,7 @@ from opsicle.server.store.database import Connection
 
 
 @dataclass(frozen=True)
-class PolicyTerms:
+class ApplicablePolicy:
     """The policy that an automation falls under, and which of its gates are asked.
 
     `policy_id` is "" for an own one.
@@ -45,7 +45,9 @@ class ApprovalRequests:
         self._progress = progress
         self._clock = clock
 
-    def terms(self, db: Connection, row: AutomationRow, template: Template) -> PolicyTerms | None:
+    def applicable_policy(
+        self, db: Connection, row: AutomationRow, template: Template
+    ) -> ApplicablePolicy | None:
         """Return what an automation falls under; None if no approval is asked for.
 
         Raises Conflict for a policy that is not there, and for a gate that nobody could ever pass,
@@ -56,19 +58,21 @@ class ApprovalRequests:
         if found is None:
             return None
         policy = found.policy
-        terms = PolicyTerms(
+        applicable = ApplicablePolicy(
             policy, gates_for(policy, template, row), found.policy_id, found.version
         )
-        requester = asker_of(db, row.org_id, row.requester_id, audit.last_seq(db, row.org_id))
+        requester = requester_of(db, row.org_id, row.requester_id, audit.last_seq(db, row.org_id))
         people = ApproverDirectory(db, row.org_id).people(policy, template, requester)
-        if problem := impassable(terms.gates, people.values(), requester):
+        if problem := impassable(applicable.gates, people.values(), requester):
             raise Conflict(
                 f"the approval of {template.name} could never be given: {problem}",
                 hint="An admin changes the policy, or who is whose manager, role and group.",
             )
-        return terms
+        return applicable
 
-    def draft(self, db: Connection, row: AutomationRow, terms: PolicyTerms) -> ApprovalRow:
+    def draft(
+        self, db: Connection, row: AutomationRow, applicable: ApplicablePolicy
+    ) -> ApprovalRow:
         """Return the request for a new automation, before that has been bound to it.
 
         If no gate's conditions hold, the approval is given from the beginning.
@@ -78,17 +82,17 @@ class ApprovalRequests:
             id=new_id(now),
             org_id=row.org_id,
             automation_id=row.id,
-            state=ApprovalState.PENDING if terms.gates else ApprovalState.APPROVED,
-            policy_id=terms.policy_id,
-            policy_name=terms.policy.name,
-            policy_version=terms.version,
-            policy_digest=digest(terms.policy),
-            policy=msgspec.json.encode(terms.policy).decode(),
+            state=ApprovalState.PENDING if applicable.gates else ApprovalState.APPROVED,
+            policy_id=applicable.policy_id,
+            policy_name=applicable.policy.name,
+            policy_version=applicable.version,
+            policy_digest=digest(applicable.policy),
+            policy=msgspec.json.encode(applicable.policy).decode(),
             manifest_digest="",
             requester_id=row.requester_id,
             asked_at=now,
             asked_seq=audit.last_seq(db, row.org_id),
-            ended_at=None if terms.gates else now,
+            ended_at=None if applicable.gates else now,
         )
 
     def ask(self, db: Connection, row: AutomationRow, draft: ApprovalRow) -> None:

@@ -10,6 +10,7 @@ from opsicle.domain.errors import InvalidInput, Problem
 from opsicle.server.approvals.service import Approvals
 from opsicle.server.http.lists import list_reply
 from opsicle.server.http.routing import Reply, Request, Route
+from opsicle.server.http.serving import serve
 from opsicle.server.store.approvals import ApprovalFilter
 from opsicle.wire.approval_api import DecisionRequest
 from opsicle.wire.endpoints import approvals as endpoints
@@ -24,10 +25,10 @@ def routes(approvals: Approvals) -> list[Route]:
     return [
         Route(endpoints.LIST_APPROVALS, partial(list_approvals, approvals), view),
         Route(endpoints.PREVIEW, partial(preview, approvals), see),
-        Route(endpoints.SHOW, partial(show, approvals), view),
+        serve(endpoints.SHOW, approvals.get, view),
         Route(endpoints.APPROVE, partial(approve, approvals), decide),
         Route(endpoints.REJECT, partial(reject, approvals), decide),
-        Route(endpoints.WITHDRAW, partial(withdraw, approvals), view),
+        serve(endpoints.WITHDRAW, approvals.withdraw, view),
     ]
 
 
@@ -56,14 +57,6 @@ def preview(approvals: Approvals, request: Request, name: str) -> Reply:
     return Reply(200, approvals.need(request.actor, name, version or None))
 
 
-def show(approvals: Approvals, request: Request, approval_id: str) -> Reply:
-    """Show all that an approver needs to see.
-
-    Who asks and why, what will run, who else must agree, until when.
-    """
-    return Reply(200, approvals.get(request.actor, approval_id))
-
-
 def approve(approvals: Approvals, request: Request, approval_id: str) -> Reply:
     """Agree to one waiting automation, exactly as it is shown."""
     return _decide(approvals, request, approval_id, Verdict.APPROVE)
@@ -77,11 +70,6 @@ def reject(approvals: Approvals, request: Request, approval_id: str) -> Reply:
 def _decide(approvals: Approvals, request: Request, approval_id: str, verdict: Verdict) -> Reply:
     approvals.decide(request.actor, approval_id, verdict, request.body(DecisionRequest))
     return Reply(200, approvals.get(request.actor, approval_id))
-
-
-def withdraw(approvals: Approvals, request: Request, approval_id: str) -> Reply:
-    """Take back what one has asked for oneself; the automation is cancelled."""
-    return Reply(200, approvals.withdraw(request.actor, approval_id))
 
 
 def _one_of(name: str, given: str, known: tuple[str, ...]) -> str:

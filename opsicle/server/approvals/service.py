@@ -74,19 +74,19 @@ class Approvals:
         self,
         database: Database,
         progress: Progress,
-        notices: Outbox,
+        outbox: Outbox,
         apps: Authenticators,
         fleet: Fleet,
-        signals: PubSub,
+        pubsub: PubSub,
         clock: Clock,
         bindings: Bindings,
     ) -> None:
         self._database = database
         self._progress = progress
-        self._outbox = notices
+        self._outbox = outbox
         self._apps = apps
         self._fleet = fleet
-        self._pubsub = signals
+        self._pubsub = pubsub
         self._clock = clock
         self._bindings = bindings
 
@@ -131,8 +131,8 @@ class Approvals:
             rows = approvals.list_newest(db, actor.org_id, wanted, cursor, limit + 1)
             directory = ApproverDirectory(db, actor.org_id)
             cases = [load(db, self._bindings, row, directory=directory) for row in rows[:limit]]
-            seen = (case for case in cases if not _is_hidden(db, actor, case))
-            shown = ((case.row.id, summary(case, viewer)) for case in seen)
+            visible = (case for case in cases if not _is_hidden(db, actor, case))
+            shown = ((case.row.id, summary(case, viewer)) for case in visible)
             return page_of_shown(shown, rows[limit - 1].id if len(rows) > limit else "")
 
         return self._database.read(query)
@@ -201,22 +201,22 @@ class Approvals:
         A Conflict is returned where what was found is to be kept, and so not raised yet.
         """
         now, row = self._clock.now(), case.row
-        seen = case.status(now)
+        status = case.status(now)
         if row.state is ApprovalState.PENDING and case.problem:
             self._progress.advance(db, case, now)
             return Conflict(
                 f"nobody can decide on this: {case.problem}", hint="Run the template anew."
             )
-        if row.state is ApprovalState.PENDING and seen.state is not ApprovalState.PENDING:
+        if row.state is ApprovalState.PENDING and status.state is not ApprovalState.PENDING:
             return self._progress.advance(db, case, now)
         if has_said(case, actor, decision.verdict) and not votable(
-            case, seen, Viewer(actor.user_id, now)
+            case, status, Viewer(actor.user_id, now)
         ):
-            return outcome_of(case, seen, now)
+            return outcome_of(case, status, now)
         if row.state is not ApprovalState.PENDING:
             raise Conflict(f"this approval is over: it is {row.state}")
 
-        me, gates = voter(db, case, seen, Viewer(actor.user_id, now), decision)
+        me, gates = voter(db, case, status, Viewer(actor.user_id, now), decision)
         answer = answer_for(case, decision)
         codes: dict[str, str] = {}
         for gate in gates:
@@ -270,11 +270,11 @@ class Approvals:
                 if row.requester_id == actor.user_id
                 else f"{actor.email}, who answers for who asked"
             )
-            told = self._progress.withdraw(db, case, f"withdrawn by {by}", now)
-            if told is None:
+            notice = self._progress.withdraw(db, case, f"withdrawn by {by}", now)
+            if notice is None:
                 raise Conflict(f"this approval is over: it is {row.state}")
             automation_transitions.cancel_waiting(db, row.automation_id, actor.user_id, now)
-            self._outbox.post_cancelled(db, row.org_id, row.automation_id, actor, told)
+            self._outbox.post_cancelled(db, row.org_id, row.automation_id, actor, notice)
             data = {"automation": row.automation_id}
             audit.append(db, now, row.org_id, actor, "withdraw", f"approvals/{row.id}", data)
             return case.automation

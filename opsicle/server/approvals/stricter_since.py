@@ -15,7 +15,7 @@ from opsicle.domain.automations import AutomationState
 from opsicle.domain.errors import Conflict
 from opsicle.domain.policy_parser import digest
 from opsicle.domain.templates import Template
-from opsicle.server.approvals.approvers import ApproverDirectory, asker_of
+from opsicle.server.approvals.approvers import ApproverDirectory, requester_of
 from opsicle.server.approvals.cases import Case, gates_for
 from opsicle.server.policies.in_force import InForce, in_force
 from opsicle.server.store import audit, policies
@@ -23,7 +23,7 @@ from opsicle.server.store.automations import AutomationRow
 from opsicle.server.store.database import Connection
 
 
-def asked_since(db: Connection, row: AutomationRow, template: Template) -> str:
+def missing_approval(db: Connection, row: AutomationRow, template: Template) -> str:
     """Return why an automation for which nobody was asked may not run today, "" if it may."""
     if template.approval_policy is not None and not template.approval_policy.is_waived:
         return "its template asks for approval, and nobody was asked"
@@ -34,7 +34,7 @@ def asked_since(db: Connection, row: AutomationRow, template: Template) -> str:
     gates = gates_for(now.policy, template, row) if now else ()
     if now is None or not gates:
         return ""
-    requester = asker_of(
+    requester = requester_of(
         db, row.org_id, row.requester_id, audit.last_seq(db, row.org_id)
     ).with_principal(row.principal_id)
     people = ApproverDirectory(db, row.org_id).people(now.policy, template, requester)
@@ -52,7 +52,7 @@ def stricter_since(db: Connection, case: Case) -> str:
         return tightened_since(db, case, case.votes)
     if case.row.state is not ApprovalState.PENDING:
         return ""
-    return tightened_since(db, case, [*case.votes, *_as_asked(case)])
+    return tightened_since(db, case, [*case.votes, *_minimal_votes(case)])
 
 
 def tightened_since(db: Connection, case: Case, votes: Sequence[Vote]) -> str:
@@ -71,7 +71,7 @@ def tightened_since(db: Connection, case: Case, votes: Sequence[Vote]) -> str:
     return f"{_changed(now, case)}: {reason}" if reason else ""
 
 
-def _as_asked(case: Case) -> Iterator[Vote]:
+def _minimal_votes(case: Case) -> Iterator[Vote]:
     """Yield the decisions that would just pass the gates that were asked, were they made now."""
     for gate in case.gates:
         able = {

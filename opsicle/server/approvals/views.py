@@ -20,7 +20,7 @@ from opsicle.server.access.template_versions import template_of
 from opsicle.server.approvals.cases import Case
 from opsicle.server.approvals.pauses import answer_of
 from opsicle.server.approvals.stricter_since import stricter_since
-from opsicle.server.approvals.stuck import said_of, stuck_in
+from opsicle.server.approvals.stuck import explanation_of, stuck_gates_of
 from opsicle.server.documents.diffs import unified_diff
 from opsicle.server.store import approvals, automations, templates
 from opsicle.server.store.approvals import DecisionRow
@@ -47,7 +47,7 @@ class Viewer:
     now: datetime
 
 
-def votable(case: Case, seen: ApprovalStatus, viewer: Viewer) -> list[GateStatus]:
+def votable(case: Case, status: ApprovalStatus, viewer: Viewer) -> list[GateStatus]:
     """Return the open gates on which the viewer may decide and has not."""
     if case.problem:
         return []
@@ -56,7 +56,7 @@ def votable(case: Case, seen: ApprovalStatus, viewer: Viewer) -> list[GateStatus
         return []
     return [
         gate
-        for gate in seen.open_gates
+        for gate in status.open_gates
         if case.may_decide(gate, me, viewer.now) and not case.has_decided(me, gate.gate.name)
     ]
 
@@ -64,7 +64,7 @@ def votable(case: Case, seen: ApprovalStatus, viewer: Viewer) -> list[GateStatus
 def summary(case: Case, viewer: Viewer) -> ApprovalSummary:
     """Return an approval as it stands in a list."""
     row, automation = case.row, case.automation
-    seen = case.status(viewer.now)
+    status = case.status(viewer.now)
     is_pending = row.state is ApprovalState.PENDING
     return ApprovalSummary(
         id=row.id,
@@ -78,15 +78,15 @@ def summary(case: Case, viewer: Viewer) -> ApprovalSummary:
         reason=automation.reason,
         asked_at=row.asked_at,
         expires_at=min(
-            (gate.expires_at for gate in seen.open_gates if gate.expires_at), default=None
+            (gate.expires_at for gate in status.open_gates if gate.expires_at), default=None
         )
         if is_pending
         else None,
         ended_at=row.ended_at,
         explanation=row.explanation,
         waiting_for=row.waiting_for,
-        stuck=said_of(case, stuck_in(case, seen)) if is_pending else "",
-        may_decide=is_pending and bool(votable(case, seen, viewer)),
+        stuck=explanation_of(case, stuck_gates_of(case, status)) if is_pending else "",
+        may_decide=is_pending and bool(votable(case, status, viewer)),
         kind=row.kind,
         phase=case.phase.name if case.phase else "",
     )
@@ -95,8 +95,8 @@ def summary(case: Case, viewer: Viewer) -> ApprovalSummary:
 def whole(db: Connection, case: Case, viewer: Viewer, candidates: Sequence[Candidate]) -> Approval:
     """Return an approval with all that an approver needs to see."""
     row, automation, template = case.row, case.automation, case.template
-    seen = case.status(viewer.now)
-    mine = votable(case, seen, viewer) if row.state is ApprovalState.PENDING else []
+    status = case.status(viewer.now)
+    mine = votable(case, status, viewer) if row.state is ApprovalState.PENDING else []
     is_run, pause = row.kind is ApprovalKind.RUN, case.phase.pause if case.phase else None
     return Approval(
         **msgspec.structs.asdict(summary(case, viewer)),
@@ -107,13 +107,14 @@ def whole(db: Connection, case: Case, viewer: Viewer, candidates: Sequence[Candi
         is_intact=not case.problem,
         stricter_since="" if case.problem or not is_run else stricter_since(db, case),
         order=case.policy.order,
-        gates=[_gate(case, gate, viewer.now) for gate in seen.gates],
+        gates=[_gate(case, gate, viewer.now) for gate in status.gates],
         display_name=template.display_name,
         phases=list(template.phases),
         volume_mounts=list(template.volume_mounts),
         values=shown_values(automation.values_json),
         variables=list(template.variables),
         runs_on=template.runs_on,
+        runs_on_where=template.runs_on_where,
         workers=_workers(automation.requirements, candidates),
         timeout=template.timeout,
         compared=_compared(db, case) if is_run else None,
@@ -133,21 +134,21 @@ def person(member: Member) -> Person:
     return Person(member.user_id, member.email, member.name)
 
 
-def _gate(case: Case, seen: GateStatus, now: datetime) -> GateView:
-    gate = seen.gate
-    is_waited_for = case.row.state is ApprovalState.PENDING and seen.ended_at is None
+def _gate(case: Case, status: GateStatus, now: datetime) -> GateView:
+    gate = status.gate
+    is_waited_for = case.row.state is ApprovalState.PENDING and status.ended_at is None
     return GateView(
         name=gate.name,
-        state=seen.state,
+        state=status.state,
         required=gate.required,
         rejections_to_end=gate.rejections_to_end,
         require_reason=gate.require_reason,
         require_mfa=gate.require_mfa,
-        opened_at=seen.opened_at,
-        expires_at=seen.expires_at,
-        ended_at=seen.ended_at,
+        opened_at=status.opened_at,
+        expires_at=status.expires_at,
+        ended_at=status.ended_at,
         decisions=[_decision(each) for each in case.decisions if each.gate == gate.name],
-        waits_for=[person(member) for member in case.waited_for(seen, now)]
+        waits_for=[person(member) for member in case.pending_deciders(status, now)]
         if is_waited_for
         else [],
     )

@@ -13,26 +13,26 @@ from opsicle.domain.approvals import (
 )
 from opsicle.domain.approvers import ApproverPerson
 from opsicle.server.approvals.cases import Case
-from opsicle.server.approvals.stuck import said_of, stuck_in
+from opsicle.server.approvals.stuck import explanation_of, stuck_gates_of
 
 _MOST_NAMES = 5
 """More than that nobody reads in one line."""
 
 
-def outcome_of(case: Case, seen: ApprovalStatus, now: datetime) -> ApprovalOutcome:
+def outcome_of(case: Case, status: ApprovalStatus, now: datetime) -> ApprovalOutcome:
     """Return how an approval stands.
 
     What its row says once it is over, else what follows from its gates.
     """
-    state = seen.state if case.row.state is ApprovalState.PENDING else case.row.state
-    waiting = waiting_for(case, seen, now) if state is ApprovalState.PENDING else ""
+    state = status.state if case.row.state is ApprovalState.PENDING else case.row.state
+    waiting = waiting_for(case, status, now) if state is ApprovalState.PENDING else ""
     return ApprovalOutcome(state=state, template=case.automation.template, waiting_for=waiting)
 
 
-def waiting_for(case: Case, seen: ApprovalStatus, now: datetime) -> str:
+def waiting_for(case: Case, status: ApprovalStatus, now: datetime) -> str:
     """Return who has to agree before it goes on, in one line."""
-    stuck = said_of(case, stuck_in(case, seen))
-    return stuck or "; ".join(_line(case, gate, now) for gate in seen.open_gates)
+    stuck = explanation_of(case, stuck_gates_of(case, status))
+    return stuck or "; ".join(_line(case, gate, now) for gate in status.open_gates)
 
 
 def _line(case: Case, gate: GateStatus, now: datetime) -> str:
@@ -42,7 +42,7 @@ def _line(case: Case, gate: GateStatus, now: datetime) -> str:
         if each.gate == gate.gate.name and each.verdict is Verdict.APPROVE
     ]
     missing = gate.gate.required - len(votes)
-    return f"{gate.gate.name}: {missing} of {_names(case.waited_for(gate, now)) or 'nobody'}"
+    return f"{gate.gate.name}: {missing} of {_names(case.pending_deciders(gate, now)) or 'nobody'}"
 
 
 def _names(people: list[ApproverPerson]) -> str:

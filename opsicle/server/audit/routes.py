@@ -9,6 +9,7 @@ from opsicle.kit.clock import to_text
 from opsicle.server.audit.service import Audit
 from opsicle.server.http.lists import list_reply
 from opsicle.server.http.routing import Access, Reply, Request, Route
+from opsicle.server.http.serving import serve
 from opsicle.server.store.audit import AuditFilter
 from opsicle.wire.endpoints import audit as endpoints
 
@@ -19,7 +20,7 @@ def routes(audit: Audit) -> list[Route]:
     return [
         Route(endpoints.LIST_ENTRIES, partial(list_entries, audit), view),
         Route(endpoints.EXPORT, partial(export, audit), view),
-        Route(endpoints.VERIFY, partial(verify, audit), view),
+        serve(endpoints.VERIFY, audit.verify, view),
         Route(endpoints.SHOW_PUBLIC_KEY, partial(show_public_key, audit), Access.PUBLIC),
     ]
 
@@ -58,11 +59,6 @@ def export(audit: Audit, request: Request) -> Reply:
         headers=(disposition,),
         content_type=endpoints.EXPORT.content_type,
     )
-
-
-def verify(audit: Audit, request: Request) -> Reply:
-    """Check the org's whole record, and name the first entry that is not as it was written."""
-    return Reply(200, audit.verify(request.actor))
 
 
 def show_public_key(audit: Audit, _request: Request) -> Reply:

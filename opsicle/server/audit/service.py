@@ -18,10 +18,10 @@ from opsicle.security.audit_key import AuditPublicKey
 from opsicle.server.access.actor import Actor
 from opsicle.server.audit.checkpoints import AuditCheckpoints
 from opsicle.server.http.paging import page_of, position
+from opsicle.server.org_limits import ConcurrencyLimit
 from opsicle.server.store import audit, audit_checkpoints
 from opsicle.server.store.audit import AuditFilter, Entry
 from opsicle.server.store.database import Connection, Database
-from opsicle.server.turns import ConcurrencyLimit
 from opsicle.wire.audit import (
     FORMAT,
     FORMAT_WITH_GAPS,
@@ -118,7 +118,7 @@ class Audit:
             entries = [ExportedEntry(*row) for row in audit.read_chain(db, org_id, seq, limit)]
             return (entries[-1].seq if entries else end), encode(entries)
 
-        with self._exports.place(org_id):
+        with self._exports.slot(org_id):
             yield encode([header, *signed])
             while seq < end:
                 seq, lines = self._database.read_long(piece, org_id)

@@ -89,11 +89,11 @@ class LiveStreams:
     """Makes the streams of events that browsers and the command line show live."""
 
     def __init__(
-        self, automations: Automations, job_logs: JobLogs, signals: PubSub, clock: Clock
+        self, automations: Automations, job_logs: JobLogs, pubsub: PubSub, clock: Clock
     ) -> None:
         self._automations = automations
         self._job_logs = job_logs
-        self._pubsub = signals
+        self._pubsub = pubsub
         self._clock = clock
 
     def automation(self, actor: Actor, automation_id: str, position: Position) -> Iterator[Event]:

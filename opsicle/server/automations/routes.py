@@ -19,6 +19,7 @@ from opsicle.server.dispatch.job_logs import JobLogs
 from opsicle.server.http.event_stream import ServerSentEvent, event_stream
 from opsicle.server.http.lists import list_reply
 from opsicle.server.http.routing import Reply, Request, Route
+from opsicle.server.http.serving import serve
 from opsicle.server.store.automations import AutomationFilter
 from opsicle.wire.endpoints import automations as endpoints
 from opsicle.wire.user_api import LogChunk, LogEvent, RunRequest
@@ -33,8 +34,8 @@ def routes(automations: Automations, job_logs: JobLogs, live: LiveStreams) -> li
     return [
         Route(endpoints.RUN, partial(run, automations), create),
         Route(endpoints.LIST_AUTOMATIONS, partial(list_automations, automations), view),
-        Route(endpoints.SHOW, partial(show, automations), view),
-        Route(endpoints.CANCEL, partial(cancel, automations), view),
+        serve(endpoints.SHOW, automations.get, view),
+        serve(endpoints.CANCEL, automations.cancel, view),
         Route(endpoints.RERUN, partial(rerun, automations), create),
         Route(endpoints.LOG, partial(log, automations, job_logs), view),
         Route(endpoints.EVENTS, partial(events, live), view),
@@ -70,16 +71,6 @@ def list_automations(automations: Automations, request: Request) -> Reply:
     return list_reply(
         request, lambda actor, cursor, limit: automations.list_newest(actor, wanted, cursor, limit)
     )
-
-
-def show(automations: Automations, request: Request, automation_id: str) -> Reply:
-    """Show an automation with its values, phases and jobs."""
-    return Reply(200, automations.get(request.actor, automation_id))
-
-
-def cancel(automations: Automations, request: Request, automation_id: str) -> Reply:
-    """Cancel a waiting automation, or ask its worker to stop it."""
-    return Reply(200, automations.cancel(request.actor, automation_id))
 
 
 def rerun(automations: Automations, request: Request, automation_id: str) -> Reply:

@@ -34,7 +34,7 @@ from opsicle.server.automations.views import Snapshot, summary, whole
 from opsicle.server.automations.visible import get_visible
 from opsicle.server.channels.outbox import Outbox
 from opsicle.server.dispatch.job_logs import JobLogs
-from opsicle.server.dispatch.service import Dispatch, Offer
+from opsicle.server.dispatch.service import Dispatch, SlotReservation
 from opsicle.server.dispatch.work_builder import Checked
 from opsicle.server.fleet.presence import Fleet, absent
 from opsicle.server.fleet.pubsub import PubSub, automation_topic, org_topic
@@ -94,11 +94,11 @@ class Automations:
         job_logs: JobLogs,
         dispatch: Dispatch,
         fleet: Fleet,
-        signals: PubSub,
+        pubsub: PubSub,
         clock: Clock,
         vault: Vault,
         progress: Progress,
-        notices: Outbox,
+        outbox: Outbox,
         step_up: StepUp,
         bindings: Bindings,
     ) -> None:
@@ -106,10 +106,10 @@ class Automations:
         self._job_logs = job_logs
         self._dispatch = dispatch
         self._fleet = fleet
-        self._pubsub = signals
+        self._pubsub = pubsub
         self._clock = clock
         self._vault = vault
-        self._cancelling = Cancelling(progress, notices, fleet)
+        self._cancelling = Cancelling(progress, outbox, fleet)
         self._step_up = step_up
         self._bindings = bindings
         self._approval_requests = ApprovalRequests(progress, clock)
@@ -156,15 +156,15 @@ class Automations:
             queued_at=now,
         )
 
-        with self._dispatch.offer(actor.org_id, asked) as offer:
+        with self._dispatch.reserve_slot(actor.org_id, asked) as reservation:
             new = _New(row, template, request, *self._sealed(row, template, values), needs_code)
             stored = self._database.write(
-                lambda db: self._insert(db, actor, new, idempotency_key, offer)
+                lambda db: self._insert(db, actor, new, idempotency_key, reservation)
             )
 
         if stored.id != row.id:
             return self.get(actor, stored.id)
-        if offer is None:
+        if reservation is None:
             self._fleet.wake_one(actor.org_id, asked)
         self._pubsub.changed(org_topic(actor.org_id))
         candidates = [] if stored.job_id else self._fleet.candidates(actor.org_id)
@@ -182,7 +182,7 @@ class Automations:
         return self._vault.seal_values(row.org_id, row.id, hidden), commitments
 
     def _insert(
-        self, db: Connection, actor: Actor, new: _New, key: str, offer: Offer | None
+        self, db: Connection, actor: Actor, new: _New, key: str, reservation: SlotReservation | None
     ) -> AutomationRow:
         row, request = new.row, new.request
         if key:
@@ -198,15 +198,15 @@ class Automations:
             row, principal_id=account_of(db, row.org_id, row.requester_id).principal
         )
 
-        terms = self._approval_requests.terms(db, row, new.template)
-        if terms and terms.gates:
+        applicable = self._approval_requests.applicable_policy(db, row, new.template)
+        if applicable and applicable.gates:
             row = msgspec.structs.replace(
                 row, state=AutomationState.AWAITING_APPROVAL, queued_at=None
             )
-        asked = self._approval_requests.draft(db, row, terms) if terms else None
+        asked = self._approval_requests.draft(db, row, applicable) if applicable else None
         row, bound = self._bindings.bind(row, new.template, asked, new.commitments)
-        if offer and asked is None:
-            row = offer.keep(db, row, Checked(new.template, bound, None))
+        if reservation and asked is None:
+            row = reservation.lease(db, row, Checked(new.template, bound, None))
 
         automations.insert(db, row)
         if new.sealed:
@@ -226,8 +226,8 @@ class Automations:
         if asked:
             self._approval_requests.ask(db, row, asked)
             row = automations.get(db, row.org_id, row.id)
-        if offer and row.state is AutomationState.QUEUED:
-            offer.take(db, row)
+        if reservation and row.state is AutomationState.QUEUED:
+            reservation.begin(db, row)
         return row
 
     def rerun(self, actor: Actor, automation_id: str, idempotency_key: str = "") -> Automation:

@@ -16,7 +16,7 @@ from opsicle.domain.workers import Candidate, absence, waiting_reason
 from opsicle.server.access.stored_values import shown_values, stored_requirements
 from opsicle.server.store.automations import AutomationRow
 from opsicle.server.store.jobs import JobRow
-from opsicle.wire.jobs import CommandReport, PhaseReport, StepState
+from opsicle.wire.jobs import CommandReport, PhaseReport, StepState, outputs_of, summary_of
 from opsicle.wire.user_api import (
     Automation,
     AutomationSummary,
@@ -91,7 +91,10 @@ def whole(snapshot: Snapshot) -> Automation:
         values=shown_values(row.values_json),
         variables=list(template.variables),
         runs_on=template.runs_on,
+        runs_on_where=template.runs_on_where,
         phases=_phases(template.phases, reports),
+        outputs=_outputs(template.phases, reports),
+        summary=summary_of(reports),
         jobs=[_job(job) for job in snapshot.tries],
         log_bytes=snapshot.log_bytes,
         log_remark=snapshot.log_remark,
@@ -116,6 +119,12 @@ def _reports(job: JobRow) -> list[PhaseReport]:
     return reports
 
 
+def _outputs(phases: Sequence[Phase], reports: Sequence[PhaseReport]) -> dict[str, str]:
+    """Return what the phases have handed on; what none of them declares is passed over."""
+    declared = {name for phase in phases for name in phase.outputs}
+    return {name: value for name, value in outputs_of(reports).items() if name in declared}
+
+
 def _waiting_reason(
     row: AutomationRow, candidates: Sequence[Candidate], held: str, known: dict[str, str]
 ) -> str:
@@ -138,7 +147,7 @@ def _waiting_reason(
         asked = stored_requirements(row.requirements)
         known[row.requirements] = waiting_reason(asked, candidates)
     return known[row.requirements] or next(
-        (one.untold[row.id] for one in candidates if row.id in one.untold), ""
+        (one.incompatible[row.id] for one in candidates if row.id in one.incompatible), ""
     )
 
 

@@ -60,7 +60,7 @@ class Channels:
     database: Database
     vault: Vault
     bounds: EgressBounds
-    notices: Outbox
+    outbox: Outbox
     step_up: StepUp
     clock: Clock
 
@@ -198,7 +198,7 @@ class Channels:
                 recipients=(),
                 subject=f"Opsicle can reach you through {row.name}",
             )
-            addressee = self.notices.reach(db, row, actor.user_id)
+            addressee = self.outbox.reach(db, row, actor.user_id)
             if addressee is None:
                 raise Conflict(
                     "this channel does not know you yet",
@@ -206,7 +206,7 @@ class Channels:
                 )
 
             asked_by = Fact("Asked by", f"{actor.name} ({actor.email})")
-            delivery_id = self.notices.queue(db, row, notice, addressee, (asked_by,))
+            delivery_id = self.outbox.queue(db, row, notice, addressee, (asked_by,))
             audit.append(db, self.clock.now(), actor.org_id, actor, "test", _resource(row))
             return shown_delivery(db, actor.org_id, delivery_id)
 

@@ -1,4 +1,4 @@
-"""What a poll shows of its worker before anything is handed out: its clock, its lives, its labels.
+"""What a poll shows of its worker before it gets work: its clock, its instance, its labels.
 
 Nothing of that is trusted further than to give a worker less: what it may have beyond is granted by
 people.
@@ -61,8 +61,8 @@ class Arrivals:
         presence.poll = request
         presence.seen_at = self._clock.monotonic()
         self._note_clock(presence, request)
-        self._note_life(presence, worker, request)
-        presence.has_left = presence.has_hung_up = False
+        self._note_instance(presence, worker, request)
+        presence.has_left = presence.has_disconnected = False
         return presence
 
     def record(self, db: Connection, presence: Presence, request: PollRequest) -> None:
@@ -87,20 +87,22 @@ class Arrivals:
         presence.is_draining = status.is_draining
         if status.granted_labels != presence.granted:
             presence.granted = status.granted_labels
-        if status.copied_from and not presence.lives.copied:  # found out before the server started
+        if (
+            status.copied_from and not presence.instances.copied
+        ):  # found out before the server started
             presence.recorded_copy = stored_json.read_or(
                 status.copied_from, tuple[str, ...], (CANNOT_BE_READ,)
             )
-            presence.lives.remember_copied(presence.recorded_copy, self._clock.monotonic())
+            presence.instances.restore_copied(presence.recorded_copy, self._clock.monotonic())
 
-    def longest_hold(self, presence: Presence) -> float:
+    def max_wait_seconds(self, presence: Presence) -> float:
         """Return how many seconds a poll of this worker may be held at most."""
         was_withheld, presence.was_withheld = (
             presence.was_withheld,
             bool(self._fleet.withheld(presence)),
         )
         now = self._clock.monotonic()
-        if presence.lives.is_settling(now) or presence.lives.is_in_doubt(now):
+        if presence.instances.is_settling(now) or presence.instances.is_in_doubt(now):
             return DOUBTFUL_POLL_SECONDS
         if presence.was_withheld:
             return WITHHELD_POLL_SECONDS if was_withheld else DOUBTFUL_POLL_SECONDS
@@ -125,26 +127,28 @@ class Arrivals:
         elif was_off and not is_off(offset):
             log.info("a worker's clock is right again", extra={"worker": presence.name})
 
-    def _note_life(self, presence: Presence, worker: WorkerActor, request: PollRequest) -> None:
-        lives, now = presence.lives, self._clock.monotonic()
-        is_new = lives.hear(request.boot_id, worker.address, now, has_left=presence.has_left)
-        lives.forget_silent(now)
-        if is_new:  # what an older life is still owed is nothing: most likely nobody would hear it
+    def _note_instance(self, presence: Presence, worker: WorkerActor, request: PollRequest) -> None:
+        instances, now = presence.instances, self._clock.monotonic()
+        is_new = instances.record_poll(
+            request.boot_id, worker.address, now, has_left=presence.has_left
+        )
+        instances.drop_silent(now)
+        if is_new:  # an older instance is owed no answer: most likely it has ended
             presence.wake()
             presence.open_polls.clear()
         elif watch := presence.open_polls.get(request.boot_id):
             watch.wake()
-        if lives.copied != presence.recorded_copy:
+        if instances.copied != presence.recorded_copy:
             self._record_copy(presence, worker)
 
     def _record_copy(self, presence: Presence, worker: WorkerActor) -> None:
         """Keep whether a copy is known of. If that fails the next poll tries again."""
-        before, presence.recorded_copy = presence.recorded_copy, presence.lives.copied
+        before, presence.recorded_copy = presence.recorded_copy, presence.instances.copied
         try:
             self._record(
                 worker,
-                "notice_copy" if presence.lives.copied else "end_copy",
-                presence.lives.copied,
+                "notice_copy" if presence.instances.copied else "end_copy",
+                presence.instances.copied,
             )
         except BaseException:
             presence.recorded_copy = before
@@ -152,9 +156,9 @@ class Arrivals:
         facts = {
             "worker": presence.name,
             "worker_id": worker.worker_id,
-            "addresses": list(presence.lives.copied),
+            "addresses": list(presence.instances.copied),
         }
-        if presence.lives.copied:
+        if presence.instances.copied:
             log.error("two processes use one worker's identity: neither is given work", extra=facts)
         else:
             log.warning("only one process uses the worker's identity again", extra=facts)

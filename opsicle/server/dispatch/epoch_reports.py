@@ -34,7 +34,7 @@ class _Claim(msgspec.Struct):
 
 
 class EpochReports:
-    """Hears workers out.
+    """Takes what workers report of a later epoch.
 
     A worker's bare word holds nothing up: a later epoch is shown by an order signed in it.
     """
@@ -48,13 +48,12 @@ class EpochReports:
         self._epoch = epoch
         self._clock = clock
         self._asked: set[str] = set()
-        self._told: set[str] = set()
-        """Workers that have told what they ran, in this life of the server."""
-        self._heard: dict[str, set[str]] = {}
-        """By worker whose word is being put into the record, the automations of which it stands
-        there."""
+        self._reported: set[str] = set()
+        """Workers that have reported what they ran, since the server was started."""
+        self._recorded: dict[str, set[str]] = {}
+        """By worker whose report is being recorded, the automations that are recorded already."""
 
-    def hear_newer(self, worker: WorkerActor, proof: SignedOrder) -> bool:
+    def report_newer(self, worker: WorkerActor, proof: SignedOrder) -> bool:
         """Hold the queue if the order is of a later epoch, or of another one of this number.
 
         Return whether it was.
@@ -81,9 +80,9 @@ class EpochReports:
 
     def wants_ran(self, worker: WorkerActor) -> bool:
         """Return whether a worker is to tell what it ran: once, while the queue is held."""
-        return self._hold.is_held and worker.worker_id not in self._told
+        return self._hold.is_held and worker.worker_id not in self._reported
 
-    def asks_at_once(self, worker: WorkerActor) -> bool:
+    def should_answer_at_once(self, worker: WorkerActor) -> bool:
         """Return whether the worker's poll is not to be held open.
 
         That is because its answer is the first to ask what it ran.
@@ -93,7 +92,7 @@ class EpochReports:
         self._asked.add(worker.worker_id)
         return True
 
-    def hear_ran(self, worker: WorkerActor, ran: tuple[RanAutomation, ...]) -> None:
+    def record_ran(self, worker: WorkerActor, ran: tuple[RanAutomation, ...]) -> None:
         """Record what a worker has run that the server does not know of, or takes for not begun.
 
         A few at a time, as each unit of work holds the event loop. If one fails the worker is asked
@@ -101,23 +100,23 @@ class EpochReports:
         """
         if not self.wants_ran(worker):
             return
-        heard, count = self._heard.setdefault(worker.worker_id, set()), 0
-        fresh = [each for each in ran if each.automation_id not in heard]
+        recorded, count = self._recorded.setdefault(worker.worker_id, set()), 0
+        fresh = [each for each in ran if each.automation_id not in recorded]
         for start in range(0, len(fresh), _RECORDED_AT_ONCE):
-            count += self._record_all(worker, fresh[start : start + _RECORDED_AT_ONCE], heard)
-        self._told.add(worker.worker_id)
-        self._heard.pop(worker.worker_id, None)
+            count += self._record_all(worker, fresh[start : start + _RECORDED_AT_ONCE], recorded)
+        self._reported.add(worker.worker_id)
+        self._recorded.pop(worker.worker_id, None)
         if count:
             facts = {"worker": worker.name, "count": count}
             log.warning("a worker has run what the server does not know of", extra=facts)
 
-    def _record_all(self, worker: WorkerActor, ran: list[RanAutomation], heard: set[str]) -> int:
+    def _record_all(self, worker: WorkerActor, ran: list[RanAutomation], recorded: set[str]) -> int:
         """Record a few, and how many of them there was anything to say of.
 
         Undone whole if it fails.
         """
-        ids = {each.automation_id for each in ran} - heard
-        heard |= ids  # before the write, so that another poll meanwhile does not write the same
+        ids = {each.automation_id for each in ran} - recorded
+        recorded |= ids  # before the write, so that another poll meanwhile does not write the same
         try:
             return self._database.write(
                 lambda db: sum(
@@ -125,7 +124,7 @@ class EpochReports:
                 )
             )
         except BaseException:
-            heard -= ids
+            recorded -= ids
             raise
 
     def _record(self, db: Connection, worker: WorkerActor, ran: RanAutomation) -> bool:

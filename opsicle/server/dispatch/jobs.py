@@ -23,7 +23,7 @@ from opsicle.server.dispatch.job_outcomes import ANSWERABLE, LOST, JobOutcomes, 
 from opsicle.server.dispatch.lease_service import LeasedWork, LeaseService, may_serve
 from opsicle.server.dispatch.lease_store import Lease
 from opsicle.server.dispatch.paused_jobs import begin
-from opsicle.server.dispatch.unknown_jobs import NeverHeardOf, UnknownJobs
+from opsicle.server.dispatch.unknown_jobs import UnknownJob, UnknownJobs
 from opsicle.server.fleet.presence import Presence
 from opsicle.server.fleet.pubsub import PubSub, automation_topic, log_topic, org_topic
 from opsicle.server.store import audit, automation_transitions, jobs
@@ -57,8 +57,8 @@ class Jobs:
         database: Database,
         job_logs: JobLogs,
         lease_service: LeaseService,
-        signals: PubSub,
-        notices: Outbox,
+        pubsub: PubSub,
+        outbox: Outbox,
         epoch_reports: EpochReports,
         clock: Clock,
     ) -> None:
@@ -67,9 +67,9 @@ class Jobs:
         self._lease_service = lease_service
         self._fleet = lease_service.fleet
         self._lease_store = lease_service.lease_store
-        self._pubsub = signals
-        self._outbox = notices
-        self._outcomes = JobOutcomes(notices, clock)
+        self._pubsub = pubsub
+        self._outbox = outbox
+        self._outcomes = JobOutcomes(outbox, clock)
         self._clock = clock
         self.unknown = UnknownJobs(database, self._fleet, clock)
         self._suspects: set[str] = set()
@@ -93,7 +93,7 @@ class Jobs:
         """Let a leased job begin; only after the answer may the worker execute anything.
 
         Raises LeaseLost if the lease has lapsed, the automation was cancelled meanwhile, or its org
-        no longer lets this shared worker serve it. Unavailable as `UnknownJobs.heard`, also of
+        no longer lets this shared worker serve it. Unavailable as `UnknownJobs.recording`, also of
         `log` and `finish`.
         """
         now = self._clock.now()
@@ -110,7 +110,7 @@ class Jobs:
             audit.append(db, now, job.org_id, worker, "start", resource_of(job), {"job": job_id})
             return job
 
-        with self.unknown.heard(worker, job_id):
+        with self.unknown.recording(worker, job_id):
             job = self._database.write(work)
         self._changed(job)
         return Done(JobState.RUNNING)
@@ -125,7 +125,7 @@ class Jobs:
         """
         now, reason = self._clock.now(), request.reason[:MAX_EXPLANATION]
         is_untimely = request.is_untimely or request.reason.endswith(UNTIMELY_ENDING)
-        is_outdated = request.newer_epoch is not None and self._epoch_reports.hear_newer(
+        is_outdated = request.newer_epoch is not None and self._epoch_reports.report_newer(
             worker, request.newer_epoch
         )
 
@@ -168,7 +168,7 @@ class Jobs:
 
         Raises LeaseLost if the job is over or another's.
         """
-        with self.unknown.heard(worker, job_id):
+        with self.unknown.recording(worker, job_id):
             job = self._database.read(lambda db: _get_answerable(db, worker, job_id, request.fence))
         durable_to = self._append(job, request)
 
@@ -185,7 +185,7 @@ class Jobs:
 
         Raises as `finish`, and Conflict for a phase at which nobody is asked.
         """
-        with self.unknown.heard(worker, job_id):
+        with self.unknown.recording(worker, job_id):
             if request.log_bytes:
                 self._keep_last(worker, job_id, request)
 
@@ -207,11 +207,11 @@ class Jobs:
 
         The answer brings the next work, if any waits. Raises LogIncomplete while part of the log is
         missing; LeaseLost when the lease has passed on, so that a worker that was cut off can never
-        overwrite its successor's result; Unavailable for the word of a life that may be a copy.
+        overwrite its successor's result; Unavailable for the word of what may be a copy.
         """
         presence = self._fleet.find(worker.worker_id)
-        self._check_life(presence, request)
-        with self.unknown.heard(worker, job_id):
+        self._check_instance(presence, request)
+        with self.unknown.recording(worker, job_id):
             return self._finish_known(worker, job_id, request, presence)
 
     def _finish_known(
@@ -229,7 +229,7 @@ class Jobs:
                 free = self._lease_service.free_slots(
                     presence, jobs.count_held(db, worker.worker_id)
                 )
-                leased = self._lease_service.lease_waiting(db, presence, free, is_handed=True)
+                leased = self._lease_service.lease_waiting(db, presence, free, is_pushed=True)
             return job
 
         job = self._database.write(work)
@@ -243,7 +243,7 @@ class Jobs:
         self._changed(job)
         return FinishReply(job.state, leased.work)
 
-    def _check_life(self, presence: Presence | None, request: FinishRequest) -> None:
+    def _check_instance(self, presence: Presence | None, request: FinishRequest) -> None:
         """Raise Unavailable where a copy of a worker's folder may speak.
 
         The original may still run the job. What the journal of a copy does not know the end of
@@ -251,7 +251,9 @@ class Jobs:
         """
         if request.outcome.state != JobState.UNKNOWN or not request.boot_id:
             return
-        if presence is None or not presence.lives.is_only(request.boot_id, self._clock.monotonic()):
+        if presence is None or not presence.instances.is_only(
+            request.boot_id, self._clock.monotonic()
+        ):
             raise Unavailable(
                 "it is not clear yet which process this worker is",
                 hint="Say it again a little later.",
@@ -312,7 +314,7 @@ class Jobs:
             self._spare_all(late_seconds)
             return 0
 
-        lapsed = {lease.job_id for lease in self._lease_store.lapsed()}
+        lapsed = {lease.job_id for lease in self._lease_store.expired()}
         twice, self._suspects = self._suspects & lapsed, lapsed
         if not twice:
             return 0
@@ -338,7 +340,7 @@ class Jobs:
         Return how many jobs were lost or given back.
         """
         lapsed = [
-            lease for lease in self._lease_store.lapsed() if only is None or lease.job_id in only
+            lease for lease in self._lease_store.expired() if only is None or lease.job_id in only
         ]
         for lease in lapsed:
             self._expire(lease)
@@ -382,7 +384,7 @@ def _get_own(db: Connection, worker: WorkerActor, job_id: str, fence: int) -> Jo
     """Return the job, if this worker holds or held its newest lease. Raises LeaseLost."""
     job = jobs.find(db, job_id)
     if job is None or job.worker_id != worker.worker_id:  # nobody learns which jobs others have
-        raise NeverHeardOf.of(job_id)
+        raise UnknownJob.of(job_id)
     if job.fence != fence or not job.is_newest:
         raise LeaseLost.of(job_id)
     if job.state == JobState.RETURNED:

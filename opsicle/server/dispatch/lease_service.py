@@ -8,7 +8,7 @@ from itertools import zip_longest
 from typing import NamedTuple
 
 from opsicle.domain.automations import AutomationState
-from opsicle.domain.manifest_formats import CannotSay, common
+from opsicle.domain.manifest_formats import FieldNotSupported, newest_common
 from opsicle.domain.workers import Requirements, is_able
 from opsicle.kit.clock import Clock
 from opsicle.kit.ids import new_id
@@ -17,7 +17,7 @@ from opsicle.server.approvals.bindings import Altered
 from opsicle.server.channels.outbox import Outbox
 from opsicle.server.dispatch.lease_store import Lease, LeaseStore
 from opsicle.server.dispatch.paused_jobs import PausedJobs, Resumption
-from opsicle.server.dispatch.waiting_kinds import Look, WaitingKinds
+from opsicle.server.dispatch.waiting_kinds import KindScan, WaitingKinds
 from opsicle.server.dispatch.work_builder import Checked, WorkBuilder, WorkManifest
 from opsicle.server.fleet.presence import Fleet, Presence
 from opsicle.server.fleet.pubsub import PubSub, automation_topic, org_topic
@@ -35,15 +35,15 @@ log = logging.getLogger(__name__)
 class LeasedWork:
     """What one transaction has given to one worker, and what others like it could still take.
 
-    `is_handed`: the work goes out otherwise than with the poll that found it. `refused` have ended
+    `is_pushed`: the work goes out otherwise than with the poll that found it. `refused` have ended
     instead, because they are not what was triggered, or their approval no longer holds.
     """
 
-    is_handed: bool = False
+    is_pushed: bool = False
     items: list[tuple[Lease, Work]] = field(default_factory=list)
     refused: list[AutomationRow] = field(default_factory=list)
     left_waiting: list[tuple[str, Requirements]] = field(default_factory=list)
-    looks: list[Look] = field(default_factory=list)
+    scans: list[KindScan] = field(default_factory=list)
 
     @property
     def work(self) -> tuple[Work, ...]:
@@ -51,12 +51,12 @@ class LeasedWork:
         return tuple(work for _, work in self.items)
 
 
-class Place(NamedTuple):
+class PlannedLease(NamedTuple):
     """A lease that may begin, and what its worker will be told."""
 
     lease: Lease
     checked: Checked
-    said: WorkManifest
+    manifest: WorkManifest
 
 
 class LeaseService:
@@ -70,22 +70,22 @@ class LeaseService:
         kinds: WaitingKinds,
         fleet: Fleet,
         lease_store: LeaseStore,
-        signals: PubSub,
-        notices: Outbox,
+        pubsub: PubSub,
+        outbox: Outbox,
         clock: Clock,
-        orders: WorkBuilder,
+        work_builder: WorkBuilder,
         paused: PausedJobs,
     ) -> None:
         self.kinds = kinds
         self.fleet = fleet
         self.lease_store = lease_store
-        self._pubsub = signals
-        self._outbox = notices
+        self._pubsub = pubsub
+        self._outbox = outbox
         self._clock = clock
-        self._work_builder = orders
+        self._work_builder = work_builder
         self.paused = paused
 
-    def tell_of(self, presence: Presence) -> None:
+    def notify_org(self, presence: Presence) -> None:
         """Wake whoever looks at what waits for a worker that is gone, or there again."""
         self._pubsub.changed(org_topic(presence.org_id))
 
@@ -103,10 +103,12 @@ class LeaseService:
         poll = presence.poll
         if self.fleet.held or not self.fleet.may_have_work(presence):
             return 0
-        return min(poll.slots, poll.free_slots + len(poll.jobs)) - occupied - presence.promised
+        return (
+            min(poll.slots, poll.free_slots + len(poll.jobs)) - occupied - presence.reserved_slots
+        )
 
     def lease_waiting(
-        self, db: Connection, presence: Presence, free: int, *, is_handed: bool = False
+        self, db: Connection, presence: Presence, free: int, *, is_pushed: bool = False
     ) -> LeasedWork:
         """Lease up to `free` jobs: those that it has paused and may go on, then the oldest waiting.
 
@@ -115,7 +117,7 @@ class LeaseService:
         The org that a shared worker served longest ago comes first, so that nobody's queue holds up
         another's.
         """
-        leased = LeasedWork(is_handed)
+        leased = LeasedWork(is_pushed)
         if free <= 0:
             return leased
         for job in self.paused.list_decided(db, presence.worker_id, free):
@@ -165,8 +167,8 @@ class LeaseService:
                 break  # all that is left is younger than what was found
 
             found = automations.list_waiting(db, org_id, kind.requirements, free + 1)
-            leased.looks.append(
-                Look(org_id, kind.requirements, kind.noted, found[0].id if found else None)
+            leased.scans.append(
+                KindScan(org_id, kind.requirements, kind.revision, found[0].id if found else None)
             )
             rows = sorted([*rows, *found], key=lambda row: row.id)[: free + 1]
         return rows
@@ -188,11 +190,11 @@ class LeaseService:
                 leased.refused.append(row)
             return
 
-        place = self._place(presence, row, checked)
-        if place and automation_transitions.lease(
-            db, row.id, row.fence, place.lease.fence, place.lease.job_id
+        planned = self._plan(presence, row, checked)
+        if planned and automation_transitions.lease(
+            db, row.id, row.fence, planned.lease.fence, planned.lease.job_id
         ):
-            self.begin(db, presence, row, place, leased)
+            self.begin(db, presence, row, planned, leased)
 
     def _resume(self, db: Connection, presence: Presence, job: JobRow, leased: LeasedWork) -> None:
         """Lease a paused job anew, if its people's decision stands; else end it."""
@@ -208,19 +210,19 @@ class LeaseService:
                 leased.refused.append(row)
             return
 
-        said = self._say(presence, row, checked)
-        if said is None:
+        manifest = self._say(presence, row, checked)
+        if manifest is None:
             return
         fence = max(row.fence, self.epoch.fence_floor) + 1
         lease = Lease(job.id, row.id, row.org_id, presence.worker_id, fence)
         if self.paused.lease(db, Resumption(row, job, lease)):
-            self.lease_store.grant(lease, is_handed=leased.is_handed)
-            work = self._work_builder.make(db, row, lease, checked, said, resume)
+            self.lease_store.grant(lease, is_pushed=leased.is_pushed)
+            work = self._work_builder.make(db, row, lease, checked, manifest, resume)
             leased.items.append((lease, work))
 
-    def place_new(
+    def plan_new(
         self, db: Connection, presence: Presence, row: AutomationRow, checked: Checked
-    ) -> Place | None:
+    ) -> PlannedLease | None:
         """Return a worker's place for an automation that is about to be inserted.
 
         None if the worker may not have it.
@@ -230,22 +232,26 @@ class LeaseService:
         """
         if self.fleet.held or not may_serve(db, presence, row.org_id):
             return None
-        return self._place(presence, row, checked)
+        return self._plan(presence, row, checked)
 
-    def _place(self, presence: Presence, row: AutomationRow, checked: Checked) -> Place | None:
-        said = self._say(presence, row, checked)
-        if said is None:
+    def _plan(
+        self, presence: Presence, row: AutomationRow, checked: Checked
+    ) -> PlannedLease | None:
+        manifest = self._say(presence, row, checked)
+        if manifest is None:
             return None
         fence = max(row.fence, self.epoch.fence_floor) + 1
         job_id = new_id(self._clock.now())
-        return Place(Lease(job_id, row.id, row.org_id, presence.worker_id, fence), checked, said)
+        return PlannedLease(
+            Lease(job_id, row.id, row.org_id, presence.worker_id, fence), checked, manifest
+        )
 
     def begin(
         self,
         db: Connection,
         presence: Presence,
         row: AutomationRow,
-        place: Place,
+        planned: PlannedLease,
         leased: LeasedWork,
     ) -> None:
         """Give a worker an automation whose row says so already.
@@ -255,23 +261,25 @@ class LeaseService:
         trace.
         """
         if presence.is_shared:
-            orgs.note_shared_turn(db, row.org_id)
-        jobs.insert(db, place.lease.job_id, row.id, presence.worker_id, self._clock.now())
-        self.lease_store.grant(place.lease, is_handed=leased.is_handed)
-        work = self._work_builder.make(db, row, place.lease, place.checked, place.said)
-        leased.items.append((place.lease, work))
+            orgs.note_served_by_shared(db, row.org_id)
+        jobs.insert(db, planned.lease.job_id, row.id, presence.worker_id, self._clock.now())
+        self.lease_store.grant(planned.lease, is_pushed=leased.is_pushed)
+        work = self._work_builder.make(db, row, planned.lease, planned.checked, planned.manifest)
+        leased.items.append((planned.lease, work))
 
     def _say(self, presence: Presence, row: AutomationRow, checked: Checked) -> WorkManifest | None:
         """Return the manifest as this worker can read it.
 
         Return None if it is too old, or too new, to be told all of it.
         """
-        spoken = presence.poll.formats
-        number = common(spoken)
+        formats = presence.poll.formats
+        number = newest_common(formats)
         try:
-            return WorkManifest(checked.bound.said_in(number, spoken), number) if number else None
-        except CannotSay as missing:
-            if self.fleet.note_untold(presence, row.id, row.manifest_format):
+            return (
+                WorkManifest(checked.bound.encoded_for(number, formats), number) if number else None
+            )
+        except FieldNotSupported as missing:
+            if self.fleet.note_incompatible(presence, row.id, row.manifest_format):
                 log.warning(
                     "a worker of another version cannot be told all that an automation does",
                     extra={"worker": presence.name, "automation": row.id, "missing": str(missing)},
@@ -297,7 +305,7 @@ class LeaseService:
 
     def granted(self, presence: Presence, leased: LeasedWork) -> None:
         """Tell followers of leases that are durable now, and wake who else has room."""
-        self.kinds.learn(leased.looks)
+        self.kinds.update(leased.scans)
         for lease, _ in leased.items:
             self._pubsub.changed(automation_topic(lease.automation_id), org_topic(lease.org_id))
         for row in leased.refused:

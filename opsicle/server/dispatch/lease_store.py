@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from opsicle.kit.clock import Clock
 from opsicle.wire.worker_api import LEASE_SECONDS
 
-HANDING_SECONDS = 2.0
+DELIVERY_SECONDS = 2.0
 """How long an answer may be under way before its work counts as never received."""
 
 
@@ -20,7 +20,7 @@ HANDING_SECONDS = 2.0
 class Lease:
     """A worker's right to a job. Times are in seconds of the monotonic clock.
 
-    `handed_at` is set for work that goes out otherwise than with the poll that found it: a poll
+    `pushed_at` is set for work that goes out otherwise than with the poll that found it: a poll
     that was sent before that arrived cannot list it yet.
     """
 
@@ -30,7 +30,7 @@ class Lease:
     worker_id: str
     fence: int
     until: float = 0.0
-    handed_at: float | None = None
+    pushed_at: float | None = None
 
 
 class LeaseStore:
@@ -40,10 +40,10 @@ class LeaseStore:
         self._clock = clock
         self._by_job: dict[str, Lease] = {}
 
-    def grant(self, lease: Lease, *, is_handed: bool = False) -> None:
+    def grant(self, lease: Lease, *, is_pushed: bool = False) -> None:
         """Begin a lease, with one full term to go."""
         lease.until = self._clock.monotonic() + LEASE_SECONDS
-        lease.handed_at = self._clock.monotonic() if is_handed else None
+        lease.pushed_at = self._clock.monotonic() if is_pushed else None
         self._by_job[lease.job_id] = lease
 
     def renew(self, worker_id: str, job_id: str, fence: int) -> None:
@@ -61,12 +61,12 @@ class LeaseStore:
             lease.until = self._clock.monotonic() + LEASE_SECONDS
         return len(self._by_job)
 
-    def is_on_its_way(self, job_id: str) -> bool:
+    def may_be_in_transit(self, job_id: str) -> bool:
         """Return whether the answer with which the worker was given this job may be under way."""
         lease = self._by_job.get(job_id)
-        if lease is None or lease.handed_at is None:
+        if lease is None or lease.pushed_at is None:
             return False
-        return self._clock.monotonic() - lease.handed_at < HANDING_SECONDS
+        return self._clock.monotonic() - lease.pushed_at < DELIVERY_SECONDS
 
     def find(self, job_id: str) -> Lease | None:
         """Return the lease of a job, or None."""
@@ -76,7 +76,7 @@ class LeaseStore:
         """Forget a lease; harmless if it is gone."""
         self._by_job.pop(job_id, None)
 
-    def lapsed(self) -> list[Lease]:
+    def expired(self) -> list[Lease]:
         """Return the leases whose time is over."""
         now = self._clock.monotonic()
         return [lease for lease in self._by_job.values() if lease.until < now]

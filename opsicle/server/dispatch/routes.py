@@ -43,12 +43,12 @@ def poll(
     if said.history_rewritten:
         record.contradicted(request.worker, said.history_rewritten)
     if said.newer_epoch:
-        epochs.hear_newer(request.worker, said.newer_epoch)
+        epochs.report_newer(request.worker, said.newer_epoch)
     if said.ran:
-        epochs.hear_ran(request.worker, said.ran)
-    if epochs.asks_at_once(request.worker):
+        epochs.record_ran(request.worker, said.ran)
+    if epochs.should_answer_at_once(request.worker):
         said.wait_seconds = 0
-    reply = dispatch.poll(request.worker, said, request.when_gone)
+    reply = dispatch.poll(request.worker, said, request.on_disconnect)
     reply.wants_ran = epochs.wants_ran(request.worker)
     # Work is not kept waiting for it; a shared worker monitors no one org's record.
     if not reply.work and not request.worker.is_shared:

@@ -19,13 +19,13 @@ import msgspec
 
 from opsicle.domain.automations import JobState
 from opsicle.domain.errors import NotAuthenticated
-from opsicle.domain.manifest_formats import SPOKEN
+from opsicle.domain.manifest_formats import SUPPORTED_FORMATS
 from opsicle.domain.workers import Requirements
 from opsicle.kit.clock import Clock
 from opsicle.server.access.actor import WorkerActor
 from opsicle.server.dispatch.arrivals import Arrivals
 from opsicle.server.dispatch.jobs import Jobs
-from opsicle.server.dispatch.lease_service import LeasedWork, LeaseService, Place
+from opsicle.server.dispatch.lease_service import LeasedWork, LeaseService, PlannedLease
 from opsicle.server.dispatch.work_builder import Checked
 from opsicle.server.fleet.presence import Presence
 from opsicle.server.fleet.pubsub import Subscription
@@ -46,17 +46,17 @@ LATE_ANSWER_SECONDS = 2.0
 """A poll that is answered this much later than it should have been was held up by the server."""
 
 
-WhenGone = Callable[[Callable[[], None]], AbstractContextManager[None]]
+OnDisconnect = Callable[[Callable[[], None]], AbstractContextManager[None]]
 """Calls back, while the context lasts, if whoever asks is no longer there to be answered."""
 
 
-def _never_told(_call: Callable[[], None]) -> AbstractContextManager[None]:
+def _no_disconnects(_call: Callable[[], None]) -> AbstractContextManager[None]:
     return nullcontext()
 
 
 @dataclass
-class _Sight:
-    """What one look of a poll has found."""
+class _PollResult:
+    """What a poll is to be answered, as one transaction has found it."""
 
     leased: LeasedWork = field(default_factory=LeasedWork)
     cancel: list[str] = field(default_factory=list)
@@ -65,31 +65,29 @@ class _Sight:
     unknown: list[str] = field(default_factory=list)
     busy: int = 0
 
-    def has_news(self, told: set[str]) -> bool:
+    def has_changes(self, notified_jobs: set[str]) -> bool:
         """Return whether there is anything that the worker has not been told at once before."""
-        return bool(self.leased.items) or not told.issuperset(self.cancel + self.drop)
+        return bool(self.leased.items) or not notified_jobs.issuperset(self.cancel + self.drop)
 
 
-class Offer:
+class SlotReservation:
     """A slot of a waiting worker, kept for the automation that is being triggered."""
 
     def __init__(self, lease_service: LeaseService, presence: Presence) -> None:
         self._lease_service = lease_service
         self.presence = presence
         self.leased = LeasedWork()
-        self._place: Place | None = None
+        self._planned: PlannedLease | None = None
 
-    def keep(self, db: Connection, row: AutomationRow, checked: Checked) -> AutomationRow:
-        """Inside the transaction that triggers it.
+    def lease(self, db: Connection, row: AutomationRow, checked: Checked) -> AutomationRow:
+        """Return a new automation as it is to be inserted: with the worker's lease, if it may be.
 
-        Return a new automation as it is inserted, with the worker's lease.
-
-        As it was if the worker may not have it. `checked` is what the transaction has just bound.
+        Inside the transaction that triggers it. `checked` is what that has just bound.
         """
-        self._place = self._lease_service.place_new(db, self.presence, row, checked)
-        if self._place is None:
+        self._planned = self._lease_service.plan_new(db, self.presence, row, checked)
+        if self._planned is None:
             return row
-        lease, presence = self._place.lease, self.presence
+        lease, presence = self._planned.lease, self.presence
         return msgspec.structs.replace(
             row,
             fence=lease.fence,
@@ -98,14 +96,11 @@ class Offer:
             worker_name=presence.name,
         )
 
-    def take(self, db: Connection, row: AutomationRow) -> None:
-        """Give the worker an automation that has been inserted.
-
-        As it was kept, or else if it is what was asked.
-        """
-        self.leased = LeasedWork(is_handed=True)
-        if self._place:
-            self._lease_service.begin(db, self.presence, row, self._place, self.leased)
+    def begin(self, db: Connection, row: AutomationRow) -> None:
+        """Begin the lease of an automation that has been inserted, or else try to get it one."""
+        self.leased = LeasedWork(is_pushed=True)
+        if self._planned:
+            self._lease_service.begin(db, self.presence, row, self._planned, self.leased)
         else:
             self._lease_service.lease_one(db, self.presence, row, self.leased)
 
@@ -126,23 +121,26 @@ class Dispatch:
         self._is_closing = False
 
     def poll(
-        self, worker: WorkerActor, request: PollRequest, when_gone: WhenGone = _never_told
+        self,
+        worker: WorkerActor,
+        request: PollRequest,
+        on_disconnect: OnDisconnect = _no_disconnects,
     ) -> PollReply:
         """Answer a worker's poll.
 
-        At once if there is news, else when there is, at the latest when the hold ends.
+        At once if something has changed, else when it does, at the latest when the wait ends.
 
-        `when_gone` calls back if the worker closes the connection meanwhile: it is given nothing
-        then, and whoever waits for it hears that it is gone. Raises NotAuthenticated as soon as the
-        worker is revoked.
+        `on_disconnect` calls back if the worker closes the connection meanwhile: then it is given
+        nothing, and whoever waits for it is told that it is gone. Raises NotAuthenticated as soon
+        as the worker is revoked.
         """
-        presence = self._arrive(worker, request)
+        presence = self._record_poll(worker, request)
         longest = BUSY_POLL_SECONDS if request.jobs else POLL_SECONDS
         ends_at = self._clock.monotonic() + min(max(request.wait_seconds, 0), longest)
         watch = presence.open_polls[request.boot_id] = Subscription()
         try:
-            with when_gone(lambda: self._hung_up(presence, watch)):
-                reply = self._hold(presence, request, watch, ends_at)
+            with on_disconnect(lambda: self._hung_up(presence, watch)):
+                reply = self._wait_for_changes(presence, request, watch, ends_at)
             reply.epoch, reply.epoch_id = self._lease_service.epoch
             return reply
         finally:
@@ -160,18 +158,18 @@ class Dispatch:
         """
         if watch not in presence.open_polls.values():
             return
-        presence.has_hung_up, presence.is_waiting = True, False
+        presence.has_disconnected, presence.is_waiting = True, False
         presence.seen_at = self._clock.monotonic()
         watch.wake()
-        self._lease_service.tell_of(presence)
+        self._lease_service.notify_org(presence)
 
-    def _arrive(self, worker: WorkerActor, request: PollRequest) -> Presence:
+    def _record_poll(self, worker: WorkerActor, request: PollRequest) -> Presence:
         """Note what the worker says of itself, renew its leases, end a poll that this one replaces.
 
         Raises InvalidInput for labels or slots that no worker can have.
         """
         presence = self._arrivals.note(worker, request)
-        presence.told &= {job.job_id for job in (*request.jobs, *request.paused)}
+        presence.notified_jobs &= {job.job_id for job in (*request.jobs, *request.paused)}
         self._renew(worker, request)
         return presence
 
@@ -179,18 +177,18 @@ class Dispatch:
         for job in request.jobs:
             self._lease_store.renew(worker.worker_id, job.job_id, job.fence)
 
-    def _hold(
+    def _wait_for_changes(
         self, presence: Presence, request: PollRequest, watch: Subscription, ends_at: float
     ) -> PollReply:
         arrived_at = self._clock.monotonic()
-        sight = self._look(presence, request, has_just_arrived=True)
+        result = self._check(presence, request, has_just_arrived=True)
         was_draining, granted = presence.is_draining, presence.granted
-        ends_at = min(ends_at, arrived_at + self._arrivals.longest_hold(presence))
+        ends_at = min(ends_at, arrived_at + self._arrivals.max_wait_seconds(presence))
         while not (
-            sight.has_news(presence.told)
-            or presence.handed
+            result.has_changes(presence.notified_jobs)
+            or presence.pending_work
             or (presence.is_draining, presence.granted) != (was_draining, granted)
-            or _untold(presence, request) is not None
+            or _labels_to_announce(presence, request) is not None
         ):
             limit = min(ends_at, arrived_at + BUSY_POLL_SECONDS) if presence.busy else ends_at
             remaining = limit - self._clock.monotonic()
@@ -207,82 +205,84 @@ class Dispatch:
                     "this worker was revoked", hint="Enrol it again with a new join token."
                 )
             if presence.open_polls.get(request.boot_id) is not watch:
-                return PollReply(drain=presence.is_draining, formats=SPOKEN)
-            if self._is_closing or presence.handed:
+                return PollReply(drain=presence.is_draining, formats=SUPPORTED_FORMATS)
+            if self._is_closing or presence.pending_work:
                 break
-            if presence.has_hung_up:
-                return PollReply(formats=SPOKEN)
+            if presence.has_disconnected:
+                return PollReply(formats=SUPPORTED_FORMATS)
 
-            sight = self._look(presence, request, has_just_arrived=False)
+            result = self._check(presence, request, has_just_arrived=False)
 
-        presence.told.update(sight.cancel, sight.drop)
-        work, presence.handed = (*sight.leased.work, *presence.handed), []
+        presence.notified_jobs.update(result.cancel, result.drop)
+        work, presence.pending_work = (*result.leased.work, *presence.pending_work), []
         return PollReply(
             work=work,
-            cancel=tuple(sight.cancel),
-            drop=tuple(sight.drop),
+            cancel=tuple(result.cancel),
+            drop=tuple(result.drop),
             drain=presence.is_draining,
             withheld=self._fleet.withheld(presence),
-            granted=_untold(presence, request),
-            formats=SPOKEN,
+            granted=_labels_to_announce(presence, request),
+            formats=SUPPORTED_FORMATS,
         )
 
-    def _look(self, presence: Presence, request: PollRequest, *, has_just_arrived: bool) -> _Sight:
+    def _check(
+        self, presence: Presence, request: PollRequest, *, has_just_arrived: bool
+    ) -> _PollResult:
         """Compare what the worker holds with what it should, and lease what it can take.
 
         All in one transaction.
         """
         try:
-            sight = self._database.write(
+            result = self._database.write(
                 lambda db: self._compare_and_lease(db, presence, request, has_just_arrived)
             )
         except BaseException:
             self._arrivals.read_again(presence)
             raise
-        presence.busy = sight.busy
-        for job in sight.returned:
+        presence.busy = result.busy
+        for job in result.returned:
             self._lease_store.end(job.id)
-        for org_id in {job.org_id for job in sight.returned}:
+        for org_id in {job.org_id for job in result.returned}:
             self._fleet.wake_org(org_id)
-        self._lease_service.granted(presence, sight.leased)
-        self._jobs.unknown.note(presence, sight.unknown)
-        return sight
+        self._lease_service.granted(presence, result.leased)
+        self._jobs.unknown.note(presence, result.unknown)
+        return result
 
     def _compare_and_lease(
         self, db: Connection, presence: Presence, request: PollRequest, has_just_arrived: bool
-    ) -> _Sight:
-        sight = _Sight()
+    ) -> _PollResult:
+        result = _PollResult()
         held = jobs.list_held(db, presence.worker_id)
         listed = {job.job_id: job.fence for job in request.jobs}
         if has_just_arrived:
             self._arrivals.record(db, presence, request)
-            sight.returned = [job for job in held if self._never_arrived(job, listed)]
-            held = [job for job in held if job not in sight.returned]
-            for job in sight.returned:
+            result.returned = [job for job in held if self._was_never_received(job, listed)]
+            held = [job for job in held if job not in result.returned]
+            for job in result.returned:
                 self._jobs.give_back(db, job)
         is_known = {job.id for job in held if job.state == JobState.RUNNING or job.id in listed}
-        sight.cancel = [job.id for job in held if job.is_cancel_requested and job.id in is_known]
-        sight.drop, sight.unknown = _to_drop(db, presence.worker_id, listed, held)
+        result.cancel = [job.id for job in held if job.is_cancel_requested and job.id in is_known]
+        result.drop, result.unknown = _to_drop(db, presence.worker_id, listed, held)
         if request.paused:
-            _forget_paused(db, presence.worker_id, request, sight)
+            _forget_paused(db, presence.worker_id, request, result)
         if not self._fleet.held:  # else they may be of a state that this server does not know
-            sight.drop += sight.unknown
-        running = listed.keys() & set(sight.drop)
+            result.drop += result.unknown
+        running = listed.keys() & set(result.drop)
         free = self._lease_service.free_slots(presence, len(held) + len(running))
-        sight.leased = self._lease_service.lease_waiting(db, presence, free)
-        sight.busy = len(held) + len(sight.leased.items)
-        return sight
+        result.leased = self._lease_service.lease_waiting(db, presence, free)
+        result.busy = len(held) + len(result.leased.items)
+        return result
 
-    def _never_arrived(self, job: JobRow, listed: dict[str, int]) -> bool:
+    def _was_never_received(self, job: JobRow, listed: dict[str, int]) -> bool:
         """Return whether a worker that polls without listing this job cannot know of it."""
         return (
             job.state == JobState.LEASED
             and job.id not in listed
-            and not self._lease_store.is_on_its_way(job.id)
+            and not self._lease_store.may_be_in_transit(job.id)
         )
 
     @contextmanager
-    def offer(self, org_id: str, wanted: Requirements) -> Iterator[Offer | None]:
+    def reserve_slot(self, org_id: str, wanted: Requirements) -> Iterator[SlotReservation | None]:
         """Keep a waiting worker's slot for an automation that is triggered inside.
 
         None if nobody waits.
@@ -293,17 +293,17 @@ class Dispatch:
         if presence is None:
             yield None
             return
-        offer = Offer(self._lease_service, presence)
-        presence.promised += 1
+        reservation = SlotReservation(self._lease_service, presence)
+        presence.reserved_slots += 1
         try:
-            yield offer
-            presence.handed += offer.leased.work
-            presence.busy += len(offer.leased.items)
-            self._lease_service.granted(presence, offer.leased)
+            yield reservation
+            presence.pending_work += reservation.leased.work
+            presence.busy += len(reservation.leased.items)
+            self._lease_service.granted(presence, reservation.leased)
         finally:
-            presence.promised -= 1
+            presence.reserved_slots -= 1
             presence.wake()
-        if offer.leased.work:
+        if reservation.leased.work:
             gevent.sleep(
                 0
             )  # the worker is answered before the answer to whoever triggered it is made
@@ -320,7 +320,7 @@ class Dispatch:
         self._fleet.wake_everyone()
 
 
-def _untold(presence: Presence, request: PollRequest) -> dict[str, str] | None:
+def _labels_to_announce(presence: Presence, request: PollRequest) -> dict[str, str] | None:
     """Return the labels granted to a worker beyond its own, if its poll does not name these.
 
     None, too, for one that is too old to hear of it.
@@ -348,12 +348,14 @@ def _to_drop(
     return lost, [job_id for job_id, job in found.items() if job not in own]
 
 
-def _forget_paused(db: Connection, worker_id: str, request: PollRequest, sight: _Sight) -> None:
+def _forget_paused(
+    db: Connection, worker_id: str, request: PollRequest, result: _PollResult
+) -> None:
     """Note which jobs that a worker keeps for people it may forget: they are over, or unknown."""
     ids = [job.job_id for job in request.paused]
     known = pauses.list_known(db, worker_id, ids)
-    sight.drop += [job_id for job_id in ids if known.get(job_id) is False]
-    sight.unknown += [job_id for job_id in ids if job_id not in known]
+    result.drop += [job_id for job_id in ids if known.get(job_id) is False]
+    result.unknown += [job_id for job_id in ids if job_id not in known]
 
 
 def _is_lost(job: JobRow, fence: int) -> bool:

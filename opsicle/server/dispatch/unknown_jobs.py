@@ -1,7 +1,7 @@
-"""Jobs that a worker holds and that the server has never heard of.
+"""Jobs that a worker holds and that the server does not know.
 
 Most likely they are of a later state than the one that it runs on; or else made up. They go into
-the record, each once in a life of the server. While the queue is held after a restore they are left
+the record, each once while the server runs. While the queue is held after a restore they are left
 alone, as the state that knows them may be put back; their workers are told to come again with what
 they have to say.
 """
@@ -21,16 +21,16 @@ from opsicle.server.store.database import Connection, Database
 
 log = logging.getLogger(__name__)
 
-MOST_UNKNOWN_JOBS = 100
+MAX_UNKNOWN_JOBS = 100
 """Of one worker, that are put into the record: one that lies must not fill it."""
 
 
-class NeverHeardOf(LeaseLost):
+class UnknownJob(LeaseLost):
     """The database has no such job, or has it as another worker's; the words do not tell which."""
 
 
 class UnknownJobs:
-    """Takes note of them. `Fleet.unknown_jobs` has those that stand in the record."""
+    """Records them. `Fleet.unknown_jobs` has those that stand in the record."""
 
     def __init__(self, database: Database, fleet: Fleet, clock: Clock) -> None:
         self._database = database
@@ -44,7 +44,7 @@ class UnknownJobs:
         """
         noted = self._fleet.unknown_jobs.setdefault(worker.worker_id, []) if job_ids else []
         fresh = [job_id for job_id in job_ids if job_id not in noted][
-            : max(0, MOST_UNKNOWN_JOBS - len(noted))
+            : max(0, MAX_UNKNOWN_JOBS - len(noted))
         ]
         if not fresh:
             return
@@ -64,8 +64,8 @@ class UnknownJobs:
             )
 
     @contextmanager
-    def heard(self, worker: WorkerActor, job_id: str) -> Iterator[None]:
-        """Note a job if it turns out inside that nobody has heard of it.
+    def recording(self, worker: WorkerActor, job_id: str) -> Iterator[None]:
+        """Record the job if it turns out inside that the server does not know it.
 
         Raises Unavailable then while the queue is held: a worker that were told that its lease is
         lost would stop the job, and forget what it has to say, although nobody has decided that
@@ -73,7 +73,7 @@ class UnknownJobs:
         """
         try:
             yield
-        except NeverHeardOf as error:
+        except UnknownJob as error:
             self.note(worker, [job_id])
             if not self._fleet.held:
                 raise

@@ -1,9 +1,9 @@
 """What the waiting automations ask for, in memory.
 
-So that a look into a long queue is as quick as into a short one.
+So that a scan of a long queue is as quick as into a short one.
 
 An index, and a generous one: whatever waits is in it, by a trigger on the connection that writes,
-but not all that is in it still waits. What a look finds gone is forgotten once that look is
+but not all that is in it still waits. What a scan finds gone is forgotten once that scan is
 durable, unless more has come since. So a transaction that is undone, in any order, loses nothing.
 """
 
@@ -17,7 +17,7 @@ from opsicle.server.access.stored_values import stored_requirements
 from opsicle.server.store import waiting
 from opsicle.server.store.database import Connection, Database
 
-_MOST_REMEMBERED_WORKERS = 1_000
+_MAX_CACHED_WORKERS = 1_000
 """Of sets of labels, what they fit is remembered for so many; a fleet has fewer, but labels may
 change for ever."""
 
@@ -26,32 +26,32 @@ change for ever."""
 class _Kind:
     """`oldest` is an id that none of those that wait is older than.
 
-    `noted` grows whenever one more comes.
+    `revision` grows whenever one more comes.
     """
 
     oldest: str
-    noted: int
+    revision: int
 
 
-class Look(NamedTuple):
-    """What a look found of one kind: its oldest automation, None if none waits.
+class KindScan(NamedTuple):
+    """What a scan of the queue found of one kind: its oldest automation, None if none waits.
 
-    `noted` is how much had come then.
+    `revision` is how much had come then.
     """
 
     org_id: str
     requirements: str
-    noted: int
+    revision: int
     oldest: str | None
 
 
-class Waiting(NamedTuple):
+class MatchingKind(NamedTuple):
     """A kind that a worker fits, as the index has it."""
 
     requirements: str
     asked: Requirements
     oldest: str
-    noted: int
+    revision: int
 
 
 class WaitingKinds:
@@ -61,43 +61,45 @@ class WaitingKinds:
         self._database = database
         self._kinds: dict[str, dict[str, _Kind]] = {}
         self._fitting: dict[object, dict[str, bool]] = {}
-        self._noted = 0
+        self._revision = 0
         database.write(self._begin)
 
-    def fitting(self, org_id: str, worker: Candidate) -> list[Waiting]:
+    def fitting(self, org_id: str, worker: Candidate) -> list[MatchingKind]:
         """Return the kinds of waiting automations that a worker fits, the oldest first."""
-        known = self._known_of(worker)
+        known = self._matches_for(worker)
         found = []
         for text, kind in self._kinds.get(org_id, {}).items():
             is_fit = known.get(text)
             if is_fit is None:
                 is_fit = known[text] = fits(stored_requirements(text), worker)
             if is_fit:
-                found.append(Waiting(text, stored_requirements(text), kind.oldest, kind.noted))
+                found.append(
+                    MatchingKind(text, stored_requirements(text), kind.oldest, kind.revision)
+                )
         return sorted(found, key=lambda each: each.oldest)
 
-    def learn(self, looks: list[Look]) -> None:
-        """Take in what looks have found, once they are durable."""
-        for look in looks:
-            kinds = self._kinds.get(look.org_id, {})
-            kind = kinds.get(look.requirements)
-            if kind is None or kind.noted != look.noted:
+    def update(self, scans: list[KindScan]) -> None:
+        """Take in what scans have found, once they are durable."""
+        for scan in scans:
+            kinds = self._kinds.get(scan.org_id, {})
+            kind = kinds.get(scan.requirements)
+            if kind is None or kind.revision != scan.revision:
                 continue
-            if look.oldest is not None:
-                kind.oldest = look.oldest
+            if scan.oldest is not None:
+                kind.oldest = scan.oldest
             else:
-                del kinds[look.requirements]
+                del kinds[scan.requirements]
 
     def refresh(self) -> None:
         """Compare with the database, for what was changed behind this server's back."""
-        before = self._noted
+        before = self._revision
         rows = self._database.read_long(waiting.list_kinds)
         there = {(row.org_id, row.requirements) for row in rows}
         for org_id, kinds in self._kinds.items():
             gone = [
                 text
                 for text, kind in kinds.items()
-                if kind.noted <= before and (org_id, text) not in there
+                if kind.revision <= before and (org_id, text) not in there
             ]
             for text in gone:
                 del kinds[text]
@@ -111,15 +113,20 @@ class WaitingKinds:
             self._note(row.org_id, row.requirements, row.oldest)
 
     def _note(self, org_id: str, requirements: str, automation_id: str) -> None:
-        self._noted += 1
+        self._revision += 1
         kinds = self._kinds.setdefault(org_id, {})
-        kind = kinds.setdefault(requirements, _Kind(automation_id, self._noted))
+        kind = kinds.setdefault(requirements, _Kind(automation_id, self._revision))
         kind.oldest = min(kind.oldest, automation_id)
-        kind.noted = self._noted
+        kind.revision = self._revision
 
-    def _known_of(self, worker: Candidate) -> dict[str, bool]:
+    def _matches_for(self, worker: Candidate) -> dict[str, bool]:
         """Return what is known of a worker with these labels and runtimes: which kinds it fits."""
-        key = frozenset(worker.labels.items()), frozenset(worker.claimed.items()), worker.runtimes
-        if key not in self._fitting and len(self._fitting) >= _MOST_REMEMBERED_WORKERS:
+        key = (
+            frozenset(worker.labels.items()),
+            frozenset(worker.claimed.items()),
+            worker.disputed,
+            worker.runtimes,
+        )
+        if key not in self._fitting and len(self._fitting) >= _MAX_CACHED_WORKERS:
             self._fitting.clear()
         return self._fitting.setdefault(key, {})

@@ -45,7 +45,7 @@ class Checked(NamedTuple):
 class WorkManifest(NamedTuple):
     """A manifest in a format that its worker knows, and the format that reads an order."""
 
-    manifest: bytes
+    content: bytes
     number: int
 
 
@@ -56,13 +56,13 @@ class WorkBuilder:
         self,
         vault: Vault,
         bindings: Bindings,
-        orders: OrderSigner,
+        order_signer: OrderSigner,
         max_log_bytes: int | None = None,
     ) -> None:
         self._max_log_bytes = max_log_bytes
         self._vault = vault
         self._bindings = bindings
-        self._orders = orders
+        self._order_signer = order_signer
 
     def check(self, db: Connection, row: AutomationRow) -> Checked:
         """Compare what is stored with what was triggered and approved.
@@ -117,7 +117,7 @@ class WorkBuilder:
     @property
     def epoch(self) -> Epoch:
         """That of the orders."""
-        return self._orders.epoch
+        return self._order_signer.epoch
 
     def make(
         self,
@@ -125,13 +125,13 @@ class WorkBuilder:
         row: AutomationRow,
         lease: Lease,
         checked: Checked,
-        said: WorkManifest,
+        manifest: WorkManifest,
         resume: Resume | None = None,
     ) -> Work:
         """Return all that the worker needs under this lease, with the order to do so."""
         template = checked.template
-        order, signature = self._orders.sign(
-            db, lease, said.number, said.manifest, checked.approval, resume
+        order, signature = self._order_signer.sign(
+            db, lease, manifest.number, manifest.content, checked.approval, resume
         )
         values = read_values(row.values_json)
         hidden, secrets, withheld = self._secrets(db, row, template)
@@ -151,7 +151,7 @@ class WorkBuilder:
             withheld=withheld,
             volume_mounts=template.volume_mounts,
             timeout=template.timeout,
-            manifest=said.manifest,
+            manifest=manifest.content,
             order=order,
             signature=signature,
             secret_salt=hidden.salt,

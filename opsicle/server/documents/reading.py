@@ -11,8 +11,8 @@ from typing import TypeVar
 import gevent
 
 from opsicle.kit.clock import Clock
+from opsicle.server.org_limits import FairSemaphore, RateLimit
 from opsicle.server.threads import run_in
-from opsicle.server.turns import Allowance, FairTurns
 
 T = TypeVar("T")
 
@@ -28,14 +28,14 @@ class DocumentReading:
     """The documents of one kind, of every org."""
 
     def __init__(self, clock: Clock) -> None:
-        self._turns = FairTurns("documents", AT_ONCE, MOST_WAITING)
-        self._allowance = Allowance("documents", BYTES_PER_MINUTE, clock.monotonic)
+        self._semaphore = FairSemaphore("documents", AT_ONCE, MOST_WAITING)
+        self._rate_limit = RateLimit("documents", BYTES_PER_MINUTE, clock.monotonic)
 
     def read(self, org_id: str, function: Callable[[str], T], source: str) -> T:
         """Call the function with the document where it holds up nobody else.
 
         Raises TooManyRequests.
         """
-        self._allowance.spend(org_id, len(source) + BYTES_OF_EACH)
-        with self._turns.turn(org_id):
+        self._rate_limit.consume(org_id, len(source) + BYTES_OF_EACH)
+        with self._semaphore.slot(org_id):
             return run_in(gevent.get_hub().threadpool, function, source)

@@ -5,37 +5,37 @@ Only an index: a server that starts knows nobody, and has learnt of all within o
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import islice
 
 from opsicle.domain import stored_json
 from opsicle.domain.clocks import is_off, offset_of, offset_text
-from opsicle.domain.manifest_formats import SPOKEN, common, formats_text, listed
+from opsicle.domain.manifest_formats import (
+    SUPPORTED_FORMATS,
+    format_list,
+    formats_text,
+    newest_common,
+)
 from opsicle.domain.workers import SHARED, SUBPROCESS, Candidate, Requirements, can_take
 from opsicle.kit.clock import Clock
-from opsicle.server.fleet.lives import WorkerLives
+from opsicle.server.fleet.process_instances import ProcessInstances
 from opsicle.server.fleet.pubsub import Subscription
+from opsicle.server.fleet.waiting_workers import SHARED_HOME, WaitingWorkers
 from opsicle.server.store.workers import LastSeenRow
 from opsicle.wire.jobs import Work
 from opsicle.wire.worker_api import LEASE_SECONDS, PollRequest
-
-SHARED_HOME = ""
-"""Where shared workers are at home, in the place of an org's id."""
 
 _MOST_COMPARED = 64
 """Workers that are compared for the most free slots, when none is idle: one trigger must not look
 at 2,000."""
 
-_MOST_UNTOLD = 100
+_MAX_INCOMPATIBLE = 100
 """Automations of which one worker is known not to be able to read all, newest last."""
 
 _SMALL_FLEET = 50
 _CALM_SECONDS = 1.0
-
-_Place = tuple[str, str, str]
-"""A home, and a label's key and value; both empty for all of the home."""
 
 
 @dataclass(slots=True)
@@ -58,7 +58,7 @@ class Presence:
     is_draining: bool = False
     is_revoked: bool = False
     has_left: bool = False
-    has_hung_up: bool = False
+    has_disconnected: bool = False
     """Whether it closed the connection of the poll that was open: it has died, or will poll again
     in a moment."""
     busy: int = 0
@@ -67,22 +67,21 @@ class Presence:
     untimely_until: float = 0.0
     """Until then it is given nothing, because it has refused an order for its time (monotonic
     seconds)."""
-    untold: dict[str, str] = field(default_factory=dict)
-    """Automations that could be its own if it spoke a format of manifests that holds all of them:
-    why it cannot."""
+    incompatible: dict[str, str] = field(default_factory=dict)
+    """By automation that it could take if its manifest formats could express it: why it cannot."""
     was_withheld: bool = False
     """Whether its last poll was answered with a reason why it is given nothing."""
-    lives: WorkerLives = field(default_factory=WorkerLives)
+    instances: ProcessInstances = field(default_factory=ProcessInstances)
     recorded_copy: tuple[str, ...] = ()
-    """`lives.copied` as it stands in the database."""
+    """`instances.copied` as it stands in the database."""
     open_polls: dict[str, Subscription] = field(default_factory=dict)
-    """By the life of its process: there is one, unless two processes use one identity."""
+    """By instance of its process: there is one, unless two processes use one identity."""
     is_waiting: bool = False
-    promised: int = 0
+    reserved_slots: int = 0
     """Slots that a transaction under way will fill."""
-    handed: list[Work] = field(default_factory=list)
+    pending_work: list[Work] = field(default_factory=list)
     """Work that a trigger has leased to this worker, for the open poll to deliver."""
-    told: set[str] = field(default_factory=set)
+    notified_jobs: set[str] = field(default_factory=set)
     """Jobs of which this worker has been told at once that they are cancelled or lost; later polls
     only repeat it."""
 
@@ -96,47 +95,19 @@ class Presence:
             if text in (poll.labels.get(key), poll.granted.get(key))
         }
 
+    @property
+    def disputed_labels(self) -> frozenset[tuple[str, str]]:
+        """Labels with which it would refuse an order that excludes them, or may be about to.
+
+        Those that stand against one that it was granted, or that it has not heard of yet.
+        """
+        said = (*self.poll.labels.items(), *self.poll.granted.items(), *self.granted.items())
+        return frozenset(said).difference(self.known_labels.items())
+
     def wake(self) -> None:
         """Let the open poll, if there is one, look again."""
         for watch in self.open_polls.values():
             watch.wake()
-
-
-class WaitingWorkers:
-    """The workers whose polls wait, by home and label, longest waiting first.
-
-    So a trigger looks at those with the rarest of the labels that it asks for, and not at the whole
-    fleet.
-    """
-
-    def __init__(self) -> None:
-        self._places: dict[_Place, dict[str, Presence]] = {}
-        self._places_of: dict[str, list[_Place]] = {}
-
-    def add(self, presence: Presence) -> None:
-        """Let a worker be found, as its poll describes it now."""
-        self.remove(presence)
-        home = SHARED_HOME if presence.is_shared else presence.org_id
-        labels = presence.poll.labels.items() | presence.granted.items()
-        places: list[_Place] = [(home, "", ""), *((home, key, value) for key, value in labels)]
-        self._places_of[presence.worker_id] = places
-        for place in places:
-            self._places.setdefault(place, {})[presence.worker_id] = presence
-
-    def remove(self, presence: Presence) -> None:
-        """Let a worker be found no longer; harmless if it was not."""
-        for place in self._places_of.pop(presence.worker_id, ()):
-            there = self._places[place]
-            del there[presence.worker_id]
-            if not there:
-                del self._places[place]
-
-    def around(self, home: str, labels: Mapping[str, str]) -> list[Presence]:
-        """Return a home's workers with the rarest of these labels, so all that have every one."""
-        places: list[_Place] = [(home, key, value) for key, value in labels.items()] or [
-            (home, "", "")
-        ]
-        return list(min((self._places.get(place, {}) for place in places), key=len).values())
 
 
 class Fleet:
@@ -153,7 +124,7 @@ class Fleet:
         self._described: dict[str, tuple[float, list[Candidate]]] = {}
         self.sharing_orgs = set(sharing_orgs)
         self.unknown_jobs: dict[str, list[str]] = {}
-        """By worker, the jobs that it holds and that the server has never heard of (see
+        """By worker, the jobs that it holds and that the server does not know (see
         `unknown_jobs.py`)."""
         self.held = ""
         """Why nobody is handed anything (see `holds.py`), "" if it is not so."""
@@ -169,7 +140,12 @@ class Fleet:
     def is_connected(self, worker_id: str) -> bool:
         """Return whether a poll of this worker is open, or ended well less than a lease ago."""
         presence = self._presences.get(worker_id)
-        if presence is None or presence.is_revoked or presence.has_left or presence.has_hung_up:
+        if (
+            presence is None
+            or presence.is_revoked
+            or presence.has_left
+            or presence.has_disconnected
+        ):
             return False
         return (
             bool(presence.open_polls) or self._clock.monotonic() - presence.seen_at < LEASE_SECONDS
@@ -178,7 +154,7 @@ class Fleet:
     def withheld(self, presence: Presence) -> str:
         """Return why a worker is given no work, whatever waits; "" if it may have some."""
         now = self._clock.monotonic()
-        if reason := presence.lives.refusal_reason(now):
+        if reason := presence.instances.refusal_reason(now):
             return reason
 
         offset = presence.clock_offset
@@ -186,9 +162,9 @@ class Fleet:
             return f"its clock is {offset_text(offset)} the server's"
         if now < presence.untimely_until:
             return "it refused an order because of its time: is its clock right?"
-        if common(presence.poll.formats) is None:
+        if newest_common(presence.poll.formats) is None:
             spoken = formats_text("it", presence.poll.formats)
-            return f"{spoken}; this server needs one of {listed(SPOKEN)}"
+            return f"{spoken}; this server needs one of {format_list(SUPPORTED_FORMATS)}"
         return ""
 
     def note_untimely(self, worker_id: str, sent_at_ms: int | None) -> None:
@@ -202,17 +178,17 @@ class Fleet:
             if sent_at_ms is not None:
                 presence.clock_offset = offset_of(sent_at_ms, self._clock.now())
 
-    def note_untold(self, presence: Presence, automation_id: str, needed: int) -> bool:
-        """Keep that a worker cannot be told all that an automation does.
+    def note_incompatible(self, presence: Presence, automation_id: str, needed: int) -> bool:
+        """Note that no manifest format of this worker can express what an automation does.
 
-        False if that is known already.
+        Return False if that is known already.
         """
-        if automation_id in presence.untold:
+        if automation_id in presence.incompatible:
             return False
-        while len(presence.untold) >= _MOST_UNTOLD:
-            del presence.untold[next(iter(presence.untold))]
+        while len(presence.incompatible) >= _MAX_INCOMPATIBLE:
+            del presence.incompatible[next(iter(presence.incompatible))]
         name = SHARED if presence.is_shared else presence.name
-        presence.untold[automation_id] = (
+        presence.incompatible[automation_id] = (
             f"{formats_text(name, presence.poll.formats)}; this needs {needed}"
         )
         return True
@@ -221,7 +197,9 @@ class Fleet:
         """Return whether a worker may be given any work now."""
         is_out = presence.is_draining or presence.is_revoked or presence.poll.is_draining
         return not (
-            is_out or presence.lives.is_settling(self._clock.monotonic()) or self.withheld(presence)
+            is_out
+            or presence.instances.is_settling(self._clock.monotonic())
+            or self.withheld(presence)
         )
 
     def connected_count(self) -> int:
@@ -288,7 +266,7 @@ class Fleet:
             return None
         homes = (org_id, SHARED_HOME) if org_id in self.sharing_orgs else (org_id,)
         for home in homes:
-            if chosen := self._choose_of(self._waiting.around(home, wanted.labels), wanted):
+            if chosen := self._choose_of(self._waiting.around(home, wanted), wanted):
                 self.end_waiting(chosen)
                 return chosen
         return None
@@ -355,7 +333,8 @@ class Fleet:
                 for key, text in presence.poll.labels.items()
                 if key not in presence.granted
             },
-            untold=dict(presence.untold),
+            disputed=presence.disputed_labels,
+            incompatible=dict(presence.incompatible),
             withheld="whoever runs the server must see to it"
             if withheld and presence.is_shared
             else withheld,

@@ -35,7 +35,7 @@ MESSAGEPACK = "application/msgpack"
 WORKER_IDENTITY = "opsicle.worker_identity"
 """Where the workers' listener leaves in the WSGI environment what the client certificate says."""
 
-WHEN_GONE = "opsicle.when_gone"
+ON_DISCONNECT = "opsicle.on_disconnect"
 """Where a listener leaves how to be called when the peer closes the connection before it is
 answered."""
 
@@ -112,12 +112,12 @@ class Request:
             )
         return cast("WorkerIdentity", identity)
 
-    def when_gone(self, call: Callable[[], None]) -> AbstractContextManager[None]:
+    def on_disconnect(self, call: Callable[[], None]) -> AbstractContextManager[None]:
         """Call, from the event loop, if the peer closes the connection while the context lasts.
 
         `call` must not wait for anything.
         """
-        watch = self._environ.get(WHEN_GONE)
+        watch = self._environ.get(ON_DISCONNECT)
         return cast("AbstractContextManager[None]", watch(call)) if watch else nullcontext()
 
     @property

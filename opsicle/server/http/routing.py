@@ -4,14 +4,18 @@ Every noun has a `routes.py` in its feature's folder, or a file in `routes/`, wh
 `routes(service)` returns these:
 
     def routes(templates: Templates) -> list[Route]:
-        return [Route(endpoints.SHOW, partial(show, templates), Action.TEMPLATES_VIEW)]
-
-    def show(templates: Templates, request: Request, name: str) -> Reply:
-        \"\"\"Show a template in its newest version.\"\"\"
-        return Reply(200, templates.get(request.actor, name))
+        return [
+            serve(endpoints.SHOW, templates.get, Action.TEMPLATES_VIEW),
+            Route(endpoints.DIFF, partial(diff, templates), Action.TEMPLATES_VIEW),
+        ]
 
 What is taken and answered says the endpoint, in `opsicle/wire/endpoints`, where clients read the
-same.
+same. `serve` (in `serving.py`) calls a service's method with just that; what needs more, such as a
+part of the query, has a handler:
+
+    def diff(templates: Templates, request: Request, name: str) -> Reply:
+        \"\"\"Show how two versions of a template differ.\"\"\"
+        ...
 
 The table is all that the server, the OpenAPI document and the permission test know about the
 routes. A handler decodes, makes one service call and encodes; the HTTP status of an error is

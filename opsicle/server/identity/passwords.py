@@ -16,8 +16,8 @@ from typing import Any, TypeVar
 from gevent.threadpool import ThreadPool
 
 from opsicle.security import passwords
+from opsicle.server.org_limits import FairSemaphore
 from opsicle.server.threads import run_in
-from opsicle.server.turns import FairTurns
 
 T = TypeVar("T")
 
@@ -37,7 +37,7 @@ class PasswordHasher:
 
     def __init__(self) -> None:
         self._threads = ThreadPool(max(1, min(MAX_THREADS, (os.cpu_count() or 1) - 1)))
-        self._turns = FairTurns("passwords", self._threads.maxsize, MAX_WAITING)
+        self._semaphore = FairSemaphore("passwords", self._threads.maxsize, MAX_WAITING)
 
     def hash(self, password: str, org_id: str) -> str:
         """Return the text to store for a password.
@@ -56,7 +56,7 @@ class PasswordHasher:
         return self._run(org_id, passwords.verify_password, stored or passwords.DUMMY, given)
 
     def _run(self, org_id: str, function: Callable[..., T], *arguments: Any) -> T:
-        with self._turns.turn(org_id):
+        with self._semaphore.slot(org_id):
             result: T = run_in(self._threads, _yielding, function, *arguments)
         return result
 

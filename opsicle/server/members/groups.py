@@ -24,7 +24,7 @@ from opsicle.server.access.rights import (
     shown_rules,
     written_rules,
 )
-from opsicle.server.approvals.stuck import left_stuck
+from opsicle.server.approvals.stuck import templates_left_stuck
 from opsicle.server.http.paging import page_of
 from opsicle.server.identity.sessions import Sessions
 from opsicle.server.identity.step_up import StepUp
@@ -148,7 +148,7 @@ class Groups:
 
             data = {"rules": _texts(after), "before": _texts(before)}
             audit.append(db, new.updated_at, actor.org_id, actor, "update", f"groups/{name}", data)
-            return _shown(db, actor.org_id, new, left_stuck(db, actor.org_id))
+            return _shown(db, actor.org_id, new, templates_left_stuck(db, actor.org_id))
 
         return self._changed(work)
 
@@ -234,7 +234,7 @@ class Groups:
                 actor, rights_of(db, actor.org_id, member.user_id), f"change {member.email}"
             )
             do(db, group, member)
-            return _shown(db, actor.org_id, group, left_stuck(db, actor.org_id))
+            return _shown(db, actor.org_id, group, templates_left_stuck(db, actor.org_id))
 
         return self._changed(work)
 

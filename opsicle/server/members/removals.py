@@ -12,7 +12,7 @@ import msgspec
 
 from opsicle.domain.errors import LeavesBehind
 from opsicle.server.access.actor import Actor
-from opsicle.server.approvals.stuck import left_stuck
+from opsicle.server.approvals.stuck import templates_left_stuck
 from opsicle.server.store import account_owners, audit, memberships
 from opsicle.server.store.account_owners import OwnerRow
 from opsicle.server.store.database import Connection
@@ -32,7 +32,7 @@ def require_confirmation(
     leaves stuck is seen from the state after it: whoever does not know yet undoes it with this
     error.
     """
-    stuck = left_stuck(db, org_id)
+    stuck = templates_left_stuck(db, org_id)
     left = (
         [f"these service accounts go too, with their tokens: {_some([a.email for a in accounts])}"]
         if accounts

@@ -29,9 +29,9 @@ _MARK = "reset:"
 class ForgottenPasswords:
     """Takes requests for a link from anybody."""
 
-    def __init__(self, database: Database, notices: Outbox, clock: Clock) -> None:
+    def __init__(self, database: Database, outbox: Outbox, clock: Clock) -> None:
         self._database = database
-        self._outbox = notices
+        self._outbox = outbox
         self._clock = clock
 
     def request_link(self, email: str, address: str) -> None:

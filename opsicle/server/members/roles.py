@@ -25,7 +25,7 @@ from opsicle.server.access.rights import (
     shown_rules,
     written_rules,
 )
-from opsicle.server.approvals.stuck import left_stuck
+from opsicle.server.approvals.stuck import templates_left_stuck
 from opsicle.server.http.paging import page_of
 from opsicle.server.identity.sessions import Sessions
 from opsicle.server.identity.step_up import StepUp
@@ -153,7 +153,7 @@ class Roles:
             data = {"rules": _texts(after), "before": _texts(before)}
             audit.append(db, new.updated_at, actor.org_id, actor, "update", f"roles/{name}", data)
             return msgspec.structs.replace(
-                _get(db, actor.org_id, name), leaves_stuck=left_stuck(db, actor.org_id)
+                _get(db, actor.org_id, name), leaves_stuck=templates_left_stuck(db, actor.org_id)
             )
 
         return self._changed(work)

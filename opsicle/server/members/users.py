@@ -33,7 +33,7 @@ from opsicle.server.access.rights import (
     shown_rules,
     written_rules,
 )
-from opsicle.server.approvals.stuck import left_stuck
+from opsicle.server.approvals.stuck import templates_left_stuck
 from opsicle.server.http.paging import page_of
 from opsicle.server.identity.passwords import PasswordHasher
 from opsicle.server.identity.sessions import Sessions
@@ -208,7 +208,7 @@ class Users:
                 db, self._clock.now(), actor.org_id, actor, "update", resource, _recorded(request)
             )
 
-            stuck = left_stuck(db, actor.org_id) if new != old else []
+            stuck = templates_left_stuck(db, actor.org_id) if new != old else []
             return get_member(db, actor.org_id, old.user_id), stuck
 
         row, stuck = self._database.write(work)

@@ -17,7 +17,7 @@ from opsicle.server.store.rows import Row, fetch_all, fetch_column, fetch_one, w
 class ApprovalRow(Row, frozen=True, kw_only=True):
     """One approval.
 
-    `policy` and `told` are JSON; `policy_id` is empty for a policy that stands in the template.
+    `policy` and `notified` are JSON; `policy_id` is empty for a policy that stands in the template.
 
     `asked_seq` is the number of the org's newest entry in the record when it was asked. Of a pause
     and a failure, `job_id`, `phase` (by its index) and `fence` say which, and `mac` that this
@@ -38,7 +38,7 @@ class ApprovalRow(Row, frozen=True, kw_only=True):
     asked_at: datetime
     asked_seq: int = 0
     next_at: datetime | None = None
-    told: str = "[]"
+    notified: str = "[]"
     waiting_for: str = ""
     ended_at: datetime | None = None
     explanation: str = ""
@@ -72,8 +72,8 @@ class DecisionRow(Row, frozen=True, kw_only=True):
 
 _SELECT = """
     SELECT id, org_id, automation_id, state, policy_id, policy_name, policy_version, policy_digest,
-           policy, manifest_digest, requester_id, asked_at, asked_seq, next_at, told, waiting_for,
-           ended_at, explanation, kind, job_id, phase, fence, mac
+           policy, manifest_digest, requester_id, asked_at, asked_seq, next_at, notified,
+           waiting_for, ended_at, explanation, kind, job_id, phase, fence, mac
       FROM approvals
 """
 
@@ -84,11 +84,11 @@ def insert(db: apsw.Connection, row: ApprovalRow) -> None:
         """
         INSERT INTO approvals (id, org_id, automation_id, state, policy_id, policy_name,
                                policy_version, policy_digest, policy, manifest_digest, requester_id,
-                               asked_at, asked_seq, next_at, told, waiting_for, ended_at, kind,
+                               asked_at, asked_seq, next_at, notified, waiting_for, ended_at, kind,
                                job_id, phase, fence, mac)
         VALUES (:id, :org_id, :automation_id, :state, :policy_id, :policy_name, :policy_version,
                 :policy_digest, :policy, :manifest_digest, :requester_id, :asked_at, :asked_seq,
-                :next_at, :told, :waiting_for, :ended_at, :kind, :job_id, :phase, :fence, :mac)
+                :next_at, :notified, :waiting_for, :ended_at, :kind, :job_id, :phase, :fence, :mac)
         """,
         {
             "id": row.id,
@@ -105,7 +105,7 @@ def insert(db: apsw.Connection, row: ApprovalRow) -> None:
             "asked_at": to_text(row.asked_at),
             "asked_seq": row.asked_seq,
             "next_at": to_text(row.next_at) if row.next_at else None,
-            "told": row.told,
+            "notified": row.notified,
             "waiting_for": row.waiting_for,
             "ended_at": to_text(row.ended_at) if row.ended_at else None,
             "kind": row.kind,
@@ -176,22 +176,22 @@ def list_due(db: apsw.Connection, now: datetime, limit: int) -> list[ApprovalRow
 
 
 def schedule(
-    db: apsw.Connection, approval_id: str, next_at: datetime | None, told: str, waiting_for: str
+    db: apsw.Connection, approval_id: str, next_at: datetime | None, notified: str, waiting_for: str
 ) -> bool:
-    """Note what has been told, who is waited for, and when something is due next.
+    """Record what was notified, who is waited for, and when something is due next.
 
     Return False if the approval is over.
     """
     db.execute(
         """
         UPDATE approvals
-           SET next_at = :next_at, told = :told, waiting_for = :waiting_for
+           SET next_at = :next_at, notified = :notified, waiting_for = :waiting_for
          WHERE id = :id AND state = 'pending'
         """,
         {
             "id": approval_id,
             "next_at": to_text(next_at) if next_at else None,
-            "told": told,
+            "notified": notified,
             "waiting_for": waiting_for,
         },
     )

@@ -24,9 +24,9 @@ from gevent.event import AsyncResult
 from gevent.threadpool import ThreadPool
 
 from opsicle.domain.errors import Unavailable
+from opsicle.server.org_limits import FairSemaphore
 from opsicle.server.store.commits import Commits
 from opsicle.server.threads import WorkerThread, run_in
-from opsicle.server.turns import FairTurns
 
 log = logging.getLogger(__name__)
 
@@ -74,7 +74,7 @@ class Database:
         self._committing: gevent.Greenlet[..., None] | None = None
         self._committer = WorkerThread()
         self._long_readers = ThreadPool(_MOST_LONG_READERS)
-        self._long_turns = FairTurns("long searches", _MOST_LONG_READERS, _MOST_LONG_WAITING)
+        self._long_searches = FairSemaphore("long searches", _MOST_LONG_READERS, _MOST_LONG_WAITING)
 
         self._writer = open_connection(path)
         self._reader = open_connection(path, is_reader=True)
@@ -183,7 +183,7 @@ class Database:
         """
         if self._is_closed:
             raise Unavailable("the server is shutting down")
-        with self._long_turns.turn(org_id):
+        with self._long_searches.slot(org_id):
             return cast("T", run_in(self._long_readers, self._read_apart, query))
 
     def _read_apart(self, query: Callable[[Connection], T]) -> T:

@@ -98,16 +98,20 @@ def list_shared_waiting(db: apsw.Connection) -> list[str]:
           FROM waiting
           JOIN orgs o ON o.id = waiting.org_id
          WHERE o.allows_shared_workers
-         ORDER BY o.shared_turn, o.id
+         ORDER BY o.shared_served_seq, o.id
         """,
         {},
     )
 
 
-def note_shared_turn(db: apsw.Connection, org_id: str) -> None:
+def note_served_by_shared(db: apsw.Connection, org_id: str) -> None:
     """Put this org behind all others, as a shared worker was just given a job of it."""
     db.execute(
-        "UPDATE orgs SET shared_turn = (SELECT max(shared_turn) + 1 FROM orgs) WHERE id = :id",
+        """
+        UPDATE orgs
+           SET shared_served_seq = (SELECT max(shared_served_seq) + 1 FROM orgs)
+         WHERE id = :id
+        """,
         {"id": org_id},
     )
 

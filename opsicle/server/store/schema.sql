@@ -68,7 +68,7 @@ CREATE TABLE "approvals" (
     requester_id    TEXT NOT NULL REFERENCES users (id),
     asked_at        TEXT NOT NULL,
     next_at         TEXT,
-    told            TEXT NOT NULL DEFAULT '[]',
+    notified        TEXT NOT NULL DEFAULT '[]',
     waiting_for     TEXT NOT NULL DEFAULT '',
     ended_at        TEXT,
     explanation     TEXT NOT NULL DEFAULT '',
@@ -535,9 +535,9 @@ CREATE TABLE orgs (
     code       TEXT NOT NULL UNIQUE,
     name       TEXT NOT NULL,
     created_at TEXT NOT NULL
-, allows_shared_workers INTEGER NOT NULL DEFAULT 0, shared_turn INTEGER NOT NULL DEFAULT 0) STRICT, WITHOUT ROWID;
+, allows_shared_workers INTEGER NOT NULL DEFAULT 0, shared_served_seq INTEGER NOT NULL DEFAULT 0) STRICT, WITHOUT ROWID;
 
-CREATE INDEX orgs_by_shared_turn ON orgs (shared_turn);
+CREATE INDEX orgs_by_shared_served_seq ON orgs (shared_served_seq);
 
 CREATE TABLE password_resets (
     user_id    TEXT PRIMARY KEY REFERENCES users (id),

@@ -6,8 +6,8 @@ from functools import partial
 
 from opsicle.domain.access import Action
 from opsicle.server.documents.versions import number_in
-from opsicle.server.http.lists import list_reply
 from opsicle.server.http.routing import Reply, Request, Route
+from opsicle.server.http.serving import serve
 from opsicle.server.store.documents import DocumentKind
 from opsicle.server.templates.service import Templates
 from opsicle.wire.endpoints import templates as endpoints
@@ -21,11 +21,11 @@ def routes(templates: Templates) -> list[Route]:
     view, push_, delete_ = Action.TEMPLATES_VIEW, Action.TEMPLATES_PUSH, Action.TEMPLATES_DELETE
     return [
         Route(endpoints.VALIDATE, partial(validate, templates), view),
-        Route(endpoints.LIST_TEMPLATES, partial(list_templates, templates), view),
+        serve(endpoints.LIST_TEMPLATES, templates.list_templates, view),
         Route(endpoints.PUSH, partial(push, templates), push_),
-        Route(endpoints.SHOW, partial(show, templates), view),
-        Route(endpoints.DELETE, partial(delete, templates), delete_),
-        Route(endpoints.LIST_VERSIONS, partial(list_versions, templates), view),
+        serve(endpoints.SHOW, templates.get, view),
+        serve(endpoints.DELETE, templates.delete, delete_),
+        serve(endpoints.LIST_VERSIONS, templates.list_versions, view),
         Route(endpoints.SHOW_VERSION, partial(show_version, templates), view),
         Route(endpoints.DIFF, partial(diff, templates), view),
     ]
@@ -40,29 +40,6 @@ def push(templates: Templates, request: Request) -> Reply:
     """Make a new version of a template: 201, or 200 if the newest one says the same already."""
     pushed = templates.push(request.actor, request.body(SourceRequest).source)
     return Reply(201 if pushed.is_new else 200, pushed)
-
-
-def list_templates(templates: Templates, request: Request) -> Reply:
-    """List the org's templates by name, each in its newest version."""
-    return list_reply(request, templates.list_templates)
-
-
-def show(templates: Templates, request: Request, name: str) -> Reply:
-    """Show a template in its newest version."""
-    return Reply(200, templates.get(request.actor, name))
-
-
-def delete(templates: Templates, request: Request, name: str) -> Reply:
-    """Take a template out of use; automations that ran it keep their version."""
-    templates.delete(request.actor, name)
-    return Reply(204)
-
-
-def list_versions(templates: Templates, request: Request, name: str) -> Reply:
-    """List a template's versions, newest first."""
-    return list_reply(
-        request, lambda actor, cursor, limit: templates.list_versions(actor, name, cursor, limit)
-    )
 
 
 def show_version(templates: Templates, request: Request, name: str, version: str) -> Reply:

@@ -332,6 +332,7 @@ def _whole(
         variables=list(template.variables),
         phases=list(template.phases),
         runs_on=template.runs_on,
+        runs_on_where=template.runs_on_where,
         volume_mounts=list(template.volume_mounts),
         accepts_claimed=template.accepts_claimed,
         timeout=template.timeout,

@@ -15,11 +15,24 @@ LIST_APPROVALS = Endpoint(
 PREVIEW = Endpoint(
     "GET", "/api/v1/templates/<name>/approval", reply=ApprovalNeed, query={"version": int}
 )
-SHOW = Endpoint("GET", "/api/v1/approvals/<approval_id>", reply=Approval)
+SHOW = Endpoint(
+    "GET",
+    "/api/v1/approvals/<approval_id>",
+    reply=Approval,
+    description=(
+        "Show all that an approver needs to see.\n\n"
+        "Who asks and why, what will run, who else must agree, until when."
+    ),
+)
 APPROVE = Endpoint(
     "POST", "/api/v1/approvals/<approval_id>/approve", body=DecisionRequest, reply=Approval
 )
 REJECT = Endpoint(
     "POST", "/api/v1/approvals/<approval_id>/reject", body=DecisionRequest, reply=Approval
 )
-WITHDRAW = Endpoint("POST", "/api/v1/approvals/<approval_id>/withdraw", reply=Approval)
+WITHDRAW = Endpoint(
+    "POST",
+    "/api/v1/approvals/<approval_id>/withdraw",
+    reply=Approval,
+    description="Take back what one has asked for oneself; the automation is cancelled.",
+)

@@ -13,7 +13,14 @@ LIST_ENTRIES = Endpoint(
     query=PAGE | {"verb": str, "actor": str, "resource": str, "since": str, "until": str},
 )
 EXPORT = Endpoint("GET", "/api/v1/audit/export", reply=bytes, content_type="application/jsonl")
-VERIFY = Endpoint("GET", "/api/v1/audit/verify", reply=AuditVerdict)
+VERIFY = Endpoint(
+    "GET",
+    "/api/v1/audit/verify",
+    reply=AuditVerdict,
+    description=(
+        "Check the org's whole record, and name the first entry that is not as it was written."
+    ),
+)
 SHOW_PUBLIC_KEY = Endpoint(
     "GET", "/api/v1/audit/key", reply=bytes, content_type="application/x-pem-file"
 )

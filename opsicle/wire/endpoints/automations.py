@@ -13,8 +13,18 @@ LIST_AUTOMATIONS = Endpoint(
     reply=Page[AutomationSummary],
     query=PAGE | {"state": str, "template": str, "requester": str, "since": str},
 )
-SHOW = Endpoint("GET", "/api/v1/automations/<automation_id>", reply=Automation)
-CANCEL = Endpoint("POST", "/api/v1/automations/<automation_id>/cancel", reply=Automation)
+SHOW = Endpoint(
+    "GET",
+    "/api/v1/automations/<automation_id>",
+    reply=Automation,
+    description="Show an automation with its values, phases and jobs.",
+)
+CANCEL = Endpoint(
+    "POST",
+    "/api/v1/automations/<automation_id>/cancel",
+    reply=Automation,
+    description="Cancel a waiting automation, or ask its worker to stop it.",
+)
 RERUN = Endpoint("POST", "/api/v1/automations/<automation_id>/rerun", reply=Automation, status=201)
 LOG = Endpoint(
     "GET",

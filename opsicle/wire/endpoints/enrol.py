@@ -21,4 +21,5 @@ RENEW_CERTIFICATE = Endpoint(
     body=RenewRequest,
     reply=RenewReply,
     max_body=MAX_ENROLMENT_BODY_BYTES,
+    description="Give a worker a new certificate for the identity that it has.",
 )

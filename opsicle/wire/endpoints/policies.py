@@ -7,7 +7,13 @@ from opsicle.wire.pages import Page
 from opsicle.wire.policy_api import PolicyPushed, PolicyVersion, PolicyVersionSummary
 from opsicle.wire.user_api import SourceRequest
 
-LIST_POLICIES = Endpoint("GET", "/api/v1/policies", reply=Page[PolicyVersionSummary], query=PAGE)
+LIST_POLICIES = Endpoint(
+    "GET",
+    "/api/v1/policies",
+    reply=Page[PolicyVersionSummary],
+    query=PAGE,
+    description="List the org's approval policies by name, each in its newest version.",
+)
 PUSH = Endpoint(
     "POST",
     "/api/v1/policies",
@@ -16,9 +22,25 @@ PUSH = Endpoint(
     status=201,
     max_body=MAX_DOCUMENT_BODY_BYTES,
 )
-SHOW = Endpoint("GET", "/api/v1/policies/<policy>", reply=PolicyVersion)
-DELETE = Endpoint[None]("DELETE", "/api/v1/policies/<policy>", status=204)
+SHOW = Endpoint(
+    "GET",
+    "/api/v1/policies/<policy>",
+    reply=PolicyVersion,
+    description="Show an approval policy in its newest version.",
+)
+DELETE = Endpoint[None](
+    "DELETE",
+    "/api/v1/policies/<policy>",
+    status=204,
+    description=(
+        "Take an approval policy out of use; what it approved and has not begun will not run."
+    ),
+)
 LIST_VERSIONS = Endpoint(
-    "GET", "/api/v1/policies/<policy>/versions", reply=Page[PolicyVersionSummary], query=PAGE
+    "GET",
+    "/api/v1/policies/<policy>/versions",
+    reply=Page[PolicyVersionSummary],
+    query=PAGE,
+    description="List an approval policy's versions, newest first.",
 )
 SHOW_VERSION = Endpoint("GET", "/api/v1/policies/<policy>/versions/<version>", reply=PolicyVersion)

@@ -6,11 +6,44 @@ from opsicle.wire.access_api import CreateRoleRequest, PermissionAnswer, Role, U
 from opsicle.wire.endpoint import PAGE, Endpoint
 from opsicle.wire.pages import Page
 
-LIST_ROLES = Endpoint("GET", "/api/v1/roles", reply=Page[Role], query=PAGE)
-CREATE = Endpoint("POST", "/api/v1/roles", body=CreateRoleRequest, reply=Role, status=201)
-SHOW = Endpoint("GET", "/api/v1/roles/<role>", reply=Role)
-UPDATE = Endpoint("PATCH", "/api/v1/roles/<role>", body=UpdateRoleRequest, reply=Role)
-DELETE = Endpoint[None]("DELETE", "/api/v1/roles/<role>", status=204)
+LIST_ROLES = Endpoint(
+    "GET",
+    "/api/v1/roles",
+    reply=Page[Role],
+    query=PAGE,
+    description="List the built-in roles and the org's own by name.",
+)
+CREATE = Endpoint(
+    "POST",
+    "/api/v1/roles",
+    body=CreateRoleRequest,
+    reply=Role,
+    status=201,
+    description=(
+        "Make a role of the org's own, from rules such as `allow execute templates/restart-web`."
+    ),
+)
+SHOW = Endpoint(
+    "GET",
+    "/api/v1/roles/<role>",
+    reply=Role,
+    description="Show a role and what it gives.",
+)
+UPDATE = Endpoint(
+    "PATCH",
+    "/api/v1/roles/<role>",
+    body=UpdateRoleRequest,
+    reply=Role,
+    description=(
+        "Change a role's rules or description; of a built-in role the org's additions to it."
+    ),
+)
+DELETE = Endpoint[None](
+    "DELETE",
+    "/api/v1/roles/<role>",
+    status=204,
+    description="Remove a role of the org's own that nobody has.",
+)
 CHECK_PERMISSION = Endpoint(
     "GET",
     "/api/v1/can",

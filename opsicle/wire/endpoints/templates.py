@@ -21,7 +21,13 @@ VALIDATE = Endpoint(
     reply=Validation,
     max_body=MAX_DOCUMENT_BODY_BYTES,
 )
-LIST_TEMPLATES = Endpoint("GET", "/api/v1/templates", reply=Page[TemplateSummary], query=PAGE)
+LIST_TEMPLATES = Endpoint(
+    "GET",
+    "/api/v1/templates",
+    reply=Page[TemplateSummary],
+    query=PAGE,
+    description="List the org's templates by name, each in its newest version.",
+)
 PUSH = Endpoint(
     "POST",
     "/api/v1/templates",
@@ -30,10 +36,24 @@ PUSH = Endpoint(
     status=201,
     max_body=MAX_DOCUMENT_BODY_BYTES,
 )
-SHOW = Endpoint("GET", "/api/v1/templates/<name>", reply=TemplateVersion)
-DELETE = Endpoint[None]("DELETE", "/api/v1/templates/<name>", status=204)
+SHOW = Endpoint(
+    "GET",
+    "/api/v1/templates/<name>",
+    reply=TemplateVersion,
+    description="Show a template in its newest version.",
+)
+DELETE = Endpoint[None](
+    "DELETE",
+    "/api/v1/templates/<name>",
+    status=204,
+    description="Take a template out of use; automations that ran it keep their version.",
+)
 LIST_VERSIONS = Endpoint(
-    "GET", "/api/v1/templates/<name>/versions", reply=Page[TemplateVersionSummary], query=PAGE
+    "GET",
+    "/api/v1/templates/<name>/versions",
+    reply=Page[TemplateVersionSummary],
+    query=PAGE,
+    description="List a template's versions, newest first.",
 )
 SHOW_VERSION = Endpoint("GET", "/api/v1/templates/<name>/versions/<version>", reply=TemplateVersion)
 DIFF = Endpoint(

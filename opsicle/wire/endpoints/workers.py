@@ -9,19 +9,74 @@ from opsicle.wire.pages import Page
 LIST_SHARED = Endpoint(
     "GET", "/api/v1/server/workers", reply=Page[Worker], query=PAGE | {"all": bool}
 )
-SHOW_SHARED = Endpoint("GET", "/api/v1/server/workers/<worker>", reply=Worker)
-UPDATE_SHARED = Endpoint(
-    "PATCH", "/api/v1/server/workers/<worker>", body=UpdateWorkerRequest, reply=Worker
+SHOW_SHARED = Endpoint(
+    "GET",
+    "/api/v1/server/workers/<worker>",
+    reply=Worker,
+    description="Show a shared worker, by id or name.",
 )
-DRAIN_SHARED = Endpoint("POST", "/api/v1/server/workers/<worker>/drain", reply=Worker)
-UNDRAIN_SHARED = Endpoint("POST", "/api/v1/server/workers/<worker>/undrain", reply=Worker)
-REVOKE_SHARED = Endpoint("POST", "/api/v1/server/workers/<worker>/revoke", reply=Worker)
+UPDATE_SHARED = Endpoint(
+    "PATCH",
+    "/api/v1/server/workers/<worker>",
+    body=UpdateWorkerRequest,
+    reply=Worker,
+    description="Grant a shared worker other labels than those that it has.",
+)
+DRAIN_SHARED = Endpoint(
+    "POST",
+    "/api/v1/server/workers/<worker>/drain",
+    reply=Worker,
+    description="Let a shared worker finish what it has and take no more.",
+)
+UNDRAIN_SHARED = Endpoint(
+    "POST",
+    "/api/v1/server/workers/<worker>/undrain",
+    reply=Worker,
+    description="Let a draining shared worker take work again.",
+)
+REVOKE_SHARED = Endpoint(
+    "POST",
+    "/api/v1/server/workers/<worker>/revoke",
+    reply=Worker,
+    description="Shut a shared worker out for good, at once.",
+)
 CREATE_JOIN_TOKEN = Endpoint(
-    "POST", "/api/v1/workers/tokens", body=CreateJoinTokenRequest, reply=NewJoinToken, status=201
+    "POST",
+    "/api/v1/workers/tokens",
+    body=CreateJoinTokenRequest,
+    reply=NewJoinToken,
+    status=201,
+    description="Make a one-time join token; the answer is the only place where it is shown.",
 )
 LIST_WORKERS = Endpoint("GET", "/api/v1/workers", reply=Page[Worker], query=PAGE | {"all": bool})
-SHOW = Endpoint("GET", "/api/v1/workers/<worker>", reply=Worker)
-UPDATE = Endpoint("PATCH", "/api/v1/workers/<worker>", body=UpdateWorkerRequest, reply=Worker)
-DRAIN = Endpoint("POST", "/api/v1/workers/<worker>/drain", reply=Worker)
-UNDRAIN = Endpoint("POST", "/api/v1/workers/<worker>/undrain", reply=Worker)
-REVOKE = Endpoint("POST", "/api/v1/workers/<worker>/revoke", reply=Worker)
+SHOW = Endpoint(
+    "GET",
+    "/api/v1/workers/<worker>",
+    reply=Worker,
+    description="Show a worker, by id or name.",
+)
+UPDATE = Endpoint(
+    "PATCH",
+    "/api/v1/workers/<worker>",
+    body=UpdateWorkerRequest,
+    reply=Worker,
+    description="Grant a worker other labels than those that it has.",
+)
+DRAIN = Endpoint(
+    "POST",
+    "/api/v1/workers/<worker>/drain",
+    reply=Worker,
+    description="Let a worker finish what it has and take no more.",
+)
+UNDRAIN = Endpoint(
+    "POST",
+    "/api/v1/workers/<worker>/undrain",
+    reply=Worker,
+    description="Let a draining worker take work again.",
+)
+REVOKE = Endpoint(
+    "POST",
+    "/api/v1/workers/<worker>/revoke",
+    reply=Worker,
+    description="Shut a worker out for good, at once.",
+)

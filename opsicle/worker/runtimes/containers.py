@@ -182,13 +182,15 @@ class ContainerJob:
         self._containers: list[RunningContainer] = []
         self._count = 0
 
-    def environment(self, phase: int, private: Mapping[str, str]) -> dict[str, str]:
+    def environment(
+        self, phase: int, private: Mapping[str, str], outputs: Mapping[str, str]
+    ) -> dict[str, str]:
         """Return what is added to the image's own environment, from which PATH and HOME are."""
         self._private_paths = [Path(path) for path in private.values()]
         base = {"LANG": os.environ.get("LANG") or "C.UTF-8"}
         if "TZ" in os.environ:
             base["TZ"] = os.environ["TZ"]
-        return phase_environment(self._work, phase, base, self._workspace, private)
+        return phase_environment(self._work, phase, base, self._workspace, private, outputs)
 
     def start(self, phase: int, script: Script, environment: Mapping[str, str]) -> Child:
         """Start a phase's container. Raises CannotStart."""
@@ -304,8 +306,7 @@ class ContainerJob:
 
     def _named(self, asked: Phase, environment: Mapping[str, str]) -> list[Path]:
         """Return the files of the job, outside of the workspace, that its phase is told of."""
-        start = f"{self._workspace.path}."
-        beside = {Path(value) for value in environment.values() if value.startswith(start)}
+        beside = {Path(environment[name]) for name in ("OPSICLE_OUTPUT", "OPSICLE_SUMMARY")}
         for path in beside:
             path.touch(mode=0o600)
         if (marks := self._workspace.beside("marks")).exists():

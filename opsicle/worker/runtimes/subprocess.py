@@ -85,12 +85,14 @@ class SubprocessJob:
         self._base = base
         self._tree = JobTree(work.job_id)
 
-    def environment(self, phase: int, private: Mapping[str, str]) -> dict[str, str]:
+    def environment(
+        self, phase: int, private: Mapping[str, str], outputs: Mapping[str, str]
+    ) -> dict[str, str]:
         """Return a phase's environment.
 
         What is handed on of the worker's, and all that tells of the job.
         """
-        return phase_environment(self._work, phase, self._base, self._workspace, private)
+        return phase_environment(self._work, phase, self._base, self._workspace, private, outputs)
 
     def start(self, phase: int, script: Script, environment: Mapping[str, str]) -> process.Child:
         """Start a phase's shell with its script. Raises CannotStart."""

@@ -78,9 +78,11 @@ class JobRuntimes:
         self._private = private
         self._opened: dict[str, JobRuntime] = {}
 
-    def environment(self, phase: int, private: Mapping[str, str]) -> dict[str, str]:
+    def environment(
+        self, phase: int, private: Mapping[str, str], outputs: Mapping[str, str]
+    ) -> dict[str, str]:
         """Return the whole environment of a phase."""
-        return self._for(phase).environment(phase, private)
+        return self._for(phase).environment(phase, private, outputs)
 
     def start(self, phase: int, script: Script, environment: Mapping[str, str]) -> Child:
         """Start a phase. Raises CannotStart."""

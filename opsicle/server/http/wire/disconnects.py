@@ -15,7 +15,7 @@ _READABLE = 1
 
 
 @contextmanager
-def when_gone(sock: socket.socket, call: Callable[[], None]) -> Iterator[None]:
+def on_disconnect(sock: socket.socket, call: Callable[[], None]) -> Iterator[None]:
     """Call once, from the event loop, if the peer closes the connection meanwhile.
 
     A peer whose machine is gone, or whose network is, closes nothing and is not noticed here.

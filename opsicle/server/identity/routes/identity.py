@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from functools import partial
 
 from opsicle.domain.access import Action
-from opsicle.server.http.lists import list_reply
 from opsicle.server.http.routing import Access, Reply, Request, Route
+from opsicle.server.http.serving import serve
 from opsicle.server.identity.authenticators import Authenticators
 from opsicle.server.identity.password_changes import PasswordChanges
 from opsicle.server.identity.sessions import Sessions
@@ -32,27 +32,17 @@ def routes(identity: IdentityServices) -> list[Route]:
     public = Access.PUBLIC
     sessions = identity.sessions
     return [
-        Route(endpoints.SHOW_TOTP, partial(show_totp, apps), use),
-        Route(endpoints.ENROL_TOTP, partial(enrol_totp, apps), use),
+        serve(endpoints.SHOW_TOTP, apps.status, use),
+        serve(endpoints.ENROL_TOTP, apps.begin, use),
         Route(endpoints.CONFIRM_TOTP, partial(confirm_totp, apps), use),
         Route(endpoints.RENEW_RECOVERY_CODES, partial(renew_recovery_codes, apps), use),
         Route(endpoints.DISABLE_TOTP, partial(disable_totp, apps), use),
         Route(endpoints.STEP_UP, partial(step_up, identity.step_up), use),
-        Route(endpoints.LIST_SESSIONS, partial(list_sessions, sessions), use),
-        Route(endpoints.REVOKE_SESSION, partial(revoke_session, sessions), use),
-        Route(endpoints.CHANGE_PASSWORD, partial(change_password, passwords), use),
+        serve(endpoints.LIST_SESSIONS, sessions.list_own, use),
+        serve(endpoints.REVOKE_SESSION, sessions.revoke, use),
+        serve(endpoints.CHANGE_PASSWORD, passwords.change, use),
         Route(endpoints.RESET_PASSWORD, partial(reset_password, passwords), public),
     ]
-
-
-def show_totp(apps: Authenticators, request: Request) -> Reply:
-    """Show whether the caller has an authenticator app."""
-    return Reply(200, apps.status(request.actor))
-
-
-def enrol_totp(apps: Authenticators, request: Request) -> Reply:
-    """Begin to enrol an authenticator app; it counts once it is confirmed."""
-    return Reply(200, apps.begin(request.actor))
 
 
 def confirm_totp(apps: Authenticators, request: Request) -> Reply:
@@ -77,23 +67,6 @@ def disable_totp(apps: Authenticators, request: Request) -> Reply:
 def step_up(service: StepUp, request: Request) -> Reply:
     """Show a fresh code, for what answers with `step_up_required` without one."""
     return Reply(200, service.prove(request.actor, request.body(wire.TotpRequest).totp))
-
-
-def list_sessions(sessions: Sessions, request: Request) -> Reply:
-    """List the caller's own sessions, newest first."""
-    return list_reply(request, sessions.list_own)
-
-
-def revoke_session(sessions: Sessions, request: Request, session_id: str) -> Reply:
-    """End one of the caller's own sessions."""
-    sessions.revoke(request.actor, session_id)
-    return Reply(204)
-
-
-def change_password(passwords: PasswordChanges, request: Request) -> Reply:
-    """Change the caller's own password; their other sessions end."""
-    passwords.change(request.actor, request.body(wire.ChangePasswordRequest))
-    return Reply(204)
 
 
 def reset_password(passwords: PasswordChanges, request: Request) -> Reply:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from functools import partial
 
 from opsicle.domain.access import Action
-from opsicle.server.http.lists import list_reply
 from opsicle.server.http.routing import Access, Reply, Request, Route
+from opsicle.server.http.serving import serve
 from opsicle.server.identity.routes.accounts import entered
 from opsicle.server.members.invitations import Invitations
 from opsicle.wire import org_api as wire
@@ -17,28 +17,12 @@ def routes(invitations: Invitations) -> list[Route]:
     """Return the routes of invitations. Who is invited has not proven anything yet but the link."""
     manage, public = Action.USERS_MANAGE, Access.PUBLIC
     return [
-        Route(endpoints.LIST_OPEN, partial(list_open, invitations), manage),
-        Route(endpoints.INVITE, partial(invite, invitations), manage),
-        Route(endpoints.REVOKE, partial(revoke, invitations), manage),
+        serve(endpoints.LIST_OPEN, invitations.list_open, manage),
+        serve(endpoints.INVITE, invitations.invite, manage),
+        serve(endpoints.REVOKE, invitations.revoke, manage),
         Route(endpoints.SHOW_OFFER, partial(show_offer, invitations), public),
         Route(endpoints.ACCEPT, partial(accept, invitations), public),
     ]
-
-
-def list_open(invitations: Invitations, request: Request) -> Reply:
-    """List the org's invitations that may still be used, newest first."""
-    return list_reply(request, invitations.list_open)
-
-
-def invite(invitations: Invitations, request: Request) -> Reply:
-    """Make a one-time link for somebody; the answer is the only place where it is shown."""
-    return Reply(201, invitations.invite(request.actor, request.body(wire.InviteRequest)))
-
-
-def revoke(invitations: Invitations, request: Request, invitation: str) -> Reply:
-    """End an invitation that was not used yet."""
-    invitations.revoke(request.actor, invitation)
-    return Reply(204)
 
 
 def show_offer(invitations: Invitations, request: Request) -> Reply:

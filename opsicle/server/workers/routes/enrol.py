@@ -8,9 +8,10 @@ from __future__ import annotations
 from functools import partial
 
 from opsicle.server.http.routing import Access, Reply, Request, Route
+from opsicle.server.http.serving import serve
 from opsicle.server.workers.enrolment import Enrolments
 from opsicle.wire.endpoints import enrol as endpoints
-from opsicle.wire.worker_api import EnrolRequest, RenewRequest
+from opsicle.wire.worker_api import EnrolRequest
 
 
 def routes(enrolments: Enrolments) -> list[Route]:
@@ -25,9 +26,7 @@ def routes(enrolments: Enrolments) -> list[Route]:
 
 def worker_routes(enrolments: Enrolments) -> list[Route]:
     """Return what stands on the workers' listener."""
-    return [
-        Route(endpoints.RENEW_CERTIFICATE, partial(renew_certificate, enrolments), Access.WORKER)
-    ]
+    return [serve(endpoints.RENEW_CERTIFICATE, enrolments.renew, Access.WORKER)]
 
 
 def show_worker_address(enrolments: Enrolments, _request: Request) -> Reply:
@@ -38,8 +37,3 @@ def show_worker_address(enrolments: Enrolments, _request: Request) -> Reply:
 def enrol(enrolments: Enrolments, request: Request) -> Reply:
     """Give a worker that knows a join token's secret its identity."""
     return Reply(200, enrolments.enrol(request.body(EnrolRequest), request.address))
-
-
-def renew_certificate(enrolments: Enrolments, request: Request) -> Reply:
-    """Give a worker a new certificate for the identity that it has."""
-    return Reply(200, enrolments.renew(request.worker, request.body(RenewRequest)))

@@ -16,7 +16,7 @@ CREATE TABLE approvals_of_kinds (
     requester_id    TEXT NOT NULL REFERENCES users (id),
     asked_at        TEXT NOT NULL,
     next_at         TEXT,
-    told            TEXT NOT NULL DEFAULT '[]',
+    notified        TEXT NOT NULL DEFAULT '[]',
     waiting_for     TEXT NOT NULL DEFAULT '',
     ended_at        TEXT,
     explanation     TEXT NOT NULL DEFAULT '',
@@ -30,7 +30,7 @@ CREATE TABLE approvals_of_kinds (
 
 INSERT INTO approvals_of_kinds
 SELECT id, org_id, automation_id, state, policy_id, policy_name, policy_version, policy_digest, policy,
-       manifest_digest, requester_id, asked_at, next_at, told, waiting_for, ended_at, explanation, asked_seq,
+       manifest_digest, requester_id, asked_at, next_at, notified, waiting_for, ended_at, explanation, asked_seq,
        'run', NULL, NULL, NULL, ''
   FROM approvals;
 

@@ -1,4 +1,4 @@
-"""What is scarce is shared out by turns.
+"""Limits for each org: how much of a scarce thing it may use, and in which order orgs are served.
 
 So an org that asks for much holds up itself and nobody else.
 """
@@ -17,8 +17,8 @@ from opsicle.domain.errors import TooManyRequests
 _HINT = "It is this org's share that is used up; others are served meanwhile."
 
 
-class FairTurns:
-    """A few things at once. Whoever waits is served by turns of orgs, the oldest of each org first.
+class FairSemaphore:
+    """A semaphore that serves the orgs that wait in turn, the oldest request of each first.
 
     `most_waiting` bounds the queue of one org. A key is an org's id, or "" for all who belong to
     none yet.
@@ -31,8 +31,8 @@ class FairTurns:
         self._waiting: OrderedDict[str, deque[Event]] = OrderedDict()
 
     @contextmanager
-    def turn(self, org_id: str) -> Iterator[None]:
-        """Wait for a turn of this org's.
+    def slot(self, org_id: str) -> Iterator[None]:
+        """Hold a slot for this org, after waiting for one.
 
         Raises TooManyRequests where as many of its own wait as may.
         """
@@ -43,31 +43,31 @@ class FairTurns:
         try:
             yield
         finally:
-            self._pass_on()
+            self._release()
 
     def _wait(self, org_id: str) -> None:
         queue = self._waiting.setdefault(org_id, deque())
         if len(queue) >= self._most_waiting:
             raise TooManyRequests(f"too many {self._what} at once", retry_after=3, hint=_HINT)
-        mine = Event()
-        queue.append(mine)
+        turn = Event()
+        queue.append(turn)
         try:
-            mine.wait()
+            turn.wait()
         except BaseException:
-            self._give_up(org_id, mine)
+            self._give_up(org_id, turn)
             raise
 
-    def _give_up(self, org_id: str, mine: Event) -> None:
+    def _give_up(self, org_id: str, turn: Event) -> None:
         """Leave the queue; a turn that has just been given goes on to the next."""
-        if mine.is_set():
-            self._pass_on()
+        if turn.is_set():
+            self._release()
             return
         queue = self._waiting[org_id]
-        queue.remove(mine)
+        queue.remove(turn)
         if not queue:
             del self._waiting[org_id]
 
-    def _pass_on(self) -> None:
+    def _release(self) -> None:
         """Give the turn that has ended to the org that has waited longest for one."""
         if not self._waiting:
             self._free += 1
@@ -80,7 +80,7 @@ class FairTurns:
 
 
 class ConcurrencyLimit:
-    """At most so many of one org at the same time, and never a queue: for what goes on for long."""
+    """At most so many of one org at the same time, without a queue: for what goes on for long."""
 
     def __init__(self, what: str, most: int) -> None:
         self._what = what
@@ -88,7 +88,7 @@ class ConcurrencyLimit:
         self._taken: dict[str, int] = {}
 
     def check(self, org_id: str) -> None:
-        """Raise TooManyRequests if this org has no place left."""
+        """Raise TooManyRequests if this org has no slot left."""
         taken = self._taken.get(org_id, 0)
         if taken >= self._most:
             raise TooManyRequests(
@@ -96,8 +96,8 @@ class ConcurrencyLimit:
             )
 
     @contextmanager
-    def place(self, org_id: str) -> Iterator[None]:
-        """Take a place of this org's. Raises TooManyRequests if there is none."""
+    def slot(self, org_id: str) -> Iterator[None]:
+        """Hold a slot for this org. Raises TooManyRequests if there is none."""
         self.check(org_id)
         self._taken[org_id] = self._taken.get(org_id, 0) + 1
         try:
@@ -108,7 +108,7 @@ class ConcurrencyLimit:
                 del self._taken[org_id]
 
 
-class Allowance:
+class RateLimit:
     """So much in a minute for each org: what is not used gathers up to one minute's worth."""
 
     def __init__(
@@ -119,7 +119,7 @@ class Allowance:
         self._now = now
         self._left: dict[str, tuple[float, float]] = {}
 
-    def spend(self, org_id: str, amount: int) -> None:
+    def consume(self, org_id: str, amount: int) -> None:
         """Use some of it. Raises TooManyRequests with the time after which there is enough."""
         now, rate = self._now(), self._per_minute / 60
         left, at = self._left.get(org_id, (float(self._per_minute), now))
@@ -133,7 +133,7 @@ class Allowance:
         self._left[org_id] = (left - amount, now)
 
     def _forget_full(self, now: float, rate: float) -> None:
-        if len(self._left) > _MOST_REMEMBERED:
+        if len(self._left) > _MAX_REMEMBERED:
             self._left = {
                 key: (left, at)
                 for key, (left, at) in self._left.items()
@@ -141,4 +141,4 @@ class Allowance:
             }
 
 
-_MOST_REMEMBERED = 1_000
+_MAX_REMEMBERED = 1_000

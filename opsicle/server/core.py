@@ -1,0 +1,41 @@
+"""What the services stand on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from opsicle.kit.clock import Clock
+from opsicle.security.audit_key import AuditKey
+from opsicle.security.authority import Authority
+from opsicle.security.binding_key import BindingKey
+from opsicle.security.order_key import OrderKey
+from opsicle.security.sealing import Seal
+from opsicle.server.audit.remarks import ServerRemarks
+from opsicle.server.channels.egress_bounds import EgressBounds
+from opsicle.server.dispatch.job_logs import LogBounds
+from opsicle.server.keys.vault import Vault
+from opsicle.server.store.database import Database
+from opsicle.server.store.epochs import FIRST_EPOCH, Epoch
+from opsicle.server.store.log_database import LogDatabase
+
+
+@dataclass(frozen=True)
+class Core:
+    """What the services stand on."""
+
+    state: Database
+    logs: LogDatabase
+    authority: Authority
+    audit_key: AuditKey
+    order_key: OrderKey
+    binding_key: BindingKey
+    clock: Clock
+    seal: Seal
+    vault: Vault
+    remarks: ServerRemarks
+    on_set_up: Callable[[], None] = lambda: None
+    has_open_orgs: bool = False
+    epoch: Epoch = FIRST_EPOCH
+    egress_bounds: EgressBounds = field(default_factory=EgressBounds)
+    log_bounds: LogBounds = field(default_factory=LogBounds)

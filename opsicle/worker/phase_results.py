@@ -1,0 +1,128 @@
+"""What the phases of a job leave beside their exit codes: outputs for later phases, and a summary.
+
+Later phases of the job get an output as it was written. What leaves this machine is masked as the
+log is.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from opsicle.domain.outputs import (
+    MAX_ALL_OUTPUTS_BYTES,
+    MAX_OUTPUT_FILE_BYTES,
+    MAX_SUMMARY_BYTES,
+    SUMMARY_CUT,
+    WrittenOutputs,
+    output_environment_name,
+    read_outputs,
+)
+from opsicle.domain.templates import Phase
+from opsicle.wire.jobs import PhaseOutput, PhaseReport
+from opsicle.worker.workspace import Workspace
+
+_NO_FILE_ANY_MORE = "{} is no file any more; append to it, and do not put something else there"
+
+
+class PhaseResults:
+    """The outputs and summaries of one job's phases. `without_secrets` masks a text."""
+
+    def __init__(self, workspace: Workspace, without_secrets: Callable[[str], str]) -> None:
+        self._workspace = workspace
+        self._without_secrets = without_secrets
+        self._outputs: dict[str, dict[str, str]] = {}  # by phase, as they were written
+        self._summaries: dict[str, str] = {}
+
+    def recall(self, reports: Iterable[PhaseReport]) -> None:
+        """Take over what phases have left that an earlier life of the worker has run."""
+        for report in reports:
+            self._outputs[report.name] = {each.name: each.value for each in report.outputs}
+            self._summaries[report.name] = report.summary
+
+    def environment(self) -> dict[str, str]:
+        """Return the variables by which a phase reads the outputs of those before it."""
+        return {
+            output_environment_name(name): value
+            for values in self._outputs.values()
+            for name, value in values.items()
+        }
+
+    def forget(self, report: PhaseReport) -> None:
+        """Forget what an earlier try of a phase has left."""
+        report.outputs, report.summary = (), ""
+        self._outputs.pop(report.name, None)
+        self._summaries.pop(report.name, None)
+
+    def take(self, index: int, phase: Phase, report: PhaseReport) -> str:
+        """Read what a phase has left, now that it has ended, into its report.
+
+        Returns what was wrong with its outputs, or an empty string; what was right counts.
+        """
+        self._summaries[phase.name] = report.summary = self._summary(index)
+        values, problem = self._written(index, phase)
+        if sum(map(_size, self._outputs.values())) + _size(values) > MAX_ALL_OUTPUTS_BYTES:
+            values, problem = {}, _TOO_MUCH
+
+        self._outputs[phase.name] = values
+        report.outputs = tuple(self._shown(name, value) for name, value in values.items())
+        return problem
+
+    def _shown(self, name: str, value: str) -> PhaseOutput:
+        masked = self._without_secrets(value)
+        return PhaseOutput(name=name, value=masked, is_masked=masked != value)
+
+    def _written(self, index: int, phase: Phase) -> WrittenOutputs:
+        try:
+            content = _read(self._workspace.output_path(index), MAX_OUTPUT_FILE_BYTES + 1)
+        except OSError:
+            return WrittenOutputs({}, _NO_FILE_ANY_MORE.format("OPSICLE_OUTPUT"))
+        return read_outputs(content, phase.outputs)
+
+    def _summary(self, index: int) -> str:
+        """Return what a phase says in Markdown, as far as there is room.
+
+        Masked before it is cut, since half a secret is not found.
+        """
+        before = list(self._summaries.values())
+        if any(text.endswith(SUMMARY_CUT) for text in before):
+            return ""
+        try:
+            content = _read(self._workspace.summary_path(index), MAX_OUTPUT_FILE_BYTES)
+        except OSError:
+            return f"*{_NO_FILE_ANY_MORE.format('OPSICLE_SUMMARY')}.*\n"
+
+        text = content.decode(errors="replace").replace("\0", "\N{REPLACEMENT CHARACTER}")
+        encoded = self._without_secrets(text).encode()
+        room = MAX_SUMMARY_BYTES - sum(len(text.encode()) for text in before)
+        if len(encoded) <= room:
+            return encoded.decode()
+        return encoded[:room].decode(errors="ignore") + SUMMARY_CUT
+
+
+_TOO_MUCH = (
+    "with it, the outputs of the job are larger than "
+    f"{MAX_ALL_OUTPUTS_BYTES // 1024} KiB together; "
+    "keep what is large in a file"
+)
+
+
+def _size(values: dict[str, str]) -> int:
+    return sum(len(name) + len(value.encode()) for name, value in values.items())
+
+
+def _read(path: Path, limit: int) -> bytes:
+    """Return the beginning of a file that a job may have put something else in the place of.
+
+    Empty if there is none. Raises OSError for what is no file; follows no link, waits for no pipe.
+    """
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return b""
+    with os.fdopen(fd, "rb") as file:
+        if not stat.S_ISREG(os.fstat(fd).st_mode):
+            raise OSError("it is no file")
+        return file.read(limit)

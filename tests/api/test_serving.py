@@ -1,0 +1,45 @@
+"""The routes without a handler: what their endpoints say is what the services' methods take."""
+
+from __future__ import annotations
+
+from functools import partial
+from inspect import signature
+from typing import Any, get_type_hints
+
+from opsicle.server.access.actor import Actor, WorkerActor
+from opsicle.server.http.routing import Access, Route
+from opsicle.wire.endpoint import PLACEHOLDER
+from tests.api.running_server import ApiServer
+
+
+def taken_and_returned(method: Any) -> tuple[list[Any], Any]:
+    """Return the types of what a method takes by position, and that of what it returns."""
+    hints = get_type_hints(method.func if isinstance(method, partial) else method)
+    by_position = [
+        hints[parameter.name]
+        for parameter in signature(method).parameters.values()
+        if parameter.kind is parameter.POSITIONAL_OR_KEYWORD
+        and parameter.default is parameter.empty
+    ]
+    return by_position, hints["return"]
+
+
+def promised(route: Route) -> tuple[list[Any], Any]:
+    """Return the same, as the endpoint promises it."""
+    endpoint = route.endpoint
+    given: list[Any] = [WorkerActor if route.may is Access.WORKER else Actor]
+    given += [str for _ in PLACEHOLDER.findall(endpoint.path)]
+    given += [endpoint.body] if endpoint.body else []
+    given += [str, int] if "cursor" in endpoint.query else []
+    return given, endpoint.reply
+
+
+def test_each_method_takes_and_returns_what_its_endpoint_says(api_server: ApiServer) -> None:
+    routes = [*api_server.services.user_routes(), *api_server.services.worker_routes()]
+    served = [route for route in routes if route.endpoint.description]
+
+    assert len(served) > 70
+    for route in served:
+        assert isinstance(route.handler, partial)
+        _, method, _ = route.handler.args
+        assert taken_and_returned(method) == promised(route), route.name
