@@ -200,7 +200,9 @@ def _in_thread(runner: Runner) -> Outcome:
 
     def work() -> None:
         try:
-            outcomes.append(runner.run())
+            outcome = runner.run()
+            assert outcome is not None  # whoever is asked answers at once
+            outcomes.append(outcome)
         except Exception as error:  # noqa: BLE001 - raised again where the caller can see it
             failures.append(error)
 

@@ -25,8 +25,10 @@ from opsicle.worker.identity import WorkerDataFolder
 from opsicle.worker.job import HeldJob
 from opsicle.worker.job_reporter import JobReporter
 from opsicle.worker.job_threads import JobThreads, Task
-from opsicle.worker.journal import ChildProcess, JobEntry, Journal
+from opsicle.worker.journal import Journal
+from opsicle.worker.journal_lines import ChildProcess, JobEntry
 from opsicle.worker.log_shipper import LogShipper
+from opsicle.worker.paused_jobs import KeptPause, PausedJobs
 from opsicle.worker.private_files import private_folder
 from opsicle.worker.process import OsAccount
 from opsicle.worker.run_as import JobAccounts
@@ -91,6 +93,7 @@ class JobSupervisor:
         self.was_answered = threading.Event()
         self._cannot_begin_until = 0.0
         self._held = HeldJobs()
+        self._paused = PausedJobs(folder, journal, self._reporter)
         self._threads = JobThreads()
 
     @property
@@ -101,6 +104,11 @@ class JobSupervisor:
     def held(self) -> tuple[RunningJob, ...]:
         """Return the jobs held now, for a poll."""
         return tuple(RunningJob(job.id, job.fence) for job in self._held.all())
+
+    def paused(self) -> tuple[RunningJob, ...]:
+        """Return the jobs that wait for people, for a poll."""
+        held = {job.id for job in self._held.all()}
+        return tuple(job for job in self._paused.listed() if job.job_id not in held)
 
     def take(self, work: Work) -> None:
         """Begin a job that a poll has brought; harmless if it is held already."""
@@ -124,8 +132,9 @@ class JobSupervisor:
         for entry in self._journal.open_jobs():
             spool = Spool.recover(self._folder.spool, entry.job_id, self._room)
             job = HeldJob(entry.job_id, entry.fence, spool, self.shipper, self._journal)
+            conclude = self._recall if entry.paused and not entry.outcome else self._conclude
             if self._held.add(job):
-                self._begin(partial(self._conclude, job, entry), job, self._threads.run)
+                self._begin(partial(conclude, job, entry), job, self._threads.run)
 
     def cancel(self, job_id: str) -> None:
         """Stop a job, as a person wants; its clean-up phases still run, and its end is reported."""
@@ -140,6 +149,8 @@ class JobSupervisor:
         if job:
             job.drop("the server says that its lease is gone")
             self._connection.wake()
+        else:
+            self._paused.forget(job_id)
 
     def cancel_all(self) -> None:
         """Cancel every job, as the worker must end soon."""
@@ -196,7 +207,8 @@ class JobSupervisor:
         try:
             order = self._verifier.check(work)
             account = self._account_for(order.org_id)
-            may_start = self._may_start(job, order)
+            kept = self._paused.kept_for(job.id, order)
+            may_start = self._may_start(job, order, kept)
         except Refused as refused:
             self._reporter.refuse(job, refused)
             return
@@ -208,11 +220,17 @@ class JobSupervisor:
             "template": work.template,
             "manifest": digest(work.manifest),
         }
-        log.info("job started", extra={"job_id": job.id, **facts})
+        log.info("job goes on" if kept else "job started", extra={"job_id": job.id, **facts})
 
         began_at = time.monotonic()
         job.idle_since = None
-        outcome = self._run(job, work, account, order.org_id)
+        runner = self._runner(job, work, account)
+        run = self._paused.resumption(runner, kept, order) if kept else runner.run
+        outcome = self._run(job, work, order.org_id, run)
+        if outcome is None:
+            self._paused.remember_masking(job.id, runner.masking)
+            log.info("job waits for people", extra={"job_id": job.id})
+            return
         seconds = round(time.monotonic() - began_at, 3)
         log.info("job ended", extra={"job_id": job.id, "state": outcome.state, "seconds": seconds})
 
@@ -223,10 +241,11 @@ class JobSupervisor:
         job.note_end(outcome)
         self._report(job, outcome, job.spool.end)
 
-    def _may_start(self, job: HeldJob, order: WorkOrder) -> bool:
+    def _may_start(self, job: HeldJob, order: WorkOrder, kept: KeptPause | None) -> bool:
         try:
             self._journal.take_up(order, job.id, job.fence)
-            self._journal.starting(job.id, job.fence)
+            note = self._journal.resuming if kept else self._journal.starting
+            note(job.id, job.fence)
         except OSError as error:
             # Never asked for, so never begun: the lease lapses, and whoever has room for a journal
             # gets the job.
@@ -238,6 +257,8 @@ class JobSupervisor:
             return False
 
         try:
+            if kept:
+                return self._paused.start(job, kept, besides=self._sync)
             return self._reporter.start(job, besides=self._sync)
         except _JournalFailed as failure:
             # The server may have heard of it, so it is to hear of the end as well.
@@ -246,7 +267,9 @@ class JobSupervisor:
                 extra={"job_id": job.id, "reason": str(failure)},
             )
             explanation = f"the worker's disk failed, and nothing was run: {failure}"
-            self._report(job, Outcome(state=JobState.FAILED, phases=(), explanation=explanation), 0)
+            phases, log_bytes = (kept.run.phases, kept.run.log_bytes) if kept else ((), 0)
+            outcome = Outcome(state=JobState.FAILED, phases=phases, explanation=explanation)
+            self._report(job, outcome, log_bytes)
             return False
 
     def _sync(self) -> None:
@@ -267,11 +290,13 @@ class JobSupervisor:
                 "this worker runs each org's jobs as a user of its own, and has none for this org"
             ) from None
 
-    def _run(self, job: HeldJob, work: Work, account: OsAccount | None, org_id: str) -> Outcome:
+    def _run(
+        self, job: HeldJob, work: Work, org_id: str, run: Callable[[], Outcome | None]
+    ) -> Outcome | None:
         try:
             if plan := plan_for(work, org_id):
                 job.note(lambda: self._journal.clean_up(job.id, plan))
-            return self._runner(job, work, account).run()
+            return run()
         except Exception:
             log.exception("the runner failed at a job", extra={"job_id": job.id})
             self._runtimes.sweep(job.id)
@@ -288,12 +313,21 @@ class JobSupervisor:
             account=account,
             private_folder=self.private_folder,
             on_clean_up=lambda phase: job.note(lambda: self._journal.begun(job.id, phase)),
+            ask=partial(self._paused.ask, job),
             on_mask=lambda: job.note(lambda: self._journal.masked(job.id)),
             on_child=lambda pid, life: job.note(
                 lambda: self._journal.child(job.id, ChildProcess(pid, life))
             ),
         )
         return Runner(work, job.log, host, job.cancellation)
+
+    def _recall(self, job: HeldJob, entry: JobEntry) -> None:
+        """Keep a job that waits for people since an earlier life of the worker."""
+        assert entry.paused is not None
+        kept = KeptPause(job.id, entry.paused, entry.has_masked)
+        waits = self._paused.recall(job, kept, is_resuming=entry.is_resuming)
+        if not waits and entry.is_resuming:
+            self._conclude(job, entry)
 
     def _conclude(self, job: HeldJob, entry: JobEntry) -> None:
         """Report what can be said of a job in whose midst an earlier life of the worker ended."""

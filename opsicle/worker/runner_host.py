@@ -7,6 +7,7 @@ from pathlib import Path
 
 import msgspec
 
+from opsicle.worker.pausing import Ask, cannot_ask
 from opsicle.worker.process import OsAccount
 from opsicle.worker.runtimes.protocol import GRACE_SECONDS
 from opsicle.worker.runtimes.table import Runtimes
@@ -20,7 +21,8 @@ class RunnerHost(msgspec.Struct, frozen=True, kw_only=True):
     phases. `account` is the user as whom the job runs; None is the worker's own. `on_clean_up` is
     called with a clean-up phase's number before anything of it runs, `on_mask` when the commands
     have named the first value to mask. `on_child` is called with process id and life right after a
-    phase has been started, so that a next life can give them to `Runtimes.sweep`.
+    phase has been started, so that a next life can give them to `Runtimes.sweep`. `ask` asks people
+    how a run goes on.
     """
 
     workspace_root: Path
@@ -31,3 +33,4 @@ class RunnerHost(msgspec.Struct, frozen=True, kw_only=True):
     on_child: Callable[[int, str], None] = lambda _pid, _life: None
     on_clean_up: Callable[[int], None] = lambda _phase: None
     on_mask: Callable[[], None] = lambda: None
+    ask: Ask = cannot_ask

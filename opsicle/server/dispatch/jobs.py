@@ -22,7 +22,7 @@ from opsicle.server.dispatch.job_logs import JobLogs
 from opsicle.server.dispatch.job_outcomes import ANSWERABLE, LOST, JobOutcomes, resource_of
 from opsicle.server.dispatch.lease_service import LeasedWork, LeaseService, may_serve
 from opsicle.server.dispatch.lease_store import Lease
-from opsicle.server.dispatch.paused_jobs import begin
+from opsicle.server.dispatch.paused_jobs import begin, waits_at
 from opsicle.server.dispatch.unknown_jobs import UnknownJob, UnknownJobs
 from opsicle.server.fleet.presence import Presence
 from opsicle.server.fleet.pubsub import PubSub, automation_topic, log_topic, org_topic
@@ -186,6 +186,8 @@ class Jobs:
         Raises as `finish`, and Conflict for a phase at which nobody is asked.
         """
         with self.unknown.recording(worker, job_id):
+            if self._database.read(lambda db: waits_at(db, worker, job_id, request)):
+                return Done(JobState.PAUSED)
             if request.log_bytes:
                 self._keep_last(worker, job_id, request)
 

@@ -118,6 +118,16 @@ class PausedJobs:
         self._outbox.post_finished(db, job.org_id, job.automation_id, AutomationState.CANCELLED)
 
 
+def waits_at(db: Connection, worker: WorkerActor, job_id: str, request: PauseRequest) -> bool:
+    """Return whether a worker's job waits at just this pause, be it that it may go on now."""
+    job = jobs.find(db, job_id)
+    is_waiting = job is not None and job.state in {JobState.PAUSED, JobState.LEASED}
+    if job is None or job.worker_id != worker.worker_id or not (is_waiting and job.pause_id):
+        return False
+    asked = approvals.get(db, job.org_id, job.pause_id)
+    return (asked.fence, asked.phase) == (request.fence, request.phase)
+
+
 def begin(db: Connection, job: JobRow, at: datetime) -> bool:
     """Move a leased job and its automation to `running`, be it from a pause. False if not so."""
     if job.pause_id:

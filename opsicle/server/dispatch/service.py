@@ -277,7 +277,7 @@ class Dispatch:
         """Return whether a worker that polls without listing this job cannot know of it."""
         return (
             job.state == JobState.LEASED
-            and job.id not in listed
+            and listed.get(job.id) != job.fence
             and not self._lease_store.may_be_in_transit(job.id)
         )
 
@@ -359,4 +359,6 @@ def _forget_paused(
 
 
 def _is_lost(job: JobRow, fence: int) -> bool:
+    if job.pause_id and job.state in {JobState.PAUSED, JobState.LEASED}:
+        return False  # the worker has just paused it, or is looking after what it left paused
     return job.fence != fence or not job.is_newest or job.state == JobState.RETURNED

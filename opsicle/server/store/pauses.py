@@ -65,7 +65,7 @@ def list_known(db: apsw.Connection, worker_id: str, job_ids: Sequence[str]) -> d
     """Return which of these jobs are a worker's, and whether each of them may still go on."""
     rows = db.execute(
         """
-        SELECT j.id, j.state IN ('leased', 'running', 'paused')
+        SELECT j.id, j.state IN ('leased', 'running', 'paused', 'unknown')
           FROM json_each(:ids) e
           JOIN jobs j ON j.id = e.value
          WHERE j.worker_id = :worker_id
