@@ -22,7 +22,7 @@ PACKAGES = {
         "/usr/sbin/nginx", "the reverse proxy in front of a server, and a target of jobs"
     ),
     "postgresql": Package("/usr/lib/postgresql/*/bin/postgres", "a target of jobs"),
-    "chromium": Package("/usr/bin/chromium", "drives the pages"),
+    "chromium-headless-shell": Package("/usr/bin/chromium-headless-shell", "drives the pages"),
     "iproute2": Package("/usr/sbin/ip", "makes networks of the tests' own"),
     "nftables": Package("/usr/sbin/nft", "closes ways between those networks"),
     "curl": Package("/usr/bin/curl", "a foreign client of the API"),

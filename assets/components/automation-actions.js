@@ -13,8 +13,7 @@ import { isFinal } from "./states.js";
 /** The buttons that fit the automation's state and the person's role. */
 export function automationActions(automation) {
   if (!isFinal(automation.state)) {
-    const isMine = automation.requester.id === whoAmI().user.id;
-    if (!isMine && !may("automations.cancel_any")) return [];
+    if (!mayCancel(automation)) return [];
     const isAsked = automation.is_cancel_requested;
     return [
       button(isAsked ? "Cancelling…" : "Cancel…", {
@@ -26,15 +25,36 @@ export function automationActions(automation) {
       }),
     ];
   }
-  return may("automations.create")
-    ? [
-        button("Run again…", {
-          name: "again",
-          dataset: { focus: "again" },
-          onclick: () => confirmRerun(automation),
-        }),
-      ]
-    : [];
+  return [
+    automation.is_group_held &&
+      mayCancel(automation) &&
+      button("Release its group…", {
+        name: "check",
+        dataset: { focus: "release" },
+        onclick: () => confirmRelease(automation),
+      }),
+    may("automations.create") &&
+      button("Run again…", {
+        name: "again",
+        dataset: { focus: "again" },
+        onclick: () => confirmRerun(automation),
+      }),
+  ];
+}
+
+function mayCancel(automation) {
+  return automation.requester.id === whoAmI().user.id || may("automations.cancel_any");
+}
+
+function confirmRelease({ id, template, concurrency_group: group }) {
+  confirm({
+    title: `Release ${group}?`,
+    text: `Nobody can say how ${template} ended, and its commands may still run on the worker that was lost. Look at the target first: the others of the group begin at once.`,
+    back: "Keep it held",
+    action: "Release the group",
+    run: () => post("/automations/{automation_id}/release", { path: { automation_id: id } }),
+    done: () => announce("Released"),
+  });
 }
 
 function confirmCancel(automation) {

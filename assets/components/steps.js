@@ -73,6 +73,17 @@ function usageLimits(limits) {
   ];
 }
 
+function retriesText({ limit, delay, backoff, retry_on: codes }) {
+  return [
+    `${limit} retries`,
+    delay && `after ${delay} s`,
+    backoff && `times ${backoff}`,
+    codes && `on exit code ${codes.join(", ")}`,
+  ]
+    .filter(Boolean)
+    .join(", ");
+}
+
 function named(what, names) {
   return names.length > 0 && `${what} ${names.join(", ")}`;
 }
@@ -83,7 +94,7 @@ function facts(phase) {
     ...(phase.image ? containerFacts(phase) : []),
     ...usageLimits(phase.limits ?? {}),
     limitText(phase.timeout ?? DEFAULT_TIMEOUT_SECONDS),
-    phase.retries && `${phase.retries.limit} retries`,
+    phase.retries && retriesText(phase.retries),
     phase.shell && phase.shell !== "/bin/sh" && phase.shell,
     phase.working_directory && `in ${phase.working_directory}`,
     named("secrets", phase.secrets ?? []),
@@ -121,12 +132,44 @@ export function phaseView(phase, index, { isLong, goTo, before }) {
     phase.explanation &&
       phase.explanation !== attempt &&
       h("p", { class: "phase-explanation" }, visible(phase.explanation)),
+    phase.failed_tries.length > 0 && tryList(phase, index, goTo),
     h(
       "ol",
       { class: "steps" },
       phase.commands.map((command, i) => commandView(phase, index, command, i, goTo)),
     ),
   );
+}
+
+/** The tries that another one followed; each shows its place in the log. */
+function tryList(phase, index, goTo) {
+  return h(
+    "ol",
+    { class: "tries", "aria-label": "Failed attempts" },
+    phase.failed_tries.map((failed, i) =>
+      h(
+        "li",
+        {},
+        h(
+          "button",
+          {
+            type: "button",
+            class: "step-line",
+            title: "Show in the log",
+            onclick: () => goTo(index, failed.log_offset),
+            dataset: { focus: `try-${index}-${i}` },
+          },
+          stateDot("failed"),
+          h("span", {}, `attempt ${i + 1}: `, tryEnd(failed)),
+          h("span", { class: "step-facts" }, duration(failed.started_at, failed.finished_at)),
+        ),
+      ),
+    ),
+  );
+}
+
+function tryEnd({ exit_code: code, explanation }) {
+  return visible(explanation || `exit code ${code}`);
 }
 
 /** Whether an automation has so many commands that those which went well are better folded. */

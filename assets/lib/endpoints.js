@@ -45,6 +45,7 @@ export const ENDPOINTS = new Set([
   "POST /automations/{automation_id}/cancel",
   "GET /automations/{automation_id}/events",
   "GET /automations/{automation_id}/log",
+  "POST /automations/{automation_id}/release",
   "POST /automations/{automation_id}/rerun",
   "GET /approvals",
   "GET /approvals/{approval_id}",

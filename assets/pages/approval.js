@@ -15,7 +15,7 @@ import { planView } from "../components/steps.js";
 import { get, post } from "../lib/api.js";
 import { h, replace } from "../lib/dom.js";
 import { keepDraft, takeDraft } from "../lib/drafts.js";
-import { wantedLabels } from "../lib/labels.js";
+import { queueTexts, wantedLabels } from "../lib/placement.js";
 import { here } from "../lib/router.js";
 import { ago, countdown } from "../lib/times.js";
 import { visible, visibleLine, visibleValue } from "../lib/visible.js";
@@ -217,6 +217,7 @@ function where(approval) {
   const labels = wantedLabels(approval);
   return pairs([
     ["Worker’s labels", visible(labels.join(", ")) || "any worker"],
+    ["In the queue", visible(queueTexts(approval).join(", ")) || "like others"],
     ["Workers that fit", visible(approval.workers.join(", ")) || "none is connected"],
     ["Policy", policyText(approval)],
     ["Manifest (SHA-256)", h("code", { class: "command" }, approval.manifest_digest)],

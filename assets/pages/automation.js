@@ -12,7 +12,8 @@ import { get } from "../lib/api.js";
 import { h, replace } from "../lib/dom.js";
 import { follow } from "../lib/events.js";
 import { showList } from "../lib/keyed.js";
-import { wantedLabels } from "../lib/labels.js";
+import { markdown } from "../lib/markdown.js";
+import { queueTexts, wantedLabels } from "../lib/placement.js";
 import { ago, duration } from "../lib/times.js";
 import { environmentName } from "../lib/values.js";
 import { visible, visibleLine, visibleValue } from "../lib/visible.js";
@@ -26,6 +27,7 @@ export function mount(root, { id, title }) {
   const parts = {
     head: h("div", {}),
     trouble: h("div", {}),
+    summary: h("div", {}),
     phases: h("div", { class: "phases" }),
     facts: h("div", { class: "automation-facts" }),
     log: new LogPanel({ id, mark: mark.element, signal: page.signal }),
@@ -34,6 +36,7 @@ export function mount(root, { id, title }) {
   root.append(
     parts.head,
     parts.trouble,
+    parts.summary,
     h(
       "div",
       { class: "automation" },
@@ -98,6 +101,7 @@ function showAutomation(parts, automation, before) {
   showList(parts.head, [headOf(automation)], () => "head", headView);
   titleFor(automation);
   if (before === null) parts.head.querySelector("h1").focus({ preventScroll: true });
+  showList(parts.summary, summaries(automation), () => "summary", summaryView);
   const isLong = isLongPlan(automation.phases);
   const goTo = (phase, offset) => parts.log.goTo(phase, offset);
   const phases = automation.phases.map((phase, index) => ({ ...phase, index }));
@@ -116,7 +120,16 @@ function titleFor(automation) {
 }
 
 /** Everything that the head shows; what changes with each command is not among it. */
-function headOf({ phases, jobs, values, variables, outputs, log_bytes: logBytes, ...rest }) {
+function headOf({
+  phases,
+  jobs,
+  values,
+  variables,
+  outputs,
+  summary,
+  log_bytes: logBytes,
+  ...rest
+}) {
   return rest;
 }
 
@@ -139,6 +152,20 @@ function headView(automation) {
       below: h("p", { class: "muted facts-line" }, factsLine(automation)),
     }),
     remarks(automation),
+  );
+}
+
+function summaries({ summary }) {
+  return summary ? [summary] : [];
+}
+
+/** What the phases say themselves of what they did; as it may be long, it scrolls by itself. */
+function summaryView(text) {
+  return h(
+    "section",
+    { class: "summary", tabindex: "0", "aria-labelledby": "summary-title" },
+    h("h2", { id: "summary-title" }, "Summary"),
+    h("div", { class: "markdown" }, markdown(text)),
   );
 }
 
@@ -196,11 +223,12 @@ function factsOf(automation) {
     outputs,
     jobs,
     labels: wantedLabels(automation),
+    queue: queueTexts(automation),
     approvalId: automation.approval_id,
   };
 }
 
-function factsView({ id, values, variables, outputs, labels, jobs, approvalId }) {
+function factsView({ id, values, variables, outputs, labels, queue, jobs, approvalId }) {
   const given = variables.filter((variable) => variable.id in values);
   return h(
     "div",
@@ -231,6 +259,13 @@ function factsView({ id, values, variables, outputs, labels, jobs, approvalId })
         {},
         h("h2", {}, "Runs on"),
         labels.map((text) => h("code", { class: "fact" }, visible(text))),
+      ),
+    queue.length > 0 &&
+      h(
+        "section",
+        {},
+        h("h2", {}, "In the queue"),
+        queue.map((text) => h("p", {}, visible(text))),
       ),
     jobs.length > 0 &&
       h(

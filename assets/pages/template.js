@@ -17,7 +17,7 @@ import { navigate, setQuery } from "../lib/router.js";
 import { may } from "../lib/session.js";
 import { getTemplate, pathOf } from "../lib/templates.js";
 import { ago } from "../lib/times.js";
-import { wantedLabels } from "../lib/labels.js";
+import { templateQueueTexts, wantedLabels } from "../lib/placement.js";
 import { environmentName, typeOf } from "../lib/values.js";
 import { visible, visibleValue } from "../lib/visible.js";
 
@@ -170,6 +170,7 @@ function planPanel(template) {
             ]
           : "On any worker.",
       ),
+      templateQueueTexts(template).map((text) => h("p", {}, visible(text), ".")),
       template.needs_approval && h("p", {}, "Someone must approve each run."),
       template.needs_mfa &&
         h("p", {}, "Whoever runs it shows a fresh code of their authenticator app."),

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 import msgspec
 
+from opsicle.cli.errors import warn
 from opsicle.cli.invocation import current
 from opsicle.cli.mfa import asked_code, totp_option
 from opsicle.cli.output import emit
@@ -15,6 +16,7 @@ from opsicle.cli.root import VerbCommand
 from opsicle.cli.sessions import connect, current_session, kept_sessions
 from opsicle.cli.terminal import given_link, read_password, read_token, say
 from opsicle.cli.trust import Trust, ca_for_setup, normal, trust_options, trusted_ca
+from opsicle.client.api import Api
 from opsicle.domain.errors import InvalidInput, NotAuthenticated, TotpRequired, UsageError
 from opsicle.wire.endpoints import accounts as endpoints
 from opsicle.wire.endpoints import identity as identity_endpoints
@@ -22,7 +24,6 @@ from opsicle.wire.identity_api import ForgottenPasswordRequest, ResetPasswordReq
 from opsicle.wire.user_api import LoginReply, LoginRequest, Me, SetupRequest
 
 if TYPE_CHECKING:
-    from opsicle.client.api import Api
     from opsicle.client.saved_logins import SavedLogin
 
 password_file = click.option(
@@ -155,7 +156,7 @@ def reset(
     elif email and server and not link:
         url = normal(server)
         request = ForgottenPasswordRequest(email)
-        _stranger(url, trust).call(identity_endpoints.FORGOT_PASSWORD, body=request)
+        _anonymous_api(url, trust).call(identity_endpoints.FORGOT_PASSWORD, body=request)
         emit({"server": url, "is_requested": True}, [("server", url)])
         say("If the account's org can send e-mail, a link is on its way. It is good for an hour.")
     else:
@@ -169,14 +170,14 @@ def _reset(link: str, password_file: str | None, trust: Trust) -> None:
             "this is not a reset link", hint="It looks like https://ops.example.com/reset#token=…"
         )
     url = normal(url)
-    api = _stranger(url, trust)
+    api = _anonymous_api(url, trust)
     request = ResetPasswordRequest(token=token, password=read_password(password_file, is_new=True))
     api.call(identity_endpoints.RESET_PASSWORD, body=request)
     emit({"server": url, "is_reset": True}, [("server", url)])
     say(f"The password is set. Next: opsicle login --server {url}")
 
 
-def _stranger(url: str, trust: Trust) -> Api:
+def _anonymous_api(url: str, trust: Trust) -> Api:
     """Return the server, for somebody who is not logged in."""
     from opsicle.client.saved_logins import SavedLogin
 
@@ -224,6 +225,4 @@ def _emit_me(me: Me, session: SavedLogin) -> None:
     ]
     emit(document, fields)
     if me.remarks:
-        from opsicle.cli.errors import warn
-
         warn(me.remarks)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 
 import click
 
@@ -18,9 +18,6 @@ from opsicle.domain.templates import Phase
 from opsicle.domain.visible_text import visible_value
 from opsicle.wire.approval_api import Approval, Comparison, DecisionRequest, GateView
 from opsicle.wire.endpoints import approvals as endpoints
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 STATES = ("pending", "approved", "rejected", "expired", "withdrawn")
 
@@ -141,6 +138,7 @@ def _fields(approval: Approval) -> list[tuple[str, object]]:
         ("title", approval.display_name),
         ("runs on", approval.runs_on or ("" if approval.runs_on_where else "any worker")),
         ("runs where", approval.runs_on_where),
+        ("group", approval.concurrency_group),
         ("workers that fit", approval.workers or "none is connected"),
         ("policy", _policy(approval)),
         ("asked", approval.asked_at),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import click
 
 from opsicle.cli.invocation import current
@@ -13,9 +15,11 @@ from opsicle.cli.root import NounGroup
 from opsicle.cli.sessions import connect
 from opsicle.cli.terminal import printable
 from opsicle.cli.times import point_in_time
+from opsicle.client.automations import trigger
 from opsicle.domain.automations import AutomationState
 from opsicle.wire.endpoints import automations as endpoints
-from opsicle.wire.user_api import Automation, PhaseRun
+from opsicle.wire.phase_api import PhaseRun
+from opsicle.wire.user_api import Automation
 
 _COLUMNS = [
     Column("id", lambda automation: automation.id),
@@ -73,11 +77,20 @@ def cancel(automation_id: str) -> None:
 
 @automations.command()
 @click.argument("automation_id", metavar="ID")
+def release(automation_id: str) -> None:
+    """Let the others of its group begin, once you have seen what an `unknown` one did.
+
+    Nobody can say how it ended, so it holds its concurrency group until somebody has looked at the
+    target.
+    """
+    emit_automation(connect().call(endpoints.RELEASE, automation_id))
+
+
+@automations.command()
+@click.argument("automation_id", metavar="ID")
 @totp_option
 def rerun(automation_id: str, totp: str | None) -> None:
     """Run the same template version with the same values again, as a new automation."""
-    from opsicle.client.automations import trigger
-
     emit_automation(with_proof(totp, lambda api: trigger(api, endpoints.RERUN, automation_id)))
 
 
@@ -94,19 +107,22 @@ def emit_automation(automation: Automation) -> None:
 
 def _print_phases(automation: Automation) -> None:
     click.echo()
-    rows = [
-        [
-            phase.name,
-            phase.state,
-            seconds_between(phase.started_at, phase.finished_at),
-            _ending(phase),
-        ]
-        for phase in automation.phases
-    ]
+    rows = [row for phase in automation.phases for row in _rows(phase)]
     print_table(
         ["PHASE", "STATE", "TOOK", "ENDED WITH"],
         [[printable(cell) for cell in row] for row in rows],
     )
+
+
+def _rows(phase: PhaseRun) -> Iterator[list[str]]:
+    """Yield a phase's row, and one below it for each try that another one followed."""
+    took = seconds_between(phase.started_at, phase.finished_at)
+    yield [phase.name, phase.state, took, _ending(phase)]
+
+    for number, failed in enumerate(phase.failed_tries, start=1):
+        took = seconds_between(failed.started_at, failed.finished_at)
+        ended = failed.explanation or f"exit code {failed.exit_code}"
+        yield [f"  attempt {number}", "failed", took, ended]
 
 
 def _fields(automation: Automation) -> list[tuple[str, object]]:
@@ -122,6 +138,10 @@ def _fields(automation: Automation) -> list[tuple[str, object]]:
         ("reason", automation.reason),
         ("rerun of", automation.rerun_of),
         ("worker", automation.worker.name if automation.worker else ""),
+        ("runs on", automation.runs_on),
+        ("runs where", automation.runs_on_where),
+        ("priority", automation.priority),
+        ("group", _group(automation)),
         ("cancel asked for", automation.is_cancel_requested or ""),
         ("exit code", automation.exit_code),
         ("created", automation.created_at),
@@ -131,8 +151,14 @@ def _fields(automation: Automation) -> list[tuple[str, object]]:
     ]
 
 
-def _ending(phase: object) -> str:
-    assert isinstance(phase, PhaseRun)
+def _group(automation: Automation) -> str:
+    if automation.concurrency_group is None:
+        return ""
+    held = ", held until it is released" if automation.is_group_held else ""
+    return f"{automation.concurrency_group}, at most {automation.concurrency_limit} at once{held}"
+
+
+def _ending(phase: PhaseRun) -> str:
     ended = phase.explanation or ("" if phase.exit_code is None else f"exit code {phase.exit_code}")
     has_more = phase.tries > 1 and phase.state != "running" and ended
     return f"{ended}, at attempt {phase.tries} of {phase.tries_allowed}" if has_more else ended

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
@@ -15,6 +15,7 @@ from opsicle.cli.output import Column, emit, emit_list
 from opsicle.cli.root import NounGroup
 from opsicle.cli.sessions import connect
 from opsicle.cli.terminal import read_password, say
+from opsicle.client.api import Api
 from opsicle.domain.bounds import Settings
 from opsicle.domain.channels import MAX_CA_BYTES, DeliveryState
 from opsicle.domain.errors import InvalidInput, UsageError
@@ -28,9 +29,6 @@ from opsicle.wire.channel_api import (
     UpdateChannelRequest,
 )
 from opsicle.wire.endpoints import channels as endpoints
-
-if TYPE_CHECKING:
-    from opsicle.client.api import Api
 
 _TEST_SECONDS = 30.0
 _TEST_POLL_SECONDS = 0.3

@@ -10,9 +10,14 @@ from typing import TYPE_CHECKING
 
 import click
 
+from opsicle.cli.demo_processes import DemoProcesses
+from opsicle.cli.following import show_live
 from opsicle.cli.output import emit
 from opsicle.cli.root import VerbCommand
+from opsicle.cli.sessions import connect
 from opsicle.cli.terminal import say, styled
+from opsicle.client.api import Api
+from opsicle.client.automations import trigger
 from opsicle.domain.errors import OpsicleError
 from opsicle.domain.templates import Value
 from opsicle.kit import signals
@@ -22,8 +27,6 @@ from opsicle.wire.fleet_api import CreateJoinTokenRequest
 from opsicle.wire.user_api import Automation, LoginRequest, RunRequest, SetupRequest, SourceRequest
 
 if TYPE_CHECKING:
-    from opsicle.cli.demo_processes import DemoProcesses
-    from opsicle.client.api import Api
     from opsicle.client.saved_logins import SavedLogin
 
 ORG = "demo"
@@ -73,8 +76,6 @@ def demo(port: int, *, wait: bool) -> None:
 
 
 def _processes(stack: ExitStack) -> DemoProcesses:
-    from opsicle.cli.demo_processes import DemoProcesses
-
     return stack.enter_context(DemoProcesses())
 
 
@@ -83,7 +84,6 @@ def _set_up(processes: DemoProcesses, port: int) -> tuple[SavedLogin, str]:
 
     Return the admin's session, kept for the command line too, and password.
     """
-    from opsicle.cli.sessions import connect
     from opsicle.client.saved_logins import SavedLogin, SavedLogins
 
     server = processes.start_server(port)
@@ -105,10 +105,6 @@ def _set_up(processes: DemoProcesses, port: int) -> tuple[SavedLogin, str]:
 
 def _run_samples(session: SavedLogin, processes: DemoProcesses) -> list[Automation]:
     """Push every sample, and run each that needs no answers, shown live."""
-    from opsicle.cli.following import show_live
-    from opsicle.cli.sessions import connect
-    from opsicle.client.automations import trigger
-
     api = connect(session)
     ran = []
     for name in _push_samples(api):

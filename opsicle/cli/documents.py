@@ -31,7 +31,7 @@ from opsicle.domain.yaml_documents import MAX_BYTES, Kind, load, plain
 MAX_VALUES_FILE_BYTES = MAX_BYTES
 
 
-class Check(msgspec.Struct, kw_only=True):
+class FileCheck(msgspec.Struct, kw_only=True):
     """What there is to say of a file. `error` is None for one that is valid."""
 
     file: str
@@ -63,18 +63,18 @@ class Check(msgspec.Struct, kw_only=True):
         }
 
 
-def check_file(file: str) -> Check:
+def check_file(file: str) -> FileCheck:
     """Check one file; what is wrong with it stands in the result."""
     try:
         document = parse_document(_read(Path(file), MAX_BYTES))
     except InvalidInput as error:
-        return Check(file=file, error=error)
+        return FileCheck(file=file, error=error)
 
     match document:
         case Template():
             return _checked_template(file, document)
         case PolicyDocument(policy=policy, warnings=found):
-            return Check(
+            return FileCheck(
                 file=file,
                 name=policy.name,
                 type=POLICY_TYPE,
@@ -82,14 +82,14 @@ def check_file(file: str) -> Check:
                 warnings=list(found),
             )
         case RequestDocument(warnings=found):
-            return Check(file=file, name=document.name, type=REQUEST_TYPE, warnings=list(found))
-    return Check(
+            return FileCheck(file=file, name=document.name, type=REQUEST_TYPE, warnings=list(found))
+    return FileCheck(
         file=file, name=document.name, type=AUTOMATION_TYPE, notes=_limits(document.phases)
     )
 
 
-def _checked_template(file: str, document: Template) -> Check:
-    return Check(
+def _checked_template(file: str, document: Template) -> FileCheck:
+    return FileCheck(
         file=file,
         name=document.name,
         type=TEMPLATE_TYPE,

@@ -41,6 +41,7 @@ EXAMPLES = {
     "run": "opsicle run restart-web --var service=nginx --follow",
     "automations list": "opsicle automations list --state failed --since 24h",
     "automations show": "opsicle automations show 06h1hzvv11dhdn2rfef99n2x4t",
+    "automations release": "opsicle automations release 06h1hzvv11dhdn2rfef99n2x4t",
     "automations cancel": "opsicle automations cancel 06h1hzvv11dhdn2rfef99n2x4t",
     "automations rerun": "opsicle automations rerun 06h1hzvv11dhdn2rfef99n2x4t",
     "logs": "opsicle logs 06h1hzvv11dhdn2rfef99n2x4t --tail 20 --follow",

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from opsicle.cli.invocation import current
 from opsicle.cli.progress import ProgressDisplay
 from opsicle.cli.terminal import printable
-from opsicle.client.following import Away, LogPiece, follow
+from opsicle.client.api import Api
+from opsicle.client.following import ConnectionLost, LogPiece, follow
 from opsicle.domain.automations import AutomationState, is_final
 from opsicle.wire.endpoints import automations as endpoints
 from opsicle.wire.user_api import Automation
-
-if TYPE_CHECKING:
-    from opsicle.client.api import Api
 
 
 def show_live(api: Api, automation: Automation, *, outlives_us: bool = True) -> Automation:
@@ -25,18 +21,18 @@ def show_live(api: Api, automation: Automation, *, outlives_us: bool = True) -> 
     progress = ProgressDisplay(
         [phase.name for phase in automation.phases], is_stdout_taken=current().wants_json
     )
-    told = _Told(progress)
-    told.tell(automation)
+    printer = _StatusPrinter(progress)
+    printer.show(automation)
 
     try:
         for happened in follow(api, automation.id):
             if isinstance(happened, LogPiece):
                 progress.write(happened.phase, happened.stream, happened.data)
-            elif isinstance(happened, Away):
+            elif isinstance(happened, ConnectionLost):
                 progress.show_status(f"the server is away, trying again ({happened.message})")
             else:
                 automation = happened
-                told.tell(automation)
+                printer.show(automation)
     except KeyboardInterrupt:
         if outlives_us:
             progress.say(
@@ -48,19 +44,19 @@ def show_live(api: Api, automation: Automation, *, outlives_us: bool = True) -> 
 
     if not is_final(automation.state):
         automation = api.call(endpoints.SHOW, automation.id)
-        told.tell(automation)
+        printer.show(automation)
     progress.end(automation.state, automation.explanation, _seconds(automation))
     return automation
 
 
-class _Told:
-    """What has been told of an automation's state, so that each news is told once."""
+class _StatusPrinter:
+    """Prints how an automation's state changes, each change once."""
 
     def __init__(self, progress: ProgressDisplay) -> None:
         self._progress = progress
-        self._said = ""
+        self._last_printed = ""
 
-    def tell(self, now: Automation) -> None:
+    def show(self, now: Automation) -> None:
         """Say why it waits, or that it runs and where.
 
         Below that, on a terminal, how it stands just now.
@@ -69,21 +65,21 @@ class _Told:
         running = [phase.name for phase in now.phases if phase.state == "running"]
 
         if now.state is AutomationState.AWAITING_APPROVAL:
-            self._say(now.waiting_reason)
+            self._print_once(now.waiting_reason)
             self._progress.show_status(f"approval {now.approval_id} is pending")
         elif now.state is AutomationState.QUEUED:
             # With a job it is a worker's already, and begins any moment.
             if now.waiting_reason and not now.jobs:
-                self._say(f"queued: {now.waiting_reason}")
+                self._print_once(f"queued: {now.waiting_reason}")
             self._progress.show_status(f"queued: {now.waiting_reason or 'waiting for a worker'}")
         elif now.state is AutomationState.RUNNING and now.worker:
-            self._say(f"running on {now.worker.name}")
+            self._print_once(f"running on {now.worker.name}")
             self._progress.show_status(f"running: {running[-1]}" if running else "running")
 
-    def _say(self, text: str) -> None:
-        if text != self._said:
+    def _print_once(self, text: str) -> None:
+        if text != self._last_printed:
             self._progress.say(printable(text))
-            self._said = text
+            self._last_printed = text
 
 
 def _seconds(automation: Automation) -> float | None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import click
 import msgspec
 
@@ -16,6 +14,7 @@ from opsicle.cli.root import VerbCommand
 from opsicle.cli.sessions import connect, kept_sessions
 from opsicle.cli.terminal import given_link, read_password, say
 from opsicle.cli.trust import Trust, normal, trust_options, trusted_ca
+from opsicle.client.api import Api
 from opsicle.domain.errors import InvalidInput, TotpRequired
 from opsicle.wire.endpoints import invitations as endpoints
 from opsicle.wire.org_api import (
@@ -25,9 +24,6 @@ from opsicle.wire.org_api import (
     NewInvitation,
 )
 from opsicle.wire.user_api import LoginReply
-
-if TYPE_CHECKING:
-    from opsicle.client.api import Api
 
 _DEFAULT_DAYS = 7
 

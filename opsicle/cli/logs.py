@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING
 
 import click
 
@@ -12,12 +11,12 @@ from opsicle.cli.invocation import current
 from opsicle.cli.output import print_json
 from opsicle.cli.root import VerbCommand
 from opsicle.cli.sessions import connect
+from opsicle.client.api import Api
+from opsicle.client.automations import read_log
+from opsicle.client.following import LogPiece
+from opsicle.client.following import follow as follow_live
 from opsicle.wire.endpoints import automations as endpoints
 from opsicle.wire.user_api import Automation
-
-if TYPE_CHECKING:
-    from opsicle.client.api import Api
-    from opsicle.client.following import LogPiece
 
 _FIRST_LOOK_BYTES = 64 * 1024
 """How much of a log's end is read first to find its last lines; each next try reads four times as
@@ -40,8 +39,6 @@ much."""
 )
 def logs(automation_id: str, *, follow: bool, tail: int | None, timestamps: bool) -> None:
     """Print an automation's log, its bytes as they are."""
-    from opsicle.client.automations import read_log
-
     api = connect()
     start = 0 if tail is None else _start_of_last(api, automation_id, tail)
 
@@ -62,9 +59,6 @@ def logs(automation_id: str, *, follow: bool, tail: int | None, timestamps: bool
 
 def _pieces(api: Api, automation_id: str, start: int, *, follow: bool) -> Iterator[LogPiece]:
     """Yield the log from `start` on: up to its end for ever, or as it is now."""
-    from opsicle.client.following import LogPiece
-    from opsicle.client.following import follow as follow_live
-
     position, end = start, None
     for happened in follow_live(api, automation_id, start):
         if isinstance(happened, Automation) and end is None:
@@ -92,8 +86,6 @@ def _start_of_last(api: Api, automation_id: str, lines: int) -> int:
 
     No more of it is read than need be.
     """
-    from opsicle.client.automations import read_log
-
     size = api.call(endpoints.SHOW, automation_id).log_bytes
     window = _FIRST_LOOK_BYTES
     while lines:

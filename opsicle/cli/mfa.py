@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
 import click
 
 from opsicle.cli.sessions import connect
 from opsicle.cli.terminal import ask, confirm, has_person
+from opsicle.client.api import Api
 from opsicle.domain.errors import LeavesBehind, OpsicleError, StepUpRequired
 from opsicle.wire.endpoints import identity as endpoints
 from opsicle.wire.identity_api import TotpRequest
-
-if TYPE_CHECKING:
-    from opsicle.client.api import Api
 
 T = TypeVar("T")
 

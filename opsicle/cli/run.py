@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
+from opsicle.cli.automations import emit_automation
+from opsicle.cli.documents import given_values
+from opsicle.cli.following import show_live
 from opsicle.cli.input_files import FileName
 from opsicle.cli.invocation import current
 from opsicle.cli.mfa import totp_option, with_proof
+from opsicle.cli.output import print_json
+from opsicle.cli.results import show_results
 from opsicle.cli.root import VerbCommand
+from opsicle.cli.secrets import read_value_file
 from opsicle.cli.sessions import connect
 from opsicle.cli.terminal import ask, has_person, say
 from opsicle.cli.versioned import fetch, version_option
+from opsicle.client.automations import trigger
 from opsicle.domain.automations import AutomationState, JobState
 from opsicle.domain.errors import InvalidInput
 from opsicle.domain.names import TEMPLATE_NAME
@@ -23,10 +30,6 @@ from opsicle.domain.variables import parse_text
 from opsicle.wire.endpoints import automations as endpoints
 from opsicle.wire.endpoints import templates
 from opsicle.wire.user_api import RunRequest
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
 
 _FILE_ENDINGS = (".yaml", ".yml", ".json")
 
@@ -126,8 +129,6 @@ class _GivenValues:
 
         Raises InvalidInput.
         """
-        from opsicle.cli.documents import given_values
-
         values = given_values(variables, self._texts, self._file)
         for variable in variables:
             is_missing = (
@@ -143,8 +144,6 @@ class _GivenValues:
 
 def _run_here(path: Path, given: _GivenValues, secret_files: Sequence[str]) -> JobState:
     from opsicle.cli.local_run import prepare, run_here
-    from opsicle.cli.output import print_json
-    from opsicle.cli.results import show_results
 
     work, values = prepare(path, given.read, lambda names: _given_secrets(names, secret_files))
     result = run_here(work, values, is_stdout_taken=current().wants_json)
@@ -160,8 +159,6 @@ def _given_secrets(names: Sequence[str], given: Sequence[str]) -> dict[str, str]
 
     Raises InvalidInput, UsageError.
     """
-    from opsicle.cli.secrets import read_value_file
-
     secrets: dict[str, str] = {}
     for text in given:
         name, separator, file = text.partition("=")
@@ -189,9 +186,6 @@ def _run_there(
     follow: bool,
     totp: str | None,
 ) -> AutomationState | None:
-    from opsicle.cli.automations import emit_automation
-    from opsicle.client.automations import trigger
-
     api = connect()
     values: dict[str, Value] = {}
     if given or has_person():  # the server checks them once more when it makes the automation
@@ -202,9 +196,6 @@ def _run_there(
     if not follow:
         emit_automation(automation)
         return None
-    from opsicle.cli.following import show_live
-    from opsicle.cli.results import show_results
-
     say(f"automation {automation.id}")
     automation = show_live(api, automation)
     if current().wants_json:

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 from opsicle.cli.configuration import config_folder
 from opsicle.cli.invocation import current
 from opsicle.cli.terminal import waiting
+from opsicle.client.api import Api
 
 if TYPE_CHECKING:
-    from opsicle.client.api import Api
     from opsicle.client.saved_logins import SavedLogin, SavedLogins
 
 

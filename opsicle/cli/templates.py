@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from opsicle.cli import versioned
+from opsicle.cli.documents import check_file
 from opsicle.cli.errors import located_in, warn
 from opsicle.cli.invocation import current
 from opsicle.cli.listing import limit
@@ -14,7 +15,7 @@ from opsicle.cli.root import NounGroup
 from opsicle.cli.sessions import connect
 from opsicle.cli.terminal import echo_document, printable, say
 from opsicle.domain.errors import InvalidInput
-from opsicle.domain.templates import Notify
+from opsicle.domain.templates import Concurrency, Notify
 from opsicle.wire.endpoints import templates as endpoints
 from opsicle.wire.user_api import SourceRequest, TemplateVersion
 
@@ -42,8 +43,6 @@ def templates() -> None:
 @versioned.files_argument
 def validate(files: tuple[str, ...]) -> InvalidInput | None:
     """Check files without any server. One file makes one JSON object, several make an array."""
-    from opsicle.cli.documents import check_file
-
     checked = [check_file(file) for file in files]
     for check in checked:
         warn(located_in(check.file, problem) for problem in [*check.warnings, *check.unsupported])
@@ -137,6 +136,8 @@ def _fields(template: TemplateVersion) -> list[tuple[str, object]]:
         ("phases", [phase.name for phase in template.phases]),
         ("runs on", template.runs_on),
         ("runs where", template.runs_on_where),
+        ("priority", template.priority),
+        ("group", _group(template.concurrency)),
         ("takes its word", template.accepts_claimed),
         ("needs approval", template.needs_approval),
         ("needs a code", template.needs_mfa),
@@ -145,6 +146,13 @@ def _fields(template: TemplateVersion) -> list[tuple[str, object]]:
         ("pushed by", template.pushed_by.email),
         ("digest", template.digest),
     ]
+
+
+def _group(concurrency: Concurrency | None) -> str:
+    if concurrency is None:
+        return ""
+    name = "/".join([concurrency.group, *(f"<{variable}>" for variable in concurrency.by)])
+    return f"{name}, at most {concurrency.limit} at once, else {concurrency.on_limit}"
 
 
 def _told(notify: Notify) -> str:

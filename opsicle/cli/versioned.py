@@ -9,16 +9,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 import click
 
+from opsicle.cli.documents import read_source, refuse_wrong
 from opsicle.cli.errors import located_in, warn
 from opsicle.cli.input_files import FileName
 from opsicle.cli.invocation import current
 from opsicle.cli.mfa import with_proof
 from opsicle.cli.output import emit, print_json
 from opsicle.cli.terminal import echo_document
+from opsicle.client.api import Api
 from opsicle.domain.errors import (
     Internal,
     NotAuthenticated,
@@ -30,9 +32,6 @@ from opsicle.domain.errors import (
 from opsicle.wire.endpoint import Endpoint
 from opsicle.wire.policy_api import PolicyVersion
 from opsicle.wire.user_api import TemplateVersion
-
-if TYPE_CHECKING:
-    from opsicle.client.api import Api
 
 files_argument = click.argument(
     "files", metavar="FILE...", nargs=-1, required=True, type=FileName()
@@ -48,7 +47,7 @@ source_option = click.option(
 )
 
 
-class Result(Protocol):
+class PushResult(Protocol):
     """What the server says of a document that it has taken."""
 
     @property
@@ -67,7 +66,7 @@ class Result(Protocol):
         ...
 
 
-R = TypeVar("R", bound=Result)
+R = TypeVar("R", bound=PushResult)
 T = TypeVar("T")
 
 
@@ -85,8 +84,6 @@ def push_files(
     InvalidInput before anything is sent if one of several files is wrong; else what the server says
     of the first that it refuses, after what was pushed until then has been printed.
     """
-    from opsicle.cli.documents import read_source, refuse_wrong
-
     sources = [(file, read_source(Path(file))) for file in files]
     if len(files) > 1:
         refuse_wrong(sources)
@@ -105,7 +102,7 @@ def push_files(
     _print(pushed if len(files) > 1 else pushed[0])
 
 
-def _say(done: Result) -> None:
+def _say(done: PushResult) -> None:
     if not current().wants_json:
         said = "pushed" if done.is_new else "unchanged"
         click.echo(f"{done.name} version {done.version} {said}")

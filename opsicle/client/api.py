@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
 from types import NoneType
-from typing import Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 from urllib.parse import urlencode
 
 import msgspec
 
-from opsicle.client.connection import ApiConnection, Stream
+if TYPE_CHECKING:  # which takes long to import, and every file of commands names an Api
+    from opsicle.client.connection import ApiConnection, Stream
 from opsicle.domain.errors import Internal, NotFound, UsageError
 from opsicle.wire.endpoint import Endpoint
 from opsicle.wire.pages import Page

@@ -7,7 +7,6 @@ import time
 from collections.abc import Iterator
 
 from opsicle.client.api import Api
-from opsicle.client.trust import is_certificate_refused
 from opsicle.domain.errors import Conflict, Unavailable, Unreachable
 from opsicle.kit.backoff import Backoff
 from opsicle.wire.endpoint import Endpoint
@@ -27,6 +26,8 @@ def trigger(
     Once, even if the connection breaks and the request is sent again: by the key the server knows a
     request that it has carried out already.
     """
+    from opsicle.client.trust import is_certificate_refused  # its imports take long
+
     headers = {"Idempotency-Key": secrets.token_urlsafe(24)}
     backoff = Backoff(*_TRIGGER_WAIT_SECONDS)
     for _ in range(TRIGGER_TRIES - 1):

@@ -37,7 +37,7 @@ class LogPiece(msgspec.Struct, frozen=True):
     at: datetime
 
 
-class Away(msgspec.Struct, frozen=True):
+class ConnectionLost(msgspec.Struct, frozen=True):
     """The connection is gone; we are trying to get it back."""
 
     message: str
@@ -50,7 +50,9 @@ class FollowedEvent(msgspec.Struct, frozen=True):
     data: bytes
 
 
-def follow(api: Api, automation_id: str, start: int = 0) -> Iterator[Automation | LogPiece | Away]:
+def follow(
+    api: Api, automation_id: str, start: int = 0
+) -> Iterator[Automation | LogPiece | ConnectionLost]:
     """Yield what happens to the automation, from byte `start` of its log to the end.
 
     Ends when the automation is over and all of its log was seen. Raises Unreachable when the server
@@ -76,7 +78,7 @@ def follow(api: Api, automation_id: str, start: int = 0) -> Iterator[Automation 
             if not was_reached or now - lost_at > PATIENCE_SECONDS:
                 raise
             message = error.message
-        yield Away(message)
+        yield ConnectionLost(message)
         time.sleep(backoff.next_delay())
 
 

@@ -22,7 +22,7 @@ _LATIN_OF_NAMES = frozenset("ıə")
 _EAST_ASIAN = ({"HAN", "HIRAGANA", "KATAKANA"}, {"HAN", "BOPOMOFO"}, {"HAN", "HANGUL"})
 
 
-def unfit(address: str) -> str:
+def address_problem(address: str) -> str:
     """Return what is wrong with an address, in lower case, as that of a person; "" if nothing is.
 
     >>> unfit("ada@example.com")
@@ -52,7 +52,7 @@ def unfit(address: str) -> str:
     return ""
 
 
-def unfit_name(name: str) -> str:
+def name_problem(name: str) -> str:
     """Return what is wrong with a person's display name, "" if nothing is.
 
     What makes it look like another one.

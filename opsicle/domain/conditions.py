@@ -118,7 +118,7 @@ def names_read(policy: Policy) -> tuple[frozenset[str], frozenset[str]]:
     ) - {""}
 
 
-def could_be(value: str, wanted: str) -> bool:
+def may_equal(value: str, wanted: str) -> bool:
     """Return whether free text could be taken for `wanted`.
 
     It is not certainly another word, or list of words.
@@ -158,7 +158,7 @@ def _text_holds(line: Condition, item: Scalar) -> bool:
     text = as_text(item)
     if line.none_of:
         return not text.strip() or text not in map(as_text, line.none_of)
-    return any(could_be(text, as_text(option)) for option in line.any_of)
+    return any(may_equal(text, as_text(option)) for option in line.any_of)
 
 
 def _typed_holds(line: Condition, variable: Variable, item: Scalar) -> bool:

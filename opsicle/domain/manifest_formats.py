@@ -62,6 +62,7 @@ _FIRST: Fields = {
         "shell",
         "outputs",
     ),
+    "Concurrency": ("group", "limit", "on_limit", "by"),
     "Retries": ("limit", "delay"),
     "ResourceLimits": ("cpu_seconds", "memory_mib", "processes", "file_mib"),
     "VolumeMount": ("host", "container"),
@@ -92,12 +93,6 @@ _FIRST: Fields = {
         "asked_at",
         "asked_seq",
     ),
-}
-
-_SECOND: Fields = {
-    **_FIRST,
-    "Manifest": (*_FIRST["Manifest"], "principal_id", "policy"),
-    "BoundDecision": (*_FIRST["BoundDecision"], "principal_id"),
     "Pause": ("message", "gate", "variables"),
     "Gate": (
         "name",
@@ -116,6 +111,7 @@ _SECOND: Fields = {
     "Approvers": ("manager", "users", "groups", "roles", "chat_users"),
     "Escalation": ("after", "to"),
     "Chat": ("channel", "id"),
+    "Condition": ("variable", "label", "any_of", "none_of"),
     "Variable": (
         "id",
         "type",
@@ -139,12 +135,19 @@ _SECOND: Fields = {
         "decisions",
     ),
     "ResumeDecision": ("user_id", "email", "principal_id", "decision", "with_mfa"),
+}
+
+_SECOND: Fields = {
+    **_FIRST,
+    "Manifest": (*_FIRST["Manifest"], "principal_id", "policy"),
+    "BoundDecision": (*_FIRST["BoundDecision"], "principal_id"),
     "WorkOrder": (*_FIRST["WorkOrder"], "epoch", "epoch_id"),
 }
 
 _LATER: Fields = {
-    "Manifest": ("runs_on_where",),
+    "Manifest": ("runs_on_where", "priority", "concurrency"),
     "Phase": ("network", "pull", "user", "read_only", "limits", "pause", "on_failure"),
+    "Retries": ("backoff", "retry_on"),
     "WorkOrder": ("resume",),
 }
 

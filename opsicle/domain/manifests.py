@@ -18,7 +18,13 @@ import msgspec
 from opsicle.domain.automations import WorkerLost
 from opsicle.domain.manifest_formats import NEWEST, encode_in_format
 from opsicle.domain.pauses import Resume
-from opsicle.domain.templates import Phase, Value, VolumeMount
+from opsicle.domain.templates import (
+    DEFAULT_PRIORITY,
+    Concurrency,
+    Phase,
+    Value,
+    VolumeMount,
+)
 
 NO_POLICY = "none"
 """What a manifest says of its policy if nobody has to be asked."""
@@ -58,6 +64,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     principal_id: str = ""
     policy: str = ""
     runs_on_where: str = ""
+    priority: int = DEFAULT_PRIORITY
+    concurrency: Concurrency | None = None
 
     def in_format(self, number: int) -> Manifest:
         """Return the same in another format.

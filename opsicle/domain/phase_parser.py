@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import PurePosixPath
 
 from opsicle.domain.container_fields import parse_container, parse_limits
-from opsicle.domain.documents import DocumentNode, Fields
+from opsicle.domain.documents import DocumentNode, Fields, integer
 from opsicle.domain.names import (
     ENVIRONMENT_NAME,
     ENVIRONMENT_NAME_RULE,
@@ -18,6 +18,7 @@ from opsicle.domain.names import (
 from opsicle.domain.outputs import output_environment_name
 from opsicle.domain.pause_parser import parse_on_failure, parse_pause
 from opsicle.domain.problems import quoted
+from opsicle.domain.retries import MAX_BACKOFF, MAX_RETRY_DELAY_SECONDS
 from opsicle.domain.secrets import SECRET_NAME, SECRET_NAME_RULE, secret_file_environment_name
 from opsicle.domain.templates import (
     DEFAULT_PHASE_TIMEOUT_SECONDS,
@@ -27,6 +28,7 @@ from opsicle.domain.templates import (
     VolumeMount,
     When,
 )
+from opsicle.domain.yaml_documents import Kind
 
 MAX_PHASES = 100
 MAX_COMMANDS = 1_000
@@ -36,6 +38,7 @@ MAX_ENV = 200
 MAX_ENV_BYTES = 64 * 1024
 MAX_SECRETS = 50
 MAX_OUTPUTS = 50
+MAX_RETRY_ON = 50
 MAX_VOLUME_MOUNTS = 50
 
 _MAX_PATH_CHARACTERS = 1_000
@@ -236,7 +239,36 @@ def _retries(fields: Fields) -> Retries | None:
         return None
     read = Retries(
         limit=retries.integer("limit", 1, 1, 100, is_required=True),
-        delay=retries.integer("delay", 0, 0, 24 * 3600),
+        delay=retries.integer("delay", 0, 0, MAX_RETRY_DELAY_SECONDS),
+        backoff=_backoff(retries),
+        retry_on=_retry_on(retries),
     )
     retries.end()
     return read
+
+
+def _backoff(retries: Fields) -> float:
+    place = retries.find("backoff")
+    if place is None:
+        return 1.0
+    content = place.node.content
+    if place.node.kind not in {Kind.INTEGER, Kind.FLOAT} or not isinstance(content, int | float):
+        place.add("must be a number, without quotes: by what each delay is multiplied")
+    elif not 1 <= content <= MAX_BACKOFF:
+        place.add(f"must be between 1 and {MAX_BACKOFF}, not {place.node.text}")
+    else:
+        return float(content)
+    return 1.0
+
+
+def _retry_on(retries: Fields) -> tuple[int, ...]:
+    codes: list[int] = []
+    for place in retries.items("retryOn", MAX_RETRY_ON):
+        code = integer(place)
+        if code is not None and not 1 <= code <= 255:
+            place.add(f"must be an exit code of a failure, 1 to 255, not {code:,}")
+        elif code in codes:
+            place.add(f"{code} stands twice")
+        elif code is not None:
+            codes.append(code)
+    return tuple(codes)

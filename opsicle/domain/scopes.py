@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
-from opsicle.domain.conditions import could_be
+from opsicle.domain.conditions import may_equal
 from opsicle.domain.policies import Gate, GateOrder, Policy, Requesters, Scope
 
 
@@ -96,7 +96,7 @@ def _labels_fit(
         known = labels.get(key)
         if known is None or known in values:
             continue
-        if is_exact or not any(could_be(known, value) for value in values):
+        if is_exact or not any(may_equal(known, value) for value in values):
             return False
     return True
 

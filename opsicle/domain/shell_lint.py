@@ -102,7 +102,7 @@ class VariableUse(Enum):
     ARITHMETIC = "arithmetic"
 
 
-class Use(msgspec.Struct, frozen=True):
+class Expansion(msgspec.Struct, frozen=True):
     """One expansion of a variable in a command."""
 
     name: str
@@ -153,7 +153,7 @@ _BETWEEN_WORDS = re.compile(
 )
 
 
-def uses(script: str) -> Iterator[Use]:
+def uses(script: str) -> Iterator[Expansion]:
     """Yield every expansion of a variable in a shell script, and how the shell treats it there."""
     return _Scanner(script).scan()
 
@@ -166,13 +166,13 @@ class _Scanner:
         self._open = [_SCRIPT]
         self._here_documents: list[_HereDocument] = []
 
-    def scan(self) -> Iterator[Use]:
+    def scan(self) -> Iterator[Expansion]:
         at = 0
         while match := self._tokens().search(self._script, at):
             at = match.end()
             name = match["name"] or match["braced"]
             if name:
-                yield Use(name, self._open[-1].place)
+                yield Expansion(name, self._open[-1].place)
             self._enter_or_leave(match)
             if match[0] == "\n":
                 while self._here_documents:
@@ -218,10 +218,10 @@ class _HereDocument(msgspec.Struct, frozen=True):
                 break
         return at
 
-    def uses(self, body: str) -> Iterator[Use]:
+    def uses(self, body: str) -> Iterator[Expansion]:
         """Yield the expansions in the lines, which the shell treats as if in double quotes."""
         if self.delimiter[0] in "'\"\\":
             return
         for match in re.finditer(r"\\[\s\S]|\$\{?(\w+)", body):
             if match[1]:
-                yield Use(match[1], VariableUse.QUOTED)
+                yield Expansion(match[1], VariableUse.QUOTED)

@@ -17,7 +17,7 @@ from opsicle.domain.templates import Template
 from opsicle.domain.yaml_documents import load
 
 
-class _Asked(msgspec.Struct):
+class _ApprovalPart(msgspec.Struct):
     approval_policy: PolicyUse | None = None
 
 
@@ -57,7 +57,7 @@ def decode_approval(document: str | bytes) -> PolicyUse | None:
     As careful as `decode_template`.
     """
     try:
-        return msgspec.json.decode(document, type=_Asked).approval_policy
+        return msgspec.json.decode(document, type=_ApprovalPart).approval_policy
     except (ValueError, RecursionError):
         tree = stored_json.read(document, dict[str, object], "the template")
         return msgspec.convert(_use_in(tree.get("approval_policy")), PolicyUse)

@@ -22,8 +22,6 @@ from opsicle.domain.label_expressions import (
     written,
 )
 from opsicle.domain.names import (
-    ID,
-    ID_RULE,
     LABEL_KEY,
     LABEL_KEY_RULE,
     LABEL_VALUE,
@@ -44,11 +42,10 @@ from opsicle.domain.policy_parser import (
     read_request,
 )
 from opsicle.domain.problems import Problems, listed, nearest, quoted
+from opsicle.domain.queue_parser import parse_concurrency, parse_priority
 from opsicle.domain.secrets import named_secrets
 from opsicle.domain.templates import (
-    Concurrency,
     OnFailure,
-    OnLimit,
     Owner,
     Phase,
     Template,
@@ -190,6 +187,7 @@ def _template(name: str, labels: dict[str, str], spec: Fields) -> Template:
     about = spec.mapping("metadata")
     body = spec.mapping("template", is_required=True)
     runs_on = _runs_on(spec)
+    variables = parse_variables(spec)
 
     template = Template(
         name=name,
@@ -200,14 +198,15 @@ def _template(name: str, labels: dict[str, str], spec: Fields) -> Template:
         approval_policy=policy_use(spec),
         require_mfa=spec.boolean("requireMfa"),
         notify=parse_notify(spec),
-        variables=parse_variables(spec),
+        variables=variables,
         phases=parse_phases(body) if body else (),
         volume_mounts=parse_volume_mounts(body) if body else (),
         runs_on=runs_on.labels,
         runs_on_where=runs_on.where,
         accepts_claimed=runs_on.accepts_claimed,
         timeout=_timeout(spec),
-        concurrency=_concurrency(spec),
+        priority=parse_priority(spec),
+        concurrency=parse_concurrency(spec, variables),
         on_worker_lost=spec.choice("onWorkerLost", WorkerLost.UNKNOWN),
         plan=parse_phases(spec, "plan", is_required=False),
     )
@@ -278,19 +277,6 @@ def _where(runs_on: Fields) -> str:
 
 def _timeout(spec: Fields) -> int | None:
     return spec.integer("timeout", 0, 1, MAX_TIMEOUT_SECONDS) or None
-
-
-def _concurrency(spec: Fields) -> Concurrency | None:
-    concurrency = spec.mapping("concurrency")
-    if concurrency is None:
-        return None
-    read = Concurrency(
-        group=concurrency.name("group", ID, ID_RULE),
-        limit=concurrency.integer("limit", 1, 1, 1_000),
-        on_limit=concurrency.choice("onLimit", OnLimit.QUEUE),
-    )
-    concurrency.end()
-    return read
 
 
 def _check_plan_names(spec: Fields, template: Template) -> None:

@@ -16,6 +16,7 @@ from opsicle.domain.automations import AutomationState, WorkerLost
 from opsicle.domain.policies import Chat, Gate, PolicyUse
 
 DEFAULT_PHASE_TIMEOUT_SECONDS = 60
+DEFAULT_PRIORITY = 5
 DEFAULT_SHELL = "/bin/sh"
 
 
@@ -61,11 +62,16 @@ class When(StrEnum):
     ALWAYS = "always"
 
 
-class Retries(msgspec.Struct, frozen=True):
-    """How often a failed phase is tried again, and the seconds between the tries."""
+class Retries(msgspec.Struct, frozen=True, omit_defaults=True):
+    """How often a failed phase is tried again, and the seconds between the tries.
+
+    Each delay is `backoff` times the one before. `retry_on` are exit codes; none: whatever failed.
+    """
 
     limit: int
     delay: int = 0
+    backoff: float = 1.0
+    retry_on: tuple[int, ...] = ()
 
 
 class VolumeMount(msgspec.Struct, frozen=True):
@@ -158,14 +164,19 @@ class OnLimit(StrEnum):
 
     QUEUE = "queue"
     REJECT = "reject"
+    REPLACE = "replace"
 
 
 class Concurrency(msgspec.Struct, frozen=True):
-    """At most `limit` automations of `group` run at once in the org."""
+    """At most `limit` automations of `group` run at once in the org.
+
+    There is such a group for each combination of values of the variables in `by`.
+    """
 
     group: str
     limit: int = 1
     on_limit: OnLimit = OnLimit.QUEUE
+    by: tuple[str, ...] = ()
 
 
 class Notify(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
@@ -196,7 +207,7 @@ class Template(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     that names nothing can never be satisfied. `runs_on` are labels that its worker must have been
     granted; with `accepts_claimed` it is enough that a worker says them of itself; `runs_on_where`
     is an expression over them, in its one spelling. `require_mfa`: whoever runs it shows a fresh
-    code of their authenticator app.
+    code of their authenticator app. `priority`, from 0 to 9: the highest is handed out first.
     """
 
     name: str
@@ -217,6 +228,7 @@ class Template(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     plan: tuple[Phase, ...] = ()
     accepts_claimed: bool = False
     runs_on_where: str = ""
+    priority: int = DEFAULT_PRIORITY
 
     @property
     def certain_labels(self) -> dict[str, str]:

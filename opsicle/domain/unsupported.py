@@ -23,8 +23,6 @@ def unsupported(template: Template) -> list[Problem]:
 
 
 def _of_template(template: Template) -> Iterator[Problem]:
-    if template.concurrency is not None:
-        yield Problem("spec.concurrency", f"limiting how many run at once {_LATER}")
     if template.plan:
         yield Problem("spec.plan", f"planning before the approval {_LATER}")
 

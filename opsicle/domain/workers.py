@@ -174,7 +174,7 @@ def waiting_reason(asked: Requirements, candidates: Sequence[Candidate]) -> str:
         _connected,
         _with_runtimes,
         _not_draining,
-        _not_withheld,
+        _available,
         _with_free_slot,
     ):
         left, reason = narrow(asked, left)
@@ -182,7 +182,7 @@ def waiting_reason(asked: Requirements, candidates: Sequence[Candidate]) -> str:
             return (
                 reason
                 if narrow in (_with_labels, _connected)
-                else reason + _silent_besides(asked, candidates)
+                else reason + _silent_alternatives(asked, candidates)
             )
 
     return ""
@@ -197,7 +197,7 @@ def absence(candidate: Candidate) -> str:
     return f"has not been heard of since {candidate.seen_at:%Y-%m-%d %H:%M:%S} UTC"
 
 
-def _silent_besides(asked: Requirements, candidates: Sequence[Candidate]) -> str:
+def _silent_alternatives(asked: Requirements, candidates: Sequence[Candidate]) -> str:
     """Name, besides a reason, who could take it were it not dead: nobody stopped it."""
     silent = [
         f"; {one.name} would fit, but {absence(one)}"
@@ -305,7 +305,7 @@ def _not_draining(asked: Requirements, candidates: list[Candidate]) -> _Narrowed
     return [], f"all {len(candidates)} matching workers are draining"
 
 
-def _not_withheld(asked: Requirements, candidates: list[Candidate]) -> _Narrowed:
+def _available(asked: Requirements, candidates: list[Candidate]) -> _Narrowed:
     left = [candidate for candidate in candidates if not candidate.withheld]
     if left:
         return left, ""
@@ -342,6 +342,6 @@ _KINDS: dict[str, Callable[[Requirements, list[Candidate]], _Narrowed]] = {
     "not_connected": _connected,
     "runtime": _with_runtimes,
     "draining": _not_draining,
-    "withheld": _not_withheld,
+    "withheld": _available,
     "busy": _with_free_slot,
 }

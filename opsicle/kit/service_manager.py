@@ -13,7 +13,7 @@ from contextlib import suppress
 READY, STOPPING = "READY=1", "STOPPING=1"
 
 
-def tell(state: str) -> None:
+def notify(state: str) -> None:
     """Send a state to whoever NOTIFY_SOCKET names. One that does not listen is its own affair."""
     path = os.environ.get("NOTIFY_SOCKET", "")
     if not path.startswith(("/", "@")):
@@ -26,6 +26,6 @@ def tell(state: str) -> None:
         sock.sendto(state.encode(), address)
 
 
-def tell_reloading() -> None:
+def notify_reloading() -> None:
     """Say that settings are being read anew; `READY` must follow."""
-    tell(f"RELOADING=1\nMONOTONIC_USEC={time.monotonic_ns() // 1000}")
+    notify(f"RELOADING=1\nMONOTONIC_USEC={time.monotonic_ns() // 1000}")

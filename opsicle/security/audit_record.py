@@ -22,7 +22,7 @@ class UnreadableRecord(Exception):
     """Raised by whatever iterates the entries, for one that cannot be read."""
 
 
-class Broken(Exception):
+class BrokenRecord(Exception):
     """The first thing found to be wrong."""
 
     def __init__(self, kind: str, seq: int, message: str) -> None:
@@ -51,7 +51,7 @@ def verify(
             walk.check_entries(iter(entries))
             if is_signed_to_end:
                 walk.check_signed_to_end()
-    except Broken as broken:
+    except BrokenRecord as broken:
         fault = broken.fault
 
     return AuditVerdict(
@@ -75,7 +75,7 @@ def check_signed(chain: str, key: AuditPublicKey, signed: Sequence[Signed]) -> F
     """
     try:
         _check_signed(chain, key, signed)
-    except Broken as broken:
+    except BrokenRecord as broken:
         return broken.fault
     return None
 
@@ -87,7 +87,7 @@ def _check_signed(chain: str, key: AuditPublicKey, signed: Sequence[Signed]) -> 
     for part in signed:
         expected, number = number + 1, last_of(part)
         if first_of(part) != expected or number < expected:
-            raise Broken(
+            raise BrokenRecord(
                 "checkpoint", expected, f"checkpoint {expected} is missing or out of order"
             )
 
@@ -98,20 +98,20 @@ def _check_signed(chain: str, key: AuditPublicKey, signed: Sequence[Signed]) -> 
         )
 
         if not key.has_signed(chain, part):
-            raise Broken("checkpoint", expected, f"{name} was not signed with this key")
+            raise BrokenRecord("checkpoint", expected, f"{name} was not signed with this key")
         if part.previous != link:
-            raise Broken("checkpoint", expected, f"{name} does not follow the one before it")
+            raise BrokenRecord("checkpoint", expected, f"{name} does not follow the one before it")
 
         link = hash_of(chain, part)
         if isinstance(part, Checkpoint):
             if before and not _goes_on_from(before, part):
-                raise Broken(
+                raise BrokenRecord(
                     "checkpoint", number, f"checkpoint {number} contradicts the one before it"
                 )
             before = part
 
     if signed and isinstance(signed[-1], CheckpointGap):
-        raise Broken(
+        raise BrokenRecord(
             "checkpoint",
             number + 1,
             f"checkpoint {number + 1} is missing: none is after the thinned ones",
@@ -142,12 +142,12 @@ class _Walk:
                 if self.seq in stated:
                     self._check_against(stated[self.seq])
         except UnreadableRecord as error:
-            raise Broken(
+            raise BrokenRecord(
                 "altered", self.seq + 1, f"entry {self.seq + 1} cannot be read: {error}"
             ) from error
 
         if self.seq < self.signed_to:
-            raise Broken(
+            raise BrokenRecord(
                 "cut_off",
                 self.seq + 1,
                 f"the record was cut off: entry {self.seq + 1} is missing, "
@@ -158,7 +158,7 @@ class _Walk:
         """Check that no entry stands behind what was signed, and that something was."""
         if not self.checkpoints or self.seq > self.signed_to:
             number = self.checkpoints[-1].number + 1 if self.checkpoints else 1
-            raise Broken(
+            raise BrokenRecord(
                 "checkpoint",
                 number,
                 f"checkpoint {number} is missing: "
@@ -171,7 +171,7 @@ class _Walk:
         if entry[0] != expected:
             raise _misplaced(expected, entry[0], rest)
         if entry_hash(self._chain, self.hash, entry[:-1]) != entry[-1]:
-            raise Broken(
+            raise BrokenRecord(
                 "altered",
                 expected,
                 f"entry {expected} was altered"
@@ -183,7 +183,7 @@ class _Walk:
     def _check_against(self, stated: str) -> None:
         if self.hash != stated:
             first = self._confirmed_to + 1
-            raise Broken(
+            raise BrokenRecord(
                 "rewritten",
                 first,
                 f"entries were replaced: somewhere from entry {first} to {self.seq} the record "
@@ -206,16 +206,18 @@ def _goes_on_from(before: Checkpoint, after: Checkpoint) -> bool:
     return after.seq > before.seq or after.hash == before.hash
 
 
-def _misplaced(expected: int, found: int, rest: Iterator[Entry]) -> Broken:
+def _misplaced(expected: int, found: int, rest: Iterator[Entry]) -> BrokenRecord:
     """Tell an entry that is gone from one that stands elsewhere."""
     try:
         is_later = any(entry[0] == expected for entry in rest)
     except UnreadableRecord:
         is_later = False
     if is_later or found < expected:
-        return Broken(
+        return BrokenRecord(
             "reordered",
             expected,
             f"entries are out of order: {found} stands where {expected} belongs",
         )
-    return Broken("missing", expected, f"entry {expected} is missing: {found} stands in its place")
+    return BrokenRecord(
+        "missing", expected, f"entry {expected} is missing: {found} stands in its place"
+    )

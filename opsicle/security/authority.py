@@ -28,8 +28,8 @@ from opsicle.security import certificates
 SERVER_NAME = "server.opsicle.internal"
 """A name in every server certificate of an Opsicle CA; `.internal` is reserved for private use."""
 
-CA_LIFE = timedelta(days=3652)
-SERVER_LIFE = timedelta(days=90)
+CA_LIFETIME = timedelta(days=3652)
+SERVER_LIFETIME = timedelta(days=90)
 WORKER_DAYS = 7
 CLOCK_SKEW = timedelta(minutes=5)
 """How far a worker's clock may be behind ours and still take a certificate made just now."""
@@ -70,7 +70,7 @@ class Authority:
         # A name of its own keeps two servers' CAs apart where a person has imported both.
         name = _name(f"Opsicle CA {secrets.token_hex(4)}")
         builder = (
-            _builder(name, name, key.public_key(), now, now + CA_LIFE)
+            _builder(name, name, key.public_key(), now, now + CA_LIFETIME)
             .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
             .add_extension(_key_usage(key_cert_sign=True, crl_sign=True), critical=True)
         )
@@ -112,7 +112,7 @@ class Authority:
         every_name = dict.fromkeys((SERVER_NAME, *_LOOPBACK_NAMES, *names))
         alternatives = [_alternative(name) for name in every_name if name not in _EVERY_ADDRESS]
         builder = _leaf(
-            self._builder("Opsicle server", key.public_key(), now, SERVER_LIFE)
+            self._builder("Opsicle server", key.public_key(), now, SERVER_LIFETIME)
         ).add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
         certificate = self._sign(builder, alternatives)
         return _pem(certificate), certificates.private_key_pem(key)
@@ -145,14 +145,14 @@ class Authority:
         common_name: str,
         public_key: certificates.WorkerPublicKey,
         now: datetime,
-        life: timedelta,
+        lifetime: timedelta,
     ) -> x509.CertificateBuilder:
         if now >= self.not_after:
             raise Unavailable(
                 "this server's certificate authority has expired", hint="Set up a new one."
             )
 
-        ends_at = min(now + life, self.not_after)
+        ends_at = min(now + lifetime, self.not_after)
         return _builder(
             _name(common_name), self._certificate.subject, public_key, now, ends_at
         ).add_extension(

@@ -18,6 +18,7 @@ from opsicle.server.audit.checkpoints import AuditCheckpoints
 from opsicle.server.audit.service import Audit
 from opsicle.server.automations import routes as automations
 from opsicle.server.automations.live_streams import LiveStreams
+from opsicle.server.automations.releases import GroupReleases
 from opsicle.server.automations.retention import Retention, RetentionPeriods
 from opsicle.server.automations.service import Automations
 from opsicle.server.channels import routes as channels
@@ -34,6 +35,7 @@ from opsicle.server.channels.sender import DeliverySender
 from opsicle.server.channels.service import Channels
 from opsicle.server.core import Core
 from opsicle.server.dispatch import routes as worker_jobs
+from opsicle.server.dispatch.concurrency_groups import ConcurrencyGroups
 from opsicle.server.dispatch.epoch_reports import EpochReports
 from opsicle.server.dispatch.job_logs import JobLogs
 from opsicle.server.dispatch.jobs import Jobs
@@ -99,7 +101,7 @@ from opsicle.server.workers.service import Workers
 _EXPIRE_LEASES_EVERY_SECONDS = 1.0
 _KEEP_TIME_EVERY_SECONDS = 1.0
 _FORGET_REQUESTS_EVERY_SECONDS = 3600.0
-_SHED_LOGS_EVERY_SECONDS = 10.0
+_DROP_LOGS_EVERY_SECONDS = 10.0
 _PRUNE_LOGS_EVERY_SECONDS = 3600.0
 _SIGN_AUDIT_EVERY_SECONDS = 5.0
 _LISTEN_EVERY_SECONDS = 2.0
@@ -184,8 +186,10 @@ class Services:
         )
 
         progress = Progress(self.outbox, bindings)
+        groups = ConcurrencyGroups(state, self.fleet, self.pubsub, self.outbox, clock)
         lease_service = LeaseService(
             WaitingKinds(state),
+            groups,
             self.fleet,
             self.lease_store,
             self.pubsub,
@@ -209,6 +213,7 @@ class Services:
             state,
             self.job_logs,
             self.dispatch,
+            groups,
             self.fleet,
             self.pubsub,
             clock,
@@ -219,6 +224,7 @@ class Services:
             bindings,
         )
 
+        self.group_releases = GroupReleases(state, self.automations, groups, self.pubsub, clock)
         self.live_streams = LiveStreams(self.automations, self.job_logs, self.pubsub, clock)
         self.figures = Figures(state, self.fleet, self.outbox.ended)
 
@@ -283,7 +289,9 @@ class Services:
             *groups.routes(self.groups),
             *roles.routes(self.roles, self.permission_checks),
             *templates.routes(self.templates),
-            *automations.routes(self.automations, self.job_logs, self.live_streams),
+            *automations.routes(
+                self.automations, self.group_releases, self.job_logs, self.live_streams
+            ),
             *workers.routes(self.workers, self.enrolments),
             *secrets.routes(self.secrets),
             *policies.routes(self.policies),
@@ -328,7 +336,7 @@ class Services:
                 _FORGET_REQUESTS_EVERY_SECONDS,
                 steady(self.automations.forget_requests),
             ),
-            Loop("shed logs", _SHED_LOGS_EVERY_SECONDS, steady(self.job_logs.shed)),
+            Loop("drop logs", _DROP_LOGS_EVERY_SECONDS, steady(self.job_logs.drop_oldest)),
             Loop(
                 "prune logs",
                 _PRUNE_LOGS_EVERY_SECONDS,

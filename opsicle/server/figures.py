@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from opsicle.domain.workers import waiting_kind
 from opsicle.server.access.stored_values import stored_requirements
 from opsicle.server.fleet.presence import Fleet
-from opsicle.server.store import automations, deliveries
+from opsicle.server.store import automations, concurrency, deliveries
 from opsicle.server.store.database import Database
 
 _MOST_GROUPS = 50
@@ -35,6 +35,8 @@ class Figures:
     def queue(self) -> Mapping[str, int]:
         """Return how many automations wait for a worker, by what keeps them waiting."""
         counted: Counter[str] = Counter()
+        if behind := self._database.read_long(concurrency.count_behind):
+            counted["group"] = behind
         for i, group in enumerate(self._database.read_long(automations.count_waiting)):
             counted[self._reason(group) if i < _MOST_GROUPS else "other"] += group.count
         return counted

@@ -202,7 +202,7 @@ class Lifecycle:
 
         self._stopping.wait()
         log.info("server stopping")
-        service_manager.tell(service_manager.STOPPING)
+        service_manager.notify(service_manager.STOPPING)
         check.stop()
         listeners.stop(FINISH_SECONDS)
         for loop in loops:
@@ -214,7 +214,7 @@ class Lifecycle:
 
     def _reload(self, services: Services, listeners: Listeners) -> None:
         """Read certificates and settings anew; with settings that are wrong, go on as before."""
-        service_manager.tell_reloading()
+        service_manager.notify_reloading()
         try:
             new = self._reread()
             new.check()
@@ -226,7 +226,7 @@ class Lifecycle:
             self._take(new, services)
 
         listeners.renew(self._clock.now())
-        service_manager.tell(service_manager.READY)
+        service_manager.notify(service_manager.READY)
 
     def _take(self, new: ServerOptions, services: Services) -> None:
         self._options, live, waiting = merged(self._options, new)
@@ -248,19 +248,19 @@ class Lifecycle:
         else:
             folder.remove_setup_token()
 
-        services.status.hold.on_changed = lambda: self._tell(folder, services)
-        self._tell(folder, services)
+        services.status.hold.on_changed = lambda: self._publish(folder, services)
+        self._publish(folder, services)
         with suppress(OSError):  # nobody may be reading any more
             sys.stdout.write("".join(f"{line}\n" for line in lines))
             sys.stdout.flush()
 
-        service_manager.tell(service_manager.READY)
+        service_manager.notify(service_manager.READY)
         log.info(
             "server ready", extra={"url": url, "worker_url": worker_url, "version": __version__}
         )
 
     @staticmethod
-    def _tell(folder: DataFolder, services: Services) -> None:
+    def _publish(folder: DataFolder, services: Services) -> None:
         """Write `server.json`, now and whenever the queue is released."""
         folder.write_server_file(
             ServerFile(

@@ -21,7 +21,7 @@ from opsicle.server.access.actor import SystemActor
 from opsicle.server.clean_stop import CleanStop
 from opsicle.server.data_folder import DataFolder, explained
 from opsicle.server.keys.key_files import check_pins, check_private, key_files
-from opsicle.server.state_marker import Missing, StateMarker
+from opsicle.server.state_marker import MissingState, StateMarker
 from opsicle.server.store import audit, epochs, migrations
 from opsicle.server.store.commits import Commits
 from opsicle.server.store.database import Connection, Database
@@ -44,7 +44,7 @@ class OpenState(NamedTuple):
     database: Database
     marker: StateMarker
     has_history: bool
-    missing: Missing
+    missing: MissingState
     is_checked: bool
 
 
@@ -171,7 +171,7 @@ def begin_epoch(state: OpenState, clock: Clock, *, accept_restored: bool) -> Epo
     return epoch
 
 
-def _begin_next(db: Connection, missing: Missing, before: Epoch | None, clock: Clock) -> Epoch:
+def _begin_next(db: Connection, missing: MissingState, before: Epoch | None, clock: Clock) -> Epoch:
     epoch = epochs.begin(db, max(missing.epoch, before.number if before else 0) + 1)
     epochs.hold(db, HELD_AFTER_RESTORE)
     facts = {"epoch": epoch.number, "missing": list(missing.reasons)}
@@ -183,7 +183,7 @@ def _begin_next(db: Connection, missing: Missing, before: Epoch | None, clock: C
     return epoch
 
 
-def _compare(folder: DataFolder) -> Missing:
+def _compare(folder: DataFolder) -> MissingState:
     with readable(folder.state_database):
         return state_marker.compare(
             folder.path, folder.state_database, has_keys=folder.has_authority

@@ -21,10 +21,10 @@ from gevent.threadpool import ThreadPool
 from opsicle.kit import files
 from opsicle.kit.clock import Clock
 from opsicle.server.store import audit, epochs
-from opsicle.server.store.commits import Commits, Noted
+from opsicle.server.store.commits import Commits, MinimumState
 from opsicle.server.store.database import Connection, Database
 from opsicle.server.store.epochs import Epoch
-from opsicle.server.store.inspection import Found, Heads, inspect, open_untouched
+from opsicle.server.store.inspection import DatabaseInspection, Heads, inspect, open_untouched
 from opsicle.server.threads import run_in
 
 MARKER, COMMITS = "marker.json", "marker.commits"
@@ -50,7 +50,7 @@ class Marker(msgspec.Struct, frozen=True, kw_only=True):
     written_at: datetime
 
 
-class Missing(msgspec.Struct, frozen=True):
+class MissingState(msgspec.Struct, frozen=True):
     """How a data folder holds less than its marker says.
 
     In words, and for the record in numbers of entries by org.
@@ -78,7 +78,7 @@ def begin(folder: Path, now: datetime) -> None:
     files.replace(folder / MARKER, msgspec.json.encode(Marker(is_beginning=True, written_at=now)))
 
 
-def compare(folder: Path, database: Path, *, has_keys: bool) -> Missing:
+def compare(folder: Path, database: Path, *, has_keys: bool) -> MissingState:
     """Return what is missing of the newest state that is known.
 
     `has_keys`: the folder holds keys of a server that has run.
@@ -88,12 +88,12 @@ def compare(folder: Path, database: Path, *, has_keys: bool) -> Missing:
     try:
         marker = read(folder)
     except ValueError:
-        return Missing((f"{MARKER} cannot be read",), _epoch_in(database))
+        return MissingState((f"{MARKER} cannot be read",), _epoch_in(database))
     if marker and marker.is_beginning:
-        return Missing()
+        return MissingState()
     if not database.exists() or database.stat().st_size == 0:
         is_missed = marker or has_keys
-        return Missing(
+        return MissingState(
             (f"{database.name} is missing or empty",) if is_missed else (),
             marker.epoch if marker else 0,
         )
@@ -118,12 +118,16 @@ def _epoch_in(database: Path) -> int:
 
 
 def _compare(
-    connection: Connection, found: Found, marker: Marker | None, noted: Noted | None, database: Path
-) -> Missing:
+    connection: Connection,
+    found: DatabaseInspection,
+    marker: Marker | None,
+    noted: MinimumState | None,
+    database: Path,
+) -> MissingState:
     if marker is None:
         # Older versions kept no marker: what they have left is taken as it is.
         reasons = (f"{MARKER} is missing: this is a copy, or a part of one",) if found.epoch else ()
-        return Missing(reasons, found.epoch.number if found.epoch else 0)
+        return MissingState(reasons, found.epoch.number if found.epoch else 0)
 
     epoch = found.epoch or Epoch(0, "")
     entries = {
@@ -136,7 +140,7 @@ def _compare(
         *_of_files(found, marker, noted, database),
         *_of_entries(connection, found, marker, entries),
     )
-    return Missing(lacking, max(epoch.number, marker.epoch, found.known_epoch), entries)
+    return MissingState(lacking, max(epoch.number, marker.epoch, found.known_epoch), entries)
 
 
 def _of_epochs(epoch: Epoch, marker: Marker, known: int) -> Iterator[str]:
@@ -148,7 +152,9 @@ def _of_epochs(epoch: Epoch, marker: Marker, known: int) -> Iterator[str]:
         yield f"the database is another server's, with which this one shares epoch {epoch.number}"
 
 
-def _of_files(found: Found, marker: Marker, noted: Noted | None, database: Path) -> Iterator[str]:
+def _of_files(
+    found: DatabaseInspection, marker: Marker, noted: MinimumState | None, database: Path
+) -> Iterator[str]:
     if found.schema < marker.schema:
         yield f"the database has schema {found.schema}, older than {marker.schema}"
     if found.at.generation - found.file_generation > 1:
@@ -178,13 +184,13 @@ def _is_copy(marker: Marker, database: Path) -> bool:
     return bool(born_at_ns and born_at_ns != marker.database_born_at_ns)
 
 
-def _is_folded(found: Found, noted: Noted) -> bool:
+def _is_folded(found: DatabaseInspection, noted: MinimumState) -> bool:
     """Return whether the whole log stands in the file, so that the file needs no log beside it."""
     return found.file_generation == noted.generation and not noted.is_folding
 
 
 def _of_entries(
-    connection: Connection, found: Found, marker: Marker, entries: dict[str, int]
+    connection: Connection, found: DatabaseInspection, marker: Marker, entries: dict[str, int]
 ) -> Iterator[str]:
     if entries:
         orgs = "an org" if len(entries) == 1 else f"{len(entries)} orgs"

@@ -10,7 +10,7 @@ from opsicle.domain.approvals import ApprovalState, GateState, Verdict
 from opsicle.domain.bounds import Reason, Word
 from opsicle.domain.pauses import ApprovalKind, Choice
 from opsicle.domain.policies import GateOrder
-from opsicle.domain.templates import Phase, Value, Variable, VolumeMount
+from opsicle.domain.templates import DEFAULT_PRIORITY, Phase, Value, Variable, VolumeMount
 from opsicle.wire.user_api import Person
 
 
@@ -128,6 +128,9 @@ class Approval(ApprovalSummary, kw_only=True):
     variables: list[Variable]
     runs_on: dict[str, str]
     runs_on_where: str = ""
+    priority: int = DEFAULT_PRIORITY
+    concurrency_group: str | None = None
+    concurrency_limit: int | None = None
     workers: list[str]
     timeout: int | None
     compared: Comparison | None

@@ -123,13 +123,34 @@ PhaseOutputs = Annotated[tuple[PhaseOutput, ...], msgspec.Meta(max_length=50)]
 Summary = Annotated[str, msgspec.Meta(max_length=2 * MAX_SUMMARY_BYTES)]
 
 
+MAX_TRY_EXPLANATION = 200
+"""Characters; a phase may have a hundred tries."""
+
+
+class FailedTry(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """A try of a phase that was followed by another one.
+
+    `log_offset` is the job's log offset at which its output begins.
+    """
+
+    exit_code: Int32 | None = None
+    explanation: Annotated[str, msgspec.Meta(max_length=4 * MAX_TRY_EXPLANATION)] = ""
+    started_at_ms: Milliseconds | None = None
+    finished_at_ms: Milliseconds | None = None
+    log_offset: Offset | None = None
+
+
+FailedTries = Annotated[tuple[FailedTry, ...], msgspec.Meta(max_length=500)]
+"""More than a phase can have retries."""
+
+
 class PhaseReport(msgspec.Struct, omit_defaults=True, kw_only=True):
     """One phase of a job; `commands` stand in the template's order.
 
-    `tries` counts its attempts. `explanation` says what happened where the state alone does not
-    ("timed out after 60 s"). Where it cannot be told where one command ends and
-    the next begins (one `if` over several lines), `commands` is empty. `outputs` and `summary`
-    (Markdown) are what its last try has left.
+    `tries` counts its attempts, of which `failed_tries` are those before the last. `explanation`
+    says what happened where the state alone does not ("timed out after 60 s"). Where it cannot be
+    told where one command ends and the next begins (one `if` over several lines), `commands` is
+    empty. `outputs` and `summary` (Markdown) are what its last try has left.
     """
 
     name: Name
@@ -142,6 +163,7 @@ class PhaseReport(msgspec.Struct, omit_defaults=True, kw_only=True):
     commands: CommandReports = []
     outputs: PhaseOutputs = ()
     summary: Summary = ""
+    failed_tries: FailedTries = ()
 
 
 PhaseReports = Annotated[tuple[PhaseReport, ...], msgspec.Meta(max_length=500)]

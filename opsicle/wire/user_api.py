@@ -25,8 +25,18 @@ from opsicle.domain.bounds import (
     Word,
 )
 from opsicle.domain.errors import Problem
-from opsicle.domain.templates import Notify, Owner, Phase, Value, Variable, VolumeMount
-from opsicle.wire.jobs import Int32, StepState
+from opsicle.domain.templates import (
+    DEFAULT_PRIORITY,
+    Concurrency,
+    Notify,
+    Owner,
+    Phase,
+    Value,
+    Variable,
+    VolumeMount,
+)
+from opsicle.wire.jobs import Int32
+from opsicle.wire.phase_api import PhaseRun
 
 
 class Health(msgspec.Struct, omit_defaults=True):
@@ -252,6 +262,8 @@ class TemplateVersion(msgspec.Struct, kw_only=True):
     phases: list[Phase]
     runs_on: dict[str, str]
     runs_on_where: str = ""
+    priority: int = DEFAULT_PRIORITY
+    concurrency: Concurrency | None = None
     accepts_claimed: bool
     timeout: int | None
     needs_approval: bool
@@ -291,39 +303,6 @@ class WorkerRef(msgspec.Struct):
 
     id: str
     name: str
-
-
-class Command(msgspec.Struct, kw_only=True):
-    """One command of a phase and how it went."""
-
-    command: str
-    state: StepState
-    started_at: datetime | None = None
-    finished_at: datetime | None = None
-    exit_code: int | None = None
-    log_offset: int | None = None
-
-
-class PhaseRun(msgspec.Struct, kw_only=True):
-    """One phase and how it went.
-
-    `has_command_times` is false where commands cannot be told apart. `message` is what a pause
-    asks.
-    """
-
-    name: str
-    state: StepState
-    started_at: datetime | None = None
-    finished_at: datetime | None = None
-    exit_code: int | None = None
-    tries: int = 0
-    tries_allowed: int = 1
-    explanation: str = ""
-    timeout: int
-    when: str
-    has_command_times: bool = False
-    commands: list[Command] = []
-    message: str = ""
 
 
 class Job(msgspec.Struct, kw_only=True):
@@ -371,7 +350,9 @@ class Automation(AutomationSummary, kw_only=True):
 
     `log_remark` says what of that log was lost; "" if nothing was. `outputs` are what the newest
     job's phases have handed on, by name, `summary` is what they say of it in Markdown; both are
-    masked as the log is.
+    masked as the log is. `concurrency_group` is its group with the values by which that is told
+    from others, `concurrency_limit` how many of it run at once. `is_group_held`: nobody can say how
+    it ended, and it holds its group until it is released.
     """
 
     display_name: str = ""
@@ -379,6 +360,10 @@ class Automation(AutomationSummary, kw_only=True):
     variables: list[Variable]
     runs_on: dict[str, str]
     runs_on_where: str = ""
+    priority: int = DEFAULT_PRIORITY
+    concurrency_group: str | None = None
+    concurrency_limit: int | None = None
+    is_group_held: bool = False
     phases: list[PhaseRun]
     jobs: list[Job]
     log_bytes: int = 0

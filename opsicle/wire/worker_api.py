@@ -128,7 +128,7 @@ class PollRequest(msgspec.Struct, kw_only=True):
     """Asks for work, saying what the worker is and has. Held open while there is nothing to say.
 
     It is also the heartbeat: it renews the lease of every job in `jobs`. `boot_id` names this
-    life of the worker's process, `sent_at_ms` is its time. `labels` are what it says of itself;
+    instance of the worker's process, `sent_at_ms` is its time. `labels` are what it says of itself;
     `granted` what the server has told it beyond them (see `PollReply`): it is given only what it
     knows itself to fit. `history_rewritten` says how the org's audit record contradicts what the
     worker has seen of it; "" if it does not. `formats` are those of manifests and orders that it
@@ -247,8 +247,8 @@ class FinishRequest(msgspec.Struct, kw_only=True, omit_defaults=True):
     `log_bytes` is the whole log's length: the server refuses to finish with a part missing. The
     last chunks may ride along, so that a short job needs no log call of its own. `is_slot_free`:
     the worker would take another job in its place. `is_after_loss` as in a `LogRequest`. `boot_id`
-    as in a poll: `unknown` is taken from a life that polls, once it is clear that it is the only
-    one.
+    as in a poll: `unknown` is taken from an instance that polls, once that is clearly the
+    only one.
     """
 
     fence: int
@@ -277,7 +277,7 @@ class Done(msgspec.Struct):
 
 
 class RenewRequest(msgspec.Struct):
-    """Asks for a new certificate for the same identity, at about half the old one's life."""
+    """Asks for a new certificate for the same identity, at about half the old one's lifetime."""
 
     csr_pem: Pem
 

@@ -1,8 +1,8 @@
-"""What a worker's next life may still do for a job in whose midst the last one ended.
+"""What a worker's next run may still do for a job in whose midst the last one ended.
 
 Its clean-up phases, once.
 
-They run if the machine is the same life of the same machine (its boot id), the workspace is still
+They run if the machine was not started again since (its boot id), the workspace is still
 there, and the server says that the job is still this worker's. None runs that had begun, so that
 none runs twice. And none runs of a job that had secrets, or values to be masked: those are gone, so
 that neither could they be used nor kept out of the log.
@@ -47,7 +47,7 @@ def plan_for(work: Work, org_id: str) -> CleanUpPlan | None:
 
 
 class LostJob:
-    """A job of an earlier life, and what of its phases may still be run.
+    """A job of an earlier run, and what of its phases may still be run.
 
     `reports` are its phases as far as known.
     """
@@ -76,7 +76,7 @@ class LostJob:
         if self.plan is None or self.plan.boot != process.boot_id():
             return "the machine was started anew"
         if self.plan.has_secrets or self._entry.has_masked:
-            return "the job had secrets, which went with the worker's last life"
+            return "the job had secrets, which went with the worker's last run"
         if self._workspace.is_symlink() or not self._workspace.is_dir():
             return "the workspace is gone"
         return ""

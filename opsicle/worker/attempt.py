@@ -91,8 +91,8 @@ class Attempt:
     `number` counts all tries of the job.
     """
 
-    def __init__(self, around: RunContext, report: PhaseReport, number: int) -> None:
-        self._around = around
+    def __init__(self, context: RunContext, report: PhaseReport, number: int) -> None:
+        self._context = context
         self._report = report
         self._number = number
         self._exit_code: int | None = None
@@ -109,7 +109,7 @@ class Attempt:
         if count:
             self._begin_command(0)
         if count > 1:
-            self._around.waiter.watch(self._around.marker_pipe.open(), self._pass_markers)
+            self._context.waiter.watch(self._context.marker_pipe.open(), self._pass_markers)
 
     def refuse(self, explanation: str, exit_code: int) -> None:
         """Record that the shell could not even be started."""
@@ -126,43 +126,43 @@ class Attempt:
         The report says how. Whatever is raised by those we tell of it, nothing of the job is alive
         when this is left.
         """
-        around = self._around
+        context = self._context
         # If both have spoken before they are watched, stderr has most likely spoken first: it holds
         # the shell's traces.
         for fd, stream in ((child.stderr, STDERR), (child.stdout, STDOUT)):
-            around.output.add(fd, phase_index, stream)
-        around.waiter.watch(child.pidfd, lambda: self._collect(child))
+            context.output.add(fd, phase_index, stream)
+        context.waiter.watch(child.pidfd, lambda: self._collect(child))
 
         try:
-            around.on_child(child.pid, child.life)
-            around.tell()
+            context.on_child(child.pid, child.instance)
+            context.tell()
             self._follow(child, limits)
         except BaseException:
-            if around.runtimes.kill() == 0:
+            if context.runtimes.kill() == 0:
                 self._collect(child)
             raise
 
     def _follow(self, child: Child, limits: Limits) -> None:
-        around = self._around
+        context = self._context
         while self._exit_code is None:
             now = time.monotonic()
-            if limits.heeds_cancel and around.cancellation.requested:
+            if limits.heeds_cancel and context.cancellation.requested:
                 self._stop(child, StepState.CANCELLED, "cancelled")
                 return
             if now >= limits.deadline:
                 explanation = limits.explanation
-                if around.output.is_held_up:
+                if context.output.is_held_up:
                     explanation += "; its output waited for room on the worker"
                 self._stop(child, StepState.TIMED_OUT, explanation)
                 return
-            around.waiter.turn(min(limits.deadline, around.output.turn(now)))
+            context.waiter.turn(min(limits.deadline, context.output.turn(now)))
 
         self._close(
             StepState.SUCCEEDED if self._exit_code == 0 else StepState.FAILED, _why(self._exit_code)
         )
 
     def _stop(self, child: Child, state: StepState, explanation: str) -> None:
-        survivors = stop_job(self._around)
+        survivors = stop_job(self._context)
         if survivors:
             explanation += f"; {survivors} of its processes could not be ended"
         else:
@@ -172,13 +172,13 @@ class Attempt:
     def _collect(self, child: Child) -> None:
         """Take the shell's exit code and last words; harmless to call again."""
         if self._exit_code is None:
-            self._around.waiter.unwatch(child.pidfd)
+            self._context.waiter.unwatch(child.pidfd)
             self._exit_code = child.wait()
             self._pass_markers()
-            self._around.output.drain()
+            self._context.output.drain()
 
     def _pass_markers(self) -> None:
-        written = self._around.marker_pipe.read()
+        written = self._context.marker_pipe.read()
         markers = [
             marker
             for marker in read_markers(written, self._number)
@@ -188,13 +188,13 @@ class Attempt:
             return
 
         # What is there was printed before the boundary, or hardly after it.
-        self._around.output.drain()
+        self._context.output.drain()
 
         for marker in markers:
             self._end_command(StepState.SUCCEEDED, marker.exit_code)
             self._begin_command(marker.next_command)
 
-        self._around.tell()
+        self._context.tell()
 
     def _is_next(self, number: int) -> bool:
         return self._current < number < len(self._report.commands)
@@ -204,7 +204,7 @@ class Attempt:
         command = self._report.commands[number]
         command.state = StepState.RUNNING
         command.started_at_ms = now_ms()
-        command.log_offset = self._around.output.offset
+        command.log_offset = self._context.output.offset
 
     def _end_command(self, state: StepState, exit_code: int | None) -> None:
         command = self._report.commands[self._current]
@@ -223,17 +223,17 @@ class Attempt:
         report.explanation = explanation
 
 
-def stop_job(around: RunContext, *, spares_daemons: bool = False) -> int:
+def stop_job(context: RunContext, *, spares_daemons: bool = False) -> int:
     """End what runs of the job (TERM, grace, KILL) and take its last words.
 
     Return how many could not be ended.
 
     `spares_daemons` leaves alone what made itself independent of its phase.
     """
-    stop = around.runtimes.stop(around.grace_seconds, spares_daemons=spares_daemons)
+    stop = context.runtimes.stop(context.grace_seconds, spares_daemons=spares_daemons)
     while (look_at := stop.turn(time.monotonic())) is not None:
-        around.waiter.turn(min(look_at, around.output.turn(time.monotonic())))
-    around.output.drain()
+        context.waiter.turn(min(look_at, context.output.turn(time.monotonic())))
+    context.output.drain()
     return stop.survivors
 
 

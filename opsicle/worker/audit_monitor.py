@@ -31,7 +31,7 @@ class AuditMonitor:
     def __init__(self, file: Path) -> None:
         self._file = file
         self._last = _read(file)
-        self._has_complained = False
+        self._has_logged = False
         self.report = ""
 
     def see(self, shown: SeenCheckpoint) -> None:
@@ -41,11 +41,11 @@ class AuditMonitor:
 
         contradiction = self._last and _contradiction(self._last, shown)
         if contradiction:
-            self._complain(contradiction)
+            self._log_contradiction(contradiction)
             return
 
         self._last = shown
-        # On a full disk the next one may find room, and until then this life remembers.
+        # On a full disk the next one may find room, and until then this run remembers.
         with suppress(OSError):
             files.replace(self._file, msgspec.json.encode(shown))
 
@@ -53,9 +53,9 @@ class AuditMonitor:
         """Note that the server has the report."""
         self.report = ""
 
-    def _complain(self, contradiction: str) -> None:
-        if not self._has_complained:
-            self._has_complained = True
+    def _log_contradiction(self, contradiction: str) -> None:
+        if not self._has_logged:
+            self._has_logged = True
             self.report = contradiction
             log.error("the server's audit record was rewritten", extra={"reason": contradiction})
 
@@ -79,7 +79,7 @@ def _contradiction(before: SeenCheckpoint, after: SeenCheckpoint) -> str:
 
 
 def _read(file: Path) -> SeenCheckpoint | None:
-    """Return what an earlier life has seen.
+    """Return what an earlier run has seen.
 
     A file that is absent or damaged is as if there had been none.
     """

@@ -1,4 +1,4 @@
-"""Files of jobs that are over, which an earlier life of the worker had no time to remove."""
+"""Files of jobs that are over, which an earlier run of the worker had no time to remove."""
 
 from __future__ import annotations
 

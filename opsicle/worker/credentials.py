@@ -83,7 +83,7 @@ def _enrolled(folder: WorkerDataFolder, introduction: EnrolmentInfo) -> Identity
     if not introduction.join:
         raise _no_worker_yet(folder)
 
-    folder.check_room()
+    folder.check_disk_space()
     question = EnrolQuestion(
         token=introduction.join,
         name=introduction.name,
@@ -197,7 +197,7 @@ def _url_of_token(token_text: str, identity: Identity) -> list[str]:
 class Renewal:
     """Knows when this worker's certificate is to be renewed, and does it.
 
-    At half its life, give or take a tenth.
+    At half its lifetime, give or take a tenth.
     """
 
     def __init__(
@@ -233,9 +233,9 @@ class Renewal:
         One may be set wrong, the other does not run while the machine sleeps.
         """
         self._identity = identity
-        life = identity.expires_at - identity.issued_at
+        lifetime = identity.expires_at - identity.issued_at
         # So that workers that were enrolled at once do not all renew at once.
-        wait = life * random.uniform(0.4, 0.6)  # noqa: S311
+        wait = lifetime * random.uniform(0.4, 0.6)  # noqa: S311
         self._due_at = identity.issued_at + wait
         self._due_in = time.monotonic() + wait.total_seconds()
         self._next_try = 0.0

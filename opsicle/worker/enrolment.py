@@ -200,7 +200,7 @@ def _ask(token: JoinToken, request: EnrolRequest) -> EnrolReply:
         except _AnswerLost as lost:
             was_lost = True
             if is_last:
-                raise _burnt(
+                raise _token_used(
                     f"the server at {token.url} was asked, but its answer was lost: {lost}"
                 ) from lost
             time.sleep(backoff.next_delay())
@@ -212,7 +212,7 @@ def _ask(token: JoinToken, request: EnrolRequest) -> EnrolReply:
         problem = error_of(status, content)
         is_refusal = isinstance(problem, NotAuthenticated | Conflict)
         if was_lost and is_refusal and not isinstance(problem, ClockOff):
-            raise _burnt(
+            raise _token_used(
                 "the server has used up the join token, but its answer was lost"
             ) from problem
         raise problem
@@ -281,7 +281,7 @@ def _decoded(content: bytes) -> EnrolReply:
         ) from error
 
 
-def _burnt(message: str) -> OpsicleError:
+def _token_used(message: str) -> OpsicleError:
     return Unreachable(
         message,
         hint="Take the join token for used up, and make a new one with `opsicle workers token`. "

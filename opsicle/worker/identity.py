@@ -24,7 +24,7 @@ import msgspec
 
 from opsicle.domain.errors import Conflict, InvalidInput, OpsicleError, Unavailable
 from opsicle.kit import files
-from opsicle.worker.process import life_of
+from opsicle.worker.process import instance_of
 
 _IDENTITY_BYTES = 16 * 1024  # more than any needs: it is about 3 KiB
 
@@ -120,7 +120,7 @@ class WorkerDataFolder:
                 hint="Remove it, and enrol again with a new join token.",
             ) from error
 
-    def check_room(self) -> None:
+    def check_disk_space(self) -> None:
         """Make sure that an identity could be saved, before a token is spent on one.
 
         Raises as `open` does.
@@ -150,7 +150,7 @@ class WorkerDataFolder:
             ) from None
 
         self.living_original = self._find_living_original()
-        _write_whole(self._lock_fd, f"{os.getpid()} {life_of(os.getpid())}".encode())
+        _write_whole(self._lock_fd, f"{os.getpid()} {instance_of(os.getpid())}".encode())
 
     def _find_living_original(self) -> int | None:
         """Return the process that works with the original of this folder, if it runs here.
@@ -158,9 +158,12 @@ class WorkerDataFolder:
         Whoever has a folder's lock stands in its file. If that process lives, it has the lock of
         another file: of where this one was copied from.
         """
-        pid, _, life = os.pread(self._lock_fd, 200, 0).decode(errors="replace").partition(" ")
+        pid, _, instance = os.pread(self._lock_fd, 200, 0).decode(errors="replace").partition(" ")
         is_alive = (
-            pid.isdecimal() and int(pid) != os.getpid() and life != "" and life_of(int(pid)) == life
+            pid.isdecimal()
+            and int(pid) != os.getpid()
+            and instance != ""
+            and instance_of(int(pid)) == instance
         )
         return int(pid) if is_alive else None
 

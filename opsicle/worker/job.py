@@ -53,7 +53,7 @@ class HeldJob:
         self.spool.discard()
 
     def note(self, write: Callable[[], None]) -> None:
-        """Write to the journal what helps a next life.
+        """Write to the journal what helps a next run.
 
         The job goes on without, as its processes carry marks, too.
         """

@@ -33,7 +33,7 @@ from opsicle.worker.connection import AWAY, ServerConnection
 from opsicle.worker.job import HeldJob
 from opsicle.worker.output import now_ms
 from opsicle.worker.pausing import PausedRun
-from opsicle.worker.verification import Refused, Untimely
+from opsicle.worker.verification import NotValidNow, Refused
 
 log = logging.getLogger(__name__)
 
@@ -42,7 +42,7 @@ Reply = TypeVar("Reply")
 REPORT_SECONDS = 60.0
 """How long a worker that is to end tries to tell the server of a job of which nothing runs.
 
-Its next life does it then.
+Its next run does it then.
 """
 
 
@@ -69,7 +69,9 @@ class JobReporter:
     def start(self, job: HeldJob, besides: Callable[[], None]) -> bool:
         """Ask whether a job may begin. `besides` is called while the server thinks."""
         request = StartRequest(job.fence)
-        reply = self._tell(job, lambda: self.retry(job, endpoints.START, request, besides=besides))
+        reply = self._request(
+            job, lambda: self.retry(job, endpoints.START, request, besides=besides)
+        )
         return reply is not None
 
     def refuse(self, job: HeldJob, refused: Refused) -> None:
@@ -81,7 +83,7 @@ class JobReporter:
             "order refused: nothing of it is run", extra={"job_id": job.id, "reason": str(refused)}
         )
         request = RefuseRequest(
-            job.fence, str(refused)[:MAX_EXPLANATION], isinstance(refused, Untimely), now_ms()
+            job.fence, str(refused)[:MAX_EXPLANATION], isinstance(refused, NotValidNow), now_ms()
         )
         request.newer_epoch = refused.proof
 
@@ -101,7 +103,7 @@ class JobReporter:
         """Deliver the rest of the log and the outcome, however long the server is away.
 
         Returns None if the server has, or wants, nothing to do with the job any more, or will be
-        told by the next life of this worker.
+        told by the next run of this worker.
         """
 
         def request(chunks: Chunks) -> FinishRequest:
@@ -115,7 +117,7 @@ class JobReporter:
                 boot_id=boot_id,
             )
 
-        return self._tell(job, lambda: self._deliver(job, endpoints.FINISH, log_bytes, request))
+        return self._request(job, lambda: self._deliver(job, endpoints.FINISH, log_bytes, request))
 
     def pause(self, job: HeldJob, run: PausedRun) -> JobState:
         """Have the server ask people, with all of the log so far, however long it is away.
@@ -193,7 +195,7 @@ class JobReporter:
             return False
         return time.monotonic() > max(self.draining_since, job.idle_since) + REPORT_SECONDS
 
-    def _tell(self, job: HeldJob, call: Callable[[], Reply]) -> Reply | None:
+    def _request(self, job: HeldJob, call: Callable[[], Reply]) -> Reply | None:
         """Make a call about a job; None if the server has, or wants, nothing to do with it."""
         try:
             return call()

@@ -63,7 +63,7 @@ class JobResult:
         if problem not in self._explanation:
             self._explanation = "; ".join(filter(None, (self._explanation, problem)))
 
-    def settle_phases(self) -> None:
+    def complete_phases(self) -> None:
         """Mark the phases that are pending or running as over."""
         for report in self.reports:
             if report.state is StepState.PENDING and self.state is not JobState.UNKNOWN:

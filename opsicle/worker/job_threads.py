@@ -12,7 +12,7 @@ from queue import SimpleQueue
 Task = Callable[[], None]
 
 
-class _Own(threading.local):
+class _ThreadState(threading.local):
     """What each thread knows of itself."""
 
     is_ours = False
@@ -31,7 +31,7 @@ class JobThreads:
         self._lock = threading.Lock()
         self._resting = 0
         self._tasks: SimpleQueue[Task] = SimpleQueue()
-        self._own = _Own()
+        self._own = _ThreadState()
 
     def run(self, task: Task) -> None:
         """Begin a task, which raises nothing."""

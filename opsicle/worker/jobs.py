@@ -59,8 +59,8 @@ class JobSupervisor:
     """The table of held jobs, and what is done with each. Safe to use from any thread.
 
     `verifier` says what of the work that comes was ordered; nothing else is begun. `runtimes` run
-    its phases. `was_answered` is set once a poll was: then the leases of what an earlier life has
-    left are renewed. `accounts` says as whom each org's jobs run, `boot_id` which life of the
+    its phases. `was_answered` is set once a poll was: then the leases of what an earlier run has
+    left are renewed. `accounts` says as whom each org's jobs run, `boot_id` which boot of the
     process this is; set both before any comes. `on_rejected` is told when the server no longer
     accepts this worker at all; `on_idle` when the last job is gone.
     """
@@ -71,7 +71,7 @@ class JobSupervisor:
         connection: ServerConnection,
         journal: Journal,
         verifier: Verifier,
-        room: SpoolQuota,
+        quota: SpoolQuota,
         runtimes: Runtimes,
         on_rejected: Callable[[OpsicleError], None],
         on_idle: Callable[[], None],
@@ -81,7 +81,7 @@ class JobSupervisor:
         self._connection = connection
         self._journal = journal
         self._verifier = verifier
-        self._room = room
+        self._quota = quota
         self._runtimes = runtimes
         self._on_idle = on_idle
         self.accounts, self.boot_id = JobAccounts(), ""
@@ -119,18 +119,18 @@ class JobSupervisor:
             log.error("a job's id cannot be used", extra={"job_id": work.job_id})
             return
 
-        spool = Spool(self._folder.spool, work.job_id, self._room)
+        spool = Spool(self._folder.spool, work.job_id, self._quota)
         job = HeldJob(work.job_id, work.fence, spool, self.shipper, self._journal)
         if self._held.add(job):
             self._begin(lambda: self._carry_out(job, work), job, run)
 
     def resume(self) -> None:
-        """Bring to an end what an earlier life of the worker left.
+        """Bring to an end what an earlier run of the worker left.
 
         As far as anybody can say how it ended.
         """
         for entry in self._journal.open_jobs():
-            spool = Spool.recover(self._folder.spool, entry.job_id, self._room)
+            spool = Spool.recover(self._folder.spool, entry.job_id, self._quota)
             job = HeldJob(entry.job_id, entry.fence, spool, self.shipper, self._journal)
             conclude = self._recall if entry.paused and not entry.outcome else self._conclude
             if self._held.add(job):
@@ -172,7 +172,7 @@ class JobSupervisor:
         return self._held.wait_until_empty(seconds)
 
     def end(self) -> None:
-        """Wait for the server no more, and kill what runs; the journal tells the next life."""
+        """Wait for the server no more, and kill what runs; the journal tells the next run."""
         self._reporter.is_ending = True
         self.was_answered.set()
         self._connection.wake()
@@ -315,14 +315,14 @@ class JobSupervisor:
             on_clean_up=lambda phase: job.note(lambda: self._journal.begun(job.id, phase)),
             ask=partial(self._paused.ask, job),
             on_mask=lambda: job.note(lambda: self._journal.masked(job.id)),
-            on_child=lambda pid, life: job.note(
-                lambda: self._journal.child(job.id, ChildProcess(pid, life))
+            on_child=lambda pid, instance: job.note(
+                lambda: self._journal.child(job.id, ChildProcess(pid, instance))
             ),
         )
         return Runner(work, job.log, host, job.cancellation)
 
     def _recall(self, job: HeldJob, entry: JobEntry) -> None:
-        """Keep a job that waits for people since an earlier life of the worker."""
+        """Keep a job that waits for people since an earlier run of the worker."""
         assert entry.paused is not None
         kept = KeptPause(job.id, entry.paused, entry.has_masked)
         waits = self._paused.recall(job, kept, is_resuming=entry.is_resuming)
@@ -330,7 +330,7 @@ class JobSupervisor:
             self._conclude(job, entry)
 
     def _conclude(self, job: HeldJob, entry: JobEntry) -> None:
-        """Report what can be said of a job in whose midst an earlier life of the worker ended."""
+        """Report what can be said of a job in whose midst an earlier run of the worker ended."""
         survivors = self._runtimes.sweep(job.id, entry.children[-1] if entry.children else None)
         if survivors:
             log.error(
@@ -349,14 +349,14 @@ class JobSupervisor:
         if problem := remove_folder(self._folder.workspaces / job.id):
             log.warning("the job's workspace is left", extra={"job_id": job.id, "reason": problem})
         log.warning(
-            "job of an earlier life is reported", extra={"job_id": job.id, "state": outcome.state}
+            "job of an earlier run is reported", extra={"job_id": job.id, "state": outcome.state}
         )
         self._report(job, outcome, log_bytes)
 
     def _clean_up(self, job: HeldJob, lost: LostJob) -> Outcome | None:
         """Run the clean-up phases that a lost job still has, if that can and may be.
 
-        Returns None if it is to be left for the next life. The server is asked first, and only when
+        Returns None if it is to be left for the next run. The server is asked first, and only when
         a poll has renewed the lease: so nobody else runs the job by then.
         """
         phases = lost.to_clean_up

@@ -1,6 +1,6 @@
 """What the worker is about to do, written down before it does it.
 
-So its next life knows what this one left.
+So its next run knows what this one left.
 
 An append-only file of lines, each `crc32 as 8 hex digits, space, JSON`. A line that was torn by a
 crash does not match its checksum and is passed over. A job's lines, in order:
@@ -10,11 +10,11 @@ crash does not match its checksum and is passed over. A job's lines, in order:
                server was restored
     forgotten  up to when the expired orders are not listed any more
     starting   before the server is asked whether the job may begin
-    clean-up   before anything runs, where the job has clean-up phases: what a next life needs to
+    clean-up   before anything runs, where the job has clean-up phases: what a next run needs to
                run them
     begun      before the first process of a clean-up phase, so that it is begun once
-    masked     once the job has values to be masked of which only this life knows
-    child      a process of the job exists (its `life` tells it from a later owner of the same id)
+    masked     once the job has values to be masked of which only this run knows
+    child      a process of the job exists (its `life` tells it from a later owner of its id)
     progress   how far the phases were when that was last told to the server
     paused     before people are asked in its midst: how far it is. The server may not know yet
     resuming   before the server is asked whether it may go on, under the fence of a new lease
@@ -63,7 +63,7 @@ from opsicle.worker.journal_lines import (
     lines_of,
 )
 from opsicle.worker.pausing import PausedRun
-from opsicle.worker.ran_automations import Ran, RanAutomations
+from opsicle.worker.ran_automations import RanAutomations, RanEntry
 from opsicle.worker.replay_guard import ReplayGuard, SpentOrder
 from opsicle.worker.verification import Refused
 
@@ -99,7 +99,7 @@ class Journal:
         self._rewrite()
 
     def open_jobs(self) -> list[JobEntry]:
-        """Return the jobs that are not closed; at the start of a life, what the last one left."""
+        """Return the jobs that are not closed; at the start of a run, what the last one left."""
         with self._lock:
             return list(self._open.values())
 
@@ -110,9 +110,9 @@ class Journal:
         """
         if not self.spend(SpentOrder(job_id, fence, order.nonce, order.expires_at)):
             raise Refused("its order was carried out before")
-        self.remember(Ran(order.automation_id, order.epoch, fence, order.issued_at))
+        self.remember(RanEntry(order.automation_id, order.epoch, fence, order.issued_at))
 
-    def remember(self, ran: Ran) -> None:
+    def remember(self, ran: RanEntry) -> None:
         """Note that an automation is about to run.
 
         Raises Refused if it has run here before, so that it must not.
@@ -125,7 +125,7 @@ class Journal:
                 )
             self._write(RanLine(ran))
 
-    def list_ran(self, most: int) -> list[Ran]:
+    def list_ran(self, most: int) -> list[RanEntry]:
         """Return the newest automations that this worker has begun, at most so many."""
         with self._lock:
             return self._ran.newest(most)
@@ -143,7 +143,7 @@ class Journal:
         self._append(Starting(job_id, fence))
 
     def clean_up(self, job_id: str, plan: CleanUpPlan) -> None:
-        """Note how the job's clean-up phases could be run by a next life."""
+        """Note how the job's clean-up phases could be run by a next run."""
         self._append(CleanUpLine(job_id, plan))
 
     def begun(self, job_id: str, phase: int) -> None:
@@ -151,7 +151,7 @@ class Journal:
         self._append(BegunLine(job_id, phase))
 
     def masked(self, job_id: str) -> None:
-        """Note that the job has values to be masked of which only this life knows."""
+        """Note that the job has values to be masked of which only this run knows."""
         self._append(MaskedLine(job_id))
 
     def child(self, job_id: str, child: ChildProcess) -> None:

@@ -8,19 +8,19 @@ import msgspec
 
 from opsicle.wire.jobs import Outcome, PhaseReport, Work
 from opsicle.worker.pausing import PausedRun
-from opsicle.worker.ran_automations import Ran
+from opsicle.worker.ran_automations import RanEntry
 from opsicle.worker.replay_guard import SpentOrder
 
 
 class ChildProcess(msgspec.Struct, frozen=True):
-    """A process that a job started. `life` tells this one from a later owner of its id."""
+    """A process that a job started. `instance` tells this one from a later owner of its id."""
 
     pid: int
-    life: str
+    instance: str = msgspec.field(name="life")  # as earlier versions wrote it
 
 
 class CleanUpPlan(msgspec.Struct, frozen=True):
-    """What it takes to run a job's clean-up phases in a next life.
+    """What it takes to run a job's clean-up phases in a next run.
 
     `work` is without secrets; `boot` the machine's.
     """
@@ -59,7 +59,7 @@ class Starting(msgspec.Struct, tag="starting", frozen=True):
 
 
 class CleanUpLine(msgspec.Struct, tag="clean-up", frozen=True):
-    """How a job's clean-up phases could be run by a next life."""
+    """How a job's clean-up phases could be run by a next run."""
 
     job_id: str
     plan: CleanUpPlan
@@ -73,7 +73,7 @@ class BegunLine(msgspec.Struct, tag="begun", frozen=True):
 
 
 class MaskedLine(msgspec.Struct, tag="masked", frozen=True):
-    """The job has values to be masked of which only this life knows."""
+    """The job has values to be masked of which only this run knows."""
 
     job_id: str
 
@@ -129,7 +129,7 @@ class SpentLine(msgspec.Struct, tag="spent", frozen=True):
 class RanLine(msgspec.Struct, tag="ran", frozen=True):
     """An automation was begun."""
 
-    ran: Ran
+    ran: RanEntry
 
 
 class ForgottenLine(msgspec.Struct, tag="forgotten", frozen=True):

@@ -74,7 +74,7 @@ class KnownEpoch:
         outdated.proof = self._known.proof
         return outdated
 
-    def hear(self, number: int, epoch_id: str) -> None:
+    def note_server_epoch(self, number: int, epoch_id: str) -> None:
         """Take in what the server says of itself.
 
         It decides nothing, but whether the server should be shown the proof.

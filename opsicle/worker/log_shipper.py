@@ -64,7 +64,7 @@ class JobLog:
     def write(self, phase: int, stream: int, at_ms: int, data: bytes) -> int | None:
         """Take up to 64 KiB of output; see `Sink`."""
         end = self.spool.write(phase, stream, at_ms, data)
-        if self.has_news:
+        if self.has_unsent:
             self._shipper.schedule(self)
         return end
 
@@ -78,7 +78,7 @@ class JobLog:
         self._shipper.detach(self)
 
     @property
-    def has_news(self) -> bool:
+    def has_unsent(self) -> bool:
         """Whether there is anything that the server does not know."""
         has_any = self.spool.pending or self._phases is not self._known_phases
         return bool(has_any) and not self.spool.is_discarded
@@ -86,7 +86,7 @@ class JobLog:
     def next_request(self) -> LogRequest:
         """Return what to send next.
 
-        The phases are noted in the journal, for a next life that may have to report them.
+        The phases are noted in the journal, for a next run that may have to report them.
         """
         self._sent_phases = newest = self._phases
         phases = _decode_phases(newest) if newest is not self._known_phases else None
@@ -220,7 +220,7 @@ class LogShipper:
 
     def _send(self, job_log: JobLog) -> OpsicleError | None:
         """Send one request. Returns why the server cannot be told now, or None."""
-        if not job_log.has_news:
+        if not job_log.has_unsent:
             return None
 
         request = job_log.next_request()
@@ -244,6 +244,6 @@ class LogShipper:
     def _sent(self, job_log: JobLog) -> None:
         with self._changed:
             self._sender = None
-            if job_log.has_news:
+            if job_log.has_unsent:
                 self._schedule(job_log, job_log.spool.pending >= MAX_LOG_REQUEST_BYTES)
             self._changed.notify_all()

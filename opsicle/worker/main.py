@@ -150,14 +150,14 @@ class WorkerProcess:
             cleanup.remove(folder, {entry.job_id for entry in self._journal.open_jobs()})
 
         self._connection = ServerConnection(identity)
-        room = SpoolQuota(_SPOOL_BYTES_PER_JOB, _SPOOL_BYTES)
+        quota = SpoolQuota(_SPOOL_BYTES_PER_JOB, _SPOOL_BYTES)
         verifier = self._verifier = Verifier(identity, options.labels)
         self._jobs = JobSupervisor(
             folder,
             self._connection,
             self._journal,
             verifier,
-            room,
+            quota,
             runtimes,
             self._events.put,
             self._wake,
@@ -179,7 +179,7 @@ class WorkerProcess:
         self._poller.on_granted = self._granted
 
     def _bring_to_an_end(self) -> None:
-        """Bring to an end what an earlier life left.
+        """Bring to an end what an earlier run left.
 
         Not in a copy of a folder whose worker lives, whose jobs those are.
         """

@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 from opsicle.worker.secret_forms import MIN_FORM_BYTES, forms
 
-MARK = b"***"
+REPLACEMENT = b"***"
 """What stands in a secret's place; shorter than any form, so that masking never makes output
 longer."""
 
@@ -109,12 +109,12 @@ class Mask:
     def __init__(self, masking: Masking) -> None:
         self._masking = masking
         self._held = b""
-        self._settled = 0  # so many bytes of what is held have been given out already, or masked
+        self._released = 0  # so many bytes of what is held have been given out already, or masked
 
     @property
     def can_release(self) -> bool:
         """Whether something is held back that need not be for long."""
-        return 0 < len(self._held) < KEY_BYTES and self._settled < len(self._held)
+        return 0 < len(self._held) < KEY_BYTES and self._released < len(self._held)
 
     def feed(self, content: bytes) -> bytes:
         """Take what was printed; returns what may be shown by now."""
@@ -122,7 +122,7 @@ class Mask:
         found = self._masking.search(content)
         shown = self._cut(content, found.hidden, found.open_from)
         masked_to = max((end for _, end in found.hidden), default=0)
-        self._settled = max(self._settled, masked_to, found.open_from) - found.open_from
+        self._released = max(self._released, masked_to, found.open_from) - found.open_from
         self._held = content[found.open_from :]
         return shown
 
@@ -134,22 +134,22 @@ class Mask:
         If the rest of a secret comes after all, that is masked, so that no more than these bytes of
         it are seen.
         """
-        shown, self._settled = self._held[self._settled :], len(self._held)
+        shown, self._released = self._held[self._released :], len(self._held)
         return shown
 
     def finish(self) -> bytes:
         """Show what is held: nothing more will come."""
         shown = self._cut(self._held, self._masking.closed(self._held), len(self._held))
-        self._held, self._settled = b"", 0
+        self._held, self._released = b"", 0
         return shown
 
     def _cut(self, content: bytes, hidden: list[tuple[int, int]], end: int) -> bytes:
         """Return what of `content` before `end` is new, with marks in the place of secrets."""
         parts = []
-        at = self._settled
+        at = self._released
         for begin, stop in hidden:
             if stop > at:
-                parts += [content[at : max(at, begin)], MARK]
+                parts += [content[at : max(at, begin)], REPLACEMENT]
                 at = stop
         parts.append(content[at : max(at, end)])
         return b"".join(parts)

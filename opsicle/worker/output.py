@@ -113,7 +113,7 @@ class JobOutput:
         self._max_bytes = max_bytes
         self.masking = masking
         self._requests: MaskRequests | None = None
-        self._has_learnt = self._has_told_of_ignored = False
+        self._has_new_masks = self._has_warned_of_ignored = False
         self._notes: list[bytes] = []
         self._phase = 0  # of what was printed last
         self._is_at_line_start = True
@@ -136,7 +136,7 @@ class JobOutput:
 
     def without_secrets(self, text: str) -> str:
         """Return a text about the job with its secrets masked, and what it has asked to mask."""
-        self._learn()
+        self._read_mask_requests()
         return self.masking.text(text) if self.masking and text else text
 
     def add(self, fd: int, phase: int, stream: int) -> None:
@@ -146,10 +146,10 @@ class JobOutput:
         )
         self._watch(pipe)
 
-    def heed(self, requests: MaskRequests) -> None:
+    def watch_mask_requests(self, requests: MaskRequests) -> None:
         """Mask what commands ask for from then on."""
         self._requests = requests
-        self._waiter.watch(requests.fd, self._learn)
+        self._waiter.watch(requests.fd, self._read_mask_requests)
 
     def note(self, text: str, phase: int | None = None) -> None:
         """Say something of our own in the log, on a line of its own, as soon as the sink has room.
@@ -158,9 +158,9 @@ class JobOutput:
         """
         self._phase = self._phase if phase is None else phase
         self._notes.append(f"opsicle: {text}\n".encode())
-        self._tell_notes()
+        self._write_notes()
 
-    def _tell_notes(self) -> bool:
+    def _write_notes(self) -> bool:
         """Give the sink our own lines. False if it has no room."""
         while self._notes:
             line = self._notes[0] if self._is_at_line_start else b"\n" + self._notes[0]
@@ -177,16 +177,16 @@ class JobOutput:
         self.offset, self._phase, self._is_at_line_start = offset, phase, piece.endswith(b"\n")
         return True
 
-    def _learn(self) -> None:
+    def _read_mask_requests(self) -> None:
         values = self._requests.read() if self._requests else []
-        if self._requests and self._requests.has_ignored and not self._has_told_of_ignored:
-            self._has_told_of_ignored = True
+        if self._requests and self._requests.has_ignored and not self._has_warned_of_ignored:
+            self._has_warned_of_ignored = True
             self.note(_NOT_MASKED)
         if not values:
             return
 
-        if not self._has_learnt:
-            self._has_learnt = True
+        if not self._has_new_masks:
+            self._has_new_masks = True
             self.on_mask()
 
         if self.masking is None:
@@ -201,7 +201,7 @@ class JobOutput:
 
         Returns the monotonic time by which to call again.
         """
-        next_due = float("inf") if self._tell_notes() else now + _SPOOL_FULL_SECONDS
+        next_due = float("inf") if self._write_notes() else now + _SPOOL_FULL_SECONDS
         for pipe in self._in_order():
             if pipe.due and pipe.due <= now:
                 self._take(pipe)
@@ -279,7 +279,7 @@ class JobOutput:
             return False
         pipe.read_at_ms = now_ms()
         # After the pipe: what was printed behind a value to mask was read behind it, too.
-        self._learn()
+        self._read_mask_requests()
 
         pipe.held = _masked(pipe.mask, content) if pipe.mask else content
         if not content and not pipe.held:

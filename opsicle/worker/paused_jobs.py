@@ -44,7 +44,7 @@ log = logging.getLogger(__name__)
 class KeptPause(msgspec.Struct, frozen=True):
     """A job that waits. `masking` is what is masked of what it prints.
 
-    `has_masked`: its commands have named values of which only an earlier life of the worker knew.
+    `has_masked`: its commands have named values of which only an earlier run of the worker knew.
     """
 
     job_id: str
@@ -137,7 +137,7 @@ class PausedJobs:
         try:
             self._reporter.retry(job, endpoints.START, request, besides=besides)
         except AWAY:
-            return False  # the worker ends; its next life asks what came of it
+            return False  # the worker ends; its next run asks what came of it
         except (NotAuthenticated, NotAllowed) as error:
             self._reporter.rejected(error)
             return False
@@ -161,7 +161,7 @@ class PausedJobs:
         self._remove(job_id)
 
     def recall(self, job: HeldJob, kept: KeptPause, *, is_resuming: bool) -> bool:
-        """Keep a job that an earlier life has left, once the server has said that it waits.
+        """Keep a job that an earlier run has left, once the server has said that it waits.
 
         The word by which that life wanted to pause it may never have arrived, so it is said again.
         Returns whether it waits; False if the server knows of a later step. A job that the server

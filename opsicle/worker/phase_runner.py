@@ -1,4 +1,4 @@
-"""Carrying out one phase of a job: its tries, each in one shell, and the delays between them."""
+"""Carrying out one phase of a job: its tries, each in one shell."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from collections.abc import Sequence
 from opsicle.domain.secrets import secret_file_environment_name
 from opsicle.domain.templates import Phase, When, default_limit
 from opsicle.wire.jobs import PhaseReport, StepState, Work
-from opsicle.worker.attempt import Attempt, Limits, RunContext, stop_job
+from opsicle.worker.attempt import Attempt, Limits, RunContext
 from opsicle.worker.output import now_ms
 from opsicle.worker.phase_results import PhaseResults
+from opsicle.worker.phase_tries import PhaseTries
 from opsicle.worker.private_files import MaskRequests, PrivateFiles
 from opsicle.worker.runner_host import RunnerHost
 from opsicle.worker.runtimes.protocol import CannotStart
@@ -40,7 +41,7 @@ class PhaseRunner:
         self.mask_requests: MaskRequests | None = None
         self._work = work
         self._host = host
-        self._around = around
+        self._context = around
         self._private = private
         self._attempts = 0
 
@@ -51,39 +52,33 @@ class PhaseRunner:
             self._host.on_clean_up(index)
 
         report.started_at_ms = now_ms()
-        tries_allowed = 1 + (phase.retries.limit if phase.retries else 0)
+        tries = PhaseTries(self._context, phase, index, report, self.deadline)
 
         while True:
-            report.tries += 1
-            report.state = StepState.RUNNING
-            report.explanation = (
-                f"attempt {report.tries} of {tries_allowed}" if tries_allowed > 1 else ""
-            )
+            tries.begin()
             self._try_phase(index)
-            report.explanation = self._around.output.without_secrets(report.explanation)
-            if report.state is not StepState.FAILED or report.tries >= tries_allowed:
-                break
-            if not self._await_retry(index, tries_allowed):
+            report.explanation = self._context.output.without_secrets(report.explanation)
+            if not tries.await_next():
                 break
 
         report.finished_at_ms = now_ms()
-        self._around.tell()
+        self._context.tell()
 
     def _try_phase(self, index: int) -> None:
         phase, report = self._work.phases[index], self.reports[index]
         self._attempts += 1
         self.results.forget(report)
         script = self._script(phase)
-        attempt = Attempt(self._around, report, self._attempts)
+        attempt = Attempt(self._context, report, self._attempts)
         attempt.begin_commands(len(phase.commands) if script.has_markers else 0)
         limits = self._limits(phase)
 
         try:
             private = self._private_variables(phase)
-            environment = self._around.runtimes.environment(
+            environment = self._context.runtimes.environment(
                 index, private, self.results.environment() | self.answers
             )
-            child = self._around.runtimes.start(index, script, environment)
+            child = self._context.runtimes.start(index, script, environment)
         except CannotStart as problem:
             attempt.refuse(str(problem), problem.exit_code)
         else:
@@ -99,7 +94,7 @@ class PhaseRunner:
         if problem and report.state is StepState.SUCCEEDED:
             report.state, report.exit_code, report.explanation = StepState.FAILED, None, problem
         elif problem:
-            self._around.output.note(self._around.output.without_secrets(problem), index)
+            self._context.output.note(self._context.output.without_secrets(problem), index)
 
     def _private_variables(self, phase: Phase) -> dict[str, str]:
         """Return the variables that name the phase's secret files and mask pipe.
@@ -122,7 +117,7 @@ class PhaseRunner:
 
     def _script(self, phase: Phase) -> Script:
         """Return the phase's script, without command markers where no pipe can be made."""
-        marker_pipe = self._around.marker_pipe
+        marker_pipe = self._context.marker_pipe
         if len(phase.commands) > 1 and not marker_pipe.is_possible:
             return plain_script(phase.commands)
         return make_script(
@@ -145,45 +140,3 @@ class PhaseRunner:
             f"timed out after {phase.timeout} s" + (f", {is_default}" if is_default else ""),
             heeds_job,
         )
-
-    def _await_retry(self, index: int, tries_allowed: int) -> bool:
-        """Let the delay between two tries pass, and say so.
-
-        False if it was cancelled or ran out of time meanwhile.
-        """
-        phase, report = self._work.phases[index], self.reports[index]
-        explanation, delay = report.explanation, phase.retries.delay if phase.retries else 0
-
-        report.state = StepState.RUNNING
-        report.explanation = (
-            f"attempt {report.tries} of {tries_allowed} failed{_why_failed(report)}; "
-            f"the next begins in {delay} s"
-        )
-        self._around.output.note(self._around.output.without_secrets(report.explanation), index)
-        if self._is_retried(phase, delay):
-            return True
-
-        report.state, report.explanation = StepState.FAILED, explanation
-        return False
-
-    def _is_retried(self, phase: Phase, delay: float) -> bool:
-        around = self._around
-        around.tell()
-        if around.runtimes.left_something():
-            stop_job(around, spares_daemons=True)
-
-        give_up_at = self.deadline if phase.when is When.SUCCESS else float("inf")
-        retry_at = time.monotonic() + delay
-        while True:
-            now = time.monotonic()
-            if now >= give_up_at or (phase.when is When.SUCCESS and around.cancellation.requested):
-                return False
-            if now >= retry_at:
-                return True
-            around.waiter.turn(min(retry_at, give_up_at, around.output.turn(now)))
-
-
-def _why_failed(report: PhaseReport) -> str:
-    if report.explanation:
-        return f": {report.explanation}"
-    return f" with exit code {report.exit_code}"

@@ -29,7 +29,7 @@ from opsicle.worker.audit_monitor import AuditMonitor
 from opsicle.worker.connection import AWAY, ServerConnection
 from opsicle.worker.known_epoch import KnownEpoch
 from opsicle.worker.output import now_ms
-from opsicle.worker.ran_automations import Ran
+from opsicle.worker.ran_automations import RanEntry
 
 log = logging.getLogger(__name__)
 
@@ -79,7 +79,7 @@ class Holder(Protocol):
 
 
 class WorkerDescription(msgspec.Struct, frozen=True):
-    """What the worker says of itself in every poll. `boot_id` names this life of its process.
+    """What the worker says of itself in every poll. `boot_id` names this instance of its process.
 
     `runtimes` are the kinds of phases that it can run.
     """
@@ -124,11 +124,11 @@ class Poller:
         self._is_leaving = False
         self._was_answered = False
         self._is_away = False
-        self._was_told_to_drain = False
+        self._is_draining_by_server = False
         self._is_understood = True
         self._is_asked_what_ran = False
         self.epoch: KnownEpoch | None = None
-        self.list_ran: Callable[[int], list[Ran]] = lambda _most: []
+        self.list_ran: Callable[[int], list[RanEntry]] = lambda _most: []
         self._thread = threading.Thread(target=self._run, name="poller", daemon=True)
 
     def start(self) -> None:
@@ -156,9 +156,9 @@ class Poller:
                 log.exception("the poller failed")
                 self._stopping.wait(self._backoff.next_delay())
         if self._was_answered and not self._is_away:
-            self._say_farewell()
+            self._announce_leaving()
 
-    def _say_farewell(self) -> None:
+    def _announce_leaving(self) -> None:
         """Let the server know that no poll follows, so that it does not lease a job to nobody."""
         self._is_draining, self._is_leaving, self._was_answered = True, True, False
         with suppress(OpsicleError):
@@ -224,7 +224,7 @@ class Poller:
             if reply.checkpoint:
                 self.audit_monitor.see(reply.checkpoint)
         if self.epoch:
-            self.epoch.hear(reply.epoch, reply.epoch_id)
+            self.epoch.note_server_epoch(reply.epoch, reply.epoch_id)
         self._is_asked_what_ran = reply.wants_ran
         if reply.granted is not None:
             self._granted = reply.granted
@@ -235,26 +235,26 @@ class Poller:
             self._jobs.drop(job_id)
         for job_id in reply.cancel:
             self._jobs.cancel(job_id)
-        self._tell_changes(reply)
+        self._log_changes(reply)
         self._on_answered(reply.log_interval_ms / 1000)
 
-    def _tell_changes(self, reply: PollReply) -> None:
+    def _log_changes(self, reply: PollReply) -> None:
         """Say in the log what has changed between this worker and its server."""
         if self._is_away:
             log.info("the server is back")
             self._is_away = False
         self._compare_formats(reply)
-        if reply.drain != self._was_told_to_drain:
+        if reply.drain != self._is_draining_by_server:
             log.info(
                 "the server lets this worker drain"
                 if reply.drain
                 else "the server lets this worker work again"
             )
-            self._was_told_to_drain = reply.drain
+            self._is_draining_by_server = reply.drain
 
-        self._hear_withheld(reply.withheld)
+        self._log_withheld(reply.withheld)
 
-    def _hear_withheld(self, reason: str) -> None:
+    def _log_withheld(self, reason: str) -> None:
         """Tell in the log why the server gives this worker no work, each time that changes."""
         if reason == self._withheld:
             return
@@ -280,7 +280,7 @@ class Poller:
         except OpsicleError as error:
             log.debug("the server could not be told of the clock", extra={"reason": error.message})
         else:
-            self._hear_withheld(reply.withheld)
+            self._log_withheld(reply.withheld)
 
     def _compare_formats(self, reply: PollReply) -> None:
         """Say once if this worker and its server are too many versions apart to work together."""

@@ -59,7 +59,7 @@ def private_folder(workspace_root: Path, *, lets_through: bool = False) -> Path:
 
 
 def remove_stale_files(folder: Path) -> None:
-    """Remove what an earlier life of the worker left in its folder in memory."""
+    """Remove what an earlier run of the worker left in its folder in memory."""
     if folder.parent == _IN_MEMORY:
         for path in folder.iterdir():
             path.unlink(missing_ok=True)
@@ -141,7 +141,7 @@ class MaskRequests:
 
         try:
             os.mkfifo(path, 0o600)
-        except FileExistsError:  # a former life of the worker left it
+        except FileExistsError:  # an earlier run of the worker left it
             path.unlink(missing_ok=True)
             os.mkfifo(path, 0o600)
 
@@ -170,21 +170,21 @@ class MaskRequests:
         )
         values = [line.strip(b"\r") for line in (*lines, self._tail) if len(line) >= MIN_FORM_BYTES]
         return [
-            value.decode(errors="surrogateescape") for value in values if self._has_room_for(value)
+            value.decode(errors="surrogateescape") for value in values if self._has_space_for(value)
         ]
 
-    def _has_room_for(self, value: bytes) -> bool:
+    def _has_space_for(self, value: bytes) -> bool:
         """Return whether one more value is masked; it counts from then on."""
-        has_room = (
+        has_space = (
             self._taken < _MOST_VALUES
             and len(value) <= _LONGEST_TAIL
             and self._taken_bytes + len(value) <= _MOST_BYTES
         )
-        self.has_ignored |= not has_room
-        if has_room:
+        self.has_ignored |= not has_space
+        if has_space:
             self._taken += 1
             self._taken_bytes += len(value)
-        return has_room
+        return has_space
 
     def close(self) -> None:
         """Give descriptor and name back."""

@@ -65,7 +65,7 @@ class Child:
     """A started process that leads a session of its own, with the pipes that it prints to.
 
     `pidfd` becomes readable when it has ended. `stdout` and `stderr` are non-blocking; whoever
-    takes them closes them. `life` names this life of the process id (see `is_same_life`).
+    takes them closes them. `instance` tells it from others of its id (see `is_same_instance`).
     """
 
     def __init__(self, started: _Started, stdout: int, stderr: int) -> None:
@@ -74,7 +74,7 @@ class Child:
         self.stdout = stdout
         self.stderr = stderr
         self.pidfd = _watch_end(started.pid)
-        self.life = started.life
+        self.instance = started.instance
         self.exit_status: int | None = None
         """Once it was collected; the negative number of a signal that has ended the process."""
 
@@ -104,9 +104,11 @@ class _Started:
     `popen` is its own, if it was started so.
     """
 
-    def __init__(self, pid: int, life: str, popen: subprocess.Popen[bytes] | None = None) -> None:
+    def __init__(
+        self, pid: int, instance: str, popen: subprocess.Popen[bytes] | None = None
+    ) -> None:
         self.pid = pid
-        self.life = life
+        self.instance = instance
         self._popen = popen
 
     def wait(self) -> int:
@@ -243,25 +245,25 @@ def collect_orphans() -> list[int]:
     return alive
 
 
-def is_same_life(now: str, told: str) -> bool:
-    """Return whether the process whose life is `now` is the one of whose start `told` tells.
+def is_same_instance(now: str, started: str) -> bool:
+    """Return whether a process is the one that was started as `started`.
 
-    `now` is by `life_of`, `told` by `Child.life`.
+    `now` is by `instance_of`, `started` by `Child.instance`.
 
     That names the boot, and the first and the last clock tick in which it can have been started: so
     whoever starts a process need not ask the kernel. There was no other process of its id in
     between. One tick is enough, too.
     """
     boot, _, tick = now.rpartition("/")
-    told_boot, _, ticks = told.rpartition("/")
+    started_boot, _, ticks = started.rpartition("/")
     first, _, last = ticks.partition("-")
-    if boot != told_boot or not first.isdecimal() or not (last or first).isdecimal():
+    if boot != started_boot or not first.isdecimal() or not (last or first).isdecimal():
         return False
     return int(first) <= int(tick) <= int(last or first)
 
 
-def life_of(pid: int) -> str | None:
-    """Return what tells this life of a process id from every other one.
+def instance_of(pid: int) -> str | None:
+    """Return what tells this process from every other one that had its id.
 
     The boot, and the clock tick of its start.
 
@@ -386,5 +388,5 @@ def _become_subreaper() -> bool:
 
 @cache
 def boot_id() -> str:
-    """Return what names this life of the machine."""
+    """Return what names this boot of the machine."""
     return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()

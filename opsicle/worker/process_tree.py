@@ -24,7 +24,7 @@ from opsicle.worker import process
 _KILL_SECONDS = 5.0
 """What is not dead so long after KILL hangs in the kernel; waiting longer would not help."""
 
-_FIRST_LOOK_SECONDS, _LONGEST_LOOK_SECONDS = 0.005, 0.2
+_FIRST_SCAN_SECONDS, _MAX_SCAN_SECONDS = 0.005, 0.2
 _TAG_BITS = 60
 
 
@@ -77,17 +77,17 @@ class JobTree:
         Cheap where there is none.
         """
         return any(
-            self._carries_mark(pid) and _session_of(pid) in self.sessions
+            self._is_tagged(pid) and _session_of(pid) in self.sessions
             for pid in process.collect_orphans()
         )
 
-    def remember(self, pid: int, life: str) -> None:
-        """Count a process in by its id, provided that it is still in that life.
+    def remember(self, pid: int, instance: str) -> None:
+        """Count a process in by its id, provided that it is still that instance.
 
         See `process.is_same_life`.
         """
-        now = process.life_of(pid)
-        if now and process.is_same_life(now, life):
+        now = process.instance_of(pid)
+        if now and process.is_same_instance(now, instance):
             self._known.add((pid, int(now.rpartition("/")[2])))
 
     def _members(self) -> list[_Process]:
@@ -112,9 +112,9 @@ class JobTree:
         return sorted(members.values(), key=lambda entry: (entry.start, entry.pid))
 
     def _is_root(self, entry: _Process) -> bool:
-        return (entry.pid, entry.start) in self._known or self._carries_mark(entry.pid)
+        return (entry.pid, entry.start) in self._known or self._is_tagged(entry.pid)
 
-    def _carries_mark(self, pid: int) -> bool:
+    def _is_tagged(self, pid: int) -> bool:
         with suppress(OSError):
             if self._tag_text in Path(f"/proc/{pid}/limits").read_bytes():
                 return True
@@ -186,8 +186,8 @@ class TreeStop:
         self._in_sessions = in_sessions
         self._kill_at = now + grace_seconds
         self._give_up_at = self._kill_at + _KILL_SECONDS
-        self._pause = _FIRST_LOOK_SECONDS
-        self._next_look = now + self._pause
+        self._pause = _FIRST_SCAN_SECONDS
+        self._next_scan = now + self._pause
         tree.send(signal.SIGTERM, in_sessions=in_sessions)
 
     def turn(self, now: float) -> float | None:
@@ -195,40 +195,38 @@ class TreeStop:
 
         Returns the time to call again, or None when it is over.
         """
-        if now < self._next_look:
-            return self._next_look
+        if now < self._next_scan:
+            return self._next_scan
 
         process.collect_orphans()
         killing = now >= self._kill_at
-        alive = self._look(killing)
+        alive = self._scan(killing)
         if alive == 0 or now >= self._give_up_at:
             self.survivors = alive
             return None
 
-        self._pause = (
-            _FIRST_LOOK_SECONDS if killing else min(self._pause * 2, _LONGEST_LOOK_SECONDS)
-        )
-        self._next_look = now + self._pause if killing else min(now + self._pause, self._kill_at)
-        return self._next_look
+        self._pause = _FIRST_SCAN_SECONDS if killing else min(self._pause * 2, _MAX_SCAN_SECONDS)
+        self._next_scan = now + self._pause if killing else min(now + self._pause, self._kill_at)
+        return self._next_scan
 
-    def _look(self, killing: bool) -> int:
+    def _scan(self, killing: bool) -> int:
         if killing:
             return self._tree.send(signal.SIGKILL, in_sessions=self._in_sessions)
         return self._tree.count(in_sessions=self._in_sessions)
 
 
 def kill_orphans(
-    job_id: str, pid: int | None = None, life: str = "", *, grace_seconds: float
+    job_id: str, pid: int | None = None, instance: str = "", *, grace_seconds: float
 ) -> int:
-    """End what is left of a job that a former life of this worker ran, and wait until it is gone.
+    """End what is left of a job that an earlier run of this worker ran, and wait until it is gone.
 
-    `pid` and `life` are those of its last child, as the journal tells them; a process that has
+    `pid` and `instance` are those of its last child, as the journal tells them; a process that has
     merely got the same id since is left alone. Blocks up to `grace_seconds` + 5 s. Returns how many
     processes could not be ended.
     """
     tree = JobTree(job_id)
     if pid is not None:
-        tree.remember(pid, life)
+        tree.remember(pid, instance)
     return end_tree(tree, grace_seconds)
 
 

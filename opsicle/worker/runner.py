@@ -4,8 +4,7 @@ Which phases run. Until one has not succeeded, those with `when: success` and `a
 those with `failure` and `always`. What first went wrong decides the job's state; a failed clean-up
 phase fails a job that went well until then. A cancel or the job's own time limit ends a `when:
 success` phase, never a clean-up phase, which has only its own `timeout`. If a job is cancelled
-before anything of it ran, nothing of it runs. Only a failed phase is tried again, not one that
-timed out: it was cut off in the middle of something.
+before anything of it ran, nothing of it runs.
 
 What is left behind. A background process may live on while later phases run, and what it prints is
 logged. At the job's end what still runs in a phase's session is ended (TERM, grace, KILL). What
@@ -65,26 +64,26 @@ class Runner:
             private_folder, work.job_id, self._workspace.hand_over
         )
         waiter = Waiter()
-        self._around = RunContext(
+        self._context = RunContext(
             waiter=waiter,
             output=JobOutput(sink, waiter, _masking_for(work), work.max_log_bytes),
-            marker_pipe=MarkerPipe(self._workspace.beside("marks"), self._workspace.hand_over),
+            marker_pipe=MarkerPipe(self._workspace.sibling("marks"), self._workspace.hand_over),
             runtimes=JobRuntimes(host.runtimes, work, self._workspace, host.account, private),
             cancellation=cancellation,
             grace_seconds=host.grace_seconds,
             on_child=host.on_child,
             tell=lambda: sink.progress(self._reports),
         )
-        without_secrets = self._around.output.without_secrets
+        without_secrets = self._context.output.without_secrets
         self._result = JobResult(self._reports, without_secrets)
         results = PhaseResults(self._workspace, without_secrets)
-        self._phases = PhaseRunner(work, self._reports, host, self._around, private, results)
+        self._phases = PhaseRunner(work, self._reports, host, self._context, private, results)
         self._is_paused = False
 
     @property
     def masking(self) -> Masking | None:
         """What is masked, values that the commands have named among them."""
-        return self._around.output.masking
+        return self._context.output.masking
 
     def run(self) -> Outcome | None:
         """Run the job to its end, or until people are to answer later: None.
@@ -99,7 +98,7 @@ class Runner:
         def run() -> None:
             if self._work.timeout is not None:
                 self._phases.deadline = time.monotonic() + self._work.timeout
-            if self._around.cancellation.requested:
+            if self._context.cancellation.requested:
                 self._result.decide(JobState.CANCELLED, "cancelled before it began")
             else:
                 self._run_phases(0)
@@ -114,8 +113,8 @@ class Runner:
         `masking` is that of the run before.
         """
         self._recall(paused.phases)
-        self._around.output.offset = paused.log_bytes
-        self._around.output.masking = _masking_for(self._work, masking)
+        self._context.output.offset = paused.log_bytes
+        self._context.output.masking = _masking_for(self._work, masking)
         for report in paused.phases[: paused.phase]:
             if report.state in UNSUCCESSFUL:
                 self._result.skip(report)
@@ -129,7 +128,7 @@ class Runner:
         def run() -> None:
             if paused.seconds_left is not None:
                 self._phases.deadline = time.monotonic() + paused.seconds_left
-            self._around.output.note(answered.reason, paused.phase)
+            self._context.output.note(answered.reason, paused.phase)
             if self._go_on(paused.phase, answered):
                 self._run_phases(paused.phase + 1)
 
@@ -140,15 +139,15 @@ class Runner:
         self._phases.results.recall(reports)
 
     def _refuse(self, problem: str) -> Outcome:
-        self._around.waiter.close()
+        self._context.waiter.close()
         self._result.decide(JobState.FAILED, problem)
-        self._result.settle_phases()
+        self._result.complete_phases()
         return self._result.outcome()
 
     def run_clean_up(
         self, reports: tuple[PhaseReport, ...], phases: Sequence[int], log_offset: int
     ) -> Outcome:
-        """Run these phases, by number, of a job in whose midst an earlier worker life ended.
+        """Run these phases, by number, of a job in whose midst an earlier worker run ended.
 
         In the workspace that it left. `reports` are its phases, of which only these may change;
         what is printed goes behind `log_offset`. The outcome is `unknown`, since nobody can say how
@@ -156,7 +155,7 @@ class Runner:
         """
         self._recall(reports)
         self._result.state = JobState.UNKNOWN
-        self._around.output.offset = log_offset
+        self._context.output.offset = log_offset
 
         def run() -> None:
             for index in phases:
@@ -180,12 +179,12 @@ class Runner:
                 self._result.decide(
                     JobState.FAILED, f"the worker could not go on: {failure.strerror or failure}"
                 )
-                self._around.runtimes.kill()
+                self._context.runtimes.kill()
             except BaseException:
-                self._around.runtimes.kill()
+                self._context.runtimes.kill()
                 raise
 
-            self._result.settle_phases()
+            self._result.complete_phases()
         return self._result.outcome()
 
     def _make_workspace(self) -> str:
@@ -200,9 +199,9 @@ class Runner:
     def _listen_for_cancel(self, stack: ExitStack) -> None:
         wake = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
         stack.callback(os.close, wake)
-        stack.callback(self._around.cancellation.wake_through, None)
-        self._around.cancellation.wake_through(wake)
-        self._around.waiter.watch(wake, lambda: os.eventfd_read(wake))
+        stack.callback(self._context.cancellation.wake_through, None)
+        self._context.cancellation.wake_through(wake)
+        self._context.waiter.watch(wake, lambda: os.eventfd_read(wake))
 
     def _listen_for_masks(self) -> None:
         """Let commands name values to mask.
@@ -211,8 +210,8 @@ class Runner:
         """
         with suppress(OSError):
             self._phases.mask_requests = self._private.open_mask_requests()
-            self._around.output.on_mask = self._host.on_mask
-            self._around.output.heed(self._phases.mask_requests)
+            self._context.output.on_mask = self._host.on_mask
+            self._context.output.watch_mask_requests(self._phases.mask_requests)
 
     def _run_phases(self, first: int) -> None:
         """Run the phases from one on, until people are to answer later."""
@@ -230,7 +229,7 @@ class Runner:
                 return True
         else:
             report.started_at_ms = now_ms()
-            self._around.output.note(f"waits for people: {phase.pause.message}", index)
+            self._context.output.note(f"waits for people: {phase.pause.message}", index)
 
         answered = self._ask(index)
         self._is_paused = answered is None
@@ -239,19 +238,19 @@ class Runner:
     def _may_ask(self, report: PhaseReport) -> bool:
         return (
             report.state in {StepState.FAILED, StepState.TIMED_OUT}
-            and not self._around.cancellation.requested
+            and not self._context.cancellation.requested
             and time.monotonic() < self._phases.deadline
         )
 
     def _ask(self, index: int) -> Answered | None:
-        end_leftovers(self._around)
-        hear_out(self._around, 0)
+        end_leftovers(self._context)
+        hear_out(self._context, 0)
         left = self._phases.deadline - time.monotonic()
         run = PausedRun(
             fence=self._work.fence,
             phase=index,
             phases=self._reports,
-            log_bytes=self._around.output.offset,
+            log_bytes=self._context.output.offset,
             seconds_left=left if self._work.timeout is not None else None,
         )
         return self._host.ask(run)
@@ -271,7 +270,7 @@ class Runner:
                 self._result.stop(report, answered.reason)
             case ResumeVerdict.CONTINUE:
                 report.state, report.finished_at_ms = StepState.SUCCEEDED, now_ms()
-        self._around.tell()
+        self._context.tell()
         return True
 
     def _should_run(self, phase: Phase) -> bool:
@@ -280,7 +279,7 @@ class Runner:
         if phase.when is When.FAILURE:
             return self._result.state is not None
 
-        if self._result.state is None and self._around.cancellation.requested:
+        if self._result.state is None and self._context.cancellation.requested:
             self._result.decide(JobState.CANCELLED, f"cancelled before phase {phase.name}")
         if self._result.state is None and time.monotonic() >= self._phases.deadline:
             self._result.decide(
@@ -290,22 +289,22 @@ class Runner:
         return self._result.state is None
 
     def _end_orphans(self) -> None:
-        end_leftovers(self._around)
-        if self._around.output.is_held_up:
+        end_leftovers(self._context)
+        if self._context.output.is_held_up:
             # Perhaps by a disk that is full of what this very job has written.
             self._remove_workspace()
-        hear_out(self._around, 0)
+        hear_out(self._context, 0)
 
-        if dropped := self._around.output.dropped_bytes:
-            self._around.output.note(f"{dropped} bytes more were printed, and are not in this log")
-            hear_out(self._around, 0)
+        if dropped := self._context.output.dropped_bytes:
+            self._context.output.note(f"{dropped} bytes more were printed, and are not in this log")
+            hear_out(self._context, 0)
 
     def _clean_up(self) -> None:
-        self._around.output.close()
-        self._around.marker_pipe.close()
+        self._context.output.close()
+        self._context.marker_pipe.close()
         if self._phases.mask_requests:
             self._phases.mask_requests.close()
-        self._around.waiter.close()
+        self._context.waiter.close()
         if not self._is_paused:
             self._remove_workspace()
 

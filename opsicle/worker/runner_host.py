@@ -20,9 +20,9 @@ class RunnerHost(msgspec.Struct, frozen=True, kw_only=True):
     reach the disk (see private_files.py); None: `workspace_root`. `runtimes` are the ways to run
     phases. `account` is the user as whom the job runs; None is the worker's own. `on_clean_up` is
     called with a clean-up phase's number before anything of it runs, `on_mask` when the commands
-    have named the first value to mask. `on_child` is called with process id and life right after a
-    phase has been started, so that a next life can give them to `Runtimes.sweep`. `ask` asks people
-    how a run goes on.
+    have named the first value to mask. `on_child` is called with process id and instance right
+    after a phase has been started, so that a next run can give them to `Runtimes.sweep`. `ask` asks
+    people how a run goes on.
     """
 
     workspace_root: Path
@@ -30,7 +30,7 @@ class RunnerHost(msgspec.Struct, frozen=True, kw_only=True):
     account: OsAccount | None = None
     private_folder: Path | None = None
     grace_seconds: float = GRACE_SECONDS
-    on_child: Callable[[int, str], None] = lambda _pid, _life: None
+    on_child: Callable[[int, str], None] = lambda _pid, _instance: None
     on_clean_up: Callable[[int], None] = lambda _phase: None
     on_mask: Callable[[], None] = lambda: None
     ask: Ask = cannot_ask

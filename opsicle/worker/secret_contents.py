@@ -28,7 +28,7 @@ _ASSIGNMENT = re.compile(
 )
 _IGNORED_LINE = re.compile(r"\s*(?:[#;].*|\[[^\]]*\]|[{}\[\],]*|---)\s*")
 _WORDS_OF_KEY = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|[0-9]+")
-_TELLING = frozenset((
+_SECRET_WORDS = frozenset((
     "pass", "passwd", "password", "passphrase", "pwd", "secret", "token", "key", "credential",
     "credentials", "auth", "authorization", "pin", "pem", "cert", "certificate", "signature",
     "seed", "salt", "cookie", "bearer", "dsn", "jwt",
@@ -118,7 +118,7 @@ def _worth_masking(fields: list[tuple[str, str]]) -> Iterator[str]:
             yield value
             inner = contents(value)
             yield from (*inner.values, *inner.lines)
-        elif _is_telling(key):
+        elif _names_a_secret(key):
             yield value
             yield from value.split()[1:]  # "Bearer …"
         else:
@@ -132,9 +132,9 @@ def _lines(text: str) -> Iterator[str]:
         yield from (line.strip() for line in text.split("\n") if not _FRAME.fullmatch(line))
 
 
-def _is_telling(key: str) -> bool:
+def _names_a_secret(key: str) -> bool:
     words = _WORDS_OF_KEY.findall(key)
-    return bool(words) and words[-1].lower() in _TELLING
+    return bool(words) and words[-1].lower() in _SECRET_WORDS
 
 
 def _url_password(text: str) -> str:

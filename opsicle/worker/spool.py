@@ -2,7 +2,7 @@
 
 A job's log is one sequence of bytes, counted from 0. Its spool is a row of segment files, each a
 row of records: a header, then the bytes. A segment whose bytes are all acknowledged is
-removed, save the last one: it tells the next life of the worker how long the log is. A record that
+removed, save the last one: it tells the next run of the worker how long the log is. A record that
 was torn by a crash ends the spool.
 
 What was written outlives the worker's own process at once (the kernel has it), and the machine's
@@ -86,13 +86,13 @@ class Spool:
     `acknowledged` is up to where the server has it; `held` is in bytes of disk.
     """
 
-    def __init__(self, folder: Path, job_id: str, room: SpoolQuota) -> None:
+    def __init__(self, folder: Path, job_id: str, quota: SpoolQuota) -> None:
         self.job_id = job_id
         self.end = 0
         self.acknowledged = 0
         self.held = 0
         self._folder = folder
-        self._room = room
+        self._quota = quota
         self._lock = threading.Lock()
         self._is_refusing = False
         self._try_disk_at = 0.0
@@ -101,12 +101,12 @@ class Spool:
         self._unread = self._read_to = _Place(0, 0)
 
     @classmethod
-    def recover(cls, folder: Path, job_id: str, room: SpoolQuota) -> Self:
-        """Return what an earlier life of the worker left of a job's output, perhaps nothing.
+    def recover(cls, folder: Path, job_id: str, quota: SpoolQuota) -> Self:
+        """Return what an earlier run of the worker left of a job's output, perhaps nothing.
 
         Raises OSError.
         """
-        spool = cls(folder, job_id, room)
+        spool = cls(folder, job_id, quota)
         is_whole = True
         for path in sorted(folder.glob(f"{job_id}.*")):
             start = int(path.suffix[1:])
@@ -139,7 +139,7 @@ class Spool:
         """
         record = encode_record(phase, stream, at_ms, content)
 
-        if not self._room.take(len(record), self):
+        if not self._quota.take(len(record), self):
             self._refuse("the worker's spool is full")
             return None
 
@@ -148,7 +148,7 @@ class Spool:
                 if not self.is_discarded:
                     self._append(record, len(content))
         except OSError as error:
-            self._room.give_back(len(record), self)
+            self._quota.give_back(len(record), self)
             self._refuse(str(error))
             return None
 
@@ -190,10 +190,10 @@ class Spool:
                 self._unread = self._read_to
             freed = self._drop_acknowledged_segments()
 
-        self._room.give_back(freed, self)
+        self._quota.give_back(freed, self)
 
     def go_on_at(self, offset: int) -> None:
-        """Go on behind what the server has, should that be more than an earlier life left."""
+        """Go on behind what the server has, should that be more than an earlier run left."""
         with self._lock:
             if offset <= self.end:
                 return
@@ -204,7 +204,7 @@ class Spool:
             self.end = self.acknowledged = offset
             self._unread = self._read_to = _Place(offset, 0)
 
-        self._room.give_back(self.held, self)
+        self._quota.give_back(self.held, self)
 
     def sync(self) -> None:
         """Let what is not acknowledged outlive the machine too. Raises OSError."""
@@ -223,7 +223,7 @@ class Spool:
                 segment.remove()
             self._segments.clear()
             self.acknowledged = self.end
-        self._room.give_back(self.held, self)
+        self._quota.give_back(self.held, self)
 
     def _append(self, record: bytes, length: int) -> None:
         now = time.monotonic()

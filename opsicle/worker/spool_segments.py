@@ -87,7 +87,7 @@ class SpoolSegment:
         self.end += length
 
     def recover(self) -> bool:
-        """Find what an earlier life wrote, and cut off what was torn.
+        """Find what an earlier run wrote, and cut off what was torn.
 
         Returns whether nothing was torn.
         """

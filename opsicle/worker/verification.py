@@ -25,7 +25,7 @@ from opsicle.worker import order_signature
 from opsicle.worker.identity import Identity
 from opsicle.worker.replay_guard import CLOCK_SKEW
 
-LONGEST_LIFE = timedelta(hours=1)
+MAX_LIFETIME = timedelta(hours=1)
 """No order lives longer, so that those carried out need not be remembered for longer."""
 
 _CLOCK_QUESTION = "is this worker's clock, or the server's, wrong?"
@@ -44,7 +44,7 @@ class Refused(Exception):
     proof: SignedOrder | None = None
 
 
-class Untimely(Refused):
+class NotValidNow(Refused):
     """The order does not count at this time, by this machine's clock.
 
     Another worker may well carry it out.
@@ -107,14 +107,14 @@ class Verifier:
             raise Refused("its order does not say in which time zone its times are")
 
         now = datetime.now(UTC)
-        if order.expires_at - order.issued_at > LONGEST_LIFE:
+        if order.expires_at - order.issued_at > MAX_LIFETIME:
             raise Refused("its order is good for longer than any")
         if order.issued_at > now + CLOCK_SKEW:
             ahead = round((order.issued_at - now).total_seconds())
-            raise Untimely(f"its order is from {ahead} s in the future: {_CLOCK_QUESTION}")
+            raise NotValidNow(f"its order is from {ahead} s in the future: {_CLOCK_QUESTION}")
         if order.expires_at <= now - CLOCK_SKEW:
             late = round((now - order.expires_at).total_seconds())
-            raise Untimely(f"its order expired {late} s ago: {_CLOCK_QUESTION}")
+            raise NotValidNow(f"its order expired {late} s ago: {_CLOCK_QUESTION}")
 
     def _check_labels(self, manifest: Manifest) -> None:
         for key, value in manifest.runs_on.items():

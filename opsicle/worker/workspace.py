@@ -33,7 +33,7 @@ class Workspace:
         self._job_id = job_id
         self._account = account
         self.path = root.absolute() / job_id
-        self._beside: dict[str, Path] = {}
+        self._siblings: dict[str, Path] = {}
 
     def make(self) -> None:
         """Make the folder.
@@ -48,7 +48,7 @@ class Workspace:
         except FileNotFoundError:
             self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._make_folder()
-        except FileExistsError:  # a former life of the worker left it
+        except FileExistsError:  # an earlier run of the worker left it
             if problem := remove_folder(self.path):
                 raise ValueError(problem) from None
             self._make_folder()
@@ -64,11 +64,11 @@ class Workspace:
 
     def output_path(self, phase: int) -> Path:
         """Return where a phase writes its outputs: what OPSICLE_OUTPUT names."""
-        return self.beside(f"output-{phase}")
+        return self.sibling(f"output-{phase}")
 
     def summary_path(self, phase: int) -> Path:
         """Return where a phase writes its summary: what OPSICLE_SUMMARY names."""
-        return self.beside(f"summary-{phase}")
+        return self.sibling(f"summary-{phase}")
 
     def empty(self, path: Path) -> Path:
         """Return a file beside the folder into which nothing was written yet; it need not exist."""
@@ -78,14 +78,14 @@ class Workspace:
             self.hand_over(path)
         return path
 
-    def beside(self, suffix: str) -> Path:
+    def sibling(self, suffix: str) -> Path:
         """Return a file of this job that is not in its commands' way; `remove` removes it too."""
-        path = self._beside[suffix] = Path(f"{self.path}.{suffix}")
+        path = self._siblings[suffix] = Path(f"{self.path}.{suffix}")
         return path
 
     def write_script(self, text: bytes) -> Path:
         """Put a phase's script where its interpreter can read it."""
-        path = self.beside("script")
+        path = self.sibling("script")
         path.unlink(missing_ok=True)  # one that is still being read stays as it is
         path.touch(mode=0o600)
         path.write_bytes(text)
@@ -134,7 +134,7 @@ class Workspace:
 
     def remove(self) -> str:
         """Remove all of it. Returns why something is still there, or an empty string."""
-        for path in self._beside.values():
+        for path in self._siblings.values():
             with suppress(OSError):
                 path.unlink()
         return remove_folder(self.path)

@@ -102,6 +102,7 @@ MAY: dict[str, Action | Access] = {
     "GET /api/v1/automations": A.AUTOMATIONS_VIEW,
     "GET /api/v1/automations/<automation_id>": A.AUTOMATIONS_VIEW,
     "POST /api/v1/automations/<automation_id>/cancel": A.AUTOMATIONS_VIEW,
+    "POST /api/v1/automations/<automation_id>/release": A.AUTOMATIONS_VIEW,
     "POST /api/v1/automations/<automation_id>/rerun": A.AUTOMATIONS_CREATE,
     "GET /api/v1/automations/<automation_id>/log": A.AUTOMATIONS_VIEW,
     "GET /api/v1/automations/<automation_id>/events": A.AUTOMATIONS_VIEW,

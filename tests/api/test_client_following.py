@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from opsicle.client.api import Api
 from opsicle.client.automations import read_log, trigger
-from opsicle.client.following import Away, FollowedEvent, LogPiece, follow, parse_events
+from opsicle.client.following import ConnectionLost, FollowedEvent, LogPiece, follow, parse_events
 from opsicle.client.saved_logins import SavedLogin, SavedLogins, open_api
 from opsicle.domain.errors import Internal, Unreachable
 from opsicle.domain.templates import Value
@@ -82,7 +82,7 @@ def test_a_log_arrives_whole_however_often_the_connection_breaks(
     log = b"".join(piece.data for piece in happened if isinstance(piece, LogPiece))
     assert proxy.cut >= 10
     assert log == expected_log(lines)
-    assert any(isinstance(thing, Away) for thing in happened)
+    assert any(isinstance(thing, ConnectionLost) for thing in happened)
 
 
 def test_a_log_read_at_once_is_whole_though_the_connection_breaks(

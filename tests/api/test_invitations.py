@@ -102,7 +102,7 @@ def test_of_fifty_with_an_account_who_accept_at_once_one_gets_in(
 
     def spend() -> str:
         try:
-            api_server.state.write(lambda db: service._spend(db, request, account, "10.0.0.1"))
+            api_server.state.write(lambda db: service._use_token(db, request, account, "10.0.0.1"))
         except Exception as error:  # noqa: BLE001 - whatever it is, it is counted
             return type(error).__name__
         return "in"

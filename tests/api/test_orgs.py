@@ -12,7 +12,7 @@ import gevent
 import pytest
 
 from opsicle.domain.access import BuiltInRole
-from opsicle.server.identity.sessions import LIFE
+from opsicle.server.identity.sessions import LIFETIME
 from opsicle.server.store import audit
 from tests.api.running_server import ORIGIN, PASSWORD, ApiServer, Client
 
@@ -107,7 +107,7 @@ def test_switching_prolongs_no_session(api_server: ApiServer, alice: Client) -> 
     for _ in range(4):
         api_server.clock.advance(days=6 - 1 / 24)
         last = there.get("/api/v1/whoami").status
-    assert LIFE["cli"] == timedelta(days=30)
+    assert LIFETIME["cli"] == timedelta(days=30)
     assert last == 200
     api_server.clock.advance(hours=5)
     assert there.get("/api/v1/whoami").status == 401

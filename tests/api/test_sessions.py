@@ -7,8 +7,8 @@ import pytest
 
 from opsicle.domain.access import BuiltInRole
 from opsicle.server.identity.login_throttle import MAX_PER_ACCOUNT
-from opsicle.server.identity.sessions import IDLE, LIFE
-from opsicle.server.members.recovery import RESET_LIFE
+from opsicle.server.identity.sessions import IDLE, LIFETIME
+from opsicle.server.members.recovery import RESET_LIFETIME
 from opsicle.server.store import memberships
 from opsicle.server.store.memberships import MemberRow
 from tests.api.running_server import PASSWORD, ApiServer, Client
@@ -41,7 +41,7 @@ def test_sessions_are_listed_with_their_limits_and_end_when_revoked(
         api_server.clock.now().fromisoformat(mine[name])
         for name in ("created_at", "idle_expires_at", "expires_at")
     )
-    assert (end - created, idle - created) == (LIFE["cli"], IDLE["cli"])
+    assert (end - created, idle - created) == (LIFETIME["cli"], IDLE["cli"])
     assert alice.delete(f"/api/v1/sessions/{newest['id']}").status == 204
     assert other.get("/api/v1/whoami").status == 401
     assert alice.get("/api/v1/whoami").status == 200
@@ -122,7 +122,7 @@ def test_a_reset_link_that_is_no_longer_good_sets_nothing(
     path = "/api/v1/users/bob@example.com"
     token = alice.post(f"{path}/reset").json["url"].partition("#token=")[2]
     if event == "late":
-        api_server.clock.advance(seconds=RESET_LIFE.total_seconds())
+        api_server.clock.advance(seconds=RESET_LIFETIME.total_seconds())
     elif event == "renewed":
         alice.post(f"{path}/reset")
     elif event == "changed":

@@ -9,7 +9,7 @@ import pytest
 
 from opsicle.domain.access import BuiltInRole
 from opsicle.security import totp
-from opsicle.server.identity.login_throttle import MAX_FROM_STRANGERS, MAX_PER_ACCOUNT
+from opsicle.server.identity.login_throttle import MAX_FROM_UNKNOWN, MAX_PER_ACCOUNT
 from opsicle.server.identity.step_up import FRESH_FOR
 from opsicle.server.store import authenticators
 from tests.api.authenticator_app import App, enrol
@@ -119,7 +119,7 @@ def test_a_recovery_code_is_its_owners_alone(api_server: ApiServer, app: App) ->
 
 def test_wrong_codes_count_like_wrong_passwords(api_server: ApiServer, app: App) -> None:
     outcomes = [log_in(api_server, "wrong", f"203.0.113.{n}").status for n in range(20)]
-    assert outcomes == [401] * MAX_FROM_STRANGERS + [429] * (20 - MAX_FROM_STRANGERS)
+    assert outcomes == [401] * MAX_FROM_UNKNOWN + [429] * (20 - MAX_FROM_UNKNOWN)
     assert log_in(api_server, app.code(), "203.0.113.99").status == 429
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from opsicle.security import certificates
-from opsicle.security.authority import SERVER_LIFE, Authority
+from opsicle.security.authority import SERVER_LIFETIME, Authority
 from tests.http.client import Client, read_all, trusting
 from tests.http.conftest import client_of, data_folder
 from tests.http.test_strictness import HOST, enrol
@@ -221,7 +221,7 @@ def write_pair(given: tuple[Path, Path], at: datetime) -> None:
     [
         (timedelta(days=400), "expired on"),
         (timedelta(days=-2), "is not valid before"),
-        (SERVER_LIFE - timedelta(days=3), "expires on"),
+        (SERVER_LIFETIME - timedelta(days=3), "expires on"),
     ],
 )
 def test_a_certificate_that_is_not_valid_now_is_shown_and_complained_of(

@@ -23,14 +23,14 @@ from tests.services.approval_model import (
     principal,
 )
 from tests.services.core import TestWorker
-from tests.services.modelled_office import ModelledOffice
+from tests.services.modelled_team import ModelledTeam
 
 SCALE = int(os.environ.get("OPSICLE_TEST_SCALE", "1"))
 """A small part for a look, many times as much for a night."""
 
 
-class Walk(ModelledOffice):
-    """A modelled office in which automations are asked for, decided on and handed out."""
+class Walk(ModelledTeam):
+    """A modelled team in which automations are asked for, decided on and handed out."""
 
     def __init__(self, folder: Path, rng: random.Random) -> None:
         super().__init__(folder, rng)
@@ -56,13 +56,13 @@ class Walk(ModelledOffice):
         }
         steps |= {self.join_late: 2, self.leave_late: 1, self.push_default: 1, self.name_or_not: 1}
 
-        self.office.core.clock.advance(1)
+        self.team.core.clock.advance(1)
         step = self.rng.choices(list(steps), weights=list(steps.values()))[0]
         self.did[step.__name__] += 1
         step()
 
         if not self.rng.randrange(12):
-            self.office.restart()
+            self.team.restart()
 
     def ask(self) -> None:
         """Run the newest version, or the one from before there was an approval.
@@ -75,7 +75,7 @@ class Walk(ModelledOffice):
         request = RunRequest(template="careful", version=version)
 
         try:
-            automation = self.office.core.automations.create(self.office.people[by], request)
+            automation = self.team.core.automations.create(self.team.people[by], request)
         except OpsicleError:
             assert not is_possible
             return
@@ -105,7 +105,7 @@ class Walk(ModelledOffice):
         )
 
         try:
-            (self.office.approve if is_yes else self.office.reject)(who, asked.automation)
+            (self.team.approve if is_yes else self.team.reject)(who, asked.automation)
         except OpsicleError:
             assert not is_right or asked.is_altered or asked.is_disturbed
             asked.is_over |= asked.is_altered
@@ -133,7 +133,7 @@ class Walk(ModelledOffice):
             assert self.model.holds(asked), "handed out though what was agreed to no longer holds"
             assert work.phases[0].commands == (asked.command,), "something else than what was shown"
             assert work.environment == {"OPSICLE_VAR_TARGET": "production"}, "with other values"
-            assert work.requester == self.office.people[asked.by].email, (
+            assert work.requester == self.team.people[asked.by].email, (
                 "for somebody else than who asked"
             )
             handed.add(work.automation_id)
@@ -149,9 +149,9 @@ class Walk(ModelledOffice):
         self.ran += handed
 
     def _worker(self) -> tuple[TestWorker, bool]:
-        core, name = self.office.core, f"w{self.now}"
+        core, name = self.team.core, f"w{self.now}"
         if self.rng.randrange(3):
-            return core.worker(self.office.org_id, name, slots=99), True
+            return core.worker(self.team.org_id, name, slots=99), True
         return core.shared_worker(self.home_id, name, slots=99), self.model.lets_shared_workers
 
     def join_late(self) -> None:
@@ -180,8 +180,8 @@ class Walk(ModelledOffice):
         is_done = asked.is_over or self.now - asked.at >= LIFETIME or asked.is_agreed
 
         try:
-            self.office.core.approvals.withdraw(
-                self.office.people[who], asked.automation.approval_id or ""
+            self.team.core.approvals.withdraw(
+                self.team.people[who], asked.automation.approval_id or ""
             )
         except OpsicleError:
             # An altered one may have been noticed, which has ended it.
@@ -199,16 +199,16 @@ class Walk(ModelledOffice):
         if open_ones:
             asked = self.rng.choice(open_ones)
             sql = "UPDATE automations SET values_json = :values WHERE id = :id"
-            self.office.tamper(
+            self.team.tamper(
                 sql, values=f'{{"target":"{self.rng.random()}"}}', id=asked.automation.id
             )
             asked.is_altered = True
 
     def wait(self) -> None:
-        self.office.core.clock.advance(self.rng.choice([1, 60, 250]))
-        self.office.core.approvals.keep_time()
+        self.team.core.clock.advance(self.rng.choice([1, 60, 250]))
+        self.team.core.approvals.keep_time()
         for asked in self.asked:
             if not asked.is_over and self.now - asked.at >= LIFETIME and not asked.is_agreed:
                 expected = "cancelled" if asked.is_altered else "expired"
-                assert asked.is_disturbed or self.office.state(asked.automation) == expected
+                assert asked.is_disturbed or self.team.state(asked.automation) == expected
                 asked.is_over = True

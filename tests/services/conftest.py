@@ -11,8 +11,8 @@ from opsicle.domain.access import BuiltInRole
 from opsicle.kit import ids
 from opsicle.server.access.actor import Actor
 from opsicle.wire.user_api import Automation
-from tests.services.approving import Office, template_source
 from tests.services.core import Core
+from tests.services.team import Team, template_source
 
 
 @pytest.fixture(autouse=True)
@@ -40,16 +40,16 @@ def alice(core: Core) -> Actor:
 
 
 @pytest.fixture
-def office(tmp_path: Path) -> Iterator[Office]:
+def team(tmp_path: Path) -> Iterator[Team]:
     """Return an org whose template `careful` names the approval policy `p`, not pushed yet."""
-    office = Office(Core(tmp_path))
-    office.core.push(office.people["alice"], template_source("careful"))
-    yield office
-    office.core.close()
+    team = Team(Core(tmp_path))
+    team.core.push(team.people["alice"], template_source("careful"))
+    yield team
+    team.core.close()
 
 
 @pytest.fixture
-def asked(office: Office) -> Automation:
+def asked(team: Team) -> Automation:
     """Return an automation of Alice's that waits for Bob, her manager."""
-    office.policy()
-    return office.ask()
+    team.policy()
+    return team.ask()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from opsicle.server.templates.service import Templates
 from opsicle.wire.user_api import Pushed
-from tests.services.approving import MANAGER, Office
+from tests.services.team import MANAGER, Team
 
 ADMINS = "{name: admins, approvers: {roles: [admin]}}"
 EVERYTHING = "{everything: true}"
@@ -12,7 +12,7 @@ OWN = "approvalPolicy: {{spec: {{gates: [{}]}}}}"
 
 
 def push(
-    office: Office, by: str = "alice", name: str = "job", more: str = "", labels: str = "{}"
+    team: Team, by: str = "alice", name: str = "job", more: str = "", labels: str = "{}"
 ) -> Pushed:
     """Push a version through the service; `more` are further lines of its spec."""
     lines = "".join(f"  {line}\n" for line in more.split("\n") if line)
@@ -21,13 +21,13 @@ def push(
         f"metadata: {{name: {name}, labels: {labels}}}\nspec:\n{lines}"
         f"  template: {{phases: [{{name: act, commands: ['echo {by}']}}]}}\n"
     )
-    core = office.core
-    return Templates(core.database, core.step_up, core.clock).push(office.people[by], source)
+    core = team.core
+    return Templates(core.database, core.step_up, core.clock).push(team.people[by], source)
 
 
-def default(office: Office, scopes: str, gates: str = MANAGER, name: str = "baseline") -> None:
+def default(team: Team, scopes: str, gates: str = MANAGER, name: str = "baseline") -> None:
     source = (
         f"apiVersion: v1\ntype: ApprovalPolicy\nmetadata: {{name: {name}}}\n"
         f"spec: {{appliesTo: [{scopes}], gates: [{gates}]}}\n"
     )
-    office.core.policies.push(office.people["carol"], source)
+    team.core.policies.push(team.people["carol"], source)

@@ -12,10 +12,10 @@ from opsicle.server.access.template_versions import template_of
 from opsicle.server.approvals.manifests import rebuild
 from opsicle.server.store import approvals, automations
 from opsicle.wire.user_api import Automation
-from tests.services.approving import Office, template_source
 from tests.services.core import Core
+from tests.services.team import Team, template_source
 
-Tamper = Callable[[Office, Automation], None]
+Tamper = Callable[[Team, Automation], None]
 
 UNBOUND = """
     DROP TRIGGER IF EXISTS automations_stay_bound;
@@ -34,20 +34,20 @@ MALLORY = "(SELECT id FROM users WHERE name = 'mallory')"
 
 
 def sql(script: str) -> Tamper:
-    return lambda office, _asked: office.tamper(script)
+    return lambda team, _asked: team.tamper(script)
 
 
-def digest_alike(office: Office, asked: Automation) -> None:
+def digest_alike(team: Team, asked: Automation) -> None:
     """Alter what is to run, and every digest of it that the database holds."""
-    office.tamper(UNBOUND)
-    office.tamper(
+    team.tamper(UNBOUND)
+    team.tamper(
         "UPDATE automations SET values_json = :values WHERE id = :id",
         values=OTHER_VALUES,
         id=asked.id,
     )
 
     def work(db: object) -> None:
-        row = automations.get(db, office.org_id, asked.id)
+        row = automations.get(db, team.org_id, asked.id)
         approval = approvals.find_of_automation(db, asked.id)
         manifest = rebuild(db, row, template_of(db, row.template_id, row.version), approval)
         written = digest(canonical(manifest.in_format(row.manifest_format)))
@@ -56,31 +56,31 @@ def digest_alike(office: Office, asked: Automation) -> None:
             "UPDATE approvals SET manifest_digest = ? WHERE automation_id = ?", (written, asked.id)
         )
 
-    office.core.database.write(work)
+    team.core.database.write(work)
 
 
-def format_before(office: Office, asked: Automation) -> None:
+def format_before(team: Team, asked: Automation) -> None:
     """Leave it as if a version without codes had triggered it, under a policy of nobody's."""
-    office.tamper(
+    team.tamper(
         UNBOUND + "UPDATE automations SET manifest_format = 1, mac = '';"
         "UPDATE approvals SET policy = json_set(policy, '$.gates', json('[]'))"
     )
-    digest_alike(office, asked)
+    digest_alike(team, asked)
 
 
-def as_of_another(office: Office, asked: Automation) -> None:
+def as_of_another(team: Team, asked: Automation) -> None:
     """Give it the digest and the code of an automation that nobody has to approve."""
-    office.core.push(
-        office.people["alice"],
+    team.core.push(
+        team.people["alice"],
         template_source("plain").replace("  approvalPolicy: {policyRef: p}\n", ""),
     )
-    office.core.run(office.people["alice"], "plain")
+    team.core.run(team.people["alice"], "plain")
     columns = ("manifest_digest", "manifest_format", "mac")
     taken = ", ".join(
         f"{column} = (SELECT {column} FROM automations WHERE template = 'plain')"
         for column in columns
     )
-    office.tamper(f"{UNBOUND} UPDATE automations SET {taken} WHERE id = '{asked.id}'")
+    team.tamper(f"{UNBOUND} UPDATE automations SET {taken} WHERE id = '{asked.id}'")
 
 
 ALTERED: dict[str, Tamper] = {
@@ -144,29 +144,29 @@ ALTERED: dict[str, Tamper] = {
 
 
 @pytest.fixture
-def office(tmp_path: Path) -> Office:
-    office = Office(Core(tmp_path))
-    office.core.push(office.people["alice"], template_source("careful"))
-    office.core.push(office.people["alice"], template_source("other"))
-    office.policy()
-    return office
+def team(tmp_path: Path) -> Team:
+    team = Team(Core(tmp_path))
+    team.core.push(team.people["alice"], template_source("careful"))
+    team.core.push(team.people["alice"], template_source("other"))
+    team.policy()
+    return team
 
 
-def require_refused(office: Office, asked: Automation) -> None:
+def require_refused(team: Team, asked: Automation) -> None:
     """Check that whatever is done to let it run, it does not, and says why."""
-    office.tamper("UPDATE automations SET state = 'queued' WHERE state = 'awaiting_approval'")
+    team.tamper("UPDATE automations SET state = 'queued' WHERE state = 'awaiting_approval'")
     handed = [
-        work.automation_id for work in office.core.worker(office.org_id, "w", slots=9).poll().work
+        work.automation_id for work in team.core.worker(team.org_id, "w", slots=9).poll().work
     ]
     assert asked.id not in handed
-    row = office.core.database.read(lambda db: automations.get(db, office.org_id, asked.id))
+    row = team.core.database.read(lambda db: automations.get(db, team.org_id, asked.id))
     assert row.state == "cancelled"
     assert row.explanation.startswith("it was not run: ")
 
 
-def carried_out(office: Office, asked: Automation) -> None:
-    office.approve("bob", asked)
-    worker = office.core.worker(office.org_id, "first")
+def carried_out(team: Team, asked: Automation) -> None:
+    team.approve("bob", asked)
+    worker = team.core.worker(team.org_id, "first")
     (work,) = worker.poll().work
     worker.start(work)
     worker.finish(work)

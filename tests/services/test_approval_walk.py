@@ -22,7 +22,7 @@ def test_whatever_happens_only_what_is_approved_runs(tmp_path: Path, round_: int
         for _ in range(STEPS):
             walk.step()
     finally:
-        walk.office.core.close()
+        walk.team.core.close()
         print(dict(walk.did), len(walk.asked), "asked,", len(walk.ran), "ran")
 
     assert len(walk.ran) == len(set(walk.ran))

@@ -25,8 +25,8 @@ from opsicle.server.keys.binding_key_file import open_binding_key
 from opsicle.server.store import approvals, audit, automations
 from opsicle.server.store.database import Database
 from opsicle.wire.user_api import Automation
-from tests.services.approving import Office, template_source
 from tests.services.core import Core
+from tests.services.team import Team, template_source
 
 PLAIN = template_source("plain").replace("  approvalPolicy: {policyRef: p}\n", "")
 WITHOUT_TRIGGERS = """
@@ -38,44 +38,44 @@ WITHOUT_TRIGGERS = """
 
 
 class UpgradedServer:
-    """The office and its data folder, which an older version has used until now."""
+    """The team and its data folder, which an older version has used until now."""
 
     def __init__(self, path: Path) -> None:
         path.mkdir()
         (path / "lock").touch()
         self.folder = DataFolder.open(path)
-        self.office = Office(Core(path))
-        self.office.core.push(self.office.people["alice"], template_source("careful"))
-        self.office.core.push(self.office.people["alice"], PLAIN)
-        self.office.policy()
+        self.team = Team(Core(path))
+        self.team.core.push(self.team.people["alice"], template_source("careful"))
+        self.team.core.push(self.team.people["alice"], PLAIN)
+        self.team.policy()
 
     @property
     def database(self) -> Database:
-        return self.office.core.database
+        return self.team.core.database
 
     def open_key(self) -> BindingKey:
         return open_binding_key(
-            self.folder, self.database, binder(self.database, self.office.core.clock)
+            self.folder, self.database, binder(self.database, self.team.core.clock)
         )
 
     def start(self) -> None:
         """Start the server in this version, with whatever key it finds or makes."""
-        self.office.core.binding_key = self.open_key()
-        self.office.restart()
+        self.team.core.binding_key = self.open_key()
+        self.team.restart()
 
     def make_older(self, *asked: Automation) -> None:
         """Let these be as the version before has left them.
 
         In format 1, without a code, nobody behind.
         """
-        self.office.tamper(WITHOUT_TRIGGERS)
-        self.office.tamper("UPDATE audit_entries SET data = json_remove(data, '$.codes')")
+        self.team.tamper(WITHOUT_TRIGGERS)
+        self.team.tamper("UPDATE audit_entries SET data = json_remove(data, '$.codes')")
         for each in asked:
             self._make_older(each.id)
 
     def _make_older(self, automation_id: str) -> None:
         def work(db: object) -> None:
-            row = automations.get(db, self.office.org_id, automation_id)
+            row = automations.get(db, self.team.org_id, automation_id)
             approval = approvals.find_of_automation(db, automation_id)
             manifest = rebuild(db, row, template_of(db, row.template_id, row.version), approval)
 
@@ -99,16 +99,16 @@ class UpgradedServer:
 
     def ran(self) -> set[str]:
         """Return what a worker is handed now."""
-        worker = self.office.core.worker(
-            self.office.org_id, f"w{self.office.core.clock.monotonic()}", slots=99
+        worker = self.team.core.worker(
+            self.team.org_id, f"w{self.team.core.clock.monotonic()}", slots=99
         )
-        self.office.core.clock.advance(1)
+        self.team.core.clock.advance(1)
         return {work.automation_id for work in worker.poll().work}
 
     def bound_entries(self) -> dict[str, dict[str, object]]:
         wanted = audit.AuditFilter(verb="bind")
         rows = self.database.read(
-            lambda db: audit.list_entries(db, self.office.org_id, wanted, 10**9, 99)
+            lambda db: audit.list_entries(db, self.team.org_id, wanted, 10**9, 99)
         )
         return {row.resource: json.loads(row.data) for row in rows}
 
@@ -117,28 +117,28 @@ class UpgradedServer:
 def server(tmp_path: Path) -> Iterator[UpgradedServer]:
     server = UpgradedServer(tmp_path / "data")
     yield server
-    server.office.core.close()
+    server.team.core.close()
     server.folder.close()
 
 
-def waiting(office: Office) -> tuple[Automation, Automation, Automation]:
+def waiting(team: Team) -> tuple[Automation, Automation, Automation]:
     """Return one that waits for a worker, one that was approved, and one that waits for that."""
     plain, approved, awaiting = (
-        office.core.run(office.people["alice"], "plain"),
-        office.ask(),
-        office.ask(),
+        team.core.run(team.people["alice"], "plain"),
+        team.ask(),
+        team.ask(),
     )
-    office.approve("bob", approved)
+    team.approve("bob", approved)
     return plain, approved, awaiting
 
 
 def test_what_an_older_version_left_waiting_is_bound_once_and_runs(server: UpgradedServer) -> None:
-    plain, approved, awaiting = waiting(server.office)
+    plain, approved, awaiting = waiting(server.team)
     server.make_older(plain, approved, awaiting)
 
     server.start()
     assert server.ran() == {plain.id, approved.id}
-    server.office.approve("bob", awaiting)
+    server.team.approve("bob", awaiting)
 
     assert server.ran() == {awaiting.id}
     entries = server.bound_entries()
@@ -150,37 +150,37 @@ def test_what_an_older_version_left_waiting_is_bound_once_and_runs(server: Upgra
 
 def test_what_is_made_to_look_older_after_that_does_not_run(server: UpgradedServer) -> None:
     server.start()
-    asked = waiting(server.office)
+    asked = waiting(server.team)
 
     server.make_older(*asked)
-    server.office.tamper("UPDATE approvals SET policy = json_set(policy, '$.gates', json('[]'))")
+    server.team.tamper("UPDATE approvals SET policy = json_set(policy, '$.gates', json('[]'))")
     server.start()
 
     assert server.ran() == set()
     assert server.bound_entries() == {}
-    assert {server.office.state(each) for each in asked[:2]} == {"cancelled"}
+    assert {server.team.state(each) for each in asked[:2]} == {"cancelled"}
 
 
 def test_what_is_not_as_the_older_version_bound_it_is_not_bound_anew(
     server: UpgradedServer,
 ) -> None:
-    plain, approved, awaiting = waiting(server.office)
+    plain, approved, awaiting = waiting(server.team)
     server.make_older(plain, approved, awaiting)
-    server.office.tamper("UPDATE automations SET reason = 'other'")
+    server.team.tamper("UPDATE automations SET reason = 'other'")
 
     server.start()
 
     assert server.ran() == set()
     assert server.bound_entries() == {}
     with pytest.raises(Conflict, match="was altered"):
-        server.office.approve("bob", awaiting)
-    assert {server.office.state(each) for each in (plain, approved, awaiting)} == {"cancelled"}
+        server.team.approve("bob", awaiting)
+    assert {server.team.state(each) for each in (plain, approved, awaiting)} == {"cancelled"}
 
 
 def test_a_first_start_that_was_cut_short_is_carried_on(
     server: UpgradedServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    plain, approved, awaiting = waiting(server.office)
+    plain, approved, awaiting = waiting(server.team)
     server.make_older(plain, approved, awaiting)
 
     def cut_short(folder: Path) -> None:
@@ -199,7 +199,7 @@ def test_a_first_start_that_was_cut_short_is_carried_on(
 def test_a_first_start_that_was_cut_short_between_two_batches_is_carried_on(
     server: UpgradedServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked = [server.office.core.run(server.office.people["alice"], "plain") for _ in range(5)]
+    asked = [server.team.core.run(server.team.people["alice"], "plain") for _ in range(5)]
     server.make_older(*asked)
     monkeypatch.setattr("opsicle.server.approvals.binding_upgrade._AT_ONCE", 2)
     real, calls = automations.list_without_mac, []
@@ -245,23 +245,23 @@ def test_without_its_key_a_server_can_be_told_to_go_on_and_runs_nothing_that_wai
     server: UpgradedServer, is_lost: bool
 ) -> None:
     server.start()
-    plain, approved, awaiting = waiting(server.office)
+    plain, approved, awaiting = waiting(server.team)
     path = server.folder.path / binding_key_file.FILE_NAME
     path.unlink() if is_lost else path.write_bytes(BindingKey.create().content)
 
-    server.office.core.binding_key = open_binding_key(
+    server.team.core.binding_key = open_binding_key(
         server.folder,
         server.database,
-        binder(server.database, server.office.core.clock),
+        binder(server.database, server.team.core.clock),
         accept_restored=True,
     )
     server.start()
 
     assert server.ran() == set()
     with pytest.raises(Conflict, match="was altered"):
-        server.office.approve("bob", awaiting)
-    assert {server.office.state(each) for each in (plain, approved, awaiting)} == {"cancelled"}
-    later = server.office.core.run(server.office.people["alice"], "plain")
+        server.team.approve("bob", awaiting)
+    assert {server.team.state(each) for each in (plain, approved, awaiting)} == {"cancelled"}
+    later = server.team.core.run(server.team.people["alice"], "plain")
     assert server.ran() == {later.id}
 
 

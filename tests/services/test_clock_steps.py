@@ -11,9 +11,9 @@ import pytest
 
 from opsicle.domain.manifests import WorkOrder
 from opsicle.kit.clock import SETTLING_SECONDS, SteadyClock
-from tests.services.approving import Office, template_source
 from tests.services.clocks import ManualClock
 from tests.services.core import Core
+from tests.services.team import Team, template_source
 
 HOURS = 3600.0
 BOSS = "{name: boss, approvers: {manager: true}, expiresAfter: 7200}"
@@ -25,54 +25,54 @@ def machine() -> ManualClock:
 
 
 @pytest.fixture
-def office(tmp_path: Path, machine: ManualClock) -> Iterator[Office]:
+def team(tmp_path: Path, machine: ManualClock) -> Iterator[Team]:
     core = Core(tmp_path, clock=SteadyClock(machine))  # type: ignore[arg-type]
-    office = Office(core)
-    office.policy(BOSS)
-    core.push(office.people["carol"], template_source("careful"))
-    yield office
+    team = Team(core)
+    team.policy(BOSS)
+    core.push(team.people["carol"], template_source("careful"))
+    yield team
     core.close()
 
 
 @pytest.mark.parametrize("hours", [10, -10, 24 * 365])
 def test_a_jump_that_is_taken_back_expires_no_approval(
-    office: Office, machine: ManualClock, hours: float
+    team: Team, machine: ManualClock, hours: float
 ) -> None:
-    automation = office.ask()
+    automation = team.ask()
     machine.step(hours * HOURS)
-    office.core.approvals.keep_time()
+    team.core.approvals.keep_time()
     machine.advance(SETTLING_SECONDS / 2)
-    office.core.approvals.keep_time()
-    assert office.state(automation) == "awaiting_approval"
+    team.core.approvals.keep_time()
+    assert team.state(automation) == "awaiting_approval"
 
     machine.step(-hours * HOURS)
-    office.core.approvals.keep_time()
-    office.approve("bob", automation)
+    team.core.approvals.keep_time()
+    team.approve("bob", automation)
 
-    assert office.state(automation) == "queued"
+    assert team.state(automation) == "queued"
 
 
-def test_a_jump_that_stays_counts(office: Office, machine: ManualClock) -> None:
-    automation = office.ask()
+def test_a_jump_that_stays_counts(team: Team, machine: ManualClock) -> None:
+    automation = team.ask()
     machine.step(10 * HOURS)
-    office.core.approvals.keep_time()
+    team.core.approvals.keep_time()
     machine.advance(SETTLING_SECONDS)
 
-    office.core.approvals.keep_time()
+    team.core.approvals.keep_time()
 
-    assert office.state(automation) == "expired"
+    assert team.state(automation) == "expired"
 
 
 @pytest.mark.parametrize("hours", [10, -10])
 def test_an_order_has_the_time_that_workers_have(
-    office: Office, machine: ManualClock, hours: float
+    team: Team, machine: ManualClock, hours: float
 ) -> None:
-    automation = office.ask()
-    office.approve("bob", automation)
+    automation = team.ask()
+    team.approve("bob", automation)
     right = machine.now()
     machine.step(hours * HOURS)
 
-    (work,) = office.core.worker(office.org_id, "one").poll().work
+    (work,) = team.core.worker(team.org_id, "one").poll().work
 
     order = msgspec.json.decode(work.order, type=WorkOrder)
     assert abs(order.issued_at - right) < timedelta(seconds=1)

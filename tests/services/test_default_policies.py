@@ -11,26 +11,26 @@ from opsicle.domain.access import BuiltInRole
 from opsicle.domain.errors import Conflict, InvalidInput, NotAllowed
 from opsicle.server.templates.service import Templates
 from opsicle.wire.user_api import RunRequest
-from tests.services.approving import MANAGER, Office
 from tests.services.core import Core
 from tests.services.pushing import ADMINS, EVERYTHING, OWN, default, push
+from tests.services.team import MANAGER, Team
 
 
 @pytest.fixture
-def office(tmp_path: Path) -> Iterator[Office]:
-    office = Office(Core(tmp_path))
-    yield office
-    office.core.close()
+def team(tmp_path: Path) -> Iterator[Team]:
+    team = Team(Core(tmp_path))
+    yield team
+    team.core.close()
 
 
-def service_account(office: Office, owner: str = "alice") -> str:
+def service_account(team: Team, owner: str = "alice") -> str:
     """Return a service account of somebody; its name among the people."""
     name = f"{owner}s-bot"
-    office.people[name] = office.core.person(office.org_id, name, BuiltInRole.OPERATOR)
-    office.tamper(
+    team.people[name] = team.core.person(team.org_id, name, BuiltInRole.OPERATOR)
+    team.tamper(
         "UPDATE memberships SET owner_id = :owner WHERE user_id = :bot",
-        owner=office.people[owner].user_id,
-        bot=office.people[name].user_id,
+        owner=team.people[owner].user_id,
+        bot=team.people[name].user_id,
     )
     return name
 
@@ -88,15 +88,15 @@ SCOPES = {
 
 @pytest.mark.parametrize(("scopes", "more", "labels", "is_asked"), SCOPES.values(), ids=SCOPES)
 def test_a_policy_applies_by_itself_to_what_names_none(
-    office: Office, scopes: str, more: str, labels: str, is_asked: bool
+    team: Team, scopes: str, more: str, labels: str, is_asked: bool
 ) -> None:
-    default(office, scopes)
-    push(office, more=more, labels=labels)
+    default(team, scopes)
+    push(team, more=more, labels=labels)
 
-    asked = office.ask("job")
+    asked = team.ask("job")
 
     assert asked.state == ("awaiting_approval" if is_asked else "queued")
-    need = office.core.approvals.need(office.people["alice"], "job")
+    need = team.core.approvals.need(team.people["alice"], "job")
     assert (need.is_needed, need.is_default, [gate.name for gate in need.gates]) == (
         is_asked,
         is_asked,
@@ -104,15 +104,15 @@ def test_a_policy_applies_by_itself_to_what_names_none(
     )
 
 
-def test_the_same_commands_under_a_new_name_are_asked_as_well(office: Office) -> None:
-    office.policy(ADMINS, name="p")
-    default(office, EVERYTHING)
-    push(office, "carol", "restart", "approvalPolicy: {policyRef: p}")
+def test_the_same_commands_under_a_new_name_are_asked_as_well(team: Team) -> None:
+    team.policy(ADMINS, name="p")
+    default(team, EVERYTHING)
+    push(team, "carol", "restart", "approvalPolicy: {policyRef: p}")
 
-    push(office, "alice", "restart-2")
+    push(team, "alice", "restart-2")
 
     assert [
-        office.ask(name).waiting_reason.split(": ", 1)[1] for name in ("restart", "restart-2")
+        team.ask(name).waiting_reason.split(": ", 1)[1] for name in ("restart", "restart-2")
     ] == [
         "admins: 1 of carol@example.com",
         "boss: 1 of bob@example.com",
@@ -120,53 +120,53 @@ def test_the_same_commands_under_a_new_name_are_asked_as_well(office: Office) ->
 
 
 def test_a_service_account_is_asked_where_a_person_is_not_and_shares_what_its_owner_falls_under(
-    office: Office,
+    team: Team,
 ) -> None:
-    bot = service_account(office)
-    push(office)
+    bot = service_account(team)
+    push(team)
 
-    default(office, "{requesters: {serviceAccounts: true}}", ADMINS)
+    default(team, "{requesters: {serviceAccounts: true}}", ADMINS)
 
-    assert office.ask("job").state == "queued"
-    assert office.ask("job", bot).state == "awaiting_approval"
+    assert team.ask("job").state == "queued"
+    assert team.ask("job", bot).state == "awaiting_approval"
 
-    default(office, "{requesters: {users: [alice@example.com]}}", ADMINS)
-    assert office.ask("job", bot).state == "awaiting_approval"
-
-
-def test_without_a_policy_that_applies_nothing_is_asked(office: Office) -> None:
-    office.policy()
-    push(office)
-
-    assert office.ask("job").state == "queued"
-    assert not office.core.approvals.need(office.people["alice"], "job").is_needed
+    default(team, "{requesters: {users: [alice@example.com]}}", ADMINS)
+    assert team.ask("job", bot).state == "awaiting_approval"
 
 
-def test_several_that_apply_ask_all_together(office: Office) -> None:
-    default(office, EVERYTHING, "{name: g, approvers: {manager: true}}", name="first")
-    default(office, EVERYTHING, "{name: g, approvers: {roles: [admin]}}", name="second")
-    push(office)
+def test_without_a_policy_that_applies_nothing_is_asked(team: Team) -> None:
+    team.policy()
+    push(team)
 
-    asked = office.ask("job")
+    assert team.ask("job").state == "queued"
+    assert not team.core.approvals.need(team.people["alice"], "job").is_needed
+
+
+def test_several_that_apply_ask_all_together(team: Team) -> None:
+    default(team, EVERYTHING, "{name: g, approvers: {manager: true}}", name="first")
+    default(team, EVERYTHING, "{name: g, approvers: {roles: [admin]}}", name="second")
+    push(team)
+
+    asked = team.ask("job")
 
     assert asked.waiting_reason.endswith("first/g: 1 of bob@example.com")
-    assert office.approve("bob", asked).state == "pending"
+    assert team.approve("bob", asked).state == "pending"
 
-    shown = office.approve("carol", asked)
+    shown = team.approve("carol", asked)
     assert (shown.state, shown.policy, [gate.name for gate in shown.gates]) == (
         "approved",
         "first + second",
         ["first/g", "second/g"],
     )
-    assert len(office.core.worker(office.org_id, "w").poll().work) == 1
+    assert len(team.core.worker(team.org_id, "w").poll().work) == 1
 
 
-def test_who_lists_templates_sees_that_they_need_approval(office: Office) -> None:
-    push(office)
-    core, carol = office.core, office.people["carol"]
+def test_who_lists_templates_sees_that_they_need_approval(team: Team) -> None:
+    push(team)
+    core, carol = team.core, team.people["carol"]
     service = Templates(core.database, core.step_up, core.clock)
     for scopes, wanted in ((EVERYTHING, True), ("{requesters: {serviceAccounts: true}}", False)):
-        default(office, scopes)
+        default(team, scopes)
         assert [item.needs_approval for item in service.list_templates(carol, "", 9).items] == [
             wanted
         ]
@@ -177,62 +177,62 @@ def test_who_lists_templates_sees_that_they_need_approval(office: Office) -> Non
 
 
 def test_that_no_policy_applies_is_said_with_the_right_to_manage_policies_alone(
-    office: Office,
+    team: Team,
 ) -> None:
-    default(office, EVERYTHING)
+    default(team, EVERYTHING)
     with pytest.raises(NotAllowed, match="approvalPolicy: none"):
-        push(office, "alice", more="approvalPolicy: none")
+        push(team, "alice", more="approvalPolicy: none")
 
-    push(office, "carol", more="approvalPolicy: none")
-    assert office.ask("job").state == "queued"
-    assert len(office.core.worker(office.org_id, "w").poll().work) == 1
+    push(team, "carol", more="approvalPolicy: none")
+    assert team.ask("job").state == "queued"
+    assert len(team.core.worker(team.org_id, "w").poll().work) == 1
     with pytest.raises(NotAllowed, match="approvalPolicy: none"):
-        push(office, "alice", more="approvalPolicy: none\ntimeout: 9")
+        push(team, "alice", more="approvalPolicy: none\ntimeout: 9")
 
-    push(office, "alice")
-    assert office.ask("job").state == "awaiting_approval"
+    push(team, "alice")
+    assert team.ask("job").state == "awaiting_approval"
 
 
-def test_a_version_from_before_is_covered_by_no_waiver(office: Office) -> None:
-    push(office)
-    default(office, EVERYTHING)
+def test_a_version_from_before_is_covered_by_no_waiver(team: Team) -> None:
+    push(team)
+    default(team, EVERYTHING)
 
-    push(office, "carol", more="approvalPolicy: none")
+    push(team, "carol", more="approvalPolicy: none")
 
-    assert office.ask("job").state == "queued"
+    assert team.ask("job").state == "queued"
 
-    old = office.core.automations.create(
-        office.people["alice"], RunRequest(template="job", version=1, values={})
+    old = team.core.automations.create(
+        team.people["alice"], RunRequest(template="job", version=1, values={})
     )
     assert old.state == "awaiting_approval"
 
 
-def test_naming_a_weaker_policy_where_one_applies_takes_the_right(office: Office) -> None:
-    office.policy("{name: friend, approvers: {users: [mallory@example.com]}}", name="lax")
-    default(office, "{runsOn: {env: [production]}}")
+def test_naming_a_weaker_policy_where_one_applies_takes_the_right(team: Team) -> None:
+    team.policy("{name: friend, approvers: {users: [mallory@example.com]}}", name="lax")
+    default(team, "{runsOn: {env: [production]}}")
     friend = "{name: friend, approvers: {users: [mallory@example.com]}}"
     own = f"approvalPolicy: {{spec: {{gates: [{friend}]}}}}"
     for name, named in (("one", "approvalPolicy: {policyRef: lax}"), ("two", own)):
         with pytest.raises(NotAllowed, match="baseline applies to it"):
-            push(office, more=named)
-        push(office, name=name, more=f"{named}\nrunsOn: {{labels: {{env: test}}}}")
+            push(team, more=named)
+        push(team, name=name, more=f"{named}\nrunsOn: {{labels: {{env: test}}}}")
 
-    push(office, "carol", more=own)
+    push(team, "carol", more=own)
 
-    assert office.ask("job").waiting_reason.endswith("friend: 1 of mallory@example.com")
+    assert team.ask("job").waiting_reason.endswith("friend: 1 of mallory@example.com")
 
 
 def test_a_label_by_which_a_policy_applies_is_not_changed_by_who_pushes_templates(
-    office: Office,
+    team: Team,
 ) -> None:
-    default(office, "{runsOn: {env: [production]}}")
-    push(office, more="runsOn: {labels: {env: production}}")
+    default(team, "{runsOn: {env: [production]}}")
+    push(team, more="runsOn: {labels: {env: production}}")
 
     with pytest.raises(NotAllowed, match="baseline would no longer apply"):
-        push(office, more="runsOn: {labels: {env: test}}")
+        push(team, more="runsOn: {labels: {env: test}}")
 
-    push(office, "carol", more="runsOn: {labels: {env: test}}")
-    push(office, more="runsOn: {labels: {env: production}}")
+    push(team, "carol", more="runsOn: {labels: {env: test}}")
+    push(team, more="runsOn: {labels: {env: production}}")
 
 
 # What a condition reads
@@ -259,115 +259,113 @@ EVASIONS = {
 @pytest.mark.parametrize(("gate", "before", "after"), EVASIONS.values(), ids=EVASIONS)
 @pytest.mark.parametrize("how", ["named", "its own", "by itself"])
 def test_what_a_condition_reads_is_changed_only_with_the_right_to_manage_policies(
-    office: Office, gate: str, before: str, after: str, how: str
+    team: Team, gate: str, before: str, after: str, how: str
 ) -> None:
     own = f"approvalPolicy: {{spec: {{gates: [{gate}]}}}}\n"
     use = {"named": "approvalPolicy: {policyRef: p}\n", "its own": own, "by itself": ""}[how]
-    office.policy(gate, name="p")
+    team.policy(gate, name="p")
     if how == "by itself":
-        default(office, EVERYTHING, gate)
-    push(office, more=use + before)
+        default(team, EVERYTHING, gate)
+    push(team, more=use + before)
 
     if how == "its own" and gate is CONDITIONAL and "id: target" not in after:
         # Whoever pushes it: its own policy names a variable that it lacks.
         with pytest.raises(InvalidInput):
-            push(office, "carol", more=use + after)
+            push(team, "carol", more=use + after)
         return
     with pytest.raises(NotAllowed, match="a condition of its approval reads"):
-        push(office, more=use + after)
-    push(office, more=use + before + "\ntimeout: 60")
-    push(office, "carol", more=use + after)
+        push(team, more=use + after)
+    push(team, more=use + before + "\ntimeout: 60")
+    push(team, "carol", more=use + after)
 
 
-def test_what_is_only_shown_of_a_variable_is_free(office: Office) -> None:
-    office.policy(CONDITIONAL, name="p")
-    push(office, more="approvalPolicy: {policyRef: p}\n" + ENUM)
-    push(
-        office, more="approvalPolicy: {policyRef: p}\n" + ENUM.replace("{id:", "{label: Where, id:")
-    )
+def test_what_is_only_shown_of_a_variable_is_free(team: Team) -> None:
+    team.policy(CONDITIONAL, name="p")
+    push(team, more="approvalPolicy: {policyRef: p}\n" + ENUM)
+    push(team, more="approvalPolicy: {policyRef: p}\n" + ENUM.replace("{id:", "{label: Where, id:"))
 
 
 # What is told at a push
 
 
-def test_a_policy_that_is_not_there_is_told_when_the_template_is_pushed(office: Office) -> None:
-    office.policy(MANAGER, name="production")
-    [warning] = push(office, more="approvalPolicy: {policyRef: prodution}").warnings
+def test_a_policy_that_is_not_there_is_told_when_the_template_is_pushed(team: Team) -> None:
+    team.policy(MANAGER, name="production")
+    [warning] = push(team, more="approvalPolicy: {policyRef: prodution}").warnings
 
     assert (warning.path, "did you mean `production`" in warning.message) == (
         "spec.approvalPolicy.policyRef",
         True,
     )
     with pytest.raises(Conflict, match="which the org does not have"):
-        office.ask("job")
+        team.ask("job")
 
 
-def test_a_named_policy_whose_condition_no_value_can_meet_is_refused(office: Office) -> None:
-    office.policy(CONDITIONAL, name="p")
+def test_a_named_policy_whose_condition_no_value_can_meet_is_refused(team: Team) -> None:
+    team.policy(CONDITIONAL, name="p")
     named, limited = "approvalPolicy: {policyRef: p}", "[{id: target, type: enum, options: [a, b]}]"
 
     with pytest.raises(InvalidInput) as caught:
-        push(office, more=f"{named}\nvariables: {limited}")
+        push(team, more=f"{named}\nvariables: {limited}")
     assert "never has this value" in caught.value.problems[0].message
 
-    [free] = push(office, more="approvalPolicy: {policyRef: p}\nvariables: [{id: target}]").warnings
+    [free] = push(team, more="approvalPolicy: {policyRef: p}\nvariables: [{id: target}]").warnings
     assert "free text" in free.message
 
-    [gone] = push(office, name="other", more="approvalPolicy: {policyRef: p}").warnings
+    [gone] = push(team, name="other", more="approvalPolicy: {policyRef: p}").warnings
     assert "is always asked" in gone.message
 
 
 def test_a_policy_whose_condition_a_template_cannot_meet_is_pushed_with_a_warning_and_asks_always(
-    office: Office,
+    team: Team,
 ) -> None:
-    office.policy(MANAGER, name="p")
-    push(office, more="approvalPolicy: {policyRef: p}\n" + ENUM)
+    team.policy(MANAGER, name="p")
+    push(team, more="approvalPolicy: {policyRef: p}\n" + ENUM)
     gate = CONDITIONAL.replace("[production]", "[live]")
     source = (
         f"apiVersion: v1\ntype: ApprovalPolicy\nmetadata: {{name: p}}\nspec: {{gates: [{gate}]}}\n"
     )
 
-    [warning] = office.core.policies.push(office.people["carol"], source).warnings
+    [warning] = team.core.policies.push(team.people["carol"], source).warnings
 
     assert warning.message.startswith("template job: the variable `target` never has this value")
-    assert office.ask("job", target="test").state == "awaiting_approval"
+    assert team.ask("job", target="test").state == "awaiting_approval"
 
 
 def test_who_pushes_a_policy_that_applies_by_itself_hears_of_what_it_does_not_reach(
-    office: Office,
+    team: Team,
 ) -> None:
-    office.policy(MANAGER, name="p")
-    push(office, name="named", more="approvalPolicy: {policyRef: p}")
-    push(office, "carol", name="waived", more="approvalPolicy: none")
+    team.policy(MANAGER, name="p")
+    push(team, name="named", more="approvalPolicy: {policyRef: p}")
+    push(team, "carol", name="waived", more="approvalPolicy: none")
     push(
-        office,
+        team,
         name="elsewhere",
         more="approvalPolicy: {policyRef: p}\nrunsOn: {labels: {env: test}}",
     )
-    push(office, name="plain")
+    push(team, name="plain")
     source = (
         "apiVersion: v1\ntype: ApprovalPolicy\nmetadata: {name: baseline}\n"
         f"spec: {{appliesTo: [{{runsOn: {{env: production}}}}], gates: [{MANAGER}]}}\n"
     )
 
-    [warning] = office.core.policies.push(office.people["carol"], source).warnings
+    [warning] = team.core.policies.push(team.people["carol"], source).warnings
 
     assert (warning.path, warning.message.split(": ")[1]) == ("spec.appliesTo", "named, waived")
 
 
-def test_a_label_that_a_worker_only_claims_is_not_known(office: Office) -> None:
-    default(office, "{runsOn: {env: production}}")
-    push(office, more="runsOn: {labels: {env: test}}")
+def test_a_label_that_a_worker_only_claims_is_not_known(team: Team) -> None:
+    default(team, "{runsOn: {env: production}}")
+    push(team, more="runsOn: {labels: {env: test}}")
 
-    push(office, name="claimed", more="runsOn: {labels: {env: test}, acceptClaimed: true}")
+    push(team, name="claimed", more="runsOn: {labels: {env: test}, acceptClaimed: true}")
 
-    assert [office.ask(name).state for name in ("job", "claimed")] == [
+    assert [team.ask(name).state for name in ("job", "claimed")] == [
         "queued",
         "awaiting_approval",
     ]
     with pytest.raises(NotAllowed, match="baseline applies to it"):
         push(
-            office,
+            team,
             name="claimed",
             more=f"runsOn: {{labels: {{env: test}}, acceptClaimed: true}}\n{OWN.format(MANAGER)}",
         )

@@ -11,11 +11,11 @@ import pytest
 from opsicle.server.access.actor import Actor
 from opsicle.server.automations.live_streams import (
     LONGEST_UNSEEN_SECONDS,
-    Ended,
+    AutomationChanged,
+    AutomationEnded,
     Event,
     NewOutput,
     Position,
-    Shown,
 )
 from opsicle.server.fleet.pubsub import automation_topic
 from opsicle.wire.jobs import PhaseReport, StepState, Work
@@ -55,7 +55,7 @@ class Follower:
         self._events: list[Event] = []
         stream = core.live_streams.automation(actor, work.automation_id, Position())
         self.greenlet = gevent.spawn(self._events.extend, stream)
-        assert isinstance(self.take()[0], Shown)
+        assert isinstance(self.take()[0], AutomationChanged)
 
     def take(self) -> list[Event]:
         """Return what it was told since it was last asked, once it has nothing more to read."""
@@ -131,10 +131,10 @@ def test_an_end_that_comes_with_the_last_of_the_log_is_seen(
 
     follower.greenlet.join(timeout=60)
     *events, ended = follower.take()
-    [shown] = [event for event in events if isinstance(event, Shown)]
+    [shown] = [event for event in events if isinstance(event, AutomationChanged)]
     assert shown.automation.state == "succeeded"
     assert text_of([event for event in events if event is not shown]) == b"two\n"
-    assert ended == Ended()
+    assert ended == AutomationEnded()
 
 
 def test_who_follows_a_log_that_never_rests_sees_the_automation_from_time_to_time(

@@ -16,7 +16,7 @@ from opsicle.domain.pauses import Choice, Resume, ResumeVerdict
 from opsicle.wire.approval_api import Approval, DecisionRequest
 from opsicle.wire.jobs import Work
 from opsicle.wire.user_api import Automation
-from tests.services.approving import Office
+from tests.services.team import Team
 from tests.services.core import Core, TestWorker
 
 BOB = "approvers: {users: [bob@example.com]}"
@@ -51,18 +51,18 @@ CLEANED = '- {name: tidy, commands: ["true"], when: always}'
 class Paused:
     """One job of Alice's that waits, on a worker with one slot."""
 
-    office: Office
+    team: Team
     worker: TestWorker
     automation: Automation
     work: Work
 
     @property
     def core(self) -> Core:
-        return self.office.core
+        return self.team.core
 
     @property
     def now(self) -> Automation:
-        return self.core.automations.get(self.office.people["alice"], self.automation.id)
+        return self.core.automations.get(self.team.people["alice"], self.automation.id)
 
     @property
     def approval_id(self) -> str:
@@ -78,7 +78,7 @@ class Paused:
         return str(found)
 
     def decide(self, who: str, verdict: Verdict, **said: object) -> Approval:
-        actor, request = self.office.people[who], DecisionRequest(**said)
+        actor, request = self.team.people[who], DecisionRequest(**said)
         self.core.approvals.decide(actor, self.approval_id, verdict, request)
         return self.core.approvals.get(actor, self.approval_id)
 
@@ -89,7 +89,7 @@ class Paused:
         return self.decide(who, Verdict.REJECT, **said)
 
     def cancel(self) -> Automation:
-        return self.core.automations.cancel(self.office.people["alice"], self.automation.id)
+        return self.core.automations.cancel(self.team.people["alice"], self.automation.id)
 
     def go_on(self) -> Resume:
         """Let the worker poll, and return what the order says that it is to do."""
@@ -104,24 +104,24 @@ def order_of(work: Work) -> WorkOrder:
     return msgspec.json.decode(work.order, type=WorkOrder)
 
 
-def paused(office: Office, text: str, phase: int = 1, *done: str) -> Paused:
-    office.core.push(office.people["alice"], text)
+def paused(team: Team, text: str, phase: int = 1, *done: str) -> Paused:
+    team.core.push(team.people["alice"], text)
     name = text.split("name: ", 1)[1].split("}", maxsplit=1)[0]
-    worker = office.core.worker(office.org_id, "w1")
-    automation = office.core.run(office.people["alice"], name)
+    worker = team.core.worker(team.org_id, "w1")
+    automation = team.core.run(team.people["alice"], name)
     [work] = worker.poll().work
     worker.start(work)
     assert worker.pause(work, phase, *done) == "paused"
-    return Paused(office, worker, automation, work)
+    return Paused(team, worker, automation, work)
 
 
 def test_a_pause_frees_the_slot_and_goes_on_under_a_higher_fence_once_people_agree(
-    office: Office,
+    team: Team,
 ) -> None:
-    case = paused(office, source())
+    case = paused(team, source())
     assert case.now.state == "paused"
     assert "bob@example.com" in case.now.waiting_reason
-    other = office.core.run(office.people["alice"], "paused")
+    other = team.core.run(team.people["alice"], "paused")
     assert case.worker.poll().work[0].automation_id == other.id
     [ready] = case.worker.held.values()
     case.worker.start(ready)
@@ -142,8 +142,8 @@ def test_a_pause_frees_the_slot_and_goes_on_under_a_higher_fence_once_people_agr
     assert case.now.state == "succeeded"
 
 
-def test_what_the_old_fence_says_changes_nothing_any_more(office: Office) -> None:
-    case = paused(office, source())
+def test_what_the_old_fence_says_changes_nothing_any_more(team: Team) -> None:
+    case = paused(team, source())
     before = case.work
     case.approve()
     case.go_on()
@@ -153,8 +153,8 @@ def test_what_the_old_fence_says_changes_nothing_any_more(office: Office) -> Non
             call(before)
 
 
-def test_pausing_again_with_the_same_words_asks_nobody_twice(office: Office) -> None:
-    case = paused(office, source())
+def test_pausing_again_with_the_same_words_asks_nobody_twice(team: Team) -> None:
+    case = paused(team, source())
     first = case.approval_id
 
     assert case.worker.pause(case.work, 1) == "paused"
@@ -162,8 +162,8 @@ def test_pausing_again_with_the_same_words_asks_nobody_twice(office: Office) -> 
     assert case.approval_id == first
 
 
-def test_a_lease_that_ends_before_the_job_goes_on_lets_it_wait_again(office: Office) -> None:
-    case = paused(office, source())
+def test_a_lease_that_ends_before_the_job_goes_on_lets_it_wait_again(team: Team) -> None:
+    case = paused(team, source())
     case.approve()
     case.go_on()
     first = case.work
@@ -180,9 +180,9 @@ def test_a_lease_that_ends_before_the_job_goes_on_lets_it_wait_again(office: Off
 
 
 def test_a_worker_that_dies_before_it_goes_on_has_a_job_that_is_still_paused(
-    office: Office,
+    team: Team,
 ) -> None:
-    case = paused(office, source())
+    case = paused(team, source())
     case.approve()
     case.go_on()
 
@@ -192,23 +192,23 @@ def test_a_worker_that_dies_before_it_goes_on_has_a_job_that_is_still_paused(
     assert case.go_on().verdict == ResumeVerdict.CONTINUE
 
 
-def test_a_restart_of_the_server_changes_nothing_for_a_paused_job(office: Office) -> None:
-    case = paused(office, source())
+def test_a_restart_of_the_server_changes_nothing_for_a_paused_job(team: Team) -> None:
+    case = paused(team, source())
 
-    office.core = office.core.restart()
-    case.worker.core = office.core
-    office.core.clock.advance(120)
-    office.core.jobs.judge_leases(0)
-    office.core.jobs.judge_leases(0)
+    team.core = team.core.restart()
+    case.worker.core = team.core
+    team.core.clock.advance(120)
+    team.core.jobs.judge_leases(0)
+    team.core.jobs.judge_leases(0)
 
     assert case.now.state == "paused"
     case.approve()
     assert case.go_on().verdict == ResumeVerdict.CONTINUE
 
 
-def test_a_decision_while_the_worker_is_away_says_what_it_waits_for(office: Office) -> None:
-    case = paused(office, source())
-    office.core.clock.advance(3600)
+def test_a_decision_while_the_worker_is_away_says_what_it_waits_for(team: Team) -> None:
+    case = paused(team, source())
+    team.core.clock.advance(3600)
 
     assert "w1, which holds it, has not been heard of" in case.now.waiting_reason
     case.approve()
@@ -216,9 +216,9 @@ def test_a_decision_while_the_worker_is_away_says_what_it_waits_for(office: Offi
     assert "decided, and waits for w1" in case.now.waiting_reason
 
 
-def test_nobody_decides_on_a_pause_of_their_own_run_or_without_being_named(office: Office) -> None:
+def test_nobody_decides_on_a_pause_of_their_own_run_or_without_being_named(team: Team) -> None:
     both = source("message: m, approvers: {users: [alice@example.com, bob@example.com]}")
-    case = paused(office, both)
+    case = paused(team, both)
 
     for who in ("alice", "mallory"):
         with pytest.raises(NotAllowed):
@@ -227,18 +227,18 @@ def test_nobody_decides_on_a_pause_of_their_own_run_or_without_being_named(offic
     assert case.now.state == "paused"
 
 
-def test_a_pause_that_nobody_could_pass_is_an_error_when_it_is_triggered(office: Office) -> None:
+def test_a_pause_that_nobody_could_pass_is_an_error_when_it_is_triggered(team: Team) -> None:
     own = source("message: m, approvers: {users: [alice@example.com]}")
-    office.core.push(office.people["alice"], own)
+    team.core.push(team.people["alice"], own)
 
     with pytest.raises(Conflict, match="phase look of paused could never go on"):
-        office.core.run(office.people["alice"], "paused")
+        team.core.run(team.people["alice"], "paused")
 
 
-def test_values_are_checked_as_those_of_templates_and_all_agree_to_the_same(office: Office) -> None:
+def test_values_are_checked_as_those_of_templates_and_all_agree_to_the_same(team: Team) -> None:
     asked = "variables: [{id: lag, type: number, isRequired: true, max: 10}]"
     who = "approvers: {users: [bob@example.com, carol@example.com]}, required: 2"
-    case = paused(office, source(f"message: m, {who}, {asked}"))
+    case = paused(team, source(f"message: m, {who}, {asked}"))
 
     for wrong in ({}, {"lag": 11}, {"lag": "many"}, {"lag": 1, "else": 2}):
         with pytest.raises(InvalidInput):
@@ -253,9 +253,9 @@ def test_values_are_checked_as_those_of_templates_and_all_agree_to_the_same(offi
 
 @pytest.mark.parametrize(("end", "state"), [("reject", "rejected"), ("cancel", "cancelled")])
 def test_a_pause_that_is_not_passed_ends_at_once_where_nothing_is_left_to_clean_up(
-    office: Office, end: str, state: str
+    team: Team, end: str, state: str
 ) -> None:
-    case = paused(office, source())
+    case = paused(team, source())
 
     getattr(case, end)()
 
@@ -267,14 +267,14 @@ def test_a_pause_that_is_not_passed_ends_at_once_where_nothing_is_left_to_clean_
     ("end", "state"), [("reject", "rejected"), ("expire", "expired"), ("cancel", "cancelled")]
 )
 def test_a_pause_that_is_not_passed_has_its_clean_up_phases_run_first(
-    office: Office, end: str, state: str
+    team: Team, end: str, state: str
 ) -> None:
-    case = paused(office, source(after=CLEANED))
+    case = paused(team, source(after=CLEANED))
 
     if end == "expire":
-        office.core.clock.advance(86_401)
+        team.core.clock.advance(86_401)
         case.worker.poll()
-        office.core.approvals.keep_time()
+        team.core.approvals.keep_time()
     else:
         getattr(case, end)()
     assert case.now.state == "paused"
@@ -285,9 +285,9 @@ def test_a_pause_that_is_not_passed_has_its_clean_up_phases_run_first(
     assert case.now.state == state
 
 
-def test_a_worker_that_is_gone_for_good_keeps_nobody_from_cancelling(office: Office) -> None:
-    case = paused(office, source(after=CLEANED))
-    office.core.services.workers.revoke(office.people["carol"], "w1")
+def test_a_worker_that_is_gone_for_good_keeps_nobody_from_cancelling(team: Team) -> None:
+    case = paused(team, source(after=CLEANED))
+    team.core.services.workers.revoke(team.people["carol"], "w1")
     assert "revoked, so it cannot go on: cancel it" in case.now.waiting_reason
 
     ended = case.cancel()
@@ -296,15 +296,15 @@ def test_a_worker_that_is_gone_for_good_keeps_nobody_from_cancelling(office: Off
     assert "clean-up phases did not run" in ended.explanation
 
 
-def test_a_worker_that_is_away_is_not_waited_for_by_who_cancels(office: Office) -> None:
-    case = paused(office, source(after=CLEANED))
-    office.core.clock.advance(3600)
+def test_a_worker_that_is_away_is_not_waited_for_by_who_cancels(team: Team) -> None:
+    case = paused(team, source(after=CLEANED))
+    team.core.clock.advance(3600)
 
     assert case.cancel().state == "cancelled"
 
 
-def test_a_cancel_after_the_decision_and_before_the_job_goes_on_stops_it(office: Office) -> None:
-    case = paused(office, source(after=CLEANED))
+def test_a_cancel_after_the_decision_and_before_the_job_goes_on_stops_it(team: Team) -> None:
+    case = paused(team, source(after=CLEANED))
     case.approve()
 
     case.cancel()
@@ -312,10 +312,10 @@ def test_a_cancel_after_the_decision_and_before_the_job_goes_on_stops_it(office:
     assert case.go_on().verdict == ResumeVerdict.STOP
 
 
-def test_whoever_may_no_longer_decide_lets_nothing_go_on(office: Office) -> None:
-    case = paused(office, source(after=CLEANED))
+def test_whoever_may_no_longer_decide_lets_nothing_go_on(team: Team) -> None:
+    case = paused(team, source(after=CLEANED))
     case.approve()
-    office.change("bob", role=BuiltInRole.REPORTER)
+    team.change("bob", role=BuiltInRole.REPORTER)
 
     resume = case.go_on()
 
@@ -332,9 +332,9 @@ def test_whoever_may_no_longer_decide_lets_nothing_go_on(office: Office) -> None
     ],
 )
 def test_the_requester_chooses_what_becomes_of_a_failure(
-    office: Office, choice: Choice, verdict: ResumeVerdict
+    team: Team, choice: Choice, verdict: ResumeVerdict
 ) -> None:
-    case = paused(office, ASKS.replace("\n      \n", f"\n      {CLEANED}\n"), 0)
+    case = paused(team, ASKS.replace("\n      \n", f"\n      {CLEANED}\n"), 0)
     with pytest.raises(InvalidInput):
         case.approve("alice")
     with pytest.raises(NotAllowed):
@@ -345,11 +345,11 @@ def test_the_requester_chooses_what_becomes_of_a_failure(
     assert case.go_on().verdict == verdict
 
 
-def test_a_failure_that_nobody_chooses_for_stands(office: Office) -> None:
-    case = paused(office, ASKS, 0)
+def test_a_failure_that_nobody_chooses_for_stands(team: Team) -> None:
+    case = paused(team, ASKS, 0)
 
-    office.core.clock.advance(timedelta(days=1, seconds=1).total_seconds())
-    office.core.approvals.keep_time()
+    team.core.clock.advance(timedelta(days=1, seconds=1).total_seconds())
+    team.core.approvals.keep_time()
 
     assert case.now.state == "failed"
 
@@ -368,23 +368,23 @@ TAMPERED = {
 
 @pytest.mark.parametrize(("name", "sql"), TAMPERED.items(), ids=TAMPERED)
 def test_rows_that_were_changed_behind_the_servers_back_let_nothing_go_on(
-    office: Office, name: str, sql: str
+    team: Team, name: str, sql: str
 ) -> None:
-    case = paused(office, source(after=CLEANED))
+    case = paused(team, source(after=CLEANED))
     if name == "no rejection":
         case.reject()
     elif name != "another state":
         case.approve()
 
-    office.core.database.write(lambda db: db.execute(sql))
+    team.core.database.write(lambda db: db.execute(sql))
 
     assert case.worker.poll().work == ()
     assert case.now.state == "cancelled"
     assert "did not go on" in case.now.explanation
 
 
-def test_a_job_that_has_gone_on_does_not_again_when_its_rows_are_put_back(office: Office) -> None:
-    case = paused(office, source())
+def test_a_job_that_has_gone_on_does_not_again_when_its_rows_are_put_back(team: Team) -> None:
+    case = paused(team, source())
     case.approve()
     case.go_on()
     case.worker.start(case.work)
@@ -393,22 +393,22 @@ def test_a_job_that_has_gone_on_does_not_again_when_its_rows_are_put_back(office
         db.execute("UPDATE jobs SET state = 'paused'")
         db.execute("UPDATE automations SET state = 'paused'")
 
-    office.core.database.write(put_back)
+    team.core.database.write(put_back)
     case.worker.held.clear()
 
     assert case.worker.poll().work == ()
     assert "by the record" in case.now.explanation
 
 
-def test_a_pause_of_a_job_that_was_taken_for_lost_is_the_truth(office: Office) -> None:
-    office.core.push(office.people["alice"], source())
-    worker = office.core.worker(office.org_id, "w1")
-    automation = office.core.run(office.people["alice"], "paused")
+def test_a_pause_of_a_job_that_was_taken_for_lost_is_the_truth(team: Team) -> None:
+    team.core.push(team.people["alice"], source())
+    worker = team.core.worker(team.org_id, "w1")
+    automation = team.core.run(team.people["alice"], "paused")
     [work] = worker.poll().work
     worker.start(work)
-    office.core.clock.advance(60)
-    office.core.jobs.expire()
-    case = Paused(office, worker, automation, work)
+    team.core.clock.advance(60)
+    team.core.jobs.expire()
+    case = Paused(team, worker, automation, work)
     assert case.now.state == "unknown"
 
     assert worker.pause(work, 1) == "paused"

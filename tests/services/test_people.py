@@ -27,8 +27,8 @@ from opsicle.server.approvals.cases import load
 from opsicle.server.store import approvals, groups, memberships, roles, users
 from opsicle.server.store.groups import GroupRow
 from opsicle.server.store.roles import RoleRow
-from tests.services.approving import MANAGER, Office, policy_source, template_source
 from tests.services.core import Core
+from tests.services.team import MANAGER, Team, policy_source, template_source
 
 EVERY_WAY = """{name: all,
     approvers: {manager: true, users: [rita@example.com], groups: [sre], roles: [auditor]},
@@ -50,65 +50,65 @@ class Member:
 
 
 @pytest.fixture
-def office(tmp_path: Path) -> Iterator[Office]:
-    office = Office(Core(tmp_path))
-    office.core.push(office.people["alice"], template_source("careful"))
-    office.core.database.write(lambda db: _furnish(db, office))
-    yield office
-    office.core.close()
+def team(tmp_path: Path) -> Iterator[Team]:
+    team = Team(Core(tmp_path))
+    team.core.push(team.people["alice"], template_source("careful"))
+    team.core.database.write(lambda db: _furnish(db, team))
+    yield team
+    team.core.close()
 
 
-def _furnish(db: Any, office: Office) -> None:
+def _furnish(db: Any, team: Team) -> None:
     """Make groups that allow and deny, a role of the org's own, and one that adds to a built-in."""
-    now, allowing = office.core.clock.now(), '["allow execute approvals"]'
+    now, allowing = team.core.clock.now(), '["allow execute approvals"]'
     for name, rules in GROUPS.items():
         groups.insert(
-            db, office.org_id, GroupRow(name, "", msgspec.json.encode(rules).decode(), now, now)
+            db, team.org_id, GroupRow(name, "", msgspec.json.encode(rules).decode(), now, now)
         )
     for role in ("auditor", "reporter"):
-        roles.insert(db, office.org_id, RoleRow(role, "", allowing, now, now))
+        roles.insert(db, team.org_id, RoleRow(role, "", allowing, now, now))
 
 
-def add(office: Office, *members: Member) -> None:
-    office.core.database.write(lambda db: [_insert(db, office, member) for member in members])
+def add(team: Team, *members: Member) -> None:
+    team.core.database.write(lambda db: [_insert(db, team, member) for member in members])
 
 
-def _insert(db: Any, office: Office, member: Member) -> None:
+def _insert(db: Any, team: Team, member: Member) -> None:
     now, user_id, email = (
-        office.core.clock.now(),
-        new_id(office.core.clock.now()),
+        team.core.clock.now(),
+        new_id(team.core.clock.now()),
         f"{member.name}@example.com",
     )
     users.insert(db, users.UserRow(user_id, email, member.name, "-"), now)
     row = memberships.MemberRow(user_id, email, member.name, member.role, None, None, False, now)
-    owner_id = office.people[member.owner].user_id if member.owner else None
+    owner_id = team.people[member.owner].user_id if member.owner else None
     rules = msgspec.json.encode(list(member.rules)).decode()
     memberships.insert(
-        db, office.org_id, msgspec.structs.replace(row, owner_id=owner_id, rules=rules)
+        db, team.org_id, msgspec.structs.replace(row, owner_id=owner_id, rules=rules)
     )
     if member.group:
-        groups.add(db, office.org_id, member.group, user_id, now, 0)
+        groups.add(db, team.org_id, member.group, user_id, now, 0)
 
 
 def policy(gates: str) -> Policy:
     return parse_policy(policy_source(gates).encode()).policy
 
 
-def seen(office: Office, gates: str, requester: str = "alice") -> dict[str, ApproverPerson]:
+def seen(team: Team, gates: str, requester: str = "alice") -> dict[str, ApproverPerson]:
     """Return whom the engine sees for a requester, by name."""
 
     def query(db: Any) -> dict[str, ApproverPerson]:
-        asked = requester_of(db, office.org_id, office.people[requester].user_id, NOW)
-        return ApproverDirectory(db, office.org_id).people(policy(gates), TEMPLATE, asked)
+        asked = requester_of(db, team.org_id, team.people[requester].user_id, NOW)
+        return ApproverDirectory(db, team.org_id).people(policy(gates), TEMPLATE, asked)
 
-    return {person.name: person for person in office.core.database.read(query).values()}
+    return {person.name: person for person in team.core.database.read(query).values()}
 
 
-def test_many_are_judged_as_each_alone_is(office: Office) -> None:
-    office.change("mallory", role="absent")
+def test_many_are_judged_as_each_alone_is(team: Team) -> None:
+    team.change("mallory", role="absent")
     roles_tried = ("approver", "auditor", "member", "reporter", "admin", "absent")
     add(
-        office,
+        team,
         *(
             Member(f"{role}-{group}-{number}", role, group, rules=rules)
             for role in roles_tried
@@ -123,18 +123,18 @@ def test_many_are_judged_as_each_alone_is(office: Office) -> None:
     )
 
     def query(db: Any) -> dict[str, tuple[Rights, Rights]]:
-        members = {row.user_id: row for row in memberships.list_members(db, office.org_id, "", -1)}
-        joined = groups.list_joined(db, office.org_id, members)
-        book = Rulebook(db, office.org_id)
+        members = {row.user_id: row for row in memberships.list_members(db, team.org_id, "", -1)}
+        joined = groups.list_joined(db, team.org_id, members)
+        book = Rulebook(db, team.org_id)
         return {
             row.name: (
                 book.rights(row.user_id, members, joined),
-                rights_of(db, office.org_id, row.user_id),
+                rights_of(db, team.org_id, row.user_id),
             )
             for row in members.values()
         }
 
-    judged = office.core.database.read(query)
+    judged = team.core.database.read(query)
     assert len(judged) == 6 + 6 * 4 * 3 + 6 * 6
     assert {
         name for name, (together, alone) in judged.items() if not is_same(together, alone)
@@ -148,18 +148,18 @@ def is_same(left: Rights, right: Rights) -> bool:
     return layers[0] == layers[1] and left.is_admin == right.is_admin
 
 
-def test_whoever_a_gate_can_name_is_seen_and_who_asked_and_nobody_else(office: Office) -> None:
+def test_whoever_a_gate_can_name_is_seen_and_who_asked_and_nobody_else(team: Team) -> None:
     add(
-        office,
+        team,
         Member("sam", "member", "sre"),
         Member("audit", "auditor"),
         Member("plain", "member", "plain"),
         Member("robot", "approver", owner="alice"),
         Member("other-robot", "approver", owner="dave"),
     )
-    office.core.person(office.core.org("globex"), "greta", BuiltInRole.APPROVER)
+    team.core.person(team.core.org("globex"), "greta", BuiltInRole.APPROVER)
 
-    assert set(seen(office, EVERY_WAY)) == {
+    assert set(seen(team, EVERY_WAY)) == {
         "alice",
         "robot",
         "bob",
@@ -168,23 +168,23 @@ def test_whoever_a_gate_can_name_is_seen_and_who_asked_and_nobody_else(office: O
         "sam",
         "audit",
     }
-    assert set(seen(office, MANAGER)) == {"alice", "robot", "bob"}
-    assert set(seen(office, MANAGER, "mallory")) == {"mallory"}
+    assert set(seen(team, MANAGER)) == {"alice", "robot", "bob"}
+    assert set(seen(team, MANAGER, "mallory")) == {"mallory"}
 
 
-def test_whoever_may_not_see_the_template_does_not_decide_on_what_runs_it(office: Office) -> None:
+def test_whoever_may_not_see_the_template_does_not_decide_on_what_runs_it(team: Team) -> None:
     """Nor does it spill over to another template, or another version, in the same transaction."""
     sees = "allow view templates"
     add(
-        office,
+        team,
         Member("sam", "auditor", rules=(sees, "deny view templates/careful")),
         Member("robot", "auditor", owner="dave", rules=(sees,)),
     )
     other = msgspec.structs.replace(TEMPLATE, name="other")
 
     def query(db: Any) -> list[tuple[bool, bool]]:
-        requester = requester_of(db, office.org_id, office.people["alice"].user_id, NOW)
-        directory = ApproverDirectory(db, office.org_id)
+        requester = requester_of(db, team.org_id, team.people["alice"].user_id, NOW)
+        directory = ApproverDirectory(db, team.org_id)
         both = [
             directory.people(policy(EVERY_WAY), template, requester)
             for template in (TEMPLATE, other)
@@ -194,57 +194,57 @@ def test_whoever_may_not_see_the_template_does_not_decide_on_what_runs_it(office
         ]
         return [(people["sam"], people["robot"]) for people in by_name]
 
-    assert office.core.database.read(query) == [(False, True), (True, True)]
-    dave = office.people["dave"].user_id
-    office.tamper(
+    assert team.core.database.read(query) == [(False, True), (True, True)]
+    dave = team.people["dave"].user_id
+    team.tamper(
         "UPDATE memberships SET rules = :rules WHERE user_id = :id",
         rules='["deny view templates/careful"]',
         id=dave,
     )
-    assert office.core.database.read(query) == [(False, False), (True, True)]
+    assert team.core.database.read(query) == [(False, False), (True, True)]
 
 
-def test_disabled_people_and_accounts_of_theirs_are_not_seen(office: Office) -> None:
-    add(office, Member("robot", "auditor", owner="dave"))
-    assert seen(office, EVERY_WAY)["robot"].may_decide
+def test_disabled_people_and_accounts_of_theirs_are_not_seen(team: Team) -> None:
+    add(team, Member("robot", "auditor", owner="dave"))
+    assert seen(team, EVERY_WAY)["robot"].may_decide
 
-    office.change("dave", role="absent")
-    assert not seen(office, EVERY_WAY)["robot"].may_decide
+    team.change("dave", role="absent")
+    assert not seen(team, EVERY_WAY)["robot"].may_decide
 
-    office.change("dave", is_disabled=True)
-    assert "robot" not in seen(office, EVERY_WAY)
+    team.change("dave", is_disabled=True)
+    assert "robot" not in seen(team, EVERY_WAY)
 
-    office.change("rita", is_disabled=True)
-    assert "rita" not in seen(office, EVERY_WAY)
+    team.change("rita", is_disabled=True)
+    assert "rita" not in seen(team, EVERY_WAY)
 
 
-def test_who_asked_is_told_so_though_no_gate_names_them(office: Office) -> None:
-    office.policy(MANAGER)
-    asked = office.ask()
-    office.change("alice", role="approver")
-    alice = office.people["alice"]
-    rights = office.core.database.read(lambda db: rights_of(db, office.org_id, alice.user_id))
-    office.people["alice"] = replace(alice, rights=rights)
+def test_who_asked_is_told_so_though_no_gate_names_them(team: Team) -> None:
+    team.policy(MANAGER)
+    asked = team.ask()
+    team.change("alice", role="approver")
+    alice = team.people["alice"]
+    rights = team.core.database.read(lambda db: rights_of(db, team.org_id, alice.user_id))
+    team.people["alice"] = replace(alice, rights=rights)
 
     with pytest.raises(NotAllowed, match="you asked for this yourself"):
-        office.approve("alice", asked)
+        team.approve("alice", asked)
 
 
-def test_it_takes_as_many_statements_in_a_large_org_as_in_a_small_one(office: Office) -> None:
-    office.policy(EVERY_WAY)
-    approval_id = office.ask().approval_id or ""
-    people, statements = counted(office, approval_id)
+def test_it_takes_as_many_statements_in_a_large_org_as_in_a_small_one(team: Team) -> None:
+    team.policy(EVERY_WAY)
+    approval_id = team.ask().approval_id or ""
+    people, statements = counted(team, approval_id)
     newcomers = [
         Member(f"m{number}", "auditor" if number % 2 else "member", "plain")
         for number in range(300)
     ]
 
-    add(office, *newcomers)
+    add(team, *newcomers)
 
-    assert counted(office, approval_id) == (people + 150, statements)
+    assert counted(team, approval_id) == (people + 150, statements)
 
 
-def counted(office: Office, approval_id: str) -> tuple[int, int]:
+def counted(team: Team, approval_id: str) -> tuple[int, int]:
     """Return how many people an approval sees, and how many statements it takes to find them."""
     statements = []
 
@@ -252,21 +252,21 @@ def counted(office: Office, approval_id: str) -> tuple[int, int]:
         db.trace_v2(1, statements.append)  # SQLITE_TRACE_STMT
         try:
             return len(
-                load(db, office.core.bindings, approvals.get(db, office.org_id, approval_id)).people
+                load(db, team.core.bindings, approvals.get(db, team.org_id, approval_id)).people
             )
         finally:
             db.trace_v2(0, None)
 
-    return office.core.database.read(query), len(statements)
+    return team.core.database.read(query), len(statements)
 
 
 def test_several_approvals_of_one_transaction_share_what_they_have_in_common(
-    office: Office,
+    team: Team,
 ) -> None:
     def query(db: Any) -> bool:
-        directory = ApproverDirectory(db, office.org_id)
+        directory = ApproverDirectory(db, team.org_id)
         requesters = [
-            ApprovalRequester(user_id=office.people[name].user_id, asked_seq=NOW)
+            ApprovalRequester(user_id=team.people[name].user_id, asked_seq=NOW)
             for name in ("alice", "mallory")
         ]
         first, second = (
@@ -275,4 +275,4 @@ def test_several_approvals_of_one_transaction_share_what_they_have_in_common(
         common = first.keys() & second.keys()
         return len(common) == 2 and all(first[user_id] is second[user_id] for user_id in common)
 
-    assert office.core.database.read(query)
+    assert team.core.database.read(query)

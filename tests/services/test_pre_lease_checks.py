@@ -6,40 +6,38 @@ import pytest
 
 from opsicle.domain.access import BuiltInRole
 from opsicle.wire.user_api import Automation
-from tests.services.approving import MANAGER, Office, template_source
 from tests.services.core import HELLO
+from tests.services.team import MANAGER, Team, template_source
 
 
-def test_what_was_approved_runs_whatever_is_pushed_since(office: Office, asked: Automation) -> None:
-    office.core.push_again(office.people["alice"], template_source("careful", command="rm -rf /"))
-    office.approve("bob", asked)
+def test_what_was_approved_runs_whatever_is_pushed_since(team: Team, asked: Automation) -> None:
+    team.core.push_again(team.people["alice"], template_source("careful", command="rm -rf /"))
+    team.approve("bob", asked)
 
-    [work] = office.core.worker(office.org_id, "w").poll().work
+    [work] = team.core.worker(team.org_id, "w").poll().work
 
     assert work.phases[0].commands == ("echo hi",)
 
 
 def test_an_automation_that_is_queued_past_its_approval_does_not_run(
-    office: Office, asked: Automation
+    team: Team, asked: Automation
 ) -> None:
-    office.tamper("UPDATE automations SET state = 'queued'")
+    team.tamper("UPDATE automations SET state = 'queued'")
 
-    assert office.core.worker(office.org_id, "w").poll().work == ()
-    assert (office.state(asked), office.why(asked)) == (
+    assert team.core.worker(team.org_id, "w").poll().work == ()
+    assert (team.state(asked), team.why(asked)) == (
         "cancelled",
         "it was not run: its approval is pending",
     )
 
 
 def test_an_approval_that_is_stored_as_given_without_a_decision_lets_nothing_run(
-    office: Office, asked: Automation
+    team: Team, asked: Automation
 ) -> None:
-    office.tamper(
-        "UPDATE automations SET state = 'queued'; UPDATE approvals SET state = 'approved'"
-    )
+    team.tamper("UPDATE automations SET state = 'queued'; UPDATE approvals SET state = 'approved'")
 
-    assert office.core.worker(office.org_id, "v").poll().work == ()
-    assert "needs 1 who agree" in office.why(asked)
+    assert team.core.worker(team.org_id, "v").poll().work == ()
+    assert "needs 1 who agree" in team.why(asked)
 
 
 LOSSES = {
@@ -61,28 +59,28 @@ LOSSES = {
 
 @pytest.mark.parametrize(("who", "change", "why"), LOSSES.values(), ids=LOSSES)
 def test_people_who_lost_their_rights_since_let_nothing_run(
-    office: Office, asked: Automation, who: str, change: dict[str, object], why: str
+    team: Team, asked: Automation, who: str, change: dict[str, object], why: str
 ) -> None:
-    office.approve("bob", asked)
-    office.change(who, **change)
+    team.approve("bob", asked)
+    team.change(who, **change)
 
-    assert office.core.worker(office.org_id, "w").poll().work == ()
-    assert (office.state(asked), why in office.why(asked)) == ("cancelled", True)
+    assert team.core.worker(team.org_id, "w").poll().work == ()
+    assert (team.state(asked), why in team.why(asked)) == ("cancelled", True)
 
 
 def test_a_rule_about_the_labels_of_the_newest_version_counts_too(
-    office: Office, asked: Automation
+    team: Team, asked: Automation
 ) -> None:
-    office.approve("bob", asked)
-    office.change("alice", rules='["deny execute templates/env=prod"]')
+    team.approve("bob", asked)
+    team.change("alice", rules='["deny execute templates/env=prod"]')
     newer = template_source("careful").replace(
         "{name: careful}", "{name: careful, labels: {env: prod}}"
     )
 
-    office.core.push_again(office.people["carol"], newer)
+    team.core.push_again(team.people["carol"], newer)
 
-    assert office.core.worker(office.org_id, "w").poll().work == ()
-    assert (office.state(asked), "may no longer run" in office.why(asked)) == ("cancelled", True)
+    assert team.core.worker(team.org_id, "w").poll().work == ()
+    assert (team.state(asked), "may no longer run" in team.why(asked)) == ("cancelled", True)
 
 
 TIGHTENINGS = {
@@ -100,36 +98,34 @@ TIGHTENINGS = {
 
 @pytest.mark.parametrize(("gates", "runs"), TIGHTENINGS.values(), ids=TIGHTENINGS)
 def test_a_policy_that_was_tightened_since_counts(
-    office: Office, asked: Automation, gates: str, runs: bool
+    team: Team, asked: Automation, gates: str, runs: bool
 ) -> None:
-    office.approve("bob", asked)
-    office.policy(gates)
+    team.approve("bob", asked)
+    team.policy(gates)
 
-    assert bool(office.core.worker(office.org_id, "w").poll().work) is runs
-    assert runs or "was tightened since (version 2)" in office.why(asked)
-
-
-def test_a_policy_that_was_deleted_since_lets_nothing_run(
-    office: Office, asked: Automation
-) -> None:
-    office.approve("bob", asked)
-    office.core.policies.delete(office.people["carol"], "p")
-    office.policy()
-
-    assert office.core.worker(office.org_id, "w").poll().work == ()
-    assert "was deleted since" in office.why(asked)
+    assert bool(team.core.worker(team.org_id, "w").poll().work) is runs
+    assert runs or "was tightened since (version 2)" in team.why(asked)
 
 
-def test_what_may_not_run_keeps_no_slot_from_others(office: Office) -> None:
-    office.policy()
-    office.core.push(office.people["alice"], HELLO)
-    barred = [office.ask() for _ in range(3)]
+def test_a_policy_that_was_deleted_since_lets_nothing_run(team: Team, asked: Automation) -> None:
+    team.approve("bob", asked)
+    team.core.policies.delete(team.people["carol"], "p")
+    team.policy()
+
+    assert team.core.worker(team.org_id, "w").poll().work == ()
+    assert "was deleted since" in team.why(asked)
+
+
+def test_what_may_not_run_keeps_no_slot_from_others(team: Team) -> None:
+    team.policy()
+    team.core.push(team.people["alice"], HELLO)
+    barred = [team.ask() for _ in range(3)]
     for each in barred:
-        office.approve("bob", each)
-    fine = [office.core.run(office.people["alice"]) for _ in range(2)]
-    worker = office.core.worker(office.org_id, "w", slots=2)
+        team.approve("bob", each)
+    fine = [team.core.run(team.people["alice"]) for _ in range(2)]
+    worker = team.core.worker(team.org_id, "w", slots=2)
 
-    office.change("bob", is_disabled=True)
+    team.change("bob", is_disabled=True)
 
     assert [work.automation_id for work in worker.poll().work] == [each.id for each in fine]
-    assert {office.state(each) for each in barred} == {"cancelled"}
+    assert {team.state(each) for each in barred} == {"cancelled"}

@@ -6,53 +6,53 @@ import pytest
 
 from opsicle.wire.user_api import Automation
 from opsicle.wire.worker_api import RefuseRequest
-from tests.services.approving import Office, template_source
-from tests.services.tampering import Tamper, carried_out, office, require_refused
+from tests.services.tampering import Tamper, carried_out, require_refused, team
+from tests.services.team import Team, template_source
 
-__all__ = ["office"]
-
-
-def cancelled(office: Office, asked: Automation) -> None:
-    office.approve("bob", asked)
-    office.core.automations.cancel(office.people["alice"], asked.id)
+__all__ = ["team"]
 
 
-def cancelled_before_it_was_approved(office: Office, asked: Automation) -> None:
-    office.core.automations.cancel(office.people["alice"], asked.id)
-    office.tamper(
+def cancelled(team: Team, asked: Automation) -> None:
+    team.approve("bob", asked)
+    team.core.automations.cancel(team.people["alice"], asked.id)
+
+
+def cancelled_before_it_was_approved(team: Team, asked: Automation) -> None:
+    team.core.automations.cancel(team.people["alice"], asked.id)
+    team.tamper(
         "UPDATE approvals SET state = 'pending'; UPDATE automations SET state = 'awaiting_approval'"
     )
-    office.approve("bob", asked)
+    team.approve("bob", asked)
 
 
-def withdrawn(office: Office, asked: Automation) -> None:
-    office.core.approvals.withdraw(office.people["alice"], asked.approval_id or "")
-    office.tamper(
+def withdrawn(team: Team, asked: Automation) -> None:
+    team.core.approvals.withdraw(team.people["alice"], asked.approval_id or "")
+    team.tamper(
         "UPDATE approvals SET state = 'pending'; UPDATE automations SET state = 'awaiting_approval'"
     )
-    office.approve("bob", asked)
+    team.approve("bob", asked)
 
 
-def begun(office: Office, asked: Automation) -> None:
-    office.approve("bob", asked)
-    worker = office.core.worker(office.org_id, "first")
+def begun(team: Team, asked: Automation) -> None:
+    team.approve("bob", asked)
+    worker = team.core.worker(team.org_id, "first")
     (work,) = worker.poll().work
     worker.start(work)
 
 
-def lost(office: Office, asked: Automation) -> None:
-    office.approve("bob", asked)
-    worker = office.core.worker(office.org_id, "first")
+def lost(team: Team, asked: Automation) -> None:
+    team.approve("bob", asked)
+    worker = team.core.worker(team.org_id, "first")
     (work,) = worker.poll().work
     worker.start(work)
     worker.finish(work, "unknown", None)
 
 
-def refused_by_a_worker(office: Office, asked: Automation) -> None:
-    office.approve("bob", asked)
-    worker = office.core.worker(office.org_id, "first")
+def refused_by_a_worker(team: Team, asked: Automation) -> None:
+    team.approve("bob", asked)
+    worker = team.core.worker(team.org_id, "first")
     (work,) = worker.poll().work
-    office.core.jobs.refuse(worker.actor, work.job_id, RefuseRequest(work.fence, "no"))
+    team.core.jobs.refuse(worker.actor, work.job_id, RefuseRequest(work.fence, "no"))
 
 
 ENDED = [
@@ -67,14 +67,14 @@ ENDED = [
 
 
 @pytest.mark.parametrize("end", ENDED, ids=lambda end: end.__name__)
-def test_what_had_ended_and_is_put_back_does_not_run(office: Office, end: Tamper) -> None:
-    asked = office.ask()
-    end(office, asked)
+def test_what_had_ended_and_is_put_back_does_not_run(team: Team, end: Tamper) -> None:
+    asked = team.ask()
+    end(team, asked)
 
-    office.tamper(
+    team.tamper(
         "PRAGMA defer_foreign_keys = 1; UPDATE automations SET job_id = NULL; DELETE FROM jobs"
     )
-    office.tamper("""
+    team.tamper("""
         UPDATE automations
            SET state = 'queued', fence = 0, finished_at = NULL, explanation = '',
                exit_code = NULL, started_at = NULL, cancel_requested_at = NULL,
@@ -82,22 +82,22 @@ def test_what_had_ended_and_is_put_back_does_not_run(office: Office, end: Tamper
         UPDATE approvals SET state = 'approved'
     """)
 
-    require_refused(office, asked)
-    assert "by the record it " in office.why(asked)
+    require_refused(team, asked)
+    assert "by the record it " in team.why(asked)
 
 
-def test_what_nobody_had_to_approve_runs_no_second_time(office: Office) -> None:
-    office.core.push(
-        office.people["alice"],
+def test_what_nobody_had_to_approve_runs_no_second_time(team: Team) -> None:
+    team.core.push(
+        team.people["alice"],
         template_source("plain").replace("  approvalPolicy: {policyRef: p}\n", ""),
     )
-    asked = office.core.run(office.people["alice"], "plain")
-    worker = office.core.worker(office.org_id, "first")
+    asked = team.core.run(team.people["alice"], "plain")
+    worker = team.core.worker(team.org_id, "first")
     (work,) = worker.poll().work
     worker.start(work)
     worker.finish(work)
 
-    office.tamper("UPDATE automations SET state = 'queued', job_id = NULL, finished_at = NULL")
+    team.tamper("UPDATE automations SET state = 'queued', job_id = NULL, finished_at = NULL")
 
-    require_refused(office, asked)
-    assert office.why(asked) == "it was not run: by the record it was carried out before"
+    require_refused(team, asked)
+    assert team.why(asked) == "it was not run: by the record it was carried out before"

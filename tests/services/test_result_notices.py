@@ -12,8 +12,8 @@ from opsicle.server.store import groups
 from opsicle.server.store.groups import GroupRow
 from opsicle.wire.user_api import Automation
 from opsicle.wire.worker_api import RefuseRequest
-from tests.services.approving import Office, template_source
 from tests.services.core import Core, TestWorker
+from tests.services.team import Team, template_source
 
 FINISHED = "automation_finished"
 TOLD = """
@@ -31,39 +31,39 @@ def plain(name: str = "plain", notify: str = TOLD) -> str:
 
 
 @pytest.fixture
-def office(tmp_path: Path) -> Iterator[Office]:
+def team(tmp_path: Path) -> Iterator[Team]:
     """Return an org in which Dave is a member of the group sre."""
-    office = Office(Core(tmp_path))
+    team = Team(Core(tmp_path))
 
-    core, now = office.core, office.core.clock.now()
-    core.push(office.people["alice"], plain())
-    core.push(office.people["alice"], template_source("careful") + TOLD)
+    core, now = team.core, team.core.clock.now()
+    core.push(team.people["alice"], plain())
+    core.push(team.people["alice"], template_source("careful") + TOLD)
     core.database.write(
-        lambda db: groups.insert(db, office.org_id, GroupRow("sre", "", "[]", now, now))
+        lambda db: groups.insert(db, team.org_id, GroupRow("sre", "", "[]", now, now))
     )
     core.database.write(
-        lambda db: groups.add(db, office.org_id, "sre", office.people["dave"].user_id, now, 0)
+        lambda db: groups.add(db, team.org_id, "sre", team.people["dave"].user_id, now, 0)
     )
 
-    yield office
-    office.core.close()
+    yield team
+    team.core.close()
 
 
-def told(office: Office) -> list[set[str]]:
-    return office.notified(FINISHED)
+def told(team: Team) -> list[set[str]]:
+    return team.notified(FINISHED)
 
 
-def rooms(office: Office) -> list[str]:
-    return [target for (target,) in office.deliveries(FINISHED, "target", "telegram")]
+def rooms(team: Team) -> list[str]:
+    return [target for (target,) in team.deliveries(FINISHED, "target", "telegram")]
 
 
-def subjects(office: Office) -> list[str]:
-    return [subject for (subject,) in office.deliveries(FINISHED, "subject", "telegram")]
+def subjects(team: Team) -> list[str]:
+    return [subject for (subject,) in team.deliveries(FINISHED, "subject", "telegram")]
 
 
-def begin(office: Office, template: str = "plain") -> tuple[TestWorker, Automation]:
-    automation = office.ask(template)
-    return office.core.worker(office.org_id, "w"), automation
+def begin(team: Team, template: str = "plain") -> tuple[TestWorker, Automation]:
+    automation = team.ask(template)
+    return team.core.worker(team.org_id, "w"), automation
 
 
 @pytest.mark.parametrize(
@@ -77,151 +77,151 @@ def begin(office: Office, template: str = "plain") -> tuple[TestWorker, Automati
     ],
 )
 def test_whom_the_template_names_for_this_end_is_told_beside_the_requester(
-    office: Office, state: str, people: set[str]
+    team: Team, state: str, people: set[str]
 ) -> None:
-    worker, _ = begin(office)
+    worker, _ = begin(team)
     (work,) = worker.poll().work
 
     worker.start(work)
 
     assert worker.finish(work, state, None) == state
-    assert (told(office), rooms(office)) == ([people], ["-100200"])
+    assert (told(team), rooms(team)) == ([people], ["-100200"])
 
 
-def test_a_lost_worker_is_told_of(office: Office) -> None:
-    worker, automation = begin(office)
+def test_a_lost_worker_is_told_of(team: Team) -> None:
+    worker, automation = begin(team)
     (work,) = worker.poll().work
     worker.start(work)
 
-    office.core.clock.advance(seconds=600)
-    office.core.jobs.expire()
+    team.core.clock.advance(seconds=600)
+    team.core.jobs.expire()
 
-    assert office.state(automation) == "unknown"
-    assert told(office) == [{"alice", "rita", "dave"}]
+    assert team.state(automation) == "unknown"
+    assert told(team) == [{"alice", "rita", "dave"}]
 
 
-def test_an_order_that_its_worker_refuses_is_told_of(office: Office) -> None:
-    worker, automation = begin(office)
+def test_an_order_that_its_worker_refuses_is_told_of(team: Team) -> None:
+    worker, automation = begin(team)
     (work,) = worker.poll().work
 
-    office.core.jobs.refuse(
+    team.core.jobs.refuse(
         worker.actor, work.job_id, RefuseRequest(fence=work.fence, reason="altered")
     )
 
-    assert office.state(automation) == "cancelled"
-    assert told(office) == [{"alice", "rita"}]
+    assert team.state(automation) == "cancelled"
+    assert told(team) == [{"alice", "rita"}]
 
 
 def test_what_was_altered_is_told_of_even_if_its_template_cannot_be_read_any_more(
-    office: Office,
+    team: Team,
 ) -> None:
-    worker, automation = begin(office)
-    office.tamper("UPDATE automations SET values_json = '{}' WHERE id = :id", id=automation.id)
+    worker, automation = begin(team)
+    team.tamper("UPDATE automations SET values_json = '{}' WHERE id = :id", id=automation.id)
 
     assert worker.poll().work == ()
-    assert told(office) == [{"alice", "rita"}]
+    assert told(team) == [{"alice", "rita"}]
 
-    office.core.clock.advance(1)
-    worse = office.ask("plain")
-    office.tamper("DROP TRIGGER template_versions_are_immutable")
+    team.core.clock.advance(1)
+    worse = team.ask("plain")
+    team.tamper("DROP TRIGGER template_versions_are_immutable")
 
-    office.tamper("UPDATE template_versions SET document = '{]'")
+    team.tamper("UPDATE template_versions SET document = '{]'")
 
     assert worker.poll().work == ()
 
-    office.tamper(
+    team.tamper(
         "UPDATE template_versions SET document = :document", document='{"name":"plain","phases":[]}'
     )
-    assert office.state(worse) == "cancelled"
-    assert told(office)[1:] == [{"alice"}]
+    assert team.state(worse) == "cancelled"
+    assert told(team)[1:] == [{"alice"}]
 
 
-def test_a_rejection_and_an_expiry_are_told_to_whom_the_template_names(office: Office) -> None:
-    office.policy()
-    office.reject("bob", office.ask("careful"))
+def test_a_rejection_and_an_expiry_are_told_to_whom_the_template_names(team: Team) -> None:
+    team.policy()
+    team.reject("bob", team.ask("careful"))
 
-    assert told(office) == [{"rita", "dave"}]
+    assert told(team) == [{"rita", "dave"}]
 
-    expired = office.ask("careful")
+    expired = team.ask("careful")
 
-    office.core.clock.advance(seconds=2 * 86_400)
-    office.core.approvals.keep_time()
+    team.core.clock.advance(seconds=2 * 86_400)
+    team.core.approvals.keep_time()
 
-    assert office.state(expired) == "expired"
-    assert told(office)[1:] == [{"rita"}]
-    assert subjects(office) == ["careful rejected", "careful expired"]
-    assert [len(each) for each in office.notified("approval_ended")] == [2, 1]
-
-
-def test_who_cancels_what_another_asked_for_tells_them(office: Office) -> None:
-    office.core.automations.cancel(office.people["alice"], office.ask("plain").id)
-    assert told(office) == [{"rita"}]
-
-    office.core.clock.advance(1)
-    office.core.automations.cancel(office.people["carol"], office.ask("plain").id)
-
-    assert told(office)[1:] == [{"alice", "rita"}]
-    assert subjects(office)[1] == "plain cancelled by carol@example.com"
+    assert team.state(expired) == "expired"
+    assert told(team)[1:] == [{"rita"}]
+    assert subjects(team) == ["careful rejected", "careful expired"]
+    assert [len(each) for each in team.notified("approval_ended")] == [2, 1]
 
 
-def test_who_cancels_or_withdraws_what_waits_for_approval_tells_as_well(office: Office) -> None:
-    office.policy()
-    office.core.automations.cancel(office.people["carol"], office.ask("careful").id)
+def test_who_cancels_what_another_asked_for_tells_them(team: Team) -> None:
+    team.core.automations.cancel(team.people["alice"], team.ask("plain").id)
+    assert told(team) == [{"rita"}]
 
-    assert told(office) == [{"alice", "rita"}]
+    team.core.clock.advance(1)
+    team.core.automations.cancel(team.people["carol"], team.ask("plain").id)
 
-    office.core.clock.advance(1)
-    asked = office.ask("careful")
-
-    office.core.approvals.withdraw(office.people["alice"], asked.approval_id or "")
-
-    assert told(office)[1:] == [{"rita"}]
+    assert told(team)[1:] == [{"alice", "rita"}]
+    assert subjects(team)[1] == "plain cancelled by carol@example.com"
 
 
-def test_a_template_that_names_nobody_tells_nobody_else(office: Office) -> None:
-    office.core.push(office.people["alice"], plain("quiet", ""))
-    office.core.automations.cancel(office.people["alice"], office.ask("quiet").id)
+def test_who_cancels_or_withdraws_what_waits_for_approval_tells_as_well(team: Team) -> None:
+    team.policy()
+    team.core.automations.cancel(team.people["carol"], team.ask("careful").id)
 
-    assert told(office) == []
+    assert told(team) == [{"alice", "rita"}]
 
-    office.core.automations.cancel(office.people["carol"], office.ask("quiet").id)
-    assert (told(office), rooms(office)) == ([{"alice"}], [])
+    team.core.clock.advance(1)
+    asked = team.ask("careful")
+
+    team.core.approvals.withdraw(team.people["alice"], asked.approval_id or "")
+
+    assert told(team)[1:] == [{"rita"}]
 
 
-def test_the_version_that_ran_says_who_is_told(office: Office) -> None:
-    worker, _ = begin(office)
-    office.core.push_again(
-        office.people["carol"], plain(notify="\n  notify: [{users: [mallory@example.com]}]\n")
+def test_a_template_that_names_nobody_tells_nobody_else(team: Team) -> None:
+    team.core.push(team.people["alice"], plain("quiet", ""))
+    team.core.automations.cancel(team.people["alice"], team.ask("quiet").id)
+
+    assert told(team) == []
+
+    team.core.automations.cancel(team.people["carol"], team.ask("quiet").id)
+    assert (told(team), rooms(team)) == ([{"alice"}], [])
+
+
+def test_the_version_that_ran_says_who_is_told(team: Team) -> None:
+    worker, _ = begin(team)
+    team.core.push_again(
+        team.people["carol"], plain(notify="\n  notify: [{users: [mallory@example.com]}]\n")
     )
     (work,) = worker.poll().work
     worker.start(work)
 
     worker.finish(work)
 
-    assert told(office) == [{"rita"}]
+    assert told(team) == [{"rita"}]
 
 
-def test_nobody_outside_the_org_is_told_nor_whoever_was_disabled(office: Office) -> None:
-    other = office.core.org("globex")
-    office.core.person(other, "nobody", BuiltInRole.ADMIN)
-    office.change("rita", is_disabled=True)
-    office.change("dave", is_disabled=True)
-    worker, _ = begin(office)
+def test_nobody_outside_the_org_is_told_nor_whoever_was_disabled(team: Team) -> None:
+    other = team.core.org("globex")
+    team.core.person(other, "nobody", BuiltInRole.ADMIN)
+    team.change("rita", is_disabled=True)
+    team.change("dave", is_disabled=True)
+    worker, _ = begin(team)
     (work,) = worker.poll().work
     worker.start(work)
 
     worker.finish(work, "failed", 1)
 
-    assert told(office) == [{"alice"}]
+    assert told(team) == [{"alice"}]
 
 
-def test_what_is_rolled_back_is_not_told(office: Office) -> None:
+def test_what_is_rolled_back_is_not_told(team: Team) -> None:
     """A second finish of the same job changes nothing and tells nobody again."""
-    worker, _ = begin(office)
+    worker, _ = begin(team)
     (work,) = worker.poll().work
     worker.start(work)
     worker.finish(work)
 
     worker.finish(work)
 
-    assert told(office) == [{"rita"}]
+    assert told(team) == [{"rita"}]

@@ -21,16 +21,16 @@ from opsicle.server.automations.retention import (
 from opsicle.server.store import audit, retention
 from opsicle.server.store.migrations import compact
 from opsicle.wire.user_api import Automation, RunRequest
-from tests.services.approving import Office, template_source
 from tests.services.core import Core, TestWorker
+from tests.services.team import Team, template_source
 
 DAY = timedelta(days=1)
 YEAR = RetentionPeriods(logs=90 * DAY, automations=365 * DAY)
 
 
 @pytest.fixture
-def office(core: Core) -> Office:
-    made = Office(core)
+def team(core: Core) -> Team:
+    made = Team(core)
     made.policy()
     core.push(made.people["alice"], template_source("careful"))
     core.push(made.people["alice"])
@@ -38,8 +38,8 @@ def office(core: Core) -> Office:
 
 
 @pytest.fixture
-def worker(core: Core, office: Office) -> TestWorker:
-    return core.worker(office.org_id, "w", slots=100)
+def worker(core: Core, team: Team) -> TestWorker:
+    return core.worker(team.org_id, "w", slots=100)
 
 
 def pruner(core: Core) -> Retention:
@@ -55,9 +55,9 @@ def carry_out(worker: TestWorker, log: bytes = b"") -> None:
         worker.finish(work)
 
 
-def run_approved(office: Office, worker: TestWorker) -> Automation:
-    asked = office.ask(password="hunter22")
-    office.approve("bob", asked)
+def run_approved(team: Team, worker: TestWorker) -> Automation:
+    asked = team.ask(password="hunter22")
+    team.approve("bob", asked)
     carry_out(worker, b"a line\n")
     return asked
 
@@ -80,18 +80,18 @@ def places_of(db: apsw.Connection, *needles: str) -> Iterator[str]:
 
 
 def test_nothing_of_what_is_removed_is_left_but_in_the_record(
-    office: Office, worker: TestWorker
+    team: Team, worker: TestWorker
 ) -> None:
-    core, alice = office.core, office.people["alice"]
-    old = run_approved(office, worker)
+    core, alice = team.core, team.people["alice"]
+    old = run_approved(team, worker)
 
     again = core.automations.create(
         alice, RunRequest(template="careful", values={"password": "x" * 9}), "key-1"
     )
-    office.reject("bob", again)
+    team.reject("bob", again)
 
     job = core.automations.get(alice, old.id).jobs[0].id
-    newer = run_approved(office, worker)
+    newer = run_approved(team, worker)
     core.clock.advance(370 * 86400)
     rerun = core.automations.rerun(alice, old.id)
     core.automations.forget_requests()
@@ -106,7 +106,7 @@ def test_nothing_of_what_is_removed_is_left_but_in_the_record(
     assert core.automations.get(alice, rerun.id).rerun_of is None
 
     entry = core.database.read(
-        lambda db: audit.list_entries(db, office.org_id, audit.AuditFilter(verb="prune"), 2**53, 9)
+        lambda db: audit.list_entries(db, team.org_id, audit.AuditFilter(verb="prune"), 2**53, 9)
     )
     told = json.loads(entry[0].data)
     assert (told["automations"], told["first"], told["last"]) == (2, old.id, again.id)
@@ -114,12 +114,12 @@ def test_nothing_of_what_is_removed_is_left_but_in_the_record(
     assert pruner(core).prune(YEAR) == 0
 
 
-def test_what_has_not_ended_stays_however_old(office: Office, worker: TestWorker) -> None:
-    core = office.core
-    waiting, queued = office.ask(), core.run(office.people["alice"])
+def test_what_has_not_ended_stays_however_old(team: Team, worker: TestWorker) -> None:
+    core = team.core
+    waiting, queued = team.ask(), core.run(team.people["alice"])
     (work,) = worker.poll().work
     worker.start(work)
-    held_back = core.run(office.people["alice"])
+    held_back = core.run(team.people["alice"])
     core.clock.advance(3650 * 86400)
 
     pruner(core).prune(RetentionPeriods(logs=DAY, automations=LEAST_AGE, count=1))
@@ -127,12 +127,12 @@ def test_what_has_not_ended_stays_however_old(office: Office, worker: TestWorker
     assert ids(core) == {waiting.id, queued.id, held_back.id}
 
 
-def test_what_ended_lately_stays_whenever_it_was_asked(office: Office, worker: TestWorker) -> None:
-    core = office.core
-    core.run(office.people["alice"])
+def test_what_ended_lately_stays_whenever_it_was_asked(team: Team, worker: TestWorker) -> None:
+    core = team.core
+    core.run(team.people["alice"])
     core.clock.advance(400 * 86400)
     carry_out(worker)
-    core.run(office.people["alice"])
+    core.run(team.people["alice"])
     carry_out(worker)
 
     assert pruner(core).prune(YEAR) == 0
@@ -142,8 +142,8 @@ def test_what_ended_lately_stays_whenever_it_was_asked(office: Office, worker: T
     assert pruner(core).prune(YEAR) == 2
 
 
-def test_an_org_keeps_so_many_of_the_newest(office: Office, worker: TestWorker) -> None:
-    core, alice = office.core, office.people["alice"]
+def test_an_org_keeps_so_many_of_the_newest(team: Team, worker: TestWorker) -> None:
+    core, alice = team.core, team.people["alice"]
     made = []
     for _ in range(ROWS_AT_ONCE + 5):
         made.append(core.run(alice).id)
@@ -155,32 +155,32 @@ def test_an_org_keeps_so_many_of_the_newest(office: Office, worker: TestWorker) 
     assert ids(core) == set(made[-3:])
 
 
-def test_runs_that_approvers_compare_with_stay(office: Office, worker: TestWorker) -> None:
-    core = office.core
-    run_approved(office, worker)
-    compared = run_approved(office, worker)
-    waiting = office.ask()
-    newest = run_approved(office, worker)
-    rejected = office.ask()
-    office.reject("bob", rejected)
+def test_runs_that_approvers_compare_with_stay(team: Team, worker: TestWorker) -> None:
+    core = team.core
+    run_approved(team, worker)
+    compared = run_approved(team, worker)
+    waiting = team.ask()
+    newest = run_approved(team, worker)
+    rejected = team.ask()
+    team.reject("bob", rejected)
     core.clock.advance(370 * 86400)
 
     assert pruner(core).prune(YEAR) == 2
 
     assert ids(core) == {compared.id, waiting.id, newest.id}
-    comparison = office.show("bob", waiting).compared
+    comparison = team.show("bob", waiting).compared
     assert comparison is not None
     assert comparison.automation_id == compared.id
 
 
 def test_one_orgs_past_does_not_count_for_another(
-    office: Office, worker: TestWorker, core: Core
+    team: Team, worker: TestWorker, core: Core
 ) -> None:
     elsewhere = core.org("other")
-    eve = core.person(elsewhere, "eve", office.people["carol"].role)
+    eve = core.person(elsewhere, "eve", team.people["carol"].role)
     core.push(eve)
     for _ in range(3):
-        core.run(office.people["alice"])
+        core.run(team.people["alice"])
     carry_out(worker)
     theirs = core.run(eve)
     carry_out(core.worker(elsewhere, "v"))
@@ -193,30 +193,30 @@ def test_one_orgs_past_does_not_count_for_another(
 
 @pytest.mark.parametrize("table", ["automations", "approvals", "approval_decisions"])
 def test_the_database_itself_refuses_to_remove_what_retention_does_not(
-    office: Office, worker: TestWorker, table: str
+    team: Team, worker: TestWorker, table: str
 ) -> None:
-    run_approved(office, worker)
+    run_approved(team, worker)
 
     with pytest.raises(apsw.ConstraintError, match="by retention only"):
-        office.core.database.write(lambda db: db.execute(f"DELETE FROM {table}"))
+        team.core.database.write(lambda db: db.execute(f"DELETE FROM {table}"))
 
 
 @pytest.mark.parametrize("table", ["automations", "approvals"])
-def test_the_database_itself_refuses_to_remove_what_is_open(office: Office, table: str) -> None:
-    office.ask()
+def test_the_database_itself_refuses_to_remove_what_is_open(team: Team, table: str) -> None:
+    team.ask()
 
     def allow_and_remove(db: apsw.Connection) -> None:
-        retention.allow(db, office.org_id, "~", office.core.clock.now())
+        retention.allow(db, team.org_id, "~", team.core.clock.now())
         db.execute(f"DELETE FROM {table}")
 
     with pytest.raises(apsw.ConstraintError, match="only one that has ended"):
-        office.core.database.write(allow_and_remove)
+        team.core.database.write(allow_and_remove)
 
 
 def test_a_request_is_remembered_for_as_long_as_what_it_made(
-    office: Office, worker: TestWorker
+    team: Team, worker: TestWorker
 ) -> None:
-    core, alice = office.core, office.people["alice"]
+    core, alice = team.core, team.people["alice"]
     request = RunRequest(template="hello")
     made = core.automations.create(alice, request, "key-1")
     carry_out(worker)
@@ -235,7 +235,7 @@ def test_logs_that_are_pruned_give_their_room_back(core: Core) -> None:
         core.job_logs.append(f"job-{number}", [(0, 0, 1, 0, noise.randbytes(25_000))])
     core.clock.advance(100 * 86400)
     core.job_logs.append("young", [(0, 0, 1, 0, b"x")])
-    core.logs_database.give_room_back()
+    core.logs_database.release_free_space()
     before = core.logs_database.path.stat().st_size
 
     assert core.job_logs.prune(90 * DAY) == 300
@@ -263,9 +263,9 @@ def test_a_file_of_before_gives_room_back_once_it_is_written_anew(tmp_path: Path
 
 
 def test_removing_is_done_in_steps_of_few_rows_and_few_bytes(
-    office: Office, worker: TestWorker
+    team: Team, worker: TestWorker
 ) -> None:
-    core, alice = office.core, office.people["alice"]
+    core, alice = team.core, team.people["alice"]
     long = "x" * (BYTES_AT_ONCE // 4)
     for number in range(ROWS_AT_ONCE + 10):
         core.run(alice, who=long if number < 10 else "you")
@@ -275,7 +275,7 @@ def test_removing_is_done_in_steps_of_few_rows_and_few_bytes(
     assert pruner(core).prune(YEAR) == ROWS_AT_ONCE + 10
 
     told = core.database.read(
-        lambda db: audit.list_entries(db, office.org_id, audit.AuditFilter(verb="prune"), 2**53, 99)
+        lambda db: audit.list_entries(db, team.org_id, audit.AuditFilter(verb="prune"), 2**53, 99)
     )
     steps = [json.loads(entry.data)["automations"] for entry in reversed(told)]
     assert steps[:3] == [4, 4, ROWS_AT_ONCE]

@@ -9,7 +9,7 @@ import gevent
 import pytest
 
 from opsicle.server.access.actor import Actor
-from opsicle.server.automations.live_streams import Heartbeat, Position, Shown
+from opsicle.server.automations.live_streams import AutomationChanged, Heartbeat, Position
 from opsicle.wire.worker_api import LEASE_SECONDS
 from tests.services.core import Core, TestWorker, is_held
 from tests.support import wait_until
@@ -161,7 +161,7 @@ spec:
 def test_who_follows_hears_of_a_worker_that_falls_silent(
     core: Core, alice: Actor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("opsicle.server.automations.live_streams.QUEUED_LOOK_SECONDS", 0.01)
+    monkeypatch.setattr("opsicle.server.automations.live_streams.QUEUED_CHECK_SECONDS", 0.01)
     busy = core.worker(alice.org_id, "w1")
     busy.is_draining = True
     busy.poll()
@@ -176,5 +176,5 @@ def test_who_follows_hears_of_a_worker_that_falls_silent(
     events.close()
 
 
-def _first(events) -> Shown:
+def _first(events) -> AutomationChanged:
     return next(event for event in events if not isinstance(event, Heartbeat))

@@ -13,7 +13,7 @@ import pytest
 from opsicle.server import state_marker
 from opsicle.server.state_marker import COMMITS, MARKER, StateMarker
 from opsicle.server.store import epochs, settings
-from opsicle.server.store.commits import Commits, Noted
+from opsicle.server.store.commits import Commits, MinimumState
 from opsicle.server.store.database import Database
 from opsicle.server.store.inspection import open_untouched
 from opsicle.server.store.migrations import STATE_MIGRATIONS, migrate
@@ -197,8 +197,8 @@ def test_a_log_that_somebody_has_folded_in_whole_is_missed_by_nobody(folder: Pat
 
 def test_a_note_is_read_and_what_is_none_is_not(tmp_path: Path) -> None:
     for text, noted in (
-        ("7 12 1", Noted(7, 12, 1)),
-        ("7 12", Noted(7, 12)),
+        ("7 12 1", MinimumState(7, 12, 1)),
+        ("7 12", MinimumState(7, 12)),
         ("", None),
         ("x y", None),
         ("1 2 3 4", None),

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from tests.services.approving import Office
-from tests.services.tampering import MALLORY, UNDECIDED, office, require_refused
+from tests.services.tampering import MALLORY, UNDECIDED, require_refused, team
+from tests.services.team import Team
 
-__all__ = ["office"]
+__all__ = ["team"]
 
 FORGED = {
     "one that nobody made": """
@@ -27,19 +27,19 @@ FORGED = {
 
 
 @pytest.mark.parametrize("script", FORGED.values(), ids=FORGED)
-def test_a_decision_that_nobody_made_on_it_lets_nothing_run(office: Office, script: str) -> None:
-    other, asked = office.ask(), office.ask()
-    office.approve("bob", other)
+def test_a_decision_that_nobody_made_on_it_lets_nothing_run(team: Team, script: str) -> None:
+    other, asked = team.ask(), team.ask()
+    team.approve("bob", other)
 
     for statement in script.split(";"):
-        office.tamper(statement.replace(":id", f"'{asked.id}'"))
+        team.tamper(statement.replace(":id", f"'{asked.id}'"))
 
-    assert [work.automation_id for work in office.core.worker(office.org_id, "v").poll().work] in (
+    assert [work.automation_id for work in team.core.worker(team.org_id, "v").poll().work] in (
         [],
         [other.id],
     )
-    require_refused(office, asked)
-    assert "is not as it was made" in office.why(asked)
+    require_refused(team, asked)
+    assert "is not as it was made" in team.why(asked)
 
 
 CHANGED = {
@@ -56,34 +56,32 @@ CHANGED = {
 
 
 @pytest.mark.parametrize("change", CHANGED.values(), ids=CHANGED)
-def test_a_decision_that_was_changed_counts_for_nothing(office: Office, change: str) -> None:
-    asked = office.ask()
-    office.approve("bob", asked)
+def test_a_decision_that_was_changed_counts_for_nothing(team: Team, change: str) -> None:
+    asked = team.ask()
+    team.approve("bob", asked)
 
-    office.tamper(f"{UNDECIDED} UPDATE approval_decisions SET {change}")
+    team.tamper(f"{UNDECIDED} UPDATE approval_decisions SET {change}")
 
-    require_refused(office, asked)
-    assert "is not as it was made" in office.why(asked)
-
-
-def test_a_rejection_that_was_turned_round_lets_nothing_run(office: Office) -> None:
-    asked = office.ask()
-    office.reject("bob", asked)
-
-    office.tamper(f"{UNDECIDED} UPDATE approval_decisions SET verdict = 'approve'")
-    office.tamper(
-        "UPDATE approvals SET state = 'approved'; UPDATE automations SET state = 'queued'"
-    )
-
-    require_refused(office, asked)
+    require_refused(team, asked)
+    assert "is not as it was made" in team.why(asked)
 
 
-def test_a_rejection_that_was_removed_lets_nothing_run(office: Office) -> None:
-    office.policy("{name: g, approvers: {roles: [manager, approver, admin]}, rejectionsToEnd: 2}")
-    asked = office.ask()
-    office.reject("dave", asked)
-    office.tamper(f"{UNDECIDED} DELETE FROM approval_decisions")
-    office.approve("bob", asked)
+def test_a_rejection_that_was_turned_round_lets_nothing_run(team: Team) -> None:
+    asked = team.ask()
+    team.reject("bob", asked)
 
-    require_refused(office, asked)
-    assert "a decision that is no longer stored" in office.why(asked)
+    team.tamper(f"{UNDECIDED} UPDATE approval_decisions SET verdict = 'approve'")
+    team.tamper("UPDATE approvals SET state = 'approved'; UPDATE automations SET state = 'queued'")
+
+    require_refused(team, asked)
+
+
+def test_a_rejection_that_was_removed_lets_nothing_run(team: Team) -> None:
+    team.policy("{name: g, approvers: {roles: [manager, approver, admin]}, rejectionsToEnd: 2}")
+    asked = team.ask()
+    team.reject("dave", asked)
+    team.tamper(f"{UNDECIDED} DELETE FROM approval_decisions")
+    team.approve("bob", asked)
+
+    require_refused(team, asked)
+    assert "a decision that is no longer stored" in team.why(asked)

@@ -8,10 +8,10 @@ import pytest
 
 from opsicle.security.audit_key import AuditKey
 from opsicle.server.audit.checkpoints import AuditCheckpoints
-from tests.services.approving import Office, template_source
-from tests.services.tampering import carried_out, office, require_refused
+from tests.services.tampering import carried_out, require_refused, team
+from tests.services.team import Team, template_source
 
-__all__ = ["office"]
+__all__ = ["team"]
 
 FORGET = """
     DROP TRIGGER audit_entries_are_immutable;
@@ -30,49 +30,49 @@ LEFT_BEHIND = {
 
 @pytest.mark.parametrize("left", LEFT_BEHIND.values(), ids=LEFT_BEHIND)
 def test_what_was_carried_out_runs_no_second_time_though_its_entries_were_altered_too(
-    office: Office, left: str
+    team: Team, left: str
 ) -> None:
-    asked = office.ask()
-    carried_out(office, asked)
+    asked = team.ask()
+    carried_out(team, asked)
 
-    office.tamper(f"{REQUEUE}; {FORGET}")
-    office.tamper(left)
+    team.tamper(f"{REQUEUE}; {FORGET}")
+    team.tamper(left)
 
-    require_refused(office, asked)
-    assert "never given back, though it had been handed out" in office.why(asked)
+    require_refused(team, asked)
+    assert "never given back, though it had been handed out" in team.why(asked)
 
 
-def test_that_an_earlier_lease_was_given_back_explains_no_later_one(office: Office) -> None:
-    asked = office.ask()
-    office.approve("bob", asked)
-    worker = office.core.worker(office.org_id, "first")
+def test_that_an_earlier_lease_was_given_back_explains_no_later_one(team: Team) -> None:
+    asked = team.ask()
+    team.approve("bob", asked)
+    worker = team.core.worker(team.org_id, "first")
     worker.poll()
     worker.held.clear()  # the answer was lost on the way
     (work,) = worker.poll().work
     worker.start(work)
     worker.finish(work)
 
-    office.tamper(f"{REQUEUE}; {FORGET}".replace(", 'return'", ""))
-    office.tamper("UPDATE jobs SET state = 'returned'")
+    team.tamper(f"{REQUEUE}; {FORGET}".replace(", 'return'", ""))
+    team.tamper("UPDATE jobs SET state = 'returned'")
 
-    require_refused(office, asked)
-    assert "never given back, though it had been handed out" in office.why(asked)
+    require_refused(team, asked)
+    assert "never given back, though it had been handed out" in team.why(asked)
 
 
 def test_what_was_given_back_runs_though_retention_has_removed_the_entry_that_says_so(
-    office: Office,
+    team: Team,
 ) -> None:
-    core = office.core
+    core = team.core
     core.push(
-        office.people["alice"],
+        team.people["alice"],
         template_source("plain").replace("  approvalPolicy: {policyRef: p}\n", ""),
     )
-    worker = core.worker(office.org_id, "first")
-    asked = core.run(office.people["alice"], "plain")
+    worker = core.worker(team.org_id, "first")
+    asked = core.run(team.people["alice"], "plain")
     worker.refuse_for_its_time(*worker.poll().work)
 
     core.clock.advance(timedelta(days=40).total_seconds())
-    core.database.write(office.note)
+    core.database.write(team.note)
     assert (
         AuditCheckpoints(core.database, AuditKey.create(), core.clock).prune(timedelta(days=30)) > 0
     )

@@ -7,10 +7,10 @@ import pytest
 from opsicle.domain.errors import OpsicleError
 from opsicle.server.templates.service import Templates
 from opsicle.wire.user_api import RunRequest
-from tests.services.approving import Office, template_source
-from tests.services.tampering import office, require_refused
+from tests.services.tampering import require_refused, team
+from tests.services.team import Team, template_source
 
-__all__ = ["office"]
+__all__ = ["team"]
 
 
 PUSHED = {
@@ -45,23 +45,23 @@ PUSHED = {
 
 
 @pytest.fixture
-def pushed(office: Office) -> Office:
+def pushed(team: Team) -> Team:
     """Push policies and a template in several versions, the newest being the strictest."""
-    carol = office.people["carol"]
-    office.policy("{name: g, approvers: {roles: [operator]}, allowRequester: true}", name="lax")
-    office.policy("{name: boss, approvers: {manager: true}, required: 1, requireReason: true}")
+    carol = team.people["carol"]
+    team.policy("{name: g, approvers: {roles: [operator]}, allowRequester: true}", name="lax")
+    team.policy("{name: boss, approvers: {manager: true}, required: 1, requireReason: true}")
     free = template_source("two", command="echo one").replace(
         "  approvalPolicy: {policyRef: p}\n", ""
     )
-    office.core.push_again(carol, free)
-    office.core.push_again(carol, template_source("two", command="echo two"))
-    return office
+    team.core.push_again(carol, free)
+    team.core.push_again(carol, template_source("two", command="echo two"))
+    return team
 
 
 @pytest.mark.parametrize("version", [None, 1], ids=["newest", "older"])
 @pytest.mark.parametrize("script", PUSHED.values(), ids=PUSHED)
 def test_what_is_stored_otherwise_than_it_was_pushed_cannot_be_run(
-    pushed: Office, script: str, version: int | None
+    pushed: Team, script: str, version: int | None
 ) -> None:
     request = RunRequest(template="two", version=version)
     assert (
@@ -75,7 +75,7 @@ def test_what_is_stored_otherwise_than_it_was_pushed_cannot_be_run(
 
 
 def test_a_policy_that_was_loosened_in_the_database_lets_nothing_run_that_waits(
-    pushed: Office,
+    pushed: Team,
 ) -> None:
     asked = pushed.core.automations.create(pushed.people["alice"], RunRequest(template="two"))
     pushed.approve("bob", asked, reason="fine")
@@ -86,7 +86,7 @@ def test_a_policy_that_was_loosened_in_the_database_lets_nothing_run_that_waits(
     assert "is not what was pushed" in pushed.why(asked)
 
 
-def test_what_is_pushed_again_after_it_was_removed_can_be_run(pushed: Office) -> None:
+def test_what_is_pushed_again_after_it_was_removed_can_be_run(pushed: Team) -> None:
     carol = pushed.people["carol"]
     Templates(pushed.core.database, pushed.core.step_up, pushed.core.clock).delete(carol, "two")
     pushed.core.push_again(carol, template_source("two", command="echo three"))

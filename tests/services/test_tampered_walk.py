@@ -80,7 +80,7 @@ class TamperedWalk(Walk):
             ).fetchall():
                 db.execute(f'DROP TRIGGER "{name}"')
 
-        self.office.core.database.write(work)
+        self.team.core.database.write(work)
 
     def step(self) -> None:
         for _ in range(self.rng.choice([0, 0, 0, 1])):
@@ -114,10 +114,10 @@ class TamperedWalk(Walk):
             for sql, bindings in statements:
                 db.execute(sql, bindings).fetchall()
 
-        self.office.core.database.write(work)
+        self.team.core.database.write(work)
 
     def _read(self, sql: str, *bindings: object) -> list[tuple[object, ...]]:
-        return self.office.core.database.read(lambda db: db.execute(sql, bindings).fetchall())
+        return self.team.core.database.read(lambda db: db.execute(sql, bindings).fetchall())
 
     def column(self, asked: Asked) -> None:
         """Write another value into one column of one row."""
@@ -187,7 +187,7 @@ class TamperedWalk(Walk):
         others = [
             value for (value,) in self._read(f"SELECT DISTINCT {column.name} FROM {column.table}")
         ]
-        people = [person.user_id for person in self.office.people.values()]
+        people = [person.user_id for person in self.team.people.values()]
         return self.rng.choice(
             [*others, *(people if column.name.endswith(("_id", "principal")) else TEXTS)]
         )
@@ -238,9 +238,9 @@ class TamperedWalk(Walk):
             return
 
         codes = [mac for (mac,) in self._read("SELECT mac FROM approval_decisions")]
-        person = self.rng.choice(list(self.office.people.values())).user_id
+        person = self.rng.choice(list(self.team.people.values())).user_id
         values = (
-            approval_id, person, self.office.org_id, person,
+            approval_id, person, self.team.org_id, person,
             self.rng.choice(["approve", "approve", "reject"]),
             "2000-01-01T00:00:00.000000Z", self.rng.choice(["", *codes]),
         )  # fmt: skip
@@ -261,7 +261,7 @@ class TamperedWalk(Walk):
     def copy(self, asked: Asked) -> None:
         """Copy the automation, queued, under an id of its own, with its approval or without."""
         names = [str(name) for _, name, *_ in self._read("PRAGMA table_info(automations)")]
-        new = new_id(self.office.core.clock.now())
+        new = new_id(self.team.core.clock.now())
         given = {"id": "?", "state": "'queued'", "job_id": "NULL", "fence": "0"}
         columns = ", ".join(given.get(name, name) for name in names)
         sql = (
@@ -310,8 +310,8 @@ class TamperedWalk(Walk):
 
     def requester(self, asked: Asked) -> None:
         """Make somebody else the requester, in every row: who did ask may then agree."""
-        who = self.rng.choice([name for name in self.office.people if name != asked.by])
-        user_id = self.office.people[who].user_id
+        who = self.rng.choice([name for name in self.team.people if name != asked.by])
+        user_id = self.team.people[who].user_id
         if ("requester", asked.automation.id) in self._touched:
             return
         self._touched.add(("requester", asked.automation.id))
@@ -351,14 +351,14 @@ class TamperedWalk(Walk):
         self._mark(asked, is_hard=True)
         # Under another id by now, or of a version that is not there, its digests stay.
         with suppress(OpsicleError):
-            digest_alike(self.office, asked.automation)
+            digest_alike(self.team, asked.automation)
 
     def _mark(self, asked: Asked, *, is_hard: bool) -> None:
         asked.is_disturbed = True
         asked.is_altered |= is_hard
 
     def _approval_id(self, asked: Asked) -> str:
-        row = self.office.core.database.read(
+        row = self.team.core.database.read(
             lambda db: approvals.find_of_automation(db, asked.automation.id)
         )
         return row.id if row else ""
@@ -386,7 +386,7 @@ def test_whatever_is_altered_only_what_was_asked_and_agreed_to_runs(
         for _ in range(STEPS):
             walk.step()
     finally:
-        walk.office.core.close()
+        walk.team.core.close()
         print(dict(walk.did), len(walk.asked), "asked,", len(walk.ran), "ran")
 
     assert len(walk.ran) == len(set(walk.ran))

@@ -11,11 +11,11 @@ import pytest
 from opsicle.domain.access import BuiltInRole
 from opsicle.domain.errors import Conflict, NotFound
 from opsicle.server.access.actor import Actor
-from opsicle.server.documents.versions import Draft, add_version
+from opsicle.server.documents.versions import VersionDraft, add_version
 from opsicle.server.store import documents
 from opsicle.server.store.documents import DocumentKind
-from tests.services.approving import MANAGER, policy_source, template_source
 from tests.services.core import Core
+from tests.services.team import MANAGER, policy_source, template_source
 
 WAIVED = "  approvalPolicy: none\n"
 
@@ -100,7 +100,7 @@ def test_a_number_that_does_not_follow_the_newest_is_refused_and_nothing_kept(
     core: Core, kind: DocumentKind, push: Push, carol: Actor
 ) -> None:
     push("a")
-    draft = Draft(kind, "doc", "sha256:other", "", "{}")
+    draft = VersionDraft(kind, "doc", "sha256:other", "", "{}")
 
     def work(db: Any) -> None:
         stale = documents.find_newest(db, kind, carol.org_id, "doc")

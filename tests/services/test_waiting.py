@@ -16,8 +16,8 @@ from opsicle.server.access.actor import Actor
 from opsicle.server.fleet.presence import Presence
 from opsicle.server.fleet.waiting_workers import SHARED_HOME, WaitingWorkers
 from opsicle.wire.worker_api import PollRequest
-from tests.services.approving import Office, template_source
 from tests.services.core import HELLO, Core
+from tests.services.team import Team, template_source
 
 
 class RolledBack(Exception):
@@ -93,14 +93,14 @@ def test_the_oldest_goes_first_whatever_else_waits(core: Core, alice: Actor) -> 
 
 
 def test_whoever_waits_hears_of_what_was_approved(core: Core) -> None:
-    office = Office(core)
-    office.policy()
-    core.push(office.people["alice"], template_source("careful"))
-    worker = core.worker(office.org_id, "w")
+    team = Team(core)
+    team.policy()
+    core.push(team.people["alice"], template_source("careful"))
+    worker = core.worker(team.org_id, "w")
     poll = worker.poll_in_background()
 
-    asked = office.ask(password="hunter22")
-    office.approve("bob", asked)
+    asked = team.ask(password="hunter22")
+    team.approve("bob", asked)
 
     assert [work.automation_id for work in poll.get(timeout=60).work] == [asked.id]
 

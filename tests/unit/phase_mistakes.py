@@ -264,6 +264,42 @@ MISTAKES = {
         10,
         "between 0 and 86,400",
     ),
+    "a backoff that is text": (
+        in_phase('retries: {limit: 1, backoff: "2"}'),
+        f"{PHASE}.retries.backoff",
+        10,
+        "must be a number, without quotes",
+    ),
+    "a backoff that shrinks": (
+        in_phase("retries: {limit: 1, backoff: 0.5}"),
+        f"{PHASE}.retries.backoff",
+        10,
+        "must be between 1 and 10, not 0.5",
+    ),
+    "a backoff without bounds": (
+        in_phase("retries: {limit: 1, backoff: .inf}"),
+        f"{PHASE}.retries.backoff",
+        10,
+        "`.inf` is not a finite number",
+    ),
+    "a success that is tried again": (
+        in_phase("retries: {limit: 1, retryOn: [75, 0]}"),
+        f"{PHASE}.retries.retryOn[1]",
+        10,
+        "must be an exit code of a failure, 1 to 255, not 0",
+    ),
+    "an exit code twice": (
+        in_phase("retries: {limit: 1, retryOn: [75, 75]}"),
+        f"{PHASE}.retries.retryOn[1]",
+        10,
+        "75 stands twice",
+    ),
+    "an exit code as text": (
+        in_phase("retries: {limit: 1, retryOn: [timeout]}"),
+        f"{PHASE}.retries.retryOn[0]",
+        10,
+        "must be a whole number",
+    ),
     "a secret twice": (in_phase("secrets: [a, a]"), f"{PHASE}.secrets[1]", 10, "`a` stands twice"),
     "a bad output": (
         in_phase("outputs: [a b]"),

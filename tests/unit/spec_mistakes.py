@@ -162,7 +162,25 @@ MISTAKES = {
         in_spec("concurrency: {group: a, onLimit: wait}"),
         "spec.concurrency.onLimit",
         10,
-        "`wait` is not allowed; it must be `queue` or `reject`",
+        "`wait` is not allowed; it must be `queue`, `reject` or `replace`",
+    ),
+    "a concurrency by no variable": (
+        in_spec("concurrency: {group: a, by: [hots]}\nvariables: [{id: host, type: string}]"),
+        "spec.concurrency.by[0]",
+        10,
+        "there is no variable `hots`; it must be `host`",
+    ),
+    "a concurrency by a secret": (
+        in_spec("concurrency: {group: a, by: [pin]}\nvariables: [{id: pin, type: secret}]"),
+        "spec.concurrency.by[0]",
+        10,
+        "of type `secret`, which no group can be named by",
+    ),
+    "a priority of 10": (
+        in_spec("priority: 10"),
+        "spec.priority",
+        10,
+        "must be between 0 and 9, not 10",
     ),
     "an empty approvalPolicy": (in_spec("approvalPolicy:"), "spec.approvalPolicy", 10, "is empty"),
     "an approvalPolicy of nothing": (

@@ -27,7 +27,7 @@ import msgspec
 
 from opsicle.server import store
 from opsicle.server.access.actor import SystemActor
-from opsicle.server.store.audit import Signs
+from opsicle.server.store.audit import RecordedActor
 
 FOLDER = Path(str(store.__file__)).parent
 WITHOUT_STATEMENTS = {
@@ -183,7 +183,7 @@ _SIMPLE: dict[Any, list[Any]] = {
     NoneType: [None],
     object: [{}],
     Any: ["x"],
-    Signs: [SystemActor()],
+    RecordedActor: [SystemActor()],
 }
 _STATES = ["queued", "running", "succeeded", "pending", "approved", "failed"]
 

@@ -45,6 +45,9 @@ TABLES = {
     "automations": Table(RETENTION, grows=True),
     "channels": Table(small_because=MADE_BY_PEOPLE),
     "chat_links": Table(small_because=PEOPLE),
+    "concurrency_changes": Table(
+        small_because="what has changed in concurrency groups since they were settled"
+    ),
     "deliveries": Table(f"{_SERVER}.channels.sender:DeliverySender.prune", grows=True),
     "gaps": Table(
         small_because="one row for each piece of a log that the server lost; gone with its job"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from opsicle.domain.addresses import unfit, unfit_name
+from opsicle.domain.addresses import address_problem, name_problem
 
 LOOK_ALIKES = {
     "a Cyrillic o in Latin": ("b\u043eb@example.com", "Cyrillic and Latin"),
@@ -51,12 +51,12 @@ GOOD = [
 @pytest.mark.parametrize("case", LOOK_ALIKES)
 def test_an_address_that_could_be_taken_for_another_is_refused_and_why(case: str) -> None:
     address, why = LOOK_ALIKES[case]
-    assert why in unfit(address)
+    assert why in address_problem(address)
 
 
 @pytest.mark.parametrize("address", GOOD)
 def test_addresses_of_one_script_are_taken(address: str) -> None:
-    assert unfit(address) == ""
+    assert address_problem(address) == ""
 
 
 NAMES = [
@@ -92,9 +92,9 @@ LOOK_ALIKE_NAMES = {
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_name_of_one_script_is_a_name(name: str) -> None:
-    assert unfit_name(name) == ""
+    assert name_problem(name) == ""
 
 
 @pytest.mark.parametrize(("name", "says"), LOOK_ALIKE_NAMES.values(), ids=LOOK_ALIKE_NAMES)
 def test_a_name_that_looks_like_another_is_none(name: str, says: str) -> None:
-    assert says in unfit_name(name)
+    assert says in name_problem(name)

@@ -14,7 +14,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 from opsicle.domain.errors import InvalidInput, Unavailable
 from opsicle.security import certificates
 from opsicle.security.authority import (
-    CA_LIFE,
+    CA_LIFETIME,
     CLOCK_SKEW,
     SERVER_NAME,
     Authority,
@@ -67,7 +67,7 @@ def test_a_ca_lives_ten_years_and_may_sign_leaves_only(authority: Authority) -> 
 
     assert constraints.critical
     assert (constraints.value.ca, constraints.value.path_length) == (True, 0)
-    assert authority.not_after == (NOW + CA_LIFE).replace(microsecond=0)
+    assert authority.not_after == (NOW + CA_LIFETIME).replace(microsecond=0)
 
     usage = certificate.extensions.get_extension_for_class(x509.KeyUsage).value
     assert (usage.key_cert_sign, usage.digital_signature) == (True, False)

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from opsicle.domain.conditions import Facts, asked_gates, could_be, findings, holds
+from opsicle.domain.conditions import Facts, asked_gates, findings, holds, may_equal
 from opsicle.domain.errors import InvalidInput
 from opsicle.domain.policies import Approvers, Condition, Gate, Policy
 from opsicle.domain.template_parser import parse_policy, parse_template
@@ -199,7 +199,7 @@ def test_no_spelling_of_a_value_is_taken_for_another(
 
     form = data.draw(st.sampled_from(["NFC", "NFD", "NFKC", "NFKD"]))
 
-    assert could_be(unicodedata.normalize(form, before + spelled + behind), word)
+    assert may_equal(unicodedata.normalize(form, before + spelled + behind), word)
 
 
 @given(value=st.text(max_size=30), options=st.lists(WORDS, min_size=1, max_size=3))
@@ -219,7 +219,7 @@ def test_another_plain_word_is_another_value(first: str, second: str) -> None:
     def plain(word: str) -> str:
         return re.sub(r"(?<![0-9])0+(?=[0-9])", "", word)
 
-    assert could_be(first, second) is (plain(first) == plain(second))
+    assert may_equal(first, second) is (plain(first) == plain(second))
 
 
 @pytest.mark.parametrize(
@@ -234,7 +234,7 @@ def test_another_plain_word_is_another_value(first: str, second: str) -> None:
     ],
 )
 def test_where_a_number_begins_in_a_name_makes_no_difference(value: str, wanted: str) -> None:
-    assert could_be(value, wanted)
+    assert may_equal(value, wanted)
 
 
 HEAD = "apiVersion: v1\ntype: AutomationTemplate\nmetadata: {name: t}\nspec:\n"

@@ -13,7 +13,7 @@ import pytest
 
 from opsicle.domain.errors import InvalidInput
 from opsicle.security import certificates
-from opsicle.security.authority import SERVER_LIFE, Authority
+from opsicle.security.authority import SERVER_LIFETIME, Authority
 from opsicle.server.data_folder import DataFolder
 from opsicle.server.http.wire.tls import RENEW_BEFORE, GivenCertificate, Tls
 
@@ -31,9 +31,9 @@ def test_our_own_certificate_is_renewed_in_good_time_and_not_before(folder: Data
     tls = Tls(folder, folder.authority(NOW), ("ops.example.com",), NOW)
     first = folder.listener_pem.read_text()
 
-    tls.renew_if_due(NOW + SERVER_LIFE - RENEW_BEFORE - timedelta(hours=1))
+    tls.renew_if_due(NOW + SERVER_LIFETIME - RENEW_BEFORE - timedelta(hours=1))
     assert folder.listener_pem.read_text() == first
-    tls.renew_if_due(NOW + SERVER_LIFE - RENEW_BEFORE + timedelta(hours=1))
+    tls.renew_if_due(NOW + SERVER_LIFETIME - RENEW_BEFORE + timedelta(hours=1))
     second = folder.listener_pem.read_text()
 
     assert certificates.expires_at(second) > certificates.expires_at(first)

@@ -84,6 +84,10 @@ EXCEPTIONS = {
         "SEARCH automations USING COVERING INDEX automations_by_org (org_id=?)",
     ): ONE_PAGE,
     (
+        "concurrency.count_behind",
+        "SCAN automations USING INDEX automations_in_concurrency_group",
+    ): "what waits in groups, in a thread",
+    (
         "deliveries.count_by_state",
         "SCAN deliveries USING COVERING INDEX deliveries_by_channel_and_state",
     ): "for the metrics, in a thread, through an index alone",

@@ -79,7 +79,7 @@ spec:
         secrets: [db-password]
         workingDirectory: sub/folder
         when: failure
-        retries: {limit: 2, delay: 5}
+        retries: {limit: 2, delay: 5, backoff: 2, retryOn: [75, 1]}
         shell: /bin/bash
         outputs: [backup_path]
         network: true
@@ -90,7 +90,8 @@ spec:
       - {name: report, commands: [date]}
   runsOn: {labels: {site: ams}, where: "site in (ams,fra), !old"}
   timeout: 3600
-  concurrency: {group: web, limit: 2, onLimit: reject}
+  priority: 7
+  concurrency: {group: web, by: [service], limit: 2, onLimit: reject}
   onWorkerLost: requeue
   plan: [{name: look, commands: [ls]}]
 """
@@ -139,7 +140,7 @@ def test_every_field_of_the_format_is_read() -> None:
                 secrets=("db-password",),
                 working_directory="sub/folder",
                 when=When.FAILURE,
-                retries=Retries(limit=2, delay=5),
+                retries=Retries(limit=2, delay=5, backoff=2.0, retry_on=(75, 1)),
                 shell="/bin/bash",
                 outputs=("backup_path",),
                 network=True,
@@ -153,7 +154,8 @@ def test_every_field_of_the_format_is_read() -> None:
         runs_on={"site": "ams"},
         runs_on_where="site in (ams, fra), !old",
         timeout=3600,
-        concurrency=Concurrency(group="web", limit=2, on_limit=OnLimit.REJECT),
+        priority=7,
+        concurrency=Concurrency(group="web", by=("service",), limit=2, on_limit=OnLimit.REJECT),
         on_worker_lost=WorkerLost.REQUEUE,
         plan=(Phase(name="look", commands=("ls",)),),
     )
@@ -198,7 +200,6 @@ def test_what_this_version_cannot_run_is_named() -> None:
     told = {problem.path: problem.message for problem in unsupported(parse_template(FULL.encode()))}
 
     assert set(told) == {
-        "spec.concurrency",
         "spec.plan",
     }
     assert all("cannot run until then" in message for message in told.values())
@@ -345,6 +346,8 @@ FIELDS = [
         "workingDirectory",
         "when",
         "retries",
+        "backoff",
+        "retryOn",
         "shell",
         "outputs",
         "runsOn",

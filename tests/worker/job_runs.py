@@ -76,8 +76,8 @@ class Machine:
             "HOME": "/home/of-worker",
             "LANG": "C.UTF-8",
         }
-        self.on_child: Callable[[int, str], None] = lambda pid, life: self.children.append(
-            (pid, life)
+        self.on_child: Callable[[int, str], None] = lambda pid, instance: self.children.append(
+            (pid, instance)
         )
 
     def work(self, *phases: Phase, **more: Any) -> Work:

@@ -53,7 +53,7 @@ def run_until_killed(worker: Working, fake_server: FakeServer, judge: Path, give
 
 
 def ended(worker: Working, fake_server: FakeServer) -> Outcome:
-    """Return what the next life of the worker reports."""
+    """Return what the next run of the worker reports."""
     worker.start()
     assert worker.wait_for_finish(JOB, timeout=60) == JobState.UNKNOWN
     return fake_server.finished[JOB]
@@ -181,7 +181,7 @@ def test_nothing_is_cleaned_up_whose_secrets_are_gone_and_none_is_in_the_journal
     assert '"secret"' not in (worker.folder / "journal").read_text()
 
     refused(
-        worker, fake_server, judge, "the job had secrets, which went with the worker's last life"
+        worker, fake_server, judge, "the job had secrets, which went with the worker's last run"
     )
 
 
@@ -203,7 +203,7 @@ def test_nothing_is_cleaned_up_where_values_were_masked_that_nobody_knows_any_mo
     )
 
     refused(
-        worker, fake_server, judge, "the job had secrets, which went with the worker's last life"
+        worker, fake_server, judge, "the job had secrets, which went with the worker's last run"
     )
 
 

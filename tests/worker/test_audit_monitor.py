@@ -56,7 +56,7 @@ def test_a_checkpoint_that_contradicts_the_last_one_is_reported_and_not_kept(
     tmp_path: Path, shown: SeenCheckpoint, says: str
 ) -> None:
     AuditMonitor(tmp_path / "checkpoint.json").see(seen(ORIGINAL[2]))
-    audit_monitor = AuditMonitor(tmp_path / "checkpoint.json")  # the worker's next life
+    audit_monitor = AuditMonitor(tmp_path / "checkpoint.json")  # the worker's next run
 
     audit_monitor.see(shown)
 

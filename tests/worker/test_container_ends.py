@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import signal
+
 import pytest
 
 from opsicle.domain.automations import JobState
@@ -138,3 +141,38 @@ def test_a_phase_that_is_tried_again_has_a_container_of_its_own_each_time(boxes:
 
     assert outcome.state is JobState.SUCCEEDED
     assert outcome.phases[0].tries == 2
+
+
+def test_a_try_whose_engine_is_lost_is_removed_before_the_next_one(
+    boxes: Machine, podman: Podman
+) -> None:
+    retries = Retries(limit=1, retry_on=(137,))
+    thread, outcomes = in_background(
+        boxes,
+        boxed("mkdir first 2>/dev/null || exit 0; echo begun; sleep 300", retries=retries),
+    )
+    wait_until(lambda: boxes.log.stdout == b"begun\n", 60, "the first try")
+    [first] = podman.containers()
+
+    os.kill(boxes.children[0][0], signal.SIGKILL)
+    thread.join(120)
+
+    assert outcomes[0].state is JobState.SUCCEEDED
+    [failed] = outcomes[0].phases[0].failed_tries
+    assert (failed.exit_code, failed.explanation) == (137, "ended by SIGKILL")
+    assert first not in podman.containers()
+
+
+def test_an_image_that_is_not_there_is_asked_for_again_where_that_exit_code_is_named(
+    boxes: Machine,
+) -> None:
+    outcome = boxes.run(
+        boxed(
+            "true",
+            image="absent:1",
+            pull=Pull.NEVER,
+            retries=Retries(limit=1, delay=0, retry_on=(125,)),
+        )
+    )
+
+    assert (outcome.exit_code, outcome.phases[0].tries) == (125, 2)

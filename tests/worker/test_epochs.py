@@ -13,7 +13,7 @@ from opsicle.wire.worker_api import SignedOrder
 from opsicle.worker import ran_automations
 from opsicle.worker.journal import Journal
 from opsicle.worker.known_epoch import KnownEpoch, Outdated
-from opsicle.worker.ran_automations import REMEMBERED, Ran
+from opsicle.worker.ran_automations import REMEMBERED, RanEntry
 from opsicle.worker.verification import Refused
 from tests.worker.job_runs import Machine, phase
 from tests.worker.signed_work import manifest_of, order_of
@@ -74,7 +74,7 @@ def test_the_proof_is_shown_to_a_server_that_does_not_know_of_it(
     known = KnownEpoch(tmp_path / "epoch.json")
     known.take(order(2), signed("two"))
 
-    known.hear(*said)
+    known.note_server_epoch(*said)
 
     assert known.proof == (signed("two") if is_shown else None)
 
@@ -89,8 +89,8 @@ def journal(tmp_path: Path) -> Journal:
     return Journal(tmp_path / "journal")
 
 
-def ran(fence: int, epoch: int = 1, automation: str = "a", at: datetime = NOW) -> Ran:
-    return Ran(automation, epoch, fence, at)
+def ran(fence: int, epoch: int = 1, automation: str = "a", at: datetime = NOW) -> RanEntry:
+    return RanEntry(automation, epoch, fence, at)
 
 
 def test_an_automation_runs_again_by_a_later_fence_of_the_same_epoch_only(journal: Journal) -> None:

@@ -61,7 +61,7 @@ def test_a_worker_that_is_to_end_does_not_report_for_ever_to_a_server_that_canno
 
     assert jobs.wait_until_idle(60)
     (left,) = Journal(tmp_path / "worker/journal").open_jobs()
-    assert left.outcome is not None, "the next life has nothing to report"
+    assert left.outcome is not None, "the next run has nothing to report"
 
 
 def test_a_job_that_runs_may_take_its_time_while_its_worker_is_to_end(

@@ -1,4 +1,4 @@
-"""The journal tells the worker's next life what this one left, whatever ended it."""
+"""The journal tells the worker's next run what this one left, whatever ended it."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def written(path: Path) -> bytes:
 
 
 def left_in(path: Path) -> list[JobEntry]:
-    """Return what the next life finds."""
+    """Return what the next run finds."""
     journal = Journal(path)
     journal.close()
     return journal.open_jobs()
@@ -175,7 +175,7 @@ def order(number: int, expires_at: datetime = NOON + MINUTE) -> SpentOrder:
 
 
 def later(path: Path, now: datetime) -> Journal:
-    """Return the journal of the worker's next life, which begins by writing it anew."""
+    """Return the journal of the worker's next run, which begins by writing it anew."""
     return Journal(path, now=lambda: now)
 
 

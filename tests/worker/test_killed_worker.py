@@ -1,4 +1,4 @@
-"""A worker that is killed, and what its next life says of its jobs."""
+"""A worker that is killed, and what its next run says of its jobs."""
 
 from __future__ import annotations
 

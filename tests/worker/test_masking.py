@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from opsicle.domain.automations import JobState
 from opsicle.wire.jobs import STDOUT
-from opsicle.worker.masking import KEY_BYTES, MARK, Mask, Masking
+from opsicle.worker.masking import KEY_BYTES, REPLACEMENT, Mask, Masking
 from opsicle.worker.output import CHUNK_BYTES
 from opsicle.worker.secret_forms import forms
 from tests.worker.job_runs import Machine, phase
@@ -97,7 +97,7 @@ def test_a_secret_is_masked_in_every_encoding_wherever_it_is_cut(value: str, nam
         assert ENCODINGS[name](value).encode() not in output
         assert output.startswith(b"before ")
         assert output.endswith(b" behind")
-        assert MARK in output
+        assert REPLACEMENT in output
 
 
 @pytest.mark.parametrize("name", ENCODINGS)
@@ -131,11 +131,11 @@ def test_two_secrets_that_overlap_are_both_masked(
 
     output = masked(Mask(Masking([one, other])), *pieces)
 
-    for part in output.split(MARK):
+    for part in output.split(REPLACEMENT):
         assert one.encode() not in part
         assert other.encode() not in part
 
-    kept = output.replace(MARK, b"")
+    kept = output.replace(REPLACEMENT, b"")
     covered: set[int] = set()
     for secret in (one.encode(), other.encode()):
         for at in range(len(printed)):
@@ -159,7 +159,7 @@ def test_the_rest_of_a_secret_is_masked_whose_beginning_was_shown() -> None:
 
     mask.release()
 
-    assert mask.feed(b"er2 and more") + mask.finish() == MARK + b" and more"
+    assert mask.feed(b"er2 and more") + mask.finish() == REPLACEMENT + b" and more"
 
 
 def test_what_is_hardly_there_by_chance_is_not_shown_only_because_it_is_silent() -> None:
@@ -167,7 +167,7 @@ def test_what_is_hardly_there_by_chance_is_not_shown_only_because_it_is_silent()
 
     assert mask.feed(b"correct") == b""
     assert not mask.can_release
-    assert mask.feed(b" horse.") + mask.finish() == MARK + b"."
+    assert mask.feed(b" horse.") + mask.finish() == REPLACEMENT + b"."
 
 
 def test_no_more_is_held_back_than_could_be_a_secret() -> None:
@@ -185,7 +185,7 @@ def test_many_secrets_are_found_as_one_is() -> None:
 
     output = masked(Mask(masking), b"\n".join(value.encode() for value in values))
 
-    assert output == b"\n".join([MARK] * 300)
+    assert output == b"\n".join([REPLACEMENT] * 300)
 
 
 def test_a_secret_of_the_largest_size_is_masked_in_little_time() -> None:
@@ -197,12 +197,14 @@ def test_a_secret_of_the_largest_size_is_masked_in_little_time() -> None:
         *(f"a{value}b".encode()[i : i + 1000] for i in range(0, 65538, 1000)),
     )
 
-    assert output == b"a" + MARK + b"b"
+    assert output == b"a" + REPLACEMENT + b"b"
     assert time.process_time() - began < 5  # it takes some 50 ms
 
 
 def test_every_form_begins_with_a_whole_key() -> None:
-    assert all(len(form) >= KEY_BYTES > len(MARK) for value in VALUES for form in forms([value]))
+    assert all(
+        len(form) >= KEY_BYTES > len(REPLACEMENT) for value in VALUES for form in forms([value])
+    )
 
 
 def test_each_stream_is_masked_on_its_own(machine: Machine) -> None:
@@ -215,8 +217,8 @@ def test_each_stream_is_masked_on_its_own(machine: Machine) -> None:
     outcome = machine.run(phase(command, secrets=("db-password",)), secrets=secret)
 
     assert outcome.state is JobState.SUCCEEDED
-    assert machine.log.stdout == MARK + b"\nwork seen\n"
-    assert machine.log.stderr == MARK + b"\n"
+    assert machine.log.stdout == REPLACEMENT + b"\nwork seen\n"
+    assert machine.log.stderr == REPLACEMENT + b"\n"
 
 
 def test_only_the_phase_that_names_a_secret_gets_it_and_every_phase_is_masked(

@@ -176,7 +176,7 @@ def test_a_value_to_mask_is_known_before_what_was_printed_behind_it_is_read(tmp_
     read_end, write_end = os.pipe()
     os.set_blocking(read_end, False)
     output.add(read_end, 0, 1)
-    output.heed(requests)
+    output.watch_mask_requests(requests)
     os.write(write_end, b"before, ")
     (tmp_path / "mask").write_bytes(b"made-by-the-job\n")
     os.write(write_end, b"made-by-the-job\n")

@@ -150,31 +150,32 @@ def test_each_job_of_several_at_once_gets_its_own_tag() -> None:
 def test_a_life_is_told_from_another_one_of_the_same_id() -> None:
     first = subprocess.Popen(["sleep", "100"])
 
-    life = process.life_of(first.pid)
+    instance = process.instance_of(first.pid)
 
-    assert life == process.life_of(first.pid)
-    assert life != process.life_of(1)
+    assert instance == process.instance_of(first.pid)
+    assert instance != process.instance_of(1)
 
     first.kill()
     first.wait()
-    assert process.life_of(first.pid) is None
+    assert process.instance_of(first.pid) is None
 
 
 def test_a_child_is_known_again_without_asking_the_kernel_when_it_was_started() -> None:
     first = start("exec sleep 1000")
     second = start("exec sleep 1000")
-    now = process.life_of(first.pid)
+    now = process.instance_of(first.pid)
     assert now
     boot, _, tick = now.rpartition("/")
 
-    assert process.is_same_life(now, first.life)
+    assert process.is_same_instance(now, first.instance)
     # A later owner of the id, and an earlier one.
-    assert not process.is_same_life(f"{boot}/{int(tick) + 1000}", first.life)
-    assert not process.is_same_life(f"{boot}/{int(tick) - 1000}", first.life)
-    assert not process.is_same_life(f"another-boot/{tick}", first.life)
-    assert process.is_same_life(now, now)  # as a journal of the version before tells it
+    assert not process.is_same_instance(f"{boot}/{int(tick) + 1000}", first.instance)
+    assert not process.is_same_instance(f"{boot}/{int(tick) - 1000}", first.instance)
+    assert not process.is_same_instance(f"another-boot/{tick}", first.instance)
+    assert process.is_same_instance(now, now)  # as a journal of the version before tells it
     assert not any(
-        process.is_same_life(now, odd) for odd in ("", "/", f"{boot}/", f"{boot}/-", f"{boot}/x-y")
+        process.is_same_instance(now, odd)
+        for odd in ("", "/", f"{boot}/", f"{boot}/-", f"{boot}/x-y")
     )
     for child in (first, second):
         os.kill(child.pid, 9)

@@ -43,7 +43,7 @@ class KilledWorker:
         )
 
         with running:
-            pid, self.life = running.stdout.readline().split()
+            pid, self.instance = running.stdout.readline().split()
             self.shell = int(pid)
             wait_until(up.exists, what="the job's processes")
             running.kill()
@@ -73,7 +73,7 @@ def test_after_a_crash_everything_of_the_job_is_ended_and_nothing_else(
     orphan = int((tmp_path / "orphan").read_text())
     assert is_alive(dead.shell)
     assert is_alive(orphan)
-    assert kill_orphans(JOB, dead.shell, dead.life, grace_seconds=0.3) == 0
+    assert kill_orphans(JOB, dead.shell, dead.instance, grace_seconds=0.3) == 0
     assert not is_alive(dead.shell)
     assert not is_alive(orphan)
     assert bystander.poll() is None
@@ -82,11 +82,11 @@ def test_after_a_crash_everything_of_the_job_is_ended_and_nothing_else(
 def test_a_process_that_only_has_the_same_id_now_is_left_alone(
     bystander: subprocess.Popen[bytes],
 ) -> None:
-    life = process.life_of(bystander.pid)
+    instance = process.instance_of(bystander.pid)
 
-    assert life
+    assert instance
 
-    boot, _, ticks = life.partition("/")
+    boot, _, ticks = instance.partition("/")
     assert kill_orphans(JOB, bystander.pid, f"{boot}/{int(ticks) - 1}", grace_seconds=0.1) == 0
     assert kill_orphans(JOB, bystander.pid, f"another-boot/{ticks}", grace_seconds=0.1) == 0
     assert kill_orphans(JOB, bystander.pid, "", grace_seconds=0.1) == 0

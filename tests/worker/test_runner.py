@@ -285,8 +285,8 @@ def test_a_job_id_cannot_lead_out_of_the_workspace_root(machine: Machine) -> Non
 
 
 def test_a_full_disk_below_the_journal_ends_the_job_and_its_processes(machine: Machine) -> None:
-    def on_child(pid: int, life: str) -> None:
-        machine.children.append((pid, life))
+    def on_child(pid: int, instance: str) -> None:
+        machine.children.append((pid, instance))
         raise OSError(errno.ENOSPC, "No space left on device")
 
     machine.on_child = on_child
@@ -298,8 +298,8 @@ def test_a_full_disk_below_the_journal_ends_the_job_and_its_processes(machine: M
 
 
 def test_a_defect_in_the_sink_is_raised_but_leaves_no_process(machine: Machine) -> None:
-    def on_child(pid: int, life: str) -> None:
-        machine.children.append((pid, life))
+    def on_child(pid: int, instance: str) -> None:
+        machine.children.append((pid, instance))
         raise RuntimeError("a defect")
 
     machine.on_child = on_child

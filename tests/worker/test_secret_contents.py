@@ -8,7 +8,7 @@ import string
 
 import pytest
 
-from opsicle.worker.masking import MARK, Mask, Masking
+from opsicle.worker.masking import REPLACEMENT, Mask, Masking
 from opsicle.worker.secret_contents import contents
 from opsicle.worker.words import looks_random
 
@@ -80,7 +80,7 @@ def test_a_key_inside_a_document_is_masked_line_by_line() -> None:
 
     assert shown(f"it has {lines[1]}", account) == "it has ***"
     assert shown("-----BEGIN PRIVATE KEY-----", account) == "-----BEGIN PRIVATE KEY-----"
-    assert MARK.decode() in shown(key, account)
+    assert REPLACEMENT.decode() in shown(key, account)
     assert shown(json.dumps(key), account) == '"***\\n"'
 
 

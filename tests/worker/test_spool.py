@@ -23,8 +23,8 @@ from tests.support import require, wait_until
 PLENTY = 1 << 30
 
 
-def make(folder: Path, job_id: str = "job", room: SpoolQuota | None = None) -> Spool:
-    return Spool(folder, job_id, room or SpoolQuota(PLENTY, PLENTY))
+def make(folder: Path, job_id: str = "job", quota: SpoolQuota | None = None) -> Spool:
+    return Spool(folder, job_id, quota or SpoolQuota(PLENTY, PLENTY))
 
 
 def recover(folder: Path, job_id: str = "job") -> Spool:
@@ -204,7 +204,7 @@ def test_jobs_do_not_read_each_others_spools(tmp_path: Path) -> None:
 
 
 def test_a_full_spool_takes_nothing_until_there_is_room_again(tmp_path: Path) -> None:
-    spool = make(tmp_path, room=SpoolQuota(2000, PLENTY))
+    spool = make(tmp_path, quota=SpoolQuota(2000, PLENTY))
     taken = b""
 
     while spool.write(0, 1, 0, b"%04d" % len(taken)) is not None:
@@ -219,7 +219,7 @@ def test_room_comes_back_with_acknowledged_segments(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(spools, "SEGMENT_BYTES", 500)
-    spool = make(tmp_path, room=SpoolQuota(2000, 2000))
+    spool = make(tmp_path, quota=SpoolQuota(2000, 2000))
 
     for _ in range(200):
         if spool.write(0, 1, 0, b"x" * 100) is None:
@@ -230,8 +230,8 @@ def test_room_comes_back_with_acknowledged_segments(
 
 
 def test_one_full_spool_does_not_silence_another_job(tmp_path: Path) -> None:
-    room = SpoolQuota(1000, 1000)
-    loud, quiet = make(tmp_path, "loud", room), make(tmp_path, "quiet", room)
+    quota = SpoolQuota(1000, 1000)
+    loud, quiet = make(tmp_path, "loud", quota), make(tmp_path, "quiet", quota)
 
     while loud.write(0, 1, 0, b"x" * 100) is not None:
         pass
@@ -241,8 +241,8 @@ def test_one_full_spool_does_not_silence_another_job(tmp_path: Path) -> None:
 
 
 def test_discarded_output_gives_all_its_room_back(tmp_path: Path) -> None:
-    room = SpoolQuota(1000, 1000)
-    first = make(tmp_path, "first", room)
+    quota = SpoolQuota(1000, 1000)
+    first = make(tmp_path, "first", quota)
     while first.write(0, 1, 0, b"x" * 100) is not None:
         pass
 
@@ -251,7 +251,7 @@ def test_discarded_output_gives_all_its_room_back(tmp_path: Path) -> None:
     assert first.write(0, 1, 0, b"nobody wants this") is not None
     assert list(tmp_path.iterdir()) == []
 
-    second = make(tmp_path, "second", room)
+    second = make(tmp_path, "second", quota)
     for _ in range(8):
         assert second.write(0, 1, 0, b"x" * 100) is not None
 

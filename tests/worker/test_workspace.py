@@ -140,14 +140,14 @@ def test_nothing_is_removed_through_a_mount_on_the_workspace_itself(tmp_path: Pa
 
 def test_what_a_former_life_left_is_cleared_away(workspace: Workspace, tmp_path: Path) -> None:
     (workspace.path / "old").write_text("x")
-    workspace.beside("marks").touch()
+    workspace.sibling("marks").touch()
     again = Workspace(tmp_path / "root", "job-1")
 
     again.make()
 
     assert list(again.path.iterdir()) == []
 
-    again.beside("marks")
+    again.sibling("marks")
     assert again.remove() == ""
     assert list((tmp_path / "root").iterdir()) == []
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 
-from opsicle.domain.addresses import unfit, unfit_name
+from opsicle.domain.addresses import address_problem, name_problem
 from opsicle.domain.errors import InvalidInput, Problem
 from opsicle.domain.names import has_control_characters
 from opsicle.domain.visible_text import visible
@@ -41,7 +41,7 @@ def email_address(text: str, path: str = "email") -> str:
             f"an address with {SERVICE_DOMAIN} is a service account's",
             hint="As in ada@example.com.",
         )
-    if problem := unfit(email):
+    if problem := address_problem(email):
         raise invalid(path, f"the e-mail address {problem}", hint="As in ada@example.com.")
     return email
 
@@ -80,7 +80,7 @@ def display_name(text: str, limit: int) -> str:
     "" for nothing. Raises InvalidInput.
     """
     written = unicodedata.normalize("NFC", name(text, limit))
-    if problem := unfit_name(written):
+    if problem := name_problem(written):
         raise invalid("name", f"the name {problem}", hint="Write it in the letters of one script.")
     return written
 

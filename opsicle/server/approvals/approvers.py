@@ -17,7 +17,7 @@ from opsicle.server.access.rights import Rulebook
 from opsicle.server.access.template_access import is_hidden_from, targets_of
 from opsicle.server.store import chat_links, groups, memberships
 from opsicle.server.store.database import Connection
-from opsicle.server.store.memberships import Named
+from opsicle.server.store.memberships import MemberSelection
 
 
 class _Names(msgspec.Struct, frozen=True):
@@ -71,7 +71,9 @@ class ApproverDirectory:
             self._found[template_view, names] = self._named(names, targets)
         named = self._found[template_view, names]
         around = tuple((requester.identities | {requester.manager_id}) - {""})
-        own = self._load(Named(user_ids=around, owner_ids=tuple(requester.identities)), {}, targets)
+        own = self._load(
+            MemberSelection(user_ids=around, owner_ids=tuple(requester.identities)), {}, targets
+        )
         if own.keys() <= named.keys():
             return named
         return {
@@ -84,7 +86,7 @@ class ApproverDirectory:
         for chat in names.chats:
             if user_id := chat_links.find_user(self._db, self._org_id, chat.channel, chat.id):
                 chats.setdefault(user_id, set()).add(chat)
-        named = Named(
+        named = MemberSelection(
             user_ids=tuple(chats),
             emails=tuple(names.users),
             roles=tuple(names.roles),
@@ -93,7 +95,7 @@ class ApproverDirectory:
         return self._load(named, chats, targets)
 
     def _load(
-        self, named: Named, chats: dict[str, set[Chat]], targets: Iterable[Target]
+        self, named: MemberSelection, chats: dict[str, set[Chat]], targets: Iterable[Target]
     ) -> dict[str, ApproverPerson]:
         members = {
             member.user_id: member

@@ -20,7 +20,7 @@ from opsicle.security.binding_key import BindingKey
 from opsicle.server.access.actor import SystemActor
 from opsicle.server.access.principals import account_of
 from opsicle.server.access.template_versions import template_of
-from opsicle.server.approvals.bindings import Altered, Bindings
+from opsicle.server.approvals.bindings import AlteredManifest, Bindings
 from opsicle.server.store import approvals, audit, automations
 from opsicle.server.store.approvals import ApprovalRow
 from opsicle.server.store.automations import AutomationRow
@@ -65,7 +65,7 @@ def _bind(db: Connection, bindings: Bindings, row: AutomationRow, now: datetime)
     try:
         template = template_of(db, row.template_id, row.version)
         mac = bindings.code_of(db, whole, template, approval)
-    except (Altered, NotFound, ValueError, msgspec.MsgspecError, RecursionError) as error:
+    except (AlteredManifest, NotFound, ValueError, msgspec.MsgspecError, RecursionError) as error:
         log.warning(
             "an automation that waits cannot be bound",
             extra={"automation": row.id, "reason": str(error)},

@@ -34,14 +34,14 @@ UNBOUND = (
 UNREADABLE = "what is stored of it cannot be read any more"
 
 
-class Altered(Exception):
+class AlteredManifest(Exception):
     """What is stored of an automation is not what was triggered; the message says so.
 
     Never leaves the services.
     """
 
 
-class Bound(NamedTuple):
+class BoundManifest(NamedTuple):
     """A manifest that is what was triggered.
 
     `content` is its canonical encoding in the format that it was bound in.
@@ -75,7 +75,7 @@ class Bindings:
         template: Template,
         approval: ApprovalRow | None,
         commitments: dict[str, str],
-    ) -> tuple[AutomationRow, Bound]:
+    ) -> tuple[AutomationRow, BoundManifest]:
         """Return a new automation with all that binds it, and its manifest.
 
         `approval` is what will be asked for it.
@@ -86,11 +86,11 @@ class Bindings:
         manifest_digest = digest(content)
         mac = self._key.of_automation(_covered(manifest_digest, manifest))
         row = msgspec.structs.replace(new, manifest_digest=manifest_digest, mac=mac)
-        return row, Bound(manifest, NEWEST, content)
+        return row, BoundManifest(manifest, NEWEST, content)
 
     def check(
         self, db: Connection, row: AutomationRow, template: Template, approval: ApprovalRow | None
-    ) -> Bound:
+    ) -> BoundManifest:
         """Return a stored automation's manifest, if it and its approval are as they were bound.
 
         Raises Altered.
@@ -99,7 +99,7 @@ class Bindings:
         if not is_same(
             self._key.of_automation(_covered(row.manifest_digest, bound.manifest)), row.mac
         ):
-            raise Altered(ALTERED)
+            raise AlteredManifest(ALTERED)
         return bound
 
     def code_of(
@@ -132,11 +132,11 @@ class Bindings:
 
     def _read(
         self, db: Connection, row: AutomationRow, template: Template, approval: ApprovalRow | None
-    ) -> Bound:
+    ) -> BoundManifest:
         if not row.manifest_digest:
-            raise Altered(UNBOUND)
+            raise AlteredManifest(UNBOUND)
         if row.manifest_format not in FORMATS:
-            raise Altered(
+            raise AlteredManifest(
                 f"its manifest is in format {row.manifest_format}, which this version does not know"
             )
         try:
@@ -145,12 +145,12 @@ class Bindings:
         except (ValueError, msgspec.MsgspecError, RecursionError, FieldNotSupported) as error:
             facts = {"automation": row.id, "reason": str(error)}
             log.error("a stored automation cannot be read", extra=facts)  # noqa: TRY400
-            raise Altered(UNREADABLE) from error
+            raise AlteredManifest(UNREADABLE) from error
         if digest(content) != row.manifest_digest:
-            raise Altered(ALTERED)
+            raise AlteredManifest(ALTERED)
         if approval is not None and approval.manifest_digest != row.manifest_digest:
-            raise Altered("what is stored is not what was approved")
-        return Bound(manifest, row.manifest_format, content)
+            raise AlteredManifest("what is stored is not what was approved")
+        return BoundManifest(manifest, row.manifest_format, content)
 
 
 def _covered(manifest_digest: str, manifest: Manifest) -> bytes:

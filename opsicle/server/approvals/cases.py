@@ -20,7 +20,7 @@ from opsicle.domain.templates import Phase, Template
 from opsicle.server.access.stored_values import read_values
 from opsicle.server.access.template_versions import template_of
 from opsicle.server.approvals.approvers import ApproverDirectory, requester_of
-from opsicle.server.approvals.bindings import UNREADABLE, Altered, Bindings
+from opsicle.server.approvals.bindings import UNREADABLE, AlteredManifest, Bindings
 from opsicle.server.store import approvals, automations
 from opsicle.server.store.approvals import ApprovalRow, DecisionRow
 from opsicle.server.store.automations import AutomationRow
@@ -119,7 +119,7 @@ def load(
     try:
         before = approvals.find_of_automation(db, row.automation_id) if is_pause else row
         bindings.check(db, case.automation, case.template, before)
-    except Altered as altered:
+    except AlteredManifest as altered:
         return replace(case, problem=str(altered))
     if is_pause and not bindings.is_pause_signed(row):
         return replace(case, problem="what is stored of its pause is not what was asked")

@@ -119,7 +119,7 @@ def voter(
     return me, [*now_open, *later]
 
 
-def has_said(case: Case, actor: Actor, verdict: Verdict) -> bool:
+def has_same_decision(case: Case, actor: Actor, verdict: Verdict) -> bool:
     """Return whether the actor has decided just so already, on whatever gate."""
     return any(each.user_id == actor.user_id and each.verdict is verdict for each in case.decisions)
 

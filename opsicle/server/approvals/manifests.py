@@ -47,6 +47,8 @@ def build(
         volume_mounts=template.volume_mounts,
         runs_on=template.runs_on,
         runs_on_where=template.runs_on_where,
+        priority=template.priority,
+        concurrency=template.concurrency,
         timeout=template.timeout,
         on_worker_lost=WorkerLost(row.on_worker_lost),
         requester_id=row.requester_id,

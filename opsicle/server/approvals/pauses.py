@@ -29,7 +29,7 @@ from opsicle.domain.policy_parser import digest
 from opsicle.domain.templates import Phase, Template, Value
 from opsicle.kit.ids import new_id
 from opsicle.server.approvals.approvers import ApproverDirectory, requester_of
-from opsicle.server.approvals.bindings import Altered, Bindings
+from opsicle.server.approvals.bindings import AlteredManifest, Bindings
 from opsicle.server.approvals.cases import Case, load
 from opsicle.server.approvals.record_of_ends import pause_contradiction
 from opsicle.server.store import approvals, audit, memberships
@@ -121,19 +121,19 @@ def verdict_of(case: Case, *, is_cancelled: bool) -> ResumeVerdict:
 def resume_of(db: Connection, bindings: Bindings, row: AutomationRow, job: JobRow) -> Resume:
     """Return how a job goes on, once that has been found to be what people have decided.
 
-    Raises Altered where what is stored is not what was asked or decided, or the record says
+    Raises AlteredManifest where what is stored is not what was asked or decided, or the record says
     otherwise: then it does not go on.
     """
     asked = [(each, load(db, bindings, each)) for each in approvals.list_pauses(db, row.id, job.id)]
     if not asked or asked[-1][0].id != job.pause_id:
-        raise Altered("what is stored of its pause is not what was asked")
+        raise AlteredManifest("what is stored of its pause is not what was asked")
     for _, case in asked:
         if case.problem:
-            raise Altered(case.problem)
+            raise AlteredManifest(case.problem)
 
     newest = asked[-1][1]
     if reason := pause_contradiction(db, row, newest):
-        raise Altered(reason)
+        raise AlteredManifest(reason)
     verdict = verdict_of(newest, is_cancelled=row.cancel_requested_at is not None)
     reason = newest.row.explanation or _said(newest, verdict)
     if verdict in {ResumeVerdict.CONTINUE, ResumeVerdict.RETRY, ResumeVerdict.SKIP}:
@@ -164,13 +164,13 @@ def resume_of(db: Connection, bindings: Bindings, row: AutomationRow, job: JobRo
 
 
 def _require_decided(case: Case) -> None:
-    """Raise Altered unless the decisions themselves say what the approval's row does."""
+    """Raise AlteredManifest unless the decisions themselves say what the approval's row does."""
     row = case.row
     seen = engine.status(
         case.gates, case.policy.order, case.votes, row.asked_at, row.ended_at or row.asked_at
     )
     if seen.state is not ApprovalState.APPROVED:
-        raise Altered("by the decisions that are stored nobody has let it go on")
+        raise AlteredManifest("by the decisions that are stored nobody has let it go on")
 
 
 def _values(cases: Iterable[Case]) -> dict[str, Value]:

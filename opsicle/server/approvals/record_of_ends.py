@@ -14,7 +14,7 @@ from opsicle.domain.approvals import ApprovalState
 from opsicle.kit.ids import lowest_id
 from opsicle.server.approvals.cases import Case
 from opsicle.server.store import audit, jobs
-from opsicle.server.store.audit import Decisive
+from opsicle.server.store.audit import LifecycleEntry
 from opsicle.server.store.automations import AutomationRow
 from opsicle.server.store.database import Connection
 
@@ -35,7 +35,7 @@ _MOVES = (_ENDS.keys() - {"cancel"}) | {"pause", "start", "requeue"}
 _GIVEN_BACK = frozenset({"return", "requeue"})
 
 
-class _Given(msgspec.Struct):
+class _ReturnedJob(msgspec.Struct):
     """The job that is over, as the entries of `return` and `requeue` name it."""
 
     job: str = ""
@@ -47,14 +47,14 @@ class _Paused(msgspec.Struct):
     approval: str = ""
 
 
-class _Codes(msgspec.Struct):
+class _DecisionCodes(msgspec.Struct):
     """The codes of decisions, as the entries of `approve`, `reject` and `bind` hold them."""
 
     codes: dict[str, str] = {}
     decisions: list[str] = []
 
 
-_UNREADABLE = _Codes(decisions=["of an entry that cannot be read"])
+_UNREADABLE = _DecisionCodes(decisions=["of an entry that cannot be read"])
 """Is no stored decision's."""
 
 
@@ -112,7 +112,9 @@ def pause_contradiction(db: Connection, row: AutomationRow, case: Case) -> str:
     return ""
 
 
-def _are_leases_explained(db: Connection, row: AutomationRow, entries: list[Decisive]) -> bool:
+def _are_leases_explained(
+    db: Connection, row: AutomationRow, entries: list[LifecycleEntry]
+) -> bool:
     """Return whether the record says of every lease of a waiting automation that it was given back.
 
     So that taking an entry about a beginning or an end out of the record is not enough to have a
@@ -124,7 +126,7 @@ def _are_leases_explained(db: Connection, row: AutomationRow, entries: list[Deci
     if not leased and row.fence == 0:
         return True
     given_back = {
-        msgspec.json.decode(entry.data, type=_Given).job
+        msgspec.json.decode(entry.data, type=_ReturnedJob).job
         for entry in entries
         if entry.verb in _GIVEN_BACK
     }
@@ -134,9 +136,9 @@ def _are_leases_explained(db: Connection, row: AutomationRow, entries: list[Deci
     return oldest is not None and oldest[0] > 1 and row.id < lowest_id(oldest[1])
 
 
-def _codes(entries: list[Decisive]) -> set[str]:
+def _codes(entries: list[LifecycleEntry]) -> set[str]:
     found: set[str] = set()
     for entry in entries:
-        said = stored_json.read_or(entry.data, _Codes, _UNREADABLE)
+        said = stored_json.read_or(entry.data, _DecisionCodes, _UNREADABLE)
         found.update(said.codes.values(), said.decisions)
     return found

@@ -32,7 +32,7 @@ from opsicle.server.approvals.deciding import (
     answer_for,
     checked_reason,
     decision_row,
-    has_said,
+    has_same_decision,
     verdict_with,
     voter,
 )
@@ -209,7 +209,7 @@ class Approvals:
             )
         if row.state is ApprovalState.PENDING and status.state is not ApprovalState.PENDING:
             return self._progress.advance(db, case, now)
-        if has_said(case, actor, decision.verdict) and not votable(
+        if has_same_decision(case, actor, decision.verdict) and not votable(
             case, status, Viewer(actor.user_id, now)
         ):
             return outcome_of(case, status, now)

@@ -149,7 +149,7 @@ class AuditCheckpoints:
         chains = self._database.read(audit_checkpoints.list_chains)
         total = sum(self._prune(chain, keep) for chain in chains)
         if total:
-            self._database.give_room_back()
+            self._database.release_free_space()
         return total
 
     def _list_due(self, db: Connection) -> list[tuple[ChainRow, bool]]:

@@ -12,7 +12,7 @@ from opsicle.server.store.database import Database
 
 
 class ServerRemarks:
-    """Keeps what was found in this life of the server.
+    """Keeps what was found since the server was started.
 
     `shown` is public, so it names no org, person or path.
     """

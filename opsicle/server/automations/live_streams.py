@@ -25,7 +25,7 @@ from opsicle.wire.user_api import Automation
 from opsicle.wire.worker_api import Chunk
 
 HEARTBEAT_SECONDS = 15.0
-QUEUED_LOOK_SECONDS = 5.0
+QUEUED_CHECK_SECONDS = 5.0
 LONGEST_UNSEEN_SECONDS = 15.0
 """While only its log grows, an automation is read again this often.
 
@@ -45,7 +45,7 @@ _FEW = 20
 
 
 @dataclass(frozen=True)
-class Shown:
+class AutomationChanged:
     """The automation as it is now."""
 
     automation: Automation
@@ -65,16 +65,16 @@ class Heartbeat:
 
 
 @dataclass(frozen=True)
-class Changed:
+class ListChanged:
     """Something that a list of the org shows has changed: read it again."""
 
 
 @dataclass(frozen=True)
-class Ended:
+class AutomationEnded:
     """The automation is over and all of its log has been shown."""
 
 
-Event = Shown | NewOutput | Heartbeat | Changed | Ended
+Event = AutomationChanged | NewOutput | Heartbeat | ListChanged | AutomationEnded
 
 
 @dataclass
@@ -97,7 +97,7 @@ class LiveStreams:
         self._clock = clock
 
     def automation(self, actor: Actor, automation_id: str, position: Position) -> Iterator[Event]:
-        """Yield the automation whenever it changes, its log from `position`, and then `Ended`.
+        """Yield the automation whenever it changes, its log from `position`, then AutomationEnded.
 
         Raises NotFound before the first event.
         """
@@ -110,11 +110,11 @@ class LiveStreams:
             while True:
                 now = self._automations.get(actor, first.id)
                 if shown is None or _differs(now, shown):
-                    yield Shown(now)
+                    yield AutomationChanged(now)
                 shown = now
                 yield from self._output(now, position)
                 if is_final(now.state):
-                    yield Ended()
+                    yield AutomationEnded()
                     return
                 yield from self._until_it_changes(watch, now, position)
 
@@ -127,7 +127,7 @@ class LiveStreams:
         that fall silent, and nobody says so.
         """
         is_queued = automation.state is AutomationState.QUEUED
-        seconds = QUEUED_LOOK_SECONDS if is_queued else HEARTBEAT_SECONDS
+        seconds = QUEUED_CHECK_SECONDS if is_queued else HEARTBEAT_SECONDS
         seen_at = self._clock.monotonic()
         only_log = {log_topic(automation.id)}
 
@@ -153,20 +153,20 @@ class LiveStreams:
             yield NewOutput(newest, chunks)
 
     def org(self, actor: Actor) -> Iterator[Event]:
-        """Yield `Changed` whenever a list of the actor's org would look different."""
+        """Yield `ListChanged` whenever a list of the actor's org would look different."""
         actor.require(Action.AUTOMATIONS_VIEW)
         return self._org(actor.org_id)
 
     def _org(self, org_id: str) -> Iterator[Event]:
         with self._pubsub.watch(org_topic(org_id)) as watch:
-            yield Changed()
+            yield ListChanged()
             while True:
                 if not watch.wait(HEARTBEAT_SECONDS):
                     yield Heartbeat()
                     continue
                 calm, spread = pace(self._pubsub.count(org_topic(org_id)))
                 gevent.sleep(random.uniform(0, spread))  # noqa: S311 - whose turn is first is no secret
-                yield Changed()
+                yield ListChanged()
                 gevent.sleep(calm)
 
 

@@ -82,7 +82,7 @@ class Retention:
         ids = self._database.read(orgs.list_ids)
         total = sum(self._prune(org_id, keep) for org_id in ids)
         if total:
-            self._database.give_room_back()
+            self._database.release_free_space()
         return total
 
     def _prune(self, org_id: str, keep: RetentionPeriods) -> int:
@@ -163,7 +163,7 @@ class Retention:
         }
         audit.append(db, now, walk.org_id, SystemActor(), "prune", "automations", data)
         retention.allow(db, walk.org_id, last, now)
-        retention.delete_around(db, going)
+        retention.delete_dependents(db, going)
         return retention.delete(db, going)
 
 

@@ -12,8 +12,9 @@ from opsicle.domain.access import Action
 from opsicle.domain.automations import AutomationState
 from opsicle.domain.errors import InvalidInput, Problem
 from opsicle.kit.ids import lowest_id
-from opsicle.server.automations import live_streams as following
+from opsicle.server.automations import live_streams
 from opsicle.server.automations.live_streams import LiveStreams, Position
+from opsicle.server.automations.releases import GroupReleases
 from opsicle.server.automations.service import Automations
 from opsicle.server.dispatch.job_logs import JobLogs
 from opsicle.server.http.event_stream import ServerSentEvent, event_stream
@@ -28,7 +29,9 @@ from opsicle.wire.worker_api import Chunk
 _OFFSET = re.compile(r"[0-9]{1,15}")
 
 
-def routes(automations: Automations, job_logs: JobLogs, live: LiveStreams) -> list[Route]:
+def routes(
+    automations: Automations, releases: GroupReleases, job_logs: JobLogs, live: LiveStreams
+) -> list[Route]:
     """Return the routes of automations."""
     view, create = Action.AUTOMATIONS_VIEW, Action.AUTOMATIONS_CREATE
     return [
@@ -36,6 +39,7 @@ def routes(automations: Automations, job_logs: JobLogs, live: LiveStreams) -> li
         Route(endpoints.LIST_AUTOMATIONS, partial(list_automations, automations), view),
         serve(endpoints.SHOW, automations.get, view),
         serve(endpoints.CANCEL, automations.cancel, view),
+        serve(endpoints.RELEASE, releases.release, view),
         Route(endpoints.RERUN, partial(rerun, automations), create),
         Route(endpoints.LOG, partial(log, automations, job_logs), view),
         Route(endpoints.EVENTS, partial(events, live), view),
@@ -112,20 +116,20 @@ def _position(request: Request) -> Position:
     return Position(offset=request.query_int("offset", 0))
 
 
-def _event(event: following.Event) -> ServerSentEvent:
+def _event(event: live_streams.Event) -> ServerSentEvent:
     match event:
-        case following.Shown(automation):
+        case live_streams.AutomationChanged(automation):
             return ServerSentEvent("automation", automation)
-        case following.NewOutput(job_id, chunks):
+        case live_streams.NewOutput(job_id, chunks):
             end = chunks[-1][0] + len(chunks[-1][4])
             return ServerSentEvent(
                 "log", LogEvent(job_id, [_chunk(chunk) for chunk in chunks]), id=f"{job_id}:{end}"
             )
-        case following.Changed():
+        case live_streams.ListChanged():
             return ServerSentEvent("changed", {})
-        case following.Ended():
+        case live_streams.AutomationEnded():
             return ServerSentEvent("end", {})
-        case following.Heartbeat():
+        case live_streams.Heartbeat():
             return ServerSentEvent("")
 
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 import msgspec
@@ -11,12 +10,13 @@ import msgspec
 from opsicle.domain import stored_json
 from opsicle.domain.access import Action
 from opsicle.domain.automations import AutomationState
+from opsicle.domain.concurrency import queue_place
 from opsicle.domain.errors import Conflict
 from opsicle.domain.manifests import commitment
 from opsicle.domain.secrets import masked, only_secret
 from opsicle.domain.templates import Template, Value
 from opsicle.domain.variables import as_text, check_values
-from opsicle.domain.workers import SHARED, Candidate, requirements
+from opsicle.domain.workers import requirements
 from opsicle.kit.clock import Clock
 from opsicle.kit.ids import new_id
 from opsicle.security.master_key import CannotOpen
@@ -32,11 +32,13 @@ from opsicle.server.automations.repeated_requests import remember
 from opsicle.server.automations.runnable import require_runnable, runnable_version
 from opsicle.server.automations.views import Snapshot, summary, whole
 from opsicle.server.automations.visible import get_visible
+from opsicle.server.automations.waiting import queue_view, view_of_new
 from opsicle.server.channels.outbox import Outbox
+from opsicle.server.dispatch.concurrency_groups import ConcurrencyGroups, Settled
 from opsicle.server.dispatch.job_logs import JobLogs
 from opsicle.server.dispatch.service import Dispatch, SlotReservation
-from opsicle.server.dispatch.work_builder import Checked
-from opsicle.server.fleet.presence import Fleet, absent
+from opsicle.server.dispatch.work_builder import CheckedWork
+from opsicle.server.fleet.presence import Fleet
 from opsicle.server.fleet.pubsub import PubSub, automation_topic, org_topic
 from opsicle.server.http.paging import page_of_shown
 from opsicle.server.identity.step_up import StepUp
@@ -47,12 +49,10 @@ from opsicle.server.store import (
     automations,
     idempotency,
     jobs,
-    orgs,
     secrets,
     templates,
-    workers,
 )
-from opsicle.server.store.automations import AutomationFilter, AutomationRow
+from opsicle.server.store.automations import AutomationFilter, AutomationRow, Turn
 from opsicle.server.store.database import Connection, Database
 from opsicle.server.store.idempotency import IdempotencyRow
 from opsicle.server.store.jobs import JobRow
@@ -60,17 +60,13 @@ from opsicle.server.store.secrets import SealedRow
 from opsicle.wire.pages import Page
 from opsicle.wire.user_api import Automation, AutomationSummary, RunRequest
 
-MOST_ABSENT_WORKERS = 100
-"""More than anybody wants to read of in one reason for waiting."""
-
-
 REQUESTS_REMEMBERED = timedelta(days=7)
 _FORGOTTEN_AT_ONCE = 500
 """Keys removed in one unit of work: it holds the event loop."""
 
 
 @dataclass(frozen=True, slots=True)
-class _New:
+class _NewRun:
     """What is to be made: the row as people see it, and beside it what only a worker gets.
 
     `commitments` is what the manifest says of each secret variable; `with_mfa`: whoever asked has
@@ -83,6 +79,7 @@ class _New:
     sealed: SealedRow | None
     commitments: dict[str, str]
     with_mfa: bool
+    settled: Settled = field(default_factory=Settled)
 
 
 class Automations:
@@ -93,6 +90,7 @@ class Automations:
         database: Database,
         job_logs: JobLogs,
         dispatch: Dispatch,
+        groups: ConcurrencyGroups,
         fleet: Fleet,
         pubsub: PubSub,
         clock: Clock,
@@ -105,6 +103,7 @@ class Automations:
         self._database = database
         self._job_logs = job_logs
         self._dispatch = dispatch
+        self._groups = groups
         self._fleet = fleet
         self._pubsub = pubsub
         self._clock = clock
@@ -154,10 +153,12 @@ class Automations:
             rerun_of=rerun_of or None,
             created_at=now,
             queued_at=now,
+            turn=Turn.NEW if template.concurrency else Turn.READY,
+            **queue_place(template, values)._asdict(),
         )
 
         with self._dispatch.reserve_slot(actor.org_id, asked) as reservation:
-            new = _New(row, template, request, *self._sealed(row, template, values), needs_code)
+            new = _NewRun(row, template, request, *self._sealed(row, template, values), needs_code)
             stored = self._database.write(
                 lambda db: self._insert(db, actor, new, idempotency_key, reservation)
             )
@@ -166,9 +167,10 @@ class Automations:
             return self.get(actor, stored.id)
         if reservation is None:
             self._fleet.wake_one(actor.org_id, asked)
+        self._groups.announce(new.settled)
         self._pubsub.changed(org_topic(actor.org_id))
-        candidates = [] if stored.job_id else self._fleet.candidates(actor.org_id)
-        return whole(Snapshot(stored, template, [], 0, candidates, held=self._fleet.held))
+        queue = view_of_new(self._database, self._fleet, stored)
+        return whole(Snapshot(stored, template, [], 0, queue))
 
     def _sealed(
         self, row: AutomationRow, template: Template, values: dict[str, Value]
@@ -182,7 +184,12 @@ class Automations:
         return self._vault.seal_values(row.org_id, row.id, hidden), commitments
 
     def _insert(
-        self, db: Connection, actor: Actor, new: _New, key: str, reservation: SlotReservation | None
+        self,
+        db: Connection,
+        actor: Actor,
+        new: _NewRun,
+        key: str,
+        reservation: SlotReservation | None,
     ) -> AutomationRow:
         row, request = new.row, new.request
         if key:
@@ -205,8 +212,9 @@ class Automations:
             )
         asked = self._approval_requests.draft(db, row, applicable) if applicable else None
         row, bound = self._bindings.bind(row, new.template, asked, new.commitments)
-        if reservation and asked is None:
-            row = reservation.lease(db, row, Checked(new.template, bound, None))
+        self._groups.require_room(db, row, new.settled)
+        if reservation and asked is None and row.concurrency_key is None:
+            row = reservation.lease(db, row, CheckedWork(new.template, bound, None))
 
         automations.insert(db, row)
         if new.sealed:
@@ -226,8 +234,18 @@ class Automations:
         if asked:
             self._approval_requests.ask(db, row, asked)
             row = automations.get(db, row.org_id, row.id)
-        if reservation and row.state is AutomationState.QUEUED:
-            reservation.begin(db, row)
+        return self._enter_queue(db, row, new.settled, reservation)
+
+    def _enter_queue(
+        self, db: Connection, row: AutomationRow, settled: Settled, slot: SlotReservation | None
+    ) -> AutomationRow:
+        """Let a new automation begin at once, if its group and a waiting worker let it."""
+        if row.concurrency_key:
+            self._groups.settle(db, settled)
+            row = automations.get(db, row.org_id, row.id)
+        if slot and row.state is AutomationState.QUEUED and row.turn is Turn.READY:
+            slot.begin(db, row)
+            self._groups.settle(db, settled)
         return row
 
     def rerun(self, actor: Actor, automation_id: str, idempotency_key: str = "") -> Automation:
@@ -271,8 +289,8 @@ class Automations:
         def query(db: Connection) -> Snapshot:
             row, template = get_visible(db, actor, automation_id)
             tries = jobs.list_of_automation(db, row.id)
-            candidates = self._candidates(db, actor.org_id, [row])
-            return Snapshot(row, template, tries, 0, candidates, held=self._fleet.held)
+            queue = queue_view(db, self._fleet, actor.org_id, [row])
+            return Snapshot(row, template, tries, 0, queue)
 
         snapshot = self._database.read(query)
         newest = snapshot.newest_job
@@ -303,12 +321,10 @@ class Automations:
             if wanted.is_long
             else self._database.read(query)
         )
-        candidates = self._database.read(lambda db: self._candidates(db, actor.org_id, rows))
-        held, reasons = self._fleet.held, dict[str, str]()
+        queue = self._database.read(lambda db: queue_view(db, self._fleet, actor.org_id, rows))
+        reasons: dict[str, str] = {}
         shown = (
-            (row.id, summary(row, candidates, held, reasons))
-            for row in rows[:limit]
-            if row.id not in hidden
+            (row.id, summary(row, queue, reasons)) for row in rows[:limit] if row.id not in hidden
         )
         page = page_of_shown(shown, rows[limit - 1].id if len(rows) > limit else "")
         if not page.items and not cursor:
@@ -325,9 +341,15 @@ class Automations:
         actor.require(Action.AUTOMATIONS_VIEW)
         now = self._clock.now()
 
-        job = self._database.write(
-            lambda db: self._cancelling.cancel(db, actor, automation_id, now)
-        )
+        settled = Settled()
+
+        def work(db: Connection) -> JobRow | None:
+            job = self._cancelling.cancel(db, actor, automation_id, now)
+            self._groups.settle(db, settled)
+            return job
+
+        job = self._database.write(work)
+        self._groups.announce(settled)
         if job:
             self._dispatch.wake_worker(job.worker_id)
         self._pubsub.changed(automation_topic(automation_id), org_topic(actor.org_id))
@@ -351,20 +373,3 @@ class Automations:
             lambda db: idempotency.delete_before(db, before, _FORGOTTEN_AT_ONCE)
         ):
             pass
-
-    def _candidates(
-        self, db: Connection, org_id: str, rows: Sequence[AutomationRow]
-    ) -> list[Candidate]:
-        """Return who serves the org, to say why these wait.
-
-        Those who have not polled since the server started are among them.
-        """
-        waiting = {AutomationState.QUEUED, AutomationState.PAUSED}
-        if not any(row.state in waiting for row in rows):
-            return []
-        known = self._fleet.candidates(org_id)
-        away = workers.list_longest_unseen(db, org_id, MOST_ABSENT_WORKERS)
-        known += [absent(row) for row in away if self._fleet.find(row.id) is None]
-        if not known and orgs.allows_shared_workers(db, org_id) and workers.has_shared(db):
-            known.append(Candidate(name=SHARED, is_connected=False, is_shared=True))
-        return known

@@ -12,18 +12,25 @@ from opsicle.domain import stored_json
 from opsicle.domain.approvals import ApprovalState
 from opsicle.domain.automations import AutomationState, JobState
 from opsicle.domain.templates import Phase, Template
-from opsicle.domain.workers import Candidate, absence, waiting_reason
+from opsicle.domain.workers import absence, waiting_reason
 from opsicle.server.access.stored_values import shown_values, stored_requirements
+from opsicle.server.automations.waiting import QueueView
 from opsicle.server.store.automations import AutomationRow
 from opsicle.server.store.jobs import JobRow
-from opsicle.wire.jobs import CommandReport, PhaseReport, StepState, outputs_of, summary_of
+from opsicle.wire.jobs import (
+    CommandReport,
+    FailedTry,
+    PhaseReport,
+    StepState,
+    outputs_of,
+    summary_of,
+)
+from opsicle.wire.phase_api import Command, PhaseRun, PhaseTry
 from opsicle.wire.user_api import (
     Automation,
     AutomationSummary,
-    Command,
     Job,
     Person,
-    PhaseRun,
     WorkerRef,
 )
 
@@ -36,9 +43,8 @@ class Snapshot:
     template: Template
     tries: Sequence[JobRow]
     log_bytes: int
-    candidates: Sequence[Candidate]
+    queue: QueueView
     log_remark: str = ""
-    held: str = ""
 
     @property
     def newest_job(self) -> JobRow | None:
@@ -47,12 +53,9 @@ class Snapshot:
 
 
 def summary(
-    row: AutomationRow,
-    candidates: Sequence[Candidate],
-    held: str = "",
-    known: dict[str, str] | None = None,
+    row: AutomationRow, queue: QueueView, known: dict[str, str] | None = None
 ) -> AutomationSummary:
-    """Return an automation as it stands in a list. `held`: why nothing at all is handed out.
+    """Return an automation as it stands in a list.
 
     `known` are reasons for waiting by what is asked for: one list works each out once.
     """
@@ -71,7 +74,7 @@ def summary(
         pause_id=row.pause_id if row.state is AutomationState.PAUSED else None,
         exit_code=row.exit_code,
         explanation=row.explanation,
-        waiting_reason=_waiting_reason(row, candidates, held, {} if known is None else known),
+        waiting_reason=_waiting_reason(row, queue, {} if known is None else known),
         is_cancel_requested=row.cancel_requested_at is not None,
         created_at=row.created_at,
         queued_at=row.queued_at,
@@ -86,12 +89,18 @@ def whole(snapshot: Snapshot) -> Automation:
     newest = snapshot.newest_job
     reports = _reports(newest) if newest else []
     return Automation(
-        **msgspec.structs.asdict(summary(row, snapshot.candidates, snapshot.held)),
+        **msgspec.structs.asdict(summary(row, snapshot.queue)),
         display_name=template.display_name,
         values=shown_values(row.values_json),
         variables=list(template.variables),
         runs_on=template.runs_on,
         runs_on_where=template.runs_on_where,
+        priority=row.priority,
+        concurrency_group=row.concurrency_key,
+        concurrency_limit=row.concurrency_limit,
+        is_group_held=row.state is AutomationState.UNKNOWN
+        and row.concurrency_key is not None
+        and row.concurrency_released_at is None,
         phases=_phases(template.phases, reports),
         outputs=_outputs(template.phases, reports),
         summary=summary_of(reports),
@@ -125,45 +134,45 @@ def _outputs(phases: Sequence[Phase], reports: Sequence[PhaseReport]) -> dict[st
     return {name: value for name, value in outputs_of(reports).items() if name in declared}
 
 
-def _waiting_reason(
-    row: AutomationRow, candidates: Sequence[Candidate], held: str, known: dict[str, str]
-) -> str:
+def _waiting_reason(row: AutomationRow, queue: QueueView, known: dict[str, str]) -> str:
     if row.state == AutomationState.AWAITING_APPROVAL:
         return f"it waits for approval: {row.waiting_for}"
     if row.state == AutomationState.PAUSED:
-        return _paused_reason(row, candidates, held)
+        return _paused_reason(row, queue)
     if row.state != AutomationState.QUEUED:
         return ""
     if row.job_id:
-        worker = next((one for one in candidates if one.name == row.worker_name), None)
+        worker = next((one for one in queue.candidates if one.name == row.worker_name), None)
         is_gone = worker is not None and not worker.is_connected
         said = (
             f"was given it, but {absence(worker)}" if worker and is_gone else "is about to start it"
         )
         return f"{row.worker_name} {said}"
-    if held:
-        return f"{held}: whoever runs the server must release the queue"
+    if queue.held:
+        return f"{queue.held}: whoever runs the server must release the queue"
+    if behind := queue.behind.get(row.id):
+        return behind
     if row.requirements not in known:
         asked = stored_requirements(row.requirements)
-        known[row.requirements] = waiting_reason(asked, candidates)
+        known[row.requirements] = waiting_reason(asked, queue.candidates)
     return known[row.requirements] or next(
-        (one.incompatible[row.id] for one in candidates if row.id in one.incompatible), ""
+        (one.incompatible[row.id] for one in queue.candidates if row.id in one.incompatible), ""
     )
 
 
-def _paused_reason(row: AutomationRow, candidates: Sequence[Candidate], held: str) -> str:
+def _paused_reason(row: AutomationRow, queue: QueueView) -> str:
     """Return whom or what a paused automation waits for, and whether its worker is there for it."""
     if row.is_worker_revoked:
         return f"{row.worker_name}, which holds it, was revoked, so it cannot go on: cancel it"
-    worker = next((one for one in candidates if one.name == row.worker_name), None)
+    worker = next((one for one in queue.candidates if one.name == row.worker_name), None)
     away = absence(worker) if worker and not worker.is_connected else ""
     if row.pause_state is ApprovalState.PENDING:
         besides = f"; {row.worker_name}, which holds it, {away}" if away else ""
         return f"it is paused, and waits for {row.pause_waiting_for}{besides}"
     if away:
         return f"it was decided, and waits for {row.worker_name}, which holds it and {away}"
-    if held:
-        return f"{held}: whoever runs the server must release the queue"
+    if queue.held:
+        return f"{queue.held}: whoever runs the server must release the queue"
     if row.is_job_leased:
         return f"{row.worker_name} is about to go on with it"
     if worker and worker.is_draining:
@@ -204,6 +213,17 @@ def _phase(phase: Phase, report: PhaseReport) -> PhaseRun:
         commands=[
             _command(text, command) for text, command in zip(phase.commands, commands, strict=True)
         ],
+        failed_tries=[_failed_try(each) for each in report.failed_tries],
+    )
+
+
+def _failed_try(failed: FailedTry) -> PhaseTry:
+    return PhaseTry(
+        exit_code=failed.exit_code,
+        explanation=failed.explanation,
+        started_at=_time(failed.started_at_ms),
+        finished_at=_time(failed.finished_at_ms),
+        log_offset=failed.log_offset,
     )
 
 

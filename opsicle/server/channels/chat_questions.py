@@ -10,16 +10,16 @@ from typing import NamedTuple
 
 from opsicle.domain.approvals import Verdict
 from opsicle.kit.clock import Clock
-from opsicle.server.channels.chats import ChatDecision, ChatPerson, Chats, Wanted
+from opsicle.server.channels.chats import ChatDecision, ChatPerson, Chats, MissingProof
 
-ANSWER_LIFE = timedelta(minutes=5)
+ANSWER_LIFETIME = timedelta(minutes=5)
 
 
 class _Question(NamedTuple):
     """A decision that waits for what it lacks."""
 
     decision: ChatDecision
-    wanted: Wanted
+    wanted: MissingProof
     until: datetime
 
 
@@ -44,14 +44,14 @@ class ChatQuestions:
         question = self._open.pop(_key(person), None)
         if question is None or question.until < self._clock.now():
             return ""
-        if question.wanted is Wanted.REASON:
+        if question.wanted is MissingProof.REASON:
             return self._try(person, question.decision._replace(reason=text))
         return self._try(person, question.decision._replace(totp=text.strip()))
 
     def _try(self, person: ChatPerson, decision: ChatDecision) -> str:
         outcome = self._chats.decide_as(person, decision)
         if outcome.wanted:
-            until = self._clock.now() + ANSWER_LIFE
+            until = self._clock.now() + ANSWER_LIFETIME
             self._open[_key(person)] = _Question(decision._replace(totp=""), outcome.wanted, until)
         return outcome.text
 

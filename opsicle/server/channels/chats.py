@@ -40,7 +40,7 @@ Decide = Callable[[Actor, str, Verdict, DecisionRequest], ApprovalOutcome]
 """decide(actor, approval id, verdict, reason and code) answers how the approval stands; raises
 OpsicleError."""
 
-CODE_LIFE = timedelta(minutes=10)
+CODE_LIFETIME = timedelta(minutes=10)
 _CODE_ALPHABET = "23456789ABCDEFGHJKMNPQRSTVWXYZ"
 _CODE_LENGTH = 10
 """49 bits, for ten minutes, at most 50 tries from one chat user: nobody guesses one."""
@@ -55,7 +55,7 @@ class ChatPerson(NamedTuple):
     chat_id: str
 
 
-class Wanted(StrEnum):
+class MissingProof(StrEnum):
     """What a decision still lacks."""
 
     TOTP = "totp"
@@ -78,7 +78,7 @@ class ChatOutcome(NamedTuple):
     """
 
     text: str
-    wanted: Wanted | None = None
+    wanted: MissingProof | None = None
 
 
 def link_code_in(text: str) -> str:
@@ -114,7 +114,7 @@ class Chats:
             raise NotAllowed("an API token cannot link a chat", hint="Log in for this.")
         self._step_up.require(actor)
         code = "".join(secrets.choice(_CODE_ALPHABET) for _ in range(_CODE_LENGTH))
-        expires_at = self._clock.now() + CODE_LIFE
+        expires_at = self._clock.now() + CODE_LIFETIME
 
         def work(db: Connection) -> ChannelRow:
             row = _get_chat(db, actor.org_id, channel)
@@ -168,7 +168,7 @@ class Chats:
         now = self._clock.now()
 
         def work(db: Connection) -> str | None:
-            user_id = chat_links.spend_code(
+            user_id = chat_links.use_link_code(
                 db, person.channel.id, token_hash(code.strip().upper()), now
             )
             actor = _actor(db, person, user_id) if user_id else None
@@ -237,10 +237,12 @@ def _lacking(decision: ChatDecision, error: InvalidInput) -> ChatOutcome:
     """Return what a decision lacks; a code that was wrong is asked for once more."""
     paths = {problem.path for problem in error.problems}
     if "reason" in paths and not decision.reason:
-        return ChatOutcome("Send me your reason.", Wanted.REASON)
+        return ChatOutcome("Send me your reason.", MissingProof.REASON)
     if "totp" in paths:
         trouble = f"{error.message}. " if decision.totp else ""
-        return ChatOutcome(f"{trouble}Send me a fresh code of your authenticator app.", Wanted.TOTP)
+        return ChatOutcome(
+            f"{trouble}Send me a fresh code of your authenticator app.", MissingProof.TOTP
+        )
     return ChatOutcome(f"{error.message}.")
 
 

@@ -114,7 +114,7 @@ def post(
             connection = reach.tls.wrap_socket(connection, server_hostname=host)
 
         client = HTTPConnection(host, port)
-        client.sock = _Timed(connection, deadline)
+        client.sock = _DeadlineSocket(connection, deadline)
         target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         client.request(
             "POST", target, body, {"Host": parts.netloc, "Connection": "close", **headers}
@@ -134,7 +134,7 @@ def post(
         connection.close()
 
 
-class _Timed:
+class _DeadlineSocket:
     """A socket as `http.client` uses one, whose every step must end before one deadline.
 
     Closing is its owner's.
@@ -171,7 +171,7 @@ class _Timed:
 class _Incoming(io.RawIOBase):
     """The reading side, as the buffer above it wants it."""
 
-    def __init__(self, timed: _Timed) -> None:
+    def __init__(self, timed: _DeadlineSocket) -> None:
         self._timed = timed
 
     def readable(self) -> bool:

@@ -81,33 +81,33 @@ class Outbox:
         db: Connection,
         enabled: list[ChannelRow],
         notice: Notice,
-        besides: Notice | None = None,
+        already_sent: Notice | None = None,
         about: Iterable[Fact] = (),
     ) -> None:
         """Queue a notice for the enabled channels that reach somebody by it.
 
-        Whoever is reached by `besides`, which is posted at the same moment and says the same, gets
-        no copy of this.
+        Whoever is reached by `already_sent`, which is posted at the same moment and says the same,
+        gets no copy of this.
         """
         facts = self._facts(db, notice, about) if enabled else ()
         for channel in enabled:
             is_program = kinds.reach_of(channel.kind) is Reach.RECEIVER
-            told = (
+            reached = (
                 set()
-                if besides is None or is_program
-                else set(self._addressees(db, besides, channel))
+                if already_sent is None or is_program
+                else set(self._addressees(db, already_sent, channel))
             )
             for addressee in dict.fromkeys(self._addressees(db, notice, channel)):
-                if addressee not in told:
+                if addressee not in reached:
                     self.queue(db, channel, notice, addressee, facts)
 
     def post_finished(self, db: Connection, org_id: str, automation_id: str, state: str) -> None:
         """Post how an automation ended, inside the transaction that ends it.
 
-        Tell whoever asked for it, and whom its template names.
+        Whoever asked for it is told, and whom its template names.
 
-        Whoever asked hears of a success only if they want to. `state` is the one in which it has
-        ended.
+        Whoever asked is told of a success only if they want to be. `state` is the one in which it
+        has ended.
         """
         self.ended[state] += 1
         if enabled := channels.list_enabled(db, org_id):  # else there is nothing to be looked up
@@ -120,13 +120,13 @@ class Outbox:
         org_id: str,
         automation_id: str,
         actor: Actor,
-        besides: Notice | None = None,
+        already_sent: Notice | None = None,
     ) -> None:
         """Post the end of an automation that somebody cancelled before it began.
 
         Who asked is told unless it was themselves.
 
-        `besides` is what those hear who were asked to approve it.
+        `already_sent` is what those got who were asked to approve it.
         """
         row = automations.get(db, org_id, automation_id)
         self.ended[row.state] += 1
@@ -136,19 +136,24 @@ class Outbox:
         )
         is_own = asked.is_same_person(cancelled)
         self._post_end(
-            db, row, enabled, () if is_own else (row.requester_id,), f" by {actor.email}", besides
+            db,
+            row,
+            enabled,
+            () if is_own else (row.requester_id,),
+            f" by {actor.email}",
+            already_sent,
         )
 
     def post_unapproved(
-        self, db: Connection, org_id: str, automation_id: str, besides: Notice | None = None
+        self, db: Connection, org_id: str, automation_id: str, already_sent: Notice | None = None
     ) -> None:
         """Post the end of an automation whose approval ended it.
 
-        The requester and the deciders hear of it by `besides`.
+        The requester and the deciders got `already_sent`.
         """
         row = automations.get(db, org_id, automation_id)
         self.ended[row.state] += 1
-        self._post_end(db, row, channels.list_enabled(db, org_id), (), besides=besides)
+        self._post_end(db, row, channels.list_enabled(db, org_id), (), already_sent=already_sent)
 
     def _post_end(
         self,
@@ -157,7 +162,7 @@ class Outbox:
         enabled: list[ChannelRow],
         people: tuple[str, ...],
         by: str = "",
-        besides: Notice | None = None,
+        already_sent: Notice | None = None,
     ) -> None:
         named, chats = named_by_template(db, row)
         recipients = tuple(dict.fromkeys((*people, *named)))
@@ -175,7 +180,7 @@ class Outbox:
             subject=f"{row.template} {row.state.replace('_', ' ')}{by}",
             automation_id=row.id,
         )
-        self._post_to(db, enabled, notice, besides)
+        self._post_to(db, enabled, notice, already_sent)
 
     def queue(
         self,

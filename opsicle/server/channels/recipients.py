@@ -19,7 +19,7 @@ from opsicle.server.store.automations import AutomationRow
 from opsicle.server.store.database import Connection
 
 
-class _Said(msgspec.Struct):
+class _NotifyPart(msgspec.Struct):
     """The part of a template's JSON that this is about."""
 
     notify: tuple[Notify, ...] = ()
@@ -33,7 +33,7 @@ def named_by_template(
     Whoever is named and is no member of the org is left out. A stored version that cannot be read
     any more names nobody, since an automation must be able to end all the same.
     """
-    asked = [each for each in _said(db, row) if not each.states or row.state in each.states]
+    asked = [each for each in _notify_rules(db, row) if not each.states or row.state in each.states]
     people = [user_id for each in asked for user_id in _members(db, row.org_id, each)]
     return tuple(dict.fromkeys(people)), tuple(
         dict.fromkeys(chat for each in asked for chat in each.chats)
@@ -59,9 +59,9 @@ def unknown_names(db: Connection, org_id: str, notify: tuple[Notify, ...]) -> li
     return found
 
 
-def _said(db: Connection, row: AutomationRow) -> tuple[Notify, ...]:
+def _notify_rules(db: Connection, row: AutomationRow) -> tuple[Notify, ...]:
     document = templates.get_document(db, row.template_id, row.version)
-    return stored_json.read_or(document, _Said, _Said()).notify
+    return stored_json.read_or(document, _NotifyPart, _NotifyPart()).notify
 
 
 def _unknown(db: Connection, org_id: str, notify: Notify, path: str) -> Iterator[Problem]:

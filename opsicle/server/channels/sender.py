@@ -32,7 +32,7 @@ from opsicle.server.store.secrets import SealedRow
 
 log = logging.getLogger(__name__)
 
-MOST_AT_ONCE = deliveries.Share(of_channel=4, of_org=6)
+MOST_AT_ONCE = deliveries.ConcurrencyShare(of_channel=4, of_org=6)
 """A channel that is down holds up no other, an org whose channels all hang no other org, and
 nobody's mail server is flooded. Names are looked up by ten threads, of which one org leaves some
 to others."""
@@ -41,7 +41,7 @@ ATTEMPT_SECONDS = 60
 """No attempt takes longer, however slowly the other side drips."""
 
 SHORTEST_WAIT_SECONDS, LONGEST_WAIT_SECONDS = 5.0, 3600.0
-EMAILED_RESET_LIFE = timedelta(hours=1)
+EMAILED_RESET_LIFETIME = timedelta(hours=1)
 MAX_ERROR_CHARACTERS = 300
 _FORGOTTEN_AT_ONCE = 200
 """Deliveries removed in one unit of work: it holds the event loop."""
@@ -168,7 +168,7 @@ class DeliverySender:
         One that was sent before is void.
         """
         token, token_hash = api_tokens.new_reset_token()
-        expires_at = self._clock.now() + EMAILED_RESET_LIFE
+        expires_at = self._clock.now() + EMAILED_RESET_LIFETIME
         user_id = row.user_id or ""
 
         def work(db: Connection) -> None:

@@ -66,7 +66,7 @@ class Channels:
 
     def create(self, actor: Actor, request: CreateChannelRequest) -> Channel:
         """Make a channel. Raises InvalidInput, Conflict if the name is taken, StepUpRequired."""
-        self._check(actor)
+        self.step_up.require(actor, Action.CHANNELS_MANAGE)
         if not CHANNEL_NAME.fullmatch(request.name):
             raise validators.invalid("name", f"the name must be {CHANNEL_NAME_RULE}")
 
@@ -113,7 +113,7 @@ class Channels:
         the old one. Raises NotFound, InvalidInput, Conflict if someone else was first,
         StepUpRequired.
         """
-        self._check(actor)
+        self.step_up.require(actor, Action.CHANNELS_MANAGE)
         old = self.database.read(lambda db: get_channel(db, actor.org_id, id_or_name))
         config = config_of(old) if request.config is UNSET else parse_config(request.config)
         if request.config is not UNSET:
@@ -144,7 +144,7 @@ class Channels:
 
             if config.destination() != config_of(old).destination():
                 chat_links.delete_of_channel(db, new.id)
-            deliveries.hasten(db, new.id, new.updated_at)
+            deliveries.make_due(db, new.id, new.updated_at)
             data = {
                 "version": new.version,
                 **_difference(old, new),
@@ -160,7 +160,7 @@ class Channels:
 
         Raises NotFound or StepUpRequired.
         """
-        self._check(actor)
+        self.step_up.require(actor, Action.CHANNELS_MANAGE)
 
         def work(db: Connection) -> None:
             row = get_channel(db, actor.org_id, id_or_name)
@@ -232,10 +232,6 @@ class Channels:
         """Return one channel without its credential. Raises NotFound."""
         actor.require(Action.CHANNELS_VIEW)
         return self.database.read(lambda db: _shown(db, get_channel(db, actor.org_id, id_or_name)))
-
-    def _check(self, actor: Actor) -> None:
-        actor.require(Action.CHANNELS_MANAGE)
-        self.step_up.require(actor)
 
     def _check_config(self, config: ChannelConfig) -> None:
         if problems := tuple(config.problems()) or tuple(self.bounds.problems_of(config)):

@@ -99,7 +99,7 @@ class Arrivals:
         """Return how many seconds a poll of this worker may be held at most."""
         was_withheld, presence.was_withheld = (
             presence.was_withheld,
-            bool(self._fleet.withheld(presence)),
+            bool(self._fleet.withheld_reason(presence)),
         )
         now = self._clock.monotonic()
         if presence.instances.is_settling(now) or presence.instances.is_in_doubt(now):

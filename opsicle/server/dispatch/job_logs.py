@@ -136,7 +136,7 @@ class JobLogs:
         Return "" if it was not.
         """
 
-        def query(db: Connection) -> tuple[logs.Loss | None, bool, int]:
+        def query(db: Connection) -> tuple[logs.LogLoss | None, bool, int]:
             return (
                 logs.find_loss_after(db, leased_at),
                 logs.has_gap(db, job_id),
@@ -196,10 +196,10 @@ class JobLogs:
                 )
             )
         if total:
-            self._database.give_room_back()
-        return total + self.shed()
+            self._database.release_free_space()
+        return total + self.drop_oldest()
 
-    def shed(self) -> int:
+    def drop_oldest(self) -> int:
         """Delete the oldest logs of each org that has more than its share.
 
         Return how many segments went.
@@ -210,7 +210,7 @@ class JobLogs:
             if usage.org_id in orgs - {""}:
                 total += self._delete_oldest(usage.org_id, usage.stored - self.bounds.org_bytes)
         if total:
-            self._database.give_room_back()
+            self._database.release_free_space()
         return total
 
     def _delete_oldest(self, org_id: str, size: int) -> int:

@@ -17,6 +17,7 @@ from opsicle.domain.errors import Conflict, LeaseLost, LogIncomplete, Unavailabl
 from opsicle.kit.clock import Clock
 from opsicle.server.access.actor import SystemActor, WorkerActor
 from opsicle.server.channels.outbox import Outbox
+from opsicle.server.dispatch.concurrency_groups import Settled
 from opsicle.server.dispatch.epoch_reports import EpochReports
 from opsicle.server.dispatch.job_logs import JobLogs
 from opsicle.server.dispatch.job_outcomes import ANSWERABLE, LOST, JobOutcomes, resource_of
@@ -66,6 +67,7 @@ class Jobs:
         self._job_logs = job_logs
         self._lease_service = lease_service
         self._fleet = lease_service.fleet
+        self._groups = lease_service.groups
         self._lease_store = lease_service.lease_store
         self._pubsub = pubsub
         self._outbox = outbox
@@ -88,6 +90,7 @@ class Jobs:
     def refresh_queue(self) -> None:
         """Look whether what is thought to wait does, and whether all that does is known."""
         self._lease_service.kinds.refresh()
+        self._groups.settle_all()
 
     def start(self, worker: WorkerActor, job_id: str, fence: int) -> Done:
         """Let a leased job begin; only after the answer may the worker execute anything.
@@ -150,13 +153,16 @@ class Jobs:
                 )
             data = {"job": job_id, "reason": reason}
             audit.append(db, now, job.org_id, worker, "refuse_order", resource_of(job), data)
+            self._groups.settle(db, settled)
             return job
 
+        settled = Settled()
         job = self._database.write(work)
 
+        self._groups.announce(settled)
         self._lease_store.end(job_id)
         if is_untimely:
-            self._fleet.note_untimely(worker.worker_id, request.sent_at_ms)
+            self._fleet.note_clock_refusal(worker.worker_id, request.sent_at_ms)
         self._free_slot(worker.worker_id)
         self._changed(job)
         if is_untimely:
@@ -232,6 +238,7 @@ class Jobs:
                     presence, jobs.count_held(db, worker.worker_id)
                 )
                 leased = self._lease_service.lease_waiting(db, presence, free, is_pushed=True)
+            self._groups.settle(db, leased.settled)
             return job
 
         job = self._database.write(work)
@@ -240,6 +247,8 @@ class Jobs:
         if presence:
             presence.busy = max(0, presence.busy - 1) + len(leased.items)
             self._hand(presence, leased)
+        else:
+            self._groups.announce(leased.settled)
         if job.state in LOST:  # what it was to do may wait again, and not for this worker alone
             self._fleet.wake_org(job.org_id)
         self._changed(job)
@@ -316,8 +325,8 @@ class Jobs:
             self._spare_all(late_seconds)
             return 0
 
-        lapsed = {lease.job_id for lease in self._lease_store.expired()}
-        twice, self._suspects = self._suspects & lapsed, lapsed
+        expired = {lease.job_id for lease in self._lease_store.expired()}
+        twice, self._suspects = self._suspects & expired, expired
         if not twice:
             return 0
 
@@ -341,12 +350,12 @@ class Jobs:
 
         Return how many jobs were lost or given back.
         """
-        lapsed = [
+        expired = [
             lease for lease in self._lease_store.expired() if only is None or lease.job_id in only
         ]
-        for lease in lapsed:
+        for lease in expired:
             self._expire(lease)
-        return len(lapsed)
+        return len(expired)
 
     def _expire(self, lease: Lease) -> None:
         def work(db: Connection) -> JobRow | None:

@@ -7,21 +7,22 @@ from dataclasses import dataclass, field
 from itertools import zip_longest
 from typing import NamedTuple
 
-from opsicle.domain.automations import AutomationState
 from opsicle.domain.manifest_formats import FieldNotSupported, newest_common
 from opsicle.domain.workers import Requirements, is_able
 from opsicle.kit.clock import Clock
 from opsicle.kit.ids import new_id
-from opsicle.server.access.actor import SystemActor, WorkerActor
-from opsicle.server.approvals.bindings import Altered
+from opsicle.server.access.actor import WorkerActor
+from opsicle.server.approvals.bindings import AlteredManifest
 from opsicle.server.channels.outbox import Outbox
+from opsicle.server.dispatch.concurrency_groups import ConcurrencyGroups, Settled
 from opsicle.server.dispatch.lease_store import Lease, LeaseStore
 from opsicle.server.dispatch.paused_jobs import PausedJobs, Resumption
+from opsicle.server.dispatch.refusals import refuse
 from opsicle.server.dispatch.waiting_kinds import KindScan, WaitingKinds
-from opsicle.server.dispatch.work_builder import Checked, WorkBuilder, WorkManifest
+from opsicle.server.dispatch.work_builder import CheckedWork, WorkBuilder, WorkManifest
 from opsicle.server.fleet.presence import Fleet, Presence
 from opsicle.server.fleet.pubsub import PubSub, automation_topic, org_topic
-from opsicle.server.store import audit, automation_transitions, automations, jobs, orgs
+from opsicle.server.store import automation_transitions, automations, jobs, orgs
 from opsicle.server.store.automations import AutomationRow
 from opsicle.server.store.database import Connection
 from opsicle.server.store.epochs import Epoch
@@ -43,6 +44,7 @@ class LeasedWork:
     items: list[tuple[Lease, Work]] = field(default_factory=list)
     refused: list[AutomationRow] = field(default_factory=list)
     left_waiting: list[tuple[str, Requirements]] = field(default_factory=list)
+    settled: Settled = field(default_factory=Settled)
     scans: list[KindScan] = field(default_factory=list)
 
     @property
@@ -55,7 +57,7 @@ class PlannedLease(NamedTuple):
     """A lease that may begin, and what its worker will be told."""
 
     lease: Lease
-    checked: Checked
+    checked: CheckedWork
     manifest: WorkManifest
 
 
@@ -68,6 +70,7 @@ class LeaseService:
     def __init__(  # noqa: PLR0913, PLR0917 - what a lease touches
         self,
         kinds: WaitingKinds,
+        groups: ConcurrencyGroups,
         fleet: Fleet,
         lease_store: LeaseStore,
         pubsub: PubSub,
@@ -77,6 +80,7 @@ class LeaseService:
         paused: PausedJobs,
     ) -> None:
         self.kinds = kinds
+        self.groups = groups
         self.fleet = fleet
         self.lease_store = lease_store
         self._pubsub = pubsub
@@ -110,7 +114,7 @@ class LeaseService:
     def lease_waiting(
         self, db: Connection, presence: Presence, free: int, *, is_pushed: bool = False
     ) -> LeasedWork:
-        """Lease up to `free` jobs: those that it has paused and may go on, then the oldest waiting.
+        """Lease up to `free` jobs: those that it has paused and may go on, then the queue's first.
 
         A shared one's by turns of the orgs.
 
@@ -122,15 +126,18 @@ class LeaseService:
             return leased
         for job in self.paused.list_decided(db, presence.worker_id, free):
             self._resume(db, presence, job, leased)
-        refused = -1
-        while (
-            len(leased.refused) > refused and len(leased.items) < free
-        ):  # look behind those that were refused
+        self.groups.settle(db, leased.settled)
+        has_more = True
+        while has_more and len(leased.items) < free:
             refused = len(leased.refused)
-            self._lease_oldest(db, presence, free - len(leased.items), leased)
+            self._lease_first(db, presence, free - len(leased.items), leased)
+            turns = leased.settled.turns
+            self.groups.settle(db, leased.settled)
+            # behind those that were refused, and where the lease of one has changed others' turns
+            has_more = len(leased.refused) > refused or leased.settled.turns > turns
         return leased
 
-    def _lease_oldest(
+    def _lease_first(
         self, db: Connection, presence: Presence, free: int, leased: LeasedWork
     ) -> None:
         leased.left_waiting = []
@@ -150,7 +157,7 @@ class LeaseService:
     def _queue(
         self, db: Connection, presence: Presence, org_id: str, free: int, leased: LeasedWork
     ) -> list[AutomationRow]:
-        """Return `free` + 1 of the oldest automations that this worker can take.
+        """Return the first `free` + 1 automations that this worker can take.
 
         Note their kinds in `leased`.
         """
@@ -163,14 +170,14 @@ class LeaseService:
         leased.left_waiting += [(org_id, kind.asked) for kind in kinds]
 
         for kind in kinds:
-            if len(rows) > free and kind.oldest > rows[-1].id:
-                break  # all that is left is younger than what was found
+            if len(rows) > free and kind.first_rank > rows[-1].rank:
+                break  # all that is left comes after what was found
 
             found = automations.list_waiting(db, org_id, kind.requirements, free + 1)
             leased.scans.append(
-                KindScan(org_id, kind.requirements, kind.revision, found[0].id if found else None)
+                KindScan(org_id, kind.requirements, kind.revision, found[0].rank if found else None)
             )
-            rows = sorted([*rows, *found], key=lambda row: row.id)[: free + 1]
+            rows = sorted([*rows, *found], key=lambda row: row.rank)[: free + 1]
         return rows
 
     def lease_one(
@@ -178,15 +185,21 @@ class LeaseService:
     ) -> None:
         """Lease this automation, unless someone was first or its org does not share workers.
 
+        Or its concurrency group has no room: another may just have been leased.
+
         One that is not what was triggered and approved is ended instead.
         """
         if self.fleet.held or not may_serve(db, presence, row.org_id):
             return
+        if not self.groups.has_room(db, row):
+            self.groups.note(db, row)
+            return
 
         try:
             checked = self._work_builder.check(db, row)
-        except Altered as altered:
-            if self._refuse(db, row, str(altered)):
+        except AlteredManifest as altered:
+            reason, now = str(altered), self._clock.now()
+            if refuse(db, self._outbox, now, row.org_id, row.id, reason):
                 leased.refused.append(row)
             return
 
@@ -205,7 +218,7 @@ class LeaseService:
         try:
             checked = self._work_builder.check_bound(db, row)
             resume = self._work_builder.resume(db, row, job)
-        except Altered as altered:
+        except AlteredManifest as altered:
             if self.paused.end_altered(db, row, job, altered):
                 leased.refused.append(row)
             return
@@ -221,7 +234,7 @@ class LeaseService:
             leased.items.append((lease, work))
 
     def plan_new(
-        self, db: Connection, presence: Presence, row: AutomationRow, checked: Checked
+        self, db: Connection, presence: Presence, row: AutomationRow, checked: CheckedWork
     ) -> PlannedLease | None:
         """Return a worker's place for an automation that is about to be inserted.
 
@@ -235,7 +248,7 @@ class LeaseService:
         return self._plan(presence, row, checked)
 
     def _plan(
-        self, presence: Presence, row: AutomationRow, checked: Checked
+        self, presence: Presence, row: AutomationRow, checked: CheckedWork
     ) -> PlannedLease | None:
         manifest = self._say(presence, row, checked)
         if manifest is None:
@@ -267,7 +280,9 @@ class LeaseService:
         work = self._work_builder.make(db, row, planned.lease, planned.checked, planned.manifest)
         leased.items.append((planned.lease, work))
 
-    def _say(self, presence: Presence, row: AutomationRow, checked: Checked) -> WorkManifest | None:
+    def _say(
+        self, presence: Presence, row: AutomationRow, checked: CheckedWork
+    ) -> WorkManifest | None:
         """Return the manifest as this worker can read it.
 
         Return None if it is too old, or too new, to be told all of it.
@@ -286,30 +301,15 @@ class LeaseService:
                 )
             return None
 
-    def _refuse(self, db: Connection, row: AutomationRow, reason: str) -> bool:
-        """End an automation before it has begun, and say why. False if someone was first."""
-        now = self._clock.now()
-        if not automation_transitions.refuse(db, row.id, None, now, f"it was not run: {reason}"):
-            return False
-        self._outbox.post_finished(db, row.org_id, row.id, AutomationState.CANCELLED)
-        audit.append(
-            db,
-            now,
-            row.org_id,
-            SystemActor(),
-            "refuse",
-            f"automations/{row.id}",
-            {"reason": reason},
-        )
-        return True
-
     def granted(self, presence: Presence, leased: LeasedWork) -> None:
         """Tell followers of leases that are durable now, and wake who else has room."""
         self.kinds.update(leased.scans)
         for lease, _ in leased.items:
             self._pubsub.changed(automation_topic(lease.automation_id), org_topic(lease.org_id))
+            leased.settled.opened.pop(lease.automation_id, None)
         for row in leased.refused:
             self._pubsub.changed(automation_topic(row.id), org_topic(row.org_id))
+        self.groups.announce(leased.settled)
         if leased.items:
             for org_id, wanted in leased.left_waiting:
                 self.fleet.wake_one(org_id, wanted)

@@ -19,7 +19,7 @@ from opsicle.server.store.database import Connection
 from opsicle.server.store.epochs import FIRST_EPOCH, Epoch
 from opsicle.wire.worker_api import LEASE_SECONDS
 
-ORDER_LIFE = timedelta(seconds=2 * LEASE_SECONDS)
+ORDER_LIFETIME = timedelta(seconds=2 * LEASE_SECONDS)
 """An order is looked at when it arrives, which is well within the lease; the rest is for a slow
 network."""
 
@@ -57,7 +57,7 @@ class OrderSigner:
             policy_digest=approval.policy_digest if approval else "",
             decisions=_decisions(db, approval) if approval else (),
             issued_at=now,
-            expires_at=now + ORDER_LIFE,
+            expires_at=now + ORDER_LIFETIME,
             epoch=self.epoch.number,
             epoch_id=self.epoch.id,
             resume=resume,

@@ -17,7 +17,7 @@ from opsicle.kit.clock import Clock
 from opsicle.server.access.actor import SystemActor, WorkerActor
 from opsicle.server.access.template_versions import template_of
 from opsicle.server.approvals import paused_ends
-from opsicle.server.approvals.bindings import Altered, Bindings
+from opsicle.server.approvals.bindings import AlteredManifest, Bindings
 from opsicle.server.approvals.pauses import draft
 from opsicle.server.approvals.progress import Progress
 from opsicle.server.channels.outbox import Outbox
@@ -97,7 +97,7 @@ class PausedJobs:
         )
 
     def end_altered(
-        self, db: Connection, row: AutomationRow, job: JobRow, altered: Altered
+        self, db: Connection, row: AutomationRow, job: JobRow, altered: AlteredManifest
     ) -> bool:
         """End a paused automation that is not what was asked or decided.
 

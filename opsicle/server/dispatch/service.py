@@ -26,7 +26,7 @@ from opsicle.server.access.actor import WorkerActor
 from opsicle.server.dispatch.arrivals import Arrivals
 from opsicle.server.dispatch.jobs import Jobs
 from opsicle.server.dispatch.lease_service import LeasedWork, LeaseService, PlannedLease
-from opsicle.server.dispatch.work_builder import Checked
+from opsicle.server.dispatch.work_builder import CheckedWork
 from opsicle.server.fleet.presence import Presence
 from opsicle.server.fleet.pubsub import Subscription
 from opsicle.server.store import jobs, pauses
@@ -79,7 +79,7 @@ class SlotReservation:
         self.leased = LeasedWork()
         self._planned: PlannedLease | None = None
 
-    def lease(self, db: Connection, row: AutomationRow, checked: Checked) -> AutomationRow:
+    def lease(self, db: Connection, row: AutomationRow, checked: CheckedWork) -> AutomationRow:
         """Return a new automation as it is to be inserted: with the worker's lease, if it may be.
 
         Inside the transaction that triggers it. `checked` is what that has just bound.
@@ -220,7 +220,7 @@ class Dispatch:
             cancel=tuple(result.cancel),
             drop=tuple(result.drop),
             drain=presence.is_draining,
-            withheld=self._fleet.withheld(presence),
+            withheld=self._fleet.withheld_reason(presence),
             granted=_labels_to_announce(presence, request),
             formats=SUPPORTED_FORMATS,
         )

@@ -24,25 +24,25 @@ change for ever."""
 
 @dataclass(slots=True)
 class _Kind:
-    """`oldest` is an id that none of those that wait is older than.
+    """`first_rank` is a rank that none of those that wait comes before.
 
     `revision` grows whenever one more comes.
     """
 
-    oldest: str
+    first_rank: str
     revision: int
 
 
 class KindScan(NamedTuple):
-    """What a scan of the queue found of one kind: its oldest automation, None if none waits.
+    """What a scan of the queue found of one kind: the rank of its first automation.
 
-    `revision` is how much had come then.
+    None if none waits. `revision` is how much had come then.
     """
 
     org_id: str
     requirements: str
     revision: int
-    oldest: str | None
+    first_rank: str | None
 
 
 class MatchingKind(NamedTuple):
@@ -50,7 +50,7 @@ class MatchingKind(NamedTuple):
 
     requirements: str
     asked: Requirements
-    oldest: str
+    first_rank: str
     revision: int
 
 
@@ -65,7 +65,7 @@ class WaitingKinds:
         database.write(self._begin)
 
     def fitting(self, org_id: str, worker: Candidate) -> list[MatchingKind]:
-        """Return the kinds of waiting automations that a worker fits, the oldest first."""
+        """Return the kinds of waiting automations that a worker fits, in the order of the queue."""
         known = self._matches_for(worker)
         found = []
         for text, kind in self._kinds.get(org_id, {}).items():
@@ -74,9 +74,9 @@ class WaitingKinds:
                 is_fit = known[text] = fits(stored_requirements(text), worker)
             if is_fit:
                 found.append(
-                    MatchingKind(text, stored_requirements(text), kind.oldest, kind.revision)
+                    MatchingKind(text, stored_requirements(text), kind.first_rank, kind.revision)
                 )
-        return sorted(found, key=lambda each: each.oldest)
+        return sorted(found, key=lambda each: each.first_rank)
 
     def update(self, scans: list[KindScan]) -> None:
         """Take in what scans have found, once they are durable."""
@@ -85,8 +85,8 @@ class WaitingKinds:
             kind = kinds.get(scan.requirements)
             if kind is None or kind.revision != scan.revision:
                 continue
-            if scan.oldest is not None:
-                kind.oldest = scan.oldest
+            if scan.first_rank is not None:
+                kind.first_rank = scan.first_rank
             else:
                 del kinds[scan.requirements]
 
@@ -105,18 +105,18 @@ class WaitingKinds:
                 del kinds[text]
         for row in rows:
             if row.requirements not in self._kinds.get(row.org_id, {}):
-                self._note(row.org_id, row.requirements, row.oldest)
+                self._note(row.org_id, row.requirements, row.first_rank)
 
     def _begin(self, db: Connection) -> None:
         waiting.watch(db, self._note)
         for row in waiting.list_kinds(db):
-            self._note(row.org_id, row.requirements, row.oldest)
+            self._note(row.org_id, row.requirements, row.first_rank)
 
-    def _note(self, org_id: str, requirements: str, automation_id: str) -> None:
+    def _note(self, org_id: str, requirements: str, rank: str) -> None:
         self._revision += 1
         kinds = self._kinds.setdefault(org_id, {})
-        kind = kinds.setdefault(requirements, _Kind(automation_id, self._revision))
-        kind.oldest = min(kind.oldest, automation_id)
+        kind = kinds.setdefault(requirements, _Kind(rank, self._revision))
+        kind.first_rank = min(kind.first_rank, rank)
         kind.revision = self._revision
 
     def _matches_for(self, worker: Candidate) -> dict[str, bool]:

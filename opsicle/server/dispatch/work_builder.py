@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from opsicle.domain.concurrency import queue_place
 from opsicle.domain.errors import NotFound
 from opsicle.domain.pauses import Resume
 from opsicle.domain.secrets import named_secrets
@@ -16,7 +17,14 @@ from opsicle.domain.workers import requirements
 from opsicle.security.master_key import CannotOpen
 from opsicle.server.access.stored_values import read_values
 from opsicle.server.access.template_versions import template_of
-from opsicle.server.approvals.bindings import ALTERED, UNBOUND, UNREADABLE, Altered, Bindings, Bound
+from opsicle.server.approvals.bindings import (
+    ALTERED,
+    UNBOUND,
+    UNREADABLE,
+    AlteredManifest,
+    Bindings,
+    BoundManifest,
+)
 from opsicle.server.approvals.pauses import resume_of
 from opsicle.server.approvals.pre_lease_check import refusal_reason
 from opsicle.server.dispatch.lease_store import Lease
@@ -34,11 +42,11 @@ from opsicle.wire.jobs import Work
 log = logging.getLogger(__name__)
 
 
-class Checked(NamedTuple):
+class CheckedWork(NamedTuple):
     """What an automation that may be leased will run, and what was asked for it, if anything."""
 
     template: Template
-    bound: Bound
+    bound: BoundManifest
     approval: ApprovalRow | None
 
 
@@ -64,10 +72,10 @@ class WorkBuilder:
         self._bindings = bindings
         self._order_signer = order_signer
 
-    def check(self, db: Connection, row: AutomationRow) -> Checked:
+    def check(self, db: Connection, row: AutomationRow) -> CheckedWork:
         """Compare what is stored with what was triggered and approved.
 
-        Raises Altered, whatever is wrong with it.
+        Raises AlteredManifest, whatever is wrong with it.
         """
         checked = self.check_bound(db, row)
         template, approval = checked.template, checked.approval
@@ -78,41 +86,42 @@ class WorkBuilder:
             # answered.
             facts = {"automation": row.id, "reason": str(error)}
             log.error("what an automation falls under cannot be read", extra=facts)  # noqa: TRY400
-            raise Altered(UNREADABLE) from error
+            raise AlteredManifest(UNREADABLE) from error
         if reason:
-            raise Altered(reason)
+            raise AlteredManifest(reason)
         return checked
 
-    def check_bound(self, db: Connection, row: AutomationRow) -> Checked:
-        """Compare what is stored with what was triggered. Raises Altered."""
+    def check_bound(self, db: Connection, row: AutomationRow) -> CheckedWork:
+        """Compare what is stored with what was triggered. Raises AlteredManifest."""
         if not row.manifest_digest:
-            raise Altered(UNBOUND)
+            raise AlteredManifest(UNBOUND)
 
         try:
             template = template_of(db, row.template_id, row.version)
             asked = msgspec.json.encode(requirements(template), order="sorted").decode()
+            place = queue_place(template, read_values(row.values_json))
         except (NotFound, ValueError, msgspec.MsgspecError, RecursionError) as error:
             facts = {"automation": row.id, "reason": str(error)}
             log.error("a stored automation cannot be read", extra=facts)  # noqa: TRY400
-            raise Altered(UNREADABLE) from error
+            raise AlteredManifest(UNREADABLE) from error
 
         approval = approvals.find_of_automation(db, row.id) if row.approval_id else None
         bound = self._bindings.check(db, row, template, approval)
-        if asked != row.requirements:
-            raise Altered(ALTERED)
-        return Checked(template, bound, approval)
+        if (asked, place) != (row.requirements, row.queue_place):
+            raise AlteredManifest(ALTERED)
+        return CheckedWork(template, bound, approval)
 
     def resume(self, db: Connection, row: AutomationRow, job: JobRow) -> Resume:
         """Return how a paused job goes on, as people have decided.
 
-        Raises Altered where what is stored is not what was asked or decided.
+        Raises AlteredManifest where what is stored is not what was asked or decided.
         """
         try:
             return resume_of(db, self._bindings, row, job)
         except (ValueError, msgspec.MsgspecError, RecursionError) as error:
             facts = {"automation": row.id, "reason": str(error)}
             log.error("what a job was asked in its midst cannot be read", extra=facts)  # noqa: TRY400
-            raise Altered(UNREADABLE) from error
+            raise AlteredManifest(UNREADABLE) from error
 
     @property
     def epoch(self) -> Epoch:
@@ -124,7 +133,7 @@ class WorkBuilder:
         db: Connection,
         row: AutomationRow,
         lease: Lease,
-        checked: Checked,
+        checked: CheckedWork,
         manifest: WorkManifest,
         resume: Resume | None = None,
     ) -> Work:

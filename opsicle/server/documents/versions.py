@@ -20,7 +20,7 @@ _MAX_DIGITS = 9
 
 
 @dataclass(frozen=True, slots=True)
-class Draft:
+class VersionDraft:
     """What is to become a version.
 
     `source` as it was pushed, `document` what was read of it, as JSON.
@@ -32,7 +32,7 @@ class Draft:
     source: str
     document: str
 
-    def is_said_by(self, newest: NewestRow | None) -> bool:
+    def is_same_as(self, newest: NewestRow | None) -> bool:
         """Return whether the newest version says the same already."""
         return newest is not None and newest.digest == self.digest
 
@@ -44,7 +44,7 @@ class Draft:
 def add_version(
     db: Connection,
     actor: Actor,
-    draft: Draft,
+    draft: VersionDraft,
     newest: NewestRow | None,
     now: datetime,
     recorded: Mapping[str, object],

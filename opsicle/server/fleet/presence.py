@@ -64,7 +64,7 @@ class Presence:
     busy: int = 0
     granted: dict[str, str] = field(default_factory=dict)
     clock_offset: float | None = None
-    untimely_until: float = 0.0
+    clock_refused_until: float = 0.0
     """Until then it is given nothing, because it has refused an order for its time (monotonic
     seconds)."""
     incompatible: dict[str, str] = field(default_factory=dict)
@@ -151,7 +151,7 @@ class Fleet:
             bool(presence.open_polls) or self._clock.monotonic() - presence.seen_at < LEASE_SECONDS
         )
 
-    def withheld(self, presence: Presence) -> str:
+    def withheld_reason(self, presence: Presence) -> str:
         """Return why a worker is given no work, whatever waits; "" if it may have some."""
         now = self._clock.monotonic()
         if reason := presence.instances.refusal_reason(now):
@@ -160,21 +160,21 @@ class Fleet:
         offset = presence.clock_offset
         if offset is not None and is_off(offset):
             return f"its clock is {offset_text(offset)} the server's"
-        if now < presence.untimely_until:
+        if now < presence.clock_refused_until:
             return "it refused an order because of its time: is its clock right?"
         if newest_common(presence.poll.formats) is None:
             spoken = formats_text("it", presence.poll.formats)
             return f"{spoken}; this server needs one of {format_list(SUPPORTED_FORMATS)}"
         return ""
 
-    def note_untimely(self, worker_id: str, sent_at_ms: int | None) -> None:
+    def note_clock_refusal(self, worker_id: str, sent_at_ms: int | None) -> None:
         """Note that a worker has refused an order for its time.
 
         It is given nothing for a while, and until its clock is right.
         """
         presence = self._presences.get(worker_id)
         if presence:
-            presence.untimely_until = self._clock.monotonic() + LEASE_SECONDS
+            presence.clock_refused_until = self._clock.monotonic() + LEASE_SECONDS
             if sent_at_ms is not None:
                 presence.clock_offset = offset_of(sent_at_ms, self._clock.now())
 
@@ -199,7 +199,7 @@ class Fleet:
         return not (
             is_out
             or presence.instances.is_settling(self._clock.monotonic())
-            or self.withheld(presence)
+            or self.withheld_reason(presence)
         )
 
     def connected_count(self) -> int:
@@ -322,7 +322,7 @@ class Fleet:
 
         `busy` overrides how many of its slots are taken.
         """
-        withheld = self.withheld(presence)
+        withheld = self.withheld_reason(presence)
         is_connected = self.is_connected(presence.worker_id)
         return Candidate(
             name=SHARED if presence.is_shared else presence.name,
@@ -342,12 +342,12 @@ class Fleet:
             slots=presence.poll.slots,
             busy=presence.busy if busy is None else busy,
             is_connected=is_connected,
-            seen_at=None if is_connected else self._heard_at(presence),
+            seen_at=None if is_connected else self._last_seen_at(presence),
             was_stopped=presence.has_left,
             is_draining=presence.is_draining or presence.poll.is_draining,
         )
 
-    def _heard_at(self, presence: Presence) -> datetime:
+    def _last_seen_at(self, presence: Presence) -> datetime:
         return self._clock.now() - timedelta(seconds=self._clock.monotonic() - presence.seen_at)
 
 

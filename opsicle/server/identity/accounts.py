@@ -43,8 +43,7 @@ class Accounts:
                 resource = f"sessions/{actor.session_id}"
                 audit.append(db, self._clock.now(), actor.org_id, actor, "logout", resource)
 
-        self._database.write(work)
-        self._sessions.invalidate()
+        self._sessions.change(work)
 
     def whoami(self, actor: Actor) -> Me:
         """Return who asks, where, and what they may do there."""
@@ -70,9 +69,7 @@ class Accounts:
             raise NotAllowed(
                 "an API token is good for one org only", hint="Log in with your password."
             )
-        reply = self._database.write(lambda db: self._switch(db, actor, code, is_kept))
-        self._sessions.invalidate()
-        return reply
+        return self._sessions.change(lambda db: self._switch(db, actor, code, is_kept))
 
     def _switch(self, db: Connection, actor: Actor, code: str, is_kept: bool) -> LoginReply:
         place = find_place(db, actor.user_id, code)

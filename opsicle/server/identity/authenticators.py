@@ -101,7 +101,7 @@ class Authenticators:
             if not authenticators.confirm(db, actor.user_id, step, now):
                 raise _enrolled_already()
 
-            sessions.note_proof(db, actor.session_id, now)
+            sessions.note_step_up(db, actor.session_id, now)
             audit.append(db, now, actor.org_id, actor, "enrol_totp", f"users/{actor.user_id}")
             return _new_recovery_codes(db, actor.user_id)
 

@@ -19,7 +19,7 @@ from opsicle.server.store.database import Connection, Database
 
 WINDOW = timedelta(minutes=15)
 MAX_PER_ACCOUNT = 10
-MAX_FROM_STRANGERS = 6
+MAX_FROM_UNKNOWN = 6
 MAX_PER_ADDRESS = 50
 """An office behind one address has many people, and each of them mistypes now and then."""
 
@@ -47,7 +47,7 @@ class LoginThrottle:
             login_attempts.delete_until(db, now - WINDOW)
             login_attempts.date_back(db, now)
             is_known = sessions.was_used_from(db, email, address)
-            limit = MAX_PER_ACCOUNT if is_known else MAX_FROM_STRANGERS
+            limit = MAX_PER_ACCOUNT if is_known else MAX_FROM_UNKNOWN
             check_times(login_attempts.times_of_account(db, email, now - WINDOW), limit, now)
             check_times(
                 login_attempts.times_from_address(db, network(address), now - WINDOW),

@@ -193,7 +193,7 @@ class Logins:
         )
 
         if request.totp and authenticators.is_confirmed(db, user.id):
-            sessions.note_proof(db, session.id, session.created_at)
+            sessions.note_step_up(db, session.id, session.created_at)
         audit.append(db, session.created_at, place.org_id, actor, "login", f"sessions/{session.id}")
         return LoginReply(me=me, token=token, expires_at=session.expires_at)
 

@@ -80,8 +80,7 @@ class PasswordChanges:
                 f"users/{actor.user_id}",
             )
 
-        self._database.write(work)
-        self._sessions.invalidate()
+        self._sessions.change(work)
 
     def reset(self, request: ResetPasswordRequest, address: str) -> None:
         """Set a new password with the token of a reset link, which is thereby spent.
@@ -102,10 +101,9 @@ class PasswordChanges:
 
         passwords.check_password(request.password, email=found.email, name=found.name)
         new_hash = self._hasher.hash(request.password, found.org_id)
-        self._database.write(lambda db: self._spend(db, found, token_hash, new_hash, address))
-        self._sessions.invalidate()
+        self._sessions.change(lambda db: self._use_token(db, found, token_hash, new_hash, address))
 
-    def _spend(
+    def _use_token(
         self, db: Connection, found: ResetRow, token_hash: str, new_hash: str, address: str
     ) -> None:
         if password_resets.find(db, token_hash, self._clock.now()) != found:

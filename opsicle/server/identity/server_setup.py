@@ -25,7 +25,7 @@ from opsicle.wire.user_api import Me, OrgRef, Person, SetupRequest
 
 
 class ServerSetup:
-    """Makes the first org and its admin, once in a server's life."""
+    """Makes the first org and its admin, once for a server."""
 
     def __init__(
         self,

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Literal
+from typing import Literal, TypeVar
 
 from opsicle.domain.access import Action, beyond_role
 from opsicle.domain.errors import NotAuthenticated, NotFound, Unavailable
@@ -23,9 +24,10 @@ from opsicle.server.store.sessions import BearerRow, OwnSessionRow, SessionRow
 from opsicle.wire.identity_api import Session
 from opsicle.wire.pages import Page
 
+T = TypeVar("T")
 Kind = Literal["browser", "cli"]
 
-LIFE = {"browser": timedelta(hours=12), "cli": timedelta(days=30)}
+LIFETIME = {"browser": timedelta(hours=12), "cli": timedelta(days=30)}
 """A session ends this long after its login, whatever happens."""
 
 IDLE = {"browser": timedelta(hours=2), "cli": timedelta(days=7)}
@@ -199,13 +201,19 @@ class Sessions:
             token_hash=token_hash,
             address=address,
             created_at=now,
-            expires_at=ends_at or now + LIFE[kind],
+            expires_at=ends_at or now + LIFETIME[kind],
         )
         sessions.delete_expired(db, now)
         sessions.insert(db, row)
         if sessions.delete_beyond(db, user_id, MAX_PER_USER):
             self.invalidate()
         return token, row
+
+    def change(self, work: Callable[[Connection], T]) -> T:
+        """Run a unit of work that changes people, rights, sessions or tokens, for all at once."""
+        result = self._database.write(work)
+        self.invalidate()
+        return result
 
     def invalidate(self) -> None:
         """Read anew who holds which token.
@@ -239,8 +247,7 @@ class Sessions:
                 db, self._clock.now(), actor.org_id, actor, "revoke", f"sessions/{session_id}"
             )
 
-        self._database.write(work)
-        self.invalidate()
+        self.change(work)
 
 
 def _shown(row: OwnSessionRow, current_id: str) -> Session:

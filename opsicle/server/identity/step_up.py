@@ -1,10 +1,10 @@
 """Step-up: what matters most asks for a fresh code, however old the session is.
 
-    self._step_up.require(actor)
+    self._step_up.require(actor, Action.SECRETS_MANAGE)
 
-raises StepUpRequired unless the session has shown a code within `FRESH_FOR`. Whoever asked shows
-one at `POST /api/v1/step-up` and asks again. It binds those who have an authenticator app;
-`require_code` binds everybody.
+raises NotAllowed unless the caller may do that, and StepUpRequired unless the session has shown a
+code within `FRESH_FOR`. Whoever asked shows one at `POST /api/v1/step-up` and asks again. It binds
+those who have an authenticator app; `require_code` binds everybody.
 """
 
 from __future__ import annotations
@@ -43,18 +43,21 @@ class StepUp:
         now = self._clock.now()
 
         def work(db: Connection) -> None:
-            sessions.note_proof(db, actor.session_id, now)
+            sessions.note_step_up(db, actor.session_id, now)
             audit.append(db, now, actor.org_id, actor, "step_up", f"sessions/{actor.session_id}")
 
         self._apps.prove(actor, text, work)
         return StepUpReply(now + FRESH_FOR)
 
-    def require(self, actor: Actor) -> bool:
+    def require(self, actor: Actor, action: Action | None = None) -> bool:
         """Return whether the caller has shown a code of their app within `FRESH_FOR`.
 
-        Raises StepUpRequired if they have an app and have not. Somebody without an app shows none,
-        and may go on. A service account is refused what its owner would have to show a code for.
+        Raises NotAllowed if they may not do `action`, StepUpRequired if they have an app and have
+        shown none. Somebody without an app may go on. A service account is refused what its owner
+        would have to show a code for.
         """
+        if action:
+            actor.require(action)
         since = self._clock.now() - FRESH_FOR
 
         def query(db: Connection) -> tuple[bool, bool]:

@@ -34,11 +34,11 @@ def check_private(paths: Iterable[Path]) -> None:
     to.
     """
     found = [path for path in paths if path.exists()]
-    if strangers := [path for path in found if not _is_own(path)]:
-        owner = _name(_rightful(strangers[0]))
+    if foreign := [path for path in found if not _is_own(path)]:
+        owner = _name(_rightful(foreign[0]))
         raise NotAllowed(
-            f"{_listed(strangers)}, and this program runs as {_name(os.geteuid())}",
-            hint=f"Give it to whom the server runs as: chown {owner} {_all(strangers)}",
+            f"{_listed(foreign)}, and this program runs as {_name(os.geteuid())}",
+            hint=f"Give it to whom the server runs as: chown {owner} {_all(foreign)}",
         )
     if open_ones := [path for path in found if path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO)]:
         raise NotAllowed(

@@ -128,8 +128,7 @@ class ApiTokens:
                 )
             audit.append(db, self._clock.now(), actor.org_id, actor, "delete", f"tokens/{token_id}")
 
-        self._database.write(work)
-        self._sessions.invalidate()
+        self._sessions.change(work)
 
 
 def _holder_id(db: Connection, actor: Actor, account: str) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TypeVar
 
 import msgspec
 from msgspec import UNSET
@@ -30,7 +29,7 @@ from opsicle.server.identity.sessions import Sessions
 from opsicle.server.identity.step_up import StepUp
 from opsicle.server.members.guards import get_member
 from opsicle.server.members.named_approvers import (
-    Naming,
+    ApproverNaming,
     require_policies_for,
     require_policies_to_leave,
 )
@@ -41,8 +40,6 @@ from opsicle.server.store.groups import GroupRow
 from opsicle.server.store.memberships import MemberRow
 from opsicle.wire.access_api import CreateGroupRequest, Group, GroupMember, UpdateGroupRequest
 from opsicle.wire.pages import Page
-
-T = TypeVar("T")
 
 
 class Groups:
@@ -81,7 +78,7 @@ class Groups:
         Raises InvalidInput for a name or rule that cannot be, Conflict if the name is taken,
         NotAllowed for rules that give more than the caller has, StepUpRequired.
         """
-        self._check(actor)
+        self._step_up.require(actor, Action.GROUPS_MANAGE)
         if not TEMPLATE_NAME.fullmatch(request.name):
             raise validators.invalid("name", f"the name must be {TEMPLATE_NAME_RULE}")
 
@@ -116,11 +113,11 @@ class Groups:
             )
             return _shown(db, actor.org_id, row)
 
-        return self._changed(work)
+        return self._sessions.change(work)
 
     def update(self, actor: Actor, name: str, request: UpdateGroupRequest) -> Group:
         """Change what is given. Raises as `create` does, and NotFound."""
-        self._check(actor)
+        self._step_up.require(actor, Action.GROUPS_MANAGE)
         rules = None if request.rules is UNSET else parse_rules(request.rules)
         description = (
             None if request.description is UNSET else validators.description(request.description)
@@ -150,7 +147,7 @@ class Groups:
             audit.append(db, new.updated_at, actor.org_id, actor, "update", f"groups/{name}", data)
             return _shown(db, actor.org_id, new, templates_left_stuck(db, actor.org_id))
 
-        return self._changed(work)
+        return self._sessions.change(work)
 
     def delete(self, actor: Actor, name: str, *, is_confirmed: bool = False) -> None:
         """Remove a group; its members lose what it gave.
@@ -158,7 +155,7 @@ class Groups:
         Raises NotFound; StepUpRequired; NotAllowed as `remove`; unless `is_confirmed`, LeavesBehind
         where approvals could not be given any more.
         """
-        self._check(actor)
+        self._step_up.require(actor, Action.GROUPS_MANAGE)
 
         def work(db: Connection) -> None:
             old = _get(db, actor.org_id, name)
@@ -176,7 +173,7 @@ class Groups:
             if not is_confirmed:
                 require_confirmation(db, actor.org_id, f"the group {name}")
 
-        self._changed(work)
+        self._sessions.change(work)
 
     def add(self, actor: Actor, name: str, id_or_email: str) -> Group:
         """Let somebody join; again is harmless, and they have joined when they first did.
@@ -188,7 +185,9 @@ class Groups:
 
         def work(db: Connection, group: GroupRow, member: MemberRow) -> None:
             require_at_most(actor, change((), read_rules(group.rules)), f"add somebody to {name}")
-            require_policies_for(db, actor, Naming(groups=(name,)), f"add somebody to {name}")
+            require_policies_for(
+                db, actor, ApproverNaming(groups=(name,)), f"add somebody to {name}"
+            )
             if groups.add(
                 db,
                 actor.org_id,
@@ -225,7 +224,7 @@ class Groups:
         id_or_email: str,
         do: Callable[[Connection, GroupRow, MemberRow], None],
     ) -> Group:
-        self._check(actor)
+        self._step_up.require(actor, Action.GROUPS_MANAGE)
 
         def work(db: Connection) -> Group:
             group = _get(db, actor.org_id, name)
@@ -236,20 +235,11 @@ class Groups:
             do(db, group, member)
             return _shown(db, actor.org_id, group, templates_left_stuck(db, actor.org_id))
 
-        return self._changed(work)
+        return self._sessions.change(work)
 
     def _note(self, db: Connection, actor: Actor, verb: str, name: str, member: MemberRow) -> None:
         data = {"user": member.user_id, "email": member.email}
         audit.append(db, self._clock.now(), actor.org_id, actor, verb, f"groups/{name}", data)
-
-    def _check(self, actor: Actor) -> None:
-        actor.require(Action.GROUPS_MANAGE)
-        self._step_up.require(actor)
-
-    def _changed(self, work: Callable[[Connection], T]) -> T:
-        result = self._database.write(work)
-        self._sessions.invalidate()
-        return result
 
 
 def _get(db: Connection, org_id: str, name: str) -> GroupRow:

@@ -16,7 +16,7 @@ from opsicle.server.store.database import Connection
 from opsicle.server.store.invitations import InvitationRow, NewInvitationRow
 from opsicle.wire.org_api import Invitation
 
-LIFE = timedelta(days=7)
+LIFETIME = timedelta(days=7)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,7 @@ class InvitationLinks:
             invited_by=actor.user_id,
             is_by_server_operator=is_by_server_operator,
             created_at=now,
-            expires_at=now + LIFE,
+            expires_at=now + LIFETIME,
         )
         return InvitationLink(f"{self._urls.url}/invitation#token={token}", row)
 

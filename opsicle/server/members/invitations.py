@@ -31,7 +31,11 @@ from opsicle.server.identity.logins import Logins
 from opsicle.server.identity.passwords import PasswordHasher
 from opsicle.server.identity.step_up import StepUp
 from opsicle.server.members.invitation_links import InvitationLinks, shown
-from opsicle.server.members.named_approvers import Naming, refusal_reason, require_policies_for
+from opsicle.server.members.named_approvers import (
+    ApproverNaming,
+    refusal_reason,
+    require_policies_for,
+)
 from opsicle.server.members.users import MAX_NAME_LENGTH, find_manager
 from opsicle.server.store import audit, invitations, memberships, users
 from opsicle.server.store.database import Connection, Database
@@ -48,7 +52,7 @@ from opsicle.wire.org_api import (
 from opsicle.wire.pages import Page
 from opsicle.wire.user_api import LoginReply, LoginRequest, OrgRef
 
-_LIFE_DAYS = range(1, 30 + 1)
+_LIFETIME_DAYS = range(1, 30 + 1)
 
 
 class Invitations:
@@ -79,14 +83,13 @@ class Invitations:
         manager or time that cannot be used; NotAllowed for a role that may more than the caller;
         StepUpRequired.
         """
-        actor.require(Action.USERS_MANAGE)
-        self._step_up.require(actor)
+        self._step_up.require(actor, Action.USERS_MANAGE)
         email = validators.email_address(request.email)
-        if request.expires_in_days not in _LIFE_DAYS:
+        if request.expires_in_days not in _LIFETIME_DAYS:
             raise validators.invalid("expires_in_days", "an invitation lives from 1 to 30 days")
 
         link = self._links.new(actor, actor.org_id, email, request.role)
-        life = timedelta(days=request.expires_in_days)
+        lifetime = timedelta(days=request.expires_in_days)
 
         def work(db: Connection) -> Invitation:
             if memberships.find(db, actor.org_id, email):
@@ -104,7 +107,7 @@ class Invitations:
             require_policies_for(
                 db,
                 actor,
-                Naming(email=email, role=request.role),
+                ApproverNaming(email=email, role=request.role),
                 f"invite {email} as {request.role}",
             )
 
@@ -112,7 +115,7 @@ class Invitations:
             row = msgspec.structs.replace(
                 link.row,
                 manager_id=manager.user_id if manager else None,
-                expires_at=link.row.created_at + life,
+                expires_at=link.row.created_at + lifetime,
             )
             return self._links.keep(db, actor, row)
 
@@ -129,8 +132,7 @@ class Invitations:
 
     def revoke(self, actor: Actor, invitation_id: str) -> None:
         """End an invitation that was not used yet. Raises NotFound or StepUpRequired."""
-        actor.require(Action.USERS_MANAGE)
-        self._step_up.require(actor)
+        self._step_up.require(actor, Action.USERS_MANAGE)
 
         def work(db: Connection) -> None:
             now = self._clock.now()
@@ -173,7 +175,7 @@ class Invitations:
         )
 
         def enter(db: Connection, user: UserRow) -> LoginReply:
-            self._spend(db, request, user, address)
+            self._use_token(db, request, user, address)
             return self._logins.begin_session(db, user, proof, address)
 
         if account:
@@ -212,7 +214,7 @@ class Invitations:
             raise _no_longer_good()
         return result
 
-    def _spend(
+    def _use_token(
         self, db: Connection, request: AcceptInvitationRequest, user: UserRow, address: str
     ) -> None:
         now = self._clock.now()
@@ -274,7 +276,9 @@ def _is_inviter_entitled(db: Connection, found: InvitationRow) -> bool:
 
     own = rights_of(db, found.org_id, found.inviter_id)
     is_beyond = excess(own, rights_of_org_role(db, found.org_id, found.role))
-    is_named = refusal_reason(db, found.org_id, own, Naming(email=found.email, role=found.role))
+    is_named = refusal_reason(
+        db, found.org_id, own, ApproverNaming(email=found.email, role=found.role)
+    )
     return own.may(Action.USERS_MANAGE) and not is_beyond and not is_named
 
 

@@ -25,7 +25,7 @@ from opsicle.server.store.database import Connection
 from opsicle.server.store.memberships import MemberRow
 
 
-class Naming(msgspec.Struct, frozen=True, kw_only=True):
+class ApproverNaming(msgspec.Struct, frozen=True, kw_only=True):
     """Ways in which a policy can name somebody. `chats` are ids of accounts of chat services."""
 
     email: str = ""
@@ -34,7 +34,7 @@ class Naming(msgspec.Struct, frozen=True, kw_only=True):
     chats: tuple[str, ...] = ()
 
 
-def require_policies_for(db: Connection, actor: Actor, naming: Naming, what: str) -> None:
+def require_policies_for(db: Connection, actor: Actor, naming: ApproverNaming, what: str) -> None:
     """Raise NotAllowed if a policy names this and the actor may not manage policies.
 
     `what` as in `add somebody`.
@@ -48,7 +48,7 @@ def require_policies_for(db: Connection, actor: Actor, naming: Naming, what: str
 
 def require_policies_for_way_in(db: Connection, actor: Actor, member: MemberRow) -> None:
     """Raise NotAllowed before a way into an account that a policy names, without the right."""
-    naming = Naming(
+    naming = ApproverNaming(
         email=member.email,
         role=member.role,
         groups=tuple(row.name for row in groups.list_of_user(db, actor.org_id, member.user_id)),
@@ -78,7 +78,7 @@ def require_policies_to_leave(
                 )
 
 
-def refusal_reason(db: Connection, org_id: str, rights: Rights, naming: Naming) -> str:
+def refusal_reason(db: Connection, org_id: str, rights: Rights, naming: ApproverNaming) -> str:
     """Return why somebody with these rights may not make an approver so, "" if they may."""
     if rights.may(Action.POLICIES_MANAGE):
         return ""
@@ -86,7 +86,7 @@ def refusal_reason(db: Connection, org_id: str, rights: Rights, naming: Naming) 
     return next((f"the {name} names {how}" for name, how in named if how), "")
 
 
-def _how(approvers: Approvers, naming: Naming) -> str:
+def _how(approvers: Approvers, naming: ApproverNaming) -> str:
     if group := next((name for name in naming.groups if name in approvers.groups), ""):
         return f"the group {group}"
     if naming.role in approvers.roles:

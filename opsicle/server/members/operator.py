@@ -76,7 +76,7 @@ class ServerOperations:
 
         Raises Conflict if it is not held; StepUpRequired.
         """
-        self._check(actor)
+        self._step_up.require(actor, Action.SERVER_MANAGE)
         self._status.hold.release(actor)
         return self.server(actor)
 
@@ -99,7 +99,7 @@ class ServerOperations:
         Raises NotFound; Conflict if the org has an admin, whose affair it is; InvalidInput;
         StepUpRequired.
         """
-        self._check(actor)
+        self._step_up.require(actor, Action.SERVER_MANAGE)
         email = validators.email_address(request.email)
         org = self._database.read(lambda db: orgs.find_by_code(db, code))
         if org is None:
@@ -126,7 +126,7 @@ class ServerOperations:
 
         Raises NotFound or StepUpRequired.
         """
-        self._check(actor)
+        self._step_up.require(actor, Action.SERVER_MANAGE)
         email = validators.email_address(request.email)
 
         def work(db: Connection) -> UserRow:
@@ -140,8 +140,7 @@ class ServerOperations:
                 self._record(db, actor, "name", account)
             return account
 
-        account = self._database.write(work)
-        self._sessions.invalidate()
+        account = self._sessions.change(work)
         return _shown(account)
 
     def remove_operator(self, actor: Actor, id_or_email: str) -> None:
@@ -149,7 +148,7 @@ class ServerOperations:
 
         Raises NotFound; Conflict for the last one who can log in; StepUpRequired.
         """
-        self._check(actor)
+        self._step_up.require(actor, Action.SERVER_MANAGE)
 
         def work(db: Connection) -> None:
             account = users.find(db, id_or_email.strip().lower())
@@ -163,18 +162,13 @@ class ServerOperations:
                 raise last_server_operator()
             self._record(db, actor, "drop", account)
 
-        self._database.write(work)
-        self._sessions.invalidate()
+        self._sessions.change(work)
 
     def _record(self, db: Connection, actor: Actor, verb: str, account: UserRow) -> None:
         data = {"email": account.email}
         audit.append(
             db, self._clock.now(), None, actor, verb, f"server_operators/{account.id}", data
         )
-
-    def _check(self, actor: Actor) -> None:
-        actor.require(Action.SERVER_MANAGE)
-        self._step_up.require(actor)
 
 
 def _shown(row: UserRow) -> ServerOperator:

@@ -72,8 +72,7 @@ class Orgs:
         Raises NotAllowed unless the server lets the caller; Conflict if there is such an org;
         InvalidInput for a code, name or admin that cannot be used; StepUpRequired.
         """
-        actor.require(Action.ORGS_CREATE)
-        self._step_up.require(actor)
+        self._step_up.require(actor, Action.ORGS_CREATE)
         name = validators.name(request.name, MAX_NAME_LENGTH) or request.code
         org = OrgRow(
             id=new_id(self._clock.now()),
@@ -117,8 +116,7 @@ class Orgs:
 
         Raises NotFound for any other; InvalidInput for a name that cannot be used; StepUpRequired.
         """
-        actor.require(Action.ORGS_MANAGE)
-        self._step_up.require(actor)
+        self._step_up.require(actor, Action.ORGS_MANAGE)
         if code != actor.org_code:
             raise no_org(code)
         name = validators.name(request.name, MAX_NAME_LENGTH) if request.name is not UNSET else ""

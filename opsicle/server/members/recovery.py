@@ -22,7 +22,7 @@ from opsicle.server.store import audit, authenticators, password_resets, session
 from opsicle.server.store.database import Connection, Database
 from opsicle.wire.identity_api import NewResetLink
 
-RESET_LIFE = timedelta(hours=24)
+RESET_LIFETIME = timedelta(hours=24)
 
 
 class Recovery:
@@ -44,7 +44,7 @@ class Recovery:
 
         Raises NotFound; Conflict if the account is not the org's alone; StepUpRequired.
         """
-        self._check(actor)
+        self._step_up.require(actor, Action.USERS_MANAGE)
         now = self._clock.now()
         token, token_hash = api_tokens.new_reset_token()
 
@@ -53,12 +53,12 @@ class Recovery:
             require_command_of(db, actor, member)
             require_way_into(db, actor, member)
             check_is_orgs_alone(db, actor, member)
-            password_resets.put(db, actor.org_id, member.user_id, token_hash, now + RESET_LIFE)
+            password_resets.put(db, actor.org_id, member.user_id, token_hash, now + RESET_LIFETIME)
             audit.append(db, now, actor.org_id, actor, "make_reset_link", f"users/{member.user_id}")
 
         self._database.write(work)
         return NewResetLink(
-            url=f"{self._urls.url}/reset#token={token}", expires_at=now + RESET_LIFE
+            url=f"{self._urls.url}/reset#token={token}", expires_at=now + RESET_LIFETIME
         )
 
     def reset_totp(self, actor: Actor, id_or_email: str) -> None:
@@ -69,7 +69,7 @@ class Recovery:
         Raises NotFound, also where they have none; Conflict if the account is not the org's alone;
         StepUpRequired.
         """
-        self._check(actor)
+        self._step_up.require(actor, Action.USERS_MANAGE)
 
         def work(db: Connection) -> None:
             member = get_member(db, actor.org_id, id_or_email)
@@ -89,7 +89,7 @@ class Recovery:
 
         Raises NotFound or StepUpRequired.
         """
-        self._check(actor)
+        self._step_up.require(actor, Action.USERS_MANAGE)
 
         def work(db: Connection) -> None:
             member = get_member(db, actor.org_id, id_or_email)
@@ -104,9 +104,4 @@ class Recovery:
                 f"users/{member.user_id}",
             )
 
-        self._database.write(work)
-        self._sessions.invalidate()
-
-    def _check(self, actor: Actor) -> None:
-        actor.require(Action.USERS_MANAGE)
-        self._step_up.require(actor)
+        self._sessions.change(work)

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TypeVar
-
 import msgspec
 from msgspec import UNSET
 
@@ -34,8 +31,6 @@ from opsicle.server.store.database import Connection, Database
 from opsicle.server.store.roles import RoleRow
 from opsicle.wire.access_api import CreateRoleRequest, Role, UpdateRoleRequest
 from opsicle.wire.pages import Page
-
-T = TypeVar("T")
 
 MEANINGS = {
     BuiltIn.ADMIN: "everything",
@@ -82,8 +77,7 @@ class Roles:
         Raises InvalidInput for a name or rule that cannot be, Conflict if the name is taken,
         NotAllowed for rules that give more than the caller has, StepUpRequired.
         """
-        actor.require(Action.ROLES_MANAGE)
-        self._step_up.require(actor)
+        self._step_up.require(actor, Action.ROLES_MANAGE)
         if not TEMPLATE_NAME.fullmatch(request.name):
             raise validators.invalid("name", f"the name must be {TEMPLATE_NAME_RULE}")
 
@@ -108,7 +102,7 @@ class Roles:
             audit.append(db, now, actor.org_id, actor, "create", f"roles/{row.name}", data)
             return _get(db, actor.org_id, row.name)
 
-        return self._changed(work)
+        return self._sessions.change(work)
 
     def update(self, actor: Actor, name: str, request: UpdateRoleRequest) -> Role:
         """Change what is given; of a built-in role only the rules that the org adds to it.
@@ -117,8 +111,7 @@ class Roles:
         is added to or taken from; NotAllowed for rules that give more than the caller has;
         StepUpRequired.
         """
-        actor.require(Action.ROLES_MANAGE)
-        self._step_up.require(actor)
+        self._step_up.require(actor, Action.ROLES_MANAGE)
         rules = None if request.rules is UNSET else parse_rules(request.rules)
         description = (
             None if request.description is UNSET else validators.description(request.description)
@@ -156,7 +149,7 @@ class Roles:
                 _get(db, actor.org_id, name), leaves_stuck=templates_left_stuck(db, actor.org_id)
             )
 
-        return self._changed(work)
+        return self._sessions.change(work)
 
     def _begun(self, db: Connection, actor: Actor, name: str) -> RoleRow:
         """Return the row of a built-in role that nothing was added to yet.
@@ -175,8 +168,7 @@ class Roles:
 
         Raises NotFound; Conflict if somebody has it or it is built in.
         """
-        actor.require(Action.ROLES_MANAGE)
-        self._step_up.require(actor)
+        self._step_up.require(actor, Action.ROLES_MANAGE)
 
         def work(db: Connection) -> None:
             role = _get(db, actor.org_id, name)
@@ -196,12 +188,7 @@ class Roles:
                 db, self._clock.now(), actor.org_id, actor, "delete", f"roles/{name}", data
             )
 
-        self._changed(work)
-
-    def _changed(self, work: Callable[[Connection], T]) -> T:
-        result = self._database.write(work)
-        self._sessions.invalidate()
-        return result
+        self._sessions.change(work)
 
 
 def _get(db: Connection, org_id: str, name: str) -> Role:

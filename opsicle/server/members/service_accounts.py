@@ -20,7 +20,7 @@ from opsicle.server.http.paging import page_of
 from opsicle.server.identity.sessions import Sessions
 from opsicle.server.identity.step_up import StepUp
 from opsicle.server.members.guards import get_member, require_command_of
-from opsicle.server.members.named_approvers import Naming, require_policies_for
+from opsicle.server.members.named_approvers import ApproverNaming, require_policies_for
 from opsicle.server.members.users import end_membership, shown
 from opsicle.server.store import account_owners, audit, memberships, users
 from opsicle.server.store.account_owners import OwnerRow
@@ -83,7 +83,7 @@ class ServiceAccounts:
             # person.
             role = "" if request.role == owner.role else request.role
             require_policies_for(
-                db, actor, Naming(email=email, role=role), f"make {email} {request.role}"
+                db, actor, ApproverNaming(email=email, role=role), f"make {email} {request.role}"
             )
             _free_address(db, email)
 
@@ -116,8 +116,7 @@ class ServiceAccounts:
         Raises NotFound, also for a person; NotAllowed unless it is the caller's, or one that they
         may manage.
         """
-        actor.require(Action.ACCOUNT_USE)
-        self._step_up.require(actor)
+        self._step_up.require(actor, Action.ACCOUNT_USE)
 
         def work(db: Connection) -> None:
             account = get_account(db, actor, id_or_email)
@@ -133,8 +132,7 @@ class ServiceAccounts:
                 data,
             )
 
-        self._database.write(work)
-        self._sessions.invalidate()
+        self._sessions.change(work)
 
 
 def get_account(db: Connection, actor: Actor, id_or_email: str) -> MemberRow:

@@ -49,7 +49,7 @@ from opsicle.server.members.guards import (
     require_way_into,
 )
 from opsicle.server.members.named_approvers import (
-    Naming,
+    ApproverNaming,
     require_policies_for,
     require_policies_to_leave,
 )
@@ -110,8 +110,7 @@ class Users:
         password, role or manager that cannot be used; NotAllowed for a role that may more than the
         caller.
         """
-        actor.require(Action.USERS_MANAGE)
-        self._step_up.require(actor)
+        self._step_up.require(actor, Action.USERS_MANAGE)
         email = validators.email_address(request.email)
         name = validators.display_name(request.name, MAX_NAME_LENGTH) or email.partition("@")[0]
         passwords.check_password(request.password, email=email, name=name)
@@ -123,7 +122,10 @@ class Users:
 
             require_role(db, actor.org_id, request.role)
             require_policies_for(
-                db, actor, Naming(email=email, role=request.role), f"add {email} as {request.role}"
+                db,
+                actor,
+                ApproverNaming(email=email, role=request.role),
+                f"add {email} as {request.role}",
             )
 
             manager = find_manager(db, actor.org_id, request.manager)
@@ -175,8 +177,7 @@ class Users:
         used; Conflict where the org would be left without an admin, or the account is not the org's
         alone; NotAllowed for somebody, or for rights, beyond the caller's own.
         """
-        actor.require(Action.USERS_MANAGE)
-        self._step_up.require(actor)
+        self._step_up.require(actor, Action.USERS_MANAGE)
         old = self._database.read(lambda db: get_member(db, actor.org_id, id_or_email))
         if request.name is not UNSET:
             request.name = validators.display_name(request.name, MAX_NAME_LENGTH)
@@ -211,8 +212,7 @@ class Users:
             stuck = templates_left_stuck(db, actor.org_id) if new != old else []
             return get_member(db, actor.org_id, old.user_id), stuck
 
-        row, stuck = self._database.write(work)
-        self._sessions.invalidate()
+        row, stuck = self._sessions.change(work)
         return msgspec.structs.replace(shown(row), leaves_stuck=stuck)
 
     def _hash(self, actor: Actor, password: str, user: MemberRow) -> str:
@@ -229,8 +229,7 @@ class Users:
         LeavesBehind where service accounts would go too or approvals could not be given any more;
         InvalidInput for an owner who cannot be one.
         """
-        actor.require(Action.USERS_MANAGE)
-        self._step_up.require(actor)
+        self._step_up.require(actor, Action.USERS_MANAGE)
 
         def work(db: Connection) -> None:
             now = self._clock.now()
@@ -251,8 +250,7 @@ class Users:
             if not is_confirmed:
                 require_confirmation(db, actor.org_id, member.email, accounts)
 
-        self._database.write(work)
-        self._sessions.invalidate()
+        self._sessions.change(work)
 
 
 def end_membership(db: Connection, org_id: str, member: MemberRow) -> None:
@@ -274,7 +272,9 @@ def _check_gain(db: Connection, actor: Actor, old: MemberRow, new: MemberRow) ->
     after = (*role_rules(db, actor.org_id, new.role), *read_rules(new.rules))
     require_at_most(actor, change(before, after), f"give {old.email} this")
     if new.role != old.role:
-        require_policies_for(db, actor, Naming(role=new.role), f"make {old.email} {new.role}")
+        require_policies_for(
+            db, actor, ApproverNaming(role=new.role), f"make {old.email} {new.role}"
+        )
         require_policies_to_leave(db, actor, f"make {old.email} {new.role}", role=old.role)
 
 

@@ -15,7 +15,7 @@ from opsicle.kit.clock import Clock
 from opsicle.server.access.actor import Actor
 from opsicle.server.access.document_lookup import get_document
 from opsicle.server.documents.reading import DocumentReading
-from opsicle.server.documents.versions import Draft, add_version, delete, pusher_of
+from opsicle.server.documents.versions import VersionDraft, add_version, delete, pusher_of
 from opsicle.server.http.paging import page_of, position
 from opsicle.server.identity.step_up import StepUp
 from opsicle.server.policies.in_force import policy_of
@@ -47,11 +47,10 @@ class Policies:
         If the newest version says the same already, nothing changes and that version is the answer.
         Raises InvalidInput with every mistake in the document, StepUpRequired.
         """
-        actor.require(Action.POLICIES_MANAGE)
-        self._step_up.require(actor)
+        self._step_up.require(actor, Action.POLICIES_MANAGE)
         document, kept = self._reading.read(actor.org_id, _read, source)
         policy, now = document.policy, self._clock.now()
-        draft = Draft(
+        draft = VersionDraft(
             _POLICY, policy.name, digest(policy), kept, msgspec.json.encode(policy).decode()
         )
         applying = (
@@ -61,7 +60,7 @@ class Policies:
         def work(db: Connection) -> tuple[int, bool, list[Problem]]:
             warnings = policy_warnings(db, actor.org_id, policy)
             newest = documents.find_newest(db, _POLICY, actor.org_id, policy.name)
-            if newest and draft.is_said_by(newest):
+            if newest and draft.is_same_as(newest):
                 return newest.version, False, warnings
             return add_version(db, actor, draft, newest, now, applying), True, warnings
 
@@ -109,8 +108,7 @@ class Policies:
 
         Raises NotFound, StepUpRequired.
         """
-        actor.require(Action.POLICIES_MANAGE)
-        self._step_up.require(actor)
+        self._step_up.require(actor, Action.POLICIES_MANAGE)
         now = self._clock.now()
 
         self._database.write(lambda db: delete(db, actor, _POLICY, name, now))

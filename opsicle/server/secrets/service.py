@@ -47,8 +47,7 @@ class Secrets:
 
         Raises InvalidInput for a name or value that cannot be, Conflict if the name is taken.
         """
-        actor.require(Action.SECRETS_MANAGE)
-        self._step_up.require(actor)
+        self._step_up.require(actor, Action.SECRETS_MANAGE)
         if not SECRET_NAME.fullmatch(request.name):
             raise validators.invalid("name", f"the name must be {SECRET_NAME_RULE}")
 
@@ -124,8 +123,7 @@ class Secrets:
 
         Raises NotFound.
         """
-        actor.require(Action.SECRETS_MANAGE)
-        self._step_up.require(actor)
+        self._step_up.require(actor, Action.SECRETS_MANAGE)
 
         def work(db: Connection) -> None:
             if not secrets.delete(db, actor.org_id, name):

@@ -11,7 +11,7 @@ from opsicle.domain.approvals import ApprovalState, Verdict
 from opsicle.domain.errors import NotFound
 from opsicle.domain.pauses import ApprovalKind
 from opsicle.kit.clock import to_text
-from opsicle.server.store.rows import Row, fetch_all, fetch_column, fetch_one, where
+from opsicle.server.store.rows import Row, fetch_all, fetch_column, fetch_one, has_changed, where
 
 
 class ApprovalRow(Row, frozen=True, kw_only=True):
@@ -182,7 +182,8 @@ def schedule(
 
     Return False if the approval is over.
     """
-    db.execute(
+    return has_changed(
+        db,
         """
         UPDATE approvals
            SET next_at = :next_at, notified = :notified, waiting_for = :waiting_for
@@ -195,12 +196,12 @@ def schedule(
             "waiting_for": waiting_for,
         },
     )
-    return db.changes() == 1
 
 
 def end(db: apsw.Connection, approval_id: str, state: str, at: datetime, explanation: str) -> bool:
     """End a pending approval. Return False if it had ended before."""
-    db.execute(
+    return has_changed(
+        db,
         """
         UPDATE approvals
            SET state = :state, ended_at = :at, explanation = :explanation, next_at = NULL,
@@ -209,12 +210,12 @@ def end(db: apsw.Connection, approval_id: str, state: str, at: datetime, explana
         """,
         {"id": approval_id, "state": state, "at": to_text(at), "explanation": explanation},
     )
-    return db.changes() == 1
 
 
 def insert_decision(db: apsw.Connection, org_id: str, row: DecisionRow) -> bool:
     """Record a decision. Return False if this person has decided on this gate before."""
-    db.execute(
+    return has_changed(
+        db,
         """
         INSERT INTO approval_decisions (approval_id, gate, user_id, org_id, principal, verdict,
                                         reason, with_mfa, elapsed_seconds, decided_at, mac, answer)
@@ -237,7 +238,6 @@ def insert_decision(db: apsw.Connection, org_id: str, row: DecisionRow) -> bool:
             "answer": row.answer,
         },
     )
-    return db.changes() == 1
 
 
 def authenticate_decision(db: apsw.Connection, row: DecisionRow) -> None:

@@ -34,7 +34,7 @@ class Author(NamedTuple):
     address: str
 
 
-class Signs(Protocol):
+class RecordedActor(Protocol):
     """Anyone on whose account something happens."""
 
     @property
@@ -62,7 +62,7 @@ def append(  # noqa: PLR0913, PLR0917 - what an entry consists of
     db: apsw.Connection,
     at: datetime,
     org_id: str | None,
-    actor: Signs,
+    actor: RecordedActor,
     verb: str,
     resource: str,
     data: Mapping[str, object] | None = None,
@@ -183,14 +183,14 @@ def list_entries(
     return fetch_all(db, f"{_SELECT}{index}{which} ORDER BY seq DESC LIMIT :limit", given, Entry)
 
 
-class Decisive(Row, frozen=True):
+class LifecycleEntry(Row, frozen=True):
     """An entry about a beginning, an end or a decision; `data` is JSON."""
 
     verb: str
     data: str
 
 
-def list_decisive(db: apsw.Connection, org_id: str, resource: str) -> list[Decisive]:
+def list_decisive(db: apsw.Connection, org_id: str, resource: str) -> list[LifecycleEntry]:
     """Return what an org's record says of how something began, ended or was decided on, in order.
 
     Without being told, SQLite would take the primary key, and so all of the org's record.
@@ -206,13 +206,13 @@ def list_decisive(db: apsw.Connection, org_id: str, resource: str) -> list[Decis
          ORDER BY seq
         """,
         {"org_id": org_id, "resource": resource},
-        Decisive,
+        LifecycleEntry,
     )
 
 
 def find_push(
     db: apsw.Connection, org_id: str, resource: str, version: int | None = None
-) -> Decisive | None:
+) -> LifecycleEntry | None:
     """Return the newest entry about a push or a removal of a template or policy, or None.
 
     With a `version`, return the newest entry about a push of that one. The index is named for the
@@ -231,7 +231,7 @@ def find_push(
          ORDER BY seq DESC LIMIT 1
         """,
         {"org_id": org_id, "resource": resource, "version": version},
-        Decisive,
+        LifecycleEntry,
     )
 
 

@@ -8,7 +8,7 @@ from datetime import datetime
 import apsw
 
 from opsicle.kit.clock import to_text
-from opsicle.server.store.rows import Row, fetch_one, fetch_value
+from opsicle.server.store.rows import Row, fetch_one, fetch_value, has_changed
 
 
 class AuthenticatorRow(Row, frozen=True):
@@ -39,7 +39,8 @@ def put_unconfirmed(db: apsw.Connection, user_id: str, sealed_seed: bytes, at: d
 
     Return False if there is a confirmed one.
     """
-    db.execute(
+    return has_changed(
+        db,
         """
         INSERT INTO authenticators (user_id, sealed_seed, created_at)
         VALUES (:user_id, :sealed_seed, :at)
@@ -48,12 +49,12 @@ def put_unconfirmed(db: apsw.Connection, user_id: str, sealed_seed: bytes, at: d
         """,
         {"user_id": user_id, "sealed_seed": sealed_seed, "at": to_text(at)},
     )
-    return db.changes() == 1
 
 
 def confirm(db: apsw.Connection, user_id: str, step: int, at: datetime) -> bool:
     """Make an app count; the code of `step` is thereby used. Return False if it counts already."""
-    db.execute(
+    return has_changed(
+        db,
         """
         UPDATE authenticators
            SET confirmed_at = :at, last_step = :step
@@ -61,7 +62,6 @@ def confirm(db: apsw.Connection, user_id: str, step: int, at: datetime) -> bool:
         """,
         {"user_id": user_id, "step": step, "at": to_text(at)},
     )
-    return db.changes() == 1
 
 
 def use_step(db: apsw.Connection, user_id: str, step: int) -> bool:
@@ -69,7 +69,8 @@ def use_step(db: apsw.Connection, user_id: str, step: int) -> bool:
 
     Return False if it was used up before: somebody was first.
     """
-    db.execute(
+    return has_changed(
+        db,
         """
         UPDATE authenticators
            SET last_step = :step
@@ -77,14 +78,14 @@ def use_step(db: apsw.Connection, user_id: str, step: int) -> bool:
         """,
         {"user_id": user_id, "step": step},
     )
-    return db.changes() == 1
 
 
 def delete(db: apsw.Connection, user_id: str) -> bool:
     """Take a person's app and recovery codes away. Return False if there was no app."""
     delete_recovery_codes(db, user_id)
-    db.execute("DELETE FROM authenticators WHERE user_id = :user_id", {"user_id": user_id})
-    return db.changes() == 1
+    return has_changed(
+        db, "DELETE FROM authenticators WHERE user_id = :user_id", {"user_id": user_id}
+    )
 
 
 def insert_recovery_codes(db: apsw.Connection, user_id: str, hashes: Iterable[str]) -> None:
@@ -105,7 +106,8 @@ def use_recovery_code(db: apsw.Connection, user_id: str, code_hash: str, at: dat
 
     Return False if this person has no such code, or it was used before.
     """
-    db.execute(
+    return has_changed(
+        db,
         """
         UPDATE recovery_codes
            SET used_at = :at
@@ -113,7 +115,6 @@ def use_recovery_code(db: apsw.Connection, user_id: str, code_hash: str, at: dat
         """,
         {"user_id": user_id, "code_hash": code_hash, "at": to_text(at)},
     )
-    return db.changes() == 1
 
 
 def count_recovery_codes(db: apsw.Connection, user_id: str) -> int:

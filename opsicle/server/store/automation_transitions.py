@@ -8,6 +8,7 @@ from datetime import datetime
 import apsw
 
 from opsicle.kit.clock import to_text
+from opsicle.server.store.rows import has_changed
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,17 +24,18 @@ class Ending:
 def lease(db: apsw.Connection, automation_id: str, before: int, fence: int, job_id: str) -> bool:
     """Give a waiting automation to a job; `before` is the fence before this lease.
 
-    Return False if someone was first.
+    Return False if someone was first, or others of its concurrency group are.
     """
-    db.execute(
+    return has_changed(
+        db,
         """
         UPDATE automations
            SET fence = :fence, job_id = :job_id
-         WHERE id = :id AND state = 'queued' AND job_id IS NULL AND fence = :before
+         WHERE id = :id AND state = 'queued' AND job_id IS NULL AND turn = 'ready'
+           AND fence = :before
         """,
         {"id": automation_id, "before": before, "fence": fence, "job_id": job_id},
     )
-    return db.changes() == 1
 
 
 def give_back(db: apsw.Connection, automation_id: str, job_id: str) -> bool:
@@ -41,7 +43,8 @@ def give_back(db: apsw.Connection, automation_id: str, job_id: str) -> bool:
 
     Return False if it has started, or its lease has passed on.
     """
-    db.execute(
+    return has_changed(
+        db,
         """
         UPDATE automations
            SET job_id = NULL
@@ -51,7 +54,6 @@ def give_back(db: apsw.Connection, automation_id: str, job_id: str) -> bool:
         """,
         {"id": automation_id, "job_id": job_id},
     )
-    return db.changes() == 1
 
 
 def start(db: apsw.Connection, automation_id: str, job_id: str, at: datetime) -> bool:
@@ -59,7 +61,8 @@ def start(db: apsw.Connection, automation_id: str, job_id: str, at: datetime) ->
 
     Return False if it was cancelled, or its lease has passed on.
     """
-    db.execute(
+    return has_changed(
+        db,
         """
         UPDATE automations
            SET state = 'running', started_at = :at
@@ -67,7 +70,6 @@ def start(db: apsw.Connection, automation_id: str, job_id: str, at: datetime) ->
         """,
         {"id": automation_id, "job_id": job_id, "at": to_text(at)},
     )
-    return db.changes() == 1
 
 
 def finish(db: apsw.Connection, automation_id: str, job_id: str, ending: Ending) -> bool:
@@ -75,7 +77,8 @@ def finish(db: apsw.Connection, automation_id: str, job_id: str, ending: Ending)
 
     Return False if it had ended before, or its lease has passed on.
     """
-    db.execute(
+    return has_changed(
+        db,
         """
         UPDATE automations
            SET state = :state, finished_at = :at, exit_code = :exit_code, explanation = :explanation
@@ -91,7 +94,6 @@ def finish(db: apsw.Connection, automation_id: str, job_id: str, ending: Ending)
             "explanation": ending.explanation,
         },
     )
-    return db.changes() == 1
 
 
 def requeue(db: apsw.Connection, automation_id: str, job_id: str, at: datetime) -> bool:
@@ -99,7 +101,8 @@ def requeue(db: apsw.Connection, automation_id: str, job_id: str, at: datetime) 
 
     The higher fence shuts the old worker out.
     """
-    db.execute(
+    return has_changed(
+        db,
         """
         UPDATE automations
            SET state = 'queued', job_id = NULL, fence = fence + 1, started_at = NULL,
@@ -108,12 +111,12 @@ def requeue(db: apsw.Connection, automation_id: str, job_id: str, at: datetime) 
         """,
         {"id": automation_id, "job_id": job_id, "at": to_text(at)},
     )
-    return db.changes() == 1
 
 
 def approve(db: apsw.Connection, automation_id: str, at: datetime) -> bool:
     """Queue an automation to which all have agreed. Return False if it no longer waits for that."""
-    db.execute(
+    return has_changed(
+        db,
         """
         UPDATE automations
            SET state = 'queued', queued_at = :at, approved_at = :at
@@ -121,7 +124,6 @@ def approve(db: apsw.Connection, automation_id: str, at: datetime) -> bool:
         """,
         {"id": automation_id, "at": to_text(at)},
     )
-    return db.changes() == 1
 
 
 def end_unapproved(db: apsw.Connection, automation_id: str, ending: Ending) -> bool:
@@ -129,7 +131,8 @@ def end_unapproved(db: apsw.Connection, automation_id: str, ending: Ending) -> b
 
     Return False if it does not wait any more.
     """
-    db.execute(
+    return has_changed(
+        db,
         """
         UPDATE automations
            SET state = :state, finished_at = :at, explanation = :explanation
@@ -142,12 +145,12 @@ def end_unapproved(db: apsw.Connection, automation_id: str, ending: Ending) -> b
             "explanation": ending.explanation,
         },
     )
-    return db.changes() == 1
 
 
 def cancel_waiting(db: apsw.Connection, automation_id: str, user_id: str, at: datetime) -> bool:
     """End an automation that has not started. Return False if it has."""
-    db.execute(
+    return has_changed(
+        db,
         """
         UPDATE automations
            SET state = 'cancelled', finished_at = :at, cancel_requested_at = :at,
@@ -156,7 +159,6 @@ def cancel_waiting(db: apsw.Connection, automation_id: str, user_id: str, at: da
         """,
         {"id": automation_id, "user_id": user_id, "at": to_text(at)},
     )
-    return db.changes() == 1
 
 
 def explain_unknown(db: apsw.Connection, automation_id: str, job_id: str, explanation: str) -> None:
@@ -178,7 +180,8 @@ def refuse(
 
     Return False if it has begun.
     """
-    db.execute(
+    return has_changed(
+        db,
         """
         UPDATE automations
            SET state = 'cancelled', finished_at = :at, explanation = :explanation
@@ -186,7 +189,6 @@ def refuse(
         """,
         {"id": automation_id, "job_id": job_id, "at": to_text(at), "explanation": explanation},
     )
-    return db.changes() == 1
 
 
 def request_cancel(db: apsw.Connection, automation_id: str, user_id: str, at: datetime) -> bool:
@@ -194,7 +196,8 @@ def request_cancel(db: apsw.Connection, automation_id: str, user_id: str, at: da
 
     Return False if it no longer runs, or that was noted before.
     """
-    db.execute(
+    return has_changed(
+        db,
         """
         UPDATE automations
            SET cancel_requested_at = :at, cancel_requested_by = :user_id
@@ -202,4 +205,3 @@ def request_cancel(db: apsw.Connection, automation_id: str, user_id: str, at: da
         """,
         {"id": automation_id, "user_id": user_id, "at": to_text(at)},
     )
-    return db.changes() == 1

@@ -4,15 +4,30 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from datetime import datetime
+from enum import StrEnum
 
 import apsw
 import msgspec
 
 from opsicle.domain.approvals import ApprovalState
 from opsicle.domain.automations import FINAL, UNFINISHED, AutomationState, is_final
+from opsicle.domain.concurrency import QueuePlace
 from opsicle.domain.errors import NotFound
+from opsicle.domain.templates import DEFAULT_PRIORITY, OnLimit
 from opsicle.kit.clock import to_text
 from opsicle.server.store.rows import Row, fetch_all, fetch_one, is_one_of, where
+
+
+class Turn(StrEnum):
+    """Whether the concurrency group of a queued automation lets it begin.
+
+    `new`: the group has not looked at it since it was queued; `behind`: others come first; `ready`,
+    and without a group: it waits for a worker only.
+    """
+
+    NEW = "new"
+    BEHIND = "behind"
+    READY = "ready"
 
 
 class AutomationRow(Row, frozen=True, kw_only=True):
@@ -49,11 +64,29 @@ class AutomationRow(Row, frozen=True, kw_only=True):
     worker_name: str | None = None
     approval_id: str | None = None
     waiting_for: str | None = None
+    priority: int = DEFAULT_PRIORITY
+    concurrency_key: str | None = None
+    concurrency_limit: int | None = None
+    on_limit: OnLimit | None = None
+    turn: Turn = Turn.READY
+    concurrency_released_at: datetime | None = None
     pause_id: str | None = None
     pause_state: ApprovalState | None = None
     pause_waiting_for: str | None = None
     is_job_leased: bool = False
     is_worker_revoked: bool = False
+
+    @property
+    def rank(self) -> str:
+        """By which it is sorted: as the column, so the highest priority first, then the oldest."""
+        return f"{9 - self.priority}{self.id}"
+
+    @property
+    def queue_place(self) -> QueuePlace:
+        """Where its row says that it stands."""
+        return QueuePlace(
+            self.priority, self.concurrency_key, self.concurrency_limit, self.on_limit
+        )
 
 
 _SELECT = """
@@ -62,8 +95,9 @@ _SELECT = """
            coalesce(u.former_email, u.email), u.name, a.reason, a.rerun_of, a.manifest_digest,
            a.manifest_format, a.principal_id, a.mac, a.exit_code, a.explanation, a.created_at,
            a.queued_at, a.started_at, a.finished_at, a.cancel_requested_at, w.id, w.name, p.id,
-           p.waiting_for, q.id, q.state, q.waiting_for, j.state IS 'leased',
-           w.state IS 'revoked'
+           p.waiting_for, a.priority, a.concurrency_key, a.concurrency_limit, a.on_limit, a.turn,
+           a.concurrency_released_at,
+           q.id, q.state, q.waiting_for, j.state IS 'leased', w.state IS 'revoked'
       FROM automations a
       JOIN users u ON u.id = a.requester_id
       LEFT JOIN jobs j ON j.id = a.job_id
@@ -83,10 +117,12 @@ def insert(db: apsw.Connection, row: AutomationRow) -> None:
         INSERT INTO automations (id, org_id, template_id, template, version, values_json,
                                  requirements, on_worker_lost, state, fence, job_id, requester_id,
                                  reason, rerun_of, manifest_digest, manifest_format, principal_id,
-                                 mac, created_at, queued_at)
+                                 mac, created_at, queued_at, priority, concurrency_key,
+                                 concurrency_limit, on_limit, turn)
         VALUES (:id, :org_id, :template_id, :template, :version, :values_json, :requirements,
                 :on_worker_lost, :state, :fence, :job_id, :requester_id, :reason, :rerun_of,
-                :manifest_digest, :manifest_format, :principal_id, :mac, :created_at, :queued_at)
+                :manifest_digest, :manifest_format, :principal_id, :mac, :created_at, :queued_at,
+                :priority, :concurrency_key, :concurrency_limit, :on_limit, :turn)
         """,
         {
             **msgspec.structs.asdict(row),
@@ -223,7 +259,10 @@ def find_owner(db: apsw.Connection, automation_id: str) -> AutomationOwner | Non
 def list_waiting(
     db: apsw.Connection, org_id: str, requirements: str, limit: int
 ) -> list[AutomationRow]:
-    """Return the oldest automations that wait for a worker with just these requirements."""
+    """Return what waits for a worker with just these requirements, in the order of the queue.
+
+    What waits for others of its concurrency group is not among it.
+    """
     return fetch_all(
         db,
         _SELECT
@@ -232,7 +271,8 @@ def list_waiting(
            AND a.requirements = :requirements
            AND a.state = 'queued'
            AND a.job_id IS NULL
-         ORDER BY a.id LIMIT :limit
+           AND a.turn = 'ready'
+         ORDER BY a.rank LIMIT :limit
         """,
         {"org_id": org_id, "requirements": requirements, "limit": limit},
         AutomationRow,
@@ -267,7 +307,7 @@ def count_waiting(db: apsw.Connection) -> list[WaitingGroup]:
         """
         SELECT org_id, requirements, count(*) AS waiting
           FROM automations
-         WHERE state = 'queued' AND job_id IS NULL
+         WHERE state = 'queued' AND job_id IS NULL AND turn = 'ready'
          GROUP BY org_id, requirements
          ORDER BY waiting DESC
         """,

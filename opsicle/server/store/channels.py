@@ -7,7 +7,7 @@ from datetime import datetime
 import apsw
 
 from opsicle.kit.clock import to_text
-from opsicle.server.store.rows import Row, fetch_all, fetch_one
+from opsicle.server.store.rows import Row, fetch_all, fetch_one, has_changed
 from opsicle.server.store.secrets import SealedRow
 
 
@@ -42,7 +42,8 @@ _SELECT = """
 
 def insert(db: apsw.Connection, row: ChannelRow, sealed: SealedRow | None) -> bool:
     """Record a new channel. Return False if the org has one of that name."""
-    db.execute(
+    return has_changed(
+        db,
         """
         INSERT INTO channels (id, org_id, name, kind, config, version, credential_version,
                               wrapped_key, ciphertext, is_enabled, created_at, updated_at,
@@ -58,7 +59,6 @@ def insert(db: apsw.Connection, row: ChannelRow, sealed: SealedRow | None) -> bo
             **_changeable(row, sealed),
         },
     )
-    return db.changes() == 1
 
 
 def replace(db: apsw.Connection, row: ChannelRow) -> bool:
@@ -66,7 +66,8 @@ def replace(db: apsw.Connection, row: ChannelRow) -> bool:
 
     Return False if someone was first.
     """
-    db.execute(
+    return has_changed(
+        db,
         """
         UPDATE channels
            SET config = :config, version = :version, is_enabled = :is_enabled,
@@ -80,7 +81,6 @@ def replace(db: apsw.Connection, row: ChannelRow) -> bool:
             if key not in ("wrapped_key", "ciphertext")
         },
     )
-    return db.changes() == 1
 
 
 def replace_credential(db: apsw.Connection, row: ChannelRow, sealed: SealedRow) -> bool:
@@ -88,7 +88,8 @@ def replace_credential(db: apsw.Connection, row: ChannelRow, sealed: SealedRow) 
 
     Return False if someone was first.
     """
-    db.execute(
+    return has_changed(
+        db,
         """
         UPDATE channels
            SET credential_version = credential_version + 1, wrapped_key = :wrapped_key,
@@ -107,7 +108,6 @@ def replace_credential(db: apsw.Connection, row: ChannelRow, sealed: SealedRow) 
             "ciphertext": sealed.ciphertext,
         },
     )
-    return db.changes() == 1
 
 
 def _changeable(row: ChannelRow, sealed: SealedRow | None) -> dict[str, str | int | bytes | None]:
@@ -155,11 +155,11 @@ def list_enabled_of_kind(db: apsw.Connection, kind: str) -> list[ChannelRow]:
 
 def delete(db: apsw.Connection, org_id: str, channel_id: str) -> bool:
     """Remove a channel of which nothing is left. Return False if there is none."""
-    db.execute(
+    return has_changed(
+        db,
         "DELETE FROM channels WHERE org_id = :org_id AND id = :id",
         {"org_id": org_id, "id": channel_id},
     )
-    return db.changes() == 1
 
 
 _SEALED = """

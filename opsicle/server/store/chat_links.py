@@ -7,7 +7,7 @@ from datetime import datetime
 import apsw
 
 from opsicle.kit.clock import to_text
-from opsicle.server.store.rows import Row, fetch_all, fetch_column, fetch_one
+from opsicle.server.store.rows import Row, fetch_all, fetch_column, fetch_one, has_changed
 
 
 class LinkRow(Row, frozen=True):
@@ -77,11 +77,11 @@ def list_of_user(db: apsw.Connection, org_id: str, user_id: str) -> list[LinkRow
 
 def delete(db: apsw.Connection, channel_id: str, user_id: str) -> bool:
     """End a person's link. Return False if there was none."""
-    db.execute(
+    return has_changed(
+        db,
         "DELETE FROM chat_links WHERE channel_id = :channel_id AND user_id = :user_id",
         {"channel_id": channel_id, "user_id": user_id},
     )
-    return db.changes() == 1
 
 
 def delete_of_member(db: apsw.Connection, org_id: str, user_id: str) -> None:
@@ -116,7 +116,7 @@ def put_code(
     )
 
 
-def spend_code(db: apsw.Connection, channel_id: str, code_hash: str, at: datetime) -> str | None:
+def use_link_code(db: apsw.Connection, channel_id: str, code_hash: str, at: datetime) -> str | None:
     """Use a code up, and return whose it was, or None if it is nobody's or too old."""
     found = db.execute(
         """

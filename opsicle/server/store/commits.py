@@ -34,7 +34,7 @@ _GENERATION = "generation"
 _WIDTH = 19
 
 
-class Noted(NamedTuple):
+class MinimumState(NamedTuple):
     """What a database must have at least."""
 
     generation: int = 0
@@ -58,14 +58,14 @@ class Commits:
         self._is_due = True
         self._is_asked = False
         self._is_folding = 0
-        self._noted = Noted()
+        self._noted = MinimumState()
 
     @staticmethod
-    def read(path: Path) -> Noted | None:
+    def read(path: Path) -> MinimumState | None:
         """Return what was noted last, or None if there is nothing that can be read."""
         try:
             generation, frames, *folding = map(int, path.read_bytes().split())
-            return Noted(generation, frames, *folding)
+            return MinimumState(generation, frames, *folding)
         except (OSError, ValueError, TypeError):
             return None
 
@@ -84,7 +84,7 @@ class Commits:
         """Note what is durable now, before anybody hears of it."""
         if self._is_due:
             self._generation, self._is_due = self._generation + 1, False
-        self._note(Noted(self._generation, self._frames, self._is_folding))
+        self._note(MinimumState(self._generation, self._frames, self._is_folding))
 
     @property
     def wants_checkpoint(self) -> bool:
@@ -102,7 +102,7 @@ class Commits:
         """
         self._is_asked = False
         self._is_folding = 1
-        self._note(Noted(self._generation, self._frames, self._is_folding))
+        self._note(MinimumState(self._generation, self._frames, self._is_folding))
 
         done = writer.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
         is_busy, frames, folded = done or (1, 0, 0)
@@ -110,7 +110,7 @@ class Commits:
         self._is_due = not is_busy and frames == folded
         if self._is_due:
             self._is_folding = 0
-            self._note(Noted(self._generation, self._frames))
+            self._note(MinimumState(self._generation, self._frames))
 
     def anchor(self, writer: apsw.Connection) -> None:
         """Let the next generation begin now, of which no frames are asked.
@@ -127,7 +127,7 @@ class Commits:
             writer.execute("COMMIT")
             self._generation += 1
 
-        self._note(Noted(self._generation, 0))
+        self._note(MinimumState(self._generation, 0))
         self.sync()
 
     def sync(self) -> None:
@@ -142,7 +142,7 @@ class Commits:
         self._frames = frames
         return apsw.SQLITE_OK
 
-    def _note(self, now: Noted) -> None:
+    def _note(self, now: MinimumState) -> None:
         if now == self._noted:
             return
         with suppress(OSError):  # it then asks for less than it could

@@ -193,14 +193,14 @@ class Database:
         finally:
             connection.close()
 
-    def give_room_back(self) -> None:
+    def release_free_space(self) -> None:
         """Return empty pages to the disk, a few at a time; some stay for what comes next.
 
         Only a file that was made so can do that (see `migrations.compact`); of another one they are
         only used again.
         """
-        while self.read(_has_room_to_give):
-            self.write(_give_pages)
+        while self.read(_has_free_pages):
+            self.write(_release_pages)
             gevent.sleep(_GIVING_PAUSE_SECONDS)
 
         if self._commits:
@@ -258,14 +258,14 @@ def open_connection(path: Path, *, is_reader: bool = False) -> Connection:
     return connection
 
 
-def _has_room_to_give(db: Connection) -> bool:
+def _has_free_pages(db: Connection) -> bool:
     if db.pragma("auto_vacuum") == 0:
         return False
     spare = max(_LEAST_SPARE_PAGES, _SPARE_SHARE * cast("int", db.pragma("page_count")))
     return bool(cast("int", db.pragma("freelist_count")) > spare)
 
 
-def _give_pages(db: Connection) -> None:
+def _release_pages(db: Connection) -> None:
     db.execute(f"PRAGMA incremental_vacuum({_PAGES_AT_ONCE})").fetchall()
 
 

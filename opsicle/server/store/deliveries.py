@@ -11,7 +11,7 @@ import apsw
 from opsicle.domain.channels import DeliveryState
 from opsicle.domain.notices import NoticeKind
 from opsicle.kit.clock import to_text
-from opsicle.server.store.rows import Row, fetch_all, fetch_column, fetch_one, where
+from opsicle.server.store.rows import Row, fetch_all, fetch_column, fetch_one, has_changed, where
 
 
 class DeliveryRow(Row, frozen=True, kw_only=True):
@@ -110,14 +110,14 @@ def list_newest(
     return fetch_all(db, f"{_SELECT}{which} ORDER BY d.id DESC LIMIT :limit", given, DeliveryRow)
 
 
-class Share(NamedTuple):
+class ConcurrencyShare(NamedTuple):
     """How many attempts may be under way at once, through one channel and for one org."""
 
     of_channel: int
     of_org: int
 
 
-def list_due(db: apsw.Connection, at: datetime, most: Share, limit: int) -> list[str]:
+def list_due(db: apsw.Connection, at: datetime, most: ConcurrencyShare, limit: int) -> list[str]:
     """Return the deliveries whose turn it is, one org after the other, the oldest of each first.
 
     No channel and no org has more than its share under way, and of each channel no more is looked
@@ -169,7 +169,8 @@ def list_due(db: apsw.Connection, at: datetime, most: Share, limit: int) -> list
 
 def begin(db: apsw.Connection, delivery_id: str) -> bool:
     """Begin an attempt. Return False if it is not this one's turn any more."""
-    db.execute(
+    return has_changed(
+        db,
         """
         UPDATE deliveries
            SET state = 'sending', attempts = attempts + 1, next_attempt_at = NULL
@@ -177,12 +178,12 @@ def begin(db: apsw.Connection, delivery_id: str) -> bool:
         """,
         {"id": delivery_id},
     )
-    return db.changes() == 1
 
 
 def deliver(db: apsw.Connection, row: DeliveryRow, at: datetime) -> bool:
     """Note that the attempt under way went well. Return False if it is no longer under way."""
-    db.execute(
+    return has_changed(
+        db,
         """
         UPDATE deliveries
            SET state = 'delivered', finished_at = :at, last_error = ''
@@ -190,12 +191,12 @@ def deliver(db: apsw.Connection, row: DeliveryRow, at: datetime) -> bool:
         """,
         {"id": row.id, "attempts": row.attempts, "at": to_text(at)},
     )
-    return db.changes() == 1
 
 
 def fail(db: apsw.Connection, row: DeliveryRow, error: str, next_attempt_at: datetime) -> bool:
     """Note that the attempt under way was in vain. Return False if it is no longer under way."""
-    db.execute(
+    return has_changed(
+        db,
         """
         UPDATE deliveries
            SET state = 'failed', last_error = :error, next_attempt_at = :next
@@ -203,12 +204,12 @@ def fail(db: apsw.Connection, row: DeliveryRow, error: str, next_attempt_at: dat
         """,
         {"id": row.id, "attempts": row.attempts, "error": error, "next": to_text(next_attempt_at)},
     )
-    return db.changes() == 1
 
 
 def give_up(db: apsw.Connection, row: DeliveryRow, error: str, at: datetime) -> bool:
     """Note that the attempt under way was the last. Return False if it is no longer under way."""
-    db.execute(
+    return has_changed(
+        db,
         """
         UPDATE deliveries
            SET state = 'gave_up', last_error = :error, finished_at = :at
@@ -216,14 +217,14 @@ def give_up(db: apsw.Connection, row: DeliveryRow, error: str, at: datetime) -> 
         """,
         {"id": row.id, "attempts": row.attempts, "error": error, "at": to_text(at)},
     )
-    return db.changes() == 1
 
 
 def retry(
     db: apsw.Connection, org_id: str, delivery_id: str, at: datetime, give_up_at: datetime
 ) -> bool:
     """Let a delivery that failed be tried again now. Return False if it did not fail."""
-    db.execute(
+    return has_changed(
+        db,
         """
         UPDATE deliveries
            SET state = 'queued', next_attempt_at = :at, give_up_at = :give_up_at, finished_at = NULL
@@ -231,10 +232,9 @@ def retry(
         """,
         {"org_id": org_id, "id": delivery_id, "at": to_text(at), "give_up_at": to_text(give_up_at)},
     )
-    return db.changes() == 1
 
 
-def hasten(db: apsw.Connection, channel_id: str, at: datetime) -> None:
+def make_due(db: apsw.Connection, channel_id: str, at: datetime) -> None:
     """Let all that failed through a channel be tried again now, as it may have been put right."""
     db.execute(
         """

@@ -12,7 +12,7 @@ from enum import StrEnum
 import apsw
 
 from opsicle.kit.clock import to_text
-from opsicle.server.store.rows import Row, fetch_one
+from opsicle.server.store.rows import Row, fetch_one, has_changed
 
 
 class DocumentKind(StrEnum):
@@ -126,8 +126,9 @@ def advance(
            SET latest_version = :version, updated_at = :at
          WHERE id = :id AND latest_version = :version - 1 AND deleted_at IS NULL
     """
-    db.execute(with_tables(kind, sql), {"id": document_id, "version": version, "at": to_text(at)})
-    return db.changes() == 1
+    return has_changed(
+        db, with_tables(kind, sql), {"id": document_id, "version": version, "at": to_text(at)}
+    )
 
 
 def delete(db: apsw.Connection, kind: DocumentKind, org_id: str, name: str, at: datetime) -> bool:
@@ -140,8 +141,9 @@ def delete(db: apsw.Connection, kind: DocumentKind, org_id: str, name: str, at: 
            SET deleted_at = :at
          WHERE org_id = :org_id AND name = :name AND deleted_at IS NULL
     """
-    db.execute(with_tables(kind, sql), {"org_id": org_id, "name": name, "at": to_text(at)})
-    return db.changes() == 1
+    return has_changed(
+        db, with_tables(kind, sql), {"org_id": org_id, "name": name, "at": to_text(at)}
+    )
 
 
 def find_newest(

@@ -9,7 +9,7 @@ import apsw
 import msgspec
 
 from opsicle.kit.clock import to_text
-from opsicle.server.store.rows import Row, fetch_all, fetch_one
+from opsicle.server.store.rows import Row, fetch_all, fetch_one, has_changed
 
 
 class GroupRow(Row, frozen=True):
@@ -44,7 +44,8 @@ _SELECT = "SELECT name, description, rules, created_at, updated_at, deciding_seq
 
 def insert(db: apsw.Connection, org_id: str, row: GroupRow) -> bool:
     """Record a new group. Return False if the org has one of that name."""
-    db.execute(
+    return has_changed(
+        db,
         """
         INSERT INTO groups (org_id, name, description, rules, created_at, updated_at, deciding_seq)
         VALUES (:org_id, :name, :description, :rules, :created_at, :updated_at, :deciding_seq)
@@ -60,7 +61,6 @@ def insert(db: apsw.Connection, org_id: str, row: GroupRow) -> bool:
             "deciding_seq": row.deciding_seq,
         },
     )
-    return db.changes() == 1
 
 
 def update(db: apsw.Connection, org_id: str, old: GroupRow, new: GroupRow) -> bool:
@@ -68,7 +68,8 @@ def update(db: apsw.Connection, org_id: str, old: GroupRow, new: GroupRow) -> bo
 
     Return False if somebody changed or removed the group meanwhile.
     """
-    db.execute(
+    return has_changed(
+        db,
         """
         UPDATE groups
            SET description = :description, rules = :rules, updated_at = :updated_at,
@@ -89,7 +90,6 @@ def update(db: apsw.Connection, org_id: str, old: GroupRow, new: GroupRow) -> bo
             "old_description": old.description,
         },
     )
-    return db.changes() == 1
 
 
 def delete(db: apsw.Connection, org_id: str, name: str) -> bool:
@@ -97,11 +97,11 @@ def delete(db: apsw.Connection, org_id: str, name: str) -> bool:
 
     Return False if there is none of that name.
     """
-    db.execute(
+    return has_changed(
+        db,
         "DELETE FROM groups WHERE org_id = :org_id AND name = :name",
         {"org_id": org_id, "name": name},
     )
-    return db.changes() == 1
 
 
 def find(db: apsw.Connection, org_id: str, name: str) -> GroupRow | None:
@@ -182,7 +182,8 @@ def add(db: apsw.Connection, org_id: str, name: str, user_id: str, at: datetime,
 
     Return False if they belong to it already, and change nothing.
     """
-    db.execute(
+    return has_changed(
+        db,
         """
         INSERT INTO group_members (org_id, name, user_id, joined_at, joined_seq)
         VALUES (:org_id, :name, :user_id, :at, :seq)
@@ -190,16 +191,15 @@ def add(db: apsw.Connection, org_id: str, name: str, user_id: str, at: datetime,
         """,
         {"org_id": org_id, "name": name, "user_id": user_id, "at": to_text(at), "seq": seq},
     )
-    return db.changes() == 1
 
 
 def remove(db: apsw.Connection, org_id: str, name: str, user_id: str) -> bool:
     """Take somebody out. Return False if they did not belong to it."""
-    db.execute(
+    return has_changed(
+        db,
         "DELETE FROM group_members WHERE org_id = :org_id AND name = :name AND user_id = :user_id",
         {"org_id": org_id, "name": name, "user_id": user_id},
     )
-    return db.changes() == 1
 
 
 def remove_all(db: apsw.Connection, org_id: str, name: str) -> None:

@@ -8,14 +8,14 @@ from typing import NamedTuple
 import apsw
 
 from opsicle.server.store import audit, epochs
-from opsicle.server.store.commits import Noted, generation_of
+from opsicle.server.store.commits import MinimumState, generation_of
 from opsicle.server.store.epochs import Epoch
 
 Heads = dict[str, tuple[int, str]]
 """The number and the hash of each chain's newest audit entry, by the org's id."""
 
 
-class Found(NamedTuple):
+class DatabaseInspection(NamedTuple):
     """What a file holds together with its write-ahead log.
 
     `file_generation` is what it holds without that.
@@ -23,7 +23,7 @@ class Found(NamedTuple):
 
     schema: int
     epoch: Epoch | None
-    at: Noted
+    at: MinimumState
     file_generation: int
     heads: Heads
     known_epoch: int
@@ -48,7 +48,7 @@ def open_untouched(database: Path) -> apsw.Connection:
     return connection
 
 
-def inspect(connection: apsw.Connection, database: Path) -> Found:
+def inspect(connection: apsw.Connection, database: Path) -> DatabaseInspection:
     """Return what is there, seen through `open_untouched`.
 
     Raises apsw.Error for a file that cannot be read.
@@ -58,10 +58,10 @@ def inspect(connection: apsw.Connection, database: Path) -> Found:
         for (name,) in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")
     }
     _, frames, _ = connection.execute("PRAGMA wal_checkpoint(NOOP)").fetchone() or (0, 0, 0)
-    return Found(
+    return DatabaseInspection(
         schema=int(connection.pragma("user_version")),
         epoch=epochs.find(connection) if "settings" in tables else None,
-        at=Noted(generation_of(connection), max(0, frames)),
+        at=MinimumState(generation_of(connection), max(0, frames)),
         file_generation=_file_generation(database),
         heads=audit.list_heads(connection) if "audit_entries" in tables else {},
         known_epoch=epochs.find_known(connection) if "settings" in tables else 0,

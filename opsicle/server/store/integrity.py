@@ -15,7 +15,7 @@ _RESTORE = (
     "--accept-restored`; see `Restoring` in docs/server.md."
 )
 
-_STEPS_BETWEEN_LOOKS = 50_000
+_STEPS_BETWEEN_CHECKS = 50_000
 """Of SQLite's machine, some milliseconds: how soon a check heeds that it is to end."""
 
 
@@ -31,7 +31,7 @@ def check_integrity(database: Path, is_stopping: Callable[[], bool] = lambda: Fa
     """
     connection = apsw.Connection(str(database))
     connection.set_busy_timeout(10_000)
-    connection.set_progress_handler(is_stopping, _STEPS_BETWEEN_LOOKS)
+    connection.set_progress_handler(is_stopping, _STEPS_BETWEEN_CHECKS)
 
     try:
         found = [str(row[0]) for row in connection.execute("PRAGMA quick_check(1)")]

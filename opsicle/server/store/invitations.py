@@ -7,7 +7,7 @@ from datetime import datetime
 import apsw
 
 from opsicle.kit.clock import from_text, to_text
-from opsicle.server.store.rows import Row, fetch_all, fetch_one
+from opsicle.server.store.rows import Row, fetch_all, fetch_one, has_changed
 
 
 class NewInvitationRow(Row, frozen=True, kw_only=True):
@@ -113,7 +113,8 @@ def open_until(db: apsw.Connection, org_id: str, at: datetime) -> tuple[int, dat
 
 def accept(db: apsw.Connection, invitation_id: str, user_id: str, at: datetime) -> bool:
     """Spend an invitation. Return False if someone was first, or it is revoked or too old."""
-    db.execute(
+    return has_changed(
+        db,
         """
         UPDATE invitations
            SET accepted_at = :at, accepted_by = :user_id
@@ -121,12 +122,12 @@ def accept(db: apsw.Connection, invitation_id: str, user_id: str, at: datetime) 
         """,
         {"id": invitation_id, "user_id": user_id, "at": to_text(at)},
     )
-    return db.changes() == 1
 
 
 def revoke(db: apsw.Connection, org_id: str, invitation_id: str, at: datetime) -> bool:
     """End one of an org's invitations. Return False if there is none that may still be used."""
-    db.execute(
+    return has_changed(
+        db,
         """
         UPDATE invitations
            SET revoked_at = :at
@@ -138,7 +139,6 @@ def revoke(db: apsw.Connection, org_id: str, invitation_id: str, at: datetime) -
         """,
         {"org_id": org_id, "id": invitation_id, "at": to_text(at)},
     )
-    return db.changes() == 1
 
 
 def revoke_of(db: apsw.Connection, org_id: str, email: str, at: datetime) -> None:

@@ -9,7 +9,7 @@ import apsw
 from opsicle.domain.automations import JobState
 from opsicle.kit.clock import to_text
 from opsicle.server.store.automation_transitions import Ending
-from opsicle.server.store.rows import Row, fetch_all, fetch_one, fetch_value
+from opsicle.server.store.rows import Row, fetch_all, fetch_one, fetch_value, has_changed
 
 
 class JobRow(Row, frozen=True):
@@ -122,11 +122,11 @@ def count_held(db: apsw.Connection, worker_id: str) -> int:
 
 def start(db: apsw.Connection, job_id: str, at: datetime) -> bool:
     """Record that a leased job begins. Return False if it is no longer on lease."""
-    db.execute(
+    return has_changed(
+        db,
         "UPDATE jobs SET state = 'running', started_at = :at WHERE id = :id AND state = 'leased'",
         {"id": job_id, "at": to_text(at)},
     )
-    return db.changes() == 1
 
 
 def give_back(db: apsw.Connection, job_id: str, at: datetime) -> bool:
@@ -134,11 +134,11 @@ def give_back(db: apsw.Connection, job_id: str, at: datetime) -> bool:
 
     A job that has paused is given back by `pauses.give_back`.
     """
-    db.execute(
+    return has_changed(
+        db,
         "UPDATE jobs SET state = 'returned', finished_at = :at WHERE id = :id AND state = 'leased'",
         {"id": job_id, "at": to_text(at)},
     )
-    return db.changes() == 1
 
 
 def finish(db: apsw.Connection, job_id: str, ending: Ending, phases: str | None = None) -> bool:
@@ -146,7 +146,8 @@ def finish(db: apsw.Connection, job_id: str, ending: Ending, phases: str | None 
 
     The truth may replace `unknown`. Return False if it had ended before.
     """
-    db.execute(
+    return has_changed(
+        db,
         """
         UPDATE jobs
            SET state = :state, finished_at = :at, exit_code = :exit_code,
@@ -162,7 +163,6 @@ def finish(db: apsw.Connection, job_id: str, ending: Ending, phases: str | None 
             "phases": phases,
         },
     )
-    return db.changes() == 1
 
 
 def explain_unknown(db: apsw.Connection, job_id: str, explanation: str) -> None:

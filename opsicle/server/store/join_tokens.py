@@ -7,7 +7,7 @@ from datetime import datetime
 import apsw
 
 from opsicle.kit.clock import from_text, to_text
-from opsicle.server.store.rows import Row, fetch_one
+from opsicle.server.store.rows import Row, fetch_one, has_changed
 
 
 class JoinTokenRow(Row, frozen=True):
@@ -94,7 +94,8 @@ def open_until(db: apsw.Connection, org_id: str, at: datetime) -> tuple[int, dat
 
 def use(db: apsw.Connection, token_id: str, worker_id: str, at: datetime) -> bool:
     """Spend a token on a worker. Return False if it has been spent or its time is over."""
-    db.execute(
+    return has_changed(
+        db,
         """
         UPDATE join_tokens
            SET used_at = :at, worker_id = :worker_id
@@ -102,4 +103,3 @@ def use(db: apsw.Connection, token_id: str, worker_id: str, at: datetime) -> boo
         """,
         {"id": token_id, "worker_id": worker_id, "at": to_text(at)},
     )
-    return db.changes() == 1

@@ -107,9 +107,9 @@ class LogDatabase:
         """Write as `Database.write` does; if the file is damaged, into a new one."""
         return self._retry(lambda database: database.write(work))
 
-    def give_room_back(self) -> None:
+    def release_free_space(self) -> None:
         """Give room back as `Database.give_room_back` does."""
-        self._retry(lambda database: database.give_room_back())
+        self._retry(lambda database: database.release_free_space())
 
     def close(self) -> None:
         """Close as `Database.close` does."""

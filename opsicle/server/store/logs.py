@@ -110,17 +110,17 @@ def insert_loss(db: apsw.Connection, at: datetime, reason: str) -> None:
     db.execute("INSERT INTO losses (at, reason) VALUES (?, ?)", (to_text(at), reason))
 
 
-class Loss(Row, frozen=True):
+class LogLoss(Row, frozen=True):
     """All logs of before `at` were lost, and why."""
 
     at: datetime
     reason: str
 
 
-def find_loss_after(db: apsw.Connection, at: datetime) -> Loss | None:
+def find_loss_after(db: apsw.Connection, at: datetime) -> LogLoss | None:
     """Return the first loss that came after a moment, or None."""
     sql = "SELECT at, reason FROM losses WHERE at >= :at ORDER BY at LIMIT 1"
-    return fetch_one(db, sql, {"at": to_text(at)}, Loss)
+    return fetch_one(db, sql, {"at": to_text(at)}, LogLoss)
 
 
 class SegmentPlace(Row, frozen=True):

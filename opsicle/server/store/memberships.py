@@ -8,7 +8,7 @@ import apsw
 import msgspec
 
 from opsicle.kit.clock import to_text
-from opsicle.server.store.rows import Row, fetch_all, fetch_one, fetch_value
+from opsicle.server.store.rows import Row, fetch_all, fetch_one, fetch_value, has_changed
 
 
 class MemberRow(Row, frozen=True):
@@ -46,7 +46,7 @@ class MembershipRow(Row, frozen=True):
     allows_shared_workers: bool
 
 
-class Named(msgspec.Struct, frozen=True, kw_only=True):
+class MemberSelection(msgspec.Struct, frozen=True, kw_only=True):
     """Members by whichever way they are named. `owner_ids`: the service accounts of these."""
 
     user_ids: tuple[str, ...] = ()
@@ -132,7 +132,7 @@ def list_members(db: apsw.Connection, org_id: str, after_email: str, limit: int)
     )
 
 
-def list_named(db: apsw.Connection, org_id: str, named: Named) -> list[MemberRow]:
+def list_named(db: apsw.Connection, org_id: str, named: MemberSelection) -> list[MemberRow]:
     """Return the members who are named, and the owners of named service accounts, by address."""
     return fetch_all(
         db,
@@ -260,8 +260,8 @@ def clear_manager(db: apsw.Connection, org_id: str, manager_id: str) -> None:
 
 def delete(db: apsw.Connection, org_id: str, user_id: str) -> bool:
     """End a membership. Return False if there was none."""
-    db.execute(
+    return has_changed(
+        db,
         "DELETE FROM memberships WHERE org_id = :org_id AND user_id = :user_id",
         {"org_id": org_id, "user_id": user_id},
     )
-    return db.changes() == 1

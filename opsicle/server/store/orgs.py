@@ -88,10 +88,13 @@ def list_shared_waiting(db: apsw.Connection) -> list[str]:
         db,
         """
         WITH RECURSIVE waiting (org_id) AS (
-            SELECT min(org_id) FROM automations WHERE state = 'queued' AND job_id IS NULL
+            SELECT min(org_id)
+              FROM automations
+             WHERE state = 'queued' AND job_id IS NULL AND turn = 'ready'
             UNION ALL
             SELECT (SELECT min(a.org_id) FROM automations a
-                     WHERE a.state = 'queued' AND a.job_id IS NULL AND a.org_id > waiting.org_id)
+                     WHERE a.state = 'queued' AND a.job_id IS NULL AND a.turn = 'ready'
+                       AND a.org_id > waiting.org_id)
               FROM waiting WHERE waiting.org_id IS NOT NULL
         )
         SELECT o.id

@@ -10,7 +10,7 @@ from datetime import datetime
 import apsw
 
 from opsicle.kit.clock import to_text
-from opsicle.server.store.rows import Row, fetch_one
+from opsicle.server.store.rows import Row, fetch_one, has_changed
 
 
 class ResetRow(Row, frozen=True):
@@ -63,5 +63,6 @@ def find(db: apsw.Connection, token_hash: str, at: datetime) -> ResetRow | None:
 
 def delete_of_user(db: apsw.Connection, user_id: str) -> bool:
     """End a person's token. Return False if there was none."""
-    db.execute("DELETE FROM password_resets WHERE user_id = :user_id", {"user_id": user_id})
-    return db.changes() == 1
+    return has_changed(
+        db, "DELETE FROM password_resets WHERE user_id = :user_id", {"user_id": user_id}
+    )

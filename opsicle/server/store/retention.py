@@ -100,13 +100,13 @@ def allow(db: apsw.Connection, org_id: str, removed_to: str, at: datetime) -> No
     )
 
 
-def delete_around(db: apsw.Connection, ids: Sequence[str]) -> None:
+def delete_dependents(db: apsw.Connection, ids: Sequence[str]) -> None:
     """Remove what refers to automations, not those themselves; their reruns no longer name them."""
-    for statement in _AROUND:
+    for statement in _DEPENDENTS:
         db.execute(statement, _given(ids))
 
 
-_AROUND = (
+_DEPENDENTS = (
     "DELETE FROM sealed_values WHERE automation_id IN (SELECT value FROM json_each(:ids))",
     "DELETE FROM deliveries WHERE automation_id IN (SELECT value FROM json_each(:ids))",
     """

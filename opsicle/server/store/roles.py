@@ -10,7 +10,7 @@ from datetime import datetime
 import apsw
 
 from opsicle.kit.clock import to_text
-from opsicle.server.store.rows import Row, fetch_all, fetch_one, fetch_value
+from opsicle.server.store.rows import Row, fetch_all, fetch_one, fetch_value, has_changed
 
 
 class RoleRow(Row, frozen=True):
@@ -30,7 +30,8 @@ _SELECT = "SELECT name, description, rules, created_at, updated_at, deciding_seq
 
 def insert(db: apsw.Connection, org_id: str, row: RoleRow) -> bool:
     """Record a new role. Return False if the org has one of that name."""
-    db.execute(
+    return has_changed(
+        db,
         """
         INSERT INTO roles (org_id, name, description, rules, created_at, updated_at, deciding_seq)
         VALUES (:org_id, :name, :description, :rules, :created_at, :updated_at, :deciding_seq)
@@ -46,7 +47,6 @@ def insert(db: apsw.Connection, org_id: str, row: RoleRow) -> bool:
             "deciding_seq": row.deciding_seq,
         },
     )
-    return db.changes() == 1
 
 
 def update(db: apsw.Connection, org_id: str, old: RoleRow, new: RoleRow) -> bool:
@@ -54,7 +54,8 @@ def update(db: apsw.Connection, org_id: str, old: RoleRow, new: RoleRow) -> bool
 
     Return False if somebody changed or removed the role meanwhile.
     """
-    db.execute(
+    return has_changed(
+        db,
         """
         UPDATE roles
            SET description = :description, rules = :rules, updated_at = :updated_at,
@@ -75,7 +76,6 @@ def update(db: apsw.Connection, org_id: str, old: RoleRow, new: RoleRow) -> bool
             "old_description": old.description,
         },
     )
-    return db.changes() == 1
 
 
 def delete(db: apsw.Connection, org_id: str, name: str) -> bool:
@@ -83,7 +83,8 @@ def delete(db: apsw.Connection, org_id: str, name: str) -> bool:
 
     Return False if there is none of that name, or somebody has it.
     """
-    db.execute(
+    return has_changed(
+        db,
         """
         DELETE FROM roles
          WHERE org_id = :org_id AND name = :name
@@ -91,7 +92,6 @@ def delete(db: apsw.Connection, org_id: str, name: str) -> bool:
         """,
         {"org_id": org_id, "name": name},
     )
-    return db.changes() == 1
 
 
 def find(db: apsw.Connection, org_id: str, name: str) -> RoleRow | None:

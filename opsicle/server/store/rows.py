@@ -105,3 +105,9 @@ def fetch_value(db: apsw.Connection, sql: str, parameters: dict[str, Any]) -> An
 def fetch_column(db: apsw.Connection, sql: str, parameters: dict[str, Any]) -> list[Any]:
     """Return the first column of all rows."""
     return [row[0] for row in db.execute(sql, parameters)]
+
+
+def has_changed(db: apsw.Connection, sql: str, parameters: dict[str, Any]) -> bool:
+    """Run a statement, and return whether it has changed one row."""
+    db.execute(sql, parameters)
+    return db.changes() == 1

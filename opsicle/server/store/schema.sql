@@ -244,7 +244,7 @@ CREATE TABLE automations (
     started_at          TEXT,
     finished_at         TEXT,
     cancel_requested_at TEXT,
-    cancel_requested_by TEXT REFERENCES users (id), manifest_digest TEXT NOT NULL DEFAULT '', approved_at TEXT, manifest_format INTEGER NOT NULL DEFAULT 1, principal_id TEXT NOT NULL DEFAULT '', mac TEXT NOT NULL DEFAULT '',
+    cancel_requested_by TEXT REFERENCES users (id), manifest_digest TEXT NOT NULL DEFAULT '', approved_at TEXT, manifest_format INTEGER NOT NULL DEFAULT 1, principal_id TEXT NOT NULL DEFAULT '', mac TEXT NOT NULL DEFAULT '', priority INTEGER NOT NULL DEFAULT 5, concurrency_key TEXT, concurrency_limit INTEGER, on_limit TEXT, concurrency_released_at TEXT, turn TEXT NOT NULL DEFAULT 'ready' CHECK (turn IN ('new', 'behind', 'ready')), rank TEXT NOT NULL GENERATED ALWAYS AS ((9 - priority) || id) VIRTUAL,
     FOREIGN KEY (template_id, version) REFERENCES template_versions (template_id, version)
 ) STRICT, WITHOUT ROWID;
 
@@ -257,6 +257,12 @@ CREATE INDEX automations_by_requester ON automations (org_id, requester_id, id, 
 
 CREATE INDEX automations_by_template ON automations (org_id, template, id);
 
+CREATE TRIGGER automations_change_concurrency AFTER UPDATE OF state, job_id, concurrency_released_at ON automations
+WHEN NEW.concurrency_key IS NOT NULL AND NOT (OLD.state = 'queued' AND NEW.state = 'running')
+BEGIN
+    INSERT OR IGNORE INTO concurrency_changes VALUES (NEW.org_id, NEW.concurrency_key, NEW.id);
+END;
+
 CREATE INDEX automations_ended ON automations (org_id, state, id)
     WHERE state IN ('succeeded', 'failed', 'cancelled', 'timed_out', 'unknown', 'rejected', 'expired');
 
@@ -266,10 +272,30 @@ CREATE INDEX automations_ended_by_requester ON automations (org_id, requester_id
 CREATE INDEX automations_ended_by_template ON automations (org_id, template, state, id)
     WHERE state IN ('succeeded', 'failed', 'cancelled', 'timed_out', 'unknown', 'rejected', 'expired');
 
+CREATE TRIGGER automations_enter_concurrency AFTER INSERT ON automations
+WHEN NEW.concurrency_key IS NOT NULL AND NEW.state <> 'awaiting_approval'
+BEGIN
+    INSERT OR IGNORE INTO concurrency_changes VALUES (NEW.org_id, NEW.concurrency_key, NEW.id);
+END;
+
+CREATE INDEX automations_holding_concurrency ON automations (org_id, concurrency_key, concurrency_limit)
+    WHERE concurrency_key IS NOT NULL AND job_id IS NOT NULL AND concurrency_released_at IS NULL
+      AND state IN ('queued', 'running', 'paused', 'unknown');
+
+CREATE INDEX automations_in_concurrency_group ON automations (org_id, concurrency_key, turn, on_limit, requirements, rank, concurrency_limit)
+    WHERE concurrency_key IS NOT NULL AND state = 'queued' AND job_id IS NULL;
+
+CREATE TRIGGER automations_leave_concurrency AFTER DELETE ON automations
+WHEN OLD.concurrency_key IS NOT NULL AND OLD.state = 'unknown'
+BEGIN
+    INSERT OR IGNORE INTO concurrency_changes VALUES (OLD.org_id, OLD.concurrency_key, OLD.id);
+END;
+
 CREATE INDEX automations_open ON automations (org_id, state, id, template, requester_id)
     WHERE state IN ('awaiting_approval', 'queued', 'running', 'paused');
 
-CREATE INDEX automations_queued ON automations (org_id, requirements, id) WHERE state = 'queued' AND job_id IS NULL;
+CREATE INDEX automations_queued ON automations (org_id, requirements, rank)
+    WHERE state = 'queued' AND job_id IS NULL AND turn = 'ready';
 
 CREATE INDEX automations_rerun ON automations (rerun_of) WHERE rerun_of IS NOT NULL;
 
@@ -329,6 +355,13 @@ CREATE TRIGGER approvals_follow_links_to_chats AFTER INSERT ON chat_links
 BEGIN
     UPDATE approvals SET next_at = '1970-01-01T00:00:00.000000Z' WHERE org_id = NEW.org_id AND state = 'pending';
 END;
+
+CREATE TABLE concurrency_changes (
+    org_id          TEXT NOT NULL,
+    concurrency_key TEXT NOT NULL,
+    automation_id   TEXT NOT NULL,
+    PRIMARY KEY (org_id, concurrency_key, automation_id)
+) STRICT, WITHOUT ROWID;
 
 CREATE TABLE deliveries (
     id              TEXT PRIMARY KEY,

@@ -7,7 +7,14 @@ from datetime import datetime
 import apsw
 
 from opsicle.kit.clock import to_text
-from opsicle.server.store.rows import Row, fetch_all, fetch_column, fetch_one, fetch_value
+from opsicle.server.store.rows import (
+    Row,
+    fetch_all,
+    fetch_column,
+    fetch_one,
+    fetch_value,
+    has_changed,
+)
 
 
 class SecretRow(Row, frozen=True):
@@ -42,7 +49,8 @@ _SELECT = """
 
 def insert(db: apsw.Connection, org_id: str, row: SecretRow, sealed: SealedRow) -> bool:
     """Record a new secret. Return False if the org has one of that name."""
-    db.execute(
+    return has_changed(
+        db,
         """
         INSERT INTO secrets (org_id, name, version, description, wrapped_key, ciphertext,
                              created_at, updated_at, updated_by)
@@ -62,7 +70,6 @@ def insert(db: apsw.Connection, org_id: str, row: SecretRow, sealed: SealedRow) 
             "by": row.updater_id,
         },
     )
-    return db.changes() == 1
 
 
 def replace(db: apsw.Connection, row: SecretRow, sealed: SealedRow) -> bool:
@@ -70,7 +77,8 @@ def replace(db: apsw.Connection, row: SecretRow, sealed: SealedRow) -> bool:
 
     Return False if someone was first.
     """
-    db.execute(
+    return has_changed(
+        db,
         """
         UPDATE secrets
            SET version = :version, description = :description, wrapped_key = :wrapped_key,
@@ -88,16 +96,15 @@ def replace(db: apsw.Connection, row: SecretRow, sealed: SealedRow) -> bool:
             "by": row.updater_id,
         },
     )
-    return db.changes() == 1
 
 
 def delete(db: apsw.Connection, org_id: str, name: str) -> bool:
     """Remove a secret. Return False if there is none of that name."""
-    db.execute(
+    return has_changed(
+        db,
         "DELETE FROM secrets WHERE org_id = :org_id AND name = :name",
         {"org_id": org_id, "name": name},
     )
-    return db.changes() == 1
 
 
 def find(db: apsw.Connection, org_id: str, name: str) -> SecretRow | None:

@@ -8,7 +8,7 @@ from typing import Literal
 import apsw
 
 from opsicle.kit.clock import from_text, to_text
-from opsicle.server.store.rows import Row, fetch_all, fetch_one, fetch_value, where
+from opsicle.server.store.rows import Row, fetch_all, fetch_one, fetch_value, has_changed, where
 
 
 class SessionRow(Row, frozen=True):
@@ -117,8 +117,7 @@ def touch(db: apsw.Connection, session_id: str, at: datetime) -> None:
 
 def delete(db: apsw.Connection, session_id: str) -> bool:
     """End a session. Return False if it had ended before."""
-    db.execute("DELETE FROM sessions WHERE id = :id", {"id": session_id})
-    return db.changes() == 1
+    return has_changed(db, "DELETE FROM sessions WHERE id = :id", {"id": session_id})
 
 
 def delete_beyond(db: apsw.Connection, user_id: str, most: int) -> bool:
@@ -208,11 +207,11 @@ def list_of_user(
 
 def delete_own(db: apsw.Connection, user_id: str, session_id: str) -> bool:
     """End one of a person's sessions. Return False if they have no such session."""
-    db.execute(
+    return has_changed(
+        db,
         "DELETE FROM sessions WHERE id = :id AND user_id = :user_id",
         {"id": session_id, "user_id": user_id},
     )
-    return db.changes() == 1
 
 
 def delete_others(db: apsw.Connection, user_id: str, kept_id: str) -> None:
@@ -223,7 +222,7 @@ def delete_others(db: apsw.Connection, user_id: str, kept_id: str) -> None:
     )
 
 
-def note_proof(db: apsw.Connection, session_id: str, at: datetime) -> None:
+def note_step_up(db: apsw.Connection, session_id: str, at: datetime) -> None:
     """Note that the person behind a session has just shown a code of their app."""
     db.execute(
         "UPDATE sessions SET proven_at = :at WHERE id = :id", {"id": session_id, "at": to_text(at)}

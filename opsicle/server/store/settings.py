@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import apsw
 
-from opsicle.server.store.rows import fetch_value
+from opsicle.server.store.rows import fetch_value, has_changed
 
 SETUP_TOKEN_HASH = "setup_token_hash"
 
@@ -32,7 +32,8 @@ def take(db: apsw.Connection, name: str, value: str) -> bool:
 
     Return False if it has another or none: someone was first.
     """
-    db.execute(
-        "DELETE FROM settings WHERE name = :name AND value = :value", {"name": name, "value": value}
+    return has_changed(
+        db,
+        "DELETE FROM settings WHERE name = :name AND value = :value",
+        {"name": name, "value": value},
     )
-    return db.changes() == 1

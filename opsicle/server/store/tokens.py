@@ -7,7 +7,7 @@ from datetime import datetime
 import apsw
 
 from opsicle.kit.clock import to_text
-from opsicle.server.store.rows import Row, fetch_all, fetch_one, fetch_value, where
+from opsicle.server.store.rows import Row, fetch_all, fetch_one, fetch_value, has_changed, where
 from opsicle.server.store.sessions import BearerRow
 
 
@@ -108,11 +108,11 @@ def find_holder(db: apsw.Connection, org_id: str, token_id: str) -> str | None:
 
 def delete(db: apsw.Connection, org_id: str, user_id: str, token_id: str) -> bool:
     """End one of a person's tokens. Return False if they have no such token."""
-    db.execute(
+    return has_changed(
+        db,
         "DELETE FROM tokens WHERE id = :id AND org_id = :org_id AND user_id = :user_id",
         {"id": token_id, "org_id": org_id, "user_id": user_id},
     )
-    return db.changes() == 1
 
 
 def delete_of_member(db: apsw.Connection, org_id: str, user_id: str) -> None:

@@ -7,7 +7,7 @@ from datetime import datetime
 import apsw
 
 from opsicle.kit.clock import to_text
-from opsicle.server.store.rows import Row, fetch_all, fetch_one, fetch_value
+from opsicle.server.store.rows import Row, fetch_all, fetch_one, fetch_value, has_changed
 
 
 class UserRow(Row, frozen=True):
@@ -63,11 +63,11 @@ def list_server_operators(db: apsw.Connection, after_email: str, limit: int) -> 
 
 def set_server_operator(db: apsw.Connection, user_id: str, is_server_operator: bool) -> bool:
     """Make somebody a server operator, or take it from them. Return False if nothing changes."""
-    db.execute(
+    return has_changed(
+        db,
         "UPDATE users SET is_server_operator = :new WHERE id = :id AND is_server_operator <> :new",
         {"id": user_id, "new": is_server_operator},
     )
-    return db.changes() == 1
 
 
 def count_server_operators(db: apsw.Connection) -> int:

@@ -10,21 +10,21 @@ from opsicle.server.store.rows import Row, fetch_all
 
 
 class WaitingKindRow(Row, frozen=True):
-    """What some waiting automations of an org require, to the letter, and the oldest of them."""
+    """What some waiting automations of an org require, to the letter, and the rank of the first."""
 
     org_id: str
     requirements: str
-    oldest: str
+    first_rank: str
 
 
 def list_kinds(db: apsw.Connection) -> list[WaitingKindRow]:
-    """Return all that waits, of all orgs. Goes through the whole queue."""
+    """Return all that waits for a worker, of all orgs. Goes through the whole queue."""
     return fetch_all(
         db,
         """
-        SELECT org_id, requirements, min(id)
+        SELECT org_id, requirements, min(rank)
           FROM automations
-         WHERE state = 'queued' AND job_id IS NULL
+         WHERE state = 'queued' AND job_id IS NULL AND turn = 'ready'
          GROUP BY org_id, requirements
         """,
         {},
@@ -35,17 +35,17 @@ def list_kinds(db: apsw.Connection) -> list[WaitingKindRow]:
 def watch(db: apsw.Connection, note: Callable[[str, str, str], None]) -> None:
     """Call `note` for each automation that begins to wait through this connection.
 
-    It gets the org, the requirements and the id, by whatever statement that happens, and within its
-    transaction: `note` has been called even if that is rolled back.
+    It gets the org, the requirements and the rank, by whatever statement that happens, and within
+    its transaction: `note` has been called even if that is rolled back.
     """
     db.create_scalar_function("note_waiting", lambda *given: note(*map(str, given)), 3)
-    for when in ("INSERT", "UPDATE OF state, job_id"):
+    for when in ("INSERT", "UPDATE OF state, job_id, turn"):
         db.execute(
             f"""
             CREATE TEMP TRIGGER waiting_after_{when[:6].lower()} AFTER {when} ON main.automations
-            WHEN NEW.state = 'queued' AND NEW.job_id IS NULL
+            WHEN NEW.state = 'queued' AND NEW.job_id IS NULL AND NEW.turn = 'ready'
             BEGIN
-                SELECT note_waiting(NEW.org_id, NEW.requirements, NEW.id);
+                SELECT note_waiting(NEW.org_id, NEW.requirements, NEW.rank);
             END
             """
         )

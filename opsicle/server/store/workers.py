@@ -12,12 +12,12 @@ import msgspec
 from opsicle.domain import stored_json
 from opsicle.domain.errors import NotAuthenticated, NotFound
 from opsicle.kit.clock import to_text
-from opsicle.server.store.rows import Row, fetch_all, fetch_one, fetch_value
+from opsicle.server.store.rows import Row, fetch_all, fetch_one, fetch_value, has_changed
 from opsicle.wire.worker_api import PollRequest
 
 WorkerState = Literal["active", "draining", "revoked"]
 
-SEEN_EVERY = timedelta(seconds=10)
+LAST_SEEN_INTERVAL = timedelta(seconds=10)
 """How exact `last_seen_at` is: 2,000 workers that poll must not mean as many writes each time."""
 
 
@@ -94,7 +94,8 @@ def note_history_report(
 
     Return False if it has said so after `not_since`.
     """
-    db.execute(
+    return has_changed(
+        db,
         """
         UPDATE workers
            SET history_reported_at = :at
@@ -103,7 +104,6 @@ def note_history_report(
         """,
         {"id": worker_id, "at": to_text(at), "not_since": to_text(not_since)},
     )
-    return db.changes() == 1
 
 
 def has_enrolled(db: apsw.Connection) -> bool:
@@ -242,9 +242,9 @@ class WorkerStatus(NamedTuple):
 def record_poll(
     db: apsw.Connection, worker_id: str, poll: PollRequest, at: datetime
 ) -> WorkerStatus:
-    """Keep what a worker says of itself, and that it lives; return what people say of it.
+    """Record what a worker says of itself, and when it did; return what people say of it.
 
-    Nothing is written when it says the same as before and was seen less than `SEEN_EVERY` ago.
+    Nothing is written when it says the same as before, less than `LAST_SEEN_INTERVAL` ago.
     Raises NotAuthenticated if it has been revoked since this poll was let in.
     """
     status = get_status(db, worker_id)
@@ -266,7 +266,7 @@ def record_poll(
             "version": poll.version,
             "boot_id": poll.boot_id,
             "at": to_text(at),
-            "seen_before": to_text(at - SEEN_EVERY),
+            "seen_before": to_text(at - LAST_SEEN_INTERVAL),
         },
     )
     return status
@@ -292,11 +292,11 @@ def grant_labels(db: apsw.Connection, worker_id: str, labels: dict[str, str]) ->
 
     Return False if it has been revoked.
     """
-    db.execute(
+    return has_changed(
+        db,
         "UPDATE workers SET granted_labels = :labels WHERE id = :id AND state <> 'revoked'",
         {"id": worker_id, "labels": _json(labels)},
     )
-    return db.changes() == 1
 
 
 def set_copied_from(db: apsw.Connection, worker_id: str, addresses: str | None) -> None:
@@ -309,16 +309,17 @@ def set_copied_from(db: apsw.Connection, worker_id: str, addresses: str | None) 
 
 def change_state(db: apsw.Connection, worker_id: str, old: WorkerState, new: WorkerState) -> bool:
     """Move a worker from one state to another. Return False if it was not in the old one."""
-    db.execute(
+    return has_changed(
+        db,
         "UPDATE workers SET state = :new WHERE id = :id AND state = :old",
         {"id": worker_id, "old": old, "new": new},
     )
-    return db.changes() == 1
 
 
 def renew(db: apsw.Connection, worker_id: str, serial: str, expires_at: datetime) -> bool:
     """Keep which certificate a worker has now. Return False if it has been revoked."""
-    db.execute(
+    return has_changed(
+        db,
         """
         UPDATE workers
            SET certificate_serial = :serial, certificate_expires_at = :expires_at
@@ -326,7 +327,6 @@ def renew(db: apsw.Connection, worker_id: str, serial: str, expires_at: datetime
         """,
         {"id": worker_id, "serial": serial, "expires_at": to_text(expires_at)},
     )
-    return db.changes() == 1
 
 
 @lru_cache(maxsize=4_096)

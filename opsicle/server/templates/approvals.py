@@ -31,7 +31,7 @@ from opsicle.server.store.documents import DocumentKind
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class ApprovalChange:
     """What a push or a deletion makes of who must approve a template.
 
     `takes` says why it takes a right, "" if none.
@@ -61,12 +61,12 @@ class Change:
         step_up.require(actor)
 
 
-def change_of(db: Connection, org_id: str, name: str, after: Template | None) -> Change:
+def change_of(db: Connection, org_id: str, name: str, after: Template | None) -> ApprovalChange:
     """Return what becomes of the approval if `after` (None: deletion) is the next version."""
     row = documents.find(db, DocumentKind.TEMPLATE, org_id, name)
     before = decode_template(row.document) if row else None
     old, new = _use_of(before), _use_of(after)
-    return Change(old, new, next(_reasons(db, org_id, before, after), ""))
+    return ApprovalChange(old, new, next(_reasons(db, org_id, before, after), ""))
 
 
 def _reasons(

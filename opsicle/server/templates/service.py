@@ -28,7 +28,7 @@ from opsicle.server.access.template_versions import asks_for_code
 from opsicle.server.channels.recipients import unknown_names
 from opsicle.server.documents.diffs import unified_diff
 from opsicle.server.documents.reading import DocumentReading
-from opsicle.server.documents.versions import Draft, add_version, delete, pusher_of
+from opsicle.server.documents.versions import VersionDraft, add_version, delete, pusher_of
 from opsicle.server.http.paging import page_of, position
 from opsicle.server.identity.step_up import StepUp
 from opsicle.server.policies.in_force import readable_defaults
@@ -38,7 +38,7 @@ from opsicle.server.store import documents, templates
 from opsicle.server.store.database import Connection, Database
 from opsicle.server.store.documents import DocumentKind, VersionRow
 from opsicle.server.store.templates import TemplateRow, VersionSummaryRow
-from opsicle.server.templates.approvals import Change, change_of
+from opsicle.server.templates.approvals import ApprovalChange, change_of
 from opsicle.server.threads import run_in
 from opsicle.wire.pages import Page
 from opsicle.wire.user_api import (
@@ -64,7 +64,7 @@ class _Document:
     """A document that has been read and found fine."""
 
     template: Template
-    draft: Draft
+    draft: VersionDraft
     warnings: list[Problem]
     unsupported: list[Problem]
 
@@ -123,7 +123,7 @@ class Templates:
             unknown = check_reference(db, actor.org_id, document.template)
             unknown += unknown_names(db, actor.org_id, document.template.notify)
             newest = documents.find_newest(db, _TEMPLATE, actor.org_id, name)
-            if newest and document.draft.is_said_by(newest):
+            if newest and document.draft.is_same_as(newest):
                 return newest.version, False, unknown
             if change_of(db, actor.org_id, name, document.template) != change:
                 raise document.draft.conflict()
@@ -145,7 +145,7 @@ class Templates:
             unsupported=document.unsupported,
         )
 
-    def _approval_change(self, actor: Actor, name: str, after: _Document | None) -> Change:
+    def _approval_change(self, actor: Actor, name: str, after: _Document | None) -> ApprovalChange:
         """Return what becomes of the template's approval.
 
         Raises NotAllowed or StepUpRequired unless the actor may do that.
@@ -153,10 +153,12 @@ class Templates:
         Pushing what the newest version says already changes nothing, and so takes nothing.
         """
 
-        def query(db: Connection) -> Change:
+        def query(db: Connection) -> ApprovalChange:
             newest = documents.find_newest(db, _TEMPLATE, actor.org_id, name)
-            if after and after.draft.is_said_by(newest):
-                return Change(after.template.approval_policy, after.template.approval_policy)
+            if after and after.draft.is_same_as(newest):
+                return ApprovalChange(
+                    after.template.approval_policy, after.template.approval_policy
+                )
             return change_of(db, actor.org_id, name, after.template if after else None)
 
         change = self._database.read(query)
@@ -277,7 +279,7 @@ def _read(source: str) -> _Document:
         found += [Problem(OWN_POLICY, SEED_WARNING)] if kept != source else []
         source = kept
     content = msgspec.json.encode(template).decode()
-    draft = Draft(_TEMPLATE, template.name, digest(template), source, content)
+    draft = VersionDraft(_TEMPLATE, template.name, digest(template), source, content)
     return _Document(template, draft, found, unsupported(template))
 
 
@@ -333,6 +335,8 @@ def _whole(
         phases=list(template.phases),
         runs_on=template.runs_on,
         runs_on_where=template.runs_on_where,
+        priority=template.priority,
+        concurrency=template.concurrency,
         volume_mounts=list(template.volume_mounts),
         accepts_claimed=template.accepts_claimed,
         timeout=template.timeout,

@@ -42,10 +42,12 @@ class Hold:
         """Why, in words that people see with what waits; "" if it is not held."""
         return self._fleet.held
 
-    def hold(self, reason: str, besides: Callable[[Connection], None] = lambda _db: None) -> None:
+    def hold(
+        self, reason: str, extra_work: Callable[[Connection], None] = lambda _db: None
+    ) -> None:
         """Hand nothing out from now on; harmless if that is so already.
 
-        `besides` is written with it.
+        `extra_work` is written with it.
 
         If it cannot be written nothing is handed out all the same, until it is released or the
         server ends; the next call tries to write it again.
@@ -59,7 +61,7 @@ class Hold:
         def work(db: Connection) -> None:
             if epochs.find_hold(db):
                 return  # another call was first
-            besides(db)
+            extra_work(db)
             epochs.hold(db, reason)
             audit.append(
                 db,

@@ -197,7 +197,7 @@ class Workers:
             is_connected=is_connected,
             labels=stored_json.read_or(row.labels, dict[str, str], {}),
             granted_labels=stored_json.read_or(row.granted_labels, dict[str, str], {}),
-            withheld=self._fleet.withheld(presence) if presence and is_connected else "",
+            withheld=self._fleet.withheld_reason(presence) if presence and is_connected else "",
             clock_offset_seconds=None if offset is None else round(offset),
             unknown_jobs=list(self._fleet.unknown_jobs.get(row.id, ())),
             formats=sorted(presence.poll.formats) if presence else [],

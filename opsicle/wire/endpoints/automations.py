@@ -25,6 +25,12 @@ CANCEL = Endpoint(
     reply=Automation,
     description="Cancel a waiting automation, or ask its worker to stop it.",
 )
+RELEASE = Endpoint(
+    "POST",
+    "/api/v1/automations/<automation_id>/release",
+    reply=Automation,
+    description="Let others of its concurrency group begin, though nobody knows how it ended.",
+)
 RERUN = Endpoint("POST", "/api/v1/automations/<automation_id>/rerun", reply=Automation, status=201)
 LOG = Endpoint(
     "GET",

@@ -29,8 +29,8 @@ from opsicle.worker.process import (
     Child,
     OsAccount,
     collect_orphans,
-    is_same_life,
-    life_of,
+    instance_of,
+    is_same_instance,
 )
 from opsicle.worker.runtimes.protocol import CannotStart
 from opsicle.worker.script import Script
@@ -107,7 +107,7 @@ class ContainerRuntime:
     def sweep(self, job_id: str, last_child: ChildProcess | None, grace_seconds: float) -> int:
         """End and remove the job's containers, which carry its label.
 
-        First whoever might still make one: the engine's program that a job of this life or the last
+        First whoever might still make one: the engine's program that a job of this run or the last
         one has started. One that nobody knows cannot start a container any more, since the script
         that it is to show it is gone (see cleanup.py).
         """
@@ -135,8 +135,8 @@ class ContainerRuntime:
                 client.send(signal.SIGKILL)
         if last_child is None:
             return
-        now = life_of(last_child.pid)
-        if now and is_same_life(now, last_child.life):
+        now = instance_of(last_child.pid)
+        if now and is_same_instance(now, last_child.instance):
             with suppress(OSError):
                 os.kill(last_child.pid, signal.SIGKILL)
 
@@ -227,7 +227,7 @@ class ContainerJob:
         """Write the container's first script; return the options that show it, and its path."""
         options: list[str] = []
         arguments = shell_arguments(self._work.phases[phase], script, self._workspace)
-        in_file = self._workspace.beside("script")
+        in_file = self._workspace.sibling("script")
         if arguments[-1] == os.fsencode(in_file):
             _let_in(in_file, None)
             options += _show(in_file, is_read_only=True)
@@ -309,7 +309,7 @@ class ContainerJob:
         beside = {Path(environment[name]) for name in ("OPSICLE_OUTPUT", "OPSICLE_SUMMARY")}
         for path in beside:
             path.touch(mode=0o600)
-        if (marks := self._workspace.beside("marks")).exists():
+        if (marks := self._workspace.sibling("marks")).exists():
             beside.add(marks)
 
         named = sorted({*beside, *self._private_paths})

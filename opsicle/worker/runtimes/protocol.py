@@ -145,9 +145,9 @@ class Runtime(Protocol):
     def sweep(self, job_id: str, last_child: ChildProcess | None, grace_seconds: float) -> int:
         """End and remove what is left of a job, and return how many could not be ended.
 
-        For a job that an earlier life of the worker has run, of which only its id is known and
+        For a job that an earlier run of the worker has run, of which only its id is known and
         `last_child`, the process that `start` has returned last, if that was noted; any runtime
-        may have started it. Also to kill what a job of this life runs while the worker ends: so
+        may have started it. Also to kill what a job of this run runs while the worker ends: so
         the job's own thread may be in any other method.
 
         Blocks for the grace and some seconds. Safe to call twice, and for jobs that it never saw.

@@ -55,7 +55,7 @@ class SubprocessRuntime:
 
     def sweep(self, job_id: str, last_child: ChildProcess | None, grace_seconds: float) -> int:
         """End what is left of a job, found by its marks and by its last child."""
-        child = (last_child.pid, last_child.life) if last_child else (None, "")
+        child = (last_child.pid, last_child.instance) if last_child else (None, "")
         return kill_orphans(job_id, *child, grace_seconds=grace_seconds)
 
     def _base_for(self, account: process.OsAccount | None) -> Mapping[str, str]:

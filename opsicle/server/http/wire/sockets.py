@@ -111,7 +111,7 @@ class Listener:
 
         self._greenlets.add(_current())
         name = _address_name(address)
-        if not self._has_room(name):
+        if not self._has_capacity(name):
             log.warning("too many connections", extra={"address": name})
             return
 
@@ -155,7 +155,7 @@ class Listener:
         finally:
             del self._connections[connection]
 
-    def _has_room(self, name: str) -> bool:
+    def _has_capacity(self, name: str) -> bool:
         """Return whether one more connection may be served, after closing an idle one if needed."""
         is_crowd = not (self._demands_certificate or self._trusts_proxy)
         if is_crowd and self._by_address[name] >= MAX_CONNECTIONS_PER_ADDRESS:

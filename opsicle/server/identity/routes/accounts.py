@@ -12,7 +12,7 @@ from opsicle.server.http.routing import Access, Reply, Request, Route
 from opsicle.server.identity.accounts import Accounts
 from opsicle.server.identity.logins import Logins
 from opsicle.server.identity.server_setup import ServerSetup
-from opsicle.server.identity.sessions import LIFE
+from opsicle.server.identity.sessions import LIFETIME
 from opsicle.wire.endpoints import accounts as endpoints
 from opsicle.wire.user_api import LoginReply, LoginRequest, SetupRequest
 
@@ -49,7 +49,7 @@ def entered(request: Request, reply: LoginReply, *, is_browser: bool) -> Reply:
     if not is_browser:
         return Reply(200, reply)
     me = msgspec.structs.replace(reply.me, csrf_token=csrf_token(reply.token))
-    cookie = session_cookie(request, reply.token, int(LIFE["browser"].total_seconds()))
+    cookie = session_cookie(request, reply.token, int(LIFETIME["browser"].total_seconds()))
     return Reply(200, msgspec.structs.replace(reply, me=me, token=""), headers=(cookie,))
 
 

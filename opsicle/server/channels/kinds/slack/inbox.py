@@ -16,11 +16,11 @@ from opsicle.server.channels.kinds.slack import SlackConfig
 from opsicle.server.channels.kinds.slack.blocks import DECISION, REASON, TOTP, dialog
 from opsicle.server.channels.kinds.slack.transport import (
     Envelope,
-    Pressed,
+    PressedButton,
     Slack,
     SlackConnection,
     SlackEvent,
-    View,
+    SubmittedView,
     payload_of,
 )
 from opsicle.server.channels.messages import Undelivered
@@ -119,7 +119,7 @@ class _Listener:
                 extra={"channel": self._channel.id, "reason": error.reason},
             )
 
-    def _pressed(self, user_id: str, button: Pressed, trigger_id: str) -> None:
+    def _pressed(self, user_id: str, button: PressedButton, trigger_id: str) -> None:
         """Tell whoever pressed what came of it, where only they read."""
         if button.action_id not in tuple(Verdict) or not button.value:
             return
@@ -133,7 +133,7 @@ class _Listener:
         else:
             self._app.say(user_id, outcome.text)
 
-    def _filled_in(self, envelope: Envelope, user_id: str, view: View) -> None:
+    def _filled_in(self, envelope: Envelope, user_id: str, view: SubmittedView) -> None:
         """Decide with what was filled in.
 
         What is wrong with it is shown in the dialog, which stays open.
@@ -177,17 +177,17 @@ class _Listener:
         return ChatPerson(self._channel, user_id, user_id)
 
 
-class _About(msgspec.Struct):
+class _DialogMetadata(msgspec.Struct):
     """What a dialog carries with it."""
 
     approval_id: str
     verdict: Verdict
 
 
-def _ballot_in(view: View) -> ChatDecision | None:
+def _ballot_in(view: SubmittedView) -> ChatDecision | None:
     """Return the decision in a dialog that was sent off, None if it is no dialog of ours."""
     try:
-        about = msgspec.json.decode(view.private_metadata, type=_About)
+        about = msgspec.json.decode(view.private_metadata, type=_DialogMetadata)
     except msgspec.MsgspecError:
         return None
     if view.callback_id != DECISION:
@@ -196,6 +196,6 @@ def _ballot_in(view: View) -> ChatDecision | None:
     return ChatDecision(about.approval_id, about.verdict, given[REASON], given[TOTP])
 
 
-def _given(view: View, name: str) -> str:
+def _given(view: SubmittedView, name: str) -> str:
     field = view.state.values.get(name, {}).get(name)
     return (field.value or "").strip() if field else ""

@@ -41,7 +41,7 @@ class SlackUser(msgspec.Struct):
     id: Word
 
 
-class Pressed(msgspec.Struct):
+class PressedButton(msgspec.Struct):
     """A button that was pressed."""
 
     action_id: str = ""
@@ -60,7 +60,7 @@ class ViewState(msgspec.Struct):
     values: dict[str, dict[str, Field]] = {}
 
 
-class View(msgspec.Struct):
+class SubmittedView(msgspec.Struct):
     """A dialog that was sent off."""
 
     callback_id: str = ""
@@ -86,8 +86,8 @@ class Payload(msgspec.Struct):
     type: str = ""
     user: SlackUser | None = None
     trigger_id: str = ""
-    actions: list[Pressed] = []
-    view: View | None = None
+    actions: list[PressedButton] = []
+    view: SubmittedView | None = None
     event: SlackEvent | None = None
 
 

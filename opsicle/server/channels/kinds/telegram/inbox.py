@@ -14,7 +14,7 @@ from opsicle.server.channels.chat_questions import ChatQuestions
 from opsicle.server.channels.chats import ChatPerson, Chats, link_code_in
 from opsicle.server.channels.egress_bounds import EgressBounds
 from opsicle.server.channels.kinds.telegram import TelegramConfig
-from opsicle.server.channels.kinds.telegram.transport import Press, Telegram, Text, Update
+from opsicle.server.channels.kinds.telegram.transport import ButtonPress, Telegram, Text, Update
 from opsicle.server.channels.messages import Undelivered
 from opsicle.server.keys.vault import Vault
 from opsicle.server.store.channels import ChannelRow
@@ -81,7 +81,7 @@ class TelegramInbox:
             answer = self._written(channel, update.message, str(update.message.from_.id))
             bot.say(str(update.message.chat.id), answer)
 
-    def _pressed(self, bot: Telegram, channel: ChannelRow, press: Press) -> None:
+    def _pressed(self, bot: Telegram, channel: ChannelRow, press: ButtonPress) -> None:
         """Tell whoever pressed what came of it, in the chat that is theirs alone."""
         word, _, approval_id = press.data.partition(":")
         if word not in tuple(Verdict) or not approval_id:

@@ -46,7 +46,7 @@ class Text(msgspec.Struct):
     text: str = ""
 
 
-class Press(msgspec.Struct):
+class ButtonPress(msgspec.Struct):
     """A button that was pressed."""
 
     id: str | int
@@ -59,7 +59,7 @@ class Update(msgspec.Struct):
 
     update_id: int
     message: Text | None = None
-    callback_query: Press | None = None
+    callback_query: ButtonPress | None = None
 
 
 class _TelegramReply(msgspec.Struct):
@@ -93,7 +93,7 @@ class Telegram:
             content["reply_markup"] = {"inline_keyboard": [row]}
         self._call("sendMessage", content, object)
 
-    def answer(self, press: Press, text: str) -> None:
+    def answer(self, press: ButtonPress, text: str) -> None:
         """Show whoever pressed a button what came of it."""
         self._call(
             "answerCallbackQuery", {"callback_query_id": str(press.id), "text": text[:200]}, object

@@ -63,8 +63,8 @@ def channel_row(
 
 
 @dataclass
-class Office:
-    """The people, and what they do."""
+class Team:
+    """The people of an org, and what they do."""
 
     core: Core
     people: dict[str, Actor] = field(default_factory=dict)

@@ -1,4 +1,4 @@
-"""An office beside its model: every change is made to both, so that they can be compared."""
+"""A team beside its model: every change is made to both, so that they can be compared."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ from tests.services.approval_model import (
     Model,
     Rule,
 )
-from tests.services.approving import Office, channel_row, template_source
 from tests.services.core import Core
+from tests.services.team import Team, channel_row, template_source
 
 ROLES = ["admin", "manager", "approver", "member", "operator"]
 RULES = ["allow execute templates", "allow view approvals"]
@@ -39,64 +39,64 @@ def without_approval(command: str) -> str:
     )
 
 
-class ModelledOffice:
-    """An office and the model of who may decide in it, and random changes to both alike."""
+class ModelledTeam:
+    """A team and the model of who may decide in it, and random changes to both alike."""
 
     def __init__(self, folder: Path, rng: random.Random) -> None:
         self.rng = rng
-        self.office = Office(Core(folder))
+        self.team = Team(Core(folder))
         self.model = Model()
         self._set_up()
 
     def _set_up(self) -> None:
-        office, core = self.office, self.office.core
-        office.people[ROBOT] = core.person(office.org_id, ROBOT, BuiltInRole.MEMBER)
+        team, core = self.team, self.team.core
+        team.people[ROBOT] = core.person(team.org_id, ROBOT, BuiltInRole.MEMBER)
 
-        owner_id, robot_id = office.people[OWNER].user_id, office.people[ROBOT].user_id
-        office.tamper(
+        owner_id, robot_id = team.people[OWNER].user_id, team.people[ROBOT].user_id
+        team.tamper(
             "UPDATE memberships SET owner_id = :owner_id WHERE user_id = :id",
             owner_id=owner_id,
             id=robot_id,
         )
         owner = OwnerRow(robot_id, 0, owner_id)
-        core.database.write(lambda db: account_owners.insert(db, office.org_id, owner))
+        core.database.write(lambda db: account_owners.insert(db, team.org_id, owner))
 
         now = core.clock.now()
         self.channel_id = new_id(now)
-        carol = office.people["carol"]
-        row = channel_row(office.org_id, self.channel_id, "bot", "telegram", now, carol.user_id)
+        carol = team.people["carol"]
+        row = channel_row(team.org_id, self.channel_id, "bot", "telegram", now, carol.user_id)
 
         rules = json.dumps([*RULES, "allow execute approvals"])
         core.database.write(lambda db: channels.insert(db, row, None))
         core.database.write(
-            lambda db: groups.insert(db, office.org_id, groups.GroupRow(GROUP, "", "[]", now, now))
+            lambda db: groups.insert(db, team.org_id, groups.GroupRow(GROUP, "", "[]", now, now))
         )
         core.database.write(
-            lambda db: roles.insert(db, office.org_id, roles.RoleRow(OWN_ROLE, "", rules, now, now))
+            lambda db: roles.insert(db, team.org_id, roles.RoleRow(OWN_ROLE, "", rules, now, now))
         )
 
-        core.allow_shared(office.org_id)
+        core.allow_shared(team.org_id)
         self.home_id = core.org("home")
 
-        office.policy(self.model.rule.source())
-        core.push(office.people["alice"], without_approval(self.model.commands[0]))
+        team.policy(self.model.rule.source())
+        core.push(team.people["alice"], without_approval(self.model.commands[0]))
         core.push_again(
-            office.people["alice"], template_source("careful", command=self.model.commands[1])
+            team.people["alice"], template_source("careful", command=self.model.commands[1])
         )
 
     @property
     def now(self) -> float:
-        return self.office.core.clock.monotonic()
+        return self.team.core.clock.monotonic()
 
     def push_policy(self) -> None:
         self.model.rule = self._rule()
-        self.office.policy(self.model.rule.source())
+        self.team.policy(self.model.rule.source())
 
     def push_default(self) -> None:
         """Push a policy that applies by itself, to all or to robots, or delete the one there is."""
         if self.model.default and not self.rng.randrange(3):
             self.model.default = None
-            self.office.core.policies.delete(self.office.people["carol"], "baseline")
+            self.team.core.policies.delete(self.team.people["carol"], "baseline")
             return
 
         self.model.default, self.model.default_is_for_robots = (
@@ -109,8 +109,8 @@ class ModelledOffice:
             else "{everything: true}"
         )
 
-        self.office.core.policies.push(
-            self.office.people["carol"],
+        self.team.core.policies.push(
+            self.team.people["carol"],
             "apiVersion: v1\ntype: ApprovalPolicy\nmetadata: {name: baseline}\n"
             f"spec: {{appliesTo: [{scope}], gates: [{self.model.default.source()}]}}\n",
         )
@@ -122,7 +122,7 @@ class ModelledOffice:
 
     def push_template(self) -> None:
         """Push as an operator, who cannot take the approval away with it."""
-        alice = self.office.people["alice"]
+        alice = self.team.people["alice"]
         lax = "{spec: {gates: [{name: g, approvers: {roles: [operator]}, allowRequester: true}]}}"
         refused = [template_source("careful", "none", "id")]
         if self.model.is_named or self.model.default:
@@ -131,7 +131,7 @@ class ModelledOffice:
             refused.append(without_approval("id"))
         for source in refused:
             with pytest.raises(NotAllowed, match="who must approve"):
-                self.office.core.push_again(alice, source)
+                self.team.core.push_again(alice, source)
         self._push_by("alice")
 
     def _push_by(self, who: str) -> None:
@@ -142,7 +142,7 @@ class ModelledOffice:
             if self.model.is_named
             else without_approval(command)
         )
-        self.office.core.push_again(self.office.people[who], source)
+        self.team.core.push_again(self.team.people[who], source)
 
     def _rule(self) -> Rule:
         named = frozenset(self.rng.sample([*ROLES, OWN_ROLE], 2))
@@ -156,17 +156,17 @@ class ModelledOffice:
             usual = [*ROLES, OWN_ROLE, "reporter"]
             self.model.roles[who] = self.rng.choice(usual[1:] if who == ROBOT else usual)
             self.model.role_since[who] = self.now
-            self.office.change(who, role=self.model.roles[who])
+            self.team.change(who, role=self.model.roles[who])
         elif what == "manager":
             boss = self.rng.choice([name for name in PEOPLE if name != who])
             self.model.manager[who] = boss
-            self.office.change(who, manager_id=self.office.people[boss].user_id)
+            self.team.change(who, manager_id=self.team.people[boss].user_id)
         elif what == "in":
             self.model.is_in[who] = bool(self.rng.randrange(3))
-            self.office.change(who, is_disabled=not self.model.is_in[who])
+            self.team.change(who, is_disabled=not self.model.is_in[who])
         elif what == "blind":
             self.model.is_blind[who] = not self.rng.randrange(3)
-            self.office.change(who, rules=BLIND if self.model.is_blind[who] else "[]")
+            self.team.change(who, rules=BLIND if self.model.is_blind[who] else "[]")
         else:
             (self._change_own_role if what == "own role" else self._change_sharing)()
 
@@ -180,37 +180,37 @@ class ModelledOffice:
         rules = [*RULES, *(["allow execute approvals"] if self.model.own_role_decides else [])]
 
         def work(db: object) -> None:
-            old = roles.find(db, self.office.org_id, OWN_ROLE)
-            seq = audit.next_seq(db, self.office.org_id) if is_gain else old.deciding_seq
+            old = roles.find(db, self.team.org_id, OWN_ROLE)
+            seq = audit.next_seq(db, self.team.org_id) if is_gain else old.deciding_seq
             new = msgspec.structs.replace(old, rules=json.dumps(rules), deciding_seq=seq)
-            roles.update(db, self.office.org_id, old, new)
-            self.office.note(db)
+            roles.update(db, self.team.org_id, old, new)
+            self.team.note(db)
 
-        self.office.core.database.write(work)
+        self.team.core.database.write(work)
 
     def _change_sharing(self) -> None:
         self.model.lets_shared_workers = bool(self.rng.randrange(2))
-        self.office.core.allow_shared(self.office.org_id, self.model.lets_shared_workers)
+        self.team.core.allow_shared(self.team.org_id, self.model.lets_shared_workers)
 
     def join_or_leave(self, who: str = "") -> None:
-        who, org_id = who or self.rng.choice(NAMES), self.office.org_id
-        user_id, now = self.office.people[who].user_id, self.office.core.clock.now()
+        who, org_id = who or self.rng.choice(NAMES), self.team.org_id
+        user_id, now = self.team.people[who].user_id, self.team.core.clock.now()
         if who in self.model.joined and self.rng.randrange(2):
             del self.model.joined[who]
-            self.office.core.database.write(lambda db: groups.remove(db, org_id, GROUP, user_id))
+            self.team.core.database.write(lambda db: groups.remove(db, org_id, GROUP, user_id))
         else:  # again is no change: who is in it has joined when they first did
             self.model.joined.setdefault(who, self.now)
 
             def join(db: object) -> None:
                 groups.add(db, org_id, GROUP, user_id, now, audit.next_seq(db, org_id))
-                self.office.note(db)
+                self.team.note(db)
 
-            self.office.core.database.write(join)
+            self.team.core.database.write(join)
 
     def link(self) -> None:
         """Link the chat user whom policies name to somebody else, or to nobody."""
         old, self.model.linked = self.model.linked, self.rng.choice([*PEOPLE, ""])
-        org_id, now, people = self.office.org_id, self.office.core.clock.now(), self.office.people
+        org_id, now, people = self.team.org_id, self.team.core.clock.now(), self.team.people
 
         def work(db: object) -> None:
             if old:
@@ -221,4 +221,4 @@ class ModelledOffice:
                 )
                 chat_links.put(db, row)
 
-        self.office.core.database.write(work)
+        self.team.core.database.write(work)

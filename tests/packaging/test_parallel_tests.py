@@ -1,4 +1,4 @@
-"""How the tests are shared out among processes."""
+"""How the tests are distributed over processes."""
 
 import os
 import shutil

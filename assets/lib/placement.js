@@ -1,0 +1,27 @@
+/** Which workers are asked for, and how something is queued, as texts for people. */
+
+const DEFAULT_PRIORITY = 5;
+
+/** Each label that a template names, and its expression. */
+export function wantedLabels({ runs_on: labels, runs_on_where: expression }) {
+  const exact = Object.entries(labels).map(([key, value]) => `${key}=${value}`);
+  return expression ? [...exact, expression] : exact;
+}
+
+/** What is out of the ordinary about an automation's place in the queue. */
+export function queueTexts({ priority, concurrency_group: group, concurrency_limit: limit }) {
+  return [
+    group && `At most ${limit} of ${group} at once`,
+    priority !== DEFAULT_PRIORITY && `Priority ${priority}`,
+  ].filter(Boolean);
+}
+
+/** The same of a template, whose group has a name for each combination of values. */
+export function templateQueueTexts({ priority, concurrency }) {
+  const names = concurrency && [concurrency.group, ...concurrency.by.map((name) => `<${name}>`)];
+  return queueTexts({
+    priority,
+    concurrency_group: names?.join("/"),
+    concurrency_limit: concurrency?.limit,
+  });
+}

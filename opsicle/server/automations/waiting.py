@@ -1,0 +1,89 @@
+"""What queued automations wait for, by the queue and the fleet of this moment."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from opsicle.domain.automations import AutomationState
+from opsicle.domain.workers import SHARED, Candidate
+from opsicle.server.dispatch.concurrency_groups import queues_of
+from opsicle.server.fleet.presence import Fleet, absent
+from opsicle.server.store import concurrency, orgs, workers
+from opsicle.server.store.automations import AutomationRow, Turn
+from opsicle.server.store.database import Connection, Database
+
+MOST_ABSENT_WORKERS = 100
+"""More than anybody wants to read of in one reason for waiting."""
+
+_MOST_COUNTED = 100
+"""Of those that come before one in its group: the last of 50,000 would have to count them all."""
+
+
+class QueueView(NamedTuple):
+    """Who could take what waits, why nobody is handed anything, and whom a group puts first.
+
+    `behind` has the reason by the automation's id.
+    """
+
+    candidates: Sequence[Candidate] = ()
+    held: str = ""
+    behind: Mapping[str, str] = {}
+
+
+def queue_view(
+    db: Connection, fleet: Fleet, org_id: str, rows: Sequence[AutomationRow]
+) -> QueueView:
+    """Return what there is to say of why some of an org's automations wait, or are paused."""
+    waiting = [row for row in rows if row.state is AutomationState.QUEUED]
+    has_paused = any(row.state is AutomationState.PAUSED for row in rows)
+    if not (waiting or has_paused):
+        return QueueView(held=fleet.held)
+    behind = {
+        row.id: group_reason(db, row)
+        for row in waiting
+        if row.turn is not Turn.READY and row.job_id is None
+    }
+    return QueueView(_candidates(db, fleet, org_id), fleet.held, behind)
+
+
+def view_of_new(database: Database, fleet: Fleet, row: AutomationRow) -> QueueView:
+    """Return what is known at once of why an automation waits that was just triggered."""
+    if row.job_id:
+        return QueueView()
+    behind = {}
+    if row.turn is not Turn.READY:
+        behind[row.id] = database.read(lambda db: group_reason(db, row))
+    return QueueView(fleet.candidates(row.org_id), fleet.held, behind)
+
+
+def group_reason(db: Connection, row: AutomationRow) -> str:
+    """Say whom of its concurrency group an automation waits for; "" if it may begin."""
+    org_id, key = row.org_id, row.concurrency_key or ""
+    if unknown := concurrency.find_unknown_holder(db, org_id, key):
+        return (
+            f"group {key} is held by {unknown}, and nobody can say how that ended: "
+            f"look at its target, then `opsicle automations release {unknown}`"
+        )
+
+    count = concurrency.count_holders(db, org_id, key).count
+    for turn in Turn:
+        for queue in queues_of(db, org_id, key, turn):
+            most = max(0, _MOST_COUNTED + 1 - count)
+            count += concurrency.count_before(db, org_id, key, queue, row.rank, most)
+    if count > _MOST_COUNTED:
+        return f"behind more than {_MOST_COUNTED} others of group {key}"
+    return f"behind {count} other{'' if count == 1 else 's'} of group {key}" if count else ""
+
+
+def _candidates(db: Connection, fleet: Fleet, org_id: str) -> list[Candidate]:
+    """Return who serves the org.
+
+    Those who have not polled since the server started are among them.
+    """
+    known = fleet.candidates(org_id)
+    away = workers.list_longest_unseen(db, org_id, MOST_ABSENT_WORKERS)
+    known += [absent(row) for row in away if fleet.find(row.id) is None]
+    if not known and orgs.allows_shared_workers(db, org_id) and workers.has_shared(db):
+        known.append(Candidate(name=SHARED, is_connected=False, is_shared=True))
+    return known

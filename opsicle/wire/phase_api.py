@@ -1,0 +1,53 @@
+"""How the phases of an automation went, as people are told of it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import msgspec
+
+from opsicle.wire.jobs import StepState
+
+
+class Command(msgspec.Struct, kw_only=True):
+    """One command of a phase and how it went."""
+
+    command: str
+    state: StepState
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+    exit_code: int | None = None
+    log_offset: int | None = None
+
+
+class PhaseTry(msgspec.Struct, kw_only=True):
+    """One try of a phase that failed."""
+
+    exit_code: int | None = None
+    explanation: str = ""
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+    log_offset: int | None = None
+
+
+class PhaseRun(msgspec.Struct, kw_only=True):
+    """One phase and how it went.
+
+    `has_command_times` is false where commands cannot be told apart. `failed_tries` are those that
+    another one followed. `message` is what a pause asks.
+    """
+
+    name: str
+    state: StepState
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+    exit_code: int | None = None
+    tries: int = 0
+    tries_allowed: int = 1
+    explanation: str = ""
+    timeout: int
+    when: str
+    has_command_times: bool = False
+    commands: list[Command] = []
+    failed_tries: list[PhaseTry] = []
+    message: str = ""
