@@ -55,11 +55,9 @@ class Holder(Protocol):
     @property
     def can_begin(self) -> bool:
         """Whether one that comes now could begin."""
-        ...
 
     def held(self) -> tuple[RunningJob, ...]:
         """Return the jobs held now."""
-        ...
 
     def paused(self) -> tuple[RunningJob, ...]:
         """Return the jobs that wait for people."""
@@ -67,15 +65,12 @@ class Holder(Protocol):
 
     def take(self, work: Work) -> None:
         """Begin a job."""
-        ...
 
     def cancel(self, job_id: str) -> None:
         """Stop a job, as a person asked."""
-        ...
 
     def drop(self, job_id: str) -> None:
         """Stop a job and forget it."""
-        ...
 
 
 class WorkerDescription(msgspec.Struct, frozen=True):

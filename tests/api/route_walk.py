@@ -213,7 +213,7 @@ Things = dict[str, str]
 """One of each thing that an org can have, as the placeholders of paths name them."""
 
 
-def furnish(api_server: ApiServer, org: str, admin: str, name: str) -> Things:
+def prepare(api_server: ApiServer, org: str, admin: str, name: str) -> Things:
     actor = api_server.actor(admin)
     api_server.services.templates.push(actor, source(name))
     automation = api_server.services.automations.create(actor, RunRequest(template=name), "")

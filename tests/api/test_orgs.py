@@ -22,8 +22,8 @@ def gina(api_server: ApiServer) -> Client:
     return api_server.session("gina@example.com")
 
 
-def found(founder: Client, code: str = "initech", **more: str) -> None:
-    answer = founder.post("/api/v1/orgs", {"code": code, **more})
+def found(first_admin: Client, code: str = "initech", **more: str) -> None:
+    answer = first_admin.post("/api/v1/orgs", {"code": code, **more})
     assert answer.status == 201, answer.content
 
 

@@ -15,7 +15,7 @@ import pytest
 from tests.product import Process, User, clean_environment, program
 from tests.support import wait_until
 from tests.worker.fake_server import FakeServer, work
-from tests.worker.working import Working
+from tests.worker.running_worker import Working
 
 pytestmark = pytest.mark.e2e
 

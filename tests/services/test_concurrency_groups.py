@@ -12,9 +12,9 @@ from opsicle.domain.access import BuiltInRole
 from opsicle.domain.errors import Conflict, LeaseLost, NotAllowed, NotFound
 from opsicle.server.access.actor import Actor
 from opsicle.wire.worker_api import LEASE_SECONDS
-from tests.services.approving import Office, template_source
 from tests.services.core import Core, TestWorker
 from tests.services.queueing import drain, given, grouped, reason
+from tests.services.team import Team, template_source
 
 
 @pytest.fixture
@@ -254,34 +254,34 @@ def in_group(said: str) -> str:
 def test_an_approval_that_comes_late_finds_the_group_as_it_is_then(
     core: Core, said: str, state: str
 ) -> None:
-    office = Office(core)
-    office.policy()
-    core.push(office.people["alice"], in_group(said))
-    worker = core.worker(office.org_id, "w1", slots=8)
-    early, late = office.ask(), office.ask()
-    office.approve("bob", late)
+    team = Team(core)
+    team.policy()
+    core.push(team.people["alice"], in_group(said))
+    worker = core.worker(team.org_id, "w1", slots=8)
+    early, late = team.ask(), team.ask()
+    team.approve("bob", late)
     if said != ", onLimit: replace":
         given(worker)
 
-    office.approve("bob", early)
+    team.approve("bob", early)
     given(worker)
 
-    assert office.state(early) == state
-    assert office.state(late) == "running"
+    assert team.state(early) == state
+    assert team.state(late) == "running"
 
 
 def test_an_approved_automation_that_is_rejected_ends_though_no_worker_looks(core: Core) -> None:
-    office = Office(core)
-    office.policy()
-    core.push(office.people["alice"], in_group(", onLimit: reject"))
-    early, late = office.ask(), office.ask()
-    office.approve("bob", early)
-    office.approve("bob", late)
+    team = Team(core)
+    team.policy()
+    core.push(team.people["alice"], in_group(", onLimit: reject"))
+    early, late = team.ask(), team.ask()
+    team.approve("bob", early)
+    team.approve("bob", late)
 
     core.jobs.refresh_queue()
 
-    assert (office.state(early), office.state(late)) == ("queued", "cancelled")
-    assert "is full: at most 1 at once" in office.why(late)
+    assert (team.state(early), team.state(late)) == ("queued", "cancelled")
+    assert "is full: at most 1 at once" in team.why(late)
 
 
 def test_turns_that_were_changed_past_the_server_let_nobody_begin(

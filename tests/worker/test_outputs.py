@@ -15,7 +15,7 @@ from opsicle.domain.templates import Phase, Retries, When
 from opsicle.wire.jobs import Outcome, PhaseOutput, Work, outputs_of, summary_of
 from tests.worker.fake_server import FakeServer, work
 from tests.worker.job_runs import Machine, phase
-from tests.worker.working import Working
+from tests.worker.running_worker import RunningWorker
 
 SECRET = "correct horse battery staple"
 
@@ -265,7 +265,7 @@ def test_a_summary_that_is_no_text_is_shown_as_far_as_it_is(machine: Machine) ->
 
 
 def test_outputs_are_told_while_the_job_runs_and_known_to_a_next_life(
-    worker: Working, fake_server: FakeServer, tmp_path: Path
+    worker: RunningWorker, fake_server: FakeServer, tmp_path: Path
 ) -> None:
     job_id = f"outputs-{os.getpid()}"
     judge = tmp_path / "judge"

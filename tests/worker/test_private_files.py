@@ -23,7 +23,7 @@ from opsicle.worker.waiting import Waiter
 from tests.support import require, wait_until
 from tests.worker.fake_server import FakeServer, work
 from tests.worker.job_runs import Log, Machine, phase
-from tests.worker.working import Working
+from tests.worker.running_worker import RunningWorker
 
 JOB = f"private-{os.getpid()}"
 FILE = "$OPSICLE_SECRET_FILE_KEY"
@@ -246,7 +246,7 @@ def test_a_value_that_is_too_short_to_be_masked_is_named_in_the_log(machine: Mac
 
 
 def test_masks_reach_no_disk_and_leave_nothing(tmp_path: Path, fake_server: FakeServer) -> None:
-    worker = Working(tmp_path, fake_server)
+    worker = RunningWorker(tmp_path, fake_server)
     worker.start()
 
     try:

@@ -126,9 +126,9 @@ def test_delays_grow_and_are_said_as_long_as_they_are(machine: Machine) -> None:
 
 
 @pytest.mark.parametrize("chance", [0.0, 0.5, 1.0])
-def test_a_delay_is_bounded_however_often_it_grew(chance: float) -> None:
+def test_a_delay_is_bounded_however_often_it_grew(rng: float) -> None:
     retries = Retries(limit=100, delay=3600, backoff=10.0)
-    delays = [retry_delay(retries, tries, chance) for tries in range(1, 101)]
+    delays = [retry_delay(retries, tries, rng) for tries in range(1, 101)]
 
     assert 3600 <= delays[0] <= 3961
     assert delays == sorted(delays)

@@ -158,7 +158,7 @@ class Dispatch:
         """
         if watch not in presence.open_polls.values():
             return
-        presence.has_disconnected, presence.is_waiting = True, False
+        presence.has_disconnected = True
         presence.seen_at = self._clock.monotonic()
         watch.wake()
         self._lease_service.notify_org(presence)

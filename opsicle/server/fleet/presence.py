@@ -76,7 +76,6 @@ class Presence:
     """`instances.copied` as it stands in the database."""
     open_polls: dict[str, Subscription] = field(default_factory=dict)
     """By instance of its process: there is one, unless two processes use one identity."""
-    is_waiting: bool = False
     reserved_slots: int = 0
     """Slots that a transaction under way will fill."""
     pending_work: list[Work] = field(default_factory=list)
@@ -288,12 +287,10 @@ class Fleet:
 
     def begin_waiting(self, presence: Presence) -> None:
         """Note that a worker's poll waits, with room for work."""
-        presence.is_waiting = True
         self._waiting.add(presence)
 
     def end_waiting(self, presence: Presence) -> None:
         """Note that it waits no longer, or has been chosen; harmless if it did not."""
-        presence.is_waiting = False
         self._waiting.remove(presence)
 
     def wake_one(self, org_id: str, wanted: Requirements) -> None:

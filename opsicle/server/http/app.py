@@ -50,7 +50,6 @@ class Observer(Protocol):
 
     def __call__(self, route: str, method: str, status: int, seconds: float) -> None:
         """Log one request. `seconds` is until the answer was ready; a stream goes on after it."""
-        ...
 
 
 class Application:

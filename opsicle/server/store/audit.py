@@ -40,7 +40,6 @@ class RecordedActor(Protocol):
     @property
     def author(self) -> Author:
         """How they stand in the record."""
-        ...
 
 
 class Entry(Row, frozen=True):
