@@ -28,7 +28,7 @@ from opsicle.worker.job_threads import JobThreads, Task
 from opsicle.worker.journal import Journal
 from opsicle.worker.journal_lines import ChildProcess, JobEntry
 from opsicle.worker.log_shipper import LogShipper
-from opsicle.worker.paused_jobs import KeptPause, PausedJobs
+from opsicle.worker.paused_jobs import KeptJobs, KeptPause
 from opsicle.worker.private_files import private_folder
 from opsicle.worker.process import OsAccount
 from opsicle.worker.run_as import JobAccounts
@@ -93,7 +93,7 @@ class JobSupervisor:
         self.was_answered = threading.Event()
         self._cannot_begin_until = 0.0
         self._held = HeldJobs()
-        self._paused = PausedJobs(folder, journal, self._reporter)
+        self._paused = KeptJobs(folder, journal, self._reporter)
         self._threads = JobThreads()
 
     @property
@@ -250,10 +250,8 @@ class JobSupervisor:
             # Never asked for, so never begun: the lease lapses, and whoever has room for a journal
             # gets the job.
             self._cannot_begin_until = time.monotonic() + _NO_JOURNAL_SECONDS
-            log.error(  # noqa: TRY400 - a full disk needs no stack
-                "the journal cannot be written: job not begun",
-                extra={"job_id": job.id, "reason": str(error)},
-            )
+            facts = {"job_id": job.id, "reason": str(error)}
+            log.error("the journal cannot be written: job not begun", extra=facts)  # noqa: TRY400
             return False
 
         try:
@@ -262,10 +260,8 @@ class JobSupervisor:
             return self._reporter.start(job, besides=self._sync)
         except _JournalFailed as failure:
             # The server may have heard of it, so it is to hear of the end as well.
-            log.error(  # noqa: TRY400
-                "the journal is not durable: job not begun",
-                extra={"job_id": job.id, "reason": str(failure)},
-            )
+            facts = {"job_id": job.id, "reason": str(failure)}
+            log.error("the journal is not durable: job not begun", extra=facts)  # noqa: TRY400
             explanation = f"the worker's disk failed, and nothing was run: {failure}"
             phases, log_bytes = (kept.run.phases, kept.run.log_bytes) if kept else ((), 0)
             outcome = Outcome(state=JobState.FAILED, phases=phases, explanation=explanation)

@@ -53,7 +53,7 @@ class KeptPause(msgspec.Struct, frozen=True):
     masking: Masking | None = None
 
 
-class PausedJobs:
+class KeptJobs:
     """The table of paused jobs. Safe to use from any thread."""
 
     def __init__(self, folder: WorkerDataFolder, journal: Journal, reporter: JobReporter) -> None:

@@ -2,117 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import timedelta
-
-import msgspec
 import pytest
 
 from opsicle.domain.access import BuiltInRole
-from opsicle.domain.approvals import Verdict
 from opsicle.domain.errors import Conflict, InvalidInput, LeaseLost, NotAllowed
-from opsicle.domain.manifests import WorkOrder
-from opsicle.domain.pauses import Choice, Resume, ResumeVerdict
-from opsicle.wire.approval_api import Approval, DecisionRequest
-from opsicle.wire.jobs import Work
-from opsicle.wire.user_api import Automation
+from opsicle.domain.pauses import ResumeVerdict
+from tests.services.pausing import CLEANED, paused, source
 from tests.services.team import Team
-from tests.services.core import Core, TestWorker
-
-BOB = "approvers: {users: [bob@example.com]}"
-
-
-def source(pause: str = f"message: Look!, {BOB}", name: str = "paused", after: str = "") -> str:
-    return f"""
-apiVersion: v1
-type: AutomationTemplate
-metadata: {{name: {name}}}
-spec:
-  template:
-    phases:
-      - {{name: before, commands: ["true"]}}
-      - {{name: look, pause: {{{pause}}}}}
-      - {{name: after, commands: ["true"]}}
-      {after}
-"""
-
-
-ASKS = (
-    source()
-    .replace("      - {name: look, pause: {message: Look!, " + BOB + "}}\n", "")
-    .replace(
-        '{name: before, commands: ["true"]}', '{name: before, commands: ["false"], onFailure: ask}'
-    )
-)
-CLEANED = '- {name: tidy, commands: ["true"], when: always}'
-
-
-@dataclass
-class Paused:
-    """One job of Alice's that waits, on a worker with one slot."""
-
-    team: Team
-    worker: TestWorker
-    automation: Automation
-    work: Work
-
-    @property
-    def core(self) -> Core:
-        return self.team.core
-
-    @property
-    def now(self) -> Automation:
-        return self.core.automations.get(self.team.people["alice"], self.automation.id)
-
-    @property
-    def approval_id(self) -> str:
-        [(found,)] = self.core.database.read(
-            lambda db: list(
-                db.execute(
-                    "SELECT id FROM approvals WHERE automation_id = ? AND kind <> 'run'"
-                    " ORDER BY id DESC LIMIT 1",
-                    (self.automation.id,),
-                )
-            )
-        )
-        return str(found)
-
-    def decide(self, who: str, verdict: Verdict, **said: object) -> Approval:
-        actor, request = self.team.people[who], DecisionRequest(**said)
-        self.core.approvals.decide(actor, self.approval_id, verdict, request)
-        return self.core.approvals.get(actor, self.approval_id)
-
-    def approve(self, who: str = "bob", **said: object) -> Approval:
-        return self.decide(who, Verdict.APPROVE, **said)
-
-    def reject(self, who: str = "bob", **said: object) -> Approval:
-        return self.decide(who, Verdict.REJECT, **said)
-
-    def cancel(self) -> Automation:
-        return self.core.automations.cancel(self.team.people["alice"], self.automation.id)
-
-    def go_on(self) -> Resume:
-        """Let the worker poll, and return what the order says that it is to do."""
-        [work] = self.worker.poll().work
-        self.work = work
-        resume = order_of(work).resume
-        assert resume is not None
-        return resume
-
-
-def order_of(work: Work) -> WorkOrder:
-    return msgspec.json.decode(work.order, type=WorkOrder)
-
-
-def paused(team: Team, text: str, phase: int = 1, *done: str) -> Paused:
-    team.core.push(team.people["alice"], text)
-    name = text.split("name: ", 1)[1].split("}", maxsplit=1)[0]
-    worker = team.core.worker(team.org_id, "w1")
-    automation = team.core.run(team.people["alice"], name)
-    [work] = worker.poll().work
-    worker.start(work)
-    assert worker.pause(work, phase, *done) == "paused"
-    return Paused(team, worker, automation, work)
 
 
 def test_a_pause_frees_the_slot_and_goes_on_under_a_higher_fence_once_people_agree(
@@ -148,7 +44,7 @@ def test_what_the_old_fence_says_changes_nothing_any_more(team: Team) -> None:
     case.approve()
     case.go_on()
 
-    for call in (case.worker.start, case.worker.finish, lambda work: case.worker.pause(work, 1)):
+    for call in (case.worker.start, case.worker.finish):
         with pytest.raises(LeaseLost):
             call(before)
 
@@ -190,6 +86,17 @@ def test_a_worker_that_dies_before_it_goes_on_has_a_job_that_is_still_paused(
 
     assert case.now.state == "paused"
     assert case.go_on().verdict == ResumeVerdict.CONTINUE
+
+
+def test_a_worker_that_comes_back_hears_that_its_job_waits_though_it_was_leased_anew(
+    team: Team,
+) -> None:
+    case = paused(team, source())
+    before = case.work
+    case.approve()
+    case.go_on()
+
+    assert case.worker.pause(before, 1) == "paused"
 
 
 def test_a_restart_of_the_server_changes_nothing_for_a_paused_job(team: Team) -> None:
@@ -321,97 +228,3 @@ def test_whoever_may_no_longer_decide_lets_nothing_go_on(team: Team) -> None:
 
     assert resume.verdict == ResumeVerdict.STOP
     assert "no longer hold" in resume.reason
-
-
-@pytest.mark.parametrize(
-    ("choice", "verdict"),
-    [
-        (Choice.RETRY, ResumeVerdict.RETRY),
-        (Choice.SKIP, ResumeVerdict.SKIP),
-        (Choice.ABORT, ResumeVerdict.ABORT),
-    ],
-)
-def test_the_requester_chooses_what_becomes_of_a_failure(
-    team: Team, choice: Choice, verdict: ResumeVerdict
-) -> None:
-    case = paused(team, ASKS.replace("\n      \n", f"\n      {CLEANED}\n"), 0)
-    with pytest.raises(InvalidInput):
-        case.approve("alice")
-    with pytest.raises(NotAllowed):
-        case.approve("mallory", choice=choice)
-
-    case.approve("alice", choice=choice)
-
-    assert case.go_on().verdict == verdict
-
-
-def test_a_failure_that_nobody_chooses_for_stands(team: Team) -> None:
-    case = paused(team, ASKS, 0)
-
-    team.core.clock.advance(timedelta(days=1, seconds=1).total_seconds())
-    team.core.approvals.keep_time()
-
-    assert case.now.state == "failed"
-
-
-TAMPERED = {
-    "another phase": "UPDATE approvals SET phase = 0 WHERE kind = 'pause'",
-    "another state": "UPDATE approvals SET state = 'approved', ended_at = asked_at"
-    " WHERE kind = 'pause'",
-    "other people": "UPDATE approvals SET policy = replace(policy, 'bob', 'eve')"
-    " WHERE kind = 'pause'",
-    "other values": "DROP TRIGGER approval_answers_are_immutable;"
-    ' UPDATE approval_decisions SET answer = \'{"values":{"x":1}}\'',
-    "no rejection": "UPDATE approvals SET state = 'approved' WHERE kind = 'pause'",
-}
-
-
-@pytest.mark.parametrize(("name", "sql"), TAMPERED.items(), ids=TAMPERED)
-def test_rows_that_were_changed_behind_the_servers_back_let_nothing_go_on(
-    team: Team, name: str, sql: str
-) -> None:
-    case = paused(team, source(after=CLEANED))
-    if name == "no rejection":
-        case.reject()
-    elif name != "another state":
-        case.approve()
-
-    team.core.database.write(lambda db: db.execute(sql))
-
-    assert case.worker.poll().work == ()
-    assert case.now.state == "cancelled"
-    assert "did not go on" in case.now.explanation
-
-
-def test_a_job_that_has_gone_on_does_not_again_when_its_rows_are_put_back(team: Team) -> None:
-    case = paused(team, source())
-    case.approve()
-    case.go_on()
-    case.worker.start(case.work)
-
-    def put_back(db: object) -> None:
-        db.execute("UPDATE jobs SET state = 'paused'")
-        db.execute("UPDATE automations SET state = 'paused'")
-
-    team.core.database.write(put_back)
-    case.worker.held.clear()
-
-    assert case.worker.poll().work == ()
-    assert "by the record" in case.now.explanation
-
-
-def test_a_pause_of_a_job_that_was_taken_for_lost_is_the_truth(team: Team) -> None:
-    team.core.push(team.people["alice"], source())
-    worker = team.core.worker(team.org_id, "w1")
-    automation = team.core.run(team.people["alice"], "paused")
-    [work] = worker.poll().work
-    worker.start(work)
-    team.core.clock.advance(60)
-    team.core.jobs.expire()
-    case = Paused(team, worker, automation, work)
-    assert case.now.state == "unknown"
-
-    assert worker.pause(work, 1) == "paused"
-
-    case.approve()
-    assert case.go_on().verdict == ResumeVerdict.CONTINUE
