@@ -2,7 +2,7 @@
 
 A job is asked about at most once at a time: at a phase that is a `pause`, or after one that failed
 and says `onFailure: ask`. What comes of it is a `Resume`, which stands in the order by which its
-worker takes the job up again (see docs/decisions/0031-pauses.md).
+worker takes the job up again (see docs/decisions/0032-jobs-that-wait-for-people.md).
 """
 
 from __future__ import annotations
