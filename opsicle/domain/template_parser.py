@@ -42,7 +42,7 @@ from opsicle.domain.policy_parser import (
     read_request,
 )
 from opsicle.domain.problems import Problems, listed, nearest, quoted
-from opsicle.domain.queue_parser import parse_concurrency, parse_priority
+from opsicle.domain.queue_parser import MAX_WAITING, parse_concurrency, parse_priority
 from opsicle.domain.secrets import named_secrets
 from opsicle.domain.templates import (
     OnFailure,
@@ -207,6 +207,7 @@ def _template(name: str, labels: dict[str, str], spec: Fields) -> Template:
         timeout=_timeout(spec),
         priority=parse_priority(spec),
         concurrency=parse_concurrency(spec, variables),
+        max_waiting=spec.integer("maxWaiting", 0, 1, MAX_WAITING) or None,
         on_worker_lost=spec.choice("onWorkerLost", WorkerLost.UNKNOWN),
         plan=parse_phases(spec, "plan", is_required=False),
     )

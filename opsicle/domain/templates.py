@@ -208,6 +208,7 @@ class Template(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     granted; with `accepts_claimed` it is enough that a worker says them of itself; `runs_on_where`
     is an expression over them, in its one spelling. `require_mfa`: whoever runs it shows a fresh
     code of their authenticator app. `priority`, from 0 to 9: the highest is handed out first.
+    `max_waiting`: no more than that wait; None: any number.
     """
 
     name: str
@@ -229,6 +230,7 @@ class Template(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     accepts_claimed: bool = False
     runs_on_where: str = ""
     priority: int = DEFAULT_PRIORITY
+    max_waiting: int | None = None
 
     @property
     def certain_labels(self) -> dict[str, str]:

@@ -91,6 +91,7 @@ from opsicle.server.public_urls import Urls
 from opsicle.server.secrets import routes as secrets
 from opsicle.server.secrets.service import Secrets
 from opsicle.server.store.orgs import list_allowing_shared
+from opsicle.server.store.queue_limits import list_limited
 from opsicle.server.templates import routes as templates
 from opsicle.server.templates.service import Templates
 from opsicle.server.workers.enrolment import Enrolments
@@ -120,6 +121,7 @@ class Services:
         self.bindings = Bindings(core.binding_key)
         self.pubsub = PubSub()
         self.fleet = Fleet(core.clock, core.state.read(list_allowing_shared))
+        self.fleet.limited_orgs.update(core.state.read(list_limited))
         self.lease_store = LeaseStore(core.clock)
         self.urls = Urls()
         self.outbox = Outbox(core.clock)

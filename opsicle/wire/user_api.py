@@ -264,6 +264,7 @@ class TemplateVersion(msgspec.Struct, kw_only=True):
     runs_on_where: str = ""
     priority: int = DEFAULT_PRIORITY
     concurrency: Concurrency | None = None
+    max_waiting: int | None = None
     accepts_claimed: bool
     timeout: int | None
     needs_approval: bool

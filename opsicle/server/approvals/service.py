@@ -16,7 +16,7 @@ from opsicle.domain.approvals import (
     ApprovalState,
     Verdict,
 )
-from opsicle.domain.errors import Conflict, NotAllowed, NotFound
+from opsicle.domain.errors import Conflict, NotAllowed, NotFound, required
 from opsicle.domain.pauses import ApprovalKind
 from opsicle.kit.clock import Clock
 from opsicle.server.access.actor import Actor
@@ -318,9 +318,7 @@ class Approvals:
 
         Raises NotFound, also for one whose template the actor may not see.
         """
-        row = approvals.find(db, actor.org_id, approval_id)
-        if row is None:
-            raise _not_found(approval_id)
+        row = required(approvals.find(db, actor.org_id, approval_id), _not_found(approval_id))
 
         case = self._progress.load(db, row)
         if _is_hidden(db, actor, case) and not answers_for(

@@ -36,6 +36,7 @@ from opsicle.server.automations.waiting import queue_view, view_of_new
 from opsicle.server.channels.outbox import Outbox
 from opsicle.server.dispatch.concurrency_groups import ConcurrencyGroups, Settled
 from opsicle.server.dispatch.job_logs import JobLogs
+from opsicle.server.dispatch.queue_limits import require_room_to_wait
 from opsicle.server.dispatch.service import Dispatch, SlotReservation
 from opsicle.server.dispatch.work_builder import CheckedWork
 from opsicle.server.fleet.presence import Fleet
@@ -212,6 +213,7 @@ class Automations:
             )
         asked = self._approval_requests.draft(db, row, applicable) if applicable else None
         row, bound = self._bindings.bind(row, new.template, asked, new.commitments)
+        require_room_to_wait(db, row)
         self._groups.require_room(db, row, new.settled)
         if reservation and asked is None and row.concurrency_key is None:
             row = reservation.lease(db, row, CheckedWork(new.template, bound, None))
@@ -351,7 +353,7 @@ class Automations:
         job = self._database.write(work)
         self._groups.announce(settled)
         if job:
-            self._dispatch.wake_worker(job.worker_id)
+            self._dispatch.job_cancelled(job)
         self._pubsub.changed(automation_topic(automation_id), org_topic(actor.org_id))
         return self.get(actor, automation_id)
 

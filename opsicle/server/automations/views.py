@@ -155,9 +155,8 @@ def _waiting_reason(row: AutomationRow, queue: QueueView, known: dict[str, str])
     if row.requirements not in known:
         asked = stored_requirements(row.requirements)
         known[row.requirements] = waiting_reason(asked, queue.candidates)
-    return known[row.requirements] or next(
-        (one.incompatible[row.id] for one in queue.candidates if row.id in one.incompatible), ""
-    )
+    incompatible = (one.incompatible.get(row.id, "") for one in queue.candidates)
+    return known[row.requirements] or queue.org_limit or next(filter(None, incompatible), "")
 
 
 def _paused_reason(row: AutomationRow, queue: QueueView) -> str:

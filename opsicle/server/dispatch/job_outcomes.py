@@ -10,7 +10,7 @@ from dataclasses import replace
 import msgspec
 
 from opsicle.domain.automations import JOB_OUTCOMES, AutomationState, JobState, WorkerLost
-from opsicle.domain.errors import Conflict, LeaseLost
+from opsicle.domain.errors import Conflict, LeaseLost, required
 from opsicle.kit.clock import Clock
 from opsicle.server.access.actor import SystemActor, WorkerActor
 from opsicle.server.approvals import paused_ends
@@ -146,7 +146,4 @@ def _phases(outcome: Outcome) -> str:
 
 
 def _get(db: Connection, job_id: str) -> JobRow:
-    job = jobs.find(db, job_id)
-    if job is None:
-        raise LeaseLost.of(job_id)
-    return job
+    return required(jobs.find(db, job_id), LeaseLost.of(job_id))

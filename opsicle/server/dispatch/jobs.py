@@ -161,6 +161,7 @@ class Jobs:
         job = self._database.write(work)
 
         self._groups.announce(settled)
+        self._lease_service.make_use_of_room(job.org_id)
         self._lease_store.end(job_id)
         if is_untimely:
             self._fleet.note_clock_refusal(worker.worker_id, request.sent_at_ms)
@@ -250,6 +251,7 @@ class Jobs:
             self._hand(presence, leased)
         else:
             self._groups.announce(leased.settled)
+        self._lease_service.make_use_of_room(job.org_id)
         if job.state in LOST:  # what it was to do may wait again, and not for this worker alone
             self._fleet.wake_org(job.org_id)
         self._changed(job)

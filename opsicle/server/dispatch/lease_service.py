@@ -17,6 +17,7 @@ from opsicle.server.channels.outbox import Outbox
 from opsicle.server.dispatch.concurrency_groups import ConcurrencyGroups, Settled
 from opsicle.server.dispatch.lease_store import Lease, LeaseStore
 from opsicle.server.dispatch.paused_jobs import PausedJobs, Resumption
+from opsicle.server.dispatch.queue_limits import room_to_run
 from opsicle.server.dispatch.refusals import refuse
 from opsicle.server.dispatch.waiting_kinds import KindScan, WaitingKinds
 from opsicle.server.dispatch.work_builder import CheckedWork, WorkBuilder, WorkManifest
@@ -157,7 +158,7 @@ class LeaseService:
     def _queue(
         self, db: Connection, presence: Presence, org_id: str, free: int, leased: LeasedWork
     ) -> list[AutomationRow]:
-        """Return the first `free` + 1 automations that this worker can take.
+        """Return the first `free` + 1 automations that this worker can take, as the org has room.
 
         Note their kinds in `leased`.
         """
@@ -166,18 +167,22 @@ class LeaseService:
         if not is_able(me):
             return rows
 
+        room = room_to_run(db, org_id, free + 1)
+        if room <= 0:
+            return rows
+
         kinds = self.kinds.fitting(org_id, me)
         leased.left_waiting += [(org_id, kind.asked) for kind in kinds]
 
         for kind in kinds:
-            if len(rows) > free and kind.first_rank > rows[-1].rank:
+            if len(rows) >= room and kind.first_rank > rows[-1].rank:
                 break  # all that is left comes after what was found
 
-            found = automations.list_waiting(db, org_id, kind.requirements, free + 1)
+            found = automations.list_waiting(db, org_id, kind.requirements, room)
             leased.scans.append(
                 KindScan(org_id, kind.requirements, kind.revision, found[0].rank if found else None)
             )
-            rows = sorted([*rows, *found], key=lambda row: row.rank)[: free + 1]
+            rows = sorted([*rows, *found], key=lambda row: row.rank)[:room]
         return rows
 
     def lease_one(
@@ -189,10 +194,7 @@ class LeaseService:
 
         One that is not what was triggered and approved is ended instead.
         """
-        if self.fleet.held or not may_serve(db, presence, row.org_id):
-            return
-        if not self.groups.has_room(db, row):
-            self.groups.note(db, row)
+        if not self._may_have(db, presence, row.org_id):
             return
 
         try:
@@ -203,6 +205,10 @@ class LeaseService:
                 leased.refused.append(row)
             return
 
+        if not self.groups.has_room(db, row):
+            self.groups.note(db, row)
+            return
+
         planned = self._plan(presence, row, checked)
         if planned and automation_transitions.lease(
             db, row.id, row.fence, planned.lease.fence, planned.lease.job_id
@@ -211,7 +217,7 @@ class LeaseService:
 
     def _resume(self, db: Connection, presence: Presence, job: JobRow, leased: LeasedWork) -> None:
         """Lease a paused job anew, if its people's decision stands; else end it."""
-        if self.fleet.held or not may_serve(db, presence, job.org_id):
+        if not self._may_have(db, presence, job.org_id):
             return
 
         row = automations.get(db, job.org_id, job.automation_id)
@@ -233,6 +239,12 @@ class LeaseService:
             work = self._work_builder.make(db, row, lease, checked, manifest, resume)
             leased.items.append((lease, work))
 
+    def _may_have(self, db: Connection, presence: Presence, org_id: str) -> bool:
+        """Return whether a worker may be given any work of an org, by the database of now."""
+        if self.fleet.held or not may_serve(db, presence, org_id):
+            return False
+        return room_to_run(db, org_id, 1) > 0
+
     def plan_new(
         self, db: Connection, presence: Presence, row: AutomationRow, checked: CheckedWork
     ) -> PlannedLease | None:
@@ -243,7 +255,7 @@ class LeaseService:
         `checked` is what the transaction has bound itself: comparing that with what it writes would
         show nothing.
         """
-        if self.fleet.held or not may_serve(db, presence, row.org_id):
+        if not self._may_have(db, presence, row.org_id):
             return None
         return self._plan(presence, row, checked)
 
@@ -300,6 +312,11 @@ class LeaseService:
                     extra={"worker": presence.name, "automation": row.id, "missing": str(missing)},
                 )
             return None
+
+    def make_use_of_room(self, org_id: str) -> None:
+        """Wake a worker for what waits in an org where one more may run, as one has ended."""
+        if org_id in self.fleet.limited_orgs:
+            any(self.fleet.wake_one(org_id, asked) for asked in self.kinds.requirements(org_id))
 
     def granted(self, presence: Presence, leased: LeasedWork) -> None:
         """Tell followers of leases that are durable now, and wake who else has room."""

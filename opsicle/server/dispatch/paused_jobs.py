@@ -2,7 +2,8 @@
 
 A paused job has no lease, and its worker no slot for it. It goes on under a new lease, with a
 higher fence, that a poll of its own worker brings once people have decided; so a stale answer or
-order changes nothing, and it goes on at most once (see docs/decisions/0032-jobs-that-wait-for-people.md).
+order changes nothing, and it goes on at most once
+(see docs/decisions/0032-jobs-that-wait-for-people.md).
 """
 
 from __future__ import annotations

@@ -310,9 +310,13 @@ class Dispatch:
 
     def wake_worker(self, worker_id: str) -> None:
         """Wake this worker's open poll, as something about its jobs has changed."""
-        presence = self._fleet.find(worker_id)
-        if presence:
+        if presence := self._fleet.find(worker_id):
             presence.wake()
+
+    def job_cancelled(self, job: JobRow) -> None:
+        """Wake the worker that has a job, and whoever may use its place in the org."""
+        self.wake_worker(job.worker_id)
+        self._lease_service.make_use_of_room(job.org_id)
 
     def close(self) -> None:
         """Answer every open poll, because the server stops."""

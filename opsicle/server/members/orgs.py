@@ -20,7 +20,7 @@ from opsicle.server.http.paging import page_of
 from opsicle.server.identity.orgs import create_org, find_place, no_org
 from opsicle.server.identity.step_up import StepUp
 from opsicle.server.members.invitation_links import InvitationLinks
-from opsicle.server.store import audit, memberships, orgs, users
+from opsicle.server.store import audit, memberships, orgs, queue_limits, users
 from opsicle.server.store.database import Connection, Database
 from opsicle.server.store.memberships import MembershipRow
 from opsicle.server.store.orgs import OrgRow
@@ -128,6 +128,7 @@ class Orgs:
                 orgs.rename(db, actor.org_id, name)
             if allows is not UNSET:
                 orgs.allow_shared_workers(db, actor.org_id, allows)
+            _set_limits(db, actor.org_id, request)
             changes = msgspec.to_builtins(request)
             audit.append(
                 db, self._clock.now(), actor.org_id, actor, "update", f"orgs/{code}", changes
@@ -137,7 +138,16 @@ class Orgs:
         place = self._database.write(work)
         if allows is not UNSET:
             self._fleet.sharing_changed(actor.org_id, allows)
+        if request.max_running is not UNSET:
+            self._fleet.limit_changed(actor.org_id, is_limited=request.max_running is not None)
         return _shown(place, actor)
+
+
+def _set_limits(db: Connection, org_id: str, request: UpdateOrgRequest) -> None:
+    if request.max_running is not UNSET:
+        queue_limits.set_max_running(db, org_id, request.max_running)
+    if request.max_waiting is not UNSET:
+        queue_limits.set_max_waiting(db, org_id, request.max_waiting)
 
 
 def _shown(place: MembershipRow, actor: Actor) -> Org:
@@ -147,6 +157,8 @@ def _shown(place: MembershipRow, actor: Actor) -> Org:
         code=place.org_code,
         name=place.org_name,
         allows_shared_workers=place.allows_shared_workers,
+        max_running=place.max_running,
+        max_waiting=place.max_waiting,
         role=place.role,
         is_current=is_current,
     )

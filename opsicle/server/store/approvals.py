@@ -8,7 +8,7 @@ from datetime import datetime
 import apsw
 
 from opsicle.domain.approvals import ApprovalState, Verdict
-from opsicle.domain.errors import NotFound
+from opsicle.domain.errors import NotFound, required
 from opsicle.domain.pauses import ApprovalKind
 from opsicle.kit.clock import to_text
 from opsicle.server.store.rows import Row, fetch_all, fetch_column, fetch_one, has_changed, where
@@ -128,10 +128,7 @@ def get(db: apsw.Connection, org_id: str, approval_id: str) -> ApprovalRow:
 
     Raises NotFound for an absent and for another org's one alike.
     """
-    row = find(db, org_id, approval_id)
-    if row is None:
-        raise NotFound(f"there is no approval {approval_id}")
-    return row
+    return required(find(db, org_id, approval_id), NotFound(f"there is no approval {approval_id}"))
 
 
 def find_of_automation(db: apsw.Connection, automation_id: str) -> ApprovalRow | None:

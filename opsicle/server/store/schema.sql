@@ -244,7 +244,7 @@ CREATE TABLE automations (
     started_at          TEXT,
     finished_at         TEXT,
     cancel_requested_at TEXT,
-    cancel_requested_by TEXT REFERENCES users (id), manifest_digest TEXT NOT NULL DEFAULT '', approved_at TEXT, manifest_format INTEGER NOT NULL DEFAULT 1, principal_id TEXT NOT NULL DEFAULT '', mac TEXT NOT NULL DEFAULT '', priority INTEGER NOT NULL DEFAULT 5, concurrency_key TEXT, concurrency_limit INTEGER, on_limit TEXT, concurrency_released_at TEXT, turn TEXT NOT NULL DEFAULT 'ready' CHECK (turn IN ('new', 'behind', 'ready')), rank TEXT NOT NULL GENERATED ALWAYS AS ((9 - priority) || id) VIRTUAL,
+    cancel_requested_by TEXT REFERENCES users (id), manifest_digest TEXT NOT NULL DEFAULT '', approved_at TEXT, manifest_format INTEGER NOT NULL DEFAULT 1, principal_id TEXT NOT NULL DEFAULT '', mac TEXT NOT NULL DEFAULT '', priority INTEGER NOT NULL DEFAULT 5, concurrency_key TEXT, concurrency_limit INTEGER, on_limit TEXT, concurrency_released_at TEXT, turn TEXT NOT NULL DEFAULT 'ready' CHECK (turn IN ('new', 'behind', 'ready')), rank TEXT NOT NULL GENERATED ALWAYS AS ((9 - priority) || id) VIRTUAL, max_waiting INTEGER,
     FOREIGN KEY (template_id, version) REFERENCES template_versions (template_id, version)
 ) STRICT, WITHOUT ROWID;
 
@@ -317,6 +317,9 @@ WHEN OLD.manifest_digest <> ''
 BEGIN
     SELECT RAISE(ABORT, 'what an automation was triggered to do never changes');
 END;
+
+CREATE INDEX automations_waiting_of_template ON automations (org_id, template_id)
+    WHERE max_waiting IS NOT NULL AND state IN ('awaiting_approval', 'queued');
 
 CREATE TABLE channels (
     id                 TEXT PRIMARY KEY,
@@ -490,6 +493,8 @@ CREATE TABLE jobs (
 
 CREATE INDEX jobs_held ON jobs (worker_id) WHERE finished_at IS NULL;
 
+CREATE INDEX jobs_held_of_org ON jobs (org_id) WHERE finished_at IS NULL;
+
 CREATE TABLE join_tokens (
     id         TEXT PRIMARY KEY,
     org_id     TEXT NOT NULL REFERENCES orgs (id),
@@ -568,7 +573,7 @@ CREATE TABLE orgs (
     code       TEXT NOT NULL UNIQUE,
     name       TEXT NOT NULL,
     created_at TEXT NOT NULL
-, allows_shared_workers INTEGER NOT NULL DEFAULT 0, shared_served_seq INTEGER NOT NULL DEFAULT 0) STRICT, WITHOUT ROWID;
+, allows_shared_workers INTEGER NOT NULL DEFAULT 0, shared_served_seq INTEGER NOT NULL DEFAULT 0, max_running INTEGER CHECK (max_running > 0), max_waiting INTEGER CHECK (max_waiting > 0)) STRICT, WITHOUT ROWID;
 
 CREATE INDEX orgs_by_shared_served_seq ON orgs (shared_served_seq);
 
