@@ -82,7 +82,7 @@ def show(approval_id: str) -> None:
 @var_file_option
 @click.option(
     "--choice",
-    type=click.Choice(list(Choice)),
+    type=click.Choice([str(each) for each in Choice]),
     help="After a failure: what is to become of it. `abort` rejects.",
 )
 @totp_option

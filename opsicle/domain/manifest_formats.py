@@ -146,7 +146,16 @@ _SECOND: Fields = {
 
 _LATER: Fields = {
     "Manifest": ("runs_on_where", "priority", "concurrency"),
-    "Phase": ("network", "pull", "user", "read_only", "limits", "pause", "on_failure"),
+    "Phase": (
+        "network",
+        "pull",
+        "user",
+        "read_only",
+        "limits",
+        "artifacts",
+        "pause",
+        "on_failure",
+    ),
     "Retries": ("backoff", "retry_on"),
     "WorkOrder": ("resume",),
 }

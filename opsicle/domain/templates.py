@@ -66,10 +66,11 @@ class Retries(msgspec.Struct, frozen=True, omit_defaults=True):
     """How often a failed phase is tried again, and the seconds between the tries.
 
     Each delay is `backoff` times the one before. `retry_on` are exit codes; none: whatever failed.
+    `delay` has no default: it was always written, and the digests of stored templates cover that.
     """
 
     limit: int
-    delay: int = 0
+    delay: int
     backoff: float = 1.0
     retry_on: tuple[int, ...] = ()
 
@@ -126,7 +127,8 @@ class Phase(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     One with a `pause` has no commands.
 
     `network`, `pull`, `user` (a number, or two: user and group) and `read_only` are about its
-    container, and have their defaults where it has no image.
+    container, and have their defaults where it has no image. `artifacts` are patterns of the files
+    that are kept once it has ended.
     """
 
     name: str
@@ -147,6 +149,7 @@ class Phase(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     limits: ResourceLimits | None = None
     pause: Pause | None = None
     on_failure: OnFailure = OnFailure.FAIL
+    artifacts: tuple[str, ...] = ()
 
 
 def default_limit(phase: Phase) -> str:

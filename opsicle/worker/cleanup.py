@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import shutil
 from pathlib import Path
 
 from opsicle.worker.identity import WorkerDataFolder
@@ -13,13 +14,17 @@ log = logging.getLogger(__name__)
 
 
 def remove(folder: WorkerDataFolder, open_jobs: set[str]) -> None:
-    """Remove the spools and workspaces of all but the open jobs.
+    """Remove the spools, artifacts and workspaces of all but the open jobs.
 
     Raises OSError if the folders cannot be read.
     """
     for path in folder.spool.iterdir():
         if path.name.partition(".")[0] not in open_jobs:
             path.unlink(missing_ok=True)
+
+    for path in folder.artifacts.iterdir() if folder.artifacts.is_dir() else ():
+        if path.name not in open_jobs:
+            shutil.rmtree(path, ignore_errors=True)
 
     remove_stale_files(private_folder(folder.workspaces, lets_through=folder.lets_through))
 
@@ -32,6 +37,7 @@ def remove_job(folder: WorkerDataFolder, job_id: str) -> None:
     """Remove what is left of one job that does not go on."""
     for path in (*folder.spool.glob(f"{job_id}.*"), *folder.workspaces.glob(f"{job_id}.*")):
         path.unlink(missing_ok=True)
+    shutil.rmtree(folder.artifacts / job_id, ignore_errors=True)
     _remove_workspace(folder.workspaces / job_id)
 
 

@@ -97,6 +97,21 @@ class JobReporter:
                 extra={"job_id": job.id, "reason": error.message},
             )
 
+    def upload(self, job: HeldJob) -> None:
+        """Send the artifacts of a job that still runs; what fails is tried again at its end."""
+        try:
+            self._upload(job)
+        except LeaseLost as error:
+            job.drop(error.message)
+        except OpsicleError as error:
+            log.info("artifacts wait", extra={"job_id": job.id, "reason": error.message})
+
+    def _upload(self, job: HeldJob) -> None:
+        """Send all artifacts of a job that wait. Raises as `retry`."""
+        job.uploads.send(
+            lambda request: self.retry(job, endpoints.ARTIFACT, request, on_away=job.keep_end)
+        )
+
     def finish(
         self, job: HeldJob, outcome: Outcome, log_bytes: int, boot_id: str
     ) -> FinishReply | None:
@@ -149,6 +164,7 @@ class JobReporter:
         make: Callable[[Chunks], FinishRequest | PauseRequest],
     ) -> Reply:
         """Say something of a job together with the last of its log, once the rest is there."""
+        self._upload(job)
         while True:
             chunks = tuple(job.spool.read())
             if not chunks or chunks[-1][0] + len(chunks[-1][4]) >= log_bytes:

@@ -19,6 +19,7 @@ from opsicle.wire.endpoints import jobs as endpoints
 from opsicle.wire.jobs import Outcome, Work
 from opsicle.wire.worker_api import LogRequest, RunningJob, StartRequest
 from opsicle.worker.after_crash import TOO_LATE, LostJob, plan_for
+from opsicle.worker.artifact_spool import ArtifactSpool
 from opsicle.worker.connection import AWAY, ServerConnection
 from opsicle.worker.held_jobs import HeldJobs
 from opsicle.worker.identity import WorkerDataFolder
@@ -120,7 +121,10 @@ class JobSupervisor:
             return
 
         spool = Spool(self._folder.spool, work.job_id, self._quota)
-        job = HeldJob(work.job_id, work.fence, spool, self.shipper, self._journal)
+        artifacts = ArtifactSpool(self._folder.artifacts, work.job_id)
+        if self._paused.find(work.job_id):
+            artifacts.recover()  # so that its numbers go on
+        job = HeldJob(work.job_id, work.fence, spool, artifacts, self.shipper, self._journal)
         if self._held.add(job):
             self._begin(lambda: self._carry_out(job, work), job, run)
 
@@ -131,7 +135,9 @@ class JobSupervisor:
         """
         for entry in self._journal.open_jobs():
             spool = Spool.recover(self._folder.spool, entry.job_id, self._quota)
-            job = HeldJob(entry.job_id, entry.fence, spool, self.shipper, self._journal)
+            artifacts = ArtifactSpool(self._folder.artifacts, entry.job_id)
+            artifacts.recover()
+            job = HeldJob(entry.job_id, entry.fence, spool, artifacts, self.shipper, self._journal)
             conclude = self._recall if entry.paused and not entry.outcome else self._conclude
             if self._held.add(job):
                 self._begin(partial(conclude, job, entry), job, self._threads.run)
@@ -206,7 +212,7 @@ class JobSupervisor:
         """
         try:
             order = self._verifier.check(work)
-            account = self._account_for(order.org_id)
+            account = self.accounts.get(order.org_id)
             kept = self._paused.kept_for(job.id, order)
             may_start = self._may_start(job, order, kept)
         except Refused as refused:
@@ -278,14 +284,6 @@ class JobSupervisor:
         except OSError as error:
             raise _JournalFailed(error.strerror or str(error)) from error
 
-    def _account_for(self, org_id: str) -> OsAccount | None:
-        try:
-            return self.accounts.find(org_id)
-        except LookupError:
-            raise Refused(
-                "this worker runs each org's jobs as a user of its own, and has none for this org"
-            ) from None
-
     def _run(
         self, job: HeldJob, work: Work, org_id: str, run: Callable[[], Outcome | None]
     ) -> Outcome | None:
@@ -314,15 +312,19 @@ class JobSupervisor:
             on_child=lambda pid, instance: job.note(
                 lambda: self._journal.child(job.id, ChildProcess(pid, instance))
             ),
+            artifacts=job.artifacts,
+            on_artifacts=lambda: self._upload(job),
         )
         return Runner(work, job.log, host, job.cancellation)
 
+    def _upload(self, job: HeldJob) -> None:
+        """Send a running job's artifacts beside it; what cannot be sent goes with its end."""
+        if job.artifacts.waiting():
+            self._threads.run(lambda: self._reporter.upload(job))
+
     def _recall(self, job: HeldJob, entry: JobEntry) -> None:
         """Keep a job that waits for people since an earlier run of the worker."""
-        assert entry.paused is not None
-        kept = KeptPause(job.id, entry.paused, entry.has_masked)
-        waits = self._paused.recall(job, kept, is_resuming=entry.is_resuming)
-        if not waits and entry.is_resuming:
+        if not self._paused.recall(job, entry) and entry.is_resuming:
             self._conclude(job, entry)
 
     def _conclude(self, job: HeldJob, entry: JobEntry) -> None:
@@ -363,7 +365,7 @@ class JobSupervisor:
 
         self.was_answered.wait()
         try:
-            account = self._account_for(lost.plan.org_id)
+            account = self.accounts.get(lost.plan.org_id)
             ask = partial(self._reporter.retry, job)
             ask(endpoints.START, StartRequest(job.fence))
             durable_to = ask(endpoints.LOG, LogRequest(fence=job.fence)).durable_to

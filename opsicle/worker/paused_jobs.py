@@ -33,6 +33,7 @@ from opsicle.worker.identity import WorkerDataFolder
 from opsicle.worker.job import HeldJob
 from opsicle.worker.job_reporter import JobReporter
 from opsicle.worker.journal import Journal
+from opsicle.worker.journal_lines import JobEntry
 from opsicle.worker.masking import Masking
 from opsicle.worker.pausing import Answered, PausedRun
 from opsicle.worker.runner import Runner
@@ -160,13 +161,15 @@ class KeptJobs:
         log.info("a paused job is over", extra={"job_id": job_id})
         self._remove(job_id)
 
-    def recall(self, job: HeldJob, kept: KeptPause, *, is_resuming: bool) -> bool:
+    def recall(self, job: HeldJob, entry: JobEntry) -> bool:
         """Keep a job that an earlier run has left, once the server has said that it waits.
 
         The word by which that life wanted to pause it may never have arrived, so it is said again.
         Returns whether it waits; False if the server knows of a later step. A job that the server
         wants no more is forgotten, unless it may have gone on (`is_resuming`).
         """
+        assert entry.paused is not None
+        kept, is_resuming = KeptPause(job.id, entry.paused, entry.has_masked), entry.is_resuming
         try:
             state = self._reporter.pause(job, kept.run)
         except AWAY:

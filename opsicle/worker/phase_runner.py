@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from opsicle.domain.secrets import secret_file_environment_name
 from opsicle.domain.templates import Phase, When, default_limit
 from opsicle.wire.jobs import PhaseReport, StepState, Work
+from opsicle.worker.artifacts import ArtifactCollector
 from opsicle.worker.attempt import Attempt, Limits, RunContext
 from opsicle.worker.output import now_ms
 from opsicle.worker.phase_results import PhaseResults
@@ -25,7 +26,7 @@ class PhaseRunner:
     what people were asked for.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 - what a phase touches
         self,
         work: Work,
         reports: Sequence[PhaseReport],
@@ -33,6 +34,7 @@ class PhaseRunner:
         around: RunContext,
         private: PrivateFiles,
         results: PhaseResults,
+        artifacts: ArtifactCollector,
     ) -> None:
         self.reports = reports
         self.results = results
@@ -43,6 +45,7 @@ class PhaseRunner:
         self._host = host
         self._context = around
         self._private = private
+        self._artifacts = artifacts
         self._attempts = 0
 
     def run(self, index: int) -> None:
@@ -62,7 +65,17 @@ class PhaseRunner:
                 break
 
         report.finished_at_ms = now_ms()
+        self._keep_artifacts(index)
         self._context.tell()
+
+    def _keep_artifacts(self, index: int) -> None:
+        """Keep the files that a phase leaves behind, however it ended."""
+        output = self._context.output
+        for note in self._artifacts.collect(
+            index, self._work.phases[index].artifacts, output.masking
+        ):
+            output.note(note, index)
+        self._host.on_artifacts()
 
     def _try_phase(self, index: int) -> None:
         phase, report = self._work.phases[index], self.reports[index]
@@ -90,25 +103,26 @@ class PhaseRunner:
     def _take_results(self, index: int) -> None:
         """Take what a phase has left; where its outputs are not right, it has failed."""
         report = self.reports[index]
-        problem = self.results.take(index, self._work.phases[index], report)
+        problem = self.results.take(self._work.phases[index], report)
         if problem and report.state is StepState.SUCCEEDED:
             report.state, report.exit_code, report.explanation = StepState.FAILED, None, problem
         elif problem:
             self._context.output.note(self._context.output.without_secrets(problem), index)
 
     def _private_variables(self, phase: Phase) -> dict[str, str]:
-        """Return the variables that name the phase's secret files and mask pipe.
+        """Return the variables that name the phase's files: for results, secrets, and masks.
 
         Raises CannotStart.
         """
         variables = {"OPSICLE_MASK": str(self.mask_requests.path)} if self.mask_requests else {}
         try:
+            variables |= self.results.make_files()
             paths = self._private.write_secrets(
                 {name: self._work.secrets[name] for name in phase.secrets}
             )
         except OSError as problem:
             raise CannotStart(
-                f"the files of its secrets could not be made: {problem.strerror}"
+                f"the files for its outputs and secrets could not be made: {problem.strerror}"
             ) from None
 
         return variables | {

@@ -30,6 +30,7 @@ from opsicle.domain.automations import JobState
 from opsicle.domain.pauses import ResumeVerdict
 from opsicle.domain.templates import OnFailure, Phase, When
 from opsicle.wire.jobs import Outcome, PhaseReport, StepState, Work
+from opsicle.worker.artifacts import ArtifactCollector
 from opsicle.worker.attempt import MarkerPipe, RunContext
 from opsicle.worker.job_result import UNSUCCESSFUL, JobResult
 from opsicle.worker.masking import Masking
@@ -63,6 +64,9 @@ class Runner:
         private = self._private = PrivateFiles(
             private_folder, work.job_id, self._workspace.hand_over
         )
+        artifacts = ArtifactCollector(
+            self._workspace, host.account, host.artifacts, work.artifact_limits
+        )
         waiter = Waiter()
         self._context = RunContext(
             waiter=waiter,
@@ -76,8 +80,10 @@ class Runner:
         )
         without_secrets = self._context.output.without_secrets
         self._result = JobResult(self._reports, without_secrets)
-        results = PhaseResults(self._workspace, without_secrets)
-        self._phases = PhaseRunner(work, self._reports, host, self._context, private, results)
+        results = PhaseResults(private, without_secrets)
+        self._phases = PhaseRunner(
+            work, self._reports, host, self._context, private, results, artifacts
+        )
         self._is_paused = False
 
     @property

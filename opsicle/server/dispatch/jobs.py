@@ -19,8 +19,8 @@ from opsicle.server.access.actor import SystemActor, WorkerActor
 from opsicle.server.channels.outbox import Outbox
 from opsicle.server.dispatch.concurrency_groups import Settled
 from opsicle.server.dispatch.epoch_reports import EpochReports
+from opsicle.server.dispatch.held_jobs import get_answerable, get_own
 from opsicle.server.dispatch.job_logs import JobLogs
-from opsicle.server.dispatch.job_lookup import get_answerable, get_own
 from opsicle.server.dispatch.job_outcomes import LOST, JobOutcomes, resource_of
 from opsicle.server.dispatch.lease_service import LeasedWork, LeaseService, may_serve
 from opsicle.server.dispatch.lease_store import Lease

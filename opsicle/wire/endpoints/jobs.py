@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from opsicle.wire.endpoint import Endpoint
 from opsicle.wire.worker_api import (
+    ArtifactReply,
+    ArtifactRequest,
     Done,
     FinishReply,
     FinishRequest,
@@ -21,4 +23,7 @@ START = Endpoint("POST", "/worker/v1/jobs/<job_id>/start", body=StartRequest, re
 REFUSE = Endpoint("POST", "/worker/v1/jobs/<job_id>/refuse", body=RefuseRequest, reply=Done)
 PAUSE = Endpoint("POST", "/worker/v1/jobs/<job_id>/pause", body=PauseRequest, reply=Done)
 LOG = Endpoint("POST", "/worker/v1/jobs/<job_id>/log", body=LogRequest, reply=LogReply)
+ARTIFACT = Endpoint(
+    "POST", "/worker/v1/jobs/<job_id>/artifact", body=ArtifactRequest, reply=ArtifactReply
+)
 FINISH = Endpoint("POST", "/worker/v1/jobs/<job_id>/finish", body=FinishRequest, reply=FinishReply)

@@ -1,4 +1,4 @@
-"""Finding the job that a worker speaks of, if it is that worker's to speak of."""
+"""Which job a worker may speak of: one of which it holds, or held, the newest lease."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def get_own(db: Connection, worker: WorkerActor, job_id: str, fence: int) -> Job
 
 
 def get_answerable(db: Connection, worker: WorkerActor, job_id: str, fence: int) -> JobRow:
-    """Return a worker's own job of which it may still say something. Raises LeaseLost."""
+    """Return the job, if this worker may still say what it does and leaves. Raises LeaseLost."""
     job = get_own(db, worker, job_id, fence)
     if job.state not in ANSWERABLE:
         raise LeaseLost.of(job_id)
