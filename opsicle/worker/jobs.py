@@ -331,10 +331,8 @@ class JobSupervisor:
         """Report what can be said of a job in whose midst an earlier run of the worker ended."""
         survivors = self._runtimes.sweep(job.id, entry.children[-1] if entry.children else None)
         if survivors:
-            log.error(
-                "processes of a lost job cannot be ended",
-                extra={"job_id": job.id, "count": survivors},
-            )
+            facts = {"job_id": job.id, "count": survivors}
+            log.error("processes of a lost job cannot be ended", extra=facts)
 
         outcome, log_bytes = entry.outcome, entry.log_bytes
         if outcome is None:
