@@ -104,7 +104,7 @@ _SECOND: Fields = {
 
 _LATER: Fields = {
     "Manifest": ("runs_on_where", "priority", "concurrency"),
-    "Phase": ("network", "pull", "user", "read_only", "limits"),
+    "Phase": ("network", "pull", "user", "read_only", "limits", "artifacts"),
     "Retries": ("backoff", "retry_on"),
 }
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import PurePosixPath
 
+from opsicle.domain.artifacts import MAX_PATH_BYTES, MAX_PATTERNS, pattern_problem
 from opsicle.domain.container_fields import parse_container, parse_limits
 from opsicle.domain.documents import DocumentNode, Fields, integer
 from opsicle.domain.names import (
@@ -132,6 +133,7 @@ def _phase(fields: Fields) -> Phase:
         user=container.user,
         read_only=container.read_only,
         limits=parse_limits(fields),
+        artifacts=_artifacts(fields),
     )
 
     fields.end()
@@ -227,6 +229,20 @@ def _shell(fields: Fields) -> str:
         place.add(f"must be the absolute path of a shell, without arguments, not {quoted(path)}")
         return DEFAULT_SHELL
     return path
+
+
+def _artifacts(fields: Fields) -> tuple[str, ...]:
+    patterns: list[str] = []
+    for place in fields.items("artifacts", MAX_PATTERNS):
+        pattern = place.line_of_text(MAX_PATH_BYTES)
+        problem = "" if pattern is None else pattern_problem(pattern)
+        if problem:
+            place.add(problem)
+        elif pattern in patterns:
+            place.add(f"{quoted(pattern)} stands twice")
+        elif pattern:
+            patterns.append(pattern)
+    return tuple(patterns)
 
 
 def _retries(fields: Fields) -> Retries | None:

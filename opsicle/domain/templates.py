@@ -66,10 +66,11 @@ class Retries(msgspec.Struct, frozen=True, omit_defaults=True):
     """How often a failed phase is tried again, and the seconds between the tries.
 
     Each delay is `backoff` times the one before. `retry_on` are exit codes; none: whatever failed.
+    `delay` has no default: it was always written, and the digests of stored templates cover that.
     """
 
     limit: int
-    delay: int = 0
+    delay: int
     backoff: float = 1.0
     retry_on: tuple[int, ...] = ()
 
@@ -106,7 +107,8 @@ class Phase(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     """A named group of commands, run in order in one shell. `timeout` is in seconds.
 
     `network`, `pull`, `user` (a number, or two: user and group) and `read_only` are about its
-    container, and have their defaults where it has no image.
+    container, and have their defaults where it has no image. `artifacts` are patterns of the files
+    that are kept once it has ended.
     """
 
     name: str
@@ -125,6 +127,7 @@ class Phase(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     user: str | None = None
     read_only: bool = False
     limits: ResourceLimits | None = None
+    artifacts: tuple[str, ...] = ()
 
 
 def default_limit(phase: Phase) -> str:

@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Literal
 
 import msgspec
 
 from opsicle.domain.bounds import Email, Name, Password, Token, Word
 from opsicle.wire.jobs import Int32
 from opsicle.wire.user_api import OrgRef
-
-MaxRunning = Annotated[int, msgspec.Meta(ge=1, le=10_000)]
-MaxWaiting = Annotated[int, msgspec.Meta(ge=1, le=100_000)]
-"""What waits is counted at each trigger, no further than this."""
 
 
 class Org(msgspec.Struct, kw_only=True):
@@ -48,8 +44,8 @@ class UpdateOrgRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True)
 
     name: Name | msgspec.UnsetType = msgspec.UNSET
     allows_shared_workers: bool | msgspec.UnsetType = msgspec.UNSET
-    max_running: MaxRunning | msgspec.UnsetType | None = msgspec.UNSET
-    max_waiting: MaxWaiting | msgspec.UnsetType | None = msgspec.UNSET
+    max_running: Int32 | msgspec.UnsetType | None = msgspec.UNSET
+    max_waiting: Int32 | msgspec.UnsetType | None = msgspec.UNSET
 
 
 class SwitchRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):

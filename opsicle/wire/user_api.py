@@ -35,6 +35,7 @@ from opsicle.domain.templates import (
     Variable,
     VolumeMount,
 )
+from opsicle.wire.artifact_api import Artifact, MissingArtifact
 from opsicle.wire.jobs import Int32
 from opsicle.wire.phase_api import PhaseRun
 
@@ -349,7 +350,8 @@ class Automation(AutomationSummary, kw_only=True):
     job's phases have handed on, by name, `summary` is what they say of it in Markdown; both are
     masked as the log is. `concurrency_group` is its group with the values by which that is told
     from others, `concurrency_limit` how many of it run at once. `is_group_held`: nobody can say how
-    it ended, and it holds its group until it is released.
+    it ended, and it holds its group until it is released. `artifacts` are
+    the files that the newest job left behind, `artifacts_missing` those of which nothing is kept.
     """
 
     display_name: str = ""
@@ -365,6 +367,8 @@ class Automation(AutomationSummary, kw_only=True):
     jobs: list[Job]
     log_bytes: int = 0
     log_remark: str = ""
+    artifacts: list[Artifact] = []
+    artifacts_missing: list[MissingArtifact] = []
     outputs: dict[str, str] = {}
     summary: str = ""
 

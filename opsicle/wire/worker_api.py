@@ -11,6 +11,7 @@ from typing import Annotated
 
 import msgspec
 
+from opsicle.domain.artifacts import MAX_PATH_BYTES
 from opsicle.domain.automations import JobState
 from opsicle.domain.bounds import Labels, Name, Pem, Word
 from opsicle.domain.manifest_formats import BEFORE_FORMATS
@@ -30,6 +31,13 @@ MAX_LISTED_JOBS = 2_000
 """Twice the most slots that a worker can have.
 
 The server looks each of them up while everybody's changes wait."""
+
+MAX_ARTIFACT_BYTES = 512 * 1024
+"""The most of an artifact in one request."""
+
+ArtifactBytes = Annotated[bytes, msgspec.Meta(max_length=MAX_ARTIFACT_BYTES)]
+ArtifactPath = Annotated[str, msgspec.Meta(max_length=MAX_PATH_BYTES)]
+Sha256 = Annotated[str, msgspec.Meta(pattern="^([0-9a-f]{64})?$")]
 
 ChunkBytes = Annotated[bytes, msgspec.Meta(max_length=MAX_CHUNK_BYTES)]
 Chunk = tuple[Offset, Int32, Int32, Milliseconds, ChunkBytes]
@@ -221,6 +229,34 @@ class LogReply(msgspec.Struct):
     """The offset up to which the log is durable, and may leave the worker's spool."""
 
     durable_to: int
+
+
+class ArtifactRequest(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """Brings a part of a file that a phase left behind, or says why it is not kept (`problem`).
+
+    `size` and `sha256` (hex) are the whole file's; `data` begins at `offset`. Sent again, also from
+    the beginning, it changes nothing. A `path` that a later phase brings anew takes the place of
+    the earlier one.
+    """
+
+    fence: int
+    phase: Int32
+    path: ArtifactPath
+    size: Offset = 0
+    sha256: Sha256 = ""
+    offset: Offset = 0
+    data: ArtifactBytes = b""
+    problem: Explanation = ""
+
+
+class ArtifactReply(msgspec.Struct):
+    """How much of the file is here: from there on more is wanted.
+
+    `is_settled`: it is durable, or refused for good. Only then may the worker's own copy go.
+    """
+
+    received: int
+    is_settled: bool = False
 
 
 class FinishRequest(msgspec.Struct, kw_only=True, omit_defaults=True):

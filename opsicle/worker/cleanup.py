@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import shutil
 
 from opsicle.worker.identity import WorkerDataFolder
 from opsicle.worker.private_files import private_folder, remove_stale_files
@@ -12,13 +13,17 @@ log = logging.getLogger(__name__)
 
 
 def remove(folder: WorkerDataFolder, open_jobs: set[str]) -> None:
-    """Remove the spools and workspaces of all but the open jobs.
+    """Remove the spools, artifacts and workspaces of all but the open jobs.
 
     Raises OSError if the folders cannot be read.
     """
     for path in folder.spool.iterdir():
         if path.name.partition(".")[0] not in open_jobs:
             path.unlink(missing_ok=True)
+
+    for path in folder.artifacts.iterdir() if folder.artifacts.is_dir() else ():
+        if path.name not in open_jobs:
+            shutil.rmtree(path, ignore_errors=True)
 
     remove_stale_files(private_folder(folder.workspaces, lets_through=folder.lets_through))
 

@@ -93,6 +93,21 @@ class JobReporter:
                 extra={"job_id": job.id, "reason": error.message},
             )
 
+    def upload(self, job: HeldJob) -> None:
+        """Send the artifacts of a job that still runs; what fails is tried again at its end."""
+        try:
+            self._upload(job)
+        except LeaseLost as error:
+            job.drop(error.message)
+        except OpsicleError as error:
+            log.info("artifacts wait", extra={"job_id": job.id, "reason": error.message})
+
+    def _upload(self, job: HeldJob) -> None:
+        """Send all artifacts of a job that wait. Raises as `retry`."""
+        job.uploads.send(
+            lambda request: self.retry(job, endpoints.ARTIFACT, request, on_away=job.keep_end)
+        )
+
     def finish(
         self, job: HeldJob, outcome: Outcome, log_bytes: int, boot_id: str
     ) -> FinishReply | None:
@@ -104,6 +119,7 @@ class JobReporter:
         return self._request(job, lambda: self._deliver(job, outcome, log_bytes, boot_id))
 
     def _deliver(self, job: HeldJob, outcome: Outcome, log_bytes: int, boot_id: str) -> FinishReply:
+        self._upload(job)
         while True:
             chunks = tuple(job.spool.read())
             if not chunks or chunks[-1][0] + len(chunks[-1][4]) >= log_bytes:

@@ -19,6 +19,7 @@ from opsicle.wire.endpoints import jobs as endpoints
 from opsicle.wire.jobs import Outcome, Work
 from opsicle.wire.worker_api import LogRequest, RunningJob, StartRequest
 from opsicle.worker.after_crash import TOO_LATE, LostJob, plan_for
+from opsicle.worker.artifact_spool import ArtifactSpool
 from opsicle.worker.connection import AWAY, ServerConnection
 from opsicle.worker.held_jobs import HeldJobs
 from opsicle.worker.identity import WorkerDataFolder
@@ -112,7 +113,8 @@ class JobSupervisor:
             return
 
         spool = Spool(self._folder.spool, work.job_id, self._quota)
-        job = HeldJob(work.job_id, work.fence, spool, self.shipper, self._journal)
+        artifacts = ArtifactSpool(self._folder.artifacts, work.job_id)
+        job = HeldJob(work.job_id, work.fence, spool, artifacts, self.shipper, self._journal)
         if self._held.add(job):
             self._begin(lambda: self._carry_out(job, work), job, run)
 
@@ -123,7 +125,9 @@ class JobSupervisor:
         """
         for entry in self._journal.open_jobs():
             spool = Spool.recover(self._folder.spool, entry.job_id, self._quota)
-            job = HeldJob(entry.job_id, entry.fence, spool, self.shipper, self._journal)
+            artifacts = ArtifactSpool(self._folder.artifacts, entry.job_id)
+            artifacts.recover()
+            job = HeldJob(entry.job_id, entry.fence, spool, artifacts, self.shipper, self._journal)
             if self._held.add(job):
                 self._begin(partial(self._conclude, job, entry), job, self._threads.run)
 
@@ -292,8 +296,15 @@ class JobSupervisor:
             on_child=lambda pid, instance: job.note(
                 lambda: self._journal.child(job.id, ChildProcess(pid, instance))
             ),
+            artifacts=job.artifacts,
+            on_artifacts=lambda: self._upload(job),
         )
         return Runner(work, job.log, host, job.cancellation)
+
+    def _upload(self, job: HeldJob) -> None:
+        """Send a running job's artifacts beside it; what cannot be sent goes with its end."""
+        if job.artifacts.waiting():
+            self._threads.run(lambda: self._reporter.upload(job))
 
     def _conclude(self, job: HeldJob, entry: JobEntry) -> None:
         """Report what can be said of a job in whose midst an earlier run of the worker ended."""

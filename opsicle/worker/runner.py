@@ -27,6 +27,7 @@ from opsicle.domain.secrets import secret_file_environment_name
 from opsicle.domain.templates import Phase, When, default_limit
 from opsicle.domain.workers import runtime_of
 from opsicle.wire.jobs import Outcome, PhaseReport, StepState, Work
+from opsicle.worker.artifacts import ArtifactCollector
 from opsicle.worker.attempt import Attempt, Limits, MarkerPipe, RunContext, stop_job
 from opsicle.worker.job_result import JobResult
 from opsicle.worker.masking import Masking
@@ -62,6 +63,9 @@ class Runner:
         private_folder = host.private_folder or host.workspace_root
         self._private = PrivateFiles(private_folder, work.job_id, self._workspace.hand_over)
         self._mask_requests: MaskRequests | None = None
+        self._artifacts = ArtifactCollector(
+            self._workspace, host.account, host.artifacts, work.artifact_limits
+        )
         waiter = Waiter()
         self._context = RunContext(
             waiter=waiter,
@@ -75,7 +79,7 @@ class Runner:
         )
         without_secrets = self._context.output.without_secrets
         self._result = JobResult(self._reports, without_secrets)
-        self._phase_results = PhaseResults(self._workspace, without_secrets)
+        self._phase_results = PhaseResults(self._private, without_secrets)
 
     def run(self) -> Outcome:
         """Run the job to its end. Whatever goes wrong with it is in the outcome, not raised.
@@ -210,7 +214,17 @@ class Runner:
 
         report.finished_at_ms = now_ms()
         self._result.note_phase_end(report)
+        self._keep_artifacts(index)
         self._context.tell()
+
+    def _keep_artifacts(self, index: int) -> None:
+        """Keep the files that a phase leaves behind, however it ended."""
+        output = self._context.output
+        for note in self._artifacts.collect(
+            index, self._work.phases[index].artifacts, output.masking
+        ):
+            output.note(note, index)
+        self._host.on_artifacts()
 
     def _try_phase(self, index: int) -> None:
         phase, report = self._work.phases[index], self._reports[index]
@@ -238,25 +252,26 @@ class Runner:
     def _take_results(self, index: int) -> None:
         """Take what a phase has left; where its outputs are not right, it has failed."""
         report = self._reports[index]
-        problem = self._phase_results.take(index, self._work.phases[index], report)
+        problem = self._phase_results.take(self._work.phases[index], report)
         if problem and report.state is StepState.SUCCEEDED:
             report.state, report.exit_code, report.explanation = StepState.FAILED, None, problem
         elif problem:
             self._context.output.note(self._context.output.without_secrets(problem), index)
 
     def _private_variables(self, phase: Phase) -> dict[str, str]:
-        """Return the variables that name the phase's secret files and mask pipe.
+        """Return the variables that name the phase's files: for results, secrets, and masks.
 
         Raises CannotStart.
         """
         variables = {"OPSICLE_MASK": str(self._mask_requests.path)} if self._mask_requests else {}
         try:
+            variables |= self._phase_results.make_files()
             paths = self._private.write_secrets(
                 {name: self._work.secrets[name] for name in phase.secrets}
             )
         except OSError as problem:
             raise CannotStart(
-                f"the files of its secrets could not be made: {problem.strerror}"
+                f"the files for its outputs and secrets could not be made: {problem.strerror}"
             ) from None
 
         return variables | {

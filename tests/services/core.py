@@ -108,6 +108,7 @@ class Core:
             Seal(b"s" * 32),
             self.vault,
             remarks,
+            self.folder / "artifacts",
         )
 
         services = self.services = assembly.Services(core)

@@ -13,10 +13,24 @@ from opsicle.wire.org_api import UpdateOrgRequest
 from opsicle.wire.user_api import RunRequest
 from opsicle.wire.worker_api import LEASE_SECONDS
 from tests.services.core import Core
-from tests.services.queueing import drain, given, grouped, reason, source
+from tests.services.queueing import (
+    LONG_SECONDS,
+    drain,
+    given,
+    grouped,
+    hold_polls_for_long,
+    reason,
+    source,
+    wait_until_held,
+)
 from tests.services.team import Team, template_source
 
 LIMIT = "org limit of 2 running reached"
+
+
+@pytest.fixture(autouse=True)
+def _polls_that_end_only_when_woken(monkeypatch: pytest.MonkeyPatch) -> None:
+    hold_polls_for_long(monkeypatch)
 
 
 @pytest.fixture
@@ -40,9 +54,9 @@ def test_no_more_automations_of_an_org_run_than_it_lets(
 
     assert [given(worker) for worker in fleet] == [[runs[0].id, runs[1].id], []]
     assert [reason(core, alice, run) for run in runs[2:]] == [LIMIT, LIMIT]
-    poll = fleet[1].poll_in_background()
+    poll = fleet[1].poll_in_background(LONG_SECONDS)
     assert core.run(alice).waiting_reason == LIMIT
-    assert not poll.ready()
+    wait_until_held(fleet[1])
 
     work = next(iter(fleet[0].held.values()))
     fleet[0].finish(work)
@@ -60,7 +74,7 @@ def test_a_limit_that_is_raised_is_made_use_of_at_once(
     core.run(alice)
     second = core.run(alice)
     given(worker)
-    poll = other.poll_in_background()
+    poll = other.poll_in_background(LONG_SECONDS)
 
     limit(core, carol, max_running=2)
 
@@ -78,7 +92,7 @@ def test_the_limit_outlasts_a_restart_and_a_lost_worker_gives_its_place_back(
     core = core.restart()
     other.core = core
     assert given(other) == []
-    poll = other.poll_in_background()
+    poll = other.poll_in_background(LONG_SECONDS)
 
     core.clock.advance(LEASE_SECONDS + 1)
     core.jobs.expire()

@@ -88,6 +88,11 @@ EXCEPTIONS = {
         "SCAN automations USING INDEX automations_in_concurrency_group",
     ): "what waits in groups, in a thread",
     (
+        "contents.list_unused",
+        "SEARCH contents USING COVERING INDEX contents_unused (org_id=?)",
+    ): "an index of what is about to be removed",
+    ("contents.list_longest_unchecked", "SCAN contents USING INDEX contents_by_check"): ONE_PAGE,
+    (
         "deliveries.count_by_state",
         "SCAN deliveries USING COVERING INDEX deliveries_by_channel_and_state",
     ): "for the metrics, in a thread, through an index alone",

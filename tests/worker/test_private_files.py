@@ -116,6 +116,7 @@ def test_a_new_life_removes_the_files_that_the_last_one_left(tmp_path: Path) -> 
     folder = private_folder(data.workspaces)
     (folder / "job.secret.key").write_text("secret")
     os.mkfifo(folder / "job.mask")
+    (folder / "job.output/what the job has put there").mkdir(parents=True)
 
     cleanup.remove(data, set())
 

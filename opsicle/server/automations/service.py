@@ -46,6 +46,7 @@ from opsicle.server.keys.vault import HiddenValues, Vault, new_salt
 from opsicle.server.secrets.service import require_secrets
 from opsicle.server.store import (
     approvals,
+    artifacts,
     audit,
     automation_transitions,
     automations,
@@ -294,11 +295,11 @@ class Automations:
             row, template = get_visible(db, actor, automation_id)
             tries = jobs.list_of_automation(db, row.id)
             queue = queue_view(db, self._fleet, actor.org_id, [row])
-            return Snapshot(row, template, tries, 0, queue)
+            left = artifacts.list_of_job(db, tries[-1].id) if tries else []
+            return Snapshot(row, template, tries, 0, queue, artifacts=left)
 
         snapshot = self._database.read(query)
-        newest = snapshot.newest_job
-        if newest is None:
+        if (newest := snapshot.newest_job) is None:
             return whole(snapshot)
         remark = self._job_logs.remark(newest.id, newest.leased_at)
         return whole(replace(snapshot, log_bytes=self._job_logs.size(newest.id), log_remark=remark))

@@ -14,8 +14,10 @@ from opsicle.domain.templates import Phase, Template
 from opsicle.domain.workers import absence, waiting_reason
 from opsicle.server.access.stored_values import shown_values, stored_requirements
 from opsicle.server.automations.waiting import QueueView
+from opsicle.server.store.artifacts import ArtifactRow
 from opsicle.server.store.automations import AutomationRow
 from opsicle.server.store.jobs import JobRow
+from opsicle.wire.artifact_api import Artifact, MissingArtifact
 from opsicle.wire.jobs import (
     CommandReport,
     FailedTry,
@@ -44,6 +46,7 @@ class Snapshot:
     log_bytes: int
     queue: QueueView
     log_remark: str = ""
+    artifacts: Sequence[ArtifactRow] = ()
 
     @property
     def newest_job(self) -> JobRow | None:
@@ -105,7 +108,29 @@ def whole(snapshot: Snapshot) -> Automation:
         jobs=[_job(job) for job in snapshot.tries],
         log_bytes=snapshot.log_bytes,
         log_remark=snapshot.log_remark,
+        artifacts=[_artifact(each, template.phases) for each in snapshot.artifacts if each.sha256],
+        artifacts_missing=[
+            MissingArtifact(each.path, _name(template.phases, each.phase), each.problem)
+            for each in snapshot.artifacts
+            if not each.sha256
+        ],
     )
+
+
+def _artifact(row: ArtifactRow, phases: Sequence[Phase]) -> Artifact:
+    return Artifact(
+        id=row.id,
+        path=row.path,
+        size=row.size,
+        sha256=row.sha256 or "",
+        phase=_name(phases, row.phase),
+        problem=row.problem,
+        created_at=row.created_at,
+    )
+
+
+def _name(phases: Sequence[Phase], number: int) -> str:
+    return phases[number].name if 0 <= number < len(phases) else ""
 
 
 def _reports(job: JobRow) -> list[PhaseReport]:

@@ -19,11 +19,12 @@ from opsicle.server.access.actor import SystemActor, WorkerActor
 from opsicle.server.channels.outbox import Outbox
 from opsicle.server.dispatch.concurrency_groups import Settled
 from opsicle.server.dispatch.epoch_reports import EpochReports
+from opsicle.server.dispatch.held_jobs import get_answerable, get_own
 from opsicle.server.dispatch.job_logs import JobLogs
-from opsicle.server.dispatch.job_outcomes import ANSWERABLE, LOST, JobOutcomes, resource_of
+from opsicle.server.dispatch.job_outcomes import LOST, JobOutcomes, resource_of
 from opsicle.server.dispatch.lease_service import LeasedWork, LeaseService, may_serve
 from opsicle.server.dispatch.lease_store import Lease
-from opsicle.server.dispatch.unknown_jobs import UnknownJob, UnknownJobs
+from opsicle.server.dispatch.unknown_jobs import UnknownJobs
 from opsicle.server.fleet.presence import Presence
 from opsicle.server.fleet.pubsub import PubSub, automation_topic, log_topic, org_topic
 from opsicle.server.store import audit, automation_transitions, jobs
@@ -100,7 +101,7 @@ class Jobs:
         now = self._clock.now()
 
         def work(db: Connection) -> JobRow:
-            job = _get_own(db, worker, job_id, fence)
+            job = get_own(db, worker, job_id, fence)
             if job.state == JobState.RUNNING:
                 return job
             if not may_serve(db, worker, job.org_id):
@@ -134,7 +135,7 @@ class Jobs:
         )
 
         def work(db: Connection) -> JobRow:
-            job = _get_own(db, worker, job_id, request.fence)
+            job = get_own(db, worker, job_id, request.fence)
             if job.state != JobState.LEASED:
                 raise Conflict(
                     f"job {job_id} is {job.state} and cannot be refused any more", hint="Drop it."
@@ -172,7 +173,7 @@ class Jobs:
         Raises LeaseLost if the job is over or another's.
         """
         with self.unknown.recording(worker, job_id):
-            job = self._database.read(lambda db: _get_answerable(db, worker, job_id, request.fence))
+            job = self._database.read(lambda db: get_answerable(db, worker, job_id, request.fence))
         durable_to = self._append(job, request)
 
         if request.phases is not None:
@@ -204,7 +205,7 @@ class Jobs:
 
         def work(db: Connection) -> JobRow:
             nonlocal leased
-            own = _get_own(db, worker, job_id, request.fence)
+            own = get_own(db, worker, job_id, request.fence)
             job = self._outcomes.record(db, own, worker, request.outcome)
             if presence and request.is_slot_free:
                 free = self._lease_service.free_slots(
@@ -258,14 +259,14 @@ class Jobs:
         Raises LogIncomplete if something is missing before it that can still come.
         """
         if request.chunks and not self._job_logs.is_full(self._job_logs.size(job_id)):
-            job = self._database.read(lambda db: _get_answerable(db, worker, job_id, request.fence))
+            job = self._database.read(lambda db: get_answerable(db, worker, job_id, request.fence))
             durable_to = self._append(job, request)
         else:
             durable_to = self._job_logs.size(job_id)
         if durable_to >= request.log_bytes or self._job_logs.is_full(durable_to):
             return
 
-        job = self._database.read(lambda db: _get_own(db, worker, job_id, request.fence))
+        job = self._database.read(lambda db: get_own(db, worker, job_id, request.fence))
         if self._is_after_loss(job, request):
             self._job_logs.note_loss(job_id, durable_to, request.log_bytes)
         else:
@@ -359,22 +360,3 @@ class Jobs:
 
     def _changed(self, job: JobRow) -> None:
         self._pubsub.changed(automation_topic(job.automation_id), org_topic(job.org_id))
-
-
-def _get_own(db: Connection, worker: WorkerActor, job_id: str, fence: int) -> JobRow:
-    """Return the job, if this worker holds or held its newest lease. Raises LeaseLost."""
-    job = jobs.find(db, job_id)
-    if job is None or job.worker_id != worker.worker_id:  # nobody learns which jobs others have
-        raise UnknownJob.of(job_id)
-    if job.fence != fence or not job.is_newest:
-        raise LeaseLost.of(job_id)
-    if job.state == JobState.RETURNED:
-        raise LeaseLost.of(job_id)
-    return job
-
-
-def _get_answerable(db: Connection, worker: WorkerActor, job_id: str, fence: int) -> JobRow:
-    job = _get_own(db, worker, job_id, fence)
-    if job.state not in ANSWERABLE:
-        raise LeaseLost.of(job_id)
-    return job

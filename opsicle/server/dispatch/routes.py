@@ -6,11 +6,13 @@ from functools import partial
 
 from opsicle.server.audit.checkpoints import AuditCheckpoints
 from opsicle.server.dispatch.epoch_reports import EpochReports
+from opsicle.server.dispatch.job_artifacts import JobArtifacts
 from opsicle.server.dispatch.jobs import Jobs
 from opsicle.server.dispatch.service import Dispatch
 from opsicle.server.http.routing import Access, Reply, Request, Route
 from opsicle.wire.endpoints import jobs as endpoints
 from opsicle.wire.worker_api import (
+    ArtifactRequest,
     FinishRequest,
     LogRequest,
     PollRequest,
@@ -20,7 +22,11 @@ from opsicle.wire.worker_api import (
 
 
 def routes(
-    dispatch: Dispatch, jobs: Jobs, record: AuditCheckpoints, epochs: EpochReports
+    dispatch: Dispatch,
+    jobs: Jobs,
+    job_artifacts: JobArtifacts,
+    record: AuditCheckpoints,
+    epochs: EpochReports,
 ) -> list[Route]:
     """Return the routes by which work is handed out and reported."""
     may = Access.WORKER
@@ -29,6 +35,7 @@ def routes(
         Route(endpoints.START, partial(start, jobs), may),
         Route(endpoints.REFUSE, partial(refuse, jobs), may),
         Route(endpoints.LOG, partial(log, jobs), may),
+        Route(endpoints.ARTIFACT, partial(artifact, job_artifacts), may),
         Route(endpoints.FINISH, partial(finish, jobs), may),
     ]
 
@@ -67,6 +74,11 @@ def refuse(jobs: Jobs, request: Request, job_id: str) -> Reply:
 def log(jobs: Jobs, request: Request, job_id: str) -> Reply:
     """Send output of a running job."""
     return Reply(200, jobs.log(request.worker, job_id, request.body(LogRequest)))
+
+
+def artifact(job_artifacts: JobArtifacts, request: Request, job_id: str) -> Reply:
+    """Send a part of a file that a job leaves behind."""
+    return Reply(200, job_artifacts.receive(request.worker, job_id, request.body(ArtifactRequest)))
 
 
 def finish(jobs: Jobs, request: Request, job_id: str) -> Reply:

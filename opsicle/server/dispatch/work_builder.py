@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from opsicle.domain.artifacts import ArtifactLimits
 from opsicle.domain.concurrency import queue_place
 from opsicle.domain.errors import NotFound
 from opsicle.domain.secrets import named_secrets
@@ -63,8 +64,10 @@ class WorkBuilder:
         bindings: Bindings,
         order_signer: OrderSigner,
         max_log_bytes: int | None = None,
+        artifact_limits: ArtifactLimits = ArtifactLimits(),  # noqa: B008 - it never changes
     ) -> None:
         self._max_log_bytes = max_log_bytes
+        self._artifact_limits = artifact_limits
         self._vault = vault
         self._bindings = bindings
         self._order_signer = order_signer
@@ -144,6 +147,7 @@ class WorkBuilder:
             signature=signature,
             secret_salt=hidden.salt,
             max_log_bytes=self._max_log_bytes,
+            artifact_limits=self._artifact_limits,
         )
 
     def _secrets(

@@ -28,6 +28,8 @@ from opsicle.wire.org_api import CreatedOrg, CreateOrgRequest, NewInvitation, Or
 from opsicle.wire.pages import Page
 
 MAX_NAME_LENGTH = 200
+MOST_RUNNING, MOST_WAITING = 10_000, 100_000
+"""The highest limits: what runs and waits is counted up to them, at each lease and each trigger."""
 
 
 class Orgs:
@@ -114,12 +116,14 @@ class Orgs:
     def update(self, actor: Actor, code: str, request: UpdateOrgRequest) -> Org:
         """Change what is given of the org that the caller's session is for.
 
-        Raises NotFound for any other; InvalidInput for a name that cannot be used; StepUpRequired.
+        Raises NotFound for any other; InvalidInput for a name or a limit that cannot be used;
+        StepUpRequired.
         """
         self._step_up.require(actor, Action.ORGS_MANAGE)
         if code != actor.org_code:
             raise no_org(code)
         name = validators.name(request.name, MAX_NAME_LENGTH) if request.name is not UNSET else ""
+        _check_limits(request)
 
         allows = request.allows_shared_workers
 
@@ -141,6 +145,13 @@ class Orgs:
         if request.max_running is not UNSET:
             self._fleet.limit_changed(actor.org_id, is_limited=request.max_running is not None)
         return _shown(place, actor)
+
+
+def _check_limits(request: UpdateOrgRequest) -> None:
+    for name, most in (("max_running", MOST_RUNNING), ("max_waiting", MOST_WAITING)):
+        limit = getattr(request, name)
+        if limit is not UNSET and limit is not None and not 1 <= limit <= most:
+            raise validators.invalid(name, f"must be between 1 and {most:,}; none is no limit")
 
 
 def _set_limits(db: Connection, org_id: str, request: UpdateOrgRequest) -> None:

@@ -86,6 +86,43 @@ BEGIN
     SELECT RAISE(ABORT, 'an approval is removed by retention only, and only one that has ended');
 END;
 
+CREATE TABLE artifacts (
+    id            TEXT NOT NULL UNIQUE,
+    job_id        TEXT NOT NULL REFERENCES jobs (id),
+    path          TEXT NOT NULL,
+    org_id        TEXT NOT NULL REFERENCES orgs (id),
+    automation_id TEXT NOT NULL REFERENCES automations (id),
+    phase         INTEGER NOT NULL,
+    size          INTEGER NOT NULL,
+    sha256        TEXT,
+    problem       TEXT NOT NULL DEFAULT '',
+    created_at    TEXT NOT NULL,
+    PRIMARY KEY (job_id, path),
+    FOREIGN KEY (org_id, sha256) REFERENCES contents (org_id, sha256)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX artifacts_by_age ON artifacts (org_id, created_at) WHERE sha256 IS NOT NULL;
+
+CREATE INDEX artifacts_by_automation ON artifacts (automation_id);
+
+CREATE INDEX artifacts_by_content ON artifacts (org_id, sha256) WHERE sha256 IS NOT NULL;
+
+CREATE TRIGGER artifacts_expire AFTER UPDATE OF sha256 ON artifacts
+WHEN OLD.sha256 IS NOT NULL AND NEW.sha256 IS NULL
+BEGIN
+    UPDATE contents SET uses = uses - 1 WHERE org_id = OLD.org_id AND sha256 = OLD.sha256;
+END;
+
+CREATE TRIGGER artifacts_let_contents_go AFTER DELETE ON artifacts WHEN OLD.sha256 IS NOT NULL
+BEGIN
+    UPDATE contents SET uses = uses - 1 WHERE org_id = OLD.org_id AND sha256 = OLD.sha256;
+END;
+
+CREATE TRIGGER artifacts_use_contents AFTER INSERT ON artifacts WHEN NEW.sha256 IS NOT NULL
+BEGIN
+    UPDATE contents SET uses = uses + 1 WHERE org_id = NEW.org_id AND sha256 = NEW.sha256;
+END;
+
 CREATE TABLE audit_checkpoint_gaps (
     org_id    TEXT NOT NULL,
     first     INTEGER NOT NULL,
@@ -348,6 +385,36 @@ CREATE TABLE concurrency_changes (
     automation_id   TEXT NOT NULL,
     PRIMARY KEY (org_id, concurrency_key, automation_id)
 ) STRICT, WITHOUT ROWID;
+
+CREATE TABLE content_usage (
+    org_id TEXT PRIMARY KEY REFERENCES orgs (id),
+    stored INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE contents (
+    org_id     TEXT NOT NULL REFERENCES orgs (id),
+    sha256     TEXT NOT NULL,
+    size       INTEGER NOT NULL,
+    uses       INTEGER NOT NULL DEFAULT 0,
+    problem    TEXT NOT NULL DEFAULT '',
+    checked_at TEXT NOT NULL,
+    PRIMARY KEY (org_id, sha256)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX contents_by_check ON contents (checked_at);
+
+CREATE TRIGGER contents_that_come_are_counted AFTER INSERT ON contents
+BEGIN
+    INSERT INTO content_usage (org_id, stored) VALUES (NEW.org_id, NEW.size)
+        ON CONFLICT (org_id) DO UPDATE SET stored = stored + NEW.size;
+END;
+
+CREATE TRIGGER contents_that_go_are_counted AFTER DELETE ON contents
+BEGIN
+    UPDATE content_usage SET stored = stored - OLD.size WHERE org_id = OLD.org_id;
+END;
+
+CREATE INDEX contents_unused ON contents (org_id) WHERE uses = 0;
 
 CREATE TABLE deliveries (
     id              TEXT PRIMARY KEY,

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from opsicle.wire.endpoint import Endpoint
 from opsicle.wire.worker_api import (
+    ArtifactReply,
+    ArtifactRequest,
     Done,
     FinishReply,
     FinishRequest,
@@ -19,4 +21,7 @@ POLL = Endpoint("POST", "/worker/v1/poll", body=PollRequest, reply=PollReply)
 START = Endpoint("POST", "/worker/v1/jobs/<job_id>/start", body=StartRequest, reply=Done)
 REFUSE = Endpoint("POST", "/worker/v1/jobs/<job_id>/refuse", body=RefuseRequest, reply=Done)
 LOG = Endpoint("POST", "/worker/v1/jobs/<job_id>/log", body=LogRequest, reply=LogReply)
+ARTIFACT = Endpoint(
+    "POST", "/worker/v1/jobs/<job_id>/artifact", body=ArtifactRequest, reply=ArtifactReply
+)
 FINISH = Endpoint("POST", "/worker/v1/jobs/<job_id>/finish", body=FinishRequest, reply=FinishReply)

@@ -201,7 +201,7 @@ class ContainerJob:
         name = f"opsicle-{self._work.job_id}-{phase}-{self._count}"
 
         try:
-            options = [*self._options(asked, name), *self._folders(asked, environment)]
+            options = [*self._options(asked, name), *self._folders(asked)]
             options += self._first_script(phase, script, environment)
             path = options.pop()
             argv = [self._runtime.name, "run", *options, str(asked.image), path]
@@ -291,7 +291,7 @@ class ContainerJob:
             *_limit_options(asked.limits or ResourceLimits()),
         ]  # fmt: skip
 
-    def _folders(self, asked: Phase, environment: Mapping[str, str]) -> list[str]:
+    def _folders(self, asked: Phase) -> list[str]:
         """Return the options that show the workspace, the volume mounts, and named files."""
         home = self._workspace.path
         start_in = home / folder_of(asked, self._workspace).relative_to(home.resolve())
@@ -301,19 +301,16 @@ class ContainerJob:
         options = ["--mount", mount(home, home), "--workdir", str(start_in)]
         for source, target in self._runtime.mounts(self._work, self._workspace):
             options += ["--mount", mount(source, target)]
-        for path in self._named(asked, environment):
+        for path in self._named(asked):
             options += _show(path)
         return options
 
-    def _named(self, asked: Phase, environment: Mapping[str, str]) -> list[Path]:
+    def _named(self, asked: Phase) -> list[Path]:
         """Return the files of the job, outside of the workspace, that its phase is told of."""
-        beside = {Path(environment[name]) for name in ("OPSICLE_OUTPUT", "OPSICLE_SUMMARY")}
-        for path in beside:
-            path.touch(mode=0o600)
+        named = list(self._private_paths)
         if (marks := self._workspace.sibling("marks")).exists():
-            beside.add(marks)
+            named.append(marks)
 
-        named = sorted({*beside, *self._private_paths})
         if not self._account:
             for path in named:
                 _let_in(path, asked.user)
