@@ -66,10 +66,11 @@ class Retries(msgspec.Struct, frozen=True, omit_defaults=True):
     """How often a failed phase is tried again, and the seconds between the tries.
 
     Each delay is `backoff` times the one before. `retry_on` are exit codes; none: whatever failed.
+    `delay` has no default: it was always written, and the digests of stored templates cover that.
     """
 
     limit: int
-    delay: int = 0
+    delay: int
     backoff: float = 1.0
     retry_on: tuple[int, ...] = ()
 

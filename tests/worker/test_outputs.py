@@ -114,7 +114,7 @@ def test_each_try_begins_with_nothing_written(machine: Machine, tmp_path: Path) 
             'cat "$OPSICLE_OUTPUT" "$OPSICLE_SUMMARY" 2>&1 | grep -v "No such file" && exit 9',
             f'if [ -e {seen} ]; then echo b=2 >> "$OPSICLE_OUTPUT"; exit 0; fi; touch {seen}; '
             'echo a=1 >> "$OPSICLE_OUTPUT"; echo first >> "$OPSICLE_SUMMARY"; exit 1',
-            retries=Retries(limit=1),
+            retries=Retries(limit=1, delay=0),
         ),
         reader(),
     )
@@ -151,7 +151,7 @@ def test_a_phase_with_wrong_outputs_has_failed(machine: Machine, command: str, s
 def test_wrong_outputs_are_a_failure_that_is_tried_again(machine: Machine, tmp_path: Path) -> None:
     outcome = machine.run(
         writer(f"echo a=1 | tee $OPSICLE_OUTPUT; mkdir {tmp_path}/x || exit 0; "
-               "echo wrong >> $OPSICLE_OUTPUT", retries=Retries(limit=1)),
+               "echo wrong >> $OPSICLE_OUTPUT", retries=Retries(limit=1, delay=0)),
         reader(),
     )  # fmt: skip
 
