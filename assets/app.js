@@ -12,7 +12,7 @@ import { here, navigate, startRouter } from "./lib/router.js";
 import { whoAmI } from "./lib/session.js";
 import { startTheme } from "./lib/theme.js";
 import { refreshTimes } from "./lib/times.js";
-import { LOGIN, NOT_FOUND, PLACES } from "./places.js";
+import { LOGIN, NOT_FOUND, PAGES } from "./page-table.js";
 
 const TICK_MS = 1_000;
 
@@ -21,7 +21,7 @@ let unmount = () => {};
 
 async function start() {
   startTheme();
-  const { outlet, refresh } = buildShell(document.body, { places: PLACES, logOut: leave });
+  const { outlet, refresh } = buildShell(document.body, { pages: PAGES, logOut: leave });
   onLoggedOut((person) => {
     if (isOpen) return;
     putDraftsAside(person, here());
@@ -38,8 +38,8 @@ async function start() {
     return;
   }
   let isFirst = true;
-  startRouter(PLACES, (place = NOT_FOUND, params) => {
-    show(outlet, place, params);
+  startRouter(PAGES, (entry = NOT_FOUND, params) => {
+    show(outlet, entry, params);
     dropStaleDrafts(here());
     refresh(location.pathname);
     focusPage(outlet, isFirst);
@@ -48,10 +48,10 @@ async function start() {
 }
 
 /** Put a page in the place of the one before; the login, if the page asks for one. */
-function show(outlet, place, params) {
+function show(outlet, entry, params) {
   unmount();
-  isOpen = place.group === "open";
-  const { title, page } = isOpen || whoAmI() ? place : LOGIN;
+  isOpen = entry.group === "open";
+  const { title, page } = isOpen || whoAmI() ? entry : LOGIN;
   window.scrollTo(0, 0);
   outlet.replaceChildren();
   setTitle(title);

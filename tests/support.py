@@ -14,6 +14,9 @@ import pytest
 
 T = TypeVar("T")
 
+SHORTEST_PAUSE = 0.01
+LONGEST_PAUSE = 0.5
+
 
 def wait_until(
     condition: Callable[[], T],
@@ -23,18 +26,22 @@ def wait_until(
 ) -> T:
     """Ask `condition` again and again until its answer is true, and return that answer.
 
+    What takes long is asked for less and less often: the answer comes at most a tenth later, and
+    asking, which may take a process of its own, leaves the machine to what is waited for.
+
     `timeout` only guards against hanging, on a machine that does much else: never less than a
     process takes to start. Fails the test after so many seconds, naming `what` was waited for.
     `pause` is gevent's sleep where the condition comes true in another greenlet.
     """
-    deadline = time.monotonic() + timeout
+    began_at = time.monotonic()
     while True:
         answer = condition()
         if answer:
             return answer
-        if time.monotonic() > deadline:
+        waited = time.monotonic() - began_at
+        if waited > timeout:
             raise AssertionError(f"waited {timeout} s in vain for {what or condition}")
-        pause(0.01)
+        pause(min(max(waited / 10, SHORTEST_PAUSE), LONGEST_PAUSE))
 
 
 def free_port() -> int:

@@ -20,7 +20,7 @@ export function problemBox(error, ...actions) {
       {},
       h("strong", {}, title),
       detail && h("p", {}, sentence(detail)),
-      placesList(error.errors),
+      problemList(error.errors),
       error.hint && h("p", { class: "hint" }, error.hint),
       actions.some(Boolean) && h("div", { class: "box-actions" }, actions),
     ),
@@ -47,11 +47,11 @@ export function noticeBox(tone, ...children) {
 }
 
 /** Problems {path, line, message} as a list; a click on a line number calls `goTo(line)`. */
-export function placesList(problems, goTo) {
+export function problemList(problems, goTo) {
   if (!problems?.length) return null;
   return h(
     "ul",
-    { class: "places" },
+    { class: "problem-list" },
     problems.map((problem) => h("li", {}, place(problem, goTo), visible(problem.message))),
   );
 }

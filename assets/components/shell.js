@@ -11,10 +11,10 @@ import { orgSwitcher } from "./org-switcher.js";
 import { noticeBox } from "./problems.js";
 
 /**
- * Build the page's frame in `body`; `places` are those of places.js. Gives { outlet, refresh(path)
+ * Build the page's frame in `body`; `pages` are those of page-table.js. Gives { outlet, refresh(path)
  * }.
  */
-export function buildShell(body, { places, logOut }) {
+export function buildShell(body, { pages, logOut }) {
   const outlet = h("main", { id: "main", class: "main" });
   const bar = h("header", { class: "bar" });
   const onclick = (event) => skipTo(event, outlet);
@@ -22,7 +22,7 @@ export function buildShell(body, { places, logOut }) {
   const remarks = h("div", { class: "remarks" });
   body.replaceChildren(skip, bar, remarks, outlet, ...announcer());
   const refresh = (path) => {
-    const links = (group) => linksTo(places, group, path);
+    const links = (group) => linksTo(pages, group, path);
     replace(bar, logo(), whoAmI() ? navigation(links, logOut) : anonymous());
     replace(remarks, ...remarksBox());
   };
@@ -52,7 +52,7 @@ function anonymous() {
 function navigation(links, logOut) {
   const main = [links("main"), manageMenu(links("manage"))];
   return [
-    h("nav", { class: "places-nav", "aria-label": "Main" }, main),
+    h("nav", { class: "main-nav", "aria-label": "Main" }, main),
     h("span", { class: "grow" }),
     orgSwitcher(whoAmI()),
     themeButton(),
@@ -61,11 +61,11 @@ function navigation(links, logOut) {
 }
 
 /**
- * Links to the places of a group that the person may see; `current` is the path of where they are.
+ * Links to the pages of a group that the person may see; `current` is the path of where they are.
  */
-function linksTo(places, group, current) {
-  return places
-    .filter((place) => place.group === group && (!place.may || may(place.may)))
+function linksTo(pages, group, current) {
+  return pages
+    .filter((entry) => entry.group === group && (!entry.may || may(entry.may)))
     .map(({ path, title, icon: name }) => {
       const isHere = current === path || current.startsWith(`${path}/`);
       const properties = { href: path, "aria-current": isHere ? "page" : null };

@@ -18,6 +18,19 @@ export function svg(tag, properties, ...children) {
   return fill(document.createElementNS(SVG, tag), properties, children);
 }
 
+/**
+ * A link to a place elsewhere, of which that learns nothing; null if it is no address of http or
+ * https.
+ */
+export function outsideLink(target, ...children) {
+  const url = URL.canParse(target) ? new URL(target) : null;
+  if (!url || !["http:", "https:"].includes(url.protocol)) return null;
+  const link = h("a", { rel: "noopener noreferrer nofollow", target: "_blank" }, ...children);
+  link.href = url.href;
+  link.title = url.href;
+  return link;
+}
+
 /** Put these children where the old ones were. */
 export function replace(element, ...children) {
   element.replaceChildren(...flatten(children));

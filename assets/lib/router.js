@@ -7,16 +7,16 @@ let showPlace = () => {};
 let shown = "";
 
 /**
- * Show what stands behind the address now, and whenever it changes. `places` have a `path` such as
- * `/templates/:name`; `show(place, params)` is called with the first that fits, undefined if none
+ * Show what stands behind the address now, and whenever it changes. `pages` have a `path` such as
+ * `/templates/:name`; `show(entry, params)` is called with the first that fits, undefined if none
  * does.
  */
-export function startRouter(places, show) {
-  const routes = places.map((place) => ({ place, ...compiled(place.path) }));
+export function startRouter(pages, show) {
+  const routes = pages.map((entry) => ({ entry, ...compiled(entry.path) }));
   showPlace = () => {
     shown = location.pathname + location.search;
-    const { place, params } = match(routes, location.pathname);
-    show(place, { ...params, query: new URLSearchParams(location.search) });
+    const { entry, params } = match(routes, location.pathname);
+    show(entry, { ...params, query: new URLSearchParams(location.search) });
   };
   addEventListener("popstate", () => location.pathname + location.search === shown || showPlace());
   document.addEventListener("click", takeOver);
@@ -57,10 +57,10 @@ function compiled(path) {
 }
 
 function match(routes, path) {
-  for (const { place, names, expression } of routes) {
+  for (const { entry, names, expression } of routes) {
     const found = expression.exec(path);
     const params = names.map((name, i) => [name, decoded(found?.[i + 1])]);
-    if (found) return { place, params: Object.fromEntries(params) };
+    if (found) return { entry, params: Object.fromEntries(params) };
   }
   return {};
 }

@@ -77,9 +77,9 @@ const COLUMNS = [
 ];
 
 function details(data) {
-  const told = Object.entries(data).filter(([, value]) => value !== null);
+  const shown = Object.entries(data).filter(([, value]) => value !== null);
   const text = (value) => visible(typeof value === "string" ? value : JSON.stringify(value));
-  const pairs = told.map(([key, value]) => h("span", {}, `${key} `, h("code", {}, text(value))));
+  const pairs = shown.map(([key, value]) => h("span", {}, `${key} `, h("code", {}, text(value))));
   return pairs.length > 0 && h("div", { class: "audit-data" }, pairs);
 }
 

@@ -1,6 +1,7 @@
 // One automation: how it stands, what it does, and its log as it grows.
 
 import { announce } from "../components/announcer.js";
+import { artifactsView } from "../components/artifacts.js";
 import { automationActions } from "../components/automation-actions.js";
 import { pageHeading, setTitle } from "../components/headings.js";
 import { liveMark } from "../components/live.js";
@@ -12,6 +13,7 @@ import { get } from "../lib/api.js";
 import { h, replace } from "../lib/dom.js";
 import { follow } from "../lib/events.js";
 import { showList } from "../lib/keyed.js";
+import { markdown } from "../lib/markdown.js";
 import { queueTexts, wantedLabels } from "../lib/placement.js";
 import { ago, duration } from "../lib/times.js";
 import { environmentName } from "../lib/values.js";
@@ -26,6 +28,8 @@ export function mount(root, { id, title }) {
   const parts = {
     head: h("div", {}),
     trouble: h("div", {}),
+    summary: h("div", {}),
+    artifacts: h("div", {}),
     phases: h("div", { class: "phases" }),
     facts: h("div", { class: "automation-facts" }),
     log: new LogPanel({ id, mark: mark.element, signal: page.signal }),
@@ -34,6 +38,8 @@ export function mount(root, { id, title }) {
   root.append(
     parts.head,
     parts.trouble,
+    parts.summary,
+    parts.artifacts,
     h(
       "div",
       { class: "automation" },
@@ -98,6 +104,8 @@ function showAutomation(parts, automation, before) {
   showList(parts.head, [headOf(automation)], () => "head", headView);
   titleFor(automation);
   if (before === null) parts.head.querySelector("h1").focus({ preventScroll: true });
+  showList(parts.summary, summaries(automation), () => "summary", summaryView);
+  showList(parts.artifacts, artifactsOf(automation), () => "artifacts", artifactsView);
   const isLong = isLongPlan(automation.phases);
   const goTo = (phase, offset) => parts.log.goTo(phase, offset);
   const phases = automation.phases.map((phase, index) => ({ ...phase, index }));
@@ -116,7 +124,18 @@ function titleFor(automation) {
 }
 
 /** Everything that the head shows; what changes with each command is not among it. */
-function headOf({ phases, jobs, values, variables, outputs, log_bytes: logBytes, ...rest }) {
+function headOf({
+  phases,
+  jobs,
+  values,
+  variables,
+  outputs,
+  summary,
+  artifacts,
+  artifacts_missing: missing,
+  log_bytes: logBytes,
+  ...rest
+}) {
   return rest;
 }
 
@@ -139,6 +158,24 @@ function headView(automation) {
       below: h("p", { class: "muted facts-line" }, factsLine(automation)),
     }),
     remarks(automation),
+  );
+}
+
+function artifactsOf({ artifacts, artifacts_missing: missing }) {
+  return artifacts.length || missing.length ? [{ artifacts, missing }] : [];
+}
+
+function summaries({ summary }) {
+  return summary ? [summary] : [];
+}
+
+/** What the phases say themselves of what they did; as it may be long, it scrolls by itself. */
+function summaryView(text) {
+  return h(
+    "section",
+    { class: "summary", tabindex: "0", "aria-labelledby": "summary-title" },
+    h("h2", { id: "summary-title" }, "Summary"),
+    h("div", { class: "markdown" }, markdown(text)),
   );
 }
 
@@ -170,9 +207,7 @@ function remarks(automation) {
         h("strong", {}, "Waiting: "),
         visible(waiting),
         " ",
-        state === "awaiting_approval"
-          ? h("a", { href: `/approvals/${automation.approval_id}` }, "See the approval")
-          : h("a", { href: "/workers" }, "See the workers"),
+        waitingLink(automation),
       ),
     state === "unknown" &&
       noticeBox(
@@ -185,6 +220,14 @@ function remarks(automation) {
       noticeBox(state === "cancelled" ? "note" : "bad", sentence(explanation)),
     automation.log_remark && noticeBox("warn", sentence(automation.log_remark)),
   ];
+}
+
+function waitingLink({ state, approval_id: approval, pause_id: pause }) {
+  if (state === "awaiting_approval")
+    return h("a", { href: `/approvals/${approval}` }, "See the approval");
+  if (state === "paused" && pause)
+    return h("a", { href: `/approvals/${pause}` }, "See what it asks");
+  return h("a", { href: "/workers" }, "See the workers");
 }
 
 function factsOf(automation) {

@@ -6,7 +6,7 @@ import { entrance } from "../components/forms.js";
 import { post } from "../lib/api.js";
 import { h, replace } from "../lib/dom.js";
 
-const TOLD =
+const ANSWER_TEXT =
   "If your org can send e-mail, a link is on its way to you. It is good for an hour. " +
   "If none comes, an admin of your org can give you one.";
 
@@ -18,7 +18,7 @@ export function mount(root, { title }) {
   });
   const send = async () => {
     await post("/password/forgotten", { body: { email: email.control.value.trim() } });
-    replace(card, heading, h("p", {}, TOLD), buttonLink("Log in", "/login"));
+    replace(card, heading, h("p", {}, ANSWER_TEXT), buttonLink("Log in", "/login"));
     heading.focus();
   };
   const submit = button("Send me a link", { look: "primary wide", type: "submit" });

@@ -6,7 +6,7 @@ import { ask, confirm, opensWith } from "../components/dialogs.js";
 import { field, showProblems, textarea } from "../components/fields.js";
 import { emptyState, pageHeading } from "../components/headings.js";
 import { actionsColumn, column, List } from "../components/list.js";
-import { keptNotice, placesList } from "../components/problems.js";
+import { keptNotice, problemList } from "../components/problems.js";
 import { sourceView } from "../components/source.js";
 import { get, post, remove } from "../lib/api.js";
 import { h, replace } from "../lib/dom.js";
@@ -103,12 +103,12 @@ function openPush(source, list, notice = null) {
       list.reload();
       note(pushed.is_new ? `Pushed ${pushed.name}, version ${pushed.version}` : "Nothing new");
       if (!pushed.warnings.length) return true;
-      const warnings = placesList(pushed.warnings);
+      const warnings = problemList(pushed.warnings);
       replace(mistakes, h("p", {}, "It is pushed. What to look at:"), warnings);
     } catch (error) {
       const others = showProblems([text], error.errors ?? []);
       if (!others.length) throw error;
-      replace(mistakes, placesList(others));
+      replace(mistakes, problemList(others));
     }
     return false;
   };

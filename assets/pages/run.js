@@ -6,7 +6,7 @@ import { field, input } from "../components/fields.js";
 import { pageForm } from "../components/forms.js";
 import { pageHeading } from "../components/headings.js";
 import { loadInto } from "../components/loading.js";
-import { keptNotice, noticeBox, placesList } from "../components/problems.js";
+import { keptNotice, noticeBox, problemList } from "../components/problems.js";
 import { planView } from "../components/steps.js";
 import { variableField } from "../components/variable-fields.js";
 import { get, post } from "../lib/api.js";
@@ -112,7 +112,7 @@ function formView(form, fields, aside) {
 
 function cannotRun(template) {
   const title = h("strong", {}, "This template cannot run yet");
-  return noticeBox("bad", title, placesList(template.unsupported));
+  return noticeBox("bad", title, problemList(template.unsupported));
 }
 
 function valuesOf(fields) {

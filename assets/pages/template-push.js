@@ -4,7 +4,13 @@
 import { note } from "../components/announcer.js";
 import { busyWhile, button } from "../components/buttons.js";
 import { pageHeading } from "../components/headings.js";
-import { keptNotice, noticeBox, placesList, problemBox, sentence } from "../components/problems.js";
+import {
+  keptNotice,
+  noticeBox,
+  problemList,
+  problemBox,
+  sentence,
+} from "../components/problems.js";
 import { ApiError, post } from "../lib/api.js";
 import { h, replace } from "../lib/dom.js";
 import { keepDraft, takeDraft } from "../lib/drafts.js";
@@ -207,10 +213,10 @@ function verdict(found, editor) {
       noticeBox(
         "warn",
         h("strong", {}, "It can be pushed, but cannot run yet"),
-        placesList(found.unsupported, editor.goTo),
+        problemList(found.unsupported, editor.goTo),
       ),
     found.warnings.length > 0 &&
-      noticeBox("warn", h("strong", {}, "Worth a look"), placesList(found.warnings, editor.goTo)),
+      noticeBox("warn", h("strong", {}, "Worth a look"), problemList(found.warnings, editor.goTo)),
     !found.unsupported.length &&
       !found.warnings.length &&
       h("p", { class: "good" }, `No mistakes in ${found.name}.`),
@@ -224,6 +230,6 @@ function showMistakes(error, editor, findings) {
   else
     replace(
       findings,
-      noticeBox("bad", h("strong", {}, sentence(error.detail)), placesList(problems, editor.goTo)),
+      noticeBox("bad", h("strong", {}, sentence(error.detail)), problemList(problems, editor.goTo)),
     );
 }

@@ -7,7 +7,7 @@ import { select } from "../components/fields.js";
 import { pageHeading } from "../components/headings.js";
 import { List } from "../components/list.js";
 import { loadInto } from "../components/loading.js";
-import { noticeBox, placesList } from "../components/problems.js";
+import { noticeBox, problemList } from "../components/problems.js";
 import { sourceView } from "../components/source.js";
 import { planView } from "../components/steps.js";
 import { get, remove } from "../lib/api.js";
@@ -97,10 +97,10 @@ function notices(template) {
       noticeBox(
         "bad",
         h("strong", {}, "This version cannot run yet"),
-        placesList(template.unsupported),
+        problemList(template.unsupported),
       ),
     template.warnings.length > 0 &&
-      noticeBox("warn", h("strong", {}, "Worth a look"), placesList(template.warnings)),
+      noticeBox("warn", h("strong", {}, "Worth a look"), problemList(template.warnings)),
   ];
 }
 
@@ -180,14 +180,14 @@ function planPanel(template) {
         h(
           "ul",
           {},
-          template.notify.map((entry) => h("li", {}, visible(toldText(entry)))),
+          template.notify.map((entry) => h("li", {}, visible(notifyText(entry)))),
         ),
       ],
     ),
   );
 }
 
-function toldText({ states = [], users = [], groups = [], chats = [] }) {
+function notifyText({ states = [], users = [], groups = [], chats = [] }) {
   const named = [
     ...users,
     ...groups.map((name) => `group ${name}`),

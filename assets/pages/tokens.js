@@ -11,7 +11,7 @@ import { h, replace } from "../lib/dom.js";
 import { ago } from "../lib/times.js";
 import { visible } from "../lib/visible.js";
 
-const LIVES = [
+const LIFETIMES = [
   ["30", "30 days"],
   ["90", "90 days"],
   ["365", "a year"],
@@ -74,7 +74,7 @@ function openForm(fresh, list) {
   const life = field({
     label: "Works for",
     path: "expires_in_days",
-    control: select(LIVES, "90"),
+    control: select(LIFETIMES, "90"),
   });
   const scopes = field({
     label: "Scopes",

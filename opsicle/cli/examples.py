@@ -45,6 +45,8 @@ EXAMPLES = {
     "automations cancel": "opsicle automations cancel 06h1hzvv11dhdn2rfef99n2x4t",
     "automations rerun": "opsicle automations rerun 06h1hzvv11dhdn2rfef99n2x4t",
     "logs": "opsicle logs 06h1hzvv11dhdn2rfef99n2x4t --tail 20 --follow",
+    "artifacts list": "opsicle artifacts list 06h1hzvv11dhdn2rfef99n2x4t",
+    "artifacts get": "opsicle artifacts get 06h1hzvv11dhdn2rfef99n2x4t report/index.html",
     "orgs list": "opsicle orgs list",
     "orgs show": "opsicle orgs show acme",
     "orgs create": "opsicle orgs create globex",

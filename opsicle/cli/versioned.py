@@ -54,17 +54,14 @@ class PushResult(Protocol):
     @property
     def name(self) -> str:
         """The document's name."""
-        ...
 
     @property
     def version(self) -> int:
         """The version that it is now."""
-        ...
 
     @property
     def is_new(self) -> bool:
         """Whether that version was made for it."""
-        ...
 
 
 R = TypeVar("R", bound=PushResult)

@@ -26,7 +26,11 @@ the exit code only in `cli/__init__.py`. No message holds a secret, a host path 
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 import msgspec
+
+T = TypeVar("T")
 
 
 class Problem(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -213,3 +217,10 @@ BY_CODE: dict[str, type[OpsicleError]] = {
 }
 """What a code that came over the wire stands for. Not TooManyRequests, which is nothing without its
 `retry_after`."""
+
+
+def required(value: T | None, otherwise: Exception) -> T:
+    """Return what must be there. Raises `otherwise` where it is None."""
+    if value is None:
+        raise otherwise
+    return value

@@ -25,25 +25,21 @@ class Clock(Protocol):
 
     def now(self) -> datetime:
         """Return the time of day in UTC."""
-        ...
 
     def monotonic(self) -> float:
         """Seconds since some moment; only differences mean anything.
 
         Stands still while the machine is suspended.
         """
-        ...
 
     def elapsed(self) -> float:
         """Seconds since some moment, those included in which the machine was suspended."""
-        ...
 
     def is_steady_since(self, seconds: float) -> bool:
         """Return whether the time of day has not jumped within the last `seconds`.
 
         Only what this process saw counts.
         """
-        ...
 
 
 class SystemClock:

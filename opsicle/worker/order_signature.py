@@ -48,7 +48,6 @@ class OrderVerifier(Protocol):
 
     def has_signed(self, order: bytes, signature: bytes) -> bool:
         """Return whether the key's owner has signed just these bytes as an order."""
-        ...
 
 
 def load(pem: str) -> OrderVerifier:

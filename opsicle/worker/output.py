@@ -44,14 +44,12 @@ class Sink(Protocol):
         later, with the pipe left unread, so that the command pauses. It should not block for long:
         cancelling and time limits wait meanwhile.
         """
-        ...
 
     def progress(self, phases: Sequence[PhaseReport]) -> None:
         """Learn that a phase or a command has started or ended.
 
         The reports change later: encode or copy them now.
         """
-        ...
 
 
 class _Pipe:

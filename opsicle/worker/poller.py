@@ -55,23 +55,22 @@ class Holder(Protocol):
     @property
     def can_begin(self) -> bool:
         """Whether one that comes now could begin."""
-        ...
 
     def held(self) -> tuple[RunningJob, ...]:
         """Return the jobs held now."""
+
+    def paused(self) -> tuple[RunningJob, ...]:
+        """Return the jobs that wait for people."""
         ...
 
     def take(self, work: Work) -> None:
         """Begin a job."""
-        ...
 
     def cancel(self, job_id: str) -> None:
         """Stop a job, as a person asked."""
-        ...
 
     def drop(self, job_id: str) -> None:
         """Stop a job and forget it."""
-        ...
 
 
 class WorkerDescription(msgspec.Struct, frozen=True):
@@ -182,7 +181,7 @@ class Poller:
         self._was_answered = True
 
     def _request(self) -> PollRequest:
-        jobs = self._jobs.held()
+        jobs, paused = self._jobs.held(), self._jobs.paused()
         takes_none = self._is_draining or not self._jobs.can_begin
         free = 0 if takes_none else max(0, self._presence.slots - len(jobs))
         rewritten = self.audit_monitor.report if self.audit_monitor else ""
@@ -195,6 +194,7 @@ class Poller:
             free_slots=free,
             runtimes=self._presence.runtimes,
             jobs=jobs,
+            paused=paused[:MAX_LISTED_JOBS],
             is_draining=self._is_draining,
             is_leaving=self._is_leaving,
             wait_seconds=POLL_SECONDS if self._was_answered else 0,

@@ -21,7 +21,7 @@ def new_api_server(tmp_path: Path) -> Iterator[ApiServer]:
 
 
 @pytest.fixture(scope="session")
-def furnished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def prepared_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the data folder of a server with the orgs acme and globex, made once.
 
     Hashing passwords takes its time.
@@ -34,9 +34,9 @@ def furnished(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def api_server(tmp_path: Path, furnished: Path) -> Iterator[ApiServer]:
+def api_server(tmp_path: Path, prepared_folder: Path) -> Iterator[ApiServer]:
     """Return a server with the orgs acme and globex; Alice and Gina are their admins."""
-    shutil.copytree(furnished, tmp_path / "data")
+    shutil.copytree(prepared_folder, tmp_path / "data")
     api_server = ApiServer(tmp_path / "data")
     yield api_server
     api_server.close()

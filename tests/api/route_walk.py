@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 
 from opsicle.domain.access import Action, BuiltInRole
+from opsicle.kit.ids import new_id
+from opsicle.server.contents.content_store import Upload
 from opsicle.server.http.routing import Access, Route
+from opsicle.server.store import artifacts, jobs
+from opsicle.server.store.artifacts import ArtifactRow
+from opsicle.server.store.database import Connection
 from opsicle.wire.access_api import CreateGroupRequest, CreateRoleRequest
 from opsicle.wire.channel_api import CreateChannelRequest
 from opsicle.wire.org_api import InviteRequest
@@ -107,6 +113,8 @@ MAY: dict[str, Action | Access] = {
     "POST /api/v1/automations/<automation_id>/rerun": A.AUTOMATIONS_CREATE,
     "GET /api/v1/automations/<automation_id>/log": A.AUTOMATIONS_VIEW,
     "GET /api/v1/automations/<automation_id>/events": A.AUTOMATIONS_VIEW,
+    "GET /api/v1/artifacts/<artifact_id>": A.AUTOMATIONS_VIEW,
+    "GET /api/v1/artifacts/<artifact_id>/view": A.AUTOMATIONS_VIEW,
     "GET /api/v1/events": A.AUTOMATIONS_VIEW,
     "POST /api/v1/workers/tokens": A.WORKERS_MANAGE,
     "GET /api/v1/workers": A.WORKERS_VIEW,
@@ -166,9 +174,11 @@ MAY: dict[str, Action | Access] = {
 WORKER_ROUTES = {
     "POST /worker/v1/poll",
     "POST /worker/v1/renew",
+    "POST /worker/v1/jobs/<job_id>/pause",
     "POST /worker/v1/jobs/<job_id>/start",
     "POST /worker/v1/jobs/<job_id>/refuse",
     "POST /worker/v1/jobs/<job_id>/log",
+    "POST /worker/v1/jobs/<job_id>/artifact",
     "POST /worker/v1/jobs/<job_id>/finish",
 }
 
@@ -225,7 +235,7 @@ Things = dict[str, str]
 """One of each thing that an org can have, as the placeholders of paths name them."""
 
 
-def furnish(api_server: ApiServer, org: str, admin: str, name: str) -> Things:
+def prepare(api_server: ApiServer, org: str, admin: str, name: str) -> Things:
     actor = api_server.actor(admin)
     api_server.services.templates.push(actor, source(name))
     automation = api_server.services.automations.create(actor, RunRequest(template=name), "")
@@ -238,6 +248,8 @@ def furnish(api_server: ApiServer, org: str, admin: str, name: str) -> Things:
 
     token = api_server.services.tokens.create(actor, CreateApiTokenRequest(name="x"))
     worker = api_server.worker(org, f"{org}-worker")
+    leaving = api_server.services.automations.create(actor, RunRequest(template=name), "")
+    artifact_id = left_behind(api_server, actor.org_id, leaving.id, worker.worker_id)
     secret = CreateSecretRequest(name=f"{org}-secret", value="correct horse")
     api_server.services.secrets.create(actor, secret)
     api_server.services.policies.push(actor, policy(f"{org}-policy"))
@@ -267,6 +279,7 @@ def furnish(api_server: ApiServer, org: str, admin: str, name: str) -> Things:
         "name": name,
         "version": "1",
         "automation_id": automation.id,
+        "artifact_id": artifact_id,
         "worker": worker.worker_id,
         "secret": secret.name,
         "policy": f"{org}-policy",
@@ -275,6 +288,28 @@ def furnish(api_server: ApiServer, org: str, admin: str, name: str) -> Things:
         "channel": channel.name,
         "delivery_id": delivery.id,
     }
+
+
+def left_behind(api_server: ApiServer, org_id: str, automation_id: str, worker_id: str) -> str:
+    """Return the id of a file that a job of the automation left, which was then given back."""
+    now, content = api_server.clock.now(), b"left behind"
+    upload = Upload("walk", hashlib.sha256(content).hexdigest(), len(content))
+    job_id, artifact_id = new_id(now), new_id(now)
+    row = ArtifactRow(
+        artifact_id, job_id, "report.txt", org_id, automation_id, 0, upload.size, upload.sha256,
+        "", now,
+    )  # fmt: skip
+
+    def work(db: Connection) -> bool:
+        jobs.insert(db, job_id, automation_id, worker_id, now)
+        jobs.give_back(db, job_id, now)
+        artifacts.insert(db, row)
+        return True
+
+    store = api_server.services.contents
+    store.append(upload, 0, content)
+    assert store.keep(org_id, upload, work)
+    return artifact_id
 
 
 def call(client: Client, route_key: str, values: dict[str, str], body: object = None) -> Answer:

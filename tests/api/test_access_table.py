@@ -24,8 +24,8 @@ from tests.api.route_walk import (
     Things,
     absent,
     call,
-    furnish,
     key,
+    prepare,
     without_ids,
 )
 from tests.api.running_server import Answer, ApiServer, Client
@@ -33,12 +33,12 @@ from tests.api.running_server import Answer, ApiServer, Client
 
 @pytest.fixture
 def acme(api_server: ApiServer) -> Things:
-    return furnish(api_server, "acme", "alice@example.com", "restart-web")
+    return prepare(api_server, "acme", "alice@example.com", "restart-web")
 
 
 @pytest.fixture
 def globex(api_server: ApiServer) -> Things:
-    return furnish(api_server, "globex", "gina@example.com", "globex-only")
+    return prepare(api_server, "globex", "gina@example.com", "globex-only")
 
 
 def test_every_route_stands_in_the_table_and_asks_for_what_it_says(api_server: ApiServer) -> None:
@@ -204,6 +204,7 @@ WORKER_BODIES: dict[str, dict[str, object]] = {
     "start": {"fence": 1},
     "refuse": {"fence": 1, "reason": "forged"},
     "log": {"fence": 1},
+    "artifact": {"fence": 1, "phase": 0, "path": "x", "problem": "forged"},
     "finish": {"fence": 1, "outcome": {"state": "succeeded", "phases": []}, "log_bytes": 0},
 }
 

@@ -17,10 +17,10 @@ import apsw
 import pytest
 
 from opsicle.domain.access import BuiltInRole
-from tests.api.route_walk import MAY, Things, call, furnish
+from tests.api.route_walk import MAY, Things, call, prepare
 from tests.api.running_server import Answer, ApiServer
 
-SPOILT = ("{", "7", "[]", '{"a": 1}', '["x"]', "[" * 2000)
+ALTERED = ("{", "7", "[]", '{"a": 1}', '["x"]', "[" * 2000)
 ENDLESS = {"GET /api/v1/events", "GET /api/v1/automations/<automation_id>/events"}
 INBOX = "GET /api/v1/approvals"
 """Without what was altered, as nobody can decide on that; with `whose=all` it is shown."""
@@ -43,7 +43,7 @@ class Column(NamedTuple):
 @pytest.fixture
 def things(api_server: ApiServer) -> Things:
     api_server.person("acme", "bob", BuiltInRole.OPERATOR)
-    return furnish(api_server, "acme", "alice@example.com", "restart-web")
+    return prepare(api_server, "acme", "alice@example.com", "restart-web")
 
 
 def columns(api_server: ApiServer) -> Iterator[Column]:
@@ -71,7 +71,7 @@ def query(api_server: ApiServer, sql: str, *values: object) -> list[Any]:
 
 
 @contextmanager
-def spoilt(api_server: ApiServer, column: Column, text: str, which: int) -> Iterator[None]:
+def altered(api_server: ApiServer, column: Column, text: str, which: int) -> Iterator[None]:
     """Write this into one row, the first or (-1) the last, and put it right again afterwards."""
     table, name, _ = column
     ((alice,),) = query(api_server, "SELECT id FROM users WHERE email = 'alice@example.com'")
@@ -118,8 +118,8 @@ def test_no_altered_row_hides_another_or_is_an_internal_error(
     assert {key for key, answer in before.items() if answer.status not in (200, 404)} == set()
     wrong = []
     for column in columns(api_server):
-        for text, which in product(("x",) if column.is_time else SPOILT, (0, -1)):
-            with spoilt(api_server, column, text, which):
+        for text, which in product(("x",) if column.is_time else ALTERED, (0, -1)):
+            with altered(api_server, column, text, which):
                 for key in SHOWING:
                     answer = call(client, key, things)
                     if not is_as_good(answer, before[key]):

@@ -64,10 +64,10 @@ def test_many_writers_at_once_make_one_chain(api_server: ApiServer) -> None:
 
 
 @pytest.fixture(scope="module")
-def long_record(tmp_path_factory: pytest.TempPathFactory, furnished: Path) -> Path:
+def long_record(tmp_path_factory: pytest.TempPathFactory, prepared_folder: Path) -> Path:
     """Return a server's data folder whose org acme has a signed record of 10,000 entries."""
     folder = tmp_path_factory.mktemp("long") / "data"
-    subprocess.run(["cp", "-r", furnished, folder], check=True)
+    subprocess.run(["cp", "-r", prepared_folder, folder], check=True)
     api_server = ApiServer(folder)
     for _ in range(9):
         write(api_server, 1_000)
@@ -79,7 +79,7 @@ def long_record(tmp_path_factory: pytest.TempPathFactory, furnished: Path) -> Pa
 
 
 @pytest.fixture
-def long_house(tmp_path: Path, long_record: Path) -> Any:
+def long_record_server(tmp_path: Path, long_record: Path) -> Any:
     subprocess.run(["cp", "-r", long_record, tmp_path / "data"], check=True)
     api_server = ApiServer(tmp_path / "data")
     yield api_server
@@ -117,20 +117,23 @@ REMOVE_CHECKPOINT = "DELETE FROM audit_checkpoints WHERE org_id = ? AND number =
     ],
 )
 def test_a_record_of_10000_entries_changed_on_disk_is_named(
-    long_house: ApiServer, sql: str, expected: tuple[str, int]
+    long_record_server: ApiServer, sql: str, expected: tuple[str, int]
 ) -> None:
-    org_id = long_house.actor(ALICE).org_id
-    assert verdict(long_house).is_intact
-    assert verdict(long_house).last_seq == 10_000
-    tamper(long_house, sql, org_id)
-    found = verdict(long_house)
+    org_id = long_record_server.actor(ALICE).org_id
+    assert verdict(long_record_server).is_intact
+    assert verdict(long_record_server).last_seq == 10_000
+    tamper(long_record_server, sql, org_id)
+    found = verdict(long_record_server)
     assert fault(found) == expected
-    answer = long_house.session(ALICE).get("/api/v1/audit/verify").json
+    answer = long_record_server.session(ALICE).get("/api/v1/audit/verify").json
     assert (answer["is_intact"], answer["fault"]["seq"]) == (False, expected[1])
     assert verify_export(
-        b"".join(long_house.services.audit.export(long_house.actor(ALICE))).splitlines(), None
+        b"".join(
+            long_record_server.services.audit.export(long_record_server.actor(ALICE))
+        ).splitlines(),
+        None,
     ).fault
-    assert verdict(long_house, GINA).is_intact
+    assert verdict(long_record_server, GINA).is_intact
 
 
 def test_a_record_that_was_cut_off_and_written_on_is_rewritten(api_server: ApiServer) -> None:

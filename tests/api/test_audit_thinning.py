@@ -27,7 +27,7 @@ DAYS, A_DAY = 12, 4
 
 
 @pytest.fixture
-def old_house(api_server: ApiServer) -> ApiServer:
+def old_record(api_server: ApiServer) -> ApiServer:
     """Return a server whose org acme has a record of twelve days, and some entries behind them.
 
     Each day has four checkpoints.
@@ -60,9 +60,9 @@ def export(api_server: ApiServer) -> list[bytes]:
     )
 
 
-def test_of_each_day_more_than_a_week_past_the_last_checkpoint_stays(old_house: ApiServer) -> None:
-    before = [part for part in kept(old_house) if isinstance(part, Checkpoint)]
-    limit = thinning.to_text(old_house.clock.now() - timedelta(days=7))[:10]
+def test_of_each_day_more_than_a_week_past_the_last_checkpoint_stays(old_record: ApiServer) -> None:
+    before = [part for part in kept(old_record) if isinstance(part, Checkpoint)]
+    limit = thinning.to_text(old_record.clock.now() - timedelta(days=7))[:10]
     days = [each.at[:10] for each in before]
     last_of = {day: each.number for each, day in zip(before, days, strict=True)}
     expected = [
@@ -71,22 +71,22 @@ def test_of_each_day_more_than_a_week_past_the_last_checkpoint_stays(old_house: 
         if day >= limit or each.number == last_of[day]
     ]
 
-    removed = thin(old_house)
+    removed = thin(old_record)
 
     assert removed == len(before) - len(expected) > A_DAY
-    assert numbers(old_house) == expected
-    assert thin(old_house) == 0
-    assert verdict(old_house).is_intact
+    assert numbers(old_record) == expected
+    assert thin(old_record) == 0
+    assert verdict(old_record).is_intact
 
 
 def test_an_export_verifies_as_before_and_says_that_it_has_gaps(
-    old_house: ApiServer, tmp_path: Path
+    old_record: ApiServer, tmp_path: Path
 ) -> None:
-    first = export(old_house)
-    thin(old_house)
-    second = export(old_house)
+    first = export(old_record)
+    thin(old_record)
+    second = export(old_record)
 
-    key = old_house.services.audit.public_key
+    key = old_record.services.audit.public_key
     one, two = verify_export(first, key), verify_export(second, key)
     assert (one.is_intact, two.is_intact) == (True, True), two.fault
     assert (one.entries, one.signed_to) == (two.entries, two.signed_to)
@@ -123,84 +123,84 @@ def without(lines: list[bytes], mark: bytes) -> list[bytes]:
     return [line for line in lines if line is not found]
 
 
-def test_a_later_thinning_widens_the_gaps_that_there_are(old_house: ApiServer) -> None:
-    thin(old_house)
-    old_house.clock.advance(days=30)
-    write(old_house, 1)
-    sign(old_house)
-    thin(old_house)
+def test_a_later_thinning_widens_the_gaps_that_there_are(old_record: ApiServer) -> None:
+    thin(old_record)
+    old_record.clock.advance(days=30)
+    write(old_record, 1)
+    sign(old_record)
+    thin(old_record)
 
-    parts = kept(old_house)
-    assert len(numbers(old_house)) <= DAYS + 2
+    parts = kept(old_record)
+    assert len(numbers(old_record)) <= DAYS + 2
     assert not has_gaps_side_by_side(parts)
-    assert verdict(old_house).is_intact
+    assert verdict(old_record).is_intact
 
 
 def test_many_are_thinned_out_in_steps(
-    old_house: ApiServer, monkeypatch: pytest.MonkeyPatch
+    old_record: ApiServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    thin_at_once = numbers(old_house)
+    thin_at_once = numbers(old_record)
     monkeypatch.setattr(thinning, "AT_ONCE", 2)
 
-    assert thin(old_house) == len(thin_at_once) - len(numbers(old_house))
-    assert verdict(old_house).is_intact
-    parts = kept(old_house)
+    assert thin(old_record) == len(thin_at_once) - len(numbers(old_record))
+    assert verdict(old_record).is_intact
+    parts = kept(old_record)
     assert not has_gaps_side_by_side(parts)
 
 
-def test_that_with_which_an_export_ended_stays(old_house: ApiServer) -> None:
-    export(old_house)
-    newest = numbers(old_house)[-1]
+def test_that_with_which_an_export_ended_stays(old_record: ApiServer) -> None:
+    export(old_record)
+    newest = numbers(old_record)[-1]
     for _ in range(3):
-        old_house.clock.advance(seconds=SIGN_AFTER.total_seconds())
-        write(old_house, 1)
-        old_house.services.audit_checkpoints.sign_due()
-    old_house.clock.advance(days=30)
-    write(old_house, 1)
-    sign(old_house)
+        old_record.clock.advance(seconds=SIGN_AFTER.total_seconds())
+        write(old_record, 1)
+        old_record.services.audit_checkpoints.sign_due()
+    old_record.clock.advance(days=30)
+    write(old_record, 1)
+    sign(old_record)
 
-    thin(old_house)
+    thin(old_record)
 
-    assert newest in numbers(old_house)
-    assert newest + 1 not in numbers(old_house)
+    assert newest in numbers(old_record)
+    assert newest + 1 not in numbers(old_record)
 
 
-def test_what_shows_that_a_record_was_cut_off_and_written_on_stays(old_house: ApiServer) -> None:
-    org_id = old_house.actor(ALICE).org_id
-    proof = [part for part in kept(old_house) if isinstance(part, Checkpoint)][A_DAY]
+def test_what_shows_that_a_record_was_cut_off_and_written_on_stays(old_record: ApiServer) -> None:
+    org_id = old_record.actor(ALICE).org_id
+    proof = [part for part in kept(old_record) if isinstance(part, Checkpoint)][A_DAY]
     tamper(
-        old_house,
+        old_record,
         "UPDATE audit_entries SET hash = zeroblob(32) WHERE org_id = ? AND seq = ?",
         org_id,
         proof.seq,
     )
 
-    thin(old_house)
+    thin(old_record)
 
-    assert proof.number in numbers(old_house)
-    assert fault(verdict(old_house)) == ("altered", proof.seq)
+    assert proof.number in numbers(old_record)
+    assert fault(verdict(old_record)) == ("altered", proof.seq)
 
 
-def test_where_a_checkpoint_is_wrong_none_is_thinned_out(old_house: ApiServer) -> None:
-    org_id = old_house.actor(ALICE).org_id
+def test_where_a_checkpoint_is_wrong_none_is_thinned_out(old_record: ApiServer) -> None:
+    org_id = old_record.actor(ALICE).org_id
     tamper(
-        old_house,
+        old_record,
         "UPDATE audit_checkpoints SET seq = seq + 1 WHERE org_id = ? AND number = 3",
         org_id,
     )
-    before = numbers(old_house)
+    before = numbers(old_record)
 
-    assert thin(old_house) == 0
+    assert thin(old_record) == 0
 
-    assert numbers(old_house) == before
-    assert fault(verdict(old_house)) == ("checkpoint", 3)
+    assert numbers(old_record) == before
+    assert fault(verdict(old_record)) == ("checkpoint", 3)
 
 
 @pytest.mark.parametrize("email", [ALICE, GINA])
-def test_one_chain_of_two_is_thinned_out_for_itself(old_house: ApiServer, email: str) -> None:
-    thin(old_house)
-    assert verdict(old_house, email).is_intact
-    assert any(isinstance(part, CheckpointGap) for part in kept(old_house, email)) == (
+def test_one_chain_of_two_is_thinned_out_for_itself(old_record: ApiServer, email: str) -> None:
+    thin(old_record)
+    assert verdict(old_record, email).is_intact
+    assert any(isinstance(part, CheckpointGap) for part in kept(old_record, email)) == (
         email == ALICE
     )
 
@@ -237,15 +237,15 @@ CHANGES = {
 
 @pytest.mark.parametrize(("sql", "kind"), CHANGES.values(), ids=CHANGES)
 def test_what_is_changed_in_a_thinned_record_is_noticed(
-    old_house: ApiServer, sql: str, kind: str
+    old_record: ApiServer, sql: str, kind: str
 ) -> None:
-    thin(old_house)
-    sign(old_house)
-    given = {"org": old_house.actor(ALICE).org_id, "number": numbers(old_house)[1]}
-    old_house.state.write(lambda db: strip(db, sql, given))
+    thin(old_record)
+    sign(old_record)
+    given = {"org": old_record.actor(ALICE).org_id, "number": numbers(old_record)[1]}
+    old_record.state.write(lambda db: strip(db, sql, given))
 
-    assert fault(verdict(old_house))[0] == kind
-    assert verify_export(export(old_house), old_house.services.audit.public_key).fault
+    assert fault(verdict(old_record))[0] == kind
+    assert verify_export(export(old_record), old_record.services.audit.public_key).fault
 
 
 def strip(db: Any, sql: str, given: dict[str, object]) -> None:
@@ -255,20 +255,22 @@ def strip(db: Any, sql: str, given: dict[str, object]) -> None:
     db.execute("DELETE FROM audit_heads")
 
 
-def test_a_gap_that_another_key_has_signed_is_none(old_house: ApiServer) -> None:
-    thin(old_house)
-    forger, lines = AuditKey.create(), export(old_house)
+def test_a_gap_that_another_key_has_signed_is_none(old_record: ApiServer) -> None:
+    thin(old_record)
+    forger, lines = AuditKey.create(), export(old_record)
     place = next(n for n, line in enumerate(lines) if b'"type":"gap"' in line)
     gap = msgspec.json.decode(lines[place], type=CheckpointGap)
-    forged = msgspec.structs.replace(gap, signature=forger.sign(old_house.actor(ALICE).org_id, gap))
+    forged = msgspec.structs.replace(
+        gap, signature=forger.sign(old_record.actor(ALICE).org_id, gap)
+    )
     lines[place] = msgspec.json.encode(forged) + b"\n"
 
     assert fault(verify_export(lines, None)) == ("checkpoint", gap.first)
 
 
 def test_an_export_of_a_format_that_is_not_known_is_refused_with_the_way_out(
-    old_house: ApiServer,
+    old_record: ApiServer,
 ) -> None:
-    lines = [line.replace(b'"format":1', b'"format":3') for line in export(old_house)]
+    lines = [line.replace(b'"format":1', b'"format":3') for line in export(old_record)]
     with pytest.raises(InvalidInput, match="format 3, this program knows 1 and 2"):
         verify_export(lines, None)

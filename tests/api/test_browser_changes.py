@@ -5,13 +5,13 @@ from __future__ import annotations
 import pytest
 
 from opsicle.server.http.routing import Access
-from tests.api.route_walk import BODIES, MAY, Things, call, filled, furnish
+from tests.api.route_walk import BODIES, MAY, Things, call, filled, prepare
 from tests.api.running_server import ORIGIN, PASSWORD, ApiServer, Client
 
 
 @pytest.fixture
 def acme(api_server: ApiServer) -> Things:
-    return furnish(api_server, "acme", "alice@example.com", "restart-web")
+    return prepare(api_server, "acme", "alice@example.com", "restart-web")
 
 
 @pytest.fixture

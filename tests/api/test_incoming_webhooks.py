@@ -23,7 +23,7 @@ from tests.api.running_server import Answer, ApiServer, Client
 
 ROOMS = [kind for kind in KINDS if kind.reaches is Reach.ROOM]
 SECRET_PATH = "/hook"
-TOLD = """apiVersion: v1
+NOTIFIED = """apiVersion: v1
 type: AutomationTemplate
 metadata: {name: told}
 spec:
@@ -161,7 +161,7 @@ def test_of_two_notices_that_say_the_same_a_room_hears_one_and_a_program_both(
     mia = api_server.person("acme", "mia", BuiltInRole.MEMBER)
     alice.patch("/api/v1/users/mia@example.com", {"manager": "alice@example.com"})
     ask(alice, mia)  # makes the policy
-    assert alice.post("/api/v1/templates", {"source": TOLD}).status == 201
+    assert alice.post("/api/v1/templates", {"source": NOTIFIED}).status == 201
     asked = mia.post("/api/v1/automations", {"template": "told"}).json
     make_room(alice, kind, receiver.url)
 

@@ -27,12 +27,12 @@ KEYS = {"authority.pem", "audit.pem", "orders.pem", "identity.key", "master.key"
 
 
 @pytest.fixture
-def folder(furnished: Path) -> Iterator[Path]:
+def folder(prepared_folder: Path) -> Iterator[Path]:
     """Return the data folder of a stopped server, where users other than root can reach it."""
     with tempfile.TemporaryDirectory() as above:
         Path(above).chmod(0o755)
         folder = Path(above) / "data"
-        shutil.copytree(furnished, folder)
+        shutil.copytree(prepared_folder, folder)
         ApiServer(folder).close()  # it makes what is missing of the keys
         yield folder
 

@@ -22,8 +22,8 @@ def gina(api_server: ApiServer) -> Client:
     return api_server.session("gina@example.com")
 
 
-def found(founder: Client, code: str = "initech", **more: str) -> None:
-    answer = founder.post("/api/v1/orgs", {"code": code, **more})
+def found(first_admin: Client, code: str = "initech", **more: str) -> None:
+    answer = first_admin.post("/api/v1/orgs", {"code": code, **more})
     assert answer.status == 201, answer.content
 
 
@@ -60,6 +60,8 @@ def test_a_server_operator_founds_an_org_and_goes_there_with_a_new_session(
             "name": "acme",
             "role": "admin",
             "allows_shared_workers": False,
+            "max_running": None,
+            "max_waiting": None,
             "is_current": True,
         },
         {
@@ -68,6 +70,8 @@ def test_a_server_operator_founds_an_org_and_goes_there_with_a_new_session(
             "name": "Initech Inc.",
             "role": "admin",
             "allows_shared_workers": False,
+            "max_running": None,
+            "max_waiting": None,
             "is_current": False,
         },
     ]

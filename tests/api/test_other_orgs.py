@@ -25,7 +25,7 @@ from tests.api.route_walk import (
     absent,
     call,
     filled,
-    furnish,
+    prepare,
     without_ids,
 )
 from tests.api.running_server import PASSWORD, Answer, ApiServer, Client
@@ -36,12 +36,12 @@ from tests.support import wait_until
 
 @pytest.fixture
 def acme(api_server: ApiServer) -> Things:
-    return furnish(api_server, "acme", "alice@example.com", "restart-web")
+    return prepare(api_server, "acme", "alice@example.com", "restart-web")
 
 
 @pytest.fixture
 def globex(api_server: ApiServer) -> Things:
-    return furnish(api_server, "globex", "gina@example.com", "globex-only")
+    return prepare(api_server, "globex", "gina@example.com", "globex-only")
 
 
 def by_id(api_server: ApiServer, things: Things) -> Things:

@@ -130,7 +130,7 @@ def test_the_seed_of_an_older_document_is_kept_nowhere(
         assert not path.is_file() or SEED.encode() not in path.read_bytes(), path
 
 
-HOUSE_RULES = """apiVersion: v1
+ORG_RULES = """apiVersion: v1
 type: ApprovalPolicy
 metadata: {name: house-rules}
 spec:
@@ -148,7 +148,7 @@ def test_who_manages_people_takes_nobody_out_of_what_a_policy_applies_to(
     alice.post("/api/v1/groups", {"name": "interns"})
     alice.call("PUT", "/api/v1/groups/interns/members/ian@example.com")
     alice.patch("/api/v1/users/maria@example.com", {"rules": ["allow manage groups"]})
-    assert push(alice, HOUSE_RULES).status == 201
+    assert push(alice, ORG_RULES).status == 201
 
     moved = maria.patch("/api/v1/users/mia@example.com", {"role": "approver"})
     left = maria.delete("/api/v1/groups/interns/members/ian@example.com")

@@ -285,11 +285,11 @@ def assert_everything_opens(folder: Path) -> None:
 
 
 @pytest.fixture
-def lone(tmp_path: Path, furnished: Path) -> ApiServer:
+def lone(tmp_path: Path, prepared_folder: Path) -> ApiServer:
     """Return a server that the test closes itself."""
     import shutil
 
-    shutil.copytree(furnished, tmp_path / "lone")
+    shutil.copytree(prepared_folder, tmp_path / "lone")
     return ApiServer(tmp_path / "lone")
 
 

@@ -14,7 +14,7 @@ from opsicle.server.identity.step_up import FRESH_FOR
 from opsicle.server.store import chat_links
 from opsicle.server.store.chat_links import LinkRow
 from tests.api.authenticator_app import enrol
-from tests.api.route_walk import MAY, A, call, furnish
+from tests.api.route_walk import MAY, A, call, prepare
 from tests.api.running_server import PASSWORD, Answer, ApiServer, Client
 from tests.api.test_policies import policy
 from tests.api.test_templates import source
@@ -265,7 +265,7 @@ WITHOUT_CODE = {
 def test_every_change_to_who_may_what_and_to_what_is_secret_needs_a_fresh_code(
     api_server: ApiServer,
 ) -> None:
-    acme = furnish(api_server, "acme", "alice@example.com", "restart-web")
+    acme = prepare(api_server, "acme", "alice@example.com", "restart-web")
     enrol(api_server, api_server.session("alice@example.com"))
     own = {
         "POST /api/v1/tokens",

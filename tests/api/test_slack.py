@@ -33,7 +33,7 @@ ALICE, BOB, MIA = "alice@example.com", "bob@example.com", "mia@example.com"
 BOBS, MIAS, STRANGER = "U0B0B", "U0M1A", "U0ANY"
 MFA = "{name: boss, approvers: {manager: true}, requireMfa: true}"
 
-Hear = Callable[[str], Any]
+Receive = Callable[[str], Any]
 """Lets the server deal with an envelope; what it answered."""
 
 
@@ -44,25 +44,25 @@ def alice(api_server: ApiServer, slack: SlackApi) -> Client:
 
 
 @pytest.fixture
-def hear(api_server: ApiServer, slack: SlackApi, alice: Client) -> Iterator[Hear]:
+def receive(api_server: ApiServer, slack: SlackApi, alice: Client) -> Iterator[Receive]:
     """Return the server's connection to Slack."""
     (channel_id,) = api_server.services.inboxes["slack"].channels()
     with api_server.services.inboxes["slack"].open(channel_id) as turn:
         assert turn(PATIENCE) == 1, "Slack says hello"
         wait_until(lambda: bool(slack.sockets))
 
-        def hear(envelope_id: str) -> Any:
+        def receive(envelope_id: str) -> Any:
             assert turn(PATIENCE) == 1
             return wait_for_answer(slack, envelope_id)
 
-        yield hear
+        yield receive
 
 
 @pytest.fixture
-def bob(api_server: ApiServer, slack: SlackApi, alice: Client, hear: Hear) -> Client:
+def bob(api_server: ApiServer, slack: SlackApi, alice: Client, receive: Receive) -> Client:
     """Bob, linked to his Slack account."""
     bob = api_server.person("acme", "bob", BuiltInRole.MANAGER)
-    link(slack, hear, bob, BOBS)
+    link(slack, receive, bob, BOBS)
     return bob
 
 
@@ -74,9 +74,9 @@ def mia(api_server: ApiServer, alice: Client, bob: Client) -> Client:
     return mia
 
 
-def link(slack: SlackApi, hear: Hear, person: Client, user: str) -> str:
+def link(slack: SlackApi, receive: Receive, person: Client, user: str) -> str:
     code = person.post("/api/v1/chat-links", {"channel": "slack"}).json["code"]
-    hear(slack.write(user, f"link {code}"))
+    receive(slack.write(user, f"link {code}"))
     return text_in(slack.posted(f"D{user}")[-1])
 
 
@@ -96,12 +96,12 @@ def state(admin: Client) -> str:
 
 
 def test_a_code_links_a_slack_user_to_an_account_once(
-    api_server: ApiServer, slack: SlackApi, alice: Client, hear: Hear
+    api_server: ApiServer, slack: SlackApi, alice: Client, receive: Receive
 ) -> None:
     bob = api_server.person("acme", "bob", BuiltInRole.MEMBER)
     code = bob.post("/api/v1/chat-links", {"channel": "slack"}).json["code"]
-    hear(slack.write(BOBS, f" Link {code.lower()}"))
-    hear(slack.write(STRANGER, f"/link {code}"))
+    receive(slack.write(BOBS, f" Link {code.lower()}"))
+    receive(slack.write(STRANGER, f"/link {code}"))
     assert text_in(slack.posted(f"D{BOBS}")[0]) == f"You are {BOB} here from now on."
     assert text_in(slack.posted(f"D{STRANGER}")[0]) == "This code is not good, or no longer."
     (shown,) = bob.get("/api/v1/chat-links").json["items"]
@@ -111,12 +111,14 @@ def test_a_code_links_a_slack_user_to_an_account_once(
     ]
 
 
-def test_only_what_people_write_to_the_app_alone_is_answered(slack: SlackApi, hear: Hear) -> None:
-    hear(slack.write(BOBS, "hello", channel_type="channel"))
-    hear(slack.write(BOBS, "hello", bot_id="B1"))
-    hear(slack.write(BOBS, "hello", subtype="message_changed"))
+def test_only_what_people_write_to_the_app_alone_is_answered(
+    slack: SlackApi, receive: Receive
+) -> None:
+    receive(slack.write(BOBS, "hello", channel_type="channel"))
+    receive(slack.write(BOBS, "hello", bot_id="B1"))
+    receive(slack.write(BOBS, "hello", subtype="message_changed"))
     assert [call.method for call in slack.calls] == ["apps.connections.open"]
-    hear(slack.write(BOBS, "hello"))
+    receive(slack.write(BOBS, "hello"))
     assert "link CODE" in text_in(slack.posted(f"D{BOBS}")[0])
 
 
@@ -173,17 +175,17 @@ def test_what_a_notification_shows_mentions_nobody(
 
 
 def test_a_press_decides_as_the_account_and_everybody_hears_of_it(
-    api_server: ApiServer, slack: SlackApi, alice: Client, mia: Client, hear: Hear
+    api_server: ApiServer, slack: SlackApi, alice: Client, mia: Client, receive: Receive
 ) -> None:
-    link(slack, hear, mia, MIAS)
+    link(slack, receive, mia, MIAS)
     asked = ask(alice, mia)
     buttons = buttons_in(told(api_server, slack))
 
-    assert hear(slack.press(BOBS, buttons["Open the page"])) is None
+    assert receive(slack.press(BOBS, buttons["Open the page"])) is None
     assert state(alice) == "awaiting_approval"
 
     for _ in range(2):
-        assert hear(slack.press(BOBS, buttons["Approve"])) is None
+        assert receive(slack.press(BOBS, buttons["Approve"])) is None
         assert said(slack, BOBS) == "Approved. restart-web is approved."
 
     assert state(alice) == "queued"
@@ -201,23 +203,28 @@ def test_a_press_decides_as_the_account_and_everybody_hears_of_it(
 
 
 def test_neither_a_stranger_nor_who_asked_nor_who_has_left_decides(
-    api_server: ApiServer, slack: SlackApi, alice: Client, mia: Client, hear: Hear
+    api_server: ApiServer, slack: SlackApi, alice: Client, mia: Client, receive: Receive
 ) -> None:
-    link(slack, hear, mia, MIAS)
+    link(slack, receive, mia, MIAS)
     ask(alice, mia)
     approve = buttons_in(told(api_server, slack))["Approve"]
-    hear(slack.press(STRANGER, approve))
+    receive(slack.press(STRANGER, approve))
     assert said(slack, STRANGER).startswith("You are not linked to an account here.")
-    hear(slack.press(MIAS, approve))
+    receive(slack.press(MIAS, approve))
     assert said(slack, MIAS) == "you asked for this yourself. Somebody else has to decide."
     alice.patch(f"/api/v1/users/{BOB}", {"is_disabled": True})
-    hear(slack.press(BOBS, approve))
+    receive(slack.press(BOBS, approve))
     assert said(slack, BOBS).startswith("You are not linked to an account here.")
     assert state(alice) == "awaiting_approval"
 
 
 def test_a_code_is_asked_for_in_a_dialog_until_it_is_right_and_works_once(
-    api_server: ApiServer, slack: SlackApi, alice: Client, mia: Client, bob: Client, hear: Hear
+    api_server: ApiServer,
+    slack: SlackApi,
+    alice: Client,
+    mia: Client,
+    bob: Client,
+    receive: Receive,
 ) -> None:
     ask(alice, mia, gate=MFA)
     first = buttons_in(told(api_server, slack))["Approve"]
@@ -227,29 +234,36 @@ def test_a_code_is_asked_for_in_a_dialog_until_it_is_right_and_works_once(
     code = app.code()
     approve = buttons_in(told(api_server, slack))["Approve"]
 
-    assert hear(slack.press(BOBS, approve)) is None
+    assert receive(slack.press(BOBS, approve)) is None
     (dialog,) = slack.dialogs()
     assert dialog["title"]["text"] == "Approve"
 
-    wrong = hear(slack.fill_in(BOBS, dialog, totp=app.code(later=40)))
+    wrong = receive(slack.fill_in(BOBS, dialog, totp=app.code(later=40)))
     assert wrong["response_action"] == "errors"
     assert wrong["errors"]["totp"].startswith("the code is wrong or has been used.")
 
-    assert hear(slack.fill_in(STRANGER, dialog, totp=code)) is None
+    assert receive(slack.fill_in(STRANGER, dialog, totp=code)) is None
     assert said(slack, STRANGER).startswith("You are not linked")
     assert state(alice) == "awaiting_approval"
 
-    assert hear(slack.fill_in(BOBS, dialog, totp=f" {code} ")) is None
+    assert receive(slack.fill_in(BOBS, dialog, totp=f" {code} ")) is None
     assert said(slack, BOBS) == "Approved. restart-web is approved."
     shown = alice.get(f"/api/v1/approvals/{approve['value']}").json
     assert shown["gates"][0]["decisions"][0]["with_mfa"] is True
 
-    hear(slack.press(BOBS, first))
-    assert hear(slack.fill_in(BOBS, slack.dialogs()[-1], totp=code))["response_action"] == "errors"
+    receive(slack.press(BOBS, first))
+    assert (
+        receive(slack.fill_in(BOBS, slack.dialogs()[-1], totp=code))["response_action"] == "errors"
+    )
 
 
 def test_a_reason_and_a_code_are_asked_for_in_the_same_dialog(
-    api_server: ApiServer, slack: SlackApi, alice: Client, mia: Client, bob: Client, hear: Hear
+    api_server: ApiServer,
+    slack: SlackApi,
+    alice: Client,
+    mia: Client,
+    bob: Client,
+    receive: Receive,
 ) -> None:
     asked = ask(
         alice,
@@ -260,11 +274,11 @@ def test_a_reason_and_a_code_are_asked_for_in_the_same_dialog(
     app = enrol(api_server, bob)
     api_server.clock.advance(seconds=totp.STEP_SECONDS)
 
-    hear(slack.press(BOBS, buttons_in(told(api_server, slack))["Reject"]))
+    receive(slack.press(BOBS, buttons_in(told(api_server, slack))["Reject"]))
     (dialog,) = slack.dialogs()
 
-    assert hear(slack.fill_in(BOBS, dialog, reason="too late"))["errors"].keys() == {"totp"}
-    assert hear(slack.fill_in(BOBS, dialog, reason="too late", totp=app.code())) is None
+    assert receive(slack.fill_in(BOBS, dialog, reason="too late"))["errors"].keys() == {"totp"}
+    assert receive(slack.fill_in(BOBS, dialog, reason="too late", totp=app.code())) is None
 
     (decision,) = alice.get(f"/api/v1/approvals/{asked['approval_id']}").json["gates"][0][
         "decisions"
@@ -278,21 +292,21 @@ def test_a_reason_and_a_code_are_asked_for_in_the_same_dialog(
 
 
 def test_a_policy_may_name_slack_users_and_rooms(
-    api_server: ApiServer, slack: SlackApi, alice: Client, bob: Client, hear: Hear
+    api_server: ApiServer, slack: SlackApi, alice: Client, bob: Client, receive: Receive
 ) -> None:
     carl = api_server.person("acme", "carl", BuiltInRole.MEMBER)
     who = f"approvers: {{chatUsers: [{{channel: slack, id: {BOBS}}}]}}"
     ask(alice, carl, gate=f"{{name: ops, {who}, chats: [{{channel: slack, id: ops-approvals}}]}}")
     in_room = told(api_server, slack, "ops-approvals")
-    hear(slack.press(STRANGER, buttons_in(in_room)["Approve"]))
+    receive(slack.press(STRANGER, buttons_in(in_room)["Approve"]))
     assert state(alice) == "awaiting_approval"
-    hear(slack.press(BOBS, buttons_in(in_room)["Approve"]))
+    receive(slack.press(BOBS, buttons_in(in_room)["Approve"]))
     assert state(alice) == "queued"
     assert "approved" in text_in(told(api_server, slack, "ops-approvals"))
 
 
 def test_what_is_not_ours_or_cannot_be_read_decides_nothing(
-    api_server: ApiServer, slack: SlackApi, alice: Client, mia: Client, hear: Hear
+    api_server: ApiServer, slack: SlackApi, alice: Client, mia: Client, receive: Receive
 ) -> None:
     asked = ask(alice, mia)
     odd: tuple[dict[str, Any], ...] = (
@@ -301,10 +315,10 @@ def test_what_is_not_ours_or_cannot_be_read_decides_nothing(
         {"event": {"user": {}}},
     )
     for payload in odd:
-        hear(slack.send("interactive", payload))
+        receive(slack.send("interactive", payload))
     for metadata in ("", "{}", f'{{"approval_id": "{asked["approval_id"]}", "verdict": "launch"}}'):
         dialog = {"callback_id": "decision", "private_metadata": metadata, "blocks": []}
-        assert hear(slack.fill_in(BOBS, dialog)) is None
+        assert receive(slack.fill_in(BOBS, dialog)) is None
     assert state(alice) == "awaiting_approval"
 
 

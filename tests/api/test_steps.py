@@ -13,7 +13,7 @@ from contextlib import contextmanager
 import pytest
 
 from opsicle.domain.access import BuiltInRole
-from tests.api.route_walk import MAY, Things, call, furnish
+from tests.api.route_walk import MAY, Things, call, prepare
 from tests.api.running_server import ApiServer
 
 ROWS = 5_000
@@ -88,7 +88,7 @@ def multiply(api_server: ApiServer, table: str, **changes: str) -> None:
 @pytest.fixture
 def things(api_server: ApiServer) -> Things:
     api_server.person("acme", "bob", BuiltInRole.OPERATOR)
-    return furnish(api_server, "acme", "alice@example.com", "restart-web")
+    return prepare(api_server, "acme", "alice@example.com", "restart-web")
 
 
 def test_no_route_walks_through_the_history_on_the_event_loop(

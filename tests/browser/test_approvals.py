@@ -79,7 +79,7 @@ def test_one_asks_decides_on_a_telephone_and_it_runs(open_page: OpenPage) -> Non
     expect(page.get_by_text("Nothing waits for your decision")).to_be_visible()
 
 
-HOUSE_RULES = """apiVersion: v1
+ORG_RULES = """apiVersion: v1
 type: ApprovalPolicy
 metadata: {name: house-rules}
 spec:
@@ -101,7 +101,7 @@ def test_a_policy_that_applies_by_itself_is_said_and_so_is_an_approval_that_nobo
     installation.person("cashier@example.com", "approver")
     page = open_page("/policies")
     page.get_by_role("button", name="Push a policy").click()
-    page.get_by_label("Policy (YAML)").fill(HOUSE_RULES)
+    page.get_by_label("Policy (YAML)").fill(ORG_RULES)
     page.get_by_role("button", name="Push", exact=True).click()
     expect(page.get_by_role("row", name="house-rules")).to_contain_text("applies by itself")
     installation.push(PAYMENTS)

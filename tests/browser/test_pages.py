@@ -9,13 +9,15 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import OpenPage
-from tests.browser.places import PLACES
+from tests.browser.page_table import PAGE_TABLE
 from tests.browser.reading import has_no_horizontal_scroll, log_in
 from tests.e2e.clocks import SetClock
 from tests.product import PASSWORD, Installation, Server
 
 PAGES = {
-    place.path: place.title for place in PLACES if place.group != "open" and ":" not in place.path
+    entry.path: entry.title
+    for entry in PAGE_TABLE
+    if entry.group != "open" and ":" not in entry.path
 } | {
     "/templates/greet": "Greet somebody",
     "/templates/greet?view=source": "Greet somebody",
@@ -25,23 +27,24 @@ PAGES = {
     "/approvals?whose=all": "Approvals",
     "/nowhere": "Nothing here",
 }
-OPEN = {place.path: place.title for place in PLACES if place.group == "open"}
+OPEN = {entry.path: entry.title for entry in PAGE_TABLE if entry.group == "open"}
 WITH_STORIES = {"/automations/:id", "/approvals/:id"}
 """Pages of what has to happen first: test_running.py and test_approvals.py look at them."""
 
 
 def test_the_application_has_the_pages_that_are_walked_here(open_page: OpenPage) -> None:
     table = open_page("/templates").evaluate(
-        """async () => (await import("/places.js")).PLACES.filter(({ path }) => path !== "/login")
+        """async () => (await import("/page-table.js")).PAGES
+              .filter(({ path }) => path !== "/login")
               .map(({ group, path, title, may }) => [group, path, title, may ?? ""])"""
     )
 
-    assert table == [[place.group, place.path, place.title, place.may] for place in PLACES]
-    for place in PLACES:
-        address = re.compile(place.path.replace(":name", "greet"))
-        assert place.path in WITH_STORIES or any(
+    assert table == [[entry.group, entry.path, entry.title, entry.may] for entry in PAGE_TABLE]
+    for entry in PAGE_TABLE:
+        address = re.compile(entry.path.replace(":name", "greet"))
+        assert entry.path in WITH_STORIES or any(
             address.fullmatch(path) for path in {**PAGES, **OPEN}
-        ), place
+        ), entry
 
 
 @pytest.mark.parametrize("path", PAGES)
@@ -85,12 +88,11 @@ def test_whoever_is_led_to_a_page_may_see_what_is_on_it(
         """async () => (await import("/lib/session.js")).whoAmI().permissions"""
     )
     led_to = {
-        str(link.get_attribute("href"))
-        for link in page.locator(".places-nav a, .menu-list a").all()
+        str(link.get_attribute("href")) for link in page.locator(".main-nav a, .menu-list a").all()
     }
 
-    shown = {place for place in PLACES if place.group in {"main", "manage", "account"}}
-    assert led_to == {place.path for place in shown if not place.may or place.may in allowed}
+    shown = {entry for entry in PAGE_TABLE if entry.group in {"main", "manage", "account"}}
+    assert led_to == {entry.path for entry in shown if not entry.may or entry.may in allowed}
     assert len(led_to) < len(shown)  # there is something that this role does not see
     for path in sorted(led_to):
         page.goto(path)

@@ -34,7 +34,7 @@ class Acknowledged:
     entries: int = 0
 
 
-class Life:
+class ServerRun:
     """One run of a server on a folder, without its sockets: its parts, opened in its order."""
 
     def __init__(self, folder: Path, *, accept_restored: bool = False) -> None:
@@ -136,58 +136,61 @@ class Snapshot:
 class History:
     """Snapshots of one server, killed and stopped, before and after checkpoints of its log."""
 
-    def __init__(self, root: Path, chance: random.Random) -> None:
-        self._root, self._chance = root, chance
+    def __init__(self, root: Path, rng: random.Random) -> None:
+        self._root, self._rng = root, rng
         self._live = root / "live"
-        self._told = Acknowledged()
+        self._acknowledged = Acknowledged()
         self.snapshots: list[Snapshot] = []
         self._numbers = iter(range(10**6))
 
     def make(self) -> None:
-        life = Life(self._live)
+        server_run = ServerRun(self._live)
         self._snapshot("first")
 
-        self._work(life, 20)
+        self._work(server_run, 20)
         self._snapshot("killed early")
-        life.mark()
-        self._work(life, 5)
+        server_run.mark()
+        self._work(server_run, 5)
         self._snapshot("killed")
 
-        life.stop()
+        server_run.stop()
         self._snapshot("stopped")
 
-        life = Life(self._live)
+        server_run = ServerRun(self._live)
         self._snapshot("started")
-        self._work(life, 10)
+        self._work(server_run, 10)
         self._snapshot("killed again")
 
         for _ in range(3):  # each of these fills more than one write-ahead log
-            self._fill(life)
-            life.mark()
+            self._fill(server_run)
+            server_run.mark()
             self._snapshot("folded in")
-            self._work(life, 3)
+            self._work(server_run, 3)
             self._snapshot("killed after folding in")
 
-        life.stop()
+        server_run.stop()
         self._snapshot("stopped again")
 
-        life = Life(self._live)
-        self._work(life, 2, is_recorded=False)
+        server_run = ServerRun(self._live)
+        self._work(server_run, 2, is_recorded=False)
         self._snapshot("killed at last")
-        life.stop()
+        server_run.stop()
 
-    def _work(self, life: Life, count: int, *, is_recorded: bool = True) -> None:
+    def _work(self, server_run: ServerRun, count: int, *, is_recorded: bool = True) -> None:
         for _ in range(count):
             number = next(self._numbers)
-            life.change(
-                str(self._chance.randrange(40)), f"{number}", self._told, is_recorded=is_recorded
+            server_run.change(
+                str(self._rng.randrange(40)),
+                f"{number}",
+                self._acknowledged,
+                is_recorded=is_recorded,
             )
 
-    def _fill(self, life: Life) -> None:
+    def _fill(self, server_run: ServerRun) -> None:
         """Write 6 MB at places all over the file."""
         pad = "x" * 60_000
         for number in range(100):
-            life.change(f"large {number}", f"{next(self._numbers)} {pad}", self._told)
+            server_run.change(f"large {number}", f"{next(self._numbers)} {pad}", self._acknowledged)
 
     def _snapshot(self, name: str) -> None:
         folder = self._root / f"{len(self.snapshots):02} {name}"
@@ -195,5 +198,5 @@ class History:
         for path in self._live.iterdir():
             if path.name not in {"lock", "opsicle.db-shm", "logs.db-shm"}:
                 shutil.copyfile(path, folder / path.name)
-        told = Acknowledged(dict(self._told.values), self._told.entries)
+        told = Acknowledged(dict(self._acknowledged.values), self._acknowledged.entries)
         self.snapshots.append(Snapshot(name, folder, told))

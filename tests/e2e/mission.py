@@ -21,9 +21,9 @@ from typing import Any
 
 from tests.api.receivers import MailServer, certified, mail_server
 from tests.api.telegram_api import TOKEN, TelegramApi, TelegramUser, telegram_api
+from tests.e2e.namespaces import Network, inside, network
 from tests.e2e.nginx_jobs import NginxJobs
 from tests.e2e.people import Colleague, Phone
-from tests.e2e.places import Network, inside, network
 from tests.e2e.targets import Nginx
 from tests.product import CHECKOUT, Installation, Place, Process, Worker
 from tests.support import wait_until
@@ -66,15 +66,15 @@ class Mission:
 
     def __post_init__(self) -> None:
         alice = self.provider.admin
-        self.ada = self._founder(alice, "acme")
-        self.gwen = self._founder(alice, "globex")
+        self.ada = self._first_admin(alice, "acme")
+        self.gwen = self._first_admin(alice, "globex")
         self._make_channels()
         self.bob = self.hire("bob", "approver").enrol()
         self.carol = self.hire("carol", "member", "--manager", self.bob.email)
-        self.bob.link("bot", self.telephone(4711))
+        self.bob.link("bot", self.phone_user(4711))
         self.worker = self.start_worker(self)
 
-    def _founder(self, alice: Any, org: str) -> Colleague:
+    def _first_admin(self, alice: Any, org: str) -> Colleague:
         """Return an org's first admin, who comes in by the link that founding it gives."""
         who = self._person({"acme": "ada", "globex": "gwen"}[org])
         made = alice.json("orgs", "create", org, "--admin", who.email)
@@ -94,7 +94,7 @@ class Mission:
             self.approvers[name] = self.hire(name, "approver").enrol()
         return self.approvers[name]
 
-    def telephone(self, number: int) -> Phone:
+    def phone_user(self, number: int) -> Phone:
         return Phone(TelegramUser(self.telegram, number), self.places["outside"])
 
     def _make_channels(self) -> None:

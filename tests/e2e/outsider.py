@@ -10,13 +10,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tests.e2e.mission import SECONDS, Asked, Mission
-from tests.e2e.places import inside
+from tests.e2e.namespaces import inside
 from tests.product import Process, User
 from tests.support import wait_until
 from tests.thin_api import Access, Api
 
 NOT_FOUND = 4
-NEWS = "event: changed"
+SIGHTINGS = "event: changed"
 LISTS = (
     "templates",
     "automations",
@@ -70,8 +70,10 @@ class Outsider:
             ], told
         told_by_mail = [message["To"] for message in self._mission.mail.mailbox.messages]
         assert self._user.email not in told_by_mail
-        wait_until(lambda: self._others_events.output().count(NEWS) > 1, SECONDS, "news for acme")
-        assert self._events.output().count(NEWS) == 1  # how it was when they began to listen
+        wait_until(
+            lambda: self._others_events.output().count(SIGHTINGS) > 1, SECONDS, "news for acme"
+        )
+        assert self._events.output().count(SIGHTINGS) == 1  # how it was when they began to listen
 
     def is_told_nothing_by_command_line(self, asked: Asked, template: str) -> None:
         """Try the same with every command that takes such an id."""
@@ -146,7 +148,7 @@ def listen(mission: Mission, user: User) -> Process:
         [*user.place.prefix, *curl, f"{server.url}/api/v1/events"], user.folder, "events"
     )
     mission.terminals.append(listening)
-    listening.wait_for(NEWS)
+    listening.wait_for(SIGHTINGS)
     return listening
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from opsicle.security import totp
 from tests.api.telegram_api import TelegramUser
-from tests.e2e.places import inside
+from tests.e2e.namespaces import inside
 from tests.product import Place, Server, User
 from tests.support import wait_until
 

@@ -15,7 +15,7 @@ import pytest
 from tests.product import Process, User, clean_environment, program
 from tests.support import wait_until
 from tests.worker.fake_server import FakeServer, work
-from tests.worker.working import Working
+from tests.worker.running_worker import RunningWorker
 
 pytestmark = pytest.mark.e2e
 
@@ -75,7 +75,7 @@ def test_a_file_that_is_run_in_the_background_is_cancelled_by_ctrl_c_but_not_by_
 def test_a_worker_in_the_background_drains_at_ctrl_c_and_its_jobs_can_be_signalled(
     tmp_path: Path, fake_server: FakeServer
 ) -> None:
-    worker = Working(tmp_path, fake_server)
+    worker = RunningWorker(tmp_path, fake_server)
     worker.prefix = IGNORING
     worker.start()
     try:

@@ -23,7 +23,7 @@ from tests.middleman import Middleman
 from tests.product import Installation, Worker
 from tests.support import free_port, wait_until
 from tests.thin_api import Api
-from tests.worker.hostile_jobs import BETWEEN, STRANGERS, Site
+from tests.worker.hostile_jobs import BETWEEN, UNKNOWN_SIGNERS, Site
 from tests.worker.test_hostile_servers import SECRET_VALUES, TEMPLATE
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
@@ -43,10 +43,10 @@ class Tampering:
     def __init__(self, judge: Path) -> None:
         seed = int(os.environ.get("OPSICLE_TEST_SEED", "0")) or random.randrange(2**32)
         print(f"OPSICLE_TEST_SEED={seed}")
-        self._chance = random.Random(seed)
+        self._rng = random.Random(seed)
         self._judge = judge
-        self._kinds = [*BETWEEN.items(), *STRANGERS.items()]
-        self._chance.shuffle(self._kinds)
+        self._kinds = [*BETWEEN.items(), *UNKNOWN_SIGNERS.items()]
+        self._rng.shuffle(self._kinds)
         self._lock = threading.Lock()
         self.passed: list[Work] = []
         self.forged: list[tuple[str, Work]] = []
@@ -60,7 +60,7 @@ class Tampering:
             if (
                 works
                 and len(self.passed) > 2
-                and (again := self._chance.choice(self.passed)).job_id not in given
+                and (again := self._rng.choice(self.passed)).job_id not in given
             ):
                 given[again.job_id] = again
                 self.replayed += 1
@@ -70,13 +70,13 @@ class Tampering:
         if work.environment["OPSICLE_VAR_WHO"].startswith("honest"):
             self.passed.append(work)
             return work.job_id, work
-        what, spoil = self._kinds[len(self.forged) % len(self._kinds)]
+        what, tamper = self._kinds[len(self.forged) % len(self._kinds)]
         others = [other for other in self.passed if other.automation_id != work.automation_id]
         elsewhere = [
             other for other in others if other.requester != work.requester
         ]  # the other org's, if there is one
-        other = self._chance.choice(elsewhere or others)
-        spoilt = spoil(Site(work, other, NOT_THE_KEY, self._chance, str(self._judge)))
+        other = self._rng.choice(elsewhere or others)
+        spoilt = tamper(Site(work, other, NOT_THE_KEY, self._rng, str(self._judge)))
         self.forged.append((what, spoilt))
         return spoilt.job_id, spoilt
 
@@ -189,7 +189,7 @@ def check(stage: Stage) -> None:
         )
         assert {entry["actor_kind"] for entry in record} == {"worker"}
     assert len(stage.middleman.refused) >= COUNT
-    assert {what for what, _ in stage.tampering.forged} == {*BETWEEN, *STRANGERS}
+    assert {what for what, _ in stage.tampering.forged} == {*BETWEEN, *UNKNOWN_SIGNERS}
     assert stage.tampering.replayed >= 3
     said = "".join(stage.middleman.refused) + stage.worker.process.log()
     assert not [value for value in SECRET_VALUES if value in said]

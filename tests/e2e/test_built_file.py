@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from building import zipapp
+from tests.e2e.namespaces import network
 from tests.e2e.nginx_jobs import NginxJobs, change_and_fail_to_change
-from tests.e2e.places import network
 from tests.e2e.targets import Nginx
 from tests.packaging.test_pythons import INTERPRETERS
 from tests.product import CHECKOUT, Installation, Place, Process, program

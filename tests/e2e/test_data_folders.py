@@ -21,7 +21,7 @@ from opsicle.domain.errors import OpsicleError
 from opsicle.kit import files
 from opsicle.server.state_marker import MARKER
 from opsicle.server.store import settings
-from tests.e2e.data_folder_history import DATABASE, KEYS, LOGS, NOTES, History, Life, Snapshot
+from tests.e2e.data_folder_history import DATABASE, KEYS, LOGS, NOTES, History, ServerRun, Snapshot
 
 STARTS = round(100 * float(os.environ.get("OPSICLE_TEST_SCALE", "1")))
 
@@ -29,15 +29,15 @@ pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300 + 2 * STARTS)]
 
 
 @pytest.fixture(scope="module")
-def chance() -> random.Random:
+def rng() -> random.Random:
     seed = int(os.environ.get("OPSICLE_TEST_SEED") or random.SystemRandom().randrange(2**32))
     print(f"OPSICLE_TEST_SEED={seed}")
     return random.Random(seed)
 
 
 @pytest.fixture(scope="module")
-def history(tmp_path_factory: pytest.TempPathFactory, chance: random.Random) -> History:
-    history = History(tmp_path_factory.mktemp("history"), chance)
+def history(tmp_path_factory: pytest.TempPathFactory, rng: random.Random) -> History:
+    history = History(tmp_path_factory.mktemp("history"), rng)
     history.make()
     return history
 
@@ -52,7 +52,7 @@ class Site:
     target: Path
     now: Snapshot
     history: History
-    chance: random.Random
+    rng: random.Random
     done: list[str] = field(default_factory=list)
 
     def lay(self) -> None:
@@ -79,7 +79,7 @@ class Site:
 def other(site: Site, *, is_older: bool) -> Snapshot:
     place = site.history.snapshots.index(site.now)
     pool = site.history.snapshots[:place] if is_older else site.history.snapshots
-    return site.chance.choice(
+    return site.rng.choice(
         [each for each in pool if each is not site.now] or site.history.snapshots[:1]
     )
 
@@ -106,16 +106,16 @@ def looked_into(site: Site) -> None:
 
 
 def remove_one(site: Site) -> None:
-    name = site.chance.choice([*DATABASE, *LOGS, *KEYS, *NOTES])
+    name = site.rng.choice([*DATABASE, *LOGS, *KEYS, *NOTES])
     site.note(f"{name} removed")
     (site.target / name).unlink(missing_ok=True)
 
 
 def cut_one(site: Site) -> None:
-    name = site.chance.choice([*DATABASE, *DATABASE, *LOGS, *NOTES, *KEYS])
+    name = site.rng.choice([*DATABASE, *DATABASE, *LOGS, *NOTES, *KEYS])
     path = site.target / name
     if path.exists() and path.stat().st_size:
-        size = site.chance.randrange(path.stat().st_size)
+        size = site.rng.randrange(path.stat().st_size)
         site.note(f"{name} cut to {size} of {path.stat().st_size} bytes")
         os.truncate(path, size)
 
@@ -127,14 +127,14 @@ def older_database(site: Site) -> None:
 
 
 def mixed_database(site: Site) -> None:
-    replace(site, site.chance.choice(DATABASE), other(site, is_older=False))
+    replace(site, site.rng.choice(DATABASE), other(site, is_older=False))
 
 
 def mixed_anything(site: Site) -> None:
-    for _ in range(site.chance.randrange(1, 4)):
+    for _ in range(site.rng.randrange(1, 4)):
         replace(
             site,
-            site.chance.choice([*DATABASE, *DATABASE, *LOGS, *NOTES]),
+            site.rng.choice([*DATABASE, *DATABASE, *LOGS, *NOTES]),
             other(site, is_older=False),
         )
 
@@ -156,21 +156,21 @@ def part_of_it(site: Site) -> None:
 
 
 def damaged(site: Site) -> None:
-    name = site.chance.choice([*DATABASE, *LOGS])
+    name = site.rng.choice([*DATABASE, *LOGS])
     path = site.target / name
     if path.exists() and path.stat().st_size > 8192:
         content = bytearray(path.read_bytes())
-        at = site.chance.randrange(0, len(content) - 4096)
-        content[at : at + 4096] = site.chance.randbytes(4096)
+        at = site.rng.randrange(0, len(content) - 4096)
+        content[at : at + 4096] = site.rng.randbytes(4096)
         site.note(f"{name} overwritten at {at}")
         path.write_bytes(content)
 
 
 def another_key(site: Site) -> None:
     # Without workers a new key for orders is as good.
-    name = site.chance.choice([key for key in KEYS if key != "orders.pem"])
+    name = site.rng.choice([key for key in KEYS if key != "orders.pem"])
     other = site.target.with_name(f"{site.target.name}-other")
-    Life(other).stop()
+    ServerRun(other).stop()
     site.note(f"another server's {name}")
     (site.target / name).write_bytes((other / name).read_bytes())
     shutil.rmtree(other)
@@ -197,17 +197,17 @@ class Tally:
     refused: int = 0
     ways: dict[str, list[str]] = field(default_factory=dict)
 
-    def note(self, way: str, came_of_it: Life | OpsicleError) -> None:
-        is_served = isinstance(came_of_it, Life)
+    def note(self, way: str, came_of_it: ServerRun | OpsicleError) -> None:
+        is_served = isinstance(came_of_it, ServerRun)
         self.served += is_served
         self.refused += not is_served
         self.ways.setdefault(way, []).append("served" if is_served else "refused")
 
 
-def attempt(folder: Path, *, accept_restored: bool = False) -> Life | OpsicleError:
+def attempt(folder: Path, *, accept_restored: bool = False) -> ServerRun | OpsicleError:
     """Start, or what a person is told instead."""
     try:
-        return Life(folder, accept_restored=accept_restored)
+        return ServerRun(folder, accept_restored=accept_restored)
     except OpsicleError as error:
         return error
 
@@ -215,15 +215,15 @@ def attempt(folder: Path, *, accept_restored: bool = False) -> Life | OpsicleErr
 def start(site: Site, tally: Tally, way: str) -> None:
     """Start once. What is served is all of it, and what is refused says how to go on."""
     story = f"{site.now.folder.name!r}: {'; '.join(site.done) or 'as it was'}"
-    life = attempt(site.target)
-    tally.note(way, life)
-    if isinstance(life, OpsicleError):
-        assert life.hint, f"{story}\n{life.message} names no way out"
-        assert site.done, f"{story}\nrefused: {life.message}"
-        accept(site, story, life)
+    server_run = attempt(site.target)
+    tally.note(way, server_run)
+    if isinstance(server_run, OpsicleError):
+        assert server_run.hint, f"{story}\n{server_run.message} names no way out"
+        assert site.done, f"{story}\nrefused: {server_run.message}"
+        accept(site, story, server_run)
         return
-    missing = life.holds(site.now.told)
-    life.stop()
+    missing = server_run.holds(site.now.told)
+    server_run.stop()
     assert not missing, f"{story}\nserved less than was acknowledged: {missing[:5]}"
 
 
@@ -231,28 +231,26 @@ def accept(site: Site, story: str, refusal: OpsicleError) -> None:
     """Accept what there is, where that is the way out: a new epoch, with the queue held."""
     if "holds less" not in refusal.message:
         return
-    life = attempt(site.target, accept_restored=True)
-    if isinstance(life, OpsicleError):
+    server_run = attempt(site.target, accept_restored=True)
+    if isinstance(server_run, OpsicleError):
         # A key is missing as well, or what is left is no whole database.
-        assert life.hint, f"{story}\n{life.message} names no way out"
+        assert server_run.hint, f"{story}\n{server_run.message} names no way out"
         return
-    held = life.database.read(lambda db: settings.find(db, "held"))
-    life.stop()
-    assert (life.epoch.number > 1, held) == (True, "held after a restore"), story
+    held = server_run.database.read(lambda db: settings.find(db, "held"))
+    server_run.stop()
+    assert (server_run.epoch.number > 1, held) == (True, "held after a restore"), story
     again = attempt(site.target)
-    assert isinstance(again, Life), story
+    assert isinstance(again, ServerRun), story
     again.stop()
 
 
 def test_a_hundred_starts_serve_everything_or_refuse(
-    history: History, chance: random.Random, tmp_path: Path
+    history: History, rng: random.Random, tmp_path: Path
 ) -> None:
     tally = Tally()
     for number in range(STARTS):
         way = WAYS[number % len(WAYS)]
-        site = Site(
-            tmp_path / f"{number:03}", chance.choice(history.snapshots[1:]), history, chance
-        )
+        site = Site(tmp_path / f"{number:03}", rng.choice(history.snapshots[1:]), history, rng)
         site.lay()
         way(site)
         start(site, tally, way.__name__)

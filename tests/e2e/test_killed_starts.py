@@ -79,17 +79,17 @@ def test_a_start_that_was_killed_at_any_moment_is_followed_by_one_that_serves(
 ) -> None:
     seed = int(os.environ.get("OPSICLE_TEST_SEED") or random.SystemRandom().randrange(2**32))
     print(f"OPSICLE_TEST_SEED={seed}")
-    chance = random.Random(seed)
+    rng = random.Random(seed)
     for number in range(KILLS):
         folder, log = tmp_path / "data", tmp_path / "log"
         if number % 3 == 0 and folder.exists():
             folder = tmp_path / f"data-{number}"  # a first start
-        watched = folder / chance.choice(WATCHED)
+        watched = folder / rng.choice(WATCHED)
         kill_at_change(watched, folder, log)
 
         ready = times_ready(log)
         process = begin(folder, log)
         wait_until(partial(has_begun, process, log, ready), START_SECONDS)
         assert process.poll() is None, f"killed at {watched.name}\n{log.read_text()[-3000:]}"
-        process.send_signal(chance.choice([signal.SIGKILL, signal.SIGTERM]))
+        process.send_signal(rng.choice([signal.SIGKILL, signal.SIGTERM]))
         process.wait(60)

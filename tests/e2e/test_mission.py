@@ -231,7 +231,7 @@ def test_two_of_three_agree_one_by_command_line_and_after_a_crash_one_in_telegra
     mission: Mission,
 ) -> None:
     dave, erin, frank = (mission.approver(name) for name in ("dave", "erin", "frank"))
-    erin.link("bot", mission.telephone(4712))
+    erin.link("bot", mission.phone_user(4712))
     three = [who.email for who in (dave, erin, frank)]
     jobs = mission.push("page-of-two", approvers={"users": three}, required=2, requireMfa=True)
     before = jobs.page()

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.e2e.namespaces import Network, network
 from tests.e2e.nginx_jobs import NginxJobs, change_and_fail_to_change
-from tests.e2e.places import Network, network
 from tests.e2e.targets import Nginx, Postgres
 from tests.product import CHECKOUT, Installation, Place, User
 from tests.support import wait_until

@@ -110,7 +110,7 @@ def test_an_endpoint_that_no_page_asks_for_is_found(assets: Path) -> None:
 @pytest.mark.parametrize(
     ("file", "imports", "is_allowed"),
     [
-        ("app.js", "./places.js", True),
+        ("app.js", "./page-table.js", True),
         ("app.js", "./pages/a.js", True),
         ("pages/a.js", "../components/a.js", True),
         ("pages/a.js", "../lib/dom.js", True),
@@ -121,7 +121,7 @@ def test_an_endpoint_that_no_page_asks_for_is_found(assets: Path) -> None:
         ("components/a.js", "../pages/a.js", False),
         ("components/a.js", "/pages/a.js", False),
         ("lib/dom.js", "../components/a.js", False),
-        ("lib/dom.js", "../places.js", False),
+        ("lib/dom.js", "../page-table.js", False),
         ("lib/dom.js", "../other/a.js", False),
     ],
 )
@@ -129,7 +129,7 @@ def test_an_import_that_points_up_or_from_page_to_page_is_found(
     assets: Path, file: str, imports: str, is_allowed: bool
 ) -> None:
     for name in (
-        "places",
+        "page-table",
         "pages/a",
         "pages/b",
         "components/a",

@@ -12,7 +12,7 @@ from opsicle.domain.errors import Conflict, InvalidInput, NotAllowed
 from opsicle.server.templates.service import Templates
 from opsicle.wire.user_api import RunRequest
 from tests.services.core import Core
-from tests.services.pushing import ADMINS, EVERYTHING, OWN, default, push
+from tests.services.document_pushes import ADMINS, EVERYTHING, OWN, default, push
 from tests.services.team import MANAGER, Team
 
 

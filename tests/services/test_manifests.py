@@ -364,12 +364,12 @@ def _begun(core: Core, worker, work) -> None:
     worker.start(work)
 
 
-def _lapsed(core: Core, worker, work) -> None:
+def _expired(core: Core, worker, work) -> None:
     core.clock.advance(31)
     core.jobs.expire()
 
 
-@pytest.mark.parametrize(("meanwhile", "error"), [(_begun, Conflict), (_lapsed, LeaseLost)])
+@pytest.mark.parametrize(("meanwhile", "error"), [(_begun, Conflict), (_expired, LeaseLost)])
 def test_what_has_begun_or_passed_on_cannot_be_refused(
     core: Core, alice: Actor, meanwhile: Callable[..., None], error: type[Exception]
 ) -> None:

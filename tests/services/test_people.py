@@ -53,12 +53,12 @@ class Member:
 def team(tmp_path: Path) -> Iterator[Team]:
     team = Team(Core(tmp_path))
     team.core.push(team.people["alice"], template_source("careful"))
-    team.core.database.write(lambda db: _furnish(db, team))
+    team.core.database.write(lambda db: _prepare(db, team))
     yield team
     team.core.close()
 
 
-def _furnish(db: Any, team: Team) -> None:
+def _prepare(db: Any, team: Team) -> None:
     """Make groups that allow and deny, a role of the org's own, and one that adds to a built-in."""
     now, allowing = team.core.clock.now(), '["allow execute approvals"]'
     for name, rules in GROUPS.items():

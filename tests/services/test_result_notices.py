@@ -16,14 +16,14 @@ from tests.services.core import Core, TestWorker
 from tests.services.team import Team, template_source
 
 FINISHED = "automation_finished"
-TOLD = """
+NOTIFIED = """
   notify:
     - {users: [Rita@example.com, nobody@example.com], chats: [{channel: telegram, id: -100200}]}
     - {states: [failed, unknown, rejected], groups: [sre, absent]}
 """
 
 
-def plain(name: str = "plain", notify: str = TOLD) -> str:
+def plain(name: str = "plain", notify: str = NOTIFIED) -> str:
     source = template_source(name, "{policyRef: p}").replace(
         "  approvalPolicy: {policyRef: p}\n", ""
     )
@@ -37,7 +37,7 @@ def team(tmp_path: Path) -> Iterator[Team]:
 
     core, now = team.core, team.core.clock.now()
     core.push(team.people["alice"], plain())
-    core.push(team.people["alice"], template_source("careful") + TOLD)
+    core.push(team.people["alice"], template_source("careful") + NOTIFIED)
     core.database.write(
         lambda db: groups.insert(db, team.org_id, GroupRow("sre", "", "[]", now, now))
     )

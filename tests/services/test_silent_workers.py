@@ -19,7 +19,7 @@ def reason(core: Core, alice: Actor, automation_id: str) -> str:
     return core.automations.get(alice, automation_id).waiting_reason
 
 
-class Line:
+class WorkerConnection:
     """A worker's connection, as the listener watches it."""
 
     def __init__(self) -> None:
@@ -32,7 +32,7 @@ class Line:
         self.cut = lambda: None
 
 
-def hold(core: Core, worker: TestWorker, line: Line) -> gevent.Greenlet:
+def hold(core: Core, worker: TestWorker, line: WorkerConnection) -> gevent.Greenlet:
     """Return a poll that is held open on this line."""
     greenlet = gevent.spawn(
         core.dispatch.poll, worker.actor, worker.request(30), line.on_disconnect
@@ -76,7 +76,7 @@ def test_a_dead_worker_is_named_beside_one_that_is_busy(core: Core, alice: Actor
 def test_a_worker_that_closes_the_connection_of_its_poll_is_known_to_be_gone_at_once(
     core: Core, alice: Actor
 ) -> None:
-    worker, line = core.worker(alice.org_id, "w1"), Line()
+    worker, line = core.worker(alice.org_id, "w1"), WorkerConnection()
     poll = hold(core, worker, line)
     assert core.fleet.is_connected(worker.actor.worker_id)
 
@@ -93,7 +93,7 @@ def test_work_goes_to_another_worker_and_not_to_one_that_is_gone(core: Core, ali
     gone, other, line = (
         core.worker(alice.org_id, "w1", slots=8),
         core.worker(alice.org_id, "w2"),
-        Line(),
+        WorkerConnection(),
     )
     hold(core, gone, line)
     waiting = other.poll_in_background()

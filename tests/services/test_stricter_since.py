@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.services.core import Core
-from tests.services.pushing import ADMINS, EVERYTHING, OWN, default, push
+from tests.services.document_pushes import ADMINS, EVERYTHING, OWN, default, push
 from tests.services.team import MANAGER, Team
 
 

@@ -54,7 +54,7 @@ def _crash(folder: Path) -> None:
     (folder / "opsicle.db-wal").write_bytes(b"")
 
 
-def _scribble(folder: Path) -> None:
+def _overwrite(folder: Path) -> None:
     (folder / "clean-stop").write_bytes(b"{")
 
 
@@ -63,7 +63,7 @@ def _copy(folder: Path) -> None:
     (folder / "copy").replace(folder / "opsicle.db")
 
 
-@pytest.mark.parametrize("happen", [_rewrite, _remove, _cut, _crash, _scribble, _copy])
+@pytest.mark.parametrize("happen", [_rewrite, _remove, _cut, _crash, _overwrite, _copy])
 def test_files_that_have_changed_since_are_not_those_of_the_note(
     folder: Path, happen: Callable[[Path], None]
 ) -> None:

@@ -171,7 +171,7 @@ def test_a_process_that_is_killed_half_way_leaves_the_old_schema_or_the_new(
 ) -> None:
     seed = random.randrange(2**32)
     print(f"seed {seed}")
-    chance = random.Random(seed)
+    rng = random.Random(seed)
     program = f"""
 from pathlib import Path
 from opsicle.server.store.migrations import migrate
@@ -185,7 +185,7 @@ migrate(Path({str(tmp_path / "a.db")!r}), Path({str(steps)!r}))
 
         process = subprocess.Popen([sys.executable, "-c", program], cwd=STORE.parents[2])
         wal = tmp_path / "a.db-wal"
-        threshold = chance.randrange(1, 3_000_000)
+        threshold = rng.randrange(1, 3_000_000)
         wait_until(partial(_has_ended_or_written, process, wal, threshold))
 
         process.send_signal(signal.SIGKILL)

@@ -16,7 +16,7 @@ from opsicle.worker.runtimes.table import Runtimes
 from tests.podman import Podman
 from tests.worker.fake_server import FakeServer
 from tests.worker.job_runs import Machine
-from tests.worker.working import Working
+from tests.worker.running_worker import RunningWorker
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -51,11 +51,11 @@ def folder(tmp_path: Path) -> Iterator[WorkerDataFolder]:
 
 
 @pytest.fixture
-def worker(tmp_path: Path, fake_server: FakeServer) -> Iterator[Working]:
-    working = Working(tmp_path, fake_server)
-    working.start()
-    yield working
-    working.close()
+def worker(tmp_path: Path, fake_server: FakeServer) -> Iterator[RunningWorker]:
+    running_worker = RunningWorker(tmp_path, fake_server)
+    running_worker.start()
+    yield running_worker
+    running_worker.close()
 
 
 @pytest.fixture(scope="session")

@@ -49,11 +49,11 @@ class FakeServer:
     "before" (not handled), "after" (handled, answer lost).
     """
 
-    def __init__(self, folder: Path, *, worker_life: timedelta = timedelta(days=7)) -> None:
+    def __init__(self, folder: Path, *, boot_id: timedelta = timedelta(days=7)) -> None:
         self.authority = Authority.create(datetime.now(UTC) - timedelta(days=30))
         self.order_key = OrderKey.create()
         self.org_id, self.worker_id = ORG_ID, WORKER_ID
-        self.worker_life = worker_life
+        self.boot_id = boot_id
         self.faults: dict[str, deque[str]] = defaultdict(deque)
         self.refusals: dict[str, Refusal] = {}
         self.calls: Counter[str] = Counter()
@@ -117,31 +117,31 @@ class FakeServer:
             certificate_pem=issued.pem,
             ca_pem=self.authority.cert_pem,
             issued_at=made_at,
-            expires_at=made_at + self.worker_life,
+            expires_at=made_at + self.boot_id,
         )
 
     # What a test wants
 
     def give(self, *works: Work) -> None:
         """Hand out work with a proper order for each."""
-        self._tell("work", tuple(ordered(work, self.order_key) for work in works))
+        self._answer_polls("work", tuple(ordered(work, self.order_key) for work in works))
 
     def give_as_it_is(self, *works: Work) -> None:
         """Hand out work with whatever order it has."""
-        self._tell("work", works)
+        self._answer_polls("work", works)
 
     def cancel(self, job_id: str) -> None:
-        self._tell("cancel", (job_id,))
+        self._answer_polls("cancel", (job_id,))
 
     def drop(self, job_id: str) -> None:
-        self._tell("drop", (job_id,))
+        self._answer_polls("drop", (job_id,))
 
     def answer_polls(self) -> None:
         """Let open polls go unanswered no longer."""
         with self._changed:
             self._changed.notify_all()
 
-    def _tell(self, kind: str, items: tuple[Any, ...]) -> None:
+    def _answer_polls(self, kind: str, items: tuple[Any, ...]) -> None:
         with self._changed:
             self._news[kind].extend(items)
             self._changed.notify_all()

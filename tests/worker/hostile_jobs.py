@@ -34,7 +34,7 @@ class Site:
     work: Work
     other: Work
     key: OrderKey
-    chance: random.Random
+    rng: random.Random
     judge: str
 
     @property
@@ -78,7 +78,7 @@ class Site:
     def flipped(self, content: bytes) -> bytes:
         """Return the content with one bit turned over."""
         altered = bytearray(content)
-        altered[self.chance.randrange(len(altered))] ^= 1 << self.chance.randrange(8)
+        altered[self.rng.randrange(len(altered))] ^= 1 << self.rng.randrange(8)
         return bytes(altered)
 
 
@@ -88,15 +88,15 @@ def _changed(content: bytes, change: Callable[[dict[str, Any]], object]) -> byte
     return msgspec.json.encode(fields, order="sorted")
 
 
-def _without_any(fields: dict[str, Any], chance: random.Random) -> None:
-    del fields[chance.choice(sorted(fields))]
+def _without_any(fields: dict[str, Any], rng: random.Random) -> None:
+    del fields[rng.choice(sorted(fields))]
 
 
 def _variables(site: Site, **changes: str) -> Work:
     return replace(site.work, environment=site.work.environment | changes)
 
 
-STRANGER = OrderKey.create()
+UNKNOWN_KEY = OrderKey.create()
 
 BETWEEN: dict[str, Callable[[Site], Work]] = {
     "another command": lambda s: s.with_phase(commands=(f"echo {s.work.job_id} >> {s.judge}; id",)),
@@ -132,7 +132,7 @@ BETWEEN: dict[str, Callable[[Site], Work]] = {
     "another template": lambda s: replace(s.work, template="harmless"),
     "another automation": lambda s: replace(s.work, automation_id=s.other.automation_id),
     "another job": lambda s: replace(s.work, job_id=s.other.job_id),
-    "an invented job": lambda s: replace(s.work, job_id=f"j{s.chance.getrandbits(60)}"),
+    "an invented job": lambda s: replace(s.work, job_id=f"j{s.rng.getrandbits(60)}"),
     "a later fence": lambda s: replace(s.work, fence=s.work.fence + 1),
     "another time limit": lambda s: replace(s.work, timeout=86_400),
     "a mount": lambda s: replace(s.work, volume_mounts=(VolumeMount("/", "/host"),)),
@@ -144,7 +144,7 @@ BETWEEN: dict[str, Callable[[Site], Work]] = {
     "another's signature": lambda s: replace(s.work, signature=s.other.signature),
     "no signature": lambda s: replace(s.work, signature=b""),
     "a short signature": lambda s: replace(
-        s.work, signature=s.work.signature[: s.chance.randrange(64)]
+        s.work, signature=s.work.signature[: s.rng.randrange(64)]
     ),
     "a long signature": lambda s: replace(s.work, signature=s.work.signature + b"\0"),
     "no order": lambda s: replace(s.work, order=b""),
@@ -167,21 +167,21 @@ BETWEEN: dict[str, Callable[[Site], Work]] = {
     ),
 }
 
-STRANGERS: dict[str, Callable[[Site], Work]] = {
+UNKNOWN_SIGNERS: dict[str, Callable[[Site], Work]] = {
     "real work, signed by a stranger": lambda s: replace(
-        s.work, signature=STRANGER.sign(s.work.order)
+        s.work, signature=UNKNOWN_KEY.sign(s.work.order)
     ),
-    "real work, ordered by a stranger": lambda s: ordered(s.work, STRANGER, s.manifest),
+    "real work, ordered by a stranger": lambda s: ordered(s.work, UNKNOWN_KEY, s.manifest),
     "invented work": lambda s: ordered(
         Work(
             automation_id="a-invented",
-            job_id=f"j{s.chance.getrandbits(60)}",
-            fence=s.chance.randrange(1, 9),
+            job_id=f"j{s.rng.getrandbits(60)}",
+            fence=s.rng.randrange(1, 9),
             template="invented",
             requester="ceo@example.com",
             phases=(Phase(name="x", commands=(f"echo invented >> {s.judge}",)),),
         ),
-        STRANGER,
+        UNKNOWN_KEY,
     ),
 }
 
@@ -227,10 +227,10 @@ SERVERS: dict[str, Callable[[Site], Work]] = {
     "for workers that fulfil an expression": lambda s: s.with_manifest(runs_on_where="zone"),
     "with an expression that cannot be read": lambda s: s.with_manifest(runs_on_where="in ("),
     "with a part of the order missing": lambda s: s.with_order_text(
-        lambda f: _without_any(f, s.chance)
+        lambda f: _without_any(f, s.rng)
     ),
     "with a part of the manifest missing": lambda s: s.with_manifest_text(
-        lambda f: _without_any(f, s.chance)
+        lambda f: _without_any(f, s.rng)
     ),
     "with more in the order": lambda s: s.with_order_text(lambda f: f.update(also="this")),
     "with more in the manifest": lambda s: s.with_manifest_text(lambda f: f.update(also="this")),

@@ -21,19 +21,19 @@ from opsicle.worker.runtimes.table import Runtimes
 class Log:
     """A sink in memory.
 
-    `has_room` can be set to False to see what happens when the spool is full.
+    `has_space` can be set to False to see what happens when the spool is full.
     """
 
     def __init__(self) -> None:
         self.chunks: list[tuple[int, int, int, bytes]] = []
         self.length = 0
-        self.has_room = True
+        self.has_space = True
         self.states: list[str] = []
         self.offered = 0
 
     def write(self, phase: int, stream: int, at_ms: int, data: bytes) -> int | None:
         self.offered += 1
-        if not self.has_room:
+        if not self.has_space:
             return None
         self.chunks.append((phase, stream, at_ms, data))
         self.length += len(data)

@@ -19,7 +19,7 @@ from opsicle.domain.templates import Phase, When
 from opsicle.wire.jobs import Outcome, StepState, Work
 from tests.worker.fake_listener import Refusal
 from tests.worker.fake_server import FakeServer, work
-from tests.worker.working import Working, is_alive, lines
+from tests.worker.running_worker import RunningWorker, is_alive, lines
 
 JOB = f"crash-{os.getpid()}"
 
@@ -45,21 +45,23 @@ def job(judge: Path, *clean_up: str, **more: Any) -> Work:
     return msgspec.structs.replace(work(JOB), phases=(main, on_failure, *tidy), **more)
 
 
-def run_until_killed(worker: Working, fake_server: FakeServer, judge: Path, given: Work) -> None:
+def run_until_killed(
+    worker: RunningWorker, fake_server: FakeServer, judge: Path, given: Work
+) -> None:
     """Let the worker die while the first phase runs."""
     fake_server.give(given)
     worker.wait(lambda: bytes(fake_server.logs[JOB]) == b"begun\n", "the job's output")
     worker.kill()
 
 
-def ended(worker: Working, fake_server: FakeServer) -> Outcome:
+def ended(worker: RunningWorker, fake_server: FakeServer) -> Outcome:
     """Return what the next run of the worker reports."""
     worker.start()
     assert worker.wait_for_finish(JOB, timeout=60) == JobState.UNKNOWN
     return fake_server.finished[JOB]
 
 
-def edit_journal(worker: Working, old: str, new: str) -> None:
+def edit_journal(worker: RunningWorker, old: str, new: str) -> None:
     """Change what is written in the journal, with checksums that fit."""
     path = worker.folder / "journal"
     changed = [line[9:].replace(old, new).encode() for line in path.read_text().splitlines()]
@@ -67,7 +69,7 @@ def edit_journal(worker: Working, old: str, new: str) -> None:
 
 
 def test_clean_up_phases_run_at_the_next_start_in_the_workspace_that_is_left(
-    worker: Working, fake_server: FakeServer, judge: Path
+    worker: RunningWorker, fake_server: FakeServer, judge: Path
 ) -> None:
     given = job(
         judge,
@@ -99,7 +101,7 @@ def test_clean_up_phases_run_at_the_next_start_in_the_workspace_that_is_left(
 
 
 def test_a_clean_up_phase_that_had_begun_is_not_begun_again(
-    worker: Working, fake_server: FakeServer, judge: Path
+    worker: RunningWorker, fake_server: FakeServer, judge: Path
 ) -> None:
     given = job(judge, f"echo first >> {judge}; sleep 60", f"echo second >> {judge}")
     fake_server.give(given)
@@ -115,7 +117,7 @@ def test_a_clean_up_phase_that_had_begun_is_not_begun_again(
 
 
 def test_a_worker_that_is_killed_again_while_it_cleans_up_goes_on_behind_what_it_has_begun(
-    worker: Working, fake_server: FakeServer, judge: Path
+    worker: RunningWorker, fake_server: FakeServer, judge: Path
 ) -> None:
     run_until_killed(
         worker,
@@ -133,7 +135,7 @@ def test_a_worker_that_is_killed_again_while_it_cleans_up_goes_on_behind_what_it
     assert [phase.state for phase in outcome.phases][2:] == ["unknown", "succeeded"]
 
 
-def refused(worker: Working, fake_server: FakeServer, judge: Path, why: str) -> None:
+def refused(worker: RunningWorker, fake_server: FakeServer, judge: Path, why: str) -> None:
     outcome = ended(worker, fake_server)
     assert lines(judge) == []
     assert outcome.explanation.endswith(f"; it did not run its clean-up phase tidy 0: {why}")
@@ -145,7 +147,7 @@ def refused(worker: Working, fake_server: FakeServer, judge: Path, why: str) -> 
 
 
 def test_on_a_machine_that_was_started_anew_nothing_is_cleaned_up(
-    worker: Working, fake_server: FakeServer, judge: Path
+    worker: RunningWorker, fake_server: FakeServer, judge: Path
 ) -> None:
     run_until_killed(worker, fake_server, judge, job(judge, f"echo ran >> {judge}"))
     boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
@@ -154,7 +156,7 @@ def test_on_a_machine_that_was_started_anew_nothing_is_cleaned_up(
 
 
 def test_without_the_workspace_nothing_is_cleaned_up(
-    worker: Working, fake_server: FakeServer, judge: Path
+    worker: RunningWorker, fake_server: FakeServer, judge: Path
 ) -> None:
     run_until_killed(worker, fake_server, judge, job(judge, f"echo ran >> {judge}"))
     workspace = worker.folder / "workspaces" / JOB
@@ -168,7 +170,7 @@ def test_without_the_workspace_nothing_is_cleaned_up(
     [{"secrets": {"key": "secret value"}}, {"secret_environment": {"OPSICLE_VAR_S": "secret"}}],
 )
 def test_nothing_is_cleaned_up_whose_secrets_are_gone_and_none_is_in_the_journal(
-    worker: Working, fake_server: FakeServer, judge: Path, more: dict[str, Any]
+    worker: RunningWorker, fake_server: FakeServer, judge: Path, more: dict[str, Any]
 ) -> None:
     given = job(judge, f"echo ran >> {judge}", **more)
     main = msgspec.structs.replace(given.phases[0], secrets=tuple(more.get("secrets", ())))
@@ -186,7 +188,7 @@ def test_nothing_is_cleaned_up_whose_secrets_are_gone_and_none_is_in_the_journal
 
 
 def test_nothing_is_cleaned_up_where_values_were_masked_that_nobody_knows_any_more(
-    worker: Working, fake_server: FakeServer, judge: Path
+    worker: RunningWorker, fake_server: FakeServer, judge: Path
 ) -> None:
     given = job(judge, f"echo ran >> {judge}")
     command = f'echo made-by-the-job >> "$OPSICLE_MASK"; {given.phases[0].commands[0]}'
@@ -208,7 +210,7 @@ def test_nothing_is_cleaned_up_where_values_were_masked_that_nobody_knows_any_mo
 
 
 def test_nothing_is_cleaned_up_of_a_job_that_is_no_longer_this_workers(
-    worker: Working, fake_server: FakeServer, judge: Path
+    worker: RunningWorker, fake_server: FakeServer, judge: Path
 ) -> None:
     run_until_killed(worker, fake_server, judge, job(judge, f"echo ran >> {judge}"))
     fake_server.refusals["start"] = Refusal(409, "lease_lost", "no longer yours")
@@ -216,7 +218,7 @@ def test_nothing_is_cleaned_up_of_a_job_that_is_no_longer_this_workers(
 
 
 def test_a_job_without_clean_up_phases_writes_nothing_more_into_the_journal(
-    worker: Working, fake_server: FakeServer, judge: Path
+    worker: RunningWorker, fake_server: FakeServer, judge: Path
 ) -> None:
     run_until_killed(worker, fake_server, judge, job(judge))
 

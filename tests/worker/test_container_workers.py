@@ -20,22 +20,22 @@ from tests.support import wait_until
 from tests.worker.boxing import arguments_of_all, boxed, in_background, with_image
 from tests.worker.fake_server import J1, J2, J9, FakeServer, work
 from tests.worker.job_runs import Machine
-from tests.worker.working import Working
+from tests.worker.running_worker import RunningWorker
 
 
 @pytest.fixture
-def worker(tmp_path: Path, fake_server: FakeServer, podman: Podman) -> Iterator[Working]:
-    working = Working(tmp_path, fake_server)
-    working.start()
-    yield working
-    working.close()
+def worker(tmp_path: Path, fake_server: FakeServer, podman: Podman) -> Iterator[RunningWorker]:
+    running_worker = RunningWorker(tmp_path, fake_server)
+    running_worker.start()
+    yield running_worker
+    running_worker.close()
 
 
 # A worker's death
 
 
 def test_a_container_of_an_earlier_life_is_swept_by_the_next(
-    worker: Working, fake_server: FakeServer, podman: Podman
+    worker: RunningWorker, fake_server: FakeServer, podman: Podman
 ) -> None:
     # Without a mark of its job, by which the subprocess runtime would find it on this machine.
     fake_server.give(with_image(work(J1, "trap '' TERM; echo begun; exec env -i sleep 300")))
@@ -50,7 +50,7 @@ def test_a_container_of_an_earlier_life_is_swept_by_the_next(
 
 
 def test_who_fetched_an_image_when_the_worker_died_starts_no_container_any_more(
-    worker: Working, fake_server: FakeServer, silent_registry: str
+    worker: RunningWorker, fake_server: FakeServer, silent_registry: str
 ) -> None:
     fake_server.give(with_image(work(J1, "true"), silent_registry))
     worker.wait(lambda: silent_registry.encode() in arguments_of_all(), "podman's start")
@@ -64,7 +64,7 @@ def test_who_fetched_an_image_when_the_worker_died_starts_no_container_any_more(
 
 
 def test_a_worker_that_must_end_at_once_leaves_no_container(
-    worker: Working, fake_server: FakeServer, podman: Podman
+    worker: RunningWorker, fake_server: FakeServer, podman: Podman
 ) -> None:
     fake_server.give(with_image(work(J1, "trap '' TERM; echo begun; exec env -i sleep 300")))
     worker.wait(lambda: bytes(fake_server.logs[J1]) == b"begun\n", "the job's output")
@@ -84,8 +84,8 @@ def test_containers_of_another_users_jobs_run_under_that_users_number(
 ) -> None:
     with tempfile.TemporaryDirectory(prefix="opsicle-run-as-") as name:
         Path(name).chmod(0o711)
-        working = Working(Path(name), fake_server, options=("--run-as", "nobody"))
-        working.start()
+        running_worker = RunningWorker(Path(name), fake_server, options=("--run-as", "nobody"))
+        running_worker.start()
         try:
             fake_server.give(
                 with_image(
@@ -98,11 +98,11 @@ def test_containers_of_another_users_jobs_run_under_that_users_number(
                     outputs=("out",),
                 )
             )
-            assert working.wait_for_finish(J1) == JobState.SUCCEEDED
+            assert running_worker.wait_for_finish(J1) == JobState.SUCCEEDED
             fake_server.give(with_image(work(J2, "id -u"), user="0"))
-            assert working.wait_for_finish(J2) == JobState.FAILED
+            assert running_worker.wait_for_finish(J2) == JobState.FAILED
         finally:
-            working.close()
+            running_worker.close()
 
     assert bytes(fake_server.logs[J1]) == b"65534\n65534:700\nseen\n"
     assert outputs_of(fake_server.finished[J1].phases) == {"out": "65534"}
@@ -177,7 +177,7 @@ def test_docker_ends_and_removes_a_container_at_a_cancel(
 
 
 def test_a_worker_keeps_no_dead_processes_of_containers(
-    worker: Working, fake_server: FakeServer
+    worker: RunningWorker, fake_server: FakeServer
 ) -> None:
     for job_id in (J1, J2, J9):
         fake_server.give(with_image(work(job_id, "true")))

@@ -18,7 +18,7 @@ from opsicle.security.authority import SERVER_NAME
 from opsicle.worker.identity import WorkerDataFolder
 from tests.support import require
 from tests.worker.fake_enrolment import FakeEnrolmentServer, obtain
-from tests.worker.working import run_worker
+from tests.worker.running_worker import run_worker
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from opsicle.domain.automations import JobState
 from opsicle.domain.templates import Phase, When
 from tests.support import require
 from tests.worker.fake_server import FakeServer, work
-from tests.worker.working import Working, is_alive, let_pass, lines
+from tests.worker.running_worker import RunningWorker, is_alive, let_pass, lines
 
 J1, J2 = f"disk-{os.getpid()}-1", f"disk-{os.getpid()}-2"
 """So that no other run of these tests on this machine takes their processes for its own."""
@@ -38,12 +38,12 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 
 @pytest.fixture
-def worker(small_disk: Path, fake_server: FakeServer) -> Iterator[Working]:
-    working = Working(small_disk, fake_server)
-    working.log = fake_server._folder / "worker.log"
-    working.start()
-    yield working
-    working.close()
+def worker(small_disk: Path, fake_server: FakeServer) -> Iterator[RunningWorker]:
+    running_worker = RunningWorker(small_disk, fake_server)
+    running_worker.log = fake_server._folder / "worker.log"
+    running_worker.start()
+    yield running_worker
+    running_worker.close()
 
 
 def room(disk: Path) -> int:
@@ -52,7 +52,7 @@ def room(disk: Path) -> int:
 
 
 def test_a_job_that_fills_the_disk_fails_with_what_its_command_said(
-    worker: Working, fake_server: FakeServer, small_disk: Path
+    worker: RunningWorker, fake_server: FakeServer, small_disk: Path
 ) -> None:
     fake_server.give(work(J1, FILL, timeout=60))
 
@@ -69,7 +69,7 @@ def test_a_job_that_fills_the_disk_fails_with_what_its_command_said(
 
 
 def test_another_job_goes_on_while_the_disk_is_full(
-    worker: Working, fake_server: FakeServer, tmp_path: Path
+    worker: RunningWorker, fake_server: FakeServer, tmp_path: Path
 ) -> None:
     go_on = tmp_path / "go-on"
     fake_server.give(
@@ -94,7 +94,7 @@ def test_another_job_goes_on_while_the_disk_is_full(
 
 @pytest.mark.parametrize("timeout", [3, None])
 def test_a_job_on_a_full_disk_ends_at_its_time_limit(
-    worker: Working, fake_server: FakeServer, timeout: int | None
+    worker: RunningWorker, fake_server: FakeServer, timeout: int | None
 ) -> None:
     job = work(J1, f"{FILL} || yes", timeout=60 if timeout else 3)
     fake_server.give(msgspec.structs.replace(job, timeout=timeout))
@@ -107,7 +107,7 @@ def test_a_job_on_a_full_disk_ends_at_its_time_limit(
 
 
 def test_clean_up_phases_run_on_a_full_disk(
-    worker: Working, fake_server: FakeServer, tmp_path: Path
+    worker: RunningWorker, fake_server: FakeServer, tmp_path: Path
 ) -> None:
     judge = tmp_path / "judge"
     job = work(J1, FILL, timeout=60)
@@ -123,7 +123,7 @@ def test_clean_up_phases_run_on_a_full_disk(
 
 
 def test_a_daemon_that_fills_the_disk_holds_up_neither_the_end_nor_other_jobs(
-    worker: Working, fake_server: FakeServer, tmp_path: Path
+    worker: RunningWorker, fake_server: FakeServer, tmp_path: Path
 ) -> None:
     script = tmp_path / "daemon"
     script.write_text(
@@ -149,7 +149,7 @@ def test_a_daemon_that_fills_the_disk_holds_up_neither_the_end_nor_other_jobs(
 
 
 def test_a_disk_that_others_filled_and_freed_costs_no_byte(
-    worker: Working, fake_server: FakeServer, small_disk: Path
+    worker: RunningWorker, fake_server: FakeServer, small_disk: Path
 ) -> None:
     fake_server.give(work(J1, "sleep 0.5; seq 300000; echo ended"))
     worker.wait(lambda: fake_server.polls[-1].jobs, "the job")
@@ -170,7 +170,7 @@ def test_a_disk_that_others_filled_and_freed_costs_no_byte(
 
 
 def test_a_worker_without_a_journal_takes_no_job_for_a_while(
-    worker: Working, fake_server: FakeServer, small_disk: Path
+    worker: RunningWorker, fake_server: FakeServer, small_disk: Path
 ) -> None:
     filler = small_disk / "filler"
     with filler.open("wb", buffering=0) as file, suppress(OSError):

@@ -26,9 +26,9 @@ from opsicle.wire.jobs import Work
 from opsicle.worker.verification import Refused, Verifier
 from tests.services.core import Core
 from tests.worker.fake_server import J1, FakeServer, work
-from tests.worker.hostile_jobs import BETWEEN, MINUTE, SERVERS, STRANGERS, Site
+from tests.worker.hostile_jobs import BETWEEN, MINUTE, SERVERS, UNKNOWN_SIGNERS, Site
+from tests.worker.running_worker import RunningWorker, lines
 from tests.worker.signed_work import manifest_of, ordered
-from tests.worker.working import Working, lines
 
 SCALE = float(os.environ.get("OPSICLE_TEST_SCALE", "1"))
 COUNT = max(150, int(500 * SCALE))  # each kind at least once
@@ -73,12 +73,12 @@ class Stage:
         self.works = {work.environment["OPSICLE_VAR_WHO"]: work for work in speaker.poll().work}
         core.close()
         assert len(self.works) == REAL_JOBS
-        self.worker = Working(folder, fake_server)
+        self.worker = RunningWorker(folder, fake_server)
         self.worker.start()
 
-    def site(self, name: str, other: str = "real-0", chance: random.Random | None = None) -> Site:
-        chance = chance or random.Random(0)
-        return Site(self.works[name], self.works[other], self.key, chance, str(self.judge))
+    def site(self, name: str, other: str = "real-0", rng: random.Random | None = None) -> Site:
+        rng = rng or random.Random(0)
+        return Site(self.works[name], self.works[other], self.key, rng, str(self.judge))
 
     def run(self, *names: str) -> None:
         """Let the worker carry out what was really ordered."""
@@ -128,29 +128,29 @@ def stage(tmp_path: Path, fake_server: FakeServer) -> Iterator[Stage]:
 def test_of_500_jobs_that_nobody_ordered_so_none_is_executed(stage: Stage) -> None:
     seed = random.randrange(2**32)
     print("seed", seed)
-    chance = random.Random(seed)
+    rng = random.Random(seed)
     names = sorted(stage.works)
     done, open_ = names[:8], names[8:]
     stage.run(*done)
     attacks: list[tuple[str, Callable[[Site], Work]]] = [
         *BETWEEN.items(),
-        *STRANGERS.items(),
+        *UNKNOWN_SIGNERS.items(),
         *SERVERS.items(),
     ]
-    chance.shuffle(attacks)
+    rng.shuffle(attacks)
     reasons: dict[str, str] = {}
     count = turn = 0
     while count < COUNT:
-        chance.shuffle(open_)
+        rng.shuffle(open_)
         batch: dict[str, tuple[str, Work]] = {}
         for name in open_:
-            what, spoil = attacks[(turn + len(batch)) % len(attacks)]
-            other = chance.choice([each for each in names if each != name])
-            site = Site(stage.works[name], stage.works[other], stage.key, chance, str(stage.judge))
-            spoilt = spoil(site)
+            what, tamper = attacks[(turn + len(batch)) % len(attacks)]
+            other = rng.choice([each for each in names if each != name])
+            site = Site(stage.works[name], stage.works[other], stage.key, rng, str(stage.judge))
+            spoilt = tamper(site)
             batch.setdefault(spoilt.job_id, (what, spoilt))
         turn += len(batch)  # so that each kind has its turn, whatever else is handed out
-        for name in chance.sample(done, 4):
+        for name in rng.sample(done, 4):
             again = stage.works[name]
             batch.setdefault(again.job_id, ("again", again))
         given = list(batch.values())
@@ -314,9 +314,9 @@ def test_a_shared_worker_takes_real_work_of_any_org_and_nothing_that_mixes_two(
     verifier.check(SERVERS["for another org in both"](site))
     taken = []
 
-    for what, spoil in (BETWEEN | STRANGERS | SERVERS).items():
+    for what, tamper in (BETWEEN | UNKNOWN_SIGNERS | SERVERS).items():
         with contextlib.suppress(Refused):
-            verifier.check(spoil(site))
+            verifier.check(tamper(site))
             taken.append(what)
 
     assert set(taken) == elsewhere

@@ -10,7 +10,7 @@ from opsicle.domain.automations import JobState
 from opsicle.wire.jobs import StepState
 from tests.worker.fake_listener import Refusal
 from tests.worker.fake_server import J1, FakeServer, work
-from tests.worker.working import Working, is_alive, let_pass, lines
+from tests.worker.running_worker import RunningWorker, is_alive, let_pass, lines
 
 
 def test_a_worker_that_was_killed_says_unknown_of_its_jobs_with_all_they_said(
@@ -36,7 +36,7 @@ def test_a_worker_that_was_killed_says_unknown_of_its_jobs_with_all_they_said(
 
 
 def test_a_killed_worker_delivers_output_that_the_server_never_saw(
-    worker: Working, fake_server: FakeServer, tmp_path: Path
+    worker: RunningWorker, fake_server: FakeServer, tmp_path: Path
 ) -> None:
     said = tmp_path / "said"
     fake_server.refusals["log"] = Refusal(503, "unavailable", "disk full")
@@ -73,7 +73,7 @@ def test_a_worker_killed_before_it_could_tell_an_end_tells_it_in_its_next_life(
 
 
 def test_a_job_of_an_earlier_life_keeps_its_lease_until_it_is_reported(
-    worker: Working, fake_server: FakeServer
+    worker: RunningWorker, fake_server: FakeServer
 ) -> None:
     fake_server.refusals["finish"] = Refusal(503, "unavailable", "away")
     fake_server.give(work(J1, "sleep 60"))
@@ -92,7 +92,7 @@ def test_a_job_of_an_earlier_life_keeps_its_lease_until_it_is_reported(
 
 
 def test_random_kills_run_nothing_twice_and_end_everything(
-    worker: Working, fake_server: FakeServer, tmp_path: Path
+    worker: RunningWorker, fake_server: FakeServer, tmp_path: Path
 ) -> None:
     seed = random.randrange(2**32)
     print("seed", seed)
@@ -117,5 +117,5 @@ def test_random_kills_run_nothing_twice_and_end_everything(
     assert set(executed) <= set(fake_server.finished), "a job was executed and never reported"
 
 
-def _spooled(worker: Working) -> int:
+def _spooled(worker: RunningWorker) -> int:
     return sum(path.stat().st_size for path in (worker.folder / "spool").iterdir())

@@ -7,18 +7,18 @@ import sys
 from pathlib import Path
 
 from tests.support import wait_until
-from tests.worker.working import ROOT, is_alive
+from tests.worker.running_worker import ROOT, is_alive
 
 _LEFT_ALONE = """
 import pathlib, sys, time
 from tests.worker.fake_server import FakeServer
-from tests.worker.working import Working
+from tests.worker.running_worker import RunningWorker
 folder = pathlib.Path(sys.argv[1])
 fake_server = FakeServer(folder)
 fake_server.start()
-working = Working(folder, fake_server)
-working.start()
-print(working.process.pid, flush=True)
+running_worker = RunningWorker(folder, fake_server)
+running_worker.start()
+print(running_worker.process.pid, flush=True)
 time.sleep(600)
 """
 

@@ -23,7 +23,7 @@ from opsicle.worker.spool import Spool, SpoolQuota
 from tests.support import wait_until
 from tests.worker.fake_listener import Refusal
 from tests.worker.fake_server import FakeServer
-from tests.worker.working import let_pass
+from tests.worker.running_worker import let_pass
 
 
 @pytest.fixture

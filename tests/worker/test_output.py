@@ -81,7 +81,7 @@ def test_what_the_sink_has_no_room_for_is_offered_again_and_blocks_the_writer_me
     printed: Printed,
 ) -> None:
     os.set_blocking(printed.write_end, False)
-    printed.log.has_room = False
+    printed.log.has_space = False
     written = 0
 
     for _ in range(200):
@@ -93,7 +93,7 @@ def test_what_the_sink_has_no_room_for_is_offered_again_and_blocks_the_writer_me
     assert written <= 64 * 1024 * 6  # what the pipe, which has become wider, and one chunk hold
     assert printed.output.is_held_up
 
-    printed.log.has_room = True
+    printed.log.has_space = True
     printed.turn_for(0.2)
     printed.close()
     assert printed.log.everything == b"x" * written
@@ -133,10 +133,10 @@ def test_each_stream_is_byte_equal_whatever_the_sink_takes_when(
         os.set_blocking(read_end, False)
         output.add(read_end, 0, stream)
         write_ends.append(write_end)
-    for which, data, log.has_room in writes:
+    for which, data, log.has_space in writes:
         os.write(write_ends[which], data)
         output.drain()
-    log.has_room = True
+    log.has_space = True
     for write_end in write_ends:
         os.close(write_end)
 
@@ -287,12 +287,12 @@ def test_the_stream_that_spoke_first_is_read_first_when_both_wait() -> None:
 
 def test_nothing_overtakes_what_the_sink_has_had_no_room_for(printed: Printed) -> None:
     stderr = _add_pipe(printed.output, STDERR)
-    printed.log.has_room = False
+    printed.log.has_space = False
     os.write(printed.write_end, b"first\n")
     printed.turn_for(0.01)
     os.write(stderr, b"second\n")
     printed.turn_for(0.01)
-    printed.log.has_room = True
+    printed.log.has_space = True
 
     printed.turn_for(0.2)
 

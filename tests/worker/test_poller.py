@@ -17,7 +17,7 @@ from tests.support import wait_until
 from tests.worker import fake_server as fake_server_module
 from tests.worker.fake_listener import Refusal
 from tests.worker.fake_server import J1, J2, FakeServer, work
-from tests.worker.working import let_pass
+from tests.worker.running_worker import let_pass
 
 
 class Table:
@@ -32,6 +32,9 @@ class Table:
 
     def held(self) -> tuple[RunningJob, ...]:
         return tuple(self.jobs)
+
+    def paused(self) -> tuple[RunningJob, ...]:
+        return ()
 
     def take(self, work: Work) -> None:
         self.jobs.append(RunningJob(work.job_id, work.fence))

@@ -50,7 +50,7 @@ class KilledWorker:
 
 
 @pytest.fixture
-def bystander() -> Iterator[subprocess.Popen[bytes]]:
+def other_process() -> Iterator[subprocess.Popen[bytes]]:
     other = subprocess.Popen(["sleep", "1000"], env={"OPSICLE_JOB_ID": f"{JOB}0"})
     yield other
     other.kill()
@@ -58,7 +58,7 @@ def bystander() -> Iterator[subprocess.Popen[bytes]]:
 
 
 def test_after_a_crash_everything_of_the_job_is_ended_and_nothing_else(
-    tmp_path: Path, bystander: subprocess.Popen[bytes]
+    tmp_path: Path, other_process: subprocess.Popen[bytes]
 ) -> None:
     up = tmp_path / "up"
     command = (
@@ -76,26 +76,26 @@ def test_after_a_crash_everything_of_the_job_is_ended_and_nothing_else(
     assert kill_orphans(JOB, dead.shell, dead.instance, grace_seconds=0.3) == 0
     assert not is_alive(dead.shell)
     assert not is_alive(orphan)
-    assert bystander.poll() is None
+    assert other_process.poll() is None
 
 
 def test_a_process_that_only_has_the_same_id_now_is_left_alone(
-    bystander: subprocess.Popen[bytes],
+    other_process: subprocess.Popen[bytes],
 ) -> None:
-    instance = process.instance_of(bystander.pid)
+    instance = process.instance_of(other_process.pid)
 
     assert instance
 
     boot, _, ticks = instance.partition("/")
-    assert kill_orphans(JOB, bystander.pid, f"{boot}/{int(ticks) - 1}", grace_seconds=0.1) == 0
-    assert kill_orphans(JOB, bystander.pid, f"another-boot/{ticks}", grace_seconds=0.1) == 0
-    assert kill_orphans(JOB, bystander.pid, "", grace_seconds=0.1) == 0
-    assert bystander.poll() is None
+    assert kill_orphans(JOB, other_process.pid, f"{boot}/{int(ticks) - 1}", grace_seconds=0.1) == 0
+    assert kill_orphans(JOB, other_process.pid, f"another-boot/{ticks}", grace_seconds=0.1) == 0
+    assert kill_orphans(JOB, other_process.pid, "", grace_seconds=0.1) == 0
+    assert other_process.poll() is None
 
 
-def test_a_job_whose_id_begins_alike_is_another_job(bystander: subprocess.Popen[bytes]) -> None:
+def test_a_job_whose_id_begins_alike_is_another_job(other_process: subprocess.Popen[bytes]) -> None:
     assert kill_orphans(JOB, grace_seconds=0.1) == 0
-    assert bystander.poll() is None
+    assert other_process.poll() is None
     assert JobTree(f"{JOB}0").count() == 1
 
 

@@ -21,8 +21,8 @@ from opsicle.wire.jobs import Work
 from opsicle.worker.run_as import find_accounts
 from tests.support import require
 from tests.worker.fake_server import J1, J2, FakeServer, work
+from tests.worker.running_worker import RunningWorker, as_user, is_alive, lines, run_worker
 from tests.worker.signed_work import ORG_ID
-from tests.worker.working import Working, as_user, is_alive, lines, run_worker
 
 USER = "nobody"
 OTHER = "daemon"
@@ -41,22 +41,22 @@ def folder() -> Iterator[Path]:
 
 
 @pytest.fixture
-def working(folder: Path, fake_server: FakeServer) -> Iterator[Working]:
-    working = Working(folder, fake_server, options=("--run-as", USER))
-    yield working
-    working.close()
+def running_worker(folder: Path, fake_server: FakeServer) -> Iterator[RunningWorker]:
+    running_worker = RunningWorker(folder, fake_server, options=("--run-as", USER))
+    yield running_worker
+    running_worker.close()
 
 
-def output(working: Working, given: Work) -> str:
-    working.fake_server.give(given)
-    working.wait_for_finish(given.job_id)
-    return working.fake_server.logs[given.job_id].decode()
+def output(running_worker: RunningWorker, given: Work) -> str:
+    running_worker.fake_server.give(given)
+    running_worker.wait_for_finish(given.job_id)
+    return running_worker.fake_server.logs[given.job_id].decode()
 
 
-def test_a_job_runs_as_the_user_in_a_workspace_of_its_own(working: Working) -> None:
-    working.start()
+def test_a_job_runs_as_the_user_in_a_workspace_of_its_own(running_worker: RunningWorker) -> None:
+    running_worker.start()
     said = output(
-        working,
+        running_worker,
         work(
             J1,
             'echo "$(id -un) $(id -gn) $HOME"',
@@ -72,14 +72,16 @@ def test_a_job_runs_as_the_user_in_a_workspace_of_its_own(working: Working) -> N
     assert sorted(said) == sorted(
         [f"nobody nogroup {home}", "nobody 700", "nobody", "said", "wrong", "kept"]
     )
-    assert working.fake_server.finished[J1].state == "succeeded"
+    assert running_worker.fake_server.finished[J1].state == "succeeded"
     assert [
-        command.exit_code for command in working.fake_server.finished[J1].phases[0].commands
+        command.exit_code for command in running_worker.fake_server.finished[J1].phases[0].commands
     ] == [0] * 5
-    assert working.files("workspaces") == []
+    assert running_worker.files("workspaces") == []
 
 
-def test_secrets_as_files_and_values_to_mask_are_for_the_user_too(working: Working) -> None:
+def test_secrets_as_files_and_values_to_mask_are_for_the_user_too(
+    running_worker: RunningWorker,
+) -> None:
     phase = Phase(
         name="main",
         commands=(
@@ -91,22 +93,23 @@ def test_secrets_as_files_and_values_to_mask_are_for_the_user_too(working: Worki
         secrets=("key",),
         timeout=60,
     )
-    working.start()
+    running_worker.start()
 
     said = output(
-        working, msgspec.structs.replace(work(J1), phases=(phase,), secrets={"key": "swordfish-7"})
+        running_worker,
+        msgspec.structs.replace(work(J1), phases=(phase,), secrets={"key": "swordfish-7"}),
     )
 
     assert said.splitlines()[:3] == ["nobody 600", "12", "***"]
     assert "denied" in said
 
 
-def test_a_job_can_reach_nothing_of_its_worker(working: Working) -> None:
-    working.start()
+def test_a_job_can_reach_nothing_of_its_worker(running_worker: RunningWorker) -> None:
+    running_worker.start()
 
-    assert working.process
+    assert running_worker.process
 
-    pid, data = working.process.pid, working.folder
+    pid, data = running_worker.process.pid, running_worker.folder
     attempts = [
         f"cat {data}/identity.json",
         f"cat {data}/journal",
@@ -123,15 +126,18 @@ def test_a_job_can_reach_nothing_of_its_worker(working: Working) -> None:
         f"mv {data}/workspaces/{J1} /tmp/away",
     ]
     said = output(
-        working, work(J1, *(f"{attempt} && echo 'reached: {attempt}' || :" for attempt in attempts))
+        running_worker,
+        work(J1, *(f"{attempt} && echo 'reached: {attempt}' || :" for attempt in attempts)),
     )
     assert "reached" not in said
     assert said.count("denied") + said.count("not permitted") >= len(attempts) - 1, said
-    assert working.process.poll() is None
+    assert running_worker.process.poll() is None
 
 
-def test_a_shell_that_a_job_has_made_is_never_asked_as_root(working: Working, folder: Path) -> None:
-    judge, shell = folder / "judge", working.folder / f"workspaces/{J1}/sh"
+def test_a_shell_that_a_job_has_made_is_never_asked_as_root(
+    running_worker: RunningWorker, folder: Path
+) -> None:
+    judge, shell = folder / "judge", running_worker.folder / f"workspaces/{J1}/sh"
     make = f"printf '#!/bin/sh\\nid -un >>{judge}\\n' >sh; chmod +x sh"
     # Whether these are complete, only a shell knows.
     ask = ("if true; then echo a; fi", "if true; then echo b; fi")
@@ -139,46 +145,46 @@ def test_a_shell_that_a_job_has_made_is_never_asked_as_root(working: Working, fo
         Phase(name="make", commands=(make,), timeout=60),
         Phase(name="use", commands=ask, shell=str(shell), timeout=60),
     )
-    working.start()
+    running_worker.start()
 
-    working.fake_server.give(msgspec.structs.replace(work(J1), phases=phases))
-    working.wait_for_finish(J1)
+    running_worker.fake_server.give(msgspec.structs.replace(work(J1), phases=phases))
+    running_worker.wait_for_finish(J1)
 
     assert set(lines(judge)) == {USER}
 
 
-def test_a_long_script_can_be_read_by_the_user(working: Working) -> None:
-    working.start()
-    assert output(working, work(J1, f"# {'x' * 110_000}\nid -un")) == f"{USER}\n"
+def test_a_long_script_can_be_read_by_the_user(running_worker: RunningWorker) -> None:
+    running_worker.start()
+    assert output(running_worker, work(J1, f"# {'x' * 110_000}\nid -un")) == f"{USER}\n"
 
 
-def test_a_whole_tree_of_another_user_is_ended(working: Working, folder: Path) -> None:
+def test_a_whole_tree_of_another_user_is_ended(running_worker: RunningWorker, folder: Path) -> None:
     pids = folder / "judge"
-    working.start()
-    working.fake_server.give(
+    running_worker.start()
+    running_worker.fake_server.give(
         work(
             J1,
             f"trap '' TERM; echo $$ >>{pids}; "
             f"setsid sh -c 'trap \"\" TERM; echo $$ >>{pids}; sleep 600'",
         )
     )
-    working.wait(lambda: len(lines(pids)) == 2, "two processes")
+    running_worker.wait(lambda: len(lines(pids)) == 2, "two processes")
 
-    working.fake_server.cancel(J1)
+    running_worker.fake_server.cancel(J1)
 
-    assert working.wait_for_finish(J1, 30) == "cancelled"
+    assert running_worker.wait_for_finish(J1, 30) == "cancelled"
     assert not [pid for pid in lines(pids) if is_alive(int(pid))]
 
 
 def test_each_org_has_its_own_user_and_one_without_has_none(
     folder: Path, fake_server: FakeServer
 ) -> None:
-    working = Working(folder, fake_server, options=("--run-as", f"{ORG_ID}={OTHER}"))
-    working.start()
-    assert output(working, work(J1, "id -un")) == f"{OTHER}\n"
-    working.close()
+    running_worker = RunningWorker(folder, fake_server, options=("--run-as", f"{ORG_ID}={OTHER}"))
+    running_worker.start()
+    assert output(running_worker, work(J1, "id -un")) == f"{OTHER}\n"
+    running_worker.close()
 
-    strangers = Working(folder, fake_server, options=("--run-as", f"another-org={OTHER}"))
+    strangers = RunningWorker(folder, fake_server, options=("--run-as", f"another-org={OTHER}"))
     strangers.start()
     fake_server.give(work(J2, f"id -un >>{folder}/judge"))
     strangers.wait(lambda: J2 in fake_server.refused, "a refusal")
@@ -188,21 +194,21 @@ def test_each_org_has_its_own_user_and_one_without_has_none(
 
 
 def test_what_an_earlier_life_left_as_another_user_is_ended_and_removed(
-    working: Working, folder: Path
+    running_worker: RunningWorker, folder: Path
 ) -> None:
-    working.start()
-    working.fake_server.give(
+    running_worker.start()
+    running_worker.fake_server.give(
         work(J1, f"echo $$ >>{folder}/judge; mkdir -m 500 closed; exec sleep 600")
     )
-    working.wait(lambda: lines(folder / "judge"), "the job")
-    working.kill()
+    running_worker.wait(lambda: lines(folder / "judge"), "the job")
+    running_worker.kill()
 
-    working.start()
+    running_worker.start()
 
-    assert working.wait_for_finish(J1, 30) == "unknown"
+    assert running_worker.wait_for_finish(J1, 30) == "unknown"
     assert not is_alive(int(lines(folder / "judge")[0]))
 
-    working.wait(lambda: working.files("workspaces") == [], "an empty folder")
+    running_worker.wait(lambda: running_worker.files("workspaces") == [], "an empty folder")
 
 
 @pytest.mark.parametrize(

@@ -187,7 +187,7 @@ def test_the_jobs_time_limit_ends_a_phase_and_lets_clean_up_run(machine: Machine
 
 
 def test_a_phase_that_timed_out_is_not_tried_again(machine: Machine) -> None:
-    outcome = machine.run(phase("sleep 100", timeout=0.2, retries=Retries(limit=5)))
+    outcome = machine.run(phase("sleep 100", timeout=0.2, retries=Retries(limit=5, delay=0)))
     assert outcome.phases[0].tries == 1
 
 
@@ -207,7 +207,7 @@ def test_a_cancel_while_waiting_for_the_next_try_ends_the_waiting(machine: Machi
 
 
 def test_a_cancel_works_while_the_sink_has_no_room(machine: Machine) -> None:
-    machine.log.has_room = False
+    machine.log.has_space = False
     job = Background(machine, phase("yes"))
     wait_until(lambda: machine.log.offered > 2, what="the sink to be offered something")
     pid = machine.children[0][0]
@@ -217,19 +217,19 @@ def test_a_cancel_works_while_the_sink_has_no_room(machine: Machine) -> None:
 
     assert machine.log.everything == b""
 
-    machine.log.has_room = True
+    machine.log.has_space = True
     outcome = job.end()
     assert outcome.state is JobState.CANCELLED
     assert set(machine.log.everything.split()) == {b"y"}  # what was printed is not dropped
 
 
 def test_a_time_limit_works_while_the_sink_has_no_room(machine: Machine) -> None:
-    machine.log.has_room = False
+    machine.log.has_space = False
     job = Background(machine, phase("yes", timeout=0.2))
     wait_until(lambda: machine.children, what="the shell")
     wait_until(lambda: not is_alive(machine.children[0][0]), what="the shell's end")
 
-    machine.log.has_room = True
+    machine.log.has_space = True
 
     assert job.end().state is JobState.TIMED_OUT
 

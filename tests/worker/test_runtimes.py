@@ -19,7 +19,7 @@ from tests.support import wait_until
 from tests.worker.fake_server import J1, FakeServer, work
 from tests.worker.folder_runtime import FolderRuntime, groups, is_group_alive
 from tests.worker.job_runs import Machine, is_alive, phase
-from tests.worker.working import Working, lines
+from tests.worker.running_worker import RunningWorker, lines
 
 PROGRAM = (sys.executable, "-m", "tests.worker.folder_runtime")
 
@@ -46,12 +46,12 @@ def both(machine: Machine, records: Path) -> Machine:
 
 
 @pytest.fixture
-def worker(tmp_path: Path, fake_server: FakeServer, records: Path) -> Iterator[Working]:
-    working = Working(tmp_path, fake_server)
-    working.command = (*PROGRAM, str(working.folder), str(records))
-    working.start()
-    yield working
-    working.close()
+def worker(tmp_path: Path, fake_server: FakeServer, records: Path) -> Iterator[RunningWorker]:
+    running_worker = RunningWorker(tmp_path, fake_server)
+    running_worker.command = (*PROGRAM, str(running_worker.folder), str(records))
+    running_worker.start()
+    yield running_worker
+    running_worker.close()
 
 
 def with_image(job: Work, image: Path, *more: Phase) -> Work:
@@ -151,7 +151,7 @@ def test_a_worker_of_containers_alone_says_which_phase_it_cannot_run(
 
 
 def test_a_worker_announces_every_kind_of_runtime_that_is_available(
-    worker: Working, fake_server: FakeServer
+    worker: RunningWorker, fake_server: FakeServer
 ) -> None:
     assert fake_server.polls[-1].runtimes == ("subprocess", "container")
     assert '"runtimes":["subprocess","folders"]' in worker.log.read_text().replace(" ", "")
@@ -160,7 +160,7 @@ def test_a_worker_announces_every_kind_of_runtime_that_is_available(
 def test_a_worker_does_not_announce_what_is_not_available_and_logs_why(
     tmp_path: Path, fake_server: FakeServer
 ) -> None:
-    worker = Working(tmp_path, fake_server)
+    worker = RunningWorker(tmp_path, fake_server)
     worker.command = (*PROGRAM, str(worker.folder), str(tmp_path / "nowhere"))
     worker.start()
     worker.close()
@@ -174,7 +174,7 @@ def test_a_worker_does_not_announce_what_is_not_available_and_logs_why(
 
 
 def test_a_job_in_the_second_runtime_goes_its_usual_way(
-    worker: Working, fake_server: FakeServer, image: Path
+    worker: RunningWorker, fake_server: FakeServer, image: Path
 ) -> None:
     fake_server.give(with_image(work(J1, "pwd"), image))
 
@@ -183,7 +183,7 @@ def test_a_job_in_the_second_runtime_goes_its_usual_way(
 
 
 def test_what_an_earlier_life_left_running_is_swept_by_its_own_runtime_before_clean_up(
-    worker: Working, fake_server: FakeServer, image: Path, records: Path, tmp_path: Path
+    worker: RunningWorker, fake_server: FakeServer, image: Path, records: Path, tmp_path: Path
 ) -> None:
     judge = tmp_path / "judge"
     look = phase(f"ls {records} | wc -l >> {judge}", name="tidy", when=When.ALWAYS)
@@ -201,7 +201,7 @@ def test_what_an_earlier_life_left_running_is_swept_by_its_own_runtime_before_cl
 
 
 def test_a_worker_that_must_end_at_once_leaves_nothing_running_in_any_runtime(
-    worker: Working, fake_server: FakeServer, image: Path, records: Path
+    worker: RunningWorker, fake_server: FakeServer, image: Path, records: Path
 ) -> None:
     fake_server.give(with_image(work(J1, "echo begun; trap '' TERM; sleep 100"), image))
     worker.wait(lambda: bytes(fake_server.logs[J1]) == b"begun\n", "the job's output")

@@ -10,11 +10,11 @@ import msgspec
 from opsicle.security.authority import Authority
 from opsicle.worker.identity import Identity, WorkerDataFolder
 from tests.worker.fake_server import J1, FakeServer, work
-from tests.worker.working import Working, is_alive, lines, run_worker
+from tests.worker.running_worker import RunningWorker, is_alive, lines, run_worker
 
 
 def test_a_revoked_worker_ends_its_jobs_and_says_why(
-    worker: Working, fake_server: FakeServer, tmp_path: Path
+    worker: RunningWorker, fake_server: FakeServer, tmp_path: Path
 ) -> None:
     pid_file = tmp_path / "pid"
     fake_server.give(work(J1, f"echo $$ > {pid_file}; sleep 60"))
@@ -63,21 +63,23 @@ def test_a_server_of_another_ca_is_not_spoken_to(fake_server: FakeServer, tmp_pa
 def test_the_certificate_is_renewed_at_half_its_life_and_used_at_once(
     fake_server: FakeServer, tmp_path: Path
 ) -> None:
-    working = Working(tmp_path, fake_server)
-    data = WorkerDataFolder.open(working.folder)
+    running_worker = RunningWorker(tmp_path, fake_server)
+    data = WorkerDataFolder.open(running_worker.folder)
     old = fake_server.identity(now=datetime.now(UTC) - timedelta(days=5))
     data.save_identity(old)
     data.close()
-    working.start()
+    running_worker.start()
     try:
-        working.wait(lambda: fake_server.calls["renew"] == 1, "the renewal")
-        working.wait(lambda: len(set(fake_server.serials)) == 2, "calls with the new certificate")
+        running_worker.wait(lambda: fake_server.calls["renew"] == 1, "the renewal")
+        running_worker.wait(
+            lambda: len(set(fake_server.serials)) == 2, "calls with the new certificate"
+        )
         fake_server.give(work(J1, "true"))
-        working.wait_for_finish(J1)
+        running_worker.wait_for_finish(J1)
     finally:
-        working.close()
+        running_worker.close()
 
-    new = WorkerDataFolder(working.folder).load_identity()
+    new = WorkerDataFolder(running_worker.folder).load_identity()
 
     assert new
     assert new.key_pem != old.key_pem

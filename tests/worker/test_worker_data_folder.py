@@ -12,7 +12,7 @@ from opsicle.domain.errors import Conflict, InvalidInput
 from opsicle.kit import files
 from opsicle.security import join_token
 from opsicle.worker.identity import WorkerDataFolder
-from tests.worker.working import run_worker
+from tests.worker.running_worker import run_worker
 
 
 def test_a_crash_while_the_identity_is_written_leaves_the_old_one_or_the_new(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from opsicle.domain.errors import NotFound
+from opsicle.domain.errors import NotFound, required
 from opsicle.server.store import documents
 from opsicle.server.store.database import Connection
 from opsicle.server.store.documents import DocumentKind, VersionRow
@@ -15,10 +15,9 @@ def get_document(
 
     Raises NotFound for an absent and for another org's one alike.
     """
-    row = documents.find(db, kind, org_id, name, version)
-    if row is None:
-        raise document_not_found(kind, name, version)
-    return row
+    return required(
+        documents.find(db, kind, org_id, name, version), document_not_found(kind, name, version)
+    )
 
 
 def document_not_found(kind: DocumentKind, name: str, version: int | None = None) -> NotFound:

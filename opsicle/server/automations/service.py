@@ -26,17 +26,19 @@ from opsicle.server.access.template_access import is_automation_hidden
 from opsicle.server.approvals.bindings import Bindings
 from opsicle.server.approvals.progress import Progress
 from opsicle.server.approvals.requests import ApprovalRequests
+from opsicle.server.automations.cancelling import Cancelling
 from opsicle.server.automations.filters import require_known
 from opsicle.server.automations.new_runs import NewRun
 from opsicle.server.automations.repeated_requests import remember
 from opsicle.server.automations.runnable import require_runnable, runnable_version
 from opsicle.server.automations.starters import Starter
 from opsicle.server.automations.views import Snapshot, summary, whole
-from opsicle.server.automations.visible import ENDED, get_visible, require_may_cancel
+from opsicle.server.automations.visible import get_visible
 from opsicle.server.automations.waiting import queue_view, view_of_new
 from opsicle.server.channels.outbox import Outbox
 from opsicle.server.dispatch.concurrency_groups import ConcurrencyGroups, Settled
 from opsicle.server.dispatch.job_logs import JobLogs
+from opsicle.server.dispatch.queue_limits import require_room_to_wait
 from opsicle.server.dispatch.service import Dispatch, SlotReservation
 from opsicle.server.dispatch.work_builder import CheckedWork
 from opsicle.server.fleet.presence import Fleet
@@ -46,9 +48,8 @@ from opsicle.server.identity.step_up import StepUp
 from opsicle.server.keys.vault import HiddenValues, Vault, new_salt
 from opsicle.server.secrets.service import require_secrets
 from opsicle.server.store import (
-    approvals,
+    artifacts,
     audit,
-    automation_transitions,
     automations,
     idempotency,
     jobs,
@@ -94,8 +95,7 @@ class Automations:
         self._pubsub = pubsub
         self._clock = clock
         self._vault = vault
-        self._progress = progress
-        self._outbox = outbox
+        self._cancelling = Cancelling(progress, outbox, fleet)
         self._step_up = step_up
         self._bindings = bindings
         self._approval_requests = ApprovalRequests(progress, clock)
@@ -203,6 +203,7 @@ class Automations:
             )
         asked = self._approval_requests.draft(db, row, applicable) if applicable else None
         row, bound = self._bindings.bind(row, new.template, asked, new.commitments)
+        require_room_to_wait(db, row)
         self._groups.require_room(db, row, new.settled)
         if reservation and asked is None and row.concurrency_key is None:
             row = reservation.lease(db, row, CheckedWork(new.template, bound, None))
@@ -280,11 +281,11 @@ class Automations:
             row, template = get_visible(db, actor, automation_id)
             tries = jobs.list_of_automation(db, row.id)
             queue = queue_view(db, self._fleet, actor.org_id, [row])
-            return Snapshot(row, template, tries, 0, queue)
+            left = artifacts.list_of_job(db, tries[-1].id) if tries else []
+            return Snapshot(row, template, tries, 0, queue, artifacts=left)
 
         snapshot = self._database.read(query)
-        newest = snapshot.newest_job
-        if newest is None:
+        if (newest := snapshot.newest_job) is None:
             return whole(snapshot)
         remark = self._job_logs.remark(newest.id, newest.leased_at)
         return whole(replace(snapshot, log_bytes=self._job_logs.size(newest.id), log_remark=remark))
@@ -322,48 +323,28 @@ class Automations:
         return page
 
     def cancel(self, actor: Actor, automation_id: str) -> Automation:
-        """End a waiting automation, or ask the worker to stop a running one.
+        """End a waiting or paused automation, or ask the worker to stop a running one.
 
-        Asking twice is harmless. Raises NotAllowed unless the caller triggered it and still may, or
-        may cancel any; Conflict if it is over.
+        A paused one whose clean-up phases its worker is to run ends at the second time; asking
+        twice is harmless otherwise. Raises NotAllowed unless the caller triggered it and still may,
+        or may cancel any; Conflict if it is over.
         """
         actor.require(Action.AUTOMATIONS_VIEW)
         now = self._clock.now()
 
+        settled = Settled()
+
         def work(db: Connection) -> JobRow | None:
-            row, _ = get_visible(db, actor, automation_id)
-            require_may_cancel(db, actor, row)
-            job = jobs.find(db, row.job_id) if row.job_id else None
-            if automation_transitions.cancel_waiting(db, row.id, actor.user_id, now):
-                self._end_waiting(db, actor, row, job)
-            elif not automation_transitions.request_cancel(db, row.id, actor.user_id, now):
-                if row.state != AutomationState.RUNNING:
-                    raise Conflict(f"this automation is already over: it {ENDED[row.state]}")
-                return job
-            audit.append(db, now, row.org_id, actor, "cancel", f"automations/{row.id}")
+            job = self._cancelling.cancel(db, actor, automation_id, now)
             self._groups.settle(db, settled)
             return job
 
-        settled = Settled()
         job = self._database.write(work)
         self._groups.announce(settled)
         if job:
-            self._dispatch.wake_worker(job.worker_id)
+            self._dispatch.job_cancelled(job)
         self._pubsub.changed(automation_topic(automation_id), org_topic(actor.org_id))
         return self.get(actor, automation_id)
-
-    def _end_waiting(
-        self, db: Connection, actor: Actor, row: AutomationRow, job: JobRow | None
-    ) -> None:
-        """Take back the lease or the approval of an automation cancelled before it began."""
-        now = self._clock.now()
-        if job:
-            jobs.give_back(db, job.id, now)
-        told = None
-        if approval := approvals.find_of_automation(db, row.id):
-            case = self._progress.load(db, approval)
-            told = self._progress.withdraw(db, case, f"{actor.email} cancelled the automation", now)
-        self._outbox.post_cancelled(db, row.org_id, row.id, actor, told)
 
     def newest_job(self, actor: Actor, automation_id: str) -> JobRow | None:
         """Return the newest job of an automation, None before the first. Raises NotFound."""

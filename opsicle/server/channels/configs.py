@@ -9,7 +9,7 @@ import msgspec
 from opsicle.domain import stored_json
 from opsicle.domain.bounds import Settings
 from opsicle.domain.channels import ChannelConfig
-from opsicle.domain.errors import Unreadable
+from opsicle.domain.errors import Unreadable, required
 from opsicle.domain.problems import listed, quoted
 from opsicle.domain.stored_json import CANNOT_BE_READ
 from opsicle.server.access import validators
@@ -38,10 +38,7 @@ def parse_config(settings: Settings) -> ChannelConfig:
 
 def kind_of(row: ChannelRow) -> ChannelKind[Any]:
     """Return the kind of a channel. Raises Unreadable if this version does not know it."""
-    kind = kinds.find(row.kind)
-    if kind is None:
-        raise Unreadable.of(f"the channel {row.name}")
-    return kind
+    return required(kinds.find(row.kind), Unreadable.of(f"the channel {row.name}"))
 
 
 def config_of(row: ChannelRow) -> ChannelConfig:

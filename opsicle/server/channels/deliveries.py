@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from opsicle.domain.access import Action
 from opsicle.domain.channels import DeliveryState
-from opsicle.domain.errors import Conflict, NotFound
+from opsicle.domain.errors import Conflict, NotFound, required
 from opsicle.kit.clock import Clock
 from opsicle.server.access import validators
 from opsicle.server.access.actor import Actor
@@ -86,12 +86,12 @@ def shown_delivery(db: Connection, org_id: str, delivery_id: str) -> Delivery:
 
 
 def _get(db: Connection, org_id: str, delivery_id: str) -> DeliveryRow:
-    row = deliveries.find(db, org_id, delivery_id)
-    if row is None:
-        raise NotFound(
+    return required(
+        deliveries.find(db, org_id, delivery_id),
+        NotFound(
             f"there is no delivery {delivery_id}", hint="`opsicle channels deliveries` shows them."
-        )
-    return row
+        ),
+    )
 
 
 def _shown(row: DeliveryRow) -> Delivery:

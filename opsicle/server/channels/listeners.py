@@ -27,11 +27,9 @@ class Inbox(Protocol):
 
     def channels(self) -> dict[str, int]:
         """Return the channels to listen to, with their versions."""
-        ...
 
     def open(self, channel_id: str) -> AbstractContextManager[Callable[[int], int]]:
         """Return what waits for events for so many seconds, and says how many it handled."""
-        ...
 
 
 class ChatListeners:

@@ -53,7 +53,6 @@ class Transport(Protocol):
 
     def send(self, message: Message) -> None:
         """Return once the other side has taken the message. Raises Undelivered."""
-        ...
 
 
 CUT = "… (cut off here: the page shows all of it)"

@@ -31,7 +31,7 @@ SECURITY_HEADERS = (
     (
         "Content-Security-Policy",
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
-        "font-src 'self'; connect-src 'self'; manifest-src 'self'; "
+        "font-src 'self'; connect-src 'self'; manifest-src 'self'; frame-src 'self'; "
         "base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
     ),
     ("X-Content-Type-Options", "nosniff"),
@@ -50,7 +50,6 @@ class Observer(Protocol):
 
     def __call__(self, route: str, method: str, status: int, seconds: float) -> None:
         """Log one request. `seconds` is until the answer was ready; a stream goes on after it."""
-        ...
 
 
 class Application:

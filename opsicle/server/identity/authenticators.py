@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from opsicle.domain.access import Action
-from opsicle.domain.errors import Conflict, InvalidInput, NotAllowed, OpsicleError
+from opsicle.domain.errors import Conflict, InvalidInput, NotAllowed, OpsicleError, required
 from opsicle.kit.clock import Clock
 from opsicle.security import totp
 from opsicle.security.sealing import Seal
@@ -95,9 +95,7 @@ class Authenticators:
                     "no enrolment has begun", hint="Begin one, and add its secret to the app."
                 )
 
-            step = self._step(row, totp.normalised(text))
-            if step is None:
-                raise wrong_code()
+            step = required(self._step(row, totp.normalised(text)), wrong_code())
             if not authenticators.confirm(db, actor.user_id, step, now):
                 raise _enrolled_already()
 

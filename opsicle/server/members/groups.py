@@ -8,7 +8,7 @@ import msgspec
 from msgspec import UNSET
 
 from opsicle.domain.access import Action
-from opsicle.domain.errors import Conflict, NotFound
+from opsicle.domain.errors import Conflict, NotFound, required
 from opsicle.domain.names import TEMPLATE_NAME, TEMPLATE_NAME_RULE
 from opsicle.domain.rights import change
 from opsicle.domain.rules import Rule, parse_rules
@@ -243,10 +243,10 @@ class Groups:
 
 
 def _get(db: Connection, org_id: str, name: str) -> GroupRow:
-    row = groups.find(db, org_id, name)
-    if row is None:
-        raise NotFound(f"there is no group {name}", hint="`opsicle groups list` shows them.")
-    return row
+    return required(
+        groups.find(db, org_id, name),
+        NotFound(f"there is no group {name}", hint="`opsicle groups list` shows them."),
+    )
 
 
 def _shown(db: Connection, org_id: str, row: GroupRow, stuck: Sequence[str] = ()) -> Group:

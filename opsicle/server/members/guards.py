@@ -6,7 +6,7 @@ Asked by everything that is done to people.
 from __future__ import annotations
 
 from opsicle.domain.access import Action, BuiltInRole
-from opsicle.domain.errors import Conflict, NotAllowed, NotFound
+from opsicle.domain.errors import Conflict, NotAllowed, NotFound, required
 from opsicle.server.access import validators
 from opsicle.server.access.actor import Actor
 from opsicle.server.access.principals import account_of, accounts_of
@@ -19,10 +19,10 @@ from opsicle.server.store.memberships import MemberRow
 
 def get_member(db: Connection, org_id: str, id_or_email: str) -> MemberRow:
     """Return one person of an org. Raises NotFound."""
-    member = memberships.find(db, org_id, id_or_email.strip().lower())
-    if member is None:
-        raise NotFound(f"there is no user {id_or_email}", hint="`opsicle users list` shows them.")
-    return member
+    return required(
+        memberships.find(db, org_id, id_or_email.strip().lower()),
+        NotFound(f"there is no user {id_or_email}", hint="`opsicle users list` shows them."),
+    )
 
 
 def require_command_of(db: Connection, actor: Actor, member: MemberRow) -> None:

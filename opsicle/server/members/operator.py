@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from opsicle.domain.access import Action, BuiltInRole
-from opsicle.domain.errors import Conflict, NotFound
+from opsicle.domain.errors import Conflict, NotFound, required
 from opsicle.kit.clock import Clock
 from opsicle.server.access import validators
 from opsicle.server.access.actor import Actor
@@ -101,9 +101,7 @@ class ServerOperations:
         """
         self._step_up.require(actor, Action.SERVER_MANAGE)
         email = validators.email_address(request.email)
-        org = self._database.read(lambda db: orgs.find_by_code(db, code))
-        if org is None:
-            raise no_org(code)
+        org = required(self._database.read(lambda db: orgs.find_by_code(db, code)), no_org(code))
         link = self._links.new(actor, org.id, email, BuiltInRole.ADMIN, is_by_server_operator=True)
 
         def work(db: Connection) -> Invitation:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from opsicle.domain.access import Action
-from opsicle.domain.errors import Conflict, NotFound, Problem
+from opsicle.domain.errors import Conflict, NotFound, Problem, required
 from opsicle.domain.rules import Target
 from opsicle.domain.secrets import (
     SECRET_NAME,
@@ -169,10 +169,7 @@ def require_secrets(db: Connection, org_id: str, template: Template) -> None:
 
 
 def _get(db: Connection, org_id: str, name: str) -> SecretRow:
-    row = secrets.find(db, org_id, name)
-    if row is None:
-        raise _not_found(name)
-    return row
+    return required(secrets.find(db, org_id, name), _not_found(name))
 
 
 def _not_found(name: str) -> NotFound:

@@ -10,7 +10,7 @@ import apsw
 import msgspec
 
 from opsicle.domain import stored_json
-from opsicle.domain.errors import NotAuthenticated, NotFound
+from opsicle.domain.errors import NotAuthenticated, NotFound, required
 from opsicle.kit.clock import to_text
 from opsicle.server.store.rows import Row, fetch_all, fetch_one, fetch_value, has_changed
 from opsicle.wire.worker_api import PollRequest
@@ -159,10 +159,7 @@ def find(db: apsw.Connection, org_id: str | None, id_or_name: str) -> WorkerRow 
 
 def get(db: apsw.Connection, org_id: str | None, id_or_name: str) -> WorkerRow:
     """Do as `find`. Raises NotFound for an absent and for another org's one alike."""
-    row = find(db, org_id, id_or_name)
-    if row is None:
-        raise NotFound(f"there is no worker {id_or_name}")
-    return row
+    return required(find(db, org_id, id_or_name), NotFound(f"there is no worker {id_or_name}"))
 
 
 def list_workers(

@@ -11,7 +11,7 @@ import msgspec
 
 from opsicle.domain import stored_json
 from opsicle.domain.access import Action
-from opsicle.domain.errors import Conflict, InvalidInput, Problem
+from opsicle.domain.errors import Conflict, InvalidInput, Problem, required
 from opsicle.domain.policies import Policy
 from opsicle.domain.policy_parser import SEED_WARNING, without_seeds
 from opsicle.domain.stored_json import CANNOT_BE_READ
@@ -285,13 +285,13 @@ def _read(source: str) -> _Document:
 
 def _diff(old: VersionRow, new: VersionRow) -> str:
     old_name, new_name = (f"{row.name} version {row.version}" for row in (old, new))
-    found = unified_diff(old.source, new.source, (old_name, new_name), MAX_DIFF_LINES)
-    if found is None:
-        raise InvalidInput(
+    return required(
+        unified_diff(old.source, new.source, (old_name, new_name), MAX_DIFF_LINES),
+        InvalidInput(
             "these versions are too long to be compared here",
             hint="Compare their sources yourself.",
-        )
-    return found
+        ),
+    )
 
 
 def _summary(row: TemplateRow, known: Sequence[Policy]) -> TemplateSummary:
@@ -337,6 +337,7 @@ def _whole(
         runs_on_where=template.runs_on_where,
         priority=template.priority,
         concurrency=template.concurrency,
+        max_waiting=template.max_waiting,
         volume_mounts=list(template.volume_mounts),
         accepts_claimed=template.accepts_claimed,
         timeout=template.timeout,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from opsicle.domain import stored_json
 from opsicle.domain.access import Action
-from opsicle.domain.errors import Conflict, NotAuthenticated, NotFound
+from opsicle.domain.errors import Conflict, NotAuthenticated, NotFound, required
 from opsicle.kit.clock import Clock
 from opsicle.security.certificates import WorkerIdentity
 from opsicle.server.access.actor import Actor, WorkerActor
@@ -214,9 +214,7 @@ class Workers:
 
 def _get_worker(db: Connection, org_id: str | None, id_or_name: str) -> WorkerRow:
     """Return a worker of the org, or a shared one. Raises NotFound, also for another org's."""
-    row = workers.find(db, org_id, id_or_name)
-    if row is None:
-        raise NotFound(
-            f"there is no worker {id_or_name}", hint="`opsicle workers list` shows them."
-        )
-    return row
+    return required(
+        workers.find(db, org_id, id_or_name),
+        NotFound(f"there is no worker {id_or_name}", hint="`opsicle workers list` shows them."),
+    )

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Protocol
 
 from opsicle.wire.jobs import Work
-from opsicle.worker.journal import ChildProcess
+from opsicle.worker.journal_lines import ChildProcess
 from opsicle.worker.private_files import PrivateFiles
 from opsicle.worker.process import Child, OsAccount
 from opsicle.worker.script import Script
@@ -38,7 +38,6 @@ class Stop(Protocol):
     @property
     def survivors(self) -> int:
         """How many processes (or containers) could not be ended, once `turn` has said None."""
-        ...
 
     def turn(self, now: float) -> float | None:
         """Do what is due at `now`, and return when to call again, or None once all is over.
@@ -46,7 +45,6 @@ class Stop(Protocol):
         Both are monotonic seconds. Never blocks for long: the job's output is read between two
         calls. It is over in bounded time, whatever does not die.
         """
-        ...
 
 
 class JobRuntime(Protocol):
@@ -65,10 +63,8 @@ class JobRuntime(Protocol):
 
         `private` are the variables that name its private files, `outputs` those that earlier phases
         have handed on; they, and what tells of the job, win over what the template says. Called
-        once for every try of a phase, whose files for outputs and summary it empties. Starts
-        nothing.
+        once for every try of a phase; starts nothing.
         """
-        ...
 
     def start(self, phase: int, script: Script, environment: Mapping[str, str]) -> Child:
         """Start a phase, and return the process whose output and exit code are the phase's.
@@ -76,19 +72,17 @@ class JobRuntime(Protocol):
         The caller reads both pipes and closes them, and calls `wait` once the process has ended;
         `process.spawn` makes such a process. Values never go into its arguments. A runtime with a
         file system of its own shows the phase, at the same paths, the workspace and what the
-        script and the environment name: marker pipe, files for outputs and summary, private files.
+        script and the environment name: marker pipe, private files.
 
         Raises CannotStart, and then nothing runs that was not running before. An earlier phase's
         background processes may be alive.
         """
-        ...
 
     def left_something(self) -> bool:
         """Return whether anything still runs that the phases have started, daemons aside.
 
         Asked at each job's end and before each retry, when no phase runs: to be cheap.
         """
-        ...
 
     def stop(self, grace_seconds: float, *, spares_daemons: bool = False) -> Stop:
         """Begin to end all that runs of this job, in every phase.
@@ -97,7 +91,6 @@ class JobRuntime(Protocol):
         allows that. With a grace of 0 it is killed at once. May be called again, also before an
         earlier stop is over, and when nothing runs.
         """
-        ...
 
 
 class Runtime(Protocol):
@@ -111,12 +104,10 @@ class Runtime(Protocol):
     @property
     def name(self) -> str:
         """What logs call it."""
-        ...
 
     @property
     def kind(self) -> str:
         """What phases it is for."""
-        ...
 
     def unavailable_reason(self) -> str:
         """Return why it cannot run phases on this machine, for people; "" if it can.
@@ -124,7 +115,6 @@ class Runtime(Protocol):
         Asked once, when the worker starts, before any other method. May take seconds; leaves
         nothing behind.
         """
-        ...
 
     def open_job(
         self,
@@ -140,7 +130,6 @@ class Runtime(Protocol):
         Called once for a job, and only if it has a phase for this runtime. The workspace exists.
         Starts nothing and makes nothing: there is no counterpart that would undo it.
         """
-        ...
 
     def sweep(self, job_id: str, last_child: ChildProcess | None, grace_seconds: float) -> int:
         """End and remove what is left of a job, and return how many could not be ended.
@@ -152,4 +141,3 @@ class Runtime(Protocol):
 
         Blocks for the grace and some seconds. Safe to call twice, and for jobs that it never saw.
         """
-        ...

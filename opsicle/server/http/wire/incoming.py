@@ -33,11 +33,9 @@ class ReadableSocket(Protocol):
 
     def recv(self, size: int, /) -> bytes:
         """Wait for some bytes; none means that the peer is gone."""
-        ...
 
     def settimeout(self, seconds: float | None, /) -> None:
         """Bound each wait, which raises TimeoutError after that."""
-        ...
 
 
 class Incoming:

@@ -17,7 +17,6 @@ class WritableSocket(Protocol):
 
     def sendall(self, data: bytes, /) -> None:
         """Send all of it."""
-        ...
 
 
 class ResponseWriter:

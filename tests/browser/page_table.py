@@ -1,4 +1,4 @@
-"""The table of pages that the browser's application itself is made from, `assets/places.js`."""
+"""The table of pages that the browser's application itself is made from, `assets/page-table.js`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ ROW = re.compile(r'\["(?P<path>/[^"]*)", "(?P<title>[^"]+)", \w+(?:, "(?P<may>[\
 
 
 @dataclass(frozen=True)
-class Place:
+class PageEntry:
     """A page: where its link stands, its address and title, and the action that it asks for."""
 
     group: str
@@ -21,13 +21,13 @@ class Place:
     may: str
 
 
-def _read() -> list[Place]:
-    source = (CHECKOUT / "assets/places.js").read_text()
+def _read() -> list[PageEntry]:
+    source = (CHECKOUT / "assets/page-table.js").read_text()
     return [
-        Place(group, row["path"], row["title"], row["may"] or "")
+        PageEntry(group, row["path"], row["title"], row["may"] or "")
         for group, rows in GROUP.findall(source)
         for row in ROW.finditer(rows)
     ]
 
 
-PLACES = _read()
+PAGE_TABLE = _read()

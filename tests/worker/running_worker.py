@@ -41,7 +41,7 @@ def _command(folder: Path, *arguments: str) -> list[str]:
     ]
 
 
-class Working:
+class RunningWorker:
     """A worker of `fake_server` that has enrolled already.
 
     `start` may be called again after it has ended.

@@ -35,7 +35,7 @@ export const LOGIN = { path: "/login", title: "Log in", page: login, group: "ope
 export const NOT_FOUND = { title: "Nothing here", page: notFound };
 
 /**
- * The places by where a link to them stands; nothing leads to what is "inside" but pages, and
+ * The pages by where a link to them stands; nothing leads to what is "inside" but pages, and
  * "open" needs no login.
  */
 const GROUPS = {
@@ -74,7 +74,7 @@ const GROUPS = {
   ],
 };
 
-export const PLACES = Object.entries(GROUPS).flatMap(([group, rows]) =>
+export const PAGES = Object.entries(GROUPS).flatMap(([group, rows]) =>
   rows.map(([path, title, page, may, icon]) => ({ group, path, title, page, may, icon })),
 );
-PLACES.push(LOGIN);
+PAGES.push(LOGIN);

@@ -14,13 +14,13 @@ from opsicle.domain.automations import JobState
 from opsicle.wire.jobs import StepState
 from tests.worker.fake_listener import Refusal
 from tests.worker.fake_server import J1, J2, J9, FakeServer, work
-from tests.worker.working import Working, is_alive, let_pass, lines, run_worker
+from tests.worker.running_worker import RunningWorker, is_alive, let_pass, lines, run_worker
 
 # The usual way
 
 
 def test_a_short_job_costs_two_calls_and_leaves_nothing_behind(
-    worker: Working, fake_server: FakeServer
+    worker: RunningWorker, fake_server: FakeServer
 ) -> None:
     fake_server.give(work(J1, "echo hello; echo problem >&2"))
 
@@ -33,7 +33,7 @@ def test_a_short_job_costs_two_calls_and_leaves_nothing_behind(
 
 
 def test_output_arrives_while_the_job_runs(
-    worker: Working, fake_server: FakeServer, tmp_path: Path
+    worker: RunningWorker, fake_server: FakeServer, tmp_path: Path
 ) -> None:
     go_on = tmp_path / "go-on"
 
@@ -47,7 +47,7 @@ def test_output_arrives_while_the_job_runs(
 
 
 def test_a_poll_tells_the_truth_about_slots_and_jobs(
-    worker: Working, fake_server: FakeServer
+    worker: RunningWorker, fake_server: FakeServer
 ) -> None:
     fake_server.give(work(J1, "sleep 30"))
     worker.wait(lambda: fake_server.polls[-1].jobs, "a poll with the job")
@@ -62,7 +62,7 @@ def test_a_poll_tells_the_truth_about_slots_and_jobs(
 
 
 def test_a_worker_without_a_free_slot_hears_of_a_cancel_at_once(
-    worker: Working, fake_server: FakeServer
+    worker: RunningWorker, fake_server: FakeServer
 ) -> None:
     fake_server.give(*(work(job_id, "sleep 100") for job_id in (J1, J2, J9, f"{J1}-more")))
     worker.wait(lambda: fake_server.polls[-1].free_slots == 0, "a full worker")
@@ -74,7 +74,7 @@ def test_a_worker_without_a_free_slot_hears_of_a_cancel_at_once(
 
 
 def test_work_that_is_handed_out_twice_runs_once(
-    worker: Working, fake_server: FakeServer, tmp_path: Path
+    worker: RunningWorker, fake_server: FakeServer, tmp_path: Path
 ) -> None:
     judge = tmp_path / "judge"
     fake_server.give(work(J1, f"echo ran >> {judge}; sleep 0.5"))
@@ -90,7 +90,7 @@ def test_work_that_is_handed_out_twice_runs_once(
 
 
 def test_nothing_is_executed_before_the_server_has_said_go(
-    worker: Working, fake_server: FakeServer, tmp_path: Path
+    worker: RunningWorker, fake_server: FakeServer, tmp_path: Path
 ) -> None:
     judge = tmp_path / "judge"
     fake_server.refusals["start"] = Refusal(503, "unavailable", "starting")
@@ -119,7 +119,7 @@ def test_a_lost_answer_to_start_is_asked_for_again_and_the_job_runs_once(
 
 
 def test_a_job_whose_lease_is_gone_is_never_begun(
-    worker: Working, fake_server: FakeServer, tmp_path: Path
+    worker: RunningWorker, fake_server: FakeServer, tmp_path: Path
 ) -> None:
     judge = tmp_path / "judge"
     fake_server.lost.add(J1)
@@ -153,7 +153,7 @@ def test_a_job_that_lost_its_lease_is_stopped_and_not_reported(
 
 
 def test_the_end_is_told_until_the_server_has_heard_it(
-    worker: Working, fake_server: FakeServer
+    worker: RunningWorker, fake_server: FakeServer
 ) -> None:
     fake_server.faults["finish"] += ["before", "after", "before", "after"]
 
@@ -170,7 +170,7 @@ def test_the_end_is_told_until_the_server_has_heard_it(
 
 
 def test_a_server_that_was_away_is_found_within_five_seconds(
-    worker: Working, fake_server: FakeServer
+    worker: RunningWorker, fake_server: FakeServer
 ) -> None:
     for _ in range(2):
         fake_server.stop()
@@ -204,7 +204,7 @@ def test_a_job_goes_on_without_its_server_and_all_of_it_arrives_later(
 
 
 def test_a_big_log_is_byte_equal_after_twenty_disconnects(
-    worker: Working, fake_server: FakeServer
+    worker: RunningWorker, fake_server: FakeServer
 ) -> None:
     fake_server.faults["log"] += ["", "after", "before"] * 7
     fake_server.faults["finish"] += ["after", "before"]
@@ -219,7 +219,7 @@ def test_a_big_log_is_byte_equal_after_twenty_disconnects(
 # Two workers
 
 
-def test_a_second_worker_on_the_same_folder_refuses(worker: Working) -> None:
+def test_a_second_worker_on_the_same_folder_refuses(worker: RunningWorker) -> None:
     ended = run_worker(worker.folder)
 
     assert ended.returncode == 5
@@ -248,7 +248,9 @@ def test_a_draining_worker_ends_its_jobs_takes_no_more_and_exits_well(
     assert bytes(fake_server.logs[J1]) == b"ended\n"
 
 
-def test_a_second_signal_cancels_what_still_runs(worker: Working, fake_server: FakeServer) -> None:
+def test_a_second_signal_cancels_what_still_runs(
+    worker: RunningWorker, fake_server: FakeServer
+) -> None:
     fake_server.give(work(J1, "sleep 60"))
     worker.wait(lambda: fake_server.starts and fake_server.polls[-1].jobs, "the job")
     worker.signal(signal.SIGTERM)
@@ -261,7 +263,7 @@ def test_a_second_signal_cancels_what_still_runs(worker: Working, fake_server: F
 
 
 def test_an_idle_worker_ends_at_once_and_says_farewell(
-    worker: Working, fake_server: FakeServer
+    worker: RunningWorker, fake_server: FakeServer
 ) -> None:
     began_at = time.monotonic()
 
@@ -272,7 +274,9 @@ def test_an_idle_worker_ends_at_once_and_says_farewell(
     assert fake_server.polls[-1].is_draining
 
 
-def test_a_worker_without_a_server_ends_when_told(worker: Working, fake_server: FakeServer) -> None:
+def test_a_worker_without_a_server_ends_when_told(
+    worker: RunningWorker, fake_server: FakeServer
+) -> None:
     fake_server.stop()
 
     worker.signal(signal.SIGTERM)
@@ -284,7 +288,7 @@ def test_a_worker_without_a_server_ends_when_told(worker: Working, fake_server: 
 
 
 def test_a_report_that_the_server_cannot_take_is_not_repeated_at_every_poll(
-    worker: Working, fake_server: FakeServer
+    worker: RunningWorker, fake_server: FakeServer
 ) -> None:
     fake_server.refusals["finish"] = Refusal(503, "unavailable", "this is a copy")
     fake_server.give(work(J1, ":"))

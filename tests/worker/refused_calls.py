@@ -1,6 +1,6 @@
 """Run a program under a kernel that refuses some calls, as emulators and sandboxes do.
 
-`refusing.py WHAT… -- COMMAND`.
+`refused_calls.py WHAT… -- COMMAND`.
 
 WHAT is `subreaper` (prctl refuses PR_SET_CHILD_SUBREAPER) or `pidfd` (there is no pidfd_open). By a
 seccomp filter.

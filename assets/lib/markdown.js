@@ -1,0 +1,150 @@
+// A safe subset of Markdown, made into nodes: headings, paragraphs, lists, quotes, code, tables and
+// rules, with what lib/markdown-inline.js knows inside of them. No HTML, no images, and links to
+// http and https alone; all else is shown as the text that it is.
+
+import { h } from "./dom.js";
+import { inlineNodes } from "./markdown-inline.js";
+import { visible } from "./visible.js";
+
+const FENCE = /^ {0,3}(?<fence>```+|~~~+)/;
+const HEADING = /^ {0,3}(?<marks>#{1,6})[ \t]+(?<text>.*)$/;
+const ITEM = /^(?<indent> {0,24})(?:[-*+]|(?<number>\d{1,9})[.)])[ \t]+(?<text>.*)$/;
+const QUOTE = /^ {0,3}>/;
+const MAX_DEPTH = 4; // of quotes, and of lists in lists
+const FIRST_LEVEL = 3; // of headings: the page has the ones above
+const LAST_LEVEL = 6;
+
+/** The nodes of a document. */
+export function markdown(text) {
+  return blocks(text.replaceAll("\r\n", "\n").split("\n"), 0);
+}
+
+function blocks(lines, depth) {
+  const nodes = [];
+  const paragraph = [];
+  let at = 0;
+  const endParagraph = () => {
+    if (paragraph.length) nodes.push(h("p", {}, inlineNodes(paragraph.splice(0).join("\n"))));
+  };
+  while (at < lines.length) {
+    const found = lines[at].trim() ? readBlock(lines, at, depth) : { node: "", end: at + 1 };
+    if (found) {
+      endParagraph();
+      if (found.node) nodes.push(found.node);
+      at = found.end;
+    } else {
+      paragraph.push(lines[at].trimStart());
+      at += 1;
+    }
+  }
+  endParagraph();
+  return nodes;
+}
+
+/** The block that begins in a line and the line behind it, null if it is one of a paragraph. */
+function readBlock(lines, at, depth) {
+  const line = lines[at];
+  if (FENCE.test(line)) return readCode(lines, at);
+  if (isRule(line)) return { node: h("hr", {}), end: at + 1 };
+  const heading = HEADING.exec(line);
+  if (heading) return { node: headingNode(heading.groups), end: at + 1 };
+  if (isTable(lines, at)) return readTable(lines, at);
+  if (depth >= MAX_DEPTH) return null;
+  if (QUOTE.test(line)) return readQuote(lines, at, depth);
+  return ITEM.test(line) ? readList(lines, at, depth) : null;
+}
+
+function readCode(lines, at) {
+  const { fence } = FENCE.exec(lines[at]).groups;
+  let end = at + 1;
+  const isEnd = (line) => line.trim().startsWith(fence) && !line.trim().replaceAll(fence[0], "");
+  while (end < lines.length && !isEnd(lines[end])) end += 1;
+  const inside = lines.slice(at + 1, end).join("\n");
+  return { node: h("pre", {}, h("code", {}, visible(inside))), end: end + 1 };
+}
+
+function isRule(line) {
+  const marks = line.replaceAll(" ", "");
+  return marks.length >= 3 && "-*_".includes(marks[0]) && !marks.replaceAll(marks[0], "");
+}
+
+function headingNode({ marks, text }) {
+  const level = Math.min(FIRST_LEVEL - 1 + marks.length, LAST_LEVEL);
+  const words = text.trim().split(" ");
+  if (words.length > 1 && !words.at(-1).replaceAll("#", "")) words.pop(); // `## So ##`
+  return h(`h${level}`, {}, inlineNodes(words.join(" ")));
+}
+
+function readQuote(lines, at, depth) {
+  let end = at;
+  while (end < lines.length && QUOTE.test(lines[end])) end += 1;
+  const inside = lines.slice(at, end).map((line) => line.replace(/^ {0,3}> ?/, ""));
+  return { node: h("blockquote", {}, blocks(inside, depth + 1)), end };
+}
+
+/** A list: its items begin as far to the left as the first one, what is further in is theirs. */
+function readList(lines, at, depth) {
+  const first = ITEM.exec(lines[at]).groups;
+  const items = [];
+  let end = at;
+  while (end < lines.length && belongs(lines, end, first)) {
+    const begins = ITEM.exec(lines[end]);
+    if (begins?.groups.indent.length === first.indent.length) items.push([begins.groups.text]);
+    else items.at(-1).push(lines[end]);
+    end += 1;
+  }
+  const children = items.map((item) => h("li", {}, itemNodes(item, depth)));
+  const isOrdered = first.number !== undefined;
+  const start = isOrdered && first.number !== "1" ? first.number : null;
+  return { node: h(isOrdered ? "ol" : "ul", { start }, children), end };
+}
+
+function belongs(lines, at, first) {
+  const line = lines[at];
+  const begins = ITEM.exec(line);
+  if (begins && indentOf(line) === first.indent.length)
+    return !isRule(line) && (begins.groups.number === undefined) === (first.number === undefined);
+  if (line.trim()) return indentOf(line) > first.indent.length;
+  return Boolean(lines[at + 1]?.trim()) && belongs(lines, at + 1, first);
+}
+
+/** An item of one line has no paragraph of its own, so that a plain list stands close. */
+function itemNodes(item, depth) {
+  const [text, ...rest] = item;
+  return [inlineNodes(text), rest.length > 0 && blocks(dedented(rest), depth + 1)];
+}
+
+function dedented(lines) {
+  const first = lines.find((line) => line.trim()) ?? "";
+  const width = indentOf(first);
+  return lines.map((line) => line.slice(Math.min(width, indentOf(line))));
+}
+
+function indentOf(line) {
+  return line.length - line.trimStart().length;
+}
+
+function isTable(lines, at) {
+  const rule = lines[at + 1]?.trim() ?? "";
+  const isDelimiter = rule.includes("-") && rule.includes("|") && !/[^-:| ]/.test(rule);
+  return isDelimiter && lines[at].includes("|");
+}
+
+function readTable(lines, at) {
+  let end = at + 2;
+  while (end < lines.length && lines[end].trim() && lines[end].includes("|")) end += 1;
+  const row = (line, tag) =>
+    h(
+      "tr",
+      {},
+      cells(line).map((cell) => h(tag, {}, inlineNodes(cell))),
+    );
+  const body = lines.slice(at + 2, end).map((line) => row(line, "td"));
+  const table = h("table", {}, h("thead", {}, row(lines[at], "th")), h("tbody", {}, body));
+  return { node: h("div", { class: "markdown-table", tabindex: "0" }, table), end };
+}
+
+function cells(line) {
+  const inside = line.trim().replace(/^\|/, "").replace(/\|$/, "");
+  return inside.split(/(?<!\\)\|/).map((cell) => cell.trim());
+}
