@@ -207,9 +207,7 @@ function remarks(automation) {
         h("strong", {}, "Waiting: "),
         visible(waiting),
         " ",
-        state === "awaiting_approval"
-          ? h("a", { href: `/approvals/${automation.approval_id}` }, "See the approval")
-          : h("a", { href: "/workers" }, "See the workers"),
+        waitingLink(automation),
       ),
     state === "unknown" &&
       noticeBox(
@@ -222,6 +220,14 @@ function remarks(automation) {
       noticeBox(state === "cancelled" ? "note" : "bad", sentence(explanation)),
     automation.log_remark && noticeBox("warn", sentence(automation.log_remark)),
   ];
+}
+
+function waitingLink({ state, approval_id: approval, pause_id: pause }) {
+  if (state === "awaiting_approval")
+    return h("a", { href: `/approvals/${approval}` }, "See the approval");
+  if (state === "paused" && pause)
+    return h("a", { href: `/approvals/${pause}` }, "See what it asks");
+  return h("a", { href: "/workers" }, "See the workers");
 }
 
 function factsOf(automation) {

@@ -105,7 +105,7 @@ def _limits(phases: Iterable[Phase]) -> list[str]:
     return [
         f"phase {phase.name}: at most {phase.timeout} s, {said}"
         for phase in phases
-        if (said := default_limit(phase))
+        if not phase.pause and (said := default_limit(phase))
     ]
 
 

@@ -17,6 +17,7 @@ from opsicle.domain.names import (
     is_reserved,
 )
 from opsicle.domain.outputs import output_environment_name
+from opsicle.domain.pause_parser import parse_on_failure, parse_pause
 from opsicle.domain.problems import quoted
 from opsicle.domain.retries import MAX_BACKOFF, MAX_RETRY_DELAY_SECONDS
 from opsicle.domain.secrets import SECRET_NAME, SECRET_NAME_RULE, secret_file_environment_name
@@ -114,13 +115,14 @@ def _mount_path(fields: Fields, key: str) -> str:
 
 
 def _phase(fields: Fields) -> Phase:
+    pause = parse_pause(fields)
     image = _image(fields)
     container = parse_container(fields, has_image=fields.has("image"))
     phase = Phase(
         name=_name(fields),
         image=image,
         timeout=fields.integer("timeout", DEFAULT_PHASE_TIMEOUT_SECONDS, 1, MAX_TIMEOUT_SECONDS),
-        commands=_commands(fields),
+        commands=_commands(fields, is_required=pause is None),
         env=_env(fields),
         secrets=_secrets(fields),
         working_directory=_working_directory(fields),
@@ -133,6 +135,8 @@ def _phase(fields: Fields) -> Phase:
         user=container.user,
         read_only=container.read_only,
         limits=parse_limits(fields),
+        pause=pause,
+        on_failure=parse_on_failure(fields),
         artifacts=_artifacts(fields),
     )
 
@@ -157,9 +161,9 @@ def _name(fields: Fields) -> str:
     return name or ""
 
 
-def _commands(fields: Fields) -> tuple[str, ...]:
+def _commands(fields: Fields, *, is_required: bool) -> tuple[str, ...]:
     commands = (
-        _command(place) for place in fields.items("commands", MAX_COMMANDS, is_required=True)
+        _command(place) for place in fields.items("commands", MAX_COMMANDS, is_required=is_required)
     )
     return tuple(command for command in commands if command)
 

@@ -30,6 +30,7 @@ from opsicle.domain.names import (
     TEMPLATE_NAME_RULE,
 )
 from opsicle.domain.notify_parser import parse_notify
+from opsicle.domain.pause_parser import check_asked_variables
 from opsicle.domain.phase_parser import MAX_TIMEOUT_SECONDS, parse_phases, parse_volume_mounts
 from opsicle.domain.policy_parser import (
     POLICY_TYPE,
@@ -44,6 +45,7 @@ from opsicle.domain.problems import Problems, listed, nearest, quoted
 from opsicle.domain.queue_parser import MAX_WAITING, parse_concurrency, parse_priority
 from opsicle.domain.secrets import named_secrets
 from opsicle.domain.templates import (
+    OnFailure,
     Owner,
     Phase,
     Template,
@@ -211,6 +213,7 @@ def _template(name: str, labels: dict[str, str], spec: Fields) -> Template:
     )
 
     _check_plan_names(spec, template)
+    _check_pauses(spec, template)
     _check_claimed_labels(spec, template)
     _check_conditions(spec, template)
 
@@ -283,6 +286,16 @@ def _check_plan_names(spec: Fields, template: Template) -> None:
     for name in sorted(both):
         if place and name:
             place.add(f"a phase {quoted(name)} stands in `template` too; names tell phases apart")
+
+
+def _check_pauses(spec: Fields, template: Template) -> None:
+    """Note a plan that would ask somebody, and what pauses ask for that commands could not tell."""
+    place = spec.find("plan")
+    for phase in template.plan:
+        if place and (phase.pause or phase.on_failure is OnFailure.ASK):
+            place.add(f"phase {quoted(phase.name)} would ask people; a plan asks nobody")
+    pauses = [(phase.name, phase.pause) for phase in template.phases if phase.pause]
+    check_asked_variables(spec, template.variables, pauses)
 
 
 def _check_claimed_labels(spec: Fields, template: Template) -> None:

@@ -13,7 +13,7 @@ import msgspec
 
 from opsicle.domain import values
 from opsicle.domain.automations import AutomationState, WorkerLost
-from opsicle.domain.policies import Chat, PolicyUse
+from opsicle.domain.policies import Chat, Gate, PolicyUse
 
 DEFAULT_PHASE_TIMEOUT_SECONDS = 60
 DEFAULT_PRIORITY = 5
@@ -103,8 +103,28 @@ class ResourceLimits(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=Tr
     file_mib: int | None = None
 
 
+class OnFailure(StrEnum):
+    """What a failed phase does to its job: end it, or ask people what is to become of it."""
+
+    FAIL = "fail"
+    ASK = "ask"
+
+
+class Pause(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """A question to people in the midst of a job, which goes on once they have passed the gate.
+
+    `variables` are what they are asked for; later phases get the values.
+    """
+
+    message: str
+    gate: Gate
+    variables: tuple[Variable, ...] = ()
+
+
 class Phase(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     """A named group of commands, run in order in one shell. `timeout` is in seconds.
+
+    One with a `pause` has no commands.
 
     `network`, `pull`, `user` (a number, or two: user and group) and `read_only` are about its
     container, and have their defaults where it has no image. `artifacts` are patterns of the files
@@ -127,6 +147,8 @@ class Phase(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     user: str | None = None
     read_only: bool = False
     limits: ResourceLimits | None = None
+    pause: Pause | None = None
+    on_failure: OnFailure = OnFailure.FAIL
     artifacts: tuple[str, ...] = ()
 
 

@@ -44,6 +44,7 @@ from opsicle.server.dispatch.jobs import Jobs
 from opsicle.server.dispatch.lease_service import LeaseService
 from opsicle.server.dispatch.lease_store import LeaseStore
 from opsicle.server.dispatch.order_signer import OrderSigner
+from opsicle.server.dispatch.paused_jobs import PausedJobs
 from opsicle.server.dispatch.service import Dispatch
 from opsicle.server.dispatch.waiting_kinds import WaitingKinds
 from opsicle.server.dispatch.work_builder import WorkBuilder
@@ -179,6 +180,7 @@ class Services:
             core.artifact_bounds.limits,
         )
 
+        progress = Progress(self.outbox, bindings)
         groups = ConcurrencyGroups(state, self.fleet, self.pubsub, self.outbox, clock)
         lease_service = LeaseService(
             WaitingKinds(state),
@@ -189,6 +191,7 @@ class Services:
             self.outbox,
             clock,
             work_builder,
+            PausedJobs(progress, bindings, self.outbox, clock),
         )
         self.epoch_reports = EpochReports(
             state, self.status.hold, core.order_key.public, core.epoch, clock
@@ -207,7 +210,6 @@ class Services:
         )
         self.dispatch = Dispatch(state, self.jobs, lease_service, clock)
 
-        progress = Progress(self.outbox, bindings)
         self.approvals = Approvals(
             state, progress, self.outbox, self.apps, self.fleet, self.pubsub, clock, bindings
         )

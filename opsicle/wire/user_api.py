@@ -322,7 +322,10 @@ class Job(msgspec.Struct, kw_only=True):
 
 
 class AutomationSummary(msgspec.Struct, kw_only=True):
-    """An automation in a list. `waiting_reason` says why one that waits does not run yet."""
+    """An automation in a list. `waiting_reason` says why one that waits does not run yet.
+
+    `pause_id` is the approval that is asked in its midst while it is paused.
+    """
 
     id: str
     state: AutomationState
@@ -333,6 +336,7 @@ class AutomationSummary(msgspec.Struct, kw_only=True):
     reason: str = ""
     rerun_of: str | None = None
     approval_id: str | None = None
+    pause_id: str | None = None
     exit_code: int | None = None
     explanation: str = ""
     waiting_reason: str = ""

@@ -141,7 +141,8 @@ class PollRequest(msgspec.Struct, kw_only=True):
     knows itself to fit. `history_rewritten` says how the org's audit record contradicts what the
     worker has seen of it; "" if it does not. `formats` are those of manifests and orders that it
     reads. `newer_epoch` shows a server that there was a later state than its own; `ran` is what
-    this worker has begun lately, for a server that wants to know (see `PollReply`).
+    this worker has begun lately, for a server that wants to know (see `PollReply`). `paused` are
+    jobs that wait for people: it keeps their workspaces, and no slot or lease for them.
     """
 
     boot_id: Word
@@ -159,6 +160,7 @@ class PollRequest(msgspec.Struct, kw_only=True):
     granted: Labels = {}
     formats: Formats = BEFORE_FORMATS
     newer_epoch: SignedOrder | None = None
+    paused: Annotated[tuple[RunningJob, ...], msgspec.Meta(max_length=MAX_LISTED_JOBS)] = ()
     ran: Annotated[tuple[RanAutomation, ...], msgspec.Meta(max_length=MAX_LISTED_JOBS)] = ()
 
 
@@ -210,6 +212,22 @@ class RefuseRequest(msgspec.Struct):
     is_untimely: bool = False
     sent_at_ms: Milliseconds | None = None
     newer_epoch: SignedOrder | None = None
+
+
+class PauseRequest(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """Says that a job waits for people at a phase. The same request again gets the same answer.
+
+    `phase` is its index, `phases` is how far all are; the log comes as with a `FinishRequest`. Once
+    the answer says `paused`, the job has no lease and its slot is free; any other state means that
+    nobody is asked.
+    """
+
+    fence: int
+    phase: Int32
+    phases: PhaseReports
+    log_bytes: Offset
+    chunks: Chunks = ()
+    is_after_loss: bool = False
 
 
 class LogRequest(msgspec.Struct, kw_only=True, omit_defaults=True):

@@ -26,11 +26,12 @@ from opsicle.server.access.template_access import is_automation_hidden
 from opsicle.server.approvals.bindings import Bindings
 from opsicle.server.approvals.progress import Progress
 from opsicle.server.approvals.requests import ApprovalRequests
+from opsicle.server.automations.cancelling import Cancelling
 from opsicle.server.automations.filters import require_known
 from opsicle.server.automations.repeated_requests import remember
 from opsicle.server.automations.runnable import require_runnable, runnable_version
 from opsicle.server.automations.views import Snapshot, summary, whole
-from opsicle.server.automations.visible import ENDED, get_visible, require_may_cancel
+from opsicle.server.automations.visible import get_visible
 from opsicle.server.automations.waiting import queue_view, view_of_new
 from opsicle.server.channels.outbox import Outbox
 from opsicle.server.dispatch.concurrency_groups import ConcurrencyGroups, Settled
@@ -45,10 +46,8 @@ from opsicle.server.identity.step_up import StepUp
 from opsicle.server.keys.vault import HiddenValues, Vault, new_salt
 from opsicle.server.secrets.service import require_secrets
 from opsicle.server.store import (
-    approvals,
     artifacts,
     audit,
-    automation_transitions,
     automations,
     idempotency,
     jobs,
@@ -111,8 +110,7 @@ class Automations:
         self._pubsub = pubsub
         self._clock = clock
         self._vault = vault
-        self._progress = progress
-        self._outbox = outbox
+        self._cancelling = Cancelling(progress, outbox, fleet)
         self._step_up = step_up
         self._bindings = bindings
         self._approval_requests = ApprovalRequests(progress, clock)
@@ -337,48 +335,28 @@ class Automations:
         return page
 
     def cancel(self, actor: Actor, automation_id: str) -> Automation:
-        """End a waiting automation, or ask the worker to stop a running one.
+        """End a waiting or paused automation, or ask the worker to stop a running one.
 
-        Asking twice is harmless. Raises NotAllowed unless the caller triggered it and still may, or
-        may cancel any; Conflict if it is over.
+        A paused one whose clean-up phases its worker is to run ends at the second time; asking
+        twice is harmless otherwise. Raises NotAllowed unless the caller triggered it and still may,
+        or may cancel any; Conflict if it is over.
         """
         actor.require(Action.AUTOMATIONS_VIEW)
         now = self._clock.now()
 
+        settled = Settled()
+
         def work(db: Connection) -> JobRow | None:
-            row, _ = get_visible(db, actor, automation_id)
-            require_may_cancel(db, actor, row)
-            job = jobs.find(db, row.job_id) if row.job_id else None
-            if automation_transitions.cancel_waiting(db, row.id, actor.user_id, now):
-                self._end_waiting(db, actor, row, job)
-            elif not automation_transitions.request_cancel(db, row.id, actor.user_id, now):
-                if row.state != AutomationState.RUNNING:
-                    raise Conflict(f"this automation is already over: it {ENDED[row.state]}")
-                return job
-            audit.append(db, now, row.org_id, actor, "cancel", f"automations/{row.id}")
+            job = self._cancelling.cancel(db, actor, automation_id, now)
             self._groups.settle(db, settled)
             return job
 
-        settled = Settled()
         job = self._database.write(work)
         self._groups.announce(settled)
         if job:
             self._dispatch.job_cancelled(job)
         self._pubsub.changed(automation_topic(automation_id), org_topic(actor.org_id))
         return self.get(actor, automation_id)
-
-    def _end_waiting(
-        self, db: Connection, actor: Actor, row: AutomationRow, job: JobRow | None
-    ) -> None:
-        """Take back the lease or the approval of an automation cancelled before it began."""
-        now = self._clock.now()
-        if job:
-            jobs.give_back(db, job.id, now)
-        told = None
-        if approval := approvals.find_of_automation(db, row.id):
-            case = self._progress.load(db, approval)
-            told = self._progress.withdraw(db, case, f"{actor.email} cancelled the automation", now)
-        self._outbox.post_cancelled(db, row.org_id, row.id, actor, told)
 
     def newest_job(self, actor: Actor, automation_id: str) -> JobRow | None:
         """Return the newest job of an automation, None before the first. Raises NotFound."""

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 import msgspec
 
 from opsicle.domain import stored_json
+from opsicle.domain.approvals import ApprovalState
 from opsicle.domain.automations import AutomationState, JobState
 from opsicle.domain.templates import Phase, Template
 from opsicle.domain.workers import absence, waiting_reason
@@ -73,6 +74,7 @@ def summary(
         reason=row.reason,
         rerun_of=row.rerun_of,
         approval_id=row.approval_id,
+        pause_id=row.pause_id if row.state is AutomationState.PAUSED else None,
         exit_code=row.exit_code,
         explanation=row.explanation,
         waiting_reason=_waiting_reason(row, queue, {} if known is None else known),
@@ -160,6 +162,8 @@ def _outputs(phases: Sequence[Phase], reports: Sequence[PhaseReport]) -> dict[st
 def _waiting_reason(row: AutomationRow, queue: QueueView, known: dict[str, str]) -> str:
     if row.state == AutomationState.AWAITING_APPROVAL:
         return f"it waits for approval: {row.waiting_for}"
+    if row.state == AutomationState.PAUSED:
+        return _paused_reason(row, queue)
     if row.state != AutomationState.QUEUED:
         return ""
     if row.job_id:
@@ -178,6 +182,26 @@ def _waiting_reason(row: AutomationRow, queue: QueueView, known: dict[str, str])
         known[row.requirements] = waiting_reason(asked, queue.candidates)
     incompatible = (one.incompatible.get(row.id, "") for one in queue.candidates)
     return known[row.requirements] or queue.org_limit or next(filter(None, incompatible), "")
+
+
+def _paused_reason(row: AutomationRow, queue: QueueView) -> str:
+    """Return whom or what a paused automation waits for, and whether its worker is there for it."""
+    if row.is_worker_revoked:
+        return f"{row.worker_name}, which holds it, was revoked, so it cannot go on: cancel it"
+    worker = next((one for one in queue.candidates if one.name == row.worker_name), None)
+    away = absence(worker) if worker and not worker.is_connected else ""
+    if row.pause_state is ApprovalState.PENDING:
+        besides = f"; {row.worker_name}, which holds it, {away}" if away else ""
+        return f"it is paused, and waits for {row.pause_waiting_for}{besides}"
+    if away:
+        return f"it was decided, and waits for {row.worker_name}, which holds it and {away}"
+    if queue.held:
+        return f"{queue.held}: whoever runs the server must release the queue"
+    if row.is_job_leased:
+        return f"{row.worker_name} is about to go on with it"
+    if worker and worker.is_draining:
+        return f"it was decided, and waits for {row.worker_name}, which holds it and is draining"
+    return f"it was decided, and waits for a free slot of {row.worker_name}, which holds it"
 
 
 def _phases(phases: Sequence[Phase], reports: Sequence[PhaseReport]) -> list[PhaseRun]:
@@ -208,6 +232,7 @@ def _phase(phase: Phase, report: PhaseReport) -> PhaseRun:
         explanation=report.explanation,
         timeout=phase.timeout,
         when=phase.when,
+        message=phase.pause.message if phase.pause else "",
         has_command_times=has_times and report.state != StepState.PENDING,
         commands=[
             _command(text, command) for text, command in zip(phase.commands, commands, strict=True)

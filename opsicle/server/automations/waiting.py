@@ -36,9 +36,10 @@ class QueueView(NamedTuple):
 def queue_view(
     db: Connection, fleet: Fleet, org_id: str, rows: Sequence[AutomationRow]
 ) -> QueueView:
-    """Return what there is to say of why some of an org's automations wait."""
+    """Return what there is to say of why some of an org's automations wait, or are paused."""
     waiting = [row for row in rows if row.state is AutomationState.QUEUED]
-    if not waiting:
+    has_paused = any(row.state is AutomationState.PAUSED for row in rows)
+    if not (waiting or has_paused):
         return QueueView(held=fleet.held)
     behind = {
         row.id: group_reason(db, row)

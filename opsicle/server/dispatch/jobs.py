@@ -24,6 +24,7 @@ from opsicle.server.dispatch.job_logs import JobLogs
 from opsicle.server.dispatch.job_outcomes import LOST, JobOutcomes, resource_of
 from opsicle.server.dispatch.lease_service import LeasedWork, LeaseService, may_serve
 from opsicle.server.dispatch.lease_store import Lease
+from opsicle.server.dispatch.paused_jobs import begin, waits_at
 from opsicle.server.dispatch.unknown_jobs import UnknownJobs
 from opsicle.server.fleet.presence import Presence
 from opsicle.server.fleet.pubsub import PubSub, automation_topic, log_topic, org_topic
@@ -37,6 +38,7 @@ from opsicle.wire.worker_api import (
     FinishRequest,
     LogReply,
     LogRequest,
+    PauseRequest,
     RefuseRequest,
 )
 
@@ -107,10 +109,7 @@ class Jobs:
             if not may_serve(db, worker, job.org_id):
                 raise LeaseLost.of(job_id)
 
-            if not (
-                jobs.start(db, job_id, now)
-                and automation_transitions.start(db, job.automation_id, job_id, now)
-            ):
+            if not begin(db, job, now):
                 raise LeaseLost.of(job_id)
             audit.append(db, now, job.org_id, worker, "start", resource_of(job), {"job": job_id})
             return job
@@ -144,10 +143,15 @@ class Jobs:
                 self._outcomes.lose(db, job, worker, reason)
                 return job
 
-            jobs.give_back(db, job_id, now)
             explanation = f"worker {worker.name} refused to run it: {reason}"
-            automation_transitions.refuse(db, job.automation_id, job_id, now, explanation)
-            self._outbox.post_finished(db, job.org_id, job.automation_id, AutomationState.CANCELLED)
+            if job.pause_id:
+                self._lease_service.paused.refuse(db, job, worker, explanation)
+            else:
+                jobs.give_back(db, job_id, now)
+                automation_transitions.refuse(db, job.automation_id, job_id, now, explanation)
+                self._outbox.post_finished(
+                    db, job.org_id, job.automation_id, AutomationState.CANCELLED
+                )
             data = {"job": job_id, "reason": reason}
             audit.append(db, now, job.org_id, worker, "refuse_order", resource_of(job), data)
             self._groups.settle(db, settled)
@@ -183,6 +187,30 @@ class Jobs:
         topic = log_topic if request.phases is None else automation_topic
         self._pubsub.changed(topic(job.automation_id))
         return LogReply(durable_to)
+
+    def pause(self, worker: WorkerActor, job_id: str, request: PauseRequest) -> Done:
+        """Let a job wait for people, with all of its output so far; its slot is free then.
+
+        Raises as `finish`, and Conflict for a phase at which nobody is asked.
+        """
+        with self.unknown.recording(worker, job_id):
+            if self._database.read(lambda db: waits_at(db, worker, job_id, request)):
+                return Done(JobState.PAUSED)
+            if request.log_bytes:
+                self._keep_last(worker, job_id, request)
+
+            def work(db: Connection) -> tuple[JobRow, JobState]:
+                job = get_own(db, worker, job_id, request.fence)
+                return job, self._lease_service.paused.pause(db, job, worker, request)
+
+            job, state = self._database.write(work)
+
+        if state is JobState.PAUSED:
+            self._lease_store.end(job_id)
+            if job.state == JobState.RUNNING:
+                self._free_slot(worker.worker_id)
+        self._changed(job)
+        return Done(state)
 
     def finish(self, worker: WorkerActor, job_id: str, request: FinishRequest) -> FinishReply:
         """Record how a job ended, with the last of its output.
@@ -253,7 +281,9 @@ class Jobs:
         self._lease_service.granted(presence, leased)
         presence.wake()
 
-    def _keep_last(self, worker: WorkerActor, job_id: str, request: FinishRequest) -> None:
+    def _keep_last(
+        self, worker: WorkerActor, job_id: str, request: FinishRequest | PauseRequest
+    ) -> None:
         """Keep the last of a log.
 
         Raises LogIncomplete if something is missing before it that can still come.
@@ -272,13 +302,15 @@ class Jobs:
         else:
             raise LogIncomplete(f"the log is here up to byte {durable_to} of {request.log_bytes}")
 
-    def _append(self, job: JobRow, request: LogRequest | FinishRequest) -> int:
+    def _append(self, job: JobRow, request: LogRequest | FinishRequest | PauseRequest) -> int:
         """Keep output, and return up to where all of it is durable."""
         return self._job_logs.append(
             job.id, request.chunks, lambda: self._is_after_loss(job, request), org_id=job.org_id
         )
 
-    def _is_after_loss(self, job: JobRow, request: LogRequest | FinishRequest) -> bool:
+    def _is_after_loss(
+        self, job: JobRow, request: LogRequest | FinishRequest | PauseRequest
+    ) -> bool:
         """Return whether what is missing of a log was lost here.
 
         By what its worker says, or by what has happened since.

@@ -16,6 +16,7 @@ from opsicle.server.approvals.bindings import AlteredManifest
 from opsicle.server.channels.outbox import Outbox
 from opsicle.server.dispatch.concurrency_groups import ConcurrencyGroups, Settled
 from opsicle.server.dispatch.lease_store import Lease, LeaseStore
+from opsicle.server.dispatch.paused_jobs import PausedJobs, Resumption
 from opsicle.server.dispatch.queue_limits import room_to_run
 from opsicle.server.dispatch.refusals import refuse
 from opsicle.server.dispatch.waiting_kinds import KindScan, WaitingKinds
@@ -26,6 +27,7 @@ from opsicle.server.store import automation_transitions, automations, jobs, orgs
 from opsicle.server.store.automations import AutomationRow
 from opsicle.server.store.database import Connection
 from opsicle.server.store.epochs import Epoch
+from opsicle.server.store.jobs import JobRow
 from opsicle.wire.jobs import Work
 
 log = logging.getLogger(__name__)
@@ -76,6 +78,7 @@ class LeaseService:
         outbox: Outbox,
         clock: Clock,
         work_builder: WorkBuilder,
+        paused: PausedJobs,
     ) -> None:
         self.kinds = kinds
         self.groups = groups
@@ -85,6 +88,7 @@ class LeaseService:
         self._outbox = outbox
         self._clock = clock
         self._work_builder = work_builder
+        self.paused = paused
 
     def notify_org(self, presence: Presence) -> None:
         """Wake whoever looks at what waits for a worker that is gone, or there again."""
@@ -111,7 +115,7 @@ class LeaseService:
     def lease_waiting(
         self, db: Connection, presence: Presence, free: int, *, is_pushed: bool = False
     ) -> LeasedWork:
-        """Lease up to `free` automations that this worker can take, in the order of the queue.
+        """Lease up to `free` jobs: those that it has paused and may go on, then the queue's first.
 
         A shared one's by turns of the orgs.
 
@@ -121,6 +125,8 @@ class LeaseService:
         leased = LeasedWork(is_pushed)
         if free <= 0:
             return leased
+        for job in self.paused.list_decided(db, presence.worker_id, free):
+            self._resume(db, presence, job, leased)
         self.groups.settle(db, leased.settled)
         has_more = True
         while has_more and len(leased.items) < free:
@@ -208,6 +214,30 @@ class LeaseService:
             db, row.id, row.fence, planned.lease.fence, planned.lease.job_id
         ):
             self.begin(db, presence, row, planned, leased)
+
+    def _resume(self, db: Connection, presence: Presence, job: JobRow, leased: LeasedWork) -> None:
+        """Lease a paused job anew, if its people's decision stands; else end it."""
+        if not self._may_have(db, presence, job.org_id):
+            return
+
+        row = automations.get(db, job.org_id, job.automation_id)
+        try:
+            checked = self._work_builder.check_bound(db, row)
+            resume = self._work_builder.resume(db, row, job)
+        except AlteredManifest as altered:
+            if self.paused.end_altered(db, row, job, altered):
+                leased.refused.append(row)
+            return
+
+        manifest = self._say(presence, row, checked)
+        if manifest is None:
+            return
+        fence = max(row.fence, self.epoch.fence_floor) + 1
+        lease = Lease(job.id, row.id, row.org_id, presence.worker_id, fence)
+        if self.paused.lease(db, Resumption(row, job, lease)):
+            self.lease_store.grant(lease, is_pushed=leased.is_pushed)
+            work = self._work_builder.make(db, row, lease, checked, manifest, resume)
+            leased.items.append((lease, work))
 
     def _may_have(self, db: Connection, presence: Presence, org_id: str) -> bool:
         """Return whether a worker may be given any work of an org, by the database of now."""

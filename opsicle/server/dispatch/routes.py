@@ -15,6 +15,7 @@ from opsicle.wire.worker_api import (
     ArtifactRequest,
     FinishRequest,
     LogRequest,
+    PauseRequest,
     PollRequest,
     RefuseRequest,
     StartRequest,
@@ -34,6 +35,7 @@ def routes(
         Route(endpoints.POLL, partial(poll, dispatch, record, epochs), may),
         Route(endpoints.START, partial(start, jobs), may),
         Route(endpoints.REFUSE, partial(refuse, jobs), may),
+        Route(endpoints.PAUSE, partial(pause, jobs), may),
         Route(endpoints.LOG, partial(log, jobs), may),
         Route(endpoints.ARTIFACT, partial(artifact, job_artifacts), may),
         Route(endpoints.FINISH, partial(finish, jobs), may),
@@ -69,6 +71,11 @@ def start(jobs: Jobs, request: Request, job_id: str) -> Reply:
 def refuse(jobs: Jobs, request: Request, job_id: str) -> Reply:
     """Say that a job is not carried out, because its order does not fit."""
     return Reply(200, jobs.refuse(request.worker, job_id, request.body(RefuseRequest)))
+
+
+def pause(jobs: Jobs, request: Request, job_id: str) -> Reply:
+    """Say that a job waits for people in its midst."""
+    return Reply(200, jobs.pause(request.worker, job_id, request.body(PauseRequest)))
 
 
 def log(jobs: Jobs, request: Request, job_id: str) -> Reply:

@@ -9,6 +9,7 @@ from enum import StrEnum
 import apsw
 import msgspec
 
+from opsicle.domain.approvals import ApprovalState
 from opsicle.domain.automations import FINAL, UNFINISHED, AutomationState, is_final
 from opsicle.domain.concurrency import QueuePlace
 from opsicle.domain.errors import NotFound, required
@@ -70,6 +71,11 @@ class AutomationRow(Row, frozen=True, kw_only=True):
     turn: Turn = Turn.READY
     concurrency_released_at: datetime | None = None
     max_waiting: int | None = None
+    pause_id: str | None = None
+    pause_state: ApprovalState | None = None
+    pause_waiting_for: str | None = None
+    is_job_leased: bool = False
+    is_worker_revoked: bool = False
 
     @property
     def rank(self) -> str:
@@ -95,12 +101,14 @@ _SELECT = """
            a.manifest_format, a.principal_id, a.mac, a.exit_code, a.explanation, a.created_at,
            a.queued_at, a.started_at, a.finished_at, a.cancel_requested_at, w.id, w.name, p.id,
            p.waiting_for, a.priority, a.concurrency_key, a.concurrency_limit, a.on_limit, a.turn,
-           a.concurrency_released_at, a.max_waiting
+           a.concurrency_released_at, a.max_waiting,
+           q.id, q.state, q.waiting_for, j.state IS 'leased', w.state IS 'revoked'
       FROM automations a
       JOIN users u ON u.id = a.requester_id
       LEFT JOIN jobs j ON j.id = a.job_id
       LEFT JOIN workers w ON w.id = j.worker_id
-      LEFT JOIN approvals p ON p.automation_id = a.id
+      LEFT JOIN approvals p ON p.automation_id = a.id AND p.kind = 'run'
+      LEFT JOIN approvals q ON q.id = j.pause_id
 """
 
 
@@ -138,7 +146,7 @@ def list_without_mac(db: apsw.Connection, after_id: str, limit: int) -> list[Aut
         db,
         _SELECT
         + """
-         WHERE a.state IN ('awaiting_approval', 'queued', 'running')
+         WHERE a.state IN ('awaiting_approval', 'queued', 'running', 'paused')
            AND a.mac = ''
            AND a.manifest_digest <> ''
            AND a.id > :after_id
@@ -281,7 +289,7 @@ def count_by_state(db: apsw.Connection) -> dict[str, int]:
         """
         SELECT state, count(*)
           FROM automations
-         WHERE state IN ('awaiting_approval', 'queued', 'running')
+         WHERE state IN ('awaiting_approval', 'queued', 'running', 'paused')
          GROUP BY state
         """
     )

@@ -56,7 +56,7 @@ def count_waiting(db: apsw.Connection, org_id: str, most: int) -> int:
           FROM (SELECT 1
                   FROM automations
                  WHERE org_id = :org_id AND state IN ('awaiting_approval', 'queued')
-                   AND state IN ('awaiting_approval', 'queued', 'running')
+                   AND state IN ('awaiting_approval', 'queued', 'running', 'paused')
                  LIMIT :most)
     """
     return int(fetch_value(db, sql, {"org_id": org_id, "most": most}))

@@ -26,9 +26,14 @@ CREATE TABLE approval_decisions (
     reason          TEXT NOT NULL,
     with_mfa        INTEGER NOT NULL,
     elapsed_seconds INTEGER NOT NULL,
-    decided_at      TEXT NOT NULL, mac TEXT NOT NULL DEFAULT '',
+    decided_at      TEXT NOT NULL, mac TEXT NOT NULL DEFAULT '', answer TEXT NOT NULL DEFAULT '',
     PRIMARY KEY (approval_id, gate, user_id)
 ) STRICT, WITHOUT ROWID;
+
+CREATE TRIGGER approval_answers_are_immutable BEFORE UPDATE OF answer ON approval_decisions
+BEGIN
+    SELECT RAISE(ABORT, 'a decision never changes');
+END;
 
 CREATE TRIGGER approval_decisions_are_immutable BEFORE UPDATE OF approval_id, gate, user_id, org_id, principal, verdict,
     reason, with_mfa, elapsed_seconds, decided_at ON approval_decisions
@@ -49,10 +54,10 @@ BEGIN
     SELECT RAISE(ABORT, 'a decision never changes');
 END;
 
-CREATE TABLE approvals (
+CREATE TABLE "approvals" (
     id              TEXT PRIMARY KEY,
     org_id          TEXT NOT NULL REFERENCES orgs (id),
-    automation_id   TEXT NOT NULL UNIQUE REFERENCES automations (id),
+    automation_id   TEXT NOT NULL REFERENCES automations (id),
     state           TEXT NOT NULL CHECK (state IN ('pending', 'approved', 'rejected', 'expired', 'withdrawn')),
     policy_id       TEXT NOT NULL,
     policy_name     TEXT NOT NULL,
@@ -63,11 +68,19 @@ CREATE TABLE approvals (
     requester_id    TEXT NOT NULL REFERENCES users (id),
     asked_at        TEXT NOT NULL,
     next_at         TEXT,
-    notified            TEXT NOT NULL DEFAULT '[]',
+    notified        TEXT NOT NULL DEFAULT '[]',
     waiting_for     TEXT NOT NULL DEFAULT '',
     ended_at        TEXT,
-    explanation     TEXT NOT NULL DEFAULT ''
-, asked_seq INTEGER NOT NULL DEFAULT 0) STRICT, WITHOUT ROWID;
+    explanation     TEXT NOT NULL DEFAULT '',
+    asked_seq       INTEGER NOT NULL DEFAULT 0,
+    kind            TEXT NOT NULL DEFAULT 'run' CHECK (kind IN ('run', 'pause', 'failure')),
+    job_id          TEXT,
+    phase           INTEGER,
+    fence           INTEGER,
+    mac             TEXT NOT NULL DEFAULT ''
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX approvals_by_automation ON approvals (automation_id, id);
 
 CREATE INDEX approvals_by_org ON approvals (org_id, id);
 
@@ -76,6 +89,10 @@ CREATE INDEX approvals_by_requester ON approvals (org_id, requester_id, id);
 CREATE INDEX approvals_by_requester_and_state ON approvals (org_id, requester_id, state, id);
 
 CREATE INDEX approvals_by_state ON approvals (org_id, state, id);
+
+CREATE UNIQUE INDEX approvals_of_pauses ON approvals (job_id, fence) WHERE kind <> 'run';
+
+CREATE UNIQUE INDEX approvals_of_runs ON approvals (automation_id) WHERE kind = 'run';
 
 CREATE INDEX approvals_pending ON approvals (next_at) WHERE state = 'pending';
 
@@ -199,7 +216,7 @@ CREATE INDEX audit_entries_by_resource ON audit_entries (org_id, resource, seq)
 CREATE INDEX audit_entries_by_verb ON audit_entries (org_id, verb, seq) WHERE verb NOT IN ('run', 'start', 'finish');
 
 CREATE INDEX audit_entries_decisive ON audit_entries (org_id, resource, seq)
-WHERE verb IN ('approve', 'bind', 'cancel', 'expire', 'finish', 'lose', 'refuse', 'refuse_order', 'reject',
+WHERE verb IN ('approve', 'bind', 'cancel', 'expire', 'finish', 'lose', 'pause', 'refuse', 'refuse_order', 'reject',
                'requeue', 'return', 'start', 'withdraw');
 
 CREATE TRIGGER audit_entries_stay BEFORE DELETE ON audit_entries
@@ -250,7 +267,7 @@ CREATE TABLE automations (
     values_json         TEXT NOT NULL,
     requirements        TEXT NOT NULL,
     on_worker_lost      TEXT NOT NULL CHECK (on_worker_lost IN ('unknown', 'requeue')),
-    state               TEXT NOT NULL CHECK (state IN ('awaiting_approval', 'queued', 'running', 'succeeded', 'failed',
+    state               TEXT NOT NULL CHECK (state IN ('awaiting_approval', 'queued', 'running', 'paused', 'succeeded', 'failed',
                                                        'cancelled', 'timed_out', 'unknown', 'rejected', 'expired')),
     fence               INTEGER NOT NULL DEFAULT 0,
     job_id              TEXT,
@@ -312,7 +329,7 @@ BEGIN
 END;
 
 CREATE INDEX automations_open ON automations (org_id, state, id, template, requester_id)
-    WHERE state IN ('awaiting_approval', 'queued', 'running');
+    WHERE state IN ('awaiting_approval', 'queued', 'running', 'paused');
 
 CREATE INDEX automations_queued ON automations (org_id, requirements, rank)
     WHERE state = 'queued' AND job_id IS NULL AND turn = 'ready';
@@ -320,7 +337,7 @@ CREATE INDEX automations_queued ON automations (org_id, requirements, rank)
 CREATE INDEX automations_rerun ON automations (rerun_of) WHERE rerun_of IS NOT NULL;
 
 CREATE TRIGGER automations_stay BEFORE DELETE ON automations
-WHEN OLD.state IN ('awaiting_approval', 'queued', 'running')
+WHEN OLD.state IN ('awaiting_approval', 'queued', 'running', 'paused')
      OR OLD.id > coalesce((SELECT removed_to FROM removals WHERE org_id = OLD.org_id), '')
 BEGIN
     SELECT RAISE(ABORT, 'an automation is removed by retention only, and only one that has ended');
@@ -530,14 +547,14 @@ CREATE TABLE jobs (
     automation_id TEXT NOT NULL REFERENCES automations (id),
     worker_id     TEXT NOT NULL REFERENCES workers (id),
     fence         INTEGER NOT NULL,
-    state         TEXT NOT NULL CHECK (state IN ('leased', 'running', 'succeeded', 'failed', 'cancelled', 'timed_out',
+    state         TEXT NOT NULL CHECK (state IN ('leased', 'running', 'paused', 'succeeded', 'failed', 'cancelled', 'timed_out',
                                                  'unknown', 'returned')),
     phases        TEXT NOT NULL DEFAULT '[]',
     exit_code     INTEGER,
     explanation   TEXT NOT NULL DEFAULT '',
     leased_at     TEXT NOT NULL,
     started_at    TEXT,
-    finished_at   TEXT,
+    finished_at   TEXT, pause_id TEXT,
     UNIQUE (automation_id, fence)
 ) STRICT, WITHOUT ROWID;
 

@@ -22,7 +22,7 @@ from opsicle.worker import engine_calls
 from opsicle.worker.container_mounts import mount, resolve
 from opsicle.worker.container_script import TERM_ALL, first_script
 from opsicle.worker.container_stop import ContainersStop, RunningContainer
-from opsicle.worker.journal import ChildProcess
+from opsicle.worker.journal_lines import ChildProcess
 from opsicle.worker.phase_shell import folder_of, phase_environment, shell_arguments
 from opsicle.worker.private_files import PrivateFiles
 from opsicle.worker.process import (

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Protocol
 
 from opsicle.wire.jobs import Work
-from opsicle.worker.journal import ChildProcess
+from opsicle.worker.journal_lines import ChildProcess
 from opsicle.worker.private_files import PrivateFiles
 from opsicle.worker.process import Child, OsAccount
 from opsicle.worker.script import Script
