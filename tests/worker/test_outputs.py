@@ -112,6 +112,7 @@ def test_each_try_begins_with_nothing_written(machine: Machine, tmp_path: Path) 
     outcome = machine.run(
         writer(
             'cat "$OPSICLE_OUTPUT" "$OPSICLE_SUMMARY" 2>&1 | grep -v "No such file" && exit 9',
+            'test -z "${OPSICLE_OUTPUT_A+x}"',
             f'if [ -e {seen} ]; then echo b=2 >> "$OPSICLE_OUTPUT"; exit 0; fi; touch {seen}; '
             'echo a=1 >> "$OPSICLE_OUTPUT"; echo first >> "$OPSICLE_SUMMARY"; exit 1',
             retries=Retries(limit=1, delay=0),

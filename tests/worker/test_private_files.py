@@ -195,6 +195,22 @@ def test_a_value_to_mask_is_known_before_what_was_printed_behind_it_is_read(tmp_
     assert files_in(tmp_path) == []
 
 
+def test_a_value_to_mask_is_known_before_a_text_about_the_job_is_masked(tmp_path: Path) -> None:
+    """Such as an output, of a phase that has printed nothing."""
+    waiter = Waiter()
+    output, requests = JobOutput(Log(), waiter), MaskRequests(tmp_path / "mask")
+    output.watch_mask_requests(requests)
+    (tmp_path / "mask").write_bytes(b"made-by-the-job\n")
+
+    text = output.without_secrets("it is made-by-the-job")
+
+    assert text == "it is ***"
+
+    output.close()
+    requests.close()
+    waiter.close()
+
+
 def test_values_of_many_lines_and_bytes_that_are_no_text_are_masked(machine: Machine) -> None:
     machine.run(
         phase(
