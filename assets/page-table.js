@@ -16,6 +16,7 @@ import * as login from "./pages/login.js";
 import * as notFound from "./pages/not-found.js";
 import * as people from "./pages/people.js";
 import * as policies from "./pages/policies.js";
+import * as schedules from "./pages/schedules.js";
 import * as profile from "./pages/profile.js";
 import * as reset from "./pages/reset.js";
 import * as roles from "./pages/roles.js";
@@ -43,6 +44,7 @@ const GROUPS = {
     ["/templates", "Templates", templates, "templates.view", "templates"],
     ["/automations", "Automations", automations, "automations.view", "automations"],
     ["/approvals", "Approvals", approvals, "approvals.view", "approvals"],
+    ["/schedules", "Schedules", schedules, "schedules.view", "schedules"],
     ["/workers", "Workers", workers, "workers.view", "workers"],
   ],
   manage: [

@@ -192,6 +192,8 @@ function factsLine(automation) {
         duration(automation.started_at, automation.finished_at),
       ),
     automation.exit_code !== null && h("span", {}, `exit code ${automation.exit_code}`),
+    ["schedule", "trigger", "chain"].includes(automation.started_by.kind) &&
+      h("span", {}, `started by ${automation.started_by.kind} ${automation.started_by.name}`),
     automation.rerun_of &&
       h("a", { href: `/automations/${automation.rerun_of}` }, "rerun of an earlier one"),
   ];

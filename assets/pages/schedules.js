@@ -1,0 +1,158 @@
+// Schedules: what runs by itself and when, each as it was pushed, and pushing, pausing, running now.
+
+import { note } from "../components/announcer.js";
+import { button } from "../components/buttons.js";
+import { ask, confirm, opensWith } from "../components/dialogs.js";
+import { field, showProblems, textarea } from "../components/fields.js";
+import { emptyState, pageHeading } from "../components/headings.js";
+import { actionsColumn, column, List } from "../components/list.js";
+import { keptNotice, problemList } from "../components/problems.js";
+import { sourceView } from "../components/source.js";
+import { get, post, remove } from "../lib/api.js";
+import { h, replace } from "../lib/dom.js";
+import { keepDraft, takeDraft } from "../lib/drafts.js";
+import { here } from "../lib/router.js";
+import { may } from "../lib/session.js";
+import { exactTime } from "../lib/times.js";
+import { visible } from "../lib/visible.js";
+
+const SAMPLE = `apiVersion: v1
+type: Schedule
+metadata:
+  name: nightly
+spec:
+  template: backup
+  cron: "30 2 * * *"
+  timeZone: Europe/Berlin
+`;
+
+export function mount(root, { title }) {
+  const page = new AbortController();
+  const list = new List({
+    label: title,
+    endpoint: "/schedules",
+    columns: [...COLUMNS, actionsColumn((schedule) => actions(schedule, list))],
+    key: ({ name }) => name,
+    empty: () =>
+      emptyState("No schedules", h("p", {}, "A schedule runs a template by itself, at times.")),
+    signal: page.signal,
+  });
+  const open = () => openPush(SAMPLE, list);
+  const push =
+    may("schedules.manage") && button("Push a schedule…", { look: "primary", onclick: open });
+  root.append(pageHeading(title, { actions: push }), list.element);
+  const kept = takeDraft("schedule", here());
+  if (kept !== null) openPush(kept, list, keptNotice());
+  return () => page.abort();
+}
+
+const COLUMNS = [
+  column("Name", ({ name, state }) => [
+    h("strong", {}, name),
+    state !== "active" && h("div", { class: "muted small" }, state),
+  ]),
+  column("Template", ({ template }) => visible(template)),
+  column("Times", (schedule) => timesText(schedule)),
+  column("Next", ({ next_at: at }) => (at ? exactTime(at) : "–")),
+  column("Last", ({ last }) => lastOutcome(last)),
+  column("Runs as", ({ runs_as: person }) => visible(person.email)),
+];
+
+function timesText({ cron, every, time_zone: zone }) {
+  return every ? `every ${every} s` : `${cron} ${zone}`;
+}
+
+function lastOutcome(last) {
+  if (!last) return "–";
+  const text = last.outcome === "started" ? (last.automation_state ?? "started") : last.outcome;
+  const id = last.automation_id;
+  const link = id && last.outcome === "started" && h("a", { href: `/automations/${id}` }, text);
+  return [link || text, last.reason && h("div", { class: "muted small" }, visible(last.reason))];
+}
+
+function actions({ name, state }, list) {
+  const path = { schedule: name };
+  const load = async () => [
+    await get("/schedules/{schedule}", { path }),
+    await get("/schedules/{schedule}/next", { path }),
+  ];
+  const show = opensWith(load, ([{ source }, { times }]) => {
+    const edit = { text: "Change…", look: "primary", run: () => openPush(source, list) };
+    ask({
+      title: name,
+      content: [
+        h("p", {}, times.length ? "Next times:" : "It is paused, or has no more times."),
+        h("ul", {}, ...times.map((at) => h("li", {}, exactTime(at)))),
+        sourceView(source).element,
+      ],
+      actions: may("schedules.manage") ? [edit] : [],
+      isWide: true,
+    });
+  });
+  const isPaused = state === "paused";
+  const pause = async () => {
+    await post(isPaused ? "/schedules/{schedule}/resume" : "/schedules/{schedule}/pause", { path });
+    list.reload();
+  };
+  const run = () =>
+    confirm({
+      title: `Run ${name} now?`,
+      text: "It runs as you, with your rights. Its times stay as they are.",
+      action: "Run now",
+      run: () => post("/schedules/{schedule}/run", { path }),
+      done: list.reload,
+    });
+  const end = () =>
+    confirm({
+      title: `Delete ${name}?`,
+      text: "It starts nothing any more. What it has started goes on.",
+      action: "Delete the schedule",
+      run: () => remove("/schedules/{schedule}", { path }),
+      done: list.reload,
+    });
+  const mayManage = may("schedules.manage");
+  const verb = isPaused ? "Resume" : "Pause";
+  return [
+    button("Show", { look: "quiet", "aria-label": `Show ${name}`, onclick: show }),
+    mayManage && button(verb, { look: "quiet", "aria-label": `${verb} ${name}`, onclick: pause }),
+    may("automations.create") &&
+      button("Run now…", { look: "quiet", "aria-label": `Run ${name} now`, onclick: run }),
+    mayManage &&
+      button("Delete…", {
+        look: "quiet danger-text",
+        "aria-label": `Delete ${name}`,
+        onclick: end,
+      }),
+  ];
+}
+
+function openPush(source, list, notice = null) {
+  const text = field({
+    label: "Schedule (YAML)",
+    path: "source",
+    control: textarea({ rows: 16, wrap: "off", value: source }),
+  });
+  const mistakes = h("div", { role: "status" });
+  const run = async () => {
+    try {
+      const pushed = await post("/schedules", { body: { source: text.control.value } });
+      list.reload();
+      note(pushed.is_new ? `Pushed ${pushed.name}, version ${pushed.version}` : "Nothing new");
+      if (!pushed.warnings.length) return true;
+      const warnings = problemList(pushed.warnings);
+      replace(mistakes, h("p", {}, "It is pushed. What to look at:"), warnings);
+    } catch (error) {
+      const others = showProblems([text], error.errors ?? []);
+      if (!others.length) throw error;
+      replace(mistakes, problemList(others));
+    }
+    return false;
+  };
+  ask({
+    title: "Push a schedule",
+    content: [notice, text.element, mistakes],
+    closed: keepDraft("schedule", () => text.control.value),
+    actions: [{ text: "Push", look: "primary", run }],
+    isWide: true,
+  });
+}

@@ -1,0 +1,49 @@
+"""Schedules in the browser: pushed, shown with their next times, paused, run now."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.conftest import OpenPage
+from tests.product import Installation
+
+pytestmark = [pytest.mark.e2e, pytest.mark.browser]
+
+SCHEDULE = """apiVersion: v1
+type: Schedule
+metadata: {name: yearly-hello}
+spec:
+  template: yearly
+  cron: "0 4 1 1 *"
+"""
+
+TEMPLATE = """apiVersion: v1
+type: AutomationTemplate
+metadata: {name: yearly}
+spec: {template: {phases: [{name: act, commands: ["echo once a year"]}]}}
+"""
+
+
+def test_a_schedule_is_pushed_shown_paused_and_run_now(
+    open_page: OpenPage, installation: Installation
+) -> None:
+    installation.push(TEMPLATE)
+    page = open_page("/schedules")
+    page.get_by_role("button", name="Push a schedule").click()
+    page.get_by_label("Schedule (YAML)").fill(SCHEDULE.replace("0 4", "99 4"))
+    page.get_by_role("button", name="Push", exact=True).click()
+    expect(page.get_by_text("its minute cannot be")).to_be_visible()
+    page.get_by_label("Schedule (YAML)").fill(SCHEDULE)
+    page.get_by_role("button", name="Push", exact=True).click()
+
+    page.get_by_role("button", name="Show yearly-hello").click()
+    expect(page.get_by_role("dialog").get_by_role("listitem")).to_have_count(5)
+    page.keyboard.press("Escape")
+    page.get_by_role("button", name="Pause yearly-hello").click()
+    expect(page.get_by_text("paused", exact=True)).to_be_visible()
+
+    page.get_by_role("button", name="Run yearly-hello now").click()
+    page.get_by_role("button", name="Run now", exact=True).click()
+    page.get_by_role("row", name="yearly-hello").get_by_role("link").click()
+    expect(page.get_by_text("started by schedule yearly-hello")).to_be_visible()
