@@ -23,6 +23,7 @@ def wait_until(
     timeout: float = 60.0,
     what: str = "",
     pause: Callable[[float], object] = time.sleep,
+    longest_pause: float = LONGEST_PAUSE,
 ) -> T:
     """Ask `condition` again and again until its answer is true, and return that answer.
 
@@ -31,7 +32,8 @@ def wait_until(
 
     `timeout` only guards against hanging, on a machine that does much else: never less than a
     process takes to start. Fails the test after so many seconds, naming `what` was waited for.
-    `pause` is gevent's sleep where the condition comes true in another greenlet.
+    `pause` is gevent's sleep where the condition comes true in another greenlet; `longest_pause`,
+    in seconds, is less where each time of asking counts.
     """
     began_at = time.monotonic()
     while True:
@@ -41,7 +43,7 @@ def wait_until(
         waited = time.monotonic() - began_at
         if waited > timeout:
             raise AssertionError(f"waited {timeout} s in vain for {what or condition}")
-        pause(min(max(waited / 10, SHORTEST_PAUSE), LONGEST_PAUSE))
+        pause(min(max(waited / 10, SHORTEST_PAUSE), longest_pause))
 
 
 def free_port() -> int:

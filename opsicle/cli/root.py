@@ -31,6 +31,7 @@ GROUPS = {
         "logs": "logs",
         "artifacts": "artifacts",
         "approvals": "approvals",
+        "schedules": "schedules",
     },
     "Say who may do what": {
         "users": "users",

@@ -43,6 +43,8 @@ from opsicle.domain.policy_parser import (
 )
 from opsicle.domain.problems import Problems, listed, nearest, quoted
 from opsicle.domain.queue_parser import MAX_WAITING, parse_concurrency, parse_priority
+from opsicle.domain.schedule_parser import SCHEDULE_TYPE, read_schedule
+from opsicle.domain.schedules import Schedule
 from opsicle.domain.secrets import named_secrets
 from opsicle.domain.templates import (
     OnFailure,
@@ -74,7 +76,7 @@ class AutomationDocument(msgspec.Struct, frozen=True, omit_defaults=True, kw_onl
     volume_mounts: tuple[VolumeMount, ...] = ()
 
 
-Document = Template | AutomationDocument | PolicyDocument | RequestDocument
+Document = Template | AutomationDocument | PolicyDocument | RequestDocument | Schedule
 
 
 def parse_document(source: bytes) -> Document:
@@ -86,6 +88,13 @@ def parse_policy(source: bytes) -> PolicyDocument:
     """Return the approval policy that a file holds. Raises InvalidInput with every mistake."""
     document = _parse(source, {POLICY_TYPE: read_policy})
     assert isinstance(document, PolicyDocument)
+    return document
+
+
+def parse_schedule(source: bytes) -> Schedule:
+    """Return the schedule that a file holds. Raises InvalidInput with every mistake."""
+    document = _parse(source, {SCHEDULE_TYPE: read_schedule})
+    assert isinstance(document, Schedule)
     return document
 
 
@@ -335,4 +344,5 @@ _READERS: dict[str, _Reader] = {
     AUTOMATION_TYPE: _automation,
     POLICY_TYPE: read_policy,
     REQUEST_TYPE: read_request,
+    SCHEDULE_TYPE: read_schedule,
 }

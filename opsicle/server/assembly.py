@@ -89,6 +89,9 @@ from opsicle.server.members.users import Users
 from opsicle.server.policies import routes as policies
 from opsicle.server.policies.service import Policies
 from opsicle.server.public_urls import Urls
+from opsicle.server.schedules import routes as schedules
+from opsicle.server.schedules.service import Schedules
+from opsicle.server.schedules.starting import ScheduleStarts
 from opsicle.server.secrets import routes as secrets
 from opsicle.server.secrets.service import Secrets
 from opsicle.server.store.orgs import list_allowing_shared
@@ -228,6 +231,8 @@ class Services:
             bindings,
         )
 
+        self.schedules = Schedules(state, self.automations, clock)
+        self.schedule_starts = ScheduleStarts(state, self.automations, self.fleet, clock)
         self.artifacts = Artifacts(state, self.contents)
         self.group_releases = GroupReleases(state, self.automations, groups, self.pubsub, clock)
         self.live_streams = LiveStreams(self.automations, self.job_logs, self.pubsub, clock)
@@ -295,6 +300,7 @@ class Services:
             *groups.routes(self.groups),
             *roles.routes(self.roles, self.permission_checks),
             *templates.routes(self.templates),
+            *schedules.routes(self.schedules),
             *automations.routes(
                 self.automations, self.group_releases, self.job_logs, self.live_streams
             ),

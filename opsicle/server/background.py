@@ -21,6 +21,7 @@ _LISTEN_EVERY_SECONDS = 2.0
 _DELIVER_EVERY_SECONDS = 1.0
 _PRUNE_AUDIT_EVERY_SECONDS = 3600.0
 _REFRESH_QUEUE_EVERY_SECONDS = 60.0
+_START_SCHEDULES_EVERY_SECONDS = 1.0
 _PRUNE_AUTOMATIONS_EVERY_SECONDS = 3600.0
 _STEADY_SECONDS = 86400.0
 
@@ -36,6 +37,11 @@ def loops(services: Services, keep: Callable[[], RetentionPeriods]) -> list[Loop
             "keep time of approvals",
             _KEEP_TIME_EVERY_SECONDS,
             lambda _: services.approvals.keep_time(),
+        ),
+        Loop(
+            "start schedules",
+            _START_SCHEDULES_EVERY_SECONDS,
+            lambda _: services.schedule_starts.turn(),
         ),
         Loop("expire leases", _EXPIRE_LEASES_EVERY_SECONDS, services.jobs.judge_leases),
         Loop(

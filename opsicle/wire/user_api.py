@@ -38,6 +38,7 @@ from opsicle.domain.templates import (
 from opsicle.wire.artifact_api import Artifact, MissingArtifact
 from opsicle.wire.jobs import Int32
 from opsicle.wire.phase_api import PhaseRun
+from opsicle.wire.starts import StartedBy
 
 
 class Health(msgspec.Struct, omit_defaults=True):
@@ -335,6 +336,7 @@ class AutomationSummary(msgspec.Struct, kw_only=True):
     worker: WorkerRef | None = None
     reason: str = ""
     rerun_of: str | None = None
+    started_by: StartedBy
     approval_id: str | None = None
     pause_id: str | None = None
     exit_code: int | None = None

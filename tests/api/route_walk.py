@@ -20,6 +20,7 @@ from opsicle.wire.user_api import CreateApiTokenRequest, RunRequest
 from tests.api.running_server import PASSWORD, Answer, ApiServer, Client
 from tests.api.test_policies import policy
 from tests.api.test_templates import source
+from tests.services.scheduling import HOURLY, schedule_source
 
 A, PUBLIC = Action, Access.PUBLIC
 
@@ -133,6 +134,16 @@ MAY: dict[str, Action | Access] = {
     "DELETE /api/v1/policies/<policy>": A.POLICIES_MANAGE,
     "GET /api/v1/policies/<policy>/versions": A.POLICIES_VIEW,
     "GET /api/v1/policies/<policy>/versions/<version>": A.POLICIES_VIEW,
+    "GET /api/v1/schedules": A.SCHEDULES_VIEW,
+    "POST /api/v1/schedules": A.SCHEDULES_MANAGE,
+    "GET /api/v1/schedules/<schedule>": A.SCHEDULES_VIEW,
+    "DELETE /api/v1/schedules/<schedule>": A.SCHEDULES_MANAGE,
+    "GET /api/v1/schedules/<schedule>/versions": A.SCHEDULES_VIEW,
+    "GET /api/v1/schedules/<schedule>/versions/<version>": A.SCHEDULES_VIEW,
+    "POST /api/v1/schedules/<schedule>/pause": A.SCHEDULES_MANAGE,
+    "POST /api/v1/schedules/<schedule>/resume": A.SCHEDULES_MANAGE,
+    "GET /api/v1/schedules/<schedule>/next": A.SCHEDULES_VIEW,
+    "POST /api/v1/schedules/<schedule>/run": A.AUTOMATIONS_CREATE,
     "GET /api/v1/templates/<name>/approval": A.TEMPLATES_VIEW,
     "GET /api/v1/approvals": A.APPROVALS_VIEW,
     "GET /api/v1/approvals/<approval_id>": A.APPROVALS_VIEW,
@@ -199,6 +210,7 @@ BODIES: dict[str, object] = {
     "PATCH /api/v1/workers/<worker>": {"labels": {"site": "ams"}},
     "PATCH /api/v1/server/workers/<worker>": {"labels": {"site": "ams"}},
     "POST /api/v1/policies": {"source": policy("new")},
+    "POST /api/v1/schedules": {"source": schedule_source(HOURLY, template="restart-web")},
     "POST /api/v1/secrets": {"name": "new", "value": "hunter2-hunter2"},
     "PUT /api/v1/secrets/<secret>": {"value": "hunter2-hunter2"},
     "POST /api/v1/channels": {"name": "new", "config": HOOKS, "credential": "0123456789abcdef"},
@@ -241,6 +253,8 @@ def prepare(api_server: ApiServer, org: str, admin: str, name: str) -> Things:
     secret = CreateSecretRequest(name=f"{org}-secret", value="correct horse")
     api_server.services.secrets.create(actor, secret)
     api_server.services.policies.push(actor, policy(f"{org}-policy"))
+    scheduled = schedule_source(HOURLY, name=f"{org}-schedule", template=name)
+    api_server.services.schedules.push(actor, scheduled)
     role = api_server.services.roles.create(actor, CreateRoleRequest(name=f"{org}-role"))
     group = api_server.services.groups.create(actor, CreateGroupRequest(name=f"{org}-group"))
     invited = api_server.services.invitations.invite(
@@ -269,6 +283,7 @@ def prepare(api_server: ApiServer, org: str, admin: str, name: str) -> Things:
         "worker": worker.worker_id,
         "secret": secret.name,
         "policy": f"{org}-policy",
+        "schedule": f"{org}-schedule",
         "approval_id": asked.approval_id,
         "channel": channel.name,
         "delivery_id": delivery.id,

@@ -40,6 +40,18 @@ spec:
         commands: ["echo '<h1>anew</h1>' > report/index.html", "seq 400000 > out.bin", "exit 3"]
 """
 
+PAUSES = """
+apiVersion: v1
+type: AutomationTemplate
+metadata: {name: pauses}
+spec:
+  template:
+    phases:
+      - {name: before, artifacts: [a.txt], commands: ["echo a > a.txt"]}
+      - name: ask
+        pause: {message: "Go on?", approvers: {users: [alice@example.com]}, allowRequester: true}
+      - {name: after, artifacts: [b.txt], commands: ["echo b > b.txt"]}
+"""
 WAITS = """
 apiVersion: v1
 type: AutomationTemplate
@@ -109,6 +121,28 @@ def test_what_a_job_leaves_behind_can_be_listed_and_taken(
     listed = installation.admin.json("artifacts", "list", shown["id"])
     assert [each["path"] for each in listed] == sorted(kept)
     assert installation.admin.attempt("artifacts", "get", shown["id"], "link").returncode == 4
+
+
+def test_what_was_left_before_people_are_asked_is_there_when_they_are(
+    installation: Installation,
+) -> None:
+    installation.push(PAUSES)
+    with Api(installation.access()) as api:
+        request = {"template": "pauses"}
+        path = f"/api/v1/automations/{api.json('POST', '/api/v1/automations', request)['id']}"
+        wait_until(lambda: api.json("GET", path)["state"] == "paused")
+
+        [before] = api.json("GET", path)["artifacts"]
+        assert api.request("GET", f"/api/v1/artifacts/{before['id']}") == b"a\n"
+        [worker] = [each for each in installation.processes if each.folder.name == "w1"]
+        worker.process.kill()
+        worker.start()
+        [asked] = installation.admin.json("approvals", "list")
+        installation.admin.cli("approvals", "approve", asked["id"])
+
+        wait_until(lambda: api.json("GET", path)["state"] == "succeeded")
+        kept = api.json("GET", path)["artifacts"]
+        assert [each["path"] for each in kept] == ["a.txt", "b.txt"]
 
 
 def test_an_artifact_outlives_a_server_that_is_away_and_a_worker_that_is_killed(

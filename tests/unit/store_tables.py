@@ -79,6 +79,8 @@ TABLES = {
     "recovery_codes": Table(small_because=PEOPLE),
     "removals": Table(small_because="one row for each org"),
     "roles": Table(small_because=MADE_BY_PEOPLE),
+    "schedule_versions": Table(small_because=PUSHED, grows=True),
+    "schedules": Table(small_because=MADE_BY_PEOPLE),
     "sealed_values": Table(RETENTION, grows=True),
     "secrets": Table(small_because=MADE_BY_PEOPLE),
     "segments": Table(LOGS, grows=True),

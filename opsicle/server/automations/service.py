@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import timedelta
 
 import msgspec
@@ -28,8 +28,10 @@ from opsicle.server.approvals.progress import Progress
 from opsicle.server.approvals.requests import ApprovalRequests
 from opsicle.server.automations.cancelling import Cancelling
 from opsicle.server.automations.filters import require_known
+from opsicle.server.automations.new_runs import NewRun
 from opsicle.server.automations.repeated_requests import remember
 from opsicle.server.automations.runnable import require_runnable, runnable_version
+from opsicle.server.automations.starters import Starter
 from opsicle.server.automations.views import Snapshot, summary, whole
 from opsicle.server.automations.visible import get_visible
 from opsicle.server.automations.waiting import queue_view, view_of_new
@@ -67,23 +69,6 @@ _FORGOTTEN_AT_ONCE = 500
 """Keys removed in one unit of work: it holds the event loop."""
 
 
-@dataclass(frozen=True, slots=True)
-class _NewRun:
-    """What is to be made: the row as people see it, and beside it what only a worker gets.
-
-    `commitments` is what the manifest says of each secret variable; `with_mfa`: whoever asked has
-    shown a code.
-    """
-
-    row: AutomationRow
-    template: Template
-    request: RunRequest
-    sealed: SealedRow | None
-    commitments: dict[str, str]
-    with_mfa: bool
-    settled: Settled = field(default_factory=Settled)
-
-
 class Automations:
     """What people do with automations; what workers do is in `jobs.py`."""
 
@@ -116,7 +101,12 @@ class Automations:
         self._approval_requests = ApprovalRequests(progress, clock)
 
     def create(
-        self, actor: Actor, request: RunRequest, idempotency_key: str = "", rerun_of: str = ""
+        self,
+        actor: Actor,
+        request: RunRequest,
+        idempotency_key: str = "",
+        rerun_of: str = "",
+        starter: Starter | None = None,
     ) -> Automation:
         """Trigger an automation, which is queued or waits for approval; durable on return.
 
@@ -160,7 +150,8 @@ class Automations:
         )
 
         with self._dispatch.reserve_slot(actor.org_id, asked) as reservation:
-            new = _NewRun(row, template, request, *self._sealed(row, template, values), needs_code)
+            sealed = self._sealed(row, template, values)
+            new = NewRun(row, template, request, *sealed, needs_code, starter)
             stored = self._database.write(
                 lambda db: self._insert(db, actor, new, idempotency_key, reservation)
             )
@@ -189,23 +180,21 @@ class Automations:
         self,
         db: Connection,
         actor: Actor,
-        new: _NewRun,
+        new: NewRun,
         key: str,
         reservation: SlotReservation | None,
     ) -> AutomationRow:
-        row, request = new.row, new.request
-        if key:
-            digest = self._vault.fingerprint(
-                msgspec.json.encode([request, row.rerun_of], order="sorted")
-            )
-            earlier = remember(db, actor, key, IdempotencyRow(digest, row.id), row.created_at)
-            if earlier:
-                return automations.get(db, actor.org_id, earlier)
+        row = new.row
+        if key and (earlier := self._made_before(db, actor, new, key)):
+            return automations.get(db, actor.org_id, earlier)
 
         require_secrets(db, row.org_id, new.template)
         row = msgspec.structs.replace(
             row, principal_id=account_of(db, row.org_id, row.requester_id).principal
         )
+
+        if new.starter:
+            row = new.starter.start(db, row)
 
         applicable = self._approval_requests.applicable_policy(db, row, new.template)
         if applicable and applicable.gates:
@@ -223,15 +212,7 @@ class Automations:
         if new.sealed:
             secrets.insert_values(db, new.sealed, msgspec.json.encode(new.commitments).decode())
 
-        given = {name: value for name, value in request.values.items() if value is not None}
-        data = {
-            "template": row.template,
-            "version": row.version,
-            "values": masked(new.template.variables, given),
-            "rerun_of": row.rerun_of,
-            "manifest": row.manifest_digest,
-            "with_mfa": new.with_mfa,
-        }
+        data = new.recorded(row)
         audit.append(db, row.created_at, row.org_id, actor, "run", f"automations/{row.id}", data)
 
         if asked:
@@ -250,6 +231,13 @@ class Automations:
             slot.begin(db, row)
             self._groups.settle(db, settled)
         return row
+
+    def _made_before(self, db: Connection, actor: Actor, new: NewRun, key: str) -> str | None:
+        digest = self._vault.fingerprint(
+            msgspec.json.encode([new.request, new.row.rerun_of], order="sorted")
+        )
+        made = IdempotencyRow(digest, new.row.id)
+        return remember(db, actor, key, made, new.row.created_at)
 
     def rerun(self, actor: Actor, automation_id: str, idempotency_key: str = "") -> Automation:
         """Trigger a new automation of the same version with the same values; it names the old one.

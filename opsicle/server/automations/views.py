@@ -14,6 +14,7 @@ from opsicle.domain.automations import AutomationState, JobState
 from opsicle.domain.templates import Phase, Template
 from opsicle.domain.workers import absence, waiting_reason
 from opsicle.server.access.stored_values import shown_values, stored_requirements
+from opsicle.server.automations.starters import started_by
 from opsicle.server.automations.waiting import QueueView
 from opsicle.server.store.artifacts import ArtifactRow
 from opsicle.server.store.automations import AutomationRow
@@ -73,6 +74,7 @@ def summary(
         else None,
         reason=row.reason,
         rerun_of=row.rerun_of,
+        started_by=started_by(row),
         approval_id=row.approval_id,
         pause_id=row.pause_id if row.state is AutomationState.PAUSED else None,
         exit_code=row.exit_code,

@@ -76,6 +76,9 @@ class AutomationRow(Row, frozen=True, kw_only=True):
     pause_waiting_for: str | None = None
     is_job_leased: bool = False
     is_worker_revoked: bool = False
+    started_by_kind: str = ""
+    started_by_name: str = ""
+    started_by_id: str | None = None
 
     @property
     def rank(self) -> str:
@@ -102,7 +105,8 @@ _SELECT = """
            a.queued_at, a.started_at, a.finished_at, a.cancel_requested_at, w.id, w.name, p.id,
            p.waiting_for, a.priority, a.concurrency_key, a.concurrency_limit, a.on_limit, a.turn,
            a.concurrency_released_at, a.max_waiting,
-           q.id, q.state, q.waiting_for, j.state IS 'leased', w.state IS 'revoked'
+           q.id, q.state, q.waiting_for, j.state IS 'leased', w.state IS 'revoked',
+           a.started_by_kind, a.started_by_name, a.started_by_id
       FROM automations a
       JOIN users u ON u.id = a.requester_id
       LEFT JOIN jobs j ON j.id = a.job_id
@@ -123,11 +127,13 @@ def insert(db: apsw.Connection, row: AutomationRow) -> None:
                                  requirements, on_worker_lost, state, fence, job_id, requester_id,
                                  reason, rerun_of, manifest_digest, manifest_format, principal_id,
                                  mac, created_at, queued_at, priority, concurrency_key,
-                                 concurrency_limit, on_limit, turn, max_waiting)
+                                 concurrency_limit, on_limit, turn, max_waiting,
+                                 started_by_kind, started_by_name, started_by_id)
         VALUES (:id, :org_id, :template_id, :template, :version, :values_json, :requirements,
                 :on_worker_lost, :state, :fence, :job_id, :requester_id, :reason, :rerun_of,
                 :manifest_digest, :manifest_format, :principal_id, :mac, :created_at, :queued_at,
-                :priority, :concurrency_key, :concurrency_limit, :on_limit, :turn, :max_waiting)
+                :priority, :concurrency_key, :concurrency_limit, :on_limit, :turn, :max_waiting,
+                :started_by_kind, :started_by_name, :started_by_id)
         """,
         {
             **msgspec.structs.asdict(row),

@@ -281,7 +281,7 @@ CREATE TABLE automations (
     started_at          TEXT,
     finished_at         TEXT,
     cancel_requested_at TEXT,
-    cancel_requested_by TEXT REFERENCES users (id), manifest_digest TEXT NOT NULL DEFAULT '', approved_at TEXT, manifest_format INTEGER NOT NULL DEFAULT 1, principal_id TEXT NOT NULL DEFAULT '', mac TEXT NOT NULL DEFAULT '', priority INTEGER NOT NULL DEFAULT 5, concurrency_key TEXT, concurrency_limit INTEGER, on_limit TEXT, concurrency_released_at TEXT, turn TEXT NOT NULL DEFAULT 'ready' CHECK (turn IN ('new', 'behind', 'ready')), rank TEXT NOT NULL GENERATED ALWAYS AS ((9 - priority) || id) VIRTUAL, max_waiting INTEGER,
+    cancel_requested_by TEXT REFERENCES users (id), manifest_digest TEXT NOT NULL DEFAULT '', approved_at TEXT, manifest_format INTEGER NOT NULL DEFAULT 1, principal_id TEXT NOT NULL DEFAULT '', mac TEXT NOT NULL DEFAULT '', priority INTEGER NOT NULL DEFAULT 5, concurrency_key TEXT, concurrency_limit INTEGER, on_limit TEXT, concurrency_released_at TEXT, turn TEXT NOT NULL DEFAULT 'ready' CHECK (turn IN ('new', 'behind', 'ready')), rank TEXT NOT NULL GENERATED ALWAYS AS ((9 - priority) || id) VIRTUAL, max_waiting INTEGER, started_by_kind TEXT NOT NULL DEFAULT '', started_by_name TEXT NOT NULL DEFAULT '', started_by_id TEXT,
     FOREIGN KEY (template_id, version) REFERENCES template_versions (template_id, version)
 ) STRICT, WITHOUT ROWID;
 
@@ -291,6 +291,9 @@ CREATE INDEX automations_approved ON automations (org_id, template_id, id)
 CREATE INDEX automations_by_org ON automations (org_id, id);
 
 CREATE INDEX automations_by_requester ON automations (org_id, requester_id, id, template);
+
+CREATE INDEX automations_by_starter ON automations (started_by_id, state)
+ WHERE started_by_id IS NOT NULL;
 
 CREATE INDEX automations_by_template ON automations (org_id, template, id);
 
@@ -710,6 +713,46 @@ CREATE TRIGGER approvals_follow_roles AFTER UPDATE OF rules ON roles WHEN OLD.ru
 BEGIN
     UPDATE approvals SET next_at = '1970-01-01T00:00:00.000000Z' WHERE org_id = NEW.org_id AND state = 'pending';
 END;
+
+CREATE TABLE schedule_versions (
+    org_id      TEXT NOT NULL REFERENCES orgs (id),
+    schedule_id TEXT NOT NULL REFERENCES schedules (id),
+    version     INTEGER NOT NULL,
+    digest      TEXT NOT NULL,
+    source      TEXT NOT NULL,
+    document    TEXT NOT NULL,
+    pushed_by   TEXT NOT NULL REFERENCES users (id),
+    pushed_at   TEXT NOT NULL,
+    PRIMARY KEY (schedule_id, version)
+) STRICT, WITHOUT ROWID;
+
+CREATE TRIGGER schedule_versions_are_immutable BEFORE UPDATE ON schedule_versions
+BEGIN
+    SELECT RAISE(ABORT, 'a schedule version never changes');
+END;
+
+CREATE TABLE schedules (
+    id             TEXT PRIMARY KEY,
+    org_id         TEXT NOT NULL REFERENCES orgs (id),
+    name           TEXT NOT NULL,
+    latest_version INTEGER NOT NULL,
+    created_at     TEXT NOT NULL,
+    updated_at     TEXT NOT NULL,
+    deleted_at     TEXT,
+    is_paused      INTEGER NOT NULL DEFAULT 0,
+    due_at         TEXT,
+    start_at       TEXT,
+    done_until     TEXT,
+    last_due_at    TEXT,
+    last_at        TEXT,
+    last_outcome   TEXT NOT NULL DEFAULT '',
+    last_reason    TEXT NOT NULL DEFAULT '',
+    last_automation_id TEXT
+) STRICT, WITHOUT ROWID;
+
+CREATE UNIQUE INDEX schedules_by_name ON schedules (org_id, name) WHERE deleted_at IS NULL;
+
+CREATE INDEX schedules_by_start ON schedules (start_at) WHERE start_at IS NOT NULL;
 
 CREATE TABLE sealed_values (
     automation_id TEXT PRIMARY KEY REFERENCES automations (id),
