@@ -11,12 +11,12 @@ import signal
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from tests.support import free_port, wait_until
-from tests.thin_api import Access
+from tests.thin_api import Access, Api
 
 CHECKOUT = Path(__file__).parents[1]
 PASSWORD = "correct horse battery staple"
@@ -272,6 +272,7 @@ class Installation:
     server_options: tuple[str, ...] = ()
     org: str = "acme"
     processes: list[Server | Worker] = field(default_factory=list)
+    _access: Access | None = None
 
     def __enter__(self) -> Installation:
         self.server = Server(self.folder / "server", self.server_place, self.server_options)
@@ -320,6 +321,19 @@ class Installation:
         """Return what a program needs to call the API as somebody; as the admin unless told."""
         token = (user or self.admin).json("tokens", "create", "--name", "test")["token"]
         return Access(self.server.url, (self.server.folder / "data/ca.pem").read_text(), token)
+
+    def look_at(self, path: str) -> Any:
+        """Return what the API answers the admin to GET, below `/api/v1/`.
+
+        For what is asked again and again: a command each time would keep a core busy.
+        """
+        self._access = self._access or self.access()
+        with Api(replace(self._access, url=self.server.url)) as api:
+            return api.json("GET", f"/api/v1/{path}")
+
+    def state(self, automation_id: str) -> str:
+        """Return the state of an automation."""
+        return str(self.look_at(f"automations/{automation_id}")["state"])
 
     def push(self, source: str) -> None:
         """Push a template."""

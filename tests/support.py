@@ -14,27 +14,36 @@ import pytest
 
 T = TypeVar("T")
 
+SHORTEST_PAUSE = 0.01
+LONGEST_PAUSE = 0.5
+
 
 def wait_until(
     condition: Callable[[], T],
     timeout: float = 60.0,
     what: str = "",
     pause: Callable[[float], object] = time.sleep,
+    longest_pause: float = LONGEST_PAUSE,
 ) -> T:
     """Ask `condition` again and again until its answer is true, and return that answer.
 
+    What takes long is asked for less and less often: the answer comes at most a tenth later, and
+    asking, which may take a process of its own, leaves the machine to what is waited for.
+
     `timeout` only guards against hanging, on a machine that does much else: never less than a
     process takes to start. Fails the test after so many seconds, naming `what` was waited for.
-    `pause` is gevent's sleep where the condition comes true in another greenlet.
+    `pause` is gevent's sleep where the condition comes true in another greenlet; `longest_pause`,
+    in seconds, is less where each time of asking counts.
     """
-    deadline = time.monotonic() + timeout
+    began_at = time.monotonic()
     while True:
         answer = condition()
         if answer:
             return answer
-        if time.monotonic() > deadline:
+        waited = time.monotonic() - began_at
+        if waited > timeout:
             raise AssertionError(f"waited {timeout} s in vain for {what or condition}")
-        pause(0.01)
+        pause(min(max(waited / 10, SHORTEST_PAUSE), longest_pause))
 
 
 def free_port() -> int:

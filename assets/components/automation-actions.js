@@ -58,7 +58,7 @@ function confirmRelease({ id, template, concurrency_group: group }) {
 }
 
 function confirmCancel(automation) {
-  const isRunning = automation.state === "running";
+  const isRunning = ["running", "paused"].includes(automation.state);
   const path = { automation_id: automation.id };
   confirm({
     title: `Cancel ${automation.template}?`,

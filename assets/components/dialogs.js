@@ -4,7 +4,7 @@ import { flatten, h } from "../lib/dom.js";
 import { here } from "../lib/router.js";
 import { whoAmI } from "../lib/session.js";
 import { busyWhile, button } from "./buttons.js";
-import { explainAt } from "./fields.js";
+import { explainAt, showProblems } from "./fields.js";
 import { problemBox } from "./problems.js";
 
 let count = 0;
@@ -108,12 +108,25 @@ export function confirm({ title, text, action, look = "danger", back, run, done 
 }
 
 /**
- * Ask for what `fields` hold and `send` it. What the server finds wrong with a field stands at the
- * field. `done(reply)` is called with what `send` resolves to; false from it keeps the dialog open.
+ * Ask for what `fields` hold and `send` it, unless `check()` gives what is wrong before. That, and
+ * what the server finds wrong with a field, stands at the field. `done(reply)` is called with what `send` resolves to; false from it keeps the dialog open.
  * `above` and `below` the fields may stand further elements; everything else is as in `ask`.
  */
-export function askForm({ fields, send, action, look = "primary", done = () => {}, ...more }) {
+export function askForm({
+  fields,
+  check = () => [],
+  send,
+  action,
+  look = "primary",
+  done = () => {},
+  ...more
+}) {
   const run = async () => {
+    const wrong = check();
+    if (wrong.length) {
+      showProblems(fields, wrong);
+      return false;
+    }
     let reply;
     try {
       reply = await send();

@@ -8,6 +8,7 @@ const SHAPES = {
   succeeded: [CIRCLE, "M5 8.2l2.1 2.1L11 6.2"],
   failed: [CIRCLE, "M5.6 5.6l4.8 4.8M10.4 5.6l-4.8 4.8"],
   running: ["M8 1.5a6.5 6.5 0 1 0 6.5 6.5", "M6.6 5.4v5.2L10.6 8z"],
+  paused: [CIRCLE, "M6.3 5.5v5M9.7 5.5v5", "M8 1.5v.01"],
   leased: [CIRCLE, "M8 4.5V8l2.3 1.6"],
   queued: [CIRCLE, "M5 8h.01M8 8h.01M11 8h.01"],
   pending: ["M8 2.5a5.5 5.5 0 1 1 0 11a5.5 5.5 0 1 1 0-11z"],

@@ -76,7 +76,7 @@ export class LogPanel {
       ? automation.started_at
         ? "It printed nothing."
         : "It did not run."
-      : automation.state === "running"
+      : automation.started_at
         ? "Nothing printed yet."
         : "The log begins when a worker starts it.";
   }

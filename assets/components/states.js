@@ -8,6 +8,7 @@ export const STATES = [
   "awaiting_approval",
   "queued",
   "running",
+  "paused",
   "succeeded",
   "failed",
   "cancelled",
@@ -17,7 +18,7 @@ export const STATES = [
   "expired",
 ];
 
-const UNFINISHED = new Set(["awaiting_approval", "queued", "running"]);
+const UNFINISHED = new Set(["awaiting_approval", "queued", "running", "paused"]);
 
 /** Whether an automation in this state is over. */
 export function isFinal(state) {

@@ -32,6 +32,7 @@ function phaseList(phases) {
         "li",
         { class: "plan-phase" },
         h("h3", {}, visible(phase.name), h("span", { class: "plan-facts" }, facts(phase))),
+        phase.pause && h("p", {}, "Asks people: ", visible(phase.pause.message)),
         commandList(phase.commands),
       ),
     ),
@@ -88,12 +89,16 @@ function named(what, names) {
   return names.length > 0 && `${what} ${names.join(", ")}`;
 }
 
+function failureFacts({ pause, timeout = DEFAULT_TIMEOUT_SECONDS, on_failure: then }) {
+  return [!pause && limitText(timeout), then === "ask" && "asks people if it fails"];
+}
+
 function facts(phase) {
   const all = [
     phase.when && phase.when !== "success" && `when: ${phase.when}`,
     ...(phase.image ? containerFacts(phase) : []),
     ...usageLimits(phase.limits ?? {}),
-    limitText(phase.timeout ?? DEFAULT_TIMEOUT_SECONDS),
+    ...failureFacts(phase),
     phase.retries && retriesText(phase.retries),
     phase.shell && phase.shell !== "/bin/sh" && phase.shell,
     phase.working_directory && `in ${phase.working_directory}`,
@@ -129,9 +134,7 @@ export function phaseView(phase, index, { isLong, goTo, before }) {
         h("span", { class: "fact" }, phase.when === "always" ? "always" : `on ${phase.when}`),
       phase.started_at && duration(phase.started_at, phase.finished_at),
     ),
-    phase.explanation &&
-      phase.explanation !== attempt &&
-      h("p", { class: "phase-explanation" }, visible(phase.explanation)),
+    phaseTexts(phase, attempt),
     phase.failed_tries.length > 0 && tryList(phase, index, goTo),
     h(
       "ol",
@@ -139,6 +142,12 @@ export function phaseView(phase, index, { isLong, goTo, before }) {
       phase.commands.map((command, i) => commandView(phase, index, command, i, goTo)),
     ),
   );
+}
+
+function phaseTexts({ explanation, message }, attempt) {
+  return [explanation !== attempt && explanation, message]
+    .filter(Boolean)
+    .map((text) => h("p", { class: "phase-explanation" }, visible(text)));
 }
 
 /** The tries that another one followed; each shows its place in the log. */

@@ -17,11 +17,12 @@ export function queueTexts({ priority, concurrency_group: group, concurrency_lim
 }
 
 /** The same of a template, whose group has a name for each combination of values. */
-export function templateQueueTexts({ priority, concurrency }) {
+export function templateQueueTexts({ priority, concurrency, max_waiting: most }) {
   const names = concurrency && [concurrency.group, ...concurrency.by.map((name) => `<${name}>`)];
-  return queueTexts({
+  const texts = queueTexts({
     priority,
     concurrency_group: names?.join("/"),
     concurrency_limit: concurrency?.limit,
   });
+  return most ? [...texts, `At most ${most} wait`] : texts;
 }

@@ -1,20 +1,18 @@
 // One approval: who asks and why, what exactly will run, who else must agree, and the decision.
 
-import { announce } from "../components/announcer.js";
 import { button } from "../components/buttons.js";
 import { diffView } from "../components/diff.js";
-import { askForm, confirm } from "../components/dialogs.js";
-import { field, input } from "../components/fields.js";
+import { decisionButtons, openDecision } from "../components/decisions.js";
+import { confirm } from "../components/dialogs.js";
 import { pageHeading } from "../components/headings.js";
 import { keepFresh } from "../components/live.js";
 import { loadInto } from "../components/loading.js";
-import { keptNotice, noticeBox, sentence } from "../components/problems.js";
+import { noticeBox, sentence } from "../components/problems.js";
 import { stateBadge } from "../components/states.js";
-import { codeField } from "../components/step-up.js";
 import { planView } from "../components/steps.js";
 import { get, post } from "../lib/api.js";
 import { h, replace } from "../lib/dom.js";
-import { keepDraft, takeDraft } from "../lib/drafts.js";
+import { takeDraft } from "../lib/drafts.js";
 import { queueTexts, wantedLabels } from "../lib/placement.js";
 import { here } from "../lib/router.js";
 import { ago, countdown } from "../lib/times.js";
@@ -44,14 +42,10 @@ export function mount(root, { id, title }) {
   loadInto(content, signal, load, (approval) => {
     draw(approval);
     const kept = takeDraft("decision", here());
-    if (kept && mayStill(kept.verb, approval)) openDecision(approval, kept.verb, draw, kept.reason);
+    if (kept) openDecision(approval, kept.way, draw, kept.reason);
     keepFresh(async () => draw(await load()), { trouble, signal });
   });
   return () => page.abort();
-}
-
-function mayStill(verb, approval) {
-  return approval.may_decide && (approval.is_intact || verb === "reject");
 }
 
 function view(approval, redraw) {
@@ -63,6 +57,7 @@ function view(approval, redraw) {
         h("strong", {}, "What is stored is not what was asked for"),
         h("p", {}, "Nobody can agree to it."),
       ),
+    question(approval),
     approval.explanation && noticeBox("note", h("p", {}, sentence(approval.explanation))),
     decisions(approval, redraw),
     h(
@@ -71,17 +66,16 @@ function view(approval, redraw) {
       h(
         "section",
         {},
-        h("h2", {}, "What will run"),
+        h("h2", {}, approval.kind === "run" ? "What will run" : "What it runs, all in all"),
         planView(approval),
         h("h2", {}, "With these values"),
         valuesView(approval),
-        h("h2", {}, "What is new"),
-        comparison(approval),
+        approval.kind === "run" && [h("h2", {}, "What is new"), comparison(approval)],
       ),
       h(
         "section",
         { class: "aside" },
-        h("h2", {}, "Who must agree"),
+        h("h2", {}, approval.kind === "failure" ? "Who may choose" : "Who must agree"),
         gates(approval),
         h("h2", {}, "Where"),
         where(approval),
@@ -91,8 +85,7 @@ function view(approval, redraw) {
 }
 
 function heading(approval) {
-  const title = visible(approval.display_name || approval.template);
-  return pageHeading(`Run ${title}?`, {
+  return pageHeading(titleOf(approval), {
     above: [
       h("a", { href: "/approvals" }, "Approvals"),
       " / ",
@@ -121,10 +114,36 @@ function heading(approval) {
   });
 }
 
+function titleOf({ kind, phase, display_name: name, template }) {
+  const title = visible(name || template);
+  if (kind === "pause") return `May ${title} go on?`;
+  return kind === "failure" ? `${title} failed at ${visible(phase)}` : `Run ${title}?`;
+}
+
+/** What a job asks in its midst, what was given with it, and where its log is. */
+function question({ kind, phase, message, given, asked_variables: asked, automation_id: id }) {
+  if (kind === "run") return null;
+  const log = h("a", { href: `/automations/${id}` }, "its log");
+  const names = Object.keys(given);
+  const labels = labelsOf(asked);
+  return noticeBox(
+    "note",
+    h(
+      "strong",
+      {},
+      kind === "pause" ? `It waits at ${visible(phase)}` : "What is to become of it?",
+    ),
+    message && h("p", { class: "lead" }, visibleLine(message)),
+    h("p", {}, "Look at ", log, " before you decide."),
+    names.length > 0 &&
+      pairs(names.map((name) => [labels.get(name) || name, visibleValue(given[name])])),
+  );
+}
+
 function decisions(approval, redraw) {
   const { state, may_decide: mayDecide, stuck, stricter_since: stricter } = approval;
   const isWaiting = state === "pending" && !mayDecide && !stuck;
-  const actions = decisionButtons(approval, redraw);
+  const actions = actionsOf(approval, redraw);
   return [
     stuck && noticeBox("warn", h("p", {}, `${sentence(stuck)}.`)),
     stricter &&
@@ -134,64 +153,12 @@ function decisions(approval, redraw) {
   ];
 }
 
-function decisionButtons(approval, redraw) {
-  const open = (verb) => () => openDecision(approval, verb, redraw);
+function actionsOf(approval, redraw) {
   const withdraw = () => openWithdrawal(approval, redraw);
   return [
-    mayStill("approve", approval) &&
-      button("Approve…", { look: "primary", onclick: open("approve") }),
-    mayStill("reject", approval) && button("Reject…", { look: "danger", onclick: open("reject") }),
+    ...decisionButtons(approval, redraw),
     approval.may_withdraw && button("Withdraw…", { onclick: withdraw }),
   ].filter(Boolean);
-}
-
-const DECISIONS = {
-  approve: {
-    endpoint: "/approvals/{approval_id}/approve",
-    action: "Approve",
-    look: "primary",
-    about: "Exactly what this page shows will run, or nothing.",
-    done: "Approved",
-  },
-  reject: {
-    endpoint: "/approvals/{approval_id}/reject",
-    action: "Reject",
-    look: "danger",
-    about: "It will not run.",
-    done: "Rejected",
-  },
-};
-
-function openDecision(approval, verb, redraw, typed = "") {
-  const { endpoint, action, look, about, done } = DECISIONS[verb];
-  const reason = field({
-    label: "Reason",
-    path: "reason",
-    isRequired: approval.needs_reason,
-    help: "Everybody sees it with your decision.",
-    control: input({ maxlength: 2000, value: typed }),
-  });
-  const code = approval.needs_totp && codeField();
-  const send = () => {
-    const body = {
-      reason: reason.control.value.trim(),
-      totp: code ? code.control.value.trim() : "",
-    };
-    return post(endpoint, { path: { approval_id: approval.id }, body });
-  };
-  askForm({
-    title: `${action} ${approval.template}?`,
-    above: [h("p", {}, about), typed && keptNotice()],
-    fields: [reason, code].filter(Boolean),
-    send,
-    action,
-    look,
-    closed: keepDraft("decision", () => ({ verb, reason: reason.control.value })),
-    done: (decided) => {
-      redraw(decided);
-      announce(done);
-    },
-  });
 }
 
 function openWithdrawal(approval, redraw) {
@@ -271,7 +238,7 @@ function gateView(gate, isOver) {
         "p",
         {},
         h("strong", {}, visible(each.person.email)),
-        each.verdict === "approve" ? " agreed " : " refused ",
+        verdictText(each),
         ago(each.decided_at),
         each.reason && `: ${visibleLine(each.reason)}`,
       ),
@@ -283,6 +250,11 @@ function gateView(gate, isOver) {
         `May decide: ${visible(gate.waits_for.map((person) => person.email).join(", "))}`,
       ),
   );
+}
+
+function verdictText({ verdict, choice }) {
+  if (choice) return ` chose to ${choice} `;
+  return verdict === "approve" ? " agreed " : " refused ";
 }
 
 function comparison({ compared, variables }) {

@@ -31,10 +31,16 @@ export function mount(root, { title, query }) {
   return () => page.abort();
 }
 
+const KINDS = {
+  run: () => "",
+  pause: (phase) => `pauses at ${visible(phase)}, `,
+  failure: (phase) => `failed at ${visible(phase)}, `,
+};
+
 const COLUMNS = [
-  column("What", ({ id, template, version, asked_at: at }) => [
+  column("What", ({ id, template, version, kind, phase, asked_at: at }) => [
     h("a", { href: `/approvals/${id}` }, h("strong", {}, template), ` version ${version}`),
-    h("div", { class: "muted small" }, "asked ", ago(at)),
+    h("div", { class: "muted small" }, KINDS[kind](phase), "asked ", ago(at)),
   ]),
   column("Asked by", ({ requester }) => visible(requester.email)),
   column("Why", ({ reason }) => visible(reason) || "–"),

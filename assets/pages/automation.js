@@ -1,6 +1,7 @@
 // One automation: how it stands, what it does, and its log as it grows.
 
 import { announce } from "../components/announcer.js";
+import { artifactsView } from "../components/artifacts.js";
 import { automationActions } from "../components/automation-actions.js";
 import { pageHeading, setTitle } from "../components/headings.js";
 import { liveMark } from "../components/live.js";
@@ -28,6 +29,7 @@ export function mount(root, { id, title }) {
     head: h("div", {}),
     trouble: h("div", {}),
     summary: h("div", {}),
+    artifacts: h("div", {}),
     phases: h("div", { class: "phases" }),
     facts: h("div", { class: "automation-facts" }),
     log: new LogPanel({ id, mark: mark.element, signal: page.signal }),
@@ -37,6 +39,7 @@ export function mount(root, { id, title }) {
     parts.head,
     parts.trouble,
     parts.summary,
+    parts.artifacts,
     h(
       "div",
       { class: "automation" },
@@ -102,6 +105,7 @@ function showAutomation(parts, automation, before) {
   titleFor(automation);
   if (before === null) parts.head.querySelector("h1").focus({ preventScroll: true });
   showList(parts.summary, summaries(automation), () => "summary", summaryView);
+  showList(parts.artifacts, artifactsOf(automation), () => "artifacts", artifactsView);
   const isLong = isLongPlan(automation.phases);
   const goTo = (phase, offset) => parts.log.goTo(phase, offset);
   const phases = automation.phases.map((phase, index) => ({ ...phase, index }));
@@ -127,6 +131,8 @@ function headOf({
   variables,
   outputs,
   summary,
+  artifacts,
+  artifacts_missing: missing,
   log_bytes: logBytes,
   ...rest
 }) {
@@ -153,6 +159,10 @@ function headView(automation) {
     }),
     remarks(automation),
   );
+}
+
+function artifactsOf({ artifacts, artifacts_missing: missing }) {
+  return artifacts.length || missing.length ? [{ artifacts, missing }] : [];
 }
 
 function summaries({ summary }) {
@@ -197,9 +207,7 @@ function remarks(automation) {
         h("strong", {}, "Waiting: "),
         visible(waiting),
         " ",
-        state === "awaiting_approval"
-          ? h("a", { href: `/approvals/${automation.approval_id}` }, "See the approval")
-          : h("a", { href: "/workers" }, "See the workers"),
+        waitingLink(automation),
       ),
     state === "unknown" &&
       noticeBox(
@@ -212,6 +220,14 @@ function remarks(automation) {
       noticeBox(state === "cancelled" ? "note" : "bad", sentence(explanation)),
     automation.log_remark && noticeBox("warn", sentence(automation.log_remark)),
   ];
+}
+
+function waitingLink({ state, approval_id: approval, pause_id: pause }) {
+  if (state === "awaiting_approval")
+    return h("a", { href: `/approvals/${approval}` }, "See the approval");
+  if (state === "paused" && pause)
+    return h("a", { href: `/approvals/${pause}` }, "See what it asks");
+  return h("a", { href: "/workers" }, "See the workers");
 }
 
 function factsOf(automation) {

@@ -6,6 +6,7 @@ import { emptyState, loading, pageHeading } from "../components/headings.js";
 import { heldQueue } from "../components/held-queue.js";
 import { List } from "../components/list.js";
 import { problemBox } from "../components/problems.js";
+import { queueLimitsLine } from "../components/queue-limits.js";
 import { sharedWorkersLine } from "../components/shared-workers.js";
 import { getAll, post } from "../lib/api.js";
 import { h, replace } from "../lib/dom.js";
@@ -48,6 +49,7 @@ export function mount(root, { title }) {
     list.element,
     gone,
     sharedWorkersLine(page),
+    queueLimitsLine(page),
   );
   return () => page.abort();
 }

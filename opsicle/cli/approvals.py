@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import click
 
+from opsicle.cli.given_values import GivenValues, var_file_option, var_option
 from opsicle.cli.invocation import current
 from opsicle.cli.listing import limit
 from opsicle.cli.mfa import totp_option
@@ -14,7 +16,9 @@ from opsicle.cli.root import NounGroup
 from opsicle.cli.sessions import connect
 from opsicle.cli.terminal import ask, has_person, printable
 from opsicle.domain.approvals import Verdict
-from opsicle.domain.templates import Phase
+from opsicle.domain.errors import InvalidInput
+from opsicle.domain.pauses import ApprovalKind, Choice
+from opsicle.domain.templates import OnFailure, Phase, Variable
 from opsicle.domain.visible_text import visible_value
 from opsicle.wire.approval_api import Approval, Comparison, DecisionRequest, GateView
 from opsicle.wire.endpoints import approvals as endpoints
@@ -24,6 +28,7 @@ STATES = ("pending", "approved", "rejected", "expired", "withdrawn")
 _COLUMNS = [
     Column("id", lambda approval: approval.id),
     Column("state", lambda approval: approval.state),
+    Column("kind", lambda approval: approval.kind),
     Column("template", lambda approval: f"{approval.template} v{approval.version}"),
     Column("requester", lambda approval: approval.requester.email),
     Column("reason", lambda approval: approval.reason),
@@ -73,17 +78,36 @@ def show(approval_id: str) -> None:
 @approvals.command()
 @click.argument("approval_id", metavar="ID")
 @_reason
+@var_option
+@var_file_option
+@click.option(
+    "--choice",
+    type=click.Choice([str(each) for each in Choice]),
+    help="After a failure: what is to become of it. `abort` rejects.",
+)
 @totp_option
-def approve(approval_id: str, reason: str, totp: str | None) -> None:
-    """Agree to exactly what `show` shows."""
+def approve(
+    approval_id: str,
+    reason: str,
+    var: Sequence[str],
+    var_file: Path | None,
+    choice: str | None,
+    totp: str | None,
+) -> None:
+    """Agree to exactly what `show` shows.
+
+    A pause is given the values that it asks for, a failure what is to become of it.
+    """
     api = connect()
-    _emit(
-        api.call(
-            endpoints.APPROVE,
-            approval_id,
-            body=_decision(api.call(endpoints.SHOW, approval_id), reason, totp),
-        )
-    )
+    approval = api.call(endpoints.SHOW, approval_id)
+    decision = _decision(approval, reason, totp)
+    given = GivenValues(var, var_file)
+    if given or (approval.asked_variables and not approval.given and has_person()):
+        decision.values = dict(given.read(approval.asked_variables))
+    if choice is None and approval.kind is ApprovalKind.FAILURE and has_person():
+        choice = ask(f"What now: {', '.join(Choice)}", "--choice")
+    decision.choice = _known_choice(choice) if choice else None
+    _emit(api.call(endpoints.APPROVE, approval_id, body=decision))
 
 
 @approvals.command()
@@ -109,6 +133,12 @@ def withdraw(approval_id: str) -> None:
     _emit(connect().call(endpoints.WITHDRAW, approval_id))
 
 
+def _known_choice(text: str) -> Choice:
+    if text not in list(Choice):
+        raise InvalidInput(f"{text[:40]!r} is no choice", hint=f"It is one of {', '.join(Choice)}.")
+    return Choice(text)
+
+
 def _decision(approval: Approval, reason: str, totp: str | None) -> DecisionRequest:
     """Return the decision with what its gates need, and ask on a terminal for what is missing."""
     if approval.needs_reason and not reason and has_person():
@@ -131,7 +161,11 @@ def _fields(approval: Approval) -> list[tuple[str, object]]:
         ("id", approval.id),
         ("state", approval.state),
         ("why", approval.explanation),
+        ("kind", approval.kind),
         ("automation", approval.automation_id),
+        ("waits at", approval.phase),
+        ("asks people", approval.message),
+        ("given values", approval.given or ""),
         ("asks", approval.requester.email),
         ("reason", approval.reason),
         ("template", f"{approval.template} v{approval.version}"),
@@ -164,7 +198,15 @@ def _policy(approval: Approval) -> str:
 
 def _body(approval: Approval) -> Iterator[str]:
     yield ""
-    yield "What will run:"
+    if approval.asked_variables:
+        yield "It asks for (--var id=value):"
+        yield from (printable(f"  {_asked(each)}") for each in approval.asked_variables)
+        yield ""
+    if approval.kind is ApprovalKind.FAILURE:
+        log = f"opsicle logs {approval.automation_id}"
+        yield f"Choose with --choice {', '.join(Choice)}, after a look at the log: `{log}`."
+        yield ""
+    yield "What will run:" if approval.kind is ApprovalKind.RUN else "What it runs, all in all:"
     for phase in approval.phases:
         yield from map(printable, _phase(phase))
     for each in approval.volume_mounts:
@@ -184,12 +226,21 @@ def _body(approval: Approval) -> Iterator[str]:
     yield from _compared(approval.compared)
 
 
+def _asked(variable: Variable) -> str:
+    said = [variable.type + (", required" if variable.is_required else "")]
+    said += [variable.label] if variable.label else []
+    return f"{variable.id}: {'; '.join(said)}"
+
+
 def _phase(phase: Phase) -> Iterator[str]:
     more = _container(phase) if phase.image else []
     more += [f"when {phase.when}"] if phase.when != "success" else []
     more += [f"secrets {', '.join(phase.secrets)}"] if phase.secrets else []
     more += [f"env {key}={value}" for key, value in phase.env.items()]
+    more += ["asks people if it fails"] if phase.on_failure is OnFailure.ASK else []
     yield f"  {phase.name}" + (f" ({'; '.join(more)})" if more else "")
+    if phase.pause:
+        yield f"    pauses, and asks: {phase.pause.message}"
     for command in phase.commands:
         for line in command.split("\n"):
             yield f"    {line}"
@@ -215,6 +266,7 @@ def _gate(gate: GateView) -> Iterator[str]:
     yield f"  {gate.name}: {gate.state} ({', '.join(demands)})"
     for each in gate.decisions:
         said = "agreed" if each.verdict is Verdict.APPROVE else "refused"
+        said = f"chose to {each.choice}" if each.choice else said
         yield f"    {each.person.email} {said}" + (f": {each.reason}" if each.reason else "")
     if gate.waits_for:
         yield f"    may decide: {', '.join(person.email for person in gate.waits_for)}"

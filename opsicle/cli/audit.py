@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import sys
-from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,10 +11,10 @@ import click
 from opsicle.cli.input_files import STDIN, FileName, read_start
 from opsicle.cli.listing import limit
 from opsicle.cli.output import Column, emit, emit_list
+from opsicle.cli.output_files import write_whole
 from opsicle.cli.root import NounGroup
 from opsicle.cli.sessions import connect
 from opsicle.cli.terminal import say
-from opsicle.domain.errors import InvalidInput
 from opsicle.wire.audit import AuditVerdict
 from opsicle.wire.endpoints import audit as endpoints
 
@@ -82,7 +80,7 @@ def export(file: str) -> None:
         if file == STDIN:
             sys.stdout.buffer.writelines(stream.pieces)
             return
-        _write(Path(file), stream.pieces)
+        write_whole(Path(file), stream.pieces)
     say(f"The record is in {file}. `opsicle audit verify {file}` checks it.")
 
 
@@ -161,18 +159,3 @@ def _emit(verdict: AuditVerdict) -> None:
             ("key", verdict.fingerprint),
         ],
     )
-
-
-def _write(file: Path, pieces: Iterable[bytes]) -> None:
-    """Put an export into a file, readable for its owner alone: whole, or not at all."""
-    draft = file.with_name(f".{file.name}.new")
-    try:
-        with os.fdopen(
-            os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb"
-        ) as target:
-            target.writelines(pieces)
-        draft.replace(file)
-    except OSError as error:
-        raise InvalidInput(f"{file} cannot be written: {error.strerror or error}") from error
-    finally:
-        draft.unlink(missing_ok=True)

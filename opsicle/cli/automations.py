@@ -135,6 +135,7 @@ def _fields(automation: Automation) -> list[tuple[str, object]]:
         ("template", f"{automation.template} v{automation.version}"),
         ("values", automation.values),
         ("requester", automation.requester.email),
+        ("started by", _starter(automation)),
         ("reason", automation.reason),
         ("rerun of", automation.rerun_of),
         ("worker", automation.worker.name if automation.worker else ""),
@@ -149,6 +150,13 @@ def _fields(automation: Automation) -> list[tuple[str, object]]:
         ("finished", automation.finished_at),
         ("log bytes", automation.log_bytes),
     ]
+
+
+def _starter(automation: Automation) -> str:
+    """Return what started it, "" where its requester did."""
+    started_by = automation.started_by
+    is_own = started_by.name == automation.requester.email
+    return "" if is_own else f"{started_by.kind} {started_by.name}"
 
 
 def _group(automation: Automation) -> str:

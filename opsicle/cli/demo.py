@@ -19,6 +19,7 @@ from opsicle.cli.terminal import say, styled
 from opsicle.client.api import Api
 from opsicle.client.automations import trigger
 from opsicle.domain.errors import OpsicleError
+from opsicle.domain.pauses import kind_of
 from opsicle.domain.templates import Value
 from opsicle.kit import signals
 from opsicle.kit.resources import examples, program
@@ -132,8 +133,10 @@ def _push_samples(api: Api) -> list[str]:
             variable.is_required and variable.default is None for variable in template.variables
         )
         needs_containers = any(phase.image for phase in template.phases)
+        asks_people = any(map(kind_of, template.phases))
         needs_labels = template.runs_on or template.runs_on_where
-        if not (pushed.unsupported or needs_values or needs_containers or needs_labels):
+        needs_more = needs_values or needs_containers or needs_labels or asks_people
+        if not (pushed.unsupported or needs_more):
             runnable.append(pushed.name)
     return sorted(runnable, key=lambda name: (name != _FIRST, name))
 

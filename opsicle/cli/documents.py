@@ -15,6 +15,8 @@ from opsicle.domain.errors import InvalidInput, Problem
 from opsicle.domain.policy_parser import POLICY_TYPE, REQUEST_TYPE, PolicyDocument, RequestDocument
 from opsicle.domain.policy_parser import digest as policy_digest
 from opsicle.domain.problems import Problems, nearest, quoted
+from opsicle.domain.schedule_parser import SCHEDULE_TYPE
+from opsicle.domain.schedules import Schedule
 from opsicle.domain.template_parser import (
     AUTOMATION_TYPE,
     TEMPLATE_TYPE,
@@ -83,6 +85,8 @@ def check_file(file: str) -> FileCheck:
             )
         case RequestDocument(warnings=found):
             return FileCheck(file=file, name=document.name, type=REQUEST_TYPE, warnings=list(found))
+        case Schedule():
+            return FileCheck(file=file, name=document.name, type=SCHEDULE_TYPE)
     return FileCheck(
         file=file, name=document.name, type=AUTOMATION_TYPE, notes=_limits(document.phases)
     )
@@ -105,7 +109,7 @@ def _limits(phases: Iterable[Phase]) -> list[str]:
     return [
         f"phase {phase.name}: at most {phase.timeout} s, {said}"
         for phase in phases
-        if (said := default_limit(phase))
+        if not phase.pause and (said := default_limit(phase))
     ]
 
 

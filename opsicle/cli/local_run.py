@@ -17,9 +17,12 @@ from types import FrameType
 import msgspec
 
 from opsicle.cli.documents import read_document
+from opsicle.cli.local_questions import LocalQuestions
 from opsicle.cli.progress import ProgressDisplay
+from opsicle.cli.terminal import has_person
 from opsicle.domain.automations import JobState
 from opsicle.domain.errors import InvalidInput, Problem
+from opsicle.domain.pauses import kind_of
 from opsicle.domain.secrets import masked, named_secrets, only_secret
 from opsicle.domain.template_parser import AutomationDocument
 from opsicle.domain.templates import Phase, Template, Value, Variable, VariableType
@@ -126,7 +129,10 @@ def run_here(work: Work, values: dict[str, Value], *, is_stdout_taken: bool) -> 
         private = private_folder(folder)
         stack.callback(remove_folder, private)
         host = RunnerHost(
-            workspace_root=folder, runtimes=_runtimes_for(work.phases), private_folder=private
+            workspace_root=folder,
+            runtimes=_runtimes_for(work.phases),
+            private_folder=private,
+            ask=LocalQuestions(work.phases, progress, cancellation).ask,
         )
 
         runner = Runner(work, _ShownOutcome(progress), host, cancellation)
@@ -169,6 +175,7 @@ def _refuse_what_cannot_run(path: Path, document: Template | AutomationDocument)
             )
         )
 
+    problems += _unanswerable(root, document.phases)
     runtimes = _runtimes_for(document.phases)
     for i, phase in enumerate(document.phases):
         if phase.image is not None and runtime_of(phase) not in runtimes.kinds:
@@ -184,12 +191,27 @@ def _refuse_what_cannot_run(path: Path, document: Template | AutomationDocument)
         raise InvalidInput(f"{path} cannot run here; nothing was started", problems=tuple(problems))
 
 
+def _unanswerable(root: str, phases: Sequence[Phase]) -> list[Problem]:
+    """Return the questions of phases for which nobody is here."""
+    if has_person():
+        return []
+    return [
+        Problem(
+            f"{root}.phases[{i}]",
+            f"phase {phase.name} asks people, and there is no terminal on which to ask; "
+            "run it from one, or push it and run it on the server",
+        )
+        for i, phase in enumerate(phases)
+        if kind_of(phase)
+    ]
+
+
 def _runtimes_for(phases: Sequence[Phase]) -> Runtimes:
     """Return the runtimes that these phases need, as far as they are available.
 
     No other one is asked.
     """
-    needed = {runtime_of(phase) for phase in phases}
+    needed = {runtime_of(phase) for phase in phases if phase.pause is None}
     return Runtimes(runtime for runtime in known_runtimes() if runtime.kind in needed)
 
 
@@ -200,7 +222,9 @@ def _in_thread(runner: Runner) -> Outcome:
 
     def work() -> None:
         try:
-            outcomes.append(runner.run())
+            outcome = runner.run()
+            assert outcome is not None  # whoever is asked answers at once
+            outcomes.append(outcome)
         except Exception as error:  # noqa: BLE001 - raised again where the caller can see it
             failures.append(error)
 

@@ -29,6 +29,8 @@ _COLUMNS = [
     Column("name", lambda org: org.name),
     Column("role", lambda org: org.role),
     Column("shared workers", lambda org: org.allows_shared_workers),
+    Column("most running", lambda org: org.max_running),
+    Column("most waiting", lambda org: org.max_waiting),
     Column("current", lambda org: org.is_current),
     Column("id", lambda org: org.id),
 ]
@@ -104,11 +106,31 @@ def invite_admin(org: str, email: str, totp: str | None) -> None:
     metavar="true|false",
     help="Whether shared workers may carry out what the org runs.",
 )
+@click.option(
+    "--max-running",
+    type=click.IntRange(0, 10_000),
+    metavar="N",
+    help="How many automations of the org run at once; 0: any number.",
+)
+@click.option(
+    "--max-waiting",
+    type=click.IntRange(0, 100_000),
+    metavar="N",
+    help="How many of them wait, for people or a worker; what is more is refused. 0: any number.",
+)
 @totp_option
-def update(name: str | None, allow_shared_workers: bool | None, totp: str | None) -> None:
+def update(
+    name: str | None,
+    allow_shared_workers: bool | None,
+    max_running: int | None,
+    max_waiting: int | None,
+    totp: str | None,
+) -> None:
     """Change what is given of the org that you are logged in to."""
     asked = {"name": name, "allows_shared_workers": allow_shared_workers}
-    given = {field: value for field, value in asked.items() if value is not None}
+    given: dict[str, object] = {field: value for field, value in asked.items() if value is not None}
+    limits = {"max_running": max_running, "max_waiting": max_waiting}
+    given |= {field: value or None for field, value in limits.items() if value is not None}
     if not given:
         raise UsageError(
             "nothing to change is given", hint="`opsicle orgs update --help` shows what can be."

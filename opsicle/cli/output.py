@@ -30,6 +30,7 @@ STATE_COLOURS = {
     "revoked": "red",
     "unknown": "magenta",
     "running": "blue",
+    "paused": "yellow",
     "cancelled": "yellow",
     "queued": "yellow",
     "draining": "yellow",

@@ -29,7 +29,9 @@ GROUPS = {
         "run": "run",
         "automations": "automations",
         "logs": "logs",
+        "artifacts": "artifacts",
         "approvals": "approvals",
+        "schedules": "schedules",
     },
     "Say who may do what": {
         "users": "users",

@@ -8,8 +8,8 @@ from pathlib import Path
 import click
 
 from opsicle.cli.automations import emit_automation
-from opsicle.cli.documents import given_values
 from opsicle.cli.following import show_live
+from opsicle.cli.given_values import GivenValues, Lines, var_file_option, var_option
 from opsicle.cli.input_files import FileName
 from opsicle.cli.invocation import current
 from opsicle.cli.mfa import totp_option, with_proof
@@ -18,15 +18,14 @@ from opsicle.cli.results import show_results
 from opsicle.cli.root import VerbCommand
 from opsicle.cli.secrets import read_value_file
 from opsicle.cli.sessions import connect
-from opsicle.cli.terminal import ask, has_person, say
+from opsicle.cli.terminal import has_person, say
 from opsicle.cli.versioned import fetch, version_option
 from opsicle.client.automations import trigger
 from opsicle.domain.automations import AutomationState, JobState
 from opsicle.domain.errors import InvalidInput
 from opsicle.domain.names import TEMPLATE_NAME
 from opsicle.domain.problems import quoted
-from opsicle.domain.templates import Value, Variable
-from opsicle.domain.variables import parse_text
+from opsicle.domain.templates import Value
 from opsicle.wire.endpoints import automations as endpoints
 from opsicle.wire.endpoints import templates
 from opsicle.wire.user_api import RunRequest
@@ -34,28 +33,10 @@ from opsicle.wire.user_api import RunRequest
 _FILE_ENDINGS = (".yaml", ".yml", ".json")
 
 
-class _Lines(click.types.StringParamType):
-    """Text that may be given several times; in an environment variable, one a line."""
-
-    envvar_list_splitter = "\n"
-
-
 @click.command(cls=VerbCommand)
 @click.argument("what", metavar="NAME|FILE", type=FileName())
-@click.option(
-    "--var",
-    metavar="ID=VALUE",
-    multiple=True,
-    type=_Lines(),
-    help="A variable's value. Give it again for the next variable, "
-    "or for a further item of one that takes several.",
-)
-@click.option(
-    "--var-file",
-    metavar="FILE",
-    type=Path,
-    help="YAML or JSON file with values by id; `--var` wins.",
-)
+@var_option
+@var_file_option
 @click.option(
     "--follow", is_flag=True, help="Show the log live, and end with the automation's exit code."
 )
@@ -64,7 +45,7 @@ class _Lines(click.types.StringParamType):
     "--secret-file",
     metavar="NAME=FILE",
     multiple=True,
-    type=_Lines(),
+    type=Lines(),
     help="For a FILE: the value of a secret that its phases name, from a file (`-`: stdin). "
     "May be repeated.",
 )
@@ -86,7 +67,7 @@ def run(  # noqa: PLR0913 - each is an option
     NAME is a template on the server. FILE, a path such as `./restart.yaml`, is run right here
     without any server.
     """
-    values = _GivenValues(var, var_file)
+    values = GivenValues(var, var_file)
 
     if is_file(what):
         if version is not None:
@@ -114,35 +95,7 @@ def is_file(what: str) -> bool:
     return not TEMPLATE_NAME.fullmatch(what) and Path(what).is_file()
 
 
-class _GivenValues:
-    """The values that came with the command, to be read against a template's variables."""
-
-    def __init__(self, texts: Sequence[str], file: Path | None) -> None:
-        self._texts = texts
-        self._file = file
-
-    def __bool__(self) -> bool:
-        return bool(self._texts or self._file)
-
-    def read(self, variables: Sequence[Variable]) -> dict[str, Value]:
-        """Return the given values; on a terminal, required ones that are missing are asked for.
-
-        Raises InvalidInput.
-        """
-        values = given_values(variables, self._texts, self._file)
-        for variable in variables:
-            is_missing = (
-                variable.is_required and variable.default is None and variable.id not in values
-            )
-            if is_missing and has_person():
-                question = variable.label or variable.id
-                values[variable.id] = parse_text(
-                    variable, ask(question, "--var", is_hidden=variable.type == "secret")
-                )
-        return values
-
-
-def _run_here(path: Path, given: _GivenValues, secret_files: Sequence[str]) -> JobState:
+def _run_here(path: Path, given: GivenValues, secret_files: Sequence[str]) -> JobState:
     from opsicle.cli.local_run import prepare, run_here
 
     work, values = prepare(path, given.read, lambda names: _given_secrets(names, secret_files))
@@ -180,7 +133,7 @@ def _given_secrets(names: Sequence[str], given: Sequence[str]) -> dict[str, str]
 def _run_there(
     name: str,
     version: int | None,
-    given: _GivenValues,
+    given: GivenValues,
     reason: str,
     *,
     follow: bool,

@@ -113,6 +113,31 @@ class ServerCommand(VerbCommand):
     help="The most that all logs of one org take on disk, 20480 unless told; the oldest go first.",
 )
 @click.option(
+    "--artifact-retention-days",
+    type=click.IntRange(min=7),
+    metavar="DAYS",
+    help="How long files that jobs leave behind are kept; 90 unless told.",
+)
+@click.option(
+    "--artifact-mib",
+    type=click.IntRange(min=1),
+    metavar="MIB",
+    help="The largest file that a job may leave behind; 100 unless told.",
+)
+@click.option(
+    "--job-artifacts-mib",
+    type=click.IntRange(min=1),
+    metavar="MIB",
+    help="The most that all files of one job may have together; 1024 unless told.",
+)
+@click.option(
+    "--org-artifacts-mib",
+    type=click.IntRange(min=1),
+    metavar="MIB",
+    help="The most that the files of all jobs of one org take on disk, 20480 unless told; "
+    "those older than a week make room for new ones.",
+)
+@click.option(
     "--audit-retention-days",
     type=click.IntRange(min=1),
     metavar="DAYS",

@@ -138,6 +138,7 @@ def _fields(template: TemplateVersion) -> list[tuple[str, object]]:
         ("runs where", template.runs_on_where),
         ("priority", template.priority),
         ("group", _group(template.concurrency)),
+        ("most waiting", template.max_waiting),
         ("takes its word", template.accepts_claimed),
         ("needs approval", template.needs_approval),
         ("needs a code", template.needs_mfa),

@@ -31,6 +31,7 @@ from opsicle.domain.errors import (
 )
 from opsicle.wire.endpoint import Endpoint
 from opsicle.wire.policy_api import PolicyVersion
+from opsicle.wire.schedule_api import ScheduleVersion
 from opsicle.wire.user_api import TemplateVersion
 
 files_argument = click.argument(
@@ -138,7 +139,10 @@ def fetch(
 
 
 def show_version(
-    found: TemplateVersion | PolicyVersion, fields: Sequence[tuple[str, object]], *, source: bool
+    found: TemplateVersion | PolicyVersion | ScheduleVersion,
+    fields: Sequence[tuple[str, object]],
+    *,
+    source: bool,
 ) -> None:
     """Print a version's fields, or with `source` the document alone."""
     if source and not current().wants_json:

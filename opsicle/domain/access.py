@@ -50,6 +50,8 @@ class Action(StrEnum):
     APPROVALS_DECIDE = "approvals.decide"
     CHANNELS_VIEW = "channels.view"
     CHANNELS_MANAGE = "channels.manage"
+    SCHEDULES_VIEW = "schedules.view"
+    SCHEDULES_MANAGE = "schedules.manage"
 
 
 class Verb(StrEnum):
@@ -82,6 +84,7 @@ class Resource(StrEnum):
     POLICIES = "policies"
     APPROVALS = "approvals"
     CHANNELS = "channels"
+    SCHEDULES = "schedules"
 
 
 class Permission(NamedTuple):
@@ -188,6 +191,13 @@ TABLE: dict[Action, Permission] = {
         Verb.VIEW, Resource.CHANNELS, _ADMIN, "see channels and what they deliver"
     ),
     Action.CHANNELS_MANAGE: Permission(Verb.MANAGE, Resource.CHANNELS, _ADMIN, "set up channels"),
+    Action.SCHEDULES_VIEW: Permission(Verb.VIEW, Resource.SCHEDULES, _EVERYONE, "see schedules"),
+    Action.SCHEDULES_MANAGE: Permission(
+        Verb.MANAGE,
+        Resource.SCHEDULES,
+        _OPERATORS,
+        "push, pause and delete schedules of templates that one may run",
+    ),
 }
 """Deny unless it stands here. Requesters may also cancel what they themselves have triggered."""
 

@@ -1,10 +1,14 @@
 """The state machine of automations and of the jobs that carry them out.
 
-awaiting_approval → queued → running → succeeded | failed | cancelled | timed_out | unknown
-awaiting_approval → rejected | expired | cancelled queued            → cancelled    (by a person, or
-because it is not what was triggered) unknown           → succeeded | failed | cancelled | timed_out
-(only the worker that held the newest fence) running           → queued    (only `onWorkerLost:
-requeue`, when the worker is lost)
+- awaiting_approval → queued → running → succeeded | failed | cancelled | timed_out | unknown
+- awaiting_approval → rejected | expired | cancelled
+- queued → cancelled: by a person, or because it is not what was triggered
+- running → paused → running: people are asked in the middle
+- paused → rejected | expired | cancelled | failed: with no clean-up left, or without its worker
+- running → rejected | expired: what was rejected at a pause, after its clean-up phases
+- unknown → succeeded | failed | cancelled | timed_out | rejected | expired | paused: only the
+  worker that held the newest fence
+- running → queued: only `onWorkerLost: requeue`, when the worker is lost
 """
 
 from __future__ import annotations
@@ -18,6 +22,7 @@ class AutomationState(StrEnum):
     AWAITING_APPROVAL = "awaiting_approval"
     QUEUED = "queued"
     RUNNING = "running"
+    PAUSED = "paused"
     SUCCEEDED = "succeeded"
     FAILED = "failed"
     CANCELLED = "cancelled"
@@ -30,11 +35,13 @@ class AutomationState(StrEnum):
 class JobState(StrEnum):
     """Where one attempt stands.
 
-    `returned`: its lease lapsed or was refused before it started, so it never ran.
+    `returned`: its lease lapsed or was refused before it started, so it never ran. `paused`: its
+    worker keeps it, without a lease, until people have decided; then it is leased anew.
     """
 
     LEASED = "leased"
     RUNNING = "running"
+    PAUSED = "paused"
     SUCCEEDED = "succeeded"
     FAILED = "failed"
     CANCELLED = "cancelled"
@@ -67,8 +74,9 @@ UNFINISHED = frozenset(AutomationState) - FINAL
 TRANSITIONS: dict[AutomationState, frozenset[AutomationState]] = {
     _S.AWAITING_APPROVAL: frozenset({_S.QUEUED, _S.REJECTED, _S.EXPIRED, _S.CANCELLED}),
     _S.QUEUED: frozenset({_S.RUNNING, _S.CANCELLED}),
-    _S.RUNNING: OUTCOMES | {_S.UNKNOWN, _S.QUEUED},
-    _S.UNKNOWN: OUTCOMES,
+    _S.RUNNING: OUTCOMES | {_S.UNKNOWN, _S.QUEUED, _S.PAUSED, _S.REJECTED, _S.EXPIRED},
+    _S.PAUSED: frozenset({_S.RUNNING, _S.REJECTED, _S.EXPIRED, _S.CANCELLED, _S.FAILED}),
+    _S.UNKNOWN: OUTCOMES | {_S.PAUSED, _S.REJECTED, _S.EXPIRED},
     _S.SUCCEEDED: frozenset(),
     _S.FAILED: frozenset(),
     _S.CANCELLED: frozenset(),

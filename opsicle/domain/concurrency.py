@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 from urllib.parse import quote
 
-from opsicle.domain.templates import OnLimit, Template, Value
+from opsicle.domain.templates import Template, Value
 from opsicle.domain.values import Scalar
 from opsicle.domain.variables import as_text
 
@@ -19,22 +19,25 @@ class QueuePlace(NamedTuple):
     """What a template and its values say of the queue; without a group the last three are None."""
 
     priority: int
+    max_waiting: int | None = None
     concurrency_key: str | None = None
     concurrency_limit: int | None = None
-    on_limit: OnLimit | None = None
+    on_limit: str | None = None
 
 
 def queue_place(template: Template, values: Mapping[str, Value]) -> QueuePlace:
     """Return where an automation of a template stands that was given these values."""
     concurrency = template.concurrency
     if concurrency is None:
-        return QueuePlace(template.priority)
+        return QueuePlace(template.priority, template.max_waiting)
 
     parts = [concurrency.group, *(_written(values.get(name)) for name in concurrency.by)]
     key = "/".join(parts)
     if len(key) > _LONGEST_KEY:
         key = f"{concurrency.group}/sha256:{hashlib.sha256(key.encode()).hexdigest()}"
-    return QueuePlace(template.priority, key, concurrency.limit, concurrency.on_limit)
+    return QueuePlace(
+        template.priority, template.max_waiting, key, concurrency.limit, concurrency.on_limit
+    )
 
 
 def _written(value: Value | None) -> str:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+import msgspec
+
 from opsicle.domain.access import BuiltInRole
 from opsicle.domain.chat_services import CHAT_SERVICES
 from opsicle.domain.documents import DocumentNode, Fields
@@ -86,11 +88,19 @@ def parse_chats(fields: Fields, key: str) -> tuple[Chat, ...]:
 
 
 def _gate(fields: Fields) -> Gate:
+    gate = read_gate(fields, fields.name("name", ID, ID_RULE))
+    gate = msgspec.structs.replace(gate, when=_conditions(fields))
+    fields.end()
+    return gate
+
+
+def read_gate(fields: Fields, name: str) -> Gate:
+    """Return the gate that these fields are about, among others; whoever calls ends them."""
     asked = fields.mapping("approvers", is_required=True)
     expires_after = fields.integer("expiresAfter", DEFAULT_EXPIRES_AFTER_SECONDS, 1, MAX_SECONDS)
 
-    gate = Gate(
-        name=fields.name("name", ID, ID_RULE),
+    return Gate(
+        name=name,
         approvers=_approvers(asked) if asked else Approvers(),
         required=fields.integer("required", 1, 1, MAX_APPROVERS),
         rejections_to_end=fields.integer("rejectionsToEnd", 1, 1, MAX_APPROVERS),
@@ -100,12 +110,8 @@ def _gate(fields: Fields) -> Gate:
         expires_after=expires_after,
         remind_after=_before_expiry(fields, "remindAfter", expires_after),
         escalate=_escalations(fields, expires_after),
-        when=_conditions(fields),
         chats=parse_chats(fields, "chats"),
     )
-
-    fields.end()
-    return gate
 
 
 def _before_expiry(fields: Fields, key: str, expires_after: int) -> int | None:

@@ -93,6 +93,48 @@ _FIRST: Fields = {
         "asked_at",
         "asked_seq",
     ),
+    "Pause": ("message", "gate", "variables"),
+    "Gate": (
+        "name",
+        "approvers",
+        "required",
+        "rejections_to_end",
+        "require_reason",
+        "require_mfa",
+        "allow_requester",
+        "expires_after",
+        "remind_after",
+        "escalate",
+        "when",
+        "chats",
+    ),
+    "Approvers": ("manager", "users", "groups", "roles", "chat_users"),
+    "Escalation": ("after", "to"),
+    "Chat": ("channel", "id"),
+    "Condition": ("variable", "label", "any_of", "none_of"),
+    "Variable": (
+        "id",
+        "type",
+        "label",
+        "description",
+        "default",
+        "is_required",
+        "options",
+        "pattern",
+        "min",
+        "max",
+        "multiple",
+    ),
+    "Resume": (
+        "approval_id",
+        "phase",
+        "paused_fence",
+        "verdict",
+        "reason",
+        "values",
+        "decisions",
+    ),
+    "ResumeDecision": ("user_id", "email", "principal_id", "decision", "with_mfa"),
 }
 
 _SECOND: Fields = {
@@ -104,8 +146,18 @@ _SECOND: Fields = {
 
 _LATER: Fields = {
     "Manifest": ("runs_on_where", "priority", "concurrency"),
-    "Phase": ("network", "pull", "user", "read_only", "limits"),
+    "Phase": (
+        "network",
+        "pull",
+        "user",
+        "read_only",
+        "limits",
+        "artifacts",
+        "pause",
+        "on_failure",
+    ),
     "Retries": ("backoff", "retry_on"),
+    "WorkOrder": ("resume",),
 }
 
 

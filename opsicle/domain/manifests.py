@@ -17,6 +17,7 @@ import msgspec
 
 from opsicle.domain.automations import WorkerLost
 from opsicle.domain.manifest_formats import NEWEST, encode_in_format
+from opsicle.domain.pauses import Resume
 from opsicle.domain.templates import (
     DEFAULT_PRIORITY,
     Concurrency,
@@ -122,7 +123,7 @@ class WorkOrder(msgspec.Struct, frozen=True, kw_only=True):
     `policy_digest` is "" without one.
 
     From format 2 on, `epoch` and `epoch_id` are the server's: a worker that has had a newer one
-    carries nothing out.
+    carries nothing out. One with `resume` lets a paused job go on, and nothing begin.
     """
 
     format: int = NEWEST
@@ -139,6 +140,7 @@ class WorkOrder(msgspec.Struct, frozen=True, kw_only=True):
     expires_at: datetime
     epoch: int = 0
     epoch_id: str = ""
+    resume: Resume | None = None
 
     def in_format(self, number: int) -> WorkOrder:
         """Return the same in another format.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import PurePosixPath
 
+from opsicle.domain.artifacts import MAX_PATH_BYTES, MAX_PATTERNS, pattern_problem
 from opsicle.domain.container_fields import parse_container, parse_limits
 from opsicle.domain.documents import DocumentNode, Fields, integer
 from opsicle.domain.names import (
@@ -16,6 +17,7 @@ from opsicle.domain.names import (
     is_reserved,
 )
 from opsicle.domain.outputs import output_environment_name
+from opsicle.domain.pause_parser import parse_on_failure, parse_pause
 from opsicle.domain.problems import quoted
 from opsicle.domain.retries import MAX_BACKOFF, MAX_RETRY_DELAY_SECONDS
 from opsicle.domain.secrets import SECRET_NAME, SECRET_NAME_RULE, secret_file_environment_name
@@ -113,13 +115,14 @@ def _mount_path(fields: Fields, key: str) -> str:
 
 
 def _phase(fields: Fields) -> Phase:
+    pause = parse_pause(fields)
     image = _image(fields)
     container = parse_container(fields, has_image=fields.has("image"))
     phase = Phase(
         name=_name(fields),
         image=image,
         timeout=fields.integer("timeout", DEFAULT_PHASE_TIMEOUT_SECONDS, 1, MAX_TIMEOUT_SECONDS),
-        commands=_commands(fields),
+        commands=_commands(fields, is_required=pause is None),
         env=_env(fields),
         secrets=_secrets(fields),
         working_directory=_working_directory(fields),
@@ -132,6 +135,9 @@ def _phase(fields: Fields) -> Phase:
         user=container.user,
         read_only=container.read_only,
         limits=parse_limits(fields),
+        pause=pause,
+        on_failure=parse_on_failure(fields),
+        artifacts=_artifacts(fields),
     )
 
     fields.end()
@@ -155,9 +161,9 @@ def _name(fields: Fields) -> str:
     return name or ""
 
 
-def _commands(fields: Fields) -> tuple[str, ...]:
+def _commands(fields: Fields, *, is_required: bool) -> tuple[str, ...]:
     commands = (
-        _command(place) for place in fields.items("commands", MAX_COMMANDS, is_required=True)
+        _command(place) for place in fields.items("commands", MAX_COMMANDS, is_required=is_required)
     )
     return tuple(command for command in commands if command)
 
@@ -227,6 +233,20 @@ def _shell(fields: Fields) -> str:
         place.add(f"must be the absolute path of a shell, without arguments, not {quoted(path)}")
         return DEFAULT_SHELL
     return path
+
+
+def _artifacts(fields: Fields) -> tuple[str, ...]:
+    patterns: list[str] = []
+    for place in fields.items("artifacts", MAX_PATTERNS):
+        pattern = place.line_of_text(MAX_PATH_BYTES)
+        problem = "" if pattern is None else pattern_problem(pattern)
+        if problem:
+            place.add(problem)
+        elif pattern in patterns:
+            place.add(f"{quoted(pattern)} stands twice")
+        elif pattern:
+            patterns.append(pattern)
+    return tuple(patterns)
 
 
 def _retries(fields: Fields) -> Retries | None:

@@ -18,6 +18,7 @@ from opsicle.domain.templates import (
 HIGHEST_PRIORITY = 9
 MAX_LIMIT = 1_000
 MAX_BY = 10
+MAX_WAITING = 100_000
 
 _NO_PART_OF_A_NAME = frozenset({VariableType.SECRET, VariableType.FILE})
 

@@ -39,7 +39,9 @@ def warnings(template: Template) -> list[Problem]:
 
 
 def _all_warnings(template: Template) -> Iterator[Problem]:
-    names = {environment_name(variable.id): variable.id for variable in template.variables}
+    asked = [each for phase in template.phases if phase.pause for each in phase.pause.variables]
+    variables = (*template.variables, *asked)
+    names = {environment_name(variable.id): variable.id for variable in variables}
     for root, phases in (("spec.plan", template.plan), ("spec.template.phases", template.phases)):
         for i, phase in enumerate(phases):
             for j, command in enumerate(phase.commands):

@@ -30,6 +30,7 @@ from opsicle.domain.names import (
     TEMPLATE_NAME_RULE,
 )
 from opsicle.domain.notify_parser import parse_notify
+from opsicle.domain.pause_parser import check_asked_variables
 from opsicle.domain.phase_parser import MAX_TIMEOUT_SECONDS, parse_phases, parse_volume_mounts
 from opsicle.domain.policy_parser import (
     POLICY_TYPE,
@@ -41,9 +42,12 @@ from opsicle.domain.policy_parser import (
     read_request,
 )
 from opsicle.domain.problems import Problems, listed, nearest, quoted
-from opsicle.domain.queue_parser import parse_concurrency, parse_priority
+from opsicle.domain.queue_parser import MAX_WAITING, parse_concurrency, parse_priority
+from opsicle.domain.schedule_parser import SCHEDULE_TYPE, read_schedule
+from opsicle.domain.schedules import Schedule
 from opsicle.domain.secrets import named_secrets
 from opsicle.domain.templates import (
+    OnFailure,
     Owner,
     Phase,
     Template,
@@ -72,7 +76,7 @@ class AutomationDocument(msgspec.Struct, frozen=True, omit_defaults=True, kw_onl
     volume_mounts: tuple[VolumeMount, ...] = ()
 
 
-Document = Template | AutomationDocument | PolicyDocument | RequestDocument
+Document = Template | AutomationDocument | PolicyDocument | RequestDocument | Schedule
 
 
 def parse_document(source: bytes) -> Document:
@@ -84,6 +88,13 @@ def parse_policy(source: bytes) -> PolicyDocument:
     """Return the approval policy that a file holds. Raises InvalidInput with every mistake."""
     document = _parse(source, {POLICY_TYPE: read_policy})
     assert isinstance(document, PolicyDocument)
+    return document
+
+
+def parse_schedule(source: bytes) -> Schedule:
+    """Return the schedule that a file holds. Raises InvalidInput with every mistake."""
+    document = _parse(source, {SCHEDULE_TYPE: read_schedule})
+    assert isinstance(document, Schedule)
     return document
 
 
@@ -205,11 +216,13 @@ def _template(name: str, labels: dict[str, str], spec: Fields) -> Template:
         timeout=_timeout(spec),
         priority=parse_priority(spec),
         concurrency=parse_concurrency(spec, variables),
+        max_waiting=spec.integer("maxWaiting", 0, 1, MAX_WAITING) or None,
         on_worker_lost=spec.choice("onWorkerLost", WorkerLost.UNKNOWN),
         plan=parse_phases(spec, "plan", is_required=False),
     )
 
     _check_plan_names(spec, template)
+    _check_pauses(spec, template)
     _check_claimed_labels(spec, template)
     _check_conditions(spec, template)
 
@@ -284,6 +297,16 @@ def _check_plan_names(spec: Fields, template: Template) -> None:
             place.add(f"a phase {quoted(name)} stands in `template` too; names tell phases apart")
 
 
+def _check_pauses(spec: Fields, template: Template) -> None:
+    """Note a plan that would ask somebody, and what pauses ask for that commands could not tell."""
+    place = spec.find("plan")
+    for phase in template.plan:
+        if place and (phase.pause or phase.on_failure is OnFailure.ASK):
+            place.add(f"phase {quoted(phase.name)} would ask people; a plan asks nobody")
+    pauses = [(phase.name, phase.pause) for phase in template.phases if phase.pause]
+    check_asked_variables(spec, template.variables, pauses)
+
+
 def _check_claimed_labels(spec: Fields, template: Template) -> None:
     """Keep secrets from workers that only say of themselves that they are the right ones."""
     runs_on = spec.find("runsOn")
@@ -321,4 +344,5 @@ _READERS: dict[str, _Reader] = {
     AUTOMATION_TYPE: _automation,
     POLICY_TYPE: read_policy,
     REQUEST_TYPE: read_request,
+    SCHEDULE_TYPE: read_schedule,
 }

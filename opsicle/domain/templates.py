@@ -13,7 +13,7 @@ import msgspec
 
 from opsicle.domain import values
 from opsicle.domain.automations import AutomationState, WorkerLost
-from opsicle.domain.policies import Chat, PolicyUse
+from opsicle.domain.policies import Chat, Gate, PolicyUse
 
 DEFAULT_PHASE_TIMEOUT_SECONDS = 60
 DEFAULT_PRIORITY = 5
@@ -66,10 +66,11 @@ class Retries(msgspec.Struct, frozen=True, omit_defaults=True):
     """How often a failed phase is tried again, and the seconds between the tries.
 
     Each delay is `backoff` times the one before. `retry_on` are exit codes; none: whatever failed.
+    `delay` has no default: it was always written, and the digests of stored templates cover that.
     """
 
     limit: int
-    delay: int = 0
+    delay: int
     backoff: float = 1.0
     retry_on: tuple[int, ...] = ()
 
@@ -102,11 +103,32 @@ class ResourceLimits(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=Tr
     file_mib: int | None = None
 
 
+class OnFailure(StrEnum):
+    """What a failed phase does to its job: end it, or ask people what is to become of it."""
+
+    FAIL = "fail"
+    ASK = "ask"
+
+
+class Pause(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """A question to people in the midst of a job, which goes on once they have passed the gate.
+
+    `variables` are what they are asked for; later phases get the values.
+    """
+
+    message: str
+    gate: Gate
+    variables: tuple[Variable, ...] = ()
+
+
 class Phase(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     """A named group of commands, run in order in one shell. `timeout` is in seconds.
 
+    One with a `pause` has no commands.
+
     `network`, `pull`, `user` (a number, or two: user and group) and `read_only` are about its
-    container, and have their defaults where it has no image.
+    container, and have their defaults where it has no image. `artifacts` are patterns of the files
+    that are kept once it has ended.
     """
 
     name: str
@@ -125,6 +147,9 @@ class Phase(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     user: str | None = None
     read_only: bool = False
     limits: ResourceLimits | None = None
+    pause: Pause | None = None
+    on_failure: OnFailure = OnFailure.FAIL
+    artifacts: tuple[str, ...] = ()
 
 
 def default_limit(phase: Phase) -> str:
@@ -186,6 +211,7 @@ class Template(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     granted; with `accepts_claimed` it is enough that a worker says them of itself; `runs_on_where`
     is an expression over them, in its one spelling. `require_mfa`: whoever runs it shows a fresh
     code of their authenticator app. `priority`, from 0 to 9: the highest is handed out first.
+    `max_waiting`: no more than that wait; None: any number.
     """
 
     name: str
@@ -207,6 +233,7 @@ class Template(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     accepts_claimed: bool = False
     runs_on_where: str = ""
     priority: int = DEFAULT_PRIORITY
+    max_waiting: int | None = None
 
     @property
     def certain_labels(self) -> dict[str, str]:

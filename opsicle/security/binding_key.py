@@ -15,6 +15,7 @@ KEY_BYTES = 32
 
 _AUTOMATION = b"opsicle automation 1\n"
 _DECISION = b"opsicle decision 1\n"
+_PAUSE = b"opsicle pause 1\n"
 _FINGERPRINT = b"opsicle binding key 1\n"
 """Stand before what is authenticated, so that no code for one purpose is taken for another's."""
 
@@ -49,6 +50,10 @@ class BindingKey:
     def of_decision(self, content: bytes) -> str:
         """Return the code of one person's decision on one gate."""
         return self._code(_DECISION + content)
+
+    def of_pause(self, content: bytes) -> str:
+        """Return the code of what people are asked in the midst of a job."""
+        return self._code(_PAUSE + content)
 
     def _code(self, content: bytes) -> str:
         return hmac.digest(self._key, content, "sha256").hex()

@@ -5,21 +5,20 @@ Everything is put together here, by hand, once.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from datetime import timedelta
 from functools import cached_property
 
 from opsicle.server.approvals import routes as approvals
 from opsicle.server.approvals.bindings import Bindings
 from opsicle.server.approvals.progress import Progress
 from opsicle.server.approvals.service import Approvals
+from opsicle.server.artifacts import routes as artifacts
+from opsicle.server.artifacts.service import Artifacts
 from opsicle.server.audit import routes as audit
 from opsicle.server.audit.checkpoints import AuditCheckpoints
 from opsicle.server.audit.service import Audit
 from opsicle.server.automations import routes as automations
 from opsicle.server.automations.live_streams import LiveStreams
 from opsicle.server.automations.releases import GroupReleases
-from opsicle.server.automations.retention import Retention, RetentionPeriods
 from opsicle.server.automations.service import Automations
 from opsicle.server.channels import routes as channels
 from opsicle.server.channels.chats import Chats
@@ -33,15 +32,19 @@ from opsicle.server.channels.preferences import Preferences
 from opsicle.server.channels.routes import ChannelServices
 from opsicle.server.channels.sender import DeliverySender
 from opsicle.server.channels.service import Channels
+from opsicle.server.contents.content_store import ContentStore
+from opsicle.server.contents.content_sweep import ContentSweep
 from opsicle.server.core import Core
 from opsicle.server.dispatch import routes as worker_jobs
 from opsicle.server.dispatch.concurrency_groups import ConcurrencyGroups
 from opsicle.server.dispatch.epoch_reports import EpochReports
+from opsicle.server.dispatch.job_artifacts import JobArtifacts
 from opsicle.server.dispatch.job_logs import JobLogs
 from opsicle.server.dispatch.jobs import Jobs
 from opsicle.server.dispatch.lease_service import LeaseService
 from opsicle.server.dispatch.lease_store import LeaseStore
 from opsicle.server.dispatch.order_signer import OrderSigner
+from opsicle.server.dispatch.paused_jobs import PausedJobs
 from opsicle.server.dispatch.service import Dispatch
 from opsicle.server.dispatch.waiting_kinds import WaitingKinds
 from opsicle.server.dispatch.work_builder import WorkBuilder
@@ -60,7 +63,6 @@ from opsicle.server.identity.routes.identity import IdentityServices
 from opsicle.server.identity.server_setup import ServerSetup
 from opsicle.server.identity.sessions import Sessions
 from opsicle.server.identity.step_up import StepUp
-from opsicle.server.loop import Loop
 from opsicle.server.loop_lag import LoopLag
 from opsicle.server.members.api_tokens import ApiTokens
 from opsicle.server.members.groups import Groups
@@ -87,28 +89,19 @@ from opsicle.server.members.users import Users
 from opsicle.server.policies import routes as policies
 from opsicle.server.policies.service import Policies
 from opsicle.server.public_urls import Urls
+from opsicle.server.schedules import routes as schedules
+from opsicle.server.schedules.service import Schedules
+from opsicle.server.schedules.starting import ScheduleStarts
 from opsicle.server.secrets import routes as secrets
 from opsicle.server.secrets.service import Secrets
 from opsicle.server.store.orgs import list_allowing_shared
+from opsicle.server.store.queue_limits import list_limited
 from opsicle.server.templates import routes as templates
 from opsicle.server.templates.service import Templates
 from opsicle.server.workers.enrolment import Enrolments
 from opsicle.server.workers.holds import Hold
 from opsicle.server.workers.routes import enrol, workers
 from opsicle.server.workers.service import Workers
-
-_EXPIRE_LEASES_EVERY_SECONDS = 1.0
-_KEEP_TIME_EVERY_SECONDS = 1.0
-_FORGET_REQUESTS_EVERY_SECONDS = 3600.0
-_DROP_LOGS_EVERY_SECONDS = 10.0
-_PRUNE_LOGS_EVERY_SECONDS = 3600.0
-_SIGN_AUDIT_EVERY_SECONDS = 5.0
-_LISTEN_EVERY_SECONDS = 2.0
-_DELIVER_EVERY_SECONDS = 1.0
-_PRUNE_AUDIT_EVERY_SECONDS = 3600.0
-_REFRESH_QUEUE_EVERY_SECONDS = 60.0
-_PRUNE_AUTOMATIONS_EVERY_SECONDS = 3600.0
-_STEADY_SECONDS = 86400.0
 
 
 class Services:
@@ -119,6 +112,7 @@ class Services:
         self.bindings = Bindings(core.binding_key)
         self.pubsub = PubSub()
         self.fleet = Fleet(core.clock, core.state.read(list_allowing_shared))
+        self.fleet.limited_orgs.update(core.state.read(list_limited))
         self.lease_store = LeaseStore(core.clock)
         self.urls = Urls()
         self.outbox = Outbox(core.clock)
@@ -176,14 +170,20 @@ class Services:
         clock, state, bindings = core.clock, core.state, self.bindings
         self.status = ServerStatus(core.epoch, Hold(state, self.fleet, clock), core.remarks)
         self.job_logs = JobLogs(core.logs, clock, core.log_bounds)
+        self.contents = ContentStore(core.artifacts_folder, state, clock)
+        self.content_sweep = ContentSweep(
+            self.contents, state, clock, core.remarks.note_damaged_artifact
+        )
 
         work_builder = WorkBuilder(
             core.vault,
             bindings,
             OrderSigner(core.order_key, clock, core.epoch),
             core.log_bounds.job_bytes,
+            core.artifact_bounds.limits,
         )
 
+        progress = Progress(self.outbox, bindings)
         groups = ConcurrencyGroups(state, self.fleet, self.pubsub, self.outbox, clock)
         lease_service = LeaseService(
             WaitingKinds(state),
@@ -194,6 +194,7 @@ class Services:
             self.outbox,
             clock,
             work_builder,
+            PausedJobs(progress, bindings, self.outbox, clock),
         )
         self.epoch_reports = EpochReports(
             state, self.status.hold, core.order_key.public, core.epoch, clock
@@ -201,9 +202,17 @@ class Services:
         self.jobs = Jobs(
             state, self.job_logs, lease_service, self.pubsub, self.outbox, self.epoch_reports, clock
         )
+        self.job_artifacts = JobArtifacts(
+            state,
+            self.contents,
+            self.content_sweep,
+            self.jobs.unknown,
+            self.pubsub,
+            clock,
+            core.artifact_bounds,
+        )
         self.dispatch = Dispatch(state, self.jobs, lease_service, clock)
 
-        progress = Progress(self.outbox, bindings)
         self.approvals = Approvals(
             state, progress, self.outbox, self.apps, self.fleet, self.pubsub, clock, bindings
         )
@@ -222,6 +231,9 @@ class Services:
             bindings,
         )
 
+        self.schedules = Schedules(state, self.automations, clock)
+        self.schedule_starts = ScheduleStarts(state, self.automations, self.fleet, clock)
+        self.artifacts = Artifacts(state, self.contents)
         self.group_releases = GroupReleases(state, self.automations, groups, self.pubsub, clock)
         self.live_streams = LiveStreams(self.automations, self.job_logs, self.pubsub, clock)
         self.figures = Figures(state, self.fleet, self.outbox.ended)
@@ -271,6 +283,7 @@ class Services:
         self.delivery.close()
         self.hasher.close()
         self.job_logs.close()
+        self.contents.close()
 
     def user_routes(self) -> list[Route]:
         """Return what the users' listener offers about orgs and what they have."""
@@ -287,9 +300,11 @@ class Services:
             *groups.routes(self.groups),
             *roles.routes(self.roles, self.permission_checks),
             *templates.routes(self.templates),
+            *schedules.routes(self.schedules),
             *automations.routes(
                 self.automations, self.group_releases, self.job_logs, self.live_streams
             ),
+            *artifacts.routes(self.artifacts),
             *workers.routes(self.workers, self.enrolments),
             *secrets.routes(self.secrets),
             *policies.routes(self.policies),
@@ -308,68 +323,11 @@ class Services:
         """Return what the workers' listener offers."""
         return [
             *worker_jobs.routes(
-                self.dispatch, self.jobs, self.audit_checkpoints, self.epoch_reports
+                self.dispatch,
+                self.jobs,
+                self.job_artifacts,
+                self.audit_checkpoints,
+                self.epoch_reports,
             ),
             *enrol.worker_routes(self.enrolments),
         ]
-
-    def loops(self, keep: Callable[[], RetentionPeriods]) -> list[Loop]:
-        """Return the loops that run in the background; `keep` is asked anew at each pruning."""
-        steady = self._if_steady
-        retention = Retention(self.core.state, self.job_logs, self.core.clock)
-        return [
-            # An approval's time is the people's, and goes on without the server; that of leases is
-            # not.
-            Loop(
-                "keep time of approvals",
-                _KEEP_TIME_EVERY_SECONDS,
-                lambda _: self.approvals.keep_time(),
-            ),
-            Loop("expire leases", _EXPIRE_LEASES_EVERY_SECONDS, self.jobs.judge_leases),
-            Loop(
-                "refresh queue", _REFRESH_QUEUE_EVERY_SECONDS, lambda _: self.jobs.refresh_queue()
-            ),
-            Loop(
-                "forget requests",
-                _FORGET_REQUESTS_EVERY_SECONDS,
-                steady(self.automations.forget_requests),
-            ),
-            Loop("drop logs", _DROP_LOGS_EVERY_SECONDS, steady(self.job_logs.drop_oldest)),
-            Loop(
-                "prune logs",
-                _PRUNE_LOGS_EVERY_SECONDS,
-                steady(lambda: self.job_logs.prune(keep().logs)),
-            ),
-            Loop(
-                "sign audit", _SIGN_AUDIT_EVERY_SECONDS, lambda _: self.audit_checkpoints.sign_due()
-            ),
-            Loop("listen", _LISTEN_EVERY_SECONDS, lambda _: self.listeners.turn()),
-            Loop("deliver", _DELIVER_EVERY_SECONDS, self.delivery.turn),
-            Loop(
-                "prune deliveries",
-                _PRUNE_LOGS_EVERY_SECONDS,
-                steady(lambda: self.sender.prune(keep().logs)),
-            ),
-            Loop(
-                "prune automations",
-                _PRUNE_AUTOMATIONS_EVERY_SECONDS,
-                steady(lambda: retention.prune(keep())),
-            ),
-            Loop(
-                "prune audit",
-                _PRUNE_AUDIT_EVERY_SECONDS,
-                steady(lambda: self._prune_audit(keep().audit)),
-            ),
-        ]
-
-    def _prune_audit(self, keep: timedelta | None) -> None:
-        if keep is not None:
-            self.audit_checkpoints.prune(keep)
-        self.audit_checkpoints.thinning.thin()
-
-    def _if_steady(self, turn: Callable[[], object]) -> Callable[[float], object]:
-        """Return a turn that removes what is old.
-
-        Not on the word of a clock that was set within the last day.
-        """
-        return lambda _: turn() if self.core.clock.is_steady_since(_STEADY_SECONDS) else None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from opsicle.kit.clock import Clock
 from opsicle.security.audit_key import AuditKey
@@ -13,6 +14,7 @@ from opsicle.security.order_key import OrderKey
 from opsicle.security.sealing import Seal
 from opsicle.server.audit.remarks import ServerRemarks
 from opsicle.server.channels.egress_bounds import EgressBounds
+from opsicle.server.dispatch.job_artifacts import ArtifactBounds
 from opsicle.server.dispatch.job_logs import LogBounds
 from opsicle.server.keys.vault import Vault
 from opsicle.server.store.database import Database
@@ -34,8 +36,10 @@ class Core:
     seal: Seal
     vault: Vault
     remarks: ServerRemarks
+    artifacts_folder: Path
     on_set_up: Callable[[], None] = lambda: None
     has_open_orgs: bool = False
     epoch: Epoch = FIRST_EPOCH
     egress_bounds: EgressBounds = field(default_factory=EgressBounds)
     log_bounds: LogBounds = field(default_factory=LogBounds)
+    artifact_bounds: ArtifactBounds = field(default_factory=ArtifactBounds)

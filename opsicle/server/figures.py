@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 from opsicle.domain.workers import waiting_kind
 from opsicle.server.access.stored_values import stored_requirements
+from opsicle.server.dispatch.queue_limits import running_limit_reason
 from opsicle.server.fleet.presence import Fleet
 from opsicle.server.store import automations, concurrency, deliveries
 from opsicle.server.store.database import Database
@@ -43,4 +44,8 @@ class Figures:
 
     def _reason(self, group: automations.WaitingGroup) -> str:
         asked = stored_requirements(group.requirements)
-        return waiting_kind(asked, self._fleet.candidates(group.org_id))
+        kind = waiting_kind(asked, self._fleet.candidates(group.org_id))
+        is_limited = group.org_id in self._fleet.limited_orgs and self._database.read(
+            lambda db: running_limit_reason(db, group.org_id)
+        )
+        return "org_limit" if kind == "ready" and is_limited else kind

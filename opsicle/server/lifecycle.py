@@ -11,17 +11,20 @@ import socket
 import sys
 from collections.abc import Callable
 from contextlib import closing, suppress
+from datetime import timedelta
 from functools import partial
 from typing import Any
 
 import gevent
 from gevent.event import Event
 
+from opsicle.domain.artifacts import ArtifactLimits
 from opsicle.domain.errors import Conflict, OpsicleError
 from opsicle.kit import core_dumps, service_manager, structs
 from opsicle.kit.clock import SteadyClock, SystemClock
 from opsicle.kit.logging import configure
 from opsicle.security.sealing import Seal
+from opsicle.server import background
 from opsicle.server.addresses import Addresses
 from opsicle.server.approvals.binding_upgrade import binder
 from opsicle.server.assembly import Services
@@ -30,6 +33,7 @@ from opsicle.server.automations.retention import RetentionPeriods
 from opsicle.server.channels.egress_bounds import EgressBounds
 from opsicle.server.core import Core
 from opsicle.server.data_folder import DataFolder, ServerFile
+from opsicle.server.dispatch.job_artifacts import ArtifactBounds
 from opsicle.server.dispatch.job_logs import MIB, LogBounds
 from opsicle.server.http.wire.tls import TLS_VERSIONS, Tls
 from opsicle.server.integrity import IntegrityCheck
@@ -142,11 +146,13 @@ class Lifecycle:
             Seal(folder.identity_key()),
             vault,
             remarks,
+            folder.artifacts,
             folder.remove_setup_token,
             has_open_orgs=options.open_orgs,
             epoch=begin_epoch(opened, self._clock, accept_restored=options.accept_restored),
             egress_bounds=EgressBounds(options.allow_egress),
             log_bounds=LogBounds(options.job_log_mib * MIB, options.org_logs_mib * MIB),
+            artifact_bounds=_artifact_bounds(options),
         )
 
     def _hang_up(self) -> None:
@@ -176,7 +182,7 @@ class Lifecycle:
         services.jobs.recover()
         services.sender.recover()
         loops = [
-            *services.loops(lambda: _kept(self._options)),
+            *background.loops(services, lambda: _kept(self._options)),
             Loop(
                 "renew certificates",
                 _RENEW_CERTIFICATES_EVERY_SECONDS,
@@ -280,6 +286,14 @@ def _kept(options: ServerOptions) -> RetentionPeriods:
         audit=options.keep_audit,
         automations=options.keep_automations,
         count=options.automation_retention_count,
+    )
+
+
+def _artifact_bounds(options: ServerOptions) -> ArtifactBounds:
+    return ArtifactBounds(
+        ArtifactLimits(options.artifact_mib * MIB, options.job_artifacts_mib * MIB),
+        options.org_artifacts_mib * MIB,
+        timedelta(days=options.artifact_retention_days),
     )
 
 

@@ -65,8 +65,9 @@ class ServerOptions:
     is for the demo: without TLS, on loopback only. `socket_group` owns the Unix sockets that are
     listened on. `metrics_listen` is where figures are shown without a login, "" nowhere. `tls_min`
     is 1.2 or 1.3. `job_log_mib` bounds the log of one job, `org_logs_mib` what all logs of one org
-    take on disk. `allow_egress` are the networks, beside the public ones, that an org may allow its
-    channels to reach.
+    take on disk. `artifact_mib`, `job_artifacts_mib` and `org_artifacts_mib` bound one file that a
+    job leaves behind, all of one job, and what all of one org take. `allow_egress` are the
+    networks, beside the public ones, that an org may allow its channels to reach.
     """
 
     data_dir: Path
@@ -82,6 +83,10 @@ class ServerOptions:
     log_retention_days: int = 90
     job_log_mib: int = 1024
     org_logs_mib: int = 20 * 1024
+    artifact_retention_days: int = 90
+    artifact_mib: int = 100
+    job_artifacts_mib: int = 1024
+    org_artifacts_mib: int = 20 * 1024
     audit_retention_days: int | None = None
     automation_retention_days: int = 365
     automation_retention_count: int | None = None
@@ -123,6 +128,7 @@ class ServerOptions:
         self._check_urls()
         _check_networks(self.allow_egress)
         self._check_retention()
+        self._check_artifacts()
 
     def _check_retention(self) -> None:
         bounds = {
@@ -132,6 +138,10 @@ class ServerOptions:
             "--automation-retention-count": (self.automation_retention_count, _MOST_COUNT),
             "--job-log-mib": (self.job_log_mib, _MOST_MIB),
             "--org-logs-mib": (self.org_logs_mib, _MOST_MIB),
+            "--artifact-retention-days": (self.artifact_retention_days, _MOST_DAYS),
+            "--artifact-mib": (self.artifact_mib, _MOST_MIB),
+            "--job-artifacts-mib": (self.job_artifacts_mib, _MOST_MIB),
+            "--org-artifacts-mib": (self.org_artifacts_mib, _MOST_MIB),
         }
 
         for option, (value, most) in bounds.items():
@@ -157,6 +167,16 @@ class ServerOptions:
             )
         if self.automation_retention_count is not None and self.automation_retention_count < 1:
             raise InvalidInput("--automation-retention-count must be at least 1")
+
+    def _check_artifacts(self) -> None:
+        if not 1 <= self.artifact_mib <= self.job_artifacts_mib <= self.org_artifacts_mib:
+            raise InvalidInput(
+                f"--artifact-mib {self.artifact_mib}, --job-artifacts-mib "
+                f"{self.job_artifacts_mib} and --org-artifacts-mib {self.org_artifacts_mib} must "
+                "be at least 1, and none larger than the next"
+            )
+        if self.artifact_retention_days < LEAST_RETENTION_DAYS:
+            raise InvalidInput(f"--artifact-retention-days must be at least {LEAST_RETENTION_DAYS}")
 
     def _check_metrics(self, listen: Address) -> None:
         metrics = parse_address(self.metrics_listen) if self.metrics_listen else None

@@ -8,16 +8,22 @@ import msgspec
 
 from opsicle.domain.approvals import ApprovalState, GateState, Verdict
 from opsicle.domain.bounds import Reason, Word
+from opsicle.domain.pauses import ApprovalKind, Choice
 from opsicle.domain.policies import GateOrder
 from opsicle.domain.templates import DEFAULT_PRIORITY, Phase, Value, Variable, VolumeMount
 from opsicle.wire.user_api import Person
 
 
 class DecisionRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    """A decision. `totp` is a fresh code of the authenticator app, where a gate asks for one."""
+    """A decision. `totp` is a fresh code of the authenticator app, where a gate asks for one.
+
+    `values` are what a pause asks for, `choice` what becomes of a failure.
+    """
 
     reason: Reason = ""
     totp: Word = ""
+    values: dict[str, Value | None] = {}
+    choice: Choice | None = None
 
     def __repr__(self) -> str:
         return f"DecisionRequest(reason={self.reason!r})"
@@ -32,6 +38,7 @@ class Decision(msgspec.Struct, kw_only=True):
     reason: str
     with_mfa: bool
     decided_at: datetime
+    choice: Choice | None = None
 
 
 class GateView(msgspec.Struct, kw_only=True):
@@ -53,6 +60,7 @@ class GateView(msgspec.Struct, kw_only=True):
 class ApprovalSummary(msgspec.Struct, kw_only=True):
     """An approval in a list.
 
+    `phase` is the name of the one at which a job waits, "" where it is asked whether to run.
     `may_decide`: the caller may, now. `expires_at`: when the first open gate expires. `stuck`: why
     nobody can give it now, and who can mend that; empty while somebody can.
     """
@@ -71,6 +79,8 @@ class ApprovalSummary(msgspec.Struct, kw_only=True):
     waiting_for: str
     stuck: str
     may_decide: bool
+    kind: ApprovalKind = ApprovalKind.RUN
+    phase: str = ""
 
 
 class ValueChange(msgspec.Struct, kw_only=True):
@@ -100,7 +110,8 @@ class Approval(ApprovalSummary, kw_only=True):
     any more. `stricter_since`: what is asked today beyond what was asked then, so that it would not
     run; empty if nothing is.
     `may_withdraw`: the caller has asked for it, or owns the service account that did, and it is
-    pending.
+    pending. `message` and `asked_variables` are what a pause asks, `given` the values with which
+    somebody has let it go on.
     """
 
     policy: str
@@ -127,6 +138,9 @@ class Approval(ApprovalSummary, kw_only=True):
     needs_reason: bool
     may_withdraw: bool = False
     volume_mounts: list[VolumeMount] = []
+    message: str = ""
+    asked_variables: list[Variable] = []
+    given: dict[str, Value] = {}
 
 
 class GateNeed(msgspec.Struct, kw_only=True):

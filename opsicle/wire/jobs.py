@@ -12,6 +12,7 @@ from typing import Annotated
 
 import msgspec
 
+from opsicle.domain.artifacts import ArtifactLimits
 from opsicle.domain.automations import JobState
 from opsicle.domain.bounds import Name, Word
 from opsicle.domain.outputs import MAX_OUTPUT_BYTES, MAX_SUMMARY_BYTES
@@ -48,7 +49,8 @@ class Work(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     `domain/manifests.py`), `signature` proves the order, `secret_salt` is that of the manifest's
     commitments; all are empty where nobody gave an order, as in `opsicle run FILE`. `timeout`
     bounds the whole job in seconds; None leaves it to the phases' own. `max_log_bytes` is after how
-    much output the rest is counted only; None: never.
+    much output the rest is counted only; None: never. `artifact_limits` bound the files that it
+    leaves behind.
     """
 
     automation_id: str
@@ -70,6 +72,7 @@ class Work(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     signature: bytes = b""
     secret_salt: bytes = b""
     max_log_bytes: int | None = None
+    artifact_limits: ArtifactLimits = ArtifactLimits()
 
     def __repr__(self) -> str:
         facts = f"job_id={self.job_id!r}, fence={self.fence}"

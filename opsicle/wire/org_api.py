@@ -17,14 +17,16 @@ class Org(msgspec.Struct, kw_only=True):
 
     `role` is the caller's there, None for one that they see only because they run the server. `id`
     is what `opsicle worker --run-as ORG=USER` takes. `allows_shared_workers`: what it runs may go
-    to shared workers. `is_current`: it is the one that the caller's session or token is
-    for.
+    to shared workers. `is_current`: it is the one that the caller's session or token is for. At
+    most `max_running` of its automations run, and `max_waiting` wait; None: any number.
     """
 
     id: str
     code: str
     name: str
     allows_shared_workers: bool = False
+    max_running: int | None = None
+    max_waiting: int | None = None
     role: str | None = None
     is_current: bool = False
 
@@ -38,10 +40,12 @@ class CreateOrgRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True)
 
 
 class UpdateOrgRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    """Changes an org. Only what is given changes."""
+    """Changes an org. Only what is given changes; a limit of null is none."""
 
     name: Name | msgspec.UnsetType = msgspec.UNSET
     allows_shared_workers: bool | msgspec.UnsetType = msgspec.UNSET
+    max_running: Int32 | msgspec.UnsetType | None = msgspec.UNSET
+    max_waiting: Int32 | msgspec.UnsetType | None = msgspec.UNSET
 
 
 class SwitchRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):

@@ -34,7 +34,7 @@ class PhaseRun(msgspec.Struct, kw_only=True):
     """One phase and how it went.
 
     `has_command_times` is false where commands cannot be told apart. `failed_tries` are those that
-    another one followed.
+    another one followed. `message` is what a pause asks.
     """
 
     name: str
@@ -50,3 +50,4 @@ class PhaseRun(msgspec.Struct, kw_only=True):
     has_command_times: bool = False
     commands: list[Command] = []
     failed_tries: list[PhaseTry] = []
+    message: str = ""

@@ -35,8 +35,10 @@ from opsicle.domain.templates import (
     Variable,
     VolumeMount,
 )
+from opsicle.wire.artifact_api import Artifact, MissingArtifact
 from opsicle.wire.jobs import Int32
 from opsicle.wire.phase_api import PhaseRun
+from opsicle.wire.starts import StartedBy
 
 
 class Health(msgspec.Struct, omit_defaults=True):
@@ -264,6 +266,7 @@ class TemplateVersion(msgspec.Struct, kw_only=True):
     runs_on_where: str = ""
     priority: int = DEFAULT_PRIORITY
     concurrency: Concurrency | None = None
+    max_waiting: int | None = None
     accepts_claimed: bool
     timeout: int | None
     needs_approval: bool
@@ -320,7 +323,10 @@ class Job(msgspec.Struct, kw_only=True):
 
 
 class AutomationSummary(msgspec.Struct, kw_only=True):
-    """An automation in a list. `waiting_reason` says why one that waits does not run yet."""
+    """An automation in a list. `waiting_reason` says why one that waits does not run yet.
+
+    `pause_id` is the approval that is asked in its midst while it is paused.
+    """
 
     id: str
     state: AutomationState
@@ -330,7 +336,9 @@ class AutomationSummary(msgspec.Struct, kw_only=True):
     worker: WorkerRef | None = None
     reason: str = ""
     rerun_of: str | None = None
+    started_by: StartedBy
     approval_id: str | None = None
+    pause_id: str | None = None
     exit_code: int | None = None
     explanation: str = ""
     waiting_reason: str = ""
@@ -348,7 +356,8 @@ class Automation(AutomationSummary, kw_only=True):
     job's phases have handed on, by name, `summary` is what they say of it in Markdown; both are
     masked as the log is. `concurrency_group` is its group with the values by which that is told
     from others, `concurrency_limit` how many of it run at once. `is_group_held`: nobody can say how
-    it ended, and it holds its group until it is released.
+    it ended, and it holds its group until it is released. `artifacts` are
+    the files that the newest job left behind, `artifacts_missing` those of which nothing is kept.
     """
 
     display_name: str = ""
@@ -364,6 +373,8 @@ class Automation(AutomationSummary, kw_only=True):
     jobs: list[Job]
     log_bytes: int = 0
     log_remark: str = ""
+    artifacts: list[Artifact] = []
+    artifacts_missing: list[MissingArtifact] = []
     outputs: dict[str, str] = {}
     summary: str = ""
 

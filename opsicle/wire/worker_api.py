@@ -11,6 +11,7 @@ from typing import Annotated
 
 import msgspec
 
+from opsicle.domain.artifacts import MAX_PATH_BYTES
 from opsicle.domain.automations import JobState
 from opsicle.domain.bounds import Labels, Name, Pem, Word
 from opsicle.domain.manifest_formats import BEFORE_FORMATS
@@ -30,6 +31,13 @@ MAX_LISTED_JOBS = 2_000
 """Twice the most slots that a worker can have.
 
 The server looks each of them up while everybody's changes wait."""
+
+MAX_ARTIFACT_BYTES = 512 * 1024
+"""The most of an artifact in one request."""
+
+ArtifactBytes = Annotated[bytes, msgspec.Meta(max_length=MAX_ARTIFACT_BYTES)]
+ArtifactPath = Annotated[str, msgspec.Meta(max_length=MAX_PATH_BYTES)]
+Sha256 = Annotated[str, msgspec.Meta(pattern="^([0-9a-f]{64})?$")]
 
 ChunkBytes = Annotated[bytes, msgspec.Meta(max_length=MAX_CHUNK_BYTES)]
 Chunk = tuple[Offset, Int32, Int32, Milliseconds, ChunkBytes]
@@ -133,7 +141,8 @@ class PollRequest(msgspec.Struct, kw_only=True):
     knows itself to fit. `history_rewritten` says how the org's audit record contradicts what the
     worker has seen of it; "" if it does not. `formats` are those of manifests and orders that it
     reads. `newer_epoch` shows a server that there was a later state than its own; `ran` is what
-    this worker has begun lately, for a server that wants to know (see `PollReply`).
+    this worker has begun lately, for a server that wants to know (see `PollReply`). `paused` are
+    jobs that wait for people: it keeps their workspaces, and no slot or lease for them.
     """
 
     boot_id: Word
@@ -151,6 +160,7 @@ class PollRequest(msgspec.Struct, kw_only=True):
     granted: Labels = {}
     formats: Formats = BEFORE_FORMATS
     newer_epoch: SignedOrder | None = None
+    paused: Annotated[tuple[RunningJob, ...], msgspec.Meta(max_length=MAX_LISTED_JOBS)] = ()
     ran: Annotated[tuple[RanAutomation, ...], msgspec.Meta(max_length=MAX_LISTED_JOBS)] = ()
 
 
@@ -204,6 +214,22 @@ class RefuseRequest(msgspec.Struct):
     newer_epoch: SignedOrder | None = None
 
 
+class PauseRequest(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """Says that a job waits for people at a phase. The same request again gets the same answer.
+
+    `phase` is its index, `phases` is how far all are; the log comes as with a `FinishRequest`. Once
+    the answer says `paused`, the job has no lease and its slot is free; any other state means that
+    nobody is asked.
+    """
+
+    fence: int
+    phase: Int32
+    phases: PhaseReports
+    log_bytes: Offset
+    chunks: Chunks = ()
+    is_after_loss: bool = False
+
+
 class LogRequest(msgspec.Struct, kw_only=True, omit_defaults=True):
     """Brings output, and how far the phases are where that changed.
 
@@ -221,6 +247,34 @@ class LogReply(msgspec.Struct):
     """The offset up to which the log is durable, and may leave the worker's spool."""
 
     durable_to: int
+
+
+class ArtifactRequest(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """Brings a part of a file that a phase left behind, or says why it is not kept (`problem`).
+
+    `size` and `sha256` (hex) are the whole file's; `data` begins at `offset`. Sent again, also from
+    the beginning, it changes nothing. A `path` that a later phase brings anew takes the place of
+    the earlier one.
+    """
+
+    fence: int
+    phase: Int32
+    path: ArtifactPath
+    size: Offset = 0
+    sha256: Sha256 = ""
+    offset: Offset = 0
+    data: ArtifactBytes = b""
+    problem: Explanation = ""
+
+
+class ArtifactReply(msgspec.Struct):
+    """How much of the file is here: from there on more is wanted.
+
+    `is_settled`: it is durable, or refused for good. Only then may the worker's own copy go.
+    """
+
+    received: int
+    is_settled: bool = False
 
 
 class FinishRequest(msgspec.Struct, kw_only=True, omit_defaults=True):

@@ -19,7 +19,7 @@ from opsicle.domain.automations import JobState
 from opsicle.domain.templates import When
 from opsicle.wire.jobs import CommandReport, Outcome, PhaseReport, StepState, Work
 from opsicle.worker import process
-from opsicle.worker.journal import CleanUpPlan, JobEntry
+from opsicle.worker.journal_lines import CleanUpPlan, JobEntry
 
 _LOST = "the worker ended while the job ran, so that nobody can say what it did"
 TOO_LATE = "the worker came back too late"

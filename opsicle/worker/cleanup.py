@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import shutil
+from pathlib import Path
 
 from opsicle.worker.identity import WorkerDataFolder
 from opsicle.worker.private_files import private_folder, remove_stale_files
@@ -12,7 +14,7 @@ log = logging.getLogger(__name__)
 
 
 def remove(folder: WorkerDataFolder, open_jobs: set[str]) -> None:
-    """Remove the spools and workspaces of all but the open jobs.
+    """Remove the spools, artifacts and workspaces of all but the open jobs.
 
     Raises OSError if the folders cannot be read.
     """
@@ -20,13 +22,28 @@ def remove(folder: WorkerDataFolder, open_jobs: set[str]) -> None:
         if path.name.partition(".")[0] not in open_jobs:
             path.unlink(missing_ok=True)
 
+    for path in folder.artifacts.iterdir() if folder.artifacts.is_dir() else ():
+        if path.name not in open_jobs:
+            shutil.rmtree(path, ignore_errors=True)
+
     remove_stale_files(private_folder(folder.workspaces, lets_through=folder.lets_through))
 
     for path in folder.workspaces.iterdir():
-        if path.name in open_jobs:
-            continue
-        if problem := remove_folder(path):
-            log.warning(
-                "a workspace of a past job cannot be removed",
-                extra={"job_id": path.name, "reason": problem},
-            )
+        if path.name.partition(".")[0] not in open_jobs:
+            _remove_workspace(path)
+
+
+def remove_job(folder: WorkerDataFolder, job_id: str) -> None:
+    """Remove what is left of one job that does not go on."""
+    for path in (*folder.spool.glob(f"{job_id}.*"), *folder.workspaces.glob(f"{job_id}.*")):
+        path.unlink(missing_ok=True)
+    shutil.rmtree(folder.artifacts / job_id, ignore_errors=True)
+    _remove_workspace(folder.workspaces / job_id)
+
+
+def _remove_workspace(path: Path) -> None:
+    if problem := remove_folder(path):
+        log.warning(
+            "a workspace of a past job cannot be removed",
+            extra={"job_id": path.name, "reason": problem},
+        )

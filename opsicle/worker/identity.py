@@ -67,6 +67,7 @@ class WorkerDataFolder:
         self.checkpoint = path / "checkpoint.json"
         self.epoch = path / "epoch.json"
         self.spool = path / "spool"
+        self.artifacts = path / "artifacts"
         self.workspaces = path / "workspaces"
         self._identity = path / "identity.json"
         self.lets_through = False

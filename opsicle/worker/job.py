@@ -8,6 +8,8 @@ from collections.abc import Callable
 
 from opsicle.domain.errors import LeaseLost, OpsicleError
 from opsicle.wire.jobs import Outcome
+from opsicle.worker.artifact_spool import ArtifactSpool
+from opsicle.worker.artifact_uploads import ArtifactUploads
 from opsicle.worker.journal import Journal
 from opsicle.worker.log_shipper import JobLog, LogShipper
 from opsicle.worker.spool import Spool
@@ -23,7 +25,13 @@ class HeldJob:
     """
 
     def __init__(
-        self, job_id: str, fence: int, spool: Spool, shipper: LogShipper, journal: Journal
+        self,
+        job_id: str,
+        fence: int,
+        spool: Spool,
+        artifacts: ArtifactSpool,
+        shipper: LogShipper,
+        journal: Journal,
     ) -> None:
         self.id = job_id
         self.fence = fence
@@ -31,6 +39,8 @@ class HeldJob:
         self.is_dropped = False
         self.idle_since: float | None = time.monotonic()
         self.spool = spool
+        self.artifacts = artifacts
+        self.uploads = ArtifactUploads(job_id, fence, artifacts)
         self._journal = journal
         self.log = JobLog(fence, spool, shipper, journal, self.refused)
 
@@ -41,6 +51,7 @@ class HeldJob:
         self.is_dropped = True
         self.cancellation.cancel()
         self.spool.discard()
+        self.artifacts.discard()
 
     def refused(self, error: OpsicleError) -> None:
         """Stop sending output, as the server takes no more."""
@@ -76,10 +87,11 @@ class HeldJob:
     def keep_end(self) -> None:
         """Note that the server could not be told at once.
 
-        Let the outcome and the rest of the log outlive this machine.
+        Let the outcome, the rest of the log and the artifacts outlive this machine.
         """
         try:
             self.spool.sync()
+            self.artifacts.sync()
             self._journal.sync()
         except OSError as error:
             log.warning(
@@ -93,3 +105,4 @@ class HeldJob:
         """
         self.note(lambda: self._journal.closed(self.id))
         self.spool.discard()
+        self.artifacts.discard()

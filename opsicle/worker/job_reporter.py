@@ -9,6 +9,7 @@ from typing import TypeVar
 
 import msgspec
 
+from opsicle.domain.automations import JobState
 from opsicle.domain.errors import (
     LeaseLost,
     LogIncomplete,
@@ -20,15 +21,18 @@ from opsicle.wire.endpoint import Endpoint
 from opsicle.wire.endpoints import jobs as endpoints
 from opsicle.wire.jobs import MAX_EXPLANATION, Outcome
 from opsicle.wire.worker_api import (
+    Chunks,
     FinishReply,
     FinishRequest,
     LogRequest,
+    PauseRequest,
     RefuseRequest,
     StartRequest,
 )
 from opsicle.worker.connection import AWAY, ServerConnection
 from opsicle.worker.job import HeldJob
 from opsicle.worker.output import now_ms
+from opsicle.worker.pausing import PausedRun
 from opsicle.worker.verification import NotValidNow, Refused
 
 log = logging.getLogger(__name__)
@@ -93,6 +97,21 @@ class JobReporter:
                 extra={"job_id": job.id, "reason": error.message},
             )
 
+    def upload(self, job: HeldJob) -> None:
+        """Send the artifacts of a job that still runs; what fails is tried again at its end."""
+        try:
+            self._upload(job)
+        except LeaseLost as error:
+            job.drop(error.message)
+        except OpsicleError as error:
+            log.info("artifacts wait", extra={"job_id": job.id, "reason": error.message})
+
+    def _upload(self, job: HeldJob) -> None:
+        """Send all artifacts of a job that wait. Raises as `retry`."""
+        job.uploads.send(
+            lambda request: self.retry(job, endpoints.ARTIFACT, request, on_away=job.keep_end)
+        )
+
     def finish(
         self, job: HeldJob, outcome: Outcome, log_bytes: int, boot_id: str
     ) -> FinishReply | None:
@@ -101,25 +120,59 @@ class JobReporter:
         Returns None if the server has, or wants, nothing to do with the job any more, or will be
         told by the next run of this worker.
         """
-        return self._request(job, lambda: self._deliver(job, outcome, log_bytes, boot_id))
 
-    def _deliver(self, job: HeldJob, outcome: Outcome, log_bytes: int, boot_id: str) -> FinishReply:
+        def request(chunks: Chunks) -> FinishRequest:
+            return FinishRequest(
+                fence=job.fence,
+                outcome=outcome,
+                log_bytes=log_bytes,
+                chunks=chunks,
+                is_slot_free=self._wants_next() and not self.is_ending,
+                is_after_loss=job.log.is_after_loss,
+                boot_id=boot_id,
+            )
+
+        return self._request(job, lambda: self._deliver(job, endpoints.FINISH, log_bytes, request))
+
+    def pause(self, job: HeldJob, run: PausedRun) -> JobState:
+        """Have the server ask people, with all of the log so far, however long it is away.
+
+        Returns the job's state: `paused`, unless nobody is asked. Raises as `retry`.
+        """
+
+        def request(chunks: Chunks) -> PauseRequest:
+            return PauseRequest(
+                fence=run.fence,
+                phase=run.phase,
+                phases=run.phases,
+                log_bytes=run.log_bytes,
+                chunks=chunks,
+                is_after_loss=job.log.is_after_loss,
+            )
+
+        return self._deliver(job, endpoints.PAUSE, run.log_bytes, request).state
+
+    def rejected(self, error: OpsicleError) -> None:
+        """Let the worker end, as the server accepts it no more."""
+        self._on_rejected(error)
+
+    def _deliver(
+        self,
+        job: HeldJob,
+        endpoint: Endpoint[Reply],
+        log_bytes: int,
+        make: Callable[[Chunks], FinishRequest | PauseRequest],
+    ) -> Reply:
+        """Say something of a job together with the last of its log, once the rest is there."""
+        self._upload(job)
         while True:
             chunks = tuple(job.spool.read())
             if not chunks or chunks[-1][0] + len(chunks[-1][4]) >= log_bytes:
-                finish = FinishRequest(
-                    fence=job.fence,
-                    outcome=outcome,
-                    log_bytes=log_bytes,
-                    chunks=chunks,
-                    is_slot_free=self._wants_next() and not self.is_ending,
-                    is_after_loss=job.log.is_after_loss,
-                    boot_id=boot_id,
-                )
+                last = make(chunks)
                 try:
-                    return self.retry(job, endpoints.FINISH, finish, on_away=job.keep_end)
+                    return self.retry(job, endpoint, last, on_away=job.keep_end)
                 except LogIncomplete:  # all that is left of it was sent
-                    job.log.lost(finish, job.spool.acknowledged)
+                    job.log.lost(last, job.spool.acknowledged)
                     continue
 
             request = LogRequest(

@@ -15,6 +15,8 @@ _JOB_STATES = {
 }
 """What becomes of a job by a phase that ended so."""
 
+UNSUCCESSFUL = frozenset(_JOB_STATES)
+
 
 class JobResult:
     """How a job ends, as far as that is known: what first went wrong decides.
@@ -30,6 +32,7 @@ class JobResult:
         self._explanation = ""
         self._exit_code: int | None = None
         self._without_secrets = without_secrets
+        self._skipped: list[PhaseReport] = []
 
     def decide(self, state: JobState, explanation: str, exit_code: int | None = None) -> None:
         """Settle the job's state, unless something before has."""
@@ -40,6 +43,20 @@ class JobResult:
         """Let a phase that has ended badly decide."""
         if report.state in _JOB_STATES:
             self.decide(_JOB_STATES[report.state], _sentence(report), report.exit_code)
+
+    def skip(self, report: PhaseReport) -> None:
+        """Let the job go on behind a phase that failed, as somebody chose.
+
+        It stays failed, and a job that goes well until its end ends as failed, too: nothing that
+        failed is shown as a success.
+        """
+        self._skipped.append(report)
+
+    def stop(self, report: PhaseReport, reason: str) -> None:
+        """Let no more of the job be run but its clean-up, as people decided at a phase."""
+        if report.state not in _JOB_STATES:
+            report.state, report.explanation = StepState.CANCELLED, reason
+        self.decide(JobState.CANCELLED, reason)
 
     def add_problem(self, problem: str) -> None:
         """Say once what else was not as it should be, whatever the state is."""
@@ -57,6 +74,11 @@ class JobResult:
 
     def outcome(self) -> Outcome:
         """Return what the server is told."""
+        if self._skipped and self.state is None:
+            first = self._skipped[0]
+            names = ", ".join(report.name for report in self._skipped)
+            said = f"{_sentence(first)}; skipped, and all that came after went well: {names}"
+            self.decide(JobState.FAILED, said, first.exit_code)
         return Outcome(
             state=self.state or JobState.SUCCEEDED,
             phases=self.reports,

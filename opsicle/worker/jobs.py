@@ -19,14 +19,17 @@ from opsicle.wire.endpoints import jobs as endpoints
 from opsicle.wire.jobs import Outcome, Work
 from opsicle.wire.worker_api import LogRequest, RunningJob, StartRequest
 from opsicle.worker.after_crash import TOO_LATE, LostJob, plan_for
+from opsicle.worker.artifact_spool import ArtifactSpool
 from opsicle.worker.connection import AWAY, ServerConnection
 from opsicle.worker.held_jobs import HeldJobs
 from opsicle.worker.identity import WorkerDataFolder
 from opsicle.worker.job import HeldJob
 from opsicle.worker.job_reporter import JobReporter
 from opsicle.worker.job_threads import JobThreads, Task
-from opsicle.worker.journal import ChildProcess, JobEntry, Journal
+from opsicle.worker.journal import Journal
+from opsicle.worker.journal_lines import ChildProcess, JobEntry
 from opsicle.worker.log_shipper import LogShipper
+from opsicle.worker.paused_jobs import KeptJobs, KeptPause
 from opsicle.worker.private_files import private_folder
 from opsicle.worker.process import OsAccount
 from opsicle.worker.run_as import JobAccounts
@@ -91,6 +94,7 @@ class JobSupervisor:
         self.was_answered = threading.Event()
         self._cannot_begin_until = 0.0
         self._held = HeldJobs()
+        self._paused = KeptJobs(folder, journal, self._reporter)
         self._threads = JobThreads()
 
     @property
@@ -102,6 +106,11 @@ class JobSupervisor:
         """Return the jobs held now, for a poll."""
         return tuple(RunningJob(job.id, job.fence) for job in self._held.all())
 
+    def paused(self) -> tuple[RunningJob, ...]:
+        """Return the jobs that wait for people, for a poll."""
+        held = {job.id for job in self._held.all()}
+        return tuple(job for job in self._paused.listed() if job.job_id not in held)
+
     def take(self, work: Work) -> None:
         """Begin a job that a poll has brought; harmless if it is held already."""
         self._take(work, self._threads.run)
@@ -112,7 +121,10 @@ class JobSupervisor:
             return
 
         spool = Spool(self._folder.spool, work.job_id, self._quota)
-        job = HeldJob(work.job_id, work.fence, spool, self.shipper, self._journal)
+        artifacts = ArtifactSpool(self._folder.artifacts, work.job_id)
+        if self._paused.find(work.job_id):
+            artifacts.recover()  # so that its numbers go on
+        job = HeldJob(work.job_id, work.fence, spool, artifacts, self.shipper, self._journal)
         if self._held.add(job):
             self._begin(lambda: self._carry_out(job, work), job, run)
 
@@ -123,9 +135,12 @@ class JobSupervisor:
         """
         for entry in self._journal.open_jobs():
             spool = Spool.recover(self._folder.spool, entry.job_id, self._quota)
-            job = HeldJob(entry.job_id, entry.fence, spool, self.shipper, self._journal)
+            artifacts = ArtifactSpool(self._folder.artifacts, entry.job_id)
+            artifacts.recover()
+            job = HeldJob(entry.job_id, entry.fence, spool, artifacts, self.shipper, self._journal)
+            conclude = self._recall if entry.paused and not entry.outcome else self._conclude
             if self._held.add(job):
-                self._begin(partial(self._conclude, job, entry), job, self._threads.run)
+                self._begin(partial(conclude, job, entry), job, self._threads.run)
 
     def cancel(self, job_id: str) -> None:
         """Stop a job, as a person wants; its clean-up phases still run, and its end is reported."""
@@ -140,6 +155,8 @@ class JobSupervisor:
         if job:
             job.drop("the server says that its lease is gone")
             self._connection.wake()
+        else:
+            self._paused.forget(job_id)
 
     def cancel_all(self) -> None:
         """Cancel every job, as the worker must end soon."""
@@ -195,8 +212,9 @@ class JobSupervisor:
         """
         try:
             order = self._verifier.check(work)
-            account = self._account_for(order.org_id)
-            may_start = self._may_start(job, order)
+            account = self.accounts.get(order.org_id)
+            kept = self._paused.kept_for(job.id, order)
+            may_start = self._may_start(job, order, kept)
         except Refused as refused:
             self._reporter.refuse(job, refused)
             return
@@ -208,11 +226,17 @@ class JobSupervisor:
             "template": work.template,
             "manifest": digest(work.manifest),
         }
-        log.info("job started", extra={"job_id": job.id, **facts})
+        log.info("job goes on" if kept else "job started", extra={"job_id": job.id, **facts})
 
         began_at = time.monotonic()
         job.idle_since = None
-        outcome = self._run(job, work, account, order.org_id)
+        runner = self._runner(job, work, account)
+        run = self._paused.resumption(runner, kept, order) if kept else runner.run
+        outcome = self._run(job, work, order.org_id, run)
+        if outcome is None:
+            self._paused.remember_masking(job.id, runner.masking)
+            log.info("job waits for people", extra={"job_id": job.id})
+            return
         seconds = round(time.monotonic() - began_at, 3)
         log.info("job ended", extra={"job_id": job.id, "state": outcome.state, "seconds": seconds})
 
@@ -223,30 +247,31 @@ class JobSupervisor:
         job.note_end(outcome)
         self._report(job, outcome, job.spool.end)
 
-    def _may_start(self, job: HeldJob, order: WorkOrder) -> bool:
+    def _may_start(self, job: HeldJob, order: WorkOrder, kept: KeptPause | None) -> bool:
         try:
             self._journal.take_up(order, job.id, job.fence)
-            self._journal.starting(job.id, job.fence)
+            note = self._journal.resuming if kept else self._journal.starting
+            note(job.id, job.fence)
         except OSError as error:
             # Never asked for, so never begun: the lease lapses, and whoever has room for a journal
             # gets the job.
             self._cannot_begin_until = time.monotonic() + _NO_JOURNAL_SECONDS
-            log.error(  # noqa: TRY400 - a full disk needs no stack
-                "the journal cannot be written: job not begun",
-                extra={"job_id": job.id, "reason": str(error)},
-            )
+            facts = {"job_id": job.id, "reason": str(error)}
+            log.error("the journal cannot be written: job not begun", extra=facts)  # noqa: TRY400
             return False
 
         try:
+            if kept:
+                return self._paused.start(job, kept, besides=self._sync)
             return self._reporter.start(job, besides=self._sync)
         except _JournalFailed as failure:
             # The server may have heard of it, so it is to hear of the end as well.
-            log.error(  # noqa: TRY400
-                "the journal is not durable: job not begun",
-                extra={"job_id": job.id, "reason": str(failure)},
-            )
+            facts = {"job_id": job.id, "reason": str(failure)}
+            log.error("the journal is not durable: job not begun", extra=facts)  # noqa: TRY400
             explanation = f"the worker's disk failed, and nothing was run: {failure}"
-            self._report(job, Outcome(state=JobState.FAILED, phases=(), explanation=explanation), 0)
+            phases, log_bytes = (kept.run.phases, kept.run.log_bytes) if kept else ((), 0)
+            outcome = Outcome(state=JobState.FAILED, phases=phases, explanation=explanation)
+            self._report(job, outcome, log_bytes)
             return False
 
     def _sync(self) -> None:
@@ -259,19 +284,13 @@ class JobSupervisor:
         except OSError as error:
             raise _JournalFailed(error.strerror or str(error)) from error
 
-    def _account_for(self, org_id: str) -> OsAccount | None:
-        try:
-            return self.accounts.find(org_id)
-        except LookupError:
-            raise Refused(
-                "this worker runs each org's jobs as a user of its own, and has none for this org"
-            ) from None
-
-    def _run(self, job: HeldJob, work: Work, account: OsAccount | None, org_id: str) -> Outcome:
+    def _run(
+        self, job: HeldJob, work: Work, org_id: str, run: Callable[[], Outcome | None]
+    ) -> Outcome | None:
         try:
             if plan := plan_for(work, org_id):
                 job.note(lambda: self._journal.clean_up(job.id, plan))
-            return self._runner(job, work, account).run()
+            return run()
         except Exception:
             log.exception("the runner failed at a job", extra={"job_id": job.id})
             self._runtimes.sweep(job.id)
@@ -288,21 +307,32 @@ class JobSupervisor:
             account=account,
             private_folder=self.private_folder,
             on_clean_up=lambda phase: job.note(lambda: self._journal.begun(job.id, phase)),
+            ask=partial(self._paused.ask, job),
             on_mask=lambda: job.note(lambda: self._journal.masked(job.id)),
             on_child=lambda pid, instance: job.note(
                 lambda: self._journal.child(job.id, ChildProcess(pid, instance))
             ),
+            artifacts=job.artifacts,
+            on_artifacts=lambda: self._upload(job),
         )
         return Runner(work, job.log, host, job.cancellation)
+
+    def _upload(self, job: HeldJob) -> None:
+        """Send a running job's artifacts beside it; what cannot be sent goes with its end."""
+        if job.artifacts.waiting():
+            self._threads.run(lambda: self._reporter.upload(job))
+
+    def _recall(self, job: HeldJob, entry: JobEntry) -> None:
+        """Keep a job that waits for people since an earlier run of the worker."""
+        if not self._paused.recall(job, entry) and entry.is_resuming:
+            self._conclude(job, entry)
 
     def _conclude(self, job: HeldJob, entry: JobEntry) -> None:
         """Report what can be said of a job in whose midst an earlier run of the worker ended."""
         survivors = self._runtimes.sweep(job.id, entry.children[-1] if entry.children else None)
         if survivors:
-            log.error(
-                "processes of a lost job cannot be ended",
-                extra={"job_id": job.id, "count": survivors},
-            )
+            facts = {"job_id": job.id, "count": survivors}
+            log.error("processes of a lost job cannot be ended", extra=facts)
 
         outcome, log_bytes = entry.outcome, entry.log_bytes
         if outcome is None:
@@ -333,7 +363,7 @@ class JobSupervisor:
 
         self.was_answered.wait()
         try:
-            account = self._account_for(lost.plan.org_id)
+            account = self.accounts.get(lost.plan.org_id)
             ask = partial(self._reporter.retry, job)
             ask(endpoints.START, StartRequest(job.fence))
             durable_to = ask(endpoints.LOG, LogRequest(fence=job.fence)).durable_to

@@ -16,6 +16,8 @@ crash does not match its checksum and is passed over. A job's lines, in order:
     masked     once the job has values to be masked of which only this run knows
     child      a process of the job exists (its `life` tells it from a later owner of its id)
     progress   how far the phases were when that was last told to the server
+    paused     before people are asked in its midst: how far it is. The server may not know yet
+    resuming   before the server is asked whether it may go on, under the fence of a new lease
     finished   how it ended, before the server is told
     closed     the server knows, or does not want to know: nothing is left to do
 
@@ -38,109 +40,41 @@ import msgspec
 
 from opsicle.domain.manifests import WorkOrder
 from opsicle.kit import files
-from opsicle.wire.jobs import Outcome, PhaseReport, Work
+from opsicle.wire.jobs import Outcome, PhaseReport
+from opsicle.worker.journal_lines import (
+    BegunLine,
+    ChildLine,
+    ChildProcess,
+    CleanUpLine,
+    CleanUpPlan,
+    FinishedLine,
+    ForgottenLine,
+    JobEntry,
+    JournalClosed,
+    Line,
+    MaskedLine,
+    PausedLine,
+    ProgressLine,
+    RanLine,
+    ResumingLine,
+    SpentLine,
+    Starting,
+    apply,
+    lines_of,
+)
+from opsicle.worker.pausing import PausedRun
 from opsicle.worker.ran_automations import RanAutomations, RanEntry
 from opsicle.worker.replay_guard import ReplayGuard, SpentOrder
 from opsicle.worker.verification import Refused
 
 log = logging.getLogger(__name__)
 
+_decode = msgspec.json.Decoder(Line).decode
+_encode = msgspec.json.Encoder().encode
+
 COMPACT_BYTES = 1024 * 1024
 """Beyond this size (and twice what it was after the last time) the journal is written anew with
 what still matters."""
-
-
-class ChildProcess(msgspec.Struct, frozen=True):
-    """A process that a job started. `instance` tells this one from a later owner of its id."""
-
-    pid: int
-    instance: str = msgspec.field(name="life")  # as earlier versions wrote it
-
-
-class CleanUpPlan(msgspec.Struct, frozen=True):
-    """What it takes to run a job's clean-up phases in a next run.
-
-    `work` is without secrets; `boot` the machine's.
-    """
-
-    boot: str
-    org_id: str
-    work: Work
-    has_secrets: bool
-
-
-class JobEntry(msgspec.Struct):
-    """All that the journal knows of one job.
-
-    `outcome` is None until it ended; `begun` are clean-up phases.
-    """
-
-    job_id: str
-    fence: int
-    clean_up: CleanUpPlan | None = None
-    begun: list[int] = []
-    has_masked: bool = False
-    children: list[ChildProcess] = []
-    phases: tuple[PhaseReport, ...] = ()
-    outcome: Outcome | None = None
-    log_bytes: int = 0
-
-
-class _Starting(msgspec.Struct, tag="starting", frozen=True):
-    job_id: str
-    fence: int
-
-
-class _CleanUp(msgspec.Struct, tag="clean-up", frozen=True):
-    job_id: str
-    plan: CleanUpPlan
-
-
-class _Begun(msgspec.Struct, tag="begun", frozen=True):
-    job_id: str
-    phase: int
-
-
-class _Masked(msgspec.Struct, tag="masked", frozen=True):
-    job_id: str
-
-
-class _Child(msgspec.Struct, tag="child", frozen=True):
-    job_id: str
-    child: ChildProcess
-
-
-class _Progress(msgspec.Struct, tag="progress", frozen=True):
-    job_id: str
-    phases: tuple[PhaseReport, ...]
-
-
-class _Finished(msgspec.Struct, tag="finished", frozen=True):
-    job_id: str
-    outcome: Outcome
-    log_bytes: int
-
-
-class _JournalClosed(msgspec.Struct, tag="closed", frozen=True):
-    job_id: str
-
-
-class _Spent(msgspec.Struct, tag="spent", frozen=True):
-    order: SpentOrder
-
-
-class _Ran(msgspec.Struct, tag="ran", frozen=True):
-    ran: RanEntry
-
-
-class _Forgotten(msgspec.Struct, tag="forgotten", frozen=True):
-    up_to: datetime
-
-
-_JobLine = _Starting | _CleanUp | _Begun | _Masked | _Child | _Progress | _Finished | _JournalClosed
-_Line = _Spent | _Ran | _Forgotten | _JobLine
-_decode = msgspec.json.Decoder(_Line).decode
-_encode = msgspec.json.Encoder().encode
 
 
 class Journal:
@@ -189,7 +123,7 @@ class Journal:
                     f"it ran on this worker already, on {before.at:%Y-%m-%d at %H:%M} UTC, "
                     "and its server does not know"
                 )
-            self._write(_Ran(ran))
+            self._write(RanLine(ran))
 
     def list_ran(self, most: int) -> list[RanEntry]:
         """Return the newest automations that this worker has begun, at most so many."""
@@ -201,40 +135,49 @@ class Journal:
         with self._lock:
             if self._replay_guard.has(order):
                 return False
-            self._write(_Spent(order))
+            self._write(SpentLine(order))
             return True
 
     def starting(self, job_id: str, fence: int) -> None:
         """Note that the server will be asked whether this job may begin."""
-        self._append(_Starting(job_id, fence))
+        self._append(Starting(job_id, fence))
 
     def clean_up(self, job_id: str, plan: CleanUpPlan) -> None:
         """Note how the job's clean-up phases could be run by a next run."""
-        self._append(_CleanUp(job_id, plan))
+        self._append(CleanUpLine(job_id, plan))
 
     def begun(self, job_id: str, phase: int) -> None:
         """Note that a clean-up phase begins."""
-        self._append(_Begun(job_id, phase))
+        self._append(BegunLine(job_id, phase))
 
     def masked(self, job_id: str) -> None:
         """Note that the job has values to be masked of which only this run knows."""
-        self._append(_Masked(job_id))
+        self._append(MaskedLine(job_id))
 
     def child(self, job_id: str, child: ChildProcess) -> None:
         """Note a process of the job."""
-        self._append(_Child(job_id, child))
+        self._append(ChildLine(job_id, child))
 
     def progress(self, job_id: str, phases: tuple[PhaseReport, ...]) -> None:
         """Note how far the phases are."""
-        self._append(_Progress(job_id, phases))
+        self._append(ProgressLine(job_id, phases))
+
+    def paused(self, job_id: str, run: PausedRun) -> None:
+        """Note that people are asked about the job, and how far it is, durably."""
+        self._append(PausedLine(job_id, run))
+        self.sync()
+
+    def resuming(self, job_id: str, fence: int) -> None:
+        """Note that the server will be asked whether a paused job may go on."""
+        self._append(ResumingLine(job_id, fence))
 
     def finished(self, job_id: str, outcome: Outcome, log_bytes: int) -> None:
         """Note how the job ended, and how long its log is."""
-        self._append(_Finished(job_id, outcome, log_bytes))
+        self._append(FinishedLine(job_id, outcome, log_bytes))
 
     def closed(self, job_id: str) -> None:
         """Note that nothing is left to do for this job."""
-        self._append(_JournalClosed(job_id))
+        self._append(JournalClosed(job_id))
         if self._size > self._compact_at:
             with self._sync_lock, self._lock:
                 self._rewrite()
@@ -244,12 +187,12 @@ class Journal:
         with self._sync_lock, self._lock:
             os.close(self._fd)
 
-    def _append(self, line: _Line) -> int:
+    def _append(self, line: Line) -> int:
         """Write one line; returns its number."""
         with self._lock:
             return self._write(line)
 
-    def _write(self, line: _Line) -> int:
+    def _write(self, line: Line) -> int:
         content = _sealed(line)
         try:
             files.write_all(self._fd, content)
@@ -284,34 +227,34 @@ class Journal:
         self._compact_at = max(COMPACT_BYTES, 2 * self._size)
         self._lines_synced = self._lines_written
 
-    def _lines(self) -> Iterator[_Line]:
+    def _lines(self) -> Iterator[Line]:
         """Return all records that still matter."""
         if self._replay_guard.forgotten_to:
-            yield _Forgotten(self._replay_guard.forgotten_to)
+            yield ForgottenLine(self._replay_guard.forgotten_to)
         for ran in self._ran:
-            yield _Ran(ran)
+            yield RanLine(ran)
         for order in self._replay_guard:
-            yield _Spent(order)
+            yield SpentLine(order)
         for entry in self._open.values():
-            yield from _lines_of(entry)
+            yield from lines_of(entry)
 
-    def _apply(self, line: _Line) -> None:
-        if isinstance(line, _Spent):
+    def _apply(self, line: Line) -> None:
+        if isinstance(line, SpentLine):
             self._replay_guard.add(line.order)
-        elif isinstance(line, _Ran):
+        elif isinstance(line, RanLine):
             self._ran.add(line.ran)
-        elif isinstance(line, _Forgotten):
+        elif isinstance(line, ForgottenLine):
             self._replay_guard.forgotten_to = line.up_to
         else:
-            _apply(self._open, line)
+            apply(self._open, line)
 
 
-def _sealed(line: _Line) -> bytes:
+def _sealed(line: Line) -> bytes:
     content = _encode(line)
     return b"%08x %s\n" % (zlib.crc32(content), content)
 
 
-def _read(path: Path) -> Iterator[_Line]:
+def _read(path: Path) -> Iterator[Line]:
     try:
         lines = path.read_bytes().splitlines()
     except FileNotFoundError:
@@ -331,50 +274,3 @@ def _read(path: Path) -> Iterator[_Line]:
 
     if damaged:
         log.warning("damaged lines of the journal were passed over", extra={"count": damaged})
-
-
-def _apply(entries: dict[str, JobEntry], line: _JobLine) -> None:
-    """Bring what is known of the job up to this line."""
-    if isinstance(line, _Starting):
-        entries[line.job_id] = JobEntry(line.job_id, line.fence)
-        return
-    entry = entries.get(line.job_id)
-    if entry is None:
-        return  # its `starting` was damaged: the server will find the job lost
-    if isinstance(line, _JournalClosed):
-        del entries[line.job_id]
-    else:
-        _add(entry, line)
-
-
-def _add(
-    entry: JobEntry, line: _CleanUp | _Begun | _Masked | _Child | _Progress | _Finished
-) -> None:
-    match line:
-        case _CleanUp():
-            entry.clean_up = line.plan
-        case _Begun():
-            entry.begun.append(line.phase)
-        case _Masked():
-            entry.has_masked = True
-        case _Child():
-            entry.children.append(line.child)
-        case _Progress():
-            entry.phases = line.phases
-        case _Finished():
-            entry.outcome, entry.log_bytes = line.outcome, line.log_bytes
-
-
-def _lines_of(entry: JobEntry) -> list[_Line]:
-    lines: list[_Line] = [_Starting(entry.job_id, entry.fence)]
-    if entry.clean_up:
-        lines.append(_CleanUp(entry.job_id, entry.clean_up))
-    lines += [_Begun(entry.job_id, phase) for phase in entry.begun]
-    if entry.has_masked:
-        lines.append(_Masked(entry.job_id))
-    lines += [_Child(entry.job_id, child) for child in entry.children]
-    if entry.phases:
-        lines.append(_Progress(entry.job_id, entry.phases))
-    if entry.outcome:
-        lines.append(_Finished(entry.job_id, entry.outcome, entry.log_bytes))
-    return lines

@@ -19,7 +19,13 @@ from opsicle.domain.errors import Internal, LogIncomplete, OpsicleError
 from opsicle.kit.backoff import Backoff
 from opsicle.wire.endpoints import jobs as endpoints
 from opsicle.wire.jobs import PhaseReport
-from opsicle.wire.worker_api import MAX_LOG_REQUEST_BYTES, FinishRequest, LogReply, LogRequest
+from opsicle.wire.worker_api import (
+    MAX_LOG_REQUEST_BYTES,
+    FinishRequest,
+    LogReply,
+    LogRequest,
+    PauseRequest,
+)
 from opsicle.worker.connection import AWAY, ServerConnection
 from opsicle.worker.journal import Journal
 from opsicle.worker.spool import Spool
@@ -67,6 +73,10 @@ class JobLog:
         self._phases = msgspec.msgpack.encode(phases)
         self._shipper.schedule(self)
 
+    def detach(self) -> None:
+        """Send no more of it until there is news; waits for the request that is under way."""
+        self._shipper.detach(self)
+
     @property
     def has_unsent(self) -> bool:
         """Whether there is anything that the server does not know."""
@@ -105,7 +115,7 @@ class JobLog:
             return
         self.spool.acknowledge(reply.durable_to)
 
-    def lost(self, request: LogRequest | FinishRequest, durable_to: int) -> None:
+    def lost(self, request: LogRequest | FinishRequest | PauseRequest, durable_to: int) -> None:
         """Note that the server has the log only up to a byte, and the rest is lost here.
 
         Raises LogIncomplete.

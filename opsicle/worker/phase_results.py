@@ -1,7 +1,7 @@
 """What the phases of a job leave beside their exit codes: outputs for later phases, and a summary.
 
 Later phases of the job get an output as it was written. What leaves this machine is masked as the
-log is.
+log is, and until then it is on no disk, since it may hold a secret.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from opsicle.domain.outputs import (
 )
 from opsicle.domain.templates import Phase
 from opsicle.wire.jobs import PhaseOutput, PhaseReport
-from opsicle.worker.workspace import Workspace
+from opsicle.worker.private_files import PrivateFiles
 
 _NO_FILE_ANY_MORE = "{} is no file any more; append to it, and do not put something else there"
 
@@ -30,14 +30,15 @@ _NO_FILE_ANY_MORE = "{} is no file any more; append to it, and do not put someth
 class PhaseResults:
     """The outputs and summaries of one job's phases. `without_secrets` masks a text."""
 
-    def __init__(self, workspace: Workspace, without_secrets: Callable[[str], str]) -> None:
-        self._workspace = workspace
+    def __init__(self, files: PrivateFiles, without_secrets: Callable[[str], str]) -> None:
+        self._files = files
         self._without_secrets = without_secrets
         self._outputs: dict[str, dict[str, str]] = {}  # by phase, as they were written
         self._summaries: dict[str, str] = {}
+        self._output_file = self._summary_file = Path()
 
     def recall(self, reports: Iterable[PhaseReport]) -> None:
-        """Take over what phases have left that an earlier life of the worker has run."""
+        """Take over what phases have left that an earlier run of the worker has run."""
         for report in reports:
             self._outputs[report.name] = {each.name: each.value for each in report.outputs}
             self._summaries[report.name] = report.summary
@@ -56,13 +57,25 @@ class PhaseResults:
         self._outputs.pop(report.name, None)
         self._summaries.pop(report.name, None)
 
-    def take(self, index: int, phase: Phase, report: PhaseReport) -> str:
+    def make_files(self) -> dict[str, str]:
+        """Make the two files for the next try, and return the variables that name them.
+
+        They go with the secrets of the try. Raises OSError.
+        """
+        self._output_file = self._files.write("output", b"")
+        self._summary_file = self._files.write("summary", b"")
+        return {
+            "OPSICLE_OUTPUT": str(self._output_file),
+            "OPSICLE_SUMMARY": str(self._summary_file),
+        }
+
+    def take(self, phase: Phase, report: PhaseReport) -> str:
         """Read what a phase has left, now that it has ended, into its report.
 
         Returns what was wrong with its outputs, or an empty string; what was right counts.
         """
-        self._summaries[phase.name] = report.summary = self._summary(index)
-        values, problem = self._written(index, phase)
+        self._summaries[phase.name] = report.summary = self._summary()
+        values, problem = self._written(phase)
         if sum(map(_size, self._outputs.values())) + _size(values) > MAX_ALL_OUTPUTS_BYTES:
             values, problem = {}, _TOO_MUCH
 
@@ -74,14 +87,14 @@ class PhaseResults:
         masked = self._without_secrets(value)
         return PhaseOutput(name=name, value=masked, is_masked=masked != value)
 
-    def _written(self, index: int, phase: Phase) -> WrittenOutputs:
+    def _written(self, phase: Phase) -> WrittenOutputs:
         try:
-            content = _read(self._workspace.output_path(index), MAX_OUTPUT_FILE_BYTES + 1)
+            content = _read(self._output_file, MAX_OUTPUT_FILE_BYTES + 1)
         except OSError:
             return WrittenOutputs({}, _NO_FILE_ANY_MORE.format("OPSICLE_OUTPUT"))
         return read_outputs(content, phase.outputs)
 
-    def _summary(self, index: int) -> str:
+    def _summary(self) -> str:
         """Return what a phase says in Markdown, as far as there is room.
 
         Masked before it is cut, since half a secret is not found.
@@ -90,7 +103,7 @@ class PhaseResults:
         if any(text.endswith(SUMMARY_CUT) for text in before):
             return ""
         try:
-            content = _read(self._workspace.summary_path(index), MAX_OUTPUT_FILE_BYTES)
+            content = _read(self._summary_file, MAX_OUTPUT_FILE_BYTES)
         except OSError:
             return f"*{_NO_FILE_ANY_MORE.format('OPSICLE_SUMMARY')}.*\n"
 

@@ -74,6 +74,4 @@ def phase_environment(
         "OPSICLE_PHASE": work.phases[phase].name,
         "OPSICLE_REQUESTER": work.requester,
         "OPSICLE_WORKSPACE": str(workspace.path),
-        "OPSICLE_OUTPUT": str(workspace.empty(workspace.output_path(phase))),
-        "OPSICLE_SUMMARY": str(workspace.empty(workspace.summary_path(phase))),
     }

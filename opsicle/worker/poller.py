@@ -59,6 +59,10 @@ class Holder(Protocol):
     def held(self) -> tuple[RunningJob, ...]:
         """Return the jobs held now."""
 
+    def paused(self) -> tuple[RunningJob, ...]:
+        """Return the jobs that wait for people."""
+        ...
+
     def take(self, work: Work) -> None:
         """Begin a job."""
 
@@ -177,7 +181,7 @@ class Poller:
         self._was_answered = True
 
     def _request(self) -> PollRequest:
-        jobs = self._jobs.held()
+        jobs, paused = self._jobs.held(), self._jobs.paused()
         takes_none = self._is_draining or not self._jobs.can_begin
         free = 0 if takes_none else max(0, self._presence.slots - len(jobs))
         rewritten = self.audit_monitor.report if self.audit_monitor else ""
@@ -190,6 +194,7 @@ class Poller:
             free_slots=free,
             runtimes=self._presence.runtimes,
             jobs=jobs,
+            paused=paused[:MAX_LISTED_JOBS],
             is_draining=self._is_draining,
             is_leaving=self._is_leaving,
             wait_seconds=POLL_SECONDS if self._was_answered else 0,

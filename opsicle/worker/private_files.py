@@ -17,6 +17,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from opsicle.worker.secret_forms import MIN_FORM_BYTES
+from opsicle.worker.workspace import remove_folder
 
 _IN_MEMORY = Path("/dev/shm")  # noqa: S108 - its folder is made with mode 0700, or not used
 _LONGEST_TAIL = 64 * 1024
@@ -62,7 +63,7 @@ def remove_stale_files(folder: Path) -> None:
     """Remove what an earlier run of the worker left in its folder in memory."""
     if folder.parent == _IN_MEMORY:
         for path in folder.iterdir():
-            path.unlink(missing_ok=True)
+            _remove(path)
 
 
 def remove_private_folder(folder: Path) -> None:
@@ -70,6 +71,14 @@ def remove_private_folder(folder: Path) -> None:
     if folder.parent == _IN_MEMORY:
         with suppress(OSError):
             folder.rmdir()
+
+
+def _remove(path: Path) -> None:
+    """Remove a file, or the folder that a job has put in its place. Raises OSError."""
+    try:
+        path.unlink(missing_ok=True)
+    except IsADirectoryError:
+        remove_folder(path)
 
 
 class PrivateFiles:
@@ -105,7 +114,7 @@ class PrivateFiles:
     def write(self, name: str, content: bytes, mode: int = 0o600) -> Path:
         """Write one more file that goes with the secrets. Raises OSError."""
         path = Path(f"{self._start}.{name}")
-        path.unlink(missing_ok=True)
+        _remove(path)
         self._secrets.append(path)
         fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         with os.fdopen(fd, "wb") as file:
@@ -118,7 +127,7 @@ class PrivateFiles:
         """Remove the secrets' files; harmless to call again."""
         while self._secrets:
             with suppress(OSError):
-                self._secrets.pop().unlink()
+                _remove(self._secrets.pop())
 
     def open_mask_requests(self) -> MaskRequests:
         """Make the pipe for values to be masked. Raises OSError."""

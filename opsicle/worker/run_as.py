@@ -19,6 +19,7 @@ from typing import NamedTuple
 from opsicle.domain.errors import InvalidInput
 from opsicle.worker import process
 from opsicle.worker.process import OsAccount
+from opsicle.worker.verification import Refused
 
 
 class JobAccounts(NamedTuple):
@@ -44,6 +45,15 @@ class JobAccounts(NamedTuple):
         if account is None and self.is_walled:
             raise LookupError(org_id)
         return account
+
+    def get(self, org_id: str) -> OsAccount | None:
+        """Return the account for an org's jobs, as `find`. Raises Refused if the org has none."""
+        try:
+            return self.find(org_id)
+        except LookupError:
+            raise Refused(
+                "this worker runs each org's jobs as a user of its own, and has none for this org"
+            ) from None
 
     def check_reach(self, folder: Path) -> None:
         """Raise InvalidInput unless each of these users may enter `folder`, which exists."""

@@ -11,6 +11,10 @@ logged. At the job's end what still runs in a phase's session is ended (TERM, gr
 made a session of its own, as a daemon does, is left alone, so that a runbook can start a service;
 it dies too if the job is cancelled or times out.
 
+Where people are asked. At a phase with a `pause`, and after one that failed and says `onFailure:
+ask`, the host asks (see pausing.py). If they answer later, the run ends there for now, with its
+workspace left as it is; nothing of the job runs meanwhile save what made a session of its own.
+
 How a phase is started and ended is its runtime's (see runtimes/protocol.py); nothing here knows
 which there are.
 """
@@ -23,27 +27,26 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
 
 from opsicle.domain.automations import JobState
-from opsicle.domain.secrets import secret_file_environment_name
-from opsicle.domain.templates import Phase, When, default_limit
-from opsicle.domain.workers import runtime_of
+from opsicle.domain.pauses import ResumeVerdict
+from opsicle.domain.templates import OnFailure, Phase, When
 from opsicle.wire.jobs import Outcome, PhaseReport, StepState, Work
-from opsicle.worker.attempt import Attempt, Limits, MarkerPipe, RunContext, stop_job
-from opsicle.worker.job_result import JobResult
+from opsicle.worker.artifacts import ArtifactCollector
+from opsicle.worker.attempt import MarkerPipe, RunContext
+from opsicle.worker.job_result import UNSUCCESSFUL, JobResult
 from opsicle.worker.masking import Masking
+from opsicle.worker.obstacles import obstacle_to
 from opsicle.worker.output import JobOutput, Sink, now_ms
+from opsicle.worker.pausing import Answered, PausedRun
 from opsicle.worker.phase_results import PhaseResults
-from opsicle.worker.phase_tries import PhaseTries
-from opsicle.worker.private_files import MaskRequests, PrivateFiles
+from opsicle.worker.phase_runner import PhaseRunner
+from opsicle.worker.private_files import PrivateFiles
+from opsicle.worker.run_ends import end_leftovers, hear_out
 from opsicle.worker.runner_host import RunnerHost
-from opsicle.worker.runtimes.protocol import CannotStart
 from opsicle.worker.runtimes.table import JobRuntimes
-from opsicle.worker.script import Script, make_script, plain_script
 from opsicle.worker.waiting import Cancellation, Waiter
 from opsicle.worker.workspace import Workspace
 
 __all__ = ["Cancellation", "Runner", "Sink"]
-
-_LAST_WORDS_SECONDS = 0.5  # for `> >(tee …)` and the like, which end a little after their shell
 
 
 class Runner:
@@ -57,17 +60,19 @@ class Runner:
         self._host = host
         self._reports = tuple(PhaseReport(name=phase.name) for phase in work.phases)
         self._workspace = Workspace(host.workspace_root, work.job_id, host.account)
-        self._attempts = 0
-        self._deadline = float("inf")
         private_folder = host.private_folder or host.workspace_root
-        self._private = PrivateFiles(private_folder, work.job_id, self._workspace.hand_over)
-        self._mask_requests: MaskRequests | None = None
+        private = self._private = PrivateFiles(
+            private_folder, work.job_id, self._workspace.hand_over
+        )
+        artifacts = ArtifactCollector(
+            self._workspace, host.account, host.artifacts, work.artifact_limits
+        )
         waiter = Waiter()
         self._context = RunContext(
             waiter=waiter,
             output=JobOutput(sink, waiter, _masking_for(work), work.max_log_bytes),
             marker_pipe=MarkerPipe(self._workspace.sibling("marks"), self._workspace.hand_over),
-            runtimes=JobRuntimes(host.runtimes, work, self._workspace, host.account, self._private),
+            runtimes=JobRuntimes(host.runtimes, work, self._workspace, host.account, private),
             cancellation=cancellation,
             grace_seconds=host.grace_seconds,
             on_child=host.on_child,
@@ -75,21 +80,75 @@ class Runner:
         )
         without_secrets = self._context.output.without_secrets
         self._result = JobResult(self._reports, without_secrets)
-        self._phase_results = PhaseResults(self._workspace, without_secrets)
+        results = PhaseResults(private, without_secrets)
+        self._phases = PhaseRunner(
+            work, self._reports, host, self._context, private, results, artifacts
+        )
+        self._is_paused = False
 
-    def run(self) -> Outcome:
-        """Run the job to its end. Whatever goes wrong with it is in the outcome, not raised.
+    @property
+    def masking(self) -> Masking | None:
+        """What is masked, values that the commands have named among them."""
+        return self._context.output.masking
 
-        Raises only what a defect in the sink raises; nothing of the job is alive then either.
+    def run(self) -> Outcome | None:
+        """Run the job to its end, or until people are to answer later: None.
+
+        Whatever goes wrong with it is in the outcome, not raised. Raises only what a defect in the
+        sink raises; nothing of the job is alive then either.
         """
-        problem = self._prepare()
+        problem = obstacle_to(self._work, self._host.runtimes.kinds) or self._make_workspace()
         if problem:
-            self._context.waiter.close()
-            self._result.decide(JobState.FAILED, problem)
-            self._result.complete_phases()
-            return self._result.outcome()
+            return self._refuse(problem)
 
-        return self._carry_out(self._run_phases)
+        def run() -> None:
+            if self._work.timeout is not None:
+                self._phases.deadline = time.monotonic() + self._work.timeout
+            if self._context.cancellation.requested:
+                self._result.decide(JobState.CANCELLED, "cancelled before it began")
+            else:
+                self._run_phases(0)
+
+        return self._carry_out(run)
+
+    def resume(
+        self, paused: PausedRun, answered: Answered, masking: Masking | None = None
+    ) -> Outcome | None:
+        """Let a run go on that has waited for people, in the workspace that it left; as `run`.
+
+        `masking` is that of the run before.
+        """
+        self._recall(paused.phases)
+        self._context.output.offset = paused.log_bytes
+        self._context.output.masking = _masking_for(self._work, masking)
+        for report in paused.phases[: paused.phase]:
+            if report.state in UNSUCCESSFUL:
+                self._result.skip(report)
+
+        problem = obstacle_to(self._work, self._host.runtimes.kinds)
+        if not problem and not self._workspace.path.is_dir():
+            problem = "its workspace is gone"
+        if problem:
+            return self._refuse(problem)
+
+        def run() -> None:
+            if paused.seconds_left is not None:
+                self._phases.deadline = time.monotonic() + paused.seconds_left
+            self._context.output.note(answered.reason, paused.phase)
+            if self._go_on(paused.phase, answered):
+                self._run_phases(paused.phase + 1)
+
+        return self._carry_out(run)
+
+    def _recall(self, reports: tuple[PhaseReport, ...]) -> None:
+        self._reports = self._result.reports = self._phases.reports = reports
+        self._phases.results.recall(reports)
+
+    def _refuse(self, problem: str) -> Outcome:
+        self._context.waiter.close()
+        self._result.decide(JobState.FAILED, problem)
+        self._result.complete_phases()
+        return self._result.outcome()
 
     def run_clean_up(
         self, reports: tuple[PhaseReport, ...], phases: Sequence[int], log_offset: int
@@ -100,24 +159,26 @@ class Runner:
         what is printed goes behind `log_offset`. The outcome is `unknown`, since nobody can say how
         the job ended.
         """
-        self._reports = self._result.reports = reports
+        self._recall(reports)
         self._result.state = JobState.UNKNOWN
         self._context.output.offset = log_offset
-        self._phase_results.recall(reports)
 
         def run() -> None:
             for index in phases:
-                self._run_phase(index)
+                self._phases.run(index)
 
-        return self._carry_out(run)
+        self._carry_out(run)
+        return self._result.outcome()
 
-    def _carry_out(self, run_phases: Callable[[], None]) -> Outcome:
+    def _carry_out(self, run_phases: Callable[[], None]) -> Outcome | None:
         with ExitStack() as stack:
             stack.callback(self._clean_up)
             try:
                 self._listen_for_cancel(stack)
                 self._listen_for_masks()
                 run_phases()
+                if self._is_paused:
+                    return None
                 self._end_orphans()
             # A full disk, mostly: the spool, the journal or the workspace.
             except OSError as failure:
@@ -132,18 +193,8 @@ class Runner:
             self._result.complete_phases()
         return self._result.outcome()
 
-    def _prepare(self) -> str:
-        """Make the workspace. Returns what stands in the way of the job, or an empty string."""
-        if self._work.withheld:
-            return self._work.withheld
-
-        for phase in self._work.phases:
-            missing = [name for name in phase.secrets if name not in self._work.secrets]
-            if missing:
-                return f"phase {phase.name} needs the secret {missing[0]}, which was not handed out"
-            if runtime_of(phase) not in self._host.runtimes.kinds:
-                return _no_runtime(phase)
-
+    def _make_workspace(self) -> str:
+        """Make the workspace. Returns why it could not be made, or an empty string."""
         try:
             self._workspace.make()
         except (OSError, ValueError) as problem:
@@ -164,19 +215,69 @@ class Runner:
         Where that cannot be, they find no pipe, and fail if they rely on it.
         """
         with suppress(OSError):
-            self._mask_requests = self._private.open_mask_requests()
+            self._phases.mask_requests = self._private.open_mask_requests()
             self._context.output.on_mask = self._host.on_mask
-            self._context.output.watch_mask_requests(self._mask_requests)
+            self._context.output.watch_mask_requests(self._phases.mask_requests)
 
-    def _run_phases(self) -> None:
-        if self._work.timeout is not None:
-            self._deadline = time.monotonic() + self._work.timeout
-        if self._context.cancellation.requested:
-            self._result.decide(JobState.CANCELLED, "cancelled before it began")
+    def _run_phases(self, first: int) -> None:
+        """Run the phases from one on, until people are to answer later."""
+        for index in range(first, len(self._work.phases)):
+            if self._should_run(self._work.phases[index]) and not self._run_or_ask(index):
+                return
+
+    def _run_or_ask(self, index: int) -> bool:
+        """Run a phase, or ask what it asks. False if people are to answer later."""
+        phase, report = self._work.phases[index], self._reports[index]
+        if phase.pause is None:
+            self._phases.run(index)
+            if phase.on_failure is OnFailure.FAIL or not self._may_ask(report):
+                self._result.note_phase_end(report)
+                return True
         else:
-            for index, phase in enumerate(self._work.phases):
-                if self._should_run(phase):
-                    self._run_phase(index)
+            report.started_at_ms = now_ms()
+            self._context.output.note(f"waits for people: {phase.pause.message}", index)
+
+        answered = self._ask(index)
+        self._is_paused = answered is None
+        return answered is not None and self._go_on(index, answered)
+
+    def _may_ask(self, report: PhaseReport) -> bool:
+        return (
+            report.state in {StepState.FAILED, StepState.TIMED_OUT}
+            and not self._context.cancellation.requested
+            and time.monotonic() < self._phases.deadline
+        )
+
+    def _ask(self, index: int) -> Answered | None:
+        end_leftovers(self._context)
+        hear_out(self._context, 0)
+        left = self._phases.deadline - time.monotonic()
+        run = PausedRun(
+            fence=self._work.fence,
+            phase=index,
+            phases=self._reports,
+            log_bytes=self._context.output.offset,
+            seconds_left=left if self._work.timeout is not None else None,
+        )
+        return self._host.ask(run)
+
+    def _go_on(self, index: int, answered: Answered) -> bool:
+        """Do at a phase what people have decided. False if they are to answer once more."""
+        report = self._reports[index]
+        self._phases.answers |= answered.environment
+        match answered.verdict:
+            case ResumeVerdict.RETRY:
+                return self._run_or_ask(index)
+            case ResumeVerdict.SKIP:
+                self._result.skip(report)
+            case ResumeVerdict.ABORT:
+                self._result.note_phase_end(report)
+            case ResumeVerdict.STOP:
+                self._result.stop(report, answered.reason)
+            case ResumeVerdict.CONTINUE:
+                report.state, report.finished_at_ms = StepState.SUCCEEDED, now_ms()
+        self._context.tell()
+        return True
 
     def _should_run(self, phase: Phase) -> bool:
         if phase.when is When.ALWAYS:
@@ -186,162 +287,44 @@ class Runner:
 
         if self._result.state is None and self._context.cancellation.requested:
             self._result.decide(JobState.CANCELLED, f"cancelled before phase {phase.name}")
-        if self._result.state is None and time.monotonic() >= self._deadline:
+        if self._result.state is None and time.monotonic() >= self._phases.deadline:
             self._result.decide(
                 JobState.TIMED_OUT,
                 f"timed out after {self._work.timeout} s, before phase {phase.name}",
             )
         return self._result.state is None
 
-    def _run_phase(self, index: int) -> None:
-        phase, report = self._work.phases[index], self._reports[index]
-        if phase.when is When.ALWAYS:
-            self._host.on_clean_up(index)
-
-        report.started_at_ms = now_ms()
-        tries = PhaseTries(self._context, phase, index, report, self._deadline)
-
-        while True:
-            tries.begin()
-            self._try_phase(index)
-            report.explanation = self._context.output.without_secrets(report.explanation)
-            if not tries.await_next():
-                break
-
-        report.finished_at_ms = now_ms()
-        self._result.note_phase_end(report)
-        self._context.tell()
-
-    def _try_phase(self, index: int) -> None:
-        phase, report = self._work.phases[index], self._reports[index]
-        self._attempts += 1
-        self._phase_results.forget(report)
-        script = self._script(phase)
-        attempt = Attempt(self._context, report, self._attempts)
-        attempt.begin_commands(len(phase.commands) if script.has_markers else 0)
-        limits = self._limits(phase)
-
-        try:
-            private = self._private_variables(phase)
-            environment = self._context.runtimes.environment(
-                index, private, self._phase_results.environment()
-            )
-            child = self._context.runtimes.start(index, script, environment)
-        except CannotStart as problem:
-            attempt.refuse(str(problem), problem.exit_code)
-        else:
-            attempt.run(child, index, limits)
-            self._take_results(index)
-        finally:
-            self._private.remove_secrets()
-
-    def _take_results(self, index: int) -> None:
-        """Take what a phase has left; where its outputs are not right, it has failed."""
-        report = self._reports[index]
-        problem = self._phase_results.take(index, self._work.phases[index], report)
-        if problem and report.state is StepState.SUCCEEDED:
-            report.state, report.exit_code, report.explanation = StepState.FAILED, None, problem
-        elif problem:
-            self._context.output.note(self._context.output.without_secrets(problem), index)
-
-    def _private_variables(self, phase: Phase) -> dict[str, str]:
-        """Return the variables that name the phase's secret files and mask pipe.
-
-        Raises CannotStart.
-        """
-        variables = {"OPSICLE_MASK": str(self._mask_requests.path)} if self._mask_requests else {}
-        try:
-            paths = self._private.write_secrets(
-                {name: self._work.secrets[name] for name in phase.secrets}
-            )
-        except OSError as problem:
-            raise CannotStart(
-                f"the files of its secrets could not be made: {problem.strerror}"
-            ) from None
-
-        return variables | {
-            secret_file_environment_name(name): path for name, path in paths.items()
-        }
-
-    def _script(self, phase: Phase) -> Script:
-        """Return the phase's script, without command markers where no pipe can be made."""
-        marker_pipe = self._context.marker_pipe
-        if len(phase.commands) > 1 and not marker_pipe.is_possible:
-            return plain_script(phase.commands)
-        return make_script(
-            phase.shell, phase.commands, marker_pipe.path, self._attempts, self._host.account
-        )
-
-    def _limits(self, phase: Phase) -> Limits:
-        heeds_job = phase.when is When.SUCCESS
-        deadline = time.monotonic() + phase.timeout
-        if heeds_job and self._deadline < deadline:
-            return Limits(
-                self._deadline,
-                f"timed out: the whole job may take {self._work.timeout} s",
-                heeds_job,
-            )
-
-        is_default = default_limit(phase)
-        return Limits(
-            deadline,
-            f"timed out after {phase.timeout} s" + (f", {is_default}" if is_default else ""),
-            heeds_job,
-        )
-
     def _end_orphans(self) -> None:
-        self._drain_output(_LAST_WORDS_SECONDS)
-        if self._context.runtimes.left_something():
-            stop_job(self._context, spares_daemons=True)
-
-        self._context.output.drain()
+        end_leftovers(self._context)
         if self._context.output.is_held_up:
             # Perhaps by a disk that is full of what this very job has written.
             self._remove_workspace()
-        self._drain_output(0)
+        hear_out(self._context, 0)
 
         if dropped := self._context.output.dropped_bytes:
             self._context.output.note(f"{dropped} bytes more were printed, and are not in this log")
-            self._drain_output(0)
-
-    def _drain_output(self, seconds: float) -> None:
-        """Take what is still printed, for so long.
-
-        And all that was printed, for as long as the sink has no room.
-        """
-        output = self._context.output
-        until = time.monotonic() + seconds
-        while True:
-            now = time.monotonic()
-            next_due = output.turn(now)
-            if not output.is_held_up and (not output.is_open or now >= until):
-                return
-            self._context.waiter.turn(min(next_due, until) if now < until else next_due)
+            hear_out(self._context, 0)
 
     def _clean_up(self) -> None:
         self._context.output.close()
         self._context.marker_pipe.close()
-        if self._mask_requests:
-            self._mask_requests.close()
+        if self._phases.mask_requests:
+            self._phases.mask_requests.close()
         self._context.waiter.close()
-        self._remove_workspace()
+        if not self._is_paused:
+            self._remove_workspace()
 
     def _remove_workspace(self) -> None:
         if problem := self._workspace.remove():
             self._result.add_problem(problem)
 
 
-def _masking_for(work: Work) -> Masking | None:
+def _masking_for(work: Work, before: Masking | None = None) -> Masking | None:
+    """Return what masks a job's secrets, beside what was masked before."""
     values = [
         value for value in (*work.secret_environment.values(), *work.secrets.values()) if value
     ]
+    if before is not None:
+        before.add(values)
+        return before
     return Masking(values) if values else None
-
-
-def _no_runtime(phase: Phase) -> str:
-    if phase.image is not None:
-        return (
-            f"phase {phase.name} needs a container ({phase.image}), "
-            "and this worker runs no containers"
-        )
-    return f"phase {phase.name} has no image, and this worker runs nothing but containers"

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import msgspec
 
+from opsicle.worker.artifact_spool import ArtifactSpool
+from opsicle.worker.pausing import Ask, cannot_ask
 from opsicle.worker.process import OsAccount
 from opsicle.worker.runtimes.protocol import GRACE_SECONDS
 from opsicle.worker.runtimes.table import Runtimes
@@ -21,6 +23,8 @@ class RunnerHost(msgspec.Struct, frozen=True, kw_only=True):
     called with a clean-up phase's number before anything of it runs, `on_mask` when the commands
     have named the first value to mask. `on_child` is called with process id and instance right
     after a phase has been started, so that a next run can give them to `Runtimes.sweep`.
+    `artifacts` keeps the files that phases leave behind (None: nobody does), `on_artifacts` is
+    called when there are more of them. `ask` asks people how a run goes on.
     """
 
     workspace_root: Path
@@ -31,3 +35,6 @@ class RunnerHost(msgspec.Struct, frozen=True, kw_only=True):
     on_child: Callable[[int, str], None] = lambda _pid, _instance: None
     on_clean_up: Callable[[int], None] = lambda _phase: None
     on_mask: Callable[[], None] = lambda: None
+    artifacts: ArtifactSpool | None = None
+    on_artifacts: Callable[[], None] = lambda: None
+    ask: Ask = cannot_ask

@@ -62,22 +62,6 @@ class Workspace:
         if self._account:
             self._account.own(path)
 
-    def output_path(self, phase: int) -> Path:
-        """Return where a phase writes its outputs: what OPSICLE_OUTPUT names."""
-        return self.sibling(f"output-{phase}")
-
-    def summary_path(self, phase: int) -> Path:
-        """Return where a phase writes its summary: what OPSICLE_SUMMARY names."""
-        return self.sibling(f"summary-{phase}")
-
-    def empty(self, path: Path) -> Path:
-        """Return a file beside the folder into which nothing was written yet; it need not exist."""
-        path.unlink(missing_ok=True)
-        if self._account:  # who may not make files there needs one that is there
-            path.touch(mode=0o600)
-            self.hand_over(path)
-        return path
-
     def sibling(self, suffix: str) -> Path:
         """Return a file of this job that is not in its commands' way; `remove` removes it too."""
         path = self._siblings[suffix] = Path(f"{self.path}.{suffix}")

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 
 from opsicle.domain.access import Action, BuiltInRole
+from opsicle.kit.ids import new_id
+from opsicle.server.contents.content_store import Upload
 from opsicle.server.http.routing import Access, Route
+from opsicle.server.store import artifacts, jobs
+from opsicle.server.store.artifacts import ArtifactRow
+from opsicle.server.store.database import Connection
 from opsicle.wire.access_api import CreateGroupRequest, CreateRoleRequest
 from opsicle.wire.channel_api import CreateChannelRequest
 from opsicle.wire.org_api import InviteRequest
@@ -14,6 +20,7 @@ from opsicle.wire.user_api import CreateApiTokenRequest, RunRequest
 from tests.api.running_server import PASSWORD, Answer, ApiServer, Client
 from tests.api.test_policies import policy
 from tests.api.test_templates import source
+from tests.services.scheduling import HOURLY, schedule_source
 
 A, PUBLIC = Action, Access.PUBLIC
 
@@ -106,6 +113,8 @@ MAY: dict[str, Action | Access] = {
     "POST /api/v1/automations/<automation_id>/rerun": A.AUTOMATIONS_CREATE,
     "GET /api/v1/automations/<automation_id>/log": A.AUTOMATIONS_VIEW,
     "GET /api/v1/automations/<automation_id>/events": A.AUTOMATIONS_VIEW,
+    "GET /api/v1/artifacts/<artifact_id>": A.AUTOMATIONS_VIEW,
+    "GET /api/v1/artifacts/<artifact_id>/view": A.AUTOMATIONS_VIEW,
     "GET /api/v1/events": A.AUTOMATIONS_VIEW,
     "POST /api/v1/workers/tokens": A.WORKERS_MANAGE,
     "GET /api/v1/workers": A.WORKERS_VIEW,
@@ -125,6 +134,16 @@ MAY: dict[str, Action | Access] = {
     "DELETE /api/v1/policies/<policy>": A.POLICIES_MANAGE,
     "GET /api/v1/policies/<policy>/versions": A.POLICIES_VIEW,
     "GET /api/v1/policies/<policy>/versions/<version>": A.POLICIES_VIEW,
+    "GET /api/v1/schedules": A.SCHEDULES_VIEW,
+    "POST /api/v1/schedules": A.SCHEDULES_MANAGE,
+    "GET /api/v1/schedules/<schedule>": A.SCHEDULES_VIEW,
+    "DELETE /api/v1/schedules/<schedule>": A.SCHEDULES_MANAGE,
+    "GET /api/v1/schedules/<schedule>/versions": A.SCHEDULES_VIEW,
+    "GET /api/v1/schedules/<schedule>/versions/<version>": A.SCHEDULES_VIEW,
+    "POST /api/v1/schedules/<schedule>/pause": A.SCHEDULES_MANAGE,
+    "POST /api/v1/schedules/<schedule>/resume": A.SCHEDULES_MANAGE,
+    "GET /api/v1/schedules/<schedule>/next": A.SCHEDULES_VIEW,
+    "POST /api/v1/schedules/<schedule>/run": A.AUTOMATIONS_CREATE,
     "GET /api/v1/templates/<name>/approval": A.TEMPLATES_VIEW,
     "GET /api/v1/approvals": A.APPROVALS_VIEW,
     "GET /api/v1/approvals/<approval_id>": A.APPROVALS_VIEW,
@@ -155,9 +174,11 @@ MAY: dict[str, Action | Access] = {
 WORKER_ROUTES = {
     "POST /worker/v1/poll",
     "POST /worker/v1/renew",
+    "POST /worker/v1/jobs/<job_id>/pause",
     "POST /worker/v1/jobs/<job_id>/start",
     "POST /worker/v1/jobs/<job_id>/refuse",
     "POST /worker/v1/jobs/<job_id>/log",
+    "POST /worker/v1/jobs/<job_id>/artifact",
     "POST /worker/v1/jobs/<job_id>/finish",
 }
 
@@ -189,6 +210,7 @@ BODIES: dict[str, object] = {
     "PATCH /api/v1/workers/<worker>": {"labels": {"site": "ams"}},
     "PATCH /api/v1/server/workers/<worker>": {"labels": {"site": "ams"}},
     "POST /api/v1/policies": {"source": policy("new")},
+    "POST /api/v1/schedules": {"source": schedule_source(HOURLY, template="restart-web")},
     "POST /api/v1/secrets": {"name": "new", "value": "hunter2-hunter2"},
     "PUT /api/v1/secrets/<secret>": {"value": "hunter2-hunter2"},
     "POST /api/v1/channels": {"name": "new", "config": HOOKS, "credential": "0123456789abcdef"},
@@ -226,9 +248,13 @@ def prepare(api_server: ApiServer, org: str, admin: str, name: str) -> Things:
 
     token = api_server.services.tokens.create(actor, CreateApiTokenRequest(name="x"))
     worker = api_server.worker(org, f"{org}-worker")
+    leaving = api_server.services.automations.create(actor, RunRequest(template=name), "")
+    artifact_id = left_behind(api_server, actor.org_id, leaving.id, worker.worker_id)
     secret = CreateSecretRequest(name=f"{org}-secret", value="correct horse")
     api_server.services.secrets.create(actor, secret)
     api_server.services.policies.push(actor, policy(f"{org}-policy"))
+    scheduled = schedule_source(HOURLY, name=f"{org}-schedule", template=name)
+    api_server.services.schedules.push(actor, scheduled)
     role = api_server.services.roles.create(actor, CreateRoleRequest(name=f"{org}-role"))
     group = api_server.services.groups.create(actor, CreateGroupRequest(name=f"{org}-group"))
     invited = api_server.services.invitations.invite(
@@ -253,13 +279,37 @@ def prepare(api_server: ApiServer, org: str, admin: str, name: str) -> Things:
         "name": name,
         "version": "1",
         "automation_id": automation.id,
+        "artifact_id": artifact_id,
         "worker": worker.worker_id,
         "secret": secret.name,
         "policy": f"{org}-policy",
+        "schedule": f"{org}-schedule",
         "approval_id": asked.approval_id,
         "channel": channel.name,
         "delivery_id": delivery.id,
     }
+
+
+def left_behind(api_server: ApiServer, org_id: str, automation_id: str, worker_id: str) -> str:
+    """Return the id of a file that a job of the automation left, which was then given back."""
+    now, content = api_server.clock.now(), b"left behind"
+    upload = Upload("walk", hashlib.sha256(content).hexdigest(), len(content))
+    job_id, artifact_id = new_id(now), new_id(now)
+    row = ArtifactRow(
+        artifact_id, job_id, "report.txt", org_id, automation_id, 0, upload.size, upload.sha256,
+        "", now,
+    )  # fmt: skip
+
+    def work(db: Connection) -> bool:
+        jobs.insert(db, job_id, automation_id, worker_id, now)
+        jobs.give_back(db, job_id, now)
+        artifacts.insert(db, row)
+        return True
+
+    store = api_server.services.contents
+    store.append(upload, 0, content)
+    assert store.keep(org_id, upload, work)
+    return artifact_id
 
 
 def call(client: Client, route_key: str, values: dict[str, str], body: object = None) -> Answer:

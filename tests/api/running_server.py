@@ -192,6 +192,7 @@ class ApiServer:
             seal,
             vault,
             remarks,
+            self.folder.artifacts,
             self.folder.remove_setup_token,
             egress_bounds=EgressBounds(("127.0.0.0/8", "::1/128", "10.0.0.0/8")),
         )

@@ -204,6 +204,7 @@ WORKER_BODIES: dict[str, dict[str, object]] = {
     "start": {"fence": 1},
     "refuse": {"fence": 1, "reason": "forged"},
     "log": {"fence": 1},
+    "artifact": {"fence": 1, "phase": 0, "path": "x", "problem": "forged"},
     "finish": {"fence": 1, "outcome": {"state": "succeeded", "phases": []}, "log_bytes": 0},
 }
 

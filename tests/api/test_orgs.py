@@ -60,6 +60,8 @@ def test_a_server_operator_founds_an_org_and_goes_there_with_a_new_session(
             "name": "acme",
             "role": "admin",
             "allows_shared_workers": False,
+            "max_running": None,
+            "max_waiting": None,
             "is_current": True,
         },
         {
@@ -68,6 +70,8 @@ def test_a_server_operator_founds_an_org_and_goes_there_with_a_new_session(
             "name": "Initech Inc.",
             "role": "admin",
             "allows_shared_workers": False,
+            "max_running": None,
+            "max_waiting": None,
             "is_current": False,
         },
     ]

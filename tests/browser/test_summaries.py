@@ -155,6 +155,21 @@ def test_a_link_says_where_it_leads_and_tells_nothing_of_where_it_stands(
     assert said in page.locator("#place").inner_text()
 
 
+@pytest.mark.parametrize(
+    "target", ["javascript:alert(1)", " JAVASCRIPT:x", "data:text/html,x", "file:///x", "/x", ""]
+)
+def test_nothing_but_http_and_https_becomes_a_link_to_elsewhere(page: Page, target: str) -> None:
+    made = page.evaluate(
+        """async (target) => {
+          const { outsideLink } = await import("/lib/dom.js");
+          return outsideLink(target, "words")?.outerHTML ?? null;
+        }""",
+        target,
+    )
+
+    assert made is None
+
+
 def test_hidden_characters_are_made_visible_wherever_they_stand(page: Page) -> None:
     shown(page, "# a\u202eb\n`c\u200bd`\n\n```\ne\x1bf\n```\n| g\x07h | i |\n|---|---|")
 

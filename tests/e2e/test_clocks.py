@@ -36,12 +36,12 @@ def installation(tmp_path: Path) -> Iterator[Installation]:
 
 
 def shown(installation: Installation, name: str) -> dict[str, Any]:
-    worker: dict[str, Any] = installation.admin.json("workers", "show", name)
+    worker: dict[str, Any] = installation.look_at(f"workers/{name}")
     return worker
 
 
 def automation(installation: Installation, automation_id: str) -> dict[str, Any]:
-    found: dict[str, Any] = installation.admin.json("automations", "show", automation_id)
+    found: dict[str, Any] = installation.look_at(f"automations/{automation_id}")
     return found
 
 
@@ -94,10 +94,10 @@ def test_an_order_that_is_refused_for_its_time_waits_until_the_clock_is_right(
         lambda: "10 min ahead" in automation(installation, run["id"])["waiting_reason"], 60
     )
     assert waiting
-    assert automation(installation, run["id"])["state"] == "queued"
+    assert installation.state(run["id"]) == "queued"
 
     clock.set("+0")
-    wait_until(lambda: automation(installation, run["id"])["state"] == "succeeded", 90, "the run")
+    wait_until(lambda: installation.state(run["id"]) == "succeeded", 90, "the run")
 
 
 @pytest.mark.parametrize(
@@ -154,7 +154,7 @@ def test_an_enrolled_worker_with_the_factorys_date_waits_for_the_right_time(
 
     clock.set("+0")
     process.wait_for("opsicle worker ready", 2)
-    wait_until(lambda: automation(installation, run["id"])["state"] == "succeeded", 60, "the run")
+    wait_until(lambda: installation.state(run["id"]) == "succeeded", 60, "the run")
 
 
 def _start_without_waiting(worker: Worker, token: str) -> Process:

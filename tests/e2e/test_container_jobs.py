@@ -71,9 +71,7 @@ def test_the_older_templates_wait_for_a_worker_with_containers_and_run_there_unc
         installation.worker("boxes", with_podman)
         for each in asked:
             wait_until(
-                lambda id=each["id"]: (
-                    installation.admin.json("automations", "show", id)["state"] == "succeeded"
-                ),
+                lambda id=each["id"]: installation.state(id) == "succeeded",
                 120,
                 "the end of a job in containers",
             )

@@ -68,9 +68,7 @@ def test_a_worker_runs_jobs_as_an_account_that_is_only_a_number(somewhere: Path)
 
         run = installation.admin.json("run", "here")
         wait_until(
-            lambda: (
-                installation.admin.json("automations", "show", run["id"])["state"] == "succeeded"
-            ),
+            lambda: installation.state(run["id"]) == "succeeded",
             60,
         )
         assert Path(f"/proc/{worker.process.pid}").stat().st_uid == UID

@@ -29,7 +29,7 @@ def installation(tmp_path: Path) -> Iterator[Installation]:
 
 
 def is_connected(installation: Installation, name: str) -> bool:
-    return bool(installation.admin.json("workers", "show", name)["is_connected"])
+    return bool(installation.look_at(f"workers/{name}")["is_connected"])
 
 
 def test_a_killed_worker_is_named_and_given_nothing(installation: Installation) -> None:
@@ -48,9 +48,7 @@ def test_a_killed_worker_is_named_and_given_nothing(installation: Installation) 
     assert queued["jobs"] == []
     installation.worker("w2")
     wait_until(
-        lambda: (
-            installation.admin.json("automations", "show", queued["id"])["state"] == "succeeded"
-        ),
+        lambda: installation.state(queued["id"]) == "succeeded",
         what="the other worker's success",
     )
 

@@ -36,7 +36,7 @@ def installation(tmp_path: Path) -> Iterator[Installation]:
 
 
 def shown(installation: Installation, name: str) -> dict[str, Any]:
-    worker: dict[str, Any] = installation.admin.json("workers", "show", name)
+    worker: dict[str, Any] = installation.look_at(f"workers/{name}")
     return worker
 
 
@@ -45,13 +45,13 @@ def run(installation: Installation, template: str = "anywhere") -> str:
 
 
 def automation(installation: Installation, automation_id: str) -> dict[str, Any]:
-    found: dict[str, Any] = installation.admin.json("automations", "show", automation_id)
+    found: dict[str, Any] = installation.look_at(f"automations/{automation_id}")
     return found
 
 
 def wait_for_success(installation: Installation, automation_id: str) -> None:
     wait_until(
-        lambda: automation(installation, automation_id)["state"] == "succeeded",
+        lambda: installation.state(automation_id) == "succeeded",
         60,
         "a run that succeeds",
     )

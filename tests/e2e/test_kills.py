@@ -105,11 +105,12 @@ def executions(judge: Path) -> Counter[str]:
 
 def trigger(api: Api, name: str, judge: Path, count: int) -> list[str]:
     """Trigger until each is acknowledged, as a client that retries does."""
+    return [trigger_once(api, name, judge, f"{name}-{n}") for n in range(count)]
+
+
+def trigger_once(api: Api, name: str, judge: Path, key: str) -> str:
     request = {"template": name, "values": {"judge": str(judge)}}
-    return [
-        api.retry("POST", "/api/v1/automations", request, key=f"{name}-{n}")["id"]
-        for n in range(count)
-    ]
+    return str(api.retry("POST", "/api/v1/automations", request, key=key)["id"])
 
 
 def state_of(api: Api, automation_id: str) -> str:
@@ -145,6 +146,49 @@ def test_no_kill_of_the_server_loses_or_repeats_an_acknowledged_automation(
         ids = trigger(api, "act", judge, int(100 * SCALE))
     assert wait_for_ends(api, ids) == {"succeeded": len(ids)}
     assert executions(judge) == dict.fromkeys(ids, 1)
+    assert_sound(installation)
+
+
+ALONE = """
+apiVersion: v1
+type: AutomationTemplate
+metadata: {name: alone}
+spec:
+  variables: [{id: judge, type: string, isRequired: true}]
+  concurrency: {group: db, by: [judge]}
+  template:
+    phases:
+      - name: act
+        commands:
+          - mkdir "$OPSICLE_VAR_JUDGE.taken"
+          - |
+            echo "$OPSICLE_AUTOMATION_ID" |
+              dd of="$OPSICLE_VAR_JUDGE" oflag=append conv=notrunc,fsync status=none
+          - sleep 0.02
+          - rmdir "$OPSICLE_VAR_JUDGE.taken"
+"""
+"""Fails if another one of its group runs at the same time."""
+
+
+def test_no_kill_of_the_server_lets_two_of_a_concurrency_group_run_at_once(
+    installation: Installation, api: Api, tmp_path: Path, seed: random.Random
+) -> None:
+    judges = [tmp_path / "orders", tmp_path / "users"]
+    installation.push(ALONE)
+    for name in ("w1", "w2"):
+        installation.worker(name, None, "--slots", "4")
+
+    with killing(lambda: kill_and_restart(installation.server), int(8 * SCALE), seed, longest=0.5):
+        asked = [
+            (judge, trigger_once(api, "alone", judge, f"{judge.name}-{n}"))
+            for n in range(int(12 * SCALE))
+            for judge in judges
+        ]
+
+    for judge in judges:
+        ids = [automation_id for of, automation_id in asked if of == judge]
+        assert wait_for_ends(api, ids) == {"succeeded": len(ids)}
+        assert judge.read_text().split() == ids
     assert_sound(installation)
 
 

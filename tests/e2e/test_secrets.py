@@ -6,6 +6,7 @@ Not in files, arguments, other environments, logs, answers.
 from __future__ import annotations
 
 import base64
+import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -31,7 +32,10 @@ spec:
     phases:
       - name: use
         secrets: [db-password]
+        outputs: [leaked]
         commands:
+          - echo "leaked=$OPSICLE_SECRET_DB_PASSWORD" >> "$OPSICLE_OUTPUT"
+          - printf %s "$OPSICLE_VAR_TYPED" | base64 >> "$OPSICLE_SUMMARY"
           - |
             echo "$OPSICLE_SECRET_DB_PASSWORD / $OPSICLE_VAR_TYPED"
             printf %s "$OPSICLE_SECRET_DB_PASSWORD" | base64
@@ -40,6 +44,9 @@ spec:
           - set -x; true "$OPSICLE_SECRET_DB_PASSWORD" "$OPSICLE_VAR_TYPED"; set +x
           - test "$(printf %s "$OPSICLE_SECRET_DB_PASSWORD" | wc -c)" = 27
           - touch {folder}/running; while [ ! -e {folder}/searched ]; do sleep 0.05; done
+      - name: use-again
+        commands:
+          - test "$(printf %s "$OPSICLE_OUTPUT_LEAKED" | wc -c)" = 27
 """
 
 
@@ -101,11 +108,14 @@ def test_a_secret_is_nowhere_but_in_the_environment_of_its_job(
     log = admin.cli("logs", automation)
     assert "*** / ***" in log
     assert log.count("***") >= 6
+    shown = admin.cli("-o", "json", "automations", "show", automation)
+    assert json.loads(shown)["outputs"] == {"leaked": "***"}
+    assert json.loads(shown)["summary"] == "***"
     answers = [
         made,
         log,
         run.log(),
-        admin.cli("-o", "json", "automations", "show", automation),
+        shown,
         admin.cli("-o", "json", "secrets", "list"),
         admin.cli("-o", "json", "secrets", "show", "db-password"),
         admin.cli("-o", "json", "audit", "list"),

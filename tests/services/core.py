@@ -31,11 +31,12 @@ from opsicle.server.store import documents, memberships, orgs, users, workers
 from opsicle.server.store.database import Database
 from opsicle.server.store.log_database import LogDatabase
 from opsicle.server.store.migrations import migrate
-from opsicle.wire.jobs import Outcome, Work
+from opsicle.wire.jobs import Outcome, PhaseReport, StepState, Work
 from opsicle.wire.user_api import Automation, RunRequest
 from opsicle.wire.worker_api import (
     FinishReply,
     FinishRequest,
+    PauseRequest,
     PollReply,
     PollRequest,
     RefuseRequest,
@@ -108,6 +109,7 @@ class Core:
             Seal(b"s" * 32),
             self.vault,
             remarks,
+            self.folder / "artifacts",
         )
 
         services = self.services = assembly.Services(core)
@@ -228,6 +230,7 @@ class TestWorker:
     slots: int
     labels: dict[str, str]
     held: dict[str, Work] = field(default_factory=dict)
+    paused: dict[str, Work] = field(default_factory=dict)
     boot_id: str = "boot-1"
     runtimes: tuple[str, ...] = ("subprocess",)
     is_draining: bool = False
@@ -270,6 +273,11 @@ class TestWorker:
             free_slots=self.slots - len(self.held),
             runtimes=self.runtimes,
             jobs=tuple(RunningJob(work.job_id, work.fence) for work in self.held.values()),
+            paused=tuple(
+                RunningJob(work.job_id, work.fence)
+                for work in self.paused.values()
+                if work.job_id not in self.held
+            ),
             is_draining=self.is_draining,
             granted=self.granted,
             sent_at_ms=None if self.clock_offset is None else self._now_ms(),
@@ -287,6 +295,19 @@ class TestWorker:
         )
         self.core.jobs.refuse(self.actor, work.job_id, request)
         self.held.pop(work.job_id, None)
+
+    def pause(self, work: Work, phase: int, *done: str) -> str:
+        """Say that a job waits at a phase, those before it having gone as `done` says."""
+        states = [*done, *["succeeded"] * phase][:phase]
+        reports = tuple(
+            PhaseReport(name=each.name, state=StepState(states[i]) if i < phase else "pending")
+            for i, each in enumerate(work.phases)
+        )
+        request = PauseRequest(fence=work.fence, phase=phase, phases=reports, log_bytes=0)
+        state = self.core.jobs.pause(self.actor, work.job_id, request).state
+        self.held.pop(work.job_id, None)
+        self.paused[work.job_id] = work
+        return state
 
     def start(self, work: Work) -> None:
         self.core.jobs.start(self.actor, work.job_id, work.fence)

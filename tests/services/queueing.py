@@ -4,14 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import gevent
+import pytest
+
 from opsicle.server.access.actor import Actor
 from opsicle.server.store.database import Connection
 from opsicle.wire.jobs import Work
 from opsicle.wire.user_api import Automation
-from tests.services.core import Core, TestWorker
+from tests.services.core import Core, TestWorker, is_held
 
 _STEPS_AT_ONCE = 10
 """Steps of SQLite's machine between two counts."""
+
+LONG_SECONDS = 600
+"""How long a poll is held that nobody wakes: longer than any test waits for it."""
+
+
+def hold_polls_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let open polls look again only when they are woken."""
+    for name in ("arrivals.POLL_SECONDS", "service.POLL_SECONDS", "service.BUSY_POLL_SECONDS"):
+        monkeypatch.setattr(f"opsicle.server.dispatch.{name}", LONG_SECONDS)
 
 
 def source(name: str, said: str = "") -> str:
@@ -39,6 +51,13 @@ def given(worker: TestWorker) -> list[str]:
     for work in works:
         worker.start(work)
     return [work.automation_id for work in works]
+
+
+def wait_until_held(worker: TestWorker) -> None:
+    """Let an open poll that was woken look for work, and wait again."""
+    gevent.sleep(0)
+    while not is_held(worker.core, worker.actor.worker_id):
+        gevent.sleep(0)
 
 
 def drain(worker: TestWorker) -> list[str]:

@@ -13,8 +13,12 @@ from opsicle.domain.errors import Conflict, LeaseLost, NotAllowed, NotFound
 from opsicle.server.access.actor import Actor
 from opsicle.wire.worker_api import LEASE_SECONDS
 from tests.services.core import Core, TestWorker
-from tests.services.queueing import drain, given, grouped, reason
-from tests.services.team import Team, template_source
+from tests.services.queueing import LONG_SECONDS, drain, given, grouped, hold_polls_for_long, reason
+
+
+@pytest.fixture(autouse=True)
+def _polls_that_end_only_when_woken(monkeypatch: pytest.MonkeyPatch) -> None:
+    hold_polls_for_long(monkeypatch)
 
 
 @pytest.fixture
@@ -97,7 +101,7 @@ def test_a_waiting_worker_hears_when_a_person_makes_room(
     core.run(alice, "backup")
     [work] = workers[0].poll().work
     waits = core.run(alice, "backup")
-    poll = workers[1].poll_in_background()
+    poll = workers[1].poll_in_background(LONG_SECONDS)
 
     core.automations.cancel(alice, work.automation_id)
 
@@ -109,10 +113,10 @@ def test_a_waiting_worker_hears_when_a_person_makes_room(
 def test_an_automation_that_is_triggered_while_a_worker_waits_overtakes_nobody(
     core: Core, alice: Actor, workers: list[TestWorker]
 ) -> None:
-    poll = workers[1].poll_in_background()
+    poll = workers[1].poll_in_background(LONG_SECONDS)
     first = core.run(alice, "backup")
     [work] = poll.get(timeout=60).work
-    poll = workers[0].poll_in_background()
+    poll = workers[0].poll_in_background(LONG_SECONDS)
 
     second = core.run(alice, "backup")
 
@@ -120,6 +124,22 @@ def test_an_automation_that_is_triggered_while_a_worker_waits_overtakes_nobody(
     workers[1].start(work)
     workers[1].finish(work)
     assert [each.automation_id for each in poll.get(timeout=60).work] == [second.id]
+
+
+def test_a_new_automation_does_not_overtake_one_that_waits_for_room(
+    core: Core, alice: Actor, workers: list[TestWorker]
+) -> None:
+    core.push(alice, grouped("read", ", limit: 3"))
+    core.run(alice, "read")
+    given(workers[0])
+    alone = core.run(alice, "backup")
+    poll = workers[1].poll_in_background(LONG_SECONDS)
+
+    late = core.run(alice, "read")
+
+    assert not poll.ready()
+    assert reason(core, alice, late) == "behind 2 others of group db/orders"
+    assert drain(workers[0]) == [alone.id, late.id]
 
 
 def test_a_lease_that_lapses_before_the_start_gives_its_place_back(
@@ -154,7 +174,7 @@ def test_a_job_of_which_nobody_knows_the_end_holds_its_group_until_a_person_rele
     assert given(other) == []
     assert core.automations.get(alice, first.id).is_group_held
     assert f"`opsicle automations release {first.id}`" in reason(core, alice, second)
-    poll = other.poll_in_background()
+    poll = other.poll_in_background(LONG_SECONDS)
     releases = core.services.group_releases
     mallory = core.person(alice.org_id, "mallory", BuiltInRole.MEMBER)
     with pytest.raises(NotAllowed):
@@ -181,7 +201,7 @@ def test_a_worker_that_comes_back_with_the_truth_releases_the_group(
     given(workers[0])
     [work] = workers[0].held.values()
     lose(core, workers[0])
-    poll = workers[1].poll_in_background()
+    poll = workers[1].poll_in_background(LONG_SECONDS)
 
     workers[0].finish(work)
 
@@ -198,90 +218,6 @@ def test_a_rerun_waits_for_its_group_too(
 
     assert again.waiting_reason == "behind 1 other of group db/orders"
     assert given(workers[1]) == []
-
-
-def test_a_full_group_rejects_and_names_those_that_hold_it(core: Core, alice: Actor) -> None:
-    core.push(alice, grouped("once", ", onLimit: reject"))
-    worker = core.worker(alice.org_id, "w1", slots=8)
-    first = core.run(alice, "once")
-
-    for _ in ("waits", "runs"):
-        with pytest.raises(Conflict) as refused:
-            core.run(alice, "once")
-        assert "group db/orders is full: at most 1" in refused.value.message
-        assert [problem.path for problem in refused.value.problems] == [f"automations/{first.id}"]
-        given(worker)
-
-    core.run(alice, "once", database="users")
-    [work] = [each for each in worker.held.values() if each.automation_id == first.id]
-    worker.finish(work)
-    core.run(alice, "once")
-
-
-def test_the_newest_replaces_what_waits_and_leaves_alone_what_runs(
-    core: Core, alice: Actor, workers: list[TestWorker]
-) -> None:
-    core.push(alice, grouped("deploy", ", onLimit: replace"))
-    runs = core.run(alice, "deploy")
-    given(workers[0])
-    queued = core.run(alice, "backup")
-    older, newer = core.run(alice, "deploy"), core.run(alice, "deploy")
-
-    assert [core.state(alice, each) for each in (runs, queued, older, newer)] == [
-        "running",
-        "queued",
-        "cancelled",
-        "queued",
-    ]
-    why = core.automations.get(alice, older.id).explanation
-    assert why == f"it was not run: it was replaced by {newer.id}"
-    [work] = workers[0].held.values()
-    workers[0].finish(work)
-    assert drain(workers[0]) == [queued.id, newer.id]
-
-
-def in_group(said: str) -> str:
-    return template_source("careful").replace(
-        "  template:", f"  concurrency: {{group: db, by: [target]{said}}}\n  template:"
-    )
-
-
-@pytest.mark.parametrize(
-    ("said", "state"),
-    [("", "queued"), (", onLimit: reject", "cancelled"), (", onLimit: replace", "cancelled")],
-    ids=["queue", "reject", "replace"],
-)
-def test_an_approval_that_comes_late_finds_the_group_as_it_is_then(
-    core: Core, said: str, state: str
-) -> None:
-    team = Team(core)
-    team.policy()
-    core.push(team.people["alice"], in_group(said))
-    worker = core.worker(team.org_id, "w1", slots=8)
-    early, late = team.ask(), team.ask()
-    team.approve("bob", late)
-    if said != ", onLimit: replace":
-        given(worker)
-
-    team.approve("bob", early)
-    given(worker)
-
-    assert team.state(early) == state
-    assert team.state(late) == "running"
-
-
-def test_an_approved_automation_that_is_rejected_ends_though_no_worker_looks(core: Core) -> None:
-    team = Team(core)
-    team.policy()
-    core.push(team.people["alice"], in_group(", onLimit: reject"))
-    early, late = team.ask(), team.ask()
-    team.approve("bob", early)
-    team.approve("bob", late)
-
-    core.jobs.refresh_queue()
-
-    assert (team.state(early), team.state(late)) == ("queued", "cancelled")
-    assert "is full: at most 1 at once" in team.why(late)
 
 
 def test_turns_that_were_changed_past_the_server_let_nobody_begin(

@@ -8,7 +8,7 @@ from itertools import product
 
 from opsicle.domain.automations import FINAL, OUTCOMES, TRANSITIONS, UNFINISHED, AutomationState
 from opsicle.server.access.actor import Actor
-from opsicle.server.store import automation_transitions
+from opsicle.server.store import automation_transitions, pauses
 from opsicle.server.store.automation_transitions import Ending
 from opsicle.server.store.database import Connection
 from tests.product import CHECKOUT
@@ -33,6 +33,16 @@ def test_the_store_takes_every_step_of_the_state_machine_and_no_other(
         "request_cancel": lambda db: automation_transitions.request_cancel(
             db, row_id, alice.user_id, now
         ),
+        "pause": lambda db: pauses.pause_automation(db, row_id, JOB),
+        "go on": lambda db: pauses.start_automation(db, row_id, JOB),
+        **{
+            f"finish {end} after a pause": finish(row_id, Ending(end, now))
+            for end in (S.REJECTED, S.EXPIRED)
+        },
+        **{
+            f"end paused {end}": end_paused(row_id, Ending(end, now))
+            for end in (S.REJECTED, S.EXPIRED, S.CANCELLED, S.FAILED)
+        },
         "refuse": lambda db: automation_transitions.refuse(db, row_id, JOB, now, "why"),
         **{f"finish {end}": finish(row_id, Ending(end, now)) for end in OUTCOMES | {S.UNKNOWN}},
         **{
@@ -71,6 +81,10 @@ def finish(row_id: str, ending: Ending) -> Callable[[Connection], bool]:
 
 def end_unapproved(row_id: str, ending: Ending) -> Callable[[Connection], bool]:
     return lambda db: automation_transitions.end_unapproved(db, row_id, ending)
+
+
+def end_paused(row_id: str, ending: Ending) -> Callable[[Connection], bool]:
+    return lambda db: pauses.end_automation(db, row_id, ending)
 
 
 def test_what_has_ended_is_left_by_the_truth_alone() -> None:

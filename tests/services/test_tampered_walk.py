@@ -30,7 +30,7 @@ SOFT = {
     "automations": {
         "created_at", "queued_at", "started_at", "finished_at", "approved_at", "exit_code",
         "explanation", "state", "fence", "job_id", "rerun_of", "cancel_requested_at",
-        "cancel_requested_by",
+        "cancel_requested_by", "turn", "concurrency_released_at",
     },
     "approvals": {"state", "next_at", "notified", "waiting_for", "ended_at", "explanation"},
     "approval_decisions": {"org_id"},

@@ -1,4 +1,4 @@
-"""Templates and policies are versioned by the same rules, since the same code does it."""
+"""Whatever people push is versioned by the same rules, since the same code does it."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from opsicle.server.documents.versions import VersionDraft, add_version
 from opsicle.server.store import documents
 from opsicle.server.store.documents import DocumentKind
 from tests.services.core import Core
+from tests.services.scheduling import HOURLY, schedule_source
 from tests.services.team import MANAGER, policy_source, template_source
 
 WAIVED = "  approvalPolicy: none\n"
@@ -34,7 +35,11 @@ def kind(request: pytest.FixtureRequest) -> DocumentKind:
 
 @pytest.fixture
 def service(core: Core, kind: DocumentKind) -> Any:
-    return core.services.templates if kind is DocumentKind.TEMPLATE else core.policies
+    return {
+        DocumentKind.TEMPLATE: core.services.templates,
+        DocumentKind.POLICY: core.policies,
+        DocumentKind.SCHEDULE: core.services.schedules,
+    }[kind]
 
 
 @pytest.fixture
@@ -45,6 +50,10 @@ def push(service: Any, kind: DocumentKind, carol: Actor) -> Push:
         if kind is DocumentKind.TEMPLATE:
             return service.push(
                 carol, template_source("doc", "none", f"echo {text}").replace(WAIVED, "")
+            )
+        if kind is DocumentKind.SCHEDULE:
+            return service.push(
+                carol, schedule_source(HOURLY, f"values: {{who: {text}}}", name="doc")
             )
         return service.push(carol, policy_source(MANAGER.replace("boss", text), "doc"))
 
@@ -79,7 +88,7 @@ def test_a_name_is_free_once_its_document_is_deleted(
     service.delete(carol, "doc")
 
     for call in (service.get, lambda *given: service.list_versions(*given, "", 10), service.delete):
-        with pytest.raises(NotFound, match=r"there is no (template|policy) doc"):
+        with pytest.raises(NotFound, match=r"there is no (template|policy|schedule) doc"):
             call(carol, "doc")
     assert push("b").version == 1
 

@@ -176,6 +176,12 @@ MISTAKES = {
         10,
         "of type `secret`, which no group can be named by",
     ),
+    "a maxWaiting of 0": (
+        in_spec("maxWaiting: 0"),
+        "spec.maxWaiting",
+        10,
+        "must be between 1 and 100,000, not 0",
+    ),
     "a priority of 10": (
         in_spec("priority: 10"),
         "spec.priority",

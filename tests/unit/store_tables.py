@@ -32,6 +32,7 @@ TABLES = {
     "account_owners": Table(small_because="one row for each service account that there ever was"),
     "approval_decisions": Table(RETENTION, grows=True),
     "approvals": Table(RETENTION, grows=True),
+    "artifacts": Table(RETENTION, grows=True),
     "audit_checkpoint_gaps": Table(
         small_because="at most one between two checkpoints that stay", grows=True
     ),
@@ -48,6 +49,8 @@ TABLES = {
     "concurrency_changes": Table(
         small_because="what has changed in concurrency groups since they were settled"
     ),
+    "content_usage": Table(small_because="one row for each org"),
+    "contents": Table(f"{_SERVER}.contents.content_sweep:ContentSweep.turn", grows=True),
     "deliveries": Table(f"{_SERVER}.channels.sender:DeliverySender.prune", grows=True),
     "gaps": Table(
         small_because="one row for each piece of a log that the server lost; gone with its job"
@@ -76,6 +79,8 @@ TABLES = {
     "recovery_codes": Table(small_because=PEOPLE),
     "removals": Table(small_because="one row for each org"),
     "roles": Table(small_because=MADE_BY_PEOPLE),
+    "schedule_versions": Table(small_because=PUSHED, grows=True),
+    "schedules": Table(small_because=MADE_BY_PEOPLE),
     "sealed_values": Table(RETENTION, grows=True),
     "secrets": Table(small_because=MADE_BY_PEOPLE),
     "segments": Table(LOGS, grows=True),

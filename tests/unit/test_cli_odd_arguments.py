@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from opsicle.cli import execute
 from tests.product import CHECKOUT, clean_environment
 from tests.unit.test_cli_options import ALL
 
@@ -93,12 +95,21 @@ def test_a_file_may_be_called_what_it_wants(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", NAMED)
-def test_no_command_takes_an_empty_name_for_a_defect(path: str, tmp_path: Path) -> None:
-    rest = [b"1"] * (sum(p.param_type_name == "argument" for p in ALL[path].params) - 1)
-    done = run(tmp_path, *path.split(), "", *rest)
+def test_no_command_takes_an_empty_name_for_a_defect(
+    path: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    for name, value in {**LOGIN, "OPSICLE_CONFIG_DIR": str(tmp_path)}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr("sys.stdin", io.StringIO())
+    rest = ["1"] * (sum(p.param_type_name == "argument" for p in ALL[path].params) - 1)
 
-    assert b"internal error" not in done.stderr
-    assert done.returncode in {2, 3, 4, 6}
+    code = execute([*path.split(), "", *rest])
+
+    assert "internal error" not in capsys.readouterr().err
+    assert code in {2, 3, 4, 6}
 
 
 @pytest.mark.parametrize("command", ["server", "worker"])

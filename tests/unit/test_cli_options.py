@@ -40,7 +40,7 @@ def test_the_commands_are_those_of_the_contract() -> None:
         "demo", "server", "setup", "login", "logout", "whoami", "worker", "workers", "templates",
         "run", "automations", "logs", "orgs", "accept", "users", "tokens", "sessions", "totp",
         "reset", "secrets", "policies", "approvals", "channels", "audit", "service", "roles",
-        "groups", "can", "service-accounts", "recover",
+        "groups", "can", "service-accounts", "recover", "artifacts", "schedules",
     }  # fmt: skip
 
 

@@ -49,4 +49,4 @@ def test_different_values_are_different_groups_also_where_they_are_long() -> Non
 def test_a_template_without_a_group_has_a_priority_alone() -> None:
     assert queue_place(Template(name="t", phases=PHASES), {}) == QueuePlace(5)
     place = queue_place(Template(name="t", phases=PHASES, concurrency=Concurrency("db")), {})
-    assert place == QueuePlace(5, "db", 1, OnLimit.QUEUE)
+    assert place == QueuePlace(5, None, "db", 1, OnLimit.QUEUE)

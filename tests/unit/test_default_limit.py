@@ -33,7 +33,7 @@ def ended(phase: Phase, tmp_path: Path) -> str:
     """Return what is said of a phase that its limit ended; the default is too long to wait for."""
     host = RunnerHost(workspace_root=tmp_path, runtimes=Runtimes(known_runtimes()))
     runner = Runner(Machine(tmp_path).work(phase), Log(), host, Cancellation())
-    return runner._limits(phase).explanation
+    return runner._phases._limits(phase).explanation
 
 
 def test_a_phase_that_the_default_has_ended_says_what_allows_more(tmp_path: Path) -> None:

@@ -88,6 +88,11 @@ EXCEPTIONS = {
         "SCAN automations USING INDEX automations_in_concurrency_group",
     ): "what waits in groups, in a thread",
     (
+        "contents.list_unused",
+        "SEARCH contents USING COVERING INDEX contents_unused (org_id=?)",
+    ): "an index of what is about to be removed",
+    ("contents.list_longest_unchecked", "SCAN contents USING INDEX contents_by_check"): ONE_PAGE,
+    (
         "deliveries.count_by_state",
         "SCAN deliveries USING COVERING INDEX deliveries_by_channel_and_state",
     ): "for the metrics, in a thread, through an index alone",
@@ -102,7 +107,7 @@ EXCEPTIONS = {
     ("invitations.list_open", "USE TEMP B-TREE FOR ORDER BY"): OPEN_ALONE,
     (
         "jobs.list_all_held",
-        "SCAN j USING INDEX jobs_held",
+        "SCAN j USING INDEX jobs_held_of_org",
     ): "what runs just now, and only at the start",
     ("logs.list_oldest", "SEARCH segments USING INDEX segments_by_age (org_id=?)"): ONE_PAGE,
     (
@@ -117,6 +122,10 @@ EXCEPTIONS = {
         "policies.list_applying",
         "USE TEMP B-TREE FOR ORDER BY",
     ): "of the default policies' newest versions",
+    (
+        "queue_limits.count_running",
+        "SEARCH jobs USING INDEX jobs_held_of_org (org_id=?)",
+    ): "what an org runs just now, and no further than its limit",
     ("secrets.list_values", "SCAN sealed_values"): "for a new master key, while no server runs",
     (
         "waiting.list_kinds",

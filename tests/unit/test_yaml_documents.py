@@ -73,7 +73,7 @@ def test_a_bomb_is_refused_within_100_ms_and_50_mb(source: bytes, message: str) 
         assert len(said) < 20_000
         return seconds
 
-    assert min(refuse() for _ in range(5)) < MAX_SECONDS
+    assert any(refuse() < MAX_SECONDS for _ in range(5))
     tracemalloc.start()
     try:
         refuse()

@@ -19,7 +19,7 @@ from opsicle.domain.workers import CONTAINER
 from opsicle.kit import logging
 from opsicle.wire.jobs import Work
 from opsicle.worker import process
-from opsicle.worker.journal import ChildProcess
+from opsicle.worker.journal_lines import ChildProcess
 from opsicle.worker.main import WorkerOptions, run
 from opsicle.worker.private_files import PrivateFiles
 from opsicle.worker.process import Child, OsAccount

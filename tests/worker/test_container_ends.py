@@ -135,7 +135,7 @@ def test_a_phase_that_is_tried_again_has_a_container_of_its_own_each_time(boxes:
         boxed(
             "touch /once 2>/dev/null; ls /twice 2>/dev/null || touch /twice",
             '[ "$(cat tries 2>/dev/null)" = x ] || { echo x > tries; exit 1; }',
-            retries=Retries(limit=2),
+            retries=Retries(limit=2, delay=0),
         )
     )
 
@@ -146,7 +146,7 @@ def test_a_phase_that_is_tried_again_has_a_container_of_its_own_each_time(boxes:
 def test_a_try_whose_engine_is_lost_is_removed_before_the_next_one(
     boxes: Machine, podman: Podman
 ) -> None:
-    retries = Retries(limit=1, retry_on=(137,))
+    retries = Retries(limit=1, delay=0, retry_on=(137,))
     thread, outcomes = in_background(
         boxes,
         boxed("mkdir first 2>/dev/null || exit 0; echo begun; sleep 300", retries=retries),

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from opsicle.domain.automations import JobState
 from opsicle.wire.jobs import Outcome, PhaseReport, StepState
-from opsicle.worker.journal import COMPACT_BYTES, ChildProcess, JobEntry, Journal
+from opsicle.worker.journal import COMPACT_BYTES, Journal
+from opsicle.worker.journal_lines import ChildProcess, JobEntry
 from opsicle.worker.replay_guard import CLOCK_SKEW, SpentOrder
 
 PHASES = (PhaseReport(name="main", state=StepState.RUNNING, started_at_ms=1),)
@@ -149,7 +150,8 @@ def test_many_threads_lose_no_line(path: Path) -> None:
 def test_a_killed_process_loses_nothing_that_was_noted(path: Path) -> None:
     code = """
 import os, pathlib, sys
-from opsicle.worker.journal import ChildProcess, Journal
+from opsicle.worker.journal import Journal
+from opsicle.worker.journal_lines import ChildProcess
 journal = Journal(pathlib.Path(sys.argv[1]))
 journal.starting("one", 1)
 journal.child("one", ChildProcess(7, "boot/1"))

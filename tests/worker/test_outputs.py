@@ -56,6 +56,23 @@ def test_a_later_phase_gets_what_an_earlier_one_has_written(machine: Machine) ->
     assert list(machine.root.iterdir()) == []
 
 
+def test_the_file_is_there_and_goes_with_its_phase(machine: Machine, tmp_path: Path) -> None:
+    (tmp_path / "private").mkdir()
+    machine.private_folder = tmp_path / "private"
+
+    outcome = machine.run(
+        writer('stat -c %a-%s "$OPSICLE_OUTPUT" "$OPSICLE_SUMMARY"; echo a=$OPSICLE_OUTPUT '
+               '>> "$OPSICLE_OUTPUT"'),
+        phase('[ "$OPSICLE_OUTPUT_A" = "$OPSICLE_OUTPUT" ]; ls "$(dirname "$OPSICLE_OUTPUT")"'),
+    )  # fmt: skip
+
+    assert outcome.state is JobState.SUCCEEDED
+    assert machine.log.of(phase=0) == b"600-0\n600-0\n"
+    files = machine.log.of(phase=1).decode().split()
+    assert sorted(name.rpartition(".")[2] for name in files) == ["mask", "output", "summary"]
+    assert list(machine.private_folder.iterdir()) == []
+
+
 def test_every_later_phase_gets_it_and_no_earlier_one(machine: Machine) -> None:
     outcome = machine.run(
         phase('test -z "${OPSICLE_OUTPUT_A+x}"', name="before"),
@@ -95,9 +112,10 @@ def test_each_try_begins_with_nothing_written(machine: Machine, tmp_path: Path) 
     outcome = machine.run(
         writer(
             'cat "$OPSICLE_OUTPUT" "$OPSICLE_SUMMARY" 2>&1 | grep -v "No such file" && exit 9',
+            'test -z "${OPSICLE_OUTPUT_A+x}"',
             f'if [ -e {seen} ]; then echo b=2 >> "$OPSICLE_OUTPUT"; exit 0; fi; touch {seen}; '
             'echo a=1 >> "$OPSICLE_OUTPUT"; echo first >> "$OPSICLE_SUMMARY"; exit 1',
-            retries=Retries(limit=1),
+            retries=Retries(limit=1, delay=0),
         ),
         reader(),
     )
@@ -134,7 +152,7 @@ def test_a_phase_with_wrong_outputs_has_failed(machine: Machine, command: str, s
 def test_wrong_outputs_are_a_failure_that_is_tried_again(machine: Machine, tmp_path: Path) -> None:
     outcome = machine.run(
         writer(f"echo a=1 | tee $OPSICLE_OUTPUT; mkdir {tmp_path}/x || exit 0; "
-               "echo wrong >> $OPSICLE_OUTPUT", retries=Retries(limit=1)),
+               "echo wrong >> $OPSICLE_OUTPUT", retries=Retries(limit=1, delay=0)),
         reader(),
     )  # fmt: skip
 
@@ -159,7 +177,7 @@ def test_all_outputs_of_a_job_are_bounded_together(machine: Machine) -> None:
     [
         "ln -sf {secret} $OPSICLE_OUTPUT",
         "rm -f $OPSICLE_OUTPUT; mkfifo $OPSICLE_OUTPUT",
-        "rm -f $OPSICLE_OUTPUT; mkdir $OPSICLE_OUTPUT",
+        "rm -f $OPSICLE_OUTPUT; mkdir -p $OPSICLE_OUTPUT/a/b",
         "rm -f $OPSICLE_OUTPUT; ln -s /dev/zero $OPSICLE_OUTPUT",
     ],
 )
@@ -177,7 +195,7 @@ def test_what_was_put_in_the_files_place_is_not_followed_and_holds_nobody_up(
     assert "OPSICLE_OUTPUT is no file any more" in outcome.explanation
     assert "OPSICLE_SUMMARY is no file any more" in outcome.phases[0].summary
     assert read_by_later(machine, outcome) == "unset|unset\n"
-    assert machine.seconds < 30
+    assert list(machine.root.iterdir()) == []
 
 
 # Secrets
@@ -259,6 +277,18 @@ def test_a_summary_that_is_no_text_is_shown_as_far_as_it_is(machine: Machine) ->
     outcome = machine.run(phase("printf 'a\\377\\0b' > $OPSICLE_SUMMARY"))
 
     assert summary_of(outcome.phases) == "a\ufffd\ufffdb"
+
+
+def test_a_phase_that_has_no_place_for_its_outputs_is_not_started(
+    machine: Machine, tmp_path: Path
+) -> None:
+    machine.private_folder = tmp_path / "absent"
+
+    outcome = machine.run(phase("echo ran"))
+
+    assert (outcome.state, outcome.exit_code) == (JobState.FAILED, 126)
+    assert "the files for its outputs and secrets could not be made" in outcome.explanation
+    assert machine.log.stdout == b""
 
 
 # When the worker dies

@@ -33,6 +33,9 @@ class Table:
     def held(self) -> tuple[RunningJob, ...]:
         return tuple(self.jobs)
 
+    def paused(self) -> tuple[RunningJob, ...]:
+        return ()
+
     def take(self, work: Work) -> None:
         self.jobs.append(RunningJob(work.job_id, work.fence))
 

@@ -116,6 +116,7 @@ def test_a_new_life_removes_the_files_that_the_last_one_left(tmp_path: Path) -> 
     folder = private_folder(data.workspaces)
     (folder / "job.secret.key").write_text("secret")
     os.mkfifo(folder / "job.mask")
+    (folder / "job.output/what the job has put there").mkdir(parents=True)
 
     cleanup.remove(data, set())
 
@@ -192,6 +193,22 @@ def test_a_value_to_mask_is_known_before_what_was_printed_behind_it_is_read(tmp_
     requests.close()
     waiter.close()
     assert files_in(tmp_path) == []
+
+
+def test_a_value_to_mask_is_known_before_a_text_about_the_job_is_masked(tmp_path: Path) -> None:
+    """Such as an output, of a phase that has printed nothing."""
+    waiter = Waiter()
+    output, requests = JobOutput(Log(), waiter), MaskRequests(tmp_path / "mask")
+    output.watch_mask_requests(requests)
+    (tmp_path / "mask").write_bytes(b"made-by-the-job\n")
+
+    text = output.without_secrets("it is made-by-the-job")
+
+    assert text == "it is ***"
+
+    output.close()
+    requests.close()
+    waiter.close()
 
 
 def test_values_of_many_lines_and_bytes_that_are_no_text_are_masked(machine: Machine) -> None:

@@ -14,7 +14,9 @@ from tests.worker.job_runs import Machine, phase
 
 
 def test_a_failed_phase_is_tried_again_as_often_as_it_says(machine: Machine) -> None:
-    flaky = phase("echo try >> tries", "test $(wc -l < tries) = 3", retries=Retries(limit=4))
+    flaky = phase(
+        "echo try >> tries", "test $(wc -l < tries) = 3", retries=Retries(limit=4, delay=0)
+    )
 
     outcome = machine.run(flaky)
 
@@ -55,7 +57,7 @@ def test_every_try_before_the_last_is_reported_with_its_place_in_the_log(machine
     flaky = phase(
         "echo try | tee -a tries; [ $(wc -l < tries) != 2 ] || kill -9 $$",
         "exit $(wc -l < tries)",
-        retries=Retries(limit=2),
+        retries=Retries(limit=2, delay=0),
     )
 
     report = machine.run(flaky).phases[0]
@@ -75,7 +77,7 @@ def test_every_try_before_the_last_is_reported_with_its_place_in_the_log(machine
 
 def test_only_the_named_exit_codes_are_tried_again(machine: Machine) -> None:
     command = "echo try >> tries", "exit $((77 - $(wc -l < tries)))"
-    outcome = machine.run(phase(*command, retries=Retries(limit=5, retry_on=(76, 9))))
+    outcome = machine.run(phase(*command, retries=Retries(limit=5, delay=0, retry_on=(76, 9))))
 
     assert (outcome.exit_code, outcome.phases[0].tries) == (75, 2)
     assert outcome.explanation == (
@@ -90,14 +92,14 @@ def test_only_the_named_exit_codes_are_tried_again(machine: Machine) -> None:
 def test_a_shell_that_cannot_be_started_has_the_exit_code_that_a_shell_would_say(
     machine: Machine, retry_on: tuple[int, ...], tries: int
 ) -> None:
-    retries = Retries(limit=2, retry_on=retry_on)
+    retries = Retries(limit=2, delay=0, retry_on=retry_on)
     outcome = machine.run(phase("true", shell="/bin/absent", retries=retries))
 
     assert (outcome.exit_code, outcome.phases[0].tries) == (127, tries)
 
 
 def test_wrong_outputs_have_no_exit_code_that_could_be_named(machine: Machine) -> None:
-    retries = Retries(limit=5, retry_on=tuple(range(1, 256)))
+    retries = Retries(limit=5, delay=0, retry_on=tuple(range(1, 256)))
     outcome = machine.run(phase("echo wrong > $OPSICLE_OUTPUT", retries=retries))
 
     assert (outcome.state, outcome.phases[0].tries) == (JobState.FAILED, 1)
@@ -105,7 +107,7 @@ def test_wrong_outputs_have_no_exit_code_that_could_be_named(machine: Machine) -
 
 
 def test_a_phase_that_timed_out_is_not_tried_again_whatever_it_says(machine: Machine) -> None:
-    retries = Retries(limit=5, retry_on=tuple(range(1, 256)))
+    retries = Retries(limit=5, delay=0, retry_on=tuple(range(1, 256)))
     outcome = machine.run(phase("sleep 100", timeout=0.2, retries=retries))
 
     assert (outcome.state, outcome.phases[0].tries) == (JobState.TIMED_OUT, 1)
@@ -125,10 +127,10 @@ def test_delays_grow_and_are_said_as_long_as_they_are(machine: Machine) -> None:
     assert waits[1] >= 0.4
 
 
-@pytest.mark.parametrize("chance", [0.0, 0.5, 1.0])
-def test_a_delay_is_bounded_however_often_it_grew(rng: float) -> None:
+@pytest.mark.parametrize("spread", [0.0, 0.5, 1.0])
+def test_a_delay_is_bounded_however_often_it_grew(spread: float) -> None:
     retries = Retries(limit=100, delay=3600, backoff=10.0)
-    delays = [retry_delay(retries, tries, rng) for tries in range(1, 101)]
+    delays = [retry_delay(retries, tries, spread) for tries in range(1, 101)]
 
     assert 3600 <= delays[0] <= 3961
     assert delays == sorted(delays)
@@ -140,7 +142,7 @@ def test_a_delay_that_does_not_grow_is_as_long_as_it_says() -> None:
 
 
 def test_a_line_of_our_own_stands_on_a_line_of_its_own(machine: Machine) -> None:
-    outcome = machine.run(phase("printf unfinished; exit 3", retries=Retries(limit=1)))
+    outcome = machine.run(phase("printf unfinished; exit 3", retries=Retries(limit=1, delay=0)))
 
     assert machine.log.everything.split(b"\n")[:2] == [
         b"unfinished",

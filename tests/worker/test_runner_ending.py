@@ -187,7 +187,7 @@ def test_the_jobs_time_limit_ends_a_phase_and_lets_clean_up_run(machine: Machine
 
 
 def test_a_phase_that_timed_out_is_not_tried_again(machine: Machine) -> None:
-    outcome = machine.run(phase("sleep 100", timeout=0.2, retries=Retries(limit=5)))
+    outcome = machine.run(phase("sleep 100", timeout=0.2, retries=Retries(limit=5, delay=0)))
     assert outcome.phases[0].tries == 1
 
 

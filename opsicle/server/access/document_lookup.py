@@ -23,10 +23,4 @@ def get_document(
 def document_not_found(kind: DocumentKind, name: str, version: int | None = None) -> NotFound:
     """Return the error for a document, or a version of one, that is not there, or hidden."""
     what = f"{kind} {name}" if version is None else f"version {version} of a {kind} {name}"
-    return NotFound(f"there is no {what}", hint=_WHERE_LISTED[kind])
-
-
-_WHERE_LISTED = {
-    DocumentKind.TEMPLATE: "`opsicle templates list` shows them.",
-    DocumentKind.POLICY: "`opsicle policies list` shows them.",
-}
+    return NotFound(f"there is no {what}", hint=f"`opsicle {kind.plural} list` shows them.")

@@ -16,6 +16,7 @@ import msgspec
 
 from opsicle.domain.manifest_formats import FORMATS, NEWEST, FieldNotSupported
 from opsicle.domain.manifests import Manifest, canonical, digest
+from opsicle.domain.pauses import ApprovalKind
 from opsicle.domain.templates import Template
 from opsicle.kit.clock import to_text
 from opsicle.security.binding_key import BindingKey, is_same
@@ -121,6 +122,14 @@ class Bindings:
         """Return whether a stored decision is as it was taken down."""
         return is_same(self._key.of_decision(_decided(approval, decision)), decision.mac)
 
+    def sign_pause(self, row: ApprovalRow) -> ApprovalRow:
+        """Return what is asked in the midst of a job, so that this server knows it again."""
+        return msgspec.structs.replace(row, mac=self._key.of_pause(_asked(row)))
+
+    def is_pause_signed(self, row: ApprovalRow) -> bool:
+        """Return whether what is stored of a pause is what this server has asked."""
+        return is_same(self._key.of_pause(_asked(row)), row.mac)
+
     def _read(
         self, db: Connection, row: AutomationRow, template: Template, approval: ApprovalRow | None
     ) -> BoundManifest:
@@ -155,8 +164,10 @@ def _covered(manifest_digest: str, manifest: Manifest) -> bytes:
 def _decided(approval: ApprovalRow, decision: DecisionRow) -> bytes:
     """Return what a decision's code covers.
 
-    Who, who stands behind them, what of, when, how, and what exactly was shown.
+    Who, who stands behind them, what of, when, how, and what exactly was shown. In the midst of a
+    job also at which pause, and what was given with it.
     """
+    at_pause = [approval.mac, decision.answer] if approval.kind is not ApprovalKind.RUN else []
     return msgspec.json.encode(
         [
             approval.org_id,
@@ -171,5 +182,26 @@ def _decided(approval: ApprovalRow, decision: DecisionRow) -> bytes:
             decision.with_mfa,
             decision.elapsed_seconds,
             to_text(decision.decided_at),
+            *at_pause,
+        ]
+    )
+
+
+def _asked(row: ApprovalRow) -> bytes:
+    """Return what a pause's code covers: of which job, where in it, when, and who decides."""
+    return msgspec.json.encode(
+        [
+            row.org_id,
+            row.id,
+            row.automation_id,
+            row.manifest_digest,
+            row.kind,
+            row.job_id,
+            row.phase,
+            row.fence,
+            row.requester_id,
+            row.policy,
+            to_text(row.asked_at),
+            row.asked_seq,
         ]
     )

@@ -14,8 +14,9 @@ from opsicle.domain.approvals import ApprovalState, ApprovalStatus, GateStatus, 
 from opsicle.domain.approvers import ApprovalRequester, ApproverPerson, deciders, may_decide
 from opsicle.domain.conditions import Facts, asked_gates
 from opsicle.domain.errors import NotFound
+from opsicle.domain.pauses import ApprovalKind
 from opsicle.domain.policies import Gate, Policy
-from opsicle.domain.templates import Template
+from opsicle.domain.templates import Phase, Template
 from opsicle.server.access.stored_values import read_values
 from opsicle.server.access.template_versions import template_of
 from opsicle.server.approvals.approvers import ApproverDirectory, requester_of
@@ -49,6 +50,13 @@ class Case:
     def people(self) -> dict[str, ApproverPerson]:
         """The members whom its gates can name, by id; read when they are first asked for."""
         return self.directory.people(self.policy, self.template, self.requester)
+
+    @property
+    def phase(self) -> Phase | None:
+        """The phase at which its job waits; None of an approval to run."""
+        index = self.row.phase
+        has_phase = index is not None and index < len(self.template.phases)
+        return self.template.phases[index or 0] if has_phase else None
 
     @property
     def votes(self) -> list[Vote]:
@@ -107,10 +115,14 @@ def load(
     case = load_unchecked(db, row, directory=directory)
     if case.problem:
         return case
+    is_pause = row.kind is not ApprovalKind.RUN
     try:
-        bindings.check(db, case.automation, case.template, row)
+        before = approvals.find_of_automation(db, row.automation_id) if is_pause else row
+        bindings.check(db, case.automation, case.template, before)
     except AlteredManifest as altered:
         return replace(case, problem=str(altered))
+    if is_pause and not bindings.is_pause_signed(row):
+        return replace(case, problem="what is stored of its pause is not what was asked")
     return replace(case, problem=forged(bindings, row, case.decisions))
 
 

@@ -5,17 +5,23 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+import msgspec
+
 from opsicle.domain.approvals import ApprovalStatus, GateState, GateStatus, Verdict, meets
 from opsicle.domain.approvers import ApproverPerson
 from opsicle.domain.bounds import MAX_REASON_CHARACTERS
 from opsicle.domain.errors import Conflict, InvalidInput, NotAllowed
+from opsicle.domain.pauses import Answer, ApprovalKind, Choice
+from opsicle.domain.variables import check_values
 from opsicle.server.access import validators
 from opsicle.server.access.actor import Actor
 from opsicle.server.approvals.cases import Case
+from opsicle.server.approvals.pauses import answer_of
 from opsicle.server.approvals.views import Viewer, votable
 from opsicle.server.store import authenticators
 from opsicle.server.store.approvals import ApprovalRow, DecisionRow
 from opsicle.server.store.database import Connection
+from opsicle.wire.approval_api import DecisionRequest
 
 
 @dataclass(frozen=True)
@@ -25,6 +31,63 @@ class PendingDecision:
     verdict: Verdict
     reason: str
     with_mfa: bool
+    request: DecisionRequest
+
+
+def verdict_with(verdict: Verdict, choice: Choice | None) -> Verdict:
+    """Return the verdict that a choice makes of another one: to abort is to refuse.
+
+    Raises InvalidInput for a refusal that chooses something else.
+    """
+    if choice is Choice.ABORT:
+        return Verdict.REJECT
+    if choice is not None and verdict is Verdict.REJECT:
+        raise validators.invalid("choice", f"a rejection aborts; it cannot {choice}")
+    return verdict
+
+
+def answer_for(case: Case, decision: PendingDecision) -> str:
+    """Return what is given with a decision, as it is stored; "" where nothing is asked for.
+
+    Whoever agrees after somebody else agrees to what they gave. Raises InvalidInput where something
+    is missing, wrong or not asked for; Conflict where others have agreed to something else.
+    """
+    request, kind = decision.request, case.row.kind
+    if request.choice is not None and kind is not ApprovalKind.FAILURE:
+        raise validators.invalid("choice", "there is nothing to choose here: no phase has failed")
+    if request.values and kind is not ApprovalKind.PAUSE:
+        raise validators.invalid("values", "this approval asks for no values")
+    if decision.verdict is Verdict.REJECT or kind is ApprovalKind.RUN:
+        return ""
+
+    before = answer_of(case)
+    has_before = any(each.verdict is Verdict.APPROVE for each in case.decisions)
+    answer = _answer(case, request)
+    if has_before and answer in (None, before):
+        answer = before
+    if answer is None:
+        raise validators.invalid(
+            "choice",
+            "a failure asks what is to become of it: retry, skip or abort",
+            hint="Choose with --choice, after a look at the log.",
+        )
+    if has_before and answer != before:
+        raise Conflict(
+            "others have agreed to other values",
+            hint="Agree to those that they gave, without values of your own, or reject.",
+        )
+    return msgspec.json.encode(answer, order="sorted").decode()
+
+
+def _answer(case: Case, request: DecisionRequest) -> Answer | None:
+    """Return what somebody gives; None if they leave it to whoever came before them."""
+    if case.row.kind is ApprovalKind.FAILURE:
+        return Answer(choice=request.choice) if request.choice else None
+    pause = case.phase.pause if case.phase else None
+    has_before = any(each.verdict is Verdict.APPROVE for each in case.decisions)
+    if has_before and not request.values:
+        return None
+    return Answer(values=check_values(pause.variables if pause else (), request.values))
 
 
 def voter(
@@ -117,6 +180,7 @@ def decision_row(
     gate: GateStatus,
     decision: PendingDecision,
     now: datetime,
+    answer: str,
 ) -> DecisionRow:
     """Return the row of a decision on one gate."""
     return DecisionRow(
@@ -131,4 +195,5 @@ def decision_row(
         with_mfa=decision.with_mfa,
         elapsed_seconds=gate.elapsed(now),
         decided_at=now,
+        answer=answer,
     )

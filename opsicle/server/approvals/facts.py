@@ -24,14 +24,37 @@ def approval_facts(case: Case, now: datetime) -> tuple[Fact, ...]:
     decided = Fact("Decided", "; ".join(_decisions(case)))
     if case.row.state is not ApprovalState.PENDING:
         return decided, Fact("Explanation", case.row.explanation)
-    status = case.status(now)
+    status, phase = case.status(now), case.phase
     until = min((gate.expires_at for gate in status.open_gates if gate.expires_at), default=None)
     return (
-        Fact("Runs", _commands(case.template.phases)),
+        *_at_pause(phase),
+        Fact("Goes on with" if phase else "Runs", _commands(_to_come(case))),
         Fact("Waits for", waiting_for(case, status, now)),
         Fact("Until", f"{until:%Y-%m-%d %H:%M} UTC" if until else ""),
         decided,
     )
+
+
+def _to_come(case: Case) -> tuple[Phase, ...]:
+    return case.template.phases[0 if case.row.phase is None else case.row.phase + 1 :]
+
+
+def _at_pause(phase: Phase | None) -> tuple[Fact, ...]:
+    """Return what a job that waits in its midst asks of people."""
+    if phase is None:
+        return ()
+    if phase.pause is None:
+        commands = f"retry, skip or abort, by page or `approvals approve ID {_CHOOSE}`"
+        return Fact("Failed at", phase.name), Fact("Choose", commands)
+    asked = [f"{each.id} ({each.label or each.type})" for each in phase.pause.variables]
+    return (
+        Fact("Waits at", phase.name),
+        Fact("Asks", phase.pause.message),
+        Fact("Needs values", ", ".join(asked)),
+    )
+
+
+_CHOOSE = "--choice retry|skip|abort"
 
 
 def _commands(phases: tuple[Phase, ...]) -> str:

@@ -26,12 +26,15 @@ from opsicle.domain.approvals import (
 from opsicle.domain.approvers import is_named
 from opsicle.domain.automations import AutomationState
 from opsicle.domain.notices import Notice, NoticeKind
+from opsicle.domain.pauses import ApprovalKind
 from opsicle.domain.policies import Chat
 from opsicle.server.access.actor import SystemActor
 from opsicle.server.approvals.bindings import Bindings
 from opsicle.server.approvals.cases import Case, load
 from opsicle.server.approvals.facts import approval_facts
+from opsicle.server.approvals.paused_ends import end_if_nothing_is_left, end_state
 from opsicle.server.approvals.stuck import newly_stuck, stuck_gates_of, updated_notices
+from opsicle.server.approvals.subjects import Occasion, subject
 from opsicle.server.approvals.waiting import outcome_of
 from opsicle.server.channels.outbox import Outbox
 from opsicle.server.store import approvals, audit, automation_transitions
@@ -84,9 +87,8 @@ class Progress:
         row, explanation = case.row, f"it was not run: {case.problem}"
         if not approvals.end(db, row.id, ApprovalState.WITHDRAWN, now, explanation):
             return
-        automation_transitions.end_unapproved(
-            db, row.automation_id, Ending(AutomationState.CANCELLED, now, None, explanation)
-        )
+        ending = Ending(AutomationState.CANCELLED, now, None, explanation)
+        self._end_automation(db, case, ending, even_with_clean_up=True)
         self._outbox.post_unapproved(db, row.org_id, row.automation_id)
         data = {"reason": case.problem}
         audit.append(
@@ -109,14 +111,10 @@ class Progress:
         }
         recipients |= {decision.user_id for decision in case.decisions}
 
-        subject = f"no longer asks to run {_what(case)}"
         ended = case.ended(ApprovalState.WITHDRAWN, explanation)
-        return self._post(
-            db,
-            ended,
-            now,
-            _notice(ended, NoticeKind.APPROVAL_ENDED, recipients, subject, _notified_chats(case)),
-        )
+        line, rooms = subject(ended, Occasion.WITHDRAWN), _notified_chats(case)
+        notice = _notice(ended, NoticeKind.APPROVAL_ENDED, recipients, line, rooms)
+        return self._post(db, ended, now, notice)
 
     def _notify(
         self, db: Connection, case: Case, status: ApprovalStatus, notified: list[str], now: datetime
@@ -127,15 +125,8 @@ class Progress:
             key = f"ask:{gate.gate.name}"
             if key not in notified:
                 recipients = {person.user_id for person in case.pending_deciders(gate, now)}
-                subject = f"asks to run {_what(case)}"
-                self._post(
-                    db,
-                    case,
-                    now,
-                    _notice(
-                        case, NoticeKind.APPROVAL_REQUESTED, recipients, subject, gate.gate.chats
-                    ),
-                )
+                line, kind = subject(case, Occasion.ASKED), NoticeKind.APPROVAL_REQUESTED
+                self._post(db, case, now, _notice(case, kind, recipients, line, gate.gate.chats))
                 news.append(key)
 
         by_name = {gate.gate.name: gate for gate in status.open_gates}
@@ -155,13 +146,9 @@ class Progress:
         notified = stored_json.read_or(case.row.notified, list[str], [])
         stuck = stuck_gates_of(case, status)
         if newly_stuck(notified, stuck):
-            subject = f"asked to run {_what(case)}, which nobody can approve now"
-            self._post(
-                db,
-                case,
-                now,
-                _notice(case, NoticeKind.APPROVAL_STUCK, {case.row.requester_id}, subject),
-            )
+            line = subject(case, Occasion.STUCK)
+            notice = _notice(case, NoticeKind.APPROVAL_STUCK, {case.row.requester_id}, line)
+            self._post(db, case, now, notice)
         return updated_notices(notified, stuck)
 
     def _notify_due(
@@ -170,19 +157,14 @@ class Progress:
         waited = case.pending_deciders(gate, now)
         if item.step is None:
             recipients = {person.user_id for person in waited}
-            subject = f"still waits for your decision to run {_what(case)}"
-            self._post(
-                db,
-                case,
-                now,
-                _notice(case, NoticeKind.APPROVAL_REMINDER, recipients, subject, gate.gate.chats),
-            )
+            line, kind = subject(case, Occasion.REMINDED), NoticeKind.APPROVAL_REMINDER
+            self._post(db, case, now, _notice(case, kind, recipients, line, gate.gate.chats))
             return
 
         to = gate.gate.escalate[item.step].to
         recipients = {person.user_id for person in waited if is_named(to, person, case.requester)}
-        subject = f"asks to run {_what(case)}, and nobody has decided yet"
-        self._post(db, case, now, _notice(case, NoticeKind.APPROVAL_ESCALATED, recipients, subject))
+        line = subject(case, Occasion.ESCALATED)
+        self._post(db, case, now, _notice(case, NoticeKind.APPROVAL_ESCALATED, recipients, line))
         data = {"gate": gate.gate.name, "after": gate.gate.escalate[item.step].after}
         audit.append(
             db, now, case.row.org_id, SystemActor(), "escalate", f"approvals/{case.row.id}", data
@@ -191,29 +173,36 @@ class Progress:
     def _end(
         self, db: Connection, case: Case, state: ApprovalState, explanation: str, now: datetime
     ) -> None:
-        row = case.row
+        row, is_run = case.row, case.row.kind is ApprovalKind.RUN
         if state is ApprovalState.APPROVED:
-            automation_transitions.approve(db, row.automation_id, now)
+            has_ended = False
+            if is_run:  # a paused job goes on when its worker takes it up
+                automation_transitions.approve(db, row.automation_id, now)
         else:
-            automation_transitions.end_unapproved(
-                db, row.automation_id, Ending(_ENDS[state], now, None, explanation)
-            )
+            ends = _ENDS[state] if is_run else end_state(row.kind, state)
+            has_ended = self._end_automation(db, case, Ending(ends, now, None, explanation))
 
         if state is ApprovalState.EXPIRED:
             data = {"automation": row.automation_id}
             audit.append(db, now, row.org_id, SystemActor(), "expire", f"approvals/{row.id}", data)
 
         recipients = {row.requester_id, *(decision.user_id for decision in case.decisions)}
-        subject = f"asked to run {_what(case)}: {state}"
         ended = case.ended(state, explanation)
+        line, rooms = subject(ended, Occasion.ENDED), _notified_chats(case)
         notified = self._post(
-            db,
-            ended,
-            now,
-            _notice(ended, NoticeKind.APPROVAL_ENDED, recipients, subject, _notified_chats(case)),
+            db, ended, now, _notice(ended, NoticeKind.APPROVAL_ENDED, recipients, line, rooms)
         )
-        if state is not ApprovalState.APPROVED:
+        if has_ended:
             self._outbox.post_unapproved(db, row.org_id, row.automation_id, notified)
+
+    def _end_automation(
+        self, db: Connection, case: Case, ending: Ending, *, even_with_clean_up: bool = False
+    ) -> bool:
+        """End what an approval was about. False if clean-up phases of a paused job come first."""
+        if case.row.kind is ApprovalKind.RUN:
+            return automation_transitions.end_unapproved(db, case.row.automation_id, ending)
+        template = None if even_with_clean_up else case.template
+        return end_if_nothing_is_left(db, case.row, template, ending)
 
     def _post(self, db: Connection, case: Case, now: datetime, notice: Notice) -> Notice:
         self._outbox.post(db, notice, approval_facts(case, now))
@@ -221,14 +210,14 @@ class Progress:
 
 
 def _notice(
-    case: Case, kind: NoticeKind, recipients: set[str], subject: str, chats: tuple[Chat, ...] = ()
+    case: Case, kind: NoticeKind, recipients: set[str], line: str, chats: tuple[Chat, ...] = ()
 ) -> Notice:
     return Notice(
         kind=kind,
         org_id=case.row.org_id,
         recipients=tuple(sorted(recipients)),
         chats=chats,
-        subject=f"{case.automation.requester_email} {subject}",
+        subject=line,
         approval_id=case.row.id,
         automation_id=case.row.automation_id,
     )
@@ -239,10 +228,6 @@ _ENDS = {
     ApprovalState.EXPIRED: AutomationState.EXPIRED,
     ApprovalState.WITHDRAWN: AutomationState.CANCELLED,
 }
-
-
-def _what(case: Case) -> str:
-    return f"{case.automation.template} version {case.automation.version}"
 
 
 def _notified_chats(case: Case) -> tuple[Chat, ...]:
@@ -264,5 +249,6 @@ def _explanation(case: Case, status: ApprovalStatus) -> str:
             for each in case.decisions
             if each.gate == status.decisive and each.verdict is Verdict.REJECT
         ][-1]
-        return f"rejected by {last.email}" + (f": {last.reason}" if last.reason else "")
+        said = "aborted" if case.row.kind is ApprovalKind.FAILURE else "rejected"
+        return f"{said} by {last.email}" + (f": {last.reason}" if last.reason else "")
     return ""

@@ -10,6 +10,7 @@ from __future__ import annotations
 import msgspec
 
 from opsicle.domain import stored_json
+from opsicle.domain.approvals import ApprovalState
 from opsicle.kit.ids import lowest_id
 from opsicle.server.approvals.cases import Case
 from opsicle.server.store import audit, jobs
@@ -28,6 +29,9 @@ _ENDS = {
 }
 
 
+_MOVES = (_ENDS.keys() - {"cancel"}) | {"pause", "start", "requeue"}
+"""What an automation's own entries say of where it is; a running one may have been told to stop."""
+
 _GIVEN_BACK = frozenset({"return", "requeue"})
 
 
@@ -35,6 +39,12 @@ class _ReturnedJob(msgspec.Struct):
     """The job that is over, as the entries of `return` and `requeue` name it."""
 
     job: str = ""
+
+
+class _Paused(msgspec.Struct):
+    """The approval that was asked in the midst of a job, as the entry of `pause` names it."""
+
+    approval: str = ""
 
 
 class _DecisionCodes(msgspec.Struct):
@@ -69,6 +79,35 @@ def contradiction(db: Connection, row: AutomationRow, case: Case | None = None) 
     if not _are_leases_explained(db, row, entries):
         return "by the record it was never given back, though it had been handed out"
     if case and not _codes(entries) <= {each.mac for each in case.decisions}:
+        return "by the record there is a decision that is no longer stored"
+    return ""
+
+
+def pause_contradiction(db: Connection, row: AutomationRow, case: Case) -> str:
+    """Return why the record does not let a job go on that is stored as paused; "" if it does.
+
+    Its last step must be this very pause, and not one after it.
+    """
+    steps = audit.list_decisive(db, row.org_id, f"automations/{row.id}")
+    if row.cancel_requested_at is None and any(step.verb == "cancel" for step in steps):
+        return "by the record somebody has cancelled it"
+    moves = [step for step in steps if step.verb in _MOVES]
+    last = moves[-1] if moves else None
+    if last and last.verb in _ENDS:
+        return f"by the record it {_ENDS[last.verb]} before"
+    is_here = (
+        last is not None
+        and last.verb == "pause"
+        and stored_json.read_or(last.data, _Paused, _Paused()).approval == case.row.id
+    )
+    if not is_here:
+        return "by the record it does not wait at this pause"
+
+    entries = audit.list_decisive(db, row.org_id, f"approvals/{case.row.id}")
+    ended = [_ENDS[entry.verb] for entry in entries if entry.verb == "expire"]
+    if case.row.state is ApprovalState.APPROVED and ended:
+        return f"by the record its pause {ended[0]}"
+    if not _codes(entries) <= {each.mac for each in case.decisions}:
         return "by the record there is a decision that is no longer stored"
     return ""
 

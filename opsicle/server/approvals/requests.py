@@ -16,6 +16,7 @@ from opsicle.kit.clock import Clock
 from opsicle.kit.ids import new_id
 from opsicle.server.approvals.approvers import ApproverDirectory, requester_of
 from opsicle.server.approvals.cases import gates_for
+from opsicle.server.approvals.pauses import require_passable
 from opsicle.server.approvals.progress import Progress
 from opsicle.server.policies.in_force import in_force
 from opsicle.server.store import approvals, audit
@@ -49,8 +50,10 @@ class ApprovalRequests:
     ) -> ApplicablePolicy | None:
         """Return what an automation falls under; None if no approval is asked for.
 
-        Raises Conflict for a policy that is not there, and for a gate that nobody could ever pass.
+        Raises Conflict for a policy that is not there, and for a gate that nobody could ever pass,
+        be it one in the midst of the job.
         """
+        require_passable(db, row, template)
         found = in_force(db, row.org_id, template, row.requester_id)
         if found is None:
             return None

@@ -17,6 +17,7 @@ from opsicle.domain.approvals import (
     Verdict,
 )
 from opsicle.domain.errors import Conflict, NotAllowed, NotFound, required
+from opsicle.domain.pauses import ApprovalKind
 from opsicle.kit.clock import Clock
 from opsicle.server.access.actor import Actor
 from opsicle.server.access.document_lookup import get_document
@@ -28,9 +29,11 @@ from opsicle.server.approvals.bindings import Bindings
 from opsicle.server.approvals.cases import Case, load
 from opsicle.server.approvals.deciding import (
     PendingDecision,
+    answer_for,
     checked_reason,
     decision_row,
     has_same_decision,
+    verdict_with,
     voter,
 )
 from opsicle.server.approvals.preview import need_of
@@ -167,7 +170,9 @@ class Approvals:
         where a gate wants a code; InvalidInput without the reason or the code that a gate wants.
         """
         actor.require(Action.APPROVALS_DECIDE)
-        decision = PendingDecision(verdict, checked_reason(request.reason), bool(request.totp))
+        verdict = verdict_with(verdict, request.choice)
+        reason = checked_reason(request.reason)
+        decision = PendingDecision(verdict, reason, bool(request.totp), request)
 
         def work(db: Connection) -> tuple[AutomationRow, ApprovalOutcome | Conflict]:
             case = self._get(db, actor, approval_id)
@@ -212,9 +217,10 @@ class Approvals:
             raise Conflict(f"this approval is over: it is {row.state}")
 
         me, gates = voter(db, case, status, Viewer(actor.user_id, now), decision)
+        answer = answer_for(case, decision)
         codes: dict[str, str] = {}
         for gate in gates:
-            signed = self._bindings.sign(row, decision_row(row, me, gate, decision, now))
+            signed = self._bindings.sign(row, decision_row(row, me, gate, decision, now, answer))
             approvals.insert_decision(db, row.org_id, signed)
             codes[signed.gate] = signed.mac
 
@@ -227,6 +233,8 @@ class Approvals:
             "manifest_digest": row.manifest_digest,
             "codes": codes,
         }
+        if row.kind is not ApprovalKind.RUN:
+            data |= {"job": row.job_id, "phase": row.phase, "answer": answer}
         audit.append(db, now, row.org_id, actor, decision.verdict, f"approvals/{row.id}", data)
         return self._progress.advance(db, case.with_new_decisions(db), now)
 
@@ -252,6 +260,11 @@ class Approvals:
                     hint="If you may decide, reject it.",
                 )
             actor.require(Action.AUTOMATIONS_CREATE)
+            if row.kind is not ApprovalKind.RUN:
+                raise Conflict(
+                    "what a job asks in its midst cannot be withdrawn",
+                    hint=f"`opsicle automations cancel {row.automation_id}` ends it.",
+                )
             by = (
                 "who asked"
                 if row.requester_id == actor.user_id
@@ -293,6 +306,8 @@ class Approvals:
     def _announce(self, row: AutomationRow) -> None:
         """Wake followers, and a worker if something may run, after a change is durable."""
         self._fleet.wake_one(row.org_id, stored_requirements(row.requirements))
+        if row.worker_id and (presence := self._fleet.find(row.worker_id)):
+            presence.wake()  # it holds a paused job, which may go on now
         self._pubsub.changed(automation_topic(row.id), org_topic(row.org_id))
 
     def _viewer(self, actor: Actor) -> Viewer:

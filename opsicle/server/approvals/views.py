@@ -8,14 +8,17 @@ from datetime import datetime
 
 import msgspec
 
+from opsicle.domain import stored_json
 from opsicle.domain.approvals import ApprovalState, ApprovalStatus, GateStatus, meets
 from opsicle.domain.approvers import ApproverPerson as Member
+from opsicle.domain.pauses import Answer, ApprovalKind
 from opsicle.domain.templates import Template
 from opsicle.domain.workers import Candidate, absence, fits_labels
 from opsicle.server.access.principals import answers_for
 from opsicle.server.access.stored_values import shown_values, stored_requirements
 from opsicle.server.access.template_versions import template_of
 from opsicle.server.approvals.cases import Case
+from opsicle.server.approvals.pauses import answer_of
 from opsicle.server.approvals.stricter_since import stricter_since
 from opsicle.server.approvals.stuck import explanation_of, stuck_gates_of
 from opsicle.server.documents.diffs import unified_diff
@@ -84,6 +87,8 @@ def summary(case: Case, viewer: Viewer) -> ApprovalSummary:
         waiting_for=row.waiting_for,
         stuck=explanation_of(case, stuck_gates_of(case, status)) if is_pending else "",
         may_decide=is_pending and bool(votable(case, status, viewer)),
+        kind=row.kind,
+        phase=case.phase.name if case.phase else "",
     )
 
 
@@ -92,6 +97,7 @@ def whole(db: Connection, case: Case, viewer: Viewer, candidates: Sequence[Candi
     row, automation, template = case.row, case.automation, case.template
     status = case.status(viewer.now)
     mine = votable(case, status, viewer) if row.state is ApprovalState.PENDING else []
+    is_run, pause = row.kind is ApprovalKind.RUN, case.phase.pause if case.phase else None
     return Approval(
         **msgspec.structs.asdict(summary(case, viewer)),
         policy=row.policy_name,
@@ -99,7 +105,7 @@ def whole(db: Connection, case: Case, viewer: Viewer, candidates: Sequence[Candi
         policy_digest=row.policy_digest,
         manifest_digest=row.manifest_digest,
         is_intact=not case.problem,
-        stricter_since="" if case.problem else stricter_since(db, case),
+        stricter_since="" if case.problem or not is_run else stricter_since(db, case),
         order=case.policy.order,
         gates=[_gate(case, gate, viewer.now) for gate in status.gates],
         display_name=template.display_name,
@@ -114,11 +120,15 @@ def whole(db: Connection, case: Case, viewer: Viewer, candidates: Sequence[Candi
         concurrency_limit=automation.concurrency_limit,
         workers=_workers(automation.requirements, candidates),
         timeout=template.timeout,
-        compared=_compared(db, case),
+        compared=_compared(db, case) if is_run else None,
         needs_totp=any(not meets(gate.gate, with_mfa=False, has_reason=True) for gate in mine),
         needs_reason=any(gate.gate.require_reason for gate in mine),
-        may_withdraw=row.state is ApprovalState.PENDING
+        may_withdraw=is_run
+        and row.state is ApprovalState.PENDING
         and answers_for(db, row.org_id, viewer.user_id, row.requester_id),
+        message=pause.message if pause else "",
+        asked_variables=list(pause.variables) if pause else [],
+        given={} if case.problem else answer_of(case).values,
     )
 
 
@@ -155,6 +165,7 @@ def _decision(row: DecisionRow) -> Decision:
         reason=row.reason,
         with_mfa=row.with_mfa,
         decided_at=row.decided_at,
+        choice=stored_json.read_or(row.answer, Answer, Answer()).choice if row.answer else None,
     )
 
 

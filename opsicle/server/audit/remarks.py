@@ -27,6 +27,12 @@ class ServerRemarks:
         self.shown.append(f"logs were lost: {reason}")
         self._record("lose_logs", {"reason": reason})
 
+    def note_damaged_artifact(self, sha256: str, problem: str) -> None:
+        """Note that a file that a job left behind is not there any more as it came."""
+        if (remark := f"an artifact is damaged: {problem}") not in self.shown:
+            self.shown.append(remark)
+        self._record("damage_artifact", {"sha256": sha256, "reason": problem})
+
     def _record(self, verb: str, data: dict[str, object]) -> None:
         now = self._clock.now()
         self._database.write(

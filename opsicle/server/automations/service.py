@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import timedelta
 
 import msgspec
@@ -26,15 +26,19 @@ from opsicle.server.access.template_access import is_automation_hidden
 from opsicle.server.approvals.bindings import Bindings
 from opsicle.server.approvals.progress import Progress
 from opsicle.server.approvals.requests import ApprovalRequests
+from opsicle.server.automations.cancelling import Cancelling
 from opsicle.server.automations.filters import require_known
+from opsicle.server.automations.new_runs import NewRun
 from opsicle.server.automations.repeated_requests import remember
 from opsicle.server.automations.runnable import require_runnable, runnable_version
+from opsicle.server.automations.starters import Starter
 from opsicle.server.automations.views import Snapshot, summary, whole
-from opsicle.server.automations.visible import ENDED, get_visible, require_may_cancel
+from opsicle.server.automations.visible import get_visible
 from opsicle.server.automations.waiting import queue_view, view_of_new
 from opsicle.server.channels.outbox import Outbox
 from opsicle.server.dispatch.concurrency_groups import ConcurrencyGroups, Settled
 from opsicle.server.dispatch.job_logs import JobLogs
+from opsicle.server.dispatch.queue_limits import require_room_to_wait
 from opsicle.server.dispatch.service import Dispatch, SlotReservation
 from opsicle.server.dispatch.work_builder import CheckedWork
 from opsicle.server.fleet.presence import Fleet
@@ -44,9 +48,8 @@ from opsicle.server.identity.step_up import StepUp
 from opsicle.server.keys.vault import HiddenValues, Vault, new_salt
 from opsicle.server.secrets.service import require_secrets
 from opsicle.server.store import (
-    approvals,
+    artifacts,
     audit,
-    automation_transitions,
     automations,
     idempotency,
     jobs,
@@ -64,23 +67,6 @@ from opsicle.wire.user_api import Automation, AutomationSummary, RunRequest
 REQUESTS_REMEMBERED = timedelta(days=7)
 _FORGOTTEN_AT_ONCE = 500
 """Keys removed in one unit of work: it holds the event loop."""
-
-
-@dataclass(frozen=True, slots=True)
-class _NewRun:
-    """What is to be made: the row as people see it, and beside it what only a worker gets.
-
-    `commitments` is what the manifest says of each secret variable; `with_mfa`: whoever asked has
-    shown a code.
-    """
-
-    row: AutomationRow
-    template: Template
-    request: RunRequest
-    sealed: SealedRow | None
-    commitments: dict[str, str]
-    with_mfa: bool
-    settled: Settled = field(default_factory=Settled)
 
 
 class Automations:
@@ -109,14 +95,18 @@ class Automations:
         self._pubsub = pubsub
         self._clock = clock
         self._vault = vault
-        self._progress = progress
-        self._outbox = outbox
+        self._cancelling = Cancelling(progress, outbox, fleet)
         self._step_up = step_up
         self._bindings = bindings
         self._approval_requests = ApprovalRequests(progress, clock)
 
     def create(
-        self, actor: Actor, request: RunRequest, idempotency_key: str = "", rerun_of: str = ""
+        self,
+        actor: Actor,
+        request: RunRequest,
+        idempotency_key: str = "",
+        rerun_of: str = "",
+        starter: Starter | None = None,
     ) -> Automation:
         """Trigger an automation, which is queued or waits for approval; durable on return.
 
@@ -160,7 +150,8 @@ class Automations:
         )
 
         with self._dispatch.reserve_slot(actor.org_id, asked) as reservation:
-            new = _NewRun(row, template, request, *self._sealed(row, template, values), needs_code)
+            sealed = self._sealed(row, template, values)
+            new = NewRun(row, template, request, *sealed, needs_code, starter)
             stored = self._database.write(
                 lambda db: self._insert(db, actor, new, idempotency_key, reservation)
             )
@@ -189,23 +180,21 @@ class Automations:
         self,
         db: Connection,
         actor: Actor,
-        new: _NewRun,
+        new: NewRun,
         key: str,
         reservation: SlotReservation | None,
     ) -> AutomationRow:
-        row, request = new.row, new.request
-        if key:
-            digest = self._vault.fingerprint(
-                msgspec.json.encode([request, row.rerun_of], order="sorted")
-            )
-            earlier = remember(db, actor, key, IdempotencyRow(digest, row.id), row.created_at)
-            if earlier:
-                return automations.get(db, actor.org_id, earlier)
+        row = new.row
+        if key and (earlier := self._made_before(db, actor, new, key)):
+            return automations.get(db, actor.org_id, earlier)
 
         require_secrets(db, row.org_id, new.template)
         row = msgspec.structs.replace(
             row, principal_id=account_of(db, row.org_id, row.requester_id).principal
         )
+
+        if new.starter:
+            row = new.starter.start(db, row)
 
         applicable = self._approval_requests.applicable_policy(db, row, new.template)
         if applicable and applicable.gates:
@@ -214,6 +203,7 @@ class Automations:
             )
         asked = self._approval_requests.draft(db, row, applicable) if applicable else None
         row, bound = self._bindings.bind(row, new.template, asked, new.commitments)
+        require_room_to_wait(db, row)
         self._groups.require_room(db, row, new.settled)
         if reservation and asked is None and row.concurrency_key is None:
             row = reservation.lease(db, row, CheckedWork(new.template, bound, None))
@@ -222,15 +212,7 @@ class Automations:
         if new.sealed:
             secrets.insert_values(db, new.sealed, msgspec.json.encode(new.commitments).decode())
 
-        given = {name: value for name, value in request.values.items() if value is not None}
-        data = {
-            "template": row.template,
-            "version": row.version,
-            "values": masked(new.template.variables, given),
-            "rerun_of": row.rerun_of,
-            "manifest": row.manifest_digest,
-            "with_mfa": new.with_mfa,
-        }
+        data = new.recorded(row)
         audit.append(db, row.created_at, row.org_id, actor, "run", f"automations/{row.id}", data)
 
         if asked:
@@ -249,6 +231,13 @@ class Automations:
             slot.begin(db, row)
             self._groups.settle(db, settled)
         return row
+
+    def _made_before(self, db: Connection, actor: Actor, new: NewRun, key: str) -> str | None:
+        digest = self._vault.fingerprint(
+            msgspec.json.encode([new.request, new.row.rerun_of], order="sorted")
+        )
+        made = IdempotencyRow(digest, new.row.id)
+        return remember(db, actor, key, made, new.row.created_at)
 
     def rerun(self, actor: Actor, automation_id: str, idempotency_key: str = "") -> Automation:
         """Trigger a new automation of the same version with the same values; it names the old one.
@@ -292,11 +281,11 @@ class Automations:
             row, template = get_visible(db, actor, automation_id)
             tries = jobs.list_of_automation(db, row.id)
             queue = queue_view(db, self._fleet, actor.org_id, [row])
-            return Snapshot(row, template, tries, 0, queue)
+            left = artifacts.list_of_job(db, tries[-1].id) if tries else []
+            return Snapshot(row, template, tries, 0, queue, artifacts=left)
 
         snapshot = self._database.read(query)
-        newest = snapshot.newest_job
-        if newest is None:
+        if (newest := snapshot.newest_job) is None:
             return whole(snapshot)
         remark = self._job_logs.remark(newest.id, newest.leased_at)
         return whole(replace(snapshot, log_bytes=self._job_logs.size(newest.id), log_remark=remark))
@@ -334,48 +323,28 @@ class Automations:
         return page
 
     def cancel(self, actor: Actor, automation_id: str) -> Automation:
-        """End a waiting automation, or ask the worker to stop a running one.
+        """End a waiting or paused automation, or ask the worker to stop a running one.
 
-        Asking twice is harmless. Raises NotAllowed unless the caller triggered it and still may, or
-        may cancel any; Conflict if it is over.
+        A paused one whose clean-up phases its worker is to run ends at the second time; asking
+        twice is harmless otherwise. Raises NotAllowed unless the caller triggered it and still may,
+        or may cancel any; Conflict if it is over.
         """
         actor.require(Action.AUTOMATIONS_VIEW)
         now = self._clock.now()
 
+        settled = Settled()
+
         def work(db: Connection) -> JobRow | None:
-            row, _ = get_visible(db, actor, automation_id)
-            require_may_cancel(db, actor, row)
-            job = jobs.find(db, row.job_id) if row.job_id else None
-            if automation_transitions.cancel_waiting(db, row.id, actor.user_id, now):
-                self._end_waiting(db, actor, row, job)
-            elif not automation_transitions.request_cancel(db, row.id, actor.user_id, now):
-                if row.state != AutomationState.RUNNING:
-                    raise Conflict(f"this automation is already over: it {ENDED[row.state]}")
-                return job
-            audit.append(db, now, row.org_id, actor, "cancel", f"automations/{row.id}")
+            job = self._cancelling.cancel(db, actor, automation_id, now)
             self._groups.settle(db, settled)
             return job
 
-        settled = Settled()
         job = self._database.write(work)
         self._groups.announce(settled)
         if job:
-            self._dispatch.wake_worker(job.worker_id)
+            self._dispatch.job_cancelled(job)
         self._pubsub.changed(automation_topic(automation_id), org_topic(actor.org_id))
         return self.get(actor, automation_id)
-
-    def _end_waiting(
-        self, db: Connection, actor: Actor, row: AutomationRow, job: JobRow | None
-    ) -> None:
-        """Take back the lease or the approval of an automation cancelled before it began."""
-        now = self._clock.now()
-        if job:
-            jobs.give_back(db, job.id, now)
-        told = None
-        if approval := approvals.find_of_automation(db, row.id):
-            case = self._progress.load(db, approval)
-            told = self._progress.withdraw(db, case, f"{actor.email} cancelled the automation", now)
-        self._outbox.post_cancelled(db, row.org_id, row.id, actor, told)
 
     def newest_job(self, actor: Actor, automation_id: str) -> JobRow | None:
         """Return the newest job of an automation, None before the first. Raises NotFound."""

@@ -9,13 +9,17 @@ from datetime import UTC, datetime
 import msgspec
 
 from opsicle.domain import stored_json
+from opsicle.domain.approvals import ApprovalState
 from opsicle.domain.automations import AutomationState, JobState
 from opsicle.domain.templates import Phase, Template
 from opsicle.domain.workers import absence, waiting_reason
 from opsicle.server.access.stored_values import shown_values, stored_requirements
+from opsicle.server.automations.starters import started_by
 from opsicle.server.automations.waiting import QueueView
+from opsicle.server.store.artifacts import ArtifactRow
 from opsicle.server.store.automations import AutomationRow
 from opsicle.server.store.jobs import JobRow
+from opsicle.wire.artifact_api import Artifact, MissingArtifact
 from opsicle.wire.jobs import (
     CommandReport,
     FailedTry,
@@ -44,6 +48,7 @@ class Snapshot:
     log_bytes: int
     queue: QueueView
     log_remark: str = ""
+    artifacts: Sequence[ArtifactRow] = ()
 
     @property
     def newest_job(self) -> JobRow | None:
@@ -69,7 +74,9 @@ def summary(
         else None,
         reason=row.reason,
         rerun_of=row.rerun_of,
+        started_by=started_by(row),
         approval_id=row.approval_id,
+        pause_id=row.pause_id if row.state is AutomationState.PAUSED else None,
         exit_code=row.exit_code,
         explanation=row.explanation,
         waiting_reason=_waiting_reason(row, queue, {} if known is None else known),
@@ -105,7 +112,29 @@ def whole(snapshot: Snapshot) -> Automation:
         jobs=[_job(job) for job in snapshot.tries],
         log_bytes=snapshot.log_bytes,
         log_remark=snapshot.log_remark,
+        artifacts=[_artifact(each, template.phases) for each in snapshot.artifacts if each.sha256],
+        artifacts_missing=[
+            MissingArtifact(each.path, _name(template.phases, each.phase), each.problem)
+            for each in snapshot.artifacts
+            if not each.sha256
+        ],
     )
+
+
+def _artifact(row: ArtifactRow, phases: Sequence[Phase]) -> Artifact:
+    return Artifact(
+        id=row.id,
+        path=row.path,
+        size=row.size,
+        sha256=row.sha256 or "",
+        phase=_name(phases, row.phase),
+        problem=row.problem,
+        created_at=row.created_at,
+    )
+
+
+def _name(phases: Sequence[Phase], number: int) -> str:
+    return phases[number].name if 0 <= number < len(phases) else ""
 
 
 def _reports(job: JobRow) -> list[PhaseReport]:
@@ -135,6 +164,8 @@ def _outputs(phases: Sequence[Phase], reports: Sequence[PhaseReport]) -> dict[st
 def _waiting_reason(row: AutomationRow, queue: QueueView, known: dict[str, str]) -> str:
     if row.state == AutomationState.AWAITING_APPROVAL:
         return f"it waits for approval: {row.waiting_for}"
+    if row.state == AutomationState.PAUSED:
+        return _paused_reason(row, queue)
     if row.state != AutomationState.QUEUED:
         return ""
     if row.job_id:
@@ -151,9 +182,28 @@ def _waiting_reason(row: AutomationRow, queue: QueueView, known: dict[str, str])
     if row.requirements not in known:
         asked = stored_requirements(row.requirements)
         known[row.requirements] = waiting_reason(asked, queue.candidates)
-    return known[row.requirements] or next(
-        (one.incompatible[row.id] for one in queue.candidates if row.id in one.incompatible), ""
-    )
+    incompatible = (one.incompatible.get(row.id, "") for one in queue.candidates)
+    return known[row.requirements] or queue.org_limit or next(filter(None, incompatible), "")
+
+
+def _paused_reason(row: AutomationRow, queue: QueueView) -> str:
+    """Return whom or what a paused automation waits for, and whether its worker is there for it."""
+    if row.is_worker_revoked:
+        return f"{row.worker_name}, which holds it, was revoked, so it cannot go on: cancel it"
+    worker = next((one for one in queue.candidates if one.name == row.worker_name), None)
+    away = absence(worker) if worker and not worker.is_connected else ""
+    if row.pause_state is ApprovalState.PENDING:
+        besides = f"; {row.worker_name}, which holds it, {away}" if away else ""
+        return f"it is paused, and waits for {row.pause_waiting_for}{besides}"
+    if away:
+        return f"it was decided, and waits for {row.worker_name}, which holds it and {away}"
+    if queue.held:
+        return f"{queue.held}: whoever runs the server must release the queue"
+    if row.is_job_leased:
+        return f"{row.worker_name} is about to go on with it"
+    if worker and worker.is_draining:
+        return f"it was decided, and waits for {row.worker_name}, which holds it and is draining"
+    return f"it was decided, and waits for a free slot of {row.worker_name}, which holds it"
 
 
 def _phases(phases: Sequence[Phase], reports: Sequence[PhaseReport]) -> list[PhaseRun]:
@@ -184,6 +234,7 @@ def _phase(phase: Phase, report: PhaseReport) -> PhaseRun:
         explanation=report.explanation,
         timeout=phase.timeout,
         when=phase.when,
+        message=phase.pause.message if phase.pause else "",
         has_command_times=has_times and report.state != StepState.PENDING,
         commands=[
             _command(text, command) for text, command in zip(phase.commands, commands, strict=True)

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from opsicle.domain.automations import AutomationState
 from opsicle.domain.workers import SHARED, Candidate
 from opsicle.server.dispatch.concurrency_groups import queues_of
+from opsicle.server.dispatch.queue_limits import running_limit_reason
 from opsicle.server.fleet.presence import Fleet, absent
 from opsicle.server.store import concurrency, orgs, workers
 from opsicle.server.store.automations import AutomationRow, Turn
@@ -23,37 +24,43 @@ _MOST_COUNTED = 100
 class QueueView(NamedTuple):
     """Who could take what waits, why nobody is handed anything, and whom a group puts first.
 
-    `behind` has the reason by the automation's id.
+    `behind` has the reason by the automation's id. `org_limit` says that as many run as may.
     """
 
     candidates: Sequence[Candidate] = ()
     held: str = ""
     behind: Mapping[str, str] = {}
+    org_limit: str = ""
 
 
 def queue_view(
     db: Connection, fleet: Fleet, org_id: str, rows: Sequence[AutomationRow]
 ) -> QueueView:
-    """Return what there is to say of why some of an org's automations wait."""
+    """Return what there is to say of why some of an org's automations wait, or are paused."""
     waiting = [row for row in rows if row.state is AutomationState.QUEUED]
-    if not waiting:
+    has_paused = any(row.state is AutomationState.PAUSED for row in rows)
+    if not (waiting or has_paused):
         return QueueView(held=fleet.held)
     behind = {
         row.id: group_reason(db, row)
         for row in waiting
         if row.turn is not Turn.READY and row.job_id is None
     }
-    return QueueView(_candidates(db, fleet, org_id), fleet.held, behind)
+    org_limit = running_limit_reason(db, org_id)
+    return QueueView(_candidates(db, fleet, org_id), fleet.held, behind, org_limit)
 
 
 def view_of_new(database: Database, fleet: Fleet, row: AutomationRow) -> QueueView:
     """Return what is known at once of why an automation waits that was just triggered."""
     if row.job_id:
         return QueueView()
-    behind = {}
-    if row.turn is not Turn.READY:
-        behind[row.id] = database.read(lambda db: group_reason(db, row))
-    return QueueView(fleet.candidates(row.org_id), fleet.held, behind)
+
+    def query(db: Connection) -> QueueView:
+        behind = {} if row.turn is Turn.READY else {row.id: group_reason(db, row)}
+        org_limit = running_limit_reason(db, row.org_id)
+        return QueueView(fleet.candidates(row.org_id), fleet.held, behind, org_limit)
+
+    return database.read(query)
 
 
 def group_reason(db: Connection, row: AutomationRow) -> str:

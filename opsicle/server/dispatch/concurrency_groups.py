@@ -110,7 +110,7 @@ class ConcurrencyGroups:
         One that waits for approval is looked at when it has that.
         """
         key, limit = row.concurrency_key, row.concurrency_limit
-        if row.on_limit is not OnLimit.REJECT or row.state is not AutomationState.QUEUED:
+        if row.on_limit != OnLimit.REJECT or row.state is not AutomationState.QUEUED:
             return
         self.settle(db, settled)
         if key is None or limit is None or not is_full(db, row.org_id, key, limit):
@@ -144,13 +144,13 @@ class ConcurrencyGroups:
     ) -> None:
         """Take in an automation that has begun to wait, by what it says of a full group."""
         org_id, key = change.org_id, change.concurrency_key
-        is_rejecting = new.on_limit is OnLimit.REJECT
-        if is_rejecting and is_full(db, org_id, key, new.concurrency_limit):
-            self._end(db, org_id, new.id, full_text(key, new.concurrency_limit), settled)
+        limit, on_limit = new.concurrency_limit or 1, new.on_limit
+        if on_limit == OnLimit.REJECT and is_full(db, org_id, key, limit):
+            self._end(db, org_id, new.id, full_text(key, limit), settled)
             return
 
         concurrency.set_turn(db, new.id, Turn.BEHIND)
-        if new.on_limit is OnLimit.REPLACE:
+        if on_limit == OnLimit.REPLACE:
             waiting = concurrency.list_replaceable(db, org_id, key, _MOST_REPLACED)
             newest = max(waiting)
             for each in waiting:
@@ -226,4 +226,5 @@ def full_text(key: str, limit: int) -> str:
 
 
 def _limit(*limits: int | None) -> int:
-    return min(limit for limit in limits if limit is not None)
+    """Return the smallest limit; 1 where none is known, as somebody has taken it away."""
+    return min((limit for limit in limits if limit is not None), default=1)

@@ -5,14 +5,17 @@ A job ends because its worker says how, or because nobody can say what became of
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import msgspec
 
 from opsicle.domain.automations import JOB_OUTCOMES, AutomationState, JobState, WorkerLost
 from opsicle.domain.errors import Conflict, LeaseLost, required
 from opsicle.kit.clock import Clock
 from opsicle.server.access.actor import SystemActor, WorkerActor
+from opsicle.server.approvals import paused_ends
 from opsicle.server.channels.outbox import Outbox
-from opsicle.server.store import audit, automation_transitions, jobs
+from opsicle.server.store import approvals, audit, automation_transitions, jobs, pauses
 from opsicle.server.store.automation_transitions import Ending
 from opsicle.server.store.database import Connection
 from opsicle.server.store.jobs import JobRow
@@ -43,12 +46,15 @@ class JobOutcomes:
         if job.state == JobState.UNKNOWN == outcome.state:
             self._add_explanation(db, job, outcome)
             return job
+        if job.state == JobState.PAUSED and outcome.state == JobState.UNKNOWN:
+            return job  # its worker died before it went on, and may go on later
         if job.state in _ENDS and outcome.state in (job.state, JobState.UNKNOWN):
             return job
 
         if outcome.state == JobState.UNKNOWN:
             self.lose(db, job, worker, outcome.explanation[:MAX_EXPLANATION])
-            jobs.record_phases(db, job.id, _phases(outcome))
+            if not (job.state == JobState.LEASED and job.pause_id):
+                jobs.record_phases(db, job.id, _phases(outcome))
             return _get(db, job.id)
 
         if job.state in ANSWERABLE and outcome.state in JOB_OUTCOMES:
@@ -70,16 +76,29 @@ class JobOutcomes:
         explanation = outcome.explanation[:MAX_EXPLANATION]
         ending = Ending(outcome.state, self._clock.now(), outcome.exit_code, explanation)
 
+        state = self._end_of_automation(db, job, outcome)
+        of_automation = replace(ending, state=state)
         if not (
             jobs.finish(db, job.id, ending, _phases(outcome))
-            and automation_transitions.finish(db, job.automation_id, job.id, ending)
+            and automation_transitions.finish(db, job.automation_id, job.id, of_automation)
         ):
             raise LeaseLost.of(job.id)
 
-        data = {"job": job.id, "state": outcome.state, "exit_code": outcome.exit_code}
+        data = {"job": job.id, "state": state, "exit_code": outcome.exit_code}
         audit.append(db, ending.at, job.org_id, worker, "finish", resource_of(job), data)
-        self._outbox.post_finished(db, job.org_id, job.automation_id, outcome.state)
+        self._outbox.post_finished(db, job.org_id, job.automation_id, state)
         return msgspec.structs.replace(job, state=outcome.state)
+
+    def _end_of_automation(self, db: Connection, job: JobRow, outcome: Outcome) -> AutomationState:
+        """Return how an automation ends with its job.
+
+        A job that was stopped at a pause is cancelled, its automation what people have decided.
+        """
+        is_stopped = outcome.state == JobState.CANCELLED and not job.is_cancel_requested
+        if not (is_stopped and job.pause_id):
+            return AutomationState(outcome.state)
+        asked = approvals.get(db, job.org_id, job.pause_id)
+        return paused_ends.end_state(asked.kind, asked.state)
 
     def lose(
         self, db: Connection, job: JobRow, actor: WorkerActor | SystemActor, explanation: str
@@ -87,7 +106,10 @@ class JobOutcomes:
         """Record that nobody can say what became of a job; one that never started waits again."""
         now = self._clock.now()
 
-        if job.state == JobState.LEASED:
+        if job.state == JobState.LEASED and job.pause_id:
+            pauses.give_back(db, job.id)
+            verb = "return"
+        elif job.state == JobState.LEASED:
             jobs.give_back(db, job.id, now)
             automation_transitions.give_back(db, job.automation_id, job.id)
             verb = "return"

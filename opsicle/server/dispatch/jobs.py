@@ -19,11 +19,13 @@ from opsicle.server.access.actor import SystemActor, WorkerActor
 from opsicle.server.channels.outbox import Outbox
 from opsicle.server.dispatch.concurrency_groups import Settled
 from opsicle.server.dispatch.epoch_reports import EpochReports
+from opsicle.server.dispatch.held_jobs import get_answerable, get_own
 from opsicle.server.dispatch.job_logs import JobLogs
-from opsicle.server.dispatch.job_outcomes import ANSWERABLE, LOST, JobOutcomes, resource_of
+from opsicle.server.dispatch.job_outcomes import LOST, JobOutcomes, resource_of
 from opsicle.server.dispatch.lease_service import LeasedWork, LeaseService, may_serve
 from opsicle.server.dispatch.lease_store import Lease
-from opsicle.server.dispatch.unknown_jobs import UnknownJob, UnknownJobs
+from opsicle.server.dispatch.paused_jobs import begin, waits_at
+from opsicle.server.dispatch.unknown_jobs import UnknownJobs
 from opsicle.server.fleet.presence import Presence
 from opsicle.server.fleet.pubsub import PubSub, automation_topic, log_topic, org_topic
 from opsicle.server.store import audit, automation_transitions, jobs
@@ -36,6 +38,7 @@ from opsicle.wire.worker_api import (
     FinishRequest,
     LogReply,
     LogRequest,
+    PauseRequest,
     RefuseRequest,
 )
 
@@ -100,16 +103,13 @@ class Jobs:
         now = self._clock.now()
 
         def work(db: Connection) -> JobRow:
-            job = _get_own(db, worker, job_id, fence)
+            job = get_own(db, worker, job_id, fence)
             if job.state == JobState.RUNNING:
                 return job
             if not may_serve(db, worker, job.org_id):
                 raise LeaseLost.of(job_id)
 
-            if not (
-                jobs.start(db, job_id, now)
-                and automation_transitions.start(db, job.automation_id, job_id, now)
-            ):
+            if not begin(db, job, now):
                 raise LeaseLost.of(job_id)
             audit.append(db, now, job.org_id, worker, "start", resource_of(job), {"job": job_id})
             return job
@@ -134,7 +134,7 @@ class Jobs:
         )
 
         def work(db: Connection) -> JobRow:
-            job = _get_own(db, worker, job_id, request.fence)
+            job = get_own(db, worker, job_id, request.fence)
             if job.state != JobState.LEASED:
                 raise Conflict(
                     f"job {job_id} is {job.state} and cannot be refused any more", hint="Drop it."
@@ -143,10 +143,15 @@ class Jobs:
                 self._outcomes.lose(db, job, worker, reason)
                 return job
 
-            jobs.give_back(db, job_id, now)
             explanation = f"worker {worker.name} refused to run it: {reason}"
-            automation_transitions.refuse(db, job.automation_id, job_id, now, explanation)
-            self._outbox.post_finished(db, job.org_id, job.automation_id, AutomationState.CANCELLED)
+            if job.pause_id:
+                self._lease_service.paused.refuse(db, job, worker, explanation)
+            else:
+                jobs.give_back(db, job_id, now)
+                automation_transitions.refuse(db, job.automation_id, job_id, now, explanation)
+                self._outbox.post_finished(
+                    db, job.org_id, job.automation_id, AutomationState.CANCELLED
+                )
             data = {"job": job_id, "reason": reason}
             audit.append(db, now, job.org_id, worker, "refuse_order", resource_of(job), data)
             self._groups.settle(db, settled)
@@ -156,6 +161,7 @@ class Jobs:
         job = self._database.write(work)
 
         self._groups.announce(settled)
+        self._lease_service.make_use_of_room(job.org_id)
         self._lease_store.end(job_id)
         if is_untimely:
             self._fleet.note_clock_refusal(worker.worker_id, request.sent_at_ms)
@@ -171,7 +177,7 @@ class Jobs:
         Raises LeaseLost if the job is over or another's.
         """
         with self.unknown.recording(worker, job_id):
-            job = self._database.read(lambda db: _get_answerable(db, worker, job_id, request.fence))
+            job = self._database.read(lambda db: get_answerable(db, worker, job_id, request.fence))
         durable_to = self._append(job, request)
 
         if request.phases is not None:
@@ -181,6 +187,30 @@ class Jobs:
         topic = log_topic if request.phases is None else automation_topic
         self._pubsub.changed(topic(job.automation_id))
         return LogReply(durable_to)
+
+    def pause(self, worker: WorkerActor, job_id: str, request: PauseRequest) -> Done:
+        """Let a job wait for people, with all of its output so far; its slot is free then.
+
+        Raises as `finish`, and Conflict for a phase at which nobody is asked.
+        """
+        with self.unknown.recording(worker, job_id):
+            if self._database.read(lambda db: waits_at(db, worker, job_id, request)):
+                return Done(JobState.PAUSED)
+            if request.log_bytes:
+                self._keep_last(worker, job_id, request)
+
+            def work(db: Connection) -> tuple[JobRow, JobState]:
+                job = get_own(db, worker, job_id, request.fence)
+                return job, self._lease_service.paused.pause(db, job, worker, request)
+
+            job, state = self._database.write(work)
+
+        if state is JobState.PAUSED:
+            self._lease_store.end(job_id)
+            if job.state == JobState.RUNNING:
+                self._free_slot(worker.worker_id)
+        self._changed(job)
+        return Done(state)
 
     def finish(self, worker: WorkerActor, job_id: str, request: FinishRequest) -> FinishReply:
         """Record how a job ended, with the last of its output.
@@ -203,7 +233,7 @@ class Jobs:
 
         def work(db: Connection) -> JobRow:
             nonlocal leased
-            own = _get_own(db, worker, job_id, request.fence)
+            own = get_own(db, worker, job_id, request.fence)
             job = self._outcomes.record(db, own, worker, request.outcome)
             if presence and request.is_slot_free:
                 free = self._lease_service.free_slots(
@@ -221,6 +251,7 @@ class Jobs:
             self._hand(presence, leased)
         else:
             self._groups.announce(leased.settled)
+        self._lease_service.make_use_of_room(job.org_id)
         if job.state in LOST:  # what it was to do may wait again, and not for this worker alone
             self._fleet.wake_org(job.org_id)
         self._changed(job)
@@ -250,32 +281,36 @@ class Jobs:
         self._lease_service.granted(presence, leased)
         presence.wake()
 
-    def _keep_last(self, worker: WorkerActor, job_id: str, request: FinishRequest) -> None:
+    def _keep_last(
+        self, worker: WorkerActor, job_id: str, request: FinishRequest | PauseRequest
+    ) -> None:
         """Keep the last of a log.
 
         Raises LogIncomplete if something is missing before it that can still come.
         """
         if request.chunks and not self._job_logs.is_full(self._job_logs.size(job_id)):
-            job = self._database.read(lambda db: _get_answerable(db, worker, job_id, request.fence))
+            job = self._database.read(lambda db: get_answerable(db, worker, job_id, request.fence))
             durable_to = self._append(job, request)
         else:
             durable_to = self._job_logs.size(job_id)
         if durable_to >= request.log_bytes or self._job_logs.is_full(durable_to):
             return
 
-        job = self._database.read(lambda db: _get_own(db, worker, job_id, request.fence))
+        job = self._database.read(lambda db: get_own(db, worker, job_id, request.fence))
         if self._is_after_loss(job, request):
             self._job_logs.note_loss(job_id, durable_to, request.log_bytes)
         else:
             raise LogIncomplete(f"the log is here up to byte {durable_to} of {request.log_bytes}")
 
-    def _append(self, job: JobRow, request: LogRequest | FinishRequest) -> int:
+    def _append(self, job: JobRow, request: LogRequest | FinishRequest | PauseRequest) -> int:
         """Keep output, and return up to where all of it is durable."""
         return self._job_logs.append(
             job.id, request.chunks, lambda: self._is_after_loss(job, request), org_id=job.org_id
         )
 
-    def _is_after_loss(self, job: JobRow, request: LogRequest | FinishRequest) -> bool:
+    def _is_after_loss(
+        self, job: JobRow, request: LogRequest | FinishRequest | PauseRequest
+    ) -> bool:
         """Return whether what is missing of a log was lost here.
 
         By what its worker says, or by what has happened since.
@@ -357,22 +392,3 @@ class Jobs:
 
     def _changed(self, job: JobRow) -> None:
         self._pubsub.changed(automation_topic(job.automation_id), org_topic(job.org_id))
-
-
-def _get_own(db: Connection, worker: WorkerActor, job_id: str, fence: int) -> JobRow:
-    """Return the job, if this worker holds or held its newest lease. Raises LeaseLost."""
-    job = jobs.find(db, job_id)
-    if job is None or job.worker_id != worker.worker_id:  # nobody learns which jobs others have
-        raise UnknownJob.of(job_id)
-    if job.fence != fence or not job.is_newest:
-        raise LeaseLost.of(job_id)
-    if job.state == JobState.RETURNED:
-        raise LeaseLost.of(job_id)
-    return job
-
-
-def _get_answerable(db: Connection, worker: WorkerActor, job_id: str, fence: int) -> JobRow:
-    job = _get_own(db, worker, job_id, fence)
-    if job.state not in ANSWERABLE:
-        raise LeaseLost.of(job_id)
-    return job

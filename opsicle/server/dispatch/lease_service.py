@@ -16,6 +16,8 @@ from opsicle.server.approvals.bindings import AlteredManifest
 from opsicle.server.channels.outbox import Outbox
 from opsicle.server.dispatch.concurrency_groups import ConcurrencyGroups, Settled
 from opsicle.server.dispatch.lease_store import Lease, LeaseStore
+from opsicle.server.dispatch.paused_jobs import PausedJobs, Resumption
+from opsicle.server.dispatch.queue_limits import room_to_run
 from opsicle.server.dispatch.refusals import refuse
 from opsicle.server.dispatch.waiting_kinds import KindScan, WaitingKinds
 from opsicle.server.dispatch.work_builder import CheckedWork, WorkBuilder, WorkManifest
@@ -25,6 +27,7 @@ from opsicle.server.store import automation_transitions, automations, jobs, orgs
 from opsicle.server.store.automations import AutomationRow
 from opsicle.server.store.database import Connection
 from opsicle.server.store.epochs import Epoch
+from opsicle.server.store.jobs import JobRow
 from opsicle.wire.jobs import Work
 
 log = logging.getLogger(__name__)
@@ -75,6 +78,7 @@ class LeaseService:
         outbox: Outbox,
         clock: Clock,
         work_builder: WorkBuilder,
+        paused: PausedJobs,
     ) -> None:
         self.kinds = kinds
         self.groups = groups
@@ -84,6 +88,7 @@ class LeaseService:
         self._outbox = outbox
         self._clock = clock
         self._work_builder = work_builder
+        self.paused = paused
 
     def notify_org(self, presence: Presence) -> None:
         """Wake whoever looks at what waits for a worker that is gone, or there again."""
@@ -110,7 +115,7 @@ class LeaseService:
     def lease_waiting(
         self, db: Connection, presence: Presence, free: int, *, is_pushed: bool = False
     ) -> LeasedWork:
-        """Lease up to `free` automations that this worker can take, in the order of the queue.
+        """Lease up to `free` jobs: those that it has paused and may go on, then the queue's first.
 
         A shared one's by turns of the orgs.
 
@@ -120,6 +125,8 @@ class LeaseService:
         leased = LeasedWork(is_pushed)
         if free <= 0:
             return leased
+        for job in self.paused.list_decided(db, presence.worker_id, free):
+            self._resume(db, presence, job, leased)
         self.groups.settle(db, leased.settled)
         has_more = True
         while has_more and len(leased.items) < free:
@@ -151,7 +158,7 @@ class LeaseService:
     def _queue(
         self, db: Connection, presence: Presence, org_id: str, free: int, leased: LeasedWork
     ) -> list[AutomationRow]:
-        """Return the first `free` + 1 automations that this worker can take.
+        """Return the first `free` + 1 automations that this worker can take, as the org has room.
 
         Note their kinds in `leased`.
         """
@@ -160,18 +167,22 @@ class LeaseService:
         if not is_able(me):
             return rows
 
+        room = room_to_run(db, org_id, free + 1)
+        if room <= 0:
+            return rows
+
         kinds = self.kinds.fitting(org_id, me)
         leased.left_waiting += [(org_id, kind.asked) for kind in kinds]
 
         for kind in kinds:
-            if len(rows) > free and kind.first_rank > rows[-1].rank:
+            if len(rows) >= room and kind.first_rank > rows[-1].rank:
                 break  # all that is left comes after what was found
 
-            found = automations.list_waiting(db, org_id, kind.requirements, free + 1)
+            found = automations.list_waiting(db, org_id, kind.requirements, room)
             leased.scans.append(
                 KindScan(org_id, kind.requirements, kind.revision, found[0].rank if found else None)
             )
-            rows = sorted([*rows, *found], key=lambda row: row.rank)[: free + 1]
+            rows = sorted([*rows, *found], key=lambda row: row.rank)[:room]
         return rows
 
     def lease_one(
@@ -183,10 +194,7 @@ class LeaseService:
 
         One that is not what was triggered and approved is ended instead.
         """
-        if self.fleet.held or not may_serve(db, presence, row.org_id):
-            return
-        if not self.groups.has_room(db, row):
-            self.groups.note(db, row)
+        if not self._may_have(db, presence, row.org_id):
             return
 
         try:
@@ -197,11 +205,45 @@ class LeaseService:
                 leased.refused.append(row)
             return
 
+        if not self.groups.has_room(db, row):
+            self.groups.note(db, row)
+            return
+
         planned = self._plan(presence, row, checked)
         if planned and automation_transitions.lease(
             db, row.id, row.fence, planned.lease.fence, planned.lease.job_id
         ):
             self.begin(db, presence, row, planned, leased)
+
+    def _resume(self, db: Connection, presence: Presence, job: JobRow, leased: LeasedWork) -> None:
+        """Lease a paused job anew, if its people's decision stands; else end it."""
+        if not self._may_have(db, presence, job.org_id):
+            return
+
+        row = automations.get(db, job.org_id, job.automation_id)
+        try:
+            checked = self._work_builder.check_bound(db, row)
+            resume = self._work_builder.resume(db, row, job)
+        except AlteredManifest as altered:
+            if self.paused.end_altered(db, row, job, altered):
+                leased.refused.append(row)
+            return
+
+        manifest = self._say(presence, row, checked)
+        if manifest is None:
+            return
+        fence = max(row.fence, self.epoch.fence_floor) + 1
+        lease = Lease(job.id, row.id, row.org_id, presence.worker_id, fence)
+        if self.paused.lease(db, Resumption(row, job, lease)):
+            self.lease_store.grant(lease, is_pushed=leased.is_pushed)
+            work = self._work_builder.make(db, row, lease, checked, manifest, resume)
+            leased.items.append((lease, work))
+
+    def _may_have(self, db: Connection, presence: Presence, org_id: str) -> bool:
+        """Return whether a worker may be given any work of an org, by the database of now."""
+        if self.fleet.held or not may_serve(db, presence, org_id):
+            return False
+        return room_to_run(db, org_id, 1) > 0
 
     def plan_new(
         self, db: Connection, presence: Presence, row: AutomationRow, checked: CheckedWork
@@ -213,7 +255,7 @@ class LeaseService:
         `checked` is what the transaction has bound itself: comparing that with what it writes would
         show nothing.
         """
-        if self.fleet.held or not may_serve(db, presence, row.org_id):
+        if not self._may_have(db, presence, row.org_id):
             return None
         return self._plan(presence, row, checked)
 
@@ -270,6 +312,11 @@ class LeaseService:
                     extra={"worker": presence.name, "automation": row.id, "missing": str(missing)},
                 )
             return None
+
+    def make_use_of_room(self, org_id: str) -> None:
+        """Wake a worker for what waits in an org where one more may run, as one has ended."""
+        if org_id in self.fleet.limited_orgs:
+            any(self.fleet.wake_one(org_id, asked) for asked in self.kinds.requirements(org_id))
 
     def granted(self, presence: Presence, leased: LeasedWork) -> None:
         """Tell followers of leases that are durable now, and wake who else has room."""

@@ -9,6 +9,7 @@ import secrets
 from datetime import timedelta
 
 from opsicle.domain.manifests import BoundDecision, WorkOrder, canonical, digest
+from opsicle.domain.pauses import Resume
 from opsicle.kit.clock import Clock
 from opsicle.security.order_key import OrderKey
 from opsicle.server.dispatch.lease_store import Lease
@@ -38,8 +39,9 @@ class OrderSigner:
         number: int,
         manifest: bytes,
         approval: ApprovalRow | None,
+        resume: Resume | None = None,
     ) -> tuple[bytes, bytes]:
-        """Return the order to carry out this manifest, and its signature.
+        """Return the order to carry out this manifest, or to go on with it, and its signature.
 
         The order is in the worker's format.
         """
@@ -58,6 +60,7 @@ class OrderSigner:
             expires_at=now + ORDER_LIFETIME,
             epoch=self.epoch.number,
             epoch_id=self.epoch.id,
+            resume=resume,
         )
         content = canonical(order.in_format(number))
         return content, self._key.sign(content)

@@ -6,13 +6,16 @@ from functools import partial
 
 from opsicle.server.audit.checkpoints import AuditCheckpoints
 from opsicle.server.dispatch.epoch_reports import EpochReports
+from opsicle.server.dispatch.job_artifacts import JobArtifacts
 from opsicle.server.dispatch.jobs import Jobs
 from opsicle.server.dispatch.service import Dispatch
 from opsicle.server.http.routing import Access, Reply, Request, Route
 from opsicle.wire.endpoints import jobs as endpoints
 from opsicle.wire.worker_api import (
+    ArtifactRequest,
     FinishRequest,
     LogRequest,
+    PauseRequest,
     PollRequest,
     RefuseRequest,
     StartRequest,
@@ -20,7 +23,11 @@ from opsicle.wire.worker_api import (
 
 
 def routes(
-    dispatch: Dispatch, jobs: Jobs, record: AuditCheckpoints, epochs: EpochReports
+    dispatch: Dispatch,
+    jobs: Jobs,
+    job_artifacts: JobArtifacts,
+    record: AuditCheckpoints,
+    epochs: EpochReports,
 ) -> list[Route]:
     """Return the routes by which work is handed out and reported."""
     may = Access.WORKER
@@ -28,7 +35,9 @@ def routes(
         Route(endpoints.POLL, partial(poll, dispatch, record, epochs), may),
         Route(endpoints.START, partial(start, jobs), may),
         Route(endpoints.REFUSE, partial(refuse, jobs), may),
+        Route(endpoints.PAUSE, partial(pause, jobs), may),
         Route(endpoints.LOG, partial(log, jobs), may),
+        Route(endpoints.ARTIFACT, partial(artifact, job_artifacts), may),
         Route(endpoints.FINISH, partial(finish, jobs), may),
     ]
 
@@ -64,9 +73,19 @@ def refuse(jobs: Jobs, request: Request, job_id: str) -> Reply:
     return Reply(200, jobs.refuse(request.worker, job_id, request.body(RefuseRequest)))
 
 
+def pause(jobs: Jobs, request: Request, job_id: str) -> Reply:
+    """Say that a job waits for people in its midst."""
+    return Reply(200, jobs.pause(request.worker, job_id, request.body(PauseRequest)))
+
+
 def log(jobs: Jobs, request: Request, job_id: str) -> Reply:
     """Send output of a running job."""
     return Reply(200, jobs.log(request.worker, job_id, request.body(LogRequest)))
+
+
+def artifact(job_artifacts: JobArtifacts, request: Request, job_id: str) -> Reply:
+    """Send a part of a file that a job leaves behind."""
+    return Reply(200, job_artifacts.receive(request.worker, job_id, request.body(ArtifactRequest)))
 
 
 def finish(jobs: Jobs, request: Request, job_id: str) -> Reply:

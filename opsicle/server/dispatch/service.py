@@ -29,7 +29,7 @@ from opsicle.server.dispatch.lease_service import LeasedWork, LeaseService, Plan
 from opsicle.server.dispatch.work_builder import CheckedWork
 from opsicle.server.fleet.presence import Presence
 from opsicle.server.fleet.pubsub import Subscription
-from opsicle.server.store import jobs
+from opsicle.server.store import jobs, pauses
 from opsicle.server.store.automations import AutomationRow
 from opsicle.server.store.database import Connection, Database
 from opsicle.server.store.jobs import JobRow
@@ -169,7 +169,7 @@ class Dispatch:
         Raises InvalidInput for labels or slots that no worker can have.
         """
         presence = self._arrivals.note(worker, request)
-        presence.notified_jobs &= {job.job_id for job in request.jobs}
+        presence.notified_jobs &= {job.job_id for job in (*request.jobs, *request.paused)}
         self._renew(worker, request)
         return presence
 
@@ -263,9 +263,12 @@ class Dispatch:
         is_known = {job.id for job in held if job.state == JobState.RUNNING or job.id in listed}
         result.cancel = [job.id for job in held if job.is_cancel_requested and job.id in is_known]
         result.drop, result.unknown = _to_drop(db, presence.worker_id, listed, held)
+        if request.paused:
+            _forget_paused(db, presence.worker_id, request, result)
         if not self._fleet.held:  # else they may be of a state that this server does not know
             result.drop += result.unknown
-        free = self._lease_service.free_slots(presence, len(held) + len(result.drop))
+        running = listed.keys() & set(result.drop)
+        free = self._lease_service.free_slots(presence, len(held) + len(running))
         result.leased = self._lease_service.lease_waiting(db, presence, free)
         result.busy = len(held) + len(result.leased.items)
         return result
@@ -274,7 +277,7 @@ class Dispatch:
         """Return whether a worker that polls without listing this job cannot know of it."""
         return (
             job.state == JobState.LEASED
-            and job.id not in listed
+            and listed.get(job.id) != job.fence
             and not self._lease_store.may_be_in_transit(job.id)
         )
 
@@ -307,9 +310,13 @@ class Dispatch:
 
     def wake_worker(self, worker_id: str) -> None:
         """Wake this worker's open poll, as something about its jobs has changed."""
-        presence = self._fleet.find(worker_id)
-        if presence:
+        if presence := self._fleet.find(worker_id):
             presence.wake()
+
+    def job_cancelled(self, job: JobRow) -> None:
+        """Wake the worker that has a job, and whoever may use its place in the org."""
+        self.wake_worker(job.worker_id)
+        self._lease_service.make_use_of_room(job.org_id)
 
     def close(self) -> None:
         """Answer every open poll, because the server stops."""
@@ -345,5 +352,17 @@ def _to_drop(
     return lost, [job_id for job_id, job in found.items() if job not in own]
 
 
+def _forget_paused(
+    db: Connection, worker_id: str, request: PollRequest, result: _PollResult
+) -> None:
+    """Note which jobs that a worker keeps for people it may forget: they are over, or unknown."""
+    ids = [job.job_id for job in request.paused]
+    known = pauses.list_known(db, worker_id, ids)
+    result.drop += [job_id for job_id in ids if known.get(job_id) is False]
+    result.unknown += [job_id for job_id in ids if job_id not in known]
+
+
 def _is_lost(job: JobRow, fence: int) -> bool:
+    if job.pause_id and job.state in {JobState.PAUSED, JobState.LEASED}:
+        return False  # the worker has just paused it, or is looking after what it left paused
     return job.fence != fence or not job.is_newest or job.state == JobState.RETURNED

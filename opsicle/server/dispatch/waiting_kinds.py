@@ -78,6 +78,11 @@ class WaitingKinds:
                 )
         return sorted(found, key=lambda each: each.first_rank)
 
+    def requirements(self, org_id: str) -> list[Requirements]:
+        """Return what the waiting automations of an org ask for, in the order of the queue."""
+        kinds = sorted(self._kinds.get(org_id, {}).items(), key=lambda each: each[1].first_rank)
+        return [stored_requirements(text) for text, _ in kinds]
+
     def update(self, scans: list[KindScan]) -> None:
         """Take in what scans have found, once they are durable."""
         for scan in scans:

@@ -7,8 +7,10 @@ from typing import NamedTuple
 
 import msgspec
 
+from opsicle.domain.artifacts import ArtifactLimits
 from opsicle.domain.concurrency import queue_place
 from opsicle.domain.errors import NotFound
+from opsicle.domain.pauses import Resume
 from opsicle.domain.secrets import named_secrets
 from opsicle.domain.templates import Template, VariableType
 from opsicle.domain.variables import environment
@@ -24,6 +26,7 @@ from opsicle.server.approvals.bindings import (
     Bindings,
     BoundManifest,
 )
+from opsicle.server.approvals.pauses import resume_of
 from opsicle.server.approvals.pre_lease_check import refusal_reason
 from opsicle.server.dispatch.lease_store import Lease
 from opsicle.server.dispatch.order_signer import OrderSigner
@@ -34,6 +37,7 @@ from opsicle.server.store.approvals import ApprovalRow
 from opsicle.server.store.automations import AutomationRow
 from opsicle.server.store.database import Connection
 from opsicle.server.store.epochs import Epoch
+from opsicle.server.store.jobs import JobRow
 from opsicle.wire.jobs import Work
 
 log = logging.getLogger(__name__)
@@ -63,8 +67,10 @@ class WorkBuilder:
         bindings: Bindings,
         order_signer: OrderSigner,
         max_log_bytes: int | None = None,
+        artifact_limits: ArtifactLimits = ArtifactLimits(),  # noqa: B008 - it never changes
     ) -> None:
         self._max_log_bytes = max_log_bytes
+        self._artifact_limits = artifact_limits
         self._vault = vault
         self._bindings = bindings
         self._order_signer = order_signer
@@ -72,8 +78,24 @@ class WorkBuilder:
     def check(self, db: Connection, row: AutomationRow) -> CheckedWork:
         """Compare what is stored with what was triggered and approved.
 
-        Raises Altered, whatever is wrong with it.
+        Raises AlteredManifest, whatever is wrong with it.
         """
+        checked = self.check_bound(db, row)
+        template, approval = checked.template, checked.approval
+        try:
+            reason = refusal_reason(db, self._bindings, row, template, approval)
+        except (ValueError, msgspec.MsgspecError, RecursionError) as error:
+            # A policy or an entry that was altered must not keep every worker's poll from being
+            # answered.
+            facts = {"automation": row.id, "reason": str(error)}
+            log.error("what an automation falls under cannot be read", extra=facts)  # noqa: TRY400
+            raise AlteredManifest(UNREADABLE) from error
+        if reason:
+            raise AlteredManifest(reason)
+        return checked
+
+    def check_bound(self, db: Connection, row: AutomationRow) -> CheckedWork:
+        """Compare what is stored with what was triggered. Raises AlteredManifest."""
         if not row.manifest_digest:
             raise AlteredManifest(UNBOUND)
 
@@ -90,18 +112,19 @@ class WorkBuilder:
         bound = self._bindings.check(db, row, template, approval)
         if (asked, place) != (row.requirements, row.queue_place):
             raise AlteredManifest(ALTERED)
-
-        try:
-            reason = refusal_reason(db, self._bindings, row, template, approval)
-        except (ValueError, msgspec.MsgspecError, RecursionError) as error:
-            # A policy or an entry that was altered must not keep every worker's poll from being
-            # answered.
-            facts = {"automation": row.id, "reason": str(error)}
-            log.error("what an automation falls under cannot be read", extra=facts)  # noqa: TRY400
-            raise AlteredManifest(UNREADABLE) from error
-        if reason:
-            raise AlteredManifest(reason)
         return CheckedWork(template, bound, approval)
+
+    def resume(self, db: Connection, row: AutomationRow, job: JobRow) -> Resume:
+        """Return how a paused job goes on, as people have decided.
+
+        Raises AlteredManifest where what is stored is not what was asked or decided.
+        """
+        try:
+            return resume_of(db, self._bindings, row, job)
+        except (ValueError, msgspec.MsgspecError, RecursionError) as error:
+            facts = {"automation": row.id, "reason": str(error)}
+            log.error("what a job was asked in its midst cannot be read", extra=facts)  # noqa: TRY400
+            raise AlteredManifest(UNREADABLE) from error
 
     @property
     def epoch(self) -> Epoch:
@@ -115,11 +138,12 @@ class WorkBuilder:
         lease: Lease,
         checked: CheckedWork,
         manifest: WorkManifest,
+        resume: Resume | None = None,
     ) -> Work:
         """Return all that the worker needs under this lease, with the order to do so."""
         template = checked.template
         order, signature = self._order_signer.sign(
-            db, lease, manifest.number, manifest.content, checked.approval
+            db, lease, manifest.number, manifest.content, checked.approval, resume
         )
         values = read_values(row.values_json)
         hidden, secrets, withheld = self._secrets(db, row, template)
@@ -144,6 +168,7 @@ class WorkBuilder:
             signature=signature,
             secret_salt=hidden.salt,
             max_log_bytes=self._max_log_bytes,
+            artifact_limits=self._artifact_limits,
         )
 
     def _secrets(

@@ -122,6 +122,8 @@ class Fleet:
         self._waiting = WaitingWorkers()
         self._described: dict[str, tuple[float, list[Candidate]]] = {}
         self.sharing_orgs = set(sharing_orgs)
+        self.limited_orgs: set[str] = set()
+        """Orgs that bound how many of their automations run: an index only, as is the above."""
         self.unknown_jobs: dict[str, list[str]] = {}
         """By worker, the jobs that it holds and that the server does not know (see
         `unknown_jobs.py`)."""
@@ -237,6 +239,14 @@ class Fleet:
         else:
             self.sharing_orgs.discard(org_id)
 
+    def limit_changed(self, org_id: str, *, is_limited: bool) -> None:
+        """Note whether an org bounds how many of its automations run; more may, so look again."""
+        if is_limited:
+            self.limited_orgs.add(org_id)
+        else:
+            self.limited_orgs.discard(org_id)
+        self.wake_org(org_id)
+
     def revoke(self, worker_id: str) -> None:
         """Close a revoked worker's open poll at once."""
         if presence := self._presences.get(worker_id):
@@ -293,8 +303,8 @@ class Fleet:
         """Note that it waits no longer, or has been chosen; harmless if it did not."""
         self._waiting.remove(presence)
 
-    def wake_one(self, org_id: str, wanted: Requirements) -> None:
-        """Wake the waiting worker that fits best.
+    def wake_one(self, org_id: str, wanted: Requirements) -> bool:
+        """Wake the waiting worker that fits best. Return False if there is none.
 
         One is enough: it takes what it can, and if work is left it wakes the next. So 2,000 workers
         do not stampede for one automation.
@@ -302,6 +312,7 @@ class Fleet:
         chosen = self.choose_waiting(org_id, wanted)
         if chosen:
             chosen.wake()
+        return chosen is not None
 
     def wake_org(self, org_id: str) -> None:
         """Let all open polls of an org look again: rare, for work that has come back."""

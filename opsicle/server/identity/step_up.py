@@ -22,6 +22,9 @@ from opsicle.wire.identity_api import StepUpValidity as StepUpReply
 
 FRESH_FOR = timedelta(minutes=5)
 
+_WITHOUT_SESSION = {"schedule": "a schedule", "trigger": "a trigger"}
+"""Who has no session to show a code in, by channel."""
+
 
 class StepUp:
     """Takes fresh codes, and says whether there was one."""
@@ -78,8 +81,8 @@ class StepUp:
         """
         if not actor.session_id:
             raise NotAllowed(
-                f"{what} needs a fresh code of an authenticator app, "
-                "which an API token cannot show",
+                f"{what} needs a fresh code of an authenticator app, which "
+                f"{_WITHOUT_SESSION.get(actor.channel, 'an API token')} cannot show",
                 hint="A person has to do this, logged in.",
             )
         since = self._clock.now() - FRESH_FOR

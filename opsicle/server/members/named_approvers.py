@@ -20,8 +20,9 @@ from opsicle.domain.rights import Rights
 from opsicle.domain.stored_templates import decode_approval
 from opsicle.server.access.actor import Actor
 from opsicle.server.policies.in_force import defaults, policy_of
-from opsicle.server.store import chat_links, groups, policies, templates
+from opsicle.server.store import chat_links, documents, groups, templates
 from opsicle.server.store.database import Connection
+from opsicle.server.store.documents import DocumentKind
 from opsicle.server.store.memberships import MemberRow
 
 
@@ -103,7 +104,7 @@ def _how(approvers: Approvers, naming: ApproverNaming) -> str:
 
 def _in_force(db: Connection, org_id: str) -> Iterable[tuple[str, Approvers]]:
     """Yield every set of approvers that a policy, or a template's own, names now or later."""
-    for row in policies.list_by_name(db, org_id, "", -1):
+    for row in documents.list_by_name(db, DocumentKind.POLICY, org_id, "", -1):
         policy = policy_of(row)
         yield from ((f"approval policy {row.name}", approvers) for approvers in _named_in(policy))
     for template in templates.list_by_name(db, org_id, "", -1):

@@ -20,7 +20,7 @@ from opsicle.server.http.paging import page_of
 from opsicle.server.identity.orgs import create_org, find_place, no_org
 from opsicle.server.identity.step_up import StepUp
 from opsicle.server.members.invitation_links import InvitationLinks
-from opsicle.server.store import audit, memberships, orgs, users
+from opsicle.server.store import audit, memberships, orgs, queue_limits, users
 from opsicle.server.store.database import Connection, Database
 from opsicle.server.store.memberships import MembershipRow
 from opsicle.server.store.orgs import OrgRow
@@ -28,6 +28,8 @@ from opsicle.wire.org_api import CreatedOrg, CreateOrgRequest, NewInvitation, Or
 from opsicle.wire.pages import Page
 
 MAX_NAME_LENGTH = 200
+MOST_RUNNING, MOST_WAITING = 10_000, 100_000
+"""The highest limits: what runs and waits is counted up to them, at each lease and each trigger."""
 
 
 class Orgs:
@@ -114,12 +116,14 @@ class Orgs:
     def update(self, actor: Actor, code: str, request: UpdateOrgRequest) -> Org:
         """Change what is given of the org that the caller's session is for.
 
-        Raises NotFound for any other; InvalidInput for a name that cannot be used; StepUpRequired.
+        Raises NotFound for any other; InvalidInput for a name or a limit that cannot be used;
+        StepUpRequired.
         """
         self._step_up.require(actor, Action.ORGS_MANAGE)
         if code != actor.org_code:
             raise no_org(code)
         name = validators.name(request.name, MAX_NAME_LENGTH) if request.name is not UNSET else ""
+        _check_limits(request)
 
         allows = request.allows_shared_workers
 
@@ -128,6 +132,7 @@ class Orgs:
                 orgs.rename(db, actor.org_id, name)
             if allows is not UNSET:
                 orgs.allow_shared_workers(db, actor.org_id, allows)
+            _set_limits(db, actor.org_id, request)
             changes = msgspec.to_builtins(request)
             audit.append(
                 db, self._clock.now(), actor.org_id, actor, "update", f"orgs/{code}", changes
@@ -137,7 +142,23 @@ class Orgs:
         place = self._database.write(work)
         if allows is not UNSET:
             self._fleet.sharing_changed(actor.org_id, allows)
+        if request.max_running is not UNSET:
+            self._fleet.limit_changed(actor.org_id, is_limited=request.max_running is not None)
         return _shown(place, actor)
+
+
+def _check_limits(request: UpdateOrgRequest) -> None:
+    for name, most in (("max_running", MOST_RUNNING), ("max_waiting", MOST_WAITING)):
+        limit = getattr(request, name)
+        if limit is not UNSET and limit is not None and not 1 <= limit <= most:
+            raise validators.invalid(name, f"must be between 1 and {most:,}; none is no limit")
+
+
+def _set_limits(db: Connection, org_id: str, request: UpdateOrgRequest) -> None:
+    if request.max_running is not UNSET:
+        queue_limits.set_max_running(db, org_id, request.max_running)
+    if request.max_waiting is not UNSET:
+        queue_limits.set_max_waiting(db, org_id, request.max_waiting)
 
 
 def _shown(place: MembershipRow, actor: Actor) -> Org:
@@ -147,6 +168,8 @@ def _shown(place: MembershipRow, actor: Actor) -> Org:
         code=place.org_code,
         name=place.org_name,
         allows_shared_workers=place.allows_shared_workers,
+        max_running=place.max_running,
+        max_waiting=place.max_waiting,
         role=place.role,
         is_current=is_current,
     )

@@ -14,7 +14,7 @@ from opsicle.domain.stored_templates import decode_approval, decode_template
 from opsicle.domain.templates import Template
 from opsicle.server.policies.in_force import policy_of
 from opsicle.server.policies.template_headers import TemplateScopeHeader
-from opsicle.server.store import documents, policies, templates
+from opsicle.server.store import documents, templates
 from opsicle.server.store.database import Connection
 from opsicle.server.store.documents import DocumentKind
 
@@ -38,7 +38,8 @@ def check_reference(db: Connection, org_id: str, template: Template) -> list[Pro
 
     row = documents.find(db, DocumentKind.POLICY, org_id, use.policy_ref)
     if row is None:
-        known = [each.name for each in policies.list_by_name(db, org_id, "", _MOST_SUGGESTED_FROM)]
+        rows = documents.list_by_name(db, DocumentKind.POLICY, org_id, "", _MOST_SUGGESTED_FROM)
+        known = [each.name for each in rows]
         message = f"the org has no policy {quoted(use.policy_ref)}{nearest(use.policy_ref, known)}"
         return [Problem(_REF, f"{message}; the template cannot run until it has")]
 

@@ -20,7 +20,7 @@ from opsicle.server.http.paging import page_of, position
 from opsicle.server.identity.step_up import StepUp
 from opsicle.server.policies.in_force import policy_of
 from opsicle.server.policies.references import policy_warnings
-from opsicle.server.store import documents, policies
+from opsicle.server.store import documents
 from opsicle.server.store.database import Connection, Database
 from opsicle.server.store.documents import DocumentKind, VersionRow
 from opsicle.wire.pages import Page
@@ -77,7 +77,7 @@ class Policies:
         """Return the org's policies by name, each in its newest version."""
         actor.require(Action.POLICIES_VIEW)
         rows = self._database.read(
-            lambda db: policies.list_by_name(db, actor.org_id, cursor, limit + 1)
+            lambda db: documents.list_by_name(db, _POLICY, actor.org_id, cursor, limit + 1)
         )
         return page_of(rows, limit, _summary, lambda row: row.name)
 
@@ -97,7 +97,7 @@ class Policies:
 
         def query(db: Connection) -> list[VersionRow]:
             get_document(db, _POLICY, actor.org_id, name)
-            return policies.list_versions(db, actor.org_id, name, before, limit + 1)
+            return documents.list_versions(db, _POLICY, actor.org_id, name, before, limit + 1)
 
         return page_of(self._database.read(query), limit, _summary, lambda row: str(row.version))
 

@@ -9,6 +9,7 @@ import apsw
 
 from opsicle.domain.approvals import ApprovalState, Verdict
 from opsicle.domain.errors import NotFound, required
+from opsicle.domain.pauses import ApprovalKind
 from opsicle.kit.clock import to_text
 from opsicle.server.store.rows import Row, fetch_all, fetch_column, fetch_one, has_changed, where
 
@@ -18,7 +19,9 @@ class ApprovalRow(Row, frozen=True, kw_only=True):
 
     `policy` and `notified` are JSON; `policy_id` is empty for a policy that stands in the template.
 
-    `asked_seq` is the number of the org's newest entry in the record when it was asked.
+    `asked_seq` is the number of the org's newest entry in the record when it was asked. Of a pause
+    and a failure, `job_id`, `phase` (by its index) and `fence` say which, and `mac` that this
+    server has asked just so.
     """
 
     id: str
@@ -39,10 +42,18 @@ class ApprovalRow(Row, frozen=True, kw_only=True):
     waiting_for: str = ""
     ended_at: datetime | None = None
     explanation: str = ""
+    kind: ApprovalKind = ApprovalKind.RUN
+    job_id: str | None = None
+    phase: int | None = None
+    fence: int | None = None
+    mac: str = ""
 
 
 class DecisionRow(Row, frozen=True, kw_only=True):
-    """One person's decision on one gate. `principal` is the human being behind the account."""
+    """One person's decision on one gate. `principal` is the human being behind the account.
+
+    `answer` is what was given with it, as JSON; "" if nothing was asked for.
+    """
 
     approval_id: str
     gate: str
@@ -56,12 +67,13 @@ class DecisionRow(Row, frozen=True, kw_only=True):
     elapsed_seconds: int
     decided_at: datetime
     mac: str = ""
+    answer: str = ""
 
 
 _SELECT = """
     SELECT id, org_id, automation_id, state, policy_id, policy_name, policy_version, policy_digest,
            policy, manifest_digest, requester_id, asked_at, asked_seq, next_at, notified,
-           waiting_for, ended_at, explanation
+           waiting_for, ended_at, explanation, kind, job_id, phase, fence, mac
       FROM approvals
 """
 
@@ -72,10 +84,11 @@ def insert(db: apsw.Connection, row: ApprovalRow) -> None:
         """
         INSERT INTO approvals (id, org_id, automation_id, state, policy_id, policy_name,
                                policy_version, policy_digest, policy, manifest_digest, requester_id,
-                               asked_at, asked_seq, next_at, notified, waiting_for, ended_at)
+                               asked_at, asked_seq, next_at, notified, waiting_for, ended_at, kind,
+                               job_id, phase, fence, mac)
         VALUES (:id, :org_id, :automation_id, :state, :policy_id, :policy_name, :policy_version,
                 :policy_digest, :policy, :manifest_digest, :requester_id, :asked_at, :asked_seq,
-                :next_at, :notified, :waiting_for, :ended_at)
+                :next_at, :notified, :waiting_for, :ended_at, :kind, :job_id, :phase, :fence, :mac)
         """,
         {
             "id": row.id,
@@ -95,6 +108,11 @@ def insert(db: apsw.Connection, row: ApprovalRow) -> None:
             "notified": row.notified,
             "waiting_for": row.waiting_for,
             "ended_at": to_text(row.ended_at) if row.ended_at else None,
+            "kind": row.kind,
+            "job_id": row.job_id,
+            "phase": row.phase,
+            "fence": row.fence,
+            "mac": row.mac,
         },
     )
 
@@ -114,8 +132,16 @@ def get(db: apsw.Connection, org_id: str, approval_id: str) -> ApprovalRow:
 
 
 def find_of_automation(db: apsw.Connection, automation_id: str) -> ApprovalRow | None:
-    """Return the approval that an automation waits or waited for, or None."""
-    return fetch_one(db, _SELECT + "WHERE automation_id = :id", {"id": automation_id}, ApprovalRow)
+    """Return the approval that an automation waits or waited for before it ran, or None."""
+    where = "WHERE automation_id = :id AND kind = 'run'"
+    return fetch_one(db, _SELECT + where, {"id": automation_id}, ApprovalRow)
+
+
+def list_pauses(db: apsw.Connection, automation_id: str, job_id: str) -> list[ApprovalRow]:
+    """Return what was asked in the midst of a job, in order."""
+    where = "WHERE automation_id = :automation_id AND job_id = :job_id ORDER BY id"
+    given = {"automation_id": automation_id, "job_id": job_id}
+    return fetch_all(db, _SELECT + where, given, ApprovalRow)
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,9 +215,9 @@ def insert_decision(db: apsw.Connection, org_id: str, row: DecisionRow) -> bool:
         db,
         """
         INSERT INTO approval_decisions (approval_id, gate, user_id, org_id, principal, verdict,
-                                        reason, with_mfa, elapsed_seconds, decided_at, mac)
+                                        reason, with_mfa, elapsed_seconds, decided_at, mac, answer)
         VALUES (:approval_id, :gate, :user_id, :org_id, :principal, :verdict, :reason, :with_mfa,
-                :elapsed, :at, :mac)
+                :elapsed, :at, :mac, :answer)
         ON CONFLICT DO NOTHING
         """,
         {
@@ -206,6 +232,7 @@ def insert_decision(db: apsw.Connection, org_id: str, row: DecisionRow) -> bool:
             "elapsed": row.elapsed_seconds,
             "at": to_text(row.decided_at),
             "mac": row.mac,
+            "answer": row.answer,
         },
     )
 
@@ -228,7 +255,8 @@ def list_decisions(db: apsw.Connection, approval_id: str) -> list[DecisionRow]:
         db,
         """
         SELECT d.approval_id, d.gate, d.user_id, coalesce(u.former_email, u.email), u.name,
-               d.principal, d.verdict, d.reason, d.with_mfa, d.elapsed_seconds, d.decided_at, d.mac
+               d.principal, d.verdict, d.reason, d.with_mfa, d.elapsed_seconds, d.decided_at, d.mac,
+               d.answer
           FROM approval_decisions d
           JOIN users u ON u.id = d.user_id
          WHERE d.approval_id = :id
@@ -249,6 +277,7 @@ def find_last_run(db: apsw.Connection, org_id: str, template_id: str, before_id:
           JOIN approvals p ON p.automation_id = a.id
          WHERE a.org_id = :org_id AND a.template_id = :template_id AND a.id < :before
            AND a.approved_at IS NOT NULL AND a.started_at IS NOT NULL AND p.state = 'approved'
+           AND p.kind = 'run'
            AND EXISTS (SELECT 1 FROM approval_decisions d
                         WHERE d.approval_id = p.id AND d.verdict = 'approve')
          ORDER BY a.id DESC LIMIT 1

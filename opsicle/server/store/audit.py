@@ -200,7 +200,7 @@ def list_decisive(db: apsw.Connection, org_id: str, resource: str) -> list[Lifec
         SELECT verb, data
           FROM audit_entries INDEXED BY audit_entries_decisive
          WHERE org_id = :org_id AND resource = :resource
-           AND verb IN ('approve', 'bind', 'cancel', 'expire', 'finish', 'lose', 'refuse',
+           AND verb IN ('approve', 'bind', 'cancel', 'expire', 'finish', 'lose', 'pause', 'refuse',
                         'refuse_order', 'reject', 'requeue', 'return', 'start', 'withdraw')
          ORDER BY seq
         """,

@@ -192,7 +192,7 @@ def refuse(
 
 
 def request_cancel(db: apsw.Connection, automation_id: str, user_id: str, at: datetime) -> bool:
-    """Note that a running automation is to be cancelled.
+    """Note that a running or paused automation is to be cancelled.
 
     Return False if it no longer runs, or that was noted before.
     """
@@ -201,7 +201,7 @@ def request_cancel(db: apsw.Connection, automation_id: str, user_id: str, at: da
         """
         UPDATE automations
            SET cancel_requested_at = :at, cancel_requested_by = :user_id
-         WHERE id = :id AND state = 'running' AND cancel_requested_at IS NULL
+         WHERE id = :id AND state IN ('running', 'paused') AND cancel_requested_at IS NULL
         """,
         {"id": automation_id, "user_id": user_id, "at": to_text(at)},
     )

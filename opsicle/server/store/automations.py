@@ -9,10 +9,11 @@ from enum import StrEnum
 import apsw
 import msgspec
 
+from opsicle.domain.approvals import ApprovalState
 from opsicle.domain.automations import FINAL, UNFINISHED, AutomationState, is_final
 from opsicle.domain.concurrency import QueuePlace
 from opsicle.domain.errors import NotFound, required
-from opsicle.domain.templates import DEFAULT_PRIORITY, OnLimit
+from opsicle.domain.templates import DEFAULT_PRIORITY
 from opsicle.kit.clock import to_text
 from opsicle.server.store.rows import Row, fetch_all, fetch_one, is_one_of, where
 
@@ -66,9 +67,18 @@ class AutomationRow(Row, frozen=True, kw_only=True):
     priority: int = DEFAULT_PRIORITY
     concurrency_key: str | None = None
     concurrency_limit: int | None = None
-    on_limit: OnLimit | None = None
+    on_limit: str | None = None
     turn: Turn = Turn.READY
     concurrency_released_at: datetime | None = None
+    max_waiting: int | None = None
+    pause_id: str | None = None
+    pause_state: ApprovalState | None = None
+    pause_waiting_for: str | None = None
+    is_job_leased: bool = False
+    is_worker_revoked: bool = False
+    started_by_kind: str = ""
+    started_by_name: str = ""
+    started_by_id: str | None = None
 
     @property
     def rank(self) -> str:
@@ -79,7 +89,11 @@ class AutomationRow(Row, frozen=True, kw_only=True):
     def queue_place(self) -> QueuePlace:
         """Where its row says that it stands."""
         return QueuePlace(
-            self.priority, self.concurrency_key, self.concurrency_limit, self.on_limit
+            self.priority,
+            self.max_waiting,
+            self.concurrency_key,
+            self.concurrency_limit,
+            self.on_limit,
         )
 
 
@@ -90,12 +104,15 @@ _SELECT = """
            a.manifest_format, a.principal_id, a.mac, a.exit_code, a.explanation, a.created_at,
            a.queued_at, a.started_at, a.finished_at, a.cancel_requested_at, w.id, w.name, p.id,
            p.waiting_for, a.priority, a.concurrency_key, a.concurrency_limit, a.on_limit, a.turn,
-           a.concurrency_released_at
+           a.concurrency_released_at, a.max_waiting,
+           q.id, q.state, q.waiting_for, j.state IS 'leased', w.state IS 'revoked',
+           a.started_by_kind, a.started_by_name, a.started_by_id
       FROM automations a
       JOIN users u ON u.id = a.requester_id
       LEFT JOIN jobs j ON j.id = a.job_id
       LEFT JOIN workers w ON w.id = j.worker_id
-      LEFT JOIN approvals p ON p.automation_id = a.id
+      LEFT JOIN approvals p ON p.automation_id = a.id AND p.kind = 'run'
+      LEFT JOIN approvals q ON q.id = j.pause_id
 """
 
 
@@ -110,11 +127,13 @@ def insert(db: apsw.Connection, row: AutomationRow) -> None:
                                  requirements, on_worker_lost, state, fence, job_id, requester_id,
                                  reason, rerun_of, manifest_digest, manifest_format, principal_id,
                                  mac, created_at, queued_at, priority, concurrency_key,
-                                 concurrency_limit, on_limit, turn)
+                                 concurrency_limit, on_limit, turn, max_waiting,
+                                 started_by_kind, started_by_name, started_by_id)
         VALUES (:id, :org_id, :template_id, :template, :version, :values_json, :requirements,
                 :on_worker_lost, :state, :fence, :job_id, :requester_id, :reason, :rerun_of,
                 :manifest_digest, :manifest_format, :principal_id, :mac, :created_at, :queued_at,
-                :priority, :concurrency_key, :concurrency_limit, :on_limit, :turn)
+                :priority, :concurrency_key, :concurrency_limit, :on_limit, :turn, :max_waiting,
+                :started_by_kind, :started_by_name, :started_by_id)
         """,
         {
             **msgspec.structs.asdict(row),
@@ -133,7 +152,7 @@ def list_without_mac(db: apsw.Connection, after_id: str, limit: int) -> list[Aut
         db,
         _SELECT
         + """
-         WHERE a.state IN ('awaiting_approval', 'queued', 'running')
+         WHERE a.state IN ('awaiting_approval', 'queued', 'running', 'paused')
            AND a.mac = ''
            AND a.manifest_digest <> ''
            AND a.id > :after_id
@@ -276,7 +295,7 @@ def count_by_state(db: apsw.Connection) -> dict[str, int]:
         """
         SELECT state, count(*)
           FROM automations
-         WHERE state IN ('awaiting_approval', 'queued', 'running')
+         WHERE state IN ('awaiting_approval', 'queued', 'running', 'paused')
          GROUP BY state
         """
     )

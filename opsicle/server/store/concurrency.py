@@ -1,5 +1,8 @@
 """SQL of concurrency groups: who holds one, who waits in it, and who may begin.
 
+What stands in a row may have been altered; before anything runs it is compared with what was
+triggered.
+
 An automation holds its group from its lease to its end; one whose end is unknown holds it until it
 is released.
 """
@@ -10,7 +13,6 @@ from datetime import datetime
 
 import apsw
 
-from opsicle.domain.templates import OnLimit
 from opsicle.kit.clock import to_text
 from opsicle.server.store.automations import Turn
 from opsicle.server.store.rows import Row, fetch_all, fetch_one, fetch_value
@@ -43,7 +45,7 @@ class GroupQueue(Row, frozen=True):
     """What waits in a group with the same turn, `onLimit` and requirements."""
 
     turn: Turn
-    on_limit: OnLimit
+    on_limit: str
     requirements: str
 
 
@@ -54,7 +56,7 @@ class QueuedMember(Row, frozen=True):
     rank: str
     turn: Turn
     requirements: str
-    concurrency_limit: int
+    concurrency_limit: int | None
 
 
 _MEMBER = "SELECT id, rank, turn, requirements, concurrency_limit FROM automations"
@@ -126,8 +128,8 @@ class NewMember(Row, frozen=True):
     """An automation at which its group has not looked since it was queued."""
 
     id: str
-    on_limit: OnLimit
-    concurrency_limit: int
+    on_limit: str
+    concurrency_limit: int | None
 
 
 def find_new(db: apsw.Connection, org_id: str, automation_id: str) -> NewMember | None:

@@ -1,7 +1,7 @@
-"""SQL of what templates and policies share: documents with numbered versions.
+"""SQL of what templates, policies and schedules share: documents with numbered versions.
 
-A version never changes; deleting a document only frees its name. What only one of the two has
-stands in `templates.py` and `policies.py`.
+A version never changes; deleting a document only frees its name. What only one kind has stands in a
+file of its own.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from enum import StrEnum
 import apsw
 
 from opsicle.kit.clock import to_text
-from opsicle.server.store.rows import Row, fetch_one, has_changed
+from opsicle.server.store.rows import Row, fetch_all, fetch_one, has_changed
 
 
 class DocumentKind(StrEnum):
@@ -20,11 +20,12 @@ class DocumentKind(StrEnum):
 
     TEMPLATE = "template"
     POLICY = "policy"
+    SCHEDULE = "schedule"
 
     @property
     def plural(self) -> str:
         """Its table, the first part of its name in the record, and its command."""
-        return {DocumentKind.TEMPLATE: "templates", DocumentKind.POLICY: "policies"}[self]
+        return "policies" if self is DocumentKind.POLICY else f"{self}s"
 
 
 class NewestRow(Row, frozen=True):
@@ -172,3 +173,33 @@ def find(
     """
     given = {"org_id": org_id, "name": name, "version": version}
     return fetch_one(db, with_tables(kind, SELECT_VERSION + where), given, VersionRow)
+
+
+def list_by_name(
+    db: apsw.Connection, kind: DocumentKind, org_id: str, after_name: str, limit: int
+) -> list[VersionRow]:
+    """Return an org's documents by name, in their newest versions, after `after_name`."""
+    where = """
+         WHERE d.org_id = :org_id
+           AND d.name > :after
+           AND d.deleted_at IS NULL
+           AND v.version = d.latest_version
+         ORDER BY d.name LIMIT :limit
+    """
+    given = {"org_id": org_id, "after": after_name, "limit": limit}
+    return fetch_all(db, with_tables(kind, SELECT_VERSION + where), given, VersionRow)
+
+
+def list_versions(
+    db: apsw.Connection, kind: DocumentKind, org_id: str, name: str, before: int, limit: int
+) -> list[VersionRow]:
+    """Versions below `before` of a document that is not deleted, newest first."""
+    where = """
+         WHERE d.org_id = :org_id
+           AND d.name = :name
+           AND d.deleted_at IS NULL
+           AND v.version < :before
+         ORDER BY v.version DESC LIMIT :limit
+    """
+    given = {"org_id": org_id, "name": name, "before": before, "limit": limit}
+    return fetch_all(db, with_tables(kind, SELECT_VERSION + where), given, VersionRow)

@@ -13,7 +13,10 @@ from opsicle.server.store.rows import Row, fetch_all, fetch_one, fetch_value, ha
 
 
 class JobRow(Row, frozen=True):
-    """One job. `automation_fence` tells whether its lease is still the newest."""
+    """One job. `automation_fence` tells whether its lease is still the newest.
+
+    `pause_id` is the newest approval that was asked in its midst.
+    """
 
     id: str
     org_id: str
@@ -31,6 +34,7 @@ class JobRow(Row, frozen=True):
     finished_at: datetime | None
     is_cancel_requested: bool
     on_worker_lost: str
+    pause_id: str | None = None
 
     @property
     def is_newest(self) -> bool:
@@ -41,7 +45,7 @@ class JobRow(Row, frozen=True):
 _SELECT = """
     SELECT j.id, j.org_id, j.automation_id, j.worker_id, w.name, j.fence, a.fence, j.state,
            j.phases, j.exit_code, j.explanation, j.leased_at, j.started_at, j.finished_at,
-           a.cancel_requested_at IS NOT NULL, a.on_worker_lost
+           a.cancel_requested_at IS NOT NULL, a.on_worker_lost, j.pause_id
       FROM jobs j
       JOIN automations a ON a.id = j.automation_id
       JOIN workers w ON w.id = j.worker_id
@@ -126,7 +130,10 @@ def start(db: apsw.Connection, job_id: str, at: datetime) -> bool:
 
 
 def give_back(db: apsw.Connection, job_id: str, at: datetime) -> bool:
-    """End a lease that was never started. Return False if it was."""
+    """End a lease that was never started. Return False if it was.
+
+    A job that has paused is given back by `pauses.give_back`.
+    """
     return has_changed(
         db,
         "UPDATE jobs SET state = 'returned', finished_at = :at WHERE id = :id AND state = 'leased'",

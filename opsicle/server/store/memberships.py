@@ -44,6 +44,8 @@ class MembershipRow(Row, frozen=True):
     role: str
     is_disabled: bool
     allows_shared_workers: bool
+    max_running: int | None
+    max_waiting: int | None
 
 
 class MemberSelection(msgspec.Struct, frozen=True, kw_only=True):
@@ -153,7 +155,8 @@ def list_of_user(db: apsw.Connection, user_id: str) -> list[MembershipRow]:
     return fetch_all(
         db,
         """
-        SELECT o.id, o.code, o.name, m.role, m.is_disabled, o.allows_shared_workers
+        SELECT o.id, o.code, o.name, m.role, m.is_disabled, o.allows_shared_workers,
+               o.max_running, o.max_waiting
           FROM memberships m
           JOIN orgs o ON o.id = m.org_id
          WHERE m.user_id = :user_id

@@ -1,7 +1,4 @@
-"""SQL of approval policies and their versions.
-
-A version never changes; deleting a policy only frees its name.
-"""
+"""SQL of approval policies, beside what `documents.py` has of all documents."""
 
 from __future__ import annotations
 
@@ -19,23 +16,6 @@ def find_newest(db: apsw.Connection, org_id: str, policy_id: str) -> VersionRow 
     return fetch_one(db, _SELECT + where, {"org_id": org_id, "id": policy_id}, VersionRow)
 
 
-def list_by_name(db: apsw.Connection, org_id: str, after_name: str, limit: int) -> list[VersionRow]:
-    """Return an org's policies by name, in their newest versions, after `after_name`."""
-    return fetch_all(
-        db,
-        _SELECT
-        + """
-         WHERE d.org_id = :org_id
-           AND d.name > :after
-           AND d.deleted_at IS NULL
-           AND v.version = d.latest_version
-         ORDER BY d.name LIMIT :limit
-        """,
-        {"org_id": org_id, "after": after_name, "limit": limit},
-        VersionRow,
-    )
-
-
 def list_applying(db: apsw.Connection, org_id: str) -> list[VersionRow]:
     """Return an org's policies that apply by themselves, in their newest versions, by name."""
     return fetch_all(
@@ -47,24 +27,5 @@ def list_applying(db: apsw.Connection, org_id: str) -> list[VersionRow]:
          ORDER BY d.name
         """,
         {"org_id": org_id},
-        VersionRow,
-    )
-
-
-def list_versions(
-    db: apsw.Connection, org_id: str, name: str, before: int, limit: int
-) -> list[VersionRow]:
-    """Versions below `before` of a policy that is not deleted, newest first."""
-    return fetch_all(
-        db,
-        _SELECT
-        + """
-         WHERE d.org_id = :org_id
-           AND d.name = :name
-           AND d.deleted_at IS NULL
-           AND v.version < :before
-         ORDER BY v.version DESC LIMIT :limit
-        """,
-        {"org_id": org_id, "name": name, "before": before, "limit": limit},
         VersionRow,
     )

@@ -69,7 +69,8 @@ def list_awaiting(db: apsw.Connection, org_id: str, template_id: str) -> list[st
         SELECT id
           FROM automations
          WHERE org_id = :org_id AND state = 'awaiting_approval'
-           AND state IN ('awaiting_approval', 'queued', 'running') AND +template_id = :template_id
+           AND state IN ('awaiting_approval', 'queued', 'running', 'paused')
+           AND +template_id = :template_id
         """,
         {"org_id": org_id, "template_id": template_id},
     )
@@ -114,6 +115,7 @@ _DEPENDENTS = (
                             WHERE automation_id IN (SELECT value FROM json_each(:ids)))
     """,
     "DELETE FROM approvals WHERE automation_id IN (SELECT value FROM json_each(:ids))",
+    "DELETE FROM artifacts WHERE automation_id IN (SELECT value FROM json_each(:ids))",
     "DELETE FROM jobs WHERE automation_id IN (SELECT value FROM json_each(:ids))",
     "UPDATE automations SET rerun_of = NULL WHERE rerun_of IN (SELECT value FROM json_each(:ids))",
 )

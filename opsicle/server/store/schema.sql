@@ -26,9 +26,14 @@ CREATE TABLE approval_decisions (
     reason          TEXT NOT NULL,
     with_mfa        INTEGER NOT NULL,
     elapsed_seconds INTEGER NOT NULL,
-    decided_at      TEXT NOT NULL, mac TEXT NOT NULL DEFAULT '',
+    decided_at      TEXT NOT NULL, mac TEXT NOT NULL DEFAULT '', answer TEXT NOT NULL DEFAULT '',
     PRIMARY KEY (approval_id, gate, user_id)
 ) STRICT, WITHOUT ROWID;
+
+CREATE TRIGGER approval_answers_are_immutable BEFORE UPDATE OF answer ON approval_decisions
+BEGIN
+    SELECT RAISE(ABORT, 'a decision never changes');
+END;
 
 CREATE TRIGGER approval_decisions_are_immutable BEFORE UPDATE OF approval_id, gate, user_id, org_id, principal, verdict,
     reason, with_mfa, elapsed_seconds, decided_at ON approval_decisions
@@ -49,10 +54,10 @@ BEGIN
     SELECT RAISE(ABORT, 'a decision never changes');
 END;
 
-CREATE TABLE approvals (
+CREATE TABLE "approvals" (
     id              TEXT PRIMARY KEY,
     org_id          TEXT NOT NULL REFERENCES orgs (id),
-    automation_id   TEXT NOT NULL UNIQUE REFERENCES automations (id),
+    automation_id   TEXT NOT NULL REFERENCES automations (id),
     state           TEXT NOT NULL CHECK (state IN ('pending', 'approved', 'rejected', 'expired', 'withdrawn')),
     policy_id       TEXT NOT NULL,
     policy_name     TEXT NOT NULL,
@@ -63,11 +68,19 @@ CREATE TABLE approvals (
     requester_id    TEXT NOT NULL REFERENCES users (id),
     asked_at        TEXT NOT NULL,
     next_at         TEXT,
-    notified            TEXT NOT NULL DEFAULT '[]',
+    notified        TEXT NOT NULL DEFAULT '[]',
     waiting_for     TEXT NOT NULL DEFAULT '',
     ended_at        TEXT,
-    explanation     TEXT NOT NULL DEFAULT ''
-, asked_seq INTEGER NOT NULL DEFAULT 0) STRICT, WITHOUT ROWID;
+    explanation     TEXT NOT NULL DEFAULT '',
+    asked_seq       INTEGER NOT NULL DEFAULT 0,
+    kind            TEXT NOT NULL DEFAULT 'run' CHECK (kind IN ('run', 'pause', 'failure')),
+    job_id          TEXT,
+    phase           INTEGER,
+    fence           INTEGER,
+    mac             TEXT NOT NULL DEFAULT ''
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX approvals_by_automation ON approvals (automation_id, id);
 
 CREATE INDEX approvals_by_org ON approvals (org_id, id);
 
@@ -77,6 +90,10 @@ CREATE INDEX approvals_by_requester_and_state ON approvals (org_id, requester_id
 
 CREATE INDEX approvals_by_state ON approvals (org_id, state, id);
 
+CREATE UNIQUE INDEX approvals_of_pauses ON approvals (job_id, fence) WHERE kind <> 'run';
+
+CREATE UNIQUE INDEX approvals_of_runs ON approvals (automation_id) WHERE kind = 'run';
+
 CREATE INDEX approvals_pending ON approvals (next_at) WHERE state = 'pending';
 
 CREATE TRIGGER approvals_stay BEFORE DELETE ON approvals
@@ -84,6 +101,43 @@ WHEN OLD.state = 'pending'
      OR OLD.automation_id > coalesce((SELECT removed_to FROM removals WHERE org_id = OLD.org_id), '')
 BEGIN
     SELECT RAISE(ABORT, 'an approval is removed by retention only, and only one that has ended');
+END;
+
+CREATE TABLE artifacts (
+    id            TEXT NOT NULL UNIQUE,
+    job_id        TEXT NOT NULL REFERENCES jobs (id),
+    path          TEXT NOT NULL,
+    org_id        TEXT NOT NULL REFERENCES orgs (id),
+    automation_id TEXT NOT NULL REFERENCES automations (id),
+    phase         INTEGER NOT NULL,
+    size          INTEGER NOT NULL,
+    sha256        TEXT,
+    problem       TEXT NOT NULL DEFAULT '',
+    created_at    TEXT NOT NULL,
+    PRIMARY KEY (job_id, path),
+    FOREIGN KEY (org_id, sha256) REFERENCES contents (org_id, sha256)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX artifacts_by_age ON artifacts (org_id, created_at) WHERE sha256 IS NOT NULL;
+
+CREATE INDEX artifacts_by_automation ON artifacts (automation_id);
+
+CREATE INDEX artifacts_by_content ON artifacts (org_id, sha256) WHERE sha256 IS NOT NULL;
+
+CREATE TRIGGER artifacts_expire AFTER UPDATE OF sha256 ON artifacts
+WHEN OLD.sha256 IS NOT NULL AND NEW.sha256 IS NULL
+BEGIN
+    UPDATE contents SET uses = uses - 1 WHERE org_id = OLD.org_id AND sha256 = OLD.sha256;
+END;
+
+CREATE TRIGGER artifacts_let_contents_go AFTER DELETE ON artifacts WHEN OLD.sha256 IS NOT NULL
+BEGIN
+    UPDATE contents SET uses = uses - 1 WHERE org_id = OLD.org_id AND sha256 = OLD.sha256;
+END;
+
+CREATE TRIGGER artifacts_use_contents AFTER INSERT ON artifacts WHEN NEW.sha256 IS NOT NULL
+BEGIN
+    UPDATE contents SET uses = uses + 1 WHERE org_id = NEW.org_id AND sha256 = NEW.sha256;
 END;
 
 CREATE TABLE audit_checkpoint_gaps (
@@ -162,7 +216,7 @@ CREATE INDEX audit_entries_by_resource ON audit_entries (org_id, resource, seq)
 CREATE INDEX audit_entries_by_verb ON audit_entries (org_id, verb, seq) WHERE verb NOT IN ('run', 'start', 'finish');
 
 CREATE INDEX audit_entries_decisive ON audit_entries (org_id, resource, seq)
-WHERE verb IN ('approve', 'bind', 'cancel', 'expire', 'finish', 'lose', 'refuse', 'refuse_order', 'reject',
+WHERE verb IN ('approve', 'bind', 'cancel', 'expire', 'finish', 'lose', 'pause', 'refuse', 'refuse_order', 'reject',
                'requeue', 'return', 'start', 'withdraw');
 
 CREATE TRIGGER audit_entries_stay BEFORE DELETE ON audit_entries
@@ -213,7 +267,7 @@ CREATE TABLE automations (
     values_json         TEXT NOT NULL,
     requirements        TEXT NOT NULL,
     on_worker_lost      TEXT NOT NULL CHECK (on_worker_lost IN ('unknown', 'requeue')),
-    state               TEXT NOT NULL CHECK (state IN ('awaiting_approval', 'queued', 'running', 'succeeded', 'failed',
+    state               TEXT NOT NULL CHECK (state IN ('awaiting_approval', 'queued', 'running', 'paused', 'succeeded', 'failed',
                                                        'cancelled', 'timed_out', 'unknown', 'rejected', 'expired')),
     fence               INTEGER NOT NULL DEFAULT 0,
     job_id              TEXT,
@@ -227,7 +281,7 @@ CREATE TABLE automations (
     started_at          TEXT,
     finished_at         TEXT,
     cancel_requested_at TEXT,
-    cancel_requested_by TEXT REFERENCES users (id), manifest_digest TEXT NOT NULL DEFAULT '', approved_at TEXT, manifest_format INTEGER NOT NULL DEFAULT 1, principal_id TEXT NOT NULL DEFAULT '', mac TEXT NOT NULL DEFAULT '', priority INTEGER NOT NULL DEFAULT 5, concurrency_key TEXT, concurrency_limit INTEGER, on_limit TEXT, concurrency_released_at TEXT, turn TEXT NOT NULL DEFAULT 'ready' CHECK (turn IN ('new', 'behind', 'ready')), rank TEXT NOT NULL GENERATED ALWAYS AS ((9 - priority) || id) VIRTUAL,
+    cancel_requested_by TEXT REFERENCES users (id), manifest_digest TEXT NOT NULL DEFAULT '', approved_at TEXT, manifest_format INTEGER NOT NULL DEFAULT 1, principal_id TEXT NOT NULL DEFAULT '', mac TEXT NOT NULL DEFAULT '', priority INTEGER NOT NULL DEFAULT 5, concurrency_key TEXT, concurrency_limit INTEGER, on_limit TEXT, concurrency_released_at TEXT, turn TEXT NOT NULL DEFAULT 'ready' CHECK (turn IN ('new', 'behind', 'ready')), rank TEXT NOT NULL GENERATED ALWAYS AS ((9 - priority) || id) VIRTUAL, max_waiting INTEGER, started_by_kind TEXT NOT NULL DEFAULT '', started_by_name TEXT NOT NULL DEFAULT '', started_by_id TEXT,
     FOREIGN KEY (template_id, version) REFERENCES template_versions (template_id, version)
 ) STRICT, WITHOUT ROWID;
 
@@ -237,6 +291,9 @@ CREATE INDEX automations_approved ON automations (org_id, template_id, id)
 CREATE INDEX automations_by_org ON automations (org_id, id);
 
 CREATE INDEX automations_by_requester ON automations (org_id, requester_id, id, template);
+
+CREATE INDEX automations_by_starter ON automations (started_by_id, state)
+ WHERE started_by_id IS NOT NULL;
 
 CREATE INDEX automations_by_template ON automations (org_id, template, id);
 
@@ -275,7 +332,7 @@ BEGIN
 END;
 
 CREATE INDEX automations_open ON automations (org_id, state, id, template, requester_id)
-    WHERE state IN ('awaiting_approval', 'queued', 'running');
+    WHERE state IN ('awaiting_approval', 'queued', 'running', 'paused');
 
 CREATE INDEX automations_queued ON automations (org_id, requirements, rank)
     WHERE state = 'queued' AND job_id IS NULL AND turn = 'ready';
@@ -283,7 +340,7 @@ CREATE INDEX automations_queued ON automations (org_id, requirements, rank)
 CREATE INDEX automations_rerun ON automations (rerun_of) WHERE rerun_of IS NOT NULL;
 
 CREATE TRIGGER automations_stay BEFORE DELETE ON automations
-WHEN OLD.state IN ('awaiting_approval', 'queued', 'running')
+WHEN OLD.state IN ('awaiting_approval', 'queued', 'running', 'paused')
      OR OLD.id > coalesce((SELECT removed_to FROM removals WHERE org_id = OLD.org_id), '')
 BEGIN
     SELECT RAISE(ABORT, 'an automation is removed by retention only, and only one that has ended');
@@ -300,6 +357,9 @@ WHEN OLD.manifest_digest <> ''
 BEGIN
     SELECT RAISE(ABORT, 'what an automation was triggered to do never changes');
 END;
+
+CREATE INDEX automations_waiting_of_template ON automations (org_id, template_id)
+    WHERE max_waiting IS NOT NULL AND state IN ('awaiting_approval', 'queued');
 
 CREATE TABLE channels (
     id                 TEXT PRIMARY KEY,
@@ -345,6 +405,36 @@ CREATE TABLE concurrency_changes (
     automation_id   TEXT NOT NULL,
     PRIMARY KEY (org_id, concurrency_key, automation_id)
 ) STRICT, WITHOUT ROWID;
+
+CREATE TABLE content_usage (
+    org_id TEXT PRIMARY KEY REFERENCES orgs (id),
+    stored INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE contents (
+    org_id     TEXT NOT NULL REFERENCES orgs (id),
+    sha256     TEXT NOT NULL,
+    size       INTEGER NOT NULL,
+    uses       INTEGER NOT NULL DEFAULT 0,
+    problem    TEXT NOT NULL DEFAULT '',
+    checked_at TEXT NOT NULL,
+    PRIMARY KEY (org_id, sha256)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX contents_by_check ON contents (checked_at);
+
+CREATE TRIGGER contents_that_come_are_counted AFTER INSERT ON contents
+BEGIN
+    INSERT INTO content_usage (org_id, stored) VALUES (NEW.org_id, NEW.size)
+        ON CONFLICT (org_id) DO UPDATE SET stored = stored + NEW.size;
+END;
+
+CREATE TRIGGER contents_that_go_are_counted AFTER DELETE ON contents
+BEGIN
+    UPDATE content_usage SET stored = stored - OLD.size WHERE org_id = OLD.org_id;
+END;
+
+CREATE INDEX contents_unused ON contents (org_id) WHERE uses = 0;
 
 CREATE TABLE deliveries (
     id              TEXT PRIMARY KEY,
@@ -460,18 +550,20 @@ CREATE TABLE jobs (
     automation_id TEXT NOT NULL REFERENCES automations (id),
     worker_id     TEXT NOT NULL REFERENCES workers (id),
     fence         INTEGER NOT NULL,
-    state         TEXT NOT NULL CHECK (state IN ('leased', 'running', 'succeeded', 'failed', 'cancelled', 'timed_out',
+    state         TEXT NOT NULL CHECK (state IN ('leased', 'running', 'paused', 'succeeded', 'failed', 'cancelled', 'timed_out',
                                                  'unknown', 'returned')),
     phases        TEXT NOT NULL DEFAULT '[]',
     exit_code     INTEGER,
     explanation   TEXT NOT NULL DEFAULT '',
     leased_at     TEXT NOT NULL,
     started_at    TEXT,
-    finished_at   TEXT,
+    finished_at   TEXT, pause_id TEXT,
     UNIQUE (automation_id, fence)
 ) STRICT, WITHOUT ROWID;
 
 CREATE INDEX jobs_held ON jobs (worker_id) WHERE finished_at IS NULL;
+
+CREATE INDEX jobs_held_of_org ON jobs (org_id) WHERE finished_at IS NULL;
 
 CREATE TABLE join_tokens (
     id         TEXT PRIMARY KEY,
@@ -551,7 +643,7 @@ CREATE TABLE orgs (
     code       TEXT NOT NULL UNIQUE,
     name       TEXT NOT NULL,
     created_at TEXT NOT NULL
-, allows_shared_workers INTEGER NOT NULL DEFAULT 0, shared_served_seq INTEGER NOT NULL DEFAULT 0) STRICT, WITHOUT ROWID;
+, allows_shared_workers INTEGER NOT NULL DEFAULT 0, shared_served_seq INTEGER NOT NULL DEFAULT 0, max_running INTEGER CHECK (max_running > 0), max_waiting INTEGER CHECK (max_waiting > 0)) STRICT, WITHOUT ROWID;
 
 CREATE INDEX orgs_by_shared_served_seq ON orgs (shared_served_seq);
 
@@ -621,6 +713,46 @@ CREATE TRIGGER approvals_follow_roles AFTER UPDATE OF rules ON roles WHEN OLD.ru
 BEGIN
     UPDATE approvals SET next_at = '1970-01-01T00:00:00.000000Z' WHERE org_id = NEW.org_id AND state = 'pending';
 END;
+
+CREATE TABLE schedule_versions (
+    org_id      TEXT NOT NULL REFERENCES orgs (id),
+    schedule_id TEXT NOT NULL REFERENCES schedules (id),
+    version     INTEGER NOT NULL,
+    digest      TEXT NOT NULL,
+    source      TEXT NOT NULL,
+    document    TEXT NOT NULL,
+    pushed_by   TEXT NOT NULL REFERENCES users (id),
+    pushed_at   TEXT NOT NULL,
+    PRIMARY KEY (schedule_id, version)
+) STRICT, WITHOUT ROWID;
+
+CREATE TRIGGER schedule_versions_are_immutable BEFORE UPDATE ON schedule_versions
+BEGIN
+    SELECT RAISE(ABORT, 'a schedule version never changes');
+END;
+
+CREATE TABLE schedules (
+    id             TEXT PRIMARY KEY,
+    org_id         TEXT NOT NULL REFERENCES orgs (id),
+    name           TEXT NOT NULL,
+    latest_version INTEGER NOT NULL,
+    created_at     TEXT NOT NULL,
+    updated_at     TEXT NOT NULL,
+    deleted_at     TEXT,
+    is_paused      INTEGER NOT NULL DEFAULT 0,
+    due_at         TEXT,
+    start_at       TEXT,
+    done_until     TEXT,
+    last_due_at    TEXT,
+    last_at        TEXT,
+    last_outcome   TEXT NOT NULL DEFAULT '',
+    last_reason    TEXT NOT NULL DEFAULT '',
+    last_automation_id TEXT
+) STRICT, WITHOUT ROWID;
+
+CREATE UNIQUE INDEX schedules_by_name ON schedules (org_id, name) WHERE deleted_at IS NULL;
+
+CREATE INDEX schedules_by_start ON schedules (start_at) WHERE start_at IS NOT NULL;
 
 CREATE TABLE sealed_values (
     automation_id TEXT PRIMARY KEY REFERENCES automations (id),

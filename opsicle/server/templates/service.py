@@ -337,6 +337,7 @@ def _whole(
         runs_on_where=template.runs_on_where,
         priority=template.priority,
         concurrency=template.concurrency,
+        max_waiting=template.max_waiting,
         volume_mounts=list(template.volume_mounts),
         accepts_claimed=template.accepts_claimed,
         timeout=template.timeout,

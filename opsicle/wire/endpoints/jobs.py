@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from opsicle.wire.endpoint import Endpoint
 from opsicle.wire.worker_api import (
+    ArtifactReply,
+    ArtifactRequest,
     Done,
     FinishReply,
     FinishRequest,
     LogReply,
     LogRequest,
+    PauseRequest,
     PollReply,
     PollRequest,
     RefuseRequest,
@@ -18,5 +21,9 @@ from opsicle.wire.worker_api import (
 POLL = Endpoint("POST", "/worker/v1/poll", body=PollRequest, reply=PollReply)
 START = Endpoint("POST", "/worker/v1/jobs/<job_id>/start", body=StartRequest, reply=Done)
 REFUSE = Endpoint("POST", "/worker/v1/jobs/<job_id>/refuse", body=RefuseRequest, reply=Done)
+PAUSE = Endpoint("POST", "/worker/v1/jobs/<job_id>/pause", body=PauseRequest, reply=Done)
 LOG = Endpoint("POST", "/worker/v1/jobs/<job_id>/log", body=LogRequest, reply=LogReply)
+ARTIFACT = Endpoint(
+    "POST", "/worker/v1/jobs/<job_id>/artifact", body=ArtifactRequest, reply=ArtifactReply
+)
 FINISH = Endpoint("POST", "/worker/v1/jobs/<job_id>/finish", body=FinishRequest, reply=FinishReply)

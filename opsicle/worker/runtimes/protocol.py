@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Protocol
 
 from opsicle.wire.jobs import Work
-from opsicle.worker.journal import ChildProcess
+from opsicle.worker.journal_lines import ChildProcess
 from opsicle.worker.private_files import PrivateFiles
 from opsicle.worker.process import Child, OsAccount
 from opsicle.worker.script import Script
@@ -63,8 +63,7 @@ class JobRuntime(Protocol):
 
         `private` are the variables that name its private files, `outputs` those that earlier phases
         have handed on; they, and what tells of the job, win over what the template says. Called
-        once for every try of a phase, whose files for outputs and summary it empties. Starts
-        nothing.
+        once for every try of a phase; starts nothing.
         """
 
     def start(self, phase: int, script: Script, environment: Mapping[str, str]) -> Child:
@@ -73,7 +72,7 @@ class JobRuntime(Protocol):
         The caller reads both pipes and closes them, and calls `wait` once the process has ended;
         `process.spawn` makes such a process. Values never go into its arguments. A runtime with a
         file system of its own shows the phase, at the same paths, the workspace and what the
-        script and the environment name: marker pipe, files for outputs and summary, private files.
+        script and the environment name: marker pipe, private files.
 
         Raises CannotStart, and then nothing runs that was not running before. An earlier phase's
         background processes may be alive.

@@ -12,7 +12,7 @@ from opsicle.domain.templates import Phase
 from opsicle.domain.workers import SUBPROCESS
 from opsicle.wire.jobs import Work
 from opsicle.worker import process
-from opsicle.worker.journal import ChildProcess
+from opsicle.worker.journal_lines import ChildProcess
 from opsicle.worker.phase_shell import folder_of, phase_environment, shell_arguments
 from opsicle.worker.private_files import PrivateFiles
 from opsicle.worker.process_tree import JobTree, TreeStop, kill_orphans

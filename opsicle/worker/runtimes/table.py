@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 
 from opsicle.domain.workers import runtime_of
 from opsicle.wire.jobs import Work
-from opsicle.worker.journal import ChildProcess
+from opsicle.worker.journal_lines import ChildProcess
 from opsicle.worker.private_files import PrivateFiles
 from opsicle.worker.process import Child, OsAccount
 from opsicle.worker.runtimes.protocol import GRACE_SECONDS, JobRuntime, Runtime, Stop

@@ -1,0 +1,144 @@
+// Deciding on an approval: whether something may run, goes on, or what becomes of a failure.
+
+import { post } from "../lib/api.js";
+import { h } from "../lib/dom.js";
+import { keepDraft } from "../lib/drafts.js";
+import { announce } from "./announcer.js";
+import { button } from "./buttons.js";
+import { askForm } from "./dialogs.js";
+import { field, input } from "./fields.js";
+import { keptNotice } from "./problems.js";
+import { codeField } from "./step-up.js";
+import { variableField } from "./variable-fields.js";
+
+const ENDPOINTS = {
+  approve: "/approvals/{approval_id}/approve",
+  reject: "/approvals/{approval_id}/reject",
+};
+
+const WAYS = {
+  run: [
+    {
+      verb: "approve",
+      action: "Approve",
+      look: "primary",
+      about: "Exactly what this page shows will run, or nothing.",
+      done: "Approved",
+    },
+    {
+      verb: "reject",
+      action: "Reject",
+      look: "danger",
+      about: "It will not run.",
+      done: "Rejected",
+    },
+  ],
+  pause: [
+    {
+      verb: "approve",
+      action: "Let it go on",
+      look: "primary",
+      about: "It goes on behind this pause, in the workspace as it is.",
+      done: "It goes on",
+    },
+    {
+      verb: "reject",
+      action: "Stop it",
+      look: "danger",
+      about: "Nothing more of it runs but its clean-up phases.",
+      done: "Stopped",
+    },
+  ],
+  failure: [
+    {
+      verb: "approve",
+      choice: "retry",
+      action: "Retry",
+      look: "primary",
+      about: "The phase runs again, in the workspace as the failure has left it.",
+      done: "It is tried again",
+    },
+    {
+      verb: "approve",
+      choice: "skip",
+      action: "Skip",
+      look: "",
+      about: "It goes on behind the phase. The phase stays failed, and so will the automation.",
+      done: "Skipped",
+    },
+    {
+      verb: "reject",
+      choice: "abort",
+      action: "Abort",
+      look: "danger",
+      about: "The failure stands: nothing more of it runs but its clean-up phases.",
+      done: "Aborted",
+    },
+  ],
+};
+
+/** Whether the viewer may still decide so. */
+export function mayStill(verb, approval) {
+  return approval.may_decide && (approval.is_intact || verb === "reject");
+}
+
+/** A button for each way in which the viewer may decide; `redraw` is given what came of it. */
+export function decisionButtons(approval, redraw) {
+  return WAYS[approval.kind]
+    .filter((way) => mayStill(way.verb, approval))
+    .map((way) =>
+      button(`${way.action}…`, {
+        look: way.look,
+        onclick: () => openDecision(approval, way.action, redraw),
+      }),
+    );
+}
+
+/** Ask for what a decision needs. `way` is its action's text, `typed` a reason typed before. */
+export function openDecision(approval, way, redraw, typed = "") {
+  const chosen = WAYS[approval.kind].find(({ action }) => action === way);
+  if (!chosen || !mayStill(chosen.verb, approval)) return;
+  const { verb, choice, action, look, about, done } = chosen;
+  const values = verb === "approve" && !isAnswered(approval) ? valueFields(approval) : [];
+  const reason = field({
+    label: "Reason",
+    path: "reason",
+    isRequired: approval.needs_reason,
+    help: "Everybody sees it with your decision.",
+    control: input({ maxlength: 2000, value: typed }),
+  });
+  const code = approval.needs_totp && codeField();
+  const fields = [...values, reason, code].filter(Boolean);
+  const send = () => {
+    const body = {
+      reason: reason.control.value.trim(),
+      totp: code ? code.control.value.trim() : "",
+    };
+    if (choice) body.choice = choice;
+    if (values.length)
+      body.values = Object.fromEntries(values.map((each) => [each.variable.id, each.value()]));
+    return post(ENDPOINTS[verb], { path: { approval_id: approval.id }, body });
+  };
+  askForm({
+    title: `${action}: ${approval.template}`,
+    above: [h("p", {}, about), typed && keptNotice()],
+    fields,
+    check: () => values.flatMap((each) => each.problems()),
+    send,
+    action,
+    look,
+    closed: keepDraft("decision", () => ({ way: action, reason: reason.control.value })),
+    done: (decided) => {
+      redraw(decided);
+      announce(done);
+    },
+  });
+}
+
+function isAnswered(approval) {
+  return Object.keys(approval.given).length > 0;
+}
+
+function valueFields(approval) {
+  return approval.asked_variables.map((variable) => variableField(variable, undefined, () => {}));
+}

@@ -1,0 +1,64 @@
+"""Values that come with a command, by `--var` and `--var-file`, or are asked for on a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from opsicle.cli.terminal import ask, has_person
+from opsicle.domain.templates import Value, Variable
+from opsicle.domain.variables import parse_text
+
+
+class Lines(click.types.StringParamType):
+    """Text that may be given several times; in an environment variable, one a line."""
+
+    envvar_list_splitter = "\n"
+
+
+var_option = click.option(
+    "--var",
+    metavar="ID=VALUE",
+    multiple=True,
+    type=Lines(),
+    help="A variable's value. Give it again for the next variable, "
+    "or for a further item of one that takes several.",
+)
+var_file_option = click.option(
+    "--var-file",
+    metavar="FILE",
+    type=Path,
+    help="YAML or JSON file with values by id; `--var` wins.",
+)
+
+
+class GivenValues:
+    """The values that came with the command, to be read against what is asked for."""
+
+    def __init__(self, texts: Sequence[str], file: Path | None) -> None:
+        self._texts = texts
+        self._file = file
+
+    def __bool__(self) -> bool:
+        return bool(self._texts or self._file)
+
+    def read(self, variables: Sequence[Variable]) -> dict[str, Value]:
+        """Return the given values; on a terminal, required ones that are missing are asked for.
+
+        Raises InvalidInput.
+        """
+        from opsicle.cli.documents import given_values
+
+        values = given_values(variables, self._texts, self._file)
+        for variable in variables:
+            is_missing = (
+                variable.is_required and variable.default is None and variable.id not in values
+            )
+            if is_missing and has_person():
+                question = variable.label or variable.id
+                values[variable.id] = parse_text(
+                    variable, ask(question, "--var", is_hidden=variable.type == "secret")
+                )
+        return values

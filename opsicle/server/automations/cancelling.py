@@ -1,0 +1,106 @@
+"""Ending an automation on a person's word, wherever it stands. Inside a transaction."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from opsicle.domain.automations import AutomationState, JobState
+from opsicle.domain.errors import Conflict
+from opsicle.domain.notices import Notice
+from opsicle.domain.pauses import has_clean_up
+from opsicle.domain.templates import Template
+from opsicle.server.access.actor import Actor
+from opsicle.server.approvals import paused_ends
+from opsicle.server.approvals.progress import Progress
+from opsicle.server.automations.visible import ENDED, get_visible, require_may_cancel
+from opsicle.server.channels.outbox import Outbox
+from opsicle.server.fleet.presence import Fleet
+from opsicle.server.store import approvals, audit, automation_transitions, jobs
+from opsicle.server.store.approvals import ApprovalRow
+from opsicle.server.store.automation_transitions import Ending
+from opsicle.server.store.automations import AutomationRow
+from opsicle.server.store.database import Connection
+from opsicle.server.store.jobs import JobRow
+
+_CANCELLABLE = frozenset({AutomationState.RUNNING, AutomationState.PAUSED})
+
+
+@dataclass(frozen=True)
+class Cancelling:
+    """Cancels automations."""
+
+    progress: Progress
+    outbox: Outbox
+    fleet: Fleet
+
+    def cancel(
+        self, db: Connection, actor: Actor, automation_id: str, now: datetime
+    ) -> JobRow | None:
+        """Cancel an automation, and return its newest job, whose worker is to hear of it.
+
+        Raises as `Automations.cancel`.
+        """
+        row, template = get_visible(db, actor, automation_id)
+        require_may_cancel(db, actor, row)
+        job = jobs.find(db, row.job_id) if row.job_id else None
+
+        if automation_transitions.cancel_waiting(db, row.id, actor.user_id, now):
+            self._end_waiting(db, actor, row, job, now)
+            audit.append(db, now, row.org_id, actor, "cancel", f"automations/{row.id}")
+            return job
+
+        is_first = automation_transitions.request_cancel(db, row.id, actor.user_id, now)
+        if row.state not in _CANCELLABLE:
+            raise Conflict(f"this automation is already over: it {ENDED[row.state]}")
+        if is_first:
+            audit.append(db, now, row.org_id, actor, "cancel", f"automations/{row.id}")
+        if job and job.state == JobState.PAUSED:
+            is_worker_there = is_first and self.fleet.is_connected(job.worker_id)
+            self._end_paused(db, actor, job, template, now, is_worker_there=is_worker_there)
+        return job
+
+    def _end_waiting(
+        self, db: Connection, actor: Actor, row: AutomationRow, job: JobRow | None, now: datetime
+    ) -> None:
+        """Take back the lease or the approval of an automation cancelled before it began."""
+        if job:
+            jobs.give_back(db, job.id, now)
+        told = self._withdraw(db, actor, approvals.find_of_automation(db, row.id), now)
+        self.outbox.post_cancelled(db, row.org_id, row.id, actor, told)
+
+    def _end_paused(
+        self,
+        db: Connection,
+        actor: Actor,
+        job: JobRow,
+        template: Template,
+        now: datetime,
+        *,
+        is_worker_there: bool,
+    ) -> None:
+        """Take back what a paused job asks.
+
+        Its clean-up phases are left to its worker, if that is there to run them; else it ends at
+        once. So it does whenever somebody cancels it for the second time.
+        """
+        asked = approvals.find(db, job.org_id, job.pause_id or "")
+        told = self._withdraw(db, actor, asked, now)
+        has_more = asked is not None and has_clean_up(template, asked.phase or 0)
+        if has_more and is_worker_there and not paused_ends.is_worker_gone(db, job):
+            return
+
+        explanation = f"{actor.email} cancelled it while it was paused"
+        if has_more:
+            explanation += "; its worker was not there, so its clean-up phases did not run"
+        ending = Ending(AutomationState.CANCELLED, now, None, explanation)
+        if paused_ends.end(db, job, ending, actor):
+            self.outbox.post_cancelled(db, job.org_id, job.automation_id, actor, told)
+
+    def _withdraw(
+        self, db: Connection, actor: Actor, asked: ApprovalRow | None, now: datetime
+    ) -> Notice | None:
+        if asked is None:
+            return None
+        case = self.progress.load(db, asked)
+        return self.progress.withdraw(db, case, f"{actor.email} cancelled the automation", now)

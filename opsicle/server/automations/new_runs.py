@@ -1,0 +1,44 @@
+"""An automation that is about to be made."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from opsicle.domain.secrets import masked
+from opsicle.domain.templates import Template
+from opsicle.server.automations.starters import Starter
+from opsicle.server.dispatch.concurrency_groups import Settled
+from opsicle.server.store.automations import AutomationRow
+from opsicle.server.store.secrets import SealedRow
+from opsicle.wire.user_api import RunRequest
+
+
+@dataclass(frozen=True, slots=True)
+class NewRun:
+    """What is to be made: the row as people see it, and beside it what only a worker gets.
+
+    `commitments` is what the manifest says of each secret variable; `with_mfa`: whoever asked has
+    shown a code. `starter`: what starts it, if not the requester.
+    """
+
+    row: AutomationRow
+    template: Template
+    request: RunRequest
+    sealed: SealedRow | None
+    commitments: dict[str, str]
+    with_mfa: bool
+    starter: Starter | None
+    settled: Settled = field(default_factory=Settled)
+
+    def recorded(self, row: AutomationRow) -> dict[str, object]:
+        """Return what the record says of the start; `row` is what became of it."""
+        given = {name: value for name, value in self.request.values.items() if value is not None}
+        return {
+            "template": row.template,
+            "version": row.version,
+            "values": masked(self.template.variables, given),
+            "rerun_of": row.rerun_of,
+            "manifest": row.manifest_digest,
+            "with_mfa": self.with_mfa,
+            **({"started_by": self.starter.shown} if self.starter else {}),
+        }

@@ -1,0 +1,90 @@
+"""What starts an automation: whoever asks for it, or something that does so by itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import msgspec
+
+from opsicle.domain.errors import InvalidInput, OpsicleError, Problem
+from opsicle.domain.secrets import only_secret
+from opsicle.domain.templates import Template
+from opsicle.domain.variables import check_values
+from opsicle.server.access.actor import Actor
+from opsicle.server.access.validators import SERVICE_DOMAIN
+from opsicle.server.automations.runnable import require_runnable, runnable_version
+from opsicle.server.store.automations import AutomationRow
+from opsicle.server.store.database import Connection
+from opsicle.wire.starts import StartedBy, StarterKind
+from opsicle.wire.user_api import RunRequest
+
+
+@dataclass(frozen=True, slots=True)
+class Starter:
+    """Something that starts automations with somebody's rights: a schedule, a trigger.
+
+    `claim` is called with the new automation's id in the transaction that makes it: what it writes
+    becomes durable together with that. It raises to have nothing made.
+    """
+
+    kind: StarterKind
+    id: str
+    name: str
+    claim: Callable[[Connection, str], None]
+
+    @property
+    def shown(self) -> dict[str, str]:
+        """How it stands in the record."""
+        return {"kind": self.kind, "name": self.name}
+
+    def start(self, db: Connection, row: AutomationRow) -> AutomationRow:
+        """Claim the start, as part of a transaction, and return the row that says so."""
+        self.claim(db, row.id)
+        return msgspec.structs.replace(
+            row, started_by_kind=self.kind, started_by_name=self.name, started_by_id=self.id
+        )
+
+
+def started_by(row: AutomationRow) -> StartedBy:
+    """Return what started an automation, its requester unless something else is known."""
+    known = {str(kind): kind for kind in StarterKind}
+    if row.started_by_kind in known:
+        return StartedBy(known[row.started_by_kind], row.started_by_name)
+    is_service = row.requester_email.endswith(SERVICE_DOMAIN)
+    kind = StarterKind.SERVICE_ACCOUNT if is_service else StarterKind.USER
+    return StartedBy(kind, row.requester_email)
+
+
+def starting_problems(db: Connection, actor: Actor, request: RunRequest) -> list[Problem]:
+    """Return what keeps something pushed from starting as things are now, as warnings.
+
+    Raises InvalidInput for values that do not fit the template, if that is there: so what is
+    mistyped is said when it is pushed.
+    """
+    try:
+        _, template, needs_code = runnable_version(db, actor, request)
+        require_runnable(template)
+    except OpsicleError as error:
+        return [Problem("spec.template", f"it cannot start: {error.message}")]
+    check_values(template.variables, request.values)
+    refuse_secret_values(template, request)
+    if needs_code:
+        message = "it cannot start: the template asks for a fresh code of whoever runs it"
+        return [Problem("spec.template", message)]
+    return []
+
+
+def refuse_secret_values(template: Template, request: RunRequest) -> None:
+    """Raise InvalidInput for the value of a secret variable: what is pushed is kept as text."""
+    values = {name: value for name, value in request.values.items() if value is not None}
+    problems = tuple(
+        Problem(
+            f"spec.values.{name}",
+            "is secret, and what is pushed can be read: keep it as a secret of the org, "
+            "which a phase names under `secrets`",
+        )
+        for name in only_secret(template.variables, values)
+    )
+    if problems:
+        raise InvalidInput("a secret cannot be pushed as a value", problems=problems)

@@ -1,0 +1,100 @@
+"""What a server does by itself, again and again: one line for each loop."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from functools import partial
+
+from opsicle.server.assembly import Services
+from opsicle.server.automations.retention import Retention, RetentionPeriods
+from opsicle.server.loop import Loop
+
+_EXPIRE_LEASES_EVERY_SECONDS = 1.0
+_KEEP_TIME_EVERY_SECONDS = 1.0
+_FORGET_REQUESTS_EVERY_SECONDS = 3600.0
+_DROP_LOGS_EVERY_SECONDS = 10.0
+_PRUNE_LOGS_EVERY_SECONDS = 3600.0
+_PRUNE_ARTIFACTS_EVERY_SECONDS = 3600.0
+_SIGN_AUDIT_EVERY_SECONDS = 5.0
+_LISTEN_EVERY_SECONDS = 2.0
+_DELIVER_EVERY_SECONDS = 1.0
+_PRUNE_AUDIT_EVERY_SECONDS = 3600.0
+_REFRESH_QUEUE_EVERY_SECONDS = 60.0
+_START_SCHEDULES_EVERY_SECONDS = 1.0
+_PRUNE_AUTOMATIONS_EVERY_SECONDS = 3600.0
+_STEADY_SECONDS = 86400.0
+
+
+def loops(services: Services, keep: Callable[[], RetentionPeriods]) -> list[Loop]:
+    """Return the loops that run in the background; `keep` is asked anew at each pruning."""
+    steady = partial(_if_steady, services)
+    retention = Retention(services.core.state, services.job_logs, services.core.clock)
+    return [
+        # An approval's time is the people's, and goes on without the server; that of leases is
+        # not.
+        Loop(
+            "keep time of approvals",
+            _KEEP_TIME_EVERY_SECONDS,
+            lambda _: services.approvals.keep_time(),
+        ),
+        Loop(
+            "start schedules",
+            _START_SCHEDULES_EVERY_SECONDS,
+            lambda _: services.schedule_starts.turn(),
+        ),
+        Loop("expire leases", _EXPIRE_LEASES_EVERY_SECONDS, services.jobs.judge_leases),
+        Loop(
+            "refresh queue", _REFRESH_QUEUE_EVERY_SECONDS, lambda _: services.jobs.refresh_queue()
+        ),
+        Loop(
+            "forget requests",
+            _FORGET_REQUESTS_EVERY_SECONDS,
+            steady(services.automations.forget_requests),
+        ),
+        Loop("drop logs", _DROP_LOGS_EVERY_SECONDS, steady(services.job_logs.drop_oldest)),
+        Loop(
+            "prune logs",
+            _PRUNE_LOGS_EVERY_SECONDS,
+            steady(lambda: services.job_logs.prune(keep().logs)),
+        ),
+        Loop(
+            "prune artifacts",
+            _PRUNE_ARTIFACTS_EVERY_SECONDS,
+            steady(services.job_artifacts.prune),
+        ),
+        Loop(
+            "sign audit", _SIGN_AUDIT_EVERY_SECONDS, lambda _: services.audit_checkpoints.sign_due()
+        ),
+        Loop("listen", _LISTEN_EVERY_SECONDS, lambda _: services.listeners.turn()),
+        Loop("deliver", _DELIVER_EVERY_SECONDS, services.delivery.turn),
+        Loop(
+            "prune deliveries",
+            _PRUNE_LOGS_EVERY_SECONDS,
+            steady(lambda: services.sender.prune(keep().logs)),
+        ),
+        Loop(
+            "prune automations",
+            _PRUNE_AUTOMATIONS_EVERY_SECONDS,
+            steady(lambda: retention.prune(keep())),
+        ),
+        Loop(
+            "prune audit",
+            _PRUNE_AUDIT_EVERY_SECONDS,
+            steady(lambda: _prune_audit(services, keep().audit)),
+        ),
+    ]
+
+
+def _prune_audit(services: Services, keep: timedelta | None) -> None:
+    if keep is not None:
+        services.audit_checkpoints.prune(keep)
+    services.audit_checkpoints.thinning.thin()
+
+
+def _if_steady(services: Services, turn: Callable[[], object]) -> Callable[[float], object]:
+    """Return a turn that removes what is old.
+
+    Not on the word of a clock that was set within the last day.
+    """
+    return lambda _: turn() if services.core.clock.is_steady_since(_STEADY_SECONDS) else None

@@ -1,0 +1,42 @@
+"""What a run leaves when it waits for people in its midst, and what it is told to go on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import msgspec
+
+from opsicle.domain.pauses import ResumeVerdict
+from opsicle.wire.jobs import PhaseReport
+
+
+class PausedRun(msgspec.Struct, frozen=True, kw_only=True):
+    """How far a run is that waits for people.
+
+    `fence` is that of the lease under which it came to wait, `phase` the index of the phase at
+    which it did, `log_bytes` is how long its log is, `seconds_left` what is left of the job's time
+    limit, whose clock stands meanwhile; None: it has none.
+    """
+
+    fence: int
+    phase: int
+    phases: tuple[PhaseReport, ...]
+    log_bytes: int
+    seconds_left: float | None
+
+
+class Answered(msgspec.Struct, frozen=True, kw_only=True):
+    """How a run goes on: see `domain/pauses.py`. `environment` are the values that were given."""
+
+    verdict: ResumeVerdict
+    reason: str = ""
+    environment: dict[str, str] = {}
+
+
+Ask = Callable[[PausedRun], Answered | None]
+"""Asks people how a run goes on. None: they answer later, and the run ends here for now."""
+
+
+def cannot_ask(_run: PausedRun) -> Answered:
+    """Stop a run at the first question, where there is nobody to ask."""
+    return Answered(verdict=ResumeVerdict.STOP, reason="there is nobody here to ask")

@@ -1,0 +1,123 @@
+"""With whose rights schedules run, and what people may do with them."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+import pytest
+
+from opsicle.domain.access import BuiltInRole
+from opsicle.domain.errors import Conflict, NotAllowed, NotFound
+from opsicle.server.access.actor import Actor
+from opsicle.server.access.rights import scope_grants
+from opsicle.wire.starts import StartedBy, StarterKind
+from tests.services.core import Core
+from tests.services.scheduling import HOURLY, push_schedule, record, show, started, turn
+
+HOUR = 3600
+
+
+def _leave(core: Core, alice: Actor) -> None:
+    core.database.write(
+        lambda db: db.execute("DELETE FROM memberships WHERE user_id = ?", (alice.user_id,))
+    )
+
+
+def _disable(core: Core, alice: Actor) -> None:
+    core.database.write(
+        lambda db: db.execute(
+            "UPDATE memberships SET is_disabled = 1 WHERE user_id = ?", (alice.user_id,)
+        )
+    )
+
+
+def _demote(core: Core, alice: Actor) -> None:
+    core.database.write(
+        lambda db: db.execute(
+            "UPDATE memberships SET role = 'reporter' WHERE user_id = ?", (alice.user_id,)
+        )
+    )
+
+
+def _delete_template(core: Core, alice: Actor) -> None:
+    core.services.templates.delete(alice, "hello")
+
+
+@pytest.mark.parametrize(
+    ("happens", "reason"),
+    [
+        (_leave, "no longer in the org"),
+        (_disable, "has been disabled"),
+        (_demote, "may not do this"),
+        (_delete_template, "there is no template hello"),
+    ],
+)
+def test_it_runs_with_the_rights_of_that_moment_and_says_why_it_may_not(
+    core: Core, alice: Actor, happens: Callable[[Core, Actor], None], reason: str
+) -> None:
+    carol = core.person(alice.org_id, "carol", BuiltInRole.ADMIN)
+    push_schedule(core, alice, HOURLY)
+    happens(core, alice)
+
+    for _ in range(3):
+        core.clock.advance(HOUR)
+        turn(core)
+
+    schedule = show(core, carol)
+    assert started(core, carol) == []
+    assert schedule.state == "failing"
+    assert schedule.last
+    assert reason in schedule.last.reason
+    assert schedule.next_at == datetime(2026, 1, 1, 4, tzinfo=UTC)
+    assert record(core, carol, "schedules/nightly") == [("push", alice.email), ("refuse", "server")]
+
+
+def test_whoever_pushes_it_anew_takes_it_over(core: Core, alice: Actor) -> None:
+    carol = core.person(alice.org_id, "carol", BuiltInRole.ADMIN)
+    push_schedule(core, alice, HOURLY)
+
+    again, hers = push_schedule(core, alice, HOURLY), push_schedule(core, carol, HOURLY)
+    core.clock.advance(HOUR)
+    turn(core)
+
+    assert (again.is_new, hers.is_new) == (False, True)
+    assert [one.requester.email for one in started(core, carol)] == [carol.email]
+
+
+def test_nobody_schedules_what_they_may_not_run(core: Core, alice: Actor) -> None:
+    """A token whose scopes let her push schedules alone is no way to all that she may do."""
+    scopes = scope_grants('["allow manage schedules", "allow view templates"]')
+    by_token = dataclasses.replace(alice, rights=alice.rights.below(scopes))
+
+    with pytest.raises(NotAllowed):
+        push_schedule(core, by_token, HOURLY)
+
+
+def test_running_it_by_hand_takes_the_rights_of_whoever_does(core: Core, alice: Actor) -> None:
+    push_schedule(core, alice, HOURLY, "values: {who: night}")
+    core.services.schedules.pause(alice, "nightly")
+    bob = core.person(alice.org_id, "bob", BuiltInRole.MEMBER)
+    rita = core.person(alice.org_id, "rita", BuiltInRole.REPORTER)
+
+    ran = core.services.schedules.run(bob, "nightly")
+
+    assert (ran.requester.email, ran.values) == (bob.email, {"who": "night"})
+    assert ran.started_by == StartedBy(StarterKind.SCHEDULE, "nightly")
+    assert show(core, alice).last.automation_id == ran.id  # type: ignore[union-attr]
+    with pytest.raises(NotAllowed):
+        core.services.schedules.run(rita, "nightly")
+    with pytest.raises(Conflict, match="not over"):
+        core.services.schedules.run(bob, "nightly")
+
+
+def test_another_orgs_schedule_is_not_there(core: Core, alice: Actor) -> None:
+    push_schedule(core, alice, HOURLY)
+    mallory = core.person(core.org("globex"), "mallory", BuiltInRole.ADMIN)
+
+    service = core.services.schedules
+    for call in (service.get, service.pause, service.resume, service.run, service.delete):
+        with pytest.raises(NotFound):
+            call(mallory, "nightly")
+    assert service.list_schedules(mallory, "", 10).items == []
