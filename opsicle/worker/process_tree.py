@@ -84,7 +84,7 @@ class JobTree:
     def remember(self, pid: int, instance: str) -> None:
         """Count a process in by its id, provided that it is still that instance.
 
-        See `process.is_same_life`.
+        See `process.is_same_instance`.
         """
         now = process.instance_of(pid)
         if now and process.is_same_instance(now, instance):

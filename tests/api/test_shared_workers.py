@@ -1,4 +1,4 @@
-"""How workers of the provider come in, who sees them, what they may not do.
+"""How shared workers come in, who sees them, what they may not do.
 
 Alice runs the server; Gina does not.
 """

@@ -174,7 +174,7 @@ def test_jobs_that_pause_go_on_once_by_a_decision_that_stands_whatever_is_killed
             assert of_it in [[f"after {i} {name}"] for name in taken[i]]
         else:
             assert of_it == []
-            assert state in {"reject": {"rejected"}, "cancel": {"cancelled"}}[contests[i]]
+            assert state == {"reject": "rejected", "cancel": "cancelled"}.get(contests[i])
     workspaces = worker.folder / "data/workspaces"
     wait_until(lambda: not list(workspaces.iterdir()), 60, "the workspaces to be gone")
     assert_sound(installation)
@@ -222,3 +222,38 @@ def test_no_kill_of_the_worker_lets_a_job_go_on_twice(
         assert state == "unknown" or found[f"after {i} bob"] == 1
     assert wait_until(lambda: not orphans(ids), 60, "the jobs' processes to be gone")
     assert_sound(installation)
+
+
+FAILING = """
+apiVersion: v1
+type: AutomationTemplate
+metadata: {name: failing}
+spec:
+  template:
+    phases:
+      - {name: act, onFailure: ask, commands: ["test -e again || { touch again; exit 3; }"]}
+"""
+
+
+def test_the_command_line_gives_values_and_chooses(
+    installation: Installation, apis: dict[str, Api], people: dict[str, User], judge: Path
+) -> None:
+    installation.push(template("asking"))
+    installation.push(FAILING)
+    installation.worker("w1")
+    [asking] = trigger(apis["admin"], "asking", judge, 1)
+    failing = apis["admin"].run("failing")
+    wait_for(apis["admin"], [asking, failing], {"paused"})
+
+    bob, admin = people["bob"], installation.admin
+    [inbox] = bob.json("approvals", "list")
+    assert (inbox["kind"], inbox["phase"], inbox["automation_id"]) == ("pause", "look", asking)
+    assert bob.attempt("approvals", "approve", inbox["id"]).returncode == 2
+    bob.cli("approvals", "approve", inbox["id"], "--var", "note=by-hand")
+    asked = pause_of(apis["admin"], failing)
+    assert admin.json("approvals", "show", asked)["kind"] == "failure"
+    admin.cli("approvals", "approve", asked, "--choice", "retry")
+
+    ends = wait_for(apis["admin"], [asking, failing], FINAL)
+    assert set(ends.values()) == {"succeeded"}
+    assert lines(judge)[f"after {asking} by-hand"] == 1

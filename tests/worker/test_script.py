@@ -1,4 +1,4 @@
-"""Borders between commands: there where they can be told, and never noticed."""
+"""Markers between commands: there where they can be, and never noticed."""
 
 from __future__ import annotations
 

@@ -13,8 +13,9 @@ from opsicle.domain.visible_text import visible
 MAX_DESCRIPTION_CHARACTERS = 500
 _ORG_CODE = re.compile(r"[a-z0-9][a-z0-9-]{1,31}")
 SHARED_SCOPE = "provider"
-"""What certificates of shared workers name in the place of an org."""
-"""What stands in the place of an org's code where something is the server's own."""
+"""What certificates of shared workers name in the place of an org's code, so that no org may have
+it. The word is older than "server operator", and stays: the certificates of workers that have
+enrolled name it."""
 
 SERVICE_DOMAIN = ".service"
 """How the addresses of service accounts end, which no person's does: it is no domain of the

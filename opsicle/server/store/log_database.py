@@ -108,7 +108,7 @@ class LogDatabase:
         return self._retry(lambda database: database.write(work))
 
     def release_free_space(self) -> None:
-        """Give room back as `Database.give_room_back` does."""
+        """Release free space as `Database.release_free_space` does."""
         self._retry(lambda database: database.release_free_space())
 
     def close(self) -> None:

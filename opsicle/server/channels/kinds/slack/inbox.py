@@ -138,7 +138,7 @@ class _Listener:
 
         What is wrong with it is shown in the dialog, which stays open.
         """
-        decision = _ballot_in(view)
+        decision = _decision_in(view)
         if decision is None:
             self._connection.acknowledge(envelope)
             return
@@ -184,7 +184,7 @@ class _DialogMetadata(msgspec.Struct):
     verdict: Verdict
 
 
-def _ballot_in(view: SubmittedView) -> ChatDecision | None:
+def _decision_in(view: SubmittedView) -> ChatDecision | None:
     """Return the decision in a dialog that was sent off, None if it is no dialog of ours."""
     try:
         about = msgspec.json.decode(view.private_metadata, type=_DialogMetadata)

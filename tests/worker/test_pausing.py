@@ -1,0 +1,191 @@
+"""Runs that wait for people: what they leave, how they go on, and how they end."""
+
+from __future__ import annotations
+
+import time
+from contextlib import suppress
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from opsicle.domain.pauses import ResumeVerdict
+from opsicle.domain.policies import Approvers, Gate
+from opsicle.domain.templates import OnFailure, Pause, Phase, When
+from opsicle.wire.jobs import Outcome, Work
+from opsicle.worker.pausing import Answered, PausedRun
+from opsicle.worker.runner import Runner
+from opsicle.worker.runner_host import RunnerHost
+from opsicle.worker.runtimes.subprocess import SubprocessRuntime
+from opsicle.worker.runtimes.table import Runtimes
+from tests.worker.job_runs import Machine, phase
+
+LOOK = Phase(
+    name="look",
+    commands=(),
+    pause=Pause(message="Look!", gate=Gate(name="pause", approvers=Approvers(manager=True))),
+)
+CONTINUE = Answered(verdict=ResumeVerdict.CONTINUE, reason="continue, by bob")
+
+
+class PausedMachine(Machine):
+    """A machine on which people answer later; `paused` is where the run waits."""
+
+    def __init__(self, root: Path) -> None:
+        super().__init__(root)
+        self.paused: PausedRun | None = None
+
+    def runner(self, work: Work) -> Runner:
+        def ask(run: PausedRun) -> None:
+            # As the journal keeps it, so that nothing of the process comes along.
+            self.paused = msgspec.json.decode(msgspec.json.encode(run), type=PausedRun)
+
+        host = RunnerHost(
+            workspace_root=self.root,
+            runtimes=Runtimes((SubprocessRuntime(self.environment),)),
+            grace_seconds=0.5,
+            on_child=self.on_child,
+            ask=ask,
+        )
+        return Runner(work, self.log, host, self.cancellation)
+
+    def pause(self, *phases: Phase, **more: object) -> Work:
+        work = self.work(*phases, **more)
+        assert self.runner(work).run() is None
+        return work
+
+    def go_on(self, work: Work, answered: Answered) -> Outcome | None:
+        assert self.paused is not None
+        return self.runner(work).resume(self.paused, answered)
+
+
+@pytest.fixture
+def machine(tmp_path: Path) -> PausedMachine:
+    return PausedMachine(tmp_path)
+
+
+def processes_of(work: Work) -> list[str]:
+    """Return the processes that carry the mark of a job."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        with suppress(OSError):
+            if entry.name.isdigit() and work.job_id.encode() in (entry / "environ").read_bytes():
+                found.append(entry.name)
+    return found
+
+
+def chosen(verdict: ResumeVerdict) -> Answered:
+    return Answered(verdict=verdict, reason=f"{verdict}, by alice")
+
+
+def test_a_run_goes_on_in_the_workspace_that_it_left_with_what_people_gave(
+    machine: PausedMachine,
+) -> None:
+    work = machine.pause(
+        phase("echo kept > file", name="before"), LOOK, phase("cat file; echo $OPSICLE_VAR_LAG")
+    )
+    assert (machine.root / work.job_id / "file").read_text() == "kept\n"
+
+    given = msgspec.structs.replace(CONTINUE, environment={"OPSICLE_VAR_LAG": "7"})
+    outcome = machine.go_on(work, given)
+
+    assert outcome is not None
+    assert outcome.state == "succeeded"
+    assert machine.log.of(2) == b"kept\n7\n"
+    assert not (machine.root / work.job_id).exists()
+
+
+def test_the_clock_of_the_jobs_time_limit_stands_while_people_think(
+    machine: PausedMachine,
+) -> None:
+    work = machine.pause(phase("sleep 0.2", name="before"), LOOK, phase("echo on"), timeout=60)
+    assert machine.paused is not None
+    assert machine.paused.seconds_left is not None
+    assert 50 < machine.paused.seconds_left < 59.9
+
+    machine.paused = msgspec.structs.replace(machine.paused, seconds_left=0.0)
+    outcome = machine.go_on(work, CONTINUE)
+
+    assert outcome is not None
+    assert outcome.state == "timed_out"
+
+
+def test_nothing_that_a_phase_left_in_the_background_runs_while_people_think(
+    machine: PausedMachine,
+) -> None:
+    began = time.monotonic()
+
+    work = machine.pause(phase("sleep 300 & echo begun", name="before"), LOOK)
+
+    assert time.monotonic() - began < 60
+    assert processes_of(work) == []
+
+
+def test_only_clean_up_runs_of_what_people_stopped(machine: PausedMachine) -> None:
+    work = machine.pause(LOOK, phase("echo act"), phase("echo tidy", name="t", when=When.ALWAYS))
+
+    outcome = machine.go_on(work, Answered(verdict=ResumeVerdict.STOP, reason="rejected by bob"))
+
+    assert outcome is not None
+    assert (outcome.state, outcome.explanation) == ("cancelled", "rejected by bob")
+    assert machine.log.of(1) == b""
+    assert machine.log.of(2) == b"tidy\n"
+
+
+def test_a_workspace_that_is_gone_lets_nothing_go_on(machine: PausedMachine) -> None:
+    work = machine.pause(LOOK, phase("echo act"))
+    (machine.root / work.job_id).rmdir()
+
+    outcome = machine.go_on(work, CONTINUE)
+
+    assert outcome is not None
+    assert (outcome.state, outcome.explanation) == ("failed", "its workspace is gone")
+
+
+FAILS_ONCE = "test -e tried || { touch tried; exit 3; }"
+
+
+def after_failure(machine: PausedMachine, verdict: ResumeVerdict) -> Outcome:
+    work = machine.pause(
+        phase(FAILS_ONCE, name="act", on_failure=OnFailure.ASK),
+        phase("echo after", name="after"),
+        phase("echo undone", name="undo", when=When.FAILURE),
+    )
+    outcome = machine.go_on(work, chosen(verdict))
+    assert outcome is not None
+    return outcome
+
+
+def test_a_failed_phase_that_is_retried_may_succeed(machine: PausedMachine) -> None:
+    outcome = after_failure(machine, ResumeVerdict.RETRY)
+
+    assert [each.state for each in outcome.phases] == ["succeeded", "succeeded", "skipped"]
+    assert outcome.state == "succeeded"
+
+
+def test_a_failed_phase_that_is_skipped_stays_failed_and_so_does_the_job(
+    machine: PausedMachine,
+) -> None:
+    outcome = after_failure(machine, ResumeVerdict.SKIP)
+
+    assert [each.state for each in outcome.phases] == ["failed", "succeeded", "skipped"]
+    assert (outcome.state, outcome.exit_code) == ("failed", 3)
+
+
+def test_a_failure_that_is_aborted_ends_as_if_nobody_had_been_asked(
+    machine: PausedMachine,
+) -> None:
+    outcome = after_failure(machine, ResumeVerdict.ABORT)
+
+    assert [each.state for each in outcome.phases] == ["failed", "skipped", "succeeded"]
+    assert (outcome.state, outcome.exit_code) == ("failed", 3)
+
+
+def test_what_was_skipped_before_a_later_pause_is_not_forgotten(machine: PausedMachine) -> None:
+    work = machine.pause(phase("exit 4", name="act", on_failure=OnFailure.ASK), LOOK, phase("true"))
+    assert machine.go_on(work, chosen(ResumeVerdict.SKIP)) is None
+
+    outcome = machine.go_on(work, CONTINUE)
+
+    assert outcome is not None
+    assert (outcome.state, outcome.exit_code) == ("failed", 4)
