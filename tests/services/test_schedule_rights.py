@@ -12,6 +12,7 @@ from opsicle.domain.access import BuiltInRole
 from opsicle.domain.errors import Conflict, NotAllowed, NotFound
 from opsicle.server.access.actor import Actor
 from opsicle.server.access.rights import scope_grants
+from opsicle.wire.access_api import CreateServiceAccountRequest
 from opsicle.wire.starts import StartedBy, StarterKind
 from tests.services.core import Core
 from tests.services.scheduling import HOURLY, push_schedule, record, show, started, turn
@@ -121,3 +122,34 @@ def test_another_orgs_schedule_is_not_there(core: Core, alice: Actor) -> None:
         with pytest.raises(NotFound):
             call(mallory, "nightly")
     assert service.list_schedules(mallory, "", 10).items == []
+
+
+@pytest.fixture
+def bot(core: Core, alice: Actor) -> Actor:
+    """Return Alice, whose service account `bot` is an operator."""
+    logged_in = dataclasses.replace(alice, session_id="x")
+    request = CreateServiceAccountRequest(name="bot", role="operator")
+    core.services.service_accounts.create(logged_in, request)
+    return logged_in
+
+
+def test_a_service_account_runs_it_and_falls_with_its_owner(core: Core, bot: Actor) -> None:
+    carol = core.person(bot.org_id, "carol", BuiltInRole.ADMIN)
+    push_schedule(core, bot, HOURLY, "overlap: true", "runAs: bot")
+    core.clock.advance(HOUR)
+    turn(core)
+    assert [one.requester.email for one in started(core, carol)] == ["bot@org.service"]
+
+    _demote(core, bot)
+    core.clock.advance(HOUR)
+    turn(core)
+
+    assert len(started(core, carol)) == 1
+    assert show(core, carol).state == "failing"
+
+
+def test_nobody_lets_anothers_service_account_run_things(core: Core, bot: Actor) -> None:
+    mallory = core.person(bot.org_id, "mallory", BuiltInRole.OPERATOR)
+
+    with pytest.raises(NotAllowed):
+        push_schedule(core, mallory, HOURLY, "runAs: bot")
