@@ -7,7 +7,7 @@ from datetime import datetime
 import msgspec
 
 from opsicle.domain.approvals import ApprovalState, GateState, Verdict
-from opsicle.domain.bounds import Reason, Word
+from opsicle.domain.bounds import GivenValues, Reason, Word
 from opsicle.domain.pauses import ApprovalKind, Choice
 from opsicle.domain.policies import GateOrder
 from opsicle.domain.templates import DEFAULT_PRIORITY, Phase, Value, Variable, VolumeMount
@@ -22,7 +22,7 @@ class DecisionRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 
     reason: Reason = ""
     totp: Word = ""
-    values: dict[str, Value | None] = {}
+    values: GivenValues = {}
     choice: Choice | None = None
 
     def __repr__(self) -> str:

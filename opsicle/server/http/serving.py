@@ -22,10 +22,10 @@ def serve(endpoint: Endpoint[T], method: Callable[..., T], may: Action | Access)
     where the endpoint takes one, and for a list with cursor and limit. That its signature is so is
     tested for each route.
     """
-    return _ServedRoute(endpoint, functools.partial(_answer, endpoint, method, may), may)
+    return ServedRoute(endpoint, functools.partial(_answer, endpoint, method, may), may)
 
 
-class _ServedRoute(Route):
+class ServedRoute(Route):
     """A route of which the endpoint says everything."""
 
     @functools.cached_property
