@@ -20,7 +20,8 @@ from opsicle.client.api import Api
 from opsicle.client.automations import trigger
 from opsicle.domain.errors import OpsicleError
 from opsicle.domain.pauses import kind_of
-from opsicle.domain.templates import Value
+from opsicle.domain.template_parser import parse_document
+from opsicle.domain.templates import Template, Value
 from opsicle.kit import signals
 from opsicle.kit.resources import examples, program
 from opsicle.wire.endpoints import accounts, automations, templates, workers
@@ -124,10 +125,14 @@ def _run_samples(session: SavedLogin, processes: DemoProcesses) -> list[Automati
 
 
 def _push_samples(api: Api) -> list[str]:
-    """Push the samples; return the names of those that can run without being told any value."""
+    """Push the sample templates; return the names of those that run without any value given."""
     runnable = []
     for path in sorted(examples().rglob("*.yaml")):
-        pushed = api.call(templates.PUSH, body=SourceRequest(path.read_text(encoding="utf-8")))
+        source = path.read_text(encoding="utf-8")
+        if not isinstance(parse_document(source.encode()), Template):
+            continue
+
+        pushed = api.call(templates.PUSH, body=SourceRequest(source))
         template = api.call(templates.SHOW, pushed.name)
         needs_values = any(
             variable.is_required and variable.default is None for variable in template.variables

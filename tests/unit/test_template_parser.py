@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from opsicle.domain.automations import AutomationState, WorkerLost
 from opsicle.domain.errors import InvalidInput
 from opsicle.domain.policies import Approvers, Gate, GateOrder, Policy, PolicyUse
+from opsicle.domain.schedules import Schedule
 from opsicle.domain.shell_lint import warnings
 from opsicle.domain.template_parser import (
     AutomationDocument,
@@ -289,6 +290,15 @@ def test_an_example_is_without_mistake_or_warning_and_this_version_can_run_it(pa
     assert template.description
     assert warnings(template) == []
     assert unsupported(template) == []
+
+
+def test_an_example_of_a_schedule_starts_an_example() -> None:
+    path = PROJECT / "examples" / "schedules" / "nightly-report.yaml"
+
+    schedule = parse_document(path.read_bytes())
+
+    assert isinstance(schedule, Schedule)
+    assert schedule.template in {path.stem for path in EXAMPLES}
 
 
 def test_there_are_examples() -> None:
