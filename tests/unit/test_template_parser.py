@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 from opsicle.domain.automations import AutomationState, WorkerLost
 from opsicle.domain.errors import InvalidInput
 from opsicle.domain.policies import Approvers, Gate, GateOrder, Policy, PolicyUse
-from opsicle.domain.schedules import Schedule
 from opsicle.domain.shell_lint import warnings
 from opsicle.domain.template_parser import (
     AutomationDocument,
@@ -41,7 +40,6 @@ from opsicle.domain.variables import check_values
 
 PROJECT = Path(__file__).parents[2]
 UPSTREAM = PROJECT.parent / "shared/real/opsicle-upstream"
-EXAMPLES = sorted((PROJECT / "examples").glob("*.yaml"))
 
 FULL = """\
 apiVersion: v1
@@ -279,30 +277,6 @@ def test_every_automation_of_the_older_opsicle_loads_unchanged() -> None:
     assert isinstance(automation, AutomationDocument)
     assert (automation.name, len(automation.phases)) == ("basic", 4)
     assert automation.volume_mounts == (VolumeMount(host="./tmp", container="/tmp"),)
-
-
-@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
-def test_an_example_is_without_mistake_or_warning_and_this_version_can_run_it(path: Path) -> None:
-    template = parse_template(path.read_bytes())
-
-    assert template.name == path.stem
-    assert template.display_name
-    assert template.description
-    assert warnings(template) == []
-    assert unsupported(template) == []
-
-
-def test_an_example_of_a_schedule_starts_an_example() -> None:
-    path = PROJECT / "examples" / "schedules" / "nightly-report.yaml"
-
-    schedule = parse_document(path.read_bytes())
-
-    assert isinstance(schedule, Schedule)
-    assert schedule.template in {path.stem for path in EXAMPLES}
-
-
-def test_there_are_examples() -> None:
-    assert len(EXAMPLES) >= 6
 
 
 JUNK = st.recursive(
