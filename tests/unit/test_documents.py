@@ -70,6 +70,15 @@ def test_every_page_and_every_picture_is_linked() -> None:
     assert (CHECKOUT / "docs/decisions").resolve() in folders
 
 
+def test_decisions_are_numbered_without_gaps_and_each_once() -> None:
+    decisions = sorted((CHECKOUT / "docs" / "decisions").glob("*.md"))
+
+    numbers = list(range(1, len(decisions) + 1))
+    assert [int(path.name[:4]) for path in decisions] == numbers
+    headings = [path.read_text().split(".", 1)[0] for path in decisions]
+    assert headings == [f"# {number}" for number in numbers]
+
+
 def lines_of_commands(text: str) -> Iterator[str]:
     """Yield the lines of code that call `opsicle`; what goes on after a backslash is one line."""
     blocks = [body for kind, body in FENCE.findall(text) if kind in {"", "sh"}]
