@@ -1,16 +1,15 @@
 // Approval policies: what there is, each as it was pushed, and pushing.
 
-import { note } from "../components/announcer.js";
 import { button } from "../components/buttons.js";
 import { ask, confirm, opensWith } from "../components/dialogs.js";
-import { field, showProblems, textarea } from "../components/fields.js";
 import { emptyState, pageHeading } from "../components/headings.js";
 import { actionsColumn, column, List } from "../components/list.js";
-import { keptNotice, problemList } from "../components/problems.js";
+import { keptNotice } from "../components/problems.js";
+import { openPushDialog } from "../components/push-dialog.js";
 import { sourceView } from "../components/source.js";
 import { get, post, remove } from "../lib/api.js";
-import { h, replace } from "../lib/dom.js";
-import { keepDraft, takeDraft } from "../lib/drafts.js";
+import { h } from "../lib/dom.js";
+import { takeDraft } from "../lib/drafts.js";
 import { here } from "../lib/router.js";
 import { may } from "../lib/session.js";
 import { ago } from "../lib/times.js";
@@ -91,33 +90,12 @@ function actions({ name, version, is_default: isDefault }, list) {
 }
 
 function openPush(source, list, notice = null) {
-  const text = field({
-    label: "Policy (YAML)",
-    path: "source",
-    control: textarea({ rows: 16, wrap: "off", value: source }),
-  });
-  const mistakes = h("div", { role: "status" });
-  const run = async () => {
-    try {
-      const pushed = await post("/policies", { body: { source: text.control.value } });
-      list.reload();
-      note(pushed.is_new ? `Pushed ${pushed.name}, version ${pushed.version}` : "Nothing new");
-      if (!pushed.warnings.length) return true;
-      const warnings = problemList(pushed.warnings);
-      replace(mistakes, h("p", {}, "It is pushed. What to look at:"), warnings);
-    } catch (error) {
-      const others = showProblems([text], error.errors ?? []);
-      if (!others.length) throw error;
-      replace(mistakes, problemList(others));
-    }
-    return false;
-  };
-  ask({
-    title: "Push a policy",
-    content: [notice, text.element, mistakes],
-    closed: keepDraft("policy", () => text.control.value),
-    actions: [{ text: "Push", look: "primary", run }],
-    isWide: true,
+  openPushDialog({
+    noun: "policy",
+    source,
+    push: (text) => post("/policies", { body: { source: text } }),
+    pushed: list.reload,
+    notice,
   });
 }
 

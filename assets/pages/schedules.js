@@ -1,16 +1,15 @@
 // Schedules: what runs by itself and when, each as it was pushed, and pushing, pausing, running now.
 
-import { note } from "../components/announcer.js";
 import { button } from "../components/buttons.js";
 import { ask, confirm, opensWith } from "../components/dialogs.js";
-import { field, showProblems, textarea } from "../components/fields.js";
 import { emptyState, pageHeading } from "../components/headings.js";
 import { actionsColumn, column, List } from "../components/list.js";
-import { keptNotice, problemList } from "../components/problems.js";
+import { keptNotice } from "../components/problems.js";
+import { openPushDialog } from "../components/push-dialog.js";
 import { sourceView } from "../components/source.js";
 import { get, post, remove } from "../lib/api.js";
-import { h, replace } from "../lib/dom.js";
-import { keepDraft, takeDraft } from "../lib/drafts.js";
+import { h } from "../lib/dom.js";
+import { takeDraft } from "../lib/drafts.js";
 import { here } from "../lib/router.js";
 import { may } from "../lib/session.js";
 import { exactTime } from "../lib/times.js";
@@ -127,32 +126,11 @@ function actions({ name, state }, list) {
 }
 
 function openPush(source, list, notice = null) {
-  const text = field({
-    label: "Schedule (YAML)",
-    path: "source",
-    control: textarea({ rows: 16, wrap: "off", value: source }),
-  });
-  const mistakes = h("div", { role: "status" });
-  const run = async () => {
-    try {
-      const pushed = await post("/schedules", { body: { source: text.control.value } });
-      list.reload();
-      note(pushed.is_new ? `Pushed ${pushed.name}, version ${pushed.version}` : "Nothing new");
-      if (!pushed.warnings.length) return true;
-      const warnings = problemList(pushed.warnings);
-      replace(mistakes, h("p", {}, "It is pushed. What to look at:"), warnings);
-    } catch (error) {
-      const others = showProblems([text], error.errors ?? []);
-      if (!others.length) throw error;
-      replace(mistakes, problemList(others));
-    }
-    return false;
-  };
-  ask({
-    title: "Push a schedule",
-    content: [notice, text.element, mistakes],
-    closed: keepDraft("schedule", () => text.control.value),
-    actions: [{ text: "Push", look: "primary", run }],
-    isWide: true,
+  openPushDialog({
+    noun: "schedule",
+    source,
+    push: (text) => post("/schedules", { body: { source: text } }),
+    pushed: list.reload,
+    notice,
   });
 }
