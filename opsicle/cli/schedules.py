@@ -116,7 +116,7 @@ def next_(name: str, count: int) -> None:
 
     `jitter` comes on top of them. A schedule that is paused has none.
     """
-    found = connect().call(endpoints.NEXT, name, query={"count": count})
+    found = connect().call(endpoints.NEXT_TIMES, name, query={"count": count})
     if current().wants_json:
         print_json(found.times)
         return

@@ -32,6 +32,10 @@ def test_tests_run_on_the_versions_that_are_shipped() -> None:
     assert pins(REQUIREMENTS / "runtime.txt") <= pins(REQUIREMENTS / "dev.txt")
 
 
+READ_BY_THE_LIBRARY = {"tzdata"}
+"""No module: zoneinfo reads it where the system has no time zones."""
+
+
 def test_what_is_shipped_is_imported_somewhere() -> None:
     wanted = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
     of_module = packages_distributions()
@@ -41,7 +45,22 @@ def test_what_is_shipped_is_imported_somewhere() -> None:
         for name in of_module.get(module, ())
     }
 
-    assert [name for name in wanted if normal(name) not in imported] == []
+    unused = {name for name in wanted if normal(name) not in imported}
+    assert unused == READ_BY_THE_LIBRARY
+
+
+def test_time_zones_are_known_where_the_system_has_none() -> None:
+    script = "import zoneinfo; print(zoneinfo.TZPATH, zoneinfo.ZoneInfo('Australia/Lord_Howe'))"
+
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        env={"PYTHONTZPATH": ""},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.stdout == "() Australia/Lord_Howe\n", done.stderr
 
 
 def test_what_only_some_need_is_not_loaded_before_they_need_it() -> None:

@@ -13,9 +13,11 @@ import pytest
 
 import opsicle
 from opsicle.cli.root import root
+from opsicle.server.store.documents import DocumentKind
 
 PACKAGE = Path(opsicle.__file__).parent
 COMMAND = re.compile(r"`opsicle ([^`]+)`")
+PLURAL = "<documents>"
 
 
 def texts() -> Iterator[tuple[str, str]]:
@@ -48,14 +50,27 @@ def _place(path: Path, node: ast.expr) -> str:
 
 
 def _part(part: ast.expr) -> str:
-    return str(part.value) if isinstance(part, ast.Constant) else ""
+    match part:
+        case ast.Constant(value=value):
+            return str(value)
+        case ast.FormattedValue(value=ast.Attribute(attr="plural")):
+            return PLURAL
+    return ""
+
+
+def _each_kind(text: str) -> list[str]:
+    """Return a text for each kind of document, if it speaks of any kind."""
+    if PLURAL not in text:
+        return [text]
+    return [text.replace(PLURAL, kind.plural) for kind in DocumentKind]
 
 
 COMMANDS = sorted(
     {
         (command, place)
         for place, text in texts()
-        for command in COMMAND.findall(text)
+        for each in _each_kind(text)
+        for command in COMMAND.findall(each)
         if not command.startswith("[")  # the form of all commands
     }
 )

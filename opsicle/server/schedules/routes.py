@@ -29,7 +29,7 @@ def routes(schedules: Schedules) -> list[Route]:
         Route(endpoints.SHOW_VERSION, partial(show_version, schedules), view),
         Route(endpoints.PAUSE, partial(pause, schedules), manage),
         Route(endpoints.RESUME, partial(resume, schedules), manage),
-        Route(endpoints.NEXT, partial(next_times, schedules), view),
+        Route(endpoints.NEXT_TIMES, partial(next_times, schedules), view),
         Route(endpoints.RUN, partial(run, schedules), Action.AUTOMATIONS_CREATE),
     ]
 

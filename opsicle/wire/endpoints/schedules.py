@@ -26,5 +26,7 @@ SHOW_VERSION = Endpoint(
 )
 PAUSE = Endpoint("POST", "/api/v1/schedules/<schedule>/pause", reply=ScheduleVersion)
 RESUME = Endpoint("POST", "/api/v1/schedules/<schedule>/resume", reply=ScheduleVersion)
-NEXT = Endpoint("GET", "/api/v1/schedules/<schedule>/next", reply=NextTimes, query={"count": int})
+NEXT_TIMES = Endpoint(
+    "GET", "/api/v1/schedules/<schedule>/next", reply=NextTimes, query={"count": int}
+)
 RUN = Endpoint("POST", "/api/v1/schedules/<schedule>/run", reply=Automation, status=201)
