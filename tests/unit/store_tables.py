@@ -43,6 +43,7 @@ TABLES = {
     ),
     "audit_heads": Table(small_because="one row for each org"),
     "authenticators": Table(small_because=PEOPLE),
+    "automation_files": Table(RETENTION, grows=True),
     "automations": Table(RETENTION, grows=True),
     "channels": Table(small_because=MADE_BY_PEOPLE),
     "chat_links": Table(small_because=PEOPLE),
@@ -90,6 +91,7 @@ TABLES = {
     "templates": Table(small_because=MADE_BY_PEOPLE),
     "tokens": Table(small_because="what people make by hand, and delete", grows=True),
     "usage": Table(small_because="one row for each org"),
+    "uploads": Table(f"{_SERVER}.files.service:Files.expire", grows=True),
     "users": Table(small_because=PEOPLE),
     "workers": Table(small_because="one row for each worker that was ever enrolled", grows=True),
 }

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from opsicle.domain.secrets import masked
-from opsicle.domain.templates import Template
+from opsicle.domain.templates import Template, Value
+from opsicle.server.access.actor import Actor
+from opsicle.server.automations.given_files import named_by_content
 from opsicle.server.automations.starters import Starter
 from opsicle.server.dispatch.concurrency_groups import Settled
 from opsicle.server.store.automations import AutomationRow
+from opsicle.server.store.database import Connection
 from opsicle.server.store.secrets import SealedRow
 from opsicle.wire.user_api import RunRequest
 
@@ -17,22 +21,29 @@ from opsicle.wire.user_api import RunRequest
 class NewRun:
     """What is to be made: the row as people see it, and beside it what only a worker gets.
 
-    `commitments` is what the manifest says of each secret variable; `with_mfa`: whoever asked has
-    shown a code. `starter`: what starts it, if not the requester.
+    `given` are the values of the request, with files named by what is in them; `commitments` is
+    what the manifest says of each secret variable; `with_mfa`: whoever asked has shown a code.
+    `starter`: what starts it, if not the requester.
     """
 
     row: AutomationRow
     template: Template
     request: RunRequest
+    given: Mapping[str, Value | None]
     sealed: SealedRow | None
     commitments: dict[str, str]
     with_mfa: bool
     starter: Starter | None
     settled: Settled = field(default_factory=Settled)
 
+    def require_files(self, db: Connection, actor: Actor) -> None:
+        """Raise InvalidInput if an upload has expired since it was looked for."""
+        source, at = self.row.rerun_of or "", self.row.created_at
+        named_by_content(db, actor, self.template.variables, self.request.values, source, at)
+
     def recorded(self, row: AutomationRow) -> dict[str, object]:
         """Return what the record says of the start; `row` is what became of it."""
-        given = {name: value for name, value in self.request.values.items() if value is not None}
+        given = {name: value for name, value in self.given.items() if value is not None}
         return {
             "template": row.template,
             "version": row.version,

@@ -11,7 +11,8 @@ from opsicle.domain import stored_json
 from opsicle.domain.access import Action
 from opsicle.domain.automations import AutomationState
 from opsicle.domain.concurrency import queue_place
-from opsicle.domain.errors import Conflict
+from opsicle.domain.errors import Conflict, InvalidInput
+from opsicle.domain.files import file_variables
 from opsicle.domain.manifests import commitment
 from opsicle.domain.secrets import masked, only_secret
 from opsicle.domain.templates import Template, Value
@@ -26,10 +27,11 @@ from opsicle.server.access.template_access import is_automation_hidden
 from opsicle.server.approvals.bindings import Bindings
 from opsicle.server.approvals.progress import Progress
 from opsicle.server.approvals.requests import ApprovalRequests
+from opsicle.server.automations import given_files
 from opsicle.server.automations.cancelling import Cancelling
 from opsicle.server.automations.filters import require_known
 from opsicle.server.automations.new_runs import NewRun
-from opsicle.server.automations.repeated_requests import remember
+from opsicle.server.automations.repeated_requests import find_made, remember
 from opsicle.server.automations.runnable import require_runnable, runnable_version
 from opsicle.server.automations.starters import Starter
 from opsicle.server.automations.views import Snapshot, summary, whole
@@ -51,6 +53,7 @@ from opsicle.server.store import (
     artifacts,
     audit,
     automations,
+    files,
     idempotency,
     jobs,
     secrets,
@@ -121,13 +124,25 @@ class Automations:
             lambda db: runnable_version(db, actor, request)
         )
         require_runnable(template)
-        values = check_values(template.variables, request.values)
+        now = self._clock.now()
+        try:
+            given = self._database.read(
+                lambda db: given_files.named_by_content(
+                    db, actor, template.variables, request.values, rerun_of, now
+                )
+            )
+        except InvalidInput:  # perhaps its answer got lost, and its uploads have expired since
+            digest = self._digest_of(request, rerun_of)
+            made = self._database.read(lambda db: find_made(db, actor, idempotency_key, digest))
+            if made is None:
+                raise
+            return self.get(actor, made)
+        values = check_values(template.variables, given)
 
         if needs_code:
             self._step_up.require_code(actor, f"running {template.name}")
 
         asked = requirements(template)
-        now = self._clock.now()
         row = AutomationRow(
             id=new_id(now),
             org_id=actor.org_id,
@@ -151,7 +166,7 @@ class Automations:
 
         with self._dispatch.reserve_slot(actor.org_id, asked) as reservation:
             sealed = self._sealed(row, template, values)
-            new = NewRun(row, template, request, *sealed, needs_code, starter)
+            new = NewRun(row, template, request, given, *sealed, needs_code, starter)
             stored = self._database.write(
                 lambda db: self._insert(db, actor, new, idempotency_key, reservation)
             )
@@ -163,7 +178,10 @@ class Automations:
         self._groups.announce(new.settled)
         self._pubsub.changed(org_topic(actor.org_id))
         queue = view_of_new(self._database, self._fleet, stored)
-        return whole(Snapshot(stored, template, [], 0, queue))
+        if not file_variables(template.variables):
+            return whole(Snapshot(stored, template, [], 0, queue))
+        kept = self._database.read(lambda db: files.list_of_automation(db, stored.id))
+        return whole(Snapshot(stored, template, [], 0, queue, files=kept))
 
     def _sealed(
         self, row: AutomationRow, template: Template, values: dict[str, Value]
@@ -189,6 +207,7 @@ class Automations:
             return automations.get(db, actor.org_id, earlier)
 
         require_secrets(db, row.org_id, new.template)
+        new.require_files(db, actor)
         row = msgspec.structs.replace(
             row, principal_id=account_of(db, row.org_id, row.requester_id).principal
         )
@@ -209,6 +228,7 @@ class Automations:
             row = reservation.lease(db, row, CheckedWork(new.template, bound, None))
 
         automations.insert(db, row)
+        given_files.keep(db, row, new.template.variables, new.request.values)
         if new.sealed:
             secrets.insert_values(db, new.sealed, msgspec.json.encode(new.commitments).decode())
 
@@ -233,11 +253,15 @@ class Automations:
         return row
 
     def _made_before(self, db: Connection, actor: Actor, new: NewRun, key: str) -> str | None:
-        digest = self._vault.fingerprint(
-            msgspec.json.encode([new.request, new.row.rerun_of], order="sorted")
-        )
+        digest = self._digest_of(new.request, new.row.rerun_of or "")
         made = IdempotencyRow(digest, new.row.id)
         return remember(db, actor, key, made, new.row.created_at)
+
+    def _digest_of(self, request: RunRequest, rerun_of: str) -> str:
+        """Return by what a request that is sent again is known."""
+        return self._vault.fingerprint(
+            msgspec.json.encode([request, rerun_of or None], order="sorted")
+        )
 
     def rerun(self, actor: Actor, automation_id: str, idempotency_key: str = "") -> Automation:
         """Trigger a new automation of the same version with the same values; it names the old one.
@@ -282,7 +306,8 @@ class Automations:
             tries = jobs.list_of_automation(db, row.id)
             queue = queue_view(db, self._fleet, actor.org_id, [row])
             left = artifacts.list_of_job(db, tries[-1].id) if tries else []
-            return Snapshot(row, template, tries, 0, queue, artifacts=left)
+            given = files.list_of_automation(db, row.id)
+            return Snapshot(row, template, tries, 0, queue, artifacts=left, files=given)
 
         snapshot = self._database.read(query)
         if (newest := snapshot.newest_job) is None:

@@ -13,11 +13,13 @@ from opsicle.domain.approvals import ApprovalState
 from opsicle.domain.automations import AutomationState, JobState
 from opsicle.domain.templates import Phase, Template
 from opsicle.domain.workers import absence, waiting_reason
+from opsicle.server.access.shown_files import shown_files
 from opsicle.server.access.stored_values import shown_values, stored_requirements
 from opsicle.server.automations.starters import started_by
 from opsicle.server.automations.waiting import QueueView
 from opsicle.server.store.artifacts import ArtifactRow
 from opsicle.server.store.automations import AutomationRow
+from opsicle.server.store.files import AutomationFileRow
 from opsicle.server.store.jobs import JobRow
 from opsicle.wire.artifact_api import Artifact, MissingArtifact
 from opsicle.wire.jobs import (
@@ -49,6 +51,7 @@ class Snapshot:
     queue: QueueView
     log_remark: str = ""
     artifacts: Sequence[ArtifactRow] = ()
+    files: Sequence[AutomationFileRow] = ()
 
     @property
     def newest_job(self) -> JobRow | None:
@@ -118,6 +121,7 @@ def whole(snapshot: Snapshot) -> Automation:
             for each in snapshot.artifacts
             if not each.sha256
         ],
+        files=shown_files(snapshot.files),
     )
 
 
