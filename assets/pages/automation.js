@@ -3,6 +3,7 @@
 import { announce } from "../components/announcer.js";
 import { artifactsView } from "../components/artifacts.js";
 import { automationActions } from "../components/automation-actions.js";
+import { valueView } from "../components/files.js";
 import { pageHeading, setTitle } from "../components/headings.js";
 import { liveMark } from "../components/live.js";
 import { LogPanel } from "../components/log-panel.js";
@@ -129,6 +130,7 @@ function headOf({
   jobs,
   values,
   variables,
+  files,
   outputs,
   summary,
   artifacts,
@@ -233,11 +235,12 @@ function waitingLink({ state, approval_id: approval, pause_id: pause }) {
 }
 
 function factsOf(automation) {
-  const { id, values, variables, outputs, jobs } = automation;
+  const { id, values, variables, files, outputs, jobs } = automation;
   return {
     id,
     values,
     variables,
+    files,
     outputs,
     jobs,
     labels: wantedLabels(automation),
@@ -246,7 +249,7 @@ function factsOf(automation) {
   };
 }
 
-function factsView({ id, values, variables, outputs, labels, queue, jobs, approvalId }) {
+function factsView({ id, values, variables, files, outputs, labels, queue, jobs, approvalId }) {
   const given = variables.filter((variable) => variable.id in values);
   return h(
     "div",
@@ -265,7 +268,7 @@ function factsView({ id, values, variables, outputs, labels, queue, jobs, approv
               { title: environmentName(variable.id) },
               visible(variable.label || variable.id),
             ),
-            h("dd", {}, h("code", {}, visibleValue(values[variable.id]))),
+            h("dd", {}, valueView(variable.id, values[variable.id], files)),
           ]),
         ),
       ),
