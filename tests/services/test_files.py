@@ -392,8 +392,10 @@ def test_what_a_killed_server_has_received_is_swept_and_what_comes_just_now_is_n
 ) -> None:
     incoming = core.folder / "artifacts/incoming"
     incoming.mkdir(parents=True)
-    (incoming / "upload-dead.stream").write_bytes(b"half")
-    (incoming / f"upload-dead2.{sha256(b'whole')}").write_bytes(b"whole")
+    (incoming / "stream-dead.new").write_bytes(b"half")
+    (incoming / f"stream-dead2.{sha256(b'whole')}").write_bytes(b"whole")
+    core = core.restart()
+    assert stored(core) == []
     during: list[str] = []
 
     def read(_size: int) -> bytes:
@@ -404,9 +406,11 @@ def test_what_a_killed_server_has_received_is_swept_and_what_comes_just_now_is_n
         return b"comes"
 
     core.services.files.upload(alice, "r.csv", 0, read)
+    left = stored(core)
+    core.close()
 
-    assert [Path(name).suffix for name in during] == [".stream"]
-    assert stored(core) == [sha256(b"comes")]
+    assert [Path(name).suffix for name in during] == [".new"]
+    assert left == [sha256(b"comes")]
 
 
 @pytest.mark.usefixtures("load")

@@ -24,6 +24,7 @@ from gevent.threadpool import ThreadPool
 from opsicle.domain.errors import NotFound, TooLarge, Unavailable
 from opsicle.kit import files
 from opsicle.kit.clock import Clock
+from opsicle.kit.ids import new_id
 from opsicle.server.store import contents
 from opsicle.server.store.database import Connection, Database
 from opsicle.server.threads import run_in
@@ -32,6 +33,7 @@ T = TypeVar("T")
 
 PIECE_BYTES = 256 * 1024
 _SHARD_CHARACTERS = 2
+_STREAM = "stream-"
 _RESTORE_HINT = "Restore the folder `artifacts` together with the databases."
 
 
@@ -55,6 +57,8 @@ class ContentStore:
         self.placing = RLock()
         """Held while a file and its row come or go together."""
         self._streaming: set[str] = set()
+        for path in self._incoming.glob(f"{_STREAM}*"):  # what an earlier run had no time to end
+            path.unlink(missing_ok=True)
 
     def append(self, upload: Upload, offset: int, data: bytes) -> int:
         """Keep a piece if it fits behind what is here; return how much is here then.
@@ -84,12 +88,13 @@ class ContentStore:
             os.close(fd)
 
     @contextmanager
-    def received(self, key: str, read: Callable[[int], bytes], most_bytes: int) -> Iterator[Upload]:
+    def received(self, read: Callable[[int], bytes], most_bytes: int) -> Iterator[Upload]:
         """Take in a file whose digest nobody knows yet; nothing is left of it unless it is kept.
 
         `read` returns the next bytes, fewer than asked for only at the end. Raises TooLarge beyond
         `most_bytes`, Unavailable where the disk takes nothing, and what `read` raises.
         """
+        key = f"{_STREAM}{new_id(self._clock.now())}"
         self._streaming.add(key)
         try:
             with _disk_errors():
@@ -106,7 +111,7 @@ class ContentStore:
     def _open_stream(self, key: str) -> int:
         self._incoming.mkdir(mode=0o700, parents=True, exist_ok=True)
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-        return os.open(self._incoming / f"{key}.stream", flags, 0o600)
+        return os.open(self._incoming / f"{key}.new", flags, 0o600)
 
     def _take_in(self, key: str, fd: int, read: Callable[[int], bytes], most_bytes: int) -> Upload:
         digest, size = hashlib.sha256(), 0
@@ -125,7 +130,7 @@ class ContentStore:
             piece = read(PIECE_BYTES)
 
         upload = Upload(key, digest.hexdigest(), size)
-        (self._incoming / f"{key}.stream").replace(self._draft(upload))
+        (self._incoming / f"{key}.new").replace(self._draft(upload))
         return upload
 
     def keep(self, org_id: str, upload: Upload, work: Callable[[Connection], T]) -> T | None:

@@ -68,9 +68,8 @@ class Files:
         self._require_room(actor, "", declared_size)
 
         with self._counted(actor):
-            key = f"upload-{new_id(self._clock.now())}"
             limit = self._artifacts.bounds.limits.file_bytes
-            with self._store.received(key, read, limit) as upload:
+            with self._store.received(read, limit) as upload:
                 self._require_room(actor, upload.sha256, upload.size)
                 return self._keep(actor, name, upload)
 
