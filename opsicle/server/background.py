@@ -43,6 +43,7 @@ def loops(services: Services, keep: Callable[[], RetentionPeriods]) -> list[Loop
             _START_SCHEDULES_EVERY_SECONDS,
             lambda _: services.schedule_starts.turn(),
         ),
+        Loop("keep run windows", _KEEP_TIME_EVERY_SECONDS, lambda _: services.run_windows.turn()),
         Loop("expire leases", _EXPIRE_LEASES_EVERY_SECONDS, services.jobs.judge_leases),
         Loop(
             "refresh queue", _REFRESH_QUEUE_EVERY_SECONDS, lambda _: services.jobs.refresh_queue()
