@@ -24,6 +24,7 @@ const SHAPES = {
   automations: ["M2 8h2.8l1.7-4.5l3 9L11.2 8H14"],
   approvals: ["M2 3h12v10H2zM2 9h3.5l1 1.5h3l1-1.5H14", "M5.5 5.8l1.8 1.8L11 4.4"],
   schedules: [CIRCLE, "M8 4.2V8l2.6 1.8"],
+  triggers: ["M9 1.5L3.5 9H8l-1 5.5L12.5 7H8z"],
   policies: [
     "M8 1.5l5.5 2v4.2c0 3.4-2.2 5.7-5.5 6.8c-3.3-1.1-5.5-3.4-5.5-6.8V3.5z",
     "M5.8 8l1.6 1.6L10.4 6.5",

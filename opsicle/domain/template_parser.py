@@ -54,6 +54,8 @@ from opsicle.domain.templates import (
     VariableType,
     VolumeMount,
 )
+from opsicle.domain.trigger_parser import TRIGGER_TYPE, read_trigger
+from opsicle.domain.triggers import Trigger
 from opsicle.domain.variable_parser import parse_variables
 from opsicle.domain.yaml_documents import Kind, load
 
@@ -76,7 +78,7 @@ class AutomationDocument(msgspec.Struct, frozen=True, omit_defaults=True, kw_onl
     volume_mounts: tuple[VolumeMount, ...] = ()
 
 
-Document = Template | AutomationDocument | PolicyDocument | RequestDocument | Schedule
+Document = Template | AutomationDocument | PolicyDocument | RequestDocument | Schedule | Trigger
 
 
 def parse_document(source: bytes) -> Document:
@@ -95,6 +97,13 @@ def parse_schedule(source: bytes) -> Schedule:
     """Return the schedule that a file holds. Raises InvalidInput with every mistake."""
     document = _parse(source, {SCHEDULE_TYPE: read_schedule})
     assert isinstance(document, Schedule)
+    return document
+
+
+def parse_trigger(source: bytes) -> Trigger:
+    """Return the trigger that a file holds. Raises InvalidInput with every mistake."""
+    document = _parse(source, {TRIGGER_TYPE: read_trigger})
+    assert isinstance(document, Trigger)
     return document
 
 
@@ -345,4 +354,5 @@ _READERS: dict[str, _Reader] = {
     POLICY_TYPE: read_policy,
     REQUEST_TYPE: read_request,
     SCHEDULE_TYPE: read_schedule,
+    TRIGGER_TYPE: read_trigger,
 }

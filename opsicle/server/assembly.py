@@ -98,6 +98,9 @@ from opsicle.server.store.orgs import list_allowing_shared
 from opsicle.server.store.queue_limits import list_limited
 from opsicle.server.templates import routes as templates
 from opsicle.server.templates.service import Templates
+from opsicle.server.triggers import routes as triggers
+from opsicle.server.triggers.hooks import Hooks
+from opsicle.server.triggers.service import Triggers
 from opsicle.server.workers.enrolment import Enrolments
 from opsicle.server.workers.holds import Hold
 from opsicle.server.workers.routes import enrol, workers
@@ -233,6 +236,10 @@ class Services:
 
         self.schedules = Schedules(state, self.automations, clock)
         self.schedule_starts = ScheduleStarts(state, self.automations, self.fleet, clock)
+        self.triggers = Triggers(state, core.vault, self.step_up, self.urls, clock)
+        self.hooks = Hooks(
+            state, core.vault, self.automations, self.throttle, self.outbox, self.urls, clock
+        )
         self.artifacts = Artifacts(state, self.contents)
         self.group_releases = GroupReleases(state, self.automations, groups, self.pubsub, clock)
         self.live_streams = LiveStreams(self.automations, self.job_logs, self.pubsub, clock)
@@ -301,6 +308,7 @@ class Services:
             *roles.routes(self.roles, self.permission_checks),
             *templates.routes(self.templates),
             *schedules.routes(self.schedules),
+            *triggers.routes(self.triggers, self.hooks),
             *automations.routes(
                 self.automations, self.group_releases, self.job_logs, self.live_streams
             ),

@@ -56,18 +56,26 @@ def started_by(row: AutomationRow) -> StartedBy:
     return StartedBy(kind, row.requester_email)
 
 
-def starting_problems(db: Connection, actor: Actor, request: RunRequest) -> list[Problem]:
+def starting_problems(
+    db: Connection,
+    actor: Actor,
+    request: RunRequest,
+    check: Callable[[Template, RunRequest], object] | None = None,
+) -> list[Problem]:
     """Return what keeps something pushed from starting as things are now, as warnings.
 
     Raises InvalidInput for values that do not fit the template, if that is there: so what is
-    mistyped is said when it is pushed.
+    mistyped is said when it is pushed. `check` does so where more values come with each start.
     """
     try:
         _, template, needs_code = runnable_version(db, actor, request)
         require_runnable(template)
     except OpsicleError as error:
         return [Problem("spec.template", f"it cannot start: {error.message}")]
-    check_values(template.variables, request.values)
+    if check:
+        check(template, request)
+    else:
+        check_values(template.variables, request.values)
     refuse_secret_values(template, request)
     if needs_code:
         message = "it cannot start: the template asks for a fresh code of whoever runs it"
