@@ -65,11 +65,12 @@ def read_values(spec: Fields) -> dict[str, Value]:
 def read_value(place: DocumentNode) -> Value | None:
     """Return the value at a place; None if it is empty, or, with a mistake noted, no value."""
     try:
-        return msgspec.convert(plain(place.node), Value)
+        value: Value = msgspec.convert(plain(place.node), Value)
     except msgspec.ValidationError:
         if place.node.kind is not Kind.NULL:
             place.add(f"must be a value or a list of values, not {place.node.kind}")
         return None
+    return value
 
 
 def duration(place: DocumentNode) -> int:

@@ -16,7 +16,7 @@ from opsicle.domain.errors import (
     TooManyRequests,
     Unavailable,
 )
-from opsicle.domain.triggers import KEPT_CALLS, KEPT_REFUSALS, MAX_BODY_DEPTH, MOST_TRIGGERS
+from opsicle.domain.triggers import KEPT_CALLS, KEPT_REFUSALS, MOST_TRIGGERS
 from opsicle.server.access.actor import Actor
 from opsicle.wire.starts import StartedBy, StarterKind
 from opsicle.wire.trigger_api import HookReply
@@ -26,22 +26,6 @@ from tests.services.scheduling import record, started
 
 ALERT = {"status": "firing", "groupKey": "g1", "alerts": [{"labels": {"instance": "db1"}}]}
 MAPPED = "values: {who: {pointer: /alerts/0/labels/instance}}"
-
-TYPED = """
-apiVersion: v1
-type: AutomationTemplate
-metadata: {name: typed}
-spec:
-  variables:
-    - {id: host, type: string, isRequired: true}
-    - {id: count, type: number, default: 1}
-    - {id: loud, type: bool, default: false}
-    - {id: tags, type: string, multiple: true}
-    - {id: token, type: secret}
-    - {id: level, type: enum, options: [low, high], default: low}
-  template:
-    phases: [{name: act, commands: ["true"]}]
-"""
 
 
 @pytest.fixture
@@ -191,14 +175,13 @@ def test_strangers_are_held_back_by_address_and_push_out_no_calls(
     core: Core, alice: Actor, sender: Sender
 ) -> None:
     sender.send({"n": 0})
-    refused = 0
-    with pytest.raises(TooManyRequests) as held:
-        while True:
-            with pytest.raises(NotAuthenticated):
-                sender.send(b"{}", {})
-            refused += 1
+    for _ in range(50):
+        with pytest.raises(NotAuthenticated):
+            sender.send(b"{}", {})
 
-    assert refused == 50
+    with pytest.raises(TooManyRequests) as held:
+        sender.send(b"{}", {})
+
     assert 0 < held.value.retry_after <= 901
     outcomes = [call.outcome for call in calls_of(core, alice)]
     assert outcomes == ["unverified"] * KEPT_REFUSALS + ["started"]
@@ -262,123 +245,6 @@ def test_calls_that_come_too_fast_are_told_when_to_come_again(core: Core, alice:
     ]
 
 
-@pytest.mark.parametrize(
-    ("condition", "body", "reason"),
-    [
-        ("{pointer: /status, in: [firing]}", {"status": "resolved"}, "/status is `resolved`"),
-        ("{pointer: /status, in: [firing]}", {}, "/status is absent"),
-        ("{pointer: /status, in: [firing]}", {"status": ["firing"]}, "no single value"),
-        ("{pointer: /code, in: [200, 201]}", {"code": 500}, "not `200` or `201`"),
-        ("{pointer: /status, notIn: [resolved]}", {"status": "resolved"}, "is `resolved`"),
-        ("{pointer: /a~1b/0, exists: true}", {"a/b": []}, "is not there"),
-        ("{pointer: /test, exists: false}", {"test": 0}, "is there"),
-    ],
-)
-def test_a_filter_skips_what_it_does_not_let_through(
-    core: Core, alice: Actor, condition: str, body: object, reason: str
-) -> None:
-    sender = Sender(core, push_trigger(core, alice, f"filter: [{condition}]").secret)
-
-    reply = sender.send(body)
-
-    assert reason in reply.skipped
-    assert started(core, alice) == []
-    (call,) = calls_of(core, alice)
-    assert (call.outcome, call.reason) == ("skipped", reply.skipped)
-
-
-@pytest.mark.parametrize(
-    ("condition", "body"),
-    [
-        ("{pointer: /code, in: [200]}", {"code": "200"}),
-        ("{pointer: /ok, in: [true]}", {"ok": True}),
-        ("{pointer: /status, notIn: [resolved]}", {}),
-        ("{pointer: /a~1b/1, exists: true}", {"a/b": [0, 1]}),
-        ("{pointer: /test, exists: false}", {"test": None}),
-    ],
-)
-def test_a_filter_lets_through_what_fits(
-    core: Core, alice: Actor, condition: str, body: object
-) -> None:
-    sender = Sender(core, push_trigger(core, alice, f"filter: [{condition}]").secret)
-    assert sender.send(body).automation
-
-
-TYPED_MAPPING = (
-    "values:",
-    "  host: {pointer: /host}",
-    "  count: {pointer: /count, default: 7}",
-    "  loud: {pointer: /loud}",
-    "  tags: {pointer: /tags}",
-    "  token: {pointer: /token}",
-    "  level: high",
-)
-
-
-def test_values_take_the_types_of_the_template_and_secrets_are_never_shown(
-    core: Core, alice: Actor
-) -> None:
-    core.push(alice, TYPED)
-    sender = Sender(core, push_trigger(core, alice, *TYPED_MAPPING, template="typed").secret)
-
-    sender.send({"host": 17, "loud": "yes", "tags": "a", "token": "correct horse"})
-    sender.send({"host": "db1", "count": "12", "tags": [1, True], "token": None})
-
-    second, first = calls_of(core, alice)
-    assert first.values == {
-        "host": "17",
-        "count": 7,
-        "loud": True,
-        "tags": ["a"],
-        "token": "••••",
-        "level": "high",
-    }
-    assert second.values["count"] == 12
-    assert second.values["tags"] == ["1", "true"]
-    assert core.automations.get(alice, first.automation_id or "").values == first.values
-
-
-def test_a_body_that_does_not_fit_is_refused_with_each_mistake_and_where_it_is(
-    core: Core, alice: Actor
-) -> None:
-    core.push(alice, TYPED)
-    sender = Sender(core, push_trigger(core, alice, *TYPED_MAPPING, template="typed").secret)
-
-    with pytest.raises(InvalidInput) as refused:
-        sender.send({"host": {}, "loud": "perhaps", "count": 1.5})
-    with pytest.raises(InvalidInput, match="values.host: is required"):
-        sender.send({})
-
-    assert [problem.path for problem in refused.value.problems] == ["values.loud"]
-    assert "looked for at /loud" in refused.value.message
-    with pytest.raises(InvalidInput) as refused:
-        sender.send({"host": {}, "count": 1.5})
-    assert [(each.path, each.message) for each in refused.value.problems] == [
-        ("values.host", "must be text, not an object (looked for at /host)"),
-        ("values.count", "must be a whole number, not a decimal number (looked for at /count)"),
-    ]
-    assert {call.outcome for call in calls_of(core, alice)} == {"invalid"}
-    assert started(core, alice) == []
-
-
-@pytest.mark.parametrize(
-    ("body", "message"),
-    [
-        (b"payload=%7B%7D", "no JSON"),
-        (b"", "no JSON"),
-        (b"\xff", "no JSON"),
-        (b"[" * (MAX_BODY_DEPTH + 1) + b"]" * (MAX_BODY_DEPTH + 1), "nested deeper"),
-        (b"[" * 100_000, "no JSON"),
-    ],
-)
-def test_a_body_that_cannot_be_read_is_refused(
-    core: Core, alice: Actor, sender: Sender, body: bytes, message: str
-) -> None:
-    with pytest.raises(InvalidInput, match=message):
-        sender.send(body)
-    assert calls_of(core, alice)[0].outcome == "invalid"
-
-
 def test_the_newest_calls_are_kept(core: Core, alice: Actor) -> None:
     pushed = push_trigger(core, alice, "rate: 1000/s", "filter: [{pointer: /x, exists: true}]")
     sender = Sender(core, pushed.secret)
@@ -439,27 +305,6 @@ def test_rows_changed_behind_the_servers_back_start_nothing(
     for secret in (sender.secret, other.secret):
         with pytest.raises(NotAuthenticated):
             Sender(core, secret, name="other").send(ALERT)
-
-
-@pytest.mark.parametrize(
-    ("lines", "message"),
-    [
-        (["values: {nobody: x}"], "no variable `nobody`"),
-        (["values: {nobody: {pointer: /x}}"], "no variable `nobody`"),
-        (["values: {count: many, host: x}"], "must be a whole number"),
-        (["values: {host: x, count: {pointer: /n, default: many}}"], "not a whole number"),
-        (["values: {count: 1}"], "is required"),
-        (["values: {host: x, token: correct-horse}"], "is secret"),
-        (["values: {host: x, token: {pointer: /t, default: correct-horse}}"], "is secret"),
-    ],
-)
-def test_values_that_no_body_could_mend_are_refused_when_they_are_pushed(
-    core: Core, alice: Actor, lines: list[str], message: str
-) -> None:
-    core.push(alice, TYPED)
-    with pytest.raises(InvalidInput) as refused:
-        push_trigger(core, alice, *lines, template="typed")
-    assert message in " ".join(problem.message for problem in refused.value.problems)
 
 
 def test_an_org_has_so_many_triggers_and_no_more(core: Core, alice: Actor) -> None:

@@ -14,8 +14,8 @@ from opsicle.server.access.actor import Actor
 from opsicle.server.documents.versions import VersionDraft, add_version
 from opsicle.server.store import documents
 from opsicle.server.store.documents import DocumentKind
-from tests.services.core import Core
 from tests.services.calling import trigger_source
+from tests.services.core import Core
 from tests.services.scheduling import HOURLY, schedule_source
 from tests.services.team import MANAGER, policy_source, template_source
 

@@ -75,4 +75,3 @@ def _last(row: ScheduleRow) -> LastStart | None:
         automation_id=row.last_automation_id,
         automation_state=AutomationState(row.last_state) if row.last_state and known else None,
     )
-

@@ -61,7 +61,9 @@ def shown_call(row: CallRow) -> TriggerCall:
     return TriggerCall(
         id=row.id,
         at=row.at,
-        outcome=CallOutcome(row.outcome) if row.outcome in set(CallOutcome) else CallOutcome.INVALID,
+        outcome=CallOutcome(row.outcome)
+        if row.outcome in set(CallOutcome)
+        else CallOutcome.INVALID,
         reason=row.reason,
         automation_id=row.automation_id,
         automation_state=AutomationState(row.automation_state)

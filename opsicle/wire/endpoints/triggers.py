@@ -38,9 +38,7 @@ SHOW_VERSION = Endpoint(
 )
 PAUSE = Endpoint("POST", "/api/v1/triggers/<trigger>/pause", reply=TriggerVersion)
 RESUME = Endpoint("POST", "/api/v1/triggers/<trigger>/resume", reply=TriggerVersion)
-NEW_SECRET = Endpoint(
-    "POST", "/api/v1/triggers/<trigger>/secret", reply=TriggerSecret, status=201
-)
+NEW_SECRET = Endpoint("POST", "/api/v1/triggers/<trigger>/secret", reply=TriggerSecret, status=201)
 LIST_CALLS = Endpoint(
     "GET", "/api/v1/triggers/<trigger>/calls", reply=Page[TriggerCall], query=PAGE
 )
