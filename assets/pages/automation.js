@@ -194,6 +194,8 @@ function factsLine(automation) {
     automation.exit_code !== null && h("span", {}, `exit code ${automation.exit_code}`),
     ["schedule", "trigger", "chain"].includes(automation.started_by.kind) &&
       h("span", {}, `started by ${automation.started_by.kind} ${automation.started_by.name}`),
+    automation.resumed_from &&
+      h("a", { href: `/automations/${automation.resumed_from}` }, "goes on from an earlier one"),
     automation.rerun_of &&
       h("a", { href: `/automations/${automation.rerun_of}` }, "rerun of an earlier one"),
   ];

@@ -19,7 +19,7 @@ from opsicle.client.automations import trigger
 from opsicle.domain.automations import AutomationState
 from opsicle.wire.endpoints import automations as endpoints
 from opsicle.wire.phase_api import PhaseRun
-from opsicle.wire.user_api import Automation
+from opsicle.wire.user_api import Automation, ResumeRequest
 
 _COLUMNS = [
     Column("id", lambda automation: automation.id),
@@ -94,6 +94,35 @@ def rerun(automation_id: str, totp: str | None) -> None:
     emit_automation(with_proof(totp, lambda api: trigger(api, endpoints.RERUN, automation_id)))
 
 
+@automations.command()
+@click.argument("automation_id", metavar="ID")
+@click.option(
+    "--phase-from",
+    metavar="PHASE",
+    default="",
+    help="Go on at this phase instead: the one that failed, or an earlier one.",
+)
+@click.option(
+    "--accept-unknown",
+    is_flag=True,
+    help="Go on though nobody can say what the phase did at which it was lost: it may run twice.",
+)
+@click.option("--reason", metavar="TEXT", default="", help="Why; that of the old one unless given.")
+@totp_option
+def resume(
+    automation_id: str, phase_from: str, *, accept_unknown: bool, reason: str, totp: str | None
+) -> None:
+    """Go on where an automation has failed, as a new one.
+
+    It has the old one's values, and what its phases have handed on; those that went well are not
+    run again. It is approved like any run.
+    """
+    request = ResumeRequest(phase_from=phase_from, accept_unknown=accept_unknown, reason=reason)
+    emit_automation(
+        with_proof(totp, lambda api: trigger(api, endpoints.RESUME, automation_id, body=request))
+    )
+
+
 def emit_automation(automation: Automation) -> None:
     """Print one automation, whole."""
     emit(automation, _fields(automation))
@@ -138,6 +167,7 @@ def _fields(automation: Automation) -> list[tuple[str, object]]:
         ("started by", _starter(automation)),
         ("reason", automation.reason),
         ("rerun of", automation.rerun_of),
+        ("goes on from", automation.resumed_from),
         ("worker", automation.worker.name if automation.worker else ""),
         ("runs on", automation.runs_on),
         ("runs where", automation.runs_on_where),

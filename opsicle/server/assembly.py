@@ -19,6 +19,7 @@ from opsicle.server.audit.service import Audit
 from opsicle.server.automations import routes as automations
 from opsicle.server.automations.live_streams import LiveStreams
 from opsicle.server.automations.releases import GroupReleases
+from opsicle.server.automations.resumes import Resumes
 from opsicle.server.automations.service import Automations
 from opsicle.server.channels import routes as channels
 from opsicle.server.channels.chats import Chats
@@ -231,6 +232,7 @@ class Services:
             bindings,
         )
 
+        self.resumes = Resumes(state, self.automations, bindings, core.vault)
         self.schedules = Schedules(state, self.automations, clock)
         self.schedule_starts = ScheduleStarts(state, self.automations, self.fleet, clock)
         self.artifacts = Artifacts(state, self.contents)
@@ -302,7 +304,11 @@ class Services:
             *templates.routes(self.templates),
             *schedules.routes(self.schedules),
             *automations.routes(
-                self.automations, self.group_releases, self.job_logs, self.live_streams
+                self.automations,
+                self.resumes,
+                self.group_releases,
+                self.job_logs,
+                self.live_streams,
             ),
             *artifacts.routes(self.artifacts),
             *workers.routes(self.workers, self.enrolments),

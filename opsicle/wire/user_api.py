@@ -301,6 +301,17 @@ class RunRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     reason: Reason = ""
 
 
+class ResumeRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """Goes on where an automation has failed, or at an earlier phase (`phase_from`, by its name).
+
+    `accept_unknown` is needed where nobody can say what that phase did: it may run twice.
+    """
+
+    phase_from: Name = ""
+    accept_unknown: bool = False
+    reason: Reason = ""
+
+
 class WorkerRef(msgspec.Struct):
     """A worker by name."""
 
@@ -325,7 +336,8 @@ class Job(msgspec.Struct, kw_only=True):
 class AutomationSummary(msgspec.Struct, kw_only=True):
     """An automation in a list. `waiting_reason` says why one that waits does not run yet.
 
-    `pause_id` is the approval that is asked in its midst while it is paused.
+    `pause_id` is the approval that is asked in its midst while it is paused. `resumed_from` is the
+    automation that it goes on from, which had ended before its last phase.
     """
 
     id: str
@@ -336,6 +348,7 @@ class AutomationSummary(msgspec.Struct, kw_only=True):
     worker: WorkerRef | None = None
     reason: str = ""
     rerun_of: str | None = None
+    resumed_from: str | None = None
     started_by: StartedBy
     approval_id: str | None = None
     pause_id: str | None = None

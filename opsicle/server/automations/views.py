@@ -11,6 +11,7 @@ import msgspec
 from opsicle.domain import stored_json
 from opsicle.domain.approvals import ApprovalState
 from opsicle.domain.automations import AutomationState, JobState
+from opsicle.domain.resume_points import ResumePoint
 from opsicle.domain.templates import Phase, Template
 from opsicle.domain.workers import absence, waiting_reason
 from opsicle.server.access.stored_values import shown_values, stored_requirements
@@ -25,6 +26,7 @@ from opsicle.wire.jobs import (
     FailedTry,
     PhaseReport,
     StepState,
+    first_reports,
     outputs_of,
     summary_of,
 )
@@ -49,6 +51,7 @@ class Snapshot:
     queue: QueueView
     log_remark: str = ""
     artifacts: Sequence[ArtifactRow] = ()
+    resume_point: ResumePoint | None = None
 
     @property
     def newest_job(self) -> JobRow | None:
@@ -74,6 +77,7 @@ def summary(
         else None,
         reason=row.reason,
         rerun_of=row.rerun_of,
+        resumed_from=row.resumed_from,
         started_by=started_by(row),
         approval_id=row.approval_id,
         pause_id=row.pause_id if row.state is AutomationState.PAUSED else None,
@@ -93,6 +97,8 @@ def whole(snapshot: Snapshot) -> Automation:
     row, template = snapshot.row, snapshot.template
     newest = snapshot.newest_job
     reports = _reports(newest) if newest else []
+    if len(reports) != len(template.phases):  # none yet, or none that fit
+        reports = list(first_reports(template.phases, snapshot.resume_point))
     return Automation(
         **msgspec.structs.asdict(summary(row, snapshot.queue)),
         display_name=template.display_name,
@@ -207,12 +213,7 @@ def _paused_reason(row: AutomationRow, queue: QueueView) -> str:
 
 
 def _phases(phases: Sequence[Phase], reports: Sequence[PhaseReport]) -> list[PhaseRun]:
-    """Return each phase of the template with what the worker said of it.
-
-    A report that does not fit is passed over.
-    """
-    if len(reports) != len(phases):
-        reports = [PhaseReport(name=phase.name) for phase in phases]
+    """Return each phase of the template with what the worker said of it."""
     return [_phase(phase, report) for phase, report in zip(phases, reports, strict=True)]
 
 
