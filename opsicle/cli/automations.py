@@ -19,7 +19,8 @@ from opsicle.client.automations import trigger
 from opsicle.domain.automations import AutomationState
 from opsicle.wire.endpoints import automations as endpoints
 from opsicle.wire.phase_api import PhaseRun
-from opsicle.wire.user_api import Automation, ResumeRequest
+from opsicle.wire.starts import ResumeRequest
+from opsicle.wire.user_api import Automation
 
 _COLUMNS = [
     Column("id", lambda automation: automation.id),

@@ -11,7 +11,8 @@ from opsicle.domain.errors import Conflict, Unavailable, Unreachable
 from opsicle.kit.backoff import Backoff
 from opsicle.wire.endpoint import Endpoint
 from opsicle.wire.endpoints import automations as endpoints
-from opsicle.wire.user_api import Automation, ResumeRequest, RunRequest
+from opsicle.wire.starts import ResumeRequest
+from opsicle.wire.user_api import Automation, RunRequest
 
 LOG_TRIES = 5
 TRIGGER_TRIES = 5

@@ -6,6 +6,8 @@ from enum import StrEnum
 
 import msgspec
 
+from opsicle.domain.bounds import Name, Reason
+
 
 class StarterKind(StrEnum):
     """What can start an automation."""
@@ -25,3 +27,14 @@ class StartedBy(msgspec.Struct):
 
     kind: StarterKind
     name: str
+
+
+class ResumeRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """Goes on where an automation has failed, or at an earlier phase (`phase_from`, by its name).
+
+    `accept_unknown` is needed where nobody can say what that phase did: it may run twice.
+    """
+
+    phase_from: Name = ""
+    accept_unknown: bool = False
+    reason: Reason = ""

@@ -301,17 +301,6 @@ class RunRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     reason: Reason = ""
 
 
-class ResumeRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    """Goes on where an automation has failed, or at an earlier phase (`phase_from`, by its name).
-
-    `accept_unknown` is needed where nobody can say what that phase did: it may run twice.
-    """
-
-    phase_from: Name = ""
-    accept_unknown: bool = False
-    reason: Reason = ""
-
-
 class WorkerRef(msgspec.Struct):
     """A worker by name."""
 

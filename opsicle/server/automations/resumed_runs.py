@@ -29,7 +29,7 @@ from opsicle.server.store.automations import AutomationRow
 from opsicle.server.store.database import Connection
 from opsicle.server.store.jobs import JobRow
 from opsicle.wire.jobs import PhaseReport, StepState, first_reports
-from opsicle.wire.user_api import ResumeRequest
+from opsicle.wire.starts import ResumeRequest
 
 _RESUMABLE = frozenset(
     {

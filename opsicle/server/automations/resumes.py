@@ -14,7 +14,8 @@ from opsicle.server.automations.service import Automations
 from opsicle.server.keys.vault import Vault
 from opsicle.server.store import automations
 from opsicle.server.store.database import Connection, Database
-from opsicle.wire.user_api import Automation, ResumeRequest, RunRequest
+from opsicle.wire.starts import ResumeRequest
+from opsicle.wire.user_api import Automation, RunRequest
 
 
 class Resumes:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from opsicle.wire.endpoint import PAGE, Endpoint
 from opsicle.wire.pages import Page
-from opsicle.wire.user_api import Automation, AutomationSummary, ResumeRequest, RunRequest
+from opsicle.wire.starts import ResumeRequest
+from opsicle.wire.user_api import Automation, AutomationSummary, RunRequest
 
 RUN = Endpoint("POST", "/api/v1/automations", body=RunRequest, reply=Automation, status=201)
 LIST_AUTOMATIONS = Endpoint(
