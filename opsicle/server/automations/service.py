@@ -27,6 +27,7 @@ from opsicle.server.approvals.bindings import Bindings
 from opsicle.server.approvals.progress import Progress
 from opsicle.server.approvals.requests import ApprovalRequests
 from opsicle.server.automations.cancelling import Cancelling
+from opsicle.server.automations.chains import insert_chain
 from opsicle.server.automations.filters import require_known
 from opsicle.server.automations.new_runs import NewRun
 from opsicle.server.automations.repeated_requests import remember
@@ -51,6 +52,7 @@ from opsicle.server.store import (
     artifacts,
     audit,
     automations,
+    chains,
     idempotency,
     jobs,
     secrets,
@@ -209,6 +211,7 @@ class Automations:
             row = reservation.lease(db, row, CheckedWork(new.template, bound, None))
 
         automations.insert(db, row)
+        insert_chain(db, row, new.template)
         if new.sealed:
             secrets.insert_values(db, new.sealed, msgspec.json.encode(new.commitments).decode())
 
@@ -282,7 +285,8 @@ class Automations:
             tries = jobs.list_of_automation(db, row.id)
             queue = queue_view(db, self._fleet, actor.org_id, [row])
             left = artifacts.list_of_job(db, tries[-1].id) if tries else []
-            return Snapshot(row, template, tries, 0, queue, artifacts=left)
+            chain = chains.list_of(db, row.id)
+            return Snapshot(row, template, tries, 0, queue, artifacts=left, chain=chain)
 
         snapshot = self._database.read(query)
         if (newest := snapshot.newest_job) is None:
