@@ -165,7 +165,7 @@ def test_it_starts_with_the_rights_of_the_moment(core: Core, alice: Actor) -> No
 
     turn(core)
 
-    assert "execute templates" in refusal(core, alice, parent)
+    assert "may not do this" in refusal(core, alice, parent)
 
 
 def test_a_template_that_is_not_there_is_said_at_the_push_and_at_the_parent(

@@ -129,7 +129,7 @@ MISTAKES = {
     "a chain that passes a secret on": (
         in_spec(
             "variables: [{id: y, type: secret}]\n"
-            "  onFailure: [{template: b, values: {x: {variable: y}}}]"
+            "onFailure: [{template: b, values: {x: {variable: y}}}]"
         ),
         "spec.onFailure[0].values.x",
         11,
