@@ -17,6 +17,7 @@ from opsicle.server.audit import routes as audit
 from opsicle.server.audit.checkpoints import AuditCheckpoints
 from opsicle.server.audit.service import Audit
 from opsicle.server.automations import routes as automations
+from opsicle.server.automations.chain_starts import ChainStarts
 from opsicle.server.automations.live_streams import LiveStreams
 from opsicle.server.automations.releases import GroupReleases
 from opsicle.server.automations.resumes import Resumes
@@ -235,6 +236,9 @@ class Services:
         self.resumes = Resumes(state, self.automations, bindings, core.vault)
         self.schedules = Schedules(state, self.automations, clock)
         self.schedule_starts = ScheduleStarts(state, self.automations, self.fleet, clock)
+        self.chain_starts = ChainStarts(
+            state, self.automations, bindings, self.fleet, self.pubsub, clock
+        )
         self.artifacts = Artifacts(state, self.contents)
         self.group_releases = GroupReleases(state, self.automations, groups, self.pubsub, clock)
         self.live_streams = LiveStreams(self.automations, self.job_logs, self.pubsub, clock)

@@ -24,8 +24,9 @@ from opsicle.server.http.routing import Reply, Request, Route
 from opsicle.server.http.serving import serve
 from opsicle.server.store.automations import AutomationFilter
 from opsicle.wire.endpoints import automations as endpoints
+from opsicle.wire.log_api import LogChunk, LogEvent
 from opsicle.wire.starts import ResumeRequest
-from opsicle.wire.user_api import LogChunk, LogEvent, RunRequest
+from opsicle.wire.user_api import RunRequest
 from opsicle.wire.worker_api import Chunk
 
 _OFFSET = re.compile(r"[0-9]{1,15}")

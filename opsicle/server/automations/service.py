@@ -25,6 +25,7 @@ from opsicle.server.approvals.manifests import shown_resume_point
 from opsicle.server.approvals.progress import Progress
 from opsicle.server.approvals.requests import ApprovalRequests
 from opsicle.server.automations.cancelling import Cancelling
+from opsicle.server.automations.chains import insert_chain
 from opsicle.server.automations.filters import require_known
 from opsicle.server.automations.new_runs import NewRun
 from opsicle.server.automations.repeated_requests import remember
@@ -51,6 +52,7 @@ from opsicle.server.store import (
     artifacts,
     audit,
     automations,
+    chains,
     idempotency,
     jobs,
     secrets,
@@ -214,6 +216,7 @@ class Automations:
             row = reservation.lease(db, row, CheckedWork(new.template, bound, None))
 
         automations.insert(db, row, new.resumed.stored if new.resumed else None)
+        insert_chain(db, row, new.template)
         if new.sealed:
             secrets.insert_values(db, new.sealed, msgspec.json.encode(new.commitments).decode())
 
@@ -268,8 +271,11 @@ class Automations:
             tries = jobs.list_of_automation(db, row.id)
             queue = queue_view(db, self._fleet, actor.org_id, [row])
             left = artifacts.list_of_job(db, tries[-1].id) if tries else []
+            chain = chains.list_of(db, row.id)
             point = shown_resume_point(db, row, template)
-            return Snapshot(row, template, tries, 0, queue, artifacts=left, resume_point=point)
+            return Snapshot(
+                row, template, tries, 0, queue, artifacts=left, chain=chain, resume_point=point
+            )
 
         snapshot = self._database.read(query)
         if (newest := snapshot.newest_job) is None:

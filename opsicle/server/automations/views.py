@@ -19,6 +19,7 @@ from opsicle.server.automations.starters import started_by
 from opsicle.server.automations.waiting import QueueView
 from opsicle.server.store.artifacts import ArtifactRow
 from opsicle.server.store.automations import AutomationRow
+from opsicle.server.store.chains import ChainStartRow
 from opsicle.server.store.jobs import JobRow
 from opsicle.wire.artifact_api import Artifact, MissingArtifact
 from opsicle.wire.jobs import (
@@ -31,6 +32,7 @@ from opsicle.wire.jobs import (
     summary_of,
 )
 from opsicle.wire.phase_api import Command, PhaseRun, PhaseTry
+from opsicle.wire.starts import ChainedStart
 from opsicle.wire.user_api import (
     Automation,
     AutomationSummary,
@@ -52,6 +54,7 @@ class Snapshot:
     log_remark: str = ""
     artifacts: Sequence[ArtifactRow] = ()
     resume_point: ResumePoint | None = None
+    chain: Sequence[ChainStartRow] = ()
 
     @property
     def newest_job(self) -> JobRow | None:
@@ -124,6 +127,20 @@ def whole(snapshot: Snapshot) -> Automation:
             for each in snapshot.artifacts
             if not each.sha256
         ],
+        chain=[_chained(each) for each in snapshot.chain],
+        depth=row.depth,
+    )
+
+
+def _chained(row: ChainStartRow) -> ChainedStart:
+    state = row.automation_state
+    return ChainedStart(
+        event=row.event,
+        template=row.template,
+        state=row.state,
+        reason=row.reason,
+        automation_id=row.automation_id if state else None,
+        automation_state=AutomationState(state) if state else None,
     )
 
 
