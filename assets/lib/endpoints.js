@@ -49,6 +49,7 @@ export const ENDPOINTS = new Set([
   "GET /artifacts/{artifact_id}/view",
   "POST /automations/{automation_id}/release",
   "POST /automations/{automation_id}/rerun",
+  "POST /automations/{automation_id}/resume",
   "GET /approvals",
   "GET /approvals/{approval_id}",
   "POST /approvals/{approval_id}/approve",

@@ -44,6 +44,7 @@ EXAMPLES = {
     "automations release": "opsicle automations release 06h1hzvv11dhdn2rfef99n2x4t",
     "automations cancel": "opsicle automations cancel 06h1hzvv11dhdn2rfef99n2x4t",
     "automations rerun": "opsicle automations rerun 06h1hzvv11dhdn2rfef99n2x4t",
+    "automations resume": "opsicle automations resume 06h1hzvv11dhdn2rfef99n2x4t",
     "logs": "opsicle logs 06h1hzvv11dhdn2rfef99n2x4t --tail 20 --follow",
     "artifacts list": "opsicle artifacts list 06h1hzvv11dhdn2rfef99n2x4t",
     "artifacts get": "opsicle artifacts get 06h1hzvv11dhdn2rfef99n2x4t report/index.html",

@@ -134,7 +134,7 @@ TABLE: dict[Action, Permission] = {
         Verb.DELETE, Resource.TEMPLATES, _OPERATORS, "take templates out of use"
     ),
     Action.AUTOMATIONS_CREATE: Permission(
-        Verb.EXECUTE, Resource.TEMPLATES, _DOERS, "run templates, and rerun"
+        Verb.EXECUTE, Resource.TEMPLATES, _DOERS, "run templates, rerun and resume"
     ),
     Action.AUTOMATIONS_VIEW: Permission(
         Verb.VIEW, Resource.AUTOMATIONS, _EVERYONE, "see automations and their logs"

@@ -13,6 +13,7 @@ from typing import NamedTuple
 import msgspec
 
 from opsicle.domain.automations import WorkerLost
+from opsicle.domain.call_parser import parse_chained
 from opsicle.domain.conditions import findings
 from opsicle.domain.documents import DocumentNode, Fields
 from opsicle.domain.label_expressions import (
@@ -206,6 +207,7 @@ def _template(name: str, labels: dict[str, str], spec: Fields) -> Template:
     body = spec.mapping("template", is_required=True)
     runs_on = _runs_on(spec)
     variables = parse_variables(spec)
+    phases = parse_phases(body) if body else ()
 
     template = Template(
         name=name,
@@ -217,7 +219,7 @@ def _template(name: str, labels: dict[str, str], spec: Fields) -> Template:
         require_mfa=spec.boolean("requireMfa"),
         notify=parse_notify(spec),
         variables=variables,
-        phases=parse_phases(body) if body else (),
+        phases=phases,
         volume_mounts=parse_volume_mounts(body) if body else (),
         runs_on=runs_on.labels,
         runs_on_where=runs_on.where,
@@ -228,6 +230,8 @@ def _template(name: str, labels: dict[str, str], spec: Fields) -> Template:
         max_waiting=spec.integer("maxWaiting", 0, 1, MAX_WAITING) or None,
         on_worker_lost=spec.choice("onWorkerLost", WorkerLost.UNKNOWN),
         plan=parse_phases(spec, "plan", is_required=False),
+        on_success=parse_chained(spec, "onSuccess", variables, phases),
+        on_failure=parse_chained(spec, "onFailure", variables, phases),
     )
 
     _check_plan_names(spec, template)

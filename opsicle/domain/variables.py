@@ -141,6 +141,11 @@ def environment(variables: Iterable[Variable], values: Mapping[str, Value]) -> d
     }
 
 
+def environment_of(values: Mapping[str, Value]) -> dict[str, str]:
+    """Return the environment variables of values that have all been given."""
+    return {environment_name(name): as_text(value) for name, value in values.items()}
+
+
 def as_text(value: Value) -> str:
     """Return a value as commands see it."""
     if isinstance(value, bool):

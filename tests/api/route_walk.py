@@ -112,6 +112,7 @@ MAY: dict[str, Action | Access] = {
     "POST /api/v1/automations/<automation_id>/cancel": A.AUTOMATIONS_VIEW,
     "POST /api/v1/automations/<automation_id>/release": A.AUTOMATIONS_VIEW,
     "POST /api/v1/automations/<automation_id>/rerun": A.AUTOMATIONS_CREATE,
+    "POST /api/v1/automations/<automation_id>/resume": A.AUTOMATIONS_CREATE,
     "GET /api/v1/automations/<automation_id>/log": A.AUTOMATIONS_VIEW,
     "GET /api/v1/automations/<automation_id>/events": A.AUTOMATIONS_VIEW,
     "GET /api/v1/artifacts/<artifact_id>": A.AUTOMATIONS_VIEW,

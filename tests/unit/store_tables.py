@@ -44,6 +44,7 @@ TABLES = {
     "audit_heads": Table(small_because="one row for each org"),
     "authenticators": Table(small_because=PEOPLE),
     "automations": Table(RETENTION, grows=True),
+    "chain_starts": Table(RETENTION, grows=True),
     "channels": Table(small_because=MADE_BY_PEOPLE),
     "chat_links": Table(small_because=PEOPLE),
     "concurrency_changes": Table(

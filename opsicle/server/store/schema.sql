@@ -281,7 +281,7 @@ CREATE TABLE automations (
     started_at          TEXT,
     finished_at         TEXT,
     cancel_requested_at TEXT,
-    cancel_requested_by TEXT REFERENCES users (id), manifest_digest TEXT NOT NULL DEFAULT '', approved_at TEXT, manifest_format INTEGER NOT NULL DEFAULT 1, principal_id TEXT NOT NULL DEFAULT '', mac TEXT NOT NULL DEFAULT '', priority INTEGER NOT NULL DEFAULT 5, concurrency_key TEXT, concurrency_limit INTEGER, on_limit TEXT, concurrency_released_at TEXT, turn TEXT NOT NULL DEFAULT 'ready' CHECK (turn IN ('new', 'behind', 'ready')), rank TEXT NOT NULL GENERATED ALWAYS AS ((9 - priority) || id) VIRTUAL, max_waiting INTEGER, started_by_kind TEXT NOT NULL DEFAULT '', started_by_name TEXT NOT NULL DEFAULT '', started_by_id TEXT,
+    cancel_requested_by TEXT REFERENCES users (id), manifest_digest TEXT NOT NULL DEFAULT '', approved_at TEXT, manifest_format INTEGER NOT NULL DEFAULT 1, principal_id TEXT NOT NULL DEFAULT '', mac TEXT NOT NULL DEFAULT '', priority INTEGER NOT NULL DEFAULT 5, concurrency_key TEXT, concurrency_limit INTEGER, on_limit TEXT, concurrency_released_at TEXT, turn TEXT NOT NULL DEFAULT 'ready' CHECK (turn IN ('new', 'behind', 'ready')), rank TEXT NOT NULL GENERATED ALWAYS AS ((9 - priority) || id) VIRTUAL, max_waiting INTEGER, started_by_kind TEXT NOT NULL DEFAULT '', started_by_name TEXT NOT NULL DEFAULT '', started_by_id TEXT, depth INTEGER NOT NULL DEFAULT 0, resumed_from TEXT, resume_point TEXT,
     FOREIGN KEY (template_id, version) REFERENCES template_versions (template_id, version)
 ) STRICT, WITHOUT ROWID;
 
@@ -301,6 +301,16 @@ CREATE TRIGGER automations_change_concurrency AFTER UPDATE OF state, job_id, con
 WHEN NEW.concurrency_key IS NOT NULL AND NOT (OLD.state = 'queued' AND NEW.state = 'running')
 BEGIN
     INSERT OR IGNORE INTO concurrency_changes VALUES (NEW.org_id, NEW.concurrency_key, NEW.id);
+END;
+
+CREATE TRIGGER automations_end_chain AFTER UPDATE OF state ON automations
+WHEN NEW.state IN ('succeeded', 'failed', 'timed_out') AND NEW.state <> OLD.state
+BEGIN
+    UPDATE chain_starts
+       SET state = 'due'
+     WHERE parent_id = NEW.id
+       AND state = 'waiting'
+       AND event = CASE NEW.state WHEN 'succeeded' THEN 'success' ELSE 'failure' END;
 END;
 
 CREATE INDEX automations_ended ON automations (org_id, state, id)
@@ -339,6 +349,8 @@ CREATE INDEX automations_queued ON automations (org_id, requirements, rank)
 
 CREATE INDEX automations_rerun ON automations (rerun_of) WHERE rerun_of IS NOT NULL;
 
+CREATE INDEX automations_resumed ON automations (resumed_from) WHERE resumed_from IS NOT NULL;
+
 CREATE TRIGGER automations_stay BEFORE DELETE ON automations
 WHEN OLD.state IN ('awaiting_approval', 'queued', 'running', 'paused')
      OR OLD.id > coalesce((SELECT removed_to FROM removals WHERE org_id = OLD.org_id), '')
@@ -360,6 +372,21 @@ END;
 
 CREATE INDEX automations_waiting_of_template ON automations (org_id, template_id)
     WHERE max_waiting IS NOT NULL AND state IN ('awaiting_approval', 'queued');
+
+CREATE TABLE chain_starts (
+    parent_id     TEXT NOT NULL REFERENCES automations (id),
+    position      INTEGER NOT NULL,
+    org_id        TEXT NOT NULL REFERENCES orgs (id),
+    event         TEXT NOT NULL CHECK (event IN ('success', 'failure')),
+    template      TEXT NOT NULL,
+    state         TEXT NOT NULL CHECK (state IN ('waiting', 'due', 'started', 'refused')),
+    reason        TEXT NOT NULL DEFAULT '',
+    automation_id TEXT,
+    at            TEXT,
+    PRIMARY KEY (parent_id, position)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX chain_starts_due ON chain_starts (parent_id, position) WHERE state = 'due';
 
 CREATE TABLE channels (
     id                 TEXT PRIMARY KEY,
