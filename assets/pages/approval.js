@@ -58,6 +58,7 @@ function view(approval, redraw) {
         h("p", {}, "Nobody can agree to it."),
       ),
     question(approval),
+    approval.resumed_from && resumedFrom(approval),
     approval.explanation && noticeBox("note", h("p", {}, sentence(approval.explanation))),
     decisions(approval, redraw),
     h(
@@ -137,6 +138,28 @@ function question({ kind, phase, message, given, asked_variables: asked, automat
     h("p", {}, "Look at ", log, " before you decide."),
     names.length > 0 &&
       pairs(names.map((name) => [labels.get(name) || name, visibleValue(given[name])])),
+  );
+}
+
+/** Where it goes on that another one has left, and what it is handed. */
+function resumedFrom({ resumed_from: point, phases }) {
+  const { automation_id: id, first_phase: first, outputs, answers } = point;
+  const handed = Object.entries(Object.assign({}, ...Object.values(outputs), answers));
+  const done = phases.slice(0, first).map((phase) => phase.name);
+  const earlier = h("a", { href: `/automations/${id}` }, "an earlier automation");
+  return noticeBox(
+    "note",
+    h(
+      "strong",
+      {},
+      visible(`It goes on at phase ${first + 1} of ${phases.length}, ${phases[first].name}`),
+    ),
+    first > 0
+      ? h("p", {}, visible(`Not run again, as ${done.join(", ")} were done in `), earlier, ".")
+      : h("p", {}, "It follows ", earlier, ", which failed at its first phase."),
+    handed.length > 0 && h("p", {}, "It is handed:"),
+    handed.length > 0 &&
+      pairs(handed.map(([name, value]) => [visible(name), h("code", {}, visibleValue(value))])),
   );
 }
 

@@ -18,6 +18,7 @@ from opsicle.cli.terminal import ask, has_person, printable
 from opsicle.domain.approvals import Verdict
 from opsicle.domain.errors import InvalidInput
 from opsicle.domain.pauses import ApprovalKind, Choice
+from opsicle.domain.resume_points import in_words
 from opsicle.domain.templates import OnFailure, Phase, Variable
 from opsicle.domain.visible_text import visible_value
 from opsicle.wire.approval_api import Approval, Comparison, DecisionRequest, GateView
@@ -206,6 +207,7 @@ def _body(approval: Approval) -> Iterator[str]:
         log = f"opsicle logs {approval.automation_id}"
         yield f"Choose with --choice {', '.join(Choice)}, after a look at the log: `{log}`."
         yield ""
+    yield from map(printable, _resumed(approval))
     yield "What will run:" if approval.kind is ApprovalKind.RUN else "What it runs, all in all:"
     for phase in approval.phases:
         yield from map(printable, _phase(phase))
@@ -224,6 +226,16 @@ def _body(approval: Approval) -> Iterator[str]:
 
     yield ""
     yield from _compared(approval.compared)
+
+
+def _resumed(approval: Approval) -> Iterator[str]:
+    """Yield where it goes on that another one has left, and what it is handed."""
+    if (point := approval.resumed_from) is None:
+        return
+    yield f"It {in_words(point, approval.phases)}."
+    for name, value in (*point.all_outputs.items(), *point.answers.items()):
+        yield f"  is handed {name}: {_said(value)}"
+    yield ""
 
 
 def _asked(variable: Variable) -> str:

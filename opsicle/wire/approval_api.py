@@ -10,6 +10,7 @@ from opsicle.domain.approvals import ApprovalState, GateState, Verdict
 from opsicle.domain.bounds import GivenValues, Reason, Word
 from opsicle.domain.pauses import ApprovalKind, Choice
 from opsicle.domain.policies import GateOrder
+from opsicle.domain.resume_points import ResumePoint
 from opsicle.domain.templates import DEFAULT_PRIORITY, Phase, Value, Variable, VolumeMount
 from opsicle.wire.user_api import Person
 
@@ -111,7 +112,7 @@ class Approval(ApprovalSummary, kw_only=True):
     run; empty if nothing is.
     `may_withdraw`: the caller has asked for it, or owns the service account that did, and it is
     pending. `message` and `asked_variables` are what a pause asks, `given` the values with which
-    somebody has let it go on.
+    somebody has let it go on. `resumed_from`: it does not begin, but goes on from another one.
     """
 
     policy: str
@@ -141,6 +142,7 @@ class Approval(ApprovalSummary, kw_only=True):
     message: str = ""
     asked_variables: list[Variable] = []
     given: dict[str, Value] = {}
+    resumed_from: ResumePoint | None = None
 
 
 class GateNeed(msgspec.Struct, kw_only=True):

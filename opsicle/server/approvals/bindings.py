@@ -17,6 +17,7 @@ import msgspec
 from opsicle.domain.manifest_formats import FORMATS, NEWEST, FieldNotSupported
 from opsicle.domain.manifests import Manifest, canonical, digest
 from opsicle.domain.pauses import ApprovalKind
+from opsicle.domain.resume_points import ResumePoint
 from opsicle.domain.templates import Template
 from opsicle.kit.clock import to_text
 from opsicle.security.binding_key import BindingKey, is_same
@@ -75,13 +76,14 @@ class Bindings:
         template: Template,
         approval: ApprovalRow | None,
         commitments: dict[str, str],
+        resume_point: ResumePoint | None = None,
     ) -> tuple[AutomationRow, BoundManifest]:
         """Return a new automation with all that binds it, and its manifest.
 
         `approval` is what will be asked for it.
         """
         new = msgspec.structs.replace(row, manifest_format=NEWEST)
-        manifest = build(new, template, approval, commitments)
+        manifest = build(new, template, approval, commitments, resume_point)
         content = canonical(manifest)
         manifest_digest = digest(content)
         mac = self._key.of_automation(_covered(manifest_digest, manifest))

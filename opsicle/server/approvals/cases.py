@@ -16,11 +16,13 @@ from opsicle.domain.conditions import Facts, asked_gates
 from opsicle.domain.errors import NotFound
 from opsicle.domain.pauses import ApprovalKind
 from opsicle.domain.policies import Gate, Policy
+from opsicle.domain.resume_points import ResumePoint
 from opsicle.domain.templates import Phase, Template
 from opsicle.server.access.stored_values import read_values
 from opsicle.server.access.template_versions import template_of
 from opsicle.server.approvals.approvers import ApproverDirectory, requester_of
 from opsicle.server.approvals.bindings import UNREADABLE, AlteredManifest, Bindings
+from opsicle.server.approvals.manifests import shown_resume_point
 from opsicle.server.store import approvals, automations
 from opsicle.server.store.approvals import ApprovalRow, DecisionRow
 from opsicle.server.store.automations import AutomationRow
@@ -33,7 +35,7 @@ class Case:
 
     Good for the transaction that it was read in, no longer. `problem` says why it counts for
     nothing: what is stored is not what was asked for, or a decision is not as it was taken down; ""
-    if all is as it was.
+    if all is as it was. `resume_point`: where the automation goes on that another one has left.
     """
 
     row: ApprovalRow
@@ -45,6 +47,7 @@ class Case:
     requester: ApprovalRequester
     directory: ApproverDirectory
     problem: str = ""
+    resume_point: ResumePoint | None = None
 
     @cached_property
     def people(self) -> dict[str, ApproverPerson]:
@@ -153,7 +156,14 @@ def load_unchecked(
         gates = gates_for(policy, template, automation)
     except (NotFound, ValueError):
         return case
-    return replace(case, policy=policy, gates=gates, template=template, problem="")
+    return replace(
+        case,
+        policy=policy,
+        gates=gates,
+        template=template,
+        problem="",
+        resume_point=shown_resume_point(db, automation, template),
+    )
 
 
 def forged(bindings: Bindings, row: ApprovalRow, decisions: list[DecisionRow]) -> str:

@@ -127,6 +127,7 @@ def whole(db: Connection, case: Case, viewer: Viewer, candidates: Sequence[Candi
         and row.state is ApprovalState.PENDING
         and answers_for(db, row.org_id, viewer.user_id, row.requester_id),
         message=pause.message if pause else "",
+        resumed_from=case.resume_point,
         asked_variables=list(pause.variables) if pause else [],
         given={} if case.problem else answer_of(case).values,
     )
