@@ -9,11 +9,13 @@ from opsicle.domain.secrets import masked
 from opsicle.domain.templates import Template, Value
 from opsicle.server.access.actor import Actor
 from opsicle.server.automations.given_files import named_by_content
+from opsicle.server.automations.resumed_runs import ResumedRun
 from opsicle.server.automations.starters import Starter
 from opsicle.server.dispatch.concurrency_groups import Settled
 from opsicle.server.store.automations import AutomationRow
 from opsicle.server.store.database import Connection
 from opsicle.server.store.secrets import SealedRow
+from opsicle.wire.starts import StarterKind
 from opsicle.wire.user_api import RunRequest
 
 
@@ -23,7 +25,8 @@ class NewRun:
 
     `given` are the values of the request, with files named by what is in them; `commitments` is
     what the manifest says of each secret variable; `with_mfa`: whoever asked has shown a code.
-    `starter`: what starts it, if not the requester.
+    `starter`: what starts it, if not the requester. `resumed`: what it goes on from, if it does not
+    begin.
     """
 
     row: AutomationRow
@@ -34,11 +37,13 @@ class NewRun:
     commitments: dict[str, str]
     with_mfa: bool
     starter: Starter | None
+    resumed: ResumedRun | None = None
     settled: Settled = field(default_factory=Settled)
 
     def require_files(self, db: Connection, actor: Actor) -> None:
         """Raise InvalidInput if an upload has expired since it was looked for."""
-        source, at = self.row.rerun_of or "", self.row.created_at
+        source = files_source(self.row.rerun_of or "", self.starter, self.resumed)
+        at = self.row.created_at
         named_by_content(db, actor, self.template.variables, self.request.values, source, at)
 
     def recorded(self, row: AutomationRow) -> dict[str, object]:
@@ -52,4 +57,17 @@ class NewRun:
             "manifest": row.manifest_digest,
             "with_mfa": self.with_mfa,
             **({"started_by": self.starter.shown} if self.starter else {}),
+            **({"resumed_from": self.resumed.recorded} if self.resumed else {}),
         }
+
+
+def files_source(rerun_of: str, starter: Starter | None, resumed: ResumedRun | None) -> str:
+    """Return the automation whose files a new one may take, "" if there is none.
+
+    That is the one which it repeats or goes on from, or whose end starts it.
+    """
+    if resumed:
+        return resumed.point.automation_id
+    if starter and starter.kind is StarterKind.CHAIN:
+        return starter.id
+    return rerun_of

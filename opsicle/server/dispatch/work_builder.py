@@ -171,6 +171,7 @@ class WorkBuilder:
             max_log_bytes=self._max_log_bytes,
             artifact_limits=self._artifact_limits,
             files=input_files(template.variables, values),
+            resumed_from=checked.bound.manifest.resumed_from,
         )
 
     def _secrets(
