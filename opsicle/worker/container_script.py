@@ -24,6 +24,13 @@ _ENGINES_OWN = "container TERM HOSTNAME"
 """Variables that engines add by themselves."""
 
 
+_NEEDS_NICE = b"""\
+command -v nice >/dev/null || {
+    echo "opsicle: the image has no program nice, by which limits.nice is kept" >&2
+    exit 127
+}"""
+
+
 def first_script(
     environment: Mapping[str, str], arguments: Sequence[bytes], limits: ResourceLimits
 ) -> bytes:
@@ -39,6 +46,7 @@ def first_script(
 
     command = b" ".join(_quoted(argument) for argument in arguments)
     if limits.nice is not None:
+        lines.append(_NEEDS_NICE)
         command = b"nice -n %d " % limits.nice + command
     lines += [
         command + b" </dev/null",
