@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import subprocess
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,6 +17,9 @@ class Package(NamedTuple):
     purpose: str
     """What the tests do with it, for the person on whose machine it is installed."""
 
+
+ALTERNATIVES = " | "
+"""Between names of which Debian's releases have one or the other, the newer release's first."""
 
 PACKAGES = {
     "nginx-light": Package(
@@ -35,6 +39,7 @@ PACKAGES = {
     "npm": Package("npm", "fetches the emulated Telegram"),
     "podman": Package("podman", "runs phases in containers"),
     "runc": Package("runc", "starts those containers"),
+    "docker-cli | docker.io": Package("docker", "its program, which a worker may use as well"),
     "busybox-static": Package("/bin/busybox", "what the containers' image is made of"),
     "containernetworking-plugins": Package(
         "/usr/lib/cni/bridge", "networks of those containers that ask for one"
@@ -64,7 +69,8 @@ def install_missing() -> None:
         raise BuildError(f"tests need Debian packages, and only root can install them:{what}")
     else:
         say(f"nothing is installed without root on Debian; tests are skipped that need:{what}")
-        say(f"to run them as well: apt-get install {' '.join(missing)}")
+        names = " ".join(map(_known_name, missing))
+        say(f"to run them as well: apt-get install {names}")
 
 
 def _is_there(path: str) -> bool:
@@ -77,8 +83,22 @@ def _install(packages: list[str]) -> None:
     # RUNLEVEL=1 keeps Debian from starting the services: the tests start their own.
     quietly = {"DEBIAN_FRONTEND": "noninteractive", "RUNLEVEL": "1"}
     run(["apt-get", "update", "--quiet=2"], env=quietly, quiet=True)
+    names = [_known_name(package) for package in packages]
     run(
-        ["apt-get", "install", "--quiet=2", "--yes", "--no-install-recommends", *packages],
+        ["apt-get", "install", "--quiet=2", "--yes", "--no-install-recommends", *names],
         env=quietly,
         quiet=True,
     )
+
+
+def _known_name(package: str) -> str:
+    """Return the first of a package's names that this release has, or else the last."""
+    *newer, last = package.split(ALTERNATIVES)
+    return next((name for name in newer if _is_known(name)), last)
+
+
+def _is_known(name: str) -> bool:
+    if not shutil.which("apt-cache"):
+        return False
+    shown = subprocess.run(["apt-cache", "show", name], check=False, capture_output=True)
+    return shown.returncode == 0

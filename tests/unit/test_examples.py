@@ -8,7 +8,9 @@ import pytest
 
 from opsicle.domain.schedules import Schedule
 from opsicle.domain.shell_lint import warnings
-from opsicle.domain.template_parser import parse_document, parse_template
+from opsicle.domain.template_parser import parse_document, parse_template, parse_trigger
+from opsicle.domain.trigger_mapping import check_mapping
+from opsicle.domain.triggers import Trigger, VerifyMethod
 from opsicle.domain.unsupported import unsupported
 from tests.product import CHECKOUT
 
@@ -33,6 +35,24 @@ def test_an_example_of_a_schedule_starts_an_example() -> None:
 
     assert isinstance(schedule, Schedule)
     assert schedule.template in {path.stem for path in EXAMPLES}
+
+
+TRIGGERS = sorted((CHECKOUT / "examples" / "triggers").glob("*.yaml"))
+
+
+@pytest.mark.parametrize("path", TRIGGERS, ids=lambda path: path.stem)
+def test_an_example_of_a_trigger_gives_an_example_what_it_needs(path: Path) -> None:
+    trigger = parse_document(path.read_bytes())
+
+    assert isinstance(trigger, Trigger)
+    template = parse_template((CHECKOUT / f"examples/{trigger.template}.yaml").read_bytes())
+    check_mapping(trigger, template.variables)
+
+
+def test_there_is_an_example_of_a_trigger_for_each_kind_of_sender() -> None:
+    shown = {parse_trigger(path.read_bytes()).verify for path in TRIGGERS}
+
+    assert shown | {VerifyMethod.BEARER} == set(VerifyMethod)
 
 
 def test_there_are_examples() -> None:
