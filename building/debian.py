@@ -47,6 +47,9 @@ PACKAGES = {
     "containernetworking-plugins": Package(
         "/usr/lib/cni/bridge", "networks of those containers that ask for one"
     ),
+    "user-mode-linux": Package(
+        "linux.uml", "a kernel as a process, with control groups of version 2"
+    ),
     "systemd": Package("systemd-analyze", "judges the units of the documentation"),
 }
 
