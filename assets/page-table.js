@@ -28,6 +28,7 @@ import * as template from "./pages/template.js";
 import * as templatePush from "./pages/template-push.js";
 import * as templates from "./pages/templates.js";
 import * as tokens from "./pages/tokens.js";
+import * as triggers from "./pages/triggers.js";
 import * as workers from "./pages/workers.js";
 
 /** Shown where nobody is logged in. */
@@ -47,6 +48,7 @@ const GROUPS = {
     ["/logs", "Logs", logs, "automations.view", "search"],
     ["/approvals", "Approvals", approvals, "approvals.view", "approvals"],
     ["/schedules", "Schedules", schedules, "schedules.view", "schedules"],
+    ["/triggers", "Triggers", triggers, "triggers.view", "triggers"],
     ["/workers", "Workers", workers, "workers.view", "workers"],
   ],
   manage: [

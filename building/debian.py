@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import subprocess
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,12 +18,18 @@ class Package(NamedTuple):
     """What the tests do with it, for the person on whose machine it is installed."""
 
 
+ALTERNATIVES = " | "
+"""Between names of which Debian's releases have one or the other, the newer release's first."""
+
 PACKAGES = {
     "nginx-light": Package(
         "/usr/sbin/nginx", "the reverse proxy in front of a server, and a target of jobs"
     ),
     "postgresql": Package("/usr/lib/postgresql/*/bin/postgres", "a target of jobs"),
     "chromium-headless-shell": Package("/usr/bin/chromium-headless-shell", "drives the pages"),
+    "prometheus-alertmanager": Package(
+        "/usr/bin/prometheus-alertmanager", "calls a trigger, as it does for users"
+    ),
     "iproute2": Package("/usr/sbin/ip", "makes networks of the tests' own"),
     "nftables": Package("/usr/sbin/nft", "closes ways between those networks"),
     "curl": Package("/usr/bin/curl", "a foreign client of the API"),
@@ -35,9 +42,13 @@ PACKAGES = {
     "npm": Package("npm", "fetches the emulated Telegram"),
     "podman": Package("podman", "runs phases in containers"),
     "runc": Package("runc", "starts those containers"),
+    "docker-cli | docker.io": Package("docker", "its program, which a worker may use as well"),
     "busybox-static": Package("/bin/busybox", "what the containers' image is made of"),
     "containernetworking-plugins": Package(
         "/usr/lib/cni/bridge", "networks of those containers that ask for one"
+    ),
+    "user-mode-linux": Package(
+        "linux.uml", "a kernel as a process, with control groups of version 2"
     ),
     "systemd": Package("systemd-analyze", "judges the units of the documentation"),
 }
@@ -61,7 +72,8 @@ def install_missing() -> None:
         raise BuildError(f"tests need Debian packages, and only root can install them:{what}")
     else:
         say(f"nothing is installed without root on Debian; tests are skipped that need:{what}")
-        say(f"to run them as well: apt-get install {' '.join(missing)}")
+        names = " ".join(map(_known_name, missing))
+        say(f"to run them as well: apt-get install {names}")
 
 
 def _is_there(path: str) -> bool:
@@ -74,8 +86,22 @@ def _install(packages: list[str]) -> None:
     # RUNLEVEL=1 keeps Debian from starting the services: the tests start their own.
     quietly = {"DEBIAN_FRONTEND": "noninteractive", "RUNLEVEL": "1"}
     run(["apt-get", "update", "--quiet=2"], env=quietly, quiet=True)
+    names = [_known_name(package) for package in packages]
     run(
-        ["apt-get", "install", "--quiet=2", "--yes", "--no-install-recommends", *packages],
+        ["apt-get", "install", "--quiet=2", "--yes", "--no-install-recommends", *names],
         env=quietly,
         quiet=True,
     )
+
+
+def _known_name(package: str) -> str:
+    """Return the first of a package's names that this release has, or else the last."""
+    *newer, last = package.split(ALTERNATIVES)
+    return next((name for name in newer if _is_known(name)), last)
+
+
+def _is_known(name: str) -> bool:
+    if not shutil.which("apt-cache"):
+        return False
+    shown = subprocess.run(["apt-cache", "show", name], check=False, capture_output=True)
+    return shown.returncode == 0

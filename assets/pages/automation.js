@@ -3,6 +3,7 @@
 import { announce } from "../components/announcer.js";
 import { artifactsView } from "../components/artifacts.js";
 import { automationActions } from "../components/automation-actions.js";
+import { chainNotices, chainView } from "../components/chain.js";
 import { pageHeading, setTitle } from "../components/headings.js";
 import { liveMark } from "../components/live.js";
 import { LogPanel } from "../components/log-panel.js";
@@ -19,6 +20,8 @@ import { ago, duration } from "../lib/times.js";
 import { environmentName } from "../lib/values.js";
 import { visible, visibleLine, visibleValue } from "../lib/visible.js";
 
+const LOOK_FOR_STARTS_MS = 1_500;
+const MOST_LOOKS = 10;
 const HIDDEN_LOOK_MS = 10_000; // how often the tab's title is brought up to date while nobody looks at the page
 
 export function mount(root, { id, title }) {
@@ -63,7 +66,10 @@ export function mount(root, { id, title }) {
     on: (name, data) => {
       if (name === "automation") show(data);
       else if (name === "log") parts.log.append(data);
-      else if (name === "end") parts.log.finish();
+      else if (name === "end") {
+        parts.log.finish();
+        lookForStarts(path, page.signal, () => shown, show);
+      }
       return name !== "end";
     },
     status: (status) => {
@@ -97,6 +103,19 @@ function lookWhileHidden(path, signal, shown) {
   return () => clearInterval(timer);
 }
 
+/** What follows an end is started a moment later, when the stream of events is over. */
+async function lookForStarts(path, signal, shown, show) {
+  for (let look = 0; look < MOST_LOOKS; look++) {
+    if (signal.aborted || !shown()?.chain.some(({ state }) => state === "due")) return;
+    await new Promise((resolve) => setTimeout(resolve, LOOK_FOR_STARTS_MS));
+    try {
+      show(await get("/automations/{automation_id}", { path, signal }));
+    } catch {
+      return; // they are shown when the page is loaded anew
+    }
+  }
+}
+
 function showAutomation(parts, automation, before) {
   if (before?.state !== automation.state)
     announce(`${automation.template}: ${stateText(automation.state)}`);
@@ -123,20 +142,21 @@ function titleFor(automation) {
   setTitle(`${stateText(automation.state)}: ${automation.template}`);
 }
 
-/** Everything that the head shows; what changes with each command is not among it. */
-function headOf({
-  phases,
-  jobs,
-  values,
-  variables,
-  outputs,
-  summary,
-  artifacts,
-  artifacts_missing: missing,
-  log_bytes: logBytes,
-  ...rest
-}) {
-  return rest;
+/** Everything that the head shows; what changes with each command is among it only at the end. */
+function headOf(automation) {
+  const {
+    phases,
+    jobs,
+    values,
+    variables,
+    outputs,
+    summary,
+    artifacts,
+    artifacts_missing: missing,
+    log_bytes: logBytes,
+    ...rest
+  } = automation;
+  return isFinal(rest.state) ? { ...rest, phases, jobs } : rest;
 }
 
 function headView(automation) {
@@ -192,8 +212,17 @@ function factsLine(automation) {
         duration(automation.started_at, automation.finished_at),
       ),
     automation.exit_code !== null && h("span", {}, `exit code ${automation.exit_code}`),
-    ["schedule", "trigger", "chain"].includes(automation.started_by.kind) &&
+    ["schedule", "trigger"].includes(automation.started_by.kind) &&
       h("span", {}, `started by ${automation.started_by.kind} ${automation.started_by.name}`),
+    automation.resumed_from &&
+      h("a", { href: `/automations/${automation.resumed_from}` }, "goes on from an earlier one"),
+    automation.started_by.automation_id &&
+      h(
+        "a",
+        { href: `/automations/${automation.started_by.automation_id}` },
+        `started after ${automation.started_by.name}`,
+      ),
+    automation.depth > 1 && h("span", {}, `depth ${automation.depth}`),
     automation.rerun_of &&
       h("a", { href: `/automations/${automation.rerun_of}` }, "rerun of an earlier one"),
   ];
@@ -221,6 +250,7 @@ function remarks(automation) {
       state !== "succeeded" &&
       noticeBox(state === "cancelled" ? "note" : "bad", sentence(explanation)),
     automation.log_remark && noticeBox("warn", sentence(automation.log_remark)),
+    ...chainNotices(automation.chain),
   ];
 }
 
@@ -233,9 +263,10 @@ function waitingLink({ state, approval_id: approval, pause_id: pause }) {
 }
 
 function factsOf(automation) {
-  const { id, values, variables, outputs, jobs } = automation;
+  const { id, values, variables, outputs, jobs, chain } = automation;
   return {
     id,
+    chain,
     values,
     variables,
     outputs,
@@ -246,7 +277,7 @@ function factsOf(automation) {
   };
 }
 
-function factsView({ id, values, variables, outputs, labels, queue, jobs, approvalId }) {
+function factsView({ id, chain, values, variables, outputs, labels, queue, jobs, approvalId }) {
   const given = variables.filter((variable) => variable.id in values);
   return h(
     "div",
@@ -285,6 +316,7 @@ function factsView({ id, values, variables, outputs, labels, queue, jobs, approv
         h("h2", {}, "In the queue"),
         queue.map((text) => h("p", {}, visible(text))),
       ),
+    chain.length > 0 && chainView(chain),
     jobs.length > 0 &&
       h(
         "section",

@@ -20,8 +20,10 @@ from opsicle.cli.times import point_in_time
 from opsicle.client.automations import trigger
 from opsicle.client.logs import LogSearchProgress, search_logs
 from opsicle.domain.automations import AutomationState
+from opsicle.domain.calls import ChainState
 from opsicle.wire.endpoints import automations as endpoints
 from opsicle.wire.phase_api import PhaseRun
+from opsicle.wire.starts import ChainedStart, ResumeRequest
 from opsicle.wire.user_api import Automation
 
 _MOST_FOUND = 100
@@ -137,6 +139,35 @@ def rerun(automation_id: str, totp: str | None) -> None:
     emit_automation(with_proof(totp, lambda api: trigger(api, endpoints.RERUN, automation_id)))
 
 
+@automations.command()
+@click.argument("automation_id", metavar="ID")
+@click.option(
+    "--phase-from",
+    metavar="PHASE",
+    default="",
+    help="Go on at this phase instead: the one that failed, or an earlier one.",
+)
+@click.option(
+    "--accept-unknown",
+    is_flag=True,
+    help="Go on though nobody can say what the phase did at which it was lost: it may run twice.",
+)
+@click.option("--reason", metavar="TEXT", default="", help="Why; that of the old one unless given.")
+@totp_option
+def resume(
+    automation_id: str, phase_from: str, *, accept_unknown: bool, reason: str, totp: str | None
+) -> None:
+    """Go on where an automation has failed, as a new one.
+
+    It has the old one's values, and what its phases have handed on; those that went well are not
+    run again. It is approved like any run.
+    """
+    request = ResumeRequest(phase_from=phase_from, accept_unknown=accept_unknown, reason=reason)
+    emit_automation(
+        with_proof(totp, lambda api: trigger(api, endpoints.RESUME, automation_id, body=request))
+    )
+
+
 def emit_automation(automation: Automation) -> None:
     """Print one automation, whole."""
     emit(automation, _fields(automation))
@@ -146,6 +177,24 @@ def emit_automation(automation: Automation) -> None:
     show_results(automation.outputs, automation.summary, click.echo)
     if automation.phases:
         _print_phases(automation)
+    if automation.chain:
+        _print_chain(automation)
+
+
+def _print_chain(automation: Automation) -> None:
+    click.echo()
+    rows = [
+        [f"on {start.event}", start.template, _became(start), start.automation_id or ""]
+        for start in automation.chain
+    ]
+    headings = ["STARTS AFTERWARDS", "TEMPLATE", "STATE", "AUTOMATION"]
+    print_table(headings, [[printable(cell) for cell in row] for row in rows])
+
+
+def _became(start: ChainedStart) -> str:
+    if start.state is ChainState.REFUSED:
+        return f"could not start: {start.reason}"
+    return start.automation_state or start.state
 
 
 def _print_phases(automation: Automation) -> None:
@@ -179,8 +228,10 @@ def _fields(automation: Automation) -> list[tuple[str, object]]:
         ("values", automation.values),
         ("requester", automation.requester.email),
         ("started by", _starter(automation)),
+        ("depth", automation.depth or ""),
         ("reason", automation.reason),
         ("rerun of", automation.rerun_of),
+        ("goes on from", automation.resumed_from),
         ("worker", automation.worker.name if automation.worker else ""),
         ("runs on", automation.runs_on),
         ("runs where", automation.runs_on_where),
@@ -199,7 +250,8 @@ def _starter(automation: Automation) -> str:
     """Return what started it, "" where its requester did."""
     started_by = automation.started_by
     is_own = started_by.name == automation.requester.email
-    return "" if is_own else f"{started_by.kind} {started_by.name}"
+    said = f"{started_by.kind} {started_by.name} {started_by.automation_id or ''}".rstrip()
+    return "" if is_own else said
 
 
 def _group(automation: Automation) -> str:

@@ -26,6 +26,8 @@ from opsicle.domain.template_parser import (
 )
 from opsicle.domain.template_warnings import warnings
 from opsicle.domain.templates import Phase, Template, Value, Variable, VariableType, default_limit
+from opsicle.domain.trigger_parser import TRIGGER_TYPE
+from opsicle.domain.triggers import Trigger
 from opsicle.domain.unsupported import unsupported
 from opsicle.domain.variables import parse_text
 from opsicle.domain.yaml_documents import MAX_BYTES, Kind, load, plain
@@ -87,6 +89,8 @@ def check_file(file: str) -> FileCheck:
             return FileCheck(file=file, name=document.name, type=REQUEST_TYPE, warnings=list(found))
         case Schedule():
             return FileCheck(file=file, name=document.name, type=SCHEDULE_TYPE)
+        case Trigger():
+            return FileCheck(file=file, name=document.name, type=TRIGGER_TYPE)
     return FileCheck(
         file=file, name=document.name, type=AUTOMATION_TYPE, notes=_limits(document.phases)
     )

@@ -175,6 +175,7 @@ def _refuse_what_cannot_run(path: Path, document: Template | AutomationDocument)
             )
         )
 
+    problems += _started(document) if isinstance(document, Template) else []
     problems += _unanswerable(root, document.phases)
     runtimes = _runtimes_for(document.phases)
     for i, phase in enumerate(document.phases):
@@ -189,6 +190,16 @@ def _refuse_what_cannot_run(path: Path, document: Template | AutomationDocument)
 
     if problems:
         raise InvalidInput(f"{path} cannot run here; nothing was started", problems=tuple(problems))
+
+
+def _started(template: Template) -> list[Problem]:
+    """Return what starts other templates, of which there are none here."""
+    chained = {"spec.onSuccess": template.on_success, "spec.onFailure": template.on_failure}
+    return [
+        Problem(path, "starts other templates, which a server has; push them, and run it there")
+        for path, calls in chained.items()
+        if calls
+    ]
 
 
 def _unanswerable(root: str, phases: Sequence[Phase]) -> list[Problem]:

@@ -134,6 +134,7 @@ _FIRST: Fields = {
         "values",
         "decisions",
     ),
+    "ResumePoint": ("automation_id", "first_phase", "outputs", "answers"),
     "ResumeDecision": ("user_id", "email", "principal_id", "decision", "with_mfa"),
 }
 
@@ -145,7 +146,7 @@ _SECOND: Fields = {
 }
 
 _LATER: Fields = {
-    "Manifest": ("runs_on_where", "priority", "concurrency"),
+    "Manifest": ("runs_on_where", "priority", "concurrency", "resumed_from"),
     "Phase": (
         "network",
         "pull",
@@ -157,6 +158,7 @@ _LATER: Fields = {
         "on_failure",
     ),
     "Retries": ("backoff", "retry_on"),
+    "ResourceLimits": ("nice",),
     "WorkOrder": ("resume",),
 }
 

@@ -18,6 +18,7 @@ import msgspec
 from opsicle.domain.automations import WorkerLost
 from opsicle.domain.manifest_formats import NEWEST, encode_in_format
 from opsicle.domain.pauses import Resume
+from opsicle.domain.resume_points import ResumePoint
 from opsicle.domain.templates import (
     DEFAULT_PRIORITY,
     Concurrency,
@@ -66,6 +67,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     runs_on_where: str = ""
     priority: int = DEFAULT_PRIORITY
     concurrency: Concurrency | None = None
+    resumed_from: ResumePoint | None = None
 
     def in_format(self, number: int) -> Manifest:
         """Return the same in another format.

@@ -99,9 +99,32 @@ def parse_text(variable: Variable, text: str) -> Value:
             )
         return check_value(variable, _typed(variable, text))
     except WrongValue as wrong:
-        raise refuse(
-            f"the value of {quoted(variable.id)}", str(wrong), path=_path(variable.id)
-        ) from None
+        raise refuse(_named(variable), str(wrong), path=_path(variable.id)) from None
+
+
+def from_json(variable: Variable, value: object) -> object:
+    """Return what a program sent as JSON as the variable's type, where it is plain what is meant.
+
+    Numbers and booleans become text for a variable that wants text; text is read as if somebody had
+    typed it; for `multiple` one value is a list of one. What fits no better stays as it is: for
+    `check_values` to refuse. Raises InvalidInput with the path `values.<id>`.
+    """
+    if value is None:
+        return None
+    items = value if isinstance(value, list) else [value]
+    try:
+        if not variable.multiple:
+            return value if value is items else _scalar_from_json(variable, value)
+        return [_scalar_from_json(variable, item) for item in items]
+    except WrongValue as wrong:
+        raise refuse(_named(variable), str(wrong), path=_path(variable.id)) from None
+
+
+def _scalar_from_json(variable: Variable, value: object) -> object:
+    if isinstance(value, str):
+        return _typed(variable, value)
+    wants_text = _CHECKS[variable.type] in {_check_text, _check_secret}
+    return as_text(value) if wants_text and isinstance(value, bool | int | float) else value
 
 
 def environment(variables: Iterable[Variable], values: Mapping[str, Value]) -> dict[str, str]:
@@ -116,6 +139,11 @@ def environment(variables: Iterable[Variable], values: Mapping[str, Value]) -> d
         for variable in variables
         if variable.id in values
     }
+
+
+def environment_of(values: Mapping[str, Value]) -> dict[str, str]:
+    """Return the environment variables of values that have all been given."""
+    return {environment_name(name): as_text(value) for name, value in values.items()}
 
 
 def as_text(value: Value) -> str:
@@ -322,6 +350,10 @@ def _kind(value: object) -> str:
     if isinstance(value, int | float):
         return "a whole number" if isinstance(value, int) else "a decimal number"
     return "a list" if isinstance(value, list | tuple) else "an object"
+
+
+def _named(variable: Variable) -> str:
+    return f"the value of {quoted(variable.id)}"
 
 
 def _path(variable_id: str) -> str:

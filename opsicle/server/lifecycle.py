@@ -199,8 +199,8 @@ class Lifecycle:
         self._on_hangup = partial(self._reload, services, listeners)
 
         # What has lived until now lives until the end: the collector need not look at it again.
-        gc.collect()
         gc.freeze()
+        gc.enable()
 
         check = IntegrityCheck(folder.state_database, _refuse)
         if not opened.is_checked:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable
 
 from opsicle.server.settings import ServerOptions
@@ -19,6 +20,8 @@ def run(options: ServerOptions, reread: Callable[[], ServerOptions]) -> None:
     a newer program), InvalidInput (options), NotAllowed (folder, port), Unavailable (full disk).
     """
     options.check()
+    # Nothing that starting makes is garbage: `Lifecycle` lets the collector look from then on.
+    gc.disable()
     _patch_standard_library()
 
     from opsicle.server.lifecycle import Lifecycle

@@ -1,10 +1,27 @@
-"""Messages about logs: lines of one, and what is found in them."""
+"""Messages about logs: pieces and lines of one, and what is found in them."""
 
 from __future__ import annotations
 
 from datetime import datetime
 
 import msgspec
+
+
+class LogChunk(msgspec.Struct):
+    """A piece of a log in an event stream; `data` is base64, because logs are bytes."""
+
+    offset: int
+    phase: int
+    stream: int
+    at: datetime
+    data: str
+
+
+class LogEvent(msgspec.Struct):
+    """What a `log` event carries: the next chunks of a job's log."""
+
+    job_id: str
+    chunks: list[LogChunk]
 
 
 class LogLine(msgspec.Struct, kw_only=True):

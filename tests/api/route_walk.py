@@ -20,6 +20,7 @@ from opsicle.wire.user_api import CreateApiTokenRequest, RunRequest
 from tests.api.running_server import PASSWORD, Answer, ApiServer, Client
 from tests.api.test_policies import policy
 from tests.api.test_templates import source
+from tests.services.calling import trigger_source
 from tests.services.scheduling import HOURLY, schedule_source
 
 A, PUBLIC = Action, Access.PUBLIC
@@ -111,6 +112,7 @@ MAY: dict[str, Action | Access] = {
     "POST /api/v1/automations/<automation_id>/cancel": A.AUTOMATIONS_VIEW,
     "POST /api/v1/automations/<automation_id>/release": A.AUTOMATIONS_VIEW,
     "POST /api/v1/automations/<automation_id>/rerun": A.AUTOMATIONS_CREATE,
+    "POST /api/v1/automations/<automation_id>/resume": A.AUTOMATIONS_CREATE,
     "GET /api/v1/automations/<automation_id>/log": A.AUTOMATIONS_VIEW,
     "GET /api/v1/automations/<automation_id>/log/lines": A.AUTOMATIONS_VIEW,
     "GET /api/v1/automations/<automation_id>/log/search": A.AUTOMATIONS_VIEW,
@@ -147,6 +149,17 @@ MAY: dict[str, Action | Access] = {
     "POST /api/v1/schedules/<schedule>/resume": A.SCHEDULES_MANAGE,
     "GET /api/v1/schedules/<schedule>/next": A.SCHEDULES_VIEW,
     "POST /api/v1/schedules/<schedule>/run": A.AUTOMATIONS_CREATE,
+    "GET /api/v1/triggers": A.TRIGGERS_VIEW,
+    "POST /api/v1/triggers": A.TRIGGERS_MANAGE,
+    "GET /api/v1/triggers/<trigger>": A.TRIGGERS_VIEW,
+    "DELETE /api/v1/triggers/<trigger>": A.TRIGGERS_MANAGE,
+    "GET /api/v1/triggers/<trigger>/versions": A.TRIGGERS_VIEW,
+    "GET /api/v1/triggers/<trigger>/versions/<version>": A.TRIGGERS_VIEW,
+    "POST /api/v1/triggers/<trigger>/pause": A.TRIGGERS_MANAGE,
+    "POST /api/v1/triggers/<trigger>/resume": A.TRIGGERS_MANAGE,
+    "POST /api/v1/triggers/<trigger>/secret": A.TRIGGERS_MANAGE,
+    "GET /api/v1/triggers/<trigger>/calls": A.TRIGGERS_VIEW,
+    "POST /hooks/<org>/<trigger>": PUBLIC,
     "GET /api/v1/templates/<name>/approval": A.TEMPLATES_VIEW,
     "GET /api/v1/approvals": A.APPROVALS_VIEW,
     "GET /api/v1/approvals/<approval_id>": A.APPROVALS_VIEW,
@@ -214,6 +227,7 @@ BODIES: dict[str, object] = {
     "PATCH /api/v1/server/workers/<worker>": {"labels": {"site": "ams"}},
     "POST /api/v1/policies": {"source": policy("new")},
     "POST /api/v1/schedules": {"source": schedule_source(HOURLY, template="restart-web")},
+    "POST /api/v1/triggers": {"source": trigger_source(template="restart-web")},
     "POST /api/v1/secrets": {"name": "new", "value": "hunter2-hunter2"},
     "PUT /api/v1/secrets/<secret>": {"value": "hunter2-hunter2"},
     "POST /api/v1/channels": {"name": "new", "config": HOOKS, "credential": "0123456789abcdef"},
@@ -262,6 +276,8 @@ def prepare(api_server: ApiServer, org: str, admin: str, name: str) -> Things:
     api_server.services.policies.push(actor, policy(f"{org}-policy"))
     scheduled = schedule_source(HOURLY, name=f"{org}-schedule", template=name)
     api_server.services.schedules.push(actor, scheduled)
+    triggered = trigger_source(name=f"{org}-trigger", template=name)
+    api_server.services.triggers.push(actor, triggered)
     role = api_server.services.roles.create(actor, CreateRoleRequest(name=f"{org}-role"))
     group = api_server.services.groups.create(actor, CreateGroupRequest(name=f"{org}-group"))
     invited = api_server.services.invitations.invite(
@@ -291,6 +307,7 @@ def prepare(api_server: ApiServer, org: str, admin: str, name: str) -> Things:
         "secret": secret.name,
         "policy": f"{org}-policy",
         "schedule": f"{org}-schedule",
+        "trigger": f"{org}-trigger",
         "approval_id": asked.approval_id,
         "channel": channel.name,
         "delivery_id": delivery.id,

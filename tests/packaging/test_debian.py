@@ -40,9 +40,12 @@ def _is_a_person(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def apt_get(folder: Path, then: str = "exit 0") -> None:
     """Write an apt-get that records how it was called, and then does this."""
-    program = folder / "apt-get"
-    program.write_text(APT_GET.format(then=then))
-    program.chmod(0o755)
+    program(folder / "apt-get", APT_GET.format(then=then))
+
+
+def program(path: Path, text: str) -> None:
+    path.write_text(text)
+    path.chmod(0o755)
 
 
 @pytest.mark.usefixtures("_is_root")
@@ -86,6 +89,22 @@ def test_without_root_nothing_is_installed_and_it_is_said_what_the_tests_do_with
     assert "absent: a target of jobs" in said
     assert "apt-get install absent" in said
     assert not (tmp_path / "called").exists()
+
+
+@pytest.mark.usefixtures("_is_root")
+@pytest.mark.parametrize("known", ["newer", "older"])
+def test_of_two_names_of_a_package_the_release_decides(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, known: str
+) -> None:
+    missing = Package(str(tmp_path / "no-such-file"), "what the tests do with it")
+    monkeypatch.setattr(debian, "PACKAGES", {"newer | older": missing})
+    calls = tmp_path / "calls"
+    apt_get(tmp_path, then=f'echo "$*" >> {calls}')
+    program(tmp_path / "apt-cache", f'#!/bin/sh\ntest "$2" = {known}\n')
+
+    debian.install_missing()
+
+    assert calls.read_text().splitlines()[-1].endswith(f"--no-install-recommends {known}")
 
 
 @pytest.mark.usefixtures("_is_a_person")

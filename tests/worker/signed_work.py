@@ -41,6 +41,7 @@ def manifest_of(work: Work, **changes: Any) -> Manifest:
         "reason": "",
         "principal_id": "u1",
         "policy": NO_POLICY,
+        "resumed_from": work.resumed_from,
     }
     return Manifest(**(facts | changes))
 

@@ -16,7 +16,7 @@ from opsicle.wire.jobs import outputs_of
 from opsicle.worker.runtimes.containers import ContainerRuntime
 from opsicle.worker.runtimes.table import Runtimes
 from tests.podman import Podman
-from tests.support import wait_until
+from tests.support import require, wait_until
 from tests.worker.boxing import arguments_of_all, boxed, in_background, with_image
 from tests.worker.fake_server import J1, J2, J9, FakeServer, work
 from tests.worker.job_runs import Machine
@@ -115,8 +115,10 @@ def test_containers_of_another_users_jobs_run_under_that_users_number(
 @pytest.fixture
 def docker(podman: Podman, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Let docker's own program speak with podman, which serves docker's API."""
-    if shutil.which("docker") is None:
-        pytest.skip("this needs docker's program: apt-get install docker-cli, or docker.io")
+    require(
+        shutil.which("docker") is not None,
+        "docker's program: apt-get install docker-cli, or docker.io before Debian 13",
+    )
     address = f"unix://{tmp_path}/docker.sock"
     with subprocess.Popen(["podman", "system", "service", "--time", "0", address]) as service:
         try:

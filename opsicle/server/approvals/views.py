@@ -127,8 +127,10 @@ def whole(db: Connection, case: Case, viewer: Viewer, candidates: Sequence[Candi
         and row.state is ApprovalState.PENDING
         and answers_for(db, row.org_id, viewer.user_id, row.requester_id),
         message=pause.message if pause else "",
+        resumed_from=case.resume_point,
         asked_variables=list(pause.variables) if pause else [],
         given={} if case.problem else answer_of(case).values,
+        window="" if case.problem else case.window.text,
     )
 
 
@@ -166,6 +168,8 @@ def _decision(row: DecisionRow) -> Decision:
         with_mfa=row.with_mfa,
         decided_at=row.decided_at,
         choice=stored_json.read_or(row.answer, Answer, Answer()).choice if row.answer else None,
+        not_before=row.not_before,
+        not_after=row.not_after,
     )
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from opsicle.domain.secrets import masked
 from opsicle.domain.templates import Template
+from opsicle.server.automations.resumed_runs import ResumedRun
 from opsicle.server.automations.starters import Starter
 from opsicle.server.dispatch.concurrency_groups import Settled
 from opsicle.server.store.automations import AutomationRow
@@ -18,7 +19,8 @@ class NewRun:
     """What is to be made: the row as people see it, and beside it what only a worker gets.
 
     `commitments` is what the manifest says of each secret variable; `with_mfa`: whoever asked has
-    shown a code. `starter`: what starts it, if not the requester.
+    shown a code. `starter`: what starts it, if not the requester. `resumed`: what it goes on
+    from, if it does not begin.
     """
 
     row: AutomationRow
@@ -28,6 +30,7 @@ class NewRun:
     commitments: dict[str, str]
     with_mfa: bool
     starter: Starter | None
+    resumed: ResumedRun | None = None
     settled: Settled = field(default_factory=Settled)
 
     def recorded(self, row: AutomationRow) -> dict[str, object]:
@@ -41,4 +44,5 @@ class NewRun:
             "manifest": row.manifest_digest,
             "with_mfa": self.with_mfa,
             **({"started_by": self.starter.shown} if self.starter else {}),
+            **({"resumed_from": self.resumed.recorded} if self.resumed else {}),
         }

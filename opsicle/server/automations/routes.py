@@ -1,4 +1,4 @@
-"""Automations: trigger, list, show, cancel, rerun, and their logs and live events."""
+"""Automations: trigger, list, show, cancel, rerun, resume, and their logs and live events."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from opsicle.server.automations import live_streams
 from opsicle.server.automations.live_streams import LiveStreams, Position
 from opsicle.server.automations.log_queries import asks_for_lines, line_range
 from opsicle.server.automations.releases import GroupReleases
+from opsicle.server.automations.resumes import Resumes
 from opsicle.server.automations.service import Automations
 from opsicle.server.dispatch.job_logs import JobLogs
 from opsicle.server.dispatch.log_ranges import LinePage
@@ -26,14 +27,20 @@ from opsicle.server.http.routing import Reply, Request, Route
 from opsicle.server.http.serving import serve
 from opsicle.server.store.automations import AutomationFilter
 from opsicle.wire.endpoints import automations as endpoints
-from opsicle.wire.user_api import LogChunk, LogEvent, RunRequest
+from opsicle.wire.log_api import LogChunk, LogEvent
+from opsicle.wire.starts import ResumeRequest
+from opsicle.wire.user_api import RunRequest
 from opsicle.wire.worker_api import Chunk
 
 _OFFSET = re.compile(r"[0-9]{1,15}")
 
 
 def routes(
-    automations: Automations, releases: GroupReleases, job_logs: JobLogs, live: LiveStreams
+    automations: Automations,
+    resumes: Resumes,
+    releases: GroupReleases,
+    job_logs: JobLogs,
+    live: LiveStreams,
 ) -> list[Route]:
     """Return the routes of automations."""
     view, create = Action.AUTOMATIONS_VIEW, Action.AUTOMATIONS_CREATE
@@ -44,6 +51,7 @@ def routes(
         serve(endpoints.CANCEL, automations.cancel, view),
         serve(endpoints.RELEASE, releases.release, view),
         Route(endpoints.RERUN, partial(rerun, automations), create),
+        Route(endpoints.RESUME, partial(resume, resumes), create),
         Route(endpoints.LOG, partial(log, automations, job_logs), view),
         Route(endpoints.EVENTS, partial(events, live), view),
         Route(endpoints.ORG_EVENTS, partial(org_events, live), view),
@@ -83,6 +91,12 @@ def list_automations(automations: Automations, request: Request) -> Reply:
 def rerun(automations: Automations, request: Request, automation_id: str) -> Reply:
     """Trigger a new automation of the same version with the same values."""
     return Reply(201, automations.rerun(request.actor, automation_id, request.idempotency_key))
+
+
+def resume(resumes: Resumes, request: Request, automation_id: str) -> Reply:
+    """Trigger an automation that goes on where another one has failed, with its values."""
+    wanted = request.body(ResumeRequest)
+    return Reply(201, resumes.resume(request.actor, automation_id, wanted, request.idempotency_key))
 
 
 def log(automations: Automations, job_logs: JobLogs, request: Request, automation_id: str) -> Reply:

@@ -169,6 +169,7 @@ class WorkBuilder:
             secret_salt=hidden.salt,
             max_log_bytes=self._max_log_bytes,
             artifact_limits=self._artifact_limits,
+            resumed_from=checked.bound.manifest.resumed_from,
         )
 
     def _secrets(
