@@ -47,6 +47,7 @@ export const ENDPOINTS = new Set([
   "GET /automations/{automation_id}/log",
   "POST /files",
   "GET /files/{file_id}",
+  "GET /logs/search",
   "GET /artifacts/{artifact_id}",
   "GET /artifacts/{artifact_id}/view",
   "POST /automations/{automation_id}/release",

@@ -159,6 +159,7 @@ _LATER: Fields = {
         "on_failure",
     ),
     "Retries": ("backoff", "retry_on"),
+    "ResourceLimits": ("nice",),
     "WorkOrder": ("resume",),
 }
 

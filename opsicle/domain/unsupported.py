@@ -18,18 +18,9 @@ def unsupported(template: Template) -> list[Problem]:
 
     A phase with an `image` is not among it: its automation waits for a worker that runs containers.
     """
-    return [*_of_template(template), *_of_phases(template)]
+    return [*_of_template(template)]
 
 
 def _of_template(template: Template) -> Iterator[Problem]:
     if template.plan:
         yield Problem("spec.plan", f"planning before the approval {_LATER}")
-
-
-def _of_phases(template: Template) -> Iterator[Problem]:
-    for i, phase in enumerate(template.phases):
-        if phase.limits is not None and phase.image is None:
-            yield Problem(
-                f"spec.template.phases[{i}].limits",
-                f"limiting what a phase without an image uses {_LATER}",
-            )
