@@ -1,4 +1,4 @@
-// What a person can do with an automation: cancel it, run it again.
+// What a person can do with an automation: cancel it, go on where it failed, run it again.
 
 import { post } from "../lib/api.js";
 import { randomId } from "../lib/bytes.js";
@@ -8,6 +8,7 @@ import { may, whoAmI } from "../lib/session.js";
 import { announce } from "./announcer.js";
 import { button } from "./buttons.js";
 import { ask, confirm } from "./dialogs.js";
+import { resumeButton } from "./resume-dialog.js";
 import { isFinal } from "./states.js";
 
 /** The buttons that fit the automation's state and the person's role. */
@@ -33,6 +34,7 @@ export function automationActions(automation) {
         dataset: { focus: "release" },
         onclick: () => confirmRelease(automation),
       }),
+    may("automations.create") && resumeButton(automation),
     may("automations.create") &&
       button("Run again…", {
         name: "again",

@@ -18,12 +18,14 @@ const SHAPES = {
   awaiting_approval: [CIRCLE, "M6.3 5.5v5M9.7 5.5v5"],
   rejected: ["M5.2 1.5h5.6l3.7 3.7v5.6l-3.7 3.7H5.2l-3.7-3.7V5.2z", "M5 8h6"],
   expired: ["M4 1.5h8M4 14.5h8M5 1.5v2.8L8 8l3-3.7V1.5M5 14.5v-2.8L8 8l3 3.7v2.8"],
+  done_before: ["M2.5 8.5l2.6 2.6L9.8 5.2M8 10.3l.8.8l4.7-5.9"],
   skipped: ["M4 4l4 4l-4 4M9 4l4 4l-4 4"],
   returned: ["M6 4L2.5 7.5L6 11M2.5 7.5H10a3.5 3.5 0 0 1 0 7H8"],
   templates: ["M3 2.5h10v11H3zM5.5 5.5h5M5.5 8h5M5.5 10.5h3"],
   automations: ["M2 8h2.8l1.7-4.5l3 9L11.2 8H14"],
   approvals: ["M2 3h12v10H2zM2 9h3.5l1 1.5h3l1-1.5H14", "M5.5 5.8l1.8 1.8L11 4.4"],
   schedules: [CIRCLE, "M8 4.2V8l2.6 1.8"],
+  triggers: ["M9 1.5L3.5 9H8l-1 5.5L12.5 7H8z"],
   policies: [
     "M8 1.5l5.5 2v4.2c0 3.4-2.2 5.7-5.5 6.8c-3.3-1.1-5.5-3.4-5.5-6.8V3.5z",
     "M5.8 8l1.6 1.6L10.4 6.5",
@@ -58,6 +60,7 @@ const SHAPES = {
   download: ["M8 2v8M4.5 7L8 10.5L11.5 7M2.5 13.5h11"],
   warning: ["M8 2L15 14H1zM8 6.5v3.5M8 12h.01"],
   plus: ["M8 3v10M3 8h10"],
+  resume: ["M3 2.5v11", "M6 2.5l7.5 5.5L6 13.5z"],
   again: ["M13 5.5A5.5 5.5 0 1 0 13.5 9M13.3 2v3.7H9.6"],
   back: ["M10 3.5L5.5 8L10 12.5"],
 };

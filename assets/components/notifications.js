@@ -16,6 +16,7 @@ const NOTICES = {
   approval_ended: "A request has ended",
   automation_finished: "What I asked for has failed, or ended otherwise",
   automation_succeeded: "It has succeeded",
+  start_refused: "What I pushed could not start anything",
 };
 
 /** The section of the profile, loaded until `signal` says otherwise. */

@@ -71,6 +71,7 @@ function usageLimits(limits) {
     limits.processes && `at most ${limits.processes} processes`,
     limits.cpu_seconds && `${limits.cpu_seconds} s of CPU a process`,
     limits.file_mib && `files of at most ${limits.file_mib} MiB`,
+    limits.nice && `nice ${limits.nice}`,
   ];
 }
 
@@ -114,7 +115,7 @@ function facts(phase) {
  * where the phase begins. `before` is the element that showed it until now, whose folding stays.
  */
 export function phaseView(phase, index, { isLong, goTo, before }) {
-  const isInteresting = !["succeeded", "skipped", "pending"].includes(phase.state);
+  const isInteresting = !["succeeded", "skipped", "pending", "done_before"].includes(phase.state);
   const attempt =
     phase.tries_allowed > 1 &&
     phase.tries > 0 &&

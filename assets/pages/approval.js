@@ -4,6 +4,7 @@ import { button } from "../components/buttons.js";
 import { diffView } from "../components/diff.js";
 import { decisionButtons, openDecision } from "../components/decisions.js";
 import { confirm } from "../components/dialogs.js";
+import { valueView } from "../components/files.js";
 import { pageHeading } from "../components/headings.js";
 import { keepFresh } from "../components/live.js";
 import { loadInto } from "../components/loading.js";
@@ -15,7 +16,7 @@ import { h, replace } from "../lib/dom.js";
 import { takeDraft } from "../lib/drafts.js";
 import { queueTexts, wantedLabels } from "../lib/placement.js";
 import { here } from "../lib/router.js";
-import { ago, countdown } from "../lib/times.js";
+import { ago, countdown, exactTime } from "../lib/times.js";
 import { visible, visibleLine, visibleValue } from "../lib/visible.js";
 
 const GATE_STATES = {
@@ -58,6 +59,7 @@ function view(approval, redraw) {
         h("p", {}, "Nobody can agree to it."),
       ),
     question(approval),
+    approval.resumed_from && resumedFrom(approval),
     approval.explanation && noticeBox("note", h("p", {}, sentence(approval.explanation))),
     decisions(approval, redraw),
     h(
@@ -140,6 +142,28 @@ function question({ kind, phase, message, given, asked_variables: asked, automat
   );
 }
 
+/** Where it goes on that another one has left, and what it is handed. */
+function resumedFrom({ resumed_from: point, phases }) {
+  const { automation_id: id, first_phase: first, outputs, answers } = point;
+  const handed = Object.entries(Object.assign({}, ...Object.values(outputs), answers));
+  const done = phases.slice(0, first).map((phase) => phase.name);
+  const earlier = h("a", { href: `/automations/${id}` }, "an earlier automation");
+  return noticeBox(
+    "note",
+    h(
+      "strong",
+      {},
+      visible(`It goes on at phase ${first + 1} of ${phases.length}, ${phases[first].name}`),
+    ),
+    first > 0
+      ? h("p", {}, visible(`Not run again, as ${done.join(", ")} were done in `), earlier, ".")
+      : h("p", {}, "It follows ", earlier, ", which failed at its first phase."),
+    handed.length > 0 && h("p", {}, "It is handed:"),
+    handed.length > 0 &&
+      pairs(handed.map(([name, value]) => [visible(name), h("code", {}, visibleValue(value))])),
+  );
+}
+
 function decisions(approval, redraw) {
   const { state, may_decide: mayDecide, stuck, stricter_since: stricter } = approval;
   const isWaiting = state === "pending" && !mayDecide && !stuck;
@@ -148,6 +172,7 @@ function decisions(approval, redraw) {
     stuck && noticeBox("warn", h("p", {}, `${sentence(stuck)}.`)),
     stricter &&
       noticeBox("warn", h("p", {}, `It would not run as it was asked: ${visible(stricter)}.`)),
+    approval.window && noticeBox("note", h("p", {}, `It may begin ${visible(approval.window)}.`)),
     isWaiting && noticeBox("note", h("p", {}, `It waits for ${visible(approval.waiting_for)}.`)),
     actions.length > 0 && h("div", { class: "form-actions decide" }, actions),
   ];
@@ -171,12 +196,12 @@ function openWithdrawal(approval, redraw) {
   });
 }
 
-function valuesView({ values, variables }) {
+function valuesView({ values, variables, files }) {
   const names = Object.keys(values);
   if (!names.length) return h("p", { class: "muted" }, "It takes none.");
   const labels = labelsOf(variables);
   return pairs(
-    names.map((name) => [labels.get(name) || name, h("code", {}, visibleValue(values[name]))]),
+    names.map((name) => [labels.get(name) || name, valueView(name, values[name], files)]),
   );
 }
 
@@ -239,6 +264,7 @@ function gateView(gate, isOver) {
         {},
         h("strong", {}, visible(each.person.email)),
         verdictText(each),
+        windowText(each),
         ago(each.decided_at),
         each.reason && `: ${visibleLine(each.reason)}`,
       ),
@@ -255,6 +281,13 @@ function gateView(gate, isOver) {
 function verdictText({ verdict, choice }) {
   if (choice) return ` chose to ${choice} `;
   return verdict === "approve" ? " agreed " : " refused ";
+}
+
+/** In which window somebody let it begin, in the browser's time zone. */
+function windowText({ not_before: from, not_after: until }) {
+  const times = [from && `not before ${exactTime(from)}`, until && `not after ${exactTime(until)}`];
+  const words = times.filter(Boolean).join(", ");
+  return words && `(${words}) `;
 }
 
 function comparison({ compared, variables }) {

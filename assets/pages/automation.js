@@ -3,6 +3,8 @@
 import { announce } from "../components/announcer.js";
 import { artifactsView } from "../components/artifacts.js";
 import { automationActions } from "../components/automation-actions.js";
+import { chainNotices, chainView } from "../components/chain.js";
+import { valueView } from "../components/files.js";
 import { pageHeading, setTitle } from "../components/headings.js";
 import { liveMark } from "../components/live.js";
 import { LogPanel } from "../components/log-panel.js";
@@ -19,6 +21,8 @@ import { ago, duration } from "../lib/times.js";
 import { environmentName } from "../lib/values.js";
 import { visible, visibleLine, visibleValue } from "../lib/visible.js";
 
+const LOOK_FOR_STARTS_MS = 1_500;
+const MOST_LOOKS = 10;
 const HIDDEN_LOOK_MS = 10_000; // how often the tab's title is brought up to date while nobody looks at the page
 
 export function mount(root, { id, title }) {
@@ -63,7 +67,10 @@ export function mount(root, { id, title }) {
     on: (name, data) => {
       if (name === "automation") show(data);
       else if (name === "log") parts.log.append(data);
-      else if (name === "end") parts.log.finish();
+      else if (name === "end") {
+        parts.log.finish();
+        lookForStarts(path, page.signal, () => shown, show);
+      }
       return name !== "end";
     },
     status: (status) => {
@@ -97,6 +104,19 @@ function lookWhileHidden(path, signal, shown) {
   return () => clearInterval(timer);
 }
 
+/** What follows an end is started a moment later, when the stream of events is over. */
+async function lookForStarts(path, signal, shown, show) {
+  for (let look = 0; look < MOST_LOOKS; look++) {
+    if (signal.aborted || !shown()?.chain.some(({ state }) => state === "due")) return;
+    await new Promise((resolve) => setTimeout(resolve, LOOK_FOR_STARTS_MS));
+    try {
+      show(await get("/automations/{automation_id}", { path, signal }));
+    } catch {
+      return; // they are shown when the page is loaded anew
+    }
+  }
+}
+
 function showAutomation(parts, automation, before) {
   if (before?.state !== automation.state)
     announce(`${automation.template}: ${stateText(automation.state)}`);
@@ -123,20 +143,22 @@ function titleFor(automation) {
   setTitle(`${stateText(automation.state)}: ${automation.template}`);
 }
 
-/** Everything that the head shows; what changes with each command is not among it. */
-function headOf({
-  phases,
-  jobs,
-  values,
-  variables,
-  outputs,
-  summary,
-  artifacts,
-  artifacts_missing: missing,
-  log_bytes: logBytes,
-  ...rest
-}) {
-  return rest;
+/** Everything that the head shows; what changes with each command is among it only at the end. */
+function headOf(automation) {
+  const {
+    phases,
+    jobs,
+    values,
+    variables,
+    files,
+    outputs,
+    summary,
+    artifacts,
+    artifacts_missing: missing,
+    log_bytes: logBytes,
+    ...rest
+  } = automation;
+  return isFinal(rest.state) ? { ...rest, phases, jobs } : rest;
 }
 
 function headView(automation) {
@@ -192,8 +214,17 @@ function factsLine(automation) {
         duration(automation.started_at, automation.finished_at),
       ),
     automation.exit_code !== null && h("span", {}, `exit code ${automation.exit_code}`),
-    ["schedule", "trigger", "chain"].includes(automation.started_by.kind) &&
+    ["schedule", "trigger"].includes(automation.started_by.kind) &&
       h("span", {}, `started by ${automation.started_by.kind} ${automation.started_by.name}`),
+    automation.resumed_from &&
+      h("a", { href: `/automations/${automation.resumed_from}` }, "goes on from an earlier one"),
+    automation.started_by.automation_id &&
+      h(
+        "a",
+        { href: `/automations/${automation.started_by.automation_id}` },
+        `started after ${automation.started_by.name}`,
+      ),
+    automation.depth > 1 && h("span", {}, `depth ${automation.depth}`),
     automation.rerun_of &&
       h("a", { href: `/automations/${automation.rerun_of}` }, "rerun of an earlier one"),
   ];
@@ -221,6 +252,7 @@ function remarks(automation) {
       state !== "succeeded" &&
       noticeBox(state === "cancelled" ? "note" : "bad", sentence(explanation)),
     automation.log_remark && noticeBox("warn", sentence(automation.log_remark)),
+    ...chainNotices(automation.chain),
   ];
 }
 
@@ -233,11 +265,13 @@ function waitingLink({ state, approval_id: approval, pause_id: pause }) {
 }
 
 function factsOf(automation) {
-  const { id, values, variables, outputs, jobs } = automation;
+  const { id, values, variables, files, outputs, jobs, chain } = automation;
   return {
     id,
+    chain,
     values,
     variables,
+    files,
     outputs,
     jobs,
     labels: wantedLabels(automation),
@@ -246,7 +280,8 @@ function factsOf(automation) {
   };
 }
 
-function factsView({ id, values, variables, outputs, labels, queue, jobs, approvalId }) {
+function factsView(facts) {
+  const { id, chain, values, variables, files, outputs, labels, queue, jobs, approvalId } = facts;
   const given = variables.filter((variable) => variable.id in values);
   return h(
     "div",
@@ -265,7 +300,7 @@ function factsView({ id, values, variables, outputs, labels, queue, jobs, approv
               { title: environmentName(variable.id) },
               visible(variable.label || variable.id),
             ),
-            h("dd", {}, h("code", {}, visibleValue(values[variable.id]))),
+            h("dd", {}, valueView(variable.id, values[variable.id], files)),
           ]),
         ),
       ),
@@ -285,6 +320,7 @@ function factsView({ id, values, variables, outputs, labels, queue, jobs, approv
         h("h2", {}, "In the queue"),
         queue.map((text) => h("p", {}, visible(text))),
       ),
+    chain.length > 0 && chainView(chain),
     jobs.length > 0 &&
       h(
         "section",

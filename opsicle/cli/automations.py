@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import click
 
 from opsicle.cli.invocation import current
 from opsicle.cli.listing import limit
+from opsicle.cli.log_searches import ignore_case, regex, say_how_far, stream
 from opsicle.cli.mfa import totp_option, with_proof
 from opsicle.cli.output import Column, emit, emit_list, print_table, seconds_between
 from opsicle.cli.results import show_results
@@ -16,10 +18,16 @@ from opsicle.cli.sessions import connect
 from opsicle.cli.terminal import printable
 from opsicle.cli.times import point_in_time
 from opsicle.client.automations import trigger
+from opsicle.client.logs import LogSearchProgress, search_logs
 from opsicle.domain.automations import AutomationState
+from opsicle.domain.calls import ChainState
 from opsicle.wire.endpoints import automations as endpoints
 from opsicle.wire.phase_api import PhaseRun
+from opsicle.wire.starts import ChainedStart, ResumeRequest
 from opsicle.wire.user_api import Automation
+
+_MOST_FOUND = 100
+"""Lines that a search shows unless told."""
 
 _COLUMNS = [
     Column("id", lambda automation: automation.id),
@@ -61,6 +69,43 @@ def list_(limit: int | None, since: str | None, **filters: str | None) -> None:
     emit_list(found, _COLUMNS, limit=limit, table_limit=100)
 
 
+_FOUND_COLUMNS = [
+    Column("automation", lambda found: found.automation_id),
+    Column("template", lambda found: found.template),
+    Column("at", lambda found: found.at),
+    Column("line", lambda found: found.line),
+    Column("text", lambda found: found.text),
+]
+
+
+@automations.command()
+@click.argument("text")
+@click.option("--since", metavar="TIME", help="Only lines from this time on: 2026-03-01, 90m, 7d.")
+@click.option("--until", metavar="TIME", help="Only lines from before this time.")
+@click.option("--template", metavar="NAME", help="Only in automations of this template.")
+@stream
+@regex
+@ignore_case
+@click.option("--cursor", default="", metavar="C", help="Go on where a search before has stopped.")
+@limit
+def search(text: str, limit: int | None, cursor: str, **wanted: Any) -> None:
+    """Search the logs of automations for a text, the newest first.
+
+    Of each automation the log of its newest attempt. Ends after 100 lines unless told.
+    """
+    most = limit or _MOST_FOUND
+    query = {
+        **wanted,
+        "text": text,
+        "since": point_in_time(wanted["since"]),
+        "until": point_in_time(wanted["until"]),
+    }
+    progress = LogSearchProgress(cursor=cursor)
+    found = search_logs(connect(), query, most, progress)
+    emit_list(found, _FOUND_COLUMNS, limit=most)
+    say_how_far(progress)
+
+
 @automations.command()
 @click.argument("automation_id", metavar="ID")
 def show(automation_id: str) -> None:
@@ -94,6 +139,35 @@ def rerun(automation_id: str, totp: str | None) -> None:
     emit_automation(with_proof(totp, lambda api: trigger(api, endpoints.RERUN, automation_id)))
 
 
+@automations.command()
+@click.argument("automation_id", metavar="ID")
+@click.option(
+    "--phase-from",
+    metavar="PHASE",
+    default="",
+    help="Go on at this phase instead: the one that failed, or an earlier one.",
+)
+@click.option(
+    "--accept-unknown",
+    is_flag=True,
+    help="Go on though nobody can say what the phase did at which it was lost: it may run twice.",
+)
+@click.option("--reason", metavar="TEXT", default="", help="Why; that of the old one unless given.")
+@totp_option
+def resume(
+    automation_id: str, phase_from: str, *, accept_unknown: bool, reason: str, totp: str | None
+) -> None:
+    """Go on where an automation has failed, as a new one.
+
+    It has the old one's values, and what its phases have handed on; those that went well are not
+    run again. It is approved like any run.
+    """
+    request = ResumeRequest(phase_from=phase_from, accept_unknown=accept_unknown, reason=reason)
+    emit_automation(
+        with_proof(totp, lambda api: trigger(api, endpoints.RESUME, automation_id, body=request))
+    )
+
+
 def emit_automation(automation: Automation) -> None:
     """Print one automation, whole."""
     emit(automation, _fields(automation))
@@ -103,6 +177,24 @@ def emit_automation(automation: Automation) -> None:
     show_results(automation.outputs, automation.summary, click.echo)
     if automation.phases:
         _print_phases(automation)
+    if automation.chain:
+        _print_chain(automation)
+
+
+def _print_chain(automation: Automation) -> None:
+    click.echo()
+    rows = [
+        [f"on {start.event}", start.template, _became(start), start.automation_id or ""]
+        for start in automation.chain
+    ]
+    headings = ["STARTS AFTERWARDS", "TEMPLATE", "STATE", "AUTOMATION"]
+    print_table(headings, [[printable(cell) for cell in row] for row in rows])
+
+
+def _became(start: ChainedStart) -> str:
+    if start.state is ChainState.REFUSED:
+        return f"could not start: {start.reason}"
+    return start.automation_state or start.state
 
 
 def _print_phases(automation: Automation) -> None:
@@ -136,8 +228,10 @@ def _fields(automation: Automation) -> list[tuple[str, object]]:
         ("values", automation.values),
         ("requester", automation.requester.email),
         ("started by", _starter(automation)),
+        ("depth", automation.depth or ""),
         ("reason", automation.reason),
         ("rerun of", automation.rerun_of),
+        ("goes on from", automation.resumed_from),
         ("worker", automation.worker.name if automation.worker else ""),
         ("runs on", automation.runs_on),
         ("runs where", automation.runs_on_where),
@@ -156,7 +250,8 @@ def _starter(automation: Automation) -> str:
     """Return what started it, "" where its requester did."""
     started_by = automation.started_by
     is_own = started_by.name == automation.requester.email
-    return "" if is_own else f"{started_by.kind} {started_by.name}"
+    said = f"{started_by.kind} {started_by.name} {started_by.automation_id or ''}".rstrip()
+    return "" if is_own else said
 
 
 def _group(automation: Automation) -> str:

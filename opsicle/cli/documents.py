@@ -26,6 +26,8 @@ from opsicle.domain.template_parser import (
 )
 from opsicle.domain.template_warnings import warnings
 from opsicle.domain.templates import Phase, Template, Value, Variable, VariableType, default_limit
+from opsicle.domain.trigger_parser import TRIGGER_TYPE
+from opsicle.domain.triggers import Trigger
 from opsicle.domain.unsupported import unsupported
 from opsicle.domain.variables import parse_text
 from opsicle.domain.yaml_documents import MAX_BYTES, Kind, load, plain
@@ -87,6 +89,8 @@ def check_file(file: str) -> FileCheck:
             return FileCheck(file=file, name=document.name, type=REQUEST_TYPE, warnings=list(found))
         case Schedule():
             return FileCheck(file=file, name=document.name, type=SCHEDULE_TYPE)
+        case Trigger():
+            return FileCheck(file=file, name=document.name, type=TRIGGER_TYPE)
     return FileCheck(
         file=file, name=document.name, type=AUTOMATION_TYPE, notes=_limits(document.phases)
     )
@@ -163,8 +167,8 @@ def given_values(
 
     Raises InvalidInput with every mistake.
 
-    A secret one is refused as `--var`. Whether they fit the variables' rules is for `check_values`
-    or the server.
+    A secret one is refused as `--var`, and a file stays `@PATH` (see given_files.py). Whether they
+    fit the variables' rules is for `check_values` or the server.
     """
     values = read_values_file(file) if file else {}
     known = {variable.id: variable for variable in variables}
@@ -183,6 +187,8 @@ def given_values(
             )
         elif len(given) > 1 and not known[name].multiple:
             problems.add(f"values.{name}", "is given more than once")
+        elif known[name].type is VariableType.FILE:
+            values[name] = [*given] if known[name].multiple else given[0]
         else:
             _add_parsed(values, known[name], "\n".join(given), problems)
 

@@ -14,7 +14,7 @@ from opsicle.cli.output import STATE_COLOURS
 from opsicle.cli.terminal import StatusLine, printable, say, styled
 
 _STDERR = 2
-_NOT_RUN = frozenset({"pending", "skipped"})
+_NOT_RUN = frozenset({"pending", "skipped", "done_before"})
 
 
 class ProgressDisplay:

@@ -32,6 +32,7 @@ GROUPS = {
         "artifacts": "artifacts",
         "approvals": "approvals",
         "schedules": "schedules",
+        "triggers": "triggers",
     },
     "Say who may do what": {
         "users": "users",

@@ -1,4 +1,4 @@
-"""What the commands of templates and of policies share.
+"""What the commands of templates, policies, schedules and triggers share.
 
 Pushing files, and showing and deleting what was pushed.
 
@@ -32,6 +32,7 @@ from opsicle.domain.errors import (
 from opsicle.wire.endpoint import Endpoint
 from opsicle.wire.policy_api import PolicyVersion
 from opsicle.wire.schedule_api import ScheduleVersion
+from opsicle.wire.trigger_api import TriggerVersion
 from opsicle.wire.user_api import TemplateVersion
 
 files_argument = click.argument(
@@ -139,7 +140,7 @@ def fetch(
 
 
 def show_version(
-    found: TemplateVersion | PolicyVersion | ScheduleVersion,
+    found: TemplateVersion | PolicyVersion | ScheduleVersion | TriggerVersion,
     fields: Sequence[tuple[str, object]],
     *,
     source: bool,

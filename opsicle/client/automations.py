@@ -11,6 +11,7 @@ from opsicle.domain.errors import Conflict, Unavailable, Unreachable
 from opsicle.kit.backoff import Backoff
 from opsicle.wire.endpoint import Endpoint
 from opsicle.wire.endpoints import automations as endpoints
+from opsicle.wire.starts import ResumeRequest
 from opsicle.wire.user_api import Automation, RunRequest
 
 LOG_TRIES = 5
@@ -19,9 +20,12 @@ _TRIGGER_WAIT_SECONDS = (0.1, 2.0)
 
 
 def trigger(
-    api: Api, endpoint: Endpoint[Automation], *path_parts: str, body: RunRequest | None = None
+    api: Api,
+    endpoint: Endpoint[Automation],
+    *path_parts: str,
+    body: RunRequest | ResumeRequest | None = None,
 ) -> Automation:
-    """Trigger an automation, by `RUN` or `RERUN`: send until there is an answer.
+    """Trigger an automation, by `RUN`, `RERUN` or `RESUME`: send until there is an answer.
 
     Once, even if the connection breaks and the request is sent again: by the key the server knows a
     request that it has carried out already.

@@ -16,7 +16,8 @@ from opsicle.client.api import Api
 from opsicle.domain.errors import Internal, TooManyRequests, Unavailable, Unreachable
 from opsicle.kit.backoff import Backoff
 from opsicle.wire.endpoints import automations as endpoints
-from opsicle.wire.user_api import Automation, LogEvent
+from opsicle.wire.log_api import LogEvent
+from opsicle.wire.user_api import Automation
 
 PATIENCE_SECONDS = 600
 """How long a server may be away before we give up on it."""

@@ -52,6 +52,8 @@ class Action(StrEnum):
     CHANNELS_MANAGE = "channels.manage"
     SCHEDULES_VIEW = "schedules.view"
     SCHEDULES_MANAGE = "schedules.manage"
+    TRIGGERS_VIEW = "triggers.view"
+    TRIGGERS_MANAGE = "triggers.manage"
 
 
 class Verb(StrEnum):
@@ -85,6 +87,7 @@ class Resource(StrEnum):
     APPROVALS = "approvals"
     CHANNELS = "channels"
     SCHEDULES = "schedules"
+    TRIGGERS = "triggers"
 
 
 class Permission(NamedTuple):
@@ -131,7 +134,7 @@ TABLE: dict[Action, Permission] = {
         Verb.DELETE, Resource.TEMPLATES, _OPERATORS, "take templates out of use"
     ),
     Action.AUTOMATIONS_CREATE: Permission(
-        Verb.EXECUTE, Resource.TEMPLATES, _DOERS, "run templates, and rerun"
+        Verb.EXECUTE, Resource.TEMPLATES, _DOERS, "run templates, rerun and resume"
     ),
     Action.AUTOMATIONS_VIEW: Permission(
         Verb.VIEW, Resource.AUTOMATIONS, _EVERYONE, "see automations and their logs"
@@ -197,6 +200,15 @@ TABLE: dict[Action, Permission] = {
         Resource.SCHEDULES,
         _OPERATORS,
         "push, pause and delete schedules of templates that one may run",
+    ),
+    Action.TRIGGERS_VIEW: Permission(
+        Verb.VIEW, Resource.TRIGGERS, _EVERYONE, "see triggers, and how they were called"
+    ),
+    Action.TRIGGERS_MANAGE: Permission(
+        Verb.MANAGE,
+        Resource.TRIGGERS,
+        _OPERATORS,
+        "push, pause and delete triggers of templates that one may run, and give them new secrets",
     ),
 }
 """Deny unless it stands here. Requesters may also cancel what they themselves have triggered."""

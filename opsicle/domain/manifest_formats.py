@@ -66,6 +66,7 @@ _FIRST: Fields = {
     "Retries": ("limit", "delay"),
     "ResourceLimits": ("cpu_seconds", "memory_mib", "processes", "file_mib"),
     "VolumeMount": ("host", "container"),
+    "InputFile": ("variable", "position", "name", "size", "sha256"),
     "WorkOrder": (
         "format",
         "org_id",
@@ -134,6 +135,7 @@ _FIRST: Fields = {
         "values",
         "decisions",
     ),
+    "ResumePoint": ("automation_id", "first_phase", "outputs", "answers"),
     "ResumeDecision": ("user_id", "email", "principal_id", "decision", "with_mfa"),
 }
 
@@ -145,7 +147,7 @@ _SECOND: Fields = {
 }
 
 _LATER: Fields = {
-    "Manifest": ("runs_on_where", "priority", "concurrency"),
+    "Manifest": ("runs_on_where", "priority", "concurrency", "resumed_from", "files"),
     "Phase": (
         "network",
         "pull",
@@ -157,6 +159,7 @@ _LATER: Fields = {
         "on_failure",
     ),
     "Retries": ("backoff", "retry_on"),
+    "ResourceLimits": ("nice",),
     "WorkOrder": ("resume",),
 }
 

@@ -26,6 +26,7 @@ class NoticeKind(StrEnum):
     APPROVAL_ENDED = "approval_ended"
     AUTOMATION_FINISHED = "automation_finished"
     AUTOMATION_SUCCEEDED = "automation_succeeded"
+    START_REFUSED = "start_refused"
     CHANNEL_TEST = "channel_test"
     PASSWORD_RESET = "password_reset"
 

@@ -66,7 +66,7 @@ def read_outputs(content: bytes, declared: Collection[str]) -> WrittenOutputs:
     problem = ""
     names = frozenset(declared)
     for entry in _entries(text):
-        if entry.name in names and _fits(entry.value):
+        if entry.name in names and fits(entry.value):
             values[entry.name] = entry.value
         elif not problem:
             problem = f"line {entry.line} of OPSICLE_OUTPUT {_mistake(entry, declared)}"
@@ -115,7 +115,8 @@ def _split(line: str) -> tuple[str, str, str]:
     return name, sign, value
 
 
-def _fits(value: str) -> bool:
+def fits(value: str) -> bool:
+    """Return whether an output may have this value."""
     return "\0" not in value and len(value.encode()) <= MAX_OUTPUT_BYTES
 
 

@@ -56,12 +56,21 @@ def read_values(spec: Fields) -> dict[str, Value]:
     """Return the values by variable; whether they fit is for whoever has the template."""
     values: dict[str, Value] = {}
     for name, place in spec.entries("values", MAX_VALUES):
-        try:
-            values[name] = msgspec.convert(plain(place.node), Value)
-        except msgspec.ValidationError:
-            if place.node.kind is not Kind.NULL:
-                place.add(f"must be a value or a list of values, not {place.node.kind}")
+        value = read_value(place)
+        if value is not None:
+            values[name] = value
     return values
+
+
+def read_value(place: DocumentNode) -> Value | None:
+    """Return the value at a place; None if it is empty, or, with a mistake noted, no value."""
+    try:
+        value: Value = msgspec.convert(plain(place.node), Value)
+    except msgspec.ValidationError:
+        if place.node.kind is not Kind.NULL:
+            place.add(f"must be a value or a list of values, not {place.node.kind}")
+        return None
+    return value
 
 
 def duration(place: DocumentNode) -> int:

@@ -13,6 +13,7 @@ from typing import NamedTuple
 import msgspec
 
 from opsicle.domain.automations import WorkerLost
+from opsicle.domain.call_parser import parse_chained
 from opsicle.domain.conditions import findings
 from opsicle.domain.documents import DocumentNode, Fields
 from opsicle.domain.label_expressions import (
@@ -54,6 +55,8 @@ from opsicle.domain.templates import (
     VariableType,
     VolumeMount,
 )
+from opsicle.domain.trigger_parser import TRIGGER_TYPE, read_trigger
+from opsicle.domain.triggers import Trigger
 from opsicle.domain.variable_parser import parse_variables
 from opsicle.domain.yaml_documents import Kind, load
 
@@ -76,7 +79,7 @@ class AutomationDocument(msgspec.Struct, frozen=True, omit_defaults=True, kw_onl
     volume_mounts: tuple[VolumeMount, ...] = ()
 
 
-Document = Template | AutomationDocument | PolicyDocument | RequestDocument | Schedule
+Document = Template | AutomationDocument | PolicyDocument | RequestDocument | Schedule | Trigger
 
 
 def parse_document(source: bytes) -> Document:
@@ -95,6 +98,13 @@ def parse_schedule(source: bytes) -> Schedule:
     """Return the schedule that a file holds. Raises InvalidInput with every mistake."""
     document = _parse(source, {SCHEDULE_TYPE: read_schedule})
     assert isinstance(document, Schedule)
+    return document
+
+
+def parse_trigger(source: bytes) -> Trigger:
+    """Return the trigger that a file holds. Raises InvalidInput with every mistake."""
+    document = _parse(source, {TRIGGER_TYPE: read_trigger})
+    assert isinstance(document, Trigger)
     return document
 
 
@@ -197,6 +207,7 @@ def _template(name: str, labels: dict[str, str], spec: Fields) -> Template:
     body = spec.mapping("template", is_required=True)
     runs_on = _runs_on(spec)
     variables = parse_variables(spec)
+    phases = parse_phases(body) if body else ()
 
     template = Template(
         name=name,
@@ -208,7 +219,7 @@ def _template(name: str, labels: dict[str, str], spec: Fields) -> Template:
         require_mfa=spec.boolean("requireMfa"),
         notify=parse_notify(spec),
         variables=variables,
-        phases=parse_phases(body) if body else (),
+        phases=phases,
         volume_mounts=parse_volume_mounts(body) if body else (),
         runs_on=runs_on.labels,
         runs_on_where=runs_on.where,
@@ -219,6 +230,8 @@ def _template(name: str, labels: dict[str, str], spec: Fields) -> Template:
         max_waiting=spec.integer("maxWaiting", 0, 1, MAX_WAITING) or None,
         on_worker_lost=spec.choice("onWorkerLost", WorkerLost.UNKNOWN),
         plan=parse_phases(spec, "plan", is_required=False),
+        on_success=parse_chained(spec, "onSuccess", variables, phases),
+        on_failure=parse_chained(spec, "onFailure", variables, phases),
     )
 
     _check_plan_names(spec, template)
@@ -345,4 +358,5 @@ _READERS: dict[str, _Reader] = {
     POLICY_TYPE: read_policy,
     REQUEST_TYPE: read_request,
     SCHEDULE_TYPE: read_schedule,
+    TRIGGER_TYPE: read_trigger,
 }

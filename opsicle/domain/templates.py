@@ -13,6 +13,7 @@ import msgspec
 
 from opsicle.domain import values
 from opsicle.domain.automations import AutomationState, WorkerLost
+from opsicle.domain.calls import Call
 from opsicle.domain.policies import Chat, Gate, PolicyUse
 
 DEFAULT_PHASE_TIMEOUT_SECONDS = 60
@@ -94,13 +95,15 @@ class ResourceLimits(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=Tr
     """The most that a phase may use; None: no limit of its own.
 
     `memory_mib` and `processes` are for all that it starts together, `cpu_seconds` for each process
-    and `file_mib` for each file that one writes.
+    and `file_mib` for each file that one writes. `nice` is how far they stand back behind others
+    that want the processor, 1 to 19.
     """
 
     cpu_seconds: int | None = None
     memory_mib: int | None = None
     processes: int | None = None
     file_mib: int | None = None
+    nice: int | None = None
 
 
 class OnFailure(StrEnum):
@@ -211,7 +214,8 @@ class Template(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     granted; with `accepts_claimed` it is enough that a worker says them of itself; `runs_on_where`
     is an expression over them, in its one spelling. `require_mfa`: whoever runs it shows a fresh
     code of their authenticator app. `priority`, from 0 to 9: the highest is handed out first.
-    `max_waiting`: no more than that wait; None: any number.
+    `max_waiting`: no more than that wait; None: any number. `on_success` and `on_failure` are what
+    it starts once it has ended so.
     """
 
     name: str
@@ -234,6 +238,8 @@ class Template(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     runs_on_where: str = ""
     priority: int = DEFAULT_PRIORITY
     max_waiting: int | None = None
+    on_success: tuple[Call, ...] = ()
+    on_failure: tuple[Call, ...] = ()
 
     @property
     def certain_labels(self) -> dict[str, str]:

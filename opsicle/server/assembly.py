@@ -17,8 +17,10 @@ from opsicle.server.audit import routes as audit
 from opsicle.server.audit.checkpoints import AuditCheckpoints
 from opsicle.server.audit.service import Audit
 from opsicle.server.automations import routes as automations
+from opsicle.server.automations.chain_starts import ChainStarts
 from opsicle.server.automations.live_streams import LiveStreams
 from opsicle.server.automations.releases import GroupReleases
+from opsicle.server.automations.resumes import Resumes
 from opsicle.server.automations.service import Automations
 from opsicle.server.channels import routes as channels
 from opsicle.server.channels.chats import Chats
@@ -39,16 +41,20 @@ from opsicle.server.dispatch import routes as worker_jobs
 from opsicle.server.dispatch.concurrency_groups import ConcurrencyGroups
 from opsicle.server.dispatch.epoch_reports import EpochReports
 from opsicle.server.dispatch.job_artifacts import JobArtifacts
+from opsicle.server.dispatch.job_files import JobFiles
 from opsicle.server.dispatch.job_logs import JobLogs
 from opsicle.server.dispatch.jobs import Jobs
 from opsicle.server.dispatch.lease_service import LeaseService
 from opsicle.server.dispatch.lease_store import LeaseStore
 from opsicle.server.dispatch.order_signer import OrderSigner
 from opsicle.server.dispatch.paused_jobs import PausedJobs
+from opsicle.server.dispatch.run_windows import RunWindows
 from opsicle.server.dispatch.service import Dispatch
 from opsicle.server.dispatch.waiting_kinds import WaitingKinds
 from opsicle.server.dispatch.work_builder import WorkBuilder
 from opsicle.server.figures import Figures
+from opsicle.server.files import routes as files
+from opsicle.server.files.service import Files
 from opsicle.server.fleet.presence import Fleet
 from opsicle.server.fleet.pubsub import PubSub
 from opsicle.server.http.routing import Route
@@ -63,6 +69,8 @@ from opsicle.server.identity.routes.identity import IdentityServices
 from opsicle.server.identity.server_setup import ServerSetup
 from opsicle.server.identity.sessions import Sessions
 from opsicle.server.identity.step_up import StepUp
+from opsicle.server.logs import routes as logs
+from opsicle.server.logs.service import Logs
 from opsicle.server.loop_lag import LoopLag
 from opsicle.server.members.api_tokens import ApiTokens
 from opsicle.server.members.groups import Groups
@@ -98,6 +106,9 @@ from opsicle.server.store.orgs import list_allowing_shared
 from opsicle.server.store.queue_limits import list_limited
 from opsicle.server.templates import routes as templates
 from opsicle.server.templates.service import Templates
+from opsicle.server.triggers import routes as triggers
+from opsicle.server.triggers.hooks import Hooks
+from opsicle.server.triggers.service import Triggers
 from opsicle.server.workers.enrolment import Enrolments
 from opsicle.server.workers.holds import Hold
 from opsicle.server.workers.routes import enrol, workers
@@ -211,7 +222,9 @@ class Services:
             clock,
             core.artifact_bounds,
         )
+        self.job_files = JobFiles(state, self.contents, self.jobs.unknown)
         self.dispatch = Dispatch(state, self.jobs, lease_service, clock)
+        self.run_windows = RunWindows(state, groups, self.fleet, self.pubsub, self.outbox, clock)
 
         self.approvals = Approvals(
             state, progress, self.outbox, self.apps, self.fleet, self.pubsub, clock, bindings
@@ -231,9 +244,19 @@ class Services:
             bindings,
         )
 
+        self.resumes = Resumes(state, self.automations, bindings, core.vault)
         self.schedules = Schedules(state, self.automations, clock)
         self.schedule_starts = ScheduleStarts(state, self.automations, self.fleet, clock)
+        self.triggers = Triggers(state, core.vault, self.step_up, self.urls, clock)
+        self.hooks = Hooks(
+            state, core.vault, self.automations, self.throttle, self.outbox, self.urls, clock
+        )
+        self.chain_starts = ChainStarts(
+            state, self.automations, bindings, self.fleet, self.pubsub, clock
+        )
         self.artifacts = Artifacts(state, self.contents)
+        self.files = Files(state, self.contents, self.job_artifacts, clock)
+        self.logs = Logs(state, core.logs, self.job_logs, self.automations)
         self.group_releases = GroupReleases(state, self.automations, groups, self.pubsub, clock)
         self.live_streams = LiveStreams(self.automations, self.job_logs, self.pubsub, clock)
         self.figures = Figures(state, self.fleet, self.outbox.ended)
@@ -301,10 +324,17 @@ class Services:
             *roles.routes(self.roles, self.permission_checks),
             *templates.routes(self.templates),
             *schedules.routes(self.schedules),
+            *triggers.routes(self.triggers, self.hooks),
             *automations.routes(
-                self.automations, self.group_releases, self.job_logs, self.live_streams
+                self.automations,
+                self.resumes,
+                self.group_releases,
+                self.job_logs,
+                self.live_streams,
             ),
             *artifacts.routes(self.artifacts),
+            *files.routes(self.files),
+            *logs.routes(self.logs),
             *workers.routes(self.workers, self.enrolments),
             *secrets.routes(self.secrets),
             *policies.routes(self.policies),
@@ -326,6 +356,7 @@ class Services:
                 self.dispatch,
                 self.jobs,
                 self.job_artifacts,
+                self.job_files,
                 self.audit_checkpoints,
                 self.epoch_reports,
             ),

@@ -126,6 +126,7 @@ ChoosableKind = Literal[
     "approval_ended",
     "automation_finished",
     "automation_succeeded",
+    "start_refused",
 ]
 
 

@@ -6,7 +6,7 @@ Times are Unix milliseconds in UTC by the worker's clock; durations are theirs t
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from enum import StrEnum
 from typing import Annotated
 
@@ -15,7 +15,9 @@ import msgspec
 from opsicle.domain.artifacts import ArtifactLimits
 from opsicle.domain.automations import JobState
 from opsicle.domain.bounds import Name, Word
+from opsicle.domain.files import InputFile
 from opsicle.domain.outputs import MAX_OUTPUT_BYTES, MAX_SUMMARY_BYTES
+from opsicle.domain.resume_points import ResumePoint, was_run
 from opsicle.domain.templates import Phase, VolumeMount
 
 STDOUT = 1
@@ -50,7 +52,8 @@ class Work(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     commitments; all are empty where nobody gave an order, as in `opsicle run FILE`. `timeout`
     bounds the whole job in seconds; None leaves it to the phases' own. `max_log_bytes` is after how
     much output the rest is counted only; None: never. `artifact_limits` bound the files that it
-    leaves behind.
+    leaves behind. `files` are those that it is given, which the worker fetches before it starts.
+    `resumed_from` says which phases another automation has done.
     """
 
     automation_id: str
@@ -73,6 +76,8 @@ class Work(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     secret_salt: bytes = b""
     max_log_bytes: int | None = None
     artifact_limits: ArtifactLimits = ArtifactLimits()
+    files: tuple[InputFile, ...] = ()
+    resumed_from: ResumePoint | None = None
 
     def __repr__(self) -> str:
         facts = f"job_id={self.job_id!r}, fence={self.fence}"
@@ -82,7 +87,8 @@ class Work(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
 class StepState(StrEnum):
     """Where a phase or a command of it stands.
 
-    `skipped`: its `when` did not hold, or an earlier one failed.
+    `skipped`: its `when` did not hold, or an earlier one failed. `done_before`: the automation that
+    this one goes on from has done it.
     """
 
     PENDING = "pending"
@@ -93,6 +99,7 @@ class StepState(StrEnum):
     TIMED_OUT = "timed_out"
     SKIPPED = "skipped"
     UNKNOWN = "unknown"
+    DONE_BEFORE = "done_before"
 
 
 class CommandReport(msgspec.Struct, omit_defaults=True, kw_only=True):
@@ -180,6 +187,21 @@ class Outcome(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     phases: PhaseReports
     exit_code: Int32 | None = None
     explanation: Explanation = ""
+
+
+def first_reports(phases: Sequence[Phase], point: ResumePoint | None) -> tuple[PhaseReport, ...]:
+    """Return how far the phases of a job are before anything of it has run."""
+    reports = tuple(PhaseReport(name=phase.name) for phase in phases)
+    if point is None:
+        return reports
+
+    for phase, report in zip(phases[: point.first_phase], reports, strict=False):
+        report.state = StepState.DONE_BEFORE if was_run(phase) else StepState.SKIPPED
+        report.outputs = tuple(
+            PhaseOutput(name=name, value=value)
+            for name, value in point.outputs.get(phase.name, {}).items()
+        )
+    return reports
 
 
 def outputs_of(reports: Iterable[PhaseReport]) -> dict[str, str]:

@@ -6,6 +6,10 @@ from enum import StrEnum
 
 import msgspec
 
+from opsicle.domain.automations import AutomationState
+from opsicle.domain.bounds import Name, Reason
+from opsicle.domain.calls import ChainEvent, ChainState
+
 
 class StarterKind(StrEnum):
     """What can start an automation."""
@@ -17,11 +21,37 @@ class StarterKind(StrEnum):
     CHAIN = "chain"
 
 
-class StartedBy(msgspec.Struct):
+class StartedBy(msgspec.Struct, omit_defaults=True):
     """What started an automation: somebody by their address, or a schedule and the like by name.
 
-    Whose rights it runs with, its `requester` says.
+    Whose rights it runs with, its `requester` says. `automation_id` is the one that started it.
     """
 
     kind: StarterKind
     name: str
+    automation_id: str | None = None
+
+
+class ChainedStart(msgspec.Struct, kw_only=True):
+    """What an automation starts once it has ended, and what has come of that.
+
+    `reason` says why it was refused.
+    """
+
+    event: ChainEvent
+    template: str
+    state: ChainState
+    reason: str = ""
+    automation_id: str | None = None
+    automation_state: AutomationState | None = None
+
+
+class ResumeRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """Goes on where an automation has failed, or at an earlier phase (`phase_from`, by its name).
+
+    `accept_unknown` is needed where nobody can say what that phase did: it may run twice.
+    """
+
+    phase_from: Name = ""
+    accept_unknown: bool = False
+    reason: Reason = ""

@@ -24,6 +24,7 @@ from opsicle.domain.bounds import (
     Token,
     Word,
 )
+from opsicle.domain.calls import Call
 from opsicle.domain.errors import Problem
 from opsicle.domain.templates import (
     DEFAULT_PRIORITY,
@@ -36,9 +37,10 @@ from opsicle.domain.templates import (
     VolumeMount,
 )
 from opsicle.wire.artifact_api import Artifact, MissingArtifact
+from opsicle.wire.file_api import AutomationFile
 from opsicle.wire.jobs import Int32
 from opsicle.wire.phase_api import PhaseRun
-from opsicle.wire.starts import StartedBy
+from opsicle.wire.starts import ChainedStart, StartedBy
 
 
 class Health(msgspec.Struct, omit_defaults=True):
@@ -278,6 +280,8 @@ class TemplateVersion(msgspec.Struct, kw_only=True):
     pushed_by: Person
     pushed_at: datetime
     volume_mounts: list[VolumeMount] = []
+    on_success: list[Call] = []
+    on_failure: list[Call] = []
 
 
 class TemplateDiff(msgspec.Struct, kw_only=True):
@@ -325,7 +329,8 @@ class Job(msgspec.Struct, kw_only=True):
 class AutomationSummary(msgspec.Struct, kw_only=True):
     """An automation in a list. `waiting_reason` says why one that waits does not run yet.
 
-    `pause_id` is the approval that is asked in its midst while it is paused.
+    `pause_id` is the approval that is asked in its midst while it is paused. `resumed_from` is the
+    automation that it goes on from, which had ended before its last phase.
     """
 
     id: str
@@ -336,6 +341,7 @@ class AutomationSummary(msgspec.Struct, kw_only=True):
     worker: WorkerRef | None = None
     reason: str = ""
     rerun_of: str | None = None
+    resumed_from: str | None = None
     started_by: StartedBy
     approval_id: str | None = None
     pause_id: str | None = None
@@ -358,6 +364,8 @@ class Automation(AutomationSummary, kw_only=True):
     from others, `concurrency_limit` how many of it run at once. `is_group_held`: nobody can say how
     it ended, and it holds its group until it is released. `artifacts` are
     the files that the newest job left behind, `artifacts_missing` those of which nothing is kept.
+    `files` are those that it is given. `chain` is what it starts once it has ended, `depth` how far
+    it is itself below what somebody has started.
     """
 
     display_name: str = ""
@@ -375,22 +383,8 @@ class Automation(AutomationSummary, kw_only=True):
     log_remark: str = ""
     artifacts: list[Artifact] = []
     artifacts_missing: list[MissingArtifact] = []
+    files: list[AutomationFile] = []
     outputs: dict[str, str] = {}
     summary: str = ""
-
-
-class LogChunk(msgspec.Struct):
-    """A piece of a log in an event stream; `data` is base64, because logs are bytes."""
-
-    offset: int
-    phase: int
-    stream: int
-    at: datetime
-    data: str
-
-
-class LogEvent(msgspec.Struct):
-    """What a `log` event carries: the next chunks of a job's log."""
-
-    job_id: str
-    chunks: list[LogChunk]
+    chain: list[ChainedStart] = []
+    depth: int = 0

@@ -17,7 +17,7 @@ import msgspec
 
 from opsicle.domain.automations import JobState
 from opsicle.domain.templates import When
-from opsicle.wire.jobs import CommandReport, Outcome, PhaseReport, StepState, Work
+from opsicle.wire.jobs import CommandReport, Outcome, PhaseReport, StepState, Work, first_reports
 from opsicle.worker import process
 from opsicle.worker.journal_lines import CleanUpPlan, JobEntry
 
@@ -58,7 +58,7 @@ class LostJob:
         self._workspace = workspace_root / entry.job_id
         self.reports = entry.phases
         if self.plan and not entry.phases:
-            self.reports = tuple(PhaseReport(name=phase.name) for phase in self.plan.work.phases)
+            self.reports = first_reports(self.plan.work.phases, self.plan.work.resumed_from)
         _call_unknown(self.reports, entry.begun)
 
     @property

@@ -21,9 +21,8 @@ from opsicle.domain.errors import (
     OpsicleError,
 )
 from opsicle.domain.manifests import WorkOrder
-from opsicle.domain.names import environment_name
 from opsicle.domain.pauses import Resume, ResumeVerdict
-from opsicle.domain.variables import as_text
+from opsicle.domain.variables import environment_of
 from opsicle.wire.endpoints import jobs as endpoints
 from opsicle.wire.jobs import Outcome
 from opsicle.wire.worker_api import RunningJob, StartRequest
@@ -229,7 +228,7 @@ def _answered(kept: KeptPause, resume: Resume) -> Answered:
             "its commands had named values to mask, which went with the worker's last life, "
             "so it cannot go on"
         )
-    values = {environment_name(name): as_text(value) for name, value in resume.values.items()}
+    values = environment_of(resume.values)
     return Answered(verdict=resume.verdict, reason=resume.reason, environment=values)
 
 

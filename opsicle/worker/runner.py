@@ -28,10 +28,13 @@ from contextlib import ExitStack, suppress
 
 from opsicle.domain.automations import JobState
 from opsicle.domain.pauses import ResumeVerdict
+from opsicle.domain.resume_points import in_words
 from opsicle.domain.templates import OnFailure, Phase, When
-from opsicle.wire.jobs import Outcome, PhaseReport, StepState, Work
+from opsicle.domain.variables import environment_of
+from opsicle.wire.jobs import Outcome, PhaseReport, StepState, Work, first_reports
 from opsicle.worker.artifacts import ArtifactCollector
 from opsicle.worker.attempt import MarkerPipe, RunContext
+from opsicle.worker.input_files import place
 from opsicle.worker.job_result import UNSUCCESSFUL, JobResult
 from opsicle.worker.masking import Masking
 from opsicle.worker.obstacles import obstacle_to
@@ -58,7 +61,7 @@ class Runner:
         self._work = work
         self._sink = sink
         self._host = host
-        self._reports = tuple(PhaseReport(name=phase.name) for phase in work.phases)
+        self._reports = first_reports(work.phases, work.resumed_from)
         self._workspace = Workspace(host.workspace_root, work.job_id, host.account)
         private_folder = host.private_folder or host.workspace_root
         private = self._private = PrivateFiles(
@@ -84,6 +87,9 @@ class Runner:
         self._phases = PhaseRunner(
             work, self._reports, host, self._context, private, results, artifacts
         )
+        if work.resumed_from:
+            results.recall(self._reports)
+            self._phases.answers |= environment_of(work.resumed_from.answers)
         self._is_paused = False
 
     @property
@@ -107,7 +113,7 @@ class Runner:
             if self._context.cancellation.requested:
                 self._result.decide(JobState.CANCELLED, "cancelled before it began")
             else:
-                self._run_phases(0)
+                self._run_phases(self._first_phase())
 
         return self._carry_out(run)
 
@@ -139,6 +145,13 @@ class Runner:
                 self._run_phases(paused.phase + 1)
 
         return self._carry_out(run)
+
+    def _first_phase(self) -> int:
+        point = self._work.resumed_from
+        if point is None:
+            return 0
+        self._context.output.note(in_words(point, self._work.phases), point.first_phase)
+        return point.first_phase
 
     def _recall(self, reports: tuple[PhaseReport, ...]) -> None:
         self._reports = self._result.reports = self._phases.reports = reports
@@ -197,6 +210,8 @@ class Runner:
         """Make the workspace. Returns why it could not be made, or an empty string."""
         try:
             self._workspace.make()
+            if self._work.files:
+                place(self._work, self._workspace.path, self._host.account)
         except (OSError, ValueError) as problem:
             reason = problem.strerror if isinstance(problem, OSError) else str(problem)
             return f"the workspace could not be made: {reason}"

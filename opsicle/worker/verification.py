@@ -18,7 +18,7 @@ from opsicle.domain.label_expressions import ExpressionMistake, LabelTerm, parse
 from opsicle.domain.manifest_formats import FORMATS, SUPPORTED_FORMATS, FieldNotSupported
 from opsicle.domain.manifests import NO_POLICY, Manifest, WorkOrder, canonical, commitment, digest
 from opsicle.domain.names import environment_name
-from opsicle.domain.variables import as_text
+from opsicle.domain.variables import environment_of
 from opsicle.wire.jobs import Work
 from opsicle.wire.worker_api import SignedOrder
 from opsicle.worker import order_signature
@@ -149,11 +149,15 @@ def _in_work(manifest: Manifest, work: Work) -> Iterator[tuple[str, object, obje
     yield "phases", manifest.phases, work.phases
     yield (
         "variables",
-        {environment_name(name): as_text(value) for name, value in manifest.values.items()},
+        environment_of(manifest.values),
         work.environment,
     )
+    yield "files", manifest.files, work.files
     yield "mounts", manifest.volume_mounts, work.volume_mounts
     yield "time limit", manifest.timeout, work.timeout
+    yield "what it goes on from", manifest.resumed_from, work.resumed_from
+    if (point := manifest.resumed_from) is not None:
+        yield "the phase to go on at", 0 <= point.first_phase < len(manifest.phases), True
 
 
 def _secret(manifest: Manifest, work: Work) -> Iterator[tuple[str, object, object]]:

@@ -6,10 +6,11 @@ import hashlib
 import re
 
 from opsicle.domain.access import Action, BuiltInRole
+from opsicle.domain.files import InputFile
 from opsicle.kit.ids import new_id
 from opsicle.server.contents.content_store import Upload
 from opsicle.server.http.routing import Access, Route
-from opsicle.server.store import artifacts, jobs
+from opsicle.server.store import artifacts, files, jobs
 from opsicle.server.store.artifacts import ArtifactRow
 from opsicle.server.store.database import Connection
 from opsicle.wire.access_api import CreateGroupRequest, CreateRoleRequest
@@ -20,6 +21,7 @@ from opsicle.wire.user_api import CreateApiTokenRequest, RunRequest
 from tests.api.running_server import PASSWORD, Answer, ApiServer, Client
 from tests.api.test_policies import policy
 from tests.api.test_templates import source
+from tests.services.calling import trigger_source
 from tests.services.scheduling import HOURLY, schedule_source
 
 A, PUBLIC = Action, Access.PUBLIC
@@ -111,10 +113,16 @@ MAY: dict[str, Action | Access] = {
     "POST /api/v1/automations/<automation_id>/cancel": A.AUTOMATIONS_VIEW,
     "POST /api/v1/automations/<automation_id>/release": A.AUTOMATIONS_VIEW,
     "POST /api/v1/automations/<automation_id>/rerun": A.AUTOMATIONS_CREATE,
+    "POST /api/v1/automations/<automation_id>/resume": A.AUTOMATIONS_CREATE,
     "GET /api/v1/automations/<automation_id>/log": A.AUTOMATIONS_VIEW,
+    "GET /api/v1/automations/<automation_id>/log/lines": A.AUTOMATIONS_VIEW,
+    "GET /api/v1/automations/<automation_id>/log/search": A.AUTOMATIONS_VIEW,
+    "GET /api/v1/logs/search": A.AUTOMATIONS_VIEW,
     "GET /api/v1/automations/<automation_id>/events": A.AUTOMATIONS_VIEW,
     "GET /api/v1/artifacts/<artifact_id>": A.AUTOMATIONS_VIEW,
     "GET /api/v1/artifacts/<artifact_id>/view": A.AUTOMATIONS_VIEW,
+    "POST /api/v1/files": A.AUTOMATIONS_CREATE,
+    "GET /api/v1/files/<file_id>": A.AUTOMATIONS_VIEW,
     "GET /api/v1/events": A.AUTOMATIONS_VIEW,
     "POST /api/v1/workers/tokens": A.WORKERS_MANAGE,
     "GET /api/v1/workers": A.WORKERS_VIEW,
@@ -144,6 +152,17 @@ MAY: dict[str, Action | Access] = {
     "POST /api/v1/schedules/<schedule>/resume": A.SCHEDULES_MANAGE,
     "GET /api/v1/schedules/<schedule>/next": A.SCHEDULES_VIEW,
     "POST /api/v1/schedules/<schedule>/run": A.AUTOMATIONS_CREATE,
+    "GET /api/v1/triggers": A.TRIGGERS_VIEW,
+    "POST /api/v1/triggers": A.TRIGGERS_MANAGE,
+    "GET /api/v1/triggers/<trigger>": A.TRIGGERS_VIEW,
+    "DELETE /api/v1/triggers/<trigger>": A.TRIGGERS_MANAGE,
+    "GET /api/v1/triggers/<trigger>/versions": A.TRIGGERS_VIEW,
+    "GET /api/v1/triggers/<trigger>/versions/<version>": A.TRIGGERS_VIEW,
+    "POST /api/v1/triggers/<trigger>/pause": A.TRIGGERS_MANAGE,
+    "POST /api/v1/triggers/<trigger>/resume": A.TRIGGERS_MANAGE,
+    "POST /api/v1/triggers/<trigger>/secret": A.TRIGGERS_MANAGE,
+    "GET /api/v1/triggers/<trigger>/calls": A.TRIGGERS_VIEW,
+    "POST /hooks/<org>/<trigger>": PUBLIC,
     "GET /api/v1/templates/<name>/approval": A.TEMPLATES_VIEW,
     "GET /api/v1/approvals": A.APPROVALS_VIEW,
     "GET /api/v1/approvals/<approval_id>": A.APPROVALS_VIEW,
@@ -175,6 +194,7 @@ WORKER_ROUTES = {
     "POST /worker/v1/poll",
     "POST /worker/v1/renew",
     "POST /worker/v1/jobs/<job_id>/pause",
+    "POST /worker/v1/jobs/<job_id>/file",
     "POST /worker/v1/jobs/<job_id>/start",
     "POST /worker/v1/jobs/<job_id>/refuse",
     "POST /worker/v1/jobs/<job_id>/log",
@@ -211,6 +231,7 @@ BODIES: dict[str, object] = {
     "PATCH /api/v1/server/workers/<worker>": {"labels": {"site": "ams"}},
     "POST /api/v1/policies": {"source": policy("new")},
     "POST /api/v1/schedules": {"source": schedule_source(HOURLY, template="restart-web")},
+    "POST /api/v1/triggers": {"source": trigger_source(template="restart-web")},
     "POST /api/v1/secrets": {"name": "new", "value": "hunter2-hunter2"},
     "PUT /api/v1/secrets/<secret>": {"value": "hunter2-hunter2"},
     "POST /api/v1/channels": {"name": "new", "config": HOOKS, "credential": "0123456789abcdef"},
@@ -220,7 +241,11 @@ BODIES: dict[str, object] = {
 }
 
 
-QUERIES = {"GET /api/v1/can": "?action=view&resource=templates"}
+QUERIES = {
+    "GET /api/v1/can": "?action=view&resource=templates",
+    "GET /api/v1/automations/<automation_id>/log/search": "?text=x",
+    "GET /api/v1/logs/search": "?text=x",
+}
 
 
 def key(route: Route) -> str:
@@ -255,6 +280,8 @@ def prepare(api_server: ApiServer, org: str, admin: str, name: str) -> Things:
     api_server.services.policies.push(actor, policy(f"{org}-policy"))
     scheduled = schedule_source(HOURLY, name=f"{org}-schedule", template=name)
     api_server.services.schedules.push(actor, scheduled)
+    triggered = trigger_source(name=f"{org}-trigger", template=name)
+    api_server.services.triggers.push(actor, triggered)
     role = api_server.services.roles.create(actor, CreateRoleRequest(name=f"{org}-role"))
     group = api_server.services.groups.create(actor, CreateGroupRequest(name=f"{org}-group"))
     invited = api_server.services.invitations.invite(
@@ -280,10 +307,12 @@ def prepare(api_server: ApiServer, org: str, admin: str, name: str) -> Things:
         "version": "1",
         "automation_id": automation.id,
         "artifact_id": artifact_id,
+        "file_id": given(api_server, actor.org_id, leaving.id),
         "worker": worker.worker_id,
         "secret": secret.name,
         "policy": f"{org}-policy",
         "schedule": f"{org}-schedule",
+        "trigger": f"{org}-trigger",
         "approval_id": asked.approval_id,
         "channel": channel.name,
         "delivery_id": delivery.id,
@@ -310,6 +339,21 @@ def left_behind(api_server: ApiServer, org_id: str, automation_id: str, worker_i
     store.append(upload, 0, content)
     assert store.keep(org_id, upload, work)
     return artifact_id
+
+
+def given(api_server: ApiServer, org_id: str, automation_id: str) -> str:
+    """Return the id of a file that the automation was given."""
+    content = b"left behind"
+    file = InputFile(
+        variable="v",
+        position=0,
+        name="r.csv",
+        size=len(content),
+        sha256=hashlib.sha256(content).hexdigest(),
+    )
+    file_id = new_id(api_server.clock.now())
+    api_server.state.write(lambda db: files.insert(db, org_id, automation_id, file_id, file))
+    return file_id
 
 
 def call(client: Client, route_key: str, values: dict[str, str], body: object = None) -> Answer:

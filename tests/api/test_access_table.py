@@ -30,6 +30,9 @@ from tests.api.route_walk import (
 )
 from tests.api.running_server import Answer, ApiServer, Client
 
+HOOK = "POST /hooks/<org>/<trigger>"
+"""Asks for a trigger's own secret, whoever calls."""
+
 
 @pytest.fixture
 def acme(api_server: ApiServer) -> Things:
@@ -116,7 +119,9 @@ def test_a_role_with_one_rule_can_do_that_and_nothing_else(
 def test_nobody_can_do_anything_without_logging_in(api_server: ApiServer, acme: Things) -> None:
     for route_key, may in MAY.items():
         answer = call(api_server.client(), route_key, acme)
-        if may is PUBLIC:
+        if route_key == HOOK:
+            assert answer.status == 401
+        elif may is PUBLIC:
             assert (answer.status in (200, 400, 503)) or route_key == "POST /api/v1/setup", (
                 route_key
             )
@@ -141,7 +146,8 @@ def test_anothers_orgs_things_are_as_absent_as_what_never_was(
     ):
         foreign = call(alice, route_key, globex)
         missing = call(alice, route_key, absent(globex))
-        assert foreign.status == missing.status == 404, (route_key, foreign.content)
+        absent_status = 401 if route_key == HOOK else 404
+        assert foreign.status == missing.status == absent_status, (route_key, foreign.content)
         assert without_ids(foreign, globex) == without_ids(missing, absent(globex)), route_key
         if route_key.startswith("GET"):
             assert call(gina, route_key, globex).status == 200, (
@@ -201,6 +207,7 @@ def as_worker(api_server: ApiServer, worker: Enrolment, org: str, verb: str, job
 
 
 WORKER_BODIES: dict[str, dict[str, object]] = {
+    "file": {"fence": 1, "sha256": "0" * 64},
     "start": {"fence": 1},
     "refuse": {"fence": 1, "reason": "forged"},
     "log": {"fence": 1},

@@ -185,6 +185,44 @@ def test_an_automation_that_was_not_followed_can_be_watched_shown_and_run_again(
     assert automation["id"] in [one["id"] for one in listed]
 
 
+FAILS_ONCE = """
+apiVersion: v1
+type: AutomationTemplate
+metadata: {name: fails-once}
+spec:
+  variables: [{id: judge, isRequired: true}]
+  template:
+    phases:
+      - name: copy
+        outputs: [path]
+        commands: ['echo copied >> "$OPSICLE_VAR_JUDGE"', 'echo path=/b/1 >> "$OPSICLE_OUTPUT"']
+      - name: restart
+        commands:
+          - 'echo "with $OPSICLE_OUTPUT_PATH" >> "$OPSICLE_VAR_JUDGE"'
+          - 'test "$(wc -l < "$OPSICLE_VAR_JUDGE")" = 3'
+"""
+
+
+def test_what_failed_is_resumed_at_the_failed_phase_with_the_outputs_of_those_before(
+    alice: User, tmp_path: Path
+) -> None:
+    judge, file = tmp_path / "judge", tmp_path / "fails-once.yaml"
+    file.write_text(FAILS_ONCE)
+    alice.cli("templates", "push", str(file))
+    failed = alice.json("run", "fails-once", "--var", f"judge={judge}")
+    alice.cli("logs", failed["id"], "--follow")
+
+    made = alice.json("automations", "resume", failed["id"], "--phase-from", "restart")
+    alice.cli("logs", made["id"], "--follow")
+
+    shown = alice.json("automations", "show", made["id"])
+    assert (shown["state"], shown["resumed_from"]) == ("succeeded", failed["id"])
+    assert [phase["state"] for phase in shown["phases"]] == ["done_before", "succeeded"]
+    assert shown["outputs"] == {"path": "/b/1"}
+    assert judge.read_text() == "copied\nwith /b/1\nwith /b/1\n"
+    assert "done_before" in alice.cli("automations", "show", made["id"])
+
+
 def test_a_cancelled_automation_ends_its_follower_with_11(alice: User) -> None:
     follower = alice.start("follower", "run", "hello", "--var", "seconds=15", "--follow")
     follower.wait_for("hello")
@@ -236,6 +274,7 @@ def test_what_cannot_be_done_is_explained(
 def test_a_worker_is_shown_drained_and_given_work_again(alice: User) -> None:
     worker = alice.json("workers", "show", "w1")
     assert worker["labels"]["site"] == "ams"
+    assert worker["limits_by"]["subprocess"] in {"cgroup v2", "rlimits"}
     assert worker["id"] in [one["id"] for one in alice.json("workers", "list")]
     assert alice.json("workers", "drain", "w1")["state"] == "draining"
     waiting = alice.start("waiting", "run", "hello", "--follow")

@@ -12,6 +12,7 @@ from opsicle.kit import ids
 from opsicle.server.access.actor import Actor
 from opsicle.wire.user_api import Automation
 from tests.services.core import Core
+from tests.services.resuming import Failed, begun
 from tests.services.team import Team, template_source
 
 
@@ -53,3 +54,11 @@ def asked(team: Team) -> Automation:
     """Return an automation of Alice's that waits for Bob, her manager."""
     team.policy()
     return team.ask()
+
+
+@pytest.fixture
+def failed(team: Team) -> Failed:
+    """One that has failed at its third phase of four, `restart`."""
+    case, work = begun(team)
+    case.end(work, "succeeded", "skipped", "failed", "succeeded")
+    return case

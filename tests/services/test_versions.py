@@ -14,6 +14,7 @@ from opsicle.server.access.actor import Actor
 from opsicle.server.documents.versions import VersionDraft, add_version
 from opsicle.server.store import documents
 from opsicle.server.store.documents import DocumentKind
+from tests.services.calling import trigger_source
 from tests.services.core import Core
 from tests.services.scheduling import HOURLY, schedule_source
 from tests.services.team import MANAGER, policy_source, template_source
@@ -39,6 +40,7 @@ def service(core: Core, kind: DocumentKind) -> Any:
         DocumentKind.TEMPLATE: core.services.templates,
         DocumentKind.POLICY: core.policies,
         DocumentKind.SCHEDULE: core.services.schedules,
+        DocumentKind.TRIGGER: core.services.triggers,
     }[kind]
 
 
@@ -55,6 +57,8 @@ def push(service: Any, kind: DocumentKind, carol: Actor) -> Push:
             return service.push(
                 carol, schedule_source(HOURLY, f"values: {{who: {text}}}", name="doc")
             )
+        if kind is DocumentKind.TRIGGER:
+            return service.push(carol, trigger_source(f"values: {{who: {text}}}", name="doc"))
         return service.push(carol, policy_source(MANAGER.replace("boss", text), "doc"))
 
     return push
@@ -88,7 +92,7 @@ def test_a_name_is_free_once_its_document_is_deleted(
     service.delete(carol, "doc")
 
     for call in (service.get, lambda *given: service.list_versions(*given, "", 10), service.delete):
-        with pytest.raises(NotFound, match=r"there is no (template|policy|schedule) doc"):
+        with pytest.raises(NotFound, match=r"there is no (template|policy|schedule|trigger) doc"):
             call(carol, "doc")
     assert push("b").version == 1
 
@@ -135,6 +139,7 @@ def test_another_org_changes_nothing_and_the_record_says_what_was_pushed(
         )
         return found.fetchall()
 
-    [(verb, data)] = core.database.read(query)
+    [(verb, data), *others] = core.database.read(query)
     assert verb == "push"
+    assert [each for each, _ in others] == (["rotate"] if kind is DocumentKind.TRIGGER else [])
     assert made.digest in data

@@ -102,6 +102,39 @@ MISTAKES = {
         10,
         "in quotes",
     ),
+    "a chain to nowhere": (
+        in_spec("onSuccess: [{}]"),
+        "spec.onSuccess[0].template",
+        10,
+        "is missing",
+    ),
+    "a chain with an output that no phase has": (
+        in_spec("onSuccess: [{template: b, values: {x: {output: y}}}]"),
+        "spec.onSuccess[0].values.x",
+        10,
+        "`y` is not among the outputs of the phases, and there are none",
+    ),
+    "a chain with a variable that the template has not": (
+        in_spec("onFailure: [{template: b, values: {x: {variable: y}}}]"),
+        "spec.onFailure[0].values.x",
+        10,
+        "the template has no variable `y`",
+    ),
+    "a chain with a value from two places": (
+        in_spec("onFailure: [{template: b, values: {x: {variable: y, output: y}}}]"),
+        "spec.onFailure[0].values.x",
+        10,
+        "must name either an `output` or a `variable`",
+    ),
+    "a chain that passes a secret on": (
+        in_spec(
+            "variables: [{id: y, type: secret}]\n"
+            "onFailure: [{template: b, values: {x: {variable: y}}}]"
+        ),
+        "spec.onFailure[0].values.x",
+        11,
+        "not passed on",
+    ),
     "an unknown onWorkerLost": (
         in_spec("onWorkerLost: retry"),
         "spec.onWorkerLost",

@@ -8,14 +8,19 @@ import pytest
 
 from opsicle.domain.schedules import Schedule
 from opsicle.domain.shell_lint import warnings
-from opsicle.domain.template_parser import parse_document, parse_template
+from opsicle.domain.template_parser import parse_document, parse_template, parse_trigger
+from opsicle.domain.trigger_mapping import check_mapping
+from opsicle.domain.triggers import Trigger, VerifyMethod
 from opsicle.domain.unsupported import unsupported
 from tests.product import CHECKOUT
 
 EXAMPLES = sorted((CHECKOUT / "examples").glob("*.yaml"))
+ALERTMANAGER = CHECKOUT / "examples" / "alertmanager"
 
 
-@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
+@pytest.mark.parametrize(
+    "path", [*EXAMPLES, ALERTMANAGER / "clean-logs.yaml"], ids=lambda path: path.stem
+)
 def test_an_example_is_without_mistake_or_warning_and_this_version_can_run_it(path: Path) -> None:
     template = parse_template(path.read_bytes())
 
@@ -33,6 +38,28 @@ def test_an_example_of_a_schedule_starts_an_example() -> None:
 
     assert isinstance(schedule, Schedule)
     assert schedule.template in {path.stem for path in EXAMPLES}
+
+
+TRIGGERS = [
+    *sorted((CHECKOUT / "examples" / "triggers").glob("*.yaml")),
+    ALERTMANAGER / "disk-full.yaml",
+]
+
+
+@pytest.mark.parametrize("path", TRIGGERS, ids=lambda path: path.stem)
+def test_an_example_of_a_trigger_gives_an_example_what_it_needs(path: Path) -> None:
+    trigger = parse_document(path.read_bytes())
+
+    assert isinstance(trigger, Trigger)
+    (source,) = (CHECKOUT / "examples").rglob(f"{trigger.template}.yaml")
+    template = parse_template(source.read_bytes())
+    check_mapping(trigger, template.variables)
+
+
+def test_there_is_an_example_of_a_trigger_for_each_kind_of_sender() -> None:
+    shown = {parse_trigger(path.read_bytes()).verify for path in TRIGGERS}
+
+    assert shown | {VerifyMethod.BEARER} == set(VerifyMethod)
 
 
 def test_there_are_examples() -> None:

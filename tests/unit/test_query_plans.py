@@ -41,6 +41,7 @@ EXCEPTIONS = {
         "invitations.open_until",
         "SEARCH invitations USING INDEX invitations_open (org_id=?)",
     ): OPEN_ALONE,
+    ("chains.list_due", "SCAN c USING INDEX chain_starts_due"): "what is due just now, one page",
     ("deliveries.list_due", "USE TEMP B-TREE FOR GROUP BY"): OPEN_ALONE,
     (
         "deliveries.list_due",
@@ -87,6 +88,9 @@ EXCEPTIONS = {
         "concurrency.count_behind",
         "SCAN automations USING INDEX automations_in_concurrency_group",
     ): "what waits in groups, in a thread",
+    ("run_windows.count_early", "SCAN automations USING INDEX automations_early"): (
+        "what waits for its window, in a thread"
+    ),
     (
         "contents.list_unused",
         "SEARCH contents USING COVERING INDEX contents_unused (org_id=?)",
@@ -109,6 +113,10 @@ EXCEPTIONS = {
         "jobs.list_all_held",
         "SCAN j USING INDEX jobs_held_of_org",
     ): "what runs just now, and only at the start",
+    (
+        "logs.measure_time",
+        "SEARCH job_logs USING INDEX job_logs_kept (org_id=?)",
+    ): "one row for each job, in a thread",
     ("logs.list_oldest", "SEARCH segments USING INDEX segments_by_age (org_id=?)"): ONE_PAGE,
     (
         "orgs.list_shared_waiting",
@@ -127,6 +135,7 @@ EXCEPTIONS = {
         "SEARCH jobs USING INDEX jobs_held_of_org (org_id=?)",
     ): "what an org runs just now, and no further than its limit",
     ("secrets.list_values", "SCAN sealed_values"): "for a new master key, while no server runs",
+    ("trigger_calls.list_newest", "USE TEMP B-TREE FOR ORDER BY"): "at most 60 of one trigger",
     (
         "waiting.list_kinds",
         "SCAN automations USING INDEX automations_queued",

@@ -17,6 +17,7 @@ import msgspec
 from opsicle.domain.manifest_formats import FORMATS, NEWEST, FieldNotSupported
 from opsicle.domain.manifests import Manifest, canonical, digest
 from opsicle.domain.pauses import ApprovalKind
+from opsicle.domain.resume_points import ResumePoint
 from opsicle.domain.templates import Template
 from opsicle.kit.clock import to_text
 from opsicle.security.binding_key import BindingKey, is_same
@@ -75,13 +76,14 @@ class Bindings:
         template: Template,
         approval: ApprovalRow | None,
         commitments: dict[str, str],
+        resume_point: ResumePoint | None = None,
     ) -> tuple[AutomationRow, BoundManifest]:
         """Return a new automation with all that binds it, and its manifest.
 
         `approval` is what will be asked for it.
         """
         new = msgspec.structs.replace(row, manifest_format=NEWEST)
-        manifest = build(new, template, approval, commitments)
+        manifest = build(new, template, approval, commitments, resume_point)
         content = canonical(manifest)
         manifest_digest = digest(content)
         mac = self._key.of_automation(_covered(manifest_digest, manifest))
@@ -165,9 +167,12 @@ def _decided(approval: ApprovalRow, decision: DecisionRow) -> bytes:
     """Return what a decision's code covers.
 
     Who, who stands behind them, what of, when, how, and what exactly was shown. In the midst of a
-    job also at which pause, and what was given with it.
+    job also at which pause, and what was given with it; else the window in which they let it begin,
+    if they named one.
     """
     at_pause = [approval.mac, decision.answer] if approval.kind is not ApprovalKind.RUN else []
+    times = [to_text(at) if at else None for at in decision.window.times]
+    window = [times] if any(times) else []
     return msgspec.json.encode(
         [
             approval.org_id,
@@ -183,6 +188,7 @@ def _decided(approval: ApprovalRow, decision: DecisionRow) -> bytes:
             decision.elapsed_seconds,
             to_text(decision.decided_at),
             *at_pause,
+            *window,
         ]
     )
 

@@ -10,17 +10,20 @@ import msgspec
 
 from opsicle.domain import approvals as engine
 from opsicle.domain import stored_json
-from opsicle.domain.approvals import ApprovalState, ApprovalStatus, GateStatus, Vote
+from opsicle.domain.approvals import ApprovalState, ApprovalStatus, GateStatus, Verdict, Vote
 from opsicle.domain.approvers import ApprovalRequester, ApproverPerson, deciders, may_decide
 from opsicle.domain.conditions import Facts, asked_gates
 from opsicle.domain.errors import NotFound
 from opsicle.domain.pauses import ApprovalKind
 from opsicle.domain.policies import Gate, Policy
+from opsicle.domain.resume_points import ResumePoint
+from opsicle.domain.run_windows import RunWindow, together
 from opsicle.domain.templates import Phase, Template
 from opsicle.server.access.stored_values import read_values
 from opsicle.server.access.template_versions import template_of
 from opsicle.server.approvals.approvers import ApproverDirectory, requester_of
 from opsicle.server.approvals.bindings import UNREADABLE, AlteredManifest, Bindings
+from opsicle.server.approvals.manifests import shown_resume_point
 from opsicle.server.store import approvals, automations
 from opsicle.server.store.approvals import ApprovalRow, DecisionRow
 from opsicle.server.store.automations import AutomationRow
@@ -33,7 +36,7 @@ class Case:
 
     Good for the transaction that it was read in, no longer. `problem` says why it counts for
     nothing: what is stored is not what was asked for, or a decision is not as it was taken down; ""
-    if all is as it was.
+    if all is as it was. `resume_point`: where the automation goes on that another one has left.
     """
 
     row: ApprovalRow
@@ -45,6 +48,7 @@ class Case:
     requester: ApprovalRequester
     directory: ApproverDirectory
     problem: str = ""
+    resume_point: ResumePoint | None = None
 
     @cached_property
     def people(self) -> dict[str, ApproverPerson]:
@@ -71,6 +75,11 @@ class Case:
         if self.problem:
             return ApprovalStatus(state=self.row.state, gates=())
         return engine.status(self.gates, self.policy.order, self.votes, self.row.asked_at, now)
+
+    @property
+    def window(self) -> RunWindow:
+        """When those who have agreed so far let it begin."""
+        return together(each.window for each in self.decisions if each.verdict is Verdict.APPROVE)
 
     def may_decide(self, status: GateStatus, person: ApproverPerson, now: datetime) -> bool:
         """Return whether a person may decide on a gate, now or once it opens."""
@@ -153,7 +162,14 @@ def load_unchecked(
         gates = gates_for(policy, template, automation)
     except (NotFound, ValueError):
         return case
-    return replace(case, policy=policy, gates=gates, template=template, problem="")
+    return replace(
+        case,
+        policy=policy,
+        gates=gates,
+        template=template,
+        problem="",
+        resume_point=shown_resume_point(db, automation, template),
+    )
 
 
 def forged(bindings: Bindings, row: ApprovalRow, decisions: list[DecisionRow]) -> str:

@@ -8,10 +8,13 @@ from __future__ import annotations
 from datetime import datetime
 
 from opsicle.domain.approvals import ApprovalState
+from opsicle.domain.resume_points import in_words
+from opsicle.domain.run_windows import RunWindow
 from opsicle.domain.templates import Phase
 from opsicle.server.approvals.cases import Case
 from opsicle.server.approvals.waiting import waiting_for
 from opsicle.server.channels.messages import Fact
+from opsicle.server.store.approvals import DecisionRow
 
 _MOST_COMMANDS = 12
 
@@ -24,10 +27,11 @@ def approval_facts(case: Case, now: datetime) -> tuple[Fact, ...]:
     decided = Fact("Decided", "; ".join(_decisions(case)))
     if case.row.state is not ApprovalState.PENDING:
         return decided, Fact("Explanation", case.row.explanation)
-    status, phase = case.status(now), case.phase
+    status, phase, point = case.status(now), case.phase, case.resume_point
     until = min((gate.expires_at for gate in status.open_gates if gate.expires_at), default=None)
     return (
         *_at_pause(phase),
+        Fact("Resumes", in_words(point, case.template.phases) if point else ""),
         Fact("Goes on with" if phase else "Runs", _commands(_to_come(case))),
         Fact("Waits for", waiting_for(case, status, now)),
         Fact("Until", f"{until:%Y-%m-%d %H:%M} UTC" if until else ""),
@@ -36,7 +40,9 @@ def approval_facts(case: Case, now: datetime) -> tuple[Fact, ...]:
 
 
 def _to_come(case: Case) -> tuple[Phase, ...]:
-    return case.template.phases[0 if case.row.phase is None else case.row.phase + 1 :]
+    point = case.resume_point
+    first = point.first_phase if point else 0
+    return case.template.phases[first if case.row.phase is None else case.row.phase + 1 :]
 
 
 def _at_pause(phase: Phase | None) -> tuple[Fact, ...]:
@@ -65,9 +71,15 @@ def _commands(phases: tuple[Phase, ...]) -> str:
     )
 
 
+def _window(decision: DecisionRow) -> str:
+    times = decision.window
+    return RunWindow(not_before=times.not_before, not_after=times.not_after).text
+
+
 def _decisions(case: Case) -> list[str]:
     return [
         f"{each.email}: {each.verdict} on {each.gate}"
         + (f" ({each.reason})" if each.reason else "")
+        + (f", {_window(each)}" if each.window.text else "")
         for each in case.decisions
     ]

@@ -8,12 +8,14 @@ from __future__ import annotations
 import msgspec
 
 from opsicle.domain.automations import WorkerLost
+from opsicle.domain.files import input_files
 from opsicle.domain.manifests import NO_POLICY, Manifest, PolicyAsked
+from opsicle.domain.resume_points import ResumePoint
 from opsicle.domain.secrets import named_secrets
 from opsicle.domain.template_parser import digest as template_digest
 from opsicle.domain.templates import Template, VariableType
 from opsicle.server.access.stored_values import read_values
-from opsicle.server.store import secrets
+from opsicle.server.store import automations, secrets
 from opsicle.server.store.approvals import ApprovalRow
 from opsicle.server.store.automations import AutomationRow
 from opsicle.server.store.database import Connection
@@ -24,14 +26,17 @@ def build(
     template: Template,
     approval: ApprovalRow | None,
     commitments: dict[str, str],
+    resume_point: ResumePoint | None = None,
 ) -> Manifest:
     """Return an automation's whole manifest, in the newest format.
 
     `commitments` is what it says of each secret variable. Raises ValueError or msgspec's errors for
     rows that no trigger could have written.
     """
-    hidden = {
-        variable.id for variable in template.variables if variable.type is VariableType.SECRET
+    elsewhere = {
+        variable.id
+        for variable in template.variables
+        if variable.type in {VariableType.SECRET, VariableType.FILE}
     }
     values = read_values(row.values_json)
     return Manifest(
@@ -41,7 +46,8 @@ def build(
         version=row.version,
         template_digest=template_digest(template),
         phases=template.phases,
-        values={name: value for name, value in values.items() if name not in hidden},
+        values={name: value for name, value in values.items() if name not in elsewhere},
+        files=input_files(template.variables, values),
         secret_variables=commitments,
         secrets=tuple(named_secrets(template.phases)),
         volume_mounts=template.volume_mounts,
@@ -56,6 +62,7 @@ def build(
         reason=row.reason,
         principal_id=row.principal_id,
         policy=_policy_asked(approval, row.manifest_format),
+        resumed_from=resume_point,
     )
 
 
@@ -66,7 +73,30 @@ def rebuild(
     has_hidden = any(variable.type is VariableType.SECRET for variable in template.variables)
     commitments = secrets.find_commitments(db, row.id) if has_hidden else None
     stored = msgspec.json.decode(commitments, type=dict[str, str]) if commitments else {}
-    return build(row, template, approval, stored)
+    return build(row, template, approval, stored, find_resume_point(db, row))
+
+
+def find_resume_point(db: Connection, row: AutomationRow) -> ResumePoint | None:
+    """Return where a stored automation goes on that another one has left; None: it begins.
+
+    Raises ValueError or msgspec's errors for rows that no resume could have written.
+    """
+    if row.resumed_from is None:
+        return None
+    stored = automations.find_resume_point(db, row.id)
+    point = msgspec.json.decode(stored or "", type=ResumePoint)
+    return msgspec.structs.replace(point, automation_id=row.resumed_from)
+
+
+def shown_resume_point(
+    db: Connection, row: AutomationRow, template: Template
+) -> ResumePoint | None:
+    """Return the same for showing it; None too where what is stored makes no sense."""
+    try:
+        point = find_resume_point(db, row)
+    except (ValueError, msgspec.MsgspecError, RecursionError):
+        return None
+    return point if point and 0 <= point.first_phase < len(template.phases) else None
 
 
 def _policy_asked(approval: ApprovalRow | None, number: int) -> str:

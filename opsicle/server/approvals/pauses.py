@@ -41,9 +41,11 @@ from opsicle.server.store.jobs import JobRow
 NOT_HELD = "the decisions no longer hold"
 
 
-def require_passable(db: Connection, row: AutomationRow, template: Template) -> None:
+def require_passable(
+    db: Connection, row: AutomationRow, template: Template, first_phase: int
+) -> None:
     """Raise Conflict if a new automation would ask people in its midst who could never answer."""
-    asking = [phase for phase in template.phases if kind_of(phase)]
+    asking = [phase for phase in template.phases[first_phase:] if kind_of(phase)]
     if not asking:
         return
     requester = requester_of(db, row.org_id, row.requester_id, audit.last_seq(db, row.org_id))

@@ -12,6 +12,7 @@ import msgspec
 from opsicle.domain import stored_json
 from opsicle.domain.approvals import ApprovalState
 from opsicle.kit.ids import lowest_id
+from opsicle.server.approvals.bindings import AlteredManifest
 from opsicle.server.approvals.cases import Case
 from opsicle.server.store import audit, jobs
 from opsicle.server.store.audit import LifecycleEntry
@@ -45,6 +46,12 @@ class _Paused(msgspec.Struct):
     """The approval that was asked in the midst of a job, as the entry of `pause` names it."""
 
     approval: str = ""
+
+
+class _Ended(msgspec.Struct):
+    """How it ended, as the entry of `finish` says."""
+
+    state: str = ""
 
 
 class _DecisionCodes(msgspec.Struct):
@@ -110,6 +117,20 @@ def pause_contradiction(db: Connection, row: AutomationRow, case: Case) -> str:
     if not _codes(entries) <= {each.mac for each in case.decisions}:
         return "by the record there is a decision that is no longer stored"
     return ""
+
+
+def require_ended(db: Connection, row: AutomationRow) -> None:
+    """Raise AlteredManifest unless the record says that an automation ended as its row does.
+
+    What the record has forgotten is believed.
+    """
+    steps = audit.list_decisive(db, row.org_id, f"automations/{row.id}")
+    moves = [step for step in steps if step.verb in _MOVES]
+    if not moves:
+        return
+    said = stored_json.read_or(moves[-1].data, _Ended, _Ended()).state
+    if moves[-1].verb != "finish" or said != row.state:
+        raise AlteredManifest(f"by the record it has not {row.state}")
 
 
 def _are_leases_explained(

@@ -46,14 +46,14 @@ class ApprovalRequests:
         self._clock = clock
 
     def applicable_policy(
-        self, db: Connection, row: AutomationRow, template: Template
+        self, db: Connection, row: AutomationRow, template: Template, first_phase: int = 0
     ) -> ApplicablePolicy | None:
         """Return what an automation falls under; None if no approval is asked for.
 
         Raises Conflict for a policy that is not there, and for a gate that nobody could ever pass,
-        be it one in the midst of the job.
+        be it one in the midst of the job, which begins at `first_phase`.
         """
-        require_passable(db, row, template)
+        require_passable(db, row, template, first_phase)
         found = in_force(db, row.org_id, template, row.requester_id)
         if found is None:
             return None

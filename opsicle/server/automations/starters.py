@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import msgspec
 
 from opsicle.domain.errors import InvalidInput, OpsicleError, Problem
+from opsicle.domain.files import file_variables, items_of
 from opsicle.domain.secrets import only_secret
 from opsicle.domain.templates import Template
 from opsicle.domain.variables import check_values
@@ -25,24 +26,34 @@ class Starter:
     """Something that starts automations with somebody's rights: a schedule, a trigger.
 
     `claim` is called with the new automation's id in the transaction that makes it: what it writes
-    becomes durable together with that. It raises to have nothing made.
+    becomes durable together with that. It raises to have nothing made. `depth` is how far below
+    what somebody has started the new one is.
     """
 
     kind: StarterKind
     id: str
     name: str
     claim: Callable[[Connection, str], None]
+    depth: int = 0
 
     @property
     def shown(self) -> dict[str, str]:
         """How it stands in the record."""
-        return {"kind": self.kind, "name": self.name}
+        return {"kind": self.kind, "name": self.name, **self._parent}
+
+    @property
+    def _parent(self) -> dict[str, str]:
+        return {"automation_id": self.id} if self.kind is StarterKind.CHAIN else {}
 
     def start(self, db: Connection, row: AutomationRow) -> AutomationRow:
         """Claim the start, as part of a transaction, and return the row that says so."""
         self.claim(db, row.id)
         return msgspec.structs.replace(
-            row, started_by_kind=self.kind, started_by_name=self.name, started_by_id=self.id
+            row,
+            started_by_kind=self.kind,
+            started_by_name=self.name,
+            started_by_id=self.id,
+            depth=self.depth,
         )
 
 
@@ -50,29 +61,55 @@ def started_by(row: AutomationRow) -> StartedBy:
     """Return what started an automation, its requester unless something else is known."""
     known = {str(kind): kind for kind in StarterKind}
     if row.started_by_kind in known:
-        return StartedBy(known[row.started_by_kind], row.started_by_name)
+        kind = known[row.started_by_kind]
+        parent = row.started_by_id if kind is StarterKind.CHAIN else None
+        return StartedBy(kind, row.started_by_name, parent)
     is_service = row.requester_email.endswith(SERVICE_DOMAIN)
     kind = StarterKind.SERVICE_ACCOUNT if is_service else StarterKind.USER
     return StartedBy(kind, row.requester_email)
 
 
-def starting_problems(db: Connection, actor: Actor, request: RunRequest) -> list[Problem]:
+def starting_problems(
+    db: Connection,
+    actor: Actor,
+    request: RunRequest,
+    check: Callable[[Template, RunRequest], object] | None = None,
+) -> list[Problem]:
     """Return what keeps something pushed from starting as things are now, as warnings.
 
     Raises InvalidInput for values that do not fit the template, if that is there: so what is
-    mistyped is said when it is pushed.
+    mistyped is said when it is pushed. `check` does so where more values come with each start.
     """
     try:
         _, template, needs_code = runnable_version(db, actor, request)
         require_runnable(template)
     except OpsicleError as error:
         return [Problem("spec.template", f"it cannot start: {error.message}")]
-    check_values(template.variables, request.values)
+    refuse_files(template, request)
+    if check:
+        check(template, request)
+    else:
+        check_values(template.variables, request.values)
     refuse_secret_values(template, request)
     if needs_code:
         message = "it cannot start: the template asks for a fresh code of whoever runs it"
         return [Problem("spec.template", message)]
     return []
+
+
+def refuse_files(template: Template, request: RunRequest) -> None:
+    """Raise InvalidInput where a file would have to be given: what is pushed holds none."""
+    problems = tuple(
+        Problem(
+            f"spec.values.{variable.id}",
+            "takes a file, and nothing that starts by itself has one to give; "
+            "let a command fetch it, or run the template by hand",
+        )
+        for variable in file_variables(template.variables)
+        if variable.is_required or items_of(request.values.get(variable.id))
+    )
+    if problems:
+        raise InvalidInput("a file cannot be pushed as a value", problems=problems)
 
 
 def refuse_secret_values(template: Template, request: RunRequest) -> None:

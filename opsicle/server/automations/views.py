@@ -11,13 +11,17 @@ import msgspec
 from opsicle.domain import stored_json
 from opsicle.domain.approvals import ApprovalState
 from opsicle.domain.automations import AutomationState, JobState
+from opsicle.domain.resume_points import ResumePoint
 from opsicle.domain.templates import Phase, Template
 from opsicle.domain.workers import absence, waiting_reason
+from opsicle.server.access.shown_files import shown_files
 from opsicle.server.access.stored_values import shown_values, stored_requirements
 from opsicle.server.automations.starters import started_by
 from opsicle.server.automations.waiting import QueueView
 from opsicle.server.store.artifacts import ArtifactRow
 from opsicle.server.store.automations import AutomationRow
+from opsicle.server.store.chains import ChainStartRow
+from opsicle.server.store.files import AutomationFileRow
 from opsicle.server.store.jobs import JobRow
 from opsicle.wire.artifact_api import Artifact, MissingArtifact
 from opsicle.wire.jobs import (
@@ -25,10 +29,12 @@ from opsicle.wire.jobs import (
     FailedTry,
     PhaseReport,
     StepState,
+    first_reports,
     outputs_of,
     summary_of,
 )
 from opsicle.wire.phase_api import Command, PhaseRun, PhaseTry
+from opsicle.wire.starts import ChainedStart
 from opsicle.wire.user_api import (
     Automation,
     AutomationSummary,
@@ -49,6 +55,9 @@ class Snapshot:
     queue: QueueView
     log_remark: str = ""
     artifacts: Sequence[ArtifactRow] = ()
+    files: Sequence[AutomationFileRow] = ()
+    resume_point: ResumePoint | None = None
+    chain: Sequence[ChainStartRow] = ()
 
     @property
     def newest_job(self) -> JobRow | None:
@@ -74,6 +83,7 @@ def summary(
         else None,
         reason=row.reason,
         rerun_of=row.rerun_of,
+        resumed_from=row.resumed_from,
         started_by=started_by(row),
         approval_id=row.approval_id,
         pause_id=row.pause_id if row.state is AutomationState.PAUSED else None,
@@ -93,6 +103,8 @@ def whole(snapshot: Snapshot) -> Automation:
     row, template = snapshot.row, snapshot.template
     newest = snapshot.newest_job
     reports = _reports(newest) if newest else []
+    if len(reports) != len(template.phases):  # none yet, or none that fit
+        reports = list(first_reports(template.phases, snapshot.resume_point))
     return Automation(
         **msgspec.structs.asdict(summary(row, snapshot.queue)),
         display_name=template.display_name,
@@ -118,6 +130,21 @@ def whole(snapshot: Snapshot) -> Automation:
             for each in snapshot.artifacts
             if not each.sha256
         ],
+        files=shown_files(snapshot.files),
+        chain=[_chained(each) for each in snapshot.chain],
+        depth=row.depth,
+    )
+
+
+def _chained(row: ChainStartRow) -> ChainedStart:
+    state = row.automation_state
+    return ChainedStart(
+        event=row.event,
+        template=row.template,
+        state=row.state,
+        reason=row.reason,
+        automation_id=row.automation_id if state else None,
+        automation_state=AutomationState(state) if state else None,
     )
 
 
@@ -207,12 +234,7 @@ def _paused_reason(row: AutomationRow, queue: QueueView) -> str:
 
 
 def _phases(phases: Sequence[Phase], reports: Sequence[PhaseReport]) -> list[PhaseRun]:
-    """Return each phase of the template with what the worker said of it.
-
-    A report that does not fit is passed over.
-    """
-    if len(reports) != len(phases):
-        reports = [PhaseReport(name=phase.name) for phase in phases]
+    """Return each phase of the template with what the worker said of it."""
     return [_phase(phase, report) for phase, report in zip(phases, reports, strict=True)]
 
 

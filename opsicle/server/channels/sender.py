@@ -221,4 +221,6 @@ def _redacted(text: str, credential: str) -> str:
 def _page(row: DeliveryRow) -> str:
     if row.approval_id:
         return f"/approvals/{row.approval_id}"
+    if row.kind == NoticeKind.START_REFUSED:
+        return "/triggers"
     return f"/automations/{row.automation_id}" if row.automation_id else "/"

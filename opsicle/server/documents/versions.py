@@ -10,7 +10,7 @@ from opsicle.domain.errors import Conflict, NotFound
 from opsicle.kit.ids import new_id
 from opsicle.server.access.actor import Actor
 from opsicle.server.access.document_lookup import document_not_found
-from opsicle.server.store import audit, documents
+from opsicle.server.store import audit, documents, users
 from opsicle.server.store.database import Connection
 from opsicle.server.store.documents import DocumentKind, NewestRow, NewVersionRow, VersionRow
 from opsicle.server.store.templates import VersionSummaryRow
@@ -88,6 +88,12 @@ def delete(
 def pusher_of(row: VersionRow | VersionSummaryRow) -> Person:
     """Return who has pushed a version."""
     return Person(row.pusher_id, row.pusher_email, row.pusher_name)
+
+
+def person_of(db: Connection, user_id: str) -> Person:
+    """Return somebody by id, nameless if they are gone."""
+    user = users.find(db, user_id)
+    return Person(user.id, user.email, user.name) if user else Person(user_id, "", "")
 
 
 def number_in(kind: DocumentKind, name: str, text: str) -> int:

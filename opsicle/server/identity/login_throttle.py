@@ -72,7 +72,9 @@ class LoginThrottle:
 
     def note_refusal(self, db: Connection, address: str) -> None:
         """Count a proof that belongs to no account (a setup or join token) and was wrong."""
-        login_attempts.insert(db, "", network(address), self._clock.now())
+        now = self._clock.now()
+        login_attempts.delete_until(db, now - WINDOW)
+        login_attempts.insert(db, "", network(address), now)
 
 
 def network(address: str) -> str:

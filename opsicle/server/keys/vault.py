@@ -16,7 +16,7 @@ import msgspec
 from opsicle.domain.errors import Conflict
 from opsicle.domain.templates import Value
 from opsicle.security.master_key import CannotOpen, MasterKey, Place, Sealed
-from opsicle.server.store import channels, secrets, settings
+from opsicle.server.store import channels, secrets, settings, triggers
 from opsicle.server.store.database import Connection, Database
 from opsicle.server.store.secrets import SealedRow
 
@@ -88,6 +88,19 @@ class Vault:
             _credential_place(row.org_id, row.key, row.version), _sealed(row)
         ).decode()
 
+    def seal_trigger_secret(
+        self, org_id: str, trigger_id: str, version: int, value: str
+    ) -> SealedRow:
+        """Return a trigger's secret, bound to org, trigger and version."""
+        sealed = self._key.seal(_trigger_place(org_id, trigger_id, version), value.encode())
+        return SealedRow(org_id, trigger_id, version, sealed.wrapped_key, sealed.ciphertext)
+
+    def open_trigger_secret(self, row: SealedRow) -> str:
+        """Return a trigger's secret."""
+        return self._key.open(
+            _trigger_place(row.org_id, row.key, row.version), _sealed(row)
+        ).decode()
+
     def fingerprint(self, content: bytes) -> str:
         """Return a keyed digest (hex HMAC-SHA-256) of content that may hold secrets."""
         key = hmac.digest(self._key.key, b"opsicle fingerprint key", hashlib.sha256)
@@ -129,6 +142,10 @@ class Vault:
         rows += [
             (channels.rewrap, row, _credential_place(row.org_id, row.key, row.version))
             for row in channels.list_sealed(db)
+        ]
+        rows += [
+            (triggers.rewrap, row, _trigger_place(row.org_id, row.key, row.version))
+            for row in triggers.list_sealed(db)
         ]
 
         for store, row, place in rows:
@@ -178,6 +195,10 @@ def _values_place(org_id: str, automation_id: str) -> Place:
 
 def _credential_place(org_id: str, channel_id: str, version: int) -> Place:
     return ("channel", org_id, channel_id, str(version))
+
+
+def _trigger_place(org_id: str, trigger_id: str, version: int) -> Place:
+    return ("trigger", org_id, trigger_id, str(version))
 
 
 def _sealed(row: SealedRow) -> Sealed:

@@ -10,13 +10,11 @@ from opsicle.domain import stored_json
 from opsicle.domain.automations import AutomationState
 from opsicle.domain.schedules import Schedule, StartOutcome
 from opsicle.domain.stored_json import CANNOT_BE_READ
-from opsicle.server.documents.versions import pusher_of
-from opsicle.server.store import users
+from opsicle.server.documents.versions import person_of, pusher_of
 from opsicle.server.store.database import Connection
 from opsicle.server.store.documents import VersionRow
 from opsicle.server.store.schedules import ScheduleRow
 from opsicle.wire.schedule_api import LastStart, ScheduleSummary, ScheduleVersion
-from opsicle.wire.user_api import Person
 
 
 def shown(db: Connection, row: ScheduleRow, version: VersionRow) -> ScheduleSummary:
@@ -32,7 +30,7 @@ def shown(db: Connection, row: ScheduleRow, version: VersionRow) -> ScheduleSumm
         time_zone=schedule.time_zone,
         next_at=row.start_at,
         last=_last(row),
-        runs_as=_person(db, schedule.principal_id),
+        runs_as=person_of(db, schedule.principal_id),
         pushed_by=pusher_of(version),
         pushed_at=version.pushed_at,
     )
@@ -77,8 +75,3 @@ def _last(row: ScheduleRow) -> LastStart | None:
         automation_id=row.last_automation_id,
         automation_state=AutomationState(row.last_state) if row.last_state and known else None,
     )
-
-
-def _person(db: Connection, user_id: str) -> Person:
-    user = users.find(db, user_id)
-    return Person(user.id, user.email, user.name) if user else Person(user_id, "", "")

@@ -15,16 +15,18 @@ from opsicle.domain.concurrency import QueuePlace
 from opsicle.domain.errors import NotFound, required
 from opsicle.domain.templates import DEFAULT_PRIORITY
 from opsicle.kit.clock import to_text
-from opsicle.server.store.rows import Row, fetch_all, fetch_one, is_one_of, where
+from opsicle.server.store.rows import Row, fetch_all, fetch_one, fetch_value, is_one_of, where
 
 
 class Turn(StrEnum):
     """Whether the concurrency group of a queued automation lets it begin.
 
+    `early`: the window in which it may begin has not opened, so it does not stand in its group yet.
     `new`: the group has not looked at it since it was queued; `behind`: others come first; `ready`,
     and without a group: it waits for a worker only.
     """
 
+    EARLY = "early"
     NEW = "new"
     BEHIND = "behind"
     READY = "ready"
@@ -79,6 +81,10 @@ class AutomationRow(Row, frozen=True, kw_only=True):
     started_by_kind: str = ""
     started_by_name: str = ""
     started_by_id: str | None = None
+    depth: int = 0
+    resumed_from: str | None = None
+    not_before: datetime | None = None
+    not_after: datetime | None = None
 
     @property
     def rank(self) -> str:
@@ -106,7 +112,8 @@ _SELECT = """
            p.waiting_for, a.priority, a.concurrency_key, a.concurrency_limit, a.on_limit, a.turn,
            a.concurrency_released_at, a.max_waiting,
            q.id, q.state, q.waiting_for, j.state IS 'leased', w.state IS 'revoked',
-           a.started_by_kind, a.started_by_name, a.started_by_id
+           a.started_by_kind, a.started_by_name, a.started_by_id, a.depth, a.resumed_from,
+           a.not_before, a.not_after
       FROM automations a
       JOIN users u ON u.id = a.requester_id
       LEFT JOIN jobs j ON j.id = a.job_id
@@ -116,10 +123,11 @@ _SELECT = """
 """
 
 
-def insert(db: apsw.Connection, row: AutomationRow) -> None:
+def insert(db: apsw.Connection, row: AutomationRow, resume_point: str | None = None) -> None:
     """Record a new automation.
 
-    `fence` and `job_id` are set if a worker is given it in the same transaction.
+    `fence` and `job_id` are set if a worker is given it in the same transaction. `resume_point` is
+    the JSON of where it goes on that another one has left.
     """
     db.execute(
         """
@@ -128,18 +136,52 @@ def insert(db: apsw.Connection, row: AutomationRow) -> None:
                                  reason, rerun_of, manifest_digest, manifest_format, principal_id,
                                  mac, created_at, queued_at, priority, concurrency_key,
                                  concurrency_limit, on_limit, turn, max_waiting,
-                                 started_by_kind, started_by_name, started_by_id)
+                                 started_by_kind, started_by_name, started_by_id, depth,
+                                 resumed_from, resume_point)
         VALUES (:id, :org_id, :template_id, :template, :version, :values_json, :requirements,
                 :on_worker_lost, :state, :fence, :job_id, :requester_id, :reason, :rerun_of,
                 :manifest_digest, :manifest_format, :principal_id, :mac, :created_at, :queued_at,
                 :priority, :concurrency_key, :concurrency_limit, :on_limit, :turn, :max_waiting,
-                :started_by_kind, :started_by_name, :started_by_id)
+                :started_by_kind, :started_by_name, :started_by_id, :depth,
+                :resumed_from, :resume_point)
         """,
         {
             **msgspec.structs.asdict(row),
             "created_at": to_text(row.created_at),
             "queued_at": to_text(row.queued_at) if row.queued_at else None,
+            "resume_point": resume_point,
         },
+    )
+
+
+def find_resume_point(db: apsw.Connection, automation_id: str) -> str | None:
+    """Return, as JSON, where an automation goes on that another one has left; None: it begins."""
+    value = fetch_value(
+        db, "SELECT resume_point FROM automations WHERE id = :id", {"id": automation_id}
+    )
+    return None if value is None else str(value)
+
+
+class Successor(Row, frozen=True):
+    """An automation that goes on from another one, and its state."""
+
+    id: str
+    state: AutomationState
+
+
+def find_successor(db: apsw.Connection, automation_id: str) -> Successor | None:
+    """Return what goes on from an automation, has done so, or may have: not what ended badly."""
+    return fetch_one(
+        db,
+        """
+        SELECT id, state
+          FROM automations
+         WHERE resumed_from = :id
+           AND state IN ('awaiting_approval', 'queued', 'running', 'paused', 'succeeded', 'unknown')
+         ORDER BY id DESC LIMIT 1
+        """,
+        {"id": automation_id},
+        Successor,
     )
 
 

@@ -1,4 +1,4 @@
-"""SQL of what templates, policies and schedules share: documents with numbered versions.
+"""SQL of what templates, policies, schedules and triggers share: documents with numbered versions.
 
 A version never changes; deleting a document only frees its name. What only one kind has stands in a
 file of its own.
@@ -21,6 +21,7 @@ class DocumentKind(StrEnum):
     TEMPLATE = "template"
     POLICY = "policy"
     SCHEDULE = "schedule"
+    TRIGGER = "trigger"
 
     @property
     def plural(self) -> str:

@@ -26,7 +26,7 @@ CREATE TABLE approval_decisions (
     reason          TEXT NOT NULL,
     with_mfa        INTEGER NOT NULL,
     elapsed_seconds INTEGER NOT NULL,
-    decided_at      TEXT NOT NULL, mac TEXT NOT NULL DEFAULT '', answer TEXT NOT NULL DEFAULT '',
+    decided_at      TEXT NOT NULL, mac TEXT NOT NULL DEFAULT '', answer TEXT NOT NULL DEFAULT '', not_before TEXT, not_after TEXT,
     PRIMARY KEY (approval_id, gate, user_id)
 ) STRICT, WITHOUT ROWID;
 
@@ -50,6 +50,11 @@ END;
 
 CREATE TRIGGER approval_decisions_stay_authentic BEFORE UPDATE OF mac ON approval_decisions
 WHEN OLD.mac <> ''
+BEGIN
+    SELECT RAISE(ABORT, 'a decision never changes');
+END;
+
+CREATE TRIGGER approval_windows_are_immutable BEFORE UPDATE OF not_before, not_after ON approval_decisions
 BEGIN
     SELECT RAISE(ABORT, 'a decision never changes');
 END;
@@ -258,6 +263,31 @@ CREATE TABLE authenticators (
     confirmed_at TEXT
 ) STRICT, WITHOUT ROWID;
 
+CREATE TABLE automation_files (
+    automation_id TEXT NOT NULL REFERENCES automations (id),
+    variable      TEXT NOT NULL,
+    position      INTEGER NOT NULL,
+    id            TEXT NOT NULL UNIQUE,
+    org_id        TEXT NOT NULL REFERENCES orgs (id),
+    name          TEXT NOT NULL,
+    size          INTEGER NOT NULL,
+    sha256        TEXT NOT NULL,
+    PRIMARY KEY (automation_id, variable, position),
+    FOREIGN KEY (org_id, sha256) REFERENCES contents (org_id, sha256)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX automation_files_by_content ON automation_files (org_id, sha256);
+
+CREATE TRIGGER automation_files_let_contents_go AFTER DELETE ON automation_files
+BEGIN
+    UPDATE contents SET uses = uses - 1 WHERE org_id = OLD.org_id AND sha256 = OLD.sha256;
+END;
+
+CREATE TRIGGER automation_files_use_contents AFTER INSERT ON automation_files
+BEGIN
+    UPDATE contents SET uses = uses + 1 WHERE org_id = NEW.org_id AND sha256 = NEW.sha256;
+END;
+
 CREATE TABLE automations (
     id                  TEXT PRIMARY KEY,
     org_id              TEXT NOT NULL REFERENCES orgs (id),
@@ -281,7 +311,7 @@ CREATE TABLE automations (
     started_at          TEXT,
     finished_at         TEXT,
     cancel_requested_at TEXT,
-    cancel_requested_by TEXT REFERENCES users (id), manifest_digest TEXT NOT NULL DEFAULT '', approved_at TEXT, manifest_format INTEGER NOT NULL DEFAULT 1, principal_id TEXT NOT NULL DEFAULT '', mac TEXT NOT NULL DEFAULT '', priority INTEGER NOT NULL DEFAULT 5, concurrency_key TEXT, concurrency_limit INTEGER, on_limit TEXT, concurrency_released_at TEXT, turn TEXT NOT NULL DEFAULT 'ready' CHECK (turn IN ('new', 'behind', 'ready')), rank TEXT NOT NULL GENERATED ALWAYS AS ((9 - priority) || id) VIRTUAL, max_waiting INTEGER, started_by_kind TEXT NOT NULL DEFAULT '', started_by_name TEXT NOT NULL DEFAULT '', started_by_id TEXT,
+    cancel_requested_by TEXT REFERENCES users (id), manifest_digest TEXT NOT NULL DEFAULT '', approved_at TEXT, manifest_format INTEGER NOT NULL DEFAULT 1, principal_id TEXT NOT NULL DEFAULT '', mac TEXT NOT NULL DEFAULT '', priority INTEGER NOT NULL DEFAULT 5, concurrency_key TEXT, concurrency_limit INTEGER, on_limit TEXT, concurrency_released_at TEXT, turn TEXT NOT NULL DEFAULT 'ready' CHECK (turn IN ('early', 'new', 'behind', 'ready')), rank TEXT NOT NULL GENERATED ALWAYS AS ((9 - priority) || id) VIRTUAL, max_waiting INTEGER, started_by_kind TEXT NOT NULL DEFAULT '', started_by_name TEXT NOT NULL DEFAULT '', started_by_id TEXT, depth INTEGER NOT NULL DEFAULT 0, resumed_from TEXT, resume_point TEXT, not_before TEXT, not_after TEXT,
     FOREIGN KEY (template_id, version) REFERENCES template_versions (template_id, version)
 ) STRICT, WITHOUT ROWID;
 
@@ -301,6 +331,19 @@ CREATE TRIGGER automations_change_concurrency AFTER UPDATE OF state, job_id, con
 WHEN NEW.concurrency_key IS NOT NULL AND NOT (OLD.state = 'queued' AND NEW.state = 'running')
 BEGIN
     INSERT OR IGNORE INTO concurrency_changes VALUES (NEW.org_id, NEW.concurrency_key, NEW.id);
+END;
+
+CREATE INDEX automations_early ON automations (not_before)
+    WHERE state = 'queued' AND job_id IS NULL AND turn = 'early';
+
+CREATE TRIGGER automations_end_chain AFTER UPDATE OF state ON automations
+WHEN NEW.state IN ('succeeded', 'failed', 'timed_out') AND NEW.state <> OLD.state
+BEGIN
+    UPDATE chain_starts
+       SET state = 'due'
+     WHERE parent_id = NEW.id
+       AND state = 'waiting'
+       AND event = CASE NEW.state WHEN 'succeeded' THEN 'success' ELSE 'failure' END;
 END;
 
 CREATE INDEX automations_ended ON automations (org_id, state, id)
@@ -325,6 +368,9 @@ CREATE INDEX automations_holding_concurrency ON automations (org_id, concurrency
 CREATE INDEX automations_in_concurrency_group ON automations (org_id, concurrency_key, turn, on_limit, requirements, rank, concurrency_limit)
     WHERE concurrency_key IS NOT NULL AND state = 'queued' AND job_id IS NULL;
 
+CREATE INDEX automations_late ON automations (not_after)
+    WHERE state = 'queued' AND job_id IS NULL AND not_after IS NOT NULL;
+
 CREATE TRIGGER automations_leave_concurrency AFTER DELETE ON automations
 WHEN OLD.concurrency_key IS NOT NULL AND OLD.state = 'unknown'
 BEGIN
@@ -338,6 +384,8 @@ CREATE INDEX automations_queued ON automations (org_id, requirements, rank)
     WHERE state = 'queued' AND job_id IS NULL AND turn = 'ready';
 
 CREATE INDEX automations_rerun ON automations (rerun_of) WHERE rerun_of IS NOT NULL;
+
+CREATE INDEX automations_resumed ON automations (resumed_from) WHERE resumed_from IS NOT NULL;
 
 CREATE TRIGGER automations_stay BEFORE DELETE ON automations
 WHEN OLD.state IN ('awaiting_approval', 'queued', 'running', 'paused')
@@ -360,6 +408,21 @@ END;
 
 CREATE INDEX automations_waiting_of_template ON automations (org_id, template_id)
     WHERE max_waiting IS NOT NULL AND state IN ('awaiting_approval', 'queued');
+
+CREATE TABLE chain_starts (
+    parent_id     TEXT NOT NULL REFERENCES automations (id),
+    position      INTEGER NOT NULL,
+    org_id        TEXT NOT NULL REFERENCES orgs (id),
+    event         TEXT NOT NULL CHECK (event IN ('success', 'failure')),
+    template      TEXT NOT NULL,
+    state         TEXT NOT NULL CHECK (state IN ('waiting', 'due', 'started', 'refused')),
+    reason        TEXT NOT NULL DEFAULT '',
+    automation_id TEXT,
+    at            TEXT,
+    PRIMARY KEY (parent_id, position)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX chain_starts_due ON chain_starts (parent_id, position) WHERE state = 'due';
 
 CREATE TABLE channels (
     id                 TEXT PRIMARY KEY,
@@ -844,6 +907,100 @@ CREATE TABLE tokens (
 , scopes TEXT, is_proven INTEGER NOT NULL DEFAULT 0) STRICT, WITHOUT ROWID;
 
 CREATE INDEX tokens_by_user ON tokens (org_id, user_id);
+
+CREATE TABLE trigger_calls (
+    id            TEXT PRIMARY KEY,
+    org_id        TEXT NOT NULL REFERENCES orgs (id),
+    trigger_id    TEXT NOT NULL REFERENCES triggers (id),
+    is_verified   INTEGER NOT NULL,
+    at            TEXT NOT NULL,
+    outcome       TEXT NOT NULL,
+    reason        TEXT NOT NULL,
+    automation_id TEXT,
+    mapped        TEXT NOT NULL,
+    body_bytes    INTEGER NOT NULL,
+    body_sha256   TEXT NOT NULL,
+    address       TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX trigger_calls_by_trigger ON trigger_calls (trigger_id, is_verified, id);
+
+CREATE TABLE trigger_receipts (
+    trigger_id    TEXT NOT NULL REFERENCES triggers (id),
+    key           TEXT NOT NULL,
+    automation_id TEXT NOT NULL,
+    expires_at    TEXT NOT NULL,
+    PRIMARY KEY (trigger_id, key)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX trigger_receipts_by_expiry ON trigger_receipts (trigger_id, expires_at);
+
+CREATE TABLE trigger_secrets (
+    trigger_id  TEXT PRIMARY KEY REFERENCES triggers (id),
+    org_id      TEXT NOT NULL REFERENCES orgs (id),
+    version     INTEGER NOT NULL,
+    wrapped_key BLOB NOT NULL,
+    ciphertext  BLOB NOT NULL,
+    made_at     TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE trigger_versions (
+    org_id      TEXT NOT NULL REFERENCES orgs (id),
+    trigger_id  TEXT NOT NULL REFERENCES triggers (id),
+    version     INTEGER NOT NULL,
+    digest      TEXT NOT NULL,
+    source      TEXT NOT NULL,
+    document    TEXT NOT NULL,
+    pushed_by   TEXT NOT NULL REFERENCES users (id),
+    pushed_at   TEXT NOT NULL,
+    PRIMARY KEY (trigger_id, version)
+) STRICT, WITHOUT ROWID;
+
+CREATE TRIGGER trigger_versions_are_immutable BEFORE UPDATE ON trigger_versions
+BEGIN
+    SELECT RAISE(ABORT, 'a trigger version never changes');
+END;
+
+CREATE TABLE triggers (
+    id             TEXT PRIMARY KEY,
+    org_id         TEXT NOT NULL REFERENCES orgs (id),
+    name           TEXT NOT NULL,
+    latest_version INTEGER NOT NULL,
+    created_at     TEXT NOT NULL,
+    updated_at     TEXT NOT NULL,
+    deleted_at     TEXT,
+    is_paused      INTEGER NOT NULL DEFAULT 0
+) STRICT, WITHOUT ROWID;
+
+CREATE UNIQUE INDEX triggers_by_name ON triggers (org_id, name) WHERE deleted_at IS NULL;
+
+CREATE TABLE uploads (
+    id         TEXT PRIMARY KEY,
+    org_id     TEXT NOT NULL REFERENCES orgs (id),
+    user_id    TEXT NOT NULL,
+    name       TEXT NOT NULL,
+    size       INTEGER NOT NULL,
+    sha256     TEXT NOT NULL,
+    created_at TEXT NOT NULL,
+    used_at    TEXT,
+    FOREIGN KEY (org_id, sha256) REFERENCES contents (org_id, sha256)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX uploads_by_age ON uploads (created_at);
+
+CREATE INDEX uploads_by_content ON uploads (org_id, sha256);
+
+CREATE TRIGGER uploads_let_contents_go AFTER DELETE ON uploads
+BEGIN
+    UPDATE contents SET uses = uses - 1 WHERE org_id = OLD.org_id AND sha256 = OLD.sha256;
+END;
+
+CREATE INDEX uploads_unused ON uploads (org_id, user_id) WHERE used_at IS NULL;
+
+CREATE TRIGGER uploads_use_contents AFTER INSERT ON uploads
+BEGIN
+    UPDATE contents SET uses = uses + 1 WHERE org_id = NEW.org_id AND sha256 = NEW.sha256;
+END;
 
 CREATE TABLE users (
     id            TEXT PRIMARY KEY,

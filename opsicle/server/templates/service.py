@@ -39,6 +39,7 @@ from opsicle.server.store.database import Connection, Database
 from opsicle.server.store.documents import DocumentKind, VersionRow
 from opsicle.server.store.templates import TemplateRow, VersionSummaryRow
 from opsicle.server.templates.approvals import ApprovalChange, change_of
+from opsicle.server.templates.started_templates import starting_warnings
 from opsicle.server.threads import run_in
 from opsicle.wire.pages import Page
 from opsicle.wire.user_api import (
@@ -122,6 +123,7 @@ class Templates:
                 actor.require(Action.TEMPLATES_PUSH, target)
             unknown = check_reference(db, actor.org_id, document.template)
             unknown += unknown_names(db, actor.org_id, document.template.notify)
+            unknown += starting_warnings(db, actor, document.template)
             newest = documents.find_newest(db, _TEMPLATE, actor.org_id, name)
             if newest and document.draft.is_same_as(newest):
                 return newest.version, False, unknown
@@ -341,6 +343,8 @@ def _whole(
         volume_mounts=list(template.volume_mounts),
         accepts_claimed=template.accepts_claimed,
         timeout=template.timeout,
+        on_success=list(template.on_success),
+        on_failure=list(template.on_failure),
         needs_approval=shown.needs_approval(known),
         needs_mfa=needs_mfa,
         notify=list(template.notify),

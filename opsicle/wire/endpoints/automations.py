@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from opsicle.wire.endpoint import PAGE, Endpoint
+from opsicle.wire.endpoints.logs import LINES_QUERY
 from opsicle.wire.pages import Page
+from opsicle.wire.starts import ResumeRequest
 from opsicle.wire.user_api import Automation, AutomationSummary, RunRequest
 
 RUN = Endpoint("POST", "/api/v1/automations", body=RunRequest, reply=Automation, status=201)
@@ -32,11 +34,18 @@ RELEASE = Endpoint(
     description="Let others of its concurrency group begin, though nobody knows how it ended.",
 )
 RERUN = Endpoint("POST", "/api/v1/automations/<automation_id>/rerun", reply=Automation, status=201)
+RESUME = Endpoint(
+    "POST",
+    "/api/v1/automations/<automation_id>/resume",
+    body=ResumeRequest,
+    reply=Automation,
+    status=201,
+)
 LOG = Endpoint(
     "GET",
     "/api/v1/automations/<automation_id>/log",
     reply=bytes,
-    query={"offset": int},
+    query={"offset": int} | LINES_QUERY,
     content_type="application/octet-stream",
 )
 EVENTS = Endpoint(

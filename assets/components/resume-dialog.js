@@ -1,0 +1,74 @@
+// Going on where an automation has failed: the button, and from which phase.
+
+import { post } from "../lib/api.js";
+import { randomId } from "../lib/bytes.js";
+import { h } from "../lib/dom.js";
+import { navigate } from "../lib/router.js";
+import { visible } from "../lib/visible.js";
+import { button } from "./buttons.js";
+import { askForm } from "./dialogs.js";
+import { field, select } from "./fields.js";
+
+const RESUMABLE = new Set(["failed", "timed_out", "cancelled", "expired", "unknown"]);
+
+/** The button, where there may be something to go on with; the server has the last word. */
+export function resumeButton(automation) {
+  const { state, jobs, phases, resumed_from: earlier } = automation;
+  const hasRun = jobs.some((job) => job.started_at) || earlier;
+  if (!RESUMABLE.has(state) || !hasRun || failedAt(phases) < 0) return null;
+  return button("Resume…", {
+    name: "resume",
+    dataset: { focus: "resume" },
+    onclick: () => openResume(automation),
+  });
+}
+
+/** The index of the first phase that is not done; -1 if all are. */
+function failedAt(phases) {
+  return phases.findIndex(
+    ({ state, when }) =>
+      !["succeeded", "done_before"].includes(state) && !(state === "skipped" && when === "failure"),
+  );
+}
+
+function openResume({ id, template, version, phases, state }) {
+  const key = randomId();
+  const last = failedAt(phases);
+  const names = phases.slice(0, last + 1).map(({ name }) => name);
+  const isUnknown = state === "unknown" || ["unknown", "running"].includes(phases[last].state);
+  const from = field({
+    label: "Go on at phase",
+    path: "phase_from",
+    control: select(
+      names.map((name) => [name, visible(name)]),
+      names[last],
+    ),
+    help: "Those before it are not run again; what they have handed on is handed over.",
+  });
+  const accepted = h("input", { type: "checkbox", name: "accept-unknown" });
+  askForm({
+    title: `Resume ${template}?`,
+    above: h(
+      "p",
+      {},
+      `A new automation goes on with the same values and the same version (${version}). It is approved like any.`,
+    ),
+    fields: [from],
+    below:
+      isUnknown &&
+      h(
+        "label",
+        { class: "choice" },
+        accepted,
+        " Nobody can say what this phase did: I have looked at its target, and it may run twice.",
+      ),
+    action: "Resume it now",
+    send: () =>
+      post("/automations/{automation_id}/resume", {
+        path: { automation_id: id },
+        headers: { "Idempotency-Key": key },
+        body: { phase_from: from.control.value, accept_unknown: accepted.checked },
+      }),
+    done: (made) => navigate(`/automations/${made.id}`),
+  });
+}

@@ -1,0 +1,173 @@
+// Triggers: which webhooks start what, how they were called, and pushing, pausing, new secrets.
+
+import { button, copyButton } from "../components/buttons.js";
+import { ask, confirm, opensWith } from "../components/dialogs.js";
+import { emptyState, pageHeading } from "../components/headings.js";
+import { actionsColumn, column, List } from "../components/list.js";
+import { keptNotice, noticeBox } from "../components/problems.js";
+import { openPushDialog } from "../components/push-dialog.js";
+import { sourceView } from "../components/source.js";
+import { get, post, remove } from "../lib/api.js";
+import { h, replace } from "../lib/dom.js";
+import { takeDraft } from "../lib/drafts.js";
+import { here } from "../lib/router.js";
+import { may } from "../lib/session.js";
+import { ago, exactTime } from "../lib/times.js";
+import { visible } from "../lib/visible.js";
+
+const SAMPLE = `apiVersion: v1
+type: Trigger
+metadata:
+  name: disk-full
+spec:
+  template: clean-disk
+  verify: alertmanager
+  values:
+    host: {pointer: /commonLabels/instance}
+`;
+
+export function mount(root, { title }) {
+  const page = new AbortController();
+  const fresh = h("div", {});
+  const list = new List({
+    label: title,
+    endpoint: "/triggers",
+    columns: [...COLUMNS, actionsColumn((trigger) => actions(trigger, list, fresh))],
+    key: ({ name }) => name,
+    empty: () =>
+      emptyState("No triggers", h("p", {}, "A trigger runs a template when a webhook comes in.")),
+    signal: page.signal,
+  });
+  const open = () => openPush(SAMPLE, list, fresh);
+  const push =
+    may("triggers.manage") && button("Push a trigger…", { look: "primary", onclick: open });
+  root.append(pageHeading(title, { actions: push }), fresh, list.element);
+  const kept = takeDraft("trigger", here());
+  if (kept !== null) openPush(kept, list, fresh, keptNotice());
+  return () => page.abort();
+}
+
+const COLUMNS = [
+  column("Name", ({ name, state }) => [
+    h("strong", {}, name),
+    state !== "active" && h("div", { class: "muted small" }, state),
+  ]),
+  column("Template", ({ template }) => visible(template)),
+  column("Sender", ({ verify }) => verify),
+  column("Last call", ({ last }) => (last ? [outcome(last), " ", ago(last.at)] : "–")),
+  column("Runs as", ({ runs_as: person }) => visible(person.email)),
+];
+
+function outcome({ outcome: what, automation_id: id, automation_state: state, reason }) {
+  const text = what === "started" ? (state ?? what) : what;
+  const link = id && h("a", { href: `/automations/${id}` }, text);
+  return [link || text, reason && h("div", { class: "muted small" }, visible(reason))];
+}
+
+function actions({ name, state }, list, fresh) {
+  const path = { trigger: name };
+  const load = async () => [
+    await get("/triggers/{trigger}", { path }),
+    await get("/triggers/{trigger}/calls", { path }),
+  ];
+  const show = opensWith(load, ([trigger, calls]) => showTrigger(trigger, calls, list, fresh));
+  const isPaused = state === "paused";
+  const pause = async () => {
+    await post(isPaused ? "/triggers/{trigger}/resume" : "/triggers/{trigger}/pause", { path });
+    list.reload();
+  };
+  const renew = () =>
+    confirm({
+      title: `A new secret for ${name}?`,
+      text: "The one before is good no longer: whoever sends webhooks needs the new one.",
+      action: "Make a new secret",
+      run: () => post("/triggers/{trigger}/secret", { path }),
+      done: (made) => {
+        replace(fresh, secretNotice(made));
+        list.reload();
+      },
+    });
+  const end = () =>
+    confirm({
+      title: `Delete ${name}?`,
+      text: "It starts nothing any more, and its secret is gone. What it has started goes on.",
+      action: "Delete the trigger",
+      run: () => remove("/triggers/{trigger}", { path }),
+      done: list.reload,
+    });
+  const mayManage = may("triggers.manage");
+  const verb = isPaused ? "Resume" : "Pause";
+  const look = "quiet";
+  return [
+    button("Show", { look, "aria-label": `Show ${name}`, onclick: show }),
+    mayManage && button(verb, { look, "aria-label": `${verb} ${name}`, onclick: pause }),
+    mayManage &&
+      button("New secret…", { look, "aria-label": `New secret for ${name}`, onclick: renew }),
+    mayManage &&
+      button("Delete…", {
+        look: "quiet danger-text",
+        "aria-label": `Delete ${name}`,
+        onclick: end,
+      }),
+  ];
+}
+
+function showTrigger({ name, url, source }, { items }, list, fresh) {
+  const edit = { text: "Change…", look: "primary", run: () => openPush(source, list, fresh) };
+  ask({
+    title: name,
+    content: [
+      h("p", {}, "Webhooks are sent to ", h("code", {}, visible(url)), "."),
+      h("h3", {}, "Newest calls"),
+      items.length ? callsTable(items) : h("p", { class: "muted" }, "Nobody has called it yet."),
+      sourceView(source).element,
+    ],
+    actions: may("triggers.manage") ? [edit] : [],
+    isWide: true,
+  });
+}
+
+function callsTable(calls) {
+  const heads = ["At", "Outcome", "Values", "From"].map((text) => h("th", { scope: "col" }, text));
+  const rows = calls.map((call) =>
+    h(
+      "tr",
+      {},
+      h("td", {}, exactTime(call.at)),
+      h("td", {}, outcome(call)),
+      h("td", {}, valuesText(call.values)),
+      h("td", {}, visible(call.address)),
+    ),
+  );
+  return h("table", { class: "table" }, h("thead", {}, h("tr", {}, heads)), h("tbody", {}, rows));
+}
+
+function valuesText(values) {
+  return Object.entries(values).map(([name, value]) =>
+    h("div", {}, visible(`${name}=${Array.isArray(value) ? value.join(", ") : value}`)),
+  );
+}
+
+function secretNotice({ name, url, secret }) {
+  return noticeBox(
+    "note",
+    h("strong", {}, `${name}: copy its secret now, it is never shown again`),
+    h("p", {}, "Webhooks are sent to ", h("code", {}, visible(url)), "."),
+    h("pre", { class: "command-line", tabindex: "0" }, secret),
+    copyButton(() => secret),
+  );
+}
+
+function openPush(source, list, fresh, notice = null) {
+  openPushDialog({
+    noun: "trigger",
+    source,
+    push: async (text) => {
+      const made = await post("/triggers", { body: { source: text } });
+      if (made.secret) replace(fresh, secretNotice(made));
+      return made;
+    },
+    pushed: list.reload,
+    notice,
+  });
+}

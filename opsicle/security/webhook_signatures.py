@@ -1,0 +1,175 @@
+"""How senders of webhooks show that they know a trigger's secret.
+
+    hmac-sha256   Opsicle-Signature: t=<unix seconds>,v1=<hex HMAC-SHA256 of t.body>
+    bearer        Authorization: Bearer <secret>
+    github        X-Hub-Signature-256: sha256=<hex HMAC-SHA256 of the body>
+    gitlab        webhook-signature: v1,<base64 HMAC-SHA256 of webhook-id.webhook-timestamp.body>,
+                  or X-Gitlab-Token: <secret>
+    grafana       X-Grafana-Alerting-Signature: <hex HMAC-SHA256 of the body>, or of
+                  timestamp:body where X-Grafana-Alerting-Timestamp is sent too
+    alertmanager  Authorization: Bearer <secret>, or Basic with the secret as the password
+
+A secret is `whsec_<base64 of 32 bytes>`, as the specification of Standard Webhooks writes them,
+which GitLab follows: there the bytes are the key. For all others the text as it stands is.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import hmac
+import re
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from opsicle.domain.triggers import VerifyMethod
+
+CLOCK_WINDOW_SECONDS = 300
+"""How old, or how far in the future, a signed timestamp may be."""
+
+_REMEMBERED_SECONDS = 2 * CLOCK_WINDOW_SECONDS + 60
+"""A signature of the near future is good until that has passed."""
+
+_REMEMBERED_FOR_DAYS_SECONDS = 3 * 86_400
+"""As long as GitHub and GitLab let somebody send the same again by hand."""
+
+_PREFIX = "whsec_"
+_KEY_BYTES = 32
+_SECONDS = re.compile(r"[0-9]{1,12}")
+_MOST_SIGNATURES = 5
+
+Header = Callable[[str], str]
+"""Returns a request's header by name, "" if it was not sent."""
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """A sender has known the secret.
+
+    `identity` is the same for the same signed message, "" where nothing tells one message from
+    another; it is to be remembered for so many seconds.
+    """
+
+    identity: str = ""
+    remember_seconds: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class SignedCall:
+    """A call whose sender is to be known."""
+
+    header: Header
+    body: bytes
+    now: datetime
+
+
+def new_secret() -> str:
+    """Return a secret that nobody can guess."""
+    return _PREFIX + base64.b64encode(secrets.token_bytes(_KEY_BYTES)).decode()
+
+
+def verify(method: VerifyMethod, secret: str, call: SignedCall) -> Proof | None:
+    """Return the proof that a call's sender knew the secret, None if it did not.
+
+    Takes the same time wherever what was sent differs from what is right.
+    """
+    return _METHODS[method](secret, call)
+
+
+def _verify_hmac(secret: str, call: SignedCall) -> Proof | None:
+    parts = [part.strip().partition("=") for part in call.header("Opsicle-Signature").split(",")]
+    timestamp = next((value for name, _, value in parts if name == "t"), "")
+    if not _is_recent(timestamp, call.now):
+        return None
+    expected = _hex(secret.encode(), timestamp.encode() + b"." + call.body)
+    given = [value for name, _, value in parts if name == "v1"]
+    return _proof(expected, given, _REMEMBERED_SECONDS)
+
+
+def _verify_github(secret: str, call: SignedCall) -> Proof | None:
+    name, _, given = call.header("X-Hub-Signature-256").partition("=")
+    expected = _hex(secret.encode(), call.body)
+    return _proof(expected, [given] if name == "sha256" else [], _REMEMBERED_FOR_DAYS_SECONDS)
+
+
+def _verify_grafana(secret: str, call: SignedCall) -> Proof | None:
+    timestamp = call.header("X-Grafana-Alerting-Timestamp")
+    if timestamp and not _is_recent(timestamp, call.now):
+        return None
+    signed = timestamp.encode() + b":" + call.body if timestamp else call.body
+    given = call.header("X-Grafana-Alerting-Signature")
+    return _proof(_hex(secret.encode(), signed), [given], _REMEMBERED_SECONDS)
+
+
+def _verify_gitlab(secret: str, call: SignedCall) -> Proof | None:
+    signatures = call.header("webhook-signature")
+    if not signatures:
+        return _same(secret, call.header("X-Gitlab-Token"))
+
+    message_id, timestamp = call.header("webhook-id"), call.header("webhook-timestamp")
+    if not message_id or not _is_recent(timestamp, call.now):
+        return None
+    signed = f"{message_id}.{timestamp}.".encode() + call.body
+    expected = base64.b64encode(hmac.digest(_key_in(secret), signed, hashlib.sha256)).decode()
+    given = [text.removeprefix("v1,") for text in signatures.split() if text.startswith("v1,")]
+    if _proof(expected, given, 0) is None:
+        return None
+    return Proof(f"id {message_id}", _REMEMBERED_FOR_DAYS_SECONDS)
+
+
+def _verify_bearer(secret: str, call: SignedCall) -> Proof | None:
+    scheme, _, given = call.header("Authorization").partition(" ")
+    return _same(secret, given.strip()) if scheme.lower() == "bearer" else None
+
+
+def _verify_alertmanager(secret: str, call: SignedCall) -> Proof | None:
+    scheme, _, given = call.header("Authorization").partition(" ")
+    if scheme.lower() != "basic":
+        return _verify_bearer(secret, call)
+    try:
+        pair = base64.b64decode(given.strip(), validate=True).decode()
+    except (binascii.Error, ValueError):
+        return None
+    return _same(secret, pair.partition(":")[2])
+
+
+_METHODS: dict[VerifyMethod, Callable[[str, SignedCall], Proof | None]] = {
+    VerifyMethod.HMAC: _verify_hmac,
+    VerifyMethod.BEARER: _verify_bearer,
+    VerifyMethod.GITHUB: _verify_github,
+    VerifyMethod.GITLAB: _verify_gitlab,
+    VerifyMethod.GRAFANA: _verify_grafana,
+    VerifyMethod.ALERTMANAGER: _verify_alertmanager,
+}
+
+
+def _key_in(secret: str) -> bytes:
+    return base64.b64decode(secret.removeprefix(_PREFIX))
+
+
+def _hex(key: bytes, content: bytes) -> str:
+    return hmac.new(key, content, hashlib.sha256).hexdigest()
+
+
+def _same(secret: str, given: str) -> Proof | None:
+    return Proof() if hmac.compare_digest(secret.encode(), given.encode()) else None
+
+
+def _proof(expected: str, given: list[str], remember_seconds: int) -> Proof | None:
+    """Return the proof if one of the signatures is right.
+
+    It is known by what is right, not by how it was written.
+    """
+    for text in given[:_MOST_SIGNATURES]:
+        if hmac.compare_digest(expected.encode(), text.strip().encode()):
+            return Proof(f"signature {expected}", remember_seconds)
+    return None
+
+
+def _is_recent(timestamp: str, now: datetime) -> bool:
+    if not _SECONDS.fullmatch(timestamp):
+        return False
+    return abs(now.timestamp() - int(timestamp)) <= CLOCK_WINDOW_SECONDS

@@ -1,0 +1,287 @@
+"""Where an automation that has ended can be gone on with, and what its phases hand over.
+
+By the rows of one transaction. What a worker has said decides which phases are done, but never that
+people have let a job go on: a pause counts as done only by their decision.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import msgspec
+
+from opsicle.domain import stored_json
+from opsicle.domain.approvals import ApprovalState
+from opsicle.domain.automations import AutomationState, JobState
+from opsicle.domain.errors import Conflict, InvalidInput, Problem
+from opsicle.domain.outputs import MAX_ALL_OUTPUTS_BYTES, fits
+from opsicle.domain.pauses import ApprovalKind
+from opsicle.domain.problems import listed, quoted
+from opsicle.domain.resume_points import ResumePoint
+from opsicle.domain.templates import Phase, Template, Value, When
+from opsicle.server.approvals.bindings import AlteredManifest, Bindings
+from opsicle.server.approvals.cases import load
+from opsicle.server.approvals.pauses import answer_of
+from opsicle.server.automations.visible import ENDED
+from opsicle.server.store import approvals, automations, jobs
+from opsicle.server.store.automations import AutomationRow
+from opsicle.server.store.database import Connection
+from opsicle.server.store.jobs import JobRow
+from opsicle.wire.jobs import PhaseReport, StepState, first_reports
+from opsicle.wire.starts import ResumeRequest
+
+_RESUMABLE = frozenset(
+    {
+        AutomationState.FAILED,
+        AutomationState.TIMED_OUT,
+        AutomationState.CANCELLED,
+        AutomationState.EXPIRED,
+        AutomationState.UNKNOWN,
+    }
+)
+_NOT_KNOWN = frozenset({StepState.UNKNOWN, StepState.RUNNING})
+_AGAIN = "Run it again from the beginning: `opsicle automations rerun {}`."
+
+
+@dataclass(frozen=True, slots=True)
+class ResumedRun:
+    """An automation that is about to go on from another one.
+
+    `confirm` is called in the transaction that makes it, and raises to have nothing made.
+    """
+
+    point: ResumePoint
+    accepts_unknown: bool
+    confirm: Callable[[Connection], None]
+
+    @property
+    def stored(self) -> str:
+        """The JSON that is kept of the point."""
+        return msgspec.json.encode(self.point).decode()
+
+    @property
+    def recorded(self) -> dict[str, object]:
+        """How it stands in the record."""
+        return {
+            "automation": self.point.automation_id,
+            "first_phase": self.point.first_phase,
+            "accepts_unknown": self.accepts_unknown,
+        }
+
+    def claim(self, db: Connection) -> ResumePoint:
+        """Return the point, unless somebody else goes on from it, or it is another one now."""
+        self.confirm(db)
+        return self.point
+
+
+class _LeftRun:
+    """An automation that has ended, with what is known of its phases."""
+
+    def __init__(
+        self, db: Connection, bindings: Bindings, row: AutomationRow, template: Template
+    ) -> None:
+        self.row = row
+        self.phases = template.phases
+        self.before = _bound_point(db, bindings, row, template)
+        self.job = _last_started(jobs.list_of_automation(db, row.id))
+        if self.job is None and self.before is None:
+            raise Conflict(
+                f"nothing of {row.id} has run, so there is nothing to go on with",
+                hint=_AGAIN.format(row.id),
+            )
+        self.given = _given_at_pauses(db, bindings, self.job) if self.job else {}
+        self.reports = _reports(self.job, self.phases, self.before)
+
+    @property
+    def is_known(self) -> bool:
+        """Whether somebody can say how it ended."""
+        is_lost = self.job is not None and self.job.state is JobState.UNKNOWN
+        return self.row.state is not AutomationState.UNKNOWN and not is_lost
+
+    def failed_at(self) -> int:
+        """Return the index of the first phase that is not done. Raises Conflict if all are."""
+        for index in range(len(self.phases)):
+            if not self._is_done(index):
+                return index
+        raise Conflict("all of its phases went well", hint=_AGAIN.format(self.row.id))
+
+    def _is_done(self, index: int) -> bool:
+        if self._was_done_before(index):
+            return True
+        phase, state = self.phases[index], self.reports[index].state
+        if phase.pause is not None and index not in self.given:
+            return False
+        return state is StepState.SUCCEEDED or (
+            phase.when is When.FAILURE and state is StepState.SKIPPED
+        )
+
+    def _was_done_before(self, index: int) -> bool:
+        """Return whether it has not run a phase itself, as it went on from another one."""
+        return self.before is not None and index < self.before.first_phase
+
+    def outputs(self, first: int) -> dict[str, dict[str, str]]:
+        """Return what the phases before one hand over. Raises Conflict for what cannot be."""
+        found = {
+            phase.name: outputs
+            for index, phase in enumerate(self.phases[:first])
+            if (outputs := self._outputs_of(index))
+        }
+        size = sum(
+            len(name) + len(value.encode())
+            for outputs in found.values()
+            for name, value in outputs.items()
+        )
+        if size > MAX_ALL_OUTPUTS_BYTES:
+            raise Conflict("its outputs are larger than any", hint=_AGAIN.format(self.row.id))
+        return found
+
+    def _outputs_of(self, index: int) -> dict[str, str]:
+        phase = self.phases[index]
+        if self.before is not None and self._was_done_before(index):
+            return self.before.outputs.get(phase.name, {})
+
+        outputs = [each for each in self.reports[index].outputs if each.name in phase.outputs]
+        for each in outputs:
+            if each.is_masked or not fits(each.value):
+                why = "is masked" if each.is_masked else "is no value for a variable"
+                raise Conflict(
+                    f"the output {quoted(each.name)} of phase {quoted(phase.name)} {why}, "
+                    "and cannot be handed over",
+                    hint=f"Go on at that phase, or before: `--phase-from {phase.name}`.",
+                )
+        return {each.name: each.value for each in outputs}
+
+    def answers(self, first: int) -> dict[str, Value]:
+        """Return what people were asked for at the pauses before a phase."""
+        asked = {
+            variable.id
+            for phase in self.phases[:first]
+            if phase.pause
+            for variable in phase.pause.variables
+        }
+        found = dict(self.before.answers) if self.before else {}
+        for given in self.given.values():
+            found |= given
+        return {name: value for name, value in found.items() if name in asked}
+
+
+def find_point(
+    db: Connection,
+    bindings: Bindings,
+    row: AutomationRow,
+    template: Template,
+    request: ResumeRequest,
+) -> ResumePoint:
+    """Return where an automation can be gone on with.
+
+    Raises Conflict if it cannot be, InvalidInput for a phase that there is not.
+    """
+    _require_ended(row)
+    left = _LeftRun(db, bindings, row, template)
+    failed_at = left.failed_at()
+    first = _first_phase(request, template.phases, failed_at)
+
+    is_known = left.is_known and left.reports[failed_at].state not in _NOT_KNOWN
+    if not is_known and not request.accept_unknown:
+        raise Conflict(
+            f"nobody can say what phase {quoted(template.phases[failed_at].name)} has done, or "
+            "whether it still runs: it might run twice",
+            hint="Look at its target first, "
+            f"then `opsicle automations resume {row.id} --accept-unknown`.",
+        )
+
+    return ResumePoint(
+        automation_id=row.id,
+        first_phase=first,
+        outputs=left.outputs(first),
+        answers=left.answers(first),
+    )
+
+
+def require_no_successor(db: Connection, row: AutomationRow) -> None:
+    """Raise Conflict if another automation goes on from this one, or has done so well."""
+    found = automations.find_successor(db, row.id)
+    if found is None:
+        return
+    said = ENDED.get(found.state, f"is {found.state.replace('_', ' ')}")
+    raise Conflict(
+        f"{found.id} goes on from {row.id} already, and {said}",
+        hint=f"See `opsicle automations show {found.id}`; once that has failed, resume that one.",
+    )
+
+
+def _require_ended(row: AutomationRow) -> None:
+    if row.state in _RESUMABLE:
+        return
+    if (said := ENDED.get(row.state)) is None:
+        raise Conflict(
+            f"{row.id} is {row.state.replace('_', ' ')}, and can be gone on with once it has ended",
+            hint=f"`opsicle automations cancel {row.id}` ends it.",
+        )
+    raise Conflict(
+        f"{row.id} {said}, so there is nothing to go on with", hint=_AGAIN.format(row.id)
+    )
+
+
+def _first_phase(request: ResumeRequest, phases: Sequence[Phase], failed_at: int) -> int:
+    if not request.phase_from:
+        return failed_at
+
+    names = [phase.name for phase in phases]
+    if request.phase_from not in names:
+        raise InvalidInput(
+            f"there is no phase {quoted(request.phase_from)}",
+            hint=f"Its phases are {listed(names)}.",
+            problems=(Problem("phase_from", "unknown"),),
+        )
+    first = names.index(request.phase_from)
+    if first > failed_at:
+        raise Conflict(
+            f"phase {quoted(request.phase_from)} comes after {quoted(names[failed_at])}, "
+            "which is not done, and nothing is skipped",
+            hint=f"Go on at {names[failed_at]} or an earlier phase.",
+        )
+    return first
+
+
+def _bound_point(
+    db: Connection, bindings: Bindings, row: AutomationRow, template: Template
+) -> ResumePoint | None:
+    """Return where an automation had begun itself, if it is as it was triggered."""
+    try:
+        approval = approvals.find_of_automation(db, row.id) if row.approval_id else None
+        return bindings.check(db, row, template, approval).manifest.resumed_from
+    except AlteredManifest as altered:
+        raise Conflict(
+            f"{row.id} cannot be gone on with: {altered}", hint="Run the template anew."
+        ) from altered
+
+
+def _last_started(tries: Sequence[JobRow]) -> JobRow | None:
+    return next((job for job in reversed(tries) if job.started_at), None)
+
+
+def _reports(
+    job: JobRow | None, phases: Sequence[Phase], before: ResumePoint | None
+) -> Sequence[PhaseReport]:
+    reports = stored_json.read_or(job.phases, list[PhaseReport], []) if job else []
+    return reports if len(reports) == len(phases) else first_reports(phases, before)
+
+
+def _given_at_pauses(
+    db: Connection, bindings: Bindings, job: JobRow
+) -> Mapping[int, dict[str, Value]]:
+    """Return the pauses that people have let a job pass, by phase, with what they gave."""
+    given: dict[int, dict[str, Value]] = {}
+    for row in approvals.list_pauses(db, job.automation_id, job.id):
+        case = load(db, bindings, row)
+        if case.problem:
+            raise Conflict(
+                f"{job.automation_id} cannot be gone on with: {case.problem}",
+                hint="Run the template anew.",
+            )
+        is_passed = row.kind is ApprovalKind.PAUSE and row.state is ApprovalState.APPROVED
+        if is_passed and row.phase is not None:
+            given[row.phase] = dict(answer_of(case).values)
+    return given

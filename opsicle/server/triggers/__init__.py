@@ -1,0 +1,1 @@
+"""Triggers: pushed as documents, kept as versions, and called as webhooks."""

@@ -1,0 +1,384 @@
+"""What a call of a trigger's webhook does: who sends it, whether to start, with what, just once.
+
+Whoever does not know the secret is told nothing: neither whether there is such a trigger, nor that
+it is paused. What a call has started, what it is known by, and the call itself are made in one
+transaction: whatever dies in between, a sender that tries again starts it once.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import gevent
+import msgspec
+
+from opsicle.domain import stored_json
+from opsicle.domain.errors import (
+    Conflict,
+    InvalidInput,
+    NotAuthenticated,
+    NotFound,
+    OpsicleError,
+    TooManyRequests,
+    Unavailable,
+)
+from opsicle.domain.notices import Notice, NoticeKind
+from opsicle.domain.secrets import masked
+from opsicle.domain.trigger_mapping import (
+    decode_body,
+    deduplication_key,
+    mapped_values,
+    unmet_condition,
+)
+from opsicle.domain.triggers import (
+    KEPT_CALLS,
+    KEPT_REFUSALS,
+    CallOutcome,
+    Trigger,
+    VerifyMethod,
+)
+from opsicle.kit.clock import Clock
+from opsicle.kit.ids import new_id
+from opsicle.security import webhook_signatures
+from opsicle.security.master_key import CannotOpen
+from opsicle.security.webhook_signatures import Header, Proof, SignedCall
+from opsicle.server.access.actor import SystemActor
+from opsicle.server.access.standing import standing_actor
+from opsicle.server.automations.runnable import runnable_version
+from opsicle.server.automations.service import Automations
+from opsicle.server.automations.starters import Starter
+from opsicle.server.channels.messages import Fact
+from opsicle.server.channels.outbox import Outbox
+from opsicle.server.documents.record_of_pushes import require_as_pushed
+from opsicle.server.identity.login_throttle import LoginThrottle, network
+from opsicle.server.keys.vault import Vault
+from opsicle.server.public_urls import Urls
+from opsicle.server.store import audit, documents, orgs, trigger_calls, triggers
+from opsicle.server.store.database import Connection, Database
+from opsicle.server.store.documents import DocumentKind, VersionRow
+from opsicle.server.store.secrets import SealedRow
+from opsicle.server.store.trigger_calls import CallRow
+from opsicle.server.store.triggers import NewReceipt, TriggerRow
+from opsicle.server.threads import run_in
+from opsicle.server.triggers.call_rates import CallRates
+from opsicle.wire.starts import StarterKind
+from opsicle.wire.trigger_api import HookReply
+from opsicle.wire.user_api import RunRequest
+
+_LONG_BODY_BYTES = 64 * 1024
+"""A longer body is read where it holds up nobody else."""
+
+_MOST_REASON_CHARACTERS = 500
+_NOBODYS_SECRET = webhook_signatures.new_secret()
+
+
+class IncomingCall(msgspec.Struct, frozen=True):
+    """A call as it came in."""
+
+    header: Header
+    body: bytes
+    address: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Called:
+    """A trigger that is there, as it was pushed, and its secret."""
+
+    row: TriggerRow
+    version: VersionRow
+    trigger: Trigger
+    sealed: SealedRow
+
+
+@dataclass(frozen=True, slots=True)
+class _Call:
+    """A call of somebody who knew the secret."""
+
+    called: _Called
+    incoming: IncomingCall
+    proof: Proof
+    now: datetime
+
+    def row(
+        self,
+        outcome: CallOutcome,
+        reason: str = "",
+        automation_id: str | None = None,
+        mapped: bytes = b"{}",
+    ) -> CallRow:
+        """Return what is kept of it."""
+        return _call_row(
+            self.called.row, self.incoming, self.now, outcome, reason, automation_id, mapped
+        )
+
+
+class _Repeated(Exception):
+    """What a call is known by has started an automation already."""
+
+    def __init__(self, automation_id: str, *, is_same_message: bool) -> None:
+        super().__init__(automation_id)
+        self.automation_id = automation_id
+        self.is_same_message = is_same_message
+
+
+class Hooks:
+    """Takes the calls of all orgs' triggers."""
+
+    def __init__(  # noqa: PLR0913, PLR0917 - what a call touches
+        self,
+        database: Database,
+        vault: Vault,
+        automations: Automations,
+        throttle: LoginThrottle,
+        outbox: Outbox,
+        urls: Urls,
+        clock: Clock,
+    ) -> None:
+        self._database = database
+        self._vault = vault
+        self._automations = automations
+        self._throttle = throttle
+        self._outbox = outbox
+        self._urls = urls
+        self._clock = clock
+        self._rates = CallRates(clock.monotonic)
+
+    def call(self, org_code: str, name: str, incoming: IncomingCall) -> HookReply:
+        """Start what a trigger says, or say why nothing was started; durable on return.
+
+        Raises NotAuthenticated for whoever does not know the secret, and where there is no such
+        trigger; TooManyRequests for such a one who tries again and again, and where calls come too
+        fast; NotFound for one that is paused; InvalidInput for a body that does not fit; Conflict
+        where the trigger may not start its template; Unavailable.
+        """
+        now = self._clock.now()
+        called = self._database.read(lambda db: _find(db, org_code, name))
+        proof = self._verify(called, SignedCall(incoming.header, incoming.body, now))
+        if called is None or proof is None:
+            raise self._refuse_unverified(called, incoming, now)
+
+        call = _Call(called, incoming, proof, now)
+        if called.row.is_paused:
+            self._note(call.row(CallOutcome.SKIPPED, "it is paused"))
+            raise NotFound("this trigger is paused", hint="`opsicle triggers resume` ends that.")
+        try:
+            self._rates.take(called.row.id, called.trigger.rate)
+        except TooManyRequests as error:
+            if self._rates.is_to_be_noted(called.row.id):
+                self._note(call.row(CallOutcome.LIMITED, error.message))
+            raise
+        return self._answer(call)
+
+    def _verify(self, called: _Called | None, call: SignedCall) -> Proof | None:
+        """Return the proof; what is not there is looked at for as long as what is."""
+        if called is None:
+            webhook_signatures.verify(VerifyMethod.HMAC, _NOBODYS_SECRET, call)
+            return None
+        try:
+            secret = self._vault.open_trigger_secret(called.sealed)
+        except CannotOpen:
+            return None
+        return webhook_signatures.verify(called.trigger.verify, secret, call)
+
+    def _refuse_unverified(
+        self, called: _Called | None, incoming: IncomingCall, now: datetime
+    ) -> OpsicleError:
+        """Note the attempt, and return the error, which is the same for whatever is wrong.
+
+        Only those who fail are held back, by address: others behind the same one go on.
+        """
+        source = f"webhooks of {network(incoming.address)}"
+        try:
+            self._throttle.check_address(source)
+        except TooManyRequests as error:
+            return error
+
+        def work(db: Connection) -> None:
+            self._throttle.note_refusal(db, source)
+            if called:
+                reason = f"the sender did not show the secret by {called.trigger.verify}"
+                row = _call_row(called.row, incoming, now, CallOutcome.UNVERIFIED, reason)
+                _keep(db, msgspec.structs.replace(row, is_verified=False))
+
+        self._database.write(work)
+        return NotAuthenticated(
+            "there is no such trigger, or its secret was not shown as it wants",
+            hint="See docs/triggers.md for how each kind of sender does; "
+            "the trigger's calls say what came in.",
+        )
+
+    def _answer(self, call: _Call) -> HookReply:
+        trigger = call.called.trigger
+        try:
+            body = _decoded(call.incoming.body)
+            if reason := unmet_condition(trigger, body):
+                self._note(call.row(CallOutcome.SKIPPED, reason))
+                return HookReply(skipped=reason)
+            return self._start(call, body, list(_receipts(call, body)))
+        except _Repeated as repeated:
+            return self._answer_repeated(call, repeated)
+        except InvalidInput as error:
+            self._note(call.row(CallOutcome.INVALID, error.message))
+            raise
+        except (TooManyRequests, Unavailable):
+            raise  # the sender is to try again
+        except OpsicleError as error:
+            self._refuse(call, error.message)
+            raise Conflict(
+                "the trigger could not start its template",
+                hint=f"`opsicle triggers calls {trigger.name}` says why, to people of its org.",
+            ) from error
+
+    def _start(self, call: _Call, body: object, receipts: list[NewReceipt]) -> HookReply:
+        row, trigger = call.called.row, call.called.trigger
+
+        def check(db: Connection) -> None:
+            for receipt in receipts:
+                if earlier := triggers.find_receipt(db, row.id, receipt.key, call.now):
+                    raise _repeated(receipt, earlier)
+
+        self._database.read(check)
+        actor = self._database.read(
+            lambda db: standing_actor(db, row.org_id, trigger.principal_id, "trigger")
+        )
+        request = RunRequest(template=trigger.template)
+        version, template, _ = self._database.read(lambda db: runnable_version(db, actor, request))
+        values = mapped_values(trigger, template.variables, body)
+        shown = msgspec.json.encode(masked(template.variables, values))
+
+        def claim(db: Connection, automation_id: str) -> None:
+            if not triggers.is_current(db, row):
+                raise Unavailable("the trigger has just been changed", hint="Send it again.")
+            triggers.delete_receipts_until(db, row.id, call.now)
+            for receipt in receipts:
+                if not triggers.put_receipt(db, row.id, receipt, automation_id, call.now):
+                    earlier = triggers.find_receipt(db, row.id, receipt.key, call.now)
+                    raise _repeated(receipt, earlier or "")
+            _keep(db, call.row(CallOutcome.STARTED, "", automation_id, shown))
+
+        starter = Starter(StarterKind.TRIGGER, row.id, row.name, claim)
+        # Of this version, as the values were read for it.
+        request = RunRequest(template=template.name, version=version.version, values={**values})
+        return self._started(self._automations.create(actor, request, starter=starter).id)
+
+    def _answer_repeated(self, call: _Call, repeated: _Repeated) -> HookReply:
+        """Answer the same message as before, and say of one that means the same that it does."""
+        automation_id = repeated.automation_id
+        what = "the same message" if repeated.is_same_message else "this"
+        reason = f"{what} has started an automation already"
+        self._note(call.row(CallOutcome.DUPLICATE, reason, automation_id))
+        reply = self._started(automation_id)
+        return reply if repeated.is_same_message else msgspec.structs.replace(reply, skipped=reason)
+
+    def _started(self, automation_id: str) -> HookReply:
+        url = f"{self._urls.url}/automations/{automation_id}"
+        return HookReply(automation=automation_id, url=url)
+
+    def _refuse(self, call: _Call, reason: str) -> None:
+        """Record that a call started nothing, and tell whoever the trigger runs as: once of each.
+
+        What is refused again for the same reason stands among the calls alone.
+        """
+        row, version = call.called.row, call.called.version
+        refused = call.row(CallOutcome.REFUSED, reason)
+
+        def work(db: Connection) -> None:
+            last = trigger_calls.find_newest(db, row.id)
+            _keep(db, refused)
+            if last and (last.outcome, last.reason) == (refused.outcome, refused.reason):
+                return
+            data = {"reason": refused.reason}
+            resource = f"triggers/{row.name}"
+            audit.append(db, call.now, row.org_id, SystemActor(), "refuse", resource, data)
+            notice = Notice(
+                kind=NoticeKind.START_REFUSED,
+                org_id=row.org_id,
+                recipients=tuple({version.pusher_id, call.called.trigger.principal_id}),
+                subject=f"the trigger {row.name} could not start anything",
+            )
+            self._outbox.post(db, notice, [Fact("Explanation", refused.reason)])
+
+        self._database.write(work)
+
+    def _note(self, row: CallRow) -> None:
+        self._database.write(lambda db: _keep(db, row))
+
+
+def _find(db: Connection, org_code: str, name: str) -> _Called | None:
+    """Return a trigger with its secret; None for one that is not there, or not as it was pushed."""
+    org = orgs.find_by_code(db, org_code)
+    row = triggers.find(db, org.id, name) if org else None
+    if org is None or row is None:
+        return None
+    version = documents.find(db, DocumentKind.TRIGGER, org.id, name)
+    sealed = triggers.find_sealed(db, row.id)
+    if version is None or sealed is None:
+        return None
+    try:
+        require_as_pushed(db, DocumentKind.TRIGGER, org.id, version)
+        trigger = stored_json.read(version.document, Trigger, f"the trigger {name}")
+    except Conflict:
+        return None
+    return _Called(row, version, trigger, sealed)
+
+
+def _decoded(body: bytes) -> object:
+    if len(body) < _LONG_BODY_BYTES:
+        return decode_body(body)
+    return run_in(gevent.get_hub().threadpool, decode_body, body)
+
+
+def _receipts(call: _Call, body: object) -> Iterator[NewReceipt]:
+    """Return what a call is known by, so that it starts nothing twice."""
+    if call.proof.identity:
+        until = call.now + timedelta(seconds=call.proof.remember_seconds)
+        yield NewReceipt(_MESSAGE + _digest(call.proof.identity.encode()), until)
+    if dedupe := call.called.trigger.dedupe:
+        until = call.now + timedelta(seconds=dedupe.window)
+        yield NewReceipt(_MEANING + _digest(deduplication_key(dedupe, body)), until)
+
+
+_MESSAGE, _MEANING = "message ", "meaning "
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def _repeated(receipt: NewReceipt, automation_id: str) -> _Repeated:
+    return _Repeated(automation_id, is_same_message=receipt.key.startswith(_MESSAGE))
+
+
+def _call_row(  # noqa: PLR0913, PLR0917 - what is kept of a call
+    trigger: TriggerRow,
+    incoming: IncomingCall,
+    now: datetime,
+    outcome: CallOutcome,
+    reason: str,
+    automation_id: str | None = None,
+    mapped: bytes = b"{}",
+) -> CallRow:
+    return CallRow(
+        id=new_id(now),
+        org_id=trigger.org_id,
+        trigger_id=trigger.id,
+        is_verified=True,
+        at=now,
+        outcome=outcome,
+        reason=reason[:_MOST_REASON_CHARACTERS],
+        automation_id=automation_id,
+        mapped=mapped.decode(),
+        body_bytes=len(incoming.body),
+        body_sha256=_digest(incoming.body),
+        address=incoming.address,
+    )
+
+
+def _keep(db: Connection, row: CallRow) -> None:
+    """Keep a call, and forget the oldest of its kind."""
+    trigger_calls.insert(db, row)
+    most = KEPT_CALLS if row.is_verified else KEPT_REFUSALS
+    trigger_calls.keep_newest(db, row.trigger_id, row.is_verified, most)

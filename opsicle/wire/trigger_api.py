@@ -1,0 +1,112 @@
+"""Messages about triggers, and what a webhook is answered."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Literal
+
+import msgspec
+
+from opsicle.domain.automations import AutomationState
+from opsicle.domain.errors import Problem
+from opsicle.domain.templates import Value
+from opsicle.domain.triggers import (
+    BodyCondition,
+    BodyField,
+    CallOutcome,
+    CallRate,
+    Deduplication,
+    VerifyMethod,
+)
+from opsicle.wire.user_api import Person
+
+
+class HookReply(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """What became of a call.
+
+    The automation that it has started, and its page; or why it has started nothing. A repetition
+    has both.
+    """
+
+    automation: str = ""
+    url: str = ""
+    skipped: str = ""
+
+
+class TriggerPushed(msgspec.Struct, kw_only=True):
+    """What a push did; `is_new` is false where the newest version already had this content.
+
+    `url` is where to send webhooks. `secret` is there where one was made, and never again: at the
+    first push, and where it runs with another's rights now.
+    """
+
+    name: str
+    version: int
+    digest: str
+    is_new: bool
+    url: str
+    secret: str
+    warnings: list[Problem]
+
+
+class TriggerSecret(msgspec.Struct, kw_only=True):
+    """A new secret, shown once; the one before is good no longer."""
+
+    name: str
+    url: str
+    secret: str
+
+
+class TriggerCall(msgspec.Struct, kw_only=True):
+    """A call and what became of it.
+
+    `values` are those that it gave to the template, with secrets masked. Of its body only size and
+    digest are kept. `automation_state` is None where there is none, or it is pruned.
+    """
+
+    id: str
+    at: datetime
+    outcome: CallOutcome
+    reason: str
+    automation_id: str | None
+    automation_state: AutomationState | None
+    values: dict[str, Value]
+    body_bytes: int
+    body_sha256: str
+    address: str
+
+
+class TriggerSummary(msgspec.Struct, kw_only=True):
+    """A trigger in a list.
+
+    `last` is the newest call that knew its secret. `runs_as` is whose rights it has. It is failing
+    while what that call was to start was refused.
+    """
+
+    name: str
+    version: int
+    template: str
+    state: Literal["active", "paused", "failing"]
+    verify: VerifyMethod
+    url: str
+    last: TriggerCall | None
+    runs_as: Person
+    pushed_by: Person
+    pushed_at: datetime
+
+
+class TriggerVersion(TriggerSummary, kw_only=True):
+    """One version whole: `source` is the document as it was pushed.
+
+    `values` stand as they are, `fields` are taken from the body.
+    """
+
+    latest_version: int
+    digest: str
+    values: dict[str, Value]
+    fields: dict[str, BodyField]
+    conditions: tuple[BodyCondition, ...]
+    dedupe: Deduplication | None
+    rate: CallRate
+    secret_made_at: datetime | None
+    source: str

@@ -1,0 +1,104 @@
+"""Resumed automations whose rows were altered behind the server's back, and pauses before them."""
+
+from __future__ import annotations
+
+import pytest
+
+from opsicle.domain.errors import Conflict
+from tests.services.resuming import Failed, asking, begun, states
+from tests.services.tampering import UNDECIDED
+from tests.services.team import Team
+
+HANDED = [
+    "json_set(resume_point, '$.outputs.copy.path', '/etc')",
+    "json_set(resume_point, '$.first_phase', 3)",
+    "json_set(resume_point, '$.first_phase', 99)",
+    "json_set(resume_point, '$.answers', json('{\"target\":\"x\"}'))",
+    "'nonsense'",
+    "NULL",
+]
+
+
+@pytest.mark.parametrize("altered", HANDED)
+def test_nothing_runs_of_what_was_altered_after_it_was_resumed(
+    failed: Failed, altered: str
+) -> None:
+    made = failed.resume()
+    failed.team.tamper(
+        f"UPDATE automations SET resume_point = {altered} WHERE id = :id", id=made.id
+    )
+
+    assert failed.worker.poll().work == ()
+
+    shown = failed.core.automations.get(failed.alice, made.id)
+    assert shown.state == "cancelled"
+    assert "altered" in shown.explanation or "cannot be read" in shown.explanation
+    failed.automation = made
+    with pytest.raises(Conflict, match="cannot be gone on with"):
+        failed.resume()
+
+
+def test_nothing_runs_of_what_was_made_to_begin_or_to_name_another_one(failed: Failed) -> None:
+    for altered in (None, "another"):
+        made = failed.resume()
+        failed.team.tamper(
+            "UPDATE automations SET resumed_from = :altered WHERE id = :id",
+            altered=altered,
+            id=made.id,
+        )
+        assert failed.worker.poll().work == ()
+        assert failed.core.state(failed.alice, made) == "cancelled"
+
+
+def test_what_a_resumed_one_was_handed_outlives_the_old_one_and_a_restart(team: Team) -> None:
+    case, work = begun(team)
+    case.end(work, "succeeded", "skipped", "failed", "succeeded")
+    made = case.resume()
+
+    team.restart()
+    case.worker.core = team.core
+
+    assert case.take().resumed_from.outputs == {"copy": {"path": "/b/1"}}
+    assert team.core.automations.get(case.alice, made.id).resumed_from == case.automation.id
+
+
+def test_a_pause_that_people_have_passed_is_done_and_its_answers_are_handed_over(
+    team: Team,
+) -> None:
+    case = asking(team, "succeeded", "skipped", "succeeded", "failed", "succeeded")
+
+    case.resume()
+
+    point = case.take().resumed_from
+    assert (point.first_phase, point.answers) == (3, {"lag": "7"})
+
+
+def test_going_on_before_a_pause_asks_again_and_hands_over_no_answer(team: Team) -> None:
+    case = asking(team, "succeeded", "skipped", "succeeded", "failed", "succeeded")
+
+    case.resume(phase_from="look")
+
+    work = case.take()
+    assert (work.resumed_from.first_phase, work.resumed_from.answers) == (2, {})
+    assert case.worker.pause(work, 2, "done_before", "skipped") == "paused"
+
+
+def test_a_pause_that_only_a_worker_calls_passed_is_asked(team: Team) -> None:
+    case = asking(team, "succeeded", "skipped", "succeeded", "failed", "succeeded", lied=True)
+
+    made = case.resume()
+
+    assert states(made)[2] == "pending"
+    case.core.automations.cancel(case.alice, made.id)
+    with pytest.raises(Conflict, match="comes after `look`"):
+        case.resume(phase_from="restart")
+
+
+def test_an_answer_that_was_altered_lets_nothing_go_on(team: Team) -> None:
+    case = asking(team, "succeeded", "skipped", "succeeded", "failed", "succeeded")
+    team.tamper(UNDECIDED)
+    team.tamper("DROP TRIGGER approval_answers_are_immutable")
+    team.tamper("UPDATE approval_decisions SET answer = replace(answer, '7', '8')")
+
+    with pytest.raises(Conflict, match="is not as it was made"):
+        case.resume()
