@@ -9,8 +9,8 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from opsicle.domain.policies import Approvers, Gate
 from opsicle.domain.pauses import Resume, ResumeVerdict
+from opsicle.domain.policies import Approvers, Gate
 from opsicle.domain.templates import Pause, Phase
 from opsicle.wire.jobs import Work
 from tests.worker.fake_listener import Refusal
@@ -91,7 +91,7 @@ def test_a_kept_job_that_may_not_go_on_any_more_ends_and_leaves_nothing(
 
     ended = fake_server.finished[J1]
     assert ended.explanation == "it did not go on: the server's word that it may came too late"
-    assert [phase.state for phase in ended.phases][0] == "succeeded"
+    assert ended.phases[0].state == "succeeded"
     assert not list(worker.folder.rglob("ran"))
     worker.wait(lambda: worker.files("workspaces") == [], "an empty folder of workspaces")
 
