@@ -74,6 +74,15 @@ class JobReporter:
         )
         return reply is not None
 
+    def ask(self, job: HeldJob, call: Callable[[], None]) -> bool:
+        """Make calls about a job that has not begun; False if it is no longer to begin here."""
+
+        def ask() -> bool:
+            call()
+            return True
+
+        return self._request(job, ask) is not None
+
     def refuse(self, job: HeldJob, refused: Refused) -> None:
         """Say here and to the server that nothing of a job is carried out.
 

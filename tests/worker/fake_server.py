@@ -26,6 +26,8 @@ from opsicle.security.order_key import OrderKey
 from opsicle.wire.jobs import Outcome, Work
 from opsicle.wire.worker_api import (
     Done,
+    FileReply,
+    FileRequest,
     FinishRequest,
     LogReply,
     LogRequest,
@@ -64,6 +66,8 @@ class FakeServer:
         self.finished: dict[str, Outcome] = {}
         self.refused: dict[str, str] = {}
         self.lost: set[str] = set()
+        self.files: dict[str, bytes] = {}
+        self.file_bytes_at_once = 1000
         self.serials: list[str] = []
         self.is_revoked = False
         self.is_closing = False
@@ -159,6 +163,7 @@ class FakeServer:
 
         handlers: dict[str, Callable[[str, bytes], msgspec.Struct]] = {
             "poll": self._poll,
+            "file": self._file,
             "start": self._start,
             "refuse": self._refuse,
             "log": self._log,
@@ -192,6 +197,14 @@ class FakeServer:
                 items.clear()
 
         return PollReply(**news)
+
+    def _file(self, job_id: str, body: bytes) -> FileReply:
+        self._check(job_id)
+        request = msgspec.msgpack.decode(body, type=FileRequest)
+        if request.sha256 not in self.files:
+            raise Refusal(404, "not_found", "the server has lost this file")
+        start = request.offset
+        return FileReply(self.files[request.sha256][start : start + self.file_bytes_at_once])
 
     def _start(self, job_id: str, body: bytes) -> Done:
         self._check(job_id)
