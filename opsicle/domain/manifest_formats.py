@@ -135,6 +135,7 @@ _FIRST: Fields = {
         "decisions",
     ),
     "ResumePoint": ("automation_id", "first_phase", "outputs", "answers"),
+    "KeptWorkspace": ("job_id", "worker_id", "worker_name", "kept_until"),
     "ResumeDecision": ("user_id", "email", "principal_id", "decision", "with_mfa"),
 }
 
@@ -146,7 +147,7 @@ _SECOND: Fields = {
 }
 
 _LATER: Fields = {
-    "Manifest": ("runs_on_where", "priority", "concurrency", "resumed_from"),
+    "Manifest": ("runs_on_where", "priority", "concurrency", "resumed_from", "keep_workspace"),
     "Phase": (
         "network",
         "pull",
@@ -158,6 +159,7 @@ _LATER: Fields = {
         "on_failure",
     ),
     "Retries": ("backoff", "retry_on"),
+    "ResumePoint": ("workspace",),
     "WorkOrder": ("resume",),
 }
 

@@ -68,6 +68,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     priority: int = DEFAULT_PRIORITY
     concurrency: Concurrency | None = None
     resumed_from: ResumePoint | None = None
+    keep_workspace: int | None = None
 
     def in_format(self, number: int) -> Manifest:
         """Return the same in another format.
