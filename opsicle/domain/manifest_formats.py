@@ -160,6 +160,7 @@ _LATER: Fields = {
     ),
     "Retries": ("backoff", "retry_on"),
     "ResumePoint": ("workspace",),
+    "ResourceLimits": ("nice",),
     "WorkOrder": ("resume",),
 }
 

@@ -47,6 +47,7 @@ from opsicle.server.dispatch.lease_service import LeaseService
 from opsicle.server.dispatch.lease_store import LeaseStore
 from opsicle.server.dispatch.order_signer import OrderSigner
 from opsicle.server.dispatch.paused_jobs import PausedJobs
+from opsicle.server.dispatch.run_windows import RunWindows
 from opsicle.server.dispatch.service import Dispatch
 from opsicle.server.dispatch.waiting_kinds import WaitingKinds
 from opsicle.server.dispatch.work_builder import WorkBuilder
@@ -217,6 +218,7 @@ class Services:
             core.artifact_bounds,
         )
         self.dispatch = Dispatch(state, self.jobs, lease_service, clock)
+        self.run_windows = RunWindows(state, groups, self.fleet, self.pubsub, self.outbox, clock)
 
         self.approvals = Approvals(
             state, progress, self.outbox, self.apps, self.fleet, self.pubsub, clock, bindings

@@ -127,7 +127,10 @@ def run(options: WorkerOptions, known: Sequence[Runtime] | None = None) -> None:
 
 def _log_runtimes(runtimes: Runtimes) -> None:
     """Say which phases this worker can run, and why not others."""
-    log.info("phases are run by", extra={"runtimes": list(runtimes.names)})
+    log.info(
+        "phases are run by",
+        extra={"runtimes": list(runtimes.names), "limits_by": runtimes.limits_by},
+    )
     for name, reason in runtimes.unavailable.items():
         log.warning("a runtime is not available", extra={"runtime": name, "reason": reason})
 
@@ -169,7 +172,9 @@ class WorkerProcess:
         self._kept = self._jobs.kept = KeptWorkspaces(folder.kept, options.kept_mib * 1024 * 1024)
         self._renewal = Renewal(folder, self._connection, identity)
         self._poller = Poller(
-            WorkerDescription(boot_id, options.labels, options.slots, runtimes.kinds),
+            WorkerDescription(
+                boot_id, options.labels, options.slots, runtimes.kinds, runtimes.limits_by
+            ),
             self._connection,
             self._jobs,
             on_answered=self._answered,

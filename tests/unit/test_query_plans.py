@@ -88,6 +88,9 @@ EXCEPTIONS = {
         "concurrency.count_behind",
         "SCAN automations USING INDEX automations_in_concurrency_group",
     ): "what waits in groups, in a thread",
+    ("run_windows.count_early", "SCAN automations USING INDEX automations_early"): (
+        "what waits for its window, in a thread"
+    ),
     (
         "contents.list_unused",
         "SEARCH contents USING COVERING INDEX contents_unused (org_id=?)",
