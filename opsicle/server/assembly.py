@@ -66,6 +66,8 @@ from opsicle.server.identity.routes.identity import IdentityServices
 from opsicle.server.identity.server_setup import ServerSetup
 from opsicle.server.identity.sessions import Sessions
 from opsicle.server.identity.step_up import StepUp
+from opsicle.server.logs import routes as logs
+from opsicle.server.logs.service import Logs
 from opsicle.server.loop_lag import LoopLag
 from opsicle.server.members.api_tokens import ApiTokens
 from opsicle.server.members.groups import Groups
@@ -249,6 +251,7 @@ class Services:
             state, self.automations, bindings, self.fleet, self.pubsub, clock
         )
         self.artifacts = Artifacts(state, self.contents)
+        self.logs = Logs(state, core.logs, self.job_logs, self.automations)
         self.group_releases = GroupReleases(state, self.automations, groups, self.pubsub, clock)
         self.live_streams = LiveStreams(self.automations, self.job_logs, self.pubsub, clock)
         self.figures = Figures(state, self.fleet, self.outbox.ended)
@@ -325,6 +328,7 @@ class Services:
                 self.live_streams,
             ),
             *artifacts.routes(self.artifacts),
+            *logs.routes(self.logs),
             *workers.routes(self.workers, self.enrolments),
             *secrets.routes(self.secrets),
             *policies.routes(self.policies),
