@@ -348,7 +348,9 @@ function keptView({ workspace_kept_until: until }) {
   return h(
     "p",
     { class: "muted" },
-    isOver ? "Its workspace is not kept any more." : `Its workspace is kept until ${exactTime(until)}.`,
+    isOver
+      ? "Its workspace is not kept any more."
+      : `Its workspace is kept until ${exactTime(until)}.`,
   );
 }
 
