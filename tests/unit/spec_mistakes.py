@@ -213,7 +213,7 @@ MISTAKES = {
         in_spec("keepWorkspace: 604801"),
         "spec.keepWorkspace",
         10,
-        "must be between 1 and 604,800, not 604801",
+        "must be between 1 and 604,800, not 604,801",
     ),
     "a maxWaiting of 0": (
         in_spec("maxWaiting: 0"),
