@@ -66,6 +66,7 @@ _FIRST: Fields = {
     "Retries": ("limit", "delay"),
     "ResourceLimits": ("cpu_seconds", "memory_mib", "processes", "file_mib"),
     "VolumeMount": ("host", "container"),
+    "InputFile": ("variable", "position", "name", "size", "sha256"),
     "WorkOrder": (
         "format",
         "org_id",
@@ -147,7 +148,14 @@ _SECOND: Fields = {
 }
 
 _LATER: Fields = {
-    "Manifest": ("runs_on_where", "priority", "concurrency", "resumed_from", "keep_workspace"),
+    "Manifest": (
+        "runs_on_where",
+        "priority",
+        "concurrency",
+        "resumed_from",
+        "files",
+        "keep_workspace",
+    ),
     "Phase": (
         "network",
         "pull",

@@ -27,6 +27,7 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
 
 from opsicle.domain.automations import JobState
+from opsicle.domain.files import FOLDER
 from opsicle.domain.pauses import ResumeVerdict
 from opsicle.domain.resume_points import KeptWorkspace, in_words
 from opsicle.domain.templates import OnFailure, Phase, When
@@ -34,6 +35,7 @@ from opsicle.domain.variables import environment_of
 from opsicle.wire.jobs import Outcome, PhaseReport, StepState, Work, first_reports
 from opsicle.worker.artifacts import ArtifactCollector
 from opsicle.worker.attempt import MarkerPipe, RunContext
+from opsicle.worker.input_files import place
 from opsicle.worker.job_result import UNSUCCESSFUL, JobResult
 from opsicle.worker.kept_workspaces import CannotTakeOver, KeptWorkspaceRecord
 from opsicle.worker.masking import Masking
@@ -47,7 +49,7 @@ from opsicle.worker.run_ends import end_leftovers, hear_out
 from opsicle.worker.runner_host import RunnerHost
 from opsicle.worker.runtimes.table import JobRuntimes
 from opsicle.worker.waiting import Cancellation, Waiter
-from opsicle.worker.workspace import Workspace
+from opsicle.worker.workspace import Workspace, remove_folder
 
 __all__ = ["Cancellation", "Runner", "Sink"]
 
@@ -210,24 +212,28 @@ class Runner:
         """Make the workspace. Returns why it could not be made, or an empty string."""
         kept = self._work.resumed_from.workspace if self._work.resumed_from else None
         try:
-            if kept is not None:
-                return self._take_over(kept)
-            self._workspace.make()
+            if kept is None:
+                self._workspace.make()
+            else:
+                self._take_over(kept)
+            if self._work.files:
+                place(self._work, self._workspace.path, self._host.account)
         except (OSError, ValueError) as problem:
             reason = problem.strerror if isinstance(problem, OSError) else str(problem)
             return f"the workspace could not be made: {reason}"
-        return ""
-
-    def _take_over(self, kept: KeptWorkspace) -> str:
-        """Go on in the workspace that another job has left. Returns why that cannot be, or ""."""
-        host, path = self._host, self._workspace.path
-        if host.kept is None:
-            return "this worker keeps no workspaces"
-        try:
-            host.kept.take_over(kept.job_id, host.org_id, self._work.template, host.account, path)
         except CannotTakeOver as problem:
             return str(problem)
         return ""
+
+    def _take_over(self, kept: KeptWorkspace) -> None:
+        """Go on in the workspace that another job has left. Raises CannotTakeOver."""
+        host, path = self._host, self._workspace.path
+        if host.kept is None:
+            raise CannotTakeOver("this worker keeps no workspaces")
+        host.kept.take_over(kept.job_id, host.org_id, self._work.template, host.account, path)
+        # The files that it is given come anew: those that were left may have been changed.
+        if problem := remove_folder(path / FOLDER):
+            raise CannotTakeOver(problem)
 
     def _keep_workspace(self) -> bool:
         """Keep the workspace of a job that did not go well, where its template says so."""

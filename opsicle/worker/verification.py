@@ -159,6 +159,7 @@ def _in_work(manifest: Manifest, work: Work) -> Iterator[tuple[str, object, obje
         environment_of(manifest.values),
         work.environment,
     )
+    yield "files", manifest.files, work.files
     yield "mounts", manifest.volume_mounts, work.volume_mounts
     yield "time limit", manifest.timeout, work.timeout
     yield "how long its workspace is kept", manifest.keep_workspace, work.keep_workspace

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from hashlib import sha256
 from pathlib import Path
 
 import msgspec
 import pytest
 
+from opsicle.domain.files import InputFile
 from opsicle.domain.resume_points import KeptWorkspace, ResumePoint
 from opsicle.domain.templates import Phase
 from opsicle.wire.jobs import Outcome, Work
 from opsicle.worker import kept_workspaces
+from opsicle.worker.input_files import receive, staging_folder
 from opsicle.worker.kept_workspaces import CannotTakeOver, KeptWorkspaceRecord, KeptWorkspaces
 from opsicle.worker.output import now_ms
 from opsicle.worker.runner import Runner
@@ -116,6 +119,26 @@ def test_only_one_goes_on_in_a_workspace_and_it_keeps_that_if_it_fails_again(
     assert refused.state == "failed"
     assert "is not kept here any more" in refused.explanation
     assert machine.resume(second.job_id).state == "succeeded"
+
+
+def test_files_that_a_job_is_given_take_the_place_of_those_that_were_left(
+    machine: KeepingMachine, tmp_path: Path
+) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "mine").touch()
+    job_id = machine.fail(phase(f"ln -s {elsewhere} .files", "false", name="copy"))
+    given = InputFile(
+        variable="list", position=0, name="a", size=2, sha256=sha256(b"ab").hexdigest()
+    )
+    resumed = machine.work(FAILS, phase('cat "$OPSICLE_VAR_LIST"'), files=(given,))
+    receive((given,), staging_folder(machine.root, resumed.job_id), lambda _file, at: b"ab"[at:])
+
+    outcome = machine.carry_out(msgspec.structs.replace(resumed, resumed_from=point(job_id)))
+
+    assert outcome is not None
+    assert machine.log.of(1).endswith(b"\nab")
+    assert [path.name for path in elsewhere.iterdir()] == ["mine"]
 
 
 def test_what_goes_well_and_what_says_nothing_is_not_kept(machine: KeepingMachine) -> None:
