@@ -31,6 +31,7 @@ from opsicle.wire.worker_api import (
     FinishRequest,
     LogReply,
     LogRequest,
+    PauseRequest,
     PollReply,
     PollRequest,
     RefuseRequest,
@@ -65,6 +66,7 @@ class FakeServer:
         self.starts: list[tuple[str, int]] = []
         self.finished: dict[str, Outcome] = {}
         self.refused: dict[str, str] = {}
+        self.paused: dict[str, int] = {}
         self.lost: set[str] = set()
         self.files: dict[str, bytes] = {}
         self.file_bytes_at_once = 1000
@@ -167,6 +169,7 @@ class FakeServer:
             "start": self._start,
             "refuse": self._refuse,
             "log": self._log,
+            "pause": self._pause,
             "finish": self._finish,
             "renew": self._renew,
         }
@@ -222,6 +225,13 @@ class FakeServer:
         if request.phases is not None:
             self.phases[job_id] = request.phases
         return LogReply(self._append(job_id, request.chunks))
+
+    def _pause(self, job_id: str, body: bytes) -> Done:
+        self._check(job_id)
+        request = msgspec.msgpack.decode(body, type=PauseRequest)
+        self._append(job_id, request.chunks)
+        self.paused[job_id] = request.fence
+        return Done(JobState.PAUSED)
 
     def _finish(self, job_id: str, body: bytes) -> Done:
         self._check(job_id)
