@@ -4,6 +4,7 @@ import { button } from "../components/buttons.js";
 import { diffView } from "../components/diff.js";
 import { decisionButtons, openDecision } from "../components/decisions.js";
 import { confirm } from "../components/dialogs.js";
+import { valueView } from "../components/files.js";
 import { pageHeading } from "../components/headings.js";
 import { keepFresh } from "../components/live.js";
 import { loadInto } from "../components/loading.js";
@@ -15,7 +16,7 @@ import { h, replace } from "../lib/dom.js";
 import { takeDraft } from "../lib/drafts.js";
 import { queueTexts, wantedLabels } from "../lib/placement.js";
 import { here } from "../lib/router.js";
-import { ago, countdown } from "../lib/times.js";
+import { ago, countdown, exactTime } from "../lib/times.js";
 import { visible, visibleLine, visibleValue } from "../lib/visible.js";
 
 const GATE_STATES = {
@@ -171,6 +172,7 @@ function decisions(approval, redraw) {
     stuck && noticeBox("warn", h("p", {}, `${sentence(stuck)}.`)),
     stricter &&
       noticeBox("warn", h("p", {}, `It would not run as it was asked: ${visible(stricter)}.`)),
+    approval.window && noticeBox("note", h("p", {}, `It may begin ${visible(approval.window)}.`)),
     isWaiting && noticeBox("note", h("p", {}, `It waits for ${visible(approval.waiting_for)}.`)),
     actions.length > 0 && h("div", { class: "form-actions decide" }, actions),
   ];
@@ -194,12 +196,12 @@ function openWithdrawal(approval, redraw) {
   });
 }
 
-function valuesView({ values, variables }) {
+function valuesView({ values, variables, files }) {
   const names = Object.keys(values);
   if (!names.length) return h("p", { class: "muted" }, "It takes none.");
   const labels = labelsOf(variables);
   return pairs(
-    names.map((name) => [labels.get(name) || name, h("code", {}, visibleValue(values[name]))]),
+    names.map((name) => [labels.get(name) || name, valueView(name, values[name], files)]),
   );
 }
 
@@ -262,6 +264,7 @@ function gateView(gate, isOver) {
         {},
         h("strong", {}, visible(each.person.email)),
         verdictText(each),
+        windowText(each),
         ago(each.decided_at),
         each.reason && `: ${visibleLine(each.reason)}`,
       ),
@@ -278,6 +281,13 @@ function gateView(gate, isOver) {
 function verdictText({ verdict, choice }) {
   if (choice) return ` chose to ${choice} `;
   return verdict === "approve" ? " agreed " : " refused ";
+}
+
+/** In which window somebody let it begin, in the browser's time zone. */
+function windowText({ not_before: from, not_after: until }) {
+  const times = [from && `not before ${exactTime(from)}`, until && `not after ${exactTime(until)}`];
+  const words = times.filter(Boolean).join(", ");
+  return words && `(${words}) `;
 }
 
 function comparison({ compared, variables }) {

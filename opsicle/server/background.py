@@ -44,6 +44,7 @@ def loops(services: Services, keep: Callable[[], RetentionPeriods]) -> list[Loop
             _START_SCHEDULES_EVERY_SECONDS,
             lambda _: services.schedule_starts.turn(),
         ),
+        Loop("keep run windows", _KEEP_TIME_EVERY_SECONDS, lambda _: services.run_windows.turn()),
         Loop("start chains", _START_CHAINS_EVERY_SECONDS, lambda _: services.chain_starts.turn()),
         Loop("expire leases", _EXPIRE_LEASES_EVERY_SECONDS, services.jobs.judge_leases),
         Loop(
@@ -60,6 +61,7 @@ def loops(services: Services, keep: Callable[[], RetentionPeriods]) -> list[Loop
             _PRUNE_LOGS_EVERY_SECONDS,
             steady(lambda: services.job_logs.prune(keep().logs)),
         ),
+        Loop("expire uploads", _PRUNE_ARTIFACTS_EVERY_SECONDS, steady(services.files.expire)),
         Loop(
             "prune artifacts",
             _PRUNE_ARTIFACTS_EVERY_SECONDS,

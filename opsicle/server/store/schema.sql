@@ -26,7 +26,7 @@ CREATE TABLE approval_decisions (
     reason          TEXT NOT NULL,
     with_mfa        INTEGER NOT NULL,
     elapsed_seconds INTEGER NOT NULL,
-    decided_at      TEXT NOT NULL, mac TEXT NOT NULL DEFAULT '', answer TEXT NOT NULL DEFAULT '',
+    decided_at      TEXT NOT NULL, mac TEXT NOT NULL DEFAULT '', answer TEXT NOT NULL DEFAULT '', not_before TEXT, not_after TEXT,
     PRIMARY KEY (approval_id, gate, user_id)
 ) STRICT, WITHOUT ROWID;
 
@@ -50,6 +50,11 @@ END;
 
 CREATE TRIGGER approval_decisions_stay_authentic BEFORE UPDATE OF mac ON approval_decisions
 WHEN OLD.mac <> ''
+BEGIN
+    SELECT RAISE(ABORT, 'a decision never changes');
+END;
+
+CREATE TRIGGER approval_windows_are_immutable BEFORE UPDATE OF not_before, not_after ON approval_decisions
 BEGIN
     SELECT RAISE(ABORT, 'a decision never changes');
 END;
@@ -258,6 +263,31 @@ CREATE TABLE authenticators (
     confirmed_at TEXT
 ) STRICT, WITHOUT ROWID;
 
+CREATE TABLE automation_files (
+    automation_id TEXT NOT NULL REFERENCES automations (id),
+    variable      TEXT NOT NULL,
+    position      INTEGER NOT NULL,
+    id            TEXT NOT NULL UNIQUE,
+    org_id        TEXT NOT NULL REFERENCES orgs (id),
+    name          TEXT NOT NULL,
+    size          INTEGER NOT NULL,
+    sha256        TEXT NOT NULL,
+    PRIMARY KEY (automation_id, variable, position),
+    FOREIGN KEY (org_id, sha256) REFERENCES contents (org_id, sha256)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX automation_files_by_content ON automation_files (org_id, sha256);
+
+CREATE TRIGGER automation_files_let_contents_go AFTER DELETE ON automation_files
+BEGIN
+    UPDATE contents SET uses = uses - 1 WHERE org_id = OLD.org_id AND sha256 = OLD.sha256;
+END;
+
+CREATE TRIGGER automation_files_use_contents AFTER INSERT ON automation_files
+BEGIN
+    UPDATE contents SET uses = uses + 1 WHERE org_id = NEW.org_id AND sha256 = NEW.sha256;
+END;
+
 CREATE TABLE automations (
     id                  TEXT PRIMARY KEY,
     org_id              TEXT NOT NULL REFERENCES orgs (id),
@@ -281,7 +311,7 @@ CREATE TABLE automations (
     started_at          TEXT,
     finished_at         TEXT,
     cancel_requested_at TEXT,
-    cancel_requested_by TEXT REFERENCES users (id), manifest_digest TEXT NOT NULL DEFAULT '', approved_at TEXT, manifest_format INTEGER NOT NULL DEFAULT 1, principal_id TEXT NOT NULL DEFAULT '', mac TEXT NOT NULL DEFAULT '', priority INTEGER NOT NULL DEFAULT 5, concurrency_key TEXT, concurrency_limit INTEGER, on_limit TEXT, concurrency_released_at TEXT, turn TEXT NOT NULL DEFAULT 'ready' CHECK (turn IN ('new', 'behind', 'ready')), rank TEXT NOT NULL GENERATED ALWAYS AS ((9 - priority) || id) VIRTUAL, max_waiting INTEGER, started_by_kind TEXT NOT NULL DEFAULT '', started_by_name TEXT NOT NULL DEFAULT '', started_by_id TEXT, depth INTEGER NOT NULL DEFAULT 0, resumed_from TEXT, resume_point TEXT,
+    cancel_requested_by TEXT REFERENCES users (id), manifest_digest TEXT NOT NULL DEFAULT '', approved_at TEXT, manifest_format INTEGER NOT NULL DEFAULT 1, principal_id TEXT NOT NULL DEFAULT '', mac TEXT NOT NULL DEFAULT '', priority INTEGER NOT NULL DEFAULT 5, concurrency_key TEXT, concurrency_limit INTEGER, on_limit TEXT, concurrency_released_at TEXT, turn TEXT NOT NULL DEFAULT 'ready' CHECK (turn IN ('early', 'new', 'behind', 'ready')), rank TEXT NOT NULL GENERATED ALWAYS AS ((9 - priority) || id) VIRTUAL, max_waiting INTEGER, started_by_kind TEXT NOT NULL DEFAULT '', started_by_name TEXT NOT NULL DEFAULT '', started_by_id TEXT, depth INTEGER NOT NULL DEFAULT 0, resumed_from TEXT, resume_point TEXT, not_before TEXT, not_after TEXT,
     FOREIGN KEY (template_id, version) REFERENCES template_versions (template_id, version)
 ) STRICT, WITHOUT ROWID;
 
@@ -302,6 +332,9 @@ WHEN NEW.concurrency_key IS NOT NULL AND NOT (OLD.state = 'queued' AND NEW.state
 BEGIN
     INSERT OR IGNORE INTO concurrency_changes VALUES (NEW.org_id, NEW.concurrency_key, NEW.id);
 END;
+
+CREATE INDEX automations_early ON automations (not_before)
+    WHERE state = 'queued' AND job_id IS NULL AND turn = 'early';
 
 CREATE TRIGGER automations_end_chain AFTER UPDATE OF state ON automations
 WHEN NEW.state IN ('succeeded', 'failed', 'timed_out') AND NEW.state <> OLD.state
@@ -334,6 +367,9 @@ CREATE INDEX automations_holding_concurrency ON automations (org_id, concurrency
 
 CREATE INDEX automations_in_concurrency_group ON automations (org_id, concurrency_key, turn, on_limit, requirements, rank, concurrency_limit)
     WHERE concurrency_key IS NOT NULL AND state = 'queued' AND job_id IS NULL;
+
+CREATE INDEX automations_late ON automations (not_after)
+    WHERE state = 'queued' AND job_id IS NULL AND not_after IS NOT NULL;
 
 CREATE TRIGGER automations_leave_concurrency AFTER DELETE ON automations
 WHEN OLD.concurrency_key IS NOT NULL AND OLD.state = 'unknown'
@@ -584,7 +620,7 @@ CREATE TABLE jobs (
     explanation   TEXT NOT NULL DEFAULT '',
     leased_at     TEXT NOT NULL,
     started_at    TEXT,
-    finished_at   TEXT, pause_id TEXT,
+    finished_at   TEXT, pause_id TEXT, kept_until TEXT,
     UNIQUE (automation_id, fence)
 ) STRICT, WITHOUT ROWID;
 
@@ -937,6 +973,34 @@ CREATE TABLE triggers (
 ) STRICT, WITHOUT ROWID;
 
 CREATE UNIQUE INDEX triggers_by_name ON triggers (org_id, name) WHERE deleted_at IS NULL;
+
+CREATE TABLE uploads (
+    id         TEXT PRIMARY KEY,
+    org_id     TEXT NOT NULL REFERENCES orgs (id),
+    user_id    TEXT NOT NULL,
+    name       TEXT NOT NULL,
+    size       INTEGER NOT NULL,
+    sha256     TEXT NOT NULL,
+    created_at TEXT NOT NULL,
+    used_at    TEXT,
+    FOREIGN KEY (org_id, sha256) REFERENCES contents (org_id, sha256)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX uploads_by_age ON uploads (created_at);
+
+CREATE INDEX uploads_by_content ON uploads (org_id, sha256);
+
+CREATE TRIGGER uploads_let_contents_go AFTER DELETE ON uploads
+BEGIN
+    UPDATE contents SET uses = uses - 1 WHERE org_id = OLD.org_id AND sha256 = OLD.sha256;
+END;
+
+CREATE INDEX uploads_unused ON uploads (org_id, user_id) WHERE used_at IS NULL;
+
+CREATE TRIGGER uploads_use_contents AFTER INSERT ON uploads
+BEGIN
+    UPDATE contents SET uses = uses + 1 WHERE org_id = NEW.org_id AND sha256 = NEW.sha256;
+END;
 
 CREATE TABLE users (
     id            TEXT PRIMARY KEY,
