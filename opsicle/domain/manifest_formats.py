@@ -136,6 +136,7 @@ _FIRST: Fields = {
         "decisions",
     ),
     "ResumePoint": ("automation_id", "first_phase", "outputs", "answers"),
+    "KeptWorkspace": ("job_id", "worker_id", "worker_name", "kept_until"),
     "ResumeDecision": ("user_id", "email", "principal_id", "decision", "with_mfa"),
 }
 
@@ -147,7 +148,14 @@ _SECOND: Fields = {
 }
 
 _LATER: Fields = {
-    "Manifest": ("runs_on_where", "priority", "concurrency", "resumed_from", "files"),
+    "Manifest": (
+        "runs_on_where",
+        "priority",
+        "concurrency",
+        "resumed_from",
+        "files",
+        "keep_workspace",
+    ),
     "Phase": (
         "network",
         "pull",
@@ -159,6 +167,7 @@ _LATER: Fields = {
         "on_failure",
     ),
     "Retries": ("backoff", "retry_on"),
+    "ResumePoint": ("workspace",),
     "ResourceLimits": ("nice",),
     "WorkOrder": ("resume",),
 }

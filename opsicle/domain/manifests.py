@@ -71,6 +71,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     concurrency: Concurrency | None = None
     resumed_from: ResumePoint | None = None
     files: tuple[InputFile, ...] = ()
+    keep_workspace: int | None = None
 
     def in_format(self, number: int) -> Manifest:
         """Return the same in another format.

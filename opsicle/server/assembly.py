@@ -249,7 +249,7 @@ class Services:
             bindings,
         )
 
-        self.resumes = Resumes(state, self.automations, bindings, core.vault)
+        self.resumes = Resumes(state, self.automations, bindings, core.vault, clock)
         self.schedules = Schedules(state, self.automations, clock)
         self.schedule_starts = ScheduleStarts(state, self.automations, self.fleet, clock)
         self.triggers = Triggers(state, core.vault, self.step_up, self.urls, clock)

@@ -627,7 +627,7 @@ CREATE TABLE jobs (
     explanation   TEXT NOT NULL DEFAULT '',
     leased_at     TEXT NOT NULL,
     started_at    TEXT,
-    finished_at   TEXT, pause_id TEXT,
+    finished_at   TEXT, pause_id TEXT, kept_until TEXT,
     UNIQUE (automation_id, fence)
 ) STRICT, WITHOUT ROWID;
 
