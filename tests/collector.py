@@ -72,6 +72,10 @@ class Collector:
     def numbers(self) -> list[tuple[str, int]]:
         return [each.number for each in self.received]
 
+    @property
+    def is_connected(self) -> bool:
+        return bool(self._connections)
+
     def start(self) -> Collector:
         self._listener = socket.create_server(("127.0.0.1", self.port))
         self.port = self._listener.getsockname()[1]
@@ -100,6 +104,8 @@ class Collector:
             with suppress(OSError):
                 connection = self._tls.wrap_socket(plain, server_side=True)
                 self._connections.append(connection)
+                if self._listener is not listener:  # ended meanwhile
+                    connection.close()
                 threading.Thread(target=self._read, args=(connection,), daemon=True).start()
 
     def _read(self, connection: ssl.SSLSocket) -> None:

@@ -206,6 +206,7 @@ def test_what_a_collector_has_not_read_when_it_dies_is_sent_again(
     note(core, alice, 1, 2, 3)
 
     syslog(core).turn()  # its system has acknowledged them, and nobody has read them
+    wait_until(lambda: collector.is_connected, 60, "the connection")
     core.clock.advance(1)
     syslog(core).turn()
     collector.stop()
@@ -315,8 +316,8 @@ def test_a_full_disk_holds_nothing_up_and_loses_nothing(
     disk = tmp_path / "disk"
     disk.mkdir()
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(disk)], check=True)
-    core = Core(tmp_path, forwarding=ForwardingTargets(file=disk / "events.jsonl"))
     try:
+        core = Core(tmp_path, forwarding=ForwardingTargets(file=disk / "events.jsonl"))
         (forwarder,) = core.services.forwarders
         forwarder.begin()
         alice = core.person(core.org("acme"), "alice", BuiltInRole.OPERATOR)
@@ -338,9 +339,9 @@ def test_a_full_disk_holds_nothing_up_and_loses_nothing(
         assert full == 100
         assert numbers[-100:] == list(range(1, 101))
         assert forwarder.backlog().entries == 0
-    finally:
         core.close()
-        subprocess.run(["umount", str(disk)], check=True)
+    finally:
+        subprocess.run(["umount", "--lazy", str(disk)], check=True)
 
 
 # Messages
