@@ -93,6 +93,18 @@ _FIRST: Fields = {
         "asked_at",
         "asked_seq",
     ),
+    "Call": ("template", "version", "values"),
+    "ValueSource": ("value", "variable", "output"),
+    "BoundCall": (
+        "phase",
+        "position",
+        "template",
+        "template_id",
+        "version",
+        "digest",
+        "calls",
+    ),
+    "CalledBy": ("automation_id", "fence", "phase", "position"),
     "Pause": ("message", "gate", "variables"),
     "Gate": (
         "name",
@@ -146,7 +158,7 @@ _SECOND: Fields = {
 }
 
 _LATER: Fields = {
-    "Manifest": ("runs_on_where", "priority", "concurrency", "resumed_from"),
+    "Manifest": ("runs_on_where", "priority", "concurrency", "resumed_from", "calls", "called_by"),
     "Phase": (
         "network",
         "pull",
@@ -156,7 +168,9 @@ _LATER: Fields = {
         "artifacts",
         "pause",
         "on_failure",
+        "calls",
     ),
+    "Resume": ("outputs",),
     "Retries": ("backoff", "retry_on"),
     "WorkOrder": ("resume",),
 }

@@ -16,6 +16,7 @@ from datetime import datetime
 import msgspec
 
 from opsicle.domain.automations import WorkerLost
+from opsicle.domain.calls import BoundCall, CalledBy
 from opsicle.domain.manifest_formats import NEWEST, encode_in_format
 from opsicle.domain.pauses import Resume
 from opsicle.domain.resume_points import ResumePoint
@@ -68,6 +69,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     priority: int = DEFAULT_PRIORITY
     concurrency: Concurrency | None = None
     resumed_from: ResumePoint | None = None
+    calls: tuple[BoundCall, ...] = ()
+    called_by: CalledBy | None = None
 
     def in_format(self, number: int) -> Manifest:
         """Return the same in another format.

@@ -17,6 +17,7 @@ from opsicle.server.audit import routes as audit
 from opsicle.server.audit.checkpoints import AuditCheckpoints
 from opsicle.server.audit.service import Audit
 from opsicle.server.automations import routes as automations
+from opsicle.server.automations.call_starts import CallStarts
 from opsicle.server.automations.chain_starts import ChainStarts
 from opsicle.server.automations.live_streams import LiveStreams
 from opsicle.server.automations.releases import GroupReleases
@@ -243,9 +244,8 @@ class Services:
         self.hooks = Hooks(
             state, core.vault, self.automations, self.throttle, self.outbox, self.urls, clock
         )
-        self.chain_starts = ChainStarts(
-            state, self.automations, bindings, self.fleet, self.pubsub, clock
-        )
+        started = (state, self.automations, bindings, self.fleet, self.pubsub, clock)
+        self.chain_starts, self.call_starts = ChainStarts(*started), CallStarts(*started)
         self.artifacts = Artifacts(state, self.contents)
         self.group_releases = GroupReleases(state, self.automations, groups, self.pubsub, clock)
         self.live_streams = LiveStreams(self.automations, self.job_logs, self.pubsub, clock)

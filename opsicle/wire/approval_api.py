@@ -8,6 +8,7 @@ import msgspec
 
 from opsicle.domain.approvals import ApprovalState, GateState, Verdict
 from opsicle.domain.bounds import GivenValues, Reason, Word
+from opsicle.domain.calls import BoundCall
 from opsicle.domain.pauses import ApprovalKind, Choice
 from opsicle.domain.policies import GateOrder
 from opsicle.domain.resume_points import ResumePoint
@@ -143,6 +144,7 @@ class Approval(ApprovalSummary, kw_only=True):
     asked_variables: list[Variable] = []
     given: dict[str, Value] = {}
     resumed_from: ResumePoint | None = None
+    calls: list[BoundCall] = []
 
 
 class GateNeed(msgspec.Struct, kw_only=True):

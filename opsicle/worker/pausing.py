@@ -26,11 +26,15 @@ class PausedRun(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Answered(msgspec.Struct, frozen=True, kw_only=True):
-    """How a run goes on: see `domain/pauses.py`. `environment` are the values that were given."""
+    """How a run goes on: see `domain/pauses.py`. `environment` are the values that were given.
+
+    `outputs` come back from what the phase has called.
+    """
 
     verdict: ResumeVerdict
     reason: str = ""
     environment: dict[str, str] = {}
+    outputs: dict[str, str] = {}
 
 
 Ask = Callable[[PausedRun], Answered | None]

@@ -240,18 +240,27 @@ class Runner:
     def _run_or_ask(self, index: int) -> bool:
         """Run a phase, or ask what it asks. False if people are to answer later."""
         phase, report = self._work.phases[index], self._reports[index]
-        if phase.pause is None:
+        if not phase.is_waiting:
             self._phases.run(index)
-            if phase.on_failure is OnFailure.FAIL or not self._may_ask(report):
+            if not self._has_to_ask(phase, report):
                 self._result.note_phase_end(report)
                 return True
-        else:
+        elif phase.pause is not None:
             report.started_at_ms = now_ms()
             self._context.output.note(f"waits for people: {phase.pause.message}", index)
+        else:
+            self._phases.results.begin_again(report)
+            names = ", ".join(call.template for call in phase.calls)
+            self._context.output.note(f"calls, and waits for: {names}", index)
+        return self._ask_and_go_on(index)
 
+    def _ask_and_go_on(self, index: int) -> bool:
         answered = self._ask(index)
         self._is_paused = answered is None
         return answered is not None and self._go_on(index, answered)
+
+    def _has_to_ask(self, phase: Phase, report: PhaseReport) -> bool:
+        return phase.on_failure is OnFailure.ASK and self._may_ask(report)
 
     def _may_ask(self, report: PhaseReport) -> bool:
         return (
@@ -288,6 +297,20 @@ class Runner:
                 self._result.stop(report, answered.reason)
             case ResumeVerdict.CONTINUE:
                 report.state, report.finished_at_ms = StepState.SUCCEEDED, now_ms()
+                self._phases.results.give(report, answered.outputs)
+            case ResumeVerdict.FAIL:
+                return self._fail(index, answered.reason)
+        self._context.tell()
+        return True
+
+    def _fail(self, index: int, reason: str) -> bool:
+        """End a phase that did not succeed, as what it has called did not. As `_go_on`."""
+        phase, report = self._work.phases[index], self._reports[index]
+        report.state, report.finished_at_ms = StepState.FAILED, now_ms()
+        report.explanation = reason
+        if self._has_to_ask(phase, report):
+            return self._ask_and_go_on(index)
+        self._result.note_phase_end(report)
         self._context.tell()
         return True
 

@@ -43,9 +43,10 @@ class _ReturnedJob(msgspec.Struct):
 
 
 class _Paused(msgspec.Struct):
-    """The approval that was asked in the midst of a job, as the entry of `pause` names it."""
+    """What a job waits for in its midst, as the entry of `pause` names it."""
 
     approval: str = ""
+    call: str = ""
 
 
 class _Ended(msgspec.Struct):
@@ -95,20 +96,8 @@ def pause_contradiction(db: Connection, row: AutomationRow, case: Case) -> str:
 
     Its last step must be this very pause, and not one after it.
     """
-    steps = audit.list_decisive(db, row.org_id, f"automations/{row.id}")
-    if row.cancel_requested_at is None and any(step.verb == "cancel" for step in steps):
-        return "by the record somebody has cancelled it"
-    moves = [step for step in steps if step.verb in _MOVES]
-    last = moves[-1] if moves else None
-    if last and last.verb in _ENDS:
-        return f"by the record it {_ENDS[last.verb]} before"
-    is_here = (
-        last is not None
-        and last.verb == "pause"
-        and stored_json.read_or(last.data, _Paused, _Paused()).approval == case.row.id
-    )
-    if not is_here:
-        return "by the record it does not wait at this pause"
+    if reason := wait_contradiction(db, row, case.row.id):
+        return reason
 
     entries = audit.list_decisive(db, row.org_id, f"approvals/{case.row.id}")
     ended = [_ENDS[entry.verb] for entry in entries if entry.verb == "expire"]
@@ -119,6 +108,25 @@ def pause_contradiction(db: Connection, row: AutomationRow, case: Case) -> str:
     return ""
 
 
+def wait_contradiction(db: Connection, row: AutomationRow, wait_id: str) -> str:
+    """Return why a job does not wait for just this approval or call by the record; "" if it does.
+
+    Its last step must be this very pause, and not one after it.
+    """
+    steps = audit.list_decisive(db, row.org_id, f"automations/{row.id}")
+    if row.cancel_requested_at is None and any(step.verb == "cancel" for step in steps):
+        return "by the record somebody has cancelled it"
+    moves = [step for step in steps if step.verb in _MOVES]
+    last = moves[-1] if moves else None
+    if last and last.verb in _ENDS:
+        return f"by the record it {_ENDS[last.verb]} before"
+    if last is not None and last.verb == "pause":
+        said = stored_json.read_or(last.data, _Paused, _Paused())
+        if wait_id in {said.approval, said.call}:
+            return ""
+    return "by the record it does not wait at this pause"
+
+
 def require_ended(db: Connection, row: AutomationRow) -> None:
     """Raise AlteredManifest unless the record says that an automation ended as its row does.
 
@@ -126,11 +134,12 @@ def require_ended(db: Connection, row: AutomationRow) -> None:
     """
     steps = audit.list_decisive(db, row.org_id, f"automations/{row.id}")
     moves = [step for step in steps if step.verb in _MOVES]
-    if not moves:
+    if not moves and _is_forgotten(db, row):
         return
-    said = stored_json.read_or(moves[-1].data, _Ended, _Ended()).state
-    if moves[-1].verb != "finish" or said != row.state:
-        raise AlteredManifest(f"by the record it has not {row.state}")
+    last = moves[-1] if moves else None
+    said = stored_json.read_or(last.data, _Ended, _Ended()).state if last else ""
+    if last is None or last.verb != "finish" or said != row.state:
+        raise AlteredManifest(f"by the record {row.template} has not ended {row.state}")
 
 
 def _are_leases_explained(
@@ -153,6 +162,11 @@ def _are_leases_explained(
     }
     if given_back and given_back.issuperset(leased):
         return True
+    return _is_forgotten(db, row)
+
+
+def _is_forgotten(db: Connection, row: AutomationRow) -> bool:
+    """Return whether an automation is older than the oldest entry, so that some may be removed."""
     oldest = audit.find_first(db, row.org_id)
     return oldest is not None and oldest[0] > 1 and row.id < lowest_id(oldest[1])
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 
@@ -10,6 +11,7 @@ import msgspec
 from opsicle.domain.access import Action
 from opsicle.domain.automations import AutomationState
 from opsicle.domain.concurrency import queue_place
+from opsicle.domain.errors import Conflict
 from opsicle.domain.manifests import commitment
 from opsicle.domain.secrets import masked, only_secret
 from opsicle.domain.templates import Template, Value
@@ -21,9 +23,12 @@ from opsicle.server.access.actor import Actor
 from opsicle.server.access.principals import account_of
 from opsicle.server.access.template_access import is_automation_hidden
 from opsicle.server.approvals.bindings import Bindings
+from opsicle.server.approvals.called import called_refusal
 from opsicle.server.approvals.manifests import shown_resume_point
 from opsicle.server.approvals.progress import Progress
 from opsicle.server.approvals.requests import ApprovalRequests
+from opsicle.server.automations.bound_calls import bound_calls
+from opsicle.server.automations.called_trees import called_trees
 from opsicle.server.automations.cancelling import Cancelling
 from opsicle.server.automations.chains import insert_chain
 from opsicle.server.automations.filters import require_known
@@ -124,6 +129,10 @@ class Automations:
         )
         require_runnable(template)
         values = check_values(template.variables, request.values)
+        first_phase = resumed.point.first_phase if resumed else 0
+        calls = self._database.read(
+            lambda db: bound_calls(db, actor, template, values, starter, first_phase)
+        )
 
         if needs_code:
             self._step_up.require_code(actor, f"running {template.name}")
@@ -149,6 +158,7 @@ class Automations:
             created_at=now,
             queued_at=now,
             turn=Turn.NEW if template.concurrency else Turn.READY,
+            calls=msgspec.json.encode(calls).decode() if calls else "",
             **queue_place(template, values)._asdict(),
         )
 
@@ -201,8 +211,12 @@ class Automations:
             row = new.starter.start(db, row)
         point = new.resumed.claim(db) if new.resumed else None
 
-        applicable = self._approval_requests.applicable_policy(
-            db, row, new.template, point.first_phase if point else 0
+        applicable = (
+            None  # it was asked together with that of its caller
+            if row.called_by
+            else self._approval_requests.applicable_policy(
+                db, row, new.template, point.first_phase if point else 0
+            )
         )
         if applicable and applicable.gates:
             row = msgspec.structs.replace(
@@ -210,6 +224,8 @@ class Automations:
             )
         asked = self._approval_requests.draft(db, row, applicable) if applicable else None
         row, bound = self._bindings.bind(row, new.template, asked, new.commitments, point)
+        if row.called_by and (reason := called_refusal(db, self._bindings, row, new.template)):
+            raise Conflict(reason)
         require_room_to_wait(db, row)
         self._groups.require_room(db, row, new.settled)
         if reservation and asked is None and row.concurrency_key is None:
@@ -274,7 +290,15 @@ class Automations:
             chain = chains.list_of(db, row.id)
             point = shown_resume_point(db, row, template)
             return Snapshot(
-                row, template, tries, 0, queue, artifacts=left, chain=chain, resume_point=point
+                row,
+                template,
+                tries,
+                0,
+                queue,
+                artifacts=left,
+                chain=chain,
+                calls=called_trees(db, row.id) if row.calls else None,
+                resume_point=point,
             )
 
         snapshot = self._database.read(query)
@@ -324,11 +348,29 @@ class Automations:
         """
         actor.require(Action.AUTOMATIONS_VIEW)
         now = self._clock.now()
+        self._cancel(
+            actor.org_id,
+            automation_id,
+            lambda db: self._cancelling.cancel(db, actor, automation_id, now),
+        )
+        return self.get(actor, automation_id)
 
+    def cancel_called(self, caller: AutomationRow, automation_id: str) -> None:
+        """End what an automation has called that does not wait for it any more."""
+        now = self._clock.now()
+        self._cancel(
+            caller.org_id,
+            automation_id,
+            lambda db: self._cancelling.cancel_called(db, caller, automation_id, now),
+        )
+
+    def _cancel(
+        self, org_id: str, automation_id: str, cancel: Callable[[Connection], JobRow | None]
+    ) -> None:
         settled = Settled()
 
         def work(db: Connection) -> JobRow | None:
-            job = self._cancelling.cancel(db, actor, automation_id, now)
+            job = cancel(db)
             self._groups.settle(db, settled)
             return job
 
@@ -336,8 +378,7 @@ class Automations:
         self._groups.announce(settled)
         if job:
             self._dispatch.job_cancelled(job)
-        self._pubsub.changed(automation_topic(automation_id), org_topic(actor.org_id))
-        return self.get(actor, automation_id)
+        self._pubsub.changed(automation_topic(automation_id), org_topic(org_id))
 
     def newest_job(self, actor: Actor, automation_id: str) -> JobRow | None:
         """Return the newest job of an automation, None before the first. Raises NotFound."""

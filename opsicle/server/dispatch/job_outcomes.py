@@ -97,8 +97,10 @@ class JobOutcomes:
         is_stopped = outcome.state == JobState.CANCELLED and not job.is_cancel_requested
         if not (is_stopped and job.pause_id):
             return AutomationState(outcome.state)
-        asked = approvals.get(db, job.org_id, job.pause_id)
-        return paused_ends.end_state(asked.kind, asked.state)
+        asked = approvals.find(db, job.org_id, job.pause_id)  # None: it waited for what it called
+        return (
+            paused_ends.end_state(asked.kind, asked.state) if asked else AutomationState.CANCELLED
+        )
 
     def lose(
         self, db: Connection, job: JobRow, actor: WorkerActor | SystemActor, explanation: str
