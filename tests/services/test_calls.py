@@ -5,13 +5,15 @@ from __future__ import annotations
 import gevent
 import pytest
 
+from opsicle.domain.approvals import Verdict
 from opsicle.domain.errors import Conflict, InvalidInput, OpsicleError
 from opsicle.server.access.actor import Actor
 from opsicle.server.store import documents
 from opsicle.server.store.documents import DocumentKind
+from opsicle.wire.approval_api import DecisionRequest
 from opsicle.wire.jobs import PhaseOutput, PhaseReport
 from opsicle.wire.starts import StartedBy, StarterKind
-from tests.services.calling import ONE, TWO, Calling, caller, child
+from tests.services.template_calls import ONE, TWO, Calling, caller, child
 from tests.services.core import Core
 from tests.services.scheduling import record, started
 from tests.services.team import Team
@@ -367,3 +369,60 @@ def test_outputs_that_are_too_large_together_fail_the_phase(core: Core, alice: A
     calling.turn().carry_out(found="y" * 32_000)
 
     assert "too large" in str(calling.turn().go_on()["reason"])
+
+
+def test_policies_of_caller_and_called_are_asked_together_and_the_same_one_once(
+    team: Team,
+) -> None:
+    carol = team.people["carol"]
+    team.policy("{name: boss, approvers: {manager: true}, when: [{variable: site, in: [fra]}]}")
+    team.policy("{name: boss, approvers: {users: [dave@example.com]}}", "q")
+    team.core.push_again(carol, gated())
+    team.core.push_again(carol, child("other", "approvalPolicy: {policyRef: q}"))
+    team.core.push_again(carol, caller(TWO, "approvalPolicy: {policyRef: p}"))
+    asking = Calling(team.core, team.people["alice"]).run()
+
+    gates = team.core.approvals.get(team.people["bob"], asking.now.approval_id or "").gates
+
+    assert [gate.name for gate in gates] == ["p/boss", "q/boss"]
+    team.approve("bob", asking.now)
+    assert asking.now.state == "awaiting_approval"
+    team.approve("dave", asking.now)
+    asking.begin().call().turn()
+    assert {each.state for each in asking.called} == {"started"}
+
+
+def test_what_people_gave_at_a_pause_before_a_call_is_there_after_it(team: Team) -> None:
+    carol, alice = team.people["carol"], team.people["alice"]
+    team.core.push_again(carol, child())
+    pause = "pause: {message: m, approvers: {users: [bob@example.com]}, variables: [{id: lag}]}"
+    text = caller().replace(
+        "      - {name: both", f"      - {{name: look, {pause}}}\n      - {{name: both"
+    )
+    team.core.push_again(carol, text)
+    asking = Calling(team.core, alice).run().begin()
+    host = PhaseOutput(name="host", value="db1")
+    before = PhaseReport(name="before", state="succeeded", outputs=(host,))
+    rest = (PhaseReport(name="both"), PhaseReport(name="after"))
+    asking.holder.pause_with(asking.work, 1, (before, PhaseReport(name="look"), *rest))
+    request = DecisionRequest(values={"lag": "7"})
+    team.core.approvals.decide(
+        team.people["bob"], asking.now.pause_id or "", Verdict.APPROVE, request
+    )
+    asking.go_on()
+    asking.holder.start(asking.work)
+
+    looked = PhaseReport(name="look", state="succeeded")
+    asking.holder.pause_with(asking.work, 2, (before, looked, *rest))
+    asking.turn().carry_out()
+
+    assert asking.turn().go_on()["values"] == {"lag": "7"}
+
+
+def test_who_would_be_asked_for_what_is_called_is_shown_before_it_is_run(
+    team: Team, asking: Calling
+) -> None:
+    need = team.core.approvals.need(asking.actor, "caller")
+
+    assert need.is_needed
+    assert [gate.name for gate in need.gates] == ["boss"]

@@ -8,7 +8,7 @@ on that day, with its values.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import msgspec
 
@@ -18,6 +18,7 @@ from opsicle.domain.errors import Conflict
 from opsicle.domain.policies import Policy
 from opsicle.domain.policy_parser import digest as policy_digest
 from opsicle.domain.scopes import combined
+from opsicle.domain.stored_templates import decode_template
 from opsicle.domain.template_parser import digest as template_digest
 from opsicle.domain.templates import Template
 from opsicle.server.access.template_versions import template_of
@@ -27,9 +28,10 @@ from opsicle.server.approvals.cases import Case, gates_for, load
 from opsicle.server.approvals.manifests import called_by_of, calls_of
 from opsicle.server.approvals.requester_refusal import requester_refusal
 from opsicle.server.policies.in_force import InForce, in_force
-from opsicle.server.store import approvals, audit, automations
+from opsicle.server.store import approvals, audit, automations, documents
 from opsicle.server.store.automations import AutomationRow
 from opsicle.server.store.database import Connection
+from opsicle.server.store.documents import DocumentKind
 
 
 def with_called(
@@ -39,12 +41,39 @@ def with_called(
 
     Raises Conflict for a policy that is not there.
     """
+    bound = _all(each for each in calls_of(row) if each.phase >= first_phase)
+    templates = [template_of(db, each.template_id, each.version) for each in bound]
+    return _together(db, row.org_id, row.requester_id, own, templates)
+
+
+def with_newest_called(
+    db: Connection, org_id: str, requester_id: str, template: Template, own: InForce | None
+) -> InForce | None:
+    """Return the same for a template that is not run yet, as things are now."""
+    found: dict[str, Template] = {}
+    to_visit = [template]
+    while to_visit:
+        for phase in to_visit.pop().phases:
+            for call in phase.calls:
+                row = documents.find(db, DocumentKind.TEMPLATE, org_id, call.template, call.version)
+                if row and row.document_id not in found:
+                    found[row.document_id] = decode_template(row.document)
+                    to_visit.append(found[row.document_id])
+    return _together(db, org_id, requester_id, own, found.values())
+
+
+def _together(
+    db: Connection,
+    org_id: str,
+    requester_id: str,
+    own: InForce | None,
+    called: Iterable[Template],
+) -> InForce | None:
     asked: dict[str, Policy] = {}
-    for call in _all(each for each in calls_of(row) if each.phase >= first_phase):
-        template = template_of(db, call.template_id, call.version)
-        found = in_force(db, row.org_id, template, row.requester_id)
+    for template in called:
+        found = in_force(db, org_id, template, requester_id)
         if found and found.policy.gates:
-            policy = _unconditional(found.policy, call.template)
+            policy = _unconditional(found.policy, template.name)
             asked.setdefault(policy_digest(policy), policy)
     if not asked:
         return own
@@ -52,8 +81,15 @@ def with_called(
     mine = own.policy if own else None
     if mine and policy_digest(_unconditional(mine, "")) in asked:
         mine = None
-    policies = [*([mine] if mine else []), *asked.values()]
-    return InForce(combined(policies))
+    return InForce(combined([*([mine] if mine else []), *asked.values()]))
+
+
+def require_agreed(
+    db: Connection, bindings: Bindings, row: AutomationRow, template: Template
+) -> None:
+    """Raise Conflict for a new automation that is called and may not begin, as `called_refusal`."""
+    if reason := called_refusal(db, bindings, row, template):
+        raise Conflict(reason)
 
 
 def called_refusal(
@@ -118,7 +154,7 @@ def _has_bound(
     )
 
 
-def _all(calls: Iterator[BoundCall] | tuple[BoundCall, ...]) -> Iterator[BoundCall]:
+def _all(calls: Iterable[BoundCall]) -> Iterator[BoundCall]:
     for call in calls:
         yield call
         yield from _all(call.calls)

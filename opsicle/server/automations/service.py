@@ -11,7 +11,6 @@ import msgspec
 from opsicle.domain.access import Action
 from opsicle.domain.automations import AutomationState
 from opsicle.domain.concurrency import queue_place
-from opsicle.domain.errors import Conflict
 from opsicle.domain.manifests import commitment
 from opsicle.domain.secrets import masked, only_secret
 from opsicle.domain.templates import Template, Value
@@ -23,8 +22,9 @@ from opsicle.server.access.actor import Actor
 from opsicle.server.access.principals import account_of
 from opsicle.server.access.template_access import is_automation_hidden
 from opsicle.server.approvals.bindings import Bindings
-from opsicle.server.approvals.called import called_refusal
+from opsicle.server.approvals.called import require_agreed
 from opsicle.server.approvals.manifests import shown_resume_point
+from opsicle.server.approvals.pauses import require_passable
 from opsicle.server.approvals.progress import Progress
 from opsicle.server.approvals.requests import ApprovalRequests
 from opsicle.server.automations.bound_calls import bound_calls
@@ -224,8 +224,9 @@ class Automations:
             )
         asked = self._approval_requests.draft(db, row, applicable) if applicable else None
         row, bound = self._bindings.bind(row, new.template, asked, new.commitments, point)
-        if row.called_by and (reason := called_refusal(db, self._bindings, row, new.template)):
-            raise Conflict(reason)
+        if row.called_by:
+            require_passable(db, row, new.template, 0)
+            require_agreed(db, self._bindings, row, new.template)
         require_room_to_wait(db, row)
         self._groups.require_room(db, row, new.settled)
         if reservation and asked is None and row.concurrency_key is None:

@@ -13,6 +13,7 @@ from opsicle.domain.templates import Phase
 from opsicle.server.access.template_versions import template_of
 from opsicle.server.approvals.bindings import AlteredManifest, Bindings
 from opsicle.server.approvals.manifests import called_by_of
+from opsicle.server.approvals.pauses import earlier_values
 from opsicle.server.approvals.record_of_ends import require_ended, wait_contradiction
 from opsicle.server.store import automations, calls, jobs
 from opsicle.server.store.automations import AutomationRow
@@ -60,7 +61,7 @@ def resume_of_call(
         paused_fence=wait.fence,
         verdict=verdict,
         reason=reason or f"what phase {phase.name} has called succeeded",
-        values={},
+        values=earlier_values(db, bindings, row, job),
         decisions=(),
         outputs=outputs,
     )
