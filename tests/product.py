@@ -17,6 +17,7 @@ from typing import Any
 
 from tests.support import free_port, wait_until
 from tests.thin_api import Access, Api
+from tests.warm_cli import WarmCli, warm_cli
 
 CHECKOUT = Path(__file__).parents[1]
 PASSWORD = "correct horse battery staple"
@@ -200,16 +201,29 @@ class User:
 
     def attempt(self, *arguments: str, timeout: float = 120.0) -> subprocess.CompletedProcess[str]:
         """Run the command line tool, whatever comes of it."""
+        environment = clean_environment(self.environment)
+        if warm := self._warm_cli(environment):
+            return warm.run(arguments, environment, timeout)
         return subprocess.run(
             [*self.place.prefix, *program(), *arguments],
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
             errors="surrogateescape",
-            env=clean_environment(self.environment),
+            env=environment,
             timeout=timeout,
             check=False,
         )
+
+    def _warm_cli(self, environment: Mapping[str, str]) -> WarmCli | None:
+        """Return a faster way to run commands that call a server, where it makes no difference."""
+        has_login = (Path(self.environment["OPSICLE_CONFIG_DIR"]) / "sessions").exists()
+        is_simple_place = self.place.prefix[:3] in ((), ("ip", "netns", "exec"))
+        is_checkout = program() == [sys.executable, str(CHECKOUT / "opsicle.py")]
+        if not (has_login and is_simple_place and is_checkout):
+            return None
+        warm = warm_cli(self.place.prefix)
+        return warm if warm.suits(environment) else None
 
     def cli(self, *arguments: str, timeout: float = 120.0) -> str:
         """Run the command line tool; it must succeed. Answers its standard output."""

@@ -108,13 +108,19 @@ export function openDecision(approval, way, redraw, typed = "") {
     control: input({ maxlength: 2000, value: typed }),
   });
   const code = approval.needs_totp && codeField();
-  const fields = [...values, reason, code].filter(Boolean);
+  const window = approval.kind === "run" && verb === "approve" && windowFields();
+  const fields = [...values, reason, ...(window ? Object.values(window) : []), code].filter(
+    Boolean,
+  );
   const send = () => {
     const body = {
       reason: reason.control.value.trim(),
       totp: code ? code.control.value.trim() : "",
     };
     if (choice) body.choice = choice;
+    if (window)
+      for (const [name, { control }] of Object.entries(window))
+        if (control.value) body[name] = new Date(control.value).toISOString();
     if (values.length)
       body.values = Object.fromEntries(values.map((each) => [each.variable.id, each.value()]));
     return post(ENDPOINTS[verb], { path: { approval_id: approval.id }, body });
@@ -133,6 +139,16 @@ export function openDecision(approval, way, redraw, typed = "") {
       announce(done);
     },
   });
+}
+
+/** When it may begin, in the browser's time zone; empty for any time. */
+function windowFields() {
+  const time = (path, label, help) =>
+    field({ label, path, help, control: input({ type: "datetime-local" }) });
+  return {
+    not_before: time("not_before", "Not before", "It waits until then. Your local time."),
+    not_after: time("not_after", "Not after", "If it has not begun by then it expires."),
+  };
 }
 
 function isAnswered(approval) {

@@ -45,6 +45,7 @@ export const ENDPOINTS = new Set([
   "POST /automations/{automation_id}/cancel",
   "GET /automations/{automation_id}/events",
   "GET /automations/{automation_id}/log",
+  "GET /logs/search",
   "GET /artifacts/{artifact_id}",
   "GET /artifacts/{artifact_id}/view",
   "POST /automations/{automation_id}/release",

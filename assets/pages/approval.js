@@ -16,7 +16,7 @@ import { h, replace } from "../lib/dom.js";
 import { takeDraft } from "../lib/drafts.js";
 import { queueTexts, wantedLabels } from "../lib/placement.js";
 import { here } from "../lib/router.js";
-import { ago, countdown } from "../lib/times.js";
+import { ago, countdown, exactTime } from "../lib/times.js";
 import { visible, visibleLine, visibleValue } from "../lib/visible.js";
 
 const GATE_STATES = {
@@ -182,6 +182,7 @@ function decisions(approval, redraw) {
     stuck && noticeBox("warn", h("p", {}, `${sentence(stuck)}.`)),
     stricter &&
       noticeBox("warn", h("p", {}, `It would not run as it was asked: ${visible(stricter)}.`)),
+    approval.window && noticeBox("note", h("p", {}, `It may begin ${visible(approval.window)}.`)),
     isWaiting && noticeBox("note", h("p", {}, `It waits for ${visible(approval.waiting_for)}.`)),
     actions.length > 0 && h("div", { class: "form-actions decide" }, actions),
   ];
@@ -273,6 +274,7 @@ function gateView(gate, isOver) {
         {},
         h("strong", {}, visible(each.person.email)),
         verdictText(each),
+        windowText(each),
         ago(each.decided_at),
         each.reason && `: ${visibleLine(each.reason)}`,
       ),
@@ -289,6 +291,13 @@ function gateView(gate, isOver) {
 function verdictText({ verdict, choice }) {
   if (choice) return ` chose to ${choice} `;
   return verdict === "approve" ? " agreed " : " refused ";
+}
+
+/** In which window somebody let it begin, in the browser's time zone. */
+function windowText({ not_before: from, not_after: until }) {
+  const times = [from && `not before ${exactTime(from)}`, until && `not after ${exactTime(until)}`];
+  const words = times.filter(Boolean).join(", ");
+  return words && `(${words}) `;
 }
 
 function comparison({ compared, variables }) {

@@ -142,20 +142,21 @@ function titleFor(automation) {
   setTitle(`${stateText(automation.state)}: ${automation.template}`);
 }
 
-/** Everything that the head shows; what changes with each command is not among it. */
-function headOf({
-  phases,
-  jobs,
-  values,
-  variables,
-  outputs,
-  summary,
-  artifacts,
-  artifacts_missing: missing,
-  log_bytes: logBytes,
-  ...rest
-}) {
-  return rest;
+/** Everything that the head shows; what changes with each command is among it only at the end. */
+function headOf(automation) {
+  const {
+    phases,
+    jobs,
+    values,
+    variables,
+    outputs,
+    summary,
+    artifacts,
+    artifacts_missing: missing,
+    log_bytes: logBytes,
+    ...rest
+  } = automation;
+  return isFinal(rest.state) ? { ...rest, phases, jobs } : rest;
 }
 
 function headView(automation) {

@@ -15,12 +15,14 @@ from opsicle.cli.output import Column, emit, emit_list
 from opsicle.cli.root import NounGroup
 from opsicle.cli.sessions import connect
 from opsicle.cli.terminal import ask, has_person, printable
+from opsicle.cli.times import moment_to_come
 from opsicle.domain.approvals import Verdict
 from opsicle.domain.calls import BoundCall
 from opsicle.domain.errors import InvalidInput
 from opsicle.domain.pauses import ApprovalKind, Choice
 from opsicle.domain.resume_points import in_words
-from opsicle.domain.templates import OnFailure, Phase, Variable
+from opsicle.domain.run_windows import RunWindow
+from opsicle.domain.templates import OnFailure, Phase, ResourceLimits, Variable
 from opsicle.domain.visible_text import visible_value
 from opsicle.wire.approval_api import Approval, Comparison, DecisionRequest, GateView
 from opsicle.wire.endpoints import approvals as endpoints
@@ -87,22 +89,36 @@ def show(approval_id: str) -> None:
     type=click.Choice([str(each) for each in Choice]),
     help="After a failure: what is to become of it. `abort` rejects.",
 )
+@click.option(
+    "--not-before",
+    metavar="TIME",
+    help="Let it begin then at the earliest: 2026-03-01T22:00:00Z, 2026-03-01 22:00 (local), 2h.",
+)
+@click.option("--not-after", metavar="TIME", help="If it has not begun by then it expires.")
 @totp_option
-def approve(
+def approve(  # noqa: PLR0913, PLR0917 - its options
     approval_id: str,
     reason: str,
     var: Sequence[str],
     var_file: Path | None,
     choice: str | None,
+    not_before: str | None,
+    not_after: str | None,
     totp: str | None,
 ) -> None:
     """Agree to exactly what `show` shows.
 
-    A pause is given the values that it asks for, a failure what is to become of it.
+    With a window it runs only if it can begin in that. A pause is given the values that it asks
+    for, a failure what is to become of it.
     """
+    window = (
+        moment_to_come(not_before, "--not-before"),
+        moment_to_come(not_after, "--not-after"),
+    )
     api = connect()
     approval = api.call(endpoints.SHOW, approval_id)
     decision = _decision(approval, reason, totp)
+    decision.not_before, decision.not_after = window
     given = GivenValues(var, var_file)
     if given or (approval.asked_variables and not approval.given and has_person()):
         decision.values = dict(given.read(approval.asked_variables))
@@ -180,6 +196,7 @@ def _fields(approval: Approval) -> list[tuple[str, object]]:
         ("asked", approval.asked_at),
         ("expires", approval.expires_at),
         ("ended", approval.ended_at),
+        ("may begin", approval.window),
         ("you may decide", approval.may_decide),
         ("manifest", f"sha256:{approval.manifest_digest}"),
         ("is as it was asked", approval.is_intact),
@@ -254,7 +271,7 @@ def _asked(variable: Variable) -> str:
 
 
 def _phase(phase: Phase) -> Iterator[str]:
-    more = _container(phase) if phase.image else []
+    more = [*(_container(phase) if phase.image else []), *_limits(phase.limits)]
     more += [f"when {phase.when}"] if phase.when != "success" else []
     more += [f"secrets {', '.join(phase.secrets)}"] if phase.secrets else []
     more += [f"env {key}={value}" for key, value in phase.env.items()]
@@ -274,12 +291,22 @@ def _container(phase: Phase) -> list[str]:
     said += [f"pull {phase.pull}"] if phase.pull != "missing" else []
     said += [f"user {phase.user}"] if phase.user else []
     said += ["read-only root"] if phase.read_only else []
-    limits = phase.limits
-    if limits and limits.memory_mib:
-        said += [f"at most {limits.memory_mib} MiB of memory"]
-    if limits and limits.processes:
-        said += [f"at most {limits.processes} processes"]
     return said
+
+
+def _limits(limits: ResourceLimits | None) -> Iterator[str]:
+    if limits is None:
+        return
+    if limits.memory_mib:
+        yield f"at most {limits.memory_mib} MiB of memory"
+    if limits.processes:
+        yield f"at most {limits.processes} processes"
+    if limits.cpu_seconds:
+        yield f"{limits.cpu_seconds} s of CPU a process"
+    if limits.file_mib:
+        yield f"files of at most {limits.file_mib} MiB"
+    if limits.nice:
+        yield f"nice {limits.nice}"
 
 
 def _gate(gate: GateView) -> Iterator[str]:
@@ -290,6 +317,8 @@ def _gate(gate: GateView) -> Iterator[str]:
     for each in gate.decisions:
         said = "agreed" if each.verdict is Verdict.APPROVE else "refused"
         said = f"chose to {each.choice}" if each.choice else said
+        window = RunWindow(not_before=each.not_before, not_after=each.not_after).text
+        said += f", {window}" if window else ""
         yield f"    {each.person.email} {said}" + (f": {each.reason}" if each.reason else "")
     if gate.waits_for:
         yield f"    may decide: {', '.join(person.email for person in gate.waits_for)}"

@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime, timedelta
 
-_AGO = re.compile(r"([0-9]{1,6})\s*(s|m|min|h|d|w)")
+from opsicle.domain.errors import InvalidInput
+
+_SPAN = re.compile(r"([0-9]{1,6})\s*(s|m|min|h|d|w)")
 _SECONDS = {"s": 1, "m": 60, "min": 60, "h": 3_600, "d": 86_400, "w": 604_800}
 
 
@@ -16,7 +18,30 @@ def point_in_time(text: str | None) -> str | None:
 
     Anything else goes to the server as it is, which says what is wrong with it.
     """
-    found = _AGO.fullmatch((text or "").strip())
-    if not found:
-        return text
-    return (datetime.now(UTC) - timedelta(seconds=int(found[1]) * _SECONDS[found[2]])).isoformat()
+    span = _span(text or "")
+    return text if span is None else (datetime.now(UTC) - span).isoformat()
+
+
+def moment_to_come(text: str | None, option: str) -> datetime | None:
+    """Return a time of the future, in UTC; None for none.
+
+    What is said as a span (`90m`, `2h`) is counted from now. A time without a zone is one of this
+    machine's. Raises InvalidInput.
+    """
+    if text is None:
+        return None
+    span = _span(text)
+    if span is not None:
+        return datetime.now(UTC) + span
+    try:
+        return datetime.fromisoformat(text.strip()).astimezone(UTC)
+    except (ValueError, OverflowError) as error:
+        raise InvalidInput(
+            f"{option}: {text[:40]!r} is no time",
+            hint="Say 2026-03-01T22:00:00Z, 2026-03-01 22:00 (in this machine's zone), or 2h.",
+        ) from error
+
+
+def _span(text: str) -> timedelta | None:
+    found = _SPAN.fullmatch(text.strip())
+    return timedelta(seconds=int(found[1]) * _SECONDS[found[2]]) if found else None

@@ -3,6 +3,7 @@
 - awaiting_approval → queued → running → succeeded | failed | cancelled | timed_out | unknown
 - awaiting_approval → rejected | expired | cancelled
 - queued → cancelled: by a person, or because it is not what was triggered
+- queued → expired: the window in which it might begin has closed
 - running → paused → running: people are asked in the middle
 - paused → rejected | expired | cancelled | failed: with no clean-up left, or without its worker
 - running → rejected | expired: what was rejected at a pause, after its clean-up phases
@@ -73,7 +74,7 @@ UNFINISHED = frozenset(AutomationState) - FINAL
 
 TRANSITIONS: dict[AutomationState, frozenset[AutomationState]] = {
     _S.AWAITING_APPROVAL: frozenset({_S.QUEUED, _S.REJECTED, _S.EXPIRED, _S.CANCELLED}),
-    _S.QUEUED: frozenset({_S.RUNNING, _S.CANCELLED}),
+    _S.QUEUED: frozenset({_S.RUNNING, _S.CANCELLED, _S.EXPIRED}),
     _S.RUNNING: OUTCOMES | {_S.UNKNOWN, _S.QUEUED, _S.PAUSED, _S.REJECTED, _S.EXPIRED},
     _S.PAUSED: frozenset({_S.RUNNING, _S.REJECTED, _S.EXPIRED, _S.CANCELLED, _S.FAILED}),
     _S.UNKNOWN: OUTCOMES | {_S.PAUSED, _S.REJECTED, _S.EXPIRED},

@@ -10,6 +10,7 @@ that with more words.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Annotated
 
 import msgspec
@@ -21,6 +22,9 @@ MAX_VALUE_ITEMS = 1_000
 
 Word = Annotated[str, msgspec.Meta(max_length=64)]
 """An id, a code, one of a few words."""
+
+Moment = Annotated[datetime, msgspec.Meta(tz=True)]
+"""A time that says in which zone it is."""
 
 Name = Annotated[str, msgspec.Meta(max_length=256)]
 Email = Annotated[str, msgspec.Meta(max_length=320)]

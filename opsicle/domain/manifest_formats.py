@@ -172,6 +172,7 @@ _LATER: Fields = {
     ),
     "Resume": ("outputs",),
     "Retries": ("backoff", "retry_on"),
+    "ResourceLimits": ("nice",),
     "WorkOrder": ("resume",),
 }
 

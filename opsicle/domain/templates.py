@@ -95,13 +95,15 @@ class ResourceLimits(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=Tr
     """The most that a phase may use; None: no limit of its own.
 
     `memory_mib` and `processes` are for all that it starts together, `cpu_seconds` for each process
-    and `file_mib` for each file that one writes.
+    and `file_mib` for each file that one writes. `nice` is how far they stand back behind others
+    that want the processor, 1 to 19.
     """
 
     cpu_seconds: int | None = None
     memory_mib: int | None = None
     processes: int | None = None
     file_mib: int | None = None
+    nice: int | None = None
 
 
 class OnFailure(StrEnum):

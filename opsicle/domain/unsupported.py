@@ -19,7 +19,7 @@ def unsupported(template: Template) -> list[Problem]:
 
     A phase with an `image` is not among it: its automation waits for a worker that runs containers.
     """
-    return [*_of_template(template), *_of_variables(template), *_of_phases(template)]
+    return [*_of_template(template), *_of_variables(template)]
 
 
 def _of_template(template: Template) -> Iterator[Problem]:
@@ -31,12 +31,3 @@ def _of_variables(template: Template) -> Iterator[Problem]:
     for i, variable in enumerate(template.variables):
         if variable.type in _LATER_VARIABLES:
             yield Problem(f"spec.variables[{i}].type", f"the type `{variable.type}` {_LATER}")
-
-
-def _of_phases(template: Template) -> Iterator[Problem]:
-    for i, phase in enumerate(template.phases):
-        if phase.limits is not None and phase.image is None:
-            yield Problem(
-                f"spec.template.phases[{i}].limits",
-                f"limiting what a phase without an image uses {_LATER}",
-            )

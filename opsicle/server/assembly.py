@@ -48,6 +48,7 @@ from opsicle.server.dispatch.lease_service import LeaseService
 from opsicle.server.dispatch.lease_store import LeaseStore
 from opsicle.server.dispatch.order_signer import OrderSigner
 from opsicle.server.dispatch.paused_jobs import PausedJobs
+from opsicle.server.dispatch.run_windows import RunWindows
 from opsicle.server.dispatch.service import Dispatch
 from opsicle.server.dispatch.waiting_kinds import WaitingKinds
 from opsicle.server.dispatch.work_builder import WorkBuilder
@@ -66,6 +67,8 @@ from opsicle.server.identity.routes.identity import IdentityServices
 from opsicle.server.identity.server_setup import ServerSetup
 from opsicle.server.identity.sessions import Sessions
 from opsicle.server.identity.step_up import StepUp
+from opsicle.server.logs import routes as logs
+from opsicle.server.logs.service import Logs
 from opsicle.server.loop_lag import LoopLag
 from opsicle.server.members.api_tokens import ApiTokens
 from opsicle.server.members.groups import Groups
@@ -218,6 +221,7 @@ class Services:
             core.artifact_bounds,
         )
         self.dispatch = Dispatch(state, self.jobs, lease_service, clock)
+        self.run_windows = RunWindows(state, groups, self.fleet, self.pubsub, self.outbox, clock)
 
         self.approvals = Approvals(
             state, progress, self.outbox, self.apps, self.fleet, self.pubsub, clock, bindings
@@ -247,6 +251,7 @@ class Services:
         started = (state, self.automations, bindings, self.fleet, self.pubsub, clock)
         self.chain_starts, self.call_starts = ChainStarts(*started), CallStarts(*started)
         self.artifacts = Artifacts(state, self.contents)
+        self.logs = Logs(state, core.logs, self.job_logs, self.automations)
         self.group_releases = GroupReleases(state, self.automations, groups, self.pubsub, clock)
         self.live_streams = LiveStreams(self.automations, self.job_logs, self.pubsub, clock)
         self.figures = Figures(state, self.fleet, self.outbox.ended)
@@ -323,6 +328,7 @@ class Services:
                 self.live_streams,
             ),
             *artifacts.routes(self.artifacts),
+            *logs.routes(self.logs),
             *workers.routes(self.workers, self.enrolments),
             *secrets.routes(self.secrets),
             *policies.routes(self.policies),

@@ -9,7 +9,7 @@ from opsicle.domain.workers import waiting_kind
 from opsicle.server.access.stored_values import stored_requirements
 from opsicle.server.dispatch.queue_limits import running_limit_reason
 from opsicle.server.fleet.presence import Fleet
-from opsicle.server.store import automations, concurrency, deliveries
+from opsicle.server.store import automations, concurrency, deliveries, run_windows
 from opsicle.server.store.database import Database
 
 _MOST_GROUPS = 50
@@ -38,6 +38,8 @@ class Figures:
         counted: Counter[str] = Counter()
         if behind := self._database.read_long(concurrency.count_behind):
             counted["group"] = behind
+        if early := self._database.read_long(run_windows.count_early):
+            counted["window"] = early
         for i, group in enumerate(self._database.read_long(automations.count_waiting)):
             counted[self._reason(group) if i < _MOST_GROUPS else "other"] += group.count
         return counted

@@ -7,7 +7,7 @@ from datetime import datetime
 import msgspec
 
 from opsicle.domain.approvals import ApprovalState, GateState, Verdict
-from opsicle.domain.bounds import GivenValues, Reason, Word
+from opsicle.domain.bounds import GivenValues, Moment, Reason, Word
 from opsicle.domain.calls import BoundCall
 from opsicle.domain.pauses import ApprovalKind, Choice
 from opsicle.domain.policies import GateOrder
@@ -19,13 +19,16 @@ from opsicle.wire.user_api import Person
 class DecisionRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """A decision. `totp` is a fresh code of the authenticator app, where a gate asks for one.
 
-    `values` are what a pause asks for, `choice` what becomes of a failure.
+    `values` are what a pause asks for, `choice` what becomes of a failure. With an approval to run,
+    `not_before` and `not_after` say when it may begin.
     """
 
     reason: Reason = ""
     totp: Word = ""
     values: GivenValues = {}
     choice: Choice | None = None
+    not_before: Moment | None = None
+    not_after: Moment | None = None
 
     def __repr__(self) -> str:
         return f"DecisionRequest(reason={self.reason!r})"
@@ -41,6 +44,8 @@ class Decision(msgspec.Struct, kw_only=True):
     with_mfa: bool
     decided_at: datetime
     choice: Choice | None = None
+    not_before: datetime | None = None
+    not_after: datetime | None = None
 
 
 class GateView(msgspec.Struct, kw_only=True):
@@ -114,6 +119,7 @@ class Approval(ApprovalSummary, kw_only=True):
     `may_withdraw`: the caller has asked for it, or owns the service account that did, and it is
     pending. `message` and `asked_variables` are what a pause asks, `given` the values with which
     somebody has let it go on. `resumed_from`: it does not begin, but goes on from another one.
+    `window` is when it may begin by what its approvers have said so far, in words; "" for any time.
     """
 
     policy: str
@@ -143,6 +149,7 @@ class Approval(ApprovalSummary, kw_only=True):
     message: str = ""
     asked_variables: list[Variable] = []
     given: dict[str, Value] = {}
+    window: str = ""
     resumed_from: ResumePoint | None = None
     calls: list[BoundCall] = []
 

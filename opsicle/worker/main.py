@@ -125,7 +125,10 @@ def run(options: WorkerOptions, known: Sequence[Runtime] | None = None) -> None:
 
 def _log_runtimes(runtimes: Runtimes) -> None:
     """Say which phases this worker can run, and why not others."""
-    log.info("phases are run by", extra={"runtimes": list(runtimes.names)})
+    log.info(
+        "phases are run by",
+        extra={"runtimes": list(runtimes.names), "limits_by": runtimes.limits_by},
+    )
     for name, reason in runtimes.unavailable.items():
         log.warning("a runtime is not available", extra={"runtime": name, "reason": reason})
 
@@ -165,7 +168,9 @@ class WorkerProcess:
         boot_id = new_id(datetime.now(UTC))
         self._jobs.accounts, self._jobs.boot_id = accounts, boot_id
         self._poller = Poller(
-            WorkerDescription(boot_id, options.labels, options.slots, runtimes.kinds),
+            WorkerDescription(
+                boot_id, options.labels, options.slots, runtimes.kinds, runtimes.limits_by
+            ),
             self._connection,
             self._jobs,
             on_answered=self._answered,

@@ -114,6 +114,9 @@ MAY: dict[str, Action | Access] = {
     "POST /api/v1/automations/<automation_id>/rerun": A.AUTOMATIONS_CREATE,
     "POST /api/v1/automations/<automation_id>/resume": A.AUTOMATIONS_CREATE,
     "GET /api/v1/automations/<automation_id>/log": A.AUTOMATIONS_VIEW,
+    "GET /api/v1/automations/<automation_id>/log/lines": A.AUTOMATIONS_VIEW,
+    "GET /api/v1/automations/<automation_id>/log/search": A.AUTOMATIONS_VIEW,
+    "GET /api/v1/logs/search": A.AUTOMATIONS_VIEW,
     "GET /api/v1/automations/<automation_id>/events": A.AUTOMATIONS_VIEW,
     "GET /api/v1/artifacts/<artifact_id>": A.AUTOMATIONS_VIEW,
     "GET /api/v1/artifacts/<artifact_id>/view": A.AUTOMATIONS_VIEW,
@@ -234,7 +237,11 @@ BODIES: dict[str, object] = {
 }
 
 
-QUERIES = {"GET /api/v1/can": "?action=view&resource=templates"}
+QUERIES = {
+    "GET /api/v1/can": "?action=view&resource=templates",
+    "GET /api/v1/automations/<automation_id>/log/search": "?text=x",
+    "GET /api/v1/logs/search": "?text=x",
+}
 
 
 def key(route: Route) -> str:

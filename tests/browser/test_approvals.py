@@ -79,6 +79,35 @@ def test_one_asks_decides_on_a_telephone_and_it_runs(open_page: OpenPage) -> Non
     expect(page.get_by_text("Nothing waits for your decision")).to_be_visible()
 
 
+@pytest.mark.usefixtures("careful")
+def test_one_agrees_to_a_window_on_the_page_and_in_a_terminal(
+    open_page: OpenPage, installation: Installation
+) -> None:
+    admin, ask = installation.admin, ("run", "careful")
+    asked = admin.json(*ask)
+    page = open_page(f"/approvals/{asked['approval_id']}")
+
+    page.get_by_role("button", name="Approve…").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_label("Reason").fill("at night")
+    dialog.get_by_label("Not before").fill("2000-01-02T22:00")
+    dialog.get_by_label("Not after").fill("2000-01-01T22:00")
+    dialog.get_by_role("button", name="Approve").click()
+    expect(dialog.get_by_text("this time has passed")).to_be_visible()
+    dialog.get_by_label("Not after").fill("2100-01-03T22:00")
+    dialog.get_by_role("button", name="Approve").click()
+
+    expect(page.get_by_text("It may begin not before 2000-01-02")).to_be_visible()
+
+    asked = admin.json(*ask)
+    decided = ("approvals", "approve", asked["approval_id"], "--reason", "later", "--not-before")
+    assert "'tonight' is no time" in admin.attempt(*decided, "tonight").stderr
+    assert "may begin" in admin.cli("-o", "table", *decided, "2h")
+    page.goto(f"/automations/{asked['id']}")
+    expect(page.get_by_text("set by alice@example.com")).to_be_visible()
+    admin.cli("automations", "cancel", asked["id"])
+
+
 ORG_RULES = """apiVersion: v1
 type: ApprovalPolicy
 metadata: {name: house-rules}

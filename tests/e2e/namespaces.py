@@ -18,6 +18,7 @@ from itertools import count
 from pathlib import Path
 from shutil import which
 
+from tests import warm_cli
 from tests.product import Place
 from tests.support import require
 
@@ -58,7 +59,7 @@ class Network:
         namespace = f"opsicle-{os.getpid()}-{name}"
         _run("ip", "netns", "add", namespace)
         self._names.append(namespace)
-        place = Place(("ip", "netns", "exec", namespace), address)
+        place = Place(_prefix(namespace), address)
         _run(*place.prefix, "ip", "link", "set", "lo", "up")
         if address != "127.0.0.1":
             _run(*place.prefix, "ip", "address", "add", f"{address}/32", "dev", "lo")
@@ -110,7 +111,12 @@ class Network:
 
     def remove(self) -> None:
         for name in self._names:
+            warm_cli.close(_prefix(name))
             _run("ip", "netns", "delete", name)
+
+
+def _prefix(namespace: str) -> tuple[str, ...]:
+    return ("ip", "netns", "exec", namespace)
 
 
 def _run(*command: str, given: str = "") -> None:

@@ -13,10 +13,10 @@ from opsicle.server.store.documents import DocumentKind
 from opsicle.wire.approval_api import DecisionRequest
 from opsicle.wire.jobs import PhaseOutput, PhaseReport
 from opsicle.wire.starts import StartedBy, StarterKind
-from tests.services.template_calls import ONE, TWO, Calling, caller, child
 from tests.services.core import Core
 from tests.services.scheduling import record, started
 from tests.services.team import Team
+from tests.services.template_calls import ONE, TWO, Calling, caller, child
 
 
 @pytest.fixture

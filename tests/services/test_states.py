@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from datetime import datetime
 from itertools import product
 
 from opsicle.domain.automations import FINAL, OUTCOMES, TRANSITIONS, UNFINISHED, AutomationState
+from opsicle.domain.run_windows import ALWAYS
 from opsicle.server.access.actor import Actor
-from opsicle.server.store import automation_transitions, pauses
+from opsicle.server.store import automation_transitions, pauses, run_windows
 from opsicle.server.store.automation_transitions import Ending
 from opsicle.server.store.database import Connection
 from tests.product import CHECKOUT
@@ -26,7 +28,7 @@ def test_the_store_takes_every_step_of_the_state_machine_and_no_other(
     steps: dict[str, Callable[[Connection], bool]] = {
         "start": lambda db: automation_transitions.start(db, row_id, JOB, now),
         "requeue": lambda db: automation_transitions.requeue(db, row_id, JOB, now),
-        "approve": lambda db: automation_transitions.approve(db, row_id, now),
+        "approve": lambda db: automation_transitions.approve(db, row_id, now, ALWAYS),
         "cancel_waiting": lambda db: automation_transitions.cancel_waiting(
             db, row_id, alice.user_id, now
         ),
@@ -44,6 +46,7 @@ def test_the_store_takes_every_step_of_the_state_machine_and_no_other(
             for end in (S.REJECTED, S.EXPIRED, S.CANCELLED, S.FAILED)
         },
         "refuse": lambda db: automation_transitions.refuse(db, row_id, JOB, now, "why"),
+        "miss its window": lambda db: missed_window(db, row_id, now),
         **{f"finish {end}": finish(row_id, Ending(end, now)) for end in OUTCOMES | {S.UNKNOWN}},
         **{
             f"end {end}": end_unapproved(row_id, Ending(end, now))
@@ -77,6 +80,11 @@ def tried(
 
 def finish(row_id: str, ending: Ending) -> Callable[[Connection], bool]:
     return lambda db: automation_transitions.finish(db, row_id, JOB, ending)
+
+
+def missed_window(db: Connection, row_id: str, at: datetime) -> bool:
+    db.execute("UPDATE automations SET job_id = NULL WHERE id = ?", (row_id,))
+    return run_windows.expire(db, row_id, at, "why")
 
 
 def end_unapproved(row_id: str, ending: Ending) -> Callable[[Connection], bool]:

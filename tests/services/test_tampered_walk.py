@@ -30,14 +30,18 @@ SOFT = {
     "automations": {
         "created_at", "queued_at", "started_at", "finished_at", "approved_at", "exit_code",
         "explanation", "state", "fence", "job_id", "rerun_of", "cancel_requested_at",
-        "cancel_requested_by", "turn", "concurrency_released_at",
+        "cancel_requested_by", "turn", "concurrency_released_at", "not_before", "not_after",
+        "started_by_kind", "started_by_name", "started_by_id",
     },
-    "approvals": {"state", "next_at", "notified", "waiting_for", "ended_at", "explanation"},
+    "approvals": {
+        "state", "next_at", "notified", "waiting_for", "ended_at", "explanation",
+        "job_id", "phase", "fence", "mac",
+    },
     "approval_decisions": {"org_id"},
     "sealed_values": {"wrapped_key", "ciphertext"},
 }  # fmt: skip
-"""Columns that say how far something has come, or how it is shown. Any other may only lead to
-nothing running."""
+"""Columns that say how far something has come, or how it is shown, or that only a pause has. Any
+other may only lead to nothing running."""
 
 STATES = {
     "automations": [

@@ -66,6 +66,7 @@ TABLES = {
     "invitations": Table(
         small_because="one row for each invitation that somebody sent by hand", grows=True
     ),
+    "job_logs": Table(RETENTION, grows=True),
     "jobs": Table(RETENTION, grows=True),
     "join_tokens": Table(
         small_because="one row for each worker that somebody enrolled", grows=True
@@ -86,6 +87,7 @@ TABLES = {
     "schedules": Table(small_because=MADE_BY_PEOPLE),
     "sealed_values": Table(RETENTION, grows=True),
     "secrets": Table(small_because=MADE_BY_PEOPLE),
+    "segment_lines": Table(RETENTION, grows=True),
     "segments": Table(LOGS, grows=True),
     "sessions": Table(f"{_SERVER}.identity.sessions:Sessions.begin", grows=True),
     "settings": Table(small_because="a handful of names, all of them in the program"),

@@ -88,6 +88,9 @@ EXCEPTIONS = {
         "concurrency.count_behind",
         "SCAN automations USING INDEX automations_in_concurrency_group",
     ): "what waits in groups, in a thread",
+    ("run_windows.count_early", "SCAN automations USING INDEX automations_early"): (
+        "what waits for its window, in a thread"
+    ),
     (
         "contents.list_unused",
         "SEARCH contents USING COVERING INDEX contents_unused (org_id=?)",
@@ -110,6 +113,10 @@ EXCEPTIONS = {
         "jobs.list_all_held",
         "SCAN j USING INDEX jobs_held_of_org",
     ): "what runs just now, and only at the start",
+    (
+        "logs.measure_time",
+        "SEARCH job_logs USING INDEX job_logs_kept (org_id=?)",
+    ): "one row for each job, in a thread",
     ("logs.list_oldest", "SEARCH segments USING INDEX segments_by_age (org_id=?)"): ONE_PAGE,
     (
         "orgs.list_shared_waiting",

@@ -85,7 +85,7 @@ spec:
         pull: never
         user: "1000:2000"
         readOnly: true
-        limits: {cpuSeconds: 1, memoryMiB: 64, processes: 2, fileMiB: 3}
+        limits: {cpuSeconds: 1, memoryMiB: 64, processes: 2, fileMiB: 3, nice: 4}
       - {name: report, commands: [date]}
   runsOn: {labels: {site: ams}, where: "site in (ams,fra), !old"}
   timeout: 3600
@@ -147,7 +147,9 @@ def test_every_field_of_the_format_is_read() -> None:
                 pull=Pull.NEVER,
                 user="1000:2000",
                 read_only=True,
-                limits=ResourceLimits(cpu_seconds=1, memory_mib=64, processes=2, file_mib=3),
+                limits=ResourceLimits(
+                    cpu_seconds=1, memory_mib=64, processes=2, file_mib=3, nice=4
+                ),
             ),
             Phase(name="report", commands=("date",)),
         ),
@@ -206,19 +208,11 @@ def test_what_this_version_cannot_run_is_named() -> None:
     assert all("cannot run until then" in message for message in told.values())
 
 
-def test_limits_of_a_phase_without_an_image_arrive_later() -> None:
-    source = (
-        b"{apiVersion: v1, type: AutomationTemplate, metadata: {name: a}, spec: {template: {phases:"
-        b" [{name: a, commands: [b], limits: {processes: 9}}]}}}"
-    )
-    [problem] = unsupported(parse_template(source))
-    assert problem.path == "spec.template.phases[0].limits"
-
-
-def test_an_image_is_no_reason_to_refuse_a_run() -> None:
+@pytest.mark.parametrize("more", [b"image: alpine", b"limits: {processes: 9, nice: 3}"])
+def test_an_image_or_limits_are_no_reason_to_refuse_a_run(more: bytes) -> None:
     source = (
         b"{apiVersion: v1, type: AutomationTemplate, metadata: {name: a},"
-        b" spec: {template: {phases: [{name: a, image: alpine, commands: [b]}]}}}"
+        b" spec: {template: {phases: [{name: a, commands: [b], " + more + b"}]}}}"
     )
     assert unsupported(parse_template(source)) == []
 

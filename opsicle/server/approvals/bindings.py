@@ -167,9 +167,12 @@ def _decided(approval: ApprovalRow, decision: DecisionRow) -> bytes:
     """Return what a decision's code covers.
 
     Who, who stands behind them, what of, when, how, and what exactly was shown. In the midst of a
-    job also at which pause, and what was given with it.
+    job also at which pause, and what was given with it; else the window in which they let it begin,
+    if they named one.
     """
     at_pause = [approval.mac, decision.answer] if approval.kind is not ApprovalKind.RUN else []
+    times = [to_text(at) if at else None for at in decision.window.times]
+    window = [times] if any(times) else []
     return msgspec.json.encode(
         [
             approval.org_id,
@@ -185,6 +188,7 @@ def _decided(approval: ApprovalRow, decision: DecisionRow) -> bytes:
             decision.elapsed_seconds,
             to_text(decision.decided_at),
             *at_pause,
+            *window,
         ]
     )
 

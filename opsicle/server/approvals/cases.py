@@ -10,13 +10,14 @@ import msgspec
 
 from opsicle.domain import approvals as engine
 from opsicle.domain import stored_json
-from opsicle.domain.approvals import ApprovalState, ApprovalStatus, GateStatus, Vote
+from opsicle.domain.approvals import ApprovalState, ApprovalStatus, GateStatus, Verdict, Vote
 from opsicle.domain.approvers import ApprovalRequester, ApproverPerson, deciders, may_decide
 from opsicle.domain.conditions import Facts, asked_gates
 from opsicle.domain.errors import NotFound
 from opsicle.domain.pauses import ApprovalKind
 from opsicle.domain.policies import Gate, Policy
 from opsicle.domain.resume_points import ResumePoint
+from opsicle.domain.run_windows import RunWindow, together
 from opsicle.domain.templates import Phase, Template
 from opsicle.server.access.stored_values import read_values
 from opsicle.server.access.template_versions import template_of
@@ -74,6 +75,11 @@ class Case:
         if self.problem:
             return ApprovalStatus(state=self.row.state, gates=())
         return engine.status(self.gates, self.policy.order, self.votes, self.row.asked_at, now)
+
+    @property
+    def window(self) -> RunWindow:
+        """When those who have agreed so far let it begin."""
+        return together(each.window for each in self.decisions if each.verdict is Verdict.APPROVE)
 
     def may_decide(self, status: GateStatus, person: ApproverPerson, now: datetime) -> bool:
         """Return whether a person may decide on a gate, now or once it opens."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
+from typing import NamedTuple
 
 import msgspec
 
@@ -12,7 +13,9 @@ from opsicle.domain.approvers import ApproverPerson
 from opsicle.domain.bounds import MAX_REASON_CHARACTERS
 from opsicle.domain.errors import Conflict, InvalidInput, NotAllowed
 from opsicle.domain.pauses import Answer, ApprovalKind, Choice
+from opsicle.domain.run_windows import ALWAYS, RunWindow
 from opsicle.domain.variables import check_values
+from opsicle.kit.clock import to_text
 from opsicle.server.access import validators
 from opsicle.server.access.actor import Actor
 from opsicle.server.approvals.cases import Case
@@ -32,6 +35,13 @@ class PendingDecision:
     reason: str
     with_mfa: bool
     request: DecisionRequest
+
+
+class Given(NamedTuple):
+    """What is given with a decision: an answer as it is stored, and when something may begin."""
+
+    answer: str
+    window: RunWindow
 
 
 def verdict_with(verdict: Verdict, choice: Choice | None) -> Verdict:
@@ -79,6 +89,47 @@ def answer_for(case: Case, decision: PendingDecision) -> str:
     return msgspec.json.encode(answer, order="sorted").decode()
 
 
+def window_for(
+    case: Case, me: ApproverPerson, decision: PendingDecision, now: datetime
+) -> RunWindow:
+    """Return when somebody's approval lets an automation begin.
+
+    Raises InvalidInput for a window that makes no sense, Conflict for one that leaves no moment in
+    which all who have agreed would let it begin.
+    """
+    mine = _window_asked(decision.request, me.email)
+    if mine == ALWAYS:
+        return _still_open(case, mine, now)
+    if decision.verdict is Verdict.REJECT or case.row.kind is not ApprovalKind.RUN:
+        raise validators.invalid(
+            "not_before" if mine.not_before else "not_after",
+            "only an approval to run has a window: nothing begins by this decision",
+        )
+    if mine.is_over(now):
+        raise validators.invalid("not_after", "this time has passed, so it could not begin")
+    if mine.is_empty:
+        raise validators.invalid("not_after", "must be later than `not_before`")
+    return _still_open(case, mine, now)
+
+
+def _window_asked(request: DecisionRequest, who: str) -> RunWindow:
+    not_before, not_after = (
+        at.astimezone(UTC) if at else None for at in (request.not_before, request.not_after)
+    )
+    return RunWindow.of(not_before, not_after, who)
+
+
+def _still_open(case: Case, mine: RunWindow, now: datetime) -> RunWindow:
+    """Return a window that those of others meet. Raises Conflict otherwise."""
+    whole = case.window.within(mine)
+    if case.row.kind is ApprovalKind.RUN and (whole.is_empty or whole.is_over(now)):
+        raise Conflict(
+            f"there is no time at which it could begin: {whole.text}",
+            hint="Choose a window that meets that of the others, or reject it.",
+        )
+    return mine
+
+
 def _answer(case: Case, request: DecisionRequest) -> Answer | None:
     """Return what somebody gives; None if they leave it to whoever came before them."""
     if case.row.kind is ApprovalKind.FAILURE:
@@ -119,9 +170,18 @@ def voter(
     return me, [*now_open, *later]
 
 
-def has_same_decision(case: Case, actor: Actor, verdict: Verdict) -> bool:
-    """Return whether the actor has decided just so already, on whatever gate."""
-    return any(each.user_id == actor.user_id and each.verdict is verdict for each in case.decisions)
+def has_same_decision(case: Case, actor: Actor, decision: PendingDecision) -> bool:
+    """Return whether the actor has decided just so already, on whatever gate.
+
+    Who now names another window has not: it would look as if that counted.
+    """
+    asked = _window_asked(decision.request, actor.email)
+    return any(
+        each.user_id == actor.user_id
+        and each.verdict is decision.verdict
+        and asked.times in (ALWAYS.times, each.window.times)
+        for each in case.decisions
+    )
 
 
 def _refusal(case: Case, status: ApprovalStatus, viewer: Viewer) -> NotAllowed | Conflict:
@@ -180,7 +240,7 @@ def decision_row(
     gate: GateStatus,
     decision: PendingDecision,
     now: datetime,
-    answer: str,
+    given: Given,
 ) -> DecisionRow:
     """Return the row of a decision on one gate."""
     return DecisionRow(
@@ -195,5 +255,13 @@ def decision_row(
         with_mfa=decision.with_mfa,
         elapsed_seconds=gate.elapsed(now),
         decided_at=now,
-        answer=answer,
+        answer=given.answer,
+        not_before=given.window.not_before,
+        not_after=given.window.not_after,
     )
+
+
+def recorded_window(window: RunWindow) -> dict[str, str]:
+    """Return how a window stands in the record."""
+    times = zip(("not_before", "not_after"), window.times, strict=True)
+    return {name: to_text(at) for name, at in times if at}

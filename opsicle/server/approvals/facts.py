@@ -9,10 +9,12 @@ from datetime import datetime
 
 from opsicle.domain.approvals import ApprovalState
 from opsicle.domain.resume_points import in_words
+from opsicle.domain.run_windows import RunWindow
 from opsicle.domain.templates import Phase
 from opsicle.server.approvals.cases import Case
 from opsicle.server.approvals.waiting import waiting_for
 from opsicle.server.channels.messages import Fact
+from opsicle.server.store.approvals import DecisionRow
 
 _MOST_COMMANDS = 12
 
@@ -73,9 +75,15 @@ def _commands(phases: tuple[Phase, ...]) -> str:
     )
 
 
+def _window(decision: DecisionRow) -> str:
+    times = decision.window
+    return RunWindow(not_before=times.not_before, not_after=times.not_after).text
+
+
 def _decisions(case: Case) -> list[str]:
     return [
         f"{each.email}: {each.verdict} on {each.gate}"
         + (f" ({each.reason})" if each.reason else "")
+        + (f", {_window(each)}" if each.window.text else "")
         for each in case.decisions
     ]

@@ -8,6 +8,7 @@ In the transaction of the lease itself, so that nothing can change between the l
 from __future__ import annotations
 
 from opsicle.domain.approvals import ApprovalState, unmet
+from opsicle.domain.run_windows import ALWAYS, RunWindow
 from opsicle.domain.templates import Template
 from opsicle.server.approvals.bindings import Bindings
 from opsicle.server.approvals.called import called_refusal
@@ -18,6 +19,8 @@ from opsicle.server.approvals.stricter_since import missing_approval, tightened_
 from opsicle.server.store.approvals import ApprovalRow
 from opsicle.server.store.automations import AutomationRow
 from opsicle.server.store.database import Connection
+
+WINDOW_ALTERED = "the window in which it may begin is not the one that was approved"
 
 
 def refusal_reason(
@@ -37,13 +40,22 @@ def refusal_reason(
     if row.called_by:
         return contradiction(db, row) or called_refusal(db, bindings, row, template)
     if approval is None:
-        return contradiction(db, row) or missing_approval(db, row, template)
+        altered = "" if _has_window(row, ALWAYS) else WINDOW_ALTERED
+        return altered or contradiction(db, row) or missing_approval(db, row, template)
     if approval.state is not ApprovalState.APPROVED:
         return f"its approval is {approval.state}"
     if reason := requester_refusal(db, row, template):
         return reason
     case = load(db, bindings, approval)
-    return case.problem or contradiction(db, row, case) or _policy_refusal(db, case)
+    if case.problem:
+        return case.problem
+    if not _has_window(row, case.window):
+        return WINDOW_ALTERED
+    return contradiction(db, row, case) or _policy_refusal(db, case)
+
+
+def _has_window(row: AutomationRow, window: RunWindow) -> bool:
+    return (row.not_before, row.not_after) == window.times
 
 
 def _policy_refusal(db: Connection, case: Case) -> str:

@@ -69,19 +69,21 @@ class Progress:
         if case.problem:
             self._end_altered(db, case, now)
             return outcome
-        if status.state is ApprovalState.PENDING:
+        if status.state is ApprovalState.PENDING and not case.window.is_over(now):
             notified = self._notify_stuck(db, case, status, now)
             notified += self._notify(db, case, status, notified, now)
             written = msgspec.json.encode(notified).decode()
-            approvals.schedule(
-                db, row.id, next_moment(status, notified), written, outcome.waiting_for
-            )
+            moments = (next_moment(status, notified), case.window.not_after)
+            next_at = min(filter(None, moments), default=None)
+            approvals.schedule(db, row.id, next_at, written, outcome.waiting_for)
             return outcome
 
-        explanation = _explanation(case, status)
-        if approvals.end(db, row.id, status.state, now, explanation):
-            self._end(db, case, status.state, explanation, now)
-        return outcome
+        state, explanation = status.state, _explanation(case, status)
+        if state is ApprovalState.PENDING:
+            state, explanation = ApprovalState.EXPIRED, late_text(case)
+        if approvals.end(db, row.id, state, now, explanation):
+            self._end(db, case, state, explanation, now)
+        return msgspec.structs.replace(outcome, state=state, waiting_for="")
 
     def _end_altered(self, db: Connection, case: Case, now: datetime) -> None:
         row, explanation = case.row, f"it was not run: {case.problem}"
@@ -177,7 +179,7 @@ class Progress:
         if state is ApprovalState.APPROVED:
             has_ended = False
             if is_run:  # a paused job goes on when its worker takes it up
-                automation_transitions.approve(db, row.automation_id, now)
+                automation_transitions.approve(db, row.automation_id, now, case.window)
         else:
             ends = _ENDS[state] if is_run else end_state(row.kind, state)
             has_ended = self._end_automation(db, case, Ending(ends, now, None, explanation))
@@ -238,6 +240,11 @@ def _notified_chats(case: Case) -> tuple[Chat, ...]:
             chat for gate in case.gates if f"ask:{gate.name}" in notified for chat in gate.chats
         )
     )
+
+
+def late_text(case: Case) -> str:
+    """Say that what was approved can no longer begin."""
+    return f"its window closed before it began: {case.window.closing_text}"
 
 
 def _explanation(case: Case, status: ApprovalStatus) -> str:

@@ -28,13 +28,16 @@ from opsicle.server.approvals.approvers import ApproverDirectory
 from opsicle.server.approvals.bindings import Bindings
 from opsicle.server.approvals.cases import Case, load
 from opsicle.server.approvals.deciding import (
+    Given,
     PendingDecision,
     answer_for,
     checked_reason,
     decision_row,
     has_same_decision,
+    recorded_window,
     verdict_with,
     voter,
+    window_for,
 )
 from opsicle.server.approvals.preview import need_of
 from opsicle.server.approvals.progress import Progress
@@ -209,7 +212,7 @@ class Approvals:
             )
         if row.state is ApprovalState.PENDING and status.state is not ApprovalState.PENDING:
             return self._progress.advance(db, case, now)
-        if has_same_decision(case, actor, decision.verdict) and not votable(
+        if has_same_decision(case, actor, decision) and not votable(
             case, status, Viewer(actor.user_id, now)
         ):
             return outcome_of(case, status, now)
@@ -217,10 +220,11 @@ class Approvals:
             raise Conflict(f"this approval is over: it is {row.state}")
 
         me, gates = voter(db, case, status, Viewer(actor.user_id, now), decision)
-        answer = answer_for(case, decision)
+        given = Given(answer_for(case, decision), window_for(case, me, decision, now))
         codes: dict[str, str] = {}
         for gate in gates:
-            signed = self._bindings.sign(row, decision_row(row, me, gate, decision, now, answer))
+            made = decision_row(row, me, gate, decision, now, given)
+            signed = self._bindings.sign(row, made)
             approvals.insert_decision(db, row.org_id, signed)
             codes[signed.gate] = signed.mac
 
@@ -233,8 +237,9 @@ class Approvals:
             "manifest_digest": row.manifest_digest,
             "codes": codes,
         }
+        data |= recorded_window(given.window)
         if row.kind is not ApprovalKind.RUN:
-            data |= {"job": row.job_id, "phase": row.phase, "answer": answer}
+            data |= {"job": row.job_id, "phase": row.phase, "answer": given.answer}
         audit.append(db, now, row.org_id, actor, decision.verdict, f"approvals/{row.id}", data)
         return self._progress.advance(db, case.with_new_decisions(db), now)
 

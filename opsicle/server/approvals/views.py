@@ -132,6 +132,7 @@ def whole(db: Connection, case: Case, viewer: Viewer, candidates: Sequence[Candi
         calls=[] if case.problem else list(calls_of(automation)),
         asked_variables=list(pause.variables) if pause else [],
         given={} if case.problem else answer_of(case).values,
+        window="" if case.problem else case.window.text,
     )
 
 
@@ -169,6 +170,8 @@ def _decision(row: DecisionRow) -> Decision:
         with_mfa=row.with_mfa,
         decided_at=row.decided_at,
         choice=stored_json.read_or(row.answer, Answer, Answer()).choice if row.answer else None,
+        not_before=row.not_before,
+        not_after=row.not_after,
     )
 
 

@@ -9,6 +9,7 @@ from opsicle.domain.automations import AutomationState
 from opsicle.domain.workers import SHARED, Candidate
 from opsicle.server.dispatch.concurrency_groups import queues_of
 from opsicle.server.dispatch.queue_limits import running_limit_reason
+from opsicle.server.dispatch.run_windows import window_of
 from opsicle.server.fleet.presence import Fleet, absent
 from opsicle.server.store import concurrency, orgs, workers
 from opsicle.server.store.automations import AutomationRow, Turn
@@ -42,7 +43,7 @@ def queue_view(
     if not (waiting or has_paused):
         return QueueView(held=fleet.held)
     behind = {
-        row.id: group_reason(db, row)
+        row.id: _out_of_turn(db, row)
         for row in waiting
         if row.turn is not Turn.READY and row.job_id is None
     }
@@ -56,11 +57,18 @@ def view_of_new(database: Database, fleet: Fleet, row: AutomationRow) -> QueueVi
         return QueueView()
 
     def query(db: Connection) -> QueueView:
-        behind = {} if row.turn is Turn.READY else {row.id: group_reason(db, row)}
+        behind = {} if row.turn is Turn.READY else {row.id: _out_of_turn(db, row)}
         org_limit = running_limit_reason(db, row.org_id)
         return QueueView(fleet.candidates(row.org_id), fleet.held, behind, org_limit)
 
     return database.read(query)
+
+
+def _out_of_turn(db: Connection, row: AutomationRow) -> str:
+    """Say what an automation waits for before any worker could have it."""
+    if row.turn is Turn.EARLY:
+        return window_of(db, row.approval_id).opening_text
+    return group_reason(db, row)
 
 
 def group_reason(db: Connection, row: AutomationRow) -> str:
@@ -73,7 +81,7 @@ def group_reason(db: Connection, row: AutomationRow) -> str:
         )
 
     count = concurrency.count_holders(db, org_id, key).count
-    for turn in Turn:
+    for turn in (Turn.NEW, Turn.BEHIND, Turn.READY):
         for queue in queues_of(db, org_id, key, turn):
             most = max(0, _MOST_COUNTED + 1 - count)
             count += concurrency.count_before(db, org_id, key, queue, row.rank, most)

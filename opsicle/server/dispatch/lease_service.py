@@ -19,11 +19,12 @@ from opsicle.server.dispatch.lease_store import Lease, LeaseStore
 from opsicle.server.dispatch.paused_jobs import PausedJobs, Resumption
 from opsicle.server.dispatch.queue_limits import room_to_run
 from opsicle.server.dispatch.refusals import refuse
+from opsicle.server.dispatch.run_windows import expire, is_open
 from opsicle.server.dispatch.waiting_kinds import KindScan, WaitingKinds
 from opsicle.server.dispatch.work_builder import CheckedWork, WorkBuilder, WorkManifest
 from opsicle.server.fleet.presence import Fleet, Presence
 from opsicle.server.fleet.pubsub import PubSub, automation_topic, org_topic
-from opsicle.server.store import automation_transitions, automations, jobs, orgs
+from opsicle.server.store import automation_transitions, automations, jobs, orgs, run_windows
 from opsicle.server.store.automations import AutomationRow
 from opsicle.server.store.database import Connection
 from opsicle.server.store.epochs import Epoch
@@ -38,7 +39,8 @@ class LeasedWork:
     """What one transaction has given to one worker, and what others like it could still take.
 
     `is_pushed`: the work goes out otherwise than with the poll that found it. `refused` have ended
-    instead, because they are not what was triggered, or their approval no longer holds.
+    instead: they are not what was triggered, their approval no longer holds, or their window has
+    closed.
     """
 
     is_pushed: bool = False
@@ -205,6 +207,10 @@ class LeaseService:
                 leased.refused.append(row)
             return
 
+        if not is_open(row, self._clock.now()):
+            self._keep_out(db, row, leased)
+            return
+
         if not self.groups.has_room(db, row):
             self.groups.note(db, row)
             return
@@ -214,6 +220,15 @@ class LeaseService:
             db, row.id, row.fence, planned.lease.fence, planned.lease.job_id
         ):
             self.begin(db, presence, row, planned, leased)
+
+    def _keep_out(self, db: Connection, row: AutomationRow, leased: LeasedWork) -> None:
+        """Take an automation out of the queue that is not in its window: for now, or for good."""
+        now = self._clock.now()
+        if row.not_after and now >= row.not_after:
+            if expire(db, self._outbox, row, now):
+                leased.refused.append(row)
+        elif run_windows.wait_for_window(db, row.id):
+            leased.settled.turns += 1
 
     def _resume(self, db: Connection, presence: Presence, job: JobRow, leased: LeasedWork) -> None:
         """Lease a paused job anew, if its people's decision stands; else end it."""

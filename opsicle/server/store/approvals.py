@@ -10,6 +10,7 @@ import apsw
 from opsicle.domain.approvals import ApprovalState, Verdict
 from opsicle.domain.errors import NotFound, required
 from opsicle.domain.pauses import ApprovalKind
+from opsicle.domain.run_windows import RunWindow
 from opsicle.kit.clock import to_text
 from opsicle.server.store.rows import Row, fetch_all, fetch_column, fetch_one, has_changed, where
 
@@ -52,7 +53,8 @@ class ApprovalRow(Row, frozen=True, kw_only=True):
 class DecisionRow(Row, frozen=True, kw_only=True):
     """One person's decision on one gate. `principal` is the human being behind the account.
 
-    `answer` is what was given with it, as JSON; "" if nothing was asked for.
+    `answer` is what was given with it, as JSON; "" if nothing was asked for. `not_before` and
+    `not_after` are when what it lets run may begin.
     """
 
     approval_id: str
@@ -68,6 +70,13 @@ class DecisionRow(Row, frozen=True, kw_only=True):
     decided_at: datetime
     mac: str = ""
     answer: str = ""
+    not_before: datetime | None = None
+    not_after: datetime | None = None
+
+    @property
+    def window(self) -> RunWindow:
+        """When it lets something begin."""
+        return RunWindow.of(self.not_before, self.not_after, self.email)
 
 
 _SELECT = """
@@ -215,9 +224,10 @@ def insert_decision(db: apsw.Connection, org_id: str, row: DecisionRow) -> bool:
         db,
         """
         INSERT INTO approval_decisions (approval_id, gate, user_id, org_id, principal, verdict,
-                                        reason, with_mfa, elapsed_seconds, decided_at, mac, answer)
+                                        reason, with_mfa, elapsed_seconds, decided_at, mac, answer,
+                                        not_before, not_after)
         VALUES (:approval_id, :gate, :user_id, :org_id, :principal, :verdict, :reason, :with_mfa,
-                :elapsed, :at, :mac, :answer)
+                :elapsed, :at, :mac, :answer, :not_before, :not_after)
         ON CONFLICT DO NOTHING
         """,
         {
@@ -233,6 +243,8 @@ def insert_decision(db: apsw.Connection, org_id: str, row: DecisionRow) -> bool:
             "at": to_text(row.decided_at),
             "mac": row.mac,
             "answer": row.answer,
+            "not_before": to_text(row.not_before) if row.not_before else None,
+            "not_after": to_text(row.not_after) if row.not_after else None,
         },
     )
 
@@ -256,7 +268,7 @@ def list_decisions(db: apsw.Connection, approval_id: str) -> list[DecisionRow]:
         """
         SELECT d.approval_id, d.gate, d.user_id, coalesce(u.former_email, u.email), u.name,
                d.principal, d.verdict, d.reason, d.with_mfa, d.elapsed_seconds, d.decided_at, d.mac,
-               d.answer
+               d.answer, d.not_before, d.not_after
           FROM approval_decisions d
           JOIN users u ON u.id = d.user_id
          WHERE d.approval_id = :id

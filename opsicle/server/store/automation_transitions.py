@@ -7,6 +7,7 @@ from datetime import datetime
 
 import apsw
 
+from opsicle.domain.run_windows import RunWindow
 from opsicle.kit.clock import to_text
 from opsicle.server.store.rows import has_changed
 
@@ -113,16 +114,26 @@ def requeue(db: apsw.Connection, automation_id: str, job_id: str, at: datetime) 
     )
 
 
-def approve(db: apsw.Connection, automation_id: str, at: datetime) -> bool:
-    """Queue an automation to which all have agreed. Return False if it no longer waits for that."""
+def approve(db: apsw.Connection, automation_id: str, at: datetime, window: RunWindow) -> bool:
+    """Queue an automation to which all have agreed, to begin within their window.
+
+    Return False if it no longer waits for that.
+    """
     return has_changed(
         db,
         """
         UPDATE automations
-           SET state = 'queued', queued_at = :at, approved_at = :at
+           SET state = 'queued', queued_at = :at, approved_at = :at, not_before = :not_before,
+               not_after = :not_after, turn = CASE WHEN :is_early THEN 'early' ELSE turn END
          WHERE id = :id AND state = 'awaiting_approval'
         """,
-        {"id": automation_id, "at": to_text(at)},
+        {
+            "id": automation_id,
+            "at": to_text(at),
+            "not_before": to_text(window.not_before) if window.not_before else None,
+            "not_after": to_text(window.not_after) if window.not_after else None,
+            "is_early": window.is_early(at),
+        },
     )
 
 

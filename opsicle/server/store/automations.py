@@ -21,10 +21,12 @@ from opsicle.server.store.rows import Row, fetch_all, fetch_one, fetch_value, is
 class Turn(StrEnum):
     """Whether the concurrency group of a queued automation lets it begin.
 
+    `early`: the window in which it may begin has not opened, so it does not stand in its group yet.
     `new`: the group has not looked at it since it was queued; `behind`: others come first; `ready`,
     and without a group: it waits for a worker only.
     """
 
+    EARLY = "early"
     NEW = "new"
     BEHIND = "behind"
     READY = "ready"
@@ -81,6 +83,8 @@ class AutomationRow(Row, frozen=True, kw_only=True):
     started_by_id: str | None = None
     depth: int = 0
     resumed_from: str | None = None
+    not_before: datetime | None = None
+    not_after: datetime | None = None
     calls: str = ""
     called_by: str = ""
 
@@ -111,6 +115,7 @@ _SELECT = """
            a.concurrency_released_at, a.max_waiting,
            q.id, q.state, q.waiting_for, j.state IS 'leased', w.state IS 'revoked',
            a.started_by_kind, a.started_by_name, a.started_by_id, a.depth, a.resumed_from,
+           a.not_before, a.not_after,
            a.calls, a.called_by
       FROM automations a
       JOIN users u ON u.id = a.requester_id

@@ -261,7 +261,7 @@ def count_behind(db: apsw.Connection) -> int:
             SELECT count(*)
               FROM automations
              WHERE concurrency_key IS NOT NULL AND state = 'queued' AND job_id IS NULL
-               AND turn <> 'ready'
+               AND turn IN ('behind', 'new')
             """,
             {},
         )

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
 import apsw
+import msgspec
 
 from opsicle.domain.automations import JobState
 from opsicle.kit.clock import to_text
@@ -82,6 +84,32 @@ def list_of_automation(db: apsw.Connection, automation_id: str) -> list[JobRow]:
     """Return all attempts of one automation, oldest first."""
     return fetch_all(
         db, _SELECT + "WHERE j.automation_id = :id ORDER BY j.fence", {"id": automation_id}, JobRow
+    )
+
+
+class AutomationOfJob(Row, frozen=True):
+    """A job, and the automation that it carries out."""
+
+    job_id: str
+    automation_id: str
+
+
+def list_newest_of(
+    db: apsw.Connection, org_id: str, job_ids: Sequence[str]
+) -> list[AutomationOfJob]:
+    """Return those of an org's jobs that are the newest of their automations, the newest first."""
+    return fetch_all(
+        db,
+        """
+        SELECT j.id, j.automation_id
+          FROM jobs j
+         WHERE j.id IN (SELECT value FROM json_each(:job_ids)) AND j.org_id = :org_id
+           AND NOT EXISTS (SELECT 1 FROM jobs later
+                            WHERE later.automation_id = j.automation_id AND later.fence > j.fence)
+         ORDER BY j.id DESC
+        """,
+        {"job_ids": msgspec.json.encode(job_ids).decode(), "org_id": org_id},
+        AutomationOfJob,
     )
 
 

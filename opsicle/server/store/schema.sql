@@ -26,7 +26,7 @@ CREATE TABLE approval_decisions (
     reason          TEXT NOT NULL,
     with_mfa        INTEGER NOT NULL,
     elapsed_seconds INTEGER NOT NULL,
-    decided_at      TEXT NOT NULL, mac TEXT NOT NULL DEFAULT '', answer TEXT NOT NULL DEFAULT '',
+    decided_at      TEXT NOT NULL, mac TEXT NOT NULL DEFAULT '', answer TEXT NOT NULL DEFAULT '', not_before TEXT, not_after TEXT,
     PRIMARY KEY (approval_id, gate, user_id)
 ) STRICT, WITHOUT ROWID;
 
@@ -50,6 +50,11 @@ END;
 
 CREATE TRIGGER approval_decisions_stay_authentic BEFORE UPDATE OF mac ON approval_decisions
 WHEN OLD.mac <> ''
+BEGIN
+    SELECT RAISE(ABORT, 'a decision never changes');
+END;
+
+CREATE TRIGGER approval_windows_are_immutable BEFORE UPDATE OF not_before, not_after ON approval_decisions
 BEGIN
     SELECT RAISE(ABORT, 'a decision never changes');
 END;
@@ -281,7 +286,7 @@ CREATE TABLE automations (
     started_at          TEXT,
     finished_at         TEXT,
     cancel_requested_at TEXT,
-    cancel_requested_by TEXT REFERENCES users (id), manifest_digest TEXT NOT NULL DEFAULT '', approved_at TEXT, manifest_format INTEGER NOT NULL DEFAULT 1, principal_id TEXT NOT NULL DEFAULT '', mac TEXT NOT NULL DEFAULT '', priority INTEGER NOT NULL DEFAULT 5, concurrency_key TEXT, concurrency_limit INTEGER, on_limit TEXT, concurrency_released_at TEXT, turn TEXT NOT NULL DEFAULT 'ready' CHECK (turn IN ('new', 'behind', 'ready')), rank TEXT NOT NULL GENERATED ALWAYS AS ((9 - priority) || id) VIRTUAL, max_waiting INTEGER, started_by_kind TEXT NOT NULL DEFAULT '', started_by_name TEXT NOT NULL DEFAULT '', started_by_id TEXT, depth INTEGER NOT NULL DEFAULT 0, resumed_from TEXT, resume_point TEXT, calls TEXT NOT NULL DEFAULT '', called_by TEXT NOT NULL DEFAULT '',
+    cancel_requested_by TEXT REFERENCES users (id), manifest_digest TEXT NOT NULL DEFAULT '', approved_at TEXT, manifest_format INTEGER NOT NULL DEFAULT 1, principal_id TEXT NOT NULL DEFAULT '', mac TEXT NOT NULL DEFAULT '', priority INTEGER NOT NULL DEFAULT 5, concurrency_key TEXT, concurrency_limit INTEGER, on_limit TEXT, concurrency_released_at TEXT, turn TEXT NOT NULL DEFAULT 'ready' CHECK (turn IN ('early', 'new', 'behind', 'ready')), rank TEXT NOT NULL GENERATED ALWAYS AS ((9 - priority) || id) VIRTUAL, max_waiting INTEGER, started_by_kind TEXT NOT NULL DEFAULT '', started_by_name TEXT NOT NULL DEFAULT '', started_by_id TEXT, depth INTEGER NOT NULL DEFAULT 0, resumed_from TEXT, resume_point TEXT, not_before TEXT, not_after TEXT, calls TEXT NOT NULL DEFAULT '', called_by TEXT NOT NULL DEFAULT '',
     FOREIGN KEY (template_id, version) REFERENCES template_versions (template_id, version)
 ) STRICT, WITHOUT ROWID;
 
@@ -302,6 +307,9 @@ WHEN NEW.concurrency_key IS NOT NULL AND NOT (OLD.state = 'queued' AND NEW.state
 BEGIN
     INSERT OR IGNORE INTO concurrency_changes VALUES (NEW.org_id, NEW.concurrency_key, NEW.id);
 END;
+
+CREATE INDEX automations_early ON automations (not_before)
+    WHERE state = 'queued' AND job_id IS NULL AND turn = 'early';
 
 CREATE TRIGGER automations_end_call AFTER UPDATE OF state ON automations
 WHEN NEW.called_by <> '' AND NEW.state <> OLD.state
@@ -341,6 +349,9 @@ CREATE INDEX automations_holding_concurrency ON automations (org_id, concurrency
 
 CREATE INDEX automations_in_concurrency_group ON automations (org_id, concurrency_key, turn, on_limit, requirements, rank, concurrency_limit)
     WHERE concurrency_key IS NOT NULL AND state = 'queued' AND job_id IS NULL;
+
+CREATE INDEX automations_late ON automations (not_after)
+    WHERE state = 'queued' AND job_id IS NULL AND not_after IS NOT NULL;
 
 CREATE TRIGGER automations_leave_concurrency AFTER DELETE ON automations
 WHEN OLD.concurrency_key IS NOT NULL AND OLD.state = 'unknown'
