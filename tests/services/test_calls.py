@@ -426,3 +426,22 @@ def test_who_would_be_asked_for_what_is_called_is_shown_before_it_is_run(
 
     assert need.is_needed
     assert [gate.name for gate in need.gates] == ["boss"]
+
+
+def test_outputs_that_were_altered_are_not_passed_on(core: Core, alice: Actor) -> None:
+    calling = push_one(core, alice, phase=", outputs: [found]").run().begin().call()
+    alter = "UPDATE jobs SET phases = replace(phases, '\"db1\"', '\"evil\"')"
+    core.database.write(lambda db: db.execute(alter))
+
+    assert "has left other outputs" in calling.turn().called[0].reason
+
+
+def test_outputs_that_were_altered_do_not_come_back(core: Core, alice: Actor) -> None:
+    calling = push_one(core, alice, phase=", outputs: [found]").run().begin().call().turn()
+    calling.carry_out(found="/srv/a")
+    alter = "UPDATE jobs SET phases = replace(phases, '\"/srv/a\"', '\"/etc\"')"
+    core.database.write(lambda db: db.execute(alter))
+
+    assert calling.turn().holder.poll().work == ()
+
+    assert "by the record child has left other outputs" in calling.now.explanation

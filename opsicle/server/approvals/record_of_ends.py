@@ -18,6 +18,8 @@ from opsicle.server.store import audit, jobs
 from opsicle.server.store.audit import LifecycleEntry
 from opsicle.server.store.automations import AutomationRow
 from opsicle.server.store.database import Connection
+from opsicle.server.store.jobs import JobRow
+from opsicle.wire.jobs import PhaseReport, outputs_digest
 
 _ENDS = {
     "cancel": "was cancelled",
@@ -49,10 +51,11 @@ class _Paused(msgspec.Struct):
     call: str = ""
 
 
-class _Ended(msgspec.Struct):
-    """How it ended, as the entry of `finish` says."""
+class _Left(msgspec.Struct):
+    """How it ended, and a digest of what it has left, as the entry of `finish` or `pause` says."""
 
     state: str = ""
+    outputs: str = ""
 
 
 class _DecisionCodes(msgspec.Struct):
@@ -132,14 +135,33 @@ def require_ended(db: Connection, row: AutomationRow) -> None:
 
     What the record has forgotten is believed.
     """
-    steps = audit.list_decisive(db, row.org_id, f"automations/{row.id}")
-    moves = [step for step in steps if step.verb in _MOVES]
-    if not moves and _is_forgotten(db, row):
+    last = _last_move(db, row)
+    if last is None and _is_forgotten(db, row):
         return
-    last = moves[-1] if moves else None
-    said = stored_json.read_or(last.data, _Ended, _Ended()).state if last else ""
+    said = stored_json.read_or(last.data, _Left, _Left()).state if last else ""
     if last is None or last.verb != "finish" or said != row.state:
         raise AlteredManifest(f"by the record {row.template} has not ended {row.state}")
+
+
+def recorded_reports(db: Connection, row: AutomationRow, job: JobRow | None) -> list[PhaseReport]:
+    """Return what the phases of a job have left that has ended, or waits for what it called.
+
+    Raises AlteredManifest for outputs that are not those that its worker has sent, Unreadable.
+    """
+    reports = stored_json.read(job.phases, list[PhaseReport], "its outputs") if job else []
+    last = _last_move(db, row)
+    if last is None and _is_forgotten(db, row):
+        return reports
+    said = stored_json.read_or(last.data, _Left, _Left()).outputs if last else ""
+    if said != outputs_digest(reports):
+        raise AlteredManifest(f"by the record {row.template} has left other outputs")
+    return reports
+
+
+def _last_move(db: Connection, row: AutomationRow) -> LifecycleEntry | None:
+    steps = audit.list_decisive(db, row.org_id, f"automations/{row.id}")
+    moves = [step for step in steps if step.verb in _MOVES]
+    return moves[-1] if moves else None
 
 
 def _are_leases_explained(

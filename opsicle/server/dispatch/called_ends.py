@@ -14,7 +14,11 @@ from opsicle.server.access.template_versions import template_of
 from opsicle.server.approvals.bindings import AlteredManifest, Bindings
 from opsicle.server.approvals.manifests import called_by_of
 from opsicle.server.approvals.pauses import earlier_values
-from opsicle.server.approvals.record_of_ends import require_ended, wait_contradiction
+from opsicle.server.approvals.record_of_ends import (
+    recorded_reports,
+    require_ended,
+    wait_contradiction,
+)
 from opsicle.server.store import automations, calls, jobs
 from opsicle.server.store.automations import AutomationRow
 from opsicle.server.store.calls import CallRow, CallWaitRow
@@ -93,8 +97,7 @@ def _left_by(
     ):
         raise AlteredManifest("an automation that it has called was called by another one")
     require_ended(db, row)
-    job = jobs.find(db, row.job_id or "")
-    reports = stored_json.read(job.phases, list[PhaseReport], "its outputs") if job else []
+    reports = recorded_reports(db, row, jobs.find(db, row.job_id or ""))
     return [output for report in reports for output in report.outputs]
 
 

@@ -19,7 +19,7 @@ from opsicle.server.store import approvals, audit, automation_transitions, jobs,
 from opsicle.server.store.automation_transitions import Ending
 from opsicle.server.store.database import Connection
 from opsicle.server.store.jobs import JobRow
-from opsicle.wire.jobs import MAX_EXPLANATION, Outcome
+from opsicle.wire.jobs import MAX_EXPLANATION, Outcome, outputs_digest
 
 ANSWERABLE = frozenset({JobState.RUNNING, JobState.UNKNOWN})
 """States in which the holder of the newest lease may still send output, and how the job ended."""
@@ -84,7 +84,9 @@ class JobOutcomes:
         ):
             raise LeaseLost.of(job.id)
 
+        outputs = outputs_digest(outcome.phases)
         data = {"job": job.id, "state": state, "exit_code": outcome.exit_code}
+        data |= {"outputs": outputs} if outputs else {}
         audit.append(db, ending.at, job.org_id, worker, "finish", resource_of(job), data)
         self._outbox.post_finished(db, job.org_id, job.automation_id, state)
         return msgspec.structs.replace(job, state=outcome.state)

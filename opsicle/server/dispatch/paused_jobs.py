@@ -40,7 +40,7 @@ from opsicle.server.store.automations import AutomationRow
 from opsicle.server.store.calls import CallWaitRow
 from opsicle.server.store.database import Connection
 from opsicle.server.store.jobs import JobRow
-from opsicle.wire.jobs import StepState
+from opsicle.wire.jobs import StepState, outputs_digest
 from opsicle.wire.worker_api import PauseRequest
 
 _FAILED = frozenset({StepState.FAILED, StepState.TIMED_OUT})
@@ -120,7 +120,9 @@ class PausedJobs:
         calls.insert_wait(db, wait)
         for position, call in enumerate(called):
             calls.insert(db, wait, position, call.template)
+        outputs = outputs_digest(request.phases)
         data = {"job": job.id, "phase": request.phase, "call": wait.id}
+        data |= {"outputs": outputs} if outputs else {}
         audit.append(
             db, now, job.org_id, worker, "pause", f"automations/{wait.automation_id}", data
         )
