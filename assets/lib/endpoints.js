@@ -45,6 +45,8 @@ export const ENDPOINTS = new Set([
   "POST /automations/{automation_id}/cancel",
   "GET /automations/{automation_id}/events",
   "GET /automations/{automation_id}/log",
+  "POST /files",
+  "GET /files/{file_id}",
   "GET /logs/search",
   "GET /artifacts/{artifact_id}",
   "GET /artifacts/{artifact_id}/view",

@@ -4,6 +4,7 @@ import { announce } from "../components/announcer.js";
 import { artifactsView } from "../components/artifacts.js";
 import { automationActions } from "../components/automation-actions.js";
 import { chainNotices, chainView } from "../components/chain.js";
+import { valueView } from "../components/files.js";
 import { pageHeading, setTitle } from "../components/headings.js";
 import { liveMark } from "../components/live.js";
 import { LogPanel } from "../components/log-panel.js";
@@ -149,6 +150,7 @@ function headOf(automation) {
     jobs,
     values,
     variables,
+    files,
     outputs,
     summary,
     artifacts,
@@ -263,12 +265,13 @@ function waitingLink({ state, approval_id: approval, pause_id: pause }) {
 }
 
 function factsOf(automation) {
-  const { id, values, variables, outputs, jobs, chain } = automation;
+  const { id, values, variables, files, outputs, jobs, chain } = automation;
   return {
     id,
     chain,
     values,
     variables,
+    files,
     outputs,
     jobs,
     labels: wantedLabels(automation),
@@ -277,7 +280,8 @@ function factsOf(automation) {
   };
 }
 
-function factsView({ id, chain, values, variables, outputs, labels, queue, jobs, approvalId }) {
+function factsView(facts) {
+  const { id, chain, values, variables, files, outputs, labels, queue, jobs, approvalId } = facts;
   const given = variables.filter((variable) => variable.id in values);
   return h(
     "div",
@@ -296,7 +300,7 @@ function factsView({ id, chain, values, variables, outputs, labels, queue, jobs,
               { title: environmentName(variable.id) },
               visible(variable.label || variable.id),
             ),
-            h("dd", {}, h("code", {}, visibleValue(values[variable.id]))),
+            h("dd", {}, valueView(variable.id, values[variable.id], files)),
           ]),
         ),
       ),

@@ -21,8 +21,6 @@ MAX_VERSION = 2**31 - 1
 
 _BESIDE_CALL = frozenset({"name", "call", "when", "outputs", "onFailure"})
 
-_NOT_PASSED_ON = frozenset({VariableType.SECRET, VariableType.FILE})
-
 
 def parse_chained(
     spec: Fields, key: str, variables: Collection[Variable], phases: Collection[Phase]
@@ -145,11 +143,8 @@ def _check_variable(place: DocumentNode, name: str, variables: Collection[Variab
     if found is None:
         known = [each.id for each in variables]
         place.add(f"the template has no variable {quoted(name)}{nearest(name, known)}")
-    elif found.type in _NOT_PASSED_ON:
+    elif found.type is VariableType.SECRET:
         place.add(
-            f"{quoted(name)} is of type `{found.type}`, and those values are not passed on; "
-            "keep it as a secret of the org, which the other template's phases name under "
-            "`secrets`"
-            if found.type is VariableType.SECRET
-            else f"{quoted(name)} is of type `{found.type}`, and those values are not passed on"
+            f"{quoted(name)} is of type `secret`, and those values are not passed on; keep it as a "
+            "secret of the org, which the other template's phases name under `secrets`"
         )

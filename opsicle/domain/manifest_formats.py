@@ -66,6 +66,7 @@ _FIRST: Fields = {
     "Retries": ("limit", "delay"),
     "ResourceLimits": ("cpu_seconds", "memory_mib", "processes", "file_mib"),
     "VolumeMount": ("host", "container"),
+    "InputFile": ("variable", "position", "name", "size", "sha256"),
     "WorkOrder": (
         "format",
         "org_id",
@@ -158,7 +159,15 @@ _SECOND: Fields = {
 }
 
 _LATER: Fields = {
-    "Manifest": ("runs_on_where", "priority", "concurrency", "resumed_from", "calls", "called_by"),
+    "Manifest": (
+        "runs_on_where",
+        "priority",
+        "concurrency",
+        "resumed_from",
+        "files",
+        "calls",
+        "called_by",
+    ),
     "Phase": (
         "network",
         "pull",

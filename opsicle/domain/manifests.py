@@ -17,6 +17,7 @@ import msgspec
 
 from opsicle.domain.automations import WorkerLost
 from opsicle.domain.calls import BoundCall, CalledBy
+from opsicle.domain.files import InputFile
 from opsicle.domain.manifest_formats import NEWEST, encode_in_format
 from opsicle.domain.pauses import Resume
 from opsicle.domain.resume_points import ResumePoint
@@ -43,7 +44,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     the automation's salt and the value. `secrets` are names; their values may be rotated between
     approval and run. From format 2 on, `principal_id` is the person behind the requester when it
     was asked: the owner of a service account, else the requester; `policy` is the digest of a
-    `PolicyAsked`, or `NO_POLICY`.
+    `PolicyAsked`, or `NO_POLICY`. `files` are the values of variables of type `file`, which stand
+    in no other place of it.
     """
 
     format: int = NEWEST
@@ -71,6 +73,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     resumed_from: ResumePoint | None = None
     calls: tuple[BoundCall, ...] = ()
     called_by: CalledBy | None = None
+    files: tuple[InputFile, ...] = ()
 
     def in_format(self, number: int) -> Manifest:
         """Return the same in another format.

@@ -8,10 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from opsicle.domain.errors import Problem
-from opsicle.domain.templates import Template, VariableType
+from opsicle.domain.templates import Template
 
 _LATER = "arrives in a later version; this template cannot run until then"
-_LATER_VARIABLES = frozenset({VariableType.FILE})
 
 
 def unsupported(template: Template) -> list[Problem]:
@@ -19,15 +18,9 @@ def unsupported(template: Template) -> list[Problem]:
 
     A phase with an `image` is not among it: its automation waits for a worker that runs containers.
     """
-    return [*_of_template(template), *_of_variables(template)]
+    return [*_of_template(template)]
 
 
 def _of_template(template: Template) -> Iterator[Problem]:
     if template.plan:
         yield Problem("spec.plan", f"planning before the approval {_LATER}")
-
-
-def _of_variables(template: Template) -> Iterator[Problem]:
-    for i, variable in enumerate(template.variables):
-        if variable.type in _LATER_VARIABLES:
-            yield Problem(f"spec.variables[{i}].type", f"the type `{variable.type}` {_LATER}")

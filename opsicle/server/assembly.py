@@ -42,6 +42,7 @@ from opsicle.server.dispatch import routes as worker_jobs
 from opsicle.server.dispatch.concurrency_groups import ConcurrencyGroups
 from opsicle.server.dispatch.epoch_reports import EpochReports
 from opsicle.server.dispatch.job_artifacts import JobArtifacts
+from opsicle.server.dispatch.job_files import JobFiles
 from opsicle.server.dispatch.job_logs import JobLogs
 from opsicle.server.dispatch.jobs import Jobs
 from opsicle.server.dispatch.lease_service import LeaseService
@@ -53,6 +54,8 @@ from opsicle.server.dispatch.service import Dispatch
 from opsicle.server.dispatch.waiting_kinds import WaitingKinds
 from opsicle.server.dispatch.work_builder import WorkBuilder
 from opsicle.server.figures import Figures
+from opsicle.server.files import routes as files
+from opsicle.server.files.service import Files
 from opsicle.server.fleet.presence import Fleet
 from opsicle.server.fleet.pubsub import PubSub
 from opsicle.server.http.routing import Route
@@ -220,6 +223,7 @@ class Services:
             clock,
             core.artifact_bounds,
         )
+        self.job_files = JobFiles(state, self.contents, self.jobs.unknown)
         self.dispatch = Dispatch(state, self.jobs, lease_service, clock)
         self.run_windows = RunWindows(state, groups, self.fleet, self.pubsub, self.outbox, clock)
 
@@ -251,6 +255,7 @@ class Services:
         started = (state, self.automations, bindings, self.fleet, self.pubsub, clock)
         self.chain_starts, self.call_starts = ChainStarts(*started), CallStarts(*started)
         self.artifacts = Artifacts(state, self.contents)
+        self.files = Files(state, self.contents, self.job_artifacts, clock)
         self.logs = Logs(state, core.logs, self.job_logs, self.automations)
         self.group_releases = GroupReleases(state, self.automations, groups, self.pubsub, clock)
         self.live_streams = LiveStreams(self.automations, self.job_logs, self.pubsub, clock)
@@ -328,6 +333,7 @@ class Services:
                 self.live_streams,
             ),
             *artifacts.routes(self.artifacts),
+            *files.routes(self.files),
             *logs.routes(self.logs),
             *workers.routes(self.workers, self.enrolments),
             *secrets.routes(self.secrets),
@@ -350,6 +356,7 @@ class Services:
                 self.dispatch,
                 self.jobs,
                 self.job_artifacts,
+                self.job_files,
                 self.audit_checkpoints,
                 self.epoch_reports,
             ),

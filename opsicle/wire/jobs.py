@@ -16,6 +16,7 @@ import msgspec
 from opsicle.domain.artifacts import ArtifactLimits
 from opsicle.domain.automations import JobState
 from opsicle.domain.bounds import Name, Word
+from opsicle.domain.files import InputFile
 from opsicle.domain.outputs import MAX_OUTPUT_BYTES, MAX_SUMMARY_BYTES
 from opsicle.domain.resume_points import ResumePoint, was_run
 from opsicle.domain.templates import Phase, VolumeMount
@@ -52,7 +53,8 @@ class Work(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     commitments; all are empty where nobody gave an order, as in `opsicle run FILE`. `timeout`
     bounds the whole job in seconds; None leaves it to the phases' own. `max_log_bytes` is after how
     much output the rest is counted only; None: never. `artifact_limits` bound the files that it
-    leaves behind. `resumed_from` says which phases another automation has done.
+    leaves behind. `files` are those that it is given, which the worker fetches before it starts.
+    `resumed_from` says which phases another automation has done.
     """
 
     automation_id: str
@@ -75,6 +77,7 @@ class Work(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     secret_salt: bytes = b""
     max_log_bytes: int | None = None
     artifact_limits: ArtifactLimits = ArtifactLimits()
+    files: tuple[InputFile, ...] = ()
     resumed_from: ResumePoint | None = None
 
     def __repr__(self) -> str:

@@ -37,6 +37,7 @@ from opsicle.domain.templates import (
     VolumeMount,
 )
 from opsicle.wire.artifact_api import Artifact, MissingArtifact
+from opsicle.wire.file_api import AutomationFile
 from opsicle.wire.jobs import Int32
 from opsicle.wire.phase_api import PhaseRun
 from opsicle.wire.starts import ChainedStart, StartedBy
@@ -363,8 +364,8 @@ class Automation(AutomationSummary, kw_only=True):
     from others, `concurrency_limit` how many of it run at once. `is_group_held`: nobody can say how
     it ended, and it holds its group until it is released. `artifacts` are
     the files that the newest job left behind, `artifacts_missing` those of which nothing is kept.
-    `chain` is what it starts once it has ended, `depth` how far it is itself below what somebody
-    has started.
+    `files` are those that it is given. `chain` is what it starts once it has ended, `depth` how far
+    it is itself below what somebody has started.
     """
 
     display_name: str = ""
@@ -382,6 +383,7 @@ class Automation(AutomationSummary, kw_only=True):
     log_remark: str = ""
     artifacts: list[Artifact] = []
     artifacts_missing: list[MissingArtifact] = []
+    files: list[AutomationFile] = []
     outputs: dict[str, str] = {}
     summary: str = ""
     chain: list[ChainedStart] = []

@@ -279,6 +279,20 @@ class ArtifactReply(msgspec.Struct):
     is_settled: bool = False
 
 
+class FileRequest(msgspec.Struct):
+    """Asks for a part of a file that a leased job is given, by its SHA-256 (hex)."""
+
+    fence: int
+    sha256: Sha256
+    offset: Offset = 0
+
+
+class FileReply(msgspec.Struct):
+    """The bytes of the file from `offset` on; none behind its end."""
+
+    data: ArtifactBytes
+
+
 class FinishRequest(msgspec.Struct, kw_only=True, omit_defaults=True):
     """Says how a job ended. The same request again gets the same answer.
 

@@ -21,6 +21,7 @@ from opsicle.wire.worker_api import LogRequest, RunningJob, StartRequest
 from opsicle.worker.after_crash import TOO_LATE, LostJob, plan_for
 from opsicle.worker.artifact_spool import ArtifactSpool
 from opsicle.worker.connection import AWAY, ServerConnection
+from opsicle.worker.file_downloads import FileDownloads
 from opsicle.worker.held_jobs import HeldJobs
 from opsicle.worker.identity import WorkerDataFolder
 from opsicle.worker.job import HeldJob
@@ -43,10 +44,9 @@ from opsicle.worker.workspace import remove_folder
 log = logging.getLogger(__name__)
 
 _NO_JOURNAL_SECONDS = 10.0
-"""How long no job is taken after the journal could not be written.
+"""How long no job is taken after the journal, or a file for a job, could not be written.
 
-Else one would come, and go back, without end.
-"""
+Else one would come, and go back, without end."""
 
 _JOB_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 """What may name files; the server's own ids are shorter."""
@@ -96,6 +96,7 @@ class JobSupervisor:
         self._held = HeldJobs()
         self._paused = KeptJobs(folder, journal, self._reporter)
         self._threads = JobThreads()
+        self._downloads = FileDownloads(folder.workspaces, self._reporter)
 
     @property
     def can_begin(self) -> bool:
@@ -129,10 +130,7 @@ class JobSupervisor:
             self._begin(lambda: self._carry_out(job, work), job, run)
 
     def resume(self) -> None:
-        """Bring to an end what an earlier run of the worker left.
-
-        As far as anybody can say how it ended.
-        """
+        """Bring to an end what an earlier run left, as far as anybody can say how it ended."""
         for entry in self._journal.open_jobs():
             spool = Spool.recover(self._folder.spool, entry.job_id, self._quota)
             artifacts = ArtifactSpool(self._folder.artifacts, entry.job_id)
@@ -197,6 +195,7 @@ class JobSupervisor:
         run(carry_out)
 
     def _let_go(self, job: HeldJob) -> None:
+        self._downloads.forget(job.id)
         is_idle = self._held.remove(job)
         if not self.can_begin:
             # So that the server hears that this worker holds it no more, and wants none.
@@ -214,7 +213,7 @@ class JobSupervisor:
             order = self._verifier.check(work)
             account = self.accounts.get(order.org_id)
             kept = self._paused.kept_for(job.id, order)
-            may_start = self._may_start(job, order, kept)
+            may_start = self._may_start(job, work, order, kept)
         except Refused as refused:
             self._reporter.refuse(job, refused)
             return
@@ -247,17 +246,20 @@ class JobSupervisor:
         job.note_end(outcome)
         self._report(job, outcome, job.spool.end)
 
-    def _may_start(self, job: HeldJob, order: WorkOrder, kept: KeptPause | None) -> bool:
+    def _may_start(
+        self, job: HeldJob, work: Work, order: WorkOrder, kept: KeptPause | None
+    ) -> bool:
         try:
+            if not kept and not self._downloads.fetch(job, work):
+                return False
             self._journal.take_up(order, job.id, job.fence)
             note = self._journal.resuming if kept else self._journal.starting
             note(job.id, job.fence)
         except OSError as error:
-            # Never asked for, so never begun: the lease lapses, and whoever has room for a journal
-            # gets the job.
+            # Never asked for, so never begun: the lease lapses, and whoever has room gets the job.
             self._cannot_begin_until = time.monotonic() + _NO_JOURNAL_SECONDS
             facts = {"job_id": job.id, "reason": str(error)}
-            log.error("the journal cannot be written: job not begun", extra=facts)  # noqa: TRY400
+            log.error("the disk cannot be written: job not begun", extra=facts)  # noqa: TRY400
             return False
 
         try:
@@ -275,10 +277,7 @@ class JobSupervisor:
             return False
 
     def _sync(self) -> None:
-        """Make the journal durable.
-
-        Raises _JournalFailed, since an OSError would be taken for one of the network.
-        """
+        """Make the journal durable. Raises _JournalFailed: an OSError would be the network's."""
         try:
             self._journal.sync()
         except OSError as error:

@@ -34,6 +34,7 @@ from opsicle.domain.variables import environment_of
 from opsicle.wire.jobs import Outcome, PhaseReport, StepState, Work, first_reports
 from opsicle.worker.artifacts import ArtifactCollector
 from opsicle.worker.attempt import MarkerPipe, RunContext
+from opsicle.worker.input_files import place
 from opsicle.worker.job_result import UNSUCCESSFUL, JobResult
 from opsicle.worker.masking import Masking
 from opsicle.worker.obstacles import obstacle_to
@@ -209,6 +210,8 @@ class Runner:
         """Make the workspace. Returns why it could not be made, or an empty string."""
         try:
             self._workspace.make()
+            if self._work.files:
+                place(self._work, self._workspace.path, self._host.account)
         except (OSError, ValueError) as problem:
             reason = problem.strerror if isinstance(problem, OSError) else str(problem)
             return f"the workspace could not be made: {reason}"

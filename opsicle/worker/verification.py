@@ -152,6 +152,7 @@ def _in_work(manifest: Manifest, work: Work) -> Iterator[tuple[str, object, obje
         environment_of(manifest.values),
         work.environment,
     )
+    yield "files", manifest.files, work.files
     yield "mounts", manifest.volume_mounts, work.volume_mounts
     yield "time limit", manifest.timeout, work.timeout
     yield "what it goes on from", manifest.resumed_from, work.resumed_from

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
+import io
+
 import gevent
 import pytest
 
@@ -445,3 +448,19 @@ def test_outputs_that_were_altered_do_not_come_back(core: Core, alice: Actor) ->
     assert calling.turn().holder.poll().work == ()
 
     assert "by the record child has left other outputs" in calling.now.explanation
+
+
+def test_a_file_is_passed_on_to_what_is_called(core: Core, alice: Actor) -> None:
+    core.push_again(alice, child().replace("{id: who,", "{id: doc, type: file}, {id: who,"))
+    call = "{template: child, values: {who: x, doc: {variable: report}}}"
+    source = caller(call).replace("{id: site,", "{id: report, type: file}, {id: site,")
+    core.push_again(alice, source)
+    uploaded = core.services.files.upload(alice, "r.csv", 3, io.BytesIO(b"a;b").read)
+    calling = Calling(core, alice)
+    calling.automation = core.run(alice, "caller", report=uploaded.id)
+
+    calling.begin().call().turn()
+
+    assert [(each.name, each.sha256) for each in calling.child().files] == [
+        ("r.csv", hashlib.sha256(b"a;b").hexdigest())
+    ]

@@ -43,6 +43,7 @@ TABLES = {
     ),
     "audit_heads": Table(small_because="one row for each org"),
     "authenticators": Table(small_because=PEOPLE),
+    "automation_files": Table(RETENTION, grows=True),
     "automations": Table(RETENTION, grows=True),
     "call_waits": Table(RETENTION, grows=True),
     "calls": Table(RETENTION, grows=True),
@@ -100,6 +101,7 @@ TABLES = {
     "trigger_versions": Table(small_because=PUSHED, grows=True),
     "triggers": Table(small_because=MADE_BY_PEOPLE),
     "usage": Table(small_because="one row for each org"),
+    "uploads": Table(f"{_SERVER}.files.service:Files.expire", grows=True),
     "users": Table(small_because=PEOPLE),
     "workers": Table(small_because="one row for each worker that was ever enrolled", grows=True),
 }

@@ -35,6 +35,7 @@ def manifest_of(work: Work, **changes: Any) -> Manifest:
         "volume_mounts": work.volume_mounts,
         "runs_on": {},
         "timeout": work.timeout,
+        "files": work.files,
         "on_worker_lost": WorkerLost.UNKNOWN,
         "requester_id": "u1",
         "requester": work.requester,

@@ -15,6 +15,7 @@ from opsicle.domain.pauses import Answer, ApprovalKind
 from opsicle.domain.templates import Template
 from opsicle.domain.workers import Candidate, absence, fits_labels
 from opsicle.server.access.principals import answers_for
+from opsicle.server.access.shown_files import shown_files
 from opsicle.server.access.stored_values import shown_values, stored_requirements
 from opsicle.server.access.template_versions import template_of
 from opsicle.server.approvals.cases import Case
@@ -23,7 +24,7 @@ from opsicle.server.approvals.pauses import answer_of
 from opsicle.server.approvals.stricter_since import stricter_since
 from opsicle.server.approvals.stuck import explanation_of, stuck_gates_of
 from opsicle.server.documents.diffs import unified_diff
-from opsicle.server.store import approvals, automations, templates
+from opsicle.server.store import approvals, automations, files, templates
 from opsicle.server.store.approvals import DecisionRow
 from opsicle.server.store.database import Connection
 from opsicle.wire.approval_api import (
@@ -132,6 +133,7 @@ def whole(db: Connection, case: Case, viewer: Viewer, candidates: Sequence[Candi
         calls=[] if case.problem else list(calls_of(automation)),
         asked_variables=list(pause.variables) if pause else [],
         given={} if case.problem else answer_of(case).values,
+        files=shown_files(files.list_of_automation(db, automation.id)),
         window="" if case.problem else case.window.text,
     )
 

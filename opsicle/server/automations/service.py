@@ -11,10 +11,10 @@ import msgspec
 from opsicle.domain.access import Action
 from opsicle.domain.automations import AutomationState
 from opsicle.domain.concurrency import queue_place
-from opsicle.domain.manifests import commitment
-from opsicle.domain.secrets import masked, only_secret
-from opsicle.domain.templates import Template, Value
-from opsicle.domain.variables import as_text, check_values
+from opsicle.domain.errors import InvalidInput
+from opsicle.domain.files import file_variables
+from opsicle.domain.secrets import masked
+from opsicle.domain.variables import check_values
 from opsicle.domain.workers import requirements
 from opsicle.kit.clock import Clock
 from opsicle.kit.ids import new_id
@@ -23,20 +23,20 @@ from opsicle.server.access.principals import account_of
 from opsicle.server.access.template_access import is_automation_hidden
 from opsicle.server.approvals.bindings import Bindings
 from opsicle.server.approvals.called import require_agreed
-from opsicle.server.approvals.manifests import shown_resume_point
 from opsicle.server.approvals.pauses import require_passable
 from opsicle.server.approvals.progress import Progress
 from opsicle.server.approvals.requests import ApprovalRequests
+from opsicle.server.automations import given_files
 from opsicle.server.automations.bound_calls import bound_calls
-from opsicle.server.automations.called_trees import called_trees
 from opsicle.server.automations.cancelling import Cancelling
 from opsicle.server.automations.chains import insert_chain
 from opsicle.server.automations.filters import require_known
-from opsicle.server.automations.new_runs import NewRun
-from opsicle.server.automations.repeated_requests import remember
+from opsicle.server.automations.new_runs import NewRun, files_source, sealed_values
+from opsicle.server.automations.repeated_requests import find_made, remember
 from opsicle.server.automations.repeats import request_again
 from opsicle.server.automations.resumed_runs import ResumedRun
 from opsicle.server.automations.runnable import require_runnable, runnable_version
+from opsicle.server.automations.snapshots import snapshot_of
 from opsicle.server.automations.starters import Starter
 from opsicle.server.automations.views import Snapshot, summary, whole
 from opsicle.server.automations.visible import get_visible
@@ -51,22 +51,21 @@ from opsicle.server.fleet.presence import Fleet
 from opsicle.server.fleet.pubsub import PubSub, automation_topic, org_topic
 from opsicle.server.http.paging import page_of_shown
 from opsicle.server.identity.step_up import StepUp
-from opsicle.server.keys.vault import HiddenValues, Vault, new_salt
+from opsicle.server.keys.vault import Vault
 from opsicle.server.secrets.service import require_secrets
 from opsicle.server.store import (
-    artifacts,
     audit,
     automations,
-    chains,
+    files,
     idempotency,
     jobs,
     secrets,
 )
 from opsicle.server.store.automations import AutomationFilter, AutomationRow, Turn
 from opsicle.server.store.database import Connection, Database
+from opsicle.server.store.files import AutomationFileRow
 from opsicle.server.store.idempotency import IdempotencyRow
 from opsicle.server.store.jobs import JobRow
-from opsicle.server.store.secrets import SealedRow
 from opsicle.wire.pages import Page
 from opsicle.wire.user_api import Automation, AutomationSummary, RunRequest
 
@@ -128,7 +127,21 @@ class Automations:
             lambda db: runnable_version(db, actor, request)
         )
         require_runnable(template)
-        values = check_values(template.variables, request.values)
+        now = self._clock.now()
+        source = files_source(rerun_of, starter, resumed)
+        try:
+            given = self._database.read(
+                lambda db: given_files.named_by_content(
+                    db, actor, template.variables, request.values, source, now
+                )
+            )
+        except InvalidInput:  # perhaps its answer got lost, and its uploads have expired since
+            digest = self._digest_of(request, rerun_of, resumed)
+            made = self._database.read(lambda db: find_made(db, actor, idempotency_key, digest))
+            if made is None:
+                raise
+            return self.get(actor, made)
+        values = check_values(template.variables, given)
         first_phase = resumed.point.first_phase if resumed else 0
         calls = self._database.read(
             lambda db: bound_calls(db, actor, template, values, starter, first_phase)
@@ -138,7 +151,6 @@ class Automations:
             self._step_up.require_code(actor, f"running {template.name}")
 
         asked = requirements(template)
-        now = self._clock.now()
         row = AutomationRow(
             id=new_id(now),
             org_id=actor.org_id,
@@ -163,8 +175,8 @@ class Automations:
         )
 
         with self._dispatch.reserve_slot(actor.org_id, asked) as reservation:
-            sealed = self._sealed(row, template, values)
-            new = NewRun(row, template, request, *sealed, needs_code, starter, resumed)
+            sealed = sealed_values(self._vault, row, template, values)
+            new = NewRun(row, template, request, given, *sealed, needs_code, starter, resumed)
             stored = self._database.write(
                 lambda db: self._insert(db, actor, new, idempotency_key, reservation)
             )
@@ -177,18 +189,10 @@ class Automations:
         self._pubsub.changed(org_topic(actor.org_id))
         queue = view_of_new(self._database, self._fleet, stored)
         point = resumed.point if resumed else None
-        return whole(Snapshot(stored, template, [], 0, queue, resume_point=point))
-
-    def _sealed(
-        self, row: AutomationRow, template: Template, values: dict[str, Value]
-    ) -> tuple[SealedRow | None, dict[str, str]]:
-        hidden = HiddenValues(new_salt(), only_secret(template.variables, values))
-        if not hidden.values:
-            return None, {}
-        commitments = {
-            name: commitment(hidden.salt, as_text(value)) for name, value in hidden.values.items()
-        }
-        return self._vault.seal_values(row.org_id, row.id, hidden), commitments
+        kept: list[AutomationFileRow] = []
+        if file_variables(template.variables):
+            kept = self._database.read(lambda db: files.list_of_automation(db, stored.id))
+        return whole(Snapshot(stored, template, [], 0, queue, resume_point=point, files=kept))
 
     def _insert(
         self,
@@ -203,6 +207,7 @@ class Automations:
             return automations.get(db, actor.org_id, earlier)
 
         require_secrets(db, row.org_id, new.template)
+        new.require_files(db, actor)
         row = msgspec.structs.replace(
             row, principal_id=account_of(db, row.org_id, row.requester_id).principal
         )
@@ -233,6 +238,7 @@ class Automations:
             row = reservation.lease(db, row, CheckedWork(new.template, bound, None))
 
         automations.insert(db, row, new.resumed.stored if new.resumed else None)
+        given_files.keep(db, row, new.template.variables, new.request.values)
         insert_chain(db, row, new.template)
         if new.sealed:
             secrets.insert_values(db, new.sealed, msgspec.json.encode(new.commitments).decode())
@@ -258,14 +264,14 @@ class Automations:
         return row
 
     def _made_before(self, db: Connection, actor: Actor, new: NewRun, key: str) -> str | None:
-        digest = self._vault.fingerprint(
-            msgspec.json.encode(
-                [new.request, new.row.rerun_of, *([new.resumed.point] if new.resumed else [])],
-                order="sorted",
-            )
-        )
+        digest = self._digest_of(new.request, new.row.rerun_of or "", new.resumed)
         made = IdempotencyRow(digest, new.row.id)
         return remember(db, actor, key, made, new.row.created_at)
+
+    def _digest_of(self, request: RunRequest, rerun_of: str, resumed: ResumedRun | None) -> str:
+        """Return by what a request that is sent again is known."""
+        asked = [request, rerun_of or None, *([resumed.point] if resumed else [])]
+        return self._vault.fingerprint(msgspec.json.encode(asked, order="sorted"))
 
     def rerun(self, actor: Actor, automation_id: str, idempotency_key: str = "") -> Automation:
         """Trigger a new automation of the same version with the same values; it names the old one.
@@ -283,26 +289,9 @@ class Automations:
         """Return one automation whole. Raises NotFound."""
         actor.require(Action.AUTOMATIONS_VIEW)
 
-        def query(db: Connection) -> Snapshot:
-            row, template = get_visible(db, actor, automation_id)
-            tries = jobs.list_of_automation(db, row.id)
-            queue = queue_view(db, self._fleet, actor.org_id, [row])
-            left = artifacts.list_of_job(db, tries[-1].id) if tries else []
-            chain = chains.list_of(db, row.id)
-            point = shown_resume_point(db, row, template)
-            return Snapshot(
-                row,
-                template,
-                tries,
-                0,
-                queue,
-                artifacts=left,
-                chain=chain,
-                calls=called_trees(db, row.id) if row.calls else None,
-                resume_point=point,
-            )
-
-        snapshot = self._database.read(query)
+        snapshot = self._database.read(
+            lambda db: snapshot_of(db, self._fleet, actor, automation_id)
+        )
         if (newest := snapshot.newest_job) is None:
             return whole(snapshot)
         remark = self._job_logs.remark(newest.id, newest.leased_at)

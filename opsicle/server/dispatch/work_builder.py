@@ -10,6 +10,7 @@ import msgspec
 from opsicle.domain.artifacts import ArtifactLimits
 from opsicle.domain.concurrency import queue_place
 from opsicle.domain.errors import NotFound
+from opsicle.domain.files import input_files
 from opsicle.domain.pauses import Resume
 from opsicle.domain.secrets import named_secrets
 from opsicle.domain.templates import Template, VariableType
@@ -172,6 +173,7 @@ class WorkBuilder:
             secret_salt=hidden.salt,
             max_log_bytes=self._max_log_bytes,
             artifact_limits=self._artifact_limits,
+            files=input_files(template.variables, values),
             resumed_from=checked.bound.manifest.resumed_from,
         )
 
