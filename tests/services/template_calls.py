@@ -114,3 +114,9 @@ class Calling:
         resume = order_of(self.work).resume
         assert resume is not None
         return msgspec.to_builtins(resume)
+
+
+def push_one(core: Core, actor: Actor, *lines: str, phase: str = "") -> Calling:
+    core.push_again(actor, child())
+    core.push_again(actor, caller(ONE, *lines, phase=phase))
+    return Calling(core, actor)

@@ -23,7 +23,7 @@ MOST_CALLS = 100
 
 
 @dataclass
-class _Budget:
+class _CallBudget:
     """How many calls may still be looked up: what calls twenty that call twenty has thousands."""
 
     left: int = MOST_CALLS
@@ -39,7 +39,7 @@ class _Above(NamedTuple):
 
     templates: tuple[Template, ...]
     depth: int
-    budget: _Budget
+    budget: _CallBudget
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -63,7 +63,7 @@ def bound_calls(
         return starter.called.bound.calls
     if not any(phase.calls for phase in template.phases):
         return ()
-    above = _Above((template,), starter.depth if starter else 0, _Budget())
+    above = _Above((template,), starter.depth if starter else 0, _CallBudget())
     return tuple(_bound(db, actor, template, above, values, first_phase))
 
 

@@ -25,7 +25,7 @@ from opsicle.server.fleet.presence import Fleet
 from opsicle.server.fleet.pubsub import PubSub, automation_topic
 from opsicle.server.store import approvals, audit, automations, calls
 from opsicle.server.store.automations import AutomationRow
-from opsicle.server.store.calls import CallRow
+from opsicle.server.store.calls import CalledRow
 from opsicle.server.store.database import Connection, Database
 from opsicle.server.store.documents import DocumentKind
 from opsicle.wire.starts import StarterKind
@@ -56,7 +56,7 @@ class CallStarts:
         self._pubsub = pubsub
         self._clock = clock
         self._attempts = Attempts(clock)
-        self._open: dict[tuple[str, int], CallRow] = {}
+        self._open: dict[tuple[str, int], CalledRow] = {}
 
     def turn(self) -> None:
         """Run what is due, end what is wanted no more, and wake workers of jobs that may go on.
@@ -87,7 +87,7 @@ class CallStarts:
             if key not in now and (presence := self._fleet.find(row.worker_id)):
                 presence.wake()
 
-    def _start(self, row: CallRow) -> None:
+    def _start(self, row: CalledRow) -> None:
         def query(db: Connection) -> tuple[AutomationRow, CalledRun, RunRequest, Actor]:
             caller, called, request = _called_run(db, self._bindings, row)
             return (
@@ -113,11 +113,11 @@ class CallStarts:
         )
         self._automations.create(actor, request, starter=starter)
 
-    def _end(self, row: CallRow) -> None:
+    def _end(self, row: CalledRow) -> None:
         caller = self._database.read(lambda db: automations.get(db, row.org_id, row.caller_id))
         self._automations.cancel_called(caller, row.automation_id or "")
 
-    def _refuse(self, row: CallRow, reason: str) -> None:
+    def _refuse(self, row: CalledRow, reason: str) -> None:
         """Record that something was not run, so that its caller goes on with that."""
         now = self._clock.now()
 
@@ -131,7 +131,7 @@ class CallStarts:
 
 
 def _called_run(
-    db: Connection, bindings: Bindings, row: CallRow
+    db: Connection, bindings: Bindings, row: CalledRow
 ) -> tuple[AutomationRow, CalledRun, RunRequest]:
     """Return who calls, what was bound to be called, and what is asked for.
 

@@ -21,7 +21,7 @@ from opsicle.server.approvals.record_of_ends import (
 )
 from opsicle.server.store import automations, calls, jobs
 from opsicle.server.store.automations import AutomationRow
-from opsicle.server.store.calls import CallRow, CallWaitRow
+from opsicle.server.store.calls import CalledRow, CallWaitRow
 from opsicle.server.store.database import Connection
 from opsicle.server.store.jobs import JobRow
 from opsicle.wire.jobs import PhaseOutput, PhaseReport
@@ -71,7 +71,7 @@ def resume_of_call(
     )
 
 
-def _failures(called: Sequence[CallRow]) -> str:
+def _failures(called: Sequence[CalledRow]) -> str:
     """Say which calls did not succeed, and how they ended; "" if all did."""
     return "; ".join(
         f"{each.template} could not start: {each.reason}"
@@ -83,7 +83,7 @@ def _failures(called: Sequence[CallRow]) -> str:
 
 
 def _left_by(
-    db: Connection, bindings: Bindings, wait: CallWaitRow, call: CallRow
+    db: Connection, bindings: Bindings, wait: CallWaitRow, call: CalledRow
 ) -> list[PhaseOutput]:
     """Return what a called automation has left, once it is sure that it is that, and has ended."""
     row = automations.get(db, wait.org_id, call.automation_id or "")

@@ -27,7 +27,7 @@ class CallWaitRow(Row, frozen=True):
     asked_at: datetime
 
 
-class CallRow(Row, frozen=True):
+class CalledRow(Row, frozen=True):
     """One called template. `is_wanted`: who has called it still waits, and is not being cancelled.
 
     `automation_state` is that of the automation that was made for it, `worker_id` of the worker
@@ -105,22 +105,22 @@ def find_wait(db: apsw.Connection, wait_id: str) -> CallWaitRow | None:
     return fetch_one(db, _WAIT + "WHERE id = :id", {"id": wait_id}, CallWaitRow)
 
 
-def list_of_wait(db: apsw.Connection, wait_id: str) -> Sequence[CallRow]:
+def list_of_wait(db: apsw.Connection, wait_id: str) -> Sequence[CalledRow]:
     """Return what a wait is for, in the order of the template."""
     where = "WHERE c.wait_id = :wait_id ORDER BY c.position"
-    return fetch_all(db, _SELECT + where, {"wait_id": wait_id}, CallRow)
+    return fetch_all(db, _SELECT + where, {"wait_id": wait_id}, CalledRow)
 
 
-def list_of_automation(db: apsw.Connection, automation_id: str) -> Sequence[CallRow]:
+def list_of_automation(db: apsw.Connection, automation_id: str) -> Sequence[CalledRow]:
     """Return all that an automation has called, oldest first."""
     where = "WHERE w.automation_id = :id ORDER BY w.fence, c.position"
-    return fetch_all(db, _SELECT + where, {"id": automation_id}, CallRow)
+    return fetch_all(db, _SELECT + where, {"id": automation_id}, CalledRow)
 
 
-def list_open(db: apsw.Connection, limit: int) -> Sequence[CallRow]:
+def list_open(db: apsw.Connection, limit: int) -> Sequence[CalledRow]:
     """Return what is to be run, or runs, in all orgs, what was called first before the others."""
     where = "WHERE c.state IN ('due', 'started') ORDER BY c.wait_id, c.position LIMIT :limit"
-    return fetch_all(db, _SELECT + where, {"limit": limit}, CallRow)
+    return fetch_all(db, _SELECT + where, {"limit": limit}, CalledRow)
 
 
 def claim(
