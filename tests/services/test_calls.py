@@ -257,3 +257,20 @@ def test_what_is_deeper_than_five_is_refused_at_the_trigger(core: Core, alice: A
     assert core.run(alice, "d4")
     with pytest.raises(Conflict, match="deeper than 5"):
         core.run(alice, "d5")
+
+
+def test_a_caller_that_is_cancelled_while_its_child_is_being_made_gets_none(
+    calling: Calling, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The cancel comes between the look at what is due and the transaction that makes it."""
+    calling.run().begin().call()
+    core, create = calling.core, calling.core.automations.create
+
+    def late(*given: object, **more: object) -> object:
+        core.automations.cancel(calling.actor, calling.automation.id)
+        return create(*given, **more)
+
+    monkeypatch.setattr(core.automations, "create", late)
+    calling.turn()
+
+    assert len(started(core, calling.actor)) == 1
