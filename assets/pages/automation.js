@@ -17,7 +17,7 @@ import { follow } from "../lib/events.js";
 import { showList } from "../lib/keyed.js";
 import { markdown } from "../lib/markdown.js";
 import { queueTexts, wantedLabels } from "../lib/placement.js";
-import { ago, duration } from "../lib/times.js";
+import { ago, duration, exactTime, now } from "../lib/times.js";
 import { environmentName } from "../lib/values.js";
 import { visible, visibleLine, visibleValue } from "../lib/visible.js";
 
@@ -346,6 +346,18 @@ function outputList(outputs) {
   );
 }
 
+/** Until when its worker keeps what a job has left, so that another one can go on there. */
+function keptView({ workspace_kept_until: until }) {
+  const isOver = new Date(until) <= now();
+  return h(
+    "p",
+    { class: "muted" },
+    isOver
+      ? "Its workspace is not kept any more."
+      : `Its workspace is kept until ${exactTime(until)}.`,
+  );
+}
+
 function jobView(job) {
   return h(
     "li",
@@ -356,5 +368,6 @@ function jobView(job) {
     " ",
     job.started_at && duration(job.started_at, job.finished_at),
     job.explanation && h("p", { class: "muted" }, visible(job.explanation)),
+    job.workspace_kept_until && keptView(job),
   );
 }

@@ -152,17 +152,33 @@ def rerun(automation_id: str, totp: str | None) -> None:
     is_flag=True,
     help="Go on though nobody can say what the phase did at which it was lost: it may run twice.",
 )
+@click.option(
+    "--fresh-workspace",
+    is_flag=True,
+    help="Go on in an empty workspace, though the template keeps that of the old one.",
+)
 @click.option("--reason", metavar="TEXT", default="", help="Why; that of the old one unless given.")
 @totp_option
 def resume(
-    automation_id: str, phase_from: str, *, accept_unknown: bool, reason: str, totp: str | None
+    automation_id: str,
+    phase_from: str,
+    *,
+    accept_unknown: bool,
+    fresh_workspace: bool,
+    reason: str,
+    totp: str | None,
 ) -> None:
     """Go on where an automation has failed, as a new one.
 
     It has the old one's values, and what its phases have handed on; those that went well are not
     run again. It is approved like any run.
     """
-    request = ResumeRequest(phase_from=phase_from, accept_unknown=accept_unknown, reason=reason)
+    request = ResumeRequest(
+        phase_from=phase_from,
+        accept_unknown=accept_unknown,
+        fresh_workspace=fresh_workspace,
+        reason=reason,
+    )
     emit_automation(
         with_proof(totp, lambda api: trigger(api, endpoints.RESUME, automation_id, body=request))
     )
@@ -250,6 +266,7 @@ def _fields(automation: Automation) -> list[tuple[str, object]]:
         ("reason", automation.reason),
         ("rerun of", automation.rerun_of),
         ("goes on from", automation.resumed_from),
+        ("workspace", _kept(automation)),
         ("worker", automation.worker.name if automation.worker else ""),
         ("runs on", automation.runs_on),
         ("runs where", automation.runs_on_where),
@@ -262,6 +279,13 @@ def _fields(automation: Automation) -> list[tuple[str, object]]:
         ("finished", automation.finished_at),
         ("log bytes", automation.log_bytes),
     ]
+
+
+def _kept(automation: Automation) -> str:
+    job = automation.jobs[-1] if automation.jobs else None
+    if job is None or job.workspace_kept_until is None:
+        return ""
+    return f"{job.worker.name} keeps it until {job.workspace_kept_until:%Y-%m-%d %H:%M} UTC"
 
 
 def _starter(automation: Automation) -> str:

@@ -148,6 +148,7 @@ _FIRST: Fields = {
         "decisions",
     ),
     "ResumePoint": ("automation_id", "first_phase", "outputs", "answers"),
+    "KeptWorkspace": ("job_id", "worker_id", "worker_name", "kept_until"),
     "ResumeDecision": ("user_id", "email", "principal_id", "decision", "with_mfa"),
 }
 
@@ -165,6 +166,7 @@ _LATER: Fields = {
         "concurrency",
         "resumed_from",
         "files",
+        "keep_workspace",
         "calls",
         "called_by",
     ),
@@ -181,6 +183,7 @@ _LATER: Fields = {
     ),
     "Resume": ("outputs",),
     "Retries": ("backoff", "retry_on"),
+    "ResumePoint": ("workspace",),
     "ResourceLimits": ("nice",),
     "WorkOrder": ("resume",),
 }

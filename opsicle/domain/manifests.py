@@ -74,6 +74,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     calls: tuple[BoundCall, ...] = ()
     called_by: CalledBy | None = None
     files: tuple[InputFile, ...] = ()
+    keep_workspace: int | None = None
 
     def in_format(self, number: int) -> Manifest:
         """Return the same in another format.

@@ -222,7 +222,8 @@ class Template(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     is an expression over them, in its one spelling. `require_mfa`: whoever runs it shows a fresh
     code of their authenticator app. `priority`, from 0 to 9: the highest is handed out first.
     `max_waiting`: no more than that wait; None: any number. `on_success` and `on_failure` are what
-    it starts once it has ended so.
+    it starts once it has ended so. `keep_workspace`: for how many seconds a worker keeps the
+    workspace of a job that did not go well; None: it does not.
     """
 
     name: str
@@ -247,6 +248,7 @@ class Template(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     max_waiting: int | None = None
     on_success: tuple[Call, ...] = ()
     on_failure: tuple[Call, ...] = ()
+    keep_workspace: int | None = None
 
     @property
     def certain_labels(self) -> dict[str, str]:

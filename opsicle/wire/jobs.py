@@ -54,7 +54,8 @@ class Work(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     bounds the whole job in seconds; None leaves it to the phases' own. `max_log_bytes` is after how
     much output the rest is counted only; None: never. `artifact_limits` bound the files that it
     leaves behind. `files` are those that it is given, which the worker fetches before it starts.
-    `resumed_from` says which phases another automation has done.
+    `resumed_from` says which phases another automation has done;
+    `keep_workspace`, for how many seconds the workspace is kept of a job that does not go well.
     """
 
     automation_id: str
@@ -79,6 +80,7 @@ class Work(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     artifact_limits: ArtifactLimits = ArtifactLimits()
     files: tuple[InputFile, ...] = ()
     resumed_from: ResumePoint | None = None
+    keep_workspace: int | None = None
 
     def __repr__(self) -> str:
         facts = f"job_id={self.job_id!r}, fence={self.fence}"
@@ -182,12 +184,16 @@ PhaseReports = Annotated[tuple[PhaseReport, ...], msgspec.Meta(max_length=500)]
 
 
 class Outcome(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
-    """How a job ended. `exit_code` is that of the phase that decided it."""
+    """How a job ended. `exit_code` is that of the phase that decided it.
+
+    `kept_until_ms`: until when the worker keeps its workspace, None if it does not.
+    """
 
     state: JobState
     phases: PhaseReports
     exit_code: Int32 | None = None
     explanation: Explanation = ""
+    kept_until_ms: Milliseconds | None = None
 
 
 def first_reports(phases: Sequence[Phase], point: ResumePoint | None) -> tuple[PhaseReport, ...]:

@@ -269,6 +269,7 @@ class TemplateVersion(msgspec.Struct, kw_only=True):
     priority: int = DEFAULT_PRIORITY
     concurrency: Concurrency | None = None
     max_waiting: int | None = None
+    keep_workspace: int | None = None
     accepts_claimed: bool
     timeout: int | None
     needs_approval: bool
@@ -313,7 +314,7 @@ class WorkerRef(msgspec.Struct):
 
 
 class Job(msgspec.Struct, kw_only=True):
-    """One attempt on one worker."""
+    """One attempt on one worker, which keeps its workspace until `workspace_kept_until`."""
 
     id: str
     fence: int
@@ -324,6 +325,7 @@ class Job(msgspec.Struct, kw_only=True):
     finished_at: datetime | None = None
     exit_code: int | None = None
     explanation: str = ""
+    workspace_kept_until: datetime | None = None
 
 
 class AutomationSummary(msgspec.Struct, kw_only=True):

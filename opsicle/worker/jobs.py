@@ -29,6 +29,7 @@ from opsicle.worker.job_reporter import JobReporter
 from opsicle.worker.job_threads import JobThreads, Task
 from opsicle.worker.journal import Journal
 from opsicle.worker.journal_lines import ChildProcess, JobEntry
+from opsicle.worker.kept_workspaces import KeptWorkspaces
 from opsicle.worker.log_shipper import LogShipper
 from opsicle.worker.paused_jobs import KeptJobs, KeptPause
 from opsicle.worker.private_files import private_folder
@@ -62,8 +63,8 @@ class JobSupervisor:
     `verifier` says what of the work that comes was ordered; nothing else is begun. `runtimes` run
     its phases. `was_answered` is set once a poll was: then the leases of what an earlier run has
     left are renewed. `accounts` says as whom each org's jobs run, `boot_id` which boot of the
-    process this is; set both before any comes. `on_rejected` is told when the server no longer
-    accepts this worker at all; `on_idle` when the last job is gone.
+    process this is, `kept` has workspaces that are kept; set all before any comes. `on_rejected` is
+    told when the server no longer accepts this worker at all; `on_idle` when the last job is gone.
     """
 
     def __init__(  # noqa: PLR0913, PLR0917 - what jobs touch
@@ -86,6 +87,7 @@ class JobSupervisor:
         self._runtimes = runtimes
         self._on_idle = on_idle
         self.accounts, self.boot_id = JobAccounts(), ""
+        self.kept: KeptWorkspaces | None = None
         self.shipper = LogShipper(connection)
         self._reporter = JobReporter(
             connection, on_rejected, wants_next=lambda: self.takes_more and self.can_begin
@@ -142,15 +144,13 @@ class JobSupervisor:
 
     def cancel(self, job_id: str) -> None:
         """Stop a job, as a person wants; its clean-up phases still run, and its end is reported."""
-        job = self._held.find(job_id)
-        if job and not job.cancellation.requested:
+        if (job := self._held.find(job_id)) and not job.cancellation.requested:
             log.info("job is being cancelled", extra={"job_id": job_id})
             job.cancellation.cancel()
 
     def drop(self, job_id: str) -> None:
         """Stop and forget a job of which the lease is gone."""
-        job = self._held.find(job_id)
-        if job:
+        if job := self._held.find(job_id):
             job.drop("the server says that its lease is gone")
             self._connection.wake()
         else:
@@ -229,7 +229,7 @@ class JobSupervisor:
 
         began_at = time.monotonic()
         job.idle_since = None
-        runner = self._runner(job, work, account)
+        runner = self._runner(job, work, order.org_id, account)
         run = self._paused.resumption(runner, kept, order) if kept else runner.run
         outcome = self._run(job, work, order.org_id, run)
         if outcome is None:
@@ -299,7 +299,7 @@ class JobSupervisor:
                 explanation="the worker failed while it ran the job",
             )
 
-    def _runner(self, job: HeldJob, work: Work, account: OsAccount | None) -> Runner:
+    def _runner(self, job: HeldJob, work: Work, org_id: str, account: OsAccount | None) -> Runner:
         host = RunnerHost(
             workspace_root=self._folder.workspaces,
             runtimes=self._runtimes,
@@ -312,6 +312,8 @@ class JobSupervisor:
                 lambda: self._journal.child(job.id, ChildProcess(pid, instance))
             ),
             artifacts=job.artifacts,
+            org_id=org_id,
+            kept=self.kept,
             on_artifacts=lambda: self._upload(job),
         )
         return Runner(work, job.log, host, job.cancellation)
@@ -374,7 +376,7 @@ class JobSupervisor:
             return lost.outcome(TOO_LATE)
 
         job.spool.go_on_at(durable_to)
-        runner = self._runner(job, lost.plan.work, account)
+        runner = self._runner(job, lost.plan.work, lost.plan.org_id, account)
         log.warning(
             "clean-up phases of a lost job are run", extra={"job_id": job.id, "phases": len(phases)}
         )
@@ -389,8 +391,7 @@ class JobSupervisor:
 
     def _report(self, job: HeldJob, outcome: Outcome, log_bytes: int) -> None:
         """Deliver the rest of the log and the outcome, however long the server is away."""
-        reply = self._reporter.finish(job, outcome, log_bytes, self.boot_id)
-        if reply is None:
+        if (reply := self._reporter.finish(job, outcome, log_bytes, self.boot_id)) is None:
             return
 
         job.close()

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import msgspec
 
 from opsicle.domain.pauses import ResumeVerdict
+from opsicle.domain.templates import Phase
 from opsicle.wire.jobs import PhaseReport
 
 
@@ -39,6 +40,13 @@ class Answered(msgspec.Struct, frozen=True, kw_only=True):
 
 Ask = Callable[[PausedRun], Answered | None]
 """Asks people how a run goes on. None: they answer later, and the run ends here for now."""
+
+
+def waiting_words(phase: Phase) -> str:
+    """Return what the log says of what a phase waits for."""
+    if phase.pause is not None:
+        return f"waits for people: {phase.pause.message}"
+    return f"calls, and waits for: {', '.join(call.template for call in phase.calls)}"
 
 
 def cannot_ask(_run: PausedRun) -> Answered:

@@ -59,7 +59,7 @@ class PhaseResults:
         self._summaries.pop(report.name, None)
 
     def begin_again(self, report: PhaseReport) -> None:
-        """Begin a phase that calls other templates, be it once more."""
+        """Begin a phase that waits for people or for what it calls, be it once more."""
         self.forget(report)
         report.state, report.explanation = StepState.PENDING, ""
         report.started_at_ms, report.finished_at_ms = now_ms(), None

@@ -27,8 +27,9 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
 
 from opsicle.domain.automations import JobState
+from opsicle.domain.files import FOLDER
 from opsicle.domain.pauses import ResumeVerdict
-from opsicle.domain.resume_points import in_words
+from opsicle.domain.resume_points import KeptWorkspace, in_words
 from opsicle.domain.templates import OnFailure, Phase, When
 from opsicle.domain.variables import environment_of
 from opsicle.wire.jobs import Outcome, PhaseReport, StepState, Work, first_reports
@@ -36,10 +37,11 @@ from opsicle.worker.artifacts import ArtifactCollector
 from opsicle.worker.attempt import MarkerPipe, RunContext
 from opsicle.worker.input_files import place
 from opsicle.worker.job_result import UNSUCCESSFUL, JobResult
+from opsicle.worker.kept_workspaces import CannotTakeOver, KeptWorkspaceRecord
 from opsicle.worker.masking import Masking
 from opsicle.worker.obstacles import obstacle_to
 from opsicle.worker.output import JobOutput, Sink, now_ms
-from opsicle.worker.pausing import Answered, PausedRun
+from opsicle.worker.pausing import Answered, PausedRun, waiting_words
 from opsicle.worker.phase_results import PhaseResults
 from opsicle.worker.phase_runner import PhaseRunner
 from opsicle.worker.private_files import PrivateFiles
@@ -47,7 +49,7 @@ from opsicle.worker.run_ends import end_leftovers, hear_out
 from opsicle.worker.runner_host import RunnerHost
 from opsicle.worker.runtimes.table import JobRuntimes
 from opsicle.worker.waiting import Cancellation, Waiter
-from opsicle.worker.workspace import Workspace
+from opsicle.worker.workspace import Workspace, remove_folder
 
 __all__ = ["Cancellation", "Runner", "Sink"]
 
@@ -208,14 +210,50 @@ class Runner:
 
     def _make_workspace(self) -> str:
         """Make the workspace. Returns why it could not be made, or an empty string."""
+        kept = self._work.resumed_from.workspace if self._work.resumed_from else None
         try:
-            self._workspace.make()
+            if kept is None:
+                self._workspace.make()
+            else:
+                self._take_over(kept)
             if self._work.files:
                 place(self._work, self._workspace.path, self._host.account)
         except (OSError, ValueError) as problem:
             reason = problem.strerror if isinstance(problem, OSError) else str(problem)
             return f"the workspace could not be made: {reason}"
+        except CannotTakeOver as problem:
+            return str(problem)
         return ""
+
+    def _take_over(self, kept: KeptWorkspace) -> None:
+        """Go on in the workspace that another job has left. Raises CannotTakeOver."""
+        host, path = self._host, self._workspace.path
+        if host.kept is None:
+            raise CannotTakeOver("this worker keeps no workspaces")
+        host.kept.take_over(kept.job_id, host.org_id, self._work.template, host.account, path)
+        # The files that it is given come anew: those that were left may have been changed.
+        if problem := remove_folder(path / FOLDER):
+            raise CannotTakeOver(problem)
+
+    def _keep_workspace(self) -> bool:
+        """Keep the workspace of a job that did not go well, where its template says so."""
+        seconds, kept = self._work.keep_workspace, self._host.kept
+        result = self._result
+        if seconds is None or kept is None or result.went_well or result.is_unknown:
+            return False
+
+        self._workspace.remove_siblings()
+        record = KeptWorkspaceRecord(
+            job_id=self._work.job_id,
+            org_id=self._host.org_id,
+            template=self._work.template,
+            kept_until_ms=now_ms() + 1000 * seconds,
+            size=0,
+        )
+        if not kept.keep(self._workspace.path, record):
+            return False
+        result.kept_until_ms = record.kept_until_ms
+        return True
 
     def _listen_for_cancel(self, stack: ExitStack) -> None:
         wake = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
@@ -248,13 +286,9 @@ class Runner:
             if not self._has_to_ask(phase, report):
                 self._result.note_phase_end(report)
                 return True
-        elif phase.pause is not None:
-            report.started_at_ms = now_ms()
-            self._context.output.note(f"waits for people: {phase.pause.message}", index)
         else:
             self._phases.results.begin_again(report)
-            names = ", ".join(call.template for call in phase.calls)
-            self._context.output.note(f"calls, and waits for: {names}", index)
+            self._context.output.note(waiting_words(phase), index)
         return self._ask_and_go_on(index)
 
     def _ask_and_go_on(self, index: int) -> bool:
@@ -263,11 +297,9 @@ class Runner:
         return answered is not None and self._go_on(index, answered)
 
     def _has_to_ask(self, phase: Phase, report: PhaseReport) -> bool:
-        return phase.on_failure is OnFailure.ASK and self._may_ask(report)
-
-    def _may_ask(self, report: PhaseReport) -> bool:
         return (
-            report.state in {StepState.FAILED, StepState.TIMED_OUT}
+            phase.on_failure is OnFailure.ASK
+            and report.state in {StepState.FAILED, StepState.TIMED_OUT}
             and not self._context.cancellation.requested
             and time.monotonic() < self._phases.deadline
         )
@@ -308,10 +340,10 @@ class Runner:
 
     def _fail(self, index: int, reason: str) -> bool:
         """End a phase that did not succeed, as what it has called did not. As `_go_on`."""
-        phase, report = self._work.phases[index], self._reports[index]
+        report = self._reports[index]
         report.state, report.finished_at_ms = StepState.FAILED, now_ms()
         report.explanation = reason
-        if self._has_to_ask(phase, report):
+        if self._has_to_ask(self._work.phases[index], report):
             return self._ask_and_go_on(index)
         self._result.note_phase_end(report)
         self._context.tell()
@@ -349,7 +381,7 @@ class Runner:
         if self._phases.mask_requests:
             self._phases.mask_requests.close()
         self._context.waiter.close()
-        if not self._is_paused:
+        if not (self._is_paused or self._keep_workspace()):
             self._remove_workspace()
 
     def _remove_workspace(self) -> None:

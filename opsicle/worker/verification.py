@@ -90,6 +90,7 @@ class Verifier:
         if not work.withheld:  # else nothing of it is run, and what is secret did not come along
             _require(_secret(manifest, work))
         self._check_labels(manifest)
+        self._check_keeper(manifest)
         self.take_epoch(order, SignedOrder(work.order, work.signature))
         return order
 
@@ -115,6 +116,12 @@ class Verifier:
         if order.expires_at <= now - CLOCK_SKEW:
             late = round((now - order.expires_at).total_seconds())
             raise NotValidNow(f"its order expired {late} s ago: {_CLOCK_QUESTION}")
+
+    def _check_keeper(self, manifest: Manifest) -> None:
+        point = manifest.resumed_from
+        kept = point.workspace if point else None
+        if kept and kept.worker_id != self._identity.worker_id:
+            raise Refused("it goes on in a workspace that another worker keeps")
 
     def _check_labels(self, manifest: Manifest) -> None:
         for key, value in manifest.runs_on.items():
@@ -155,6 +162,7 @@ def _in_work(manifest: Manifest, work: Work) -> Iterator[tuple[str, object, obje
     yield "files", manifest.files, work.files
     yield "mounts", manifest.volume_mounts, work.volume_mounts
     yield "time limit", manifest.timeout, work.timeout
+    yield "how long its workspace is kept", manifest.keep_workspace, work.keep_workspace
     yield "what it goes on from", manifest.resumed_from, work.resumed_from
     if (point := manifest.resumed_from) is not None:
         yield "the phase to go on at", 0 <= point.first_phase < len(manifest.phases), True

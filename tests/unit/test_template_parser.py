@@ -91,6 +91,7 @@ spec:
   timeout: 3600
   priority: 7
   maxWaiting: 20
+  keepWorkspace: 3600
   concurrency: {group: web, by: [service], limit: 2, onLimit: reject}
   onWorkerLost: requeue
   plan: [{name: look, commands: [ls]}]
@@ -158,6 +159,7 @@ def test_every_field_of_the_format_is_read() -> None:
         timeout=3600,
         priority=7,
         max_waiting=20,
+        keep_workspace=3600,
         concurrency=Concurrency(group="web", by=("service",), limit=2, on_limit=OnLimit.REJECT),
         on_worker_lost=WorkerLost.REQUEUE,
         plan=(Phase(name="look", commands=("ls",)),),

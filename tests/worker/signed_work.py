@@ -43,6 +43,7 @@ def manifest_of(work: Work, **changes: Any) -> Manifest:
         "principal_id": "u1",
         "policy": NO_POLICY,
         "resumed_from": work.resumed_from,
+        "keep_workspace": work.keep_workspace,
     }
     return Manifest(**(facts | changes))
 

@@ -64,6 +64,7 @@ def build(
         principal_id=row.principal_id,
         policy=_policy_asked(approval, row.manifest_format),
         resumed_from=resume_point,
+        keep_workspace=template.keep_workspace,
         calls=calls_of(row),
         called_by=called_by_of(row),
     )

@@ -13,7 +13,7 @@ from opsicle.domain.approvals import ApprovalState, ApprovalStatus, GateStatus, 
 from opsicle.domain.approvers import ApproverPerson as Member
 from opsicle.domain.pauses import Answer, ApprovalKind
 from opsicle.domain.templates import Template
-from opsicle.domain.workers import Candidate, absence, fits_labels
+from opsicle.domain.workers import Candidate, absence, fits, keeps_workspace
 from opsicle.server.access.principals import answers_for
 from opsicle.server.access.shown_files import shown_files
 from opsicle.server.access.stored_values import shown_values, stored_requirements
@@ -180,9 +180,9 @@ def _decision(row: DecisionRow) -> Decision:
 def _workers(requirements: str, candidates: Sequence[Candidate]) -> list[str]:
     """Return the workers that fit, be they busy just now; one that is not there says so."""
     asked = stored_requirements(requirements)
-    fits = [one for one in candidates if fits_labels(asked, one) and asked.runtimes <= one.runtimes]
+    able = [one for one in candidates if fits(asked, one) and keeps_workspace(asked, one)]
     return sorted(
-        one.name if one.is_connected else f"{one.name}, which {absence(one)}" for one in fits
+        one.name if one.is_connected else f"{one.name}, which {absence(one)}" for one in able
     )
 
 

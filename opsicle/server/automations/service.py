@@ -150,7 +150,7 @@ class Automations:
         if needs_code:
             self._step_up.require_code(actor, f"running {template.name}")
 
-        asked = requirements(template)
+        asked = requirements(template, resumed.point.workspace if resumed else None)
         row = AutomationRow(
             id=new_id(now),
             org_id=actor.org_id,

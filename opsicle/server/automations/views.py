@@ -308,6 +308,7 @@ def _job(row: JobRow) -> Job:
         finished_at=row.finished_at,
         exit_code=row.exit_code,
         explanation=row.explanation,
+        workspace_kept_until=row.kept_until,
     )
 
 

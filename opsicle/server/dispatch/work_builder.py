@@ -103,7 +103,6 @@ class WorkBuilder:
 
         try:
             template = template_of(db, row.template_id, row.version)
-            asked = msgspec.json.encode(requirements(template), order="sorted").decode()
             place = queue_place(template, read_values(row.values_json))
         except (NotFound, ValueError, msgspec.MsgspecError, RecursionError) as error:
             facts = {"automation": row.id, "reason": str(error)}
@@ -112,6 +111,9 @@ class WorkBuilder:
 
         approval = approvals.find_of_automation(db, row.id) if row.approval_id else None
         bound = self._bindings.check(db, row, template, approval)
+        point = bound.manifest.resumed_from
+        wanted = requirements(template, point.workspace if point else None)
+        asked = msgspec.json.encode(wanted, order="sorted").decode()
         if (asked, place) != (row.requirements, row.queue_place):
             raise AlteredManifest(ALTERED)
         return CheckedWork(template, bound, approval)
@@ -175,6 +177,7 @@ class WorkBuilder:
             artifact_limits=self._artifact_limits,
             files=input_files(template.variables, values),
             resumed_from=checked.bound.manifest.resumed_from,
+            keep_workspace=template.keep_workspace,
         )
 
     def _secrets(

@@ -17,7 +17,8 @@ from opsicle.server.store.rows import Row, fetch_all, fetch_one, fetch_value, ha
 class JobRow(Row, frozen=True):
     """One job. `automation_fence` tells whether its lease is still the newest.
 
-    `pause_id` is the newest approval that was asked in its midst.
+    `pause_id` is the newest approval that was asked in its midst, `kept_until` until when its
+    worker keeps its workspace.
     """
 
     id: str
@@ -37,6 +38,7 @@ class JobRow(Row, frozen=True):
     is_cancel_requested: bool
     on_worker_lost: str
     pause_id: str | None = None
+    kept_until: datetime | None = None
 
     @property
     def is_newest(self) -> bool:
@@ -47,7 +49,7 @@ class JobRow(Row, frozen=True):
 _SELECT = """
     SELECT j.id, j.org_id, j.automation_id, j.worker_id, w.name, j.fence, a.fence, j.state,
            j.phases, j.exit_code, j.explanation, j.leased_at, j.started_at, j.finished_at,
-           a.cancel_requested_at IS NOT NULL, a.on_worker_lost, j.pause_id
+           a.cancel_requested_at IS NOT NULL, a.on_worker_lost, j.pause_id, j.kept_until
       FROM jobs j
       JOIN automations a ON a.id = j.automation_id
       JOIN workers w ON w.id = j.worker_id
@@ -190,6 +192,14 @@ def finish(db: apsw.Connection, job_id: str, ending: Ending, phases: str | None 
             "explanation": ending.explanation,
             "phases": phases,
         },
+    )
+
+
+def note_kept(db: apsw.Connection, job_id: str, until: datetime) -> None:
+    """Record until when its worker keeps the workspace of a job that has ended."""
+    db.execute(
+        "UPDATE jobs SET kept_until = :until WHERE id = :id",
+        {"id": job_id, "until": to_text(until)},
     )
 
 
