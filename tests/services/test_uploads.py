@@ -15,6 +15,7 @@ from opsicle.server.access.actor import Actor
 from opsicle.server.dispatch.job_artifacts import ArtifactBounds
 from opsicle.server.files import service as files_service
 from tests.services.core import Core
+from tests.services.test_artifacts import begun, send
 from tests.services.test_files import CONTENT, LOAD, run, sha256, stored, upload
 from tests.support import require
 
@@ -62,6 +63,25 @@ def test_the_limits_of_file_person_and_org_are_said(core: Core, alice: Actor) ->
         upload(core, bob, b"5" * 1000)
 
     assert len(stored(core)) == 3
+
+
+def test_a_mere_promise_of_a_file_pushes_out_nobodys_artifact(core: Core, alice: Actor) -> None:
+    core.services.job_artifacts.bounds = ArtifactBounds(org_bytes=1000)
+    worker = core.worker(alice.org_id, "w")
+    job = begun(core, alice, worker)
+    send(worker, job, b"o" * 900)
+    core.clock.advance(8 * 86400)
+
+    def break_off(_size: int) -> bytes:
+        raise InvalidInput("the connection ended in the middle of the body")
+
+    with pytest.raises(InvalidInput, match="ended"):
+        core.services.files.upload(alice, "r.csv", 900, break_off)
+    kept = core.automations.get(alice, job.automation_id).artifacts
+    upload(core, alice, b"n" * 900)
+
+    assert len(kept) == 1
+    assert core.automations.get(alice, job.automation_id).artifacts == []
 
 
 @pytest.mark.usefixtures("load")
