@@ -11,12 +11,14 @@ from functools import partial
 from opsicle.domain.calls import CalledBy, CallState
 from opsicle.domain.stored_templates import decode_template
 from opsicle.domain.template_parser import digest
+from opsicle.domain.templates import When
 from opsicle.kit.clock import Clock
 from opsicle.server.access.actor import Actor, SystemActor
 from opsicle.server.access.document_lookup import get_document
 from opsicle.server.access.standing import standing_actor
 from opsicle.server.access.template_versions import template_of
 from opsicle.server.approvals.bindings import AlteredManifest, Bindings
+from opsicle.server.approvals.passed_pauses import require_pauses_passed
 from opsicle.server.automations.attempts import Attempts, IsTaken
 from opsicle.server.automations.chains import values_for
 from opsicle.server.automations.service import Automations
@@ -135,8 +137,9 @@ def _called_run(
 ) -> tuple[AutomationRow, CalledRun, RunRequest]:
     """Return who calls, what was bound to be called, and what is asked for.
 
-    Raises AlteredManifest where what is stored is not what was triggered, NotFound for a template
-    that is there no more, InvalidInput for values that are not passed on or do not fit.
+    Raises AlteredManifest where what is stored is not what was triggered, or people have not let it
+    come so far; NotFound for a template that is there no more, InvalidInput for values that are not
+    passed on or do not fit.
     """
     caller = automations.get(db, row.org_id, row.caller_id)
     template = template_of(db, caller.template_id, caller.version)
@@ -153,6 +156,8 @@ def _called_run(
     )
     if wait is None or bound is None or bound.template != row.template:
         raise AlteredManifest("what is stored of its calls is not what it was bound to call")
+    if template.phases[row.phase].when is When.SUCCESS:
+        require_pauses_passed(db, bindings, caller, template, manifest, row.phase)
 
     version = get_document(db, DocumentKind.TEMPLATE, row.org_id, row.template, bound.version)
     target = decode_template(version.document)
