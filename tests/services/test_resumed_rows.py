@@ -102,3 +102,17 @@ def test_an_answer_that_was_altered_lets_nothing_go_on(team: Team) -> None:
 
     with pytest.raises(Conflict, match="is not as it was made"):
         case.resume()
+
+
+@pytest.mark.parametrize(
+    "altered",
+    [
+        "replace(phases, '/b/1', '/etc')",
+        """json_set(phases, '$[2].state', 'succeeded', '$[3].state', 'failed')""",
+    ],
+)
+def test_a_report_that_is_not_the_workers_is_not_gone_on_with(failed: Failed, altered: str) -> None:
+    failed.team.tamper(f"UPDATE jobs SET phases = {altered}")
+
+    with pytest.raises(Conflict, match="by the record the phases of restore went otherwise"):
+        failed.resume()

@@ -39,9 +39,7 @@ def approve_pause(team: Team) -> None:
     [(approval_id,)] = team.core.database.read(
         lambda db: list(db.execute("SELECT id FROM approvals WHERE kind = 'pause'"))
     )
-    team.core.approvals.decide(
-        team.people["bob"], approval_id, Verdict.APPROVE, DecisionRequest()
-    )
+    team.core.approvals.decide(team.people["bob"], approval_id, Verdict.APPROVE, DecisionRequest())
 
 
 @pytest.mark.parametrize("is_asked", [False, True])

@@ -11,7 +11,6 @@ from functools import partial
 from opsicle.domain.calls import CalledBy, CallState
 from opsicle.domain.stored_templates import decode_template
 from opsicle.domain.template_parser import digest
-from opsicle.domain.templates import When
 from opsicle.kit.clock import Clock
 from opsicle.server.access.actor import Actor, SystemActor
 from opsicle.server.access.document_lookup import get_document
@@ -19,6 +18,7 @@ from opsicle.server.access.standing import standing_actor
 from opsicle.server.access.template_versions import template_of
 from opsicle.server.approvals.bindings import AlteredManifest, Bindings
 from opsicle.server.approvals.passed_pauses import require_pauses_passed
+from opsicle.server.approvals.record_of_ends import record_start
 from opsicle.server.automations.attempts import Attempts, IsTaken
 from opsicle.server.automations.chains import values_for
 from opsicle.server.automations.service import Automations
@@ -102,8 +102,11 @@ class CallStarts:
         caller, called, request, actor = self._database.read(query)
 
         def claim(db: Connection, automation_id: str) -> None:
-            if not calls.claim(db, row.wait_id, row.position, automation_id, self._clock.now()):
+            now = self._clock.now()
+            if not calls.claim(db, row.wait_id, row.position, automation_id, now):
                 raise IsTaken
+            resource = f"calls/{row.wait_id}/{row.position}"
+            record_start(db, row.org_id, resource, automation_id, now)
 
         starter = Starter(
             StarterKind.CALL,
@@ -156,8 +159,7 @@ def _called_run(
     )
     if wait is None or bound is None or bound.template != row.template:
         raise AlteredManifest("what is stored of its calls is not what it was bound to call")
-    if template.phases[row.phase].when is When.SUCCESS:
-        require_pauses_passed(db, bindings, caller, template, manifest, row.phase)
+    require_pauses_passed(db, bindings, caller, template, manifest, row.phase)
 
     version = get_document(db, DocumentKind.TEMPLATE, row.org_id, row.template, bound.version)
     target = decode_template(version.document)

@@ -42,8 +42,9 @@ def due_start(db: Connection, bindings: Bindings, row: ChainStartRow) -> DueStar
     """Return what is to be started, by what is stored and by the record.
 
     Raises AlteredManifest where what is stored is not what was triggered, the record says otherwise
-    of the end, or it succeeded past a pause at which nobody let it go on; NotFound for a template that is not there; InvalidInput for values that
-    are not passed on; Conflict where it would be too deep.
+    of the end, or it succeeded past a pause at which nobody let it go on; NotFound for a template
+    that is not there; InvalidInput for values that are not passed on; Conflict where it would be
+    too deep.
     """
     parent = automations.get(db, row.org_id, row.parent_id)
     template = template_of(db, parent.template_id, parent.version)

@@ -21,6 +21,7 @@ from opsicle.domain.resume_points import KeptWorkspace, ResumePoint
 from opsicle.domain.templates import Phase, Template, Value, When
 from opsicle.server.approvals.bindings import AlteredManifest, Bindings
 from opsicle.server.approvals.passed_pauses import passed_pauses
+from opsicle.server.approvals.record_of_ends import require_recorded
 from opsicle.server.automations.visible import ENDED
 from opsicle.server.store import approvals, automations, jobs, workers
 from opsicle.server.store.automations import AutomationRow
@@ -88,7 +89,7 @@ class _LeftRun:
                 f"nothing of {row.id} has run, so there is nothing to go on with",
                 hint=_AGAIN.format(row.id),
             )
-        self.given = _given_at_pauses(db, bindings, self.job) if self.job else {}
+        self.given = _given_at_pauses(db, bindings, row, self.job) if self.job else {}
         self.reports = _reports(self.job, self.phases, self.before)
 
     @property
@@ -303,12 +304,13 @@ def _reports(
 
 
 def _given_at_pauses(
-    db: Connection, bindings: Bindings, job: JobRow
+    db: Connection, bindings: Bindings, row: AutomationRow, job: JobRow
 ) -> Mapping[int, dict[str, Value]]:
     """Return the pauses that people have let a job pass, by phase, with what they gave."""
     try:
+        require_recorded(db, row, job)
         return passed_pauses(db, bindings, job)
     except AlteredManifest as altered:
         raise Conflict(
-            f"{job.automation_id} cannot be gone on with: {altered}", hint="Run the template anew."
+            f"{row.id} cannot be gone on with: {altered}", hint="Run the template anew."
         ) from altered
