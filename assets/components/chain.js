@@ -34,13 +34,13 @@ function startView({ event, template, state, reason, automation_id: id, automati
 /** What a phase has called, with what that has called itself; `called` are names, before there is anything. */
 export function calledView(called, calls) {
   if (calls.length > 0) return calledTree(calls);
-  return called.length > 0 && h("p", { class: "phase-explanation" }, `calls ${called.join(", ")}`);
+  return called.length > 0 && h("p", { class: "called muted" }, `calls ${called.join(", ")}`);
 }
 
 function calledTree(calls) {
   return h(
     "ul",
-    { class: "jobs", "aria-label": "Called templates" },
+    { class: "called", "aria-label": "Called templates" },
     calls.map(
       ({ template, state, reason, automation_id: id, automation_state: now, calls: below }) =>
         h(
@@ -61,7 +61,7 @@ function calledTree(calls) {
 export function boundCalls(calls) {
   return h(
     "ul",
-    {},
+    { class: "called" },
     calls.map(({ template, version, digest, calls: below }) =>
       h(
         "li",
