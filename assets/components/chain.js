@@ -76,15 +76,23 @@ export function boundCalls(calls) {
 }
 
 /** How a call stands in a template: its name, its version and where its values come from. */
-export function callText({ template, version, values = {} }) {
+export function callText(call) {
+  return `Calls ${calledWith(call)}`;
+}
+
+function calledWith({ template, version, values = {} }) {
   const given = Object.entries(values).map(([name, source]) => `${name} = ${sourceText(source)}`);
-  return [
-    `Calls ${template}`,
-    version && `version ${version}`,
-    given.length && `with ${given.join(", ")}`,
-  ]
+  return [template, version && `version ${version}`, given.length && `with ${given.join(", ")}`]
     .filter(Boolean)
     .join(" ");
+}
+
+/** What is started once a template's automation has ended, a line for each. */
+export function chainTexts(onSuccess, onFailure) {
+  return [
+    ...onSuccess.map((call) => `After success it starts ${calledWith(call)}`),
+    ...onFailure.map((call) => `After failure it starts ${calledWith(call)}`),
+  ];
 }
 
 function sourceText({ value, variable, output }) {

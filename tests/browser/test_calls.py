@@ -33,6 +33,7 @@ def test_a_tree_of_calls_is_shown_from_its_approval_to_what_follows_its_end(
         )
     )
     page = open_page("/templates/calling/run", width=360)
+    expect(page.get_by_text("After success it starts not-there")).to_be_attached()
     page.get_by_role("button", name="Ask to run").click()
     page.wait_for_url("**/automations/*")
     caller = page.url
