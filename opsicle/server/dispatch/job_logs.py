@@ -244,6 +244,14 @@ class JobLogs:
         """Return an org's logs of jobs after an id, the oldest first."""
         return self._database.read(lambda db: whole_logs.list_kept(db, org_id, after_id, limit))
 
+    def look_up_sizes(self, rows: Sequence[whole_logs.JobLogRow]) -> list[whole_logs.JobLogRow]:
+        """Return logs with how much they are, also those of before that was noted."""
+        for row in rows:
+            if not row.stored:
+                self._database.write(partial(whole_logs.note_size, job_id=row.job_id))
+        ids = [row.job_id for row in rows]
+        return self._database.read(lambda db: whole_logs.list_of_jobs(db, ids))
+
     def remove(self, job_ids: Sequence[str], rule: str) -> None:
         """Remove whole logs, in small steps, and let it stay known when and by which rule."""
         now = self._clock.now()

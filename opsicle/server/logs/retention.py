@@ -104,6 +104,8 @@ class LogRetention:
                 break
 
             after_id = rows[-1].job_id
+            if not all(row.stored for row in rows):
+                rows = self._job_logs.look_up_sizes(rows)
             going = self._going(rows, rule, freed)
             if going:
                 freed += sum(row.stored for row in going)
