@@ -152,6 +152,20 @@ def test_what_is_noted_of_lines_is_made_anew_where_it_is_not_there_or_wrong(core
     assert texts(page(core, tail=1)) == [(301, b"and on\n")]
 
 
+def test_a_hole_that_nobody_knows_of_is_an_error_and_no_shorter_log(core: Core) -> None:
+    numbered(core, 30)
+    for table in ("segments", "segment_lines"):
+        core.logs_database.write(
+            lambda db, table=table: db.execute(
+                f"DELETE FROM {table} WHERE start BETWEEN 90 AND 200"
+            )
+        )
+
+    assert len(texts(page(core, first=1, count=20))) == 20
+    with pytest.raises(Unreadable, match="the log from byte"):
+        page(core)
+
+
 def test_a_log_that_was_lost_in_part_goes_on_being_counted(core: Core) -> None:
     put(core, (1, b"one\ntwo\n"))
     core.job_logs.append(JOB, [(1000, 0, 1, 0, b"three\n")], lambda: True, org_id="acme")
