@@ -17,6 +17,7 @@ from opsicle.server.audit import routes as audit
 from opsicle.server.audit.checkpoints import AuditCheckpoints
 from opsicle.server.audit.service import Audit
 from opsicle.server.automations import routes as automations
+from opsicle.server.automations.call_starts import CallStarts
 from opsicle.server.automations.chain_starts import ChainStarts
 from opsicle.server.automations.live_streams import LiveStreams
 from opsicle.server.automations.releases import GroupReleases
@@ -57,6 +58,7 @@ from opsicle.server.files import routes as files
 from opsicle.server.files.service import Files
 from opsicle.server.fleet.presence import Fleet
 from opsicle.server.fleet.pubsub import PubSub
+from opsicle.server.forwarding.forwarder import Forwarder
 from opsicle.server.http.routing import Route
 from opsicle.server.identity.accounts import Accounts
 from opsicle.server.identity.authenticators import Authenticators
@@ -158,6 +160,10 @@ class Services:
 
         self.audit_checkpoints = AuditCheckpoints(state, core.audit_key, clock)
         self.audit = Audit(state, self.audit_checkpoints, core.audit_key.public, clock)
+        self.forwarders = [
+            Forwarder(destination, state, clock, core.remarks)
+            for destination in core.forwarding.destinations(clock)
+        ]
 
     def _build_documents(self, core: Core) -> None:
         """Build what people push and keep, and the workers they enrol."""
@@ -252,9 +258,8 @@ class Services:
         self.hooks = Hooks(
             state, core.vault, self.automations, self.throttle, self.outbox, self.urls, clock
         )
-        self.chain_starts = ChainStarts(
-            state, self.automations, bindings, self.fleet, self.pubsub, clock
-        )
+        started = (state, self.automations, bindings, self.fleet, self.pubsub, clock)
+        self.chain_starts, self.call_starts = ChainStarts(*started), CallStarts(*started)
         self.artifacts = Artifacts(state, self.contents)
         self.log_retention = LogRetention(state, self.job_logs, clock)
         self.files = Files(state, self.contents, self.job_artifacts, clock)
@@ -304,6 +309,8 @@ class Services:
 
     def close(self) -> None:
         """End what has threads or greenlets of its own."""
+        for forwarder in self.forwarders:
+            forwarder.close()
         self.listeners.close()
         self.delivery.close()
         self.hasher.close()

@@ -31,7 +31,7 @@ SOFT = {
         "created_at", "queued_at", "started_at", "finished_at", "approved_at", "exit_code",
         "explanation", "state", "fence", "job_id", "rerun_of", "cancel_requested_at",
         "cancel_requested_by", "turn", "concurrency_released_at", "not_before", "not_after",
-        "started_by_kind", "started_by_name", "started_by_id",
+        "started_by_kind", "started_by_name", "started_by_id", "depth",
     },
     "approvals": {
         "state", "next_at", "notified", "waiting_for", "ended_at", "explanation",

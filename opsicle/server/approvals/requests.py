@@ -15,6 +15,7 @@ from opsicle.domain.templates import Template
 from opsicle.kit.clock import Clock
 from opsicle.kit.ids import new_id
 from opsicle.server.approvals.approvers import ApproverDirectory, requester_of
+from opsicle.server.approvals.called import with_called
 from opsicle.server.approvals.cases import gates_for
 from opsicle.server.approvals.pauses import require_passable
 from opsicle.server.approvals.progress import Progress
@@ -54,7 +55,8 @@ class ApprovalRequests:
         be it one in the midst of the job, which begins at `first_phase`.
         """
         require_passable(db, row, template, first_phase)
-        found = in_force(db, row.org_id, template, row.requester_id)
+        own = in_force(db, row.org_id, template, row.requester_id)
+        found = with_called(db, row, own, first_phase)
         if found is None:
             return None
         policy = found.policy

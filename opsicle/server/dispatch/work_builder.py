@@ -29,10 +29,11 @@ from opsicle.server.approvals.bindings import (
 )
 from opsicle.server.approvals.pauses import resume_of
 from opsicle.server.approvals.pre_lease_check import refusal_reason
+from opsicle.server.dispatch.called_ends import resume_of_call
 from opsicle.server.dispatch.lease_store import Lease
 from opsicle.server.dispatch.order_signer import OrderSigner
 from opsicle.server.keys.vault import HiddenValues, Vault
-from opsicle.server.store import approvals
+from opsicle.server.store import approvals, calls
 from opsicle.server.store import secrets as stored_secrets
 from opsicle.server.store.approvals import ApprovalRow
 from opsicle.server.store.automations import AutomationRow
@@ -123,6 +124,8 @@ class WorkBuilder:
         Raises AlteredManifest where what is stored is not what was asked or decided.
         """
         try:
+            if wait := calls.find_wait(db, job.pause_id or ""):
+                return resume_of_call(db, self._bindings, row, job, wait)
             return resume_of(db, self._bindings, row, job)
         except (ValueError, msgspec.MsgspecError, RecursionError) as error:
             facts = {"automation": row.id, "reason": str(error)}
