@@ -146,7 +146,15 @@ _SECOND: Fields = {
 }
 
 _LATER: Fields = {
-    "Manifest": ("runs_on_where", "priority", "concurrency", "resumed_from"),
+    "Manifest": (
+        "runs_on_where",
+        "priority",
+        "concurrency",
+        "resumed_from",
+        "plan",
+        "plan_outputs",
+        "evidence",
+    ),
     "Phase": (
         "network",
         "pull",
@@ -158,7 +166,7 @@ _LATER: Fields = {
         "on_failure",
     ),
     "Retries": ("backoff", "retry_on"),
-    "WorkOrder": ("resume",),
+    "WorkOrder": ("resume", "is_plan"),
 }
 
 

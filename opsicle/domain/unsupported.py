@@ -19,12 +19,7 @@ def unsupported(template: Template) -> list[Problem]:
 
     A phase with an `image` is not among it: its automation waits for a worker that runs containers.
     """
-    return [*_of_template(template), *_of_variables(template), *_of_phases(template)]
-
-
-def _of_template(template: Template) -> Iterator[Problem]:
-    if template.plan:
-        yield Problem("spec.plan", f"planning before the approval {_LATER}")
+    return [*_of_variables(template), *_of_phases(template)]
 
 
 def _of_variables(template: Template) -> Iterator[Problem]:

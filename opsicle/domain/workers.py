@@ -93,7 +93,7 @@ def runtime_of(phase: Phase) -> str:
 def requirements(template: Template) -> Requirements:
     """Return what a template's automations ask of a worker."""
     return phases_require(
-        template.phases,
+        (*template.plan, *template.phases),
         template.runs_on,
         template.runs_on_where,
         accepts_claimed=template.accepts_claimed,

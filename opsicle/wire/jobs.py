@@ -51,7 +51,8 @@ class Work(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     commitments; all are empty where nobody gave an order, as in `opsicle run FILE`. `timeout`
     bounds the whole job in seconds; None leaves it to the phases' own. `max_log_bytes` is after how
     much output the rest is counted only; None: never. `artifact_limits` bound the files that it
-    leaves behind. `resumed_from` says which phases another automation has done.
+    leaves behind. `resumed_from` says which phases another automation has done. `is_plan`: these
+    are the phases of the plan; `plan_outputs` are what it has handed on to the others.
     """
 
     automation_id: str
@@ -75,6 +76,8 @@ class Work(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     max_log_bytes: int | None = None
     artifact_limits: ArtifactLimits = ArtifactLimits()
     resumed_from: ResumePoint | None = None
+    is_plan: bool = False
+    plan_outputs: dict[str, str] = {}
 
     def __repr__(self) -> str:
         facts = f"job_id={self.job_id!r}, fence={self.fence}"

@@ -312,7 +312,7 @@ class WorkerRef(msgspec.Struct):
 
 
 class Job(msgspec.Struct, kw_only=True):
-    """One attempt on one worker."""
+    """One attempt on one worker, at the plan or at the phases."""
 
     id: str
     fence: int
@@ -323,6 +323,7 @@ class Job(msgspec.Struct, kw_only=True):
     finished_at: datetime | None = None
     exit_code: int | None = None
     explanation: str = ""
+    is_plan: bool = False
 
 
 class AutomationSummary(msgspec.Struct, kw_only=True):
@@ -363,6 +364,7 @@ class Automation(AutomationSummary, kw_only=True):
     from others, `concurrency_limit` how many of it run at once. `is_group_held`: nobody can say how
     it ended, and it holds its group until it is released. `artifacts` are
     the files that the newest job left behind, `artifacts_missing` those of which nothing is kept.
+    `plan` are the phases that ran before anybody was asked.
     `chain` is what it starts once it has ended, `depth` how far it is itself below what somebody
     has started.
     """
@@ -377,6 +379,7 @@ class Automation(AutomationSummary, kw_only=True):
     concurrency_limit: int | None = None
     is_group_held: bool = False
     phases: list[PhaseRun]
+    plan: list[PhaseRun] = []
     jobs: list[Job]
     log_bytes: int = 0
     log_remark: str = ""

@@ -43,6 +43,10 @@ class PhaseResults:
             self._outputs[report.name] = {each.name: each.value for each in report.outputs}
             self._summaries[report.name] = report.summary
 
+    def take_over(self, outputs: dict[str, str]) -> None:
+        """Take over what phases of another job have handed on to all of this one."""
+        self._outputs[""] = outputs
+
     def environment(self) -> dict[str, str]:
         """Return the variables by which a phase reads the outputs of those before it."""
         return {

@@ -197,15 +197,6 @@ def test_any_change_of_content_changes_the_digest(old: str, new: str) -> None:
     )
 
 
-def test_what_this_version_cannot_run_is_named() -> None:
-    told = {problem.path: problem.message for problem in unsupported(parse_template(FULL.encode()))}
-
-    assert set(told) == {
-        "spec.plan",
-    }
-    assert all("cannot run until then" in message for message in told.values())
-
-
 def test_limits_of_a_phase_without_an_image_arrive_later() -> None:
     source = (
         b"{apiVersion: v1, type: AutomationTemplate, metadata: {name: a}, spec: {template: {phases:"

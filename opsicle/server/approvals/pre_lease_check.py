@@ -9,12 +9,14 @@ from __future__ import annotations
 
 from opsicle.domain.access import Action
 from opsicle.domain.approvals import ApprovalState, unmet
+from opsicle.domain.automations import AutomationState
 from opsicle.domain.run_windows import ALWAYS, RunWindow
 from opsicle.domain.templates import Template
 from opsicle.server.access.rights import rights_of
 from opsicle.server.access.template_access import targets_of
 from opsicle.server.approvals.bindings import Bindings
 from opsicle.server.approvals.cases import Case, load
+from opsicle.server.approvals.evidence import NOT_PLANNED
 from opsicle.server.approvals.record_of_ends import contradiction
 from opsicle.server.approvals.stricter_since import missing_approval, tightened_since
 from opsicle.server.store import memberships
@@ -22,6 +24,7 @@ from opsicle.server.store.approvals import ApprovalRow
 from opsicle.server.store.automations import AutomationRow
 from opsicle.server.store.database import Connection
 
+ASKED_BEFORE = "people were asked before it was planned"
 WINDOW_ALTERED = "the window in which it may begin is not the one that was approved"
 
 
@@ -39,6 +42,10 @@ def refusal_reason(
     That its content is what it was triggered to do, and that just this was asked, has been seen
     before.
     """
+    if row.state is AutomationState.PLANNING:
+        return contradiction(db, row) if approval is None else ASKED_BEFORE
+    if template.plan and not row.evidence:
+        return NOT_PLANNED
     if approval is None:
         altered = "" if _has_window(row, ALWAYS) else WINDOW_ALTERED
         return altered or contradiction(db, row) or missing_approval(db, row, template)

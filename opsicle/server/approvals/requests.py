@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 
 import msgspec
 
@@ -71,13 +72,12 @@ class ApprovalRequests:
         return applicable
 
     def draft(
-        self, db: Connection, row: AutomationRow, applicable: ApplicablePolicy
+        self, db: Connection, row: AutomationRow, applicable: ApplicablePolicy, now: datetime
     ) -> ApprovalRow:
-        """Return the request for a new automation, before that has been bound to it.
+        """Return the request for an automation, before that has been bound to it.
 
         If no gate's conditions hold, the approval is given from the beginning.
         """
-        now = row.created_at
         return ApprovalRow(
             id=new_id(now),
             org_id=row.org_id,
@@ -96,7 +96,7 @@ class ApprovalRequests:
         )
 
     def ask(self, db: Connection, row: AutomationRow, draft: ApprovalRow) -> None:
-        """Record the request for a new automation, and tell those who are asked."""
+        """Record the request for an automation, and tell those who are asked."""
         approval = msgspec.structs.replace(draft, manifest_digest=row.manifest_digest)
         approvals.insert(db, approval)
-        self._progress.advance(db, self._progress.load(db, approval), row.created_at)
+        self._progress.advance(db, self._progress.load(db, approval), draft.asked_at)
