@@ -13,6 +13,7 @@ import * as channels from "./pages/channels.js";
 import * as forgotten from "./pages/forgotten.js";
 import * as invitation from "./pages/invitation.js";
 import * as login from "./pages/login.js";
+import * as logs from "./pages/logs.js";
 import * as notFound from "./pages/not-found.js";
 import * as people from "./pages/people.js";
 import * as policies from "./pages/policies.js";
@@ -44,6 +45,7 @@ const GROUPS = {
   main: [
     ["/templates", "Templates", templates, "templates.view", "templates"],
     ["/automations", "Automations", automations, "automations.view", "automations"],
+    ["/logs", "Logs", logs, "automations.view", "search"],
     ["/approvals", "Approvals", approvals, "approvals.view", "approvals"],
     ["/schedules", "Schedules", schedules, "schedules.view", "schedules"],
     ["/triggers", "Triggers", triggers, "triggers.view", "triggers"],

@@ -27,6 +27,9 @@ PACKAGES = {
     ),
     "postgresql": Package("/usr/lib/postgresql/*/bin/postgres", "a target of jobs"),
     "chromium-headless-shell": Package("/usr/bin/chromium-headless-shell", "drives the pages"),
+    "prometheus-alertmanager": Package(
+        "/usr/bin/prometheus-alertmanager", "calls a trigger, as it does for users"
+    ),
     "iproute2": Package("/usr/sbin/ip", "makes networks of the tests' own"),
     "nftables": Package("/usr/sbin/nft", "closes ways between those networks"),
     "curl": Package("/usr/bin/curl", "a foreign client of the API"),
@@ -43,6 +46,9 @@ PACKAGES = {
     "busybox-static": Package("/bin/busybox", "what the containers' image is made of"),
     "containernetworking-plugins": Package(
         "/usr/lib/cni/bridge", "networks of those containers that ask for one"
+    ),
+    "user-mode-linux": Package(
+        "linux.uml", "a kernel as a process, with control groups of version 2"
     ),
     "systemd": Package("systemd-analyze", "judges the units of the documentation"),
 }

@@ -51,10 +51,10 @@ export function chipsFilter({ name, label, value, choices }) {
 }
 
 /**
- * Several texts, which count when the form is sent. `controls` are [name, label, attributes of its
- * input].
+ * Several texts, which count when the form is sent, by a button with the text `send`. `controls` are
+ * [name, label, attributes of its input].
  */
-export function formFilter({ label, query, controls }) {
+export function formFilter({ label, query, controls, send = "Filter" }) {
   const fields = controls.map(([path, text, attributes]) =>
     field({ label: text, path, control: input({ value: query.get(path) ?? "", ...attributes }) }),
   );
@@ -64,7 +64,7 @@ export function formFilter({ label, query, controls }) {
     "form",
     { class: "filter-form", role: "search", "aria-label": label },
     fields.map((each) => each.element),
-    button("Filter", { type: "submit" }),
+    button(send, { type: "submit" }),
   );
   const listen = (changed) =>
     element.addEventListener("submit", (event) => {

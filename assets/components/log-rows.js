@@ -33,7 +33,7 @@ export function drawRow(piece, look) {
     h(
       "span",
       { class: "log-number", title: line.stream === STDERR ? "stderr" : null },
-      piece.isFirst ? String(line.number) : "",
+      piece.isFirst && line.number ? String(line.number) : "",
     ),
     look.isTimed && h("span", { class: "log-time" }, piece.isFirst ? clockTime(line.at) : ""),
     piece.hidden > 0

@@ -4,6 +4,7 @@ import { post } from "../lib/api.js";
 import { randomId } from "../lib/bytes.js";
 import { h } from "../lib/dom.js";
 import { navigate } from "../lib/router.js";
+import { now } from "../lib/times.js";
 import { visible } from "../lib/visible.js";
 import { button } from "./buttons.js";
 import { askForm } from "./dialogs.js";
@@ -31,7 +32,26 @@ function failedAt(phases) {
   );
 }
 
-function openResume({ id, template, version, phases, state }) {
+/** The worker that keeps the workspace of the last job, and until when; null if none does. */
+function keptBy({ jobs }) {
+  const job = jobs.at(-1);
+  const until = job?.workspace_kept_until;
+  return until && new Date(until) > now() ? job.worker.name : null;
+}
+
+/** In which workspace it goes on, where there is a choice. */
+function workspaceField(keeper) {
+  const kept = ["", visible(`the old one’s, as it was left, on ${keeper}`)];
+  const fresh = ["fresh", "an empty one, on any worker that fits"];
+  return field({
+    label: "Workspace",
+    path: "fresh_workspace",
+    control: select(keeper ? [kept, fresh] : [fresh], keeper ? "" : "fresh"),
+  });
+}
+
+function openResume(automation) {
+  const { id, template, version, phases, state } = automation;
   const key = randomId();
   const last = failedAt(phases);
   const names = phases.slice(0, last + 1).map(({ name }) => name);
@@ -45,6 +65,7 @@ function openResume({ id, template, version, phases, state }) {
     ),
     help: "Those before it are not run again; what they have handed on is handed over.",
   });
+  const workspace = workspaceField(keptBy(automation));
   const accepted = h("input", { type: "checkbox", name: "accept-unknown" });
   askForm({
     title: `Resume ${template}?`,
@@ -53,7 +74,7 @@ function openResume({ id, template, version, phases, state }) {
       {},
       `A new automation goes on with the same values and the same version (${version}). It is approved like any.`,
     ),
-    fields: [from],
+    fields: [from, workspace],
     below:
       isUnknown &&
       h(
@@ -67,7 +88,11 @@ function openResume({ id, template, version, phases, state }) {
       post("/automations/{automation_id}/resume", {
         path: { automation_id: id },
         headers: { "Idempotency-Key": key },
-        body: { phase_from: from.control.value, accept_unknown: accepted.checked },
+        body: {
+          phase_from: from.control.value,
+          accept_unknown: accepted.checked,
+          fresh_workspace: workspace.control.value === "fresh",
+        },
       }),
     done: (made) => navigate(`/automations/${made.id}`),
   });

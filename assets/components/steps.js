@@ -71,6 +71,7 @@ function usageLimits(limits) {
     limits.processes && `at most ${limits.processes} processes`,
     limits.cpu_seconds && `${limits.cpu_seconds} s of CPU a process`,
     limits.file_mib && `files of at most ${limits.file_mib} MiB`,
+    limits.nice && `nice ${limits.nice}`,
   ];
 }
 

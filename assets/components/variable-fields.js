@@ -5,6 +5,7 @@ import { afterClick } from "../lib/pointer.js";
 import { parseValue, typeOf, valueText, WrongValue } from "../lib/values.js";
 import { visible } from "../lib/visible.js";
 import { field, fieldGroup, input, select } from "./fields.js";
+import { fileField } from "./files.js";
 
 const MAX_RADIOS = 5;
 
@@ -12,11 +13,13 @@ const MAX_RADIOS = 5;
  * The field of a variable, filled with `given` or else its default; `typed` is a text that stood in
  * it before, whatever it is worth. Beyond what `field` gives: `text()` as it is typed, `value()`,
  * which throws WrongValue, and `problems()`, which gives what is wrong as the server would say it.
+ * Where `shown` is set, it gives what of the value is shown to people.
  */
 export function variableField(variable, given, changed, typed) {
   const start = typed ?? valueText(given ?? variable.default);
-  const { made, text } = build(variable, start);
-  const value = () => parseValue(variable, text());
+  const built = build(variable, start, changed);
+  const { made, text } = built;
+  const value = built.value ?? (() => parseValue(variable, text()));
   const check = () => made.setError(problemOf(value));
   made.element.addEventListener("input", () => {
     if (made.element.classList.contains("is-wrong")) check();
@@ -27,7 +30,7 @@ export function variableField(variable, given, changed, typed) {
     const message = problemOf(value);
     return message ? [{ path: made.path, message }] : [];
   };
-  return { ...made, variable, text, value, problems };
+  return { ...made, variable, text, value, problems, shown: built.shown };
 }
 
 function problemOf(value) {
@@ -40,7 +43,7 @@ function problemOf(value) {
   }
 }
 
-function build(variable, start) {
+function build(variable, start, changed) {
   const type = typeOf(variable);
   const shared = {
     label: [visible(variable.label || variable.id)],
@@ -48,6 +51,7 @@ function build(variable, start) {
     isRequired: variable.is_required,
     path: `values.${variable.id}`,
   };
+  if (type === "file") return fileField(variable, shared, changed);
   if (type === "enum" && variable.multiple) return checkboxes(variable, start, shared);
   if (type === "enum") return oneOf(options(variable), variable, start, shared);
   if (type === "bool" && !variable.multiple)
@@ -122,9 +126,12 @@ function options(variable) {
 
 function helpOf(variable) {
   const rules = [
-    variable.multiple && typeOf(variable) !== "enum" && "one per line",
+    variable.multiple && !["enum", "file"].includes(typeOf(variable)) && "one per line",
     boundsText(variable),
-    variable.pattern && ["must match ", h("code", {}, visible(variable.pattern))],
+    variable.pattern && [
+      typeOf(variable) === "file" ? "its name must match " : "must match ",
+      h("code", {}, visible(variable.pattern)),
+    ],
   ].filter(Boolean);
   const parts = rules.flatMap((rule, i) => (i ? [" · ", rule] : [rule]));
   const description = variable.description && h("span", {}, visible(variable.description));
@@ -138,7 +145,7 @@ function helpOf(variable) {
 }
 
 function boundsText({ min, max, ...variable }) {
-  const unit = ["number", "float"].includes(typeOf(variable)) ? "" : " characters";
+  const unit = { number: "", float: "", file: " bytes" }[typeOf(variable)] ?? " characters";
   const has = (bound) => bound !== undefined && bound !== null;
   if (has(min) && has(max)) return `${min} to ${max}${unit}`;
   if (has(min)) return `at least ${min}${unit}`;

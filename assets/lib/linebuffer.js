@@ -93,9 +93,11 @@ export class LineBuffer {
     return low;
   }
 
-  /** A phase's heading has no number: it counts as the line before it. */
+  /** A phase's heading and the rest of a long line have no number: they count as the line before. */
   #numberUpTo(index) {
-    return this.lines[index].number || (this.lines[index - 1]?.number ?? 0);
+    let at = index;
+    while (at >= 0 && !this.lines[at].number) at--;
+    return this.lines[at]?.number ?? 0;
   }
 
   #channel(phase, stream) {
@@ -109,6 +111,11 @@ export class LineBuffer {
   begin(line) {
     line.number = ++this.#count;
     return this.#push(line);
+  }
+
+  /** For channels only: begin a piece of a line that is too long for one. */
+  goOn(line) {
+    return this.#push({ ...line, text: "", runs: null, number: 0, version: 0 });
   }
 
   /** For channels only: say that a line of theirs has `characters` more now. */
@@ -165,6 +172,8 @@ class Channel {
       this.#starts.push(offset + end + 1);
     }
     this.#parser.feed(this.#decoder.decode(bytes, { stream: true }));
+    // A line begins with its first byte, though that may not show: the server numbers lines so.
+    if (!this.#line && bytes.length && bytes.at(-1) !== LINE_FEED) this.#line = this.#begin();
   }
 
   finish() {
@@ -175,14 +184,14 @@ class Channel {
   // What the parser says
 
   write(text, style) {
-    if (this.#column === 0 && this.#isTooLongToOverwrite()) this.#line = null;
+    if (this.#column === 0 && this.#isTooLongToOverwrite()) this.#goOn();
     const line = (this.#line ??= this.#begin());
     const before = line.text.length;
     if (this.#column >= before) this.#appendText(line, text, style);
     else overwrite(line, this.#column, text, style);
     this.#column += text.length;
     this.#buffer.touch(line, line.text.length - before);
-    if (line.text.length > this.#limits.lineCharacters) this.#end();
+    if (line.text.length > this.#limits.lineCharacters) this.#goOn();
   }
 
   newLine() {
@@ -207,6 +216,12 @@ class Channel {
     else overwrite(line, 0, " ".repeat(this.#column), PLAIN);
     this.#column = Math.min(this.#column, line.text.length);
     this.#buffer.touch(line, line.text.length - before);
+  }
+
+  /** Go on with the same line of the log in another one here, which has no number. */
+  #goOn() {
+    this.#column = 0;
+    this.#line = this.#buffer.goOn(this.#line);
   }
 
   #begin() {

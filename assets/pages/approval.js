@@ -4,6 +4,7 @@ import { button } from "../components/buttons.js";
 import { diffView } from "../components/diff.js";
 import { decisionButtons, openDecision } from "../components/decisions.js";
 import { confirm } from "../components/dialogs.js";
+import { valueView } from "../components/files.js";
 import { pageHeading } from "../components/headings.js";
 import { keepFresh } from "../components/live.js";
 import { loadInto } from "../components/loading.js";
@@ -195,12 +196,12 @@ function openWithdrawal(approval, redraw) {
   });
 }
 
-function valuesView({ values, variables }) {
+function valuesView({ values, variables, files }) {
   const names = Object.keys(values);
   if (!names.length) return h("p", { class: "muted" }, "It takes none.");
   const labels = labelsOf(variables);
   return pairs(
-    names.map((name) => [labels.get(name) || name, h("code", {}, visibleValue(values[name]))]),
+    names.map((name) => [labels.get(name) || name, valueView(name, values[name], files)]),
   );
 }
 

@@ -4,6 +4,7 @@ import { announce } from "../components/announcer.js";
 import { artifactsView } from "../components/artifacts.js";
 import { automationActions } from "../components/automation-actions.js";
 import { chainNotices, chainView } from "../components/chain.js";
+import { valueView } from "../components/files.js";
 import { pageHeading, setTitle } from "../components/headings.js";
 import { liveMark } from "../components/live.js";
 import { LogPanel } from "../components/log-panel.js";
@@ -16,7 +17,7 @@ import { follow } from "../lib/events.js";
 import { showList } from "../lib/keyed.js";
 import { markdown } from "../lib/markdown.js";
 import { queueTexts, wantedLabels } from "../lib/placement.js";
-import { ago, duration } from "../lib/times.js";
+import { ago, duration, exactTime, now } from "../lib/times.js";
 import { environmentName } from "../lib/values.js";
 import { visible, visibleLine, visibleValue } from "../lib/visible.js";
 
@@ -142,20 +143,22 @@ function titleFor(automation) {
   setTitle(`${stateText(automation.state)}: ${automation.template}`);
 }
 
-/** Everything that the head shows; what changes with each command is not among it. */
-function headOf({
-  phases,
-  jobs,
-  values,
-  variables,
-  outputs,
-  summary,
-  artifacts,
-  artifacts_missing: missing,
-  log_bytes: logBytes,
-  ...rest
-}) {
-  return rest;
+/** Everything that the head shows; what changes with each command is among it only at the end. */
+function headOf(automation) {
+  const {
+    phases,
+    jobs,
+    values,
+    variables,
+    files,
+    outputs,
+    summary,
+    artifacts,
+    artifacts_missing: missing,
+    log_bytes: logBytes,
+    ...rest
+  } = automation;
+  return isFinal(rest.state) ? { ...rest, phases, jobs } : rest;
 }
 
 function headView(automation) {
@@ -262,12 +265,13 @@ function waitingLink({ state, approval_id: approval, pause_id: pause }) {
 }
 
 function factsOf(automation) {
-  const { id, values, variables, outputs, jobs, chain } = automation;
+  const { id, values, variables, files, outputs, jobs, chain } = automation;
   return {
     id,
     chain,
     values,
     variables,
+    files,
     outputs,
     jobs,
     labels: wantedLabels(automation),
@@ -276,7 +280,8 @@ function factsOf(automation) {
   };
 }
 
-function factsView({ id, chain, values, variables, outputs, labels, queue, jobs, approvalId }) {
+function factsView(facts) {
+  const { id, chain, values, variables, files, outputs, labels, queue, jobs, approvalId } = facts;
   const given = variables.filter((variable) => variable.id in values);
   return h(
     "div",
@@ -295,7 +300,7 @@ function factsView({ id, chain, values, variables, outputs, labels, queue, jobs,
               { title: environmentName(variable.id) },
               visible(variable.label || variable.id),
             ),
-            h("dd", {}, h("code", {}, visibleValue(values[variable.id]))),
+            h("dd", {}, valueView(variable.id, values[variable.id], files)),
           ]),
         ),
       ),
@@ -341,6 +346,18 @@ function outputList(outputs) {
   );
 }
 
+/** Until when its worker keeps what a job has left, so that another one can go on there. */
+function keptView({ workspace_kept_until: until }) {
+  const isOver = new Date(until) <= now();
+  return h(
+    "p",
+    { class: "muted" },
+    isOver
+      ? "Its workspace is not kept any more."
+      : `Its workspace is kept until ${exactTime(until)}.`,
+  );
+}
+
 function jobView(job) {
   return h(
     "li",
@@ -351,5 +368,6 @@ function jobView(job) {
     " ",
     job.started_at && duration(job.started_at, job.finished_at),
     job.explanation && h("p", { class: "muted" }, visible(job.explanation)),
+    job.workspace_kept_until && keptView(job),
   );
 }

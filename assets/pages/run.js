@@ -57,7 +57,8 @@ function show(content, { template, earlier, need }, kept) {
   const environment = h("div", {});
   const drawEnvironment = () => replace(environment, environmentView(fields));
   const fields = template.variables.map((variable) => {
-    const given = variable.type === "secret" ? undefined : earlier?.values[variable.id];
+    const isKept = variable.type !== "secret" && variable.type !== "file";
+    const given = isKept ? earlier?.values[variable.id] : undefined;
     return variableField(variable, given, drawEnvironment, kept?.texts[variable.id]);
   });
   const reason = field({
@@ -102,7 +103,9 @@ function earlierNotice({ id, version }, template) {
   const differs =
     version !== template.version &&
     `, which ran version ${version}; this is version ${template.version}`;
-  return noticeBox("note", h("p", {}, "Filled with the values of ", link, differs, "."));
+  const files = template.variables.some((variable) => variable.type === "file");
+  const anew = files && " Files are to be chosen anew; to take the same ones, run it again there.";
+  return noticeBox("note", h("p", {}, "Filled with the values of ", link, differs, ".", anew));
 }
 
 function formView(form, fields, aside) {
@@ -184,9 +187,10 @@ function environmentView(fields) {
   return h("div", { class: "source environment" }, lines);
 }
 
-function shownValue({ variable, value }) {
+function shownValue({ variable, value, shown }) {
   try {
     const now = value() ?? variable.default;
+    if (shown && now) return h("span", {}, "the path of ", shown());
     if (variable.type === "secret" && now) return "••••";
     return now === undefined || now === null
       ? h("span", { class: "muted" }, " not set")

@@ -16,7 +16,7 @@ import { queryText } from "../lib/query.js";
 import { navigate, setQuery } from "../lib/router.js";
 import { may } from "../lib/session.js";
 import { getTemplate, pathOf } from "../lib/templates.js";
-import { ago } from "../lib/times.js";
+import { ago, durationText } from "../lib/times.js";
 import { templateQueueTexts, wantedLabels } from "../lib/placement.js";
 import { environmentName, typeOf } from "../lib/values.js";
 import { visible, visibleValue } from "../lib/visible.js";
@@ -171,6 +171,12 @@ function planPanel(template) {
           : "On any worker.",
       ),
       templateQueueTexts(template).map((text) => h("p", {}, visible(text), ".")),
+      template.keep_workspace &&
+        h(
+          "p",
+          {},
+          `The workspace of a job that does not go well is kept for ${durationText(template.keep_workspace * 1000)}.`,
+        ),
       template.needs_approval && h("p", {}, "Someone must approve each run."),
       template.needs_mfa &&
         h("p", {}, "Whoever runs it shows a fresh code of their authenticator app."),

@@ -95,6 +95,7 @@ function card(worker, list) {
       "p",
       { class: "row-facts" },
       `version ${visible(worker.version) || "?"} · runs ${worker.runtimes.join(", ") || "nothing"}`,
+      limitsBy(worker),
       worker.formats.length > 0 && ` · formats ${worker.formats.join(", ")}`,
       h("br", {}),
       isGone && ["last seen ", ago(worker.last_seen_at, "never"), " · "],
@@ -103,6 +104,11 @@ function card(worker, list) {
     may(worker.is_shared ? "server.manage" : "workers.manage") &&
       h("div", { class: "worker-actions" }, actions(worker, list)),
   );
+}
+
+/** By what it keeps the limits of phases that have no image. */
+function limitsBy({ limits_by: { subprocess: by } }) {
+  return by && ` · limits by ${visible(by)}`;
 }
 
 /** What it was granted decides what it gets; what it only says of itself is shown apart. */

@@ -21,7 +21,7 @@ from opsicle.domain.errors import InvalidInput
 from opsicle.domain.pauses import ApprovalKind, Choice
 from opsicle.domain.resume_points import in_words
 from opsicle.domain.run_windows import RunWindow
-from opsicle.domain.templates import OnFailure, Phase, Variable
+from opsicle.domain.templates import OnFailure, Phase, ResourceLimits, Variable
 from opsicle.domain.visible_text import visible_value
 from opsicle.wire.approval_api import Approval, Comparison, DecisionRequest, GateView
 from opsicle.wire.endpoints import approvals as endpoints
@@ -262,7 +262,7 @@ def _asked(variable: Variable) -> str:
 
 
 def _phase(phase: Phase) -> Iterator[str]:
-    more = _container(phase) if phase.image else []
+    more = [*(_container(phase) if phase.image else []), *_limits(phase.limits)]
     more += [f"when {phase.when}"] if phase.when != "success" else []
     more += [f"secrets {', '.join(phase.secrets)}"] if phase.secrets else []
     more += [f"env {key}={value}" for key, value in phase.env.items()]
@@ -280,12 +280,22 @@ def _container(phase: Phase) -> list[str]:
     said += [f"pull {phase.pull}"] if phase.pull != "missing" else []
     said += [f"user {phase.user}"] if phase.user else []
     said += ["read-only root"] if phase.read_only else []
-    limits = phase.limits
-    if limits and limits.memory_mib:
-        said += [f"at most {limits.memory_mib} MiB of memory"]
-    if limits and limits.processes:
-        said += [f"at most {limits.processes} processes"]
     return said
+
+
+def _limits(limits: ResourceLimits | None) -> Iterator[str]:
+    if limits is None:
+        return
+    if limits.memory_mib:
+        yield f"at most {limits.memory_mib} MiB of memory"
+    if limits.processes:
+        yield f"at most {limits.processes} processes"
+    if limits.cpu_seconds:
+        yield f"{limits.cpu_seconds} s of CPU a process"
+    if limits.file_mib:
+        yield f"files of at most {limits.file_mib} MiB"
+    if limits.nice:
+        yield f"nice {limits.nice}"
 
 
 def _gate(gate: GateView) -> Iterator[str]:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import click
 
 from opsicle.cli.invocation import current
 from opsicle.cli.listing import limit
+from opsicle.cli.log_searches import ignore_case, regex, say_how_far, stream
 from opsicle.cli.mfa import totp_option, with_proof
 from opsicle.cli.output import Column, emit, emit_list, print_table, seconds_between
 from opsicle.cli.results import show_results
@@ -16,12 +18,16 @@ from opsicle.cli.sessions import connect
 from opsicle.cli.terminal import printable
 from opsicle.cli.times import point_in_time
 from opsicle.client.automations import trigger
+from opsicle.client.logs import LogSearchProgress, search_logs
 from opsicle.domain.automations import AutomationState
 from opsicle.domain.calls import ChainState
 from opsicle.wire.endpoints import automations as endpoints
 from opsicle.wire.phase_api import PhaseRun
 from opsicle.wire.starts import ChainedStart, ResumeRequest
 from opsicle.wire.user_api import Automation
+
+_MOST_FOUND = 100
+"""Lines that a search shows unless told."""
 
 _COLUMNS = [
     Column("id", lambda automation: automation.id),
@@ -61,6 +67,43 @@ def list_(limit: int | None, since: str | None, **filters: str | None) -> None:
         endpoints.LIST_AUTOMATIONS, query={**filters, "since": point_in_time(since)}
     )
     emit_list(found, _COLUMNS, limit=limit, table_limit=100)
+
+
+_FOUND_COLUMNS = [
+    Column("automation", lambda found: found.automation_id),
+    Column("template", lambda found: found.template),
+    Column("at", lambda found: found.at),
+    Column("line", lambda found: found.line),
+    Column("text", lambda found: found.text),
+]
+
+
+@automations.command()
+@click.argument("text")
+@click.option("--since", metavar="TIME", help="Only lines from this time on: 2026-03-01, 90m, 7d.")
+@click.option("--until", metavar="TIME", help="Only lines from before this time.")
+@click.option("--template", metavar="NAME", help="Only in automations of this template.")
+@stream
+@regex
+@ignore_case
+@click.option("--cursor", default="", metavar="C", help="Go on where a search before has stopped.")
+@limit
+def search(text: str, limit: int | None, cursor: str, **wanted: Any) -> None:
+    """Search the logs of automations for a text, the newest first.
+
+    Of each automation the log of its newest attempt. Ends after 100 lines unless told.
+    """
+    most = limit or _MOST_FOUND
+    query = {
+        **wanted,
+        "text": text,
+        "since": point_in_time(wanted["since"]),
+        "until": point_in_time(wanted["until"]),
+    }
+    progress = LogSearchProgress(cursor=cursor)
+    found = search_logs(connect(), query, most, progress)
+    emit_list(found, _FOUND_COLUMNS, limit=most)
+    say_how_far(progress)
 
 
 @automations.command()
@@ -109,17 +152,33 @@ def rerun(automation_id: str, totp: str | None) -> None:
     is_flag=True,
     help="Go on though nobody can say what the phase did at which it was lost: it may run twice.",
 )
+@click.option(
+    "--fresh-workspace",
+    is_flag=True,
+    help="Go on in an empty workspace, though the template keeps that of the old one.",
+)
 @click.option("--reason", metavar="TEXT", default="", help="Why; that of the old one unless given.")
 @totp_option
 def resume(
-    automation_id: str, phase_from: str, *, accept_unknown: bool, reason: str, totp: str | None
+    automation_id: str,
+    phase_from: str,
+    *,
+    accept_unknown: bool,
+    fresh_workspace: bool,
+    reason: str,
+    totp: str | None,
 ) -> None:
     """Go on where an automation has failed, as a new one.
 
     It has the old one's values, and what its phases have handed on; those that went well are not
     run again. It is approved like any run.
     """
-    request = ResumeRequest(phase_from=phase_from, accept_unknown=accept_unknown, reason=reason)
+    request = ResumeRequest(
+        phase_from=phase_from,
+        accept_unknown=accept_unknown,
+        fresh_workspace=fresh_workspace,
+        reason=reason,
+    )
     emit_automation(
         with_proof(totp, lambda api: trigger(api, endpoints.RESUME, automation_id, body=request))
     )
@@ -189,6 +248,7 @@ def _fields(automation: Automation) -> list[tuple[str, object]]:
         ("reason", automation.reason),
         ("rerun of", automation.rerun_of),
         ("goes on from", automation.resumed_from),
+        ("workspace", _kept(automation)),
         ("worker", automation.worker.name if automation.worker else ""),
         ("runs on", automation.runs_on),
         ("runs where", automation.runs_on_where),
@@ -201,6 +261,13 @@ def _fields(automation: Automation) -> list[tuple[str, object]]:
         ("finished", automation.finished_at),
         ("log bytes", automation.log_bytes),
     ]
+
+
+def _kept(automation: Automation) -> str:
+    job = automation.jobs[-1] if automation.jobs else None
+    if job is None or job.workspace_kept_until is None:
+        return ""
+    return f"{job.worker.name} keeps it until {job.workspace_kept_until:%Y-%m-%d %H:%M} UTC"
 
 
 def _starter(automation: Automation) -> str:

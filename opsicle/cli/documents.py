@@ -167,8 +167,8 @@ def given_values(
 
     Raises InvalidInput with every mistake.
 
-    A secret one is refused as `--var`. Whether they fit the variables' rules is for `check_values`
-    or the server.
+    A secret one is refused as `--var`, and a file stays `@PATH` (see given_files.py). Whether they
+    fit the variables' rules is for `check_values` or the server.
     """
     values = read_values_file(file) if file else {}
     known = {variable.id: variable for variable in variables}
@@ -187,6 +187,8 @@ def given_values(
             )
         elif len(given) > 1 and not known[name].multiple:
             problems.add(f"values.{name}", "is given more than once")
+        elif known[name].type is VariableType.FILE:
+            values[name] = [*given] if known[name].multiple else given[0]
         else:
             _add_parsed(values, known[name], "\n".join(given), problems)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from opsicle.cli.terminal import ask, has_person
-from opsicle.domain.templates import Value, Variable
+from opsicle.domain.templates import Value, Variable, VariableType
 from opsicle.domain.variables import parse_text
 
 
@@ -23,8 +23,8 @@ var_option = click.option(
     metavar="ID=VALUE",
     multiple=True,
     type=Lines(),
-    help="A variable's value. Give it again for the next variable, "
-    "or for a further item of one that takes several.",
+    help="A variable's value; of one that takes a file, `@PATH`. Give it again for the next "
+    "variable, or for a further item of one that takes several.",
 )
 var_file_option = click.option(
     "--var-file",
@@ -56,7 +56,10 @@ class GivenValues:
             is_missing = (
                 variable.is_required and variable.default is None and variable.id not in values
             )
-            if is_missing and has_person():
+            if is_missing and has_person() and variable.type is VariableType.FILE:
+                path = ask(f"{variable.label or variable.id} (path of a file)", "--var")
+                values[variable.id] = [f"@{path}"] if variable.multiple else f"@{path}"
+            elif is_missing and has_person():
                 question = variable.label or variable.id
                 values[variable.id] = parse_text(
                     variable, ask(question, "--var", is_hidden=variable.type == "secret")

@@ -22,6 +22,7 @@ from opsicle.cli.progress import ProgressDisplay
 from opsicle.cli.terminal import has_person
 from opsicle.domain.automations import JobState
 from opsicle.domain.errors import InvalidInput, Problem
+from opsicle.domain.files import input_files
 from opsicle.domain.pauses import kind_of
 from opsicle.domain.secrets import masked, named_secrets, only_secret
 from opsicle.domain.template_parser import AutomationDocument
@@ -32,6 +33,7 @@ from opsicle.domain.workers import runtime_of
 from opsicle.kit import signals
 from opsicle.kit.ids import new_id
 from opsicle.wire.jobs import Outcome, PhaseReport, StepState, Work, outputs_of, summary_of
+from opsicle.worker.input_files import ReadPart, WrongFile, receive, staging_folder
 from opsicle.worker.private_files import private_folder
 from opsicle.worker.runner import Cancellation, Runner
 from opsicle.worker.runner_host import RunnerHost
@@ -106,13 +108,16 @@ def prepare(
         secrets=secrets,
         volume_mounts=document.volume_mounts,
         timeout=document.timeout if isinstance(document, Template) else None,
+        files=input_files(variables, values),
     )
 
     return work, masked(variables, values)
 
 
-def run_here(work: Work, values: dict[str, Value], *, is_stdout_taken: bool) -> LocalRun:
-    """Run it to its end.
+def run_here(
+    work: Work, values: dict[str, Value], read_file: ReadPart, *, is_stdout_taken: bool
+) -> LocalRun:
+    """Run it to its end; `read_file` reads the files that it is given.
 
     Ctrl-C, TERM and a closed terminal cancel it; its clean-up phases still run.
     """
@@ -126,6 +131,7 @@ def run_here(work: Work, values: dict[str, Value], *, is_stdout_taken: bool) -> 
         folder = Path(tempfile.mkdtemp(prefix="opsicle-"))
         # Not a TemporaryDirectory: that would delete through what the job has left mounted.
         stack.callback(remove_folder, folder)
+        _take_files(work, folder, read_file)
         private = private_folder(folder)
         stack.callback(remove_folder, private)
         host = RunnerHost(
@@ -155,6 +161,17 @@ def run_here(work: Work, values: dict[str, Value], *, is_stdout_taken: bool) -> 
         outputs=outputs_of(outcome.phases),
         summary=summary_of(outcome.phases),
     )
+
+
+def _take_files(work: Work, folder: Path, read_file: ReadPart) -> None:
+    if not work.files:
+        return
+    try:
+        receive(work.files, staging_folder(folder, work.job_id), read_file)
+    except WrongFile as wrong:
+        raise InvalidInput(f"{wrong}: it has changed meanwhile") from wrong
+    except OSError as error:
+        raise InvalidInput(f"its files cannot be copied: {error.strerror or error}") from error
 
 
 def _user_name() -> str:

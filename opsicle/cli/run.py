@@ -9,6 +9,7 @@ import click
 
 from opsicle.cli.automations import emit_automation
 from opsicle.cli.following import show_live
+from opsicle.cli.given_files import LocalFiles, upload_id, with_files
 from opsicle.cli.given_values import GivenValues, Lines, var_file_option, var_option
 from opsicle.cli.input_files import FileName
 from opsicle.cli.invocation import current
@@ -25,7 +26,7 @@ from opsicle.domain.automations import AutomationState, JobState
 from opsicle.domain.errors import InvalidInput
 from opsicle.domain.names import TEMPLATE_NAME
 from opsicle.domain.problems import quoted
-from opsicle.domain.templates import Value
+from opsicle.domain.templates import Value, Variable
 from opsicle.wire.endpoints import automations as endpoints
 from opsicle.wire.endpoints import templates
 from opsicle.wire.user_api import RunRequest
@@ -98,8 +99,13 @@ def is_file(what: str) -> bool:
 def _run_here(path: Path, given: GivenValues, secret_files: Sequence[str]) -> JobState:
     from opsicle.cli.local_run import prepare, run_here
 
-    work, values = prepare(path, given.read, lambda names: _given_secrets(names, secret_files))
-    result = run_here(work, values, is_stdout_taken=current().wants_json)
+    files = LocalFiles()
+
+    def read_values(variables: Sequence[Variable]) -> dict[str, Value]:
+        return with_files(variables, given.read(variables), files.take)
+
+    work, values = prepare(path, read_values, lambda names: _given_secrets(names, secret_files))
+    result = run_here(work, values, files.read, is_stdout_taken=current().wants_json)
     if current().wants_json:
         print_json(result)
     else:
@@ -144,6 +150,7 @@ def _run_there(
     if given or has_person():  # the server checks them once more when it makes the automation
         template = fetch(api, templates.SHOW, templates.SHOW_VERSION, name, version)
         values = given.read(template.variables)
+        values = with_files(template.variables, values, lambda path: upload_id(api, path))
     request = RunRequest(template=name, version=version, values=values, reason=reason)
     automation = with_proof(totp, lambda api: trigger(api, endpoints.RUN, body=request))
     if not follow:

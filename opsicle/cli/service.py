@@ -99,6 +99,8 @@ TimeoutStopSec=65min
 Restart=on-failure
 RestartSec=5
 LimitCORE=0
+# A control group of its own, in which it keeps the limits of phases: `limits` in templates.
+Delegate=memory pids
 
 # Jobs do what their templates say, with the rights of this user: add what yours can do without.
 # `sudo` in a command needs NoNewPrivileges=no.

@@ -139,6 +139,7 @@ def _fields(template: TemplateVersion) -> list[tuple[str, object]]:
         ("priority", template.priority),
         ("group", _group(template.concurrency)),
         ("most waiting", template.max_waiting),
+        ("workspace kept", f"{template.keep_workspace} s" if template.keep_workspace else ""),
         ("takes its word", template.accepts_claimed),
         ("needs approval", template.needs_approval),
         ("needs a code", template.needs_mfa),

@@ -70,6 +70,14 @@ from opsicle.kit import logging
     multiple=True,
     help="A folder of this machine that templates may show to their containers. May be repeated.",
 )
+@click.option(
+    "--kept-mib",
+    type=click.IntRange(0),
+    default=10_240,
+    metavar="N",
+    help="Room for the workspaces that templates keep with `keepWorkspace`; 10240 unless told, "
+    "0 keeps none.",
+)
 @click.option("--verbose", is_flag=True, help="Log more.")
 def worker(  # noqa: PLR0913, PLR0917 - what a worker can be told
     data_dir: Path,
@@ -81,6 +89,7 @@ def worker(  # noqa: PLR0913, PLR0917 - what a worker can be told
     slots: int,
     run_as: tuple[str, ...],
     allow_mount: tuple[Path, ...],
+    kept_mib: int,
     *,
     verbose: bool,
 ) -> None:
@@ -102,6 +111,7 @@ def worker(  # noqa: PLR0913, PLR0917 - what a worker can be told
         labels=labels_of(label),
         slots=slots,
         run_as=run_as,
+        kept_mib=kept_mib,
         allowed_mounts=tuple(_absolute(path) for path in allow_mount),
         server_urls=tuple(_url(url) for url in server_url),
     )

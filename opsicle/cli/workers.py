@@ -144,6 +144,7 @@ def _emit(worker: object) -> None:
             ("clock", _clock(worker)),
             ("version", worker.version),
             ("manifest formats", worker.formats),
+            ("keeps limits by", worker.limits_by),
             ("jobs not known here", ", ".join(worker.unknown_jobs)),
             ("certificate until", worker.certificate_expires_at),
         ],

@@ -50,6 +50,13 @@ class Api:
         reply = self.connection.send(endpoint.method, path, body=content, headers=headers)
         return _decoded(reply.body, endpoint)
 
+    def send_file(
+        self, endpoint: Endpoint[T], pieces: Iterator[bytes], size: int, query: Query = _NOTHING
+    ) -> T:
+        """Send a file of `size` bytes in pieces, and return the whole answer."""
+        reply = self.connection.send_file(_path(endpoint, (), query), pieces, size)
+        return _decoded(reply.body, endpoint)
+
     def stream(
         self,
         endpoint: Endpoint[bytes],

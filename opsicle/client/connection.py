@@ -146,6 +146,12 @@ class ApiConnection:
         ):
             return ApiReply(response.data, response.headers)
 
+    def send_file(self, path: str, pieces: Iterator[bytes], size: int) -> ApiReply:
+        """Post `size` bytes, in pieces, and return the whole answer. Raises as `send`."""
+        headers = {"Content-Type": "application/octet-stream", "Content-Length": str(size)}
+        with self._open("POST", path, pieces, headers, READ_SECONDS) as response:
+            return ApiReply(response.data, response.headers)
+
     @contextmanager
     def stream(self, path: str, *, headers: Mapping[str, str] | None = None) -> Iterator[Stream]:
         """Ask once, and hand over the answer's bytes as they come.
@@ -160,12 +166,12 @@ class ApiConnection:
         self,
         method: str,
         path: str,
-        body: bytes | None,
+        body: bytes | Iterator[bytes] | None,
         headers: Mapping[str, str],
         silence_seconds: int,
     ) -> Iterator[BaseHTTPResponse]:
         all_headers = {**self._headers, **headers}
-        if body is not None:
+        if isinstance(body, bytes):
             all_headers["Content-Type"] = "application/json"
         timeout = urllib3.Timeout(connect=CONNECT_SECONDS, read=silence_seconds)
 

@@ -18,6 +18,8 @@ _LEAST_MEMORY_MIB, _MOST_MEMORY_MIB = 16, 4 * 1024 * 1024
 
 _MOST_PROCESSES = 100_000
 _MOST_FILE_MIB = 16 * 1024 * 1024
+_MOST_NICE = 19
+"""As the kernel has it. Below 0 a phase would stand before the worker."""
 
 
 class ContainerFields(NamedTuple):
@@ -58,6 +60,7 @@ def parse_limits(fields: Fields) -> ResourceLimits | None:
         memory_mib=_limit(limits, "memoryMiB", _LEAST_MEMORY_MIB, _MOST_MEMORY_MIB),
         processes=_limit(limits, "processes", 1, _MOST_PROCESSES),
         file_mib=_limit(limits, "fileMiB", 1, _MOST_FILE_MIB),
+        nice=_limit(limits, "nice", 1, _MOST_NICE),
     )
     limits.end()
     return read if read != ResourceLimits() else None

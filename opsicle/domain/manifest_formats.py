@@ -66,6 +66,7 @@ _FIRST: Fields = {
     "Retries": ("limit", "delay"),
     "ResourceLimits": ("cpu_seconds", "memory_mib", "processes", "file_mib"),
     "VolumeMount": ("host", "container"),
+    "InputFile": ("variable", "position", "name", "size", "sha256"),
     "WorkOrder": (
         "format",
         "org_id",
@@ -135,6 +136,7 @@ _FIRST: Fields = {
         "decisions",
     ),
     "ResumePoint": ("automation_id", "first_phase", "outputs", "answers"),
+    "KeptWorkspace": ("job_id", "worker_id", "worker_name", "kept_until"),
     "ResumeDecision": ("user_id", "email", "principal_id", "decision", "with_mfa"),
 }
 
@@ -151,6 +153,8 @@ _LATER: Fields = {
         "priority",
         "concurrency",
         "resumed_from",
+        "files",
+        "keep_workspace",
         "plan",
         "plan_outputs",
         "evidence",
@@ -166,6 +170,8 @@ _LATER: Fields = {
         "on_failure",
     ),
     "Retries": ("backoff", "retry_on"),
+    "ResumePoint": ("workspace",),
+    "ResourceLimits": ("nice",),
     "WorkOrder": ("resume", "is_plan"),
 }
 

@@ -16,6 +16,7 @@ from datetime import datetime
 import msgspec
 
 from opsicle.domain.automations import WorkerLost
+from opsicle.domain.files import InputFile
 from opsicle.domain.manifest_formats import NEWEST, encode_in_format
 from opsicle.domain.pauses import Resume
 from opsicle.domain.resume_points import ResumePoint
@@ -42,9 +43,10 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     the automation's salt and the value. `secrets` are names; their values may be rotated between
     approval and run. From format 2 on, `principal_id` is the person behind the requester when it
     was asked: the owner of a service account, else the requester; `policy` is the digest of a
-    `PolicyAsked`, or `NO_POLICY`. Before `phases` are ordered, `plan` is carried out by an order of
-    its own; `evidence` is the digest of what that has shown ("" until then), `plan_outputs` what
-    it hands on.
+    `PolicyAsked`, or `NO_POLICY`. `files` are the values of variables of type `file`, which stand
+    in no other place of it. Before `phases` are ordered, `plan` is carried out by an order of its
+    own; `evidence` is the digest of what that has shown ("" until then), `plan_outputs` what it
+    hands on.
     """
 
     format: int = NEWEST
@@ -70,6 +72,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     priority: int = DEFAULT_PRIORITY
     concurrency: Concurrency | None = None
     resumed_from: ResumePoint | None = None
+    files: tuple[InputFile, ...] = ()
+    keep_workspace: int | None = None
     plan: tuple[Phase, ...] = ()
     plan_outputs: dict[str, str] = {}
     evidence: str = ""

@@ -252,3 +252,45 @@ def _character(written: str) -> str:
 
 def _spelled(character: str) -> str:
     return f"\\x{{{ord(character):x}}}"
+
+
+class SearchPattern:
+    r"""What is looked for in the lines of logs, which are bytes: a text, or RE2's own expressions.
+
+    `^` and `$` are the begin and end of a line; no match reaches from one line into another. Raises
+    BadPattern.
+    """
+
+    def __init__(self, text: str, *, is_regex: bool = False, ignores_case: bool = False) -> None:
+        import re2  # most processes never search
+
+        if not text or "\n" in text:
+            raise BadPattern("it is empty, or has a line end in it")
+        options = re2.Options()
+        options.max_mem = _MAX_BYTES
+        options.log_errors = False
+        options.never_nl = True
+        options.never_capture = True
+        options.case_sensitive = not ignores_case
+        source = f"(?m:{text})" if is_regex else re2.escape(text)
+        try:
+            if is_regex:
+                re2.compile(text, options)  # so that `a)(b` is refused as what it is
+            self._regexp = re2.compile(source, options)
+        except re2.error as error:
+            reason = error.args[0] if error.args else "it cannot be read"
+            raise BadPattern(_text_of(reason)) from None
+        re2.purge()
+        self._literal = None if is_regex or ignores_case else text.encode()
+
+    def find(self, content: bytes, start: int, end: int) -> tuple[int, int] | None:
+        """Return where the first match within these bytes begins and ends, or None."""
+        if self._literal is not None:
+            place = content.find(self._literal, start, end)
+            return None if place < 0 else (place, place + len(self._literal))
+        match = self._regexp.search(content, start, end)
+        return match.span() if match else None
+
+
+def _text_of(reason: object) -> str:
+    return reason.decode("utf-8", "replace") if isinstance(reason, bytes) else str(reason)

@@ -7,23 +7,39 @@ of it stands in the manifest, so that whoever approves it sees it, and the worke
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 
 import msgspec
 
 from opsicle.domain.templates import Phase, Value, When
 
 
+class KeptWorkspace(msgspec.Struct, frozen=True, kw_only=True):
+    """The workspace that a job has left, and the worker that keeps it for so long."""
+
+    job_id: str
+    worker_id: str
+    worker_name: str
+    kept_until: datetime
+
+    @property
+    def until(self) -> str:
+        """The end of that time, for people."""
+        return f"{self.kept_until:%Y-%m-%d %H:%M} UTC"
+
+
 class ResumePoint(msgspec.Struct, frozen=True, kw_only=True):
     """The automation that was left, the index of the phase to go on at, and what is handed over.
 
     `outputs` are those of the phases before it, by the phase's name; `answers` are the values that
-    people gave at their pauses.
+    people gave at their pauses. `workspace` is the one to go on in; None: an empty one.
     """
 
     automation_id: str
     first_phase: int
     outputs: dict[str, dict[str, str]]
     answers: dict[str, Value]
+    workspace: KeptWorkspace | None = None
 
     @property
     def all_outputs(self) -> dict[str, str]:
@@ -40,9 +56,12 @@ def in_words(point: ResumePoint, phases: Sequence[Phase]) -> str:
     first = point.first_phase
     said = f"goes on at phase {first + 1} of {len(phases)}, {phases[first].name}"
     if first == 0:
-        return f"{said}, where {point.automation_id} had failed"
-    done = "1 was" if first == 1 else f"1 to {first} were"
-    return f"{said}; {done} done in {point.automation_id}"
+        said += f", where {point.automation_id} had failed"
+    else:
+        done = "1 was" if first == 1 else f"1 to {first} were"
+        said += f"; {done} done in {point.automation_id}"
+    kept = point.workspace
+    return f"{said}; in the workspace that {kept.worker_name} keeps" if kept else said
 
 
 def was_run(phase: Phase) -> bool:

@@ -228,6 +228,7 @@ def _template(name: str, labels: dict[str, str], spec: Fields) -> Template:
         priority=parse_priority(spec),
         concurrency=parse_concurrency(spec, variables),
         max_waiting=spec.integer("maxWaiting", 0, 1, MAX_WAITING) or None,
+        keep_workspace=spec.integer("keepWorkspace", 0, 1, MAX_TIMEOUT_SECONDS) or None,
         on_worker_lost=spec.choice("onWorkerLost", WorkerLost.UNKNOWN),
         plan=parse_phases(spec, "plan", is_required=False),
         on_success=parse_chained(spec, "onSuccess", variables, phases),

@@ -95,13 +95,15 @@ class ResourceLimits(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=Tr
     """The most that a phase may use; None: no limit of its own.
 
     `memory_mib` and `processes` are for all that it starts together, `cpu_seconds` for each process
-    and `file_mib` for each file that one writes.
+    and `file_mib` for each file that one writes. `nice` is how far they stand back behind others
+    that want the processor, 1 to 19.
     """
 
     cpu_seconds: int | None = None
     memory_mib: int | None = None
     processes: int | None = None
     file_mib: int | None = None
+    nice: int | None = None
 
 
 class OnFailure(StrEnum):
@@ -213,7 +215,8 @@ class Template(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     is an expression over them, in its one spelling. `require_mfa`: whoever runs it shows a fresh
     code of their authenticator app. `priority`, from 0 to 9: the highest is handed out first.
     `max_waiting`: no more than that wait; None: any number. `on_success` and `on_failure` are what
-    it starts once it has ended so.
+    it starts once it has ended so. `keep_workspace`: for how many seconds a worker keeps the
+    workspace of a job that did not go well; None: it does not.
     """
 
     name: str
@@ -238,6 +241,7 @@ class Template(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     max_waiting: int | None = None
     on_success: tuple[Call, ...] = ()
     on_failure: tuple[Call, ...] = ()
+    keep_workspace: int | None = None
 
     @property
     def certain_labels(self) -> dict[str, str]:

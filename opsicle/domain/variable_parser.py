@@ -15,6 +15,8 @@ MAX_OPTIONS = 500
 MAX_PATTERN_PLACES = 1_000
 
 _LENGTHS = frozenset({VariableType.STRING, VariableType.TEXT, VariableType.SECRET})
+_HAS_PATTERN = _LENGTHS | {VariableType.FILE}
+_NOT_NEGATIVE = _LENGTHS | {VariableType.FILE}
 _NUMBERS = frozenset({VariableType.NUMBER, VariableType.FLOAT})
 
 
@@ -122,8 +124,11 @@ def _pattern(fields: Fields, variable_type: VariableType) -> str:
     if not place or not text:
         return ""
 
-    if variable_type not in _LENGTHS:
-        place.add(f"only text can have a pattern, not a variable of type `{variable_type}`")
+    if variable_type not in _HAS_PATTERN:
+        place.add(
+            "only text and the names of files can have a pattern, "
+            f"not a variable of type `{variable_type}`"
+        )
         return ""
 
     try:
@@ -139,9 +144,10 @@ def _bound(fields: Fields, key: str, variable_type: VariableType) -> int | float
     if place is None:
         return None
 
-    if variable_type not in _LENGTHS | _NUMBERS:
+    if variable_type not in _NOT_NEGATIVE | _NUMBERS:
         place.add(
-            f"bounds numbers and the length of text, not a variable of type `{variable_type}`"
+            "bounds numbers, the length of text and the size of files, "
+            f"not a variable of type `{variable_type}`"
         )
         return None
 
@@ -157,8 +163,9 @@ def _bound(fields: Fields, key: str, variable_type: VariableType) -> int | float
             "must be a number" if variable_type is VariableType.FLOAT else "must be a whole number"
         )
         return None
-    if variable_type in _LENGTHS and content < 0:
-        place.add("is a length in characters, so it cannot be below 0")
+    if variable_type in _NOT_NEGATIVE and content < 0:
+        unit = "size in bytes" if variable_type is VariableType.FILE else "length in characters"
+        place.add(f"is a {unit}, so it cannot be below 0")
         return None
     return content
 
@@ -187,10 +194,16 @@ def _default(fields: Fields, variable: Variable) -> Value | None:
     place = fields.find("default")
     if place is None:
         return None
-    if variable.type in {VariableType.SECRET, VariableType.FILE}:
+    if variable.type is VariableType.SECRET:
         place.add(
-            f"a variable of type `{variable.type}` cannot have a default: "
+            "a variable of type `secret` cannot have a default: "
             "everyone who sees the template sees it"
+        )
+        return None
+    if variable.type is VariableType.FILE:
+        place.add(
+            "a variable of type `file` cannot have a default: a document holds no files; "
+            "leave `isRequired` out, and let a command do without it"
         )
         return None
     if variable.type is VariableType.ENUM and not variable.options:

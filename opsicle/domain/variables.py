@@ -12,6 +12,7 @@ import math
 import re
 from collections.abc import Callable, Iterable, Mapping
 
+from opsicle.domain.files import MAX_FILES, file_variables, items_of, read_file_value
 from opsicle.domain.names import environment_name
 from opsicle.domain.patterns import MAX_MATCHED_CHARACTERS, BadPattern, Pattern
 from opsicle.domain.problems import Problems, listed, nearest, quoted, refuse
@@ -80,10 +81,19 @@ def check_values(variables: Iterable[Variable], given: Mapping[str, object]) -> 
             if value is not None:
                 values[variable.id] = value
 
-    if sum(_size(value) for value in values.values()) > MAX_VALUES_BYTES:
-        problems.add("values", f"all values together have more than {MAX_VALUES_BYTES // 1024} KiB")
+    _check_together(known.values(), values, problems)
     problems.raise_if_any(_SUBJECT)
     return values
+
+
+def _check_together(
+    variables: Iterable[Variable], values: Mapping[str, Value], problems: Problems
+) -> None:
+    if sum(_size(value) for value in values.values()) > MAX_VALUES_BYTES:
+        problems.add("values", f"all values together have more than {MAX_VALUES_BYTES // 1024} KiB")
+    files = sum(len(items_of(values.get(each.id))) for each in file_variables(variables))
+    if files > MAX_FILES:
+        problems.add("values", f"an automation takes {MAX_FILES} files at most, not {files}")
 
 
 def parse_text(variable: Variable, text: str) -> Value:
@@ -132,12 +142,12 @@ def environment(variables: Iterable[Variable], values: Mapping[str, Value]) -> d
 
     `true`/`false` for booleans, the shortest decimals that read back alike for floats, one item per
     line for `multiple`. A variable without a value is not set at all, so that `${NAME-default}`
-    works.
+    works. Files are left out: only the worker knows where they lie.
     """
     return {
         environment_name(variable.id): as_text(values[variable.id])
         for variable in variables
-        if variable.id in values
+        if variable.id in values and variable.type is not VariableType.FILE
     }
 
 
@@ -261,11 +271,18 @@ def _check_date(variable: Variable, value: object) -> str:
     return text
 
 
+def _check_file(_variable: Variable, value: object) -> str:
+    text = _check_text(_variable, value)
+    if read_file_value(text) is None:
+        raise WrongValue("is no file: upload it, or give it as `@PATH`")
+    return text
+
+
 _CHECKS: dict[VariableType, Callable[[Variable, object], Scalar]] = {
     VariableType.STRING: _check_text,
     VariableType.TEXT: _check_text,
     VariableType.SECRET: _check_secret,
-    VariableType.FILE: _check_text,
+    VariableType.FILE: _check_file,
     VariableType.BOOL: _check_bool,
     VariableType.NUMBER: _check_number,
     VariableType.FLOAT: _check_float,
@@ -275,10 +292,15 @@ _CHECKS: dict[VariableType, Callable[[Variable, object], Scalar]] = {
 
 
 def _check_bounds(variable: Variable, value: Scalar) -> None:
-    """Check a number's value, or a text's length, against `min` and `max`."""
-    is_text = isinstance(value, str)
-    measured = len(value) if isinstance(value, str) else value
-    unit = " characters long" if is_text else ""
+    """Check a number's value, a text's length, or a file's size, against `min` and `max`."""
+    file = read_file_value(value) if variable.type is VariableType.FILE else None
+    measured: int | float
+    if file is not None:
+        measured, unit = file.size, " bytes large"
+    elif isinstance(value, str):
+        measured, unit = len(value), " characters long"
+    else:
+        measured, unit = value, ""
     if variable.min is not None and measured < variable.min:
         raise WrongValue(f"must be at least {variable.min}{unit}, not {measured}")
     if variable.max is not None and measured > variable.max:
@@ -286,11 +308,14 @@ def _check_bounds(variable: Variable, value: Scalar) -> None:
 
 
 def _check_pattern(variable: Variable, items: list[Scalar]) -> None:
-    """Match each item; their length together is bounded, as that is what the time grows with."""
+    """Match each item, of a file its name.
+
+    Their length together is bounded, as that is what the time grows with.
+    """
     if not variable.pattern:
         return
 
-    texts = [as_text(item) for item in items]
+    texts = [_matched_text(variable, item) for item in items]
     length = sum(map(len, texts))
     if length > MAX_MATCHED_CHARACTERS:
         raise WrongValue(
@@ -306,6 +331,11 @@ def _check_pattern(variable: Variable, items: list[Scalar]) -> None:
         ) from None
     if not all(pattern.matches(text) for text in texts):
         raise WrongValue(f"does not match the pattern {quoted(variable.pattern)}")
+
+
+def _matched_text(variable: Variable, item: Scalar) -> str:
+    file = read_file_value(item) if variable.type is VariableType.FILE else None
+    return as_text(item) if file is None else file.name
 
 
 def _check_size(value: Value) -> None:

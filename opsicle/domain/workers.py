@@ -14,6 +14,7 @@ from opsicle.domain.label_expressions import (
     parse_expression,
     written,
 )
+from opsicle.domain.resume_points import KeptWorkspace
 from opsicle.domain.templates import Phase, Template
 
 SUBPROCESS = "subprocess"
@@ -33,9 +34,9 @@ class Requirements(msgspec.Struct, frozen=True, kw_only=True):
     `where` is an expression over its labels, beside `labels`. `image_phase` names the first phase
     that has an image.
 
-    `accepts_claimed`: a label that the worker only says of itself will do. This and `where` are
-    left out where that is not so: what was stored before there were such choices still reads the
-    same.
+    `accepts_claimed`: a label that the worker only says of itself will do. `workspace`: only the
+    worker will do that keeps this one. Both and `where` are left out where that is not so: what was
+    stored before there were such choices still reads the same.
     """
 
     labels: dict[str, str] = {}
@@ -43,6 +44,7 @@ class Requirements(msgspec.Struct, frozen=True, kw_only=True):
     image_phase: str = ""
     accepts_claimed: bool | msgspec.UnsetType = msgspec.UNSET
     where: str | msgspec.UnsetType = msgspec.UNSET
+    workspace: KeptWorkspace | msgspec.UnsetType = msgspec.UNSET
 
     @property
     def terms(self) -> tuple[LabelTerm, ...]:
@@ -67,6 +69,7 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     name: str
+    worker_id: str = ""
     labels: dict[str, str] = {}
     claimed: dict[str, str] = {}
     disputed: frozenset[tuple[str, str]] = frozenset()
@@ -90,14 +93,15 @@ def runtime_of(phase: Phase) -> str:
     return CONTAINER if phase.image is not None else SUBPROCESS
 
 
-def requirements(template: Template) -> Requirements:
-    """Return what a template's automations ask of a worker."""
-    return phases_require(
+def requirements(template: Template, workspace: KeptWorkspace | None = None) -> Requirements:
+    """Return what a template's automations ask of a worker; one that goes on, its workspace too."""
+    asked = phases_require(
         (*template.plan, *template.phases),
         template.runs_on,
         template.runs_on_where,
         accepts_claimed=template.accepts_claimed,
     )
+    return msgspec.structs.replace(asked, workspace=workspace) if workspace else asked
 
 
 def phases_require(
@@ -121,7 +125,7 @@ def phases_require(
 
 def can_take(asked: Requirements, candidate: Candidate) -> bool:
     """Return whether the worker could be handed such an automation right now."""
-    return is_able(candidate) and fits(asked, candidate)
+    return is_able(candidate) and keeps_workspace(asked, candidate) and fits(asked, candidate)
 
 
 def is_able(candidate: Candidate) -> bool:
@@ -135,13 +139,21 @@ def is_able(candidate: Candidate) -> bool:
 
 
 def fits(asked: Requirements, candidate: Candidate) -> bool:
-    """Return whether the worker has the labels and the runtimes, whatever else it does just now."""
+    """Return whether the worker has the labels and the runtimes, whatever else it does just now.
+
+    So it is with all that have the same; which of them keeps a workspace is another question.
+    """
     return asked.runtimes <= candidate.runtimes and fits_labels(asked, candidate)
 
 
 def fits_labels(asked: Requirements, candidate: Candidate) -> bool:
     """Return whether the worker's labels fulfil every term that is asked of them."""
     return all(_fulfils(term, candidate, asked.accepts_claimed is True) for term in asked.terms)
+
+
+def keeps_workspace(asked: Requirements, candidate: Candidate) -> bool:
+    """Return whether the worker is the one that keeps the workspace that is asked for, if any."""
+    return not asked.workspace or asked.workspace.worker_id == candidate.worker_id
 
 
 def _fulfils(term: LabelTerm, candidate: Candidate, accepts_claimed: bool) -> bool:
@@ -165,9 +177,28 @@ def waiting_reason(asked: Requirements, candidates: Sequence[Candidate]) -> str:
     The fleet is narrowed down one requirement at a time; the first that leaves nobody is the
     reason.
     """
+    if asked.workspace:
+        return _keeper_reason(asked, asked.workspace, candidates)
     if not candidates:
         return "no worker has enrolled yet"
+    return _reason(asked, candidates)
 
+
+def _keeper_reason(
+    asked: Requirements, kept: KeptWorkspace, candidates: Sequence[Candidate]
+) -> str:
+    """Say why the one worker that keeps a workspace has not taken an automation yet."""
+    keeper = [one for one in candidates if one.worker_id == kept.worker_id]
+    reason = _reason(asked, keeper) if keeper else "that is not there any more"
+    if not reason:
+        return ""
+    return (
+        f"it waits for {kept.worker_name}, which keeps its workspace until {kept.until}: {reason}; "
+        "or cancel it, and resume with --fresh-workspace"
+    )
+
+
+def _reason(asked: Requirements, candidates: Sequence[Candidate]) -> str:
     left = list(candidates)
     for narrow in (
         _with_labels,
@@ -215,9 +246,9 @@ def waiting_kind(asked: Requirements, candidates: Sequence[Candidate]) -> str:
     One of `no_worker`, `label`, `not_connected`, `runtime`, `draining`, `withheld`, `busy`, or
     `ready` if nothing does.
     """
-    if not candidates:
+    left = [one for one in candidates if keeps_workspace(asked, one)]
+    if not left:
         return "no_worker"
-    left = list(candidates)
     for kind, narrow in _KINDS.items():
         left, reason = narrow(asked, left)
         if reason:

@@ -43,6 +43,7 @@ from opsicle.server.dispatch import routes as worker_jobs
 from opsicle.server.dispatch.concurrency_groups import ConcurrencyGroups
 from opsicle.server.dispatch.epoch_reports import EpochReports
 from opsicle.server.dispatch.job_artifacts import JobArtifacts
+from opsicle.server.dispatch.job_files import JobFiles
 from opsicle.server.dispatch.job_logs import JobLogs
 from opsicle.server.dispatch.jobs import Jobs
 from opsicle.server.dispatch.lease_service import LeaseService
@@ -55,6 +56,8 @@ from opsicle.server.dispatch.service import Dispatch
 from opsicle.server.dispatch.waiting_kinds import WaitingKinds
 from opsicle.server.dispatch.work_builder import WorkBuilder
 from opsicle.server.figures import Figures
+from opsicle.server.files import routes as files
+from opsicle.server.files.service import Files
 from opsicle.server.fleet.presence import Fleet
 from opsicle.server.fleet.pubsub import PubSub
 from opsicle.server.http.routing import Route
@@ -69,6 +72,8 @@ from opsicle.server.identity.routes.identity import IdentityServices
 from opsicle.server.identity.server_setup import ServerSetup
 from opsicle.server.identity.sessions import Sessions
 from opsicle.server.identity.step_up import StepUp
+from opsicle.server.logs import routes as logs
+from opsicle.server.logs.service import Logs
 from opsicle.server.loop_lag import LoopLag
 from opsicle.server.members.api_tokens import ApiTokens
 from opsicle.server.members.groups import Groups
@@ -230,6 +235,7 @@ class Services:
             clock,
             core.artifact_bounds,
         )
+        self.job_files = JobFiles(state, self.contents, self.jobs.unknown)
         self.dispatch = Dispatch(state, self.jobs, lease_service, clock)
         self.run_windows = RunWindows(state, groups, self.fleet, self.pubsub, self.outbox, clock)
 
@@ -251,7 +257,7 @@ class Services:
             bindings,
         )
 
-        self.resumes = Resumes(state, self.automations, bindings, core.vault)
+        self.resumes = Resumes(state, self.automations, bindings, core.vault, clock)
         self.schedules = Schedules(state, self.automations, clock)
         self.schedule_starts = ScheduleStarts(state, self.automations, self.fleet, clock)
         self.triggers = Triggers(state, core.vault, self.step_up, self.urls, clock)
@@ -262,6 +268,8 @@ class Services:
             state, self.automations, bindings, self.fleet, self.pubsub, clock
         )
         self.artifacts = Artifacts(state, self.contents)
+        self.files = Files(state, self.contents, self.job_artifacts, clock)
+        self.logs = Logs(state, core.logs, self.job_logs, self.automations)
         self.group_releases = GroupReleases(state, self.automations, groups, self.pubsub, clock)
         self.live_streams = LiveStreams(self.automations, self.job_logs, self.pubsub, clock)
         self.figures = Figures(state, self.fleet, self.outbox.ended)
@@ -338,6 +346,8 @@ class Services:
                 self.live_streams,
             ),
             *artifacts.routes(self.artifacts),
+            *files.routes(self.files),
+            *logs.routes(self.logs),
             *workers.routes(self.workers, self.enrolments),
             *secrets.routes(self.secrets),
             *policies.routes(self.policies),
@@ -359,6 +369,7 @@ class Services:
                 self.dispatch,
                 self.jobs,
                 self.job_artifacts,
+                self.job_files,
                 self.audit_checkpoints,
                 self.epoch_reports,
             ),

@@ -61,6 +61,7 @@ def loops(services: Services, keep: Callable[[], RetentionPeriods]) -> list[Loop
             _PRUNE_LOGS_EVERY_SECONDS,
             steady(lambda: services.job_logs.prune(keep().logs)),
         ),
+        Loop("expire uploads", _PRUNE_ARTIFACTS_EVERY_SECONDS, steady(services.files.expire)),
         Loop(
             "prune artifacts",
             _PRUNE_ARTIFACTS_EVERY_SECONDS,

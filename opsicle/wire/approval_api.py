@@ -12,6 +12,7 @@ from opsicle.domain.pauses import ApprovalKind, Choice
 from opsicle.domain.policies import GateOrder
 from opsicle.domain.resume_points import ResumePoint
 from opsicle.domain.templates import DEFAULT_PRIORITY, Phase, Value, Variable, VolumeMount
+from opsicle.wire.file_api import AutomationFile
 from opsicle.wire.user_api import Person
 
 
@@ -119,6 +120,7 @@ class Approval(ApprovalSummary, kw_only=True):
     pending. `message` and `asked_variables` are what a pause asks, `given` the values with which
     somebody has let it go on. `resumed_from`: it does not begin, but goes on from another one.
     `window` is when it may begin by what its approvers have said so far, in words; "" for any time.
+    `files` are those among the values, which may be looked at.
     """
 
     policy: str
@@ -150,6 +152,7 @@ class Approval(ApprovalSummary, kw_only=True):
     given: dict[str, Value] = {}
     window: str = ""
     resumed_from: ResumePoint | None = None
+    files: list[AutomationFile] = []
 
 
 class GateNeed(msgspec.Struct, kw_only=True):

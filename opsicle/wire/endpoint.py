@@ -39,6 +39,7 @@ class Endpoint(Generic[T]):
     `path` has `<name>` where a part of it varies. `query` names the parameters that may stand
     behind the `?` with their types; any other is refused. `reply` is the type of the message that
     comes back; None: nothing does; bytes: no message, but bytes of the kind `content_type`.
+    A `body` of type bytes is no message either, but bytes that the handler takes in as they come.
     `description` is for the OpenAPI document, in paragraphs; "" where a handler's docstring has
     it.
     """

@@ -49,6 +49,7 @@ class Worker(msgspec.Struct, kw_only=True):
     how far its clock is ahead of the server's (behind: negative), None where that is not known.
     `unknown_jobs` are jobs that it holds and that the server has never heard of, as after a
     restore. `formats` are those of manifests that it speaks, empty until it has polled.
+    So is `limits_by`, which says by what each kind of phase has its limits kept.
     """
 
     id: str
@@ -62,6 +63,7 @@ class Worker(msgspec.Struct, kw_only=True):
     unknown_jobs: list[str] = []
     formats: list[int] = []
     runtimes: list[str]
+    limits_by: dict[str, str] = {}
     slots: int
     busy: int
     is_shared: bool = False

@@ -15,6 +15,7 @@ import msgspec
 from opsicle.domain.artifacts import ArtifactLimits
 from opsicle.domain.automations import JobState
 from opsicle.domain.bounds import Name, Word
+from opsicle.domain.files import InputFile
 from opsicle.domain.outputs import MAX_OUTPUT_BYTES, MAX_SUMMARY_BYTES
 from opsicle.domain.resume_points import ResumePoint, was_run
 from opsicle.domain.templates import Phase, VolumeMount
@@ -51,8 +52,10 @@ class Work(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     commitments; all are empty where nobody gave an order, as in `opsicle run FILE`. `timeout`
     bounds the whole job in seconds; None leaves it to the phases' own. `max_log_bytes` is after how
     much output the rest is counted only; None: never. `artifact_limits` bound the files that it
-    leaves behind. `resumed_from` says which phases another automation has done. `is_plan`: these
-    are the phases of the plan; `plan_outputs` are what it has handed on to the others.
+    leaves behind. `files` are those that it is given, which the worker fetches before it starts.
+    `resumed_from` says which phases another automation has done;
+    `keep_workspace`, for how many seconds the workspace is kept of a job that does not go well.
+    `is_plan`: these are the phases of the plan; `plan_outputs` are what it has handed on.
     """
 
     automation_id: str
@@ -75,7 +78,9 @@ class Work(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     secret_salt: bytes = b""
     max_log_bytes: int | None = None
     artifact_limits: ArtifactLimits = ArtifactLimits()
+    files: tuple[InputFile, ...] = ()
     resumed_from: ResumePoint | None = None
+    keep_workspace: int | None = None
     is_plan: bool = False
     plan_outputs: dict[str, str] = {}
 
@@ -181,12 +186,16 @@ PhaseReports = Annotated[tuple[PhaseReport, ...], msgspec.Meta(max_length=500)]
 
 
 class Outcome(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
-    """How a job ended. `exit_code` is that of the phase that decided it."""
+    """How a job ended. `exit_code` is that of the phase that decided it.
+
+    `kept_until_ms`: until when the worker keeps its workspace, None if it does not.
+    """
 
     state: JobState
     phases: PhaseReports
     exit_code: Int32 | None = None
     explanation: Explanation = ""
+    kept_until_ms: Milliseconds | None = None
 
 
 def first_reports(phases: Sequence[Phase], point: ResumePoint | None) -> tuple[PhaseReport, ...]:

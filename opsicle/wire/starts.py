@@ -50,8 +50,10 @@ class ResumeRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """Goes on where an automation has failed, or at an earlier phase (`phase_from`, by its name).
 
     `accept_unknown` is needed where nobody can say what that phase did: it may run twice.
+    `fresh_workspace`: it goes on in an empty workspace, though its template keeps them.
     """
 
     phase_from: Name = ""
     accept_unknown: bool = False
+    fresh_workspace: bool = False
     reason: Reason = ""

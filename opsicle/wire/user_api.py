@@ -37,6 +37,7 @@ from opsicle.domain.templates import (
     VolumeMount,
 )
 from opsicle.wire.artifact_api import Artifact, MissingArtifact
+from opsicle.wire.file_api import AutomationFile
 from opsicle.wire.jobs import Int32
 from opsicle.wire.phase_api import PhaseRun
 from opsicle.wire.starts import ChainedStart, StartedBy
@@ -268,6 +269,7 @@ class TemplateVersion(msgspec.Struct, kw_only=True):
     priority: int = DEFAULT_PRIORITY
     concurrency: Concurrency | None = None
     max_waiting: int | None = None
+    keep_workspace: int | None = None
     accepts_claimed: bool
     timeout: int | None
     needs_approval: bool
@@ -312,7 +314,10 @@ class WorkerRef(msgspec.Struct):
 
 
 class Job(msgspec.Struct, kw_only=True):
-    """One attempt on one worker, at the plan or at the phases."""
+    """One attempt on one worker, which keeps its workspace until `workspace_kept_until`.
+
+    `is_plan`: at the plan.
+    """
 
     id: str
     fence: int
@@ -323,6 +328,7 @@ class Job(msgspec.Struct, kw_only=True):
     finished_at: datetime | None = None
     exit_code: int | None = None
     explanation: str = ""
+    workspace_kept_until: datetime | None = None
     is_plan: bool = False
 
 
@@ -364,7 +370,7 @@ class Automation(AutomationSummary, kw_only=True):
     from others, `concurrency_limit` how many of it run at once. `is_group_held`: nobody can say how
     it ended, and it holds its group until it is released. `artifacts` are
     the files that the newest job left behind, `artifacts_missing` those of which nothing is kept.
-    `plan` are the phases that ran before anybody was asked.
+    `plan` are the phases that ran before anybody was asked. `files` are those that it is given.
     `chain` is what it starts once it has ended, `depth` how far it is itself below what somebody
     has started.
     """
@@ -385,6 +391,7 @@ class Automation(AutomationSummary, kw_only=True):
     log_remark: str = ""
     artifacts: list[Artifact] = []
     artifacts_missing: list[MissingArtifact] = []
+    files: list[AutomationFile] = []
     outputs: dict[str, str] = {}
     summary: str = ""
     chain: list[ChainedStart] = []

@@ -142,7 +142,8 @@ class PollRequest(msgspec.Struct, kw_only=True):
     worker has seen of it; "" if it does not. `formats` are those of manifests and orders that it
     reads. `newer_epoch` shows a server that there was a later state than its own; `ran` is what
     this worker has begun lately, for a server that wants to know (see `PollReply`). `paused` are
-    jobs that wait for people: it keeps their workspaces, and no slot or lease for them.
+    jobs that wait for people: it keeps their workspaces, and no slot or lease for them. `limits_by`
+    says by what each kind of phase has its limits kept ("cgroup v2", "rlimits", "podman").
     """
 
     boot_id: Word
@@ -162,6 +163,7 @@ class PollRequest(msgspec.Struct, kw_only=True):
     newer_epoch: SignedOrder | None = None
     paused: Annotated[tuple[RunningJob, ...], msgspec.Meta(max_length=MAX_LISTED_JOBS)] = ()
     ran: Annotated[tuple[RanAutomation, ...], msgspec.Meta(max_length=MAX_LISTED_JOBS)] = ()
+    limits_by: Labels = {}
 
 
 class PollReply(msgspec.Struct, kw_only=True, omit_defaults=True):
@@ -275,6 +277,20 @@ class ArtifactReply(msgspec.Struct):
 
     received: int
     is_settled: bool = False
+
+
+class FileRequest(msgspec.Struct):
+    """Asks for a part of a file that a leased job is given, by its SHA-256 (hex)."""
+
+    fence: int
+    sha256: Sha256
+    offset: Offset = 0
+
+
+class FileReply(msgspec.Struct):
+    """The bytes of the file from `offset` on; none behind its end."""
+
+    data: ArtifactBytes
 
 
 class FinishRequest(msgspec.Struct, kw_only=True, omit_defaults=True):

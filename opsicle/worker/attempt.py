@@ -96,6 +96,8 @@ class Attempt:
         self._report = report
         self._number = number
         self._exit_code: int | None = None
+        self._exceeded = ""
+        self._phase_index = 0
         self._current = 0
 
     def begin_commands(self, count: int) -> None:
@@ -127,6 +129,9 @@ class Attempt:
         when this is left.
         """
         context = self._context
+        self._phase_index = phase_index
+        if limits_text := context.runtimes.limits_text(phase_index):
+            context.output.note(limits_text, phase_index)
         # If both have spoken before they are watched, stderr has most likely spoken first: it holds
         # the shell's traces.
         for fd, stream in ((child.stderr, STDERR), (child.stdout, STDOUT)):
@@ -157,8 +162,11 @@ class Attempt:
                 return
             context.waiter.turn(min(limits.deadline, context.output.turn(now)))
 
+        if self._exceeded and self._exit_code == 0:
+            self._exit_code = None  # a success that left out what did not fit is none
         self._close(
-            StepState.SUCCEEDED if self._exit_code == 0 else StepState.FAILED, _why(self._exit_code)
+            StepState.SUCCEEDED if self._exit_code == 0 else StepState.FAILED,
+            self._exceeded or _why(self._exit_code),
         )
 
     def _stop(self, child: Child, state: StepState, explanation: str) -> None:
@@ -174,6 +182,9 @@ class Attempt:
         if self._exit_code is None:
             self._context.waiter.unwatch(child.pidfd)
             self._exit_code = child.wait()
+            self._exceeded = self._context.runtimes.exceeded_limit(
+                self._phase_index, self._exit_code
+            )
             self._pass_markers()
             self._context.output.drain()
 
@@ -237,9 +248,9 @@ def stop_job(context: RunContext, *, spares_daemons: bool = False) -> int:
     return stop.survivors
 
 
-def _why(exit_code: int) -> str:
+def _why(exit_code: int | None) -> str:
     """Explain an exit code that says more than "failed"."""
-    if exit_code > 128:
+    if exit_code is not None and exit_code > 128:
         try:
             return f"ended by {signal.Signals(exit_code - 128).name}"
         except ValueError:

@@ -29,14 +29,17 @@ def remove(folder: WorkerDataFolder, open_jobs: set[str]) -> None:
     remove_stale_files(private_folder(folder.workspaces, lets_through=folder.lets_through))
 
     for path in folder.workspaces.iterdir():
-        if path.name.partition(".")[0] not in open_jobs:
+        job_id, _, suffix = path.name.partition(".")
+        if job_id not in open_jobs or suffix == "files":  # which no job takes that has begun
             _remove_workspace(path)
 
 
 def remove_job(folder: WorkerDataFolder, job_id: str) -> None:
     """Remove what is left of one job that does not go on."""
-    for path in (*folder.spool.glob(f"{job_id}.*"), *folder.workspaces.glob(f"{job_id}.*")):
+    for path in folder.spool.glob(f"{job_id}.*"):
         path.unlink(missing_ok=True)
+    for path in folder.workspaces.glob(f"{job_id}.*"):
+        remove_folder(path)
     shutil.rmtree(folder.artifacts / job_id, ignore_errors=True)
     _remove_workspace(folder.workspaces / job_id)
 

@@ -12,9 +12,10 @@ grace then; the engine is told to send them TERM by `TERM_ALL`.
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from opsicle.domain.templates import ResourceLimits
+from opsicle.worker.process_limits import SHELLS_OWN, process_limits
 
 TERM_ALL = ("/bin/sh", "-c", "kill -TERM -1")
 """Sends TERM to all in a container but its first process and itself."""
@@ -23,20 +24,30 @@ _ENGINES_OWN = "container TERM HOSTNAME"
 """Variables that engines add by themselves."""
 
 
-_BLOCKS_OF_A_MIB = 2048
-"""`ulimit -f` counts in blocks of 512 bytes, by POSIX."""
+_NEEDS_NICE = b"""\
+command -v nice >/dev/null || {
+    echo "opsicle: the image has no program nice, by which limits.nice is kept" >&2
+    exit 127
+}"""
 
 
 def first_script(
     environment: Mapping[str, str], arguments: Sequence[bytes], limits: ResourceLimits
 ) -> bytes:
-    """Return the script. Raises ValueError for a NUL byte, which no variable can hold."""
-    lines = [b"trap opsicle_stopping=1 TERM", b"unset " + _ENGINES_OWN.encode()]
-    lines += [line.encode() for line in _limits(limits)]
+    """Return the script. Raises ValueError for a NUL byte, which no variable can hold.
+
+    It sets the limits of single processes itself, as podman forgets those of its own configuration
+    where an engine's `--ulimit` is given.
+    """
+    lines = [b"trap opsicle_stopping=1 TERM", f"unset {_ENGINES_OWN} {SHELLS_OWN}".encode()]
+    lines += [line.encode() for line in process_limits(limits)]
     for name, value in environment.items():
         lines.append(b"export " + name.encode() + b"=" + _quoted(value.encode(*_ANY)))
 
     command = b" ".join(_quoted(argument) for argument in arguments)
+    if limits.nice is not None:
+        lines.append(_NEEDS_NICE)
+        command = b"nice -n %d " % limits.nice + command
     lines += [
         command + b" </dev/null",
         b"opsicle_code=$?",
@@ -48,17 +59,6 @@ def first_script(
     if b"\0" in script:
         raise ValueError("embedded null byte")
     return script
-
-
-def _limits(limits: ResourceLimits) -> Iterator[str]:
-    """Yield the limits of single processes.
-
-    Not as the engine's `--ulimit`: podman then forgets those that its own configuration has.
-    """
-    if limits.cpu_seconds is not None:  # SIGXCPU, and KILL for who does not heed it
-        yield f"ulimit -St {limits.cpu_seconds} && ulimit -Ht {limits.cpu_seconds + 1} || exit 126"
-    if limits.file_mib is not None:
-        yield f"ulimit -f {limits.file_mib * _BLOCKS_OF_A_MIB} || exit 126"
 
 
 _ANY = ("utf-8", "surrogateescape")

@@ -69,6 +69,7 @@ class WorkerDataFolder:
         self.spool = path / "spool"
         self.artifacts = path / "artifacts"
         self.workspaces = path / "workspaces"
+        self.kept = path / "kept"
         self._identity = path / "identity.json"
         self.lets_through = False
         self._lock_fd = -1

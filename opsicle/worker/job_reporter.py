@@ -11,6 +11,7 @@ import msgspec
 
 from opsicle.domain.automations import JobState
 from opsicle.domain.errors import (
+    Conflict,
     LeaseLost,
     LogIncomplete,
     NotAllowed,
@@ -19,9 +20,10 @@ from opsicle.domain.errors import (
 )
 from opsicle.wire.endpoint import Endpoint
 from opsicle.wire.endpoints import jobs as endpoints
-from opsicle.wire.jobs import MAX_EXPLANATION, Outcome
+from opsicle.wire.jobs import MAX_EXPLANATION, Outcome, PhaseReport
 from opsicle.wire.worker_api import (
     Chunks,
+    Done,
     FinishReply,
     FinishRequest,
     LogRequest,
@@ -68,11 +70,44 @@ class JobReporter:
 
     def start(self, job: HeldJob, besides: Callable[[], None]) -> bool:
         """Ask whether a job may begin. `besides` is called while the server thinks."""
-        request = StartRequest(job.fence)
-        reply = self._request(
-            job, lambda: self.retry(job, endpoints.START, request, besides=besides)
-        )
-        return reply is not None
+
+        def ask() -> Done:
+            try:
+                return self.retry(job, endpoints.START, StartRequest(job.fence), besides=besides)
+            except LeaseLost:
+                self.report_not_begun(job, "nothing of it was run", (), 0)
+                raise
+
+        return self._request(job, ask) is not None
+
+    def report_not_begun(
+        self, job: HeldJob, what: str, phases: tuple[PhaseReport, ...], log_bytes: int
+    ) -> bool:
+        """Say that the server's word to begin came too late, if it did.
+
+        A first word may have been lost on its way, and the job taken for one that ran. Returns
+        whether the job has ended by this; it has not where the server knows that it did not begin.
+        Raises as `retry`.
+        """
+        if job.is_dropped:
+            return False
+        explanation = f"{what}: the server's word that it may came too late"
+        outcome = Outcome(state=JobState.FAILED, phases=phases, explanation=explanation)
+        try:
+            request = FinishRequest(fence=job.fence, outcome=outcome, log_bytes=log_bytes)
+            self.retry(job, endpoints.FINISH, request)
+        except (Conflict, LeaseLost):
+            return False
+        return True
+
+    def ask(self, job: HeldJob, call: Callable[[], None]) -> bool:
+        """Make calls about a job that has not begun; False if it is no longer to begin here."""
+
+        def ask() -> bool:
+            call()
+            return True
+
+        return self._request(job, ask) is not None
 
     def refuse(self, job: HeldJob, refused: Refused) -> None:
         """Say here and to the server that nothing of a job is carried out.

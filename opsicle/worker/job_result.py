@@ -22,6 +22,7 @@ class JobResult:
     """How a job ends, as far as that is known: what first went wrong decides.
 
     `state` is None until something has. `reports` are its phases. `without_secrets` masks text.
+    `kept_until_ms`: until when its workspace is kept, None: it is not.
     """
 
     def __init__(
@@ -33,6 +34,7 @@ class JobResult:
         self._exit_code: int | None = None
         self._without_secrets = without_secrets
         self._skipped: list[PhaseReport] = []
+        self.kept_until_ms: int | None = None
 
     def decide(self, state: JobState, explanation: str, exit_code: int | None = None) -> None:
         """Settle the job's state, unless something before has."""
@@ -63,6 +65,16 @@ class JobResult:
         if problem not in self._explanation:
             self._explanation = "; ".join(filter(None, (self._explanation, problem)))
 
+    @property
+    def went_well(self) -> bool:
+        """Whether nothing has gone wrong so far, nor was skipped that had."""
+        return self.state is None and not self._skipped
+
+    @property
+    def is_unknown(self) -> bool:
+        """Whether nobody can say how it ended."""
+        return self.state is JobState.UNKNOWN
+
     def complete_phases(self) -> None:
         """Mark the phases that are pending or running as over."""
         for report in self.reports:
@@ -84,6 +96,7 @@ class JobResult:
             phases=self.reports,
             exit_code=0 if self.state is None else self._exit_code,
             explanation=self._without_secrets(self._explanation),
+            kept_until_ms=self.kept_until_ms,
         )
 
 

@@ -21,6 +21,7 @@ from opsicle.wire.worker_api import LogRequest, RunningJob, StartRequest
 from opsicle.worker.after_crash import TOO_LATE, LostJob, plan_for
 from opsicle.worker.artifact_spool import ArtifactSpool
 from opsicle.worker.connection import AWAY, ServerConnection
+from opsicle.worker.file_downloads import FileDownloads
 from opsicle.worker.held_jobs import HeldJobs
 from opsicle.worker.identity import WorkerDataFolder
 from opsicle.worker.job import HeldJob
@@ -28,6 +29,7 @@ from opsicle.worker.job_reporter import JobReporter
 from opsicle.worker.job_threads import JobThreads, Task
 from opsicle.worker.journal import Journal
 from opsicle.worker.journal_lines import ChildProcess, JobEntry
+from opsicle.worker.kept_workspaces import KeptWorkspaces
 from opsicle.worker.log_shipper import LogShipper
 from opsicle.worker.paused_jobs import KeptJobs, KeptPause
 from opsicle.worker.private_files import private_folder
@@ -43,10 +45,9 @@ from opsicle.worker.workspace import remove_folder
 log = logging.getLogger(__name__)
 
 _NO_JOURNAL_SECONDS = 10.0
-"""How long no job is taken after the journal could not be written.
+"""How long no job is taken after the journal, or a file for a job, could not be written.
 
-Else one would come, and go back, without end.
-"""
+Else one would come, and go back, without end."""
 
 _JOB_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 """What may name files; the server's own ids are shorter."""
@@ -62,8 +63,8 @@ class JobSupervisor:
     `verifier` says what of the work that comes was ordered; nothing else is begun. `runtimes` run
     its phases. `was_answered` is set once a poll was: then the leases of what an earlier run has
     left are renewed. `accounts` says as whom each org's jobs run, `boot_id` which boot of the
-    process this is; set both before any comes. `on_rejected` is told when the server no longer
-    accepts this worker at all; `on_idle` when the last job is gone.
+    process this is, `kept` has workspaces that are kept; set all before any comes. `on_rejected` is
+    told when the server no longer accepts this worker at all; `on_idle` when the last job is gone.
     """
 
     def __init__(  # noqa: PLR0913, PLR0917 - what jobs touch
@@ -86,6 +87,7 @@ class JobSupervisor:
         self._runtimes = runtimes
         self._on_idle = on_idle
         self.accounts, self.boot_id = JobAccounts(), ""
+        self.kept: KeptWorkspaces | None = None
         self.shipper = LogShipper(connection)
         self._reporter = JobReporter(
             connection, on_rejected, wants_next=lambda: self.takes_more and self.can_begin
@@ -96,6 +98,7 @@ class JobSupervisor:
         self._held = HeldJobs()
         self._paused = KeptJobs(folder, journal, self._reporter)
         self._threads = JobThreads()
+        self._downloads = FileDownloads(folder.workspaces, self._reporter)
 
     @property
     def can_begin(self) -> bool:
@@ -129,10 +132,7 @@ class JobSupervisor:
             self._begin(lambda: self._carry_out(job, work), job, run)
 
     def resume(self) -> None:
-        """Bring to an end what an earlier run of the worker left.
-
-        As far as anybody can say how it ended.
-        """
+        """Bring to an end what an earlier run left, as far as anybody can say how it ended."""
         for entry in self._journal.open_jobs():
             spool = Spool.recover(self._folder.spool, entry.job_id, self._quota)
             artifacts = ArtifactSpool(self._folder.artifacts, entry.job_id)
@@ -144,15 +144,13 @@ class JobSupervisor:
 
     def cancel(self, job_id: str) -> None:
         """Stop a job, as a person wants; its clean-up phases still run, and its end is reported."""
-        job = self._held.find(job_id)
-        if job and not job.cancellation.requested:
+        if (job := self._held.find(job_id)) and not job.cancellation.requested:
             log.info("job is being cancelled", extra={"job_id": job_id})
             job.cancellation.cancel()
 
     def drop(self, job_id: str) -> None:
         """Stop and forget a job of which the lease is gone."""
-        job = self._held.find(job_id)
-        if job:
+        if job := self._held.find(job_id):
             job.drop("the server says that its lease is gone")
             self._connection.wake()
         else:
@@ -197,6 +195,7 @@ class JobSupervisor:
         run(carry_out)
 
     def _let_go(self, job: HeldJob) -> None:
+        self._downloads.forget(job.id)
         is_idle = self._held.remove(job)
         if not self.can_begin:
             # So that the server hears that this worker holds it no more, and wants none.
@@ -214,7 +213,7 @@ class JobSupervisor:
             order = self._verifier.check(work)
             account = self.accounts.get(order.org_id)
             kept = self._paused.kept_for(job.id, order)
-            may_start = self._may_start(job, order, kept)
+            may_start = self._may_start(job, work, order, kept)
         except Refused as refused:
             self._reporter.refuse(job, refused)
             return
@@ -230,7 +229,7 @@ class JobSupervisor:
 
         began_at = time.monotonic()
         job.idle_since = None
-        runner = self._runner(job, work, account)
+        runner = self._runner(job, work, order.org_id, account)
         run = self._paused.resumption(runner, kept, order) if kept else runner.run
         outcome = self._run(job, work, order.org_id, run)
         if outcome is None:
@@ -247,17 +246,20 @@ class JobSupervisor:
         job.note_end(outcome)
         self._report(job, outcome, job.spool.end)
 
-    def _may_start(self, job: HeldJob, order: WorkOrder, kept: KeptPause | None) -> bool:
+    def _may_start(
+        self, job: HeldJob, work: Work, order: WorkOrder, kept: KeptPause | None
+    ) -> bool:
         try:
+            if not kept and not self._downloads.fetch(job, work):
+                return False
             self._journal.take_up(order, job.id, job.fence)
             note = self._journal.resuming if kept else self._journal.starting
             note(job.id, job.fence)
         except OSError as error:
-            # Never asked for, so never begun: the lease lapses, and whoever has room for a journal
-            # gets the job.
+            # Never asked for, so never begun: the lease lapses, and whoever has room gets the job.
             self._cannot_begin_until = time.monotonic() + _NO_JOURNAL_SECONDS
             facts = {"job_id": job.id, "reason": str(error)}
-            log.error("the journal cannot be written: job not begun", extra=facts)  # noqa: TRY400
+            log.error("the disk cannot be written: job not begun", extra=facts)  # noqa: TRY400
             return False
 
         try:
@@ -275,10 +277,7 @@ class JobSupervisor:
             return False
 
     def _sync(self) -> None:
-        """Make the journal durable.
-
-        Raises _JournalFailed, since an OSError would be taken for one of the network.
-        """
+        """Make the journal durable. Raises _JournalFailed: an OSError would be the network's."""
         try:
             self._journal.sync()
         except OSError as error:
@@ -300,7 +299,7 @@ class JobSupervisor:
                 explanation="the worker failed while it ran the job",
             )
 
-    def _runner(self, job: HeldJob, work: Work, account: OsAccount | None) -> Runner:
+    def _runner(self, job: HeldJob, work: Work, org_id: str, account: OsAccount | None) -> Runner:
         host = RunnerHost(
             workspace_root=self._folder.workspaces,
             runtimes=self._runtimes,
@@ -313,6 +312,8 @@ class JobSupervisor:
                 lambda: self._journal.child(job.id, ChildProcess(pid, instance))
             ),
             artifacts=job.artifacts,
+            org_id=org_id,
+            kept=self.kept,
             on_artifacts=lambda: self._upload(job),
         )
         return Runner(work, job.log, host, job.cancellation)
@@ -375,7 +376,7 @@ class JobSupervisor:
             return lost.outcome(TOO_LATE)
 
         job.spool.go_on_at(durable_to)
-        runner = self._runner(job, lost.plan.work, account)
+        runner = self._runner(job, lost.plan.work, lost.plan.org_id, account)
         log.warning(
             "clean-up phases of a lost job are run", extra={"job_id": job.id, "phases": len(phases)}
         )
@@ -390,8 +391,7 @@ class JobSupervisor:
 
     def _report(self, job: HeldJob, outcome: Outcome, log_bytes: int) -> None:
         """Deliver the rest of the log and the outcome, however long the server is away."""
-        reply = self._reporter.finish(job, outcome, log_bytes, self.boot_id)
-        if reply is None:
+        if (reply := self._reporter.finish(job, outcome, log_bytes, self.boot_id)) is None:
             return
 
         job.close()

@@ -33,6 +33,7 @@ from opsicle.worker.events import IDLE, Events, signals_to
 from opsicle.worker.identity import Identity, WorkerDataFolder, storage_errors
 from opsicle.worker.jobs import JobSupervisor
 from opsicle.worker.journal import Journal
+from opsicle.worker.kept_workspaces import DEFAULT_KEPT_MIB, KeptWorkspaces
 from opsicle.worker.known_epoch import KnownEpoch
 from opsicle.worker.poller import Poller, WorkerDescription
 from opsicle.worker.private_files import remove_private_folder
@@ -71,7 +72,7 @@ class WorkerOptions:
     `join` is needed only for a data folder without an identity. `server_urls` are tried in turn
     before those that the identity knows. `run_as` are users as whom jobs run (see
     `run_as.find_accounts`). `allowed_mounts` are folders, outside of workspaces, that containers
-    may see.
+    may see. `kept_mib` is for all workspaces together that are kept for templates which say so.
     """
 
     data_folder: Path
@@ -82,6 +83,7 @@ class WorkerOptions:
     server_urls: tuple[str, ...] = ()
     run_as: tuple[str, ...] = ()
     allowed_mounts: tuple[Path, ...] = ()
+    kept_mib: int = DEFAULT_KEPT_MIB
 
 
 def run(options: WorkerOptions, known: Sequence[Runtime] | None = None) -> None:
@@ -125,7 +127,10 @@ def run(options: WorkerOptions, known: Sequence[Runtime] | None = None) -> None:
 
 def _log_runtimes(runtimes: Runtimes) -> None:
     """Say which phases this worker can run, and why not others."""
-    log.info("phases are run by", extra={"runtimes": list(runtimes.names)})
+    log.info(
+        "phases are run by",
+        extra={"runtimes": list(runtimes.names), "limits_by": runtimes.limits_by},
+    )
     for name, reason in runtimes.unavailable.items():
         log.warning("a runtime is not available", extra={"runtime": name, "reason": reason})
 
@@ -164,13 +169,17 @@ class WorkerProcess:
         )
         boot_id = new_id(datetime.now(UTC))
         self._jobs.accounts, self._jobs.boot_id = accounts, boot_id
+        self._kept = self._jobs.kept = KeptWorkspaces(folder.kept, options.kept_mib * 1024 * 1024)
+        self._renewal = Renewal(folder, self._connection, identity)
         self._poller = Poller(
-            WorkerDescription(boot_id, options.labels, options.slots, runtimes.kinds),
+            WorkerDescription(
+                boot_id, options.labels, options.slots, runtimes.kinds, runtimes.limits_by
+            ),
             self._connection,
             self._jobs,
             on_answered=self._answered,
             on_rejected=self._events.put,
-            between_polls=Renewal(folder, self._connection, identity).turn,
+            between_polls=self._between_polls,
         )
         self._poller.audit_monitor = AuditMonitor(folder.checkpoint)
         self._poller.epoch = KnownEpoch(folder.epoch)
@@ -178,12 +187,17 @@ class WorkerProcess:
         verifier.take_epoch = self._poller.epoch.take
         self._poller.on_granted = self._granted
 
+    def _between_polls(self) -> None:
+        self._renewal.turn()
+        self._kept.sweep_beside()
+
     def _bring_to_an_end(self) -> None:
         """Bring to an end what an earlier run left.
 
         Not in a copy of a folder whose worker lives, whose jobs those are.
         """
         if self._folder.living_original is None:
+            self._kept.recall()
             self._jobs.resume()
             return
         log.error(

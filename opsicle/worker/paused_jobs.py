@@ -144,13 +144,29 @@ class KeptJobs:
         except OpsicleError as error:
             facts = {"job_id": job.id, "reason": error.message}
             log.warning("a paused job may not go on now", extra=facts)
-            job.note(lambda: self._journal.paused(job.id, kept.run))
+            self._stay(job, kept)
             return False
 
         with self._lock:
             self._kept.pop(job.id, None)
         job.spool.go_on_at(kept.run.log_bytes)
         return True
+
+    def _stay(self, job: HeldJob, kept: KeptPause) -> None:
+        """Wait again, unless the server takes the job for one that went on."""
+        run = kept.run
+        try:
+            is_over = self._reporter.report_not_begun(
+                job, "it did not go on", run.phases, run.log_bytes
+            )
+        except OpsicleError as error:
+            facts = {"job_id": job.id, "reason": error.message}
+            log.warning("the server does not hear that a job did not go on", extra=facts)
+            return  # the journal has it as going on: the next run asks what came of it
+        if is_over:
+            self.forget(job.id)
+        else:
+            job.note(lambda: self._journal.paused(job.id, run))
 
     def forget(self, job_id: str) -> None:
         """Remove all that is left of a job that the server wants no more; harmless if unknown."""

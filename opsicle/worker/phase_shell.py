@@ -9,6 +9,7 @@ from pathlib import Path
 from opsicle.domain.secrets import secret_environment_name
 from opsicle.domain.templates import Phase
 from opsicle.wire.jobs import Work
+from opsicle.worker.input_files import file_environment
 from opsicle.worker.runtimes.protocol import CannotStart
 from opsicle.worker.script import Script, is_posix_shell
 from opsicle.worker.workspace import Workspace
@@ -61,6 +62,7 @@ def phase_environment(
     return {
         **base,
         **work.environment,
+        **file_environment(work.files, workspace.path),
         **work.phases[phase].env,
         **work.secret_environment,
         **private,

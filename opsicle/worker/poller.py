@@ -76,13 +76,14 @@ class Holder(Protocol):
 class WorkerDescription(msgspec.Struct, frozen=True):
     """What the worker says of itself in every poll. `boot_id` names this instance of its process.
 
-    `runtimes` are the kinds of phases that it can run.
+    `runtimes` are the kinds of phases that it can run, `limits_by` what keeps the limits of each.
     """
 
     boot_id: str
     labels: dict[str, str]
     slots: int
     runtimes: tuple[str, ...]
+    limits_by: dict[str, str] = {}
 
 
 class Poller:
@@ -193,6 +194,7 @@ class Poller:
             slots=self._presence.slots,
             free_slots=free,
             runtimes=self._presence.runtimes,
+            limits_by=self._presence.limits_by,
             jobs=jobs,
             paused=paused[:MAX_LISTED_JOBS],
             is_draining=self._is_draining,

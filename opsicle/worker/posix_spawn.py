@@ -36,14 +36,16 @@ def spawn(
     argv: Sequence[bytes],
     environment: Mapping[bytes, bytes],
     folder: bytes,
+    stdin: int | None,
     stdout: int,
     stderr: int,
 ) -> int:
-    """Start `argv[0]`, a path, in a new session and `folder`, with nothing on stdin.
+    """Start `argv[0]`, a path, in a new session and `folder`.
 
     Returns its process id.
 
-    It inherits `stdout` and `stderr`, which are greater than 2, and no other file. Raises OSError
+    It inherits `stdin` (None: nothing to read), `stdout` and `stderr`, which are greater than 2,
+    and no other file. Raises OSError
     when it cannot be started, and ValueError for what no argument or variable can hold.
     """
     libc = _library()
@@ -57,7 +59,10 @@ def spawn(
 
     try:
         _check(libc.posix_spawn_file_actions_addchdir_np(actions, folder))
-        _check(libc.posix_spawn_file_actions_addopen(actions, 0, b"/dev/null", os.O_RDONLY, 0))
+        if stdin is None:
+            _check(libc.posix_spawn_file_actions_addopen(actions, 0, b"/dev/null", os.O_RDONLY, 0))
+        else:
+            _check(libc.posix_spawn_file_actions_adddup2(actions, stdin, 0))
         _check(libc.posix_spawn_file_actions_adddup2(actions, stdout, 1))
         _check(libc.posix_spawn_file_actions_adddup2(actions, stderr, 2))
         _check(libc.posix_spawn_file_actions_addclosefrom_np(actions, 3))

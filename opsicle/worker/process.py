@@ -22,13 +22,15 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
 from opsicle.worker import posix_spawn
+from opsicle.worker.child_ids import children_of_main_thread
+from opsicle.worker.start_gate import StartGate
 
 log = logging.getLogger(__name__)
 
@@ -36,7 +38,6 @@ _PR_SET_CHILD_SUBREAPER = 36
 _RLIMIT_LOCKS = 10
 _TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 _CHECK_TIMEOUT_SECONDS = 5
-_READ_BYTES = 64 * 1024
 
 _lock = threading.Lock()
 """Held while a child is made and noted, so that the collecting of orphans never takes one for an
@@ -59,6 +60,14 @@ class OsAccount(NamedTuple):
         Raises OSError.
         """
         os.chown(path, self.uid, self.gid, follow_symlinks=False)
+
+
+class _Files(NamedTuple):
+    """What a process gets as its first three files; nothing to read where `stdin` is None."""
+
+    stdin: int | None
+    stdout: int
+    stderr: int
 
 
 class Child:
@@ -127,10 +136,12 @@ def spawn(
     folder: Path,
     tag: int,
     account: OsAccount | None = None,
+    prepare: Callable[[int], None] | None = None,
 ) -> Child:
     """Start a process in a new session, with nothing on stdin, in `folder`.
 
-    As another user if an account is given.
+    As another user if an account is given. `prepare` is called with the process's id before the
+    program runs; if it raises, the program never does.
 
     The program is looked up in the `PATH` of `environment`. Raises OSError when it cannot be
     started (no such program, too much in argv and environment, no more processes) and ValueError
@@ -138,10 +149,16 @@ def spawn(
     """
     stdout, stdout_child = _pipe(account)
     stderr, stderr_child = _pipe(account)
+    gate = StartGate() if prepare else None
     started: _Started | None = None
 
     try:
-        started = _start(argv, environment, folder, tag, account, stdout_child, stderr_child)
+        files = _Files(gate.stdin if gate else None, stdout_child, stderr_child)
+        argv = gate.argv(argv) if gate else argv
+        started = _start(argv, environment, folder, tag, account, files)
+        if prepare and gate:
+            prepare(started.pid)
+            gate.open()
         return Child(started, stdout, stderr)
     except BaseException:
         if started is not None:  # no file descriptor was left to watch it with
@@ -153,16 +170,17 @@ def spawn(
     finally:
         os.close(stdout_child)
         os.close(stderr_child)
+        if gate:
+            gate.close()
 
 
-def _start(  # noqa: PLR0913, PLR0917 - all that a process is given
+def _start(
     argv: Sequence[bytes],
     environment: Mapping[bytes, bytes],
     folder: Path,
     tag: int,
     account: OsAccount | None,
-    stdout: int,
-    stderr: int,
+    files: _Files,
 ) -> _Started:
     """Start a process and note it, in the quickest way that can do what is asked.
 
@@ -171,7 +189,7 @@ def _start(  # noqa: PLR0913, PLR0917 - all that a process is given
     is_plain = (
         account is None
         and b"/" in argv[0]
-        and min(stdout, stderr) > 2
+        and min(files.stdin or 3, files.stdout, files.stderr) > 2
         and posix_spawn.is_possible()
     )
     popen: subprocess.Popen[bytes] | None = None
@@ -180,15 +198,15 @@ def _start(  # noqa: PLR0913, PLR0917 - all that a process is given
         _become_subreaper()
         earliest = _ticks_since_boot()
         if is_plain:
-            pid = posix_spawn.spawn(argv, environment, os.fsencode(folder), stdout, stderr)
+            pid = posix_spawn.spawn(argv, environment, os.fsencode(folder), *files)
         else:
             popen = subprocess.Popen(  # noqa: S603 - running what the template says is what a worker is for
                 argv,
                 env=environment,
                 cwd=folder,
-                stdin=subprocess.DEVNULL,
-                stdout=stdout,
-                stderr=stderr,
+                stdin=subprocess.DEVNULL if files.stdin is None else files.stdin,
+                stdout=files.stdout,
+                stderr=files.stderr,
                 start_new_session=True,
                 user=account.uid if account else None,
                 group=account.gid if account else None,
@@ -238,7 +256,7 @@ def collect_orphans() -> list[int]:
     """
     alive = []
     with _lock:
-        for pid in _children_of_main_thread() - _own_children:
+        for pid in children_of_main_thread() - _own_children:
             with suppress(ChildProcessError):
                 if os.waitpid(pid, os.WNOHANG) == (0, 0):
                     alive.append(pid)
@@ -327,42 +345,6 @@ def _pipe(account: OsAccount | None) -> tuple[int, int]:
         os.fchown(write_end, account.uid, account.gid)
     os.set_blocking(read_end, False)
     return read_end, write_end
-
-
-def _children_of_main_thread() -> set[int]:
-    """Return the ids of its children, dead ones too.
-
-    Linux gives orphans to a sub-reaper's first thread that is alive.
-    """
-    pid = os.getpid()
-    file = _children_file(pid)
-    if file is None:
-        return set(_children_by_search(pid))
-    content = b""
-    while more := os.pread(file, _READ_BYTES, len(content)):
-        content += more
-    return {int(child) for child in content.split()}
-
-
-@cache
-def _children_file(pid: int) -> int | None:
-    """Return the file in which the kernel lists them, kept open since every job asks.
-
-    None without CONFIG_PROC_CHILDREN.
-    """
-    try:
-        return os.open(f"/proc/{pid}/task/{pid}/children", os.O_RDONLY | os.O_CLOEXEC)
-    except FileNotFoundError:
-        return None
-
-
-def _children_by_search(parent: int) -> Iterator[int]:
-    for entry in os.scandir("/proc"):
-        if entry.name.isdigit():
-            with suppress(OSError):
-                fields = Path(f"/proc/{entry.name}/stat").read_bytes().rpartition(b")")[2].split()
-                if int(fields[1]) == parent:
-                    yield int(entry.name)
 
 
 @cache

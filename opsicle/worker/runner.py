@@ -27,14 +27,17 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
 
 from opsicle.domain.automations import JobState
+from opsicle.domain.files import FOLDER
 from opsicle.domain.pauses import ResumeVerdict
-from opsicle.domain.resume_points import in_words
+from opsicle.domain.resume_points import KeptWorkspace, in_words
 from opsicle.domain.templates import OnFailure, Phase, When
 from opsicle.domain.variables import environment_of
 from opsicle.wire.jobs import Outcome, PhaseReport, StepState, Work, first_reports
 from opsicle.worker.artifacts import ArtifactCollector
 from opsicle.worker.attempt import MarkerPipe, RunContext
+from opsicle.worker.input_files import place
 from opsicle.worker.job_result import UNSUCCESSFUL, JobResult
+from opsicle.worker.kept_workspaces import CannotTakeOver, KeptWorkspaceRecord
 from opsicle.worker.masking import Masking
 from opsicle.worker.obstacles import obstacle_to
 from opsicle.worker.output import JobOutput, Sink, now_ms
@@ -46,7 +49,7 @@ from opsicle.worker.run_ends import end_leftovers, hear_out
 from opsicle.worker.runner_host import RunnerHost
 from opsicle.worker.runtimes.table import JobRuntimes
 from opsicle.worker.waiting import Cancellation, Waiter
-from opsicle.worker.workspace import Workspace
+from opsicle.worker.workspace import Workspace, remove_folder
 
 __all__ = ["Cancellation", "Runner", "Sink"]
 
@@ -208,12 +211,50 @@ class Runner:
 
     def _make_workspace(self) -> str:
         """Make the workspace. Returns why it could not be made, or an empty string."""
+        kept = self._work.resumed_from.workspace if self._work.resumed_from else None
         try:
-            self._workspace.make()
+            if kept is None:
+                self._workspace.make()
+            else:
+                self._take_over(kept)
+            if self._work.files:
+                place(self._work, self._workspace.path, self._host.account)
         except (OSError, ValueError) as problem:
             reason = problem.strerror if isinstance(problem, OSError) else str(problem)
             return f"the workspace could not be made: {reason}"
+        except CannotTakeOver as problem:
+            return str(problem)
         return ""
+
+    def _take_over(self, kept: KeptWorkspace) -> None:
+        """Go on in the workspace that another job has left. Raises CannotTakeOver."""
+        host, path = self._host, self._workspace.path
+        if host.kept is None:
+            raise CannotTakeOver("this worker keeps no workspaces")
+        host.kept.take_over(kept.job_id, host.org_id, self._work.template, host.account, path)
+        # The files that it is given come anew: those that were left may have been changed.
+        if problem := remove_folder(path / FOLDER):
+            raise CannotTakeOver(problem)
+
+    def _keep_workspace(self) -> bool:
+        """Keep the workspace of a job that did not go well, where its template says so."""
+        seconds, kept = self._work.keep_workspace, self._host.kept
+        result = self._result
+        if seconds is None or kept is None or result.went_well or result.is_unknown:
+            return False
+
+        self._workspace.remove_siblings()
+        record = KeptWorkspaceRecord(
+            job_id=self._work.job_id,
+            org_id=self._host.org_id,
+            template=self._work.template,
+            kept_until_ms=now_ms() + 1000 * seconds,
+            size=0,
+        )
+        if not kept.keep(self._workspace.path, record):
+            return False
+        result.kept_until_ms = record.kept_until_ms
+        return True
 
     def _listen_for_cancel(self, stack: ExitStack) -> None:
         wake = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
@@ -324,7 +365,7 @@ class Runner:
         if self._phases.mask_requests:
             self._phases.mask_requests.close()
         self._context.waiter.close()
-        if not self._is_paused:
+        if not (self._is_paused or self._keep_workspace()):
             self._remove_workspace()
 
     def _remove_workspace(self) -> None:

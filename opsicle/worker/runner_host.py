@@ -8,6 +8,7 @@ from pathlib import Path
 import msgspec
 
 from opsicle.worker.artifact_spool import ArtifactSpool
+from opsicle.worker.kept_workspaces import KeptWorkspaces
 from opsicle.worker.pausing import Ask, cannot_ask
 from opsicle.worker.process import OsAccount
 from opsicle.worker.runtimes.protocol import GRACE_SECONDS
@@ -24,7 +25,9 @@ class RunnerHost(msgspec.Struct, frozen=True, kw_only=True):
     have named the first value to mask. `on_child` is called with process id and instance right
     after a phase has been started, so that a next run can give them to `Runtimes.sweep`.
     `artifacts` keeps the files that phases leave behind (None: nobody does), `on_artifacts` is
-    called when there are more of them. `ask` asks people how a run goes on.
+    called when there are more of them. `ask` asks people how a run goes on. `kept` has the
+    workspaces of jobs that did not go well (None: none is kept), among them `org_id`'s, for which
+    the job runs.
     """
 
     workspace_root: Path
@@ -38,3 +41,5 @@ class RunnerHost(msgspec.Struct, frozen=True, kw_only=True):
     artifacts: ArtifactSpool | None = None
     on_artifacts: Callable[[], None] = lambda: None
     ask: Ask = cannot_ask
+    org_id: str = ""
+    kept: KeptWorkspaces | None = None

@@ -91,6 +91,7 @@ class Verifier:
         if not work.withheld:  # else nothing of it is run, and what is secret did not come along
             _require(_secret(manifest, order, work))
         self._check_labels(manifest)
+        self._check_keeper(manifest)
         self.take_epoch(order, SignedOrder(work.order, work.signature))
         return order
 
@@ -116,6 +117,12 @@ class Verifier:
         if order.expires_at <= now - CLOCK_SKEW:
             late = round((now - order.expires_at).total_seconds())
             raise NotValidNow(f"its order expired {late} s ago: {_CLOCK_QUESTION}")
+
+    def _check_keeper(self, manifest: Manifest) -> None:
+        point = manifest.resumed_from
+        kept = point.workspace if point else None
+        if kept and kept.worker_id != self._identity.worker_id:
+            raise Refused("it goes on in a workspace that another worker keeps")
 
     def _check_labels(self, manifest: Manifest) -> None:
         for key, value in manifest.runs_on.items():
@@ -156,8 +163,11 @@ def _in_work(
         environment_of(manifest.values),
         work.environment,
     )
+    yield "files", manifest.files, work.files
     yield "mounts", manifest.volume_mounts, work.volume_mounts
     yield "time limit", manifest.timeout, work.timeout
+    kept = None if order.is_plan else manifest.keep_workspace
+    yield "how long its workspace is kept", kept, work.keep_workspace
     point = None if order.is_plan else manifest.resumed_from
     yield "what it goes on from", point, work.resumed_from
     if point is not None:

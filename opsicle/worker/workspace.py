@@ -116,11 +116,15 @@ class Workspace:
                 "an earlier command has put something else there"
             )
 
-    def remove(self) -> str:
-        """Remove all of it. Returns why something is still there, or an empty string."""
+    def remove_siblings(self) -> None:
+        """Remove the files beside it."""
         for path in self._siblings.values():
             with suppress(OSError):
                 path.unlink()
+
+    def remove(self) -> str:
+        """Remove all of it. Returns why something is still there, or an empty string."""
+        self.remove_siblings()
         return remove_folder(self.path)
 
 
@@ -138,7 +142,7 @@ def remove_folder(folder: Path) -> str:
         if folder.is_symlink() or not folder.is_dir():
             folder.unlink(missing_ok=True)
             return ""
-        if _has_mount(folder):
+        if has_mount(folder):
             return "a file system is still mounted in the workspace, so it was left in place"
         _make_writable(folder)
         shutil.rmtree(folder)
@@ -163,7 +167,7 @@ def _make_writable(folder: Path) -> None:
                     path.chmod(mode | stat.S_IRWXU)
 
 
-def _has_mount(folder: Path) -> bool:
+def has_mount(folder: Path) -> bool:
     """Return whether anything is mounted on it or within.
 
     `os.path.ismount` does not see binds of the same file system.

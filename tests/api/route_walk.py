@@ -6,10 +6,11 @@ import hashlib
 import re
 
 from opsicle.domain.access import Action, BuiltInRole
+from opsicle.domain.files import InputFile
 from opsicle.kit.ids import new_id
 from opsicle.server.contents.content_store import Upload
 from opsicle.server.http.routing import Access, Route
-from opsicle.server.store import artifacts, jobs
+from opsicle.server.store import artifacts, files, jobs
 from opsicle.server.store.artifacts import ArtifactRow
 from opsicle.server.store.database import Connection
 from opsicle.wire.access_api import CreateGroupRequest, CreateRoleRequest
@@ -114,9 +115,14 @@ MAY: dict[str, Action | Access] = {
     "POST /api/v1/automations/<automation_id>/rerun": A.AUTOMATIONS_CREATE,
     "POST /api/v1/automations/<automation_id>/resume": A.AUTOMATIONS_CREATE,
     "GET /api/v1/automations/<automation_id>/log": A.AUTOMATIONS_VIEW,
+    "GET /api/v1/automations/<automation_id>/log/lines": A.AUTOMATIONS_VIEW,
+    "GET /api/v1/automations/<automation_id>/log/search": A.AUTOMATIONS_VIEW,
+    "GET /api/v1/logs/search": A.AUTOMATIONS_VIEW,
     "GET /api/v1/automations/<automation_id>/events": A.AUTOMATIONS_VIEW,
     "GET /api/v1/artifacts/<artifact_id>": A.AUTOMATIONS_VIEW,
     "GET /api/v1/artifacts/<artifact_id>/view": A.AUTOMATIONS_VIEW,
+    "POST /api/v1/files": A.AUTOMATIONS_CREATE,
+    "GET /api/v1/files/<file_id>": A.AUTOMATIONS_VIEW,
     "GET /api/v1/events": A.AUTOMATIONS_VIEW,
     "POST /api/v1/workers/tokens": A.WORKERS_MANAGE,
     "GET /api/v1/workers": A.WORKERS_VIEW,
@@ -188,6 +194,7 @@ WORKER_ROUTES = {
     "POST /worker/v1/poll",
     "POST /worker/v1/renew",
     "POST /worker/v1/jobs/<job_id>/pause",
+    "POST /worker/v1/jobs/<job_id>/file",
     "POST /worker/v1/jobs/<job_id>/start",
     "POST /worker/v1/jobs/<job_id>/refuse",
     "POST /worker/v1/jobs/<job_id>/log",
@@ -234,7 +241,11 @@ BODIES: dict[str, object] = {
 }
 
 
-QUERIES = {"GET /api/v1/can": "?action=view&resource=templates"}
+QUERIES = {
+    "GET /api/v1/can": "?action=view&resource=templates",
+    "GET /api/v1/automations/<automation_id>/log/search": "?text=x",
+    "GET /api/v1/logs/search": "?text=x",
+}
 
 
 def key(route: Route) -> str:
@@ -296,6 +307,7 @@ def prepare(api_server: ApiServer, org: str, admin: str, name: str) -> Things:
         "version": "1",
         "automation_id": automation.id,
         "artifact_id": artifact_id,
+        "file_id": given(api_server, actor.org_id, leaving.id),
         "worker": worker.worker_id,
         "secret": secret.name,
         "policy": f"{org}-policy",
@@ -327,6 +339,21 @@ def left_behind(api_server: ApiServer, org_id: str, automation_id: str, worker_i
     store.append(upload, 0, content)
     assert store.keep(org_id, upload, work)
     return artifact_id
+
+
+def given(api_server: ApiServer, org_id: str, automation_id: str) -> str:
+    """Return the id of a file that the automation was given."""
+    content = b"left behind"
+    file = InputFile(
+        variable="v",
+        position=0,
+        name="r.csv",
+        size=len(content),
+        sha256=hashlib.sha256(content).hexdigest(),
+    )
+    file_id = new_id(api_server.clock.now())
+    api_server.state.write(lambda db: files.insert(db, org_id, automation_id, file_id, file))
+    return file_id
 
 
 def call(client: Client, route_key: str, values: dict[str, str], body: object = None) -> Answer:

@@ -207,6 +207,7 @@ def as_worker(api_server: ApiServer, worker: Enrolment, org: str, verb: str, job
 
 
 WORKER_BODIES: dict[str, dict[str, object]] = {
+    "file": {"fence": 1, "sha256": "0" * 64},
     "start": {"fence": 1},
     "refuse": {"fence": 1, "reason": "forged"},
     "log": {"fence": 1},

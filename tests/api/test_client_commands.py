@@ -223,6 +223,24 @@ def test_what_failed_is_resumed_at_the_failed_phase_with_the_outputs_of_those_be
     assert "done_before" in alice.cli("automations", "show", made["id"])
 
 
+def test_a_kept_workspace_is_gone_on_in(alice: User, tmp_path: Path) -> None:
+    go, file = tmp_path / "go", tmp_path / "keeps.yaml"
+    keeps = FAILS_ONCE.replace("fails-once", "keeps").replace(
+        "  template:", "  keepWorkspace: 600\n  template:"
+    )
+    keeps = keeps.replace("echo copied", "echo copied | tee file")
+    file.write_text(keeps.replace('test "$(wc -l', 'cat file; test "$(wc -l'))
+    alice.cli("templates", "push", str(file))
+    failed = alice.json("run", "keeps", "--var", f"judge={go}")
+    alice.cli("logs", failed["id"], "--follow")
+    assert "keeps it until" in alice.cli("automations", "show", failed["id"])
+
+    made = alice.json("automations", "resume", failed["id"])
+
+    assert alice.cli("logs", made["id"], "--follow").endswith("\ncopied\n")
+    assert alice.json("automations", "show", made["id"])["state"] == "succeeded"
+
+
 def test_a_cancelled_automation_ends_its_follower_with_11(alice: User) -> None:
     follower = alice.start("follower", "run", "hello", "--var", "seconds=15", "--follow")
     follower.wait_for("hello")
@@ -274,6 +292,7 @@ def test_what_cannot_be_done_is_explained(
 def test_a_worker_is_shown_drained_and_given_work_again(alice: User) -> None:
     worker = alice.json("workers", "show", "w1")
     assert worker["labels"]["site"] == "ams"
+    assert worker["limits_by"]["subprocess"] in {"cgroup v2", "rlimits"}
     assert worker["id"] in [one["id"] for one in alice.json("workers", "list")]
     assert alice.json("workers", "drain", "w1")["state"] == "draining"
     waiting = alice.start("waiting", "run", "hello", "--follow")

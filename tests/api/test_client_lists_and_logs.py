@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 
@@ -110,3 +111,59 @@ def test_the_lines_of_a_log_with_their_times(olga: User, automation_id: str) -> 
     assert [line.split(" ", 1)[1] for line in lines] == [str(LINES - 2), str(LINES - 1), str(LINES)]
     for line in lines:
         assert re.match(r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z ", line)
+
+
+def test_any_lines_of_a_log_and_the_lines_with_a_text(olga: User, automation_id: str) -> None:
+    assert olga.cli("logs", automation_id, "--lines", "7-9") == "7\n8\n9\n"
+    assert olga.cli("logs", automation_id, "--lines", f"{LINES}-") == f"{LINES}\n"
+    assert olga.cli("logs", automation_id, "--lines", "12") == "12\n"
+    assert olga.cli("logs", automation_id, "--since", "1h", "--tail", "1") == f"{LINES}\n"
+    assert olga.cli("logs", automation_id, "--until", "1h") == ""
+    assert olga.cli("logs", automation_id, "--stream", "stderr") == ""
+
+    assert olga.cli("logs", automation_id, "--grep", "3999") == "".join(
+        f"{n}:{n}\n" for n in (3999, 13999, 23999, 33999, *range(39990, 40000))
+    )
+    found = olga.json("logs", automation_id, "--regex", "--grep", "^1?7{4}$")
+    assert [(each["line"], each["text"]) for each in found] == [(7777, "7777"), (17777, "17777")]
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("--lines", "9-7"),
+        ("--lines", "0-7"),
+        ("--lines", "some"),
+        ("--lines", "1-2", "--tail", "3"),
+        ("--lines", "1-2", "--follow"),
+        ("--regex",),
+        ("--grep", "x", "--lines", "1-2"),
+        ("--grep", "(", "--regex"),
+        ("--since", "yesterday"),
+    ],
+)
+def test_lines_that_cannot_be_are_a_mistake(
+    olga: User, automation_id: str, options: tuple[str, ...]
+) -> None:
+    done = olga.attempt("logs", automation_id, *options)
+
+    assert (done.returncode, done.stdout) == (2, "")
+
+
+def test_the_logs_of_the_org_are_searched(
+    installation: Installation, olga: User, automation_id: str
+) -> None:
+    done = olga.attempt("-o", "json", "automations", "search", "39999", "--template", "count")
+    assert [(each["automation_id"], each["line"]) for each in json.loads(done.stdout)] == [
+        (automation_id, 39_999)
+    ]
+    assert re.fullmatch(r"searched 2\d\d KiB\n", done.stderr)
+
+    done = olga.attempt("automations", "search", "39", "--since", "1h", "--limit", "3")
+    assert [line.split()[-1] for line in done.stdout.splitlines()] == ["TEXT", "39", "139", "239"]
+    cursor = done.stderr.split()[-1]
+    assert re.match(
+        r"searched 2\d\d KiB of 2\d\d KiB, back to .*; go on with --cursor ", done.stderr
+    )
+    done = olga.attempt("automations", "search", "39", "--limit", "2", "--cursor", cursor)
+    assert [line.split()[-1] for line in done.stdout.splitlines()] == ["TEXT", "339", "390"]

@@ -104,6 +104,21 @@ def test_a_command_leads_to_its_place_in_the_log_and_the_address_to_a_line(
     assert page.locator(".log-row.is-selected").first.inner_text().startswith("4711\nline 004711")
 
 
+def test_a_search_through_all_logs_leads_to_the_line(open_page: OpenPage, long_log: str) -> None:
+    page = open_page("/logs?text=LINE+004711")
+    expect(page.locator(".found-line mark")).to_have_text("line 004711")
+    expect(page.get_by_text("Searched ")).to_be_visible()
+
+    page.get_by_role("link", name="long-log, line 4,711").click()
+
+    wait_until(
+        lambda: page.locator(".log-row.is-selected").count() == 1, 90, "the line of the address"
+    )
+    assert page.locator(".log-row.is-selected").inner_text().startswith("4711\nline 004711")
+    page = open_page("/logs?text=no+such+thing&way=case")
+    expect(page.get_by_role("heading", name="No line matches")).to_be_visible()
+
+
 def test_scrolling_up_lets_go_of_the_end_and_follow_goes_back_to_it(
     open_page: OpenPage, long_log: str
 ) -> None:

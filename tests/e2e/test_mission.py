@@ -5,6 +5,8 @@ Whether something has happened is judged outside Opsicle: by the page that nginx
 
 from __future__ import annotations
 
+import os
+import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -16,8 +18,11 @@ from building import zipapp
 from tests.browser.conftest import CHROMIUM, PATIENCE_MS, chromium
 from tests.browser.failures import shown_on_failure
 from tests.browser.reading import log_in
+from tests.e2e.alertmanager import Alertmanager
 from tests.e2e.mission import TARGET, WORKER, Asked, Mission, own_worker, shared_worker, stage
 from tests.e2e.outsider import Outsider
+from tests.product import CHECKOUT
+from tests.support import wait_until
 
 pytestmark = [pytest.mark.e2e, pytest.mark.namespaces, pytest.mark.timeout(300)]
 
@@ -272,3 +277,86 @@ def test_two_of_three_agree_one_by_command_line_and_after_a_crash_one_in_telegra
         (erin.email, "telegram"),
     }
     mission.ada.cli("audit", "verify")
+
+
+@pytest.mark.parametrize("mission", ["shared-responsibility"], indirect=True)
+def test_an_alert_starts_a_remediation_that_asks_people_midway_and_leaves_a_report(
+    mission: Mission, open_page: OpenPage, tmp_path: Path
+) -> None:
+    """As examples/alertmanager says, with a real Alertmanager in the client's own network."""
+    example = CHECKOUT / "examples/alertmanager"
+    ada, bob = mission.ada, mission.bob
+    ada.cli("templates", "push", str(example / "clean-logs.yaml"))
+    pushed = ada.json("triggers", "push", str(example / "disk-full.yaml"))
+    disks = [old_logs(tmp_path / name) for name in ("db1", "db2")]
+    secret = mission.file("trigger-secret", pushed["secret"])
+    ca = str(mission.provider.server.folder / "data/ca.pem")
+    config = alertmanager_config(example, pushed["url"], secret, ca)
+
+    with Alertmanager(tmp_path / "alertmanager", mission.places["worker"], config) as monitoring:
+        first = {"alertname": "DiskFull", "instance": "db1", "folder": str(disks[0])}
+        monitoring.fire(**first, device="sda")
+        message = bob.phone.wait_for("clean-logs")
+        assert "May the files at the end of the log be removed?" in message["text"]
+        monitoring.fire(**first, device="sdb")
+        (automation,) = ada.json("automations", "list", "--template", "clean-logs")
+        assert automation["state"] == "paused"
+        assert automation["started_by"] == {"kind": "trigger", "name": "disk-full"}
+        assert names(disks[0]) == {"app.log", "app.log.1", "app.log.2.gz"}
+        approve, _reject = message["reply_markup"]["inline_keyboard"][0]
+        bob.phone.press(approve["callback_data"])
+        bob.phone.wait_for("Approved.")
+        ada.cli("logs", automation["id"], "--follow")
+        assert names(disks[0]) == {"app.log", "app.log.1"}
+        report = ada.cli("artifacts", "get", automation["id"], "report.txt", "--to", "-")
+        assert f"removed '{disks[0]}/app.log.2.gz'" in report
+
+        monitoring.fire(alertname="DiskFull", instance="db2", folder=str(disks[1]))
+        bob.phone.wait_for("clean-logs")
+        page = open_page(f"{mission.provider.server.url}/approvals")
+        log_in(page, bob.email)
+        page.get_by_label("Code of your authenticator app").fill(bob.app.code())
+        page.get_by_role("button", name="Log in").click()
+        page.get_by_role("link", name="clean-logs").click()
+        assert names(disks[1]) == {"app.log", "app.log.1", "app.log.2.gz"}
+        page.get_by_role("button", name="Let it go on").click()
+        page.get_by_role("dialog").get_by_role("button", name="Let it go on").click()
+        expect(page.locator(".page-title .state")).to_contain_text("approved")
+
+        def outcomes() -> set[str]:
+            calls = ada.json("triggers", "calls", "disk-full")
+            return {f"{call['outcome']} {call['automation_state']}" for call in calls}
+
+        wanted = {"started succeeded", "duplicate succeeded"}
+        wait_until(lambda: outcomes() == wanted, 60, f"{wanted}\n{monitoring.log()}")
+        assert names(disks[1]) == {"app.log", "app.log.1"}
+        assert pushed["secret"] not in mission.provider.server.process.log()
+
+
+def old_logs(folder: Path) -> Path:
+    """Make a folder with logs, of which one is old enough to go."""
+    folder.mkdir()
+    for name in ("app.log", "app.log.1", "app.log.2.gz"):
+        (folder / name).write_text("what happened\n")
+    month_ago = time.time() - 30 * 86_400
+    os.utime(folder / "app.log.2.gz", (month_ago, month_ago))
+    return folder
+
+
+def names(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir()}
+
+
+def alertmanager_config(example: Path, url: str, secret: str, ca: str) -> str:
+    """Return the example's configuration with what is so here, and without its pauses."""
+    config = (example / "alertmanager.yml").read_text()
+    for written, here in (
+        ("https://ops.example.com/hooks/acme/disk-full", url),
+        ("/etc/prometheus/opsicle-secret", secret),
+        ("/etc/prometheus/opsicle-ca.pem", ca),
+        ("group_wait: 10s", "group_wait: 1s"),
+        ("group_interval: 5m", "group_interval: 1s"),
+    ):
+        assert written in config
+        config = config.replace(written, here)
+    return config

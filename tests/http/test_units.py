@@ -67,6 +67,7 @@ def test_a_stop_goes_to_the_main_process_alone_and_has_the_time_that_it_takes(
     match = re.fullmatch(r"(\d+)([a-z]*)", setting(unit, "TimeoutStopSec"))
 
     assert setting(unit, "KillMode") == "mixed"
+    assert ("Delegate=memory pids" in unit) == (kind == "worker")
     assert match
     assert int(match[1]) * SECONDS[match[2]] > needs
 

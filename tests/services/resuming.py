@@ -67,12 +67,21 @@ class Failed:
         """End a job whose phases went so; `copy` has handed on a path."""
         self.report(work, [*states], state, PhaseOutput(name="path", value=path))
 
-    def report(self, work: Work, states: list[str], state: str, *outputs: PhaseOutput) -> None:
+    def report(
+        self,
+        work: Work,
+        states: list[str],
+        state: str,
+        *outputs: PhaseOutput,
+        kept_for: int | None = None,
+    ) -> None:
         phases = tuple(
             PhaseReport(name=phase.name, state=each, outputs=outputs if not index else ())
             for index, (phase, each) in enumerate(zip(work.phases, states, strict=True))
         )
-        outcome = Outcome(state=state, phases=phases, exit_code=1)
+        now_ms = round(self.core.clock.now().timestamp() * 1000)
+        kept_until_ms = None if kept_for is None else now_ms + 1000 * kept_for
+        outcome = Outcome(state=state, phases=phases, exit_code=1, kept_until_ms=kept_until_ms)
         request = FinishRequest(fence=work.fence, outcome=outcome, log_bytes=0)
         self.core.jobs.finish(self.worker.actor, work.job_id, request)
         self.worker.held.pop(work.job_id, None)

@@ -17,7 +17,10 @@ from opsicle.domain.errors import (
     Unavailable,
 )
 from opsicle.domain.triggers import KEPT_CALLS, KEPT_REFUSALS, MOST_TRIGGERS
+from opsicle.security.master_key import MasterKey
 from opsicle.server.access.actor import Actor
+from opsicle.server.keys.vault import Vault
+from opsicle.server.store import triggers
 from opsicle.wire.starts import StartedBy, StarterKind
 from opsicle.wire.trigger_api import HookReply
 from tests.services.calling import Sender, calls_of, push_trigger, trigger_source
@@ -218,11 +221,27 @@ def test_a_new_secret_ends_the_old_one_and_a_deleted_trigger_has_none(
     core.services.triggers.delete(alice, "disk-full")
     with pytest.raises(NotAuthenticated):
         sender.send(ALERT)
+    for table in ("trigger_secrets", "trigger_receipts", "trigger_calls"):
+        sql = f"SELECT count(*) FROM {table}"
+        assert core.database.read(lambda db, sql=sql: db.execute(sql).fetchone()) == (0,), table
     again = push_trigger(core, alice, MAPPED)
     assert again.secret not in {"", fresh}
     with pytest.raises(NotAuthenticated):
         sender.send(ALERT)
     assert [call.outcome for call in calls_of(core, alice)] == ["unverified"]
+
+
+def test_a_new_master_key_opens_secrets_and_the_old_one_no_longer(
+    core: Core, alice: Actor, sender: Sender
+) -> None:
+    new = MasterKey.create()
+
+    assert core.database.write(lambda db: core.vault.rewrap_all(db, new)) == 1
+
+    (sealed,) = core.database.read(triggers.list_sealed)
+    assert Vault(new).open_trigger_secret(sealed) == sender.secret
+    with pytest.raises(NotAuthenticated):
+        sender.send(ALERT)
 
 
 def test_calls_that_come_too_fast_are_told_when_to_come_again(core: Core, alice: Actor) -> None:

@@ -343,6 +343,12 @@ MISTAKES = {
         10,
         "between 16 and",
     ),
+    "a phase before all others": (
+        in_phase("limits: {nice: -5}"),
+        f"{PHASE}.limits.nice",
+        10,
+        "between 1 and 19",
+    ),
     "an unknown limit": (
         in_phase("limits: {memory: 1}"),
         f"{PHASE}.limits.memory",

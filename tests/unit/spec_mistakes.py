@@ -209,6 +209,12 @@ MISTAKES = {
         10,
         "of type `secret`, which no group can be named by",
     ),
+    "a keepWorkspace of more than a week": (
+        in_spec("keepWorkspace: 604801"),
+        "spec.keepWorkspace",
+        10,
+        "must be between 1 and 604,800, not 604,801",
+    ),
     "a maxWaiting of 0": (
         in_spec("maxWaiting: 0"),
         "spec.maxWaiting",

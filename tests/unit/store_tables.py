@@ -43,6 +43,7 @@ TABLES = {
     ),
     "audit_heads": Table(small_because="one row for each org"),
     "authenticators": Table(small_because=PEOPLE),
+    "automation_files": Table(RETENTION, grows=True),
     "automations": Table(RETENTION, grows=True),
     "chain_starts": Table(RETENTION, grows=True),
     "channels": Table(small_because=MADE_BY_PEOPLE),
@@ -64,6 +65,7 @@ TABLES = {
     "invitations": Table(
         small_because="one row for each invitation that somebody sent by hand", grows=True
     ),
+    "job_logs": Table(RETENTION, grows=True),
     "jobs": Table(RETENTION, grows=True),
     "join_tokens": Table(
         small_because="one row for each worker that somebody enrolled", grows=True
@@ -84,6 +86,7 @@ TABLES = {
     "schedules": Table(small_because=MADE_BY_PEOPLE),
     "sealed_values": Table(RETENTION, grows=True),
     "secrets": Table(small_because=MADE_BY_PEOPLE),
+    "segment_lines": Table(RETENTION, grows=True),
     "segments": Table(LOGS, grows=True),
     "sessions": Table(f"{_SERVER}.identity.sessions:Sessions.begin", grows=True),
     "settings": Table(small_because="a handful of names, all of them in the program"),
@@ -96,6 +99,7 @@ TABLES = {
     "trigger_versions": Table(small_because=PUSHED, grows=True),
     "triggers": Table(small_because=MADE_BY_PEOPLE),
     "usage": Table(small_because="one row for each org"),
+    "uploads": Table(f"{_SERVER}.files.service:Files.expire", grows=True),
     "users": Table(small_because=PEOPLE),
     "workers": Table(small_because="one row for each worker that was ever enrolled", grows=True),
 }

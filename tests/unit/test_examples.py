@@ -15,9 +15,12 @@ from opsicle.domain.unsupported import unsupported
 from tests.product import CHECKOUT
 
 EXAMPLES = sorted((CHECKOUT / "examples").glob("*.yaml"))
+ALERTMANAGER = CHECKOUT / "examples" / "alertmanager"
 
 
-@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
+@pytest.mark.parametrize(
+    "path", [*EXAMPLES, ALERTMANAGER / "clean-logs.yaml"], ids=lambda path: path.stem
+)
 def test_an_example_is_without_mistake_or_warning_and_this_version_can_run_it(path: Path) -> None:
     template = parse_template(path.read_bytes())
 
@@ -37,7 +40,10 @@ def test_an_example_of_a_schedule_starts_an_example() -> None:
     assert schedule.template in {path.stem for path in EXAMPLES}
 
 
-TRIGGERS = sorted((CHECKOUT / "examples" / "triggers").glob("*.yaml"))
+TRIGGERS = [
+    *sorted((CHECKOUT / "examples" / "triggers").glob("*.yaml")),
+    ALERTMANAGER / "disk-full.yaml",
+]
 
 
 @pytest.mark.parametrize("path", TRIGGERS, ids=lambda path: path.stem)
@@ -45,7 +51,8 @@ def test_an_example_of_a_trigger_gives_an_example_what_it_needs(path: Path) -> N
     trigger = parse_document(path.read_bytes())
 
     assert isinstance(trigger, Trigger)
-    template = parse_template((CHECKOUT / f"examples/{trigger.template}.yaml").read_bytes())
+    (source,) = (CHECKOUT / "examples").rglob(f"{trigger.template}.yaml")
+    template = parse_template(source.read_bytes())
     check_mapping(trigger, template.variables)
 
 

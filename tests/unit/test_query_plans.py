@@ -113,6 +113,10 @@ EXCEPTIONS = {
         "jobs.list_all_held",
         "SCAN j USING INDEX jobs_held_of_org",
     ): "what runs just now, and only at the start",
+    (
+        "logs.measure_time",
+        "SEARCH job_logs USING INDEX job_logs_kept (org_id=?)",
+    ): "one row for each job, in a thread",
     ("logs.list_oldest", "SEARCH segments USING INDEX segments_by_age (org_id=?)"): ONE_PAGE,
     (
         "orgs.list_shared_waiting",

@@ -85,12 +85,13 @@ spec:
         pull: never
         user: "1000:2000"
         readOnly: true
-        limits: {cpuSeconds: 1, memoryMiB: 64, processes: 2, fileMiB: 3}
+        limits: {cpuSeconds: 1, memoryMiB: 64, processes: 2, fileMiB: 3, nice: 4}
       - {name: report, commands: [date]}
   runsOn: {labels: {site: ams}, where: "site in (ams,fra), !old"}
   timeout: 3600
   priority: 7
   maxWaiting: 20
+  keepWorkspace: 3600
   concurrency: {group: web, by: [service], limit: 2, onLimit: reject}
   onWorkerLost: requeue
   plan: [{name: look, commands: [ls]}]
@@ -147,7 +148,9 @@ def test_every_field_of_the_format_is_read() -> None:
                 pull=Pull.NEVER,
                 user="1000:2000",
                 read_only=True,
-                limits=ResourceLimits(cpu_seconds=1, memory_mib=64, processes=2, file_mib=3),
+                limits=ResourceLimits(
+                    cpu_seconds=1, memory_mib=64, processes=2, file_mib=3, nice=4
+                ),
             ),
             Phase(name="report", commands=("date",)),
         ),
@@ -156,6 +159,7 @@ def test_every_field_of_the_format_is_read() -> None:
         timeout=3600,
         priority=7,
         max_waiting=20,
+        keep_workspace=3600,
         concurrency=Concurrency(group="web", by=("service",), limit=2, on_limit=OnLimit.REJECT),
         on_worker_lost=WorkerLost.REQUEUE,
         plan=(Phase(name="look", commands=("ls",)),),
@@ -197,19 +201,11 @@ def test_any_change_of_content_changes_the_digest(old: str, new: str) -> None:
     )
 
 
-def test_limits_of_a_phase_without_an_image_arrive_later() -> None:
-    source = (
-        b"{apiVersion: v1, type: AutomationTemplate, metadata: {name: a}, spec: {template: {phases:"
-        b" [{name: a, commands: [b], limits: {processes: 9}}]}}}"
-    )
-    [problem] = unsupported(parse_template(source))
-    assert problem.path == "spec.template.phases[0].limits"
-
-
-def test_an_image_is_no_reason_to_refuse_a_run() -> None:
+@pytest.mark.parametrize("more", [b"image: alpine", b"limits: {processes: 9, nice: 3}"])
+def test_an_image_or_limits_are_no_reason_to_refuse_a_run(more: bytes) -> None:
     source = (
         b"{apiVersion: v1, type: AutomationTemplate, metadata: {name: a},"
-        b" spec: {template: {phases: [{name: a, image: alpine, commands: [b]}]}}}"
+        b" spec: {template: {phases: [{name: a, commands: [b], " + more + b"}]}}}"
     )
     assert unsupported(parse_template(source)) == []
 

@@ -187,7 +187,7 @@ MISTAKES = {
         in_variable("type: number\npattern: a"),
         f"{VARIABLE}.pattern",
         13,
-        "only text can have",
+        "only text and the names of files can have",
     ),
     "min of a bool": (
         in_variable("type: bool\nmin: 1"),

@@ -26,9 +26,12 @@ from opsicle.security.order_key import OrderKey
 from opsicle.wire.jobs import Outcome, Work
 from opsicle.wire.worker_api import (
     Done,
+    FileReply,
+    FileRequest,
     FinishRequest,
     LogReply,
     LogRequest,
+    PauseRequest,
     PollReply,
     PollRequest,
     RefuseRequest,
@@ -63,7 +66,10 @@ class FakeServer:
         self.starts: list[tuple[str, int]] = []
         self.finished: dict[str, Outcome] = {}
         self.refused: dict[str, str] = {}
+        self.paused: dict[str, int] = {}
         self.lost: set[str] = set()
+        self.files: dict[str, bytes] = {}
+        self.file_bytes_at_once = 1000
         self.serials: list[str] = []
         self.is_revoked = False
         self.is_closing = False
@@ -159,9 +165,11 @@ class FakeServer:
 
         handlers: dict[str, Callable[[str, bytes], msgspec.Struct]] = {
             "poll": self._poll,
+            "file": self._file,
             "start": self._start,
             "refuse": self._refuse,
             "log": self._log,
+            "pause": self._pause,
             "finish": self._finish,
             "renew": self._renew,
         }
@@ -193,6 +201,14 @@ class FakeServer:
 
         return PollReply(**news)
 
+    def _file(self, job_id: str, body: bytes) -> FileReply:
+        self._check(job_id)
+        request = msgspec.msgpack.decode(body, type=FileRequest)
+        if request.sha256 not in self.files:
+            raise Refusal(404, "not_found", "the server has lost this file")
+        start = request.offset
+        return FileReply(self.files[request.sha256][start : start + self.file_bytes_at_once])
+
     def _start(self, job_id: str, body: bytes) -> Done:
         self._check(job_id)
         self.starts.append((job_id, msgspec.msgpack.decode(body, type=StartRequest).fence))
@@ -209,6 +225,13 @@ class FakeServer:
         if request.phases is not None:
             self.phases[job_id] = request.phases
         return LogReply(self._append(job_id, request.chunks))
+
+    def _pause(self, job_id: str, body: bytes) -> Done:
+        self._check(job_id)
+        request = msgspec.msgpack.decode(body, type=PauseRequest)
+        self._append(job_id, request.chunks)
+        self.paused[job_id] = request.fence
+        return Done(JobState.PAUSED)
 
     def _finish(self, job_id: str, body: bytes) -> Done:
         self._check(job_id)

@@ -40,6 +40,7 @@ class FolderRuntime:
 
     name = "folders"
     kind = CONTAINER
+    limits_by = "nothing"
 
     def __init__(self, records: Path) -> None:
         self._records = records
@@ -85,6 +86,12 @@ class FolderJob:
         with self._record.open("a") as record:
             record.write(f"{child.pid}\n")
         return child
+
+    def limits_text(self, phase: int) -> str:
+        return ""
+
+    def exceeded_limit(self, phase: int, exit_code: int) -> str:
+        return ""
 
     def left_something(self) -> bool:
         return any(is_group_alive(group) for group in groups(self._record))

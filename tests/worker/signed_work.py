@@ -35,6 +35,7 @@ def manifest_of(work: Work, **changes: Any) -> Manifest:
         "volume_mounts": work.volume_mounts,
         "runs_on": {},
         "timeout": work.timeout,
+        "files": work.files,
         "on_worker_lost": WorkerLost.UNKNOWN,
         "requester_id": "u1",
         "requester": work.requester,
@@ -42,6 +43,7 @@ def manifest_of(work: Work, **changes: Any) -> Manifest:
         "principal_id": "u1",
         "policy": NO_POLICY,
         "resumed_from": work.resumed_from,
+        "keep_workspace": work.keep_workspace,
     }
     return Manifest(**(facts | changes))
 

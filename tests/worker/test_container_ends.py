@@ -48,21 +48,31 @@ def test_what_a_phase_leaves_running_ends_with_it(boxes: Machine) -> None:
 
 
 @pytest.mark.parametrize(
-    ("command", "limits", "code"),
+    ("command", "limits", "code", "said"),
     [
-        ("tail /dev/zero", ResourceLimits(memory_mib=20), 137),
-        ("while :; do :; done", ResourceLimits(cpu_seconds=1), 152),
-        ("dd if=/dev/zero of=x bs=1M count=2", ResourceLimits(file_mib=1), 153),
-        ("for i in 1 2 3 4 5 6 7 8 9; do sleep 9 & done; wait", ResourceLimits(processes=5), 2),
+        ("tail /dev/zero", ResourceLimits(memory_mib=20), 137, "as by the memory limit of 20 MiB"),
+        ("while :; do :; done", ResourceLimits(cpu_seconds=1), 152, "limit of 1 s of CPU"),
+        ("dd if=/dev/zero of=x bs=1M count=2", ResourceLimits(file_mib=1), 153, "limit of 1 MiB"),
+        ("for i in 1 2 3 4 5 6 7 8 9; do sleep 9 & done; wait", ResourceLimits(processes=5), 2, ""),
     ],
 )
-def test_a_phase_uses_no_more_than_it_may(
-    boxes: Machine, command: str, limits: ResourceLimits, code: int
+def test_a_phase_uses_no_more_than_it_may_and_says_what_it_hit(
+    boxes: Machine, command: str, limits: ResourceLimits, code: int, said: str
 ) -> None:
     outcome = boxes.run(boxed(command, limits=limits))
 
     assert outcome.state is JobState.FAILED
     assert outcome.phases[0].exit_code == code
+    assert said in outcome.phases[0].explanation
+
+
+def test_an_image_without_the_program_nice_does_not_run_a_phase_that_is_to_be_nice(
+    boxes: Machine,
+) -> None:
+    outcome = boxes.run(boxed("echo ran", limits=ResourceLimits(nice=3)))
+
+    assert (outcome.state, outcome.phases[0].exit_code) == (JobState.FAILED, 127)
+    assert boxes.log.everything.startswith(b"opsicle: the image has no program nice")
 
 
 def test_a_cancel_reaches_all_in_the_container_and_what_ignores_it_is_killed(

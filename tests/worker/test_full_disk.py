@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shlex
 import subprocess
@@ -13,6 +14,7 @@ import msgspec
 import pytest
 
 from opsicle.domain.automations import JobState
+from opsicle.domain.files import InputFile
 from opsicle.domain.templates import Phase, When
 from tests.support import require
 from tests.worker.fake_server import FakeServer, work
@@ -190,3 +192,24 @@ def test_a_worker_without_a_journal_takes_no_job_for_a_while(
 
     filler.unlink()
     worker.wait(lambda: fake_server.polls[-1].free_slots == 4, "a poll that wants work again")
+
+
+def test_a_file_for_which_there_is_no_room_lets_its_job_wait_for_another_worker(
+    worker: RunningWorker, fake_server: FakeServer, small_disk: Path
+) -> None:
+    content = b"\0" * 40_000_000
+    large = InputFile(
+        variable="dump",
+        position=0,
+        name="dump",
+        size=len(content),
+        sha256=hashlib.sha256(content).hexdigest(),
+    )
+    fake_server.files[large.sha256], fake_server.file_bytes_at_once = content, 500_000
+
+    fake_server.give(msgspec.structs.replace(work(J1, "echo ran"), files=(large,)))
+
+    worker.wait(lambda: "job not begun" in worker.log.read_text(), "the worker to give it up")
+    worker.wait(lambda: not worker.files("workspaces"), "what has come of it to go")
+    assert (fake_server.starts, fake_server.refused) == ([], {})
+    assert room(small_disk) > 20_000_000

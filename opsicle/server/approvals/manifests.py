@@ -8,6 +8,7 @@ from __future__ import annotations
 import msgspec
 
 from opsicle.domain.automations import WorkerLost
+from opsicle.domain.files import input_files
 from opsicle.domain.manifests import NO_POLICY, Manifest, PolicyAsked
 from opsicle.domain.resume_points import ResumePoint
 from opsicle.domain.secrets import named_secrets
@@ -35,8 +36,10 @@ def build(
     `commitments` is what it says of each secret variable. Raises ValueError or msgspec's errors for
     rows that no trigger could have written.
     """
-    hidden = {
-        variable.id for variable in template.variables if variable.type is VariableType.SECRET
+    elsewhere = {
+        variable.id
+        for variable in template.variables
+        if variable.type in {VariableType.SECRET, VariableType.FILE}
     }
     values = read_values(row.values_json)
     return Manifest(
@@ -46,7 +49,8 @@ def build(
         version=row.version,
         template_digest=template_digest(template),
         phases=template.phases,
-        values={name: value for name, value in values.items() if name not in hidden},
+        values={name: value for name, value in values.items() if name not in elsewhere},
+        files=input_files(template.variables, values),
         secret_variables=commitments,
         secrets=tuple(named_secrets(template.phases)),
         volume_mounts=template.volume_mounts,
@@ -62,6 +66,7 @@ def build(
         principal_id=row.principal_id,
         policy=_policy_asked(approval, row.manifest_format),
         resumed_from=resume_point,
+        keep_workspace=template.keep_workspace,
         plan=template.plan,
         plan_outputs=plan_outputs or {},
         evidence=row.evidence,

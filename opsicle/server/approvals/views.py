@@ -13,8 +13,9 @@ from opsicle.domain.approvals import ApprovalState, ApprovalStatus, GateStatus, 
 from opsicle.domain.approvers import ApproverPerson as Member
 from opsicle.domain.pauses import Answer, ApprovalKind
 from opsicle.domain.templates import Template
-from opsicle.domain.workers import Candidate, absence, fits_labels
+from opsicle.domain.workers import Candidate, absence, fits, keeps_workspace
 from opsicle.server.access.principals import answers_for
+from opsicle.server.access.shown_files import shown_files
 from opsicle.server.access.stored_values import shown_values, stored_requirements
 from opsicle.server.access.template_versions import template_of
 from opsicle.server.approvals.cases import Case
@@ -22,7 +23,7 @@ from opsicle.server.approvals.pauses import answer_of
 from opsicle.server.approvals.stricter_since import stricter_since
 from opsicle.server.approvals.stuck import explanation_of, stuck_gates_of
 from opsicle.server.documents.diffs import unified_diff
-from opsicle.server.store import approvals, automations, templates
+from opsicle.server.store import approvals, automations, files, templates
 from opsicle.server.store.approvals import DecisionRow
 from opsicle.server.store.database import Connection
 from opsicle.wire.approval_api import (
@@ -130,6 +131,7 @@ def whole(db: Connection, case: Case, viewer: Viewer, candidates: Sequence[Candi
         resumed_from=case.resume_point,
         asked_variables=list(pause.variables) if pause else [],
         given={} if case.problem else answer_of(case).values,
+        files=shown_files(files.list_of_automation(db, automation.id)),
         window="" if case.problem else case.window.text,
     )
 
@@ -176,9 +178,9 @@ def _decision(row: DecisionRow) -> Decision:
 def _workers(requirements: str, candidates: Sequence[Candidate]) -> list[str]:
     """Return the workers that fit, be they busy just now; one that is not there says so."""
     asked = stored_requirements(requirements)
-    fits = [one for one in candidates if fits_labels(asked, one) and asked.runtimes <= one.runtimes]
+    able = [one for one in candidates if fits(asked, one) and keeps_workspace(asked, one)]
     return sorted(
-        one.name if one.is_connected else f"{one.name}, which {absence(one)}" for one in fits
+        one.name if one.is_connected else f"{one.name}, which {absence(one)}" for one in able
     )
 
 

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from opsicle.domain.secrets import masked
-from opsicle.domain.templates import Template
+from opsicle.domain.templates import Template, Value
+from opsicle.server.access.actor import Actor
+from opsicle.server.automations.given_files import named_by_content
 from opsicle.server.automations.resumed_runs import ResumedRun
 from opsicle.server.automations.starters import Starter
 from opsicle.server.dispatch.concurrency_groups import Settled
 from opsicle.server.store.automations import AutomationRow
+from opsicle.server.store.database import Connection
 from opsicle.server.store.secrets import SealedRow
+from opsicle.wire.starts import StarterKind
 from opsicle.wire.user_api import RunRequest
 
 
@@ -18,14 +23,16 @@ from opsicle.wire.user_api import RunRequest
 class NewRun:
     """What is to be made: the row as people see it, and beside it what only a worker gets.
 
-    `commitments` is what the manifest says of each secret variable; `with_mfa`: whoever asked has
-    shown a code. `starter`: what starts it, if not the requester. `resumed`: what it goes on
-    from, if it does not begin.
+    `given` are the values of the request, with files named by what is in them; `commitments` is
+    what the manifest says of each secret variable; `with_mfa`: whoever asked has shown a code.
+    `starter`: what starts it, if not the requester. `resumed`: what it goes on from, if it does not
+    begin.
     """
 
     row: AutomationRow
     template: Template
     request: RunRequest
+    given: Mapping[str, Value | None]
     sealed: SealedRow | None
     commitments: dict[str, str]
     with_mfa: bool
@@ -33,9 +40,15 @@ class NewRun:
     resumed: ResumedRun | None = None
     settled: Settled = field(default_factory=Settled)
 
+    def require_files(self, db: Connection, actor: Actor) -> None:
+        """Raise InvalidInput if an upload has expired since it was looked for."""
+        source = files_source(self.row.rerun_of or "", self.starter, self.resumed)
+        at = self.row.created_at
+        named_by_content(db, actor, self.template.variables, self.request.values, source, at)
+
     def recorded(self, row: AutomationRow) -> dict[str, object]:
         """Return what the record says of the start; `row` is what became of it."""
-        given = {name: value for name, value in self.request.values.items() if value is not None}
+        given = {name: value for name, value in self.given.items() if value is not None}
         return {
             "template": row.template,
             "version": row.version,
@@ -46,3 +59,15 @@ class NewRun:
             **({"started_by": self.starter.shown} if self.starter else {}),
             **({"resumed_from": self.resumed.recorded} if self.resumed else {}),
         }
+
+
+def files_source(rerun_of: str, starter: Starter | None, resumed: ResumedRun | None) -> str:
+    """Return the automation whose files a new one may take, "" if there is none.
+
+    That is the one which it repeats or goes on from, or whose end starts it.
+    """
+    if resumed:
+        return resumed.point.automation_id
+    if starter and starter.kind is StarterKind.CHAIN:
+        return starter.id
+    return rerun_of

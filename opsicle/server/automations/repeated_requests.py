@@ -21,13 +21,18 @@ def remember(
 
     Raises Conflict for a key that was used for another request.
     """
-    earlier = idempotency.find(db, actor.org_id, actor.user_id, key)
-    if earlier and earlier.request_digest != made.request_digest:
+    if earlier := find_made(db, actor, key, made.request_digest):
+        return earlier
+    idempotency.insert(db, actor.org_id, actor.user_id, key, made, at)
+    return None
+
+
+def find_made(db: Connection, actor: Actor, key: str, request_digest: str) -> str | None:
+    """Return what the same request has made before, None if it was not made. Raises Conflict."""
+    earlier = idempotency.find(db, actor.org_id, actor.user_id, key) if key else None
+    if earlier and earlier.request_digest != request_digest:
         raise Conflict(
             "this Idempotency-Key was used for another request",
             hint="Use a new key for a new request.",
         )
-    if earlier:
-        return earlier.resource
-    idempotency.insert(db, actor.org_id, actor.user_id, key, made, at)
-    return None
+    return earlier.resource if earlier else None

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 import msgspec
 
@@ -18,13 +19,13 @@ from opsicle.domain.errors import Conflict, InvalidInput, Problem
 from opsicle.domain.outputs import MAX_ALL_OUTPUTS_BYTES, fits
 from opsicle.domain.pauses import ApprovalKind
 from opsicle.domain.problems import listed, quoted
-from opsicle.domain.resume_points import ResumePoint
+from opsicle.domain.resume_points import KeptWorkspace, ResumePoint
 from opsicle.domain.templates import Phase, Template, Value, When
 from opsicle.server.approvals.bindings import AlteredManifest, Bindings
 from opsicle.server.approvals.cases import load
 from opsicle.server.approvals.pauses import answer_of
 from opsicle.server.automations.visible import ENDED
-from opsicle.server.store import approvals, automations, jobs
+from opsicle.server.store import approvals, automations, jobs, workers
 from opsicle.server.store.automations import AutomationRow
 from opsicle.server.store.database import Connection
 from opsicle.server.store.jobs import JobRow
@@ -196,6 +197,41 @@ def find_point(
         first_phase=first,
         outputs=left.outputs(first),
         answers=left.answers(first),
+    )
+
+
+def find_workspace(
+    db: Connection, bindings: Bindings, row: AutomationRow, template: Template, now: datetime
+) -> KeptWorkspace:
+    """Return the workspace that an automation has left, or was to go on in itself.
+
+    Raises Conflict if no worker keeps it any more.
+    """
+    left = _LeftRun(db, bindings, row, template)
+    job = left.job
+    if job is None and left.before is not None and left.before.workspace is not None:
+        job = jobs.find(db, left.before.workspace.job_id)
+    if job is None or job.kept_until is None:
+        raise _not_kept(row, "its workspace was not kept")
+
+    kept = KeptWorkspace(
+        job_id=job.id,
+        worker_id=job.worker_id,
+        worker_name=job.worker_name,
+        kept_until=job.kept_until,
+    )
+    if kept.kept_until <= now:
+        raise _not_kept(row, f"its workspace was kept until {kept.until} only")
+    worker = workers.find_by_id(db, kept.worker_id)
+    if worker is None or worker.state == "revoked":
+        raise _not_kept(row, f"{kept.worker_name}, which kept its workspace, was revoked")
+    return kept
+
+
+def _not_kept(row: AutomationRow, why: str) -> Conflict:
+    return Conflict(
+        f"{row.id} cannot be gone on with where it was: {why}",
+        hint=f"In an empty workspace: `opsicle automations resume {row.id} --fresh-workspace`.",
     )
 
 

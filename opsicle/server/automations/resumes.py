@@ -6,13 +6,22 @@ import msgspec
 
 from opsicle.domain.access import Action
 from opsicle.domain.errors import Conflict
+from opsicle.domain.resume_points import ResumePoint
+from opsicle.domain.templates import Template
+from opsicle.kit.clock import Clock
 from opsicle.server.access.actor import Actor
 from opsicle.server.approvals.bindings import Bindings
 from opsicle.server.automations.repeats import request_again
-from opsicle.server.automations.resumed_runs import ResumedRun, find_point, require_no_successor
+from opsicle.server.automations.resumed_runs import (
+    ResumedRun,
+    find_point,
+    find_workspace,
+    require_no_successor,
+)
 from opsicle.server.automations.service import Automations
 from opsicle.server.keys.vault import Vault
 from opsicle.server.store import automations
+from opsicle.server.store.automations import AutomationRow
 from opsicle.server.store.database import Connection, Database
 from opsicle.wire.starts import ResumeRequest
 from opsicle.wire.user_api import Automation, RunRequest
@@ -22,12 +31,28 @@ class Resumes:
     """Triggers automations that go on from others: with the same version, values and outputs."""
 
     def __init__(
-        self, database: Database, triggering: Automations, bindings: Bindings, vault: Vault
+        self,
+        database: Database,
+        triggering: Automations,
+        bindings: Bindings,
+        vault: Vault,
+        clock: Clock,
     ) -> None:
+        self._clock = clock
         self._database = database
         self._triggering = triggering
         self._bindings = bindings
         self._vault = vault
+
+    def _point(
+        self, db: Connection, row: AutomationRow, template: Template, wanted: ResumeRequest
+    ) -> ResumePoint:
+        """Return where an automation is gone on with, and in which workspace."""
+        point = find_point(db, self._bindings, row, template, wanted)
+        if template.keep_workspace is None or wanted.fresh_workspace:
+            return point
+        workspace = find_workspace(db, self._bindings, row, template, self._clock.now())
+        return msgspec.structs.replace(point, workspace=workspace)
 
     def resume(
         self,
@@ -47,12 +72,12 @@ class Resumes:
 
         def query(db: Connection) -> tuple[ResumedRun, RunRequest]:
             old, template, request = request_again(db, self._vault, actor, automation_id)
-            point = find_point(db, self._bindings, old, template, wanted)
+            point = self._point(db, old, template, wanted)
 
             def confirm(db: Connection) -> None:
                 now = automations.get(db, actor.org_id, automation_id)
                 require_no_successor(db, now)
-                if find_point(db, self._bindings, now, template, wanted) != point:
+                if self._point(db, now, template, wanted) != point:
                     raise Conflict(f"{automation_id} has just changed", hint="Look at it again.")
 
             return ResumedRun(point, wanted.accept_unknown, confirm), request

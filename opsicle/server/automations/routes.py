@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from functools import partial
+from itertools import chain
 
 from opsicle.domain.access import Action
 from opsicle.domain.automations import AutomationState
@@ -14,10 +15,12 @@ from opsicle.domain.errors import InvalidInput, Problem
 from opsicle.kit.ids import lowest_id
 from opsicle.server.automations import live_streams
 from opsicle.server.automations.live_streams import LiveStreams, Position
+from opsicle.server.automations.log_queries import asks_for_lines, line_range
 from opsicle.server.automations.releases import GroupReleases
 from opsicle.server.automations.resumes import Resumes
 from opsicle.server.automations.service import Automations
 from opsicle.server.dispatch.job_logs import JobLogs
+from opsicle.server.dispatch.log_ranges import LinePage
 from opsicle.server.http.event_stream import ServerSentEvent, event_stream
 from opsicle.server.http.lists import list_reply
 from opsicle.server.http.routing import Reply, Request, Route
@@ -97,11 +100,21 @@ def resume(resumes: Resumes, request: Request, automation_id: str) -> Reply:
 
 
 def log(automations: Automations, job_logs: JobLogs, request: Request, automation_id: str) -> Reply:
-    """Return the newest job's log from `offset` to its end now, exactly as it was written."""
+    """Return the newest job's log from `offset` to its end now, exactly as it was written.
+
+    Or lines of it: up to `lines` from number `from_line` on, or the last `tail`; of one `stream`
+    alone if that is `stdout` or `stderr`; and only such as began from `from` to before `to`, by
+    the worker's clock. Lines come whole, in the order in which they begin.
+    """
     job = automations.newest_job(request.actor, automation_id)
     offset = request.query_int("offset", 0)
+    wanted = line_range(request) if asks_for_lines(request) else None
     if job is None:
         return Reply(200, raw=b"", headers=(("Opsicle-Log-Size", "0"),))
+    if wanted is not None:
+        pages = job_logs.ranges.read_on(job.id, wanted, request.actor.org_id)
+        first = next(pages)  # what is wrong is said before anything is sent
+        return Reply(200, stream=_lines(chain([first], pages)), headers=(("Opsicle-Job", job.id),))
     headers = (("Opsicle-Log-Size", str(job_logs.size(job.id))), ("Opsicle-Job", job.id))
     return Reply(200, stream=_bytes(job_logs.read(job.id, offset)), headers=headers)
 
@@ -156,6 +169,11 @@ def _chunk(chunk: Chunk) -> LogChunk:
         datetime.fromtimestamp(at_ms / 1000, UTC),
         base64.b64encode(data).decode(),
     )
+
+
+def _lines(pages: Iterator[LinePage]) -> Iterator[bytes]:
+    for page in pages:
+        yield b"".join(line.content for line in page.lines)
 
 
 def _bytes(pieces: Iterator[list[Chunk]]) -> Iterator[bytes]:

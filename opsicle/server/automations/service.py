@@ -10,6 +10,8 @@ import msgspec
 from opsicle.domain.access import Action
 from opsicle.domain.automations import WAITS_FOR_WORKER, AutomationState
 from opsicle.domain.concurrency import queue_place
+from opsicle.domain.errors import InvalidInput
+from opsicle.domain.files import file_variables
 from opsicle.domain.manifests import commitment
 from opsicle.domain.secrets import masked, only_secret
 from opsicle.domain.templates import Template, Value
@@ -24,11 +26,12 @@ from opsicle.server.approvals.bindings import Bindings
 from opsicle.server.approvals.manifests import shown_resume_point
 from opsicle.server.approvals.progress import Progress
 from opsicle.server.approvals.requests import ApprovalRequests
+from opsicle.server.automations import given_files
 from opsicle.server.automations.cancelling import Cancelling
 from opsicle.server.automations.chains import insert_chain
 from opsicle.server.automations.filters import require_known
-from opsicle.server.automations.new_runs import NewRun
-from opsicle.server.automations.repeated_requests import remember
+from opsicle.server.automations.new_runs import NewRun, files_source
+from opsicle.server.automations.repeated_requests import find_made, remember
 from opsicle.server.automations.repeats import request_again
 from opsicle.server.automations.resumed_runs import ResumedRun
 from opsicle.server.automations.runnable import require_runnable, runnable_version
@@ -53,12 +56,14 @@ from opsicle.server.store import (
     audit,
     automations,
     chains,
+    files,
     idempotency,
     jobs,
     secrets,
 )
 from opsicle.server.store.automations import AutomationFilter, AutomationRow, Turn
 from opsicle.server.store.database import Connection, Database
+from opsicle.server.store.files import AutomationFileRow
 from opsicle.server.store.idempotency import IdempotencyRow
 from opsicle.server.store.jobs import JobRow
 from opsicle.server.store.secrets import SealedRow
@@ -123,13 +128,26 @@ class Automations:
             lambda db: runnable_version(db, actor, request)
         )
         require_runnable(template)
-        values = check_values(template.variables, request.values)
+        now = self._clock.now()
+        source = files_source(rerun_of, starter, resumed)
+        try:
+            given = self._database.read(
+                lambda db: given_files.named_by_content(
+                    db, actor, template.variables, request.values, source, now
+                )
+            )
+        except InvalidInput:  # perhaps its answer got lost, and its uploads have expired since
+            digest = self._digest_of(request, rerun_of, resumed)
+            made = self._database.read(lambda db: find_made(db, actor, idempotency_key, digest))
+            if made is None:
+                raise
+            return self.get(actor, made)
+        values = check_values(template.variables, given)
 
         if needs_code:
             self._step_up.require_code(actor, f"running {template.name}")
 
-        asked = requirements(template)
-        now = self._clock.now()
+        asked = requirements(template, resumed.point.workspace if resumed else None)
         row = AutomationRow(
             id=new_id(now),
             org_id=actor.org_id,
@@ -154,7 +172,7 @@ class Automations:
 
         with self._dispatch.reserve_slot(actor.org_id, asked) as reservation:
             sealed = self._sealed(row, template, values)
-            new = NewRun(row, template, request, *sealed, needs_code, starter, resumed)
+            new = NewRun(row, template, request, given, *sealed, needs_code, starter, resumed)
             stored = self._database.write(
                 lambda db: self._insert(db, actor, new, idempotency_key, reservation)
             )
@@ -167,7 +185,10 @@ class Automations:
         self._pubsub.changed(org_topic(actor.org_id))
         queue = view_of_new(self._database, self._fleet, stored)
         point = resumed.point if resumed else None
-        return whole(Snapshot(stored, template, [], 0, queue, resume_point=point))
+        kept: list[AutomationFileRow] = []
+        if file_variables(template.variables):
+            kept = self._database.read(lambda db: files.list_of_automation(db, stored.id))
+        return whole(Snapshot(stored, template, [], 0, queue, resume_point=point, files=kept))
 
     def _sealed(
         self, row: AutomationRow, template: Template, values: dict[str, Value]
@@ -193,6 +214,7 @@ class Automations:
             return automations.get(db, actor.org_id, earlier)
 
         require_secrets(db, row.org_id, new.template)
+        new.require_files(db, actor)
         row = msgspec.structs.replace(
             row, principal_id=account_of(db, row.org_id, row.requester_id).principal
         )
@@ -201,20 +223,15 @@ class Automations:
             row = new.starter.start(db, row)
         point = new.resumed.claim(db) if new.resumed else None
 
-        applicable = self._approval_requests.applicable_policy(
-            db, row, new.template, point.first_phase if point else 0
-        )
+        requests, first_phase = self._approval_requests, point.first_phase if point else 0
+        applicable = requests.applicable_policy(db, row, new.template, first_phase)
         if row.state is AutomationState.PLANNING:
             applicable = None  # it can be given, and is asked for once its plan has shown something
         if applicable and applicable.gates:
             row = msgspec.structs.replace(
                 row, state=AutomationState.AWAITING_APPROVAL, queued_at=None
             )
-        asked = (
-            self._approval_requests.draft(db, row, applicable, row.created_at)
-            if applicable
-            else None
-        )
+        asked = requests.draft(db, row, applicable, row.created_at) if applicable else None
         row, bound = self._bindings.bind(row, new.template, asked, new.commitments, point)
         require_room_to_wait(db, row)
         self._groups.require_room(db, row, new.settled)
@@ -226,6 +243,7 @@ class Automations:
             row = reservation.lease(db, row, CheckedWork(new.template, bound, None))
 
         automations.insert(db, row, new.resumed.stored if new.resumed else None)
+        given_files.keep(db, row, new.template.variables, new.request.values)
         insert_chain(db, row, new.template)
         if new.sealed:
             secrets.insert_values(db, new.sealed, msgspec.json.encode(new.commitments).decode())
@@ -251,14 +269,14 @@ class Automations:
         return row
 
     def _made_before(self, db: Connection, actor: Actor, new: NewRun, key: str) -> str | None:
-        digest = self._vault.fingerprint(
-            msgspec.json.encode(
-                [new.request, new.row.rerun_of, *([new.resumed.point] if new.resumed else [])],
-                order="sorted",
-            )
-        )
+        digest = self._digest_of(new.request, new.row.rerun_of or "", new.resumed)
         made = IdempotencyRow(digest, new.row.id)
         return remember(db, actor, key, made, new.row.created_at)
+
+    def _digest_of(self, request: RunRequest, rerun_of: str, resumed: ResumedRun | None) -> str:
+        """Return by what a request that is sent again is known."""
+        asked = [request, rerun_of or None, *([resumed.point] if resumed else [])]
+        return self._vault.fingerprint(msgspec.json.encode(asked, order="sorted"))
 
     def rerun(self, actor: Actor, automation_id: str, idempotency_key: str = "") -> Automation:
         """Trigger a new automation of the same version with the same values; it names the old one.
@@ -281,10 +299,19 @@ class Automations:
             tries = jobs.list_of_automation(db, row.id)
             queue = queue_view(db, self._fleet, actor.org_id, [row])
             left = artifacts.list_of_job(db, tries[-1].id) if tries else []
+            given = files.list_of_automation(db, row.id)
             chain = chains.list_of(db, row.id)
             point = shown_resume_point(db, row, template)
             return Snapshot(
-                row, template, tries, 0, queue, artifacts=left, chain=chain, resume_point=point
+                row,
+                template,
+                tries,
+                0,
+                queue,
+                artifacts=left,
+                files=given,
+                chain=chain,
+                resume_point=point,
             )
 
         snapshot = self._database.read(query)

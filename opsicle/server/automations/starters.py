@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import msgspec
 
 from opsicle.domain.errors import InvalidInput, OpsicleError, Problem
+from opsicle.domain.files import file_variables, items_of
 from opsicle.domain.secrets import only_secret
 from opsicle.domain.templates import Template
 from opsicle.domain.variables import check_values
@@ -84,6 +85,7 @@ def starting_problems(
         require_runnable(template)
     except OpsicleError as error:
         return [Problem("spec.template", f"it cannot start: {error.message}")]
+    refuse_files(template, request)
     if check:
         check(template, request)
     else:
@@ -93,6 +95,21 @@ def starting_problems(
         message = "it cannot start: the template asks for a fresh code of whoever runs it"
         return [Problem("spec.template", message)]
     return []
+
+
+def refuse_files(template: Template, request: RunRequest) -> None:
+    """Raise InvalidInput where a file would have to be given: what is pushed holds none."""
+    problems = tuple(
+        Problem(
+            f"spec.values.{variable.id}",
+            "takes a file, and nothing that starts by itself has one to give; "
+            "let a command fetch it, or run the template by hand",
+        )
+        for variable in file_variables(template.variables)
+        if variable.is_required or items_of(request.values.get(variable.id))
+    )
+    if problems:
+        raise InvalidInput("a file cannot be pushed as a value", problems=problems)
 
 
 def refuse_secret_values(template: Template, request: RunRequest) -> None:

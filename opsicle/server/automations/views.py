@@ -14,12 +14,14 @@ from opsicle.domain.automations import WAITS_FOR_WORKER, AutomationState, JobSta
 from opsicle.domain.resume_points import ResumePoint
 from opsicle.domain.templates import Phase, Template
 from opsicle.domain.workers import absence, waiting_reason
+from opsicle.server.access.shown_files import shown_files
 from opsicle.server.access.stored_values import shown_values, stored_requirements
 from opsicle.server.automations.starters import started_by
 from opsicle.server.automations.waiting import QueueView
 from opsicle.server.store.artifacts import ArtifactRow
 from opsicle.server.store.automations import AutomationRow
 from opsicle.server.store.chains import ChainStartRow
+from opsicle.server.store.files import AutomationFileRow
 from opsicle.server.store.jobs import JobRow
 from opsicle.wire.artifact_api import Artifact, MissingArtifact
 from opsicle.wire.jobs import (
@@ -53,6 +55,7 @@ class Snapshot:
     queue: QueueView
     log_remark: str = ""
     artifacts: Sequence[ArtifactRow] = ()
+    files: Sequence[AutomationFileRow] = ()
     resume_point: ResumePoint | None = None
     chain: Sequence[ChainStartRow] = ()
 
@@ -137,6 +140,7 @@ def whole(snapshot: Snapshot) -> Automation:
             for each in snapshot.artifacts
             if not each.sha256
         ],
+        files=shown_files(snapshot.files),
         chain=[_chained(each) for each in snapshot.chain],
         depth=row.depth,
     )
@@ -308,6 +312,7 @@ def _job(row: JobRow) -> Job:
         finished_at=row.finished_at,
         exit_code=row.exit_code,
         explanation=row.explanation,
+        workspace_kept_until=row.kept_until,
         is_plan=row.is_plan,
     )
 

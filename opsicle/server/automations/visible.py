@@ -26,16 +26,20 @@ ENDED = {
 """How an automation that is over ended, as the end of a sentence."""
 
 
+def is_visible(db: Connection, actor: Actor, row: AutomationRow) -> bool:
+    """Return whether the actor may see an automation of their org."""
+    return not is_automation_hidden(db, actor, row) or answers_for(
+        db, row.org_id, actor.user_id, row.requester_id
+    )
+
+
 def get_visible(db: Connection, actor: Actor, automation_id: str) -> tuple[AutomationRow, Template]:
     """Return an automation and what it runs.
 
     Raises NotFound, also for one that the actor may not see.
     """
     row = automations.find(db, actor.org_id, automation_id)
-    if row is None or (
-        is_automation_hidden(db, actor, row)
-        and not answers_for(db, row.org_id, actor.user_id, row.requester_id)
-    ):
+    if row is None or not is_visible(db, actor, row):
         raise NotFound(
             f"there is no automation {automation_id}",
             hint="`opsicle automations list` shows those of the org that you are logged in to.",

@@ -21,9 +21,10 @@ from typing import NamedTuple, TypeVar
 from gevent.lock import RLock
 from gevent.threadpool import ThreadPool
 
-from opsicle.domain.errors import NotFound, Unavailable
+from opsicle.domain.errors import NotFound, TooLarge, Unavailable
 from opsicle.kit import files
 from opsicle.kit.clock import Clock
+from opsicle.kit.ids import new_id
 from opsicle.server.store import contents
 from opsicle.server.store.database import Connection, Database
 from opsicle.server.threads import run_in
@@ -32,6 +33,8 @@ T = TypeVar("T")
 
 PIECE_BYTES = 256 * 1024
 _SHARD_CHARACTERS = 2
+_STREAM = "stream-"
+_RESTORE_HINT = "Restore the folder `artifacts` together with the databases."
 
 
 class Upload(NamedTuple):
@@ -53,6 +56,9 @@ class ContentStore:
         self._threads = ThreadPool(2)
         self.placing = RLock()
         """Held while a file and its row come or go together."""
+        self._streaming: set[str] = set()
+        for path in self._incoming.glob(f"{_STREAM}*"):  # what an earlier run had no time to end
+            path.unlink(missing_ok=True)
 
     def append(self, upload: Upload, offset: int, data: bytes) -> int:
         """Keep a piece if it fits behind what is here; return how much is here then.
@@ -80,6 +86,52 @@ class ContentStore:
             return offset + len(data)
         finally:
             os.close(fd)
+
+    @contextmanager
+    def received(self, read: Callable[[int], bytes], most_bytes: int) -> Iterator[Upload]:
+        """Take in a file whose digest nobody knows yet; nothing is left of it unless it is kept.
+
+        `read` returns the next bytes, fewer than asked for only at the end. Raises TooLarge beyond
+        `most_bytes`, Unavailable where the disk takes nothing, and what `read` raises.
+        """
+        key = f"{_STREAM}{new_id(self._clock.now())}"
+        self._streaming.add(key)
+        try:
+            with _disk_errors():
+                fd = run_in(self._threads, self._open_stream, key)
+            try:
+                upload = self._take_in(key, fd, read, most_bytes)
+            finally:
+                os.close(fd)
+            yield upload
+        finally:
+            self.forget(key)
+            self._streaming.discard(key)
+
+    def _open_stream(self, key: str) -> int:
+        self._incoming.mkdir(mode=0o700, parents=True, exist_ok=True)
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+        return os.open(self._incoming / f"{key}.new", flags, 0o600)
+
+    def _take_in(self, key: str, fd: int, read: Callable[[int], bytes], most_bytes: int) -> Upload:
+        digest, size = hashlib.sha256(), 0
+
+        def write(piece: bytes) -> None:
+            files.write_all(fd, piece)
+            digest.update(piece)
+
+        piece = read(PIECE_BYTES)
+        while piece:
+            size += len(piece)
+            if size > most_bytes:
+                raise TooLarge(f"the file is larger than {most_bytes} bytes")
+            with _disk_errors():
+                run_in(self._threads, write, piece)
+            piece = read(PIECE_BYTES)
+
+        upload = Upload(key, digest.hexdigest(), size)
+        (self._incoming / f"{key}.new").replace(self._draft(upload))
+        return upload
 
     def keep(self, org_id: str, upload: Upload, work: Callable[[Connection], T]) -> T | None:
         """Keep what was received, durably, and do `work`, which names it, in the same transaction.
@@ -135,8 +187,9 @@ class ContentStore:
             path.unlink(missing_ok=True)
 
     def drafts(self) -> list[Path]:
-        """Return what was received and is not kept yet."""
-        return sorted(self._incoming.iterdir()) if self._incoming.is_dir() else []
+        """Return what was received and is not kept yet, without what is just being streamed."""
+        there = sorted(self._incoming.iterdir()) if self._incoming.is_dir() else []
+        return [path for path in there if path.name.partition(".")[0] not in self._streaming]
 
     def read(self, org_id: str, sha256: str, start: int, stop: int) -> Iterator[bytes]:
         """Return a file's bytes from `start` to before `stop`, in pieces.
@@ -146,10 +199,7 @@ class ContentStore:
         try:
             fd = os.open(self.path(org_id, sha256), os.O_RDONLY | os.O_CLOEXEC)
         except FileNotFoundError:
-            raise NotFound(
-                "the server has lost this file",
-                hint="Restore the folder `artifacts` together with the databases.",
-            ) from None
+            raise NotFound("the server has lost this file", hint=_RESTORE_HINT) from None
         return self._pieces(fd, start, stop)
 
     def _pieces(self, fd: int, start: int, stop: int) -> Iterator[bytes]:
@@ -159,7 +209,7 @@ class ContentStore:
                     size = min(PIECE_BYTES, stop - start)
                     piece = run_in(self._threads, os.pread, fd, size, start)
                 if not piece:
-                    raise Unavailable("the file is shorter than it was when it came")
+                    raise NotFound("the server has lost the end of this file", hint=_RESTORE_HINT)
                 yield piece
                 start += len(piece)
         finally:

@@ -158,20 +158,26 @@ class JobArtifacts:
                 f"the artifacts of one automation may have {limits.job_bytes // MIB} MiB together"
             )
 
-        if request.offset == 0 and not self._has_room(job.org_id, request):
-            return (
-                f"the artifacts of this org take all of its {self.bounds.org_bytes // MIB} MiB, "
-                f"and none of them is older than {LEAST_AGE.days} days"
-            )
+        if request.offset == 0:
+            return self.lack_of_room(job.org_id, request.sha256, request.size)
         return ""
 
-    def _has_room(self, org_id: str, request: ArtifactRequest) -> bool:
-        """Return whether a file still fits into its org's share; old ones make room for it."""
+    def lack_of_room(self, org_id: str, sha256: str, size: int) -> str:
+        """Return why a file does not fit into its org's share, "" if it does.
 
+        Old artifacts make room for it.
+        """
+        if self._has_room(org_id, sha256, size):
+            return ""
+        return (
+            f"the files of this org take all of its {self.bounds.org_bytes // MIB} MiB, "
+            f"and no artifact of them is older than {LEAST_AGE.days} days"
+        )
+
+    def _has_room(self, org_id: str, sha256: str, size: int) -> bool:
         def missing() -> int:
             def query(db: Connection) -> int:
-                is_here = contents.find(db, org_id, request.sha256) is not None
-                more = 0 if is_here else request.size
+                more = 0 if contents.find(db, org_id, sha256) is not None else size
                 return contents.stored(db, org_id) + more - self.bounds.org_bytes
 
             return self._database.read(query)

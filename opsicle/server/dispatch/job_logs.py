@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -10,11 +9,19 @@ from functools import partial
 from typing import TypeVar
 
 import gevent
-import msgspec
 from gevent.threadpool import ThreadPool
 
 from opsicle.domain.errors import InvalidInput
 from opsicle.kit.clock import Clock
+from opsicle.server.dispatch.log_index import LineIndex, count_after, lines_of
+from opsicle.server.dispatch.log_ranges import LogRanges
+from opsicle.server.dispatch.log_segments import (
+    QUICK_BYTES,
+    missing,
+    not_before,
+    pack,
+    unpack,
+)
 from opsicle.server.store import logs
 from opsicle.server.store.database import Connection
 from opsicle.server.store.log_database import LogDatabase
@@ -32,19 +39,8 @@ DEFAULT_JOB_BYTES = 1024 * MIB
 _SLACK_BYTES = MIB  # for what a worker says itself at the end of a log that has reached its limit
 DEFAULT_ORG_BYTES = 20 * 1024 * MIB
 
-QUICK_BYTES = 32 * 1024
-"""Up to here packing or unpacking takes less than a thread would."""
-
-_FASTEST = 1
-"""zlib level: text shrinks to a fifth or so, and more would cost more than the disk it saves."""
-
 T = TypeVar("T")
 R = TypeVar("R")
-
-_DAMAGED = b"[here the server's log is damaged]\n"
-
-_encoder = msgspec.msgpack.Encoder()
-_decoder = msgspec.msgpack.Decoder(tuple[Chunk, ...])
 
 
 @dataclass(frozen=True)
@@ -53,6 +49,39 @@ class LogBounds:
 
     job_bytes: int = DEFAULT_JOB_BYTES
     org_bytes: int = DEFAULT_ORG_BYTES
+
+
+@dataclass(frozen=True)
+class NewSegment:
+    """A segment, and the chunks in it, for a log that ends at `end`."""
+
+    org_id: str
+    segment: logs.Segment
+    chunks: list[Chunk]
+    end: int
+
+    def lines_after(self, last: logs.SegmentLines | None) -> logs.SegmentLines | None:
+        """Return which lines begin in it.
+
+        None where that is not known of the segments before it: `LineIndex` finds out when somebody
+        asks.
+        """
+        if (last.end if last else 0) != self.end:
+            return None
+        return lines_of(self.segment, self.chunks, count_after(last))
+
+    def job_log(self) -> logs.JobLogRow:
+        """Return what it adds to the log as a whole."""
+        segment = self.segment
+        times = [chunk[3] for chunk in self.chunks]
+        return logs.JobLogRow(
+            segment.job_id,
+            self.org_id,
+            segment.start + segment.size,
+            len(segment.chunks),
+            min(times),
+            max(times),
+        )
 
 
 class JobLogs:
@@ -66,6 +95,8 @@ class JobLogs:
         self.bounds = bounds or LogBounds()
         self._may_be_over: set[str] = set()
         self._packers = ThreadPool(1)
+        self.index = LineIndex(database)
+        self.ranges = LogRanges(database, self.index)
 
     def append(
         self,
@@ -87,7 +118,7 @@ class JobLogs:
 
         while True:
             end = self.size(job_id)
-            fresh = _not_before(chunks, end)
+            fresh = not_before(chunks, end)
             if not fresh or (fresh[0][0] != end and not is_after_loss()):
                 return end
             if self.is_full(end):
@@ -97,8 +128,9 @@ class JobLogs:
 
             start = fresh[0][0]
             size = fresh[-1][0] + len(fresh[-1][4]) - start
-            segment = logs.Segment(job_id, start, size, self._quickly(size, _pack, fresh))
-            if self._database.write(partial(self._append, org_id=org_id, segment=segment, end=end)):
+            packed = self._quickly(size, pack, fresh)
+            new = NewSegment(org_id, logs.Segment(job_id, start, size, packed), fresh, end)
+            if self._database.write(partial(self._append, new=new)):
                 return start + size
 
     def is_full(self, size: int) -> bool:
@@ -108,15 +140,21 @@ class JobLogs:
         """
         return size >= self.bounds.job_bytes + _SLACK_BYTES
 
-    def _append(self, db: Connection, org_id: str, segment: logs.Segment, end: int) -> bool:
+    def _append(self, db: Connection, new: NewSegment) -> bool:
         """Add a segment to a log that ends at `end`, unless another request was first."""
-        if logs.size(db, segment.job_id) != end:
+        segment = new.segment
+        if logs.size(db, segment.job_id) != new.end:
             return False
-        if segment.start > end:
-            logs.insert_gap(db, segment.job_id, end, segment.start - end)
-        logs.append(db, org_id, segment, self._clock.now())
-        if logs.add_usage(db, org_id, len(segment.chunks)) > self.bounds.org_bytes:
-            self._may_be_over.add(org_id)
+        if segment.start > new.end:
+            logs.insert_gap(db, segment.job_id, new.end, segment.start - new.end)
+
+        logs.append(db, new.org_id, segment, self._clock.now())
+        lines = new.lines_after(logs.find_last_lines(db, segment.job_id))
+        if lines is not None:
+            logs.insert_lines(db, [lines])
+        logs.add_to_job_log(db, new.job_log())
+        if logs.add_usage(db, new.org_id, len(segment.chunks)) > self.bounds.org_bytes:
+            self._may_be_over.add(new.org_id)
         return True
 
     def note_loss(self, job_id: str, start: int, end: int) -> None:
@@ -171,8 +209,12 @@ class JobLogs:
             if not segments:
                 return
 
-            chunks = self._quickly(sum(segment.size for segment in segments), _unpack, segments)
-            fresh = _not_before(chunks, offset)
+            if segments[0].start > offset and not self._database.read(
+                partial(logs.has_gap, job_id=job_id)
+            ):
+                yield from missing(offset, segments[0].start)
+            chunks = self._quickly(sum(segment.size for segment in segments), unpack, segments)
+            fresh = not_before(chunks, offset)
             yield fresh
             offset = fresh[-1][0] + len(fresh[-1][4])
 
@@ -188,7 +230,7 @@ class JobLogs:
             segments = self._database.read(find)
             if not segments:
                 break
-            fresh = _not_before(_unpack(segments), offset)
+            fresh = not_before(unpack(segments), offset)
             if not fresh or fresh[0][0] != offset:
                 break  # the rest is lost
             found += b"".join(chunk[4] for chunk in fresh)
@@ -262,8 +304,7 @@ class JobLogs:
         """Delete the whole logs of jobs, likewise in small steps."""
         for job_id in job_ids:
             self._delete(partial(logs.list_of_job, job_id=job_id, limit=SEGMENTS_PER_PRUNING))
-            if self._database.read(partial(logs.has_gap, job_id=job_id)):
-                self._database.write(partial(logs.delete_gaps, job_id=job_id))
+            self._database.write(partial(_forget, job_id=job_id))
 
     def _delete(self, find: Callable[[Connection], list[logs.SegmentPlace]]) -> int:
         """Delete what is found, a few segments at a time and never many bytes.
@@ -279,6 +320,13 @@ class JobLogs:
         return total
 
 
+def _forget(db: Connection, job_id: str) -> None:
+    """Remove what is noted of a log that is gone."""
+    logs.delete_gaps(db, job_id)
+    logs.delete_lines(db, job_id)
+    logs.delete_job_log(db, job_id)
+
+
 def _up_to(size: int, places: Sequence[logs.SegmentPlace]) -> list[int]:
     """Return the first few places, one at least, that take so many bytes together at most."""
     chosen: list[int] = []
@@ -288,26 +336,6 @@ def _up_to(size: int, places: Sequence[logs.SegmentPlace]) -> list[int]:
             break
         chosen.append(place.rowid)
     return chosen
-
-
-def _pack(chunks: list[Chunk]) -> bytes:
-    return zlib.compress(_encoder.encode(chunks), _FASTEST)
-
-
-def _unpack(segments: list[logs.Segment]) -> list[Chunk]:
-    return [chunk for segment in segments for chunk in _chunks_of(segment)]
-
-
-def _chunks_of(segment: logs.Segment) -> tuple[Chunk, ...]:
-    """Return what a segment holds.
-
-    If that is damaged, as many bytes that say so, since every byte of a log has its place.
-    """
-    try:
-        return _decoder.decode(zlib.decompress(segment.chunks))
-    except (zlib.error, msgspec.MsgspecError):
-        filler = _DAMAGED * (segment.size // len(_DAMAGED) + 1)
-        return ((segment.start, 0, 2, 0, filler[: segment.size]),)
 
 
 def _check(chunks: Sequence[Chunk]) -> None:
@@ -325,14 +353,3 @@ def _check(chunks: Sequence[Chunk]) -> None:
         if phase < 0 or stream not in (1, 2):
             raise InvalidInput("a log chunk names no phase or stream")
         expected = offset + len(data)
-
-
-def _not_before(chunks: Sequence[Chunk], offset: int) -> list[Chunk]:
-    """Return the part of the chunks at and after `offset`; the one that spans it is cut."""
-    fresh: list[Chunk] = []
-    for start, phase, stream, at_ms, data in chunks:
-        if start >= offset:
-            fresh.append((start, phase, stream, at_ms, data))
-        elif start + len(data) > offset:
-            fresh.append((offset, phase, stream, at_ms, data[offset - start :]))
-    return fresh

@@ -6,6 +6,7 @@ A job ends because its worker says how, or because nobody can say what became of
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import msgspec
 
@@ -13,10 +14,18 @@ from opsicle.domain.automations import JOB_OUTCOMES, AutomationState, JobState, 
 from opsicle.domain.errors import Conflict, LeaseLost, required
 from opsicle.kit.clock import Clock
 from opsicle.server.access.actor import SystemActor, WorkerActor
+from opsicle.server.access.template_versions import template_of
 from opsicle.server.approvals import paused_ends
 from opsicle.server.channels.outbox import Outbox
 from opsicle.server.dispatch.plans import Plans
-from opsicle.server.store import approvals, audit, automation_transitions, jobs, pauses
+from opsicle.server.store import (
+    approvals,
+    audit,
+    automation_transitions,
+    automations,
+    jobs,
+    pauses,
+)
 from opsicle.server.store.automation_transitions import Ending
 from opsicle.server.store.database import Connection
 from opsicle.server.store.jobs import JobRow
@@ -88,10 +97,22 @@ class JobOutcomes:
         ):
             raise LeaseLost.of(job.id)
 
+        if outcome.kept_until_ms is not None:
+            self._note_kept(db, job, outcome.kept_until_ms)
+
         data = {"job": job.id, "state": state, "exit_code": outcome.exit_code}
         audit.append(db, ending.at, job.org_id, worker, "finish", resource_of(job), data)
         self._outbox.post_finished(db, job.org_id, job.automation_id, state)
         return msgspec.structs.replace(job, state=outcome.state)
+
+    def _note_kept(self, db: Connection, job: JobRow, until_ms: int) -> None:
+        """Record that a worker keeps a workspace, for no longer than the template says."""
+        row = automations.get(db, job.org_id, job.automation_id)
+        seconds = template_of(db, row.template_id, row.version).keep_workspace
+        if seconds is not None:
+            longest = self._clock.now() + timedelta(seconds=seconds)
+            until = min(datetime.fromtimestamp(until_ms / 1000, UTC), longest)
+            jobs.note_kept(db, job.id, until)
 
     def _end_of_automation(self, db: Connection, job: JobRow, outcome: Outcome) -> AutomationState:
         """Return how an automation ends with its job.

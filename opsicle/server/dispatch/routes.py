@@ -7,9 +7,11 @@ from functools import partial
 from opsicle.server.audit.checkpoints import AuditCheckpoints
 from opsicle.server.dispatch.epoch_reports import EpochReports
 from opsicle.server.dispatch.job_artifacts import JobArtifacts
+from opsicle.server.dispatch.job_files import JobFiles
 from opsicle.server.dispatch.jobs import Jobs
 from opsicle.server.dispatch.service import Dispatch
 from opsicle.server.http.routing import Access, Reply, Request, Route
+from opsicle.server.http.serving import serve
 from opsicle.wire.endpoints import jobs as endpoints
 from opsicle.wire.worker_api import (
     ArtifactRequest,
@@ -26,6 +28,7 @@ def routes(
     dispatch: Dispatch,
     jobs: Jobs,
     job_artifacts: JobArtifacts,
+    job_files: JobFiles,
     record: AuditCheckpoints,
     epochs: EpochReports,
 ) -> list[Route]:
@@ -33,6 +36,7 @@ def routes(
     may = Access.WORKER
     return [
         Route(endpoints.POLL, partial(poll, dispatch, record, epochs), may),
+        serve(endpoints.FILE, job_files.read, may),
         Route(endpoints.START, partial(start, jobs), may),
         Route(endpoints.REFUSE, partial(refuse, jobs), may),
         Route(endpoints.PAUSE, partial(pause, jobs), may),

@@ -12,7 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from opsicle.domain.workers import Candidate, Requirements, fits
+from opsicle.domain.workers import Candidate, Requirements, fits, keeps_workspace
 from opsicle.server.access.stored_values import stored_requirements
 from opsicle.server.store import waiting
 from opsicle.server.store.database import Connection, Database
@@ -26,11 +26,13 @@ change for ever."""
 class _Kind:
     """`first_rank` is a rank that none of those that wait comes before.
 
-    `revision` grows whenever one more comes.
+    `revision` grows whenever one more comes. `is_for_one_worker`: it is for the one that keeps a
+    workspace, so that of others with the same labels it says nothing.
     """
 
     first_rank: str
     revision: int
+    is_for_one_worker: bool
 
 
 class KindScan(NamedTuple):
@@ -71,7 +73,9 @@ class WaitingKinds:
         for text, kind in self._kinds.get(org_id, {}).items():
             is_fit = known.get(text)
             if is_fit is None:
-                is_fit = known[text] = fits(stored_requirements(text), worker)
+                is_fit = _fits(text, worker)
+                if not kind.is_for_one_worker:
+                    known[text] = is_fit
             if is_fit:
                 found.append(
                     MatchingKind(text, stored_requirements(text), kind.first_rank, kind.revision)
@@ -120,7 +124,10 @@ class WaitingKinds:
     def _note(self, org_id: str, requirements: str, rank: str) -> None:
         self._revision += 1
         kinds = self._kinds.setdefault(org_id, {})
-        kind = kinds.setdefault(requirements, _Kind(rank, self._revision))
+        kind = kinds.get(requirements)
+        if kind is None:
+            is_for_one = bool(stored_requirements(requirements).workspace)
+            kind = kinds[requirements] = _Kind(rank, self._revision, is_for_one)
         kind.first_rank = min(kind.first_rank, rank)
         kind.revision = self._revision
 
@@ -135,3 +142,8 @@ class WaitingKinds:
         if key not in self._fitting and len(self._fitting) >= _MAX_CACHED_WORKERS:
             self._fitting.clear()
         return self._fitting.setdefault(key, {})
+
+
+def _fits(text: str, worker: Candidate) -> bool:
+    asked = stored_requirements(text)
+    return fits(asked, worker) and keeps_workspace(asked, worker)

@@ -11,6 +11,7 @@ from opsicle.domain.artifacts import ArtifactLimits
 from opsicle.domain.automations import AutomationState
 from opsicle.domain.concurrency import queue_place
 from opsicle.domain.errors import NotFound
+from opsicle.domain.files import input_files
 from opsicle.domain.pauses import Resume
 from opsicle.domain.plans import MAX_PLAN_LOG_BYTES
 from opsicle.domain.secrets import named_secrets
@@ -106,7 +107,6 @@ class WorkBuilder:
 
         try:
             template = template_of(db, row.template_id, row.version)
-            asked = msgspec.json.encode(requirements(template), order="sorted").decode()
             place = queue_place(template, read_values(row.values_json))
         except (NotFound, ValueError, msgspec.MsgspecError, RecursionError) as error:
             facts = {"automation": row.id, "reason": str(error)}
@@ -115,6 +115,9 @@ class WorkBuilder:
 
         approval = approvals.find_of_automation(db, row.id) if row.approval_id else None
         bound = self._bindings.check(db, row, template, approval)
+        point = bound.manifest.resumed_from
+        wanted = requirements(template, point.workspace if point else None)
+        asked = msgspec.json.encode(wanted, order="sorted").decode()
         if (asked, place) != (row.requirements, row.queue_place):
             raise AlteredManifest(ALTERED)
         return CheckedWork(template, bound, approval)
@@ -175,9 +178,11 @@ class WorkBuilder:
             secret_salt=hidden.salt,
             max_log_bytes=_smaller(self._max_log_bytes, MAX_PLAN_LOG_BYTES if is_plan else None),
             artifact_limits=self._artifact_limits,
+            files=input_files(template.variables, values),
             resumed_from=None if is_plan else bound.resumed_from,
             is_plan=is_plan,
             plan_outputs=bound.plan_outputs,
+            keep_workspace=None if is_plan else template.keep_workspace,
         )
 
     def _secrets(

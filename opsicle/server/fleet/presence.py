@@ -334,6 +334,7 @@ class Fleet:
         is_connected = self.is_connected(presence.worker_id)
         return Candidate(
             name=SHARED if presence.is_shared else presence.name,
+            worker_id=presence.worker_id,
             is_shared=presence.is_shared,
             labels=presence.known_labels,
             claimed={
@@ -363,6 +364,7 @@ def absent(row: LastSeenRow) -> Candidate:
     """Return a worker of which only what it said before the server started is known."""
     return Candidate(
         name=row.name,
+        worker_id=row.id,
         labels=stored_json.read_or(row.granted_labels, dict[str, str], {}),
         claimed=stored_json.read_or(row.labels, dict[str, str], {}),
         runtimes=frozenset(stored_json.read_or(row.runtimes, list[str], []) or [SUBPROCESS]),

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from opsicle.domain.access import Action
-from opsicle.server.http.request import JSON
+from opsicle.server.http.request import BYTES, JSON
 from opsicle.server.http.routing import Access, Reply, Request, Route
 from opsicle.version import __version__
 from opsicle.wire.endpoint import PLACEHOLDER
@@ -91,7 +91,9 @@ def _operation(route: Route, by_type: dict[Any, dict[str, Any]]) -> dict[str, An
         operation["x-permission"] = str(route.may)
     if parameters := [*_path_parameters(route), *_query_parameters(route)]:
         operation["parameters"] = parameters
-    if route.endpoint.body is not None:
+    if route.endpoint.body is bytes:
+        operation["requestBody"] = {"required": True, "content": {BYTES: {}}}
+    elif route.endpoint.body is not None:
         operation["requestBody"] = {
             "required": True,
             "content": {JSON: {"schema": by_type[route.endpoint.body]}},

@@ -30,6 +30,7 @@ _BOOLEANS = {"": False, "true": True, "1": True, "false": False, "0": False}
 
 JSON = "application/json"
 MESSAGEPACK = "application/msgpack"
+BYTES = "application/octet-stream"
 
 
 WORKER_IDENTITY = "opsicle.worker_identity"
@@ -254,12 +255,27 @@ class Request:
             raise self._too_large()
         return body
 
+    @property
+    def declared_length(self) -> int:
+        """How long the body is, as far as the head says; 0 where it comes in chunks."""
+        return int(self._environ.get("CONTENT_LENGTH") or "0")
+
+    def stream(self) -> Callable[[int], bytes]:
+        """Return what reads the next bytes of a body that is no message, to be called by turns.
+
+        It returns less than asked for only at the body's end, and raises InvalidInput where that
+        breaks off. Raises InvalidInput unless the body is announced as bytes.
+        """
+        if self._media_type != BYTES:
+            raise InvalidInput("the body is no file", hint=f"Send it as {BYTES}.")
+        return cast("Callable[[int], bytes]", self._environ["wsgi.input"].read)
+
     def body(self, kind: type[T]) -> T:
         """Return the body as the message `kind`.
 
         Raises InvalidInput where it does not fit, naming the place.
         """
-        media_type = self.header("Content-Type").partition(";")[0].strip().lower()
+        media_type = self._media_type
         if media_type not in (JSON, MESSAGEPACK):
             raise InvalidInput(
                 "the body is of a kind that we do not take", hint=f"Send it as {JSON}."
@@ -274,6 +290,10 @@ class Request:
             raise InvalidInput(
                 "the body cannot be read", hint=f"It must be {media_type}."
             ) from error
+
+    @property
+    def _media_type(self) -> str:
+        return self.header("Content-Type").partition(";")[0].strip().lower()
 
     def _too_large(self) -> TooLarge:
         return TooLarge(f"the body is longer than {self._max_body} bytes")

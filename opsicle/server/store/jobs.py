@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
 import apsw
+import msgspec
 
 from opsicle.domain.automations import JobState
 from opsicle.kit.clock import to_text
@@ -15,8 +17,8 @@ from opsicle.server.store.rows import Row, fetch_all, fetch_one, fetch_value, ha
 class JobRow(Row, frozen=True):
     """One job. `automation_fence` tells whether its lease is still the newest.
 
-    `pause_id` is the newest approval that was asked in its midst. `is_plan`: it carries out the
-    plan, before anybody is asked.
+    `pause_id` is the newest approval that was asked in its midst, `kept_until` until when its
+    worker keeps its workspace. `is_plan`: it carries out the plan, before anybody is asked.
     """
 
     id: str
@@ -36,6 +38,7 @@ class JobRow(Row, frozen=True):
     is_cancel_requested: bool
     on_worker_lost: str
     pause_id: str | None = None
+    kept_until: datetime | None = None
     is_plan: bool = False
 
     @property
@@ -47,8 +50,7 @@ class JobRow(Row, frozen=True):
 _SELECT = """
     SELECT j.id, j.org_id, j.automation_id, j.worker_id, w.name, j.fence, a.fence, j.state,
            j.phases, j.exit_code, j.explanation, j.leased_at, j.started_at, j.finished_at,
-           a.cancel_requested_at IS NOT NULL, a.on_worker_lost, j.pause_id,
-           j.is_plan
+           a.cancel_requested_at IS NOT NULL, a.on_worker_lost, j.pause_id, j.kept_until, j.is_plan
       FROM jobs j
       JOIN automations a ON a.id = j.automation_id
       JOIN workers w ON w.id = j.worker_id
@@ -85,6 +87,32 @@ def list_of_automation(db: apsw.Connection, automation_id: str) -> list[JobRow]:
     """Return all attempts of one automation, oldest first."""
     return fetch_all(
         db, _SELECT + "WHERE j.automation_id = :id ORDER BY j.fence", {"id": automation_id}, JobRow
+    )
+
+
+class AutomationOfJob(Row, frozen=True):
+    """A job, and the automation that it carries out."""
+
+    job_id: str
+    automation_id: str
+
+
+def list_newest_of(
+    db: apsw.Connection, org_id: str, job_ids: Sequence[str]
+) -> list[AutomationOfJob]:
+    """Return those of an org's jobs that are the newest of their automations, the newest first."""
+    return fetch_all(
+        db,
+        """
+        SELECT j.id, j.automation_id
+          FROM jobs j
+         WHERE j.id IN (SELECT value FROM json_each(:job_ids)) AND j.org_id = :org_id
+           AND NOT EXISTS (SELECT 1 FROM jobs later
+                            WHERE later.automation_id = j.automation_id AND later.fence > j.fence)
+         ORDER BY j.id DESC
+        """,
+        {"job_ids": msgspec.json.encode(job_ids).decode(), "org_id": org_id},
+        AutomationOfJob,
     )
 
 
@@ -165,6 +193,14 @@ def finish(db: apsw.Connection, job_id: str, ending: Ending, phases: str | None 
             "explanation": ending.explanation,
             "phases": phases,
         },
+    )
+
+
+def note_kept(db: apsw.Connection, job_id: str, until: datetime) -> None:
+    """Record until when its worker keeps the workspace of a job that has ended."""
+    db.execute(
+        "UPDATE jobs SET kept_until = :until WHERE id = :id",
+        {"id": job_id, "until": to_text(until)},
     )
 
 

@@ -99,9 +99,9 @@ class LogDatabase:
         """Read as `Database.read` does; what is damaged is read as empty."""
         return self._retry(lambda database: database.read(query))
 
-    def read_long(self, query: Callable[[Connection], T]) -> T:
+    def read_long(self, query: Callable[[Connection], T], org_id: str = "") -> T:
         """Read as `Database.read_long` does; what is damaged is read as empty."""
-        return self._retry(lambda database: database.read_long(query))
+        return self._retry(lambda database: database.read_long(query, org_id))
 
     def write(self, work: Callable[[Connection], T]) -> T:
         """Write as `Database.write` does; if the file is damaged, into a new one."""

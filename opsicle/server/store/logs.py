@@ -44,6 +44,193 @@ def append(db: apsw.Connection, org_id: str, segment: Segment, at: datetime) -> 
     )
 
 
+class SegmentLines(Row, frozen=True):
+    """Which lines of a job's log begin in a segment.
+
+    `lines_before` begin before it, `lines` in it, `error_lines` of those on stderr, between the two
+    times in Unix milliseconds. `open_lines` have no end at its end, packed by `LineCount`.
+    """
+
+    job_id: str
+    start: int
+    size: int
+    lines_before: int
+    lines: int
+    error_lines: int
+    first_ms: int
+    last_ms: int
+    open_lines: bytes
+
+    @property
+    def end(self) -> int:
+        """Where the next segment begins, if nothing is missing."""
+        return self.start + self.size
+
+    @property
+    def lines_up_to(self) -> int:
+        """The number of the last line that has begun with it."""
+        return self.lines_before + self.lines
+
+
+_SELECT_LINES = """
+    SELECT job_id, start, size, lines_before, lines, error_lines, first_ms, last_ms, open_lines
+      FROM segment_lines
+"""
+
+
+def insert_lines(db: apsw.Connection, rows: Sequence[SegmentLines]) -> None:
+    """Note which lines begin in segments; what was noted of them before gives way."""
+    db.executemany(
+        "INSERT OR REPLACE INTO segment_lines VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        [msgspec.structs.astuple(row) for row in rows],
+    )
+
+
+def find_last_lines(db: apsw.Connection, job_id: str) -> SegmentLines | None:
+    """Return the lines of the last segment of which they are noted."""
+    sql = _SELECT_LINES + "WHERE job_id = :job_id ORDER BY start DESC LIMIT 1"
+    return fetch_one(db, sql, {"job_id": job_id}, SegmentLines)
+
+
+def find_lines_at(db: apsw.Connection, job_id: str, number: int) -> SegmentLines | None:
+    """Return the segment in which the line of that number begins.
+
+    The last one if there is no such line yet, None if nothing is noted.
+    """
+    return fetch_one(
+        db,
+        _SELECT_LINES
+        + """
+         WHERE job_id = :job_id AND lines_before < :number
+         ORDER BY lines_before DESC, start DESC LIMIT 1
+        """,
+        {"job_id": job_id, "number": number},
+        SegmentLines,
+    )
+
+
+def list_lines(db: apsw.Connection, job_id: str, start: int, limit: int) -> list[SegmentLines]:
+    """Return the segments from `start` on, in order."""
+    return fetch_all(
+        db,
+        _SELECT_LINES + "WHERE job_id = :job_id AND start >= :start ORDER BY start LIMIT :limit",
+        {"job_id": job_id, "start": start, "limit": limit},
+        SegmentLines,
+    )
+
+
+def list_lines_back(db: apsw.Connection, job_id: str, end: int, limit: int) -> list[SegmentLines]:
+    """Return the segments that begin before `end`, the last one first."""
+    return fetch_all(
+        db,
+        _SELECT_LINES + "WHERE job_id = :job_id AND start < :end ORDER BY start DESC LIMIT :limit",
+        {"job_id": job_id, "end": end, "limit": limit},
+        SegmentLines,
+    )
+
+
+def delete_lines(db: apsw.Connection, job_id: str) -> None:
+    """Forget which lines begin in the segments of a job."""
+    db.execute("DELETE FROM segment_lines WHERE job_id = :job_id", {"job_id": job_id})
+
+
+class JobLogRow(Row, frozen=True):
+    """A job's log as a whole: its bytes, what they take on disk, the times between which they are.
+
+    `removed_at` and `removed_by` say when retention has removed it, and which rule.
+    """
+
+    job_id: str
+    org_id: str
+    size: int
+    stored: int
+    first_ms: int
+    last_ms: int
+    removed_at: datetime | None = None
+    removed_by: str = ""
+
+
+_JOB_LOG = "SELECT job_id, org_id, size, stored, first_ms, last_ms, removed_at, removed_by"
+
+
+def add_to_job_log(db: apsw.Connection, row: JobLogRow) -> None:
+    """Count a segment as a part of its job's log: `size` is where it ends now."""
+    db.execute(
+        """
+        INSERT INTO job_logs (job_id, org_id, size, stored, first_ms, last_ms)
+        VALUES (:job_id, :org_id, :size, :stored, :first_ms, :last_ms)
+            ON CONFLICT (job_id) DO UPDATE
+               SET size = :size, stored = stored + :stored,
+                   first_ms = min(first_ms, :first_ms), last_ms = max(last_ms, :last_ms)
+        """,
+        {**msgspec.structs.asdict(row), "removed_at": None},
+    )
+
+
+def find_job_log(db: apsw.Connection, job_id: str) -> JobLogRow | None:
+    """Return a job's log as a whole, None if it has printed nothing."""
+    sql = _JOB_LOG + " FROM job_logs WHERE job_id = :job_id"
+    return fetch_one(db, sql, {"job_id": job_id}, JobLogRow)
+
+
+def delete_job_log(db: apsw.Connection, job_id: str) -> None:
+    """Forget a job's log as a whole, when nothing of it is left."""
+    db.execute("DELETE FROM job_logs WHERE job_id = :job_id", {"job_id": job_id})
+
+
+class LogsOfTime(Row, frozen=True):
+    """What an org's logs of a time come to: their bytes, and the first job among them."""
+
+    size: int
+    first_job_id: str
+
+
+_OF_TIME = """
+      FROM job_logs
+     WHERE org_id = :org_id AND removed_at IS NULL
+       AND last_ms >= :since_ms AND first_ms < :until_ms
+"""
+
+
+def measure_time(db: apsw.Connection, org_id: str, since_ms: int, until_ms: int) -> LogsOfTime:
+    """Return what the logs of a time come to. Goes through all of the org's logs."""
+    row = fetch_one(
+        db,
+        "SELECT coalesce(sum(size), 0), coalesce(min(job_id), '')" + _OF_TIME,
+        {"org_id": org_id, "since_ms": since_ms, "until_ms": until_ms},
+        LogsOfTime,
+    )
+    return row or LogsOfTime(0, "")
+
+
+def list_of_time(
+    db: apsw.Connection,
+    org_id: str,
+    times_ms: tuple[int, int],
+    jobs: tuple[str, str],
+    limit: int,
+) -> list[JobLogRow]:
+    """Return logs that have something of a time, the newest job's first.
+
+    Of jobs from the first to the second of `jobs`, both included.
+    """
+    return fetch_all(
+        db,
+        _JOB_LOG
+        + _OF_TIME
+        + "AND job_id BETWEEN :first AND :last ORDER BY job_id DESC LIMIT :limit",
+        {
+            "org_id": org_id,
+            "since_ms": times_ms[0],
+            "until_ms": times_ms[1],
+            "first": jobs[0],
+            "last": jobs[1],
+            "limit": limit,
+        },
+        JobLogRow,
+    )
+
+
 def add_usage(db: apsw.Connection, org_id: str, stored: int) -> int:
     """Count so many bytes more, or less, as taken by an org's logs; return the new sum."""
     return int(

@@ -62,10 +62,14 @@ def list_decided(db: apsw.Connection, worker_id: str, limit: int) -> list[str]:
 
 
 def list_known(db: apsw.Connection, worker_id: str, job_ids: Sequence[str]) -> dict[str, bool]:
-    """Return which of these jobs are a worker's, and whether each of them may still go on."""
+    """Return which of these jobs are a worker's, and whether each of them may still go on.
+
+    One may not that its worker keeps as paused and that is `unknown` here: it was taken for one
+    that went on, as the word of an earlier run of its worker came late.
+    """
     rows = db.execute(
         """
-        SELECT j.id, j.state IN ('leased', 'running', 'paused', 'unknown')
+        SELECT j.id, j.state IN ('leased', 'running', 'paused')
           FROM json_each(:ids) e
           JOIN jobs j ON j.id = e.value
          WHERE j.worker_id = :worker_id

@@ -115,6 +115,7 @@ _DEPENDENTS = (
                             WHERE automation_id IN (SELECT value FROM json_each(:ids)))
     """,
     "DELETE FROM approvals WHERE automation_id IN (SELECT value FROM json_each(:ids))",
+    "DELETE FROM automation_files WHERE automation_id IN (SELECT value FROM json_each(:ids))",
     "DELETE FROM artifacts WHERE automation_id IN (SELECT value FROM json_each(:ids))",
     "DELETE FROM jobs WHERE automation_id IN (SELECT value FROM json_each(:ids))",
     "DELETE FROM chain_starts WHERE parent_id IN (SELECT value FROM json_each(:ids))",

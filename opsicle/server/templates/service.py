@@ -340,6 +340,7 @@ def _whole(
         priority=template.priority,
         concurrency=template.concurrency,
         max_waiting=template.max_waiting,
+        keep_workspace=template.keep_workspace,
         volume_mounts=list(template.volume_mounts),
         accepts_claimed=template.accepts_claimed,
         timeout=template.timeout,

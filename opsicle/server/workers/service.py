@@ -201,6 +201,7 @@ class Workers:
             clock_offset_seconds=None if offset is None else round(offset),
             unknown_jobs=list(self._fleet.unknown_jobs.get(row.id, ())),
             formats=sorted(presence.poll.formats) if presence else [],
+            limits_by=dict(presence.poll.limits_by) if presence else {},
             runtimes=stored_json.read_or(row.runtimes, list[str], []),
             slots=row.slots,
             busy=row.busy,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from opsicle.wire.endpoint import PAGE, Endpoint
+from opsicle.wire.endpoints.logs import LINES_QUERY
 from opsicle.wire.pages import Page
 from opsicle.wire.starts import ResumeRequest
 from opsicle.wire.user_api import Automation, AutomationSummary, RunRequest
@@ -44,7 +45,7 @@ LOG = Endpoint(
     "GET",
     "/api/v1/automations/<automation_id>/log",
     reply=bytes,
-    query={"offset": int},
+    query={"offset": int} | LINES_QUERY,
     content_type="application/octet-stream",
 )
 EVENTS = Endpoint(

@@ -7,6 +7,8 @@ from opsicle.wire.worker_api import (
     ArtifactReply,
     ArtifactRequest,
     Done,
+    FileReply,
+    FileRequest,
     FinishReply,
     FinishRequest,
     LogReply,
@@ -19,6 +21,7 @@ from opsicle.wire.worker_api import (
 )
 
 POLL = Endpoint("POST", "/worker/v1/poll", body=PollRequest, reply=PollReply)
+FILE = Endpoint("POST", "/worker/v1/jobs/<job_id>/file", body=FileRequest, reply=FileReply)
 START = Endpoint("POST", "/worker/v1/jobs/<job_id>/start", body=StartRequest, reply=Done)
 REFUSE = Endpoint("POST", "/worker/v1/jobs/<job_id>/refuse", body=RefuseRequest, reply=Done)
 PAUSE = Endpoint("POST", "/worker/v1/jobs/<job_id>/pause", body=PauseRequest, reply=Done)

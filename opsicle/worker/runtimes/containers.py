@@ -32,6 +32,7 @@ from opsicle.worker.process import (
     instance_of,
     is_same_instance,
 )
+from opsicle.worker.process_limits import exceeded_by_exit
 from opsicle.worker.runtimes.protocol import CannotStart
 from opsicle.worker.script import Script
 from opsicle.worker.workspace import Workspace
@@ -41,6 +42,7 @@ log = logging.getLogger(__name__)
 JOB_LABEL = "opsicle.job"
 
 _ENGINE_FAILED = 125  # what engines exit with when they could not run a container
+_KILLED = 128 + signal.SIGKILL
 _LOOK_SECONDS = 0.2
 _OWN_PROCESSES = 3
 """In each container, beside the phase's: the first one, and two while it is being stopped."""
@@ -72,6 +74,11 @@ class ContainerRuntime:
         self._allowed_mounts = tuple(allowed_mounts)
         self._lock = threading.Lock()
         self._clients: dict[str, list[Child]] = {}
+
+    @property
+    def limits_by(self) -> str:
+        """By what it keeps the limits of memory and processes."""
+        return self.name
 
     def unavailable_reason(self) -> str:
         """Ask the engine."""
@@ -238,6 +245,20 @@ class ContainerJob:
         first = first_script(environment, arguments, limits)
         path = self._private.write(f"container-{phase}", first, mode)
         return [*options, *_show(path, is_read_only=True), str(path)]
+
+    def limits_text(self, phase: int) -> str:
+        """Return nothing: it is the engine that keeps the limits, as everywhere."""
+        return ""
+
+    def exceeded_limit(self, phase: int, exit_code: int) -> str:
+        """Return which limit a container's end tells of.
+
+        The engine removes the container with its cgroup, which would say for sure.
+        """
+        limits = self._work.phases[phase].limits or ResourceLimits()
+        if exit_code == _KILLED and limits.memory_mib is not None:
+            return f"ended by SIGKILL, as by the memory limit of {limits.memory_mib} MiB"
+        return exceeded_by_exit(limits, exit_code)
 
     def left_something(self) -> bool:
         """Return whether a container may be left whose engine's program did not end by itself.

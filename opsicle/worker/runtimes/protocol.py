@@ -78,6 +78,19 @@ class JobRuntime(Protocol):
         background processes may be alive.
         """
 
+    def limits_text(self, phase: int) -> str:
+        """Return the limits of the phase that was started last, and by what they are kept.
+
+        For the job's log; "" where the phase has none.
+        """
+
+    def exceeded_limit(self, phase: int, exit_code: int) -> str:
+        """Return which limit a try of a phase has hit, as far as that is known; "" if none.
+
+        Asked once for each try, when its process has ended with `exit_code`. A phase of which
+        something is told here has failed, whatever it exits with.
+        """
+
     def left_something(self) -> bool:
         """Return whether anything still runs that the phases have started, daemons aside.
 
@@ -98,7 +111,8 @@ class Runtime(Protocol):
 
     `name` is its own (`subprocess`, `podman`), for logs. `kind` is what phases ask for and the
     worker announces to its server (see `domain/workers.py: runtime_of`); of several runtimes of a
-    kind the first that is available is used.
+    kind the first that is available is used. `limits_by` says by what it keeps the limits of
+    phases, once it was asked whether it is available.
     """
 
     @property
@@ -108,6 +122,10 @@ class Runtime(Protocol):
     @property
     def kind(self) -> str:
         """What phases it is for."""
+
+    @property
+    def limits_by(self) -> str:
+        """By what it keeps the limits of phases, for people."""
 
     def unavailable_reason(self) -> str:
         """Return why it cannot run phases on this machine, for people; "" if it can.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import logging
 import os
 import pwd
 from collections.abc import Mapping
@@ -12,13 +13,17 @@ from opsicle.domain.templates import Phase
 from opsicle.domain.workers import SUBPROCESS
 from opsicle.wire.jobs import Work
 from opsicle.worker import process
+from opsicle.worker.cgroups import Cgroups, NoCgroups, find_cgroups
 from opsicle.worker.journal_lines import ChildProcess
+from opsicle.worker.phase_limits import CGROUP, RLIMITS, PhaseLimits
 from opsicle.worker.phase_shell import folder_of, phase_environment, shell_arguments
 from opsicle.worker.private_files import PrivateFiles
 from opsicle.worker.process_tree import JobTree, TreeStop, kill_orphans
 from opsicle.worker.runtimes.protocol import CannotStart
 from opsicle.worker.script import Script
 from opsicle.worker.workspace import Workspace
+
+log = logging.getLogger(__name__)
 
 DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
@@ -29,7 +34,8 @@ class SubprocessRuntime:
     """Runs each phase's shell as a child of the worker; see `Runtime` for the contract.
 
     `base` is what commands get of the worker's environment, if it is not what `base_environment`
-    says; that is found once for each account.
+    says; that is found once for each account. `cgroups` keep the limits of phases, where this
+    process may make some.
     """
 
     name = "subprocess"
@@ -38,9 +44,21 @@ class SubprocessRuntime:
     def __init__(self, base: Mapping[str, str] | None = None) -> None:
         self._base = base
         self._base_by_account: dict[process.OsAccount | None, Mapping[str, str]] = {}
+        self.cgroups: Cgroups | None = None
+
+    @property
+    def limits_by(self) -> str:
+        """By what it keeps the limits of memory and processes."""
+        return CGROUP if self.cgroups else RLIMITS
 
     def unavailable_reason(self) -> str:
-        """Return "": a worker can always start processes."""
+        """Return "", as a worker can always start processes; look for cgroups."""
+        try:
+            self.cgroups = find_cgroups()
+        except NoCgroups as problem:
+            log.info(
+                "limits of memory and processes are kept by rlimits", extra={"reason": str(problem)}
+            )
         return ""
 
     def open_job(
@@ -51,7 +69,7 @@ class SubprocessRuntime:
         _private: PrivateFiles,
     ) -> SubprocessJob:
         """Return what runs this job's phases."""
-        return SubprocessJob(work, workspace, account, self._base_for(account))
+        return SubprocessJob(work, workspace, account, self._base_for(account), self.cgroups)
 
     def sweep(self, job_id: str, last_child: ChildProcess | None, grace_seconds: float) -> int:
         """End what is left of a job, found by its marks and by its last child."""
@@ -78,11 +96,14 @@ class SubprocessJob:
         workspace: Workspace,
         account: process.OsAccount | None,
         base: Mapping[str, str],
+        cgroups: Cgroups | None,
     ) -> None:
         self._work = work
         self._workspace = workspace
         self._account = account
         self._base = base
+        self._cgroups = cgroups
+        self._limits: PhaseLimits | None = None
         self._tree = JobTree(work.job_id)
 
     def environment(
@@ -96,16 +117,34 @@ class SubprocessJob:
 
     def start(self, phase: int, script: Script, environment: Mapping[str, str]) -> process.Child:
         """Start a phase's shell with its script. Raises CannotStart."""
-        child = _start(
-            self._work.phases[phase],
-            script,
-            environment,
-            self._workspace,
-            self._tree.tag,
-            self._account,
-        )
+        asked = self._work.phases[phase]
+        self._limits = None
+        if asked.limits is not None:
+            self._limits = PhaseLimits(asked.limits, self._cgroups, self._account)
+        try:
+            child = _start(
+                asked,
+                script,
+                environment,
+                self._workspace,
+                self._tree.tag,
+                self._account,
+                self._limits,
+            )
+        except CannotStart:
+            if self._limits:
+                self._limits.release()
+            raise
         self._tree.sessions.add(child.pid)
         return child
+
+    def limits_text(self, _phase: int) -> str:
+        """Return the limits of the phase that was started last."""
+        return self._limits.description() if self._limits else ""
+
+    def exceeded_limit(self, _phase: int, exit_code: int) -> str:
+        """Return which limit the phase that was started last has hit."""
+        return self._limits.exceeded(exit_code) if self._limits else ""
 
     def left_something(self) -> bool:
         """Return whether a process still runs in a phase's session after its parent."""
@@ -150,13 +189,14 @@ def _home_of(uid: int) -> str:
         return ""
 
 
-def _start(
+def _start(  # noqa: PLR0913, PLR0917 - all that a phase's shell is given
     phase: Phase,
     script: Script,
     environment: Mapping[str, str],
     workspace: Workspace,
     tag: int,
     account: process.OsAccount | None,
+    limits: PhaseLimits | None,
 ) -> process.Child:
     """Start a phase's shell with its script, as another user if an account is given.
 
@@ -166,7 +206,13 @@ def _start(
         folder = folder_of(phase, workspace)
         argv = shell_arguments(phase, script, workspace)
         encoded = {_bytes(name): _bytes(value) for name, value in environment.items()}
-        return process.spawn(argv, encoded, folder, tag, account)
+        if limits:
+            if "/" in phase.shell and not (folder / phase.shell).exists():
+                raise FileNotFoundError  # what limits itself first would only exit with 127
+            argv = limits.argv(argv)
+        return process.spawn(
+            argv, encoded, folder, tag, account, limits.prepare if limits else None
+        )
     except ValueError as problem:
         reason = (
             "a command or a variable contains a NUL byte"

@@ -41,6 +41,11 @@ class Runtimes:
         """What the worker announces to its server."""
         return tuple(self._by_kind)
 
+    @property
+    def limits_by(self) -> dict[str, str]:
+        """By what each kind of phase has its limits kept."""
+        return {kind: runtime.limits_by for kind, runtime in self._by_kind.items()}
+
     def get(self, kind: str) -> Runtime:
         """Return the runtime for phases of a kind. Raises KeyError if there is none."""
         return self._by_kind[kind]
@@ -87,6 +92,14 @@ class JobRuntimes:
     def start(self, phase: int, script: Script, environment: Mapping[str, str]) -> Child:
         """Start a phase. Raises CannotStart."""
         return self._for(phase).start(phase, script, environment)
+
+    def limits_text(self, phase: int) -> str:
+        """Return the limits of the phase that was started last, and by what they are kept."""
+        return self._for(phase).limits_text(phase)
+
+    def exceeded_limit(self, phase: int, exit_code: int) -> str:
+        """Return which limit a try of a phase has hit, as far as that is known."""
+        return self._for(phase).exceeded_limit(phase, exit_code)
 
     def left_something(self) -> bool:
         """Return whether anything still runs that the phases have started, daemons aside."""

@@ -1,0 +1,102 @@
+// Searching the logs of all automations, the newest first; what is found leads to its line.
+
+import { chipsFilter, formFilter } from "../components/filters.js";
+import { emptyState, pageHeading } from "../components/headings.js";
+import { List } from "../components/list.js";
+import { get } from "../lib/api.js";
+import { sizeText } from "../lib/bytes.js";
+import { h } from "../lib/dom.js";
+import { ago, exactTime } from "../lib/times.js";
+import { visible } from "../lib/visible.js";
+
+const FIELDS = [
+  ["text", "Text", { type: "search", placeholder: "connection refused" }],
+  ["template", "Template", { placeholder: "any, by its whole name" }],
+  ["since", "Since", { type: "date" }],
+  ["until", "Before", { type: "date" }],
+];
+const WAYS = [
+  { value: "", content: "any case" },
+  { value: "case", content: "exact case" },
+  { value: "regex", content: "regular expression" },
+];
+const OPTIONS = { "": { ignore_case: "true" }, case: {}, regex: { regex: "true" } };
+
+export function mount(root, { title, query }) {
+  const page = new AbortController();
+  const progress = h("p", { class: "muted small", role: "status" });
+  const list = new List({
+    label: "Lines found",
+    load: searching(progress, page.signal),
+    key: ({ automation_id: id, line }) => `${id}:${line}`,
+    look: "rows found-lines",
+    row,
+    filters: [
+      formFilter({ label: "Search the logs", query, controls: FIELDS, send: "Search" }),
+      chipsFilter({ name: "way", label: "How", value: query.get("way"), choices: WAYS }),
+    ],
+    empty: (isNarrowed) =>
+      isNarrowed
+        ? emptyState("No line matches")
+        : emptyState(
+            "Search the logs",
+            h("p", {}, "Of each automation that you may see, the log of its newest attempt."),
+          ),
+    signal: page.signal,
+  });
+  root.append(pageHeading(title), list.element);
+  list.element.append(progress);
+  return () => page.abort();
+}
+
+/** What loads a page of lines. It goes on for as long as the address asks for the same. */
+function searching(progress, signal) {
+  let total = null;
+  let searched = 0;
+  return async ({ text, way, ...query }) => {
+    if (!query.cursor) [total, searched, progress.textContent] = [null, 0, ""];
+    if (!text || new URLSearchParams(location.search).get("text") !== text)
+      return { items: [], next_cursor: "" };
+    const found = await get("/logs/search", {
+      query: { ...query, ...OPTIONS[way], text },
+      signal,
+    });
+    total = found.total_bytes ?? total;
+    searched += found.searched_bytes;
+    progress.textContent = progressText(searched, total, found);
+    return found;
+  };
+}
+
+function progressText(searched, total, { searched_back_to: to, missing_bytes: missing, ...found }) {
+  const of = total === null ? "" : ` of ${sizeText(total)}`;
+  const back = found.next_cursor && to ? `, back to what was triggered ${exactTime(to)}` : "";
+  const gone = missing ? `; ${sizeText(missing)} are missing from the server` : "";
+  return `Searched ${sizeText(searched)}${of}${back}${gone}.`;
+}
+
+function row({ automation_id: id, template, line, at, text, start, end }) {
+  const characters = [...text]; // the server counts whole characters
+  const part = (from, to) => visible(characters.slice(from, to).join(""));
+  return h(
+    "li",
+    { class: "row" },
+    h(
+      "div",
+      { class: "row-main" },
+      h(
+        "a",
+        { class: "row-title", href: `/automations/${id}#L${line}`, dataset: { focus: id + line } },
+        `${template}, line ${line.toLocaleString("en")}`,
+      ),
+      h(
+        "code",
+        { class: "found-line" },
+        part(0, start),
+        h("mark", {}, part(start, end)),
+        part(end),
+      ),
+    ),
+    h("div", { class: "row-facts row-side" }, ago(at)),
+  );
+}

@@ -1,0 +1,1 @@
+"""Files that people upload, to be given to automations, and look at."""

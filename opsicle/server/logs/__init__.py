@@ -1,0 +1,1 @@
+"""What people do with logs: read parts of them, and search them."""

@@ -1,0 +1,113 @@
+"""Reading lines of logs and searching them, for people: only of what they may see.
+
+A log is one with its automation: whoever may see that may read and search it, and for everybody
+else there is nothing in it. Secrets were masked before the log came here, so nobody finds them.
+"""
+
+from __future__ import annotations
+
+from opsicle.domain.access import Action
+from opsicle.domain.errors import InvalidInput
+from opsicle.server.access.actor import Actor
+from opsicle.server.automations.filters import require_known
+from opsicle.server.automations.service import Automations
+from opsicle.server.dispatch.job_logs import JobLogs
+from opsicle.server.dispatch.log_ranges import LinePage, LineRange
+from opsicle.server.logs.org_search import LogCursor, LogsFilter, OrgSearch
+from opsicle.server.logs.search import (
+    LogSearch,
+    SearchBudget,
+    Searched,
+    SearchPosition,
+    SoughtLines,
+)
+from opsicle.server.logs.views import found_lines, found_matches
+from opsicle.server.org_limits import ConcurrencyLimit
+from opsicle.server.store.automations import AutomationFilter
+from opsicle.server.store.database import Database
+from opsicle.server.store.log_database import LogDatabase
+from opsicle.wire.log_api import FoundLogLines, LogLines, LogMatches
+
+SEARCH_SECONDS = 2.0
+"""Of one request; it says where to go on."""
+
+SEARCHES_PER_ORG = 2
+"""At once, so that one org leaves room for others, and the machine for jobs."""
+
+
+class Logs:
+    """Lines of logs, and searches."""
+
+    def __init__(
+        self, database: Database, log_database: LogDatabase, job_logs: JobLogs, runs: Automations
+    ) -> None:
+        self._database = database
+        self._log_database = log_database
+        self._job_logs = job_logs
+        self._automations = runs
+        self._under_way = ConcurrencyLimit("log searches", SEARCHES_PER_ORG)
+
+    def lines(self, actor: Actor, automation_id: str, wanted: LineRange) -> LogLines:
+        """Return lines of the newest job's log.
+
+        Raises NotFound, and Unreadable if a part that is needed is not there any more.
+        """
+        job = self._automations.newest_job(actor, automation_id)
+        if job is None:
+            return found_lines("", LinePage([], 0))
+        return found_lines(job.id, self._job_logs.ranges.read(job.id, wanted, actor.org_id))
+
+    def find(
+        self,
+        actor: Actor,
+        automation_id: str,
+        sought: SoughtLines,
+        cursor: str,
+        budget: SearchBudget,
+    ) -> LogMatches:
+        """Search the newest job's log, and count on behind the hits that are shown.
+
+        Raises NotFound, InvalidInput for a cursor of another log, TooManyRequests.
+        """
+        job = self._automations.newest_job(actor, automation_id)
+        if job is None:
+            return found_matches("", Searched(), 0, "")
+        place = LogCursor.parse(cursor) if cursor else LogCursor(job.id, SearchPosition())
+        if place.job_id != job.id:
+            raise InvalidInput(
+                "another attempt began since the search", hint="Search from the beginning."
+            )
+
+        searched = Searched()
+        with self._under_way.slot(actor.org_id):
+            self._job_logs.index.complete(job.id, lambda: not budget.is_spent)
+            stopped = self._log_database.read_long(
+                lambda db: LogSearch(db, job.id, sought, searched, counts_on=True).run(
+                    place.position, budget
+                ),
+                actor.org_id,
+            )
+        next_cursor = str(LogCursor(job.id, stopped)) if stopped else ""
+        return found_matches(job.id, searched, self._job_logs.size(job.id), next_cursor)
+
+    def search(
+        self,
+        actor: Actor,
+        sought: SoughtLines,
+        wanted: LogsFilter,
+        cursor: str,
+        budget: SearchBudget,
+    ) -> FoundLogLines:
+        """Search the logs of the org's automations, the newest first.
+
+        Of each the newest job's. Raises NotFound for a template that there is not, InvalidInput
+        for a cursor of something else, TooManyRequests.
+        """
+        actor.require(Action.AUTOMATIONS_VIEW)
+        named = AutomationFilter(template=wanted.template)
+        self._database.read(lambda db: require_known(db, actor, named))
+        with self._under_way.slot(actor.org_id):
+            search = OrgSearch(
+                self._database, self._log_database, self._job_logs.index, actor, sought, wanted
+            )
+            return search.run(LogCursor.parse(cursor) if cursor else None, budget)

@@ -1,0 +1,116 @@
+"""What a sender of webhooks is answered, and what a stranger learns from that."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+
+from opsicle.domain.triggers import MAX_BODY_BYTES
+from tests.api.running_server import Answer, ApiServer, Client
+from tests.api.test_templates import source
+from tests.services.calling import trigger_source
+
+LINES = ("verify: bearer", "dedupe: {pointer: /n, window: 60}", "rate: 10/m",
+         "filter: [{pointer: /status, in: [firing]}]")  # fmt: skip
+PATH = "/hooks/acme/disk-full"
+
+
+@pytest.fixture
+def secret(api_server: ApiServer) -> str:
+    """Return the secret of a trigger of acme's."""
+    alice = api_server.session("alice@example.com")
+    alice.post("/api/v1/templates", {"source": source("restart-web")})
+    document = trigger_source(*LINES, template="restart-web")
+    pushed = alice.post("/api/v1/triggers", {"source": document})
+    assert pushed.status == 201
+    return str(pushed.json["secret"])
+
+
+@pytest.fixture
+def sender(api_server: ApiServer, secret: str) -> Client:
+    return Client(api_server.application, {"Authorization": f"Bearer {secret}"})
+
+
+def test_a_sender_is_told_what_became_of_its_call(api_server: ApiServer, sender: Client) -> None:
+    alice = api_server.session("alice@example.com")
+
+    started = sender.post(PATH, {"status": "firing", "n": 1})
+    again = sender.post(PATH, {"status": "firing", "n": 1, "more": True})
+    resolved = sender.post(PATH, {"status": "resolved", "n": 2})
+    unfit = sender.post(PATH, {"status": "firing"})
+
+    automation = started.json["automation"]
+    assert (started.status, set(started.json)) == (202, {"automation", "url"})
+    assert started.json["url"].endswith(f"/automations/{automation}")
+    assert alice.get(f"/api/v1/automations/{automation}").json["started_by"]["kind"] == "trigger"
+    assert (again.status, again.json["automation"]) == (200, automation)
+    assert (resolved.status, set(resolved.json)) == (200, {"skipped"})
+    assert (unfit.status, unfit.code) == (400, "invalid_input")
+    alice.post("/api/v1/triggers/disk-full/pause")
+    assert sender.post(PATH, {"status": "firing", "n": 3}).status == 404
+    alice.post("/api/v1/triggers/disk-full/resume")
+    alice.delete("/api/v1/templates/restart-web")
+    assert sender.post(PATH, {"status": "firing", "n": 4}).status == 409
+
+
+def test_a_sender_is_told_when_to_come_again(sender: Client) -> None:
+    answers = [sender.post(PATH, {"status": "resolved"}) for _ in range(11)]
+
+    assert [answer.status for answer in answers] == [200] * 10 + [429]
+    assert 0 < int(answers[-1].headers["Retry-After"]) <= 7
+
+
+def test_a_form_is_read_as_the_json_that_it_is(sender: Client) -> None:
+    form = dataclasses.replace(
+        sender, environ={"CONTENT_TYPE": "application/x-www-form-urlencoded"}
+    )
+    assert form.post(PATH, {"status": "firing", "n": 1}).status == 202
+
+
+def test_a_body_that_is_too_long_is_not_read(api_server: ApiServer, sender: Client) -> None:
+    endless = {"CONTENT_LENGTH": str(MAX_BODY_BYTES + 1)}
+    for who in (sender, api_server.client()):
+        assert dataclasses.replace(who, environ=endless).post(PATH, {}).status == 413
+
+
+def test_a_stranger_sees_no_difference_between_triggers(api_server: ApiServer, secret: str) -> None:
+    def seen(answer: Answer) -> tuple[int, bytes]:
+        return answer.status, answer.content
+
+    alice = api_server.session("alice@example.com")
+    strangers = [
+        api_server.client(),
+        Client(api_server.application, {"Authorization": "Bearer whsec_wrong"}),
+        Client(api_server.application, {"Authorization": f"Basic {secret}"}),
+        alice,
+    ]
+    paths = [PATH, "/hooks/acme/absent", "/hooks/absent/disk-full", "/hooks/globex/disk-full",
+             "/hooks/acme/DISK-FULL", "/hooks/acme/" + "x" * 300]  # fmt: skip
+
+    answers = {
+        seen(who.post(path, body))
+        for who in strangers
+        for path in paths
+        for body in ({"status": "firing", "n": 1}, "no object")
+    }
+    alice.post("/api/v1/triggers/disk-full/pause")
+    answers.add(seen(strangers[0].post(PATH, {})))
+
+    assert {status for status, _ in answers} == {401}
+    assert len(answers) == 1
+    assert alice.get("/api/v1/automations").json["items"] == []
+
+
+def test_a_stranger_who_goes_on_is_held_back_and_nobody_else(
+    api_server: ApiServer, sender: Client
+) -> None:
+    stranger = Client(api_server.application, address="198.51.100.7")
+    answers = [stranger.post(PATH, {}) for _ in range(52)]
+
+    assert [answer.status for answer in answers] == [401] * 50 + [429] * 2
+    assert int(answers[-1].headers["Retry-After"]) > 0
+    assert Client(api_server.application, address="198.51.100.8").post(PATH, {}).status == 401
+    behind_the_same = dataclasses.replace(sender, address="198.51.100.7")
+    assert behind_the_same.post(PATH, {"status": "firing", "n": 1}).status == 202
+    assert behind_the_same.get("/api/v1/ca").status == 200

@@ -1,0 +1,70 @@
+"""Triggers in the browser: pushed, their secret shown once, called, paused, given a new secret."""
+
+from __future__ import annotations
+
+import subprocess
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.conftest import OpenPage
+from tests.product import Installation
+
+pytestmark = [pytest.mark.e2e, pytest.mark.browser]
+
+TRIGGER = """apiVersion: v1
+type: Trigger
+metadata: {name: on-request}
+spec:
+  template: asked-for
+  verify: bearer
+  values: {who: {pointer: /who}}
+"""
+
+TEMPLATE = """apiVersion: v1
+type: AutomationTemplate
+metadata: {name: asked-for}
+spec:
+  variables: [{id: who, type: string}]
+  template: {phases: [{name: act, commands: ["echo asked for"]}]}
+"""
+
+
+def test_a_trigger_is_pushed_called_paused_and_gets_a_new_secret(
+    open_page: OpenPage, installation: Installation
+) -> None:
+    installation.push(TEMPLATE)
+    page = open_page("/triggers")
+    page.get_by_role("button", name="Push a trigger").click()
+    page.get_by_label("Trigger (YAML)").fill(TRIGGER.replace("/who", "who"))
+    page.get_by_role("button", name="Push", exact=True).click()
+    expect(page.get_by_text("is no pointer")).to_be_visible()
+    page.get_by_label("Trigger (YAML)").fill(TRIGGER)
+    page.get_by_role("button", name="Push", exact=True).click()
+    expect(page.get_by_text("it is never shown again")).to_be_visible()
+    secret = page.locator("pre.command-line").inner_text()
+
+    url = f"{installation.server.url}/hooks/{installation.org}/on-request"
+    called = subprocess.run(
+        ["curl", "--silent", "--cacert", installation.server.folder / "data/ca.pem", url,
+         "--header", f"Authorization: Bearer {secret}", "--data", '{"who": "a curl"}'],
+        capture_output=True,
+        text=True,
+        check=True,
+    )  # fmt: skip
+    assert '"automation":' in called.stdout
+
+    page.reload()
+    page.get_by_role("button", name="Show on-request").click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog.get_by_text("who=a curl")).to_be_visible()
+    expect(dialog.get_by_text(url)).to_be_visible()
+    page.keyboard.press("Escape")
+    page.get_by_role("button", name="Pause on-request").click()
+    expect(page.get_by_text("paused", exact=True)).to_be_visible()
+
+    page.get_by_role("button", name="New secret for on-request").click()
+    page.get_by_role("button", name="Make a new secret").click()
+    expect(page.locator("pre.command-line")).not_to_have_text(secret)
+    page.get_by_role("row", name="on-request").get_by_role("link").click()
+    expect(page.get_by_text("started by trigger on-request")).to_be_visible()
