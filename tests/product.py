@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,12 +16,19 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
+from opsicle.client.saved_logins import SavedLogins
+from tests.prepared import set_up
 from tests.support import free_port, wait_until
 from tests.thin_api import Access, Api
 from tests.warm_cli import WarmCli, warm_cli
 
 CHECKOUT = Path(__file__).parents[1]
 PASSWORD = "correct horse battery staple"
+CALLING = ("accept", "login", "setup")
+"""Commands that call a server as somebody who has not logged in."""
+
 START_SECONDS = 60.0
 """A hang guard: starting takes well under a second, on a machine that does nothing else."""
 
@@ -32,6 +40,11 @@ def program() -> list[str]:
     """
     python = os.environ.get("OPSICLE_TEST_PYTHON", sys.executable)
     return [python, os.environ.get("OPSICLE_UNDER_TEST", str(CHECKOUT / "opsicle.py"))]
+
+
+def is_checkout() -> bool:
+    """Return whether what is tested is the checkout, by our Python."""
+    return program() == [sys.executable, str(CHECKOUT / "opsicle.py")]
 
 
 @dataclass
@@ -119,6 +132,11 @@ class Place:
     prefix: tuple[str, ...] = ()
     address: str = "127.0.0.1"
 
+    @property
+    def is_like_here(self) -> bool:
+        """Whether all is as here but for the network."""
+        return self.prefix[:3] in ((), ("ip", "netns", "exec"))
+
 
 @dataclass
 class Server:
@@ -184,7 +202,8 @@ class User:
         self.folder.mkdir(parents=True, exist_ok=True)
         self.password_file = self.folder / "password"
         self.password_file.write_text(PASSWORD)
-        self.environment = {"OPSICLE_CONFIG_DIR": str(self.folder / "config"), "NO_COLOR": "1"}
+        self.config = self.folder / "config"
+        self.environment = {"OPSICLE_CONFIG_DIR": str(self.config), "NO_COLOR": "1"}
 
     def login(self, server: Server) -> None:
         self.cli(
@@ -202,7 +221,7 @@ class User:
     def attempt(self, *arguments: str, timeout: float = 120.0) -> subprocess.CompletedProcess[str]:
         """Run the command line tool, whatever comes of it."""
         environment = clean_environment(self.environment)
-        if warm := self._warm_cli(environment):
+        if warm := self._warm_cli(arguments[0], environment):
             return warm.run(arguments, environment, timeout)
         return subprocess.run(
             [*self.place.prefix, *program(), *arguments],
@@ -215,12 +234,10 @@ class User:
             check=False,
         )
 
-    def _warm_cli(self, environment: Mapping[str, str]) -> WarmCli | None:
+    def _warm_cli(self, command: str, environment: Mapping[str, str]) -> WarmCli | None:
         """Return a faster way to run commands that call a server, where it makes no difference."""
-        has_login = (Path(self.environment["OPSICLE_CONFIG_DIR"]) / "sessions").exists()
-        is_simple_place = self.place.prefix[:3] in ((), ("ip", "netns", "exec"))
-        is_checkout = program() == [sys.executable, str(CHECKOUT / "opsicle.py")]
-        if not (has_login and is_simple_place and is_checkout):
+        calls_server = command in CALLING or (self.config / "sessions").exists()
+        if not (calls_server and self.place.is_like_here and is_checkout()):
             return None
         warm = warm_cli(self.place.prefix)
         return warm if warm.suits(environment) else None
@@ -278,13 +295,18 @@ class Worker:
 
 @dataclass
 class Installation:
-    """A server with its admin logged in, and what is started later; all ends with the test."""
+    """A server with its admin logged in, and what is started later; all ends with the test.
+
+    It has been set up before, with the same CA as others, unless told that it `is_new`, or where
+    the program or the server's place is not that of most tests.
+    """
 
     folder: Path
     server_place: Place = field(default_factory=Place)
     user_place: Place = field(default_factory=Place)
     server_options: tuple[str, ...] = ()
     org: str = "acme"
+    is_new: bool = False
     processes: list[Server | Worker] = field(default_factory=list)
     _access: Access | None = None
 
@@ -299,10 +321,18 @@ class Installation:
         return self
 
     def _begin(self) -> None:
-        self.server.start()
         self.admin = User(self.folder / "admin", "alice@example.com", self.user_place)
-        self.server.setup(self.admin, self.org)
-        self.admin.login(self.server)
+        if self.is_new or not (self.server_place.is_like_here and is_checkout()):
+            self.server.start()
+            self.server.setup(self.admin, self.org)
+            self.admin.login(self.server)
+            return
+
+        folder, login = set_up(self.org)
+        shutil.copytree(folder, self.server.folder / "data")
+        self.server.start()
+        here = msgspec.structs.replace(login, server=self.server.url)
+        SavedLogins(self.admin.config).save("default", here)
 
     def worker(self, name: str, place: Place | None = None, *options: str) -> Worker:
         """Enrol and start a worker."""

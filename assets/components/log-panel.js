@@ -9,6 +9,7 @@ import { announce } from "./announcer.js";
 import { buttonLink, copyButton, iconButton } from "./buttons.js";
 import { input } from "./fields.js";
 import { LogView } from "./log-view.js";
+import { sentence } from "./problems.js";
 import { isFinal } from "./states.js";
 
 const PAUSE_MS = 120; // after the last key, before the search begins
@@ -76,7 +77,7 @@ export class LogPanel {
     this.#view.phaseNames = shown.map((phase) => phase.name);
     this.#empty.textContent = isFinal(automation.state)
       ? automation.started_at
-        ? "It printed nothing."
+        ? sentence(automation.log_remark || "it printed nothing")
         : "It did not run."
       : automation.started_at
         ? "Nothing printed yet."

@@ -1,4 +1,5 @@
-// How many of the org's automations may run and wait, and its admin's say in that.
+// How many of the org's automations may run and wait, what its logs may take, and its admin's say
+// in that.
 
 import { get, patch } from "../lib/api.js";
 import { h, replace } from "../lib/dom.js";
@@ -27,19 +28,25 @@ function changeButton(org, done) {
   return button("Change the limits…", { look: "quiet", onclick: () => openLimits(org, done) });
 }
 
-function openLimits({ code, max_running: running, max_waiting: waiting }, done) {
-  const fields = [
-    limitField("How many run at once", "max_running", running, 10_000),
-    limitField("How many wait", "max_waiting", waiting, 100_000),
-  ];
-  const [most, mostWaiting] = fields.map(({ control }) => control);
+const AS_SERVER = "Empty: as the server has it, which this cannot exceed.";
+const LIMITS = [
+  ["max_running", "How many run at once", 10_000],
+  ["max_waiting", "How many wait", 100_000],
+  ["log_retention_days", "For how many days logs are kept", 36_500, AS_SERVER],
+  ["max_log_mib", "How many MiB the logs take", 1_073_741_824, AS_SERVER],
+];
+
+function openLimits({ code, ...org }, done) {
+  const fields = LIMITS.map(([path, label, max, help]) =>
+    limitField(label, path, org[path], max, help),
+  );
   askForm({
     title: `Limits of ${code}`,
     fields,
     send: () =>
       patch("/orgs/{org}", {
         path: { org: code },
-        body: { max_running: numberOf(most), max_waiting: numberOf(mostWaiting) },
+        body: Object.fromEntries(fields.map(({ path, control }) => [path, numberOf(control)])),
       }),
     action: "Set the limits",
     look: "primary",
@@ -47,19 +54,21 @@ function openLimits({ code, max_running: running, max_waiting: waiting }, done) 
   });
 }
 
-function limitField(label, path, value, max) {
+function limitField(label, path, value, max, help = "Empty: any number.") {
   const control = input({ type: "number", min: 1, max, value: value ?? "" });
-  return field({ label, control, path, help: "Empty: any number." });
+  return field({ label, control, path, help });
 }
 
 function numberOf({ value }) {
   return value === "" ? null : Number(value);
 }
 
-function text({ code, max_running: running, max_waiting: waiting }) {
+function text({ code, max_running: running, max_waiting: waiting, ...org }) {
   const says = [
     running ? `At most ${running} automations of ${code} run at once` : "",
     waiting ? `at most ${waiting} wait` : "",
+    org.log_retention_days ? `logs are kept for ${org.log_retention_days} days` : "",
+    org.max_log_mib ? `logs take at most ${org.max_log_mib} MiB` : "",
   ].filter(Boolean);
   const limits = says.length ? `${says.join(", ")}.` : `Any number of ${code}’s automations run.`;
   return h("p", { class: "muted" }, limits[0].toUpperCase() + limits.slice(1));

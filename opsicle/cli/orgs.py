@@ -31,6 +31,8 @@ _COLUMNS = [
     Column("shared workers", lambda org: org.allows_shared_workers),
     Column("most running", lambda org: org.max_running),
     Column("most waiting", lambda org: org.max_waiting),
+    Column("log days", lambda org: org.log_retention_days),
+    Column("most log MiB", lambda org: org.max_log_mib),
     Column("current", lambda org: org.is_current),
     Column("id", lambda org: org.id),
 ]
@@ -118,18 +120,25 @@ def invite_admin(org: str, email: str, totp: str | None) -> None:
     metavar="N",
     help="How many of them wait, for people or a worker; what is more is refused. 0: any number.",
 )
+@click.option(
+    "--log-retention-days",
+    type=click.IntRange(0, 36_500),
+    metavar="N",
+    help="Keep logs so many days, if the server does not remove them before; 0: as the server.",
+)
+@click.option(
+    "--max-log-mib",
+    type=click.IntRange(0, 1 << 30),
+    metavar="N",
+    help="How much the logs may take on the server's disk, the oldest go; 0: as the server has it.",
+)
 @totp_option
 def update(
-    name: str | None,
-    allow_shared_workers: bool | None,
-    max_running: int | None,
-    max_waiting: int | None,
-    totp: str | None,
+    name: str | None, allow_shared_workers: bool | None, totp: str | None, **limits: int | None
 ) -> None:
     """Change what is given of the org that you are logged in to."""
     asked = {"name": name, "allows_shared_workers": allow_shared_workers}
     given: dict[str, object] = {field: value for field, value in asked.items() if value is not None}
-    limits = {"max_running": max_running, "max_waiting": max_waiting}
     given |= {field: value or None for field, value in limits.items() if value is not None}
     if not given:
         raise UsageError(

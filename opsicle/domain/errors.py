@@ -8,6 +8,7 @@
     ├── NotAllowed            logged in, but this is not for them
     │   └── StepUpRequired    for them, once they have shown a fresh code of their authenticator app
     ├── NotFound              absent, or somebody else's: nobody can tell which
+    │   └── Gone              it was here, and is kept no longer
     ├── Conflict              the thing is in the wrong state, or changed meanwhile
     │   ├── LeavesBehind      a removal would take more with it than itself: say that it is meant
     │   ├── LeaseLost         the job has passed to another worker, or is over
@@ -105,6 +106,13 @@ class NotFound(OpsicleError):
 
     code = "not_found"
     title = "Not found"
+
+
+class Gone(NotFound):
+    """It was here, and is kept no longer; the message says since when and why."""
+
+    code = "gone"
+    title = "No longer kept"
 
 
 class Conflict(OpsicleError):

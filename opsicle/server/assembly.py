@@ -73,6 +73,7 @@ from opsicle.server.identity.server_setup import ServerSetup
 from opsicle.server.identity.sessions import Sessions
 from opsicle.server.identity.step_up import StepUp
 from opsicle.server.logs import routes as logs
+from opsicle.server.logs.retention import LogRetention
 from opsicle.server.logs.service import Logs
 from opsicle.server.loop_lag import LoopLag
 from opsicle.server.members.api_tokens import ApiTokens
@@ -268,6 +269,7 @@ class Services:
             state, self.automations, bindings, self.fleet, self.pubsub, clock
         )
         self.artifacts = Artifacts(state, self.contents)
+        self.log_retention = LogRetention(state, self.job_logs, clock)
         self.files = Files(state, self.contents, self.job_artifacts, clock)
         self.logs = Logs(state, core.logs, self.job_logs, self.automations)
         self.group_releases = GroupReleases(state, self.automations, groups, self.pubsub, clock)

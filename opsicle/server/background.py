@@ -55,11 +55,11 @@ def loops(services: Services, keep: Callable[[], RetentionPeriods]) -> list[Loop
             _FORGET_REQUESTS_EVERY_SECONDS,
             steady(services.automations.forget_requests),
         ),
-        Loop("drop logs", _DROP_LOGS_EVERY_SECONDS, steady(services.job_logs.drop_oldest)),
+        Loop("drop logs", _DROP_LOGS_EVERY_SECONDS, steady(services.log_retention.shrink_grown)),
         Loop(
             "prune logs",
             _PRUNE_LOGS_EVERY_SECONDS,
-            steady(lambda: services.job_logs.prune(keep().logs)),
+            steady(lambda: services.log_retention.prune(keep().logs)),
         ),
         Loop("expire uploads", _PRUNE_ARTIFACTS_EVERY_SECONDS, steady(services.files.expire)),
         Loop(

@@ -18,7 +18,8 @@ class Org(msgspec.Struct, kw_only=True):
     `role` is the caller's there, None for one that they see only because they run the server. `id`
     is what `opsicle worker --run-as ORG=USER` takes. `allows_shared_workers`: what it runs may go
     to shared workers. `is_current`: it is the one that the caller's session or token is for. At
-    most `max_running` of its automations run, and `max_waiting` wait; None: any number.
+    most `max_running` of its automations run, and `max_waiting` wait; None: any number. Its logs
+    are kept for `log_retention_days` and take `max_log_mib` at most; None: as the server has it.
     """
 
     id: str
@@ -27,6 +28,8 @@ class Org(msgspec.Struct, kw_only=True):
     allows_shared_workers: bool = False
     max_running: int | None = None
     max_waiting: int | None = None
+    log_retention_days: int | None = None
+    max_log_mib: int | None = None
     role: str | None = None
     is_current: bool = False
 
@@ -46,6 +49,8 @@ class UpdateOrgRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True)
     allows_shared_workers: bool | msgspec.UnsetType = msgspec.UNSET
     max_running: Int32 | msgspec.UnsetType | None = msgspec.UNSET
     max_waiting: Int32 | msgspec.UnsetType | None = msgspec.UNSET
+    log_retention_days: Int32 | msgspec.UnsetType | None = msgspec.UNSET
+    max_log_mib: Int32 | msgspec.UnsetType | None = msgspec.UNSET
 
 
 class SwitchRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):

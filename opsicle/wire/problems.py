@@ -27,6 +27,7 @@ _STATUS: dict[type[OpsicleError], int] = {
     errors.NotAllowed: 403,
     errors.NotFound: 404,
     errors.Conflict: 409,
+    errors.Gone: 410,
     errors.TooLarge: 413,
     errors.TooManyRequests: 429,
     errors.Internal: 500,

@@ -62,6 +62,8 @@ def test_a_server_operator_founds_an_org_and_goes_there_with_a_new_session(
             "allows_shared_workers": False,
             "max_running": None,
             "max_waiting": None,
+            "log_retention_days": None,
+            "max_log_mib": None,
             "is_current": True,
         },
         {
@@ -72,6 +74,8 @@ def test_a_server_operator_founds_an_org_and_goes_there_with_a_new_session(
             "allows_shared_workers": False,
             "max_running": None,
             "max_waiting": None,
+            "log_retention_days": None,
+            "max_log_mib": None,
             "is_current": False,
         },
     ]

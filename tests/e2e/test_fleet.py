@@ -254,7 +254,7 @@ def test_a_token_of_another_server_is_refused_by_an_enrolled_worker(
 ) -> None:
     worker = installation.worker("w")
     worker.process.stop()
-    with Installation(tmp_path / "elsewhere") as elsewhere:
+    with Installation(tmp_path / "elsewhere", is_new=True) as elsewhere:
         token = elsewhere.admin.json("workers", "token")["token"]
         process = start_as_it_is(worker, "--join", token)
         assert process.popen.wait(60) == 5

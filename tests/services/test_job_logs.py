@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import itertools
 import os
-from datetime import timedelta
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -16,7 +15,6 @@ from hypothesis import strategies as st
 from opsicle.domain.errors import InvalidInput
 from opsicle.server.access.actor import Actor
 from opsicle.server.dispatch.job_logs import JobLogs, LogBounds
-from opsicle.server.store import logs
 from opsicle.wire.jobs import Outcome
 from opsicle.wire.worker_api import MAX_CHUNK_BYTES, Chunk, FinishRequest, LogRequest
 from tests.services.core import Core
@@ -105,69 +103,12 @@ def test_chunks_that_no_worker_of_ours_sends_are_refused(core: Core, chunks: lis
     assert core.job_logs.size(JOB) == 0
 
 
-def test_pruning_deletes_what_is_older_than_it_is_to_be_kept(core: Core) -> None:
-    core.job_logs.append("old", [(0, 0, 1, 0, b"old")])
-
-    core.clock.advance(3 * 86400)
-    core.job_logs.append("new", [(0, 0, 1, 0, b"new")])
-
-    assert core.job_logs.prune(keep=timedelta(days=2)) == 1
-    assert core.job_logs.size("old") == 0
-    assert core.job_logs.size("new") == 3
-
-
 # Bounds
 
 
 def noise(count: int) -> bytes:
     """Return bytes that packing makes no smaller."""
     return os.urandom(count)
-
-
-def test_an_orgs_oldest_logs_go_when_they_take_more_than_its_share_and_nobody_elses(
-    core: Core,
-) -> None:
-    core.job_logs.bounds = LogBounds(org_bytes=25_000)
-    for number in range(5):
-        core.clock.advance(60)
-        for org in ("acme", "globex") if number == 0 else ("acme",):
-            core.job_logs.append(f"{org}-{number}", [(0, 0, 1, 0, noise(10_000))], org_id=org)
-
-    core.job_logs.prune(timedelta(days=90))
-
-    assert [core.job_logs.size(f"acme-{number}") for number in range(5)] == [
-        0,
-        0,
-        0,
-        10_000,
-        10_000,
-    ]
-    assert core.job_logs.size("globex-0") == 10_000
-    assert core.job_logs.prune(timedelta(days=90)) == 0
-
-
-def test_what_has_gone_by_age_or_with_its_job_counts_no_longer_for_the_orgs_share(
-    core: Core,
-) -> None:
-    core.job_logs.bounds = LogBounds(org_bytes=25_000)
-    core.job_logs.append("old", [(0, 0, 1, 0, noise(10_000))], org_id="acme")
-    core.clock.advance(91 * 24 * 3600)
-    core.job_logs.append("deleted", [(0, 0, 1, 0, noise(10_000))], org_id="acme")
-    core.job_logs.append("kept", [(0, 0, 1, 0, noise(20_000))], org_id="acme")
-    core.job_logs.delete_of_jobs(["deleted"])
-
-    core.job_logs.prune(timedelta(days=90))
-
-    assert [core.job_logs.size(job) for job in ("old", "deleted", "kept")] == [0, 0, 20_000]
-
-    usage = core.logs_database.read(logs.list_usage)
-    assert {row.org_id: row.stored // 1000 for row in usage} == {"": 0, "acme": 20}
-
-
-def test_logs_of_before_there_were_shares_still_go_by_age(core: Core) -> None:
-    core.job_logs.append("old", [(0, 0, 1, 0, b"abc")])
-    core.clock.advance(91 * 24 * 3600)
-    assert core.job_logs.prune(timedelta(days=90)) == 1
 
 
 def test_a_worker_that_knows_no_limit_of_a_log_still_ends_its_job(core: Core, alice: Actor) -> None:

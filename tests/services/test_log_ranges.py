@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import random
 from datetime import UTC, datetime
+from pathlib import Path
 
+import apsw
 import pytest
 
 from opsicle.domain.errors import Unreadable
 from opsicle.server.dispatch import log_ranges
 from opsicle.server.dispatch.log_ranges import LinePage, LineRange
+from opsicle.server.dispatch.log_segments import pack
+from opsicle.server.store import whole_logs
+from opsicle.server.store.migrations import LOG_MIGRATIONS, migrate
 from opsicle.wire.worker_api import Chunk
 from tests.services.core import Core
 
@@ -186,3 +191,33 @@ def test_a_clock_that_was_set_back_hides_no_line_from_a_range_of_time(core: Core
     assert between(100, 151) == [(1, b"a\n"), (4, b"d\n")]
     assert between(0, 60) == [(3, b"c\n")]
     assert between(90, 300, tail=2) == [(4, b"d\n"), (5, b"e\n")]
+
+
+def test_logs_of_before_lines_were_noted_are_read_and_kept_count_of_like_others(
+    tmp_path: Path,
+) -> None:
+    before = tmp_path / "before"
+    before.mkdir()
+    for path in sorted(LOG_MIGRATIONS.glob("*.sql"))[:3]:
+        (before / path.name).write_text(path.read_text())
+    migrate(tmp_path / "logs.db", before)
+    connection = apsw.Connection(str(tmp_path / "logs.db"))
+    for start, at in ((0, "2026-01-01T00:00:01"), (4, "2026-01-02T00:00:00.5")):
+        packed = pack([(start, 0, 1, 5_000 + start, b"%d\n%d\n" % (start, start + 1))])
+        connection.execute(
+            "INSERT INTO segments (job_id, start, size, chunks, created_at, org_id)"
+            " VALUES ('job', ?, 4, ?, ?, 'acme')",
+            (start, packed, f"{at}+00:00"),
+        )
+    connection.close()
+
+    core = Core(tmp_path)
+    try:
+        row = core.logs_database.read(lambda db: whole_logs.find(db, JOB))
+        assert (row.org_id, row.size, row.stored > 20) == ("acme", 8, True)
+        assert (row.first_ms, row.last_ms) == (1_767_225_601_000, 1_767_312_000_500)
+        assert texts(page(core, tail=3)) == [(2, b"1\n"), (3, b"4\n"), (4, b"5\n")]
+        put(core, (1, b"new\n"))
+        assert texts(page(core, first=4)) == [(4, b"5\n"), (5, b"new\n")]
+    finally:
+        core.close()

@@ -25,7 +25,7 @@ from opsicle.server.logs.search import (
     SearchPosition,
     SoughtLines,
 )
-from opsicle.server.store import logs
+from opsicle.server.store import whole_logs
 from opsicle.server.store.database import Connection
 from opsicle.wire.jobs import Outcome
 from opsicle.wire.log_api import FoundLogLine, FoundLogLines
@@ -199,7 +199,7 @@ def test_only_lines_of_the_time_are_found_whatever_the_clock_did(core: Core, ali
         org_id=alice.org_id,
     )
     kept = core.logs_database.read(
-        lambda db: logs.find_job_log(db, "of-a-worker-whose-clock-was-set-back")
+        lambda db: whole_logs.find(db, "of-a-worker-whose-clock-was-set-back")
     )
     assert (kept.first_ms, kept.last_ms) == (0, round(early.timestamp() * 1000) - 10**6)
 

@@ -43,6 +43,9 @@ WITHOUT_STATEMENTS = {
 }
 """Modules of the store that run no SQL of the product's, only what opens and upgrades files."""
 
+OF_LOGS = {"logs", "whole_logs"}
+"""Modules whose tables are in the database of logs."""
+
 _CALLS = {"fetch_all", "fetch_one", "fetch_value", "fetch_column", "execute", "executemany"}
 _NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -101,7 +104,7 @@ def collect(
     connections = list(databases)
     prepare(connections[0])
     for module in modules():
-        db = connections[1] if module.__name__.endswith(".logs") else connections[0]
+        db = connections[1] if module.__name__.rpartition(".")[2] in OF_LOGS else connections[0]
         for name, function in inspect.getmembers(module, inspect.isfunction):
             if function.__module__ == module.__name__ and _takes_database(function):
                 _call(db, f"{module.__name__.rpartition('.')[2]}.{name}", function, found)

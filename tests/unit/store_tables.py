@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 _SERVER = "opsicle.server"
 RETENTION = f"{_SERVER}.automations.retention:Retention.prune"
-LOGS = f"{_SERVER}.dispatch.job_logs:JobLogs.prune"
+LOGS = f"{_SERVER}.logs.retention:LogRetention.prune"
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ TABLES = {
     "schedules": Table(small_because=MADE_BY_PEOPLE),
     "sealed_values": Table(RETENTION, grows=True),
     "secrets": Table(small_because=MADE_BY_PEOPLE),
-    "segment_lines": Table(RETENTION, grows=True),
+    "segment_lines": Table(LOGS, grows=True),
     "segments": Table(LOGS, grows=True),
     "sessions": Table(f"{_SERVER}.identity.sessions:Sessions.begin", grows=True),
     "settings": Table(small_because="a handful of names, all of them in the program"),

@@ -111,6 +111,7 @@ def log(automations: Automations, job_logs: JobLogs, request: Request, automatio
     wanted = line_range(request) if asks_for_lines(request) else None
     if job is None:
         return Reply(200, raw=b"", headers=(("Opsicle-Log-Size", "0"),))
+    job_logs.require_kept(job.id)
     if wanted is not None:
         pages = job_logs.ranges.read_on(job.id, wanted, request.actor.org_id)
         first = next(pages)  # what is wrong is said before anything is sent

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import partial
 from typing import TypeVar
 
 import gevent
 from gevent.threadpool import ThreadPool
 
-from opsicle.domain.errors import InvalidInput
+from opsicle.domain.errors import Gone, InvalidInput
 from opsicle.kit.clock import Clock
 from opsicle.server.dispatch.log_index import LineIndex, count_after, lines_of
 from opsicle.server.dispatch.log_ranges import LogRanges
@@ -22,7 +22,7 @@ from opsicle.server.dispatch.log_segments import (
     pack,
     unpack,
 )
-from opsicle.server.store import logs
+from opsicle.server.store import logs, whole_logs
 from opsicle.server.store.database import Connection
 from opsicle.server.store.log_database import LogDatabase
 from opsicle.server.threads import run_in
@@ -70,11 +70,11 @@ class NewSegment:
             return None
         return lines_of(self.segment, self.chunks, count_after(last))
 
-    def job_log(self) -> logs.JobLogRow:
+    def job_log(self) -> whole_logs.JobLogRow:
         """Return what it adds to the log as a whole."""
         segment = self.segment
         times = [chunk[3] for chunk in self.chunks]
-        return logs.JobLogRow(
+        return whole_logs.JobLogRow(
             segment.job_id,
             self.org_id,
             segment.start + segment.size,
@@ -93,7 +93,7 @@ class JobLogs:
         self._database = database
         self._clock = clock
         self.bounds = bounds or LogBounds()
-        self._may_be_over: set[str] = set()
+        self._grown: set[str] = set()
         self._packers = ThreadPool(1)
         self.index = LineIndex(database)
         self.ranges = LogRanges(database, self.index)
@@ -152,9 +152,9 @@ class JobLogs:
         lines = new.lines_after(logs.find_last_lines(db, segment.job_id))
         if lines is not None:
             logs.insert_lines(db, [lines])
-        logs.add_to_job_log(db, new.job_log())
-        if logs.add_usage(db, new.org_id, len(segment.chunks)) > self.bounds.org_bytes:
-            self._may_be_over.add(new.org_id)
+        whole_logs.add(db, new.job_log())
+        logs.add_usage(db, new.org_id, len(segment.chunks))
+        self._grown.add(new.org_id)
         return True
 
     def note_loss(self, job_id: str, start: int, end: int) -> None:
@@ -174,14 +174,17 @@ class JobLogs:
         Return "" if it was not.
         """
 
-        def query(db: Connection) -> tuple[logs.LogLoss | None, bool, int]:
+        def query(db: Connection) -> tuple[logs.LogLoss | None, bool, int, str]:
             return (
                 logs.find_loss_after(db, leased_at),
                 logs.has_gap(db, job_id),
                 logs.size(db, job_id),
+                _removal(whole_logs.find(db, job_id)),
             )
 
-        loss, has_gap, size = self._database.read(query)
+        loss, has_gap, size, removal = self._database.read(query)
+        if removal:
+            return removal
         if size >= self.bounds.job_bytes:
             limit = self.bounds.job_bytes // MIB
             return f"its log has reached the limit of {limit} MiB: what came behind was not kept"
@@ -189,6 +192,12 @@ class JobLogs:
             at = f"{loss.at:%Y-%m-%d at %H:%M} UTC"
             return f"its log was lost, or what of it was there on {at}: {loss.reason}"
         return "a part of its log was lost by the server" if has_gap else ""
+
+    def require_kept(self, job_id: str) -> None:
+        """Raise Gone if retention has removed a job's log."""
+        removal = self._database.read(lambda db: _removal(whole_logs.find(db, job_id)))
+        if removal:
+            raise Gone(removal, hint="Artifacts and outputs of the automation are kept apart.")
 
     def _quickly(self, size: int, function: Callable[[T], R], given: T) -> R:
         """Call a function on so many bytes.
@@ -240,91 +249,75 @@ class JobLogs:
         """End the threads that pack."""
         self._packers.kill()
 
-    def prune(self, keep: timedelta) -> int:
-        """Delete what is older than `keep`, in small steps, and give the room back.
+    def usage(self) -> dict[str, int]:
+        """Return how many bytes the logs of each org take; "" stands for those of nobody."""
+        return {row.org_id: row.stored for row in self._database.read(logs.list_usage)}
 
-        So is what is over an org's share, also of before a start with a smaller one. Return how
-        many segments went.
-        """
-        before = self._clock.now() - keep
-        total = 0
-        for usage in self._database.read(logs.list_usage):
-            self._may_be_over.add(usage.org_id)
-            total += self._delete(
-                partial(
-                    logs.list_before, org_id=usage.org_id, at=before, limit=SEGMENTS_PER_PRUNING
-                )
-            )
-        if total:
-            self._database.release_free_space()
-        return total + self.drop_oldest()
+    def take_grown(self) -> list[str]:
+        """Return the orgs whose logs have grown since the last call."""
+        grown, self._grown = self._grown, set()
+        return sorted(grown)
 
-    def drop_oldest(self) -> int:
-        """Delete the oldest logs of each org that has more than its share.
+    def list_kept(self, org_id: str, after_id: str, limit: int) -> list[whole_logs.JobLogRow]:
+        """Return an org's logs of jobs after an id, the oldest first."""
+        return self._database.read(lambda db: whole_logs.list_kept(db, org_id, after_id, limit))
 
-        Return how many segments went.
-        """
-        orgs, self._may_be_over = self._may_be_over, set()
-        total = 0
-        for usage in self._database.read(logs.list_usage) if orgs else ():
-            if usage.org_id in orgs - {""}:
-                total += self._delete_oldest(usage.org_id, usage.stored - self.bounds.org_bytes)
-        if total:
-            self._database.release_free_space()
-        return total
+    def remove(self, job_ids: Sequence[str], rule: str) -> None:
+        """Remove whole logs, in small steps, and let it stay known when and by which rule."""
+        now = self._clock.now()
+        self._database.write(lambda db: whole_logs.note_removal(db, job_ids, now, rule))
+        self._delete(job_ids)
+        self._database.write(lambda db: whole_logs.note_gone(db, job_ids))
 
-    def _delete_oldest(self, org_id: str, size: int) -> int:
-        """Delete an org's oldest segments, so many bytes of them or a little more."""
-        total = 0
-        while size > 0:
-            places = self._database.read(
-                lambda db: logs.list_oldest(db, org_id, SEGMENTS_PER_PRUNING)
-            )
-            going = _up_to(min(size, BYTES_PER_PRUNING), places)
-            if not going:
-                break
-
-            size -= self._delete_all(going)
-            total += len(going)
-            gevent.sleep(PRUNING_PAUSE_SECONDS)
-        return total
-
-    def _delete_all(self, rowids: list[int]) -> int:
-        """Delete segments, count them off, and return how many bytes they took."""
-
-        def work(db: Connection) -> int:
-            gone = logs.delete(db, rowids)
-            for usage in gone:
-                logs.add_usage(db, usage.org_id, -usage.stored)
-            return sum(usage.stored for usage in gone)
-
-        return self._database.write(work)
+    def finish_removals(self) -> None:
+        """Remove what is left of logs in whose removal the server has died."""
+        while left := self._database.read(
+            lambda db: whole_logs.list_leaving(db, SEGMENTS_PER_PRUNING)
+        ):
+            self._delete(left)
+            self._database.write(partial(whole_logs.note_gone, job_ids=left))
 
     def delete_of_jobs(self, job_ids: Sequence[str]) -> None:
-        """Delete the whole logs of jobs, likewise in small steps."""
-        for job_id in job_ids:
-            self._delete(partial(logs.list_of_job, job_id=job_id, limit=SEGMENTS_PER_PRUNING))
-            self._database.write(partial(_forget, job_id=job_id))
+        """Delete the whole logs of jobs that are about to go themselves, likewise."""
+        self._delete(job_ids)
 
-    def _delete(self, find: Callable[[Connection], list[logs.SegmentPlace]]) -> int:
-        """Delete what is found, a few segments at a time and never many bytes.
+        def work(db: Connection) -> None:
+            for job_id in job_ids:
+                _forget(db, job_id)
 
-        That holds the event loop.
-        """
-        total = 0
+        self._database.write(work)
+
+    def release_free_space(self) -> None:
+        """Give the room that is free back to the disk, in small steps."""
+        self._database.release_free_space()
+
+    def _delete(self, job_ids: Sequence[str]) -> None:
+        """Delete segments, a few at a time and never many bytes: that holds the event loop."""
+        find = partial(logs.list_of_jobs, job_ids=job_ids, limit=SEGMENTS_PER_PRUNING)
         while places := self._database.read(find):
-            going = _up_to(BYTES_PER_PRUNING, places)
-            self._delete_all(going)
-            total += len(going)
+            self._database.write(partial(_delete_all, rowids=_up_to(BYTES_PER_PRUNING, places)))
             gevent.sleep(PRUNING_PAUSE_SECONDS)
-        return total
+
+
+def _delete_all(db: Connection, rowids: list[int]) -> None:
+    """Delete segments, and count off what they took."""
+    logs.delete_lines_of(db, rowids)
+    for gone in logs.delete(db, rowids):
+        logs.add_usage(db, gone.org_id, -gone.stored)
 
 
 def _forget(db: Connection, job_id: str) -> None:
     """Remove what is noted of a log that is gone."""
     logs.delete_gaps(db, job_id)
     logs.delete_lines(db, job_id)
-    logs.delete_job_log(db, job_id)
+    whole_logs.delete(db, job_id)
+
+
+def _removal(row: whole_logs.JobLogRow | None) -> str:
+    """Return what people should know of a log that retention has removed, "" if it has not."""
+    if row is None or row.removed_at is None:
+        return ""
+    return f"its log was removed on {row.removed_at:%Y-%m-%d at %H:%M} UTC: {row.removed_by}"
 
 
 def _up_to(size: int, places: Sequence[logs.SegmentPlace]) -> list[int]:

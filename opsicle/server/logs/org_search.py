@@ -20,7 +20,7 @@ from opsicle.server.logs.search import (
     SoughtLines,
 )
 from opsicle.server.logs.views import found_line
-from opsicle.server.store import automations, jobs, logs
+from opsicle.server.store import automations, jobs, whole_logs
 from opsicle.server.store.automations import AutomationRow
 from opsicle.server.store.database import Connection, Database
 from opsicle.server.store.log_database import LogDatabase
@@ -90,7 +90,7 @@ class OrgSearch:
         total: int | None = None
         if cursor is None:
             of_time = self._read(
-                lambda db: logs.measure_time(db, self._actor.org_id, *self._times_ms)
+                lambda db: whole_logs.measure_time(db, self._actor.org_id, *self._times_ms)
             )
             cursor = LogCursor(_LAST_ID, first_job_id=of_time.first_job_id)
             total = of_time.size if self._sees_all else None
@@ -121,7 +121,7 @@ class OrgSearch:
     def _next_logs(self, cursor: LogCursor, budget: SearchBudget) -> LogCursor | None:
         """Search the next few logs. Return where to go on, None if there are no more."""
         found = self._read(
-            lambda db: logs.list_of_time(
+            lambda db: whole_logs.list_of_time(
                 db,
                 self._actor.org_id,
                 self._times_ms,

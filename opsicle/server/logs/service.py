@@ -50,11 +50,12 @@ class Logs:
     def lines(self, actor: Actor, automation_id: str, wanted: LineRange) -> LogLines:
         """Return lines of the newest job's log.
 
-        Raises NotFound, and Unreadable if a part that is needed is not there any more.
+        Raises NotFound, Gone, and Unreadable if a part that is needed is not there any more.
         """
         job = self._automations.newest_job(actor, automation_id)
         if job is None:
             return found_lines("", LinePage([], 0))
+        self._job_logs.require_kept(job.id)
         return found_lines(job.id, self._job_logs.ranges.read(job.id, wanted, actor.org_id))
 
     def find(
@@ -67,11 +68,12 @@ class Logs:
     ) -> LogMatches:
         """Search the newest job's log, and count on behind the hits that are shown.
 
-        Raises NotFound, InvalidInput for a cursor of another log, TooManyRequests.
+        Raises NotFound, Gone, InvalidInput for a cursor of another log, TooManyRequests.
         """
         job = self._automations.newest_job(actor, automation_id)
         if job is None:
             return found_matches("", Searched(), 0, "")
+        self._job_logs.require_kept(job.id)
         place = LogCursor.parse(cursor) if cursor else LogCursor(job.id, SearchPosition())
         if place.job_id != job.id:
             raise InvalidInput(

@@ -20,7 +20,7 @@ from opsicle.server.http.paging import page_of
 from opsicle.server.identity.orgs import create_org, find_place, no_org
 from opsicle.server.identity.step_up import StepUp
 from opsicle.server.members.invitation_links import InvitationLinks
-from opsicle.server.store import audit, memberships, orgs, queue_limits, users
+from opsicle.server.store import audit, log_retention, memberships, orgs, queue_limits, users
 from opsicle.server.store.database import Connection, Database
 from opsicle.server.store.memberships import MembershipRow
 from opsicle.server.store.orgs import OrgRow
@@ -30,6 +30,16 @@ from opsicle.wire.pages import Page
 MAX_NAME_LENGTH = 200
 MOST_RUNNING, MOST_WAITING = 10_000, 100_000
 """The highest limits: what runs and waits is counted up to them, at each lease and each trigger."""
+
+MOST_LOG_DAYS, MOST_LOG_MIB = 36_500, 1 << 30
+"""A hundred years and a pebibyte: beyond that it is a slip."""
+
+_LIMITS = {
+    "max_running": MOST_RUNNING,
+    "max_waiting": MOST_WAITING,
+    "log_retention_days": MOST_LOG_DAYS,
+    "max_log_mib": MOST_LOG_MIB,
+}
 
 
 class Orgs:
@@ -148,7 +158,7 @@ class Orgs:
 
 
 def _check_limits(request: UpdateOrgRequest) -> None:
-    for name, most in (("max_running", MOST_RUNNING), ("max_waiting", MOST_WAITING)):
+    for name, most in _LIMITS.items():
         limit = getattr(request, name)
         if limit is not UNSET and limit is not None and not 1 <= limit <= most:
             raise validators.invalid(name, f"must be between 1 and {most:,}; none is no limit")
@@ -159,6 +169,10 @@ def _set_limits(db: Connection, org_id: str, request: UpdateOrgRequest) -> None:
         queue_limits.set_max_running(db, org_id, request.max_running)
     if request.max_waiting is not UNSET:
         queue_limits.set_max_waiting(db, org_id, request.max_waiting)
+    if request.log_retention_days is not UNSET:
+        log_retention.set_days(db, org_id, request.log_retention_days)
+    if request.max_log_mib is not UNSET:
+        log_retention.set_mib(db, org_id, request.max_log_mib)
 
 
 def _shown(place: MembershipRow, actor: Actor) -> Org:
@@ -170,6 +184,8 @@ def _shown(place: MembershipRow, actor: Actor) -> Org:
         allows_shared_workers=place.allows_shared_workers,
         max_running=place.max_running,
         max_waiting=place.max_waiting,
+        log_retention_days=place.log_retention_days,
+        max_log_mib=place.max_log_mib,
         role=place.role,
         is_current=is_current,
     )

@@ -18,6 +18,8 @@ CREATE TABLE job_logs (
 
 CREATE INDEX job_logs_kept ON job_logs (org_id, job_id) WHERE removed_at IS NULL;
 
+CREATE INDEX job_logs_leaving ON job_logs (job_id) WHERE removed_at IS NOT NULL AND stored > 0;
+
 CREATE TABLE losses (
     at     TEXT NOT NULL,
     reason TEXT NOT NULL
@@ -46,8 +48,6 @@ CREATE TABLE segments (
     created_at TEXT NOT NULL, org_id TEXT NOT NULL DEFAULT '',
     PRIMARY KEY (job_id, start)
 ) STRICT;
-
-CREATE INDEX segments_by_age ON segments (org_id, created_at);
 
 CREATE TABLE usage (
     org_id TEXT PRIMARY KEY,

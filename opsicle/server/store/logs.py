@@ -134,103 +134,6 @@ def delete_lines(db: apsw.Connection, job_id: str) -> None:
     db.execute("DELETE FROM segment_lines WHERE job_id = :job_id", {"job_id": job_id})
 
 
-class JobLogRow(Row, frozen=True):
-    """A job's log as a whole: its bytes, what they take on disk, the times between which they are.
-
-    `removed_at` and `removed_by` say when retention has removed it, and which rule.
-    """
-
-    job_id: str
-    org_id: str
-    size: int
-    stored: int
-    first_ms: int
-    last_ms: int
-    removed_at: datetime | None = None
-    removed_by: str = ""
-
-
-_JOB_LOG = "SELECT job_id, org_id, size, stored, first_ms, last_ms, removed_at, removed_by"
-
-
-def add_to_job_log(db: apsw.Connection, row: JobLogRow) -> None:
-    """Count a segment as a part of its job's log: `size` is where it ends now."""
-    db.execute(
-        """
-        INSERT INTO job_logs (job_id, org_id, size, stored, first_ms, last_ms)
-        VALUES (:job_id, :org_id, :size, :stored, :first_ms, :last_ms)
-            ON CONFLICT (job_id) DO UPDATE
-               SET size = :size, stored = stored + :stored,
-                   first_ms = min(first_ms, :first_ms), last_ms = max(last_ms, :last_ms)
-        """,
-        {**msgspec.structs.asdict(row), "removed_at": None},
-    )
-
-
-def find_job_log(db: apsw.Connection, job_id: str) -> JobLogRow | None:
-    """Return a job's log as a whole, None if it has printed nothing."""
-    sql = _JOB_LOG + " FROM job_logs WHERE job_id = :job_id"
-    return fetch_one(db, sql, {"job_id": job_id}, JobLogRow)
-
-
-def delete_job_log(db: apsw.Connection, job_id: str) -> None:
-    """Forget a job's log as a whole, when nothing of it is left."""
-    db.execute("DELETE FROM job_logs WHERE job_id = :job_id", {"job_id": job_id})
-
-
-class LogsOfTime(Row, frozen=True):
-    """What an org's logs of a time come to: their bytes, and the first job among them."""
-
-    size: int
-    first_job_id: str
-
-
-_OF_TIME = """
-      FROM job_logs
-     WHERE org_id = :org_id AND removed_at IS NULL
-       AND last_ms >= :since_ms AND first_ms < :until_ms
-"""
-
-
-def measure_time(db: apsw.Connection, org_id: str, since_ms: int, until_ms: int) -> LogsOfTime:
-    """Return what the logs of a time come to. Goes through all of the org's logs."""
-    row = fetch_one(
-        db,
-        "SELECT coalesce(sum(size), 0), coalesce(min(job_id), '')" + _OF_TIME,
-        {"org_id": org_id, "since_ms": since_ms, "until_ms": until_ms},
-        LogsOfTime,
-    )
-    return row or LogsOfTime(0, "")
-
-
-def list_of_time(
-    db: apsw.Connection,
-    org_id: str,
-    times_ms: tuple[int, int],
-    jobs: tuple[str, str],
-    limit: int,
-) -> list[JobLogRow]:
-    """Return logs that have something of a time, the newest job's first.
-
-    Of jobs from the first to the second of `jobs`, both included.
-    """
-    return fetch_all(
-        db,
-        _JOB_LOG
-        + _OF_TIME
-        + "AND job_id BETWEEN :first AND :last ORDER BY job_id DESC LIMIT :limit",
-        {
-            "org_id": org_id,
-            "since_ms": times_ms[0],
-            "until_ms": times_ms[1],
-            "first": jobs[0],
-            "last": jobs[1],
-            "limit": limit,
-        },
-        JobLogRow,
-    )
-
-
 def add_usage(db: apsw.Connection, org_id: str, stored: int) -> int:
     """Count so many bytes more, or less, as taken by an org's logs; return the new sum."""
     return int(
@@ -317,54 +220,57 @@ class SegmentPlace(Row, frozen=True):
     stored: int
 
 
-def list_oldest(db: apsw.Connection, org_id: str, limit: int) -> list[SegmentPlace]:
-    """Return the oldest segments of an org."""
+def list_of_jobs(db: apsw.Connection, job_ids: Sequence[str], limit: int) -> list[SegmentPlace]:
+    """Return segments of jobs' logs."""
     return fetch_all(
         db,
         """
         SELECT rowid, length(chunks)
           FROM segments
-         WHERE org_id = :org_id
-         ORDER BY created_at LIMIT :limit
+         WHERE job_id IN (SELECT value FROM json_each(:job_ids)) LIMIT :limit
         """,
-        {"org_id": org_id, "limit": limit},
+        {"job_ids": _json(job_ids), "limit": limit},
         SegmentPlace,
     )
 
 
-def list_before(db: apsw.Connection, org_id: str, at: datetime, limit: int) -> list[SegmentPlace]:
-    """Return the oldest segments of an org that are older than `at`."""
-    return fetch_all(
-        db,
+def delete_lines_of(db: apsw.Connection, rowids: Sequence[int]) -> None:
+    """Forget which lines begin in segments that are about to be removed."""
+    db.execute(
         """
-        SELECT rowid, length(chunks)
-          FROM segments
-         WHERE org_id = :org_id AND created_at < :at
-         ORDER BY created_at LIMIT :limit
+        DELETE FROM segment_lines
+         WHERE (job_id, start) IN (SELECT job_id, start
+                                     FROM segments
+                                    WHERE rowid IN (SELECT value FROM json_each(:rowids)))
         """,
-        {"org_id": org_id, "at": to_text(at), "limit": limit},
-        SegmentPlace,
+        {"rowids": _json(rowids)},
     )
 
 
-def list_of_job(db: apsw.Connection, job_id: str, limit: int) -> list[SegmentPlace]:
-    """Return the first segments of a job's log."""
-    sql = "SELECT rowid, length(chunks) FROM segments WHERE job_id = :job_id LIMIT :limit"
-    return fetch_all(db, sql, {"job_id": job_id, "limit": limit}, SegmentPlace)
+class RemovedSegment(Row, frozen=True):
+    """Whose segment was removed, and how many bytes it took."""
+
+    org_id: str
+    job_id: str
+    stored: int
 
 
-def delete(db: apsw.Connection, rowids: Sequence[int]) -> list[Usage]:
-    """Remove segments; return what each of them took, to be counted off with `add_usage`."""
+def delete(db: apsw.Connection, rowids: Sequence[int]) -> list[RemovedSegment]:
+    """Remove segments; what they took is to be counted off with `add_usage`."""
     return fetch_all(
         db,
         """
         DELETE FROM segments
          WHERE rowid IN (SELECT value FROM json_each(:rowids))
-        RETURNING org_id, length(chunks)
+        RETURNING org_id, job_id, length(chunks)
         """,
-        {"rowids": msgspec.json.encode(rowids).decode()},
-        Usage,
+        {"rowids": _json(rowids)},
+        RemovedSegment,
     )
+
+
+def _json(values: Sequence[object]) -> str:
+    return msgspec.json.encode(values).decode()
 
 
 def delete_gaps(db: apsw.Connection, job_id: str) -> None:

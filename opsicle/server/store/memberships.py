@@ -46,6 +46,8 @@ class MembershipRow(Row, frozen=True):
     allows_shared_workers: bool
     max_running: int | None
     max_waiting: int | None
+    log_retention_days: int | None
+    max_log_mib: int | None
 
 
 class MemberSelection(msgspec.Struct, frozen=True, kw_only=True):
@@ -156,7 +158,7 @@ def list_of_user(db: apsw.Connection, user_id: str) -> list[MembershipRow]:
         db,
         """
         SELECT o.id, o.code, o.name, m.role, m.is_disabled, o.allows_shared_workers,
-               o.max_running, o.max_waiting
+               o.max_running, o.max_waiting, o.log_retention_days, o.max_log_mib
           FROM memberships m
           JOIN orgs o ON o.id = m.org_id
          WHERE m.user_id = :user_id

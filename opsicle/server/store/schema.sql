@@ -706,7 +706,7 @@ CREATE TABLE orgs (
     code       TEXT NOT NULL UNIQUE,
     name       TEXT NOT NULL,
     created_at TEXT NOT NULL
-, allows_shared_workers INTEGER NOT NULL DEFAULT 0, shared_served_seq INTEGER NOT NULL DEFAULT 0, max_running INTEGER CHECK (max_running > 0), max_waiting INTEGER CHECK (max_waiting > 0)) STRICT, WITHOUT ROWID;
+, allows_shared_workers INTEGER NOT NULL DEFAULT 0, shared_served_seq INTEGER NOT NULL DEFAULT 0, max_running INTEGER CHECK (max_running > 0), max_waiting INTEGER CHECK (max_waiting > 0), log_retention_days INTEGER CHECK (log_retention_days > 0), max_log_mib INTEGER CHECK (max_log_mib > 0)) STRICT, WITHOUT ROWID;
 
 CREATE INDEX orgs_by_shared_served_seq ON orgs (shared_served_seq);
 
