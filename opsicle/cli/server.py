@@ -197,6 +197,23 @@ class ServerCommand(VerbCommand):
     metavar="GROUP",
     help="The group that may connect to a unix: socket, such as the proxy's.",
 )
+@click.option(
+    "--forward-syslog",
+    metavar="H:P",
+    help="A collector to which the record is forwarded, as syslog over TLS (RFC 5424, RFC 5425).",
+)
+@click.option(
+    "--forward-syslog-ca",
+    metavar="FILE",
+    type=Path,
+    help="The CA of the collector's certificate (PEM); the system's CAs unless told.",
+)
+@click.option(
+    "--forward-file",
+    metavar="FILE",
+    type=Path,
+    help="A file to which the record is forwarded, as a line of JSON for each entry.",
+)
 @click.option("--verbose", is_flag=True, help="Log every request too.")
 @click.pass_context
 def server(ctx: click.Context, /, **given: Any) -> None:

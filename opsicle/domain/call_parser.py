@@ -17,8 +17,6 @@ from opsicle.domain.yaml_documents import Kind, plain
 MAX_CHAINED = 10
 MAX_VALUES = 100
 
-_NOT_PASSED_ON = frozenset({VariableType.SECRET, VariableType.FILE})
-
 
 def parse_chained(
     spec: Fields, key: str, variables: Collection[Variable], phases: Collection[Phase]
@@ -80,11 +78,9 @@ def _check_variable(place: DocumentNode, name: str, variables: Collection[Variab
     if found is None:
         known = [each.id for each in variables]
         place.add(f"the template has no variable {quoted(name)}{nearest(name, known)}")
-    elif found.type in _NOT_PASSED_ON:
+    elif found.type is VariableType.SECRET:
         place.add(
             f"{quoted(name)} is of type `{found.type}`, and those values are not passed on; "
             "keep it as a secret of the org, which the other template's phases name under "
             "`secrets`"
-            if found.type is VariableType.SECRET
-            else f"{quoted(name)} is of type `{found.type}`, and those values are not passed on"
         )

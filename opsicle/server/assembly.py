@@ -60,6 +60,7 @@ from opsicle.server.files import routes as files
 from opsicle.server.files.service import Files
 from opsicle.server.fleet.presence import Fleet
 from opsicle.server.fleet.pubsub import PubSub
+from opsicle.server.forwarding.forwarder import Forwarder
 from opsicle.server.http.routing import Route
 from opsicle.server.identity.accounts import Accounts
 from opsicle.server.identity.authenticators import Authenticators
@@ -161,6 +162,10 @@ class Services:
 
         self.audit_checkpoints = AuditCheckpoints(state, core.audit_key, clock)
         self.audit = Audit(state, self.audit_checkpoints, core.audit_key.public, clock)
+        self.forwarders = [
+            Forwarder(destination, state, clock, core.remarks)
+            for destination in core.forwarding.destinations(clock)
+        ]
 
     def _build_documents(self, core: Core) -> None:
         """Build what people push and keep, and the workers they enrol."""
@@ -317,6 +322,8 @@ class Services:
 
     def close(self) -> None:
         """End what has threads or greenlets of its own."""
+        for forwarder in self.forwarders:
+            forwarder.close()
         self.listeners.close()
         self.delivery.close()
         self.hasher.close()

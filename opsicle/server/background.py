@@ -8,6 +8,7 @@ from functools import partial
 
 from opsicle.server.assembly import Services
 from opsicle.server.automations.retention import Retention, RetentionPeriods
+from opsicle.server.forwarding.forwarder import Forwarder
 from opsicle.server.loop import Loop
 
 _EXPIRE_LEASES_EVERY_SECONDS = 1.0
@@ -24,6 +25,7 @@ _REFRESH_QUEUE_EVERY_SECONDS = 60.0
 _START_SCHEDULES_EVERY_SECONDS = 1.0
 _START_CHAINS_EVERY_SECONDS = 1.0
 _PRUNE_AUTOMATIONS_EVERY_SECONDS = 3600.0
+_FORWARD_EVERY_SECONDS = 1.0
 _STEADY_SECONDS = 86400.0
 
 
@@ -87,7 +89,19 @@ def loops(services: Services, keep: Callable[[], RetentionPeriods]) -> list[Loop
             _PRUNE_AUDIT_EVERY_SECONDS,
             steady(lambda: _prune_audit(services, keep().audit)),
         ),
+        *(
+            Loop(
+                f"forward to {forwarder.destination.name}",
+                _FORWARD_EVERY_SECONDS,
+                _turn_of(forwarder),
+            )
+            for forwarder in services.forwarders
+        ),
     ]
+
+
+def _turn_of(forwarder: Forwarder) -> Callable[[float], None]:
+    return lambda _: forwarder.turn()
 
 
 def _prune_audit(services: Services, keep: timedelta | None) -> None:

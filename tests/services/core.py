@@ -26,6 +26,7 @@ from opsicle.server import assembly
 from opsicle.server import core as server_core
 from opsicle.server.access.actor import Actor, WorkerActor
 from opsicle.server.audit.remarks import ServerRemarks
+from opsicle.server.forwarding.targets import ForwardingTargets
 from opsicle.server.keys.vault import Vault
 from opsicle.server.store import documents, memberships, orgs, users, workers
 from opsicle.server.store.database import Database
@@ -89,6 +90,7 @@ class Core:
     vault: Vault = field(default_factory=lambda: Vault(MasterKey.create()))
     order_key: OrderKey = field(default_factory=OrderKey.create)
     binding_key: BindingKey = field(default_factory=BindingKey.create)
+    forwarding: ForwardingTargets = field(default_factory=ForwardingTargets)
 
     def __post_init__(self) -> None:
         self.database = open_database(self.folder, "opsicle.db", "migrations")
@@ -110,6 +112,7 @@ class Core:
             self.vault,
             remarks,
             self.folder / "artifacts",
+            forwarding=self.forwarding,
         )
 
         services = self.services = assembly.Services(core)
@@ -131,7 +134,14 @@ class Core:
 
     def restart(self) -> Core:
         self.close()
-        return Core(self.folder, self.clock, self.vault, self.order_key, self.binding_key)
+        return Core(
+            self.folder,
+            self.clock,
+            self.vault,
+            self.order_key,
+            self.binding_key,
+            self.forwarding,
+        )
 
     def close(self) -> None:
         self.dispatch.close()

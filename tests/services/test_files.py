@@ -24,6 +24,7 @@ from opsicle.server.automations.retention import Retention, RetentionPeriods
 from opsicle.server.store import contents
 from opsicle.wire.file_api import UploadedFile
 from opsicle.wire.jobs import Work
+from opsicle.wire.starts import ResumeRequest
 from opsicle.wire.user_api import Automation, RunRequest
 from opsicle.wire.worker_api import FileRequest
 from tests.services.core import Core, TestWorker
@@ -221,6 +222,31 @@ def test_a_rerun_takes_the_same_bytes_though_the_upload_has_expired(
     assert again.values == made.values
     work = {each.automation_id: each for each in worker.poll().work}[again.id]
     assert fetch(worker, work, uploaded.sha256) == CONTENT
+
+
+def test_one_that_goes_on_from_another_and_one_that_follows_it_take_its_files(
+    core: Core, alice: Actor, worker: TestWorker
+) -> None:
+    follows = "onFailure: [{template: follows, values: {report: {variable: report}}}]"
+    core.push(alice, LOAD.replace("name: load", "name: follows", 1) % "")
+    core.push(alice, LOAD % follows)
+    uploaded = upload(core, alice)
+    made = run(core, alice, report=uploaded.id)
+    [work] = worker.poll().work
+    worker.start(work)
+    worker.finish(work, "failed", 1)
+    core.clock.advance(25 * 3600)
+    sweep(core)
+
+    resumed = core.services.resumes.resume(alice, made.id, ResumeRequest())
+    core.services.chain_starts.turn()
+
+    [start] = core.automations.get(alice, made.id).chain
+    works = {each.automation_id: each for each in worker.poll().work}
+    for automation_id in (resumed.id, start.automation_id):
+        again = core.automations.get(alice, automation_id)
+        assert again.values == made.values
+        assert fetch(worker, works[automation_id], uploaded.sha256) == CONTENT
 
 
 @pytest.mark.usefixtures("load")

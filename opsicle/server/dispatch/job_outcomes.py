@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 
 import msgspec
 
+from opsicle.domain.artifacts import list_digest
 from opsicle.domain.automations import JOB_OUTCOMES, AutomationState, JobState, WorkerLost
 from opsicle.domain.errors import Conflict, LeaseLost, required
 from opsicle.kit.clock import Clock
@@ -20,6 +21,7 @@ from opsicle.server.channels.outbox import Outbox
 from opsicle.server.dispatch.plans import Plans
 from opsicle.server.store import (
     approvals,
+    artifacts,
     audit,
     automation_transitions,
     automations,
@@ -100,7 +102,12 @@ class JobOutcomes:
         if outcome.kept_until_ms is not None:
             self._note_kept(db, job, outcome.kept_until_ms)
 
-        data = {"job": job.id, "state": state, "exit_code": outcome.exit_code}
+        data = {
+            "job": job.id,
+            "state": state,
+            "exit_code": outcome.exit_code,
+            **_left_behind(db, job.id),
+        }
         audit.append(db, ending.at, job.org_id, worker, "finish", resource_of(job), data)
         self._outbox.post_finished(db, job.org_id, job.automation_id, state)
         return msgspec.structs.replace(job, state=outcome.state)
@@ -166,6 +173,14 @@ class JobOutcomes:
 def resource_of(job: JobRow) -> str:
     """Return what the audit record calls the automation of a job."""
     return f"automations/{job.automation_id}"
+
+
+def _left_behind(db: Connection, job_id: str) -> dict[str, object]:
+    """Return what the audit record says of a job's artifacts: nothing where it left none."""
+    digests = {row.path: row.sha256 for row in artifacts.list_of_job(db, job_id) if row.sha256}
+    if not digests:
+        return {}
+    return {"artifacts": {"count": len(digests), "sha256": list_digest(digests)}}
 
 
 def _phases(outcome: Outcome) -> str:

@@ -541,6 +541,13 @@ SELECT m.org_id, m.user_id
   LEFT JOIN memberships owner ON owner.org_id = m.org_id AND owner.user_id = m.owner_id
  WHERE NOT m.is_disabled AND (m.owner_id IS NULL OR owner.is_disabled = 0);
 
+CREATE TABLE forwarding_cursors (
+    destination TEXT NOT NULL,
+    org_id      TEXT NOT NULL,
+    seq         INTEGER NOT NULL,
+    PRIMARY KEY (destination, org_id)
+) STRICT, WITHOUT ROWID;
+
 CREATE TABLE group_members (
     org_id    TEXT NOT NULL,
     name      TEXT NOT NULL,

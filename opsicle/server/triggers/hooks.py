@@ -64,6 +64,7 @@ from opsicle.server.store.trigger_calls import CallRow
 from opsicle.server.store.triggers import NewReceipt, TriggerRow
 from opsicle.server.threads import run_in
 from opsicle.server.triggers.call_rates import CallRates
+from opsicle.server.triggers.large_bodies import LargeBodies
 from opsicle.wire.starts import StarterKind
 from opsicle.wire.trigger_api import HookReply
 from opsicle.wire.user_api import RunRequest
@@ -145,6 +146,7 @@ class Hooks:
         self._urls = urls
         self._clock = clock
         self._rates = CallRates(clock.monotonic)
+        self.large_bodies = LargeBodies()
 
     def call(self, org_code: str, name: str, incoming: IncomingCall) -> HookReply:
         """Start what a trigger says, or say why nothing was started; durable on return.
