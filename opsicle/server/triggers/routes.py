@@ -11,7 +11,8 @@ from opsicle.server.http.lists import list_reply
 from opsicle.server.http.routing import Access, Reply, Request, Route
 from opsicle.server.identity.login_throttle import network
 from opsicle.server.store.documents import DocumentKind
-from opsicle.server.triggers.hooks import Hooks, IncomingCall
+from opsicle.server.triggers.calls import IncomingCall
+from opsicle.server.triggers.hooks import Hooks
 from opsicle.server.triggers.service import Triggers
 from opsicle.wire.endpoints import triggers as endpoints
 from opsicle.wire.user_api import SourceRequest
