@@ -3,6 +3,7 @@
 import { h } from "../lib/dom.js";
 import { duration, durationText } from "../lib/times.js";
 import { visible } from "../lib/visible.js";
+import { calledView, callText } from "./chain.js";
 import { stateDot } from "./states.js";
 
 const DEFAULT_TIMEOUT_SECONDS = 60;
@@ -33,6 +34,7 @@ function phaseList(phases) {
         { class: "plan-phase" },
         h("h3", {}, visible(phase.name), h("span", { class: "plan-facts" }, facts(phase))),
         phase.pause && h("p", {}, "Asks people: ", visible(phase.pause.message)),
+        (phase.calls ?? []).map((call) => h("p", {}, visible(callText(call)))),
         commandList(phase.commands),
       ),
     ),
@@ -90,8 +92,9 @@ function named(what, names) {
   return names.length > 0 && `${what} ${names.join(", ")}`;
 }
 
-function failureFacts({ pause, timeout = DEFAULT_TIMEOUT_SECONDS, on_failure: then }) {
-  return [!pause && limitText(timeout), then === "ask" && "asks people if it fails"];
+function failureFacts({ pause, calls = [], timeout = DEFAULT_TIMEOUT_SECONDS, on_failure: then }) {
+  const runsItself = !pause && calls.length === 0;
+  return [runsItself && limitText(timeout), then === "ask" && "asks people if it fails"];
 }
 
 function facts(phase) {
@@ -137,6 +140,7 @@ export function phaseView(phase, index, { isLong, goTo, before }) {
       phase.started_at && duration(phase.started_at, phase.finished_at),
     ),
     phaseTexts(phase, attempt),
+    calledView(phase.called, phase.calls),
     phase.failed_tries.length > 0 && tryList(phase, index, goTo),
     h(
       "ol",

@@ -237,7 +237,7 @@ function factsLine(automation) {
       h(
         "a",
         { href: `/automations/${automation.started_by.automation_id}` },
-        `started after ${automation.started_by.name}`,
+        `${automation.started_by.kind === "call" ? "called by" : "started after"} ${automation.started_by.name}`,
       ),
     automation.depth > 1 && h("span", {}, `depth ${automation.depth}`),
     automation.rerun_of &&

@@ -226,6 +226,15 @@ def _refuse_what_cannot_run(path: Path, document: Template | AutomationDocument)
         )
 
     problems += _started(document) if isinstance(document, Template) else []
+    problems += [
+        Problem(
+            f"{root}.phases[{i}].call",
+            f"phase {phase.name} calls other templates, which a server has; "
+            "push them, and run it there",
+        )
+        for i, phase in enumerate(document.phases)
+        if phase.calls
+    ]
     problems += _unanswerable(root, document.phases)
     plan = document.plan if isinstance(document, Template) else ()
     runtimes = _runtimes_for((*plan, *document.phases))
@@ -247,10 +256,10 @@ def _refuse_what_cannot_run(path: Path, document: Template | AutomationDocument)
 
 def _started(template: Template) -> list[Problem]:
     """Return what starts other templates, of which there are none here."""
-    chained = {"spec.onSuccess": template.on_success, "spec.onFailure": template.on_failure}
+    started = {"spec.onSuccess": template.on_success, "spec.onFailure": template.on_failure}
     return [
         Problem(path, "starts other templates, which a server has; push them, and run it there")
-        for path, calls in chained.items()
+        for path, calls in started.items()
         if calls
     ]
 
@@ -275,7 +284,7 @@ def _runtimes_for(phases: Sequence[Phase]) -> Runtimes:
 
     No other one is asked.
     """
-    needed = {runtime_of(phase) for phase in phases if phase.pause is None}
+    needed = {runtime_of(phase) for phase in phases if not phase.is_waiting}
     return Runtimes(runtime for runtime in known_runtimes() if runtime.kind in needed)
 
 

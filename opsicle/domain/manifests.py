@@ -16,6 +16,7 @@ from datetime import datetime
 import msgspec
 
 from opsicle.domain.automations import WorkerLost
+from opsicle.domain.calls import BoundCall, CalledBy
 from opsicle.domain.files import InputFile
 from opsicle.domain.manifest_formats import NEWEST, encode_in_format
 from opsicle.domain.pauses import Resume
@@ -72,6 +73,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     priority: int = DEFAULT_PRIORITY
     concurrency: Concurrency | None = None
     resumed_from: ResumePoint | None = None
+    calls: tuple[BoundCall, ...] = ()
+    called_by: CalledBy | None = None
     files: tuple[InputFile, ...] = ()
     keep_workspace: int | None = None
     plan: tuple[Phase, ...] = ()

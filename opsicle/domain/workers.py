@@ -112,7 +112,7 @@ def phases_require(
     accepts_claimed: bool = False,
 ) -> Requirements:
     """Return what these phases ask of a worker, together with the labels it must have."""
-    phases = tuple(phase for phase in phases if phase.pause is None)
+    phases = tuple(phase for phase in phases if not phase.is_waiting)
     with_image = [phase.name for phase in phases if phase.image is not None]
     return Requirements(
         labels=labels,

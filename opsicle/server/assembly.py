@@ -19,6 +19,7 @@ from opsicle.server.audit import routes as audit
 from opsicle.server.audit.checkpoints import AuditCheckpoints
 from opsicle.server.audit.service import Audit
 from opsicle.server.automations import routes as automations
+from opsicle.server.automations.call_starts import CallStarts
 from opsicle.server.automations.chain_starts import ChainStarts
 from opsicle.server.automations.live_streams import LiveStreams
 from opsicle.server.automations.releases import GroupReleases
@@ -270,9 +271,8 @@ class Services:
         self.hooks = Hooks(
             state, core.vault, self.automations, self.throttle, self.outbox, self.urls, clock
         )
-        self.chain_starts = ChainStarts(
-            state, self.automations, bindings, self.fleet, self.pubsub, clock
-        )
+        started = (state, self.automations, bindings, self.fleet, self.pubsub, clock)
+        self.chain_starts, self.call_starts = ChainStarts(*started), CallStarts(*started)
         self.artifacts = Artifacts(state, self.contents)
         self.log_retention = LogRetention(state, self.job_logs, clock)
         self.files = Files(state, self.contents, self.job_artifacts, clock)

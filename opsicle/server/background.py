@@ -24,6 +24,7 @@ _PRUNE_AUDIT_EVERY_SECONDS = 3600.0
 _REFRESH_QUEUE_EVERY_SECONDS = 60.0
 _START_SCHEDULES_EVERY_SECONDS = 1.0
 _START_CHAINS_EVERY_SECONDS = 1.0
+_RUN_CALLS_EVERY_SECONDS = 1.0
 _PRUNE_AUTOMATIONS_EVERY_SECONDS = 3600.0
 _FORWARD_EVERY_SECONDS = 1.0
 _STEADY_SECONDS = 86400.0
@@ -46,6 +47,7 @@ def loops(services: Services, keep: Callable[[], RetentionPeriods]) -> list[Loop
             _START_SCHEDULES_EVERY_SECONDS,
             lambda _: services.schedule_starts.turn(),
         ),
+        Loop("run calls", _RUN_CALLS_EVERY_SECONDS, lambda _: services.call_starts.turn()),
         Loop("keep run windows", _KEEP_TIME_EVERY_SECONDS, lambda _: services.run_windows.turn()),
         Loop("start chains", _START_CHAINS_EVERY_SECONDS, lambda _: services.chain_starts.turn()),
         Loop("expire leases", _EXPIRE_LEASES_EVERY_SECONDS, services.jobs.judge_leases),

@@ -6,6 +6,7 @@ Times are Unix milliseconds in UTC by the worker's clock; durations are theirs t
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Sequence
 from enum import StrEnum
 from typing import Annotated
@@ -216,6 +217,12 @@ def first_reports(phases: Sequence[Phase], point: ResumePoint | None) -> tuple[P
 def outputs_of(reports: Iterable[PhaseReport]) -> dict[str, str]:
     """Return all outputs of a job by name, as everybody may see them."""
     return {output.name: output.value for report in reports for output in report.outputs}
+
+
+def outputs_digest(reports: Iterable[PhaseReport]) -> str:
+    """Return SHA-256 in hex of all outputs of a job, by which the record knows them; "" of none."""
+    outputs = [[each.name, each.value, each.is_masked] for one in reports for each in one.outputs]
+    return hashlib.sha256(msgspec.json.encode(outputs)).hexdigest() if outputs else ""
 
 
 def summary_of(reports: Iterable[PhaseReport]) -> str:

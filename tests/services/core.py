@@ -313,6 +313,9 @@ class TestWorker:
             PhaseReport(name=each.name, state=StepState(states[i]) if i < phase else "pending")
             for i, each in enumerate(work.phases)
         )
+        return self.pause_with(work, phase, reports)
+
+    def pause_with(self, work: Work, phase: int, reports: tuple[PhaseReport, ...]) -> str:
         request = PauseRequest(fence=work.fence, phase=phase, phases=reports, log_bytes=0)
         state = self.core.jobs.pause(self.actor, work.job_id, request).state
         self.held.pop(work.job_id, None)

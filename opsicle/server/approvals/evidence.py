@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from opsicle.domain.manifests import digest
 from opsicle.domain.plans import MAX_PLAN_LOG_BYTES, PlanEvidence
+from opsicle.domain.templates import Template
 from opsicle.server.store import jobs, plans
 from opsicle.server.store.automations import AutomationRow
 from opsicle.server.store.database import Connection
@@ -46,10 +47,10 @@ class Evidence:
         """Return whether nobody could be shown all of it."""
         return evidence.log_bytes > MAX_PLAN_LOG_BYTES + LOG_SLACK_BYTES
 
-    def problem(self, db: Connection, row: AutomationRow) -> str:
+    def problem(self, db: Connection, row: AutomationRow, template: Template) -> str:
         """Return why what is stored of a plan is not what was bound; "" if all is as it was."""
         if not row.evidence:
-            return ""
+            return NOT_PLANNED if template.plan else ""
         job = plan_job(db, row)
         if job is None or self.of_job(job).digest != row.evidence:
             return EVIDENCE_ALTERED

@@ -8,6 +8,7 @@ from __future__ import annotations
 import msgspec
 
 from opsicle.domain.automations import WorkerLost
+from opsicle.domain.calls import BoundCall, CalledBy
 from opsicle.domain.files import input_files
 from opsicle.domain.manifests import NO_POLICY, Manifest, PolicyAsked
 from opsicle.domain.resume_points import ResumePoint
@@ -67,10 +68,22 @@ def build(
         policy=_policy_asked(approval, row.manifest_format),
         resumed_from=resume_point,
         keep_workspace=template.keep_workspace,
+        calls=calls_of(row),
+        called_by=called_by_of(row),
         plan=template.plan,
         plan_outputs=plan_outputs or {},
         evidence=row.evidence,
     )
+
+
+def calls_of(row: AutomationRow) -> tuple[BoundCall, ...]:
+    """Return what an automation calls, as its row says. Raises msgspec's errors."""
+    return msgspec.json.decode(row.calls, type=tuple[BoundCall, ...]) if row.calls else ()
+
+
+def called_by_of(row: AutomationRow) -> CalledBy | None:
+    """Return where an automation was called, None if it was not. Raises msgspec's errors."""
+    return msgspec.json.decode(row.called_by, type=CalledBy) if row.called_by else None
 
 
 def rebuild(

@@ -9,6 +9,7 @@ import msgspec
 
 from opsicle.domain.approvals import ApprovalState
 from opsicle.domain.approvers import impassable
+from opsicle.domain.automations import AutomationState
 from opsicle.domain.errors import Conflict
 from opsicle.domain.policies import Gate, Policy
 from opsicle.domain.policy_parser import digest
@@ -16,6 +17,7 @@ from opsicle.domain.templates import Template
 from opsicle.kit.clock import Clock
 from opsicle.kit.ids import new_id
 from opsicle.server.approvals.approvers import ApproverDirectory, requester_of
+from opsicle.server.approvals.called import with_called
 from opsicle.server.approvals.cases import gates_for
 from opsicle.server.approvals.pauses import require_passable
 from opsicle.server.approvals.progress import Progress
@@ -46,6 +48,19 @@ class ApprovalRequests:
         self._progress = progress
         self._clock = clock
 
+    def policy_to_ask(
+        self, db: Connection, row: AutomationRow, template: Template, first_phase: int
+    ) -> ApplicablePolicy | None:
+        """Return under which policy people are asked about a new automation now.
+
+        None for nobody, or not yet: what plans is asked about after that, if it could be given.
+        Raises as `applicable_policy`.
+        """
+        if row.called_by:  # it was asked together with that of its caller
+            return None
+        applicable = self.applicable_policy(db, row, template, first_phase)
+        return None if row.state is AutomationState.PLANNING else applicable
+
     def applicable_policy(
         self, db: Connection, row: AutomationRow, template: Template, first_phase: int = 0
     ) -> ApplicablePolicy | None:
@@ -55,7 +70,8 @@ class ApprovalRequests:
         be it one in the midst of the job, which begins at `first_phase`.
         """
         require_passable(db, row, template, first_phase)
-        found = in_force(db, row.org_id, template, row.requester_id)
+        own = in_force(db, row.org_id, template, row.requester_id)
+        found = with_called(db, row, own, first_phase)
         if found is None:
             return None
         policy = found.policy

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -34,7 +34,7 @@ from opsicle.wire.jobs import (
     summary_of,
 )
 from opsicle.wire.phase_api import Command, PhaseRun, PhaseTry
-from opsicle.wire.starts import ChainedStart
+from opsicle.wire.starts import CalledAutomation, ChainedStart
 from opsicle.wire.user_api import (
     Automation,
     AutomationSummary,
@@ -58,6 +58,7 @@ class Snapshot:
     files: Sequence[AutomationFileRow] = ()
     resume_point: ResumePoint | None = None
     chain: Sequence[ChainStartRow] = ()
+    calls: Mapping[int, Sequence[CalledAutomation]] | None = None
 
     @property
     def newest_job(self) -> JobRow | None:
@@ -96,7 +97,7 @@ def summary(
         resumed_from=row.resumed_from,
         started_by=started_by(row),
         approval_id=row.approval_id,
-        pause_id=row.pause_id if row.state is AutomationState.PAUSED else None,
+        pause_id=row.pause_id if row.state is AutomationState.PAUSED and row.pause_state else None,
         exit_code=row.exit_code,
         explanation=row.explanation,
         waiting_reason=_waiting_reason(row, queue, {} if known is None else known),
@@ -127,8 +128,8 @@ def whole(snapshot: Snapshot) -> Automation:
         is_group_held=row.state is AutomationState.UNKNOWN
         and row.concurrency_key is not None
         and row.concurrency_released_at is None,
-        phases=_phases(template.phases, reports),
-        plan=_phases(template.plan, planned),
+        phases=_phases(template.phases, reports, snapshot.calls or {}),
+        plan=_phases(template.plan, planned, {}),
         outputs=_outputs((*template.plan, *template.phases), (*planned, *reports)),
         summary=summary_of((*planned, *reports)),
         jobs=[_job(job) for job in snapshot.tries],
@@ -234,6 +235,9 @@ def _paused_reason(row: AutomationRow, queue: QueueView) -> str:
         return f"{row.worker_name}, which holds it, was revoked, so it cannot go on: cancel it"
     worker = next((one for one in queue.candidates if one.name == row.worker_name), None)
     away = absence(worker) if worker and not worker.is_connected else ""
+    if row.pause_state is None:
+        besides = f"; {row.worker_name}, which holds it, {away}" if away else ""
+        return f"it waits for what it has called, or to go on after that{besides}"
     if row.pause_state is ApprovalState.PENDING:
         besides = f"; {row.worker_name}, which holds it, {away}" if away else ""
         return f"it is paused, and waits for {row.pause_waiting_for}{besides}"
@@ -248,12 +252,17 @@ def _paused_reason(row: AutomationRow, queue: QueueView) -> str:
     return f"it was decided, and waits for a free slot of {row.worker_name}, which holds it"
 
 
-def _phases(phases: Sequence[Phase], reports: Sequence[PhaseReport]) -> list[PhaseRun]:
-    """Return each phase of the template with what the worker said of it."""
-    return [_phase(phase, report) for phase, report in zip(phases, reports, strict=True)]
+def _phases(
+    phases: Sequence[Phase],
+    reports: Sequence[PhaseReport],
+    calls: Mapping[int, Sequence[CalledAutomation]],
+) -> list[PhaseRun]:
+    """Return each phase of the template with what the worker said of it, and what it called."""
+    both = zip(phases, reports, strict=True)
+    return [_phase(phase, report, calls.get(i, ())) for i, (phase, report) in enumerate(both)]
 
 
-def _phase(phase: Phase, report: PhaseReport) -> PhaseRun:
+def _phase(phase: Phase, report: PhaseReport, calls: Sequence[CalledAutomation]) -> PhaseRun:
     has_times = len(report.commands) == len(phase.commands)
     commands = (
         report.commands
@@ -272,6 +281,8 @@ def _phase(phase: Phase, report: PhaseReport) -> PhaseRun:
         timeout=phase.timeout,
         when=phase.when,
         message=phase.pause.message if phase.pause else "",
+        called=[call.template for call in phase.calls],
+        calls=list(calls),
         has_command_times=has_times and report.state != StepState.PENDING,
         commands=[
             _command(text, command) for text, command in zip(phase.commands, commands, strict=True)

@@ -31,7 +31,7 @@ from opsicle.server.store import (
 from opsicle.server.store.automation_transitions import Ending
 from opsicle.server.store.database import Connection
 from opsicle.server.store.jobs import JobRow
-from opsicle.wire.jobs import MAX_EXPLANATION, Outcome
+from opsicle.wire.jobs import MAX_EXPLANATION, Outcome, outputs_digest
 
 ANSWERABLE = frozenset({JobState.RUNNING, JobState.UNKNOWN})
 """States in which the holder of the newest lease may still send output, and how the job ended."""
@@ -102,10 +102,12 @@ class JobOutcomes:
         if outcome.kept_until_ms is not None:
             self._note_kept(db, job, outcome.kept_until_ms)
 
+        outputs = outputs_digest(outcome.phases)
         data = {
             "job": job.id,
             "state": state,
             "exit_code": outcome.exit_code,
+            **({"outputs": outputs} if outputs else {}),
             **_left_behind(db, job.id),
         }
         audit.append(db, ending.at, job.org_id, worker, "finish", resource_of(job), data)
@@ -129,8 +131,10 @@ class JobOutcomes:
         is_stopped = outcome.state == JobState.CANCELLED and not job.is_cancel_requested
         if not (is_stopped and job.pause_id):
             return AutomationState(outcome.state)
-        asked = approvals.get(db, job.org_id, job.pause_id)
-        return paused_ends.end_state(asked.kind, asked.state)
+        asked = approvals.find(db, job.org_id, job.pause_id)  # None: it waited for what it called
+        return (
+            paused_ends.end_state(asked.kind, asked.state) if asked else AutomationState.CANCELLED
+        )
 
     def lose(
         self, db: Connection, job: JobRow, actor: WorkerActor | SystemActor, explanation: str

@@ -31,11 +31,12 @@ from opsicle.server.approvals.bindings import (
 )
 from opsicle.server.approvals.evidence import Evidence
 from opsicle.server.approvals.pauses import resume_of
-from opsicle.server.approvals.pre_lease_check import refusal_reason
+from opsicle.server.approvals.pre_lease_check import plan_refusal, refusal_reason
+from opsicle.server.dispatch.called_ends import resume_of_call
 from opsicle.server.dispatch.lease_store import Lease
 from opsicle.server.dispatch.order_signer import Ordered, OrderSigner
 from opsicle.server.keys.vault import HiddenValues, Vault
-from opsicle.server.store import approvals
+from opsicle.server.store import approvals, calls
 from opsicle.server.store import secrets as stored_secrets
 from opsicle.server.store.approvals import ApprovalRow
 from opsicle.server.store.automations import AutomationRow
@@ -89,14 +90,18 @@ class WorkBuilder:
         checked = self.check_bound(db, row)
         template, approval = checked.template, checked.approval
         try:
-            reason = refusal_reason(db, self._bindings, row, template, approval)
+            if row.state is AutomationState.PLANNING:
+                reason = plan_refusal(db, row, approval)
+            else:
+                reason = refusal_reason(db, self._bindings, row, template, approval)
+                reason = reason or self._evidence.problem(db, row, template)
         except (ValueError, msgspec.MsgspecError, RecursionError) as error:
             # A policy or an entry that was altered must not keep every worker's poll from being
             # answered.
             facts = {"automation": row.id, "reason": str(error)}
             log.error("what an automation falls under cannot be read", extra=facts)  # noqa: TRY400
             raise AlteredManifest(UNREADABLE) from error
-        if reason := reason or self._evidence.problem(db, row):
+        if reason:
             raise AlteredManifest(reason)
         return checked
 
@@ -128,6 +133,8 @@ class WorkBuilder:
         Raises AlteredManifest where what is stored is not what was asked or decided.
         """
         try:
+            if wait := calls.find_wait(db, job.pause_id or ""):
+                return resume_of_call(db, self._bindings, row, job, wait)
             return resume_of(db, self._bindings, row, job)
         except (ValueError, msgspec.MsgspecError, RecursionError) as error:
             facts = {"automation": row.id, "reason": str(error)}

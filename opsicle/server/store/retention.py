@@ -117,6 +117,12 @@ _DEPENDENTS = (
     "DELETE FROM approvals WHERE automation_id IN (SELECT value FROM json_each(:ids))",
     "DELETE FROM automation_files WHERE automation_id IN (SELECT value FROM json_each(:ids))",
     "DELETE FROM artifacts WHERE automation_id IN (SELECT value FROM json_each(:ids))",
+    """
+    DELETE FROM calls
+     WHERE wait_id IN (SELECT id FROM call_waits
+                        WHERE automation_id IN (SELECT value FROM json_each(:ids)))
+    """,
+    "DELETE FROM call_waits WHERE automation_id IN (SELECT value FROM json_each(:ids))",
     "DELETE FROM jobs WHERE automation_id IN (SELECT value FROM json_each(:ids))",
     "DELETE FROM chain_starts WHERE parent_id IN (SELECT value FROM json_each(:ids))",
     "UPDATE automations SET rerun_of = NULL WHERE rerun_of IN (SELECT value FROM json_each(:ids))",

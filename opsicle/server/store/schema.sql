@@ -311,7 +311,7 @@ CREATE TABLE automations (
     started_at          TEXT,
     finished_at         TEXT,
     cancel_requested_at TEXT,
-    cancel_requested_by TEXT REFERENCES users (id), manifest_digest TEXT NOT NULL DEFAULT '', approved_at TEXT, manifest_format INTEGER NOT NULL DEFAULT 1, principal_id TEXT NOT NULL DEFAULT '', mac TEXT NOT NULL DEFAULT '', priority INTEGER NOT NULL DEFAULT 5, concurrency_key TEXT, concurrency_limit INTEGER, on_limit TEXT, concurrency_released_at TEXT, turn TEXT NOT NULL DEFAULT 'ready' CHECK (turn IN ('early', 'new', 'behind', 'ready')), rank TEXT NOT NULL GENERATED ALWAYS AS ((9 - priority) || id) VIRTUAL, max_waiting INTEGER, started_by_kind TEXT NOT NULL DEFAULT '', started_by_name TEXT NOT NULL DEFAULT '', started_by_id TEXT, depth INTEGER NOT NULL DEFAULT 0, resumed_from TEXT, resume_point TEXT, not_before TEXT, not_after TEXT, evidence TEXT NOT NULL DEFAULT '',
+    cancel_requested_by TEXT REFERENCES users (id), manifest_digest TEXT NOT NULL DEFAULT '', approved_at TEXT, manifest_format INTEGER NOT NULL DEFAULT 1, principal_id TEXT NOT NULL DEFAULT '', mac TEXT NOT NULL DEFAULT '', priority INTEGER NOT NULL DEFAULT 5, concurrency_key TEXT, concurrency_limit INTEGER, on_limit TEXT, concurrency_released_at TEXT, turn TEXT NOT NULL DEFAULT 'ready' CHECK (turn IN ('early', 'new', 'behind', 'ready')), rank TEXT NOT NULL GENERATED ALWAYS AS ((9 - priority) || id) VIRTUAL, max_waiting INTEGER, started_by_kind TEXT NOT NULL DEFAULT '', started_by_name TEXT NOT NULL DEFAULT '', started_by_id TEXT, depth INTEGER NOT NULL DEFAULT 0, resumed_from TEXT, resume_point TEXT, not_before TEXT, not_after TEXT, calls TEXT NOT NULL DEFAULT '', called_by TEXT NOT NULL DEFAULT '', evidence TEXT NOT NULL DEFAULT '',
     FOREIGN KEY (template_id, version) REFERENCES template_versions (template_id, version)
 ) STRICT, WITHOUT ROWID;
 
@@ -335,6 +335,13 @@ END;
 
 CREATE INDEX automations_early ON automations (not_before)
     WHERE state = 'queued' AND job_id IS NULL AND turn = 'early';
+
+CREATE TRIGGER automations_end_call AFTER UPDATE OF state ON automations
+WHEN NEW.called_by <> '' AND NEW.state <> OLD.state
+     AND NEW.state IN ('succeeded', 'failed', 'cancelled', 'timed_out', 'unknown', 'rejected', 'expired')
+BEGIN
+    UPDATE calls SET state = 'ended' WHERE automation_id = NEW.id AND state = 'started';
+END;
 
 CREATE TRIGGER automations_end_chain AFTER UPDATE OF state ON automations
 WHEN NEW.state IN ('succeeded', 'failed', 'timed_out') AND NEW.state <> OLD.state
@@ -408,6 +415,33 @@ END;
 
 CREATE INDEX automations_waiting_of_template ON automations (org_id, template_id)
     WHERE max_waiting IS NOT NULL AND state IN ('planning', 'awaiting_approval', 'queued');
+
+CREATE TABLE call_waits (
+    id            TEXT PRIMARY KEY,
+    org_id        TEXT NOT NULL REFERENCES orgs (id),
+    automation_id TEXT NOT NULL REFERENCES automations (id),
+    job_id        TEXT NOT NULL REFERENCES jobs (id),
+    phase         INTEGER NOT NULL,
+    fence         INTEGER NOT NULL,
+    asked_at      TEXT NOT NULL,
+    UNIQUE (automation_id, fence)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE calls (
+    wait_id       TEXT NOT NULL REFERENCES call_waits (id),
+    position      INTEGER NOT NULL,
+    org_id        TEXT NOT NULL REFERENCES orgs (id),
+    template      TEXT NOT NULL,
+    state         TEXT NOT NULL CHECK (state IN ('due', 'started', 'ended', 'refused')),
+    reason        TEXT NOT NULL DEFAULT '',
+    automation_id TEXT,
+    at            TEXT,
+    PRIMARY KEY (wait_id, position)
+) STRICT, WITHOUT ROWID;
+
+CREATE UNIQUE INDEX calls_by_automation ON calls (automation_id) WHERE automation_id IS NOT NULL;
+
+CREATE INDEX calls_open ON calls (wait_id, position) WHERE state IN ('due', 'started');
 
 CREATE TABLE chain_starts (
     parent_id     TEXT NOT NULL REFERENCES automations (id),
