@@ -3,15 +3,24 @@
 import { h } from "../lib/dom.js";
 import { duration, durationText } from "../lib/times.js";
 import { visible } from "../lib/visible.js";
-import { calledView, callText } from "./chain.js";
+import { calledView, callText, chainTexts } from "./chain.js";
 import { stateDot } from "./states.js";
 
 const DEFAULT_TIMEOUT_SECONDS = 60;
 const MAX_OPEN_COMMANDS = 24; // beyond that, phases that went well are folded
 
 /** The phases of a template, in order, with what is special about each, and what containers see. */
-export function planView({ phases, volume_mounts: mounts }) {
-  return [phaseList(phases), mounts.length > 0 && mountList(mounts)];
+export function planView({
+  phases,
+  volume_mounts: mounts,
+  on_success: then = [],
+  on_failure: or = [],
+}) {
+  return [
+    phaseList(phases),
+    mounts.length > 0 && mountList(mounts),
+    chainTexts(then, or).map((text) => h("p", {}, visible(text))),
+  ];
 }
 
 function mountList(mounts) {

@@ -122,20 +122,21 @@ class ServerCommand(VerbCommand):
     "--artifact-mib",
     type=click.IntRange(min=1),
     metavar="MIB",
-    help="The largest file that a job may leave behind; 100 unless told.",
+    help="The largest file that a job may leave behind or be given; 100 unless told.",
 )
 @click.option(
     "--job-artifacts-mib",
     type=click.IntRange(min=1),
     metavar="MIB",
-    help="The most that all files of one job may have together; 1024 unless told.",
+    help="The most that all files that one job leaves may have together, and those that one "
+    "person has uploaded and not used; 1024 unless told.",
 )
 @click.option(
     "--org-artifacts-mib",
     type=click.IntRange(min=1),
     metavar="MIB",
     help="The most that the files of all jobs of one org take on disk, 20480 unless told; "
-    "those older than a week make room for new ones.",
+    "artifacts older than a week make room for new ones.",
 )
 @click.option(
     "--audit-retention-days",
