@@ -1,4 +1,4 @@
-// What an automation starts once it has ended.
+// The templates that an automation calls in its midst, and those that it starts once it has ended.
 
 import { h } from "../lib/dom.js";
 import { visible } from "../lib/visible.js";
@@ -29,6 +29,75 @@ function startView({ event, template, state, reason, automation_id: id, automati
     state === "due" && "about to start",
     state === "refused" && h("p", { class: "muted" }, "could not start: ", visible(reason)),
   );
+}
+
+/** What a phase has called, with what that has called itself; `called` are names, before there is anything. */
+export function calledView(called, calls) {
+  if (calls.length > 0) return calledTree(calls);
+  return called.length > 0 && h("p", { class: "called muted" }, `calls ${called.join(", ")}`);
+}
+
+function calledTree(calls) {
+  return h(
+    "ul",
+    { class: "called", "aria-label": "Called templates" },
+    calls.map(
+      ({ template, state, reason, automation_id: id, automation_state: now, calls: below }) =>
+        h(
+          "li",
+          {},
+          id ? h("a", { href: `/automations/${id}` }, template) : template,
+          " ",
+          now && stateBadge(now),
+          state === "due" && "about to start",
+          state === "refused" && h("p", { class: "muted" }, "could not start: ", visible(reason)),
+          below.length > 0 && calledTree(below),
+        ),
+    ),
+  );
+}
+
+/** Which templates, in which versions, an approval lets an automation call. */
+export function boundCalls(calls) {
+  return h(
+    "ul",
+    { class: "called" },
+    calls.map(({ template, version, digest, calls: below }) =>
+      h(
+        "li",
+        {},
+        h("a", { href: `/templates/${template}?version=${version}` }, template),
+        ` version ${version} `,
+        h("code", { class: "muted small" }, digest),
+        below.length > 0 && boundCalls(below),
+      ),
+    ),
+  );
+}
+
+/** How a call stands in a template: its name, its version and where its values come from. */
+export function callText(call) {
+  return `Calls ${calledWith(call)}`;
+}
+
+function calledWith({ template, version, values = {} }) {
+  const given = Object.entries(values).map(([name, source]) => `${name} = ${sourceText(source)}`);
+  return [template, version && `version ${version}`, given.length && `with ${given.join(", ")}`]
+    .filter(Boolean)
+    .join(" ");
+}
+
+/** What is started once a template's automation has ended, a line for each. */
+export function chainTexts(onSuccess, onFailure) {
+  return [
+    ...onSuccess.map((call) => `After success it starts ${calledWith(call)}`),
+    ...onFailure.map((call) => `After failure it starts ${calledWith(call)}`),
+  ];
+}
+
+function sourceText({ value, variable, output }) {
+  if (output) return `output ${output}`;
+  return variable ? `variable ${variable}` : JSON.stringify(value);
 }
 
 /** Return a notice for each of them that could not start. */

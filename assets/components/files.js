@@ -15,16 +15,16 @@ export function fileField(variable, shared, changed) {
   let uploads = [];
   const state = h("span", { class: "muted upload-state", role: "status" });
   const control = input({ type: "file", multiple: variable.multiple });
-  const help = [shared.help, shared.help && " ", state];
+  const help = [shared.help, shared.help && " ", h("br", {}), state];
   const made = field({ ...shared, help, control });
   const draw = () => {
-    replace(state, uploads.map(stateText).join(" · "));
+    replace(state, uploads.map(stateText).filter(Boolean).join(" · "));
+    made.setError(uploads.find((each) => each.error)?.error ?? "");
     changed();
   };
   control.addEventListener("change", () => {
     for (const each of uploads) each.abort.abort();
     uploads = [...control.files].map((file) => begin(file, draw));
-    made.setError("");
     draw();
   });
   const value = () => {
@@ -63,7 +63,7 @@ async function send(started, draw) {
 }
 
 function stateText({ file, id, error, sent }) {
-  if (error) return error;
+  if (error) return "";
   const name = visible(file.name);
   if (id) return `${name}, ${sizeText(file.size)}, is uploaded`;
   return `uploading ${name}: ${Math.round((100 * sent) / Math.max(1, file.size))} %`;

@@ -1,5 +1,6 @@
 // One approval: who asks and why, what exactly will run, who else must agree, and the decision.
 
+import { boundCalls } from "../components/chain.js";
 import { button } from "../components/buttons.js";
 import { diffView } from "../components/diff.js";
 import { decisionButtons, openDecision } from "../components/decisions.js";
@@ -60,6 +61,7 @@ function view(approval, redraw) {
       ),
     question(approval),
     approval.resumed_from && resumedFrom(approval),
+    approval.calls.length > 0 && callsOf(approval),
     approval.explanation && noticeBox("note", h("p", {}, sentence(approval.explanation))),
     decisions(approval, redraw),
     h(
@@ -139,6 +141,15 @@ function question({ kind, phase, message, given, asked_variables: asked, automat
     h("p", {}, "Look at ", log, " before you decide."),
     names.length > 0 &&
       pairs(names.map((name) => [labels.get(name) || name, visibleValue(given[name])])),
+  );
+}
+
+/** What it calls, whose approval is asked together with its own. */
+function callsOf({ calls }) {
+  return noticeBox(
+    "note",
+    h("strong", {}, "It calls other templates, which this is the approval of as well:"),
+    boundCalls(calls),
   );
 }
 

@@ -17,6 +17,7 @@ from opsicle.cli.sessions import connect
 from opsicle.cli.terminal import ask, has_person, printable
 from opsicle.cli.times import moment_to_come
 from opsicle.domain.approvals import Verdict
+from opsicle.domain.calls import BoundCall
 from opsicle.domain.errors import InvalidInput
 from opsicle.domain.pauses import ApprovalKind, Choice
 from opsicle.domain.resume_points import in_words
@@ -228,6 +229,7 @@ def _body(approval: Approval) -> Iterator[str]:
     yield "What will run:" if approval.kind is ApprovalKind.RUN else "What it runs, all in all:"
     for phase in approval.phases:
         yield from map(printable, _phase(phase))
+    yield from map(printable, _bound(approval.calls, "  "))
     for each in approval.volume_mounts:
         yield printable(f"  containers see {each.host} of the worker as {each.container}")
 
@@ -255,6 +257,13 @@ def _resumed(approval: Approval) -> Iterator[str]:
     yield ""
 
 
+def _bound(calls: Sequence[BoundCall], indent: str) -> Iterator[str]:
+    """Yield what is called, and what that calls."""
+    for call in calls:
+        yield f"{indent}calls {call.template} version {call.version} ({call.digest})"
+        yield from _bound(call.calls, indent + "  ")
+
+
 def _asked(variable: Variable) -> str:
     said = [variable.type + (", required" if variable.is_required else "")]
     said += [variable.label] if variable.label else []
@@ -270,6 +279,8 @@ def _phase(phase: Phase) -> Iterator[str]:
     yield f"  {phase.name}" + (f" ({'; '.join(more)})" if more else "")
     if phase.pause:
         yield f"    pauses, and asks: {phase.pause.message}"
+    for call in phase.calls:
+        yield f"    calls {call.template}"
     for command in phase.commands:
         for line in command.split("\n"):
             yield f"    {line}"

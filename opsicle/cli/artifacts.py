@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
-
 import click
 
-from opsicle.cli.input_files import STDIN, FileName
 from opsicle.cli.output import Column, emit_list
-from opsicle.cli.output_files import write_whole
+from opsicle.cli.output_files import hand_over, to_option
 from opsicle.cli.root import NounGroup
 from opsicle.cli.sessions import connect
 from opsicle.cli.terminal import printable, say
-from opsicle.client.artifacts import download
-from opsicle.domain.errors import Conflict, NotFound
+from opsicle.client.downloads import download_artifact
+from opsicle.domain.errors import NotFound
 from opsicle.domain.problems import nearest, quoted
 from opsicle.wire.artifact_api import Artifact
 from opsicle.wire.endpoints import automations as endpoints
@@ -47,27 +43,12 @@ def list_(automation_id: str) -> None:
 @artifacts.command()
 @click.argument("automation_id", metavar="ID")
 @click.argument("path")
-@click.option(
-    "--to",
-    metavar="FILE",
-    type=FileName(),
-    help="Where to write it; - is standard output. "
-    "Unless told, a file of its own name in this folder, which must not exist.",
-)
+@to_option
 def get(automation_id: str, path: str, to: str | None) -> None:
     """Write a file that an automation left behind, by its PATH in the list."""
     api = connect()
     artifact = _find(api.call(endpoints.SHOW, automation_id), path)
-    pieces = download(api, artifact)
-    if to == STDIN:
-        for piece in pieces:
-            sys.stdout.buffer.write(piece)
-        sys.stdout.buffer.flush()
-        return
-
-    target = Path(to) if to else _own_name(path)
-    write_whole(target, pieces)
-    say(f"{printable(path)} is in {printable(str(target))}, {artifact.size} bytes.")
+    hand_over(download_artifact(api, artifact), artifact.size, path, to)
 
 
 def _find(automation: Automation, path: str) -> Artifact:
@@ -81,13 +62,3 @@ def _find(automation: Automation, path: str) -> Artifact:
         f"the automation left no {quoted(path)}{nearest(path, found)}",
         hint=f"`opsicle artifacts list {automation.id}` shows what it left.",
     )
-
-
-def _own_name(path: str) -> Path:
-    target = Path(path.rpartition("/")[2])
-    if target.is_symlink() or target.exists():
-        raise Conflict(
-            f"there is a file {quoted(str(target))} in this folder already",
-            hint="Say with --to where to write it.",
-        )
-    return target

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import click
@@ -23,7 +23,7 @@ from opsicle.domain.automations import AutomationState
 from opsicle.domain.calls import ChainState
 from opsicle.wire.endpoints import automations as endpoints
 from opsicle.wire.phase_api import PhaseRun
-from opsicle.wire.starts import ChainedStart, ResumeRequest
+from opsicle.wire.starts import CalledAutomation, ChainedStart, ResumeRequest
 from opsicle.wire.user_api import Automation
 
 _MOST_FOUND = 100
@@ -193,8 +193,26 @@ def emit_automation(automation: Automation) -> None:
     show_results(automation.outputs, automation.summary, click.echo)
     if automation.phases:
         _print_phases(automation)
+    if any(phase.calls for phase in automation.phases):
+        _print_called(automation)
     if automation.chain:
         _print_chain(automation)
+
+
+def _print_called(automation: Automation) -> None:
+    click.echo()
+    rows = [row for phase in automation.phases for row in _called(phase.calls, phase.name, "")]
+    headings = ["PHASE", "CALLED", "STATE", "AUTOMATION"]
+    print_table(headings, [[printable(cell) for cell in row] for row in rows])
+
+
+def _called(calls: Sequence[CalledAutomation], phase: str, indent: str) -> Iterator[list[str]]:
+    """Yield a row for each, and below it what that has called."""
+    for call in calls:
+        refused = f"could not start: {call.reason}" if call.reason else ""
+        state = refused or call.automation_state or call.state
+        yield [phase, indent + call.template, state, call.automation_id or ""]
+        yield from _called(call.calls, "", indent + "  ")
 
 
 def _print_chain(automation: Automation) -> None:
@@ -215,7 +233,8 @@ def _became(start: ChainedStart) -> str:
 
 def _print_phases(automation: Automation) -> None:
     click.echo()
-    rows = [row for phase in automation.phases for row in _rows(phase)]
+    rows = [[f"plan: {name}", *rest] for phase in automation.plan for name, *rest in _rows(phase)]
+    rows += [row for phase in automation.phases for row in _rows(phase)]
     print_table(
         ["PHASE", "STATE", "TOOK", "ENDED WITH"],
         [[printable(cell) for cell in row] for row in rows],

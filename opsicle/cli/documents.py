@@ -113,7 +113,7 @@ def _limits(phases: Iterable[Phase]) -> list[str]:
     return [
         f"phase {phase.name}: at most {phase.timeout} s, {said}"
         for phase in phases
-        if not phase.pause and (said := default_limit(phase))
+        if not phase.is_waiting and (said := default_limit(phase))
     ]
 
 

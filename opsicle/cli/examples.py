@@ -47,6 +47,8 @@ EXAMPLES = {
     "automations rerun": "opsicle automations rerun 06h1hzvv11dhdn2rfef99n2x4t",
     "automations resume": "opsicle automations resume 06h1hzvv11dhdn2rfef99n2x4t",
     "logs": "opsicle logs 06h1hzvv11dhdn2rfef99n2x4t --tail 20 --follow",
+    "files list": "opsicle files list 06h1hzvv11dhdn2rfef99n2x4t",
+    "files get": "opsicle files get 06h1hzvv11dhdn2rfef99n2x4t prices.csv --to -",
     "artifacts list": "opsicle artifacts list 06h1hzvv11dhdn2rfef99n2x4t",
     "artifacts get": "opsicle artifacts get 06h1hzvv11dhdn2rfef99n2x4t report/index.html",
     "orgs list": "opsicle orgs list",

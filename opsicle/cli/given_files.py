@@ -15,9 +15,9 @@ from opsicle.domain.errors import InvalidInput
 from opsicle.domain.files import (
     FileValue,
     InputFile,
+    file_name_problem,
     file_variables,
     items_of,
-    name_problem,
 )
 from opsicle.domain.problems import Problems, quoted
 from opsicle.domain.templates import Value, Variable
@@ -67,7 +67,7 @@ def _problem_of(item: object) -> str:
         return f"{quoted(str(path))} cannot be read: {reason}"
     if not is_plain:
         return f"{quoted(str(path))} is no plain file that you may read"
-    if problem := name_problem(path.name):
+    if problem := file_name_problem(path.name):
         return f"{quoted(str(path))} cannot be sent: {problem}"
     return ""
 

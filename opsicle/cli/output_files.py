@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 
-from opsicle.domain.errors import InvalidInput
+import click
+
+from opsicle.cli.input_files import STDIN, FileName
+from opsicle.cli.terminal import printable, say
+from opsicle.domain.errors import Conflict, InvalidInput
+from opsicle.domain.problems import quoted
 
 
 def write_whole(file: Path, pieces: Iterable[bytes]) -> None:
@@ -25,3 +31,35 @@ def write_whole(file: Path, pieces: Iterable[bytes]) -> None:
         raise InvalidInput(f"{file} cannot be written: {error.strerror or error}") from error
     finally:
         draft.unlink(missing_ok=True)
+
+
+to_option = click.option(
+    "--to",
+    metavar="FILE",
+    type=FileName(),
+    help="Where to write it; - is standard output. "
+    "Unless told, a file of its own name in this folder, which must not exist.",
+)
+
+
+def hand_over(pieces: Iterable[bytes], size: int, path: str, to: str | None) -> None:
+    """Write a file of an automation to where `--to` says. Raises as `write_whole`, and Conflict."""
+    if to == STDIN:
+        for piece in pieces:
+            sys.stdout.buffer.write(piece)
+        sys.stdout.buffer.flush()
+        return
+
+    target = Path(to) if to else _own_name(path)
+    write_whole(target, pieces)
+    say(f"{printable(path)} is in {printable(str(target))}, {size} bytes.")
+
+
+def _own_name(path: str) -> Path:
+    target = Path(path.rpartition("/")[2])
+    if target.is_symlink() or target.exists():
+        raise Conflict(
+            f"there is a file {quoted(str(target))} in this folder already",
+            hint="Say with --to where to write it.",
+        )
+    return target

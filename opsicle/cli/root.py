@@ -29,6 +29,7 @@ GROUPS = {
         "run": "run",
         "automations": "automations",
         "logs": "logs",
+        "files": "files",
         "artifacts": "artifacts",
         "approvals": "approvals",
         "schedules": "schedules",

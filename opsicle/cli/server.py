@@ -122,20 +122,21 @@ class ServerCommand(VerbCommand):
     "--artifact-mib",
     type=click.IntRange(min=1),
     metavar="MIB",
-    help="The largest file that a job may leave behind; 100 unless told.",
+    help="The largest file that a job may leave behind or be given; 100 unless told.",
 )
 @click.option(
     "--job-artifacts-mib",
     type=click.IntRange(min=1),
     metavar="MIB",
-    help="The most that all files of one job may have together; 1024 unless told.",
+    help="The most that all files that one job leaves may have together, and those that one "
+    "person has uploaded and not used; 1024 unless told.",
 )
 @click.option(
     "--org-artifacts-mib",
     type=click.IntRange(min=1),
     metavar="MIB",
     help="The most that the files of all jobs of one org take on disk, 20480 unless told; "
-    "those older than a week make room for new ones.",
+    "artifacts older than a week make room for new ones.",
 )
 @click.option(
     "--audit-retention-days",
@@ -196,6 +197,23 @@ class ServerCommand(VerbCommand):
     "--socket-group",
     metavar="GROUP",
     help="The group that may connect to a unix: socket, such as the proxy's.",
+)
+@click.option(
+    "--forward-syslog",
+    metavar="H:P",
+    help="A collector to which the record is forwarded, as syslog over TLS (RFC 5424, RFC 5425).",
+)
+@click.option(
+    "--forward-syslog-ca",
+    metavar="FILE",
+    type=Path,
+    help="The CA of the collector's certificate (PEM); the system's CAs unless told.",
+)
+@click.option(
+    "--forward-file",
+    metavar="FILE",
+    type=Path,
+    help="A file to which the record is forwarded, as a line of JSON for each entry.",
 )
 @click.option("--verbose", is_flag=True, help="Log every request too.")
 @click.pass_context

@@ -36,6 +36,9 @@ StateDirectory=opsicle
 StateDirectoryMode=0700
 CacheDirectory=opsicle
 CacheDirectoryMode=0700
+# Where `forward_file` may lie.
+LogsDirectory=opsicle
+LogsDirectoryMode=0750
 RuntimeDirectory=opsicle
 RuntimeDirectoryMode=0755
 UMask=0077

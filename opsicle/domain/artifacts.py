@@ -8,7 +8,8 @@ files are taken where the pattern says so.
 from __future__ import annotations
 
 import fnmatch
-from collections.abc import Iterable
+import hashlib
+from collections.abc import Iterable, Mapping
 
 import msgspec
 
@@ -59,6 +60,15 @@ def path_problem(path: str) -> str:
     if any(part in {"", ".", ".."} for part in path.split("/")):
         return "its path does not lie below the workspace"
     return ""
+
+
+def list_digest(digests: Mapping[str, str]) -> str:
+    """Return the SHA-256 in hex of what `sha256sum` prints of files, in the order of their paths.
+
+    `digests` are theirs, by path.
+    """
+    lines = (f"{digest}  {path}\n" for path, digest in sorted(digests.items()))
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
 class PatternWalk:

@@ -1,4 +1,4 @@
-"""Reading what starts other templates: `onSuccess` and `onFailure`."""
+"""Reading what starts other templates: `onSuccess`, `onFailure`, and a phase's `call`."""
 
 from __future__ import annotations
 
@@ -10,14 +10,16 @@ from opsicle.domain.calls import Call, ValueSource
 from opsicle.domain.documents import DocumentNode, Fields
 from opsicle.domain.names import ID, ID_RULE, TEMPLATE_NAME, TEMPLATE_NAME_RULE
 from opsicle.domain.problems import listed, nearest, quoted
-from opsicle.domain.templates import Phase, Variable, VariableType
+from opsicle.domain.templates import Phase, Template, Variable, VariableType, When
 from opsicle.domain.values import Value
 from opsicle.domain.yaml_documents import Kind, plain
 
 MAX_CHAINED = 10
+MAX_SIDE_BY_SIDE = 20
 MAX_VALUES = 100
+MAX_VERSION = 2**31 - 1
 
-_NOT_PASSED_ON = frozenset({VariableType.SECRET, VariableType.FILE})
+_BESIDE_CALL = frozenset({"name", "call", "when", "outputs", "onFailure"})
 
 
 def parse_chained(
@@ -25,25 +27,78 @@ def parse_chained(
 ) -> tuple[Call, ...]:
     """Return what a template starts once it has ended."""
     outputs = [name for phase in phases for name in phase.outputs]
-    return tuple(_call(place, variables, outputs) for place in spec.items(key, MAX_CHAINED))
+    calls = []
+    for place in spec.items(key, MAX_CHAINED):
+        call = _call(place, has_version=False)
+        _check_sources(place, call, variables, outputs)
+        calls.append(call)
+    return tuple(calls)
 
 
-def _call(place: DocumentNode, variables: Collection[Variable], outputs: Collection[str]) -> Call:
+def parse_call(fields: Fields) -> tuple[Call, ...]:
+    """Return what a phase calls instead of running commands; none if it runs some.
+
+    Where the values come from is for `check_calls`, which knows the template.
+    """
+    place = fields.find("call")
+    if place is None:
+        return ()
+
+    for key, node in fields.place.node.fields.items():
+        if key not in _BESIDE_CALL and (other := fields.find(key)):
+            other.problems.add(
+                other.path, "has no meaning in a phase that calls: it runs nothing", node.line
+            )
+    if fields.choice("when", When.SUCCESS) is not When.SUCCESS and (when := fields.find("when")):
+        when.add("a call is made only while all has gone well; leave `when` out")
+
+    if place.node.kind is not Kind.LIST:
+        return (_call(place, has_version=True),)
+    return tuple(
+        _call(each, has_version=True)
+        for each in fields.items("call", MAX_SIDE_BY_SIDE, is_required=True)
+    )
+
+
+def check_calls(spec: Fields, template: Template) -> None:
+    """Note what calls take values from that is not there when they are made."""
+    place = spec.find("plan")
+    for phase in template.plan:
+        if place and phase.calls:
+            place.add(f"phase {quoted(phase.name)} would call a template; a plan only reads")
+
+    body = spec.find("template")
+    phases = body.mapping().find("phases") if body else None
+    if phases is None:
+        return
+    outputs: list[str] = []
+    for node, phase in zip(phases.items(), template.phases, strict=False):
+        if phase.calls and (call := node.mapping().find("call")):
+            places = call.items() if call.node.kind is Kind.LIST else [call]
+            for each, at in zip(phase.calls, places, strict=False):
+                _check_sources(at, each, template.variables, outputs)
+        outputs += phase.outputs
+
+
+def _check_sources(
+    place: DocumentNode, call: Call, variables: Collection[Variable], outputs: Collection[str]
+) -> None:
+    for name, at in place.mapping().entries("values", MAX_VALUES):
+        _check_source(at, call.values.get(name, ValueSource()), variables, outputs)
+
+
+def _call(place: DocumentNode, *, has_version: bool) -> Call:
     fields = place.mapping()
     call = Call(
         template=fields.name("template", TEMPLATE_NAME, TEMPLATE_NAME_RULE),
-        values={
-            name: _source(each, variables, outputs)
-            for name, each in fields.entries("values", MAX_VALUES)
-        },
+        version=(fields.integer("version", 0, 1, MAX_VERSION) or None) if has_version else None,
+        values={name: _source(each) for name, each in fields.entries("values", MAX_VALUES)},
     )
     fields.end()
     return call
 
 
-def _source(
-    place: DocumentNode, variables: Collection[Variable], outputs: Collection[str]
-) -> ValueSource:
+def _source(place: DocumentNode) -> ValueSource:
     if place.node.kind is not Kind.MAPPING:
         return ValueSource(value=_literal(place))
 
@@ -55,6 +110,15 @@ def _source(
     fields.end()
     if fields.has("variable") == fields.has("output"):
         place.add("must name either an `output` or a `variable`, or be a value itself")
+    return source
+
+
+def _check_source(
+    place: DocumentNode,
+    source: ValueSource,
+    variables: Collection[Variable],
+    outputs: Collection[str],
+) -> None:
     if source.variable:
         _check_variable(place, source.variable, variables)
     if source.output and source.output not in outputs:
@@ -63,7 +127,6 @@ def _source(
             f"{quoted(source.output)} is not among the outputs of the phases, {known}"
             f"{nearest(source.output, outputs)}"
         )
-    return source
 
 
 def _literal(place: DocumentNode) -> Value | None:
@@ -80,11 +143,8 @@ def _check_variable(place: DocumentNode, name: str, variables: Collection[Variab
     if found is None:
         known = [each.id for each in variables]
         place.add(f"the template has no variable {quoted(name)}{nearest(name, known)}")
-    elif found.type in _NOT_PASSED_ON:
+    elif found.type is VariableType.SECRET:
         place.add(
-            f"{quoted(name)} is of type `{found.type}`, and those values are not passed on; "
-            "keep it as a secret of the org, which the other template's phases name under "
-            "`secrets`"
-            if found.type is VariableType.SECRET
-            else f"{quoted(name)} is of type `{found.type}`, and those values are not passed on"
+            f"{quoted(name)} is of type `secret`, and those values are not passed on; keep it as a "
+            "secret of the org, which the other template's phases name under `secrets`"
         )

@@ -21,10 +21,48 @@ class ValueSource(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True)
 
 
 class Call(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
-    """Another template that is started, by its name, with values by the ids of its variables."""
+    """Another template that is started, by its name, with values by the ids of its variables.
+
+    Without a `version`, the newest.
+    """
 
     template: str
+    version: int | None = None
     values: dict[str, ValueSource] = {}
+
+
+class BoundCall(msgspec.Struct, frozen=True, kw_only=True):
+    """A template that an automation calls, as it was when that was triggered.
+
+    `phase` and `position` say where in its own template, from 0 on; `calls` are those of the
+    called one.
+    """
+
+    phase: int
+    position: int
+    template: str
+    template_id: str
+    version: int
+    digest: str
+    calls: tuple[BoundCall, ...] = ()
+
+
+class CalledBy(msgspec.Struct, frozen=True, kw_only=True):
+    """Where an automation was called: by which one, under which fence, and at which place of it."""
+
+    automation_id: str
+    fence: int
+    phase: int
+    position: int
+
+
+class CallState(StrEnum):
+    """Where a called automation stands: it is yet to be made, was, is over, or could not start."""
+
+    DUE = "due"
+    STARTED = "started"
+    ENDED = "ended"
+    REFUSED = "refused"
 
 
 class ChainEvent(StrEnum):

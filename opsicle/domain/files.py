@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from opsicle.domain.names import has_control_characters
 from opsicle.domain.templates import Value, Variable, VariableType
 from opsicle.domain.visible_text import visible
 
@@ -57,24 +58,36 @@ class InputFile(msgspec.Struct, frozen=True, kw_only=True):
 def read_file_value(text: object) -> FileValue | None:
     """Return the file that a value names; None if it names none."""
     found = _TEXT.fullmatch(text) if isinstance(text, str) else None
-    if found is None or name_problem(found[3]):
+    if found is None or unusable_file_name(found[3]):
         return None
     return FileValue(found[1], int(found[2]), found[3])
 
 
-def name_problem(name: str) -> str:
-    """Return why a file cannot be called so, "" if it can.
+def file_name_problem(name: str) -> str:
+    """Return why nobody may bring a file of this name, "" if one may.
 
-    It becomes the name of a file on a worker, and people approve it as they see it.
+    People approve it as they see it. Which characters can be seen depends on the version of Unicode
+    that a Python has, so whatever has been taken once is held to `unusable_file_name` alone.
     """
+    if problem := unusable_file_name(name):
+        return problem
+    if "\\" in name:
+        return "its name must be one without folders"
+    if visible(name) != name or name != name.strip():
+        return "its name holds characters that cannot be seen, or begins or ends with a blank"
+    return ""
+
+
+def unusable_file_name(name: str) -> str:
+    """Return why no file of this name can lie in a folder of a worker, "" if one can."""
     if name in {"", ".", ".."}:
         return "a file must have a name"
     if any("\ud800" <= character <= "\udfff" for character in name):
         return "its name is not UTF-8"
-    if "/" in name or "\\" in name:
+    if "/" in name:
         return "its name must be one without folders"
-    if visible(name) != name or name != name.strip():
-        return "its name holds characters that cannot be seen, or begins or ends with a blank"
+    if has_control_characters(name):
+        return "its name holds characters that cannot be seen"
     if len(name.encode()) > MAX_NAME_BYTES:
         return f"its name is longer than {MAX_NAME_BYTES} bytes"
     return ""

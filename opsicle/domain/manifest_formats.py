@@ -94,6 +94,18 @@ _FIRST: Fields = {
         "asked_at",
         "asked_seq",
     ),
+    "Call": ("template", "version", "values"),
+    "ValueSource": ("value", "variable", "output"),
+    "BoundCall": (
+        "phase",
+        "position",
+        "template",
+        "template_id",
+        "version",
+        "digest",
+        "calls",
+    ),
+    "CalledBy": ("automation_id", "fence", "phase", "position"),
     "Pause": ("message", "gate", "variables"),
     "Gate": (
         "name",
@@ -155,6 +167,11 @@ _LATER: Fields = {
         "resumed_from",
         "files",
         "keep_workspace",
+        "calls",
+        "called_by",
+        "plan",
+        "plan_outputs",
+        "evidence",
     ),
     "Phase": (
         "network",
@@ -165,11 +182,13 @@ _LATER: Fields = {
         "artifacts",
         "pause",
         "on_failure",
+        "calls",
     ),
+    "Resume": ("outputs",),
     "Retries": ("backoff", "retry_on"),
     "ResumePoint": ("workspace",),
     "ResourceLimits": ("nice",),
-    "WorkOrder": ("resume",),
+    "WorkOrder": ("resume", "is_plan"),
 }
 
 

@@ -2,12 +2,47 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 
 from opsicle.domain.calls import Call, ValueSource
 from opsicle.domain.errors import InvalidInput, Problem
-from opsicle.domain.templates import Value, Variable, VariableType
-from opsicle.domain.variables import as_text, parse_text
+from opsicle.domain.problems import nearest
+from opsicle.domain.secrets import only_secret
+from opsicle.domain.templates import Template, Value, Variable, VariableType
+from opsicle.domain.variables import WrongValue, as_text, check_value, parse_text
+
+
+def call_problems(path: str, call: Call, target: Template) -> Iterator[Problem]:
+    """Yield what is known already to keep a template from being started so."""
+    variables = {variable.id: variable for variable in target.variables}
+    for name, source in call.values.items():
+        variable = variables.get(name)
+        if variable is None:
+            message = f"{target.name} has no variable of that name{nearest(name, variables)}"
+            yield Problem(f"{path}.values.{name}", message)
+        elif source.value is not None and variable.type is not VariableType.SECRET:
+            try:
+                check_value(variable, source.value)
+            except WrongValue as wrong:
+                yield Problem(f"{path}.values.{name}", str(wrong))
+    for variable in target.variables:
+        if variable.is_required and variable.default is None and variable.id not in call.values:
+            message = f"{target.name} needs a value for {variable.id}"
+            yield Problem(f"{path}.values", message)
+
+
+def refuse_secrets(path: str, call: Call, target: Template) -> None:
+    """Raise InvalidInput for a value of a secret variable: what is pushed can be read."""
+    literals = {
+        name: source.value for name, source in call.values.items() if source.value is not None
+    }
+    if secret := only_secret(target.variables, literals):
+        message = (
+            f"is secret in {target.name}, and what is pushed can be read: keep it as a secret of "
+            "the org, which a phase names under `secrets`"
+        )
+        problems = tuple(Problem(f"{path}.values.{name}", message) for name in secret)
+        raise InvalidInput("a secret cannot be pushed as a value", problems=problems)
 
 
 def passed_values(

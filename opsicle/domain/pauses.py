@@ -41,6 +41,7 @@ class ResumeVerdict(StrEnum):
     """How a paused job goes on.
 
     `stop`: only its clean-up phases run. `abort`: the failure stands, as if nobody had been asked.
+    `fail`: what the phase called did not succeed.
     """
 
     CONTINUE = "continue"
@@ -48,6 +49,7 @@ class ResumeVerdict(StrEnum):
     SKIP = "skip"
     ABORT = "abort"
     STOP = "stop"
+    FAIL = "fail"
 
 
 class Answer(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -72,7 +74,8 @@ class Resume(msgspec.Struct, frozen=True, kw_only=True):
 
     `phase` is the index of the phase at which it paused, `paused_fence` the fence under which it
     did: together with the job they say which pause is meant. `values` are those of all its pauses
-    so far, `reason` says why it stops or what was chosen, and by whom.
+    so far, `reason` says why it stops or what was chosen, and by whom. `outputs` are those that
+    come back from what the phase has called; `approval_id` is the id of that wait then.
     """
 
     approval_id: str
@@ -82,6 +85,7 @@ class Resume(msgspec.Struct, frozen=True, kw_only=True):
     reason: str
     values: dict[str, Value]
     decisions: tuple[ResumeDecision, ...]
+    outputs: dict[str, str] = {}
 
 
 def kind_of(phase: Phase) -> ApprovalKind | None:

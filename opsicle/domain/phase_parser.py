@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import PurePosixPath
 
 from opsicle.domain.artifacts import MAX_PATH_BYTES, MAX_PATTERNS, pattern_problem
+from opsicle.domain.call_parser import parse_call
 from opsicle.domain.container_fields import parse_container, parse_limits
 from opsicle.domain.documents import DocumentNode, Fields, integer
 from opsicle.domain.names import (
@@ -116,13 +117,14 @@ def _mount_path(fields: Fields, key: str) -> str:
 
 def _phase(fields: Fields) -> Phase:
     pause = parse_pause(fields)
+    calls = parse_call(fields)
     image = _image(fields)
     container = parse_container(fields, has_image=fields.has("image"))
     phase = Phase(
         name=_name(fields),
         image=image,
         timeout=fields.integer("timeout", DEFAULT_PHASE_TIMEOUT_SECONDS, 1, MAX_TIMEOUT_SECONDS),
-        commands=_commands(fields, is_required=pause is None),
+        commands=_commands(fields, is_required=pause is None and not calls),
         env=_env(fields),
         secrets=_secrets(fields),
         working_directory=_working_directory(fields),
@@ -138,6 +140,7 @@ def _phase(fields: Fields) -> Phase:
         pause=pause,
         on_failure=parse_on_failure(fields),
         artifacts=_artifacts(fields),
+        calls=calls,
     )
 
     fields.end()

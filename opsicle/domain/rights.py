@@ -46,12 +46,12 @@ Layer = tuple[Grant, ...]
 class Rights(msgspec.Struct, frozen=True, dict=True):
     """What somebody may do.
 
-    `beyond` is what no rule gives or takes: running the server, founding orgs.
+    `server_actions` are those that no rule gives or takes: running the server, founding orgs.
     """
 
     layers: tuple[Layer, ...] = ((),)
     is_admin: bool = False
-    beyond: frozenset[Action] = frozenset()
+    server_actions: frozenset[Action] = frozenset()
 
     def decide(self, action: Action, target: Target | None = None) -> AccessDecision:
         """Return whether they may, with this template; without a target: with anything at all."""
@@ -65,7 +65,7 @@ class Rights(msgspec.Struct, frozen=True, dict=True):
     @cached_property
     def actions(self) -> frozenset[Action]:
         """All that they may do with anything at all."""
-        return self.beyond | {action for action in Action if self.decide(action).is_allowed}
+        return self.server_actions | {action for action in Action if self.decide(action).is_allowed}
 
     def depends_on_template(self, action: Action) -> bool:
         """Return whether the answer differs from template to template."""
@@ -82,9 +82,9 @@ class Rights(msgspec.Struct, frozen=True, dict=True):
         """
         return Rights((*self.layers, *more)) if more else self
 
-    def also(self, beyond: frozenset[Action]) -> Rights:
-        """Return the same, and what goes beyond the org."""
-        return Rights(self.layers, self.is_admin, beyond)
+    def with_server_actions(self, actions: frozenset[Action]) -> Rights:
+        """Return the same, and actions that go beyond the org."""
+        return Rights(self.layers, self.is_admin, actions)
 
 
 NO_RIGHTS = Rights()
@@ -130,9 +130,9 @@ def excess(granter: Rights, granted: Rights) -> str:
     if granted.is_admin:
         return "the rights of an admin"
     for layer in granter.layers:
-        beyond = [_layer_excess(layer, theirs) for theirs in granted.layers]
-        if all(beyond):
-            return beyond[0]
+        excesses = [_layer_excess(layer, theirs) for theirs in granted.layers]
+        if all(excesses):
+            return excesses[0]
     return ""
 
 

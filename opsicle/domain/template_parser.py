@@ -13,7 +13,7 @@ from typing import NamedTuple
 import msgspec
 
 from opsicle.domain.automations import WorkerLost
-from opsicle.domain.call_parser import parse_chained
+from opsicle.domain.call_parser import check_calls, parse_chained
 from opsicle.domain.conditions import findings
 from opsicle.domain.documents import DocumentNode, Fields
 from opsicle.domain.label_expressions import (
@@ -237,6 +237,7 @@ def _template(name: str, labels: dict[str, str], spec: Fields) -> Template:
 
     _check_plan_names(spec, template)
     _check_pauses(spec, template)
+    check_calls(spec, template)
     _check_claimed_labels(spec, template)
     _check_conditions(spec, template)
 

@@ -127,7 +127,8 @@ class Pause(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
 class Phase(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     """A named group of commands, run in order in one shell. `timeout` is in seconds.
 
-    One with a `pause` has no commands.
+    One with a `pause` has no commands; nor has one that calls other templates, side by side, and
+    waits for them.
 
     `network`, `pull`, `user` (a number, or two: user and group) and `read_only` are about its
     container, and have their defaults where it has no image. `artifacts` are patterns of the files
@@ -153,6 +154,12 @@ class Phase(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     pause: Pause | None = None
     on_failure: OnFailure = OnFailure.FAIL
     artifacts: tuple[str, ...] = ()
+    calls: tuple[Call, ...] = ()
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether it runs nothing itself, but waits for people or for what it calls."""
+        return self.pause is not None or bool(self.calls)
 
 
 def default_limit(phase: Phase) -> str:

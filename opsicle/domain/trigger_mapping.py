@@ -8,7 +8,8 @@ import msgspec
 
 from opsicle.domain import json_pointers
 from opsicle.domain.errors import InvalidInput, Problem
-from opsicle.domain.problems import listed, quoted
+from opsicle.domain.files import file_variables
+from opsicle.domain.problems import listed, quoted, refuse
 from opsicle.domain.templates import Variable
 from opsicle.domain.triggers import MAX_BODY_DEPTH, BodyCondition, Deduplication, Trigger
 from opsicle.domain.values import Value
@@ -111,10 +112,14 @@ def _placed(trigger: Trigger, problem: Problem) -> Problem:
 def check_mapping(trigger: Trigger, variables: Iterable[Variable]) -> None:
     """Raise InvalidInput where no body could give the template what it needs.
 
-    A literal value or a default that does not fit, a variable that is not there, or one that is
-    required and comes from nowhere.
+    A literal value or a default that does not fit, a variable that is not there or takes a file, or
+    one that is required and comes from nowhere.
     """
     known = {variable.id: variable for variable in variables}
+    for variable in file_variables(known.values()):
+        if variable.id in trigger.fields:
+            message = "takes a file, and a webhook has none to give"
+            raise refuse("the trigger", message, path=f"spec.values.{variable.id}")
     defaults = {name: field.default for name, field in trigger.fields.items()}
     given = {
         name: from_json(known[name], value) if name in known else value

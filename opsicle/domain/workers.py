@@ -96,7 +96,7 @@ def runtime_of(phase: Phase) -> str:
 def requirements(template: Template, workspace: KeptWorkspace | None = None) -> Requirements:
     """Return what a template's automations ask of a worker; one that goes on, its workspace too."""
     asked = phases_require(
-        template.phases,
+        (*template.plan, *template.phases),
         template.runs_on,
         template.runs_on_where,
         accepts_claimed=template.accepts_claimed,
@@ -112,7 +112,7 @@ def phases_require(
     accepts_claimed: bool = False,
 ) -> Requirements:
     """Return what these phases ask of a worker, together with the labels it must have."""
-    phases = tuple(phase for phase in phases if phase.pause is None)
+    phases = tuple(phase for phase in phases if not phase.is_waiting)
     with_image = [phase.name for phase in phases if phase.image is not None]
     return Requirements(
         labels=labels,

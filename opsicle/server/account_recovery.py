@@ -63,7 +63,7 @@ def recover_account(data_dir: Path, email: str, password: str | None) -> Recover
 
 
 def _recover(db: Connection, email: str, password_hash: str) -> Recovered:
-    user, places = _find(db, email)
+    user, rows = _find(db, email)
     had_app = authenticators.delete(db, user.id)
     if password_hash:
         users.set_password(db, user.id, password_hash)
@@ -71,7 +71,7 @@ def _recover(db: Connection, email: str, password_hash: str) -> Recovered:
     sessions.delete_others(db, user.id, "")
 
     data = {"email": email, "by": _login_name(), "app": had_app, "password": bool(password_hash)}
-    for org_id in (*(place.org_id for place in places), None):
+    for org_id in (*(row.org_id for row in rows), None):
         audit.append(
             db,
             SystemClock().now(),
@@ -84,7 +84,7 @@ def _recover(db: Connection, email: str, password_hash: str) -> Recovered:
 
     return Recovered(
         email=email,
-        orgs=[place.org_code for place in places if not place.is_disabled],
+        orgs=[row.org_code for row in rows if not row.is_disabled],
         had_app=had_app,
         has_new_password=bool(password_hash),
     )
@@ -92,22 +92,22 @@ def _recover(db: Connection, email: str, password_hash: str) -> Recovered:
 
 def _find(db: Connection, email: str) -> tuple[UserRow, list[MembershipRow]]:
     user = users.find_by_email(db, email)
-    places = memberships.list_of_user(db, user.id) if user else []
-    if user is None or not places:
+    rows = memberships.list_of_user(db, user.id) if user else []
+    if user is None or not rows:
         raise NotFound(
             f"nobody of any org has the address {email}",
             hint="`opsicle audit list` names people's.",
         )
 
-    member = memberships.find(db, places[0].org_id, user.id)
+    member = memberships.find(db, rows[0].org_id, user.id)
     if member is not None and member.owner_id:
         raise Conflict(f"{email} is a service account, which never logs in", hint="Name a person.")
-    if all(place.is_disabled for place in places):
+    if all(row.is_disabled for row in rows):
         raise Conflict(
             f"{email} is disabled in every org",
             hint="Another admin enables them, or recover that one.",
         )
-    return user, places
+    return user, rows
 
 
 def _login_name() -> str:

@@ -9,7 +9,9 @@ from functools import cached_property
 
 from opsicle.server.approvals import routes as approvals
 from opsicle.server.approvals.bindings import Bindings
+from opsicle.server.approvals.evidence import Evidence
 from opsicle.server.approvals.progress import Progress
+from opsicle.server.approvals.requests import ApprovalRequests
 from opsicle.server.approvals.service import Approvals
 from opsicle.server.artifacts import routes as artifacts
 from opsicle.server.artifacts.service import Artifacts
@@ -17,6 +19,7 @@ from opsicle.server.audit import routes as audit
 from opsicle.server.audit.checkpoints import AuditCheckpoints
 from opsicle.server.audit.service import Audit
 from opsicle.server.automations import routes as automations
+from opsicle.server.automations.call_starts import CallStarts
 from opsicle.server.automations.chain_starts import ChainStarts
 from opsicle.server.automations.live_streams import LiveStreams
 from opsicle.server.automations.releases import GroupReleases
@@ -48,6 +51,7 @@ from opsicle.server.dispatch.lease_service import LeaseService
 from opsicle.server.dispatch.lease_store import LeaseStore
 from opsicle.server.dispatch.order_signer import OrderSigner
 from opsicle.server.dispatch.paused_jobs import PausedJobs
+from opsicle.server.dispatch.plans import Plans
 from opsicle.server.dispatch.run_windows import RunWindows
 from opsicle.server.dispatch.service import Dispatch
 from opsicle.server.dispatch.waiting_kinds import WaitingKinds
@@ -57,6 +61,7 @@ from opsicle.server.files import routes as files
 from opsicle.server.files.service import Files
 from opsicle.server.fleet.presence import Fleet
 from opsicle.server.fleet.pubsub import PubSub
+from opsicle.server.forwarding.forwarder import Forwarder
 from opsicle.server.http.routing import Route
 from opsicle.server.identity.accounts import Accounts
 from opsicle.server.identity.authenticators import Authenticators
@@ -158,6 +163,10 @@ class Services:
 
         self.audit_checkpoints = AuditCheckpoints(state, core.audit_key, clock)
         self.audit = Audit(state, self.audit_checkpoints, core.audit_key.public, clock)
+        self.forwarders = [
+            Forwarder(destination, state, clock, core.remarks)
+            for destination in core.forwarding.destinations(clock)
+        ]
 
     def _build_documents(self, core: Core) -> None:
         """Build what people push and keep, and the workers they enrol."""
@@ -187,10 +196,12 @@ class Services:
             self.contents, state, clock, core.remarks.note_damaged_artifact
         )
 
+        evidence = Evidence(self.job_logs.beginning)
         work_builder = WorkBuilder(
             core.vault,
             bindings,
             OrderSigner(core.order_key, clock, core.epoch),
+            evidence,
             core.log_bounds.job_bytes,
             core.artifact_bounds.limits,
         )
@@ -211,8 +222,16 @@ class Services:
         self.epoch_reports = EpochReports(
             state, self.status.hold, core.order_key.public, core.epoch, clock
         )
+        requests = ApprovalRequests(progress, clock)
         self.jobs = Jobs(
-            state, self.job_logs, lease_service, self.pubsub, self.outbox, self.epoch_reports, clock
+            state,
+            self.job_logs,
+            lease_service,
+            self.pubsub,
+            self.outbox,
+            self.epoch_reports,
+            Plans(requests, bindings, evidence, self.outbox, clock),
+            clock,
         )
         self.job_artifacts = JobArtifacts(
             state,
@@ -252,9 +271,8 @@ class Services:
         self.hooks = Hooks(
             state, core.vault, self.automations, self.throttle, self.outbox, self.urls, clock
         )
-        self.chain_starts = ChainStarts(
-            state, self.automations, bindings, self.fleet, self.pubsub, clock
-        )
+        started = (state, self.automations, bindings, self.fleet, self.pubsub, clock)
+        self.chain_starts, self.call_starts = ChainStarts(*started), CallStarts(*started)
         self.artifacts = Artifacts(state, self.contents)
         self.log_retention = LogRetention(state, self.job_logs, clock)
         self.files = Files(state, self.contents, self.job_artifacts, clock)
@@ -304,6 +322,8 @@ class Services:
 
     def close(self) -> None:
         """End what has threads or greenlets of its own."""
+        for forwarder in self.forwarders:
+            forwarder.close()
         self.listeners.close()
         self.delivery.close()
         self.hasher.close()

@@ -8,6 +8,7 @@ from functools import partial
 
 from opsicle.server.assembly import Services
 from opsicle.server.automations.retention import Retention, RetentionPeriods
+from opsicle.server.forwarding.forwarder import Forwarder
 from opsicle.server.loop import Loop
 
 _EXPIRE_LEASES_EVERY_SECONDS = 1.0
@@ -23,7 +24,9 @@ _PRUNE_AUDIT_EVERY_SECONDS = 3600.0
 _REFRESH_QUEUE_EVERY_SECONDS = 60.0
 _START_SCHEDULES_EVERY_SECONDS = 1.0
 _START_CHAINS_EVERY_SECONDS = 1.0
+_RUN_CALLS_EVERY_SECONDS = 1.0
 _PRUNE_AUTOMATIONS_EVERY_SECONDS = 3600.0
+_FORWARD_EVERY_SECONDS = 1.0
 _STEADY_SECONDS = 86400.0
 
 
@@ -44,6 +47,7 @@ def loops(services: Services, keep: Callable[[], RetentionPeriods]) -> list[Loop
             _START_SCHEDULES_EVERY_SECONDS,
             lambda _: services.schedule_starts.turn(),
         ),
+        Loop("run calls", _RUN_CALLS_EVERY_SECONDS, lambda _: services.call_starts.turn()),
         Loop("keep run windows", _KEEP_TIME_EVERY_SECONDS, lambda _: services.run_windows.turn()),
         Loop("start chains", _START_CHAINS_EVERY_SECONDS, lambda _: services.chain_starts.turn()),
         Loop("expire leases", _EXPIRE_LEASES_EVERY_SECONDS, services.jobs.judge_leases),
@@ -55,7 +59,7 @@ def loops(services: Services, keep: Callable[[], RetentionPeriods]) -> list[Loop
             _FORGET_REQUESTS_EVERY_SECONDS,
             steady(services.automations.forget_requests),
         ),
-        Loop("drop logs", _DROP_LOGS_EVERY_SECONDS, steady(services.log_retention.shrink_grown)),
+        Loop("drop logs", _DROP_LOGS_EVERY_SECONDS, steady(services.log_retention.shrink)),
         Loop(
             "prune logs",
             _PRUNE_LOGS_EVERY_SECONDS,
@@ -87,7 +91,19 @@ def loops(services: Services, keep: Callable[[], RetentionPeriods]) -> list[Loop
             _PRUNE_AUDIT_EVERY_SECONDS,
             steady(lambda: _prune_audit(services, keep().audit)),
         ),
+        *(
+            Loop(
+                f"forward to {forwarder.destination.name}",
+                _FORWARD_EVERY_SECONDS,
+                _turn_of(forwarder),
+            )
+            for forwarder in services.forwarders
+        ),
     ]
+
+
+def _turn_of(forwarder: Forwarder) -> Callable[[float], None]:
+    return lambda _: forwarder.turn()
 
 
 def _prune_audit(services: Services, keep: timedelta | None) -> None:

@@ -16,6 +16,7 @@ from opsicle.server.audit.remarks import ServerRemarks
 from opsicle.server.channels.egress_bounds import EgressBounds
 from opsicle.server.dispatch.job_artifacts import ArtifactBounds
 from opsicle.server.dispatch.job_logs import LogBounds
+from opsicle.server.forwarding.targets import ForwardingTargets
 from opsicle.server.keys.vault import Vault
 from opsicle.server.store.database import Database
 from opsicle.server.store.epochs import FIRST_EPOCH, Epoch
@@ -43,3 +44,4 @@ class Core:
     egress_bounds: EgressBounds = field(default_factory=EgressBounds)
     log_bounds: LogBounds = field(default_factory=LogBounds)
     artifact_bounds: ArtifactBounds = field(default_factory=ArtifactBounds)
+    forwarding: ForwardingTargets = field(default_factory=ForwardingTargets)

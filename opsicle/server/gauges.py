@@ -68,6 +68,20 @@ def add_gauges(
         certificates,
     )
 
+    forwarders = {each.destination.name: each for each in services.forwarders}
+    add(
+        "opsicle_forwarding_waiting_entries",
+        "Entries of the record that a destination is not known to have.",
+        "destination",
+        lambda: {name: float(each.backlog().entries) for name, each in forwarders.items()},
+    )
+    add(
+        "opsicle_forwarding_lag_seconds",
+        "How old the oldest of those entries is.",
+        "destination",
+        lambda: {name: each.lag_seconds() for name, each in forwarders.items()},
+    )
+
     add("opsicle_database_bytes", "Size of the database files.", "file", lambda: _sizes(folder))
     add(
         "opsicle_last_backup_seconds",

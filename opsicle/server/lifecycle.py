@@ -35,6 +35,7 @@ from opsicle.server.core import Core
 from opsicle.server.data_folder import DataFolder, ServerFile
 from opsicle.server.dispatch.job_artifacts import ArtifactBounds
 from opsicle.server.dispatch.job_logs import MIB, LogBounds
+from opsicle.server.forwarding.targets import ForwardingTargets
 from opsicle.server.http.wire.tls import TLS_VERSIONS, Tls
 from opsicle.server.integrity import IntegrityCheck
 from opsicle.server.keys.binding_key_file import open_binding_key
@@ -153,6 +154,7 @@ class Lifecycle:
             egress_bounds=EgressBounds(options.allow_egress),
             log_bounds=LogBounds(options.job_log_mib * MIB, options.org_logs_mib * MIB),
             artifact_bounds=_artifact_bounds(options),
+            forwarding=_forwarding(options),
         )
 
     def _hang_up(self) -> None:
@@ -181,6 +183,8 @@ class Lifecycle:
 
         services.jobs.recover()
         services.sender.recover()
+        for forwarder in services.forwarders:
+            forwarder.begin()
         loops = [
             *background.loops(services, lambda: _kept(self._options)),
             Loop(
@@ -295,6 +299,10 @@ def _artifact_bounds(options: ServerOptions) -> ArtifactBounds:
         options.org_artifacts_mib * MIB,
         timedelta(days=options.artifact_retention_days),
     )
+
+
+def _forwarding(options: ServerOptions) -> ForwardingTargets:
+    return ForwardingTargets(options.collector, options.forward_syslog_ca, options.forward_file)
 
 
 def _die(error: BaseException) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -67,7 +68,9 @@ class ServerOptions:
     is 1.2 or 1.3. `job_log_mib` bounds the log of one job, `org_logs_mib` what all logs of one org
     take on disk. `artifact_mib`, `job_artifacts_mib` and `org_artifacts_mib` bound one file that a
     job leaves behind, all of one job, and what all of one org take. `allow_egress` are the
-    networks, beside the public ones, that an org may allow its channels to reach.
+    networks, beside the public ones, that an org may allow its channels to reach. The record is
+    forwarded to the syslog collector at `forward_syslog`, whose certificate is checked by
+    `forward_syslog_ca` or the system's CAs, and into `forward_file`.
     """
 
     data_dir: Path
@@ -98,6 +101,9 @@ class ServerOptions:
     metrics_listen: str = ""
     tls_min: Literal["1.2", "1.3"] = "1.2"
     allow_egress: tuple[str, ...] = ()
+    forward_syslog: str = ""
+    forward_syslog_ca: Path | None = None
+    forward_file: Path | None = None
     is_verbose: bool = False
 
     def check(self) -> None:
@@ -129,6 +135,32 @@ class ServerOptions:
         _check_networks(self.allow_egress)
         self._check_retention()
         self._check_artifacts()
+        self._check_forwarding()
+
+    def _check_forwarding(self) -> None:
+        if self.collector is None and self.forward_syslog_ca:
+            raise InvalidInput("--forward-syslog-ca is for --forward-syslog, which is not there")
+        if self.forward_syslog_ca and not self.forward_syslog_ca.is_file():
+            raise InvalidInput(f"--forward-syslog-ca {self.forward_syslog_ca} is no file")
+        if self.forward_file and not self.forward_file.absolute().parent.is_dir():
+            raise InvalidInput(
+                f"--forward-file {self.forward_file} is in a folder that is not there",
+                hint="Make the folder, and let the server write to it.",
+            )
+
+    @property
+    def collector(self) -> Address | None:
+        """Where the record is forwarded to by syslog; None is nowhere. Raises InvalidInput."""
+        if not self.forward_syslog:
+            return None
+        with suppress(InvalidInput):
+            address = parse_address(self.forward_syslog)
+            if address.port and not self.forward_syslog.startswith(":"):
+                return address
+        raise InvalidInput(
+            f"--forward-syslog {self.forward_syslog[:200]!r} is no host and port of a collector",
+            hint="Write it as logs.example.com:6514.",
+        )
 
     def _check_retention(self) -> None:
         bounds = {

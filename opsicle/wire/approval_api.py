@@ -8,6 +8,7 @@ import msgspec
 
 from opsicle.domain.approvals import ApprovalState, GateState, Verdict
 from opsicle.domain.bounds import GivenValues, Moment, Reason, Word
+from opsicle.domain.calls import BoundCall
 from opsicle.domain.pauses import ApprovalKind, Choice
 from opsicle.domain.policies import GateOrder
 from opsicle.domain.resume_points import ResumePoint
@@ -152,6 +153,7 @@ class Approval(ApprovalSummary, kw_only=True):
     given: dict[str, Value] = {}
     window: str = ""
     resumed_from: ResumePoint | None = None
+    calls: list[BoundCall] = []
     files: list[AutomationFile] = []
 
 

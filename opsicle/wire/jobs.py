@@ -6,6 +6,7 @@ Times are Unix milliseconds in UTC by the worker's clock; durations are theirs t
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Sequence
 from enum import StrEnum
 from typing import Annotated
@@ -55,6 +56,7 @@ class Work(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     leaves behind. `files` are those that it is given, which the worker fetches before it starts.
     `resumed_from` says which phases another automation has done;
     `keep_workspace`, for how many seconds the workspace is kept of a job that does not go well.
+    `is_plan`: these are the phases of the plan; `plan_outputs` are what it has handed on.
     """
 
     automation_id: str
@@ -80,6 +82,8 @@ class Work(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     files: tuple[InputFile, ...] = ()
     resumed_from: ResumePoint | None = None
     keep_workspace: int | None = None
+    is_plan: bool = False
+    plan_outputs: dict[str, str] = {}
 
     def __repr__(self) -> str:
         facts = f"job_id={self.job_id!r}, fence={self.fence}"
@@ -213,6 +217,12 @@ def first_reports(phases: Sequence[Phase], point: ResumePoint | None) -> tuple[P
 def outputs_of(reports: Iterable[PhaseReport]) -> dict[str, str]:
     """Return all outputs of a job by name, as everybody may see them."""
     return {output.name: output.value for report in reports for output in report.outputs}
+
+
+def outputs_digest(reports: Iterable[PhaseReport]) -> str:
+    """Return SHA-256 in hex of all outputs of a job, by which the record knows them; "" of none."""
+    outputs = [[each.name, each.value, each.is_masked] for one in reports for each in one.outputs]
+    return hashlib.sha256(msgspec.json.encode(outputs)).hexdigest() if outputs else ""
 
 
 def summary_of(reports: Iterable[PhaseReport]) -> str:

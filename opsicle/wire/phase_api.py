@@ -7,6 +7,7 @@ from datetime import datetime
 import msgspec
 
 from opsicle.wire.jobs import StepState
+from opsicle.wire.starts import CalledAutomation
 
 
 class Command(msgspec.Struct, kw_only=True):
@@ -34,7 +35,8 @@ class PhaseRun(msgspec.Struct, kw_only=True):
     """One phase and how it went.
 
     `has_command_times` is false where commands cannot be told apart. `failed_tries` are those that
-    another one followed. `message` is what a pause asks.
+    another one followed. `message` is what a pause asks. `called` are the templates that it calls,
+    `calls` what has come of that; of each time that it did so.
     """
 
     name: str
@@ -51,3 +53,5 @@ class PhaseRun(msgspec.Struct, kw_only=True):
     commands: list[Command] = []
     failed_tries: list[PhaseTry] = []
     message: str = ""
+    called: list[str] = []
+    calls: list[CalledAutomation] = []

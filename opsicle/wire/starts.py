@@ -8,7 +8,7 @@ import msgspec
 
 from opsicle.domain.automations import AutomationState
 from opsicle.domain.bounds import Name, Reason
-from opsicle.domain.calls import ChainEvent, ChainState
+from opsicle.domain.calls import CallState, ChainEvent, ChainState
 
 
 class StarterKind(StrEnum):
@@ -19,6 +19,7 @@ class StarterKind(StrEnum):
     SCHEDULE = "schedule"
     TRIGGER = "trigger"
     CHAIN = "chain"
+    CALL = "call"
 
 
 class StartedBy(msgspec.Struct, omit_defaults=True):
@@ -30,6 +31,20 @@ class StartedBy(msgspec.Struct, omit_defaults=True):
     kind: StarterKind
     name: str
     automation_id: str | None = None
+
+
+class CalledAutomation(msgspec.Struct, kw_only=True):
+    """A template that a phase has called, and what has come of that.
+
+    `reason` says why it could not start; `calls` are what it has called itself.
+    """
+
+    template: str
+    state: CallState
+    reason: str = ""
+    automation_id: str | None = None
+    automation_state: AutomationState | None = None
+    calls: list[CalledAutomation] = []
 
 
 class ChainedStart(msgspec.Struct, kw_only=True):

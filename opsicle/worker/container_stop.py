@@ -44,7 +44,7 @@ class ContainersStop:
         self._pending = [_OneStop(container, now + grace_seconds) for container in containers]
         if grace_seconds > 0:
             for each in self._pending:
-                each.tell()
+                each.terminate()
 
     def turn(self, now: float) -> float | None:
         """Do what is due at `now`, and return when to call again, or None once all is over."""
@@ -63,13 +63,13 @@ class _OneStop:
     def __init__(self, container: RunningContainer, kill_at: float) -> None:
         self._container = container
         self._kill_at = kill_at
-        self._telling: EngineCall | None = None
+        self._terminating: EngineCall | None = None
         self._steps: list[tuple[str, ...]] = []
         self._call: EngineCall | None = None
         self._ended_at: float | None = None
         self._was_removed = False
 
-    def tell(self) -> None:
+    def terminate(self) -> None:
         """Send TERM to all in it, and to the engine's program: perhaps it only fetches the image.
 
         In a container that runs, that one hands its TERM on to the first process, which then waits
@@ -80,13 +80,13 @@ class _OneStop:
             return
         container.client.send(signal.SIGTERM)
         with suppress(OSError):  # no more processes: the grace will pass, and KILL comes
-            self._telling = EngineCall((container.engine, "exec", container.name, *TERM_ALL))
+            self._terminating = EngineCall((container.engine, "exec", container.name, *TERM_ALL))
 
     def is_over(self, now: float) -> bool:
         """Do what is due. True once the container is gone, and no call is under way."""
-        has_told = self._telling is None or self._telling.answer() is not None
+        has_terminated = self._terminating is None or self._terminating.answer() is not None
         if self._container.is_gone:
-            return has_told and (self._call is None or self._call.answer() is not None)
+            return has_terminated and (self._call is None or self._call.answer() is not None)
 
         client = self._container.client
         if not client.has_ended():
@@ -97,7 +97,7 @@ class _OneStop:
 
         if client.exit_status is None and now < self._collected_by(now):
             return False
-        return self._is_removed() and has_told
+        return self._is_removed() and has_terminated
 
     def _collected_by(self, now: float) -> float:
         """Return by when its exit code, which says whether there is anything left to do, is known.

@@ -13,7 +13,7 @@ import stat
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from opsicle.domain.files import FOLDER, InputFile, name_problem, path_in_workspace
+from opsicle.domain.files import FOLDER, InputFile, path_in_workspace, unusable_file_name
 from opsicle.domain.names import ID, environment_name
 from opsicle.wire.jobs import Work
 from opsicle.worker.process import OsAccount
@@ -44,7 +44,7 @@ def receive(files: Sequence[InputFile], folder: Path, read: ReadPart) -> None:
         raise OSError(problem)
     folder.mkdir(mode=0o700)
     for file in files:
-        if problem := name_problem(file.name):
+        if problem := unusable_file_name(file.name):
             raise WrongFile(f"the file of {file.variable} cannot be written: {problem}")
         if not ID.fullmatch(file.variable) or file.position < 0:
             raise WrongFile("a file belongs to no variable that there can be")

@@ -18,7 +18,7 @@ def obstacle_to(work: Work, kinds: Collection[str]) -> str:
         missing = [name for name in phase.secrets if name not in work.secrets]
         if missing:
             return f"phase {phase.name} needs the secret {missing[0]}, which was not handed out"
-        if phase.pause is None and runtime_of(phase) not in kinds:
+        if not phase.is_waiting and runtime_of(phase) not in kinds:
             return _no_runtime(phase)
     return ""
 

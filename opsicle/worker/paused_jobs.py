@@ -229,7 +229,9 @@ def _answered(kept: KeptPause, resume: Resume) -> Answered:
             "so it cannot go on"
         )
     values = environment_of(resume.values)
-    return Answered(verdict=resume.verdict, reason=resume.reason, environment=values)
+    return Answered(
+        verdict=resume.verdict, reason=resume.reason, environment=values, outputs=resume.outputs
+    )
 
 
 def _stopped(reason: str) -> Answered:

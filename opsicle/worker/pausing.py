@@ -7,6 +7,7 @@ from collections.abc import Callable
 import msgspec
 
 from opsicle.domain.pauses import ResumeVerdict
+from opsicle.domain.templates import Phase
 from opsicle.wire.jobs import PhaseReport
 
 
@@ -26,15 +27,26 @@ class PausedRun(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Answered(msgspec.Struct, frozen=True, kw_only=True):
-    """How a run goes on: see `domain/pauses.py`. `environment` are the values that were given."""
+    """How a run goes on: see `domain/pauses.py`. `environment` are the values that were given.
+
+    `outputs` come back from what the phase has called.
+    """
 
     verdict: ResumeVerdict
     reason: str = ""
     environment: dict[str, str] = {}
+    outputs: dict[str, str] = {}
 
 
 Ask = Callable[[PausedRun], Answered | None]
 """Asks people how a run goes on. None: they answer later, and the run ends here for now."""
+
+
+def waiting_words(phase: Phase) -> str:
+    """Return what the log says of what a phase waits for."""
+    if phase.pause is not None:
+        return f"waits for people: {phase.pause.message}"
+    return f"calls, and waits for: {', '.join(call.template for call in phase.calls)}"
 
 
 def cannot_ask(_run: PausedRun) -> Answered:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 from opsicle.domain.outputs import (
@@ -21,19 +21,28 @@ from opsicle.domain.outputs import (
     read_outputs,
 )
 from opsicle.domain.templates import Phase
-from opsicle.wire.jobs import PhaseOutput, PhaseReport
+from opsicle.wire.jobs import PhaseOutput, PhaseReport, StepState
+from opsicle.worker.output import now_ms
 from opsicle.worker.private_files import PrivateFiles
 
 _NO_FILE_ANY_MORE = "{} is no file any more; append to it, and do not put something else there"
 
 
 class PhaseResults:
-    """The outputs and summaries of one job's phases. `without_secrets` masks a text."""
+    """The outputs and summaries of one job's phases.
 
-    def __init__(self, files: PrivateFiles, without_secrets: Callable[[str], str]) -> None:
+    `without_secrets` masks a text; `from_plan` is what a plan has handed on.
+    """
+
+    def __init__(
+        self,
+        files: PrivateFiles,
+        without_secrets: Callable[[str], str],
+        from_plan: dict[str, str],
+    ) -> None:
         self._files = files
         self._without_secrets = without_secrets
-        self._outputs: dict[str, dict[str, str]] = {}  # by phase, as they were written
+        self._outputs: dict[str, dict[str, str]] = {"": from_plan}  # by phase, as they were written
         self._summaries: dict[str, str] = {}
         self._output_file = self._summary_file = Path()
 
@@ -56,6 +65,17 @@ class PhaseResults:
         report.outputs, report.summary = (), ""
         self._outputs.pop(report.name, None)
         self._summaries.pop(report.name, None)
+
+    def begin_again(self, report: PhaseReport) -> None:
+        """Begin a phase that waits for people or for what it calls, be it once more."""
+        self.forget(report)
+        report.state, report.explanation = StepState.PENDING, ""
+        report.started_at_ms, report.finished_at_ms = now_ms(), None
+
+    def give(self, report: PhaseReport, values: Mapping[str, str]) -> None:
+        """Take over the outputs that come back from what a phase has called."""
+        self._outputs[report.name] = dict(values)
+        report.outputs = tuple(self._shown(name, value) for name, value in values.items())
 
     def make_files(self) -> dict[str, str]:
         """Make the two files for the next try, and return the variables that name them.

@@ -41,7 +41,7 @@ from opsicle.worker.kept_workspaces import CannotTakeOver, KeptWorkspaceRecord
 from opsicle.worker.masking import Masking
 from opsicle.worker.obstacles import obstacle_to
 from opsicle.worker.output import JobOutput, Sink, now_ms
-from opsicle.worker.pausing import Answered, PausedRun
+from opsicle.worker.pausing import Answered, PausedRun, waiting_words
 from opsicle.worker.phase_results import PhaseResults
 from opsicle.worker.phase_runner import PhaseRunner
 from opsicle.worker.private_files import PrivateFiles
@@ -85,7 +85,7 @@ class Runner:
         )
         without_secrets = self._context.output.without_secrets
         self._result = JobResult(self._reports, without_secrets)
-        results = PhaseResults(private, without_secrets)
+        results = PhaseResults(private, without_secrets, work.plan_outputs)
         self._phases = PhaseRunner(
             work, self._reports, host, self._context, private, results, artifacts
         )
@@ -281,22 +281,25 @@ class Runner:
     def _run_or_ask(self, index: int) -> bool:
         """Run a phase, or ask what it asks. False if people are to answer later."""
         phase, report = self._work.phases[index], self._reports[index]
-        if phase.pause is None:
+        if not phase.is_waiting:
             self._phases.run(index)
-            if phase.on_failure is OnFailure.FAIL or not self._may_ask(report):
+            if not self._has_to_ask(phase, report):
                 self._result.note_phase_end(report)
                 return True
         else:
-            report.started_at_ms = now_ms()
-            self._context.output.note(f"waits for people: {phase.pause.message}", index)
+            self._phases.results.begin_again(report)
+            self._context.output.note(waiting_words(phase), index)
+        return self._ask_and_go_on(index)
 
+    def _ask_and_go_on(self, index: int) -> bool:
         answered = self._ask(index)
         self._is_paused = answered is None
         return answered is not None and self._go_on(index, answered)
 
-    def _may_ask(self, report: PhaseReport) -> bool:
+    def _has_to_ask(self, phase: Phase, report: PhaseReport) -> bool:
         return (
-            report.state in {StepState.FAILED, StepState.TIMED_OUT}
+            phase.on_failure is OnFailure.ASK
+            and report.state in {StepState.FAILED, StepState.TIMED_OUT}
             and not self._context.cancellation.requested
             and time.monotonic() < self._phases.deadline
         )
@@ -329,6 +332,20 @@ class Runner:
                 self._result.stop(report, answered.reason)
             case ResumeVerdict.CONTINUE:
                 report.state, report.finished_at_ms = StepState.SUCCEEDED, now_ms()
+                self._phases.results.give(report, answered.outputs)
+            case ResumeVerdict.FAIL:
+                return self._fail(index, answered.reason)
+        self._context.tell()
+        return True
+
+    def _fail(self, index: int, reason: str) -> bool:
+        """End a phase that did not succeed, as what it has called did not. As `_go_on`."""
+        report = self._reports[index]
+        report.state, report.finished_at_ms = StepState.FAILED, now_ms()
+        report.explanation = reason
+        if self._has_to_ask(self._work.phases[index], report):
+            return self._ask_and_go_on(index)
+        self._result.note_phase_end(report)
         self._context.tell()
         return True
 

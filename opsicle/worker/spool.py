@@ -72,7 +72,7 @@ class SpoolQuota:
             spool.held -= freed
 
 
-class _Place(NamedTuple):
+class _SpoolPosition(NamedTuple):
     """A boundary between records of the first segment: its offset in the log, and in the file."""
 
     offset: int
@@ -98,7 +98,7 @@ class Spool:
         self._try_disk_at = 0.0
         self.is_discarded = False
         self._segments: list[SpoolSegment] = []
-        self._unread = self._read_to = _Place(0, 0)
+        self._unread = self._read_to = _SpoolPosition(0, 0)
 
     @classmethod
     def recover(cls, folder: Path, job_id: str, quota: SpoolQuota) -> Self:
@@ -122,7 +122,7 @@ class Spool:
 
         if spool._segments:
             spool.acknowledged = spool._segments[0].start
-            spool._unread = _Place(spool.acknowledged, 0)
+            spool._unread = _SpoolPosition(spool.acknowledged, 0)
         return spool
 
     @property
@@ -175,7 +175,7 @@ class Spool:
                     break
                 offset += len(record.content)
                 position += record.disk_bytes
-            self._read_to = _Place(offset, position)
+            self._read_to = _SpoolPosition(offset, position)
 
         return chunks.listed()
 
@@ -202,7 +202,7 @@ class Spool:
                 segment.remove()
             self._segments.clear()
             self.end = self.acknowledged = offset
-            self._unread = self._read_to = _Place(offset, 0)
+            self._unread = self._read_to = _SpoolPosition(offset, 0)
 
         self._quota.give_back(self.held, self)
 
@@ -304,5 +304,5 @@ class Spool:
             segment = self._segments.pop(0)
             segment.remove()
             freed += segment.size
-            self._unread = _Place(self._segments[0].start, 0)
+            self._unread = _SpoolPosition(self._segments[0].start, 0)
         return freed

@@ -7,6 +7,7 @@ import dataclasses
 import pytest
 
 from opsicle.domain.triggers import MAX_BODY_BYTES
+from opsicle.server.triggers.large_bodies import MOST_OF_ONE_ADDRESS
 from tests.api.running_server import Answer, ApiServer, Client
 from tests.api.test_templates import source
 from tests.services.calling import trigger_source
@@ -72,6 +73,38 @@ def test_a_body_that_is_too_long_is_not_read(api_server: ApiServer, sender: Clie
     endless = {"CONTENT_LENGTH": str(MAX_BODY_BYTES + 1)}
     for who in (sender, api_server.client()):
         assert dataclasses.replace(who, environ=endless).post(PATH, {}).status == 413
+
+
+class Nested:
+    """A body that is read only once another call, sent meanwhile, has been answered."""
+
+    def __init__(self, stranger: Client, answers: list[int], declared: str) -> None:
+        self._stranger, self._answers, self._declared = stranger, answers, declared
+
+    def read(self, _size: int) -> bytes:
+        if len(self._answers) == 0:
+            self._answers.append(send_nested(self._stranger, self._answers, self._declared))
+        return b"{}"
+
+
+def send_nested(stranger: Client, answers: list[int], declared: str) -> int:
+    environ = {"wsgi.input": Nested(stranger, answers, declared), "CONTENT_LENGTH": declared}
+    return dataclasses.replace(stranger, environ=environ).post(PATH).status
+
+
+@pytest.mark.parametrize("declared", ["", "16385"])
+def test_strangers_fill_no_memory_with_bodies_that_never_end(
+    api_server: ApiServer, sender: Client, declared: str
+) -> None:
+    """Each is under way until the next has been answered; the one too many is not read."""
+    stranger = Client(api_server.application, address="198.51.100.7")
+    answers: list[int] = []
+
+    first = send_nested(stranger, answers, declared)
+
+    assert [*answers, first] == [429] + [401] * MOST_OF_ONE_ADDRESS
+    assert sender.post(PATH, {"status": "firing", "n": 1}).status == 202
+    assert send_nested(stranger, [], declared) == 401
 
 
 def test_a_stranger_sees_no_difference_between_triggers(api_server: ApiServer, secret: str) -> None:

@@ -65,6 +65,8 @@ def test_a_file_reaches_the_commands_by_the_command_line(
     assert shown["values"]["table"] == f"sha256:{sha256(CONTENT)}, 3000000 bytes, prices é.csv"
     assert [each["name"] for each in shown["files"]] == ["a", "b", "prices é.csv"]
     file.write_bytes(b"another")
+    installation.admin.cli("files", "get", newest["id"], "table", "--to", str(tmp_path / "back"))
+    assert (tmp_path / "back").read_bytes() == CONTENT
     again = installation.admin.json("automations", "rerun", newest["id"])
     assert again["values"] == shown["values"]
     text = installation.admin.attempt("automations", "show", newest["id"]).stdout

@@ -78,8 +78,9 @@ def test_a_server_that_is_killed_while_it_is_called_starts_one_for_each_call(
     installation.push(TEMPLATE)
     (tmp_path / "called.yaml").write_text(TRIGGER)
     admin = installation.admin
-    pushed = admin.json("triggers", "push", str(tmp_path / "called.yaml"))
-    sender = Sender(installation, pushed["url"], pushed["secret"])
+    pushed, url, secret = admin.cli("triggers", "push", str(tmp_path / "called.yaml")).splitlines()
+    assert pushed == "called version 1 pushed"
+    sender = Sender(installation, url.removeprefix("url     "), secret.removeprefix("secret  "))
 
     sending = threading.Thread(target=sender.send_all)
     sending.start()

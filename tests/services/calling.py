@@ -9,7 +9,7 @@ import json
 from dataclasses import dataclass, field
 
 from opsicle.server.access.actor import Actor
-from opsicle.server.triggers.hooks import IncomingCall
+from opsicle.server.triggers.calls import IncomingCall
 from opsicle.wire.trigger_api import HookReply, TriggerCall, TriggerPushed
 from tests.services.core import Core
 

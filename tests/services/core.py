@@ -26,6 +26,7 @@ from opsicle.server import assembly
 from opsicle.server import core as server_core
 from opsicle.server.access.actor import Actor, WorkerActor
 from opsicle.server.audit.remarks import ServerRemarks
+from opsicle.server.forwarding.targets import ForwardingTargets
 from opsicle.server.keys.vault import Vault
 from opsicle.server.store import documents, memberships, orgs, users, workers
 from opsicle.server.store.database import Database
@@ -93,6 +94,7 @@ class Core:
     vault: Vault = field(default_factory=lambda: Vault(MasterKey.create()))
     order_key: OrderKey = field(default_factory=OrderKey.create)
     binding_key: BindingKey = field(default_factory=BindingKey.create)
+    forwarding: ForwardingTargets = field(default_factory=ForwardingTargets)
 
     def __post_init__(self) -> None:
         self.database = open_database(self.folder, "opsicle.db", "migrations")
@@ -115,6 +117,7 @@ class Core:
             self.vault,
             remarks,
             self.folder / "artifacts",
+            forwarding=self.forwarding,
         )
 
         services = self.services = assembly.Services(core)
@@ -136,7 +139,14 @@ class Core:
 
     def restart(self) -> Core:
         self.close()
-        return Core(self.folder, self.clock, self.vault, self.order_key, self.binding_key)
+        return Core(
+            self.folder,
+            self.clock,
+            self.vault,
+            self.order_key,
+            self.binding_key,
+            self.forwarding,
+        )
 
     def close(self) -> None:
         self.dispatch.close()
@@ -308,6 +318,9 @@ class TestWorker:
             PhaseReport(name=each.name, state=StepState(states[i]) if i < phase else "pending")
             for i, each in enumerate(work.phases)
         )
+        return self.pause_with(work, phase, reports)
+
+    def pause_with(self, work: Work, phase: int, reports: tuple[PhaseReport, ...]) -> str:
         request = PauseRequest(fence=work.fence, phase=phase, phases=reports, log_bytes=0)
         state = self.core.jobs.pause(self.actor, work.job_id, request).state
         self.held.pop(work.job_id, None)

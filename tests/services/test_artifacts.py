@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from datetime import timedelta
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from opsicle.domain.errors import InvalidInput, LeaseLost, NotFound
 from opsicle.server.access.actor import Actor
 from opsicle.server.automations.retention import Retention, RetentionPeriods
 from opsicle.server.dispatch.job_artifacts import ArtifactBounds
-from opsicle.server.store import contents
+from opsicle.server.store import audit, contents
 from opsicle.wire.jobs import Work
 from opsicle.wire.worker_api import ArtifactReply, ArtifactRequest
 from tests.services.core import Core, TestWorker
@@ -79,6 +80,34 @@ def test_a_file_that_came_in_pieces_is_there_whole(
     row = core.services.artifacts.get(alice, artifact.id)
     assert b"".join(core.services.artifacts.read(row, 0, row.size)) == content
     assert b"".join(core.services.artifacts.read(row, 5, 9)) == content[5:9]
+
+
+def test_the_record_of_a_jobs_end_binds_what_it_left_behind(
+    core: Core, alice: Actor, worker: TestWorker
+) -> None:
+    work, plain = begun(core, alice, worker), begun(core, alice, worker)
+    send(worker, work, b"report", "out/r.txt")
+    send(worker, work, b"before", "a b")
+    send(worker, work, b"after", "a b")
+
+    worker.finish(work)
+    worker.finish(plain)
+
+    printed = f"{sha256(b'after')}  a b\n{sha256(b'report')}  out/r.txt\n"
+    data = recorded_end(core, alice, work)
+    assert data["artifacts"] == {"count": 2, "sha256": sha256(printed.encode())}
+    assert "artifacts" not in recorded_end(core, alice, plain)
+
+
+def recorded_end(core: Core, actor: Actor, work: Work) -> dict[str, object]:
+    """Return what the record says of a job's end."""
+    wanted = audit.AuditFilter(resource=f"automations/{work.automation_id}")
+    entries = core.database.read(
+        lambda db: audit.list_entries(db, actor.org_id, wanted, 2**53, 100)
+    )
+    [end] = [entry for entry in entries if entry.verb == "finish"]
+    found: dict[str, object] = json.loads(end.data)
+    return found
 
 
 def test_an_empty_file_is_kept(core: Core, alice: Actor, worker: TestWorker) -> None:

@@ -227,7 +227,7 @@ def test_an_end_that_only_the_row_knows_starts_nothing(core: Core, alice: Actor)
 
     turn(core)
 
-    assert refusal(core, alice, parent) == "by the record it has not succeeded"
+    assert refusal(core, alice, parent) == "by the record first has not ended succeeded"
 
 
 def test_another_template_put_into_the_row_starts_nothing(core: Core, alice: Actor) -> None:

@@ -24,9 +24,11 @@ from opsicle.server.automations.retention import Retention, RetentionPeriods
 from opsicle.server.store import contents
 from opsicle.wire.file_api import UploadedFile
 from opsicle.wire.jobs import Work
+from opsicle.wire.starts import ResumeRequest
 from opsicle.wire.user_api import Automation, RunRequest
 from opsicle.wire.worker_api import FileRequest
 from tests.services.core import Core, TestWorker
+from tests.services.template_calls import Calling, caller
 
 CONTENT = b"a;b\n" * 300_000  # more than two pieces
 
@@ -220,6 +222,54 @@ def test_a_rerun_takes_the_same_bytes_though_the_upload_has_expired(
 
     assert again.values == made.values
     work = {each.automation_id: each for each in worker.poll().work}[again.id]
+    assert fetch(worker, work, uploaded.sha256) == CONTENT
+
+
+def test_one_that_goes_on_from_another_and_one_that_follows_it_take_its_files(
+    core: Core, alice: Actor, worker: TestWorker
+) -> None:
+    follows = "onFailure: [{template: follows, values: {report: {variable: report}}}]"
+    core.push(alice, LOAD.replace("name: load", "name: follows", 1) % "")
+    core.push(alice, LOAD % follows)
+    uploaded = upload(core, alice)
+    made = run(core, alice, report=uploaded.id)
+    [work] = worker.poll().work
+    worker.start(work)
+    worker.finish(work, "failed", 1)
+    core.clock.advance(25 * 3600)
+    sweep(core)
+
+    resumed = core.services.resumes.resume(alice, made.id, ResumeRequest())
+    core.services.chain_starts.turn()
+
+    [start] = core.automations.get(alice, made.id).chain
+    works = {each.automation_id: each for each in worker.poll().work}
+    for automation_id in (resumed.id, start.automation_id):
+        again = core.automations.get(alice, automation_id)
+        assert again.values == made.values
+        assert fetch(worker, works[automation_id], uploaded.sha256) == CONTENT
+
+
+def test_what_a_phase_calls_is_given_its_callers_file(
+    core: Core, alice: Actor, worker: TestWorker
+) -> None:
+    core.push(alice, LOAD % "")
+    call = "{template: load, values: {report: {variable: page}}}"
+    source = caller(call).replace("{id: site, default: ams}", "{id: page, type: file}")
+    core.push(alice, source)
+    calling = Calling(core, alice)
+    uploaded = upload(core, alice)
+    request = RunRequest(template="caller", values={"page": uploaded.id})
+    calling.automation = core.automations.create(alice, request)
+    core.clock.advance(25 * 3600)
+    sweep(core)
+
+    calling.begin().call().turn()
+
+    child = calling.child()
+    assert child.values["report"] == calling.automation.values["page"]
+    [work] = worker.poll().work
+    assert work.automation_id == child.id
     assert fetch(worker, work, uploaded.sha256) == CONTENT
 
 

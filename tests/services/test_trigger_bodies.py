@@ -22,6 +22,7 @@ spec:
     - {id: loud, type: bool, default: false}
     - {id: tags, type: string, multiple: true}
     - {id: token, type: secret}
+    - {id: report, type: file}
     - {id: level, type: enum, options: [low, high], default: low}
   template:
     phases: [{name: act, commands: ["true"]}]
@@ -154,6 +155,7 @@ def test_a_body_that_cannot_be_read_is_refused(
         (["values: {count: many, host: x}"], "must be a whole number"),
         (["values: {host: x, count: {pointer: /n, default: many}}"], "not a whole number"),
         (["values: {count: 1}"], "is required"),
+        (["values: {host: x, report: {pointer: /file}}"], "a webhook has none"),
         (["values: {host: x, token: correct-horse}"], "is secret"),
         (["values: {host: x, token: {pointer: /t, default: correct-horse}}"], "is secret"),
     ],

@@ -321,6 +321,7 @@ def test_rows_changed_behind_the_servers_back_start_nothing(
 
     with pytest.raises(NotAuthenticated):
         sender.send(ALERT)
+    assert "is not what was pushed" in calls_of(core, alice)[0].reason
     for secret in (sender.secret, other.secret):
         with pytest.raises(NotAuthenticated):
             Sender(core, secret, name="other").send(ALERT)

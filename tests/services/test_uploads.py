@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -10,11 +12,12 @@ from opsicle.domain.access import BuiltInRole
 from opsicle.domain.artifacts import ArtifactLimits
 from opsicle.domain.errors import Conflict, InvalidInput, TooLarge, Unavailable
 from opsicle.server.access.actor import Actor
-from opsicle.server.contents import content_store
 from opsicle.server.dispatch.job_artifacts import ArtifactBounds
 from opsicle.server.files import service as files_service
 from tests.services.core import Core
+from tests.services.test_artifacts import begun, send
 from tests.services.test_files import CONTENT, LOAD, run, sha256, stored, upload
+from tests.support import require
 
 
 @pytest.fixture
@@ -62,6 +65,25 @@ def test_the_limits_of_file_person_and_org_are_said(core: Core, alice: Actor) ->
     assert len(stored(core)) == 3
 
 
+def test_a_mere_promise_of_a_file_pushes_out_nobodys_artifact(core: Core, alice: Actor) -> None:
+    core.services.job_artifacts.bounds = ArtifactBounds(org_bytes=1000)
+    worker = core.worker(alice.org_id, "w")
+    job = begun(core, alice, worker)
+    send(worker, job, b"o" * 900)
+    core.clock.advance(8 * 86400)
+
+    def break_off(_size: int) -> bytes:
+        raise InvalidInput("the connection ended in the middle of the body")
+
+    with pytest.raises(InvalidInput, match="ended"):
+        core.services.files.upload(alice, "r.csv", 900, break_off)
+    kept = core.automations.get(alice, job.automation_id).artifacts
+    upload(core, alice, b"n" * 900)
+
+    assert len(kept) == 1
+    assert core.automations.get(alice, job.automation_id).artifacts == []
+
+
 @pytest.mark.usefixtures("load")
 def test_uploads_that_are_used_do_not_count_as_ones_that_wait(
     core: Core, alice: Actor, monkeypatch: pytest.MonkeyPatch
@@ -90,19 +112,22 @@ def test_a_connection_that_breaks_in_the_middle_leaves_nothing(core: Core, alice
     assert stored(core) == []
 
 
-def test_a_disk_that_is_full_is_said_and_leaves_nothing(
-    core: Core, alice: Actor, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def full(_fd: int, _data: bytes) -> None:
-        raise OSError(28, "No space left on device")
-
-    with monkeypatch.context() as patch:
-        patch.setattr(content_store.files, "write_all", full)
+def test_a_disk_that_is_full_is_said_and_leaves_nothing(core: Core, alice: Actor) -> None:
+    require(os.geteuid() == 0, "root, to mount a small disk")
+    folder = core.folder / "artifacts"
+    folder.mkdir()
+    small = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(folder)]
+    subprocess.run(small, check=True)
+    try:
         with pytest.raises(Unavailable, match="No space left"):
             upload(core, alice)
+        left = stored(core)
+        fits = upload(core, alice, b"fits")
+    finally:
+        subprocess.run(["umount", "-l", str(folder)], check=True)
 
-    assert stored(core) == []
-    assert upload(core, alice).sha256 == sha256(CONTENT)
+    assert left == []
+    assert fits.sha256 == sha256(b"fits")
 
 
 def test_what_a_killed_server_has_received_is_swept_and_what_comes_just_now_is_not(
@@ -115,17 +140,16 @@ def test_what_a_killed_server_has_received_is_swept_and_what_comes_just_now_is_n
     core = core.restart()
     assert stored(core) == []
     during: list[str] = []
+    pieces = iter([b"comes", b""])
 
     def read(_size: int) -> bytes:
-        if during:
-            return b""
         core.services.job_artifacts.prune()
         during.extend(stored(core))
-        return b"comes"
+        return next(pieces)
 
     core.services.files.upload(alice, "r.csv", 0, read)
     left = stored(core)
     core.close()
 
-    assert [Path(name).suffix for name in during] == [".new"]
+    assert [Path(name).suffix for name in during] == [".new", ".new"]
     assert left == [sha256(b"comes")]

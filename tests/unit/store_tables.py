@@ -45,6 +45,8 @@ TABLES = {
     "authenticators": Table(small_because=PEOPLE),
     "automation_files": Table(RETENTION, grows=True),
     "automations": Table(RETENTION, grows=True),
+    "call_waits": Table(RETENTION, grows=True),
+    "calls": Table(RETENTION, grows=True),
     "chain_starts": Table(RETENTION, grows=True),
     "channels": Table(small_because=MADE_BY_PEOPLE),
     "chat_links": Table(small_because=PEOPLE),
@@ -54,6 +56,7 @@ TABLES = {
     "content_usage": Table(small_because="one row for each org"),
     "contents": Table(f"{_SERVER}.contents.content_sweep:ContentSweep.turn", grows=True),
     "deliveries": Table(f"{_SERVER}.channels.sender:DeliverySender.prune", grows=True),
+    "forwarding_cursors": Table(small_because="one row for each destination and org"),
     "gaps": Table(
         small_because="one row for each piece of a log that the server lost; gone with its job"
     ),

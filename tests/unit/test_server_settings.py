@@ -86,6 +86,25 @@ def test_a_network_that_is_none_is_refused(network: str) -> None:
         ServerOptions(data_dir=Path("d"), allow_egress=(network,)).check()
 
 
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"forward_syslog": "logs.example.com"}, "no host and port of a collector"),
+        ({"forward_syslog": ":6514"}, "no host and port of a collector"),
+        ({"forward_syslog": "logs.example.com:0"}, "no host and port of a collector"),
+        ({"forward_syslog": "unix:/dev/log"}, "no host and port of a collector"),
+        ({"forward_syslog_ca": Path("ca.pem")}, "is for --forward-syslog"),
+        ({"forward_syslog": "h:6514", "forward_syslog_ca": Path("absent.pem")}, "is no file"),
+        ({"forward_file": Path("/absent/events.jsonl")}, "in a folder that is not there"),
+    ],
+)
+def test_a_place_to_which_nothing_could_be_forwarded_is_refused(
+    options: dict[str, object], said: str
+) -> None:
+    with pytest.raises(InvalidInput, match=said):
+        ServerOptions(data_dir=Path("d"), **options).check()
+
+
 def test_what_is_read_anew_takes_effect_where_it_can_and_is_named_where_it_cannot() -> None:
     old = ServerOptions(data_dir=Path("d"), names=("one",))
     new = ServerOptions(

@@ -6,7 +6,13 @@ import pytest
 
 from opsicle.domain.errors import InvalidInput
 from opsicle.domain.template_parser import parse_document, parse_template
-from tests.unit import document_mistakes, phase_mistakes, spec_mistakes, variable_mistakes
+from tests.unit import (
+    call_mistakes,
+    document_mistakes,
+    phase_mistakes,
+    spec_mistakes,
+    variable_mistakes,
+)
 from tests.unit.template_sources import (
     BODY,
     HEAD,
@@ -21,6 +27,7 @@ EVERY_MISTAKE = (
     document_mistakes.MISTAKES
     | spec_mistakes.MISTAKES
     | phase_mistakes.MISTAKES
+    | call_mistakes.MISTAKES
     | variable_mistakes.MISTAKES
 )
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 import pytest
 
 from opsicle.domain.automations import JobState
+from opsicle.domain.files import InputFile
 from opsicle.domain.template_parser import parse_document
 from opsicle.wire.jobs import outputs_of, summary_of
+from opsicle.worker.input_files import receive, staging_folder
 from opsicle.worker.private_files import private_folder
 from opsicle.worker.runtimes.containers import ContainerRuntime
 from tests.podman import Podman
@@ -47,6 +50,32 @@ def test_values_come_as_they_are_whatever_they_hold(boxes: Machine) -> None:
     )
 
     assert boxes.log.stdout == f"{value}|1\n2|".encode()
+
+
+def test_a_phase_reads_the_files_of_its_job_at_the_same_path_whoever_it_runs_as(
+    boxes: Machine,
+) -> None:
+    content = b"a;b"
+    file = InputFile(
+        variable="r",
+        position=0,
+        name="it's -é.csv",
+        size=len(content),
+        sha256=hashlib.sha256(content).hexdigest(),
+    )
+    boxes.root.mkdir(exist_ok=True)
+    receive([file], staging_folder(boxes.root, "job-1"), lambda _file, at: content[at:])
+    show = 'cat "$OPSICLE_VAR_R"; printf "|%s|" "$OPSICLE_VAR_R"'
+
+    boxes.run(
+        boxed(show, name="root"),
+        boxed(show, name="other", user="1234"),
+        job_id="job-1",
+        files=(file,),
+    )
+
+    path = f"{boxes.root}/job-1/.files/r/1/it's -é.csv"
+    assert boxes.log.stdout.decode() == f"a;b|{path}|" * 2
 
 
 def test_a_phase_sees_nothing_of_the_workers_environment(

@@ -9,6 +9,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from opsicle.domain.calls import Call
 from opsicle.domain.pauses import ResumeVerdict
 from opsicle.domain.policies import Approvers, Gate
 from opsicle.domain.templates import OnFailure, Pause, Phase, When
@@ -189,3 +190,52 @@ def test_what_was_skipped_before_a_later_pause_is_not_forgotten(machine: PausedM
 
     assert outcome is not None
     assert (outcome.state, outcome.exit_code) == ("failed", 4)
+
+
+def calling(*outputs: str, on_failure: OnFailure = OnFailure.FAIL) -> Phase:
+    call = Call(template="child")
+    return Phase(name="call", commands=(), calls=(call,), outputs=outputs, on_failure=on_failure)
+
+
+def test_what_comes_back_from_a_call_reaches_later_phases_and_people(
+    machine: PausedMachine,
+) -> None:
+    work = machine.pause(calling("found"), phase("echo got $OPSICLE_OUTPUT_FOUND"))
+
+    back = msgspec.structs.replace(CONTINUE, outputs={"found": "db1"})
+    outcome = machine.go_on(work, back)
+
+    assert outcome is not None
+    assert outcome.state == "succeeded"
+    assert machine.log.of(1) == b"got db1\n"
+    assert [(each.name, each.value) for each in outcome.phases[0].outputs] == [("found", "db1")]
+
+
+def test_a_call_that_did_not_succeed_fails_its_phase(machine: PausedMachine) -> None:
+    work = machine.pause(
+        calling(), phase("echo on"), phase("echo tidy", when=When.ALWAYS, name="t")
+    )
+
+    failed = Answered(verdict=ResumeVerdict.FAIL, reason="child ended failed")
+    outcome = machine.go_on(work, failed)
+
+    assert outcome is not None
+    assert (outcome.state, outcome.explanation) == ("failed", "phase call: child ended failed")
+    assert (machine.log.of(1), machine.log.of(2)) == (b"", b"tidy\n")
+
+
+def test_after_a_call_that_did_not_succeed_people_are_asked_and_it_is_made_anew(
+    machine: PausedMachine,
+) -> None:
+    work = machine.pause(calling(on_failure=OnFailure.ASK), phase("echo on"))
+    failed = Answered(verdict=ResumeVerdict.FAIL, reason="child ended failed")
+    assert machine.go_on(work, failed) is None
+    assert machine.paused is not None
+    assert machine.paused.phases[0].state == "failed"
+
+    assert machine.go_on(work, chosen(ResumeVerdict.RETRY)) is None
+    assert (machine.paused.phases[0].state, machine.paused.phases[0].explanation) == ("pending", "")
+
+    outcome = machine.go_on(work, CONTINUE)
+    assert outcome is not None
+    assert outcome.state == "succeeded"

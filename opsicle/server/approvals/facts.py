@@ -64,7 +64,11 @@ _CHOOSE = "--choice retry|skip|abort"
 
 
 def _commands(phases: tuple[Phase, ...]) -> str:
-    lines = [f"{phase.name}: {command}" for phase in phases for command in phase.commands]
+    lines = [
+        f"{phase.name}: {line}"
+        for phase in phases
+        for line in (*phase.commands, *(f"calls {call.template}" for call in phase.calls))
+    ]
     left = len(lines) - _MOST_COMMANDS
     return "\n".join(lines[:_MOST_COMMANDS]) + (
         f"\n… and {left} more: see the page" if left > 0 else ""

@@ -20,7 +20,7 @@ from opsicle.server.store.approvals import ApprovalRow
 from opsicle.server.store.automation_transitions import Ending
 from opsicle.server.store.database import Connection
 from opsicle.server.store.jobs import JobRow
-from opsicle.wire.jobs import PhaseReport, StepState
+from opsicle.wire.jobs import PhaseReport, StepState, outputs_digest
 
 _ENDS = {
     (ApprovalKind.PAUSE, ApprovalState.REJECTED): AutomationState.REJECTED,
@@ -81,7 +81,9 @@ def end(
         if report.state in {StepState.PENDING, StepState.RUNNING}:
             report.state = StepState.SKIPPED
     jobs.record_phases(db, job.id, msgspec.json.encode(reports).decode())
+    outputs = outputs_digest(reports)
     data = {"job": job.id, "state": ending.state, "exit_code": ending.exit_code}
+    data |= {"outputs": outputs} if outputs else {}
     resource = f"automations/{job.automation_id}"
     audit.append(db, ending.at, job.org_id, actor, "finish", resource, data)
     return True

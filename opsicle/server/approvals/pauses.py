@@ -165,6 +165,20 @@ def resume_of(db: Connection, bindings: Bindings, row: AutomationRow, job: JobRo
     )
 
 
+def earlier_values(
+    db: Connection, bindings: Bindings, row: AutomationRow, job: JobRow
+) -> dict[str, Value]:
+    """Return what people have given at the pauses of a job so far.
+
+    Raises AlteredManifest where what is stored of one is not what was asked or decided.
+    """
+    cases = [load(db, bindings, each) for each in approvals.list_pauses(db, row.id, job.id)]
+    for case in cases:
+        if case.problem:
+            raise AlteredManifest(case.problem)
+    return _values(cases)
+
+
 def _require_decided(case: Case) -> None:
     """Raise AlteredManifest unless the decisions themselves say what the approval's row does."""
     row = case.row

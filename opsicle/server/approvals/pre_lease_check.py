@@ -7,21 +7,20 @@ In the transaction of the lease itself, so that nothing can change between the l
 
 from __future__ import annotations
 
-from opsicle.domain.access import Action
 from opsicle.domain.approvals import ApprovalState, unmet
 from opsicle.domain.run_windows import ALWAYS, RunWindow
 from opsicle.domain.templates import Template
-from opsicle.server.access.rights import rights_of
-from opsicle.server.access.template_access import targets_of
 from opsicle.server.approvals.bindings import Bindings
+from opsicle.server.approvals.called import called_refusal
 from opsicle.server.approvals.cases import Case, load
 from opsicle.server.approvals.record_of_ends import contradiction
+from opsicle.server.approvals.requester_refusal import requester_refusal
 from opsicle.server.approvals.stricter_since import missing_approval, tightened_since
-from opsicle.server.store import memberships
 from opsicle.server.store.approvals import ApprovalRow
 from opsicle.server.store.automations import AutomationRow
 from opsicle.server.store.database import Connection
 
+ASKED_BEFORE = "people were asked before it was planned"
 WINDOW_ALTERED = "the window in which it may begin is not the one that was approved"
 
 
@@ -39,12 +38,14 @@ def refusal_reason(
     That its content is what it was triggered to do, and that just this was asked, has been seen
     before.
     """
+    if row.called_by:
+        return contradiction(db, row) or called_refusal(db, bindings, row, template)
     if approval is None:
         altered = "" if _has_window(row, ALWAYS) else WINDOW_ALTERED
         return altered or contradiction(db, row) or missing_approval(db, row, template)
     if approval.state is not ApprovalState.APPROVED:
         return f"its approval is {approval.state}"
-    if reason := _requester_refusal(db, row, template):
+    if reason := requester_refusal(db, row, template):
         return reason
     case = load(db, bindings, approval)
     if case.problem:
@@ -54,29 +55,13 @@ def refusal_reason(
     return contradiction(db, row, case) or _policy_refusal(db, case)
 
 
+def plan_refusal(db: Connection, row: AutomationRow, approval: ApprovalRow | None) -> str:
+    """Return why the plan of an automation may not be leased, "" if it may; as `refusal_reason`."""
+    return contradiction(db, row) if approval is None else ASKED_BEFORE
+
+
 def _has_window(row: AutomationRow, window: RunWindow) -> bool:
     return (row.not_before, row.not_after) == window.times
-
-
-def _requester_refusal(db: Connection, row: AutomationRow, template: Template) -> str:
-    member = memberships.find(db, row.org_id, row.requester_id)
-    if member is None or member.is_disabled:
-        return f"{row.requester_email} is no longer a member of the org"
-
-    person = memberships.find(db, row.org_id, row.principal_id)
-    if person is None:
-        return (
-            f"who answered for {row.requester_email} when it was asked "
-            "is no longer a member of the org"
-        )
-    if person.is_disabled or not member.is_enabled:
-        return f"{person.email}, who answers for {row.requester_email}, is disabled"
-
-    rights = rights_of(db, row.org_id, row.requester_id)
-    targets = targets_of(db, row.org_id, template.name, template.labels)
-    if not all(rights.may(Action.AUTOMATIONS_CREATE, target) for target in targets):
-        return f"{row.requester_email} may no longer run templates"
-    return ""
 
 
 def _policy_refusal(db: Connection, case: Case) -> str:

@@ -9,6 +9,7 @@ from opsicle.server.access.actor import Actor
 from opsicle.server.access.document_lookup import document_not_found
 from opsicle.server.access.template_access import is_hidden
 from opsicle.server.approvals.approvers import ApproverDirectory, requester_of
+from opsicle.server.approvals.called import with_newest_called
 from opsicle.server.approvals.views import person
 from opsicle.server.policies.in_force import in_force
 from opsicle.server.store import audit
@@ -20,7 +21,7 @@ from opsicle.wire.approval_api import ApprovalNeed, GateNeed
 def need_of(db: Connection, actor: Actor, version: VersionRow) -> ApprovalNeed:
     """Return who would have to agree if this person ran the template now.
 
-    Gates with conditions are shown as such.
+    Gates with conditions are shown as such. What is asked for what it calls is among it.
 
     Raises NotFound for a template that they may not see.
     """
@@ -29,7 +30,8 @@ def need_of(db: Connection, actor: Actor, version: VersionRow) -> ApprovalNeed:
         raise document_not_found(DocumentKind.TEMPLATE, template.name)
 
     try:
-        found = in_force(db, actor.org_id, template, actor.user_id)
+        own = in_force(db, actor.org_id, template, actor.user_id)
+        found = with_newest_called(db, actor.org_id, actor.user_id, template, own)
     except Conflict as error:
         return ApprovalNeed(is_needed=True, problem=error.message)
     if found is None:

@@ -11,6 +11,7 @@ import msgspec
 
 from opsicle.domain import stored_json
 from opsicle.domain.approvals import ApprovalState
+from opsicle.domain.automations import AutomationState
 from opsicle.kit.ids import lowest_id
 from opsicle.server.approvals.bindings import AlteredManifest
 from opsicle.server.approvals.cases import Case
@@ -18,6 +19,8 @@ from opsicle.server.store import audit, jobs
 from opsicle.server.store.audit import LifecycleEntry
 from opsicle.server.store.automations import AutomationRow
 from opsicle.server.store.database import Connection
+from opsicle.server.store.jobs import JobRow
+from opsicle.wire.jobs import PhaseReport, outputs_digest
 
 _ENDS = {
     "cancel": "was cancelled",
@@ -30,28 +33,30 @@ _ENDS = {
 }
 
 
-_MOVES = (_ENDS.keys() - {"cancel"}) | {"pause", "start", "requeue"}
+_MOVES = (_ENDS.keys() - {"cancel"}) | {"pause", "plan", "start", "requeue"}
 """What an automation's own entries say of where it is; a running one may have been told to stop."""
 
-_GIVEN_BACK = frozenset({"return", "requeue"})
+_GIVEN_BACK = frozenset({"return", "requeue", "plan"})
 
 
 class _ReturnedJob(msgspec.Struct):
-    """The job that is over, as the entries of `return` and `requeue` name it."""
+    """The job that is over, as the entries of `return`, `requeue` and `plan` name it."""
 
     job: str = ""
 
 
 class _Paused(msgspec.Struct):
-    """The approval that was asked in the midst of a job, as the entry of `pause` names it."""
+    """What a job waits for in its midst, as the entry of `pause` names it."""
 
     approval: str = ""
+    call: str = ""
 
 
-class _Ended(msgspec.Struct):
-    """How it ended, as the entry of `finish` says."""
+class _Left(msgspec.Struct):
+    """How it ended, and a digest of what it has left, as the entry of `finish` or `pause` says."""
 
     state: str = ""
+    outputs: str = ""
 
 
 class _DecisionCodes(msgspec.Struct):
@@ -75,13 +80,13 @@ def contradiction(db: Connection, row: AutomationRow, case: Case | None = None) 
     entries = audit.list_decisive(db, row.org_id, f"automations/{row.id}")
     if case:
         entries += audit.list_decisive(db, row.org_id, f"approvals/{case.row.id}")
-    is_begun = False
-    for entry in entries:
-        if entry.verb in _ENDS:
-            return f"by the record it {_ENDS[entry.verb]} before"
-        if entry.verb in {"start", "requeue"}:
-            is_begun = entry.verb == "start"
-    if is_begun:
+    verbs = [entry.verb for entry in entries]
+    if ends := [verb for verb in verbs if verb in _ENDS]:
+        return f"by the record it {_ENDS[ends[0]]} before"
+    if "plan" in verbs and row.state is AutomationState.PLANNING:
+        return "by the record its plan was carried out before"
+    moves = [verb for verb in verbs if verb in {"start", "requeue", "plan"}]
+    if moves and moves[-1] == "start":
         return "by the record it has begun already"
     if not _are_leases_explained(db, row, entries):
         return "by the record it was never given back, though it had been handed out"
@@ -95,20 +100,8 @@ def pause_contradiction(db: Connection, row: AutomationRow, case: Case) -> str:
 
     Its last step must be this very pause, and not one after it.
     """
-    steps = audit.list_decisive(db, row.org_id, f"automations/{row.id}")
-    if row.cancel_requested_at is None and any(step.verb == "cancel" for step in steps):
-        return "by the record somebody has cancelled it"
-    moves = [step for step in steps if step.verb in _MOVES]
-    last = moves[-1] if moves else None
-    if last and last.verb in _ENDS:
-        return f"by the record it {_ENDS[last.verb]} before"
-    is_here = (
-        last is not None
-        and last.verb == "pause"
-        and stored_json.read_or(last.data, _Paused, _Paused()).approval == case.row.id
-    )
-    if not is_here:
-        return "by the record it does not wait at this pause"
+    if reason := wait_contradiction(db, row, case.row.id):
+        return reason
 
     entries = audit.list_decisive(db, row.org_id, f"approvals/{case.row.id}")
     ended = [_ENDS[entry.verb] for entry in entries if entry.verb == "expire"]
@@ -119,18 +112,57 @@ def pause_contradiction(db: Connection, row: AutomationRow, case: Case) -> str:
     return ""
 
 
+def wait_contradiction(db: Connection, row: AutomationRow, wait_id: str) -> str:
+    """Return why a job does not wait for just this approval or call by the record; "" if it does.
+
+    Its last step must be this very pause, and not one after it.
+    """
+    steps = audit.list_decisive(db, row.org_id, f"automations/{row.id}")
+    if row.cancel_requested_at is None and any(step.verb == "cancel" for step in steps):
+        return "by the record somebody has cancelled it"
+    moves = [step for step in steps if step.verb in _MOVES]
+    last = moves[-1] if moves else None
+    if last and last.verb in _ENDS:
+        return f"by the record it {_ENDS[last.verb]} before"
+    if last is not None and last.verb == "pause":
+        said = stored_json.read_or(last.data, _Paused, _Paused())
+        if wait_id in {said.approval, said.call}:
+            return ""
+    return "by the record it does not wait at this pause"
+
+
 def require_ended(db: Connection, row: AutomationRow) -> None:
     """Raise AlteredManifest unless the record says that an automation ended as its row does.
 
     What the record has forgotten is believed.
     """
+    last = _last_move(db, row)
+    if last is None and _is_forgotten(db, row):
+        return
+    said = stored_json.read_or(last.data, _Left, _Left()).state if last else ""
+    if last is None or last.verb != "finish" or said != row.state:
+        raise AlteredManifest(f"by the record {row.template} has not ended {row.state}")
+
+
+def recorded_reports(db: Connection, row: AutomationRow, job: JobRow | None) -> list[PhaseReport]:
+    """Return what the phases of a job have left that has ended, or waits for what it called.
+
+    Raises AlteredManifest for outputs that are not those that its worker has sent, Unreadable.
+    """
+    reports = stored_json.read(job.phases, list[PhaseReport], "its outputs") if job else []
+    last = _last_move(db, row)
+    if last is None and _is_forgotten(db, row):
+        return reports
+    said = stored_json.read_or(last.data, _Left, _Left()).outputs if last else ""
+    if said != outputs_digest(reports):
+        raise AlteredManifest(f"by the record {row.template} has left other outputs")
+    return reports
+
+
+def _last_move(db: Connection, row: AutomationRow) -> LifecycleEntry | None:
     steps = audit.list_decisive(db, row.org_id, f"automations/{row.id}")
     moves = [step for step in steps if step.verb in _MOVES]
-    if not moves:
-        return
-    said = stored_json.read_or(moves[-1].data, _Ended, _Ended()).state
-    if moves[-1].verb != "finish" or said != row.state:
-        raise AlteredManifest(f"by the record it has not {row.state}")
+    return moves[-1] if moves else None
 
 
 def _are_leases_explained(
@@ -153,6 +185,11 @@ def _are_leases_explained(
     }
     if given_back and given_back.issuperset(leased):
         return True
+    return _is_forgotten(db, row)
+
+
+def _is_forgotten(db: Connection, row: AutomationRow) -> bool:
+    """Return whether an automation is older than the oldest entry, so that some may be removed."""
     oldest = audit.find_first(db, row.org_id)
     return oldest is not None and oldest[0] > 1 and row.id < lowest_id(oldest[1])
 

@@ -19,6 +19,7 @@ from opsicle.server.access.shown_files import shown_files
 from opsicle.server.access.stored_values import shown_values, stored_requirements
 from opsicle.server.access.template_versions import template_of
 from opsicle.server.approvals.cases import Case
+from opsicle.server.approvals.manifests import calls_of
 from opsicle.server.approvals.pauses import answer_of
 from opsicle.server.approvals.stricter_since import stricter_since
 from opsicle.server.approvals.stuck import explanation_of, stuck_gates_of
@@ -129,6 +130,7 @@ def whole(db: Connection, case: Case, viewer: Viewer, candidates: Sequence[Candi
         and answers_for(db, row.org_id, viewer.user_id, row.requester_id),
         message=pause.message if pause else "",
         resumed_from=case.resume_point,
+        calls=[] if case.problem else list(calls_of(automation)),
         asked_variables=list(pause.variables) if pause else [],
         given={} if case.problem else answer_of(case).values,
         files=shown_files(files.list_of_automation(db, automation.id)),

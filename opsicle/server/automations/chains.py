@@ -4,24 +4,23 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from opsicle.domain import stored_json
 from opsicle.domain.calls import MAX_DEPTH, Call, ChainEvent
 from opsicle.domain.errors import Conflict
 from opsicle.domain.passed_values import passed_values
 from opsicle.domain.stored_templates import decode_template
-from opsicle.domain.templates import Template
+from opsicle.domain.templates import Template, Value
 from opsicle.server.access.document_lookup import get_document
 from opsicle.server.access.stored_values import read_values
 from opsicle.server.access.template_versions import template_of
 from opsicle.server.approvals.bindings import AlteredManifest, Bindings
-from opsicle.server.approvals.record_of_ends import require_ended
+from opsicle.server.approvals.record_of_ends import recorded_reports, require_ended
 from opsicle.server.automations.starters import refuse_secret_values
 from opsicle.server.store import approvals, automations, chains, jobs
 from opsicle.server.store.automations import AutomationRow
 from opsicle.server.store.chains import ChainStartRow
 from opsicle.server.store.database import Connection
 from opsicle.server.store.documents import DocumentKind
-from opsicle.wire.jobs import PhaseReport, outputs_of
+from opsicle.wire.jobs import outputs_of
 from opsicle.wire.user_api import RunRequest
 
 
@@ -58,15 +57,24 @@ def due_start(db: Connection, bindings: Bindings, row: ChainStartRow) -> DueStar
     call = _call_of(template, row)
     document = get_document(db, DocumentKind.TEMPLATE, row.org_id, call.template).document
     target = decode_template(document)
-    job = jobs.find(db, parent.job_id or "")
-    reports = stored_json.read(job.phases, list[PhaseReport], "its outputs") if job else []
-    masked = {each.name for report in reports for each in report.outputs if each.is_masked}
-    values = read_values(parent.values_json)
-
-    passed = passed_values(call, target.variables, values, outputs_of(reports), masked)
-    request = RunRequest(template=call.template, values=dict(passed))
-    refuse_secret_values(target, request)
+    request = RunRequest(template=call.template, values=values_for(db, parent, call, target))
     return DueStart(parent, request)
+
+
+def values_for(
+    db: Connection, row: AutomationRow, call: Call, target: Template
+) -> dict[str, Value | None]:
+    """Return the values that an automation passes on to what it calls or starts.
+
+    Raises InvalidInput for those that are not passed on, or do not fit, AlteredManifest for
+    outputs that are not those that its worker has sent.
+    """
+    reports = recorded_reports(db, row, jobs.find(db, row.job_id or ""))
+    masked = {each.name for report in reports for each in report.outputs if each.is_masked}
+    values = read_values(row.values_json)
+    passed = passed_values(call, target.variables, values, outputs_of(reports), masked)
+    refuse_secret_values(target, RunRequest(template=target.name, values=dict(passed)))
+    return dict(passed)
 
 
 def _call_of(template: Template, row: ChainStartRow) -> Call:

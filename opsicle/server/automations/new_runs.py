@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from opsicle.domain.secrets import masked
+from opsicle.domain.manifests import commitment
+from opsicle.domain.secrets import masked, only_secret
 from opsicle.domain.templates import Template, Value
+from opsicle.domain.variables import as_text
 from opsicle.server.access.actor import Actor
 from opsicle.server.automations.given_files import named_by_content
 from opsicle.server.automations.resumed_runs import ResumedRun
 from opsicle.server.automations.starters import Starter
 from opsicle.server.dispatch.concurrency_groups import Settled
+from opsicle.server.keys.vault import HiddenValues, Vault, new_salt
 from opsicle.server.store.automations import AutomationRow
 from opsicle.server.store.database import Connection
 from opsicle.server.store.secrets import SealedRow
@@ -61,13 +64,26 @@ class NewRun:
         }
 
 
+def sealed_values(
+    vault: Vault, row: AutomationRow, template: Template, values: Mapping[str, Value]
+) -> tuple[SealedRow | None, dict[str, str]]:
+    """Return the values of secret variables, sealed, and what the manifest says of each."""
+    hidden = HiddenValues(new_salt(), only_secret(template.variables, values))
+    if not hidden.values:
+        return None, {}
+    commitments = {
+        name: commitment(hidden.salt, as_text(value)) for name, value in hidden.values.items()
+    }
+    return vault.seal_values(row.org_id, row.id, hidden), commitments
+
+
 def files_source(rerun_of: str, starter: Starter | None, resumed: ResumedRun | None) -> str:
     """Return the automation whose files a new one may take, "" if there is none.
 
-    That is the one which it repeats or goes on from, or whose end starts it.
+    That is the one which it repeats or goes on from, which calls it, or whose end starts it.
     """
     if resumed:
         return resumed.point.automation_id
-    if starter and starter.kind is StarterKind.CHAIN:
+    if starter and starter.kind in {StarterKind.CALL, StarterKind.CHAIN}:
         return starter.id
     return rerun_of

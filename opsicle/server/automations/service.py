@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 
 import msgspec
 
 from opsicle.domain.access import Action
-from opsicle.domain.automations import AutomationState
+from opsicle.domain.automations import WAITS_FOR_WORKER, AutomationState
 from opsicle.domain.concurrency import queue_place
 from opsicle.domain.errors import InvalidInput
 from opsicle.domain.files import file_variables
-from opsicle.domain.manifests import commitment
-from opsicle.domain.secrets import masked, only_secret
-from opsicle.domain.templates import Template, Value
-from opsicle.domain.variables import as_text, check_values
+from opsicle.domain.secrets import masked
+from opsicle.domain.variables import check_values
 from opsicle.domain.workers import requirements
 from opsicle.kit.clock import Clock
 from opsicle.kit.ids import new_id
@@ -23,18 +22,21 @@ from opsicle.server.access.actor import Actor
 from opsicle.server.access.principals import account_of
 from opsicle.server.access.template_access import is_automation_hidden
 from opsicle.server.approvals.bindings import Bindings
-from opsicle.server.approvals.manifests import shown_resume_point
+from opsicle.server.approvals.called import require_agreed
+from opsicle.server.approvals.pauses import require_passable
 from opsicle.server.approvals.progress import Progress
 from opsicle.server.approvals.requests import ApprovalRequests
 from opsicle.server.automations import given_files
+from opsicle.server.automations.bound_calls import bound_calls
 from opsicle.server.automations.cancelling import Cancelling
 from opsicle.server.automations.chains import insert_chain
 from opsicle.server.automations.filters import require_known
-from opsicle.server.automations.new_runs import NewRun, files_source
+from opsicle.server.automations.new_runs import NewRun, files_source, sealed_values
 from opsicle.server.automations.repeated_requests import find_made, remember
 from opsicle.server.automations.repeats import request_again
 from opsicle.server.automations.resumed_runs import ResumedRun
 from opsicle.server.automations.runnable import require_runnable, runnable_version
+from opsicle.server.automations.snapshots import snapshot_of
 from opsicle.server.automations.starters import Starter
 from opsicle.server.automations.views import Snapshot, summary, whole
 from opsicle.server.automations.visible import get_visible
@@ -49,13 +51,11 @@ from opsicle.server.fleet.presence import Fleet
 from opsicle.server.fleet.pubsub import PubSub, automation_topic, org_topic
 from opsicle.server.http.paging import page_of_shown
 from opsicle.server.identity.step_up import StepUp
-from opsicle.server.keys.vault import HiddenValues, Vault, new_salt
+from opsicle.server.keys.vault import Vault
 from opsicle.server.secrets.service import require_secrets
 from opsicle.server.store import (
-    artifacts,
     audit,
     automations,
-    chains,
     files,
     idempotency,
     jobs,
@@ -66,7 +66,6 @@ from opsicle.server.store.database import Connection, Database
 from opsicle.server.store.files import AutomationFileRow
 from opsicle.server.store.idempotency import IdempotencyRow
 from opsicle.server.store.jobs import JobRow
-from opsicle.server.store.secrets import SealedRow
 from opsicle.wire.pages import Page
 from opsicle.wire.user_api import Automation, AutomationSummary, RunRequest
 
@@ -143,6 +142,10 @@ class Automations:
                 raise
             return self.get(actor, made)
         values = check_values(template.variables, given)
+        first_phase = resumed.point.first_phase if resumed else 0
+        calls = self._database.read(
+            lambda db: bound_calls(db, actor, template, values, starter, first_phase)
+        )
 
         if needs_code:
             self._step_up.require_code(actor, f"running {template.name}")
@@ -157,7 +160,7 @@ class Automations:
             values_json=msgspec.json.encode(masked(template.variables, values)).decode(),
             requirements=msgspec.json.encode(asked, order="sorted").decode(),
             on_worker_lost=template.on_worker_lost,
-            state=AutomationState.QUEUED,
+            state=AutomationState.PLANNING if template.plan else AutomationState.QUEUED,
             requester_id=actor.user_id,
             requester_email=actor.email,
             requester_name=actor.name,
@@ -166,12 +169,13 @@ class Automations:
             resumed_from=resumed.point.automation_id if resumed else None,
             created_at=now,
             queued_at=now,
-            turn=Turn.NEW if template.concurrency else Turn.READY,
+            turn=Turn.NEW if template.concurrency and not template.plan else Turn.READY,
+            calls=msgspec.json.encode(calls).decode() if calls else "",
             **queue_place(template, values)._asdict(),
         )
 
         with self._dispatch.reserve_slot(actor.org_id, asked) as reservation:
-            sealed = self._sealed(row, template, values)
+            sealed = sealed_values(self._vault, row, template, values)
             new = NewRun(row, template, request, given, *sealed, needs_code, starter, resumed)
             stored = self._database.write(
                 lambda db: self._insert(db, actor, new, idempotency_key, reservation)
@@ -189,17 +193,6 @@ class Automations:
         if file_variables(template.variables):
             kept = self._database.read(lambda db: files.list_of_automation(db, stored.id))
         return whole(Snapshot(stored, template, [], 0, queue, resume_point=point, files=kept))
-
-    def _sealed(
-        self, row: AutomationRow, template: Template, values: dict[str, Value]
-    ) -> tuple[SealedRow | None, dict[str, str]]:
-        hidden = HiddenValues(new_salt(), only_secret(template.variables, values))
-        if not hidden.values:
-            return None, {}
-        commitments = {
-            name: commitment(hidden.salt, as_text(value)) for name, value in hidden.values.items()
-        }
-        return self._vault.seal_values(row.org_id, row.id, hidden), commitments
 
     def _insert(
         self,
@@ -223,18 +216,25 @@ class Automations:
             row = new.starter.start(db, row)
         point = new.resumed.claim(db) if new.resumed else None
 
-        applicable = self._approval_requests.applicable_policy(
-            db, row, new.template, point.first_phase if point else 0
-        )
+        first_phase = point.first_phase if point else 0
+        applicable = self._approval_requests.policy_to_ask(db, row, new.template, first_phase)
         if applicable and applicable.gates:
             row = msgspec.structs.replace(
                 row, state=AutomationState.AWAITING_APPROVAL, queued_at=None
             )
-        asked = self._approval_requests.draft(db, row, applicable) if applicable else None
+        draft = self._approval_requests.draft
+        asked = draft(db, row, applicable, row.created_at) if applicable else None
         row, bound = self._bindings.bind(row, new.template, asked, new.commitments, point)
+        if row.called_by:
+            require_passable(db, row, new.template, 0)
+            require_agreed(db, self._bindings, row, new.template)
         require_room_to_wait(db, row)
         self._groups.require_room(db, row, new.settled)
-        if reservation and asked is None and row.concurrency_key is None:
+        if (
+            reservation
+            and asked is None
+            and (row.concurrency_key is None or row.state is AutomationState.PLANNING)
+        ):
             row = reservation.lease(db, row, CheckedWork(new.template, bound, None))
 
         automations.insert(db, row, new.resumed.stored if new.resumed else None)
@@ -258,7 +258,7 @@ class Automations:
         if row.concurrency_key:
             self._groups.settle(db, settled)
             row = automations.get(db, row.org_id, row.id)
-        if slot and row.state is AutomationState.QUEUED and row.turn is Turn.READY:
+        if slot and row.state in WAITS_FOR_WORKER and row.turn is Turn.READY:
             slot.begin(db, row)
             self._groups.settle(db, settled)
         return row
@@ -289,27 +289,9 @@ class Automations:
         """Return one automation whole. Raises NotFound."""
         actor.require(Action.AUTOMATIONS_VIEW)
 
-        def query(db: Connection) -> Snapshot:
-            row, template = get_visible(db, actor, automation_id)
-            tries = jobs.list_of_automation(db, row.id)
-            queue = queue_view(db, self._fleet, actor.org_id, [row])
-            left = artifacts.list_of_job(db, tries[-1].id) if tries else []
-            given = files.list_of_automation(db, row.id)
-            chain = chains.list_of(db, row.id)
-            point = shown_resume_point(db, row, template)
-            return Snapshot(
-                row,
-                template,
-                tries,
-                0,
-                queue,
-                artifacts=left,
-                files=given,
-                chain=chain,
-                resume_point=point,
-            )
-
-        snapshot = self._database.read(query)
+        snapshot = self._database.read(
+            lambda db: snapshot_of(db, self._fleet, actor, automation_id)
+        )
         if (newest := snapshot.newest_job) is None:
             return whole(snapshot)
         remark = self._job_logs.remark(newest.id, newest.leased_at)
@@ -356,11 +338,29 @@ class Automations:
         """
         actor.require(Action.AUTOMATIONS_VIEW)
         now = self._clock.now()
+        self._cancel(
+            actor.org_id,
+            automation_id,
+            lambda db: self._cancelling.cancel(db, actor, automation_id, now),
+        )
+        return self.get(actor, automation_id)
 
+    def cancel_called(self, caller: AutomationRow, automation_id: str) -> None:
+        """End what an automation has called that does not wait for it any more."""
+        now = self._clock.now()
+        self._cancel(
+            caller.org_id,
+            automation_id,
+            lambda db: self._cancelling.cancel_called(db, caller, automation_id, now),
+        )
+
+    def _cancel(
+        self, org_id: str, automation_id: str, cancel: Callable[[Connection], JobRow | None]
+    ) -> None:
         settled = Settled()
 
         def work(db: Connection) -> JobRow | None:
-            job = self._cancelling.cancel(db, actor, automation_id, now)
+            job = cancel(db)
             self._groups.settle(db, settled)
             return job
 
@@ -368,8 +368,7 @@ class Automations:
         self._groups.announce(settled)
         if job:
             self._dispatch.job_cancelled(job)
-        self._pubsub.changed(automation_topic(automation_id), org_topic(actor.org_id))
-        return self.get(actor, automation_id)
+        self._pubsub.changed(automation_topic(automation_id), org_topic(org_id))
 
     def newest_job(self, actor: Actor, automation_id: str) -> JobRow | None:
         """Return the newest job of an automation, None before the first. Raises NotFound."""

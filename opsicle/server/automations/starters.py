@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import msgspec
 
+from opsicle.domain.calls import BoundCall, CalledBy
 from opsicle.domain.errors import InvalidInput, OpsicleError, Problem
 from opsicle.domain.files import file_variables, items_of
 from opsicle.domain.secrets import only_secret
@@ -20,6 +21,17 @@ from opsicle.server.store.database import Connection
 from opsicle.wire.starts import StartedBy, StarterKind
 from opsicle.wire.user_api import RunRequest
 
+_BY_AUTOMATION = frozenset({StarterKind.CHAIN, StarterKind.CALL})
+"""Starters whose id is that of an automation."""
+
+
+@dataclass(frozen=True, slots=True)
+class CalledRun:
+    """A call that another automation was bound to when that was triggered, and where it is made."""
+
+    at: CalledBy
+    bound: BoundCall
+
 
 @dataclass(frozen=True, slots=True)
 class Starter:
@@ -27,7 +39,7 @@ class Starter:
 
     `claim` is called with the new automation's id in the transaction that makes it: what it writes
     becomes durable together with that. It raises to have nothing made. `depth` is how far below
-    what somebody has started the new one is.
+    what somebody has started the new one is. `called`: what its caller has bound it to be.
     """
 
     kind: StarterKind
@@ -35,6 +47,7 @@ class Starter:
     name: str
     claim: Callable[[Connection, str], None]
     depth: int = 0
+    called: CalledRun | None = None
 
     @property
     def shown(self) -> dict[str, str]:
@@ -43,7 +56,7 @@ class Starter:
 
     @property
     def _parent(self) -> dict[str, str]:
-        return {"automation_id": self.id} if self.kind is StarterKind.CHAIN else {}
+        return {"automation_id": self.id} if self.kind in _BY_AUTOMATION else {}
 
     def start(self, db: Connection, row: AutomationRow) -> AutomationRow:
         """Claim the start, as part of a transaction, and return the row that says so."""
@@ -54,6 +67,7 @@ class Starter:
             started_by_name=self.name,
             started_by_id=self.id,
             depth=self.depth,
+            called_by=msgspec.json.encode(self.called.at).decode() if self.called else "",
         )
 
 
@@ -62,7 +76,7 @@ def started_by(row: AutomationRow) -> StartedBy:
     known = {str(kind): kind for kind in StarterKind}
     if row.started_by_kind in known:
         kind = known[row.started_by_kind]
-        parent = row.started_by_id if kind is StarterKind.CHAIN else None
+        parent = row.started_by_id if kind in _BY_AUTOMATION else None
         return StartedBy(kind, row.started_by_name, parent)
     is_service = row.requester_email.endswith(SERVICE_DOMAIN)
     kind = StarterKind.SERVICE_ACCOUNT if is_service else StarterKind.USER

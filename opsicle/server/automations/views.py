@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -10,7 +10,7 @@ import msgspec
 
 from opsicle.domain import stored_json
 from opsicle.domain.approvals import ApprovalState
-from opsicle.domain.automations import AutomationState, JobState
+from opsicle.domain.automations import WAITS_FOR_WORKER, AutomationState, JobState
 from opsicle.domain.resume_points import ResumePoint
 from opsicle.domain.templates import Phase, Template
 from opsicle.domain.workers import absence, waiting_reason
@@ -34,7 +34,7 @@ from opsicle.wire.jobs import (
     summary_of,
 )
 from opsicle.wire.phase_api import Command, PhaseRun, PhaseTry
-from opsicle.wire.starts import ChainedStart
+from opsicle.wire.starts import CalledAutomation, ChainedStart
 from opsicle.wire.user_api import (
     Automation,
     AutomationSummary,
@@ -58,11 +58,22 @@ class Snapshot:
     files: Sequence[AutomationFileRow] = ()
     resume_point: ResumePoint | None = None
     chain: Sequence[ChainStartRow] = ()
+    calls: Mapping[int, Sequence[CalledAutomation]] | None = None
 
     @property
     def newest_job(self) -> JobRow | None:
         """The attempt that counts."""
         return self.tries[-1] if self.tries else None
+
+    def reports(self, *, of_plan: bool) -> list[PhaseReport]:
+        """Return how far the phases are, or those of the plan, by the attempt that counts."""
+        phases = self.template.plan if of_plan else self.template.phases
+        newest = [job for job in self.tries if job.is_plan == of_plan][-1:]
+        reports = [report for job in newest for report in _reports(job)]
+        if len(reports) == len(phases):
+            return reports
+        # none yet, or none that fit
+        return list(first_reports(phases, None if of_plan else self.resume_point))
 
 
 def summary(
@@ -86,7 +97,7 @@ def summary(
         resumed_from=row.resumed_from,
         started_by=started_by(row),
         approval_id=row.approval_id,
-        pause_id=row.pause_id if row.state is AutomationState.PAUSED else None,
+        pause_id=row.pause_id if row.state is AutomationState.PAUSED and row.pause_state else None,
         exit_code=row.exit_code,
         explanation=row.explanation,
         waiting_reason=_waiting_reason(row, queue, {} if known is None else known),
@@ -101,10 +112,9 @@ def summary(
 def whole(snapshot: Snapshot) -> Automation:
     """Return an automation with its phases, values and jobs."""
     row, template = snapshot.row, snapshot.template
+    reports, planned = snapshot.reports(of_plan=False), snapshot.reports(of_plan=True)
     newest = snapshot.newest_job
-    reports = _reports(newest) if newest else []
-    if len(reports) != len(template.phases):  # none yet, or none that fit
-        reports = list(first_reports(template.phases, snapshot.resume_point))
+    of_newest = template.plan if newest and newest.is_plan else template.phases
     return Automation(
         **msgspec.structs.asdict(summary(row, snapshot.queue)),
         display_name=template.display_name,
@@ -118,15 +128,16 @@ def whole(snapshot: Snapshot) -> Automation:
         is_group_held=row.state is AutomationState.UNKNOWN
         and row.concurrency_key is not None
         and row.concurrency_released_at is None,
-        phases=_phases(template.phases, reports),
-        outputs=_outputs(template.phases, reports),
-        summary=summary_of(reports),
+        phases=_phases(template.phases, reports, snapshot.calls or {}),
+        plan=_phases(template.plan, planned, {}),
+        outputs=_outputs((*template.plan, *template.phases), (*planned, *reports)),
+        summary=summary_of((*planned, *reports)),
         jobs=[_job(job) for job in snapshot.tries],
         log_bytes=snapshot.log_bytes,
         log_remark=snapshot.log_remark,
-        artifacts=[_artifact(each, template.phases) for each in snapshot.artifacts if each.sha256],
+        artifacts=[_artifact(each, of_newest) for each in snapshot.artifacts if each.sha256],
         artifacts_missing=[
-            MissingArtifact(each.path, _name(template.phases, each.phase), each.problem)
+            MissingArtifact(each.path, _name(of_newest, each.phase), each.problem)
             for each in snapshot.artifacts
             if not each.sha256
         ],
@@ -193,15 +204,10 @@ def _waiting_reason(row: AutomationRow, queue: QueueView, known: dict[str, str])
         return f"it waits for approval: {row.waiting_for}"
     if row.state == AutomationState.PAUSED:
         return _paused_reason(row, queue)
-    if row.state != AutomationState.QUEUED:
+    if row.state not in WAITS_FOR_WORKER:
         return ""
     if row.job_id:
-        worker = next((one for one in queue.candidates if one.name == row.worker_name), None)
-        is_gone = worker is not None and not worker.is_connected
-        said = (
-            f"was given it, but {absence(worker)}" if worker and is_gone else "is about to start it"
-        )
-        return f"{row.worker_name} {said}"
+        return _leased_reason(row, queue)
     if queue.held:
         return f"{queue.held}: whoever runs the server must release the queue"
     if behind := queue.behind.get(row.id):
@@ -213,12 +219,25 @@ def _waiting_reason(row: AutomationRow, queue: QueueView, known: dict[str, str])
     return known[row.requirements] or queue.org_limit or next(filter(None, incompatible), "")
 
 
+def _leased_reason(row: AutomationRow, queue: QueueView) -> str:
+    """Return what a worker does with what it was given; "" while it runs its plan."""
+    if row.state is AutomationState.PLANNING and not row.is_job_leased:
+        return ""
+    worker = next((one for one in queue.candidates if one.name == row.worker_name), None)
+    is_gone = worker is not None and not worker.is_connected
+    said = f"was given it, but {absence(worker)}" if worker and is_gone else "is about to start it"
+    return f"{row.worker_name} {said}"
+
+
 def _paused_reason(row: AutomationRow, queue: QueueView) -> str:
     """Return whom or what a paused automation waits for, and whether its worker is there for it."""
     if row.is_worker_revoked:
         return f"{row.worker_name}, which holds it, was revoked, so it cannot go on: cancel it"
     worker = next((one for one in queue.candidates if one.name == row.worker_name), None)
     away = absence(worker) if worker and not worker.is_connected else ""
+    if row.pause_state is None:
+        besides = f"; {row.worker_name}, which holds it, {away}" if away else ""
+        return f"it waits for what it has called, or to go on after that{besides}"
     if row.pause_state is ApprovalState.PENDING:
         besides = f"; {row.worker_name}, which holds it, {away}" if away else ""
         return f"it is paused, and waits for {row.pause_waiting_for}{besides}"
@@ -233,12 +252,17 @@ def _paused_reason(row: AutomationRow, queue: QueueView) -> str:
     return f"it was decided, and waits for a free slot of {row.worker_name}, which holds it"
 
 
-def _phases(phases: Sequence[Phase], reports: Sequence[PhaseReport]) -> list[PhaseRun]:
-    """Return each phase of the template with what the worker said of it."""
-    return [_phase(phase, report) for phase, report in zip(phases, reports, strict=True)]
+def _phases(
+    phases: Sequence[Phase],
+    reports: Sequence[PhaseReport],
+    calls: Mapping[int, Sequence[CalledAutomation]],
+) -> list[PhaseRun]:
+    """Return each phase of the template with what the worker said of it, and what it called."""
+    both = zip(phases, reports, strict=True)
+    return [_phase(phase, report, calls.get(i, ())) for i, (phase, report) in enumerate(both)]
 
 
-def _phase(phase: Phase, report: PhaseReport) -> PhaseRun:
+def _phase(phase: Phase, report: PhaseReport, calls: Sequence[CalledAutomation]) -> PhaseRun:
     has_times = len(report.commands) == len(phase.commands)
     commands = (
         report.commands
@@ -257,6 +281,8 @@ def _phase(phase: Phase, report: PhaseReport) -> PhaseRun:
         timeout=phase.timeout,
         when=phase.when,
         message=phase.pause.message if phase.pause else "",
+        called=[call.template for call in phase.calls],
+        calls=list(calls),
         has_command_times=has_times and report.state != StepState.PENDING,
         commands=[
             _command(text, command) for text, command in zip(phase.commands, commands, strict=True)
@@ -298,6 +324,7 @@ def _job(row: JobRow) -> Job:
         exit_code=row.exit_code,
         explanation=row.explanation,
         workspace_kept_until=row.kept_until,
+        is_plan=row.is_plan,
     )
 
 

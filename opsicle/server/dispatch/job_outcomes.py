@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 
 import msgspec
 
+from opsicle.domain.artifacts import list_digest
 from opsicle.domain.automations import JOB_OUTCOMES, AutomationState, JobState, WorkerLost
 from opsicle.domain.errors import Conflict, LeaseLost, required
 from opsicle.kit.clock import Clock
@@ -17,8 +18,10 @@ from opsicle.server.access.actor import SystemActor, WorkerActor
 from opsicle.server.access.template_versions import template_of
 from opsicle.server.approvals import paused_ends
 from opsicle.server.channels.outbox import Outbox
+from opsicle.server.dispatch.plans import Plans
 from opsicle.server.store import (
     approvals,
+    artifacts,
     audit,
     automation_transitions,
     automations,
@@ -28,7 +31,7 @@ from opsicle.server.store import (
 from opsicle.server.store.automation_transitions import Ending
 from opsicle.server.store.database import Connection
 from opsicle.server.store.jobs import JobRow
-from opsicle.wire.jobs import MAX_EXPLANATION, Outcome
+from opsicle.wire.jobs import MAX_EXPLANATION, Outcome, outputs_digest
 
 ANSWERABLE = frozenset({JobState.RUNNING, JobState.UNKNOWN})
 """States in which the holder of the newest lease may still send output, and how the job ended."""
@@ -42,7 +45,8 @@ _ENDS = JOB_OUTCOMES | {JobState.UNKNOWN}
 class JobOutcomes:
     """Moves jobs and their automations to where they end, tells people, and writes the record."""
 
-    def __init__(self, outbox: Outbox, clock: Clock) -> None:
+    def __init__(self, plans: Plans, outbox: Outbox, clock: Clock) -> None:
+        self._plans = plans
         self._outbox = outbox
         self._clock = clock
 
@@ -66,6 +70,8 @@ class JobOutcomes:
                 jobs.record_phases(db, job.id, _phases(outcome))
             return _get(db, job.id)
 
+        if job.state in ANSWERABLE and outcome.state in JOB_OUTCOMES and job.is_plan:
+            return self._plans.record(db, job, worker, outcome)
         if job.state in ANSWERABLE and outcome.state in JOB_OUTCOMES:
             return self._end(db, job, worker, outcome)
         raise Conflict(
@@ -96,7 +102,14 @@ class JobOutcomes:
         if outcome.kept_until_ms is not None:
             self._note_kept(db, job, outcome.kept_until_ms)
 
-        data = {"job": job.id, "state": state, "exit_code": outcome.exit_code}
+        outputs = outputs_digest(outcome.phases)
+        data = {
+            "job": job.id,
+            "state": state,
+            "exit_code": outcome.exit_code,
+            **({"outputs": outputs} if outputs else {}),
+            **_left_behind(db, job.id),
+        }
         audit.append(db, ending.at, job.org_id, worker, "finish", resource_of(job), data)
         self._outbox.post_finished(db, job.org_id, job.automation_id, state)
         return msgspec.structs.replace(job, state=outcome.state)
@@ -118,8 +131,10 @@ class JobOutcomes:
         is_stopped = outcome.state == JobState.CANCELLED and not job.is_cancel_requested
         if not (is_stopped and job.pause_id):
             return AutomationState(outcome.state)
-        asked = approvals.get(db, job.org_id, job.pause_id)
-        return paused_ends.end_state(asked.kind, asked.state)
+        asked = approvals.find(db, job.org_id, job.pause_id)  # None: it waited for what it called
+        return (
+            paused_ends.end_state(asked.kind, asked.state) if asked else AutomationState.CANCELLED
+        )
 
     def lose(
         self, db: Connection, job: JobRow, actor: WorkerActor | SystemActor, explanation: str
@@ -147,6 +162,8 @@ class JobOutcomes:
 
         Return the verb for the audit record.
         """
+        if job.is_plan:
+            return self._plans.lose(db, job, ending)
         jobs.finish(db, job.id, ending)
 
         if job.on_worker_lost == WorkerLost.REQUEUE and not job.is_cancel_requested:
@@ -160,6 +177,14 @@ class JobOutcomes:
 def resource_of(job: JobRow) -> str:
     """Return what the audit record calls the automation of a job."""
     return f"automations/{job.automation_id}"
+
+
+def _left_behind(db: Connection, job_id: str) -> dict[str, object]:
+    """Return what the audit record says of a job's artifacts: nothing where it left none."""
+    digests = {row.path: row.sha256 for row in artifacts.list_of_job(db, job_id) if row.sha256}
+    if not digests:
+        return {}
+    return {"artifacts": {"count": len(digests), "sha256": list_digest(digests)}}
 
 
 def _phases(outcome: Outcome) -> str:

@@ -13,8 +13,11 @@ from datetime import datetime
 import msgspec
 
 from opsicle.domain.automations import AutomationState, JobState
+from opsicle.domain.calls import Call
 from opsicle.domain.errors import LeaseLost
+from opsicle.domain.templates import Template
 from opsicle.kit.clock import Clock
+from opsicle.kit.ids import new_id
 from opsicle.server.access.actor import SystemActor, WorkerActor
 from opsicle.server.access.template_versions import template_of
 from opsicle.server.approvals import paused_ends
@@ -28,14 +31,19 @@ from opsicle.server.store import (
     audit,
     automation_transitions,
     automations,
+    calls,
     jobs,
     pauses,
 )
 from opsicle.server.store.automation_transitions import Ending
 from opsicle.server.store.automations import AutomationRow
+from opsicle.server.store.calls import CallWaitRow
 from opsicle.server.store.database import Connection
 from opsicle.server.store.jobs import JobRow
+from opsicle.wire.jobs import StepState, outputs_digest
 from opsicle.wire.worker_api import PauseRequest
+
+_FAILED = frozenset({StepState.FAILED, StepState.TIMED_OUT})
 
 
 class Resumption(msgspec.Struct, frozen=True):
@@ -71,6 +79,10 @@ class PausedJobs:
         now = self._clock.now()
         row = automations.get(db, job.org_id, job.automation_id)
         template = template_of(db, row.template_id, row.version)
+        if called := called_at(template, request):
+            self._wait_for_calls(db, job, worker, request, called)
+            return JobState.PAUSED
+
         asked = self.bindings.sign_pause(draft(db, row, template, job, request.phase, now))
         phases = msgspec.json.encode(request.phases).decode()
         if not (
@@ -84,6 +96,36 @@ class PausedJobs:
         approvals.insert(db, asked)
         self._progress.advance(db, self._progress.load(db, asked), now)
         return JobState.PAUSED
+
+    def _wait_for_calls(
+        self,
+        db: Connection,
+        job: JobRow,
+        worker: WorkerActor,
+        request: PauseRequest,
+        called: tuple[Call, ...],
+    ) -> None:
+        """Let a job wait for what a phase calls, and write down what that is, both or neither."""
+        now = self._clock.now()
+        wait = CallWaitRow(
+            new_id(now), job.org_id, job.automation_id, job.id, request.phase, job.fence, now
+        )
+        phases = msgspec.json.encode(request.phases).decode()
+        if not (
+            pauses.pause_job(db, job.id, job.fence, wait.id, phases)
+            and pauses.pause_automation(db, job.automation_id, job.id)
+        ):
+            raise LeaseLost.of(job.id)
+
+        calls.insert_wait(db, wait)
+        for position, call in enumerate(called):
+            calls.insert(db, wait, position, call.template)
+        outputs = outputs_digest(request.phases)
+        data = {"job": job.id, "phase": request.phase, "call": wait.id}
+        data |= {"outputs": outputs} if outputs else {}
+        audit.append(
+            db, now, job.org_id, worker, "pause", f"automations/{wait.automation_id}", data
+        )
 
     def list_decided(self, db: Connection, worker_id: str, limit: int) -> list[JobRow]:
         """Return a worker's paused jobs that may go on, oldest first."""
@@ -125,8 +167,16 @@ def waits_at(db: Connection, worker: WorkerActor, job_id: str, request: PauseReq
     is_waiting = job is not None and job.state in {JobState.PAUSED, JobState.LEASED}
     if job is None or job.worker_id != worker.worker_id or not (is_waiting and job.pause_id):
         return False
-    asked = approvals.get(db, job.org_id, job.pause_id)
+    asked = calls.find_wait(db, job.pause_id) or approvals.get(db, job.org_id, job.pause_id)
     return (asked.fence, asked.phase) == (request.fence, request.phase)
+
+
+def called_at(template: Template, request: PauseRequest) -> tuple[Call, ...]:
+    """Return what a job that pauses has called; nothing if people are asked, as after a failure."""
+    has_phase = request.phase < min(len(template.phases), len(request.phases))
+    if not has_phase or request.phases[request.phase].state in _FAILED:
+        return ()
+    return template.phases[request.phase].calls
 
 
 def begin(db: Connection, job: JobRow, at: datetime) -> bool:

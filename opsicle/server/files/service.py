@@ -17,7 +17,7 @@ from opsicle.domain.errors import (
     TooManyRequests,
     Unavailable,
 )
-from opsicle.domain.files import name_problem
+from opsicle.domain.files import file_name_problem
 from opsicle.kit.clock import Clock
 from opsicle.kit.ids import new_id
 from opsicle.server.access.actor import Actor
@@ -62,24 +62,32 @@ class Files:
         no room, TooManyRequests, Unavailable where it may be sent again.
         """
         actor.require(Action.AUTOMATIONS_CREATE)
-        if problem := name_problem(name):
+        if problem := file_name_problem(name):
             problems = (Problem("query.name", problem),)
             raise InvalidInput(f"the file cannot be taken: {problem}", problems=problems)
-        self._require_room(actor, "", declared_size)
+        self._require_allowed(actor, declared_size)
 
         with self._counted(actor):
             limit = self._artifacts.bounds.limits.file_bytes
             with self._store.received(read, limit) as upload:
-                self._require_room(actor, upload.sha256, upload.size)
+                self._require_allowed(actor, upload.size)
+                self._require_room(actor, upload)
                 return self._keep(actor, name, upload)
 
-    def _require_room(self, actor: Actor, sha256: str, size: int) -> None:
-        bounds = self._artifacts.bounds
-        if size > bounds.limits.file_bytes:
-            raise TooLarge(f"a file may have {bounds.limits.file_bytes // MIB} MiB at most")
-        if problem := self._artifacts.lack_of_room(actor.org_id, sha256, size):
-            raise Conflict(problem, hint="Whoever runs the server can give it more.")
+    def _require_allowed(self, actor: Actor, size: int) -> None:
+        most = self._artifacts.bounds.limits.file_bytes
+        if size > most:
+            raise TooLarge(f"a file may have {most // MIB} MiB at most")
         self._database.read(lambda db: self._require_few_unused(db, actor, size))
+
+    def _require_room(self, actor: Actor, upload: Upload) -> None:
+        """Raise Conflict where an org's share is full.
+
+        Asked once the file is here: old artifacts go to make room, and not for a mere promise.
+        """
+        problem = self._artifacts.lack_of_room(actor.org_id, upload.sha256, upload.size)
+        if problem:
+            raise Conflict(problem, hint="Whoever runs the server can give it more.")
 
     @contextmanager
     def _counted(self, actor: Actor) -> Iterator[None]:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 SHARED_HOME = ""
 """Where shared workers are at home, in the place of an org's id."""
 
-_Place = tuple[str, str, str]
+_IndexKey = tuple[str, str, str]
 """A home, and a label's key and value; both empty for all of the home."""
 
 
@@ -24,26 +24,26 @@ class WaitingWorkers:
     """
 
     def __init__(self) -> None:
-        self._places: dict[_Place, dict[str, Presence]] = {}
-        self._places_of: dict[str, list[_Place]] = {}
+        self._by_key: dict[_IndexKey, dict[str, Presence]] = {}
+        self._keys_of: dict[str, list[_IndexKey]] = {}
 
     def add(self, presence: Presence) -> None:
         """Let a worker be found, as its poll describes it now."""
         self.remove(presence)
         home = SHARED_HOME if presence.is_shared else presence.org_id
         labels = presence.poll.labels.items() | presence.granted.items()
-        places: list[_Place] = [(home, "", ""), *((home, key, value) for key, value in labels)]
-        self._places_of[presence.worker_id] = places
-        for place in places:
-            self._places.setdefault(place, {})[presence.worker_id] = presence
+        keys: list[_IndexKey] = [(home, "", ""), *((home, key, value) for key, value in labels)]
+        self._keys_of[presence.worker_id] = keys
+        for key in keys:
+            self._by_key.setdefault(key, {})[presence.worker_id] = presence
 
     def remove(self, presence: Presence) -> None:
         """Let a worker be found no longer; harmless if it was not."""
-        for place in self._places_of.pop(presence.worker_id, ()):
-            there = self._places[place]
-            del there[presence.worker_id]
-            if not there:
-                del self._places[place]
+        for key in self._keys_of.pop(presence.worker_id, ()):
+            workers = self._by_key[key]
+            del workers[presence.worker_id]
+            if not workers:
+                del self._by_key[key]
 
     def around(self, home: str, wanted: Requirements) -> list[Presence]:
         """Return a home's workers that fulfil the rarest term, so all that fulfil every one.
@@ -51,14 +51,14 @@ class WaitingWorkers:
         Of terms that name values; where there is none, all of the home. Those with one value come
         before those with the next.
         """
-        choices: list[list[_Place]] = [
+        choices: list[list[_IndexKey]] = [
             [(home, term.key, value) for value in term.values]
             for term in wanted.terms
             if term.values and not term.is_exclusion
         ]
         found = [
-            [self._places[place] for place in places if place in self._places]
-            for places in choices or [[(home, "", "")]]
+            [self._by_key[key] for key in keys if key in self._by_key]
+            for keys in choices or [[(home, "", "")]]
         ]
         rarest = min(found, key=lambda there: sum(map(len, there)))
-        return [presence for place in rarest for presence in place.values()]
+        return [presence for key in rarest for presence in key.values()]

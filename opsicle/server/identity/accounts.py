@@ -94,6 +94,8 @@ class Accounts:
             )
 
         person = Person(actor.user_id, actor.email, actor.name)
-        rights = rights_of(db, place.org_id, actor.user_id).also(actor.rights.beyond)
+        rights = rights_of(db, place.org_id, actor.user_id).with_server_actions(
+            actor.rights.server_actions
+        )
         me = me_of(person, OrgRef(place.org_code, place.org_name), place.role, rights)
         return LoginReply(me=me, token=token, expires_at=session.expires_at)

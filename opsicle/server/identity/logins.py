@@ -149,8 +149,8 @@ class Logins:
         """Put a wrong password on the record of every org that it could have opened."""
 
         def work(db: Connection) -> None:
-            places = memberships.list_of_user(db, user.id) if user else []
-            org_ids: list[str | None] = [place.org_id for place in places]
+            rows = memberships.list_of_user(db, user.id) if user else []
+            org_ids: list[str | None] = [row.org_id for row in rows]
             for org_id in org_ids or [None]:
                 resource = f"users/{user.id}" if user else "users"
                 audit.append(db, self._clock.now(), org_id, anonymous, "refuse_login", resource)
@@ -167,15 +167,17 @@ class Logins:
         if users.find_by_email(db, user.email) != user:
             raise Conflict("the account has just been changed", hint="Log in again.")
 
-        place = _choose(memberships.list_of_user(db, user.id), request.org.strip().lower())
-        token, session = self._sessions.begin(db, (place.org_id, user.id), request.kind, address)
+        membership = _choose(memberships.list_of_user(db, user.id), request.org.strip().lower())
+        token, session = self._sessions.begin(
+            db, (membership.org_id, user.id), request.kind, address
+        )
 
-        beyond = self._sessions.beyond_role(user.is_server_operator)
-        rights = rights_of(db, place.org_id, user.id).also(beyond)
+        server_actions = self._sessions.beyond_role(user.is_server_operator)
+        rights = rights_of(db, membership.org_id, user.id).with_server_actions(server_actions)
         me = me_of(
             Person(user.id, user.email, user.name),
-            OrgRef(place.org_code, place.org_name),
-            place.role,
+            OrgRef(membership.org_code, membership.org_name),
+            membership.role,
             rights,
         )
 
@@ -183,9 +185,9 @@ class Logins:
             user_id=user.id,
             email=user.email,
             name=user.name,
-            org_id=place.org_id,
-            org_code=place.org_code,
-            role=place.role,
+            org_id=membership.org_id,
+            org_code=membership.org_code,
+            role=membership.role,
             channel=request.kind,
             address=address,
             session_id=session.id,
@@ -194,21 +196,23 @@ class Logins:
 
         if request.totp and authenticators.is_confirmed(db, user.id):
             sessions.note_step_up(db, session.id, session.created_at)
-        audit.append(db, session.created_at, place.org_id, actor, "login", f"sessions/{session.id}")
+        audit.append(
+            db, session.created_at, membership.org_id, actor, "login", f"sessions/{session.id}"
+        )
         return LoginReply(me=me, token=token, expires_at=session.expires_at)
 
 
-def _choose(places: list[MembershipRow], code: str) -> MembershipRow:
+def _choose(rows: list[MembershipRow], code: str) -> MembershipRow:
     """Return the org to log in to, of those that this person belongs to: nobody hears of others."""
-    wanted = [place for place in places if place.org_code == code or not code]
-    enabled = [place for place in wanted if not place.is_disabled]
+    wanted = [row for row in rows if row.org_code == code or not code]
+    enabled = [row for row in wanted if not row.is_disabled]
 
     if not wanted:
         raise NotAuthenticated("you are not a member of this org", hint="Ask its admin to add you.")
     if not enabled:
         raise NotAllowed("your account is disabled", hint="Ask an admin of your org.")
     if len(enabled) > 1:
-        codes = ", ".join(place.org_code for place in enabled)
+        codes = ", ".join(row.org_code for row in enabled)
         raise validators.invalid(
             "org", f"you belong to several orgs: {codes}", hint="Say which one with `org`."
         )
@@ -221,5 +225,5 @@ def _account_and_org(db: Connection, email: str) -> tuple[UserRow | None, str]:
     Return "" if they are nobody, or in no org.
     """
     user = users.find_by_email(db, email)
-    places = memberships.list_of_user(db, user.id if user else "")
-    return user, places[0].org_id if places else ""
+    rows = memberships.list_of_user(db, user.id if user else "")
+    return user, rows[0].org_id if rows else ""

@@ -89,8 +89,8 @@ class ServerSetup:
         self._on_set_up()
 
         person = Person(admin.id, admin.email, admin.name)
-        beyond = self._sessions.beyond_role(True)
-        rights = rights_of_role(BuiltInRole.ADMIN).also(beyond)
+        server_actions = self._sessions.beyond_role(True)
+        rights = rights_of_role(BuiltInRole.ADMIN).with_server_actions(server_actions)
         return me_of(person, OrgRef(org.code, org.name), BuiltInRole.ADMIN, rights)
 
     def _check_token(self, text: str, anonymous: AnonymousActor) -> str:

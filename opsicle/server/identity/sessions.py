@@ -150,7 +150,7 @@ class Sessions:
             if row is None:
                 return None
 
-            rights = rights_of(db, row.org_id, row.user_id).also(
+            rights = rights_of(db, row.org_id, row.user_id).with_server_actions(
                 self.beyond_role(row.is_server_operator)
             )
             if row.scopes is not None:

@@ -85,6 +85,9 @@ class AutomationRow(Row, frozen=True, kw_only=True):
     resumed_from: str | None = None
     not_before: datetime | None = None
     not_after: datetime | None = None
+    calls: str = ""
+    called_by: str = ""
+    evidence: str = ""
 
     @property
     def rank(self) -> str:
@@ -113,7 +116,7 @@ _SELECT = """
            a.concurrency_released_at, a.max_waiting,
            q.id, q.state, q.waiting_for, j.state IS 'leased', w.state IS 'revoked',
            a.started_by_kind, a.started_by_name, a.started_by_id, a.depth, a.resumed_from,
-           a.not_before, a.not_after
+           a.not_before, a.not_after, a.calls, a.called_by, a.evidence
       FROM automations a
       JOIN users u ON u.id = a.requester_id
       LEFT JOIN jobs j ON j.id = a.job_id
@@ -137,13 +140,13 @@ def insert(db: apsw.Connection, row: AutomationRow, resume_point: str | None = N
                                  mac, created_at, queued_at, priority, concurrency_key,
                                  concurrency_limit, on_limit, turn, max_waiting,
                                  started_by_kind, started_by_name, started_by_id, depth,
-                                 resumed_from, resume_point)
+                                 resumed_from, resume_point, calls, called_by)
         VALUES (:id, :org_id, :template_id, :template, :version, :values_json, :requirements,
                 :on_worker_lost, :state, :fence, :job_id, :requester_id, :reason, :rerun_of,
                 :manifest_digest, :manifest_format, :principal_id, :mac, :created_at, :queued_at,
                 :priority, :concurrency_key, :concurrency_limit, :on_limit, :turn, :max_waiting,
                 :started_by_kind, :started_by_name, :started_by_id, :depth,
-                :resumed_from, :resume_point)
+                :resumed_from, :resume_point, :calls, :called_by)
         """,
         {
             **msgspec.structs.asdict(row),
@@ -177,7 +180,8 @@ def find_successor(db: apsw.Connection, automation_id: str) -> Successor | None:
         SELECT id, state
           FROM automations
          WHERE resumed_from = :id
-           AND state IN ('awaiting_approval', 'queued', 'running', 'paused', 'succeeded', 'unknown')
+           AND state IN ('planning', 'awaiting_approval', 'queued', 'running', 'paused',
+                         'succeeded', 'unknown')
          ORDER BY id DESC LIMIT 1
         """,
         {"id": automation_id},
@@ -194,7 +198,7 @@ def list_without_mac(db: apsw.Connection, after_id: str, limit: int) -> list[Aut
         db,
         _SELECT
         + """
-         WHERE a.state IN ('awaiting_approval', 'queued', 'running', 'paused')
+         WHERE a.state IN ('planning', 'awaiting_approval', 'queued', 'running', 'paused')
            AND a.mac = ''
            AND a.manifest_digest <> ''
            AND a.id > :after_id
@@ -321,7 +325,7 @@ def list_waiting(
         + """
          WHERE a.org_id = :org_id
            AND a.requirements = :requirements
-           AND a.state = 'queued'
+           AND a.state IN ('planning', 'queued')
            AND a.job_id IS NULL
            AND a.turn = 'ready'
          ORDER BY a.rank LIMIT :limit
@@ -337,7 +341,7 @@ def count_by_state(db: apsw.Connection) -> dict[str, int]:
         """
         SELECT state, count(*)
           FROM automations
-         WHERE state IN ('awaiting_approval', 'queued', 'running', 'paused')
+         WHERE state IN ('planning', 'awaiting_approval', 'queued', 'running', 'paused')
          GROUP BY state
         """
     )
@@ -359,7 +363,7 @@ def count_waiting(db: apsw.Connection) -> list[WaitingGroup]:
         """
         SELECT org_id, requirements, count(*) AS waiting
           FROM automations
-         WHERE state = 'queued' AND job_id IS NULL AND turn = 'ready'
+         WHERE state IN ('planning', 'queued') AND job_id IS NULL AND turn = 'ready'
          GROUP BY org_id, requirements
          ORDER BY waiting DESC
         """,

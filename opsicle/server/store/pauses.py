@@ -46,15 +46,20 @@ def pause_automation(db: apsw.Connection, automation_id: str, job_id: str) -> bo
 
 
 def list_decided(db: apsw.Connection, worker_id: str, limit: int) -> list[str]:
-    """Return a worker's paused jobs of which has been decided how they go on, oldest first."""
+    """Return a worker's paused jobs of which has been decided how they go on, oldest first.
+
+    Of those that wait for what they have called: of which all that is over.
+    """
     return fetch_column(
         db,
         """
         SELECT j.id
           FROM jobs j
-          JOIN approvals p ON p.id = j.pause_id
+          LEFT JOIN approvals p ON p.id = j.pause_id
          WHERE j.worker_id = :worker_id AND j.finished_at IS NULL AND j.state = 'paused'
-           AND p.state <> 'pending'
+           AND p.state IS NOT 'pending'
+           AND NOT EXISTS (SELECT 1 FROM calls c
+                            WHERE c.wait_id = j.pause_id AND c.state IN ('due', 'started'))
          ORDER BY j.id LIMIT :limit
         """,
         {"worker_id": worker_id, "limit": limit},

@@ -69,7 +69,7 @@ def list_awaiting(db: apsw.Connection, org_id: str, template_id: str) -> list[st
         SELECT id
           FROM automations
          WHERE org_id = :org_id AND state = 'awaiting_approval'
-           AND state IN ('awaiting_approval', 'queued', 'running', 'paused')
+           AND state IN ('planning', 'awaiting_approval', 'queued', 'running', 'paused')
            AND +template_id = :template_id
         """,
         {"org_id": org_id, "template_id": template_id},
@@ -117,6 +117,12 @@ _DEPENDENTS = (
     "DELETE FROM approvals WHERE automation_id IN (SELECT value FROM json_each(:ids))",
     "DELETE FROM automation_files WHERE automation_id IN (SELECT value FROM json_each(:ids))",
     "DELETE FROM artifacts WHERE automation_id IN (SELECT value FROM json_each(:ids))",
+    """
+    DELETE FROM calls
+     WHERE wait_id IN (SELECT id FROM call_waits
+                        WHERE automation_id IN (SELECT value FROM json_each(:ids)))
+    """,
+    "DELETE FROM call_waits WHERE automation_id IN (SELECT value FROM json_each(:ids))",
     "DELETE FROM jobs WHERE automation_id IN (SELECT value FROM json_each(:ids))",
     "DELETE FROM chain_starts WHERE parent_id IN (SELECT value FROM json_each(:ids))",
     "UPDATE automations SET rerun_of = NULL WHERE rerun_of IN (SELECT value FROM json_each(:ids))",

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator
 
 from opsicle.domain.calls import Call
 from opsicle.domain.errors import InvalidInput, Problem
-from opsicle.domain.problems import listed, nearest
-from opsicle.domain.secrets import only_secret
+from opsicle.domain.passed_values import call_problems, refuse_secrets
+from opsicle.domain.problems import listed
 from opsicle.domain.stored_templates import decode_template
 from opsicle.domain.templates import Template
 from opsicle.server.access.actor import Actor
@@ -34,31 +34,12 @@ def starting_warnings(db: Connection, actor: Actor, template: Template) -> list[
             message = f"there is no template {call.template} yet, so it cannot start"
             found.append(Problem(f"{path}.template", message))
         else:
-            found += _value_warnings(path, call, target)
+            refuse_secrets(path, call, target)
+            found += [
+                Problem(each.path, f"it cannot start: {each.message}")
+                for each in call_problems(path, call, target)
+            ]
     return found
-
-
-def _value_warnings(path: str, call: Call, target: Template) -> Iterator[Problem]:
-    literals = {
-        name: source.value for name, source in call.values.items() if source.value is not None
-    }
-    if secret := only_secret(target.variables, literals):
-        message = (
-            f"is secret in {target.name}, and what is pushed can be read: keep it as a secret of "
-            "the org, which a phase names under `secrets`"
-        )
-        problems = tuple(Problem(f"{path}.values.{name}", message) for name in secret)
-        raise InvalidInput("a secret cannot be pushed as a value", problems=problems)
-
-    known = [variable.id for variable in target.variables]
-    for name in call.values:
-        if name not in known:
-            message = f"{target.name} has no variable of that name{nearest(name, known)}"
-            yield Problem(f"{path}.values.{name}", f"it cannot start: {message}")
-    for variable in target.variables:
-        if variable.is_required and variable.default is None and variable.id not in call.values:
-            message = f"it cannot start: {target.name} needs a value for {variable.id}"
-            yield Problem(f"{path}.values", message)
 
 
 def _refuse_loops(db: Connection, actor: Actor, template: Template) -> None:
@@ -102,7 +83,11 @@ def _loop(
 
 
 def _started(template: Template) -> Iterator[tuple[str, Call]]:
-    """Yield what a template starts, each with its place in the document."""
+    """Yield what a template calls or starts, each with its place in the document."""
+    for i, phase in enumerate(template.phases):
+        for j, call in enumerate(phase.calls):
+            place = f"[{j}]" if len(phase.calls) > 1 else ""
+            yield f"spec.template.phases[{i}].call{place}", call
     for key, calls in (("onSuccess", template.on_success), ("onFailure", template.on_failure)):
         for i, call in enumerate(calls):
             yield f"spec.{key}[{i}]", call

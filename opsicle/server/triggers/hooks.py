@@ -34,17 +34,14 @@ from opsicle.domain.trigger_mapping import (
     unmet_condition,
 )
 from opsicle.domain.triggers import (
-    KEPT_CALLS,
-    KEPT_REFUSALS,
     CallOutcome,
     Trigger,
     VerifyMethod,
 )
 from opsicle.kit.clock import Clock
-from opsicle.kit.ids import new_id
 from opsicle.security import webhook_signatures
 from opsicle.security.master_key import CannotOpen
-from opsicle.security.webhook_signatures import Header, Proof, SignedCall
+from opsicle.security.webhook_signatures import Proof, SignedCall
 from opsicle.server.access.actor import SystemActor
 from opsicle.server.access.standing import standing_actor
 from opsicle.server.automations.runnable import runnable_version
@@ -64,6 +61,9 @@ from opsicle.server.store.trigger_calls import CallRow
 from opsicle.server.store.triggers import NewReceipt, TriggerRow
 from opsicle.server.threads import run_in
 from opsicle.server.triggers.call_rates import CallRates
+from opsicle.server.triggers.calls import IncomingCall, keep
+from opsicle.server.triggers.large_bodies import LargeBodies
+from opsicle.server.triggers.views import read_trigger
 from opsicle.wire.starts import StarterKind
 from opsicle.wire.trigger_api import HookReply
 from opsicle.wire.user_api import RunRequest
@@ -71,26 +71,18 @@ from opsicle.wire.user_api import RunRequest
 _LONG_BODY_BYTES = 64 * 1024
 """A longer body is read where it holds up nobody else."""
 
-_MOST_REASON_CHARACTERS = 500
 _NOBODYS_SECRET = webhook_signatures.new_secret()
-
-
-class IncomingCall(msgspec.Struct, frozen=True):
-    """A call as it came in."""
-
-    header: Header
-    body: bytes
-    address: str
 
 
 @dataclass(frozen=True, slots=True)
 class _Called:
-    """A trigger that is there, as it was pushed, and its secret."""
+    """A trigger that is there and its secret, or why nobody can be known by that."""
 
     row: TriggerRow
     version: VersionRow
     trigger: Trigger
-    sealed: SealedRow
+    sealed: SealedRow | None
+    problem: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,16 +95,10 @@ class _Call:
     now: datetime
 
     def row(
-        self,
-        outcome: CallOutcome,
-        reason: str = "",
-        automation_id: str | None = None,
-        mapped: bytes = b"{}",
+        self, outcome: CallOutcome, reason: str = "", automation_id: str | None = None
     ) -> CallRow:
         """Return what is kept of it."""
-        return _call_row(
-            self.called.row, self.incoming, self.now, outcome, reason, automation_id, mapped
-        )
+        return self.incoming.row(self.called.row, self.now, outcome, reason, automation_id)
 
 
 class _Repeated(Exception):
@@ -145,6 +131,7 @@ class Hooks:
         self._urls = urls
         self._clock = clock
         self._rates = CallRates(clock.monotonic)
+        self.large_bodies = LargeBodies()
 
     def call(self, org_code: str, name: str, incoming: IncomingCall) -> HookReply:
         """Start what a trigger says, or say why nothing was started; durable on return.
@@ -156,7 +143,7 @@ class Hooks:
         """
         now = self._clock.now()
         called = self._database.read(lambda db: _find(db, org_code, name))
-        proof = self._verify(called, SignedCall(incoming.header, incoming.body, now))
+        proof = self._verify(called, incoming.signed(now))
         if called is None or proof is None:
             raise self._refuse_unverified(called, incoming, now)
 
@@ -174,7 +161,7 @@ class Hooks:
 
     def _verify(self, called: _Called | None, call: SignedCall) -> Proof | None:
         """Return the proof; what is not there is looked at for as long as what is."""
-        if called is None:
+        if called is None or called.sealed is None:
             webhook_signatures.verify(VerifyMethod.HMAC, _NOBODYS_SECRET, call)
             return None
         try:
@@ -199,9 +186,9 @@ class Hooks:
         def work(db: Connection) -> None:
             self._throttle.note_refusal(db, source)
             if called:
-                reason = f"the sender did not show the secret by {called.trigger.verify}"
-                row = _call_row(called.row, incoming, now, CallOutcome.UNVERIFIED, reason)
-                _keep(db, msgspec.structs.replace(row, is_verified=False))
+                shown = f"the sender did not show the secret by {called.trigger.verify}"
+                reason = called.problem or shown
+                keep(db, incoming.row(called.row, now, CallOutcome.UNVERIFIED, reason))
 
         self._database.write(work)
         return NotAuthenticated(
@@ -257,7 +244,8 @@ class Hooks:
                 if not triggers.put_receipt(db, row.id, receipt, automation_id, call.now):
                     earlier = triggers.find_receipt(db, row.id, receipt.key, call.now)
                     raise _repeated(receipt, earlier or "")
-            _keep(db, call.row(CallOutcome.STARTED, "", automation_id, shown))
+            row_of_call = call.row(CallOutcome.STARTED, automation_id=automation_id)
+            keep(db, msgspec.structs.replace(row_of_call, mapped=shown.decode()))
 
         starter = Starter(StarterKind.TRIGGER, row.id, row.name, claim)
         # Of this version, as the values were read for it.
@@ -287,7 +275,7 @@ class Hooks:
 
         def work(db: Connection) -> None:
             last = trigger_calls.find_newest(db, row.id)
-            _keep(db, refused)
+            keep(db, refused)
             if last and (last.outcome, last.reason) == (refused.outcome, refused.reason):
                 return
             data = {"reason": refused.reason}
@@ -304,25 +292,27 @@ class Hooks:
         self._database.write(work)
 
     def _note(self, row: CallRow) -> None:
-        self._database.write(lambda db: _keep(db, row))
+        self._database.write(lambda db: keep(db, row))
 
 
 def _find(db: Connection, org_code: str, name: str) -> _Called | None:
-    """Return a trigger with its secret; None for one that is not there, or not as it was pushed."""
+    """Return a trigger with its secret, None if it is not there.
+
+    One that is not as it was pushed has none: who may call it cannot be known.
+    """
     org = orgs.find_by_code(db, org_code)
     row = triggers.find(db, org.id, name) if org else None
     if org is None or row is None:
         return None
     version = documents.find(db, DocumentKind.TRIGGER, org.id, name)
-    sealed = triggers.find_sealed(db, row.id)
-    if version is None or sealed is None:
+    if version is None:
         return None
     try:
         require_as_pushed(db, DocumentKind.TRIGGER, org.id, version)
         trigger = stored_json.read(version.document, Trigger, f"the trigger {name}")
-    except Conflict:
-        return None
-    return _Called(row, version, trigger, sealed)
+    except Conflict as error:
+        return _Called(row, version, read_trigger(version), None, error.message)
+    return _Called(row, version, trigger, triggers.find_sealed(db, row.id))
 
 
 def _decoded(body: bytes) -> object:
@@ -350,35 +340,3 @@ def _digest(content: bytes) -> str:
 
 def _repeated(receipt: NewReceipt, automation_id: str) -> _Repeated:
     return _Repeated(automation_id, is_same_message=receipt.key.startswith(_MESSAGE))
-
-
-def _call_row(  # noqa: PLR0913, PLR0917 - what is kept of a call
-    trigger: TriggerRow,
-    incoming: IncomingCall,
-    now: datetime,
-    outcome: CallOutcome,
-    reason: str,
-    automation_id: str | None = None,
-    mapped: bytes = b"{}",
-) -> CallRow:
-    return CallRow(
-        id=new_id(now),
-        org_id=trigger.org_id,
-        trigger_id=trigger.id,
-        is_verified=True,
-        at=now,
-        outcome=outcome,
-        reason=reason[:_MOST_REASON_CHARACTERS],
-        automation_id=automation_id,
-        mapped=mapped.decode(),
-        body_bytes=len(incoming.body),
-        body_sha256=_digest(incoming.body),
-        address=incoming.address,
-    )
-
-
-def _keep(db: Connection, row: CallRow) -> None:
-    """Keep a call, and forget the oldest of its kind."""
-    trigger_calls.insert(db, row)
-    most = KEPT_CALLS if row.is_verified else KEPT_REFUSALS
-    trigger_calls.keep_newest(db, row.trigger_id, row.is_verified, most)

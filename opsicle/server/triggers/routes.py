@@ -9,8 +9,10 @@ from opsicle.domain.access import Action
 from opsicle.server.documents.versions import number_in
 from opsicle.server.http.lists import list_reply
 from opsicle.server.http.routing import Access, Reply, Request, Route
+from opsicle.server.identity.login_throttle import network
 from opsicle.server.store.documents import DocumentKind
-from opsicle.server.triggers.hooks import Hooks, IncomingCall
+from opsicle.server.triggers.calls import IncomingCall
+from opsicle.server.triggers.hooks import Hooks
 from opsicle.server.triggers.service import Triggers
 from opsicle.wire.endpoints import triggers as endpoints
 from opsicle.wire.user_api import SourceRequest
@@ -101,6 +103,7 @@ def call(hooks: Hooks, request: Request, org: str, trigger: str) -> Reply:
     trigger, or not its secret. 404: it is paused. 400: the body does not fit. 409: the trigger may
     not start its template. 429 and 503: try again.
     """
-    incoming = IncomingCall(request.header, request.raw_body(), request.address)
-    reply = hooks.call(org, trigger, incoming)
+    with hooks.large_bodies.slot(network(request.address), request.header("Content-Length")):
+        body = request.raw_body()
+    reply = hooks.call(org, trigger, IncomingCall(request.header, body, request.address))
     return Reply(HTTPStatus.OK if reply.skipped else HTTPStatus.ACCEPTED, reply)

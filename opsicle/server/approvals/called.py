@@ -1,0 +1,170 @@
+"""Approval of what an automation calls.
+
+It is asked together with that of the automation itself, before anything of it begins: whatever the
+called templates' policies ask, without their conditions, since the values are not known yet. When
+something that was called is to begin, the decisions then given must be good for what is asked of it
+on that day, with its values.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+import msgspec
+
+from opsicle.domain.approvals import ApprovalState, unmet
+from opsicle.domain.calls import BoundCall, CalledBy
+from opsicle.domain.errors import Conflict
+from opsicle.domain.policies import Policy
+from opsicle.domain.policy_parser import digest as policy_digest
+from opsicle.domain.scopes import combined
+from opsicle.domain.stored_templates import decode_template
+from opsicle.domain.template_parser import digest as template_digest
+from opsicle.domain.templates import Template
+from opsicle.server.access.template_versions import template_of
+from opsicle.server.approvals.approvers import ApproverDirectory, requester_of
+from opsicle.server.approvals.bindings import AlteredManifest, Bindings
+from opsicle.server.approvals.cases import Case, gates_for, load
+from opsicle.server.approvals.manifests import called_by_of, calls_of
+from opsicle.server.approvals.requester_refusal import requester_refusal
+from opsicle.server.policies.in_force import InForce, in_force
+from opsicle.server.store import approvals, audit, automations, documents
+from opsicle.server.store.automations import AutomationRow
+from opsicle.server.store.database import Connection
+from opsicle.server.store.documents import DocumentKind
+
+
+def with_called(
+    db: Connection, row: AutomationRow, own: InForce | None, first_phase: int
+) -> InForce | None:
+    """Return what an automation and all that it calls have to pass; None if nothing.
+
+    Raises Conflict for a policy that is not there.
+    """
+    bound = _all(each for each in calls_of(row) if each.phase >= first_phase)
+    templates = [template_of(db, each.template_id, each.version) for each in bound]
+    return _together(db, row.org_id, row.requester_id, own, templates)
+
+
+def with_newest_called(
+    db: Connection, org_id: str, requester_id: str, template: Template, own: InForce | None
+) -> InForce | None:
+    """Return the same for a template that is not run yet, as things are now."""
+    found: dict[str, Template] = {}
+    to_visit = [template]
+    while to_visit:
+        for phase in to_visit.pop().phases:
+            for call in phase.calls:
+                row = documents.find(db, DocumentKind.TEMPLATE, org_id, call.template, call.version)
+                if row and row.document_id not in found:
+                    found[row.document_id] = decode_template(row.document)
+                    to_visit.append(found[row.document_id])
+    return _together(db, org_id, requester_id, own, found.values())
+
+
+def _together(
+    db: Connection,
+    org_id: str,
+    requester_id: str,
+    own: InForce | None,
+    called: Iterable[Template],
+) -> InForce | None:
+    asked: dict[str, Policy] = {}
+    for template in called:
+        found = in_force(db, org_id, template, requester_id)
+        if found and found.policy.gates:
+            policy = _unconditional(found.policy, template.name)
+            asked.setdefault(policy_digest(policy), policy)
+    if not asked:
+        return own
+
+    mine = own.policy if own else None
+    if mine and policy_digest(_unconditional(mine, "")) in asked:
+        mine = None
+    return InForce(combined([*([mine] if mine else []), *asked.values()]))
+
+
+def require_agreed(
+    db: Connection, bindings: Bindings, row: AutomationRow, template: Template
+) -> None:
+    """Raise Conflict for a new automation that is called and may not begin, as `called_refusal`."""
+    if reason := called_refusal(db, bindings, row, template):
+        raise Conflict(reason)
+
+
+def called_refusal(
+    db: Connection, bindings: Bindings, row: AutomationRow, template: Template
+) -> str:
+    """Return why an automation that was called may not begin, "" if it may.
+
+    Raises AlteredManifest where what has called it is not what was triggered.
+    """
+    if reason := requester_refusal(db, row, template):
+        return reason
+    case = _approval_above(db, bindings, row, template)
+    try:
+        now = in_force(db, row.org_id, template, row.requester_id)
+    except Conflict as error:
+        return error.message
+    gates = gates_for(now.policy, template, row) if now else ()
+    if now is None or not gates:
+        return ""
+    if case is None:
+        return f"{template.name} asks for approval since, and nobody was asked"
+    requester = requester_of(
+        db, row.org_id, row.requester_id, audit.last_seq(db, row.org_id)
+    ).with_principal(row.principal_id)
+    people = ApproverDirectory(db, row.org_id).people(now.policy, template, requester)
+    reason = unmet(gates, case.votes, people, requester)
+    return f"what was agreed to is not what {template.name} asks: {reason}" if reason else ""
+
+
+def _approval_above(
+    db: Connection, bindings: Bindings, row: AutomationRow, template: Template
+) -> Case | None:
+    """Return the approval that was given of an automation and all that it calls, None if none was.
+
+    Each caller on the way up must be what was triggered, and have bound just this.
+    """
+    while called_by := called_by_of(row):
+        caller = automations.get(db, row.org_id, called_by.automation_id)
+        of_caller = template_of(db, caller.template_id, caller.version)
+        approval = approvals.find_of_automation(db, caller.id) if caller.approval_id else None
+        manifest = bindings.check(db, caller, of_caller, approval).manifest
+        if not _has_bound(manifest.calls, called_by, row, template):
+            raise AlteredManifest("what has called it is bound to call something else")
+        if approval is not None:
+            case = load(db, bindings, approval)
+            if case.problem or approval.state is not ApprovalState.APPROVED:
+                raise AlteredManifest(case.problem or f"the approval is {approval.state}")
+            return case
+        row, template = caller, of_caller
+    return None
+
+
+def _has_bound(
+    calls: tuple[BoundCall, ...], at: CalledBy, row: AutomationRow, template: Template
+) -> bool:
+    return any(
+        (each.phase, each.position) == (at.phase, at.position)
+        and (each.template_id, each.version) == (row.template_id, row.version)
+        and each.digest == template_digest(template)
+        and each.calls == calls_of(row)
+        for each in calls
+    )
+
+
+def _all(calls: Iterable[BoundCall]) -> Iterator[BoundCall]:
+    for call in calls:
+        yield call
+        yield from _all(call.calls)
+
+
+def _unconditional(policy: Policy, template: str) -> Policy:
+    """Return a policy of which each gate is asked, with a name that tells it from others."""
+    return msgspec.structs.replace(
+        policy,
+        name=policy.name or (f"{template}'s own" if template else ""),
+        gates=tuple(msgspec.structs.replace(gate, when=()) for gate in policy.gates),
+        applies_to=(),
+    )

@@ -1,0 +1,171 @@
+"""What an automation will call, looked up and checked when it is triggered, and bound to it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from opsicle.domain.calls import MAX_DEPTH, BoundCall, Call
+from opsicle.domain.errors import Conflict, OpsicleError, Problem
+from opsicle.domain.passed_values import call_problems, passed_values, refuse_secrets
+from opsicle.domain.template_parser import digest
+from opsicle.domain.templates import Phase, Template, Value
+from opsicle.server.access.actor import Actor
+from opsicle.server.automations.runnable import require_runnable, runnable_version
+from opsicle.server.automations.starters import Starter
+from opsicle.server.secrets.service import require_secrets
+from opsicle.server.store.database import Connection
+from opsicle.wire.user_api import RunRequest
+
+MOST_CALLS = 100
+"""Of an automation and all that it calls, together."""
+
+
+@dataclass
+class _CallBudget:
+    """How many calls may still be looked up: what calls twenty that call twenty has thousands."""
+
+    left: int = MOST_CALLS
+
+    def spend(self) -> None:
+        self.left -= 1
+        if self.left < 0:
+            raise Conflict(f"more than {MOST_CALLS} templates would be called in all")
+
+
+class _Above(NamedTuple):
+    """The templates that call the one that is looked at, the first one first, and their depth."""
+
+    templates: tuple[Template, ...]
+    depth: int
+    budget: _CallBudget
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(template.name for template in self.templates)
+
+
+def bound_calls(
+    db: Connection,
+    actor: Actor,
+    template: Template,
+    values: Mapping[str, Value],
+    starter: Starter | None,
+    first_phase: int = 0,
+) -> tuple[BoundCall, ...]:
+    """Return what an automation that is triggered now will call, and what those will.
+
+    One that was called itself is bound already. Raises Conflict, NotFound, NotAllowed or
+    InvalidInput for what could never be called so.
+    """
+    if starter and starter.called:
+        return starter.called.bound.calls
+    if not any(phase.calls for phase in template.phases):
+        return ()
+    above = _Above((template,), starter.depth if starter else 0, _CallBudget())
+    return tuple(_bound(db, actor, template, above, values, first_phase))
+
+
+def _bound(
+    db: Connection,
+    actor: Actor,
+    template: Template,
+    above: _Above,
+    values: Mapping[str, Value] | None,
+    first_phase: int = 0,
+) -> Iterator[BoundCall]:
+    """Yield what a template calls. `values` are those of its variables, None if nobody knows."""
+    for i, phase in enumerate(template.phases):
+        if i < first_phase:
+            continue
+        targets = []
+        for j, call in enumerate(phase.calls):
+            place = f"spec.template.phases[{i}].call" + (f"[{j}]" if len(phase.calls) > 1 else "")
+            try:
+                bound, target = _bind_one(db, actor, call, place, above, values)
+            except OpsicleError as error:
+                raise type(error)(
+                    f"phase {phase.name} of {template.name} cannot call {call.template}: "
+                    f"{error.message}",
+                    hint=error.hint,
+                    problems=error.problems,
+                ) from error
+            targets.append(target)
+            yield BoundCall(
+                phase=i,
+                position=j,
+                template=call.template,
+                template_id=bound.template_id,
+                version=bound.version,
+                digest=digest(target),
+                calls=bound.calls,
+            )
+        _check_outputs(template, phase, targets)
+
+
+class _Bound(NamedTuple):
+    template_id: str
+    version: int
+    calls: tuple[BoundCall, ...]
+
+
+def _bind_one(
+    db: Connection,
+    actor: Actor,
+    call: Call,
+    place: str,
+    above: _Above,
+    values: Mapping[str, Value] | None,
+) -> tuple[_Bound, Template]:
+    above.budget.spend()
+    if call.template in above.names:
+        raise Conflict(f"it would call itself: {' → '.join([*above.names, call.template])}")
+    if above.depth >= MAX_DEPTH:
+        raise Conflict(f"it would be deeper than {MAX_DEPTH}, which is not allowed")
+
+    request = RunRequest(template=call.template, version=call.version)
+    version, target, needs_code = runnable_version(db, actor, request)
+    require_runnable(target)
+    if needs_code:
+        raise Conflict("it asks for a fresh code of whoever runs it")
+    if target.plan:
+        raise Conflict("it has a plan, and nobody would be shown what that finds")
+    _check_groups(above.templates, target)
+    require_secrets(db, actor.org_id, target)
+    refuse_secrets(place, call, target)
+    if problems := tuple(call_problems(place, call, target)):
+        raise Conflict("its values do not fit", problems=problems)
+    if values is not None:
+        passed_values(call, target.variables, values, {}, ())
+
+    below = _Above((*above.templates, target), above.depth + 1, above.budget)
+    calls = tuple(_bound(db, actor, target, below, None))
+    return _Bound(version.document_id, version.version, calls), target
+
+
+def _check_groups(callers: tuple[Template, ...], target: Template) -> None:
+    """Refuse what would wait for its own caller to leave their concurrency group."""
+    if target.concurrency is None:
+        return
+    for caller in callers:
+        if caller.concurrency and caller.concurrency.group == target.concurrency.group:
+            raise Conflict(
+                f"both are in the concurrency group {target.concurrency.group}, so that it could "
+                "wait for its caller for ever"
+            )
+
+
+def _check_outputs(template: Template, phase: Phase, targets: list[Template]) -> None:
+    """Refuse an output that is not just one called template's."""
+    if not phase.calls:
+        return
+    for name in phase.outputs:
+        count = sum(name in other.outputs for target in targets for other in target.phases)
+        if count != 1:
+            said = "none" if count == 0 else "more than one"
+            message = f"{said} of the called templates has an output {name}"
+            raise Conflict(
+                f"phase {phase.name} of {template.name} cannot hand on {name}: {message}",
+                problems=(Problem(f"phase {phase.name}", message),),
+            )

@@ -1,0 +1,168 @@
+"""Running what jobs have called, and ending what nobody waits for any more.
+
+A call is written down in the transaction in which its job comes to wait, and used up in the one
+that makes the automation: whatever dies in between, it is made once.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+
+from opsicle.domain.calls import CalledBy, CallState
+from opsicle.domain.stored_templates import decode_template
+from opsicle.domain.template_parser import digest
+from opsicle.kit.clock import Clock
+from opsicle.server.access.actor import Actor, SystemActor
+from opsicle.server.access.document_lookup import get_document
+from opsicle.server.access.standing import standing_actor
+from opsicle.server.access.template_versions import template_of
+from opsicle.server.approvals.bindings import AlteredManifest, Bindings
+from opsicle.server.automations.attempts import Attempts, IsTaken
+from opsicle.server.automations.chains import values_for
+from opsicle.server.automations.service import Automations
+from opsicle.server.automations.starters import CalledRun, Starter
+from opsicle.server.fleet.presence import Fleet
+from opsicle.server.fleet.pubsub import PubSub, automation_topic
+from opsicle.server.store import approvals, audit, automations, calls
+from opsicle.server.store.automations import AutomationRow
+from opsicle.server.store.calls import CalledRow
+from opsicle.server.store.database import Connection, Database
+from opsicle.server.store.documents import DocumentKind
+from opsicle.wire.starts import StarterKind
+from opsicle.wire.user_api import RunRequest
+
+MOST_AT_ONCE = 10_000
+"""Calls looked at in one turn: more than ever run at once."""
+
+NOT_WANTED = "what has called it was cancelled, or is over"
+
+
+class CallStarts:
+    """What a turn of the server's loop does for calls. Two turns at once do no harm."""
+
+    def __init__(
+        self,
+        database: Database,
+        automations: Automations,
+        bindings: Bindings,
+        fleet: Fleet,
+        pubsub: PubSub,
+        clock: Clock,
+    ) -> None:
+        self._database = database
+        self._automations = automations
+        self._bindings = bindings
+        self._fleet = fleet
+        self._pubsub = pubsub
+        self._clock = clock
+        self._attempts = Attempts(clock)
+        self._open: dict[tuple[str, int], CalledRow] = {}
+
+    def turn(self) -> None:
+        """Run what is due, end what is wanted no more, and wake workers of jobs that may go on.
+
+        Nothing is run while the queue is held, as after a restore.
+        """
+        rows = self._database.read(lambda db: calls.list_open(db, MOST_AT_ONCE))
+        for row in rows:
+            if row.state is CallState.DUE and not row.is_wanted:
+                self._refuse(row, NOT_WANTED)
+            elif row.state is CallState.DUE and not self._fleet.held:
+                key = f"{row.caller_id}/{row.wait_id}/{row.position}"
+                self._attempts.attempt(key, partial(self._start, row), partial(self._refuse, row))
+            elif row.state is CallState.STARTED and not row.is_wanted:
+                self._end(row)
+        self._announce()
+
+    def _announce(self) -> None:
+        """Tell followers of callers what has changed since the turn before, and their workers."""
+        rows = self._database.read(lambda db: calls.list_open(db, MOST_AT_ONCE))
+        now = {(row.wait_id, row.position): row for row in rows}
+        before, self._open = self._open, now
+        for key in before.keys() | now.keys():
+            if before.get(key) == now.get(key):
+                continue
+            row = now.get(key) or before[key]
+            self._pubsub.changed(automation_topic(row.caller_id))
+            if key not in now and (presence := self._fleet.find(row.worker_id)):
+                presence.wake()
+
+    def _start(self, row: CalledRow) -> None:
+        def query(db: Connection) -> tuple[AutomationRow, CalledRun, RunRequest, Actor]:
+            caller, called, request = _called_run(db, self._bindings, row)
+            return (
+                caller,
+                called,
+                request,
+                standing_actor(db, row.org_id, caller.requester_id, "call"),
+            )
+
+        caller, called, request, actor = self._database.read(query)
+
+        def claim(db: Connection, automation_id: str) -> None:
+            if not calls.claim(db, row.wait_id, row.position, automation_id, self._clock.now()):
+                raise IsTaken
+
+        starter = Starter(
+            StarterKind.CALL,
+            caller.id,
+            caller.template,
+            claim,
+            depth=caller.depth + 1,
+            called=called,
+        )
+        self._automations.create(actor, request, starter=starter)
+
+    def _end(self, row: CalledRow) -> None:
+        caller = self._database.read(lambda db: automations.get(db, row.org_id, row.caller_id))
+        self._automations.cancel_called(caller, row.automation_id or "")
+
+    def _refuse(self, row: CalledRow, reason: str) -> None:
+        """Record that something was not run, so that its caller goes on with that."""
+        now = self._clock.now()
+
+        def work(db: Connection) -> None:
+            if calls.refuse(db, row.wait_id, row.position, reason, now):
+                data = {"template": row.template, "phase": row.phase, "reason": reason}
+                resource = f"automations/{row.caller_id}"
+                audit.append(db, now, row.org_id, SystemActor(), "refuse_start", resource, data)
+
+        self._database.write(work)
+
+
+def _called_run(
+    db: Connection, bindings: Bindings, row: CalledRow
+) -> tuple[AutomationRow, CalledRun, RunRequest]:
+    """Return who calls, what was bound to be called, and what is asked for.
+
+    Raises AlteredManifest where what is stored is not what was triggered, NotFound for a template
+    that is there no more, InvalidInput for values that are not passed on or do not fit.
+    """
+    caller = automations.get(db, row.org_id, row.caller_id)
+    template = template_of(db, caller.template_id, caller.version)
+    approval = approvals.find_of_automation(db, caller.id) if caller.approval_id else None
+    manifest = bindings.check(db, caller, template, approval).manifest
+    wait = calls.find_wait(db, row.wait_id)
+    bound = next(
+        (
+            each
+            for each in manifest.calls
+            if (each.phase, each.position) == (row.phase, row.position)
+        ),
+        None,
+    )
+    if wait is None or bound is None or bound.template != row.template:
+        raise AlteredManifest("what is stored of its calls is not what it was bound to call")
+
+    version = get_document(db, DocumentKind.TEMPLATE, row.org_id, row.template, bound.version)
+    target = decode_template(version.document)
+    if (version.document_id, digest(target)) != (bound.template_id, bound.digest):
+        raise AlteredManifest(f"another template is called {row.template} now")
+
+    call = template.phases[row.phase].calls[row.position]
+    at = CalledBy(automation_id=caller.id, fence=wait.fence, phase=row.phase, position=row.position)
+    values = values_for(db, caller, call, target)
+    request = RunRequest(
+        template=row.template, version=bound.version, values=values, reason=caller.reason
+    )
+    return caller, CalledRun(at, bound), request
