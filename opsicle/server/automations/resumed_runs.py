@@ -295,7 +295,7 @@ def _bound_point(
 
 
 def _last_started(tries: Sequence[JobRow]) -> JobRow | None:
-    return next((job for job in reversed(tries) if job.started_at), None)
+    return next((job for job in reversed(tries) if job.started_at and not job.is_plan), None)
 
 
 def _reports(
