@@ -310,7 +310,7 @@ def _altered(automation_id: str, why: str) -> Conflict:
 
 
 def _last_started(tries: Sequence[JobRow]) -> JobRow | None:
-    return next((job for job in reversed(tries) if job.started_at), None)
+    return next((job for job in reversed(tries) if job.started_at and not job.is_plan), None)
 
 
 def _given_at_pauses(
