@@ -90,6 +90,10 @@ def _lost(before: Any, after: Any, at: str = "") -> Iterator[str]:
     if isinstance(before, dict):
         for key, value in before.items():
             yield from _lost(value, after.get(key), f"{at}.{key}")
+    elif at == ".preferences":  # there may be more messages to choose of
+        yield from (
+            f"{at}: {one}" for one in before if all(any(_lost(one, other)) for other in after)
+        )
     elif isinstance(before, list) and before and isinstance(before[0], dict):
         if len(before) != len(after):
             yield f"{at}: {len(before)} before, {len(after)} now"
