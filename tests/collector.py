@@ -64,6 +64,7 @@ class Collector:
         self._tls.load_cert_chain(folder / "collector.pem")
         self.received: list[Received] = []
         self.reads = True
+        self.farewells = 0
         self.port = 0
         self._listener: socket.socket | None = None
         self._connections: list[ssl.SSLSocket] = []
@@ -102,7 +103,9 @@ class Collector:
             except OSError:
                 return
             with suppress(OSError):
-                connection = self._tls.wrap_socket(plain, server_side=True)
+                connection = self._tls.wrap_socket(
+                    plain, server_side=True, suppress_ragged_eofs=False
+                )
                 self._connections.append(connection)
                 if self._listener is not listener:  # ended meanwhile
                     connection.close()
@@ -118,6 +121,7 @@ class Collector:
                 if len(message) < length:
                     return
                 self.received.append(take_apart(message))
+            self.farewells += 1
 
     @staticmethod
     def _length(stream: object) -> int:

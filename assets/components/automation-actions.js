@@ -3,7 +3,7 @@
 import { post } from "../lib/api.js";
 import { randomId } from "../lib/bytes.js";
 import { h } from "../lib/dom.js";
-import { navigate } from "../lib/router.js";
+import { here, navigate } from "../lib/router.js";
 import { may, whoAmI } from "../lib/session.js";
 import { announce } from "./announcer.js";
 import { button } from "./buttons.js";
@@ -55,7 +55,10 @@ function confirmRelease({ id, template, concurrency_group: group }) {
     back: "Keep it held",
     action: "Release the group",
     run: () => post("/automations/{automation_id}/release", { path: { automation_id: id } }),
-    done: () => announce("Released"),
+    done: () => {
+      announce("Released");
+      navigate(here(), { isReplacing: true }); // it has ended, so nothing else brings the news
+    },
   });
 }
 

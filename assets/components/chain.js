@@ -34,13 +34,13 @@ function startView({ event, template, state, reason, automation_id: id, automati
 /** What a phase has called, with what that has called itself; `called` are names, before there is anything. */
 export function calledView(called, calls) {
   if (calls.length > 0) return calledTree(calls);
-  return called.length > 0 && h("p", { class: "phase-explanation" }, `calls ${called.join(", ")}`);
+  return called.length > 0 && h("p", { class: "called muted" }, `calls ${called.join(", ")}`);
 }
 
 function calledTree(calls) {
   return h(
     "ul",
-    { class: "jobs", "aria-label": "Called templates" },
+    { class: "called", "aria-label": "Called templates" },
     calls.map(
       ({ template, state, reason, automation_id: id, automation_state: now, calls: below }) =>
         h(
@@ -61,7 +61,7 @@ function calledTree(calls) {
 export function boundCalls(calls) {
   return h(
     "ul",
-    {},
+    { class: "called" },
     calls.map(({ template, version, digest, calls: below }) =>
       h(
         "li",
@@ -76,15 +76,23 @@ export function boundCalls(calls) {
 }
 
 /** How a call stands in a template: its name, its version and where its values come from. */
-export function callText({ template, version, values = {} }) {
+export function callText(call) {
+  return `Calls ${calledWith(call)}`;
+}
+
+function calledWith({ template, version, values = {} }) {
   const given = Object.entries(values).map(([name, source]) => `${name} = ${sourceText(source)}`);
-  return [
-    `Calls ${template}`,
-    version && `version ${version}`,
-    given.length && `with ${given.join(", ")}`,
-  ]
+  return [template, version && `version ${version}`, given.length && `with ${given.join(", ")}`]
     .filter(Boolean)
     .join(" ");
+}
+
+/** What is started once a template's automation has ended, a line for each. */
+export function chainTexts(onSuccess, onFailure) {
+  return [
+    ...onSuccess.map((call) => `After success it starts ${calledWith(call)}`),
+    ...onFailure.map((call) => `After failure it starts ${calledWith(call)}`),
+  ];
 }
 
 function sourceText({ value, variable, output }) {

@@ -15,6 +15,7 @@ const SHAPES = {
   cancelled: [CIRCLE, "M3.6 3.6l8.8 8.8"],
   timed_out: ["M4 1.5h8M4 14.5h8M5 1.5v2.8L8 8l3-3.7V1.5M5 14.5v-2.8L8 8l3 3.7v2.8"],
   unknown: ["M8 1l7 7l-7 7l-7-7z", "M6.4 6.4a1.6 1.6 0 1 1 2.2 1.7c-.4.2-.6.4-.6.9M8 11h.01"],
+  planning: [CIRCLE, "M5.3 8h5.4M8 5.3v.01M8 10.7v.01"],
   awaiting_approval: [CIRCLE, "M6.3 5.5v5M9.7 5.5v5"],
   rejected: ["M5.2 1.5h5.6l3.7 3.7v5.6l-3.7 3.7H5.2l-3.7-3.7V5.2z", "M5 8h6"],
   expired: ["M4 1.5h8M4 14.5h8M5 1.5v2.8L8 8l3-3.7V1.5M5 14.5v-2.8L8 8l3 3.7v2.8"],

@@ -72,7 +72,9 @@ export class LogPanel {
 
   /** Learn what the automation's phases are called, and why there may be no log. */
   describe(automation) {
-    this.#view.phaseNames = automation.phases.map((phase) => phase.name);
+    const { jobs, plan, phases } = automation;
+    const shown = jobs.at(-1)?.is_plan ? plan : phases;
+    this.#view.phaseNames = shown.map((phase) => phase.name);
     this.#empty.textContent = isFinal(automation.state)
       ? automation.started_at
         ? sentence(automation.log_remark || "it printed nothing")

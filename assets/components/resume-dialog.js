@@ -41,8 +41,8 @@ function keptBy({ jobs }) {
 
 /** In which workspace it goes on, where there is a choice. */
 function workspaceField(keeper) {
-  const kept = ["", visible(`the old one’s, as it was left, on ${keeper}`)];
-  const fresh = ["fresh", "an empty one, on any worker that fits"];
+  const kept = ["", visible(`as it was left, on ${keeper}`)];
+  const fresh = ["fresh", "empty, on any worker that fits"];
   return field({
     label: "Workspace",
     path: "fresh_workspace",

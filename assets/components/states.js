@@ -5,6 +5,7 @@ import { icon } from "./icons.js";
 
 /** The states an automation can be in, in the order in which a filter offers them. */
 export const STATES = [
+  "planning",
   "awaiting_approval",
   "queued",
   "running",
@@ -18,7 +19,7 @@ export const STATES = [
   "expired",
 ];
 
-const UNFINISHED = new Set(["awaiting_approval", "queued", "running", "paused"]);
+const UNFINISHED = new Set(["planning", "awaiting_approval", "queued", "running", "paused"]);
 
 /** Whether an automation in this state is over. */
 export function isFinal(state) {

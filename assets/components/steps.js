@@ -3,15 +3,24 @@
 import { h } from "../lib/dom.js";
 import { duration, durationText } from "../lib/times.js";
 import { visible } from "../lib/visible.js";
-import { calledView, callText } from "./chain.js";
+import { calledView, callText, chainTexts } from "./chain.js";
 import { stateDot } from "./states.js";
 
 const DEFAULT_TIMEOUT_SECONDS = 60;
 const MAX_OPEN_COMMANDS = 24; // beyond that, phases that went well are folded
 
 /** The phases of a template, in order, with what is special about each, and what containers see. */
-export function planView({ phases, volume_mounts: mounts }) {
-  return [phaseList(phases), mounts.length > 0 && mountList(mounts)];
+export function planView({
+  phases,
+  volume_mounts: mounts,
+  on_success: then = [],
+  on_failure: or = [],
+}) {
+  return [
+    phaseList(phases),
+    mounts.length > 0 && mountList(mounts),
+    chainTexts(then, or).map((text) => h("p", {}, visible(text))),
+  ];
 }
 
 function mountList(mounts) {
@@ -130,9 +139,10 @@ export function phaseView(phase, index, { isLong, goTo, before }) {
     { class: "phase", open: isOpen, dataset: { state: phase.state } },
     h(
       "summary",
-      { dataset: { focus: `phase-${index}` } },
+      { dataset: { focus: phase.key } },
       stateDot(phase.state),
       h("span", { class: "phase-name" }, visible(phase.name)),
+      phase.isPlan && h("span", { class: "fact" }, "plan"),
       attempt && h("span", { class: "fact" }, attempt),
       phase.when !== "success" &&
         h("span", { class: "fact" }, phase.when === "always" ? "always" : `on ${phase.when}`),
@@ -171,7 +181,7 @@ function tryList(phase, index, goTo) {
             class: "step-line",
             title: "Show in the log",
             onclick: () => goTo(index, failed.log_offset),
-            dataset: { focus: `try-${index}-${i}` },
+            dataset: { focus: `try-${phase.key}-${i}` },
           },
           stateDot("failed"),
           h("span", {}, `attempt ${i + 1}: `, tryEnd(failed)),
@@ -216,7 +226,7 @@ function commandView(phase, index, command, i, goTo) {
         class: "step-line",
         title: `${text}\n\nShow in the log`,
         onclick: jump,
-        dataset: { focus: `command-${index}-${i}` },
+        dataset: { focus: `command-${phase.key}-${i}` },
       },
       inside,
     ),

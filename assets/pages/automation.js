@@ -126,17 +126,31 @@ function showAutomation(parts, automation, before) {
   if (before === null) parts.head.querySelector("h1").focus({ preventScroll: true });
   showList(parts.summary, summaries(automation), () => "summary", summaryView);
   showList(parts.artifacts, artifactsOf(automation), () => "artifacts", artifactsView);
-  const isLong = isLongPlan(automation.phases);
+  const phases = phasesOf(automation);
+  const isLong = isLongPlan(phases);
   const goTo = (phase, offset) => parts.log.goTo(phase, offset);
-  const phases = automation.phases.map((phase, index) => ({ ...phase, index }));
   showList(
     parts.phases,
     phases,
-    (phase) => phase.index,
-    (phase, old) => phaseView(phase, phase.index, { isLong, goTo, before: old }),
+    (phase) => phase.key,
+    (phase, old) =>
+      phaseView(phase, phase.index, { isLong, goTo: phase.hasLog ? goTo : () => {}, before: old }),
   );
   showList(parts.facts, [factsOf(automation)], () => "facts", factsView);
   parts.log.describe(automation);
+}
+
+/** The plan's phases and the others; only the newest job's have their log on the page. */
+function phasesOf({ plan, phases, jobs }) {
+  const isPlanning = Boolean(jobs.at(-1)?.is_plan);
+  const entry = (isPlan) => (phase, index) => ({
+    ...phase,
+    index,
+    isPlan,
+    key: `${isPlan ? "plan" : "phase"}-${index}`,
+    hasLog: isPlan === isPlanning,
+  });
+  return [...plan.map(entry(true)), ...phases.map(entry(false))];
 }
 
 function titleFor(automation) {
@@ -146,6 +160,7 @@ function titleFor(automation) {
 /** Everything that the head shows; what changes with each command is among it only at the end. */
 function headOf(automation) {
   const {
+    plan,
     phases,
     jobs,
     values,
@@ -158,7 +173,7 @@ function headOf(automation) {
     log_bytes: logBytes,
     ...rest
   } = automation;
-  return isFinal(rest.state) ? { ...rest, phases, jobs } : rest;
+  return isFinal(rest.state) ? { ...rest, plan, phases, jobs } : rest;
 }
 
 function headView(automation) {

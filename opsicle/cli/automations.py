@@ -233,7 +233,8 @@ def _became(start: ChainedStart) -> str:
 
 def _print_phases(automation: Automation) -> None:
     click.echo()
-    rows = [row for phase in automation.phases for row in _rows(phase)]
+    rows = [[f"plan: {name}", *rest] for phase in automation.plan for name, *rest in _rows(phase)]
+    rows += [row for phase in automation.phases for row in _rows(phase)]
     print_table(
         ["PHASE", "STATE", "TOOK", "ENDED WITH"],
         [[printable(cell) for cell in row] for row in rows],

@@ -7,7 +7,7 @@ from opsicle.cli.progress import ProgressDisplay
 from opsicle.cli.terminal import printable
 from opsicle.client.api import Api
 from opsicle.client.following import ConnectionLost, LogPiece, follow
-from opsicle.domain.automations import AutomationState, is_final
+from opsicle.domain.automations import WAITS_FOR_WORKER, AutomationState, is_final
 from opsicle.wire.endpoints import automations as endpoints
 from opsicle.wire.user_api import Automation
 
@@ -19,7 +19,8 @@ def show_live(api: Api, automation: Automation, *, outlives_us: bool = True) -> 
     `outlives_us`.
     """
     progress = ProgressDisplay(
-        [phase.name for phase in automation.phases], is_stdout_taken=current().wants_json
+        [phase.name for phase in (*automation.plan, *automation.phases)],
+        is_stdout_taken=current().wants_json,
     )
     printer = _StatusPrinter(progress)
     printer.show(automation)
@@ -27,7 +28,8 @@ def show_live(api: Api, automation: Automation, *, outlives_us: bool = True) -> 
     try:
         for happened in follow(api, automation.id):
             if isinstance(happened, LogPiece):
-                progress.write(happened.phase, happened.stream, happened.data)
+                phase = happened.phase + _first_phase(automation, happened.job_id)
+                progress.write(phase, happened.stream, happened.data)
             elif isinstance(happened, ConnectionLost):
                 progress.show_status(f"the server is away, trying again ({happened.message})")
             else:
@@ -61,13 +63,17 @@ class _StatusPrinter:
 
         Below that, on a terminal, how it stands just now.
         """
-        self._progress.note_phases(phase.state for phase in now.phases)
-        running = [phase.name for phase in now.phases if phase.state == "running"]
+        phases = (*now.plan, *now.phases)
+        self._progress.note_phases(phase.state for phase in phases)
+        running = [phase.name for phase in phases if phase.state == "running"]
 
         if now.state is AutomationState.AWAITING_APPROVAL:
             self._print_once(now.waiting_reason)
             self._progress.show_status(f"approval {now.approval_id} is pending")
-        elif now.state is AutomationState.QUEUED:
+        elif now.state is AutomationState.PLANNING and not now.waiting_reason and now.worker:
+            self._print_once(f"planning on {now.worker.name}")
+            self._progress.show_status(f"planning: {running[-1]}" if running else "planning")
+        elif now.state in WAITS_FOR_WORKER:
             # With a job it is a worker's already, and begins any moment.
             if now.waiting_reason and not now.jobs:
                 self._print_once(f"queued: {now.waiting_reason}")
@@ -80,6 +86,12 @@ class _StatusPrinter:
         if text != self._last_printed:
             self._progress.say(printable(text))
             self._last_printed = text
+
+
+def _first_phase(automation: Automation, job_id: str) -> int:
+    """Return the number of the first phase that a job carries out, of the plan and the others."""
+    is_plan = any(job.id == job_id and job.is_plan for job in automation.jobs)
+    return 0 if is_plan else len(automation.plan)
 
 
 def _seconds(automation: Automation) -> float | None:

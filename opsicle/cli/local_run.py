@@ -77,8 +77,10 @@ def prepare(
     path: Path,
     read_values: Callable[[Sequence[Variable]], dict[str, Value]],
     read_secrets: Callable[[Sequence[str]], dict[str, str]],
-) -> tuple[Work, dict[str, Value]]:
+) -> tuple[list[Work], dict[str, Value]]:
     """Return the file as work for the runner, and the values that it runs with, secret ones masked.
+
+    What it plans comes first.
 
     Raises InvalidInput for mistakes in the file or the values, and for what cannot run here.
     """
@@ -92,7 +94,8 @@ def prepare(
 
     variables = document.variables if isinstance(document, Template) else ()
     values = check_values(variables, read_values(variables))
-    secrets = read_secrets(named_secrets(document.phases))
+    plan = document.plan if isinstance(document, Template) else ()
+    secrets = read_secrets(named_secrets((*plan, *document.phases)))
 
     work = Work(
         automation_id=new_id(datetime.now(UTC)),
@@ -105,23 +108,66 @@ def prepare(
             [v for v in variables if v.type is not VariableType.SECRET], values
         ),
         secret_environment=environment(variables, only_secret(variables, values)),
-        secrets=secrets,
+        secrets={name: secrets[name] for name in named_secrets(document.phases)},
         volume_mounts=document.volume_mounts,
         timeout=document.timeout if isinstance(document, Template) else None,
         files=input_files(variables, values),
     )
 
-    return work, masked(variables, values)
+    planned = msgspec.structs.replace(
+        work,
+        job_id=new_id(datetime.now(UTC)),
+        phases=plan,
+        is_plan=True,
+        secrets={name: secrets[name] for name in named_secrets(plan)},
+    )
+    return [planned, work] if plan else [work], masked(variables, values)
 
 
 def run_here(
-    work: Work, values: dict[str, Value], read_file: ReadPart, *, is_stdout_taken: bool
+    works: Sequence[Work], values: dict[str, Value], read_file: ReadPart, *, is_stdout_taken: bool
 ) -> LocalRun:
-    """Run it to its end; `read_file` reads the files that it is given.
+    """Run a plan, if there is one, and then the rest; `read_file` reads the files that it is given.
 
-    Ctrl-C, TERM and a closed terminal cancel it; its clean-up phases still run.
+    Nobody is asked in between. Ctrl-C, TERM and a closed terminal cancel it; its clean-up phases
+    still run.
     """
     created_at = datetime.now(UTC)
+    reports: list[PhaseReport] = []
+    for work in works:
+        given = msgspec.structs.replace(work, plan_outputs=outputs_of(reports))
+        outcome = _without_masked(work, _carry_out(given, read_file, is_stdout_taken))
+        reports += outcome.phases
+        if outcome.state != JobState.SUCCEEDED:
+            break
+    return LocalRun(
+        id=work.automation_id,
+        state=outcome.state,
+        template=work.template,
+        requester=work.requester,
+        values=values,
+        exit_code=outcome.exit_code,
+        explanation=outcome.explanation,
+        created_at=created_at,
+        finished_at=datetime.now(UTC),
+        phases=[_phase(report) for report in reports],
+        outputs=outputs_of(reports),
+        summary=summary_of(reports),
+    )
+
+
+def _without_masked(work: Work, outcome: Outcome) -> Outcome:
+    """Return how a plan ended; badly, if it hands on a secret, as it would on a server."""
+    names = [each.name for report in outcome.phases for each in report.outputs if each.is_masked]
+    if not (work.is_plan and names and outcome.state == JobState.SUCCEEDED):
+        return outcome
+    reason = (
+        f"the plan hands on a secret, which later phases could not be given: {', '.join(names)}"
+    )
+    return msgspec.structs.replace(outcome, state=JobState.FAILED, explanation=reason)
+
+
+def _carry_out(work: Work, read_file: ReadPart, is_stdout_taken: bool) -> Outcome:
     progress = ProgressDisplay(
         [phase.name for phase in work.phases], is_stdout_taken=is_stdout_taken
     )
@@ -147,20 +193,7 @@ def run_here(
         outcome = _in_thread(runner)
 
     progress.end(outcome.state, outcome.explanation, time.monotonic() - begun)
-    return LocalRun(
-        id=work.automation_id,
-        state=outcome.state,
-        template=work.template,
-        requester=work.requester,
-        values=values,
-        exit_code=outcome.exit_code,
-        explanation=outcome.explanation,
-        created_at=created_at,
-        finished_at=datetime.now(UTC),
-        phases=[_phase(report) for report in outcome.phases],
-        outputs=outputs_of(outcome.phases),
-        summary=summary_of(outcome.phases),
-    )
+    return outcome
 
 
 def _take_files(work: Work, folder: Path, read_file: ReadPart) -> None:
@@ -203,13 +236,16 @@ def _refuse_what_cannot_run(path: Path, document: Template | AutomationDocument)
         if phase.calls
     ]
     problems += _unanswerable(root, document.phases)
-    runtimes = _runtimes_for(document.phases)
-    for i, phase in enumerate(document.phases):
+    plan = document.plan if isinstance(document, Template) else ()
+    runtimes = _runtimes_for((*plan, *document.phases))
+    placed = [(f"{root}.phases[{i}]", phase) for i, phase in enumerate(document.phases)]
+    placed += [(f"spec.plan[{i}]", phase) for i, phase in enumerate(plan)]
+    for place, phase in placed:
         if phase.image is not None and runtime_of(phase) not in runtimes.kinds:
             why = "; ".join(runtimes.unavailable.values())
             problems.append(
                 Problem(
-                    f"{root}.phases[{i}].image",
+                    f"{place}.image",
                     f"no container can be run here: {why}. Install podman, or leave `image` out",
                 )
             )

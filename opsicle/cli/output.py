@@ -31,6 +31,7 @@ STATE_COLOURS = {
     "unknown": "magenta",
     "running": "blue",
     "paused": "yellow",
+    "planning": "yellow",
     "cancelled": "yellow",
     "queued": "yellow",
     "draining": "yellow",

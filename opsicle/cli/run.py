@@ -104,8 +104,8 @@ def _run_here(path: Path, given: GivenValues, secret_files: Sequence[str]) -> Jo
     def read_values(variables: Sequence[Variable]) -> dict[str, Value]:
         return with_files(variables, given.read(variables), files.take)
 
-    work, values = prepare(path, read_values, lambda names: _given_secrets(names, secret_files))
-    result = run_here(work, values, files.read, is_stdout_taken=current().wants_json)
+    works, values = prepare(path, read_values, lambda names: _given_secrets(names, secret_files))
+    result = run_here(works, values, files.read, is_stdout_taken=current().wants_json)
     if current().wants_json:
         print_json(result)
     else:

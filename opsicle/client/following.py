@@ -29,13 +29,15 @@ _MAX_LINE_BYTES = 16 * 1024 * 1024
 class LogPiece(msgspec.Struct, frozen=True):
     """The next bytes of the log, and when the worker read them.
 
-    `stream` is 1 for stdout, 2 for stderr; `phase` is the index of the phase.
+    `stream` is 1 for stdout, 2 for stderr; `phase` is the index of the phase, of those that the
+    job carries out.
     """
 
     phase: int
     stream: int
     data: bytes
     at: datetime
+    job_id: str = ""
 
 
 class ConnectionLost(msgspec.Struct, frozen=True):
@@ -128,7 +130,7 @@ def _taken(event: FollowedEvent, position: _Position) -> Iterator[Automation | L
                     log.job_id, chunk.offset, base64.b64decode(chunk.data, validate=True)
                 )
                 if data:
-                    yield LogPiece(chunk.phase, chunk.stream, data, chunk.at)
+                    yield LogPiece(chunk.phase, chunk.stream, data, chunk.at, log.job_id)
     except (msgspec.MsgspecError, ValueError) as error:
         raise Internal(f"the server's event is not what was expected: {error}") from error
 

@@ -1,5 +1,7 @@
 """The state machine of automations and of the jobs that carry them out.
 
+- planning → awaiting_approval | queued: its plan has gone well, if it has one
+- planning → failed | cancelled: nobody was asked, and nothing else was run
 - awaiting_approval → queued → running → succeeded | failed | cancelled | timed_out | unknown
 - awaiting_approval → rejected | expired | cancelled
 - queued → cancelled: by a person, or because it is not what was triggered
@@ -20,6 +22,7 @@ from enum import StrEnum
 class AutomationState(StrEnum):
     """Where an automation stands; spelled alike in SQL, JSON, UI and docs."""
 
+    PLANNING = "planning"
     AWAITING_APPROVAL = "awaiting_approval"
     QUEUED = "queued"
     RUNNING = "running"
@@ -69,10 +72,14 @@ JOB_OUTCOMES = frozenset(JobState(state) for state in OUTCOMES)
 FINAL = OUTCOMES | {_S.UNKNOWN, _S.REJECTED, _S.EXPIRED}
 """States that nothing leaves, save that `unknown` gives way to the truth."""
 
+WAITS_FOR_WORKER = frozenset({_S.PLANNING, _S.QUEUED})
+"""States in which it may wait for one."""
+
 UNFINISHED = frozenset(AutomationState) - FINAL
 """States that something still comes of."""
 
 TRANSITIONS: dict[AutomationState, frozenset[AutomationState]] = {
+    _S.PLANNING: frozenset({_S.AWAITING_APPROVAL, _S.QUEUED, _S.FAILED, _S.CANCELLED}),
     _S.AWAITING_APPROVAL: frozenset({_S.QUEUED, _S.REJECTED, _S.EXPIRED, _S.CANCELLED}),
     _S.QUEUED: frozenset({_S.RUNNING, _S.CANCELLED, _S.EXPIRED}),
     _S.RUNNING: OUTCOMES | {_S.UNKNOWN, _S.QUEUED, _S.PAUSED, _S.REJECTED, _S.EXPIRED},

@@ -169,6 +169,9 @@ _LATER: Fields = {
         "keep_workspace",
         "calls",
         "called_by",
+        "plan",
+        "plan_outputs",
+        "evidence",
     ),
     "Phase": (
         "network",
@@ -185,7 +188,7 @@ _LATER: Fields = {
     "Retries": ("backoff", "retry_on"),
     "ResumePoint": ("workspace",),
     "ResourceLimits": ("nice",),
-    "WorkOrder": ("resume",),
+    "WorkOrder": ("resume", "is_plan"),
 }
 
 

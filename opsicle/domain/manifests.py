@@ -45,7 +45,9 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     approval and run. From format 2 on, `principal_id` is the person behind the requester when it
     was asked: the owner of a service account, else the requester; `policy` is the digest of a
     `PolicyAsked`, or `NO_POLICY`. `files` are the values of variables of type `file`, which stand
-    in no other place of it.
+    in no other place of it. Before `phases` are ordered, `plan` is carried out by an order of its
+    own; `evidence` is the digest of what that has shown ("" until then), `plan_outputs` what it
+    hands on.
     """
 
     format: int = NEWEST
@@ -75,6 +77,9 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     called_by: CalledBy | None = None
     files: tuple[InputFile, ...] = ()
     keep_workspace: int | None = None
+    plan: tuple[Phase, ...] = ()
+    plan_outputs: dict[str, str] = {}
+    evidence: str = ""
 
     def in_format(self, number: int) -> Manifest:
         """Return the same in another format.
@@ -132,7 +137,8 @@ class WorkOrder(msgspec.Struct, frozen=True, kw_only=True):
     `policy_digest` is "" without one.
 
     From format 2 on, `epoch` and `epoch_id` are the server's: a worker that has had a newer one
-    carries nothing out. One with `resume` lets a paused job go on, and nothing begin.
+    carries nothing out. One with `resume` lets a paused job go on, and nothing begin. One that
+    `is_plan` orders the manifest's plan alone, and none of its other phases.
     """
 
     format: int = NEWEST
@@ -150,6 +156,7 @@ class WorkOrder(msgspec.Struct, frozen=True, kw_only=True):
     epoch: int = 0
     epoch_id: str = ""
     resume: Resume | None = None
+    is_plan: bool = False
 
     def in_format(self, number: int) -> WorkOrder:
         """Return the same in another format.

@@ -96,7 +96,7 @@ def runtime_of(phase: Phase) -> str:
 def requirements(template: Template, workspace: KeptWorkspace | None = None) -> Requirements:
     """Return what a template's automations ask of a worker; one that goes on, its workspace too."""
     asked = phases_require(
-        template.phases,
+        (*template.plan, *template.phases),
         template.runs_on,
         template.runs_on_where,
         accepts_claimed=template.accepts_claimed,

@@ -9,7 +9,9 @@ from functools import cached_property
 
 from opsicle.server.approvals import routes as approvals
 from opsicle.server.approvals.bindings import Bindings
+from opsicle.server.approvals.evidence import Evidence
 from opsicle.server.approvals.progress import Progress
+from opsicle.server.approvals.requests import ApprovalRequests
 from opsicle.server.approvals.service import Approvals
 from opsicle.server.artifacts import routes as artifacts
 from opsicle.server.artifacts.service import Artifacts
@@ -49,6 +51,7 @@ from opsicle.server.dispatch.lease_service import LeaseService
 from opsicle.server.dispatch.lease_store import LeaseStore
 from opsicle.server.dispatch.order_signer import OrderSigner
 from opsicle.server.dispatch.paused_jobs import PausedJobs
+from opsicle.server.dispatch.plans import Plans
 from opsicle.server.dispatch.run_windows import RunWindows
 from opsicle.server.dispatch.service import Dispatch
 from opsicle.server.dispatch.waiting_kinds import WaitingKinds
@@ -193,10 +196,12 @@ class Services:
             self.contents, state, clock, core.remarks.note_damaged_artifact
         )
 
+        evidence = Evidence(self.job_logs.beginning)
         work_builder = WorkBuilder(
             core.vault,
             bindings,
             OrderSigner(core.order_key, clock, core.epoch),
+            evidence,
             core.log_bounds.job_bytes,
             core.artifact_bounds.limits,
         )
@@ -217,8 +222,16 @@ class Services:
         self.epoch_reports = EpochReports(
             state, self.status.hold, core.order_key.public, core.epoch, clock
         )
+        requests = ApprovalRequests(progress, clock)
         self.jobs = Jobs(
-            state, self.job_logs, lease_service, self.pubsub, self.outbox, self.epoch_reports, clock
+            state,
+            self.job_logs,
+            lease_service,
+            self.pubsub,
+            self.outbox,
+            self.epoch_reports,
+            Plans(requests, bindings, evidence, self.outbox, clock),
+            clock,
         )
         self.job_artifacts = JobArtifacts(
             state,

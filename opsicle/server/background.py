@@ -59,7 +59,7 @@ def loops(services: Services, keep: Callable[[], RetentionPeriods]) -> list[Loop
             _FORGET_REQUESTS_EVERY_SECONDS,
             steady(services.automations.forget_requests),
         ),
-        Loop("drop logs", _DROP_LOGS_EVERY_SECONDS, steady(services.log_retention.shrink_grown)),
+        Loop("drop logs", _DROP_LOGS_EVERY_SECONDS, steady(services.log_retention.shrink)),
         Loop(
             "prune logs",
             _PRUNE_LOGS_EVERY_SECONDS,

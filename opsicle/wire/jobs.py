@@ -56,6 +56,7 @@ class Work(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     leaves behind. `files` are those that it is given, which the worker fetches before it starts.
     `resumed_from` says which phases another automation has done;
     `keep_workspace`, for how many seconds the workspace is kept of a job that does not go well.
+    `is_plan`: these are the phases of the plan; `plan_outputs` are what it has handed on.
     """
 
     automation_id: str
@@ -81,6 +82,8 @@ class Work(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     files: tuple[InputFile, ...] = ()
     resumed_from: ResumePoint | None = None
     keep_workspace: int | None = None
+    is_plan: bool = False
+    plan_outputs: dict[str, str] = {}
 
     def __repr__(self) -> str:
         facts = f"job_id={self.job_id!r}, fence={self.fence}"

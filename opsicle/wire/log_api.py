@@ -98,7 +98,8 @@ class FoundLogLines(msgspec.Struct, kw_only=True):
     """What was found in the logs of an org, the newest automation first.
 
     `searched_bytes` were looked at, of `total_bytes` that all logs of the time come to: null where
-    that is not known, since some may be hidden from whoever asks, and behind the first page.
+    that is not known, as some are hidden from whoever asks or were there before it was noted, and
+    behind the first page.
     `searched_back_to` is when the automation was triggered up to which all is searched. An empty
     `next_cursor` means that all was.
     """

@@ -314,7 +314,10 @@ class WorkerRef(msgspec.Struct):
 
 
 class Job(msgspec.Struct, kw_only=True):
-    """One attempt on one worker, which keeps its workspace until `workspace_kept_until`."""
+    """One attempt on one worker, which keeps its workspace until `workspace_kept_until`.
+
+    `is_plan`: at the plan.
+    """
 
     id: str
     fence: int
@@ -326,6 +329,7 @@ class Job(msgspec.Struct, kw_only=True):
     exit_code: int | None = None
     explanation: str = ""
     workspace_kept_until: datetime | None = None
+    is_plan: bool = False
 
 
 class AutomationSummary(msgspec.Struct, kw_only=True):
@@ -366,8 +370,9 @@ class Automation(AutomationSummary, kw_only=True):
     from others, `concurrency_limit` how many of it run at once. `is_group_held`: nobody can say how
     it ended, and it holds its group until it is released. `artifacts` are
     the files that the newest job left behind, `artifacts_missing` those of which nothing is kept.
-    `files` are those that it is given. `chain` is what it starts once it has ended, `depth` how far
-    it is itself below what somebody has started.
+    `plan` are the phases that ran before anybody was asked. `files` are those that it is given.
+    `chain` is what it starts once it has ended, `depth` how far it is itself below what somebody
+    has started.
     """
 
     display_name: str = ""
@@ -380,6 +385,7 @@ class Automation(AutomationSummary, kw_only=True):
     concurrency_limit: int | None = None
     is_group_held: bool = False
     phases: list[PhaseRun]
+    plan: list[PhaseRun] = []
     jobs: list[Job]
     log_bytes: int = 0
     log_remark: str = ""

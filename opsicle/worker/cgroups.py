@@ -16,6 +16,7 @@ from opsicle.domain.templates import ResourceLimits
 
 _CONTROLLERS = ("memory", "pids")
 _OWN, _OF_PHASES = "opsicle-worker", "opsicle-phase-"
+_UNITS = (".service", ".scope")
 _MIB = 1024 * 1024
 
 
@@ -98,6 +99,11 @@ def find_cgroups(
             "a unit of systemd with `Delegate=yes` has one of its own"
         )
 
+    if folder.suffix in _UNITS and not _is_delegated(folder):
+        raise NoCgroups(
+            "its cgroup is systemd's to manage; `Delegate=yes` in the unit hands it over"
+        )
+
     try:
         _settle(folder)
     except OSError as problem:
@@ -105,6 +111,18 @@ def find_cgroups(
             f"its cgroup is not delegated to it: {problem.strerror}; `Delegate=yes` in a unit does"
         ) from None
     return Cgroups(folder)
+
+
+def _is_delegated(folder: Path) -> bool:
+    """Return whether systemd has handed the cgroup of a unit to what runs in it.
+
+    Root may write to any; but what systemd manages it may change, and count on, at any time.
+    """
+    for mark in ("trusted.delegate", "user.delegate"):
+        with suppress(OSError):
+            if os.getxattr(folder, mark) == b"1":
+                return True
+    return False
 
 
 def _settle(folder: Path) -> None:

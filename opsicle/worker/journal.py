@@ -110,7 +110,8 @@ class Journal:
         """
         if not self.spend(SpentOrder(job_id, fence, order.nonce, order.expires_at)):
             raise Refused("its order was carried out before")
-        self.remember(RanEntry(order.automation_id, order.epoch, fence, order.issued_at))
+        if not order.is_plan:  # which keeps nothing else of its automation from running
+            self.remember(RanEntry(order.automation_id, order.epoch, fence, order.issued_at))
 
     def remember(self, ran: RanEntry) -> None:
         """Note that an automation is about to run.

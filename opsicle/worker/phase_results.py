@@ -29,12 +29,20 @@ _NO_FILE_ANY_MORE = "{} is no file any more; append to it, and do not put someth
 
 
 class PhaseResults:
-    """The outputs and summaries of one job's phases. `without_secrets` masks a text."""
+    """The outputs and summaries of one job's phases.
 
-    def __init__(self, files: PrivateFiles, without_secrets: Callable[[str], str]) -> None:
+    `without_secrets` masks a text; `from_plan` is what a plan has handed on.
+    """
+
+    def __init__(
+        self,
+        files: PrivateFiles,
+        without_secrets: Callable[[str], str],
+        from_plan: dict[str, str],
+    ) -> None:
         self._files = files
         self._without_secrets = without_secrets
-        self._outputs: dict[str, dict[str, str]] = {}  # by phase, as they were written
+        self._outputs: dict[str, dict[str, str]] = {"": from_plan}  # by phase, as they were written
         self._summaries: dict[str, str] = {}
         self._output_file = self._summary_file = Path()
 

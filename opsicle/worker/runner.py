@@ -85,7 +85,7 @@ class Runner:
         )
         without_secrets = self._context.output.without_secrets
         self._result = JobResult(self._reports, without_secrets)
-        results = PhaseResults(private, without_secrets)
+        results = PhaseResults(private, without_secrets, work.plan_outputs)
         self._phases = PhaseRunner(
             work, self._reports, host, self._context, private, results, artifacts
         )

@@ -18,6 +18,7 @@ from opsicle.domain.label_expressions import ExpressionMistake, LabelTerm, parse
 from opsicle.domain.manifest_formats import FORMATS, SUPPORTED_FORMATS, FieldNotSupported
 from opsicle.domain.manifests import NO_POLICY, Manifest, WorkOrder, canonical, commitment, digest
 from opsicle.domain.names import environment_name
+from opsicle.domain.secrets import named_secrets
 from opsicle.domain.variables import environment_of
 from opsicle.wire.jobs import Work
 from opsicle.wire.worker_api import SignedOrder
@@ -86,9 +87,9 @@ class Verifier:
 
         manifest = _decoded(work.manifest, Manifest)
         _require(_in_manifest(manifest, order))
-        _require(_in_work(manifest, work))
+        _require(_in_work(manifest, order, work))
         if not work.withheld:  # else nothing of it is run, and what is secret did not come along
-            _require(_secret(manifest, work))
+            _require(_secret(manifest, order, work))
         self._check_labels(manifest)
         self._check_keeper(manifest)
         self.take_epoch(order, SignedOrder(work.order, work.signature))
@@ -150,10 +151,13 @@ def _in_manifest(manifest: Manifest, order: WorkOrder) -> Iterator[tuple[str, ob
     yield "automation", manifest.automation_id, order.automation_id
 
 
-def _in_work(manifest: Manifest, work: Work) -> Iterator[tuple[str, object, object]]:
+def _in_work(
+    manifest: Manifest, order: WorkOrder, work: Work
+) -> Iterator[tuple[str, object, object]]:
+    yield from _plan(manifest, order, work)
     yield "template", manifest.template, work.template
     yield "requester", manifest.requester, work.requester
-    yield "phases", manifest.phases, work.phases
+    yield "phases", manifest.plan if order.is_plan else manifest.phases, work.phases
     yield (
         "variables",
         environment_of(manifest.values),
@@ -162,14 +166,31 @@ def _in_work(manifest: Manifest, work: Work) -> Iterator[tuple[str, object, obje
     yield "files", manifest.files, work.files
     yield "mounts", manifest.volume_mounts, work.volume_mounts
     yield "time limit", manifest.timeout, work.timeout
-    yield "how long its workspace is kept", manifest.keep_workspace, work.keep_workspace
-    yield "what it goes on from", manifest.resumed_from, work.resumed_from
-    if (point := manifest.resumed_from) is not None:
+    kept = None if order.is_plan else manifest.keep_workspace
+    yield "how long its workspace is kept", kept, work.keep_workspace
+    point = None if order.is_plan else manifest.resumed_from
+    yield "what it goes on from", point, work.resumed_from
+    if point is not None:
         yield "the phase to go on at", 0 <= point.first_phase < len(manifest.phases), True
 
 
-def _secret(manifest: Manifest, work: Work) -> Iterator[tuple[str, object, object]]:
-    yield "secrets", manifest.secrets, tuple(sorted(work.secrets))
+def _plan(manifest: Manifest, order: WorkOrder, work: Work) -> Iterator[tuple[str, object, object]]:
+    """Say what keeps the two orders of a planned automation apart.
+
+    The first one is for its plan, before that has shown anything; the other one for the rest, with
+    the digest of what it has shown, as it was approved.
+    """
+    yield "whether this is its plan", order.is_plan, work.is_plan
+    yield "its plan", bool(manifest.plan and not manifest.evidence), order.is_plan
+    yield "what its plan has shown", bool(manifest.plan), order.is_plan or bool(manifest.evidence)
+    yield "what its plan hands on", manifest.plan_outputs, work.plan_outputs
+
+
+def _secret(
+    manifest: Manifest, order: WorkOrder, work: Work
+) -> Iterator[tuple[str, object, object]]:
+    named = tuple(named_secrets(manifest.plan)) if order.is_plan else manifest.secrets
+    yield "secrets", named, tuple(sorted(work.secrets))
     ordered = {environment_name(name): text for name, text in manifest.secret_variables.items()}
     handed = {
         name: commitment(work.secret_salt, value) for name, value in work.secret_environment.items()

@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from tests.product import Installation, User
+from tests.thin_api import Api
 
 COUNT = """
 apiVersion: v1
@@ -17,6 +19,15 @@ metadata: {name: count}
 spec:
   variables: [{id: lines, type: number, default: 5}]
   template: {phases: [{name: one, timeout: 60, commands: ['seq "$OPSICLE_VAR_LINES"']}]}
+"""
+HUSH = """
+apiVersion: v1
+type: AutomationTemplate
+metadata: {name: hush}
+spec:
+  variables: [{id: password, type: secret}]
+  template:
+    phases: [{name: one, timeout: 60, commands: ['echo "its value is $OPSICLE_VAR_PASSWORD"']}]
 """
 LINES = 40_000
 """More than what is read first to find the last lines."""
@@ -27,6 +38,7 @@ def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installat
     with Installation(tmp_path_factory.mktemp("lists")) as installation:
         installation.worker("w1")
         installation.push(COUNT)
+        installation.push(HUSH)
         installation.push(COUNT.replace("name: count", "name: idle"))
         yield installation
 
@@ -126,6 +138,37 @@ def test_any_lines_of_a_log_and_the_lines_with_a_text(olga: User, automation_id:
     )
     found = olga.json("logs", automation_id, "--regex", "--grep", "^1?7{4}$")
     assert [(each["line"], each["text"]) for each in found] == [(7777, "7777"), (17777, "17777")]
+
+
+def test_the_same_parts_of_a_log_come_over_http(
+    installation: Installation, automation_id: str
+) -> None:
+    path = f"/api/v1/automations/{automation_id}/log"
+    with Api(installation.access()) as api:
+        assert api.request("GET", f"{path}?from_line=7&lines=3") == b"7\n8\n9\n"
+        assert api.request("GET", f"{path}?tail=2") == b"39999\n40000\n"
+        whole = b"".join(b"%d\n" % n for n in range(1, LINES + 1))
+        assert api.request("GET", f"{path}?from_line=1") == whole
+        assert api.request("GET", f"{path}?from=2026-01-01&to=2026-01-02") == b""
+        for query in ("tail=2&lines=3", "from_line=0", "stream=x", "from=never", "offset=x"):
+            with pytest.raises(RuntimeError, match=": 400 "):
+                api.request("GET", f"{path}?{query}")
+
+        page = api.json("GET", f"{path}/lines?from_line=39999")
+        assert [line["line"] for line in page["lines"]] == [39_999, 40_000]
+        assert (page["total_lines"], page["next_line"]) == (LINES, None)
+        assert api.json("GET", f"{path}/lines?lines=9000")["next_line"] == 5_001
+
+
+def test_what_is_masked_is_not_found(olga: User, tmp_path: Path) -> None:
+    values = tmp_path / "values.yaml"
+    values.write_text("password: a-needle-in-a-haystack\n")
+    olga.json("run", "hush", "--var-file", str(values), "--follow")
+
+    found = olga.json("automations", "search", "in-a-haystack")
+    assert found == []
+    [line] = olga.json("automations", "search", "its value is")
+    assert line["text"] == "its value is ***"
 
 
 @pytest.mark.parametrize(

@@ -37,7 +37,7 @@ def test_a_failed_automation_is_resumed_at_its_failed_phase_in_its_workspace(
     failed_at = page.url
     go.touch()
 
-    page.get_by_role("button", name="Resume").click()
+    page.get_by_role("button", name="Resume…").click()
     dialog = page.get_by_role("dialog")
     expect(dialog.get_by_label("Go on at phase")).to_have_value("restart")
     expect(dialog.get_by_label("Workspace")).to_contain_text("as it was left")
@@ -47,7 +47,7 @@ def test_a_failed_automation_is_resumed_at_its_failed_phase_in_its_workspace(
     page.wait_for_url(lambda url: url != failed_at)
     wait_for_state(page, "succeeded")
     wait_for_log(page, "kept")
-    expect(page.locator(".phase").first.locator(".state-done_before")).to_be_attached()
+    expect(page.locator(".phase").first.locator(".state-done_before").first).to_be_attached()
     expect(page.locator(".automation-facts")).to_contain_text("/b/1")
     page.get_by_role("link", name="goes on from an earlier one").click()
     page.wait_for_url(failed_at)

@@ -46,6 +46,7 @@ def test_kills_of_the_server_and_the_collector_lose_nothing_and_leave_the_order(
         *("--forward-syslog-ca", str(collector.ca_file), "--forward-file", str(path)),
     )
     with Installation(tmp_path, server_options=options) as installation:
+        before = _recorded(installation)  # a new destination begins behind what there was
         installation.push(WAITS)
         with Api(installation.access()) as api:
             with killing(
@@ -58,9 +59,7 @@ def test_kills_of_the_server_and_the_collector_lose_nothing_and_leave_the_order(
                         collector.stop()
                         collector.start()
                 over.set()
-            database = sqlite3.connect(installation.server.folder / "data/opsicle.db")
-            recorded = set(database.execute("SELECT org_id, seq FROM audit_entries"))
-            database.close()
+            recorded = _recorded(installation) - before
             wait_until(lambda: recorded <= set(collector.numbers), 120, "all at the collector")
             wait_until(lambda: recorded <= set(_numbers(path)), 60, "all in the file")
             api.retry("GET", "/api/v1/automations")
@@ -71,6 +70,13 @@ def test_kills_of_the_server_and_the_collector_lose_nothing_and_leave_the_order(
             assert _first_times(numbers) == sorted(_first_times(numbers))
         assert 'opsicle_forwarding_waiting_entries{destination="syslog"}' in metrics
         assert 'opsicle_forwarding_lag_seconds{destination="file"}' in metrics
+
+
+def _recorded(installation: Installation) -> set[tuple[str, int]]:
+    database = sqlite3.connect(installation.server.folder / "data/opsicle.db")
+    recorded = set(database.execute("SELECT org_id, seq FROM audit_entries"))
+    database.close()
+    return recorded
 
 
 def _numbers(path: Path) -> list[tuple[str, int]]:

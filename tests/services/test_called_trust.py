@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import io
+from datetime import timedelta
 
 import pytest
 
 from opsicle.domain.approvals import Verdict
 from opsicle.server.access.actor import Actor
+from opsicle.server.automations.retention import Retention, RetentionPeriods
 from opsicle.server.store import documents
 from opsicle.server.store.documents import DocumentKind
 from opsicle.wire.approval_api import DecisionRequest
@@ -16,7 +18,7 @@ from opsicle.wire.jobs import PhaseOutput, PhaseReport
 from tests.services.core import Core
 from tests.services.scheduling import started
 from tests.services.team import Team
-from tests.services.template_calls import TWO, Calling, caller, child, push_one
+from tests.services.template_calls import ONE, TWO, Calling, caller, child, push_one
 
 
 def gated(name: str = "child") -> str:
@@ -225,3 +227,27 @@ def test_a_call_that_its_row_says_is_yet_to_be_made_is_not_made_again(
 
     assert calling.called[0].reason == "by the record it was started before"
     assert len(started(core, alice)) == 2
+
+
+def test_what_has_called_and_what_was_called_is_removed_with_the_rest(
+    core: Core, alice: Actor
+) -> None:
+    core.push_again(alice, child())
+    core.push_again(alice, caller(ONE, "onSuccess: [{template: child, values: {who: x}}]"))
+    calling = Calling(core, alice).run().begin().call().turn()
+    calling.carry_out()
+    calling.turn().go_on()
+    calling.holder.start(calling.work)
+    calling.holder.finish(calling.work)
+    core.services.chain_starts.turn()
+    calling.carry_out()
+    core.clock.advance(400 * 86_400)
+
+    day = timedelta(days=1)
+    keep = RetentionPeriods(day, automations=day)
+    Retention(core.database, core.job_logs, core.clock).prune(keep)
+
+    assert started(core, alice) == []
+    for table in ("calls", "call_waits", "chain_starts"):
+        left = core.database.read(lambda db, t=table: db.execute(f"SELECT * FROM {t}").fetchall())
+        assert left == []

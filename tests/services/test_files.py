@@ -28,6 +28,7 @@ from opsicle.wire.starts import ResumeRequest
 from opsicle.wire.user_api import Automation, RunRequest
 from opsicle.wire.worker_api import FileRequest
 from tests.services.core import Core, TestWorker
+from tests.services.template_calls import Calling, caller
 
 CONTENT = b"a;b\n" * 300_000  # more than two pieces
 
@@ -247,6 +248,29 @@ def test_one_that_goes_on_from_another_and_one_that_follows_it_take_its_files(
         again = core.automations.get(alice, automation_id)
         assert again.values == made.values
         assert fetch(worker, works[automation_id], uploaded.sha256) == CONTENT
+
+
+def test_what_a_phase_calls_is_given_its_callers_file(
+    core: Core, alice: Actor, worker: TestWorker
+) -> None:
+    core.push(alice, LOAD % "")
+    call = "{template: load, values: {report: {variable: page}}}"
+    source = caller(call).replace("{id: site, default: ams}", "{id: page, type: file}")
+    core.push(alice, source)
+    calling = Calling(core, alice)
+    uploaded = upload(core, alice)
+    request = RunRequest(template="caller", values={"page": uploaded.id})
+    calling.automation = core.automations.create(alice, request)
+    core.clock.advance(25 * 3600)
+    sweep(core)
+
+    calling.begin().call().turn()
+
+    child = calling.child()
+    assert child.values["report"] == calling.automation.values["page"]
+    [work] = worker.poll().work
+    assert work.automation_id == child.id
+    assert fetch(worker, work, uploaded.sha256) == CONTENT
 
 
 @pytest.mark.usefixtures("load")

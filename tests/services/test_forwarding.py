@@ -243,6 +243,7 @@ def test_what_had_not_settled_when_the_server_died_comes_twice_and_the_rest_once
     assert collector.numbers == sequence(alice, 1, 2, 3, 3, 4)
     third, once_more = collector.received[2:4]
     assert third == once_more
+    wait_until(lambda: collector.farewells == 1, 60, "the first server's farewell")
     again.close()
 
 

@@ -111,13 +111,13 @@ def test_an_orgs_oldest_logs_go_when_they_are_too_much_and_nobody_elses(
     first, running = ended(core, alice, worker), begin(core, alice, worker)
     others = [ended(core, alice, worker) for _ in range(3)]
 
-    assert core.services.log_retention.shrink_grown() == 3
+    assert core.services.log_retention.shrink() == 3
 
     assert sizes(core, alice, first, running[0], *others) == [0, LOG, 0, 0, LOG]
     assert sizes(core, gina, theirs) == [LOG]
     assert used(core, alice.org_id) < 25_000
     assert "the logs of the org may take" in core.automations.get(alice, first.id).log_remark
-    assert core.services.log_retention.shrink_grown() == 0
+    assert core.services.log_retention.shrink() == 0
 
 
 def test_what_runs_stays_though_it_alone_is_too_much(
@@ -159,7 +159,7 @@ def test_an_org_may_keep_less_than_the_server_and_not_more(
         [(at, 0, 1, 0, os.urandom(65_536)) for at in range(0, MIB, 65_536)],
         org_id=alice.org_id,
     )
-    assert core.services.log_retention.shrink_grown() >= 1
+    assert core.services.log_retention.shrink() >= 1
     assert used(core, alice.org_id) <= MIB
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 
 from opsicle.domain.errors import Conflict
-from tests.services.resuming import Failed, asking, begun, states
+from opsicle.wire.jobs import PhaseOutput, PhaseReport
+from opsicle.wire.worker_api import PauseRequest
+from tests.services.resuming import ASKING, Failed, asking, begun, states
 from tests.services.tampering import UNDECIDED
 from tests.services.team import Team
 
@@ -36,6 +38,54 @@ def test_nothing_runs_of_what_was_altered_after_it_was_resumed(
     failed.automation = made
     with pytest.raises(Conflict, match="cannot be gone on with"):
         failed.resume()
+
+
+def test_outputs_that_were_altered_before_it_is_resumed_are_not_handed_over(
+    failed: Failed,
+) -> None:
+    failed.team.tamper("UPDATE jobs SET phases = json_set(phases, '$[0].outputs[0].value', '/etc')")
+
+    with pytest.raises(Conflict, match="by the record restore has left other outputs"):
+        failed.resume()
+
+
+def expired_at_its_pause(team: Team, *tampering: str) -> Failed:
+    """Return one that expired while it waited, when somebody had written to the database."""
+    case, work = begun(team, ASKING.replace("      - {name: tidy", "      # {name: tidy"))
+    states = ("succeeded", "skipped", "pending", "pending")
+    reports = tuple(
+        PhaseReport(
+            name=phase.name,
+            state=state,
+            outputs=(PhaseOutput(name="path", value="/b/1"),) if phase.name == "copy" else (),
+        )
+        for phase, state in zip(work.phases, states, strict=True)
+    )
+    request = PauseRequest(fence=work.fence, phase=2, phases=reports, log_bytes=0)
+    assert case.core.jobs.pause(case.worker.actor, work.job_id, request).state == "paused"
+    for sql in tampering:
+        team.tamper(sql)
+    case.worker.held.clear()
+    case.core.clock.advance(2 * 86_400)
+    case.core.approvals.keep_time()
+    assert case.core.state(case.alice, case.automation) == "expired"
+    return case
+
+
+def test_one_that_expired_at_its_pause_hands_over_what_it_had_left_by_then(team: Team) -> None:
+    made = expired_at_its_pause(team).resume()
+
+    assert states(made) == ["done_before", "skipped", "pending", "pending"]
+    assert made.outputs == {"path": "/b/1"}
+
+
+def test_what_was_altered_while_it_waited_is_not_handed_over(team: Team) -> None:
+    case = expired_at_its_pause(
+        team, "UPDATE jobs SET phases = json_set(phases, '$[0].outputs[0].value', '/etc')"
+    )
+
+    with pytest.raises(Conflict, match="has left other outputs"):
+        case.resume()
 
 
 def test_nothing_runs_of_what_was_made_to_begin_or_to_name_another_one(failed: Failed) -> None:
@@ -104,15 +154,9 @@ def test_an_answer_that_was_altered_lets_nothing_go_on(team: Team) -> None:
         case.resume()
 
 
-@pytest.mark.parametrize(
-    "altered",
-    [
-        "replace(phases, '/b/1', '/etc')",
-        """json_set(phases, '$[2].state', 'succeeded', '$[3].state', 'failed')""",
-    ],
-)
-def test_a_report_that_is_not_the_workers_is_not_gone_on_with(failed: Failed, altered: str) -> None:
-    failed.team.tamper(f"UPDATE jobs SET phases = {altered}")
+def test_a_phase_that_only_its_row_calls_done_is_not_skipped(failed: Failed) -> None:
+    done = "json_set(phases, '$[2].state', 'succeeded', '$[3].state', 'failed')"
+    failed.team.tamper(f"UPDATE jobs SET phases = {done}")
 
     with pytest.raises(Conflict, match="by the record the phases of restore went otherwise"):
         failed.resume()

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from datetime import datetime
+from datetime import UTC, datetime
 from itertools import product
+
+import msgspec
 
 from opsicle.domain.automations import FINAL, OUTCOMES, TRANSITIONS, UNFINISHED, AutomationState
 from opsicle.domain.run_windows import ALWAYS
 from opsicle.server.access.actor import Actor
-from opsicle.server.store import automation_transitions, pauses, run_windows
+from opsicle.server.store import automation_transitions, automations, pauses, plans, run_windows
 from opsicle.server.store.automation_transitions import Ending
 from opsicle.server.store.database import Connection
 from tests.product import CHECKOUT
@@ -46,6 +48,10 @@ def test_the_store_takes_every_step_of_the_state_machine_and_no_other(
             for end in (S.REJECTED, S.EXPIRED, S.CANCELLED, S.FAILED)
         },
         "refuse": lambda db: automation_transitions.refuse(db, row_id, JOB, now, "why"),
+        **{
+            f"plan {end}": end_planned(row_id, end)
+            for end in (S.AWAITING_APPROVAL, S.QUEUED, S.FAILED, S.CANCELLED)
+        },
         "miss its window": lambda db: missed_window(db, row_id, now),
         **{f"finish {end}": finish(row_id, Ending(end, now)) for end in OUTCOMES | {S.UNKNOWN}},
         **{
@@ -85,6 +91,18 @@ def finish(row_id: str, ending: Ending) -> Callable[[Connection], bool]:
 def missed_window(db: Connection, row_id: str, at: datetime) -> bool:
     db.execute("UPDATE automations SET job_id = NULL WHERE id = ?", (row_id,))
     return run_windows.expire(db, row_id, at, "why")
+
+
+def end_planned(row_id: str, end: AutomationState) -> Callable[[Connection], bool]:
+    def step(db: Connection) -> bool:
+        now = datetime.now(UTC)
+        if end in {S.FAILED, S.CANCELLED}:
+            return plans.fail(db, row_id, JOB, Ending(end, now))
+        [(org_id,)] = db.execute("SELECT org_id FROM automations WHERE id = ?", (row_id,))
+        row = msgspec.structs.replace(automations.get(db, org_id, row_id), state=end)
+        return plans.end(db, row, JOB, now)
+
+    return step
 
 
 def end_unapproved(row_id: str, ending: Ending) -> Callable[[Connection], bool]:

@@ -31,13 +31,13 @@ SOFT = {
         "created_at", "queued_at", "started_at", "finished_at", "approved_at", "exit_code",
         "explanation", "state", "fence", "job_id", "rerun_of", "cancel_requested_at",
         "cancel_requested_by", "turn", "concurrency_released_at", "not_before", "not_after",
-        "started_by_kind", "started_by_name", "started_by_id", "depth",
+        "started_by_kind", "started_by_name", "started_by_id", "depth", "resume_point",
     },
     "approvals": {
         "state", "next_at", "notified", "waiting_for", "ended_at", "explanation",
         "job_id", "phase", "fence", "mac",
     },
-    "approval_decisions": {"org_id"},
+    "approval_decisions": {"org_id", "answer"},
     "sealed_values": {"wrapped_key", "ciphertext"},
 }  # fmt: skip
 """Columns that say how far something has come, or how it is shown, or that only a pause has. Any

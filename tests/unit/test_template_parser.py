@@ -201,15 +201,6 @@ def test_any_change_of_content_changes_the_digest(old: str, new: str) -> None:
     )
 
 
-def test_what_this_version_cannot_run_is_named() -> None:
-    told = {problem.path: problem.message for problem in unsupported(parse_template(FULL.encode()))}
-
-    assert set(told) == {
-        "spec.plan",
-    }
-    assert all("cannot run until then" in message for message in told.values())
-
-
 @pytest.mark.parametrize("more", [b"image: alpine", b"limits: {processes: 9, nice: 3}"])
 def test_an_image_or_limits_are_no_reason_to_refuse_a_run(more: bytes) -> None:
     source = (

@@ -41,8 +41,8 @@ in_a_cgroup_of() {{  # NAME OWNER COMMAND…, as systemd does for a unit with De
 jobs="{python} -m tests.worker.cgroup_jobs {tmp}/work"
 chmod 711 {tmp}/work
 user="setpriv --reuid=65534 --regid=65534 --clear-groups"
-in_a_cgroup_of root root $jobs/root > {tmp}/root 2>{tmp}/root.err
-in_a_cgroup_of user nobody $user $jobs/user > {tmp}/user 2>{tmp}/user.err
+in_a_cgroup_of root.service root $jobs/root.service > {tmp}/root 2>{tmp}/root.err
+in_a_cgroup_of user.service nobody $user $jobs/user.service > {tmp}/user 2>{tmp}/user.err
 {python} -c 'import ctypes; ctypes.CDLL(None).reboot(0x4321FEDC)'
 """
 
@@ -87,7 +87,7 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
         "root": root["own"],
         "run-as": root["other"],
         "user": user["own"],
-        "refused": root["refused"],
+        **root,
     }
 
 
@@ -136,6 +136,12 @@ def test_a_daemon_stays_within_the_limits_and_its_cgroup_goes_once_it_has(
 
 def test_a_cgroup_that_others_are_in_is_left_alone(told: dict[str, Any]) -> None:
     assert told["refused"].startswith("its cgroup is not its own: others are in it, as process ")
+
+
+def test_a_cgroup_that_systemd_has_not_handed_over_is_left_alone_by_root_too(
+    told: dict[str, Any],
+) -> None:
+    assert told["refused to root"].startswith("its cgroup is systemd's to manage")
 
 
 def test_without_version_2_there_are_no_cgroups(tmp_path: Path) -> None:

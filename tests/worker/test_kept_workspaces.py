@@ -24,6 +24,7 @@ from opsicle.worker.runtimes.table import Runtimes
 from opsicle.worker.verification import Refused, Verifier
 from tests.worker.fake_server import J1, FakeServer, work
 from tests.worker.job_runs import Machine, phase
+from tests.worker.running_worker import RunningWorker
 from tests.worker.signed_work import ordered
 
 MIB = 1024 * 1024
@@ -231,3 +232,38 @@ def test_a_worker_goes_on_in_no_workspace_that_another_one_keeps(fake_server: Fa
         given = msgspec.structs.replace(ordered(own, fake_server.order_key), **changes)
         with pytest.raises(Refused, match="not as ordered"):
             verifier.check(given)
+
+
+def resumed(job_id: str, from_job: str, *commands: str) -> Work:
+    phases = (FAILS, phase(*commands, name="restart"))
+    return msgspec.structs.replace(
+        work(job_id), phases=phases, resumed_from=point(from_job), keep_workspace=3600
+    )
+
+
+def test_a_killed_worker_still_keeps_what_it_kept_and_nothing_of_a_job_in_whose_midst_it_died(
+    tmp_path: Path, fake_server: FakeServer, worker: RunningWorker
+) -> None:
+    folder = worker.folder
+    failing = msgspec.structs.replace(work(J1), phases=(FAILS,), keep_workspace=3600)
+    fake_server.give(failing)
+    assert worker.wait_for_finish(J1) == "failed"
+    assert fake_server.finished[J1].kept_until_ms is not None
+
+    worker.kill()
+    worker.start()
+    assert {path.name for path in (folder / "kept").iterdir()} == {J1, f"{J1}.json"}
+
+    fake_server.give(resumed("job-2", J1, "cat file", "sleep 600"))
+    worker.wait(lambda: b"kept\n" in fake_server.logs["job-2"], "the job to go on")
+    worker.kill()
+    worker.start()
+    assert worker.wait_for_finish("job-2") == "unknown"
+    assert fake_server.finished["job-2"].kept_until_ms is None
+    assert not (folder / "workspaces" / "job-2").exists()
+    assert list((folder / "kept").iterdir()) == []
+
+    fake_server.give(resumed("job-3", J1, f"touch {tmp_path}/judge"))
+    assert worker.wait_for_finish("job-3") == "failed"
+    assert "is not kept here any more" in fake_server.finished["job-3"].explanation
+    assert not (tmp_path / "judge").exists()

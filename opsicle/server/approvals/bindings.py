@@ -90,6 +90,19 @@ class Bindings:
         row = msgspec.structs.replace(new, manifest_digest=manifest_digest, mac=mac)
         return row, BoundManifest(manifest, NEWEST, content)
 
+    def bind_again(
+        self, db: Connection, row: AutomationRow, template: Template, approval: ApprovalRow | None
+    ) -> AutomationRow:
+        """Return a stored automation with all that binds it as it is from now on.
+
+        Only for one that has been found to be as it was bound. Raises as `rebuild`.
+        """
+        new = msgspec.structs.replace(row, manifest_format=NEWEST)
+        manifest = rebuild(db, new, template, approval)
+        manifest_digest = digest(canonical(manifest))
+        mac = self._key.of_automation(_covered(manifest_digest, manifest))
+        return msgspec.structs.replace(new, manifest_digest=manifest_digest, mac=mac)
+
     def check(
         self, db: Connection, row: AutomationRow, template: Template, approval: ApprovalRow | None
     ) -> BoundManifest:

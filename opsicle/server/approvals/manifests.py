@@ -16,10 +16,12 @@ from opsicle.domain.secrets import named_secrets
 from opsicle.domain.template_parser import digest as template_digest
 from opsicle.domain.templates import Template, VariableType
 from opsicle.server.access.stored_values import read_values
+from opsicle.server.approvals.evidence import plan_job
 from opsicle.server.store import automations, secrets
 from opsicle.server.store.approvals import ApprovalRow
 from opsicle.server.store.automations import AutomationRow
 from opsicle.server.store.database import Connection
+from opsicle.wire.jobs import PhaseReport, outputs_of
 
 
 def build(
@@ -28,6 +30,7 @@ def build(
     approval: ApprovalRow | None,
     commitments: dict[str, str],
     resume_point: ResumePoint | None = None,
+    plan_outputs: dict[str, str] | None = None,
 ) -> Manifest:
     """Return an automation's whole manifest, in the newest format.
 
@@ -67,6 +70,9 @@ def build(
         keep_workspace=template.keep_workspace,
         calls=calls_of(row),
         called_by=called_by_of(row),
+        plan=template.plan,
+        plan_outputs=plan_outputs or {},
+        evidence=row.evidence,
     )
 
 
@@ -87,7 +93,19 @@ def rebuild(
     has_hidden = any(variable.type is VariableType.SECRET for variable in template.variables)
     commitments = secrets.find_commitments(db, row.id) if has_hidden else None
     stored = msgspec.json.decode(commitments, type=dict[str, str]) if commitments else {}
-    return build(row, template, approval, stored, find_resume_point(db, row))
+    outputs = find_plan_outputs(db, row)
+    return build(row, template, approval, stored, find_resume_point(db, row), outputs)
+
+
+def find_plan_outputs(db: Connection, row: AutomationRow) -> dict[str, str]:
+    """Return what the plan of a stored automation hands on to its other phases.
+
+    Raises ValueError or msgspec's errors for rows that no plan could have written.
+    """
+    if not row.evidence:
+        return {}
+    job = plan_job(db, row)
+    return outputs_of(msgspec.json.decode(job.phases, type=list[PhaseReport])) if job else {}
 
 
 def find_resume_point(db: Connection, row: AutomationRow) -> ResumePoint | None:

@@ -20,6 +20,7 @@ from opsicle.server.store.approvals import ApprovalRow
 from opsicle.server.store.automations import AutomationRow
 from opsicle.server.store.database import Connection
 
+ASKED_BEFORE = "people were asked before it was planned"
 WINDOW_ALTERED = "the window in which it may begin is not the one that was approved"
 
 
@@ -52,6 +53,11 @@ def refusal_reason(
     if not _has_window(row, case.window):
         return WINDOW_ALTERED
     return contradiction(db, row, case) or _policy_refusal(db, case)
+
+
+def plan_refusal(db: Connection, row: AutomationRow, approval: ApprovalRow | None) -> str:
+    """Return why the plan of an automation may not be leased, "" if it may; as `refusal_reason`."""
+    return contradiction(db, row) if approval is None else ASKED_BEFORE
 
 
 def _has_window(row: AutomationRow, window: RunWindow) -> bool:

@@ -13,6 +13,7 @@ import msgspec
 
 from opsicle.domain import stored_json
 from opsicle.domain.approvals import ApprovalState
+from opsicle.domain.automations import AutomationState
 from opsicle.kit.ids import lowest_id
 from opsicle.server.access.actor import SystemActor
 from opsicle.server.approvals.bindings import AlteredManifest
@@ -35,14 +36,14 @@ _ENDS = {
 }
 
 
-_MOVES = (_ENDS.keys() - {"cancel"}) | {"pause", "start", "requeue"}
+_MOVES = (_ENDS.keys() - {"cancel"}) | {"pause", "plan", "start", "requeue"}
 """What an automation's own entries say of where it is; a running one may have been told to stop."""
 
-_GIVEN_BACK = frozenset({"return", "requeue"})
+_GIVEN_BACK = frozenset({"return", "requeue", "plan"})
 
 
 class _ReturnedJob(msgspec.Struct):
-    """The job that is over, as the entries of `return` and `requeue` name it."""
+    """The job that is over, as the entries of `return`, `requeue` and `plan` name it."""
 
     job: str = ""
 
@@ -84,13 +85,13 @@ def contradiction(db: Connection, row: AutomationRow, case: Case | None = None) 
     entries = audit.list_decisive(db, row.org_id, f"automations/{row.id}")
     if case:
         entries += audit.list_decisive(db, row.org_id, f"approvals/{case.row.id}")
-    is_begun = False
-    for entry in entries:
-        if entry.verb in _ENDS:
-            return f"by the record it {_ENDS[entry.verb]} before"
-        if entry.verb in {"start", "requeue"}:
-            is_begun = entry.verb == "start"
-    if is_begun:
+    verbs = [entry.verb for entry in entries]
+    if ends := [verb for verb in verbs if verb in _ENDS]:
+        return f"by the record it {_ENDS[ends[0]]} before"
+    if "plan" in verbs and row.state is AutomationState.PLANNING:
+        return "by the record its plan was carried out before"
+    moves = [verb for verb in verbs if verb in {"start", "requeue", "plan"}]
+    if moves and moves[-1] == "start":
         return "by the record it has begun already"
     if not _are_leases_explained(db, row, entries):
         return "by the record it was never given back, though it had been handed out"
@@ -154,9 +155,13 @@ def recorded_reports(db: Connection, row: AutomationRow, job: JobRow | None) -> 
     Raises AlteredManifest for outputs that are not those that its worker has sent, Unreadable.
     """
     reports = stored_json.read(job.phases, list[PhaseReport], "its outputs") if job else []
-    last = _last_move(db, row)
-    if last is None and _is_forgotten(db, row):
+    moves = _list_moves(db, row)
+    if not moves and _is_forgotten(db, row):
         return reports
+    # What has ended while it waited had left its outputs when it came to wait: its end only repeats
+    # what is stored.
+    has_ended_waiting = [each.verb for each in moves[-2:]] == ["pause", "finish"]
+    last = moves[-2 if has_ended_waiting else -1] if moves else None
     said = stored_json.read_or(last.data, _Left, _Left()).outputs if last else ""
     if said != outputs_digest(reports):
         raise AlteredManifest(f"by the record {row.template} has left other outputs")
@@ -190,9 +195,13 @@ def record_start(
 
 
 def _last_move(db: Connection, row: AutomationRow) -> LifecycleEntry | None:
-    steps = audit.list_decisive(db, row.org_id, f"automations/{row.id}")
-    moves = [step for step in steps if step.verb in _MOVES]
+    moves = _list_moves(db, row)
     return moves[-1] if moves else None
+
+
+def _list_moves(db: Connection, row: AutomationRow) -> list[LifecycleEntry]:
+    steps = audit.list_decisive(db, row.org_id, f"automations/{row.id}")
+    return [step for step in steps if step.verb in _MOVES]
 
 
 def _are_leases_explained(

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 
 import msgspec
 
 from opsicle.domain.approvals import ApprovalState
 from opsicle.domain.approvers import impassable
+from opsicle.domain.automations import AutomationState
 from opsicle.domain.errors import Conflict
 from opsicle.domain.policies import Gate, Policy
 from opsicle.domain.policy_parser import digest
@@ -46,6 +48,19 @@ class ApprovalRequests:
         self._progress = progress
         self._clock = clock
 
+    def policy_to_ask(
+        self, db: Connection, row: AutomationRow, template: Template, first_phase: int
+    ) -> ApplicablePolicy | None:
+        """Return under which policy people are asked about a new automation now.
+
+        None for nobody, or not yet: what plans is asked about after that, if it could be given.
+        Raises as `applicable_policy`.
+        """
+        if row.called_by:  # it was asked together with that of its caller
+            return None
+        applicable = self.applicable_policy(db, row, template, first_phase)
+        return None if row.state is AutomationState.PLANNING else applicable
+
     def applicable_policy(
         self, db: Connection, row: AutomationRow, template: Template, first_phase: int = 0
     ) -> ApplicablePolicy | None:
@@ -73,13 +88,12 @@ class ApprovalRequests:
         return applicable
 
     def draft(
-        self, db: Connection, row: AutomationRow, applicable: ApplicablePolicy
+        self, db: Connection, row: AutomationRow, applicable: ApplicablePolicy, now: datetime
     ) -> ApprovalRow:
-        """Return the request for a new automation, before that has been bound to it.
+        """Return the request for an automation, before that has been bound to it.
 
         If no gate's conditions hold, the approval is given from the beginning.
         """
-        now = row.created_at
         return ApprovalRow(
             id=new_id(now),
             org_id=row.org_id,
@@ -98,7 +112,7 @@ class ApprovalRequests:
         )
 
     def ask(self, db: Connection, row: AutomationRow, draft: ApprovalRow) -> None:
-        """Record the request for a new automation, and tell those who are asked."""
+        """Record the request for an automation, and tell those who are asked."""
         approval = msgspec.structs.replace(draft, manifest_digest=row.manifest_digest)
         approvals.insert(db, approval)
-        self._progress.advance(db, self._progress.load(db, approval), row.created_at)
+        self._progress.advance(db, self._progress.load(db, approval), draft.asked_at)

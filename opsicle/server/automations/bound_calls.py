@@ -129,6 +129,8 @@ def _bind_one(
     require_runnable(target)
     if needs_code:
         raise Conflict("it asks for a fresh code of whoever runs it")
+    if target.plan:
+        raise Conflict("it has a plan, and nobody would be shown what that finds")
     _check_groups(above.templates, target)
     require_secrets(db, actor.org_id, target)
     refuse_secrets(place, call, target)

@@ -31,7 +31,9 @@ from opsicle.server.store.automations import AutomationRow
 from opsicle.server.store.database import Connection
 from opsicle.server.store.jobs import JobRow
 
-_CANCELLABLE = frozenset({AutomationState.RUNNING, AutomationState.PAUSED})
+_CANCELLABLE = frozenset(
+    {AutomationState.PLANNING, AutomationState.RUNNING, AutomationState.PAUSED}
+)
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import gevent
 
 from opsicle.domain.access import Action
-from opsicle.domain.automations import AutomationState, is_final
+from opsicle.domain.automations import WAITS_FOR_WORKER, is_final
 from opsicle.kit.clock import Clock
 from opsicle.server.access.actor import Actor
 from opsicle.server.automations.service import Automations
@@ -126,7 +126,7 @@ class LiveStreams:
         What is queued is looked at again after a while anyway: why it waits changes with workers
         that fall silent, and nobody says so.
         """
-        is_queued = automation.state is AutomationState.QUEUED
+        is_queued = automation.state in WAITS_FOR_WORKER
         seconds = QUEUED_CHECK_SECONDS if is_queued else HEARTBEAT_SECONDS
         seen_at = self._clock.monotonic()
         only_log = {log_topic(automation.id)}
@@ -145,12 +145,17 @@ class LiveStreams:
         if not automation.jobs:
             return
         newest = automation.jobs[-1].id
+        if position.job_id != newest and any(job.id == position.job_id for job in automation.jobs):
+            yield from self._output_of(position.job_id, position)  # the rest of the one before
         if position.job_id != newest:
             position.offset = position.offset if not position.job_id else 0
             position.job_id = newest
-        for chunks in self._job_logs.read(newest, position.offset):
+        yield from self._output_of(newest, position)
+
+    def _output_of(self, job_id: str, position: Position) -> Iterator[Event]:
+        for chunks in self._job_logs.read(job_id, position.offset):
             position.offset = chunks[-1][0] + len(chunks[-1][4])
-            yield NewOutput(newest, chunks)
+            yield NewOutput(job_id, chunks)
 
     def org(self, actor: Actor) -> Iterator[Event]:
         """Yield `ListChanged` whenever a list of the actor's org would look different."""

@@ -21,7 +21,7 @@ from opsicle.domain.resume_points import KeptWorkspace, ResumePoint
 from opsicle.domain.templates import Phase, Template, Value, When
 from opsicle.server.approvals.bindings import AlteredManifest, Bindings
 from opsicle.server.approvals.passed_pauses import passed_pauses
-from opsicle.server.approvals.record_of_ends import require_recorded
+from opsicle.server.approvals.record_of_ends import recorded_reports, require_recorded
 from opsicle.server.automations.visible import ENDED
 from opsicle.server.store import approvals, automations, jobs, workers
 from opsicle.server.store.automations import AutomationRow
@@ -89,8 +89,22 @@ class _LeftRun:
                 f"nothing of {row.id} has run, so there is nothing to go on with",
                 hint=_AGAIN.format(row.id),
             )
-        self.given = _given_at_pauses(db, bindings, row, self.job) if self.job else {}
-        self.reports = _reports(self.job, self.phases, self.before)
+        self.given = _given_at_pauses(db, bindings, self.job) if self.job else {}
+        self.reports = self._recorded_reports(db)
+
+    def _recorded_reports(self, db: Connection) -> Sequence[PhaseReport]:
+        """Return how far its phases are; of one that was lost the record says nothing of them."""
+        reports = stored_json.read_or(self.job.phases, list[PhaseReport], []) if self.job else []
+        if len(reports) != len(self.phases):
+            return first_reports(self.phases, self.before)
+        try:
+            if self.is_known:
+                recorded_reports(db, self.row, self.job)
+            if self.job:
+                require_recorded(db, self.row, self.job)
+        except AlteredManifest as altered:
+            raise _altered(self.row.id, str(altered)) from altered
+        return reports
 
     @property
     def is_known(self) -> bool:
@@ -287,30 +301,22 @@ def _bound_point(
         approval = approvals.find_of_automation(db, row.id) if row.approval_id else None
         return bindings.check(db, row, template, approval).manifest.resumed_from
     except AlteredManifest as altered:
-        raise Conflict(
-            f"{row.id} cannot be gone on with: {altered}", hint="Run the template anew."
-        ) from altered
+        raise _altered(row.id, str(altered)) from altered
+
+
+def _altered(automation_id: str, why: str) -> Conflict:
+    return Conflict(f"{automation_id} cannot be gone on with: {why}", hint="Run the template anew.")
 
 
 def _last_started(tries: Sequence[JobRow]) -> JobRow | None:
-    return next((job for job in reversed(tries) if job.started_at), None)
-
-
-def _reports(
-    job: JobRow | None, phases: Sequence[Phase], before: ResumePoint | None
-) -> Sequence[PhaseReport]:
-    reports = stored_json.read_or(job.phases, list[PhaseReport], []) if job else []
-    return reports if len(reports) == len(phases) else first_reports(phases, before)
+    return next((job for job in reversed(tries) if job.started_at and not job.is_plan), None)
 
 
 def _given_at_pauses(
-    db: Connection, bindings: Bindings, row: AutomationRow, job: JobRow
+    db: Connection, bindings: Bindings, job: JobRow
 ) -> Mapping[int, dict[str, Value]]:
     """Return the pauses that people have let a job pass, by phase, with what they gave."""
     try:
-        require_recorded(db, row, job)
         return passed_pauses(db, bindings, job)
     except AlteredManifest as altered:
-        raise Conflict(
-            f"{row.id} cannot be gone on with: {altered}", hint="Run the template anew."
-        ) from altered
+        raise _altered(job.automation_id, str(altered)) from altered

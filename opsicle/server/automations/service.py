@@ -9,7 +9,7 @@ from datetime import timedelta
 import msgspec
 
 from opsicle.domain.access import Action
-from opsicle.domain.automations import AutomationState
+from opsicle.domain.automations import WAITS_FOR_WORKER, AutomationState
 from opsicle.domain.concurrency import queue_place
 from opsicle.domain.errors import InvalidInput
 from opsicle.domain.files import file_variables
@@ -130,10 +130,8 @@ class Automations:
         now = self._clock.now()
         source = files_source(rerun_of, starter, resumed)
         try:
-            given = self._database.read(
-                lambda db: given_files.named_by_content(
-                    db, actor, template.variables, request.values, source, now
-                )
+            given = given_files.look_up(
+                self._database, actor, template.variables, request.values, source, now
             )
         except InvalidInput:  # perhaps its answer got lost, and its uploads have expired since
             digest = self._digest_of(request, rerun_of, resumed)
@@ -160,7 +158,7 @@ class Automations:
             values_json=msgspec.json.encode(masked(template.variables, values)).decode(),
             requirements=msgspec.json.encode(asked, order="sorted").decode(),
             on_worker_lost=template.on_worker_lost,
-            state=AutomationState.QUEUED,
+            state=AutomationState.PLANNING if template.plan else AutomationState.QUEUED,
             requester_id=actor.user_id,
             requester_email=actor.email,
             requester_name=actor.name,
@@ -169,7 +167,7 @@ class Automations:
             resumed_from=resumed.point.automation_id if resumed else None,
             created_at=now,
             queued_at=now,
-            turn=Turn.NEW if template.concurrency else Turn.READY,
+            turn=Turn.NEW if template.concurrency and not template.plan else Turn.READY,
             calls=msgspec.json.encode(calls).decode() if calls else "",
             **queue_place(template, values)._asdict(),
         )
@@ -216,25 +214,25 @@ class Automations:
             row = new.starter.start(db, row)
         point = new.resumed.claim(db) if new.resumed else None
 
-        applicable = (
-            None  # it was asked together with that of its caller
-            if row.called_by
-            else self._approval_requests.applicable_policy(
-                db, row, new.template, point.first_phase if point else 0
-            )
-        )
+        first_phase = point.first_phase if point else 0
+        applicable = self._approval_requests.policy_to_ask(db, row, new.template, first_phase)
         if applicable and applicable.gates:
             row = msgspec.structs.replace(
                 row, state=AutomationState.AWAITING_APPROVAL, queued_at=None
             )
-        asked = self._approval_requests.draft(db, row, applicable) if applicable else None
+        draft = self._approval_requests.draft
+        asked = draft(db, row, applicable, row.created_at) if applicable else None
         row, bound = self._bindings.bind(row, new.template, asked, new.commitments, point)
         if row.called_by:
             require_passable(db, row, new.template, 0)
             require_agreed(db, self._bindings, row, new.template)
         require_room_to_wait(db, row)
         self._groups.require_room(db, row, new.settled)
-        if reservation and asked is None and row.concurrency_key is None:
+        if (
+            reservation
+            and asked is None
+            and (row.concurrency_key is None or row.state is AutomationState.PLANNING)
+        ):
             row = reservation.lease(db, row, CheckedWork(new.template, bound, None))
 
         automations.insert(db, row, new.resumed.stored if new.resumed else None)
@@ -258,7 +256,7 @@ class Automations:
         if row.concurrency_key:
             self._groups.settle(db, settled)
             row = automations.get(db, row.org_id, row.id)
-        if slot and row.state is AutomationState.QUEUED and row.turn is Turn.READY:
+        if slot and row.state in WAITS_FOR_WORKER and row.turn is Turn.READY:
             slot.begin(db, row)
             self._groups.settle(db, settled)
         return row

@@ -10,7 +10,7 @@ import msgspec
 
 from opsicle.domain import stored_json
 from opsicle.domain.approvals import ApprovalState
-from opsicle.domain.automations import AutomationState, JobState
+from opsicle.domain.automations import WAITS_FOR_WORKER, AutomationState, JobState
 from opsicle.domain.resume_points import ResumePoint
 from opsicle.domain.templates import Phase, Template
 from opsicle.domain.workers import absence, waiting_reason
@@ -65,6 +65,16 @@ class Snapshot:
         """The attempt that counts."""
         return self.tries[-1] if self.tries else None
 
+    def reports(self, *, of_plan: bool) -> list[PhaseReport]:
+        """Return how far the phases are, or those of the plan, by the attempt that counts."""
+        phases = self.template.plan if of_plan else self.template.phases
+        newest = [job for job in self.tries if job.is_plan == of_plan][-1:]
+        reports = [report for job in newest for report in _reports(job)]
+        if len(reports) == len(phases):
+            return reports
+        # none yet, or none that fit
+        return list(first_reports(phases, None if of_plan else self.resume_point))
+
 
 def summary(
     row: AutomationRow, queue: QueueView, known: dict[str, str] | None = None
@@ -102,10 +112,9 @@ def summary(
 def whole(snapshot: Snapshot) -> Automation:
     """Return an automation with its phases, values and jobs."""
     row, template = snapshot.row, snapshot.template
+    reports, planned = snapshot.reports(of_plan=False), snapshot.reports(of_plan=True)
     newest = snapshot.newest_job
-    reports = _reports(newest) if newest else []
-    if len(reports) != len(template.phases):  # none yet, or none that fit
-        reports = list(first_reports(template.phases, snapshot.resume_point))
+    of_newest = template.plan if newest and newest.is_plan else template.phases
     return Automation(
         **msgspec.structs.asdict(summary(row, snapshot.queue)),
         display_name=template.display_name,
@@ -120,14 +129,15 @@ def whole(snapshot: Snapshot) -> Automation:
         and row.concurrency_key is not None
         and row.concurrency_released_at is None,
         phases=_phases(template.phases, reports, snapshot.calls or {}),
-        outputs=_outputs(template.phases, reports),
-        summary=summary_of(reports),
+        plan=_phases(template.plan, planned, {}),
+        outputs=_outputs((*template.plan, *template.phases), (*planned, *reports)),
+        summary=summary_of((*planned, *reports)),
         jobs=[_job(job) for job in snapshot.tries],
         log_bytes=snapshot.log_bytes,
         log_remark=snapshot.log_remark,
-        artifacts=[_artifact(each, template.phases) for each in snapshot.artifacts if each.sha256],
+        artifacts=[_artifact(each, of_newest) for each in snapshot.artifacts if each.sha256],
         artifacts_missing=[
-            MissingArtifact(each.path, _name(template.phases, each.phase), each.problem)
+            MissingArtifact(each.path, _name(of_newest, each.phase), each.problem)
             for each in snapshot.artifacts
             if not each.sha256
         ],
@@ -194,15 +204,10 @@ def _waiting_reason(row: AutomationRow, queue: QueueView, known: dict[str, str])
         return f"it waits for approval: {row.waiting_for}"
     if row.state == AutomationState.PAUSED:
         return _paused_reason(row, queue)
-    if row.state != AutomationState.QUEUED:
+    if row.state not in WAITS_FOR_WORKER:
         return ""
     if row.job_id:
-        worker = next((one for one in queue.candidates if one.name == row.worker_name), None)
-        is_gone = worker is not None and not worker.is_connected
-        said = (
-            f"was given it, but {absence(worker)}" if worker and is_gone else "is about to start it"
-        )
-        return f"{row.worker_name} {said}"
+        return _leased_reason(row, queue)
     if queue.held:
         return f"{queue.held}: whoever runs the server must release the queue"
     if behind := queue.behind.get(row.id):
@@ -212,6 +217,16 @@ def _waiting_reason(row: AutomationRow, queue: QueueView, known: dict[str, str])
         known[row.requirements] = waiting_reason(asked, queue.candidates)
     incompatible = (one.incompatible.get(row.id, "") for one in queue.candidates)
     return known[row.requirements] or queue.org_limit or next(filter(None, incompatible), "")
+
+
+def _leased_reason(row: AutomationRow, queue: QueueView) -> str:
+    """Return what a worker does with what it was given; "" while it runs its plan."""
+    if row.state is AutomationState.PLANNING and not row.is_job_leased:
+        return ""
+    worker = next((one for one in queue.candidates if one.name == row.worker_name), None)
+    is_gone = worker is not None and not worker.is_connected
+    said = f"was given it, but {absence(worker)}" if worker and is_gone else "is about to start it"
+    return f"{row.worker_name} {said}"
 
 
 def _paused_reason(row: AutomationRow, queue: QueueView) -> str:
@@ -309,6 +324,7 @@ def _job(row: JobRow) -> Job:
         exit_code=row.exit_code,
         explanation=row.explanation,
         workspace_kept_until=row.kept_until,
+        is_plan=row.is_plan,
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from opsicle.domain.automations import AutomationState
+from opsicle.domain.automations import WAITS_FOR_WORKER, AutomationState
 from opsicle.domain.workers import SHARED, Candidate
 from opsicle.server.dispatch.concurrency_groups import queues_of
 from opsicle.server.dispatch.queue_limits import running_limit_reason
@@ -38,7 +38,7 @@ def queue_view(
     db: Connection, fleet: Fleet, org_id: str, rows: Sequence[AutomationRow]
 ) -> QueueView:
     """Return what there is to say of why some of an org's automations wait, or are paused."""
-    waiting = [row for row in rows if row.state is AutomationState.QUEUED]
+    waiting = [row for row in rows if row.state in WAITS_FOR_WORKER]
     has_paused = any(row.state is AutomationState.PAUSED for row in rows)
     if not (waiting or has_paused):
         return QueueView(held=fleet.held)

@@ -23,7 +23,9 @@ OLDER_COPY = "held, because a worker has worked for a later state of this server
 _RECORDED_AT_ONCE = 50
 """Entries in one unit of work, which holds the event loop: some milliseconds."""
 
-_NOT_BEGUN = frozenset({AutomationState.QUEUED, AutomationState.AWAITING_APPROVAL})
+_NOT_BEGUN = frozenset(
+    {AutomationState.PLANNING, AutomationState.AWAITING_APPROVAL, AutomationState.QUEUED}
+)
 
 
 class _Claim(msgspec.Struct):

@@ -93,7 +93,6 @@ class JobLogs:
         self._database = database
         self._clock = clock
         self.bounds = bounds or LogBounds()
-        self._grown: set[str] = set()
         self._packers = ThreadPool(1)
         self.index = LineIndex(database)
         self.ranges = LogRanges(database, self.index)
@@ -154,7 +153,6 @@ class JobLogs:
             logs.insert_lines(db, [lines])
         whole_logs.add(db, new.job_log())
         logs.add_usage(db, new.org_id, len(segment.chunks))
-        self._grown.add(new.org_id)
         return True
 
     def note_loss(self, job_id: str, start: int, end: int) -> None:
@@ -227,6 +225,24 @@ class JobLogs:
             yield fresh
             offset = fresh[-1][0] + len(fresh[-1][4])
 
+    def beginning(self, job_id: str, limit: int) -> bytes:
+        """Return the first bytes of a log, here and now, as a transaction wants it.
+
+        For short logs: it holds the event loop.
+        """
+        found = b""
+        while len(found) < limit:
+            offset = len(found)
+            find = partial(logs.list_from, job_id=job_id, offset=offset, limit=SEGMENTS_PER_READ)
+            segments = self._database.read(find)
+            if not segments:
+                break
+            fresh = not_before(unpack(segments), offset)
+            if not fresh or fresh[0][0] != offset:
+                break  # the rest is lost
+            found += b"".join(chunk[4] for chunk in fresh)
+        return found[:limit]
+
     def close(self) -> None:
         """End the threads that pack."""
         self._packers.kill()
@@ -235,14 +251,17 @@ class JobLogs:
         """Return how many bytes the logs of each org take; "" stands for those of nobody."""
         return {row.org_id: row.stored for row in self._database.read(logs.list_usage)}
 
-    def take_grown(self) -> list[str]:
-        """Return the orgs whose logs have grown since the last call."""
-        grown, self._grown = self._grown, set()
-        return sorted(grown)
-
     def list_kept(self, org_id: str, after_id: str, limit: int) -> list[whole_logs.JobLogRow]:
         """Return an org's logs of jobs after an id, the oldest first."""
         return self._database.read(lambda db: whole_logs.list_kept(db, org_id, after_id, limit))
+
+    def look_up_sizes(self, rows: Sequence[whole_logs.JobLogRow]) -> list[whole_logs.JobLogRow]:
+        """Return logs with how much they are, also those of before that was noted."""
+        for row in rows:
+            if not row.stored:
+                self._database.write(partial(whole_logs.note_size, job_id=row.job_id))
+        ids = [row.job_id for row in rows]
+        return self._database.read(lambda db: whole_logs.list_of_jobs(db, ids))
 
     def remove(self, job_ids: Sequence[str], rule: str) -> None:
         """Remove whole logs, in small steps, and let it stay known when and by which rule."""

@@ -18,6 +18,7 @@ from opsicle.server.access.actor import SystemActor, WorkerActor
 from opsicle.server.access.template_versions import template_of
 from opsicle.server.approvals import paused_ends
 from opsicle.server.channels.outbox import Outbox
+from opsicle.server.dispatch.plans import Plans
 from opsicle.server.store import (
     approvals,
     artifacts,
@@ -44,7 +45,8 @@ _ENDS = JOB_OUTCOMES | {JobState.UNKNOWN}
 class JobOutcomes:
     """Moves jobs and their automations to where they end, tells people, and writes the record."""
 
-    def __init__(self, outbox: Outbox, clock: Clock) -> None:
+    def __init__(self, plans: Plans, outbox: Outbox, clock: Clock) -> None:
+        self._plans = plans
         self._outbox = outbox
         self._clock = clock
 
@@ -68,6 +70,8 @@ class JobOutcomes:
                 jobs.record_phases(db, job.id, _phases(outcome))
             return _get(db, job.id)
 
+        if job.state in ANSWERABLE and outcome.state in JOB_OUTCOMES and job.is_plan:
+            return self._plans.record(db, job, worker, outcome)
         if job.state in ANSWERABLE and outcome.state in JOB_OUTCOMES:
             return self._end(db, job, worker, outcome)
         raise Conflict(
@@ -159,6 +163,8 @@ class JobOutcomes:
 
         Return the verb for the audit record.
         """
+        if job.is_plan:
+            return self._plans.lose(db, job, ending)
         jobs.finish(db, job.id, ending)
 
         if job.on_worker_lost == WorkerLost.REQUEUE and not job.is_cancel_requested:

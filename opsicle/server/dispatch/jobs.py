@@ -25,6 +25,7 @@ from opsicle.server.dispatch.job_outcomes import LOST, JobOutcomes, resource_of
 from opsicle.server.dispatch.lease_service import LeasedWork, LeaseService, may_serve
 from opsicle.server.dispatch.lease_store import Lease
 from opsicle.server.dispatch.paused_jobs import begin, waits_at
+from opsicle.server.dispatch.plans import Plans
 from opsicle.server.dispatch.unknown_jobs import UnknownJobs
 from opsicle.server.fleet.presence import Presence
 from opsicle.server.fleet.pubsub import PubSub, automation_topic, log_topic, org_topic
@@ -62,6 +63,7 @@ class Jobs:
         pubsub: PubSub,
         outbox: Outbox,
         epoch_reports: EpochReports,
+        plans: Plans,
         clock: Clock,
     ) -> None:
         self._database = database
@@ -72,7 +74,7 @@ class Jobs:
         self._lease_store = lease_service.lease_store
         self._pubsub = pubsub
         self._outbox = outbox
-        self._outcomes = JobOutcomes(outbox, clock)
+        self._outcomes = JobOutcomes(plans, outbox, clock)
         self._clock = clock
         self.unknown = UnknownJobs(database, self._fleet, clock)
         self._suspects: set[str] = set()
@@ -252,7 +254,7 @@ class Jobs:
         else:
             self._groups.announce(leased.settled)
         self._lease_service.make_use_of_room(job.org_id)
-        if job.state in LOST:  # what it was to do may wait again, and not for this worker alone
+        if job.is_plan or job.state in LOST:  # something may wait, and not for this worker alone
             self._fleet.wake_org(job.org_id)
         self._changed(job)
         return FinishReply(job.state, leased.work)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from itertools import zip_longest
 from typing import NamedTuple
 
+from opsicle.domain.automations import AutomationState
 from opsicle.domain.manifest_formats import FieldNotSupported, newest_common
 from opsicle.domain.workers import Requirements, is_able
 from opsicle.kit.clock import Clock
@@ -211,7 +212,7 @@ class LeaseService:
             self._keep_out(db, row, leased)
             return
 
-        if not self.groups.has_room(db, row):
+        if row.state is not AutomationState.PLANNING and not self.groups.has_room(db, row):
             self.groups.note(db, row)
             return
 

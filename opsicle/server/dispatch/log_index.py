@@ -11,7 +11,7 @@ from functools import partial
 
 from opsicle.server.dispatch.log_lines import LineCount, count_lines
 from opsicle.server.dispatch.log_segments import chunks_of
-from opsicle.server.store import logs
+from opsicle.server.store import logs, whole_logs
 from opsicle.server.store.database import Connection
 from opsicle.server.store.log_database import LogDatabase
 from opsicle.wire.worker_api import Chunk
@@ -56,10 +56,14 @@ class LineIndex:
         Safe to call twice, and at the same time; goes on where it was, until it `is_wanted` no
         longer.
         """
+        was_noted = True
         while is_wanted():
             last, end = self._database.read(lambda db: _noted_to(db, job_id))
             if (last.end if last else 0) == end:
+                if not was_noted:
+                    self._database.write(lambda db: whole_logs.note_size(db, job_id))
                 return True
+            was_noted = False
             if last and last.end > end:
                 self._database.write(lambda db: logs.delete_lines(db, job_id))
                 continue

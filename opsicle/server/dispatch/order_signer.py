@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import secrets
 from datetime import timedelta
+from typing import NamedTuple
 
 from opsicle.domain.manifests import BoundDecision, WorkOrder, canonical, digest
 from opsicle.domain.pauses import Resume
@@ -24,6 +25,15 @@ ORDER_LIFETIME = timedelta(seconds=2 * LEASE_SECONDS)
 network."""
 
 
+class Ordered(NamedTuple):
+    """What is ordered: a manifest in the worker's format, how it goes on, or its plan alone."""
+
+    number: int
+    manifest: bytes
+    resume: Resume | None = None
+    is_plan: bool = False
+
+
 class OrderSigner:
     """Signs orders."""
 
@@ -33,15 +43,9 @@ class OrderSigner:
         self.epoch = epoch
 
     def sign(
-        self,
-        db: Connection,
-        lease: Lease,
-        number: int,
-        manifest: bytes,
-        approval: ApprovalRow | None,
-        resume: Resume | None = None,
+        self, db: Connection, lease: Lease, what: Ordered, approval: ApprovalRow | None
     ) -> tuple[bytes, bytes]:
-        """Return the order to carry out this manifest, or to go on with it, and its signature.
+        """Return the order to carry out a manifest, or to go on with it, and its signature.
 
         The order is in the worker's format.
         """
@@ -53,16 +57,17 @@ class OrderSigner:
             job_id=lease.job_id,
             fence=lease.fence,
             nonce=secrets.token_hex(16),
-            manifest_digest=digest(manifest),
+            manifest_digest=digest(what.manifest),
             policy_digest=approval.policy_digest if approval else "",
             decisions=_decisions(db, approval) if approval else (),
             issued_at=now,
             expires_at=now + ORDER_LIFETIME,
             epoch=self.epoch.number,
             epoch_id=self.epoch.id,
-            resume=resume,
+            resume=what.resume,
+            is_plan=what.is_plan,
         )
-        content = canonical(order.in_format(number))
+        content = canonical(order.in_format(what.number))
         return content, self._key.sign(content)
 
 

@@ -8,12 +8,14 @@ from typing import NamedTuple
 import msgspec
 
 from opsicle.domain.artifacts import ArtifactLimits
+from opsicle.domain.automations import AutomationState
 from opsicle.domain.concurrency import queue_place
 from opsicle.domain.errors import NotFound
 from opsicle.domain.files import input_files
 from opsicle.domain.pauses import Resume
+from opsicle.domain.plans import MAX_PLAN_LOG_BYTES
 from opsicle.domain.secrets import named_secrets
-from opsicle.domain.templates import Template, VariableType
+from opsicle.domain.templates import Phase, Template, VariableType
 from opsicle.domain.variables import environment
 from opsicle.domain.workers import requirements
 from opsicle.security.master_key import CannotOpen
@@ -27,11 +29,12 @@ from opsicle.server.approvals.bindings import (
     Bindings,
     BoundManifest,
 )
+from opsicle.server.approvals.evidence import Evidence
 from opsicle.server.approvals.pauses import resume_of
-from opsicle.server.approvals.pre_lease_check import refusal_reason
+from opsicle.server.approvals.pre_lease_check import plan_refusal, refusal_reason
 from opsicle.server.dispatch.called_ends import resume_of_call
 from opsicle.server.dispatch.lease_store import Lease
-from opsicle.server.dispatch.order_signer import OrderSigner
+from opsicle.server.dispatch.order_signer import Ordered, OrderSigner
 from opsicle.server.keys.vault import HiddenValues, Vault
 from opsicle.server.store import approvals, calls
 from opsicle.server.store import secrets as stored_secrets
@@ -68,6 +71,7 @@ class WorkBuilder:
         vault: Vault,
         bindings: Bindings,
         order_signer: OrderSigner,
+        evidence: Evidence,
         max_log_bytes: int | None = None,
         artifact_limits: ArtifactLimits = ArtifactLimits(),  # noqa: B008 - it never changes
     ) -> None:
@@ -76,6 +80,7 @@ class WorkBuilder:
         self._vault = vault
         self._bindings = bindings
         self._order_signer = order_signer
+        self._evidence = evidence
 
     def check(self, db: Connection, row: AutomationRow) -> CheckedWork:
         """Compare what is stored with what was triggered and approved.
@@ -85,7 +90,11 @@ class WorkBuilder:
         checked = self.check_bound(db, row)
         template, approval = checked.template, checked.approval
         try:
-            reason = refusal_reason(db, self._bindings, row, template, approval)
+            if row.state is AutomationState.PLANNING:
+                reason = plan_refusal(db, row, approval)
+            else:
+                reason = refusal_reason(db, self._bindings, row, template, approval)
+                reason = reason or self._evidence.problem(db, row, template)
         except (ValueError, msgspec.MsgspecError, RecursionError) as error:
             # A policy or an entry that was altered must not keep every worker's poll from being
             # answered.
@@ -147,12 +156,13 @@ class WorkBuilder:
         resume: Resume | None = None,
     ) -> Work:
         """Return all that the worker needs under this lease, with the order to do so."""
-        template = checked.template
-        order, signature = self._order_signer.sign(
-            db, lease, manifest.number, manifest.content, checked.approval, resume
-        )
+        template, bound = checked.template, checked.bound.manifest
+        is_plan = row.state is AutomationState.PLANNING
+        what = Ordered(manifest.number, manifest.content, resume, is_plan=is_plan)
+        order, signature = self._order_signer.sign(db, lease, what, checked.approval)
+        phases = template.plan if is_plan else template.phases
         values = read_values(row.values_json)
-        hidden, secrets, withheld = self._secrets(db, row, template)
+        hidden, secrets, withheld = self._secrets(db, row, template, phases)
 
         return Work(
             automation_id=row.id,
@@ -160,7 +170,7 @@ class WorkBuilder:
             fence=lease.fence,
             template=row.template,
             requester=row.requester_email,
-            phases=template.phases,
+            phases=phases,
             environment=environment(
                 [v for v in template.variables if v.type is not VariableType.SECRET], values
             ),
@@ -173,15 +183,17 @@ class WorkBuilder:
             order=order,
             signature=signature,
             secret_salt=hidden.salt,
-            max_log_bytes=self._max_log_bytes,
+            max_log_bytes=_smaller(self._max_log_bytes, MAX_PLAN_LOG_BYTES if is_plan else None),
             artifact_limits=self._artifact_limits,
             files=input_files(template.variables, values),
-            resumed_from=checked.bound.manifest.resumed_from,
-            keep_workspace=template.keep_workspace,
+            resumed_from=None if is_plan else bound.resumed_from,
+            is_plan=is_plan,
+            plan_outputs=bound.plan_outputs,
+            keep_workspace=None if is_plan else template.keep_workspace,
         )
 
     def _secrets(
-        self, db: Connection, row: AutomationRow, template: Template
+        self, db: Connection, row: AutomationRow, template: Template, phases: tuple[Phase, ...]
     ) -> tuple[HiddenValues, dict[str, str], str]:
         """Return the secret variables' values, the secrets by name, and the error, if any.
 
@@ -190,7 +202,7 @@ class WorkBuilder:
         secrets: dict[str, str] = {}
         nothing = hidden = HiddenValues(b"", {})
         try:
-            for name in named_secrets(template.phases):
+            for name in named_secrets(phases):
                 sealed = stored_secrets.find_sealed(db, row.org_id, name)
                 if sealed is None:
                     return nothing, {}, f"the secret {name} was deleted before the automation began"
@@ -203,3 +215,7 @@ class WorkBuilder:
             log.error("a secret cannot be decrypted", extra=facts)  # noqa: TRY400 - says nothing more
             return nothing, {}, "the server cannot decrypt a secret that the automation needs"
         return hidden, secrets, ""
+
+
+def _smaller(*limits: int | None) -> int | None:
+    return min((limit for limit in limits if limit is not None), default=None)

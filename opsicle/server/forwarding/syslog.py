@@ -14,6 +14,7 @@ import struct
 import termios
 from collections import deque
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -24,6 +25,8 @@ from opsicle.server.settings import Address
 SETTLING_SECONDS = 5.0
 _PATIENCE_SECONDS = 10.0
 """For a connection, a handshake, or room to write to: who takes longer is tried again later."""
+
+_FAREWELL_SECONDS = 0.5
 
 
 class _Mark(NamedTuple):
@@ -86,7 +89,11 @@ class Syslog:
         self._marks.clear()
 
     def end(self) -> None:
-        """Close the connection for good."""
+        """Say that nothing comes any more (RFC 5425, 4.4), and close the connection."""
+        if self._connection is not None:
+            self._connection.settimeout(_FAREWELL_SECONDS)
+            with suppress(OSError):
+                self._connection.unwrap()
         self.close()
 
     def _connect(self) -> ssl.SSLSocket:

@@ -93,7 +93,7 @@ class OrgSearch:
                 lambda db: whole_logs.measure_time(db, self._actor.org_id, *self._times_ms)
             )
             cursor = LogCursor(_LAST_ID, first_job_id=of_time.first_job_id)
-            total = of_time.size if self._sees_all else None
+            total = of_time.size if self._sees_all and not of_time.unknown else None
 
         left: LogCursor | None = cursor
         while left and not budget.is_spent and len(self._searched.hits) < budget.hits:

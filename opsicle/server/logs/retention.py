@@ -56,41 +56,39 @@ class LogRetention:
         Return how many logs went, and give their room back to the disk.
         """
         self._job_logs.finish_removals()
-        usage = self._job_logs.usage()
         total = 0
-        for org_id in usage:
+        for org_id in self._job_logs.usage():
             total += self._apply(org_id, self._age_rule(org_id, keep))
-        total += self._shrink(list(usage))
         if total:
             self._job_logs.release_free_space()
-        return total
+        return total + self.shrink()
 
-    def shrink_grown(self) -> int:
-        """Remove the oldest logs of orgs that have more than their share since the last call."""
-        total = self._shrink(self._job_logs.take_grown())
-        if total:
-            self._job_logs.release_free_space()
-        return total
+    def shrink(self) -> int:
+        """Remove the oldest logs of each org that has more than its share.
 
-    def _shrink(self, org_ids: list[str]) -> int:
-        usage = self._job_logs.usage() if org_ids else {}
+        Return how many logs went, and give their room back to the disk.
+        """
+        own = {row.org_id: row.mib * MIB for row in self._database.read(log_retention.list_mib)}
+        server = self._job_logs.bounds.org_bytes
         total = 0
-        for org_id in filter(None, org_ids):
-            total += self._apply(org_id, self._size_rule(org_id, usage.get(org_id, 0)))
+        for org_id, stored in self._job_logs.usage().items():
+            most = min(server, own.get(org_id, server))
+            if org_id and stored > most:
+                rule = LogRule(
+                    f"the logs of the org may take {_size_text(most)}",
+                    self._clock.now(),
+                    stored - most,
+                )
+                total += self._apply(org_id, rule)
+        if total:
+            self._job_logs.release_free_space()
         return total
 
     def _age_rule(self, org_id: str, keep: timedelta) -> LogRule:
-        own = self._database.read(lambda db: log_retention.find(db, org_id)).log_retention_days
+        own = self._database.read(lambda db: log_retention.find_days(db, org_id))
         days = min(keep.days, own or keep.days)
         before = self._clock.now() - timedelta(days=days)
         return LogRule(f"logs are kept for {days} {'day' if days == 1 else 'days'}", before)
-
-    def _size_rule(self, org_id: str, stored: int) -> LogRule:
-        own = self._database.read(lambda db: log_retention.find(db, org_id)).max_log_mib
-        most = self._job_logs.bounds.org_bytes
-        most = min(most, own * MIB) if own else most
-        text = f"the logs of the org may take {_size_text(most)}"
-        return LogRule(text, self._clock.now(), max(0, stored - most))
 
     def _apply(self, org_id: str, rule: LogRule) -> int:
         """Remove step by step what a rule says. Return how many logs that were."""
@@ -104,6 +102,8 @@ class LogRetention:
                 break
 
             after_id = rows[-1].job_id
+            if not all(row.stored for row in rows):
+                rows = self._job_logs.look_up_sizes(rows)
             going = self._going(rows, rule, freed)
             if going:
                 freed += sum(row.stored for row in going)

@@ -148,12 +148,16 @@ class Secrets:
 
 def require_secrets(db: Connection, org_id: str, template: Template) -> None:
     """Raise Conflict that names every secret that the phases want and the org lacks."""
-    if not any(phase.secrets for phase in template.phases):
+    if not any(phase.secrets for phase in (*template.plan, *template.phases)):
         return
     known = secrets.list_names(db, org_id)
     problems = [
-        Problem(f"spec.template.phases[{i}].secrets", f"there is no secret {name}")
-        for i, phase in enumerate(template.phases)
+        Problem(f"{path}[{i}].secrets", f"there is no secret {name}")
+        for path, phases in (
+            ("spec.plan", template.plan),
+            ("spec.template.phases", template.phases),
+        )
+        for i, phase in enumerate(phases)
         for name in phase.secrets
         if name not in known
     ]

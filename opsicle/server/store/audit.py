@@ -200,8 +200,9 @@ def list_decisive(db: apsw.Connection, org_id: str, resource: str) -> list[Lifec
         SELECT verb, data
           FROM audit_entries INDEXED BY audit_entries_decisive
          WHERE org_id = :org_id AND resource = :resource
-           AND verb IN ('approve', 'bind', 'cancel', 'expire', 'finish', 'lose', 'pause', 'refuse',
-                        'refuse_order', 'reject', 'requeue', 'return', 'start', 'withdraw')
+           AND verb IN ('approve', 'bind', 'cancel', 'expire', 'finish', 'lose', 'pause', 'plan',
+                        'refuse', 'refuse_order', 'reject', 'requeue', 'return', 'start',
+                        'withdraw')
          ORDER BY seq
         """,
         {"org_id": org_id, "resource": resource},

@@ -32,7 +32,7 @@ def lease(db: apsw.Connection, automation_id: str, before: int, fence: int, job_
         """
         UPDATE automations
            SET fence = :fence, job_id = :job_id
-         WHERE id = :id AND state = 'queued' AND job_id IS NULL AND turn = 'ready'
+         WHERE id = :id AND state IN ('planning', 'queued') AND job_id IS NULL AND turn = 'ready'
            AND fence = :before
         """,
         {"id": automation_id, "before": before, "fence": fence, "job_id": job_id},
@@ -50,7 +50,7 @@ def give_back(db: apsw.Connection, automation_id: str, job_id: str) -> bool:
         UPDATE automations
            SET job_id = NULL
          WHERE id = :id
-           AND state = 'queued'
+           AND state IN ('planning', 'queued')
            AND job_id = :job_id
         """,
         {"id": automation_id, "job_id": job_id},
@@ -58,7 +58,7 @@ def give_back(db: apsw.Connection, automation_id: str, job_id: str) -> bool:
 
 
 def start(db: apsw.Connection, automation_id: str, job_id: str, at: datetime) -> bool:
-    """Record that an automation begins to run.
+    """Record that an automation begins to run, or to plan.
 
     Return False if it was cancelled, or its lease has passed on.
     """
@@ -66,8 +66,9 @@ def start(db: apsw.Connection, automation_id: str, job_id: str, at: datetime) ->
         db,
         """
         UPDATE automations
-           SET state = 'running', started_at = :at
-         WHERE id = :id AND state = 'queued' AND job_id = :job_id
+           SET state = iif(state = 'queued', 'running', state),
+               started_at = iif(state = 'queued', :at, started_at)
+         WHERE id = :id AND state IN ('planning', 'queued') AND job_id = :job_id
         """,
         {"id": automation_id, "job_id": job_id, "at": to_text(at)},
     )
@@ -106,9 +107,9 @@ def requeue(db: apsw.Connection, automation_id: str, job_id: str, at: datetime) 
         db,
         """
         UPDATE automations
-           SET state = 'queued', job_id = NULL, fence = fence + 1, started_at = NULL,
-               queued_at = :at
-         WHERE id = :id AND state = 'running' AND job_id = :job_id
+           SET state = iif(state = 'running', 'queued', state), job_id = NULL, fence = fence + 1,
+               started_at = NULL, queued_at = :at
+         WHERE id = :id AND state IN ('planning', 'running') AND job_id = :job_id
         """,
         {"id": automation_id, "job_id": job_id, "at": to_text(at)},
     )
@@ -166,7 +167,11 @@ def cancel_waiting(db: apsw.Connection, automation_id: str, user_id: str, at: da
         UPDATE automations
            SET state = 'cancelled', finished_at = :at, cancel_requested_at = :at,
                cancel_requested_by = :user_id
-         WHERE id = :id AND state IN ('awaiting_approval', 'queued')
+         WHERE id = :id
+           AND (state IN ('awaiting_approval', 'queued')
+                OR (state = 'planning'
+                    AND NOT EXISTS (SELECT 1 FROM jobs j
+                                     WHERE j.id = automations.job_id AND j.state = 'running')))
         """,
         {"id": automation_id, "user_id": user_id, "at": to_text(at)},
     )
@@ -196,14 +201,14 @@ def refuse(
         """
         UPDATE automations
            SET state = 'cancelled', finished_at = :at, explanation = :explanation
-         WHERE id = :id AND state = 'queued' AND job_id IS :job_id
+         WHERE id = :id AND state IN ('planning', 'queued') AND job_id IS :job_id
         """,
         {"id": automation_id, "job_id": job_id, "at": to_text(at), "explanation": explanation},
     )
 
 
 def request_cancel(db: apsw.Connection, automation_id: str, user_id: str, at: datetime) -> bool:
-    """Note that a running or paused automation is to be cancelled.
+    """Note that a running, planning or paused automation is to be cancelled.
 
     Return False if it no longer runs, or that was noted before.
     """
@@ -212,7 +217,8 @@ def request_cancel(db: apsw.Connection, automation_id: str, user_id: str, at: da
         """
         UPDATE automations
            SET cancel_requested_at = :at, cancel_requested_by = :user_id
-         WHERE id = :id AND state IN ('running', 'paused') AND cancel_requested_at IS NULL
+         WHERE id = :id AND state IN ('planning', 'running', 'paused')
+           AND cancel_requested_at IS NULL
         """,
         {"id": automation_id, "user_id": user_id, "at": to_text(at)},
     )

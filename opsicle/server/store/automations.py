@@ -87,6 +87,7 @@ class AutomationRow(Row, frozen=True, kw_only=True):
     not_after: datetime | None = None
     calls: str = ""
     called_by: str = ""
+    evidence: str = ""
 
     @property
     def rank(self) -> str:
@@ -115,8 +116,7 @@ _SELECT = """
            a.concurrency_released_at, a.max_waiting,
            q.id, q.state, q.waiting_for, j.state IS 'leased', w.state IS 'revoked',
            a.started_by_kind, a.started_by_name, a.started_by_id, a.depth, a.resumed_from,
-           a.not_before, a.not_after,
-           a.calls, a.called_by
+           a.not_before, a.not_after, a.calls, a.called_by, a.evidence
       FROM automations a
       JOIN users u ON u.id = a.requester_id
       LEFT JOIN jobs j ON j.id = a.job_id
@@ -180,7 +180,8 @@ def find_successor(db: apsw.Connection, automation_id: str) -> Successor | None:
         SELECT id, state
           FROM automations
          WHERE resumed_from = :id
-           AND state IN ('awaiting_approval', 'queued', 'running', 'paused', 'succeeded', 'unknown')
+           AND state IN ('planning', 'awaiting_approval', 'queued', 'running', 'paused',
+                         'succeeded', 'unknown')
          ORDER BY id DESC LIMIT 1
         """,
         {"id": automation_id},
@@ -197,7 +198,7 @@ def list_without_mac(db: apsw.Connection, after_id: str, limit: int) -> list[Aut
         db,
         _SELECT
         + """
-         WHERE a.state IN ('awaiting_approval', 'queued', 'running', 'paused')
+         WHERE a.state IN ('planning', 'awaiting_approval', 'queued', 'running', 'paused')
            AND a.mac = ''
            AND a.manifest_digest <> ''
            AND a.id > :after_id
@@ -324,7 +325,7 @@ def list_waiting(
         + """
          WHERE a.org_id = :org_id
            AND a.requirements = :requirements
-           AND a.state = 'queued'
+           AND a.state IN ('planning', 'queued')
            AND a.job_id IS NULL
            AND a.turn = 'ready'
          ORDER BY a.rank LIMIT :limit
@@ -340,7 +341,7 @@ def count_by_state(db: apsw.Connection) -> dict[str, int]:
         """
         SELECT state, count(*)
           FROM automations
-         WHERE state IN ('awaiting_approval', 'queued', 'running', 'paused')
+         WHERE state IN ('planning', 'awaiting_approval', 'queued', 'running', 'paused')
          GROUP BY state
         """
     )
@@ -362,7 +363,7 @@ def count_waiting(db: apsw.Connection) -> list[WaitingGroup]:
         """
         SELECT org_id, requirements, count(*) AS waiting
           FROM automations
-         WHERE state = 'queued' AND job_id IS NULL AND turn = 'ready'
+         WHERE state IN ('planning', 'queued') AND job_id IS NULL AND turn = 'ready'
          GROUP BY org_id, requirements
          ORDER BY waiting DESC
         """,

@@ -18,7 +18,7 @@ class JobRow(Row, frozen=True):
     """One job. `automation_fence` tells whether its lease is still the newest.
 
     `pause_id` is the newest approval that was asked in its midst, `kept_until` until when its
-    worker keeps its workspace.
+    worker keeps its workspace. `is_plan`: it carries out the plan, before anybody is asked.
     """
 
     id: str
@@ -39,6 +39,7 @@ class JobRow(Row, frozen=True):
     on_worker_lost: str
     pause_id: str | None = None
     kept_until: datetime | None = None
+    is_plan: bool = False
 
     @property
     def is_newest(self) -> bool:
@@ -49,7 +50,7 @@ class JobRow(Row, frozen=True):
 _SELECT = """
     SELECT j.id, j.org_id, j.automation_id, j.worker_id, w.name, j.fence, a.fence, j.state,
            j.phases, j.exit_code, j.explanation, j.leased_at, j.started_at, j.finished_at,
-           a.cancel_requested_at IS NOT NULL, a.on_worker_lost, j.pause_id, j.kept_until
+           a.cancel_requested_at IS NOT NULL, a.on_worker_lost, j.pause_id, j.kept_until, j.is_plan
       FROM jobs j
       JOIN automations a ON a.id = j.automation_id
       JOIN workers w ON w.id = j.worker_id
@@ -68,8 +69,8 @@ def insert(
     """Record the lease that an automation has just been given, with the automation's fence."""
     db.execute(
         """
-        INSERT INTO jobs (id, org_id, automation_id, worker_id, fence, state, leased_at)
-        SELECT :id, org_id, id, :worker_id, fence, 'leased', :at
+        INSERT INTO jobs (id, org_id, automation_id, worker_id, fence, state, leased_at, is_plan)
+        SELECT :id, org_id, id, :worker_id, fence, 'leased', :at, state = 'planning'
           FROM automations
          WHERE id = :automation_id
         """,

@@ -9,20 +9,27 @@ import apsw
 import msgspec
 
 from opsicle.domain.automations import AutomationState
-from opsicle.server.store.rows import Row, fetch_all, fetch_one
+from opsicle.server.store.rows import Row, fetch_all, fetch_value
 
 
-class LogLimits(Row, frozen=True):
-    """For how many days an org keeps logs, and how much they take; None: as the server has it."""
+def find_days(db: apsw.Connection, org_id: str) -> int | None:
+    """Return for how many days an org keeps its logs; None: as the server has it."""
+    sql = "SELECT log_retention_days FROM orgs WHERE id = :org_id"
+    days = fetch_value(db, sql, {"org_id": org_id})
+    return None if days is None else int(days)
 
-    log_retention_days: int | None = None
-    max_log_mib: int | None = None
+
+class LogShare(Row, frozen=True):
+    """How much an org wants its logs to take at most."""
+
+    org_id: str
+    mib: int
 
 
-def find(db: apsw.Connection, org_id: str) -> LogLimits:
-    """Return an org's own limits."""
-    sql = "SELECT log_retention_days, max_log_mib FROM orgs WHERE id = :org_id"
-    return fetch_one(db, sql, {"org_id": org_id}, LogLimits) or LogLimits()
+def list_mib(db: apsw.Connection) -> list[LogShare]:
+    """Return the orgs that want their logs to take less than the server lets them."""
+    sql = "SELECT id, max_log_mib FROM orgs WHERE max_log_mib IS NOT NULL"
+    return fetch_all(db, sql, {}, LogShare)
 
 
 def set_days(db: apsw.Connection, org_id: str, days: int | None) -> None:

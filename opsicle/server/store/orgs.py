@@ -90,10 +90,11 @@ def list_shared_waiting(db: apsw.Connection) -> list[str]:
         WITH RECURSIVE waiting (org_id) AS (
             SELECT min(org_id)
               FROM automations
-             WHERE state = 'queued' AND job_id IS NULL AND turn = 'ready'
+             WHERE state IN ('planning', 'queued') AND job_id IS NULL AND turn = 'ready'
             UNION ALL
             SELECT (SELECT min(a.org_id) FROM automations a
-                     WHERE a.state = 'queued' AND a.job_id IS NULL AND a.turn = 'ready'
+                     WHERE a.state IN ('planning', 'queued')
+                       AND a.job_id IS NULL AND a.turn = 'ready'
                        AND a.org_id > waiting.org_id)
               FROM waiting WHERE waiting.org_id IS NOT NULL
         )

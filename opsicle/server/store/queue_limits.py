@@ -55,8 +55,8 @@ def count_waiting(db: apsw.Connection, org_id: str, most: int) -> int:
         SELECT count(*)
           FROM (SELECT 1
                   FROM automations
-                 WHERE org_id = :org_id AND state IN ('awaiting_approval', 'queued')
-                   AND state IN ('awaiting_approval', 'queued', 'running', 'paused')
+                 WHERE org_id = :org_id AND state IN ('planning', 'awaiting_approval', 'queued')
+                   AND state IN ('planning', 'awaiting_approval', 'queued', 'running', 'paused')
                  LIMIT :most)
     """
     return int(fetch_value(db, sql, {"org_id": org_id, "most": most}))
@@ -69,7 +69,8 @@ def count_waiting_of_template(db: apsw.Connection, org_id: str, template_id: str
           FROM (SELECT 1
                   FROM automations
                  WHERE org_id = :org_id AND template_id = :template_id
-                   AND max_waiting IS NOT NULL AND state IN ('awaiting_approval', 'queued')
+                   AND max_waiting IS NOT NULL
+                   AND state IN ('planning', 'awaiting_approval', 'queued')
                  LIMIT :most)
     """
     given = {"org_id": org_id, "template_id": template_id, "most": most}

@@ -69,7 +69,7 @@ def list_awaiting(db: apsw.Connection, org_id: str, template_id: str) -> list[st
         SELECT id
           FROM automations
          WHERE org_id = :org_id AND state = 'awaiting_approval'
-           AND state IN ('awaiting_approval', 'queued', 'running', 'paused')
+           AND state IN ('planning', 'awaiting_approval', 'queued', 'running', 'paused')
            AND +template_id = :template_id
         """,
         {"org_id": org_id, "template_id": template_id},

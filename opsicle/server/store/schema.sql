@@ -221,7 +221,7 @@ CREATE INDEX audit_entries_by_resource ON audit_entries (org_id, resource, seq)
 CREATE INDEX audit_entries_by_verb ON audit_entries (org_id, verb, seq) WHERE verb NOT IN ('run', 'start', 'finish');
 
 CREATE INDEX audit_entries_decisive ON audit_entries (org_id, resource, seq)
-WHERE verb IN ('approve', 'bind', 'cancel', 'expire', 'finish', 'lose', 'pause', 'refuse', 'refuse_order', 'reject',
+WHERE verb IN ('approve', 'bind', 'cancel', 'expire', 'finish', 'lose', 'pause', 'plan', 'refuse', 'refuse_order', 'reject',
                'requeue', 'return', 'start', 'withdraw');
 
 CREATE TRIGGER audit_entries_stay BEFORE DELETE ON audit_entries
@@ -297,7 +297,7 @@ CREATE TABLE automations (
     values_json         TEXT NOT NULL,
     requirements        TEXT NOT NULL,
     on_worker_lost      TEXT NOT NULL CHECK (on_worker_lost IN ('unknown', 'requeue')),
-    state               TEXT NOT NULL CHECK (state IN ('awaiting_approval', 'queued', 'running', 'paused', 'succeeded', 'failed',
+    state               TEXT NOT NULL CHECK (state IN ('planning', 'awaiting_approval', 'queued', 'running', 'paused', 'succeeded', 'failed',
                                                        'cancelled', 'timed_out', 'unknown', 'rejected', 'expired')),
     fence               INTEGER NOT NULL DEFAULT 0,
     job_id              TEXT,
@@ -311,7 +311,7 @@ CREATE TABLE automations (
     started_at          TEXT,
     finished_at         TEXT,
     cancel_requested_at TEXT,
-    cancel_requested_by TEXT REFERENCES users (id), manifest_digest TEXT NOT NULL DEFAULT '', approved_at TEXT, manifest_format INTEGER NOT NULL DEFAULT 1, principal_id TEXT NOT NULL DEFAULT '', mac TEXT NOT NULL DEFAULT '', priority INTEGER NOT NULL DEFAULT 5, concurrency_key TEXT, concurrency_limit INTEGER, on_limit TEXT, concurrency_released_at TEXT, turn TEXT NOT NULL DEFAULT 'ready' CHECK (turn IN ('early', 'new', 'behind', 'ready')), rank TEXT NOT NULL GENERATED ALWAYS AS ((9 - priority) || id) VIRTUAL, max_waiting INTEGER, started_by_kind TEXT NOT NULL DEFAULT '', started_by_name TEXT NOT NULL DEFAULT '', started_by_id TEXT, depth INTEGER NOT NULL DEFAULT 0, resumed_from TEXT, resume_point TEXT, not_before TEXT, not_after TEXT, calls TEXT NOT NULL DEFAULT '', called_by TEXT NOT NULL DEFAULT '',
+    cancel_requested_by TEXT REFERENCES users (id), manifest_digest TEXT NOT NULL DEFAULT '', approved_at TEXT, manifest_format INTEGER NOT NULL DEFAULT 1, principal_id TEXT NOT NULL DEFAULT '', mac TEXT NOT NULL DEFAULT '', priority INTEGER NOT NULL DEFAULT 5, concurrency_key TEXT, concurrency_limit INTEGER, on_limit TEXT, concurrency_released_at TEXT, turn TEXT NOT NULL DEFAULT 'ready' CHECK (turn IN ('early', 'new', 'behind', 'ready')), rank TEXT NOT NULL GENERATED ALWAYS AS ((9 - priority) || id) VIRTUAL, max_waiting INTEGER, started_by_kind TEXT NOT NULL DEFAULT '', started_by_name TEXT NOT NULL DEFAULT '', started_by_id TEXT, depth INTEGER NOT NULL DEFAULT 0, resumed_from TEXT, resume_point TEXT, not_before TEXT, not_after TEXT, calls TEXT NOT NULL DEFAULT '', called_by TEXT NOT NULL DEFAULT '', evidence TEXT NOT NULL DEFAULT '',
     FOREIGN KEY (template_id, version) REFERENCES template_versions (template_id, version)
 ) STRICT, WITHOUT ROWID;
 
@@ -385,36 +385,36 @@ BEGIN
 END;
 
 CREATE INDEX automations_open ON automations (org_id, state, id, template, requester_id)
-    WHERE state IN ('awaiting_approval', 'queued', 'running', 'paused');
+    WHERE state IN ('planning', 'awaiting_approval', 'queued', 'running', 'paused');
 
 CREATE INDEX automations_queued ON automations (org_id, requirements, rank)
-    WHERE state = 'queued' AND job_id IS NULL AND turn = 'ready';
+    WHERE state IN ('planning', 'queued') AND job_id IS NULL AND turn = 'ready';
 
 CREATE INDEX automations_rerun ON automations (rerun_of) WHERE rerun_of IS NOT NULL;
 
 CREATE INDEX automations_resumed ON automations (resumed_from) WHERE resumed_from IS NOT NULL;
 
 CREATE TRIGGER automations_stay BEFORE DELETE ON automations
-WHEN OLD.state IN ('awaiting_approval', 'queued', 'running', 'paused')
+WHEN OLD.state IN ('planning', 'awaiting_approval', 'queued', 'running', 'paused')
      OR OLD.id > coalesce((SELECT removed_to FROM removals WHERE org_id = OLD.org_id), '')
 BEGIN
     SELECT RAISE(ABORT, 'an automation is removed by retention only, and only one that has ended');
 END;
 
 CREATE TRIGGER automations_stay_authentic BEFORE UPDATE OF manifest_format, principal_id, mac ON automations
-WHEN OLD.mac <> ''
+WHEN OLD.mac <> '' AND NOT (OLD.state = 'planning' AND NEW.state IN ('awaiting_approval', 'queued'))
 BEGIN
     SELECT RAISE(ABORT, 'what an automation was triggered to do never changes');
 END;
 
-CREATE TRIGGER automations_stay_bound BEFORE UPDATE OF manifest_digest ON automations
-WHEN OLD.manifest_digest <> ''
+CREATE TRIGGER automations_stay_bound BEFORE UPDATE OF manifest_digest, evidence ON automations
+WHEN OLD.manifest_digest <> '' AND NOT (OLD.state = 'planning' AND NEW.state IN ('awaiting_approval', 'queued'))
 BEGIN
     SELECT RAISE(ABORT, 'what an automation was triggered to do never changes');
 END;
 
 CREATE INDEX automations_waiting_of_template ON automations (org_id, template_id)
-    WHERE max_waiting IS NOT NULL AND state IN ('awaiting_approval', 'queued');
+    WHERE max_waiting IS NOT NULL AND state IN ('planning', 'awaiting_approval', 'queued');
 
 CREATE TABLE call_waits (
     id            TEXT PRIMARY KEY,
@@ -661,7 +661,7 @@ CREATE TABLE jobs (
     explanation   TEXT NOT NULL DEFAULT '',
     leased_at     TEXT NOT NULL,
     started_at    TEXT,
-    finished_at   TEXT, pause_id TEXT, kept_until TEXT,
+    finished_at   TEXT, pause_id TEXT, kept_until TEXT, is_plan INTEGER NOT NULL DEFAULT 0,
     UNIQUE (automation_id, fence)
 ) STRICT, WITHOUT ROWID;
 

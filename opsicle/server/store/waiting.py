@@ -24,7 +24,7 @@ def list_kinds(db: apsw.Connection) -> list[WaitingKindRow]:
         """
         SELECT org_id, requirements, min(rank)
           FROM automations
-         WHERE state = 'queued' AND job_id IS NULL AND turn = 'ready'
+         WHERE state IN ('planning', 'queued') AND job_id IS NULL AND turn = 'ready'
          GROUP BY org_id, requirements
         """,
         {},
@@ -43,7 +43,7 @@ def watch(db: apsw.Connection, note: Callable[[str, str, str], None]) -> None:
         db.execute(
             f"""
             CREATE TEMP TRIGGER waiting_after_{when[:6].lower()} AFTER {when} ON main.automations
-            WHEN NEW.state = 'queued' AND NEW.job_id IS NULL AND NEW.turn = 'ready'
+            WHEN NEW.state IN ('planning', 'queued') AND NEW.job_id IS NULL AND NEW.turn = 'ready'
             BEGIN
                 SELECT note_waiting(NEW.org_id, NEW.requirements, NEW.rank);
             END

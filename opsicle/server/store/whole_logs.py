@@ -18,6 +18,8 @@ from opsicle.server.store.rows import Row, fetch_all, fetch_column, fetch_one
 class JobLogRow(Row, frozen=True):
     """A job's log as a whole: its bytes, what they take on disk, the times between which they are.
 
+    Nothing `stored` means that this was not looked up yet, of a log of before it was noted.
+
     `removed_at` and `removed_by` say when retention has removed it, and which rule.
     """
 
@@ -31,6 +33,10 @@ class JobLogRow(Row, frozen=True):
     removed_by: str = ""
 
 
+_OF_JOBS = """
+      FROM job_logs
+     WHERE job_id IN (SELECT value FROM json_each(:job_ids))
+"""
 _JOB_LOG = "SELECT job_id, org_id, size, stored, first_ms, last_ms, removed_at, removed_by"
 
 
@@ -41,7 +47,7 @@ def add(db: apsw.Connection, row: JobLogRow) -> None:
         INSERT INTO job_logs (job_id, org_id, size, stored, first_ms, last_ms)
         VALUES (:job_id, :org_id, :size, :stored, :first_ms, :last_ms)
             ON CONFLICT (job_id) DO UPDATE
-               SET size = :size, stored = stored + :stored,
+               SET size = :size, stored = iif(stored = 0, 0, stored + :stored),
                    first_ms = min(first_ms, :first_ms), last_ms = max(last_ms, :last_ms)
         """,
         {**msgspec.structs.asdict(row), "removed_at": None},
@@ -69,12 +75,22 @@ def list_kept(db: apsw.Connection, org_id: str, after_id: str, limit: int) -> li
     )
 
 
+def list_of_jobs(db: apsw.Connection, job_ids: Sequence[str]) -> list[JobLogRow]:
+    """Return the logs of jobs, the oldest first."""
+    return fetch_all(
+        db,
+        _JOB_LOG + _OF_JOBS + "ORDER BY job_id",
+        {"job_ids": _json(job_ids)},
+        JobLogRow,
+    )
+
+
 def note_removal(db: apsw.Connection, job_ids: Sequence[str], at: datetime, rule: str) -> None:
     """Note that logs are removed from now on, and by which rule."""
     db.execute(
         """
         UPDATE job_logs
-           SET removed_at = :at, removed_by = :rule
+           SET removed_at = :at, removed_by = :rule, stored = max(stored, 1)
          WHERE job_id IN (SELECT value FROM json_each(:job_ids)) AND removed_at IS NULL
         """,
         {"job_ids": _json(job_ids), "at": to_text(at), "rule": rule},
@@ -104,11 +120,30 @@ def delete(db: apsw.Connection, job_id: str) -> None:
     db.execute("DELETE FROM job_logs WHERE job_id = :job_id", {"job_id": job_id})
 
 
+def note_size(db: apsw.Connection, job_id: str) -> None:
+    """Look up how much a log of before is, and note it."""
+    db.execute(
+        """
+        UPDATE job_logs
+           SET (size, stored) = (SELECT max(start + size), sum(length(chunks))
+                                   FROM segments
+                                  WHERE job_id = :job_id)
+         WHERE job_id = :job_id AND stored = 0 AND removed_at IS NULL
+           AND EXISTS (SELECT 1 FROM segments WHERE job_id = :job_id)
+        """,
+        {"job_id": job_id},
+    )
+
+
 class LogsOfTime(Row, frozen=True):
-    """What an org's logs of a time come to: their bytes, and the first job among them."""
+    """What an org's logs of a time come to: their bytes, and the first job among them.
+
+    `unknown` of them were not looked up yet.
+    """
 
     size: int
     first_job_id: str
+    unknown: int
 
 
 _OF_TIME = """
@@ -122,11 +157,12 @@ def measure_time(db: apsw.Connection, org_id: str, since_ms: int, until_ms: int)
     """Return what the logs of a time come to. Goes through all of the org's logs."""
     row = fetch_one(
         db,
-        "SELECT coalesce(sum(size), 0), coalesce(min(job_id), '')" + _OF_TIME,
+        "SELECT coalesce(sum(size), 0), coalesce(min(job_id), ''), count(iif(stored = 0, 1, NULL))"
+        + _OF_TIME,
         {"org_id": org_id, "since_ms": since_ms, "until_ms": until_ms},
         LogsOfTime,
     )
-    return row or LogsOfTime(0, "")
+    return row or LogsOfTime(0, "", 0)
 
 
 def list_of_time(

@@ -11,14 +11,17 @@ CREATE TABLE job_logs (
     removed_by TEXT NOT NULL DEFAULT ''
 ) STRICT, WITHOUT ROWID;
 
--- Org and time are read from the index, since in the rows they stand behind the chunks.
+-- Of logs of before only what the indexes have, so that this takes seconds however large the file is: 0 bytes stored means
+-- that it was not looked up yet, which is done when it is needed.
+CREATE TEMP TABLE ages (id INTEGER PRIMARY KEY, org_id TEXT NOT NULL, created_at TEXT NOT NULL) STRICT;
+INSERT INTO ages SELECT rowid, org_id, created_at FROM segments INDEXED BY segments_by_age;
 INSERT INTO job_logs (job_id, org_id, size, stored, first_ms, last_ms)
-SELECT s.job_id, max(a.org_id), max(s.start + s.size), sum(length(s.chunks)),
+SELECT s.job_id, max(a.org_id), 0, 0,
        CAST(1000 * unixepoch(min(a.created_at), 'subsec') AS INTEGER),
        CAST(1000 * unixepoch(max(a.created_at), 'subsec') AS INTEGER)
-  FROM (SELECT rowid, org_id, created_at FROM segments INDEXED BY segments_by_age) AS a
-       CROSS JOIN segments AS s ON s.rowid = a.rowid
+  FROM segments AS s CROSS JOIN ages AS a ON a.id = s.rowid
  GROUP BY s.job_id;
+DROP TABLE ages;
 
 CREATE INDEX job_logs_kept ON job_logs (org_id, job_id) WHERE removed_at IS NULL;
 

@@ -1,0 +1,51 @@
+"""An automation of which nobody can say how it ended, by its page: released, and resumed."""
+
+from __future__ import annotations
+
+from playwright.sync_api import expect
+
+from tests.browser.conftest import OpenPage
+from tests.browser.reading import wait_for_log, wait_for_state
+from tests.product import Installation
+
+TEMPLATE = """apiVersion: v1
+type: AutomationTemplate
+metadata: {name: lost}
+spec:
+  runsOn: {labels: {site: lost}}
+  concurrency: {group: lost}
+  template:
+    phases: [{name: act, timeout: 600, commands: ["echo begun; sleep 600"]}]
+"""
+
+
+def test_a_person_who_has_looked_at_the_target_releases_the_group_and_resumes(
+    open_page: OpenPage, installation: Installation
+) -> None:
+    installation.push(TEMPLATE)
+    worker = installation.worker("lost", None, "--label", "site=lost", "--slots", "2")
+    first, second = (installation.admin.json("run", "lost") for _ in range(2))
+    page = open_page(f"/automations/{first['id']}")
+    wait_for_log(page, "begun")
+    worker.process.kill()
+    worker.start()
+    expect(page.get_by_text("Nobody can say what it did.")).to_be_visible()
+
+    page.get_by_role("button", name="Release its group…").click()
+    page.get_by_role("dialog").get_by_role("button", name="Release the group").click()
+    expect(page.get_by_role("button", name="Release its group…")).to_be_hidden()
+
+    page.get_by_role("button", name="Resume…").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_role("button", name="Resume it now").click()
+    expect(dialog).to_contain_text("Nobody can say what phase")
+    dialog.get_by_label("it may run twice").check()
+    dialog.get_by_role("button", name="Resume it now").click()
+    expect(page.get_by_text("behind 1 other of group lost")).to_be_visible()
+
+    installation.admin.cli("automations", "cancel", second["id"])
+    wait_for_state(page, "Running")
+    page.get_by_role("button", name="Cancel…").click()
+    page.get_by_role("dialog").get_by_role("button", name="Cancel the automation").click()
+    wait_for_state(page, "cancelled")
+    worker.process.kill()
