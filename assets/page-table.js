@@ -45,7 +45,6 @@ const GROUPS = {
   main: [
     ["/templates", "Templates", templates, "templates.view", "templates"],
     ["/automations", "Automations", automations, "automations.view", "automations"],
-    ["/logs", "Logs", logs, "automations.view", "search"],
     ["/approvals", "Approvals", approvals, "approvals.view", "approvals"],
     ["/schedules", "Schedules", schedules, "schedules.view", "schedules"],
     ["/triggers", "Triggers", triggers, "triggers.view", "triggers"],
@@ -70,6 +69,7 @@ const GROUPS = {
     ["/templates/:name/push", "New version", templatePush, "templates.push"],
     ["/templates/:name/run", "Run", run, "automations.create"],
     ["/automations/:id", "Automation", automation, "automations.view"],
+    ["/logs", "Search the logs", logs, "automations.view"],
     ["/approvals/:id", "Approval", approval, "approvals.view"],
   ],
   open: [

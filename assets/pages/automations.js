@@ -24,7 +24,8 @@ export function mount(root, { title, query }) {
     signal: page.signal,
   });
   const run = buttonLink("Run a template", "/templates", { look: "primary", name: "run" });
-  root.append(pageHeading(title, { beside: list.mark, actions: run }), list.element);
+  const search = buttonLink("Search the logs", "/logs");
+  root.append(pageHeading(title, { beside: list.mark, actions: [search, run] }), list.element);
   return () => page.abort();
 }
 

@@ -39,12 +39,13 @@ export function mount(root, { title, query }) {
       isNarrowed
         ? emptyState("No line matches")
         : emptyState(
-            "Search the logs",
+            "What do you look for?",
             h("p", {}, "Of each automation that you may see, the log of its newest attempt."),
           ),
     signal: page.signal,
   });
-  root.append(pageHeading(title), list.element);
+  const above = h("a", { href: "/automations" }, "Automations");
+  root.append(pageHeading(title, { above }), list.element);
   list.element.append(progress);
   return () => page.abort();
 }

@@ -29,11 +29,6 @@ MAY_NAME_KINDS = {"domain/chat_services.py", "domain/policy_parser.py"}
 """What templates and policies may name, and the two that an older form of policies knows."""
 
 
-@pytest.fixture
-def alice(api_server: ApiServer) -> Client:
-    return api_server.login("alice@example.com")
-
-
 def words_in(file: Path) -> set[str]:
     """Return the text constants of a file that are one word."""
     tree = ast.parse(file.read_text())

@@ -35,11 +35,6 @@ spec:
 every_room = pytest.mark.parametrize("kind", ROOMS, ids=lambda kind: kind.name)
 
 
-@pytest.fixture
-def alice(api_server: ApiServer) -> Client:
-    return api_server.login("alice@example.com")
-
-
 def make_room(
     client: Client, kind: ChannelKind[Any], url: str, networks: tuple[str, ...] = LOOPBACK
 ) -> Answer:

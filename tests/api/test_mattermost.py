@@ -18,11 +18,6 @@ from tests.api.sample_messages import PAGE, message
 WIDE = "\N{FULLWIDTH LESS-THAN SIGN}"
 
 
-@pytest.fixture
-def alice(api_server: ApiServer) -> Client:
-    return api_server.login("alice@example.com")
-
-
 def make_room(client: Client, url: str) -> Answer:
     config = {"kind": "mattermost", "allow_networks": LOOPBACK}
     return client.post("/api/v1/channels", {"name": "room", "config": config, "credential": url})

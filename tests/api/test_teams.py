@@ -19,11 +19,6 @@ MOST_BYTES = 28_000
 NO_BREAK_SPACE = "\N{NO-BREAK SPACE}"
 
 
-@pytest.fixture
-def alice(api_server: ApiServer) -> Client:
-    return api_server.login("alice@example.com")
-
-
 def card_in(posted: Any) -> Any:
     """Return the card of a message, if its envelope is one that a workflow takes."""
     assert posted["type"] == "message"

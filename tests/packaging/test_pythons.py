@@ -25,9 +25,8 @@ def interpreters() -> dict[str, str]:
             *Path.home().glob(f".pyenv/versions/{version}.*/bin/python3"),
             Path(f"python{version}"),
         ):
-            path = executable(command)
-            if path:
-                found.setdefault(version, path)
+            if version not in found and (path := executable(command)):
+                found[version] = path
     return found
 
 

@@ -31,7 +31,7 @@ from opsicle.server.keys.vault import Vault
 from opsicle.server.store import documents, memberships, orgs, users, workers
 from opsicle.server.store.database import Database
 from opsicle.server.store.log_database import LogDatabase
-from opsicle.server.store.migrations import migrate
+from opsicle.server.store.migrations import LOG_MIGRATIONS, migrate
 from opsicle.wire.jobs import Outcome, PhaseReport, StepState, Work
 from opsicle.wire.user_api import Automation, RunRequest
 from opsicle.wire.worker_api import (
@@ -60,10 +60,14 @@ spec:
 
 def open_database(folder: Path, name: str, migrations: str) -> Database:
     """Return a database with its schema of today."""
-    if not (folder / name).exists():
-        (folder / name).write_bytes(_empty(STORE / migrations))
+    _begin_empty(folder / name, STORE / migrations)
     migrate(folder / name, STORE / migrations)
     return Database(folder / name, on_fatal=_raise)
+
+
+def _begin_empty(file: Path, migrations: Path) -> None:
+    if not file.exists():
+        file.write_bytes(_empty(migrations))
 
 
 @cache
@@ -96,6 +100,7 @@ class Core:
         self.database = open_database(self.folder, "opsicle.db", "migrations")
 
         remarks = ServerRemarks(self.database, self.clock)
+        _begin_empty(self.folder / "logs.db", LOG_MIGRATIONS)
         self.logs_database = LogDatabase.open(
             self.folder / "logs.db", _raise, self.clock.now, remarks.note_lost_logs
         )

@@ -108,6 +108,13 @@ class Calling:
         worker.is_draining = True
         worker.poll()
 
+    def end(self, state: str, *reports: PhaseReport) -> None:
+        """Let its worker end it, its phases having gone so."""
+        outcome = Outcome(state=state, phases=reports, exit_code=1)
+        request = FinishRequest(fence=self.work.fence, outcome=outcome, log_bytes=0)
+        self.core.jobs.finish(self.holder.actor, self.work.job_id, request)
+        self.holder.held.clear()
+
     def go_on(self) -> dict[str, object]:
         """Let its worker poll, and return what the order says that it is to do."""
         [self.work] = self.holder.poll().work

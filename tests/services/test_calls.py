@@ -7,8 +7,8 @@ import pytest
 
 from opsicle.domain.errors import Conflict, InvalidInput, OpsicleError
 from opsicle.server.access.actor import Actor
-from opsicle.wire.jobs import PhaseReport
-from opsicle.wire.starts import StartedBy, StarterKind
+from opsicle.wire.jobs import PhaseOutput, PhaseReport
+from opsicle.wire.starts import ResumeRequest, StartedBy, StarterKind
 from tests.services.core import Core
 from tests.services.scheduling import record, started
 from tests.services.template_calls import ONE, TWO, Calling, caller, child, push_one
@@ -274,3 +274,25 @@ def test_a_caller_that_is_cancelled_while_its_child_is_being_made_gets_none(
     calling.turn()
 
     assert len(started(core, calling.actor)) == 1
+
+
+def test_who_resumes_what_failed_at_a_call_has_it_called_anew_in_the_newest_version(
+    core: Core, alice: Actor
+) -> None:
+    calling = push_one(core, alice).run().begin().call().turn()
+    calling.carry_out("failed")
+    calling.turn().go_on()
+    calling.holder.start(calling.work)
+    host = PhaseOutput(name="host", value="db1")
+    before = PhaseReport(name="before", state="succeeded", outputs=(host,))
+    failed = PhaseReport(name="both", state="failed")
+    calling.end("failed", before, failed, PhaseReport(name="after", state="skipped"))
+    core.push_again(alice, child("child", "priority: 9"))
+
+    made = core.services.resumes.resume(alice, calling.automation.id, ResumeRequest())
+    [calling.work] = calling.holder.poll().work
+    calling.automation = made
+    calling.holder.start(calling.work)
+    calling.call().turn()
+
+    assert (calling.child().version, calling.child().values["who"]) == (2, "db1")

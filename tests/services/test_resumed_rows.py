@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 
 from opsicle.domain.errors import Conflict
-from tests.services.resuming import Failed, asking, begun, states
+from opsicle.wire.jobs import PhaseOutput, PhaseReport
+from opsicle.wire.worker_api import PauseRequest
+from tests.services.resuming import ASKING, Failed, asking, begun, states
 from tests.services.tampering import UNDECIDED
 from tests.services.team import Team
 
@@ -36,6 +38,44 @@ def test_nothing_runs_of_what_was_altered_after_it_was_resumed(
     failed.automation = made
     with pytest.raises(Conflict, match="cannot be gone on with"):
         failed.resume()
+
+
+def test_outputs_that_were_altered_before_it_is_resumed_are_not_handed_over(
+    failed: Failed,
+) -> None:
+    failed.team.tamper("UPDATE jobs SET phases = json_set(phases, '$[0].outputs[0].value', '/etc')")
+
+    with pytest.raises(Conflict, match="by the record restore has left other outputs"):
+        failed.resume()
+
+
+def test_one_that_expired_at_its_pause_hands_over_what_it_had_left_by_then(team: Team) -> None:
+    case, work = begun(team, ASKING.replace("      - {name: tidy", "      # {name: tidy"))
+    reports = tuple(
+        PhaseReport(
+            name=phase.name,
+            state=state,
+            outputs=(PhaseOutput(name="path", value="/b/1"),) if phase.name == "copy" else (),
+        )
+        for phase, state in zip(
+            work.phases, ("succeeded", "skipped", "pending", "pending"), strict=True
+        )
+    )
+    request = PauseRequest(fence=work.fence, phase=2, phases=reports, log_bytes=0)
+    assert case.core.jobs.pause(case.worker.actor, work.job_id, request).state == "paused"
+    case.worker.held.clear()
+    case.core.clock.advance(2 * 86_400)
+    case.core.approvals.keep_time()
+    assert case.core.state(case.alice, case.automation) == "expired"
+
+    made = case.resume()
+
+    assert states(made) == ["done_before", "skipped", "pending", "pending"]
+    assert made.outputs == {"path": "/b/1"}
+    case.core.automations.cancel(case.alice, made.id)
+    team.tamper("UPDATE jobs SET phases = json_set(phases, '$[0].outputs[0].value', '/etc')")
+    with pytest.raises(Conflict, match="has left other outputs"):
+        case.resume()
 
 
 def test_nothing_runs_of_what_was_made_to_begin_or_to_name_another_one(failed: Failed) -> None:

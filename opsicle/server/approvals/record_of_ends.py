@@ -150,19 +150,25 @@ def recorded_reports(db: Connection, row: AutomationRow, job: JobRow | None) -> 
     Raises AlteredManifest for outputs that are not those that its worker has sent, Unreadable.
     """
     reports = stored_json.read(job.phases, list[PhaseReport], "its outputs") if job else []
-    last = _last_move(db, row)
-    if last is None and _is_forgotten(db, row):
+    moves = _list_moves(db, row)
+    if not moves and _is_forgotten(db, row):
         return reports
-    said = stored_json.read_or(last.data, _Left, _Left()).outputs if last else ""
-    if said != outputs_digest(reports):
+    # What has ended while it waited had left its outputs when it came to wait.
+    of_pause = moves[-2:-1] if [each.verb for each in moves[-2:]] == ["pause", "finish"] else []
+    entries = [stored_json.read_or(each.data, _Left, _Left()) for each in (*of_pause, *moves[-1:])]
+    if outputs_digest(reports) not in [each.outputs for each in entries or [_Left()]]:
         raise AlteredManifest(f"by the record {row.template} has left other outputs")
     return reports
 
 
 def _last_move(db: Connection, row: AutomationRow) -> LifecycleEntry | None:
-    steps = audit.list_decisive(db, row.org_id, f"automations/{row.id}")
-    moves = [step for step in steps if step.verb in _MOVES]
+    moves = _list_moves(db, row)
     return moves[-1] if moves else None
+
+
+def _list_moves(db: Connection, row: AutomationRow) -> list[LifecycleEntry]:
+    steps = audit.list_decisive(db, row.org_id, f"automations/{row.id}")
+    return [step for step in steps if step.verb in _MOVES]
 
 
 def _are_leases_explained(

@@ -18,10 +18,24 @@ from opsicle.server.access.actor import Actor
 from opsicle.server.access.stored_values import read_values
 from opsicle.server.store import files
 from opsicle.server.store.automations import AutomationRow
-from opsicle.server.store.database import Connection
+from opsicle.server.store.database import Connection, Database
 
 UPLOADS_KEPT = timedelta(hours=24)
 """How long an upload may be given to automations."""
+
+
+def look_up(
+    database: Database,
+    actor: Actor,
+    variables: Sequence[Variable],
+    given: GivenValues,
+    source_id: str,
+    at: datetime,
+) -> GivenValues:
+    """Do as `named_by_content`, and ask the database only where a file could be given."""
+    if not file_variables(variables):
+        return given
+    return database.read(lambda db: named_by_content(db, actor, variables, given, source_id, at))
 
 
 def named_by_content(

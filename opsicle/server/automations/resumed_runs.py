@@ -24,6 +24,7 @@ from opsicle.domain.templates import Phase, Template, Value, When
 from opsicle.server.approvals.bindings import AlteredManifest, Bindings
 from opsicle.server.approvals.cases import load
 from opsicle.server.approvals.pauses import answer_of
+from opsicle.server.approvals.record_of_ends import recorded_reports
 from opsicle.server.automations.visible import ENDED
 from opsicle.server.store import approvals, automations, jobs, workers
 from opsicle.server.store.automations import AutomationRow
@@ -92,7 +93,19 @@ class _LeftRun:
                 hint=_AGAIN.format(row.id),
             )
         self.given = _given_at_pauses(db, bindings, self.job) if self.job else {}
-        self.reports = _reports(self.job, self.phases, self.before)
+        self.reports = self._recorded_reports(db)
+
+    def _recorded_reports(self, db: Connection) -> Sequence[PhaseReport]:
+        """Return how far its phases are; of one that was lost the record says nothing of them."""
+        reports = stored_json.read_or(self.job.phases, list[PhaseReport], []) if self.job else []
+        if len(reports) != len(self.phases):
+            return first_reports(self.phases, self.before)
+        if self.is_known:
+            try:
+                recorded_reports(db, self.row, self.job)
+            except AlteredManifest as altered:
+                raise _altered(self.row.id, str(altered)) from altered
+        return reports
 
     @property
     def is_known(self) -> bool:
@@ -289,20 +302,15 @@ def _bound_point(
         approval = approvals.find_of_automation(db, row.id) if row.approval_id else None
         return bindings.check(db, row, template, approval).manifest.resumed_from
     except AlteredManifest as altered:
-        raise Conflict(
-            f"{row.id} cannot be gone on with: {altered}", hint="Run the template anew."
-        ) from altered
+        raise _altered(row.id, str(altered)) from altered
+
+
+def _altered(automation_id: str, why: str) -> Conflict:
+    return Conflict(f"{automation_id} cannot be gone on with: {why}", hint="Run the template anew.")
 
 
 def _last_started(tries: Sequence[JobRow]) -> JobRow | None:
     return next((job for job in reversed(tries) if job.started_at and not job.is_plan), None)
-
-
-def _reports(
-    job: JobRow | None, phases: Sequence[Phase], before: ResumePoint | None
-) -> Sequence[PhaseReport]:
-    reports = stored_json.read_or(job.phases, list[PhaseReport], []) if job else []
-    return reports if len(reports) == len(phases) else first_reports(phases, before)
 
 
 def _given_at_pauses(
@@ -313,10 +321,7 @@ def _given_at_pauses(
     for row in approvals.list_pauses(db, job.automation_id, job.id):
         case = load(db, bindings, row)
         if case.problem:
-            raise Conflict(
-                f"{job.automation_id} cannot be gone on with: {case.problem}",
-                hint="Run the template anew.",
-            )
+            raise _altered(job.automation_id, case.problem)
         is_passed = row.kind is ApprovalKind.PAUSE and row.state is ApprovalState.APPROVED
         if is_passed and row.phase is not None:
             given[row.phase] = dict(answer_of(case).values)

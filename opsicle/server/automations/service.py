@@ -130,10 +130,8 @@ class Automations:
         now = self._clock.now()
         source = files_source(rerun_of, starter, resumed)
         try:
-            given = self._database.read(
-                lambda db: given_files.named_by_content(
-                    db, actor, template.variables, request.values, source, now
-                )
+            given = given_files.look_up(
+                self._database, actor, template.variables, request.values, source, now
             )
         except InvalidInput:  # perhaps its answer got lost, and its uploads have expired since
             digest = self._digest_of(request, rerun_of, resumed)
