@@ -332,10 +332,10 @@ function evidenceView({
     isCut && h("p", { class: "muted" }, `The end of ${bytes} bytes of log:`),
     h(
       "pre",
-      { class: "source", tabindex: "0", "aria-label": "Log of the plan" },
+      { class: "artifact-text", tabindex: "0", "aria-label": "Log of the plan" },
       visibleInLog(log),
     ),
-    h("p", { class: "muted" }, "Evidence (SHA-256): ", h("code", { class: "command" }, digest)),
+    pairs([["Evidence (SHA-256)", h("code", { class: "command" }, digest)]]),
   ];
 }
 

@@ -149,6 +149,7 @@ def test_who_agrees_is_shown_what_the_plan_found_and_just_then_the_rest_runs(
 
     admin.cli("approvals", "approve", approval_id, "--reason", "three are fine")
     following.wait_for("adding 3")
+    assert following.popen.wait(timeout=60) == 0
 
 
 ORG_RULES = """apiVersion: v1
