@@ -9,6 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from playwright.sync_api import Browser, Page
 
+from opsicle.server.dispatch.log_lines import LineCount
 from tests.product import Installation
 
 READ = """async ([pieces, limits]) => {
@@ -177,6 +178,40 @@ def test_where_the_pieces_end_makes_no_difference(
             "offset"
         ]  # of a line that begins with what is swallowed, it may be a little before the text
     assert at_once == in_two
+
+
+@settings(
+    max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(
+    pieces=st.lists(
+        st.tuples(
+            st.sampled_from((0, 1)),
+            st.sampled_from((1, 2)),
+            st.lists(st.sampled_from((*PARTS, b"\n", b"\xff")), min_size=1, max_size=6).map(
+                b"".join
+            ),
+        ),
+        max_size=12,
+    )
+)
+def test_lines_have_the_numbers_by_which_the_server_knows_them(
+    modules: Page, pieces: list[tuple[int, int, bytes]]
+) -> None:
+    count, offset = LineCount(), 0
+    expected = []
+    for phase, stream, content in pieces:
+        begins = count.begins((offset, phase, stream, 0, content))
+        expected += [(each.line.number, phase, stream, each.line.offset) for each in begins]
+        offset += len(content)
+
+    shown = lines(modules, *pieces)
+
+    assert [
+        (line["number"], line["phase"], line["stream"], line["offset"])
+        for line in shown
+        if line["number"]
+    ] == expected
 
 
 def test_rows_hold_every_character_once_and_find_it_again(modules: Page) -> None:

@@ -91,14 +91,20 @@ def _lost(before: Any, after: Any, at: str = "") -> Iterator[str]:
         for key, value in before.items():
             yield from _lost(value, after.get(key), f"{at}.{key}")
     elif isinstance(before, list) and before and isinstance(before[0], dict):
-        if len(before) != len(after):
-            yield f"{at}: {len(before)} before, {len(after)} now"
-        for i, (one, other) in enumerate(zip(before, after, strict=False)):
-            yield from _lost(one, other, f"{at}[{i}]")
+        yield from _lost_of_list(before, after, at)
     elif at.endswith(".built_in_rules"):
         yield from (f"{at}: {rule}" for rule in set(before) - set(after))
     elif before != after:
         yield f"{at}: {before!r} before, {after!r} now"
+
+
+def _lost_of_list(before: list[Any], after: list[Any], at: str) -> Iterator[str]:
+    if at == ".preferences":  # there may be more messages of which to choose
+        after = [each for each in after if not all(any(_lost(one, each)) for one in before)]
+    if len(before) != len(after):
+        yield f"{at}: {len(before)} before, {len(after)} now"
+    for i, (one, other) in enumerate(zip(before, after, strict=False)):
+        yield from _lost(one, other, f"{at}[{i}]")
 
 
 def _operators_are_kept(full: FullServer) -> None:

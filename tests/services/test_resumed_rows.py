@@ -49,31 +49,41 @@ def test_outputs_that_were_altered_before_it_is_resumed_are_not_handed_over(
         failed.resume()
 
 
-def test_one_that_expired_at_its_pause_hands_over_what_it_had_left_by_then(team: Team) -> None:
+def expired_at_its_pause(team: Team, *tampering: str) -> Failed:
+    """Return one that expired while it waited, when somebody had written to the database."""
     case, work = begun(team, ASKING.replace("      - {name: tidy", "      # {name: tidy"))
+    states = ("succeeded", "skipped", "pending", "pending")
     reports = tuple(
         PhaseReport(
             name=phase.name,
             state=state,
             outputs=(PhaseOutput(name="path", value="/b/1"),) if phase.name == "copy" else (),
         )
-        for phase, state in zip(
-            work.phases, ("succeeded", "skipped", "pending", "pending"), strict=True
-        )
+        for phase, state in zip(work.phases, states, strict=True)
     )
     request = PauseRequest(fence=work.fence, phase=2, phases=reports, log_bytes=0)
     assert case.core.jobs.pause(case.worker.actor, work.job_id, request).state == "paused"
+    for sql in tampering:
+        team.tamper(sql)
     case.worker.held.clear()
     case.core.clock.advance(2 * 86_400)
     case.core.approvals.keep_time()
     assert case.core.state(case.alice, case.automation) == "expired"
+    return case
 
-    made = case.resume()
+
+def test_one_that_expired_at_its_pause_hands_over_what_it_had_left_by_then(team: Team) -> None:
+    made = expired_at_its_pause(team).resume()
 
     assert states(made) == ["done_before", "skipped", "pending", "pending"]
     assert made.outputs == {"path": "/b/1"}
-    case.core.automations.cancel(case.alice, made.id)
-    team.tamper("UPDATE jobs SET phases = json_set(phases, '$[0].outputs[0].value', '/etc')")
+
+
+def test_what_was_altered_while_it_waited_is_not_handed_over(team: Team) -> None:
+    case = expired_at_its_pause(
+        team, "UPDATE jobs SET phases = json_set(phases, '$[0].outputs[0].value', '/etc')"
+    )
+
     with pytest.raises(Conflict, match="has left other outputs"):
         case.resume()
 

@@ -92,6 +92,7 @@ class PausedJobs:
             raise LeaseLost.of(job.id)
 
         data = {"job": job.id, "phase": request.phase, "approval": asked.id, "kind": asked.kind}
+        data |= _left_by_then(request)
         audit.append(db, now, job.org_id, worker, "pause", f"automations/{row.id}", data)
         approvals.insert(db, asked)
         self._progress.advance(db, self._progress.load(db, asked), now)
@@ -120,9 +121,8 @@ class PausedJobs:
         calls.insert_wait(db, wait)
         for position, call in enumerate(called):
             calls.insert(db, wait, position, call.template)
-        outputs = outputs_digest(request.phases)
         data = {"job": job.id, "phase": request.phase, "call": wait.id}
-        data |= {"outputs": outputs} if outputs else {}
+        data |= _left_by_then(request)
         audit.append(
             db, now, job.org_id, worker, "pause", f"automations/{wait.automation_id}", data
         )
@@ -188,3 +188,9 @@ def begin(db: Connection, job: JobRow, at: datetime) -> bool:
     return jobs.start(db, job.id, at) and automation_transitions.start(
         db, job.automation_id, job.id, at
     )
+
+
+def _left_by_then(request: PauseRequest) -> dict[str, str]:
+    """Return what the record says of the outputs of a job that comes to wait."""
+    outputs = outputs_digest(request.phases)
+    return {"outputs": outputs} if outputs else {}
