@@ -18,7 +18,7 @@ import { takeDraft } from "../lib/drafts.js";
 import { queueTexts, wantedLabels } from "../lib/placement.js";
 import { here } from "../lib/router.js";
 import { ago, countdown, exactTime } from "../lib/times.js";
-import { visible, visibleLine, visibleValue } from "../lib/visible.js";
+import { visible, visibleInLog, visibleLine, visibleValue } from "../lib/visible.js";
 
 const GATE_STATES = {
   waiting: "Comes after the one before",
@@ -70,6 +70,7 @@ function view(approval, redraw) {
       h(
         "section",
         {},
+        approval.evidence && evidenceView(approval.evidence),
         h("h2", {}, approval.kind === "run" ? "What will run" : "What it runs, all in all"),
         planView(approval),
         h("h2", {}, "With these values"),
@@ -299,6 +300,43 @@ function windowText({ not_before: from, not_after: until }) {
   const times = [from && `not before ${exactTime(from)}`, until && `not after ${exactTime(until)}`];
   const words = times.filter(Boolean).join(", ");
   return words && `(${words}) `;
+}
+
+/** What a plan has shown before anybody was asked. */
+function evidenceView({
+  phases,
+  outputs,
+  summary,
+  log,
+  log_bytes: bytes,
+  is_log_cut: isCut,
+  digest,
+}) {
+  const names = Object.keys(outputs);
+  return [
+    h("h2", {}, "What its plan has shown"),
+    h(
+      "ol",
+      { class: "plan" },
+      phases.map((phase) =>
+        h(
+          "li",
+          { class: "plan-phase" },
+          h("h3", {}, visible(phase.name), " ", stateBadge(phase.state)),
+          phase.explanation && h("p", {}, visible(phase.explanation)),
+        ),
+      ),
+    ),
+    summary && h("p", { class: "lead" }, visible(summary)),
+    names.length > 0 && pairs(names.map((name) => [name, visibleValue(outputs[name])])),
+    isCut && h("p", { class: "muted" }, `The end of ${bytes} bytes of log:`),
+    h(
+      "pre",
+      { class: "artifact-text", tabindex: "0", "aria-label": "Log of the plan" },
+      visibleInLog(log),
+    ),
+    pairs([["Evidence (SHA-256)", h("code", { class: "command" }, digest)]]),
+  ];
 }
 
 function comparison({ compared, variables }) {

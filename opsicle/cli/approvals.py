@@ -24,7 +24,7 @@ from opsicle.domain.resume_points import in_words
 from opsicle.domain.run_windows import RunWindow
 from opsicle.domain.templates import OnFailure, Phase, ResourceLimits, Variable
 from opsicle.domain.visible_text import visible_value
-from opsicle.wire.approval_api import Approval, Comparison, DecisionRequest, GateView
+from opsicle.wire.approval_api import Approval, Comparison, DecisionRequest, GateView, ShownEvidence
 from opsicle.wire.endpoints import approvals as endpoints
 
 STATES = ("pending", "approved", "rejected", "expired", "withdrawn")
@@ -163,7 +163,8 @@ def _decision(approval: Approval, reason: str, totp: str | None) -> DecisionRequ
         reason = ask("Reason", "--reason")
     if approval.needs_totp and not totp and has_person():
         totp = ask("Code of your authenticator app", "--totp")
-    return DecisionRequest(reason=reason, totp=totp or "")
+    evidence = approval.evidence.digest if approval.evidence else ""
+    return DecisionRequest(reason=reason, totp=totp or "", evidence=evidence)
 
 
 def _emit(approval: Approval) -> None:
@@ -226,6 +227,7 @@ def _body(approval: Approval) -> Iterator[str]:
         yield f"Choose with --choice {', '.join(Choice)}, after a look at the log: `{log}`."
         yield ""
     yield from map(printable, _resumed(approval))
+    yield from map(printable, _evidence(approval.evidence))
     yield "What will run:" if approval.kind is ApprovalKind.RUN else "What it runs, all in all:"
     for phase in approval.phases:
         yield from map(printable, _phase(phase))
@@ -262,6 +264,22 @@ def _bound(calls: Sequence[BoundCall], indent: str) -> Iterator[str]:
     for call in calls:
         yield f"{indent}calls {call.template} version {call.version} ({call.digest})"
         yield from _bound(call.calls, indent + "  ")
+
+
+def _evidence(shown: ShownEvidence | None) -> Iterator[str]:
+    if shown is None:
+        return
+    yield f"What its plan has shown (sha256:{shown.digest}):"
+    for phase in shown.phases:
+        yield f"  {phase.name}: {phase.state}" + (
+            f" ({phase.explanation})" if phase.explanation else ""
+        )
+    yield from (f"  {name}={visible_value(value)}" for name, value in shown.outputs.items())
+    yield from (f"  {line}" for line in shown.summary.splitlines())
+    if shown.is_log_cut:
+        yield f"  … the last of {shown.log_bytes:,} bytes:"
+    yield from (f"  | {line}" for line in shown.log.splitlines())
+    yield ""
 
 
 def _asked(variable: Variable) -> str:

@@ -247,7 +247,15 @@ class Services:
         self.run_windows = RunWindows(state, groups, self.fleet, self.pubsub, self.outbox, clock)
 
         self.approvals = Approvals(
-            state, progress, self.outbox, self.apps, self.fleet, self.pubsub, clock, bindings
+            state,
+            progress,
+            self.outbox,
+            self.apps,
+            self.fleet,
+            self.pubsub,
+            clock,
+            bindings,
+            evidence,
         )
         self.automations = Automations(
             state,

@@ -14,6 +14,7 @@ from opsicle.domain.policies import GateOrder
 from opsicle.domain.resume_points import ResumePoint
 from opsicle.domain.templates import DEFAULT_PRIORITY, Phase, Value, Variable, VolumeMount
 from opsicle.wire.file_api import AutomationFile
+from opsicle.wire.jobs import StepState
 from opsicle.wire.user_api import Person
 
 
@@ -21,7 +22,8 @@ class DecisionRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """A decision. `totp` is a fresh code of the authenticator app, where a gate asks for one.
 
     `values` are what a pause asks for, `choice` what becomes of a failure. With an approval to run,
-    `not_before` and `not_after` say when it may begin.
+    `not_before` and `not_after` say when it may begin, `evidence` is the digest of what of its plan
+    one was shown.
     """
 
     reason: Reason = ""
@@ -30,6 +32,7 @@ class DecisionRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     choice: Choice | None = None
     not_before: Moment | None = None
     not_after: Moment | None = None
+    evidence: Word = ""
 
     def __repr__(self) -> str:
         return f"DecisionRequest(reason={self.reason!r})"
@@ -152,9 +155,35 @@ class Approval(ApprovalSummary, kw_only=True):
     asked_variables: list[Variable] = []
     given: dict[str, Value] = {}
     window: str = ""
+    evidence: ShownEvidence | None = None
     resumed_from: ResumePoint | None = None
     calls: list[BoundCall] = []
     files: list[AutomationFile] = []
+
+
+class PlannedPhase(msgspec.Struct, kw_only=True):
+    """How a phase of a plan ended."""
+
+    name: str
+    state: StepState
+    commands: list[str]
+    exit_code: int | None = None
+    explanation: str = ""
+
+
+class ShownEvidence(msgspec.Struct, kw_only=True):
+    """What a plan has shown, which is part of what is agreed to by its `digest`.
+
+    `log` is the end of it as text, all of it unless `is_log_cut`.
+    """
+
+    digest: str
+    phases: list[PlannedPhase]
+    outputs: dict[str, str]
+    summary: str
+    log: str
+    log_bytes: int
+    is_log_cut: bool = False
 
 
 class GateNeed(msgspec.Struct, kw_only=True):

@@ -108,6 +108,50 @@ def test_one_agrees_to_a_window_on_the_page_and_in_a_terminal(
     admin.cli("automations", "cancel", asked["id"])
 
 
+PLANNED = """apiVersion: v1
+type: AutomationTemplate
+metadata: {name: planned}
+spec:
+  approvalPolicy: {policyRef: everybody}
+  plan:
+    - name: look
+      outputs: [changes]
+      commands:
+        - echo "3 to add"
+        - echo "changes=3" >> "$OPSICLE_OUTPUT"
+        - echo "It adds three." >> "$OPSICLE_SUMMARY"
+  template: {phases: [{name: act, commands: ['echo "adding $OPSICLE_OUTPUT_CHANGES"']}]}
+"""
+
+
+@pytest.mark.usefixtures("careful")
+def test_who_agrees_is_shown_what_the_plan_found_and_just_then_the_rest_runs(
+    open_page: OpenPage, installation: Installation
+) -> None:
+    admin = installation.admin
+    installation.push(PLANNED)
+    following = admin.start("follow", "run", "planned", "--follow")
+    following.wait_for("3 to add")
+    [asked] = admin.json("automations", "list", "--template", "planned")
+
+    page = open_page(f"/automations/{asked['id']}", width=360)
+    expect(page.locator(".phase").first).to_contain_text("plan")
+    page.get_by_role("link", name="See the approval").click()
+
+    expect(page.get_by_role("heading", name="What its plan has shown")).to_be_visible()
+    expect(page.get_by_label("Log of the plan")).to_contain_text("3 to add")
+    expect(page.get_by_text("It adds three.")).to_be_visible()
+    assert has_no_horizontal_scroll(page)
+    approval_id = page.url.rpartition("/")[2]
+    shown = admin.cli("-o", "table", "approvals", "show", approval_id)
+    assert "| 3 to add" in shown
+    assert "changes=3" in shown
+
+    admin.cli("approvals", "approve", approval_id, "--reason", "three are fine")
+    following.wait_for("adding 3")
+    assert following.popen.wait(timeout=60) == 0
+
+
 ORG_RULES = """apiVersion: v1
 type: ApprovalPolicy
 metadata: {name: house-rules}

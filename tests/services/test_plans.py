@@ -319,3 +319,39 @@ def test_a_plan_put_back_behind_the_servers_back_does_not_run_again(planned: Tea
 
     assert planned.core.worker(planned.org_id, "again").poll().work == ()
     assert planned.why(asked) == "it was not run: by the record its plan was carried out before"
+
+
+def test_an_approver_is_shown_what_the_plan_has_shown(planned: Team) -> None:
+    asked = plan(planned, planned.ask("planned"))
+
+    evidence = planned.show("bob", asked).evidence
+
+    assert evidence is not None
+    assert (evidence.log, evidence.log_bytes) == (LOG.decode(), len(LOG))
+    assert (evidence.outputs, evidence.summary) == ({"changes": "4"}, "It *will* change 4.")
+    assert [(each.name, each.state) for each in evidence.phases] == [("look", "succeeded")]
+    [(facts,)] = planned.deliveries("approval_requested", "facts", "email")
+    assert "It *will* change 4.\\nchanges=4" in facts
+
+
+def test_who_decides_about_other_evidence_than_there_is_is_refused(planned: Team) -> None:
+    asked = plan(planned, planned.ask("planned"))
+    shown_digest = planned.show("bob", asked).evidence.digest
+
+    with pytest.raises(Conflict, match="not what this approval is about"):
+        planned.approve("bob", asked, evidence="0" * 64)
+
+    planned.approve("bob", asked, evidence=shown_digest)
+    assert planned.state(asked) == "queued"
+
+
+def test_a_log_changed_before_the_decision_is_shown_as_such_and_cannot_be_agreed_to(
+    planned: Team,
+) -> None:
+    asked = plan(planned, planned.ask("planned"))
+    planned.core.job_logs.delete_of_jobs([asked.jobs[0].id])
+
+    assert not planned.show("bob", asked).is_intact
+    with pytest.raises(Conflict, match="what its plan has shown is not what is stored"):
+        planned.approve("bob", asked)
+    assert planned.state(asked) == "cancelled"

@@ -265,3 +265,13 @@ def recorded_window(window: RunWindow) -> dict[str, str]:
     """Return how a window stands in the record."""
     times = zip(("not_before", "not_after"), window.times, strict=True)
     return {name: to_text(at) for name, at in times if at}
+
+
+def require_same_evidence(case: Case, decision: PendingDecision) -> None:
+    """Raise Conflict for a decision about another plan's evidence than the approval's."""
+    shown = decision.request.evidence
+    if shown and shown != case.automation.evidence:
+        raise Conflict(
+            "what you were shown of its plan is not what this approval is about",
+            hint="Look at the approval again before you decide.",
+        )

@@ -31,6 +31,7 @@ from opsicle.domain.policies import Chat
 from opsicle.server.access.actor import SystemActor
 from opsicle.server.approvals.bindings import Bindings
 from opsicle.server.approvals.cases import Case, load
+from opsicle.server.approvals.evidence import plan_facts
 from opsicle.server.approvals.facts import approval_facts
 from opsicle.server.approvals.paused_ends import end_if_nothing_is_left, end_state
 from opsicle.server.approvals.stuck import newly_stuck, stuck_gates_of, updated_notices
@@ -207,7 +208,8 @@ class Progress:
         return end_if_nothing_is_left(db, case.row, template, ending)
 
     def _post(self, db: Connection, case: Case, now: datetime, notice: Notice) -> Notice:
-        self._outbox.post(db, notice, approval_facts(case, now))
+        about = (*plan_facts(db, case.automation), *approval_facts(case, now))
+        self._outbox.post(db, notice, about)
         return notice
 
 

@@ -8,6 +8,7 @@ it.
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from datetime import datetime
 
 from opsicle.domain.access import Action
@@ -35,10 +36,12 @@ from opsicle.server.approvals.deciding import (
     decision_row,
     has_same_decision,
     recorded_window,
+    require_same_evidence,
     verdict_with,
     voter,
     window_for,
 )
+from opsicle.server.approvals.evidence import Evidence
 from opsicle.server.approvals.preview import need_of
 from opsicle.server.approvals.progress import Progress
 from opsicle.server.approvals.views import Viewer, summary, votable, whole
@@ -83,6 +86,7 @@ class Approvals:
         pubsub: PubSub,
         clock: Clock,
         bindings: Bindings,
+        evidence: Evidence,
     ) -> None:
         self._database = database
         self._progress = progress
@@ -92,6 +96,7 @@ class Approvals:
         self._pubsub = pubsub
         self._clock = clock
         self._bindings = bindings
+        self._evidence = evidence
 
     def inbox(self, actor: Actor, cursor: str, limit: int) -> Page[ApprovalSummary]:
         """Return what the caller may decide now, newest first."""
@@ -146,7 +151,11 @@ class Approvals:
         viewer, candidates = self._viewer(actor), self._fleet.candidates(actor.org_id)
 
         def query(db: Connection) -> Approval:
-            return whole(db, self._get(db, actor, approval_id), viewer, candidates)
+            case = self._get(db, actor, approval_id)
+            approval = whole(db, case, viewer, candidates)
+            if case.row.kind is ApprovalKind.RUN:
+                approval.evidence = self._evidence.shown(db, case.automation, case.template)
+            return approval
 
         return self._database.read(query)
 
@@ -219,6 +228,7 @@ class Approvals:
         if row.state is not ApprovalState.PENDING:
             raise Conflict(f"this approval is over: it is {row.state}")
 
+        require_same_evidence(case, decision)
         me, gates = voter(db, case, status, Viewer(actor.user_id, now), decision)
         given = Given(answer_for(case, decision), window_for(case, me, decision, now))
         codes: dict[str, str] = {}
@@ -330,6 +340,8 @@ class Approvals:
             db, actor.org_id, actor.user_id, row.requester_id
         ):
             raise _not_found(approval_id)
+        if not case.problem and row.kind is ApprovalKind.RUN:
+            return replace(case, problem=self._evidence.problem(db, case.automation, case.template))
         return case
 
 
