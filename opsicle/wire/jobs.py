@@ -225,6 +225,12 @@ def outputs_digest(reports: Iterable[PhaseReport]) -> str:
     return hashlib.sha256(msgspec.json.encode(outputs)).hexdigest() if outputs else ""
 
 
+def phases_digest(reports: Iterable[PhaseReport]) -> str:
+    """Return SHA-256 in hex of how the phases of a job went and what they handed on."""
+    said = [[each.name, each.state, each.outputs] for each in reports]
+    return hashlib.sha256(msgspec.json.encode(said)).hexdigest()
+
+
 def summary_of(reports: Iterable[PhaseReport]) -> str:
     """Return a job's summary: those of its phases, in their order."""
     return "\n\n".join(report.summary.strip("\n") for report in reports if report.summary)

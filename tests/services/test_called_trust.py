@@ -214,6 +214,21 @@ def test_a_file_is_passed_on_to_what_is_called(core: Core, alice: Actor) -> None
     ]
 
 
+def test_a_call_that_its_row_says_is_yet_to_be_made_is_not_made_again(
+    core: Core, alice: Actor
+) -> None:
+    calling = push_one(core, alice).run().begin().call().turn()
+    calling.carry_out()
+    core.database.write(
+        lambda db: db.execute("UPDATE calls SET state = 'due', automation_id = NULL")
+    )
+
+    calling.turn()
+
+    assert calling.called[0].reason == "by the record it was started before"
+    assert len(started(core, alice)) == 2
+
+
 def test_what_has_called_and_what_was_called_is_removed_with_the_rest(
     core: Core, alice: Actor
 ) -> None:

@@ -230,6 +230,20 @@ def test_an_end_that_only_the_row_knows_starts_nothing(core: Core, alice: Actor)
     assert refusal(core, alice, parent) == "by the record first has not ended succeeded"
 
 
+def test_a_start_that_its_row_says_is_due_again_starts_nothing(core: Core, alice: Actor) -> None:
+    push(core, alice, ON_SUCCESS)
+    automation = run_first(core, alice)
+    turn(core)
+    core.database.write(
+        lambda db: db.execute("UPDATE chain_starts SET state = 'due', automation_id = NULL")
+    )
+
+    turn(core)
+
+    assert refusal(core, alice, automation) == "by the record it was started before"
+    assert len(started(core, alice)) == 2
+
+
 def test_another_template_put_into_the_row_starts_nothing(core: Core, alice: Actor) -> None:
     push(core, alice, "onSuccess: [{template: gone}]")
     parent = run_first(core, alice)

@@ -152,3 +152,11 @@ def test_an_answer_that_was_altered_lets_nothing_go_on(team: Team) -> None:
 
     with pytest.raises(Conflict, match="is not as it was made"):
         case.resume()
+
+
+def test_a_phase_that_only_its_row_calls_done_is_not_skipped(failed: Failed) -> None:
+    done = "json_set(phases, '$[2].state', 'succeeded', '$[3].state', 'failed')"
+    failed.team.tamper(f"UPDATE jobs SET phases = {done}")
+
+    with pytest.raises(Conflict, match="by the record the phases of restore went otherwise"):
+        failed.resume()

@@ -20,7 +20,7 @@ from opsicle.server.store.approvals import ApprovalRow
 from opsicle.server.store.automation_transitions import Ending
 from opsicle.server.store.database import Connection
 from opsicle.server.store.jobs import JobRow
-from opsicle.wire.jobs import PhaseReport, StepState, outputs_digest
+from opsicle.wire.jobs import PhaseReport, StepState, outputs_digest, phases_digest
 
 _ENDS = {
     (ApprovalKind.PAUSE, ApprovalState.REJECTED): AutomationState.REJECTED,
@@ -83,6 +83,7 @@ def end(
     jobs.record_phases(db, job.id, msgspec.json.encode(reports).decode())
     outputs = outputs_digest(reports)
     data = {"job": job.id, "state": ending.state, "exit_code": ending.exit_code}
+    data |= {"phases": phases_digest(reports)}
     data |= {"outputs": outputs} if outputs else {}
     resource = f"automations/{job.automation_id}"
     audit.append(db, ending.at, job.org_id, actor, "finish", resource, data)

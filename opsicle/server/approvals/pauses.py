@@ -139,7 +139,7 @@ def resume_of(db: Connection, bindings: Bindings, row: AutomationRow, job: JobRo
     verdict = verdict_of(newest, is_cancelled=row.cancel_requested_at is not None)
     reason = newest.row.explanation or _said(newest, verdict)
     if verdict in {ResumeVerdict.CONTINUE, ResumeVerdict.RETRY, ResumeVerdict.SKIP}:
-        _require_decided(newest)
+        require_decided(newest)
         if why := unmet(newest.gates, newest.votes, newest.people, newest.requester):
             verdict, reason = ResumeVerdict.STOP, f"{NOT_HELD}: {why}"
 
@@ -179,7 +179,7 @@ def earlier_values(
     return _values(cases)
 
 
-def _require_decided(case: Case) -> None:
+def require_decided(case: Case) -> None:
     """Raise AlteredManifest unless the decisions themselves say what the approval's row does."""
     row = case.row
     seen = engine.status(

@@ -7,12 +7,15 @@ away. The record is a chain, from which nothing can be taken without a trace; so
 
 from __future__ import annotations
 
+from datetime import datetime
+
 import msgspec
 
 from opsicle.domain import stored_json
 from opsicle.domain.approvals import ApprovalState
 from opsicle.domain.automations import AutomationState
 from opsicle.kit.ids import lowest_id
+from opsicle.server.access.actor import SystemActor
 from opsicle.server.approvals.bindings import AlteredManifest
 from opsicle.server.approvals.cases import Case
 from opsicle.server.store import audit, jobs
@@ -20,7 +23,7 @@ from opsicle.server.store.audit import LifecycleEntry
 from opsicle.server.store.automations import AutomationRow
 from opsicle.server.store.database import Connection
 from opsicle.server.store.jobs import JobRow
-from opsicle.wire.jobs import PhaseReport, outputs_digest
+from opsicle.wire.jobs import PhaseReport, outputs_digest, phases_digest
 
 _ENDS = {
     "cancel": "was cancelled",
@@ -53,10 +56,12 @@ class _Paused(msgspec.Struct):
 
 
 class _Left(msgspec.Struct):
-    """How it ended, and a digest of what it has left, as the entry of `finish` or `pause` says."""
+    """How it ended, and digests of what it has left, as the entry of `finish` or `pause` says."""
 
     state: str = ""
     outputs: str = ""
+    job: str = ""
+    phases: str = ""
 
 
 class _DecisionCodes(msgspec.Struct):
@@ -161,6 +166,32 @@ def recorded_reports(db: Connection, row: AutomationRow, job: JobRow | None) -> 
     if said != outputs_digest(reports):
         raise AlteredManifest(f"by the record {row.template} has left other outputs")
     return reports
+
+
+def require_recorded(db: Connection, row: AutomationRow, job: JobRow) -> None:
+    """Raise AlteredManifest where the record says otherwise of how the phases of a job went.
+
+    It says nothing of a job that was lost, nor of one that ended before it was told that.
+    """
+    last = _last_move(db, row)
+    said = stored_json.read_or(last.data, _Left, _Left()) if last else _Left()
+    if said.job != job.id or not said.phases:
+        return
+    if said.phases != phases_digest(stored_json.read_or(job.phases, list[PhaseReport], [])):
+        raise AlteredManifest(f"by the record the phases of {row.template} went otherwise")
+
+
+def record_start(
+    db: Connection, org_id: str, resource: str, automation_id: str, now: datetime
+) -> None:
+    """Record that something was started for a call, or for the end of an automation.
+
+    Raises AlteredManifest if that was done before, whatever the rows say.
+    """
+    if audit.list_decisive(db, org_id, resource):
+        raise AlteredManifest("by the record it was started before")
+    data = {"automation": automation_id}
+    audit.append(db, now, org_id, SystemActor(), "start", resource, data)
 
 
 def _last_move(db: Connection, row: AutomationRow) -> LifecycleEntry | None:

@@ -17,6 +17,8 @@ from opsicle.server.access.document_lookup import get_document
 from opsicle.server.access.standing import standing_actor
 from opsicle.server.access.template_versions import template_of
 from opsicle.server.approvals.bindings import AlteredManifest, Bindings
+from opsicle.server.approvals.passed_pauses import require_pauses_passed
+from opsicle.server.approvals.record_of_ends import record_start
 from opsicle.server.automations.attempts import Attempts, IsTaken
 from opsicle.server.automations.chains import values_for
 from opsicle.server.automations.service import Automations
@@ -100,8 +102,11 @@ class CallStarts:
         caller, called, request, actor = self._database.read(query)
 
         def claim(db: Connection, automation_id: str) -> None:
-            if not calls.claim(db, row.wait_id, row.position, automation_id, self._clock.now()):
+            now = self._clock.now()
+            if not calls.claim(db, row.wait_id, row.position, automation_id, now):
                 raise IsTaken
+            resource = f"calls/{row.wait_id}/{row.position}"
+            record_start(db, row.org_id, resource, automation_id, now)
 
         starter = Starter(
             StarterKind.CALL,
@@ -135,8 +140,9 @@ def _called_run(
 ) -> tuple[AutomationRow, CalledRun, RunRequest]:
     """Return who calls, what was bound to be called, and what is asked for.
 
-    Raises AlteredManifest where what is stored is not what was triggered, NotFound for a template
-    that is there no more, InvalidInput for values that are not passed on or do not fit.
+    Raises AlteredManifest where what is stored is not what was triggered, or people have not let it
+    come so far; NotFound for a template that is there no more, InvalidInput for values that are not
+    passed on or do not fit.
     """
     caller = automations.get(db, row.org_id, row.caller_id)
     template = template_of(db, caller.template_id, caller.version)
@@ -153,6 +159,7 @@ def _called_run(
     )
     if wait is None or bound is None or bound.template != row.template:
         raise AlteredManifest("what is stored of its calls is not what it was bound to call")
+    require_pauses_passed(db, bindings, caller, template, manifest, row.phase)
 
     version = get_document(db, DocumentKind.TEMPLATE, row.org_id, row.template, bound.version)
     target = decode_template(version.document)

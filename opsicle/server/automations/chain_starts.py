@@ -13,6 +13,7 @@ from opsicle.kit.clock import Clock
 from opsicle.server.access.actor import Actor, SystemActor
 from opsicle.server.access.standing import standing_actor
 from opsicle.server.approvals.bindings import Bindings
+from opsicle.server.approvals.record_of_ends import record_start
 from opsicle.server.automations.attempts import Attempts, IsTaken
 from opsicle.server.automations.chains import DueStart, due_start
 from opsicle.server.automations.service import Automations
@@ -68,6 +69,8 @@ class ChainStarts:
             now = self._clock.now()
             if not chains.settle(db, row, ChainState.STARTED, now, automation_id=automation_id):
                 raise IsTaken
+            resource = f"chains/{row.parent_id}/{row.position}"
+            record_start(db, row.org_id, resource, automation_id, now)
 
         parent = due.parent
         starter = Starter(

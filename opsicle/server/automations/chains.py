@@ -13,6 +13,7 @@ from opsicle.server.access.document_lookup import get_document
 from opsicle.server.access.stored_values import read_values
 from opsicle.server.access.template_versions import template_of
 from opsicle.server.approvals.bindings import AlteredManifest, Bindings
+from opsicle.server.approvals.passed_pauses import require_pauses_passed
 from opsicle.server.approvals.record_of_ends import recorded_reports, require_ended
 from opsicle.server.automations.starters import refuse_secret_values
 from opsicle.server.store import approvals, automations, chains, jobs
@@ -40,14 +41,18 @@ def insert_chain(db: Connection, row: AutomationRow, template: Template) -> None
 def due_start(db: Connection, bindings: Bindings, row: ChainStartRow) -> DueStart:
     """Return what is to be started, by what is stored and by the record.
 
-    Raises AlteredManifest where what is stored is not what was triggered, or the record says
-    otherwise of the end; NotFound for a template that is not there; InvalidInput for values that
-    are not passed on; Conflict where it would be too deep.
+    Raises AlteredManifest where what is stored is not what was triggered, the record says otherwise
+    of the end, or it succeeded past a pause at which nobody let it go on; NotFound for a template
+    that is not there; InvalidInput for values that are not passed on; Conflict where it would be
+    too deep.
     """
     parent = automations.get(db, row.org_id, row.parent_id)
     template = template_of(db, parent.template_id, parent.version)
-    bindings.check(db, parent, template, approvals.find_of_automation(db, parent.id))
+    approval = approvals.find_of_automation(db, parent.id)
+    manifest = bindings.check(db, parent, template, approval).manifest
     require_ended(db, parent)
+    if row.event is ChainEvent.SUCCESS:
+        require_pauses_passed(db, bindings, parent, template, manifest)
     if parent.depth >= MAX_DEPTH:
         raise Conflict(
             f"it would be {parent.depth + 1} starts below the first one, "

@@ -13,18 +13,15 @@ from datetime import datetime
 import msgspec
 
 from opsicle.domain import stored_json
-from opsicle.domain.approvals import ApprovalState
 from opsicle.domain.automations import AutomationState, JobState
 from opsicle.domain.errors import Conflict, InvalidInput, Problem
 from opsicle.domain.outputs import MAX_ALL_OUTPUTS_BYTES, fits
-from opsicle.domain.pauses import ApprovalKind
 from opsicle.domain.problems import listed, quoted
 from opsicle.domain.resume_points import KeptWorkspace, ResumePoint
 from opsicle.domain.templates import Phase, Template, Value, When
 from opsicle.server.approvals.bindings import AlteredManifest, Bindings
-from opsicle.server.approvals.cases import load
-from opsicle.server.approvals.pauses import answer_of
-from opsicle.server.approvals.record_of_ends import recorded_reports
+from opsicle.server.approvals.passed_pauses import passed_pauses
+from opsicle.server.approvals.record_of_ends import recorded_reports, require_recorded
 from opsicle.server.automations.visible import ENDED
 from opsicle.server.store import approvals, automations, jobs, workers
 from opsicle.server.store.automations import AutomationRow
@@ -100,11 +97,13 @@ class _LeftRun:
         reports = stored_json.read_or(self.job.phases, list[PhaseReport], []) if self.job else []
         if len(reports) != len(self.phases):
             return first_reports(self.phases, self.before)
-        if self.is_known:
-            try:
+        try:
+            if self.is_known:
                 recorded_reports(db, self.row, self.job)
-            except AlteredManifest as altered:
-                raise _altered(self.row.id, str(altered)) from altered
+            if self.job:
+                require_recorded(db, self.row, self.job)
+        except AlteredManifest as altered:
+            raise _altered(self.row.id, str(altered)) from altered
         return reports
 
     @property
@@ -317,12 +316,7 @@ def _given_at_pauses(
     db: Connection, bindings: Bindings, job: JobRow
 ) -> Mapping[int, dict[str, Value]]:
     """Return the pauses that people have let a job pass, by phase, with what they gave."""
-    given: dict[int, dict[str, Value]] = {}
-    for row in approvals.list_pauses(db, job.automation_id, job.id):
-        case = load(db, bindings, row)
-        if case.problem:
-            raise _altered(job.automation_id, case.problem)
-        is_passed = row.kind is ApprovalKind.PAUSE and row.state is ApprovalState.APPROVED
-        if is_passed and row.phase is not None:
-            given[row.phase] = dict(answer_of(case).values)
-    return given
+    try:
+        return passed_pauses(db, bindings, job)
+    except AlteredManifest as altered:
+        raise _altered(job.automation_id, str(altered)) from altered

@@ -13,6 +13,7 @@ from opsicle.domain.templates import Phase
 from opsicle.server.access.template_versions import template_of
 from opsicle.server.approvals.bindings import AlteredManifest, Bindings
 from opsicle.server.approvals.manifests import called_by_of
+from opsicle.server.approvals.passed_pauses import require_pauses_passed
 from opsicle.server.approvals.pauses import earlier_values
 from opsicle.server.approvals.record_of_ends import (
     recorded_reports,
@@ -88,7 +89,7 @@ def _left_by(
     """Return what a called automation has left, once it is sure that it is that, and has ended."""
     row = automations.get(db, wait.org_id, call.automation_id or "")
     template = template_of(db, row.template_id, row.version)
-    bindings.check(db, row, template, None)
+    manifest = bindings.check(db, row, template, None).manifest
     if called_by_of(row) != CalledBy(
         automation_id=wait.automation_id,
         fence=wait.fence,
@@ -97,6 +98,7 @@ def _left_by(
     ):
         raise AlteredManifest("an automation that it has called was called by another one")
     require_ended(db, row)
+    require_pauses_passed(db, bindings, row, template, manifest)
     reports = recorded_reports(db, row, jobs.find(db, row.job_id or ""))
     return [output for report in reports for output in report.outputs]
 

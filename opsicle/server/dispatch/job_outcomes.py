@@ -31,7 +31,7 @@ from opsicle.server.store import (
 from opsicle.server.store.automation_transitions import Ending
 from opsicle.server.store.database import Connection
 from opsicle.server.store.jobs import JobRow
-from opsicle.wire.jobs import MAX_EXPLANATION, Outcome, outputs_digest
+from opsicle.wire.jobs import MAX_EXPLANATION, Outcome, outputs_digest, phases_digest
 
 ANSWERABLE = frozenset({JobState.RUNNING, JobState.UNKNOWN})
 """States in which the holder of the newest lease may still send output, and how the job ended."""
@@ -107,6 +107,7 @@ class JobOutcomes:
             "job": job.id,
             "state": state,
             "exit_code": outcome.exit_code,
+            "phases": phases_digest(outcome.phases),
             **({"outputs": outputs} if outputs else {}),
             **_left_behind(db, job.id),
         }

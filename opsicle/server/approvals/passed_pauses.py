@@ -1,0 +1,71 @@
+"""The pauses of a job that people have let it pass, whatever its worker says of them.
+
+A worker runs the phases and tells how they went, and is believed in that. But what starts elsewhere
+because a job has come so far starts only if people have let it come so far: else one worker could
+have another one do what nobody has agreed to.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from opsicle.domain.approvals import ApprovalState
+from opsicle.domain.manifests import Manifest
+from opsicle.domain.pauses import ApprovalKind
+from opsicle.domain.problems import quoted
+from opsicle.domain.templates import Template, Value, When
+from opsicle.server.approvals.bindings import AlteredManifest, Bindings
+from opsicle.server.approvals.cases import load
+from opsicle.server.approvals.pauses import answer_of, require_decided
+from opsicle.server.store import approvals, jobs
+from opsicle.server.store.automations import AutomationRow
+from opsicle.server.store.database import Connection
+from opsicle.server.store.jobs import JobRow
+
+
+def passed_pauses(
+    db: Connection, bindings: Bindings, job: JobRow
+) -> Mapping[int, dict[str, Value]]:
+    """Return the pauses that people have let a job pass, by phase, with what they gave.
+
+    Raises AlteredManifest where what is stored of one is not what was asked or decided.
+    """
+    given: dict[int, dict[str, Value]] = {}
+    for row in approvals.list_pauses(db, job.automation_id, job.id):
+        case = load(db, bindings, row)
+        if case.problem:
+            raise AlteredManifest(case.problem)
+        is_passed = row.kind is ApprovalKind.PAUSE and row.state is ApprovalState.APPROVED
+        if is_passed and row.phase is not None:
+            require_decided(case)
+            given[row.phase] = dict(answer_of(case).values)
+    return given
+
+
+def require_pauses_passed(
+    db: Connection,
+    bindings: Bindings,
+    row: AutomationRow,
+    template: Template,
+    manifest: Manifest,
+    until: int | None = None,
+) -> None:
+    """Raise AlteredManifest unless people have let an automation pass the pauses before a phase.
+
+    Without a phase: all of them. `manifest` is what it was bound to; it may go on from another one.
+    """
+    point = manifest.resumed_from
+    first = point.first_phase if point else 0
+    asking = [
+        index
+        for index, phase in enumerate(template.phases[:until])
+        if index >= first and phase.pause is not None and phase.when is not When.FAILURE
+    ]
+    if not asking:
+        return
+    job = jobs.find(db, row.job_id or "")
+    passed = passed_pauses(db, bindings, job) if job else {}
+    for index in asking:
+        if index not in passed:
+            name = quoted(template.phases[index].name)
+            raise AlteredManifest(f"nobody has let {row.template} pass its pause {name}")
