@@ -385,14 +385,6 @@ def test_no_text_breaks_out_of_its_place_in_a_message(text: str, shown: str) -> 
     assert json.loads(json_line(event(actor_name=text)))["actor_name"] == text
 
 
-@pytest.mark.parametrize("data", ['{}}\n{"verb": "run", "data": {}', '{}, "verb": "stop"', "{\n}"])
-def test_altered_data_adds_neither_a_line_nor_a_field(data: str) -> None:
-    line = json_line(event(data=data))
-
-    assert line.count(b"\n") == 1
-    assert json.loads(line) == event(data=data)._asdict()
-
-
 def test_data_is_plain_ascii_json_and_left_out_where_it_would_be_too_long() -> None:
     odd = json.dumps({"a": "ü\u2028\U0001f600\x7f"}, ensure_ascii=False)
 
