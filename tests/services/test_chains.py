@@ -5,20 +5,25 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import gevent
 import msgspec
 import pytest
 
 from opsicle.domain.access import BuiltInRole
 from opsicle.domain.calls import MAX_DEPTH
-from opsicle.domain.errors import InvalidInput
+from opsicle.domain.errors import InvalidInput, NotAllowed
+from opsicle.domain.rights import grants_of
+from opsicle.domain.rules import parse_rule
 from opsicle.server.access.actor import Actor
 from opsicle.server.store import memberships
 from opsicle.wire.starts import StartedBy, StarterKind
 from opsicle.wire.user_api import Automation
+from tests.services.calling import push_trigger
 from tests.services.chaining import chained, first, run_first, turn
 from tests.services.core import Core
-from tests.services.scheduling import record, started
+from tests.services.scheduling import HOURLY, push_schedule, record, started
 
 ON_SUCCESS = "onSuccess: [{template: hello, values: {who: {output: path}}}]"
 
@@ -166,6 +171,25 @@ def test_it_starts_with_the_rights_of_the_moment(core: Core, alice: Actor) -> No
     turn(core)
 
     assert "may not do this" in refusal(core, alice, parent)
+
+
+def test_a_token_has_nothing_started_that_its_scopes_leave_out(core: Core, alice: Actor) -> None:
+    push(core, alice, "onFailure: [{template: hello}]", name="second")
+    push(core, alice, "onSuccess: [{template: second}]")
+
+    def by_token(*names: str) -> Actor:
+        rules = [f"allow {verb} templates/{name}" for name in names for verb in ("view", "execute")]
+        rules += ["allow manage schedules", "allow manage triggers"]
+        scopes = grants_of([parse_rule(rule) for rule in rules], "scopes")
+        return dataclasses.replace(alice, rights=alice.rights.below(scopes))
+
+    for names, missing in [(["first"], "second"), (["first", "second"], "hello")]:
+        with pytest.raises(NotAllowed, match=f"first starts {missing}, which the scopes"):
+            core.run(by_token(*names), "first")
+    for push_later, line in [(push_schedule, HOURLY), (push_trigger, "verify: bearer")]:
+        with pytest.raises(NotAllowed, match="first starts hello, which the scopes"):
+            push_later(core, by_token("first", "second"), line, template="first")
+    assert core.run(by_token("first", "second", "hello"), "first").state == "queued"
 
 
 def test_a_template_that_is_not_there_is_said_at_the_push_and_at_the_parent(

@@ -11,7 +11,7 @@ from opsicle.domain.plans import MAX_PLAN_LOG_BYTES
 from opsicle.server.store import audit
 from opsicle.wire.jobs import PhaseOutput
 from tests.services.planning import LOG, finish, plan, push, shown, take
-from tests.services.team import Team
+from tests.services.team import Team, template_source
 
 
 @pytest.fixture
@@ -355,3 +355,13 @@ def test_a_log_changed_before_the_decision_is_shown_as_such_and_cannot_be_agreed
     with pytest.raises(Conflict, match="what its plan has shown is not what is stored"):
         planned.approve("bob", asked)
     assert planned.state(asked) == "cancelled"
+
+
+def test_a_template_with_a_plan_cannot_be_called(planned: Team) -> None:
+    caller = template_source("caller", policy="none").replace(
+        'commands: ["echo hi"]', "call: {template: planned}"
+    )
+    planned.core.push(planned.people["alice"], caller)
+
+    with pytest.raises(Conflict, match="it has a plan"):
+        planned.ask("caller")

@@ -275,3 +275,30 @@ def test_a_secret_is_not_taken_from_the_command_line(alice: User, tmp_path: Path
     assert done.returncode == 2
     assert "values.typed" in done.stderr
     assert "battery" not in done.stderr
+
+
+PLAN = (
+    "  plan: [{name: look, outputs: [n], commands: ['echo n=%s >> \"$OPSICLE_OUTPUT\"', '%s']}]\n"
+)
+
+
+def test_a_plan_runs_before_the_rest_which_reads_what_it_hands_on(
+    alice: User, tmp_path: Path
+) -> None:
+    file = write(tmp_path, PLAN % (3, "true") + phases('echo "$OPSICLE_OUTPUT_N to come"'))
+
+    done = alice.attempt("-o", "json", "run", file)
+
+    result = json.loads(done.stdout)
+    assert [each["name"] for each in result["phases"]] == ["look", "greet"]
+    assert result["outputs"] == {"n": "3"}
+    assert "3 to come" in done.stderr
+
+
+def test_nothing_else_runs_where_a_plan_fails(alice: User, tmp_path: Path) -> None:
+    file = write(tmp_path, PLAN % (3, "false") + phases("echo never"))
+
+    done = alice.attempt("run", file)
+
+    assert done.returncode == 1
+    assert "never" not in done.stdout

@@ -43,9 +43,22 @@ class Event(NamedTuple):
 
 
 def json_line(event: Event) -> bytes:
-    """Return the event as one line of JSON, with its end."""
-    fields = event._asdict() | {"data": msgspec.Raw(event.data.encode())}
+    """Return the event as one line of JSON, with its end.
+
+    `data` that somebody has altered to what is no JSON of one line is shown as text.
+    """
+    is_sound = "\n" not in event.data and _is_json(event.data)
+    data = msgspec.Raw(event.data.encode()) if is_sound else event.data
+    fields = event._asdict() | {"data": data}
     return msgspec.json.encode(fields) + b"\n"
+
+
+def _is_json(text: str) -> bool:
+    try:
+        msgspec.json.decode(text)
+    except (msgspec.DecodeError, RecursionError):
+        return False
+    return True
 
 
 def syslog_message(event: Event, hostname: str) -> bytes:

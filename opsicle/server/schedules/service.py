@@ -24,6 +24,7 @@ from opsicle.server.access.actor import Actor
 from opsicle.server.access.document_lookup import document_not_found, get_document
 from opsicle.server.access.standing import standing_actor
 from opsicle.server.access.template_access import is_hidden, require_on
+from opsicle.server.automations.scope_of_starts import require_newest_in_scope
 from opsicle.server.automations.service import Automations
 from opsicle.server.automations.starters import Starter, starting_problems
 from opsicle.server.documents.reading import DocumentReading
@@ -73,6 +74,7 @@ class Schedules:
 
         def work(db: Connection) -> SchedulePushed:
             require_on(db, actor, Action.AUTOMATIONS_CREATE, document.template)
+            require_newest_in_scope(db, actor, document.template)
             schedule = msgspec.structs.replace(
                 document, principal_id=run_as(db, actor, document.run_as)
             )

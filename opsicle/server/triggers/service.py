@@ -19,6 +19,7 @@ from opsicle.server.access.actor import Actor
 from opsicle.server.access.document_lookup import document_not_found, get_document
 from opsicle.server.access.standing import standing_actor
 from opsicle.server.access.template_access import is_hidden, require_on
+from opsicle.server.automations.scope_of_starts import require_newest_in_scope
 from opsicle.server.automations.starters import starting_problems
 from opsicle.server.documents.reading import DocumentReading
 from opsicle.server.documents.versions import VersionDraft, add_version, delete
@@ -82,6 +83,7 @@ class Triggers:
 
         def work(db: Connection) -> TriggerPushed:
             require_on(db, actor, Action.AUTOMATIONS_CREATE, document.template)
+            require_newest_in_scope(db, actor, document.template)
             trigger = msgspec.structs.replace(
                 document, principal_id=run_as(db, actor, document.run_as)
             )
