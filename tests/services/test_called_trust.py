@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import sqlite3
 from datetime import timedelta
 
 import pytest
@@ -251,3 +252,44 @@ def test_what_has_called_and_what_was_called_is_removed_with_the_rest(
     for table in ("calls", "call_waits", "chain_starts"):
         left = core.database.read(lambda db, t=table: db.execute(f"SELECT * FROM {t}").fetchall())
         assert left == []
+
+
+def test_a_child_of_a_version_that_is_not_there_holds_up_nobody(team: Team) -> None:
+    core, alice = team.core, team.people["alice"]
+    calling = push_one(core, alice).run().begin().call().turn()
+    calling.carry_out()
+    with sqlite3.connect(core.database.path) as db:
+        db.execute("UPDATE automations SET version = 99 WHERE called_by <> ''")
+    calling.turn()
+
+    assert calling.holder.poll().work == ()
+    assert calling.now.state == "cancelled"
+
+
+def test_a_caller_of_a_version_that_is_not_there_holds_up_nobody(team: Team) -> None:
+    core, alice = team.core, team.people["alice"]
+    calling = push_one(core, alice).run().begin().call().turn()
+    with sqlite3.connect(core.database.path) as db:
+        db.execute("UPDATE automations SET version = 99 WHERE called_by = ''")
+
+    assert core.worker(alice.org_id, "c1").poll().work == ()
+    [summary] = [each for each in started(core, alice) if each.id != calling.automation.id]
+    assert summary.state == "cancelled"
+
+
+def test_a_child_that_cannot_be_ended_holds_up_no_other_call(core: Core, alice: Actor) -> None:
+    core.push_again(alice, child())
+    core.push_again(alice, caller())
+    first = Calling(core, alice).run().begin().call().turn()
+    core.automations.cancel(alice, first.automation.id)
+    core.database.write(lambda db: db.execute("UPDATE calls SET automation_id = 'gone'"))
+    second = Calling(core, alice).run()
+    second.holder = core.worker(alice.org_id, "second", slots=2)
+    second.work = next(
+        work for work in second.holder.poll().work if work.automation_id == second.automation.id
+    )
+    second.holder.start(second.work)
+
+    second.call().turn()
+
+    assert second.called[0].state == "started"

@@ -67,13 +67,14 @@ class CallStarts:
         """
         rows = self._database.read(lambda db: calls.list_open(db, MOST_AT_ONCE))
         for row in rows:
+            key = f"{row.caller_id}/{row.wait_id}/{row.position}"
+            refuse = partial(self._refuse, row)
             if row.state is CallState.DUE and not row.is_wanted:
                 self._refuse(row, NOT_WANTED)
             elif row.state is CallState.DUE and not self._fleet.held:
-                key = f"{row.caller_id}/{row.wait_id}/{row.position}"
-                self._attempts.attempt(key, partial(self._start, row), partial(self._refuse, row))
+                self._attempts.attempt(key, partial(self._start, row), refuse)
             elif row.state is CallState.STARTED and not row.is_wanted:
-                self._end(row)
+                self._attempts.attempt(key, partial(self._end, row), refuse)
         self._announce()
 
     def _announce(self) -> None:

@@ -95,7 +95,7 @@ class WorkBuilder:
             else:
                 reason = refusal_reason(db, self._bindings, row, template, approval)
                 reason = reason or self._evidence.problem(db, row, template)
-        except (ValueError, msgspec.MsgspecError, RecursionError) as error:
+        except (NotFound, ValueError, msgspec.MsgspecError, RecursionError) as error:
             # A policy or an entry that was altered must not keep every worker's poll from being
             # answered.
             facts = {"automation": row.id, "reason": str(error)}
@@ -136,7 +136,7 @@ class WorkBuilder:
             if wait := calls.find_wait(db, job.pause_id or ""):
                 return resume_of_call(db, self._bindings, row, job, wait)
             return resume_of(db, self._bindings, row, job)
-        except (ValueError, msgspec.MsgspecError, RecursionError) as error:
+        except (NotFound, ValueError, msgspec.MsgspecError, RecursionError) as error:
             facts = {"automation": row.id, "reason": str(error)}
             log.error("what a job was asked in its midst cannot be read", extra=facts)  # noqa: TRY400
             raise AlteredManifest(UNREADABLE) from error
