@@ -204,10 +204,7 @@ class SourceRequest(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class Validation(msgspec.Struct, kw_only=True):
-    """A document that is fine; `warnings` do not keep it from running.
-
-    `unsupported` is always empty, here and below: command lines of earlier versions ask for it.
-    """
+    """A document that is fine. `unsupported` is always empty: earlier command lines ask for it."""
 
     name: str
     type: str
