@@ -6,7 +6,7 @@ import { field, input } from "../components/fields.js";
 import { pageForm } from "../components/forms.js";
 import { pageHeading } from "../components/headings.js";
 import { loadInto } from "../components/loading.js";
-import { keptNotice, noticeBox, problemList } from "../components/problems.js";
+import { keptNotice, noticeBox } from "../components/problems.js";
 import { planView } from "../components/steps.js";
 import { variableField } from "../components/variable-fields.js";
 import { get, post } from "../lib/api.js";
@@ -82,7 +82,6 @@ function show(content, { template, earlier, need }, kept) {
     },
   });
   drawEnvironment();
-  const canRun = !template.unsupported.length;
   replace(
     content,
     heading(template, path),
@@ -90,11 +89,11 @@ function show(content, { template, earlier, need }, kept) {
     kept && keptNotice(template.variables.some((variable) => variable.type === "secret")),
     needView(need),
     codeView(template),
-    canRun ? formView(form, fields, whatHappens(template, environment)) : cannotRun(template),
+    formView(form, fields, whatHappens(template, environment)),
   );
   const controls = [...fields, reason].map((each) => each.control);
   const first = controls.find((control) => control && !control.value) ?? submit;
-  (canRun ? first : content.querySelector("h1")).focus({ preventScroll: true });
+  first.focus({ preventScroll: true });
   return () => ({ texts: typedIn(fields), reason: reason.control.value });
 }
 
@@ -111,11 +110,6 @@ function earlierNotice({ id, version }, template) {
 function formView(form, fields, aside) {
   const nothing = !fields.length && h("p", { class: "muted" }, "It asks for nothing.");
   return h("div", { class: "columns run" }, h("section", {}, nothing, form), aside);
-}
-
-function cannotRun(template) {
-  const title = h("strong", {}, "This template cannot run yet");
-  return noticeBox("bad", title, problemList(template.unsupported));
 }
 
 function valuesOf(fields) {

@@ -185,7 +185,7 @@ async function check(editor, findings, signal) {
       body: { source: editor.text.value },
       signal,
     });
-    editor.mark([...found.warnings, ...found.unsupported]);
+    editor.mark(found.warnings);
     replace(findings, verdict(found, editor));
   } catch (error) {
     if (!signal.aborted) showMistakes(error, editor, findings);
@@ -209,17 +209,9 @@ async function send(editor, findings) {
 
 function verdict(found, editor) {
   return [
-    found.unsupported.length > 0 &&
-      noticeBox(
-        "warn",
-        h("strong", {}, "It can be pushed, but cannot run yet"),
-        problemList(found.unsupported, editor.goTo),
-      ),
     found.warnings.length > 0 &&
       noticeBox("warn", h("strong", {}, "Worth a look"), problemList(found.warnings, editor.goTo)),
-    !found.unsupported.length &&
-      !found.warnings.length &&
-      h("p", { class: "good" }, `No mistakes in ${found.name}.`),
+    !found.warnings.length && h("p", { class: "good" }, `No mistakes in ${found.name}.`),
   ];
 }
 

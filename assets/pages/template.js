@@ -42,7 +42,7 @@ export function mount(root, { name, query }) {
 function heading(template) {
   const path = pathOf(template);
   const isOld = template.version !== template.latest_version;
-  const canRun = may("automations.create") && !template.unsupported.length;
+  const canRun = may("automations.create");
   const runPath = `${path}/run${queryText({ version: isOld && template.version })}`;
   const runsPath = `/automations${queryText({ template: template.name })}`;
   const pusher = visible(template.pushed_by.name || template.pushed_by.email);
@@ -93,12 +93,6 @@ function notices(template) {
           h("a", { href: pathOf(template) }, "Show the newest"),
         ),
       ),
-    template.unsupported.length > 0 &&
-      noticeBox(
-        "bad",
-        h("strong", {}, "This version cannot run yet"),
-        problemList(template.unsupported),
-      ),
     template.warnings.length > 0 &&
       noticeBox("warn", h("strong", {}, "Worth a look"), problemList(template.warnings)),
   ];
@@ -114,11 +108,7 @@ function views(template, query, page) {
       tab.setAttribute("aria-selected", String(tab.dataset.key === key));
       tab.tabIndex = tab.dataset.key === key ? 0 : -1;
     }
-    if (key === "source")
-      replace(
-        panel,
-        sourceView(template.source, [...template.warnings, ...template.unsupported]).element,
-      );
+    if (key === "source") replace(panel, sourceView(template.source, template.warnings).element);
     else if (key === "versions") versionsPanel(panel, template, page);
     else replace(panel, planPanel(template));
   };

@@ -141,7 +141,7 @@ def _push_samples(api: Api) -> list[str]:
         asks_people = any(map(kind_of, template.phases))
         needs_labels = template.runs_on or template.runs_on_where
         needs_more = needs_values or needs_containers or needs_labels or asks_people
-        if not (pushed.unsupported or needs_more):
+        if not needs_more:
             runnable.append(pushed.name)
     return sorted(runnable, key=lambda name: (name != _FIRST, name))
 

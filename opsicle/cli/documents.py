@@ -28,7 +28,6 @@ from opsicle.domain.template_warnings import warnings
 from opsicle.domain.templates import Phase, Template, Value, Variable, VariableType, default_limit
 from opsicle.domain.trigger_parser import TRIGGER_TYPE
 from opsicle.domain.triggers import Trigger
-from opsicle.domain.unsupported import unsupported
 from opsicle.domain.variables import parse_text
 from opsicle.domain.yaml_documents import MAX_BYTES, Kind, load, plain
 
@@ -43,7 +42,6 @@ class FileCheck(msgspec.Struct, kw_only=True):
     type: str = ""
     digest: str = ""
     warnings: list[Problem] = []
-    unsupported: list[Problem] = []
     notes: list[str] = []
     error: InvalidInput | None = None
 
@@ -62,7 +60,6 @@ class FileCheck(msgspec.Struct, kw_only=True):
             "digest": self.digest,
             "errors": self.errors,
             "warnings": self.warnings,
-            "unsupported": self.unsupported,
             "notes": self.notes,
         }
 
@@ -103,7 +100,6 @@ def _checked_template(file: str, document: Template) -> FileCheck:
         type=TEMPLATE_TYPE,
         digest=digest(document),
         warnings=warnings(document),
-        unsupported=unsupported(document),
         notes=_limits(document.phases),
     )
 

@@ -27,7 +27,6 @@ from opsicle.domain.pauses import kind_of
 from opsicle.domain.secrets import masked, named_secrets, only_secret
 from opsicle.domain.template_parser import AutomationDocument
 from opsicle.domain.templates import Phase, Template, Value, Variable, VariableType
-from opsicle.domain.unsupported import unsupported
 from opsicle.domain.variables import check_values, environment
 from opsicle.domain.workers import runtime_of
 from opsicle.kit import signals
@@ -217,7 +216,7 @@ def _user_name() -> str:
 
 def _refuse_what_cannot_run(path: Path, document: Template | AutomationDocument) -> None:
     root = "spec" if isinstance(document, AutomationDocument) else "spec.template"
-    problems = unsupported(document) if isinstance(document, Template) else []
+    problems = _started(document) if isinstance(document, Template) else []
     if isinstance(document, Template) and document.approval_policy is not None:
         problems.append(
             Problem(
@@ -225,7 +224,6 @@ def _refuse_what_cannot_run(path: Path, document: Template | AutomationDocument)
             )
         )
 
-    problems += _started(document) if isinstance(document, Template) else []
     problems += [
         Problem(
             f"{root}.phases[{i}].call",

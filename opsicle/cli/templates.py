@@ -45,7 +45,7 @@ def validate(files: tuple[str, ...]) -> InvalidInput | None:
     """Check files without any server. One file makes one JSON object, several make an array."""
     checked = [check_file(file) for file in files]
     for check in checked:
-        warn(located_in(check.file, problem) for problem in [*check.warnings, *check.unsupported])
+        warn(located_in(check.file, problem) for problem in check.warnings)
         for problem in check.errors:
             say(located_in(check.file, problem))
         if check.error:
@@ -75,7 +75,7 @@ def push(files: tuple[str, ...], totp: str | None) -> None:
         files,
         totp,
         lambda api, source: api.call(endpoints.PUSH, body=SourceRequest(source)),
-        lambda done: [*done.warnings, *done.unsupported],
+        lambda done: done.warnings,
     )
 
 

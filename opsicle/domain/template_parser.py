@@ -1,7 +1,6 @@
 """Documents → checked structs: the one way by which a template enters the system.
 
-Every mistake of a document is found in one go. What parses here may still be more than this version
-can run: see `unsupported`.
+Every mistake of a document is found in one go. What parses here can be run.
 """
 
 from __future__ import annotations

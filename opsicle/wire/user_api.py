@@ -204,13 +204,13 @@ class SourceRequest(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class Validation(msgspec.Struct, kw_only=True):
-    """A document that is fine; `warnings` do not keep it from running, `unsupported` does."""
+    """A document that is fine. `unsupported` is always empty: earlier command lines ask for it."""
 
     name: str
     type: str
     digest: str
     warnings: list[Problem]
-    unsupported: list[Problem]
+    unsupported: tuple[()] = ()
 
 
 class Pushed(msgspec.Struct, kw_only=True):
@@ -221,7 +221,7 @@ class Pushed(msgspec.Struct, kw_only=True):
     digest: str
     is_new: bool
     warnings: list[Problem]
-    unsupported: list[Problem]
+    unsupported: tuple[()] = ()
 
 
 class TemplateSummary(msgspec.Struct, kw_only=True):
@@ -276,7 +276,7 @@ class TemplateVersion(msgspec.Struct, kw_only=True):
     needs_mfa: bool
     notify: list[Notify]
     warnings: list[Problem]
-    unsupported: list[Problem]
+    unsupported: tuple[()] = ()
     source: str
     pushed_by: Person
     pushed_at: datetime

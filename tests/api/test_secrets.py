@@ -43,7 +43,7 @@ def create(client: Client, name: str = "db-password", value: str = VALUE) -> Any
 def ready(api_server: ApiServer, alice: Client) -> None:
     create(alice)
     create(alice, "api-key", "another value")
-    assert alice.post("/api/v1/templates", {"source": NAMING}).json["unsupported"] == []
+    assert alice.post("/api/v1/templates", {"source": NAMING}).json["warnings"] == []
 
 
 def run(client: Client, **values: str) -> Any:

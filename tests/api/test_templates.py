@@ -135,7 +135,6 @@ def test_validate_keeps_nothing_and_warns(olga: Client) -> None:
     answer = olga.post("/api/v1/templates/validate", {"source": risky}).json
     assert (answer["name"], answer["type"]) == ("restart-web", "AutomationTemplate")
     assert "OPSICLE_VAR_SERVICE" in answer["warnings"][0]["message"]
-    assert answer["unsupported"] == []
     assert olga.get("/api/v1/templates/restart-web").status == 404
 
 

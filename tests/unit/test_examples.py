@@ -11,7 +11,6 @@ from opsicle.domain.shell_lint import warnings
 from opsicle.domain.template_parser import parse_document, parse_template, parse_trigger
 from opsicle.domain.trigger_mapping import check_mapping
 from opsicle.domain.triggers import Trigger, VerifyMethod
-from opsicle.domain.unsupported import unsupported
 from tests.product import CHECKOUT
 
 EXAMPLES = sorted((CHECKOUT / "examples").glob("*.yaml"))
@@ -28,7 +27,6 @@ def test_an_example_is_without_mistake_or_warning_and_this_version_can_run_it(pa
     assert template.display_name
     assert template.description
     assert warnings(template) == []
-    assert unsupported(template) == []
 
 
 def test_an_example_of_a_schedule_starts_an_example() -> None:

@@ -35,7 +35,6 @@ from opsicle.domain.templates import (
     VolumeMount,
     When,
 )
-from opsicle.domain.unsupported import unsupported
 from opsicle.domain.variables import check_values
 
 PROJECT = Path(__file__).parents[2]
@@ -201,15 +200,6 @@ def test_any_change_of_content_changes_the_digest(old: str, new: str) -> None:
     )
 
 
-@pytest.mark.parametrize("more", [b"image: alpine", b"limits: {processes: 9, nice: 3}"])
-def test_an_image_or_limits_are_no_reason_to_refuse_a_run(more: bytes) -> None:
-    source = (
-        b"{apiVersion: v1, type: AutomationTemplate, metadata: {name: a},"
-        b" spec: {template: {phases: [{name: a, commands: [b], " + more + b"}]}}}"
-    )
-    assert unsupported(parse_template(source)) == []
-
-
 def upstream_documents(kind: str) -> list[Path]:
     if not UPSTREAM.is_dir():
         pytest.skip(
@@ -365,5 +355,4 @@ def test_a_spoiled_template_is_read_or_refused_never_anything_else(tree: object)
 
     assert msgspec.json.decode(msgspec.json.encode(template), type=Template) == template
 
-    unsupported(template)
     warnings(template)

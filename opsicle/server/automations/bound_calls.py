@@ -12,7 +12,7 @@ from opsicle.domain.passed_values import call_problems, passed_values, refuse_se
 from opsicle.domain.template_parser import digest
 from opsicle.domain.templates import Phase, Template, Value
 from opsicle.server.access.actor import Actor
-from opsicle.server.automations.runnable import require_runnable, runnable_version
+from opsicle.server.automations.runnable import runnable_version
 from opsicle.server.automations.scope_of_starts import require_in_scope
 from opsicle.server.automations.starters import Starter
 from opsicle.server.secrets.service import require_secrets
@@ -129,7 +129,6 @@ def _bind_one(
 
     request = RunRequest(template=call.template, version=call.version)
     version, target, needs_code = runnable_version(db, actor, request)
-    require_runnable(target)
     if needs_code:
         raise Conflict("it asks for a fresh code of whoever runs it")
     if target.plan:

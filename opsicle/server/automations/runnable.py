@@ -1,12 +1,10 @@
-"""Which version of a template is run, and whether it can be."""
+"""Which version of a template is run."""
 
 from __future__ import annotations
 
 from opsicle.domain.access import Action
-from opsicle.domain.errors import Conflict
 from opsicle.domain.stored_templates import decode_template
 from opsicle.domain.templates import Template
-from opsicle.domain.unsupported import unsupported
 from opsicle.server.access.actor import Actor
 from opsicle.server.access.document_lookup import get_document
 from opsicle.server.access.template_access import require_on
@@ -33,14 +31,3 @@ def runnable_version(
     if version.version != version.latest_version:
         require_as_pushed(db, kind, org_id, get_document(db, kind, org_id, name))
     return version, template, asks_for_code(db, actor.org_id, version, template)
-
-
-def require_runnable(template: Template) -> None:
-    """Raise Conflict for a template that this version of the server cannot run."""
-    problems = unsupported(template)
-    if problems:
-        raise Conflict(
-            f"template {template.name} cannot run: {problems[0].message}",
-            hint="It can be pushed and shown, but nothing of it is executed.",
-            problems=tuple(problems),
-        )

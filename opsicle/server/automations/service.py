@@ -35,7 +35,7 @@ from opsicle.server.automations.new_runs import NewRun, files_source, sealed_val
 from opsicle.server.automations.repeated_requests import find_made, remember
 from opsicle.server.automations.repeats import request_again
 from opsicle.server.automations.resumed_runs import ResumedRun
-from opsicle.server.automations.runnable import require_runnable, runnable_version
+from opsicle.server.automations.runnable import runnable_version
 from opsicle.server.automations.snapshots import snapshot_of
 from opsicle.server.automations.starters import Starter
 from opsicle.server.automations.views import Snapshot, summary, whole
@@ -126,7 +126,6 @@ class Automations:
         version, template, needs_code = self._database.read(
             lambda db: runnable_version(db, actor, request)
         )
-        require_runnable(template)
         now = self._clock.now()
         source = files_source(rerun_of, starter, resumed)
         try:

@@ -15,7 +15,7 @@ from opsicle.domain.templates import Template
 from opsicle.domain.variables import check_values
 from opsicle.server.access.actor import Actor
 from opsicle.server.access.validators import SERVICE_DOMAIN
-from opsicle.server.automations.runnable import require_runnable, runnable_version
+from opsicle.server.automations.runnable import runnable_version
 from opsicle.server.store.automations import AutomationRow
 from opsicle.server.store.database import Connection
 from opsicle.wire.starts import StartedBy, StarterKind
@@ -96,7 +96,6 @@ def starting_problems(
     """
     try:
         _, template, needs_code = runnable_version(db, actor, request)
-        require_runnable(template)
     except OpsicleError as error:
         return [Problem("spec.template", f"it cannot start: {error.message}")]
     refuse_files(template, request)

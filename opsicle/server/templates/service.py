@@ -19,7 +19,6 @@ from opsicle.domain.stored_templates import decode_template
 from opsicle.domain.template_parser import TEMPLATE_TYPE, digest, parse_template
 from opsicle.domain.template_warnings import OWN_POLICY, warnings
 from opsicle.domain.templates import Owner, Template
-from opsicle.domain.unsupported import unsupported
 from opsicle.kit.clock import Clock
 from opsicle.server.access.actor import Actor
 from opsicle.server.access.document_lookup import document_not_found, get_document
@@ -67,7 +66,6 @@ class _Document:
     template: Template
     draft: VersionDraft
     warnings: list[Problem]
-    unsupported: list[Problem]
 
 
 class _Shown(TemplateApprovalHeader):
@@ -103,7 +101,6 @@ class Templates:
             type=TEMPLATE_TYPE,
             digest=document.draft.digest,
             warnings=document.warnings,
-            unsupported=document.unsupported,
         )
 
     def push(self, actor: Actor, source: str) -> Pushed:
@@ -144,7 +141,6 @@ class Templates:
             digest=document.draft.digest,
             is_new=is_new,
             warnings=[*document.warnings, *unknown],
-            unsupported=document.unsupported,
         )
 
     def _approval_change(self, actor: Actor, name: str, after: _Document | None) -> ApprovalChange:
@@ -282,7 +278,7 @@ def _read(source: str) -> _Document:
         source = kept
     content = msgspec.json.encode(template).decode()
     draft = VersionDraft(_TEMPLATE, template.name, digest(template), source, content)
-    return _Document(template, draft, found, unsupported(template))
+    return _Document(template, draft, found)
 
 
 def _diff(old: VersionRow, new: VersionRow) -> str:
@@ -350,7 +346,6 @@ def _whole(
         needs_mfa=needs_mfa,
         notify=list(template.notify),
         warnings=warnings(template),
-        unsupported=unsupported(template),
         source=row.source,
         pushed_by=pusher_of(row),
         pushed_at=row.pushed_at,
