@@ -12,11 +12,13 @@ const MAX_OPEN_COMMANDS = 24; // beyond that, phases that went well are folded
 /** The phases of a template, in order, with what is special about each, and what containers see. */
 export function planView({
   phases,
+  plan = [],
   volume_mounts: mounts,
   on_success: then = [],
   on_failure: or = [],
 }) {
   return [
+    phaseList(plan, "plan, before anybody is asked"),
     phaseList(phases),
     mounts.length > 0 && mountList(mounts),
     chainTexts(then, or).map((text) => h("p", {}, visible(text))),
@@ -33,7 +35,8 @@ function mountList(mounts) {
   );
 }
 
-function phaseList(phases) {
+function phaseList(phases, fact) {
+  if (!phases.length) return null;
   return h(
     "ol",
     { class: "plan" },
@@ -41,7 +44,17 @@ function phaseList(phases) {
       h(
         "li",
         { class: "plan-phase" },
-        h("h3", {}, visible(phase.name), h("span", { class: "plan-facts" }, facts(phase))),
+        h(
+          "h3",
+          {},
+          visible(phase.name),
+          h(
+            "span",
+            { class: "plan-facts" },
+            fact && h("span", { class: "fact" }, fact),
+            facts(phase),
+          ),
+        ),
         phase.pause && h("p", {}, "Asks people: ", visible(phase.pause.message)),
         (phase.calls ?? []).map((call) => h("p", {}, visible(callText(call)))),
         commandList(phase.commands),

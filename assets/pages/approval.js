@@ -15,6 +15,7 @@ import { planView } from "../components/steps.js";
 import { get, post } from "../lib/api.js";
 import { h, replace } from "../lib/dom.js";
 import { takeDraft } from "../lib/drafts.js";
+import { markdown } from "../lib/markdown.js";
 import { queueTexts, wantedLabels } from "../lib/placement.js";
 import { here } from "../lib/router.js";
 import { ago, countdown, exactTime } from "../lib/times.js";
@@ -327,7 +328,7 @@ function evidenceView({
         ),
       ),
     ),
-    summary && h("p", { class: "lead" }, visible(summary)),
+    summary && h("div", { class: "markdown" }, markdown(summary)),
     names.length > 0 && pairs(names.map((name) => [name, visibleValue(outputs[name])])),
     isCut && h("p", { class: "muted" }, `The end of ${bytes} bytes of log:`),
     h(

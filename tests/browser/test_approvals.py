@@ -119,7 +119,7 @@ spec:
       commands:
         - echo "3 to add"
         - echo "changes=3" >> "$OPSICLE_OUTPUT"
-        - echo "It adds three." >> "$OPSICLE_SUMMARY"
+        - echo "**It adds three.**" >> "$OPSICLE_SUMMARY"
   template: {phases: [{name: act, commands: ['echo "adding $OPSICLE_OUTPUT_CHANGES"']}]}
 """
 
@@ -140,7 +140,7 @@ def test_who_agrees_is_shown_what_the_plan_found_and_just_then_the_rest_runs(
 
     expect(page.get_by_role("heading", name="What its plan has shown")).to_be_visible()
     expect(page.get_by_label("Log of the plan")).to_contain_text("3 to add")
-    expect(page.get_by_text("It adds three.")).to_be_visible()
+    expect(page.get_by_role("strong").filter(has_text="It adds three.")).to_be_visible()
     assert has_no_horizontal_scroll(page)
     approval_id = page.url.rpartition("/")[2]
     shown = admin.cli("-o", "table", "approvals", "show", approval_id)
@@ -150,6 +150,9 @@ def test_who_agrees_is_shown_what_the_plan_found_and_just_then_the_rest_runs(
     admin.cli("approvals", "approve", approval_id, "--reason", "three are fine")
     following.wait_for("adding 3")
     assert following.popen.wait(timeout=60) == 0
+
+    page.goto("/templates/planned/run")
+    expect(page.locator(".plan-phase").first).to_contain_text("plan, before anybody is asked")
 
 
 ORG_RULES = """apiVersion: v1

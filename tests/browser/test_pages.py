@@ -67,6 +67,20 @@ def test_a_page_that_needs_no_login_does_so_too(open_page: OpenPage, path: str) 
     fits_every_width_in_both_themes(page, path)
 
 
+OVERLAPPING = """() => {
+  const names = [...document.querySelectorAll(".main-nav > a > span, .main-nav summary > span")];
+  const boxes = names.map((name) => ({
+    name: name.textContent,
+    left: name.getBoundingClientRect().left,
+    right: name.getBoundingClientRect().right,
+    shown: getComputedStyle(name).clipPath === "none",
+  })).filter((box) => box.shown && box.right > box.left);
+  return boxes
+    .filter((box, i) => i && boxes[i - 1].right > box.left + 1)
+    .map((box) => box.name);
+}"""
+
+
 def fits_every_width_in_both_themes(page: Page, path: str) -> None:
     for theme in ("dark", "light"):
         page.emulate_media(color_scheme=theme)
@@ -74,6 +88,7 @@ def fits_every_width_in_both_themes(page: Page, path: str) -> None:
         for width in (1280, 390, 360):
             page.set_viewport_size({"width": width, "height": 740})
             assert has_no_horizontal_scroll(page), f"{path} is wider than {width} pixels"
+            assert page.evaluate(OVERLAPPING) == [], f"names of the menu at {width} pixels"
 
 
 @pytest.mark.parametrize("role", ["reporter", "member"])
