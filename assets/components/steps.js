@@ -10,7 +10,7 @@ const DEFAULT_TIMEOUT_SECONDS = 60;
 const MAX_OPEN_COMMANDS = 24; // beyond that, phases that went well are folded
 
 /** The phases of a template, in order, with what is special about each, and what containers see. */
-export function planView({
+export function phasesView({
   phases,
   volume_mounts: mounts,
   on_success: then = [],

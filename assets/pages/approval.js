@@ -11,7 +11,7 @@ import { keepFresh } from "../components/live.js";
 import { loadInto } from "../components/loading.js";
 import { noticeBox, sentence } from "../components/problems.js";
 import { stateBadge } from "../components/states.js";
-import { planView } from "../components/steps.js";
+import { phasesView } from "../components/steps.js";
 import { get, post } from "../lib/api.js";
 import { h, replace } from "../lib/dom.js";
 import { takeDraft } from "../lib/drafts.js";
@@ -72,7 +72,7 @@ function view(approval, redraw) {
         {},
         approval.evidence && evidenceView(approval.evidence),
         h("h2", {}, approval.kind === "run" ? "What will run" : "What it runs, all in all"),
-        planView(approval),
+        phasesView(approval),
         h("h2", {}, "With these values"),
         valuesView(approval),
         approval.kind === "run" && [h("h2", {}, "What is new"), comparison(approval)],
