@@ -151,11 +151,13 @@ def _run_there(
         template = fetch(api, templates.SHOW, templates.SHOW_VERSION, name, version)
         values = given.read(template.variables)
         values = with_files(template.variables, values, lambda path: upload_id(api, path))
+
     request = RunRequest(template=name, version=version, values=values, reason=reason)
     automation = with_proof(totp, lambda api: trigger(api, endpoints.RUN, body=request))
     if not follow:
         emit_automation(automation)
         return None
+
     say(f"automation {automation.id}")
     automation = show_live(api, automation)
     if current().wants_json:
