@@ -144,7 +144,11 @@ class Schedules:
             _visible(db, actor, name)
             row = _row_of(db, actor, name)
             found = documents.list_versions(db, _SCHEDULE, actor.org_id, name, before, limit + 1)
-            summaries = ((str(each.version), shown(db, row, each)) for each in found[:limit])
+            summaries = (
+                (str(each.version), shown(db, row, each))
+                for each in found[:limit]
+                if not _is_hidden(db, actor, each)
+            )
             return page_of_shown(
                 summaries, str(found[limit - 1].version) if len(found) > limit else ""
             )
