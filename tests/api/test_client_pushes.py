@@ -107,7 +107,7 @@ def test_the_secret_of_a_trigger_is_shown_though_a_later_file_is_refused(
 ) -> None:
     installation.push(GOOD.replace("NAME", "called"))
     good = write(tmp_path, "called", TRIGGER)
-    refused = write(tmp_path, "refused", TRIGGER.replace("template: called", "template: absent"))
+    refused = write(tmp_path, "refused", TRIGGER.replace("spec: {", "spec: {runAs: nobody, "))
 
     done = installation.admin.attempt("triggers", "push", good, refused)
 
