@@ -9,16 +9,23 @@ import { stateDot } from "./states.js";
 const DEFAULT_TIMEOUT_SECONDS = 60;
 const MAX_OPEN_COMMANDS = 24; // beyond that, phases that went well are folded
 
-/** The phases of a template, in order, with what is special about each, and what containers see. */
-export function planView({
-  phases,
+/**
+ * The phases of a template, in order, with what is special about each, and what containers see;
+ * before them those of its plan.
+ */
+export function phasesView({
   plan = [],
+  phases,
   volume_mounts: mounts,
   on_success: then = [],
   on_failure: or = [],
 }) {
   return [
-    phaseList(plan, "plan, before anybody is asked"),
+    plan.length > 0 && [
+      h("p", { class: "muted" }, "Its plan runs first, before anybody is asked:"),
+      phaseList(plan),
+      h("p", { class: "muted" }, "Then, if it goes well and whoever is asked agrees:"),
+    ],
     phaseList(phases),
     mounts.length > 0 && mountList(mounts),
     chainTexts(then, or).map((text) => h("p", {}, visible(text))),
@@ -35,8 +42,7 @@ function mountList(mounts) {
   );
 }
 
-function phaseList(phases, fact) {
-  if (!phases.length) return null;
+function phaseList(phases) {
   return h(
     "ol",
     { class: "plan" },
@@ -44,17 +50,7 @@ function phaseList(phases, fact) {
       h(
         "li",
         { class: "plan-phase" },
-        h(
-          "h3",
-          {},
-          visible(phase.name),
-          h(
-            "span",
-            { class: "plan-facts" },
-            fact && h("span", { class: "fact" }, fact),
-            facts(phase),
-          ),
-        ),
+        h("h3", {}, visible(phase.name), h("span", { class: "plan-facts" }, facts(phase))),
         phase.pause && h("p", {}, "Asks people: ", visible(phase.pause.message)),
         (phase.calls ?? []).map((call) => h("p", {}, visible(callText(call)))),
         commandList(phase.commands),

@@ -152,7 +152,7 @@ def test_who_agrees_is_shown_what_the_plan_found_and_just_then_the_rest_runs(
     assert following.popen.wait(timeout=60) == 0
 
     page.goto("/templates/planned/run")
-    expect(page.locator(".plan-phase").first).to_contain_text("plan, before anybody is asked")
+    expect(page.get_by_text("Its plan runs first")).to_be_visible()
 
 
 ORG_RULES = """apiVersion: v1
