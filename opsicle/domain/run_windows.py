@@ -67,12 +67,12 @@ class RunWindow(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def opening_text(self) -> str:
         """When it opens, and by whose word."""
-        return _said("not before", self.not_before, self.opener)
+        return _time_text("not before", self.not_before, self.opener)
 
     @property
     def closing_text(self) -> str:
         """When it closes, and by whose word."""
-        return _said("not after", self.not_after, self.closer)
+        return _time_text("not after", self.not_after, self.closer)
 
     @property
     def text(self) -> str:
@@ -91,6 +91,6 @@ def together(windows: Iterable[RunWindow]) -> RunWindow:
     return found
 
 
-def _said(word: str, at: datetime | None, who: str) -> str:
+def _time_text(word: str, at: datetime | None, who: str) -> str:
     by = f" (set by {who})" if who else ""
     return f"{word} {at:%Y-%m-%d %H:%M:%S} UTC{by}" if at else ""

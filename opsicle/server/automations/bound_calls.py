@@ -35,8 +35,8 @@ class _CallBudget:
             raise Conflict(f"more than {MOST_CALLS} templates would be called in all")
 
 
-class _Above(NamedTuple):
-    """The templates that call the one that is looked at, the first one first, and their depth."""
+class _Callers(NamedTuple):
+    """The templates on the way down to a call, the outermost first, and how deep it lies."""
 
     templates: tuple[Template, ...]
     depth: int
@@ -66,15 +66,15 @@ def bound_calls(
         require_in_scope(db, actor, template)
     if not any(phase.calls for phase in template.phases):
         return ()
-    above = _Above((template,), starter.depth if starter else 0, _CallBudget())
-    return tuple(_bound(db, actor, template, above, values, first_phase))
+    callers = _Callers((template,), starter.depth if starter else 0, _CallBudget())
+    return tuple(_bound(db, actor, template, callers, values, first_phase))
 
 
 def _bound(
     db: Connection,
     actor: Actor,
     template: Template,
-    above: _Above,
+    callers: _Callers,
     values: Mapping[str, Value] | None,
     first_phase: int = 0,
 ) -> Iterator[BoundCall]:
@@ -86,7 +86,7 @@ def _bound(
         for j, call in enumerate(phase.calls):
             place = f"spec.template.phases[{i}].call" + (f"[{j}]" if len(phase.calls) > 1 else "")
             try:
-                bound, target = _bind_one(db, actor, call, place, above, values)
+                bound, target = _bind_one(db, actor, call, place, callers, values)
             except OpsicleError as error:
                 raise type(error)(
                     f"phase {phase.name} of {template.name} cannot call {call.template}: "
@@ -118,13 +118,13 @@ def _bind_one(
     actor: Actor,
     call: Call,
     place: str,
-    above: _Above,
+    callers: _Callers,
     values: Mapping[str, Value] | None,
 ) -> tuple[_Bound, Template]:
-    above.budget.spend()
-    if call.template in above.names:
-        raise Conflict(f"it would call itself: {' → '.join([*above.names, call.template])}")
-    if above.depth >= MAX_DEPTH:
+    callers.budget.spend()
+    if call.template in callers.names:
+        raise Conflict(f"it would call itself: {' → '.join([*callers.names, call.template])}")
+    if callers.depth >= MAX_DEPTH:
         raise Conflict(f"it would be deeper than {MAX_DEPTH}, which is not allowed")
 
     request = RunRequest(template=call.template, version=call.version)
@@ -133,7 +133,7 @@ def _bind_one(
         raise Conflict("it asks for a fresh code of whoever runs it")
     if target.plan:
         raise Conflict("it has a plan, and nobody would be shown what that finds")
-    _check_groups(above.templates, target)
+    _check_groups(callers.templates, target)
     require_secrets(db, actor.org_id, target)
     refuse_secrets(place, call, target)
     if problems := tuple(call_problems(place, call, target)):
@@ -141,7 +141,7 @@ def _bind_one(
     if values is not None:
         passed_values(call, target.variables, values, {}, ())
 
-    below = _Above((*above.templates, target), above.depth + 1, above.budget)
+    below = _Callers((*callers.templates, target), callers.depth + 1, callers.budget)
     calls = tuple(_bound(db, actor, target, below, None))
     return _Bound(version.document_id, version.version, calls), target
 
@@ -165,8 +165,8 @@ def _check_outputs(template: Template, phase: Phase, targets: list[Template]) ->
     for name in phase.outputs:
         count = sum(name in other.outputs for target in targets for other in target.phases)
         if count != 1:
-            said = "none" if count == 0 else "more than one"
-            message = f"{said} of the called templates has an output {name}"
+            found = "none" if count == 0 else "more than one"
+            message = f"{found} of the called templates has an output {name}"
             raise Conflict(
                 f"phase {phase.name} of {template.name} cannot hand on {name}: {message}",
                 problems=(Problem(f"phase {phase.name}", message),),

@@ -190,7 +190,7 @@ class Schedules:
             found = _visible(db, actor, name)
             row = _row_of(db, actor, name)
             if schedules.pause(db, row.id, False, now):
-                _plan_next(db, _row_of(db, actor, name), _said_by(found), now)
+                _plan_next(db, _row_of(db, actor, name), _read_schedule(found), now)
                 audit.append(db, now, actor.org_id, actor, "resume", f"schedules/{name}")
             return whole(db, _row_of(db, actor, name), found)
 
@@ -201,7 +201,7 @@ class Schedules:
         actor.require(Action.SCHEDULES_VIEW)
 
         def query(db: Connection) -> NextTimes:
-            schedule = _said_by(_visible(db, actor, name))
+            schedule = _read_schedule(_visible(db, actor, name))
             row = _row_of(db, actor, name)
             if row.due_at is None:
                 return NextTimes(times=[], time_zone=schedule.time_zone)
@@ -244,7 +244,7 @@ class Schedules:
         )
 
 
-def _said_by(row: VersionRow) -> Schedule:
+def _read_schedule(row: VersionRow) -> Schedule:
     return stored_json.read(row.document, Schedule, f"the schedule {row.name}")
 
 

@@ -178,12 +178,12 @@ class ScheduleStarts:
 
     def _refuse_unread(self, row: ScheduleRow, reason: str) -> None:
         """Say that nobody knows what to start; the time stays due until somebody has seen to it."""
-        now, said = self._clock.now(), reason[:_MOST_REASON_CHARACTERS]
+        now, explanation = self._clock.now(), reason[:_MOST_REASON_CHARACTERS]
 
         def work(db: Connection) -> None:
-            schedules.note(db, row.id, now, StartOutcome.REFUSED, said, None)
+            schedules.note(db, row.id, now, StartOutcome.REFUSED, explanation, None)
             schedules.put_off(db, row, now + _UNREADABLE_AGAIN_AFTER)
-            _record(db, row, StartOutcome.REFUSED, said, now)
+            _record(db, row, StartOutcome.REFUSED, explanation, now)
 
         self._database.write(work)
 
