@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from opsicle.domain.call_paths import call_path
 from opsicle.domain.calls import MAX_DEPTH, BoundCall, Call
 from opsicle.domain.errors import Conflict, OpsicleError, Problem
 from opsicle.domain.passed_values import call_problems, passed_values, refuse_secrets
@@ -84,9 +85,9 @@ def _bound(
             continue
         targets = []
         for j, call in enumerate(phase.calls):
-            place = f"spec.template.phases[{i}].call" + (f"[{j}]" if len(phase.calls) > 1 else "")
+            path = call_path(i, phase, j)
             try:
-                bound, target = _bind_one(db, actor, call, place, callers, values)
+                bound, target = _bind_one(db, actor, call, path, callers, values)
             except OpsicleError as error:
                 raise type(error)(
                     f"phase {phase.name} of {template.name} cannot call {call.template}: "
@@ -117,7 +118,7 @@ def _bind_one(
     db: Connection,
     actor: Actor,
     call: Call,
-    place: str,
+    path: str,
     callers: _Callers,
     values: Mapping[str, Value] | None,
 ) -> tuple[_Bound, Template]:
@@ -135,8 +136,8 @@ def _bind_one(
         raise Conflict("it has a plan, and nobody would be shown what that finds")
     _check_groups(callers.templates, target)
     require_secrets(db, actor.org_id, target)
-    refuse_secrets(place, call, target)
-    if problems := tuple(call_problems(place, call, target)):
+    refuse_secrets(path, call, target)
+    if problems := tuple(call_problems(path, call, target)):
         raise Conflict("its values do not fit", problems=problems)
     if values is not None:
         passed_values(call, target.variables, values, {}, ())
