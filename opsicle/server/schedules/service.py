@@ -28,7 +28,7 @@ from opsicle.server.automations.scope_of_starts import require_newest_in_scope
 from opsicle.server.automations.service import Automations
 from opsicle.server.automations.starters import Starter, starting_problems
 from opsicle.server.documents.reading import DocumentReading
-from opsicle.server.documents.versions import VersionDraft, add_version, delete
+from opsicle.server.documents.versions import VersionDraft, add_version, delete, require_room
 from opsicle.server.http.paging import page_of_shown, position
 from opsicle.server.members.run_as import run_as
 from opsicle.server.schedules.starting import STILL_RUNNING, request_of, schedule_as_pushed
@@ -91,7 +91,7 @@ class Schedules:
             is_new = newest is None or not draft.is_same_as(newest)
             if is_new:
                 if newest is None:
-                    _require_room(db, actor.org_id)
+                    require_room(_SCHEDULE, schedules.count(db, actor.org_id), MOST_SCHEDULES)
                 add_version(db, actor, draft, newest, now, {"template": schedule.template})
                 _plan_next(db, _row_of(db, actor, schedule.name), schedule, now)
 
@@ -266,14 +266,6 @@ def _row_of(db: Connection, actor: Actor, name: str) -> ScheduleRow:
     if row is None:
         raise document_not_found(_SCHEDULE, name)
     return row
-
-
-def _require_room(db: Connection, org_id: str) -> None:
-    if schedules.count(db, org_id) >= MOST_SCHEDULES:
-        raise Conflict(
-            f"the org has {MOST_SCHEDULES} schedules, and may have no more",
-            hint="Delete one that is needed no longer.",
-        )
 
 
 def _plan_next(db: Connection, row: ScheduleRow, schedule: Schedule, now: datetime) -> None:

@@ -26,7 +26,7 @@ from opsicle.kit.clock import Clock
 from opsicle.server.access.actor import SystemActor
 from opsicle.server.access.standing import standing_actor
 from opsicle.server.automations.service import Automations
-from opsicle.server.automations.starters import Starter
+from opsicle.server.automations.starters import MOST_REASON_CHARACTERS, Starter
 from opsicle.server.documents.record_of_pushes import require_as_pushed
 from opsicle.server.fleet.presence import Fleet
 from opsicle.server.store import audit, documents, schedules
@@ -45,7 +45,6 @@ LOOK_AGAIN_AFTER = timedelta(seconds=5)
 """Where the run before is not over, and the time is not to be skipped; and after an error."""
 
 _UNREADABLE_AGAIN_AFTER = timedelta(seconds=60)
-_MOST_REASON_CHARACTERS = 500
 STILL_RUNNING = "the run before is not over"
 
 
@@ -87,7 +86,7 @@ class _Due:
             next_start_at=start_of(schedule, self.row.id, anchor, following) if following else None,
             at=self.now,
             outcome=outcome,
-            reason=reason[:_MOST_REASON_CHARACTERS],
+            reason=reason[:MOST_REASON_CHARACTERS],
             automation_id=automation_id,
         )
 
@@ -178,7 +177,7 @@ class ScheduleStarts:
 
     def _refuse_unread(self, row: ScheduleRow, reason: str) -> None:
         """Say that nobody knows what to start; the time stays due until somebody has seen to it."""
-        now, explanation = self._clock.now(), reason[:_MOST_REASON_CHARACTERS]
+        now, explanation = self._clock.now(), reason[:MOST_REASON_CHARACTERS]
 
         def work(db: Connection) -> None:
             schedules.note(db, row.id, now, StartOutcome.REFUSED, explanation, None)

@@ -22,7 +22,7 @@ from opsicle.server.access.template_access import is_hidden, require_on
 from opsicle.server.automations.scope_of_starts import require_newest_in_scope
 from opsicle.server.automations.starters import starting_problems
 from opsicle.server.documents.reading import DocumentReading
-from opsicle.server.documents.versions import VersionDraft, add_version, delete
+from opsicle.server.documents.versions import VersionDraft, add_version, delete, require_room
 from opsicle.server.http.paging import page_of, page_of_shown, position
 from opsicle.server.identity.step_up import StepUp
 from opsicle.server.keys.vault import Vault
@@ -102,7 +102,7 @@ class Triggers:
             secret = ""
             if is_new:
                 if newest is None:
-                    _require_room(db, actor.org_id)
+                    require_room(_TRIGGER, triggers.count(db, actor.org_id), MOST_TRIGGERS)
                 add_version(db, actor, draft, newest, now, {"template": trigger.template})
                 if before is None or read_trigger(before).principal_id != trigger.principal_id:
                     secret = self._give_secret(db, actor, trigger.name, now)
@@ -274,14 +274,6 @@ def _row_of(db: Connection, actor: Actor, name: str) -> TriggerRow:
     if row is None:
         raise document_not_found(_TRIGGER, name)
     return row
-
-
-def _require_room(db: Connection, org_id: str) -> None:
-    if triggers.count(db, org_id) >= MOST_TRIGGERS:
-        raise Conflict(
-            f"the org has {MOST_TRIGGERS} triggers, and may have no more",
-            hint="Delete one that is needed no longer.",
-        )
 
 
 def _warnings(db: Connection, actor: Actor, trigger: Trigger) -> list[Problem]:
