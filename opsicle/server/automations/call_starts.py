@@ -14,7 +14,7 @@ from opsicle.domain.template_parser import digest
 from opsicle.kit.clock import Clock
 from opsicle.server.access.actor import Actor, SystemActor
 from opsicle.server.access.document_lookup import get_document
-from opsicle.server.access.standing import standing_actor
+from opsicle.server.access.member_actors import member_actor
 from opsicle.server.access.template_versions import template_of
 from opsicle.server.approvals.bindings import AlteredManifest, Bindings
 from opsicle.server.approvals.passed_pauses import require_pauses_passed
@@ -97,7 +97,7 @@ class CallStarts:
                 caller,
                 called,
                 request,
-                standing_actor(db, row.org_id, caller.requester_id, "call"),
+                member_actor(db, row.org_id, caller.requester_id, "call"),
             )
 
         caller, called, request, actor = self._database.read(query)

@@ -11,7 +11,7 @@ from opsicle.domain.call_paths import started_calls
 from opsicle.domain.errors import NotAllowed
 from opsicle.domain.templates import Template
 from opsicle.server.access.actor import Actor
-from opsicle.server.access.standing import standing_actor
+from opsicle.server.access.member_actors import member_actor
 from opsicle.server.access.template_access import may_on
 from opsicle.server.access.template_versions import find_newest_template
 from opsicle.server.store.database import Connection
@@ -27,7 +27,7 @@ def require_in_scope(db: Connection, actor: Actor, template: Template) -> None:
     """
     if not actor.rights.depends_on_template(_RUN):
         return
-    person = standing_actor(db, actor.org_id, actor.user_id, actor.channel)
+    person = member_actor(db, actor.org_id, actor.user_id, actor.channel)
     seen, to_visit = {template.name}, [template]
     while to_visit:
         names = {call.template for _, call in started_calls(to_visit.pop())}

@@ -24,7 +24,7 @@ from opsicle.domain.schedules import (
 )
 from opsicle.kit.clock import Clock
 from opsicle.server.access.actor import SystemActor
-from opsicle.server.access.standing import standing_actor
+from opsicle.server.access.member_actors import member_actor
 from opsicle.server.automations.service import Automations
 from opsicle.server.automations.starters import MOST_REASON_CHARACTERS, Starter
 from opsicle.server.documents.record_of_pushes import require_as_pushed
@@ -153,7 +153,7 @@ class ScheduleStarts:
     def _run(self, due: _Due) -> None:
         row, schedule = due.row, due.schedule
         actor = self._database.read(
-            lambda db: standing_actor(db, row.org_id, schedule.principal_id, "schedule")
+            lambda db: member_actor(db, row.org_id, schedule.principal_id, "schedule")
         )
 
         def claim(db: Connection, automation_id: str) -> None:

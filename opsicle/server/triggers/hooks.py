@@ -39,7 +39,7 @@ from opsicle.security import webhook_signatures
 from opsicle.security.master_key import CannotOpen
 from opsicle.security.webhook_signatures import Proof, SignedCall
 from opsicle.server.access.actor import SystemActor
-from opsicle.server.access.standing import standing_actor
+from opsicle.server.access.member_actors import member_actor
 from opsicle.server.automations.runnable import runnable_version
 from opsicle.server.automations.service import Automations
 from opsicle.server.automations.starters import Starter
@@ -229,7 +229,7 @@ class Hooks:
 
         self._database.read(check)
         actor = self._database.read(
-            lambda db: standing_actor(db, row.org_id, trigger.principal_id, "trigger")
+            lambda db: member_actor(db, row.org_id, trigger.principal_id, "trigger")
         )
         request = RunRequest(template=trigger.template)
         version, template, _ = self._database.read(lambda db: runnable_version(db, actor, request))

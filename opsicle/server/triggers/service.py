@@ -17,7 +17,7 @@ from opsicle.kit.clock import Clock
 from opsicle.security import webhook_signatures
 from opsicle.server.access.actor import Actor
 from opsicle.server.access.document_lookup import document_not_found, get_document
-from opsicle.server.access.standing import standing_actor
+from opsicle.server.access.member_actors import member_actor
 from opsicle.server.access.template_access import is_hidden, require_on
 from opsicle.server.automations.scope_of_starts import require_newest_in_scope
 from opsicle.server.automations.starters import starting_problems
@@ -281,7 +281,7 @@ def _warnings(db: Connection, actor: Actor, trigger: Trigger) -> list[Problem]:
     defaults = {name: field.default for name, field in trigger.fields.items()}
     request = RunRequest(template=trigger.template, values={**trigger.values, **defaults})
     try:
-        runner = standing_actor(db, actor.org_id, trigger.principal_id, "trigger")
+        runner = member_actor(db, actor.org_id, trigger.principal_id, "trigger")
     except NotAllowed as error:
         return [Problem("spec.runAs", f"it cannot start: {error.message}")]
     return starting_problems(db, runner, request, partial(_check, trigger))
