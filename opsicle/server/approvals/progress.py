@@ -81,7 +81,7 @@ class Progress:
 
         state, explanation = status.state, _explanation(case, status)
         if state is ApprovalState.PENDING:
-            state, explanation = ApprovalState.EXPIRED, late_text(case)
+            state, explanation = ApprovalState.EXPIRED, case.window.missed_text
         if approvals.end(db, row.id, state, now, explanation):
             self._end(db, case, state, explanation, now)
         return msgspec.structs.replace(outcome, state=state, waiting_for="")
@@ -242,11 +242,6 @@ def _notified_chats(case: Case) -> tuple[Chat, ...]:
             chat for gate in case.gates if f"ask:{gate.name}" in notified for chat in gate.chats
         )
     )
-
-
-def late_text(case: Case) -> str:
-    """Say that what was approved can no longer begin."""
-    return f"its window closed before it began: {case.window.closing_text}"
 
 
 def _explanation(case: Case, status: ApprovalStatus) -> str:

@@ -43,6 +43,6 @@ def require_in_scope(db: Connection, actor: Actor, template: Template) -> None:
 
 
 def require_newest_in_scope(db: Connection, actor: Actor, name: str) -> None:
-    """Raise the same for a template that is to be started later, in the version of then."""
+    """Raise as `require_in_scope` for the newest version of a template that is to start later."""
     if found := find_newest_template(db, actor.org_id, name):
         require_in_scope(db, actor, found)

@@ -138,6 +138,7 @@ class Automations:
             if made is None:
                 raise
             return self.get(actor, made)
+
         values = check_values(template.variables, given)
         first_phase = resumed.point.first_phase if resumed else 0
         calls = self._database.read(
@@ -184,12 +185,16 @@ class Automations:
             self._fleet.wake_one(actor.org_id, asked)
         self._groups.announce(new.settled)
         self._pubsub.changed(org_topic(actor.org_id))
-        queue = view_of_new(self._database, self._fleet, stored)
-        point = resumed.point if resumed else None
+        return self._view_of_new(stored, new)
+
+    def _view_of_new(self, row: AutomationRow, new: NewRun) -> Automation:
+        """Return whole what has just been made, of which there is little to look up."""
+        queue = view_of_new(self._database, self._fleet, row)
+        point = new.resumed.point if new.resumed else None
         kept: list[AutomationFileRow] = []
-        if file_variables(template.variables):
-            kept = self._database.read(lambda db: files.list_of_automation(db, stored.id))
-        return whole(Snapshot(stored, template, [], 0, queue, resume_point=point, files=kept))
+        if file_variables(new.template.variables):
+            kept = self._database.read(lambda db: files.list_of_automation(db, row.id))
+        return whole(Snapshot(row, new.template, [], 0, queue, resume_point=point, files=kept))
 
     def _insert(
         self,

@@ -46,9 +46,9 @@ _SCHEDULE = DocumentKind.SCHEDULE
 
 
 class Schedules:
-    """Pushed, shown, paused and run by hand.
+    """Pushes, shows and pauses schedules, and runs them by hand.
 
-    A schedule of a template that rules hide from somebody is to them as absent as what never was.
+    A schedule whose template is hidden from somebody does not exist for them.
     """
 
     def __init__(self, database: Database, automations: Automations, clock: Clock) -> None:

@@ -65,7 +65,7 @@ from opsicle.wire.trigger_api import HookReply
 from opsicle.wire.user_api import RunRequest
 
 _LONG_BODY_BYTES = 64 * 1024
-"""A longer body is read where it holds up nobody else."""
+"""A longer body is decoded in a thread, as it would hold the event loop."""
 
 _NOBODYS_SECRET = webhook_signatures.new_secret()
 """What a call of a trigger that is not there is verified by, so that it takes as long as others."""

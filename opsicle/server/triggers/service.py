@@ -48,12 +48,12 @@ _TRIGGER = DocumentKind.TRIGGER
 
 
 class Triggers:
-    """Pushed, shown, paused, and given new secrets.
+    """Pushes, shows and pauses triggers, and gives them secrets.
 
-    A trigger of a template that rules hide from somebody is to them as absent as what never was.
-    Whoever knows a secret starts things with another's rights. So none is shown but to those who
-    could push the trigger to run as it does, and with other rights comes another secret: else
-    whoever knew the old one could approve what they started in somebody else's name.
+    A trigger whose template is hidden from somebody does not exist for them. Whoever knows its
+    secret starts automations with another's rights. So only those get one who could push the
+    trigger to run as it does, and a push that changes whose rights it has changes the secret:
+    otherwise whoever knew the old one could approve what they started in somebody else's name.
     """
 
     def __init__(
