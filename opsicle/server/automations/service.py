@@ -185,9 +185,9 @@ class Automations:
             self._fleet.wake_one(actor.org_id, asked)
         self._groups.announce(new.settled)
         self._pubsub.changed(org_topic(actor.org_id))
-        return self._view_of_new(stored, new)
+        return self._automation_of(stored, new)
 
-    def _view_of_new(self, row: AutomationRow, new: NewRun) -> Automation:
+    def _automation_of(self, row: AutomationRow, new: NewRun) -> Automation:
         """Return whole what has just been made, of which there is little to look up."""
         queue = view_of_new(self._database, self._fleet, row)
         point = new.resumed.point if new.resumed else None
