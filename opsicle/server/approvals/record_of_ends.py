@@ -7,6 +7,7 @@ away. The record is a chain, from which nothing can be taken without a trace; so
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 
 import msgspec
@@ -176,6 +177,12 @@ def require_recorded(db: Connection, row: AutomationRow, job: JobRow) -> None:
         return
     if recorded.phases != phases_digest(stored_json.read_or(job.phases, list[PhaseReport], [])):
         raise AlteredManifest(f"by the record the phases of {row.template} went otherwise")
+
+
+def recorded_outputs(reports: Iterable[PhaseReport]) -> dict[str, str]:
+    """Return what the entry of `finish` or `pause` says of a job's outputs; nothing of none."""
+    outputs = outputs_digest(reports)
+    return {"outputs": outputs} if outputs else {}
 
 
 def record_start(
