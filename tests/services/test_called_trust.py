@@ -11,6 +11,7 @@ import pytest
 
 from opsicle.domain.approvals import Verdict
 from opsicle.server.access.actor import Actor
+from opsicle.server.automations import call_starts
 from opsicle.server.automations.retention import Retention, RetentionPeriods
 from opsicle.server.store import documents
 from opsicle.server.store.documents import DocumentKind
@@ -283,6 +284,23 @@ def test_a_child_that_cannot_be_ended_holds_up_no_other_call(core: Core, alice: 
     first = Calling(core, alice).run().begin().call().turn()
     core.automations.cancel(alice, first.automation.id)
     core.database.write(lambda db: db.execute("UPDATE calls SET automation_id = 'gone'"))
+    second = Calling(core, alice).run()
+    second.holder = core.worker(alice.org_id, "second", slots=2)
+    second.work = next(
+        work for work in second.holder.poll().work if work.automation_id == second.automation.id
+    )
+    second.holder.start(second.work)
+
+    second.call().turn()
+
+    assert second.called[0].state == "started"
+
+
+def test_what_runs_for_one_org_keeps_no_other_call_from_being_made(
+    core: Core, alice: Actor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(call_starts, "MOST_AT_ONCE", 1)
+    push_one(core, alice).run().begin().call().turn()
     second = Calling(core, alice).run()
     second.holder = core.worker(alice.org_id, "second", slots=2)
     second.work = next(

@@ -93,6 +93,31 @@ def test_what_follows_a_success_starts_only_if_that_has_passed_its_pauses(
     assert (start.state, start.reason) == ("started" if is_asked else "refused", reason)
 
 
+def test_a_pause_that_another_automation_has_passed_is_not_its_own(team: Team) -> None:
+    alice = team.people["alice"]
+    team.core.push_again(alice, child())
+    chain = "onSuccess: [{template: child, values: {who: me}}]"
+    team.core.push_again(alice, asking_first(child("first", chain), "act"))
+    honest, liar = (team.core.worker(team.org_id, name) for name in ("w1", "w2"))
+    team.core.run(alice, "first", who="x")
+    [passing] = honest.poll().work
+    honest.start(passing)
+    assert honest.pause(passing, 0) == "paused"
+    approve_pause(team)
+    second = team.core.run(alice, "first", who="x")
+    [work] = liar.poll().work
+    liar.start(work)
+    finish(liar, work)
+
+    team.tamper(
+        "UPDATE automations SET job_id = :job WHERE id = :id", job=passing.job_id, id=second.id
+    )
+    team.core.services.chain_starts.turn()
+
+    [start] = team.core.automations.get(alice, second.id).chain
+    assert (start.state, start.automation_id) == ("refused", None)
+
+
 def test_a_caller_does_not_go_on_behind_a_child_that_has_skipped_its_pause(team: Team) -> None:
     alice = team.people["alice"]
     team.core.push_again(alice, asking_first(child(), "act"))

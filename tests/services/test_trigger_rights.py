@@ -15,8 +15,8 @@ from opsicle.server.access.rights import scope_grants
 from opsicle.wire.access_api import CreateServiceAccountRequest
 from opsicle.wire.channel_api import CreateChannelRequest
 from tests.services.calling import Sender, calls_of, push_trigger
-from tests.services.core import Core
-from tests.services.scheduling import record, started
+from tests.services.core import HELLO, Core
+from tests.services.scheduling import HOURLY, push_schedule, record, started
 from tests.services.team import Team, template_source
 from tests.services.test_schedule_rights import (
     _delete_template,
@@ -168,3 +168,22 @@ def test_a_service_account_runs_it_and_only_those_who_may_use_it_get_its_secret(
     with pytest.raises(NotAllowed):
         core.services.triggers.new_secret(mallory, "disk-full")
     assert core.services.triggers.new_secret(logged_in, "disk-full").secret
+
+
+def test_versions_of_a_template_that_one_may_not_see_are_not_listed(
+    core: Core, alice: Actor
+) -> None:
+    core.push(alice, HELLO.replace("name: hello", "name: covert"))
+    for template in ("covert", "hello"):
+        push_trigger(core, alice, template=template)
+        push_schedule(core, alice, HOURLY, template=template)
+    scopes = scope_grants(
+        '["allow view triggers", "allow view schedules", "allow view templates/hello"]'
+    )
+    by_token = dataclasses.replace(alice, rights=alice.rights.below(scopes))
+
+    for listed in (
+        core.services.triggers.list_versions(by_token, "disk-full", "", 10),
+        core.services.schedules.list_versions(by_token, "nightly", "", 10),
+    ):
+        assert [(each.version, each.template) for each in listed.items] == [(2, "hello")]

@@ -17,21 +17,21 @@ from opsicle.domain.templates import Template, Value, When
 from opsicle.server.approvals.bindings import AlteredManifest, Bindings
 from opsicle.server.approvals.cases import load
 from opsicle.server.approvals.pauses import answer_of, require_decided
-from opsicle.server.store import approvals, jobs
+from opsicle.server.store import approvals
 from opsicle.server.store.automations import AutomationRow
 from opsicle.server.store.database import Connection
-from opsicle.server.store.jobs import JobRow
 
 
 def passed_pauses(
-    db: Connection, bindings: Bindings, job: JobRow
+    db: Connection, bindings: Bindings, automation_id: str, job_id: str
 ) -> Mapping[int, dict[str, Value]]:
     """Return the pauses that people have let a job pass, by phase, with what they gave.
 
+    Only of this automation: which job is its newest stands in a row that may have been altered.
     Raises AlteredManifest where what is stored of one is not what was asked or decided.
     """
     given: dict[int, dict[str, Value]] = {}
-    for row in approvals.list_pauses(db, job.automation_id, job.id):
+    for row in approvals.list_pauses(db, automation_id, job_id):
         case = load(db, bindings, row)
         if case.problem:
             raise AlteredManifest(case.problem)
@@ -63,8 +63,7 @@ def require_pauses_passed(
     ]
     if not asking:
         return
-    job = jobs.find(db, row.job_id or "")
-    passed = passed_pauses(db, bindings, job) if job else {}
+    passed = passed_pauses(db, bindings, row.id, row.job_id or "")
     for index in asking:
         if index not in passed:
             name = quoted(template.phases[index].name)

@@ -74,7 +74,7 @@ class CallStarts:
 
         Nothing is run while the queue is held, as after a restore.
         """
-        rows = self._database.read(lambda db: calls.list_open(db, MOST_AT_ONCE))
+        rows = self._database.read(lambda db: calls.list_pending(db, MOST_AT_ONCE))
         for row in rows:
             key = f"{row.caller_id}/{row.wait_id}/{row.position}"
             refuse = partial(self._refuse, row)

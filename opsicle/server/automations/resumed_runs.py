@@ -89,7 +89,7 @@ class _EndedRun:
                 f"nothing of {row.id} has run, so there is nothing to go on with",
                 hint=_AGAIN.format(row.id),
             )
-        self.given = _given_at_pauses(db, bindings, self.job) if self.job else {}
+        self.given = _given_at_pauses(db, bindings, row, self.job) if self.job else {}
         self.reports = self._recorded_reports(db)
 
     def _recorded_reports(self, db: Connection) -> Sequence[PhaseReport]:
@@ -313,10 +313,10 @@ def _last_started(tries: Sequence[JobRow]) -> JobRow | None:
 
 
 def _given_at_pauses(
-    db: Connection, bindings: Bindings, job: JobRow
+    db: Connection, bindings: Bindings, row: AutomationRow, job: JobRow
 ) -> Mapping[int, dict[str, Value]]:
     """Return the pauses that people have let a job pass, by phase, with what they gave."""
     try:
-        return passed_pauses(db, bindings, job)
+        return passed_pauses(db, bindings, row.id, job.id)
     except AlteredManifest as altered:
-        raise _altered(job.automation_id, str(altered)) from altered
+        raise _altered(row.id, str(altered)) from altered

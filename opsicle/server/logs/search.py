@@ -6,9 +6,13 @@ Nothing here knows who asks. A search is stopped at any segment and goes on ther
 from __future__ import annotations
 
 import time
+from array import array
 from bisect import bisect_right
+from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from heapq import nsmallest
+from itertools import islice
 
 import msgspec
 
@@ -141,9 +145,7 @@ class LogSearch:
         for row in self._rows(position.start):
             if budget.is_spent:
                 return stopped or SearchPosition(row.start, after_line)
-            found = self._segment(row, count)
-            hits = sorted((hit for hit in found if hit.line.number > after_line), key=_number)
-            rest = self._take(hits, budget)
+            rest = self._take(row, count, after_line, budget)
             if rest is not None and stopped is None:
                 stopped = SearchPosition(row.start, rest)
             if stopped and not self._counts_on:
@@ -155,15 +157,30 @@ class LogSearch:
         self._searched.matches += len(last)
         return stopped
 
-    def _take(self, hits: list[Hit], budget: SearchBudget) -> int | None:
-        """Keep hits. Return the number of the last that was kept where one had no room any more."""
-        room = budget.hits - len(self._searched.hits)
-        kept = hits[: max(0, room)]
+    def _take(
+        self, row: SegmentLines, count: LineCount, after_line: int, budget: SearchBudget
+    ) -> int | None:
+        """Search a segment behind a line, and keep hits.
+
+        Return the number of the last that was kept where one had no room any more. No more than
+        these are ever held: a segment may have a hit in each of a million lines.
+        """
+        room = max(0, budget.hits - len(self._searched.hits))
+        most = None if self._counts_on else room + 1
+        matches = 0
+
+        def counted() -> Iterator[Hit]:
+            nonlocal matches
+            for hit in self._segment(row, count, after_line, most):
+                matches += 1
+                yield hit
+
+        hits = nsmallest(room + 1, counted(), key=_number)
+        kept = hits[:room]
         self._searched.hits += kept
+        self._searched.matches += matches if self._counts_on else len(kept)
         if len(kept) == len(hits):
-            self._searched.matches += len(hits)
             return None
-        self._searched.matches += len(hits) if self._counts_on else len(kept)
         return kept[-1].line.number if kept else hits[0].line.number - 1
 
     def _rows(self, start: int) -> Iterator[SegmentLines]:
@@ -191,7 +208,7 @@ class LogSearch:
         for each in self._rows(row.start):
             if each.start >= start:
                 break
-            list(self._segment(each, again))
+            deque(self._segment(each, again), maxlen=0)
             again = LineCount.restore(each.lines_up_to, each.open_lines)
         self._searched = searched
         return count
@@ -209,7 +226,13 @@ class LogSearch:
         self._searched.missing_bytes += row.size
         return ()
 
-    def _segment(self, row: SegmentLines, count: LineCount) -> Iterator[Hit]:
+    def _segment(
+        self, row: SegmentLines, count: LineCount, after_line: int = 0, most: int | None = None
+    ) -> Iterator[Hit]:
+        """Yield the hits behind a line, of each channel no more than `most`.
+
+        After so many of one, the segment is not searched any further.
+        """
         self._searched.bytes += row.size
         sought = self._sought
         if not self._unended and (row.last_ms < sought.since_ms or row.first_ms >= sought.until_ms):
@@ -223,7 +246,8 @@ class LogSearch:
         begins = _Begins(chunks, count)
         for channel, content in _by_channel(chunks).items():
             if sought.stream in (0, channel[1]):
-                yield from self._of_channel(channel, content, begins, open_lines.get(channel))
+                found = self._of_channel(channel, content, begins, open_lines.get(channel))
+                yield from islice((hit for hit in found if hit.line.number > after_line), most)
 
     def _of_channel(
         self, channel: Channel, content: bytes, begins: _Begins, open_line: OpenLine | None
@@ -272,34 +296,51 @@ class LogSearch:
 
 
 class _Begins:
-    """Where the lines of a segment begin, found out only when it has a match."""
+    """Where the lines of a segment begin, found out only when it has a match.
+
+    Kept as numbers, since a segment may have a million lines.
+    """
 
     def __init__(self, chunks: Iterable[Chunk], count: LineCount) -> None:
         self._chunks = chunks
         self._count = count
-        self._places: dict[Channel, list[int]] | None = None
-        self._lines: dict[Channel, list[OpenLine]] = {}
+        self._found: dict[Channel, _Columns] | None = None
 
     def line_at(self, channel: Channel, place: int) -> OpenLine | None:
         """Return the line that holds a byte of what the segment has of a channel."""
-        if self._places is None:
-            self._places = self._find()
-        index = bisect_right(self._places.get(channel, []), place) - 1
-        if index >= 0:
-            return self._lines[channel][index]
-        return None
+        if self._found is None:
+            self._found = self._find()
+        columns = self._found.get(channel)
+        index = bisect_right(columns.places, place) - 1 if columns else -1
+        return columns.line(channel, index) if columns and index >= 0 else None
 
-    def _find(self) -> dict[Channel, list[int]]:
-        places: dict[Channel, list[int]] = {}
+    def _find(self) -> dict[Channel, _Columns]:
+        found: dict[Channel, _Columns] = {}
         sizes: dict[Channel, int] = {}
         for chunk in self._chunks:
             channel = (chunk[1], chunk[2])
             before = sizes.get(channel, 0)
+            columns = found.setdefault(channel, _Columns())
             for begin in self._count.begins(chunk):
-                places.setdefault(channel, []).append(before + begin.place)
-                self._lines.setdefault(channel, []).append(begin.line)
+                columns.add(before + begin.place, begin.line)
             sizes[channel] = before + len(chunk[4])
-        return places
+        return found
+
+
+class _Columns:
+    """Begins of lines of one channel."""
+
+    def __init__(self) -> None:
+        self.places, self._numbers, self._offsets, self._times = (array("q") for _ in range(4))
+
+    def add(self, place: int, line: OpenLine) -> None:
+        self.places.append(place)
+        self._numbers.append(line.number)
+        self._offsets.append(line.offset)
+        self._times.append(line.at_ms)
+
+    def line(self, channel: Channel, index: int) -> OpenLine:
+        return OpenLine(*channel, self._numbers[index], self._offsets[index], self._times[index])
 
 
 def _by_channel(chunks: Iterable[Chunk]) -> dict[Channel, bytes]:

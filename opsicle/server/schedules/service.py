@@ -29,7 +29,7 @@ from opsicle.server.automations.service import Automations
 from opsicle.server.automations.starters import Starter, starting_problems
 from opsicle.server.documents.reading import DocumentReading
 from opsicle.server.documents.versions import VersionDraft, add_version, delete, require_room
-from opsicle.server.http.paging import page_of, page_of_shown, position
+from opsicle.server.http.paging import page_of_shown, position
 from opsicle.server.members.run_as import run_as
 from opsicle.server.schedules.starting import STILL_RUNNING, request_of, schedule_as_pushed
 from opsicle.server.schedules.views import shown, whole
@@ -144,8 +144,13 @@ class Schedules:
             _visible(db, actor, name)
             row = _row_of(db, actor, name)
             found = documents.list_versions(db, _SCHEDULE, actor.org_id, name, before, limit + 1)
-            return page_of(
-                found, limit, lambda each: shown(db, row, each), lambda each: str(each.version)
+            summaries = (
+                (str(each.version), shown(db, row, each))
+                for each in found[:limit]
+                if not _is_hidden(db, actor, each)
+            )
+            return page_of_shown(
+                summaries, str(found[limit - 1].version) if len(found) > limit else ""
             )
 
         return self._database.read(query)

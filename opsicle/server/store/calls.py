@@ -117,6 +117,18 @@ def list_of_automation(db: apsw.Connection, automation_id: str) -> Sequence[Call
     return fetch_all(db, _SELECT + where, {"id": automation_id}, CalledRow)
 
 
+def list_pending(db: apsw.Connection, limit: int) -> Sequence[CalledRow]:
+    """Return what is to be run or to be ended, in all orgs, what was called first at the front.
+
+    What just runs is left out: else one org could have so much of it that others' is never reached.
+    """
+    where = f"""
+        WHERE c.state IN ('due', 'started') AND (c.state = 'due' OR NOT ({_IS_WANTED}))
+        ORDER BY c.wait_id, c.position LIMIT :limit
+    """
+    return fetch_all(db, _SELECT + where, {"limit": limit}, CalledRow)
+
+
 def list_open(db: apsw.Connection, limit: int) -> Sequence[CalledRow]:
     """Return what is to be run, or runs, in all orgs, what was called first before the others."""
     where = "WHERE c.state IN ('due', 'started') ORDER BY c.wait_id, c.position LIMIT :limit"

@@ -185,12 +185,13 @@ class Triggers:
         def query(db: Connection) -> Page[TriggerSummary]:
             _visible(db, actor, name)
             found = documents.list_versions(db, _TRIGGER, actor.org_id, name, before, limit + 1)
-            return page_of(
-                found,
-                limit,
-                lambda each: self._shown(db, actor, each),
-                lambda each: str(each.version),
+            summaries = (
+                (str(each.version), self._shown(db, actor, each))
+                for each in found[:limit]
+                if not _is_hidden(db, actor, each)
             )
+            last = str(found[limit - 1].version) if len(found) > limit else ""
+            return page_of_shown(summaries, last)
 
         return self._database.read(query)
 
