@@ -49,7 +49,7 @@ from opsicle.server.dispatch.service import Dispatch, SlotReservation
 from opsicle.server.dispatch.work_builder import CheckedWork
 from opsicle.server.fleet.presence import Fleet
 from opsicle.server.fleet.pubsub import PubSub, automation_topic, org_topic
-from opsicle.server.http.paging import page_of_shown
+from opsicle.server.http.paging import page_of
 from opsicle.server.identity.step_up import StepUp
 from opsicle.server.keys.vault import Vault
 from opsicle.server.secrets.service import require_secrets
@@ -323,10 +323,13 @@ class Automations:
         )
         queue = self._database.read(lambda db: queue_view(db, self._fleet, actor.org_id, rows))
         reasons: dict[str, str] = {}
-        shown = (
-            (row.id, summary(row, queue, reasons)) for row in rows[:limit] if row.id not in hidden
+        page = page_of(
+            rows,
+            limit,
+            lambda row: summary(row, queue, reasons),
+            lambda row: row.id,
+            lambda row: row.id in hidden,
         )
-        page = page_of_shown(shown, rows[limit - 1].id if len(rows) > limit else "")
         if not page.items and not cursor:
             self._database.read(lambda db: require_known(db, actor, wanted))
         return page

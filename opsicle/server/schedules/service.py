@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from functools import partial
 
 import msgspec
 
@@ -29,7 +30,7 @@ from opsicle.server.automations.service import Automations
 from opsicle.server.automations.starters import Starter, starting_problems
 from opsicle.server.documents.reading import DocumentReading
 from opsicle.server.documents.versions import VersionDraft, add_version, delete, require_room
-from opsicle.server.http.paging import page_of_shown, position
+from opsicle.server.http.paging import page_of, position
 from opsicle.server.members.run_as import run_as
 from opsicle.server.schedules.starting import STILL_RUNNING, request_of, schedule_as_pushed
 from opsicle.server.schedules.views import shown, whole
@@ -114,12 +115,13 @@ class Schedules:
         def query(db: Connection) -> Page[ScheduleSummary]:
             found = documents.list_by_name(db, _SCHEDULE, actor.org_id, cursor, limit + 1)
             rows = schedules.list_of(db, actor.org_id, [each.document_id for each in found])
-            summaries = (
-                (each.name, shown(db, rows[each.document_id], each))
-                for each in found[:limit]
-                if not _is_hidden(db, actor, each)
+            return page_of(
+                found,
+                limit,
+                lambda each: shown(db, rows[each.document_id], each),
+                lambda each: each.name,
+                partial(_is_hidden, db, actor),
             )
-            return page_of_shown(summaries, found[limit - 1].name if len(found) > limit else "")
 
         return self._database.read(query)
 
@@ -144,13 +146,12 @@ class Schedules:
             _visible(db, actor, name)
             row = _row_of(db, actor, name)
             found = documents.list_versions(db, _SCHEDULE, actor.org_id, name, before, limit + 1)
-            summaries = (
-                (str(each.version), shown(db, row, each))
-                for each in found[:limit]
-                if not _is_hidden(db, actor, each)
-            )
-            return page_of_shown(
-                summaries, str(found[limit - 1].version) if len(found) > limit else ""
+            return page_of(
+                found,
+                limit,
+                lambda each: shown(db, row, each),
+                lambda each: str(each.version),
+                partial(_is_hidden, db, actor),
             )
 
         return self._database.read(query)

@@ -23,7 +23,7 @@ from opsicle.server.automations.scope_of_starts import require_newest_in_scope
 from opsicle.server.automations.starters import starting_problems
 from opsicle.server.documents.reading import DocumentReading
 from opsicle.server.documents.versions import VersionDraft, add_version, delete, require_room
-from opsicle.server.http.paging import page_of, page_of_shown, position
+from opsicle.server.http.paging import page_of, position
 from opsicle.server.identity.step_up import StepUp
 from opsicle.server.keys.vault import Vault
 from opsicle.server.members.run_as import run_as
@@ -159,12 +159,13 @@ class Triggers:
 
         def query(db: Connection) -> Page[TriggerSummary]:
             found = documents.list_by_name(db, _TRIGGER, actor.org_id, cursor, limit + 1)
-            summaries = (
-                (each.name, self._shown(db, actor, each))
-                for each in found[:limit]
-                if not _is_hidden(db, actor, each)
+            return page_of(
+                found,
+                limit,
+                partial(self._shown, db, actor),
+                lambda each: each.name,
+                partial(_is_hidden, db, actor),
             )
-            return page_of_shown(summaries, found[limit - 1].name if len(found) > limit else "")
 
         return self._database.read(query)
 
@@ -185,13 +186,13 @@ class Triggers:
         def query(db: Connection) -> Page[TriggerSummary]:
             _visible(db, actor, name)
             found = documents.list_versions(db, _TRIGGER, actor.org_id, name, before, limit + 1)
-            summaries = (
-                (str(each.version), self._shown(db, actor, each))
-                for each in found[:limit]
-                if not _is_hidden(db, actor, each)
+            return page_of(
+                found,
+                limit,
+                partial(self._shown, db, actor),
+                lambda each: str(each.version),
+                partial(_is_hidden, db, actor),
             )
-            last = str(found[limit - 1].version) if len(found) > limit else ""
-            return page_of_shown(summaries, last)
 
         return self._database.read(query)
 
