@@ -253,6 +253,6 @@ def _explanation(case: Case, status: ApprovalStatus) -> str:
             for each in case.decisions
             if each.gate == status.decisive and each.verdict is Verdict.REJECT
         ][-1]
-        said = "aborted" if case.row.kind is ApprovalKind.FAILURE else "rejected"
-        return f"{said} by {last.email}" + (f": {last.reason}" if last.reason else "")
+        verb = "aborted" if case.row.kind is ApprovalKind.FAILURE else "rejected"
+        return f"{verb} by {last.email}" + (f": {last.reason}" if last.reason else "")
     return ""
