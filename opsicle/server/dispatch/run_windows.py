@@ -29,7 +29,7 @@ _AT_ONCE = 100
 
 
 class RunWindows:
-    """Lets time go on for what waits for its window."""
+    """Queues automations when their windows open, and ends those whose windows have closed."""
 
     def __init__(
         self,

@@ -76,7 +76,7 @@ _MESSAGE, _MEANING = "message ", "meaning "
 
 @dataclass(frozen=True, slots=True)
 class _FoundTrigger:
-    """A trigger that is there and its secret, or why nobody can be known by that."""
+    """A trigger and its secret; without one, `problem` says why nobody can call it."""
 
     row: TriggerRow
     version: VersionRow
@@ -102,7 +102,7 @@ class _VerifiedCall:
 
 
 class _AlreadyStarted(Exception):
-    """What a call is known by has started an automation already."""
+    """The same call, or one that means the same, has started an automation already."""
 
     def __init__(self, automation_id: str, *, is_same_message: bool) -> None:
         super().__init__(automation_id)
