@@ -72,7 +72,7 @@ function openResume(automation) {
     above: h(
       "p",
       {},
-      `A new automation goes on with the same values and the same version (${version}). It is approved like any.`,
+      `A new automation goes on with the same values and the same version (${version}). It is approved like any run.`,
     ),
     fields: [from, workspace],
     below:

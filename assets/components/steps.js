@@ -9,14 +9,23 @@ import { stateDot } from "./states.js";
 const DEFAULT_TIMEOUT_SECONDS = 60;
 const MAX_OPEN_COMMANDS = 24; // beyond that, phases that went well are folded
 
-/** The phases of a template, in order, with what is special about each, and what containers see. */
-export function planView({
+/**
+ * The phases of a template, in order, with what is special about each, and what containers see;
+ * before them those of its plan.
+ */
+export function phasesView({
+  plan = [],
   phases,
   volume_mounts: mounts,
   on_success: then = [],
   on_failure: or = [],
 }) {
   return [
+    plan.length > 0 && [
+      h("p", { class: "muted" }, "Its plan runs first, before anybody is asked:"),
+      phaseList(plan),
+      h("p", { class: "muted" }, "Then, if it goes well and whoever is asked agrees:"),
+    ],
     phaseList(phases),
     mounts.length > 0 && mountList(mounts),
     chainTexts(then, or).map((text) => h("p", {}, visible(text))),

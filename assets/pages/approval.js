@@ -11,7 +11,7 @@ import { keepFresh } from "../components/live.js";
 import { loadInto } from "../components/loading.js";
 import { noticeBox, sentence } from "../components/problems.js";
 import { stateBadge } from "../components/states.js";
-import { planView } from "../components/steps.js";
+import { phasesView } from "../components/steps.js";
 import { get, post } from "../lib/api.js";
 import { h, replace } from "../lib/dom.js";
 import { takeDraft } from "../lib/drafts.js";
@@ -72,7 +72,7 @@ function view(approval, redraw) {
         {},
         approval.evidence && evidenceView(approval.evidence),
         h("h2", {}, approval.kind === "run" ? "What will run" : "What it runs, all in all"),
-        planView(approval),
+        phasesView(approval),
         h("h2", {}, "With these values"),
         valuesView(approval),
         approval.kind === "run" && [h("h2", {}, "What is new"), comparison(approval)],
@@ -156,7 +156,7 @@ function callsOf({ calls }) {
 
 /** Where it goes on that another one has left, and what it is handed. */
 function resumedFrom({ resumed_from: point, phases }) {
-  const { automation_id: id, first_phase: first, outputs, answers } = point;
+  const { automation_id: id, first_phase: first, outputs, answers, workspace: kept } = point;
   const handed = Object.entries(Object.assign({}, ...Object.values(outputs), answers));
   const done = phases.slice(0, first).map((phase) => phase.name);
   const earlier = h("a", { href: `/automations/${id}` }, "an earlier automation");
@@ -168,8 +168,9 @@ function resumedFrom({ resumed_from: point, phases }) {
       visible(`It goes on at phase ${first + 1} of ${phases.length}, ${phases[first].name}`),
     ),
     first > 0
-      ? h("p", {}, visible(`Not run again, as ${done.join(", ")} were done in `), earlier, ".")
-      : h("p", {}, "It follows ", earlier, ", which failed at its first phase."),
+      ? h("p", {}, "Done before, in ", earlier, `, and not run again: ${visible(done.join(", "))}.`)
+      : h("p", {}, "It follows ", earlier, ", which did not get past its first phase."),
+    kept && h("p", {}, visible(`In the workspace that ${kept.worker_name} keeps.`)),
     handed.length > 0 && h("p", {}, "It is handed:"),
     handed.length > 0 &&
       pairs(handed.map(([name, value]) => [visible(name), h("code", {}, visibleValue(value))])),

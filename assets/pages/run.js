@@ -7,7 +7,7 @@ import { pageForm } from "../components/forms.js";
 import { pageHeading } from "../components/headings.js";
 import { loadInto } from "../components/loading.js";
 import { keptNotice, noticeBox } from "../components/problems.js";
-import { planView } from "../components/steps.js";
+import { phasesView } from "../components/steps.js";
 import { variableField } from "../components/variable-fields.js";
 import { get, post } from "../lib/api.js";
 import { randomId } from "../lib/bytes.js";
@@ -160,7 +160,7 @@ function whatHappens(template, environment) {
     "section",
     { class: "aside" },
     h("h2", {}, "What will run"),
-    planView(template),
+    phasesView(template),
     h("h2", {}, "What the commands see"),
     environment,
   );

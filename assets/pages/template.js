@@ -9,7 +9,7 @@ import { List } from "../components/list.js";
 import { loadInto } from "../components/loading.js";
 import { noticeBox, problemList } from "../components/problems.js";
 import { sourceView } from "../components/source.js";
-import { planView } from "../components/steps.js";
+import { phasesView } from "../components/steps.js";
 import { get, remove } from "../lib/api.js";
 import { h, replace } from "../lib/dom.js";
 import { queryText } from "../lib/query.js";
@@ -139,7 +139,7 @@ function planPanel(template) {
   return h(
     "div",
     { class: "columns" },
-    h("section", {}, h("h2", {}, "Phases"), planView(template)),
+    h("section", {}, h("h2", {}, "Phases"), phasesView(template)),
     h(
       "section",
       {},

@@ -79,7 +79,7 @@ function actions({ name, state }, list, fresh) {
   const renew = () =>
     confirm({
       title: `A new secret for ${name}?`,
-      text: "The one before is good no longer: whoever sends webhooks needs the new one.",
+      text: "The old one works no longer: whoever sends webhooks needs the new one.",
       action: "Make a new secret",
       run: () => post("/triggers/{trigger}/secret", { path }),
       done: (made) => {

@@ -108,8 +108,8 @@ def approve(  # noqa: PLR0913, PLR0917 - its options
 ) -> None:
     """Agree to exactly what `show` shows.
 
-    With a window it runs only if it can begin in that. A pause is given the values that it asks
-    for, a failure what is to become of it.
+    With a window (`--not-before`, `--not-after`) it runs only if it can begin in it. A pause is
+    given the values that it asks for, a failure what is to become of it.
     """
     window = (
         moment_to_come(not_before, "--not-before"),
@@ -119,12 +119,15 @@ def approve(  # noqa: PLR0913, PLR0917 - its options
     approval = api.call(endpoints.SHOW, approval_id)
     decision = _decision(approval, reason, totp)
     decision.not_before, decision.not_after = window
+
     given = GivenValues(var, var_file)
     if given or (approval.asked_variables and not approval.given and has_person()):
         decision.values = dict(given.read(approval.asked_variables))
+
     if choice is None and approval.kind is ApprovalKind.FAILURE and has_person():
         choice = ask(f"What now: {', '.join(Choice)}", "--choice")
     decision.choice = _known_choice(choice) if choice else None
+
     _emit(api.call(endpoints.APPROVE, approval_id, body=decision))
 
 

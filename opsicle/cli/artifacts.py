@@ -27,7 +27,7 @@ _COLUMNS = [
 
 @click.group(cls=NounGroup)
 def artifacts() -> None:
-    """Take the files that automations left behind."""
+    """List and get the files that automations left behind."""
 
 
 @artifacts.command("list")

@@ -157,7 +157,9 @@ def rerun(automation_id: str, totp: str | None) -> None:
     is_flag=True,
     help="Go on in an empty workspace, though the template keeps that of the old one.",
 )
-@click.option("--reason", metavar="TEXT", default="", help="Why; that of the old one unless given.")
+@click.option(
+    "--reason", metavar="TEXT", default="", help="Why; the old one's reason unless given."
+)
 @totp_option
 def resume(
     automation_id: str,

@@ -26,7 +26,7 @@ _COLUMNS = [
 
 @click.group(cls=NounGroup)
 def files() -> None:
-    """Take the files that automations were given."""
+    """List and get the files that automations were given."""
 
 
 @files.command("list")
@@ -44,7 +44,7 @@ def list_(automation_id: str) -> None:
 def get(automation_id: str, name: str, to: str | None) -> None:
     """Write a file that an automation was given, by its NAME or variable in the list.
 
-    Of several, it is the first.
+    Where that fits several, the first one.
     """
     api = connect()
     file = _find(api.call(endpoints.SHOW, automation_id), name)

@@ -37,15 +37,16 @@ def with_files(
 
     Raises InvalidInput, with every mistake, before any is taken.
     """
-    found, problems, taken = dict(values), Problems(), dict(values)
+    problems = Problems()
     for variable in file_variables(variables):
         for item in items_of(values.get(variable.id)):
             if problem := _problem_of(item):
                 problems.add(f"values.{variable.id}", problem)
     problems.raise_if_any("these values")
 
+    taken = dict(values)
     for variable in file_variables(variables):
-        value = found.get(variable.id)
+        value = values.get(variable.id)
         texts = [take(_path(item)) for item in items_of(value)]
         if texts:
             taken[variable.id] = [*texts] if isinstance(value, list) else texts[0]

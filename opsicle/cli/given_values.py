@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any, TypeVar
 
 import click
 
 from opsicle.cli.terminal import ask, has_person
 from opsicle.domain.templates import Value, Variable, VariableType
 from opsicle.domain.variables import parse_text
+
+F = TypeVar("F", bound=Callable[..., Any])
 
 
 class Lines(click.types.StringParamType):
@@ -18,14 +21,20 @@ class Lines(click.types.StringParamType):
     envvar_list_splitter = "\n"
 
 
-var_option = click.option(
-    "--var",
-    metavar="ID=VALUE",
-    multiple=True,
-    type=Lines(),
-    help="A variable's value; of one that takes a file, `@PATH`. Give it again for the next "
-    "variable, or for a further item of one that takes several.",
-)
+def _var_option(value: str) -> Callable[[F], F]:
+    """Return the option `--var`; its help begins with what a `value` is."""
+    return click.option(
+        "--var",
+        metavar="ID=VALUE",
+        multiple=True,
+        type=Lines(),
+        help=f"{value}. Give it again for the next variable, or for a further item of one that "
+        "takes several.",
+    )
+
+
+var_option = _var_option("A variable's value")
+var_or_file_option = _var_option("A variable's value; of one that takes a file, `@PATH`")
 var_file_option = click.option(
     "--var-file",
     metavar="FILE",

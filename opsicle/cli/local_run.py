@@ -86,8 +86,8 @@ def prepare(
     document = read_document(path)
     if not isinstance(document, Template | AutomationDocument):
         raise InvalidInput(
-            f"{path} is about approvals; it holds nothing to run",
-            hint="`opsicle policies push` takes a policy.",
+            f"{path} is no template, so there is nothing to run",
+            hint="`opsicle policies|schedules|triggers push` takes the other documents of an org.",
         )
     _refuse_what_cannot_run(path, document)
 
@@ -133,12 +133,14 @@ def run_here(
     """
     created_at = datetime.now(UTC)
     reports: list[PhaseReport] = []
+
     for work in works:
         given = msgspec.structs.replace(work, plan_outputs=outputs_of(reports))
         outcome = _without_masked(work, _carry_out(given, read_file, is_stdout_taken))
         reports += outcome.phases
         if outcome.state != JobState.SUCCEEDED:
             break
+
     return LocalRun(
         id=work.automation_id,
         state=outcome.state,
@@ -160,6 +162,7 @@ def _without_masked(work: Work, outcome: Outcome) -> Outcome:
     names = [each.name for report in outcome.phases for each in report.outputs if each.is_masked]
     if not (work.is_plan and names and outcome.state == JobState.SUCCEEDED):
         return outcome
+
     reason = (
         f"the plan hands on a secret, which later phases could not be given: {', '.join(names)}"
     )
@@ -234,6 +237,7 @@ def _refuse_what_cannot_run(path: Path, document: Template | AutomationDocument)
         if phase.calls
     ]
     problems += _unanswerable(root, document.phases)
+
     plan = document.plan if isinstance(document, Template) else ()
     runtimes = _runtimes_for((*plan, *document.phases))
     placed = [(f"{root}.phases[{i}]", phase) for i, phase in enumerate(document.phases)]

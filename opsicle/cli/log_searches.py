@@ -8,9 +8,13 @@ from opsicle.cli.terminal import say
 from opsicle.client.logs import LogSearchProgress
 
 regex = click.option("--regex", is_flag=True, help="TEXT is a regular expression, as RE2 has them.")
-ignore_case = click.option("--ignore-case", "-i", is_flag=True, help="Whatever the case.")
+ignore_case = click.option(
+    "--ignore-case", "-i", is_flag=True, help="Take capitals and small letters alike."
+)
 stream = click.option(
-    "--stream", type=click.Choice(["stdout", "stderr"]), help="Only what was printed there."
+    "--stream",
+    type=click.Choice(["stdout", "stderr"]),
+    help="Only what was printed to this stream.",
 )
 
 

@@ -132,9 +132,11 @@ def _print_matches(api: Api, automation_id: str, timestamps: bool, wanted: dict[
         "limit": MAX_PAGE,
     }
     found = find_lines(api, automation_id, query)
+
     if current().wants_json:
         print_json(list(found))
         return
+
     has_matches = False
     for match in found:
         has_matches = True

@@ -124,13 +124,14 @@ def invite_admin(org: str, email: str, totp: str | None) -> None:
     "--log-retention-days",
     type=click.IntRange(0, 36_500),
     metavar="N",
-    help="Keep logs so many days, if the server does not remove them before; 0: as the server.",
+    help="For how many days logs are kept, if the server keeps them as long; 0: as the server.",
 )
 @click.option(
     "--max-log-mib",
     type=click.IntRange(0, 1 << 30),
     metavar="N",
-    help="How much the logs may take on the server's disk, the oldest go; 0: as the server has it.",
+    help="How much the logs may take on the server's disk: beyond it, and beyond the server's own "
+    "limit, the oldest are removed. 0: as the server.",
 )
 @totp_option
 def update(

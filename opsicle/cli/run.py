@@ -10,7 +10,7 @@ import click
 from opsicle.cli.automations import emit_automation
 from opsicle.cli.following import show_live
 from opsicle.cli.given_files import LocalFiles, upload_id, with_files
-from opsicle.cli.given_values import GivenValues, Lines, var_file_option, var_option
+from opsicle.cli.given_values import GivenValues, Lines, var_file_option, var_or_file_option
 from opsicle.cli.input_files import FileName
 from opsicle.cli.invocation import current
 from opsicle.cli.mfa import totp_option, with_proof
@@ -36,7 +36,7 @@ _FILE_ENDINGS = (".yaml", ".yml", ".json")
 
 @click.command(cls=VerbCommand)
 @click.argument("what", metavar="NAME|FILE", type=FileName())
-@var_option
+@var_or_file_option
 @var_file_option
 @click.option(
     "--follow", is_flag=True, help="Show the log live, and end with the automation's exit code."
@@ -151,11 +151,13 @@ def _run_there(
         template = fetch(api, templates.SHOW, templates.SHOW_VERSION, name, version)
         values = given.read(template.variables)
         values = with_files(template.variables, values, lambda path: upload_id(api, path))
+
     request = RunRequest(template=name, version=version, values=values, reason=reason)
     automation = with_proof(totp, lambda api: trigger(api, endpoints.RUN, body=request))
     if not follow:
         emit_automation(automation)
         return None
+
     say(f"automation {automation.id}")
     automation = show_live(api, automation)
     if current().wants_json:

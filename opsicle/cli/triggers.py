@@ -6,13 +6,11 @@ import click
 
 from opsicle.cli import versioned
 from opsicle.cli.errors import warn
-from opsicle.cli.invocation import current
 from opsicle.cli.listing import limit
 from opsicle.cli.mfa import totp_option, with_proof
 from opsicle.cli.output import Column, emit, emit_list
 from opsicle.cli.root import NounGroup
 from opsicle.cli.sessions import connect
-from opsicle.domain.errors import Problem
 from opsicle.wire.endpoints import triggers as endpoints
 from opsicle.wire.trigger_api import TriggerCall, TriggerPushed, TriggerVersion
 from opsicle.wire.user_api import SourceRequest
@@ -71,21 +69,13 @@ def push(files: tuple[str, ...], totp: str | None) -> None:
     A trigger runs as you, or as the service account that its `runAs` names. Its secret is shown
     once: when it is first pushed, and when you take over somebody else's.
     """
-    pushed: list[TriggerPushed] = []
-
-    def remarks(done: TriggerPushed) -> list[Problem]:
-        pushed.append(done)
-        return done.warnings
-
     versioned.push_files(
         files,
         totp,
         lambda api, source: api.call(endpoints.PUSH, body=SourceRequest(source)),
-        remarks,
+        lambda done: done.warnings,
+        _say_where,
     )
-    if not current().wants_json:
-        for done in pushed:
-            _say_where(done.url, done.secret)
 
 
 @triggers.command("list")
@@ -125,7 +115,7 @@ def calls(name: str, limit: int | None) -> None:
 @click.argument("name")
 @totp_option
 def secret(name: str, totp: str | None) -> None:
-    """Give a trigger a new secret, which is shown once; the one before is good no longer."""
+    """Give a trigger a new secret, which is shown once; the old one works no longer."""
     made = with_proof(totp, lambda api: api.call(endpoints.NEW_SECRET, name))
     emit(made, [("name", made.name), ("url", made.url), ("secret", made.secret)])
     warn(["Keep the secret now: it is not shown again."])
@@ -155,10 +145,10 @@ def delete(name: str, totp: str | None) -> None:
     versioned.delete_document(name, totp, lambda api: api.call(endpoints.DELETE, name))
 
 
-def _say_where(url: str, secret: str) -> None:
-    click.echo(f"url     {url}")
-    if secret:
-        click.echo(f"secret  {secret}")
+def _say_where(done: TriggerPushed) -> None:
+    click.echo(f"url     {done.url}")
+    if done.secret:
+        click.echo(f"secret  {done.secret}")
         warn(["Keep the secret now: it is not shown again."])
 
 

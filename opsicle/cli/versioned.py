@@ -74,14 +74,17 @@ def push_files(
     totp: str | None,
     push: Callable[[Api, str], R],
     remarks: Callable[[R], Sequence[Problem]],
+    show: Callable[[R], None] | None = None,
 ) -> None:
     """Push every file, in order, and print what became of each.
 
     One makes one JSON object, several an array.
 
-    `push` sends one document, `remarks` are what deserves attention in the answer. Raises
-    InvalidInput before anything is sent if one of several files is wrong; else what the server says
-    of the first that it refuses, after what was pushed until then has been printed.
+    `push` sends one document, `remarks` are what deserves attention in the answer, and `show`
+    prints for people what else it says, at once: a later file may be refused.
+
+    Raises InvalidInput before anything is sent if one of several files is wrong; else what the
+    server says of the first that it refuses, after what was pushed until then has been printed.
     """
     sources = [(file, read_source(Path(file))) for file in files]
     if len(files) > 1:
@@ -92,7 +95,10 @@ def push_files(
             done = with_proof(totp, lambda api, source=source: push(api, source))  # type: ignore[misc]
             warn(located_in(file, problem) for problem in remarks(done))
             pushed.append(done)
-            _say(done)
+            if not current().wants_json:
+                _say(done)
+                if show:
+                    show(done)
     except BaseException as error:
         _add_what_was_done(error, files, len(pushed))
         if pushed:
@@ -102,9 +108,8 @@ def push_files(
 
 
 def _say(done: PushResult) -> None:
-    if not current().wants_json:
-        said = "pushed" if done.is_new else "unchanged"
-        click.echo(f"{done.name} version {done.version} {said}")
+    said = "pushed" if done.is_new else "unchanged"
+    click.echo(f"{done.name} version {done.version} {said}")
 
 
 def _print(result: object) -> None:

@@ -33,7 +33,7 @@ CLOCK_WINDOW_SECONDS = 300
 _REMEMBERED_SECONDS = 2 * CLOCK_WINDOW_SECONDS + 60
 """A signature of the near future is good until that has passed."""
 
-_REMEMBERED_FOR_DAYS_SECONDS = 3 * 86_400
+_REMEMBERED_LONG_SECONDS = 3 * 86_400
 """As long as GitHub and GitLab let somebody send the same again by hand."""
 
 _PREFIX = "whsec_"
@@ -47,7 +47,7 @@ Header = Callable[[str], str]
 
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """A sender has known the secret.
+    """A sender knew the secret.
 
     `identity` is the same for the same signed message, "" where nothing tells one message from
     another; it is to be remembered for so many seconds.
@@ -59,7 +59,7 @@ class Proof:
 
 @dataclass(frozen=True, slots=True)
 class SignedCall:
-    """A call whose sender is to be known."""
+    """A call whose sender is to be verified."""
 
     header: Header
     body: bytes
@@ -84,15 +84,15 @@ def _verify_hmac(secret: str, call: SignedCall) -> Proof | None:
     timestamp = next((value for name, _, value in parts if name == "t"), "")
     if not _is_recent(timestamp, call.now):
         return None
-    expected = _hex(secret.encode(), timestamp.encode() + b"." + call.body)
+    expected = _hmac_hex(secret.encode(), timestamp.encode() + b"." + call.body)
     given = [value for name, _, value in parts if name == "v1"]
     return _proof(expected, given, _REMEMBERED_SECONDS)
 
 
 def _verify_github(secret: str, call: SignedCall) -> Proof | None:
     name, _, given = call.header("X-Hub-Signature-256").partition("=")
-    expected = _hex(secret.encode(), call.body)
-    return _proof(expected, [given] if name == "sha256" else [], _REMEMBERED_FOR_DAYS_SECONDS)
+    expected = _hmac_hex(secret.encode(), call.body)
+    return _proof(expected, [given] if name == "sha256" else [], _REMEMBERED_LONG_SECONDS)
 
 
 def _verify_grafana(secret: str, call: SignedCall) -> Proof | None:
@@ -101,7 +101,7 @@ def _verify_grafana(secret: str, call: SignedCall) -> Proof | None:
         return None
     signed = timestamp.encode() + b":" + call.body if timestamp else call.body
     given = call.header("X-Grafana-Alerting-Signature")
-    return _proof(_hex(secret.encode(), signed), [given], _REMEMBERED_SECONDS)
+    return _proof(_hmac_hex(secret.encode(), signed), [given], _REMEMBERED_SECONDS)
 
 
 def _verify_gitlab(secret: str, call: SignedCall) -> Proof | None:
@@ -117,7 +117,7 @@ def _verify_gitlab(secret: str, call: SignedCall) -> Proof | None:
     given = [text.removeprefix("v1,") for text in signatures.split() if text.startswith("v1,")]
     if _proof(expected, given, 0) is None:
         return None
-    return Proof(f"id {message_id}", _REMEMBERED_FOR_DAYS_SECONDS)
+    return Proof(f"id {message_id}", _REMEMBERED_LONG_SECONDS)
 
 
 def _verify_bearer(secret: str, call: SignedCall) -> Proof | None:
@@ -150,7 +150,7 @@ def _key_in(secret: str) -> bytes:
     return base64.b64decode(secret.removeprefix(_PREFIX))
 
 
-def _hex(key: bytes, content: bytes) -> str:
+def _hmac_hex(key: bytes, content: bytes) -> str:
     return hmac.new(key, content, hashlib.sha256).hexdigest()
 
 

@@ -50,7 +50,7 @@ class TriggerPushed(msgspec.Struct, kw_only=True):
 
 
 class TriggerSecret(msgspec.Struct, kw_only=True):
-    """A new secret, shown once; the one before is good no longer."""
+    """A new secret, shown once; the old one works no longer."""
 
     name: str
     url: str

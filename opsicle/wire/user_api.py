@@ -264,6 +264,7 @@ class TemplateVersion(msgspec.Struct, kw_only=True):
     owners: list[Owner]
     variables: list[Variable]
     phases: list[Phase]
+    plan: list[Phase] = []
     runs_on: dict[str, str]
     runs_on_where: str = ""
     priority: int = DEFAULT_PRIORITY

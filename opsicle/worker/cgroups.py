@@ -54,7 +54,7 @@ class Cgroups:
     def remove(self, folder: Path) -> None:
         """Remove the cgroup of a phase that has ended, now or once its last process has."""
         with self._lock:
-            self._left = [each for each in (*self._left, folder) if not _is_removed(each)]
+            self._left = [each for each in (*self._left, folder) if not _try_remove(each)]
 
 
 class PhaseCgroup:
@@ -128,7 +128,7 @@ def _is_delegated(folder: Path) -> bool:
 def _settle(folder: Path) -> None:
     """Move below `folder`, and let its cgroups have controllers. Raises OSError."""
     for left in folder.glob(f"{_OF_PHASES}*"):  # by an earlier run of the worker
-        _is_removed(left)
+        _try_remove(left)
     (folder / _OWN).mkdir(exist_ok=True)
     _write(folder / _OWN / "cgroup.procs", os.getpid())
     try:
@@ -183,7 +183,8 @@ def _write(file: Path, value: object) -> None:
         stream.write(str(value))
 
 
-def _is_removed(folder: Path) -> bool:
+def _try_remove(folder: Path) -> bool:
+    """Remove a cgroup, and return whether it is gone; False while something runs in it."""
     try:
         folder.rmdir()
     except FileNotFoundError:

@@ -103,11 +103,11 @@ class JobReporter:
     def ask(self, job: HeldJob, call: Callable[[], None]) -> bool:
         """Make calls about a job that has not begun; False if it is no longer to begin here."""
 
-        def ask() -> bool:
+        def call_and_say_so() -> bool:
             call()
             return True
 
-        return self._request(job, ask) is not None
+        return self._request(job, call_and_say_so) is not None
 
     def refuse(self, job: HeldJob, refused: Refused) -> None:
         """Say here and to the server that nothing of a job is carried out.

@@ -47,7 +47,8 @@ class CannotTakeOver(Exception):
 class KeptWorkspaces:
     """The kept workspaces of one worker. Safe to use from any thread.
 
-    `max_bytes`: what is kept longest goes first where all together are larger; 0: none is kept.
+    `max_bytes`: where all together are larger, what has the least time left goes first; 0: none is
+    kept.
     """
 
     def __init__(self, root: Path, max_bytes: int) -> None:
@@ -86,7 +87,7 @@ class KeptWorkspaces:
             except OSError as problem:
                 facts = {"job_id": record.job_id, "reason": problem.strerror}
                 log.warning("a workspace cannot be kept", extra=facts)
-                self._record_of(record.job_id).unlink(missing_ok=True)
+                self._record_path(record.job_id).unlink(missing_ok=True)
                 return False
             self._records[record.job_id] = record
         self.sweep()
@@ -120,7 +121,7 @@ class KeptWorkspaces:
                     f"the workspace of job {job_id} cannot be taken over: {problem.strerror}"
                 ) from problem
             del self._records[job_id]
-            self._record_of(job_id).unlink(missing_ok=True)
+            self._record_path(job_id).unlink(missing_ok=True)
 
     @property
     def has_expired(self) -> bool:
@@ -129,7 +130,7 @@ class KeptWorkspaces:
             return bool(self._to_remove())
 
     def sweep_beside(self) -> None:
-        """Do the same in a thread of its own, if there is anything to remove."""
+        """Sweep in a thread of its own, if there is anything to remove."""
         if self.has_expired:
             threading.Thread(target=self.sweep, name="kept workspaces", daemon=True).start()
 
@@ -139,7 +140,7 @@ class KeptWorkspaces:
             gone = self._to_remove()
             for record in gone:
                 del self._records[record.job_id]
-                self._record_of(record.job_id).unlink(missing_ok=True)
+                self._record_path(record.job_id).unlink(missing_ok=True)
         for record in gone:
             _remove(self._root / record.job_id)
 
@@ -153,12 +154,12 @@ class KeptWorkspaces:
         return gone
 
     def _write(self, record: KeptWorkspaceRecord) -> None:
-        path = self._record_of(record.job_id)
+        path = self._record_path(record.job_id)
         fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
         with os.fdopen(fd, "wb") as file:
             file.write(msgspec.json.encode(record))
 
-    def _record_of(self, job_id: str) -> Path:
+    def _record_path(self, job_id: str) -> Path:
         return self._root / f"{job_id}.json"
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 
-_WAIT = b'read -r opsicle_go && unset opsicle_go PWD OLDPWD SHLVL && exec "$@" </dev/null'
-"""The other three are what shells add to the environment by themselves."""
+from opsicle.worker.process_limits import SHELLS_OWN
+
+_WAIT = f'read -r opsicle_go && unset opsicle_go {SHELLS_OWN} && exec "$@" </dev/null'
 
 
 class StartGate:
@@ -22,7 +23,7 @@ class StartGate:
     @staticmethod
     def argv(argv: Sequence[bytes]) -> list[bytes]:
         """Return the command that waits, and then becomes `argv` in the same process."""
-        return [b"/bin/sh", b"-c", _WAIT, b"sh", *argv]
+        return [b"/bin/sh", b"-c", _WAIT.encode(), b"sh", *argv]
 
     def open(self) -> None:
         """Let the program run."""

@@ -158,14 +158,12 @@ def _in_work(
     yield "template", manifest.template, work.template
     yield "requester", manifest.requester, work.requester
     yield "phases", manifest.plan if order.is_plan else manifest.phases, work.phases
-    yield (
-        "variables",
-        environment_of(manifest.values),
-        work.environment,
-    )
+
+    yield "variables", environment_of(manifest.values), work.environment
     yield "files", manifest.files, work.files
     yield "mounts", manifest.volume_mounts, work.volume_mounts
     yield "time limit", manifest.timeout, work.timeout
+
     kept = None if order.is_plan else manifest.keep_workspace
     yield "how long its workspace is kept", kept, work.keep_workspace
     point = None if order.is_plan else manifest.resumed_from

@@ -31,6 +31,12 @@ type: ApprovalPolicy
 metadata: {name: NAME}
 spec: {gates: [{name: a, approvers: {roles: [admin]}}]}
 """
+TRIGGER = """
+apiVersion: v1
+type: Trigger
+metadata: {name: NAME}
+spec: {template: called, verify: bearer}
+"""
 
 
 @pytest.fixture(scope="module")
@@ -94,6 +100,20 @@ def test_what_was_pushed_before_the_server_refused_one_is_told(
     assert f"Not pushed: {second}, {third}." in done.stderr
     assert f"first-{form}" in names(installation.admin, "templates")
     assert f"third-{form}" not in names(installation.admin, "templates")
+
+
+def test_the_secret_of_a_trigger_is_shown_though_a_later_file_is_refused(
+    installation: Installation, tmp_path: Path
+) -> None:
+    installation.push(GOOD.replace("NAME", "called"))
+    good = write(tmp_path, "called", TRIGGER)
+    refused = write(tmp_path, "refused", TRIGGER.replace("spec: {", "spec: {runAs: nobody, "))
+
+    done = installation.admin.attempt("triggers", "push", good, refused)
+
+    assert done.returncode != 0
+    assert f"Not pushed: {refused}." in done.stderr
+    assert "secret  whsec_" in done.stdout
 
 
 def recovery_codes(user: User) -> list[str]:

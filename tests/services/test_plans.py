@@ -365,3 +365,12 @@ def test_a_template_with_a_plan_cannot_be_called(planned: Team) -> None:
 
     with pytest.raises(Conflict, match="it has a plan"):
         planned.ask("caller")
+
+
+def test_a_template_shows_what_its_plan_runs(planned: Team) -> None:
+    template = planned.core.services.templates.get(planned.people["alice"], "planned")
+
+    assert (commands(template), [phase.name for phase in template.plan]) == (
+        ["terraform apply"],
+        ["look"],
+    )

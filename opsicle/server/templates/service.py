@@ -335,6 +335,7 @@ def _whole(
         owners=list(template.owners),
         variables=list(template.variables),
         phases=list(template.phases),
+        plan=list(template.plan),
         runs_on=template.runs_on,
         runs_on_where=template.runs_on_where,
         priority=template.priority,

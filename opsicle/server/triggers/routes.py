@@ -83,7 +83,7 @@ def resume(triggers: Triggers, request: Request, trigger: str) -> Reply:
 
 
 def new_secret(triggers: Triggers, request: Request, trigger: str) -> Reply:
-    """Give a trigger a new secret, which is shown once; the one before is good no longer."""
+    """Give a trigger a new secret, which is shown once; the old one works no longer."""
     return Reply(201, triggers.new_secret(request.actor, trigger))
 
 

@@ -121,6 +121,7 @@ class SubprocessJob:
         self._limits = None
         if asked.limits is not None:
             self._limits = PhaseLimits(asked.limits, self._cgroups, self._account)
+
         try:
             child = _start(
                 asked,
@@ -135,6 +136,7 @@ class SubprocessJob:
             if self._limits:
                 self._limits.release()
             raise
+
         self._tree.sessions.add(child.pid)
         return child
 
