@@ -96,6 +96,11 @@ TRANSITIONS: dict[AutomationState, frozenset[AutomationState]] = {
 the two."""
 
 
+def known_state(name: str | None) -> AutomationState | None:
+    """Return the state of this name, None for none and for one that only later versions know."""
+    return AutomationState(name) if name in set(AutomationState) else None
+
+
 def is_final(state: AutomationState) -> bool:
     """Return whether an automation in this state is over."""
     return state in FINAL

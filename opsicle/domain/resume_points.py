@@ -54,14 +54,14 @@ def in_words(point: ResumePoint, phases: Sequence[Phase]) -> str:
     'goes on at phase 3 of 5, restart; 1 to 2 were done in 06h1hzvv11dhdn2rfef99n2x4t'
     """
     first = point.first_phase
-    said = f"goes on at phase {first + 1} of {len(phases)}, {phases[first].name}"
+    text = f"goes on at phase {first + 1} of {len(phases)}, {phases[first].name}"
     if first == 0:
-        said += f", where {point.automation_id} had failed"
+        text += f", where {point.automation_id} had failed"
     else:
         done = "1 was" if first == 1 else f"1 to {first} were"
-        said += f"; {done} done in {point.automation_id}"
+        text += f"; {done} done in {point.automation_id}"
     kept = point.workspace
-    return f"{said}; in the workspace that {kept.worker_name} keeps" if kept else said
+    return f"{text}; in the workspace that {kept.worker_name} keeps" if kept else text
 
 
 def was_run(phase: Phase) -> bool:

@@ -39,7 +39,7 @@ class RunWindow(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def times(self) -> tuple[datetime | None, datetime | None]:
-        """Without who said so."""
+        """Both times, without who set them."""
         return self.not_before, self.not_after
 
     def is_early(self, now: datetime) -> bool:
@@ -51,7 +51,7 @@ class RunWindow(msgspec.Struct, frozen=True, kw_only=True):
         return self.not_after is not None and now >= self.not_after
 
     def within(self, other: RunWindow) -> RunWindow:
-        """Return what two leave together; of the same time, the first stays who said it."""
+        """Return what two leave together; of the same time, the first stays who set it."""
         opens, closes = other, other
         if self.not_before and (not other.not_before or self.not_before >= other.not_before):
             opens = self
@@ -66,13 +66,18 @@ class RunWindow(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def opening_text(self) -> str:
-        """When it opens, and by whose word."""
-        return _said("not before", self.not_before, self.opener)
+        """When it opens, and who set that."""
+        return _time_text("not before", self.not_before, self.opener)
 
     @property
     def closing_text(self) -> str:
-        """When it closes, and by whose word."""
-        return _said("not after", self.not_after, self.closer)
+        """When it closes, and who set that."""
+        return _time_text("not after", self.not_after, self.closer)
+
+    @property
+    def missed_text(self) -> str:
+        """Why what was let begin in it only has not begun."""
+        return f"its window closed before it began: {self.closing_text}"
 
     @property
     def text(self) -> str:
@@ -91,6 +96,6 @@ def together(windows: Iterable[RunWindow]) -> RunWindow:
     return found
 
 
-def _said(word: str, at: datetime | None, who: str) -> str:
+def _time_text(word: str, at: datetime | None, who: str) -> str:
     by = f" (set by {who})" if who else ""
     return f"{word} {at:%Y-%m-%d %H:%M:%S} UTC{by}" if at else ""

@@ -44,17 +44,22 @@ class DataFolder:
 
     Make it with `open`, give it up with `close`.
 
-    opsicle.db, logs.db the databases artifacts/ files that jobs left behind authority.pem the CA's
-    key and certificate: whoever has it can pretend to be this server audit.pem the key that signs
-    the audit record's checkpoints binding.key by which the server knows what it has bound itself
-    (see binding_key_file.py) orders.pem the key that signs what workers are told to do master.key
-    under which secrets are encrypted (see master_key_file.py) ca.pem the CA's certificate alone, to
-    hand out listener.pem key and certificate of the listeners, made anew at every start
-    identity.key seals the seeds of authenticator apps that the database holds setup-token until the
-    server has been set up server.json while the server runs marker.json what the newest state is
-    (see state_marker.py) marker.commits how far the database has got since (see store/commits.py)
-    clean-stop while no server runs, after a clean stop (see clean_stop.py) lock held while the
-    server runs
+    - `opsicle.db`, `logs.db`: the databases
+    - `artifacts/`: files that jobs left behind
+    - `authority.pem`: the CA's key and certificate; whoever has it can pretend to be this server
+    - `audit.pem`: the key that signs the audit record's checkpoints
+    - `binding.key`: by which the server knows what it has bound itself (`binding_key_file.py`)
+    - `orders.pem`: the key that signs what workers are to do
+    - `master.key`: under which secrets are encrypted (`master_key_file.py`)
+    - `ca.pem`: the CA's certificate alone, to hand out
+    - `listener.pem`: key and certificate of the listeners, made anew at every start
+    - `identity.key`: seals the seeds of authenticator apps that the database holds
+    - `setup-token`: until the server has been set up
+    - `server.json`: while the server runs
+    - `marker.json`: what the newest state is (`state_marker.py`)
+    - `marker.commits`: how far the database has got since (`store/commits.py`)
+    - `clean-stop`: while no server runs, after a clean stop (`clean_stop.py`)
+    - `lock`: held while the server runs
     """
 
     def __init__(self, path: Path, lock: int) -> None:

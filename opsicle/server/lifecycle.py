@@ -18,7 +18,7 @@ from typing import Any
 import gevent
 from gevent.event import Event
 
-from opsicle.domain.artifacts import ArtifactLimits
+from opsicle.domain.artifacts import MIB, ArtifactLimits
 from opsicle.domain.errors import Conflict, OpsicleError
 from opsicle.kit import core_dumps, service_manager, structs
 from opsicle.kit.clock import SteadyClock, SystemClock
@@ -34,7 +34,7 @@ from opsicle.server.channels.egress_bounds import EgressBounds
 from opsicle.server.core import Core
 from opsicle.server.data_folder import DataFolder, ServerFile
 from opsicle.server.dispatch.job_artifacts import ArtifactBounds
-from opsicle.server.dispatch.job_logs import MIB, LogBounds
+from opsicle.server.dispatch.job_logs import LogBounds
 from opsicle.server.forwarding.targets import ForwardingTargets
 from opsicle.server.http.wire.tls import TLS_VERSIONS, Tls
 from opsicle.server.integrity import IntegrityCheck

@@ -42,6 +42,7 @@ EXCEPTIONS = {
         "SEARCH invitations USING INDEX invitations_open (org_id=?)",
     ): OPEN_ALONE,
     ("calls.list_open", "SCAN c USING INDEX calls_open"): "what is called just now",
+    ("calls.list_pending", "SCAN c USING INDEX calls_open"): "what is called just now",
     ("chains.list_due", "SCAN c USING INDEX chain_starts_due"): "what is due just now, one page",
     ("deliveries.list_due", "USE TEMP B-TREE FOR GROUP BY"): OPEN_ALONE,
     (

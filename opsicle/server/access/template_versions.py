@@ -7,7 +7,7 @@ from opsicle.domain.stored_json import CANNOT_BE_READ
 from opsicle.domain.stored_templates import decode_template
 from opsicle.domain.templates import Template
 from opsicle.server.access.document_lookup import get_document
-from opsicle.server.store import templates
+from opsicle.server.store import documents, templates
 from opsicle.server.store.automations import AutomationRow
 from opsicle.server.store.database import Connection
 from opsicle.server.store.documents import DocumentKind, VersionRow
@@ -27,6 +27,15 @@ def shown_template_of(db: Connection, row: AutomationRow) -> Template:
         return template_of(db, row.template_id, row.version)
     except Unreadable:
         return Template(name=row.template, phases=(), display_name=CANNOT_BE_READ)
+
+
+def find_newest_template(db: Connection, org_id: str, name: str) -> Template | None:
+    """Return the newest version of a template, None if the org has none of that name.
+
+    Raises Unreadable.
+    """
+    row = documents.find(db, DocumentKind.TEMPLATE, org_id, name)
+    return decode_template(row.document) if row else None
 
 
 def asks_for_code(db: Connection, org_id: str, row: VersionRow, template: Template) -> bool:

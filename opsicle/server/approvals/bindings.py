@@ -139,11 +139,11 @@ class Bindings:
 
     def sign_pause(self, row: ApprovalRow) -> ApprovalRow:
         """Return what is asked in the midst of a job, so that this server knows it again."""
-        return msgspec.structs.replace(row, mac=self._key.of_pause(_asked(row)))
+        return msgspec.structs.replace(row, mac=self._key.of_pause(_question_bytes(row)))
 
     def is_pause_signed(self, row: ApprovalRow) -> bool:
         """Return whether what is stored of a pause is what this server has asked."""
-        return is_same(self._key.of_pause(_asked(row)), row.mac)
+        return is_same(self._key.of_pause(_question_bytes(row)), row.mac)
 
     def _read(
         self, db: Connection, row: AutomationRow, template: Template, approval: ApprovalRow | None
@@ -206,7 +206,7 @@ def _decided(approval: ApprovalRow, decision: DecisionRow) -> bytes:
     )
 
 
-def _asked(row: ApprovalRow) -> bytes:
+def _question_bytes(row: ApprovalRow) -> bytes:
     """Return what a pause's code covers: of which job, where in it, when, and who decides."""
     return msgspec.json.encode(
         [

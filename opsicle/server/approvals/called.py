@@ -43,7 +43,7 @@ def with_called(
     """
     bound = _all(each for each in calls_of(row) if each.phase >= first_phase)
     templates = [template_of(db, each.template_id, each.version) for each in bound]
-    return _together(db, row.org_id, row.requester_id, own, templates)
+    return _combined(db, row.org_id, row.requester_id, own, templates)
 
 
 def with_newest_called(
@@ -59,29 +59,29 @@ def with_newest_called(
                 if row and row.document_id not in found:
                     found[row.document_id] = decode_template(row.document)
                     to_visit.append(found[row.document_id])
-    return _together(db, org_id, requester_id, own, found.values())
+    return _combined(db, org_id, requester_id, own, found.values())
 
 
-def _together(
+def _combined(
     db: Connection,
     org_id: str,
     requester_id: str,
     own: InForce | None,
     called: Iterable[Template],
 ) -> InForce | None:
-    asked: dict[str, Policy] = {}
+    policies: dict[str, Policy] = {}
     for template in called:
         found = in_force(db, org_id, template, requester_id)
         if found and found.policy.gates:
             policy = _unconditional(found.policy, template.name)
-            asked.setdefault(policy_digest(policy), policy)
-    if not asked:
+            policies.setdefault(policy_digest(policy), policy)
+    if not policies:
         return own
 
     mine = own.policy if own else None
-    if mine and policy_digest(_unconditional(mine, "")) in asked:
+    if mine and policy_digest(_unconditional(mine, "")) in policies:
         mine = None
-    return InForce(combined([*([mine] if mine else []), *asked.values()]))
+    return InForce(combined([*([mine] if mine else []), *policies.values()]))
 
 
 def require_agreed(

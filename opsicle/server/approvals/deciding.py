@@ -37,7 +37,7 @@ class PendingDecision:
     request: DecisionRequest
 
 
-class Given(NamedTuple):
+class DecisionTerms(NamedTuple):
     """What is given with a decision: an answer as it is stored, and when something may begin."""
 
     answer: str
@@ -97,7 +97,7 @@ def window_for(
     Raises InvalidInput for a window that makes no sense, Conflict for one that leaves no moment in
     which all who have agreed would let it begin.
     """
-    mine = _window_asked(decision.request, me.email)
+    mine = _requested_window(decision.request, me.email)
     if mine == ALWAYS:
         return _still_open(case, mine, now)
     if decision.verdict is Verdict.REJECT or case.row.kind is not ApprovalKind.RUN:
@@ -112,7 +112,7 @@ def window_for(
     return _still_open(case, mine, now)
 
 
-def _window_asked(request: DecisionRequest, who: str) -> RunWindow:
+def _requested_window(request: DecisionRequest, who: str) -> RunWindow:
     not_before, not_after = (
         at.astimezone(UTC) if at else None for at in (request.not_before, request.not_after)
     )
@@ -175,7 +175,7 @@ def has_same_decision(case: Case, actor: Actor, decision: PendingDecision) -> bo
 
     Who now names another window has not: it would look as if that counted.
     """
-    asked = _window_asked(decision.request, actor.email)
+    asked = _requested_window(decision.request, actor.email)
     return any(
         each.user_id == actor.user_id
         and each.verdict is decision.verdict
@@ -240,7 +240,7 @@ def decision_row(
     gate: GateStatus,
     decision: PendingDecision,
     now: datetime,
-    given: Given,
+    terms: DecisionTerms,
 ) -> DecisionRow:
     """Return the row of a decision on one gate."""
     return DecisionRow(
@@ -255,9 +255,9 @@ def decision_row(
         with_mfa=decision.with_mfa,
         elapsed_seconds=gate.elapsed(now),
         decided_at=now,
-        answer=given.answer,
-        not_before=given.window.not_before,
-        not_after=given.window.not_after,
+        answer=terms.answer,
+        not_before=terms.window.not_before,
+        not_after=terms.window.not_after,
     )
 
 

@@ -27,7 +27,7 @@ MAX_SHOWN_BYTES = 64 * 1024
 
 
 class Evidence:
-    """Reads it. `read_log` returns the beginning of a job's log, so many bytes of it."""
+    """Reads what plans have shown. `read_log` returns the first so many bytes of a job's log."""
 
     def __init__(self, read_log: Callable[[str, int], bytes]) -> None:
         self._read_log = read_log

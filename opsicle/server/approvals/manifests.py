@@ -65,7 +65,7 @@ def build(
         requester=row.requester_email,
         reason=row.reason,
         principal_id=row.principal_id,
-        policy=_policy_asked(approval, row.manifest_format),
+        policy=_policy_digest(approval, row.manifest_format),
         resumed_from=resume_point,
         keep_workspace=template.keep_workspace,
         calls=calls_of(row),
@@ -131,7 +131,7 @@ def shown_resume_point(
     return point if point and 0 <= point.first_phase < len(template.phases) else None
 
 
-def _policy_asked(approval: ApprovalRow | None, number: int) -> str:
+def _policy_digest(approval: ApprovalRow | None, number: int) -> str:
     if approval is None:
         return NO_POLICY
     asked = PolicyAsked(

@@ -15,12 +15,13 @@ from opsicle.domain.automations import AutomationState, JobState
 from opsicle.domain.pauses import ApprovalKind, has_clean_up
 from opsicle.domain.templates import Template
 from opsicle.server.access.actor import Actor, SystemActor, WorkerActor
+from opsicle.server.approvals.record_of_ends import recorded_outputs
 from opsicle.server.store import audit, jobs, pauses, workers
 from opsicle.server.store.approvals import ApprovalRow
 from opsicle.server.store.automation_transitions import Ending
 from opsicle.server.store.database import Connection
 from opsicle.server.store.jobs import JobRow
-from opsicle.wire.jobs import PhaseReport, StepState, outputs_digest, phases_digest
+from opsicle.wire.jobs import PhaseReport, StepState, phases_digest
 
 _ENDS = {
     (ApprovalKind.PAUSE, ApprovalState.REJECTED): AutomationState.REJECTED,
@@ -81,10 +82,8 @@ def end(
         if report.state in {StepState.PENDING, StepState.RUNNING}:
             report.state = StepState.SKIPPED
     jobs.record_phases(db, job.id, msgspec.json.encode(reports).decode())
-    outputs = outputs_digest(reports)
     data = {"job": job.id, "state": ending.state, "exit_code": ending.exit_code}
-    data |= {"phases": phases_digest(reports)}
-    data |= {"outputs": outputs} if outputs else {}
+    data |= {"phases": phases_digest(reports), **recorded_outputs(reports)}
     resource = f"automations/{job.automation_id}"
     audit.append(db, ending.at, job.org_id, actor, "finish", resource, data)
     return True

@@ -137,7 +137,7 @@ def resume_of(db: Connection, bindings: Bindings, row: AutomationRow, job: JobRo
     if reason := pause_contradiction(db, row, newest):
         raise AlteredManifest(reason)
     verdict = verdict_of(newest, is_cancelled=row.cancel_requested_at is not None)
-    reason = newest.row.explanation or _said(newest, verdict)
+    reason = newest.row.explanation or _decision_text(newest, verdict)
     if verdict in {ResumeVerdict.CONTINUE, ResumeVerdict.RETRY, ResumeVerdict.SKIP}:
         require_decided(newest)
         if why := unmet(newest.gates, newest.votes, newest.people, newest.requester):
@@ -197,7 +197,7 @@ def _values(cases: Iterable[Case]) -> dict[str, Value]:
     return values
 
 
-def _said(case: Case, verdict: ResumeVerdict) -> str:
+def _decision_text(case: Case, verdict: ResumeVerdict) -> str:
     """Return who has decided, for the log and the page: "skip, by bob@example.com: too slow"."""
     people = ", ".join(
         each.email + (f" ({each.reason})" if each.reason else "") for each in case.decisions

@@ -81,7 +81,7 @@ class Progress:
 
         state, explanation = status.state, _explanation(case, status)
         if state is ApprovalState.PENDING:
-            state, explanation = ApprovalState.EXPIRED, late_text(case)
+            state, explanation = ApprovalState.EXPIRED, case.window.missed_text
         if approvals.end(db, row.id, state, now, explanation):
             self._end(db, case, state, explanation, now)
         return msgspec.structs.replace(outcome, state=state, waiting_for="")
@@ -244,11 +244,6 @@ def _notified_chats(case: Case) -> tuple[Chat, ...]:
     )
 
 
-def late_text(case: Case) -> str:
-    """Say that what was approved can no longer begin."""
-    return f"its window closed before it began: {case.window.closing_text}"
-
-
 def _explanation(case: Case, status: ApprovalStatus) -> str:
     if status.state is ApprovalState.EXPIRED:
         return f"nobody decided on gate {status.decisive} in time"
@@ -258,6 +253,6 @@ def _explanation(case: Case, status: ApprovalStatus) -> str:
             for each in case.decisions
             if each.gate == status.decisive and each.verdict is Verdict.REJECT
         ][-1]
-        said = "aborted" if case.row.kind is ApprovalKind.FAILURE else "rejected"
-        return f"{said} by {last.email}" + (f": {last.reason}" if last.reason else "")
+        verb = "aborted" if case.row.kind is ApprovalKind.FAILURE else "rejected"
+        return f"{verb} by {last.email}" + (f": {last.reason}" if last.reason else "")
     return ""

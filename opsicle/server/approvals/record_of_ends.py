@@ -7,6 +7,7 @@ away. The record is a chain, from which nothing can be taken without a trace; so
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 
 import msgspec
@@ -55,7 +56,7 @@ class _Paused(msgspec.Struct):
     call: str = ""
 
 
-class _Left(msgspec.Struct):
+class _RecordedEnd(msgspec.Struct):
     """How it ended, and digests of what it has left, as the entry of `finish` or `pause` says."""
 
     state: str = ""
@@ -130,8 +131,8 @@ def wait_contradiction(db: Connection, row: AutomationRow, wait_id: str) -> str:
     if last and last.verb in _ENDS:
         return f"by the record it {_ENDS[last.verb]} before"
     if last is not None and last.verb == "pause":
-        said = stored_json.read_or(last.data, _Paused, _Paused())
-        if wait_id in {said.approval, said.call}:
+        recorded = stored_json.read_or(last.data, _Paused, _Paused())
+        if wait_id in {recorded.approval, recorded.call}:
             return ""
     return "by the record it does not wait at this pause"
 
@@ -144,8 +145,7 @@ def require_ended(db: Connection, row: AutomationRow) -> None:
     last = _last_move(db, row)
     if last is None and _is_forgotten(db, row):
         return
-    said = stored_json.read_or(last.data, _Left, _Left()).state if last else ""
-    if last is None or last.verb != "finish" or said != row.state:
+    if last is None or last.verb != "finish" or _read_end(last).state != row.state:
         raise AlteredManifest(f"by the record {row.template} has not ended {row.state}")
 
 
@@ -162,8 +162,7 @@ def recorded_reports(db: Connection, row: AutomationRow, job: JobRow | None) -> 
     # what is stored.
     has_ended_waiting = [each.verb for each in moves[-2:]] == ["pause", "finish"]
     last = moves[-2 if has_ended_waiting else -1] if moves else None
-    said = stored_json.read_or(last.data, _Left, _Left()).outputs if last else ""
-    if said != outputs_digest(reports):
+    if _read_end(last).outputs != outputs_digest(reports):
         raise AlteredManifest(f"by the record {row.template} has left other outputs")
     return reports
 
@@ -173,12 +172,17 @@ def require_recorded(db: Connection, row: AutomationRow, job: JobRow) -> None:
 
     It says nothing of a job that was lost, nor of one that ended before it was told that.
     """
-    last = _last_move(db, row)
-    said = stored_json.read_or(last.data, _Left, _Left()) if last else _Left()
-    if said.job != job.id or not said.phases:
+    recorded = _read_end(_last_move(db, row))
+    if recorded.job != job.id or not recorded.phases:
         return
-    if said.phases != phases_digest(stored_json.read_or(job.phases, list[PhaseReport], [])):
+    if recorded.phases != phases_digest(stored_json.read_or(job.phases, list[PhaseReport], [])):
         raise AlteredManifest(f"by the record the phases of {row.template} went otherwise")
+
+
+def recorded_outputs(reports: Iterable[PhaseReport]) -> dict[str, str]:
+    """Return what the entry of `finish` or `pause` says of a job's outputs; nothing of none."""
+    outputs = outputs_digest(reports)
+    return {"outputs": outputs} if outputs else {}
 
 
 def record_start(
@@ -192,6 +196,12 @@ def record_start(
         raise AlteredManifest("by the record it was started before")
     data = {"automation": automation_id}
     audit.append(db, now, org_id, SystemActor(), "start", resource, data)
+
+
+def _read_end(entry: LifecycleEntry | None) -> _RecordedEnd:
+    """Return what an entry says of an end, nothing if it is missing or about something else."""
+    nothing = _RecordedEnd()
+    return stored_json.read_or(entry.data, _RecordedEnd, nothing) if entry else nothing
 
 
 def _last_move(db: Connection, row: AutomationRow) -> LifecycleEntry | None:
@@ -236,6 +246,6 @@ def _is_forgotten(db: Connection, row: AutomationRow) -> bool:
 def _codes(entries: list[LifecycleEntry]) -> set[str]:
     found: set[str] = set()
     for entry in entries:
-        said = stored_json.read_or(entry.data, _DecisionCodes, _UNREADABLE)
-        found.update(said.codes.values(), said.decisions)
+        recorded = stored_json.read_or(entry.data, _DecisionCodes, _UNREADABLE)
+        found.update(recorded.codes.values(), recorded.decisions)
     return found

@@ -29,7 +29,7 @@ from opsicle.server.approvals.approvers import ApproverDirectory
 from opsicle.server.approvals.bindings import Bindings
 from opsicle.server.approvals.cases import Case, load
 from opsicle.server.approvals.deciding import (
-    Given,
+    DecisionTerms,
     PendingDecision,
     answer_for,
     checked_reason,
@@ -230,10 +230,10 @@ class Approvals:
 
         require_same_evidence(case, decision)
         me, gates = voter(db, case, status, Viewer(actor.user_id, now), decision)
-        given = Given(answer_for(case, decision), window_for(case, me, decision, now))
+        terms = DecisionTerms(answer_for(case, decision), window_for(case, me, decision, now))
         codes: dict[str, str] = {}
         for gate in gates:
-            made = decision_row(row, me, gate, decision, now, given)
+            made = decision_row(row, me, gate, decision, now, terms)
             signed = self._bindings.sign(row, made)
             approvals.insert_decision(db, row.org_id, signed)
             codes[signed.gate] = signed.mac
@@ -247,9 +247,9 @@ class Approvals:
             "manifest_digest": row.manifest_digest,
             "codes": codes,
         }
-        data |= recorded_window(given.window)
+        data |= recorded_window(terms.window)
         if row.kind is not ApprovalKind.RUN:
-            data |= {"job": row.job_id, "phase": row.phase, "answer": given.answer}
+            data |= {"job": row.job_id, "phase": row.phase, "answer": terms.answer}
         audit.append(db, now, row.org_id, actor, decision.verdict, f"approvals/{row.id}", data)
         return self._progress.advance(db, case.with_new_decisions(db), now)
 

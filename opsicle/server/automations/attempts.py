@@ -8,13 +8,12 @@ from collections.abc import Callable
 from opsicle.domain.errors import OpsicleError, Unavailable
 from opsicle.kit.clock import Clock
 from opsicle.server.approvals.bindings import AlteredManifest
+from opsicle.server.automations.starters import MOST_REASON_CHARACTERS
 
 log = logging.getLogger(__name__)
 
 AFTER_ERROR_SECONDS = 5.0
 """Until a start is tried again after an error of the server's."""
-
-_MOST_REASON_CHARACTERS = 500
 
 
 class IsTaken(Exception):
@@ -42,9 +41,9 @@ class Attempts:
         except Unavailable:
             raise
         except AlteredManifest as altered:
-            refuse(str(altered)[:_MOST_REASON_CHARACTERS])
+            refuse(str(altered)[:MOST_REASON_CHARACTERS])
         except OpsicleError as error:
-            refuse(_reason(error)[:_MOST_REASON_CHARACTERS])
+            refuse(_reason(error)[:MOST_REASON_CHARACTERS])
         except Exception:
             log.exception("an automation could not be started", extra={"for": key})
             self._not_before[key] = self._clock.monotonic() + AFTER_ERROR_SECONDS

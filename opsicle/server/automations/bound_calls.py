@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from opsicle.domain.call_paths import call_path
 from opsicle.domain.calls import MAX_DEPTH, BoundCall, Call
 from opsicle.domain.errors import Conflict, OpsicleError, Problem
 from opsicle.domain.passed_values import call_problems, passed_values, refuse_secrets
@@ -35,8 +36,8 @@ class _CallBudget:
             raise Conflict(f"more than {MOST_CALLS} templates would be called in all")
 
 
-class _Above(NamedTuple):
-    """The templates that call the one that is looked at, the first one first, and their depth."""
+class _Callers(NamedTuple):
+    """The templates on the way down to a call, the outermost first, and how deep it lies."""
 
     templates: tuple[Template, ...]
     depth: int
@@ -66,15 +67,15 @@ def bound_calls(
         require_in_scope(db, actor, template)
     if not any(phase.calls for phase in template.phases):
         return ()
-    above = _Above((template,), starter.depth if starter else 0, _CallBudget())
-    return tuple(_bound(db, actor, template, above, values, first_phase))
+    callers = _Callers((template,), starter.depth if starter else 0, _CallBudget())
+    return tuple(_bound(db, actor, template, callers, values, first_phase))
 
 
 def _bound(
     db: Connection,
     actor: Actor,
     template: Template,
-    above: _Above,
+    callers: _Callers,
     values: Mapping[str, Value] | None,
     first_phase: int = 0,
 ) -> Iterator[BoundCall]:
@@ -84,9 +85,9 @@ def _bound(
             continue
         targets = []
         for j, call in enumerate(phase.calls):
-            place = f"spec.template.phases[{i}].call" + (f"[{j}]" if len(phase.calls) > 1 else "")
+            path = call_path(i, phase, j)
             try:
-                bound, target = _bind_one(db, actor, call, place, above, values)
+                bound, target = _bind_one(db, actor, call, path, callers, values)
             except OpsicleError as error:
                 raise type(error)(
                     f"phase {phase.name} of {template.name} cannot call {call.template}: "
@@ -117,14 +118,14 @@ def _bind_one(
     db: Connection,
     actor: Actor,
     call: Call,
-    place: str,
-    above: _Above,
+    path: str,
+    callers: _Callers,
     values: Mapping[str, Value] | None,
 ) -> tuple[_Bound, Template]:
-    above.budget.spend()
-    if call.template in above.names:
-        raise Conflict(f"it would call itself: {' → '.join([*above.names, call.template])}")
-    if above.depth >= MAX_DEPTH:
+    callers.budget.spend()
+    if call.template in callers.names:
+        raise Conflict(f"it would call itself: {' → '.join([*callers.names, call.template])}")
+    if callers.depth >= MAX_DEPTH:
         raise Conflict(f"it would be deeper than {MAX_DEPTH}, which is not allowed")
 
     request = RunRequest(template=call.template, version=call.version)
@@ -133,15 +134,15 @@ def _bind_one(
         raise Conflict("it asks for a fresh code of whoever runs it")
     if target.plan:
         raise Conflict("it has a plan, and nobody would be shown what that finds")
-    _check_groups(above.templates, target)
+    _check_groups(callers.templates, target)
     require_secrets(db, actor.org_id, target)
-    refuse_secrets(place, call, target)
-    if problems := tuple(call_problems(place, call, target)):
+    refuse_secrets(path, call, target)
+    if problems := tuple(call_problems(path, call, target)):
         raise Conflict("its values do not fit", problems=problems)
     if values is not None:
         passed_values(call, target.variables, values, {}, ())
 
-    below = _Above((*above.templates, target), above.depth + 1, above.budget)
+    below = _Callers((*callers.templates, target), callers.depth + 1, callers.budget)
     calls = tuple(_bound(db, actor, target, below, None))
     return _Bound(version.document_id, version.version, calls), target
 
@@ -165,8 +166,8 @@ def _check_outputs(template: Template, phase: Phase, targets: list[Template]) ->
     for name in phase.outputs:
         count = sum(name in other.outputs for target in targets for other in target.phases)
         if count != 1:
-            said = "none" if count == 0 else "more than one"
-            message = f"{said} of the called templates has an output {name}"
+            found = "none" if count == 0 else "more than one"
+            message = f"{found} of the called templates has an output {name}"
             raise Conflict(
                 f"phase {phase.name} of {template.name} cannot hand on {name}: {message}",
                 problems=(Problem(f"phase {phase.name}", message),),

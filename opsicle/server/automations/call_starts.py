@@ -7,6 +7,7 @@ that makes the automation: whatever dies in between, it is made once.
 from __future__ import annotations
 
 from functools import partial
+from typing import NamedTuple
 
 from opsicle.domain.calls import CalledBy, CallState
 from opsicle.domain.stored_templates import decode_template
@@ -14,7 +15,7 @@ from opsicle.domain.template_parser import digest
 from opsicle.kit.clock import Clock
 from opsicle.server.access.actor import Actor, SystemActor
 from opsicle.server.access.document_lookup import get_document
-from opsicle.server.access.standing import standing_actor
+from opsicle.server.access.member_actors import member_actor
 from opsicle.server.access.template_versions import template_of
 from opsicle.server.approvals.bindings import AlteredManifest, Bindings
 from opsicle.server.approvals.passed_pauses import require_pauses_passed
@@ -37,6 +38,14 @@ MOST_AT_ONCE = 10_000
 """Calls looked at in one turn: more than ever run at once."""
 
 NOT_WANTED = "what has called it was cancelled, or is over"
+
+
+class _DueCall(NamedTuple):
+    """A call that is to be made: by which automation, of what, and with which values."""
+
+    caller: AutomationRow
+    called: CalledRun
+    request: RunRequest
 
 
 class CallStarts:
@@ -91,16 +100,11 @@ class CallStarts:
                 presence.wake()
 
     def _start(self, row: CalledRow) -> None:
-        def query(db: Connection) -> tuple[AutomationRow, CalledRun, RunRequest, Actor]:
-            caller, called, request = _called_run(db, self._bindings, row)
-            return (
-                caller,
-                called,
-                request,
-                standing_actor(db, row.org_id, caller.requester_id, "call"),
-            )
+        def query(db: Connection) -> tuple[_DueCall, Actor]:
+            due = _due_call(db, self._bindings, row)
+            return due, member_actor(db, row.org_id, due.caller.requester_id, "call")
 
-        caller, called, request, actor = self._database.read(query)
+        due, actor = self._database.read(query)
 
         def claim(db: Connection, automation_id: str) -> None:
             now = self._clock.now()
@@ -109,15 +113,16 @@ class CallStarts:
             resource = f"calls/{row.wait_id}/{row.position}"
             record_start(db, row.org_id, resource, automation_id, now)
 
+        caller = due.caller
         starter = Starter(
             StarterKind.CALL,
             caller.id,
             caller.template,
             claim,
             depth=caller.depth + 1,
-            called=called,
+            called=due.called,
         )
-        self._automations.create(actor, request, starter=starter)
+        self._automations.create(actor, due.request, starter=starter)
 
     def _end(self, row: CalledRow) -> None:
         caller = self._database.read(lambda db: automations.get(db, row.org_id, row.caller_id))
@@ -136,10 +141,8 @@ class CallStarts:
         self._database.write(work)
 
 
-def _called_run(
-    db: Connection, bindings: Bindings, row: CalledRow
-) -> tuple[AutomationRow, CalledRun, RunRequest]:
-    """Return who calls, what was bound to be called, and what is asked for.
+def _due_call(db: Connection, bindings: Bindings, row: CalledRow) -> _DueCall:
+    """Return a call that is to be made, by what is stored and by what its caller was bound to.
 
     Raises AlteredManifest where what is stored is not what was triggered, or people have not let it
     come so far; NotFound for a template that is there no more, InvalidInput for values that are not
@@ -173,4 +176,4 @@ def _called_run(
     request = RunRequest(
         template=row.template, version=bound.version, values=values, reason=caller.reason
     )
-    return caller, CalledRun(at, bound), request
+    return _DueCall(caller, CalledRun(at, bound), request)

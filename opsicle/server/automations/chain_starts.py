@@ -11,7 +11,7 @@ from functools import partial
 from opsicle.domain.calls import ChainState
 from opsicle.kit.clock import Clock
 from opsicle.server.access.actor import Actor, SystemActor
-from opsicle.server.access.standing import standing_actor
+from opsicle.server.access.member_actors import member_actor
 from opsicle.server.approvals.bindings import Bindings
 from opsicle.server.approvals.record_of_ends import record_start
 from opsicle.server.automations.attempts import Attempts, IsTaken
@@ -61,7 +61,7 @@ class ChainStarts:
     def _start(self, row: ChainStartRow) -> None:
         def query(db: Connection) -> tuple[DueStart, Actor]:
             due = due_start(db, self._bindings, row)
-            return due, standing_actor(db, row.org_id, due.parent.requester_id, "chain")
+            return due, member_actor(db, row.org_id, due.parent.requester_id, "chain")
 
         due, actor = self._database.read(query)
 

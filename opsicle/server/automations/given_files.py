@@ -23,6 +23,11 @@ from opsicle.server.store.database import Connection, Database
 UPLOADS_KEPT = timedelta(hours=24)
 """How long an upload may be given to automations."""
 
+_UNKNOWN = (
+    "is not the id of a file that you have uploaded within the last "
+    f"{UPLOADS_KEPT.total_seconds() / 3600:.0f} hours; upload it, and give the id that comes back"
+)
+
 
 def look_up(
     database: Database,
@@ -72,12 +77,6 @@ def named_by_content(
 
     problems.raise_if_any("these values")
     return values
-
-
-_UNKNOWN = (
-    "is not the id of a file that you have uploaded within the last "
-    f"{UPLOADS_KEPT.total_seconds() / 3600:.0f} hours; upload it, and give the id that comes back"
-)
 
 
 def _uploaded(db: Connection, actor: Actor, upload_id: str, at: datetime) -> str:

@@ -74,7 +74,7 @@ class ResumedRun:
         return self.point
 
 
-class _LeftRun:
+class _EndedRun:
     """An automation that has ended, with what is known of its phases."""
 
     def __init__(
@@ -191,11 +191,11 @@ def find_point(
     Raises Conflict if it cannot be, InvalidInput for a phase that there is not.
     """
     _require_ended(row)
-    left = _LeftRun(db, bindings, row, template)
-    failed_at = left.failed_at()
+    run = _EndedRun(db, bindings, row, template)
+    failed_at = run.failed_at()
     first = _first_phase(request, template.phases, failed_at)
 
-    is_known = left.is_known and left.reports[failed_at].state not in _NOT_KNOWN
+    is_known = run.is_known and run.reports[failed_at].state not in _NOT_KNOWN
     if not is_known and not request.accept_unknown:
         raise Conflict(
             f"nobody can say what phase {quoted(template.phases[failed_at].name)} has done, or "
@@ -207,8 +207,8 @@ def find_point(
     return ResumePoint(
         automation_id=row.id,
         first_phase=first,
-        outputs=left.outputs(first),
-        answers=left.answers(first),
+        outputs=run.outputs(first),
+        answers=run.answers(first),
     )
 
 
@@ -219,10 +219,10 @@ def find_workspace(
 
     Raises Conflict if no worker keeps it any more.
     """
-    left = _LeftRun(db, bindings, row, template)
-    job = left.job
-    if job is None and left.before is not None and left.before.workspace is not None:
-        job = jobs.find(db, left.before.workspace.job_id)
+    run = _EndedRun(db, bindings, row, template)
+    job = run.job
+    if job is None and run.before is not None and run.before.workspace is not None:
+        job = jobs.find(db, run.before.workspace.job_id)
     if job is None or job.kept_until is None:
         raise _not_kept(row, "its workspace was not kept")
 
@@ -252,9 +252,9 @@ def require_no_successor(db: Connection, row: AutomationRow) -> None:
     found = automations.find_successor(db, row.id)
     if found is None:
         return
-    said = ENDED.get(found.state, f"is {found.state.replace('_', ' ')}")
+    outcome = ENDED.get(found.state, f"is {found.state.replace('_', ' ')}")
     raise Conflict(
-        f"{found.id} goes on from {row.id} already, and {said}",
+        f"{found.id} goes on from {row.id} already, and {outcome}",
         hint=f"See `opsicle automations show {found.id}`; once that has failed, resume that one.",
     )
 
@@ -262,13 +262,13 @@ def require_no_successor(db: Connection, row: AutomationRow) -> None:
 def _require_ended(row: AutomationRow) -> None:
     if row.state in _RESUMABLE:
         return
-    if (said := ENDED.get(row.state)) is None:
+    if (outcome := ENDED.get(row.state)) is None:
         raise Conflict(
             f"{row.id} is {row.state.replace('_', ' ')}, and can be gone on with once it has ended",
             hint=f"`opsicle automations cancel {row.id}` ends it.",
         )
     raise Conflict(
-        f"{row.id} {said}, so there is nothing to go on with", hint=_AGAIN.format(row.id)
+        f"{row.id} {outcome}, so there is nothing to go on with", hint=_AGAIN.format(row.id)
     )
 
 

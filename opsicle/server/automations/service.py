@@ -49,7 +49,7 @@ from opsicle.server.dispatch.service import Dispatch, SlotReservation
 from opsicle.server.dispatch.work_builder import CheckedWork
 from opsicle.server.fleet.presence import Fleet
 from opsicle.server.fleet.pubsub import PubSub, automation_topic, org_topic
-from opsicle.server.http.paging import page_of_shown
+from opsicle.server.http.paging import page_of
 from opsicle.server.identity.step_up import StepUp
 from opsicle.server.keys.vault import Vault
 from opsicle.server.secrets.service import require_secrets
@@ -138,6 +138,7 @@ class Automations:
             if made is None:
                 raise
             return self.get(actor, made)
+
         values = check_values(template.variables, given)
         first_phase = resumed.point.first_phase if resumed else 0
         calls = self._database.read(
@@ -184,12 +185,16 @@ class Automations:
             self._fleet.wake_one(actor.org_id, asked)
         self._groups.announce(new.settled)
         self._pubsub.changed(org_topic(actor.org_id))
-        queue = view_of_new(self._database, self._fleet, stored)
-        point = resumed.point if resumed else None
+        return self._automation_of(stored, new)
+
+    def _automation_of(self, row: AutomationRow, new: NewRun) -> Automation:
+        """Return whole what has just been made, of which there is little to look up."""
+        queue = view_of_new(self._database, self._fleet, row)
+        point = new.resumed.point if new.resumed else None
         kept: list[AutomationFileRow] = []
-        if file_variables(template.variables):
-            kept = self._database.read(lambda db: files.list_of_automation(db, stored.id))
-        return whole(Snapshot(stored, template, [], 0, queue, resume_point=point, files=kept))
+        if file_variables(new.template.variables):
+            kept = self._database.read(lambda db: files.list_of_automation(db, row.id))
+        return whole(Snapshot(row, new.template, [], 0, queue, resume_point=point, files=kept))
 
     def _insert(
         self,
@@ -318,10 +323,13 @@ class Automations:
         )
         queue = self._database.read(lambda db: queue_view(db, self._fleet, actor.org_id, rows))
         reasons: dict[str, str] = {}
-        shown = (
-            (row.id, summary(row, queue, reasons)) for row in rows[:limit] if row.id not in hidden
+        page = page_of(
+            rows,
+            limit,
+            lambda row: summary(row, queue, reasons),
+            lambda row: row.id,
+            lambda row: row.id in hidden,
         )
-        page = page_of_shown(shown, rows[limit - 1].id if len(rows) > limit else "")
         if not page.items and not cursor:
             self._database.read(lambda db: require_known(db, actor, wanted))
         return page

@@ -24,6 +24,9 @@ from opsicle.wire.user_api import RunRequest
 _BY_AUTOMATION = frozenset({StarterKind.CHAIN, StarterKind.CALL})
 """Starters whose id is that of an automation."""
 
+MOST_REASON_CHARACTERS = 500
+"""Of why something that starts by itself has not started: the reason is kept, and listed."""
+
 
 @dataclass(frozen=True, slots=True)
 class CalledRun:

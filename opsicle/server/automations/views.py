@@ -225,8 +225,8 @@ def _leased_reason(row: AutomationRow, queue: QueueView) -> str:
         return ""
     worker = next((one for one in queue.candidates if one.name == row.worker_name), None)
     is_gone = worker is not None and not worker.is_connected
-    said = f"was given it, but {absence(worker)}" if worker and is_gone else "is about to start it"
-    return f"{row.worker_name} {said}"
+    text = f"was given it, but {absence(worker)}" if worker and is_gone else "is about to start it"
+    return f"{row.worker_name} {text}"
 
 
 def _paused_reason(row: AutomationRow, queue: QueueView) -> str:

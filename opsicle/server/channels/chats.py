@@ -230,7 +230,7 @@ class Chats:
             return ChatOutcome(
                 f"{error.message}. {error.hint}" if error.hint else f"{error.message}."
             )
-        return ChatOutcome(_said(decision.verdict, outcome))
+        return ChatOutcome(_outcome_text(decision.verdict, outcome))
 
 
 def _lacking(decision: ChatDecision, error: InvalidInput) -> ChatOutcome:
@@ -246,7 +246,7 @@ def _lacking(decision: ChatDecision, error: InvalidInput) -> ChatOutcome:
     return ChatOutcome(f"{error.message}.")
 
 
-def _said(verdict: Verdict, outcome: ApprovalOutcome) -> str:
+def _outcome_text(verdict: Verdict, outcome: ApprovalOutcome) -> str:
     """Return what came of a decision, for whoever made it: theirs may not be the last one."""
     own = "Approved." if verdict is Verdict.APPROVE else "Rejected."
     if outcome.state is not ApprovalState.PENDING:

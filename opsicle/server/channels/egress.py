@@ -68,7 +68,7 @@ def connect(host: str, port: int, reach: EgressScope, *, is_plain: bool = False)
             failure = error
         else:
             return connection
-    raise Undelivered(f"{host}:{port} cannot be reached: {_said(failure)}")
+    raise Undelivered(f"{host}:{port} cannot be reached: {_failure_text(failure)}")
 
 
 def _addresses(
@@ -129,7 +129,7 @@ def post(
     except TimeoutError as error:
         raise Undelivered(f"{host} took too long to answer") from error
     except (OSError, HTTPException) as error:
-        raise Undelivered(f"{host} broke off: {_said(error)}") from error
+        raise Undelivered(f"{host} broke off: {_failure_text(error)}") from error
     finally:
         connection.close()
 
@@ -193,7 +193,7 @@ def _context(ca_pem: str) -> ssl.SSLContext:
     return context
 
 
-def _said(error: Exception) -> str:
+def _failure_text(error: Exception) -> str:
     """Return what went wrong in the system's words.
 
     Never an exception's own text, which may hold what was sent.

@@ -106,7 +106,7 @@ def _left_by(
 def _handed_on(
     phase: Phase, left: Sequence[PhaseOutput], job: JobRow
 ) -> tuple[dict[str, str], str]:
-    """Return the outputs that a phase hands on from what it called, and why it cannot; "" if so."""
+    """Return the outputs that a phase hands on from what it called, and "" or why it cannot."""
     wanted = [output for output in left if output.name in phase.outputs]
     if masked := [output.name for output in wanted if output.is_masked]:
         return {}, f"the output {masked[0]} holds a secret, so it is not passed on"

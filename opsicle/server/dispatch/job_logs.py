@@ -11,6 +11,7 @@ from typing import TypeVar
 import gevent
 from gevent.threadpool import ThreadPool
 
+from opsicle.domain.artifacts import MIB
 from opsicle.domain.errors import Gone, InvalidInput
 from opsicle.kit.clock import Clock
 from opsicle.server.dispatch.log_index import LineIndex, count_after, lines_of
@@ -34,7 +35,6 @@ BYTES_PER_PRUNING = 1024 * 1024
 PRUNING_PAUSE_SECONDS = 0.005
 """Between two steps, so that others have the greater part of the event loop."""
 
-MIB = 1024 * 1024
 DEFAULT_JOB_BYTES = 1024 * MIB
 _SLACK_BYTES = MIB  # for what a worker says itself at the end of a log that has reached its limit
 DEFAULT_ORG_BYTES = 20 * 1024 * MIB

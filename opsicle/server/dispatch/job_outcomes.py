@@ -17,6 +17,7 @@ from opsicle.kit.clock import Clock
 from opsicle.server.access.actor import SystemActor, WorkerActor
 from opsicle.server.access.template_versions import template_of
 from opsicle.server.approvals import paused_ends
+from opsicle.server.approvals.record_of_ends import recorded_outputs
 from opsicle.server.channels.outbox import Outbox
 from opsicle.server.dispatch.plans import Plans
 from opsicle.server.store import (
@@ -31,7 +32,7 @@ from opsicle.server.store import (
 from opsicle.server.store.automation_transitions import Ending
 from opsicle.server.store.database import Connection
 from opsicle.server.store.jobs import JobRow
-from opsicle.wire.jobs import MAX_EXPLANATION, Outcome, outputs_digest, phases_digest
+from opsicle.wire.jobs import MAX_EXPLANATION, Outcome, phases_digest
 
 ANSWERABLE = frozenset({JobState.RUNNING, JobState.UNKNOWN})
 """States in which the holder of the newest lease may still send output, and how the job ended."""
@@ -102,13 +103,12 @@ class JobOutcomes:
         if outcome.kept_until_ms is not None:
             self._note_kept(db, job, outcome.kept_until_ms)
 
-        outputs = outputs_digest(outcome.phases)
         data = {
             "job": job.id,
             "state": state,
             "exit_code": outcome.exit_code,
             "phases": phases_digest(outcome.phases),
-            **({"outputs": outputs} if outputs else {}),
+            **recorded_outputs(outcome.phases),
             **_left_behind(db, job.id),
         }
         audit.append(db, ending.at, job.org_id, worker, "finish", resource_of(job), data)

@@ -209,7 +209,7 @@ class LeaseService:
             return
 
         if not is_open(row, self._clock.now()):
-            self._keep_out(db, row, leased)
+            self._hold_or_expire(db, row, leased)
             return
 
         if row.state is not AutomationState.PLANNING and not self.groups.has_room(db, row):
@@ -222,7 +222,7 @@ class LeaseService:
         ):
             self.begin(db, presence, row, planned, leased)
 
-    def _keep_out(self, db: Connection, row: AutomationRow, leased: LeasedWork) -> None:
+    def _hold_or_expire(self, db: Connection, row: AutomationRow, leased: LeasedWork) -> None:
         """Take an automation out of the queue that is not in its window: for now, or for good."""
         now = self._clock.now()
         if row.not_after and now >= row.not_after:
@@ -245,7 +245,7 @@ class LeaseService:
                 leased.refused.append(row)
             return
 
-        manifest = self._say(presence, row, checked)
+        manifest = self._manifest_for(presence, row, checked)
         if manifest is None:
             return
         fence = max(row.fence, self.epoch.fence_floor) + 1
@@ -278,7 +278,7 @@ class LeaseService:
     def _plan(
         self, presence: Presence, row: AutomationRow, checked: CheckedWork
     ) -> PlannedLease | None:
-        manifest = self._say(presence, row, checked)
+        manifest = self._manifest_for(presence, row, checked)
         if manifest is None:
             return None
         fence = max(row.fence, self.epoch.fence_floor) + 1
@@ -308,7 +308,7 @@ class LeaseService:
         work = self._work_builder.make(db, row, planned.lease, planned.checked, planned.manifest)
         leased.items.append((planned.lease, work))
 
-    def _say(
+    def _manifest_for(
         self, presence: Presence, row: AutomationRow, checked: CheckedWork
     ) -> WorkManifest | None:
         """Return the manifest as this worker can read it.

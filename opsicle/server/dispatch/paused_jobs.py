@@ -24,6 +24,7 @@ from opsicle.server.approvals import paused_ends
 from opsicle.server.approvals.bindings import AlteredManifest, Bindings
 from opsicle.server.approvals.pauses import draft
 from opsicle.server.approvals.progress import Progress
+from opsicle.server.approvals.record_of_ends import recorded_outputs
 from opsicle.server.channels.outbox import Outbox
 from opsicle.server.dispatch.lease_store import Lease
 from opsicle.server.store import (
@@ -40,7 +41,7 @@ from opsicle.server.store.automations import AutomationRow
 from opsicle.server.store.calls import CallWaitRow
 from opsicle.server.store.database import Connection
 from opsicle.server.store.jobs import JobRow
-from opsicle.wire.jobs import StepState, outputs_digest
+from opsicle.wire.jobs import StepState
 from opsicle.wire.worker_api import PauseRequest
 
 _FAILED = frozenset({StepState.FAILED, StepState.TIMED_OUT})
@@ -92,7 +93,7 @@ class PausedJobs:
             raise LeaseLost.of(job.id)
 
         data = {"job": job.id, "phase": request.phase, "approval": asked.id, "kind": asked.kind}
-        data |= _left_by_then(request)
+        data |= recorded_outputs(request.phases)
         audit.append(db, now, job.org_id, worker, "pause", f"automations/{row.id}", data)
         approvals.insert(db, asked)
         self._progress.advance(db, self._progress.load(db, asked), now)
@@ -122,7 +123,7 @@ class PausedJobs:
         for position, call in enumerate(called):
             calls.insert(db, wait, position, call.template)
         data = {"job": job.id, "phase": request.phase, "call": wait.id}
-        data |= _left_by_then(request)
+        data |= recorded_outputs(request.phases)
         audit.append(
             db, now, job.org_id, worker, "pause", f"automations/{wait.automation_id}", data
         )
@@ -188,9 +189,3 @@ def begin(db: Connection, job: JobRow, at: datetime) -> bool:
     return jobs.start(db, job.id, at) and automation_transitions.start(
         db, job.automation_id, job.id, at
     )
-
-
-def _left_by_then(request: PauseRequest) -> dict[str, str]:
-    """Return what the record says of the outputs of a job that comes to wait."""
-    outputs = outputs_digest(request.phases)
-    return {"outputs": outputs} if outputs else {}

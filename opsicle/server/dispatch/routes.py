@@ -50,16 +50,16 @@ def poll(
     dispatch: Dispatch, record: AuditCheckpoints, epochs: EpochReports, request: Request
 ) -> Reply:
     """Ask for work; held open while there is nothing to say. Also the worker's heartbeat."""
-    said = request.body(PollRequest)
-    if said.history_rewritten:
-        record.contradicted(request.worker, said.history_rewritten)
-    if said.newer_epoch:
-        epochs.report_newer(request.worker, said.newer_epoch)
-    if said.ran:
-        epochs.record_ran(request.worker, said.ran)
+    message = request.body(PollRequest)
+    if message.history_rewritten:
+        record.contradicted(request.worker, message.history_rewritten)
+    if message.newer_epoch:
+        epochs.report_newer(request.worker, message.newer_epoch)
+    if message.ran:
+        epochs.record_ran(request.worker, message.ran)
     if epochs.should_answer_at_once(request.worker):
-        said.wait_seconds = 0
-    reply = dispatch.poll(request.worker, said, request.on_disconnect)
+        message.wait_seconds = 0
+    reply = dispatch.poll(request.worker, message, request.on_disconnect)
     reply.wants_ran = epochs.wants_ran(request.worker)
     # Work is not kept waiting for it; a shared worker monitors no one org's record.
     if not reply.work and not request.worker.is_shared:

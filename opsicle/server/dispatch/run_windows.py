@@ -29,7 +29,7 @@ _AT_ONCE = 100
 
 
 class RunWindows:
-    """Lets time go on for what waits for its window."""
+    """Queues automations when their windows open, and ends those whose windows have closed."""
 
     def __init__(
         self,
@@ -91,8 +91,7 @@ def window_of(db: Connection, approval_id: str | None) -> RunWindow:
 
 def expire(db: Connection, outbox: Outbox, row: WindowRow | AutomationRow, at: datetime) -> bool:
     """End an automation that has missed its window, inside a transaction. False if it has begun."""
-    closing = window_of(db, row.approval_id).closing_text
-    explanation = f"its window closed before it began: {closing}"
+    explanation = window_of(db, row.approval_id).missed_text
     if not run_windows.expire(db, row.id, at, explanation):
         return False
     outbox.post_finished(db, row.org_id, row.id, AutomationState.EXPIRED)

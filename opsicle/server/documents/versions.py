@@ -41,6 +41,15 @@ class VersionDraft:
         return Conflict(f"the {self.kind} {self.name} changed meanwhile", hint=hint)
 
 
+def require_room(kind: DocumentKind, count: int, most: int) -> None:
+    """Raise Conflict where an org has as many documents of a kind already as it may have."""
+    if count >= most:
+        raise Conflict(
+            f"the org has {most} {kind.plural}, and may have no more",
+            hint="Delete one that is needed no longer.",
+        )
+
+
 def add_version(
     db: Connection,
     actor: Actor,

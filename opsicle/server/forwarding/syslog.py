@@ -116,10 +116,10 @@ def _require_open(connection: ssl.SSLSocket) -> None:
     """Raise OSError if the collector has closed the connection, or the network has."""
     connection.settimeout(0)
     try:
-        said = connection.recv(1024)
+        received = connection.recv(1024)
     except (ssl.SSLWantReadError, BlockingIOError):
         return
-    if not said:
+    if not received:
         raise ConnectionResetError("the collector has closed the connection")
 
 

@@ -21,17 +21,23 @@ MAX_PAGE_BYTES = 1024 * 1024
 
 
 def page_of(
-    rows: Sequence[R], limit: int, show: Callable[[R], T], key: Callable[[R], str]
+    rows: Sequence[R],
+    limit: int,
+    show: Callable[[R], T],
+    key: Callable[[R], str],
+    is_hidden: Callable[[R], bool] = lambda _: False,
 ) -> Page[T]:
     """Return a page of at most `limit` items.
 
-    Of fewer if they are large: the one that exceeds `MAX_PAGE_BYTES` is the last.
+    Of fewer if they are large: the one that exceeds `MAX_PAGE_BYTES` is the last. Of fewer, too, if
+    some are hidden: they are left out, and the page need not be the last for that.
 
     One row more than `limit` must have been asked for: it says that there is more.
     """
     shown = rows[:limit]
     return page_of_shown(
-        ((key(row), show(row)) for row in shown), key(shown[-1]) if len(rows) > limit else ""
+        ((key(row), show(row)) for row in shown if not is_hidden(row)),
+        key(shown[-1]) if len(rows) > limit else "",
     )
 
 

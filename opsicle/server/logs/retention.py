@@ -12,12 +12,13 @@ from datetime import UTC, datetime, timedelta
 
 import gevent
 
+from opsicle.domain.artifacts import MIB
 from opsicle.domain.automations import AutomationState, is_final
 from opsicle.kit.clock import Clock
 from opsicle.kit.ids import lowest_id
 from opsicle.server.access.actor import SystemActor
 from opsicle.server.automations.retention import LEAST_AGE
-from opsicle.server.dispatch.job_logs import MIB, JobLogs
+from opsicle.server.dispatch.job_logs import JobLogs
 from opsicle.server.store import audit, log_retention
 from opsicle.server.store.database import Connection, Database
 from opsicle.server.store.log_retention import JobEnding

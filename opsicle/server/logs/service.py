@@ -39,12 +39,16 @@ class Logs:
     """Lines of logs, and searches."""
 
     def __init__(
-        self, database: Database, log_database: LogDatabase, job_logs: JobLogs, runs: Automations
+        self,
+        database: Database,
+        log_database: LogDatabase,
+        job_logs: JobLogs,
+        automations: Automations,
     ) -> None:
         self._database = database
         self._log_database = log_database
         self._job_logs = job_logs
-        self._automations = runs
+        self._automations = automations
         self._under_way = ConcurrencyLimit("log searches", SEARCHES_PER_ORG)
 
     def lines(self, actor: Actor, automation_id: str, wanted: LineRange) -> LogLines:

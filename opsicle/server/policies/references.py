@@ -74,10 +74,10 @@ def _uncovered(db: Connection, org_id: str, policy: Policy) -> Iterator[Problem]
 
     if names:
         more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
-        said = ", ".join(names[:_MOST_NAMED]) + more
+        first = ", ".join(names[:_MOST_NAMED]) + more
         yield Problem(
             "spec.appliesTo",
-            f"does not apply to templates that say themselves who must approve: {said}",
+            f"does not apply to templates that say themselves who must approve: {first}",
         )
 
 

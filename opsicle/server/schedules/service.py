@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from functools import partial
 
 import msgspec
 
@@ -22,14 +23,14 @@ from opsicle.domain.template_parser import parse_schedule
 from opsicle.kit.clock import Clock
 from opsicle.server.access.actor import Actor
 from opsicle.server.access.document_lookup import document_not_found, get_document
-from opsicle.server.access.standing import standing_actor
+from opsicle.server.access.member_actors import member_actor
 from opsicle.server.access.template_access import is_hidden, require_on
 from opsicle.server.automations.scope_of_starts import require_newest_in_scope
 from opsicle.server.automations.service import Automations
 from opsicle.server.automations.starters import Starter, starting_problems
 from opsicle.server.documents.reading import DocumentReading
-from opsicle.server.documents.versions import VersionDraft, add_version, delete
-from opsicle.server.http.paging import page_of_shown, position
+from opsicle.server.documents.versions import VersionDraft, add_version, delete, require_room
+from opsicle.server.http.paging import page_of, position
 from opsicle.server.members.run_as import run_as
 from opsicle.server.schedules.starting import STILL_RUNNING, request_of, schedule_as_pushed
 from opsicle.server.schedules.views import shown, whole
@@ -46,9 +47,9 @@ _SCHEDULE = DocumentKind.SCHEDULE
 
 
 class Schedules:
-    """Pushed, shown, paused and run by hand.
+    """Pushes, shows and pauses schedules, and runs them by hand.
 
-    A schedule of a template that rules hide from somebody is to them as absent as what never was.
+    A schedule whose template is hidden from somebody does not exist for them.
     """
 
     def __init__(self, database: Database, automations: Automations, clock: Clock) -> None:
@@ -91,7 +92,7 @@ class Schedules:
             is_new = newest is None or not draft.is_same_as(newest)
             if is_new:
                 if newest is None:
-                    _require_room(db, actor.org_id)
+                    require_room(_SCHEDULE, schedules.count(db, actor.org_id), MOST_SCHEDULES)
                 add_version(db, actor, draft, newest, now, {"template": schedule.template})
                 _plan_next(db, _row_of(db, actor, schedule.name), schedule, now)
 
@@ -114,12 +115,13 @@ class Schedules:
         def query(db: Connection) -> Page[ScheduleSummary]:
             found = documents.list_by_name(db, _SCHEDULE, actor.org_id, cursor, limit + 1)
             rows = schedules.list_of(db, actor.org_id, [each.document_id for each in found])
-            summaries = (
-                (each.name, shown(db, rows[each.document_id], each))
-                for each in found[:limit]
-                if not _is_hidden(db, actor, each)
+            return page_of(
+                found,
+                limit,
+                lambda each: shown(db, rows[each.document_id], each),
+                lambda each: each.name,
+                partial(_is_hidden, db, actor),
             )
-            return page_of_shown(summaries, found[limit - 1].name if len(found) > limit else "")
 
         return self._database.read(query)
 
@@ -144,13 +146,12 @@ class Schedules:
             _visible(db, actor, name)
             row = _row_of(db, actor, name)
             found = documents.list_versions(db, _SCHEDULE, actor.org_id, name, before, limit + 1)
-            summaries = (
-                (str(each.version), shown(db, row, each))
-                for each in found[:limit]
-                if not _is_hidden(db, actor, each)
-            )
-            return page_of_shown(
-                summaries, str(found[limit - 1].version) if len(found) > limit else ""
+            return page_of(
+                found,
+                limit,
+                lambda each: shown(db, row, each),
+                lambda each: str(each.version),
+                partial(_is_hidden, db, actor),
             )
 
         return self._database.read(query)
@@ -194,7 +195,7 @@ class Schedules:
             found = _visible(db, actor, name)
             row = _row_of(db, actor, name)
             if schedules.pause(db, row.id, False, now):
-                _plan_next(db, _row_of(db, actor, name), _said_by(found), now)
+                _plan_next(db, _row_of(db, actor, name), _read_schedule(found), now)
                 audit.append(db, now, actor.org_id, actor, "resume", f"schedules/{name}")
             return whole(db, _row_of(db, actor, name), found)
 
@@ -205,7 +206,7 @@ class Schedules:
         actor.require(Action.SCHEDULES_VIEW)
 
         def query(db: Connection) -> NextTimes:
-            schedule = _said_by(_visible(db, actor, name))
+            schedule = _read_schedule(_visible(db, actor, name))
             row = _row_of(db, actor, name)
             if row.due_at is None:
                 return NextTimes(times=[], time_zone=schedule.time_zone)
@@ -248,7 +249,7 @@ class Schedules:
         )
 
 
-def _said_by(row: VersionRow) -> Schedule:
+def _read_schedule(row: VersionRow) -> Schedule:
     return stored_json.read(row.document, Schedule, f"the schedule {row.name}")
 
 
@@ -272,14 +273,6 @@ def _row_of(db: Connection, actor: Actor, name: str) -> ScheduleRow:
     return row
 
 
-def _require_room(db: Connection, org_id: str) -> None:
-    if schedules.count(db, org_id) >= MOST_SCHEDULES:
-        raise Conflict(
-            f"the org has {MOST_SCHEDULES} schedules, and may have no more",
-            hint="Delete one that is needed no longer.",
-        )
-
-
 def _plan_next(db: Connection, row: ScheduleRow, schedule: Schedule, now: datetime) -> None:
     """Set the first time that is neither past nor used up."""
     if row.is_paused:
@@ -293,7 +286,7 @@ def _plan_next(db: Connection, row: ScheduleRow, schedule: Schedule, now: dateti
 def _warnings(db: Connection, actor: Actor, schedule: Schedule) -> list[Problem]:
     """Return why it could not start now. Raises InvalidInput for values that do not fit."""
     try:
-        runner = standing_actor(db, actor.org_id, schedule.principal_id, "schedule")
+        runner = member_actor(db, actor.org_id, schedule.principal_id, "schedule")
     except NotAllowed as error:
         return [Problem("spec.runAs", f"it cannot start: {error.message}")]
     return starting_problems(db, runner, request_of(schedule))

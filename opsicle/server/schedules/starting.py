@@ -24,9 +24,9 @@ from opsicle.domain.schedules import (
 )
 from opsicle.kit.clock import Clock
 from opsicle.server.access.actor import SystemActor
-from opsicle.server.access.standing import standing_actor
+from opsicle.server.access.member_actors import member_actor
 from opsicle.server.automations.service import Automations
-from opsicle.server.automations.starters import Starter
+from opsicle.server.automations.starters import MOST_REASON_CHARACTERS, Starter
 from opsicle.server.documents.record_of_pushes import require_as_pushed
 from opsicle.server.fleet.presence import Fleet
 from opsicle.server.store import audit, documents, schedules
@@ -45,7 +45,6 @@ LOOK_AGAIN_AFTER = timedelta(seconds=5)
 """Where the run before is not over, and the time is not to be skipped; and after an error."""
 
 _UNREADABLE_AGAIN_AFTER = timedelta(seconds=60)
-_MOST_REASON_CHARACTERS = 500
 STILL_RUNNING = "the run before is not over"
 
 
@@ -87,7 +86,7 @@ class _Due:
             next_start_at=start_of(schedule, self.row.id, anchor, following) if following else None,
             at=self.now,
             outcome=outcome,
-            reason=reason[:_MOST_REASON_CHARACTERS],
+            reason=reason[:MOST_REASON_CHARACTERS],
             automation_id=automation_id,
         )
 
@@ -154,7 +153,7 @@ class ScheduleStarts:
     def _run(self, due: _Due) -> None:
         row, schedule = due.row, due.schedule
         actor = self._database.read(
-            lambda db: standing_actor(db, row.org_id, schedule.principal_id, "schedule")
+            lambda db: member_actor(db, row.org_id, schedule.principal_id, "schedule")
         )
 
         def claim(db: Connection, automation_id: str) -> None:
@@ -178,12 +177,12 @@ class ScheduleStarts:
 
     def _refuse_unread(self, row: ScheduleRow, reason: str) -> None:
         """Say that nobody knows what to start; the time stays due until somebody has seen to it."""
-        now, said = self._clock.now(), reason[:_MOST_REASON_CHARACTERS]
+        now, explanation = self._clock.now(), reason[:MOST_REASON_CHARACTERS]
 
         def work(db: Connection) -> None:
-            schedules.note(db, row.id, now, StartOutcome.REFUSED, said, None)
+            schedules.note(db, row.id, now, StartOutcome.REFUSED, explanation, None)
             schedules.put_off(db, row, now + _UNREADABLE_AGAIN_AFTER)
-            _record(db, row, StartOutcome.REFUSED, said, now)
+            _record(db, row, StartOutcome.REFUSED, explanation, now)
 
         self._database.write(work)
 

@@ -7,7 +7,7 @@ from typing import Literal
 import msgspec
 
 from opsicle.domain import stored_json
-from opsicle.domain.automations import AutomationState
+from opsicle.domain.automations import known_state
 from opsicle.domain.schedules import Schedule, StartOutcome
 from opsicle.domain.stored_json import CANNOT_BE_READ
 from opsicle.server.documents.versions import person_of, pusher_of
@@ -66,12 +66,11 @@ def _state(row: ScheduleRow, version: VersionRow) -> Literal["active", "paused",
 def _last(row: ScheduleRow) -> LastStart | None:
     if row.last_at is None or row.last_outcome not in set(StartOutcome):
         return None
-    known = row.last_state in set(AutomationState)
     return LastStart(
         outcome=StartOutcome(row.last_outcome),
         at=row.last_at,
         due_at=row.last_due_at,
         reason=row.last_reason,
         automation_id=row.last_automation_id,
-        automation_state=AutomationState(row.last_state) if row.last_state and known else None,
+        automation_state=known_state(row.last_state),
     )

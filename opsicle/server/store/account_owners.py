@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import apsw
-import msgspec
 
-from opsicle.server.store.rows import Row, fetch_all
+from opsicle.server.store.rows import Row, fetch_all, json_list
 
 
 class OwnerRow(Row, frozen=True):
@@ -39,7 +38,7 @@ def list_of(db: apsw.Connection, org_id: str, user_ids: Iterable[str]) -> dict[s
          WHERE org_id = :org_id AND user_id IN (SELECT value FROM json_each(:user_ids))
          ORDER BY user_id, seq
         """,
-        {"org_id": org_id, "user_ids": msgspec.json.encode(list(user_ids)).decode()},
+        {"org_id": org_id, "user_ids": json_list(user_ids)},
         OwnerRow,
     )
 

@@ -10,7 +10,7 @@ import msgspec
 
 from opsicle.domain.files import FileValue, InputFile
 from opsicle.kit.clock import to_text
-from opsicle.server.store.rows import Row, fetch_all, fetch_one
+from opsicle.server.store.rows import Row, fetch_all, fetch_one, json_list
 
 
 class UploadRow(Row, frozen=True):
@@ -115,7 +115,7 @@ def note_use(db: apsw.Connection, upload_ids: Iterable[str], at: datetime) -> No
            SET used_at = :at
          WHERE id IN (SELECT value FROM json_each(:ids)) AND used_at IS NULL
         """,
-        {"ids": msgspec.json.encode(list(upload_ids)).decode(), "at": to_text(at)},
+        {"ids": json_list(upload_ids), "at": to_text(at)},
     )
 
 

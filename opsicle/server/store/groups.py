@@ -6,10 +6,9 @@ from collections.abc import Iterable
 from datetime import datetime
 
 import apsw
-import msgspec
 
 from opsicle.kit.clock import to_text
-from opsicle.server.store.rows import Row, fetch_all, fetch_one, has_changed
+from opsicle.server.store.rows import Row, fetch_all, fetch_one, has_changed, json_list
 
 
 class GroupRow(Row, frozen=True):
@@ -150,7 +149,7 @@ def list_joined(
           FROM group_members
          WHERE org_id = :org_id AND user_id IN (SELECT value FROM json_each(:user_ids))
         """,
-        {"org_id": org_id, "user_ids": msgspec.json.encode(list(user_ids)).decode()},
+        {"org_id": org_id, "user_ids": json_list(user_ids)},
         _JoinedRow,
     )
 

@@ -6,12 +6,11 @@ from collections.abc import Sequence
 from datetime import datetime
 
 import apsw
-import msgspec
 
 from opsicle.domain.automations import JobState
 from opsicle.kit.clock import to_text
 from opsicle.server.store.automation_transitions import Ending
-from opsicle.server.store.rows import Row, fetch_all, fetch_one, fetch_value, has_changed
+from opsicle.server.store.rows import Row, fetch_all, fetch_one, fetch_value, has_changed, json_list
 
 
 class JobRow(Row, frozen=True):
@@ -111,7 +110,7 @@ def list_newest_of(
                             WHERE later.automation_id = j.automation_id AND later.fence > j.fence)
          ORDER BY j.id DESC
         """,
-        {"job_ids": msgspec.json.encode(job_ids).decode(), "org_id": org_id},
+        {"job_ids": json_list(job_ids), "org_id": org_id},
         AutomationOfJob,
     )
 

@@ -6,10 +6,9 @@ from collections.abc import Sequence
 from datetime import datetime
 
 import apsw
-import msgspec
 
 from opsicle.domain.automations import AutomationState
-from opsicle.server.store.rows import Row, fetch_all, fetch_value
+from opsicle.server.store.rows import Row, fetch_all, fetch_value, json_list
 
 
 def find_days(db: apsw.Connection, org_id: str) -> int | None:
@@ -62,6 +61,6 @@ def list_endings(db: apsw.Connection, job_ids: Sequence[str]) -> list[JobEnding]
           JOIN automations a ON a.id = j.automation_id
          WHERE j.id IN (SELECT value FROM json_each(:job_ids))
         """,
-        {"job_ids": msgspec.json.encode(job_ids).decode()},
+        {"job_ids": json_list(job_ids)},
         JobEnding,
     )

@@ -9,7 +9,7 @@ import apsw
 import msgspec
 
 from opsicle.kit.clock import to_text
-from opsicle.server.store.rows import Row, fetch_all, fetch_one, fetch_value
+from opsicle.server.store.rows import Row, fetch_all, fetch_one, fetch_value, json_list
 
 
 def size(db: apsw.Connection, job_id: str) -> int:
@@ -229,7 +229,7 @@ def list_of_jobs(db: apsw.Connection, job_ids: Sequence[str], limit: int) -> lis
           FROM segments
          WHERE job_id IN (SELECT value FROM json_each(:job_ids)) LIMIT :limit
         """,
-        {"job_ids": _json(job_ids), "limit": limit},
+        {"job_ids": json_list(job_ids), "limit": limit},
         SegmentPlace,
     )
 
@@ -243,7 +243,7 @@ def delete_lines_of(db: apsw.Connection, rowids: Sequence[int]) -> None:
                                      FROM segments
                                     WHERE rowid IN (SELECT value FROM json_each(:rowids)))
         """,
-        {"rowids": _json(rowids)},
+        {"rowids": json_list(rowids)},
     )
 
 
@@ -264,13 +264,9 @@ def delete(db: apsw.Connection, rowids: Sequence[int]) -> list[RemovedSegment]:
          WHERE rowid IN (SELECT value FROM json_each(:rowids))
         RETURNING org_id, job_id, length(chunks)
         """,
-        {"rowids": _json(rowids)},
+        {"rowids": json_list(rowids)},
         RemovedSegment,
     )
-
-
-def _json(values: Sequence[object]) -> str:
-    return msgspec.json.encode(values).decode()
 
 
 def delete_gaps(db: apsw.Connection, job_id: str) -> None:

@@ -8,11 +8,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import apsw
-import msgspec
 
 from opsicle.kit.clock import to_text
 from opsicle.server.store.automation_transitions import Ending
-from opsicle.server.store.rows import fetch_column
+from opsicle.server.store.rows import fetch_column, json_list
 
 
 def pause_job(db: apsw.Connection, job_id: str, fence: int, pause_id: str, phases: str) -> bool:
@@ -79,7 +78,7 @@ def list_known(db: apsw.Connection, worker_id: str, job_ids: Sequence[str]) -> d
           JOIN jobs j ON j.id = e.value
          WHERE j.worker_id = :worker_id
         """,
-        {"worker_id": worker_id, "ids": msgspec.json.encode(job_ids).decode()},
+        {"worker_id": worker_id, "ids": json_list(job_ids)},
     )
     return {str(job_id): bool(is_open) for job_id, is_open in rows}
 

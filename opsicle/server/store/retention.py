@@ -9,11 +9,17 @@ from collections.abc import Sequence
 from datetime import datetime
 
 import apsw
-import msgspec
 
 from opsicle.domain.automations import FINAL, AutomationState
 from opsicle.kit.clock import to_text
-from opsicle.server.store.rows import Row, fetch_all, fetch_column, fetch_value, is_one_of
+from opsicle.server.store.rows import (
+    Row,
+    fetch_all,
+    fetch_column,
+    fetch_value,
+    is_one_of,
+    json_list,
+)
 
 
 class PrunableRow(Row, frozen=True):
@@ -138,4 +144,4 @@ def delete(db: apsw.Connection, ids: Sequence[str]) -> int:
 
 
 def _given(ids: Sequence[str]) -> dict[str, str]:
-    return {"ids": msgspec.json.encode(ids).decode()}
+    return {"ids": json_list(ids)}

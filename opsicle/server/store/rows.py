@@ -7,7 +7,7 @@ A row's type is a `Row` whose fields stand in the order of the SELECT; texts bec
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
@@ -46,6 +46,11 @@ def is_one_of(states: Collection[AutomationState]) -> str:
     return "state IN ({})".format(
         ", ".join(f"'{state}'" for state in AutomationState if state in states)
     )
+
+
+def json_list(items: Iterable[object]) -> str:
+    """Return items as the JSON that `IN (SELECT value FROM json_each(:items))` takes."""
+    return msgspec.json.encode(list(items)).decode()
 
 
 def fetch_all(db: apsw.Connection, sql: str, parameters: dict[str, Any], kind: type[R]) -> list[R]:

@@ -10,7 +10,7 @@ import msgspec
 
 from opsicle.domain.automations import UNFINISHED
 from opsicle.kit.clock import to_text
-from opsicle.server.store.rows import Row, fetch_all, fetch_one, fetch_value, is_one_of
+from opsicle.server.store.rows import Row, fetch_all, fetch_one, fetch_value, is_one_of, json_list
 
 
 class ScheduleRow(Row, frozen=True):
@@ -68,7 +68,7 @@ def find(db: apsw.Connection, org_id: str, name: str) -> ScheduleRow | None:
 def list_of(db: apsw.Connection, org_id: str, ids: Sequence[str]) -> dict[str, ScheduleRow]:
     """Return these schedules of an org, by id."""
     where = "WHERE s.org_id = :org_id AND s.id IN (SELECT value FROM json_each(:ids))"
-    given = {"org_id": org_id, "ids": msgspec.json.encode(list(ids)).decode()}
+    given = {"org_id": org_id, "ids": json_list(ids)}
     rows = fetch_all(db, _SELECT + where, given, ScheduleRow)
     return {row.id: row for row in rows}
 

@@ -12,7 +12,7 @@ import apsw
 import msgspec
 
 from opsicle.kit.clock import to_text
-from opsicle.server.store.rows import Row, fetch_all, fetch_column, fetch_one
+from opsicle.server.store.rows import Row, fetch_all, fetch_column, fetch_one, json_list
 
 
 class JobLogRow(Row, frozen=True):
@@ -80,7 +80,7 @@ def list_of_jobs(db: apsw.Connection, job_ids: Sequence[str]) -> list[JobLogRow]
     return fetch_all(
         db,
         _JOB_LOG + _OF_JOBS + "ORDER BY job_id",
-        {"job_ids": _json(job_ids)},
+        {"job_ids": json_list(job_ids)},
         JobLogRow,
     )
 
@@ -93,7 +93,7 @@ def note_removal(db: apsw.Connection, job_ids: Sequence[str], at: datetime, rule
            SET removed_at = :at, removed_by = :rule, stored = max(stored, 1)
          WHERE job_id IN (SELECT value FROM json_each(:job_ids)) AND removed_at IS NULL
         """,
-        {"job_ids": _json(job_ids), "at": to_text(at), "rule": rule},
+        {"job_ids": json_list(job_ids), "at": to_text(at), "rule": rule},
     )
 
 
@@ -111,7 +111,7 @@ def note_gone(db: apsw.Connection, job_ids: Sequence[str]) -> None:
            SET stored = 0
          WHERE job_id IN (SELECT value FROM json_each(:job_ids)) AND removed_at IS NOT NULL
         """,
-        {"job_ids": _json(job_ids)},
+        {"job_ids": json_list(job_ids)},
     )
 
 
@@ -191,7 +191,3 @@ def list_of_time(
         },
         JobLogRow,
     )
-
-
-def _json(values: Sequence[object]) -> str:
-    return msgspec.json.encode(values).decode()

@@ -180,9 +180,13 @@ class Templates:
         hidden = set[str]()
 
         rows, known = self._database.read(query)
-        page = page_of(rows, limit, lambda row: _summary(row, known), lambda row: row.name)
-        page.items = [item for item in page.items if item.name not in hidden]
-        return page
+        return page_of(
+            rows,
+            limit,
+            lambda row: _summary(row, known),
+            lambda row: row.name,
+            lambda row: row.name in hidden,
+        )
 
     def get(self, actor: Actor, name: str, version: int | None = None) -> TemplateVersion:
         """Return one version of a template whole, the newest unless told. Raises NotFound."""

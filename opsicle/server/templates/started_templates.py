@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
-from opsicle.domain.calls import Call
+from opsicle.domain.call_paths import started_calls
 from opsicle.domain.errors import InvalidInput, Problem
 from opsicle.domain.passed_values import call_problems, refuse_secrets
 from opsicle.domain.problems import listed
-from opsicle.domain.stored_templates import decode_template
 from opsicle.domain.templates import Template
 from opsicle.server.access.actor import Actor
 from opsicle.server.access.template_access import is_hidden
-from opsicle.server.store import documents
+from opsicle.server.access.template_versions import find_newest_template
 from opsicle.server.store.database import Connection
-from opsicle.server.store.documents import DocumentKind
 
 _HIDDEN = "another one"
 """What a template is called that rules hide from whoever pushes."""
@@ -28,8 +26,8 @@ def starting_warnings(db: Connection, actor: Actor, template: Template) -> list[
     """
     _refuse_loops(db, actor, template)
     found: list[Problem] = []
-    for path, call in _started(template):
-        target = _newest(db, actor.org_id, call.template)
+    for path, call in started_calls(template):
+        target = find_newest_template(db, actor.org_id, call.template)
         if target is None or is_hidden(db, actor, call.template, target.labels):
             message = f"there is no template {call.template} yet, so it cannot start"
             found.append(Problem(f"{path}.template", message))
@@ -48,13 +46,13 @@ def _refuse_loops(db: Connection, actor: Actor, template: Template) -> None:
     to_visit = [template]
     while to_visit:
         current = to_visit.pop()
-        for path, call in _started(current):
+        for path, call in started_calls(current):
             if call.template == template.name:
                 raise _loop(db, actor, template, path, [*_way(came_from, current.name)])
             if call.template in came_from:
                 continue
             came_from[call.template] = current.name
-            if found := _newest(db, actor.org_id, call.template):
+            if found := find_newest_template(db, actor.org_id, call.template):
                 to_visit.append(found)
 
 
@@ -72,7 +70,11 @@ def _loop(
     shown = [_HIDDEN if is_hidden(db, actor, name) else name for name in way[1:]]
     text = " → ".join([template.name, *shown, template.name])
     first = next(
-        (place for place, call in _started(template) if len(way) > 1 and call.template == way[1]),
+        (
+            place
+            for place, call in started_calls(template)
+            if len(way) > 1 and call.template == way[1]
+        ),
         path,
     )
     return InvalidInput(
@@ -80,19 +82,3 @@ def _loop(
         hint="Leave one of these starts out.",
         problems=(Problem(f"{first}.template", f"leads back to {listed([template.name])}"),),
     )
-
-
-def _started(template: Template) -> Iterator[tuple[str, Call]]:
-    """Yield what a template calls or starts, each with its place in the document."""
-    for i, phase in enumerate(template.phases):
-        for j, call in enumerate(phase.calls):
-            place = f"[{j}]" if len(phase.calls) > 1 else ""
-            yield f"spec.template.phases[{i}].call{place}", call
-    for key, calls in (("onSuccess", template.on_success), ("onFailure", template.on_failure)):
-        for i, call in enumerate(calls):
-            yield f"spec.{key}[{i}]", call
-
-
-def _newest(db: Connection, org_id: str, name: str) -> Template | None:
-    row = documents.find(db, DocumentKind.TEMPLATE, org_id, name)
-    return decode_template(row.document) if row else None

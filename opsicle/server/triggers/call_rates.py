@@ -12,7 +12,7 @@ _NOTE_EVERY_SECONDS = 60.0
 
 
 class CallRates:
-    """What is not used of a rate gathers up to its count."""
+    """A token bucket for each trigger, which holds as many calls as its rate has."""
 
     def __init__(self, now: Callable[[], float]) -> None:
         self._now = now

@@ -9,12 +9,11 @@ from datetime import datetime
 from opsicle.domain.triggers import KEPT_CALLS, KEPT_REFUSALS, CallOutcome
 from opsicle.kit.ids import new_id
 from opsicle.security.webhook_signatures import Header, SignedCall
+from opsicle.server.automations.starters import MOST_REASON_CHARACTERS
 from opsicle.server.store import trigger_calls
 from opsicle.server.store.database import Connection
 from opsicle.server.store.trigger_calls import CallRow
 from opsicle.server.store.triggers import TriggerRow
-
-_MOST_REASON_CHARACTERS = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +44,7 @@ class IncomingCall:
             is_verified=outcome is not CallOutcome.UNVERIFIED,
             at=at,
             outcome=outcome,
-            reason=reason[:_MOST_REASON_CHARACTERS],
+            reason=reason[:MOST_REASON_CHARACTERS],
             automation_id=automation_id,
             mapped="{}",
             body_bytes=len(self.body),

@@ -33,17 +33,13 @@ from opsicle.domain.trigger_mapping import (
     mapped_values,
     unmet_condition,
 )
-from opsicle.domain.triggers import (
-    CallOutcome,
-    Trigger,
-    VerifyMethod,
-)
+from opsicle.domain.triggers import CallOutcome, Trigger, VerifyMethod
 from opsicle.kit.clock import Clock
 from opsicle.security import webhook_signatures
 from opsicle.security.master_key import CannotOpen
 from opsicle.security.webhook_signatures import Proof, SignedCall
 from opsicle.server.access.actor import SystemActor
-from opsicle.server.access.standing import standing_actor
+from opsicle.server.access.member_actors import member_actor
 from opsicle.server.automations.runnable import runnable_version
 from opsicle.server.automations.service import Automations
 from opsicle.server.automations.starters import Starter
@@ -69,14 +65,18 @@ from opsicle.wire.trigger_api import HookReply
 from opsicle.wire.user_api import RunRequest
 
 _LONG_BODY_BYTES = 64 * 1024
-"""A longer body is read where it holds up nobody else."""
+"""A longer body is decoded in a thread, as it would hold the event loop."""
 
 _NOBODYS_SECRET = webhook_signatures.new_secret()
+"""What a call of a trigger that is not there is verified by, so that it takes as long as others."""
+
+_MESSAGE, _MEANING = "message ", "meaning "
+"""Begin the keys of receipts: for a message that comes again, and for one that means the same."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Called:
-    """A trigger that is there and its secret, or why nobody can be known by that."""
+class _FoundTrigger:
+    """A trigger and its secret; without one, `problem` says why nobody can call it."""
 
     row: TriggerRow
     version: VersionRow
@@ -86,10 +86,10 @@ class _Called:
 
 
 @dataclass(frozen=True, slots=True)
-class _Call:
+class _VerifiedCall:
     """A call of somebody who knew the secret."""
 
-    called: _Called
+    target: _FoundTrigger
     incoming: IncomingCall
     proof: Proof
     now: datetime
@@ -98,11 +98,11 @@ class _Call:
         self, outcome: CallOutcome, reason: str = "", automation_id: str | None = None
     ) -> CallRow:
         """Return what is kept of it."""
-        return self.incoming.row(self.called.row, self.now, outcome, reason, automation_id)
+        return self.incoming.row(self.target.row, self.now, outcome, reason, automation_id)
 
 
-class _Repeated(Exception):
-    """What a call is known by has started an automation already."""
+class _AlreadyStarted(Exception):
+    """The same call, or one that means the same, has started an automation already."""
 
     def __init__(self, automation_id: str, *, is_same_message: bool) -> None:
         super().__init__(automation_id)
@@ -142,36 +142,36 @@ class Hooks:
         where the trigger may not start its template; Unavailable.
         """
         now = self._clock.now()
-        called = self._database.read(lambda db: _find(db, org_code, name))
-        proof = self._verify(called, incoming.signed(now))
-        if called is None or proof is None:
-            raise self._refuse_unverified(called, incoming, now)
+        target = self._database.read(lambda db: _find(db, org_code, name))
+        proof = self._verify(target, incoming.signed(now))
+        if target is None or proof is None:
+            raise self._refuse_unverified(target, incoming, now)
 
-        call = _Call(called, incoming, proof, now)
-        if called.row.is_paused:
+        call = _VerifiedCall(target, incoming, proof, now)
+        if target.row.is_paused:
             self._note(call.row(CallOutcome.SKIPPED, "it is paused"))
             raise NotFound("this trigger is paused", hint="`opsicle triggers resume` ends that.")
         try:
-            self._rates.take(called.row.id, called.trigger.rate)
+            self._rates.take(target.row.id, target.trigger.rate)
         except TooManyRequests as error:
-            if self._rates.is_to_be_noted(called.row.id):
+            if self._rates.is_to_be_noted(target.row.id):
                 self._note(call.row(CallOutcome.LIMITED, error.message))
             raise
         return self._answer(call)
 
-    def _verify(self, called: _Called | None, call: SignedCall) -> Proof | None:
+    def _verify(self, target: _FoundTrigger | None, call: SignedCall) -> Proof | None:
         """Return the proof; what is not there is looked at for as long as what is."""
-        if called is None or called.sealed is None:
+        if target is None or target.sealed is None:
             webhook_signatures.verify(VerifyMethod.HMAC, _NOBODYS_SECRET, call)
             return None
         try:
-            secret = self._vault.open_trigger_secret(called.sealed)
+            secret = self._vault.open_trigger_secret(target.sealed)
         except CannotOpen:
             return None
-        return webhook_signatures.verify(called.trigger.verify, secret, call)
+        return webhook_signatures.verify(target.trigger.verify, secret, call)
 
     def _refuse_unverified(
-        self, called: _Called | None, incoming: IncomingCall, now: datetime
+        self, target: _FoundTrigger | None, incoming: IncomingCall, now: datetime
     ) -> OpsicleError:
         """Note the attempt, and return the error, which is the same for whatever is wrong.
 
@@ -185,10 +185,10 @@ class Hooks:
 
         def work(db: Connection) -> None:
             self._throttle.note_refusal(db, source)
-            if called:
-                shown = f"the sender did not show the secret by {called.trigger.verify}"
-                reason = called.problem or shown
-                keep(db, incoming.row(called.row, now, CallOutcome.UNVERIFIED, reason))
+            if target:
+                shown = f"the sender did not show the secret by {target.trigger.verify}"
+                reason = target.problem or shown
+                keep(db, incoming.row(target.row, now, CallOutcome.UNVERIFIED, reason))
 
         self._database.write(work)
         return NotAuthenticated(
@@ -197,16 +197,16 @@ class Hooks:
             "the trigger's calls say what came in.",
         )
 
-    def _answer(self, call: _Call) -> HookReply:
-        trigger = call.called.trigger
+    def _answer(self, call: _VerifiedCall) -> HookReply:
+        trigger = call.target.trigger
         try:
             body = _decoded(call.incoming.body)
             if reason := unmet_condition(trigger, body):
                 self._note(call.row(CallOutcome.SKIPPED, reason))
                 return HookReply(skipped=reason)
             return self._start(call, body, list(_receipts(call, body)))
-        except _Repeated as repeated:
-            return self._answer_repeated(call, repeated)
+        except _AlreadyStarted as repeated:
+            return self._answer_again(call, repeated)
         except InvalidInput as error:
             self._note(call.row(CallOutcome.INVALID, error.message))
             raise
@@ -219,17 +219,17 @@ class Hooks:
                 hint=f"`opsicle triggers calls {trigger.name}` says why, to people of its org.",
             ) from error
 
-    def _start(self, call: _Call, body: object, receipts: list[NewReceipt]) -> HookReply:
-        row, trigger = call.called.row, call.called.trigger
+    def _start(self, call: _VerifiedCall, body: object, receipts: list[NewReceipt]) -> HookReply:
+        row, trigger = call.target.row, call.target.trigger
 
         def check(db: Connection) -> None:
             for receipt in receipts:
                 if earlier := triggers.find_receipt(db, row.id, receipt.key, call.now):
-                    raise _repeated(receipt, earlier)
+                    raise _already_started(receipt, earlier)
 
         self._database.read(check)
         actor = self._database.read(
-            lambda db: standing_actor(db, row.org_id, trigger.principal_id, "trigger")
+            lambda db: member_actor(db, row.org_id, trigger.principal_id, "trigger")
         )
         request = RunRequest(template=trigger.template)
         version, template, _ = self._database.read(lambda db: runnable_version(db, actor, request))
@@ -243,7 +243,7 @@ class Hooks:
             for receipt in receipts:
                 if not triggers.put_receipt(db, row.id, receipt, automation_id, call.now):
                     earlier = triggers.find_receipt(db, row.id, receipt.key, call.now)
-                    raise _repeated(receipt, earlier or "")
+                    raise _already_started(receipt, earlier or "")
             row_of_call = call.row(CallOutcome.STARTED, automation_id=automation_id)
             keep(db, msgspec.structs.replace(row_of_call, mapped=shown.decode()))
 
@@ -252,7 +252,7 @@ class Hooks:
         request = RunRequest(template=template.name, version=version.version, values={**values})
         return self._started(self._automations.create(actor, request, starter=starter).id)
 
-    def _answer_repeated(self, call: _Call, repeated: _Repeated) -> HookReply:
+    def _answer_again(self, call: _VerifiedCall, repeated: _AlreadyStarted) -> HookReply:
         """Answer the same message as before, and say of one that means the same that it does."""
         automation_id = repeated.automation_id
         what = "the same message" if repeated.is_same_message else "this"
@@ -265,12 +265,12 @@ class Hooks:
         url = f"{self._urls.url}/automations/{automation_id}"
         return HookReply(automation=automation_id, url=url)
 
-    def _refuse(self, call: _Call, reason: str) -> None:
+    def _refuse(self, call: _VerifiedCall, reason: str) -> None:
         """Record that a call started nothing, and tell whoever the trigger runs as: once of each.
 
         What is refused again for the same reason stands among the calls alone.
         """
-        row, version = call.called.row, call.called.version
+        row, version = call.target.row, call.target.version
         refused = call.row(CallOutcome.REFUSED, reason)
 
         def work(db: Connection) -> None:
@@ -284,7 +284,7 @@ class Hooks:
             notice = Notice(
                 kind=NoticeKind.START_REFUSED,
                 org_id=row.org_id,
-                recipients=tuple({version.pusher_id, call.called.trigger.principal_id}),
+                recipients=tuple({version.pusher_id, call.target.trigger.principal_id}),
                 subject=f"the trigger {row.name} could not start anything",
             )
             self._outbox.post(db, notice, [Fact("Explanation", refused.reason)])
@@ -295,7 +295,7 @@ class Hooks:
         self._database.write(lambda db: keep(db, row))
 
 
-def _find(db: Connection, org_code: str, name: str) -> _Called | None:
+def _find(db: Connection, org_code: str, name: str) -> _FoundTrigger | None:
     """Return a trigger with its secret, None if it is not there.
 
     One that is not as it was pushed has none: who may call it cannot be known.
@@ -311,8 +311,8 @@ def _find(db: Connection, org_code: str, name: str) -> _Called | None:
         require_as_pushed(db, DocumentKind.TRIGGER, org.id, version)
         trigger = stored_json.read(version.document, Trigger, f"the trigger {name}")
     except Conflict as error:
-        return _Called(row, version, read_trigger(version), None, error.message)
-    return _Called(row, version, trigger, triggers.find_sealed(db, row.id))
+        return _FoundTrigger(row, version, read_trigger(version), None, error.message)
+    return _FoundTrigger(row, version, trigger, triggers.find_sealed(db, row.id))
 
 
 def _decoded(body: bytes) -> object:
@@ -321,22 +321,19 @@ def _decoded(body: bytes) -> object:
     return run_in(gevent.get_hub().threadpool, decode_body, body)
 
 
-def _receipts(call: _Call, body: object) -> Iterator[NewReceipt]:
+def _receipts(call: _VerifiedCall, body: object) -> Iterator[NewReceipt]:
     """Return what a call is known by, so that it starts nothing twice."""
     if call.proof.identity:
         until = call.now + timedelta(seconds=call.proof.remember_seconds)
         yield NewReceipt(_MESSAGE + _digest(call.proof.identity.encode()), until)
-    if dedupe := call.called.trigger.dedupe:
+    if dedupe := call.target.trigger.dedupe:
         until = call.now + timedelta(seconds=dedupe.window)
         yield NewReceipt(_MEANING + _digest(deduplication_key(dedupe, body)), until)
-
-
-_MESSAGE, _MEANING = "message ", "meaning "
 
 
 def _digest(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def _repeated(receipt: NewReceipt, automation_id: str) -> _Repeated:
-    return _Repeated(automation_id, is_same_message=receipt.key.startswith(_MESSAGE))
+def _already_started(receipt: NewReceipt, automation_id: str) -> _AlreadyStarted:
+    return _AlreadyStarted(automation_id, is_same_message=receipt.key.startswith(_MESSAGE))

@@ -17,13 +17,13 @@ from opsicle.kit.clock import Clock
 from opsicle.security import webhook_signatures
 from opsicle.server.access.actor import Actor
 from opsicle.server.access.document_lookup import document_not_found, get_document
-from opsicle.server.access.standing import standing_actor
+from opsicle.server.access.member_actors import member_actor
 from opsicle.server.access.template_access import is_hidden, require_on
 from opsicle.server.automations.scope_of_starts import require_newest_in_scope
 from opsicle.server.automations.starters import starting_problems
 from opsicle.server.documents.reading import DocumentReading
-from opsicle.server.documents.versions import VersionDraft, add_version, delete
-from opsicle.server.http.paging import page_of, page_of_shown, position
+from opsicle.server.documents.versions import VersionDraft, add_version, delete, require_room
+from opsicle.server.http.paging import page_of, position
 from opsicle.server.identity.step_up import StepUp
 from opsicle.server.keys.vault import Vault
 from opsicle.server.members.run_as import run_as
@@ -48,12 +48,12 @@ _TRIGGER = DocumentKind.TRIGGER
 
 
 class Triggers:
-    """Pushed, shown, paused, and given new secrets.
+    """Pushes, shows and pauses triggers, and gives them secrets.
 
-    A trigger of a template that rules hide from somebody is to them as absent as what never was.
-    Whoever knows a secret starts things with another's rights. So none is shown but to those who
-    could push the trigger to run as it does, and with other rights comes another secret: else
-    whoever knew the old one could approve what they started in somebody else's name.
+    A trigger whose template is hidden from somebody does not exist for them. Whoever knows its
+    secret starts automations with another's rights. So only those get one who could push the
+    trigger to run as it does, and a push that changes whose rights it has changes the secret:
+    otherwise whoever knew the old one could approve what they started in somebody else's name.
     """
 
     def __init__(
@@ -102,7 +102,7 @@ class Triggers:
             secret = ""
             if is_new:
                 if newest is None:
-                    _require_room(db, actor.org_id)
+                    require_room(_TRIGGER, triggers.count(db, actor.org_id), MOST_TRIGGERS)
                 add_version(db, actor, draft, newest, now, {"template": trigger.template})
                 if before is None or read_trigger(before).principal_id != trigger.principal_id:
                     secret = self._give_secret(db, actor, trigger.name, now)
@@ -159,12 +159,13 @@ class Triggers:
 
         def query(db: Connection) -> Page[TriggerSummary]:
             found = documents.list_by_name(db, _TRIGGER, actor.org_id, cursor, limit + 1)
-            summaries = (
-                (each.name, self._shown(db, actor, each))
-                for each in found[:limit]
-                if not _is_hidden(db, actor, each)
+            return page_of(
+                found,
+                limit,
+                partial(self._shown, db, actor),
+                lambda each: each.name,
+                partial(_is_hidden, db, actor),
             )
-            return page_of_shown(summaries, found[limit - 1].name if len(found) > limit else "")
 
         return self._database.read(query)
 
@@ -185,13 +186,13 @@ class Triggers:
         def query(db: Connection) -> Page[TriggerSummary]:
             _visible(db, actor, name)
             found = documents.list_versions(db, _TRIGGER, actor.org_id, name, before, limit + 1)
-            summaries = (
-                (str(each.version), self._shown(db, actor, each))
-                for each in found[:limit]
-                if not _is_hidden(db, actor, each)
+            return page_of(
+                found,
+                limit,
+                partial(self._shown, db, actor),
+                lambda each: str(each.version),
+                partial(_is_hidden, db, actor),
             )
-            last = str(found[limit - 1].version) if len(found) > limit else ""
-            return page_of_shown(summaries, last)
 
         return self._database.read(query)
 
@@ -277,20 +278,12 @@ def _row_of(db: Connection, actor: Actor, name: str) -> TriggerRow:
     return row
 
 
-def _require_room(db: Connection, org_id: str) -> None:
-    if triggers.count(db, org_id) >= MOST_TRIGGERS:
-        raise Conflict(
-            f"the org has {MOST_TRIGGERS} triggers, and may have no more",
-            hint="Delete one that is needed no longer.",
-        )
-
-
 def _warnings(db: Connection, actor: Actor, trigger: Trigger) -> list[Problem]:
     """Return why it could not start now. Raises InvalidInput for values that do not fit."""
     defaults = {name: field.default for name, field in trigger.fields.items()}
     request = RunRequest(template=trigger.template, values={**trigger.values, **defaults})
     try:
-        runner = standing_actor(db, actor.org_id, trigger.principal_id, "trigger")
+        runner = member_actor(db, actor.org_id, trigger.principal_id, "trigger")
     except NotAllowed as error:
         return [Problem("spec.runAs", f"it cannot start: {error.message}")]
     return starting_problems(db, runner, request, partial(_check, trigger))

@@ -7,7 +7,7 @@ from typing import Literal
 import msgspec
 
 from opsicle.domain import stored_json
-from opsicle.domain.automations import AutomationState
+from opsicle.domain.automations import known_state
 from opsicle.domain.stored_json import CANNOT_BE_READ
 from opsicle.domain.templates import Value
 from opsicle.domain.triggers import CallOutcome, Trigger
@@ -57,7 +57,6 @@ def whole(db: Connection, row: TriggerRow, version: VersionRow, url: str) -> Tri
 
 def shown_call(row: CallRow) -> TriggerCall:
     """Return a call as people see it."""
-    known = row.automation_state in set(AutomationState)
     return TriggerCall(
         id=row.id,
         at=row.at,
@@ -66,9 +65,7 @@ def shown_call(row: CallRow) -> TriggerCall:
         else CallOutcome.INVALID,
         reason=row.reason,
         automation_id=row.automation_id,
-        automation_state=AutomationState(row.automation_state)
-        if row.automation_state and known
-        else None,
+        automation_state=known_state(row.automation_state),
         values=stored_json.read_or(row.mapped, dict[str, Value], {}),
         body_bytes=row.body_bytes,
         body_sha256=row.body_sha256,

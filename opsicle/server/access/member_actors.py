@@ -1,4 +1,4 @@
-"""Somebody who is not there, with the rights they have now: whose schedules and triggers start."""
+"""Members in whose name something starts while they are away, with the rights they have now."""
 
 from __future__ import annotations
 
@@ -8,11 +8,13 @@ from opsicle.server.access.rights import rights_of
 from opsicle.server.store import memberships, orgs, users
 from opsicle.server.store.database import Connection
 
+_HINT = "Push it again, so that it runs as you."
 
-def standing_actor(db: Connection, org_id: str, user_id: str, channel: str) -> Actor:
-    """Return a member of an org as one who asks, by way of `channel`.
 
-    Raises NotAllowed for somebody who has left, or may not come in.
+def member_actor(db: Connection, org_id: str, user_id: str, channel: str) -> Actor:
+    """Return a member of an org as an actor, who comes by way of `channel`.
+
+    Raises NotAllowed for somebody who has left, or is disabled.
     """
     org, member = orgs.find(db, org_id), memberships.find(db, org_id, user_id)
     if org is None or member is None:
@@ -31,6 +33,3 @@ def standing_actor(db: Connection, org_id: str, user_id: str, channel: str) -> A
         address="",
         rights=rights_of(db, org_id, user_id),
     )
-
-
-_HINT = "Push it again, so that it runs as you."
