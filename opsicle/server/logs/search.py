@@ -16,6 +16,7 @@ from itertools import islice
 
 import msgspec
 
+from opsicle.domain.errors import InvalidInput
 from opsicle.domain.patterns import SearchPattern
 from opsicle.server.dispatch.log_lines import Channel, LineCount, OpenLine
 from opsicle.server.dispatch.log_segments import chunks_of
@@ -35,6 +36,11 @@ And a `$` may match at the end of a piece, since nobody knows yet how the line g
 MOST_AGAIN_BYTES = 4 * 1024 * 1024
 """Looked at again where a search goes on amid lines: of such as are longer only their end."""
 
+WINDOW_BYTES = 64 * 1024
+"""Looked through at once, in whole lines: some expressions take seconds for each MiB."""
+
+OVERDUE_SECONDS = 3.0
+
 EXCERPT_BYTES = 400
 _BEFORE_MATCH_BYTES = 120
 
@@ -53,6 +59,14 @@ class SearchBudget:
     def is_spent(self) -> bool:
         """Whether to stop at the next segment."""
         return self.is_cancelled or time.monotonic() >= self.until
+
+    def require_progress(self) -> None:
+        """Raise InvalidInput where one segment takes so long that a search would never get on."""
+        if time.monotonic() >= self.until + OVERDUE_SECONDS:
+            raise InvalidInput(
+                "this expression takes too long to look for",
+                hint="Repeat less in it, or look for a part of it that is plain text.",
+            )
 
     def cancel(self) -> None:
         """Stop as soon as may be: nobody waits for the answer."""
@@ -135,9 +149,14 @@ class LogSearch:
         self._searched = searched
         self._counts_on = counts_on
         self._unended: dict[Channel, _Unended] = {}
+        self._budget: SearchBudget | None = None
 
     def run(self, position: SearchPosition, budget: SearchBudget) -> SearchPosition | None:
-        """Search from a position on. Return where to go on, None if the log has been searched."""
+        """Search from a position on. Return where to go on, None if the log has been searched.
+
+        Raises InvalidInput for an expression that takes too long.
+        """
+        self._budget = budget
         after_line = position.after_line
         count = self._begin(position.start)
         stopped: SearchPosition | None = None
@@ -282,9 +301,16 @@ class LogSearch:
 
     def _matches(self, content: bytes, place: int, end: int) -> Iterator[tuple[int, int]]:
         """Yield the first match of each line from a place on."""
-        while place < end and (match := self._sought.pattern.find(content, place, end)):
-            yield match
-            place = content.find(b"\n", match[1], end) + 1 or end
+        while place < end:
+            line_end = content.find(b"\n", place + WINDOW_BYTES, end)
+            window_end = end if line_end < 0 else line_end
+            if match := self._sought.pattern.find(content, place, window_end):
+                yield match
+                place = content.find(b"\n", match[1], end) + 1 or end
+            else:
+                place = window_end + 1
+            if self._budget:
+                self._budget.require_progress()
 
     def _last_lines(self) -> Iterator[Hit]:
         """Search the lines that have no end at the log's end."""
