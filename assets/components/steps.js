@@ -59,7 +59,8 @@ function phaseList(phases) {
   );
 }
 
-function commandList(commands) {
+/** The commands of a phase, as they stand in its template. */
+export function commandList(commands) {
   return h(
     "ol",
     { class: "commands" },

@@ -11,7 +11,7 @@ import { keepFresh } from "../components/live.js";
 import { loadInto } from "../components/loading.js";
 import { noticeBox, sentence } from "../components/problems.js";
 import { stateBadge } from "../components/states.js";
-import { phasesView } from "../components/steps.js";
+import { commandList, phasesView } from "../components/steps.js";
 import { get, post } from "../lib/api.js";
 import { h, replace } from "../lib/dom.js";
 import { takeDraft } from "../lib/drafts.js";
@@ -326,6 +326,7 @@ function evidenceView({
           { class: "plan-phase" },
           h("h3", {}, visible(phase.name), " ", stateBadge(phase.state)),
           phase.explanation && h("p", {}, visible(phase.explanation)),
+          commandList(phase.commands),
         ),
       ),
     ),

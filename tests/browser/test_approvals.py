@@ -140,6 +140,7 @@ def test_who_agrees_is_shown_what_the_plan_found_and_just_then_the_rest_runs(
 
     expect(page.get_by_role("heading", name="What its plan has shown")).to_be_visible()
     expect(page.get_by_label("Log of the plan")).to_contain_text("3 to add")
+    expect(page.get_by_text('echo "3 to add"')).to_be_visible()
     expect(page.get_by_role("strong").filter(has_text="It adds three.")).to_be_visible()
     assert has_no_horizontal_scroll(page)
     approval_id = page.url.rpartition("/")[2]
