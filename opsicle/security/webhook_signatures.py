@@ -19,6 +19,7 @@ import base64
 import binascii
 import hashlib
 import hmac
+import math
 import re
 import secrets
 from collections.abc import Callable
@@ -77,6 +78,15 @@ def verify(method: VerifyMethod, secret: str, call: SignedCall) -> Proof | None:
     Takes the same time wherever what was sent differs from what is right.
     """
     return _METHODS[method](secret, call)
+
+
+def why_refused(method: VerifyMethod, call: SignedCall) -> str:
+    """Return why a call is not taken that `verify` has refused, for those whose secret it is.
+
+    Takes no secret and hashes nothing, so that how long a refusal takes tells its sender nothing;
+    quotes nothing of what a stranger sent.
+    """
+    return _REASONS[method](call)
 
 
 def _verify_hmac(secret: str, call: SignedCall) -> Proof | None:
@@ -144,6 +154,106 @@ _METHODS: dict[VerifyMethod, Callable[[str, SignedCall], Proof | None]] = {
     VerifyMethod.GRAFANA: _verify_grafana,
     VerifyMethod.ALERTMANAGER: _verify_alertmanager,
 }
+
+
+def _why_not_hmac(call: SignedCall) -> str:
+    header = "Opsicle-Signature"
+    text = call.header(header)
+    if not text:
+        return _no_header(header)
+    parts = [part.strip().partition("=") for part in text.split(",")]
+    values = {name: value for name, _, value in reversed(parts)}
+    if not values.get("t") or not values.get("v1"):
+        return f"the header {header} is not of the form t=SECONDS,v1=SIGNATURE"
+    return _why_not_of_time(f"t of {header}", values["t"], call.now) or _wrong_signature(header)
+
+
+def _why_not_github(call: SignedCall) -> str:
+    header = "X-Hub-Signature-256"
+    text = call.header(header)
+    if text and not text.startswith("sha256="):
+        return f"the header {header} is not of the form sha256=SIGNATURE"
+    return _wrong_signature(header) if text else _no_header(header)
+
+
+def _why_not_grafana(call: SignedCall) -> str:
+    header, header_of_time = "X-Grafana-Alerting-Signature", "X-Grafana-Alerting-Timestamp"
+    timestamp = call.header(header_of_time)
+    if not call.header(header):
+        return _no_header(header)
+    wrong_time = _why_not_of_time(header_of_time, timestamp, call.now) if timestamp else ""
+    return wrong_time or _wrong_signature(header)
+
+
+def _why_not_gitlab(call: SignedCall) -> str:
+    header, header_of_token = "webhook-signature", "X-Gitlab-Token"
+    if not call.header(header):
+        has_token = call.header(header_of_token)
+        return _wrong_secret(header_of_token) if has_token else _no_header(header, header_of_token)
+    for other in ("webhook-id", "webhook-timestamp"):
+        if not call.header(other):
+            return _no_header(other)
+    if not any(text.startswith("v1,") for text in call.header(header).split()):
+        return f"the header {header} is not of the form v1,SIGNATURE"
+    timestamp = call.header("webhook-timestamp")
+    wrong_time = _why_not_of_time("webhook-timestamp", timestamp, call.now)
+    return wrong_time or _wrong_signature(header)
+
+
+def _why_not_bearer(call: SignedCall) -> str:
+    return _why_not_authorized(call, ("bearer",), "Bearer SECRET")
+
+
+def _why_not_alertmanager(call: SignedCall) -> str:
+    form = "Bearer SECRET, nor Basic with the secret as the password"
+    return _why_not_authorized(call, ("bearer", "basic"), form)
+
+
+def _why_not_authorized(call: SignedCall, schemes: tuple[str, ...], form: str) -> str:
+    header = "Authorization"
+    text = call.header(header)
+    if not text:
+        return _no_header(header)
+    scheme, _, given = text.partition(" ")
+    if scheme.lower() not in schemes or not given.strip():
+        return f"the header {header} is not of the form {form}"
+    return _wrong_secret(header)
+
+
+_REASONS: dict[VerifyMethod, Callable[[SignedCall], str]] = {
+    VerifyMethod.HMAC: _why_not_hmac,
+    VerifyMethod.BEARER: _why_not_bearer,
+    VerifyMethod.GITHUB: _why_not_github,
+    VerifyMethod.GITLAB: _why_not_gitlab,
+    VerifyMethod.GRAFANA: _why_not_grafana,
+    VerifyMethod.ALERTMANAGER: _why_not_alertmanager,
+}
+
+
+def _no_header(*names: str) -> str:
+    return f"the sender sent no header {' or '.join(names)}"
+
+
+def _wrong_signature(header: str) -> str:
+    return f"the signature in {header} is not that of this body with the trigger's secret"
+
+
+def _wrong_secret(header: str) -> str:
+    return f"the secret in {header} is not the trigger's"
+
+
+def _why_not_of_time(what: str, timestamp: str, now: datetime) -> str:
+    """Return what is wrong with a signed time, "" for one that is recent."""
+    if not _SECONDS.fullmatch(timestamp):
+        return f"{what} is not the time in whole seconds since 1970"
+    if _is_recent(timestamp, now):
+        return ""
+    seconds = int(timestamp) - now.timestamp()
+    minutes, side = math.ceil(abs(seconds) / 60), "ahead of" if seconds > 0 else "behind"
+    return (
+        f"{what} is {minutes} min {side} the server's clock, "
+        f"and at most {CLOCK_WINDOW_SECONDS // 60} are taken"
+    )
 
 
 def _key_in(secret: str) -> bytes:

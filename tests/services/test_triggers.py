@@ -146,18 +146,19 @@ def test_a_sender_that_tries_again_after_a_crash_starts_it_once(
 
 
 @pytest.mark.parametrize(
-    "break_it",
+    ("break_it", "said"),
     [
-        lambda sender, body: sender.signed(body + b" "),
-        lambda sender, body: sender.signed(body, after=301),
-        lambda sender, body: sender.signed(body, after=-301),
-        lambda sender, body: {},
-        lambda sender, body: {"Opsicle-Signature": "t=1,v1="},
-        lambda sender, body: {"Authorization": f"Bearer {sender.secret}"},
+        (lambda sender, body: sender.signed(body + b" "), "is not that of this body"),
+        (lambda sender, body: sender.signed(body, after=301), "is 6 min ahead of"),
+        (lambda sender, body: sender.signed(body, after=-3540), "is 59 min behind"),
+        (lambda sender, body: {}, "sent no header Opsicle-Signature"),
+        (lambda sender, body: {"Opsicle-Signature": "t=1,v1="}, "not of the form t=SECONDS,v1="),
+        (lambda sender, body: {"Opsicle-Signature": "t=noon,v1=ab"}, "in whole seconds"),
+        (lambda sender, body: {"Authorization": f"Bearer {sender.secret}"}, "sent no header"),
     ],
 )
-def test_who_does_not_know_the_secret_learns_nothing(
-    core: Core, alice: Actor, sender: Sender, break_it
+def test_who_does_not_know_the_secret_learns_nothing_and_its_org_learns_why(
+    core: Core, alice: Actor, sender: Sender, break_it, said: str
 ) -> None:
     wrong = break_it(sender, b"{}")
     core.services.triggers.pause(alice, "disk-full")
@@ -170,7 +171,10 @@ def test_who_does_not_know_the_secret_learns_nothing(
         refusals.append((refused.value.message, refused.value.hint))
 
     assert len(set(refusals)) == 1
-    assert [call.outcome for call in calls_of(core, alice)] == ["unverified"]
+    (call,) = calls_of(core, alice)
+    assert call.outcome == "unverified"
+    assert call.reason.startswith("hmac-sha256: ")
+    assert said in call.reason
     assert started(core, alice) == []
 
 

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 import pytest
 
 from opsicle.domain.triggers import VerifyMethod
-from opsicle.security.webhook_signatures import Proof, SignedCall, new_secret, verify
+from opsicle.security.webhook_signatures import Proof, SignedCall, new_secret, verify, why_refused
 from tests.services.calling import base64_hmac, hex_hmac
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -28,9 +28,12 @@ def proof(
     body: bytes = BODY,
     now: datetime = NOW,
 ) -> Proof | None:
+    return verify(method, secret, signed_call(headers, body, now))
+
+
+def signed_call(headers: dict[str, str], body: bytes = BODY, now: datetime = NOW) -> SignedCall:
     known = {name.lower(): value for name, value in headers.items()}
-    call = SignedCall(lambda name: known.get(name.lower(), ""), body, now)
-    return verify(method, secret, call)
+    return SignedCall(lambda name: known.get(name.lower(), ""), body, now)
 
 
 def basic(password: str) -> str:
@@ -113,6 +116,43 @@ def test_a_signed_time_is_good_for_five_minutes_before_and_after(
         assert (found is not None) == is_good
         # Remembered until nobody can send it again.
         assert found is None or found.remember_seconds > seconds - step
+
+
+@pytest.mark.parametrize(("method", "headers"), GOOD, ids=IDS)
+def test_what_is_well_formed_and_refused_shows_a_wrong_secret_or_signature(
+    method: VerifyMethod, headers: dict[str, str]
+) -> None:
+    assert why_refused(method, signed_call(headers)).startswith(("the signature in", "the secret"))
+    assert why_refused(method, signed_call({})).startswith("the sender sent no header ")
+
+
+@pytest.mark.parametrize(("method", "headers"), TIMED)
+@pytest.mark.parametrize(("seconds", "said"), [(7200, "120 min behind"), (-361, "7 min ahead of")])
+def test_a_time_that_is_off_is_said_with_how_far(
+    method: VerifyMethod, headers: dict[str, str], seconds: int, said: str
+) -> None:
+    now = datetime.fromtimestamp(NOW.timestamp() + seconds, UTC)
+    assert f"is {said} the server's clock" in why_refused(method, signed_call(headers, now=now))
+
+
+@pytest.mark.parametrize(
+    ("method", "headers", "said"),
+    [
+        (VerifyMethod.BEARER, {"Authorization": SECRET}, "of the form Bearer SECRET"),
+        (VerifyMethod.BEARER, {"Authorization": basic(SECRET)}, "of the form Bearer SECRET"),
+        (VerifyMethod.ALERTMANAGER, {"Authorization": "Digest x"}, "nor Basic"),
+        (VerifyMethod.GITHUB, {"X-Hub-Signature-256": "sha1=00"}, "of the form sha256="),
+        (VerifyMethod.GITLAB, {"webhook-signature": "v1,x"}, "no header webhook-id"),
+        (VerifyMethod.HMAC, {"Opsicle-Signature": f"t={AT}000,v1=00"}, "in whole seconds"),
+    ],
+)
+def test_a_malformed_header_is_named_and_not_quoted(
+    method: VerifyMethod, headers: dict[str, str], said: str
+) -> None:
+    reason = why_refused(method, signed_call(headers))
+
+    assert said in reason
+    assert all(value not in reason for value in headers.values())
 
 
 def test_a_signature_written_otherwise_is_the_same_message() -> None:

@@ -144,8 +144,8 @@ class Hooks:
         now = self._clock.now()
         target = self._database.read(lambda db: _find(db, org_code, name))
         proof = self._verify(target, incoming.signed(now))
-        if target is None or proof is None:
-            raise self._refuse_unverified(target, incoming, now)
+        if target is None or isinstance(proof, str):
+            raise self._refuse_unverified(target, incoming, now, str(proof))
 
         call = _VerifiedCall(target, incoming, proof, now)
         if target.row.is_paused:
@@ -159,19 +159,24 @@ class Hooks:
             raise
         return self._answer(call)
 
-    def _verify(self, target: _FoundTrigger | None, call: SignedCall) -> Proof | None:
-        """Return the proof; what is not there is looked at for as long as what is."""
+    def _verify(self, target: _FoundTrigger | None, call: SignedCall) -> Proof | str:
+        """Return the proof, or why there is none, which only the trigger's org is to know.
+
+        What is not there is looked at for as long as what is.
+        """
         if target is None or target.sealed is None:
             webhook_signatures.verify(VerifyMethod.HMAC, _NOBODYS_SECRET, call)
-            return None
+            return (target.problem or "the trigger has no secret") if target else ""
         try:
             secret = self._vault.open_trigger_secret(target.sealed)
         except CannotOpen:
-            return None
-        return webhook_signatures.verify(target.trigger.verify, secret, call)
+            return "the server cannot open the trigger's secret; it needs a new one"
+        method = target.trigger.verify
+        proof = webhook_signatures.verify(method, secret, call)
+        return proof or f"{method}: {webhook_signatures.why_refused(method, call)}"
 
     def _refuse_unverified(
-        self, target: _FoundTrigger | None, incoming: IncomingCall, now: datetime
+        self, target: _FoundTrigger | None, incoming: IncomingCall, now: datetime, reason: str
     ) -> OpsicleError:
         """Note the attempt, and return the error, which is the same for whatever is wrong.
 
@@ -186,8 +191,6 @@ class Hooks:
         def work(db: Connection) -> None:
             self._throttle.note_refusal(db, source)
             if target:
-                shown = f"the sender did not show the secret by {target.trigger.verify}"
-                reason = target.problem or shown
                 keep(db, incoming.row(target.row, now, CallOutcome.UNVERIFIED, reason))
 
         self._database.write(work)
