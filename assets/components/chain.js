@@ -27,6 +27,7 @@ function startView({ event, template, state, reason, automation_id: id, automati
     " ",
     now && stateBadge(now),
     state === "due" && "about to start",
+    state === "not_due" && h("span", { class: "muted" }, "– it ended otherwise"),
     state === "refused" && h("p", { class: "muted" }, "could not start: ", visible(reason)),
   );
 }

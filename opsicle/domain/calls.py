@@ -80,9 +80,11 @@ class ChainState(StrEnum):
     """Where a chained start stands.
 
     `waiting`: the automation has not ended so. `due`: it has. `refused`: it could not start.
+    `not_due`: it has ended otherwise, so this never starts; shown where `waiting` is stored.
     """
 
     WAITING = "waiting"
+    NOT_DUE = "not_due"
     DUE = "due"
     STARTED = "started"
     REFUSED = "refused"

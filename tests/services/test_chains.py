@@ -52,7 +52,7 @@ def test_a_success_starts_what_follows_it_with_its_outputs(core: Core, alice: Ac
 
     follows, other = core.automations.get(alice, parent.id).chain
     assert (follows.event, follows.template, follows.state) == ("success", "hello", "started")
-    assert other.state == "waiting"
+    assert other.state == "not_due"
     child = core.automations.get(alice, follows.automation_id or "")
     assert child.values == {"who": "/tmp/a"}
     assert child.started_by == StartedBy(StarterKind.CHAIN, "first", parent.id)
@@ -64,11 +64,13 @@ def test_a_failure_and_what_timed_out_start_what_follows_a_failure(
     core: Core, alice: Actor, state: str, starts: int
 ) -> None:
     push(core, alice, "onFailure: [{template: hello}]")
-    run_first(core, alice, state)
+    parent = run_first(core, alice, state)
 
     turn(core)
 
     assert len(started(core, alice)) == 1 + starts
+    [start] = chained(core, alice, parent)
+    assert start["state"] == ("started" if starts else "not_due")
 
 
 def test_what_nobody_can_say_the_end_of_starts_nothing_until_its_worker_tells(
@@ -79,6 +81,7 @@ def test_what_nobody_can_say_the_end_of_starts_nothing_until_its_worker_tells(
     parent = core.run(alice, "first")
     [work] = worker.poll().work
     worker.start(work)
+    assert [each["state"] for each in chained(core, alice, parent)] == ["waiting"]
 
     worker.finish(work, "unknown", None)
     turn(core)

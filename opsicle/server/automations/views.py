@@ -10,7 +10,8 @@ import msgspec
 
 from opsicle.domain import stored_json
 from opsicle.domain.approvals import ApprovalState
-from opsicle.domain.automations import WAITS_FOR_WORKER, AutomationState, JobState
+from opsicle.domain.automations import WAITS_FOR_WORKER, AutomationState, JobState, is_final
+from opsicle.domain.calls import ChainState
 from opsicle.domain.resume_points import ResumePoint
 from opsicle.domain.templates import Phase, Template
 from opsicle.domain.workers import absence, waiting_reason
@@ -142,17 +143,20 @@ def whole(snapshot: Snapshot) -> Automation:
             if not each.sha256
         ],
         files=shown_files(snapshot.files),
-        chain=[_chained(each) for each in snapshot.chain],
+        chain=[_chained(each, row.state) for each in snapshot.chain],
         depth=row.depth,
     )
 
 
-def _chained(row: ChainStartRow) -> ChainedStart:
+def _chained(row: ChainStartRow, of_parent: AutomationState) -> ChainedStart:
+    """Return a start as it is shown; an `unknown` parent may still have ended either way."""
+    has_ended = is_final(of_parent) and of_parent is not AutomationState.UNKNOWN
+    is_not_due = has_ended and row.state is ChainState.WAITING
     state = row.automation_state
     return ChainedStart(
         event=row.event,
         template=row.template,
-        state=row.state,
+        state=ChainState.NOT_DUE if is_not_due else row.state,
         reason=row.reason,
         automation_id=row.automation_id if state else None,
         automation_state=AutomationState(state) if state else None,
