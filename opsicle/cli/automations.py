@@ -16,7 +16,7 @@ from opsicle.cli.results import show_results
 from opsicle.cli.root import NounGroup
 from opsicle.cli.sessions import connect
 from opsicle.cli.terminal import printable
-from opsicle.cli.times import point_in_time
+from opsicle.cli.times import PointInTime, point_in_time
 from opsicle.client.automations import trigger
 from opsicle.client.logs import LogSearchProgress, search_logs
 from opsicle.domain.automations import AutomationState
@@ -57,6 +57,7 @@ def automations() -> None:
 )
 @click.option(
     "--since",
+    type=PointInTime(),
     metavar="TIME",
     help="Only those from this time on: 2026-03-01, 2026-03-01T12:00:00Z, 90m, 12h, 7d.",
 )
@@ -80,8 +81,15 @@ _FOUND_COLUMNS = [
 
 @automations.command()
 @click.argument("text")
-@click.option("--since", metavar="TIME", help="Only lines from this time on: 2026-03-01, 90m, 7d.")
-@click.option("--until", metavar="TIME", help="Only lines from before this time.")
+@click.option(
+    "--since",
+    type=PointInTime(),
+    metavar="TIME",
+    help="Only lines from this time on: 2026-03-01, 90m, 7d.",
+)
+@click.option(
+    "--until", type=PointInTime(), metavar="TIME", help="Only lines from before this time."
+)
 @click.option("--template", metavar="NAME", help="Only in automations of this template.")
 @stream
 @regex

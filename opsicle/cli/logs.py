@@ -16,7 +16,7 @@ from opsicle.cli.output import print_json
 from opsicle.cli.root import VerbCommand
 from opsicle.cli.sessions import connect
 from opsicle.cli.terminal import printable, say
-from opsicle.cli.times import point_in_time
+from opsicle.cli.times import PointInTime, point_in_time
 from opsicle.client.api import Api
 from opsicle.client.automations import read_log
 from opsicle.client.following import LogPiece
@@ -41,9 +41,14 @@ _RANGE = re.compile(r"([0-9]{1,15})(?:-([0-9]{1,15})?)?")
     help="Only the last N lines, and with --follow what comes behind them.",
 )
 @click.option(
-    "--since", metavar="TIME", help="Only lines from this time on: 2026-03-01T12:00:00Z, 90m, 12h."
+    "--since",
+    type=PointInTime(),
+    metavar="TIME",
+    help="Only lines from this time on: 2026-03-01T12:00:00Z, 90m, 12h.",
 )
-@click.option("--until", metavar="TIME", help="Only lines from before this time.")
+@click.option(
+    "--until", type=PointInTime(), metavar="TIME", help="Only lines from before this time."
+)
 @stream
 @click.option("--grep", metavar="TEXT", help="Only lines with this text, each behind its number.")
 @regex

@@ -5,10 +5,30 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime, timedelta
 
+import click
+
 from opsicle.domain.errors import InvalidInput
 
 _SPAN = re.compile(r"([0-9]{1,6})\s*(s|m|min|h|d|w)")
 _SECONDS = {"s": 1, "m": 60, "min": 60, "h": 3_600, "d": 86_400, "w": 604_800}
+
+
+class PointInTime(click.ParamType[str]):
+    """A time of the past, or an age; the text as it was typed, which `point_in_time` reads."""
+
+    name = "time"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return the text itself. Raises InvalidInput."""
+        try:
+            datetime.fromisoformat(point_in_time(value) or "")
+        except (ValueError, OverflowError) as error:
+            option = param.opts[0] if param else self.name
+            raise InvalidInput(
+                f"{option}: {value[:40]!r} is no time",
+                hint="Say 10m, 12h or 7d (so long ago), 2026-03-01, or 2026-03-01T12:00:00Z.",
+            ) from error
+        return value
 
 
 def point_in_time(text: str | None) -> str | None:

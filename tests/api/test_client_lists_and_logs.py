@@ -97,11 +97,19 @@ def test_a_filter_that_finds_nothing_yet_is_an_empty_list(olga: User, automation
     assert ids(olga, "--requester", "alice@example.com", "--state", "failed") == []
 
 
-def test_a_time_that_is_none_is_a_mistake(olga: User) -> None:
-    done = olga.attempt("automations", "list", "--since", "yesterday")
+@pytest.mark.parametrize(
+    "command", [("automations", "list"), ("automations", "search", "x"), ("logs", "x")]
+)
+@pytest.mark.parametrize("text", ["yesterday", "", "999999w", "10 fortnights"])
+def test_a_time_that_is_none_is_a_mistake(olga: User, command: tuple[str, ...], text: str) -> None:
+    options = ["--since"] if command[1] == "list" else ["--since", "--until"]
+    for option in options:
+        done = olga.attempt(*command, option, text)
 
-    assert done.returncode == 2
-    assert "is no time" in done.stderr
+        assert done.returncode == 2
+        assert f"{option}: {text!r} is no time" in done.stderr
+        for form in ("10m", "7d", "2026-03-01T12:00:00Z"):
+            assert form in done.stderr
 
 
 def test_the_last_lines_of_a_log(olga: User, automation_id: str) -> None:
