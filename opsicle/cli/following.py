@@ -74,8 +74,8 @@ class _StatusPrinter:
             self._print_once(f"planning on {now.worker.name}")
             self._progress.show_status(f"planning: {running[-1]}" if running else "planning")
         elif now.state in WAITS_FOR_WORKER:
-            # With a job it is a worker's already, and begins any moment.
-            if now.waiting_reason and not now.jobs:
+            # With a job it is a worker's already, and begins any moment; that of a plan is over.
+            if now.waiting_reason and all(job.is_plan for job in now.jobs):
                 self._print_once(f"queued: {now.waiting_reason}")
             self._progress.show_status(f"queued: {now.waiting_reason or 'waiting for a worker'}")
         elif now.state is AutomationState.RUNNING and now.worker:

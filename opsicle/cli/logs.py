@@ -27,6 +27,9 @@ from opsicle.wire.endpoints import automations as endpoints
 from opsicle.wire.endpoints import logs as log_endpoints
 from opsicle.wire.user_api import Automation
 
+_CUT_BYTES = 64 * 1024
+"""A line that is cut is longer than this; a shorter one has no line feed, or none yet."""
+
 _RANGE = re.compile(r"([0-9]{1,15})(?:-([0-9]{1,15})?)?")
 
 
@@ -121,11 +124,16 @@ def _query(wanted: dict[str, Any]) -> dict[str, Any]:
 def _lines(
     api: Api, automation_id: str, query: dict[str, Any], *, timestamps: bool
 ) -> Iterator[bytes]:
+    is_empty = True
     for line, content in read_lines(api, automation_id, query):
+        is_empty = False
         yield (_stamp(line.at) if timestamps else b"") + content
         if not line.is_whole and content and not content.endswith(b"\n"):
             yield b"\n"
-            say(f"line {line.line} has no end yet, or is longer than what is shown of it")
+            if len(content) > _CUT_BYTES:
+                say(f"line {line.line} is longer than what is shown of it")
+    if is_empty and query["tail"] != 0:
+        say("the log has no such line")
 
 
 def _print_matches(api: Api, automation_id: str, timestamps: bool, wanted: dict[str, Any]) -> None:

@@ -96,19 +96,20 @@ def find_cgroups(
     if others := set(_read(folder / "cgroup.procs").split()) - {str(os.getpid())}:
         raise NoCgroups(
             f"its cgroup is not its own: others are in it, as process {min(others)}; "
-            "a unit of systemd with `Delegate=yes` has one of its own"
+            "a unit of systemd with `Delegate=memory pids` has one of its own"
         )
 
     if folder.suffix in _UNITS and not _is_delegated(folder):
         raise NoCgroups(
-            "its cgroup is systemd's to manage; `Delegate=yes` in the unit hands it over"
+            "its cgroup is systemd's to manage; `Delegate=memory pids` in the unit hands it over"
         )
 
     try:
         _settle(folder)
     except OSError as problem:
         raise NoCgroups(
-            f"its cgroup is not delegated to it: {problem.strerror}; `Delegate=yes` in a unit does"
+            f"its cgroup is not delegated to it: {problem.strerror}; "
+            "`Delegate=memory pids` in a unit does"
         ) from None
     return Cgroups(folder)
 

@@ -41,7 +41,7 @@ class PhaseLimits:
             raise CannotStart(
                 "`limits.processes` cannot be kept on this worker: without a cgroup of its own the "
                 "kernel counts a user's processes, and root's it does not count; start it as "
-                "another user, with --run-as, or by a unit with `Delegate=yes`"
+                "another user, with --run-as, or by a unit with `Delegate=memory pids`"
             )
 
     def argv(self, argv: Sequence[bytes]) -> list[bytes]:
@@ -103,8 +103,8 @@ def _is_of_all(limits: ResourceLimits) -> bool:
 
 def _described(limits: ResourceLimits, *, has_cgroup: bool) -> Iterator[str]:
     if limits.memory_mib is not None:
-        by = f"by {CGROUP}" if has_cgroup else "of addresses for each process, by rlimit"
-        yield f"{limits.memory_mib} MiB of memory {by}"
+        of = f"memory by {CGROUP}" if has_cgroup else "address space for each process, by rlimit"
+        yield f"{limits.memory_mib} MiB of {of}"
     if limits.processes is not None:
         by = f"by {CGROUP}" if has_cgroup else "beside what its user ran before, by rlimit"
         yield f"{limits.processes} processes {by}"

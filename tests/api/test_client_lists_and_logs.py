@@ -138,6 +138,9 @@ def test_any_lines_of_a_log_and_the_lines_with_a_text(olga: User, automation_id:
     assert olga.cli("logs", automation_id, "--lines", f"{LINES}-") == f"{LINES}\n"
     assert olga.cli("logs", automation_id, "--lines", "12") == "12\n"
     assert olga.cli("logs", automation_id, "--since", "1h", "--tail", "1") == f"{LINES}\n"
+    beyond = olga.attempt("logs", automation_id, "--lines", f"{LINES + 1}-")
+    assert (beyond.returncode, beyond.stdout) == (0, "")
+    assert "the log has no such line" in beyond.stderr
     assert olga.cli("logs", automation_id, "--until", "1h") == ""
     assert olga.cli("logs", automation_id, "--stream", "stderr") == ""
 

@@ -148,9 +148,10 @@ def test_who_agrees_is_shown_what_the_plan_found_and_just_then_the_rest_runs(
     assert "| 3 to add" in shown
     assert "changes=3" in shown
 
-    admin.cli("approvals", "approve", approval_id, "--reason", "three are fine")
+    admin.cli("approvals", "approve", approval_id, "--reason", "fine", "--not-before", "3s")
     following.wait_for("adding 3")
     assert following.popen.wait(timeout=60) == 0
+    assert "queued: not before" in following.log()
 
     page.goto("/templates/planned/run")
     expect(page.get_by_text("Its plan runs first")).to_be_visible()

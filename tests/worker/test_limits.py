@@ -97,7 +97,7 @@ def test_the_log_says_by_what_limits_are_kept(by_rlimits: Machine) -> None:
     by_rlimits.run(phase("echo through", limits=limits), phase("true", name="free"))
 
     assert by_rlimits.log.stderr.decode() == (
-        "opsicle: limits: 512 MiB of memory of addresses for each process, by rlimit; "
+        "opsicle: limits: 512 MiB of address space for each process, by rlimit; "
         "5 s of CPU for each process, by rlimit; 2 MiB for each file, by rlimit; nice 1\n"
     )
 
