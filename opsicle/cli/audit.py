@@ -15,6 +15,7 @@ from opsicle.cli.output_files import write_whole
 from opsicle.cli.root import NounGroup
 from opsicle.cli.sessions import connect
 from opsicle.cli.terminal import say
+from opsicle.cli.times import PointInTime, point_in_time
 from opsicle.wire.audit import AuditVerdict
 from opsicle.wire.endpoints import audit as endpoints
 
@@ -54,14 +55,18 @@ def audit() -> None:
     help="Only what was done to this, as `templates/restart-web` or `templates`.",
 )
 @click.option(
-    "--since", metavar="TIME", help="Only from this time on, as 2026-03-01 or 2026-03-01T12:00:00Z."
+    "--since",
+    type=PointInTime(),
+    metavar="TIME",
+    help="Only from this time on, as 2026-03-01, 2026-03-01T12:00:00Z or 7d (so long ago).",
 )
-@click.option("--until", metavar="TIME", help="Only before this time.")
+@click.option("--until", type=PointInTime(), metavar="TIME", help="Only before this time.")
 @limit
 def list_(limit: int | None, **filters: str | None) -> None:
     """List the record's entries, newest first."""
+    times = {name: point_in_time(filters[name]) for name in ("since", "until")}
     emit_list(
-        connect().pages(endpoints.LIST_ENTRIES, query=filters),
+        connect().pages(endpoints.LIST_ENTRIES, query=filters | times),
         _COLUMNS,
         limit=limit,
         table_limit=100,

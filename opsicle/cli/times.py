@@ -50,10 +50,9 @@ def moment_to_come(text: str | None, option: str) -> datetime | None:
     """
     if text is None:
         return None
-    span = _span(text)
-    if span is not None:
-        return datetime.now(UTC) + span
     try:
+        if (span := _span(text)) is not None:
+            return datetime.now(UTC) + span
         return datetime.fromisoformat(text.strip()).astimezone(UTC)
     except (ValueError, OverflowError) as error:
         raise InvalidInput(

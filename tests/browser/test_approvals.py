@@ -101,7 +101,8 @@ def test_one_agrees_to_a_window_on_the_page_and_in_a_terminal(
 
     asked = admin.json(*ask)
     decided = ("approvals", "approve", asked["approval_id"], "--reason", "later", "--not-before")
-    assert "'tonight' is no time" in admin.attempt(*decided, "tonight").stderr
+    for wrong in ("tonight", "999999w"):
+        assert f"'{wrong}' is no time" in admin.attempt(*decided, wrong).stderr
     assert "may begin" in admin.cli("-o", "table", *decided, "2h")
     page.goto(f"/automations/{asked['id']}")
     expect(page.get_by_text("set by alice@example.com")).to_be_visible()
