@@ -87,7 +87,7 @@ def prepare(
     if not isinstance(document, Template | AutomationDocument):
         raise InvalidInput(
             f"{path} is no template, so there is nothing to run",
-            hint="`opsicle policies|schedules|triggers push` takes the other documents of an org.",
+            hint="`opsicle policies push` takes a policy, and so do `schedules` and `triggers`.",
         )
     _refuse_what_cannot_run(path, document)
 
