@@ -207,7 +207,7 @@ def test_no_kill_of_either_side_loses_or_alters_an_artifact(
             if shown["state"] == "succeeded":
                 [artifact] = shown["artifacts"]
             else:  # it was killed before the phase had ended, or while its files were copied
-                # At the latest when the server knows which process the worker is, and is asked again.
+                # At the latest when the worker asks again: the server may not know it at first.
                 wait_until(lambda: not list(worker.folder.glob("data/artifacts/*")), 180)
             for artifact in api.retry("GET", path)["artifacts"]:
                 assert api.request("GET", f"/api/v1/artifacts/{artifact['id']}") == big()
