@@ -45,11 +45,16 @@ class ArtifactSpool:
         self._lock = threading.Lock()
         self._waiting: dict[int, SpooledArtifact] = {}
         self._next = 0
+        self._has_folder = False
         self.kept_bytes = 0
         self.count = 0
 
     def recover(self) -> None:
-        """Learn what an earlier life of the worker left here. Raises OSError."""
+        """Learn what an earlier life of the worker left here. Raises OSError.
+
+        It may have ended amid its first copy, before there was an index.
+        """
+        self._has_folder = self._folder.exists()
         try:
             lines = (self._folder / "index").read_bytes().splitlines()
         except FileNotFoundError:
@@ -70,6 +75,7 @@ class ArtifactSpool:
         What is not added by the end of the context is removed. Raises OSError.
         """
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._has_folder = True
         number, self._next = self._next, self._next + 1
         path = self._content(number)
         # What a torn line of an earlier life belongs to may be in the way.
@@ -133,7 +139,7 @@ class ArtifactSpool:
         """Remove everything."""
         with self._lock:
             self._waiting.clear()
-        if self._next:
+        if self._has_folder:
             shutil.rmtree(self._folder, ignore_errors=True)
 
     def _content(self, number: int) -> Path:

@@ -234,6 +234,18 @@ def test_patterns_that_lead_past_too_many_names_end(
     assert "say more precisely" in notes[0]
 
 
+def test_a_first_copy_that_a_crash_has_cut_off_goes_with_its_job(tmp_path: Path) -> None:
+    folder = tmp_path / "artifacts" / "job"
+    folder.mkdir(parents=True)
+    (folder / "0").write_bytes(b"half of it")
+
+    spool = ArtifactSpool(folder.parent, "job")
+    spool.recover()
+    spool.discard()
+
+    assert not folder.exists()
+
+
 def test_a_next_life_finds_what_was_whole_and_passes_over_what_was_torn(place: Place) -> None:
     place.write("a", b"first")
     place.write("b", b"second")
