@@ -14,6 +14,9 @@ import pytest
 
 T = TypeVar("T")
 
+SCALE = float(os.environ.get("OPSICLE_TEST_SCALE", "1"))
+"""How much larger than usual the counts of long tests are."""
+
 SHORTEST_PAUSE = 0.01
 LONGEST_PAUSE = 0.5
 

@@ -21,14 +21,13 @@ from opsicle.security.order_key import OrderKey
 from opsicle.wire.jobs import Work
 from tests.middleman import Middleman
 from tests.product import Installation, Worker
-from tests.support import free_port, wait_until
+from tests.support import SCALE, free_port, wait_until
 from tests.thin_api import Api
 from tests.worker.hostile_jobs import BETWEEN, UNKNOWN_SIGNERS, Site
 from tests.worker.test_hostile_servers import SECRET_VALUES, TEMPLATE
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 
-SCALE = float(os.environ.get("OPSICLE_TEST_SCALE", "1"))
 COUNT = int(120 * SCALE)
 BATCH = 20
 NOT_THE_KEY = OrderKey.create()

@@ -22,8 +22,9 @@ from opsicle.kit import files
 from opsicle.server.state_marker import MARKER
 from opsicle.server.store import settings
 from tests.e2e.data_folder_history import DATABASE, KEYS, LOGS, NOTES, History, ServerRun, Snapshot
+from tests.support import SCALE
 
-STARTS = round(100 * float(os.environ.get("OPSICLE_TEST_SCALE", "1")))
+STARTS = round(100 * SCALE)
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300 + 2 * STARTS)]
 

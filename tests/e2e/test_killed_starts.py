@@ -12,11 +12,11 @@ from pathlib import Path
 import pytest
 
 from tests.product import START_SECONDS, clean_environment, program
-from tests.support import wait_until
+from tests.support import SCALE, wait_until
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 
-KILLS = max(1, round(12 * float(os.environ.get("OPSICLE_TEST_SCALE", "1"))))
+KILLS = max(1, round(12 * SCALE))
 WATCHED = (
     "marker.json",
     "marker.commits",

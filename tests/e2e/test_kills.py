@@ -17,12 +17,11 @@ from pathlib import Path
 import pytest
 
 from tests.product import Installation, Server, Worker
-from tests.support import wait_until
+from tests.support import SCALE, wait_until
 from tests.thin_api import Api
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 
-SCALE = float(os.environ.get("OPSICLE_TEST_SCALE", "1"))
 FINAL = {"succeeded", "failed", "cancelled", "timed_out", "unknown"}
 
 JUDGED = """

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -18,8 +17,7 @@ from schemathesis.specs.openapi.checks import response_schema_conformance, statu
 from tests.http.client import Client
 from tests.http.conftest import data_folder
 from tests.product import Server
-
-SCALE = float(os.environ.get("OPSICLE_TEST_SCALE", "1"))
+from tests.support import SCALE
 
 
 @pytest.fixture(scope="module")

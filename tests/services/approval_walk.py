@@ -7,7 +7,6 @@ handed must be allowed by the model.
 
 from __future__ import annotations
 
-import os
 import random
 from collections import Counter
 from pathlib import Path
@@ -25,7 +24,6 @@ from tests.services.approval_model import (
 from tests.services.core import TestWorker
 from tests.services.modelled_team import ModelledTeam
 
-SCALE = int(os.environ.get("OPSICLE_TEST_SCALE", "1"))
 """A small part for a look, many times as much for a night."""
 
 

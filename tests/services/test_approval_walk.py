@@ -8,12 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.services.approval_walk import SCALE, Walk
+from tests.services.approval_walk import Walk
+from tests.support import SCALE
 
 STEPS = 250
 
 
-@pytest.mark.parametrize("round_", range(4 * SCALE))
+@pytest.mark.parametrize("round_", range(round(4 * SCALE)))
 def test_whatever_happens_only_what_is_approved_runs(tmp_path: Path, round_: int) -> None:
     seed = int(os.environ.get("OPSICLE_TEST_SEED", "0")) or random.randrange(2**32)
     print(f"OPSICLE_TEST_SEED={seed}")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-
 import pytest
 
 from tests.services import lease_model as model
@@ -13,8 +11,7 @@ from tests.services.lease_promises import Broken, explore
 from tests.services.lease_replay import Event, RealServer, apply, edges
 from tests.services.lease_world import PAUSES, REQUEUED, Bounds
 from tests.services.team import Team
-
-SCALE = float(os.environ.get("OPSICLE_TEST_SCALE", "1"))
+from tests.support import SCALE
 
 RESTART_EVERY = max(1, round(10 / SCALE))
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import random
 from collections import defaultdict
 from collections.abc import Iterator
@@ -14,9 +13,9 @@ import pytest
 from opsicle.server.store import commits
 from opsicle.server.store.commits import Commits
 from opsicle.server.store.database import Database
+from tests.support import SCALE
 
 TRANSACTIONS = 100
-SCALE = float(os.environ.get("OPSICLE_TEST_SCALE", "1"))
 CUTS_AT_A_SYNC = max(1, round(2 * SCALE))
 TABLES = tuple(f"{name} (n INTEGER PRIMARY KEY, filler BLOB)" for name in ("first", "second"))
 SECTOR = 512

@@ -5,7 +5,6 @@ Whatever happens in whatever order, an automation has one end, the same everywhe
 
 from __future__ import annotations
 
-import os
 import random
 from pathlib import Path
 
@@ -27,8 +26,8 @@ from opsicle.domain.errors import Conflict, LeaseLost, Unavailable
 from opsicle.wire.jobs import Work
 from opsicle.wire.worker_api import LEASE_SECONDS
 from tests.services.core import HELLO, Core, TestWorker
+from tests.support import SCALE
 
-SCALE = float(os.environ.get("OPSICLE_TEST_SCALE", "1"))
 REQUEUE = HELLO.replace("name: hello", "name: again").replace(
     "  template:", "  onWorkerLost: requeue\n  template:"
 )

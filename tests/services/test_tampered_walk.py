@@ -21,8 +21,9 @@ from opsicle.domain.errors import OpsicleError
 from opsicle.kit.ids import new_id
 from opsicle.server.store import approvals
 from tests.services.approval_model import LIFETIME, Asked
-from tests.services.approval_walk import SCALE, Walk
+from tests.services.approval_walk import Walk
 from tests.services.tampering import digest_alike
+from tests.support import SCALE
 
 STEPS = 250
 
@@ -379,7 +380,7 @@ class TamperedWalk(Walk):
         super().wait()
 
 
-@pytest.mark.parametrize("round_", range(6 * SCALE))
+@pytest.mark.parametrize("round_", range(round(6 * SCALE)))
 def test_whatever_is_altered_only_what_was_asked_and_agreed_to_runs(
     tmp_path: Path, round_: int
 ) -> None:

@@ -17,10 +17,9 @@ from opsicle.domain.errors import Conflict, Unavailable
 from opsicle.server.store import migrations
 from opsicle.server.store.integrity import check_integrity
 from opsicle.server.store.migrations import LOG_MIGRATIONS, STATE_MIGRATIONS, migrate
-from tests.support import wait_until
+from tests.support import SCALE, wait_until
 
 STORE = STATE_MIGRATIONS.parent
-SCALE = int(os.environ.get("OPSICLE_TEST_SCALE", "1"))
 
 SNAPSHOTS = [(STATE_MIGRATIONS, STORE / "schema.sql"), (LOG_MIGRATIONS, STORE / "log_schema.sql")]
 
@@ -179,7 +178,7 @@ migrate(Path({str(tmp_path / "a.db")!r}), Path({str(steps)!r}))
 """
     found = {"CREATE TABLE a (x INTEGER) STRICT;\n": 1, "CREATE TABLE b (x INTEGER) STRICT;\n": 2}
 
-    for _ in range(6 * SCALE):
+    for _ in range(round(6 * SCALE)):
         for left in tmp_path.glob("a.db*"):
             left.unlink()
 

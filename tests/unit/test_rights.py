@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import os
 
 import pytest
 from hypothesis import given, settings
@@ -32,8 +31,7 @@ from opsicle.domain.rules import (
     parse_rules,
 )
 from tests.product import CHECKOUT
-
-SCALE = int(os.environ.get("OPSICLE_TEST_SCALE", "1"))
+from tests.support import SCALE
 
 TARGETS = [
     Target(name, {"env": env} if env else {})
@@ -238,7 +236,7 @@ SOME_RIGHTS = st.lists(st.lists(a_rule(), max_size=5), min_size=1, max_size=2).m
 )
 
 
-@settings(max_examples=300 * SCALE)
+@settings(max_examples=round(300 * SCALE))
 @given(SOME_RIGHTS, SOME_RIGHTS)
 def test_who_may_hand_out_rights_has_them_for_every_template(
     granter: Rights, granted: Rights
@@ -257,7 +255,7 @@ def test_everybody_may_hand_out_what_they_have(own: Rights) -> None:
 RULES = st.lists(a_rule(), max_size=5).map(parse_rules)
 
 
-@settings(max_examples=300 * SCALE)
+@settings(max_examples=round(300 * SCALE))
 @given(SOME_RIGHTS, RULES, RULES, RULES)
 def test_a_change_gives_nobody_more_than_they_had_or_the_changer_has(
     changer: Rights, old: tuple[Rule, ...], new: tuple[Rule, ...], others: tuple[Rule, ...]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 
@@ -10,8 +9,9 @@ import msgspec
 
 from opsicle.kit import structs
 from tests.product import CHECKOUT
+from tests.support import SCALE
 
-RUNS = max(4, round(20 * float(os.environ.get("OPSICLE_TEST_SCALE", "1"))))
+RUNS = max(4, round(20 * SCALE))
 
 MANY_AT_ONCE = """
 import sys, threading, msgspec

@@ -10,7 +10,6 @@ has a say in what was executed.
 from __future__ import annotations
 
 import contextlib
-import os
 import random
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -25,12 +24,12 @@ from opsicle.server.store import secrets
 from opsicle.wire.jobs import Work
 from opsicle.worker.verification import Refused, Verifier
 from tests.services.core import Core
+from tests.support import SCALE
 from tests.worker.fake_server import J1, FakeServer, work
 from tests.worker.hostile_jobs import BETWEEN, MINUTE, SERVERS, UNKNOWN_SIGNERS, Site
 from tests.worker.running_worker import RunningWorker, lines
 from tests.worker.signed_work import manifest_of, ordered
 
-SCALE = float(os.environ.get("OPSICLE_TEST_SCALE", "1"))
 COUNT = max(150, int(500 * SCALE))  # each kind at least once
 SECRET_VALUES = ("sesame-open", "swordfish", "hunter22")
 REAL_JOBS = 40

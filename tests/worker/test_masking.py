@@ -21,10 +21,10 @@ from opsicle.wire.jobs import STDOUT
 from opsicle.worker.masking import KEY_BYTES, REPLACEMENT, Mask, Masking
 from opsicle.worker.output import CHUNK_BYTES
 from opsicle.worker.secret_forms import forms
+from tests.support import SCALE
 from tests.worker.job_runs import Machine, phase
 from tests.worker.test_output import Printed
 
-SCALE = int(os.environ.get("OPSICLE_TEST_SCALE", "1"))
 LINES = "-----BEGIN KEY-----\nMIIEvQIBADANBgkqhkiG9w0BAQEFAASC\nxy\n-----END KEY-----\n"
 VALUES = [
     "hunter2",
@@ -109,7 +109,7 @@ def test_a_secret_is_masked_that_comes_byte_by_byte(name: str) -> None:
 
 
 @given(st.lists(st.binary(max_size=40), max_size=12))
-@settings(max_examples=200 * SCALE, deadline=None)
+@settings(max_examples=round(200 * SCALE), deadline=None)
 def test_what_is_no_secret_passes_unchanged(pieces: list[bytes]) -> None:
     output = masked(Mask(Masking(["hunter2 is secret", "\x00\x01\x02\x03\x04\x05\x06"])), *pieces)
     whole = b"".join(pieces)
@@ -120,7 +120,7 @@ def test_what_is_no_secret_passes_unchanged(pieces: list[bytes]) -> None:
 
 
 @given(st.text("ab", min_size=6, max_size=9), st.text("ab", min_size=6, max_size=9), st.data())
-@settings(max_examples=300 * SCALE, deadline=None)
+@settings(max_examples=round(300 * SCALE), deadline=None)
 def test_two_secrets_that_overlap_are_both_masked(
     one: str, other: str, data: st.DataObject
 ) -> None:
