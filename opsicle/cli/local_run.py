@@ -31,7 +31,15 @@ from opsicle.domain.variables import check_values, environment
 from opsicle.domain.workers import runtime_of
 from opsicle.kit import signals
 from opsicle.kit.ids import new_id
-from opsicle.wire.jobs import Outcome, PhaseReport, StepState, Work, outputs_of, summary_of
+from opsicle.wire.jobs import (
+    Outcome,
+    PhaseReport,
+    StepState,
+    Work,
+    masked_outputs,
+    outputs_of,
+    summary_of,
+)
 from opsicle.worker.input_files import ReadPart, WrongFile, receive, staging_folder
 from opsicle.worker.private_files import private_folder
 from opsicle.worker.runner import Cancellation, Runner
@@ -159,7 +167,7 @@ def run_here(
 
 def _without_masked(work: Work, outcome: Outcome) -> Outcome:
     """Return how a plan ended; badly, if it hands on a secret, as it would on a server."""
-    names = [each.name for report in outcome.phases for each in report.outputs if each.is_masked]
+    names = masked_outputs(outcome.phases)
     if not (work.is_plan and names and outcome.state == JobState.SUCCEEDED):
         return outcome
 

@@ -219,6 +219,11 @@ def outputs_of(reports: Iterable[PhaseReport]) -> dict[str, str]:
     return {output.name: output.value for report in reports for output in report.outputs}
 
 
+def masked_outputs(reports: Iterable[PhaseReport]) -> list[str]:
+    """Return which outputs of a job hold a secret, so that nobody else can be given them."""
+    return [output.name for report in reports for output in report.outputs if output.is_masked]
+
+
 def outputs_digest(reports: Iterable[PhaseReport]) -> str:
     """Return SHA-256 in hex of all outputs of a job, by which the record knows them; "" of none."""
     outputs = [[each.name, each.value, each.is_masked] for one in reports for each in one.outputs]

@@ -21,7 +21,7 @@ from opsicle.server.store.automations import AutomationRow
 from opsicle.server.store.chains import ChainStartRow
 from opsicle.server.store.database import Connection
 from opsicle.server.store.documents import DocumentKind
-from opsicle.wire.jobs import outputs_of
+from opsicle.wire.jobs import masked_outputs, outputs_of
 from opsicle.wire.user_api import RunRequest
 
 
@@ -75,8 +75,8 @@ def values_for(
     outputs that are not those that its worker has sent.
     """
     reports = recorded_reports(db, row, jobs.find(db, row.job_id or ""))
-    masked = {each.name for report in reports for each in report.outputs if each.is_masked}
     values = read_values(row.values_json)
+    masked = masked_outputs(reports)
     passed = passed_values(call, target.variables, values, outputs_of(reports), masked)
     refuse_secret_values(target, RunRequest(template=target.name, values=dict(passed)))
     return dict(passed)

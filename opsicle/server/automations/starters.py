@@ -8,12 +8,12 @@ from dataclasses import dataclass
 import msgspec
 
 from opsicle.domain.calls import BoundCall, CalledBy
-from opsicle.domain.errors import InvalidInput, OpsicleError, Problem
+from opsicle.domain.errors import InvalidInput, NotAllowed, OpsicleError, Problem
 from opsicle.domain.files import file_variables, items_of
 from opsicle.domain.secrets import only_secret
 from opsicle.domain.templates import Template
 from opsicle.domain.variables import check_values
-from opsicle.server.access.actor import Actor
+from opsicle.server.access.member_actors import member_actor
 from opsicle.server.access.validators import SERVICE_DOMAIN
 from opsicle.server.automations.runnable import runnable_version
 from opsicle.server.store.automations import AutomationRow
@@ -88,15 +88,23 @@ def started_by(row: AutomationRow) -> StartedBy:
 
 def starting_problems(
     db: Connection,
-    actor: Actor,
+    org_id: str,
+    principal_id: str,
+    channel: str,
     request: RunRequest,
     check: Callable[[Template, RunRequest], object] | None = None,
 ) -> list[Problem]:
     """Return what keeps something pushed from starting as things are now, as warnings.
 
+    It would start in the name of `principal_id`, by way of `channel`.
+
     Raises InvalidInput for values that do not fit the template, if that is there: so what is
     mistyped is said when it is pushed. `check` does so where more values come with each start.
     """
+    try:
+        actor = member_actor(db, org_id, principal_id, channel)
+    except NotAllowed as error:
+        return [Problem("spec.runAs", f"it cannot start: {error.message}")]
     try:
         _, template, needs_code = runnable_version(db, actor, request)
     except OpsicleError as error:

@@ -22,7 +22,7 @@ from opsicle.server.store import audit, automation_transitions, automations, job
 from opsicle.server.store.automation_transitions import Ending
 from opsicle.server.store.database import Connection
 from opsicle.server.store.jobs import JobRow
-from opsicle.wire.jobs import MAX_EXPLANATION, Outcome, PhaseReport
+from opsicle.wire.jobs import MAX_EXPLANATION, Outcome, PhaseReport, masked_outputs
 
 
 class Plans:
@@ -107,7 +107,8 @@ class Plans:
         evidence = self._evidence.of_job(job)
         if self._evidence.is_too_long(evidence):
             return f"its log is longer than {MAX_PLAN_LOG_BYTES // 1024} KiB"
-        if masked := masked_outputs(job):
+        reports = stored_json.read_or(job.phases, list[PhaseReport], [])
+        if masked := masked_outputs(reports):
             names = ", ".join(masked)
             return (
                 f"what it hands on holds a secret, which later phases could not be given: {names}"
@@ -144,12 +145,6 @@ class Plans:
         if asked:
             self._requests.ask(db, row, asked)
         return ""
-
-
-def masked_outputs(job: JobRow) -> list[str]:
-    """Return which outputs of a job hold a secret, so that nobody else can be given them."""
-    reports = stored_json.read_or(job.phases, list[PhaseReport], [])
-    return [each.name for report in reports for each in report.outputs if each.is_masked]
 
 
 def _failed(detail: str) -> str:

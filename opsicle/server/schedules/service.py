@@ -9,7 +9,7 @@ import msgspec
 
 from opsicle.domain import stored_json
 from opsicle.domain.access import Action
-from opsicle.domain.errors import Conflict, NotAllowed, Problem
+from opsicle.domain.errors import Conflict, Problem
 from opsicle.domain.schedules import (
     MOST_SCHEDULES,
     Schedule,
@@ -23,7 +23,6 @@ from opsicle.domain.template_parser import parse_schedule
 from opsicle.kit.clock import Clock
 from opsicle.server.access.actor import Actor
 from opsicle.server.access.document_lookup import document_not_found, get_document
-from opsicle.server.access.member_actors import member_actor
 from opsicle.server.access.template_access import is_hidden, require_on
 from opsicle.server.automations.scope_of_starts import require_newest_in_scope
 from opsicle.server.automations.service import Automations
@@ -285,8 +284,6 @@ def _plan_next(db: Connection, row: ScheduleRow, schedule: Schedule, now: dateti
 
 def _warnings(db: Connection, actor: Actor, schedule: Schedule) -> list[Problem]:
     """Return why it could not start now. Raises InvalidInput for values that do not fit."""
-    try:
-        runner = member_actor(db, actor.org_id, schedule.principal_id, "schedule")
-    except NotAllowed as error:
-        return [Problem("spec.runAs", f"it cannot start: {error.message}")]
-    return starting_problems(db, runner, request_of(schedule))
+    return starting_problems(
+        db, actor.org_id, schedule.principal_id, "schedule", request_of(schedule)
+    )

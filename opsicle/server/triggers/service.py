@@ -17,7 +17,6 @@ from opsicle.kit.clock import Clock
 from opsicle.security import webhook_signatures
 from opsicle.server.access.actor import Actor
 from opsicle.server.access.document_lookup import document_not_found, get_document
-from opsicle.server.access.member_actors import member_actor
 from opsicle.server.access.template_access import is_hidden, require_on
 from opsicle.server.automations.scope_of_starts import require_newest_in_scope
 from opsicle.server.automations.starters import starting_problems
@@ -282,11 +281,9 @@ def _warnings(db: Connection, actor: Actor, trigger: Trigger) -> list[Problem]:
     """Return why it could not start now. Raises InvalidInput for values that do not fit."""
     defaults = {name: field.default for name, field in trigger.fields.items()}
     request = RunRequest(template=trigger.template, values={**trigger.values, **defaults})
-    try:
-        runner = member_actor(db, actor.org_id, trigger.principal_id, "trigger")
-    except NotAllowed as error:
-        return [Problem("spec.runAs", f"it cannot start: {error.message}")]
-    return starting_problems(db, runner, request, partial(_check, trigger))
+    return starting_problems(
+        db, actor.org_id, trigger.principal_id, "trigger", request, partial(_check, trigger)
+    )
 
 
 def _check(trigger: Trigger, template: Template, _request: RunRequest) -> None:
