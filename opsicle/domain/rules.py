@@ -27,8 +27,8 @@ MAX_LABEL_CHARACTERS = 256
 _FORM = "`allow` or `deny`, an action and a resource, as in `allow execute templates/restart-web`"
 
 
-class Target(msgspec.Struct, frozen=True):
-    """The template, or the secret, that something is to be done with."""
+class NamedResource(msgspec.Struct, frozen=True):
+    """The template, target or secret that something is to be done with."""
 
     name: str
     labels: Mapping[str, str] = {}
@@ -68,7 +68,7 @@ class Rule(msgspec.Struct, frozen=True):
             return False
         return self.resource is permission.resource and self.verb in (permission.verb, Verb.MANAGE)
 
-    def matches(self, target: Target) -> bool:
+    def matches(self, target: NamedResource) -> bool:
         """Return whether this is one that the rule is about."""
         if self.name:
             return self.name == target.name

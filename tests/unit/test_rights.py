@@ -23,8 +23,8 @@ from opsicle.domain.errors import InvalidInput
 from opsicle.domain.rights import NO_RIGHTS, Rights, change, excess, grants_of, rights_of_role
 from opsicle.domain.rules import (
     MAX_RULES,
+    NamedResource,
     Rule,
-    Target,
     built_in_rules,
     parse_question,
     parse_rule,
@@ -34,7 +34,7 @@ from tests.product import CHECKOUT
 from tests.support import SCALE
 
 TARGETS = [
-    Target(name, {"env": env} if env else {})
+    NamedResource(name, {"env": env} if env else {})
     for name, env in itertools.product(("restart-web", "dump-db", "other"), ("prod", "dev", ""))
 ]
 SCOPES = ["", "/restart-web", "/dump-db", "/env=prod", "/env=dev"]
@@ -77,9 +77,9 @@ def test_without_a_rule_nothing_is_allowed() -> None:
 @pytest.mark.parametrize("order", [1, -1])
 def test_what_denies_wins_wherever_it_stands(order: int) -> None:
     own = rights(*["allow execute templates", "deny execute templates/env=prod"][::order])
-    assert own.may(Action.AUTOMATIONS_CREATE, Target("x", {"env": "dev"}))
+    assert own.may(Action.AUTOMATIONS_CREATE, NamedResource("x", {"env": "dev"}))
 
-    decision = own.decide(Action.AUTOMATIONS_CREATE, Target("x", {"env": "prod"}))
+    decision = own.decide(Action.AUTOMATIONS_CREATE, NamedResource("x", {"env": "prod"}))
     assert (decision.is_allowed, decision.why) == (
         False,
         "deny execute templates/env=prod, of the test",
@@ -100,8 +100,8 @@ def test_one_template_allowed_opens_the_door_but_no_other_template() -> None:
     own = rights("allow execute templates/restart-web")
 
     assert own.may(Action.AUTOMATIONS_CREATE)
-    assert own.may(Action.AUTOMATIONS_CREATE, Target("restart-web"))
-    assert not own.may(Action.AUTOMATIONS_CREATE, Target("restart-web-2"))
+    assert own.may(Action.AUTOMATIONS_CREATE, NamedResource("restart-web"))
+    assert not own.may(Action.AUTOMATIONS_CREATE, NamedResource("restart-web-2"))
     assert own.depends_on_template(Action.AUTOMATIONS_CREATE)
     assert not own.depends_on_template(Action.TEMPLATES_VIEW)
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from opsicle.domain.access import Action, Resource, Verb, action_for, verbs_of
 from opsicle.domain.rights import AccessDecision
-from opsicle.domain.rules import Target, parse_question
+from opsicle.domain.rules import NamedResource, parse_question
 from opsicle.server.access import validators
 from opsicle.server.access.actor import Actor
 from opsicle.server.access.document_lookup import document_not_found
 from opsicle.server.access.rights import rights_of
-from opsicle.server.access.template_access import targets_of
+from opsicle.server.access.template_access import resources_of
 from opsicle.server.members.guards import get_member
 from opsicle.server.store import templates
 from opsicle.server.store.database import Connection, Database
@@ -43,7 +43,9 @@ class PermissionChecks:
         def query(db: Connection) -> tuple[str, AccessDecision]:
             member = get_member(db, actor.org_id, id_or_email or actor.user_id)
             is_secret = known is Resource.SECRETS and name
-            targets = [Target(name)] if is_secret else self._targets(db, actor, known_verb, name)
+            targets = (
+                [NamedResource(name)] if is_secret else self._targets(db, actor, known_verb, name)
+            )
             decisions = [
                 rights_of(db, actor.org_id, member.user_id).decide(action, target)
                 for target in targets
@@ -63,10 +65,12 @@ class PermissionChecks:
             source=grant.source if grant else "",
         )
 
-    def _targets(self, db: Connection, actor: Actor, verb: Verb, name: str) -> list[Target | None]:
+    def _targets(
+        self, db: Connection, actor: Actor, verb: Verb, name: str
+    ) -> list[NamedResource | None]:
         if not name:
             return [None]
-        targets = targets_of(db, actor.org_id, name)
+        targets = resources_of(db, actor.org_id, name)
         is_seen = all(actor.may(Action.TEMPLATES_VIEW, target) for target in targets)
         if verb is not Verb.CREATE and not (is_seen and templates.find(db, actor.org_id, name)):
             raise document_not_found(DocumentKind.TEMPLATE, name)
