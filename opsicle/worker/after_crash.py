@@ -35,6 +35,7 @@ def plan_for(work: Work, org_id: str) -> CleanUpPlan | None:
 
     bare = msgspec.structs.replace(
         work,
+        target=work.target and msgspec.structs.replace(work.target, key=""),
         secrets={},
         secret_environment={},
         manifest=b"",
@@ -42,7 +43,7 @@ def plan_for(work: Work, org_id: str) -> CleanUpPlan | None:
         signature=b"",
         secret_salt=b"",
     )
-    has_secrets = bool(work.secrets or work.secret_environment)
+    has_secrets = bool(work.secrets or work.secret_environment or work.target)
     return CleanUpPlan(boot=process.boot_id(), org_id=org_id, work=bare, has_secrets=has_secrets)
 
 

@@ -391,9 +391,8 @@ class Runner:
 
 def _masking_for(work: Work, before: Masking | None = None) -> Masking | None:
     """Return what masks a job's secrets, beside what was masked before."""
-    values = [
-        value for value in (*work.secret_environment.values(), *work.secrets.values()) if value
-    ]
+    values = [*work.secret_environment.values(), *work.secrets.values()]
+    values = [value for value in (*values, work.target.key if work.target else "") if value]
     if before is not None:
         before.add(values)
         return before
