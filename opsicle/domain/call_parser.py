@@ -9,7 +9,7 @@ import msgspec
 from opsicle.domain.calls import Call, ValueSource
 from opsicle.domain.documents import DocumentNode, Fields
 from opsicle.domain.names import ID, ID_RULE, TEMPLATE_NAME, TEMPLATE_NAME_RULE
-from opsicle.domain.problems import listed, nearest, quoted
+from opsicle.domain.problems import did_you_mean, listed, quoted
 from opsicle.domain.secrets import SECRET_NAME, SECRET_NAME_RULE
 from opsicle.domain.templates import Phase, Template, Variable, When
 from opsicle.domain.values import Value
@@ -127,7 +127,7 @@ def _check_source(
         known = f"which are {listed(outputs)}" if outputs else "and there are none"
         place.add(
             f"{quoted(source.output)} is not among the outputs of the phases, {known}"
-            f"{nearest(source.output, outputs)}"
+            f"{did_you_mean(source.output, outputs)}"
         )
 
 
@@ -144,4 +144,4 @@ def _check_variable(place: DocumentNode, name: str, variables: Collection[Variab
     found = next((each for each in variables if each.id == name), None)
     if found is None:
         known = [each.id for each in variables]
-        place.add(f"the template has no variable {quoted(name)}{nearest(name, known)}")
+        place.add(f"the template has no variable {quoted(name)}{did_you_mean(name, known)}")

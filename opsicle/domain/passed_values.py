@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from opsicle.domain.calls import Call, ValueSource
 from opsicle.domain.errors import InvalidInput, Problem
-from opsicle.domain.problems import nearest
+from opsicle.domain.problems import did_you_mean
 from opsicle.domain.secrets import only_secret
 from opsicle.domain.templates import Template, Value, Variable, VariableType
 from opsicle.domain.variables import WrongValue, as_text, check_value, parse_text
@@ -31,7 +31,7 @@ def call_problems(path: str, call: Call, template: Template, target: Template) -
     for name, source in call.values.items():
         variable = variables.get(name)
         if variable is None:
-            message = f"{target.name} has no variable of that name{nearest(name, variables)}"
+            message = f"{target.name} has no variable of that name{did_you_mean(name, variables)}"
             yield Problem(f"{path}.values.{name}", message)
         elif source.value is not None and variable.type is not VariableType.SECRET:
             try:

@@ -20,7 +20,7 @@ from opsicle.server.access.template_versions import template_of
 from opsicle.server.approvals.bindings import AlteredManifest, Bindings
 from opsicle.server.approvals.passed_pauses import require_pauses_passed
 from opsicle.server.approvals.record_of_ends import record_start
-from opsicle.server.automations.attempts import Attempts, IsTaken
+from opsicle.server.automations.attempts import AlreadyTaken, Attempts
 from opsicle.server.automations.service import Automations
 from opsicle.server.automations.starters import CalledRun, Starter
 from opsicle.server.automations.values_for_starts import PassingOn, values_for
@@ -112,7 +112,7 @@ class CallStarts:
         def claim(db: Connection, automation_id: str) -> None:
             now = self._clock.now()
             if not calls.claim(db, row.wait_id, row.position, automation_id, now):
-                raise IsTaken
+                raise AlreadyTaken
             resource = f"calls/{row.wait_id}/{row.position}"
             record_start(db, row.org_id, resource, automation_id, now)
 

@@ -14,7 +14,7 @@ from opsicle.server.access.actor import Actor, SystemActor
 from opsicle.server.access.member_actors import member_actor
 from opsicle.server.approvals.bindings import Bindings
 from opsicle.server.approvals.record_of_ends import record_start
-from opsicle.server.automations.attempts import Attempts, IsTaken
+from opsicle.server.automations.attempts import AlreadyTaken, Attempts
 from opsicle.server.automations.chains import DueStart, due_start
 from opsicle.server.automations.service import Automations
 from opsicle.server.automations.starters import Starter
@@ -71,7 +71,7 @@ class ChainStarts:
         def claim(db: Connection, automation_id: str) -> None:
             now = self._clock.now()
             if not chains.settle(db, row, ChainState.STARTED, now, automation_id=automation_id):
-                raise IsTaken
+                raise AlreadyTaken
             resource = f"chains/{row.parent_id}/{row.position}"
             record_start(db, row.org_id, resource, automation_id, now)
 
