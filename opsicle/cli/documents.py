@@ -14,7 +14,7 @@ from opsicle.cli.input_files import read_start
 from opsicle.domain.errors import InvalidInput, Problem
 from opsicle.domain.policy_parser import POLICY_TYPE, REQUEST_TYPE, PolicyDocument, RequestDocument
 from opsicle.domain.policy_parser import digest as policy_digest
-from opsicle.domain.problems import Problems, nearest, quoted
+from opsicle.domain.problems import Problems, did_you_mean, quoted
 from opsicle.domain.schedule_parser import SCHEDULE_TYPE
 from opsicle.domain.schedules import Schedule
 from opsicle.domain.target_parser import TARGET_TYPE
@@ -111,9 +111,9 @@ def _checked_template(file: str, document: Template) -> FileCheck:
 def _limits(phases: Iterable[Phase]) -> list[str]:
     """Return which phases are ended by a time limit that nobody has written."""
     return [
-        f"phase {phase.name}: at most {phase.timeout} s, {said}"
+        f"phase {phase.name}: at most {phase.timeout} s, {limit_text}"
         for phase in phases
-        if not phase.is_waiting and (said := default_limit(phase))
+        if not phase.is_waiting and (limit_text := default_limit(phase))
     ]
 
 
@@ -178,7 +178,7 @@ def given_values(
         if name not in known:
             problems.add(
                 f"values.{name[:64]}",
-                f"the template has no variable {quoted(name)}{nearest(name, known)}",
+                f"the template has no variable {quoted(name)}{did_you_mean(name, known)}",
             )
         elif known[name].type is VariableType.SECRET:
             problems.add(

@@ -118,7 +118,7 @@ def change(old: Iterable[Rule], new: Iterable[Rule]) -> Rights:
     return Rights((grants_of((*gained, *lifted, *denied), "change"),))
 
 
-def excess(granter: Rights, granted: Rights) -> str:
+def missing_rights(granter: Rights, granted: Rights) -> str:
     """Return what `granted` holds beyond `granter`, in words.
 
     Return "" if nothing: only then may the one hand out the other.

@@ -20,7 +20,7 @@ import msgspec
 from opsicle.domain.access import TABLE, Action, BuiltInRole, Resource, Verb, verbs_of
 from opsicle.domain.errors import InvalidInput, Problem
 from opsicle.domain.names import TEMPLATE_NAME, TEMPLATE_NAME_RULE, has_control_characters
-from opsicle.domain.problems import nearest, quoted
+from opsicle.domain.problems import did_you_mean, quoted
 from opsicle.domain.secrets import SECRET_NAME, SECRET_NAME_RULE
 
 MAX_RULES = 200
@@ -132,14 +132,16 @@ def built_in_rules(role: BuiltInRole) -> tuple[Rule, ...]:
 
 def _verb(text: str, path: str) -> Verb:
     if text not in set(Verb):
-        raise _wrong(path, f"there is no action {quoted(text)}{nearest(text, list(Verb))}")
+        raise _wrong(path, f"there is no action {quoted(text)}{did_you_mean(text, list(Verb))}")
     return Verb(text)
 
 
 def _place(text: str, path: str) -> tuple[Resource, str | None]:
     name, slash, scope = text.partition("/")
     if name not in set(Resource):
-        raise _wrong(path, f"there is no resource {quoted(name)}{nearest(name, list(Resource))}")
+        raise _wrong(
+            path, f"there is no resource {quoted(name)}{did_you_mean(name, list(Resource))}"
+        )
     return Resource(name), scope if slash else None
 
 

@@ -34,7 +34,7 @@ from opsicle.domain.policy_parser import (
     read_policy,
     read_request,
 )
-from opsicle.domain.problems import Problems, listed, nearest, quoted
+from opsicle.domain.problems import Problems, did_you_mean, listed, quoted
 from opsicle.domain.queue_parser import MAX_WAITING, parse_concurrency, parse_priority
 from opsicle.domain.schedule_parser import SCHEDULE_TYPE, read_schedule
 from opsicle.domain.schedules import Schedule
@@ -168,7 +168,7 @@ def _type(fields: Fields, wanted: tuple[str, ...]) -> str:
         place.add(f"this is an {quoted(type_name)}; wanted here: {listed(wanted)}")
     else:
         place.add(
-            f"{quoted(type_name)} is not a known type{nearest(type_name, known)}; "
+            f"{quoted(type_name)} is not a known type{did_you_mean(type_name, known)}; "
             f"it must be {listed(wanted)}"
         )
     return ""

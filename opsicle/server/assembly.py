@@ -281,7 +281,7 @@ class Services:
         self.hooks = Hooks(
             state, core.vault, self.automations, self.throttle, self.outbox, self.urls, clock
         )
-        started = (state, self.automations, bindings, self.fleet, self.pubsub, clock)
+        started = (state, self.automations, bindings, core.vault, self.fleet, self.pubsub, clock)
         self.chain_starts, self.call_starts = ChainStarts(*started), CallStarts(*started)
         self.artifacts = Artifacts(state, self.contents)
         self.log_retention = LogRetention(state, self.job_logs, clock)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from opsicle.domain.access import BEYOND_ROLES, Action
+from opsicle.domain.access import SERVER_ACTIONS, Action
 from opsicle.domain.errors import NotAllowed
 from opsicle.domain.rights import NO_RIGHTS, Rights
 from opsicle.domain.rules import NamedResource
@@ -51,7 +51,7 @@ class Actor:
 
         Without a target: with anything at all.
         """
-        if action in BEYOND_ROLES and not self.may(action):
+        if action in SERVER_ACTIONS and not self.may(action):
             raise NotAllowed(
                 f"only a server operator may do this ({action})", hint="Ask who runs this server."
             )

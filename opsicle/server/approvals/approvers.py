@@ -13,7 +13,7 @@ from opsicle.domain.rights import Rights
 from opsicle.domain.rules import NamedResource
 from opsicle.domain.templates import Template
 from opsicle.server.access.principals import account_of, accounts_of
-from opsicle.server.access.rights import Rulebook
+from opsicle.server.access.rights import OrgRights
 from opsicle.server.access.template_access import is_hidden_from, resources_of
 from opsicle.server.store import chat_links, groups, memberships
 from opsicle.server.store.database import Connection
@@ -46,7 +46,7 @@ class ApproverDirectory:
     def __init__(self, db: Connection, org_id: str) -> None:
         self._db = db
         self._org_id = org_id
-        self._rulebook: Rulebook | None = None
+        self._org_rights: OrgRights | None = None
         self._targets: dict[_TemplateView, list[NamedResource]] = {}
         self._found: dict[tuple[_TemplateView, _Names], dict[str, ApproverPerson]] = {}
 
@@ -102,7 +102,7 @@ class ApproverDirectory:
             for member in memberships.list_named(self._db, self._org_id, named)
         }
         joined = groups.list_joined(self._db, self._org_id, members)
-        book = self._rulebook = self._rulebook or Rulebook(self._db, self._org_id)
+        book = self._org_rights = self._org_rights or OrgRights(self._db, self._org_id)
         accounts = accounts_of(self._db, self._org_id, members)
         return {
             user_id: ApproverPerson(
