@@ -216,7 +216,7 @@ TABLE: dict[Action, Permission] = {
     ),
     Action.TARGETS_VIEW: Permission(Verb.VIEW, Resource.TARGETS, _EVERYONE, "see targets"),
     Action.TARGETS_USE: Permission(
-        Verb.EXECUTE, Resource.TARGETS, _DOERS, "run on targets what one may run"
+        Verb.EXECUTE, Resource.TARGETS, _MAY_ACT, "run on targets what one may run"
     ),
     Action.TARGETS_MANAGE: Permission(
         Verb.MANAGE, Resource.TARGETS, _OPERATORS, "push and delete targets, and check them"
