@@ -110,6 +110,7 @@ from opsicle.server.secrets import routes as secrets
 from opsicle.server.secrets.service import Secrets
 from opsicle.server.store.orgs import list_allowing_shared
 from opsicle.server.store.queue_limits import list_limited
+from opsicle.server.targets import routes as targets
 from opsicle.server.targets.service import Targets
 from opsicle.server.templates import routes as templates
 from opsicle.server.templates.service import Templates
@@ -357,6 +358,7 @@ class Services:
             *templates.routes(self.templates),
             *schedules.routes(self.schedules),
             *triggers.routes(self.triggers, self.hooks),
+            *targets.routes(self.targets),
             *automations.routes(
                 self.automations,
                 self.resumes,
