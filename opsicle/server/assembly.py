@@ -110,6 +110,7 @@ from opsicle.server.secrets import routes as secrets
 from opsicle.server.secrets.service import Secrets
 from opsicle.server.store.orgs import list_allowing_shared
 from opsicle.server.store.queue_limits import list_limited
+from opsicle.server.targets.service import Targets
 from opsicle.server.templates import routes as templates
 from opsicle.server.templates.service import Templates
 from opsicle.server.triggers import routes as triggers
@@ -174,6 +175,7 @@ class Services:
         self.templates = Templates(state, self.step_up, clock)
         self.policies = Policies(state, self.step_up, clock)
         self.secrets = Secrets(state, core.vault, self.step_up, clock)
+        self.targets = Targets(state, clock)
         self.workers = Workers(state, self.fleet, self.step_up, clock)
 
         self.enrolments = Enrolments(

@@ -9,7 +9,7 @@ import msgspec
 from opsicle.domain.access import Action
 from opsicle.domain.call_paths import started_calls
 from opsicle.domain.errors import Conflict, NotFound, Problem, required
-from opsicle.domain.rules import Target
+from opsicle.domain.rules import NamedResource
 from opsicle.domain.secrets import (
     SECRET_NAME,
     SECRET_NAME_RULE,
@@ -90,7 +90,7 @@ class Secrets:
         Raises NotFound, InvalidInput for a value that cannot be, Conflict if someone else was
         first, StepUpRequired.
         """
-        actor.require(Action.SECRETS_UPDATE, Target(name))
+        actor.require(Action.SECRETS_UPDATE, NamedResource(name))
         if name not in actor.rotates:
             self._step_up.require(actor)
 
