@@ -50,7 +50,7 @@ def loops(services: Services, keep: Callable[[], RetentionPeriods]) -> list[Loop
         Loop("run calls", _RUN_CALLS_EVERY_SECONDS, lambda _: services.call_starts.turn()),
         Loop("keep run windows", _KEEP_TIME_EVERY_SECONDS, lambda _: services.run_windows.turn()),
         Loop("start chains", _START_CHAINS_EVERY_SECONDS, lambda _: services.chain_starts.turn()),
-        Loop("expire leases", _EXPIRE_LEASES_EVERY_SECONDS, services.jobs.judge_leases),
+        Loop("expire leases", _EXPIRE_LEASES_EVERY_SECONDS, services.jobs.check_leases),
         Loop(
             "refresh queue", _REFRESH_QUEUE_EVERY_SECONDS, lambda _: services.jobs.refresh_queue()
         ),

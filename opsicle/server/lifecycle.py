@@ -91,7 +91,7 @@ class Lifecycle:
         structs.make_ready()
         sys.setswitchinterval(SWITCH_SECONDS)
         _allow_many_connections()
-        _log_what_nobody_caught()
+        _log_uncaught()
 
         for number in (signal.SIGTERM, signal.SIGINT):
             gevent.signal_handler(number, self._stopping.set)
@@ -337,7 +337,7 @@ def _allow_many_connections() -> None:
             resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
-def _log_what_nobody_caught() -> None:
+def _log_uncaught() -> None:
     """Send what greenlets die of to our log, instead of tracebacks to standard error."""
 
     def print_exception(_context: Any, kind: Any, value: Any, traceback: Any) -> None:
