@@ -48,10 +48,10 @@ const GROUPS = {
     ["/templates", "Templates", templates, "templates.view", "templates"],
     ["/automations", "Automations", automations, "automations.view", "automations"],
     ["/approvals", "Approvals", approvals, "approvals.view", "approvals"],
-    ["/schedules", "Schedules", schedules, "schedules.view", "schedules"],
-    ["/triggers", "Triggers", triggers, "triggers.view", "triggers"],
     ["/workers", "Workers", workers, "workers.view", "workers"],
     ["/targets", "Targets", targets, "targets.view", "targets"],
+    ["/schedules", "Schedules", schedules, "schedules.view", "schedules"],
+    ["/triggers", "Triggers", triggers, "triggers.view", "triggers"],
   ],
   manage: [
     ["/people", "People", people, "users.view", "people"],
