@@ -7,7 +7,7 @@ from functools import partial
 import msgspec
 
 from opsicle.domain.access import Action
-from opsicle.domain.errors import Conflict, Problem
+from opsicle.domain.errors import Conflict, NotAllowed, Problem
 from opsicle.domain.rules import NamedResource
 from opsicle.domain.targets import MOST_TARGETS, Target, digest
 from opsicle.domain.template_parser import parse_target
@@ -53,10 +53,10 @@ class Targets:
         many, or where what there is is not what the caller expects.
         """
         actor.require(Action.TARGETS_MANAGE)
-        actor.require(Action.SECRETS_VIEW)
         target = self._reading.read(
             actor.org_id, lambda text: parse_target(text.encode()), request.source
         )
+        _require_naming(actor, target.secret)
         draft = VersionDraft(
             _TARGET,
             target.name,
@@ -133,6 +133,16 @@ class Targets:
             delete(db, actor, _TARGET, name, now)
 
         self._database.write(work)
+
+
+def _require_naming(actor: Actor, secret: str) -> None:
+    """Raise NotAllowed unless the actor may say where a secret of the org is used."""
+    if not actor.may(Action.SECRETS_VIEW):
+        raise NotAllowed(
+            f"you may not name the secret {secret} as a credential: "
+            "that takes more than you may yourself (view secrets)",
+            hint="Ask an admin of your org.",
+        )
 
 
 def _require_push(db: Connection, actor: Actor, target: Target) -> None:
