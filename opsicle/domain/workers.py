@@ -7,6 +7,7 @@ from datetime import datetime
 
 import msgspec
 
+from opsicle.domain.fan_outs import BoundMember
 from opsicle.domain.label_expressions import (
     LabelTerm,
     Operator,
@@ -19,6 +20,9 @@ from opsicle.domain.templates import Phase, Template
 
 SUBPROCESS = "subprocess"
 CONTAINER = "container"
+
+NO_RUNTIME = "none"
+"""What no worker offers: asked for by what runs on several machines, and is given to none."""
 
 SHARED = "a shared worker"
 """What orgs hear of shared workers, in the place of a name."""
@@ -35,8 +39,8 @@ class Requirements(msgspec.Struct, frozen=True, kw_only=True):
     that has an image.
 
     `accepts_claimed`: a label that the worker only says of itself will do. `workspace`: only the
-    worker will do that keeps this one. Both and `where` are left out where that is not so: what was
-    stored before there were such choices still reads the same.
+    worker will do that keeps this one. `worker`: only this one will. All three and `where` are left
+    out where that is not so: what was stored before there were such choices still reads the same.
     """
 
     labels: dict[str, str] = {}
@@ -45,6 +49,14 @@ class Requirements(msgspec.Struct, frozen=True, kw_only=True):
     accepts_claimed: bool | msgspec.UnsetType = msgspec.UNSET
     where: str | msgspec.UnsetType = msgspec.UNSET
     workspace: KeptWorkspace | msgspec.UnsetType = msgspec.UNSET
+    worker: BoundMember | msgspec.UnsetType = msgspec.UNSET
+
+    @property
+    def only_worker(self) -> str:
+        """The id of the one worker that will do, "" if there is no such."""
+        if self.worker:
+            return self.worker.worker_id
+        return self.workspace.worker_id if self.workspace else ""
 
     @property
     def terms(self) -> tuple[LabelTerm, ...]:
@@ -93,15 +105,34 @@ def runtime_of(phase: Phase) -> str:
     return CONTAINER if phase.image is not None else SUBPROCESS
 
 
-def requirements(template: Template, workspace: KeptWorkspace | None = None) -> Requirements:
-    """Return what a template's automations ask of a worker; one that goes on, its workspace too."""
+def requirements(
+    template: Template,
+    workspace: KeptWorkspace | None = None,
+    member: BoundMember | None = None,
+    *,
+    is_fan_out: bool = False,
+) -> Requirements:
+    """Return what a template's automations ask of a worker.
+
+    One that goes on asks for its workspace too, and a part of one on several machines for its own;
+    that one itself (`is_fan_out`) is handed to none.
+    """
+    if is_fan_out:
+        return Requirements(runtimes=frozenset({NO_RUNTIME}))
     asked = phases_require(
         (*template.plan, *template.phases),
         template.runs_on,
         template.runs_on_where,
         accepts_claimed=template.accepts_claimed,
     )
+    if member and member.worker_id:
+        asked = msgspec.structs.replace(asked, worker=member)
     return msgspec.structs.replace(asked, workspace=workspace) if workspace else asked
+
+
+def encoded(asked: Requirements) -> str:
+    """Return requirements as they are stored: what asks for the same is spelled alike."""
+    return msgspec.json.encode(asked, order="sorted").decode()
 
 
 def phases_require(
@@ -125,7 +156,7 @@ def phases_require(
 
 def can_take(asked: Requirements, candidate: Candidate) -> bool:
     """Return whether the worker could be handed such an automation right now."""
-    return is_able(candidate) and keeps_workspace(asked, candidate) and fits(asked, candidate)
+    return is_able(candidate) and is_meant(asked, candidate) and fits(asked, candidate)
 
 
 def is_able(candidate: Candidate) -> bool:
@@ -141,7 +172,7 @@ def is_able(candidate: Candidate) -> bool:
 def fits(asked: Requirements, candidate: Candidate) -> bool:
     """Return whether the worker has the labels and the runtimes, whatever else it does just now.
 
-    So it is with all that have the same; which of them keeps a workspace is another question.
+    So it is with all that have the same; which of them is meant is another question.
     """
     return asked.runtimes <= candidate.runtimes and fits_labels(asked, candidate)
 
@@ -151,9 +182,9 @@ def fits_labels(asked: Requirements, candidate: Candidate) -> bool:
     return all(_fulfils(term, candidate, asked.accepts_claimed is True) for term in asked.terms)
 
 
-def keeps_workspace(asked: Requirements, candidate: Candidate) -> bool:
-    """Return whether the worker is the one that keeps the workspace that is asked for, if any."""
-    return not asked.workspace or asked.workspace.worker_id == candidate.worker_id
+def is_meant(asked: Requirements, candidate: Candidate) -> bool:
+    """Return whether the worker is the one that is asked for, where only one will do."""
+    return asked.only_worker in {"", candidate.worker_id}
 
 
 def _fulfils(term: LabelTerm, candidate: Candidate, accepts_claimed: bool) -> bool:
@@ -179,6 +210,9 @@ def waiting_reason(asked: Requirements, candidates: Sequence[Candidate]) -> str:
     """
     if asked.workspace:
         return _keeper_reason(asked, asked.workspace, candidates)
+    if asked.worker:
+        reason = _reason_of_one(asked, candidates)
+        return reason and f"it is for {asked.worker.name} alone: {reason}"
     if not candidates:
         return "no worker has enrolled yet"
     return _reason(asked, candidates)
@@ -188,14 +222,19 @@ def _keeper_reason(
     asked: Requirements, kept: KeptWorkspace, candidates: Sequence[Candidate]
 ) -> str:
     """Say why the one worker that keeps a workspace has not taken an automation yet."""
-    keeper = [one for one in candidates if one.worker_id == kept.worker_id]
-    reason = _reason(asked, keeper) if keeper else "that is not there any more"
+    reason = _reason_of_one(asked, candidates)
     if not reason:
         return ""
     return (
         f"it waits for {kept.worker_name}, which keeps its workspace until {kept.until}: {reason}; "
         "or cancel it, and resume with --fresh-workspace"
     )
+
+
+def _reason_of_one(asked: Requirements, candidates: Sequence[Candidate]) -> str:
+    """Say why the one worker that will do has not taken an automation yet."""
+    meant = [one for one in candidates if is_meant(asked, one)]
+    return _reason(asked, meant) if meant else "that is not there any more"
 
 
 def _reason(asked: Requirements, candidates: Sequence[Candidate]) -> str:
@@ -246,7 +285,7 @@ def waiting_kind(asked: Requirements, candidates: Sequence[Candidate]) -> str:
     One of `no_worker`, `label`, `not_connected`, `runtime`, `draining`, `withheld`, `busy`, or
     `ready` if nothing does.
     """
-    left = [one for one in candidates if keeps_workspace(asked, one)]
+    left = [one for one in candidates if is_meant(asked, one)]
     if not left:
         return "no_worker"
     for kind, narrow in _KINDS.items():

@@ -48,6 +48,7 @@ def loops(services: Services, keep: Callable[[], RetentionPeriods]) -> list[Loop
             lambda _: services.schedule_starts.turn(),
         ),
         Loop("run calls", _RUN_CALLS_EVERY_SECONDS, lambda _: services.call_starts.turn()),
+        Loop("run on machines", _RUN_CALLS_EVERY_SECONDS, lambda _: services.fan_outs.turn()),
         Loop("keep run windows", _KEEP_TIME_EVERY_SECONDS, lambda _: services.run_windows.turn()),
         Loop("start chains", _START_CHAINS_EVERY_SECONDS, lambda _: services.chain_starts.turn()),
         Loop("expire leases", _EXPIRE_LEASES_EVERY_SECONDS, services.jobs.judge_leases),

@@ -25,6 +25,7 @@ from opsicle.domain.bounds import (
     Word,
 )
 from opsicle.domain.calls import Call
+from opsicle.domain.fan_outs import FanOut
 from opsicle.domain.errors import Problem
 from opsicle.domain.templates import (
     DEFAULT_PRIORITY,
@@ -40,7 +41,7 @@ from opsicle.wire.artifact_api import Artifact, MissingArtifact
 from opsicle.wire.file_api import AutomationFile
 from opsicle.wire.jobs import Int32
 from opsicle.wire.phase_api import PhaseRun
-from opsicle.wire.starts import ChainedStart, StartedBy
+from opsicle.wire.starts import AutomationTarget, ChainedStart, StartedBy
 
 
 class Health(msgspec.Struct, omit_defaults=True):
@@ -251,7 +252,8 @@ class TemplateVersion(msgspec.Struct, kw_only=True):
     """One version whole: `source` is the document as it was pushed.
 
     `runs_on_where` is an expression over its worker's labels, beside `runs_on`. `accepts_claimed`:
-    a worker that only says of itself that it has them will do.
+    a worker that only says of itself that it has them will do. `fan_out`: it runs on each of several
+    machines.
     """
 
     name: str
@@ -284,6 +286,7 @@ class TemplateVersion(msgspec.Struct, kw_only=True):
     volume_mounts: list[VolumeMount] = []
     on_success: list[Call] = []
     on_failure: list[Call] = []
+    fan_out: FanOut | None = None
 
 
 class TemplateDiff(msgspec.Struct, kw_only=True):
@@ -337,7 +340,8 @@ class AutomationSummary(msgspec.Struct, kw_only=True):
     """An automation in a list. `waiting_reason` says why one that waits does not run yet.
 
     `pause_id` is the approval that is asked in its midst while it is paused. `resumed_from` is the
-    automation that it goes on from, which had ended before its last phase.
+    automation that it goes on from, which had ended before its last phase. `target`: it is the part
+    of another one (see `started_by`) on this machine.
     """
 
     id: str
@@ -350,6 +354,7 @@ class AutomationSummary(msgspec.Struct, kw_only=True):
     rerun_of: str | None = None
     resumed_from: str | None = None
     started_by: StartedBy
+    target: str = ""
     approval_id: str | None = None
     pause_id: str | None = None
     exit_code: int | None = None
@@ -373,7 +378,7 @@ class Automation(AutomationSummary, kw_only=True):
     the files that the newest job left behind, `artifacts_missing` those of which nothing is kept.
     `plan` are the phases that ran before anybody was asked. `files` are those that it is given.
     `chain` is what it starts once it has ended, `depth` how far it is itself below what somebody
-    has started.
+    has started. `targets` are the machines on which it runs one by one.
     """
 
     display_name: str = ""
@@ -397,3 +402,4 @@ class Automation(AutomationSummary, kw_only=True):
     summary: str = ""
     chain: list[ChainedStart] = []
     depth: int = 0
+    targets: list[AutomationTarget] = []

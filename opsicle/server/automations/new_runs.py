@@ -18,7 +18,6 @@ from opsicle.server.keys.vault import HiddenValues, Vault, new_salt
 from opsicle.server.store.automations import AutomationRow
 from opsicle.server.store.database import Connection
 from opsicle.server.store.secrets import SealedRow
-from opsicle.wire.starts import StarterKind
 from opsicle.wire.user_api import RunRequest
 
 
@@ -80,10 +79,11 @@ def sealed_values(
 def files_source(rerun_of: str, starter: Starter | None, resumed: ResumedRun | None) -> str:
     """Return the automation whose files a new one may take, "" if there is none.
 
-    That is the one which it repeats or goes on from, which calls it, or whose end starts it.
+    That is the one which it repeats or goes on from, which calls it or of which it is a part, or
+    whose end starts it.
     """
     if resumed:
         return resumed.point.automation_id
-    if starter and starter.kind in {StarterKind.CALL, StarterKind.CHAIN}:
-        return starter.id
+    if starter and starter.parent_id:
+        return starter.parent_id
     return rerun_of

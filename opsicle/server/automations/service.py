@@ -15,7 +15,7 @@ from opsicle.domain.errors import InvalidInput
 from opsicle.domain.files import file_variables
 from opsicle.domain.secrets import masked
 from opsicle.domain.variables import check_values
-from opsicle.domain.workers import requirements
+from opsicle.domain.workers import encoded, requirements
 from opsicle.kit.clock import Clock
 from opsicle.kit.ids import new_id
 from opsicle.server.access.actor import Actor
@@ -28,6 +28,7 @@ from opsicle.server.approvals.progress import Progress
 from opsicle.server.approvals.requests import ApprovalRequests
 from opsicle.server.automations import given_files
 from opsicle.server.automations.bound_calls import bound_calls
+from opsicle.server.automations.bound_fan_outs import bound_fan_out
 from opsicle.server.automations.cancelling import Cancelling
 from opsicle.server.automations.chains import insert_chain
 from opsicle.server.automations.filters import require_known
@@ -36,6 +37,7 @@ from opsicle.server.automations.repeated_requests import find_made, remember
 from opsicle.server.automations.repeats import request_again
 from opsicle.server.automations.resumed_runs import ResumedRun
 from opsicle.server.automations.runnable import runnable_version
+from opsicle.server.automations.shown_targets import targets_of
 from opsicle.server.automations.snapshots import snapshot_of
 from opsicle.server.automations.starters import Starter
 from opsicle.server.automations.views import Snapshot, summary, whole
@@ -145,10 +147,23 @@ class Automations:
             lambda db: bound_calls(db, actor, template, values, starter, first_phase)
         )
 
-        if needs_code:
+        if needs_code and not (starter and starter.member):  # shown when the whole was triggered
             self._step_up.require_code(actor, f"running {template.name}")
 
-        asked = requirements(template, resumed.point.workspace if resumed else None)
+        member = starter.member if starter else None
+        fan_out = None
+        if template.fan_out and member is None:
+            fan_out = self._database.read(
+                lambda db: bound_fan_out(db, self._fleet, actor, template, rerun_of, resumed)
+            )
+        plans = bool(template.plan) and member is None
+        asked = requirements(
+            template,
+            resumed.point.workspace if resumed else None,
+            member.of.member if member else None,
+            is_fan_out=fan_out is not None and not plans,
+        )
+        place = queue_place(template, values, is_member=member is not None)
         row = AutomationRow(
             id=new_id(now),
             org_id=actor.org_id,
@@ -156,9 +171,9 @@ class Automations:
             template=template.name,
             version=version.version,
             values_json=msgspec.json.encode(masked(template.variables, values)).decode(),
-            requirements=msgspec.json.encode(asked, order="sorted").decode(),
+            requirements=encoded(asked),
             on_worker_lost=template.on_worker_lost,
-            state=AutomationState.PLANNING if template.plan else AutomationState.QUEUED,
+            state=AutomationState.PLANNING if plans else AutomationState.QUEUED,
             requester_id=actor.user_id,
             requester_email=actor.email,
             requester_name=actor.name,
@@ -167,9 +182,10 @@ class Automations:
             resumed_from=resumed.point.automation_id if resumed else None,
             created_at=now,
             queued_at=now,
-            turn=Turn.NEW if template.concurrency and not template.plan else Turn.READY,
+            turn=Turn.NEW if place.concurrency_key and not plans else Turn.READY,
             calls=msgspec.json.encode(calls).decode() if calls else "",
-            **queue_place(template, values)._asdict(),
+            fan_out=msgspec.json.encode(fan_out).decode() if fan_out else "",
+            **place._asdict(),
         )
 
         with self._dispatch.reserve_slot(actor.org_id, asked) as reservation:
@@ -194,7 +210,12 @@ class Automations:
         kept: list[AutomationFileRow] = []
         if file_variables(new.template.variables):
             kept = self._database.read(lambda db: files.list_of_automation(db, row.id))
-        return whole(Snapshot(row, new.template, [], 0, queue, resume_point=point, files=kept))
+        targets = self._database.read(lambda db: targets_of(db, row)) if row.fan_out else []
+        return whole(
+            Snapshot(
+                row, new.template, [], 0, queue, resume_point=point, files=kept, targets=targets
+            )
+        )
 
     def _insert(
         self,
@@ -229,6 +250,7 @@ class Automations:
         row, bound = self._bindings.bind(row, new.template, asked, new.commitments, point)
         if row.called_by:
             require_passable(db, row, new.template, 0)
+        if row.called_by or row.member_of:
             require_agreed(db, self._bindings, row, new.template)
         require_room_to_wait(db, row)
         self._groups.require_room(db, row, new.settled)
@@ -241,7 +263,8 @@ class Automations:
 
         automations.insert(db, row, new.resumed.stored if new.resumed else None)
         given_files.keep(db, row, new.template.variables, new.request.values)
-        insert_chain(db, row, new.template)
+        if not row.member_of:
+            insert_chain(db, row, new.template)
         if new.sealed:
             secrets.insert_values(db, new.sealed, msgspec.json.encode(new.commitments).decode())
 
