@@ -15,7 +15,15 @@ export function targetsView(targets) {
     h(
       "table",
       { class: "table" },
-      h("thead", {}, h("tr", {}, HEADINGS.map((text) => h("th", { scope: "col" }, text)))),
+      h(
+        "thead",
+        {},
+        h(
+          "tr",
+          {},
+          HEADINGS.map((text) => h("th", { scope: "col" }, text)),
+        ),
+      ),
       h("tbody", {}, targets.map(rowView)),
     ),
   );
@@ -27,12 +35,13 @@ function rowView(target) {
   return h(
     "tr",
     {},
+    h("td", {}, id ? h("a", { href: `/automations/${id}` }, visible(name)) : visible(name)),
     h(
       "td",
-      {},
-      id ? h("a", { href: `/automations/${id}` }, visible(name)) : visible(name),
+      { "data-label": "State" },
+      stateBadge(state),
+      reason && h("p", { class: "muted small" }, visible(reason)),
     ),
-    h("td", { "data-label": "State" }, stateBadge(state), reason && h("p", { class: "muted small" }, visible(reason))),
     h("td", { "data-label": "Took" }, took || ""),
     h("td", { "data-label": "Exit code" }, code ?? ""),
   );

@@ -52,12 +52,7 @@ export function mount(root, { id, title }) {
     h(
       "div",
       { class: "automation" },
-      h(
-        "div",
-        { class: "automation-side" },
-        steps,
-        parts.facts,
-      ),
+      h("div", { class: "automation-side" }, steps, parts.facts),
       parts.log.element,
     ),
   );

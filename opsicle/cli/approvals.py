@@ -19,8 +19,8 @@ from opsicle.cli.times import moment_to_come
 from opsicle.domain.approvals import Verdict
 from opsicle.domain.calls import BoundCall
 from opsicle.domain.errors import InvalidInput
-from opsicle.domain.pauses import ApprovalKind, Choice
 from opsicle.domain.fan_outs import fan_out_text
+from opsicle.domain.pauses import ApprovalKind, Choice
 from opsicle.domain.resume_points import in_words
 from opsicle.domain.run_windows import RunWindow
 from opsicle.domain.templates import OnFailure, Phase, ResourceLimits, Variable

@@ -81,7 +81,9 @@ def fan_out_text(fan_out: FanOut | BoundFanOut) -> str:
     most = "all at once" if fan_out.parallel is None else f"{fan_out.parallel} at once"
     if fan_out.max_failures == 0:
         return f"{most}; once one has not succeeded, no further one begins"
-    return f"{most}; once more than {fan_out.max_failures} have not succeeded, no further one begins"
+    return (
+        f"{most}; once more than {fan_out.max_failures} have not succeeded, no further one begins"
+    )
 
 
 def shown_state(state: MemberState, of_automation: AutomationState | None) -> AutomationState:

@@ -21,9 +21,9 @@ MAX_LABELS = 64
 class RunsOn(NamedTuple):
     """What a template asks of its worker; see `Template`."""
 
-    labels: dict[str, str] = {}
-    where: str = ""
-    accepts_claimed: bool = False
+    labels: dict[str, str]
+    where: str
+    accepts_claimed: bool
     fan_out: FanOut | None = None
 
 
@@ -31,7 +31,7 @@ def parse_runs_on(spec: Fields) -> RunsOn:
     """Return what stands under `runsOn`; every mistake is noted."""
     fields = spec.mapping("runsOn")
     if fields is None:
-        return RunsOn()
+        return RunsOn({}, "", accepts_claimed=False)
 
     accepts_claimed = fields.boolean("acceptClaimed")
     each = fields.mapping("each")
@@ -45,6 +45,8 @@ def parse_runs_on(spec: Fields) -> RunsOn:
             max_failures=each.integer("maxFailures", 0, 0, MOST_MEMBERS),
         )
         read = RunsOn(_labels(each), _where(each), accepts_claimed, fan_out)
+        if not (each.has("labels") or each.has("where")):
+            each.place.add("needs `labels` or `where`, which say on which workers it runs")
         each.end()
     fields.end()
     return read

@@ -224,8 +224,8 @@ class Template(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     code of their authenticator app. `priority`, from 0 to 9: the highest is handed out first.
     `max_waiting`: no more than that wait; None: any number. `on_success` and `on_failure` are what
     it starts once it has ended so. `keep_workspace`: for how many seconds a worker keeps the
-    workspace of a job that did not go well; None: it does not. `fan_out`: it runs on each of several
-    machines; of workers, on each that `runs_on` and `runs_on_where` fit.
+    workspace of a job that did not go well; None: it does not. `fan_out`: it runs on several
+    machines, each of the workers that `runs_on` and `runs_on_where` fit.
     """
 
     name: str

@@ -282,16 +282,7 @@ class Services:
         )
         started = (state, self.automations, bindings, self.fleet, self.pubsub, clock)
         self.chain_starts, self.call_starts = ChainStarts(*started), CallStarts(*started)
-        self.fan_outs = FanOuts(
-            state,
-            self.automations,
-            lease_service,
-            bindings,
-            core.vault,
-            self.pubsub,
-            self.outbox,
-            clock,
-        )
+        self.fan_outs = FanOuts(*started, lease_service, core.vault, self.outbox)
         self.artifacts = Artifacts(state, self.contents)
         self.log_retention = LogRetention(state, self.job_logs, clock)
         self.files = Files(state, self.contents, self.job_artifacts, clock)

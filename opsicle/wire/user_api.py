@@ -25,8 +25,8 @@ from opsicle.domain.bounds import (
     Word,
 )
 from opsicle.domain.calls import Call
-from opsicle.domain.fan_outs import FanOut
 from opsicle.domain.errors import Problem
+from opsicle.domain.fan_outs import FanOut
 from opsicle.domain.templates import (
     DEFAULT_PRIORITY,
     Concurrency,
@@ -251,9 +251,8 @@ class TemplateVersionSummary(msgspec.Struct, kw_only=True):
 class TemplateVersion(msgspec.Struct, kw_only=True):
     """One version whole: `source` is the document as it was pushed.
 
-    `runs_on_where` is an expression over its worker's labels, beside `runs_on`. `accepts_claimed`:
-    a worker that only says of itself that it has them will do. `fan_out`: it runs on each of several
-    machines.
+    `runs_on_where` is an expression over labels, beside `runs_on`. `accepts_claimed`: a worker's
+    word will do. `fan_out`: it runs on each of several machines.
     """
 
     name: str
@@ -298,9 +297,6 @@ class TemplateDiff(msgspec.Struct, kw_only=True):
     diff: str
 
 
-# Automations
-
-
 class RunRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """Triggers an automation; `version` None means the newest."""
 
@@ -340,8 +336,7 @@ class AutomationSummary(msgspec.Struct, kw_only=True):
     """An automation in a list. `waiting_reason` says why one that waits does not run yet.
 
     `pause_id` is the approval that is asked in its midst while it is paused. `resumed_from` is the
-    automation that it goes on from, which had ended before its last phase. `target`: it is the part
-    of another one (see `started_by`) on this machine.
+    automation that it goes on from. `target`: it is the part of another one on this machine.
     """
 
     id: str
@@ -374,11 +369,10 @@ class Automation(AutomationSummary, kw_only=True):
     job's phases have handed on, by name, `summary` is what they say of it in Markdown; both are
     masked as the log is. `concurrency_group` is its group with the values by which that is told
     from others, `concurrency_limit` how many of it run at once. `is_group_held`: nobody can say how
-    it ended, and it holds its group until it is released. `artifacts` are
-    the files that the newest job left behind, `artifacts_missing` those of which nothing is kept.
-    `plan` are the phases that ran before anybody was asked. `files` are those that it is given.
-    `chain` is what it starts once it has ended, `depth` how far it is itself below what somebody
-    has started. `targets` are the machines on which it runs one by one.
+    it ended, and it holds its group until it is released. `artifacts` are the files that the newest
+    job left behind, `artifacts_missing` those of which nothing is kept. `plan` are the phases that
+    ran before anybody was asked, `files` those that it is given. `chain` is what it starts once it
+    has ended, `depth` how far below what somebody has started it is, `targets` its machines.
     """
 
     display_name: str = ""

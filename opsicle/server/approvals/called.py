@@ -28,6 +28,7 @@ from opsicle.server.approvals.approvers import ApproverDirectory, requester_of
 from opsicle.server.approvals.bindings import AlteredManifest, Bindings
 from opsicle.server.approvals.cases import Case, gates_for, load
 from opsicle.server.approvals.manifests import called_by_of, calls_of, member_of
+from opsicle.server.approvals.pauses import require_passable
 from opsicle.server.approvals.requester_refusal import requester_refusal
 from opsicle.server.policies.in_force import InForce, in_force
 from opsicle.server.store import approvals, audit, automations, documents
@@ -89,7 +90,14 @@ def _combined(
 def require_agreed(
     db: Connection, bindings: Bindings, row: AutomationRow, template: Template
 ) -> None:
-    """Raise Conflict for a new automation that is called and may not begin, as `called_refusal`."""
+    """Raise Conflict for a new automation that is called and may not begin, as `called_refusal`.
+
+    So for one that is a part of another one. Others are asked about themselves.
+    """
+    if not (row.called_by or row.member_of):
+        return
+    if row.called_by:
+        require_passable(db, row, template, 0)
     if reason := called_refusal(db, bindings, row, template):
         raise Conflict(reason)
 
@@ -159,9 +167,7 @@ def _has_bound(
     )
 
 
-def _has_member(
-    manifest: Manifest, at: MemberOf, whole: AutomationRow, row: AutomationRow
-) -> bool:
+def _has_member(manifest: Manifest, at: MemberOf, whole: AutomationRow, row: AutomationRow) -> bool:
     """Return whether an automation on several machines is bound to just this part of it."""
     fan_out = manifest.fan_out
     return (

@@ -100,9 +100,7 @@ def member_of(row: AutomationRow) -> MemberOf | None:
     return msgspec.json.decode(row.member_of, type=MemberOf) if row.member_of else None
 
 
-def requirements_of(
-    manifest: Manifest, template: Template, state: AutomationState
-) -> Requirements:
+def requirements_of(manifest: Manifest, template: Template, state: AutomationState) -> Requirements:
     """Return what an automation asks of its worker; while it plans, one for its plan."""
     point, of = manifest.resumed_from, manifest.member_of
     return requirements(

@@ -13,7 +13,8 @@ from opsicle.domain.approvals import ApprovalState, ApprovalStatus, GateStatus, 
 from opsicle.domain.approvers import ApproverPerson as Member
 from opsicle.domain.pauses import Answer, ApprovalKind
 from opsicle.domain.templates import Template
-from opsicle.domain.workers import Candidate, absence, fits, is_meant
+from opsicle.domain.waiting_reasons import absence
+from opsicle.domain.workers import Candidate, fits, is_meant
 from opsicle.server.access.principals import answers_for
 from opsicle.server.access.shown_files import shown_files
 from opsicle.server.access.stored_values import shown_values, stored_requirements

@@ -4,34 +4,29 @@ from __future__ import annotations
 
 from opsicle.domain.errors import Conflict
 from opsicle.domain.fan_outs import MOST_MEMBERS, BoundFanOut, BoundMember
-from opsicle.domain.label_expressions import written
 from opsicle.domain.templates import Template
 from opsicle.domain.workers import fits_labels, requirements
 from opsicle.server.access.actor import Actor
 from opsicle.server.approvals.manifests import member_of
-from opsicle.server.automations.resumed_runs import ResumedRun
+from opsicle.server.automations.new_runs import Origin
 from opsicle.server.fleet.presence import Fleet, absent
 from opsicle.server.store import automations, workers
 from opsicle.server.store.database import Connection
 
 
 def bound_fan_out(
-    db: Connection,
-    fleet: Fleet,
-    actor: Actor,
-    template: Template,
-    rerun_of: str,
-    resumed: ResumedRun | None,
-) -> BoundFanOut:
+    db: Connection, fleet: Fleet, actor: Actor, template: Template, origin: Origin
+) -> BoundFanOut | None:
     """Return on which machines a template runs that is triggered now, in the order of their names.
 
-    What repeats one part of another automation is for that part's machine alone, and what goes on
-    from one for those on which it has not succeeded. Raises Conflict if there is none, or there are
-    too many.
+    None for one that runs on a single one, as each part does. What repeats a part is for that
+    part's machine alone, and what goes on from a whole for those on which that has not succeeded.
+    Raises Conflict if there is none, or there are too many.
     """
-    assert template.fan_out is not None
+    if template.fan_out is None or origin.member:
+        return None
     found = _workers(db, fleet, actor.org_id, template)
-    if (only := _wanted(db, actor, rerun_of, resumed)) is not None:
+    if (only := _wanted(db, actor, origin)) is not None:
         found = [each for each in found if each.name in only]
     if not found:
         whose = "" if only is None else f" of {', '.join(sorted(only))}"
@@ -62,12 +57,10 @@ def _workers(db: Connection, fleet: Fleet, org_id: str, template: Template) -> l
     return found
 
 
-def _wanted(
-    db: Connection, actor: Actor, rerun_of: str, resumed: ResumedRun | None
-) -> frozenset[str] | None:
+def _wanted(db: Connection, actor: Actor, origin: Origin) -> frozenset[str] | None:
     """Return the names of the machines to which the new automation is kept; None for any."""
-    if resumed:
-        return resumed.machines
-    old = automations.find(db, actor.org_id, rerun_of) if rerun_of else None
+    if origin.resumed:
+        return origin.resumed.machines
+    old = automations.find(db, actor.org_id, origin.rerun_of) if origin.rerun_of else None
     of = member_of(old) if old else None
     return frozenset({of.member.name}) if of else None

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 
-
 from opsicle.domain.automations import AutomationState
 from opsicle.domain.errors import TooManyRequests
 from opsicle.domain.fan_outs import BoundFanOut, MemberOf, MemberState, progress, shown_state
@@ -27,6 +26,7 @@ from opsicle.server.automations.service import Automations
 from opsicle.server.automations.starters import MemberRun, Starter
 from opsicle.server.channels.outbox import Outbox
 from opsicle.server.dispatch.lease_service import LeasedWork, LeaseService
+from opsicle.server.fleet.presence import Fleet
 from opsicle.server.fleet.pubsub import PubSub, automation_topic, org_topic
 from opsicle.server.keys.vault import Vault
 from opsicle.server.store import approvals, audit, automation_transitions, automations, fan_outs
@@ -51,17 +51,19 @@ class FanOuts:
         self,
         database: Database,
         automations: Automations,
-        lease_service: LeaseService,
         bindings: Bindings,
-        vault: Vault,
+        fleet: Fleet,
         pubsub: PubSub,
-        outbox: Outbox,
         clock: Clock,
+        lease_service: LeaseService,
+        vault: Vault,
+        outbox: Outbox,
     ) -> None:
         self._database = database
         self._automations = automations
         self._lease_service = lease_service
         self._bindings = bindings
+        self._fleet = fleet
         self._vault = vault
         self._pubsub = pubsub
         self._outbox = outbox
@@ -75,7 +77,7 @@ class FanOuts:
         Nothing begins while the queue is held, as after a restore.
         """
         rows = self._database.read(lambda db: fan_outs.list_open(db, MOST_AT_ONCE))
-        held = bool(self._lease_service.fleet.held)
+        held = bool(self._fleet.held)
         for row in rows:
             if row.state is AutomationState.RUNNING:
                 self._carry_on(row, is_held=held)
@@ -204,7 +206,9 @@ class FanOuts:
                 if fan_outs.settle(db, each, state, reason, now):
                     data = {"machine": each.name, "reason": reason}
                     resource = f"automations/{each.parent_id}"
-                    audit.append(db, now, each.org_id, SystemActor(), "refuse_start", resource, data)
+                    audit.append(
+                        db, now, each.org_id, SystemActor(), "refuse_start", resource, data
+                    )
 
         self._database.write(work)
 

@@ -47,8 +47,8 @@ _AGAIN = "Run it again from the beginning: `opsicle automations rerun {}`."
 class ResumedRun:
     """An automation that is about to go on from another one.
 
-    `confirm` is called in the transaction that makes it, and raises to have nothing made. `machines`
-    are those on which one that runs on several has not succeeded.
+    `confirm` is called in the transaction that makes it, and raises to have nothing made. Of one
+    that runs on several machines, `machines` are those on which that has not succeeded.
     """
 
     point: ResumePoint

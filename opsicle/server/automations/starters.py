@@ -51,7 +51,8 @@ class Starter:
 
     `claim` is called with the new automation's id in the transaction that makes it: what it writes
     becomes durable together with that. It raises to have nothing made. `depth` is how far below
-    what somebody has started the new one is. `called`: what its caller has bound it to be; `member`: of what it is a part.
+    what somebody has started the new one is. `called`: what its caller has bound it to be;
+    `member`: of what it is a part.
     """
 
     kind: StarterKind

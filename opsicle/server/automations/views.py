@@ -15,7 +15,7 @@ from opsicle.domain.calls import ChainState
 from opsicle.domain.fan_outs import BoundMember, MemberOf
 from opsicle.domain.resume_points import ResumePoint
 from opsicle.domain.templates import Phase, Template
-from opsicle.domain.workers import absence, waiting_reason
+from opsicle.domain.waiting_reasons import absence, waiting_reason
 from opsicle.server.access.shown_files import shown_files
 from opsicle.server.access.stored_values import shown_values, stored_requirements
 from opsicle.server.automations.starters import started_by
@@ -44,7 +44,6 @@ from opsicle.wire.user_api import (
     Person,
     WorkerRef,
 )
-
 
 _UNREADABLE = MemberOf(automation_id="", position=0, member=BoundMember(name=""))
 
@@ -230,8 +229,6 @@ def _waiting_reason(row: AutomationRow, queue: QueueView, known: dict[str, str])
         return f"{queue.held}: whoever runs the server must release the queue"
     if behind := queue.behind.get(row.id):
         return behind
-    if row.fan_out and row.state is AutomationState.QUEUED:
-        return "it is about to begin on its machines"
     if row.requirements not in known:
         asked = stored_requirements(row.requirements)
         known[row.requirements] = waiting_reason(asked, queue.candidates)
