@@ -33,10 +33,8 @@ def parse_runs_on(spec: Fields) -> RunsOn:
     if fields is None:
         return RunsOn({}, "", accepts_claimed=False)
 
-    accepts_claimed = fields.boolean("acceptClaimed")
-    each = fields.mapping("each")
-    read = RunsOn(_labels(fields), _where(fields), accepts_claimed)
-    if each:
+    read = RunsOn(_labels(fields), _where(fields), fields.boolean("acceptClaimed"))
+    if each := fields.mapping("each"):
         if read.labels or read.where:
             each.place.add("has `labels` and `where` of its own: put there what stands beside it")
         fan_out = FanOut(
@@ -44,7 +42,7 @@ def parse_runs_on(spec: Fields) -> RunsOn:
             parallel=each.integer("parallel", 0, 1, MOST_MEMBERS) or None,
             max_failures=each.integer("maxFailures", 0, 0, MOST_MEMBERS),
         )
-        read = RunsOn(_labels(each), _where(each), accepts_claimed, fan_out)
+        read = RunsOn(_labels(each), _where(each), read.accepts_claimed, fan_out)
         if not (each.has("labels") or each.has("where")):
             each.place.add("needs `labels` or `where`, which say on which workers it runs")
         each.end()
