@@ -213,7 +213,7 @@ class Validation(msgspec.Struct, kw_only=True):
     unsupported: tuple[()] = ()
 
 
-class Pushed(msgspec.Struct, kw_only=True):
+class DocumentPushed(msgspec.Struct, kw_only=True):
     """What a push did; `is_new` is false where the newest version already had this content."""
 
     name: str
@@ -221,6 +221,11 @@ class Pushed(msgspec.Struct, kw_only=True):
     digest: str
     is_new: bool
     warnings: list[Problem]
+
+
+class Pushed(DocumentPushed, kw_only=True):
+    """What pushing a template did. `unsupported` is always empty, as in `Validation`."""
+
     unsupported: tuple[()] = ()
 
 
