@@ -17,6 +17,8 @@ from opsicle.domain.policy_parser import digest as policy_digest
 from opsicle.domain.problems import Problems, did_you_mean, quoted
 from opsicle.domain.schedule_parser import SCHEDULE_TYPE
 from opsicle.domain.schedules import Schedule
+from opsicle.domain.target_parser import TARGET_TYPE
+from opsicle.domain.targets import Target
 from opsicle.domain.template_parser import (
     AUTOMATION_TYPE,
     TEMPLATE_TYPE,
@@ -88,6 +90,8 @@ def check_file(file: str) -> FileCheck:
             return FileCheck(file=file, name=document.name, type=SCHEDULE_TYPE)
         case Trigger():
             return FileCheck(file=file, name=document.name, type=TRIGGER_TYPE)
+        case Target():
+            return FileCheck(file=file, name=document.name, type=TARGET_TYPE)
     return FileCheck(
         file=file, name=document.name, type=AUTOMATION_TYPE, notes=_limits(document.phases)
     )

@@ -54,6 +54,9 @@ class Action(StrEnum):
     SCHEDULES_MANAGE = "schedules.manage"
     TRIGGERS_VIEW = "triggers.view"
     TRIGGERS_MANAGE = "triggers.manage"
+    TARGETS_VIEW = "targets.view"
+    TARGETS_USE = "targets.use"
+    TARGETS_MANAGE = "targets.manage"
 
 
 class Verb(StrEnum):
@@ -88,6 +91,7 @@ class Resource(StrEnum):
     CHANNELS = "channels"
     SCHEDULES = "schedules"
     TRIGGERS = "triggers"
+    TARGETS = "targets"
 
 
 class Permission(NamedTuple):
@@ -209,6 +213,13 @@ TABLE: dict[Action, Permission] = {
         Resource.TRIGGERS,
         _OPERATORS,
         "push, pause and delete triggers of templates that one may run, and give them new secrets",
+    ),
+    Action.TARGETS_VIEW: Permission(Verb.VIEW, Resource.TARGETS, _EVERYONE, "see targets"),
+    Action.TARGETS_USE: Permission(
+        Verb.EXECUTE, Resource.TARGETS, _MAY_ACT, "run on targets what one may run"
+    ),
+    Action.TARGETS_MANAGE: Permission(
+        Verb.MANAGE, Resource.TARGETS, _OPERATORS, "push and delete targets, and check them"
     ),
 }
 """Deny unless it stands here. Requesters may also cancel what they themselves have triggered."""

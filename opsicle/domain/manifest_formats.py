@@ -186,6 +186,7 @@ _LATER: Fields = {
         "on_failure",
         "calls",
     ),
+    "ValueSource": ("secret",),
     "Resume": ("outputs",),
     "Retries": ("backoff", "retry_on"),
     "ResumePoint": ("workspace",),

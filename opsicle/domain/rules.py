@@ -2,11 +2,12 @@
 
     allow execute templates/restart-web     one template
     deny execute templates/env=prod         every template with this label
+    deny execute targets/web1               one target, or those with a label
     allow update secrets/db-password        one secret
     allow view audit
 
-The grammar is `(allow|deny) VERB RESOURCE[/SCOPE]`; only templates have scopes, and the updating of
-secrets. A name holds no `=`, so that a scope with one is a label.
+The grammar is `(allow|deny) VERB RESOURCE[/SCOPE]`; only templates and targets have scopes, and
+the updating of secrets. A name holds no `=`, so that a scope with one is a label.
 """
 
 from __future__ import annotations
@@ -27,8 +28,8 @@ MAX_LABEL_CHARACTERS = 256
 _FORM = "`allow` or `deny`, an action and a resource, as in `allow execute templates/restart-web`"
 
 
-class Target(msgspec.Struct, frozen=True):
-    """The template, or the secret, that something is to be done with."""
+class NamedResource(msgspec.Struct, frozen=True):
+    """The template, target or secret that something is to be done with."""
 
     name: str
     labels: Mapping[str, str] = {}
@@ -68,7 +69,7 @@ class Rule(msgspec.Struct, frozen=True):
             return False
         return self.resource is permission.resource and self.verb in (permission.verb, Verb.MANAGE)
 
-    def matches(self, target: Target) -> bool:
+    def matches(self, target: NamedResource) -> bool:
         """Return whether this is one that the rule is about."""
         if self.name:
             return self.name == target.name
@@ -116,7 +117,7 @@ def parse_question(verb: str, resource: str) -> tuple[Verb, Resource, str]:
     known, scope = _place(resource, "resource")
     name, label = _scope(known, scope, "resource")
     if label:
-        raise _wrong("resource", "ask about one template or secret by its name")
+        raise _wrong("resource", "ask about one template, target or secret by its name")
     return known_verb, known, name
 
 
@@ -154,9 +155,10 @@ def _scope(resource: Resource, scope: str | None, path: str) -> tuple[str, str]:
             raise _wrong(path, f"a secret's name is {SECRET_NAME_RULE}")
         return scope, ""
 
-    if resource is not Resource.TEMPLATES:
+    if resource not in {Resource.TEMPLATES, Resource.TARGETS}:
         raise _wrong(
-            path, f"only templates and secrets can be told one from another, not {resource}"
+            path,
+            f"only templates, targets and secrets can be told one from another, not {resource}",
         )
 
     if "=" in scope:
@@ -172,7 +174,8 @@ def _scope(resource: Resource, scope: str | None, path: str) -> tuple[str, str]:
         return "", scope
 
     if not TEMPLATE_NAME.fullmatch(scope):
-        raise _wrong(path, f"a template's name is {TEMPLATE_NAME_RULE}; a label is KEY=VALUE")
+        what = "template" if resource is Resource.TEMPLATES else "target"
+        raise _wrong(path, f"a {what}'s name is {TEMPLATE_NAME_RULE}; a label is KEY=VALUE")
     return scope, ""
 
 

@@ -30,8 +30,8 @@ from opsicle.domain.rights import (
 )
 from opsicle.domain.rules import (
     MAX_RULES,
+    NamedResource,
     Rule,
-    Target,
     built_in_rules,
     parse_question,
     parse_rule,
@@ -41,7 +41,7 @@ from tests.product import CHECKOUT
 from tests.support import SCALE
 
 TARGETS = [
-    Target(name, {"env": env} if env else {})
+    NamedResource(name, {"env": env} if env else {})
     for name, env in itertools.product(("restart-web", "dump-db", "other"), ("prod", "dev", ""))
 ]
 SCOPES = ["", "/restart-web", "/dump-db", "/env=prod", "/env=dev"]
@@ -84,9 +84,9 @@ def test_without_a_rule_nothing_is_allowed() -> None:
 @pytest.mark.parametrize("order", [1, -1])
 def test_what_denies_wins_wherever_it_stands(order: int) -> None:
     own = rights(*["allow execute templates", "deny execute templates/env=prod"][::order])
-    assert own.may(Action.AUTOMATIONS_CREATE, Target("x", {"env": "dev"}))
+    assert own.may(Action.AUTOMATIONS_CREATE, NamedResource("x", {"env": "dev"}))
 
-    decision = own.decide(Action.AUTOMATIONS_CREATE, Target("x", {"env": "prod"}))
+    decision = own.decide(Action.AUTOMATIONS_CREATE, NamedResource("x", {"env": "prod"}))
     assert (decision.is_allowed, decision.why) == (
         False,
         "deny execute templates/env=prod, of the test",
@@ -107,8 +107,8 @@ def test_one_template_allowed_opens_the_door_but_no_other_template() -> None:
     own = rights("allow execute templates/restart-web")
 
     assert own.may(Action.AUTOMATIONS_CREATE)
-    assert own.may(Action.AUTOMATIONS_CREATE, Target("restart-web"))
-    assert not own.may(Action.AUTOMATIONS_CREATE, Target("restart-web-2"))
+    assert own.may(Action.AUTOMATIONS_CREATE, NamedResource("restart-web"))
+    assert not own.may(Action.AUTOMATIONS_CREATE, NamedResource("restart-web-2"))
     assert own.depends_on_template(Action.AUTOMATIONS_CREATE)
     assert not own.depends_on_template(Action.TEMPLATES_VIEW)
 
@@ -147,7 +147,8 @@ def test_a_rule_is_written_as_it_is_read(text: str) -> None:
         ("allow execute secrets", "there is view, update, manage"),
         ("allow view secrets/db", "can only be updated"),
         ("allow update secrets/a=b", "a secret's name is"),
-        ("allow view users/db", "only templates and secrets"),
+        ("allow view users/db", "only templates, targets and secrets"),
+        ("allow view targets/Web", "a target's name is"),
         ("allow view templates/", "a template's name is"),
         ("allow view templates/Web", "a template's name is"),
         ("allow view templates/=x", "KEY=VALUE"),

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from opsicle.domain.access import SERVER_ACTIONS, Action
 from opsicle.domain.errors import NotAllowed
 from opsicle.domain.rights import NO_RIGHTS, Rights
-from opsicle.domain.rules import Target
+from opsicle.domain.rules import NamedResource
 from opsicle.server.store.audit import Author
 
 
@@ -39,14 +39,14 @@ class Actor:
         """How this actor stands in the audit record."""
         return Author("user", self.user_id, self.email, self.channel, self.address)
 
-    def may(self, action: Action, target: Target | None = None) -> bool:
+    def may(self, action: Action, target: NamedResource | None = None) -> bool:
         """Return whether this actor may, with this template.
 
         Without a target: with anything at all.
         """
         return self.rights.may(action, target)
 
-    def require(self, action: Action, target: Target | None = None) -> None:
+    def require(self, action: Action, target: NamedResource | None = None) -> None:
         """Raise NotAllowed unless this actor may, with this template.
 
         Without a target: with anything at all.

@@ -21,6 +21,7 @@ from opsicle.server.automations.service import Automations
 from opsicle.server.automations.starters import Starter
 from opsicle.server.fleet.presence import Fleet
 from opsicle.server.fleet.pubsub import PubSub, automation_topic
+from opsicle.server.keys.vault import Vault
 from opsicle.server.store import audit, chains
 from opsicle.server.store.chains import ChainStartRow
 from opsicle.server.store.database import Connection, Database
@@ -33,11 +34,12 @@ MOST_AT_ONCE = 200
 class ChainStarts:
     """What a turn of the server's loop does for chains. Two turns at once do no harm."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 - what starts touch
         self,
         database: Database,
         automations: Automations,
         bindings: Bindings,
+        vault: Vault,
         fleet: Fleet,
         pubsub: PubSub,
         clock: Clock,
@@ -45,6 +47,7 @@ class ChainStarts:
         self._database = database
         self._automations = automations
         self._bindings = bindings
+        self._vault = vault
         self._fleet = fleet
         self._pubsub = pubsub
         self._clock = clock
@@ -68,7 +71,7 @@ class ChainStarts:
 
     def _start(self, row: ChainStartRow) -> None:
         def query(db: Connection) -> tuple[DueStart, Actor]:
-            due = due_start(db, self._bindings, row)
+            due = due_start(db, self._bindings, self._vault, row)
             return due, member_actor(db, row.org_id, due.parent.requester_id, "chain")
 
         due, actor = self._database.read(query)

@@ -1,7 +1,7 @@
-"""SQL of what templates, policies, schedules and triggers share: documents with numbered versions.
+"""SQL of what templates, policies, schedules, triggers and targets share: they are documents.
 
-A version never changes; deleting a document only frees its name. What only one kind has stands in a
-file of its own.
+They have numbered versions. A version never changes; deleting a document only frees its name. What
+only one kind has stands in a file of its own.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ class DocumentKind(StrEnum):
     POLICY = "policy"
     SCHEDULE = "schedule"
     TRIGGER = "trigger"
+    TARGET = "target"
 
     @property
     def plural(self) -> str:

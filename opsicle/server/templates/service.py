@@ -22,7 +22,7 @@ from opsicle.domain.templates import Owner, Template
 from opsicle.kit.clock import Clock
 from opsicle.server.access.actor import Actor
 from opsicle.server.access.document_lookup import document_not_found, get_document
-from opsicle.server.access.template_access import is_hidden, require_on, targets_of
+from opsicle.server.access.template_access import is_hidden, require_on, resources_of
 from opsicle.server.access.template_versions import asks_for_code
 from opsicle.server.channels.recipients import unknown_names
 from opsicle.server.documents.diffs import unified_diff
@@ -116,7 +116,7 @@ class Templates:
         change = self._approval_change(actor, name, document)
 
         def work(db: Connection) -> tuple[int, bool, list[Problem]]:
-            for target in targets_of(db, actor.org_id, name, labels):
+            for target in resources_of(db, actor.org_id, name, labels):
                 actor.require(Action.TEMPLATES_PUSH, target)
             unknown = check_reference(db, actor.org_id, document.template)
             unknown += unknown_names(db, actor.org_id, document.template.notify)
