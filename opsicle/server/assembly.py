@@ -318,7 +318,8 @@ class Services:
         clock, state, vault, bounds = core.clock, core.state, core.vault, core.egress_bounds
         self.sender = DeliverySender(state, vault, bounds, self.urls, clock)
         self.delivery = DeliveryLoop(self.sender)
-        self.chats = Chats(state, self.step_up, self.throttle, clock, self.approvals.decide)
+        asked = self.approvals
+        self.chats = Chats(state, self.step_up, self.throttle, clock, asked.decide, asked.get)
         parts = InboxParts(state, vault, bounds, self.chats, clock)
         self.inboxes = {kind.name: kind.inbox(parts) for kind in KINDS if kind.inbox}
         self.listeners = ChatListeners(*self.inboxes.values())
