@@ -10,7 +10,8 @@ import msgspec
 from opsicle.domain.automations import AutomationState
 from opsicle.domain.schedules import Missed, StartOutcome
 from opsicle.domain.templates import Value
-from opsicle.wire.user_api import DocumentPushed, Person
+from opsicle.wire.document_api import DocumentPushed
+from opsicle.wire.user_api import Person
 
 
 class SchedulePushed(DocumentPushed, kw_only=True):

@@ -17,7 +17,8 @@ from opsicle.domain.triggers import (
     Deduplication,
     VerifyMethod,
 )
-from opsicle.wire.user_api import DocumentPushed, Person
+from opsicle.wire.document_api import DocumentPushed
+from opsicle.wire.user_api import Person
 
 
 class HookReply(msgspec.Struct, kw_only=True, omit_defaults=True):

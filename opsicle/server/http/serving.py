@@ -10,9 +10,10 @@ from typing import Any, TypeVar
 from opsicle.domain.access import Action
 from opsicle.server.http.lists import list_reply
 from opsicle.server.http.routing import Access, Reply, Request, Route
+from opsicle.wire.document_api import DocumentPushed
 from opsicle.wire.endpoint import Endpoint
 from opsicle.wire.endpoints import names
-from opsicle.wire.user_api import DocumentPushed, SourceRequest
+from opsicle.wire.user_api import SourceRequest
 
 T = TypeVar("T")
 

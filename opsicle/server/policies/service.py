@@ -19,8 +19,8 @@ from opsicle.server.policies.in_force import policy_of
 from opsicle.server.policies.references import policy_warnings
 from opsicle.server.store.database import Connection, Database
 from opsicle.server.store.documents import DocumentKind, VersionRow
+from opsicle.wire.document_api import DocumentPushed
 from opsicle.wire.policy_api import PolicyVersion, PolicyVersionSummary
-from opsicle.wire.user_api import DocumentPushed
 
 _POLICY = DocumentKind.POLICY
 _CANNOT_BE_SHOWN = Policy(gates=(Gate(name=CANNOT_BE_READ, approvers=Approvers()),))

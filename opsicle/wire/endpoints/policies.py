@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from opsicle.wire.document_api import DocumentPushed
 from opsicle.wire.endpoint import MAX_DOCUMENT_BODY_BYTES, PAGE, Endpoint
 from opsicle.wire.pages import Page
 from opsicle.wire.policy_api import PolicyVersion, PolicyVersionSummary
-from opsicle.wire.user_api import DocumentPushed, SourceRequest
+from opsicle.wire.user_api import SourceRequest
 
 LIST_POLICIES = Endpoint(
     "GET",
