@@ -108,6 +108,7 @@ _FIRST: Fields = {
     "BoundFanOut": ("kind", "members", "parallel", "max_failures"),
     "BoundMember": ("name", "worker_id"),
     "MemberOf": ("automation_id", "position", "member", "plan_outputs"),
+    "BoundTarget": ("name", "host", "user", "host_keys", "secret", "port"),
     "CalledBy": ("automation_id", "fence", "phase", "position"),
     "Pause": ("message", "gate", "variables"),
     "Gate": (
@@ -177,6 +178,7 @@ _LATER: Fields = {
         "evidence",
         "fan_out",
         "member_of",
+        "target",
     ),
     "Phase": (
         "network",
@@ -189,6 +191,7 @@ _LATER: Fields = {
         "on_failure",
         "calls",
     ),
+    "ValueSource": ("secret",),
     "Resume": ("outputs",),
     "Retries": ("backoff", "retry_on"),
     "ResumePoint": ("workspace",),

@@ -14,6 +14,7 @@ from opsicle.domain.automations import WorkerLost
 from opsicle.domain.call_parser import check_calls, parse_chained
 from opsicle.domain.conditions import findings
 from opsicle.domain.documents import DocumentNode, Fields
+from opsicle.domain.label_parser import MAX_LABELS
 from opsicle.domain.names import LABEL_KEY, LABEL_KEY_RULE, TEMPLATE_NAME, TEMPLATE_NAME_RULE
 from opsicle.domain.notify_parser import parse_notify
 from opsicle.domain.pause_parser import check_asked_variables
@@ -27,12 +28,14 @@ from opsicle.domain.policy_parser import (
     read_policy,
     read_request,
 )
-from opsicle.domain.problems import Problems, listed, nearest, quoted
+from opsicle.domain.problems import Problems, did_you_mean, listed, quoted
 from opsicle.domain.queue_parser import MAX_WAITING, parse_concurrency, parse_priority
-from opsicle.domain.runs_on_parser import MAX_LABELS, parse_runs_on
+from opsicle.domain.runs_on_parser import parse_runs_on
 from opsicle.domain.schedule_parser import SCHEDULE_TYPE, read_schedule
 from opsicle.domain.schedules import Schedule
 from opsicle.domain.secrets import named_secrets
+from opsicle.domain.target_parser import TARGET_TYPE, read_target
+from opsicle.domain.targets import Target
 from opsicle.domain.templates import (
     OnFailure,
     Owner,
@@ -64,7 +67,9 @@ class AutomationDocument(msgspec.Struct, frozen=True, omit_defaults=True, kw_onl
     volume_mounts: tuple[VolumeMount, ...] = ()
 
 
-Document = Template | AutomationDocument | PolicyDocument | RequestDocument | Schedule | Trigger
+Document = (
+    Template | AutomationDocument | PolicyDocument | RequestDocument | Schedule | Trigger | Target
+)
 
 
 def parse_document(source: bytes) -> Document:
@@ -90,6 +95,13 @@ def parse_trigger(source: bytes) -> Trigger:
     """Return the trigger that a file holds. Raises InvalidInput with every mistake."""
     document = _parse(source, {TRIGGER_TYPE: read_trigger})
     assert isinstance(document, Trigger)
+    return document
+
+
+def parse_target(source: bytes) -> Target:
+    """Return the target that a file holds. Raises InvalidInput with every mistake."""
+    document = _parse(source, {TARGET_TYPE: read_target})
+    assert isinstance(document, Target)
     return document
 
 
@@ -151,7 +163,7 @@ def _type(fields: Fields, wanted: tuple[str, ...]) -> str:
         place.add(f"this is an {quoted(type_name)}; wanted here: {listed(wanted)}")
     else:
         place.add(
-            f"{quoted(type_name)} is not a known type{nearest(type_name, known)}; "
+            f"{quoted(type_name)} is not a known type{did_you_mean(type_name, known)}; "
             f"it must be {listed(wanted)}"
         )
     return ""
@@ -306,4 +318,5 @@ _READERS: dict[str, _Reader] = {
     REQUEST_TYPE: read_request,
     SCHEDULE_TYPE: read_schedule,
     TRIGGER_TYPE: read_trigger,
+    TARGET_TYPE: read_target,
 }

@@ -135,7 +135,7 @@ def _connected(asked: Requirements, candidates: list[Candidate]) -> _Narrowed:
     if not asked.terms:
         return [], f"none of the {len(candidates)} workers is connected: {away}"
 
-    nobody = _nobody(asked.terms)
+    nobody = _no_match_text(asked.terms)
     if len(candidates) == 1:
         return [], f"{nobody}: {candidates[0].name} fits, but {absence(candidates[0])}"
     return [], f"{nobody}: {len(candidates)} would fit, but {away}"
@@ -152,11 +152,11 @@ def _with_labels(asked: Requirements, candidates: list[Candidate]) -> _Narrowed:
 
     for term in asked.terms:
         if not any(fulfils(term, one, asked.accepts_claimed is True) for one in candidates):
-            return [], _nobody([term])
-    return [], _nobody(asked.terms)
+            return [], _no_match_text([term])
+    return [], _no_match_text(asked.terms)
 
 
-def _nobody(terms: Sequence[LabelTerm]) -> str:
+def _no_match_text(terms: Sequence[LabelTerm]) -> str:
     """Say that no worker that is there fulfils these terms, be they plain labels or others."""
     is_one, wanted = len(terms) == 1, written(terms)
     if all(term.operator is Operator.EQUALS for term in terms):

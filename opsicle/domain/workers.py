@@ -188,5 +188,5 @@ def fulfils(term: LabelTerm, candidate: Candidate, accepts_claimed: bool) -> boo
         value = labels.get(term.key)
         return term.holds(claimed.get(term.key) if value is None and accepts_claimed else value)
 
-    said = (*labels.items(), *claimed.items(), *candidate.disputed)
-    return all(term.holds(value) for key, value in said if key == term.key)
+    all_labels = (*labels.items(), *claimed.items(), *candidate.disputed)
+    return all(term.holds(value) for key, value in all_labels if key == term.key)

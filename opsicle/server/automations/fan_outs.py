@@ -20,7 +20,7 @@ from opsicle.server.access.template_versions import template_of
 from opsicle.server.approvals.bindings import AlteredManifest, Bindings
 from opsicle.server.approvals.manifests import calls_of, fan_out_of
 from opsicle.server.approvals.record_of_ends import record_start, require_ended
-from opsicle.server.automations.attempts import Attempts, IsTaken
+from opsicle.server.automations.attempts import AlreadyTaken, Attempts
 from opsicle.server.automations.repeats import request_again
 from opsicle.server.automations.service import Automations
 from opsicle.server.automations.starters import MemberRun, Starter
@@ -52,11 +52,11 @@ class FanOuts:
         database: Database,
         automations: Automations,
         bindings: Bindings,
+        vault: Vault,
         fleet: Fleet,
         pubsub: PubSub,
         clock: Clock,
         lease_service: LeaseService,
-        vault: Vault,
         outbox: Outbox,
     ) -> None:
         self._database = database
@@ -71,10 +71,11 @@ class FanOuts:
         self._attempts = Attempts(clock)
         self._seen: dict[str, Sequence[FanOutMemberRow]] = {}
 
-    def turn(self) -> None:
+    def turn(self) -> int:
         """Begin what may begin, make the automations whose turn it is, and end what is over.
 
-        Nothing begins while the queue is held, as after a restore.
+        Nothing begins while the queue is held, as after a restore. Return how many automations on
+        several machines there are that are not over.
         """
         rows = self._database.read(lambda db: fan_outs.list_open(db, MOST_AT_ONCE))
         held = bool(self._fleet.held)
@@ -85,6 +86,7 @@ class FanOuts:
                 self._begin(row)
         for parent_id in self._seen.keys() - {row.id for row in rows}:
             del self._seen[parent_id]
+        return len(rows)
 
     def _begin(self, found: FanOutRow) -> None:
         """Let an automation begin whose turn it is, if it is what was triggered and approved."""
@@ -159,7 +161,7 @@ class FanOuts:
         def claim(db: Connection, automation_id: str) -> None:
             now = self._clock.now()
             if not fan_outs.claim(db, member, automation_id, now):
-                raise IsTaken
+                raise AlreadyTaken
             resource = f"fan-outs/{parent.id}/{member.position}"
             record_start(db, parent.org_id, resource, automation_id, now)
 
@@ -174,7 +176,7 @@ class FanOuts:
         try:
             self._automations.create(actor, request, starter=starter)
         except TooManyRequests as error:  # it waits until the org lets more wait
-            raise IsTaken from error
+            raise AlreadyTaken from error
 
     def _member_run(
         self, db: Connection, parent: AutomationRow, member: FanOutMemberRow
