@@ -72,10 +72,11 @@ class CallStarts:
         self._attempts = Attempts(clock)
         self._open: dict[tuple[str, int], CalledRow] = {}
 
-    def turn(self) -> None:
+    def turn(self) -> int:
         """Run what is due, end what is wanted no more, and wake workers of jobs that may go on.
 
-        Nothing is run while the queue is held, as after a restore.
+        Nothing is run while the queue is held, as after a restore. Return for how many calls
+        something was to be done.
         """
         rows = self._database.read(lambda db: calls.list_pending(db, MOST_AT_ONCE))
         for row in rows:
@@ -88,6 +89,7 @@ class CallStarts:
             elif row.state is CallState.STARTED and not row.is_wanted:
                 self._attempts.attempt(key, partial(self._end, row), refuse)
         self._announce()
+        return len(rows)
 
     def _announce(self) -> None:
         """Tell followers of callers what has changed since the turn before, and their workers."""

@@ -16,7 +16,7 @@ from opsicle.server.access.actor import Actor
 from opsicle.server.documents.reading import DocumentReading
 from opsicle.server.documents.versions import VersionDraft, add_version, delete, require_room
 from opsicle.server.http.paging import page_of, position
-from opsicle.server.store import documents, secrets, targets
+from opsicle.server.store import documents, secrets
 from opsicle.server.store.database import Connection, Database
 from opsicle.server.store.documents import DocumentKind, NewestRow, VersionRow
 from opsicle.server.targets.views import shown, whole
@@ -74,7 +74,7 @@ class Targets:
             version = newest.version if newest else 0
             if is_new:
                 if newest is None:
-                    require_room(_TARGET, targets.count(db, actor.org_id), MOST_TARGETS)
+                    require_room(db, _TARGET, actor.org_id, MOST_TARGETS)
                 recorded = {"host": target.host, "user": target.user, "secret": target.secret}
                 version = add_version(db, actor, draft, newest, now, recorded)
             return TargetPushed(
