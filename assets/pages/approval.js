@@ -179,13 +179,13 @@ function resumedFrom({ resumed_from: point, phases }) {
 }
 
 function decisions(approval, redraw) {
-  const { state, may_decide: mayDecide, stuck, stricter_since: stricter } = approval;
+  const { state, may_decide: mayDecide, stuck, policy_change: policyChange } = approval;
   const isWaiting = state === "pending" && !mayDecide && !stuck;
   const actions = actionsOf(approval, redraw);
   return [
     stuck && noticeBox("warn", h("p", {}, `${sentence(stuck)}.`)),
-    stricter &&
-      noticeBox("warn", h("p", {}, `It would not run as it was asked: ${visible(stricter)}.`)),
+    policyChange &&
+      noticeBox("warn", h("p", {}, `It would not run as it was asked: ${visible(policyChange)}.`)),
     approval.window && noticeBox("note", h("p", {}, `It may begin ${visible(approval.window)}.`)),
     isWaiting && noticeBox("note", h("p", {}, `It waits for ${visible(approval.waiting_for)}.`)),
     actions.length > 0 && h("div", { class: "form-actions decide" }, actions),

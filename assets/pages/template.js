@@ -290,6 +290,6 @@ function deletion({ name }) {
       run: () => remove("/templates/{name}", { path: { name } }),
       done: () => navigate("/templates"),
     });
-  const end = button("Delete this template…", { look: "quiet danger-text", onclick: open });
+  const end = button("Delete this template…", { look: "quiet", onclick: open });
   return h("p", { class: "danger-zone" }, end);
 }

@@ -143,7 +143,7 @@ def _fields(template: TemplateVersion) -> list[tuple[str, object]]:
         ("takes its word", template.accepts_claimed),
         ("needs approval", template.needs_approval),
         ("needs a code", template.needs_mfa),
-        ("tells", [_told(notify) for notify in template.notify]),
+        ("tells", [_notify_text(notify) for notify in template.notify]),
         ("pushed", template.pushed_at),
         ("pushed by", template.pushed_by.email),
         ("digest", template.digest),
@@ -157,7 +157,7 @@ def _group(concurrency: Concurrency | None) -> str:
     return f"{name}, at most {concurrency.limit} at once, else {concurrency.on_limit}"
 
 
-def _told(notify: Notify) -> str:
+def _notify_text(notify: Notify) -> str:
     rooms = [f"{chat.channel} {chat.id}" for chat in notify.chats]
     groups = [f"group {name}" for name in notify.groups]
     ends = ", ".join(state.replace("_", " ") for state in notify.states)

@@ -105,6 +105,7 @@ _FIRST: Fields = {
         "digest",
         "calls",
     ),
+    "BoundTarget": ("name", "host", "user", "host_keys", "secret", "port"),
     "CalledBy": ("automation_id", "fence", "phase", "position"),
     "Pause": ("message", "gate", "variables"),
     "Gate": (
@@ -172,6 +173,7 @@ _LATER: Fields = {
         "plan",
         "plan_outputs",
         "evidence",
+        "target",
     ),
     "Phase": (
         "network",
@@ -184,6 +186,7 @@ _LATER: Fields = {
         "on_failure",
         "calls",
     ),
+    "ValueSource": ("secret",),
     "Resume": ("outputs",),
     "Retries": ("backoff", "retry_on"),
     "ResumePoint": ("workspace",),

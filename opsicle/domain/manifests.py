@@ -16,6 +16,7 @@ from datetime import datetime
 import msgspec
 
 from opsicle.domain.automations import WorkerLost
+from opsicle.domain.bound_targets import BoundTarget
 from opsicle.domain.calls import BoundCall, CalledBy
 from opsicle.domain.files import InputFile
 from opsicle.domain.manifest_formats import NEWEST, encode_in_format
@@ -47,7 +48,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     `PolicyAsked`, or `NO_POLICY`. `files` are the values of variables of type `file`, which stand
     in no other place of it. Before `phases` are ordered, `plan` is carried out by an order of its
     own; `evidence` is the digest of what that has shown ("" until then), `plan_outputs` what it
-    hands on.
+    hands on. All phases run on `target`, where there is one.
     """
 
     format: int = NEWEST
@@ -80,6 +81,12 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     plan: tuple[Phase, ...] = ()
     plan_outputs: dict[str, str] = {}
     evidence: str = ""
+    target: BoundTarget | None = None
+
+    @property
+    def first_phase(self) -> int:
+        """The index of the phase at which it begins; not 0 where it goes on from another one."""
+        return self.resumed_from.first_phase if self.resumed_from else 0
 
     def in_format(self, number: int) -> Manifest:
         """Return the same in another format.

@@ -15,17 +15,10 @@ from opsicle.domain.automations import WorkerLost
 from opsicle.domain.call_parser import check_calls, parse_chained
 from opsicle.domain.conditions import findings
 from opsicle.domain.documents import DocumentNode, Fields
-from opsicle.domain.label_expressions import (
-    MAX_EXPRESSION,
-    ExpressionMistake,
-    parse_expression,
-    written,
-)
+from opsicle.domain.label_parser import MAX_LABELS, parse_labels, parse_where
 from opsicle.domain.names import (
     LABEL_KEY,
     LABEL_KEY_RULE,
-    LABEL_VALUE,
-    LABEL_VALUE_RULE,
     TEMPLATE_NAME,
     TEMPLATE_NAME_RULE,
 )
@@ -41,11 +34,13 @@ from opsicle.domain.policy_parser import (
     read_policy,
     read_request,
 )
-from opsicle.domain.problems import Problems, listed, nearest, quoted
+from opsicle.domain.problems import Problems, did_you_mean, listed, quoted
 from opsicle.domain.queue_parser import MAX_WAITING, parse_concurrency, parse_priority
 from opsicle.domain.schedule_parser import SCHEDULE_TYPE, read_schedule
 from opsicle.domain.schedules import Schedule
 from opsicle.domain.secrets import named_secrets
+from opsicle.domain.target_parser import TARGET_TYPE, read_target
+from opsicle.domain.targets import Target
 from opsicle.domain.templates import (
     OnFailure,
     Owner,
@@ -62,7 +57,6 @@ from opsicle.domain.yaml_documents import Kind, load
 TEMPLATE_TYPE = "AutomationTemplate"
 AUTOMATION_TYPE = "Automation"
 
-MAX_LABELS = 64
 MAX_OWNERS = 50
 
 
@@ -78,7 +72,9 @@ class AutomationDocument(msgspec.Struct, frozen=True, omit_defaults=True, kw_onl
     volume_mounts: tuple[VolumeMount, ...] = ()
 
 
-Document = Template | AutomationDocument | PolicyDocument | RequestDocument | Schedule | Trigger
+Document = (
+    Template | AutomationDocument | PolicyDocument | RequestDocument | Schedule | Trigger | Target
+)
 
 
 def parse_document(source: bytes) -> Document:
@@ -104,6 +100,13 @@ def parse_trigger(source: bytes) -> Trigger:
     """Return the trigger that a file holds. Raises InvalidInput with every mistake."""
     document = _parse(source, {TRIGGER_TYPE: read_trigger})
     assert isinstance(document, Trigger)
+    return document
+
+
+def parse_target(source: bytes) -> Target:
+    """Return the target that a file holds. Raises InvalidInput with every mistake."""
+    document = _parse(source, {TARGET_TYPE: read_target})
+    assert isinstance(document, Target)
     return document
 
 
@@ -165,7 +168,7 @@ def _type(fields: Fields, wanted: tuple[str, ...]) -> str:
         place.add(f"this is an {quoted(type_name)}; wanted here: {listed(wanted)}")
     else:
         place.add(
-            f"{quoted(type_name)} is not a known type{nearest(type_name, known)}; "
+            f"{quoted(type_name)} is not a known type{did_you_mean(type_name, known)}; "
             f"it must be {listed(wanted)}"
         )
     return ""
@@ -268,35 +271,12 @@ class _RunsOn(NamedTuple):
 
 def _runs_on(spec: Fields) -> _RunsOn:
     runs_on = spec.mapping("runsOn")
-    labels: dict[str, str] = {}
     if runs_on is None:
-        return _RunsOn(labels, "", accepts_claimed=False)
+        return _RunsOn({}, "", accepts_claimed=False)
 
-    for key, place in runs_on.entries("labels", MAX_LABELS):
-        text = place.text()
-        if not LABEL_KEY.fullmatch(key):
-            place.add(f"{quoted(key)} is no label: {LABEL_KEY_RULE}")
-        elif text is not None and not LABEL_VALUE.fullmatch(text):
-            place.add(f"{quoted(text)} is no value of a label: {LABEL_VALUE_RULE}")
-        elif text is not None:
-            labels[key] = text
-
-    read = _RunsOn(labels, _where(runs_on), runs_on.boolean("acceptClaimed"))
+    read = _RunsOn(parse_labels(runs_on), parse_where(runs_on), runs_on.boolean("acceptClaimed"))
     runs_on.end()
     return read
-
-
-def _where(runs_on: Fields) -> str:
-    """Return the expression over labels in its one spelling, "" without one."""
-    place = runs_on.find("where")
-    text = place.line_of_text(MAX_EXPRESSION) if place else None
-    if place is None or text is None:
-        return ""
-    try:
-        return written(parse_expression(text))
-    except ExpressionMistake as mistake:
-        place.add(f"{quoted(text)} is no expression over labels: {mistake}")
-        return ""
 
 
 def _timeout(spec: Fields) -> int | None:
@@ -360,4 +340,5 @@ _READERS: dict[str, _Reader] = {
     REQUEST_TYPE: read_request,
     SCHEDULE_TYPE: read_schedule,
     TRIGGER_TYPE: read_trigger,
+    TARGET_TYPE: read_target,
 }

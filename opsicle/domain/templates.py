@@ -251,7 +251,7 @@ class Template(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     keep_workspace: int | None = None
 
     @property
-    def certain_labels(self) -> dict[str, str]:
+    def guaranteed_labels(self) -> dict[str, str]:
         """The labels that its worker is sure to have: none where the worker's claim is enough.
 
         An expression makes none certain, so that no policy is escaped by one.

@@ -167,8 +167,8 @@ def _fulfils(term: LabelTerm, candidate: Candidate, accepts_claimed: bool) -> bo
         value = labels.get(term.key)
         return term.holds(claimed.get(term.key) if value is None and accepts_claimed else value)
 
-    said = (*labels.items(), *claimed.items(), *candidate.disputed)
-    return all(term.holds(value) for key, value in said if key == term.key)
+    all_labels = (*labels.items(), *claimed.items(), *candidate.disputed)
+    return all(term.holds(value) for key, value in all_labels if key == term.key)
 
 
 def waiting_reason(asked: Requirements, candidates: Sequence[Candidate]) -> str:
@@ -272,7 +272,7 @@ def _connected(asked: Requirements, candidates: list[Candidate]) -> _Narrowed:
     if not asked.terms:
         return [], f"none of the {len(candidates)} workers is connected: {away}"
 
-    nobody = _nobody(asked.terms)
+    nobody = _no_match_text(asked.terms)
     if len(candidates) == 1:
         return [], f"{nobody}: {candidates[0].name} fits, but {absence(candidates[0])}"
     return [], f"{nobody}: {len(candidates)} would fit, but {away}"
@@ -289,11 +289,11 @@ def _with_labels(asked: Requirements, candidates: list[Candidate]) -> _Narrowed:
 
     for term in asked.terms:
         if not any(_fulfils(term, one, asked.accepts_claimed is True) for one in candidates):
-            return [], _nobody([term])
-    return [], _nobody(asked.terms)
+            return [], _no_match_text([term])
+    return [], _no_match_text(asked.terms)
 
 
-def _nobody(terms: Sequence[LabelTerm]) -> str:
+def _no_match_text(terms: Sequence[LabelTerm]) -> str:
     """Say that no worker that is there fulfils these terms, be they plain labels or others."""
     is_one, wanted = len(terms) == 1, written(terms)
     if all(term.operator is Operator.EQUALS for term in terms):

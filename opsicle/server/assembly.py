@@ -110,6 +110,7 @@ from opsicle.server.secrets import routes as secrets
 from opsicle.server.secrets.service import Secrets
 from opsicle.server.store.orgs import list_allowing_shared
 from opsicle.server.store.queue_limits import list_limited
+from opsicle.server.targets.service import Targets
 from opsicle.server.templates import routes as templates
 from opsicle.server.templates.service import Templates
 from opsicle.server.triggers import routes as triggers
@@ -174,6 +175,7 @@ class Services:
         self.templates = Templates(state, self.step_up, clock)
         self.policies = Policies(state, self.step_up, clock)
         self.secrets = Secrets(state, core.vault, self.step_up, clock)
+        self.targets = Targets(state, clock)
         self.workers = Workers(state, self.fleet, self.step_up, clock)
 
         self.enrolments = Enrolments(
@@ -279,7 +281,7 @@ class Services:
         self.hooks = Hooks(
             state, core.vault, self.automations, self.throttle, self.outbox, self.urls, clock
         )
-        started = (state, self.automations, bindings, self.fleet, self.pubsub, clock)
+        started = (state, self.automations, bindings, core.vault, self.fleet, self.pubsub, clock)
         self.chain_starts, self.call_starts = ChainStarts(*started), CallStarts(*started)
         self.artifacts = Artifacts(state, self.contents)
         self.log_retention = LogRetention(state, self.job_logs, clock)
@@ -316,7 +318,8 @@ class Services:
         clock, state, vault, bounds = core.clock, core.state, core.vault, core.egress_bounds
         self.sender = DeliverySender(state, vault, bounds, self.urls, clock)
         self.delivery = DeliveryLoop(self.sender)
-        self.chats = Chats(state, self.step_up, self.throttle, clock, self.approvals.decide)
+        asked = self.approvals
+        self.chats = Chats(state, self.step_up, self.throttle, clock, asked.decide, asked.get)
         parts = InboxParts(state, vault, bounds, self.chats, clock)
         self.inboxes = {kind.name: kind.inbox(parts) for kind in KINDS if kind.inbox}
         self.listeners = ChatListeners(*self.inboxes.values())

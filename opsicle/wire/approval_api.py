@@ -118,7 +118,7 @@ class Approval(ApprovalSummary, kw_only=True):
     """All that an approver needs to see: who asks and why, what will run, and who else must agree.
 
     `is_intact` is false if what is stored is no longer what was asked for: it cannot be approved
-    any more. `stricter_since`: what is asked today beyond what was asked then, so that it would not
+    any more. `policy_change`: what is asked today beyond what was asked then, so that it would not
     run; empty if nothing is.
     `may_withdraw`: the caller has asked for it, or owns the service account that did, and it is
     pending. `message` and `asked_variables` are what a pause asks, `given` the values with which
@@ -132,7 +132,7 @@ class Approval(ApprovalSummary, kw_only=True):
     policy_digest: str
     manifest_digest: str
     is_intact: bool
-    stricter_since: str
+    policy_change: str
     order: GateOrder
     gates: list[GateView]
     display_name: str

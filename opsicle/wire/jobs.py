@@ -41,6 +41,23 @@ Explanation = Annotated[str, msgspec.Meta(max_length=4 * MAX_EXPLANATION)]
 There is some room: a result must not be refused because an older worker explains it at length."""
 
 
+class TargetAccess(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """A host on which a job's phases run, and the private key (OpenSSH's) that lets them in.
+
+    See `BoundTarget`, which says the same save the key. That is never written down or shown.
+    """
+
+    name: str
+    host: str
+    user: str
+    host_keys: tuple[str, ...]
+    key: str
+    port: int = 22
+
+    def __repr__(self) -> str:
+        return f"TargetAccess(name={self.name!r})"
+
+
 class Work(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     """Everything a runner needs to carry out one automation, and nothing it has to look up.
 
@@ -57,6 +74,7 @@ class Work(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     `resumed_from` says which phases another automation has done;
     `keep_workspace`, for how many seconds the workspace is kept of a job that does not go well.
     `is_plan`: these are the phases of the plan; `plan_outputs` are what it has handed on.
+    `target` is the host on which all phases run, None for this machine.
     """
 
     automation_id: str
@@ -84,6 +102,7 @@ class Work(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     keep_workspace: int | None = None
     is_plan: bool = False
     plan_outputs: dict[str, str] = {}
+    target: TargetAccess | None = None
 
     def __repr__(self) -> str:
         facts = f"job_id={self.job_id!r}, fence={self.fence}"
@@ -232,8 +251,8 @@ def outputs_digest(reports: Iterable[PhaseReport]) -> str:
 
 def phases_digest(reports: Iterable[PhaseReport]) -> str:
     """Return SHA-256 in hex of how the phases of a job went and what they handed on."""
-    said = [[each.name, each.state, each.outputs] for each in reports]
-    return hashlib.sha256(msgspec.json.encode(said)).hexdigest()
+    reported = [[each.name, each.state, each.outputs] for each in reports]
+    return hashlib.sha256(msgspec.json.encode(reported)).hexdigest()
 
 
 def summary_of(reports: Iterable[PhaseReport]) -> str:

@@ -37,6 +37,7 @@ from opsicle.domain.templates import (
     VolumeMount,
 )
 from opsicle.wire.artifact_api import Artifact, MissingArtifact
+from opsicle.wire.document_api import DocumentPushed
 from opsicle.wire.file_api import AutomationFile
 from opsicle.wire.jobs import Int32
 from opsicle.wire.phase_api import PhaseRun
@@ -213,14 +214,9 @@ class Validation(msgspec.Struct, kw_only=True):
     unsupported: tuple[()] = ()
 
 
-class Pushed(msgspec.Struct, kw_only=True):
-    """What a push did; `is_new` is false where the newest version already had this content."""
+class Pushed(DocumentPushed, kw_only=True):
+    """What pushing a template did. `unsupported` is always empty, as in `Validation`."""
 
-    name: str
-    version: int
-    digest: str
-    is_new: bool
-    warnings: list[Problem]
     unsupported: tuple[()] = ()
 
 

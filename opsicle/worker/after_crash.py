@@ -35,6 +35,7 @@ def plan_for(work: Work, org_id: str) -> CleanUpPlan | None:
 
     bare = msgspec.structs.replace(
         work,
+        target=work.target and msgspec.structs.replace(work.target, key=""),
         secrets={},
         secret_environment={},
         manifest=b"",
@@ -42,7 +43,7 @@ def plan_for(work: Work, org_id: str) -> CleanUpPlan | None:
         signature=b"",
         secret_salt=b"",
     )
-    has_secrets = bool(work.secrets or work.secret_environment)
+    has_secrets = bool(work.secrets or work.secret_environment or work.target)
     return CleanUpPlan(boot=process.boot_id(), org_id=org_id, work=bare, has_secrets=has_secrets)
 
 
@@ -86,15 +87,15 @@ class LostJob:
 
         `why_not` says why clean-up phases did not run; `ran` are those that did.
         """
-        said = [_LOST]
+        parts = [_LOST]
         if ran:
-            said.append(f"afterwards it ran {_phases(self._names(ran))}")
+            parts.append(f"afterwards it ran {_phases(self._names(ran))}")
         if left := [index for index in self.to_clean_up if index not in ran]:
-            said.append(f"it did not run {_phases(self._names(left))}: {why_not}")
+            parts.append(f"it did not run {_phases(self._names(left))}: {why_not}")
             for index in left:
                 self.reports[index].state = StepState.SKIPPED
                 self.reports[index].explanation = f"not run: {why_not}"
-        return Outcome(state=JobState.UNKNOWN, phases=self.reports, explanation="; ".join(said))
+        return Outcome(state=JobState.UNKNOWN, phases=self.reports, explanation="; ".join(parts))
 
     def _names(self, indexes: Sequence[int]) -> list[str]:
         return [self.reports[index].name for index in indexes]

@@ -14,13 +14,14 @@ from typing import TypeVar
 
 import msgspec
 
+from opsicle.domain.bound_targets import BoundTarget
 from opsicle.domain.label_expressions import ExpressionMistake, LabelTerm, parse_expression
 from opsicle.domain.manifest_formats import FORMATS, SUPPORTED_FORMATS, FieldNotSupported
 from opsicle.domain.manifests import NO_POLICY, Manifest, WorkOrder, canonical, commitment, digest
 from opsicle.domain.names import environment_name
 from opsicle.domain.secrets import named_secrets
 from opsicle.domain.variables import environment_of
-from opsicle.wire.jobs import Work
+from opsicle.wire.jobs import TargetAccess, Work
 from opsicle.wire.worker_api import SignedOrder
 from opsicle.worker import order_signature
 from opsicle.worker.identity import Identity
@@ -163,6 +164,7 @@ def _in_work(
     yield "files", manifest.files, work.files
     yield "mounts", manifest.volume_mounts, work.volume_mounts
     yield "time limit", manifest.timeout, work.timeout
+    yield from _target(manifest.target, work.target)
 
     kept = None if order.is_plan else manifest.keep_workspace
     yield "how long its workspace is kept", kept, work.keep_workspace
@@ -170,6 +172,15 @@ def _in_work(
     yield "what it goes on from", point, work.resumed_from
     if point is not None:
         yield "the phase to go on at", 0 <= point.first_phase < len(manifest.phases), True
+
+
+def _target(
+    ordered: BoundTarget | None, handed: TargetAccess | None
+) -> Iterator[tuple[str, object, object]]:
+    yield "whether it has a target", ordered is None, handed is None
+    if ordered and handed:
+        for field in ("name", "host", "port", "user", "host_keys"):
+            yield f"its target's {field}", getattr(ordered, field), getattr(handed, field)
 
 
 def _plan(manifest: Manifest, order: WorkOrder, work: Work) -> Iterator[tuple[str, object, object]]:

@@ -72,17 +72,22 @@ def test_a_page_that_needs_no_login_does_so_too(open_page: OpenPage, path: str) 
 
 
 OVERLAPPING = """() => {
-  const names = [...document.querySelectorAll(".main-nav > a > span, .main-nav summary > span")];
-  const boxes = names.map((name) => ({
-    name: name.textContent,
-    left: name.getBoundingClientRect().left,
-    right: name.getBoundingClientRect().right,
-    shown: getComputedStyle(name).clipPath === "none",
-  })).filter((box) => box.shown && box.right > box.left);
+  const names = [...document.querySelectorAll(".main-nav > a > span, .main-nav button > span")];
+  const boxes = names
+    .filter((name) => getComputedStyle(name).clipPath === "none")
+    .map((name) => ({ name: name.textContent, box: name.getBoundingClientRect() }))
+    .filter(({ box }) => box.width > 0);
   return boxes
-    .filter((box, i) => i && boxes[i - 1].right > box.left + 1)
-    .map((box) => box.name);
+    .filter(({ box }, i) => boxes.slice(0, i).some(({ box: other }) =>
+      other.right > box.left + 1 && box.right > other.left + 1 &&
+      other.bottom > box.top + 1 && box.bottom > other.top + 1))
+    .map(({ name }) => name);
 }"""
+TYPE_SIZES = """() => [...new Set([...document.querySelectorAll("body *")]
+  .filter((element) => [...element.childNodes].some((node) => node.nodeType === Node.TEXT_NODE))
+  .map((element) => getComputedStyle(element).fontSize))]"""
+WIDTHS = (1440, 1100, 950, 800, 768, 740, 360, 320)
+"""With the rail, with its icons alone (from 740 to 1,100), and with the bar of a telephone."""
 
 
 NAMELESS = """() => [...document.querySelectorAll("button, a, input, select, textarea")]
@@ -95,10 +100,11 @@ def fits_every_width_in_both_themes(page: Page, path: str) -> None:
     for theme in ("dark", "light"):
         page.emulate_media(color_scheme=theme)
         expect(page.locator("html")).to_have_attribute("data-theme", theme)
-        for width in (1280, 390, 360):
-            page.set_viewport_size({"width": width, "height": 740})
-            assert has_no_horizontal_scroll(page), f"{path} is wider than {width} pixels"
-            assert page.evaluate(OVERLAPPING) == [], f"names of the menu at {width} pixels"
+    assert set(page.evaluate(TYPE_SIZES)) <= {"12px", "14px", "16px", "22px"}
+    for width in WIDTHS:
+        page.set_viewport_size({"width": width, "height": 740})
+        assert has_no_horizontal_scroll(page), f"{path} is wider than {width} pixels"
+        assert page.evaluate(OVERLAPPING) == [], f"names of the menu at {width} pixels"
 
 
 @pytest.mark.parametrize("role", ["reporter", "member"])
@@ -313,7 +319,7 @@ def test_a_role_and_a_group_are_made_changed_and_deleted(open_page: OpenPage) ->
     dialog.get_by_label("E-mail").fill("alice@example.com")
     dialog.get_by_role("button", name="Let them join").click()
 
-    page.get_by_role("button", name="Take alice@example.com out of oncall").click()
+    page.get_by_role("button", name="Remove alice@example.com from oncall").click()
     dialog.get_by_role("button", name="Take them out").click()
     expect(page.get_by_text("nobody")).to_be_visible()
 

@@ -124,16 +124,13 @@ MISTAKES = {
         in_spec("onFailure: [{template: b, values: {x: {variable: y, output: y}}}]"),
         "spec.onFailure[0].values.x",
         10,
-        "must name either an `output` or a `variable`",
+        "must name one `output`, `variable` or `secret`",
     ),
-    "a chain that passes a secret on": (
-        in_spec(
-            "variables: [{id: y, type: secret}]\n"
-            "onFailure: [{template: b, values: {x: {variable: y}}}]"
-        ),
-        "spec.onFailure[0].values.x",
-        11,
-        "not passed on",
+    "a chain with a secret that no org can have": (
+        in_spec("onFailure: [{template: b, values: {x: {secret: A_B}}}]"),
+        "spec.onFailure[0].values.x.secret",
+        10,
+        "1 to 63 of the characters",
     ),
     "an unknown onWorkerLost": (
         in_spec("onWorkerLost: retry"),

@@ -93,6 +93,8 @@ TABLES = {
     "segments": Table(LOGS, grows=True),
     "sessions": Table(f"{_SERVER}.identity.sessions:Sessions.begin", grows=True),
     "settings": Table(small_because="a handful of names, all of them in the program"),
+    "target_versions": Table(small_because=PUSHED, grows=True),
+    "targets": Table(small_because=MADE_BY_PEOPLE),
     "template_versions": Table(small_because=PUSHED, grows=True),
     "templates": Table(small_because=MADE_BY_PEOPLE),
     "tokens": Table(small_because="what people make by hand, and delete", grows=True),

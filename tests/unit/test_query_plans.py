@@ -49,6 +49,7 @@ EXCEPTIONS = {
         "deliveries.list_due",
         "SCAN deliveries USING INDEX deliveries_sending",
     ): "what is being sent just now",
+    ("deliveries.has_open", "SCAN deliveries USING INDEX deliveries_open"): ONE_STEP,
     ("approvals.list_decisions", "USE TEMP B-TREE FOR ORDER BY"): "of one approval: a handful",
     ("approvals.list_newest", "SEARCH approvals USING INDEX approvals_by_org (org_id=?)"): ONE_PAGE,
     (

@@ -9,9 +9,10 @@ from typing import Any
 import msgspec
 
 from opsicle.domain.automations import WorkerLost
+from opsicle.domain.bound_targets import BoundTarget
 from opsicle.domain.manifests import NO_POLICY, Manifest, WorkOrder, canonical, commitment, digest
 from opsicle.security.order_key import OrderKey
-from opsicle.wire.jobs import Work
+from opsicle.wire.jobs import TargetAccess, Work
 
 PREFIX = "OPSICLE_VAR_"
 ORG_ID, WORKER_ID = "o1", "w1"
@@ -44,6 +45,7 @@ def manifest_of(work: Work, **changes: Any) -> Manifest:
         "policy": NO_POLICY,
         "resumed_from": work.resumed_from,
         "keep_workspace": work.keep_workspace,
+        "target": _bound(work.target) if work.target else None,
     }
     return Manifest(**(facts | changes))
 
@@ -74,6 +76,11 @@ def ordered(work: Work, key: OrderKey, manifest: Manifest | None = None, **chang
 def signed(work: Work, key: OrderKey, manifest: bytes, order: bytes) -> Work:
     """Return the work with just these bytes, and the key's signature of the order."""
     return msgspec.structs.replace(work, manifest=manifest, order=order, signature=key.sign(order))
+
+
+def _bound(target: TargetAccess) -> BoundTarget:
+    facts = {name: getattr(target, name) for name in ("name", "host", "port", "user", "host_keys")}
+    return BoundTarget(**facts, secret="ssh-key")
 
 
 def _variable(name: str) -> str:

@@ -9,19 +9,19 @@ from datetime import datetime
 import msgspec
 
 from opsicle.domain import stored_json
-from opsicle.domain.approvals import ApprovalState, ApprovalStatus, GateStatus, meets
+from opsicle.domain.approvals import ApprovalState, ApprovalStatus, GateStatus, satisfies_gate
 from opsicle.domain.approvers import ApproverPerson as Member
 from opsicle.domain.pauses import Answer, ApprovalKind
 from opsicle.domain.templates import Template
 from opsicle.domain.workers import Candidate, absence, fits, keeps_workspace
-from opsicle.server.access.principals import answers_for
+from opsicle.server.access.principals import is_answerable_for
 from opsicle.server.access.shown_files import shown_files
 from opsicle.server.access.stored_values import shown_values, stored_requirements
 from opsicle.server.access.template_versions import template_of
 from opsicle.server.approvals.cases import Case
 from opsicle.server.approvals.manifests import calls_of
 from opsicle.server.approvals.pauses import answer_of
-from opsicle.server.approvals.stricter_since import stricter_since
+from opsicle.server.approvals.policy_changes import policy_change
 from opsicle.server.approvals.stuck import explanation_of, stuck_gates_of
 from opsicle.server.documents.diffs import unified_diff
 from opsicle.server.store import approvals, automations, files, templates
@@ -107,7 +107,7 @@ def whole(db: Connection, case: Case, viewer: Viewer, candidates: Sequence[Candi
         policy_digest=row.policy_digest,
         manifest_digest=row.manifest_digest,
         is_intact=not case.problem,
-        stricter_since="" if case.problem or not is_run else stricter_since(db, case),
+        policy_change="" if case.problem or not is_run else policy_change(db, case),
         order=case.policy.order,
         gates=[_gate(case, gate, viewer.now) for gate in status.gates],
         display_name=template.display_name,
@@ -123,11 +123,13 @@ def whole(db: Connection, case: Case, viewer: Viewer, candidates: Sequence[Candi
         workers=_workers(automation.requirements, candidates),
         timeout=template.timeout,
         compared=_compared(db, case) if is_run else None,
-        needs_totp=any(not meets(gate.gate, with_mfa=False, has_reason=True) for gate in mine),
+        needs_totp=any(
+            not satisfies_gate(gate.gate, with_mfa=False, has_reason=True) for gate in mine
+        ),
         needs_reason=any(gate.gate.require_reason for gate in mine),
         may_withdraw=is_run
         and row.state is ApprovalState.PENDING
-        and answers_for(db, row.org_id, viewer.user_id, row.requester_id),
+        and is_answerable_for(db, row.org_id, viewer.user_id, row.requester_id),
         message=pause.message if pause else "",
         resumed_from=case.resume_point,
         calls=[] if case.problem else list(calls_of(automation)),

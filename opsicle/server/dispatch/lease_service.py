@@ -18,7 +18,7 @@ from opsicle.server.channels.outbox import Outbox
 from opsicle.server.dispatch.concurrency_groups import ConcurrencyGroups, Settled
 from opsicle.server.dispatch.lease_store import Lease, LeaseStore
 from opsicle.server.dispatch.paused_jobs import PausedJobs, Resumption
-from opsicle.server.dispatch.queue_limits import room_to_run
+from opsicle.server.dispatch.queue_limits import free_capacity
 from opsicle.server.dispatch.refusals import refuse
 from opsicle.server.dispatch.run_windows import expire, is_open
 from opsicle.server.dispatch.waiting_kinds import KindScan, WaitingKinds
@@ -170,7 +170,7 @@ class LeaseService:
         if not is_able(me):
             return rows
 
-        room = room_to_run(db, org_id, free + 1)
+        room = free_capacity(db, org_id, free + 1)
         if room <= 0:
             return rows
 
@@ -259,7 +259,7 @@ class LeaseService:
         """Return whether a worker may be given any work of an org, by the database of now."""
         if self.fleet.held or not may_serve(db, presence, org_id):
             return False
-        return room_to_run(db, org_id, 1) > 0
+        return free_capacity(db, org_id, 1) > 0
 
     def plan_new(
         self, db: Connection, presence: Presence, row: AutomationRow, checked: CheckedWork
