@@ -88,6 +88,11 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     member_of: MemberOf | None = None
     target: BoundTarget | None = None
 
+    @property
+    def first_phase(self) -> int:
+        """The index of the phase at which it begins; not 0 where it goes on from another one."""
+        return self.resumed_from.first_phase if self.resumed_from else 0
+
     def in_format(self, number: int) -> Manifest:
         """Return the same in another format.
 

@@ -20,6 +20,7 @@ from opsicle.domain.problems import listed, quoted
 from opsicle.domain.resume_points import KeptWorkspace, ResumePoint
 from opsicle.domain.templates import Phase, Template, Value, When
 from opsicle.server.approvals.bindings import AlteredManifest, Bindings
+from opsicle.server.approvals.passed_calls import has_passed_call
 from opsicle.server.approvals.passed_pauses import passed_pauses
 from opsicle.server.approvals.record_of_ends import recorded_reports, require_recorded
 from opsicle.server.automations.visible import ENDED
@@ -82,6 +83,7 @@ class _EndedRun:
     def __init__(
         self, db: Connection, bindings: Bindings, row: AutomationRow, template: Template
     ) -> None:
+        self._db, self._bindings = db, bindings
         self.row = row
         self.phases = template.phases
         self.before = bound_point(db, bindings, row, template)
@@ -95,13 +97,12 @@ class _EndedRun:
         self.reports = self._recorded_reports(db)
 
     def _recorded_reports(self, db: Connection) -> Sequence[PhaseReport]:
-        """Return how far its phases are; of one that was lost the record says nothing of them."""
+        """Return how far its phases are, as the record confirms it."""
         reports = stored_json.read_or(self.job.phases, list[PhaseReport], []) if self.job else []
         if len(reports) != len(self.phases):
             return first_reports(self.phases, self.before)
         try:
-            if self.is_known:
-                recorded_reports(db, self.row, self.job)
+            recorded_reports(db, self.row, self.job)
             if self.job:
                 require_recorded(db, self.row, self.job)
         except AlteredManifest as altered:
@@ -127,9 +128,20 @@ class _EndedRun:
         phase, state = self.phases[index], self.reports[index].state
         if phase.pause is not None and index not in self.given:
             return False
+        if phase.calls and phase.when is When.SUCCESS and not self._has_passed_call(index):
+            return False
         return state is StepState.SUCCEEDED or (
             phase.when is When.FAILURE and state is StepState.SKIPPED
         )
+
+    def _has_passed_call(self, index: int) -> bool:
+        if self.job is None:
+            return False
+        row = msgspec.structs.replace(self.row, job_id=self.job.id)
+        try:
+            return has_passed_call(self._db, self._bindings, row, index, self.phases[index])
+        except AlteredManifest as altered:
+            raise _altered(self.row.id, str(altered)) from altered
 
     def _was_done_before(self, index: int) -> bool:
         """Return whether it has not run a phase itself, as it went on from another one."""
