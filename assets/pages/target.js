@@ -6,7 +6,7 @@ import { pageHeading } from "../components/headings.js";
 import { column, List } from "../components/list.js";
 import { loadInto } from "../components/loading.js";
 import { sourceView } from "../components/source.js";
-import { labelFacts, openPushTarget } from "../components/targets.js";
+import { labelFacts, openPushTarget } from "../components/target-form.js";
 import { get, remove } from "../lib/api.js";
 import { h, replace } from "../lib/dom.js";
 import { navigate } from "../lib/router.js";

@@ -4,7 +4,7 @@ import { button } from "../components/buttons.js";
 import { emptyState, pageHeading } from "../components/headings.js";
 import { column, List } from "../components/list.js";
 import { keptNotice } from "../components/problems.js";
-import { labelFacts, openPushTarget, openTargetForm } from "../components/targets.js";
+import { labelFacts, openPushTarget, openTargetForm } from "../components/target-form.js";
 import { h } from "../lib/dom.js";
 import { takeDraft } from "../lib/drafts.js";
 import { here } from "../lib/router.js";

@@ -99,7 +99,7 @@ def test_what_is_hidden_is_neither_shown_nor_chosen(core: Core, carol: Actor) ->
     dev = with_rules(carol, "allow view targets/env=dev", "allow execute targets")
     service = core.services.targets
 
-    assert [each.name for each in service.list_targets(dev, "", 10).items] == ["web1"]
+    assert [each.name for each in service.list_newest(dev, "", 10).items] == ["web1"]
     assert chosen(core, dev, EVERYTHING) == ["web1"]
     for call in (service.get, service.delete, lambda *given: service.list_versions(*given, "", 9)):
         with pytest.raises((NotFound, NotAllowed)):

@@ -6,6 +6,7 @@ the other automation, or records why there is none. So each starts once, whateve
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 
 from opsicle.domain.calls import ChainState
@@ -52,11 +53,18 @@ class ChainStarts:
         self._clock = clock
         self._attempts = Attempts(clock)
 
-    def turn(self) -> None:
-        """Start what is due; nothing while the queue is held, as after a restore."""
-        if self._fleet.held:
-            return
-        for row in self._database.read(lambda db: chains.list_due(db, MOST_AT_ONCE)):
+    def turn(self) -> int:
+        """Start what is due; nothing while the queue is held, as after a restore.
+
+        Return how many starts were due.
+        """
+        rows = self._database.read(lambda db: chains.list_due(db, MOST_AT_ONCE))
+        if not self._fleet.held:
+            self._attempt(rows)
+        return len(rows)
+
+    def _attempt(self, rows: Sequence[ChainStartRow]) -> None:
+        for row in rows:
             start, refuse = partial(self._start, row), partial(self._refuse, row)
             if self._attempts.attempt(f"{row.parent_id}/{row.position}", start, refuse):
                 self._pubsub.changed(automation_topic(row.parent_id))

@@ -111,7 +111,7 @@ class Forwarder:
             )
         sent = self._sent
 
-        version = self._database.read(store.get_version)
+        version = self._database.version()
         if version == self._idle_at:
             return []
         heads = self._database.read(store.list_heads)

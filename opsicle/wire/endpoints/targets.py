@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from opsicle.wire.document_api import DocumentPushed
 from opsicle.wire.endpoint import MAX_DOCUMENT_BODY_BYTES, PAGE, Endpoint
 from opsicle.wire.pages import Page
-from opsicle.wire.target_api import PushTargetRequest, TargetPushed, TargetSummary, TargetVersion
+from opsicle.wire.target_api import PushTargetRequest, TargetSummary, TargetVersion
 
 LIST_TARGETS = Endpoint(
     "GET",
@@ -17,9 +18,13 @@ PUSH = Endpoint(
     "POST",
     "/api/v1/targets",
     body=PushTargetRequest,
-    reply=TargetPushed,
+    reply=DocumentPushed,
     status=201,
     max_body=MAX_DOCUMENT_BODY_BYTES,
+    description=(
+        "Make a new version of a target.\n\n"
+        "201, or 200 where the newest version says the same already."
+    ),
 )
 SHOW = Endpoint(
     "GET",
@@ -40,4 +45,9 @@ LIST_VERSIONS = Endpoint(
     query=PAGE,
     description="List a target's versions, newest first.",
 )
-SHOW_VERSION = Endpoint("GET", "/api/v1/targets/<target>/versions/<version>", reply=TargetVersion)
+SHOW_VERSION = Endpoint(
+    "GET",
+    "/api/v1/targets/<target>/versions/<version>",
+    reply=TargetVersion,
+    description="Show one version of a target.",
+)
