@@ -45,7 +45,7 @@ def test_a_target_is_made_shown_changed_and_deleted(
     text = page.get_by_label("Target (YAML)")
     text.fill(text.input_value().replace("port: 22", "port: 2222"))
     page.get_by_role("button", name="Push", exact=True).click()
-    expect(page.get_by_text("there is no secret web-key yet")).to_be_visible()
+    expect(page.get_by_role("dialog").get_by_text("there is no secret web-key yet")).to_be_visible()
     page.keyboard.press("Escape")
     expect(page.get_by_role("row", name="2222")).to_be_visible()
     assert installation.admin.json("targets", "show", "web1")["port"] == 2222
