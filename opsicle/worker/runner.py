@@ -353,7 +353,7 @@ class Runner:
         if phase.when is When.ALWAYS:
             return True
         if phase.when is When.FAILURE:
-            return self._result.state is not None
+            return not (self._result.state is None or self._result.is_unknown)
 
         if self._result.state is None and self._context.cancellation.requested:
             self._result.decide(JobState.CANCELLED, f"cancelled before phase {phase.name}")
@@ -381,6 +381,7 @@ class Runner:
         if self._phases.mask_requests:
             self._phases.mask_requests.close()
         self._context.waiter.close()
+        self._result.add_problem(self._context.runtimes.close())
         if not (self._is_paused or self._keep_workspace()):
             self._remove_workspace()
 
