@@ -46,9 +46,9 @@ const GROUPS = {
     ["/templates", "Templates", templates, "templates.view", "templates"],
     ["/automations", "Automations", automations, "automations.view", "automations"],
     ["/approvals", "Approvals", approvals, "approvals.view", "approvals"],
+    ["/workers", "Workers", workers, "workers.view", "workers"],
     ["/schedules", "Schedules", schedules, "schedules.view", "schedules"],
     ["/triggers", "Triggers", triggers, "triggers.view", "triggers"],
-    ["/workers", "Workers", workers, "workers.view", "workers"],
   ],
   manage: [
     ["/people", "People", people, "users.view", "people"],

@@ -42,7 +42,7 @@ def _serve(requests: socket.socket) -> list[str]:
             pid, answers = running.pop(descriptor)
             os.close(descriptor)
             with answers:
-                _tell(answers, os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+                _send_number(answers, os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
 
         if requests not in ready:
             continue
@@ -58,12 +58,12 @@ def _serve(requests: socket.socket) -> list[str]:
 
         answers = socket.socket(fileno=answering)
         running[os.pidfd_open(pid)] = pid, answers
-        _tell(answers, pid)
+        _send_number(answers, pid)
         for each in streams:
             os.close(each)
 
 
-def _tell(answers: socket.socket, number: int) -> None:
+def _send_number(answers: socket.socket, number: int) -> None:
     """Say a number to whoever asked, unless they no longer wait for it."""
     with suppress(OSError):
         answers.sendall(b"%d\n" % number)

@@ -74,7 +74,7 @@ function enrolled({ recovery_codes_left: left, confirmed_at: at }, done) {
       "div",
       { class: "form-actions" },
       button("New recovery codes…", { onclick: renew }),
-      button("Disable…", { look: "danger-text quiet", onclick: disable }),
+      button("Disable…", { look: "quiet", onclick: disable }),
     ),
   ];
 }

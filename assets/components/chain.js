@@ -96,7 +96,8 @@ export function chainTexts(onSuccess, onFailure) {
   ];
 }
 
-function sourceText({ value, variable, output }) {
+function sourceText({ value, variable, output, secret }) {
+  if (secret) return `secret ${secret}`;
   if (output) return `output ${output}`;
   return variable ? `variable ${variable}` : JSON.stringify(value);
 }

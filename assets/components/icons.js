@@ -5,7 +5,7 @@ import { svg } from "../lib/dom.js";
 
 const CIRCLE = "M8 1.5a6.5 6.5 0 1 1 0 13a6.5 6.5 0 1 1 0-13z";
 const SHAPES = {
-  succeeded: [CIRCLE, "M5 8.2l2.1 2.1L11 6.2"],
+  succeeded: ["M3 8.5l3.4 3.4L13 4.6"],
   failed: [CIRCLE, "M5.6 5.6l4.8 4.8M10.4 5.6l-4.8 4.8"],
   running: ["M8 1.5a6.5 6.5 0 1 0 6.5 6.5", "M6.6 5.4v5.2L10.6 8z"],
   paused: [CIRCLE, "M6.3 5.5v5M9.7 5.5v5", "M8 1.5v.01"],
@@ -63,6 +63,11 @@ const SHAPES = {
   plus: ["M8 3v10M3 8h10"],
   resume: ["M3 2.5v11", "M6 2.5l7.5 5.5L6 13.5z"],
   again: ["M13 5.5A5.5 5.5 0 1 0 13.5 9M13.3 2v3.7H9.6"],
+  home: ["M2.5 7.5L8 2.5l5.5 5", "M4 6.5v7h8v-7M6.8 13.5V10h2.4v3.5"],
+  more: ["M3.5 8h.01M8 8h.01M12.5 8h.01"],
+  bell: ["M4 11V7a4 4 0 0 1 8 0v4l1.5 1.5h-11zM6.7 14.5h2.6"],
+  targets: [CIRCLE, "M8 5a3 3 0 1 1 0 6a3 3 0 1 1 0-6zM8 8h.01"],
+  tokens: ["M5.5 6a4 4 0 1 1 4 4L8 11.5H6.5V13H5v1.5H2.5V12l3-3z"],
   back: ["M10 3.5L5.5 8L10 12.5"],
 };
 

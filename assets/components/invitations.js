@@ -47,7 +47,7 @@ function endButton({ id, email }, done) {
       run: () => remove("/invitations/{invitation}", { path: { invitation: id } }),
       done,
     });
-  return button("End…", { look: "quiet danger-text", "aria-label": label, onclick });
+  return button("End…", { look: "quiet", "aria-label": label, onclick });
 }
 
 /** The form for a new invitation; `roles` are [value, text]. */

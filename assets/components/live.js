@@ -5,6 +5,13 @@ import { follow } from "../lib/events.js";
 import { button } from "./buttons.js";
 import { problemBox } from "./problems.js";
 
+const heard = new EventTarget();
+
+/** Call `listener` whenever a list on this page hears that something has changed in the org. */
+export function onOrgChanged(listener, { signal }) {
+  heard.addEventListener("changed", listener, { signal });
+}
+
 /**
  * Gives a function that calls `load()`, one call at a time: who calls it while one is under way has
  * it called once more afterwards. What goes wrong is shown in `trouble`, with a way to try again.
@@ -48,7 +55,10 @@ export function keepFresh(load, { trouble, signal }) {
   let isFirst = true;
   follow("/events", {
     on: (name) => {
-      if (name === "changed" && !isFirst) refresh();
+      if (name === "changed" && !isFirst) {
+        refresh();
+        heard.dispatchEvent(new Event("changed"));
+      }
       isFirst = false;
     },
     status: (status) => {

@@ -67,9 +67,7 @@ function linkButton({ channel, chat_user: user }, done) {
       run: () => remove("/chat-links/{channel}", { path: { channel } }),
       done,
     });
-  const [verb, onclick, look] = user
-    ? ["Unlink", unlink, "quiet danger-text"]
-    : ["Link", link, "quiet"];
+  const [verb, onclick, look] = user ? ["Unlink", unlink, "quiet"] : ["Link", link, "quiet"];
   return button(`${verb}…`, { look, "aria-label": `${verb} ${channel}`, onclick });
 }
 

@@ -6,6 +6,7 @@ import { may, whoAmI } from "../lib/session.js";
 import { visible } from "../lib/visible.js";
 import { ask, askForm } from "./dialogs.js";
 import { field, input } from "./fields.js";
+import { icon } from "./icons.js";
 import { closesByItself } from "./menus.js";
 import { problemBox } from "./problems.js";
 
@@ -22,7 +23,8 @@ export function orgSwitcher(me) {
         title: me.org.name || me.org.code,
         "aria-label": `Org ${me.org.code}: switch`,
       },
-      me.org.code,
+      h("span", {}, me.org.code),
+      icon("down"),
     ),
     list,
   );

@@ -12,6 +12,7 @@ import { loadInto } from "../components/loading.js";
 import { noticeBox, sentence } from "../components/problems.js";
 import { stateBadge } from "../components/states.js";
 import { commandList, phasesView } from "../components/steps.js";
+import { fanOutText } from "../components/targets.js";
 import { get, post } from "../lib/api.js";
 import { h, replace } from "../lib/dom.js";
 import { takeDraft } from "../lib/drafts.js";
@@ -179,13 +180,13 @@ function resumedFrom({ resumed_from: point, phases }) {
 }
 
 function decisions(approval, redraw) {
-  const { state, may_decide: mayDecide, stuck, stricter_since: stricter } = approval;
+  const { state, may_decide: mayDecide, stuck, policy_change: policyChange } = approval;
   const isWaiting = state === "pending" && !mayDecide && !stuck;
   const actions = actionsOf(approval, redraw);
   return [
     stuck && noticeBox("warn", h("p", {}, `${sentence(stuck)}.`)),
-    stricter &&
-      noticeBox("warn", h("p", {}, `It would not run as it was asked: ${visible(stricter)}.`)),
+    policyChange &&
+      noticeBox("warn", h("p", {}, `It would not run as it was asked: ${visible(policyChange)}.`)),
     approval.window && noticeBox("note", h("p", {}, `It may begin ${visible(approval.window)}.`)),
     isWaiting && noticeBox("note", h("p", {}, `It waits for ${visible(approval.waiting_for)}.`)),
     actions.length > 0 && h("div", { class: "form-actions decide" }, actions),
@@ -221,13 +222,18 @@ function valuesView({ values, variables, files }) {
 
 function where(approval) {
   const labels = wantedLabels(approval);
-  return pairs([
+  const facts = [
     ["Worker’s labels", visible(labels.join(", ")) || "any worker"],
     ["In the queue", visible(queueTexts(approval).join(", ")) || "like others"],
-    ["Workers that fit", visible(approval.workers.join(", ")) || "none is connected"],
+    [
+      approval.fan_out ? "Runs on each of" : "Workers that fit",
+      visible(approval.workers.join(", ")) || "none is connected",
+    ],
+    approval.fan_out && ["How many", fanOutText(approval.fan_out)],
     ["Policy", policyText(approval)],
     ["Manifest (SHA-256)", h("code", { class: "command" }, approval.manifest_digest)],
-  ]);
+  ];
+  return pairs(facts.filter(Boolean));
 }
 
 /** Several policies that apply by themselves together have no version. */

@@ -91,11 +91,7 @@ function channelActions({ name, is_enabled: isOn }, done) {
     });
   const act = (verb, onclick, look = "quiet") =>
     button(`${verb}…`, { look, "aria-label": `${verb} ${name}`, onclick });
-  return [
-    isOn && act("Test", test),
-    act(`Turn ${turn}`, toggle),
-    act("Delete", end, "quiet danger-text"),
-  ];
+  return [isOn && act("Test", test), act(`Turn ${turn}`, toggle), act("Delete", end, "quiet")];
 }
 
 const DELIVERY = [

@@ -171,7 +171,7 @@ function moreActions(user, done) {
     { text: "Log out everywhere", look: "quiet", run: logOut },
     { text: "Reset authenticator", look: "quiet", run: async () => void resetApp() },
     { text: user.is_disabled ? "Enable" : "Disable", look: "quiet", run: toggle },
-    { text: "Remove from the org", look: "danger-text quiet", run: async () => void leave() },
+    { text: "Remove from the org", look: "quiet", run: async () => void leave() },
   ];
 }
 

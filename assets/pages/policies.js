@@ -81,7 +81,7 @@ function actions({ name, version, is_default: isDefault }, list) {
       run: () => remove("/policies/{policy}", { path }),
       done: list.reload,
     });
-  const look = "quiet danger-text";
+  const look = "quiet";
   return [
     button("Show", { look: "quiet", "aria-label": `Show ${name}`, onclick: show }),
     may("policies.manage") &&

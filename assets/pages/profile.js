@@ -83,7 +83,7 @@ function endButton(session, done) {
       run: () => remove("/sessions/{session_id}", { path: { session_id: session.id } }),
       done,
     });
-  return button("End…", { look: "quiet danger-text", "aria-label": `End ${which}`, onclick });
+  return button("End…", { look: "quiet", "aria-label": `End ${which}`, onclick });
 }
 
 function passwordForm({ email }, reloadSessions) {

@@ -76,7 +76,7 @@ function people(group, reload) {
 }
 
 function leaveButton({ name }, { id, email }, done) {
-  const label = `Take ${email} out of ${name}`;
+  const label = `Remove ${email} from ${name}`;
   const onclick = () =>
     confirm({
       title: `${label}?`,
@@ -103,7 +103,7 @@ function actions(kind, thing, done) {
   return [
     kind === GROUP && act("Add", "Add to", () => openJoin(thing.name, done)),
     thing.name !== "admin" && act("Change", "Change", () => openForm(kind, thing, done)),
-    !thing.is_built_in && act("Delete", "Delete", end, "quiet danger-text"),
+    !thing.is_built_in && act("Delete", "Delete", end, "quiet"),
   ];
 }
 

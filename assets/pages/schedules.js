@@ -118,7 +118,7 @@ function actions({ name, state }, list) {
       button("Run now…", { look: "quiet", "aria-label": `Run ${name} now`, onclick: run }),
     mayManage &&
       button("Delete…", {
-        look: "quiet danger-text",
+        look: "quiet",
         "aria-label": `Delete ${name}`,
         onclick: end,
       }),

@@ -60,7 +60,7 @@ function actions(secret, list) {
       button("New value…", { look: "quiet", "aria-label": `New value of ${name}`, onclick: renew }),
     may("secrets.manage") &&
       button("Delete…", {
-        look: "quiet danger-text",
+        look: "quiet",
         "aria-label": `Delete ${name}`,
         onclick: end,
       }),

@@ -61,7 +61,7 @@ function endButton({ id, name }, list) {
       run: () => remove("/tokens/{token_id}", { path: { token_id: id } }),
       done: list.reload,
     });
-  return button("End…", { look: "quiet danger-text", "aria-label": `End ${name}`, onclick });
+  return button("End…", { look: "quiet", "aria-label": `End ${name}`, onclick });
 }
 
 function openForm(fresh, list) {

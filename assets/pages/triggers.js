@@ -105,7 +105,7 @@ function actions({ name, state }, list, fresh) {
       button("New secret…", { look, "aria-label": `New secret for ${name}`, onclick: renew }),
     mayManage &&
       button("Delete…", {
-        look: "quiet danger-text",
+        look: "quiet",
         "aria-label": `Delete ${name}`,
         onclick: end,
       }),

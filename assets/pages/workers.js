@@ -181,7 +181,7 @@ function actions(worker, list) {
     worker.state === "draining"
       ? button("Take work again", { look: "quiet", onclick: undrain })
       : button("Drain…", { look: "quiet", onclick: drain }),
-    button("Revoke…", { look: "quiet danger-text", onclick: revoke }),
+    button("Revoke…", { look: "quiet", onclick: revoke }),
   ];
 }
 

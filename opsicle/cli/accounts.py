@@ -10,7 +10,7 @@ import msgspec
 
 from opsicle.cli.errors import warn
 from opsicle.cli.invocation import current
-from opsicle.cli.mfa import asked_code, totp_option
+from opsicle.cli.mfa import prompt_for_code, totp_option
 from opsicle.cli.output import emit
 from opsicle.cli.root import VerbCommand
 from opsicle.cli.sessions import connect, current_session, kept_sessions
@@ -69,7 +69,7 @@ def setup(
         endpoints.SET_UP, body=SetupRequest(token=text, org=org, email=email, password=password)
     )
     kept_sessions().save(current().profile, session)
-    _emit_me(me, session)
+    _emit_identity(me, session)
     say(f"Next: opsicle login --server {session.server} --email {email}")
 
 
@@ -117,7 +117,7 @@ def enter(session: SavedLogin, reply: LoginReply) -> None:
     """Keep a session that has begun in the profile, and show whose it is."""
     session = msgspec.structs.replace(session, org=reply.me.org.code, email=reply.me.user.email)
     kept_sessions().save(current().profile, session)
-    _emit_me(reply.me, session)
+    _emit_identity(reply.me, session)
 
 
 def _logged_in(api: Api, request: LoginRequest) -> LoginReply:
@@ -125,7 +125,7 @@ def _logged_in(api: Api, request: LoginRequest) -> LoginReply:
         return api.call(endpoints.LOGIN, body=request)
     except TotpRequired as error:
         return api.call(
-            endpoints.LOGIN, body=msgspec.structs.replace(request, totp=asked_code(error))
+            endpoints.LOGIN, body=msgspec.structs.replace(request, totp=prompt_for_code(error))
         )
 
 
@@ -203,10 +203,10 @@ def logout() -> None:
 def whoami() -> None:
     """Show who you are to the server, and what you may do."""
     session = current_session()
-    _emit_me(connect(session).call(endpoints.WHOAMI), session)
+    _emit_identity(connect(session).call(endpoints.WHOAMI), session)
 
 
-def _emit_me(me: Me, session: SavedLogin) -> None:
+def _emit_identity(me: Me, session: SavedLogin) -> None:
     document = {
         "server": session.server,
         "user": me.user,

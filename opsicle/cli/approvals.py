@@ -15,10 +15,11 @@ from opsicle.cli.output import Column, emit, emit_list
 from opsicle.cli.root import NounGroup
 from opsicle.cli.sessions import connect
 from opsicle.cli.terminal import ask, has_person, printable
-from opsicle.cli.times import moment_to_come
+from opsicle.cli.times import future_time
 from opsicle.domain.approvals import Verdict
 from opsicle.domain.calls import BoundCall
 from opsicle.domain.errors import InvalidInput
+from opsicle.domain.fan_outs import fan_out_text
 from opsicle.domain.pauses import ApprovalKind, Choice
 from opsicle.domain.resume_points import in_words
 from opsicle.domain.run_windows import RunWindow
@@ -112,8 +113,8 @@ def approve(  # noqa: PLR0913, PLR0917 - its options
     given the values that it asks for, a failure what is to become of it.
     """
     window = (
-        moment_to_come(not_before, "--not-before"),
-        moment_to_come(not_after, "--not-after"),
+        future_time(not_before, "--not-before"),
+        future_time(not_after, "--not-after"),
     )
     api = connect()
     approval = api.call(endpoints.SHOW, approval_id)
@@ -195,7 +196,11 @@ def _fields(approval: Approval) -> list[tuple[str, object]]:
         ("runs on", approval.runs_on or ("" if approval.runs_on_where else "any worker")),
         ("runs where", approval.runs_on_where),
         ("group", approval.concurrency_group),
-        ("workers that fit", approval.workers or "none is connected"),
+        (
+            "runs on each of" if approval.fan_out else "workers that fit",
+            approval.workers or "none is connected",
+        ),
+        ("how many", fan_out_text(approval.fan_out) if approval.fan_out else ""),
         ("policy", _policy(approval)),
         ("asked", approval.asked_at),
         ("expires", approval.expires_at),
@@ -205,7 +210,7 @@ def _fields(approval: Approval) -> list[tuple[str, object]]:
         ("manifest", f"sha256:{approval.manifest_digest}"),
         ("is as it was asked", approval.is_intact),
         ("stuck", approval.stuck),
-        ("stricter since", approval.stricter_since),
+        ("policy change", approval.policy_change),
     ]
 
 
@@ -240,7 +245,9 @@ def _body(approval: Approval) -> Iterator[str]:
 
     yield ""
     yield "With these values:" if approval.values else "It takes no values."
-    yield from (f"  {printable(name)}: {_said(value)}" for name, value in approval.values.items())
+    yield from (
+        f"  {printable(name)}: {_value_text(value)}" for name, value in approval.values.items()
+    )
 
     yield ""
     is_sequence = approval.order == "sequential" and len(approval.gates) > 1
@@ -258,7 +265,7 @@ def _resumed(approval: Approval) -> Iterator[str]:
         return
     yield f"It {in_words(point, approval.phases)}."
     for name, value in (*point.all_outputs.items(), *point.answers.items()):
-        yield f"  is handed {name}: {_said(value)}"
+        yield f"  is handed {name}: {_value_text(value)}"
     yield ""
 
 
@@ -286,9 +293,9 @@ def _evidence(shown: ShownEvidence | None) -> Iterator[str]:
 
 
 def _asked(variable: Variable) -> str:
-    said = [variable.type + (", required" if variable.is_required else "")]
-    said += [variable.label] if variable.label else []
-    return f"{variable.id}: {'; '.join(said)}"
+    parts = [variable.type + (", required" if variable.is_required else "")]
+    parts += [variable.label] if variable.label else []
+    return f"{variable.id}: {'; '.join(parts)}"
 
 
 def _phase(phase: Phase) -> Iterator[str]:
@@ -308,11 +315,11 @@ def _phase(phase: Phase) -> Iterator[str]:
 
 
 def _container(phase: Phase) -> list[str]:
-    said = [f"in {phase.image}", "with a network" if phase.network else "no network"]
-    said += [f"pull {phase.pull}"] if phase.pull != "missing" else []
-    said += [f"user {phase.user}"] if phase.user else []
-    said += ["read-only root"] if phase.read_only else []
-    return said
+    parts = [f"in {phase.image}", "with a network" if phase.network else "no network"]
+    parts += [f"pull {phase.pull}"] if phase.pull != "missing" else []
+    parts += [f"user {phase.user}"] if phase.user else []
+    parts += ["read-only root"] if phase.read_only else []
+    return parts
 
 
 def _limits(limits: ResourceLimits | None) -> Iterator[str]:
@@ -336,11 +343,11 @@ def _gate(gate: GateView) -> Iterator[str]:
     demands += ["with a fresh code"] if gate.require_mfa else []
     yield f"  {gate.name}: {gate.state} ({', '.join(demands)})"
     for each in gate.decisions:
-        said = "agreed" if each.verdict is Verdict.APPROVE else "refused"
-        said = f"chose to {each.choice}" if each.choice else said
+        verdict = "agreed" if each.verdict is Verdict.APPROVE else "refused"
+        verdict = f"chose to {each.choice}" if each.choice else verdict
         window = RunWindow(not_before=each.not_before, not_after=each.not_after).text
-        said += f", {window}" if window else ""
-        yield f"    {each.person.email} {said}" + (f": {each.reason}" if each.reason else "")
+        verdict += f", {window}" if window else ""
+        yield f"    {each.person.email} {verdict}" + (f": {each.reason}" if each.reason else "")
     if gate.waits_for:
         yield f"    may decide: {', '.join(person.email for person in gate.waits_for)}"
 
@@ -351,12 +358,13 @@ def _compared(compared: Comparison | None) -> Iterator[str]:
         return
     yield f"Since the last approved run ({compared.automation_id}, version {compared.version}):"
     for change in compared.values:
-        yield f"  {printable(change.id)}: {_said(change.before)} → {_said(change.after)}"
+        before, after = _value_text(change.before), _value_text(change.after)
+        yield f"  {printable(change.id)}: {before} → {after}"
     if compared.diff:
         yield from (f"  {printable(line)}" for line in compared.diff.removesuffix("\n").split("\n"))
     elif not compared.values:
         yield "  nothing is different"
 
 
-def _said(value: object) -> str:
+def _value_text(value: object) -> str:
     return "nothing" if value is None else visible_value(value)

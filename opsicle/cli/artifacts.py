@@ -11,7 +11,7 @@ from opsicle.cli.sessions import connect
 from opsicle.cli.terminal import printable, say
 from opsicle.client.downloads import download_artifact
 from opsicle.domain.errors import NotFound
-from opsicle.domain.problems import nearest, quoted
+from opsicle.domain.problems import did_you_mean, quoted
 from opsicle.wire.artifact_api import Artifact
 from opsicle.wire.endpoints import automations as endpoints
 from opsicle.wire.user_api import Automation
@@ -59,6 +59,6 @@ def _find(automation: Automation, path: str) -> Artifact:
         if missing.path == path:
             raise NotFound(f"{quoted(path)} was not kept: {missing.problem}")
     raise NotFound(
-        f"the automation left no {quoted(path)}{nearest(path, found)}",
+        f"the automation left no {quoted(path)}{did_you_mean(path, found)}",
         hint=f"`opsicle artifacts list {automation.id}` shows what it left.",
     )

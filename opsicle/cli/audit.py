@@ -15,7 +15,7 @@ from opsicle.cli.output_files import write_whole
 from opsicle.cli.root import NounGroup
 from opsicle.cli.sessions import connect
 from opsicle.cli.terminal import say
-from opsicle.cli.times import PointInTime, point_in_time
+from opsicle.cli.times import PastTime, past_time
 from opsicle.wire.audit import AuditVerdict
 from opsicle.wire.endpoints import audit as endpoints
 
@@ -56,15 +56,15 @@ def audit() -> None:
 )
 @click.option(
     "--since",
-    type=PointInTime(),
+    type=PastTime(),
     metavar="TIME",
     help="Only from this time on, as 2026-03-01, 2026-03-01T12:00:00Z or 7d (so long ago).",
 )
-@click.option("--until", type=PointInTime(), metavar="TIME", help="Only before this time.")
+@click.option("--until", type=PastTime(), metavar="TIME", help="Only before this time.")
 @limit
 def list_(limit: int | None, **filters: str | None) -> None:
     """List the record's entries, newest first."""
-    times = {name: point_in_time(filters[name]) for name in ("since", "until")}
+    times = {name: past_time(filters[name]) for name in ("since", "until")}
     emit_list(
         connect().pages(endpoints.LIST_ENTRIES, query=filters | times),
         _COLUMNS,

@@ -9,14 +9,14 @@ import click
 
 from opsicle.cli.invocation import current
 from opsicle.cli.listing import limit
-from opsicle.cli.log_searches import ignore_case, regex, say_how_far, stream
+from opsicle.cli.log_searches import ignore_case, print_search_progress, regex, stream
 from opsicle.cli.mfa import totp_option, with_proof
 from opsicle.cli.output import Column, emit, emit_list, print_table, seconds_between
 from opsicle.cli.results import show_results
 from opsicle.cli.root import NounGroup
 from opsicle.cli.sessions import connect
 from opsicle.cli.terminal import printable
-from opsicle.cli.times import PointInTime, point_in_time
+from opsicle.cli.times import PastTime, past_time
 from opsicle.client.automations import trigger
 from opsicle.client.logs import LogSearchProgress, search_logs
 from opsicle.domain.automations import AutomationState
@@ -57,7 +57,7 @@ def automations() -> None:
 )
 @click.option(
     "--since",
-    type=PointInTime(),
+    type=PastTime(),
     metavar="TIME",
     help="Only those from this time on: 2026-03-01, 2026-03-01T12:00:00Z, 90m, 12h, 7d.",
 )
@@ -65,7 +65,7 @@ def automations() -> None:
 def list_(limit: int | None, since: str | None, **filters: str | None) -> None:
     """List automations, newest first."""
     found = connect().pages(
-        endpoints.LIST_AUTOMATIONS, query={**filters, "since": point_in_time(since)}
+        endpoints.LIST_AUTOMATIONS, query={**filters, "since": past_time(since)}
     )
     emit_list(found, _COLUMNS, limit=limit, table_limit=100)
 
@@ -83,13 +83,11 @@ _FOUND_COLUMNS = [
 @click.argument("text")
 @click.option(
     "--since",
-    type=PointInTime(),
+    type=PastTime(),
     metavar="TIME",
     help="Only lines from this time on: 2026-03-01, 90m, 7d.",
 )
-@click.option(
-    "--until", type=PointInTime(), metavar="TIME", help="Only lines from before this time."
-)
+@click.option("--until", type=PastTime(), metavar="TIME", help="Only lines from before this time.")
 @click.option("--template", metavar="NAME", help="Only in automations of this template.")
 @stream
 @regex
@@ -105,13 +103,13 @@ def search(text: str, limit: int | None, cursor: str, **wanted: Any) -> None:
     query = {
         **wanted,
         "text": text,
-        "since": point_in_time(wanted["since"]),
-        "until": point_in_time(wanted["until"]),
+        "since": past_time(wanted["since"]),
+        "until": past_time(wanted["until"]),
     }
     progress = LogSearchProgress(cursor=cursor)
     found = search_logs(connect(), query, most, progress)
     emit_list(found, _FOUND_COLUMNS, limit=most)
-    say_how_far(progress)
+    print_search_progress(progress)
 
 
 @automations.command()
@@ -201,12 +199,31 @@ def emit_automation(automation: Automation) -> None:
         return
 
     show_results(automation.outputs, automation.summary, click.echo)
-    if automation.phases:
+    if automation.targets:
+        _print_targets(automation)
+    elif automation.phases:
         _print_phases(automation)
     if any(phase.calls for phase in automation.phases):
         _print_called(automation)
     if automation.chain:
         _print_chain(automation)
+
+
+def _print_targets(automation: Automation) -> None:
+    click.echo()
+    rows = [
+        [
+            target.name,
+            target.state,
+            seconds_between(target.started_at, target.finished_at),
+            "" if target.exit_code is None else str(target.exit_code),
+            target.automation_id or "",
+            target.reason,
+        ]
+        for target in automation.targets
+    ]
+    headings = ["TARGET", "STATE", "TOOK", "EXIT CODE", "AUTOMATION", "WHY"]
+    print_table(headings, [[printable(cell) for cell in row] for row in rows])
 
 
 def _print_called(automation: Automation) -> None:
@@ -228,14 +245,14 @@ def _called(calls: Sequence[CalledAutomation], phase: str, indent: str) -> Itera
 def _print_chain(automation: Automation) -> None:
     click.echo()
     rows = [
-        [f"on {start.event}", start.template, _became(start), start.automation_id or ""]
+        [f"on {start.event}", start.template, _outcome(start), start.automation_id or ""]
         for start in automation.chain
     ]
     headings = ["STARTS AFTERWARDS", "TEMPLATE", "STATE", "AUTOMATION"]
     print_table(headings, [[printable(cell) for cell in row] for row in rows])
 
 
-def _became(start: ChainedStart) -> str:
+def _outcome(start: ChainedStart) -> str:
     if start.state is ChainState.REFUSED:
         return f"could not start: {start.reason}"
     return start.automation_state or start.state
@@ -273,6 +290,7 @@ def _fields(automation: Automation) -> list[tuple[str, object]]:
         ("values", automation.values),
         ("requester", automation.requester.email),
         ("started by", _starter(automation)),
+        ("target", automation.target),
         ("depth", automation.depth or ""),
         ("reason", automation.reason),
         ("rerun of", automation.rerun_of),
@@ -303,8 +321,8 @@ def _starter(automation: Automation) -> str:
     """Return what started it, "" where its requester did."""
     started_by = automation.started_by
     is_own = started_by.name == automation.requester.email
-    said = f"{started_by.kind} {started_by.name} {started_by.automation_id or ''}".rstrip()
-    return "" if is_own else said
+    text = f"{started_by.kind} {started_by.name} {started_by.automation_id or ''}".rstrip()
+    return "" if is_own else text
 
 
 def _group(automation: Automation) -> str:

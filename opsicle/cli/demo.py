@@ -118,7 +118,7 @@ def _run_samples(session: SavedLogin, processes: DemoProcesses) -> list[Automati
                 automations.RUN,
                 body=RunRequest(template=name, values=_VALUES.get(name, {})),
             )
-            ran.append(show_live(api, automation, outlives_us=False))
+            ran.append(show_live(api, automation, runs_on_server=False))
         except OpsicleError as error:
             say(f"{name}: {error.message}")
     return ran

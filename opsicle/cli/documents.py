@@ -14,9 +14,11 @@ from opsicle.cli.input_files import read_start
 from opsicle.domain.errors import InvalidInput, Problem
 from opsicle.domain.policy_parser import POLICY_TYPE, REQUEST_TYPE, PolicyDocument, RequestDocument
 from opsicle.domain.policy_parser import digest as policy_digest
-from opsicle.domain.problems import Problems, nearest, quoted
+from opsicle.domain.problems import Problems, did_you_mean, quoted
 from opsicle.domain.schedule_parser import SCHEDULE_TYPE
 from opsicle.domain.schedules import Schedule
+from opsicle.domain.target_parser import TARGET_TYPE
+from opsicle.domain.targets import Target
 from opsicle.domain.template_parser import (
     AUTOMATION_TYPE,
     TEMPLATE_TYPE,
@@ -88,6 +90,8 @@ def check_file(file: str) -> FileCheck:
             return FileCheck(file=file, name=document.name, type=SCHEDULE_TYPE)
         case Trigger():
             return FileCheck(file=file, name=document.name, type=TRIGGER_TYPE)
+        case Target():
+            return FileCheck(file=file, name=document.name, type=TARGET_TYPE)
     return FileCheck(
         file=file, name=document.name, type=AUTOMATION_TYPE, notes=_limits(document.phases)
     )
@@ -107,9 +111,9 @@ def _checked_template(file: str, document: Template) -> FileCheck:
 def _limits(phases: Iterable[Phase]) -> list[str]:
     """Return which phases are ended by a time limit that nobody has written."""
     return [
-        f"phase {phase.name}: at most {phase.timeout} s, {said}"
+        f"phase {phase.name}: at most {phase.timeout} s, {limit_text}"
         for phase in phases
-        if not phase.is_waiting and (said := default_limit(phase))
+        if not phase.is_waiting and (limit_text := default_limit(phase))
     ]
 
 
@@ -174,7 +178,7 @@ def given_values(
         if name not in known:
             problems.add(
                 f"values.{name[:64]}",
-                f"the template has no variable {quoted(name)}{nearest(name, known)}",
+                f"the template has no variable {quoted(name)}{did_you_mean(name, known)}",
             )
         elif known[name].type is VariableType.SECRET:
             problems.add(

@@ -10,7 +10,7 @@ from opsicle.cli.root import NounGroup
 from opsicle.cli.sessions import connect
 from opsicle.client.downloads import download_file
 from opsicle.domain.errors import NotFound
-from opsicle.domain.problems import nearest, quoted
+from opsicle.domain.problems import did_you_mean, quoted
 from opsicle.wire.endpoints import automations as endpoints
 from opsicle.wire.file_api import AutomationFile
 from opsicle.wire.user_api import Automation
@@ -57,6 +57,6 @@ def _find(automation: Automation, name: str) -> AutomationFile:
             return file
     known = [file.name for file in automation.files]
     raise NotFound(
-        f"the automation was given no {quoted(name)}{nearest(name, known)}",
+        f"the automation was given no {quoted(name)}{did_you_mean(name, known)}",
         hint=f"`opsicle files list {automation.id}` shows what it was given.",
     )

@@ -12,11 +12,11 @@ from opsicle.wire.endpoints import automations as endpoints
 from opsicle.wire.user_api import Automation
 
 
-def show_live(api: Api, automation: Automation, *, outlives_us: bool = True) -> Automation:
+def show_live(api: Api, automation: Automation, *, runs_on_server: bool = True) -> Automation:
     """Show the automation's log and phases until it is over, and return it as it then is.
 
     Ctrl-C ends only the watching: the automation goes on, and it is said how to cancel it, if it
-    `outlives_us`.
+    `runs_on_server`.
     """
     progress = ProgressDisplay(
         [phase.name for phase in (*automation.plan, *automation.phases)],
@@ -36,7 +36,7 @@ def show_live(api: Api, automation: Automation, *, outlives_us: bool = True) -> 
                 automation = happened
                 printer.show(automation)
     except KeyboardInterrupt:
-        if outlives_us:
+        if runs_on_server:
             progress.say(
                 "No longer watching; the automation goes on. "
                 f"`opsicle automations cancel {automation.id}` stops it, "

@@ -8,7 +8,7 @@ import msgspec
 from opsicle.cli.accounts import enter, password_file
 from opsicle.cli.invocation import current
 from opsicle.cli.listing import limit
-from opsicle.cli.mfa import asked_code, totp_option, with_proof
+from opsicle.cli.mfa import prompt_for_code, totp_option, with_proof
 from opsicle.cli.output import Column, emit, emit_list
 from opsicle.cli.root import VerbCommand
 from opsicle.cli.sessions import connect, kept_sessions
@@ -115,7 +115,7 @@ def _accepted(api: Api, request: AcceptInvitationRequest) -> LoginReply:
         return api.call(endpoints.ACCEPT, body=request)
     except TotpRequired as error:
         return api.call(
-            endpoints.ACCEPT, body=msgspec.structs.replace(request, totp=asked_code(error))
+            endpoints.ACCEPT, body=msgspec.structs.replace(request, totp=prompt_for_code(error))
         )
 
 

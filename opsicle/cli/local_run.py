@@ -95,7 +95,8 @@ def prepare(
     if not isinstance(document, Template | AutomationDocument):
         raise InvalidInput(
             f"{path} is no template, so there is nothing to run",
-            hint="`opsicle policies push` takes a policy, and so do `schedules` and `triggers`.",
+            hint="`opsicle policies push` takes a policy; schedules, triggers and targets have "
+            "commands of their own.",
         )
     _refuse_what_cannot_run(path, document)
 

@@ -18,7 +18,7 @@ stream = click.option(
 )
 
 
-def say_how_far(progress: LogSearchProgress) -> None:
+def print_search_progress(progress: LogSearchProgress) -> None:
     """Say what was searched, and how to go on where that is not all."""
     text = f"searched {size_text(progress.searched_bytes)}"
     if progress.total_bytes is not None:

@@ -16,7 +16,7 @@ from opsicle.cli.output import print_json
 from opsicle.cli.root import VerbCommand
 from opsicle.cli.sessions import connect
 from opsicle.cli.terminal import printable, say
-from opsicle.cli.times import PointInTime, point_in_time
+from opsicle.cli.times import PastTime, past_time
 from opsicle.client.api import Api
 from opsicle.client.automations import read_log
 from opsicle.client.following import LogPiece
@@ -45,13 +45,11 @@ _RANGE = re.compile(r"([0-9]{1,15})(?:-([0-9]{1,15})?)?")
 )
 @click.option(
     "--since",
-    type=PointInTime(),
+    type=PastTime(),
     metavar="TIME",
     help="Only lines from this time on: 2026-03-01T12:00:00Z, 90m, 12h.",
 )
-@click.option(
-    "--until", type=PointInTime(), metavar="TIME", help="Only lines from before this time."
-)
+@click.option("--until", type=PastTime(), metavar="TIME", help="Only lines from before this time.")
 @stream
 @click.option("--grep", metavar="TEXT", help="Only lines with this text, each behind its number.")
 @regex
@@ -102,8 +100,8 @@ def _check(follow: bool, wanted: dict[str, Any]) -> None:
 def _query(wanted: dict[str, Any]) -> dict[str, Any]:
     """Return what is wanted as the endpoint takes it. Raises UsageError for what is no range."""
     query = {
-        "from": point_in_time(wanted["since"]),
-        "to": point_in_time(wanted["until"]),
+        "from": past_time(wanted["since"]),
+        "to": past_time(wanted["until"]),
         "stream": wanted["stream"],
         "tail": wanted["tail"],
     }

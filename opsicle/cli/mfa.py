@@ -32,7 +32,7 @@ def with_proof(totp: str | None, call: Callable[[Api], T]) -> T:
     try:
         return call(api)
     except StepUpRequired as error:
-        api.call(endpoints.STEP_UP, body=TotpRequest(totp or asked_code(error)))
+        api.call(endpoints.STEP_UP, body=TotpRequest(totp or prompt_for_code(error)))
     return call(api)
 
 
@@ -51,7 +51,7 @@ def removed(totp: str | None, remove: Callable[[Api, bool], None], *, yes: bool)
         with_proof(totp, lambda api: remove(api, True))
 
 
-def asked_code(refusal: OpsicleError) -> str:
+def prompt_for_code(refusal: OpsicleError) -> str:
     """Return the code that a person types.
 
     Raises the refusal that asks for it where nobody is there.
@@ -61,7 +61,7 @@ def asked_code(refusal: OpsicleError) -> str:
     return ask("Code of your authenticator app", "--totp")
 
 
-def given_or_asked(totp: str | None) -> str:
+def code_or_prompt(totp: str | None) -> str:
     """Return the code that was given, or that a person types.
 
     Raises UsageError where nobody is there.

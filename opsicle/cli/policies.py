@@ -87,7 +87,7 @@ def _fields(policy: PolicyVersion) -> list[tuple[str, object]]:
         ("version", f"{policy.version} of {policy.latest_version}"),
         ("order", policy.order),
         *(("applies to", _reach(scope)) for scope in policy.applies_to),
-        *((f"gate {gate.name}", _said(gate)) for gate in policy.gates),
+        *((f"gate {gate.name}", _gate_text(gate)) for gate in policy.gates),
         ("pushed", policy.pushed_at),
         ("pushed by", policy.pushed_by.email),
         ("digest", policy.digest),
@@ -115,7 +115,7 @@ def _reach(scope: Scope) -> str:
     return ", ".join(parts)
 
 
-def _said(gate: Gate) -> str:
+def _gate_text(gate: Gate) -> str:
     """Return a gate in one line."""
     parts = [f"{gate.required} of {_people(gate.approvers)}"]
     parts += ["with a fresh code"] if gate.require_mfa else []

@@ -90,9 +90,9 @@ class Root(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Find the command; for one that does not exist, name the nearest."""
         if args and args[0] not in COMMANDS:
-            from opsicle.domain.problems import nearest, quoted
+            from opsicle.domain.problems import did_you_mean, quoted
 
-            ctx.fail(f"there is no command {quoted(args[0])}{nearest(args[0], COMMANDS)}")
+            ctx.fail(f"there is no command {quoted(args[0])}{did_you_mean(args[0], COMMANDS)}")
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

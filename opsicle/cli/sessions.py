@@ -28,9 +28,9 @@ def current_session() -> SavedLogin:
 
     Raises NotAuthenticated where there is none.
     """
-    from opsicle.client.saved_logins import logged_in, session_from_environment
+    from opsicle.client.saved_logins import require_session, session_from_environment
 
-    return session_from_environment(os.environ) or logged_in(
+    return session_from_environment(os.environ) or require_session(
         kept_sessions().find(current().profile)
     )
 

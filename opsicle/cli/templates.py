@@ -15,6 +15,7 @@ from opsicle.cli.root import NounGroup
 from opsicle.cli.sessions import connect
 from opsicle.cli.terminal import echo_document, printable, say
 from opsicle.domain.errors import InvalidInput
+from opsicle.domain.fan_outs import fan_out_text
 from opsicle.domain.templates import Concurrency, Notify
 from opsicle.wire.endpoints import templates as endpoints
 from opsicle.wire.user_api import SourceRequest, TemplateVersion
@@ -136,6 +137,7 @@ def _fields(template: TemplateVersion) -> list[tuple[str, object]]:
         ("phases", [phase.name for phase in template.phases]),
         ("runs on", template.runs_on),
         ("runs where", template.runs_on_where),
+        ("runs on each", fan_out_text(template.fan_out) if template.fan_out else ""),
         ("priority", template.priority),
         ("group", _group(template.concurrency)),
         ("most waiting", template.max_waiting),
@@ -143,7 +145,7 @@ def _fields(template: TemplateVersion) -> list[tuple[str, object]]:
         ("takes its word", template.accepts_claimed),
         ("needs approval", template.needs_approval),
         ("needs a code", template.needs_mfa),
-        ("tells", [_told(notify) for notify in template.notify]),
+        ("tells", [_notify_text(notify) for notify in template.notify]),
         ("pushed", template.pushed_at),
         ("pushed by", template.pushed_by.email),
         ("digest", template.digest),
@@ -157,7 +159,7 @@ def _group(concurrency: Concurrency | None) -> str:
     return f"{name}, at most {concurrency.limit} at once, else {concurrency.on_limit}"
 
 
-def _told(notify: Notify) -> str:
+def _notify_text(notify: Notify) -> str:
     rooms = [f"{chat.channel} {chat.id}" for chat in notify.chats]
     groups = [f"group {name}" for name in notify.groups]
     ends = ", ".join(state.replace("_", " ") for state in notify.states)

@@ -13,15 +13,15 @@ _SPAN = re.compile(r"([0-9]{1,6})\s*(s|m|min|h|d|w)")
 _SECONDS = {"s": 1, "m": 60, "min": 60, "h": 3_600, "d": 86_400, "w": 604_800}
 
 
-class PointInTime(click.ParamType[str]):
-    """A time of the past, or an age; the text as it was typed, which `point_in_time` reads."""
+class PastTime(click.ParamType[str]):
+    """A time of the past, or an age; the text as it was typed, which `past_time` reads."""
 
     name = "time"
 
     def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
         """Return the text itself. Raises InvalidInput."""
         try:
-            datetime.fromisoformat(point_in_time(value) or "")
+            datetime.fromisoformat(past_time(value) or "")
         except (ValueError, OverflowError) as error:
             option = param.opts[0] if param else self.name
             raise InvalidInput(
@@ -31,7 +31,7 @@ class PointInTime(click.ParamType[str]):
         return value
 
 
-def point_in_time(text: str | None) -> str | None:
+def past_time(text: str | None) -> str | None:
     """Return a time as the server takes it.
 
     What is said as an age (`90m`, `7d`) counted back from now.
@@ -42,7 +42,7 @@ def point_in_time(text: str | None) -> str | None:
     return text if span is None else (datetime.now(UTC) - span).isoformat()
 
 
-def moment_to_come(text: str | None, option: str) -> datetime | None:
+def future_time(text: str | None, option: str) -> datetime | None:
     """Return a time of the future, in UTC; None for none.
 
     What is said as a span (`90m`, `2h`) is counted from now. A time without a zone is one of this

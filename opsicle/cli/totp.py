@@ -6,7 +6,7 @@ import io
 
 import click
 
-from opsicle.cli.mfa import given_or_asked, totp_option
+from opsicle.cli.mfa import code_or_prompt, totp_option
 from opsicle.cli.output import emit
 from opsicle.cli.root import NounGroup
 from opsicle.cli.sessions import connect
@@ -54,7 +54,7 @@ def enrol() -> None:
 @totp_option
 def confirm(totp: str | None) -> None:
     """Complete an enrolment with the first code that the app shows."""
-    _emit_codes(connect().call(endpoints.CONFIRM_TOTP, body=TotpRequest(given_or_asked(totp))))
+    _emit_codes(connect().call(endpoints.CONFIRM_TOTP, body=TotpRequest(code_or_prompt(totp))))
 
 
 @totp.command("recovery-codes")
@@ -62,7 +62,7 @@ def confirm(totp: str | None) -> None:
 def recovery_codes(totp: str | None) -> None:
     """Make new recovery codes; the old ones work no longer."""
     _emit_codes(
-        connect().call(endpoints.RENEW_RECOVERY_CODES, body=TotpRequest(given_or_asked(totp)))
+        connect().call(endpoints.RENEW_RECOVERY_CODES, body=TotpRequest(code_or_prompt(totp)))
     )
 
 
@@ -70,7 +70,7 @@ def recovery_codes(totp: str | None) -> None:
 @totp_option
 def disable(totp: str | None) -> None:
     """Take your app away: logging in then needs the password alone."""
-    connect().call(endpoints.DISABLE_TOTP, body=TotpRequest(given_or_asked(totp)))
+    connect().call(endpoints.DISABLE_TOTP, body=TotpRequest(code_or_prompt(totp)))
     emit({"is_enrolled": False}, [("enrolled", False)])
 
 

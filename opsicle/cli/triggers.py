@@ -74,7 +74,7 @@ def push(files: tuple[str, ...], totp: str | None) -> None:
         totp,
         lambda api, source: api.call(endpoints.PUSH, body=SourceRequest(source)),
         lambda done: done.warnings,
-        _say_where,
+        _print_address,
     )
 
 
@@ -145,7 +145,7 @@ def delete(name: str, totp: str | None) -> None:
     versioned.delete_document(name, totp, lambda api: api.call(endpoints.DELETE, name))
 
 
-def _say_where(done: TriggerPushed) -> None:
+def _print_address(done: TriggerPushed) -> None:
     click.echo(f"url     {done.url}")
     if done.secret:
         click.echo(f"secret  {done.secret}")

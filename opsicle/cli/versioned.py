@@ -96,7 +96,7 @@ def push_files(
             warn(located_in(file, problem) for problem in remarks(done))
             pushed.append(done)
             if not current().wants_json:
-                _say(done)
+                _print_push(done)
                 if show:
                     show(done)
     except BaseException as error:
@@ -107,9 +107,9 @@ def push_files(
     _print(pushed if len(files) > 1 else pushed[0])
 
 
-def _say(done: PushResult) -> None:
-    said = "pushed" if done.is_new else "unchanged"
-    click.echo(f"{done.name} version {done.version} {said}")
+def _print_push(done: PushResult) -> None:
+    outcome = "pushed" if done.is_new else "unchanged"
+    click.echo(f"{done.name} version {done.version} {outcome}")
 
 
 def _print(result: object) -> None:
@@ -126,13 +126,13 @@ def _add_what_was_done(error: BaseException, files: Sequence[str], count: int) -
         return
     if not isinstance(error, NotAuthenticated | Unreachable):  # which no file is to blame for
         error.message = f"{files[count]}: {error.message}"
-    said = [error.hint]
+    parts = [error.hint]
     if isinstance(error, Unreachable | Unavailable | Internal):
-        said.append(f"Perhaps pushed: {files[count]}; pushing it again does no harm.")
+        parts.append(f"Perhaps pushed: {files[count]}; pushing it again does no harm.")
         count += 1
     if len(files) > 1 and files[count:]:
-        said.append(f"Not pushed: {', '.join(files[count:])}.")
-    error.hint = " ".join(filter(None, said))
+        parts.append(f"Not pushed: {', '.join(files[count:])}.")
+    error.hint = " ".join(filter(None, parts))
 
 
 def fetch(

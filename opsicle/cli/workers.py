@@ -140,7 +140,7 @@ def _emit(worker: object) -> None:
         worker,
         [
             *((column.heading, column.value(worker)) for column in _COLUMNS),
-            ("only says of itself", _only_said(worker)),
+            ("only says of itself", _claimed_labels(worker)),
             ("clock", _clock(worker)),
             ("version", worker.version),
             ("manifest formats", worker.formats),
@@ -151,7 +151,7 @@ def _emit(worker: object) -> None:
     )
 
 
-def _only_said(worker: Worker) -> dict[str, str]:
+def _claimed_labels(worker: Worker) -> dict[str, str]:
     return {
         key: text for key, text in worker.labels.items() if worker.granted_labels.get(key) != text
     }

@@ -18,10 +18,10 @@ from opsicle.client.api import Api
 from opsicle.client.connection import ApiConnection, parse_server
 from opsicle.client.trust import (
     certificates,
+    matching_certificate,
     parse_fingerprint,
     tls_context,
     unverified_context,
-    vouched_for,
 )
 from opsicle.domain.errors import InvalidInput, NotAuthenticated, UsageError
 from opsicle.kit import files
@@ -153,7 +153,7 @@ def fetch_ca(server_url: str, fingerprint: str) -> str:
     server = parse_server(server_url)
     if server.scheme != "https":
         return ""
-    return vouched_for(unverified_ca(server_url), expected)
+    return matching_certificate(unverified_ca(server_url), expected)
 
 
 def unverified_ca(server_url: str) -> str:
@@ -168,7 +168,7 @@ def unverified_ca(server_url: str) -> str:
         return api.call(CA).decode("ascii", "replace")
 
 
-def logged_in(session: SavedLogin | None) -> SavedLogin:
+def require_session(session: SavedLogin | None) -> SavedLogin:
     """Return the session itself. Raises NotAuthenticated unless there is one with a token."""
     if session is None or not session.token:
         where = f" --server {session.server}" if session else " --server URL"

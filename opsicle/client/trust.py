@@ -82,7 +82,7 @@ def certificates(pem: str) -> list[str]:
     return [match[0] + "\n" for match in _CERTIFICATE.finditer(pem)]
 
 
-def vouched_for(pem: str, expected: str) -> str:
+def matching_certificate(pem: str, expected: str) -> str:
     """Return the certificate of `pem` that has this fingerprint.
 
     Raises Unreachable if none has: somebody is in between.

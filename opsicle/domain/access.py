@@ -54,6 +54,9 @@ class Action(StrEnum):
     SCHEDULES_MANAGE = "schedules.manage"
     TRIGGERS_VIEW = "triggers.view"
     TRIGGERS_MANAGE = "triggers.manage"
+    TARGETS_VIEW = "targets.view"
+    TARGETS_USE = "targets.use"
+    TARGETS_MANAGE = "targets.manage"
 
 
 class Verb(StrEnum):
@@ -88,6 +91,7 @@ class Resource(StrEnum):
     CHANNELS = "channels"
     SCHEDULES = "schedules"
     TRIGGERS = "triggers"
+    TARGETS = "targets"
 
 
 class Permission(NamedTuple):
@@ -106,7 +110,7 @@ _EVERYONE = frozenset(BuiltInRole)
 _ADMIN = frozenset({BuiltInRole.ADMIN})
 _OPERATORS = frozenset({BuiltInRole.ADMIN, BuiltInRole.OPERATOR})
 _MANAGERS = frozenset({BuiltInRole.ADMIN, BuiltInRole.MANAGER})
-_DOERS = _EVERYONE - {BuiltInRole.REPORTER}
+_MAY_ACT = _EVERYONE - {BuiltInRole.REPORTER}
 
 TABLE: dict[Action, Permission] = {
     Action.ACCOUNT_VIEW: Permission(
@@ -134,7 +138,7 @@ TABLE: dict[Action, Permission] = {
         Verb.DELETE, Resource.TEMPLATES, _OPERATORS, "take templates out of use"
     ),
     Action.AUTOMATIONS_CREATE: Permission(
-        Verb.EXECUTE, Resource.TEMPLATES, _DOERS, "run templates, rerun and resume"
+        Verb.EXECUTE, Resource.TEMPLATES, _MAY_ACT, "run templates, rerun and resume"
     ),
     Action.AUTOMATIONS_VIEW: Permission(
         Verb.VIEW, Resource.AUTOMATIONS, _EVERYONE, "see automations and their logs"
@@ -188,7 +192,7 @@ TABLE: dict[Action, Permission] = {
     ),
     Action.APPROVALS_VIEW: Permission(Verb.VIEW, Resource.APPROVALS, _EVERYONE, "see approvals"),
     Action.APPROVALS_DECIDE: Permission(
-        Verb.EXECUTE, Resource.APPROVALS, _DOERS, "approve or reject, where a policy names one"
+        Verb.EXECUTE, Resource.APPROVALS, _MAY_ACT, "approve or reject, where a policy names one"
     ),
     Action.CHANNELS_VIEW: Permission(
         Verb.VIEW, Resource.CHANNELS, _ADMIN, "see channels and what they deliver"
@@ -210,14 +214,21 @@ TABLE: dict[Action, Permission] = {
         _OPERATORS,
         "push, pause and delete triggers of templates that one may run, and give them new secrets",
     ),
+    Action.TARGETS_VIEW: Permission(Verb.VIEW, Resource.TARGETS, _EVERYONE, "see targets"),
+    Action.TARGETS_USE: Permission(
+        Verb.EXECUTE, Resource.TARGETS, _MAY_ACT, "run on targets what one may run"
+    ),
+    Action.TARGETS_MANAGE: Permission(
+        Verb.MANAGE, Resource.TARGETS, _OPERATORS, "push and delete targets, and check them"
+    ),
 }
 """Deny unless it stands here. Requesters may also cancel what they themselves have triggered."""
 
-BEYOND_ROLES = frozenset({Action.SERVER_MANAGE, Action.ORGS_CREATE})
-"""What no role and no rule of an org can give; see `beyond_role`."""
+SERVER_ACTIONS = frozenset({Action.SERVER_MANAGE, Action.ORGS_CREATE})
+"""What no role and no rule of an org can give; see `server_actions`."""
 
 
-def beyond_role(*, is_server_operator: bool, has_open_orgs: bool) -> frozenset[Action]:
+def server_actions(*, is_server_operator: bool, has_open_orgs: bool) -> frozenset[Action]:
     """Return what somebody may do that no role of an org gives: run the server, found orgs."""
     allowed: set[Action] = set()
     if is_server_operator:

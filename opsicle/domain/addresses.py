@@ -47,7 +47,7 @@ def address_problem(address: str) -> str:
         return "is not in the usual form of its characters"
 
     scripts = {script for char in address if (script := _script(char))}
-    if not _go_together(scripts):
+    if not _may_mix(scripts):
         return _mixed(scripts)
     return ""
 
@@ -68,7 +68,7 @@ def name_problem(name: str) -> str:
         if is_written and unicodedata.normalize("NFKC", char) != char:
             return f"holds {_named(char)}, which is not the usual form of its character"
     scripts = {script for char in name if (script := _script(char.lower()[0]))}
-    return "" if _go_together(scripts) else _mixed(scripts)
+    return "" if _may_mix(scripts) else _mixed(scripts)
 
 
 def _mixed(scripts: set[str]) -> str:
@@ -100,7 +100,7 @@ def _script(char: str) -> str:
     return "HAN" if name[0] == "CJK" or char in "々〇" else name[0]
 
 
-def _go_together(scripts: set[str]) -> bool:
+def _may_mix(scripts: set[str]) -> bool:
     others = scripts - {"LATIN"}
     return len(scripts) <= 1 or any(others <= family for family in _EAST_ASIAN)
 

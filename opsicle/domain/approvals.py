@@ -20,8 +20,8 @@ from opsicle.domain.approvers import (
     ApprovalRequester,
     ApproverPerson,
     deciders,
+    gate_problem,
     may_decide,
-    why_impassable,
 )
 from opsicle.domain.policies import Gate, GateOrder
 
@@ -272,7 +272,7 @@ def stuck_gates(
         }
 
         if len(able) < gate.required:
-            found[gate.name] = why_impassable(gate, len(able), requester)
+            found[gate.name] = gate_problem(gate, len(able), requester)
 
     return found
 
@@ -286,14 +286,14 @@ def _counter(
             return False
         if vote.principal in requester.identities and not gate.allow_requester:
             return False
-        return vote.verdict is Verdict.REJECT or meets(
+        return vote.verdict is Verdict.REJECT or satisfies_gate(
             gate, with_mfa=vote.with_mfa, has_reason=vote.has_reason
         )
 
     return counts
 
 
-def meets(gate: Gate, *, with_mfa: bool, has_reason: bool) -> bool:
+def satisfies_gate(gate: Gate, *, with_mfa: bool, has_reason: bool) -> bool:
     """Return whether a decision brings what the gate asks for."""
     return (with_mfa or not gate.require_mfa) and (has_reason or not gate.require_reason)
 

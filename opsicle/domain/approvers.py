@@ -86,7 +86,7 @@ def deciders(
     return [person for person in people if may_decide(gate, person, requester, elapsed)]
 
 
-def impassable(
+def gates_problem(
     gates: Iterable[Gate], people: Iterable[ApproverPerson], requester: ApprovalRequester
 ) -> str:
     """Return why a gate could never be passed, with its name; "" if all could.
@@ -99,11 +99,11 @@ def impassable(
             person.principal for person in deciders(gate, everyone, requester, gate.expires_after)
         }
         if len(able) < gate.required:
-            return f"gate {gate.name}: {why_impassable(gate, len(able), requester)}"
+            return f"gate {gate.name}: {gate_problem(gate, len(able), requester)}"
     return ""
 
 
-def why_impassable(gate: Gate, able: int, requester: ApprovalRequester) -> str:
+def gate_problem(gate: Gate, able: int, requester: ApprovalRequester) -> str:
     """Return why a gate cannot be passed on which only so many may decide."""
     named = gate.approvers
     if able:

@@ -9,8 +9,9 @@ import msgspec
 from opsicle.domain.calls import Call, ValueSource
 from opsicle.domain.documents import DocumentNode, Fields
 from opsicle.domain.names import ID, ID_RULE, TEMPLATE_NAME, TEMPLATE_NAME_RULE
-from opsicle.domain.problems import listed, nearest, quoted
-from opsicle.domain.templates import Phase, Template, Variable, VariableType, When
+from opsicle.domain.problems import did_you_mean, listed, quoted
+from opsicle.domain.secrets import SECRET_NAME, SECRET_NAME_RULE
+from opsicle.domain.templates import Phase, Template, Variable, When
 from opsicle.domain.values import Value
 from opsicle.domain.yaml_documents import Kind, plain
 
@@ -106,10 +107,11 @@ def _source(place: DocumentNode) -> ValueSource:
     source = ValueSource(
         variable=fields.name("variable", ID, ID_RULE, is_required=False),
         output=fields.name("output", ID, ID_RULE, is_required=False),
+        secret=fields.name("secret", SECRET_NAME, SECRET_NAME_RULE, is_required=False),
     )
     fields.end()
-    if fields.has("variable") == fields.has("output"):
-        place.add("must name either an `output` or a `variable`, or be a value itself")
+    if sum(fields.has(key) for key in ("variable", "output", "secret")) != 1:
+        place.add("must name one `output`, `variable` or `secret`, or be a value itself")
     return source
 
 
@@ -125,7 +127,7 @@ def _check_source(
         known = f"which are {listed(outputs)}" if outputs else "and there are none"
         place.add(
             f"{quoted(source.output)} is not among the outputs of the phases, {known}"
-            f"{nearest(source.output, outputs)}"
+            f"{did_you_mean(source.output, outputs)}"
         )
 
 
@@ -142,9 +144,4 @@ def _check_variable(place: DocumentNode, name: str, variables: Collection[Variab
     found = next((each for each in variables if each.id == name), None)
     if found is None:
         known = [each.id for each in variables]
-        place.add(f"the template has no variable {quoted(name)}{nearest(name, known)}")
-    elif found.type is VariableType.SECRET:
-        place.add(
-            f"{quoted(name)} is of type `secret`, and those values are not passed on; keep it as a "
-            "secret of the org, which the other template's phases name under `secrets`"
-        )
+        place.add(f"the template has no variable {quoted(name)}{did_you_mean(name, known)}")

@@ -13,11 +13,12 @@ MAX_DEPTH = 5
 
 
 class ValueSource(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
-    """Where a value comes from: it stands there, or is a variable's or an output's."""
+    """Where a value comes from: it stands there, or is a variable's, an output's or a secret's."""
 
     value: Value | None = None
     variable: str = ""
     output: str = ""
+    secret: str = ""
 
 
 class Call(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):

@@ -13,7 +13,7 @@ from typing import TypeVar
 import msgspec
 
 from opsicle.domain.names import has_control_characters
-from opsicle.domain.problems import Problems, listed, nearest, quoted
+from opsicle.domain.problems import Problems, did_you_mean, listed, quoted
 from opsicle.domain.yaml_documents import MAX_INTEGER, Kind, Node, join
 
 Choice = TypeVar("Choice", bound=StrEnum)
@@ -160,9 +160,8 @@ class Fields:
 
         words = [str(member) for member in type(default)]
         if word not in words:
-            place.add(
-                f"{quoted(word)} is not allowed{nearest(word, words)}; it must be {listed(words)}"
-            )
+            meant = did_you_mean(word, words)
+            place.add(f"{quoted(word)} is not allowed{meant}; it must be {listed(words)}")
             return default
 
         return type(default)(word)

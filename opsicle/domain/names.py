@@ -49,9 +49,9 @@ def environment_name(variable_id: str) -> str:
     >>> environment_name("page-text")
     'OPSICLE_VAR_PAGE_TEXT'
     """
-    return _VARIABLE_PREFIX + shouted(variable_id)
+    return _VARIABLE_PREFIX + upper_snake(variable_id)
 
 
-def shouted(name: str) -> str:
+def upper_snake(name: str) -> str:
     """Return a name in capitals, with `_` for every character other than A-Z and 0-9."""
     return re.sub(r"[^A-Z0-9]", "_", name.upper())

@@ -6,7 +6,7 @@ from opsicle.domain.automations import FINAL, AutomationState
 from opsicle.domain.documents import Fields
 from opsicle.domain.gate_parser import MAX_APPROVERS, parse_chats, parse_emails
 from opsicle.domain.names import ID, ID_RULE
-from opsicle.domain.problems import listed, nearest, quoted
+from opsicle.domain.problems import did_you_mean, listed, quoted
 from opsicle.domain.templates import Notify
 from opsicle.domain.yaml_documents import Kind
 
@@ -60,7 +60,7 @@ def _states(fields: Fields) -> tuple[AutomationState, ...]:
 
         if word not in _ENDS:
             place.add(
-                f"{quoted(word)} is not how an automation ends{nearest(word, _ENDS)}; "
+                f"{quoted(word)} is not how an automation ends{did_you_mean(word, _ENDS)}; "
                 f"it must be {listed(_ENDS)}"
             )
         elif word in states:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from typing import NamedTuple
 
-from opsicle.domain.names import shouted
+from opsicle.domain.names import upper_snake
 from opsicle.domain.problems import listed
 
 MAX_OUTPUT_BYTES = 32 * 1024
@@ -44,7 +44,7 @@ def output_environment_name(name: str) -> str:
     >>> output_environment_name("backup-path")
     'OPSICLE_OUTPUT_BACKUP_PATH'
     """
-    return "OPSICLE_OUTPUT_" + shouted(name)
+    return "OPSICLE_OUTPUT_" + upper_snake(name)
 
 
 def read_outputs(content: bytes, declared: Collection[str]) -> WrittenOutputs:

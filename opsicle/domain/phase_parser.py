@@ -74,9 +74,9 @@ def _refuse_outputs_twice(place: DocumentNode, phase: Phase, before: Sequence[Ph
     for name in phase.outputs:
         variable = output_environment_name(name)
         if variable in known:
-            twin, its_phase = known[variable]
+            same_name, its_phase = known[variable]
             place.add(
-                f"{quoted(name)}, and {quoted(twin)} of the phase {quoted(its_phase)}, "
+                f"{quoted(name)}, and {quoted(same_name)} of the phase {quoted(its_phase)}, "
                 f"would both be {variable}; rename one of them"
             )
         known.setdefault(variable, (name, phase.name))

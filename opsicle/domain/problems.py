@@ -30,11 +30,11 @@ class Problems:
             self._unshown += 1
 
     def suggest(self, word: str, known: Iterable[str]) -> str:
-        """Return what `nearest` does while a further problem would be shown.
+        """Return what `did_you_mean` does while a further problem would be shown.
 
         A thousand look-ups take seconds.
         """
-        return nearest(word, known) if len(self._found) < MAX_PROBLEMS else ""
+        return did_you_mean(word, known) if len(self._found) < MAX_PROBLEMS else ""
 
     def __len__(self) -> int:
         return len(self._found) + self._unshown
@@ -75,7 +75,7 @@ def listed(words: Iterable[str]) -> str:
     return names[0] if len(names) == 1 else ", ".join(names[:-1]) + " or " + names[-1]
 
 
-def nearest(word: str, known: Iterable[str]) -> str:
+def did_you_mean(word: str, known: Iterable[str]) -> str:
     """Return " (did you mean `x`?)" for the known word most like this one, "" if none is near."""
     if len(word) > 100:  # difflib takes quadratic time, and nobody mistypes a word of that length
         return ""

@@ -16,7 +16,7 @@ from functools import cached_property
 import msgspec
 
 from opsicle.domain.access import TABLE, Action, BuiltInRole
-from opsicle.domain.rules import Rule, Target, built_in_rules
+from opsicle.domain.rules import NamedResource, Rule, built_in_rules
 
 
 class Grant(msgspec.Struct, frozen=True):
@@ -53,12 +53,12 @@ class Rights(msgspec.Struct, frozen=True, dict=True):
     is_admin: bool = False
     server_actions: frozenset[Action] = frozenset()
 
-    def decide(self, action: Action, target: Target | None = None) -> AccessDecision:
+    def decide(self, action: Action, target: NamedResource | None = None) -> AccessDecision:
         """Return whether they may, with this template; without a target: with anything at all."""
         decisions = [_decide(layer, action, target) for layer in self.layers]
         return next((decision for decision in decisions if not decision.is_allowed), decisions[0])
 
-    def may(self, action: Action, target: Target | None = None) -> bool:
+    def may(self, action: Action, target: NamedResource | None = None) -> bool:
         """Return whether they may, with this template; without a target: with anything at all."""
         return self.decide(action, target).is_allowed if target else action in self.actions
 
@@ -118,7 +118,7 @@ def change(old: Iterable[Rule], new: Iterable[Rule]) -> Rights:
     return Rights((grants_of((*gained, *lifted, *denied), "change"),))
 
 
-def excess(granter: Rights, granted: Rights) -> str:
+def missing_rights(granter: Rights, granted: Rights) -> str:
     """Return what `granted` holds beyond `granter`, in words.
 
     Return "" if nothing: only then may the one hand out the other.
@@ -136,7 +136,7 @@ def excess(granter: Rights, granted: Rights) -> str:
     return ""
 
 
-def _decide(layer: Layer, action: Action, target: Target | None) -> AccessDecision:
+def _decide(layer: Layer, action: Action, target: NamedResource | None) -> AccessDecision:
     about = [grant for grant in layer if grant.rule.covers(action)]
     for grant in about:
         if grant.rule.effect == "deny" and (

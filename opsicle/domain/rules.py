@@ -2,11 +2,12 @@
 
     allow execute templates/restart-web     one template
     deny execute templates/env=prod         every template with this label
+    deny execute targets/web1               one target, or those with a label
     allow update secrets/db-password        one secret
     allow view audit
 
-The grammar is `(allow|deny) VERB RESOURCE[/SCOPE]`; only templates have scopes, and the updating of
-secrets. A name holds no `=`, so that a scope with one is a label.
+The grammar is `(allow|deny) VERB RESOURCE[/SCOPE]`; only templates and targets have scopes, and
+the updating of secrets. A name holds no `=`, so that a scope with one is a label.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ import msgspec
 from opsicle.domain.access import TABLE, Action, BuiltInRole, Resource, Verb, verbs_of
 from opsicle.domain.errors import InvalidInput, Problem
 from opsicle.domain.names import TEMPLATE_NAME, TEMPLATE_NAME_RULE, has_control_characters
-from opsicle.domain.problems import nearest, quoted
+from opsicle.domain.problems import did_you_mean, quoted
 from opsicle.domain.secrets import SECRET_NAME, SECRET_NAME_RULE
 
 MAX_RULES = 200
@@ -27,8 +28,8 @@ MAX_LABEL_CHARACTERS = 256
 _FORM = "`allow` or `deny`, an action and a resource, as in `allow execute templates/restart-web`"
 
 
-class Target(msgspec.Struct, frozen=True):
-    """The template, or the secret, that something is to be done with."""
+class NamedResource(msgspec.Struct, frozen=True):
+    """The template, target or secret that something is to be done with."""
 
     name: str
     labels: Mapping[str, str] = {}
@@ -68,7 +69,7 @@ class Rule(msgspec.Struct, frozen=True):
             return False
         return self.resource is permission.resource and self.verb in (permission.verb, Verb.MANAGE)
 
-    def matches(self, target: Target) -> bool:
+    def matches(self, target: NamedResource) -> bool:
         """Return whether this is one that the rule is about."""
         if self.name:
             return self.name == target.name
@@ -116,7 +117,7 @@ def parse_question(verb: str, resource: str) -> tuple[Verb, Resource, str]:
     known, scope = _place(resource, "resource")
     name, label = _scope(known, scope, "resource")
     if label:
-        raise _wrong("resource", "ask about one template or secret by its name")
+        raise _wrong("resource", "ask about one template, target or secret by its name")
     return known_verb, known, name
 
 
@@ -131,14 +132,16 @@ def built_in_rules(role: BuiltInRole) -> tuple[Rule, ...]:
 
 def _verb(text: str, path: str) -> Verb:
     if text not in set(Verb):
-        raise _wrong(path, f"there is no action {quoted(text)}{nearest(text, list(Verb))}")
+        raise _wrong(path, f"there is no action {quoted(text)}{did_you_mean(text, list(Verb))}")
     return Verb(text)
 
 
 def _place(text: str, path: str) -> tuple[Resource, str | None]:
     name, slash, scope = text.partition("/")
     if name not in set(Resource):
-        raise _wrong(path, f"there is no resource {quoted(name)}{nearest(name, list(Resource))}")
+        raise _wrong(
+            path, f"there is no resource {quoted(name)}{did_you_mean(name, list(Resource))}"
+        )
     return Resource(name), scope if slash else None
 
 
@@ -152,9 +155,10 @@ def _scope(resource: Resource, scope: str | None, path: str) -> tuple[str, str]:
             raise _wrong(path, f"a secret's name is {SECRET_NAME_RULE}")
         return scope, ""
 
-    if resource is not Resource.TEMPLATES:
+    if resource not in {Resource.TEMPLATES, Resource.TARGETS}:
         raise _wrong(
-            path, f"only templates and secrets can be told one from another, not {resource}"
+            path,
+            f"only templates, targets and secrets can be told one from another, not {resource}",
         )
 
     if "=" in scope:
@@ -170,7 +174,8 @@ def _scope(resource: Resource, scope: str | None, path: str) -> tuple[str, str]:
         return "", scope
 
     if not TEMPLATE_NAME.fullmatch(scope):
-        raise _wrong(path, f"a template's name is {TEMPLATE_NAME_RULE}; a label is KEY=VALUE")
+        what = "template" if resource is Resource.TEMPLATES else "target"
+        raise _wrong(path, f"a {what}'s name is {TEMPLATE_NAME_RULE}; a label is KEY=VALUE")
     return scope, ""
 
 

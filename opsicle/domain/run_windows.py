@@ -88,7 +88,7 @@ class RunWindow(msgspec.Struct, frozen=True, kw_only=True):
 ALWAYS = RunWindow()
 
 
-def together(windows: Iterable[RunWindow]) -> RunWindow:
+def common_window(windows: Iterable[RunWindow]) -> RunWindow:
     """Return what several leave together."""
     found = ALWAYS
     for window in windows:

@@ -11,7 +11,7 @@ from cronsim import CronSimError
 
 from opsicle.domain.documents import DocumentNode, Fields
 from opsicle.domain.names import TEMPLATE_NAME, TEMPLATE_NAME_RULE
-from opsicle.domain.problems import nearest, quoted
+from opsicle.domain.problems import did_you_mean, quoted
 from opsicle.domain.schedules import MIN_INTERVAL, Missed, Schedule, next_due
 from opsicle.domain.values import Value
 from opsicle.domain.yaml_documents import Kind, plain
@@ -87,8 +87,8 @@ def duration(place: DocumentNode) -> int:
 def _check_times(spec: Fields, schedule: Schedule) -> None:
     both = [key for key in ("cron", "every") if spec.has(key)]
     if len(both) != 1 and spec.place.node.kind is Kind.MAPPING:
-        said = "has both `cron` and `every`" if both else "says no time"
-        spec.place.add(f"{said}: it needs either `cron` or `every`")
+        message = "has both `cron` and `every`" if both else "says no time"
+        spec.place.add(f"{message}: it needs either `cron` or `every`")
 
     every = timedelta(seconds=schedule.every)
     jitter = spec.find("jitter")
@@ -141,6 +141,8 @@ def _time_zone(spec: Fields) -> str:
     # version of Python.
     except (OSError, ValueError, KeyError):
         known = available_timezones()
-        place.add(f"{quoted(name)} is no time zone{nearest(name, known)}; one is Europe/Berlin")
+        place.add(
+            f"{quoted(name)} is no time zone{did_you_mean(name, known)}; one is Europe/Berlin"
+        )
         return "UTC"
     return name

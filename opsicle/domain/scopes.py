@@ -40,7 +40,7 @@ def applies(policy: Policy, place: TemplateScope, requester: PolicyRequester | N
     return any(_fits(scope, place, requester) for scope in policy.applies_to)
 
 
-def asks_whoever(policy: Policy, place: TemplateScope) -> bool:
+def applies_to_everyone(policy: Policy, place: TemplateScope) -> bool:
     """Return whether a policy applies by itself to all who ask."""
     return any(
         scope.requesters is None and _fits(scope, place, None) for scope in policy.applies_to

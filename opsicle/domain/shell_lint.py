@@ -16,7 +16,7 @@ import msgspec
 
 from opsicle.domain.errors import Problem
 from opsicle.domain.names import environment_name
-from opsicle.domain.problems import nearest
+from opsicle.domain.problems import did_you_mean
 from opsicle.domain.templates import Template
 
 _PREFIX = "OPSICLE_VAR_"
@@ -51,12 +51,12 @@ def _all_warnings(template: Template) -> Iterator[Problem]:
 
 def _command_warnings(command: str, names: dict[str, str]) -> Iterator[str]:
     """Yield what is risky in one command, each message once."""
-    said = set()
+    seen = set()
     for message in itertools.chain(
         _use_warnings(command, names), _placeholder_warnings(command, names)
     ):
-        if message not in said:
-            said.add(message)
+        if message not in seen:
+            seen.add(message)
             yield message
 
 
@@ -65,7 +65,7 @@ def _use_warnings(command: str, names: dict[str, str]) -> Iterator[str]:
         if not use.name.startswith(_PREFIX):
             continue
         if use.name not in names:
-            meant = nearest(use.name, names)
+            meant = did_you_mean(use.name, names)
             yield f"no variable of this template is called `{use.name}` in commands{meant}"
         if use.place is VariableUse.BARE:
             yield (

@@ -29,7 +29,7 @@ class SurrogatePairs:
             self._mark = mark
             self.text = _PAIR.sub(lambda found: f"{found[1]}{mark}{found[2]}{found[3]}", source)
 
-    def put_back(self, scalar: str, *, is_double_quoted: bool) -> str:
+    def restore(self, scalar: str, *, is_double_quoted: bool) -> str:
         """Return a scalar of the text with the pairs that were taken out of it."""
         if not self._mark or self._mark not in scalar:
             return scalar

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from typing import NamedTuple
 
 import msgspec
 
@@ -15,20 +14,8 @@ from opsicle.domain.automations import WorkerLost
 from opsicle.domain.call_parser import check_calls, parse_chained
 from opsicle.domain.conditions import findings
 from opsicle.domain.documents import DocumentNode, Fields
-from opsicle.domain.label_expressions import (
-    MAX_EXPRESSION,
-    ExpressionMistake,
-    parse_expression,
-    written,
-)
-from opsicle.domain.names import (
-    LABEL_KEY,
-    LABEL_KEY_RULE,
-    LABEL_VALUE,
-    LABEL_VALUE_RULE,
-    TEMPLATE_NAME,
-    TEMPLATE_NAME_RULE,
-)
+from opsicle.domain.label_parser import MAX_LABELS
+from opsicle.domain.names import LABEL_KEY, LABEL_KEY_RULE, TEMPLATE_NAME, TEMPLATE_NAME_RULE
 from opsicle.domain.notify_parser import parse_notify
 from opsicle.domain.pause_parser import check_asked_variables
 from opsicle.domain.phase_parser import MAX_TIMEOUT_SECONDS, parse_phases, parse_volume_mounts
@@ -41,11 +28,14 @@ from opsicle.domain.policy_parser import (
     read_policy,
     read_request,
 )
-from opsicle.domain.problems import Problems, listed, nearest, quoted
+from opsicle.domain.problems import Problems, did_you_mean, listed, quoted
 from opsicle.domain.queue_parser import MAX_WAITING, parse_concurrency, parse_priority
+from opsicle.domain.runs_on_parser import parse_runs_on
 from opsicle.domain.schedule_parser import SCHEDULE_TYPE, read_schedule
 from opsicle.domain.schedules import Schedule
 from opsicle.domain.secrets import named_secrets
+from opsicle.domain.target_parser import TARGET_TYPE, read_target
+from opsicle.domain.targets import Target
 from opsicle.domain.templates import (
     OnFailure,
     Owner,
@@ -62,7 +52,6 @@ from opsicle.domain.yaml_documents import Kind, load
 TEMPLATE_TYPE = "AutomationTemplate"
 AUTOMATION_TYPE = "Automation"
 
-MAX_LABELS = 64
 MAX_OWNERS = 50
 
 
@@ -78,7 +67,9 @@ class AutomationDocument(msgspec.Struct, frozen=True, omit_defaults=True, kw_onl
     volume_mounts: tuple[VolumeMount, ...] = ()
 
 
-Document = Template | AutomationDocument | PolicyDocument | RequestDocument | Schedule | Trigger
+Document = (
+    Template | AutomationDocument | PolicyDocument | RequestDocument | Schedule | Trigger | Target
+)
 
 
 def parse_document(source: bytes) -> Document:
@@ -104,6 +95,13 @@ def parse_trigger(source: bytes) -> Trigger:
     """Return the trigger that a file holds. Raises InvalidInput with every mistake."""
     document = _parse(source, {TRIGGER_TYPE: read_trigger})
     assert isinstance(document, Trigger)
+    return document
+
+
+def parse_target(source: bytes) -> Target:
+    """Return the target that a file holds. Raises InvalidInput with every mistake."""
+    document = _parse(source, {TARGET_TYPE: read_target})
+    assert isinstance(document, Target)
     return document
 
 
@@ -165,7 +163,7 @@ def _type(fields: Fields, wanted: tuple[str, ...]) -> str:
         place.add(f"this is an {quoted(type_name)}; wanted here: {listed(wanted)}")
     else:
         place.add(
-            f"{quoted(type_name)} is not a known type{nearest(type_name, known)}; "
+            f"{quoted(type_name)} is not a known type{did_you_mean(type_name, known)}; "
             f"it must be {listed(wanted)}"
         )
     return ""
@@ -204,7 +202,7 @@ def _automation(name: str, labels: dict[str, str], spec: Fields) -> AutomationDo
 def _template(name: str, labels: dict[str, str], spec: Fields) -> Template:
     about = spec.mapping("metadata")
     body = spec.mapping("template", is_required=True)
-    runs_on = _runs_on(spec)
+    runs_on = parse_runs_on(spec)
     variables = parse_variables(spec)
     phases = parse_phases(body) if body else ()
 
@@ -223,6 +221,7 @@ def _template(name: str, labels: dict[str, str], spec: Fields) -> Template:
         runs_on=runs_on.labels,
         runs_on_where=runs_on.where,
         accepts_claimed=runs_on.accepts_claimed,
+        fan_out=runs_on.fan_out,
         timeout=_timeout(spec),
         priority=parse_priority(spec),
         concurrency=parse_concurrency(spec, variables),
@@ -256,47 +255,6 @@ def _owners(about: Fields) -> tuple[Owner, ...]:
             place.add("needs a `name` or an `email`")
         owners.append(owner)
     return tuple(owners)
-
-
-class _RunsOn(NamedTuple):
-    """What a template asks of its worker; see `Template`."""
-
-    labels: dict[str, str]
-    where: str
-    accepts_claimed: bool
-
-
-def _runs_on(spec: Fields) -> _RunsOn:
-    runs_on = spec.mapping("runsOn")
-    labels: dict[str, str] = {}
-    if runs_on is None:
-        return _RunsOn(labels, "", accepts_claimed=False)
-
-    for key, place in runs_on.entries("labels", MAX_LABELS):
-        text = place.text()
-        if not LABEL_KEY.fullmatch(key):
-            place.add(f"{quoted(key)} is no label: {LABEL_KEY_RULE}")
-        elif text is not None and not LABEL_VALUE.fullmatch(text):
-            place.add(f"{quoted(text)} is no value of a label: {LABEL_VALUE_RULE}")
-        elif text is not None:
-            labels[key] = text
-
-    read = _RunsOn(labels, _where(runs_on), runs_on.boolean("acceptClaimed"))
-    runs_on.end()
-    return read
-
-
-def _where(runs_on: Fields) -> str:
-    """Return the expression over labels in its one spelling, "" without one."""
-    place = runs_on.find("where")
-    text = place.line_of_text(MAX_EXPRESSION) if place else None
-    if place is None or text is None:
-        return ""
-    try:
-        return written(parse_expression(text))
-    except ExpressionMistake as mistake:
-        place.add(f"{quoted(text)} is no expression over labels: {mistake}")
-        return ""
 
 
 def _timeout(spec: Fields) -> int | None:
@@ -360,4 +318,5 @@ _READERS: dict[str, _Reader] = {
     REQUEST_TYPE: read_request,
     SCHEDULE_TYPE: read_schedule,
     TRIGGER_TYPE: read_trigger,
+    TARGET_TYPE: read_target,
 }

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Mapping
 from opsicle.domain.files import MAX_FILES, file_variables, items_of, read_file_value
 from opsicle.domain.names import environment_name
 from opsicle.domain.patterns import MAX_MATCHED_CHARACTERS, BadPattern, Pattern
-from opsicle.domain.problems import Problems, listed, nearest, quoted, refuse
+from opsicle.domain.problems import Problems, did_you_mean, listed, quoted, refuse
 from opsicle.domain.secrets import MASK, wrong_value
 from opsicle.domain.templates import Scalar, Value, Variable, VariableType
 
@@ -255,9 +255,8 @@ def _check_enum(variable: Variable, value: object) -> Scalar:
     if not isinstance(value, str | int | float):
         raise WrongValue(f"must be {listed(options)}, not {_kind(value)}")
     shown = as_text(value)
-    raise WrongValue(
-        f"{quoted(shown)} is not an option{nearest(shown, options)}; it must be {listed(options)}"
-    )
+    meant = did_you_mean(shown, options)
+    raise WrongValue(f"{quoted(shown)} is not an option{meant}; it must be {listed(options)}")
 
 
 def _check_date(variable: Variable, value: object) -> str:

@@ -110,9 +110,9 @@ _ADVICE = {
 
 def _syntax_error(error: yaml.MarkedYAMLError) -> InvalidInput:
     mark = error.problem_mark or error.context_mark
-    said = " ".join(part for part in (error.context, error.problem) if part)
-    advice = next((advice for words, advice in _ADVICE.items() if words in said), "")
-    message = f"it is not YAML: {said or 'it cannot be read'}{advice}"
+    details = " ".join(part for part in (error.context, error.problem) if part)
+    advice = next((advice for words, advice in _ADVICE.items() if words in details), "")
+    message = f"it is not YAML: {details or 'it cannot be read'}{advice}"
     return refuse(_SUBJECT, message, mark.line + 1 if mark else 0)
 
 
@@ -156,7 +156,7 @@ class _Composer:
     def _take_scalar(self, event: events.ScalarEvent) -> None:
         line = _line(event)
         self._check_tag(event.tag, line)
-        text = self._pairs.put_back(event.value, is_double_quoted=event.style == '"')
+        text = self._pairs.restore(event.value, is_double_quoted=event.style == '"')
         node = _scalar(text, line, is_plain=not event.style)
 
         if _UNUSABLE.search(text):

@@ -21,6 +21,7 @@ from opsicle.server.audit.service import Audit
 from opsicle.server.automations import routes as automations
 from opsicle.server.automations.call_starts import CallStarts
 from opsicle.server.automations.chain_starts import ChainStarts
+from opsicle.server.automations.fan_outs import FanOuts
 from opsicle.server.automations.live_streams import LiveStreams
 from opsicle.server.automations.releases import GroupReleases
 from opsicle.server.automations.resumes import Resumes
@@ -110,6 +111,7 @@ from opsicle.server.secrets import routes as secrets
 from opsicle.server.secrets.service import Secrets
 from opsicle.server.store.orgs import list_allowing_shared
 from opsicle.server.store.queue_limits import list_limited
+from opsicle.server.targets.service import Targets
 from opsicle.server.templates import routes as templates
 from opsicle.server.templates.service import Templates
 from opsicle.server.triggers import routes as triggers
@@ -174,6 +176,7 @@ class Services:
         self.templates = Templates(state, self.step_up, clock)
         self.policies = Policies(state, self.step_up, clock)
         self.secrets = Secrets(state, core.vault, self.step_up, clock)
+        self.targets = Targets(state, clock)
         self.workers = Workers(state, self.fleet, self.step_up, clock)
 
         self.enrolments = Enrolments(
@@ -279,8 +282,9 @@ class Services:
         self.hooks = Hooks(
             state, core.vault, self.automations, self.throttle, self.outbox, self.urls, clock
         )
-        started = (state, self.automations, bindings, self.fleet, self.pubsub, clock)
+        started = (state, self.automations, bindings, core.vault, self.fleet, self.pubsub, clock)
         self.chain_starts, self.call_starts = ChainStarts(*started), CallStarts(*started)
+        self.fan_outs = FanOuts(*started, lease_service, self.outbox)
         self.artifacts = Artifacts(state, self.contents)
         self.log_retention = LogRetention(state, self.job_logs, clock)
         self.files = Files(state, self.contents, self.job_artifacts, clock)
@@ -316,7 +320,8 @@ class Services:
         clock, state, vault, bounds = core.clock, core.state, core.vault, core.egress_bounds
         self.sender = DeliverySender(state, vault, bounds, self.urls, clock)
         self.delivery = DeliveryLoop(self.sender)
-        self.chats = Chats(state, self.step_up, self.throttle, clock, self.approvals.decide)
+        asked = self.approvals
+        self.chats = Chats(state, self.step_up, self.throttle, clock, asked.decide, asked.get)
         parts = InboxParts(state, vault, bounds, self.chats, clock)
         self.inboxes = {kind.name: kind.inbox(parts) for kind in KINDS if kind.inbox}
         self.listeners = ChatListeners(*self.inboxes.values())

@@ -36,6 +36,7 @@ from opsicle.server.data_folder import DataFolder, ServerFile
 from opsicle.server.dispatch.job_artifacts import ArtifactBounds
 from opsicle.server.dispatch.job_logs import LogBounds
 from opsicle.server.forwarding.targets import ForwardingTargets
+from opsicle.server.gated_turn import GatedTurn
 from opsicle.server.http.wire.tls import TLS_VERSIONS, Tls
 from opsicle.server.integrity import IntegrityCheck
 from opsicle.server.keys.binding_key_file import open_binding_key
@@ -91,7 +92,7 @@ class Lifecycle:
         structs.make_ready()
         sys.setswitchinterval(SWITCH_SECONDS)
         _allow_many_connections()
-        _log_what_nobody_caught()
+        _log_uncaught()
 
         for number in (signal.SIGTERM, signal.SIGINT):
             gevent.signal_handler(number, self._stopping.set)
@@ -192,7 +193,11 @@ class Lifecycle:
                 _RENEW_CERTIFICATES_EVERY_SECONDS,
                 lambda _: listeners.renew(self._clock.now()),
             ),
-            Loop("mark state", _MARK_STATE_EVERY_SECONDS, lambda _: opened.marker.write()),
+            Loop(
+                "mark state",
+                _MARK_STATE_EVERY_SECONDS,
+                GatedTurn(lambda _: opened.marker.write(), opened.database, self._clock),
+            ),
         ]
 
         services.loop_lag.start()
@@ -337,7 +342,7 @@ def _allow_many_connections() -> None:
             resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
-def _log_what_nobody_caught() -> None:
+def _log_uncaught() -> None:
     """Send what greenlets die of to our log, instead of tracebacks to standard error."""
 
     def print_exception(_context: Any, kind: Any, value: Any, traceback: Any) -> None:

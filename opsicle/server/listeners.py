@@ -11,7 +11,7 @@ from opsicle.security import certificates
 from opsicle.server.assembly import Services
 from opsicle.server.gauges import add_gauges
 from opsicle.server.http import health, openapi
-from opsicle.server.http.app import Application, nothing_else
+from opsicle.server.http.app import Application, route_not_found
 from opsicle.server.http.assets import Assets
 from opsicle.server.http.health import Readiness
 from opsicle.server.http.metrics import Metrics
@@ -141,7 +141,7 @@ class Listeners:
         application = Application(
             self._services.worker_routes(),
             WorkerAuthentication(self._services.workers),
-            fallback=nothing_else,
+            fallback=route_not_found,
             streams=self._streams,
             observe=self._metrics.observe,
             is_binary=True,
@@ -156,7 +156,7 @@ class Listeners:
         application = Application(
             health.monitoring_routes(self._readiness, self._metrics),
             PersonAuthentication(self._services.sessions),
-            fallback=nothing_else,
+            fallback=route_not_found,
             streams=self._streams,
             observe=self._metrics.observe,
         )

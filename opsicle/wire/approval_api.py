@@ -9,6 +9,7 @@ import msgspec
 from opsicle.domain.approvals import ApprovalState, GateState, Verdict
 from opsicle.domain.bounds import GivenValues, Moment, Reason, Word
 from opsicle.domain.calls import BoundCall
+from opsicle.domain.fan_outs import BoundFanOut
 from opsicle.domain.pauses import ApprovalKind, Choice
 from opsicle.domain.policies import GateOrder
 from opsicle.domain.resume_points import ResumePoint
@@ -118,13 +119,14 @@ class Approval(ApprovalSummary, kw_only=True):
     """All that an approver needs to see: who asks and why, what will run, and who else must agree.
 
     `is_intact` is false if what is stored is no longer what was asked for: it cannot be approved
-    any more. `stricter_since`: what is asked today beyond what was asked then, so that it would not
+    any more. `policy_change`: what is asked today beyond what was asked then, so that it would not
     run; empty if nothing is.
     `may_withdraw`: the caller has asked for it, or owns the service account that did, and it is
     pending. `message` and `asked_variables` are what a pause asks, `given` the values with which
     somebody has let it go on. `resumed_from`: it does not begin, but goes on from another one.
     `window` is when it may begin by what its approvers have said so far, in words; "" for any time.
-    `files` are those among the values, which may be looked at.
+    `files` are those among the values, which may be looked at. `fan_out` are the machines on which
+    it runs one by one, and how.
     """
 
     policy: str
@@ -132,7 +134,7 @@ class Approval(ApprovalSummary, kw_only=True):
     policy_digest: str
     manifest_digest: str
     is_intact: bool
-    stricter_since: str
+    policy_change: str
     order: GateOrder
     gates: list[GateView]
     display_name: str
@@ -158,6 +160,7 @@ class Approval(ApprovalSummary, kw_only=True):
     evidence: ShownEvidence | None = None
     resumed_from: ResumePoint | None = None
     calls: list[BoundCall] = []
+    fan_out: BoundFanOut | None = None
     files: list[AutomationFile] = []
 
 

@@ -251,8 +251,8 @@ def outputs_digest(reports: Iterable[PhaseReport]) -> str:
 
 def phases_digest(reports: Iterable[PhaseReport]) -> str:
     """Return SHA-256 in hex of how the phases of a job went and what they handed on."""
-    said = [[each.name, each.state, each.outputs] for each in reports]
-    return hashlib.sha256(msgspec.json.encode(said)).hexdigest()
+    reported = [[each.name, each.state, each.outputs] for each in reports]
+    return hashlib.sha256(msgspec.json.encode(reported)).hexdigest()
 
 
 def summary_of(reports: Iterable[PhaseReport]) -> str:

@@ -87,15 +87,15 @@ class LostJob:
 
         `why_not` says why clean-up phases did not run; `ran` are those that did.
         """
-        said = [_LOST]
+        parts = [_LOST]
         if ran:
-            said.append(f"afterwards it ran {_phases(self._names(ran))}")
+            parts.append(f"afterwards it ran {_phases(self._names(ran))}")
         if left := [index for index in self.to_clean_up if index not in ran]:
-            said.append(f"it did not run {_phases(self._names(left))}: {why_not}")
+            parts.append(f"it did not run {_phases(self._names(left))}: {why_not}")
             for index in left:
                 self.reports[index].state = StepState.SKIPPED
                 self.reports[index].explanation = f"not run: {why_not}"
-        return Outcome(state=JobState.UNKNOWN, phases=self.reports, explanation="; ".join(said))
+        return Outcome(state=JobState.UNKNOWN, phases=self.reports, explanation="; ".join(parts))
 
     def _names(self, indexes: Sequence[int]) -> list[str]:
         return [self.reports[index].name for index in indexes]

@@ -73,7 +73,7 @@ class RunContext(NamedTuple):
     cancellation: Cancellation
     grace_seconds: float
     on_child: Callable[[int, str], None]
-    tell: Callable[[], None]
+    report_progress: Callable[[], None]
     """Called when a phase or a command has started or ended."""
 
 
@@ -140,7 +140,7 @@ class Attempt:
 
         try:
             context.on_child(child.pid, child.instance)
-            context.tell()
+            context.report_progress()
             self._follow(child, limits)
         except BaseException:
             if context.runtimes.kill() == 0:
@@ -210,7 +210,7 @@ class Attempt:
             self._end_command(StepState.SUCCEEDED, marker.exit_code)
             self._begin_command(marker.next_command)
 
-        self._context.tell()
+        self._context.report_progress()
 
     def _is_next(self, number: int) -> bool:
         return self._current < number < len(self._report.commands)
@@ -239,14 +239,14 @@ class Attempt:
         report.explanation = explanation
 
 
-def stop_job(context: RunContext, *, spares_daemons: bool = False) -> int:
+def stop_job(context: RunContext, *, keep_daemons: bool = False) -> int:
     """End what runs of the job (TERM, grace, KILL) and take its last words.
 
     Return how many could not be ended.
 
-    `spares_daemons` leaves alone what made itself independent of its phase.
+    `keep_daemons` leaves alone what made itself independent of its phase.
     """
-    stop = context.runtimes.stop(context.grace_seconds, spares_daemons=spares_daemons)
+    stop = context.runtimes.stop(context.grace_seconds, keep_daemons=keep_daemons)
     while (look_at := stop.turn(time.monotonic())) is not None:
         context.waiter.turn(min(look_at, context.output.turn(time.monotonic())))
     context.output.drain()

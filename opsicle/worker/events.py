@@ -32,7 +32,7 @@ class Events:
 
     def __init__(self) -> None:
         self._events: deque[Event] = deque()
-        self._ear, self.wake_fd = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+        self._read_fd, self.wake_fd = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
 
     def put(self, event: Event) -> None:
         """Add an event, and wake who waits."""
@@ -45,10 +45,10 @@ class Events:
         ends_at = None if seconds is None else time.monotonic() + seconds
         while not self._events:
             left = None if ends_at is None else max(0.0, ends_at - time.monotonic())
-            if not select.select([self._ear], [], [], left)[0]:
+            if not select.select([self._read_fd], [], [], left)[0]:
                 return None
             with suppress(BlockingIOError):
-                os.read(self._ear, 4096)
+                os.read(self._read_fd, 4096)
         return self._events.popleft()
 
 

@@ -26,7 +26,7 @@ class BadAnswer(Exception):
     """What came is no answer that this reader understands."""
 
 
-class HungUp(ConnectionResetError):
+class PeerClosed(ConnectionResetError):
     """The connection ended before any answer."""
 
 
@@ -72,7 +72,7 @@ def _read_head(sock: socket.socket) -> tuple[int, int, bool, bytes]:
             raise (
                 BadAnswer("the answer breaks off")
                 if received
-                else HungUp("it closed the connection")
+                else PeerClosed("it closed the connection")
             )
         received += more
 

@@ -67,7 +67,7 @@ class JobResult:
             self._explanation = "; ".join(filter(None, (self._explanation, problem)))
 
     @property
-    def went_well(self) -> bool:
+    def has_succeeded(self) -> bool:
         """Whether nothing has gone wrong so far, nor was skipped that had."""
         return self.state is None and not self._skipped
 
@@ -90,8 +90,8 @@ class JobResult:
         if self._skipped and self.state is None:
             first = self._skipped[0]
             names = ", ".join(report.name for report in self._skipped)
-            said = f"{_sentence(first)}; skipped, and all that came after went well: {names}"
-            self.decide(JobState.FAILED, said, first.exit_code)
+            summary = f"{_sentence(first)}; skipped, and all that came after went well: {names}"
+            self.decide(JobState.FAILED, summary, first.exit_code)
         return Outcome(
             state=self.state or JobState.SUCCEEDED,
             phases=self.reports,

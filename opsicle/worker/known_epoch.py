@@ -43,7 +43,7 @@ class KnownEpoch:
     def __init__(self, file: Path) -> None:
         self._file = file
         self._known = _read(file)
-        self._said = (0, "")
+        self._reported = (0, "")
 
     def take(self, order: WorkOrder, signed: SignedOrder) -> None:
         """Learn the epoch of an order whose signature is good, durably if the disk lets it be.
@@ -79,7 +79,7 @@ class KnownEpoch:
 
         It decides nothing, but whether the server should be shown the proof.
         """
-        self._said = (number, epoch_id)
+        self._reported = (number, epoch_id)
 
     @property
     def proof(self) -> SignedOrder | None:
@@ -87,7 +87,7 @@ class KnownEpoch:
 
         None if there is not.
         """
-        number, epoch_id = self._said
+        number, epoch_id = self._reported
         known = self._known
         if (
             not number

@@ -58,7 +58,7 @@ _CANCEL_SECONDS = 15.0
 """For jobs that are cancelled because the worker must end: TERM, 10 s, KILL, and a little to report
 it."""
 
-_FAREWELL_SECONDS = 3.0
+_FINAL_POLL_SECONDS = 3.0
 
 _SWITCH_SECONDS = 0.0005
 """How long a thread may keep the interpreter while another wants it: at Python's 5 ms, the threads
@@ -105,7 +105,7 @@ def run(options: WorkerOptions, known: Sequence[Runtime] | None = None) -> None:
     sys.setswitchinterval(_SWITCH_SECONDS)
     accounts = find_accounts(options.run_as)
     require_way_in(WorkerDataFolder(options.data_folder), options.join)
-    folder = WorkerDataFolder.open(options.data_folder, lets_through=accounts.is_walled)
+    folder = WorkerDataFolder.open(options.data_folder, lets_through=accounts.has_separate_users)
 
     try:
         accounts.check_reach(folder.workspaces)
@@ -250,10 +250,10 @@ class WorkerProcess:
         self._jobs.wait_until_idle(_CANCEL_SECONDS)
 
     def _stop(self) -> None:
-        self._poller.stop(_FAREWELL_SECONDS)
+        self._poller.stop(_FINAL_POLL_SECONDS)
         self._jobs.end()
-        self._jobs.wait_until_idle(_FAREWELL_SECONDS)
-        self._jobs.shipper.stop(_FAREWELL_SECONDS)
+        self._jobs.wait_until_idle(_FINAL_POLL_SECONDS)
+        self._jobs.shipper.stop(_FINAL_POLL_SECONDS)
         self._connection.close()
         self._journal.close()
         remove_private_folder(self._jobs.private_folder)

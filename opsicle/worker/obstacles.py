@@ -10,7 +10,7 @@ from opsicle.domain.workers import runtime_of
 from opsicle.wire.jobs import TargetAccess, Work
 
 
-def obstacle_to(work: Work, kinds: Collection[str]) -> str:
+def runtime_problem(work: Work, kinds: Collection[str]) -> str:
     """Return why a job cannot be run with these kinds of runtimes, "" if it can."""
     if work.withheld:
         return work.withheld

@@ -42,7 +42,7 @@ Ask = Callable[[PausedRun], Answered | None]
 """Asks people how a run goes on. None: they answer later, and the run ends here for now."""
 
 
-def waiting_words(phase: Phase) -> str:
+def waiting_text(phase: Phase) -> str:
     """Return what the log says of what a phase waits for."""
     if phase.pause is not None:
         return f"waits for people: {phase.pause.message}"

@@ -85,9 +85,9 @@ class PhaseLimits:
 
         Its shell has ended with `exit_code`. Lets go of what the limits were kept by.
         """
-        said = self._cgroup.exceeded() if self._cgroup else ""
+        exceeded = self._cgroup.exceeded() if self._cgroup else ""
         self.release()
-        return said or exceeded_by_exit(self._limits, exit_code)
+        return exceeded or exceeded_by_exit(self._limits, exit_code)
 
     def release(self) -> None:
         """Let go of what the limits were kept by; safe to call again."""

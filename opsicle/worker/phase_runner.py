@@ -66,7 +66,7 @@ class PhaseRunner:
 
         report.finished_at_ms = now_ms()
         self._keep_artifacts(index)
-        self._context.tell()
+        self._context.report_progress()
 
     def _keep_artifacts(self, index: int) -> None:
         """Keep the files that a phase leaves behind, however it ended."""

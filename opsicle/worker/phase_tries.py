@@ -26,8 +26,8 @@ class PhaseTries:
         self._phase = phase
         self._index = index
         self._report = report
-        self._heeds_job = phase.when is When.SUCCESS
-        self._give_up_at = deadline if self._heeds_job else float("inf")
+        self._stops_with_job = phase.when is When.SUCCESS
+        self._give_up_at = deadline if self._stops_with_job else float("inf")
         self._allowed = 1 + (phase.retries.limit if phase.retries else 0)
         self._began_at_ms: int | None = None
         self._log_offset = 0
@@ -51,9 +51,9 @@ class PhaseTries:
         if report.state is not StepState.FAILED or phase.retries is None:
             return False
 
-        said = f"attempt {report.tries} of {self._allowed} failed{_why_failed(report)}"
+        message = f"attempt {report.tries} of {self._allowed} failed{_why_failed(report)}"
         if report.tries >= self._allowed:
-            self._note(f"{said}; it was the last")
+            self._note(f"{message}; it was the last")
             return False
         if not is_retried(phase.retries, report.exit_code):
             report.explanation = _not_retried(report)
@@ -64,7 +64,7 @@ class PhaseTries:
         # Not for secrecy: jobs that failed at one moment are not to come back at one moment.
         delay = retry_delay(phase.retries, report.tries, random.random())  # noqa: S311
         report.state = StepState.RUNNING
-        report.explanation = f"{said}; the next begins in {round(delay, 1):g} s"
+        report.explanation = f"{message}; the next begins in {round(delay, 1):g} s"
         self._note(report.explanation)
         if self._wait(delay):
             report.failed_tries = (*report.failed_tries, failed)
@@ -87,14 +87,14 @@ class PhaseTries:
 
     def _wait(self, delay: float) -> bool:
         context = self._context
-        context.tell()
-        if context.runtimes.left_something():
-            stop_job(context, spares_daemons=True)
+        context.report_progress()
+        if context.runtimes.has_processes():
+            stop_job(context, keep_daemons=True)
 
         retry_at = time.monotonic() + delay
         while True:
             now = time.monotonic()
-            if now >= self._give_up_at or (self._heeds_job and context.cancellation.requested):
+            if now >= self._give_up_at or (self._stops_with_job and context.cancellation.requested):
                 return False
             if now >= retry_at:
                 return True
@@ -111,5 +111,5 @@ def _not_retried(report: PhaseReport) -> str:
     """Return why a phase failed that is not tried again, though it could have been."""
     if report.exit_code is None:
         return f"{report.explanation}; `retryOn` is about exit codes, so it is not tried again"
-    said = f"{report.explanation}, exit" if report.explanation else "failed with exit"
-    return f"{said} code {report.exit_code}, which `retryOn` does not name"
+    message = f"{report.explanation}, exit" if report.explanation else "failed with exit"
+    return f"{message} code {report.exit_code}, which `retryOn` does not name"

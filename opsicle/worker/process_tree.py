@@ -71,7 +71,7 @@ class JobTree:
             1 for member in self._members() if not in_sessions or member.session in self.sessions
         )
 
-    def left_something(self) -> bool:
+    def has_processes(self) -> bool:
         """Return whether a process whose parent has ended still runs in a phase's session.
 
         Cheap where there is none.

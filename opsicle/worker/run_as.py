@@ -32,7 +32,7 @@ class JobAccounts(NamedTuple):
     by_org: Mapping[str, OsAccount] = {}
 
     @property
-    def is_walled(self) -> bool:
+    def has_separate_users(self) -> bool:
         """Whether jobs run as other users than the worker."""
         return self.default is not None or bool(self.by_org)
 
@@ -42,7 +42,7 @@ class JobAccounts(NamedTuple):
         Raises LookupError if the org has none.
         """
         account = self.by_org.get(org_id, self.default)
-        if account is None and self.is_walled:
+        if account is None and self.has_separate_users:
             raise LookupError(org_id)
         return account
 

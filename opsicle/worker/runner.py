@@ -39,13 +39,13 @@ from opsicle.worker.input_files import place
 from opsicle.worker.job_result import UNSUCCESSFUL, JobResult
 from opsicle.worker.kept_workspaces import CannotTakeOver, KeptWorkspaceRecord
 from opsicle.worker.masking import Masking
-from opsicle.worker.obstacles import obstacle_to
+from opsicle.worker.obstacles import runtime_problem
 from opsicle.worker.output import JobOutput, Sink, now_ms
-from opsicle.worker.pausing import Answered, PausedRun, waiting_words
+from opsicle.worker.pausing import Answered, PausedRun, waiting_text
 from opsicle.worker.phase_results import PhaseResults
 from opsicle.worker.phase_runner import PhaseRunner
 from opsicle.worker.private_files import PrivateFiles
-from opsicle.worker.run_ends import end_leftovers, hear_out
+from opsicle.worker.run_ends import drain_output, end_remaining_processes
 from opsicle.worker.runner_host import RunnerHost
 from opsicle.worker.runtimes.table import JobRuntimes
 from opsicle.worker.waiting import Cancellation, Waiter
@@ -81,7 +81,7 @@ class Runner:
             cancellation=cancellation,
             grace_seconds=host.grace_seconds,
             on_child=host.on_child,
-            tell=lambda: sink.progress(self._reports),
+            report_progress=lambda: sink.progress(self._reports),
         )
         without_secrets = self._context.output.without_secrets
         self._result = JobResult(self._reports, without_secrets)
@@ -105,7 +105,7 @@ class Runner:
         Whatever goes wrong with it is in the outcome, not raised. Raises only what a defect in the
         sink raises; nothing of the job is alive then either.
         """
-        problem = obstacle_to(self._work, self._host.runtimes.kinds) or self._make_workspace()
+        problem = runtime_problem(self._work, self._host.runtimes.kinds) or self._make_workspace()
         if problem:
             return self._refuse(problem)
 
@@ -133,7 +133,7 @@ class Runner:
             if report.state in UNSUCCESSFUL:
                 self._result.skip(report)
 
-        problem = obstacle_to(self._work, self._host.runtimes.kinds)
+        problem = runtime_problem(self._work, self._host.runtimes.kinds)
         if not problem and not self._workspace.path.is_dir():
             problem = "its workspace is gone"
         if problem:
@@ -239,7 +239,7 @@ class Runner:
         """Keep the workspace of a job that did not go well, where its template says so."""
         seconds, kept = self._work.keep_workspace, self._host.kept
         result = self._result
-        if seconds is None or kept is None or result.went_well or result.is_unknown:
+        if seconds is None or kept is None or result.has_succeeded or result.is_unknown:
             return False
 
         self._workspace.remove_siblings()
@@ -288,7 +288,7 @@ class Runner:
                 return True
         else:
             self._phases.results.begin_again(report)
-            self._context.output.note(waiting_words(phase), index)
+            self._context.output.note(waiting_text(phase), index)
         return self._ask_and_go_on(index)
 
     def _ask_and_go_on(self, index: int) -> bool:
@@ -305,8 +305,8 @@ class Runner:
         )
 
     def _ask(self, index: int) -> Answered | None:
-        end_leftovers(self._context)
-        hear_out(self._context, 0)
+        end_remaining_processes(self._context)
+        drain_output(self._context, 0)
         left = self._phases.deadline - time.monotonic()
         run = PausedRun(
             fence=self._work.fence,
@@ -335,7 +335,7 @@ class Runner:
                 self._phases.results.give(report, answered.outputs)
             case ResumeVerdict.FAIL:
                 return self._fail(index, answered.reason)
-        self._context.tell()
+        self._context.report_progress()
         return True
 
     def _fail(self, index: int, reason: str) -> bool:
@@ -346,7 +346,7 @@ class Runner:
         if self._has_to_ask(self._work.phases[index], report):
             return self._ask_and_go_on(index)
         self._result.note_phase_end(report)
-        self._context.tell()
+        self._context.report_progress()
         return True
 
     def _should_run(self, phase: Phase) -> bool:
@@ -365,15 +365,15 @@ class Runner:
         return self._result.state is None
 
     def _end_orphans(self) -> None:
-        end_leftovers(self._context)
+        end_remaining_processes(self._context)
         if self._context.output.is_held_up:
             # Perhaps by a disk that is full of what this very job has written.
             self._remove_workspace()
-        hear_out(self._context, 0)
+        drain_output(self._context, 0)
 
         if dropped := self._context.output.dropped_bytes:
             self._context.output.note(f"{dropped} bytes more were printed, and are not in this log")
-            hear_out(self._context, 0)
+            drain_output(self._context, 0)
 
     def _clean_up(self) -> None:
         self._context.output.close()

@@ -46,7 +46,7 @@ the more is asked for."""
 
 _RUN = re.compile(r"[A-Za-z0-9]+")
 _DIGITS_BEHIND = re.compile(r"(?<=[A-Za-z])[0-9]{1,4}$")
-_HUMPS = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
+_CAMEL_WORDS = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
 _LONGEST_NUMBER = 5
 
 
@@ -63,8 +63,8 @@ def _is_random(run: str) -> bool:
         return len(run) >= _SHORTEST
     if len(word) < _SHORTEST:
         return False
-    humps = _HUMPS.findall(word)  # `clientCertificateData` has few and long ones
-    return len(humps) > max(1, len(word) // 3) or _score(word.lower()) < _asked(len(word))
+    camel_words = _CAMEL_WORDS.findall(word)  # `clientCertificateData` has few and long ones
+    return len(camel_words) > max(1, len(word) // 3) or _score(word.lower()) < _asked(len(word))
 
 
 def _score(word: str) -> float:

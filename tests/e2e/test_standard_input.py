@@ -155,7 +155,10 @@ def test_white_space_around_what_comes_from_the_environment_means_nothing(
     for trust in ({"OPSICLE_CA_FILE": str(ca_file)}, {"OPSICLE_CA_FINGERPRINT": fingerprint}):
         given = {"OPSICLE_SERVER": here.server.url, "OPSICLE_TOKEN": access.token, **trust}
         done = fed(
-            anonymous, "", "whoami", **{name: around.format(value) for name, value in given.items()}
+            anonymous,
+            "",
+            "whoami",
+            **{name: around.format(value) for name, value in given.items()},
         )
         assert "alice@example.com" in good(done)
 

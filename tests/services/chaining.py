@@ -30,12 +30,13 @@ def run_first(
     template: str = "first",
     path: str = "/tmp/a",
     is_masked: bool = False,
+    **values: object,
 ) -> Automation:
     """Run it to this end, with an output, and return it as it is before any turn."""
     worker = core.worker(
         actor.org_id, f"w{core.clock.elapsed()}-{len(core.fleet.candidates(actor.org_id))}"
     )
-    automation = core.run(actor, template)
+    automation = core.run(actor, template, **values)
     [work] = worker.poll().work
     worker.start(work)
     output = PhaseOutput(name="path", value=path, is_masked=is_masked)

@@ -238,6 +238,6 @@ def test_an_approval_says_that_its_policy_became_stricter_since(
     team.policy(gates)
 
     for automation in (pending, given):
-        said = team.show("alice", automation).stricter_since
+        said = team.show("alice", automation).policy_change
         assert (why in said, bool(said)) == (True, bool(why))
         assert not why or said.startswith("the policy p was tightened since (version 2)")

@@ -19,11 +19,11 @@ from opsicle.server.access.actor import Actor
 from opsicle.server.logs import search
 from opsicle.server.logs.org_search import LogsFilter
 from opsicle.server.logs.search import (
+    LineQuery,
     LogSearch,
     SearchBudget,
-    Searched,
     SearchPosition,
-    SoughtLines,
+    SearchResult,
 )
 from opsicle.server.store import whole_logs
 from opsicle.server.store.database import Connection
@@ -39,16 +39,16 @@ def budget(hits: int = 50, seconds: float = 600) -> SearchBudget:
     return SearchBudget(time.monotonic() + seconds, hits)
 
 
-def sought(text: str, **options: bool) -> SoughtLines:
-    return SoughtLines(SearchPattern(text, **options))
+def sought(text: str, **options: bool) -> LineQuery:
+    return LineQuery(SearchPattern(text, **options))
 
 
-def in_job(core: Core, wanted: SoughtLines, hits: int, job: str = JOB) -> list[int]:
+def in_job(core: Core, wanted: LineQuery, hits: int, job: str = JOB) -> list[int]:
     """Return the numbers of all lines found, a page of so many after the other."""
     numbers: list[int] = []
     position: SearchPosition | None = SearchPosition()
     while position is not None:
-        searched = Searched()
+        searched = SearchResult()
         search_on = partial(_run, job, wanted, searched, position, hits)
         position = core.logs_database.read_long(search_on)
         numbers += [hit.line.number for hit in searched.hits]
@@ -57,8 +57,8 @@ def in_job(core: Core, wanted: SoughtLines, hits: int, job: str = JOB) -> list[i
 
 def _run(
     job: str,
-    wanted: SoughtLines,
-    searched: Searched,
+    wanted: LineQuery,
+    searched: SearchResult,
     position: SearchPosition,
     hits: int,
     db: Connection,
@@ -188,7 +188,7 @@ def test_only_lines_of_the_time_are_found_whatever_the_clock_did(core: Core, ali
         "since_ms": round(began.timestamp() * 1000),
         "until_ms": round(ended.timestamp() * 1000),
     }
-    wanted = SoughtLines(SearchPattern("needle"), **times)
+    wanted = LineQuery(SearchPattern("needle"), **times)
     shown = core.services.logs.search(alice, wanted, LogsFilter(), "", budget())
     assert [line.automation_id for line in shown.items] == [between]
     assert shown.total_bytes == 7

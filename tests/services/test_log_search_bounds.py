@@ -13,11 +13,11 @@ from opsicle.domain.patterns import SearchPattern
 from opsicle.server.access.actor import Actor
 from opsicle.server.logs import search
 from opsicle.server.logs.search import (
+    LineQuery,
     LogSearch,
     SearchBudget,
-    Searched,
     SearchPosition,
-    SoughtLines,
+    SearchResult,
 )
 from opsicle.wire.worker_api import LogRequest
 from tests.services.core import Core
@@ -37,7 +37,7 @@ def test_a_search_that_matches_each_of_very_many_lines_holds_few_hits(
     half = b"\n" * (LINES // 2)
     chunks = ((0, 0, 1, 0, half), (len(half), 0, 1, 0, half))
     core.jobs.log(worker.actor, work.job_id, LogRequest(fence=work.fence, chunks=chunks))
-    wanted, searched = SoughtLines(SearchPattern("x*", is_regex=True)), Searched()
+    wanted, searched = LineQuery(SearchPattern("x*", is_regex=True)), SearchResult()
     budget = SearchBudget(time.monotonic() + 600, 50)
 
     tracemalloc.start()
@@ -69,8 +69,8 @@ def test_an_expression_that_takes_seconds_for_each_mebibyte_is_refused(
     chunks = tuple((n * len(content), 0, 1, 0, content) for n in range(6))
     core.jobs.log(worker.actor, work.job_id, LogRequest(fence=work.fence, chunks=chunks))
 
-    slow = SoughtLines(SearchPattern("(?:[ab]?.?){400}z", is_regex=True))
-    budget, searched = SearchBudget(time.monotonic() + 0.2, 50), Searched()
+    slow = LineQuery(SearchPattern("(?:[ab]?.?){400}z", is_regex=True))
+    budget, searched = SearchBudget(time.monotonic() + 0.2, 50), SearchResult()
     with pytest.raises(InvalidInput, match="takes too long"):
         core.logs_database.read_long(
             lambda db: LogSearch(db, work.job_id, slow, searched).run(SearchPosition(), budget)

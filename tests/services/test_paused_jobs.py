@@ -105,8 +105,8 @@ def test_a_restart_of_the_server_changes_nothing_for_a_paused_job(team: Team) ->
     team.core = team.core.restart()
     case.worker.core = team.core
     team.core.clock.advance(120)
-    team.core.jobs.judge_leases(0)
-    team.core.jobs.judge_leases(0)
+    team.core.jobs.check_leases(0)
+    team.core.jobs.check_leases(0)
 
     assert case.now.state == "paused"
     case.approve()

@@ -33,7 +33,7 @@ def running(core: Core, alice: Actor):
 
 def turns(core: Core, count: int, late: float = 0.0) -> None:
     for _ in range(count):
-        core.jobs.judge_leases(late)
+        core.jobs.check_leases(late)
         core.clock.advance(1)
 
 
@@ -73,10 +73,10 @@ def test_a_pause_in_the_very_turn_that_judges_costs_no_job(
     """The loop said that it was in time, and then the server was stopped for a minute."""
     automation, _, _ = running
     core.clock.advance(60)
-    core.jobs.judge_leases(0.0)
+    core.jobs.check_leases(0.0)
     assert core.state(alice, automation) == "running"
 
-    core.jobs.judge_leases(59.0)  # measured from the beginning of the turn before
+    core.jobs.check_leases(59.0)  # measured from the beginning of the turn before
     turns(core, 3)
 
     assert core.state(alice, automation) == "running"

@@ -21,7 +21,7 @@ from opsicle.domain.rights import Rights
 from opsicle.domain.template_parser import parse_policy, parse_template
 from opsicle.kit.ids import new_id
 from opsicle.server.access.principals import NOW
-from opsicle.server.access.rights import Rulebook, rights_of
+from opsicle.server.access.rights import OrgRights, rights_of
 from opsicle.server.approvals.approvers import ApproverDirectory, requester_of
 from opsicle.server.approvals.cases import load
 from opsicle.server.store import approvals, groups, memberships, roles, users
@@ -125,7 +125,7 @@ def test_many_are_judged_as_each_alone_is(team: Team) -> None:
     def query(db: Any) -> dict[str, tuple[Rights, Rights]]:
         members = {row.user_id: row for row in memberships.list_members(db, team.org_id, "", -1)}
         joined = groups.list_joined(db, team.org_id, members)
-        book = Rulebook(db, team.org_id)
+        book = OrgRights(db, team.org_id)
         return {
             row.name: (
                 book.rights(row.user_id, members, joined),

@@ -17,6 +17,7 @@ from opsicle.server.store.documents import DocumentKind
 from tests.services.calling import trigger_source
 from tests.services.core import Core
 from tests.services.scheduling import HOURLY, schedule_source
+from tests.services.targeting import push_target
 from tests.services.team import MANAGER, policy_source, template_source
 
 WAIVED = "  approvalPolicy: none\n"
@@ -41,11 +42,12 @@ def service(core: Core, kind: DocumentKind) -> Any:
         DocumentKind.POLICY: core.policies,
         DocumentKind.SCHEDULE: core.services.schedules,
         DocumentKind.TRIGGER: core.services.triggers,
+        DocumentKind.TARGET: core.services.targets,
     }[kind]
 
 
 @pytest.fixture
-def push(service: Any, kind: DocumentKind, carol: Actor) -> Push:
+def push(core: Core, service: Any, kind: DocumentKind, carol: Actor) -> Push:
     """Push what says something else for each text."""
 
     def push(text: str) -> Any:
@@ -59,6 +61,8 @@ def push(service: Any, kind: DocumentKind, carol: Actor) -> Push:
             )
         if kind is DocumentKind.TRIGGER:
             return service.push(carol, trigger_source(f"values: {{who: {text}}}", name="doc"))
+        if kind is DocumentKind.TARGET:
+            return push_target(core, carol, f"description: {text}", name="doc")
         return service.push(carol, policy_source(MANAGER.replace("boss", text), "doc"))
 
     return push
@@ -92,7 +96,9 @@ def test_a_name_is_free_once_its_document_is_deleted(
     service.delete(carol, "doc")
 
     for call in (service.get, lambda *given: service.list_versions(*given, "", 10), service.delete):
-        with pytest.raises(NotFound, match=r"there is no (template|policy|schedule|trigger) doc"):
+        with pytest.raises(
+            NotFound, match=r"there is no (template|policy|schedule|trigger|target) doc"
+        ):
             call(carol, "doc")
     assert push("b").version == 1
 

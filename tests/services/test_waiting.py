@@ -14,7 +14,7 @@ import pytest
 from opsicle.domain.workers import Requirements
 from opsicle.server.access.actor import Actor
 from opsicle.server.fleet.presence import Presence
-from opsicle.server.fleet.waiting_workers import SHARED_HOME, WaitingWorkers
+from opsicle.server.fleet.waiting_workers import SHARED_POOL, WaitingWorkers
 from opsicle.wire.worker_api import PollRequest
 from tests.services.core import HELLO, Core
 from tests.services.team import Team, template_source
@@ -109,7 +109,7 @@ def presence(name: str, home: str, **labels: str) -> Presence:
     poll = PollRequest(
         boot_id="b", version="0", labels=labels, slots=1, free_slots=1, runtimes=("subprocess",)
     )
-    return Presence(name, name, home, poll, 0.0, is_shared=home == SHARED_HOME)
+    return Presence(name, name, home, poll, 0.0, is_shared=home == SHARED_POOL)
 
 
 def labelled(**labels: str) -> Requirements:
@@ -121,23 +121,23 @@ def test_those_who_wait_are_found_by_the_rarest_of_their_labels() -> None:
     fleet = [presence(f"w{n}", "acme", site=f"s{n % 3}", host=f"h{n}") for n in range(30)]
     for each in fleet:
         waiting.add(each)
-    waiting.add(presence("shared", SHARED_HOME, site="s0", host="h4"))
+    waiting.add(presence("shared", SHARED_POOL, site="s0", host="h4"))
 
-    assert waiting.around("acme", labelled(site="s1", host="h4")) == [fleet[4]]
-    assert waiting.around("acme", labelled(site="s1")) == fleet[1::3]
-    assert waiting.around("acme", labelled(site="nowhere", host="h4")) == []
-    assert len(waiting.around("acme", Requirements())) == 30
+    assert waiting.candidates("acme", labelled(site="s1", host="h4")) == [fleet[4]]
+    assert waiting.candidates("acme", labelled(site="s1")) == fleet[1::3]
+    assert waiting.candidates("acme", labelled(site="nowhere", host="h4")) == []
+    assert len(waiting.candidates("acme", Requirements())) == 30
     either = Requirements(where="host in (h9, h4, none), !old", labels={"site": "s1"})
-    assert waiting.around("acme", either) == [fleet[9], fleet[4]]
-    assert len(waiting.around("acme", Requirements(where="!old, host"))) == 30
+    assert waiting.candidates("acme", either) == [fleet[9], fleet[4]]
+    assert len(waiting.candidates("acme", Requirements(where="!old, host"))) == 30
 
     waiting.add(fleet[0])
-    assert waiting.around("acme", Requirements())[-1] is fleet[0]
+    assert waiting.candidates("acme", Requirements())[-1] is fleet[0]
     for each in fleet:
         waiting.remove(each)
         waiting.remove(each)
-    assert waiting.around("acme", Requirements()) == []
-    assert waiting.around(SHARED_HOME, labelled(host="h4")) != []
+    assert waiting.candidates("acme", Requirements()) == []
+    assert waiting.candidates(SHARED_POOL, labelled(host="h4")) != []
 
 
 def test_an_idle_worker_is_chosen_before_one_with_more_slots(core: Core, alice: Actor) -> None:

@@ -124,16 +124,13 @@ MISTAKES = {
         in_spec("onFailure: [{template: b, values: {x: {variable: y, output: y}}}]"),
         "spec.onFailure[0].values.x",
         10,
-        "must name either an `output` or a `variable`",
+        "must name one `output`, `variable` or `secret`",
     ),
-    "a chain that passes a secret on": (
-        in_spec(
-            "variables: [{id: y, type: secret}]\n"
-            "onFailure: [{template: b, values: {x: {variable: y}}}]"
-        ),
-        "spec.onFailure[0].values.x",
-        11,
-        "not passed on",
+    "a chain with a secret that no org can have": (
+        in_spec("onFailure: [{template: b, values: {x: {secret: A_B}}}]"),
+        "spec.onFailure[0].values.x.secret",
+        10,
+        "1 to 63 of the characters",
     ),
     "an unknown onWorkerLost": (
         in_spec("onWorkerLost: retry"),
@@ -152,6 +149,24 @@ MISTAKES = {
         "spec.runsOn.labels.site",
         10,
         "`a b` is no value",
+    ),
+    "an each that says nothing": (
+        in_spec("runsOn: {each: {parallel: 2}}"),
+        "spec.runsOn.each",
+        10,
+        "needs `labels` or `where`",
+    ),
+    "labels beside each": (
+        in_spec("runsOn: {labels: {a: b}, each: {where: a}}"),
+        "spec.runsOn.each",
+        10,
+        "has `labels` and `where` of its own",
+    ),
+    "no machine at once": (
+        in_spec("runsOn: {each: {where: a, parallel: 0}}"),
+        "spec.runsOn.each.parallel",
+        10,
+        "must be between 1 and 1,000",
     ),
     "a boolean runsOn label": (
         in_spec("runsOn: {labels: {ssd: yes}}"),

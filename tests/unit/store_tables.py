@@ -56,6 +56,7 @@ TABLES = {
     "content_usage": Table(small_because="one row for each org"),
     "contents": Table(f"{_SERVER}.contents.content_sweep:ContentSweep.turn", grows=True),
     "deliveries": Table(f"{_SERVER}.channels.sender:DeliverySender.prune", grows=True),
+    "fan_out_members": Table(RETENTION, grows=True),
     "forwarding_cursors": Table(small_because="one row for each destination and org"),
     "gaps": Table(
         small_because="one row for each piece of a log that the server lost; gone with its job"
@@ -93,6 +94,8 @@ TABLES = {
     "segments": Table(LOGS, grows=True),
     "sessions": Table(f"{_SERVER}.identity.sessions:Sessions.begin", grows=True),
     "settings": Table(small_because="a handful of names, all of them in the program"),
+    "target_versions": Table(small_because=PUSHED, grows=True),
+    "targets": Table(small_because=MADE_BY_PEOPLE),
     "template_versions": Table(small_because=PUSHED, grows=True),
     "templates": Table(small_because=MADE_BY_PEOPLE),
     "tokens": Table(small_because="what people make by hand, and delete", grows=True),

@@ -18,7 +18,7 @@ from opsicle.domain.approvals import (
     status,
     unmet,
 )
-from opsicle.domain.approvers import ApprovalRequester, ApproverPerson, impassable, may_decide
+from opsicle.domain.approvers import ApprovalRequester, ApproverPerson, gates_problem, may_decide
 from opsicle.domain.policies import Approvers, Chat, Escalation, Gate, GateOrder
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -248,16 +248,16 @@ IMPASSABLE = {
 def test_a_gate_that_nobody_could_pass_is_named(
     gates: list[Gate], requester: ApprovalRequester, why: str
 ) -> None:
-    assert impassable(gates, [person("alice"), person("a"), person("bob")], requester).startswith(
-        why
-    )
+    assert gates_problem(
+        gates, [person("alice"), person("a"), person("bob")], requester
+    ).startswith(why)
 
 
 def test_a_gate_that_an_escalation_opens_can_be_passed() -> None:
     helped = gate(
         approvers=Approvers(groups=("sre",)), escalate=(Escalation(5, Approvers(manager=True)),)
     )
-    assert impassable([helped], [person("bob")], REQUESTER) == ""
+    assert gates_problem([helped], [person("bob")], REQUESTER) == ""
 
 
 EVERYBODY = {name: person(name) for name in ("alice", "bob", "carol")}

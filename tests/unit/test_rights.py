@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from opsicle.cli import roles_reference
 from opsicle.domain.access import (
-    BEYOND_ROLES,
+    SERVER_ACTIONS,
     TABLE,
     Action,
     BuiltInRole,
@@ -20,11 +20,18 @@ from opsicle.domain.access import (
     verbs_of,
 )
 from opsicle.domain.errors import InvalidInput
-from opsicle.domain.rights import NO_RIGHTS, Rights, change, excess, grants_of, rights_of_role
+from opsicle.domain.rights import (
+    NO_RIGHTS,
+    Rights,
+    change,
+    grants_of,
+    missing_rights,
+    rights_of_role,
+)
 from opsicle.domain.rules import (
     MAX_RULES,
+    NamedResource,
     Rule,
-    Target,
     built_in_rules,
     parse_question,
     parse_rule,
@@ -34,7 +41,7 @@ from tests.product import CHECKOUT
 from tests.support import SCALE
 
 TARGETS = [
-    Target(name, {"env": env} if env else {})
+    NamedResource(name, {"env": env} if env else {})
     for name, env in itertools.product(("restart-web", "dump-db", "other"), ("prod", "dev", ""))
 ]
 SCOPES = ["", "/restart-web", "/dump-db", "/env=prod", "/env=dev"]
@@ -50,8 +57,8 @@ def may(role: BuiltInRole, action: Action) -> bool:
 
 
 def test_every_action_stands_in_the_table_once_and_can_be_spelled() -> None:
-    assert set(TABLE) | BEYOND_ROLES == set(Action)
-    assert not set(TABLE) & BEYOND_ROLES
+    assert set(TABLE) | SERVER_ACTIONS == set(Action)
+    assert not set(TABLE) & SERVER_ACTIONS
 
     spelled = [(permission.verb, permission.resource) for permission in TABLE.values()]
     assert len(spelled) == len(set(spelled))
@@ -77,9 +84,9 @@ def test_without_a_rule_nothing_is_allowed() -> None:
 @pytest.mark.parametrize("order", [1, -1])
 def test_what_denies_wins_wherever_it_stands(order: int) -> None:
     own = rights(*["allow execute templates", "deny execute templates/env=prod"][::order])
-    assert own.may(Action.AUTOMATIONS_CREATE, Target("x", {"env": "dev"}))
+    assert own.may(Action.AUTOMATIONS_CREATE, NamedResource("x", {"env": "dev"}))
 
-    decision = own.decide(Action.AUTOMATIONS_CREATE, Target("x", {"env": "prod"}))
+    decision = own.decide(Action.AUTOMATIONS_CREATE, NamedResource("x", {"env": "prod"}))
     assert (decision.is_allowed, decision.why) == (
         False,
         "deny execute templates/env=prod, of the test",
@@ -100,8 +107,8 @@ def test_one_template_allowed_opens_the_door_but_no_other_template() -> None:
     own = rights("allow execute templates/restart-web")
 
     assert own.may(Action.AUTOMATIONS_CREATE)
-    assert own.may(Action.AUTOMATIONS_CREATE, Target("restart-web"))
-    assert not own.may(Action.AUTOMATIONS_CREATE, Target("restart-web-2"))
+    assert own.may(Action.AUTOMATIONS_CREATE, NamedResource("restart-web"))
+    assert not own.may(Action.AUTOMATIONS_CREATE, NamedResource("restart-web-2"))
     assert own.depends_on_template(Action.AUTOMATIONS_CREATE)
     assert not own.depends_on_template(Action.TEMPLATES_VIEW)
 
@@ -140,7 +147,8 @@ def test_a_rule_is_written_as_it_is_read(text: str) -> None:
         ("allow execute secrets", "there is view, update, manage"),
         ("allow view secrets/db", "can only be updated"),
         ("allow update secrets/a=b", "a secret's name is"),
-        ("allow view users/db", "only templates and secrets"),
+        ("allow view users/db", "only templates, targets and secrets"),
+        ("allow view targets/Web", "a target's name is"),
         ("allow view templates/", "a template's name is"),
         ("allow view templates/Web", "a template's name is"),
         ("allow view templates/=x", "KEY=VALUE"),
@@ -179,7 +187,7 @@ def test_a_role_hands_out_just_those_roles_that_may_no_more(
     granter: BuiltInRole, granted: BuiltInRole
 ) -> None:
     beyond = {action for action in Action if may(granted, action) and not may(granter, action)}
-    is_allowed = excess(rights_of_role(granter), rights_of_role(granted)) == ""
+    is_allowed = missing_rights(rights_of_role(granter), rights_of_role(granted)) == ""
 
     assert is_allowed == (
         not beyond and (granted is not BuiltInRole.ADMIN or granter is BuiltInRole.ADMIN)
@@ -188,8 +196,10 @@ def test_a_role_hands_out_just_those_roles_that_may_no_more(
 
 def test_only_an_admin_makes_an_admin_whatever_else_one_may() -> None:
     everything = Rights((grants_of(built_in_rules(BuiltInRole.ADMIN), "test"),))
-    assert excess(everything, rights_of_role(BuiltInRole.ADMIN)) == "the rights of an admin"
-    assert excess(rights_of_role(BuiltInRole.ADMIN), rights_of_role(BuiltInRole.ADMIN)) == ""
+    assert missing_rights(everything, rights_of_role(BuiltInRole.ADMIN)) == "the rights of an admin"
+    assert (
+        missing_rights(rights_of_role(BuiltInRole.ADMIN), rights_of_role(BuiltInRole.ADMIN)) == ""
+    )
 
 
 @pytest.mark.parametrize(
@@ -221,7 +231,7 @@ def test_only_an_admin_makes_an_admin_whatever_else_one_may() -> None:
 def test_denials_and_scopes_count_when_rights_are_handed_out(
     granter: list[str], granted: list[str], beyond: bool
 ) -> None:
-    assert bool(excess(rights(*granter), rights(*granted))) is beyond
+    assert bool(missing_rights(rights(*granter), rights(*granted))) is beyond
 
 
 def a_rule() -> st.SearchStrategy[str]:
@@ -241,7 +251,7 @@ SOME_RIGHTS = st.lists(st.lists(a_rule(), max_size=5), min_size=1, max_size=2).m
 def test_who_may_hand_out_rights_has_them_for_every_template(
     granter: Rights, granted: Rights
 ) -> None:
-    if excess(granter, granted):
+    if missing_rights(granter, granted):
         return
     for action, target in itertools.product(Action, TARGETS):
         assert not granted.may(action, target) or granter.may(action, target), (action, target)
@@ -249,7 +259,7 @@ def test_who_may_hand_out_rights_has_them_for_every_template(
 
 @given(SOME_RIGHTS.filter(lambda rights: len(rights.layers) == 1))
 def test_everybody_may_hand_out_what_they_have(own: Rights) -> None:
-    assert excess(own, own) == ""
+    assert missing_rights(own, own) == ""
 
 
 RULES = st.lists(a_rule(), max_size=5).map(parse_rules)
@@ -264,7 +274,7 @@ def test_a_change_gives_nobody_more_than_they_had_or_the_changer_has(
 
     A denial that is lifted may let those through.
     """
-    if excess(changer, change(old, new)):
+    if missing_rights(changer, change(old, new)):
         return
     before, after = (Rights((grants_of((*rules, *others), "test"),)) for rules in (old, new))
     for action, target in itertools.product(Action, TARGETS):

@@ -102,10 +102,10 @@ class FolderJob:
     def exceeded_limit(self, phase: int, exit_code: int) -> str:
         return ""
 
-    def left_something(self) -> bool:
+    def has_processes(self) -> bool:
         return any(is_group_alive(group) for group in groups(self._record))
 
-    def stop(self, grace_seconds: float, *, spares_daemons: bool = False) -> GroupStop:
+    def stop(self, grace_seconds: float, *, keep_daemons: bool = False) -> GroupStop:
         return GroupStop(self._record, grace_seconds)
 
 

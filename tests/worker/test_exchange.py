@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from opsicle.worker.exchange import MAX_HEAD_BYTES, BadAnswer, HungUp, TooLong, exchange
+from opsicle.worker.exchange import MAX_HEAD_BYTES, BadAnswer, PeerClosed, TooLong, exchange
 
 
 @pytest.fixture
@@ -81,11 +81,11 @@ def test_an_old_server_keeps_no_connection(pair):
 def test_anything_but_one_plain_answer_is_an_error(pair, answer):
     with pytest.raises(BadAnswer) as caught:
         answered(pair, answer)
-    assert not isinstance(caught.value, HungUp)
+    assert not isinstance(caught.value, PeerClosed)
 
 
 def test_connection_that_ends_before_any_answer_is_told_apart(pair):
-    with pytest.raises(HungUp):
+    with pytest.raises(PeerClosed):
         answered(pair, b"")
 
 

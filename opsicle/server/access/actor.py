@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from opsicle.domain.access import BEYOND_ROLES, Action
+from opsicle.domain.access import SERVER_ACTIONS, Action
 from opsicle.domain.errors import NotAllowed
 from opsicle.domain.rights import NO_RIGHTS, Rights
-from opsicle.domain.rules import Target
+from opsicle.domain.rules import NamedResource
 from opsicle.server.store.audit import Author
 
 
@@ -39,19 +39,19 @@ class Actor:
         """How this actor stands in the audit record."""
         return Author("user", self.user_id, self.email, self.channel, self.address)
 
-    def may(self, action: Action, target: Target | None = None) -> bool:
+    def may(self, action: Action, target: NamedResource | None = None) -> bool:
         """Return whether this actor may, with this template.
 
         Without a target: with anything at all.
         """
         return self.rights.may(action, target)
 
-    def require(self, action: Action, target: Target | None = None) -> None:
+    def require(self, action: Action, target: NamedResource | None = None) -> None:
         """Raise NotAllowed unless this actor may, with this template.
 
         Without a target: with anything at all.
         """
-        if action in BEYOND_ROLES and not self.may(action):
+        if action in SERVER_ACTIONS and not self.may(action):
             raise NotAllowed(
                 f"only a server operator may do this ({action})", hint="Ask who runs this server."
             )

@@ -25,7 +25,7 @@ def account_of(db: Connection, org_id: str, user_id: str, seq: int = NOW) -> Acc
     return accounts_of(db, org_id, [user_id], seq)[user_id]
 
 
-def answers_for(db: Connection, org_id: str, user_id: str, account_id: str) -> bool:
+def is_answerable_for(db: Connection, org_id: str, user_id: str, account_id: str) -> bool:
     """Return whether what an account asked for is somebody's to take back.
 
     Their own, or of a service account they own now.

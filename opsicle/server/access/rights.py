@@ -9,7 +9,7 @@ import msgspec
 from opsicle.domain import stored_json
 from opsicle.domain.access import Action, BuiltInRole
 from opsicle.domain.errors import InvalidInput, NotAllowed, Unreadable
-from opsicle.domain.rights import NO_RIGHTS, Layer, Rights, change, excess, grants_of
+from opsicle.domain.rights import NO_RIGHTS, Layer, Rights, change, grants_of, missing_rights
 from opsicle.domain.rules import OWN_ROLE_RULES, Rule, built_in_rules, parse_rules
 from opsicle.domain.stored_json import CANNOT_BE_READ
 from opsicle.server.access import validators
@@ -45,7 +45,7 @@ _NEVER = 2**53
 """Higher than the number of any entry of a record."""
 
 
-class Rulebook:
+class OrgRights:
     """What many people of an org may do, put together as in `rights_of`, within one transaction.
 
     Roles and groups are read once, and the rights of those who have the same role and groups are
@@ -117,7 +117,7 @@ class Rulebook:
             group = self._groups[name]
             sources.append((read_rules(group.rules), max(seq, group.deciding_seq)))
 
-        own = min((seq for rules, seq in sources if lets_decide(rules)), default=0)
+        own = min((seq for rules, seq in sources if allows_deciding(rules)), default=0)
         above = self.deciding_seq(member.owner_id, members, joined) if member.owner_id else 0
         return max(own, above)
 
@@ -187,7 +187,7 @@ def rotated_secrets(scopes: str) -> frozenset[str]:
     )
 
 
-def lets_decide(rules: Iterable[Rule]) -> bool:
+def allows_deciding(rules: Iterable[Rule]) -> bool:
     """Return whether a rule among these allows people to decide on approvals."""
     return any(rule.effect == "allow" and rule.covers(Action.APPROVALS_DECIDE) for rule in rules)
 
@@ -234,8 +234,8 @@ def require_at_most(actor: Actor, granted: Rights, what: str) -> None:
 
     `what` completes "you may not …".
     """
-    if beyond := excess(actor.rights, granted):
+    if missing := missing_rights(actor.rights, granted):
         raise NotAllowed(
-            f"you may not {what}: that takes more than you may yourself ({beyond})",
+            f"you may not {what}: that takes more than you may yourself ({missing})",
             hint="Ask an admin of your org.",
         )

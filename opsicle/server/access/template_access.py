@@ -15,7 +15,7 @@ from opsicle.domain import stored_json
 from opsicle.domain.access import Action
 from opsicle.domain.errors import Unreadable
 from opsicle.domain.rights import Rights
-from opsicle.domain.rules import Target
+from opsicle.domain.rules import NamedResource
 from opsicle.server.access.actor import Actor
 from opsicle.server.access.document_lookup import document_not_found
 from opsicle.server.access.template_versions import template_of
@@ -31,7 +31,9 @@ class _Labels(msgspec.Struct):
     labels: dict[str, str] = {}
 
 
-def targets_of(db: Connection, org_id: str, name: str, labels: Labels = None) -> list[Target]:
+def resources_of(
+    db: Connection, org_id: str, name: str, labels: Labels = None
+) -> list[NamedResource]:
     """Return the template as rules see it.
 
     With the labels of the version at hand, if given, and with those of the newest.
@@ -39,12 +41,14 @@ def targets_of(db: Connection, org_id: str, name: str, labels: Labels = None) ->
     Raises Unreadable, as nobody can say what rules mean for labels that cannot be read.
     """
     newest = templates.find(db, org_id, name)
-    given = [Target(name, labels)] if labels is not None else []
+    given = [NamedResource(name, labels)] if labels is not None else []
     if newest is None:
-        return given or [Target(name)]
+        return given or [NamedResource(name)]
     return [
         *given,
-        Target(name, stored_json.read(newest.header, _Labels, f"the template {name}").labels),
+        NamedResource(
+            name, stored_json.read(newest.header, _Labels, f"the template {name}").labels
+        ),
     ]
 
 
@@ -54,7 +58,7 @@ def may_on(db: Connection, actor: Actor, action: Action, name: str, labels: Labe
         return actor.may(action)
     try:
         return all(
-            actor.may(action, target) for target in targets_of(db, actor.org_id, name, labels)
+            actor.may(action, target) for target in resources_of(db, actor.org_id, name, labels)
         )
     except Unreadable:
         return False
@@ -71,7 +75,7 @@ def require_on(
         return
     if not may_on(db, actor, Action.TEMPLATES_VIEW, name, labels):
         raise document_not_found(DocumentKind.TEMPLATE, name)
-    for target in targets_of(db, actor.org_id, name, labels):
+    for target in resources_of(db, actor.org_id, name, labels):
         actor.require(action, target)
 
 
@@ -95,7 +99,7 @@ def is_automation_hidden(db: Connection, actor: Actor, row: AutomationRow) -> bo
         return True
 
 
-def is_hidden_from(rights: Rights, targets: Iterable[Target]) -> bool:
+def is_hidden_from(rights: Rights, targets: Iterable[NamedResource]) -> bool:
     """Return the same for somebody with these rights, and the targets of a template."""
     view = Action.TEMPLATES_VIEW
     return rights.depends_on_template(view) and not all(

@@ -10,11 +10,11 @@ from opsicle.domain.access import Action
 from opsicle.domain.approvers import ApprovalRequester, ApproverPerson
 from opsicle.domain.policies import Chat, Policy
 from opsicle.domain.rights import Rights
-from opsicle.domain.rules import Target
+from opsicle.domain.rules import NamedResource
 from opsicle.domain.templates import Template
 from opsicle.server.access.principals import account_of, accounts_of
-from opsicle.server.access.rights import Rulebook
-from opsicle.server.access.template_access import is_hidden_from, targets_of
+from opsicle.server.access.rights import OrgRights
+from opsicle.server.access.template_access import is_hidden_from, resources_of
 from opsicle.server.store import chat_links, groups, memberships
 from opsicle.server.store.database import Connection
 from opsicle.server.store.memberships import MemberSelection
@@ -46,8 +46,8 @@ class ApproverDirectory:
     def __init__(self, db: Connection, org_id: str) -> None:
         self._db = db
         self._org_id = org_id
-        self._rulebook: Rulebook | None = None
-        self._targets: dict[_TemplateView, list[Target]] = {}
+        self._org_rights: OrgRights | None = None
+        self._targets: dict[_TemplateView, list[NamedResource]] = {}
         self._found: dict[tuple[_TemplateView, _Names], dict[str, ApproverPerson]] = {}
 
     def people(
@@ -63,7 +63,7 @@ class ApproverDirectory:
             _TemplateView(template.name, frozenset(template.labels.items())),
         )
         if template_view not in self._targets:
-            self._targets[template_view] = targets_of(
+            self._targets[template_view] = resources_of(
                 self._db, self._org_id, template.name, template.labels
             )
         targets = self._targets[template_view]
@@ -81,7 +81,7 @@ class ApproverDirectory:
             for person in sorted((own | named).values(), key=lambda each: each.email)
         }
 
-    def _named(self, names: _Names, targets: Iterable[Target]) -> dict[str, ApproverPerson]:
+    def _named(self, names: _Names, targets: Iterable[NamedResource]) -> dict[str, ApproverPerson]:
         chats: dict[str, set[Chat]] = {}
         for chat in names.chats:
             if user_id := chat_links.find_user(self._db, self._org_id, chat.channel, chat.id):
@@ -95,14 +95,14 @@ class ApproverDirectory:
         return self._load(named, chats, targets)
 
     def _load(
-        self, named: MemberSelection, chats: dict[str, set[Chat]], targets: Iterable[Target]
+        self, named: MemberSelection, chats: dict[str, set[Chat]], targets: Iterable[NamedResource]
     ) -> dict[str, ApproverPerson]:
         members = {
             member.user_id: member
             for member in memberships.list_named(self._db, self._org_id, named)
         }
         joined = groups.list_joined(self._db, self._org_id, members)
-        book = self._rulebook = self._rulebook or Rulebook(self._db, self._org_id)
+        book = self._org_rights = self._org_rights or OrgRights(self._db, self._org_id)
         accounts = accounts_of(self._db, self._org_id, members)
         return {
             user_id: ApproverPerson(
@@ -141,7 +141,7 @@ def requester_of(db: Connection, org_id: str, user_id: str, asked_seq: int) -> A
     )
 
 
-def _may_decide(rights: Rights, targets: Iterable[Target]) -> bool:
+def _may_decide(rights: Rights, targets: Iterable[NamedResource]) -> bool:
     return rights.decide(Action.APPROVALS_DECIDE).is_allowed and not is_hidden_from(rights, targets)
 
 

@@ -17,7 +17,7 @@ from opsicle.domain.errors import NotFound
 from opsicle.domain.pauses import ApprovalKind
 from opsicle.domain.policies import Gate, Policy
 from opsicle.domain.resume_points import ResumePoint
-from opsicle.domain.run_windows import RunWindow, together
+from opsicle.domain.run_windows import RunWindow, common_window
 from opsicle.domain.templates import Phase, Template
 from opsicle.server.access.stored_values import read_values
 from opsicle.server.access.template_versions import template_of
@@ -79,7 +79,9 @@ class Case:
     @property
     def window(self) -> RunWindow:
         """When those who have agreed so far let it begin."""
-        return together(each.window for each in self.decisions if each.verdict is Verdict.APPROVE)
+        return common_window(
+            each.window for each in self.decisions if each.verdict is Verdict.APPROVE
+        )
 
     def may_decide(self, status: GateStatus, person: ApproverPerson, now: datetime) -> bool:
         """Return whether a person may decide on a gate, now or once it opens."""
@@ -183,7 +185,7 @@ def forged(bindings: Bindings, row: ApprovalRow, decisions: list[DecisionRow]) -
 def gates_for(policy: Policy, template: Template, automation: AutomationRow) -> tuple[Gate, ...]:
     """Return the gates of a policy that an automation has to pass."""
     values = read_values(automation.values_json)
-    return asked_gates(policy, Facts(template.variables, values, template.certain_labels))
+    return asked_gates(policy, Facts(template.variables, values, template.guaranteed_labels))
 
 
 def _vote(decision: DecisionRow) -> Vote:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from opsicle.domain.approvals import ApprovalStatus, GateState, GateStatus, Verdict, meets
+from opsicle.domain.approvals import ApprovalStatus, GateState, GateStatus, Verdict, satisfies_gate
 from opsicle.domain.approvers import ApproverPerson
 from opsicle.domain.bounds import MAX_REASON_CHARACTERS
 from opsicle.domain.errors import Conflict, InvalidInput, NotAllowed
@@ -165,7 +165,7 @@ def voter(
         if gate.state is GateState.WAITING
         and case.may_decide(gate, me, viewer.now)
         and not case.has_decided(me, gate.gate.name)
-        and meets(gate.gate, with_mfa=decision.with_mfa, has_reason=bool(decision.reason))
+        and satisfies_gate(gate.gate, with_mfa=decision.with_mfa, has_reason=bool(decision.reason))
     ]
     return me, [*now_open, *later]
 

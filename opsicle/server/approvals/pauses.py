@@ -13,7 +13,7 @@ import msgspec
 from opsicle.domain import approvals as engine
 from opsicle.domain import stored_json
 from opsicle.domain.approvals import ApprovalState, Verdict, unmet
-from opsicle.domain.approvers import impassable
+from opsicle.domain.approvers import gates_problem
 from opsicle.domain.errors import Conflict
 from opsicle.domain.pauses import (
     Answer,
@@ -53,7 +53,7 @@ def require_passable(
     for phase in asking:
         policy = _policy_of(db, row, phase)
         people = directory.people(policy, template, requester)
-        if problem := impassable(policy.gates, people.values(), requester):
+        if problem := gates_problem(policy.gates, people.values(), requester):
             raise Conflict(
                 f"phase {phase.name} of {template.name} could never go on: {problem}",
                 hint="Change whom the phase asks, or who is whose manager, role and group.",

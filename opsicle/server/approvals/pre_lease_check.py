@@ -13,9 +13,9 @@ from opsicle.domain.templates import Template
 from opsicle.server.approvals.bindings import Bindings
 from opsicle.server.approvals.called import called_refusal
 from opsicle.server.approvals.cases import Case, load
+from opsicle.server.approvals.policy_changes import missing_approval, newer_policy_problem
 from opsicle.server.approvals.record_of_ends import contradiction
 from opsicle.server.approvals.requester_refusal import requester_refusal
-from opsicle.server.approvals.stricter_since import missing_approval, tightened_since
 from opsicle.server.store.approvals import ApprovalRow
 from opsicle.server.store.automations import AutomationRow
 from opsicle.server.store.database import Connection
@@ -38,7 +38,7 @@ def refusal_reason(
     That its content is what it was triggered to do, and that just this was asked, has been seen
     before.
     """
-    if row.called_by:
+    if row.called_by or row.member_of:
         return contradiction(db, row) or called_refusal(db, bindings, row, template)
     if approval is None:
         altered = "" if _has_window(row, ALWAYS) else WINDOW_ALTERED
@@ -71,4 +71,4 @@ def _policy_refusal(db: Connection, case: Case) -> str:
     """
     if reason := unmet(case.gates, case.votes, case.people, case.requester):
         return f"the decisions no longer hold: {reason}"
-    return tightened_since(db, case, case.votes)
+    return newer_policy_problem(db, case, case.votes)

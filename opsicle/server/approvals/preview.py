@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from opsicle.domain.approvers import deciders, impassable
+from opsicle.domain.approvers import deciders, gates_problem
 from opsicle.domain.errors import Conflict
 from opsicle.domain.stored_templates import decode_template
 from opsicle.server.access.actor import Actor
@@ -58,5 +58,5 @@ def need_of(db: Connection, actor: Actor, version: VersionRow) -> ApprovalNeed:
             )
             for gate in policy.gates
         ],
-        problem=impassable(always, people.values(), requester),
+        problem=gates_problem(always, people.values(), requester),
     )

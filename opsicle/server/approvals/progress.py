@@ -35,7 +35,7 @@ from opsicle.server.approvals.evidence import plan_facts
 from opsicle.server.approvals.facts import approval_facts
 from opsicle.server.approvals.paused_ends import end_if_nothing_is_left, end_state
 from opsicle.server.approvals.stuck import newly_stuck, stuck_gates_of, updated_notices
-from opsicle.server.approvals.subjects import Occasion, subject
+from opsicle.server.approvals.subjects import ApprovalEvent, subject
 from opsicle.server.approvals.waiting import outcome_of
 from opsicle.server.channels.outbox import Outbox
 from opsicle.server.store import approvals, audit, automation_transitions
@@ -115,7 +115,7 @@ class Progress:
         recipients |= {decision.user_id for decision in case.decisions}
 
         ended = case.ended(ApprovalState.WITHDRAWN, explanation)
-        line, rooms = subject(ended, Occasion.WITHDRAWN), _notified_chats(case)
+        line, rooms = subject(ended, ApprovalEvent.WITHDRAWN), _notified_chats(case)
         notice = _notice(ended, NoticeKind.APPROVAL_ENDED, recipients, line, rooms)
         return self._post(db, ended, now, notice)
 
@@ -128,7 +128,7 @@ class Progress:
             key = f"ask:{gate.gate.name}"
             if key not in notified:
                 recipients = {person.user_id for person in case.pending_deciders(gate, now)}
-                line, kind = subject(case, Occasion.ASKED), NoticeKind.APPROVAL_REQUESTED
+                line, kind = subject(case, ApprovalEvent.ASKED), NoticeKind.APPROVAL_REQUESTED
                 self._post(db, case, now, _notice(case, kind, recipients, line, gate.gate.chats))
                 news.append(key)
 
@@ -149,7 +149,7 @@ class Progress:
         notified = stored_json.read_or(case.row.notified, list[str], [])
         stuck = stuck_gates_of(case, status)
         if newly_stuck(notified, stuck):
-            line = subject(case, Occasion.STUCK)
+            line = subject(case, ApprovalEvent.STUCK)
             notice = _notice(case, NoticeKind.APPROVAL_STUCK, {case.row.requester_id}, line)
             self._post(db, case, now, notice)
         return updated_notices(notified, stuck)
@@ -160,13 +160,13 @@ class Progress:
         waited = case.pending_deciders(gate, now)
         if item.step is None:
             recipients = {person.user_id for person in waited}
-            line, kind = subject(case, Occasion.REMINDED), NoticeKind.APPROVAL_REMINDER
+            line, kind = subject(case, ApprovalEvent.REMINDED), NoticeKind.APPROVAL_REMINDER
             self._post(db, case, now, _notice(case, kind, recipients, line, gate.gate.chats))
             return
 
         to = gate.gate.escalate[item.step].to
         recipients = {person.user_id for person in waited if is_named(to, person, case.requester)}
-        line = subject(case, Occasion.ESCALATED)
+        line = subject(case, ApprovalEvent.ESCALATED)
         self._post(db, case, now, _notice(case, NoticeKind.APPROVAL_ESCALATED, recipients, line))
         data = {"gate": gate.gate.name, "after": gate.gate.escalate[item.step].after}
         audit.append(
@@ -191,7 +191,7 @@ class Progress:
 
         recipients = {row.requester_id, *(decision.user_id for decision in case.decisions)}
         ended = case.ended(state, explanation)
-        line, rooms = subject(ended, Occasion.ENDED), _notified_chats(case)
+        line, rooms = subject(ended, ApprovalEvent.ENDED), _notified_chats(case)
         notified = self._post(
             db, ended, now, _notice(ended, NoticeKind.APPROVAL_ENDED, recipients, line, rooms)
         )

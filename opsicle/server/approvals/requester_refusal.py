@@ -5,7 +5,7 @@ from __future__ import annotations
 from opsicle.domain.access import Action
 from opsicle.domain.templates import Template
 from opsicle.server.access.rights import rights_of
-from opsicle.server.access.template_access import targets_of
+from opsicle.server.access.template_access import resources_of
 from opsicle.server.store import memberships
 from opsicle.server.store.automations import AutomationRow
 from opsicle.server.store.database import Connection
@@ -27,7 +27,7 @@ def requester_refusal(db: Connection, row: AutomationRow, template: Template) ->
         return f"{person.email}, who answers for {row.requester_email}, is disabled"
 
     rights = rights_of(db, row.org_id, row.requester_id)
-    targets = targets_of(db, row.org_id, template.name, template.labels)
+    targets = resources_of(db, row.org_id, template.name, template.labels)
     if not all(rights.may(Action.AUTOMATIONS_CREATE, target) for target in targets):
         return f"{row.requester_email} may no longer run templates"
     return ""

@@ -8,7 +8,7 @@ from datetime import datetime
 import msgspec
 
 from opsicle.domain.approvals import ApprovalState
-from opsicle.domain.approvers import impassable
+from opsicle.domain.approvers import gates_problem
 from opsicle.domain.automations import AutomationState
 from opsicle.domain.errors import Conflict
 from opsicle.domain.policies import Gate, Policy
@@ -56,7 +56,7 @@ class ApprovalRequests:
         None for nobody, or not yet: what plans is asked about after that, if it could be given.
         Raises as `applicable_policy`.
         """
-        if row.called_by:  # it was asked together with that of its caller
+        if row.called_by or row.member_of:  # it was asked together with what has made it
             return None
         applicable = self.applicable_policy(db, row, template, first_phase)
         return None if row.state is AutomationState.PLANNING else applicable
@@ -80,7 +80,7 @@ class ApprovalRequests:
         )
         requester = requester_of(db, row.org_id, row.requester_id, audit.last_seq(db, row.org_id))
         people = ApproverDirectory(db, row.org_id).people(policy, template, requester)
-        if problem := impassable(applicable.gates, people.values(), requester):
+        if problem := gates_problem(applicable.gates, people.values(), requester):
             raise Conflict(
                 f"the approval of {template.name} could never be given: {problem}",
                 hint="An admin changes the policy, or who is whose manager, role and group.",

@@ -22,7 +22,7 @@ from opsicle.domain.pauses import ApprovalKind
 from opsicle.kit.clock import Clock
 from opsicle.server.access.actor import Actor
 from opsicle.server.access.document_lookup import get_document
-from opsicle.server.access.principals import answers_for
+from opsicle.server.access.principals import is_answerable_for
 from opsicle.server.access.stored_values import stored_requirements
 from opsicle.server.access.template_access import is_hidden
 from opsicle.server.approvals.approvers import ApproverDirectory
@@ -269,7 +269,7 @@ class Approvals:
         def work(db: Connection) -> AutomationRow:
             case = self._get(db, actor, approval_id)
             row = case.row
-            if not answers_for(db, row.org_id, actor.user_id, row.requester_id):
+            if not is_answerable_for(db, row.org_id, actor.user_id, row.requester_id):
                 raise NotAllowed(
                     "only who asked can withdraw it, or who owns the service account that did",
                     hint="If you may decide, reject it.",
@@ -336,7 +336,7 @@ class Approvals:
         row = required(approvals.find(db, actor.org_id, approval_id), _not_found(approval_id))
 
         case = self._progress.load(db, row)
-        if _is_hidden(db, actor, case) and not answers_for(
+        if _is_hidden(db, actor, case) and not is_answerable_for(
             db, actor.org_id, actor.user_id, row.requester_id
         ):
             raise _not_found(approval_id)

@@ -16,7 +16,7 @@ AFTER_ERROR_SECONDS = 5.0
 """Until a start is tried again after an error of the server's."""
 
 
-class IsTaken(Exception):
+class AlreadyTaken(Exception):
     """Another turn was first, or nobody wants it any more. Raised in the transaction of a start."""
 
 
@@ -36,7 +36,7 @@ class Attempts:
             return False
         try:
             start()
-        except IsTaken:
+        except AlreadyTaken:
             return False
         except Unavailable:
             raise

@@ -9,12 +9,17 @@ from typing import NamedTuple
 from opsicle.domain.call_paths import call_path
 from opsicle.domain.calls import MAX_DEPTH, BoundCall, Call
 from opsicle.domain.errors import Conflict, OpsicleError, Problem
-from opsicle.domain.passed_values import call_problems, passed_values, refuse_secrets
+from opsicle.domain.passed_values import (
+    PassableValues,
+    call_problems,
+    passed_values,
+    refuse_secrets,
+)
 from opsicle.domain.template_parser import digest
 from opsicle.domain.templates import Phase, Template, Value
 from opsicle.server.access.actor import Actor
 from opsicle.server.automations.runnable import runnable_version
-from opsicle.server.automations.scope_of_starts import require_in_scope
+from opsicle.server.automations.start_rights import require_in_scope
 from opsicle.server.automations.starters import Starter
 from opsicle.server.secrets.service import require_secrets
 from opsicle.server.store.database import Connection
@@ -63,6 +68,8 @@ def bound_calls(
     """
     if starter and starter.called:
         return starter.called.bound.calls
+    if starter and starter.member:
+        return starter.member.calls
     if starter is None:
         require_in_scope(db, actor, template)
     if not any(phase.calls for phase in template.phases):
@@ -137,10 +144,10 @@ def _bind_one(
     _check_groups(callers.templates, target)
     require_secrets(db, actor.org_id, target)
     refuse_secrets(path, call, target)
-    if problems := tuple(call_problems(path, call, target)):
+    if problems := tuple(call_problems(path, call, callers.templates[-1], target)):
         raise Conflict("its values do not fit", problems=problems)
     if values is not None:
-        passed_values(call, target.variables, values, {}, ())
+        passed_values(call, callers.templates[-1], target, PassableValues(values))
 
     below = _Callers((*callers.templates, target), callers.depth + 1, callers.budget)
     calls = tuple(_bound(db, actor, target, below, None))

@@ -18,14 +18,15 @@ from opsicle.server.access.document_lookup import get_document
 from opsicle.server.access.member_actors import member_actor
 from opsicle.server.access.template_versions import template_of
 from opsicle.server.approvals.bindings import AlteredManifest, Bindings
-from opsicle.server.approvals.passed_pauses import require_pauses_passed
+from opsicle.server.approvals.passed_calls import require_passed
 from opsicle.server.approvals.record_of_ends import record_start
-from opsicle.server.automations.attempts import Attempts, IsTaken
-from opsicle.server.automations.chains import values_for
+from opsicle.server.automations.attempts import AlreadyTaken, Attempts
 from opsicle.server.automations.service import Automations
 from opsicle.server.automations.starters import CalledRun, Starter
+from opsicle.server.automations.values_for_starts import PassingOn, values_for
 from opsicle.server.fleet.presence import Fleet
 from opsicle.server.fleet.pubsub import PubSub, automation_topic
+from opsicle.server.keys.vault import Vault
 from opsicle.server.store import approvals, audit, automations, calls
 from opsicle.server.store.automations import AutomationRow
 from opsicle.server.store.calls import CalledRow
@@ -51,11 +52,12 @@ class _DueCall(NamedTuple):
 class CallStarts:
     """What a turn of the server's loop does for calls. Two turns at once do no harm."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 - what starts touch
         self,
         database: Database,
         automations: Automations,
         bindings: Bindings,
+        vault: Vault,
         fleet: Fleet,
         pubsub: PubSub,
         clock: Clock,
@@ -63,16 +65,18 @@ class CallStarts:
         self._database = database
         self._automations = automations
         self._bindings = bindings
+        self._vault = vault
         self._fleet = fleet
         self._pubsub = pubsub
         self._clock = clock
         self._attempts = Attempts(clock)
         self._open: dict[tuple[str, int], CalledRow] = {}
 
-    def turn(self) -> None:
+    def turn(self) -> int:
         """Run what is due, end what is wanted no more, and wake workers of jobs that may go on.
 
-        Nothing is run while the queue is held, as after a restore.
+        Nothing is run while the queue is held, as after a restore. Return for how many calls
+        something was to be done.
         """
         rows = self._database.read(lambda db: calls.list_pending(db, MOST_AT_ONCE))
         for row in rows:
@@ -85,6 +89,7 @@ class CallStarts:
             elif row.state is CallState.STARTED and not row.is_wanted:
                 self._attempts.attempt(key, partial(self._end, row), refuse)
         self._announce()
+        return len(rows)
 
     def _announce(self) -> None:
         """Tell followers of callers what has changed since the turn before, and their workers."""
@@ -101,7 +106,7 @@ class CallStarts:
 
     def _start(self, row: CalledRow) -> None:
         def query(db: Connection) -> tuple[_DueCall, Actor]:
-            due = _due_call(db, self._bindings, row)
+            due = _due_call(db, self._bindings, self._vault, row)
             return due, member_actor(db, row.org_id, due.caller.requester_id, "call")
 
         due, actor = self._database.read(query)
@@ -109,7 +114,7 @@ class CallStarts:
         def claim(db: Connection, automation_id: str) -> None:
             now = self._clock.now()
             if not calls.claim(db, row.wait_id, row.position, automation_id, now):
-                raise IsTaken
+                raise AlreadyTaken
             resource = f"calls/{row.wait_id}/{row.position}"
             record_start(db, row.org_id, resource, automation_id, now)
 
@@ -141,7 +146,7 @@ class CallStarts:
         self._database.write(work)
 
 
-def _due_call(db: Connection, bindings: Bindings, row: CalledRow) -> _DueCall:
+def _due_call(db: Connection, bindings: Bindings, vault: Vault, row: CalledRow) -> _DueCall:
     """Return a call that is to be made, by what is stored and by what its caller was bound to.
 
     Raises AlteredManifest where what is stored is not what was triggered, or people have not let it
@@ -163,7 +168,7 @@ def _due_call(db: Connection, bindings: Bindings, row: CalledRow) -> _DueCall:
     )
     if wait is None or bound is None or bound.template != row.template:
         raise AlteredManifest("what is stored of its calls is not what it was bound to call")
-    require_pauses_passed(db, bindings, caller, template, manifest, row.phase)
+    require_passed(db, bindings, caller, template, manifest.first_phase, row.phase)
 
     version = get_document(db, DocumentKind.TEMPLATE, row.org_id, row.template, bound.version)
     target = decode_template(version.document)
@@ -172,7 +177,7 @@ def _due_call(db: Connection, bindings: Bindings, row: CalledRow) -> _DueCall:
 
     call = template.phases[row.phase].calls[row.position]
     at = CalledBy(automation_id=caller.id, fence=wait.fence, phase=row.phase, position=row.position)
-    values = values_for(db, caller, call, target)
+    values = values_for(db, vault, PassingOn(caller, template, manifest), call, target)
     request = RunRequest(
         template=row.template, version=bound.version, values=values, reason=caller.reason
     )

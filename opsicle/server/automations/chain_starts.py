@@ -6,6 +6,7 @@ the other automation, or records why there is none. So each starts once, whateve
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 
 from opsicle.domain.calls import ChainState
@@ -14,12 +15,13 @@ from opsicle.server.access.actor import Actor, SystemActor
 from opsicle.server.access.member_actors import member_actor
 from opsicle.server.approvals.bindings import Bindings
 from opsicle.server.approvals.record_of_ends import record_start
-from opsicle.server.automations.attempts import Attempts, IsTaken
+from opsicle.server.automations.attempts import AlreadyTaken, Attempts
 from opsicle.server.automations.chains import DueStart, due_start
 from opsicle.server.automations.service import Automations
 from opsicle.server.automations.starters import Starter
 from opsicle.server.fleet.presence import Fleet
 from opsicle.server.fleet.pubsub import PubSub, automation_topic
+from opsicle.server.keys.vault import Vault
 from opsicle.server.store import audit, chains
 from opsicle.server.store.chains import ChainStartRow
 from opsicle.server.store.database import Connection, Database
@@ -32,11 +34,12 @@ MOST_AT_ONCE = 200
 class ChainStarts:
     """What a turn of the server's loop does for chains. Two turns at once do no harm."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 - what starts touch
         self,
         database: Database,
         automations: Automations,
         bindings: Bindings,
+        vault: Vault,
         fleet: Fleet,
         pubsub: PubSub,
         clock: Clock,
@@ -44,23 +47,31 @@ class ChainStarts:
         self._database = database
         self._automations = automations
         self._bindings = bindings
+        self._vault = vault
         self._fleet = fleet
         self._pubsub = pubsub
         self._clock = clock
         self._attempts = Attempts(clock)
 
-    def turn(self) -> None:
-        """Start what is due; nothing while the queue is held, as after a restore."""
-        if self._fleet.held:
-            return
-        for row in self._database.read(lambda db: chains.list_due(db, MOST_AT_ONCE)):
+    def turn(self) -> int:
+        """Start what is due; nothing while the queue is held, as after a restore.
+
+        Return how many starts were due.
+        """
+        rows = self._database.read(lambda db: chains.list_due(db, MOST_AT_ONCE))
+        if not self._fleet.held:
+            self._attempt(rows)
+        return len(rows)
+
+    def _attempt(self, rows: Sequence[ChainStartRow]) -> None:
+        for row in rows:
             start, refuse = partial(self._start, row), partial(self._refuse, row)
             if self._attempts.attempt(f"{row.parent_id}/{row.position}", start, refuse):
                 self._pubsub.changed(automation_topic(row.parent_id))
 
     def _start(self, row: ChainStartRow) -> None:
         def query(db: Connection) -> tuple[DueStart, Actor]:
-            due = due_start(db, self._bindings, row)
+            due = due_start(db, self._bindings, self._vault, row)
             return due, member_actor(db, row.org_id, due.parent.requester_id, "chain")
 
         due, actor = self._database.read(query)
@@ -68,7 +79,7 @@ class ChainStarts:
         def claim(db: Connection, automation_id: str) -> None:
             now = self._clock.now()
             if not chains.settle(db, row, ChainState.STARTED, now, automation_id=automation_id):
-                raise IsTaken
+                raise AlreadyTaken
             resource = f"chains/{row.parent_id}/{row.position}"
             record_start(db, row.org_id, resource, automation_id, now)
 

@@ -32,13 +32,13 @@ LONGEST_UNSEEN_SECONDS = 15.0
 So that a follower who may no longer see it, or a lost part of the log, shows all the same.
 """
 
-CALM_SECONDS = 0.5
+MIN_INTERVAL_SECONDS = 0.5
 """An org's lists change at most this often for one follower."""
 
 READS_PER_SECOND = 100
 """Followers that read their list again in a second, at most: each costs about a millisecond."""
 
-_LONGEST_CALM_SECONDS = 10.0
+_MAX_INTERVAL_SECONDS = 10.0
 
 _FEW = 20
 """Followers who may all be told in the same moment."""
@@ -169,13 +169,13 @@ class LiveStreams:
                 if not watch.wait(HEARTBEAT_SECONDS):
                     yield Heartbeat()
                     continue
-                calm, spread = pace(self._pubsub.count(org_topic(org_id)))
+                interval, spread = refresh_interval(self._pubsub.count(org_topic(org_id)))
                 gevent.sleep(random.uniform(0, spread))  # noqa: S311 - whose turn is first is no secret
                 yield ListChanged()
-                gevent.sleep(calm)
+                gevent.sleep(interval)
 
 
-def pace(followers: int) -> tuple[float, float]:
+def refresh_interval(followers: int) -> tuple[float, float]:
     """Return how long a follower rests after a change, and how far a change is spread.
 
     Both are in seconds, and grow with the number of followers.
@@ -183,8 +183,8 @@ def pace(followers: int) -> tuple[float, float]:
     500 open pages that read their lists anew in the moment of each change would have the server for
     themselves.
     """
-    calm = min(max(CALM_SECONDS, followers / READS_PER_SECOND), _LONGEST_CALM_SECONDS)
-    return calm, 0.0 if followers <= _FEW else calm
+    interval = min(max(MIN_INTERVAL_SECONDS, followers / READS_PER_SECOND), _MAX_INTERVAL_SECONDS)
+    return interval, 0.0 if followers <= _FEW else interval
 
 
 def _differs(now: Automation, before: Automation) -> bool:

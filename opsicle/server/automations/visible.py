@@ -7,7 +7,7 @@ from opsicle.domain.automations import AutomationState
 from opsicle.domain.errors import NotAllowed, NotFound
 from opsicle.domain.templates import Template
 from opsicle.server.access.actor import Actor
-from opsicle.server.access.principals import answers_for
+from opsicle.server.access.principals import is_answerable_for
 from opsicle.server.access.template_access import is_automation_hidden
 from opsicle.server.access.template_versions import shown_template_of
 from opsicle.server.store import automations
@@ -28,7 +28,7 @@ ENDED = {
 
 def is_visible(db: Connection, actor: Actor, row: AutomationRow) -> bool:
     """Return whether the actor may see an automation of their org."""
-    return not is_automation_hidden(db, actor, row) or answers_for(
+    return not is_automation_hidden(db, actor, row) or is_answerable_for(
         db, row.org_id, actor.user_id, row.requester_id
     )
 
@@ -54,7 +54,7 @@ def require_may_cancel(db: Connection, actor: Actor, row: AutomationRow) -> None
     """
     if actor.may(Action.AUTOMATIONS_CANCEL_ANY):
         return
-    if not answers_for(db, row.org_id, actor.user_id, row.requester_id):
+    if not is_answerable_for(db, row.org_id, actor.user_id, row.requester_id):
         raise NotAllowed(
             "you may only cancel what you or your service accounts triggered",
             hint="Ask an operator.",

@@ -44,6 +44,8 @@ class ChatQuestions:
         question = self._open.pop(_key(person), None)
         if question is None or question.until < self._clock.now():
             return ""
+        if question.wanted is MissingProof.VALUES:
+            return self._try(person, question.decision._replace(values=text))
         if question.wanted is MissingProof.REASON:
             return self._try(person, question.decision._replace(reason=text))
         return self._try(person, question.decision._replace(totp=text.strip()))

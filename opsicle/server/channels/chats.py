@@ -26,6 +26,7 @@ from opsicle.security.api_tokens import token_hash
 from opsicle.server.access.actor import Actor
 from opsicle.server.access.rights import rights_of
 from opsicle.server.channels import kinds
+from opsicle.server.channels.chat_values import said_of, values_in, values_question
 from opsicle.server.channels.kind import Reach
 from opsicle.server.identity.login_throttle import LoginThrottle
 from opsicle.server.identity.step_up import StepUp
@@ -33,12 +34,15 @@ from opsicle.server.store import audit, channels, chat_links, memberships, orgs
 from opsicle.server.store.channels import ChannelRow
 from opsicle.server.store.chat_links import LinkRow
 from opsicle.server.store.database import Connection, Database
-from opsicle.wire.approval_api import DecisionRequest
+from opsicle.wire.approval_api import Approval, DecisionRequest
 from opsicle.wire.channel_api import ChatLink, NewLinkCode
 
 Decide = Callable[[Actor, str, Verdict, DecisionRequest], ApprovalOutcome]
 """decide(actor, approval id, verdict, reason and code) answers how the approval stands; raises
 OpsicleError."""
+
+Look = Callable[[Actor, str], Approval]
+"""look(actor, approval id) answers with what they may see of it; raises OpsicleError."""
 
 CODE_LIFETIME = timedelta(minutes=10)
 _CODE_ALPHABET = "23456789ABCDEFGHJKMNPQRSTVWXYZ"
@@ -58,16 +62,18 @@ class ChatPerson(NamedTuple):
 class MissingProof(StrEnum):
     """What a decision still lacks."""
 
+    VALUES = "values"
     TOTP = "totp"
     REASON = "reason"
 
 
 class ChatDecision(NamedTuple):
-    """What somebody wants to say, as far as they have said it."""
+    """What somebody wants to say, as far as they have said it; `values` as they typed them."""
 
     approval_id: str
     verdict: Verdict
     reason: str = ""
+    values: str = ""
     totp: str = ""
 
 
@@ -97,12 +103,14 @@ class Chats:
         throttle: LoginThrottle,
         clock: Clock,
         decide: Decide,
+        look: Look,
     ) -> None:
         self._database = database
         self._step_up = step_up
         self._throttle = throttle
         self._clock = clock
         self._decide = decide
+        self._look = look
 
     def make_code(self, actor: Actor, channel: str) -> NewLinkCode:
         """Return a one-time code by which a chat user shows that they are the caller.
@@ -223,6 +231,13 @@ class Chats:
 
         try:
             request = DecisionRequest(reason=decision.reason, totp=decision.totp)
+            if decision.verdict is Verdict.APPROVE:
+                asked = self._look(actor, decision.approval_id)
+                question = values_question(asked) if asked.may_decide else ""
+                if question and not decision.values:
+                    return ChatOutcome(question, MissingProof.VALUES)
+                if decision.values:
+                    request.values = dict(values_in(asked.asked_variables, decision.values))
             outcome = self._decide(actor, decision.approval_id, decision.verdict, request)
         except InvalidInput as error:
             return _lacking(decision, error)
@@ -236,6 +251,8 @@ class Chats:
 def _lacking(decision: ChatDecision, error: InvalidInput) -> ChatOutcome:
     """Return what a decision lacks; a code that was wrong is asked for once more."""
     paths = {problem.path for problem in error.problems}
+    if any(path.partition(".")[0] == "values" for path in paths):
+        return ChatOutcome(f"{said_of(error)}. Send me the values again.", MissingProof.VALUES)
     if "reason" in paths and not decision.reason:
         return ChatOutcome("Send me your reason.", MissingProof.REASON)
     if "totp" in paths:

@@ -32,7 +32,7 @@ DOUBTFUL_POLL_SECONDS = 1.0
 of long ago."""
 
 
-class Arrivals:
+class PollRecorder:
     """Looks at each poll as it comes in."""
 
     def __init__(self, database: Database, fleet: Fleet, clock: Clock) -> None:

@@ -159,10 +159,10 @@ class JobArtifacts:
             )
 
         if request.offset == 0:
-            return self.lack_of_room(job.org_id, request.sha256, request.size)
+            return self.quota_problem(job.org_id, request.sha256, request.size)
         return ""
 
-    def lack_of_room(self, org_id: str, sha256: str, size: int) -> str:
+    def quota_problem(self, org_id: str, sha256: str, size: int) -> str:
         """Return why a file does not fit into its org's share, "" if it does.
 
         Old artifacts make room for it.

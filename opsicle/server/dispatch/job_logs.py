@@ -17,7 +17,7 @@ from opsicle.kit.clock import Clock
 from opsicle.server.dispatch.log_index import LineIndex, count_after, lines_of
 from opsicle.server.dispatch.log_ranges import LogRanges
 from opsicle.server.dispatch.log_segments import (
-    QUICK_BYTES,
+    INLINE_BYTES,
     missing,
     not_before,
     pack,
@@ -127,7 +127,7 @@ class JobLogs:
 
             start = fresh[0][0]
             size = fresh[-1][0] + len(fresh[-1][4]) - start
-            packed = self._quickly(size, pack, fresh)
+            packed = self._inline_if_small(size, pack, fresh)
             new = NewSegment(org_id, logs.Segment(job_id, start, size, packed), fresh, end)
             if self._database.write(partial(self._append, new=new)):
                 return start + size
@@ -197,12 +197,12 @@ class JobLogs:
         if removal:
             raise Gone(removal, hint="Artifacts and outputs of the automation are kept apart.")
 
-    def _quickly(self, size: int, function: Callable[[T], R], given: T) -> R:
+    def _inline_if_small(self, size: int, function: Callable[[T], R], given: T) -> R:
         """Call a function on so many bytes.
 
         Here, or in a thread where that would hold the event loop.
         """
-        return function(given) if size <= QUICK_BYTES else run_in(self._packers, function, given)
+        return function(given) if size <= INLINE_BYTES else run_in(self._packers, function, given)
 
     def size(self, job_id: str) -> int:
         """Return the length of a job's log in bytes."""
@@ -220,7 +220,9 @@ class JobLogs:
                 partial(logs.has_gap, job_id=job_id)
             ):
                 yield from missing(offset, segments[0].start)
-            chunks = self._quickly(sum(segment.size for segment in segments), unpack, segments)
+            chunks = self._inline_if_small(
+                sum(segment.size for segment in segments), unpack, segments
+            )
             fresh = not_before(chunks, offset)
             yield fresh
             offset = fresh[-1][0] + len(fresh[-1][4])

@@ -184,7 +184,7 @@ class Jobs:
 
         if request.phases is not None:
             phases = msgspec.json.encode(request.phases).decode()
-            self._database.write(lambda db: jobs.record_phases(db, job_id, phases))
+            self._database.write(lambda db: jobs.record_progress(db, job_id, phases))
 
         topic = log_topic if request.phases is None else automation_topic
         self._pubsub.changed(topic(job.automation_id))
@@ -250,7 +250,7 @@ class Jobs:
         self._lease_store.end(job_id)
         if presence:
             presence.busy = max(0, presence.busy - 1) + len(leased.items)
-            self._hand(presence, leased)
+            self._begin_leases(presence, leased)
         else:
             self._groups.announce(leased.settled)
         self._lease_service.make_use_of_room(job.org_id)
@@ -275,7 +275,7 @@ class Jobs:
                 hint="Say it again a little later.",
             )
 
-    def _hand(self, presence: Presence, leased: LeasedWork) -> None:
+    def _begin_leases(self, presence: Presence, leased: LeasedWork) -> None:
         """Let the leases begin that go out with an answer.
 
         If there are none, the open poll may use the slot.
@@ -319,7 +319,7 @@ class Jobs:
         """
         return request.is_after_loss or self._job_logs.was_lost_since(job.leased_at)
 
-    def judge_leases(self, late_seconds: float) -> int:
+    def check_leases(self, late_seconds: float) -> int:
         """Take one turn of judging leases, and return how many jobs were lost or given back.
 
         A lease must have been found lapsed by two turns, and the second of them in time: so there
@@ -327,7 +327,7 @@ class Jobs:
         workers before it has heard them.
         """
         if late_seconds:
-            self._spare_all(late_seconds)
+            self._renew_all(late_seconds)
             return 0
 
         expired = {lease.job_id for lease in self._lease_store.expired()}
@@ -339,11 +339,11 @@ class Jobs:
         self._database.write(lambda _: None)  # a disk that hangs holds up every poll's answer
         waited = self._clock.monotonic() - began_at
         if waited > SLOW_DISK_SECONDS:
-            self._spare_all(waited)
+            self._renew_all(waited)
             return 0
         return self.expire(twice)
 
-    def _spare_all(self, seconds: float) -> None:
+    def _renew_all(self, seconds: float) -> None:
         """Give every lease a new term: the server was away, or could not answer, for so long."""
         self._suspects = set()
         if count := self._lease_store.renew_all():

@@ -10,7 +10,7 @@ import msgspec
 from opsicle.server.store import logs
 from opsicle.wire.worker_api import MAX_CHUNK_BYTES, Chunk
 
-QUICK_BYTES = 32 * 1024
+INLINE_BYTES = 32 * 1024
 """Up to here packing or unpacking takes less than a thread would."""
 
 _FASTEST = 1

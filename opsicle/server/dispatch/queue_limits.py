@@ -13,7 +13,7 @@ from opsicle.server.store.database import Connection
 _RETRY_AFTER_SECONDS = 30
 
 
-def room_to_run(db: Connection, org_id: str, wanted: int) -> int:
+def free_capacity(db: Connection, org_id: str, wanted: int) -> int:
     """Return how many of `wanted` automations an org may have begin."""
     most = queue_limits.find(db, org_id).max_running
     if most is None:
@@ -23,7 +23,7 @@ def room_to_run(db: Connection, org_id: str, wanted: int) -> int:
 
 def running_limit_reason(db: Connection, org_id: str) -> str:
     """Say that an org has as many automations running as it may; "" if it has not."""
-    if room_to_run(db, org_id, 1) > 0:
+    if free_capacity(db, org_id, 1) > 0:
         return ""
     return f"org limit of {queue_limits.find(db, org_id).max_running} running reached"
 

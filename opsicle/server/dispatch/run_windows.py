@@ -10,7 +10,7 @@ from datetime import datetime
 
 from opsicle.domain.approvals import Verdict
 from opsicle.domain.automations import AutomationState
-from opsicle.domain.run_windows import RunWindow, together
+from opsicle.domain.run_windows import RunWindow, common_window
 from opsicle.kit.clock import Clock
 from opsicle.server.access.actor import SystemActor
 from opsicle.server.access.stored_values import stored_requirements
@@ -86,7 +86,7 @@ class RunWindows:
 def window_of(db: Connection, approval_id: str | None) -> RunWindow:
     """Return in which window those who agreed let an automation begin, to be told to people."""
     decisions = approvals.list_decisions(db, approval_id) if approval_id else []
-    return together(each.window for each in decisions if each.verdict is Verdict.APPROVE)
+    return common_window(each.window for each in decisions if each.verdict is Verdict.APPROVE)
 
 
 def expire(db: Connection, outbox: Outbox, row: WindowRow | AutomationRow, at: datetime) -> bool:

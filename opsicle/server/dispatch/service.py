@@ -23,7 +23,7 @@ from opsicle.domain.manifest_formats import SUPPORTED_FORMATS
 from opsicle.domain.workers import Requirements
 from opsicle.kit.clock import Clock
 from opsicle.server.access.actor import WorkerActor
-from opsicle.server.dispatch.arrivals import Arrivals
+from opsicle.server.dispatch.arrivals import PollRecorder
 from opsicle.server.dispatch.jobs import Jobs
 from opsicle.server.dispatch.lease_service import LeasedWork, LeaseService, PlannedLease
 from opsicle.server.dispatch.work_builder import CheckedWork
@@ -117,7 +117,7 @@ class Dispatch:
         self._fleet = lease_service.fleet
         self._lease_store = lease_service.lease_store
         self._clock = clock
-        self._arrivals = Arrivals(database, lease_service.fleet, clock)
+        self._poll_recorder = PollRecorder(database, lease_service.fleet, clock)
         self._is_closing = False
 
     def poll(
@@ -168,7 +168,7 @@ class Dispatch:
 
         Raises InvalidInput for labels or slots that no worker can have.
         """
-        presence = self._arrivals.note(worker, request)
+        presence = self._poll_recorder.note(worker, request)
         presence.notified_jobs &= {job.job_id for job in (*request.jobs, *request.paused)}
         self._renew(worker, request)
         return presence
@@ -183,7 +183,7 @@ class Dispatch:
         arrived_at = self._clock.monotonic()
         result = self._check(presence, request, has_just_arrived=True)
         was_draining, granted = presence.is_draining, presence.granted
-        ends_at = min(ends_at, arrived_at + self._arrivals.max_wait_seconds(presence))
+        ends_at = min(ends_at, arrived_at + self._poll_recorder.max_wait_seconds(presence))
         while not (
             result.has_changes(presence.notified_jobs)
             or presence.pending_work
@@ -237,7 +237,7 @@ class Dispatch:
                 lambda db: self._compare_and_lease(db, presence, request, has_just_arrived)
             )
         except BaseException:
-            self._arrivals.read_again(presence)
+            self._poll_recorder.read_again(presence)
             raise
         presence.busy = result.busy
         for job in result.returned:
@@ -255,7 +255,7 @@ class Dispatch:
         held = jobs.list_held(db, presence.worker_id)
         listed = {job.job_id: job.fence for job in request.jobs}
         if has_just_arrived:
-            self._arrivals.record(db, presence, request)
+            self._poll_recorder.record(db, presence, request)
             result.returned = [job for job in held if self._was_never_received(job, listed)]
             held = [job for job in held if job not in result.returned]
             for job in result.returned:

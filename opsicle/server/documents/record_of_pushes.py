@@ -42,9 +42,9 @@ def require_as_pushed(db: Connection, kind: DocumentKind, org_id: str, row: Vers
     is_newest_there = newest.verb == "push" and last.version == row.latest_version
     is_newest = row.version == row.latest_version
     entry = newest if is_newest else audit.find_push(db, org_id, resource, row.version)
-    said = stored_json.read_or(entry.data, _Pushed, _UNREADABLE) if entry else None
+    recorded = stored_json.read_or(entry.data, _Pushed, _UNREADABLE) if entry else None
 
-    if not is_newest_there or (said and said.digest != stored_digest(row.document)):
+    if not is_newest_there or (recorded and recorded.digest != stored_digest(row.document)):
         raise Conflict(
             f"what is stored of the {kind} {row.name} is not what was pushed",
             hint="Somebody has written to the database: "

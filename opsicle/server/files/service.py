@@ -85,7 +85,7 @@ class Files:
 
         Asked once the file is here: old artifacts go to make room, and not for a mere promise.
         """
-        problem = self._artifacts.lack_of_room(actor.org_id, upload.sha256, upload.size)
+        problem = self._artifacts.quota_problem(actor.org_id, upload.sha256, upload.size)
         if problem:
             raise Conflict(problem, hint="Whoever runs the server can give it more.")
 

@@ -22,7 +22,7 @@ from opsicle.domain.workers import SHARED, SUBPROCESS, Candidate, Requirements, 
 from opsicle.kit.clock import Clock
 from opsicle.server.fleet.process_instances import ProcessInstances
 from opsicle.server.fleet.pubsub import Subscription
-from opsicle.server.fleet.waiting_workers import SHARED_HOME, WaitingWorkers
+from opsicle.server.fleet.waiting_workers import SHARED_POOL, WaitingWorkers
 from opsicle.server.store.workers import LastSeenRow
 from opsicle.wire.jobs import Work
 from opsicle.wire.worker_api import LEASE_SECONDS, PollRequest
@@ -100,8 +100,8 @@ class Presence:
 
         Those that stand against one that it was granted, or that it has not heard of yet.
         """
-        said = (*self.poll.labels.items(), *self.poll.granted.items(), *self.granted.items())
-        return frozenset(said).difference(self.known_labels.items())
+        labels = (*self.poll.labels.items(), *self.poll.granted.items(), *self.granted.items())
+        return frozenset(labels).difference(self.known_labels.items())
 
     def wake(self) -> None:
         """Let the open poll, if there is one, look again."""
@@ -273,9 +273,9 @@ class Fleet:
         """
         if self.held:
             return None
-        homes = (org_id, SHARED_HOME) if org_id in self.sharing_orgs else (org_id,)
-        for home in homes:
-            if chosen := self._choose_of(self._waiting.around(home, wanted), wanted):
+        pools = (org_id, SHARED_POOL) if org_id in self.sharing_orgs else (org_id,)
+        for pool in pools:
+            if chosen := self._choose_of(self._waiting.candidates(pool, wanted), wanted):
                 self.end_waiting(chosen)
                 return chosen
         return None

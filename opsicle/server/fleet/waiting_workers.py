@@ -9,7 +9,7 @@ from opsicle.domain.workers import Requirements
 if TYPE_CHECKING:
     from opsicle.server.fleet.presence import Presence
 
-SHARED_HOME = ""
+SHARED_POOL = ""
 """Where shared workers are at home, in the place of an org's id."""
 
 _IndexKey = tuple[str, str, str]
@@ -30,9 +30,9 @@ class WaitingWorkers:
     def add(self, presence: Presence) -> None:
         """Let a worker be found, as its poll describes it now."""
         self.remove(presence)
-        home = SHARED_HOME if presence.is_shared else presence.org_id
+        pool = SHARED_POOL if presence.is_shared else presence.org_id
         labels = presence.poll.labels.items() | presence.granted.items()
-        keys: list[_IndexKey] = [(home, "", ""), *((home, key, value) for key, value in labels)]
+        keys: list[_IndexKey] = [(pool, "", ""), *((pool, key, value) for key, value in labels)]
         self._keys_of[presence.worker_id] = keys
         for key in keys:
             self._by_key.setdefault(key, {})[presence.worker_id] = presence
@@ -45,20 +45,20 @@ class WaitingWorkers:
             if not workers:
                 del self._by_key[key]
 
-    def around(self, home: str, wanted: Requirements) -> list[Presence]:
+    def candidates(self, pool: str, wanted: Requirements) -> list[Presence]:
         """Return a home's workers that fulfil the rarest term, so all that fulfil every one.
 
         Of terms that name values; where there is none, all of the home. Those with one value come
         before those with the next.
         """
         choices: list[list[_IndexKey]] = [
-            [(home, term.key, value) for value in term.values]
+            [(pool, term.key, value) for value in term.values]
             for term in wanted.terms
             if term.values and not term.is_exclusion
         ]
         found = [
             [self._by_key[key] for key in keys if key in self._by_key]
-            for keys in choices or [[(home, "", "")]]
+            for keys in choices or [[(pool, "", "")]]
         ]
         rarest = min(found, key=lambda there: sum(map(len, there)))
         return [presence for key in rarest for presence in key.values()]

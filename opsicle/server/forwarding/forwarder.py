@@ -66,7 +66,7 @@ class Forwarder:
     def turn(self) -> None:
         """Send what there is, for half a second and one batch at most. Never raises OSError."""
         if self._clock.elapsed() < self._try_again_at:
-            self._tell_of_failure()
+            self._log_failure()
             return
         try:
             self._send()
@@ -111,7 +111,7 @@ class Forwarder:
             )
         sent = self._sent
 
-        version = self._database.read(store.get_version)
+        version = self._database.version()
         if version == self._idle_at:
             return []
         heads = self._database.read(store.list_heads)
@@ -168,9 +168,9 @@ class Forwarder:
                 "the record cannot be forwarded",
                 extra={"destination": self.destination.name, "reason": _reason(error)},
             )
-        self._tell_of_failure()
+        self._log_failure()
 
-    def _tell_of_failure(self) -> None:
+    def _log_failure(self) -> None:
         since = self._failing_since
         if since is None or self._remark:
             return

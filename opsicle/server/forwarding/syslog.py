@@ -26,7 +26,7 @@ SETTLING_SECONDS = 5.0
 _PATIENCE_SECONDS = 10.0
 """For a connection, a handshake, or room to write to: who takes longer is tried again later."""
 
-_FAREWELL_SECONDS = 0.5
+_CLOSE_SECONDS = 0.5
 
 
 class _Mark(NamedTuple):
@@ -91,7 +91,7 @@ class Syslog:
     def end(self) -> None:
         """Say that nothing comes any more (RFC 5425, 4.4), and close the connection."""
         if self._connection is not None:
-            self._connection.settimeout(_FAREWELL_SECONDS)
+            self._connection.settimeout(_CLOSE_SECONDS)
             with suppress(OSError):
                 self._connection.unwrap()
         self.close()

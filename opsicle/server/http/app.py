@@ -173,7 +173,7 @@ class Application:
             log.log(level, "request", extra=extra)
 
 
-def nothing_else(_request: Request) -> Reply:
+def route_not_found(_request: Request) -> Reply:
     """Return the fallback of a listener that has routes and nothing more."""
     raise NotFound(
         "there is nothing at this address", hint="See /api/openapi.json for what there is."

@@ -172,7 +172,7 @@ class Logins:
             db, (membership.org_id, user.id), request.kind, address
         )
 
-        server_actions = self._sessions.beyond_role(user.is_server_operator)
+        server_actions = self._sessions.server_actions(user.is_server_operator)
         rights = rights_of(db, membership.org_id, user.id).with_server_actions(server_actions)
         me = me_of(
             Person(user.id, user.email, user.name),

@@ -89,7 +89,7 @@ class ServerSetup:
         self._on_set_up()
 
         person = Person(admin.id, admin.email, admin.name)
-        server_actions = self._sessions.beyond_role(True)
+        server_actions = self._sessions.server_actions(True)
         rights = rights_of_role(BuiltInRole.ADMIN).with_server_actions(server_actions)
         return me_of(person, OrgRef(org.code, org.name), BuiltInRole.ADMIN, rights)
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal, TypeVar
 
-from opsicle.domain.access import Action, beyond_role
+from opsicle.domain.access import Action, server_actions
 from opsicle.domain.errors import NotAuthenticated, NotFound, Unavailable
 from opsicle.domain.rights import Rights
 from opsicle.kit.clock import Clock
@@ -123,9 +123,11 @@ class Sessions:
         self._has_open_orgs = is_open
         self.invalidate()
 
-    def beyond_role(self, is_server_operator: bool) -> frozenset[Action]:
+    def server_actions(self, is_server_operator: bool) -> frozenset[Action]:
         """Return what somebody may do on this server, whatever they are in an org."""
-        return beyond_role(is_server_operator=is_server_operator, has_open_orgs=self._has_open_orgs)
+        return server_actions(
+            is_server_operator=is_server_operator, has_open_orgs=self._has_open_orgs
+        )
 
     def is_good(self, token: str, rights: Rights) -> bool:
         """Return whether a token that was taken earlier still would be, with the rights of then.
@@ -151,7 +153,7 @@ class Sessions:
                 return None
 
             rights = rights_of(db, row.org_id, row.user_id).with_server_actions(
-                self.beyond_role(row.is_server_operator)
+                self.server_actions(row.is_server_operator)
             )
             if row.scopes is not None:
                 rights = rights.below(scope_grants(row.scopes))

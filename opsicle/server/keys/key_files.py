@@ -35,7 +35,7 @@ def check_private(paths: Iterable[Path]) -> None:
     """
     found = [path for path in paths if path.exists()]
     if foreign := [path for path in found if not _is_own(path)]:
-        owner = _name(_rightful(foreign[0]))
+        owner = _name(_expected_owner(foreign[0]))
         raise NotAllowed(
             f"{_listed(foreign)}, and this program runs as {_name(os.geteuid())}",
             hint=f"Give it to whom the server runs as: chown {owner} {_all(foreign)}",
@@ -103,7 +103,7 @@ def _is_own(path: Path) -> bool:
     )
 
 
-def _rightful(path: Path) -> int:
+def _expected_owner(path: Path) -> int:
     """Return who should own it: the user who runs this, or for root the user whose folder it is."""
     return os.geteuid() or path.parent.stat().st_uid
 

@@ -13,11 +13,11 @@ from opsicle.server.access.actor import Actor
 from opsicle.server.automations.visible import is_visible
 from opsicle.server.dispatch.log_index import LineIndex
 from opsicle.server.logs.search import (
+    LineQuery,
     LogSearch,
     SearchBudget,
-    Searched,
     SearchPosition,
-    SoughtLines,
+    SearchResult,
 )
 from opsicle.server.logs.views import found_line
 from opsicle.server.store import automations, jobs, whole_logs
@@ -72,16 +72,16 @@ class OrgSearch:
         log_database: LogDatabase,
         index: LineIndex,
         actor: Actor,
-        sought: SoughtLines,
+        line_query: LineQuery,
         wanted: LogsFilter,
     ) -> None:
         self._database = database
         self._log_database = log_database
         self._index = index
         self._actor = actor
-        self._sought = sought
+        self._line_query = line_query
         self._wanted = wanted
-        self._searched = Searched()
+        self._searched = SearchResult()
         self._shown: dict[str, AutomationRow] = {}
         self._back_to: datetime | None = None
 
@@ -116,7 +116,7 @@ class OrgSearch:
 
     @property
     def _times_ms(self) -> tuple[int, int]:
-        return self._sought.since_ms, self._sought.until_ms
+        return self._line_query.since_ms, self._line_query.until_ms
 
     def _next_logs(self, cursor: LogCursor, budget: SearchBudget) -> LogCursor | None:
         """Search the next few logs. Return where to go on, None if there are no more."""
@@ -163,7 +163,7 @@ class OrgSearch:
         for job_id, place in places:
             if budget.is_spent or len(self._searched.hits) >= budget.hits:
                 return job_id, place
-            stopped = LogSearch(db, job_id, self._sought, self._searched).run(place, budget)
+            stopped = LogSearch(db, job_id, self._line_query, self._searched).run(place, budget)
             if stopped:
                 return job_id, stopped
             self._back_to = self._shown[job_id].created_at

@@ -13,7 +13,7 @@ from opsicle.server.dispatch.log_ranges import LineRange
 from opsicle.server.http.lists import MAX_PAGE_SIZE, PAGE_SIZE
 from opsicle.server.http.routing import Reply, Request, Route
 from opsicle.server.logs.org_search import LogsFilter
-from opsicle.server.logs.search import SearchBudget, SoughtLines
+from opsicle.server.logs.search import LineQuery, SearchBudget
 from opsicle.server.logs.service import SEARCH_SECONDS, Logs
 from opsicle.wire.endpoints import logs as endpoints
 
@@ -47,7 +47,7 @@ def find(logs: Logs, request: Request, automation_id: str) -> Reply:
     budget = _budget(request)
     with request.on_disconnect(budget.cancel):
         found = logs.find(
-            request.actor, automation_id, _sought(request), request.query("cursor"), budget
+            request.actor, automation_id, _line_query(request), request.query("cursor"), budget
         )
     return Reply(200, found)
 
@@ -63,7 +63,7 @@ def search(logs: Logs, request: Request) -> Reply:
     with request.on_disconnect(budget.cancel):
         found = logs.search(
             request.actor,
-            _sought(request, "since", "until"),
+            _line_query(request, "since", "until"),
             LogsFilter(request.query("template")),
             request.query("cursor"),
             budget,
@@ -76,7 +76,7 @@ def _budget(request: Request) -> SearchBudget:
     return SearchBudget(time.monotonic() + SEARCH_SECONDS, limit)
 
 
-def _sought(request: Request, since: str = "", until: str = "") -> SoughtLines:
+def _line_query(request: Request, since: str = "", until: str = "") -> LineQuery:
     """Return what is looked for. Raises InvalidInput for an expression that is none."""
     try:
         pattern = SearchPattern(
@@ -91,4 +91,4 @@ def _sought(request: Request, since: str = "", until: str = "") -> SoughtLines:
         since=request.query_time(since) if since else None,
         until=request.query_time(until) if until else None,
     )
-    return SoughtLines(pattern, stream(request), times.since_ms, times.until_ms)
+    return LineQuery(pattern, stream(request), times.since_ms, times.until_ms)

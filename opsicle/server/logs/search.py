@@ -74,7 +74,7 @@ class SearchBudget:
 
 
 @dataclass(frozen=True)
-class SoughtLines:
+class LineQuery:
     """What is looked for: a pattern, in lines of one stream (0: both) that began in a time."""
 
     pattern: SearchPattern
@@ -105,7 +105,7 @@ class Hit(msgspec.Struct):
 
 
 @dataclass
-class Searched:
+class SearchResult:
     """What a search has found, and how much it has looked at.
 
     `matches` counts lines, also such as are no longer among the `hits`. `missing_bytes` are not
@@ -119,7 +119,7 @@ class Searched:
 
 
 @dataclass
-class _Unended:
+class _PartialLine:
     """The end of a segment that is the begin of a line, or goes on with one.
 
     `is_cut`: it is not the line's begin, so that no `^` matches there.
@@ -138,17 +138,17 @@ class LogSearch:
         self,
         db: Connection,
         job_id: str,
-        sought: SoughtLines,
-        searched: Searched,
+        query: LineQuery,
+        searched: SearchResult,
         *,
         counts_on: bool = False,
     ) -> None:
         self._db = db
         self._job_id = job_id
-        self._sought = sought
+        self._query = query
         self._searched = searched
         self._counts_on = counts_on
-        self._unended: dict[Channel, _Unended] = {}
+        self._partial_lines: dict[Channel, _PartialLine] = {}
         self._budget: SearchBudget | None = None
 
     def run(self, position: SearchPosition, budget: SearchBudget) -> SearchPosition | None:
@@ -223,7 +223,7 @@ class LogSearch:
         row = self._last_before(max(first, start - MOST_AGAIN_BYTES) + 1) or before
         earlier = self._last_before(row.start)
         again = LineCount.restore(row.lines_before, earlier.open_lines) if earlier else LineCount()
-        searched, self._searched = self._searched, Searched()
+        searched, self._searched = self._searched, SearchResult()
         for each in self._rows(row.start):
             if each.start >= start:
                 break
@@ -253,43 +253,45 @@ class LogSearch:
         After so many of one, the segment is not searched any further.
         """
         self._searched.bytes += row.size
-        sought = self._sought
-        if not self._unended and (row.last_ms < sought.since_ms or row.first_ms >= sought.until_ms):
+        query = self._query
+        if not self._partial_lines and (
+            row.last_ms < query.since_ms or row.first_ms >= query.until_ms
+        ):
             return
         chunks = self._chunks(row)
         if not chunks:
-            self._unended.clear()
+            self._partial_lines.clear()
             return
 
         open_lines = LineCount.restore(row.lines_up_to, row.open_lines).open_lines
-        begins = _Begins(chunks, count)
+        begins = _LineStarts(chunks, count)
         for channel, content in _by_channel(chunks).items():
-            if sought.stream in (0, channel[1]):
+            if query.stream in (0, channel[1]):
                 found = self._of_channel(channel, content, begins, open_lines.get(channel))
                 yield from islice((hit for hit in found if hit.line.number > after_line), most)
 
     def _of_channel(
-        self, channel: Channel, content: bytes, begins: _Begins, open_line: OpenLine | None
+        self, channel: Channel, content: bytes, begins: _LineStarts, open_line: OpenLine | None
     ) -> Iterator[Hit]:
         """Search what a segment has of one stream of one phase, and keep what has not ended."""
-        unended = self._unended.pop(channel, None)
-        held = len(unended.content) if unended else 0
-        content = unended.content + content if unended else content
+        partial = self._partial_lines.pop(channel, None)
+        held = len(partial.content) if partial else 0
+        content = partial.content + content if partial else content
 
         rest = content.rfind(b"\n") + 1
         is_piece = len(content) - rest > PIECE_BYTES
-        reported: OpenLine | None = unended.line if unended and unended.is_reported else None
+        reported: OpenLine | None = partial.line if partial and partial.is_reported else None
 
         ends_at = len(content) if is_piece else rest
-        begins_at = 1 if unended and unended.is_cut else 0
+        begins_at = 1 if partial and partial.is_cut else 0
         for start, end in self._matches(content, begins_at, ends_at):
             begin = content.rfind(b"\n", 0, start) + 1
-            goes_on = unended is not None and begin == 0
-            line = unended.line if unended and goes_on else begins.line_at(channel, begin - held)
+            goes_on = partial is not None and begin == 0
+            line = partial.line if partial and goes_on else begins.line_at(channel, begin - held)
             if line is None or line == reported:
                 continue
             reported = line
-            if self._sought.wants(line):
+            if self._query.wants(line):
                 yield _hit(self._job_id, line, content, begin, (start, end))
 
         if open_line and rest < len(content):
@@ -297,14 +299,16 @@ class LogSearch:
                 content[max(rest, len(content) - OVERLAP_BYTES) :] if is_piece else content[rest:]
             )
             is_cut = is_piece or (rest == 0 and begins_at == 1)
-            self._unended[channel] = _Unended(open_line, kept, reported == open_line, is_cut)
+            self._partial_lines[channel] = _PartialLine(
+                open_line, kept, reported == open_line, is_cut
+            )
 
     def _matches(self, content: bytes, place: int, end: int) -> Iterator[tuple[int, int]]:
         """Yield the first match of each line from a place on."""
         while place < end:
             line_end = content.find(b"\n", place + WINDOW_BYTES, end)
             window_end = end if line_end < 0 else line_end
-            if match := self._sought.pattern.find(content, place, window_end):
+            if match := self._query.pattern.find(content, place, window_end):
                 yield match
                 place = content.find(b"\n", match[1], end) + 1 or end
             else:
@@ -314,14 +318,14 @@ class LogSearch:
 
     def _last_lines(self) -> Iterator[Hit]:
         """Search the lines that have no end at the log's end."""
-        for unended in self._unended.values():
-            content = unended.content
-            match = self._sought.pattern.find(content, int(unended.is_cut), len(content))
-            if match and not unended.is_reported and self._sought.wants(unended.line):
-                yield _hit(self._job_id, unended.line, content, 0, match)
+        for partial in self._partial_lines.values():
+            content = partial.content
+            match = self._query.pattern.find(content, int(partial.is_cut), len(content))
+            if match and not partial.is_reported and self._query.wants(partial.line):
+                yield _hit(self._job_id, partial.line, content, 0, match)
 
 
-class _Begins:
+class _LineStarts:
     """Where the lines of a segment begin, found out only when it has a match.
 
     Kept as numbers, since a segment may have a million lines.

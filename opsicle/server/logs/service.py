@@ -15,11 +15,11 @@ from opsicle.server.dispatch.job_logs import JobLogs
 from opsicle.server.dispatch.log_ranges import LinePage, LineRange
 from opsicle.server.logs.org_search import LogCursor, LogsFilter, OrgSearch
 from opsicle.server.logs.search import (
+    LineQuery,
     LogSearch,
     SearchBudget,
-    Searched,
     SearchPosition,
-    SoughtLines,
+    SearchResult,
 )
 from opsicle.server.logs.views import found_lines, found_matches
 from opsicle.server.org_limits import ConcurrencyLimit
@@ -66,7 +66,7 @@ class Logs:
         self,
         actor: Actor,
         automation_id: str,
-        sought: SoughtLines,
+        query: LineQuery,
         cursor: str,
         budget: SearchBudget,
     ) -> LogMatches:
@@ -76,7 +76,7 @@ class Logs:
         """
         job = self._automations.newest_job(actor, automation_id)
         if job is None:
-            return found_matches("", Searched(), 0, "")
+            return found_matches("", SearchResult(), 0, "")
         self._job_logs.require_kept(job.id)
         place = LogCursor.parse(cursor) if cursor else LogCursor(job.id, SearchPosition())
         if place.job_id != job.id:
@@ -84,11 +84,11 @@ class Logs:
                 "another attempt began since the search", hint="Search from the beginning."
             )
 
-        searched = Searched()
+        searched = SearchResult()
         with self._under_way.slot(actor.org_id):
             self._job_logs.index.complete(job.id, lambda: not budget.is_spent)
             stopped = self._log_database.read_long(
-                lambda db: LogSearch(db, job.id, sought, searched, counts_on=True).run(
+                lambda db: LogSearch(db, job.id, query, searched, counts_on=True).run(
                     place.position, budget
                 ),
                 actor.org_id,
@@ -99,7 +99,7 @@ class Logs:
     def search(
         self,
         actor: Actor,
-        sought: SoughtLines,
+        query: LineQuery,
         wanted: LogsFilter,
         cursor: str,
         budget: SearchBudget,
@@ -114,6 +114,6 @@ class Logs:
         self._database.read(lambda db: require_known(db, actor, named))
         with self._under_way.slot(actor.org_id):
             search = OrgSearch(
-                self._database, self._log_database, self._job_logs.index, actor, sought, wanted
+                self._database, self._log_database, self._job_logs.index, actor, query, wanted
             )
             return search.run(LogCursor.parse(cursor) if cursor else None, budget)

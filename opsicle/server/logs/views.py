@@ -8,7 +8,7 @@ from typing import Any
 
 from opsicle.server.dispatch.log_lines import OpenLine
 from opsicle.server.dispatch.log_ranges import LinePage
-from opsicle.server.logs.search import Hit, Searched
+from opsicle.server.logs.search import Hit, SearchResult
 from opsicle.server.store.automations import AutomationRow
 from opsicle.wire.log_api import FoundLogLine, LogLine, LogLines, LogMatch, LogMatches
 
@@ -30,7 +30,7 @@ def found_lines(job_id: str, page: LinePage) -> LogLines:
     )
 
 
-def found_matches(job_id: str, searched: Searched, size: int, next_cursor: str) -> LogMatches:
+def found_matches(job_id: str, searched: SearchResult, size: int, next_cursor: str) -> LogMatches:
     """Return what a search in one log has found."""
     return LogMatches(
         job_id=job_id,

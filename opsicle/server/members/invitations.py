@@ -13,7 +13,7 @@ import msgspec
 
 from opsicle.domain.access import Action, BuiltInRole
 from opsicle.domain.errors import Conflict, NotAuthenticated, NotFound
-from opsicle.domain.rights import excess
+from opsicle.domain.rights import missing_rights
 from opsicle.kit.clock import Clock
 from opsicle.kit.ids import new_id
 from opsicle.security import passwords
@@ -275,11 +275,11 @@ def _is_inviter_entitled(db: Connection, found: InvitationRow) -> bool:
         return False
 
     own = rights_of(db, found.org_id, found.inviter_id)
-    is_beyond = excess(own, rights_of_org_role(db, found.org_id, found.role))
+    exceeds_own = missing_rights(own, rights_of_org_role(db, found.org_id, found.role))
     is_named = refusal_reason(
         db, found.org_id, own, ApproverNaming(email=found.email, role=found.role)
     )
-    return own.may(Action.USERS_MANAGE) and not is_beyond and not is_named
+    return own.may(Action.USERS_MANAGE) and not exceeds_own and not is_named
 
 
 def _no_longer_good() -> NotAuthenticated:

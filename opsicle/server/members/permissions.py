@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from opsicle.domain.access import Action, Resource, Verb, action_for, verbs_of
 from opsicle.domain.rights import AccessDecision
-from opsicle.domain.rules import Target, parse_question
+from opsicle.domain.rules import NamedResource, parse_question
 from opsicle.server.access import validators
 from opsicle.server.access.actor import Actor
 from opsicle.server.access.document_lookup import document_not_found
 from opsicle.server.access.rights import rights_of
-from opsicle.server.access.template_access import targets_of
+from opsicle.server.access.template_access import resources_of
 from opsicle.server.members.guards import get_member
 from opsicle.server.store import templates
 from opsicle.server.store.database import Connection, Database
 from opsicle.server.store.documents import DocumentKind
+from opsicle.server.targets.visible import resource_of, visible_target
 from opsicle.wire.access_api import PermissionAnswer
 
 
@@ -28,8 +31,8 @@ class PermissionChecks:
 
         The caller) may do `verb` with `resource`, as in `templates/restart-web`.
 
-        Without a template's name the answer is yes if they may with any. Raises InvalidInput for
-        what is no question; NotFound for a person or a template that the caller cannot see.
+        Without a name the answer is yes if they may with any. Raises InvalidInput for what is no
+        question; NotFound for a person, a template or a target that the caller cannot see.
         """
         actor.require(Action.ACCOUNT_VIEW)
         if id_or_email and id_or_email not in (actor.user_id, actor.email):
@@ -42,12 +45,9 @@ class PermissionChecks:
 
         def query(db: Connection) -> tuple[str, AccessDecision]:
             member = get_member(db, actor.org_id, id_or_email or actor.user_id)
-            is_secret = known is Resource.SECRETS and name
-            targets = [Target(name)] if is_secret else self._targets(db, actor, known_verb, name)
-            decisions = [
-                rights_of(db, actor.org_id, member.user_id).decide(action, target)
-                for target in targets
-            ]
+            resources = self._resources(db, actor, known_verb, known, name)
+            rights = rights_of(db, actor.org_id, member.user_id)
+            decisions = [rights.decide(action, resource) for resource in resources]
             refused = (decision for decision in decisions if not decision.is_allowed)
             return member.email, next(refused, decisions[0])
 
@@ -63,11 +63,20 @@ class PermissionChecks:
             source=grant.source if grant else "",
         )
 
-    def _targets(self, db: Connection, actor: Actor, verb: Verb, name: str) -> list[Target | None]:
+    def _resources(
+        self, db: Connection, actor: Actor, verb: Verb, known: Resource, name: str
+    ) -> Sequence[NamedResource | None]:
+        """Return what rules are asked about; None: anything at all."""
         if not name:
             return [None]
-        targets = targets_of(db, actor.org_id, name)
-        is_seen = all(actor.may(Action.TEMPLATES_VIEW, target) for target in targets)
+        if known is Resource.SECRETS:
+            return [NamedResource(name)]
+        if known is Resource.TARGETS:
+            row = visible_target(db, actor, name)
+            return [resource_of(row.name, row.document)]
+
+        found = resources_of(db, actor.org_id, name)
+        is_seen = all(actor.may(Action.TEMPLATES_VIEW, resource) for resource in found)
         if verb is not Verb.CREATE and not (is_seen and templates.find(db, actor.org_id, name)):
             raise document_not_found(DocumentKind.TEMPLATE, name)
-        return list(targets)
+        return found

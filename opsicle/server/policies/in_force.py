@@ -108,7 +108,7 @@ def defaults(db: Connection, org_id: str) -> list[InForce]:
 
 def place_of(template: Template) -> TemplateScope:
     """Return a template as the scopes of policies see it."""
-    return TemplateScope(template.labels, template.certain_labels)
+    return TemplateScope(template.labels, template.guaranteed_labels)
 
 
 def _applying(db: Connection, org_id: str, template: Template, requester_id: str) -> list[InForce]:

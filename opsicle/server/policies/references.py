@@ -8,7 +8,7 @@ from opsicle.domain import stored_json
 from opsicle.domain.conditions import findings
 from opsicle.domain.errors import InvalidInput, Problem, Unreadable
 from opsicle.domain.policies import Policy
-from opsicle.domain.problems import nearest, quoted
+from opsicle.domain.problems import did_you_mean, quoted
 from opsicle.domain.scopes import applies
 from opsicle.domain.stored_templates import decode_approval, decode_template
 from opsicle.domain.templates import Template
@@ -40,7 +40,9 @@ def check_reference(db: Connection, org_id: str, template: Template) -> list[Pro
     if row is None:
         rows = documents.list_by_name(db, DocumentKind.POLICY, org_id, "", _MOST_SUGGESTED_FROM)
         known = [each.name for each in rows]
-        message = f"the org has no policy {quoted(use.policy_ref)}{nearest(use.policy_ref, known)}"
+        message = (
+            f"the org has no policy {quoted(use.policy_ref)}{did_you_mean(use.policy_ref, known)}"
+        )
         return [Problem(_REF, f"{message}; the template cannot run until it has")]
 
     found = list(findings(policy_of(row), template.variables))

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import msgspec
 
 from opsicle.domain.policies import Policy
-from opsicle.domain.scopes import TemplateScope, asks_whoever
+from opsicle.domain.scopes import TemplateScope, applies_to_everyone
 
 
 class TemplateScopeHeader(msgspec.Struct):
@@ -35,4 +35,4 @@ class TemplateApprovalHeader(TemplateScopeHeader):
         """
         if self.approval_policy is not None:
             return not self.approval_policy.get("is_waived", False)
-        return any(asks_whoever(policy, self.scope) for policy in defaults)
+        return any(applies_to_everyone(policy, self.scope) for policy in defaults)

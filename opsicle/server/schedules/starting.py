@@ -48,7 +48,7 @@ _UNREADABLE_AGAIN_AFTER = timedelta(seconds=60)
 STILL_RUNNING = "the run before is not over"
 
 
-class _TimeIsTaken(Exception):
+class _TimeTaken(Exception):
     """Another turn has used up this time, or the schedule changed meanwhile."""
 
 
@@ -138,7 +138,7 @@ class ScheduleStarts:
     def _run_or_settle(self, due: _Due) -> None:
         try:
             self._run(due)
-        except _TimeIsTaken:
+        except _TimeTaken:
             return
         except _StillRunning:
             if due.schedule.missed is Missed.ALL:
@@ -160,7 +160,7 @@ class ScheduleStarts:
             if not schedule.overlap and schedules.has_unfinished(db, row.id):
                 raise _StillRunning
             if not schedules.consume(db, row, due.used(StartOutcome.STARTED, "", automation_id)):
-                raise _TimeIsTaken
+                raise _TimeTaken
 
         starter = Starter(StarterKind.SCHEDULE, row.id, row.name, claim)
         self._automations.create(actor, request_of(schedule), starter=starter)

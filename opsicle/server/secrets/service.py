@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import msgspec
 
 from opsicle.domain.access import Action
+from opsicle.domain.call_paths import started_calls
 from opsicle.domain.errors import Conflict, NotFound, Problem, required
-from opsicle.domain.rules import Target
+from opsicle.domain.rules import NamedResource
 from opsicle.domain.secrets import (
     SECRET_NAME,
     SECRET_NAME_RULE,
@@ -87,7 +90,7 @@ class Secrets:
         Raises NotFound, InvalidInput for a value that cannot be, Conflict if someone else was
         first, StepUpRequired.
         """
-        actor.require(Action.SECRETS_UPDATE, Target(name))
+        actor.require(Action.SECRETS_UPDATE, NamedResource(name))
         if name not in actor.rotates:
             self._step_up.require(actor)
 
@@ -147,19 +150,16 @@ class Secrets:
 
 
 def require_secrets(db: Connection, org_id: str, template: Template) -> None:
-    """Raise Conflict that names every secret that the phases want and the org lacks."""
-    if not any(phase.secrets for phase in (*template.plan, *template.phases)):
+    """Raise Conflict that names every secret that the template wants and the org lacks.
+
+    For its phases, and to be passed on to what it starts.
+    """
+    wanted = list(_wanted_secrets(template))
+    if not wanted:
         return
     known = secrets.list_names(db, org_id)
     problems = [
-        Problem(f"{path}[{i}].secrets", f"there is no secret {name}")
-        for path, phases in (
-            ("spec.plan", template.plan),
-            ("spec.template.phases", template.phases),
-        )
-        for i, phase in enumerate(phases)
-        for name in phase.secrets
-        if name not in known
+        Problem(path, f"there is no secret {name}") for path, name in wanted if name not in known
     ]
 
     if problems:
@@ -170,6 +170,18 @@ def require_secrets(db: Connection, org_id: str, template: Template) -> None:
             hint="An admin makes them with `opsicle secrets create`.",
             problems=tuple(problems),
         )
+
+
+def _wanted_secrets(template: Template) -> Iterator[tuple[str, str]]:
+    """Yield the place and the name of every secret that a template names."""
+    for path, phases in (("spec.plan", template.plan), ("spec.template.phases", template.phases)):
+        for i, phase in enumerate(phases):
+            for name in phase.secrets:
+                yield f"{path}[{i}].secrets", name
+    for path, call in started_calls(template):
+        for variable, source in call.values.items():
+            if source.secret:
+                yield f"{path}.values.{variable}", source.secret
 
 
 def _get(db: Connection, org_id: str, name: str) -> SecretRow:

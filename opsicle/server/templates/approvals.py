@@ -110,7 +110,7 @@ def _what_conditions_read(read: list[Policy], before: Template, after: Template)
             if _meaning(before, name) != _meaning(after, name):
                 yield f"a condition of its approval reads the variable `{name}`, which would change"
         for name in sorted(labels):
-            if before.certain_labels.get(name) != after.certain_labels.get(name):
+            if before.guaranteed_labels.get(name) != after.guaranteed_labels.get(name):
                 yield (
                     f"a condition of its approval reads the label `{name}` of `runsOn`, "
                     "which would change"

@@ -35,7 +35,7 @@ def starting_warnings(db: Connection, actor: Actor, template: Template) -> list[
             refuse_secrets(path, call, target)
             found += [
                 Problem(each.path, f"it cannot start: {each.message}")
-                for each in call_problems(path, call, target)
+                for each in call_problems(path, call, template, target)
             ]
     return found
 

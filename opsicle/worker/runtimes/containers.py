@@ -268,7 +268,7 @@ class ContainerJob:
             return f"ended by SIGKILL, as by the memory limit of {limits.memory_mib} MiB"
         return exceeded_by_exit(limits, exit_code)
 
-    def left_something(self) -> bool:
+    def has_processes(self) -> bool:
         """Return whether a container may be left whose engine's program did not end by itself.
 
         Each container's monitor has become our child, and has ended: it is collected here, too.
@@ -276,7 +276,7 @@ class ContainerJob:
         collect_orphans()
         return bool(self._not_gone())
 
-    def stop(self, grace_seconds: float, *, spares_daemons: bool = False) -> ContainersStop:
+    def stop(self, grace_seconds: float, *, keep_daemons: bool = False) -> ContainersStop:
         """Begin to end the job's containers."""
         return ContainersStop(self._not_gone(), time.monotonic(), grace_seconds)
 

@@ -105,16 +105,16 @@ class JobRuntime(Protocol):
         something is told here has failed, whatever it exits with.
         """
 
-    def left_something(self) -> bool:
+    def has_processes(self) -> bool:
         """Return whether anything still runs that the phases have started, daemons aside.
 
         Asked at each job's end and before each retry, when no phase runs: to be cheap.
         """
 
-    def stop(self, grace_seconds: float, *, spares_daemons: bool = False) -> Stop:
+    def stop(self, grace_seconds: float, *, keep_daemons: bool = False) -> Stop:
         """Begin to end all that runs of this job, in every phase.
 
-        `spares_daemons` leaves alone what made itself independent of its phase, where the runtime
+        `keep_daemons` leaves alone what made itself independent of its phase, where the runtime
         allows that. With a grace of 0 it is killed at once. May be called again, also before an
         earlier stop is over, and when nothing runs.
         """

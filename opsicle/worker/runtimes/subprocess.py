@@ -159,13 +159,13 @@ class SubprocessJob:
         """Return which limit the phase that was started last has hit."""
         return self._limits.exceeded(exit_code) if self._limits else ""
 
-    def left_something(self) -> bool:
+    def has_processes(self) -> bool:
         """Return whether a process still runs in a phase's session after its parent."""
-        return self._tree.left_something()
+        return self._tree.has_processes()
 
-    def stop(self, grace_seconds: float, *, spares_daemons: bool = False) -> TreeStop:
+    def stop(self, grace_seconds: float, *, keep_daemons: bool = False) -> TreeStop:
         """Begin to end the job's processes."""
-        return TreeStop(self._tree, grace_seconds, in_sessions=spares_daemons)
+        return TreeStop(self._tree, grace_seconds, in_sessions=keep_daemons)
 
     def close(self) -> str:
         """Do nothing: each phase is all that there is of it."""

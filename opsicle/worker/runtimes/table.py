@@ -110,15 +110,15 @@ class JobRuntimes:
         """Return which limit a try of a phase has hit, as far as that is known."""
         return self._for(phase).exceeded_limit(phase, exit_code)
 
-    def left_something(self) -> bool:
+    def has_processes(self) -> bool:
         """Return whether anything still runs that the phases have started, daemons aside."""
-        return any(runtime.left_something() for runtime in self._opened.values())
+        return any(runtime.has_processes() for runtime in self._opened.values())
 
-    def stop(self, grace_seconds: float, *, spares_daemons: bool = False) -> Stop:
+    def stop(self, grace_seconds: float, *, keep_daemons: bool = False) -> Stop:
         """Begin to end all that runs of this job, in every runtime at once."""
         opened = self._opened.values()
         return _StopAll(
-            [runtime.stop(grace_seconds, spares_daemons=spares_daemons) for runtime in opened]
+            [runtime.stop(grace_seconds, keep_daemons=keep_daemons) for runtime in opened]
         )
 
     def close(self) -> str:

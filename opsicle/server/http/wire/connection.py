@@ -175,11 +175,11 @@ class HttpConnection:
         }
 
         if self._peer.is_trusted_proxy:
-            _believe_proxy(environ)
+            _apply_forwarded(environ)
         return environ
 
 
-def _believe_proxy(environ: dict[str, Any]) -> None:
+def _apply_forwarded(environ: dict[str, Any]) -> None:
     """Take address and scheme from the proxy.
 
     The last address is the one that our own proxy has seen.

@@ -120,7 +120,7 @@ class Listener:
             if not self._path:
                 sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             if self._demands_certificate:
-                _notice_departure(sock)
+                _enable_keepalive(sock)
             self._serve_secured(sock, name)
         except OSError as error:
             log.debug("connection failed", extra={"address": name, "error": str(error)})
@@ -157,8 +157,8 @@ class Listener:
 
     def _has_capacity(self, name: str) -> bool:
         """Return whether one more connection may be served, after closing an idle one if needed."""
-        is_crowd = not (self._demands_certificate or self._trusts_proxy)
-        if is_crowd and self._by_address[name] >= MAX_CONNECTIONS_PER_ADDRESS:
+        is_limited = not (self._demands_certificate or self._trusts_proxy)
+        if is_limited and self._by_address[name] >= MAX_CONNECTIONS_PER_ADDRESS:
             return False
         if len(self._greenlets) <= self._most_connections:
             return True
@@ -188,7 +188,7 @@ def _descriptors() -> int:
     return resource.getrlimit(resource.RLIMIT_NOFILE)[0]
 
 
-def _notice_departure(sock: socket.socket) -> None:
+def _enable_keepalive(sock: socket.socket) -> None:
     """Let the kernel find out within half a minute that a peer's machine or network is gone."""
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     for name, value in _KEEPALIVE.items():

@@ -14,7 +14,7 @@ from opsicle.domain.notices import ASKING
 from opsicle.server.channels.messages import CUT, Message, lines_of, one_line
 
 OPEN = "open"
-DECISION, REASON, TOTP = "decision", "reason", "totp"
+DECISION, VALUES, REASON, TOTP = "decision", "values", "reason", "totp"
 
 _MAX_SECTION_CHARACTERS = 2900
 """Slack takes 3000."""
@@ -75,8 +75,13 @@ def fallback(text: str) -> str:
 
 
 def dialog(approval_id: str, verdict: Verdict, question: str, wanted: str) -> Block:
-    """Return what asks for a reason and a code; `wanted`, one of them, must be given."""
+    """Return what asks for a reason and a code, and for values where those are wanted.
+
+    `wanted`, one of them, must be given.
+    """
+    values = {VALUES: ("Values", _MAX_SECTION_CHARACTERS)} if wanted == VALUES else {}
     labels = {
+        **values,
         REASON: ("Reason", MAX_REASON_CHARACTERS),
         TOTP: ("Code of your authenticator app", _MAX_CODE_CHARACTERS),
     }
@@ -89,7 +94,7 @@ def dialog(approval_id: str, verdict: Verdict, question: str, wanted: str) -> Bl
             "element": {
                 "type": "plain_text_input",
                 "action_id": name,
-                "multiline": name == REASON,
+                "multiline": name in {REASON, VALUES},
                 "max_length": most,
             },
         }
@@ -104,7 +109,7 @@ def dialog(approval_id: str, verdict: Verdict, question: str, wanted: str) -> Bl
         "title": plain(word),
         "submit": plain(word),
         "close": plain("Cancel"),
-        "blocks": [{"type": "section", "text": plain(question)}, *fields],
+        "blocks": [*sections(question), *fields],
     }
 
 

@@ -10,10 +10,16 @@ import msgspec
 
 from opsicle.domain.approvals import Verdict
 from opsicle.server.channels.chat_channels import ChatChannels
-from opsicle.server.channels.chats import ChatDecision, ChatPerson, Chats, link_code_in
+from opsicle.server.channels.chats import (
+    ChatDecision,
+    ChatPerson,
+    Chats,
+    MissingProof,
+    link_code_in,
+)
 from opsicle.server.channels.egress_bounds import EgressBounds
 from opsicle.server.channels.kinds.slack import SlackConfig
-from opsicle.server.channels.kinds.slack.blocks import DECISION, REASON, TOTP, dialog
+from opsicle.server.channels.kinds.slack.blocks import DECISION, REASON, TOTP, VALUES, dialog
 from opsicle.server.channels.kinds.slack.transport import (
     Envelope,
     PressedButton,
@@ -126,7 +132,11 @@ class _Listener:
         decision = ChatDecision(button.value, Verdict(button.action_id))
         outcome = self._chats.decide_as(self._person(user_id), decision)
         if outcome.wanted:
-            question = "This approval asks for more before it takes your decision."
+            question = (
+                outcome.text
+                if outcome.wanted is MissingProof.VALUES
+                else "This approval asks for more before it takes your decision."
+            )
             self._app.ask(
                 trigger_id, dialog(decision.approval_id, decision.verdict, question, outcome.wanted)
             )
@@ -138,7 +148,7 @@ class _Listener:
 
         What is wrong with it is shown in the dialog, which stays open.
         """
-        decision = _decision_in(view)
+        decision = decision_in(view)
         if decision is None:
             self._connection.acknowledge(envelope)
             return
@@ -184,7 +194,7 @@ class _DialogMetadata(msgspec.Struct):
     verdict: Verdict
 
 
-def _decision_in(view: SubmittedView) -> ChatDecision | None:
+def decision_in(view: SubmittedView) -> ChatDecision | None:
     """Return the decision in a dialog that was sent off, None if it is no dialog of ours."""
     try:
         about = msgspec.json.decode(view.private_metadata, type=_DialogMetadata)
@@ -192,8 +202,8 @@ def _decision_in(view: SubmittedView) -> ChatDecision | None:
         return None
     if view.callback_id != DECISION:
         return None
-    given = {name: _given(view, name) for name in (REASON, TOTP)}
-    return ChatDecision(about.approval_id, about.verdict, given[REASON], given[TOTP])
+    given = {name: _given(view, name) for name in (REASON, VALUES, TOTP)}
+    return ChatDecision(about.approval_id, about.verdict, given[REASON], given[VALUES], given[TOTP])
 
 
 def _given(view: SubmittedView, name: str) -> str:

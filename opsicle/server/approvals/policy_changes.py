@@ -42,20 +42,20 @@ def missing_approval(db: Connection, row: AutomationRow, template: Template) -> 
     return f"{_changed(now)}, and nobody was asked: {reason}" if reason else ""
 
 
-def stricter_since(db: Connection, case: Case) -> str:
+def policy_change(db: Connection, case: Case) -> str:
     """Return the remark for those who look at an approval that can still run, "" if none.
 
     While it waits for decisions: whether just as many as were asked for, by those who were asked,
     would do.
     """
     if case.row.state is ApprovalState.APPROVED and case.automation.state is AutomationState.QUEUED:
-        return tightened_since(db, case, case.votes)
+        return newer_policy_problem(db, case, case.votes)
     if case.row.state is not ApprovalState.PENDING:
         return ""
-    return tightened_since(db, case, [*case.votes, *_minimal_votes(case)])
+    return newer_policy_problem(db, case, [*case.votes, *_minimal_votes(case)])
 
 
-def tightened_since(db: Connection, case: Case, votes: Sequence[Vote]) -> str:
+def newer_policy_problem(db: Connection, case: Case, votes: Sequence[Vote]) -> str:
     """Return why these decisions are not good for what is asked today, "" if they are."""
     try:
         now = in_force(db, case.row.org_id, case.template, case.row.requester_id)

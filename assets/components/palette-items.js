@@ -1,0 +1,111 @@
+// What the palette offers: { kind, title, detail, text, symbol, href | run, isOffered }. `text` is
+// what is searched; `isOffered` says that it is shown before anything is typed.
+
+import { get, getAll } from "../lib/api.js";
+import { may } from "../lib/session.js";
+import { pathOf } from "../lib/templates.js";
+import { toggleTheme } from "../lib/theme.js";
+import { visible } from "../lib/visible.js";
+import { stateText } from "./states.js";
+
+const AUTOMATIONS = 100; // the newest; older ones are found by their page's filters
+
+/** What needs nothing from the server. */
+export function actionsAndPages(pages, logOut) {
+  return [...doable(logOut), ...pages.filter(isShown).map(pageItem)];
+}
+
+function isShown({ group, may: action }) {
+  return ["main", "manage", "account"].includes(group) && (!action || may(action));
+}
+
+function pageItem({ path, title, icon: symbol = "user" }) {
+  return item("Pages", { title, symbol, href: path });
+}
+
+function doable(logOut) {
+  const offered = [
+    may("templates.push") && { title: "Push a template", symbol: "plus", href: "/push" },
+    may("automations.view") && { title: "Search the logs", symbol: "search", href: "/logs" },
+    { title: "Switch between light and dark", symbol: "dark", run: toggleTheme },
+    { title: "Log out", symbol: "user", run: logOut },
+  ];
+  return offered.filter(Boolean).map((each) => item("Actions", { isOffered: true, ...each }));
+}
+
+/**
+ * Ask the server for all that the person may see, each kind by itself; `add(items)` gets them as
+ * they come. What cannot be had is left out: the pages themselves say why.
+ */
+export function loadedThings(signal, add) {
+  for (const [action, load] of KINDS)
+    if (may(action))
+      load(signal).then(
+        (items) => signal.aborted || add(items),
+        () => {},
+      );
+}
+
+const KINDS = [
+  ["templates.view", templates],
+  ["automations.view", automations],
+  ["workers.view", workers],
+  ["users.view", people],
+];
+
+async function templates(signal) {
+  const found = await getAll("/templates", { signal });
+  const offer = (template) => {
+    const title = visible(template.display_name || template.name);
+    const detail = title === template.name ? "" : template.name;
+    const path = pathOf(template);
+    const labels = Object.entries(template.labels).map((pair) => pair.join("="));
+    const text = [title, template.name, ...labels].join(" ");
+    const page = item("Templates", { title, detail, text, symbol: "templates", href: path });
+    if (!may("automations.create")) return [page];
+    const run = { title: `Run ${title}`, detail, symbol: "run", href: `${path}/run` };
+    return [page, item("Run", { ...run, text: `run ${text}`, isOffered: true })];
+  };
+  return found.flatMap(offer);
+}
+
+async function automations(signal) {
+  const { items } = await get("/automations", { query: { limit: AUTOMATIONS }, signal });
+  return items.map(({ id, template, state, reason, requester }) => {
+    const who = visible(requester.name || requester.email);
+    const detail = [stateText(state), who, visible(reason)].filter(Boolean).join(" · ");
+    const text = `${template} ${detail} ${id}`;
+    const place = { symbol: state, href: `/automations/${id}` };
+    return item("Automations", { title: template, detail, text, ...place });
+  });
+}
+
+async function workers(signal) {
+  const found = await getAll("/workers", { signal });
+  return found.map(({ name, labels }) => {
+    const detail = Object.entries(labels).map((pair) => pair.join("="));
+    const title = visible(name);
+    return item("Workers", {
+      title,
+      detail: visible(detail.join(", ")),
+      symbol: "workers",
+      href: "/workers",
+    });
+  });
+}
+
+async function people(signal) {
+  const found = await getAll("/users", { signal });
+  return found.map(({ name, email, role }) =>
+    item("People", {
+      title: visible(name || email),
+      detail: `${visible(email)} · ${role}`,
+      symbol: "people",
+      href: "/people",
+    }),
+  );
+}
+
+function item(kind, { title, detail = "", text = `${title} ${detail}`, ...more }) {
+  return { kind, title, detail, text, isOffered: false, ...more };
+}

@@ -1,0 +1,1 @@
+"""Targets: pushed as documents, kept as versions, and chosen by what runs on them."""

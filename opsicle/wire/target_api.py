@@ -1,0 +1,66 @@
+"""Messages about targets."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import msgspec
+
+from opsicle.domain.errors import Problem
+from opsicle.wire.user_api import Person, SourceRequest
+
+
+class PushTargetRequest(SourceRequest, kw_only=True, forbid_unknown_fields=True):
+    """A document, and what it is to follow.
+
+    `expected_version` 0: there is no such target yet; another one: that is the newest. Without it
+    the document is the next version of whatever there is.
+    """
+
+    expected_version: int | msgspec.UnsetType = msgspec.UNSET
+
+
+class TargetPushed(msgspec.Struct, kw_only=True):
+    """What a push did; `is_new` is false where the newest version already had this content."""
+
+    name: str
+    version: int
+    digest: str
+    is_new: bool
+    warnings: list[Problem]
+
+
+class TargetSummary(msgspec.Struct, kw_only=True):
+    """A target in a list. `secret` names the secret that holds the private key.
+
+    `runs_on` and `runs_on_where` say which workers reach it; both are empty if any does.
+    """
+
+    name: str
+    version: int
+    labels: dict[str, str]
+    host: str
+    port: int
+    user: str
+    secret: str
+    runs_on: dict[str, str]
+    runs_on_where: str
+    description: str
+    pushed_by: Person
+    pushed_at: datetime
+
+
+class TargetHostKey(msgspec.Struct, kw_only=True):
+    """A key by which the host may show itself; its fingerprint is as `ssh-keygen -l` writes it."""
+
+    key: str
+    fingerprint: str
+
+
+class TargetVersion(TargetSummary, kw_only=True):
+    """One version whole: `source` is the document as it was pushed."""
+
+    latest_version: int
+    digest: str
+    host_keys: list[TargetHostKey]
+    source: str

@@ -1,0 +1,101 @@
+"""What surrounds every page: the rail, the search, and what waits for the person."""
+
+from __future__ import annotations
+
+import re
+
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import OpenPage
+from tests.browser.reading import log_in
+from tests.product import Installation, User
+
+ASKING = """apiVersion: v1
+type: AutomationTemplate
+metadata: {name: asks-first}
+spec:
+  approvalPolicy: {spec: {gates: [{name: boss, approvers: {users: [%s]}}]}}
+  template:
+    phases: [{name: say, commands: [echo agreed]}]
+"""
+
+
+def opened_as(open_page: OpenPage, somebody: User, path: str) -> Page:
+    page = open_page("/login", is_known=False)
+    log_in(page, somebody.email)
+    page.get_by_label(f"Account of {somebody.email}").wait_for()
+    page.goto(path)
+    return page
+
+
+def test_anything_is_found_and_done_by_keyboard_alone(open_page: OpenPage) -> None:
+    page = open_page("/policies")
+
+    page.keyboard.press("Control+k")
+    search = page.get_by_role("combobox", name="Find or do")
+    expect(search).to_be_focused()
+    page.keyboard.type("run greet")
+    option = page.get_by_role("option", name=re.compile("^Run Greet somebody"))
+    expect(option).to_have_attribute("aria-selected", "true")
+    page.keyboard.press("Enter")
+
+    expect(page.get_by_role("heading", level=1)).to_have_text("Run Greet somebody")
+    assert page.url.endswith("/templates/greet/run")
+    for typed, found in (("edge", "edge"), ("alice@", "alice@example.com"), ("audit", "Audit")):
+        page.keyboard.press("Control+k")
+        page.keyboard.type(typed)
+        expect(page.get_by_role("option", name=found).first).to_be_visible()
+        page.keyboard.press("Escape")
+    expect(page.get_by_role("dialog")).to_have_count(0)
+
+
+def test_the_search_offers_only_what_the_person_may_do(
+    open_page: OpenPage, installation: Installation
+) -> None:
+    page = opened_as(open_page, installation.person("seeks@example.com", "reporter"), "/templates")
+
+    page.get_by_role("button", name="Find or do…").click()
+    page.keyboard.type("greet")
+
+    expect(page.get_by_role("option", name=re.compile("^Greet somebody"))).to_be_visible()
+    expect(page.get_by_role("option", name=re.compile("^Run "))).to_have_count(0)
+    page.keyboard.press("Control+a")
+    page.keyboard.type("push")
+    expect(page.get_by_role("option")).to_have_count(0)
+
+
+def test_what_waits_for_ones_decision_is_counted_while_the_page_is_open(
+    open_page: OpenPage, installation: Installation
+) -> None:
+    boss = installation.person("counts@example.com", "approver")
+    installation.push(ASKING % boss.email)
+    page = opened_as(open_page, boss, "/templates")
+    link = page.locator(".main-nav").get_by_role("link", name="Approvals")
+    expect(link.locator(".count")).to_have_count(0)
+
+    run = installation.admin.json("run", "asks-first")
+
+    expect(link).to_have_accessible_name(re.compile("1 to decide"))
+    page.get_by_label("What concerns you: 1 to decide").click()
+    page.locator(".bell-list").get_by_role("link", name="asks-first").click()
+    expect(page.get_by_role("heading", level=1)).to_contain_text("asks-first")
+    installation.admin.cli("automations", "cancel", str(run["id"]))
+    page.goto("/templates")
+    expect(link.locator(".count")).to_have_count(0)
+
+
+def test_on_a_telephone_the_other_pages_are_behind_more(open_page: OpenPage) -> None:
+    page = open_page("/templates", width=360)
+    audit = page.locator(".main-nav").get_by_role("link", name="Audit")
+    more = page.get_by_role("button", name="More")
+    expect(audit).to_be_hidden()
+
+    more.click()
+    audit.click()
+
+    expect(page.get_by_role("heading", level=1)).to_have_text("Audit")
+    expect(audit).to_be_hidden()
+    more.click()
+    page.keyboard.press("Escape")
+    expect(audit).to_be_hidden()
+    expect(more).to_be_focused()

@@ -1,0 +1,30 @@
+"""Targets of an org."""
+
+from __future__ import annotations
+
+from opsicle.server.access.actor import Actor
+from opsicle.wire.target_api import PushTargetRequest, TargetPushed
+from tests.services.core import Core
+
+HOST_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIL4yibV1lZXGPSnTomG+yXAkCBuqz+ADQqnceIXFyrbX"
+
+
+def target_source(*lines: str, name: str = "web1", labels: str = "role: web") -> str:
+    """Return a document; `lines` are further ones of its spec, or take the place of its own."""
+    own = {
+        "host": f"{name}.example.com",
+        "user": "deploy",
+        "hostKeys": f'["{HOST_KEY}"]',
+        "credential": "{secret: web-key}",
+    }
+    spec = own | dict(line.split(": ", 1) for line in lines)
+    more = "".join(f"  {field}: {value}\n" for field, value in spec.items())
+    return (
+        f"apiVersion: v1\ntype: Target\nmetadata: {{name: {name}, labels: {{{labels}}}}}\n"
+        f"spec:\n{more}"
+    )
+
+
+def push_target(core: Core, actor: Actor, *lines: str, **about: str) -> TargetPushed:
+    source = target_source(*lines, **about)
+    return core.services.targets.push(actor, PushTargetRequest(source=source))
