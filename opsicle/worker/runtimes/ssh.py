@@ -190,11 +190,11 @@ class SshJob:
         """Return which limit an exit code tells of."""
         return exceeded_by_exit(self._work.phases[phase].limits or ResourceLimits(), exit_code)
 
-    def left_something(self) -> bool:
+    def has_processes(self) -> bool:
         """Return False: each phase has ended what it had started."""
         return False
 
-    def stop(self, grace_seconds: float, *, spares_daemons: bool = False) -> SshStop:
+    def stop(self, grace_seconds: float, *, keep_daemons: bool = False) -> SshStop:
         """Begin to end what runs on the target."""
         return SshStop(self._connection, self._child, grace_seconds)
 
