@@ -68,6 +68,8 @@ def bound_calls(
     """
     if starter and starter.called:
         return starter.called.bound.calls
+    if starter and starter.member:
+        return starter.member.calls
     if starter is None:
         require_in_scope(db, actor, template)
     if not any(phase.calls for phase in template.phases):
