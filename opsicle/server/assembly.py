@@ -173,21 +173,15 @@ class Services:
 
     def _build_documents(self, core: Core) -> None:
         """Build what people push and keep, and the workers they enrol."""
-        clock, state = core.clock, core.state
-        self.templates = Templates(state, self.step_up, clock)
-        self.policies = Policies(state, self.step_up, clock)
-        self.secrets = Secrets(state, core.vault, self.step_up, clock)
+        clock, state, step_up = core.clock, core.state, self.step_up
+        self.templates = Templates(state, step_up, clock)
+        self.policies = Policies(state, step_up, clock)
+        self.secrets = Secrets(state, core.vault, step_up, clock)
         self.targets = Targets(state, clock)
-        self.workers = Workers(state, self.fleet, self.step_up, clock)
+        self.workers = Workers(state, self.fleet, step_up, clock)
 
         self.enrolments = Enrolments(
-            state,
-            core.authority,
-            core.order_key.public,
-            self.urls,
-            self.throttle,
-            self.step_up,
-            clock,
+            state, core.authority, core.order_key.public, self.urls, self.throttle, step_up, clock
         )
 
     def _build_work(self, core: Core) -> None:
