@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import socket
 import subprocess
@@ -15,9 +16,11 @@ import msgspec
 import pytest
 
 from opsicle.domain.automations import JobState
+from opsicle.domain.files import InputFile
 from opsicle.domain.templates import Retries, When
 from opsicle.wire.jobs import StepState, outputs_of, summary_of
 from opsicle.worker import ssh_scripts
+from opsicle.worker.input_files import receive, staging_folder
 from opsicle.worker.private_files import private_folder
 from opsicle.worker.process_tree import kill_orphans
 from opsicle.worker.runtimes.ssh import SshRuntime
@@ -126,6 +129,38 @@ def test_commands_outputs_and_summary_come_back_as_from_here(
     assert machine.log.of(2) == b"always\n"
 
 
+def test_files_are_carried_over_before_the_first_phase(machine: Machine, sshd: SshServer) -> None:
+    content = os.urandom(300_000)
+    digest = hashlib.sha256(content).hexdigest()
+    file = InputFile(variable="r", position=0, name="it's -é.csv", size=len(content), sha256=digest)
+    machine.root.mkdir(exist_ok=True)
+    receive([file], staging_folder(machine.root, "j-file"), lambda _file, at: content[at:])
+
+    outcome = machine.run(
+        phase('sha256sum < "$OPSICLE_VAR_R"', name="one"),
+        phase('sha256sum < "$OPSICLE_VAR_R"; stat -c %a%U "$OPSICLE_VAR_R"', name="two"),
+        files=(file,),
+        target=sshd.target(),
+        job_id="j-file",
+    )
+
+    assert outcome.state is JobState.SUCCEEDED, outcome
+    shown = f"{digest}  -\n"
+    assert machine.log.stdout.decode() == f"{shown}{shown}600{sshd.user}\n"
+
+
+def test_a_phase_may_have_variables_of_any_name(machine: Machine, sshd: SshServer) -> None:
+    environment = {"base": "1", "code": "2", "PATH": "/nowhere", "last": "3", "IFS": "/"}
+
+    outcome = machine.run(
+        phase('echo "$base$code$last$PATH"', env=environment, shell="/bin/sh"),
+        target=sshd.target(),
+    )
+
+    assert outcome.state is JobState.SUCCEEDED, outcome
+    assert machine.log.stdout == b"123/nowhere\n"
+
+
 def test_secrets_come_by_no_argument_and_are_masked_whatever_the_target_prints(
     machine: Machine, sshd: SshServer
 ) -> None:
@@ -189,7 +224,7 @@ def test_any_login_shell_will_do_with_what_it_prints_by_itself(
     require(Path(shell).exists(), f"the shell {shell}")
     forced = f'ForceCommand echo Welcome; echo motd >&2; exec {shell} -c "$SSH_ORIGINAL_COMMAND"'
 
-    with ssh_server(tmp_path / "sshd", f"Banner /etc/hostname\n{forced}") as server:
+    with ssh_server(tmp_path / "sshd", f"Banner /etc/hostname\nMaxSessions 1\n{forced}") as server:
         outcome = machine.run(
             phase("echo a=1 > $OPSICLE_OUTPUT", "exit 3", outputs=("a",)), target=server.target()
         )
