@@ -88,11 +88,13 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True):
     is_shared: bool = False
 
 
-def runtime_of(phase: Phase) -> str:
+def runtime_of(phase: Phase, *, on_target: bool = False) -> str:
     """Return which kind of runtime a phase needs.
 
-    `container` if it has an image, else `subprocess`.
+    `ssh` if its job has a target; else `container` if it has an image, or `subprocess`.
     """
+    if on_target:
+        return SSH
     return CONTAINER if phase.image is not None else SUBPROCESS
 
 
