@@ -194,7 +194,11 @@ def _fields(approval: Approval) -> list[tuple[str, object]]:
         ("reason", approval.reason),
         ("template", f"{approval.template} v{approval.version}"),
         ("title", approval.display_name),
-        ("runs on", approval.runs_on or ("" if approval.runs_on_where else "any worker")),
+        (
+            "runs on",
+            approval.runs_on
+            or ("" if approval.runs_on_where or approval.fan_out else "any worker"),
+        ),
         ("runs where", approval.runs_on_where),
         ("group", approval.concurrency_group),
         (

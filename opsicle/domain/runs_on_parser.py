@@ -48,6 +48,8 @@ def parse_runs_on(spec: Fields) -> RunsOn:
 def _fan_out(kind: FanOutKind, fields: Fields, beside: RunsOn) -> RunsOn:
     if beside.fan_out is None and (beside.labels or beside.where):
         fields.place.add("has `labels` and `where` of its own: put there what stands beside it")
+    if kind is FanOutKind.TARGETS and beside.accepts_claimed:
+        fields.place.add("needs no `acceptClaimed` beside it: nobody but people labels a target")
     keys = _WHICH[kind]
     if not any(fields.has(key) for key in keys):
         fields.place.add(f"needs {listed(keys)}, which say on which {_WHAT[kind]} it runs")

@@ -17,7 +17,9 @@ from tests.services.scheduling import started
 from tests.services.targeting import push_target
 from tests.services.test_targets import with_rules
 
-ALLOWED = tuple(f"allow {each}" for each in ("view targets", "execute targets", "execute templates"))
+ALLOWED = tuple(
+    f"allow {each}" for each in ("view targets", "execute targets", "execute templates")
+)
 KEY = "-----BEGIN OPENSSH PRIVATE KEY-----"
 
 
