@@ -21,6 +21,7 @@ from opsicle.server.audit.service import Audit
 from opsicle.server.automations import routes as automations
 from opsicle.server.automations.call_starts import CallStarts
 from opsicle.server.automations.chain_starts import ChainStarts
+from opsicle.server.automations.fan_outs import FanOuts
 from opsicle.server.automations.live_streams import LiveStreams
 from opsicle.server.automations.releases import GroupReleases
 from opsicle.server.automations.resumes import Resumes
@@ -283,6 +284,7 @@ class Services:
         )
         started = (state, self.automations, bindings, core.vault, self.fleet, self.pubsub, clock)
         self.chain_starts, self.call_starts = ChainStarts(*started), CallStarts(*started)
+        self.fan_outs = FanOuts(*started, lease_service, self.outbox)
         self.artifacts = Artifacts(state, self.contents)
         self.log_retention = LogRetention(state, self.job_logs, clock)
         self.files = Files(state, self.contents, self.job_artifacts, clock)

@@ -359,6 +359,7 @@ def _whole(
         timeout=template.timeout,
         on_success=list(template.on_success),
         on_failure=list(template.on_failure),
+        fan_out=template.fan_out,
         needs_approval=shown.needs_approval(known),
         needs_mfa=needs_mfa,
         notify=list(template.notify),
