@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 import msgspec
 import pytest
 
@@ -376,40 +374,3 @@ def test_a_template_shows_what_its_plan_runs(planned: Team) -> None:
         ["terraform apply"],
         ["look"],
     )
-
-
-@pytest.mark.parametrize("has_run", [False, True])
-def test_what_follows_a_failure_starts_only_if_something_has_run(team: Team, has_run: bool) -> None:
-    team.core.push(team.people["alice"])
-    push(team, "onFailure: [{template: hello}]")
-    asked = team.ask("planned")
-    worker, work = take(team)
-    if has_run:
-        finish(worker, work)
-        worker, work = take(team, worker)
-
-    finish(worker, work, "failed")
-
-    now = shown(team, asked)
-    assert now.state == "failed"
-    assert [start.state for start in now.chain] == ["due" if has_run else "not_due"]
-
-
-def test_the_log_of_a_plan_stays_while_people_decide_however_long_that_takes(
-    planned: Team,
-) -> None:
-    planned.policy("{name: boss, approvers: {manager: true}, expiresAfter: 2592000}")
-    asked = plan(planned, planned.ask("planned"))
-    planned.core.clock.advance(20 * 24 * 3600)
-
-    assert planned.core.services.log_retention.prune(timedelta(days=1)) == 0
-
-    planned.approve("bob", asked)
-    worker, work = take(planned)
-    assert commands(work) == ["terraform apply"]
-    finish(worker, work, log=b"applied\n")
-    newest = planned.core.automations.newest_job
-    of_plan = newest(planned.people["alice"], asked.id, of_plan=True)
-    assert of_plan
-    [[chunk]] = planned.core.job_logs.read(of_plan.id, 0)
-    assert chunk[4] == LOG

@@ -379,10 +379,7 @@ class Automations:
     def newest_job(
         self, actor: Actor, automation_id: str, *, of_plan: bool = False
     ) -> JobRow | None:
-        """Return the newest job of an automation, or of its plan, None before the first.
-
-        Raises NotFound.
-        """
+        """Return the newest job, or that of its plan, None before the first. Raises NotFound."""
         actor.require(Action.AUTOMATIONS_VIEW)
 
         def query(db: Connection) -> JobRow | None:
