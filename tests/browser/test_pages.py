@@ -28,8 +28,8 @@ PAGES = {
     "/nowhere": "Nothing here",
 }
 OPEN = {entry.path: entry.title for entry in PAGE_TABLE if entry.group == "open"}
-WITH_STORIES = {"/automations/:id", "/approvals/:id"}
-"""Pages of what has to happen first: test_running.py and test_approvals.py look at them."""
+WITH_STORIES = {"/automations/:id", "/approvals/:id", "/targets/:name"}
+"""Pages of what has to happen first: tests of their own look at them."""
 
 
 def test_the_application_has_the_pages_that_are_walked_here(open_page: OpenPage) -> None:
