@@ -20,7 +20,7 @@ from opsicle.server.access.actor import Actor
 from opsicle.server.access.document_lookup import document_not_found
 from opsicle.server.access.template_versions import template_of
 from opsicle.server.store import templates
-from opsicle.server.store.automations import AutomationRow
+from opsicle.server.store.automations import AutomationRow, RunRow
 from opsicle.server.store.database import Connection
 from opsicle.server.store.documents import DocumentKind
 
@@ -85,7 +85,7 @@ def is_hidden(db: Connection, actor: Actor, name: str, labels: Labels = None) ->
     return actor.rights.depends_on_template(view) and not may_on(db, actor, view, name, labels)
 
 
-def is_automation_hidden(db: Connection, actor: Actor, row: AutomationRow) -> bool:
+def is_automation_hidden(db: Connection, actor: Actor, row: AutomationRow | RunRow) -> bool:
     """Return whether its template is hidden from the actor, who has not triggered it either."""
     if row.requester_id == actor.user_id or not actor.rights.depends_on_template(
         Action.TEMPLATES_VIEW
