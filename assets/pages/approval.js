@@ -12,6 +12,7 @@ import { loadInto } from "../components/loading.js";
 import { noticeBox, sentence } from "../components/problems.js";
 import { stateBadge } from "../components/states.js";
 import { commandList, phasesView } from "../components/steps.js";
+import { fanOutText } from "../components/targets.js";
 import { get, post } from "../lib/api.js";
 import { h, replace } from "../lib/dom.js";
 import { takeDraft } from "../lib/drafts.js";
@@ -221,13 +222,18 @@ function valuesView({ values, variables, files }) {
 
 function where(approval) {
   const labels = wantedLabels(approval);
-  return pairs([
+  const facts = [
     ["Worker’s labels", visible(labels.join(", ")) || "any worker"],
     ["In the queue", visible(queueTexts(approval).join(", ")) || "like others"],
-    ["Workers that fit", visible(approval.workers.join(", ")) || "none is connected"],
+    [
+      approval.fan_out ? "Runs on each of" : "Workers that fit",
+      visible(approval.workers.join(", ")) || "none is connected",
+    ],
+    approval.fan_out && ["How many", fanOutText(approval.fan_out)],
     ["Policy", policyText(approval)],
     ["Manifest (SHA-256)", h("code", { class: "command" }, approval.manifest_digest)],
-  ]);
+  ];
+  return pairs(facts.filter(Boolean));
 }
 
 /** Several policies that apply by themselves together have no version. */

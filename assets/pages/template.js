@@ -10,6 +10,7 @@ import { loadInto } from "../components/loading.js";
 import { noticeBox, problemList } from "../components/problems.js";
 import { sourceView } from "../components/source.js";
 import { phasesView } from "../components/steps.js";
+import { fanOutText } from "../components/targets.js";
 import { get, remove } from "../lib/api.js";
 import { h, replace } from "../lib/dom.js";
 import { queryText } from "../lib/query.js";
@@ -160,6 +161,7 @@ function planPanel(template) {
             ]
           : "On any worker.",
       ),
+      template.fan_out && h("p", {}, fanOutText(template.fan_out), "."),
       templateQueueTexts(template).map((text) => h("p", {}, visible(text), ".")),
       template.keep_workspace &&
         h(

@@ -19,6 +19,7 @@ from opsicle.cli.times import future_time
 from opsicle.domain.approvals import Verdict
 from opsicle.domain.calls import BoundCall
 from opsicle.domain.errors import InvalidInput
+from opsicle.domain.fan_outs import fan_out_text
 from opsicle.domain.pauses import ApprovalKind, Choice
 from opsicle.domain.resume_points import in_words
 from opsicle.domain.run_windows import RunWindow
@@ -195,7 +196,11 @@ def _fields(approval: Approval) -> list[tuple[str, object]]:
         ("runs on", approval.runs_on or ("" if approval.runs_on_where else "any worker")),
         ("runs where", approval.runs_on_where),
         ("group", approval.concurrency_group),
-        ("workers that fit", approval.workers or "none is connected"),
+        (
+            "runs on each of" if approval.fan_out else "workers that fit",
+            approval.workers or "none is connected",
+        ),
+        ("how many", fan_out_text(approval.fan_out) if approval.fan_out else ""),
         ("policy", _policy(approval)),
         ("asked", approval.asked_at),
         ("expires", approval.expires_at),

@@ -199,12 +199,31 @@ def emit_automation(automation: Automation) -> None:
         return
 
     show_results(automation.outputs, automation.summary, click.echo)
-    if automation.phases:
+    if automation.targets:
+        _print_targets(automation)
+    elif automation.phases:
         _print_phases(automation)
     if any(phase.calls for phase in automation.phases):
         _print_called(automation)
     if automation.chain:
         _print_chain(automation)
+
+
+def _print_targets(automation: Automation) -> None:
+    click.echo()
+    rows = [
+        [
+            target.name,
+            target.state,
+            seconds_between(target.started_at, target.finished_at),
+            "" if target.exit_code is None else str(target.exit_code),
+            target.automation_id or "",
+            target.reason,
+        ]
+        for target in automation.targets
+    ]
+    headings = ["TARGET", "STATE", "TOOK", "EXIT CODE", "AUTOMATION", "WHY"]
+    print_table(headings, [[printable(cell) for cell in row] for row in rows])
 
 
 def _print_called(automation: Automation) -> None:
@@ -271,6 +290,7 @@ def _fields(automation: Automation) -> list[tuple[str, object]]:
         ("values", automation.values),
         ("requester", automation.requester.email),
         ("started by", _starter(automation)),
+        ("target", automation.target),
         ("depth", automation.depth or ""),
         ("reason", automation.reason),
         ("rerun of", automation.rerun_of),

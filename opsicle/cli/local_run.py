@@ -249,9 +249,9 @@ def _refuse_what_cannot_run(path: Path, document: Template | AutomationDocument)
 
     plan = document.plan if isinstance(document, Template) else ()
     runtimes = _runtimes_for((*plan, *document.phases))
-    placed = [(f"{root}.phases[{i}]", phase) for i, phase in enumerate(document.phases)]
-    placed += [(f"spec.plan[{i}]", phase) for i, phase in enumerate(plan)]
-    for place, phase in placed:
+    with_paths = [(f"{root}.phases[{i}]", phase) for i, phase in enumerate(document.phases)]
+    with_paths += [(f"spec.plan[{i}]", phase) for i, phase in enumerate(plan)]
+    for place, phase in with_paths:
         if phase.image is not None and runtime_of(phase) not in runtimes.kinds:
             why = "; ".join(runtimes.unavailable.values())
             problems.append(

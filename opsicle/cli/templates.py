@@ -15,6 +15,7 @@ from opsicle.cli.root import NounGroup
 from opsicle.cli.sessions import connect
 from opsicle.cli.terminal import echo_document, printable, say
 from opsicle.domain.errors import InvalidInput
+from opsicle.domain.fan_outs import fan_out_text
 from opsicle.domain.templates import Concurrency, Notify
 from opsicle.wire.endpoints import templates as endpoints
 from opsicle.wire.user_api import SourceRequest, TemplateVersion
@@ -136,6 +137,7 @@ def _fields(template: TemplateVersion) -> list[tuple[str, object]]:
         ("phases", [phase.name for phase in template.phases]),
         ("runs on", template.runs_on),
         ("runs where", template.runs_on_where),
+        ("runs on each", fan_out_text(template.fan_out) if template.fan_out else ""),
         ("priority", template.priority),
         ("group", _group(template.concurrency)),
         ("most waiting", template.max_waiting),

@@ -9,7 +9,10 @@ from functools import partial
 from opsicle.server.assembly import Services
 from opsicle.server.automations.retention import Retention, RetentionPeriods
 from opsicle.server.forwarding.forwarder import Forwarder
+from opsicle.server.gated_turn import GatedTurn
 from opsicle.server.loop import Loop
+from opsicle.server.store import approvals, run_windows, schedules
+from opsicle.server.store.database import Connection
 
 _EXPIRE_LEASES_EVERY_SECONDS = 1.0
 _KEEP_TIME_EVERY_SECONDS = 1.0
@@ -32,7 +35,7 @@ _STEADY_SECONDS = 86400.0
 
 def loops(services: Services, keep: Callable[[], RetentionPeriods]) -> list[Loop]:
     """Return the loops that run in the background; `keep` is asked anew at each pruning."""
-    steady = partial(_if_steady, services)
+    steady, gated = partial(_if_steady, services), partial(_gated, services)
     retention = Retention(services.core.state, services.job_logs, services.core.clock)
     return [
         # An approval's time is the people's, and goes on without the server; that of leases is
@@ -40,16 +43,27 @@ def loops(services: Services, keep: Callable[[], RetentionPeriods]) -> list[Loop
         Loop(
             "keep time of approvals",
             _KEEP_TIME_EVERY_SECONDS,
-            lambda _: services.approvals.keep_time(),
+            gated(lambda _: services.approvals.keep_time(), approvals.find_due_at),
         ),
         Loop(
             "start schedules",
             _START_SCHEDULES_EVERY_SECONDS,
-            lambda _: services.schedule_starts.turn(),
+            gated(lambda _: services.schedule_starts.turn(), schedules.find_due_at),
         ),
-        Loop("run calls", _RUN_CALLS_EVERY_SECONDS, lambda _: services.call_starts.turn()),
-        Loop("keep run windows", _KEEP_TIME_EVERY_SECONDS, lambda _: services.run_windows.turn()),
-        Loop("start chains", _START_CHAINS_EVERY_SECONDS, lambda _: services.chain_starts.turn()),
+        Loop("run calls", _RUN_CALLS_EVERY_SECONDS, gated(lambda _: services.call_starts.turn())),
+        Loop(
+            "run on machines", _RUN_CALLS_EVERY_SECONDS, gated(lambda _: services.fan_outs.turn())
+        ),
+        Loop(
+            "keep run windows",
+            _KEEP_TIME_EVERY_SECONDS,
+            gated(lambda _: services.run_windows.turn(), run_windows.find_due_at),
+        ),
+        Loop(
+            "start chains",
+            _START_CHAINS_EVERY_SECONDS,
+            gated(lambda _: services.chain_starts.turn()),
+        ),
         Loop("expire leases", _EXPIRE_LEASES_EVERY_SECONDS, services.jobs.check_leases),
         Loop(
             "refresh queue", _REFRESH_QUEUE_EVERY_SECONDS, lambda _: services.jobs.refresh_queue()
@@ -72,10 +86,12 @@ def loops(services: Services, keep: Callable[[], RetentionPeriods]) -> list[Loop
             steady(services.job_artifacts.prune),
         ),
         Loop(
-            "sign audit", _SIGN_AUDIT_EVERY_SECONDS, lambda _: services.audit_checkpoints.sign_due()
+            "sign audit",
+            _SIGN_AUDIT_EVERY_SECONDS,
+            gated(lambda _: services.audit_checkpoints.sign_due()),
         ),
-        Loop("listen", _LISTEN_EVERY_SECONDS, lambda _: services.listeners.turn()),
-        Loop("deliver", _DELIVER_EVERY_SECONDS, services.delivery.turn),
+        Loop("listen", _LISTEN_EVERY_SECONDS, gated(lambda _: services.listeners.turn())),
+        Loop("deliver", _DELIVER_EVERY_SECONDS, gated(services.delivery.turn)),
         Loop(
             "prune deliveries",
             _PRUNE_LOGS_EVERY_SECONDS,
@@ -100,6 +116,14 @@ def loops(services: Services, keep: Callable[[], RetentionPeriods]) -> list[Loop
             for forwarder in services.forwarders
         ),
     ]
+
+
+def _gated(
+    services: Services,
+    turn: Callable[[float], object],
+    find_due_at: Callable[[Connection], str | None] = lambda _: None,
+) -> GatedTurn:
+    return GatedTurn(turn, services.core.state, services.core.clock, find_due_at)
 
 
 def _turn_of(forwarder: Forwarder) -> Callable[[float], None]:

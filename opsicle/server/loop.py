@@ -6,7 +6,6 @@ import logging
 from collections.abc import Callable
 
 import gevent
-from gevent.event import Event
 
 from opsicle.kit.clock import Clock, SystemClock
 
@@ -46,7 +45,7 @@ class Loop:
         self._seconds = seconds
         self._turn = turn
         self._clock = clock or SystemClock()
-        self._stopping = Event()
+        self._is_stopping = self._is_waiting = False
         self._greenlet: gevent.Greenlet[..., None] | None = None
 
     def start(self) -> None:
@@ -55,14 +54,21 @@ class Loop:
 
     def stop(self, seconds: float) -> None:
         """Let the turn under way end, for so many seconds at most."""
-        self._stopping.set()
+        self._is_stopping = True
         if self._greenlet:
-            self._greenlet.join(timeout=seconds)
+            if not self._is_waiting:
+                self._greenlet.join(timeout=seconds)
             self._greenlet.kill(timeout=1)
 
     def _run(self) -> None:
         before = self._clock.elapsed(), self._clock.now()
-        while not self._stopping.wait(until_next(self._clock.elapsed(), self._seconds)):
+        while not self._is_stopping:
+            # `Event.wait` would do both, but it throws an exception at every time limit, which is
+            # most of what an idle server would cost.
+            self._is_waiting = True
+            gevent.sleep(until_next(self._clock.elapsed(), self._seconds))
+            self._is_waiting = False
+
             # Measured from the beginning of the turn before, so that no moment lies between two
             # turns unmeasured.
             woke = self._clock.elapsed(), self._clock.now()

@@ -9,6 +9,7 @@ import msgspec
 from opsicle.domain.approvals import ApprovalState, GateState, Verdict
 from opsicle.domain.bounds import GivenValues, Moment, Reason, Word
 from opsicle.domain.calls import BoundCall
+from opsicle.domain.fan_outs import BoundFanOut
 from opsicle.domain.pauses import ApprovalKind, Choice
 from opsicle.domain.policies import GateOrder
 from opsicle.domain.resume_points import ResumePoint
@@ -124,7 +125,8 @@ class Approval(ApprovalSummary, kw_only=True):
     pending. `message` and `asked_variables` are what a pause asks, `given` the values with which
     somebody has let it go on. `resumed_from`: it does not begin, but goes on from another one.
     `window` is when it may begin by what its approvers have said so far, in words; "" for any time.
-    `files` are those among the values, which may be looked at.
+    `files` are those among the values, which may be looked at. `fan_out` are the machines on which
+    it runs one by one, and how.
     """
 
     policy: str
@@ -158,6 +160,7 @@ class Approval(ApprovalSummary, kw_only=True):
     evidence: ShownEvidence | None = None
     resumed_from: ResumePoint | None = None
     calls: list[BoundCall] = []
+    fan_out: BoundFanOut | None = None
     files: list[AutomationFile] = []
 
 

@@ -148,7 +148,7 @@ def test_another_orgs_trigger_is_not_there(core: Core, alice: Actor) -> None:
             call(mallory, "disk-full")
     with pytest.raises(NotFound):
         service.list_calls(mallory, "disk-full", "", 10)
-    assert service.list_triggers(mallory, "", 10).items == []
+    assert service.list_newest(mallory, "", 10).items == []
 
 
 def test_a_service_account_runs_it_and_only_those_who_may_use_it_get_its_secret(

@@ -150,6 +150,24 @@ MISTAKES = {
         10,
         "`a b` is no value",
     ),
+    "an each that says nothing": (
+        in_spec("runsOn: {each: {parallel: 2}}"),
+        "spec.runsOn.each",
+        10,
+        "needs `labels` or `where`",
+    ),
+    "labels beside each": (
+        in_spec("runsOn: {labels: {a: b}, each: {where: a}}"),
+        "spec.runsOn.each",
+        10,
+        "has `labels` and `where` of its own",
+    ),
+    "no machine at once": (
+        in_spec("runsOn: {each: {where: a, parallel: 0}}"),
+        "spec.runsOn.each.parallel",
+        10,
+        "must be between 1 and 1,000",
+    ),
     "a boolean runsOn label": (
         in_spec("runsOn: {labels: {ssd: yes}}"),
         "spec.runsOn.labels.ssd",

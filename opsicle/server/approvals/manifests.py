@@ -7,14 +7,16 @@ from __future__ import annotations
 
 import msgspec
 
-from opsicle.domain.automations import WorkerLost
+from opsicle.domain.automations import AutomationState, WorkerLost
 from opsicle.domain.calls import BoundCall, CalledBy
+from opsicle.domain.fan_outs import BoundFanOut, MemberOf
 from opsicle.domain.files import input_files
 from opsicle.domain.manifests import NO_POLICY, Manifest, PolicyAsked
 from opsicle.domain.resume_points import ResumePoint
 from opsicle.domain.secrets import named_secrets
 from opsicle.domain.template_parser import digest as template_digest
 from opsicle.domain.templates import Template, VariableType
+from opsicle.domain.workers import Requirements, requirements
 from opsicle.server.access.stored_values import read_values
 from opsicle.server.approvals.evidence import plan_job
 from opsicle.server.store import automations, secrets
@@ -42,7 +44,7 @@ def build(
         for variable in template.variables
         if variable.type in {VariableType.SECRET, VariableType.FILE}
     }
-    values = read_values(row.values_json)
+    values, of = read_values(row.values_json), member_of(row)
     return Manifest(
         org_id=row.org_id,
         automation_id=row.id,
@@ -70,9 +72,11 @@ def build(
         keep_workspace=template.keep_workspace,
         calls=calls_of(row),
         called_by=called_by_of(row),
-        plan=template.plan,
-        plan_outputs=plan_outputs or {},
+        plan=() if of else template.plan,
+        plan_outputs=of.plan_outputs if of else plan_outputs or {},
         evidence=row.evidence,
+        fan_out=fan_out_of(row),
+        member_of=of,
     )
 
 
@@ -84,6 +88,27 @@ def calls_of(row: AutomationRow) -> tuple[BoundCall, ...]:
 def called_by_of(row: AutomationRow) -> CalledBy | None:
     """Return where an automation was called, None if it was not. Raises msgspec's errors."""
     return msgspec.json.decode(row.called_by, type=CalledBy) if row.called_by else None
+
+
+def fan_out_of(row: AutomationRow) -> BoundFanOut | None:
+    """Return on which machines an automation runs one by one. Raises msgspec's errors."""
+    return msgspec.json.decode(row.fan_out, type=BoundFanOut) if row.fan_out else None
+
+
+def member_of(row: AutomationRow) -> MemberOf | None:
+    """Return of what an automation is a part, None if it is none. Raises msgspec's errors."""
+    return msgspec.json.decode(row.member_of, type=MemberOf) if row.member_of else None
+
+
+def requirements_of(manifest: Manifest, template: Template, state: AutomationState) -> Requirements:
+    """Return what an automation asks of its worker; while it plans, one for its plan."""
+    point, of = manifest.resumed_from, manifest.member_of
+    return requirements(
+        template,
+        point.workspace if point else None,
+        of.member if of else None,
+        is_fan_out=manifest.fan_out is not None and state is not AutomationState.PLANNING,
+    )
 
 
 def rebuild(

@@ -6,6 +6,7 @@ the other automation, or records why there is none. So each starts once, whateve
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 
 from opsicle.domain.calls import ChainState
@@ -52,11 +53,18 @@ class ChainStarts:
         self._clock = clock
         self._attempts = Attempts(clock)
 
-    def turn(self) -> None:
-        """Start what is due; nothing while the queue is held, as after a restore."""
-        if self._fleet.held:
-            return
-        for row in self._database.read(lambda db: chains.list_due(db, MOST_AT_ONCE)):
+    def turn(self) -> int:
+        """Start what is due; nothing while the queue is held, as after a restore.
+
+        Return how many starts were due.
+        """
+        rows = self._database.read(lambda db: chains.list_due(db, MOST_AT_ONCE))
+        if not self._fleet.held:
+            self._attempt(rows)
+        return len(rows)
+
+    def _attempt(self, rows: Sequence[ChainStartRow]) -> None:
+        for row in rows:
             start, refuse = partial(self._start, row), partial(self._refuse, row)
             if self._attempts.attempt(f"{row.parent_id}/{row.position}", start, refuse):
                 self._pubsub.changed(automation_topic(row.parent_id))
@@ -70,7 +78,9 @@ class ChainStarts:
 
         def claim(db: Connection, automation_id: str) -> None:
             now = self._clock.now()
-            if not chains.settle(db, row, ChainState.STARTED, now, automation_id=automation_id):
+            if not chains.record_outcome(
+                db, row, ChainState.STARTED, now, automation_id=automation_id
+            ):
                 raise AlreadyTaken
             resource = f"chains/{row.parent_id}/{row.position}"
             record_start(db, row.org_id, resource, automation_id, now)
@@ -86,7 +96,7 @@ class ChainStarts:
         now = self._clock.now()
 
         def work(db: Connection) -> None:
-            if chains.settle(db, row, ChainState.REFUSED, now, reason=reason):
+            if chains.record_outcome(db, row, ChainState.REFUSED, now, reason=reason):
                 data = {"event": row.event, "template": row.template, "reason": reason}
                 resource = f"automations/{row.parent_id}"
                 audit.append(db, now, row.org_id, SystemActor(), "refuse_start", resource, data)

@@ -23,13 +23,14 @@ class DeliveryLoop:
         self._sender = sender
         self._pool = Pool(MOST_AT_ONCE)
 
-    def turn(self, late_seconds: float = 0.0) -> None:
-        """Begin what is due; waits for none of it."""
+    def turn(self, late_seconds: float = 0.0) -> bool:
+        """Begin what is due, and wait for none of it. Return whether some waits for its turn."""
         if late_seconds:
             self._sender.catch_up()
         free = self._pool.free_count()
         for delivery_id in self._sender.claim(free) if free else ():
             self._pool.spawn(self._sender.carry_out, delivery_id)
+        return self._sender.has_waiting()
 
     def wait(self, seconds: float) -> bool:
         """Wait until nothing is under way. False if that took too long."""

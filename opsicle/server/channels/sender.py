@@ -92,6 +92,10 @@ class DeliverySender:
             lambda db: [each for each in due(db) if deliveries.begin(db, each)]
         )
 
+    def has_waiting(self) -> bool:
+        """Return whether an attempt is to be made, now or later."""
+        return self._database.read(deliveries.has_open)
+
     def carry_out(self, delivery_id: str) -> None:
         """Make one attempt that was claimed, and note what became of it."""
         row = self._database.read(lambda db: deliveries.find_sending(db, delivery_id))

@@ -221,7 +221,7 @@ def _candidates(
     while rows := logs.list_lines(db, job_id, start, _ROWS_AT_ONCE):
         for row in rows:
             check_follows(db, row, start)
-            if collected.is_going_on or collected.wanted.may_begin_in(row):
+            if collected.is_continued or collected.wanted.may_begin_in(row):
                 yield row, count
             count = LineCount.restore(row.lines_up_to, row.open_lines)
             start = row.end
@@ -263,7 +263,7 @@ class _Collected:
         self._seen_to = wanted.first - 1
 
     @property
-    def is_going_on(self) -> bool:
+    def is_continued(self) -> bool:
         """Whether a line that is wanted has begun and not ended."""
         return bool(self._open)
 

@@ -17,7 +17,7 @@ from opsicle.domain.plans import MAX_PLAN_LOG_BYTES
 from opsicle.domain.secrets import named_secrets
 from opsicle.domain.templates import Phase, Template, VariableType
 from opsicle.domain.variables import environment
-from opsicle.domain.workers import requirements
+from opsicle.domain.workers import encoded
 from opsicle.security.master_key import CannotOpen
 from opsicle.server.access.stored_values import read_values
 from opsicle.server.access.template_versions import template_of
@@ -30,6 +30,7 @@ from opsicle.server.approvals.bindings import (
     BoundManifest,
 )
 from opsicle.server.approvals.evidence import Evidence
+from opsicle.server.approvals.manifests import requirements_of
 from opsicle.server.approvals.pauses import resume_of
 from opsicle.server.approvals.pre_lease_check import plan_refusal, refusal_reason
 from opsicle.server.dispatch.called_ends import resume_of_call
@@ -112,7 +113,8 @@ class WorkBuilder:
 
         try:
             template = template_of(db, row.template_id, row.version)
-            place = queue_place(template, read_values(row.values_json))
+            values, is_member = read_values(row.values_json), bool(row.member_of)
+            place = queue_place(template, values, is_member=is_member)
         except (NotFound, ValueError, msgspec.MsgspecError, RecursionError) as error:
             facts = {"automation": row.id, "reason": str(error)}
             log.error("a stored automation cannot be read", extra=facts)  # noqa: TRY400
@@ -120,10 +122,8 @@ class WorkBuilder:
 
         approval = approvals.find_of_automation(db, row.id) if row.approval_id else None
         bound = self._bindings.check(db, row, template, approval)
-        point = bound.manifest.resumed_from
-        wanted = requirements(template, point.workspace if point else None)
-        asked = msgspec.json.encode(wanted, order="sorted").decode()
-        if (asked, place) != (row.requirements, row.queue_place):
+        wanted = requirements_of(bound.manifest, template, row.state)
+        if (encoded(wanted), place) != (row.requirements, row.queue_place):
             raise AlteredManifest(ALTERED)
         return CheckedWork(template, bound, approval)
 

@@ -12,7 +12,15 @@ from opsicle.domain.errors import NotFound, required
 from opsicle.domain.pauses import ApprovalKind
 from opsicle.domain.run_windows import RunWindow
 from opsicle.kit.clock import to_text
-from opsicle.server.store.rows import Row, fetch_all, fetch_column, fetch_one, has_changed, where
+from opsicle.server.store.rows import (
+    Row,
+    fetch_all,
+    fetch_column,
+    fetch_one,
+    fetch_text,
+    has_changed,
+    where,
+)
 
 
 class ApprovalRow(Row, frozen=True, kw_only=True):
@@ -179,6 +187,11 @@ def list_due(db: apsw.Connection, now: datetime, limit: int) -> list[ApprovalRow
     """Return the pending approvals of all orgs for which something is due by time alone."""
     where = "WHERE state = 'pending' AND next_at <= :now ORDER BY next_at LIMIT :limit"
     return fetch_all(db, _SELECT + where, {"now": to_text(now), "limit": limit}, ApprovalRow)
+
+
+def find_due_at(db: apsw.Connection) -> str | None:
+    """Return when something is due by time alone at the first of all pending approvals."""
+    return fetch_text(db, "SELECT min(next_at) FROM approvals WHERE state = 'pending'", {})
 
 
 def schedule(

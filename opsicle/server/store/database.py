@@ -26,6 +26,7 @@ from gevent.threadpool import ThreadPool
 from opsicle.domain.errors import Unavailable
 from opsicle.server.org_limits import FairSemaphore
 from opsicle.server.store.commits import Commits
+from opsicle.server.store.rows import fetch_value
 from opsicle.server.threads import WorkerThread, run_in
 
 log = logging.getLogger(__name__)
@@ -172,6 +173,15 @@ class Database:
         if self._is_closed:
             raise Unavailable("the server is shutting down")
         return _in_snapshot(self._reader, query)
+
+    def version(self) -> int:
+        """Return a number that changes with every commit, of this process or of another.
+
+        It costs a look at the shared memory of the write-ahead log. Raises as `read`.
+        """
+        if self._is_closed:
+            raise Unavailable("the server is shutting down")
+        return int(fetch_value(self._reader, "PRAGMA data_version", {}))
 
     def read_long(self, query: Callable[[Connection], T], org_id: str = "") -> T:
         """Run a query that takes long, in a thread and on a connection of its own; a few at a time.

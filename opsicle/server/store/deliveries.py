@@ -11,7 +11,15 @@ import apsw
 from opsicle.domain.channels import DeliveryState
 from opsicle.domain.notices import NoticeKind
 from opsicle.kit.clock import to_text
-from opsicle.server.store.rows import Row, fetch_all, fetch_column, fetch_one, has_changed, where
+from opsicle.server.store.rows import (
+    Row,
+    fetch_all,
+    fetch_column,
+    fetch_one,
+    fetch_value,
+    has_changed,
+    where,
+)
 
 
 class DeliveryRow(Row, frozen=True, kw_only=True):
@@ -165,6 +173,16 @@ def list_due(db: apsw.Connection, at: datetime, most: ConcurrencyShare, limit: i
         """,
         {"at": to_text(at), "of_channel": most.of_channel, "of_org": most.of_org, "limit": limit},
     )
+
+
+def has_open(db: apsw.Connection) -> bool:
+    """Return whether anything of any channel is still to be sent."""
+    sql = """
+        SELECT EXISTS (SELECT 1
+                         FROM deliveries INDEXED BY deliveries_open
+                        WHERE state IN ('queued', 'failed'))
+    """
+    return bool(fetch_value(db, sql, {}))
 
 
 def begin(db: apsw.Connection, delivery_id: str) -> bool:

@@ -10,7 +10,6 @@ import apsw
 
 from opsicle.kit.clock import from_text
 from opsicle.server.store import audit
-from opsicle.server.store.rows import fetch_value
 
 
 class ChainHead(NamedTuple):
@@ -26,11 +25,6 @@ class Backlog(NamedTuple):
 
     entries: int
     oldest_at: datetime | None
-
-
-def get_version(db: apsw.Connection) -> int:
-    """Return a number that changes with every commit of another connection."""
-    return int(fetch_value(db, "PRAGMA data_version", {}))
 
 
 def list_heads(db: apsw.Connection) -> list[ChainHead]:

@@ -107,6 +107,12 @@ def fetch_value(db: apsw.Connection, sql: str, parameters: dict[str, Any]) -> An
     return row[0] if row is not None else None
 
 
+def fetch_text(db: apsw.Connection, sql: str, parameters: dict[str, Any]) -> str | None:
+    """Return the one text of a query, None for NULL."""
+    value = fetch_value(db, sql, parameters)
+    return None if value is None else str(value)
+
+
 def fetch_column(db: apsw.Connection, sql: str, parameters: dict[str, Any]) -> list[Any]:
     """Return the first column of all rows."""
     return [row[0] for row in db.execute(sql, parameters)]

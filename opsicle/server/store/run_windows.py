@@ -11,7 +11,7 @@ from datetime import datetime
 import apsw
 
 from opsicle.kit.clock import to_text
-from opsicle.server.store.rows import Row, fetch_all, fetch_value, has_changed
+from opsicle.server.store.rows import Row, fetch_all, fetch_text, fetch_value, has_changed
 
 
 class WindowRow(Row, frozen=True):
@@ -47,6 +47,22 @@ def list_closing(db: apsw.Connection, now: datetime, limit: int) -> list[WindowR
         ORDER BY a.not_after LIMIT :limit
     """
     return fetch_all(db, _SELECT + where, {"now": to_text(now), "limit": limit}, WindowRow)
+
+
+def find_due_at(db: apsw.Connection) -> str | None:
+    """Return when the next window opens or closes for which something waits."""
+    opens = """
+        SELECT min(not_before)
+          FROM automations
+         WHERE state = 'queued' AND job_id IS NULL AND turn = 'early'
+    """
+    closes = """
+        SELECT min(not_after)
+          FROM automations
+         WHERE state = 'queued' AND job_id IS NULL AND not_after IS NOT NULL
+    """
+    times = fetch_text(db, opens, {}), fetch_text(db, closes, {})
+    return min(filter(None, times), default=None)
 
 
 def open_window(db: apsw.Connection, automation_id: str) -> bool:

@@ -10,7 +10,15 @@ import msgspec
 
 from opsicle.domain.automations import UNFINISHED
 from opsicle.kit.clock import to_text
-from opsicle.server.store.rows import Row, fetch_all, fetch_one, fetch_value, is_one_of, json_list
+from opsicle.server.store.rows import (
+    Row,
+    fetch_all,
+    fetch_one,
+    fetch_text,
+    fetch_value,
+    is_one_of,
+    json_list,
+)
 
 
 class ScheduleRow(Row, frozen=True):
@@ -83,10 +91,9 @@ def list_due(db: apsw.Connection, at: datetime, limit: int) -> list[ScheduleRow]
     )
 
 
-def count(db: apsw.Connection, org_id: str) -> int:
-    """Return how many schedules an org has."""
-    sql = "SELECT count(*) FROM schedules WHERE org_id = :org_id AND deleted_at IS NULL"
-    return int(fetch_value(db, sql, {"org_id": org_id}))
+def find_due_at(db: apsw.Connection) -> str | None:
+    """Return when the first schedule of all orgs is to be looked at."""
+    return fetch_text(db, "SELECT min(start_at) FROM schedules WHERE start_at IS NOT NULL", {})
 
 
 def has_unfinished(db: apsw.Connection, schedule_id: str) -> bool:

@@ -27,7 +27,13 @@ from opsicle.server.access.template_versions import asks_for_code
 from opsicle.server.channels.recipients import unknown_names
 from opsicle.server.documents.diffs import unified_diff
 from opsicle.server.documents.reading import DocumentReading
-from opsicle.server.documents.versions import VersionDraft, add_version, delete, pusher_of
+from opsicle.server.documents.versions import (
+    VersionDraft,
+    add_version,
+    delete,
+    number_in,
+    pusher_of,
+)
 from opsicle.server.http.paging import page_of, position
 from opsicle.server.identity.step_up import StepUp
 from opsicle.server.policies.in_force import readable_defaults
@@ -202,6 +208,10 @@ class Templates:
 
         return self._database.read(query)
 
+    def get_version(self, actor: Actor, name: str, version: str) -> TemplateVersion:
+        """Return the version of this number as a path has it. Raises NotFound."""
+        return self.get(actor, name, number_in(_TEMPLATE, name, version))
+
     def list_versions(
         self, actor: Actor, name: str, cursor: str, limit: int
     ) -> Page[TemplateVersionSummary]:
@@ -347,6 +357,7 @@ def _whole(
         timeout=template.timeout,
         on_success=list(template.on_success),
         on_failure=list(template.on_failure),
+        fan_out=template.fan_out,
         needs_approval=shown.needs_approval(known),
         needs_mfa=needs_mfa,
         notify=list(template.notify),
