@@ -79,10 +79,15 @@ def require_on(
         actor.require(action, target)
 
 
-def is_hidden(db: Connection, actor: Actor, name: str, labels: Labels = None) -> bool:
-    """Return whether rules hide this template, and its automations, from the actor."""
+def is_hidden(db: Connection, actor: Actor, name: str | None, labels: Labels = None) -> bool:
+    """Return whether rules hide this template, and its automations, from the actor.
+
+    One that nobody can say the name of is hidden from all for whom that depends on the template.
+    """
     view = Action.TEMPLATES_VIEW
-    return actor.rights.depends_on_template(view) and not may_on(db, actor, view, name, labels)
+    return actor.rights.depends_on_template(view) and (
+        name is None or not may_on(db, actor, view, name, labels)
+    )
 
 
 def is_automation_hidden(db: Connection, actor: Actor, row: AutomationRow | RunRow) -> bool:

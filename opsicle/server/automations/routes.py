@@ -103,11 +103,13 @@ def resume(resumes: Resumes, request: Request, automation_id: str) -> Reply:
 def log(automations: Automations, job_logs: JobLogs, request: Request, automation_id: str) -> Reply:
     """Return the newest job's log from `offset` to its end now, exactly as it was written.
 
+    With `plan` that of the newest plan, as it stays beside what has run after it.
     Or lines of it: up to `lines` from number `from_line` on, or the last `tail`; of one `stream`
     alone if that is `stdout` or `stderr`; and only such as began from `from` to before `to`, by
     the worker's clock. Lines come whole, in the order in which they begin.
     """
-    job = automations.newest_job(request.actor, automation_id)
+    of_plan = request.query_bool("plan")
+    job = automations.newest_job(request.actor, automation_id, of_plan=of_plan)
     offset = request.query_int("offset", 0)
     wanted = line_range(request) if asks_for_lines(request) else None
     if job is None:

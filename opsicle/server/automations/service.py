@@ -378,14 +378,16 @@ class Automations:
             self._dispatch.job_cancelled(job)
         self._pubsub.changed(automation_topic(automation_id), org_topic(org_id))
 
-    def newest_job(self, actor: Actor, automation_id: str) -> JobRow | None:
-        """Return the newest job of an automation, None before the first. Raises NotFound."""
+    def newest_job(
+        self, actor: Actor, automation_id: str, *, of_plan: bool = False
+    ) -> JobRow | None:
+        """Return the newest job, or that of its plan, None before the first. Raises NotFound."""
         actor.require(Action.AUTOMATIONS_VIEW)
 
         def query(db: Connection) -> JobRow | None:
             get_visible(db, actor, automation_id)
             tries = jobs.list_of_automation(db, automation_id)
-            return tries[-1] if tries else None
+            return next((job for job in reversed(tries) if job.is_plan or not of_plan), None)
 
         return self._database.read(query)
 

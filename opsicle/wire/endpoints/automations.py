@@ -53,7 +53,7 @@ LOG = Endpoint(
     "GET",
     "/api/v1/automations/<automation_id>/log",
     reply=bytes,
-    query={"offset": int} | LINES_QUERY,
+    query={"offset": int, "plan": bool} | LINES_QUERY,
     content_type="application/octet-stream",
 )
 EVENTS = Endpoint(
