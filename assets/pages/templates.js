@@ -3,13 +3,12 @@
 import { buttonLink } from "../components/buttons.js";
 import { searchFilter } from "../components/filters.js";
 import { emptyState, pageHeading } from "../components/headings.js";
-import { lastRun, lastRuns } from "../components/last-runs.js";
+import { lastRun, recentRuns, runStrip } from "../components/last-runs.js";
 import { actionsColumn, column, List } from "../components/list.js";
 import { getAll } from "../lib/api.js";
 import { h } from "../lib/dom.js";
 import { may } from "../lib/session.js";
 import { pathOf } from "../lib/templates.js";
-import { ago } from "../lib/times.js";
 import { visible } from "../lib/visible.js";
 
 export function mount(root, { title, query }) {
@@ -41,13 +40,13 @@ export function mount(root, { title, query }) {
   return () => page.abort();
 }
 
-/** Every template with its last run. */
+/** Every template with its newest runs. */
 async function load({ signal }) {
   const [templates, runs] = await Promise.all([
     getAll("/templates", { signal }),
-    lastRuns({ signal }),
+    may("automations.view") ? recentRuns({ signal }) : new Map(),
   ]);
-  const items = templates.map((template) => ({ template, run: runs.get(template.name) ?? null }));
+  const items = templates.map((template) => ({ template, runs: runs.get(template.name) ?? [] }));
   return { items, next_cursor: "" };
 }
 
@@ -63,8 +62,8 @@ const COLUMNS = [
     ];
   }),
   column("Owners", ({ template }) => ownersText(template.owners) || "–", { isMinor: true }),
-  column("Pushed", ({ template }) => ago(template.updated_at), { isMinor: true }),
-  column("Last run", ({ run }) => lastRun(run)),
+  column("Last 30 runs", ({ runs }) => runStrip(runs), { isMinor: true }),
+  column("Last run", ({ runs }) => lastRun(runs[0])),
   actionsColumn(({ template }) => may("automations.create") && runLink(template)),
 ];
 

@@ -20,9 +20,10 @@ from opsicle.server.access.actor import Actor
 from opsicle.server.access.document_lookup import document_not_found
 from opsicle.server.access.template_versions import template_of
 from opsicle.server.store import templates
-from opsicle.server.store.automations import AutomationRow, RunRow
+from opsicle.server.store.automations import AutomationRow
 from opsicle.server.store.database import Connection
 from opsicle.server.store.documents import DocumentKind
+from opsicle.server.store.recent_runs import RunRow
 
 Labels = Mapping[str, str] | None
 

@@ -6,9 +6,9 @@ from opsicle.domain.access import Action
 from opsicle.server.access.actor import Actor
 from opsicle.server.access.template_access import is_automation_hidden, is_hidden
 from opsicle.server.http.paging import page_of
-from opsicle.server.store import automations, templates
-from opsicle.server.store.automations import RunRow
+from opsicle.server.store import recent_runs, templates
 from opsicle.server.store.database import Connection, Database
+from opsicle.server.store.recent_runs import RunRow
 from opsicle.server.store.templates import TemplateRow
 from opsicle.wire.pages import Page
 from opsicle.wire.recent_run_api import RecentRun, TemplateRuns
@@ -48,7 +48,7 @@ class RecentRuns:
 
 
 def _visible_runs(db: Connection, actor: Actor, template: str) -> list[RunRow]:
-    rows = automations.list_runs(db, actor.org_id, template, RUNS)
+    rows = recent_runs.list_newest(db, actor.org_id, template, RUNS)
     return [row for row in rows if not is_automation_hidden(db, actor, row)]
 
 

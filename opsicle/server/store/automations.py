@@ -299,36 +299,6 @@ def list_newest(
     return fetch_all(db, sql, given, AutomationRow)
 
 
-class RunRow(Row, frozen=True):
-    """One automation of a template, with no more than what says whose it is and how it went."""
-
-    id: str
-    template_id: str
-    template: str
-    version: int
-    requester_id: str
-    state: AutomationState
-    created_at: datetime
-    started_at: datetime | None
-    finished_at: datetime | None
-
-
-def list_runs(db: apsw.Connection, org_id: str, template: str, limit: int) -> list[RunRow]:
-    """Return the newest automations of the templates of that name, newest first."""
-    return fetch_all(
-        db,
-        """
-        SELECT id, template_id, template, version, requester_id, state, created_at, started_at,
-               finished_at
-          FROM automations
-         WHERE org_id = :org_id AND template = :template
-         ORDER BY id DESC LIMIT :limit
-        """,
-        {"org_id": org_id, "template": template, "limit": limit},
-        RunRow,
-    )
-
-
 class AutomationOwner(Row, frozen=True):
     """The org of an automation, and its state."""
 
