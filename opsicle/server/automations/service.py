@@ -153,7 +153,7 @@ class Automations:
         fan_out = self._database.read(
             lambda db: bound_fan_out(db, self._fleet, actor, template, origin)
         )
-        placing = placing_of(template, values, origin)
+        placing = placing_of(template, values, origin, fan_out)
         row = AutomationRow(
             id=new_id(now),
             org_id=actor.org_id,
