@@ -223,7 +223,7 @@ function valuesView({ values, variables, files }) {
 function where(approval) {
   const labels = wantedLabels(approval);
   const facts = [
-    ["Worker’s labels", visible(labels.join(", ")) || "any worker"],
+    [approval.fan_out ? "Labels" : "Worker’s labels", visible(labels.join(", ")) || "any"],
     ["In the queue", visible(queueTexts(approval).join(", ")) || "like others"],
     [
       approval.fan_out ? "Runs on each of" : "Workers that fit",

@@ -15,7 +15,7 @@ from opsicle.cli.root import NounGroup
 from opsicle.cli.sessions import connect
 from opsicle.cli.terminal import echo_document, printable, say
 from opsicle.domain.errors import InvalidInput
-from opsicle.domain.fan_outs import fan_out_text
+from opsicle.domain.fan_outs import FanOut, FanOutKind, fan_out_text
 from opsicle.domain.templates import Concurrency, Notify, Phase, When
 from opsicle.wire.endpoints import templates as endpoints
 from opsicle.wire.user_api import SourceRequest, TemplateVersion
@@ -135,6 +135,12 @@ def _phase_text(phase: Phase) -> str:
     return f"{phase.name} ({'; '.join(parts)})" if parts else phase.name
 
 
+def _each_text(fan_out: FanOut) -> str:
+    what = "worker" if fan_out.kind is FanOutKind.EACH else "target"
+    named = f" of {', '.join(fan_out.names)}" if fan_out.names else ""
+    return f"{what}{named}, {fan_out_text(fan_out.parallel, fan_out.max_failures)}"
+
+
 def _fields(template: TemplateVersion) -> list[tuple[str, object]]:
     return [
         ("name", template.name),
@@ -147,7 +153,7 @@ def _fields(template: TemplateVersion) -> list[tuple[str, object]]:
         ("phases", [_phase_text(phase) for phase in template.phases]),
         ("runs on", template.runs_on),
         ("runs where", template.runs_on_where),
-        ("runs on each", fan_out_text(template.fan_out) if template.fan_out else ""),
+        ("runs on each", _each_text(template.fan_out) if template.fan_out else ""),
         ("priority", template.priority),
         ("group", _group(template.concurrency)),
         ("most waiting", template.max_waiting),

@@ -122,7 +122,7 @@ def whole(db: Connection, case: Case, viewer: Viewer, candidates: Sequence[Candi
         priority=automation.priority,
         concurrency_group=automation.concurrency_key,
         concurrency_limit=automation.concurrency_limit,
-        workers=[each.name for each in fan_out.members]
+        workers=[each.shown for each in fan_out.members]
         if fan_out
         else _workers(automation.requirements, candidates),
         timeout=template.timeout,

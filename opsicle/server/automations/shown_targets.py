@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from opsicle.domain.automations import AutomationState, is_final
-from opsicle.domain.fan_outs import shown_state
+from opsicle.domain.bound_fan_outs import shown_state
 from opsicle.server.approvals.manifests import fan_out_of
 from opsicle.server.store import fan_outs
 from opsicle.server.store.automations import AutomationRow
