@@ -18,8 +18,8 @@ from opsicle.domain.passed_values import (
 from opsicle.domain.template_parser import digest
 from opsicle.domain.templates import Phase, Template, Value
 from opsicle.server.access.actor import Actor
+from opsicle.server.access.start_rights import require_in_scope
 from opsicle.server.automations.runnable import runnable_version
-from opsicle.server.automations.start_rights import require_in_scope
 from opsicle.server.automations.starters import Starter
 from opsicle.server.secrets.service import require_secrets
 from opsicle.server.store.database import Connection

@@ -345,6 +345,7 @@ END;
 
 CREATE TRIGGER automations_end_chain AFTER UPDATE OF state ON automations
 WHEN NEW.state IN ('succeeded', 'failed', 'timed_out') AND NEW.state <> OLD.state
+     AND OLD.state <> 'planning'
 BEGIN
     UPDATE chain_starts
        SET state = 'due'
