@@ -160,7 +160,7 @@ class Server:
     folder: Path
     place: Place = field(default_factory=Place)
     options: tuple[str, ...] = ()
-    is_warm: bool = False
+    is_warm: bool = True
     process: Process = field(init=False)
     starts: int = 0
     known: dict[str, Any] = field(default_factory=dict)
@@ -285,7 +285,7 @@ class Worker:
     folder: Path
     place: Place = field(default_factory=Place)
     options: tuple[str, ...] = ()
-    is_warm: bool = False
+    is_warm: bool = True
     process: Process = field(init=False)
     starts: int = 0
 
