@@ -47,6 +47,13 @@ function rowView(target) {
   );
 }
 
+/** On which machines a template runs, by the labels that they have. */
+export function runsOnText({ kind, names = [] }, hasLabels) {
+  const what = kind === "targets" ? "target" : "worker";
+  const named = names.length > 0 ? `, of ${names.join(", ")},` : "";
+  return hasLabels ? `On each ${what}${named} with ` : `On each ${what}${named.slice(0, -1)}.`;
+}
+
 /** How many machines run at once, and when no further one begins. */
 export function fanOutText({ parallel, max_failures: most = 0 }) {
   const atOnce = parallel ? `${parallel} at once` : "all at once";

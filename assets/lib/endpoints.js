@@ -40,6 +40,7 @@ export const ENDPOINTS = new Set([
   "GET /templates/{name}/versions",
   "GET /templates/{name}/versions/{version}",
   "GET /automations",
+  "GET /recent-runs",
   "POST /automations",
   "GET /automations/{automation_id}",
   "POST /automations/{automation_id}/cancel",

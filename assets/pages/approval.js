@@ -19,7 +19,7 @@ import { takeDraft } from "../lib/drafts.js";
 import { markdown } from "../lib/markdown.js";
 import { queueTexts, wantedLabels } from "../lib/placement.js";
 import { here } from "../lib/router.js";
-import { ago, countdown, exactTime } from "../lib/times.js";
+import { ago, countdown, durationText, exactTime } from "../lib/times.js";
 import { visible, visibleInLog, visibleLine, visibleValue } from "../lib/visible.js";
 
 const GATE_STATES = {
@@ -223,13 +223,17 @@ function valuesView({ values, variables, files }) {
 function where(approval) {
   const labels = wantedLabels(approval);
   const facts = [
-    ["Worker’s labels", visible(labels.join(", ")) || "any worker"],
+    [approval.fan_out ? "Labels" : "Worker’s labels", visible(labels.join(", ")) || "any"],
     ["In the queue", visible(queueTexts(approval).join(", ")) || "like others"],
     [
       approval.fan_out ? "Runs on each of" : "Workers that fit",
       visible(approval.workers.join(", ")) || "none is connected",
     ],
     approval.fan_out && ["How many", fanOutText(approval.fan_out)],
+    approval.keep_workspace && [
+      "Its workspace",
+      `kept for ${durationText(approval.keep_workspace * 1000)} if it does not go well`,
+    ],
     ["Policy", policyText(approval)],
     ["Manifest (SHA-256)", h("code", { class: "command" }, approval.manifest_digest)],
   ];

@@ -44,7 +44,7 @@ function heading(target, reload) {
   return pageHeading(name, {
     above: h("a", { href: "/targets" }, "Targets"),
     actions: may("targets.manage") && [
-      button("Delete…", { look: "quiet danger-text", onclick: end }),
+      button("Delete…", { look: "quiet", onclick: end }),
       button("Change…", { look: "primary", onclick: change }),
     ],
     below: [

@@ -19,6 +19,7 @@ export function mount(root, { title }) {
     endpoint: "/targets",
     columns: COLUMNS,
     key: ({ name }) => name,
+    link: ({ name }) => `/targets/${name}`,
     empty: nothingYet,
     signal: page.signal,
   });
@@ -34,7 +35,7 @@ export function mount(root, { title }) {
 
 const COLUMNS = [
   column("Name", ({ name, description }) => [
-    h("a", { href: `/targets/${name}` }, h("strong", {}, name)),
+    h("strong", {}, name),
     description && h("div", { class: "muted small" }, visible(description)),
   ]),
   column("Host", ({ host, port }) =>
@@ -42,8 +43,8 @@ const COLUMNS = [
   ),
   column("User", ({ user }) => visible(user)),
   column("Labels", ({ labels }) => labelFacts(labels)),
-  column("Private key", ({ secret }) => h("code", {}, visible(secret))),
-  column("Pushed", ({ pushed_at: at }) => ago(at)),
+  column("Private key", ({ secret }) => h("code", {}, visible(secret)), { isMinor: true }),
+  column("Pushed", ({ pushed_at: at }) => ago(at), { isMinor: true }),
 ];
 
 function nothingYet() {

@@ -1,123 +1,39 @@
-"""A template that runs once on each of several machines: on which ones, and how far that has come.
-
-What a person triggers is the parent; it has no job. Each machine gets an automation of its own.
-"""
+"""What a template says of running once on each of several machines."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from enum import StrEnum
 
 import msgspec
-
-from opsicle.domain.automations import AutomationState, is_final
 
 MOST_MEMBERS = 1_000
 """Machines of one automation."""
 
 
 class FanOutKind(StrEnum):
-    """What a template runs on each of."""
+    """What a template runs on each of: workers, or hosts that these reach over SSH."""
 
     EACH = "each"
+    TARGETS = "targets"
 
 
 class FanOut(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     """What a template says of running on each of several machines.
 
-    `parallel` run at once, None: all. Once more than `max_failures` have not succeeded, no further
-    one begins.
+    Which ones, the template's `runs_on` and `runs_on_where` say; of targets, only those among
+    `names` where there are any. `parallel` run at once, None: all. Once more than `max_failures`
+    have not succeeded, no further one begins.
     """
 
     kind: FanOutKind
+    names: tuple[str, ...] = ()
     parallel: int | None = None
     max_failures: int = 0
 
 
-class BoundMember(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
-    """One machine, as it was when the automation was triggered: for `each`, a worker."""
-
-    name: str
-    worker_id: str = ""
-
-
-class BoundFanOut(msgspec.Struct, frozen=True, kw_only=True):
-    """The machines that an automation runs on, in their order, and how many of them at once."""
-
-    kind: FanOutKind
-    members: tuple[BoundMember, ...]
-    parallel: int | None = None
-    max_failures: int = 0
-
-
-class MemberOf(msgspec.Struct, frozen=True, kw_only=True):
-    """Of which automation another one is a part, at which place of it, and on what it runs.
-
-    `plan_outputs` are what the plan of the whole has handed on.
-    """
-
-    automation_id: str
-    position: int
-    member: BoundMember
-    plan_outputs: dict[str, str] = {}
-
-
-class MemberState(StrEnum):
-    """Where one machine of an automation stands.
-
-    Its own automation is yet to be made, was, is over, or could not start; `skipped`: it was not
-    made any more, as others had failed or somebody has cancelled it all.
-    """
-
-    DUE = "due"
-    STARTED = "started"
-    ENDED = "ended"
-    REFUSED = "refused"
-    SKIPPED = "skipped"
-
-
-def fan_out_text(fan_out: FanOut | BoundFanOut) -> str:
+def fan_out_text(parallel: int | None, max_failures: int) -> str:
     """Return in words how many machines run at once, and how many may fail before it stops."""
-    most = "all at once" if fan_out.parallel is None else f"{fan_out.parallel} at once"
-    if fan_out.max_failures == 0:
+    most = "all at once" if parallel is None else f"{parallel} at once"
+    if max_failures == 0:
         return f"{most}; once one has not succeeded, no further one begins"
-    return (
-        f"{most}; once more than {fan_out.max_failures} have not succeeded, no further one begins"
-    )
-
-
-def shown_state(state: MemberState, of_automation: AutomationState | None) -> AutomationState:
-    """Return how a machine stands, in the words for automations."""
-    if of_automation is not None:
-        return of_automation
-    if state is MemberState.DUE:
-        return AutomationState.QUEUED
-    return AutomationState.CANCELLED if state is MemberState.SKIPPED else AutomationState.FAILED
-
-
-class FanOutProgress(msgspec.Struct, frozen=True):
-    """How many machines may begin now; whether no further one may; whether all are over."""
-
-    room: int
-    is_stopped: bool
-    is_over: bool
-
-
-def progress(
-    fan_out: BoundFanOut,
-    members: Sequence[tuple[MemberState, AutomationState]],
-    *,
-    is_cancelled: bool,
-) -> FanOutProgress:
-    """Return how an automation goes on whose machines stand so (see `shown_state`)."""
-    due = sum(state is MemberState.DUE for state, _ in members)
-    ends = [shown for _, shown in members if is_final(shown)]
-    failed = sum(shown is not AutomationState.SUCCEEDED for shown in ends)
-    is_stopped = is_cancelled or failed > fan_out.max_failures
-    running = len(members) - len(ends) - due
-    most = len(members) if fan_out.parallel is None else fan_out.parallel
-    return FanOutProgress(
-        room=0 if is_stopped else max(0, most - running),
-        is_stopped=is_stopped,
-        is_over=len(ends) == len(members),
-    )
+    return f"{most}; once more than {max_failures} have not succeeded, no further one begins"

@@ -106,7 +106,7 @@ _FIRST: Fields = {
         "calls",
     ),
     "BoundFanOut": ("kind", "members", "parallel", "max_failures"),
-    "BoundMember": ("name", "worker_id"),
+    "BoundMember": ("name", "worker_id", "target", "digest", "labels", "where"),
     "MemberOf": ("automation_id", "position", "member", "plan_outputs"),
     "BoundTarget": ("name", "host", "user", "host_keys", "secret", "port"),
     "CalledBy": ("automation_id", "fence", "phase", "position"),

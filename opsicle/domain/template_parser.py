@@ -11,9 +11,11 @@ from collections.abc import Callable
 import msgspec
 
 from opsicle.domain.automations import WorkerLost
+from opsicle.domain.bound_targets import unfit_for_target
 from opsicle.domain.call_parser import check_calls, parse_chained
 from opsicle.domain.conditions import findings
 from opsicle.domain.documents import DocumentNode, Fields
+from opsicle.domain.fan_outs import FanOutKind
 from opsicle.domain.label_parser import MAX_LABELS
 from opsicle.domain.names import LABEL_KEY, LABEL_KEY_RULE, TEMPLATE_NAME, TEMPLATE_NAME_RULE
 from opsicle.domain.notify_parser import parse_notify
@@ -237,6 +239,7 @@ def _template(name: str, labels: dict[str, str], spec: Fields) -> Template:
     _check_pauses(spec, template)
     check_calls(spec, template)
     _check_claimed_labels(spec, template)
+    _check_targets(spec, template)
     _check_conditions(spec, template)
 
     for fields in (about, body, spec):
@@ -296,6 +299,18 @@ def _check_claimed_labels(spec: Fields, template: Template) -> None:
             "is not for templates with secrets: any worker could say that it has the labels, "
             "and be handed them"
         )
+
+
+def _check_targets(spec: Fields, template: Template) -> None:
+    """Note phases that cannot run over SSH, where that is how the template runs."""
+    if template.fan_out is None or template.fan_out.kind is not FanOutKind.TARGETS:
+        return
+    body, plan = spec.mapping("template"), spec.find("plan")
+    phases = body.find("phases") if body else None
+    for place, read in ((phases, template.phases), (plan, template.plan)):
+        for each, phase in zip(place.items() if place else (), read, strict=False):
+            if reason := unfit_for_target(phase):
+                each.add(f"phase {quoted(phase.name)} {reason}")
 
 
 def _check_conditions(spec: Fields, template: Template) -> None:

@@ -11,6 +11,7 @@ from opsicle.domain.resume_points import KeptWorkspace
 from opsicle.domain.workers import (
     CONTAINER,
     NO_RUNTIME,
+    SSH,
     Candidate,
     Requirements,
     fits_labels,
@@ -180,6 +181,8 @@ def _with_runtimes(asked: Requirements, candidates: list[Candidate]) -> _Narrowe
         return left, ""
 
     whose = "no connected worker" + (" with these labels" if asked.terms else "")
+    if SSH in asked.runtimes:
+        return [], f"{whose} reaches targets over SSH (it needs OpenSSH's `ssh`)"
     if (
         not any(CONTAINER in candidate.runtimes for candidate in candidates)
         and CONTAINER in asked.runtimes

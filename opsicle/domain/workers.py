@@ -7,7 +7,7 @@ from datetime import datetime
 
 import msgspec
 
-from opsicle.domain.fan_outs import BoundMember
+from opsicle.domain.bound_fan_outs import BoundMember
 from opsicle.domain.label_expressions import LabelTerm, label_term, parse_expression
 from opsicle.domain.resume_points import KeptWorkspace
 from opsicle.domain.templates import Phase, Template
@@ -107,11 +107,17 @@ def requirements(
 ) -> Requirements:
     """Return what a template's automations ask of a worker.
 
-    One that goes on asks for its workspace too, and a part of one on several machines for its own;
-    that one itself (`is_fan_out`) is handed to none.
+    One that goes on asks for its workspace too; a part of one on several machines for its worker,
+    or for one that reaches its target. That one itself (`is_fan_out`) is handed to none.
     """
     if is_fan_out:
         return Requirements(runtimes=frozenset({NO_RUNTIME}))
+    if member and member.target:
+        return Requirements(
+            labels=member.labels,
+            runtimes=frozenset({SSH}),
+            where=member.where or msgspec.UNSET,
+        )
     asked = phases_require(
         (*template.plan, *template.phases),
         template.runs_on,

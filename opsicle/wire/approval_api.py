@@ -7,9 +7,9 @@ from datetime import datetime
 import msgspec
 
 from opsicle.domain.approvals import ApprovalState, GateState, Verdict
+from opsicle.domain.bound_fan_outs import BoundFanOut
 from opsicle.domain.bounds import GivenValues, Moment, Reason, Word
 from opsicle.domain.calls import BoundCall
-from opsicle.domain.fan_outs import BoundFanOut
 from opsicle.domain.pauses import ApprovalKind, Choice
 from opsicle.domain.policies import GateOrder
 from opsicle.domain.resume_points import ResumePoint
@@ -148,6 +148,7 @@ class Approval(ApprovalSummary, kw_only=True):
     concurrency_limit: int | None = None
     workers: list[str]
     timeout: int | None
+    keep_workspace: int | None = None
     compared: Comparison | None
     needs_totp: bool
     needs_reason: bool

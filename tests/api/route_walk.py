@@ -111,6 +111,7 @@ MAY: dict[str, Action | Access] = {
     "GET /api/v1/templates/<name>/diff": A.TEMPLATES_VIEW,
     "POST /api/v1/automations": A.AUTOMATIONS_CREATE,
     "GET /api/v1/automations": A.AUTOMATIONS_VIEW,
+    "GET /api/v1/recent-runs": A.AUTOMATIONS_VIEW,
     "GET /api/v1/automations/<automation_id>": A.AUTOMATIONS_VIEW,
     "POST /api/v1/automations/<automation_id>/cancel": A.AUTOMATIONS_VIEW,
     "POST /api/v1/automations/<automation_id>/release": A.AUTOMATIONS_VIEW,

@@ -13,9 +13,9 @@ from collections.abc import Iterable, Iterator
 import msgspec
 
 from opsicle.domain.approvals import ApprovalState, unmet
+from opsicle.domain.bound_fan_outs import MemberOf
 from opsicle.domain.calls import BoundCall, CalledBy
 from opsicle.domain.errors import Conflict
-from opsicle.domain.fan_outs import MemberOf
 from opsicle.domain.manifests import Manifest
 from opsicle.domain.policies import Policy
 from opsicle.domain.policy_parser import digest as policy_digest

@@ -47,7 +47,7 @@ def _machines(case: Case) -> str:
     fan_out = None if case.problem else fan_out_of(case.automation)
     if fan_out is None:
         return ""
-    names = [member.name for member in fan_out.members]
+    names = [member.shown for member in fan_out.members]
     left = len(names) - _MOST_MACHINES
     return ", ".join(names[:_MOST_MACHINES]) + (f" and {left} more" if left > 0 else "")
 

@@ -8,8 +8,9 @@ from __future__ import annotations
 import msgspec
 
 from opsicle.domain.automations import AutomationState, WorkerLost
+from opsicle.domain.bound_fan_outs import BoundFanOut, BoundMember, MemberOf
 from opsicle.domain.calls import BoundCall, CalledBy
-from opsicle.domain.fan_outs import BoundFanOut, MemberOf
+from opsicle.domain.fan_outs import FanOutKind
 from opsicle.domain.files import input_files
 from opsicle.domain.manifests import NO_POLICY, Manifest, PolicyAsked
 from opsicle.domain.resume_points import ResumePoint
@@ -45,6 +46,9 @@ def build(
         if variable.type in {VariableType.SECRET, VariableType.FILE}
     }
     values, of = read_values(row.values_json), member_of(row)
+    fan_out = fan_out_of(row)
+    member = machine_of(of, fan_out)
+    is_on_target = member is not None and member.target is not None
     return Manifest(
         org_id=row.org_id,
         automation_id=row.id,
@@ -57,8 +61,8 @@ def build(
         secret_variables=commitments,
         secrets=tuple(named_secrets(template.phases)),
         volume_mounts=template.volume_mounts,
-        runs_on=template.runs_on,
-        runs_on_where=template.runs_on_where,
+        runs_on=member.labels if member and is_on_target else template.runs_on,
+        runs_on_where=member.where if member and is_on_target else template.runs_on_where,
         priority=template.priority,
         concurrency=template.concurrency,
         timeout=template.timeout,
@@ -69,14 +73,15 @@ def build(
         principal_id=row.principal_id,
         policy=_policy_digest(approval, row.manifest_format),
         resumed_from=resume_point,
-        keep_workspace=template.keep_workspace,
+        keep_workspace=None if of else template.keep_workspace,
         calls=calls_of(row),
         called_by=called_by_of(row),
         plan=() if of else template.plan,
         plan_outputs=of.plan_outputs if of else plan_outputs or {},
         evidence=row.evidence,
-        fan_out=fan_out_of(row),
+        fan_out=fan_out,
         member_of=of,
+        target=member.target if member else None,
     )
 
 
@@ -102,13 +107,24 @@ def member_of(row: AutomationRow) -> MemberOf | None:
 
 def requirements_of(manifest: Manifest, template: Template, state: AutomationState) -> Requirements:
     """Return what an automation asks of its worker; while it plans, one for its plan."""
-    point, of = manifest.resumed_from, manifest.member_of
+    point = manifest.resumed_from
     return requirements(
         template,
         point.workspace if point else None,
-        of.member if of else None,
+        machine_of(manifest.member_of, manifest.fan_out),
         is_fan_out=manifest.fan_out is not None and state is not AutomationState.PLANNING,
     )
+
+
+def machine_of(of: MemberOf | None, fan_out: BoundFanOut | None) -> BoundMember | None:
+    """Return the machine that an automation's phases are for, None if any worker will do.
+
+    That of a part; and of one on several targets the first, for its plan.
+    """
+    if of:
+        return of.member
+    is_on_targets = fan_out is not None and fan_out.kind is FanOutKind.TARGETS
+    return fan_out.members[0] if fan_out and is_on_targets else None
 
 
 def rebuild(

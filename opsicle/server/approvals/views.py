@@ -122,10 +122,11 @@ def whole(db: Connection, case: Case, viewer: Viewer, candidates: Sequence[Candi
         priority=automation.priority,
         concurrency_group=automation.concurrency_key,
         concurrency_limit=automation.concurrency_limit,
-        workers=[each.name for each in fan_out.members]
+        workers=[each.shown for each in fan_out.members]
         if fan_out
         else _workers(automation.requirements, candidates),
         timeout=template.timeout,
+        keep_workspace=template.keep_workspace,
         compared=_compared(db, case) if is_run else None,
         needs_totp=any(
             not satisfies_gate(gate.gate, with_mfa=False, has_reason=True) for gate in mine

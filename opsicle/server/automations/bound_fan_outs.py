@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
+from opsicle.domain.bound_fan_outs import BoundFanOut, BoundMember
+from opsicle.domain.bound_targets import BoundTarget
 from opsicle.domain.errors import Conflict
-from opsicle.domain.fan_outs import MOST_MEMBERS, BoundFanOut, BoundMember
+from opsicle.domain.fan_outs import MOST_MEMBERS, FanOutKind
+from opsicle.domain.targets import TargetSelector
 from opsicle.domain.templates import Template
 from opsicle.domain.workers import fits_labels, requirements
 from opsicle.server.access.actor import Actor
+from opsicle.server.approvals.changed_targets import target_refusal
 from opsicle.server.approvals.manifests import member_of
 from opsicle.server.automations.new_runs import Origin
 from opsicle.server.fleet.presence import Fleet, absent
 from opsicle.server.store import automations, workers
 from opsicle.server.store.database import Connection
+from opsicle.server.targets.selection import ChosenTarget, targets_of
 
 
 def bound_fan_out(
@@ -25,16 +32,14 @@ def bound_fan_out(
     """
     if template.fan_out is None or origin.member:
         return None
-    found = _workers(db, fleet, actor.org_id, template)
-    if (only := _wanted(db, actor, origin)) is not None:
-        found = [each for each in found if each.name in only]
+    only = _wanted(db, actor, origin)
+    found = [
+        member
+        for member in _matching(db, fleet, actor, template)
+        if only is None or member.name in only
+    ]
     if not found:
-        whose = "" if only is None else f" of {', '.join(sorted(only))}"
-        raise Conflict(
-            f"{template.name} runs on each worker that fits{whose}, and none does",
-            hint="`opsicle workers list` shows them with their labels; "
-            "`opsicle workers update NAME --label …` grants some.",
-        )
+        raise _nothing(template, only)
     if len(found) > MOST_MEMBERS:
         raise Conflict(f"it would run on {len(found):,} machines, and at most {MOST_MEMBERS:,} may")
     return BoundFanOut(
@@ -45,16 +50,69 @@ def bound_fan_out(
     )
 
 
-def _workers(db: Connection, fleet: Fleet, org_id: str, template: Template) -> list[BoundMember]:
-    """Return the org's own workers that have the labels, be they away, busy or draining."""
+def _nothing(template: Template, only: frozenset[str] | None) -> Conflict:
+    assert template.fan_out is not None
+    whose = "" if only is None else f" of {', '.join(sorted(only))}"
+    if template.fan_out.kind is FanOutKind.TARGETS:
+        return Conflict(
+            f"{template.name} runs on each target that fits{whose}, and none does",
+            hint="`opsicle targets list` shows those that you may see, with their labels.",
+        )
+    return Conflict(
+        f"{template.name} runs on each worker that fits{whose}, and none does",
+        hint="`opsicle workers list` shows them with their labels; "
+        "`opsicle workers update NAME --label …` grants some.",
+    )
+
+
+def _matching(
+    db: Connection, fleet: Fleet, actor: Actor, template: Template
+) -> Iterator[BoundMember]:
+    assert template.fan_out is not None
+    if template.fan_out.kind is FanOutKind.EACH:
+        return _workers(db, fleet, actor.org_id, template)
+    selector = TargetSelector(
+        labels=template.runs_on, where=template.runs_on_where, names=template.fan_out.names
+    )
+    return map(bound_target, targets_of(db, actor, selector))
+
+
+def bound_target(chosen: ChosenTarget) -> BoundMember:
+    """Return a target as an automation is bound to it."""
+    target = chosen.target
+    return BoundMember(
+        name=target.name,
+        target=BoundTarget(
+            name=target.name,
+            host=target.host,
+            port=target.port,
+            user=target.user,
+            host_keys=target.host_keys,
+            secret=target.secret,
+        ),
+        digest=chosen.digest,
+        labels=target.runs_on,
+        where=target.runs_on_where,
+    )
+
+
+def require_target(db: Connection, actor: Actor, member: BoundMember) -> None:
+    """Raise OpsicleError unless a target is what it was, and the actor may run something on it."""
+    if reason := target_refusal(db, actor.org_id, member):
+        raise Conflict(reason)
+    targets_of(db, actor, TargetSelector(names=(member.name,)))
+
+
+def _workers(
+    db: Connection, fleet: Fleet, org_id: str, template: Template
+) -> Iterator[BoundMember]:
+    """Yield the org's own workers that have the labels, be they away, busy or draining."""
     asked = requirements(template)
-    found = []
     for row in workers.list_longest_unseen(db, org_id, -1):
         presence = fleet.find(row.id)
         candidate = fleet.candidate(presence) if presence else absent(row)
         if fits_labels(asked, candidate):
-            found.append(BoundMember(name=row.name, worker_id=row.id))
-    return found
+            yield BoundMember(name=row.name, worker_id=row.id)
 
 
 def _wanted(db: Connection, actor: Actor, origin: Origin) -> frozenset[str] | None:

@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from functools import partial
 
 from opsicle.domain.automations import AutomationState
+from opsicle.domain.bound_fan_outs import BoundFanOut, MemberOf, MemberState, progress, shown_state
 from opsicle.domain.errors import TooManyRequests
-from opsicle.domain.fan_outs import BoundFanOut, MemberOf, MemberState, progress, shown_state
 from opsicle.kit.clock import Clock
 from opsicle.server.access.actor import SystemActor
 from opsicle.server.access.member_actors import member_actor
@@ -21,6 +21,7 @@ from opsicle.server.approvals.bindings import AlteredManifest, Bindings
 from opsicle.server.approvals.manifests import calls_of, fan_out_of
 from opsicle.server.approvals.record_of_ends import record_start, require_ended
 from opsicle.server.automations.attempts import AlreadyTaken, Attempts
+from opsicle.server.automations.bound_fan_outs import require_target
 from opsicle.server.automations.repeats import request_again
 from opsicle.server.automations.service import Automations
 from opsicle.server.automations.starters import MemberRun, Starter
@@ -157,6 +158,8 @@ class FanOuts:
             lambda db: request_again(db, self._vault, actor, parent.id)
         )
         run = self._database.read(lambda db: self._member_run(db, parent, member))
+        if run.of.member.target:
+            self._database.read(lambda db: require_target(db, actor, run.of.member))
 
         def claim(db: Connection, automation_id: str) -> None:
             now = self._clock.now()

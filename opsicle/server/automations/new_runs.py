@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from opsicle.domain.automations import AutomationState
+from opsicle.domain.bound_fan_outs import BoundFanOut
 from opsicle.domain.concurrency import QueuePlace, queue_place
 from opsicle.domain.manifests import commitment
 from opsicle.domain.secrets import masked, only_secret
@@ -14,6 +15,7 @@ from opsicle.domain.templates import Template, Value
 from opsicle.domain.variables import as_text
 from opsicle.domain.workers import Requirements, requirements
 from opsicle.server.access.actor import Actor
+from opsicle.server.approvals.manifests import machine_of
 from opsicle.server.automations.given_files import named_by_content
 from opsicle.server.automations.resumed_runs import ResumedRun
 from opsicle.server.automations.starters import MemberRun, Starter
@@ -112,6 +114,7 @@ def placing_of(
     template: Template,
     values: Mapping[str, Value],
     origin: Origin,
+    fan_out: BoundFanOut | None,
 ) -> Placing:
     """Return where a new automation stands, before it is known whether people must agree."""
     member, resumed = origin.member, origin.resumed
@@ -119,8 +122,8 @@ def placing_of(
     asked = requirements(
         template,
         resumed.point.workspace if resumed else None,
-        member.of.member if member else None,
-        is_fan_out=template.fan_out is not None and not (member or plans),
+        machine_of(member.of if member else None, fan_out),
+        is_fan_out=fan_out is not None and not plans,
     )
     queue = queue_place(template, values, is_member=member is not None)
     return Placing(asked, queue, AutomationState.PLANNING if plans else AutomationState.QUEUED)

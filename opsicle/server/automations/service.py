@@ -31,6 +31,7 @@ from opsicle.server.automations.cancelling import Cancelling
 from opsicle.server.automations.chains import insert_chain
 from opsicle.server.automations.filters import require_known
 from opsicle.server.automations.new_runs import NewRun, Origin, placing_of, sealed_values
+from opsicle.server.automations.recent_runs import RecentRuns
 from opsicle.server.automations.repeated_requests import digest_of, find_made, remember
 from opsicle.server.automations.repeats import request_again
 from opsicle.server.automations.resumed_runs import ResumedRun
@@ -92,6 +93,7 @@ class Automations:
         step_up: StepUp,
         bindings: Bindings,
     ) -> None:
+        self.recent = RecentRuns(database)
         self._database = database
         self._job_logs = job_logs
         self._dispatch = dispatch
@@ -151,7 +153,7 @@ class Automations:
         fan_out = self._database.read(
             lambda db: bound_fan_out(db, self._fleet, actor, template, origin)
         )
-        placing = placing_of(template, values, origin)
+        placing = placing_of(template, values, origin, fan_out)
         row = AutomationRow(
             id=new_id(now),
             org_id=actor.org_id,

@@ -11,8 +11,8 @@ import msgspec
 from opsicle.domain import stored_json
 from opsicle.domain.approvals import ApprovalState
 from opsicle.domain.automations import WAITS_FOR_WORKER, AutomationState, JobState, is_final
+from opsicle.domain.bound_fan_outs import BoundMember, MemberOf
 from opsicle.domain.calls import ChainState
-from opsicle.domain.fan_outs import BoundMember, MemberOf
 from opsicle.domain.resume_points import ResumePoint
 from opsicle.domain.templates import Phase, Template
 from opsicle.domain.waiting_reasons import absence, waiting_reason

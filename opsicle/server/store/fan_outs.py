@@ -11,7 +11,7 @@ from datetime import datetime
 import apsw
 
 from opsicle.domain.automations import AutomationState
-from opsicle.domain.fan_outs import MemberState
+from opsicle.domain.bound_fan_outs import MemberState
 from opsicle.kit.clock import to_text
 from opsicle.server.store.automations import AutomationRow
 from opsicle.server.store.rows import Row, fetch_all, has_changed
