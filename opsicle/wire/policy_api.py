@@ -6,19 +6,8 @@ from datetime import datetime
 
 import msgspec
 
-from opsicle.domain.errors import Problem
 from opsicle.domain.policies import Gate, GateOrder, Scope
 from opsicle.wire.user_api import Person
-
-
-class PolicyPushed(msgspec.Struct, kw_only=True):
-    """What a push did; `is_new` is false where the newest version already had this content."""
-
-    name: str
-    version: int
-    digest: str
-    is_new: bool
-    warnings: list[Problem]
 
 
 class PolicyVersionSummary(msgspec.Struct, kw_only=True):

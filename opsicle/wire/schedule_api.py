@@ -8,21 +8,16 @@ from typing import Literal
 import msgspec
 
 from opsicle.domain.automations import AutomationState
-from opsicle.domain.errors import Problem
 from opsicle.domain.schedules import Missed, StartOutcome
 from opsicle.domain.templates import Value
+from opsicle.wire.document_api import DocumentPushed
 from opsicle.wire.user_api import Person
 
 
-class SchedulePushed(msgspec.Struct, kw_only=True):
-    """What a push did; `is_new` is false where the newest version already had this content."""
+class SchedulePushed(DocumentPushed, kw_only=True):
+    """What a push did. `next_at` is when the schedule starts next."""
 
-    name: str
-    version: int
-    digest: str
-    is_new: bool
     next_at: datetime | None
-    warnings: list[Problem]
 
 
 class LastStart(msgspec.Struct, kw_only=True):

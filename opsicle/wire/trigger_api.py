@@ -8,7 +8,6 @@ from typing import Literal
 import msgspec
 
 from opsicle.domain.automations import AutomationState
-from opsicle.domain.errors import Problem
 from opsicle.domain.templates import Value
 from opsicle.domain.triggers import (
     BodyCondition,
@@ -18,6 +17,7 @@ from opsicle.domain.triggers import (
     Deduplication,
     VerifyMethod,
 )
+from opsicle.wire.document_api import DocumentPushed
 from opsicle.wire.user_api import Person
 
 
@@ -33,20 +33,15 @@ class HookReply(msgspec.Struct, kw_only=True, omit_defaults=True):
     skipped: str = ""
 
 
-class TriggerPushed(msgspec.Struct, kw_only=True):
-    """What a push did; `is_new` is false where the newest version already had this content.
+class TriggerPushed(DocumentPushed, kw_only=True):
+    """What a push did.
 
     `url` is where to send webhooks. `secret` is there where one was made, and never again: at the
     first push, and where it runs with another's rights now.
     """
 
-    name: str
-    version: int
-    digest: str
-    is_new: bool
     url: str
     secret: str
-    warnings: list[Problem]
 
 
 class TriggerSecret(msgspec.Struct, kw_only=True):

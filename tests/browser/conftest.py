@@ -38,6 +38,7 @@ ARGUMENTS = [
     "--disable-sync",
     "--disable-background-networking",
     "--disable-component-update",
+    "--enable-features=NetworkServiceInProcess2",
 ]
 OPEN = ("--allow-egress", "127.0.0.0/8")
 """The receivers of these tests listen on loopback."""

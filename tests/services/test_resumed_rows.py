@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from opsicle.domain.errors import Conflict
+from opsicle.server.dispatch.lease_store import LEASE_SECONDS
 from opsicle.wire.jobs import PhaseOutput, PhaseReport
-from opsicle.wire.worker_api import PauseRequest
+from opsicle.wire.worker_api import LogRequest, PauseRequest
 from tests.services.resuming import ASKING, Failed, asking, begun, states
 from tests.services.tampering import UNDECIDED
 from tests.services.team import Team
@@ -160,3 +161,56 @@ def test_a_phase_that_only_its_row_calls_done_is_not_skipped(failed: Failed) -> 
 
     with pytest.raises(Conflict, match="by the record the phases of restore went otherwise"):
         failed.resume()
+
+
+def lost(team: Team, *states_: str) -> Failed:
+    """Return one whose worker says that it was lost, with an output, after phases went so."""
+    case, work = begun(team)
+    case.report(work, [*states_], "unknown", PhaseOutput(name="path", value="/b/1"))
+    assert case.core.state(case.alice, case.automation) == "unknown"
+    return case
+
+
+LOST_AT_RESTART = ("succeeded", "skipped", "unknown", "pending")
+
+
+def test_what_a_lost_job_has_left_is_handed_over_as_its_worker_said(team: Team) -> None:
+    made = lost(team, *LOST_AT_RESTART).resume(accept_unknown=True)
+
+    assert made.outputs == {"path": "/b/1"}
+
+
+@pytest.mark.parametrize(
+    "altered", ["'$[0].outputs[0].value', '/etc'", "'$[2].state', 'succeeded'"]
+)
+def test_what_is_stored_of_a_lost_job_is_not_handed_over_if_the_record_says_otherwise(
+    team: Team, altered: str
+) -> None:
+    case = lost(team, *LOST_AT_RESTART)
+    team.tamper(f"UPDATE jobs SET phases = json_set(phases, {altered})")
+
+    with pytest.raises(Conflict, match="cannot be gone on with: by the record"):
+        case.resume(accept_unknown=True)
+
+
+def test_what_a_worker_says_of_a_lost_job_when_it_is_back_is_in_the_record_too(team: Team) -> None:
+    case, work = begun(team)
+    case.core.clock.advance(LEASE_SECONDS + 1)
+    case.core.jobs.expire()
+    case.report(work, [*LOST_AT_RESTART], "unknown", PhaseOutput(name="path", value="/b/2"))
+
+    made = case.resume(accept_unknown=True)
+
+    assert made.outputs == {"path": "/b/2"}
+
+
+def test_how_far_a_lost_job_is_said_to_be_changes_nothing_of_what_is_recorded(team: Team) -> None:
+    case, work = begun(team)
+    case.core.clock.advance(LEASE_SECONDS + 1)
+    case.core.jobs.expire()
+    phases = tuple(PhaseReport(name=each.name, state="succeeded") for each in work.phases)
+
+    request = LogRequest(fence=work.fence, chunks=(), phases=phases)
+    case.core.jobs.log(case.worker.actor, work.job_id, request)
+
+    assert states(case.resume(accept_unknown=True)) == ["pending"] * 4

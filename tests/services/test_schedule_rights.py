@@ -121,7 +121,7 @@ def test_another_orgs_schedule_is_not_there(core: Core, alice: Actor) -> None:
     for call in (service.get, service.pause, service.resume, service.run, service.delete):
         with pytest.raises(NotFound):
             call(mallory, "nightly")
-    assert service.list_schedules(mallory, "", 10).items == []
+    assert service.list_newest(mallory, "", 10).items == []
 
 
 @pytest.fixture

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from opsicle.domain.approvals import ApprovalState
-from opsicle.domain.manifests import Manifest
 from opsicle.domain.pauses import ApprovalKind
 from opsicle.domain.problems import quoted
 from opsicle.domain.templates import Template, Value, When
@@ -47,15 +46,14 @@ def require_pauses_passed(
     bindings: Bindings,
     row: AutomationRow,
     template: Template,
-    manifest: Manifest,
+    first: int,
     until: int | None = None,
 ) -> None:
     """Raise AlteredManifest unless people have let an automation pass the pauses before a phase.
 
-    Without a phase: all of them. `manifest` is what it was bound to; it may go on from another one.
+    Without a phase: all of them. It began at its phase `first`, as one does that goes on from
+    another one.
     """
-    point = manifest.resumed_from
-    first = point.first_phase if point else 0
     asking = [
         index
         for index, phase in enumerate(template.phases[:until])

@@ -170,7 +170,7 @@ def recorded_reports(db: Connection, row: AutomationRow, job: JobRow | None) -> 
 def require_recorded(db: Connection, row: AutomationRow, job: JobRow) -> None:
     """Raise AlteredManifest where the record says otherwise of how the phases of a job went.
 
-    It says nothing of a job that was lost, nor of one that ended before it was told that.
+    It says nothing of a job that ended before it was told that.
     """
     recorded = _read_end(_last_move(db, row))
     if recorded.job != job.id or not recorded.phases:

@@ -18,7 +18,7 @@ from opsicle.server.access.document_lookup import get_document
 from opsicle.server.access.member_actors import member_actor
 from opsicle.server.access.template_versions import template_of
 from opsicle.server.approvals.bindings import AlteredManifest, Bindings
-from opsicle.server.approvals.passed_pauses import require_pauses_passed
+from opsicle.server.approvals.passed_calls import require_passed
 from opsicle.server.approvals.record_of_ends import record_start
 from opsicle.server.automations.attempts import AlreadyTaken, Attempts
 from opsicle.server.automations.service import Automations
@@ -168,7 +168,7 @@ def _due_call(db: Connection, bindings: Bindings, vault: Vault, row: CalledRow) 
     )
     if wait is None or bound is None or bound.template != row.template:
         raise AlteredManifest("what is stored of its calls is not what it was bound to call")
-    require_pauses_passed(db, bindings, caller, template, manifest, row.phase)
+    require_passed(db, bindings, caller, template, manifest.first_phase, row.phase)
 
     version = get_document(db, DocumentKind.TEMPLATE, row.org_id, row.template, bound.version)
     target = decode_template(version.document)

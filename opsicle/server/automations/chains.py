@@ -11,7 +11,7 @@ from opsicle.domain.templates import Template
 from opsicle.server.access.document_lookup import get_document
 from opsicle.server.access.template_versions import template_of
 from opsicle.server.approvals.bindings import AlteredManifest, Bindings
-from opsicle.server.approvals.passed_pauses import require_pauses_passed
+from opsicle.server.approvals.passed_calls import require_passed
 from opsicle.server.approvals.record_of_ends import require_ended
 from opsicle.server.automations.values_for_starts import PassingOn, values_for
 from opsicle.server.keys.vault import Vault
@@ -31,7 +31,12 @@ class DueStart(NamedTuple):
 
 
 def insert_chain(db: Connection, row: AutomationRow, template: Template) -> None:
-    """Write down what a new automation is to start once it has ended, as part of a transaction."""
+    """Write down what a new automation is to start once it has ended, as part of a transaction.
+
+    A part of another one starts nothing: that one does.
+    """
+    if row.member_of:
+        return
     for position, (event, call) in enumerate(_chained(template)):
         chains.insert(db, ChainStartRow(row.id, position, row.org_id, event, call.template))
 
@@ -53,7 +58,7 @@ def due_start(db: Connection, bindings: Bindings, vault: Vault, row: ChainStartR
     manifest = bindings.check(db, parent, template, approval).manifest
     require_ended(db, parent)
     if row.event is ChainEvent.SUCCESS:
-        require_pauses_passed(db, bindings, parent, template, manifest)
+        require_passed(db, bindings, parent, template, manifest.first_phase)
     if parent.depth >= MAX_DEPTH:
         raise Conflict(
             f"it would be {parent.depth + 1} starts below the first one, "

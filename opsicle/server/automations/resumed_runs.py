@@ -20,6 +20,7 @@ from opsicle.domain.problems import listed, quoted
 from opsicle.domain.resume_points import KeptWorkspace, ResumePoint
 from opsicle.domain.templates import Phase, Template, Value, When
 from opsicle.server.approvals.bindings import AlteredManifest, Bindings
+from opsicle.server.approvals.passed_calls import has_passed_call
 from opsicle.server.approvals.passed_pauses import passed_pauses
 from opsicle.server.approvals.record_of_ends import recorded_reports, require_recorded
 from opsicle.server.automations.visible import ENDED
@@ -47,12 +48,14 @@ _AGAIN = "Run it again from the beginning: `opsicle automations rerun {}`."
 class ResumedRun:
     """An automation that is about to go on from another one.
 
-    `confirm` is called in the transaction that makes it, and raises to have nothing made.
+    `confirm` is called in the transaction that makes it, and raises to have nothing made. Of one
+    that runs on several machines, `machines` are those on which that has not succeeded.
     """
 
     point: ResumePoint
     accepts_unknown: bool
     confirm: Callable[[Connection], None]
+    machines: frozenset[str] | None = None
 
     @property
     def stored(self) -> str:
@@ -80,9 +83,10 @@ class _EndedRun:
     def __init__(
         self, db: Connection, bindings: Bindings, row: AutomationRow, template: Template
     ) -> None:
+        self._db, self._bindings = db, bindings
         self.row = row
         self.phases = template.phases
-        self.before = _bound_point(db, bindings, row, template)
+        self.before = bound_point(db, bindings, row, template)
         self.job = _last_started(jobs.list_of_automation(db, row.id))
         if self.job is None and self.before is None:
             raise Conflict(
@@ -93,13 +97,12 @@ class _EndedRun:
         self.reports = self._recorded_reports(db)
 
     def _recorded_reports(self, db: Connection) -> Sequence[PhaseReport]:
-        """Return how far its phases are; of one that was lost the record says nothing of them."""
+        """Return how far its phases are, as the record confirms it."""
         reports = stored_json.read_or(self.job.phases, list[PhaseReport], []) if self.job else []
         if len(reports) != len(self.phases):
             return first_reports(self.phases, self.before)
         try:
-            if self.is_known:
-                recorded_reports(db, self.row, self.job)
+            recorded_reports(db, self.row, self.job)
             if self.job:
                 require_recorded(db, self.row, self.job)
         except AlteredManifest as altered:
@@ -125,9 +128,20 @@ class _EndedRun:
         phase, state = self.phases[index], self.reports[index].state
         if phase.pause is not None and index not in self.given:
             return False
+        if phase.calls and phase.when is When.SUCCESS and not self._has_passed_call(index):
+            return False
         return state is StepState.SUCCEEDED or (
             phase.when is When.FAILURE and state is StepState.SKIPPED
         )
+
+    def _has_passed_call(self, index: int) -> bool:
+        if self.job is None:
+            return False
+        row = msgspec.structs.replace(self.row, job_id=self.job.id)
+        try:
+            return has_passed_call(self._db, self._bindings, row, index, self.phases[index])
+        except AlteredManifest as altered:
+            raise _altered(self.row.id, str(altered)) from altered
 
     def _was_done_before(self, index: int) -> bool:
         """Return whether it has not run a phase itself, as it went on from another one."""
@@ -190,7 +204,7 @@ def find_point(
 
     Raises Conflict if it cannot be, InvalidInput for a phase that there is not.
     """
-    _require_ended(row)
+    require_ended(row)
     run = _EndedRun(db, bindings, row, template)
     failed_at = run.failed_at()
     first = _first_phase(request, template.phases, failed_at)
@@ -259,7 +273,8 @@ def require_no_successor(db: Connection, row: AutomationRow) -> None:
     )
 
 
-def _require_ended(row: AutomationRow) -> None:
+def require_ended(row: AutomationRow) -> None:
+    """Raise Conflict for an automation that cannot be gone on with by its state."""
     if row.state in _RESUMABLE:
         return
     if (outcome := ENDED.get(row.state)) is None:
@@ -293,10 +308,10 @@ def _first_phase(request: ResumeRequest, phases: Sequence[Phase], failed_at: int
     return first
 
 
-def _bound_point(
+def bound_point(
     db: Connection, bindings: Bindings, row: AutomationRow, template: Template
 ) -> ResumePoint | None:
-    """Return where an automation had begun itself, if it is as it was triggered."""
+    """Return where an automation had begun itself. Raises Conflict if it is not as triggered."""
     try:
         approval = approvals.find_of_automation(db, row.id) if row.approval_id else None
         return bindings.check(db, row, template, approval).manifest.resumed_from

@@ -6,21 +6,18 @@ from collections.abc import Sequence
 
 from opsicle.domain import stored_json
 from opsicle.domain.automations import AutomationState
-from opsicle.domain.calls import CalledBy
 from opsicle.domain.outputs import MAX_ALL_OUTPUTS_BYTES
 from opsicle.domain.pauses import Resume, ResumeVerdict
 from opsicle.domain.templates import Phase
 from opsicle.server.access.template_versions import template_of
 from opsicle.server.approvals.bindings import AlteredManifest, Bindings
-from opsicle.server.approvals.manifests import called_by_of
-from opsicle.server.approvals.passed_pauses import require_pauses_passed
+from opsicle.server.approvals.passed_calls import require_call_ended
 from opsicle.server.approvals.pauses import earlier_values
 from opsicle.server.approvals.record_of_ends import (
     recorded_reports,
-    require_ended,
     wait_contradiction,
 )
-from opsicle.server.store import automations, calls, jobs
+from opsicle.server.store import calls, jobs
 from opsicle.server.store.automations import AutomationRow
 from opsicle.server.store.calls import CalledRow, CallWaitRow
 from opsicle.server.store.database import Connection
@@ -87,18 +84,7 @@ def _left_by(
     db: Connection, bindings: Bindings, wait: CallWaitRow, call: CalledRow
 ) -> list[PhaseOutput]:
     """Return what a called automation has left, once it is sure that it is that, and has ended."""
-    row = automations.get(db, wait.org_id, call.automation_id or "")
-    template = template_of(db, row.template_id, row.version)
-    manifest = bindings.check(db, row, template, None).manifest
-    if called_by_of(row) != CalledBy(
-        automation_id=wait.automation_id,
-        fence=wait.fence,
-        phase=wait.phase,
-        position=call.position,
-    ):
-        raise AlteredManifest("an automation that it has called was called by another one")
-    require_ended(db, row)
-    require_pauses_passed(db, bindings, row, template, manifest)
+    row = require_call_ended(db, bindings, wait, call)
     reports = recorded_reports(db, row, jobs.find(db, row.job_id or ""))
     return [output for report in reports for output in report.outputs]
 

@@ -5,11 +5,13 @@ A job ends because its worker says how, or because nobody can say what became of
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import msgspec
 
+from opsicle.domain import stored_json
 from opsicle.domain.artifacts import list_digest
 from opsicle.domain.automations import JOB_OUTCOMES, AutomationState, JobState, WorkerLost
 from opsicle.domain.errors import Conflict, LeaseLost, required
@@ -32,7 +34,7 @@ from opsicle.server.store import (
 from opsicle.server.store.automation_transitions import Ending
 from opsicle.server.store.database import Connection
 from opsicle.server.store.jobs import JobRow
-from opsicle.wire.jobs import MAX_EXPLANATION, Outcome, phases_digest
+from opsicle.wire.jobs import MAX_EXPLANATION, Outcome, PhaseReport, phases_digest
 
 ANSWERABLE = frozenset({JobState.RUNNING, JobState.UNKNOWN})
 """States in which the holder of the newest lease may still send output, and how the job ended."""
@@ -58,7 +60,7 @@ class JobOutcomes:
         any more, LeaseLost where the lease has passed on.
         """
         if job.state == JobState.UNKNOWN == outcome.state:
-            self._add_explanation(db, job, outcome)
+            self._add_explanation(db, job, worker, outcome)
             return job
         if job.state == JobState.PAUSED and outcome.state == JobState.UNKNOWN:
             return job  # its worker died before it went on, and may go on later
@@ -66,9 +68,10 @@ class JobOutcomes:
             return job
 
         if outcome.state == JobState.UNKNOWN:
-            self.lose(db, job, worker, outcome.explanation[:MAX_EXPLANATION])
-            if not (job.state == JobState.LEASED and job.pause_id):
+            if job.state == JobState.RUNNING:
                 jobs.record_phases(db, job.id, _phases(outcome))
+                job = _get(db, job.id)
+            self.lose(db, job, worker, outcome.explanation[:MAX_EXPLANATION])
             return _get(db, job.id)
 
         if job.state in ANSWERABLE and outcome.state in JOB_OUTCOMES and job.is_plan:
@@ -79,10 +82,14 @@ class JobOutcomes:
             f"job {job.id} is {job.state} and cannot become {outcome.state}", hint="Drop it."
         )
 
-    def _add_explanation(self, db: Connection, job: JobRow, outcome: Outcome) -> None:
+    def _add_explanation(
+        self, db: Connection, job: JobRow, worker: WorkerActor, outcome: Outcome
+    ) -> None:
         """Record what the worker that lost a job says of it, now that it is back."""
-        if outcome.phases:
+        if outcome.phases and _phases(outcome) != job.phases:
             jobs.record_phases(db, job.id, _phases(outcome))
+            data = {"job": job.id, "worker": job.worker_name, **_recorded(outcome.phases)}
+            audit.append(db, self._clock.now(), job.org_id, worker, "lose", resource_of(job), data)
         if explanation := outcome.explanation[:MAX_EXPLANATION]:
             jobs.explain_unknown(db, job.id, explanation)
             automation_transitions.explain_unknown(db, job.automation_id, job.id, explanation)
@@ -107,8 +114,7 @@ class JobOutcomes:
             "job": job.id,
             "state": state,
             "exit_code": outcome.exit_code,
-            "phases": phases_digest(outcome.phases),
-            **recorded_outputs(outcome.phases),
+            **_recorded(outcome.phases),
             **_left_behind(db, job.id),
         }
         audit.append(db, ending.at, job.org_id, worker, "finish", resource_of(job), data)
@@ -156,6 +162,8 @@ class JobOutcomes:
             return
 
         data = {"job": job.id, "worker": job.worker_name, "explanation": explanation}
+        if verb != "return":
+            data |= _recorded(stored_json.read_or(job.phases, list[PhaseReport], []))
         audit.append(db, now, job.org_id, actor, verb, resource_of(job), data)
 
     def _lose_running(self, db: Connection, job: JobRow, ending: Ending) -> str:
@@ -186,6 +194,11 @@ def _left_behind(db: Connection, job_id: str) -> dict[str, object]:
     if not digests:
         return {}
     return {"artifacts": {"count": len(digests), "sha256": list_digest(digests)}}
+
+
+def _recorded(reports: Sequence[PhaseReport]) -> dict[str, str]:
+    """Return what the audit record says of how the phases of a job went, and of their outputs."""
+    return {"phases": phases_digest(reports), **recorded_outputs(reports)}
 
 
 def _phases(outcome: Outcome) -> str:

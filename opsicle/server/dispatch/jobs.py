@@ -184,7 +184,7 @@ class Jobs:
 
         if request.phases is not None:
             phases = msgspec.json.encode(request.phases).decode()
-            self._database.write(lambda db: jobs.record_phases(db, job_id, phases))
+            self._database.write(lambda db: jobs.record_progress(db, job_id, phases))
 
         topic = log_topic if request.phases is None else automation_topic
         self._pubsub.changed(topic(job.automation_id))

@@ -14,7 +14,7 @@ import msgspec
 
 from opsicle.domain.automations import AutomationState, JobState
 from opsicle.domain.calls import Call
-from opsicle.domain.errors import LeaseLost
+from opsicle.domain.errors import Conflict, LeaseLost
 from opsicle.domain.templates import Template
 from opsicle.kit.clock import Clock
 from opsicle.kit.ids import new_id
@@ -22,6 +22,7 @@ from opsicle.server.access.actor import SystemActor, WorkerActor
 from opsicle.server.access.template_versions import template_of
 from opsicle.server.approvals import paused_ends
 from opsicle.server.approvals.bindings import AlteredManifest, Bindings
+from opsicle.server.approvals.passed_calls import require_calls_passed
 from opsicle.server.approvals.pauses import draft
 from opsicle.server.approvals.progress import Progress
 from opsicle.server.approvals.record_of_ends import recorded_outputs
@@ -80,6 +81,7 @@ class PausedJobs:
         now = self._clock.now()
         row = automations.get(db, job.org_id, job.automation_id)
         template = template_of(db, row.template_id, row.version)
+        self._require_calls_passed(db, row, template, request.phase)
         if called := called_at(template, request):
             self._wait_for_calls(db, job, worker, request, called)
             return JobState.PAUSED
@@ -98,6 +100,17 @@ class PausedJobs:
         approvals.insert(db, asked)
         self._progress.advance(db, self._progress.load(db, asked), now)
         return JobState.PAUSED
+
+    def _require_calls_passed(
+        self, db: Connection, row: AutomationRow, template: Template, phase: int
+    ) -> None:
+        """Raise Conflict for a job that has left out a call, or went on after one that failed."""
+        approval = approvals.find_of_automation(db, row.id) if row.approval_id else None
+        try:
+            first = self.bindings.check(db, row, template, approval).manifest.first_phase
+            require_calls_passed(db, self.bindings, row, template, first, phase)
+        except AlteredManifest as altered:
+            raise Conflict(f"it cannot wait there: {altered}", hint="Drop it.") from altered
 
     def _wait_for_calls(
         self,

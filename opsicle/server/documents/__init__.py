@@ -1,1 +1,1 @@
-"""What templates and policies have in common as documents that people push."""
+"""What templates, policies, schedules, triggers and targets share: people push them."""

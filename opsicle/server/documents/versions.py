@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
+import msgspec
+
 from opsicle.domain.errors import Conflict, NotFound
 from opsicle.kit.ids import new_id
 from opsicle.server.access.actor import Actor
@@ -32,6 +34,13 @@ class VersionDraft:
     source: str
     document: str
 
+    @classmethod
+    def of(
+        cls, kind: DocumentKind, name: str, digest: str, source: str, document: msgspec.Struct
+    ) -> VersionDraft:
+        """Return the draft of a document that has been read."""
+        return cls(kind, name, digest, source, msgspec.json.encode(document).decode())
+
     def is_same_as(self, newest: NewestRow | None) -> bool:
         """Return whether the newest version says the same already."""
         return newest is not None and newest.digest == self.digest
@@ -41,9 +50,30 @@ class VersionDraft:
         return Conflict(f"the {self.kind} {self.name} changed meanwhile", hint=hint)
 
 
-def require_room(kind: DocumentKind, count: int, most: int) -> None:
+def push_version(
+    db: Connection,
+    actor: Actor,
+    draft: VersionDraft,
+    now: datetime,
+    recorded: Mapping[str, object],
+    most: int | None = None,
+) -> tuple[int, bool]:
+    """Make a draft the newest version unless that says the same; return its number, if it is new.
+
+    `recorded` stands in the record beside number and digest. Raises Conflict where an org has as
+    many documents of the kind already as it may have (`most`).
+    """
+    newest = documents.find_newest(db, draft.kind, actor.org_id, draft.name)
+    if newest and draft.is_same_as(newest):
+        return newest.version, False
+    if newest is None and most is not None:
+        require_room(db, draft.kind, actor.org_id, most)
+    return add_version(db, actor, draft, newest, now, recorded), True
+
+
+def require_room(db: Connection, kind: DocumentKind, org_id: str, most: int) -> None:
     """Raise Conflict where an org has as many documents of a kind already as it may have."""
-    if count >= most:
+    if documents.count(db, kind, org_id) >= most:
         raise Conflict(
             f"the org has {most} {kind.plural}, and may have no more",
             hint="Delete one that is needed no longer.",

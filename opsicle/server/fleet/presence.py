@@ -164,8 +164,8 @@ class Fleet:
         if now < presence.clock_refused_until:
             return "it refused an order because of its time: is its clock right?"
         if newest_common(presence.poll.formats) is None:
-            spoken = formats_text("it", presence.poll.formats)
-            return f"{spoken}; this server needs one of {format_list(SUPPORTED_FORMATS)}"
+            formats = formats_text("it", presence.poll.formats)
+            return f"{formats}; this server needs one of {format_list(SUPPORTED_FORMATS)}"
         return ""
 
     def note_clock_refusal(self, worker_id: str, sent_at_ms: int | None) -> None:
@@ -199,7 +199,7 @@ class Fleet:
         is_out = presence.is_draining or presence.is_revoked or presence.poll.is_draining
         return not (
             is_out
-            or presence.instances.is_settling(self._clock.monotonic())
+            or presence.instances.is_observing(self._clock.monotonic())
             or self.withheld_reason(presence)
         )
 

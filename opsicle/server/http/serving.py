@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
+from http import HTTPStatus
 from typing import Any, TypeVar
 
 from opsicle.domain.access import Action
 from opsicle.server.http.lists import list_reply
 from opsicle.server.http.routing import Access, Reply, Request, Route
+from opsicle.wire.document_api import DocumentPushed
 from opsicle.wire.endpoint import Endpoint
 from opsicle.wire.endpoints import names
+from opsicle.wire.user_api import SourceRequest
 
 T = TypeVar("T")
 
@@ -19,8 +22,9 @@ def serve(endpoint: Endpoint[T], method: Callable[..., T], may: Action | Access)
     """Return the route that answers with what a service's method returns.
 
     The method is called with who asks, with what varies in the path in its order, with the body
-    where the endpoint takes one, and for a list with cursor and limit. That its signature is so is
-    tested for each route.
+    where the endpoint takes one, and for a list with cursor and limit; of a document only its
+    source. That its signature is so is tested for each route. A push that changes nothing is
+    answered with 200 in the place of 201.
     """
     return ServedRoute(endpoint, functools.partial(_answer, endpoint, method, may), may)
 
@@ -49,7 +53,10 @@ def _answer(
     who = request.worker if may is Access.WORKER else request.actor
     given: list[Any] = [who, *in_path.values()]
     if endpoint.body is not None:
-        given.append(request.body(endpoint.body))
+        body = request.body(endpoint.body)
+        given.append(body.source if endpoint.body is SourceRequest else body)
     if "cursor" in endpoint.query:
         return list_reply(request, lambda _, cursor, limit: method(*given, cursor, limit))
-    return Reply(endpoint.status, method(*given))
+    answer = method(*given)
+    is_unchanged = isinstance(answer, DocumentPushed) and not answer.is_new
+    return Reply(HTTPStatus.OK if is_unchanged else endpoint.status, answer)

@@ -12,7 +12,7 @@ from enum import StrEnum
 import apsw
 
 from opsicle.kit.clock import to_text
-from opsicle.server.store.rows import Row, fetch_all, fetch_one, has_changed
+from opsicle.server.store.rows import Row, fetch_all, fetch_one, fetch_value, has_changed
 
 
 class DocumentKind(StrEnum):
@@ -147,6 +147,12 @@ def delete(db: apsw.Connection, kind: DocumentKind, org_id: str, name: str, at: 
     return has_changed(
         db, with_tables(kind, sql), {"org_id": org_id, "name": name, "at": to_text(at)}
     )
+
+
+def count(db: apsw.Connection, kind: DocumentKind, org_id: str) -> int:
+    """Return how many documents of a kind an org has."""
+    sql = "SELECT count(*) FROM {documents} WHERE org_id = :org_id AND deleted_at IS NULL"
+    return int(fetch_value(db, with_tables(kind, sql), {"org_id": org_id}))
 
 
 def find_newest(

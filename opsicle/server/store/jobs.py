@@ -211,6 +211,17 @@ def explain_unknown(db: apsw.Connection, job_id: str, explanation: str) -> None:
     )
 
 
+def record_progress(db: apsw.Connection, job_id: str, phases: str) -> None:
+    """Keep how far the phases of a running job are, as JSON.
+
+    Of one that was lost meanwhile the record says how far they were.
+    """
+    db.execute(
+        "UPDATE jobs SET phases = :phases WHERE id = :id AND state = 'running'",
+        {"id": job_id, "phases": phases},
+    )
+
+
 def record_phases(db: apsw.Connection, job_id: str, phases: str) -> None:
     """Keep the worker's newest report of the phases, as JSON."""
     db.execute("UPDATE jobs SET phases = :phases WHERE id = :id", {"id": job_id, "phases": phases})

@@ -96,12 +96,6 @@ def find_due_at(db: apsw.Connection) -> str | None:
     return fetch_text(db, "SELECT min(start_at) FROM schedules WHERE start_at IS NOT NULL", {})
 
 
-def count(db: apsw.Connection, org_id: str) -> int:
-    """Return how many schedules an org has."""
-    sql = "SELECT count(*) FROM schedules WHERE org_id = :org_id AND deleted_at IS NULL"
-    return int(fetch_value(db, sql, {"org_id": org_id}))
-
-
 def has_unfinished(db: apsw.Connection, schedule_id: str) -> bool:
     """Return whether something that a schedule has started is not over."""
     sql = f"""

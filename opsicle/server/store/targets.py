@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import apsw
 
-from opsicle.server.store.rows import Row, fetch_all, fetch_value
+from opsicle.server.store.rows import Row, fetch_all
 
 
 class NewestTargetRow(Row, frozen=True):
@@ -12,12 +12,6 @@ class NewestTargetRow(Row, frozen=True):
 
     name: str
     document: str
-
-
-def count(db: apsw.Connection, org_id: str) -> int:
-    """Return how many targets an org has."""
-    sql = "SELECT count(*) FROM targets WHERE org_id = :org_id AND deleted_at IS NULL"
-    return int(fetch_value(db, sql, {"org_id": org_id}))
 
 
 def list_newest(db: apsw.Connection, org_id: str) -> list[NewestTargetRow]:

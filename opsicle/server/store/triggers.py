@@ -35,12 +35,6 @@ def find(db: apsw.Connection, org_id: str, name: str) -> TriggerRow | None:
     return fetch_one(db, _SELECT + where, {"org_id": org_id, "name": name}, TriggerRow)
 
 
-def count(db: apsw.Connection, org_id: str) -> int:
-    """Return how many triggers an org has."""
-    sql = "SELECT count(*) FROM triggers WHERE org_id = :org_id AND deleted_at IS NULL"
-    return int(fetch_value(db, sql, {"org_id": org_id}))
-
-
 def pause(db: apsw.Connection, trigger_id: str, is_paused: bool, at: datetime) -> bool:
     """Pause or resume a trigger. Return False if it was so already."""
     return has_changed(

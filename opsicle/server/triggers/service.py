@@ -5,8 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from functools import partial
 
-import msgspec
-
+from opsicle.domain import stored_json
 from opsicle.domain.access import Action
 from opsicle.domain.errors import Conflict, NotAllowed, Problem
 from opsicle.domain.template_parser import parse_trigger
@@ -16,13 +15,12 @@ from opsicle.domain.triggers import MOST_TRIGGERS, Trigger, digest
 from opsicle.kit.clock import Clock
 from opsicle.security import webhook_signatures
 from opsicle.server.access.actor import Actor
-from opsicle.server.access.document_lookup import document_not_found, get_document
+from opsicle.server.access.document_lookup import document_not_found
 from opsicle.server.access.template_access import is_hidden, require_on
-from opsicle.server.automations.scope_of_starts import require_newest_in_scope
 from opsicle.server.automations.starters import starting_problems
-from opsicle.server.documents.reading import DocumentReading
-from opsicle.server.documents.versions import VersionDraft, add_version, delete, require_room
-from opsicle.server.http.paging import page_of, position
+from opsicle.server.automations.starting_documents import StartingDocuments, with_principal
+from opsicle.server.documents.versions import VersionDraft, delete, push_version
+from opsicle.server.http.paging import page_of
 from opsicle.server.identity.step_up import StepUp
 from opsicle.server.keys.vault import Vault
 from opsicle.server.members.run_as import run_as
@@ -46,7 +44,7 @@ from opsicle.wire.user_api import RunRequest
 _TRIGGER = DocumentKind.TRIGGER
 
 
-class Triggers:
+class Triggers(StartingDocuments[TriggerSummary, TriggerVersion]):
     """Pushes, shows and pauses triggers, and gives them secrets.
 
     A trigger whose template is hidden from somebody does not exist for them. Whoever knows its
@@ -55,15 +53,16 @@ class Triggers:
     otherwise whoever knew the old one could approve what they started in somebody else's name.
     """
 
+    kind = _TRIGGER
+    view, manage = Action.TRIGGERS_VIEW, Action.TRIGGERS_MANAGE
+
     def __init__(
         self, database: Database, vault: Vault, step_up: StepUp, urls: Urls, clock: Clock
     ) -> None:
-        self._database = database
+        super().__init__(database, clock)
         self._vault = vault
         self._step_up = step_up
         self._urls = urls
-        self._reading = DocumentReading(clock)
-        self._clock = clock
 
     def push(self, actor: Actor, source: str) -> TriggerPushed:
         """Make a new version of the trigger that the document names, or its first.
@@ -81,34 +80,22 @@ class Triggers:
         now = self._clock.now()
 
         def work(db: Connection) -> TriggerPushed:
-            require_on(db, actor, Action.AUTOMATIONS_CREATE, document.template)
-            require_newest_in_scope(db, actor, document.template)
-            trigger = msgspec.structs.replace(
-                document, principal_id=run_as(db, actor, document.run_as)
-            )
+            trigger = with_principal(db, actor, document)
             warnings = _warnings(db, actor, trigger)
-            draft = VersionDraft(
-                _TRIGGER,
-                trigger.name,
-                digest(trigger),
-                source,
-                msgspec.json.encode(trigger).decode(),
-            )
-
-            newest = documents.find_newest(db, _TRIGGER, actor.org_id, trigger.name)
+            draft = VersionDraft.of(_TRIGGER, trigger.name, digest(trigger), source, trigger)
             before = documents.find(db, _TRIGGER, actor.org_id, trigger.name)
-            is_new = newest is None or not draft.is_same_as(newest)
+            recorded = {"template": trigger.template}
+            version, is_new = push_version(db, actor, draft, now, recorded, MOST_TRIGGERS)
+            is_handed_over = (
+                before is None or read_trigger(before).principal_id != trigger.principal_id
+            )
             secret = ""
-            if is_new:
-                if newest is None:
-                    require_room(_TRIGGER, triggers.count(db, actor.org_id), MOST_TRIGGERS)
-                add_version(db, actor, draft, newest, now, {"template": trigger.template})
-                if before is None or read_trigger(before).principal_id != trigger.principal_id:
-                    secret = self._give_secret(db, actor, trigger.name, now)
+            if is_new and is_handed_over:
+                secret = self._give_secret(db, actor, trigger.name, now)
 
             return TriggerPushed(
                 name=trigger.name,
-                version=_row_of(db, actor, trigger.name).version,
+                version=version,
                 digest=draft.digest,
                 is_new=is_new,
                 url=self._url(actor, trigger.name),
@@ -128,7 +115,7 @@ class Triggers:
         now = self._clock.now()
 
         def work(db: Connection) -> TriggerSecret:
-            trigger = read_trigger(_visible(db, actor, name))
+            trigger = read_trigger(self._visible(db, actor, name))
             require_on(db, actor, Action.AUTOMATIONS_CREATE, trigger.template)
             if run_as(db, actor, trigger.run_as) != trigger.principal_id:
                 raise NotAllowed(
@@ -152,56 +139,13 @@ class Triggers:
         audit.append(db, now, row.org_id, actor, "rotate", resource, {"secret_version": version})
         return secret
 
-    def list_triggers(self, actor: Actor, cursor: str, limit: int) -> Page[TriggerSummary]:
-        """Return the org's triggers by name, each in its newest version."""
-        actor.require(Action.TRIGGERS_VIEW)
-
-        def query(db: Connection) -> Page[TriggerSummary]:
-            found = documents.list_by_name(db, _TRIGGER, actor.org_id, cursor, limit + 1)
-            return page_of(
-                found,
-                limit,
-                partial(self._shown, db, actor),
-                lambda each: each.name,
-                partial(_is_hidden, db, actor),
-            )
-
-        return self._database.read(query)
-
-    def get(self, actor: Actor, name: str, version: int | None = None) -> TriggerVersion:
-        """Return one version of a trigger whole, the newest unless told. Raises NotFound."""
-        actor.require(Action.TRIGGERS_VIEW)
-        return self._database.read(
-            lambda db: self._whole(db, actor, _visible(db, actor, name, version))
-        )
-
-    def list_versions(
-        self, actor: Actor, name: str, cursor: str, limit: int
-    ) -> Page[TriggerSummary]:
-        """Return a trigger's versions, newest first. Raises NotFound if there is no such one."""
-        actor.require(Action.TRIGGERS_VIEW)
-        before = position(cursor)
-
-        def query(db: Connection) -> Page[TriggerSummary]:
-            _visible(db, actor, name)
-            found = documents.list_versions(db, _TRIGGER, actor.org_id, name, before, limit + 1)
-            return page_of(
-                found,
-                limit,
-                partial(self._shown, db, actor),
-                lambda each: str(each.version),
-                partial(_is_hidden, db, actor),
-            )
-
-        return self._database.read(query)
-
     def list_calls(self, actor: Actor, name: str, cursor: str, limit: int) -> Page[TriggerCall]:
         """Return how a trigger was called, newest first. Raises NotFound."""
         actor.require(Action.TRIGGERS_VIEW)
 
         def query(db: Connection) -> Page[TriggerCall]:
-            _visible(db, actor, name)
-            rows = trigger_calls.list_newest(db, _row_of(db, actor, name).id)
+            found = self._visible(db, actor, name)
+            rows = trigger_calls.list_newest(db, found.document_id)
             following = [row for row in rows if not cursor or row.id < cursor]
             return page_of(following[: limit + 1], limit, shown_call, lambda row: row.id)
 
@@ -216,8 +160,7 @@ class Triggers:
         now = self._clock.now()
 
         def work(db: Connection) -> None:
-            _visible(db, actor, name)
-            trigger_id = _row_of(db, actor, name).id
+            trigger_id = self._visible(db, actor, name).document_id
             delete(db, actor, _TRIGGER, name, now)
             triggers.delete_secret(db, trigger_id)
             triggers.delete_receipts(db, trigger_id)
@@ -225,49 +168,23 @@ class Triggers:
 
         self._database.write(work)
 
-    def pause(self, actor: Actor, name: str) -> TriggerVersion:
-        """Start nothing until it is resumed; whoever calls is told so. Twice is harmless."""
-        return self._set_paused(actor, name, is_paused=True)
+    def _pause(
+        self, db: Connection, _actor: Actor, found: VersionRow, is_paused: bool, now: datetime
+    ) -> bool:
+        return triggers.pause(db, found.document_id, is_paused, now)
 
-    def resume(self, actor: Actor, name: str) -> TriggerVersion:
-        """Take calls again. Twice is harmless. Raises NotFound."""
-        return self._set_paused(actor, name, is_paused=False)
+    def _summary(self, db: Connection, actor: Actor, row: VersionRow) -> TriggerSummary:
+        return shown(db, _row_of(db, actor, row.name), row, self._url(actor, row.name))
 
-    def _set_paused(self, actor: Actor, name: str, *, is_paused: bool) -> TriggerVersion:
-        actor.require(Action.TRIGGERS_MANAGE)
-        now = self._clock.now()
+    def _whole(self, db: Connection, actor: Actor, row: VersionRow) -> TriggerVersion:
+        return whole(db, _row_of(db, actor, row.name), row, self._url(actor, row.name))
 
-        def work(db: Connection) -> TriggerVersion:
-            found = _visible(db, actor, name)
-            if triggers.pause(db, _row_of(db, actor, name).id, is_paused, now):
-                verb = "pause" if is_paused else "resume"
-                audit.append(db, now, actor.org_id, actor, verb, f"triggers/{name}")
-            return self._whole(db, actor, found)
-
-        return self._database.write(work)
-
-    def _shown(self, db: Connection, actor: Actor, version: VersionRow) -> TriggerSummary:
-        name = version.name
-        return shown(db, _row_of(db, actor, name), version, self._url(actor, name))
-
-    def _whole(self, db: Connection, actor: Actor, version: VersionRow) -> TriggerVersion:
-        name = version.name
-        return whole(db, _row_of(db, actor, name), version, self._url(actor, name))
+    def _is_hidden(self, db: Connection, actor: Actor, row: VersionRow) -> bool:
+        trigger = stored_json.read_or(row.document, Trigger, None)
+        return is_hidden(db, actor, trigger.template if trigger else None)
 
     def _url(self, actor: Actor, name: str) -> str:
         return self._urls.url + endpoints.CALL.path_of(actor.org_code, name)
-
-
-def _is_hidden(db: Connection, actor: Actor, row: VersionRow) -> bool:
-    return is_hidden(db, actor, read_trigger(row).template)
-
-
-def _visible(db: Connection, actor: Actor, name: str, version: int | None = None) -> VersionRow:
-    """Return a version that the actor may see. Raises NotFound."""
-    row = get_document(db, _TRIGGER, actor.org_id, name, version)
-    if _is_hidden(db, actor, row):
-        raise document_not_found(_TRIGGER, name, version)
-    return row
 
 
 def _row_of(db: Connection, actor: Actor, name: str) -> TriggerRow:

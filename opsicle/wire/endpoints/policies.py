@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from opsicle.wire.document_api import DocumentPushed
 from opsicle.wire.endpoint import MAX_DOCUMENT_BODY_BYTES, PAGE, Endpoint
 from opsicle.wire.pages import Page
-from opsicle.wire.policy_api import PolicyPushed, PolicyVersion, PolicyVersionSummary
+from opsicle.wire.policy_api import PolicyVersion, PolicyVersionSummary
 from opsicle.wire.user_api import SourceRequest
 
 LIST_POLICIES = Endpoint(
@@ -18,9 +19,13 @@ PUSH = Endpoint(
     "POST",
     "/api/v1/policies",
     body=SourceRequest,
-    reply=PolicyPushed,
+    reply=DocumentPushed,
     status=201,
     max_body=MAX_DOCUMENT_BODY_BYTES,
+    description=(
+        "Make a new version of an approval policy.\n\n"
+        "201, or 200 where the newest version says the same already."
+    ),
 )
 SHOW = Endpoint(
     "GET",
@@ -43,4 +48,9 @@ LIST_VERSIONS = Endpoint(
     query=PAGE,
     description="List an approval policy's versions, newest first.",
 )
-SHOW_VERSION = Endpoint("GET", "/api/v1/policies/<policy>/versions/<version>", reply=PolicyVersion)
+SHOW_VERSION = Endpoint(
+    "GET",
+    "/api/v1/policies/<policy>/versions/<version>",
+    reply=PolicyVersion,
+    description="Show one version of an approval policy.",
+)

@@ -20,6 +20,7 @@ VALIDATE = Endpoint(
     body=SourceRequest,
     reply=Validation,
     max_body=MAX_DOCUMENT_BODY_BYTES,
+    description="Check a template's document and keep nothing.",
 )
 LIST_TEMPLATES = Endpoint(
     "GET",
@@ -35,6 +36,9 @@ PUSH = Endpoint(
     reply=Pushed,
     status=201,
     max_body=MAX_DOCUMENT_BODY_BYTES,
+    description=(
+        "Make a new version of a template: 201, or 200 if the newest one says the same already."
+    ),
 )
 SHOW = Endpoint(
     "GET",
@@ -55,7 +59,12 @@ LIST_VERSIONS = Endpoint(
     query=PAGE,
     description="List a template's versions, newest first.",
 )
-SHOW_VERSION = Endpoint("GET", "/api/v1/templates/<name>/versions/<version>", reply=TemplateVersion)
+SHOW_VERSION = Endpoint(
+    "GET",
+    "/api/v1/templates/<name>/versions/<version>",
+    reply=TemplateVersion,
+    description="Show one version of a template.",
+)
 DIFF = Endpoint(
     "GET", "/api/v1/templates/<name>/diff", reply=TemplateDiff, query={"from": int, "to": int}
 )

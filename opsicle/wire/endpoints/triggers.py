@@ -19,7 +19,13 @@ CALL = Endpoint(
     "POST", "/hooks/<org>/<trigger>", reply=HookReply, status=202, max_body=MAX_BODY_BYTES
 )
 
-LIST_TRIGGERS = Endpoint("GET", "/api/v1/triggers", reply=Page[TriggerSummary], query=PAGE)
+LIST_TRIGGERS = Endpoint(
+    "GET",
+    "/api/v1/triggers",
+    reply=Page[TriggerSummary],
+    query=PAGE,
+    description="List the org's triggers by name, each in its newest version.",
+)
 PUSH = Endpoint(
     "POST",
     "/api/v1/triggers",
@@ -27,18 +33,58 @@ PUSH = Endpoint(
     reply=TriggerPushed,
     status=201,
     max_body=MAX_DOCUMENT_BODY_BYTES,
+    description=(
+        "Make a new version of a trigger: 201, or 200 if the newest one says the same already."
+    ),
 )
-SHOW = Endpoint("GET", "/api/v1/triggers/<trigger>", reply=TriggerVersion)
-DELETE = Endpoint[None]("DELETE", "/api/v1/triggers/<trigger>", status=204)
+SHOW = Endpoint(
+    "GET",
+    "/api/v1/triggers/<trigger>",
+    reply=TriggerVersion,
+    description="Show a trigger in its newest version.",
+)
+DELETE = Endpoint[None](
+    "DELETE",
+    "/api/v1/triggers/<trigger>",
+    status=204,
+    description="Take a trigger out of use; what it has started goes on.",
+)
 LIST_VERSIONS = Endpoint(
-    "GET", "/api/v1/triggers/<trigger>/versions", reply=Page[TriggerSummary], query=PAGE
+    "GET",
+    "/api/v1/triggers/<trigger>/versions",
+    reply=Page[TriggerSummary],
+    query=PAGE,
+    description="List a trigger's versions, newest first.",
 )
 SHOW_VERSION = Endpoint(
-    "GET", "/api/v1/triggers/<trigger>/versions/<version>", reply=TriggerVersion
+    "GET",
+    "/api/v1/triggers/<trigger>/versions/<version>",
+    reply=TriggerVersion,
+    description="Show one version of a trigger.",
 )
-PAUSE = Endpoint("POST", "/api/v1/triggers/<trigger>/pause", reply=TriggerVersion)
-RESUME = Endpoint("POST", "/api/v1/triggers/<trigger>/resume", reply=TriggerVersion)
-NEW_SECRET = Endpoint("POST", "/api/v1/triggers/<trigger>/secret", reply=TriggerSecret, status=201)
+PAUSE = Endpoint(
+    "POST",
+    "/api/v1/triggers/<trigger>/pause",
+    reply=TriggerVersion,
+    description="Let a trigger start nothing until it is resumed.",
+)
+RESUME = Endpoint(
+    "POST",
+    "/api/v1/triggers/<trigger>/resume",
+    reply=TriggerVersion,
+    description="Let a paused trigger take calls again.",
+)
+NEW_SECRET = Endpoint(
+    "POST",
+    "/api/v1/triggers/<trigger>/secret",
+    reply=TriggerSecret,
+    status=201,
+    description="Give a trigger a new secret, which is shown once; the old one works no longer.",
+)
 LIST_CALLS = Endpoint(
-    "GET", "/api/v1/triggers/<trigger>/calls", reply=Page[TriggerCall], query=PAGE
+    "GET",
+    "/api/v1/triggers/<trigger>/calls",
+    reply=Page[TriggerCall],
+    query=PAGE,
+    description="List how a trigger was called and what became of that, newest first.",
 )
