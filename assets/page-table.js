@@ -24,6 +24,8 @@ import * as roles from "./pages/roles.js";
 import * as run from "./pages/run.js";
 import * as secrets from "./pages/secrets.js";
 import * as setup from "./pages/setup.js";
+import * as target from "./pages/target.js";
+import * as targets from "./pages/targets.js";
 import * as template from "./pages/template.js";
 import * as templatePush from "./pages/template-push.js";
 import * as templates from "./pages/templates.js";
@@ -47,6 +49,7 @@ const GROUPS = {
     ["/automations", "Automations", automations, "automations.view", "automations"],
     ["/approvals", "Approvals", approvals, "approvals.view", "approvals"],
     ["/workers", "Workers", workers, "workers.view", "workers"],
+    ["/targets", "Targets", targets, "targets.view", "targets"],
     ["/schedules", "Schedules", schedules, "schedules.view", "schedules"],
     ["/triggers", "Triggers", triggers, "triggers.view", "triggers"],
   ],
@@ -68,6 +71,7 @@ const GROUPS = {
     ["/templates/:name", "Template", template, "templates.view"],
     ["/templates/:name/push", "New version", templatePush, "templates.push"],
     ["/templates/:name/run", "Run", run, "automations.create"],
+    ["/targets/:name", "Target", target, "targets.view"],
     ["/automations/:id", "Automation", automation, "automations.view"],
     ["/logs", "Search the logs", logs, "automations.view"],
     ["/approvals/:id", "Approval", approval, "approvals.view"],

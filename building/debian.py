@@ -38,6 +38,7 @@ PACKAGES = {
     "openssh-client": Package(
         "ssh-keygen", "makes keys, and judges signatures that jobs have made"
     ),
+    "openssh-server": Package("/usr/sbin/sshd", "targets on which jobs run their commands"),
     "nodejs": Package("node", "runs the emulated Telegram"),
     "npm": Package("npm", "fetches the emulated Telegram"),
     "podman": Package("podman", "runs phases in containers"),

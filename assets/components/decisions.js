@@ -78,7 +78,7 @@ const WAYS = {
 };
 
 /** Whether the viewer may still decide so. */
-export function mayStill(verb, approval) {
+function mayStill(verb, approval) {
   return approval.may_decide && (approval.is_intact || verb === "reject");
 }
 

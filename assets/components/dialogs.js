@@ -73,6 +73,7 @@ export function ask({
   );
   dialog.addEventListener("close", () => (dialog.remove(), closed()));
   document.body.append(dialog);
+  document.activeElement?.closest("[popover]")?.hidePopover(); // its opener gets the focus back
   dialog.showModal();
   return dialog;
 }

@@ -1,28 +1,93 @@
-// How each template's last run went, from the newest automations.
+// How each template's newest automations went: the last one as a link, all of them as a strip.
 
-import { get } from "../lib/api.js";
-import { h } from "../lib/dom.js";
-import { ago } from "../lib/times.js";
-import { stateBadge } from "./states.js";
+import { getAll } from "../lib/api.js";
+import { h, svg } from "../lib/dom.js";
+import { ago, durationText } from "../lib/times.js";
+import { isFinal, stateBadge, stateText } from "./states.js";
 
-const LOOKED_AT = 200; // what one page of the list holds at most
+const MOST = 30;
+const STEP = 6; // one bar and the gap behind it
+const BAR = 4;
+const HEIGHT = 24;
+const LOWEST = 4; // of a bar, so that what took no time is seen too
 
-/** The newest automation of each template, by the template's name. */
-export async function lastRuns({ signal }) {
-  const page = await get("/automations", { query: { limit: LOOKED_AT }, signal });
-  const newest = new Map();
-  for (const automation of page.items)
-    if (!newest.has(automation.template)) newest.set(automation.template, automation);
-  return newest;
+/** The newest automations of each template, newest first, by the template's name. */
+export async function recentRuns({ signal }) {
+  const found = await getAll("/recent-runs", { signal });
+  return new Map(found.map(({ template, runs }) => [template, runs]));
 }
 
 /** A template's last run as a link to it. */
-export function lastRun(automation) {
-  if (!automation) return h("span", { class: "muted" }, "no run lately");
+export function lastRun(run) {
+  if (!run) return h("span", { class: "muted" }, "no run yet");
   return h(
     "a",
-    { class: "last-run", href: `/automations/${automation.id}` },
-    stateBadge(automation.state),
-    ago(automation.created_at),
+    { class: "last-run", href: `/automations/${run.id}` },
+    stateBadge(run.state),
+    ago(run.created_at),
   );
+}
+
+/** How many of those that are over have succeeded, from 0 to 1; null where none is. */
+export function successRate(runs) {
+  const over = runs.filter(({ state }) => ["succeeded", "failed", "timed_out"].includes(state));
+  if (!over.length) return null;
+  return over.filter(({ state }) => state === "succeeded").length / over.length;
+}
+
+/** How long those that have succeeded mostly took, in seconds; null where none has. */
+export function usualSeconds(runs) {
+  const seconds = runs
+    .filter((run) => run.state === "succeeded" && run.seconds !== null)
+    .map((run) => run.seconds)
+    .toSorted((a, b) => a - b);
+  return seconds.length ? seconds[Math.floor(seconds.length / 2)] : null;
+}
+
+/**
+ * The runs as bars, the newest at the right: a bar is as high as the run took long, its colour and
+ * shape say how it ended. What the bars say together is said to screen readers.
+ */
+export function runStrip(runs) {
+  const longest = Math.max(...runs.map(({ seconds }) => seconds ?? 0), 0.001);
+  const bars = runs.slice(0, MOST).map((run, i) => bar(run, MOST - 1 - i, longest));
+  const width = MOST * STEP - (STEP - BAR);
+  return svg(
+    "svg",
+    {
+      class: "run-strip",
+      viewBox: `0 0 ${width} ${HEIGHT}`,
+      width,
+      height: HEIGHT,
+      role: "img",
+      "aria-label": stripText(runs),
+    },
+    svg("path", { class: "run-strip-ground", d: `M0 ${HEIGHT - 0.5}H${width}` }),
+    bars,
+  );
+}
+
+function bar({ state, seconds, created_at: at }, place, longest) {
+  const height = LOWEST + Math.sqrt((seconds ?? 0) / longest) * (HEIGHT - LOWEST);
+  const when = new Date(at).toLocaleString();
+  const took = seconds === null ? "" : `, ${durationText(seconds * 1_000)}`;
+  return svg(
+    "rect",
+    {
+      class: `run-bar state-${state}`,
+      x: place * STEP,
+      y: (HEIGHT - height).toFixed(1),
+      width: BAR,
+      height: height.toFixed(1),
+      rx: isFinal(state) ? 1 : 2,
+    },
+    svg("title", {}, `${stateText(state)}${took}, ${when}`),
+  );
+}
+
+function stripText(runs) {
+  if (!runs.length) return "It has never run.";
+  const counts = Map.groupBy(runs, ({ state }) => state);
+  const parts = [...counts].map(([state, all]) => `${all.length} ${stateText(state)}`);
+  return `The last ${runs.length}: ${parts.join(", ")}`;
 }

@@ -5,33 +5,27 @@
 import { get, getAll } from "../lib/api.js";
 import { h, replace } from "../lib/dom.js";
 import { showList } from "../lib/keyed.js";
-import { setQuery } from "../lib/router.js";
+import { keepHere, keptHere, setQuery } from "../lib/router.js";
 import { announce } from "./announcer.js";
 import { busyWhile, button } from "./buttons.js";
 import { loading } from "./headings.js";
+import { rowOf, tableOf } from "./list-table.js";
 import { keepFresh, refresher } from "./live.js";
 import { problemBox } from "./problems.js";
 
+export { actionsColumn, column } from "./list-table.js";
+
 const PAGE_SIZE = 50;
 const LARGEST_PAGE = 200; // what the server gives at most at once
-
-/** A column of a list that is a table: what stands above it, and what stands in it for an item. */
-export function column(head, cell) {
-  return { head, cell };
-}
-
-/** The last column, in which an item's buttons stand. */
-export function actionsColumn(cell) {
-  return { head: h("span", { class: "unseen" }, "Actions"), cell, isActions: true };
-}
 
 /**
  * A list that lives until `signal` says otherwise. `element` is to be put on the page, `reload()`
  * loads it anew, and `mark` of a live one says whether it is up to date.
  *
- * What it looks like: `columns`, for a table (what is false among them is left out), or `row(item)`
- * for elements of a <ul>; `look` is a class for either. `label` tells a screen reader what the list
- * holds; `rowClass(item)` is for a <tr>.
+ * What it looks like: `columns` (see list-table.js), for a table (what is false among them is left
+ * out), or `row(item)` for elements of a <ul>; `look` is a class for either. `label` tells a screen
+ * reader what the list holds. Of a table: `link(item)` is where a click on a row leads, or
+ * `show(item)` what it does (an onclick), `rowClass(item)` a class for it, `nameOf(item)` what the menu of its actions is called after.
  *
  * What is in it: the items of `endpoint`, further ones as they are asked for, or all at once if it
  * `isWhole`; `query` goes along. Or what `load(query)` resolves to, which gets the filters' values,
@@ -61,8 +55,13 @@ export class List {
     const shared = { key: (item) => item.id, query: {}, ...options };
     this.#options = { ...shared, columns: columns?.filter(Boolean), filters };
     const { look = "", label, signal, isLive } = options;
-    this.#body = columns ? h("tbody", {}) : h("ul", { class: look, "aria-label": label });
-    this.#frame = columns ? this.#table(look, label) : this.#body;
+    this.#wanted = keptHere(this.#wantedName) ?? PAGE_SIZE;
+    this.#body = columns
+      ? h("tbody", { role: "rowgroup" })
+      : h("ul", { class: look, "aria-label": label });
+    this.#frame = columns
+      ? tableOf(this.#options.columns, this.#body, { look, label })
+      : this.#body;
     const toolbar = filters.map((filter) => filter.element);
     this.element = h(
       "div",
@@ -79,10 +78,14 @@ export class List {
     Object.assign(this, { reload: refresh, mark });
   }
 
-  #table(look, label) {
-    const heads = this.#options.columns.map(({ head }) => h("th", { scope: "col" }, head));
-    const properties = { class: `table ${look}`, "aria-label": label };
-    return h("table", properties, h("thead", {}, h("tr", {}, heads)), this.#body);
+  /** Under which the page's place in the history keeps how many were shown. */
+  get #wantedName() {
+    return `shown of ${this.#options.label}`;
+  }
+
+  #want(count) {
+    this.#wanted = count;
+    keepHere(this.#wantedName, count > PAGE_SIZE ? count : undefined);
   }
 
   /**
@@ -127,7 +130,7 @@ export class List {
 
   async #showMore() {
     const loadNumber = this.#loads;
-    this.#wanted = this.#items.length + PAGE_SIZE;
+    this.#want(this.#items.length + PAGE_SIZE);
     try {
       const page = await this.#page({ ...this.#sent(), cursor: this.#next, limit: PAGE_SIZE });
       if (loadNumber !== this.#loads) {
@@ -152,7 +155,7 @@ export class List {
 
   #narrow() {
     setQuery(this.#values());
-    this.#wanted = PAGE_SIZE;
+    this.#want(PAGE_SIZE);
     if (!this.#options.fits) this.reload();
     else if (this.#shownFor) this.#draw();
   }
@@ -186,19 +189,14 @@ export class List {
   }
 
   #row(item, before) {
-    const { columns, row, rowClass } = this.#options;
+    const { columns, row, rowClass, link, show, key, nameOf } = this.#options;
     if (!columns) return row(item, before);
-    const cells = columns.map(({ head, cell, isActions }, i) =>
-      h(
-        "td",
-        {
-          class: isActions ? "table-actions" : null,
-          dataset: i && !isActions ? { label: head } : {},
-        },
-        cell(item),
-      ),
-    );
-    return h("tr", { class: rowClass?.(item) }, cells);
+    return rowOf(columns, item, {
+      href: link?.(item),
+      show: show?.(item),
+      rowClass: rowClass?.(item),
+      name: nameOf?.(item) ?? item.name ?? key(item),
+    });
   }
 }
 

@@ -6,6 +6,10 @@ import { queryText } from "./query.js";
 let showPlace = () => {};
 let shown = "";
 
+const SCROLL = "scroll";
+const SETTLED_MS = 200; // after the last movement of the page
+const GIVE_UP_MS = 5_000; // a page that has not grown to its old height by then will not
+
 /**
  * Show what stands behind the address now, and whenever it changes. `pages` have a `path` such as
  * `/templates/:name`; `show(entry, params)` is called with the first that fits, undefined if none
@@ -18,7 +22,13 @@ export function startRouter(pages, show) {
     const { entry, params } = match(routes, location.pathname);
     show(entry, { ...params, query: new URLSearchParams(location.search) });
   };
-  addEventListener("popstate", () => location.pathname + location.search === shown || showPlace());
+  history.scrollRestoration = "manual"; // what a page shows comes later than the page
+  addEventListener("popstate", () => {
+    if (location.pathname + location.search === shown) return;
+    showPlace();
+    scrollBack(keptHere(SCROLL));
+  });
+  keepScroll();
   document.addEventListener("click", takeOver);
   showPlace();
 }
@@ -27,6 +37,41 @@ export function startRouter(pages, show) {
 export function navigate(path, { isReplacing = false } = {}) {
   history[isReplacing ? "replaceState" : "pushState"](null, "", path);
   showPlace();
+}
+
+/** Keep something with this place in the history, for who comes back to it; undefined: no longer. */
+export function keepHere(name, value) {
+  history.replaceState({ ...history.state, [name]: value }, "");
+}
+
+/** What was kept with this place in the history. */
+export function keptHere(name) {
+  return history.state?.[name];
+}
+
+function keepScroll() {
+  let timer = 0;
+  const keep = () => keepHere(SCROLL, Math.round(scrollY) || undefined);
+  addEventListener("scroll", () => (clearTimeout(timer), (timer = setTimeout(keep, SETTLED_MS))), {
+    passive: true,
+  });
+}
+
+/** Go down to where the person was, once the page is high enough; unless they move it themselves. */
+function scrollBack(y) {
+  if (!y) return;
+  const page = new AbortController();
+  const { signal } = page;
+  const watch = new ResizeObserver(() => {
+    if (document.documentElement.scrollHeight < y + innerHeight) return;
+    scrollTo(0, y);
+    page.abort();
+  });
+  signal.addEventListener("abort", () => watch.disconnect());
+  for (const kind of ["wheel", "touchstart", "keydown", "popstate"])
+    addEventListener(kind, () => page.abort(), { signal, passive: true });
+  setTimeout(() => page.abort(), GIVE_UP_MS);
+  watch.observe(document.body);
 }
 
 /** Change the query of the address without leaving the page. Empty parameters are left out. */

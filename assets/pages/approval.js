@@ -12,13 +12,14 @@ import { loadInto } from "../components/loading.js";
 import { noticeBox, sentence } from "../components/problems.js";
 import { stateBadge } from "../components/states.js";
 import { commandList, phasesView } from "../components/steps.js";
+import { fanOutText } from "../components/targets.js";
 import { get, post } from "../lib/api.js";
 import { h, replace } from "../lib/dom.js";
 import { takeDraft } from "../lib/drafts.js";
 import { markdown } from "../lib/markdown.js";
 import { queueTexts, wantedLabels } from "../lib/placement.js";
 import { here } from "../lib/router.js";
-import { ago, countdown, exactTime } from "../lib/times.js";
+import { ago, countdown, durationText, exactTime } from "../lib/times.js";
 import { visible, visibleInLog, visibleLine, visibleValue } from "../lib/visible.js";
 
 const GATE_STATES = {
@@ -221,13 +222,22 @@ function valuesView({ values, variables, files }) {
 
 function where(approval) {
   const labels = wantedLabels(approval);
-  return pairs([
-    ["Worker’s labels", visible(labels.join(", ")) || "any worker"],
+  const facts = [
+    [approval.fan_out ? "Labels" : "Worker’s labels", visible(labels.join(", ")) || "any"],
     ["In the queue", visible(queueTexts(approval).join(", ")) || "like others"],
-    ["Workers that fit", visible(approval.workers.join(", ")) || "none is connected"],
+    [
+      approval.fan_out ? "Runs on each of" : "Workers that fit",
+      visible(approval.workers.join(", ")) || "none is connected",
+    ],
+    approval.fan_out && ["How many", fanOutText(approval.fan_out)],
+    approval.keep_workspace && [
+      "Its workspace",
+      `kept for ${durationText(approval.keep_workspace * 1000)} if it does not go well`,
+    ],
     ["Policy", policyText(approval)],
     ["Manifest (SHA-256)", h("code", { class: "command" }, approval.manifest_digest)],
-  ]);
+  ];
+  return pairs(facts.filter(Boolean));
 }
 
 /** Several policies that apply by themselves together have no version. */

@@ -23,6 +23,8 @@ export function mount(root, { title, query }) {
     endpoint: "/approvals",
     columns: COLUMNS,
     filters: [whose],
+    link: ({ id }) => `/approvals/${id}`,
+    nameOf: ({ template }) => template,
     empty: () => nothing(whose.values().whose),
     isLive: true,
     signal: page.signal,
@@ -38,12 +40,13 @@ const KINDS = {
 };
 
 const COLUMNS = [
-  column("What", ({ id, template, version, kind, phase, asked_at: at }) => [
-    h("a", { href: `/approvals/${id}` }, h("strong", {}, template), ` version ${version}`),
+  column("What", ({ template, version, kind, phase, asked_at: at }) => [
+    h("strong", {}, template),
+    ` version ${version}`,
     h("div", { class: "muted small" }, KINDS[kind](phase), "asked ", ago(at)),
   ]),
-  column("Asked by", ({ requester }) => visible(requester.email)),
   column("Why", ({ reason }) => visible(reason) || "–"),
+  column("Asked by", ({ requester }) => visible(requester.name || requester.email)),
   column("State", ({ state, explanation, waiting_for: waiting }) => [
     stateBadge(state),
     h("div", { class: "muted small" }, visible(explanation || waiting)),

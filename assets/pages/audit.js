@@ -1,6 +1,7 @@
 // The record of who did what, newest first: filtered, verified, exported.
 
 import { busyWhile, button, buttonLink } from "../components/buttons.js";
+import { ask } from "../components/dialogs.js";
 import { formFilter } from "../components/filters.js";
 import { emptyState, pageHeading } from "../components/headings.js";
 import { column, List } from "../components/list.js";
@@ -26,6 +27,8 @@ export function mount(root, { title, query }) {
     endpoint: "/audit",
     columns: COLUMNS,
     look: "audit",
+    show: (entry) => () => showEntry(entry),
+    nameOf: ({ seq }) => `entry ${seq}`,
     key: ({ seq }) => seq,
     filters: [formFilter({ label: "Filter the record", query, controls: FILTERS })],
     empty: (isNarrowed) => emptyState(isNarrowed ? "Nothing like this" : "Nothing yet"),
@@ -63,24 +66,56 @@ function verdictBox(found) {
 }
 
 const COLUMNS = [
-  column("When", ({ at }) => [ago(at), h("div", { class: "muted small" }, exactTime(at))]),
+  column("When", ({ at }) => ago(at)),
   column("Who", ({ actor_name: name, actor_kind: kind }) => [
     visible(name),
     " ",
     kind !== "user" && h("span", { class: "fact" }, kind),
   ]),
   column("Did", ({ verb }) => h("strong", {}, visible(verb))),
-  column("To what", ({ resource, data }) => [resourceView(resource), details(data)]),
-  column("From", ({ channel, address }) =>
-    h("span", { class: "muted" }, visible([channel, address].filter(Boolean).join(" "))),
+  column(
+    "To what",
+    ({ resource, data }) => [
+      h("code", {}, visible(resource)),
+      h(
+        "div",
+        { class: "muted small" },
+        pairsOf(data).map(([key, text]) => `${key} ${text}  `),
+      ),
+    ],
+    { size: "grow" },
+  ),
+  column(
+    "From",
+    ({ channel, address }) =>
+      h("span", { class: "muted" }, visible([channel, address].filter(Boolean).join(" "))),
+    { isMinor: true },
   ),
 ];
 
-function details(data) {
-  const shown = Object.entries(data).filter(([, value]) => value !== null);
+/** What an entry says besides, as texts. */
+function pairsOf(data) {
   const text = (value) => visible(typeof value === "string" ? value : JSON.stringify(value));
-  const pairs = shown.map(([key, value]) => h("span", {}, `${key} `, h("code", {}, text(value))));
-  return pairs.length > 0 && h("div", { class: "audit-data" }, pairs);
+  return Object.entries(data)
+    .filter(([, value]) => value !== null)
+    .map(([key, value]) => [key, text(value)]);
+}
+
+function showEntry({ seq, at, actor_name: name, verb, resource, data }) {
+  const pairs = pairsOf(data).map(([key, text]) => [
+    h("dt", {}, key),
+    h("dd", {}, h("code", {}, text)),
+  ]);
+  ask({
+    title: `${visible(name)} · ${visible(verb)}`,
+    content: [
+      h("p", {}, resourceView(resource), h("br", {}), `${exactTime(at)}, entry ${seq}`),
+      h("dl", { class: "values" }, pairs),
+    ],
+    actions: [],
+    back: "Close",
+    isWide: true,
+  });
 }
 
 function resourceView(text) {

@@ -11,6 +11,7 @@ import { LogPanel } from "../components/log-panel.js";
 import { noticeBox, problemBox, sentence } from "../components/problems.js";
 import { isFinal, stateBadge, stateText } from "../components/states.js";
 import { isLongPlan, phaseView } from "../components/steps.js";
+import { targetsView } from "../components/targets.js";
 import { get } from "../lib/api.js";
 import { h, replace } from "../lib/dom.js";
 import { follow } from "../lib/events.js";
@@ -21,6 +22,7 @@ import { ago, duration, exactTime, now } from "../lib/times.js";
 import { environmentName } from "../lib/values.js";
 import { visible, visibleLine, visibleValue } from "../lib/visible.js";
 
+const STARTED = { call: "called by", fan_out: "a part of" };
 const LOOK_FOR_STARTS_MS = 1_500;
 const MOST_LOOKS = 10;
 const HIDDEN_LOOK_MS = 10_000; // how often the tab's title is brought up to date while nobody looks at the page
@@ -33,26 +35,24 @@ export function mount(root, { id, title }) {
     head: h("div", {}),
     trouble: h("div", {}),
     summary: h("div", {}),
+    targets: h("div", {}),
     artifacts: h("div", {}),
     phases: h("div", { class: "phases" }),
     facts: h("div", { class: "automation-facts" }),
     log: new LogPanel({ id, mark: mark.element, signal: page.signal }),
   };
+  const steps = h("section", {}, h("h2", {}, "Phases"), parts.phases);
   parts.head.append(pageHeading(title));
   root.append(
     parts.head,
     parts.trouble,
     parts.summary,
+    parts.targets,
     parts.artifacts,
     h(
       "div",
       { class: "automation" },
-      h(
-        "div",
-        { class: "automation-side" },
-        h("section", {}, h("h2", {}, "Phases"), parts.phases),
-        parts.facts,
-      ),
+      h("div", { class: "automation-side" }, steps, parts.facts),
       parts.log.element,
     ),
   );
@@ -60,6 +60,9 @@ export function mount(root, { id, title }) {
   let shown = null;
   const show = (automation) => {
     showAutomation(parts, automation, shown);
+    // each of its targets has its own phases and log
+    steps.hidden = automation.targets.length > 0;
+    parts.log.element.hidden = steps.hidden && automation.jobs.length === 0;
     shown = automation;
   };
   follow("/automations/{automation_id}/events", {
@@ -125,6 +128,7 @@ function showAutomation(parts, automation, before) {
   titleFor(automation);
   if (before === null) parts.head.querySelector("h1").focus({ preventScroll: true });
   showList(parts.summary, summaries(automation), () => "summary", summaryView);
+  showList(parts.targets, targetsOf(automation), () => "targets", targetsView);
   showList(parts.artifacts, artifactsOf(automation), () => "artifacts", artifactsView);
   const phases = phasesOf(automation);
   const isLong = isLongPlan(phases);
@@ -202,6 +206,10 @@ function artifactsOf({ artifacts, artifacts_missing: missing }) {
   return artifacts.length || missing.length ? [{ artifacts, missing }] : [];
 }
 
+function targetsOf({ targets }) {
+  return targets.length ? [targets] : [];
+}
+
 function summaries({ summary }) {
   return summary ? [summary] : [];
 }
@@ -237,8 +245,9 @@ function factsLine(automation) {
       h(
         "a",
         { href: `/automations/${automation.started_by.automation_id}` },
-        `${automation.started_by.kind === "call" ? "called by" : "started after"} ${automation.started_by.name}`,
+        `${STARTED[automation.started_by.kind] ?? "started after"} ${automation.started_by.name}`,
       ),
+    automation.target && h("span", {}, "for ", visible(automation.target)),
     automation.depth > 1 && h("span", {}, `depth ${automation.depth}`),
     automation.rerun_of &&
       h("a", { href: `/automations/${automation.rerun_of}` }, "rerun of an earlier one"),

@@ -3,7 +3,7 @@
 import { buttonLink } from "../components/buttons.js";
 import { chipsFilter, searchFilter } from "../components/filters.js";
 import { emptyState, pageHeading } from "../components/headings.js";
-import { List } from "../components/list.js";
+import { column, List } from "../components/list.js";
 import { isFinal, stateBadge, stateDot, STATES, stateText } from "../components/states.js";
 import { getAll } from "../lib/api.js";
 import { h } from "../lib/dom.js";
@@ -16,8 +16,10 @@ export function mount(root, { title, query }) {
   const list = new List({
     label: title,
     endpoint: "/automations",
-    look: "rows automation-rows",
-    row,
+    look: "automation-rows",
+    columns: COLUMNS,
+    link: ({ id }) => `/automations/${id}`,
+    nameOf: ({ id }) => id,
     filters: [stateFilter(query), templateFilter(query, page)],
     empty,
     isLive: true,
@@ -54,34 +56,27 @@ function templateFilter(query, { signal }) {
   });
 }
 
-function row(automation) {
-  const { id, state, template, reason, requester, worker, started_at: started } = automation;
-  const remark = remarkOf(automation);
-  return h(
-    "li",
-    { class: "row" },
-    h(
-      "div",
-      { class: "row-state" },
-      stateBadge(state, isCancelling(automation) ? "(cancelling)" : ""),
-    ),
-    h(
-      "div",
-      { class: "row-main" },
-      h("a", { class: "row-title", href: `/automations/${id}`, dataset: { focus: id } }, template),
-      reason && h("span", { class: "row-reason" }, visible(reason)),
-      remark && h("p", { class: "row-text" }, visible(remark)),
-    ),
-    h(
-      "div",
-      { class: "row-facts row-side" },
-      h("span", {}, visible(requester.name || requester.email)),
-      worker && h("span", {}, "on ", visible(worker.name)),
-      ago(automation.created_at),
-      h("span", { class: "row-duration" }, started && duration(started, automation.finished_at)),
-    ),
-  );
-}
+const COLUMNS = [
+  column("State", (automation) =>
+    stateBadge(automation.state, isCancelling(automation) ? "(cancelling)" : ""),
+  ),
+  column(
+    "What",
+    (automation) => {
+      const remark = remarkOf(automation);
+      return [
+        h("strong", {}, automation.template),
+        automation.reason && h("div", { class: "muted" }, visible(automation.reason)),
+        remark && h("div", { class: "muted small" }, visible(remark)),
+      ];
+    },
+    { size: "grow" },
+  ),
+  column("By", ({ requester }) => visible(requester.name || requester.email)),
+  column("On", ({ worker }) => (worker ? visible(worker.name) : "–"), { isMinor: true }),
+  column("Began", ({ created_at: at }) => ago(at)),
+  column("Took", ({ started_at: from, finished_at: to }) => duration(from, to)),
+];
 
 function isCancelling(automation) {
   return automation.is_cancel_requested && !isFinal(automation.state);

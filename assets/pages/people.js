@@ -72,16 +72,20 @@ async function loadRoles({ signal }) {
 const COLUMNS = [
   column("Person", (user) => [
     h("strong", {}, visible(user.name || user.email)),
-    user.name && [h("br", {}), visible(user.email)],
+    user.name && h("div", { class: "muted" }, visible(user.email)),
     " ",
     user.owner && h("span", { class: "fact" }, `service account of ${user.owner}`),
     user.is_disabled && h("span", { class: "fact" }, "disabled"),
     user.id === whoAmI().user.id && h("span", { class: "fact" }, "you"),
   ]),
-  column("Role", ({ role, rules }) => [
-    role,
-    rules.map((rule) => h("div", { class: "small" }, h("code", {}, visible(rule)))),
-  ]),
+  column(
+    "Role",
+    ({ role, rules }) => [
+      role,
+      rules.map((rule) => h("div", { class: "small" }, h("code", {}, visible(rule)))),
+    ],
+    { size: "tall" },
+  ),
   column("Manager", ({ manager, is_manager_disabled: isDisabled }) => [
     manager ? visible(manager) : h("span", { class: "muted" }, "none"),
     isDisabled && h("span", { class: "fact" }, "disabled"),

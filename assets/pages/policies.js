@@ -35,6 +35,7 @@ export function mount(root, { title }) {
     endpoint: "/policies",
     columns: [...COLUMNS, actionsColumn((policy) => actions(policy, list))],
     key: ({ name }) => name,
+    show: (policy) => showing(policy, list),
     empty: nothingYet,
     signal: page.signal,
   });
@@ -56,13 +57,12 @@ const COLUMNS = [
   column("Gates", ({ gates }) => visible(gates.join(", "))),
   column("Version", ({ version }) => String(version)),
   column("Pushed", ({ pushed_at: at }) => ago(at)),
-  column("By", ({ pushed_by: person }) => visible(person.email)),
+  column("By", ({ pushed_by: person }) => visible(person.email), { isMinor: true }),
 ];
 
-function actions({ name, version, is_default: isDefault }, list) {
-  const path = { policy: name };
-  const load = () => get("/policies/{policy}", { path });
-  const show = opensWith(load, ({ source }) => {
+function showing({ name, version }, list) {
+  const load = () => get("/policies/{policy}", { path: { policy: name } });
+  return opensWith(load, ({ source }) => {
     const edit = { text: "Change…", look: "primary", run: () => openPush(source, list) };
     ask({
       title: `${name}, version ${version}`,
@@ -71,6 +71,10 @@ function actions({ name, version, is_default: isDefault }, list) {
       isWide: true,
     });
   });
+}
+
+function actions({ name, is_default: isDefault }, list) {
+  const path = { policy: name };
   const end = () =>
     confirm({
       title: `Delete ${name}?`,
@@ -83,7 +87,6 @@ function actions({ name, version, is_default: isDefault }, list) {
     });
   const look = "quiet";
   return [
-    button("Show", { look: "quiet", "aria-label": `Show ${name}`, onclick: show }),
     may("policies.manage") &&
       button("Delete…", { look, "aria-label": `Delete ${name}`, onclick: end }),
   ];

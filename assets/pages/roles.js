@@ -34,9 +34,11 @@ function section(label, kind, page) {
     endpoint: kind.all,
     columns: [
       column("Name", nameOf),
-      column("Rules", rules),
-      column("People", (thing) =>
-        kind === ROLE ? String(thing.members) : people(thing, list.reload),
+      column("Rules", rules, { size: "tall" }),
+      column(
+        "People",
+        (thing) => (kind === ROLE ? String(thing.members) : people(thing, list.reload)),
+        { size: kind === ROLE ? "" : "tall" },
       ),
       may(kind.may) && actionsColumn((thing) => actions(kind, thing, list.reload)),
     ],

@@ -32,6 +32,7 @@ export function mount(root, { title }) {
     endpoint: "/schedules",
     columns: [...COLUMNS, actionsColumn((schedule) => actions(schedule, list))],
     key: ({ name }) => name,
+    show: (schedule) => showing(schedule, list),
     empty: () =>
       emptyState("No schedules", h("p", {}, "A schedule runs a template by itself, at times.")),
     signal: page.signal,
@@ -54,7 +55,7 @@ const COLUMNS = [
   column("Times", (schedule) => timesText(schedule)),
   column("Next", ({ next_at: at }) => (at ? exactTime(at) : "–")),
   column("Last", ({ last }) => lastOutcome(last)),
-  column("Runs as", ({ runs_as: person }) => visible(person.email)),
+  column("Runs as", ({ runs_as: person }) => visible(person.email), { isMinor: true }),
 ];
 
 function timesText({ cron, every, time_zone: zone }) {
@@ -69,13 +70,13 @@ function lastOutcome(last) {
   return [link || text, last.reason && h("div", { class: "muted small" }, visible(last.reason))];
 }
 
-function actions({ name, state }, list) {
+function showing({ name }, list) {
   const path = { schedule: name };
   const load = async () => [
     await get("/schedules/{schedule}", { path }),
     await get("/schedules/{schedule}/next", { path }),
   ];
-  const show = opensWith(load, ([{ source }, { times }]) => {
+  return opensWith(load, ([{ source }, { times }]) => {
     const edit = { text: "Change…", look: "primary", run: () => openPush(source, list) };
     ask({
       title: name,
@@ -88,6 +89,10 @@ function actions({ name, state }, list) {
       isWide: true,
     });
   });
+}
+
+function actions({ name, state }, list) {
+  const path = { schedule: name };
   const isPaused = state === "paused";
   const pause = async () => {
     await post(isPaused ? "/schedules/{schedule}/resume" : "/schedules/{schedule}/pause", { path });
@@ -112,7 +117,6 @@ function actions({ name, state }, list) {
   const mayManage = may("schedules.manage");
   const verb = isPaused ? "Resume" : "Pause";
   return [
-    button("Show", { look: "quiet", "aria-label": `Show ${name}`, onclick: show }),
     mayManage && button(verb, { look: "quiet", "aria-label": `${verb} ${name}`, onclick: pause }),
     may("automations.create") &&
       button("Run now…", { look: "quiet", "aria-label": `Run ${name} now`, onclick: run }),

@@ -41,7 +41,7 @@ const COLUMNS = [
   column("In commands", ({ environment }) => h("code", {}, `$${environment}`)),
   column("Version", ({ version }) => String(version)),
   column("Changed", ({ updated_at: at }) => ago(at)),
-  column("By", ({ updated_by: person }) => visible(person.email)),
+  column("By", ({ updated_by: person }) => visible(person.email), { isMinor: true }),
 ];
 
 function actions(secret, list) {

@@ -10,6 +10,7 @@ import { loadInto } from "../components/loading.js";
 import { noticeBox, problemList } from "../components/problems.js";
 import { sourceView } from "../components/source.js";
 import { phasesView } from "../components/steps.js";
+import { fanOutText, runsOnText } from "../components/targets.js";
 import { get, remove } from "../lib/api.js";
 import { h, replace } from "../lib/dom.js";
 import { queryText } from "../lib/query.js";
@@ -152,14 +153,12 @@ function planPanel(template) {
         "p",
         {},
         labels.length
-          ? [
-              template.accepts_claimed
-                ? "On a worker that at least says of itself that it has "
-                : "On a worker with ",
-              labels.map((text) => h("code", { class: "fact" }, visible(text))),
-            ]
-          : "On any worker.",
+          ? [whereText(template), labels.map((text) => h("code", { class: "fact" }, visible(text)))]
+          : template.fan_out
+            ? runsOnText(template.fan_out, false)
+            : "On any worker.",
       ),
+      template.fan_out && h("p", {}, fanOutText(template.fan_out), "."),
       templateQueueTexts(template).map((text) => h("p", {}, visible(text), ".")),
       template.keep_workspace &&
         h(
@@ -181,6 +180,11 @@ function planPanel(template) {
       ],
     ),
   );
+}
+
+function whereText({ fan_out: fanOut, accepts_claimed: isClaimed }) {
+  if (fanOut) return runsOnText(fanOut, true);
+  return isClaimed ? "On a worker that at least says of itself that it has " : "On a worker with ";
 }
 
 function notifyText({ states = [], users = [], groups = [], chats = [] }) {

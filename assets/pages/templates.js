@@ -3,13 +3,12 @@
 import { buttonLink } from "../components/buttons.js";
 import { searchFilter } from "../components/filters.js";
 import { emptyState, pageHeading } from "../components/headings.js";
-import { lastRun, lastRuns } from "../components/last-runs.js";
-import { List } from "../components/list.js";
+import { lastRun, recentRuns, runStrip } from "../components/last-runs.js";
+import { actionsColumn, column, List } from "../components/list.js";
 import { getAll } from "../lib/api.js";
 import { h } from "../lib/dom.js";
 import { may } from "../lib/session.js";
 import { pathOf } from "../lib/templates.js";
-import { ago } from "../lib/times.js";
 import { visible } from "../lib/visible.js";
 
 export function mount(root, { title, query }) {
@@ -17,8 +16,10 @@ export function mount(root, { title, query }) {
   const list = new List({
     label: title,
     load: () => load(page),
-    look: "rows template-rows",
-    row,
+    look: "template-rows",
+    columns: COLUMNS,
+    link: ({ template }) => pathOf(template),
+    nameOf: ({ template }) => template.name,
     key: ({ template }) => template.name,
     filters: [
       searchFilter({
@@ -39,56 +40,43 @@ export function mount(root, { title, query }) {
   return () => page.abort();
 }
 
-/** Every template with its last run. */
+/** Every template with its newest runs. */
 async function load({ signal }) {
   const [templates, runs] = await Promise.all([
     getAll("/templates", { signal }),
-    lastRuns({ signal }),
+    may("automations.view") ? recentRuns({ signal }) : new Map(),
   ]);
-  const items = templates.map((template) => ({ template, run: runs.get(template.name) ?? null }));
+  const items = templates.map((template) => ({ template, runs: runs.get(template.name) ?? [] }));
   return { items, next_cursor: "" };
 }
 
-function row({ template, run }) {
-  const path = pathOf(template);
-  const title = template.display_name || template.name;
-  const description = template.description || template.labels["opsicle.io/description"] || "";
-  return h(
-    "li",
-    { class: "row" },
-    h(
-      "div",
-      { class: "row-main" },
-      h(
-        "a",
-        { class: "row-title", href: path, dataset: { focus: `title-${template.name}` } },
-        visible(title),
-      ),
-      title !== template.name && h("code", { class: "muted" }, template.name),
-      template.needs_approval && h("span", { class: "fact" }, "needs approval"),
-      description && h("p", { class: "row-text" }, visible(description)),
-      h(
-        "p",
-        { class: "row-facts" },
-        owners(template.owners),
-        `version ${template.version}, `,
-        ago(template.updated_at),
-      ),
-    ),
-    h("div", { class: "row-side" }, lastRun(run)),
-    may("automations.create") &&
-      buttonLink("Run", `${path}/run`, {
-        look: "primary",
-        name: "run",
-        "aria-label": `Run ${title}`,
-        dataset: { focus: `run-${template.name}` },
-      }),
-  );
+const COLUMNS = [
+  column("Template", ({ template }) => {
+    const { name, display_name: title, description, labels } = template;
+    const text = description || labels["opsicle.io/description"];
+    return [
+      h("strong", {}, visible(title || name)),
+      title && title !== name && h("div", { class: "muted" }, h("code", {}, name)),
+      template.needs_approval && h("div", {}, h("span", { class: "fact" }, "needs approval")),
+      text && h("div", { class: "muted small" }, visible(text)),
+    ];
+  }),
+  column("Owners", ({ template }) => ownersText(template.owners) || "–", { isMinor: true }),
+  column("Last 30 runs", ({ runs }) => runStrip(runs), { isMinor: true }),
+  column("Last run", ({ runs }) => lastRun(runs[0])),
+  actionsColumn(({ template }) => may("automations.create") && runLink(template)),
+];
+
+function runLink(template) {
+  return buttonLink("Run", `${pathOf(template)}/run`, {
+    name: "run",
+    "aria-label": `Run ${template.display_name || template.name}`,
+    dataset: { focus: `run-${template.name}` },
+  });
 }
 
-function owners(people) {
-  if (!people.length) return "";
-  return `${people.map((owner) => visible(owner.name || owner.email || "")).join(", ")} · `;
+function ownersText(people) {
+  return people.map((owner) => visible(owner.name || owner.email || "")).join(", ");
 }
 
 function fits(template, wanted) {

@@ -40,8 +40,8 @@ export function mount(root, { title }) {
 
 const COLUMNS = [
   column("Name", ({ name }) => h("strong", {}, visible(name))),
-  column("Begins with", ({ prefix }) => h("code", {}, prefix)),
-  column("May", scopesOf),
+  column("Begins with", ({ prefix }) => h("code", {}, prefix), { isMinor: true }),
+  column("May", scopesOf, { size: "tall" }),
   column("Made", ({ created_at: at }) => ago(at)),
   column("Last used", ({ last_used_at: at }) => ago(at, "never")),
   column("Expires", ({ expires_at: at }) => ago(at, "never")),

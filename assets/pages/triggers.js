@@ -34,6 +34,7 @@ export function mount(root, { title }) {
     endpoint: "/triggers",
     columns: [...COLUMNS, actionsColumn((trigger) => actions(trigger, list, fresh))],
     key: ({ name }) => name,
+    show: (trigger) => showing(trigger, list, fresh),
     empty: () =>
       emptyState("No triggers", h("p", {}, "A trigger runs a template when a webhook comes in.")),
     signal: page.signal,
@@ -55,7 +56,7 @@ const COLUMNS = [
   column("Template", ({ template }) => visible(template)),
   column("Sender", ({ verify }) => verify),
   column("Last call", ({ last }) => (last ? [outcome(last), " ", ago(last.at)] : "–")),
-  column("Runs as", ({ runs_as: person }) => visible(person.email)),
+  column("Runs as", ({ runs_as: person }) => visible(person.email), { isMinor: true }),
 ];
 
 function outcome({ outcome: what, automation_id: id, automation_state: state, reason }) {
@@ -64,13 +65,17 @@ function outcome({ outcome: what, automation_id: id, automation_state: state, re
   return [link || text, reason && h("div", { class: "muted small" }, visible(reason))];
 }
 
-function actions({ name, state }, list, fresh) {
+function showing({ name }, list, fresh) {
   const path = { trigger: name };
   const load = async () => [
     await get("/triggers/{trigger}", { path }),
     await get("/triggers/{trigger}/calls", { path }),
   ];
-  const show = opensWith(load, ([trigger, calls]) => showTrigger(trigger, calls, list, fresh));
+  return opensWith(load, ([trigger, calls]) => showTrigger(trigger, calls, list, fresh));
+}
+
+function actions({ name, state }, list, fresh) {
+  const path = { trigger: name };
   const isPaused = state === "paused";
   const pause = async () => {
     await post(isPaused ? "/triggers/{trigger}/resume" : "/triggers/{trigger}/pause", { path });
@@ -99,7 +104,6 @@ function actions({ name, state }, list, fresh) {
   const verb = isPaused ? "Resume" : "Pause";
   const look = "quiet";
   return [
-    button("Show", { look, "aria-label": `Show ${name}`, onclick: show }),
     mayManage && button(verb, { look, "aria-label": `${verb} ${name}`, onclick: pause }),
     mayManage &&
       button("New secret…", { look, "aria-label": `New secret for ${name}`, onclick: renew }),

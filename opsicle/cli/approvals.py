@@ -17,8 +17,10 @@ from opsicle.cli.sessions import connect
 from opsicle.cli.terminal import ask, has_person, printable
 from opsicle.cli.times import future_time
 from opsicle.domain.approvals import Verdict
+from opsicle.domain.bound_fan_outs import BoundFanOut
 from opsicle.domain.calls import BoundCall
 from opsicle.domain.errors import InvalidInput
+from opsicle.domain.fan_outs import fan_out_text
 from opsicle.domain.pauses import ApprovalKind, Choice
 from opsicle.domain.resume_points import in_words
 from opsicle.domain.run_windows import RunWindow
@@ -192,10 +194,18 @@ def _fields(approval: Approval) -> list[tuple[str, object]]:
         ("reason", approval.reason),
         ("template", f"{approval.template} v{approval.version}"),
         ("title", approval.display_name),
-        ("runs on", approval.runs_on or ("" if approval.runs_on_where else "any worker")),
+        (
+            "runs on",
+            approval.runs_on
+            or ("" if approval.runs_on_where or approval.fan_out else "any worker"),
+        ),
         ("runs where", approval.runs_on_where),
         ("group", approval.concurrency_group),
-        ("workers that fit", approval.workers or "none is connected"),
+        (
+            "runs on each of" if approval.fan_out else "workers that fit",
+            approval.workers or "none is connected",
+        ),
+        ("how many", _how_many(approval.fan_out) if approval.fan_out else ""),
         ("policy", _policy(approval)),
         ("asked", approval.asked_at),
         ("expires", approval.expires_at),
@@ -207,6 +217,10 @@ def _fields(approval: Approval) -> list[tuple[str, object]]:
         ("stuck", approval.stuck),
         ("policy change", approval.policy_change),
     ]
+
+
+def _how_many(fan_out: BoundFanOut) -> str:
+    return fan_out_text(fan_out.parallel, fan_out.max_failures)
 
 
 def _policy(approval: Approval) -> str:
@@ -237,6 +251,8 @@ def _body(approval: Approval) -> Iterator[str]:
     yield from map(printable, _bound(approval.calls, "  "))
     for each in approval.volume_mounts:
         yield printable(f"  containers see {each.host} of the worker as {each.container}")
+    if approval.keep_workspace:
+        yield f"  its workspace is kept for {approval.keep_workspace} s if it does not go well"
 
     yield ""
     yield "With these values:" if approval.values else "It takes no values."

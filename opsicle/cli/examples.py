@@ -132,6 +132,16 @@ EXAMPLES = {
     "triggers pause": "opsicle triggers pause disk-full",
     "triggers resume": "opsicle triggers resume disk-full",
     "triggers delete": "opsicle triggers delete disk-full",
+    "targets list": "opsicle targets list",
+    "targets show": "opsicle targets show web1",
+    "targets versions": "opsicle targets versions web1",
+    "targets push": "opsicle targets push web1.yaml web2.yaml",
+    "targets create": (
+        "opsicle targets create web1 --host web1.example.com --user deploy "
+        "--secret web-key --known-hosts known_hosts"
+    ),
+    "targets update": "opsicle targets update web1 --label role=web --label env=prod",
+    "targets delete": "opsicle targets delete web1",
     "policies push": "opsicle policies push production.yaml",
     "policies list": "opsicle policies list",
     "policies show": "opsicle policies show production --source",

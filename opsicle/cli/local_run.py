@@ -22,6 +22,7 @@ from opsicle.cli.progress import ProgressDisplay
 from opsicle.cli.terminal import has_person
 from opsicle.domain.automations import JobState
 from opsicle.domain.errors import InvalidInput, Problem
+from opsicle.domain.fan_outs import FanOutKind
 from opsicle.domain.files import input_files
 from opsicle.domain.pauses import kind_of
 from opsicle.domain.secrets import masked, named_secrets, only_secret
@@ -228,7 +229,7 @@ def _user_name() -> str:
 
 def _refuse_what_cannot_run(path: Path, document: Template | AutomationDocument) -> None:
     root = "spec" if isinstance(document, AutomationDocument) else "spec.template"
-    problems = _started(document) if isinstance(document, Template) else []
+    problems = _needs_server(document) if isinstance(document, Template) else []
     if isinstance(document, Template) and document.approval_policy is not None:
         problems.append(
             Problem(
@@ -249,9 +250,9 @@ def _refuse_what_cannot_run(path: Path, document: Template | AutomationDocument)
 
     plan = document.plan if isinstance(document, Template) else ()
     runtimes = _runtimes_for((*plan, *document.phases))
-    placed = [(f"{root}.phases[{i}]", phase) for i, phase in enumerate(document.phases)]
-    placed += [(f"spec.plan[{i}]", phase) for i, phase in enumerate(plan)]
-    for place, phase in placed:
+    with_paths = [(f"{root}.phases[{i}]", phase) for i, phase in enumerate(document.phases)]
+    with_paths += [(f"spec.plan[{i}]", phase) for i, phase in enumerate(plan)]
+    for place, phase in with_paths:
         if phase.image is not None and runtime_of(phase) not in runtimes.kinds:
             why = "; ".join(runtimes.unavailable.values())
             problems.append(
@@ -265,14 +266,18 @@ def _refuse_what_cannot_run(path: Path, document: Template | AutomationDocument)
         raise InvalidInput(f"{path} cannot run here; nothing was started", problems=tuple(problems))
 
 
-def _started(template: Template) -> list[Problem]:
-    """Return what starts other templates, of which there are none here."""
+def _needs_server(template: Template) -> list[Problem]:
+    """Return what starts other templates, or runs on targets: there are none here."""
     started = {"spec.onSuccess": template.on_success, "spec.onFailure": template.on_failure}
-    return [
+    problems = [
         Problem(path, "starts other templates, which a server has; push them, and run it there")
         for path, calls in started.items()
         if calls
     ]
+    if template.fan_out and template.fan_out.kind is FanOutKind.TARGETS:
+        message = "runs on targets, which a server has; push it, and run it there"
+        problems.append(Problem("spec.runsOn.targets", message))
+    return problems
 
 
 def _unanswerable(root: str, phases: Sequence[Phase]) -> list[Problem]:

@@ -54,6 +54,7 @@ _RANGE = re.compile(r"([0-9]{1,15})(?:-([0-9]{1,15})?)?")
 @click.option("--grep", metavar="TEXT", help="Only lines with this text, each behind its number.")
 @regex
 @ignore_case
+@click.option("--plan", is_flag=True, help="The log of its plan, also once more has run.")
 @click.option(
     "--timestamps",
     is_flag=True,
@@ -61,14 +62,19 @@ _RANGE = re.compile(r"([0-9]{1,15})(?:-([0-9]{1,15})?)?")
 )
 def logs(automation_id: str, *, follow: bool, timestamps: bool, **wanted: Any) -> None:
     """Print an automation's log, its bytes as they are."""
+    of_plan = wanted.pop("plan")
     _check(follow, wanted)
+    if of_plan and (follow or timestamps or any(wanted.values())):
+        raise UsageError("--plan prints the whole log of a plan: no other option goes with it")
     api = connect()
     if wanted["grep"]:
         _print_matches(api, automation_id, timestamps, wanted)
         return
 
     parts: Iterable[bytes]
-    if wanted["lines"] or wanted["since"] or wanted["until"] or wanted["stream"]:
+    if of_plan:
+        parts = read_log(api, automation_id, plan=True)
+    elif wanted["lines"] or wanted["since"] or wanted["until"] or wanted["stream"]:
         parts = _lines(api, automation_id, _query(wanted), timestamps=timestamps)
     elif wanted["tail"] and not follow:
         parts = _lines(api, automation_id, {"tail": wanted["tail"]}, timestamps=timestamps)

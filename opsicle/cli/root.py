@@ -47,6 +47,7 @@ GROUPS = {
     },
     "Connect things": {
         "workers": "workers",
+        "targets": "targets",
         "secrets": "secrets",
         "channels": "channels",
     },

@@ -77,9 +77,9 @@ def disable(totp: str | None) -> None:
 def _show(new: NewTotp) -> None:
     import segno
 
-    drawing = io.StringIO()
-    segno.make_qr(new.uri, error="m").terminal(drawing, compact=True)
-    say(f"Scan this with your authenticator app:\n\n{drawing.getvalue()}")
+    terminal_qr = io.StringIO()
+    segno.make_qr(new.uri, error="m").terminal(terminal_qr, compact=True)
+    say(f"Scan this with your authenticator app:\n\n{terminal_qr.getvalue()}")
     say(f"or type this secret into it: {new.secret}\n")
 
 

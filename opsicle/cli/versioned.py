@@ -1,4 +1,4 @@
-"""What the commands of templates, policies, schedules and triggers share.
+"""What the commands of templates, policies, schedules, triggers and targets share.
 
 Pushing files, and showing and deleting what was pushed.
 
@@ -32,6 +32,7 @@ from opsicle.domain.errors import (
 from opsicle.wire.endpoint import Endpoint
 from opsicle.wire.policy_api import PolicyVersion
 from opsicle.wire.schedule_api import ScheduleVersion
+from opsicle.wire.target_api import TargetVersion
 from opsicle.wire.trigger_api import TriggerVersion
 from opsicle.wire.user_api import TemplateVersion
 
@@ -145,7 +146,7 @@ def fetch(
 
 
 def show_version(
-    found: TemplateVersion | PolicyVersion | ScheduleVersion | TriggerVersion,
+    found: TemplateVersion | PolicyVersion | ScheduleVersion | TriggerVersion | TargetVersion,
     fields: Sequence[tuple[str, object]],
     *,
     source: bool,

@@ -44,8 +44,10 @@ def trigger(
     return api.call(endpoint, *path_parts, body=body, headers=headers)
 
 
-def read_log(api: Api, automation_id: str, offset: int = 0) -> Iterator[bytes]:
-    """Yield the newest job's log from `offset` as it is now, in pieces.
+def read_log(
+    api: Api, automation_id: str, offset: int = 0, *, plan: bool = False
+) -> Iterator[bytes]:
+    """Yield the newest job's log from `offset` as it is now, or its plan's, in pieces.
 
     A broken connection is made anew and nothing read twice.
     Raises Conflict if another attempt begins meanwhile.
@@ -53,7 +55,7 @@ def read_log(api: Api, automation_id: str, offset: int = 0) -> Iterator[bytes]:
     job, tries, start = "", 0, offset
     while True:
         try:
-            query = {"offset": offset}
+            query = {"offset": offset, "plan": plan}
             with api.stream(endpoints.LOG, automation_id, query=query) as stream:
                 if job and stream.headers.get("Opsicle-Job") != job:
                     raise Conflict(

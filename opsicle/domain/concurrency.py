@@ -25,8 +25,16 @@ class QueuePlace(NamedTuple):
     on_limit: str | None = None
 
 
-def queue_place(template: Template, values: Mapping[str, Value]) -> QueuePlace:
-    """Return where an automation of a template stands that was given these values."""
+def queue_place(
+    template: Template, values: Mapping[str, Value], *, is_member: bool = False
+) -> QueuePlace:
+    """Return where an automation of a template stands that was given these values.
+
+    A part of one that runs on several machines (`is_member`) is in no group, and counts towards no
+    limit of the template: that one is, and does.
+    """
+    if is_member:
+        return QueuePlace(template.priority)
     concurrency = template.concurrency
     if concurrency is None:
         return QueuePlace(template.priority, template.max_waiting)

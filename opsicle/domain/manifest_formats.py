@@ -105,6 +105,9 @@ _FIRST: Fields = {
         "digest",
         "calls",
     ),
+    "BoundFanOut": ("kind", "members", "parallel", "max_failures"),
+    "BoundMember": ("name", "worker_id", "target", "digest", "labels", "where"),
+    "MemberOf": ("automation_id", "position", "member", "plan_outputs"),
     "BoundTarget": ("name", "host", "user", "host_keys", "secret", "port"),
     "CalledBy": ("automation_id", "fence", "phase", "position"),
     "Pause": ("message", "gate", "variables"),
@@ -173,6 +176,8 @@ _LATER: Fields = {
         "plan",
         "plan_outputs",
         "evidence",
+        "fan_out",
+        "member_of",
         "target",
     ),
     "Phase": (

@@ -16,6 +16,7 @@ from datetime import datetime
 import msgspec
 
 from opsicle.domain.automations import WorkerLost
+from opsicle.domain.bound_fan_outs import BoundFanOut, MemberOf
 from opsicle.domain.bound_targets import BoundTarget
 from opsicle.domain.calls import BoundCall, CalledBy
 from opsicle.domain.files import InputFile
@@ -48,7 +49,9 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     `PolicyAsked`, or `NO_POLICY`. `files` are the values of variables of type `file`, which stand
     in no other place of it. Before `phases` are ordered, `plan` is carried out by an order of its
     own; `evidence` is the digest of what that has shown ("" until then), `plan_outputs` what it
-    hands on. All phases run on `target`, where there is one.
+    hands on. One with a `fan_out` has no job: each of those machines gets an automation of its own,
+    which is `member_of` it and for that machine alone. All
+    phases run on `target`, where there is one.
     """
 
     format: int = NEWEST
@@ -81,6 +84,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     plan: tuple[Phase, ...] = ()
     plan_outputs: dict[str, str] = {}
     evidence: str = ""
+    fan_out: BoundFanOut | None = None
+    member_of: MemberOf | None = None
     target: BoundTarget | None = None
 
     @property

@@ -110,12 +110,12 @@ def change(old: Iterable[Rule], new: Iterable[Rule]) -> Rights:
     before, after = set(old), tuple(new)
     denied = [rule for rule in after if rule.effect == "deny"]
     gained = [rule for rule in after if rule.effect == "allow" and rule not in before]
-    lifted = [
+    restored = [
         msgspec.structs.replace(rule, effect="allow")
         for rule in before - set(denied)
         if rule.effect == "deny"
     ]
-    return Rights((grants_of((*gained, *lifted, *denied), "change"),))
+    return Rights((grants_of((*gained, *restored, *denied), "change"),))
 
 
 def missing_rights(granter: Rights, granted: Rights) -> str:

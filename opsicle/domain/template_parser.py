@@ -7,21 +7,17 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from typing import NamedTuple
 
 import msgspec
 
 from opsicle.domain.automations import WorkerLost
+from opsicle.domain.bound_targets import unfit_for_target
 from opsicle.domain.call_parser import check_calls, parse_chained
 from opsicle.domain.conditions import findings
 from opsicle.domain.documents import DocumentNode, Fields
-from opsicle.domain.label_parser import MAX_LABELS, parse_labels, parse_where
-from opsicle.domain.names import (
-    LABEL_KEY,
-    LABEL_KEY_RULE,
-    TEMPLATE_NAME,
-    TEMPLATE_NAME_RULE,
-)
+from opsicle.domain.fan_outs import FanOutKind
+from opsicle.domain.label_parser import MAX_LABELS
+from opsicle.domain.names import LABEL_KEY, LABEL_KEY_RULE, TEMPLATE_NAME, TEMPLATE_NAME_RULE
 from opsicle.domain.notify_parser import parse_notify
 from opsicle.domain.pause_parser import check_asked_variables
 from opsicle.domain.phase_parser import MAX_TIMEOUT_SECONDS, parse_phases, parse_volume_mounts
@@ -36,6 +32,7 @@ from opsicle.domain.policy_parser import (
 )
 from opsicle.domain.problems import Problems, did_you_mean, listed, quoted
 from opsicle.domain.queue_parser import MAX_WAITING, parse_concurrency, parse_priority
+from opsicle.domain.runs_on_parser import parse_runs_on
 from opsicle.domain.schedule_parser import SCHEDULE_TYPE, read_schedule
 from opsicle.domain.schedules import Schedule
 from opsicle.domain.secrets import named_secrets
@@ -207,7 +204,7 @@ def _automation(name: str, labels: dict[str, str], spec: Fields) -> AutomationDo
 def _template(name: str, labels: dict[str, str], spec: Fields) -> Template:
     about = spec.mapping("metadata")
     body = spec.mapping("template", is_required=True)
-    runs_on = _runs_on(spec)
+    runs_on = parse_runs_on(spec)
     variables = parse_variables(spec)
     phases = parse_phases(body) if body else ()
 
@@ -226,6 +223,7 @@ def _template(name: str, labels: dict[str, str], spec: Fields) -> Template:
         runs_on=runs_on.labels,
         runs_on_where=runs_on.where,
         accepts_claimed=runs_on.accepts_claimed,
+        fan_out=runs_on.fan_out,
         timeout=_timeout(spec),
         priority=parse_priority(spec),
         concurrency=parse_concurrency(spec, variables),
@@ -241,6 +239,7 @@ def _template(name: str, labels: dict[str, str], spec: Fields) -> Template:
     _check_pauses(spec, template)
     check_calls(spec, template)
     _check_claimed_labels(spec, template)
+    _check_targets(spec, template)
     _check_conditions(spec, template)
 
     for fields in (about, body, spec):
@@ -259,24 +258,6 @@ def _owners(about: Fields) -> tuple[Owner, ...]:
             place.add("needs a `name` or an `email`")
         owners.append(owner)
     return tuple(owners)
-
-
-class _RunsOn(NamedTuple):
-    """What a template asks of its worker; see `Template`."""
-
-    labels: dict[str, str]
-    where: str
-    accepts_claimed: bool
-
-
-def _runs_on(spec: Fields) -> _RunsOn:
-    runs_on = spec.mapping("runsOn")
-    if runs_on is None:
-        return _RunsOn({}, "", accepts_claimed=False)
-
-    read = _RunsOn(parse_labels(runs_on), parse_where(runs_on), runs_on.boolean("acceptClaimed"))
-    runs_on.end()
-    return read
 
 
 def _timeout(spec: Fields) -> int | None:
@@ -318,6 +299,18 @@ def _check_claimed_labels(spec: Fields, template: Template) -> None:
             "is not for templates with secrets: any worker could say that it has the labels, "
             "and be handed them"
         )
+
+
+def _check_targets(spec: Fields, template: Template) -> None:
+    """Note phases that cannot run over SSH, where that is how the template runs."""
+    if template.fan_out is None or template.fan_out.kind is not FanOutKind.TARGETS:
+        return
+    body, plan = spec.mapping("template"), spec.find("plan")
+    phases = body.find("phases") if body else None
+    for place, read in ((phases, template.phases), (plan, template.plan)):
+        for each, phase in zip(place.items() if place else (), read, strict=False):
+            if reason := unfit_for_target(phase):
+                each.add(f"phase {quoted(phase.name)} {reason}")
 
 
 def _check_conditions(spec: Fields, template: Template) -> None:

@@ -14,6 +14,7 @@ import msgspec
 from opsicle.domain import values
 from opsicle.domain.automations import AutomationState, WorkerLost
 from opsicle.domain.calls import Call
+from opsicle.domain.fan_outs import FanOut
 from opsicle.domain.policies import Chat, Gate, PolicyUse
 
 DEFAULT_PHASE_TIMEOUT_SECONDS = 60
@@ -223,7 +224,8 @@ class Template(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     code of their authenticator app. `priority`, from 0 to 9: the highest is handed out first.
     `max_waiting`: no more than that wait; None: any number. `on_success` and `on_failure` are what
     it starts once it has ended so. `keep_workspace`: for how many seconds a worker keeps the
-    workspace of a job that did not go well; None: it does not.
+    workspace of a job that did not go well; None: it does not. `fan_out`: it runs on several
+    machines, each of the workers that `runs_on` and `runs_on_where` fit.
     """
 
     name: str
@@ -249,6 +251,7 @@ class Template(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     on_success: tuple[Call, ...] = ()
     on_failure: tuple[Call, ...] = ()
     keep_workspace: int | None = None
+    fan_out: FanOut | None = None
 
     @property
     def guaranteed_labels(self) -> dict[str, str]:

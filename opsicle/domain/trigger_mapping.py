@@ -97,12 +97,12 @@ def mapped_values(
             return check_values(known.values(), given)
         except InvalidInput as error:
             problems += error.problems
-    placed = tuple(_placed(trigger, problem) for problem in problems)
-    shown = "; ".join(f"{problem.path}: {problem.message}" for problem in placed[:3])
-    raise InvalidInput(f"the body does not fit the template: {shown}", problems=placed)
+    with_pointers = tuple(_with_pointer(trigger, problem) for problem in problems)
+    shown = "; ".join(f"{problem.path}: {problem.message}" for problem in with_pointers[:3])
+    raise InvalidInput(f"the body does not fit the template: {shown}", problems=with_pointers)
 
 
-def _placed(trigger: Trigger, problem: Problem) -> Problem:
+def _with_pointer(trigger: Trigger, problem: Problem) -> Problem:
     """Add where in the body a value was looked for."""
     field = trigger.fields.get(problem.path.removeprefix("values."))
     place = f" (looked for at {field.pointer or 'the whole body'})" if field else ""

@@ -27,7 +27,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from opsicle.domain.errors import InvalidInput, NotAuthenticated
-from opsicle.security import armour
+from opsicle.security import token_encoding
 from opsicle.wire.worker_api import Enrolment, EnrolReply, EnrolRequest
 
 PREFIX = "opsj1"
@@ -48,7 +48,7 @@ class JoinToken:
     def text(self) -> str:
         """The one line that a person copies to the worker."""
         token_id = self.token_id.encode()
-        return armour.encode(
+        return token_encoding.encode(
             PREFIX, self.secret + bytes([len(token_id)]) + token_id + self.url.encode()
         )
 
@@ -69,17 +69,17 @@ def parse(text: str) -> JoinToken:
 
     Raises InvalidInput if it is damaged or something else.
     """
-    payload = armour.decode(PREFIX, text, _WHAT)
+    payload = token_encoding.decode(PREFIX, text, _WHAT)
     secret, rest = payload[:_SECRET_BYTES], payload[_SECRET_BYTES:]
     id_length = rest[0] if rest else 0
 
     try:
         token_id, url = rest[1 : 1 + id_length].decode("ascii"), rest[1 + id_length :].decode()
     except UnicodeDecodeError as error:
-        raise armour.damaged(_WHAT) from error
+        raise token_encoding.damaged(_WHAT) from error
 
     if not token_id:
-        raise armour.damaged(_WHAT)
+        raise token_encoding.damaged(_WHAT)
 
     _check_url(url)
     return JoinToken(url=url, token_id=token_id, secret=secret)

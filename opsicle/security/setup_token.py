@@ -13,7 +13,7 @@ import hmac
 import secrets
 from dataclasses import dataclass, field
 
-from opsicle.security import armour
+from opsicle.security import token_encoding
 
 PREFIX = "opst1"
 _WHAT = "setup token"
@@ -31,7 +31,7 @@ class SetupToken:
     @property
     def text(self) -> str:
         """The one line that a person copies."""
-        return armour.encode(
+        return token_encoding.encode(
             PREFIX, self.secret + bytes.fromhex(self.fingerprint.removeprefix("sha256:"))
         )
 
@@ -61,9 +61,9 @@ def parse(text: str) -> SetupToken:
 
     Raises InvalidInput if it is damaged or something else.
     """
-    payload = armour.decode(PREFIX, text, _WHAT)
+    payload = token_encoding.decode(PREFIX, text, _WHAT)
     if len(payload) != _SECRET_BYTES + _FINGERPRINT_BYTES:
-        raise armour.damaged(_WHAT)
+        raise token_encoding.damaged(_WHAT)
     return SetupToken(
         fingerprint=f"sha256:{payload[_SECRET_BYTES:].hex()}", secret=payload[:_SECRET_BYTES]
     )

@@ -38,9 +38,9 @@ class Addresses:
             or f"https://{self._host(self._workers.host)}:{port}"
         )
 
-    def _host(self, listening: str) -> str:
+    def _host(self, listen_address: str) -> str:
         if self._options.names:
             host = self._options.names[0]
         else:
-            host = self._host_name if listening in _EVERY_ADDRESS else listening
+            host = self._host_name if listen_address in _EVERY_ADDRESS else listen_address
         return f"[{host}]" if ":" in host else host

@@ -21,6 +21,7 @@ from opsicle.server.audit.service import Audit
 from opsicle.server.automations import routes as automations
 from opsicle.server.automations.call_starts import CallStarts
 from opsicle.server.automations.chain_starts import ChainStarts
+from opsicle.server.automations.fan_outs import FanOuts
 from opsicle.server.automations.live_streams import LiveStreams
 from opsicle.server.automations.releases import GroupReleases
 from opsicle.server.automations.resumes import Resumes
@@ -110,6 +111,7 @@ from opsicle.server.secrets import routes as secrets
 from opsicle.server.secrets.service import Secrets
 from opsicle.server.store.orgs import list_allowing_shared
 from opsicle.server.store.queue_limits import list_limited
+from opsicle.server.targets import routes as targets
 from opsicle.server.targets.service import Targets
 from opsicle.server.templates import routes as templates
 from opsicle.server.templates.service import Templates
@@ -171,21 +173,15 @@ class Services:
 
     def _build_documents(self, core: Core) -> None:
         """Build what people push and keep, and the workers they enrol."""
-        clock, state = core.clock, core.state
-        self.templates = Templates(state, self.step_up, clock)
-        self.policies = Policies(state, self.step_up, clock)
-        self.secrets = Secrets(state, core.vault, self.step_up, clock)
+        clock, state, step_up = core.clock, core.state, self.step_up
+        self.templates = Templates(state, step_up, clock)
+        self.policies = Policies(state, step_up, clock)
+        self.secrets = Secrets(state, core.vault, step_up, clock)
         self.targets = Targets(state, clock)
-        self.workers = Workers(state, self.fleet, self.step_up, clock)
+        self.workers = Workers(state, self.fleet, step_up, clock)
 
         self.enrolments = Enrolments(
-            state,
-            core.authority,
-            core.order_key.public,
-            self.urls,
-            self.throttle,
-            self.step_up,
-            clock,
+            state, core.authority, core.order_key.public, self.urls, self.throttle, step_up, clock
         )
 
     def _build_work(self, core: Core) -> None:
@@ -283,6 +279,7 @@ class Services:
         )
         started = (state, self.automations, bindings, core.vault, self.fleet, self.pubsub, clock)
         self.chain_starts, self.call_starts = ChainStarts(*started), CallStarts(*started)
+        self.fan_outs = FanOuts(*started, lease_service, self.outbox)
         self.artifacts = Artifacts(state, self.contents)
         self.log_retention = LogRetention(state, self.job_logs, clock)
         self.files = Files(state, self.contents, self.job_artifacts, clock)
@@ -358,6 +355,7 @@ class Services:
             *templates.routes(self.templates),
             *schedules.routes(self.schedules),
             *triggers.routes(self.triggers, self.hooks),
+            *targets.routes(self.targets),
             *automations.routes(
                 self.automations,
                 self.resumes,

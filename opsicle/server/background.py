@@ -52,6 +52,9 @@ def loops(services: Services, keep: Callable[[], RetentionPeriods]) -> list[Loop
         ),
         Loop("run calls", _RUN_CALLS_EVERY_SECONDS, gated(lambda _: services.call_starts.turn())),
         Loop(
+            "run on machines", _RUN_CALLS_EVERY_SECONDS, gated(lambda _: services.fan_outs.turn())
+        ),
+        Loop(
             "keep run windows",
             _KEEP_TIME_EVERY_SECONDS,
             gated(lambda _: services.run_windows.turn(), run_windows.find_due_at),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 
-from opsicle.domain.workers import waiting_kind
+from opsicle.domain.waiting_reasons import waiting_kind
 from opsicle.server.access.stored_values import stored_requirements
 from opsicle.server.dispatch.queue_limits import running_limit_reason
 from opsicle.server.fleet.presence import Fleet

@@ -104,7 +104,7 @@ class Lifecycle:
 
         with (
             closing(DataFolder.open(options.data_dir)) as folder,
-            open_state(folder, self._clock, _die, opening) as opened,
+            open_state(folder, self._clock, _abort, opening) as opened,
             closing(
                 self._logs(folder, opened, remarks := ServerRemarks(opened.database, self._clock))
             ) as logs,
@@ -116,7 +116,7 @@ class Lifecycle:
     def _logs(self, folder: DataFolder, opened: OpenState, remarks: ServerRemarks) -> LogDatabase:
         return LogDatabase.open(
             folder.log_database,
-            _die,
+            _abort,
             self._clock.now,
             remarks.note_lost_logs,
             is_expected=opened.has_history,
@@ -310,7 +310,7 @@ def _forwarding(options: ServerOptions) -> ForwardingTargets:
     return ForwardingTargets(options.collector, options.forward_syslog_ca, options.forward_file)
 
 
-def _die(error: BaseException) -> None:
+def _abort(error: BaseException) -> None:
     """End at once: after a failed write nobody knows what the file holds, until it is opened anew.
 
     It neither logs nor cleans up: either could wait for something, and meanwhile a commit could be

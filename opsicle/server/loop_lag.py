@@ -24,19 +24,19 @@ class LoopLag:
 
     def __init__(self) -> None:
         loop = get_hub().loop
-        self._woken = loop.check(ref=False, priority=_FIRST)  # before all that is done in a turn,
+        self._waking = loop.check(ref=False, priority=_FIRST)  # before all that is done in a turn,
         self._waits = loop.prepare(ref=False, priority=_LAST)  # and behind it
         self._woken_at: float | None = None
         self._worst = 0.0
 
     def start(self) -> None:
         """Begin to measure the loop of the thread in which this was made."""
-        self._woken.start(self._note_woken)
+        self._waking.start(self._note_waking)
         self._waits.start(self._note_waits)
 
     def stop(self) -> None:
         """Measure no more; harmless if it was not begun."""
-        for watcher in (self._woken, self._waits):
+        for watcher in (self._waking, self._waits):
             watcher.stop()
             watcher.close()
 
@@ -45,7 +45,7 @@ class LoopLag:
         worst, self._worst = self._worst, 0.0
         return worst
 
-    def _note_woken(self) -> None:
+    def _note_waking(self) -> None:
         self._woken_at = time.monotonic()
 
     def _note_waits(self) -> None:

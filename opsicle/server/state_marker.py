@@ -214,7 +214,7 @@ class StateMarker:
         self._commits = commits
         self._clock = clock
         self._written: Marker | None = None
-        self._born_at_ns = files.born_at_ns(database.path)
+        self._created_at_ns = files.born_at_ns(database.path)
 
     def write(self) -> None:
         """Write the marker if the state has changed since.
@@ -247,6 +247,6 @@ class StateMarker:
             schema=int(db.pragma("user_version")),
             heads=audit.list_heads(db),
             database=self._database.path.stat()[stat.ST_INO],
-            database_born_at_ns=self._born_at_ns,
+            database_born_at_ns=self._created_at_ns,
             written_at=self._clock.now(),
         )

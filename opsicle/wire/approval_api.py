@@ -7,6 +7,7 @@ from datetime import datetime
 import msgspec
 
 from opsicle.domain.approvals import ApprovalState, GateState, Verdict
+from opsicle.domain.bound_fan_outs import BoundFanOut
 from opsicle.domain.bounds import GivenValues, Moment, Reason, Word
 from opsicle.domain.calls import BoundCall
 from opsicle.domain.pauses import ApprovalKind, Choice
@@ -124,7 +125,8 @@ class Approval(ApprovalSummary, kw_only=True):
     pending. `message` and `asked_variables` are what a pause asks, `given` the values with which
     somebody has let it go on. `resumed_from`: it does not begin, but goes on from another one.
     `window` is when it may begin by what its approvers have said so far, in words; "" for any time.
-    `files` are those among the values, which may be looked at.
+    `files` are those among the values, which may be looked at. `fan_out` are the machines on which
+    it runs one by one, and how.
     """
 
     policy: str
@@ -146,6 +148,7 @@ class Approval(ApprovalSummary, kw_only=True):
     concurrency_limit: int | None = None
     workers: list[str]
     timeout: int | None
+    keep_workspace: int | None = None
     compared: Comparison | None
     needs_totp: bool
     needs_reason: bool
@@ -158,6 +161,7 @@ class Approval(ApprovalSummary, kw_only=True):
     evidence: ShownEvidence | None = None
     resumed_from: ResumePoint | None = None
     calls: list[BoundCall] = []
+    fan_out: BoundFanOut | None = None
     files: list[AutomationFile] = []
 
 

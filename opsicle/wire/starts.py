@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from enum import StrEnum
 
 import msgspec
@@ -20,6 +21,7 @@ class StarterKind(StrEnum):
     TRIGGER = "trigger"
     CHAIN = "chain"
     CALL = "call"
+    FAN_OUT = "fan_out"
 
 
 class StartedBy(msgspec.Struct, omit_defaults=True):
@@ -45,6 +47,28 @@ class CalledAutomation(msgspec.Struct, kw_only=True):
     automation_id: str | None = None
     automation_state: AutomationState | None = None
     calls: list[CalledAutomation] = []
+
+
+class AutomationTarget(msgspec.Struct, kw_only=True):
+    """A machine on which an automation runs, and how that stands.
+
+    `automation_id` is the one that runs there; without one `reason` says why, if that is known.
+    """
+
+    name: str
+    state: AutomationState
+    exit_code: int | None = None
+    automation_id: str | None = None
+    reason: str = ""
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+
+
+def ended_text(target: AutomationTarget) -> str:
+    """Return in a line how a machine has ended: its name, state, exit code, and why."""
+    code = "" if target.exit_code is None else f", exit code {target.exit_code}"
+    why = f": {target.reason}" if target.reason else ""
+    return f"{target.name} {target.state}{code}{why}"
 
 
 class ChainedStart(msgspec.Struct, kw_only=True):

@@ -6,7 +6,6 @@ from datetime import datetime
 
 import msgspec
 
-from opsicle.domain.errors import Problem
 from opsicle.wire.user_api import Person, SourceRequest
 
 
@@ -18,16 +17,6 @@ class PushTargetRequest(SourceRequest, kw_only=True, forbid_unknown_fields=True)
     """
 
     expected_version: int | msgspec.UnsetType = msgspec.UNSET
-
-
-class TargetPushed(msgspec.Struct, kw_only=True):
-    """What a push did; `is_new` is false where the newest version already had this content."""
-
-    name: str
-    version: int
-    digest: str
-    is_new: bool
-    warnings: list[Problem]
 
 
 class TargetSummary(msgspec.Struct, kw_only=True):

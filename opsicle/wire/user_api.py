@@ -26,6 +26,7 @@ from opsicle.domain.bounds import (
 )
 from opsicle.domain.calls import Call
 from opsicle.domain.errors import Problem
+from opsicle.domain.fan_outs import FanOut
 from opsicle.domain.templates import (
     DEFAULT_PRIORITY,
     Concurrency,
@@ -41,7 +42,7 @@ from opsicle.wire.document_api import DocumentPushed
 from opsicle.wire.file_api import AutomationFile
 from opsicle.wire.jobs import Int32
 from opsicle.wire.phase_api import PhaseRun
-from opsicle.wire.starts import ChainedStart, StartedBy
+from opsicle.wire.starts import AutomationTarget, ChainedStart, StartedBy
 
 
 class Health(msgspec.Struct, omit_defaults=True):
@@ -246,8 +247,8 @@ class TemplateVersionSummary(msgspec.Struct, kw_only=True):
 class TemplateVersion(msgspec.Struct, kw_only=True):
     """One version whole: `source` is the document as it was pushed.
 
-    `runs_on_where` is an expression over its worker's labels, beside `runs_on`. `accepts_claimed`:
-    a worker that only says of itself that it has them will do.
+    `runs_on_where` is an expression over labels, beside `runs_on`. `accepts_claimed`: a worker's
+    word will do. `fan_out`: it runs on each of several machines.
     """
 
     name: str
@@ -280,6 +281,7 @@ class TemplateVersion(msgspec.Struct, kw_only=True):
     volume_mounts: list[VolumeMount] = []
     on_success: list[Call] = []
     on_failure: list[Call] = []
+    fan_out: FanOut | None = None
 
 
 class TemplateDiff(msgspec.Struct, kw_only=True):
@@ -289,9 +291,6 @@ class TemplateDiff(msgspec.Struct, kw_only=True):
     from_version: int
     to_version: int
     diff: str
-
-
-# Automations
 
 
 class RunRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
@@ -333,7 +332,7 @@ class AutomationSummary(msgspec.Struct, kw_only=True):
     """An automation in a list. `waiting_reason` says why one that waits does not run yet.
 
     `pause_id` is the approval that is asked in its midst while it is paused. `resumed_from` is the
-    automation that it goes on from, which had ended before its last phase.
+    automation that it goes on from. `target`: it is the part of another one on this machine.
     """
 
     id: str
@@ -346,6 +345,7 @@ class AutomationSummary(msgspec.Struct, kw_only=True):
     rerun_of: str | None = None
     resumed_from: str | None = None
     started_by: StartedBy
+    target: str = ""
     approval_id: str | None = None
     pause_id: str | None = None
     exit_code: int | None = None
@@ -365,11 +365,10 @@ class Automation(AutomationSummary, kw_only=True):
     job's phases have handed on, by name, `summary` is what they say of it in Markdown; both are
     masked as the log is. `concurrency_group` is its group with the values by which that is told
     from others, `concurrency_limit` how many of it run at once. `is_group_held`: nobody can say how
-    it ended, and it holds its group until it is released. `artifacts` are
-    the files that the newest job left behind, `artifacts_missing` those of which nothing is kept.
-    `plan` are the phases that ran before anybody was asked. `files` are those that it is given.
-    `chain` is what it starts once it has ended, `depth` how far it is itself below what somebody
-    has started.
+    it ended, and it holds its group until it is released. `artifacts` are the files that the newest
+    job left behind, `artifacts_missing` those of which nothing is kept. `plan` are the phases that
+    ran before anybody was asked, `files` those that it is given. `chain` is what it starts once it
+    has ended, `depth` how far below what somebody has started it is, `targets` its machines.
     """
 
     display_name: str = ""
@@ -393,3 +392,4 @@ class Automation(AutomationSummary, kw_only=True):
     summary: str = ""
     chain: list[ChainedStart] = []
     depth: int = 0
+    targets: list[AutomationTarget] = []

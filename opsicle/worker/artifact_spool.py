@@ -115,7 +115,7 @@ class ArtifactSpool:
             file.seek(offset)
             return file.read(size)
 
-    def settle(self, artifact: SpooledArtifact) -> None:
+    def acknowledge(self, artifact: SpooledArtifact) -> None:
         """Let a copy go that the server has settled; harmless to repeat."""
         with self._lock:
             self._waiting.pop(artifact.number, None)

@@ -49,7 +49,7 @@ class ArtifactUploads:
                         "an artifact is given up", extra={"job_id": self._job_id, "reason": reason}
                     )
                     self._give_up(artifact, reason, ask)
-                self._spool.settle(artifact)
+                self._spool.acknowledge(artifact)
 
     def _send(self, artifact: SpooledArtifact, ask: Ask) -> None:
         request = ArtifactRequest(

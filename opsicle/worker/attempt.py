@@ -96,7 +96,7 @@ class Attempt:
         self._report = report
         self._number = number
         self._exit_code: int | None = None
-        self._exceeded = ""
+        self._exceeded = self._lost = ""
         self._phase_index = 0
         self._current = 0
 
@@ -162,6 +162,10 @@ class Attempt:
                 return
             context.waiter.turn(min(limits.deadline, context.output.turn(now)))
 
+        if self._lost:
+            self._exit_code = None
+            self._close(StepState.UNKNOWN, self._lost)
+            return
         if self._exceeded and self._exit_code == 0:
             self._exit_code = None  # a success that left out what did not fit is none
         self._close(
@@ -182,6 +186,7 @@ class Attempt:
         if self._exit_code is None:
             self._context.waiter.unwatch(child.pidfd)
             self._exit_code = child.wait()
+            self._lost = self._context.runtimes.settle(self._phase_index, self._exit_code)
             self._exceeded = self._context.runtimes.exceeded_limit(
                 self._phase_index, self._exit_code
             )

@@ -105,7 +105,7 @@ def find_cgroups(
         )
 
     try:
-        _settle(folder)
+        _delegate_controllers(folder)
     except OSError as problem:
         raise NoCgroups(
             f"its cgroup is not delegated to it: {problem.strerror}; "
@@ -126,7 +126,7 @@ def _is_delegated(folder: Path) -> bool:
     return False
 
 
-def _settle(folder: Path) -> None:
+def _delegate_controllers(folder: Path) -> None:
     """Move below `folder`, and let its cgroups have controllers. Raises OSError."""
     for left in folder.glob(f"{_OF_PHASES}*"):  # by an earlier run of the worker
         _try_remove(left)

@@ -11,7 +11,7 @@ import hashlib
 import os
 import stat
 from collections.abc import Callable, Sequence
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from opsicle.domain.files import FOLDER, InputFile, path_in_workspace, unusable_file_name
 from opsicle.domain.names import ID, environment_name
@@ -83,7 +83,7 @@ def place(work: Work, workspace: Path, account: OsAccount | None) -> None:
     folder.rename(workspace / FOLDER)
 
 
-def file_environment(files: Sequence[InputFile], workspace: Path) -> dict[str, str]:
+def file_environment(files: Sequence[InputFile], workspace: PurePath) -> dict[str, str]:
     """Return the variables that say where a job's files lie: a path a line."""
     environment: dict[str, str] = {}
     for file in files:

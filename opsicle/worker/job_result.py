@@ -12,6 +12,7 @@ _JOB_STATES = {
     StepState.FAILED: JobState.FAILED,
     StepState.CANCELLED: JobState.CANCELLED,
     StepState.TIMED_OUT: JobState.TIMED_OUT,
+    StepState.UNKNOWN: JobState.UNKNOWN,
 }
 """What becomes of a job by a phase that ended so."""
 
@@ -61,7 +62,7 @@ class JobResult:
         self.decide(JobState.CANCELLED, reason)
 
     def add_problem(self, problem: str) -> None:
-        """Say once what else was not as it should be, whatever the state is."""
+        """Say once what else was not as it should be, whatever the state is; "" for nothing."""
         if problem not in self._explanation:
             self._explanation = "; ".join(filter(None, (self._explanation, problem)))
 

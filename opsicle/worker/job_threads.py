@@ -29,15 +29,15 @@ class JobThreads:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._resting = 0
+        self._idle = 0
         self._tasks: SimpleQueue[Task] = SimpleQueue()
         self._own = _ThreadState()
 
     def run(self, task: Task) -> None:
         """Begin a task, which raises nothing."""
         with self._lock:
-            if self._resting:
-                self._resting -= 1
+            if self._idle:
+                self._idle -= 1
                 self._tasks.put(task)
                 return
         threading.Thread(target=self._work, args=(task,), name="job", daemon=True).start()
@@ -63,5 +63,5 @@ class JobThreads:
                 task, own.next_task = own.next_task, None
                 task()
             with self._lock:
-                self._resting += 1
+                self._idle += 1
             task = self._tasks.get()

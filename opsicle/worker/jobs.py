@@ -138,7 +138,7 @@ class JobSupervisor:
             artifacts = ArtifactSpool(self._folder.artifacts, entry.job_id)
             artifacts.recover()
             job = HeldJob(entry.job_id, entry.fence, spool, artifacts, self.shipper, self._journal)
-            conclude = self._recall if entry.paused and not entry.outcome else self._conclude
+            conclude = self._restore if entry.paused and not entry.outcome else self._report_lost
             if self._held.add(job):
                 self._begin(partial(conclude, job, entry), job, self._threads.run)
 
@@ -190,11 +190,11 @@ class JobSupervisor:
             except Exception:
                 log.exception("the worker failed at a job", extra={"job_id": job.id})
             finally:
-                self._let_go(job)
+                self._release(job)
 
         run(carry_out)
 
-    def _let_go(self, job: HeldJob) -> None:
+    def _release(self, job: HeldJob) -> None:
         self._downloads.forget(job.id)
         is_idle = self._held.remove(job)
         if not self.can_begin:
@@ -212,7 +212,7 @@ class JobSupervisor:
         try:
             order = self._verifier.check(work)
             account = self.accounts.get(order.org_id)
-            kept = self._paused.kept_for(job.id, order)
+            kept = self._paused.find_resumed(job.id, order)
             may_start = self._may_start(job, work, order, kept)
         except Refused as refused:
             self._reporter.refuse(job, refused)
@@ -252,7 +252,7 @@ class JobSupervisor:
         try:
             if not kept and not self._downloads.fetch(job, work):
                 return False
-            self._journal.take_up(order, job.id, job.fence)
+            self._journal.record_order(order, job.id, job.fence)
             note = self._journal.resuming if kept else self._journal.starting
             note(job.id, job.fence)
         except OSError as error:
@@ -323,12 +323,12 @@ class JobSupervisor:
         if job.artifacts.waiting():
             self._threads.run(lambda: self._reporter.upload(job))
 
-    def _recall(self, job: HeldJob, entry: JobEntry) -> None:
+    def _restore(self, job: HeldJob, entry: JobEntry) -> None:
         """Keep a job that waits for people since an earlier run of the worker."""
-        if not self._paused.recall(job, entry) and entry.is_resuming:
-            self._conclude(job, entry)
+        if not self._paused.restore(job, entry) and entry.is_resuming:
+            self._report_lost(job, entry)
 
-    def _conclude(self, job: HeldJob, entry: JobEntry) -> None:
+    def _report_lost(self, job: HeldJob, entry: JobEntry) -> None:
         """Report what can be said of a job in whose midst an earlier run of the worker ended."""
         survivors = self._runtimes.sweep(job.id, entry.children[-1] if entry.children else None)
         if survivors:
@@ -375,7 +375,7 @@ class JobSupervisor:
         except OpsicleError:
             return lost.outcome(TOO_LATE)
 
-        job.spool.go_on_at(durable_to)
+        job.spool.skip_to(durable_to)
         runner = self._runner(job, lost.plan.work, lost.plan.org_id, account)
         log.warning(
             "clean-up phases of a lost job are run", extra={"job_id": job.id, "phases": len(phases)}
@@ -395,6 +395,6 @@ class JobSupervisor:
             return
 
         job.close()
-        self._let_go(job)
+        self._release(job)
         for work in reply.work:
             self._take(work, self._threads.run_next)

@@ -103,7 +103,7 @@ class Journal:
         with self._lock:
             return list(self._open.values())
 
-    def take_up(self, order: WorkOrder, job_id: str, fence: int) -> None:
+    def record_order(self, order: WorkOrder, job_id: str, fence: int) -> None:
         """Note that an order is about to be carried out.
 
         Raises Refused if it, or what it orders, was before.

@@ -57,7 +57,7 @@ class KeptWorkspaces:
         self._lock = threading.Lock()
         self._records: dict[str, KeptWorkspaceRecord] = {}
 
-    def recall(self) -> None:
+    def restore(self) -> None:
         """Find what an earlier run of the worker has kept, and remove what is not whole."""
         if not self._root.is_dir():
             return

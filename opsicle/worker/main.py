@@ -197,7 +197,7 @@ class WorkerProcess:
         Not in a copy of a folder whose worker lives, whose jobs those are.
         """
         if self._folder.living_original is None:
-            self._kept.recall()
+            self._kept.restore()
             self._jobs.resume()
             return
         log.error(

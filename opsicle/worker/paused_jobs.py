@@ -104,7 +104,7 @@ class KeptJobs:
             if kept := self._kept.get(job_id):
                 self._kept[job_id] = KeptPause(job_id, kept.run, masking=masking)
 
-    def kept_for(self, job_id: str, order: WorkOrder) -> KeptPause | None:
+    def find_resumed(self, job_id: str, order: WorkOrder) -> KeptPause | None:
         """Return the paused job that an order lets go on; None for one that lets a job begin.
 
         Raises Refused for an order about another pause than this worker keeps, and for one to begin
@@ -144,15 +144,15 @@ class KeptJobs:
         except OpsicleError as error:
             facts = {"job_id": job.id, "reason": error.message}
             log.warning("a paused job may not go on now", extra=facts)
-            self._stay(job, kept)
+            self._keep_waiting(job, kept)
             return False
 
         with self._lock:
             self._kept.pop(job.id, None)
-        job.spool.go_on_at(kept.run.log_bytes)
+        job.spool.skip_to(kept.run.log_bytes)
         return True
 
-    def _stay(self, job: HeldJob, kept: KeptPause) -> None:
+    def _keep_waiting(self, job: HeldJob, kept: KeptPause) -> None:
         """Wait again, unless the server takes the job for one that went on."""
         run = kept.run
         try:
@@ -176,7 +176,7 @@ class KeptJobs:
         log.info("a paused job is over", extra={"job_id": job_id})
         self._remove(job_id)
 
-    def recall(self, job: HeldJob, entry: JobEntry) -> bool:
+    def restore(self, job: HeldJob, entry: JobEntry) -> bool:
         """Keep a job that an earlier run has left, once the server has said that it waits.
 
         The word by which that life wanted to pause it may never have arrived, so it is said again.

@@ -46,7 +46,7 @@ class PhaseResults:
         self._summaries: dict[str, str] = {}
         self._output_file = self._summary_file = Path()
 
-    def recall(self, reports: Iterable[PhaseReport]) -> None:
+    def restore(self, reports: Iterable[PhaseReport]) -> None:
         """Take over what phases have left that an earlier run of the worker has run."""
         for report in reports:
             self._outputs[report.name] = {each.name: each.value for each in report.outputs}

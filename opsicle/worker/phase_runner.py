@@ -81,12 +81,12 @@ class PhaseRunner:
         phase, report = self._work.phases[index], self.reports[index]
         self._attempts += 1
         self.results.forget(report)
-        script = self._script(phase)
         attempt = Attempt(self._context, report, self._attempts)
-        attempt.begin_commands(len(phase.commands) if script.has_markers else 0)
         limits = self._limits(phase)
 
         try:
+            script = self._script(index)
+            attempt.begin_commands(len(phase.commands) if script.has_markers else 0)
             private = self._private_variables(phase)
             environment = self._context.runtimes.environment(
                 index, private, self.results.environment() | self.answers
@@ -129,13 +129,21 @@ class PhaseRunner:
             secret_file_environment_name(name): path for name, path in paths.items()
         }
 
-    def _script(self, phase: Phase) -> Script:
-        """Return the phase's script, without command markers where no pipe can be made."""
+    def _script(self, index: int) -> Script:
+        """Return a phase's script, without command markers where no pipe can be made.
+
+        Raises CannotStart.
+        """
+        phase = self._work.phases[index]
         marker_pipe = self._context.marker_pipe
         if len(phase.commands) > 1 and not marker_pipe.is_possible:
             return plain_script(phase.commands)
         return make_script(
-            phase.shell, phase.commands, marker_pipe.path, self._attempts, self._host.account
+            phase.shell,
+            phase.commands,
+            self._context.runtimes.marks_path(index, marker_pipe.path),
+            self._attempts,
+            self._host.account,
         )
 
     def _limits(self, phase: Phase) -> Limits:

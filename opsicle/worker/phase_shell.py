@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from opsicle.domain.secrets import secret_environment_name
 from opsicle.domain.templates import Phase
@@ -48,13 +48,13 @@ def phase_environment(
     work: Work,
     phase: int,
     base: Mapping[str, str],
-    workspace: Workspace,
+    workspace: PurePath,
     private: Mapping[str, str],
     outputs: Mapping[str, str],
 ) -> dict[str, str]:
     """Return the whole environment of a phase, as the template format promises it.
 
-    What tells of the job always wins.
+    What tells of the job always wins. `workspace` is where the phase finds it.
 
     `private` are the variables that name its private files, `outputs` what earlier phases have
     handed on.
@@ -62,7 +62,7 @@ def phase_environment(
     return {
         **base,
         **work.environment,
-        **file_environment(work.files, workspace.path),
+        **file_environment(work.files, workspace),
         **work.phases[phase].env,
         **work.secret_environment,
         **private,
@@ -75,5 +75,6 @@ def phase_environment(
         "OPSICLE_TEMPLATE": work.template,
         "OPSICLE_PHASE": work.phases[phase].name,
         "OPSICLE_REQUESTER": work.requester,
-        "OPSICLE_WORKSPACE": str(workspace.path),
+        "OPSICLE_WORKSPACE": str(workspace),
+        **({"OPSICLE_TARGET": work.target.name} if work.target else {}),
     }

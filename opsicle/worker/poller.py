@@ -175,7 +175,7 @@ class Poller:
 
         self._apply(reply)
         if not (reply.work or reply.cancel or reply.drop) and self._was_answered:
-            self._rest_unless_held(time.monotonic() - began_at)
+            self._pause_unless_held(time.monotonic() - began_at)
         else:
             self._backoff.reset()
 
@@ -290,7 +290,7 @@ class Poller:
             )
         self._is_understood = is_understood
 
-    def _rest_unless_held(self, seconds: float) -> None:
+    def _pause_unless_held(self, seconds: float) -> None:
         if seconds < _AT_ONCE_SECONDS:
             self._stopping.wait(self._backoff.next_delay())
         else:

@@ -111,15 +111,19 @@ class PrivateFiles:
 
         return paths
 
-    def write(self, name: str, content: bytes, mode: int = 0o600) -> Path:
-        """Write one more file that goes with the secrets. Raises OSError."""
+    def write(self, name: str, content: bytes, mode: int = 0o600, *, is_ours: bool = False) -> Path:
+        """Write one more file that goes with the secrets. Raises OSError.
+
+        `is_ours`: it is for a program of the worker's own, and for nothing of the job.
+        """
         path = Path(f"{self._start}.{name}")
         _remove(path)
         self._secrets.append(path)
         fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         with os.fdopen(fd, "wb") as file:
             os.fchmod(fd, mode)
-            self._hand_over(path)
+            if not is_ours:
+                self._hand_over(path)
             file.write(content)
         return path
 

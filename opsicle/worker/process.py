@@ -130,15 +130,16 @@ class _Started:
         return code
 
 
-def spawn(
+def spawn(  # noqa: PLR0913, PLR0917 - all that a process can be given
     argv: Sequence[bytes],
     environment: Mapping[bytes, bytes],
     folder: Path,
     tag: int,
     account: OsAccount | None = None,
     prepare: Callable[[int], None] | None = None,
+    stdin: int | None = None,
 ) -> Child:
-    """Start a process in a new session, with nothing on stdin, in `folder`.
+    """Start a process in a new session, in `folder`, with nothing to read unless `stdin` is given.
 
     As another user if an account is given. `prepare` is called with the process's id before the
     program runs; if it raises, the program never does.
@@ -153,7 +154,7 @@ def spawn(
     started: _Started | None = None
 
     try:
-        files = _Files(gate.stdin if gate else None, stdout_child, stderr_child)
+        files = _Files(gate.stdin if gate else stdin, stdout_child, stderr_child)
         argv = gate.argv(argv) if gate else argv
         started = _start(argv, environment, folder, tag, account, files)
         if prepare and gate:

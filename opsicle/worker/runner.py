@@ -39,7 +39,6 @@ from opsicle.worker.input_files import place
 from opsicle.worker.job_result import UNSUCCESSFUL, JobResult
 from opsicle.worker.kept_workspaces import CannotTakeOver, KeptWorkspaceRecord
 from opsicle.worker.masking import Masking
-from opsicle.worker.obstacles import runtime_problem
 from opsicle.worker.output import JobOutput, Sink, now_ms
 from opsicle.worker.pausing import Answered, PausedRun, waiting_text
 from opsicle.worker.phase_results import PhaseResults
@@ -47,6 +46,7 @@ from opsicle.worker.phase_runner import PhaseRunner
 from opsicle.worker.private_files import PrivateFiles
 from opsicle.worker.run_ends import drain_output, end_remaining_processes
 from opsicle.worker.runner_host import RunnerHost
+from opsicle.worker.runtime_check import runtime_problem
 from opsicle.worker.runtimes.table import JobRuntimes
 from opsicle.worker.waiting import Cancellation, Waiter
 from opsicle.worker.workspace import Workspace, remove_folder
@@ -90,7 +90,7 @@ class Runner:
             work, self._reports, host, self._context, private, results, artifacts
         )
         if work.resumed_from:
-            results.recall(self._reports)
+            results.restore(self._reports)
             self._phases.answers |= environment_of(work.resumed_from.answers)
         self._is_paused = False
 
@@ -126,7 +126,7 @@ class Runner:
 
         `masking` is that of the run before.
         """
-        self._recall(paused.phases)
+        self._restore_results(paused.phases)
         self._context.output.offset = paused.log_bytes
         self._context.output.masking = _masking_for(self._work, masking)
         for report in paused.phases[: paused.phase]:
@@ -155,9 +155,9 @@ class Runner:
         self._context.output.note(in_words(point, self._work.phases), point.first_phase)
         return point.first_phase
 
-    def _recall(self, reports: tuple[PhaseReport, ...]) -> None:
+    def _restore_results(self, reports: tuple[PhaseReport, ...]) -> None:
         self._reports = self._result.reports = self._phases.reports = reports
-        self._phases.results.recall(reports)
+        self._phases.results.restore(reports)
 
     def _refuse(self, problem: str) -> Outcome:
         self._context.waiter.close()
@@ -174,7 +174,7 @@ class Runner:
         what is printed goes behind `log_offset`. The outcome is `unknown`, since nobody can say how
         the job ended.
         """
-        self._recall(reports)
+        self._restore_results(reports)
         self._result.state = JobState.UNKNOWN
         self._context.output.offset = log_offset
 
@@ -353,7 +353,7 @@ class Runner:
         if phase.when is When.ALWAYS:
             return True
         if phase.when is When.FAILURE:
-            return self._result.state is not None
+            return not (self._result.state is None or self._result.is_unknown)
 
         if self._result.state is None and self._context.cancellation.requested:
             self._result.decide(JobState.CANCELLED, f"cancelled before phase {phase.name}")
@@ -381,6 +381,7 @@ class Runner:
         if self._phases.mask_requests:
             self._phases.mask_requests.close()
         self._context.waiter.close()
+        self._result.add_problem(self._context.runtimes.close())
         if not (self._is_paused or self._keep_workspace()):
             self._remove_workspace()
 

@@ -13,7 +13,7 @@ import re
 import shlex
 from collections.abc import Sequence
 from functools import lru_cache
-from pathlib import Path, PurePath
+from pathlib import PurePath
 from typing import NamedTuple
 
 from opsicle.worker import process
@@ -70,7 +70,7 @@ class CommandMarker(NamedTuple):
 def make_script(
     shell: str,
     commands: Sequence[str],
-    marker_pipe: Path,
+    marker_pipe: PurePath,
     attempt: int,
     account: process.OsAccount | None = None,
 ) -> Script:

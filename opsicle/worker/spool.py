@@ -192,7 +192,7 @@ class Spool:
 
         self._quota.give_back(freed, self)
 
-    def go_on_at(self, offset: int) -> None:
+    def skip_to(self, offset: int) -> None:
         """Go on behind what the server has, should that be more than an earlier run left."""
         with self._lock:
             if offset <= self.end:

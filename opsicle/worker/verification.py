@@ -53,6 +53,13 @@ class NotValidNow(Refused):
     """
 
 
+class NoRoom(Refused):
+    """There is no room for what the job is given.
+
+    Another worker may have some, or this one later.
+    """
+
+
 class Verifier:
     """Compares work with its order, for one worker.
 
@@ -93,6 +100,8 @@ class Verifier:
             _require(_secret(manifest, order, work))
         self._check_labels(manifest)
         self._check_keeper(manifest)
+        if manifest.fan_out is not None and not order.is_plan:
+            raise Refused("it runs on several machines, and is for none itself")
         self.take_epoch(order, SignedOrder(work.order, work.signature))
         return order
 
@@ -124,6 +133,9 @@ class Verifier:
         kept = point.workspace if point else None
         if kept and kept.worker_id != self._identity.worker_id:
             raise Refused("it goes on in a workspace that another worker keeps")
+        meant = manifest.member_of.member.worker_id if manifest.member_of else ""
+        if meant not in {"", self._identity.worker_id}:
+            raise Refused("it is for another worker alone")
 
     def _check_labels(self, manifest: Manifest) -> None:
         for key, value in manifest.runs_on.items():

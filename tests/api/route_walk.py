@@ -17,12 +17,14 @@ from opsicle.wire.access_api import CreateGroupRequest, CreateRoleRequest
 from opsicle.wire.channel_api import CreateChannelRequest
 from opsicle.wire.org_api import InviteRequest
 from opsicle.wire.secret_api import CreateSecretRequest
+from opsicle.wire.target_api import PushTargetRequest
 from opsicle.wire.user_api import CreateApiTokenRequest, RunRequest
 from tests.api.running_server import PASSWORD, Answer, ApiServer, Client
 from tests.api.test_policies import policy
 from tests.api.test_templates import source
 from tests.services.calling import trigger_source
 from tests.services.scheduling import HOURLY, schedule_source
+from tests.services.targeting import target_source
 
 A, PUBLIC = Action, Access.PUBLIC
 
@@ -109,6 +111,7 @@ MAY: dict[str, Action | Access] = {
     "GET /api/v1/templates/<name>/diff": A.TEMPLATES_VIEW,
     "POST /api/v1/automations": A.AUTOMATIONS_CREATE,
     "GET /api/v1/automations": A.AUTOMATIONS_VIEW,
+    "GET /api/v1/recent-runs": A.AUTOMATIONS_VIEW,
     "GET /api/v1/automations/<automation_id>": A.AUTOMATIONS_VIEW,
     "POST /api/v1/automations/<automation_id>/cancel": A.AUTOMATIONS_VIEW,
     "POST /api/v1/automations/<automation_id>/release": A.AUTOMATIONS_VIEW,
@@ -152,6 +155,12 @@ MAY: dict[str, Action | Access] = {
     "POST /api/v1/schedules/<schedule>/resume": A.SCHEDULES_MANAGE,
     "GET /api/v1/schedules/<schedule>/next": A.SCHEDULES_VIEW,
     "POST /api/v1/schedules/<schedule>/run": A.AUTOMATIONS_CREATE,
+    "GET /api/v1/targets": A.TARGETS_VIEW,
+    "POST /api/v1/targets": A.TARGETS_MANAGE,
+    "GET /api/v1/targets/<target>": A.TARGETS_VIEW,
+    "DELETE /api/v1/targets/<target>": A.TARGETS_MANAGE,
+    "GET /api/v1/targets/<target>/versions": A.TARGETS_VIEW,
+    "GET /api/v1/targets/<target>/versions/<version>": A.TARGETS_VIEW,
     "GET /api/v1/triggers": A.TRIGGERS_VIEW,
     "POST /api/v1/triggers": A.TRIGGERS_MANAGE,
     "GET /api/v1/triggers/<trigger>": A.TRIGGERS_VIEW,
@@ -232,6 +241,7 @@ BODIES: dict[str, object] = {
     "POST /api/v1/policies": {"source": policy("new")},
     "POST /api/v1/schedules": {"source": schedule_source(HOURLY, template="restart-web")},
     "POST /api/v1/triggers": {"source": trigger_source(template="restart-web")},
+    "POST /api/v1/targets": {"source": target_source()},
     "POST /api/v1/secrets": {"name": "new", "value": "hunter2-hunter2"},
     "PUT /api/v1/secrets/<secret>": {"value": "hunter2-hunter2"},
     "POST /api/v1/channels": {"name": "new", "config": HOOKS, "credential": "0123456789abcdef"},
@@ -282,6 +292,8 @@ def prepare(api_server: ApiServer, org: str, admin: str, name: str) -> Things:
     api_server.services.schedules.push(actor, scheduled)
     triggered = trigger_source(name=f"{org}-trigger", template=name)
     api_server.services.triggers.push(actor, triggered)
+    reached = PushTargetRequest(source=target_source(name=f"{org}-target"))
+    api_server.services.targets.push(actor, reached)
     role = api_server.services.roles.create(actor, CreateRoleRequest(name=f"{org}-role"))
     group = api_server.services.groups.create(actor, CreateGroupRequest(name=f"{org}-group"))
     invited = api_server.services.invitations.invite(
@@ -313,6 +325,7 @@ def prepare(api_server: ApiServer, org: str, admin: str, name: str) -> Things:
         "policy": f"{org}-policy",
         "schedule": f"{org}-schedule",
         "trigger": f"{org}-trigger",
+        "target": f"{org}-target",
         "approval_id": asked.approval_id,
         "channel": channel.name,
         "delivery_id": delivery.id,

@@ -112,7 +112,7 @@ def test_a_stranger_sees_no_difference_between_triggers(api_server: ApiServer, s
         return answer.status, answer.content
 
     alice = api_server.session("alice@example.com")
-    strangers = [
+    outsiders = [
         api_server.client(),
         Client(api_server.application, {"Authorization": "Bearer whsec_wrong"}),
         Client(api_server.application, {"Authorization": f"Basic {secret}"}),
@@ -123,12 +123,12 @@ def test_a_stranger_sees_no_difference_between_triggers(api_server: ApiServer, s
 
     answers = {
         seen(who.post(path, body))
-        for who in strangers
+        for who in outsiders
         for path in paths
         for body in ({"status": "firing", "n": 1}, "no object")
     }
     alice.post("/api/v1/triggers/disk-full/pause")
-    answers.add(seen(strangers[0].post(PATH, {})))
+    answers.add(seen(outsiders[0].post(PATH, {})))
 
     assert {status for status, _ in answers} == {401}
     assert len(answers) == 1

@@ -21,6 +21,12 @@ def run_now(page: Page) -> None:
     page.wait_for_url("**/automations/*")
 
 
+def choose(page: Page, thing: str, action: str) -> None:
+    """Take an action from the menu of a list's row."""
+    page.get_by_role("button", name=f"More for {thing}", exact=True).click()
+    page.get_by_role("button", name=action).click()
+
+
 def wait_for_state(page: Page, state: str) -> None:
     """Wait until the automation's heading says so."""
     page.locator(".page-title .state", has_text=state).wait_for()

@@ -9,6 +9,7 @@ from playwright.sync_api import expect
 from opsicle.server.channels.kind_summaries import settings_of_kind
 from opsicle.server.channels.kinds import KINDS
 from tests.browser.conftest import OpenPage
+from tests.browser.reading import choose
 from tests.support import wait_until
 
 KEY = "0123456789abcdef0123456789abcdef"
@@ -33,7 +34,7 @@ def test_a_channel_is_made_tried_and_deleted_and_its_key_never_shown(open_page: 
     dialog.get_by_label("Key that signs").fill(KEY)
     dialog.get_by_role("button", name="Make the channel").click()
     expect(dialog).to_have_count(0)
-    page.get_by_role("button", name="Test hooks").click()
+    choose(page, "hooks", "Test hooks")
     page.get_by_role("button", name="Send it").click()
     expect(dialog).to_have_count(0)
 
@@ -47,7 +48,7 @@ def test_a_channel_is_made_tried_and_deleted_and_its_key_never_shown(open_page: 
     page.get_by_role("button", name="Try again").click()
     expect(dialog).to_have_count(0)
     assert KEY not in page.content()
-    page.get_by_role("button", name="Delete hooks").click()
+    choose(page, "hooks", "Delete hooks")
     page.get_by_role("button", name="Delete the channel").click()
     expect(page.get_by_text("No channels")).to_be_visible()
 
@@ -67,7 +68,7 @@ def test_the_form_knows_slack(open_page: OpenPage) -> None:
     dialog.get_by_role("button", name="Make the channel").click()
     expect(dialog).to_have_count(0)
     expect(page.get_by_role("cell", name="slack", exact=True).first).to_be_visible()
-    page.get_by_role("button", name="Delete slack").click()
+    choose(page, "slack", "Delete slack")
     page.get_by_role("button", name="Delete the channel").click()
     expect(page.get_by_text("No channels")).to_be_visible()
 
@@ -103,7 +104,7 @@ def test_the_form_asks_for_what_the_server_says_of_each_kind(open_page: OpenPage
         "allow_networks": [],
         "ca_pem": "",
     }
-    page.get_by_role("button", name="Delete mail").click()
+    choose(page, "mail", "Delete mail")
     page.get_by_role("button", name="Delete the channel").click()
     expect(page.get_by_text("No channels")).to_be_visible()
 

@@ -60,8 +60,12 @@ def test_the_search_offers_only_what_the_person_may_do(
     expect(page.get_by_role("option", name=re.compile("^Greet somebody"))).to_be_visible()
     expect(page.get_by_role("option", name=re.compile("^Run "))).to_have_count(0)
     page.keyboard.press("Control+a")
+    page.keyboard.type("log out")
+    expect(page.get_by_role("option", name="Log out")).to_be_visible()
+    page.keyboard.press("Control+a")
     page.keyboard.type("push")
-    expect(page.get_by_role("option")).to_have_count(0)
+    expect(page.get_by_role("option", name="Log out")).to_have_count(0)
+    expect(page.get_by_role("option", name="Push a template")).to_have_count(0)
 
 
 def test_what_waits_for_ones_decision_is_counted_while_the_page_is_open(
@@ -87,7 +91,7 @@ def test_what_waits_for_ones_decision_is_counted_while_the_page_is_open(
 def test_on_a_telephone_the_other_pages_are_behind_more(open_page: OpenPage) -> None:
     page = open_page("/templates", width=360)
     audit = page.locator(".main-nav").get_by_role("link", name="Audit")
-    more = page.get_by_role("button", name="More")
+    more = page.get_by_role("button", name="More", exact=True)
     expect(audit).to_be_hidden()
 
     more.click()

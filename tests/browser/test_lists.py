@@ -12,6 +12,7 @@ import pytest
 from playwright.sync_api import Page, Route, expect
 
 from tests.browser.conftest import OpenPage
+from tests.browser.reading import choose
 from tests.product import Installation
 from tests.support import wait_until
 from tests.thin_api import Api
@@ -59,6 +60,70 @@ def test_further_items_are_shown_as_they_are_asked_for(
     assert len(names) == len(set(names)) >= many_secrets
 
 
+def test_who_comes_back_finds_what_was_shown_where_it_was(
+    open_page: OpenPage, many_secrets: int
+) -> None:
+    page = open_page("/secrets")
+    page.get_by_role("button", name="Show more").click()
+    last = page.get_by_role("row", name=re.compile(f"many-{many_secrets - 1:03}"))
+    last.scroll_into_view_if_needed()
+    page.wait_for_function("() => history.state?.scroll === Math.round(scrollY) && scrollY > 0")
+    before = page.evaluate("scrollY")
+
+    page.get_by_role("link", name="Audit").click()
+    page.get_by_role("heading", level=1, name="Audit").wait_for()
+    assert page.evaluate("scrollY") == 0
+    page.go_back()
+
+    expect(last).to_be_in_viewport()
+    page.wait_for_function("wanted => Math.abs(scrollY - wanted) <= 1", arg=before)
+
+
+def test_a_row_is_one_line_and_leads_to_its_item_wherever_it_is_pressed(
+    open_page: OpenPage,
+) -> None:
+    page = open_page("/templates", width=1440)
+    row = page.get_by_role("row", name=re.compile("Greet somebody"))
+    heights = page.locator(".template-rows tbody tr").evaluate_all(
+        "rows => [...new Set(rows.map((row) => Math.round(row.getBoundingClientRect().height)))]"
+    )
+    assert heights == [41]  # 40, and the gap to the row above
+
+    box = row.bounding_box()
+    assert box is not None
+    row.click(position={"x": box["width"] * 0.4, "y": 4})
+
+    page.wait_for_url("**/templates/greet")
+
+
+def test_the_actions_of_a_row_are_reached_by_keyboard_and_give_the_focus_back(
+    open_page: OpenPage, many_secrets: int
+) -> None:
+    page = open_page("/secrets")
+    more = page.get_by_role("button", name="More for many-001", exact=True)
+
+    more.press("Enter")
+    expect(page.get_by_role("button", name="New value of many-001")).to_be_focused()
+    page.keyboard.press("ArrowDown")
+    expect(page.get_by_role("button", name="Delete many-001")).to_be_focused()
+    page.keyboard.press("Enter")
+    page.get_by_role("dialog").get_by_role("button", name="Back").click()
+
+    expect(more).to_be_focused()
+    expect(page.get_by_role("button", name="Delete many-001")).to_be_hidden()
+
+
+def test_on_a_telephone_a_row_is_a_card_with_buttons_for_a_thumb(open_page: OpenPage) -> None:
+    page = open_page("/templates", width=360)
+    button = page.get_by_role("link", name="Run Greet somebody").bounding_box()
+    row = page.get_by_role("row", name=re.compile("Greet somebody")).bounding_box()
+
+    assert button is not None
+    assert row is not None
+    assert min(button["width"], button["height"]) >= 48
+    assert row["height"] <= 110
+
+
 def test_what_was_asked_for_stays_when_the_list_is_loaded_anew(
     open_page: OpenPage, many_secrets: int
 ) -> None:
@@ -68,7 +133,7 @@ def test_what_was_asked_for_stays_when_the_list_is_loaded_anew(
     last.wait_for()
     before = rows(page)
 
-    page.get_by_role("button", name="Delete many-000").click()
+    choose(page, "many-000", "Delete many-000")
     page.get_by_role("button", name="Delete the secret").click()
 
     expect(page.locator("main tbody tr")).to_have_count(before - 1)
@@ -95,18 +160,18 @@ def test_a_filter_that_the_server_refuses_leaves_nothing_of_what_was_shown_befor
 ) -> None:
     greeted(installation)
     page = open_page("/automations")
-    page.locator(".automation-rows .row").first.wait_for()
+    page.locator(".automation-rows tbody tr").first.wait_for()
     search = page.get_by_label("Template, by its whole name")
 
     search.fill("no-such-template")
 
     expect(page.get_by_role("alert")).to_contain_text("no-such-template")
-    expect(page.locator(".automation-rows .row")).to_have_count(0)
+    expect(page.locator(".automation-rows tbody tr")).to_have_count(0)
     expect(page.locator("main .loading")).to_have_count(0)
     # It would be refused again.
     expect(page.get_by_role("button", name="Try again")).to_have_count(0)
     search.fill("greet")
-    expect(page.locator(".automation-rows .row").first).to_contain_text("greet")
+    expect(page.locator(".automation-rows tbody tr").first).to_contain_text("greet")
     expect(page.get_by_role("alert")).to_have_count(0)
     assert page.url.endswith("/automations?template=greet")
 
@@ -147,5 +212,5 @@ def test_an_answer_to_an_earlier_filter_is_not_shown(
     wait_until(lambda: page.title() and len(held) == 2, what="the request after that answer")
     assert page.get_by_role("heading", name="No automation fits").count() == 0
     held[1].continue_()
-    expect(page.locator(".automation-rows .row").first).to_contain_text("succeeded")
+    expect(page.locator(".automation-rows tbody tr").first).to_contain_text("succeeded")
     assert page.url.endswith("/automations?state=succeeded")

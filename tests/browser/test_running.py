@@ -173,8 +173,9 @@ def test_the_list_of_automations_shows_a_change_without_reloading(
 ) -> None:
     installation.admin.cli("run", "greet", "--var", "who=Eve", "--var", "sure=yes", "--follow")
     page = open_page("/automations?template=greet")
-    page.locator(".automation-rows .row").first.wait_for()  # the list is there whole, or not at all
-    before = page.locator(".automation-rows .row").count()
+    rows = page.locator(".automation-rows tbody tr")
+    rows.first.wait_for()  # the list is there whole, or not at all
+    before = rows.count()
     installation.admin.cli("run", "greet", "--var", "who=Bob", "--var", "sure=yes", "--follow")
-    expect(page.locator(".automation-rows .row")).to_have_count(before + 1)
-    expect(page.locator(".automation-rows .row").first).to_contain_text("succeeded")
+    expect(rows).to_have_count(before + 1)
+    expect(rows.first).to_contain_text("succeeded")

@@ -6,6 +6,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.conftest import OpenPage
+from tests.browser.reading import choose
 from tests.product import Installation
 
 pytestmark = [pytest.mark.e2e, pytest.mark.browser]
@@ -40,10 +41,10 @@ def test_a_schedule_is_pushed_shown_paused_and_run_now(
     page.get_by_role("button", name="Show yearly-hello").click()
     expect(page.get_by_role("dialog").get_by_role("listitem")).to_have_count(5)
     page.keyboard.press("Escape")
-    page.get_by_role("button", name="Pause yearly-hello").click()
+    choose(page, "yearly-hello", "Pause yearly-hello")
     expect(page.get_by_text("paused", exact=True)).to_be_visible()
 
-    page.get_by_role("button", name="Run yearly-hello now").click()
+    choose(page, "yearly-hello", "Run yearly-hello now")
     page.get_by_role("button", name="Run now", exact=True).click()
     page.get_by_role("row", name="yearly-hello").get_by_role("link").click()
     expect(page.get_by_text("started by schedule yearly-hello")).to_be_visible()

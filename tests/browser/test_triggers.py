@@ -8,6 +8,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.conftest import OpenPage
+from tests.browser.reading import choose
 from tests.product import Installation
 
 pytestmark = [pytest.mark.e2e, pytest.mark.browser]
@@ -60,10 +61,10 @@ def test_a_trigger_is_pushed_called_paused_and_gets_a_new_secret(
     expect(dialog.get_by_text("who=a curl")).to_be_visible()
     expect(dialog.get_by_text(url)).to_be_visible()
     page.keyboard.press("Escape")
-    page.get_by_role("button", name="Pause on-request").click()
+    choose(page, "on-request", "Pause on-request")
     expect(page.get_by_text("paused", exact=True)).to_be_visible()
 
-    page.get_by_role("button", name="New secret for on-request").click()
+    choose(page, "on-request", "New secret for on-request")
     page.get_by_role("button", name="Make a new secret").click()
     expect(page.locator("pre.command-line")).not_to_have_text(secret)
     page.get_by_role("row", name="on-request").get_by_role("link").click()

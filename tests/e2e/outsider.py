@@ -144,12 +144,12 @@ def listen(mission: Mission, user: User) -> Process:
         "-H",
         f"Authorization: Bearer {token}",
     ]
-    listening = Process(
+    listener = Process(
         [*user.place.prefix, *curl, f"{server.url}/api/v1/events"], user.folder, "events"
     )
-    mission.terminals.append(listening)
-    listening.wait_for(SIGHTINGS)
-    return listening
+    mission.terminals.append(listener)
+    listener.wait_for(SIGHTINGS)
+    return listener
 
 
 def _answer(api: Api, method: str, path: str) -> str:

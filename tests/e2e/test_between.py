@@ -19,7 +19,7 @@ import pytest
 
 from opsicle.security.order_key import OrderKey
 from opsicle.wire.jobs import Work
-from tests.middleman import Middleman
+from tests.intercepting_proxy import InterceptingProxy
 from tests.product import Installation, Worker
 from tests.support import SCALE, free_port, wait_until
 from tests.thin_api import Api
@@ -84,10 +84,10 @@ class Stage:
     """One worker behind the middleman, and the orgs that it serves. A context."""
 
     def __init__(
-        self, folder: Path, middleman: Middleman, installation: Installation, *, is_shared: bool
+        self, folder: Path, proxy: InterceptingProxy, installation: Installation, *, is_shared: bool
     ) -> None:
-        self.judge, self.middleman = folder / "judge", middleman
-        self.middleman.alter = self.tampering = Tampering(self.judge)
+        self.judge, self.proxy = folder / "judge", proxy
+        self.proxy.alter = self.tampering = Tampering(self.judge)
         self.orgs = {"acme": Api(installation.access())}
         if is_shared:
             installation.admin.cli("orgs", "create", "globex")
@@ -139,21 +139,21 @@ class Stage:
 
 
 @pytest.fixture
-def middleman(tmp_path: Path) -> Iterator[Middleman]:
-    middleman = Middleman(tmp_path)
-    yield middleman
-    middleman.stop()
+def proxy(tmp_path: Path) -> Iterator[InterceptingProxy]:
+    proxy = InterceptingProxy(tmp_path)
+    yield proxy
+    proxy.stop()
 
 
 @pytest.mark.parametrize("is_shared", [False, True], ids=["own", "shared"])
 def test_of_what_a_man_in_the_middle_alters_nothing_is_executed(
-    tmp_path: Path, middleman: Middleman, is_shared: bool
+    tmp_path: Path, proxy: InterceptingProxy, is_shared: bool
 ) -> None:
     real = f"127.0.0.1:{free_port()}"
-    options = ("--worker-listen", real, "--worker-url", f"https://127.0.0.1:{middleman.port}")
+    options = ("--worker-listen", real, "--worker-url", f"https://127.0.0.1:{proxy.port}")
     with Installation(tmp_path / "place", server_options=options) as installation:
-        middleman.stand_before(f"https://{real}", installation.server.folder / "data")
-        with Stage(tmp_path, middleman, installation, is_shared=is_shared) as stage:
+        proxy.stand_before(f"https://{real}", installation.server.folder / "data")
+        with Stage(tmp_path, proxy, installation, is_shared=is_shared) as stage:
             check(stage)
 
 
@@ -187,10 +187,10 @@ def check(stage: Stage) -> None:
             f"automations/{id_}" for id_ in ids
         )
         assert {entry["actor_kind"] for entry in record} == {"worker"}
-    assert len(stage.middleman.refused) >= COUNT
+    assert len(stage.proxy.refused) >= COUNT
     assert {what for what, _ in stage.tampering.forged} == {*BETWEEN, *UNKNOWN_SIGNERS}
     assert stage.tampering.replayed >= 3
-    said = "".join(stage.middleman.refused) + stage.worker.process.log()
+    said = "".join(stage.proxy.refused) + stage.worker.process.log()
     assert not [value for value in SECRET_VALUES if value in said]
 
     for org in stage.orgs:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from opsicle.server.access.actor import Actor
-from opsicle.wire.target_api import PushTargetRequest, TargetPushed
+from opsicle.wire.document_api import DocumentPushed
+from opsicle.wire.target_api import PushTargetRequest
 from tests.services.core import Core
 
 HOST_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIL4yibV1lZXGPSnTomG+yXAkCBuqz+ADQqnceIXFyrbX"
@@ -25,6 +26,6 @@ def target_source(*lines: str, name: str = "web1", labels: str = "role: web") ->
     )
 
 
-def push_target(core: Core, actor: Actor, *lines: str, **about: str) -> TargetPushed:
+def push_target(core: Core, actor: Actor, *lines: str, **about: str) -> DocumentPushed:
     source = target_source(*lines, **about)
     return core.services.targets.push(actor, PushTargetRequest(source=source))

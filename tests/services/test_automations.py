@@ -5,10 +5,14 @@ Alice runs.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from opsicle.domain.access import BuiltInRole
 from opsicle.domain.errors import Conflict, LeaseLost, NotAllowed, NotFound
+from opsicle.domain.rights import Rights, grants_of
+from opsicle.domain.rules import parse_rule
 from opsicle.server.access.actor import Actor
 from opsicle.server.store.automations import AutomationFilter
 from opsicle.wire.user_api import RunRequest
@@ -126,3 +130,37 @@ def test_a_cancel_is_repeated_in_later_polls_without_making_them_spin(
 
     core.dispatch.close()
     assert held.get(timeout=60).cancel == (work.job_id,)
+
+
+def test_how_the_newest_automations_of_each_template_went_is_listed_for_who_may_see_them(
+    core: Core, alice: Actor
+) -> None:
+    core.push(alice, HELLO.replace("name: hello", "name: never-run"))
+    runs = [core.run(alice) for _ in range(3)]
+    core.automations.cancel(alice, runs[1].id)
+    mallory = core.person(core.org("globex"), "mallory", BuiltInRole.ADMIN)
+
+    first, second = core.automations.recent.list_by_template(alice, "", 10).items
+
+    assert (first.template, [run.id for run in first.runs]) == (
+        "hello",
+        [run.id for run in reversed(runs)],
+    )
+    assert [run.state for run in first.runs] == ["queued", "cancelled", "queued"]
+    assert (second.template, second.runs) == ("never-run", [])
+    assert core.automations.recent.list_by_template(alice, "hello", 10).items == [second]
+    assert core.automations.recent.list_by_template(mallory, "", 10).items == []
+
+
+def test_how_automations_went_is_hidden_with_their_template(core: Core, alice: Actor) -> None:
+    core.push(alice, HELLO.replace("name: hello", "name: hidden"))
+    core.run(alice, "hidden")
+    rules = ["allow view templates", "deny view templates/hidden", "allow view automations"]
+    guest = replace(
+        core.person(alice.org_id, "guest", BuiltInRole.MEMBER),
+        rights=Rights((grants_of([parse_rule(rule) for rule in rules], "rules"),)),
+    )
+
+    listed = core.automations.recent.list_by_template(guest, "", 10).items
+
+    assert [each.template for each in listed] == ["hello"]

@@ -307,3 +307,24 @@ def test_nothing_starts_while_the_queue_is_held(core: Core, alice: Actor) -> Non
     core.fleet.held = ""
     turn(core)
     assert len(started(core, alice)) == 2
+
+
+def test_a_token_that_may_run_a_template_adds_no_start_to_it_that_it_may_not_make(
+    core: Core, alice: Actor
+) -> None:
+    push(core, alice)
+    core.push_again(alice, first(name="second"))
+
+    def by_token(*scopes: str) -> Actor:
+        layer = grants_of([parse_rule(f"allow {scope}") for scope in scopes], "scopes")
+        return dataclasses.replace(alice, rights=alice.rights.below(layer))
+
+    views = ("view templates", "view automations")
+    added = first("onSuccess: [{template: second}]")
+    runs_first = (*views, "create templates/first", "execute templates/first")
+
+    with pytest.raises(NotAllowed, match="first starts second, which the scopes"):
+        core.push_again(by_token(*runs_first), added)
+
+    core.push_again(by_token(*runs_first, "execute templates/second"), added)
+    core.push_again(by_token(*views, "create templates/first"), first(ON_SUCCESS))

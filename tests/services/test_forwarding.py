@@ -82,7 +82,7 @@ def sequence(actor: Actor, *numbers: int) -> list[tuple[str, int]]:
     return [(actor.org_id, number) for number in numbers]
 
 
-def settle(core: Core, forwarder: Forwarder) -> None:
+def catch_up(core: Core, forwarder: Forwarder) -> None:
     """Let what was sent become what has arrived."""
     wait_until(lambda: _is_settled(core, forwarder), 60, "that what was sent has arrived")
 
@@ -189,7 +189,7 @@ def test_while_the_collector_is_away_the_record_waits_and_then_arrives_whole(
     lag = syslog(core).lag_seconds()
     collector.start()
     core.clock.advance(61)
-    settle(core, syslog(core))
+    catch_up(core, syslog(core))
 
     wait_until(lambda: len(collector.received) == 1200, 60, "all messages")
     assert away == (1200, [])
@@ -216,7 +216,7 @@ def test_what_a_collector_has_not_read_when_it_dies_is_sent_again(
     note(core, alice, 4)
     wait_until(lambda: _has_failed(core), 60, "the broken connection to be noticed")
     core.clock.advance(61)
-    settle(core, syslog(core))
+    catch_up(core, syslog(core))
 
     wait_until(lambda: len(collector.received) == 4, 60, "four messages")
     assert collector.numbers == sequence(alice, 1, 2, 3, 4)
@@ -231,13 +231,13 @@ def test_what_had_not_settled_when_the_server_died_comes_twice_and_the_rest_once
     core: Core, alice: Actor, collector: Collector
 ) -> None:
     note(core, alice, 1, 2)
-    settle(core, syslog(core))
+    catch_up(core, syslog(core))
     note(core, alice, 3)
     syslog(core).turn()
 
     again = core.restart()
     note(again, alice, 4)
-    settle(again, syslog(again))
+    catch_up(again, syslog(again))
 
     wait_until(lambda: len(collector.received) == 5, 60, "five messages")
     assert collector.numbers == sequence(alice, 1, 2, 3, 3, 4)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from collections.abc import Callable
 
 import pytest
@@ -12,6 +13,7 @@ from opsicle.domain.automations import AutomationState
 from opsicle.domain.errors import Conflict, NotAllowed, NotAuthenticated, NotFound
 from opsicle.server.access.actor import Actor
 from opsicle.server.access.rights import scope_grants
+from opsicle.server.store.database import Connection
 from opsicle.wire.access_api import CreateServiceAccountRequest
 from opsicle.wire.channel_api import CreateChannelRequest
 from tests.services.calling import Sender, calls_of, push_trigger
@@ -187,3 +189,40 @@ def test_versions_of_a_template_that_one_may_not_see_are_not_listed(
         core.services.schedules.list_versions(by_token, "nightly", "", 10),
     ):
         assert [(each.version, each.template) for each in listed.items] == [(2, "hello")]
+
+
+SEES_ALL = [f"allow view {each}" for each in ("templates", "schedules", "triggers")]
+
+
+def alter_documents(core: Core, table: str) -> None:
+    """Let none be readable, by somebody who can write to the file."""
+
+    def work(db: Connection) -> None:
+        [(trigger,)] = list(
+            db.execute(
+                "SELECT name FROM sqlite_schema WHERE type = 'trigger' AND tbl_name = ?"
+                " AND sql LIKE '%BEFORE UPDATE%'",
+                (table,),
+            )
+        )
+        db.execute(f"DROP TRIGGER {trigger}")
+        db.execute(f"UPDATE {table} SET document = '{{'")
+
+    core.database.write(work)
+
+
+@pytest.mark.parametrize("kind", ["schedules", "triggers"])
+def test_what_cannot_be_read_is_hidden_from_whoever_may_not_see_all_templates(
+    core: Core, alice: Actor, carol: Actor, kind: str
+) -> None:
+    push_trigger(core, alice)
+    push_schedule(core, alice, HOURLY)
+    alter_documents(core, f"{kind[:-1]}_versions")
+    scopes = scope_grants(json.dumps(["deny view templates/vault", *SEES_ALL]))
+    restricted = dataclasses.replace(carol, rights=carol.rights.below(scopes))
+    service = getattr(core.services, kind)
+    [listed] = service.list_newest(carol, "", 10).items
+
+    assert service.list_newest(restricted, "", 10).items == []
+    with pytest.raises(NotFound):
+        service.get(restricted, listed.name)

@@ -109,7 +109,7 @@ def test_a_copy_is_given_nothing_from_its_first_poll_on(
     assert copy.poll().work == ()
     assert original.poll().work == ()
 
-    core.clock.advance(process_instances.SETTLING_SECONDS + 0.1)
+    core.clock.advance(process_instances.OBSERVE_SECONDS + 0.1)
     assert copy.poll().work == ()
 
 
@@ -178,7 +178,7 @@ def test_the_open_poll_of_a_dead_process_takes_no_work_with_it(
     worker = original.another_process("next", "10.0.0.1")
     worker.poll()
 
-    core.clock.advance(process_instances.SETTLING_SECONDS + 0.1)
+    core.clock.advance(process_instances.OBSERVE_SECONDS + 0.1)
     core.run(alice)
 
     assert len(worker.poll().work) == 1
@@ -270,7 +270,7 @@ def test_after_a_crash_what_was_lost_is_given_up_by_the_next_process(
     following.held = {work.job_id: work}
     following.poll()
 
-    core.clock.advance(process_instances.SETTLING_SECONDS + 0.1)
+    core.clock.advance(process_instances.OBSERVE_SECONDS + 0.1)
     following.finish(work, "unknown", None)
 
     assert core.state(alice, automation) == "queued"

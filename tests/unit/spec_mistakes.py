@@ -150,6 +150,50 @@ MISTAKES = {
         10,
         "`a b` is no value",
     ),
+    "an each that says nothing": (
+        in_spec("runsOn: {each: {parallel: 2}}"),
+        "spec.runsOn.each",
+        10,
+        "needs `labels` or `where`",
+    ),
+    "labels beside each": (
+        in_spec("runsOn: {labels: {a: b}, each: {where: a}}"),
+        "spec.runsOn.each",
+        10,
+        "has `labels` and `where` of its own",
+    ),
+    "no machine at once": (
+        in_spec("runsOn: {each: {where: a, parallel: 0}}"),
+        "spec.runsOn.each.parallel",
+        10,
+        "must be between 1 and 1,000",
+    ),
+    "each and targets": (
+        in_spec("runsOn: {each: {where: a}, targets: {where: a}}"),
+        "spec.runsOn",
+        10,
+        "has `each` and `targets`",
+    ),
+    "targets that are not said": (
+        in_spec("runsOn: {targets: {}}"),
+        "spec.runsOn.targets",
+        10,
+        "needs `labels`, `where` or `names`",
+    ),
+    "targets by what workers claim": (
+        in_spec("runsOn: {targets: {where: a}, acceptClaimed: true}"),
+        "spec.runsOn.targets",
+        10,
+        "needs no `acceptClaimed`",
+    ),
+    "an image on targets": (
+        in_spec(
+            "runsOn: {targets: {where: a}}\nplan: [{name: look, image: busybox, commands: [ls]}]"
+        ),
+        "spec.plan[0]",
+        11,
+        "has an image, and on targets nothing runs in containers",
+    ),
     "a boolean runsOn label": (
         in_spec("runsOn: {labels: {ssd: yes}}"),
         "spec.runsOn.labels.ssd",

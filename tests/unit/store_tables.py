@@ -56,6 +56,7 @@ TABLES = {
     "content_usage": Table(small_because="one row for each org"),
     "contents": Table(f"{_SERVER}.contents.content_sweep:ContentSweep.turn", grows=True),
     "deliveries": Table(f"{_SERVER}.channels.sender:DeliverySender.prune", grows=True),
+    "fan_out_members": Table(RETENTION, grows=True),
     "forwarding_cursors": Table(small_because="one row for each destination and org"),
     "gaps": Table(
         small_because="one row for each piece of a log that the server lost; gone with its job"

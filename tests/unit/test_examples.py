@@ -8,6 +8,7 @@ import pytest
 
 from opsicle.domain.schedules import Schedule
 from opsicle.domain.shell_lint import warnings
+from opsicle.domain.targets import Target
 from opsicle.domain.template_parser import parse_document, parse_template, parse_trigger
 from opsicle.domain.trigger_mapping import check_mapping
 from opsicle.domain.triggers import Trigger, VerifyMethod
@@ -58,6 +59,15 @@ def test_there_is_an_example_of_a_trigger_for_each_kind_of_sender() -> None:
     shown = {parse_trigger(path.read_bytes()).verify for path in TRIGGERS}
 
     assert shown | {VerifyMethod.BEARER} == set(VerifyMethod)
+
+
+def test_an_example_of_a_target_is_one() -> None:
+    path = CHECKOUT / "examples" / "targets" / "web1.yaml"
+
+    target = parse_document(path.read_bytes())
+
+    assert isinstance(target, Target)
+    assert target.name == path.stem
 
 
 def test_there_are_examples() -> None:

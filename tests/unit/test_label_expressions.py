@@ -13,7 +13,8 @@ from opsicle.domain.label_expressions import (
     parse_expression,
     written,
 )
-from opsicle.domain.workers import Candidate, Requirements, fits_labels, waiting_reason
+from opsicle.domain.waiting_reasons import waiting_reason
+from opsicle.domain.workers import Candidate, Requirements, fits_labels
 
 
 def worker(name: str = "w", **known: object) -> Candidate:

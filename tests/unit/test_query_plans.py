@@ -41,6 +41,10 @@ EXCEPTIONS = {
         "invitations.open_until",
         "SEARCH invitations USING INDEX invitations_open (org_id=?)",
     ): OPEN_ALONE,
+    (
+        "fan_outs.list_open",
+        "SCAN automations USING INDEX automations_fanning_out",
+    ): "what runs on several machines just now",
     ("calls.list_open", "SCAN c USING INDEX calls_open"): "what is called just now",
     ("calls.list_pending", "SCAN c USING INDEX calls_open"): "what is called just now",
     ("chains.list_due", "SCAN c USING INDEX chain_starts_due"): "what is due just now, one page",

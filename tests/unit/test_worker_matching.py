@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from opsicle.domain.templates import Phase, Template
+from opsicle.domain.waiting_reasons import waiting_reason
 from opsicle.domain.workers import (
     CONTAINER,
     SUBPROCESS,
@@ -17,7 +18,6 @@ from opsicle.domain.workers import (
     Requirements,
     can_take,
     requirements,
-    waiting_reason,
 )
 
 NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)

@@ -74,7 +74,7 @@ def podman(own_podman: Podman, monkeypatch: pytest.MonkeyPatch) -> Iterator[Podm
 
 
 @pytest.fixture
-def boxes(machine: Machine, podman: Podman) -> Machine:
+def host(machine: Machine, podman: Podman) -> Machine:
     """Return a machine that runs containers, too."""
     machine.runtimes = Runtimes(
         (SubprocessRuntime(machine.environment), ContainerRuntime("podman"))

@@ -13,7 +13,7 @@ import sys
 import time
 from collections.abc import Mapping
 from contextlib import suppress
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from opsicle.domain.workers import CONTAINER
 from opsicle.kit import logging
@@ -86,6 +86,15 @@ class FolderJob:
         with self._record.open("a") as record:
             record.write(f"{child.pid}\n")
         return child
+
+    def marks_path(self, path: Path) -> PurePath:
+        return path
+
+    def settle(self, phase: int, exit_code: int) -> str:
+        return ""
+
+    def close(self) -> str:
+        return ""
 
     def limits_text(self, phase: int) -> str:
         return ""

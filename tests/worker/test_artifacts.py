@@ -148,7 +148,7 @@ def test_no_link_on_the_way_is_followed_even_while_it_is_swapped(place: Place) -
             place.collect("way/f", "f")
             for artifact in place.spool.waiting():
                 assert artifact.problem or place.spool.read(artifact, 0, 99) == b"the job's"
-                place.spool.settle(artifact)
+                place.spool.acknowledge(artifact)
             place.spool.count = place.spool.kept_bytes = 0
     finally:
         is_over.set()
@@ -251,7 +251,7 @@ def test_a_next_life_finds_what_was_whole_and_passes_over_what_was_torn(place: P
     place.write("b", b"second")
     place.collect("*")
     [first, second] = place.spool.waiting()
-    place.spool.settle(first)
+    place.spool.acknowledge(first)
     index = place.folder / "artifacts/job/index"
     index.write_bytes(index.read_bytes() + b'{"number":2,"phase":0,"pa')
 

@@ -11,7 +11,7 @@ from opsicle.domain.automations import JobState
 from opsicle.domain.templates import Pull, ResourceLimits, Retries
 from tests.podman import Podman
 from tests.support import wait_until
-from tests.worker.boxing import boxed, in_background
+from tests.worker.container_phases import in_background, in_container
 from tests.worker.job_runs import Machine, phase
 
 
@@ -25,26 +25,26 @@ from tests.worker.job_runs import Machine, phase
     ],
 )
 def test_exit_codes_and_signals_are_those_of_the_phases_shell(
-    boxes: Machine, command: str, code: int, explanation: str
+    host: Machine, command: str, code: int, explanation: str
 ) -> None:
-    outcome = boxes.run(boxed(command))
+    outcome = host.run(in_container(command))
 
     assert outcome.state is JobState.FAILED
     assert (outcome.phases[0].exit_code, outcome.phases[0].explanation) == (code, explanation)
 
 
-def test_both_streams_come_whole_and_apart(boxes: Machine) -> None:
-    boxes.run(boxed("seq 1 300000; echo wrong >&2; echo again >/dev/stderr"))
+def test_both_streams_come_whole_and_apart(host: Machine) -> None:
+    host.run(in_container("seq 1 300000; echo wrong >&2; echo again >/dev/stderr"))
 
-    assert boxes.log.stdout == b"".join(b"%d\n" % i for i in range(1, 300_001))
-    assert boxes.log.stderr == b"wrong\nagain\n"
+    assert host.log.stdout == b"".join(b"%d\n" % i for i in range(1, 300_001))
+    assert host.log.stderr == b"wrong\nagain\n"
 
 
-def test_what_a_phase_leaves_running_ends_with_it(boxes: Machine) -> None:
-    outcome = boxes.run(boxed("setsid sleep 300 & echo begun"), phase("true", name="plain"))
+def test_what_a_phase_leaves_running_ends_with_it(host: Machine) -> None:
+    outcome = host.run(in_container("setsid sleep 300 & echo begun"), phase("true", name="plain"))
 
     assert outcome.state is JobState.SUCCEEDED
-    assert boxes.log.stdout == b"begun\n"
+    assert host.log.stdout == b"begun\n"
 
 
 @pytest.mark.parametrize(
@@ -57,9 +57,9 @@ def test_what_a_phase_leaves_running_ends_with_it(boxes: Machine) -> None:
     ],
 )
 def test_a_phase_uses_no_more_than_it_may_and_says_what_it_hit(
-    boxes: Machine, command: str, limits: ResourceLimits, code: int, said: str
+    host: Machine, command: str, limits: ResourceLimits, code: int, said: str
 ) -> None:
-    outcome = boxes.run(boxed(command, limits=limits))
+    outcome = host.run(in_container(command, limits=limits))
 
     assert outcome.state is JobState.FAILED
     assert outcome.phases[0].exit_code == code
@@ -67,62 +67,64 @@ def test_a_phase_uses_no_more_than_it_may_and_says_what_it_hit(
 
 
 def test_an_image_without_the_program_nice_does_not_run_a_phase_that_is_to_be_nice(
-    boxes: Machine,
+    host: Machine,
 ) -> None:
-    outcome = boxes.run(boxed("echo ran", limits=ResourceLimits(nice=3)))
+    outcome = host.run(in_container("echo ran", limits=ResourceLimits(nice=3)))
 
     assert (outcome.state, outcome.phases[0].exit_code) == (JobState.FAILED, 127)
-    assert boxes.log.everything.startswith(b"opsicle: the image has no program nice")
+    assert host.log.everything.startswith(b"opsicle: the image has no program nice")
 
 
 def test_a_cancel_reaches_all_in_the_container_and_what_ignores_it_is_killed(
-    boxes: Machine,
+    host: Machine,
 ) -> None:
     thread, outcomes = in_background(
-        boxes,
-        boxed(
+        host,
+        in_container(
             "(trap 'echo heard; exit 0' TERM; while :; do sleep 1; done) &",
             "trap '' TERM; echo begun; while :; do sleep 1; done",
         ),
         grace_seconds=3,
     )
-    wait_until(lambda: b"begun" in boxes.log.stdout, 60, "its output")
-    boxes.cancellation.cancel()
+    wait_until(lambda: b"begun" in host.log.stdout, 60, "its output")
+    host.cancellation.cancel()
     thread.join(60)
 
     assert outcomes[0].state is JobState.CANCELLED
-    assert boxes.log.stdout == b"begun\nheard\n"
+    assert host.log.stdout == b"begun\nheard\n"
     assert outcomes[0].phases[0].explanation == "cancelled"
 
 
-def test_what_outlives_its_shell_at_a_cancel_has_its_grace(boxes: Machine) -> None:
+def test_what_outlives_its_shell_at_a_cancel_has_its_grace(host: Machine) -> None:
     thread, _ = in_background(
-        boxes,
-        boxed("(trap 'sleep 1; echo tidied; exit 0' TERM; echo begun; sleep 300 & wait) & wait"),
+        host,
+        in_container(
+            "(trap 'sleep 1; echo tidied; exit 0' TERM; echo begun; sleep 300 & wait) & wait"
+        ),
         grace_seconds=30,
     )
-    wait_until(lambda: b"begun" in boxes.log.stdout, 60, "its output")
-    boxes.cancellation.cancel()
+    wait_until(lambda: b"begun" in host.log.stdout, 60, "its output")
+    host.cancellation.cancel()
     thread.join(60)
 
-    assert boxes.log.stdout == b"begun\ntidied\n"
+    assert host.log.stdout == b"begun\ntidied\n"
 
 
 def test_a_phase_that_takes_too_long_is_ended_also_while_its_image_is_fetched(
-    boxes: Machine, silent_registry: str
+    host: Machine, silent_registry: str
 ) -> None:
-    outcome = boxes.run(boxed("true", image=silent_registry, timeout=1))
+    outcome = host.run(in_container("true", image=silent_registry, timeout=1))
 
     assert outcome.state is JobState.TIMED_OUT
 
 
-def test_pull_never_asks_nobody_for_an_image(boxes: Machine, silent_registry: str) -> None:
-    outcome = boxes.run(
-        boxed("echo here", pull=Pull.NEVER),
-        boxed("true", name="absent", image=silent_registry, pull=Pull.NEVER),
+def test_pull_never_asks_nobody_for_an_image(host: Machine, silent_registry: str) -> None:
+    outcome = host.run(
+        in_container("echo here", pull=Pull.NEVER),
+        in_container("true", name="absent", image=silent_registry, pull=Pull.NEVER),
     )
 
-    assert boxes.log.stdout == b"here\n"
+    assert host.log.stdout == b"here\n"
     assert outcome.phases[1].exit_code == 125
     assert outcome.phases[1].explanation == (
         f"the image {silent_registry} is not on the worker, "
@@ -130,19 +132,21 @@ def test_pull_never_asks_nobody_for_an_image(boxes: Machine, silent_registry: st
     )
 
 
-def test_a_container_is_labelled_with_job_and_fence(boxes: Machine, podman: Podman) -> None:
-    thread, _ = in_background(boxes, boxed("echo begun; sleep 300"), job_id="job-7")
-    wait_until(lambda: boxes.log.stdout, 60, "its output")
+def test_a_container_is_labelled_with_job_and_fence(host: Machine, podman: Podman) -> None:
+    thread, _ = in_background(host, in_container("echo begun; sleep 300"), job_id="job-7")
+    wait_until(lambda: host.log.stdout, 60, "its output")
     labelled = podman.containers("label=opsicle.job=job-7", "label=opsicle.fence=1")
-    boxes.cancellation.cancel()
+    host.cancellation.cancel()
     thread.join(60)
 
     assert labelled == ["opsicle-job-7-0-1"]
 
 
-def test_a_phase_that_is_tried_again_has_a_container_of_its_own_each_time(boxes: Machine) -> None:
-    outcome = boxes.run(
-        boxed(
+def test_a_phase_that_is_tried_again_has_a_container_of_its_own_each_time(
+    host: Machine,
+) -> None:
+    outcome = host.run(
+        in_container(
             "touch /once 2>/dev/null; ls /twice 2>/dev/null || touch /twice",
             '[ "$(cat tries 2>/dev/null)" = x ] || { echo x > tries; exit 1; }',
             retries=Retries(limit=2, delay=0),
@@ -154,17 +158,17 @@ def test_a_phase_that_is_tried_again_has_a_container_of_its_own_each_time(boxes:
 
 
 def test_a_try_whose_engine_is_lost_is_removed_before_the_next_one(
-    boxes: Machine, podman: Podman
+    host: Machine, podman: Podman
 ) -> None:
     retries = Retries(limit=1, delay=0, retry_on=(137,))
     thread, outcomes = in_background(
-        boxes,
-        boxed("mkdir first 2>/dev/null || exit 0; echo begun; sleep 300", retries=retries),
+        host,
+        in_container("mkdir first 2>/dev/null || exit 0; echo begun; sleep 300", retries=retries),
     )
-    wait_until(lambda: boxes.log.stdout == b"begun\n", 60, "the first try")
+    wait_until(lambda: host.log.stdout == b"begun\n", 60, "the first try")
     [first] = podman.containers()
 
-    os.kill(boxes.children[0][0], signal.SIGKILL)
+    os.kill(host.children[0][0], signal.SIGKILL)
     thread.join(120)
 
     assert outcomes[0].state is JobState.SUCCEEDED
@@ -174,10 +178,10 @@ def test_a_try_whose_engine_is_lost_is_removed_before_the_next_one(
 
 
 def test_an_image_that_is_not_there_is_asked_for_again_where_that_exit_code_is_named(
-    boxes: Machine,
+    host: Machine,
 ) -> None:
-    outcome = boxes.run(
-        boxed(
+    outcome = host.run(
+        in_container(
             "true",
             image="absent:1",
             pull=Pull.NEVER,

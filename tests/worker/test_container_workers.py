@@ -17,7 +17,12 @@ from opsicle.worker.runtimes.containers import ContainerRuntime
 from opsicle.worker.runtimes.table import Runtimes
 from tests.podman import Podman
 from tests.support import require, wait_until
-from tests.worker.boxing import arguments_of_all, boxed, in_background, with_image
+from tests.worker.container_phases import (
+    arguments_of_all,
+    in_background,
+    in_container,
+    with_image,
+)
 from tests.worker.fake_server import J1, J2, J9, FakeServer, work
 from tests.worker.job_runs import Machine
 from tests.worker.running_worker import RunningWorker
@@ -150,13 +155,13 @@ def test_docker_shows_a_phase_what_podman_does(
     machine.runtimes = Runtimes((AnyDocker("docker"),))
 
     machine.run(
-        boxed(
+        in_container(
             'id -u; ls /sys/class/net; echo "$V"; echo wrong >&2',
             name="quiet",
             user="1000",
             env={"V": "a\nb"},
         ),
-        boxed("echo here", name="here", pull=Pull.NEVER),
+        in_container("echo here", name="here", pull=Pull.NEVER),
     )
 
     assert machine.log.stdout == b"1000\nlo\na\nb\nhere\n"
@@ -168,7 +173,9 @@ def test_docker_ends_and_removes_a_container_at_a_cancel(
 ) -> None:
     machine.runtimes = Runtimes((AnyDocker("docker"),))
     thread, outcomes = in_background(
-        machine, boxed("trap '' TERM; echo begun; while :; do sleep 1; done"), grace_seconds=1
+        machine,
+        in_container("trap '' TERM; echo begun; while :; do sleep 1; done"),
+        grace_seconds=1,
     )
     wait_until(lambda: machine.log.stdout, 60, "its output")
     machine.cancellation.cancel()

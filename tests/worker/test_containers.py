@@ -16,7 +16,7 @@ from opsicle.worker.private_files import private_folder
 from opsicle.worker.runtimes.containers import ContainerRuntime
 from tests.podman import Podman
 from tests.support import require, wait_until
-from tests.worker.boxing import arguments_of_all, boxed, holding, in_background
+from tests.worker.container_phases import arguments_of_all, holding, in_background, in_container
 from tests.worker.job_runs import Machine, phase
 
 SECRET = "line one, secret\nline 'two' $HOME"
@@ -26,34 +26,36 @@ SECRET = "line one, secret\nline 'two' $HOME"
 
 
 def test_a_phase_starts_in_the_workspace_which_phases_without_an_image_share(
-    boxes: Machine,
+    host: Machine,
 ) -> None:
-    outcome = boxes.run(
+    outcome = host.run(
         phase("echo plain > from-plain; mkdir sub", name="before"),
-        boxed("pwd", "cat ../from-plain; echo box > made", name="box", working_directory="sub"),
+        in_container(
+            "pwd", "cat ../from-plain; echo box > made", name="box", working_directory="sub"
+        ),
         phase("cat sub/made", name="after"),
         job_id="job-1",
     )
 
     assert outcome.state is JobState.SUCCEEDED
-    assert boxes.log.stdout == f"{boxes.root}/job-1/sub\nplain\nbox\n".encode()
+    assert host.log.stdout == f"{host.root}/job-1/sub\nplain\nbox\n".encode()
     assert [command.exit_code for command in outcome.phases[1].commands] == [0, 0]
-    assert not list(boxes.root.iterdir())
+    assert not list(host.root.iterdir())
 
 
-def test_values_come_as_they_are_whatever_they_hold(boxes: Machine) -> None:
+def test_values_come_as_they_are_whatever_they_hold(host: Machine) -> None:
     value = "a\n\nb 'c' \"d\" $(touch /x) `e` \\ ü"
 
-    boxes.run(
-        boxed('printf %s "$OPSICLE_VAR_X"; printf "|%s|" "$E"', env={"E": "1\n2"}),
+    host.run(
+        in_container('printf %s "$OPSICLE_VAR_X"; printf "|%s|" "$E"', env={"E": "1\n2"}),
         environment={"OPSICLE_VAR_X": value},
     )
 
-    assert boxes.log.stdout == f"{value}|1\n2|".encode()
+    assert host.log.stdout == f"{value}|1\n2|".encode()
 
 
 def test_a_phase_reads_the_files_of_its_job_at_the_same_path_whoever_it_runs_as(
-    boxes: Machine,
+    host: Machine,
 ) -> None:
     content = b"a;b"
     file = InputFile(
@@ -63,72 +65,75 @@ def test_a_phase_reads_the_files_of_its_job_at_the_same_path_whoever_it_runs_as(
         size=len(content),
         sha256=hashlib.sha256(content).hexdigest(),
     )
-    boxes.root.mkdir(exist_ok=True)
-    receive([file], staging_folder(boxes.root, "job-1"), lambda _file, at: content[at:])
+    host.root.mkdir(exist_ok=True)
+    receive([file], staging_folder(host.root, "job-1"), lambda _file, at: content[at:])
     show = 'cat "$OPSICLE_VAR_R"; printf "|%s|" "$OPSICLE_VAR_R"'
 
-    boxes.run(
-        boxed(show, name="root"),
-        boxed(show, name="other", user="1234"),
+    host.run(
+        in_container(show, name="root"),
+        in_container(show, name="other", user="1234"),
         job_id="job-1",
         files=(file,),
     )
 
-    path = f"{boxes.root}/job-1/.files/r/1/it's -é.csv"
-    assert boxes.log.stdout.decode() == f"a;b|{path}|" * 2
+    path = f"{host.root}/job-1/.files/r/1/it's -é.csv"
+    assert host.log.stdout.decode() == f"a;b|{path}|" * 2
 
 
 def test_a_phase_sees_nothing_of_the_workers_environment(
-    boxes: Machine, monkeypatch: pytest.MonkeyPatch
+    host: Machine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HTTP_PROXY", "http://worker.example")
     monkeypatch.setenv("OF_THE_WORKER", "1")
 
-    boxes.run(boxed("env | sed 's/=.*//' | sort | tr '\\n' ' '"))
+    host.run(in_container("env | sed 's/=.*//' | sort | tr '\\n' ' '"))
 
-    names = {name for name in boxes.log.stdout.decode().split() if not name.startswith("OPSICLE_")}
+    names = {name for name in host.log.stdout.decode().split() if not name.startswith("OPSICLE_")}
     assert names - {"SHLVL", "PWD", "TZ"} == {"PATH", "HOME", "LANG"}
 
 
 def test_a_secret_is_masked_and_stands_in_no_argument_and_on_no_disk(
-    boxes: Machine, podman: Podman, tmp_path: Path
+    host: Machine, podman: Podman, tmp_path: Path
 ) -> None:
     # Neither pytest's folder nor a path with the secret in it: only memory may hold it.
-    boxes.private_folder = private_folder(tmp_path)
+    host.private_folder = private_folder(tmp_path)
     thread, outcomes = in_background(
-        boxes,
-        boxed('echo "$OPSICLE_SECRET_PIN"; cat "$OPSICLE_SECRET_FILE_PIN"; sleep 300',
+        host,
+        in_container('echo "$OPSICLE_SECRET_PIN"; cat "$OPSICLE_SECRET_FILE_PIN"; sleep 300',
               secrets=("pin",)),
         secrets={"pin": SECRET},
     )  # fmt: skip
-    wait_until(lambda: boxes.log.stdout.count(b"***") >= 2, 60, "what it prints")
+    wait_until(lambda: host.log.stdout.count(b"***") >= 2, 60, "what it prints")
     [name] = podman.containers()
 
     told = podman("inspect", name).encode() + arguments_of_all()
     stored = [*holding(podman.folder, b"one, secret"), *holding(tmp_path, b"one, secret")]
     records = holding(podman.folder, b".container-0")
-    boxes.cancellation.cancel()
+    host.cancellation.cancel()
     thread.join(60)
 
     assert b"one, secret" not in told
     assert stored == []
     assert records != []  # else nobody has looked where podman keeps what it knows of containers
-    assert b"secret" not in boxes.log.everything
+    assert b"secret" not in host.log.everything
     assert outcomes[0].state is JobState.CANCELLED
-    assert list(boxes.private_folder.iterdir()) == []
-    boxes.private_folder.rmdir()
+    assert list(host.private_folder.iterdir()) == []
+    host.private_folder.rmdir()
 
 
-def test_there_is_no_network_unless_the_phase_asks_for_one(boxes: Machine) -> None:
-    boxes.run(boxed("ls /sys/class/net", name="without"), boxed("ls /sys/class/net", network=True))
+def test_there_is_no_network_unless_the_phase_asks_for_one(host: Machine) -> None:
+    host.run(
+        in_container("ls /sys/class/net", name="without"),
+        in_container("ls /sys/class/net", network=True),
+    )
 
-    assert boxes.log.of(phase=0) == b"lo\n"
-    assert b"eth0" in boxes.log.of(phase=1)
+    assert host.log.of(phase=0) == b"lo\n"
+    assert b"eth0" in host.log.of(phase=1)
 
 
-def test_user_and_a_read_only_root_are_as_the_phase_says(boxes: Machine) -> None:
-    outcome = boxes.run(
-        boxed(
+def test_user_and_a_read_only_root_are_as_the_phase_says(host: Machine) -> None:
+    outcome = host.run(
+        in_container(
             "id -u; id -g",
             'echo kept > mine; echo said > /dev/stdout; echo out=$(id -u) > "$OPSICLE_OUTPUT"; '
             'echo "# Done" > "$OPSICLE_SUMMARY"',
@@ -142,7 +147,7 @@ def test_user_and_a_read_only_root_are_as_the_phase_says(boxes: Machine) -> None
         secrets={"pin": "hushhush"},
     )
 
-    assert boxes.log.stdout == b"1000\n2000\nsaid\n***\n1000 600\nrefused\n"
+    assert host.log.stdout == b"1000\n2000\nsaid\n***\n1000 600\nrefused\n"
     assert outcome.state is JobState.SUCCEEDED
     assert outputs_of(outcome.phases) == {"out": "1000"}
     assert summary_of(outcome.phases) == "# Done"
@@ -179,7 +184,7 @@ def upstream(kind: str) -> list[Path]:
     return []
 
 
-def test_the_older_templates_and_automations_run_unchanged(boxes: Machine) -> None:
+def test_the_older_templates_and_automations_run_unchanged(host: Machine) -> None:
     """With stand-ins, in the image, for the two commands that would ask the internet."""
     documents = [parse_document(path.read_bytes()) for path in upstream("automationTemplate")]
     with_images = [each for each in documents if any(phase.image for phase in each.phases)]
@@ -188,9 +193,13 @@ def test_the_older_templates_and_automations_run_unchanged(boxes: Machine) -> No
     assert len(automations) == 1
 
     for document in (*with_images, *automations):
-        boxes.log.chunks.clear()
-        outcome = boxes.run(*document.phases, volume_mounts=document.volume_mounts)
+        host.log.chunks.clear()
+        outcome = host.run(*document.phases, volume_mounts=document.volume_mounts)
 
-        assert outcome.state is JobState.SUCCEEDED, (document.name, outcome, boxes.log.everything)
-        assert boxes.log.of(phase=3).startswith(b"content of ")
-        assert boxes.log.of(phase=3).endswith(b"done\n")
+        assert outcome.state is JobState.SUCCEEDED, (
+            document.name,
+            outcome,
+            host.log.everything,
+        )
+        assert host.log.of(phase=3).startswith(b"content of ")
+        assert host.log.of(phase=3).endswith(b"done\n")

@@ -64,7 +64,7 @@ def kept(tmp_path: Path) -> KeptJobs:
 
 
 def test_an_order_about_the_very_pause_is_taken(kept: KeptJobs) -> None:
-    found = kept.kept_for("job", order(resume()))
+    found = kept.find_resumed("job", order(resume()))
 
     assert found is not None
     assert found.run == RUN
@@ -83,7 +83,7 @@ def test_every_other_order_is_refused(
     kept: KeptJobs, job_id: str, given: Resume | None, why: str
 ) -> None:
     with pytest.raises(Refused, match=why):
-        kept.kept_for(job_id, order(given))
+        kept.find_resumed(job_id, order(given))
 
 
 def test_where_a_job_waits_outlives_the_process_and_a_journal_written_anew(tmp_path: Path) -> None:

@@ -42,7 +42,7 @@ class KeepingMachine(Machine):
 
     def restart(self, mib: int = 1) -> None:
         self.kept = KeptWorkspaces(self.kept_root, mib * MIB)
-        self.kept.recall()
+        self.kept.restore()
 
     def carry_out(self, work: Work, org_id: str = "o1") -> Outcome | None:
         host = RunnerHost(

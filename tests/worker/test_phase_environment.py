@@ -11,7 +11,7 @@ import pytest
 
 from opsicle.domain.templates import ResourceLimits
 from tests.podman import Podman
-from tests.worker.boxing import IMAGE
+from tests.worker.container_phases import IMAGE
 from tests.worker.fake_server import J1, FakeServer, work
 from tests.worker.job_runs import phase
 from tests.worker.running_worker import RunningWorker

@@ -184,11 +184,11 @@ def test_each_org_has_its_own_user_and_one_without_has_none(
     assert output(running_worker, work(J1, "id -un")) == f"{OTHER}\n"
     running_worker.close()
 
-    strangers = RunningWorker(folder, fake_server, options=("--run-as", f"another-org={OTHER}"))
-    strangers.start()
+    other_users = RunningWorker(folder, fake_server, options=("--run-as", f"another-org={OTHER}"))
+    other_users.start()
     fake_server.give(work(J2, f"id -un >>{folder}/judge"))
-    strangers.wait(lambda: J2 in fake_server.refused, "a refusal")
-    strangers.close()
+    other_users.wait(lambda: J2 in fake_server.refused, "a refusal")
+    other_users.close()
     assert "has none for this org" in fake_server.refused[J2]
     assert lines(folder / "judge") == []
 

@@ -193,11 +193,11 @@ def test_a_failed_clean_up_fails_a_job_that_went_well(machine: Machine) -> None:
 
 def test_an_image_is_refused_before_anything_starts(machine: Machine) -> None:
     outcome = machine.run(
-        phase("touch /nowhere"), phase("true", name="boxed", image="alpine:latest")
+        phase("touch /nowhere"), phase("true", name="in_container", image="alpine:latest")
     )
 
     assert outcome.state is JobState.FAILED
-    assert "boxed" in outcome.explanation
+    assert "in_container" in outcome.explanation
     assert "no containers" in outcome.explanation
     assert states(outcome) == ["skipped", "skipped"]
     assert machine.children == []

@@ -56,8 +56,8 @@ def worker(tmp_path: Path, fake_server: FakeServer, records: Path) -> Iterator[R
 
 def with_image(job: Work, image: Path, *more: Phase) -> Work:
     """Return the same job, with its phase in an image."""
-    boxed = msgspec.structs.replace(job.phases[0], image=str(image))
-    return msgspec.structs.replace(job, phases=(boxed, *more))
+    in_container = msgspec.structs.replace(job.phases[0], image=str(image))
+    return msgspec.structs.replace(job, phases=(in_container, *more))
 
 
 def in_background(machine: Machine, *phases: Phase) -> tuple[threading.Thread, list[Outcome]]:
@@ -77,7 +77,7 @@ def test_each_phase_runs_by_its_own_runtime_with_that_ones_environment(
         phase('echo "$OPSICLE_PHASE at home: $(pwd)"', name="plain"),
         phase(
             'echo "in $IMAGE: $(pwd) ${HOME-homeless} ${OPSICLE_JOB_ID-unmarked}"',
-            name="boxed",
+            name="in_container",
             image=str(image),
         ),
         phase("exit 7", name="last", image=str(image)),
@@ -106,7 +106,7 @@ def test_a_cancel_ends_what_runs_in_every_runtime_of_the_job(
     thread, outcomes = in_background(
         both,
         phase("sleep 100 & echo $!", name="plain"),
-        phase("sleep 100", name="boxed", image=str(image)),
+        phase("sleep 100", name="in_container", image=str(image)),
     )
     wait_until(lambda: both.log.stdout and list(records.iterdir()), 20, "the second phase")
     (group,) = groups(next(records.iterdir()))
@@ -136,7 +136,7 @@ def test_a_worker_of_containers_alone_says_which_phase_it_cannot_run(
     machine.runtimes = Runtimes([FolderRuntime(records)])
 
     outcome = machine.run(
-        phase("true", name="boxed", image=str(image)), phase("true", name="plain")
+        phase("true", name="in_container", image=str(image)), phase("true", name="plain")
     )
 
     assert outcome.state is JobState.FAILED

@@ -23,6 +23,7 @@ from opsicle.server.store import templates
 from opsicle.server.store.automations import AutomationRow
 from opsicle.server.store.database import Connection
 from opsicle.server.store.documents import DocumentKind
+from opsicle.server.store.recent_runs import RunRow
 
 Labels = Mapping[str, str] | None
 
@@ -79,13 +80,18 @@ def require_on(
         actor.require(action, target)
 
 
-def is_hidden(db: Connection, actor: Actor, name: str, labels: Labels = None) -> bool:
-    """Return whether rules hide this template, and its automations, from the actor."""
+def is_hidden(db: Connection, actor: Actor, name: str | None, labels: Labels = None) -> bool:
+    """Return whether rules hide this template, and its automations, from the actor.
+
+    One that nobody can say the name of is hidden from all for whom that depends on the template.
+    """
     view = Action.TEMPLATES_VIEW
-    return actor.rights.depends_on_template(view) and not may_on(db, actor, view, name, labels)
+    return actor.rights.depends_on_template(view) and (
+        name is None or not may_on(db, actor, view, name, labels)
+    )
 
 
-def is_automation_hidden(db: Connection, actor: Actor, row: AutomationRow) -> bool:
+def is_automation_hidden(db: Connection, actor: Actor, row: AutomationRow | RunRow) -> bool:
     """Return whether its template is hidden from the actor, who has not triggered it either."""
     if row.requester_id == actor.user_id or not actor.rights.depends_on_template(
         Action.TEMPLATES_VIEW

@@ -13,8 +13,10 @@ from collections.abc import Iterable, Iterator
 import msgspec
 
 from opsicle.domain.approvals import ApprovalState, unmet
+from opsicle.domain.bound_fan_outs import MemberOf
 from opsicle.domain.calls import BoundCall, CalledBy
 from opsicle.domain.errors import Conflict
+from opsicle.domain.manifests import Manifest
 from opsicle.domain.policies import Policy
 from opsicle.domain.policy_parser import digest as policy_digest
 from opsicle.domain.scopes import combined
@@ -25,7 +27,8 @@ from opsicle.server.access.template_versions import template_of
 from opsicle.server.approvals.approvers import ApproverDirectory, requester_of
 from opsicle.server.approvals.bindings import AlteredManifest, Bindings
 from opsicle.server.approvals.cases import Case, gates_for, load
-from opsicle.server.approvals.manifests import called_by_of, calls_of
+from opsicle.server.approvals.manifests import called_by_of, calls_of, member_of
+from opsicle.server.approvals.pauses import require_passable
 from opsicle.server.approvals.requester_refusal import requester_refusal
 from opsicle.server.policies.in_force import InForce, in_force
 from opsicle.server.store import approvals, audit, automations, documents
@@ -87,7 +90,14 @@ def _combined(
 def require_agreed(
     db: Connection, bindings: Bindings, row: AutomationRow, template: Template
 ) -> None:
-    """Raise Conflict for a new automation that is called and may not begin, as `called_refusal`."""
+    """Raise Conflict for a new automation that is called and may not begin, as `called_refusal`.
+
+    So for one that is a part of another one. Others are asked about themselves.
+    """
+    if not (row.called_by or row.member_of):
+        return
+    if row.called_by:
+        require_passable(db, row, template, 0)
     if reason := called_refusal(db, bindings, row, template):
         raise Conflict(reason)
 
@@ -95,9 +105,9 @@ def require_agreed(
 def called_refusal(
     db: Connection, bindings: Bindings, row: AutomationRow, template: Template
 ) -> str:
-    """Return why an automation that was called may not begin, "" if it may.
+    """Return why an automation that was called, or is a part of another one, may not begin.
 
-    Raises AlteredManifest where what has called it is not what was triggered.
+    Return "" if it may. Raises AlteredManifest where what is above it is not what was triggered.
     """
     if reason := requester_refusal(db, row, template):
         return reason
@@ -126,12 +136,15 @@ def _approval_above(
 
     Each caller on the way up must be what was triggered, and have bound just this.
     """
-    while called_by := called_by_of(row):
-        caller = automations.get(db, row.org_id, called_by.automation_id)
+    while above := called_by_of(row) or member_of(row):
+        caller = automations.get(db, row.org_id, above.automation_id)
         of_caller = template_of(db, caller.template_id, caller.version)
         approval = approvals.find_of_automation(db, caller.id) if caller.approval_id else None
         manifest = bindings.check(db, caller, of_caller, approval).manifest
-        if not _has_bound(manifest.calls, called_by, row, template):
+        if isinstance(above, MemberOf):
+            if not _has_member(manifest, above, caller, row):
+                raise AlteredManifest("what it is a part of is bound to run otherwise")
+        elif not _has_bound(manifest.calls, above, row, template):
             raise AlteredManifest("what has called it is bound to call something else")
         if approval is not None:
             case = load(db, bindings, approval)
@@ -151,6 +164,19 @@ def _has_bound(
         and each.digest == template_digest(template)
         and each.calls == calls_of(row)
         for each in calls
+    )
+
+
+def _has_member(manifest: Manifest, at: MemberOf, whole: AutomationRow, row: AutomationRow) -> bool:
+    """Return whether an automation on several machines is bound to just this part of it."""
+    fan_out = manifest.fan_out
+    return (
+        fan_out is not None
+        and at.position < len(fan_out.members)
+        and fan_out.members[at.position] == at.member
+        and manifest.plan_outputs == at.plan_outputs
+        and (whole.template_id, whole.version) == (row.template_id, row.version)
+        and (whole.values_json, whole.calls) == (row.values_json, row.calls)
     )
 
 

@@ -56,6 +56,8 @@ class Evidence:
 
     def problem(self, db: Connection, row: AutomationRow, template: Template) -> str:
         """Return why what is stored of a plan is not what was bound; "" if all is as it was."""
+        if row.member_of:  # it was looked at when the whole began
+            return ""
         if not row.evidence:
             return NOT_PLANNED if template.plan else ""
         job = plan_job(db, row)

@@ -12,11 +12,13 @@ from opsicle.domain.resume_points import in_words
 from opsicle.domain.run_windows import RunWindow
 from opsicle.domain.templates import Phase
 from opsicle.server.approvals.cases import Case
+from opsicle.server.approvals.manifests import fan_out_of
 from opsicle.server.approvals.waiting import waiting_for
 from opsicle.server.channels.messages import Fact
 from opsicle.server.store.approvals import DecisionRow
 
 _MOST_COMMANDS = 12
+_MOST_MACHINES = 20
 
 
 def approval_facts(case: Case, now: datetime) -> tuple[Fact, ...]:
@@ -32,11 +34,22 @@ def approval_facts(case: Case, now: datetime) -> tuple[Fact, ...]:
     return (
         *_at_pause(phase),
         Fact("Resumes", in_words(point, case.template.phases) if point else ""),
+        Fact("Machines", _machines(case)),
         Fact("Goes on with" if phase else "Runs", _commands(_to_come(case))),
         Fact("Waits for", waiting_for(case, status, now)),
         Fact("Until", f"{until:%Y-%m-%d %H:%M} UTC" if until else ""),
         decided,
     )
+
+
+def _machines(case: Case) -> str:
+    """Return on which machines it runs one by one, "" for a single one or what cannot be read."""
+    fan_out = None if case.problem else fan_out_of(case.automation)
+    if fan_out is None:
+        return ""
+    names = [member.shown for member in fan_out.members]
+    left = len(names) - _MOST_MACHINES
+    return ", ".join(names[:_MOST_MACHINES]) + (f" and {left} more" if left > 0 else "")
 
 
 def _to_come(case: Case) -> tuple[Phase, ...]:

@@ -7,14 +7,17 @@ from __future__ import annotations
 
 import msgspec
 
-from opsicle.domain.automations import WorkerLost
+from opsicle.domain.automations import AutomationState, WorkerLost
+from opsicle.domain.bound_fan_outs import BoundFanOut, BoundMember, MemberOf
 from opsicle.domain.calls import BoundCall, CalledBy
+from opsicle.domain.fan_outs import FanOutKind
 from opsicle.domain.files import input_files
 from opsicle.domain.manifests import NO_POLICY, Manifest, PolicyAsked
 from opsicle.domain.resume_points import ResumePoint
 from opsicle.domain.secrets import named_secrets
 from opsicle.domain.template_parser import digest as template_digest
 from opsicle.domain.templates import Template, VariableType
+from opsicle.domain.workers import Requirements, requirements
 from opsicle.server.access.stored_values import read_values
 from opsicle.server.approvals.evidence import plan_job
 from opsicle.server.store import automations, secrets
@@ -42,7 +45,10 @@ def build(
         for variable in template.variables
         if variable.type in {VariableType.SECRET, VariableType.FILE}
     }
-    values = read_values(row.values_json)
+    values, of = read_values(row.values_json), member_of(row)
+    fan_out = fan_out_of(row)
+    member = machine_of(of, fan_out)
+    is_on_target = member is not None and member.target is not None
     return Manifest(
         org_id=row.org_id,
         automation_id=row.id,
@@ -55,8 +61,8 @@ def build(
         secret_variables=commitments,
         secrets=tuple(named_secrets(template.phases)),
         volume_mounts=template.volume_mounts,
-        runs_on=template.runs_on,
-        runs_on_where=template.runs_on_where,
+        runs_on=member.labels if member and is_on_target else template.runs_on,
+        runs_on_where=member.where if member and is_on_target else template.runs_on_where,
         priority=template.priority,
         concurrency=template.concurrency,
         timeout=template.timeout,
@@ -67,12 +73,15 @@ def build(
         principal_id=row.principal_id,
         policy=_policy_digest(approval, row.manifest_format),
         resumed_from=resume_point,
-        keep_workspace=template.keep_workspace,
+        keep_workspace=None if of else template.keep_workspace,
         calls=calls_of(row),
         called_by=called_by_of(row),
-        plan=template.plan,
-        plan_outputs=plan_outputs or {},
+        plan=() if of else template.plan,
+        plan_outputs=of.plan_outputs if of else plan_outputs or {},
         evidence=row.evidence,
+        fan_out=fan_out,
+        member_of=of,
+        target=member.target if member else None,
     )
 
 
@@ -84,6 +93,38 @@ def calls_of(row: AutomationRow) -> tuple[BoundCall, ...]:
 def called_by_of(row: AutomationRow) -> CalledBy | None:
     """Return where an automation was called, None if it was not. Raises msgspec's errors."""
     return msgspec.json.decode(row.called_by, type=CalledBy) if row.called_by else None
+
+
+def fan_out_of(row: AutomationRow) -> BoundFanOut | None:
+    """Return on which machines an automation runs one by one. Raises msgspec's errors."""
+    return msgspec.json.decode(row.fan_out, type=BoundFanOut) if row.fan_out else None
+
+
+def member_of(row: AutomationRow) -> MemberOf | None:
+    """Return of what an automation is a part, None if it is none. Raises msgspec's errors."""
+    return msgspec.json.decode(row.member_of, type=MemberOf) if row.member_of else None
+
+
+def requirements_of(manifest: Manifest, template: Template, state: AutomationState) -> Requirements:
+    """Return what an automation asks of its worker; while it plans, one for its plan."""
+    point = manifest.resumed_from
+    return requirements(
+        template,
+        point.workspace if point else None,
+        machine_of(manifest.member_of, manifest.fan_out),
+        is_fan_out=manifest.fan_out is not None and state is not AutomationState.PLANNING,
+    )
+
+
+def machine_of(of: MemberOf | None, fan_out: BoundFanOut | None) -> BoundMember | None:
+    """Return the machine that an automation's phases are for, None if any worker will do.
+
+    That of a part; and of one on several targets the first, for its plan.
+    """
+    if of:
+        return of.member
+    is_on_targets = fan_out is not None and fan_out.kind is FanOutKind.TARGETS
+    return fan_out.members[0] if fan_out and is_on_targets else None
 
 
 def rebuild(

@@ -38,7 +38,7 @@ def refusal_reason(
     That its content is what it was triggered to do, and that just this was asked, has been seen
     before.
     """
-    if row.called_by:
+    if row.called_by or row.member_of:
         return contradiction(db, row) or called_refusal(db, bindings, row, template)
     if approval is None:
         altered = "" if _has_window(row, ALWAYS) else WINDOW_ALTERED

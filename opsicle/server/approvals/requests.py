@@ -56,7 +56,7 @@ class ApprovalRequests:
         None for nobody, or not yet: what plans is asked about after that, if it could be given.
         Raises as `applicable_policy`.
         """
-        if row.called_by:  # it was asked together with that of its caller
+        if row.called_by or row.member_of:  # it was asked together with what has made it
             return None
         applicable = self.applicable_policy(db, row, template, first_phase)
         return None if row.state is AutomationState.PLANNING else applicable

@@ -13,13 +13,14 @@ from opsicle.domain.approvals import ApprovalState, ApprovalStatus, GateStatus, 
 from opsicle.domain.approvers import ApproverPerson as Member
 from opsicle.domain.pauses import Answer, ApprovalKind
 from opsicle.domain.templates import Template
-from opsicle.domain.workers import Candidate, absence, fits, keeps_workspace
+from opsicle.domain.waiting_reasons import absence
+from opsicle.domain.workers import Candidate, fits, is_meant
 from opsicle.server.access.principals import is_answerable_for
 from opsicle.server.access.shown_files import shown_files
 from opsicle.server.access.stored_values import shown_values, stored_requirements
 from opsicle.server.access.template_versions import template_of
 from opsicle.server.approvals.cases import Case
-from opsicle.server.approvals.manifests import calls_of
+from opsicle.server.approvals.manifests import calls_of, fan_out_of
 from opsicle.server.approvals.pauses import answer_of
 from opsicle.server.approvals.policy_changes import policy_change
 from opsicle.server.approvals.stuck import explanation_of, stuck_gates_of
@@ -99,6 +100,7 @@ def whole(db: Connection, case: Case, viewer: Viewer, candidates: Sequence[Candi
     row, automation, template = case.row, case.automation, case.template
     status = case.status(viewer.now)
     mine = votable(case, status, viewer) if row.state is ApprovalState.PENDING else []
+    fan_out = fan_out_of(automation)
     is_run, pause = row.kind is ApprovalKind.RUN, case.phase.pause if case.phase else None
     return Approval(
         **msgspec.structs.asdict(summary(case, viewer)),
@@ -120,8 +122,11 @@ def whole(db: Connection, case: Case, viewer: Viewer, candidates: Sequence[Candi
         priority=automation.priority,
         concurrency_group=automation.concurrency_key,
         concurrency_limit=automation.concurrency_limit,
-        workers=_workers(automation.requirements, candidates),
+        workers=[each.shown for each in fan_out.members]
+        if fan_out
+        else _workers(automation.requirements, candidates),
         timeout=template.timeout,
+        keep_workspace=template.keep_workspace,
         compared=_compared(db, case) if is_run else None,
         needs_totp=any(
             not satisfies_gate(gate.gate, with_mfa=False, has_reason=True) for gate in mine
@@ -133,6 +138,7 @@ def whole(db: Connection, case: Case, viewer: Viewer, candidates: Sequence[Candi
         message=pause.message if pause else "",
         resumed_from=case.resume_point,
         calls=[] if case.problem else list(calls_of(automation)),
+        fan_out=None if case.problem else fan_out,
         asked_variables=list(pause.variables) if pause else [],
         given={} if case.problem else answer_of(case).values,
         files=shown_files(files.list_of_automation(db, automation.id)),
@@ -182,7 +188,7 @@ def _decision(row: DecisionRow) -> Decision:
 def _workers(requirements: str, candidates: Sequence[Candidate]) -> list[str]:
     """Return the workers that fit, be they busy just now; one that is not there says so."""
     asked = stored_requirements(requirements)
-    able = [one for one in candidates if fits(asked, one) and keeps_workspace(asked, one)]
+    able = [one for one in candidates if fits(asked, one) and is_meant(asked, one)]
     return sorted(
         one.name if one.is_connected else f"{one.name}, which {absence(one)}" for one in able
     )

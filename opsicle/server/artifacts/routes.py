@@ -7,10 +7,10 @@ from urllib.parse import quote
 
 from opsicle.domain.access import Action
 from opsicle.domain.errors import Conflict
-from opsicle.server.artifacts.in_page import (
+from opsicle.server.artifacts.inline_files import (
     FRAME_POLICY,
     MAX_PICTURE_BYTES,
-    page_or_text,
+    inline_file,
 )
 from opsicle.server.artifacts.service import Artifacts
 from opsicle.server.http.ranges import file_reply
@@ -48,7 +48,7 @@ def show(artifacts: Artifacts, request: Request, artifact_id: str) -> Reply:
     Long text is cut off. What cannot be shown is a `conflict`.
     """
     row = artifacts.get(request.actor, artifact_id)
-    shown = page_or_text(row.path, artifacts.read_whole(row, MAX_PICTURE_BYTES + 1))
+    shown = inline_file(row.path, artifacts.read_whole(row, MAX_PICTURE_BYTES + 1))
     if shown is None:
         raise Conflict("this file cannot be shown in a page", hint="Download it.")
     headers = (

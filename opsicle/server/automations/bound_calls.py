@@ -18,8 +18,8 @@ from opsicle.domain.passed_values import (
 from opsicle.domain.template_parser import digest
 from opsicle.domain.templates import Phase, Template, Value
 from opsicle.server.access.actor import Actor
+from opsicle.server.access.start_rights import require_in_scope
 from opsicle.server.automations.runnable import runnable_version
-from opsicle.server.automations.start_rights import require_in_scope
 from opsicle.server.automations.starters import Starter
 from opsicle.server.secrets.service import require_secrets
 from opsicle.server.store.database import Connection
@@ -35,7 +35,7 @@ class _CallBudget:
 
     left: int = MOST_CALLS
 
-    def spend(self) -> None:
+    def use(self) -> None:
         self.left -= 1
         if self.left < 0:
             raise Conflict(f"more than {MOST_CALLS} templates would be called in all")
@@ -68,6 +68,8 @@ def bound_calls(
     """
     if starter and starter.called:
         return starter.called.bound.calls
+    if starter and starter.member:
+        return starter.member.calls
     if starter is None:
         require_in_scope(db, actor, template)
     if not any(phase.calls for phase in template.phases):
@@ -127,7 +129,7 @@ def _bind_one(
     callers: _Callers,
     values: Mapping[str, Value] | None,
 ) -> tuple[_Bound, Template]:
-    callers.budget.spend()
+    callers.budget.use()
     if call.template in callers.names:
         raise Conflict(f"it would call itself: {' → '.join([*callers.names, call.template])}")
     if callers.depth >= MAX_DEPTH:

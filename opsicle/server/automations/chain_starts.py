@@ -78,7 +78,9 @@ class ChainStarts:
 
         def claim(db: Connection, automation_id: str) -> None:
             now = self._clock.now()
-            if not chains.settle(db, row, ChainState.STARTED, now, automation_id=automation_id):
+            if not chains.record_outcome(
+                db, row, ChainState.STARTED, now, automation_id=automation_id
+            ):
                 raise AlreadyTaken
             resource = f"chains/{row.parent_id}/{row.position}"
             record_start(db, row.org_id, resource, automation_id, now)
@@ -94,7 +96,7 @@ class ChainStarts:
         now = self._clock.now()
 
         def work(db: Connection) -> None:
-            if chains.settle(db, row, ChainState.REFUSED, now, reason=reason):
+            if chains.record_outcome(db, row, ChainState.REFUSED, now, reason=reason):
                 data = {"event": row.event, "template": row.template, "reason": reason}
                 resource = f"automations/{row.parent_id}"
                 audit.append(db, now, row.org_id, SystemActor(), "refuse_start", resource, data)

@@ -31,7 +31,12 @@ class DueStart(NamedTuple):
 
 
 def insert_chain(db: Connection, row: AutomationRow, template: Template) -> None:
-    """Write down what a new automation is to start once it has ended, as part of a transaction."""
+    """Write down what a new automation is to start once it has ended, as part of a transaction.
+
+    A part of another one starts nothing: that one does.
+    """
+    if row.member_of:
+        return
     for position, (event, call) in enumerate(_chained(template)):
         chains.insert(db, ChainStartRow(row.id, position, row.org_id, event, call.template))
 

@@ -24,7 +24,7 @@ def require_known(db: Connection, actor: Actor, wanted: AutomationFilter) -> Non
     name = wanted.template
     if name and (
         is_hidden(db, actor, name)
-        or not (templates.find(db, actor.org_id, name) or _ran(db, actor, name))
+        or not (templates.find(db, actor.org_id, name) or _start_entry(db, actor, name))
     ):
         raise document_not_found(DocumentKind.TEMPLATE, name)
     if wanted.requester and not memberships.find(db, actor.org_id, wanted.requester):
@@ -38,5 +38,5 @@ def require_known(db: Connection, actor: Actor, wanted: AutomationFilter) -> Non
         )
 
 
-def _ran(db: Connection, actor: Actor, name: str) -> bool:
+def _start_entry(db: Connection, actor: Actor, name: str) -> bool:
     return bool(automations.list_newest(db, actor.org_id, AutomationFilter(template=name), "", 1))

@@ -7,11 +7,22 @@ from __future__ import annotations
 
 from datetime import datetime
 
+import msgspec
+
 from opsicle.domain.errors import Conflict
 from opsicle.server.access.actor import Actor
+from opsicle.server.automations.resumed_runs import ResumedRun
+from opsicle.server.keys.vault import Vault
 from opsicle.server.store import idempotency
 from opsicle.server.store.database import Connection
 from opsicle.server.store.idempotency import IdempotencyRow
+from opsicle.wire.user_api import RunRequest
+
+
+def digest_of(vault: Vault, request: RunRequest, rerun_of: str, resumed: ResumedRun | None) -> str:
+    """Return by what a request that is sent again is known."""
+    asked = [request, rerun_of or None, *([resumed.point] if resumed else [])]
+    return vault.fingerprint(msgspec.json.encode(asked, order="sorted"))
 
 
 def remember(

@@ -48,12 +48,14 @@ _AGAIN = "Run it again from the beginning: `opsicle automations rerun {}`."
 class ResumedRun:
     """An automation that is about to go on from another one.
 
-    `confirm` is called in the transaction that makes it, and raises to have nothing made.
+    `confirm` is called in the transaction that makes it, and raises to have nothing made. Of one
+    that runs on several machines, `machines` are those on which that has not succeeded.
     """
 
     point: ResumePoint
     accepts_unknown: bool
     confirm: Callable[[Connection], None]
+    machines: frozenset[str] | None = None
 
     @property
     def stored(self) -> str:
@@ -84,7 +86,7 @@ class _EndedRun:
         self._db, self._bindings = db, bindings
         self.row = row
         self.phases = template.phases
-        self.before = _bound_point(db, bindings, row, template)
+        self.before = bound_point(db, bindings, row, template)
         self.job = _last_started(jobs.list_of_automation(db, row.id))
         if self.job is None and self.before is None:
             raise Conflict(
@@ -202,7 +204,7 @@ def find_point(
 
     Raises Conflict if it cannot be, InvalidInput for a phase that there is not.
     """
-    _require_ended(row)
+    require_ended(row)
     run = _EndedRun(db, bindings, row, template)
     failed_at = run.failed_at()
     first = _first_phase(request, template.phases, failed_at)
@@ -271,7 +273,8 @@ def require_no_successor(db: Connection, row: AutomationRow) -> None:
     )
 
 
-def _require_ended(row: AutomationRow) -> None:
+def require_ended(row: AutomationRow) -> None:
+    """Raise Conflict for an automation that cannot be gone on with by its state."""
     if row.state in _RESUMABLE:
         return
     if (outcome := ENDED.get(row.state)) is None:
@@ -305,10 +308,10 @@ def _first_phase(request: ResumeRequest, phases: Sequence[Phase], failed_at: int
     return first
 
 
-def _bound_point(
+def bound_point(
     db: Connection, bindings: Bindings, row: AutomationRow, template: Template
 ) -> ResumePoint | None:
-    """Return where an automation had begun itself, if it is as it was triggered."""
+    """Return where an automation had begun itself. Raises Conflict if it is not as triggered."""
     try:
         approval = approvals.find_of_automation(db, row.id) if row.approval_id else None
         return bindings.check(db, row, template, approval).manifest.resumed_from

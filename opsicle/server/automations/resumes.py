@@ -12,6 +12,7 @@ from opsicle.kit.clock import Clock
 from opsicle.server.access.actor import Actor
 from opsicle.server.approvals.bindings import Bindings
 from opsicle.server.automations.repeats import request_again
+from opsicle.server.automations.resumed_fan_outs import machines_left, resumed_fan_out
 from opsicle.server.automations.resumed_runs import (
     ResumedRun,
     find_point,
@@ -48,6 +49,8 @@ class Resumes:
         self, db: Connection, row: AutomationRow, template: Template, wanted: ResumeRequest
     ) -> ResumePoint:
         """Return where an automation is gone on with, and in which workspace."""
+        if row.fan_out or row.member_of:
+            return resumed_fan_out(db, self._bindings, row, template, wanted)
         point = find_point(db, self._bindings, row, template, wanted)
         if template.keep_workspace is None or wanted.fresh_workspace:
             return point
@@ -80,7 +83,8 @@ class Resumes:
                 if self._point(db, now, template, wanted) != point:
                     raise Conflict(f"{automation_id} has just changed", hint="Look at it again.")
 
-            return ResumedRun(point, wanted.accept_unknown, confirm), request
+            left = machines_left(db, old) if old.fan_out else None
+            return ResumedRun(point, wanted.accept_unknown, confirm, left), request
 
         resumed, request = self._database.read(query)
         if wanted.reason:

@@ -10,12 +10,11 @@ import msgspec
 
 from opsicle.domain.access import Action
 from opsicle.domain.automations import WAITS_FOR_WORKER, AutomationState
-from opsicle.domain.concurrency import queue_place
 from opsicle.domain.errors import InvalidInput
 from opsicle.domain.files import file_variables
 from opsicle.domain.secrets import masked
 from opsicle.domain.variables import check_values
-from opsicle.domain.workers import requirements
+from opsicle.domain.workers import encoded
 from opsicle.kit.clock import Clock
 from opsicle.kit.ids import new_id
 from opsicle.server.access.actor import Actor
@@ -23,19 +22,21 @@ from opsicle.server.access.principals import account_of
 from opsicle.server.access.template_access import is_automation_hidden
 from opsicle.server.approvals.bindings import Bindings
 from opsicle.server.approvals.called import require_agreed
-from opsicle.server.approvals.pauses import require_passable
 from opsicle.server.approvals.progress import Progress
 from opsicle.server.approvals.requests import ApprovalRequests
 from opsicle.server.automations import given_files
 from opsicle.server.automations.bound_calls import bound_calls
+from opsicle.server.automations.bound_fan_outs import bound_fan_out
 from opsicle.server.automations.cancelling import Cancelling
 from opsicle.server.automations.chains import insert_chain
 from opsicle.server.automations.filters import require_known
-from opsicle.server.automations.new_runs import NewRun, files_source, sealed_values
-from opsicle.server.automations.repeated_requests import find_made, remember
+from opsicle.server.automations.new_runs import NewRun, Origin, placing_of, sealed_values
+from opsicle.server.automations.recent_runs import RecentRuns
+from opsicle.server.automations.repeated_requests import digest_of, find_made, remember
 from opsicle.server.automations.repeats import request_again
 from opsicle.server.automations.resumed_runs import ResumedRun
 from opsicle.server.automations.runnable import runnable_version
+from opsicle.server.automations.shown_targets import targets_of
 from opsicle.server.automations.snapshots import snapshot_of
 from opsicle.server.automations.starters import Starter
 from opsicle.server.automations.views import Snapshot, summary, whole
@@ -92,6 +93,7 @@ class Automations:
         step_up: StepUp,
         bindings: Bindings,
     ) -> None:
+        self.recent = RecentRuns(database)
         self._database = database
         self._job_logs = job_logs
         self._dispatch = dispatch
@@ -127,13 +129,13 @@ class Automations:
             lambda db: runnable_version(db, actor, request)
         )
         now = self._clock.now()
-        source = files_source(rerun_of, starter, resumed)
+        origin = Origin(rerun_of, starter, resumed)
         try:
             given = given_files.look_up(
-                self._database, actor, template.variables, request.values, source, now
+                self._database, actor, template.variables, request.values, origin.source, now
             )
         except InvalidInput:  # perhaps its answer got lost, and its uploads have expired since
-            digest = self._digest_of(request, rerun_of, resumed)
+            digest = digest_of(self._vault, request, rerun_of, resumed)
             made = self._database.read(lambda db: find_made(db, actor, idempotency_key, digest))
             if made is None:
                 raise
@@ -145,10 +147,13 @@ class Automations:
             lambda db: bound_calls(db, actor, template, values, starter, first_phase)
         )
 
-        if needs_code:
+        if needs_code and not (starter and starter.member):  # shown when the whole was triggered
             self._step_up.require_code(actor, f"running {template.name}")
 
-        asked = requirements(template, resumed.point.workspace if resumed else None)
+        fan_out = self._database.read(
+            lambda db: bound_fan_out(db, self._fleet, actor, template, origin)
+        )
+        placing = placing_of(template, values, origin, fan_out)
         row = AutomationRow(
             id=new_id(now),
             org_id=actor.org_id,
@@ -156,9 +161,9 @@ class Automations:
             template=template.name,
             version=version.version,
             values_json=msgspec.json.encode(masked(template.variables, values)).decode(),
-            requirements=msgspec.json.encode(asked, order="sorted").decode(),
+            requirements=encoded(placing.asked),
             on_worker_lost=template.on_worker_lost,
-            state=AutomationState.PLANNING if template.plan else AutomationState.QUEUED,
+            state=placing.state,
             requester_id=actor.user_id,
             requester_email=actor.email,
             requester_name=actor.name,
@@ -167,12 +172,13 @@ class Automations:
             resumed_from=resumed.point.automation_id if resumed else None,
             created_at=now,
             queued_at=now,
-            turn=Turn.NEW if template.concurrency and not template.plan else Turn.READY,
+            turn=placing.turn,
             calls=msgspec.json.encode(calls).decode() if calls else "",
-            **queue_place(template, values)._asdict(),
+            fan_out=msgspec.json.encode(fan_out).decode() if fan_out else "",
+            **placing.queue._asdict(),
         )
 
-        with self._dispatch.reserve_slot(actor.org_id, asked) as reservation:
+        with self._dispatch.reserve_slot(actor.org_id, placing.asked) as reservation:
             sealed = sealed_values(self._vault, row, template, values)
             new = NewRun(row, template, request, given, *sealed, needs_code, starter, resumed)
             stored = self._database.write(
@@ -182,7 +188,7 @@ class Automations:
         if stored.id != row.id:
             return self.get(actor, stored.id)
         if reservation is None:
-            self._fleet.wake_one(actor.org_id, asked)
+            self._fleet.wake_one(actor.org_id, placing.asked)
         self._groups.announce(new.settled)
         self._pubsub.changed(org_topic(actor.org_id))
         return self._automation_of(stored, new)
@@ -194,7 +200,11 @@ class Automations:
         kept: list[AutomationFileRow] = []
         if file_variables(new.template.variables):
             kept = self._database.read(lambda db: files.list_of_automation(db, row.id))
-        return whole(Snapshot(row, new.template, [], 0, queue, resume_point=point, files=kept))
+        snapshot = Snapshot(row, new.template, [], 0, queue, resume_point=point, files=kept)
+        if row.fan_out:
+            targets = self._database.read(lambda db: targets_of(db, row))
+            snapshot = replace(snapshot, targets=targets)
+        return whole(snapshot)
 
     def _insert(
         self,
@@ -227,9 +237,7 @@ class Automations:
         draft = self._approval_requests.draft
         asked = draft(db, row, applicable, row.created_at) if applicable else None
         row, bound = self._bindings.bind(row, new.template, asked, new.commitments, point)
-        if row.called_by:
-            require_passable(db, row, new.template, 0)
-            require_agreed(db, self._bindings, row, new.template)
+        require_agreed(db, self._bindings, row, new.template)
         require_room_to_wait(db, row)
         self._groups.require_room(db, row, new.settled)
         if (
@@ -266,14 +274,9 @@ class Automations:
         return row
 
     def _made_before(self, db: Connection, actor: Actor, new: NewRun, key: str) -> str | None:
-        digest = self._digest_of(new.request, new.row.rerun_of or "", new.resumed)
+        digest = digest_of(self._vault, new.request, new.row.rerun_of or "", new.resumed)
         made = IdempotencyRow(digest, new.row.id)
         return remember(db, actor, key, made, new.row.created_at)
-
-    def _digest_of(self, request: RunRequest, rerun_of: str, resumed: ResumedRun | None) -> str:
-        """Return by what a request that is sent again is known."""
-        asked = [request, rerun_of or None, *([resumed.point] if resumed else [])]
-        return self._vault.fingerprint(msgspec.json.encode(asked, order="sorted"))
 
     def rerun(self, actor: Actor, automation_id: str, idempotency_key: str = "") -> Automation:
         """Trigger a new automation of the same version with the same values; it names the old one.
@@ -375,14 +378,16 @@ class Automations:
             self._dispatch.job_cancelled(job)
         self._pubsub.changed(automation_topic(automation_id), org_topic(org_id))
 
-    def newest_job(self, actor: Actor, automation_id: str) -> JobRow | None:
-        """Return the newest job of an automation, None before the first. Raises NotFound."""
+    def newest_job(
+        self, actor: Actor, automation_id: str, *, of_plan: bool = False
+    ) -> JobRow | None:
+        """Return the newest job, or that of its plan, None before the first. Raises NotFound."""
         actor.require(Action.AUTOMATIONS_VIEW)
 
         def query(db: Connection) -> JobRow | None:
             get_visible(db, actor, automation_id)
             tries = jobs.list_of_automation(db, automation_id)
-            return tries[-1] if tries else None
+            return next((job for job in reversed(tries) if job.is_plan or not of_plan), None)
 
         return self._database.read(query)
 

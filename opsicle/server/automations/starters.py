@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import msgspec
 
+from opsicle.domain.bound_fan_outs import MemberOf
 from opsicle.domain.calls import BoundCall, CalledBy
 from opsicle.domain.errors import InvalidInput, NotAllowed, OpsicleError, Problem
 from opsicle.domain.files import file_variables, items_of
@@ -21,7 +22,7 @@ from opsicle.server.store.database import Connection
 from opsicle.wire.starts import StartedBy, StarterKind
 from opsicle.wire.user_api import RunRequest
 
-_BY_AUTOMATION = frozenset({StarterKind.CHAIN, StarterKind.CALL})
+_BY_AUTOMATION = frozenset({StarterKind.CHAIN, StarterKind.CALL, StarterKind.FAN_OUT})
 """Starters whose id is that of an automation."""
 
 MOST_REASON_CHARACTERS = 500
@@ -37,12 +38,21 @@ class CalledRun:
 
 
 @dataclass(frozen=True, slots=True)
+class MemberRun:
+    """A part of an automation on several machines, and what that was bound to call on each."""
+
+    of: MemberOf
+    calls: tuple[BoundCall, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Starter:
     """Something that starts automations with somebody's rights: a schedule, a trigger.
 
     `claim` is called with the new automation's id in the transaction that makes it: what it writes
     becomes durable together with that. It raises to have nothing made. `depth` is how far below
-    what somebody has started the new one is. `called`: what its caller has bound it to be.
+    what somebody has started the new one is. `called`: what its caller has bound it to be;
+    `member`: of what it is a part.
     """
 
     kind: StarterKind
@@ -51,15 +61,18 @@ class Starter:
     claim: Callable[[Connection, str], None]
     depth: int = 0
     called: CalledRun | None = None
+    member: MemberRun | None = None
 
     @property
     def shown(self) -> dict[str, str]:
         """How it stands in the record."""
-        return {"kind": self.kind, "name": self.name, **self._parent}
+        parent = {"automation_id": self.parent_id} if self.parent_id else {}
+        return {"kind": self.kind, "name": self.name, **parent}
 
     @property
-    def _parent(self) -> dict[str, str]:
-        return {"automation_id": self.id} if self.kind in _BY_AUTOMATION else {}
+    def parent_id(self) -> str:
+        """The automation that starts the new one, "" if none does."""
+        return self.id if self.kind in _BY_AUTOMATION else ""
 
     def start(self, db: Connection, row: AutomationRow) -> AutomationRow:
         """Claim the start, as part of a transaction, and return the row that says so."""
@@ -71,6 +84,7 @@ class Starter:
             started_by_id=self.id,
             depth=self.depth,
             called_by=msgspec.json.encode(self.called.at).decode() if self.called else "",
+            member_of=msgspec.json.encode(self.member.of).decode() if self.member else "",
         )
 
 

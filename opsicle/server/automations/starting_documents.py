@@ -12,8 +12,8 @@ from opsicle.domain.access import Action
 from opsicle.domain.schedules import Schedule
 from opsicle.domain.triggers import Trigger
 from opsicle.server.access.actor import Actor
+from opsicle.server.access.start_rights import require_newest_in_scope
 from opsicle.server.access.template_access import require_on
-from opsicle.server.automations.start_rights import require_newest_in_scope
 from opsicle.server.documents.service import Summary, Version, VersionedDocuments
 from opsicle.server.members.run_as import run_as
 from opsicle.server.store import audit

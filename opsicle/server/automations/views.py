@@ -11,10 +11,11 @@ import msgspec
 from opsicle.domain import stored_json
 from opsicle.domain.approvals import ApprovalState
 from opsicle.domain.automations import WAITS_FOR_WORKER, AutomationState, JobState, is_final
+from opsicle.domain.bound_fan_outs import BoundMember, MemberOf
 from opsicle.domain.calls import ChainState
 from opsicle.domain.resume_points import ResumePoint
 from opsicle.domain.templates import Phase, Template
-from opsicle.domain.workers import absence, waiting_reason
+from opsicle.domain.waiting_reasons import absence, waiting_reason
 from opsicle.server.access.shown_files import shown_files
 from opsicle.server.access.stored_values import shown_values, stored_requirements
 from opsicle.server.automations.starters import started_by
@@ -35,7 +36,7 @@ from opsicle.wire.jobs import (
     summary_of,
 )
 from opsicle.wire.phase_api import Command, PhaseRun, PhaseTry
-from opsicle.wire.starts import CalledAutomation, ChainedStart
+from opsicle.wire.starts import AutomationTarget, CalledAutomation, ChainedStart
 from opsicle.wire.user_api import (
     Automation,
     AutomationSummary,
@@ -43,6 +44,8 @@ from opsicle.wire.user_api import (
     Person,
     WorkerRef,
 )
+
+_UNREADABLE = MemberOf(automation_id="", position=0, member=BoundMember(name=""))
 
 
 @dataclass(frozen=True)
@@ -60,6 +63,7 @@ class Snapshot:
     resume_point: ResumePoint | None = None
     chain: Sequence[ChainStartRow] = ()
     calls: Mapping[int, Sequence[CalledAutomation]] | None = None
+    targets: Sequence[AutomationTarget] = ()
 
     @property
     def newest_job(self) -> JobRow | None:
@@ -97,6 +101,7 @@ def summary(
         rerun_of=row.rerun_of,
         resumed_from=row.resumed_from,
         started_by=started_by(row),
+        target=_target(row),
         approval_id=row.approval_id,
         pause_id=row.pause_id if row.state is AutomationState.PAUSED and row.pause_state else None,
         exit_code=row.exit_code,
@@ -145,7 +150,15 @@ def whole(snapshot: Snapshot) -> Automation:
         files=shown_files(snapshot.files),
         chain=[_chained(each, row.state) for each in snapshot.chain],
         depth=row.depth,
+        targets=list(snapshot.targets),
     )
+
+
+def _target(row: AutomationRow) -> str:
+    """Return on which machine it runs that is a part of another one; "" if that makes no sense."""
+    if not row.member_of:
+        return ""
+    return stored_json.read_or(row.member_of, MemberOf, _UNREADABLE).member.name
 
 
 def _chained(row: ChainStartRow, of_parent: AutomationState) -> ChainedStart:

@@ -80,9 +80,9 @@ def _addresses(
     except (OSError, UnicodeError) as error:
         raise Undelivered(f"the name {host} cannot be resolved") from error
 
-    judge = is_in if is_plain else may_reach
+    is_allowed = is_in if is_plain else may_reach
     for *_, address in found:
-        if not judge(str(address[0]), reach.allow_networks):
+        if not is_allowed(str(address[0]), reach.allow_networks):
             raise Undelivered(f"{host} {REFUSED}")
     if not found:
         raise Undelivered(f"the name {host} cannot be resolved")

@@ -164,6 +164,8 @@ class Outbox:
         by: str = "",
         already_sent: Notice | None = None,
     ) -> None:
+        if row.member_of:  # how the whole ends is told
+            return
         named, chats = named_by_template(db, row)
         recipients = tuple(dict.fromkeys((*people, *named)))
         if not recipients and not chats:

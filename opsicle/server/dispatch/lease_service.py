@@ -181,11 +181,13 @@ class LeaseService:
             if len(rows) >= room and kind.first_rank > rows[-1].rank:
                 break  # all that is left comes after what was found
 
-            found = automations.list_waiting(db, org_id, kind.requirements, room)
+            most = room + len(presence.put_off)
+            found = automations.list_waiting(db, org_id, kind.requirements, most)
             leased.scans.append(
                 KindScan(org_id, kind.requirements, kind.revision, found[0].rank if found else None)
             )
-            rows = sorted([*rows, *found], key=lambda row: row.rank)[:room]
+            offered = [row for row in found if not self.fleet.is_put_off(presence, row.id)]
+            rows = sorted([*rows, *offered], key=lambda row: row.rank)[:room]
         return rows
 
     def lease_one(
@@ -199,28 +201,37 @@ class LeaseService:
         """
         if not self._may_have(db, presence, row.org_id):
             return
+        checked = self.check_now(db, row, leased)
+        planned = self._plan(presence, row, checked) if checked else None
+        if planned and automation_transitions.lease(
+            db, row.id, row.fence, planned.lease.fence, planned.lease.job_id
+        ):
+            self.begin(db, presence, row, planned, leased)
 
+    def check_now(
+        self, db: Connection, row: AutomationRow, leased: LeasedWork
+    ) -> CheckedWork | None:
+        """Return what an automation will run that may begin now, as far as workers go.
+
+        None if it may not: it is ended that is not what was triggered and approved, or has missed
+        its window; it waits on for its window, or for its concurrency group.
+        """
         try:
             checked = self._work_builder.check(db, row)
         except AlteredManifest as altered:
             reason, now = str(altered), self._clock.now()
             if refuse(db, self._outbox, now, row.org_id, row.id, reason):
                 leased.refused.append(row)
-            return
+            return None
 
         if not is_open(row, self._clock.now()):
             self._hold_or_expire(db, row, leased)
-            return
+            return None
 
         if row.state is not AutomationState.PLANNING and not self.groups.has_room(db, row):
             self.groups.note(db, row)
-            return
-
-        planned = self._plan(presence, row, checked)
-        if planned and automation_transitions.lease(
-            db, row.id, row.fence, planned.lease.fence, planned.lease.job_id
-        ):
-            self.begin(db, presence, row, planned, leased)
+            return None
+        return checked
 
     def _hold_or_expire(self, db: Connection, row: AutomationRow, leased: LeasedWork) -> None:
         """Take an automation out of the queue that is not in its window: for now, or for good."""
@@ -278,6 +289,8 @@ class LeaseService:
     def _plan(
         self, presence: Presence, row: AutomationRow, checked: CheckedWork
     ) -> PlannedLease | None:
+        if row.fan_out and row.state is not AutomationState.PLANNING:
+            return None  # whatever a worker says that it offers
         manifest = self._manifest_for(presence, row, checked)
         if manifest is None:
             return None

@@ -91,11 +91,15 @@ class WrongIndex(Exception):
 
 
 class FoundLine(msgspec.Struct):
-    """A line with its line feed, if that has come. `is_whole`: nothing of it is left out."""
+    """A line with its line feed, if that has come. `is_whole`: nothing of it is left out.
+
+    `is_last`: it goes up to where the log ends now, without a line feed.
+    """
 
     line: OpenLine
     content: bytes = b""
     is_whole: bool = False
+    is_last: bool = False
 
 
 class LinePage(msgspec.Struct):
@@ -221,7 +225,7 @@ def _candidates(
     while rows := logs.list_lines(db, job_id, start, _ROWS_AT_ONCE):
         for row in rows:
             check_follows(db, row, start)
-            if collected.is_going_on or collected.wanted.may_begin_in(row):
+            if collected.is_continued or collected.wanted.may_begin_in(row):
                 yield row, count
             count = LineCount.restore(row.lines_up_to, row.open_lines)
             start = row.end
@@ -263,7 +267,7 @@ class _Collected:
         self._seen_to = wanted.first - 1
 
     @property
-    def is_going_on(self) -> bool:
+    def is_continued(self) -> bool:
         """Whether a line that is wanted has begun and not ended."""
         return bool(self._open)
 
@@ -326,6 +330,8 @@ class _Collected:
 
     def page(self, total: int) -> LinePage:
         """Return what has been found."""
+        for found in self._open.values():
+            found.is_last = not self.is_read_enough
         for found in self._lines:
             found.content = b"".join(self._parts[found.line.number])
         return LinePage(self._lines, total, self._next_line(total))

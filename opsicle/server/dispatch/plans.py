@@ -11,6 +11,7 @@ from opsicle.domain import stored_json
 from opsicle.domain.automations import AutomationState, JobState, WorkerLost
 from opsicle.domain.errors import Conflict, LeaseLost, NotFound
 from opsicle.domain.plans import MAX_PLAN_LOG_BYTES, PLAN_FAILED
+from opsicle.domain.workers import encoded, requirements
 from opsicle.kit.clock import Clock
 from opsicle.server.access.actor import SystemActor, WorkerActor
 from opsicle.server.access.template_versions import template_of
@@ -128,6 +129,9 @@ class Plans:
             row = self._bindings.bind_again(
                 db, msgspec.structs.replace(row, state=state), template, asked
             )
+            if row.fan_out:  # only its plan was for a worker
+                asks = encoded(requirements(template, is_fan_out=True))
+                row = msgspec.structs.replace(row, requirements=asks)
         except (AlteredManifest, Conflict) as error:
             return str(error)
         except (NotFound, ValueError, msgspec.MsgspecError, RecursionError):

@@ -23,9 +23,9 @@ from opsicle.domain.manifest_formats import SUPPORTED_FORMATS
 from opsicle.domain.workers import Requirements
 from opsicle.kit.clock import Clock
 from opsicle.server.access.actor import WorkerActor
-from opsicle.server.dispatch.arrivals import PollRecorder
 from opsicle.server.dispatch.jobs import Jobs
 from opsicle.server.dispatch.lease_service import LeasedWork, LeaseService, PlannedLease
+from opsicle.server.dispatch.poll_recorder import PollRecorder
 from opsicle.server.dispatch.work_builder import CheckedWork
 from opsicle.server.fleet.presence import Presence
 from opsicle.server.fleet.pubsub import Subscription

@@ -12,7 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from opsicle.domain.workers import Candidate, Requirements, fits, keeps_workspace
+from opsicle.domain.workers import Candidate, Requirements, fits, is_meant
 from opsicle.server.access.stored_values import stored_requirements
 from opsicle.server.store import waiting
 from opsicle.server.store.database import Connection, Database
@@ -26,8 +26,8 @@ change for ever."""
 class _Kind:
     """`first_rank` is a rank that none of those that wait comes before.
 
-    `revision` grows whenever one more comes. `is_for_one_worker`: it is for the one that keeps a
-    workspace, so that of others with the same labels it says nothing.
+    `revision` grows whenever one more comes. `is_for_one_worker`: only one will do, so
+    that of others with the same labels it says nothing.
     """
 
     first_rank: str
@@ -126,7 +126,7 @@ class WaitingKinds:
         kinds = self._kinds.setdefault(org_id, {})
         kind = kinds.get(requirements)
         if kind is None:
-            is_for_one = bool(stored_requirements(requirements).workspace)
+            is_for_one = bool(stored_requirements(requirements).only_worker)
             kind = kinds[requirements] = _Kind(rank, self._revision, is_for_one)
         kind.first_rank = min(kind.first_rank, rank)
         kind.revision = self._revision
@@ -146,4 +146,4 @@ class WaitingKinds:
 
 def _fits(text: str, worker: Candidate) -> bool:
     asked = stored_requirements(text)
-    return fits(asked, worker) and keeps_workspace(asked, worker)
+    return fits(asked, worker) and is_meant(asked, worker)

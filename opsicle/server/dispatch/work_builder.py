@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import msgspec
 
 from opsicle.domain.artifacts import ArtifactLimits
 from opsicle.domain.automations import AutomationState
+from opsicle.domain.bound_targets import BoundTarget
 from opsicle.domain.concurrency import queue_place
 from opsicle.domain.errors import NotFound
 from opsicle.domain.files import input_files
@@ -17,7 +19,7 @@ from opsicle.domain.plans import MAX_PLAN_LOG_BYTES
 from opsicle.domain.secrets import named_secrets
 from opsicle.domain.templates import Phase, Template, VariableType
 from opsicle.domain.variables import environment
-from opsicle.domain.workers import requirements
+from opsicle.domain.workers import encoded
 from opsicle.security.master_key import CannotOpen
 from opsicle.server.access.stored_values import read_values
 from opsicle.server.access.template_versions import template_of
@@ -29,7 +31,9 @@ from opsicle.server.approvals.bindings import (
     Bindings,
     BoundManifest,
 )
+from opsicle.server.approvals.changed_targets import target_refusal
 from opsicle.server.approvals.evidence import Evidence
+from opsicle.server.approvals.manifests import machine_of, requirements_of
 from opsicle.server.approvals.pauses import resume_of
 from opsicle.server.approvals.pre_lease_check import plan_refusal, refusal_reason
 from opsicle.server.dispatch.called_ends import resume_of_call
@@ -43,7 +47,7 @@ from opsicle.server.store.automations import AutomationRow
 from opsicle.server.store.database import Connection
 from opsicle.server.store.epochs import Epoch
 from opsicle.server.store.jobs import JobRow
-from opsicle.wire.jobs import Work
+from opsicle.wire.jobs import TargetAccess, Work
 
 log = logging.getLogger(__name__)
 
@@ -61,6 +65,16 @@ class WorkManifest(NamedTuple):
 
     content: bytes
     number: int
+
+
+@dataclass(frozen=True)
+class _Opened:
+    """The values of secret variables, secrets by name, the key of the target; or the error."""
+
+    hidden: HiddenValues = field(default_factory=lambda: HiddenValues(b"", {}))
+    secrets: dict[str, str] = field(default_factory=dict)
+    key: str = ""
+    withheld: str = ""
 
 
 class WorkBuilder:
@@ -95,6 +109,10 @@ class WorkBuilder:
             else:
                 reason = refusal_reason(db, self._bindings, row, template, approval)
                 reason = reason or self._evidence.problem(db, row, template)
+            manifest = checked.bound.manifest
+            member = machine_of(manifest.member_of, manifest.fan_out)
+            if row.state is AutomationState.PLANNING or not manifest.fan_out:
+                reason = reason or target_refusal(db, row.org_id, member)
         except (NotFound, ValueError, msgspec.MsgspecError, RecursionError) as error:
             # A policy or an entry that was altered must not keep every worker's poll from being
             # answered.
@@ -112,7 +130,8 @@ class WorkBuilder:
 
         try:
             template = template_of(db, row.template_id, row.version)
-            place = queue_place(template, read_values(row.values_json))
+            values, is_member = read_values(row.values_json), bool(row.member_of)
+            place = queue_place(template, values, is_member=is_member)
         except (NotFound, ValueError, msgspec.MsgspecError, RecursionError) as error:
             facts = {"automation": row.id, "reason": str(error)}
             log.error("a stored automation cannot be read", extra=facts)  # noqa: TRY400
@@ -120,10 +139,8 @@ class WorkBuilder:
 
         approval = approvals.find_of_automation(db, row.id) if row.approval_id else None
         bound = self._bindings.check(db, row, template, approval)
-        point = bound.manifest.resumed_from
-        wanted = requirements(template, point.workspace if point else None)
-        asked = msgspec.json.encode(wanted, order="sorted").decode()
-        if (asked, place) != (row.requirements, row.queue_place):
+        wanted = requirements_of(bound.manifest, template, row.state)
+        if (encoded(wanted), place) != (row.requirements, row.queue_place):
             raise AlteredManifest(ALTERED)
         return CheckedWork(template, bound, approval)
 
@@ -162,7 +179,9 @@ class WorkBuilder:
         order, signature = self._order_signer.sign(db, lease, what, checked.approval)
         phases = template.plan if is_plan else template.phases
         values = read_values(row.values_json)
-        hidden, secrets, withheld = self._secrets(db, row, template, phases)
+        machine = machine_of(bound.member_of, bound.fan_out)
+        target = machine.target if machine else None
+        opened = self._open(db, row, template, phases, target)
 
         return Work(
             automation_id=row.id,
@@ -174,47 +193,68 @@ class WorkBuilder:
             environment=environment(
                 [v for v in template.variables if v.type is not VariableType.SECRET], values
             ),
-            secret_environment=environment(template.variables, hidden.values),
-            secrets=secrets,
-            withheld=withheld,
+            secret_environment=environment(template.variables, opened.hidden.values),
+            secrets=opened.secrets,
+            withheld=opened.withheld,
             volume_mounts=template.volume_mounts,
             timeout=template.timeout,
             manifest=manifest.content,
             order=order,
             signature=signature,
-            secret_salt=hidden.salt,
+            secret_salt=opened.hidden.salt,
             max_log_bytes=_smaller(self._max_log_bytes, MAX_PLAN_LOG_BYTES if is_plan else None),
             artifact_limits=self._artifact_limits,
             files=input_files(template.variables, values),
             resumed_from=None if is_plan else bound.resumed_from,
             is_plan=is_plan,
             plan_outputs=bound.plan_outputs,
-            keep_workspace=None if is_plan else template.keep_workspace,
+            keep_workspace=None if is_plan else bound.keep_workspace,
+            target=_access(target, opened.key),
         )
 
-    def _secrets(
-        self, db: Connection, row: AutomationRow, template: Template, phases: tuple[Phase, ...]
-    ) -> tuple[HiddenValues, dict[str, str], str]:
-        """Return the secret variables' values, the secrets by name, and the error, if any.
+    def _open(
+        self,
+        db: Connection,
+        row: AutomationRow,
+        template: Template,
+        phases: tuple[Phase, ...],
+        target: BoundTarget | None,
+    ) -> _Opened:
+        """Return what is secret of an automation, or why it cannot be had.
 
         Never raises: one damaged row must not keep a worker from its other work.
         """
         secrets: dict[str, str] = {}
-        nothing = hidden = HiddenValues(b"", {})
+        hidden, named = HiddenValues(b"", {}), set(named_secrets(phases))
         try:
-            for name in named_secrets(phases):
+            for name in named | ({target.secret} if target else set()):
                 sealed = stored_secrets.find_sealed(db, row.org_id, name)
                 if sealed is None:
-                    return nothing, {}, f"the secret {name} was deleted before the automation began"
+                    gone = f"the secret {name} was deleted before the automation began"
+                    return _Opened(withheld=gone)
                 secrets[name] = self._vault.open_secret(sealed)
             if any(variable.type is VariableType.SECRET for variable in template.variables):
                 sealed = stored_secrets.find_values(db, row.id)
-                hidden = self._vault.open_values(sealed) if sealed else nothing
+                hidden = self._vault.open_values(sealed) if sealed else hidden
         except CannotOpen:
             facts = {"automation": row.id}
             log.error("a secret cannot be decrypted", extra=facts)  # noqa: TRY400 - says nothing more
-            return nothing, {}, "the server cannot decrypt a secret that the automation needs"
-        return hidden, secrets, ""
+            return _Opened(withheld="the server cannot decrypt a secret that the automation needs")
+        key = secrets[target.secret] if target else ""
+        return _Opened(hidden, {name: secrets[name] for name in secrets if name in named}, key)
+
+
+def _access(target: BoundTarget | None, key: str) -> TargetAccess | None:
+    if target is None:
+        return None
+    return TargetAccess(
+        name=target.name,
+        host=target.host,
+        port=target.port,
+        user=target.user,
+        host_keys=target.host_keys,
+        key=key,
+    )
 
 
 def _smaller(*limits: int | None) -> int | None:

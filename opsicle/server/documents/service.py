@@ -1,4 +1,4 @@
-"""What people do alike with policies, schedules and triggers: list, show, read versions."""
+"""What people do with policies, schedules, triggers and targets alike: list, show, versions."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-SETTLING_SECONDS = 2.0
+OBSERVE_SECONDS = 2.0
 """How long a new instance waits for work if the one before did not say that it ends: an original
 that still runs polls again at once when a new instance arrives, so before a copy is given
 anything."""
@@ -22,7 +22,7 @@ PROOF_SECONDS = 35.0
 process has left in sockets arrives within 30 s of its end (`TCP_USER_TIMEOUT` of the worker's
 connections)."""
 
-DOUBT_SECONDS = 50.0
+AMBIGUOUS_SECONDS = 50.0
 """How long two instances are in doubt: one that runs polls at least every 10 s while no work is
 given to it."""
 
@@ -113,31 +113,31 @@ class ProcessInstances:
                 f"two processes use its identity, from {' and from '.join(self.copied)}; "
                 "stop one of them, or let it enrol anew"
             )
-        if self.is_in_doubt(now):
+        if self.is_ambiguous(now):
             return "two processes seem to use its identity"
         return ""
 
-    def is_in_doubt(self, now: float) -> bool:
+    def is_ambiguous(self, now: float) -> bool:
         """Return whether an older instance polled so lately that nobody can say if it has ended."""
         returned = [
             instance.returned_at
             for instance in self._by_id.values()
             if instance.returned_at is not None
         ]
-        return not self.copied and any(now - at < DOUBT_SECONDS for at in returned)
+        return not self.copied and any(now - at < AMBIGUOUS_SECONDS for at in returned)
 
     def is_only(self, boot_id: str, now: float) -> bool:
         """Return whether this is the worker's only instance, as far as anybody can tell yet."""
-        is_clear = not (self.copied or self.is_settling(now) or self.is_in_doubt(now))
+        is_clear = not (self.copied or self.is_observing(now) or self.is_ambiguous(now))
         return is_clear and boot_id in self._by_id
 
-    def is_settling(self, now: float) -> bool:
+    def is_observing(self, now: float) -> bool:
         """Return whether a new instance has just begun, and the one before did not say it ends."""
         return now < self._settled_at
 
     def _begin(self, boot_id: str, address: str, now: float, has_left: bool) -> None:
         if self._by_id and not has_left:
-            self._settled_at = now + SETTLING_SECONDS
+            self._settled_at = now + OBSERVE_SECONDS
         while len(self._by_id) >= _MAX_INSTANCES:
             del self._by_id[min(self._by_id, key=lambda known: self._by_id[known].seen_at)]
         self._count += 1

@@ -21,7 +21,7 @@ class Destination(Protocol):
         Raises OSError. How many of them have arrived then is not known.
         """
 
-    def settled(self) -> int:
+    def confirmed(self) -> int:
         """Return how many of the events sent since `close` have surely arrived.
 
         Raises OSError when that can be told of no more of them.

@@ -47,8 +47,8 @@ def json_line(event: Event) -> bytes:
 
     `data` that somebody has altered to what is no JSON of one line is shown as text.
     """
-    is_sound = "\n" not in event.data and _is_json(event.data)
-    data = msgspec.Raw(event.data.encode()) if is_sound else event.data
+    is_json = "\n" not in event.data and _is_json(event.data)
+    data = msgspec.Raw(event.data.encode()) if is_json else event.data
     fields = event._asdict() | {"data": data}
     return msgspec.json.encode(fields) + b"\n"
 

@@ -31,7 +31,7 @@ log = logging.getLogger(__name__)
 _AT_ONCE = 500
 """Entries of all chains that are read and sent in one go."""
 
-_MOST_UNSETTLED = 20_000
+_MOST_UNCONFIRMED = 20_000
 _TURN_SECONDS = 0.5
 _LONGEST_DELAY_SECONDS = 60.0
 _REMARK_AFTER_SECONDS = 60.0
@@ -54,8 +54,8 @@ class Forwarder:
         self._remark = ""
         self._sent: dict[str, int] | None = None
         """Up to where each chain was sent, once that is known."""
-        self._unsettled: deque[tuple[str, int]] = deque()
-        self._settled = 0
+        self._unconfirmed: deque[tuple[str, int]] = deque()
+        self._confirmed = 0
         self._idle_at: int | None = None
         """The version of the database at which there was nothing to send."""
 
@@ -70,7 +70,7 @@ class Forwarder:
             return
         try:
             self._send()
-            self._settle()
+            self._save_confirmed()
         except OSError as error:
             self._fail(error)
         except Unavailable:  # the database's disk is full; this is tried again
@@ -94,12 +94,12 @@ class Forwarder:
 
     def _send(self) -> None:
         until = self._clock.elapsed() + _TURN_SECONDS
-        while len(self._unsettled) < _MOST_UNSETTLED and (events := self._next()):
+        while len(self._unconfirmed) < _MOST_UNCONFIRMED and (events := self._next()):
             self.destination.send(events)
             assert self._sent is not None
             for event in events:
                 self._sent[event.org_id] = event.seq
-                self._unsettled.append((event.org_id, event.seq))
+                self._unconfirmed.append((event.org_id, event.seq))
             if self._clock.elapsed() >= until:
                 break
 
@@ -142,23 +142,23 @@ class Forwarder:
             )
         return events
 
-    def _settle(self) -> None:
+    def _save_confirmed(self) -> None:
         """Note in the database what has surely arrived since the last time."""
-        settled, name = self.destination.settled(), self.destination.name
-        count = settled - self._settled
+        confirmed, name = self.destination.confirmed(), self.destination.name
+        count = confirmed - self._confirmed
         if not count:
             return
-        arrived = dict(islice(self._unsettled, count))
+        arrived = dict(islice(self._unconfirmed, count))
         self._database.write(lambda db: store.save_cursors(db, name, arrived))
-        self._settled = settled
+        self._confirmed = confirmed
         for _ in range(count):
-            self._unsettled.popleft()
+            self._unconfirmed.popleft()
 
     def _fail(self, error: OSError) -> None:
         """Forget what had not settled, so that it is sent again, and wait for a while."""
         self.destination.close()
-        self._sent, self._idle_at, self._settled = None, None, 0
-        self._unsettled.clear()
+        self._sent, self._idle_at, self._confirmed = None, None, 0
+        self._unconfirmed.clear()
 
         now, delay = self._clock.elapsed(), self._backoff.next_delay()
         self._try_again_at = now + delay

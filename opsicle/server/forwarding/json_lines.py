@@ -32,7 +32,7 @@ class JsonLines:
         self._thread.run(self._append, b"".join(map(json_line, events)))
         self._count += len(events)
 
-    def settled(self) -> int:
+    def confirmed(self) -> int:
         """Return how many were appended: all that were sent."""
         return self._count
 

@@ -22,8 +22,8 @@ from opsicle.kit.clock import Clock
 from opsicle.server.forwarding.events import Event, syslog_message
 from opsicle.server.settings import Address
 
-SETTLING_SECONDS = 5.0
-_PATIENCE_SECONDS = 10.0
+CONFIRMED_AFTER_SECONDS = 5.0
+_TIMEOUT_SECONDS = 10.0
 """For a connection, a handshake, or room to write to: who takes longer is tried again later."""
 
 _CLOSE_SECONDS = 0.5
@@ -46,15 +46,15 @@ class Syslog:
         collector: Address,
         ca_file: Path | None,
         clock: Clock,
-        settling_seconds: float = SETTLING_SECONDS,
+        confirmed_after_seconds: float = CONFIRMED_AFTER_SECONDS,
     ) -> None:
         self._collector = collector
         self._ca_file = ca_file
         self._clock = clock
-        self._settling_seconds = settling_seconds
+        self._confirmed_after_seconds = confirmed_after_seconds
         self._hostname = socket.gethostname()
         self._connection: ssl.SSLSocket | None = None
-        self._sent = self._settled = 0
+        self._sent = self._confirmed = 0
         self._marks: deque[_Mark] = deque()
 
     def send(self, events: Sequence[Event]) -> None:
@@ -62,30 +62,30 @@ class Syslog:
         if self._connection is None:
             self._connection = self._connect()
         messages = (syslog_message(event, self._hostname) for event in events)
-        self._connection.settimeout(_PATIENCE_SECONDS)
+        self._connection.settimeout(_TIMEOUT_SECONDS)
         self._connection.sendall(b"".join(b"%d %b" % (len(each), each) for each in messages))
         self._sent += len(events)
 
-    def settled(self) -> int:
+    def confirmed(self) -> int:
         """Return how many messages were acknowledged some time ago on a connection that stands."""
         if self._connection is None:
-            return self._settled
+            return self._confirmed
         _require_open(self._connection)
 
         now = self._clock.elapsed()
-        last = self._marks[-1].sent if self._marks else self._settled
+        last = self._marks[-1].sent if self._marks else self._confirmed
         if self._sent > last and _unacknowledged_bytes(self._connection) == 0:
             self._marks.append(_Mark(self._sent, now))
-        while self._marks and now - self._marks[0].at >= self._settling_seconds:
-            self._settled = self._marks.popleft().sent
-        return self._settled
+        while self._marks and now - self._marks[0].at >= self._confirmed_after_seconds:
+            self._confirmed = self._marks.popleft().sent
+        return self._confirmed
 
     def close(self) -> None:
         """Close the connection."""
         if self._connection is not None:
             self._connection.close()
         self._connection = None
-        self._sent = self._settled = 0
+        self._sent = self._confirmed = 0
         self._marks.clear()
 
     def end(self) -> None:
@@ -101,7 +101,7 @@ class Syslog:
         context = ssl.create_default_context(cafile=self._ca_file)
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         address = (self._collector.host, self._collector.port)
-        plain = socket.create_connection(address, timeout=_PATIENCE_SECONDS)
+        plain = socket.create_connection(address, timeout=_TIMEOUT_SECONDS)
         try:
             # Finds out a collector that is gone without a word, also when there is little to say.
             plain.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)

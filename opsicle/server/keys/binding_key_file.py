@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 
 FILE_NAME = "binding.key"
 _SETTING = "binding_key"
-_WAY_OUT = "If there is none, start once with --accept-restored: what waits then ends."
+_RECOVERY_HINT = "If there is none, start once with --accept-restored: what waits then ends."
 
 
 BindWaiting = Callable[[BindingKey], int]
@@ -63,7 +63,7 @@ def open_binding_key(
     if known not in (None, key.fingerprint) and not accept_restored:
         raise Conflict(
             f"{FILE_NAME} is not the key of this database",
-            hint=f"Restore the one that belongs to it. {_WAY_OUT}",
+            hint=f"Restore the one that belongs to it. {_RECOVERY_HINT}",
         )
 
     database.write(lambda db: settings.put(db, _SETTING, key.fingerprint))
@@ -80,7 +80,7 @@ def _begin(path: Path, draft: Path, known: str | None, bind_waiting: BindWaiting
             raise Conflict(
                 f"the data folder has lost {FILE_NAME}, "
                 "by which the server knows what it was asked to run",
-                hint=f"Restore it from a backup. {_WAY_OUT}",
+                hint=f"Restore it from a backup. {_RECOVERY_HINT}",
             )
         files.replace(draft, BindingKey.create().content)
     if bound := bind_waiting(BindingKey(draft.read_bytes())):

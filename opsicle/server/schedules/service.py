@@ -163,7 +163,7 @@ class Schedules(StartingDocuments[ScheduleSummary, ScheduleVersion]):
 
     def _is_hidden(self, db: Connection, actor: Actor, row: VersionRow) -> bool:
         schedule = stored_json.read_or(row.document, Schedule, None)
-        return schedule is not None and is_hidden(db, actor, schedule.template)
+        return is_hidden(db, actor, schedule.template if schedule else None)
 
 
 def _read_schedule(row: VersionRow) -> Schedule:

@@ -130,7 +130,7 @@ class ScheduleStarts:
         is_late = now - start_of(schedule, row.id, row.created_at, row.due_at) > ON_TIME
         due = _Due(row, schedule, row.due_at, is_late, now)
         if _is_missed(due):
-            self._settle(due, StartOutcome.MISSED, "the server was away, or held")
+            self._use_up(due, StartOutcome.MISSED, "the server was away, or held")
             return
 
         self._run_or_settle(due)
@@ -144,11 +144,11 @@ class ScheduleStarts:
             if due.schedule.missed is Missed.ALL:
                 self._put_off(due.row, LOOK_AGAIN_AFTER)
             else:
-                self._settle(due, StartOutcome.SKIPPED, STILL_RUNNING)
+                self._use_up(due, StartOutcome.SKIPPED, STILL_RUNNING)
         except Unavailable:
             raise
         except OpsicleError as error:
-            self._settle(due, StartOutcome.REFUSED, error.message)
+            self._use_up(due, StartOutcome.REFUSED, error.message)
 
     def _run(self, due: _Due) -> None:
         row, schedule = due.row, due.schedule
@@ -165,7 +165,7 @@ class ScheduleStarts:
         starter = Starter(StarterKind.SCHEDULE, row.id, row.name, claim)
         self._automations.create(actor, request_of(schedule), starter=starter)
 
-    def _settle(self, due: _Due, outcome: StartOutcome, reason: str) -> None:
+    def _use_up(self, due: _Due, outcome: StartOutcome, reason: str) -> None:
         """Use up a time without starting anything."""
         row, used = due.row, due.used(outcome, reason)
 

@@ -63,7 +63,7 @@ def list_due(db: apsw.Connection, limit: int) -> Sequence[ChainStartRow]:
     return fetch_all(db, _SELECT + where, {"limit": limit}, ChainStartRow)
 
 
-def settle(
+def record_outcome(
     db: apsw.Connection,
     row: ChainStartRow,
     state: ChainState,

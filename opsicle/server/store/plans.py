@@ -23,6 +23,7 @@ def end(db: apsw.Connection, row: AutomationRow, job_id: str, at: datetime) -> b
         """
         UPDATE automations
            SET state = :state, queued_at = iif(:state = 'queued', :at, NULL), job_id = NULL,
+               requirements = :requirements,
                turn = iif(concurrency_key IS NULL, 'ready', 'new'), evidence = :evidence,
                manifest_digest = :manifest_digest, manifest_format = :manifest_format, mac = :mac
          WHERE id = :id AND state = 'planning' AND job_id = :job_id

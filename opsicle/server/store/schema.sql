@@ -311,7 +311,7 @@ CREATE TABLE automations (
     started_at          TEXT,
     finished_at         TEXT,
     cancel_requested_at TEXT,
-    cancel_requested_by TEXT REFERENCES users (id), manifest_digest TEXT NOT NULL DEFAULT '', approved_at TEXT, manifest_format INTEGER NOT NULL DEFAULT 1, principal_id TEXT NOT NULL DEFAULT '', mac TEXT NOT NULL DEFAULT '', priority INTEGER NOT NULL DEFAULT 5, concurrency_key TEXT, concurrency_limit INTEGER, on_limit TEXT, concurrency_released_at TEXT, turn TEXT NOT NULL DEFAULT 'ready' CHECK (turn IN ('early', 'new', 'behind', 'ready')), rank TEXT NOT NULL GENERATED ALWAYS AS ((9 - priority) || id) VIRTUAL, max_waiting INTEGER, started_by_kind TEXT NOT NULL DEFAULT '', started_by_name TEXT NOT NULL DEFAULT '', started_by_id TEXT, depth INTEGER NOT NULL DEFAULT 0, resumed_from TEXT, resume_point TEXT, not_before TEXT, not_after TEXT, calls TEXT NOT NULL DEFAULT '', called_by TEXT NOT NULL DEFAULT '', evidence TEXT NOT NULL DEFAULT '',
+    cancel_requested_by TEXT REFERENCES users (id), manifest_digest TEXT NOT NULL DEFAULT '', approved_at TEXT, manifest_format INTEGER NOT NULL DEFAULT 1, principal_id TEXT NOT NULL DEFAULT '', mac TEXT NOT NULL DEFAULT '', priority INTEGER NOT NULL DEFAULT 5, concurrency_key TEXT, concurrency_limit INTEGER, on_limit TEXT, concurrency_released_at TEXT, turn TEXT NOT NULL DEFAULT 'ready' CHECK (turn IN ('early', 'new', 'behind', 'ready')), rank TEXT NOT NULL GENERATED ALWAYS AS ((9 - priority) || id) VIRTUAL, max_waiting INTEGER, started_by_kind TEXT NOT NULL DEFAULT '', started_by_name TEXT NOT NULL DEFAULT '', started_by_id TEXT, depth INTEGER NOT NULL DEFAULT 0, resumed_from TEXT, resume_point TEXT, not_before TEXT, not_after TEXT, calls TEXT NOT NULL DEFAULT '', called_by TEXT NOT NULL DEFAULT '', evidence TEXT NOT NULL DEFAULT '', fan_out TEXT NOT NULL DEFAULT '', member_of TEXT NOT NULL DEFAULT '',
     FOREIGN KEY (template_id, version) REFERENCES template_versions (template_id, version)
 ) STRICT, WITHOUT ROWID;
 
@@ -345,12 +345,20 @@ END;
 
 CREATE TRIGGER automations_end_chain AFTER UPDATE OF state ON automations
 WHEN NEW.state IN ('succeeded', 'failed', 'timed_out') AND NEW.state <> OLD.state
+     AND OLD.state <> 'planning'
 BEGIN
     UPDATE chain_starts
        SET state = 'due'
      WHERE parent_id = NEW.id
        AND state = 'waiting'
        AND event = CASE NEW.state WHEN 'succeeded' THEN 'success' ELSE 'failure' END;
+END;
+
+CREATE TRIGGER automations_end_member AFTER UPDATE OF state ON automations
+WHEN NEW.member_of <> '' AND NEW.state <> OLD.state
+     AND NEW.state IN ('succeeded', 'failed', 'cancelled', 'timed_out', 'unknown', 'rejected', 'expired')
+BEGIN
+    UPDATE fan_out_members SET state = 'ended' WHERE automation_id = NEW.id AND state = 'started';
 END;
 
 CREATE INDEX automations_ended ON automations (org_id, state, id)
@@ -367,6 +375,9 @@ WHEN NEW.concurrency_key IS NOT NULL AND NEW.state <> 'awaiting_approval'
 BEGIN
     INSERT OR IGNORE INTO concurrency_changes VALUES (NEW.org_id, NEW.concurrency_key, NEW.id);
 END;
+
+CREATE INDEX automations_fanning_out ON automations (id)
+ WHERE fan_out <> '' AND state IN ('queued', 'running');
 
 CREATE INDEX automations_holding_concurrency ON automations (org_id, concurrency_key, concurrency_limit)
     WHERE concurrency_key IS NOT NULL AND job_id IS NOT NULL AND concurrency_released_at IS NULL
@@ -574,6 +585,21 @@ SELECT m.org_id, m.user_id
   FROM memberships m
   LEFT JOIN memberships owner ON owner.org_id = m.org_id AND owner.user_id = m.owner_id
  WHERE NOT m.is_disabled AND (m.owner_id IS NULL OR owner.is_disabled = 0);
+
+CREATE TABLE fan_out_members (
+    parent_id     TEXT NOT NULL REFERENCES automations (id),
+    position      INTEGER NOT NULL,
+    org_id        TEXT NOT NULL REFERENCES orgs (id),
+    name          TEXT NOT NULL,
+    state         TEXT NOT NULL CHECK (state IN ('due', 'started', 'ended', 'refused', 'skipped')),
+    reason        TEXT NOT NULL DEFAULT '',
+    automation_id TEXT,
+    at            TEXT,
+    PRIMARY KEY (parent_id, position)
+) STRICT, WITHOUT ROWID;
+
+CREATE UNIQUE INDEX fan_out_members_by_automation ON fan_out_members (automation_id)
+ WHERE automation_id IS NOT NULL;
 
 CREATE TABLE forwarding_cursors (
     destination TEXT NOT NULL,

@@ -2,49 +2,38 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 import msgspec
 
 from opsicle.domain.access import Action
-from opsicle.domain.errors import Conflict, Problem
+from opsicle.domain.errors import Conflict, NotAllowed, Problem
 from opsicle.domain.rules import NamedResource
 from opsicle.domain.targets import MOST_TARGETS, Target, digest
 from opsicle.domain.template_parser import parse_target
-from opsicle.kit.clock import Clock
 from opsicle.server.access.actor import Actor
-from opsicle.server.documents.reading import DocumentReading
-from opsicle.server.documents.versions import VersionDraft, add_version, delete, require_room
-from opsicle.server.http.paging import page_of, position
+from opsicle.server.documents.service import VersionedDocuments
+from opsicle.server.documents.versions import VersionDraft, delete, push_version
 from opsicle.server.store import documents, secrets
-from opsicle.server.store.database import Connection, Database
-from opsicle.server.store.documents import DocumentKind, NewestRow, VersionRow
+from opsicle.server.store.database import Connection
+from opsicle.server.store.documents import DocumentKind, VersionRow
 from opsicle.server.targets.views import shown, whole
-from opsicle.server.targets.visible import is_hidden, resource_of, visible_target
-from opsicle.wire.pages import Page
-from opsicle.wire.target_api import (
-    PushTargetRequest,
-    TargetPushed,
-    TargetSummary,
-    TargetVersion,
-)
+from opsicle.server.targets.visible import is_hidden, resource_of
+from opsicle.wire.document_api import DocumentPushed
+from opsicle.wire.target_api import PushTargetRequest, TargetSummary, TargetVersion
 
 _TARGET = DocumentKind.TARGET
 
 
-class Targets:
+class Targets(VersionedDocuments[TargetSummary, TargetVersion]):
     """The systems that an org's jobs act on over SSH.
 
     A rule about a label is asked for what a target has and for what it is to have, so that pushing
     other labels is no way around it. A target that is hidden from somebody does not exist for them.
     """
 
-    def __init__(self, database: Database, clock: Clock) -> None:
-        self._database = database
-        self._reading = DocumentReading(clock)
-        self._clock = clock
+    kind = _TARGET
+    view = Action.TARGETS_VIEW
 
-    def push(self, actor: Actor, request: PushTargetRequest) -> TargetPushed:
+    def push(self, actor: Actor, request: PushTargetRequest) -> DocumentPushed:
         """Make a new version of the target that the document names, or its first.
 
         If the newest version says the same already, nothing changes and that version is the answer.
@@ -53,31 +42,19 @@ class Targets:
         many, or where what there is is not what the caller expects.
         """
         actor.require(Action.TARGETS_MANAGE)
-        actor.require(Action.SECRETS_VIEW)
-        target = self._reading.read(
-            actor.org_id, lambda text: parse_target(text.encode()), request.source
-        )
-        draft = VersionDraft(
-            _TARGET,
-            target.name,
-            digest(target),
-            request.source,
-            msgspec.json.encode(target).decode(),
-        )
+        source = request.source
+        target = self._reading.read(actor.org_id, lambda text: parse_target(text.encode()), source)
+        _require_naming(actor, target.secret)
+        draft = VersionDraft.of(_TARGET, target.name, digest(target), source, target)
+        recorded = {"host": target.host, "user": target.user, "secret": target.secret}
         now = self._clock.now()
 
-        def work(db: Connection) -> TargetPushed:
-            newest = documents.find_newest(db, _TARGET, actor.org_id, target.name)
-            _require_push(db, actor, target)
-            _require_expected(target.name, newest, request.expected_version)
-            is_new = newest is None or not draft.is_same_as(newest)
-            version = newest.version if newest else 0
-            if is_new:
-                if newest is None:
-                    require_room(db, _TARGET, actor.org_id, MOST_TARGETS)
-                recorded = {"host": target.host, "user": target.user, "secret": target.secret}
-                version = add_version(db, actor, draft, newest, now, recorded)
-            return TargetPushed(
+        def work(db: Connection) -> DocumentPushed:
+            before = documents.find(db, _TARGET, actor.org_id, target.name)
+            _require_push(actor, target, before)
+            _require_expected(target.name, before, request.expected_version)
+            version, is_new = push_version(db, actor, draft, now, recorded, MOST_TARGETS)
+            return DocumentPushed(
                 name=target.name,
                 version=version,
                 digest=draft.digest,
@@ -86,38 +63,6 @@ class Targets:
             )
 
         return self._database.write(work)
-
-    def list_targets(self, actor: Actor, cursor: str, limit: int) -> Page[TargetSummary]:
-        """Return the org's targets by name, each in its newest version."""
-        actor.require(Action.TARGETS_VIEW)
-        rows = self._database.read(
-            lambda db: documents.list_by_name(db, _TARGET, actor.org_id, cursor, limit + 1)
-        )
-        return page_of(rows, limit, shown, lambda row: row.name, partial(is_hidden, actor))
-
-    def get(self, actor: Actor, name: str, version: int | None = None) -> TargetVersion:
-        """Return one version of a target whole, the newest unless told. Raises NotFound."""
-        actor.require(Action.TARGETS_VIEW)
-        return whole(self._database.read(lambda db: visible_target(db, actor, name, version)))
-
-    def list_versions(
-        self, actor: Actor, name: str, cursor: str, limit: int
-    ) -> Page[TargetSummary]:
-        """Return a target's versions, newest first. Raises NotFound if there is no such target."""
-        actor.require(Action.TARGETS_VIEW)
-        before = position(cursor)
-
-        def query(db: Connection) -> list[VersionRow]:
-            visible_target(db, actor, name)
-            return documents.list_versions(db, _TARGET, actor.org_id, name, before, limit + 1)
-
-        return page_of(
-            self._database.read(query),
-            limit,
-            shown,
-            lambda row: str(row.version),
-            partial(is_hidden, actor),
-        )
 
     def delete(self, actor: Actor, name: str) -> None:
         """Take a target out of use.
@@ -128,23 +73,41 @@ class Targets:
         now = self._clock.now()
 
         def work(db: Connection) -> None:
-            row = visible_target(db, actor, name)
+            row = self._visible(db, actor, name)
             actor.require(Action.TARGETS_MANAGE, resource_of(row.name, row.document))
             delete(db, actor, _TARGET, name, now)
 
         self._database.write(work)
 
+    def _summary(self, _db: Connection, _actor: Actor, row: VersionRow) -> TargetSummary:
+        return shown(row)
 
-def _require_push(db: Connection, actor: Actor, target: Target) -> None:
+    def _whole(self, _db: Connection, _actor: Actor, row: VersionRow) -> TargetVersion:
+        return whole(row)
+
+    def _is_hidden(self, _db: Connection, actor: Actor, row: VersionRow) -> bool:
+        return is_hidden(actor, row)
+
+
+def _require_naming(actor: Actor, secret: str) -> None:
+    """Raise NotAllowed unless the actor may say where a secret of the org is used."""
+    if not actor.may(Action.SECRETS_VIEW):
+        raise NotAllowed(
+            f"you may not name the secret {secret} as a credential: "
+            "that takes more than you may yourself (view secrets)",
+            hint="Ask an admin of your org.",
+        )
+
+
+def _require_push(actor: Actor, target: Target, before: VersionRow | None) -> None:
     """Raise NotAllowed unless the actor may change the target as it is, and as it is to be."""
     actor.require(Action.TARGETS_MANAGE, NamedResource(target.name, target.labels))
-    row = documents.find(db, _TARGET, actor.org_id, target.name)
-    if row is not None:
-        actor.require(Action.TARGETS_MANAGE, resource_of(row.name, row.document))
+    if before is not None:
+        actor.require(Action.TARGETS_MANAGE, resource_of(before.name, before.document))
 
 
 def _require_expected(
-    name: str, newest: NewestRow | None, expected: int | msgspec.UnsetType
+    name: str, newest: VersionRow | None, expected: int | msgspec.UnsetType
 ) -> None:
     """Raise Conflict unless the newest version is the one that the caller expects, if any."""
     there = newest.version if newest else 0

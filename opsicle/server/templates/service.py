@@ -22,6 +22,7 @@ from opsicle.domain.templates import Owner, Template
 from opsicle.kit.clock import Clock
 from opsicle.server.access.actor import Actor
 from opsicle.server.access.document_lookup import document_not_found, get_document
+from opsicle.server.access.start_rights import require_pushed_in_scope
 from opsicle.server.access.template_access import is_hidden, require_on, resources_of
 from opsicle.server.access.template_versions import asks_for_code
 from opsicle.server.channels.recipients import unknown_names
@@ -124,6 +125,7 @@ class Templates:
         def work(db: Connection) -> tuple[int, bool, list[Problem]]:
             for target in resources_of(db, actor.org_id, name, labels):
                 actor.require(Action.TEMPLATES_PUSH, target)
+            require_pushed_in_scope(db, actor, document.template)
             unknown = check_reference(db, actor.org_id, document.template)
             unknown += unknown_names(db, actor.org_id, document.template.notify)
             unknown += starting_warnings(db, actor, document.template)
@@ -357,6 +359,7 @@ def _whole(
         timeout=template.timeout,
         on_success=list(template.on_success),
         on_failure=list(template.on_failure),
+        fan_out=template.fan_out,
         needs_approval=shown.needs_approval(known),
         needs_mfa=needs_mfa,
         notify=list(template.notify),

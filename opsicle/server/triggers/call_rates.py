@@ -34,7 +34,7 @@ class CallRates:
             self._left.clear()
         self._left[trigger_id] = (left - 1, now)
 
-    def is_to_be_noted(self, trigger_id: str) -> bool:
+    def should_record(self, trigger_id: str) -> bool:
         """Return whether to say that a trigger is called too often: once in a minute."""
         now = self._now()
         if now - self._noted_at.get(trigger_id, -_NOTE_EVERY_SECONDS) < _NOTE_EVERY_SECONDS:

@@ -154,7 +154,7 @@ class Hooks:
         try:
             self._rates.take(target.row.id, target.trigger.rate)
         except TooManyRequests as error:
-            if self._rates.is_to_be_noted(target.row.id):
+            if self._rates.should_record(target.row.id):
                 self._note(call.row(CallOutcome.LIMITED, error.message))
             raise
         return self._answer(call)

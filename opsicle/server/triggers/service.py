@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from functools import partial
 
+from opsicle.domain import stored_json
 from opsicle.domain.access import Action
 from opsicle.domain.errors import Conflict, NotAllowed, Problem
 from opsicle.domain.template_parser import parse_trigger
@@ -179,7 +180,8 @@ class Triggers(StartingDocuments[TriggerSummary, TriggerVersion]):
         return whole(db, _row_of(db, actor, row.name), row, self._url(actor, row.name))
 
     def _is_hidden(self, db: Connection, actor: Actor, row: VersionRow) -> bool:
-        return is_hidden(db, actor, read_trigger(row).template)
+        trigger = stored_json.read_or(row.document, Trigger, None)
+        return is_hidden(db, actor, trigger.template if trigger else None)
 
     def _url(self, actor: Actor, name: str) -> str:
         return self._urls.url + endpoints.CALL.path_of(actor.org_code, name)

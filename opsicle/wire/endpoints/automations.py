@@ -5,6 +5,7 @@ from __future__ import annotations
 from opsicle.wire.endpoint import PAGE, Endpoint
 from opsicle.wire.endpoints.logs import LINES_QUERY
 from opsicle.wire.pages import Page
+from opsicle.wire.recent_run_api import TemplateRuns
 from opsicle.wire.starts import ResumeRequest
 from opsicle.wire.user_api import Automation, AutomationSummary, RunRequest
 
@@ -14,6 +15,13 @@ LIST_AUTOMATIONS = Endpoint(
     "/api/v1/automations",
     reply=Page[AutomationSummary],
     query=PAGE | {"state": str, "template": str, "requester": str, "since": str},
+)
+RECENT_RUNS = Endpoint(
+    "GET",
+    "/api/v1/recent-runs",
+    reply=Page[TemplateRuns],
+    query=PAGE,
+    description="List the org's templates by name, each with how its newest automations went.",
 )
 SHOW = Endpoint(
     "GET",
@@ -45,7 +53,7 @@ LOG = Endpoint(
     "GET",
     "/api/v1/automations/<automation_id>/log",
     reply=bytes,
-    query={"offset": int} | LINES_QUERY,
+    query={"offset": int, "plan": bool} | LINES_QUERY,
     content_type="application/octet-stream",
 )
 EVENTS = Endpoint(

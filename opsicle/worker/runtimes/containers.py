@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from pathlib import Path
+from pathlib import Path, PurePath
 
 import msgspec
 
@@ -198,7 +198,7 @@ class ContainerJob:
         base = {"LANG": os.environ.get("LANG") or "C.UTF-8"}
         if "TZ" in os.environ:
             base["TZ"] = os.environ["TZ"]
-        return phase_environment(self._work, phase, base, self._workspace, private, outputs)
+        return phase_environment(self._work, phase, base, self._workspace.path, private, outputs)
 
     def start(self, phase: int, script: Script, environment: Mapping[str, str]) -> Child:
         """Start a phase's container. Raises CannotStart."""
@@ -246,6 +246,14 @@ class ContainerJob:
         path = self._private.write(f"container-{phase}", first, mode)
         return [*options, *_show(path, is_read_only=True), str(path)]
 
+    def marks_path(self, path: Path) -> PurePath:
+        """Return the pipe, which is seen where it is."""
+        return path
+
+    def settle(self, _phase: int, _exit_code: int) -> str:
+        """Return "": what a phase leaves is here, and the kernel says how it ended."""
+        return ""
+
     def limits_text(self, phase: int) -> str:
         """Return nothing: it is the engine that keeps the limits, as everywhere."""
         return ""
@@ -271,6 +279,10 @@ class ContainerJob:
     def stop(self, grace_seconds: float, *, keep_daemons: bool = False) -> ContainersStop:
         """Begin to end the job's containers."""
         return ContainersStop(self._not_gone(), time.monotonic(), grace_seconds)
+
+    def close(self) -> str:
+        """Do nothing: each phase is all that there is of it."""
+        return ""
 
     def _not_gone(self) -> list[RunningContainer]:
         self._containers = [each for each in self._containers if not each.is_gone]

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from opsicle.worker.runtimes.containers import ContainerRuntime
 from opsicle.worker.runtimes.protocol import Runtime
+from opsicle.worker.runtimes.ssh import SshRuntime
 from opsicle.worker.runtimes.subprocess import SubprocessRuntime
 
 
@@ -19,4 +20,5 @@ def known_runtimes(allowed_mounts: Sequence[Path] = ()) -> tuple[Runtime, ...]:
         SubprocessRuntime(),
         ContainerRuntime("podman", allowed_mounts),
         ContainerRuntime("docker", allowed_mounts),
+        SshRuntime(),
     )

@@ -6,6 +6,7 @@ A `Runtime` is one for the whole worker; a `JobRuntime` is what it makes for one
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path, PurePath
 from typing import Protocol
 
 from opsicle.wire.jobs import Work
@@ -52,8 +53,8 @@ class JobRuntime(Protocol):
 
     All its methods are called by the thread that carries out the job.
 
-    Phases are named by their number in the job's work. Nothing has to be closed: what was started
-    is ended through `stop`, and its workspace is removed by whoever has made it.
+    Phases are named by their number in the job's work. What was started is ended through `stop`;
+    the workspace is removed by whoever has made it.
     """
 
     def environment(
@@ -76,6 +77,19 @@ class JobRuntime(Protocol):
 
         Raises CannotStart, and then nothing runs that was not running before. An earlier phase's
         background processes may be alive.
+        """
+
+    def marks_path(self, path: Path) -> PurePath:
+        """Return where phases see the worker's pipe for the boundaries of commands.
+
+        Raises CannotStart.
+        """
+
+    def settle(self, phase: int, exit_code: int) -> str:
+        """Bring here what a try has left, now that its process has ended with `exit_code`.
+
+        Its files are where the environment's `private` said. Returns why nobody can say how it
+        ended; "" if that is known. Called once for each try, before `exceeded_limit`.
         """
 
     def limits_text(self, phase: int) -> str:
@@ -103,6 +117,13 @@ class JobRuntime(Protocol):
         `keep_daemons` leaves alone what made itself independent of its phase, where the runtime
         allows that. With a grace of 0 it is killed at once. May be called again, also before an
         earlier stop is over, and when nothing runs.
+        """
+
+    def close(self) -> str:
+        """Let go of what belongs to the job as a whole, when no phase of it runs any more.
+
+        Return what of it is left behind, for people; "" if nothing is. Takes bounded time.
+        Harmless to call again.
         """
 
 

@@ -8,6 +8,7 @@ import os
 import pwd
 from collections.abc import Mapping
 from functools import cache
+from pathlib import Path, PurePath
 
 from opsicle.domain.templates import Phase
 from opsicle.domain.workers import SUBPROCESS
@@ -113,7 +114,9 @@ class SubprocessJob:
 
         What is handed on of the worker's, and all that tells of the job.
         """
-        return phase_environment(self._work, phase, self._base, self._workspace, private, outputs)
+        return phase_environment(
+            self._work, phase, self._base, self._workspace.path, private, outputs
+        )
 
     def start(self, phase: int, script: Script, environment: Mapping[str, str]) -> process.Child:
         """Start a phase's shell with its script. Raises CannotStart."""
@@ -140,6 +143,14 @@ class SubprocessJob:
         self._tree.sessions.add(child.pid)
         return child
 
+    def marks_path(self, path: Path) -> PurePath:
+        """Return the pipe, which is seen where it is."""
+        return path
+
+    def settle(self, _phase: int, _exit_code: int) -> str:
+        """Return "": what a phase leaves is here, and the kernel says how it ended."""
+        return ""
+
     def limits_text(self, _phase: int) -> str:
         """Return the limits of the phase that was started last."""
         return self._limits.description() if self._limits else ""
@@ -155,6 +166,10 @@ class SubprocessJob:
     def stop(self, grace_seconds: float, *, keep_daemons: bool = False) -> TreeStop:
         """Begin to end the job's processes."""
         return TreeStop(self._tree, grace_seconds, in_sessions=keep_daemons)
+
+    def close(self) -> str:
+        """Do nothing: each phase is all that there is of it."""
+        return ""
 
 
 def base_environment(account: process.OsAccount | None = None) -> dict[str, str]:

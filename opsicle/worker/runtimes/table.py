@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Mapping
+from pathlib import Path, PurePath
 
 from opsicle.domain.workers import runtime_of
 from opsicle.wire.jobs import Work
@@ -93,6 +94,14 @@ class JobRuntimes:
         """Start a phase. Raises CannotStart."""
         return self._for(phase).start(phase, script, environment)
 
+    def marks_path(self, phase: int, path: Path) -> PurePath:
+        """Return where a phase sees the pipe for the boundaries of commands. Raises CannotStart."""
+        return self._for(phase).marks_path(path)
+
+    def settle(self, phase: int, exit_code: int) -> str:
+        """Bring here what a try has left, and return why nobody can say how it ended."""
+        return self._for(phase).settle(phase, exit_code)
+
     def limits_text(self, phase: int) -> str:
         """Return the limits of the phase that was started last, and by what they are kept."""
         return self._for(phase).limits_text(phase)
@@ -112,6 +121,10 @@ class JobRuntimes:
             [runtime.stop(grace_seconds, keep_daemons=keep_daemons) for runtime in opened]
         )
 
+    def close(self) -> str:
+        """Let go of what belongs to the job as a whole; return what is left behind."""
+        return "; ".join(filter(None, [runtime.close() for runtime in self._opened.values()]))
+
     def kill(self) -> int:
         """Kill all that runs of this job, and block until it is gone.
 
@@ -123,7 +136,7 @@ class JobRuntimes:
         return stop.survivors
 
     def _for(self, phase: int) -> JobRuntime:
-        kind = runtime_of(self._work.phases[phase])
+        kind = runtime_of(self._work.phases[phase], on_target=self._work.target is not None)
         if kind not in self._opened:
             runtime = self._runtimes.get(kind)
             self._opened[kind] = runtime.open_job(

@@ -33,7 +33,7 @@ log = logging.getLogger(__name__)
 SEND_SECONDS = 30
 """How long a peer may take nothing of what we send before it is cut off."""
 
-LINGER_SECONDS = 1.0
+DRAIN_INPUT_SECONDS = 1.0
 _DISCARD_BYTES = 64 * 1024
 
 Application = Callable[
@@ -111,7 +111,7 @@ class HttpConnection:
         if not is_whole or not answer.keeps_alive:
             self._is_last = True
         if not body.discard(_DISCARD_BYTES):
-            self._linger()
+            self._drain_input()
 
     def _answer(self, answer: ResponseWriter, environ: dict[str, Any]) -> bool:
         """Call the application and send what it says; False if the answer had to be broken off."""
@@ -141,15 +141,15 @@ class HttpConnection:
             [("Content-Type", reply.content_type), ("Content-Length", str(len(content)))],
         )
         answer.send((content,))
-        self._linger()
+        self._drain_input()
 
-    def _linger(self) -> None:
+    def _drain_input(self) -> None:
         """Take in for a moment what still comes.
 
         Closing on unread bytes would take our answer from the peer.
         """
         self._is_last = True
-        with gevent.Timeout(LINGER_SECONDS, TimeoutError()):
+        with gevent.Timeout(DRAIN_INPUT_SECONDS, TimeoutError()):
             self._sock.shutdown(socket.SHUT_WR)
             while self._sock.recv(_DISCARD_BYTES):
                 pass

@@ -160,8 +160,8 @@ class Body:
 
         Whether nothing is left then.
         """
-        is_little = not self._is_chunked and self._left <= limit
-        if not self.is_done and is_little and not (self._is_broken or self._before_reading):
+        is_small = not self._is_chunked and self._left <= limit
+        if not self.is_done and is_small and not (self._is_broken or self._before_reading):
             with suppress(InvalidInput):
                 self.read(limit)
         return self.is_done

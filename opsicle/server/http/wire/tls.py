@@ -109,8 +109,8 @@ class GivenCertificate:
             chain = self._check()
             self.context.load_cert_chain(self._certificate, self._key)
         except (InvalidInput, NotAllowed, OSError) as error:
-            is_news, self._refused = seen != self._refused, seen
-            if is_news:
+            has_changed, self._refused = seen != self._refused, seen
+            if has_changed:
                 raise InvalidInput(f"the new {self._certificate} is not taken: {error}") from error
             return False
 

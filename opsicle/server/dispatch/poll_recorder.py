@@ -27,7 +27,7 @@ WITHHELD_POLL_SECONDS = 10.0
 """How long the poll of a worker is held that is given no work: its next one may show that it can
 have some again."""
 
-DOUBTFUL_POLL_SECONDS = 1.0
+AMBIGUOUS_POLL_SECONDS = 1.0
 """The same where that has just been found, or is not certain: a server that was paused reads polls
 of long ago."""
 
@@ -102,10 +102,10 @@ class PollRecorder:
             bool(self._fleet.withheld_reason(presence)),
         )
         now = self._clock.monotonic()
-        if presence.instances.is_settling(now) or presence.instances.is_in_doubt(now):
-            return DOUBTFUL_POLL_SECONDS
+        if presence.instances.is_observing(now) or presence.instances.is_ambiguous(now):
+            return AMBIGUOUS_POLL_SECONDS
         if presence.was_withheld:
-            return WITHHELD_POLL_SECONDS if was_withheld else DOUBTFUL_POLL_SECONDS
+            return WITHHELD_POLL_SECONDS if was_withheld else AMBIGUOUS_POLL_SECONDS
         return POLL_SECONDS
 
     def _note_clock(self, presence: Presence, request: PollRequest) -> None:

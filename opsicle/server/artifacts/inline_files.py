@@ -22,7 +22,7 @@ _PICTURES = (
 )
 """Of dots, not of instructions: an SVG is a document with scripts."""
 
-_REACHES_OUT = re.compile(rb"<(?=(?:link|meta)\b)", re.IGNORECASE)
+_EXTERNAL = re.compile(rb"<(?=(?:link|meta)\b)", re.IGNORECASE)
 """Elements that may look up a name, open a connection or go elsewhere, beside the policy.
 
 They become elements that mean nothing. Scripts and all that would be loaded the policy forbids.
@@ -34,31 +34,31 @@ FRAME_POLICY = (
 )
 
 
-class Shown(NamedTuple):
+class InlineFile(NamedTuple):
     """What may be shown of a file, and as what."""
 
     content_type: str
     content: bytes
 
 
-def page_or_text(path: str, content: bytes) -> Shown | None:
+def inline_file(path: str, content: bytes) -> InlineFile | None:
     """Return a file of this path as it may be shown; None if it cannot be."""
     if picture := _picture_type(content):
-        return Shown(picture, content) if len(content) <= MAX_PICTURE_BYTES else None
+        return InlineFile(picture, content) if len(content) <= MAX_PICTURE_BYTES else None
     if b"\0" in content[:MAX_TEXT_BYTES]:
         return None
     if path.lower().endswith((".html", ".htm")) and len(content) <= MAX_PAGE_BYTES:
         return _page(content)
-    return Shown("text/plain; charset=utf-8", content[:MAX_TEXT_BYTES])
+    return InlineFile("text/plain; charset=utf-8", content[:MAX_TEXT_BYTES])
 
 
-def _page(content: bytes) -> Shown | None:
+def _page(content: bytes) -> InlineFile | None:
     try:
         # In another encoding the elements below would not be found.
         content.decode()
     except UnicodeDecodeError:
-        return Shown("text/plain; charset=utf-8", content[:MAX_TEXT_BYTES])
-    return Shown("text/html; charset=utf-8", _REACHES_OUT.sub(b"<x-", content))
+        return InlineFile("text/plain; charset=utf-8", content[:MAX_TEXT_BYTES])
+    return InlineFile("text/html; charset=utf-8", _EXTERNAL.sub(b"<x-", content))
 
 
 def _picture_type(content: bytes) -> str:

@@ -30,7 +30,7 @@ from opsicle.wire.worker_api import Done, FinishReply, PollReply
 Alter = Callable[[tuple[Work, ...]], tuple[Work, ...]]
 
 
-class Middleman:
+class InterceptingProxy:
     """Listens from the beginning, so that a server can name it to its workers.
 
     Serves from `stand_before` on.
@@ -42,7 +42,7 @@ class Middleman:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._http = _Server(("127.0.0.1", 0), _Handler)
-        self._http.middleman = self
+        self._http.proxy = self
         self.port: int = self._http.server_address[1]
         self.alter: Alter = lambda works: works
         self.refused: list[str] = []
@@ -100,7 +100,7 @@ class Middleman:
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
     context: ssl.SSLContext
-    middleman: Middleman
+    proxy: InterceptingProxy
 
     def finish_request(self, request: Any, client_address: Any) -> None:
         with self.context.wrap_socket(request, server_side=True) as wrapped:
@@ -118,7 +118,7 @@ class _Handler(BaseHTTPRequestHandler):
     def setup(self) -> None:
         super().setup()
         who = certificates.worker_identity(self.connection.getpeercert() or {})  # type: ignore[attr-defined]
-        self._upstream = self.server.middleman.upstream(who)
+        self._upstream = self.server.proxy.upstream(who)
 
     def finish(self) -> None:
         self._upstream.close()
@@ -126,10 +126,10 @@ class _Handler(BaseHTTPRequestHandler):
             super().finish()
 
     def do_POST(self) -> None:
-        middleman = self.server.middleman
+        proxy = self.server.proxy
         body = self.rfile.read(int(self.headers["Content-Length"]))
         if self.path.endswith("/refuse"):
-            middleman.refused.append(str(msgspec.msgpack.decode(body)["reason"]))
+            proxy.refused.append(str(msgspec.msgpack.decode(body)["reason"]))
 
         kept = {
             name: value
@@ -142,7 +142,7 @@ class _Handler(BaseHTTPRequestHandler):
         content = response.read()
         status = response.status
         if status == 200:
-            content = middleman.altered(self.path, content)
+            content = proxy.altered(self.path, content)
         elif self.path.endswith("/start"):
             status, content = 200, msgspec.msgpack.encode(Done(JobState.RUNNING))
 

@@ -42,6 +42,16 @@ def require_in_scope(db: Connection, actor: Actor, template: Template) -> None:
                 to_visit.append(found)
 
 
+def require_pushed_in_scope(db: Connection, actor: Actor, template: Template) -> None:
+    """Raise as `require_in_scope` for a template that a token pushes which may also start some.
+
+    What it has scheduled, or runs, would start with the rights of the person what it adds to the
+    template afterwards. A token that may start nothing has nothing started by what it pushes.
+    """
+    if actor.may(_RUN):
+        require_in_scope(db, actor, template)
+
+
 def require_newest_in_scope(db: Connection, actor: Actor, name: str) -> None:
     """Raise as `require_in_scope` for the newest version of a template that is to start later."""
     if found := find_newest_template(db, actor.org_id, name):

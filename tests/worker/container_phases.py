@@ -16,7 +16,7 @@ from tests.worker.job_runs import Machine, phase
 IMAGE = "alpine:latest"
 
 
-def boxed(*commands: str, **more: Any) -> Phase:
+def in_container(*commands: str, **more: Any) -> Phase:
     """Return a phase in a container; generous, as starting one takes a while on a busy machine."""
     more.setdefault("timeout", 120)
     return phase(*commands, **{"image": IMAGE, **more})
@@ -55,5 +55,5 @@ def arguments_of_all() -> bytes:
 
 def with_image(job: Work, image: str = IMAGE, **more: Any) -> Work:
     """Return the same job, with its phase in an image."""
-    boxed_phase = msgspec.structs.replace(job.phases[0], image=image, timeout=120, **more)
-    return msgspec.structs.replace(job, phases=(boxed_phase,))
+    container_phase = msgspec.structs.replace(job.phases[0], image=image, timeout=120, **more)
+    return msgspec.structs.replace(job, phases=(container_phase,))

@@ -1,0 +1,97 @@
+// How a list looks that is a table: one line an item, columns that align, the whole row a link,
+// and on a telephone a card.
+
+import { flatten, h } from "../lib/dom.js";
+import { actionsMenu } from "./menus.js";
+
+const NOTHING = "–"; // what stands in a cell where there is nothing; a card leaves it out
+
+/**
+ * A column of a list that is a table: what stands above it, and what stands in it for an item.
+ *
+ * `size` is "grow" for what says what the item is and takes the room that is left (the first column,
+ * unless another says so), "tall" for what must not be cut off, else the column is as wide as what is in it. An `isMinor`
+ * column is left out where there is little room.
+ */
+export function column(head, cell, { size = "", isMinor = false } = {}) {
+  return { head, cell, size, isMinor };
+}
+
+/** The last column, in which an item's buttons stand; more than one of them go into a menu. */
+export function actionsColumn(cell) {
+  return { head: h("span", { class: "unseen" }, "Actions"), cell, isActions: true };
+}
+
+/** The table around the rows in `body`. What its elements are is said to screen readers by roles,
+    as they are laid out as a grid. */
+export function tableOf(columns, body, { look = "", label }) {
+  const heads = columns.map((each) =>
+    h("th", { scope: "col", role: "columnheader", class: classOf(each) }, each.head),
+  );
+  const properties = {
+    class: `table ${look}`,
+    role: "table",
+    "aria-label": label,
+    style: { "--columns": tracks(columns) },
+  };
+  const head = h("thead", { role: "rowgroup" }, h("tr", { role: "row" }, heads));
+  return h("table", properties, head, body);
+}
+
+function tracks(columns) {
+  const main = mainOf(columns);
+  return columns
+    .map((each) => {
+      if (each.isActions) return "auto";
+      if (each === main) return "minmax(9rem, 1fr)";
+      return each.size === "tall" ? "minmax(7rem, 1fr)" : "minmax(3rem, auto)";
+    })
+    .join(" ");
+}
+
+/** The column that says what an item is: it takes the room that is left, and leads to its page. */
+function mainOf(columns) {
+  return columns.find(({ size }) => size === "grow") ?? columns[0];
+}
+
+function classOf({ size, isMinor, isActions }, isMain) {
+  const classes = [
+    isActions && "table-actions",
+    isMain && "is-main",
+    size === "tall" && "is-tall",
+    isMinor && "is-minor",
+  ];
+  return classes.filter(Boolean).join(" ") || null;
+}
+
+/**
+ * An item's row. A click on any place of it that is no button or link of its own leads to `href`, or
+ * calls `show`; `rowClass` is for the row, `name` for what is said of it.
+ */
+export function rowOf(columns, item, { href, show, rowClass, name }) {
+  const main = mainOf(columns);
+  const cells = columns.map((each, i) => {
+    const { head, cell, isActions } = each;
+    const content = isActions ? actions(name, cell(item)) : cell(item);
+    const shown = each === main ? wholeRow({ href, show, name }, content) : content;
+    const dataset = i && !isActions ? { label: head } : {};
+    const properties = { role: "cell", class: classOf(each, each === main), dataset };
+    const element = h("td", properties, shown);
+    if (element.textContent === NOTHING) element.classList.add("is-empty");
+    return element;
+  });
+  return h("tr", { role: "row", class: rowClass }, cells);
+}
+
+function wholeRow({ href, show, name }, content) {
+  const common = { class: "row-link", dataset: { focus: `row-${name}` } };
+  if (href) return h("a", { href, ...common }, content);
+  if (!show) return content;
+  const label = `Show ${name}`;
+  return h("button", { type: "button", "aria-label": label, onclick: show, ...common }, content);
+}
+
+function actions(name, buttons) {
+  const all = flatten([buttons]);
+  return all.length > 1 ? actionsMenu(`More for ${name}`, all) : all;
+}

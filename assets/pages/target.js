@@ -1,0 +1,114 @@
+// One target: where it is, how it shows itself, as whom jobs log in, and how that has changed.
+
+import { button } from "../components/buttons.js";
+import { confirm } from "../components/dialogs.js";
+import { pageHeading } from "../components/headings.js";
+import { column, List } from "../components/list.js";
+import { loadInto } from "../components/loading.js";
+import { sourceView } from "../components/source.js";
+import { labelFacts, openPushTarget } from "../components/target-form.js";
+import { get, remove } from "../lib/api.js";
+import { h, replace } from "../lib/dom.js";
+import { navigate } from "../lib/router.js";
+import { may } from "../lib/session.js";
+import { ago } from "../lib/times.js";
+import { visible } from "../lib/visible.js";
+
+export function mount(root, { name }) {
+  const page = new AbortController();
+  const content = h("div", {}, pageHeading(name));
+  root.append(content);
+  const load = () => {
+    const ask = () => get("/targets/{target}", { path: { target: name }, signal: page.signal });
+    loadInto(content, page.signal, ask, (target) => {
+      replace(content, heading(target, load), facts(target), history(target, page));
+      content.querySelector("h1").focus({ preventScroll: true });
+    });
+  };
+  load();
+  return () => page.abort();
+}
+
+function heading(target, reload) {
+  const { name, source } = target;
+  const change = () => openPushTarget(source, reload);
+  const end = () =>
+    confirm({
+      title: `Delete ${name}?`,
+      text: "Nothing runs on it any more. What was to run on it and has not begun will not.",
+      action: "Delete the target",
+      run: () => remove("/targets/{target}", { path: { target: name } }),
+      done: () => navigate("/targets"),
+    });
+  const pusher = visible(target.pushed_by.name || target.pushed_by.email);
+  return pageHeading(name, {
+    above: h("a", { href: "/targets" }, "Targets"),
+    actions: may("targets.manage") && [
+      button("Delete…", { look: "quiet", onclick: end }),
+      button("Change…", { look: "primary", onclick: change }),
+    ],
+    below: [
+      target.description && h("p", { class: "lead" }, visible(target.description)),
+      h(
+        "p",
+        { class: "muted" },
+        `version ${target.version}, pushed by ${pusher} `,
+        ago(target.pushed_at),
+      ),
+    ],
+  });
+}
+
+function facts(target) {
+  const rows = [
+    ["Host", h("code", {}, visible(target.host))],
+    ["Port", String(target.port)],
+    ["User", visible(target.user)],
+    ["Private key", ["the secret ", h("code", {}, visible(target.secret))]],
+    ["Labels", Object.keys(target.labels).length ? labelFacts(target.labels) : "none"],
+    ["Workers that reach it", workers(target)],
+    [
+      "Host keys",
+      target.host_keys.map(({ key, fingerprint }) =>
+        h("div", {}, `${key.split(" ")[0]} `, h("code", {}, visible(fingerprint))),
+      ),
+    ],
+  ];
+  return h(
+    "section",
+    {},
+    h(
+      "dl",
+      { class: "variables" },
+      rows.map(([term, value]) =>
+        h("div", { class: "variable" }, h("dt", {}, term), h("dd", {}, value)),
+      ),
+    ),
+    h("h2", {}, "Source"),
+    sourceView(target.source).element,
+  );
+}
+
+function workers({ runs_on: labels, runs_on_where: where }) {
+  const isAny = !Object.keys(labels).length && !where;
+  if (isAny) return "any worker of the org";
+  return ["those with ", labelFacts(labels), where && h("code", { class: "fact" }, visible(where))];
+}
+
+function history({ name }, { signal }) {
+  const list = new List({
+    label: "Versions",
+    load: (query) => get("/targets/{target}/versions", { path: { target: name }, query, signal }),
+    columns: [
+      column("Version", ({ version }) => String(version)),
+      column("Host", ({ host, port }) => h("code", {}, visible(`${host} : ${port}`))),
+      column("User", ({ user }) => visible(user)),
+      column("Private key", ({ secret }) => h("code", {}, visible(secret))),
+      column("Pushed", ({ pushed_at: at }) => ago(at)),
+      column("By", ({ pushed_by: person }) => visible(person.email)),
+    ],
+    key: ({ version }) => version,
+    signal,
+  });
+  return h("section", {}, h("h2", {}, "Versions"), list.element);
+}

@@ -1,0 +1,53 @@
+// Targets: the systems that jobs act on over SSH, and making a new one.
+
+import { button } from "../components/buttons.js";
+import { emptyState, pageHeading } from "../components/headings.js";
+import { column, List } from "../components/list.js";
+import { keptNotice } from "../components/problems.js";
+import { labelFacts, openPushTarget, openTargetForm } from "../components/target-form.js";
+import { h } from "../lib/dom.js";
+import { takeDraft } from "../lib/drafts.js";
+import { here } from "../lib/router.js";
+import { may } from "../lib/session.js";
+import { ago } from "../lib/times.js";
+import { visible } from "../lib/visible.js";
+
+export function mount(root, { title }) {
+  const page = new AbortController();
+  const list = new List({
+    label: title,
+    endpoint: "/targets",
+    columns: COLUMNS,
+    key: ({ name }) => name,
+    link: ({ name }) => `/targets/${name}`,
+    empty: nothingYet,
+    signal: page.signal,
+  });
+  const open = () => openTargetForm(list.reload);
+  const create =
+    may("targets.manage") &&
+    button("New target…", { look: "primary", name: "plus", onclick: open });
+  root.append(pageHeading(title, { actions: create }), list.element);
+  const kept = takeDraft("target", here());
+  if (kept !== null) openPushTarget(kept, list.reload, keptNotice());
+  return () => page.abort();
+}
+
+const COLUMNS = [
+  column("Name", ({ name, description }) => [
+    h("strong", {}, name),
+    description && h("div", { class: "muted small" }, visible(description)),
+  ]),
+  column("Host", ({ host, port }) =>
+    h("code", {}, visible(port === 22 ? host : `${host} : ${port}`)),
+  ),
+  column("User", ({ user }) => visible(user)),
+  column("Labels", ({ labels }) => labelFacts(labels)),
+  column("Private key", ({ secret }) => h("code", {}, visible(secret)), { isMinor: true }),
+  column("Pushed", ({ pushed_at: at }) => ago(at), { isMinor: true }),
+];
+
+function nothingYet() {
+  const how = "A target is a machine that jobs act on over SSH, from a worker that reaches it.";
+  return emptyState("No targets", h("p", {}, how));
+}

@@ -1,0 +1,260 @@
+"""`opsicle targets`: systems that jobs act on over SSH."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+import msgspec
+
+from opsicle.cli import versioned
+from opsicle.cli.errors import warn
+from opsicle.cli.input_files import FileName, read_start
+from opsicle.cli.listing import limit
+from opsicle.cli.mfa import totp_option, with_proof
+from opsicle.cli.output import Column, emit, emit_list
+from opsicle.cli.root import NounGroup
+from opsicle.cli.sessions import connect
+from opsicle.cli.worker import labels_of
+from opsicle.domain.errors import InvalidInput
+from opsicle.domain.known_hosts import MAX_KNOWN_HOSTS_BYTES, KnownHosts
+from opsicle.domain.target_writer import written
+from opsicle.domain.targets import SSH_PORT, Target
+from opsicle.domain.template_parser import parse_target
+from opsicle.wire.endpoints import targets as endpoints
+from opsicle.wire.target_api import PushTargetRequest, TargetSummary, TargetVersion
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def _workers(target: TargetSummary) -> str:
+    """Return which workers reach a target."""
+    labels = ", ".join(f"{key}={value}" for key, value in target.runs_on.items())
+    return ", ".join(filter(None, (labels, target.runs_on_where))) or "any"
+
+
+_COLUMNS = [
+    Column("name", lambda target: target.name),
+    Column("host", lambda target: target.host),
+    Column("port", lambda target: target.port),
+    Column("user", lambda target: target.user),
+    Column("labels", lambda target: target.labels),
+    Column("key", lambda target: target.secret),
+    Column("workers", _workers),
+]
+
+_VERSION_COLUMNS = [
+    Column("version", lambda target: target.version),
+    Column("host", lambda target: target.host),
+    Column("port", lambda target: target.port),
+    Column("user", lambda target: target.user),
+    Column("labels", lambda target: target.labels),
+    Column("key", lambda target: target.secret),
+    Column("pushed", lambda target: target.pushed_at),
+    Column("by", lambda target: target.pushed_by.email),
+]
+
+known_hosts_option = click.option(
+    "--known-hosts",
+    metavar="FILE",
+    type=FileName(),
+    help="Take the host's keys from this file, as OpenSSH keeps them (`-`: stdin).",
+)
+
+
+@click.group(cls=NounGroup)
+def targets() -> None:
+    """Manage targets, which are systems that jobs act on over SSH."""
+
+
+@targets.command("list")
+@limit
+def list_(limit: int | None) -> None:
+    """List the targets."""
+    emit_list(connect().pages(endpoints.LIST_TARGETS), _COLUMNS, limit=limit)
+
+
+@targets.command()
+@click.argument("name")
+@versioned.version_option
+@versioned.source_option
+def show(name: str, version: int | None, *, source: bool) -> None:
+    """Show one target."""
+    target = versioned.fetch(connect(), endpoints.SHOW, endpoints.SHOW_VERSION, name, version)
+    versioned.show_version(target, _fields(target), source=source)
+
+
+@targets.command()
+@click.argument("name")
+@limit
+def versions(name: str, limit: int | None) -> None:
+    """List the versions of one target."""
+    emit_list(connect().pages(endpoints.LIST_VERSIONS, name), _VERSION_COLUMNS, limit=limit)
+
+
+@targets.command()
+@versioned.files_argument
+@totp_option
+def push(files: tuple[str, ...], totp: str | None) -> None:
+    """Make files the newest versions of their targets.
+
+    One file makes one JSON object, several an array.
+    """
+    versioned.push_files(
+        files,
+        totp,
+        lambda api, source: api.call(endpoints.PUSH, body=PushTargetRequest(source)),
+        lambda done: done.warnings,
+    )
+
+
+def _parts(command: F) -> F:
+    """Give a command an option for each part of a target."""
+    for option in (
+        click.option("--description", metavar="TEXT", help="What it is."),
+        click.option(
+            "--where", metavar="EXPR", help="Only workers reach it that fulfil this expression."
+        ),
+        click.option(
+            "--worker-label",
+            metavar="K=V",
+            multiple=True,
+            help="Only workers reach it that were granted this label. May be repeated.",
+        ),
+        click.option(
+            "--label", metavar="K=V", multiple=True, help="A label of it. May be repeated."
+        ),
+        known_hosts_option,
+        click.option(
+            "--host-key",
+            metavar="KEY",
+            multiple=True,
+            help="A key by which the host shows itself, as in `ssh-ed25519 AAAA…`. "
+            "May be repeated.",
+        ),
+        click.option(
+            "--secret", metavar="NAME", help="The secret that holds the private key for that user."
+        ),
+        click.option("--user", metavar="USER", help="As whom to log in."),
+        click.option("--port", metavar="N", type=click.IntRange(1, 65_535), help="Its SSH port."),
+        click.option("--host", metavar="HOST", help="Its name or address."),
+    ):
+        command = option(command)
+    return command
+
+
+@targets.command()
+@click.argument("name")
+@_parts
+@totp_option
+def create(name: str, totp: str | None, **parts: Any) -> None:
+    """Make a new target of its parts. `push` makes one of a file."""
+    for needed in ("host", "user", "secret"):
+        if not parts[needed]:
+            raise click.UsageError(f"a new target needs --{needed}")
+    if not parts["host_key"] and not parts["known_hosts"]:
+        raise click.UsageError("a new target needs --host-key or --known-hosts")
+    new = Target(name=name, host="", user="", host_keys=(), secret="")
+    _push(_with_parts(new, **parts), 0, totp)
+
+
+@targets.command()
+@click.argument("name")
+@_parts
+@totp_option
+def update(name: str, totp: str | None, **parts: Any) -> None:
+    """Change parts of a target; labels and host keys take the place of those that it has.
+
+    Its document is written anew, without comments. `push` takes a file as it is.
+    """
+    if not any(parts.values()):
+        raise click.UsageError("say what to change; `opsicle targets update --help` lists it")
+    newest = connect().call(endpoints.SHOW, name)
+    target = parse_target(newest.source.encode())
+    _push(_with_parts(target, **parts), newest.version, totp)
+
+
+@targets.command()
+@click.argument("name")
+@totp_option
+def delete(name: str, totp: str | None) -> None:
+    """Take a target out of use. What was to run on it and has not begun will not."""
+    versioned.delete_document(name, totp, lambda api: api.call(endpoints.DELETE, name))
+
+
+def _push(target: Target, expected_version: int, totp: str | None) -> None:
+    request = PushTargetRequest(written(target), expected_version=expected_version)
+    done = with_proof(totp, lambda api: api.call(endpoints.PUSH, body=request))
+    warn(problem.message for problem in done.warnings)
+    outcome = "pushed" if done.is_new else "unchanged"
+    emit(done, [("name", done.name), ("version", done.version), ("outcome", outcome)])
+
+
+def _with_parts(  # noqa: PLR0913 - a parameter for each option
+    target: Target,
+    *,
+    host: str | None,
+    port: int | None,
+    user: str | None,
+    secret: str | None,
+    host_key: tuple[str, ...],
+    known_hosts: str | None,
+    label: tuple[str, ...],
+    worker_label: tuple[str, ...],
+    where: str | None,
+    description: str | None,
+) -> Target:
+    """Return a target with those parts changed that were given."""
+    changed = msgspec.structs.replace(
+        target,
+        host=host or target.host,
+        port=port or target.port,
+        user=user or target.user,
+        secret=secret or target.secret,
+        host_keys=host_key or target.host_keys,
+        labels=labels_of(label) or target.labels,
+        runs_on=labels_of(worker_label) or target.runs_on,
+        runs_on_where=target.runs_on_where if where is None else where,
+        description=target.description if description is None else description,
+    )
+    if known_hosts is None:
+        return changed
+    found = read_known_hosts(known_hosts).keys_of(changed.host, changed.port)
+    if not found:
+        raise InvalidInput(
+            f"{known_hosts} has no key of {_named(changed)}",
+            hint="`ssh-keyscan` asks the network; better ask whoever runs the host.",
+        )
+    return msgspec.structs.replace(changed, host_keys=(*host_key, *found))
+
+
+def read_known_hosts(path: str) -> KnownHosts:
+    """Return the hosts' keys in a file. Raises InvalidInput for one that cannot be read."""
+    try:
+        source = read_start(path, MAX_KNOWN_HOSTS_BYTES)
+        return KnownHosts(source.decode())
+    except (OSError, ValueError) as error:
+        raise InvalidInput(f"{path} cannot be read: {error}") from error
+
+
+def _named(target: Target) -> str:
+    return target.host if target.port == SSH_PORT else f"[{target.host}]:{target.port}"
+
+
+def _fields(target: TargetVersion) -> list[tuple[str, object]]:
+    return [
+        ("name", target.name),
+        ("version", f"{target.version} of {target.latest_version}"),
+        ("description", target.description),
+        ("labels", target.labels),
+        ("host", target.host),
+        ("port", target.port),
+        ("user", target.user),
+        ("host keys", [f"{key.key.split()[0]} {key.fingerprint}" for key in target.host_keys]),
+        ("private key", f"secret {target.secret}"),
+        ("workers", _workers(target)),
+        ("pushed", target.pushed_at),
+        ("pushed by", target.pushed_by.email),
+        ("digest", target.digest),
+    ]

@@ -1,0 +1,39 @@
+"""What a template says of running once on each of several machines."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+import msgspec
+
+MOST_MEMBERS = 1_000
+"""Machines of one automation."""
+
+
+class FanOutKind(StrEnum):
+    """What a template runs on each of: workers, or hosts that these reach over SSH."""
+
+    EACH = "each"
+    TARGETS = "targets"
+
+
+class FanOut(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """What a template says of running on each of several machines.
+
+    Which ones, the template's `runs_on` and `runs_on_where` say; of targets, only those among
+    `names` where there are any. `parallel` run at once, None: all. Once more than `max_failures`
+    have not succeeded, no further one begins.
+    """
+
+    kind: FanOutKind
+    names: tuple[str, ...] = ()
+    parallel: int | None = None
+    max_failures: int = 0
+
+
+def fan_out_text(parallel: int | None, max_failures: int) -> str:
+    """Return in words how many machines run at once, and how many may fail before it stops."""
+    most = "all at once" if parallel is None else f"{parallel} at once"
+    if max_failures == 0:
+        return f"{most}; once one has not succeeded, no further one begins"
+    return f"{most}; once more than {max_failures} have not succeeded, no further one begins"

@@ -1,0 +1,286 @@
+"""Carrying automations that run on several machines from one of these to the next.
+
+Such an automation has no job. When it may begin, its machines are written down in that transaction;
+each is used up in the transaction that makes an automation for it. Whatever dies in between, each
+is made once; what is left to do is read from the rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+
+from opsicle.domain.automations import AutomationState
+from opsicle.domain.bound_fan_outs import BoundFanOut, MemberOf, MemberState, progress, shown_state
+from opsicle.domain.errors import TooManyRequests
+from opsicle.kit.clock import Clock
+from opsicle.server.access.actor import SystemActor
+from opsicle.server.access.member_actors import member_actor
+from opsicle.server.access.template_versions import template_of
+from opsicle.server.approvals.bindings import AlteredManifest, Bindings
+from opsicle.server.approvals.manifests import calls_of, fan_out_of
+from opsicle.server.approvals.record_of_ends import record_start, require_ended
+from opsicle.server.automations.attempts import AlreadyTaken, Attempts
+from opsicle.server.automations.bound_fan_outs import require_target
+from opsicle.server.automations.repeats import request_again
+from opsicle.server.automations.service import Automations
+from opsicle.server.automations.starters import MemberRun, Starter
+from opsicle.server.channels.outbox import Outbox
+from opsicle.server.dispatch.lease_service import LeasedWork, LeaseService
+from opsicle.server.fleet.presence import Fleet
+from opsicle.server.fleet.pubsub import PubSub, automation_topic, org_topic
+from opsicle.server.keys.vault import Vault
+from opsicle.server.store import approvals, audit, automation_transitions, automations, fan_outs
+from opsicle.server.store.automation_transitions import Ending
+from opsicle.server.store.automations import AutomationRow, Turn
+from opsicle.server.store.database import Connection, Database
+from opsicle.server.store.fan_outs import FanOutMemberRow, FanOutRow
+from opsicle.wire.jobs import MAX_EXPLANATION
+from opsicle.wire.starts import StarterKind
+
+MOST_AT_ONCE = 1_000
+"""Automations on several machines that are looked at in one turn."""
+
+NOT_BEGUN = "more machines have failed than its template allows"
+CANCELLED = "the automation was cancelled"
+
+
+class FanOuts:
+    """What a turn of the server's loop does for them. Two turns at once do no harm."""
+
+    def __init__(  # noqa: PLR0913, PLR0917 - what such an automation touches
+        self,
+        database: Database,
+        automations: Automations,
+        bindings: Bindings,
+        vault: Vault,
+        fleet: Fleet,
+        pubsub: PubSub,
+        clock: Clock,
+        lease_service: LeaseService,
+        outbox: Outbox,
+    ) -> None:
+        self._database = database
+        self._automations = automations
+        self._lease_service = lease_service
+        self._bindings = bindings
+        self._fleet = fleet
+        self._vault = vault
+        self._pubsub = pubsub
+        self._outbox = outbox
+        self._clock = clock
+        self._attempts = Attempts(clock)
+        self._seen: dict[str, Sequence[FanOutMemberRow]] = {}
+
+    def turn(self) -> int:
+        """Begin what may begin, make the automations whose turn it is, and end what is over.
+
+        Nothing begins while the queue is held, as after a restore. Return how many automations on
+        several machines there are that are not over.
+        """
+        rows = self._database.read(lambda db: fan_outs.list_open(db, MOST_AT_ONCE))
+        held = bool(self._fleet.held)
+        for row in rows:
+            if row.state is AutomationState.RUNNING:
+                self._carry_on(row, is_held=held)
+            elif row.turn == Turn.READY and not held:
+                self._begin(row)
+        for parent_id in self._seen.keys() - {row.id for row in rows}:
+            del self._seen[parent_id]
+        return len(rows)
+
+    def _begin(self, found: FanOutRow) -> None:
+        """Let an automation begin whose turn it is, if it is what was triggered and approved."""
+        leased = LeasedWork()
+
+        def work(db: Connection) -> None:
+            row = automations.get(db, found.org_id, found.id)
+            if row.state is not AutomationState.QUEUED or row.turn is not Turn.READY:
+                return
+            checked = self._lease_service.check_now(db, row, leased)
+            if checked is not None and (fan_out := checked.bound.manifest.fan_out):
+                self._begin_row(db, row, fan_out)
+            self._lease_service.groups.settle(db, leased.settled)
+
+        self._database.write(work)
+        self._lease_service.groups.announce(leased.settled)
+        self._pubsub.changed(automation_topic(found.id), org_topic(found.org_id))
+
+    def _begin_row(self, db: Connection, row: AutomationRow, fan_out: BoundFanOut) -> None:
+        now = self._clock.now()
+        fence = max(row.fence, self._lease_service.epoch.fence_floor) + 1
+        if not automation_transitions.lease(db, row.id, row.fence, fence, row.id):
+            return
+        automation_transitions.start(db, row.id, row.id, now)
+        for position, member in enumerate(fan_out.members):
+            fan_outs.insert(db, row, position, member.name)
+        data = {"machines": [member.name for member in fan_out.members]}
+        audit.append(db, now, row.org_id, SystemActor(), "start", f"automations/{row.id}", data)
+
+    def _carry_on(self, found: FanOutRow, *, is_held: bool) -> None:
+        parent = self._database.read(lambda db: automations.get(db, found.org_id, found.id))
+        members = self._database.read(lambda db: fan_outs.list_of(db, found.id))
+        fan_out = fan_out_of(parent)
+        assert fan_out is not None
+        is_cancelled = parent.cancel_requested_at is not None
+        now = progress(fan_out, _states(members), is_cancelled=is_cancelled)
+
+        due = [each for each in members if each.state is MemberState.DUE]
+        if now.is_stopped and due:
+            self._settle(due, MemberState.SKIPPED, CANCELLED if is_cancelled else NOT_BEGUN)
+        elif now.is_over:
+            self._end(parent)
+        elif not is_held:
+            for member in due[: now.room]:
+                refuse = partial(self._settle, [member], MemberState.REFUSED)
+                self._attempts.attempt(
+                    f"{parent.id}/{member.position}", partial(self._start, parent, member), refuse
+                )
+        if is_cancelled:
+            for member in members:
+                if member.state is MemberState.STARTED:
+                    self._automations.cancel_called(parent, member.automation_id or "")
+        self._announce(parent)
+
+    def _announce(self, parent: AutomationRow) -> None:
+        """Tell followers of an automation what has changed on its machines since the last turn."""
+        members = self._database.read(lambda db: fan_outs.list_of(db, parent.id))
+        if self._seen.get(parent.id) != members:
+            self._seen[parent.id] = members
+            self._pubsub.changed(automation_topic(parent.id))
+
+    def _start(self, parent: AutomationRow, member: FanOutMemberRow) -> None:
+        """Make the automation of one machine, in the name of whoever has asked for the whole."""
+        actor = self._database.read(
+            lambda db: member_actor(db, parent.org_id, parent.requester_id, "fan-out")
+        )
+        _, _, request = self._database.read(
+            lambda db: request_again(db, self._vault, actor, parent.id)
+        )
+        run = self._database.read(lambda db: self._member_run(db, parent, member))
+        if run.of.member.target:
+            self._database.read(lambda db: require_target(db, actor, run.of.member))
+
+        def claim(db: Connection, automation_id: str) -> None:
+            now = self._clock.now()
+            if not fan_outs.claim(db, member, automation_id, now):
+                raise AlreadyTaken
+            resource = f"fan-outs/{parent.id}/{member.position}"
+            record_start(db, parent.org_id, resource, automation_id, now)
+
+        starter = Starter(
+            StarterKind.FAN_OUT,
+            parent.id,
+            parent.template,
+            claim,
+            depth=parent.depth,
+            member=run,
+        )
+        try:
+            self._automations.create(actor, request, starter=starter)
+        except TooManyRequests as error:  # it waits until the org lets more wait
+            raise AlreadyTaken from error
+
+    def _member_run(
+        self, db: Connection, parent: AutomationRow, member: FanOutMemberRow
+    ) -> MemberRun:
+        """Return what is to run on a machine, by what the whole was bound to.
+
+        Raises AlteredManifest where what is stored is not what was triggered.
+        """
+        template = template_of(db, parent.template_id, parent.version)
+        approval = approvals.find_of_automation(db, parent.id) if parent.approval_id else None
+        manifest = self._bindings.check(db, parent, template, approval).manifest
+        bound = manifest.fan_out.members if manifest.fan_out else ()
+        if member.position >= len(bound) or bound[member.position].name != member.name:
+            raise AlteredManifest("what is stored of its machines is not what it was bound to")
+        of = MemberOf(
+            automation_id=parent.id,
+            position=member.position,
+            member=bound[member.position],
+            plan_outputs=manifest.plan_outputs,
+        )
+        return MemberRun(of, calls_of(parent))
+
+    def _settle(self, due: Sequence[FanOutMemberRow], state: MemberState, reason: str) -> None:
+        """Record that on some machines nothing is run, and why."""
+        now = self._clock.now()
+
+        def work(db: Connection) -> None:
+            for each in due:
+                if fan_outs.settle(db, each, state, reason, now):
+                    data = {"machine": each.name, "reason": reason}
+                    resource = f"automations/{each.parent_id}"
+                    audit.append(
+                        db, now, each.org_id, SystemActor(), "refuse_start", resource, data
+                    )
+
+        self._database.write(work)
+
+    def _end(self, parent: AutomationRow) -> None:
+        """End an automation all of whose machines are over."""
+        settled = LeasedWork().settled
+
+        def work(db: Connection) -> None:
+            row = automations.get(db, parent.org_id, parent.id)
+            ending = self._ending(db, row)
+            if not automation_transitions.finish(db, row.id, row.id, ending):
+                return
+            resource, data = f"automations/{row.id}", {"state": ending.state}
+            audit.append(db, ending.at, row.org_id, SystemActor(), "finish", resource, data)
+            self._outbox.post_finished(db, row.org_id, row.id, ending.state)
+            self._lease_service.groups.settle(db, settled)
+
+        self._database.write(work)
+        self._lease_service.groups.announce(settled)
+        self._pubsub.changed(automation_topic(parent.id), org_topic(parent.org_id))
+
+    def _ending(self, db: Connection, row: AutomationRow) -> Ending:
+        """Return how an automation ends, by how it went on each of its machines.
+
+        A success on one of them counts by the record only.
+        """
+        members, fan_out = fan_outs.list_of(db, row.id), fan_out_of(row)
+        problems = []
+        for member in members:
+            if member.automation_state == AutomationState.SUCCEEDED:
+                problems += self._contradiction(db, member)
+            else:
+                problems.append(_how_it_went(member))
+        if fan_out is None or [each.name for each in members] != [
+            each.name for each in fan_out.members
+        ]:
+            problems.append("what is stored of its machines is not what it was bound to")
+
+        state = AutomationState.SUCCEEDED
+        if problems:
+            state = AutomationState.FAILED
+        if problems and row.cancel_requested_at is not None:
+            state = AutomationState.CANCELLED
+        explanation = "; ".join(problems)
+        return Ending(state, self._clock.now(), None, explanation[:MAX_EXPLANATION])
+
+    def _contradiction(self, db: Connection, member: FanOutMemberRow) -> list[str]:
+        row = automations.get(db, member.org_id, member.automation_id or "")
+        try:
+            template = template_of(db, row.template_id, row.version)
+            of = self._bindings.check(db, row, template, None).manifest.member_of
+            require_ended(db, row)
+        except AlteredManifest as altered:
+            return [f"{member.name}: {altered}"]
+        if of is None or (of.automation_id, of.position) != (member.parent_id, member.position):
+            return [f"{member.name}: its automation is a part of another one"]
+        return []
+
+
+def _states(
+    members: Sequence[FanOutMemberRow],
+) -> list[tuple[MemberState, AutomationState]]:
+    return [(each.state, shown_state(each.state, each.automation_state)) for each in members]
+
+
+def _how_it_went(member: FanOutMemberRow) -> str:
+    if member.automation_state is not None:
+        return f"{member.name} ended {member.automation_state} ({member.automation_id})"
+    verb = "did not begin" if member.state is MemberState.SKIPPED else "could not start"
+    return f"{member.name} {verb}: {member.reason}"

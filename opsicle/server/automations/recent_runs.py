@@ -1,0 +1,59 @@
+"""The newest automations of each template, of which little more is asked than how they went."""
+
+from __future__ import annotations
+
+from opsicle.domain.access import Action
+from opsicle.server.access.actor import Actor
+from opsicle.server.access.template_access import is_automation_hidden, is_hidden
+from opsicle.server.http.paging import page_of
+from opsicle.server.store import recent_runs, templates
+from opsicle.server.store.database import Connection, Database
+from opsicle.server.store.recent_runs import RunRow
+from opsicle.server.store.templates import TemplateRow
+from opsicle.wire.pages import Page
+from opsicle.wire.recent_run_api import RecentRun, TemplateRuns
+
+RUNS = 30
+"""Of each template."""
+
+
+class RecentRuns:
+    """Reads how templates went lately."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def list_by_template(self, actor: Actor, cursor: str, limit: int) -> Page[TemplateRuns]:
+        """Return the org's templates by name, each with its newest automations.
+
+        Without the templates, and the automations, that the caller may not see.
+        """
+        actor.require(Action.AUTOMATIONS_VIEW)
+
+        def query(db: Connection) -> tuple[list[TemplateRow], dict[str, list[RunRow]]]:
+            rows = templates.list_by_name(db, actor.org_id, cursor, limit + 1)
+            shown = [row for row in rows[:limit] if not is_hidden(db, actor, row.name)]
+            return rows, {row.name: _visible_runs(db, actor, row.name) for row in shown}
+
+        rows, runs = self._database.read_long(query, actor.org_id)
+        return page_of(
+            rows,
+            limit,
+            lambda row: TemplateRuns(
+                template=row.name, runs=[_run(each) for each in runs[row.name]]
+            ),
+            lambda row: row.name,
+            lambda row: row.name not in runs,
+        )
+
+
+def _visible_runs(db: Connection, actor: Actor, template: str) -> list[RunRow]:
+    rows = recent_runs.list_newest(db, actor.org_id, template, RUNS)
+    return [row for row in rows if not is_automation_hidden(db, actor, row)]
+
+
+def _run(row: RunRow) -> RecentRun:
+    seconds = None
+    if row.started_at and row.finished_at:
+        seconds = (row.finished_at - row.started_at).total_seconds()
+    return RecentRun(id=row.id, state=row.state, created_at=row.created_at, seconds=seconds)

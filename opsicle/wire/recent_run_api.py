@@ -1,0 +1,25 @@
+"""How the newest automations of each template went, for a strip of marks beside it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import msgspec
+
+from opsicle.domain.automations import AutomationState
+
+
+class RecentRun(msgspec.Struct, kw_only=True):
+    """One automation. `seconds` is how long it has run, null while it does or if it never did."""
+
+    id: str
+    state: AutomationState
+    created_at: datetime
+    seconds: float | None = None
+
+
+class TemplateRuns(msgspec.Struct, kw_only=True):
+    """A template's newest automations, newest first: 30 at most."""
+
+    template: str
+    runs: list[RecentRun]

@@ -1,0 +1,258 @@
+"""What runs on a target: shell scripts that come over the connection, and no program of ours.
+
+Two things run there. The *keeper* is one per connection, and lives as long as that: it makes the
+job's folder, ends the job's processes when it is told to, or when the connection is gone, and
+removes the folder at last. The *phase script* is one per try: it sets the environment and starts
+the phase's shell as the leader of a session of its own. All it is told comes over its standard
+input; nothing of it ever stands in an argument.
+
+Needed there: a POSIX `/bin/sh`, `setsid` (util-linux, busybox), and the usual small programs. The
+job's folder is `/tmp/opsicle-JOB-NONCE` (0700), of which nobody can know the name before.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import PurePosixPath
+from typing import NamedTuple
+
+from opsicle.domain.outputs import MAX_OUTPUT_FILE_BYTES
+from opsicle.domain.templates import ResourceLimits
+from opsicle.worker.process_limits import SHELLS_OWN, address_limit, process_limits
+
+KEEPER_COMMAND = (
+    "exec /bin/sh -c '"
+    'exec env -i HOME="$HOME" PATH="$PATH" /bin/sh -c "$1"\' sh \''
+    's=$(while IFS= read -r l && [ "$l" != . ]; do printf "%s\\n" "$l"; done); eval "$s"\''
+)
+"""What the login shell is given, be it sh, bash, zsh, csh or fish: a script comes over standard
+input, up to a line that is a dot; then words to the keeper."""
+
+PHASE_COMMAND = (
+    "exec /bin/sh -c '"
+    'exec env -i HOME="$HOME" PATH="$PATH" LANG="${LANG:-C.UTF-8}" ${TZ+"TZ=$TZ"} '
+    '/bin/sh -c "$1"\' sh \'s=$(cat); eval "$s"\''
+)
+"""The same for a phase, whose script is all that comes. It keeps of the login's environment what
+phases are promised."""
+
+RESULT_COMMAND = "exec /bin/sh -c 's=$(cat); eval \"$s\"'"
+"""The same for what prints a phase's result."""
+
+_MAX_RESULT_BYTES = MAX_OUTPUT_FILE_BYTES + 1  # one more than is read, to be told of
+
+RESULT_BYTES = 2 * _MAX_RESULT_BYTES + 64 * 1024
+"""The most that the result command answers, and what a login shell may print before it."""
+
+_LAST_SECONDS = 10
+"""The grace of what a phase leaves behind, and of what is left without its worker; also how long
+what made a session of its own, but still holds the phase's output, is listened to."""
+
+_FUNCTIONS = """\
+in_sessions() {
+    leaders=' '
+    for file in "$base"/session.*; do leaders="$leaders${file##*.} "; done
+    for file in /proc/[0-9]*/stat; do
+        IFS= read -r line <"$file" || continue
+        pid=${line%% *}
+        set -- ${line##*) }
+        case $leaders in *" $4 "*) [ "$1" = Z ] || echo "$pid" ;; esac
+    done
+} 2>/dev/null
+marked() {
+    grep -l "OPSICLE_JOB_ID=$job" /proc/[0-9]*/environ | sed 's/[^0-9]//g'
+} 2>/dev/null
+seconds() { read -r up rest </proc/uptime; echo "${up%%.*}"; }
+ours() { in_sessions; [ "$1" = sessions ] || marked; }
+end_all() {
+    until=$(($(seconds) + $2))
+    [ "$2" -eq 0 ] || { kill -TERM $(ours "$1"); kill -CONT $(ours "$1"); }
+    while [ "$(seconds)" -lt "$until" ] && [ -n "$(ours "$1")" ]; do sleep 0.1 || sleep 1; done
+    until=$(($(seconds) + 5))
+    while left=$(ours "$1") && [ -n "$left" ] && [ "$(seconds)" -lt "$until" ]; do
+        kill -KILL $left
+        sleep 0.1 || sleep 1
+    done
+    left=$(set -- $left; echo $#)
+} 2>/dev/null
+"""
+"""`end_all WHICH GRACE`: TERM, a grace in seconds, KILL, for `all` of the job or its `sessions`;
+`left` says how many live on. Of `/proc/PID/stat`, the fourth field behind the name is the session.
+"""
+
+_KEEPER = """\
+trap '' HUP PIPE TERM INT
+umask 077
+mkdir "$base" "$base/work" && mkfifo "$base/marks" "$base/out" "$base/err" || exit 3
+if mkdir "$private" 2>/dev/null; then ln -s "$private" "$base/private"
+else mkdir "$base/private"; fi
+if ! command -v setsid >/dev/null; then
+    echo "there is no program setsid, by which what a phase has started is ended" >&2
+    rm -rf -- "$base" "$private"
+    exit 3
+fi
+echo "$nonce ready"
+is_over=
+while read -r word grace; do
+    case $word in
+        stop) end_all all "$grace"; echo "$nonce stopped $left" ;;
+        end) is_over=1; break ;;
+    esac
+done
+[ -n "$is_over" ] || end_all all "$last"
+cd /
+if grep -q " $base/" /proc/self/mountinfo 2>/dev/null; then
+    echo "$nonce kept"
+else
+    chmod -R u+rwx "$base/work" 2>/dev/null
+    rm -rf -- "$base"
+fi
+rm -rf -- "$private"
+[ -e "$base" ] || echo "$nonce removed"
+"""
+"""Words come as lines: `stop GRACE`, `end`. Without an end, the worker or the way to it is gone."""
+
+_PHASE = """\
+fail() { echo "opsicle: $1" >&2; echo 126 >"$base/private/code"; exit 0; }
+[ -e "$base/work" ] || mkdir -m 700 "$base/work"
+cd -P -- "$base/work" || fail "the workspace is no folder any more"
+real=$(pwd -P)
+cd -P -- "./$folder" 2>/dev/null || fail "there is no folder $folder in the workspace"
+case $(pwd -P)/ in "$real"/*) ;; *) fail "the folder $folder is not within the workspace" ;; esac
+exec 5>&2 2>/dev/null
+cat <"$base/out" & out=$!
+cat <"$base/err" >&5 & err=$!
+"""
+
+_PHASE_END = """\
+code=$?
+end_all sessions "$last"
+rm -f "$base"/session.*
+exec 4>&-
+( sleep $last; echo "opsicle: what a daemon prints is lost from here on" >&5; kill "$out" "$err" \
+) >/dev/null 2>&1 </dev/null & killer=$!
+wait "$out" "$err"
+kill "$killer"
+rm -f "$base"/private/secret.* "$base/script"
+echo "$code" >"$base/private/code"
+"""
+
+
+class RemoteFolder(NamedTuple):
+    """A job's folder on its target, and the word by which the keeper's answers are known."""
+
+    job_id: str
+    nonce: str
+
+    @property
+    def path(self) -> PurePosixPath:
+        """The folder: `work` in it is the workspace."""
+        return PurePosixPath("/tmp", f"opsicle-{self.job_id}-{self.nonce}")  # noqa: S108 - made there with mode 0700, of a name that nobody can know
+
+    @property
+    def workspace(self) -> PurePosixPath:
+        """What the commands see as OPSICLE_WORKSPACE."""
+        return self.path / "work"
+
+    @property
+    def marks(self) -> PurePosixPath:
+        """The named pipe for the boundaries of commands."""
+        return self.path / "marks"
+
+    def private(self, name: str) -> PurePosixPath:
+        """Return the place of a file for values, which is in memory where there is room for it."""
+        return self.path / "private" / name
+
+    def keeper(self) -> bytes:
+        """Return the keeper's script, as KEEPER_COMMAND takes it."""
+        return f"{self._names()}{_FUNCTIONS}{_KEEPER}.\n".encode()
+
+    def result_script(self) -> bytes:
+        """Return what prints a phase's result: a line of exit code and sizes, then two files.
+
+        Bounded, without following links. Nothing of it if the phase's script has not ended.
+        """
+        return (
+            f'{self._names()}cd "$base/private" && code=$(cat code) && rm code || exit 3\n'
+            "for file in output summary; do\n"
+            '    [ -f "$file" ] && [ ! -L "$file" ] || { rm -rf "$file"; : >"$file"; }\n'
+            f'    head -c {_MAX_RESULT_BYTES} "$file" >"$file.sent"\n'
+            "done\n"
+            'printf "\\n%s code %s %s %s\\n" "$nonce" "$code" '
+            "$(wc -c <output.sent) $(wc -c <summary.sent)\n"
+            "cat output.sent summary.sent\n"
+            "rm -f output summary output.sent summary.sent\n"
+        ).encode()
+
+    def phase_script(
+        self,
+        arguments: Sequence[bytes],
+        script: bytes,
+        environment: Mapping[str, str],
+        secrets: Mapping[str, str],
+        limits: ResourceLimits,
+        start_in: str,
+    ) -> bytes:
+        """Return what runs a phase on the target. Raises ValueError for a NUL byte.
+
+        `arguments` are the shell's, `script` is what is written for it; `secrets` are the files
+        that it finds, by name.
+        """
+        end = f"end-{self.nonce}"
+        has_marks = str(self.marks).encode() in script
+        lines = [
+            self._names().encode() + _FUNCTIONS.encode(),
+            b"folder=" + quoted(start_in) + b"\n",
+            b'exec 4>"$base/marks"\n' if has_marks else b"",
+            b"( umask 077\n",
+            _file("script", script, end),
+            *(_file(f"private/{name}", text.encode(*_ANY), end) for name, text in secrets.items()),
+            b': >"$base/private/output"; : >"$base/private/summary"\n) || exit 3\n',
+            _PHASE.encode(),
+            b"(\n",
+            *(line.encode() + b"\n" for line in _limit_lines(limits)),
+            f"unset {SHELLS_OWN}\n".encode(),
+            *(
+                b"export " + name.encode() + b"=" + quoted(value) + b"\n"
+                for name, value in environment.items()
+            ),
+            b"exec 4>&- 5>&-\n",
+            b'exec /bin/sh -c \': >"$0/session.$$"; exec setsid "$@"\' "$base" ',
+            b" ".join(quoted(each.decode(*_ANY)) for each in arguments),
+            b'\n) >"$base/out" 2>"$base/err" </dev/null\n',
+            _PHASE_END.encode(),
+        ]
+        text = b"".join(lines)
+        if b"\0" in text:
+            raise ValueError("embedded null byte")
+        return text
+
+    def _names(self) -> str:
+        return (
+            f"base={self.path}\n"
+            f"private=/dev/shm/{self.path.name}\n"
+            f"job={self.job_id}\n"
+            f"nonce={self.nonce}\n"
+            f"last={_LAST_SECONDS}\n"
+        )
+
+
+_ANY = ("utf-8", "surrogateescape")
+
+
+def quoted(text: str) -> bytes:
+    """Quote for a shell, whatever the bytes are."""
+    return shlex.quote(text).encode(*_ANY)
+
+
+def _file(name: str, content: bytes, end: str) -> bytes:
+    """Return what writes a file that ends with a line break; no program's argument holds it."""
+    whole = content if content.endswith(b"\n") else content + b"\n"
+    return f"cat >\"$base/{name}\" <<'{end}'\n".encode() + whole + f"{end}\n".encode()
+
+
+def _limit_lines(limits: ResourceLimits) -> Iterable[str]:
+    yield from process_limits(limits)
+    if limits.memory_mib is not None:
+        yield address_limit(limits.memory_mib)
