@@ -51,8 +51,7 @@ def is_checkout() -> bool:
 class Process:
     """One process of the product; its output is kept in files that `log` reads.
 
-    One that `is_warm` begins as a copy of a process that has loaded the program, where it would be
-    the same otherwise.
+    One that `is_warm` begins as a copy of a loaded process, where that makes no difference.
     """
 
     arguments: Sequence[str]
@@ -324,9 +323,8 @@ class Installation:
     _access: Access | None = None
 
     def __enter__(self) -> Installation:
-        self.server = Server(
-            self.folder / "server", self.server_place, self.server_options, not self.is_new
-        )
+        self.server = Server(self.folder / "server", self.server_place, self.server_options)
+        self.server.is_warm = not self.is_new
         self.processes.append(self.server)
         try:
             self._begin()
@@ -355,9 +353,8 @@ class Installation:
 
     def join(self, name: str, token: str, place: Place | None = None, *options: str) -> Worker:
         """Enrol and start a worker with this join token."""
-        worker = Worker(
-            self.folder / name, place or Place(), ("--name", name, *options), not self.is_new
-        )
+        worker = Worker(self.folder / name, place or Place(), ("--name", name, *options))
+        worker.is_warm = not self.is_new
         self.processes.append(worker)
         return worker.start(token)
 
@@ -365,16 +362,9 @@ class Installation:
         """Add somebody to the org and log them in."""
         user = User(self.folder / email.partition("@")[0], email, self.user_place)
         self.admin.cli(
-            "users",
-            "create",
-            "--email",
-            email,
-            "--role",
-            role,
-            "--password-file",
-            str(user.password_file),
-        )
-
+            "users", "create", "--email", email, "--role", role,
+            "--password-file", str(user.password_file),
+        )  # fmt: skip
         user.login(self.server)
         return user
 
