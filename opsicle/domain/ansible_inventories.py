@@ -28,7 +28,7 @@ _NO_GROUPS = frozenset({"all", "ungrouped"})
 Vars = dict[str, str]
 
 
-class Group(msgspec.Struct):
+class HostGroup(msgspec.Struct):
     """A group of hosts; `children` are groups within it."""
 
     variables: Vars = msgspec.field(default_factory=dict)
@@ -39,14 +39,14 @@ class Group(msgspec.Struct):
 class Inventory(msgspec.Struct):
     """What an inventory says, as its reader finds it."""
 
-    groups: dict[str, Group] = msgspec.field(default_factory=dict)
+    groups: dict[str, HostGroup] = msgspec.field(default_factory=dict)
     hosts: dict[str, Vars] = msgspec.field(default_factory=dict)
     lines: dict[str, int] = msgspec.field(default_factory=dict)
     remarks: list[Remark] = msgspec.field(default_factory=list)
 
-    def group(self, name: str) -> Group:
+    def group(self, name: str) -> HostGroup:
         """Return a group, made now if nobody has named it before."""
-        return self.groups.setdefault(name, Group())
+        return self.groups.setdefault(name, HostGroup())
 
     def add_hosts(self, group: str, pattern: str, variables: Vars, line: int) -> None:
         """Note hosts of a group with variables of their own."""
@@ -150,7 +150,7 @@ def _first(variables: Mapping[str, str], names: tuple[str, ...]) -> str:
     return next((variables[name] for name in names if variables.get(name)), "")
 
 
-def _groups_of(groups: Mapping[str, Group], host: str) -> set[str]:
+def _groups_of(groups: Mapping[str, HostGroup], host: str) -> set[str]:
     """Return all groups that a host is in, be it by one within another."""
     found = {name for name, group in groups.items() if host in group.hosts} | {"all"}
     while more := {
@@ -160,7 +160,7 @@ def _groups_of(groups: Mapping[str, Group], host: str) -> set[str]:
     return found
 
 
-def _depths(groups: Mapping[str, Group]) -> dict[str, int]:
+def _depths(groups: Mapping[str, HostGroup]) -> dict[str, int]:
     """Return how many groups each one is within, at most; what is within itself counts as far."""
     depths = dict.fromkeys(groups, 1) | {"all": 0}
     for _ in groups:
@@ -171,7 +171,7 @@ def _depths(groups: Mapping[str, Group]) -> dict[str, int]:
     return depths
 
 
-def _merged(groups: Mapping[str, Group], names: set[str], depths: Mapping[str, int]) -> Vars:
+def _merged(groups: Mapping[str, HostGroup], names: set[str], depths: Mapping[str, int]) -> Vars:
     """Return what groups say of a host: inner ones win, then the higher priority, then A to Z."""
 
     def rank(name: str) -> tuple[int, int, str]:
