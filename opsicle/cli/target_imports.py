@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 
 import click
@@ -12,6 +13,7 @@ from opsicle.cli.invocation import current
 from opsicle.cli.known_hosts import known_hosts_option, read_known_hosts
 from opsicle.cli.output import print_json, print_table
 from opsicle.cli.output_files import write_whole
+from opsicle.cli.root import OUTPUTS, VerbCommand
 from opsicle.cli.terminal import printable, say
 from opsicle.domain.ansible_parser import read_inventory
 from opsicle.domain.errors import Conflict, InvalidInput
@@ -29,17 +31,31 @@ _READERS: dict[str, Callable[[bytes], FoundHosts]] = {
 }
 
 
-@click.command("import")
+class _ImportCommand(VerbCommand):
+    """One whose `-o` takes a folder too: only `table` and `json` are forms of output."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Read `-o DIR` as `--to DIR`."""
+        folders = [
+            at
+            for at, (option, value) in enumerate(pairwise(args))
+            if option == "-o" and value not in OUTPUTS
+        ]
+        for at in folders:
+            args[at] = "--to"
+        return super().parse_args(ctx, args)
+
+
+@click.command("import", cls=_ImportCommand)
 @click.argument("kind", type=click.Choice(list(_READERS)), metavar="ansible|ssh-config")
 @click.argument("file", type=FileName())
 @click.option(
-    "-o",
     "--to",
-    "folder",
     metavar="DIR",
     type=FolderName(),
     required=True,
-    help="The folder that the documents are written into; made if it is not there.",
+    help="The folder that the documents are written into; made if it is not there. "
+    "`-o DIR` does the same.",
 )
 @known_hosts_option
 @click.option("--user", metavar="USER", default="", help="As whom to log in where FILE says none.")
@@ -50,7 +66,7 @@ _READERS: dict[str, Callable[[bytes], FoundHosts]] = {
     help="The secret that holds the private key of all; named after each one's file unless told.",
 )
 def import_(
-    kind: str, file: str, folder: Path, known_hosts: str | None, user: str, secret: str
+    kind: str, file: str, to: Path, known_hosts: str | None, user: str, secret: str
 ) -> None:
     """Make documents for `push` of an inventory or an SSH configuration, and say what was left out.
 
@@ -59,10 +75,10 @@ def import_(
     """
     known = read_known_hosts(known_hosts) if known_hosts else KnownHosts("")
     imported = import_targets(_READERS[kind](_read(file)), known, user, secret)
-    files = {target.name: folder / f"{target.name}.yaml" for target in imported.targets}
+    files = {target.name: to / f"{target.name}.yaml" for target in imported.targets}
     _require_new(files)
     for target in imported.targets:
-        folder.mkdir(parents=True, exist_ok=True)
+        to.mkdir(parents=True, exist_ok=True)
         write_whole(files[target.name], [written(target).encode()])
     _report(imported, files)
 
@@ -82,7 +98,7 @@ def _require_new(files: dict[str, Path]) -> None:
     if there:
         raise Conflict(
             f"there is a file {there[0]} already; nothing was written",
-            hint="Say with -o a folder of its own.",
+            hint="Say with --to a folder of its own.",
         )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import pytest
@@ -83,7 +82,7 @@ def test_a_target_is_made_and_changed_of_its_parts_on_the_command_line(
     inventory, folder = tmp_path / "hosts.ini", tmp_path / "made"
     inventory.write_text("[db]\ndb1.example.com:2222\n[old]\ndb2 ansible_connection=local\n")
     given = ("targets", "import", "ansible", str(inventory), "-o", str(folder), "--user", "dba")
-    done = json.loads(admin.cli("-o", "json", *given, "--known-hosts", str(known)))
+    done = admin.json(*given, "--known-hosts", str(known))
     assert [(each["name"], each["to_fill"]) for each in done["targets"]] == [
         ("db1-example-com", [])
     ]
