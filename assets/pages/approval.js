@@ -19,7 +19,7 @@ import { takeDraft } from "../lib/drafts.js";
 import { markdown } from "../lib/markdown.js";
 import { queueTexts, wantedLabels } from "../lib/placement.js";
 import { here } from "../lib/router.js";
-import { ago, countdown, exactTime } from "../lib/times.js";
+import { ago, countdown, durationText, exactTime } from "../lib/times.js";
 import { visible, visibleInLog, visibleLine, visibleValue } from "../lib/visible.js";
 
 const GATE_STATES = {
@@ -230,6 +230,10 @@ function where(approval) {
       visible(approval.workers.join(", ")) || "none is connected",
     ],
     approval.fan_out && ["How many", fanOutText(approval.fan_out)],
+    approval.keep_workspace && [
+      "Its workspace",
+      `kept for ${durationText(approval.keep_workspace * 1000)} if it does not go well`,
+    ],
     ["Policy", policyText(approval)],
     ["Manifest (SHA-256)", h("code", { class: "command" }, approval.manifest_digest)],
   ];

@@ -60,7 +60,9 @@ export function mount(root, { id, title }) {
   let shown = null;
   const show = (automation) => {
     showAutomation(parts, automation, shown);
-    steps.hidden = automation.targets.length > 0; // each of them has its own
+    // each of its targets has its own phases and log
+    steps.hidden = automation.targets.length > 0;
+    parts.log.element.hidden = steps.hidden && automation.jobs.length === 0;
     shown = automation;
   };
   follow("/automations/{automation_id}/events", {

@@ -251,6 +251,8 @@ def _body(approval: Approval) -> Iterator[str]:
     yield from map(printable, _bound(approval.calls, "  "))
     for each in approval.volume_mounts:
         yield printable(f"  containers see {each.host} of the worker as {each.container}")
+    if approval.keep_workspace:
+        yield f"  its workspace is kept for {approval.keep_workspace} s if it does not go well"
 
     yield ""
     yield "With these values:" if approval.values else "It takes no values."

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from opsicle.cli.following import show_live
 from opsicle.cli.invocation import current
 from opsicle.cli.listing import limit
 from opsicle.cli.log_searches import ignore_case, print_search_progress, regex, stream
@@ -15,7 +16,7 @@ from opsicle.cli.output import Column, emit, emit_list, print_table, seconds_bet
 from opsicle.cli.results import show_results
 from opsicle.cli.root import NounGroup
 from opsicle.cli.sessions import connect
-from opsicle.cli.terminal import printable
+from opsicle.cli.terminal import printable, say
 from opsicle.cli.times import PastTime, past_time
 from opsicle.client.automations import trigger
 from opsicle.client.logs import LogSearchProgress, search_logs
@@ -137,12 +138,19 @@ def release(automation_id: str) -> None:
     emit_automation(connect().call(endpoints.RELEASE, automation_id))
 
 
+follow_option = click.option(
+    "--follow", is_flag=True, help="Show the log live, and end with the automation's exit code."
+)
+
+
 @automations.command()
 @click.argument("automation_id", metavar="ID")
+@follow_option
 @totp_option
-def rerun(automation_id: str, totp: str | None) -> None:
+def rerun(automation_id: str, *, follow: bool, totp: str | None) -> AutomationState | None:
     """Run the same template version with the same values again, as a new automation."""
-    emit_automation(with_proof(totp, lambda api: trigger(api, endpoints.RERUN, automation_id)))
+    made = with_proof(totp, lambda api: trigger(api, endpoints.RERUN, automation_id))
+    return show_new(made, follow=follow)
 
 
 @automations.command()
@@ -166,16 +174,18 @@ def rerun(automation_id: str, totp: str | None) -> None:
 @click.option(
     "--reason", metavar="TEXT", default="", help="Why; the old one's reason unless given."
 )
+@follow_option
 @totp_option
-def resume(
+def resume(  # noqa: PLR0913 - each is an option
     automation_id: str,
     phase_from: str,
     *,
     accept_unknown: bool,
     fresh_workspace: bool,
     reason: str,
+    follow: bool,
     totp: str | None,
-) -> None:
+) -> AutomationState | None:
     """Go on where an automation has failed, as a new one.
 
     It has the old one's values, and what its phases have handed on; those that went well are not
@@ -187,9 +197,23 @@ def resume(
         fresh_workspace=fresh_workspace,
         reason=reason,
     )
-    emit_automation(
-        with_proof(totp, lambda api: trigger(api, endpoints.RESUME, automation_id, body=request))
-    )
+    made = with_proof(totp, lambda api: trigger(api, endpoints.RESUME, automation_id, body=request))
+    return show_new(made, follow=follow)
+
+
+def show_new(automation: Automation, *, follow: bool) -> AutomationState | None:
+    """Print an automation that was just triggered; or show it live, and return how it ended."""
+    if not follow:
+        emit_automation(automation)
+        return None
+
+    say(f"automation {automation.id}")
+    automation = show_live(connect(), automation)
+    if current().wants_json:
+        emit_automation(automation)
+    else:
+        show_results(automation.outputs, automation.summary, say)
+    return automation.state
 
 
 def emit_automation(automation: Automation) -> None:

@@ -9,6 +9,7 @@ from opsicle.client.api import Api
 from opsicle.client.following import ConnectionLost, LogPiece, follow
 from opsicle.domain.automations import WAITS_FOR_WORKER, AutomationState, is_final
 from opsicle.wire.endpoints import automations as endpoints
+from opsicle.wire.starts import ended_text
 from opsicle.wire.user_api import Automation
 
 
@@ -57,12 +58,14 @@ class _StatusPrinter:
     def __init__(self, progress: ProgressDisplay) -> None:
         self._progress = progress
         self._last_printed = ""
+        self._ended: set[str] = set()
 
     def show(self, now: Automation) -> None:
         """Say why it waits, or that it runs and where.
 
         Below that, on a terminal, how it stands just now.
         """
+        self._show_targets(now)
         phases = (*now.plan, *now.phases)
         self._progress.note_phases(phase.state for phase in phases)
         running = [phase.name for phase in phases if phase.state == "running"]
@@ -81,6 +84,16 @@ class _StatusPrinter:
         elif now.state is AutomationState.RUNNING and now.worker:
             self._print_once(f"running on {now.worker.name}")
             self._progress.show_status(f"running: {running[-1]}" if running else "running")
+
+    def _show_targets(self, now: Automation) -> None:
+        """Say of each machine, once, how it has ended; below that, how many have."""
+        over = [each for each in now.targets if each.finished_at is not None]
+        for target in over:
+            if target.name not in self._ended:
+                self._ended.add(target.name)
+                self._progress.say(printable(ended_text(target)))
+        if now.targets and now.state is AutomationState.RUNNING:
+            self._progress.show_status(f"running: {len(over)} of {len(now.targets)} are over")
 
     def _print_once(self, text: str) -> None:
         if text != self._last_printed:

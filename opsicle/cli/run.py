@@ -7,8 +7,7 @@ from pathlib import Path
 
 import click
 
-from opsicle.cli.automations import emit_automation
-from opsicle.cli.following import show_live
+from opsicle.cli.automations import follow_option, show_new
 from opsicle.cli.given_files import LocalFiles, upload_id, with_files
 from opsicle.cli.given_values import GivenValues, Lines, var_file_option, var_or_file_option
 from opsicle.cli.input_files import FileName
@@ -38,9 +37,7 @@ _FILE_ENDINGS = (".yaml", ".yml", ".json")
 @click.argument("what", metavar="NAME|FILE", type=FileName())
 @var_or_file_option
 @var_file_option
-@click.option(
-    "--follow", is_flag=True, help="Show the log live, and end with the automation's exit code."
-)
+@follow_option
 @version_option
 @click.option(
     "--secret-file",
@@ -154,14 +151,4 @@ def _run_there(
 
     request = RunRequest(template=name, version=version, values=values, reason=reason)
     automation = with_proof(totp, lambda api: trigger(api, endpoints.RUN, body=request))
-    if not follow:
-        emit_automation(automation)
-        return None
-
-    say(f"automation {automation.id}")
-    automation = show_live(api, automation)
-    if current().wants_json:
-        emit_automation(automation)
-    else:
-        show_results(automation.outputs, automation.summary, say)
-    return automation.state
+    return show_new(automation, follow=follow)

@@ -16,7 +16,7 @@ from opsicle.cli.sessions import connect
 from opsicle.cli.terminal import echo_document, printable, say
 from opsicle.domain.errors import InvalidInput
 from opsicle.domain.fan_outs import FanOut, FanOutKind, fan_out_text
-from opsicle.domain.templates import Concurrency, Notify
+from opsicle.domain.templates import Concurrency, Notify, Phase, When
 from opsicle.wire.endpoints import templates as endpoints
 from opsicle.wire.user_api import SourceRequest, TemplateVersion
 
@@ -126,6 +126,15 @@ def delete(name: str, totp: str | None) -> None:
     versioned.delete_document(name, totp, lambda api: api.call(endpoints.DELETE, name))
 
 
+def _phase_text(phase: Phase) -> str:
+    """Return a phase in short: its name, and when it runs, and what it does unless commands."""
+    parts = [f"when {phase.when}"] if phase.when is not When.SUCCESS else []
+    parts += [f"in {phase.image}"] if phase.image else []
+    parts += ["asks people"] if phase.pause else []
+    parts += [f"calls {call.template}" for call in phase.calls]
+    return f"{phase.name} ({'; '.join(parts)})" if parts else phase.name
+
+
 def _each_text(fan_out: FanOut) -> str:
     what = "worker" if fan_out.kind is FanOutKind.EACH else "target"
     named = f" of {', '.join(fan_out.names)}" if fan_out.names else ""
@@ -140,7 +149,8 @@ def _fields(template: TemplateVersion) -> list[tuple[str, object]]:
         ("description", template.description),
         ("owners", [f"{owner.name} <{owner.email}>" for owner in template.owners]),
         ("variables", [f"{variable.id} ({variable.type})" for variable in template.variables]),
-        ("phases", [phase.name for phase in template.phases]),
+        ("plan", [_phase_text(phase) for phase in template.plan]),
+        ("phases", [_phase_text(phase) for phase in template.phases]),
         ("runs on", template.runs_on),
         ("runs where", template.runs_on_where),
         ("runs on each", _each_text(template.fan_out) if template.fan_out else ""),

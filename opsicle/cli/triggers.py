@@ -48,6 +48,7 @@ _CALL_COLUMNS = [
     Column("outcome", _outcome),
     Column("automation", lambda call: call.automation_id),
     Column("from", lambda call: call.address),
+    Column("values", lambda call: call.values),
     Column("bytes", lambda call: call.body_bytes),
     Column("why", lambda call: call.reason),
 ]

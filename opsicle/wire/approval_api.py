@@ -148,6 +148,7 @@ class Approval(ApprovalSummary, kw_only=True):
     concurrency_limit: int | None = None
     workers: list[str]
     timeout: int | None
+    keep_workspace: int | None = None
     compared: Comparison | None
     needs_totp: bool
     needs_reason: bool

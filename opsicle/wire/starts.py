@@ -64,6 +64,13 @@ class AutomationTarget(msgspec.Struct, kw_only=True):
     finished_at: datetime | None = None
 
 
+def ended_text(target: AutomationTarget) -> str:
+    """Return in a line how a machine has ended: its name, state, exit code, and why."""
+    code = "" if target.exit_code is None else f", exit code {target.exit_code}"
+    why = f": {target.reason}" if target.reason else ""
+    return f"{target.name} {target.state}{code}{why}"
+
+
 class ChainedStart(msgspec.Struct, kw_only=True):
     """What an automation starts once it has ended, and what has come of that.
 

@@ -181,6 +181,9 @@ def test_an_automation_that_was_not_followed_can_be_watched_shown_and_run_again(
     assert [phase["name"] for phase in shown["phases"]] == ["greet", "work"]
     again = alice.json("automations", "rerun", automation["id"])
     assert again["rerun_of"] == automation["id"]
+    followed = alice.attempt("automations", "rerun", automation["id"], "--follow")
+    assert followed.returncode == 0
+    assert followed.stdout == "hello later\n"
     listed = alice.json("automations", "list", "--template", "hello", "--state", "succeeded")
     assert automation["id"] in [one["id"] for one in listed]
 

@@ -9,14 +9,19 @@ from typing import Any
 import pytest
 
 from tests.product import Installation
+from tests.ssh_servers import SshServer, ssh_server
 from tests.support import wait_until
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 
 
-@pytest.fixture
-def installation(tmp_path: Path) -> Iterator[Installation]:
-    with Installation(tmp_path) as installation:
+@pytest.fixture(scope="module")
+def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
+    """Run a server and three workers that were granted `role=edge`."""
+    with Installation(tmp_path_factory.mktemp("fan-outs")) as installation:
+        for name in ("e1", "e2", "e3"):
+            made = installation.admin.json("workers", "token", "--label", "role=edge")
+            installation.join(name, made["token"])
         yield installation
 
 
@@ -31,9 +36,6 @@ def test_each_worker_runs_its_part_once_though_the_server_is_killed(
         f"'until [ -e {gate} ]; do sleep 0.1; done']}}\n"
     )
     admin = installation.admin
-    for name in ("e1", "e2", "e3"):
-        token = admin.json("workers", "token", "--label", "role=edge")["token"]
-        installation.join(name, token)
 
     def ran() -> int:
         return len(proof.read_text().splitlines()) if proof.exists() else 0
@@ -55,3 +57,64 @@ def test_each_worker_runs_its_part_once_though_the_server_is_killed(
         ("e3", "succeeded", 0),
     ]
     assert "e2" in admin.cli("automations", "show", whole)
+    lines = admin.cli("logs", whole).splitlines()
+    assert sorted(line.split(" UTC ")[1] for line in lines) == [
+        f"{name} succeeded, exit code 0" for name in ("e1", "e2", "e3")
+    ]
+
+
+def test_each_target_runs_its_part_over_ssh_and_a_changed_one_does_not(
+    installation: Installation, tmp_path: Path
+) -> None:
+    admin, proof = installation.admin, tmp_path / "proof"
+    with ssh_server(tmp_path / "sshd") as sshd:
+        admin.cli("secrets", "create", "web-key", "--value-file", str(tmp_path / "sshd/key"))
+        for name in ("web1", "web2", "web3"):
+            _push_target(installation, tmp_path, sshd, name)
+        installation.push(
+            "apiVersion: v1\ntype: AutomationTemplate\nmetadata: {name: restart}\n"
+            "spec:\n  runsOn: {targets: {labels: {role: web}, maxFailures: 3}}\n"
+            "  approvalPolicy: {spec: {gates: [{name: g, approvers: {roles: [admin]}, "
+            "allowRequester: true}]}}\n"
+            "  template:\n    phases:\n"
+            f"      - {{name: act, commands: ['echo $OPSICLE_TARGET >> {proof}', "
+            "'[ $OPSICLE_TARGET != web2 ] || exit 7']}\n"
+        )
+        whole = admin.json("run", "restart")
+        shown = admin.json("approvals", "show", whole["approval_id"])
+        assert shown["workers"][0] == f"web1 ({sshd.user}@127.0.0.1:{sshd.port})"
+        _push_target(installation, tmp_path, sshd, "web3", "description: moved")
+        admin.cli("approvals", "approve", whole["approval_id"])
+        wait_until(
+            lambda: admin.json("automations", "show", whole["id"])["state"] == "failed", timeout=90
+        )
+
+        ended = admin.json("automations", "show", whole["id"])
+        assert [(each["name"], each["state"], each["exit_code"]) for each in ended["targets"]] == [
+            ("web1", "succeeded", 0),
+            ("web2", "failed", 7),
+            ("web3", "failed", None),
+        ]
+        assert ended["targets"][2]["reason"] == "the target web3 was changed since"
+        assert sorted(proof.read_text().split()) == ["web1", "web2"]
+        kept = (installation.server.folder / "data/opsicle.db").read_bytes()
+        assert sshd.key.encode() not in kept
+
+
+def _push_target(
+    installation: Installation, folder: Path, sshd: SshServer, name: str, *lines: str
+) -> None:
+    spec = [
+        "host: 127.0.0.1",
+        f"port: {sshd.port}",
+        f"user: {sshd.user}",
+        f"hostKeys: [{sshd.host_key}]",
+        "credential: {secret: web-key}",
+        *lines,
+    ]
+    document = folder / f"{name}.yaml"
+    document.write_text(
+        f"apiVersion: v1\ntype: Target\nmetadata: {{name: {name}, labels: {{role: web}}}}\n"
+        "spec:\n" + "".join(f"  {line}\n" for line in spec)
+    )
+    installation.admin.cli("targets", "push", str(document))

@@ -6,6 +6,9 @@ from datetime import timedelta
 
 import pytest
 
+from opsicle.server.automations.live_streams import AutomationChanged, NewOutput, Position
+from opsicle.server.dispatch.log_ranges import LineRange
+from opsicle.wire.worker_api import LogRequest
 from tests.services.planning import LOG, finish, plan, push, shown, take
 from tests.services.team import Team
 
@@ -46,3 +49,40 @@ def test_the_log_of_a_plan_stays_while_people_decide_however_long_that_takes(
     assert of_plan
     [[chunk]] = team.core.job_logs.read(of_plan.id, 0)
     assert chunk[4] == LOG
+
+
+def test_who_follows_a_plan_sees_its_log_before_they_hear_that_it_waits_for_people(
+    team: Team,
+) -> None:
+    team.policy()
+    push(team)
+    asked = team.ask("planned")
+    follower = team.core.live_streams.automation(team.people["alice"], asked.id, Position())
+    assert isinstance(next(follower), AutomationChanged)
+
+    worker, work = take(team)
+    assert next(follower).automation.worker
+    finish(worker, work)
+
+    output, changed = next(follower), next(follower)
+    assert isinstance(output, NewOutput)
+    assert output.chunks[0][4] == LOG
+    assert isinstance(changed, AutomationChanged)
+    assert changed.automation.state == "awaiting_approval"
+    follower.close()
+
+
+def test_the_last_line_of_a_log_that_has_ended_is_whole_without_a_line_feed(team: Team) -> None:
+    push(team, "timeout: 60")
+    asked = team.ask("planned")
+    worker, work = take(team)
+    chunks = ((0, 0, 1, 0, b"one\ntwo"),)
+    team.core.jobs.log(worker.actor, work.job_id, LogRequest(fence=work.fence, chunks=chunks))
+
+    def whole() -> list[bool]:
+        found = team.core.services.logs.lines(team.people["alice"], asked.id, LineRange())
+        return [line.is_whole for line in found.lines]
+
+    assert whole() == [True, False]
+    finish(worker, work, "failed", log=b"one\ntwo")
+    assert whole() == [True, True]

@@ -126,6 +126,7 @@ def whole(db: Connection, case: Case, viewer: Viewer, candidates: Sequence[Candi
         if fan_out
         else _workers(automation.requirements, candidates),
         timeout=template.timeout,
+        keep_workspace=template.keep_workspace,
         compared=_compared(db, case) if is_run else None,
         needs_totp=any(
             not satisfies_gate(gate.gate, with_mfa=False, has_reason=True) for gate in mine

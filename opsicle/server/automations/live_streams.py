@@ -109,6 +109,8 @@ class LiveStreams:
         with self._pubsub.watch(automation_topic(first.id), log_topic(first.id)) as watch:
             while True:
                 now = self._automations.get(actor, first.id)
+                if shown and now.state is not shown.state:  # what came before: a plan's log
+                    yield from self._output(shown, position)
                 if shown is None or _differs(now, shown):
                     yield AutomationChanged(now)
                 shown = now

@@ -19,6 +19,7 @@ from opsicle.server.automations.log_queries import asks_for_lines, line_range
 from opsicle.server.automations.releases import GroupReleases
 from opsicle.server.automations.resumes import Resumes
 from opsicle.server.automations.service import Automations
+from opsicle.server.automations.shown_targets import log_of_whole
 from opsicle.server.dispatch.job_logs import JobLogs
 from opsicle.server.dispatch.log_ranges import LinePage
 from opsicle.server.http.event_stream import ServerSentEvent, event_stream
@@ -104,6 +105,7 @@ def log(automations: Automations, job_logs: JobLogs, request: Request, automatio
     """Return the newest job's log from `offset` to its end now, exactly as it was written.
 
     With `plan` that of the newest plan, as it stays beside what has run after it.
+    One that runs on several machines has no job: its log is how each of them has ended so far.
     Or lines of it: up to `lines` from number `from_line` on, or the last `tail`; of one `stream`
     alone if that is `stdout` or `stderr`; and only such as began from `from` to before `to`, by
     the worker's clock. Lines come whole, in the order in which they begin.
@@ -113,7 +115,8 @@ def log(automations: Automations, job_logs: JobLogs, request: Request, automatio
     offset = request.query_int("offset", 0)
     wanted = line_range(request) if asks_for_lines(request) else None
     if job is None:
-        return Reply(200, raw=b"", headers=(("Opsicle-Log-Size", "0"),))
+        text = log_of_whole(automations.get(request.actor, automation_id).targets).encode()
+        return Reply(200, raw=text[offset:], headers=(("Opsicle-Log-Size", str(len(text))),))
     job_logs.require_kept(job.id)
     if wanted is not None:
         pages = job_logs.ranges.read_on(job.id, wanted, request.actor.org_id)

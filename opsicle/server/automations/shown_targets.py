@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import msgspec
 
 from opsicle.domain.automations import AutomationState, is_final
@@ -11,7 +13,7 @@ from opsicle.server.store import fan_outs
 from opsicle.server.store.automations import AutomationRow
 from opsicle.server.store.database import Connection
 from opsicle.server.store.fan_outs import FanOutMemberRow
-from opsicle.wire.starts import AutomationTarget
+from opsicle.wire.starts import AutomationTarget, ended_text
 
 
 def targets_of(db: Connection, row: AutomationRow) -> list[AutomationTarget]:
@@ -34,6 +36,15 @@ def targets_of(db: Connection, row: AutomationRow) -> list[AutomationTarget]:
     ]
 
 
+def log_of_whole(targets: Sequence[AutomationTarget]) -> str:
+    """Return the log of an automation on several machines: how each has ended, in that order."""
+    ended = [each for each in targets if each.finished_at is not None]
+    ended.sort(key=lambda each: (each.finished_at, each.name))
+    return "".join(
+        f"{each.finished_at:%Y-%m-%d %H:%M:%S} UTC {ended_text(each)}\n" for each in ended
+    )
+
+
 def _target(member: FanOutMemberRow) -> AutomationTarget:
     return AutomationTarget(
         name=member.name,
@@ -42,5 +53,5 @@ def _target(member: FanOutMemberRow) -> AutomationTarget:
         automation_id=member.automation_id if member.automation_state else None,
         reason=member.reason or member.explanation or "",
         started_at=member.started_at,
-        finished_at=member.finished_at,
+        finished_at=member.finished_at if member.automation_id else member.at,
     )

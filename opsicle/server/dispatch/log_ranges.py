@@ -91,11 +91,15 @@ class WrongIndex(Exception):
 
 
 class FoundLine(msgspec.Struct):
-    """A line with its line feed, if that has come. `is_whole`: nothing of it is left out."""
+    """A line with its line feed, if that has come. `is_whole`: nothing of it is left out.
+
+    `is_last`: it goes up to where the log ends now, without a line feed.
+    """
 
     line: OpenLine
     content: bytes = b""
     is_whole: bool = False
+    is_last: bool = False
 
 
 class LinePage(msgspec.Struct):
@@ -326,6 +330,8 @@ class _Collected:
 
     def page(self, total: int) -> LinePage:
         """Return what has been found."""
+        for found in self._open.values():
+            found.is_last = not self.is_read_enough
         for found in self._lines:
             found.content = b"".join(self._parts[found.line.number])
         return LinePage(self._lines, total, self._next_line(total))

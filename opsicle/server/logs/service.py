@@ -7,6 +7,7 @@ else there is nothing in it. Secrets were masked before the log came here, so no
 from __future__ import annotations
 
 from opsicle.domain.access import Action
+from opsicle.domain.automations import JOB_OUTCOMES
 from opsicle.domain.errors import InvalidInput
 from opsicle.server.access.actor import Actor
 from opsicle.server.automations.filters import require_known
@@ -60,7 +61,11 @@ class Logs:
         if job is None:
             return found_lines("", LinePage([], 0))
         self._job_logs.require_kept(job.id)
-        return found_lines(job.id, self._job_logs.ranges.read(job.id, wanted, actor.org_id))
+        page = self._job_logs.ranges.read(job.id, wanted, actor.org_id)
+        if job.state in JOB_OUTCOMES:  # nothing comes any more, be it a line feed
+            for found in page.lines:
+                found.is_whole |= found.is_last
+        return found_lines(job.id, page)
 
     def find(
         self,

@@ -1,0 +1,41 @@
+"""A template that runs on each of several machines, by its pages."""
+
+from __future__ import annotations
+
+from playwright.sync_api import expect
+
+from tests.browser.conftest import OpenPage
+from tests.browser.reading import has_no_horizontal_scroll, wait_for_state
+from tests.product import Installation
+
+GATE = "{name: g, approvers: {roles: [admin]}, allowRequester: true}"
+
+
+def test_the_machines_are_shown_from_the_approval_to_their_ends(
+    open_page: OpenPage, installation: Installation
+) -> None:
+    installation.push(
+        "apiVersion: v1\ntype: AutomationTemplate\nmetadata: {name: on-each}\n"
+        f"spec:\n  approvalPolicy: {{spec: {{gates: [{GATE}]}}}}\n"
+        '  runsOn: {each: {where: "!retired", parallel: 2}}\n'
+        "  template: {phases: [{name: act, commands: ['exit 3']}]}\n"
+    )
+    page = open_page("/templates/on-each", width=360)
+    expect(page.get_by_role("main")).to_contain_text("On each worker with !retired")
+    expect(page.get_by_role("main")).to_contain_text("2 at once; once one has not succeeded")
+    whole = installation.admin.json("run", "on-each")
+
+    page.goto(f"/approvals/{whole['approval_id']}")
+    expect(page.get_by_role("main")).to_contain_text("Runs on each of")
+    page.get_by_role("button", name="Approve…").click()
+    page.get_by_role("dialog").get_by_role("button", name="Approve").click()
+    page.goto(f"/automations/{whole['id']}")
+    wait_for_state(page, "failed")
+
+    table = page.get_by_role("table")
+    expect(table.get_by_role("row", name="edge")).to_contain_text("failed")
+    expect(table.get_by_role("row", name="edge")).to_contain_text("3")
+    expect(page.get_by_role("region", name="Log")).to_be_hidden()
+    assert has_no_horizontal_scroll(page)
+    table.get_by_role("link", name="edge").click()
+    expect(page.get_by_role("link", name="a part of on-each")).to_be_visible()
