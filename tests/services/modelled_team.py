@@ -12,8 +12,16 @@ import pytest
 from opsicle.domain.access import BuiltInRole
 from opsicle.domain.errors import NotAllowed
 from opsicle.kit.ids import new_id
-from opsicle.server.store import account_owners, audit, channels, chat_links, groups, roles
+from opsicle.server.store import (
+    account_owners,
+    audit,
+    channels,
+    chat_links,
+    groups,
+    rule_sets,
+)
 from opsicle.server.store.account_owners import OwnerRow
+from opsicle.server.store.rule_sets import RuleSetKind, RuleSetRow
 from tests.services.approval_model import (
     CHAT_USER,
     GROUP,
@@ -69,10 +77,14 @@ class ModelledTeam:
         rules = json.dumps([*RULES, "allow execute approvals"])
         core.database.write(lambda db: channels.insert(db, row, None))
         core.database.write(
-            lambda db: groups.insert(db, team.org_id, groups.GroupRow(GROUP, "", "[]", now, now))
+            lambda db: rule_sets.insert(
+                db, RuleSetKind.GROUP, team.org_id, RuleSetRow(GROUP, "", "[]", now, now)
+            )
         )
         core.database.write(
-            lambda db: roles.insert(db, team.org_id, roles.RoleRow(OWN_ROLE, "", rules, now, now))
+            lambda db: rule_sets.insert(
+                db, RuleSetKind.ROLE, team.org_id, RuleSetRow(OWN_ROLE, "", rules, now, now)
+            )
         )
 
         core.allow_shared(team.org_id)
@@ -180,10 +192,10 @@ class ModelledTeam:
         rules = [*RULES, *(["allow execute approvals"] if self.model.own_role_decides else [])]
 
         def work(db: object) -> None:
-            old = roles.find(db, self.team.org_id, OWN_ROLE)
+            old = rule_sets.find(db, RuleSetKind.ROLE, self.team.org_id, OWN_ROLE)
             seq = audit.next_seq(db, self.team.org_id) if is_gain else old.deciding_seq
             new = msgspec.structs.replace(old, rules=json.dumps(rules), deciding_seq=seq)
-            roles.update(db, self.team.org_id, old, new)
+            rule_sets.update(db, RuleSetKind.ROLE, self.team.org_id, old, new)
             self.team.note(db)
 
         self.team.core.database.write(work)

@@ -11,7 +11,8 @@ import pytest
 
 from opsicle.domain.access import BuiltInRole
 from opsicle.server.automations.live_streams import AutomationChanged, Position
-from opsicle.server.store import groups, memberships
+from opsicle.server.store import groups, memberships, rule_sets
+from opsicle.server.store.rule_sets import RuleSetKind, RuleSetRow
 from opsicle.wire.user_api import Automation
 from tests.services.team import MANAGER, Team
 
@@ -37,8 +38,10 @@ def join(team: Team, name: str, group: str) -> None:
     now = team.core.clock.now()
 
     def work(db: object) -> None:
-        if groups.find(db, team.org_id, group) is None:
-            groups.insert(db, team.org_id, groups.GroupRow(group, "", "[]", now, now))
+        if rule_sets.find(db, RuleSetKind.GROUP, team.org_id, group) is None:
+            rule_sets.insert(
+                db, RuleSetKind.GROUP, team.org_id, RuleSetRow(group, "", "[]", now, now)
+            )
         groups.add(db, team.org_id, group, team.people[name].user_id, now, 0)
 
     team.core.database.write(work)

@@ -24,9 +24,8 @@ from opsicle.server.access.principals import NOW
 from opsicle.server.access.rights import OrgRights, rights_of
 from opsicle.server.approvals.approvers import ApproverDirectory, requester_of
 from opsicle.server.approvals.cases import load
-from opsicle.server.store import approvals, groups, memberships, roles, users
-from opsicle.server.store.groups import GroupRow
-from opsicle.server.store.roles import RoleRow
+from opsicle.server.store import approvals, groups, memberships, rule_sets, users
+from opsicle.server.store.rule_sets import RuleSetKind, RuleSetRow
 from tests.services.core import Core
 from tests.services.team import MANAGER, Team, policy_source, template_source
 
@@ -62,11 +61,16 @@ def _prepare(db: Any, team: Team) -> None:
     """Make groups that allow and deny, a role of the org's own, and one that adds to a built-in."""
     now, allowing = team.core.clock.now(), '["allow execute approvals"]'
     for name, rules in GROUPS.items():
-        groups.insert(
-            db, team.org_id, GroupRow(name, "", msgspec.json.encode(rules).decode(), now, now)
+        rule_sets.insert(
+            db,
+            RuleSetKind.GROUP,
+            team.org_id,
+            RuleSetRow(name, "", msgspec.json.encode(rules).decode(), now, now),
         )
     for role in ("auditor", "reporter"):
-        roles.insert(db, team.org_id, RoleRow(role, "", allowing, now, now))
+        rule_sets.insert(
+            db, RuleSetKind.ROLE, team.org_id, RuleSetRow(role, "", allowing, now, now)
+        )
 
 
 def add(team: Team, *members: Member) -> None:

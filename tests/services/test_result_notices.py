@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from opsicle.domain.access import BuiltInRole
-from opsicle.server.store import groups
-from opsicle.server.store.groups import GroupRow
+from opsicle.server.store import groups, rule_sets
+from opsicle.server.store.rule_sets import RuleSetKind, RuleSetRow
 from opsicle.wire.user_api import Automation
 from opsicle.wire.worker_api import RefuseRequest
 from tests.services.core import Core, TestWorker
@@ -39,7 +39,9 @@ def team(tmp_path: Path) -> Iterator[Team]:
     core.push(team.people["alice"], plain())
     core.push(team.people["alice"], template_source("careful") + NOTIFIED)
     core.database.write(
-        lambda db: groups.insert(db, team.org_id, GroupRow("sre", "", "[]", now, now))
+        lambda db: rule_sets.insert(
+            db, RuleSetKind.GROUP, team.org_id, RuleSetRow("sre", "", "[]", now, now)
+        )
     )
     core.database.write(
         lambda db: groups.add(db, team.org_id, "sre", team.people["dave"].user_id, now, 0)

@@ -14,11 +14,10 @@ from opsicle.domain.rules import OWN_ROLE_RULES, Rule, built_in_rules, parse_rul
 from opsicle.domain.stored_json import CANNOT_BE_READ
 from opsicle.server.access import validators
 from opsicle.server.access.actor import Actor
-from opsicle.server.store import groups, memberships, roles
+from opsicle.server.store import groups, memberships, rule_sets
 from opsicle.server.store.database import Connection
-from opsicle.server.store.groups import GroupRow
 from opsicle.server.store.memberships import MemberRow
-from opsicle.server.store.roles import RoleRow
+from opsicle.server.store.rule_sets import RuleSetKind, RuleSetRow
 
 ROLES = frozenset(map(str, BuiltInRole))
 NO_RULES = "[]"
@@ -53,8 +52,12 @@ class OrgRights:
     """
 
     def __init__(self, db: Connection, org_id: str) -> None:
-        self._roles = {row.name: row for row in roles.list_by_name(db, org_id, "", -1)}
-        self._groups = {row.name: row for row in groups.list_by_name(db, org_id, "", -1)}
+        self._roles = {
+            row.name: row for row in rule_sets.list_by_name(db, RuleSetKind.ROLE, org_id, "", -1)
+        }
+        self._groups = {
+            row.name: row for row in rule_sets.list_by_name(db, RuleSetKind.GROUP, org_id, "", -1)
+        }
         self._made: dict[tuple[str, frozenset[str]], Rights] = {}
 
     def rights(
@@ -136,7 +139,7 @@ class OrgRights:
         return _own_rights(member, role, [self._groups[name] for name in sorted(names)])
 
 
-def _own_rights(member: MemberRow, role: Layer, joined: Iterable[GroupRow]) -> Rights:
+def _own_rights(member: MemberRow, role: Layer, joined: Iterable[RuleSetRow]) -> Rights:
     """Return what somebody may by their role, groups and own rules, whoever owns them.
 
     An admin's role is all of it.
@@ -161,10 +164,10 @@ def role_grants(db: Connection, org_id: str, name: str) -> Layer:
 
 def role_rules(db: Connection, org_id: str, name: str) -> tuple[Rule, ...]:
     """Return the rules of a role; none if there is no such role."""
-    return _rules_of_role(name, roles.find(db, org_id, name))
+    return _rules_of_role(name, rule_sets.find(db, RuleSetKind.ROLE, org_id, name))
 
 
-def _rules_of_role(name: str, row: RoleRow | None) -> tuple[Rule, ...]:
+def _rules_of_role(name: str, row: RuleSetRow | None) -> tuple[Rule, ...]:
     own = read_rules(row.rules) if row else ()
     if name in ROLES:
         return (*built_in_rules(BuiltInRole(name)), *own)
@@ -221,7 +224,7 @@ def written_rules(rules: Iterable[Rule]) -> str:
 
 def require_role(db: Connection, org_id: str, name: str) -> None:
     """Raise InvalidInput unless the org has a role of this name."""
-    if name not in ROLES and roles.find(db, org_id, name) is None:
+    if name not in ROLES and rule_sets.find(db, RuleSetKind.ROLE, org_id, name) is None:
         raise validators.invalid(
             "role", f"there is no role {name[:80]}", hint="`opsicle roles list` shows them."
         )

@@ -14,9 +14,10 @@ from opsicle.domain.errors import Problem
 from opsicle.domain.policies import Chat
 from opsicle.domain.problems import quoted
 from opsicle.domain.templates import Notify
-from opsicle.server.store import channels, groups, memberships, templates
+from opsicle.server.store import channels, groups, memberships, rule_sets, templates
 from opsicle.server.store.automations import AutomationRow
 from opsicle.server.store.database import Connection
+from opsicle.server.store.rule_sets import RuleSetKind
 
 
 class _NotifyPart(msgspec.Struct):
@@ -72,7 +73,7 @@ def _unknown(db: Connection, org_id: str, notify: Notify, path: str) -> Iterator
                 f"{quoted(email)} is no member of the org and will not be told",
             )
     for i, name in enumerate(notify.groups):
-        if groups.find(db, org_id, name) is None:
+        if rule_sets.find(db, RuleSetKind.GROUP, org_id, name) is None:
             yield Problem(
                 f"{path}.groups[{i}]",
                 f"the org has no group {quoted(name)}; nobody of it will be told",

@@ -4,29 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-import msgspec
-from msgspec import UNSET
-
 from opsicle.domain.access import Action
-from opsicle.domain.errors import Conflict, NotFound, required
-from opsicle.domain.names import TEMPLATE_NAME, TEMPLATE_NAME_RULE
+from opsicle.domain.errors import NotFound, required
 from opsicle.domain.rights import change
-from opsicle.domain.rules import Rule, parse_rules
 from opsicle.kit.clock import Clock
-from opsicle.server.access import validators
 from opsicle.server.access.actor import Actor
 from opsicle.server.access.rights import (
-    deciding_change,
     read_rules,
     require_at_most,
     rights_of,
     shown_rules,
-    written_rules,
 )
 from opsicle.server.approvals.stuck import templates_left_stuck
 from opsicle.server.http.paging import page_of
 from opsicle.server.identity.sessions import Sessions
 from opsicle.server.identity.step_up import StepUp
+from opsicle.server.members import rule_sets
 from opsicle.server.members.guards import get_member
 from opsicle.server.members.named_approvers import (
     ApproverNaming,
@@ -34,12 +27,16 @@ from opsicle.server.members.named_approvers import (
     require_policies_to_leave,
 )
 from opsicle.server.members.removals import require_confirmation
+from opsicle.server.members.rule_sets import RuleSetChange, texts
 from opsicle.server.store import audit, groups
+from opsicle.server.store import rule_sets as stored
 from opsicle.server.store.database import Connection, Database
-from opsicle.server.store.groups import GroupRow
 from opsicle.server.store.memberships import MemberRow
+from opsicle.server.store.rule_sets import RuleSetKind, RuleSetRow
 from opsicle.wire.access_api import CreateGroupRequest, Group, GroupMember, UpdateGroupRequest
 from opsicle.wire.pages import Page
+
+_GROUP = RuleSetKind.GROUP
 
 
 class Groups:
@@ -58,7 +55,7 @@ class Groups:
         actor.require(Action.GROUPS_VIEW)
 
         def query(db: Connection) -> list[Group]:
-            rows = groups.list_by_name(db, actor.org_id, cursor, limit + 1)
+            rows = stored.list_by_name(db, _GROUP, actor.org_id, cursor, limit + 1)
             return [_shown(db, actor.org_id, row) for row in rows]
 
         return page_of(
@@ -79,38 +76,12 @@ class Groups:
         NotAllowed for rules that give more than the caller has, StepUpRequired.
         """
         self._step_up.require(actor, Action.GROUPS_MANAGE)
-        if not TEMPLATE_NAME.fullmatch(request.name):
-            raise validators.invalid("name", f"the name must be {TEMPLATE_NAME_RULE}")
-
-        rules = parse_rules(request.rules)
-        require_at_most(actor, change((), rules), "make this group")
-        now = self._clock.now()
-        row = GroupRow(
-            request.name,
-            validators.description(request.description),
-            written_rules(rules),
-            now,
-            now,
-        )
+        row = rule_sets.new_row(actor, _GROUP, request, self._clock.now())
 
         def work(db: Connection) -> Group:
             # Nobody belongs to it yet: since when its members may decide is settled by when they
             # join.
-            if not groups.insert(db, actor.org_id, row):
-                raise Conflict(
-                    f"there is a group {row.name} already",
-                    hint="Change it with `opsicle groups update`.",
-                )
-
-            audit.append(
-                db,
-                now,
-                actor.org_id,
-                actor,
-                "create",
-                f"groups/{row.name}",
-                {"rules": request.rules},
-            )
+            rule_sets.insert(db, actor, _GROUP, row, request.rules)
             return _shown(db, actor.org_id, row)
 
         return self._sessions.change(work)
@@ -118,33 +89,11 @@ class Groups:
     def update(self, actor: Actor, name: str, request: UpdateGroupRequest) -> Group:
         """Change what is given. Raises as `create` does, and NotFound."""
         self._step_up.require(actor, Action.GROUPS_MANAGE)
-        rules = None if request.rules is UNSET else parse_rules(request.rules)
-        description = (
-            None if request.description is UNSET else validators.description(request.description)
-        )
+        changed = RuleSetChange.of(request)
 
         def work(db: Connection) -> Group:
             old = _get(db, actor.org_id, name)
-            before = read_rules(old.rules)
-            after = before if rules is None else rules
-            require_at_most(actor, change(before, after), f"change the group {name} so")
-
-            new = msgspec.structs.replace(
-                old,
-                description=old.description if description is None else description,
-                rules=written_rules(after),
-                updated_at=self._clock.now(),
-                deciding_seq=audit.next_seq(db, actor.org_id)
-                if deciding_change(before, after)
-                else old.deciding_seq,
-            )
-            if not groups.update(db, actor.org_id, old, new):
-                raise Conflict(
-                    f"the group {name} changed meanwhile", hint="Look at it, and try again."
-                )
-
-            data = {"rules": _texts(after), "before": _texts(before)}
-            audit.append(db, new.updated_at, actor.org_id, actor, "update", f"groups/{name}", data)
+            new = rule_sets.update(db, actor, _GROUP, old, changed, self._clock.now())
             return _shown(db, actor.org_id, new, templates_left_stuck(db, actor.org_id))
 
         return self._sessions.change(work)
@@ -166,7 +115,7 @@ class Groups:
             groups.remove_all(db, actor.org_id, name)
             groups.delete(db, actor.org_id, name)
 
-            data = {"members": people, "rules": _texts(read_rules(old.rules))}
+            data = {"members": people, "rules": texts(read_rules(old.rules))}
             audit.append(
                 db, self._clock.now(), actor.org_id, actor, "delete", f"groups/{name}", data
             )
@@ -183,7 +132,7 @@ class Groups:
         policies.
         """
 
-        def work(db: Connection, group: GroupRow, member: MemberRow) -> None:
+        def work(db: Connection, group: RuleSetRow, member: MemberRow) -> None:
             require_at_most(actor, change((), read_rules(group.rules)), f"add somebody to {name}")
             require_policies_for(
                 db, actor, ApproverNaming(groups=(name,)), f"add somebody to {name}"
@@ -207,7 +156,7 @@ class Groups:
         or where the group denies what the caller may not do either.
         """
 
-        def work(db: Connection, group: GroupRow, member: MemberRow) -> None:
+        def work(db: Connection, group: RuleSetRow, member: MemberRow) -> None:
             require_at_most(
                 actor, change(read_rules(group.rules), ()), f"take somebody out of {name}"
             )
@@ -222,7 +171,7 @@ class Groups:
         actor: Actor,
         name: str,
         id_or_email: str,
-        do: Callable[[Connection, GroupRow, MemberRow], None],
+        do: Callable[[Connection, RuleSetRow, MemberRow], None],
     ) -> Group:
         self._step_up.require(actor, Action.GROUPS_MANAGE)
 
@@ -242,14 +191,14 @@ class Groups:
         audit.append(db, self._clock.now(), actor.org_id, actor, verb, f"groups/{name}", data)
 
 
-def _get(db: Connection, org_id: str, name: str) -> GroupRow:
+def _get(db: Connection, org_id: str, name: str) -> RuleSetRow:
     return required(
-        groups.find(db, org_id, name),
+        stored.find(db, _GROUP, org_id, name),
         NotFound(f"there is no group {name}", hint="`opsicle groups list` shows them."),
     )
 
 
-def _shown(db: Connection, org_id: str, row: GroupRow, stuck: Sequence[str] = ()) -> Group:
+def _shown(db: Connection, org_id: str, row: RuleSetRow, stuck: Sequence[str] = ()) -> Group:
     return Group(
         name=row.name,
         description=row.description,
@@ -264,7 +213,3 @@ def _shown(db: Connection, org_id: str, row: GroupRow, stuck: Sequence[str] = ()
         created_at=row.created_at,
         updated_at=row.updated_at,
     )
-
-
-def _texts(rules: tuple[Rule, ...]) -> list[str]:
-    return [str(rule) for rule in rules]

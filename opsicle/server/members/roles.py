@@ -3,32 +3,28 @@
 from __future__ import annotations
 
 import msgspec
-from msgspec import UNSET
 
 from opsicle.domain.access import Action
 from opsicle.domain.access import BuiltInRole as BuiltIn
 from opsicle.domain.errors import Conflict, NotFound
-from opsicle.domain.names import TEMPLATE_NAME, TEMPLATE_NAME_RULE
-from opsicle.domain.rights import change
-from opsicle.domain.rules import OWN_ROLE_RULES, Rule, built_in_rules, parse_rules
+from opsicle.domain.rules import OWN_ROLE_RULES, built_in_rules
 from opsicle.kit.clock import Clock
 from opsicle.server.access import validators
 from opsicle.server.access.actor import Actor
 from opsicle.server.access.rights import (
     ROLES,
-    deciding_change,
-    read_rules,
-    require_at_most,
     shown_rules,
-    written_rules,
 )
 from opsicle.server.approvals.stuck import templates_left_stuck
 from opsicle.server.http.paging import page_of
 from opsicle.server.identity.sessions import Sessions
 from opsicle.server.identity.step_up import StepUp
+from opsicle.server.members import rule_sets
+from opsicle.server.members.rule_sets import RuleSetChange, texts
 from opsicle.server.store import audit, roles
+from opsicle.server.store import rule_sets as stored
 from opsicle.server.store.database import Connection, Database
-from opsicle.server.store.roles import RoleRow
+from opsicle.server.store.rule_sets import RuleSetKind, RuleSetRow
 from opsicle.wire.access_api import CreateRoleRequest, Role, UpdateRoleRequest
 from opsicle.wire.pages import Page
 
@@ -40,6 +36,8 @@ MEANINGS = {
     BuiltIn.MEMBER: "runs templates, cancels their own",
     BuiltIn.REPORTER: "looks, and reads the record",
 }
+
+_ROLE = RuleSetKind.ROLE
 
 
 class Roles:
@@ -59,7 +57,8 @@ class Roles:
 
         def query(db: Connection) -> list[Role]:
             rows = {
-                row.name: row for row in roles.list_by_name(db, actor.org_id, cursor, limit + 1)
+                row.name: row
+                for row in stored.list_by_name(db, _ROLE, actor.org_id, cursor, limit + 1)
             }
             names = sorted({*rows, *(name for name in ROLES if name > cursor)})[: limit + 1]
             return [_shown(db, actor.org_id, name, rows.get(name)) for name in names]
@@ -78,28 +77,12 @@ class Roles:
         NotAllowed for rules that give more than the caller has, StepUpRequired.
         """
         self._step_up.require(actor, Action.ROLES_MANAGE)
-        if not TEMPLATE_NAME.fullmatch(request.name):
-            raise validators.invalid("name", f"the name must be {TEMPLATE_NAME_RULE}")
-
-        rules = parse_rules(request.rules)
-        require_at_most(actor, change((), rules), "make this role")
-        now = self._clock.now()
-        row = RoleRow(
-            request.name,
-            validators.description(request.description),
-            written_rules(rules),
-            now,
-            now,
-        )
+        row = rule_sets.new_row(actor, _ROLE, request, self._clock.now())
+        if row.name in ROLES:
+            raise rule_sets.name_taken(_ROLE, row.name)
 
         def work(db: Connection) -> Role:
-            if row.name in ROLES or not roles.insert(db, actor.org_id, row):
-                raise Conflict(
-                    f"there is a role {row.name} already",
-                    hint="Change it with `opsicle roles update`.",
-                )
-            data = {"rules": request.rules}
-            audit.append(db, now, actor.org_id, actor, "create", f"roles/{row.name}", data)
+            rule_sets.insert(db, actor, _ROLE, row, request.rules)
             return _get(db, actor.org_id, row.name)
 
         return self._sessions.change(work)
@@ -112,46 +95,26 @@ class Roles:
         StepUpRequired.
         """
         self._step_up.require(actor, Action.ROLES_MANAGE)
-        rules = None if request.rules is UNSET else parse_rules(request.rules)
-        description = (
-            None if request.description is UNSET else validators.description(request.description)
-        )
+        changed = RuleSetChange.of(request)
         if name == BuiltIn.ADMIN:
             raise Conflict("the role admin cannot be changed", hint="Make a role of your own.")
-        if name in ROLES and description is not None:
+        if name in ROLES and changed.description is not None:
             raise validators.invalid(
                 "description", "a built-in role has the description that it has"
             )
 
         def work(db: Connection) -> Role:
-            old = roles.find(db, actor.org_id, name) or self._begun(db, actor, name)
-            before = read_rules(old.rules)
-            after = before if rules is None else rules
-            require_at_most(actor, change(before, after), f"change the role {name} so")
-
-            new = msgspec.structs.replace(
-                old,
-                description=old.description if description is None else description,
-                rules=written_rules(after),
-                updated_at=self._clock.now(),
-                deciding_seq=audit.next_seq(db, actor.org_id)
-                if deciding_change(before, after)
-                else old.deciding_seq,
+            old = stored.find(db, _ROLE, actor.org_id, name) or self._insert_built_in(
+                db, actor, name
             )
-            if not roles.update(db, actor.org_id, old, new):
-                raise Conflict(
-                    f"the role {name} changed meanwhile", hint="Look at it, and try again."
-                )
-
-            data = {"rules": _texts(after), "before": _texts(before)}
-            audit.append(db, new.updated_at, actor.org_id, actor, "update", f"roles/{name}", data)
+            rule_sets.update(db, actor, _ROLE, old, changed, self._clock.now())
             return msgspec.structs.replace(
                 _get(db, actor.org_id, name), leaves_stuck=templates_left_stuck(db, actor.org_id)
             )
 
         return self._sessions.change(work)
 
-    def _begun(self, db: Connection, actor: Actor, name: str) -> RoleRow:
+    def _insert_built_in(self, db: Connection, actor: Actor, name: str) -> RuleSetRow:
         """Return the row of a built-in role that nothing was added to yet.
 
         Raises NotFound for any other.
@@ -159,8 +122,8 @@ class Roles:
         if name not in ROLES:
             raise _not_found(name)
         now = self._clock.now()
-        row = RoleRow(name, "", "[]", now, now)
-        roles.insert(db, actor.org_id, row)
+        row = RuleSetRow(name, "", "[]", now, now)
+        stored.insert(db, _ROLE, actor.org_id, row)
         return row
 
     def delete(self, actor: Actor, name: str) -> None:
@@ -192,7 +155,7 @@ class Roles:
 
 
 def _get(db: Connection, org_id: str, name: str) -> Role:
-    row = roles.find(db, org_id, name)
+    row = stored.find(db, _ROLE, org_id, name)
     if row is None and name not in ROLES:
         raise _not_found(name)
     return _shown(db, org_id, name, row)
@@ -202,18 +165,14 @@ def _not_found(name: str) -> NotFound:
     return NotFound(f"there is no role {name}", hint="`opsicle roles list` shows them.")
 
 
-def _shown(db: Connection, org_id: str, name: str, row: RoleRow | None) -> Role:
+def _shown(db: Connection, org_id: str, name: str, row: RuleSetRow | None) -> Role:
     built_in = BuiltIn(name) if name in ROLES else None
     return Role(
         name=name,
         description=MEANINGS[built_in] if built_in else row.description if row else "",
         is_built_in=built_in is not None,
-        built_in_rules=_texts(built_in_rules(built_in) if built_in else OWN_ROLE_RULES),
+        built_in_rules=texts(built_in_rules(built_in) if built_in else OWN_ROLE_RULES),
         rules=shown_rules(row.rules) if row else [],
         members=roles.count_members(db, org_id, name),
         updated_at=row.updated_at if row else None,
     )
-
-
-def _texts(rules: tuple[Rule, ...]) -> list[str]:
-    return [str(rule) for rule in rules]

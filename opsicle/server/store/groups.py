@@ -1,4 +1,4 @@
-"""SQL of groups and of who belongs to them. Rules are JSON lists of texts."""
+"""SQL of who belongs to groups, beside what `rule_sets.py` has of groups."""
 
 from __future__ import annotations
 
@@ -8,19 +8,8 @@ from datetime import datetime
 import apsw
 
 from opsicle.kit.clock import to_text
-from opsicle.server.store.rows import Row, fetch_all, fetch_one, has_changed, json_list
-
-
-class GroupRow(Row, frozen=True):
-    """A group of the org."""
-
-    name: str
-    description: str
-    rules: str
-    created_at: datetime
-    updated_at: datetime
-    deciding_seq: int = 0
-    """The entry of the record by which its rules last came to let people decide on approvals."""
+from opsicle.server.store.rows import Row, fetch_all, has_changed, json_list
+from opsicle.server.store.rule_sets import RuleSetRow
 
 
 class GroupMemberRow(Row, frozen=True):
@@ -38,59 +27,6 @@ class _JoinedRow(Row, frozen=True):
     joined_seq: int
 
 
-_SELECT = "SELECT name, description, rules, created_at, updated_at, deciding_seq FROM groups "
-
-
-def insert(db: apsw.Connection, org_id: str, row: GroupRow) -> bool:
-    """Record a new group. Return False if the org has one of that name."""
-    return has_changed(
-        db,
-        """
-        INSERT INTO groups (org_id, name, description, rules, created_at, updated_at, deciding_seq)
-        VALUES (:org_id, :name, :description, :rules, :created_at, :updated_at, :deciding_seq)
-        ON CONFLICT DO NOTHING
-        """,
-        {
-            "org_id": org_id,
-            "name": row.name,
-            "description": row.description,
-            "rules": row.rules,
-            "created_at": to_text(row.created_at),
-            "updated_at": to_text(row.updated_at),
-            "deciding_seq": row.deciding_seq,
-        },
-    )
-
-
-def update(db: apsw.Connection, org_id: str, old: GroupRow, new: GroupRow) -> bool:
-    """Change description and rules.
-
-    Return False if somebody changed or removed the group meanwhile.
-    """
-    return has_changed(
-        db,
-        """
-        UPDATE groups
-           SET description = :description, rules = :rules, updated_at = :updated_at,
-               deciding_seq = :deciding_seq
-         WHERE org_id = :org_id
-           AND name = :name
-           AND rules = :old_rules
-           AND description = :old_description
-        """,
-        {
-            "org_id": org_id,
-            "name": new.name,
-            "description": new.description,
-            "rules": new.rules,
-            "updated_at": to_text(new.updated_at),
-            "deciding_seq": new.deciding_seq,
-            "old_rules": old.rules,
-            "old_description": old.description,
-        },
-    )
-
-
 def delete(db: apsw.Connection, org_id: str, name: str) -> bool:
     """Remove a group that nobody belongs to any more.
 
@@ -103,23 +39,7 @@ def delete(db: apsw.Connection, org_id: str, name: str) -> bool:
     )
 
 
-def find(db: apsw.Connection, org_id: str, name: str) -> GroupRow | None:
-    """Return one group of the org, or None."""
-    where = "WHERE org_id = :org_id AND name = :name"
-    return fetch_one(db, _SELECT + where, {"org_id": org_id, "name": name}, GroupRow)
-
-
-def list_by_name(db: apsw.Connection, org_id: str, after: str, limit: int) -> list[GroupRow]:
-    """Return the org's groups whose names stand after this one."""
-    return fetch_all(
-        db,
-        _SELECT + "WHERE org_id = :org_id AND name > :after ORDER BY name LIMIT :limit",
-        {"org_id": org_id, "after": after, "limit": limit},
-        GroupRow,
-    )
-
-
-def list_of_user(db: apsw.Connection, org_id: str, user_id: str) -> list[GroupRow]:
+def list_of_user(db: apsw.Connection, org_id: str, user_id: str) -> list[RuleSetRow]:
     """Return the groups that somebody belongs to, by name."""
     return fetch_all(
         db,
@@ -131,7 +51,7 @@ def list_of_user(db: apsw.Connection, org_id: str, user_id: str) -> list[GroupRo
          ORDER BY g.name
         """,
         {"org_id": org_id, "user_id": user_id},
-        GroupRow,
+        RuleSetRow,
     )
 
 
