@@ -8,6 +8,7 @@ from opsicle.domain.access import BuiltInRole
 from opsicle.server.access.actor import Actor
 from opsicle.server.automations.retention import Retention, RetentionPeriods
 from opsicle.server.store import fan_outs
+from opsicle.server.store.fan_outs import FanOutMemberRow
 from tests.services.core import Core
 from tests.services.fanning import Fanning
 from tests.services.scheduling import started
@@ -54,3 +55,15 @@ def test_retention_removes_the_machines_with_the_whole(core: Core, alice: Actor)
 
     assert core.database.read(lambda db: fan_outs.list_of(db, fanning.automation.id)) == []
     assert started(core, fanning.actor) == []
+
+
+def test_a_machine_is_used_up_once_and_not_after_a_cancel(core: Core, alice: Actor) -> None:
+    fanning = Fanning(core, alice).push("labels: {role: edge}, parallel: 1").run()
+    rows = core.database.read(lambda db: fan_outs.list_of(db, fanning.automation.id))
+
+    def is_claimed(row: FanOutMemberRow) -> bool:
+        return core.database.write(lambda db: fan_outs.claim(db, row, "another", core.clock.now()))
+
+    assert not is_claimed(rows[0])
+    core.automations.cancel(alice, fanning.automation.id)
+    assert not is_claimed(rows[1])

@@ -391,7 +391,7 @@ def test_a_template_that_calls_one_waits_for_all_its_parts(fanning: Fanning) -> 
     assert fanning.now.state == "succeeded"
 
 
-def test_whoever_may_not_see_the_template_sees_no_part_and_another_org_nothing(
+def test_another_org_sees_nothing_of_it(
     fanning: Fanning,
 ) -> None:
     fanning.push().run()
