@@ -40,6 +40,7 @@ export const ENDPOINTS = new Set([
   "GET /templates/{name}/versions",
   "GET /templates/{name}/versions/{version}",
   "GET /automations",
+  "GET /automations/{automation_id}/log/lines",
   "GET /recent-runs",
   "POST /automations",
   "GET /automations/{automation_id}",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta
-from zoneinfo import ZoneInfo, available_timezones
 
 import msgspec
 from cronsim import CronSimError
@@ -135,12 +134,15 @@ def _time_zone(spec: Fields) -> str:
     name = place.line_of_text(64) if place else None
     if place is None or not name:
         return "UTC"
+
+    import zoneinfo  # see `next_due`
+
     try:
-        ZoneInfo(name)
+        zoneinfo.ZoneInfo(name)
     # What the name of a folder, or of a file that is no zone, raises differs from version to
     # version of Python.
     except (OSError, ValueError, KeyError):
-        known = available_timezones()
+        known = zoneinfo.available_timezones()
         place.add(
             f"{quoted(name)} is no time zone{did_you_mean(name, known)}; one is Europe/Berlin"
         )

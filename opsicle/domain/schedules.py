@@ -11,12 +11,15 @@ from __future__ import annotations
 import hashlib
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from zoneinfo import ZoneInfo
+from typing import TYPE_CHECKING
 
 import msgspec
 from cronsim import CronSim
 
 from opsicle.domain.values import Value
+
+if TYPE_CHECKING:
+    from zoneinfo import ZoneInfo
 
 MOST_SCHEDULES = 500
 """Of one org. Each may start something every `MIN_INTERVAL`."""
@@ -83,6 +86,8 @@ def next_due(schedule: Schedule, anchor: datetime, after: datetime) -> datetime 
     if schedule.every:
         step = timedelta(seconds=schedule.every)
         return anchor + max(1, (after - anchor) // step + 1) * step
+
+    from zoneinfo import ZoneInfo  # nearly a megabyte, which a server without schedules saves
 
     zone = ZoneInfo(schedule.time_zone)
     minute, hour = schedule.cron.split()[:2]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
-
 
 def unified_diff(before: str, after: str, names: tuple[str, str], most_lines: int) -> str | None:
     """Return the diff of two documents under these names.
@@ -13,5 +11,8 @@ def unified_diff(before: str, after: str, names: tuple[str, str], most_lines: in
     old_lines, new_lines = before.splitlines(), after.splitlines()
     if len(old_lines) + len(new_lines) > most_lines:
         return None
+
+    import difflib  # only who compares versions needs it
+
     lines = difflib.unified_diff(old_lines, new_lines, *names, lineterm="")
     return "".join(f"{line}\n" for line in lines)
