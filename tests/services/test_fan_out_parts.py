@@ -9,6 +9,7 @@ from opsicle.server.access.actor import Actor
 from opsicle.server.automations.retention import Retention, RetentionPeriods
 from opsicle.server.store import fan_outs
 from opsicle.server.store.fan_outs import FanOutMemberRow
+from opsicle.wire.starts import StarterKind
 from tests.services.core import Core
 from tests.services.fanning import Fanning
 from tests.services.scheduling import started
@@ -67,3 +68,14 @@ def test_a_machine_is_used_up_once_and_not_after_a_cancel(core: Core, alice: Act
     assert not is_claimed(rows[0])
     core.automations.cancel(alice, fanning.automation.id)
     assert not is_claimed(rows[1])
+
+
+def test_only_the_whole_starts_what_follows_it(core: Core, alice: Actor) -> None:
+    fanning = Fanning(core, alice).push("labels: {role: edge}", "onSuccess: [{template: hello}]")
+    fanning.run().carry_out("e1").carry_out("e2").carry_out("e3")
+
+    core.services.chain_starts.turn()
+
+    assert [each.started_by.kind for each in started(core, alice) if each.template == "hello"] == [
+        StarterKind.CHAIN
+    ]

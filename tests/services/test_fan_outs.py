@@ -339,17 +339,6 @@ def test_a_part_is_run_again_on_its_own_worker_only_and_never_resumed(fanning: F
     assert [each.name for each in again.targets] == ["e2"]
 
 
-def test_only_the_whole_starts_what_follows_it(core: Core, alice: Actor) -> None:
-    fanning = Fanning(core, alice).push("labels: {role: edge}", "onSuccess: [{template: hello}]")
-    fanning.run().carry_out("e1").carry_out("e2").carry_out("e3")
-
-    core.services.chain_starts.turn()
-
-    assert [each.started_by.kind for each in started(core, alice) if each.template == "hello"] == [
-        StarterKind.CHAIN
-    ]
-
-
 def test_a_plan_runs_once_and_hands_its_outputs_to_each_part(fanning: Fanning) -> None:
     plan = 'plan: [{name: look, outputs: [found], commands: ["true"]}]'
     source = each_source("labels: {role: edge}", plan).replace("act, outputs: [found]", "act")
