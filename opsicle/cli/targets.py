@@ -10,15 +10,15 @@ import msgspec
 
 from opsicle.cli import versioned
 from opsicle.cli.errors import warn
-from opsicle.cli.input_files import FileName, read_start
+from opsicle.cli.known_hosts import known_hosts_option, read_known_hosts
 from opsicle.cli.listing import limit
 from opsicle.cli.mfa import totp_option, with_proof
 from opsicle.cli.output import Column, emit, emit_list
 from opsicle.cli.root import NounGroup
 from opsicle.cli.sessions import connect
+from opsicle.cli.target_imports import import_
 from opsicle.cli.worker import labels_of
 from opsicle.domain.errors import InvalidInput
-from opsicle.domain.known_hosts import MAX_KNOWN_HOSTS_BYTES, KnownHosts
 from opsicle.domain.target_writer import written
 from opsicle.domain.targets import SSH_PORT, Target
 from opsicle.domain.template_parser import parse_target
@@ -54,13 +54,6 @@ _VERSION_COLUMNS = [
     Column("pushed", lambda target: target.pushed_at),
     Column("by", lambda target: target.pushed_by.email),
 ]
-
-known_hosts_option = click.option(
-    "--known-hosts",
-    metavar="FILE",
-    type=FileName(),
-    help="Take the host's keys from this file, as OpenSSH keeps them (`-`: stdin).",
-)
 
 
 @click.group(cls=NounGroup)
@@ -183,6 +176,9 @@ def delete(name: str, totp: str | None) -> None:
     versioned.delete_document(name, totp, lambda api: api.call(endpoints.DELETE, name))
 
 
+targets.add_command(import_)
+
+
 def _push(target: Target, expected_version: int, totp: str | None) -> None:
     request = PushTargetRequest(written(target), expected_version=expected_version)
     done = with_proof(totp, lambda api: api.call(endpoints.PUSH, body=request))
@@ -227,15 +223,6 @@ def _with_parts(  # noqa: PLR0913 - a parameter for each option
             hint="`ssh-keyscan` asks the network; better ask whoever runs the host.",
         )
     return msgspec.structs.replace(changed, host_keys=(*host_key, *found))
-
-
-def read_known_hosts(path: str) -> KnownHosts:
-    """Return the hosts' keys in a file. Raises InvalidInput for one that cannot be read."""
-    try:
-        source = read_start(path, MAX_KNOWN_HOSTS_BYTES)
-        return KnownHosts(source.decode())
-    except (OSError, ValueError) as error:
-        raise InvalidInput(f"{path} cannot be read: {error}") from error
 
 
 def _named(target: Target) -> str:
