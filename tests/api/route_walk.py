@@ -160,6 +160,7 @@ MAY: dict[str, Action | Access] = {
     "GET /api/v1/targets/<target>": A.TARGETS_VIEW,
     "DELETE /api/v1/targets/<target>": A.TARGETS_MANAGE,
     "POST /api/v1/targets/<target>/check": A.TARGETS_USE,
+    "GET /api/v1/targets/<target>/automations": A.AUTOMATIONS_VIEW,
     "GET /api/v1/targets/<target>/versions": A.TARGETS_VIEW,
     "GET /api/v1/targets/<target>/versions/<version>": A.TARGETS_VIEW,
     "GET /api/v1/triggers": A.TRIGGERS_VIEW,
