@@ -8,7 +8,6 @@ from __future__ import annotations
 import base64
 import json
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -48,12 +47,6 @@ spec:
         commands:
           - test "$(printf %s "$OPSICLE_OUTPUT_LEAKED" | wc -c)" = 27
 """
-
-
-@pytest.fixture
-def installation(tmp_path: Path) -> Iterator[Installation]:
-    with Installation(tmp_path / "place") as installation:
-        yield installation
 
 
 def traces(content: bytes) -> list[bytes]:
