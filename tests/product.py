@@ -22,7 +22,7 @@ from opsicle.client.saved_logins import SavedLogins
 from tests.prepared import set_up
 from tests.support import free_port, wait_until
 from tests.thin_api import Access, Api
-from tests.warm_cli import WarmCli, warm_cli
+from tests.warm_cli import Started, WarmCli, warm_cli
 
 CHECKOUT = Path(__file__).parents[1]
 PASSWORD = "correct horse battery staple"
@@ -49,25 +49,39 @@ def is_checkout() -> bool:
 
 @dataclass
 class Process:
-    """One process of the product; its output is kept in files that `log` reads."""
+    """One process of the product; its output is kept in files that `log` reads.
+
+    One that `is_warm` begins as a copy of a loaded process, where that makes no difference.
+    """
 
     arguments: Sequence[str]
     folder: Path
     name: str
     environment: Mapping[str, str] = field(default_factory=dict)
-    popen: subprocess.Popen[bytes] = field(init=False)
+    is_warm: bool = False
+    popen: subprocess.Popen[bytes] | Started = field(init=False)
 
     def __post_init__(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
         self._out, self._err = self.folder / f"{self.name}.out", self.folder / f"{self.name}.err"
+        environment = clean_environment(self.environment)
         with self._out.open("ab") as out, self._err.open("ab") as err:
+            if warm := self._warm_cli(environment):
+                self.popen = warm.start(self.arguments[2:], environment, out, err)
+                return
             self.popen = subprocess.Popen(
                 self.arguments,
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=err,
-                env=clean_environment(self.environment),
+                env=environment,
             )
+
+    def _warm_cli(self, environment: Mapping[str, str]) -> WarmCli | None:
+        if not (self.is_warm and is_checkout() and [*self.arguments[:2]] == program()):
+            return None
+        warm = warm_cli((), self.arguments[2])
+        return warm if warm.suits(environment) else None
 
     @property
     def pid(self) -> int:
@@ -145,6 +159,7 @@ class Server:
     folder: Path
     place: Place = field(default_factory=Place)
     options: tuple[str, ...] = ()
+    is_warm: bool = True
     process: Process = field(init=False)
     starts: int = 0
     known: dict[str, Any] = field(default_factory=dict)
@@ -160,6 +175,7 @@ class Server:
              "--listen", listen, "--worker-listen", worker_listen, *self.options],
             self.folder,
             "server",
+            is_warm=self.is_warm,
         )  # fmt: skip
 
         self.starts += 1
@@ -268,6 +284,7 @@ class Worker:
     folder: Path
     place: Place = field(default_factory=Place)
     options: tuple[str, ...] = ()
+    is_warm: bool = True
     process: Process = field(init=False)
     starts: int = 0
 
@@ -275,18 +292,12 @@ class Worker:
         """Start it; the first time with a join token."""
         join = ["--join", join_token] if join_token else []
         self.process = Process(
-            [
-                *self.place.prefix,
-                *program(),
-                "worker",
-                *join,
-                "--data-dir",
-                str(self.folder / "data"),
-                *self.options,
-            ],
+            [*self.place.prefix, *program(), "worker", *join,
+             "--data-dir", str(self.folder / "data"), *self.options],
             self.folder,
             "worker",
-        )
+            is_warm=self.is_warm,
+        )  # fmt: skip
 
         self.starts += 1
         self.process.wait_for("opsicle worker ready", self.starts)
@@ -297,8 +308,9 @@ class Worker:
 class Installation:
     """A server with its admin logged in, and what is started later; all ends with the test.
 
-    It has been set up before, with the same CA as others, unless told that it `is_new`, or where
-    the program or the server's place is not that of most tests.
+    It has been set up before, with the same CA as others, and its processes begin as copies of one
+    that has loaded the program, unless told that it `is_new`, or where the program or the place is
+    not that of most tests.
     """
 
     folder: Path
@@ -312,6 +324,7 @@ class Installation:
 
     def __enter__(self) -> Installation:
         self.server = Server(self.folder / "server", self.server_place, self.server_options)
+        self.server.is_warm = not self.is_new
         self.processes.append(self.server)
         try:
             self._begin()
@@ -341,6 +354,7 @@ class Installation:
     def join(self, name: str, token: str, place: Place | None = None, *options: str) -> Worker:
         """Enrol and start a worker with this join token."""
         worker = Worker(self.folder / name, place or Place(), ("--name", name, *options))
+        worker.is_warm = not self.is_new
         self.processes.append(worker)
         return worker.start(token)
 
@@ -348,16 +362,9 @@ class Installation:
         """Add somebody to the org and log them in."""
         user = User(self.folder / email.partition("@")[0], email, self.user_place)
         self.admin.cli(
-            "users",
-            "create",
-            "--email",
-            email,
-            "--role",
-            role,
-            "--password-file",
-            str(user.password_file),
-        )
-
+            "users", "create", "--email", email, "--role", role,
+            "--password-file", str(user.password_file),
+        )  # fmt: skip
         user.login(self.server)
         return user
 

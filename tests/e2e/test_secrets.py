@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import json
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -47,6 +48,13 @@ spec:
         commands:
           - test "$(printf %s "$OPSICLE_OUTPUT_LEAKED" | wc -c)" = 27
 """
+
+
+@pytest.fixture
+def installation(tmp_path: Path) -> Iterator[Installation]:
+    # New, for what its processes were started with is to be their own.
+    with Installation(tmp_path / "place", is_new=True) as installation:
+        yield installation
 
 
 def traces(content: bytes) -> list[bytes]:
