@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.product import START_SECONDS, clean_environment, program
+from tests.processes import START_SECONDS
+from tests.product import clean_environment, program
 from tests.support import SCALE, seeded_random, wait_until
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]

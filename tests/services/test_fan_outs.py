@@ -148,6 +148,7 @@ def test_a_worker_of_the_same_name_that_was_enrolled_since_does_not_get_the_part
 
     assert again.poll().work == ()
     assert fanning.part("e3").state == "queued"
+    assert fanning.part("e3").waiting_reason == "it is for e3 alone: that is not there any more"
 
 
 def test_a_cancel_goes_down_to_all_and_makes_no_more(fanning: Fanning) -> None:
