@@ -11,6 +11,7 @@ import * as automation from "./pages/automation.js";
 import * as automations from "./pages/automations.js";
 import * as channels from "./pages/channels.js";
 import * as forgotten from "./pages/forgotten.js";
+import * as home from "./pages/home.js";
 import * as invitation from "./pages/invitation.js";
 import * as login from "./pages/login.js";
 import * as logs from "./pages/logs.js";
@@ -45,6 +46,7 @@ export const NOT_FOUND = { title: "Nothing here", page: notFound };
  */
 const GROUPS = {
   main: [
+    ["/", "Home", home, "", "home"],
     ["/templates", "Templates", templates, "templates.view", "templates"],
     ["/automations", "Automations", automations, "automations.view", "automations"],
     ["/approvals", "Approvals", approvals, "approvals.view", "approvals"],
@@ -66,7 +68,6 @@ const GROUPS = {
     ["/tokens", "API tokens", tokens],
   ],
   inside: [
-    ["/", "Templates", templates, "templates.view"],
     ["/push", "Push a template", templatePush, "templates.push"],
     ["/templates/:name", "Template", template, "templates.view"],
     ["/templates/:name/push", "New version", templatePush, "templates.push"],

@@ -1,9 +1,9 @@
 """Runs commands of the command line, each in a process that begins as a copy of this one.
 
-`python -m tests.forking_cli DESCRIPTOR` takes them from a socket: a file with arguments,
+`python -m tests.forking_cli ROLE DESCRIPTOR` takes them from a socket: a file with arguments,
 environment and folder, where both streams go, and a socket for process id and exit code. From
 reading the arguments on, all is the command's own as ever. This loads nothing beforehand that a
-command would not load that calls a server, so that none can lean on it; a test sees to that.
+command of its role would not load, so that none can lean on it; a test sees to that.
 """
 
 from __future__ import annotations
@@ -11,53 +11,76 @@ from __future__ import annotations
 import gc
 import json
 import os
-import select
-import socket
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from importlib import import_module
+
+# By name: a server's process has gevent put something else in their places, and must not have begun
+# to use that before it is a process of its own.
+from os import fork, pidfd_open, waitpid
 from pathlib import Path
+from select import select
+from socket import recv_fds, socket
 
 from opsicle.cli import main
 
 PROGRAM = str(Path(__file__).parents[1] / "opsicle.py")
-LOADED = (
-    "opsicle.cli.errors",
-    "opsicle.cli.mfa",
-    "opsicle.cli.output",
-    "opsicle.cli.root",
-    "opsicle.cli.sessions",
-    "opsicle.client.saved_logins",
-    "opsicle.wire.endpoints.identity",
-)
+LOADED = {
+    "caller": (
+        "opsicle.cli.errors",
+        "opsicle.cli.mfa",
+        "opsicle.cli.output",
+        "opsicle.cli.root",
+        "opsicle.cli.sessions",
+        "opsicle.client.saved_logins",
+        "opsicle.wire.endpoints.identity",
+    ),
+    "server": ("opsicle.cli.root", "opsicle.cli.server", "opsicle.server.lifecycle"),
+    "worker": ("opsicle.cli.root", "opsicle.cli.worker", "opsicle.worker.main"),
+}
+"""What each role's commands load: those that call a server, the server's and the worker's."""
 
 
-def _serve(requests: socket.socket) -> list[str]:
+def load(role: str) -> None:
+    """Load what the commands of a role load."""
+    if role == "server":
+        from opsicle.server import main as server
+
+        server._patch_standard_library()
+    for name in LOADED[role]:
+        import_module(name)
+
+
+def _serve(requests: socket) -> list[str]:
     """Fork for each request until there are no more, and return the arguments in each fork."""
-    running: dict[int, tuple[int, socket.socket]] = {}
+    running: dict[int, tuple[int, socket]] = {}
     while True:
-        ready, _, _ = select.select([requests, *running], [], [])
+        ready, _, _ = select([requests, *running], [], [])
         for descriptor in running.keys() & ready:
             pid, answers = running.pop(descriptor)
             os.close(descriptor)
             with answers:
-                _send_number(answers, os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+                _send_number(answers, os.waitstatus_to_exitcode(waitpid(pid, 0)[1]))
 
         if requests not in ready:
             continue
-        _, descriptors, _, _ = socket.recv_fds(requests, 1, 4)
+        _, descriptors, _, _ = recv_fds(requests, 1, 4)
         if not descriptors:
             sys.exit()
 
         *streams, answering = descriptors
-        pid = os.fork()
+        pid = fork()
         if pid == 0:
             os.close(answering)
+            requests.close()
+            for other, (_, answers) in running.items():
+                os.close(other)
+                answers.close()
             return _become(streams)
 
-        answers = socket.socket(fileno=answering)
-        running[os.pidfd_open(pid)] = pid, answers
+        answers = socket(fileno=answering)
+        running[pidfd_open(pid)] = pid, answers
         _send_number(answers, pid)
         for each in streams:
             os.close(each)
@@ -85,8 +108,10 @@ def _become(streams: Sequence[int]) -> list[str]:
 
 
 if __name__ == "__main__":
-    for name in LOADED:
-        import_module(name)
+    requests = socket(fileno=int(sys.argv[2]))
+    gc.disable()
+    load(sys.argv[1])
     gc.freeze()
-    sys.argv = [PROGRAM, *_serve(socket.socket(fileno=int(sys.argv[1])))]
+    gc.enable()
+    sys.argv = [PROGRAM, *_serve(requests)]
     main()

@@ -6,12 +6,9 @@ Processes started by command line, in a place (a network namespace) or not.
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import signal
 import subprocess
-import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -20,109 +17,20 @@ import msgspec
 
 from opsicle.client.saved_logins import SavedLogins
 from tests.prepared import set_up
-from tests.support import free_port, wait_until
+from tests.processes import (
+    CHECKOUT,  # noqa: F401 - asked for here by most tests
+    Process,
+    clean_environment,
+    is_checkout,
+    program,
+)
+from tests.support import free_port
 from tests.thin_api import Access, Api
 from tests.warm_cli import WarmCli, warm_cli
 
-CHECKOUT = Path(__file__).parents[1]
 PASSWORD = "correct horse battery staple"
 CALLING = ("accept", "login", "setup")
 """Commands that call a server as somebody who has not logged in."""
-
-START_SECONDS = 60.0
-"""A hang guard: starting takes well under a second, on a machine that does nothing else."""
-
-
-def program() -> list[str]:
-    """Return what is tested: the file that `OPSICLE_UNDER_TEST` names, or else the checkout.
-
-    By which Python, alike.
-    """
-    python = os.environ.get("OPSICLE_TEST_PYTHON", sys.executable)
-    return [python, os.environ.get("OPSICLE_UNDER_TEST", str(CHECKOUT / "opsicle.py"))]
-
-
-def is_checkout() -> bool:
-    """Return whether what is tested is the checkout, by our Python."""
-    return program() == [sys.executable, str(CHECKOUT / "opsicle.py")]
-
-
-@dataclass
-class Process:
-    """One process of the product; its output is kept in files that `log` reads."""
-
-    arguments: Sequence[str]
-    folder: Path
-    name: str
-    environment: Mapping[str, str] = field(default_factory=dict)
-    popen: subprocess.Popen[bytes] = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.folder.mkdir(parents=True, exist_ok=True)
-        self._out, self._err = self.folder / f"{self.name}.out", self.folder / f"{self.name}.err"
-        with self._out.open("ab") as out, self._err.open("ab") as err:
-            self.popen = subprocess.Popen(
-                self.arguments,
-                stdin=subprocess.DEVNULL,
-                stdout=out,
-                stderr=err,
-                env=clean_environment(self.environment),
-            )
-
-    @property
-    def pid(self) -> int:
-        return self.popen.pid
-
-    def output(self) -> str:
-        return self._out.read_text(errors="replace")
-
-    def log(self) -> str:
-        return (
-            f"--- {self.name}, stdout\n{self.output()}\n--- {self.name}, stderr\n"
-            + self._err.read_text(errors="replace")
-        )
-
-    def wait_for(self, text: str, count: int = 1) -> None:
-        """Wait until `text` stands in the standard output `count` times.
-
-        Fail at once if the process ends first.
-        """
-
-        def is_there() -> bool:
-            if self.output().count(text) >= count:
-                return True
-            assert self.popen.poll() is None, (
-                f"{self.name} ended with {self.popen.returncode}\n{self.log()}"
-            )
-            return False
-
-        try:
-            wait_until(is_there, START_SECONDS, f"{text!r} from {self.name}")
-        except AssertionError as error:
-            raise AssertionError(f"{error}\n{self.log()}") from None
-
-    def stop(self, timeout: float = 60.0) -> int:
-        """Send SIGTERM and wait; where that does not help, send SIGKILL and fail the test."""
-        if self.popen.poll() is None:
-            self.popen.send_signal(signal.SIGTERM)
-        try:
-            return self.popen.wait(timeout)
-        except subprocess.TimeoutExpired:
-            self.kill()
-            raise AssertionError(
-                f"{self.name} did not stop within {timeout} s\n{self.log()}"
-            ) from None
-
-    def kill(self) -> None:
-        if self.popen.poll() is None:
-            self.popen.kill()
-        self.popen.wait()
-
-
-def clean_environment(extra: Mapping[str, str]) -> dict[str, str]:
-    """Return the environment of a user who has set nothing of ours."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("OPSICLE_")}
-    return {**kept, **extra}
 
 
 @dataclass
@@ -145,6 +53,7 @@ class Server:
     folder: Path
     place: Place = field(default_factory=Place)
     options: tuple[str, ...] = ()
+    is_warm: bool = True
     process: Process = field(init=False)
     starts: int = 0
     known: dict[str, Any] = field(default_factory=dict)
@@ -160,6 +69,7 @@ class Server:
              "--listen", listen, "--worker-listen", worker_listen, *self.options],
             self.folder,
             "server",
+            is_warm=self.is_warm,
         )  # fmt: skip
 
         self.starts += 1
@@ -268,6 +178,7 @@ class Worker:
     folder: Path
     place: Place = field(default_factory=Place)
     options: tuple[str, ...] = ()
+    is_warm: bool = True
     process: Process = field(init=False)
     starts: int = 0
 
@@ -275,18 +186,12 @@ class Worker:
         """Start it; the first time with a join token."""
         join = ["--join", join_token] if join_token else []
         self.process = Process(
-            [
-                *self.place.prefix,
-                *program(),
-                "worker",
-                *join,
-                "--data-dir",
-                str(self.folder / "data"),
-                *self.options,
-            ],
+            [*self.place.prefix, *program(), "worker", *join,
+             "--data-dir", str(self.folder / "data"), *self.options],
             self.folder,
             "worker",
-        )
+            is_warm=self.is_warm,
+        )  # fmt: skip
 
         self.starts += 1
         self.process.wait_for("opsicle worker ready", self.starts)
@@ -297,8 +202,9 @@ class Worker:
 class Installation:
     """A server with its admin logged in, and what is started later; all ends with the test.
 
-    It has been set up before, with the same CA as others, unless told that it `is_new`, or where
-    the program or the server's place is not that of most tests.
+    It has been set up before, with the same CA as others, and its processes begin as copies of one
+    that has loaded the program, unless told that it `is_new`, or where the program or the place is
+    not that of most tests.
     """
 
     folder: Path
@@ -312,6 +218,7 @@ class Installation:
 
     def __enter__(self) -> Installation:
         self.server = Server(self.folder / "server", self.server_place, self.server_options)
+        self.server.is_warm = not self.is_new
         self.processes.append(self.server)
         try:
             self._begin()
@@ -341,6 +248,7 @@ class Installation:
     def join(self, name: str, token: str, place: Place | None = None, *options: str) -> Worker:
         """Enrol and start a worker with this join token."""
         worker = Worker(self.folder / name, place or Place(), ("--name", name, *options))
+        worker.is_warm = not self.is_new
         self.processes.append(worker)
         return worker.start(token)
 
@@ -348,16 +256,9 @@ class Installation:
         """Add somebody to the org and log them in."""
         user = User(self.folder / email.partition("@")[0], email, self.user_place)
         self.admin.cli(
-            "users",
-            "create",
-            "--email",
-            email,
-            "--role",
-            role,
-            "--password-file",
-            str(user.password_file),
-        )
-
+            "users", "create", "--email", email, "--role", role,
+            "--password-file", str(user.password_file),
+        )  # fmt: skip
         user.login(self.server)
         return user
 

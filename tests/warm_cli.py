@@ -1,8 +1,8 @@
 """Commands of the command line by processes that need not start from nothing.
 
-Most of what a command costs is that Python starts, and loads what every command loads that calls a
-server. One process, `tests/forking_cli.py`, does that once for all commands of a test process, and
-forks for each.
+Most of what a command costs is that Python starts, and loads what every command of its role loads:
+those that call a server, the server's and the worker's. One process a role,
+`tests/forking_cli.py`, does that once for all commands of a test process, and forks for each.
 """
 
 from __future__ import annotations
@@ -10,50 +10,54 @@ from __future__ import annotations
 import atexit
 import json
 import os
+import select
 import signal
 import socket
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from io import TextIOWrapper
 from pathlib import Path
+from typing import IO, Any
 
 CHECKOUT = Path(__file__).parents[1]
 OF_THE_INTERPRETER = ("PYTHON", "LANG", "LC_", "LD_", "TZ")
 """What variables begin with that Python looks at when it starts, and not again."""
 
-_RUNNING: dict[tuple[str, ...], WarmCli] = {}
-"""By the prefix of the place where they are."""
+_RUNNING: dict[tuple[str, tuple[str, ...]], WarmCli] = {}
+"""By role, and the prefix of the place where they are."""
 
 
-def warm_cli(prefix: tuple[str, ...]) -> WarmCli:
+def warm_cli(prefix: tuple[str, ...], role: str = "caller") -> WarmCli:
     """Return what runs commands in a place, to which a prefix such as `ip netns exec N` leads."""
-    if prefix not in _RUNNING:
-        _RUNNING[prefix] = WarmCli(prefix)
-    return _RUNNING[prefix]
+    key = role, prefix
+    if key not in _RUNNING:
+        _RUNNING[key] = WarmCli(prefix, role)
+    return _RUNNING[key]
 
 
 def close(prefix: tuple[str, ...]) -> None:
     """End what runs commands in a place that is about to go, if there is such a process."""
-    if running := _RUNNING.pop(prefix, None):
-        running.close()
+    for key in [key for key in _RUNNING if key[1] == prefix]:
+        _RUNNING.pop(key).close()
 
 
 @atexit.register
 def _close_all() -> None:
-    for prefix in list(_RUNNING):
+    for _, prefix in list(_RUNNING):
         close(prefix)
 
 
 class WarmCli:
     """Starts that process, and has it run commands. It ends with this one, or by `close`."""
 
-    def __init__(self, prefix: tuple[str, ...] = ()) -> None:
+    def __init__(self, prefix: tuple[str, ...] = (), role: str = "caller") -> None:
         self._environment = dict(os.environ)
         self._requests, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
             self._process = subprocess.Popen(
-                [*prefix, sys.executable, "-m", "tests.forking_cli", str(theirs.fileno())],
+                [*prefix, sys.executable, "-m", "tests.forking_cli", role, str(theirs.fileno())],
                 cwd=CHECKOUT,
                 stdin=subprocess.DEVNULL,
                 pass_fds=[theirs.fileno()],
@@ -74,19 +78,28 @@ class WarmCli:
 
         Raises TimeoutExpired for one that has not ended after so many seconds, and is killed.
         """
-        out, err, request = (_memory(name) for name in ("stdout", "stderr", "request"))
-        ours, theirs = socket.socketpair()
-        with out, err, request, ours:
-            json.dump([[*arguments], {**environment}, str(Path.cwd())], request)
-            request.seek(0)
-            with theirs:
-                descriptors = [each.fileno() for each in (request, out, err, theirs)]
-                socket.send_fds(self._requests, [b"."], descriptors)
-
-            code = _exit_code(ours, arguments, timeout)
+        out, err = _memory("stdout"), _memory("stderr")
+        with out, err, self.start(arguments, environment, out, err) as started:
+            try:
+                code = started.wait(timeout)
+            except subprocess.TimeoutExpired:
+                started.kill()
+                raise
             for each in (out, err):
                 each.seek(0)
             return subprocess.CompletedProcess(arguments, code, out.read(), err.read())
+
+    def start(
+        self, arguments: Sequence[str], environment: Mapping[str, str], out: IO[Any], err: IO[Any]
+    ) -> Started:
+        """Start a command that goes on meanwhile, with nothing on its standard input."""
+        ours, theirs = socket.socketpair()
+        with theirs, _memory("request") as request:
+            json.dump([[*arguments], {**environment}, str(Path.cwd())], request)
+            request.seek(0)
+            descriptors = [each.fileno() for each in (request, out, err, theirs)]
+            socket.send_fds(self._requests, [b"."], descriptors)
+        return Started(arguments, ours)
 
     def close(self) -> None:
         """End the process."""
@@ -104,13 +117,53 @@ def _memory(name: str) -> TextIOWrapper:
     return os.fdopen(os.memfd_create(name), "w+", errors="surrogateescape")
 
 
-def _exit_code(answers: socket.socket, arguments: Sequence[str], timeout: float) -> int:
-    """Return how the command ends whose process id, and then exit code, come in by this socket."""
-    with answers.makefile() as lines:
-        pid = int(lines.readline())
-        answers.settimeout(timeout)
-        try:
-            return int(lines.readline())
-        except TimeoutError:
-            os.kill(pid, signal.SIGKILL)
-            raise subprocess.TimeoutExpired(arguments, timeout) from None
+class Started:
+    """A command that was started; as a subprocess.Popen. A context that does not wait for it."""
+
+    def __init__(self, arguments: Sequence[str], answers: socket.socket) -> None:
+        """Take the socket by which its process id, and then its exit code, come in."""
+        self.args = arguments
+        self.returncode: int | None = None
+        self._answers = answers
+        self._lines = answers.makefile("rb", buffering=0)
+        self.pid = self._number()
+
+    def __enter__(self) -> Started:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._lines.close()
+        self._answers.close()
+
+    def poll(self) -> int | None:
+        """Return how it has ended, None if it has not."""
+        if self.returncode is None and select.select([self._answers], [], [], 0)[0]:
+            self._end()
+        return self.returncode
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Wait for its end, and return its exit code. Raises subprocess.TimeoutExpired."""
+        if self.returncode is None:
+            if not select.select([self._answers], [], [], timeout)[0]:
+                assert timeout is not None
+                raise subprocess.TimeoutExpired(self.args, timeout)
+            self._end()
+        assert self.returncode is not None
+        return self.returncode
+
+    def send_signal(self, number: int) -> None:
+        """Send it a signal, unless it has ended."""
+        if self.poll() is None:
+            with suppress(ProcessLookupError):
+                os.kill(self.pid, number)
+
+    def kill(self) -> None:
+        """Send it SIGKILL."""
+        self.send_signal(signal.SIGKILL)
+
+    def _end(self) -> None:
+        self.returncode = self._number()
+        self.__exit__()
+
+    def _number(self) -> int:
+        return int(self._lines.readline())

@@ -6,8 +6,8 @@ import { ago, durationText } from "../lib/times.js";
 import { isFinal, stateBadge, stateText } from "./states.js";
 
 const MOST = 30;
-const STEP = 6; // one bar and the gap behind it
-const BAR = 4;
+const STEP = 5; // one bar and the gap behind it
+const BAR = 3.5;
 const HEIGHT = 24;
 const LOWEST = 4; // of a bar, so that what took no time is seen too
 

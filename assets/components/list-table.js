@@ -87,8 +87,8 @@ function wholeRow({ href, show, name }, content) {
   const common = { class: "row-link", dataset: { focus: `row-${name}` } };
   if (href) return h("a", { href, ...common }, content);
   if (!show) return content;
-  const label = `Show ${name}`;
-  return h("button", { type: "button", "aria-label": label, onclick: show, ...common }, content);
+  const verb = h("span", { class: "unseen" }, "Show ");
+  return h("button", { type: "button", onclick: show, ...common }, verb, content);
 }
 
 function actions(name, buttons) {

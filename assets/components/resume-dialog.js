@@ -14,13 +14,13 @@ const RESUMABLE = new Set(["failed", "timed_out", "cancelled", "expired", "unkno
 
 /** The button, where there may be something to go on with; the server has the last word. */
 export function resumeButton(automation) {
-  const { state, jobs, phases, resumed_from: earlier } = automation;
-  const hasRun = jobs.some((job) => job.started_at) || earlier;
-  if (!RESUMABLE.has(state) || !hasRun || failedAt(phases) < 0) return null;
+  const { state, jobs, phases, targets, resumed_from: earlier } = automation;
+  const hasRun = jobs.some((job) => job.started_at) || earlier || targets.length > 0;
+  if (!RESUMABLE.has(state) || !hasRun || failedAt(phases) < 0 || automation.target) return null;
   return button("Resume…", {
     name: "resume",
     dataset: { focus: "resume" },
-    onclick: () => openResume(automation),
+    onclick: () => (targets.length > 0 ? openOnTargets(automation) : openResume(automation)),
   });
 }
 
@@ -47,6 +47,40 @@ function workspaceField(keeper) {
     label: "Workspace",
     path: "fresh_workspace",
     control: select(keeper ? [kept, fresh] : [fresh], keeper ? "" : "fresh"),
+  });
+}
+
+/** What runs on several machines goes on where it has not succeeded, from its first phase. */
+function openOnTargets({ id, template, version, targets }) {
+  const key = randomId();
+  const left = targets.filter(({ state }) => state !== "succeeded");
+  const accepted = h("input", { type: "checkbox", name: "accept-unknown" });
+  askForm({
+    title: `Resume ${template}?`,
+    above: h(
+      "p",
+      {},
+      `A new automation runs the same version (${version}) with the same values on what is left: `,
+      visible(left.map(({ name }) => name).join(", ")),
+      ". It is approved like any run.",
+    ),
+    fields: [],
+    below:
+      left.some(({ state }) => state === "unknown") &&
+      h(
+        "label",
+        { class: "choice" },
+        accepted,
+        " Nobody can say how it ended on one of them: I have looked, and it may run twice.",
+      ),
+    action: "Resume it now",
+    send: () =>
+      post("/automations/{automation_id}/resume", {
+        path: { automation_id: id },
+        headers: { "Idempotency-Key": key },
+        body: { accept_unknown: accepted.checked },
+      }),
+    done: (made) => navigate(`/automations/${made.id}`),
   });
 }
 

@@ -3,48 +3,29 @@
 import { h } from "../lib/dom.js";
 import { duration } from "../lib/times.js";
 import { visible } from "../lib/visible.js";
+import { column, rowOf, tableOf } from "./list-table.js";
 import { stateBadge } from "./states.js";
 
-const HEADINGS = ["Target", "State", "Took", "Exit code"];
+const COLUMNS = [
+  column("Target", ({ name }) => visible(name)),
+  column("State", ({ state }) => stateBadge(state)),
+  column("Took", tookText),
+  column("Exit code", ({ exit_code: code }) => code ?? "–"),
+  column("Why", ({ reason }) => visible(reason) || "–", { size: "tall" }),
+];
 
 export function targetsView(targets) {
-  return h(
-    "section",
-    { class: "targets" },
-    h("h2", {}, `Targets (${targets.length})`),
-    h(
-      "table",
-      { class: "table" },
-      h(
-        "thead",
-        {},
-        h(
-          "tr",
-          {},
-          HEADINGS.map((text) => h("th", { scope: "col" }, text)),
-        ),
-      ),
-      h("tbody", {}, targets.map(rowView)),
-    ),
-  );
+  const label = `Targets (${targets.length})`;
+  const rows = targets.map((target) => {
+    const { name, automation_id: id } = target;
+    return rowOf(COLUMNS, target, { name, href: id && `/automations/${id}` });
+  });
+  const table = tableOf(COLUMNS, h("tbody", { role: "rowgroup" }, rows), { label });
+  return h("section", { class: "targets" }, h("h2", {}, label), table);
 }
 
-function rowView(target) {
-  const { name, state, automation_id: id, exit_code: code, reason } = target;
-  const took = target.started_at && duration(target.started_at, target.finished_at);
-  return h(
-    "tr",
-    {},
-    h("td", {}, id ? h("a", { href: `/automations/${id}` }, visible(name)) : visible(name)),
-    h(
-      "td",
-      { "data-label": "State" },
-      stateBadge(state),
-      reason && h("p", { class: "muted small" }, visible(reason)),
-    ),
-    h("td", { "data-label": "Took" }, took || ""),
-    h("td", { "data-label": "Exit code" }, code ?? ""),
-  );
+function tookText({ started_at: from, finished_at: to }) {
+  return from ? duration(from, to) : "–";
 }
 
 /** On which machines a template runs, by the labels that they have. */

@@ -28,7 +28,6 @@ export function mount(root, { title, query }) {
     columns: COLUMNS,
     look: "audit",
     show: (entry) => () => showEntry(entry),
-    nameOf: ({ seq }) => `entry ${seq}`,
     key: ({ seq }) => seq,
     filters: [formFilter({ label: "Filter the record", query, controls: FILTERS })],
     empty: (isNarrowed) => emptyState(isNarrowed ? "Nothing like this" : "Nothing yet"),

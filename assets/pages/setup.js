@@ -36,7 +36,7 @@ export function mount(root, { title }) {
     await post("/setup", { body: { token: tokenText, org: code, email: address, password } });
     await logIn(address, password);
     remember("email", address);
-    navigate("/templates", { isReplacing: true });
+    navigate("/", { isReplacing: true });
   };
   const login = buttonLink("Log in", "/login", { look: "quiet" });
   entrance(root, title, {

@@ -1,17 +1,17 @@
 // The fleet: who is there, who is busy, and how to get one more.
 
-import { busyWhile, button, copyButton } from "../components/buttons.js";
-import { ask, confirm } from "../components/dialogs.js";
-import { emptyState, loading, pageHeading } from "../components/headings.js";
+import { busyWhile, button } from "../components/buttons.js";
+import { confirm } from "../components/dialogs.js";
+import { emptyState, pageHeading } from "../components/headings.js";
 import { heldQueue } from "../components/held-queue.js";
+import { openJoinDialog } from "../components/join-worker.js";
 import { List } from "../components/list.js";
-import { problemBox } from "../components/problems.js";
 import { queueLimitsLine } from "../components/queue-limits.js";
 import { sharedWorkersLine } from "../components/shared-workers.js";
 import { getAll, post } from "../lib/api.js";
 import { h, replace } from "../lib/dom.js";
 import { may } from "../lib/session.js";
-import { ago, countdown } from "../lib/times.js";
+import { ago } from "../lib/times.js";
 import { visible } from "../lib/visible.js";
 
 const OWN = {
@@ -41,7 +41,7 @@ export function mount(root, { title }) {
   const join = [
     may("workers.manage") && addButton(),
     may("server.manage") &&
-      button("Add a shared worker…", { name: "plus", onclick: () => openJoin(true) }),
+      button("Add a shared worker…", { name: "plus", onclick: () => openJoinDialog(true) }),
   ];
   root.append(
     pageHeading(title, { beside: list.mark, actions: join }),
@@ -200,62 +200,9 @@ function nothingYet() {
 }
 
 function addButton() {
-  return button("Add a worker…", { look: "primary", name: "plus", onclick: () => openJoin(false) });
-}
-
-/**
- * Show a join token; `isShared`: for a shared worker, which serves every org that lets it.
- */
-async function openJoin(isShared) {
-  const place = h("div", {}, loading());
-  ask({
-    title: isShared ? "Add a shared worker" : "Add a worker",
-    content: place,
-    actions: [],
-    back: "Close",
-    isWide: true,
+  return button("Add a worker…", {
+    look: "primary",
+    name: "plus",
+    onclick: () => openJoinDialog(false),
   });
-  const make = async () => {
-    try {
-      const { token, expires_at: expires } = await post("/workers/tokens", {
-        body: { is_shared: isShared },
-      });
-      replace(place, instructions(token, expires, make));
-    } catch (error) {
-      replace(place, problemBox(error));
-    }
-  };
-  await make();
-}
-
-function instructions(token, expires, makeAnother) {
-  const command = `printf %s '${token}' | opsicle worker --join-file - --data-dir ./opsicle-worker`;
-  return [
-    h(
-      "p",
-      {},
-      "On the machine that is to carry out automations, with the ",
-      h("code", {}, "opsicle"),
-      " file there, run:",
-    ),
-    h("pre", { class: "command-line", tabindex: "0" }, command),
-    h(
-      "p",
-      { class: "dialog-actions" },
-      h("span", { class: "muted grow" }, "Works once, for ", countdown(expires)),
-      button("Make another", { look: "quiet", onclick: makeAnother }),
-      copyButton(() => command, "Copy", "primary"),
-    ),
-    h(
-      "p",
-      { class: "muted" },
-      "Add ",
-      h("code", {}, "--label site=ams"),
-      " for each label that templates may ask for: it is granted those with which it joins. ",
-      h("code", {}, "--slots 4"),
-      " lets it run several at once. To fix the labels yourself, make the token with ",
-      h("code", {}, "opsicle workers token --label site=ams"),
-      ". It shows up in the list as soon as it has joined.",
-    ),
-  ];
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -10,20 +11,26 @@ import msgspec
 
 from opsicle.cli import versioned
 from opsicle.cli.errors import warn
-from opsicle.cli.input_files import FileName, read_start
+from opsicle.cli.known_hosts import known_hosts_option, read_known_hosts
 from opsicle.cli.listing import limit
 from opsicle.cli.mfa import totp_option, with_proof
 from opsicle.cli.output import Column, emit, emit_list
 from opsicle.cli.root import NounGroup
 from opsicle.cli.sessions import connect
+from opsicle.cli.target_imports import import_
+from opsicle.cli.terminal import say
 from opsicle.cli.worker import labels_of
+from opsicle.domain.automations import is_final
 from opsicle.domain.errors import InvalidInput
-from opsicle.domain.known_hosts import MAX_KNOWN_HOSTS_BYTES, KnownHosts
+from opsicle.domain.target_checks import CheckOutcome, check_outcome
 from opsicle.domain.target_writer import written
 from opsicle.domain.targets import SSH_PORT, Target
 from opsicle.domain.template_parser import parse_target
+from opsicle.wire.endpoints import automations
 from opsicle.wire.endpoints import targets as endpoints
 from opsicle.wire.target_api import PushTargetRequest, TargetSummary, TargetVersion
+
+_LOOK_SECONDS = 0.3
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -54,13 +61,6 @@ _VERSION_COLUMNS = [
     Column("pushed", lambda target: target.pushed_at),
     Column("by", lambda target: target.pushed_by.email),
 ]
-
-known_hosts_option = click.option(
-    "--known-hosts",
-    metavar="FILE",
-    type=FileName(),
-    help="Take the host's keys from this file, as OpenSSH keeps them (`-`: stdin).",
-)
 
 
 @click.group(cls=NounGroup)
@@ -183,6 +183,37 @@ def delete(name: str, totp: str | None) -> None:
     versioned.delete_document(name, totp, lambda api: api.call(endpoints.DELETE, name))
 
 
+@targets.command()
+@click.argument("name")
+@totp_option
+def check(name: str, totp: str | None) -> None:
+    """Let a worker that reaches a target log in to it, and say what came of it.
+
+    It is an automation of the template `check-targets`, which the org gets with its first check.
+    Exit code 0: the target is reachable; 1: it is not, or could not be checked.
+    """
+    api = connect()
+    made = with_proof(totp, lambda api: api.call(endpoints.CHECK, name))
+    if not is_final(made.state):
+        say(f"The automation {made.id} checks it; Ctrl-C ends only the waiting.")
+    while not is_final(made.state):
+        time.sleep(_LOOK_SECONDS)
+        made = api.call(automations.SHOW, made.id)
+
+    (target,) = made.targets
+    reason = target.reason or made.explanation
+    outcome = check_outcome(target.state, reason)
+    emit(
+        {"name": name, "outcome": outcome, "reason": reason, "automation": made.id},
+        [("name", name), ("outcome", outcome), ("why", reason), ("automation", made.id)],
+    )
+    if outcome is not CheckOutcome.REACHABLE:
+        click.get_current_context().exit(1)
+
+
+targets.add_command(import_)
+
+
 def _push(target: Target, expected_version: int, totp: str | None) -> None:
     request = PushTargetRequest(written(target), expected_version=expected_version)
     done = with_proof(totp, lambda api: api.call(endpoints.PUSH, body=request))
@@ -227,15 +258,6 @@ def _with_parts(  # noqa: PLR0913 - a parameter for each option
             hint="`ssh-keyscan` asks the network; better ask whoever runs the host.",
         )
     return msgspec.structs.replace(changed, host_keys=(*host_key, *found))
-
-
-def read_known_hosts(path: str) -> KnownHosts:
-    """Return the hosts' keys in a file. Raises InvalidInput for one that cannot be read."""
-    try:
-        source = read_start(path, MAX_KNOWN_HOSTS_BYTES)
-        return KnownHosts(source.decode())
-    except (OSError, ValueError) as error:
-        raise InvalidInput(f"{path} cannot be read: {error}") from error
 
 
 def _named(target: Target) -> str:

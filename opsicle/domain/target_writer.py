@@ -21,7 +21,7 @@ TO_BE_FILLED = (
 
 
 def written(target: Target) -> str:
-    """Return the document of a target; one without host keys says that they are to be filled in.
+    """Return the document of a target; without user or host keys it says what to fill in.
 
     What reads it back is the same target.
     """
@@ -41,6 +41,14 @@ def _lines(target: Target) -> Iterator[str]:
     yield f"  host: {_text(target.host)}"
     if target.port != SSH_PORT:
         yield f"  port: {target.port}"
+    yield from _proof(target)
+    yield from _workers(target)
+
+
+def _proof(target: Target) -> Iterator[str]:
+    """Yield how the host shows itself, and how jobs do."""
+    if not target.user:
+        yield "  # As whom to log in."
     yield f"  user: {_text(target.user)}"
     if target.host_keys:
         yield "  hostKeys:"
@@ -49,12 +57,15 @@ def _lines(target: Target) -> Iterator[str]:
         yield from (f"  {line}" for line in TO_BE_FILLED)
         yield "  hostKeys: []"
     yield f"  credential: {_mapping({'secret': target.secret})}"
+
+
+def _workers(target: Target) -> Iterator[str]:
     if target.runs_on or target.runs_on_where:
         yield "  runsOn:"
-        if target.runs_on:
-            yield f"    labels: {_mapping(target.runs_on)}"
-        if target.runs_on_where:
-            yield f"    where: {_text(target.runs_on_where)}"
+    if target.runs_on:
+        yield f"    labels: {_mapping(target.runs_on)}"
+    if target.runs_on_where:
+        yield f"    where: {_text(target.runs_on_where)}"
 
 
 def _mapping(entries: Mapping[str, str]) -> str:

@@ -5,6 +5,7 @@ Either way they are ordinary files: the built program unpacks itself before it s
 """
 
 import sys
+from functools import cache
 from pathlib import Path
 
 from opsicle.domain.errors import NotFound
@@ -22,18 +23,18 @@ def asset(name: str) -> bytes:
     return (_folder("assets") / name).read_bytes()
 
 
-def asset_names() -> list[str]:
+@cache
+def asset_names() -> tuple[str, ...]:
     """Return every file of the browser's application, as relative paths with slashes, sorted.
 
-    None that is hidden.
+    None that is hidden. They are looked for once: a page takes more than a hundred of them.
 
     In a checkout those are the settings of tools, which the built file does not have either.
     """
     folder = _folder("assets")
     files = (path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
-    return sorted(
-        path.as_posix() for path in files if not any(part.startswith(".") for part in path.parts)
-    )
+    shown = (path for path in files if not any(part.startswith(".") for part in path.parts))
+    return tuple(sorted(path.as_posix() for path in shown))
 
 
 def examples() -> Path:

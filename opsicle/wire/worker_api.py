@@ -205,8 +205,9 @@ class RefuseRequest(msgspec.Struct):
     """Says, instead of a start, that the order does not fit the job, so that nothing was run.
 
     `is_untimely`: by the worker's clock it is not now that the order counts; another worker may
-    well carry it out. `sent_at_ms` is the worker's time. `newer_epoch`: the order comes from an
-    older state of the server than this.
+    well carry it out. So may one that has room, if this one `lacks_room` for the job's files.
+    `sent_at_ms` is the worker's time. `newer_epoch`: the order comes from an older state of the
+    server than this.
     """
 
     fence: int
@@ -214,6 +215,7 @@ class RefuseRequest(msgspec.Struct):
     is_untimely: bool = False
     sent_at_ms: Milliseconds | None = None
     newer_epoch: SignedOrder | None = None
+    lacks_room: bool = False
 
 
 class PauseRequest(msgspec.Struct, kw_only=True, omit_defaults=True):

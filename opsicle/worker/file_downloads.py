@@ -14,7 +14,7 @@ from opsicle.worker.connection import AWAY
 from opsicle.worker.input_files import WrongFile, receive, staging_folder
 from opsicle.worker.job import HeldJob
 from opsicle.worker.job_reporter import JobReporter
-from opsicle.worker.verification import Refused
+from opsicle.worker.verification import NoRoom, Refused
 from opsicle.worker.workspace import remove_folder
 
 log = logging.getLogger(__name__)
@@ -35,7 +35,7 @@ class FileDownloads:
         """Fetch a job's files from the server. False if it is no longer to begin here.
 
         Raises Refused for a file that is not the one that was ordered, or is not to be had, and
-        OSError where the disk takes none.
+        NoRoom where the disk takes none.
         """
         if not work.files:
             return True
@@ -55,6 +55,9 @@ class FileDownloads:
             return self._reporter.ask(job, lambda: receive(work.files, folder, read))
         except WrongFile as wrong:
             raise Refused(str(wrong)) from wrong
+        except OSError as error:
+            reason = error.strerror or str(error)
+            raise NoRoom(f"its disk does not take the files: {reason}") from error
 
     def forget(self, job_id: str) -> None:
         """Remove what no workspace has taken of a job that is over, or does not begin."""

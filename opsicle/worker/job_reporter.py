@@ -35,7 +35,7 @@ from opsicle.worker.connection import AWAY, ServerConnection
 from opsicle.worker.job import HeldJob
 from opsicle.worker.output import now_ms
 from opsicle.worker.pausing import PausedRun
-from opsicle.worker.verification import NotValidNow, Refused
+from opsicle.worker.verification import NoRoom, NotValidNow, Refused
 
 log = logging.getLogger(__name__)
 
@@ -120,7 +120,7 @@ class JobReporter:
         request = RefuseRequest(
             job.fence, str(refused)[:MAX_EXPLANATION], isinstance(refused, NotValidNow), now_ms()
         )
-        request.newer_epoch = refused.proof
+        request.newer_epoch, request.lacks_room = refused.proof, isinstance(refused, NoRoom)
 
         try:
             self.retry(job, endpoints.REFUSE, request)

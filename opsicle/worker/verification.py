@@ -53,6 +53,13 @@ class NotValidNow(Refused):
     """
 
 
+class NoRoom(Refused):
+    """There is no room for what the job is given.
+
+    Another worker may have some, or this one later.
+    """
+
+
 class Verifier:
     """Compares work with its order, for one worker.
 

@@ -6,10 +6,36 @@ from pathlib import Path
 
 import pytest
 
+from opsicle.security import passwords
 from tests.api.receivers import WebhookReceiver, webhook_receiver
 from tests.api.running_server import ADMINS, ApiServer, Client
 from tests.api.slack_api import SlackApi, slack_api
 from tests.api.telegram_api import TelegramApi, TelegramUser, telegram_api
+from tests.product import Installation
+
+
+@pytest.fixture(scope="module")
+def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
+    """Run a server with its admin alice, for tests of the command line."""
+    with Installation(tmp_path_factory.mktemp("place")) as installation:
+        yield installation
+
+
+QUICK_KIB = 64
+
+
+@pytest.fixture(scope="package", autouse=True)
+def _quick_passwords() -> Iterator[None]:
+    """Let a hash of a password take little of what one takes that has to stand up to guessing.
+
+    In this process alone: real servers take the real time, and the unit tests look at the costs.
+    """
+    quick = passwords._CURRENT.replace(f"m={passwords._MEMORY_KIB}", f"m={QUICK_KIB}")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(passwords, "DUMMY", passwords.DUMMY.replace(passwords._CURRENT, quick))
+        patch.setattr(passwords, "_CURRENT", quick)
+        patch.setattr(passwords, "_MEMORY_KIB", QUICK_KIB)
+        yield
 
 
 @pytest.fixture
@@ -20,12 +46,9 @@ def new_api_server(tmp_path: Path) -> Iterator[ApiServer]:
     api_server.close()
 
 
-@pytest.fixture(scope="session")
-def prepared_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return the data folder of a server with the orgs acme and globex, made once.
-
-    Hashing passwords takes its time.
-    """
+@pytest.fixture(scope="package")
+def prepared_folder(tmp_path_factory: pytest.TempPathFactory, _quick_passwords: None) -> Path:
+    """Return the data folder of a server with the orgs acme and globex, made once."""
     folder = tmp_path_factory.mktemp("furnished") / "data"
     api_server = ApiServer(folder)
     api_server.set_up()

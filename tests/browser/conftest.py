@@ -95,7 +95,7 @@ def session(
     page = context.new_page()
     page.goto("/login")
     log_in(page, installation.admin.email)
-    page.get_by_role("heading", name="Templates", exact=True).wait_for(timeout=PATIENCE_MS)
+    page.get_by_role("heading", level=1, name="Home").wait_for(timeout=PATIENCE_MS)
     context.storage_state(path=path)
     context.close()
     return path

@@ -52,6 +52,8 @@ def _page_of(chromium: Browser, installation: Installation, who: str) -> Page:
     )
     page.goto("/login")
     log_in(page, f"{who}@example.com")
+    page.get_by_role("heading", level=1, name="Home").wait_for()
+    page.goto("/templates")
     page.locator(".last-run").first.wait_for()
     return page
 

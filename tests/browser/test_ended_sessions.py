@@ -47,7 +47,7 @@ def olga(installation: Installation, request: pytest.FixtureRequest) -> User:
 def page_of(open_page: OpenPage, who: User, path: str) -> Page:
     page = open_page("/login", is_known=False)
     log_in(page, who.email)
-    page.get_by_role("heading", name="Templates", exact=True).wait_for()
+    page.get_by_role("heading", level=1, name="Home").wait_for()
     page.goto(path)
     page.get_by_role("heading", level=1).first.wait_for()
     return page
@@ -141,7 +141,7 @@ def test_whoever_goes_elsewhere_leaves_nothing_behind(
     page.get_by_role("heading", name="Log in").wait_for()
     page.goto("/login")
     log_in(page, olga.email)
-    page.get_by_role("heading", name="Templates", exact=True).wait_for()
+    page.get_by_role("heading", level=1, name="Home").wait_for()
     assert stored(page) == "null"
 
 

@@ -45,7 +45,7 @@ def person(installation: Installation, request: pytest.FixtureRequest, role: str
 def page_of(open_page: OpenPage, who: User, path: str) -> Page:
     page = open_page("/login", is_known=False)
     log_in(page, who.email)
-    page.get_by_role("heading", name="Templates", exact=True).wait_for()
+    page.get_by_role("heading", level=1, name="Home").wait_for()
     page.goto(path)
     return page
 
@@ -156,7 +156,7 @@ def test_a_reset_link_sets_a_new_password(
     page.get_by_role("button", name="Set the password").click()
     page.get_by_role("link", name="Log in").click()
     log_in(page, erin.email, new)
-    page.get_by_role("heading", name="Templates", exact=True).wait_for()
+    page.get_by_role("heading", level=1, name="Home").wait_for()
 
 
 def test_the_org_at_the_top_leads_to_ones_other_orgs(
@@ -173,7 +173,7 @@ def test_the_org_at_the_top_leads_to_ones_other_orgs(
     expect(page.locator("form")).to_contain_text("acme, initech")
     field.fill("acme")
     page.get_by_role("button", name="Log in").click()
-    page.get_by_role("heading", name="Templates", exact=True).wait_for()
+    page.get_by_role("heading", level=1, name="Home").wait_for()
 
     page.get_by_label("Org acme: switch").click()
     page.get_by_role("button", name="Initech Ltd.").click()

@@ -142,7 +142,7 @@ def test_what_was_asked_for_stays_when_the_list_is_loaded_anew(
 
 def test_a_list_that_cannot_be_loaded_says_so_and_is_tried_again(open_page: OpenPage) -> None:
     page = open_page("/login", is_known=True)
-    page.get_by_role("heading", name="Templates", exact=True).wait_for()
+    page.get_by_role("heading", level=1, name="Home").wait_for()
     page.route("**/api/v1/policies*", lambda route: route.abort())
 
     page.goto("/policies")

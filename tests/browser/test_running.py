@@ -26,6 +26,7 @@ def test_a_person_logs_in_runs_a_template_through_its_form_and_watches_the_log_a
     page = open_page("/", is_known=False)
     log_in(page, installation.admin.email)
 
+    page.get_by_role("link", name="Run a template").click()
     page.get_by_role("link", name="Run Greet somebody").click()
     page.get_by_label("Who").fill("Ada")
     page.get_by_label("Days").fill("2026-01-31\n2026-02-01")

@@ -79,6 +79,19 @@ def test_a_target_is_made_and_changed_of_its_parts_on_the_command_line(
     assert (shown["runs_on_where"], shown["description"]) == ("!old", "a: 'b'")
     assert [each["version"] for each in admin.json("targets", "versions", "db1")] == [2, 1]
 
+    inventory, folder = tmp_path / "hosts.ini", tmp_path / "made"
+    inventory.write_text("[db]\ndb1.example.com:2222\n[old]\ndb2 ansible_connection=local\n")
+    given = ("targets", "import", "ansible", str(inventory), "-o", str(folder), "--user", "dba")
+    done = admin.json(*given, "--known-hosts", str(known))
+    assert [(each["name"], each["to_fill"]) for each in done["targets"]] == [
+        ("db1-example-com", [])
+    ]
+    assert [each["about"] for each in done["remarks"]] == ["db2", "db1-example-com"]
+    again = admin.attempt(*given)
+    assert (again.returncode, "nothing was written" in again.stderr) == (5, True)
+    assert admin.json("targets", "push", str(folder / "db1-example-com.yaml"))["is_new"]
+    assert admin.json("targets", "show", "db1-example-com")["host_keys"][0]["key"] == HOST_KEY
+
     source = tmp_path / "db1.yaml"
     source.write_text(admin.cli("targets", "show", "db1", "--source"))
     assert admin.json("targets", "push", str(source))["is_new"] is False

@@ -27,6 +27,9 @@ from tests.support import wait_until
 pytestmark = [pytest.mark.e2e, pytest.mark.namespaces, pytest.mark.timeout(300)]
 
 PLACEMENTS = {"fully-managed": shared_worker, "shared-responsibility": own_worker}
+in_one_placement = pytest.mark.parametrize("mission", ["fully-managed"], indirect=True)
+"""For what people agree on, and how: that does not depend on whose worker it is."""
+
 OpenPage = Callable[[str], Page]
 
 REFUSED, CONFLICT, INVALID = 10, 5, 2
@@ -167,6 +170,7 @@ def test_the_command_line_alone_is_enough(mission: Mission) -> None:
     jobs.wait_for_page("decided by hand\n")
 
 
+@in_one_placement
 def test_what_is_rejected_does_not_run_and_the_reason_is_told(mission: Mission) -> None:
     jobs = mission.push(
         "page-refused", approvers={"manager": True}, requireMfa=True, requireReason=True
@@ -198,6 +202,7 @@ def never_ran(mission: Mission, asked: Asked, state: str) -> None:
     assert asked.automation not in mission.worker.process.log()
 
 
+@in_one_placement
 def test_what_nobody_decides_on_expires(mission: Mission) -> None:
     jobs = mission.push("page-forgotten", approvers={"manager": True}, expiresAfter=3)
     before = jobs.page()
@@ -215,6 +220,7 @@ def test_what_nobody_decides_on_expires(mission: Mission) -> None:
     jobs.wait_for_page(before)
 
 
+@in_one_placement
 def test_after_a_time_others_are_asked_and_may_agree(mission: Mission) -> None:
     dave = mission.approver("dave")
     after = timedelta(seconds=3)
@@ -232,6 +238,7 @@ def test_after_a_time_others_are_asked_and_may_agree(mission: Mission) -> None:
     jobs.wait_for_page("decided by another\n")
 
 
+@in_one_placement
 def test_two_of_three_agree_one_by_command_line_and_after_a_crash_one_in_telegram(
     mission: Mission,
 ) -> None:

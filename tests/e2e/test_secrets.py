@@ -52,7 +52,8 @@ spec:
 
 @pytest.fixture
 def installation(tmp_path: Path) -> Iterator[Installation]:
-    with Installation(tmp_path / "place") as installation:
+    # New, for what its processes were started with is to be their own.
+    with Installation(tmp_path / "place", is_new=True) as installation:
         yield installation
 
 

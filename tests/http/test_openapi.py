@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+import requests
 import schemathesis
 from hypothesis import HealthCheck, Phase, given, settings
 from schemathesis import GenerationMode
@@ -77,9 +78,16 @@ def test_the_messages_of_the_api_are_in_the_document(document: Any) -> None:
     assert run["x-permission"] == "automations.create"
 
 
+@pytest.fixture
+def session() -> Iterator[requests.Session]:
+    """Return what keeps connections: a handshake costs more than most requests."""
+    with requests.Session() as session:
+        yield session
+
+
 @pytest.mark.timeout(1800)  # a hang guard: it makes about a thousand requests, and as many inputs
 def test_no_input_that_fits_the_document_or_not_makes_the_server_fail(
-    server: Server, document: Any, rita: Client
+    server: Server, document: Any, rita: Client, session: requests.Session
 ) -> None:
     """Rita may only read, so that nothing generated here gets in the way of other tests."""
     schema = schemathesis.openapi.from_dict(document)
@@ -108,6 +116,7 @@ def test_no_input_that_fits_the_document_or_not_makes_the_server_fail(
                 headers=rita.headers,
                 verify=str(data_folder(server) / "ca.pem"),
                 checks=checks,
+                session=session,
                 timeout=120,
             )
 

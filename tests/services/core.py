@@ -311,6 +311,13 @@ class TestWorker:
         self.core.jobs.refuse(self.actor, work.job_id, request)
         self.held.pop(work.job_id, None)
 
+    def refuse_for_room(self, work: Work) -> None:
+        """Give work back as a worker does whose disk does not take its files."""
+        reason = "its disk does not take the files: full"
+        request = RefuseRequest(work.fence, reason, lacks_room=True)
+        self.core.jobs.refuse(self.actor, work.job_id, request)
+        self.held.pop(work.job_id, None)
+
     def pause(self, work: Work, phase: int, *done: str) -> str:
         """Say that a job waits at a phase, those before it having gone as `done` says."""
         states = [*done, *["succeeded"] * phase][:phase]

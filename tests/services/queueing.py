@@ -22,7 +22,7 @@ LONG_SECONDS = 600
 
 def hold_polls_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let open polls look again only when they are woken."""
-    for name in ("arrivals.POLL_SECONDS", "service.POLL_SECONDS", "service.BUSY_POLL_SECONDS"):
+    for name in ("poll_recorder.POLL_SECONDS", "service.POLL_SECONDS", "service.BUSY_POLL_SECONDS"):
         monkeypatch.setattr(f"opsicle.server.dispatch.{name}", LONG_SECONDS)
 
 

@@ -9,7 +9,7 @@ import pytest
 from opsicle.domain.access import BuiltInRole
 from opsicle.domain.errors import Conflict, InvalidInput
 from opsicle.server.access.actor import Actor
-from opsicle.server.automations.shown_targets import log_of_whole
+from opsicle.server.automations.shown_targets import targets_log
 from opsicle.server.store.automations import AutomationFilter
 from opsicle.wire.starts import ResumeRequest, StartedBy, StarterKind
 from tests.services.core import Core
@@ -59,17 +59,17 @@ def test_it_fails_if_one_has_not_succeeded_and_says_which(fanning: Fanning, stat
     fanning.push().run().carry_out("e1").carry_out("e2", state, 3).carry_out("e3")
 
     assert fanning.now.state == "failed"
-    assert f"e2 ended {state} ({fanning.part('e2').id})" in fanning.now.explanation
+    assert f"on e2 it ended {state} ({fanning.part('e2').id})" in fanning.now.explanation
     assert fanning.states == {"e1": "succeeded", "e2": state, "e3": "succeeded"}
 
 
 def test_its_log_is_how_each_has_ended(fanning: Fanning) -> None:
     fanning.push("labels: {role: edge}, parallel: 1").run()
-    assert log_of_whole(fanning.targets) == ""
+    assert targets_log(fanning.targets) == ""
 
     fanning.carry_out("e1", "failed", 3)
 
-    assert {line[24:] for line in log_of_whole(fanning.targets).splitlines()} == {
+    assert {line[24:] for line in targets_log(fanning.targets).splitlines()} == {
         "e1 failed, exit code 3",
         "e2 cancelled: more machines have failed than its template allows",
         "e3 cancelled: more machines have failed than its template allows",
@@ -93,7 +93,7 @@ def test_after_too_many_failures_no_further_one_begins(fanning: Fanning) -> None
 
     assert fanning.now.state == "failed"
     assert fanning.states == {"e1": "failed", "e2": "failed", "e3": "cancelled"}
-    assert "e3 did not begin: more machines have failed" in fanning.now.explanation
+    assert "on e3 it did not begin: more machines have failed" in fanning.now.explanation
     assert len(started(fanning.core, fanning.actor)) == 3
 
 
@@ -148,6 +148,7 @@ def test_a_worker_of_the_same_name_that_was_enrolled_since_does_not_get_the_part
 
     assert again.poll().work == ()
     assert fanning.part("e3").state == "queued"
+    assert fanning.part("e3").waiting_reason == "it is for e3 alone: that is not there any more"
 
 
 def test_a_cancel_goes_down_to_all_and_makes_no_more(fanning: Fanning) -> None:
@@ -217,7 +218,31 @@ def test_a_success_that_only_a_row_knows_is_none(fanning: Fanning) -> None:
     fanning.turn()
 
     assert fanning.now.state == "failed"
-    assert "e3: by the record patch has not ended succeeded" in fanning.now.explanation
+    assert "on e3: by the record patch has not ended succeeded" in fanning.now.explanation
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        ["DELETE FROM fan_out_members WHERE name = 'e3'"],
+        [
+            "DELETE FROM fan_out_members WHERE name = 'e3'",
+            "UPDATE automations SET fan_out = replace(fan_out, 'e3', 'e2') WHERE fan_out <> ''",
+        ],
+        ["UPDATE automations SET fan_out = '{' WHERE fan_out <> ''"],
+    ],
+)
+def test_machines_that_were_taken_out_of_the_rows_make_the_whole_fail(
+    fanning: Fanning, changes: list[str]
+) -> None:
+    fanning.push("labels: {role: edge}, parallel: 1").run().carry_out("e1").carry_out("e2")
+
+    for change in changes:
+        fanning.core.database.write(lambda db, sql=change: db.execute(sql))
+    fanning.poll().turn()
+
+    assert fanning.now.state == "failed"
+    assert any(why in fanning.now.explanation for why in ("bound to", "altered", "be read"))
 
 
 @pytest.mark.parametrize(
@@ -315,17 +340,6 @@ def test_a_part_is_run_again_on_its_own_worker_only_and_never_resumed(fanning: F
     assert [each.name for each in again.targets] == ["e2"]
 
 
-def test_only_the_whole_starts_what_follows_it(core: Core, alice: Actor) -> None:
-    fanning = Fanning(core, alice).push("labels: {role: edge}", "onSuccess: [{template: hello}]")
-    fanning.run().carry_out("e1").carry_out("e2").carry_out("e3")
-
-    core.services.chain_starts.turn()
-
-    assert [each.started_by.kind for each in started(core, alice) if each.template == "hello"] == [
-        StarterKind.CHAIN
-    ]
-
-
 def test_a_plan_runs_once_and_hands_its_outputs_to_each_part(fanning: Fanning) -> None:
     plan = 'plan: [{name: look, outputs: [found], commands: ["true"]}]'
     source = each_source("labels: {role: edge}", plan).replace("act, outputs: [found]", "act")
@@ -367,7 +381,7 @@ def test_a_template_that_calls_one_waits_for_all_its_parts(fanning: Fanning) -> 
     assert fanning.now.state == "succeeded"
 
 
-def test_whoever_may_not_see_the_template_sees_no_part_and_another_org_nothing(
+def test_another_org_sees_nothing_of_it(
     fanning: Fanning,
 ) -> None:
     fanning.push().run()

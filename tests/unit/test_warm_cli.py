@@ -25,13 +25,12 @@ from opsicle.cli import main
 main()
 """
 BEFOREHAND = f"""
-from importlib import import_module
 from tests import forking_cli
-for name in forking_cli.LOADED:
-    import_module(name)
+forking_cli.load(ROLE)
 {SHOW_MODULES}
 """
 OF_ITS_OWN = {"tests", "tests.forking_cli"}
+NOWHERE = "127.0.0.1:0"
 
 
 @pytest.fixture
@@ -55,23 +54,40 @@ def log_in(user: User, url: str) -> None:
 
 
 def loaded_by(user: User, program: str, *arguments: str) -> set[str]:
-    done = subprocess.run(
+    """Return what is loaded in the end; a command that goes on is stopped at its first word."""
+    with subprocess.Popen(
         [sys.executable, "-c", program, *arguments],
         cwd=CHECKOUT,
         env={**os.environ, **user.environment},
-        check=False,
-        capture_output=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         text=True,
-    )
-    return set(json.loads(done.stderr.splitlines()[-1]))
+    ) as running:
+        assert running.stdout is not None
+        running.stdout.readline()
+        running.terminate()
+        _, err = running.communicate(timeout=60)
+    return set(json.loads(err.splitlines()[-1]))
 
 
-def test_nothing_is_loaded_beforehand_that_a_command_does_not_load_alone(user: User) -> None:
-    beforehand = loaded_by(user, BEFOREHAND)
+@pytest.mark.parametrize(
+    ("role", "arguments", "module"),
+    [
+        ("caller", ["whoami"], "opsicle.client.saved_logins"),
+        ("server", ["server", "--listen", NOWHERE, "--worker-listen", NOWHERE], "gevent.monkey"),
+        ("worker", ["worker"], "opsicle.worker.main"),
+    ],
+    ids=["caller", "server", "worker"],
+)
+def test_nothing_is_loaded_beforehand_that_a_command_does_not_load_alone(
+    user: User, tmp_path: Path, role: str, arguments: list[str], module: str
+) -> None:
+    beforehand = loaded_by(user, BEFOREHAND.replace("ROLE", repr(role)))
 
-    alone = loaded_by(user, ALONE, "whoami")
+    where = [] if role == "caller" else ["--data-dir", str(tmp_path / "data")]
+    alone = loaded_by(user, ALONE, *arguments, *where)
 
-    assert "opsicle.client.saved_logins" in beforehand
+    assert module in beforehand
     assert beforehand - OF_ITS_OWN <= alone
 
 

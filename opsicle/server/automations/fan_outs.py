@@ -7,18 +7,22 @@ is made once; what is left to do is read from the rows.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from functools import partial
 
+from opsicle.domain import stored_json
 from opsicle.domain.automations import AutomationState
 from opsicle.domain.bound_fan_outs import BoundFanOut, MemberOf, MemberState, progress, shown_state
 from opsicle.domain.errors import TooManyRequests
+from opsicle.domain.fan_outs import FanOutKind
+from opsicle.domain.manifests import Manifest
 from opsicle.kit.clock import Clock
 from opsicle.server.access.actor import SystemActor
 from opsicle.server.access.member_actors import member_actor
 from opsicle.server.access.template_versions import template_of
 from opsicle.server.approvals.bindings import AlteredManifest, Bindings
-from opsicle.server.approvals.manifests import calls_of, fan_out_of
+from opsicle.server.approvals.manifests import calls_of
 from opsicle.server.approvals.record_of_ends import record_start, require_ended
 from opsicle.server.automations.attempts import AlreadyTaken, Attempts
 from opsicle.server.automations.bound_fan_outs import require_target
@@ -38,11 +42,20 @@ from opsicle.server.store.fan_outs import FanOutMemberRow, FanOutRow
 from opsicle.wire.jobs import MAX_EXPLANATION
 from opsicle.wire.starts import StarterKind
 
+log = logging.getLogger(__name__)
+
 MOST_AT_ONCE = 1_000
 """Automations on several machines that are looked at in one turn."""
 
+MOST_MADE_AT_ONCE = 100
+"""Parts of one of them, so that it does not hold up the others."""
+
 NOT_BEGUN = "more machines have failed than its template allows"
 CANCELLED = "the automation was cancelled"
+OTHER_MACHINES = "what is stored of its machines is not what it was bound to"
+
+_UNREADABLE = BoundFanOut(kind=FanOutKind.EACH, members=(), max_failures=-1)
+"""Lets no further machine begin."""
 
 
 class FanOuts:
@@ -81,13 +94,17 @@ class FanOuts:
         rows = self._database.read(lambda db: fan_outs.list_open(db, MOST_AT_ONCE))
         held = bool(self._fleet.held)
         for row in rows:
-            if row.state is AutomationState.RUNNING:
-                self._carry_on(row, is_held=held)
-            elif row.turn == Turn.READY and not held:
-                self._begin(row)
+            step, failed = partial(self._step, row, is_held=held), partial(_log_failure, row)
+            self._attempts.attempt(row.id, step, failed)
         for parent_id in self._seen.keys() - {row.id for row in rows}:
             del self._seen[parent_id]
         return len(rows)
+
+    def _step(self, row: FanOutRow, *, is_held: bool) -> None:
+        if row.state is AutomationState.RUNNING:
+            self._carry_on(row, is_held=is_held)
+        elif row.turn == Turn.READY and not is_held:
+            self._begin(row)
 
     def _begin(self, found: FanOutRow) -> None:
         """Let an automation begin whose turn it is, if it is what was triggered and approved."""
@@ -120,8 +137,7 @@ class FanOuts:
     def _carry_on(self, found: FanOutRow, *, is_held: bool) -> None:
         parent = self._database.read(lambda db: automations.get(db, found.org_id, found.id))
         members = self._database.read(lambda db: fan_outs.list_of(db, found.id))
-        fan_out = fan_out_of(parent)
-        assert fan_out is not None
+        fan_out = stored_json.read_or(parent.fan_out, BoundFanOut, _UNREADABLE)
         is_cancelled = parent.cancel_requested_at is not None
         now = progress(fan_out, _states(members), is_cancelled=is_cancelled)
 
@@ -131,7 +147,7 @@ class FanOuts:
         elif now.is_over:
             self._end(parent)
         elif not is_held:
-            for member in due[: now.room]:
+            for member in due[: min(now.room, MOST_MADE_AT_ONCE)]:
                 refuse = partial(self._settle, [member], MemberState.REFUSED)
                 self._attempts.attempt(
                     f"{parent.id}/{member.position}", partial(self._start, parent, member), refuse
@@ -188,12 +204,10 @@ class FanOuts:
 
         Raises AlteredManifest where what is stored is not what was triggered.
         """
-        template = template_of(db, parent.template_id, parent.version)
-        approval = approvals.find_of_automation(db, parent.id) if parent.approval_id else None
-        manifest = self._bindings.check(db, parent, template, approval).manifest
+        manifest = self._manifest_of(db, parent)
         bound = manifest.fan_out.members if manifest.fan_out else ()
         if member.position >= len(bound) or bound[member.position].name != member.name:
-            raise AlteredManifest("what is stored of its machines is not what it was bound to")
+            raise AlteredManifest(OTHER_MACHINES)
         of = MemberOf(
             automation_id=parent.id,
             position=member.position,
@@ -201,6 +215,11 @@ class FanOuts:
             plan_outputs=manifest.plan_outputs,
         )
         return MemberRun(of, calls_of(parent))
+
+    def _manifest_of(self, db: Connection, parent: AutomationRow) -> Manifest:
+        template = template_of(db, parent.template_id, parent.version)
+        approval = approvals.find_of_automation(db, parent.id) if parent.approval_id else None
+        return self._bindings.check(db, parent, template, approval).manifest
 
     def _settle(self, due: Sequence[FanOutMemberRow], state: MemberState, reason: str) -> None:
         """Record that on some machines nothing is run, and why."""
@@ -240,17 +259,19 @@ class FanOuts:
 
         A success on one of them counts by the record only.
         """
-        members, fan_out = fan_outs.list_of(db, row.id), fan_out_of(row)
-        problems = []
+        members, problems = fan_outs.list_of(db, row.id), []
         for member in members:
             if member.automation_state == AutomationState.SUCCEEDED:
                 problems += self._contradiction(db, member)
             else:
                 problems.append(_how_it_went(member))
-        if fan_out is None or [each.name for each in members] != [
-            each.name for each in fan_out.members
-        ]:
-            problems.append("what is stored of its machines is not what it was bound to")
+        try:
+            fan_out = self._manifest_of(db, row).fan_out
+            bound = [each.name for each in fan_out.members] if fan_out else []
+            if [each.name for each in members] != bound:
+                problems.append(OTHER_MACHINES)
+        except AlteredManifest as altered:
+            problems.append(str(altered))
 
         state = AutomationState.SUCCEEDED
         if problems:
@@ -267,10 +288,17 @@ class FanOuts:
             of = self._bindings.check(db, row, template, None).manifest.member_of
             require_ended(db, row)
         except AlteredManifest as altered:
-            return [f"{member.name}: {altered}"]
+            return [f"on {member.name}: {altered}"]
         if of is None or (of.automation_id, of.position) != (member.parent_id, member.position):
-            return [f"{member.name}: its automation is a part of another one"]
+            return [f"on {member.name}: its automation is a part of another one"]
         return []
+
+
+def _log_failure(row: FanOutRow, reason: str) -> None:
+    log.error(
+        "an automation on several machines cannot go on",
+        extra={"automation": row.id, "reason": reason},
+    )
 
 
 def _states(
@@ -281,6 +309,6 @@ def _states(
 
 def _how_it_went(member: FanOutMemberRow) -> str:
     if member.automation_state is not None:
-        return f"{member.name} ended {member.automation_state} ({member.automation_id})"
+        return f"on {member.name} it ended {member.automation_state} ({member.automation_id})"
     verb = "did not begin" if member.state is MemberState.SKIPPED else "could not start"
-    return f"{member.name} {verb}: {member.reason}"
+    return f"on {member.name} it {verb}: {member.reason}"

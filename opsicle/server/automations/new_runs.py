@@ -4,18 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import NamedTuple
+
+import msgspec
 
 from opsicle.domain.automations import AutomationState
 from opsicle.domain.bound_fan_outs import BoundFanOut
+from opsicle.domain.calls import BoundCall
 from opsicle.domain.concurrency import QueuePlace, queue_place
 from opsicle.domain.manifests import commitment
 from opsicle.domain.secrets import masked, only_secret
 from opsicle.domain.templates import Template, Value
 from opsicle.domain.variables import as_text
-from opsicle.domain.workers import Requirements, requirements
+from opsicle.domain.workers import Requirements, encoded, requirements
+from opsicle.kit.ids import new_id
 from opsicle.server.access.actor import Actor
 from opsicle.server.approvals.manifests import machine_of
+from opsicle.server.automations.bound_calls import bound_calls
 from opsicle.server.automations.given_files import named_by_content
 from opsicle.server.automations.resumed_runs import ResumedRun
 from opsicle.server.automations.starters import MemberRun, Starter
@@ -23,6 +29,7 @@ from opsicle.server.dispatch.concurrency_groups import Settled
 from opsicle.server.keys.vault import HiddenValues, Vault, new_salt
 from opsicle.server.store.automations import AutomationRow, Turn
 from opsicle.server.store.database import Connection
+from opsicle.server.store.documents import VersionRow
 from opsicle.server.store.secrets import SealedRow
 from opsicle.wire.user_api import RunRequest
 
@@ -30,12 +37,14 @@ from opsicle.wire.user_api import RunRequest
 class Origin(NamedTuple):
     """What a new automation comes from: what it repeats, what starts it, or what it goes on from.
 
-    Nothing of these for one that somebody asks for.
+    Nothing of these for one that somebody asks for. `only` is the one target among those of its
+    template that it is for, "" if it is for all.
     """
 
     rerun_of: str
     starter: Starter | None
     resumed: ResumedRun | None
+    only: str = ""
 
     @property
     def member(self) -> MemberRun | None:
@@ -52,6 +61,57 @@ class Origin(NamedTuple):
         if self.resumed:
             return self.resumed.point.automation_id
         return (self.starter.parent_id if self.starter else "") or self.rerun_of
+
+
+@dataclass(frozen=True, slots=True)
+class CheckedRun:
+    """A version of a template with values that fit it, which somebody may run."""
+
+    version: VersionRow
+    template: Template
+    request: RunRequest
+    values: dict[str, Value]
+    origin: Origin
+
+    def bound_calls(self, db: Connection, actor: Actor) -> tuple[BoundCall, ...]:
+        """Return what its phases will call. Raises as the function of that name."""
+        resumed = self.origin.resumed
+        first_phase = resumed.point.first_phase if resumed else 0
+        return bound_calls(db, actor, self.template, self.values, self.origin.starter, first_phase)
+
+    def row(
+        self,
+        actor: Actor,
+        placing: Placing,
+        calls: tuple[BoundCall, ...],
+        fan_out: BoundFanOut | None,
+        now: datetime,
+    ) -> AutomationRow:
+        """Return the row of the new automation, as far as it needs no transaction."""
+        template, resumed = self.template, self.origin.resumed
+        return AutomationRow(
+            id=new_id(now),
+            org_id=actor.org_id,
+            template_id=self.version.document_id,
+            template=template.name,
+            version=self.version.version,
+            values_json=msgspec.json.encode(masked(template.variables, self.values)).decode(),
+            requirements=encoded(placing.asked),
+            on_worker_lost=template.on_worker_lost,
+            state=placing.state,
+            requester_id=actor.user_id,
+            requester_email=actor.email,
+            requester_name=actor.name,
+            reason=self.request.reason,
+            rerun_of=self.origin.rerun_of or None,
+            resumed_from=resumed.point.automation_id if resumed else None,
+            created_at=now,
+            queued_at=now,
+            turn=placing.turn,
+            calls=msgspec.json.encode(calls).decode() if calls else "",
+            fan_out=msgspec.json.encode(fan_out).decode() if fan_out else "",
+            **placing.queue._asdict(),
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,11 +12,9 @@ from opsicle.domain.access import Action
 from opsicle.domain.automations import WAITS_FOR_WORKER, AutomationState
 from opsicle.domain.errors import InvalidInput
 from opsicle.domain.files import file_variables
-from opsicle.domain.secrets import masked
 from opsicle.domain.variables import check_values
-from opsicle.domain.workers import encoded
+from opsicle.domain.workers import Requirements
 from opsicle.kit.clock import Clock
-from opsicle.kit.ids import new_id
 from opsicle.server.access.actor import Actor
 from opsicle.server.access.principals import account_of
 from opsicle.server.access.template_access import is_automation_hidden
@@ -25,12 +23,17 @@ from opsicle.server.approvals.called import require_agreed
 from opsicle.server.approvals.progress import Progress
 from opsicle.server.approvals.requests import ApprovalRequests
 from opsicle.server.automations import given_files
-from opsicle.server.automations.bound_calls import bound_calls
 from opsicle.server.automations.bound_fan_outs import bound_fan_out
 from opsicle.server.automations.cancelling import Cancelling
 from opsicle.server.automations.chains import insert_chain
 from opsicle.server.automations.filters import require_known
-from opsicle.server.automations.new_runs import NewRun, Origin, placing_of, sealed_values
+from opsicle.server.automations.new_runs import (
+    CheckedRun,
+    NewRun,
+    Origin,
+    placing_of,
+    sealed_values,
+)
 from opsicle.server.automations.recent_runs import RecentRuns
 from opsicle.server.automations.repeated_requests import digest_of, find_made, remember
 from opsicle.server.automations.repeats import request_again
@@ -107,7 +110,7 @@ class Automations:
         self._bindings = bindings
         self._approval_requests = ApprovalRequests(progress, clock)
 
-    def create(
+    def create(  # noqa: PLR0913, PLR0917 - all that it may come from
         self,
         actor: Actor,
         request: RunRequest,
@@ -115,6 +118,7 @@ class Automations:
         rerun_of: str = "",
         starter: Starter | None = None,
         resumed: ResumedRun | None = None,
+        only: str = "",
     ) -> Automation:
         """Trigger an automation, which is queued or waits for approval; durable on return.
 
@@ -128,8 +132,7 @@ class Automations:
         version, template, needs_code = self._database.read(
             lambda db: runnable_version(db, actor, request)
         )
-        now = self._clock.now()
-        origin = Origin(rerun_of, starter, resumed)
+        now, origin = self._clock.now(), Origin(rerun_of, starter, resumed, only)
         try:
             given = given_files.look_up(
                 self._database, actor, template.variables, request.values, origin.source, now
@@ -141,54 +144,35 @@ class Automations:
                 raise
             return self.get(actor, made)
 
-        values = check_values(template.variables, given)
-        first_phase = resumed.point.first_phase if resumed else 0
-        calls = self._database.read(
-            lambda db: bound_calls(db, actor, template, values, starter, first_phase)
+        run = CheckedRun(
+            version, template, request, check_values(template.variables, given), origin
         )
-
-        if needs_code and not (starter and starter.member):  # shown when the whole was triggered
+        calls = self._database.read(lambda db: run.bound_calls(db, actor))
+        if needs_code and origin.member is None:  # a part's was shown when the whole was triggered
             self._step_up.require_code(actor, f"running {template.name}")
-
         fan_out = self._database.read(
             lambda db: bound_fan_out(db, self._fleet, actor, template, origin)
         )
-        placing = placing_of(template, values, origin, fan_out)
-        row = AutomationRow(
-            id=new_id(now),
-            org_id=actor.org_id,
-            template_id=version.document_id,
-            template=template.name,
-            version=version.version,
-            values_json=msgspec.json.encode(masked(template.variables, values)).decode(),
-            requirements=encoded(placing.asked),
-            on_worker_lost=template.on_worker_lost,
-            state=placing.state,
-            requester_id=actor.user_id,
-            requester_email=actor.email,
-            requester_name=actor.name,
-            reason=request.reason,
-            rerun_of=rerun_of or None,
-            resumed_from=resumed.point.automation_id if resumed else None,
-            created_at=now,
-            queued_at=now,
-            turn=placing.turn,
-            calls=msgspec.json.encode(calls).decode() if calls else "",
-            fan_out=msgspec.json.encode(fan_out).decode() if fan_out else "",
-            **placing.queue._asdict(),
-        )
 
-        with self._dispatch.reserve_slot(actor.org_id, placing.asked) as reservation:
-            sealed = sealed_values(self._vault, row, template, values)
-            new = NewRun(row, template, request, given, *sealed, needs_code, starter, resumed)
+        placing = placing_of(template, run.values, origin, fan_out)
+        row = run.row(actor, placing, calls, fan_out, now)
+        sealed = sealed_values(self._vault, row, template, run.values)
+        new = NewRun(row, template, request, given, *sealed, needs_code, starter, resumed)
+        return self._store(actor, new, placing.asked, idempotency_key)
+
+    def _store(
+        self, actor: Actor, new: NewRun, asked: Requirements, idempotency_key: str
+    ) -> Automation:
+        """Record what has been checked, and let it begin on a worker that waits, if one does."""
+        with self._dispatch.reserve_slot(actor.org_id, asked) as reservation:
             stored = self._database.write(
                 lambda db: self._insert(db, actor, new, idempotency_key, reservation)
             )
 
-        if stored.id != row.id:
+        if stored.id != new.row.id:
             return self.get(actor, stored.id)
         if reservation is None:
-            self._fleet.wake_one(actor.org_id, placing.asked)
+            self._fleet.wake_one(actor.org_id, asked)
         self._groups.announce(new.settled)
         self._pubsub.changed(org_topic(actor.org_id))
         return self._automation_of(stored, new)

@@ -124,10 +124,10 @@ class Jobs:
     def refuse(self, worker: WorkerActor, job_id: str, request: RefuseRequest) -> Done:
         """End an automation whose order its worker will not carry out; nothing of it was run.
 
-        One that was refused for its time waits again: another worker's clock may be right, as may
-        this one's later. So does one whose order is from an older state of the server; nothing is
-        handed out by that any more. Raises LeaseLost if the lease has lapsed, or the worker has
-        said so before; Conflict if the job has begun.
+        One that was refused for its time, or for want of room, waits again: another worker's clock
+        may be right, as may this one's later. So does one whose order is from an older state of the
+        server; nothing is handed out by that any more. Raises LeaseLost if the lease has lapsed, or
+        the worker has said so before; Conflict if the job has begun.
         """
         now, reason = self._clock.now(), request.reason[:MAX_EXPLANATION]
         is_untimely = request.is_untimely or request.reason.endswith(UNTIMELY_ENDING)
@@ -141,7 +141,7 @@ class Jobs:
                 raise Conflict(
                     f"job {job_id} is {job.state} and cannot be refused any more", hint="Drop it."
                 )
-            if is_untimely or is_outdated:
+            if is_untimely or is_outdated or request.lacks_room:
                 self._outcomes.lose(db, job, worker, reason)
                 return job
 
@@ -167,9 +167,11 @@ class Jobs:
         self._lease_store.end(job_id)
         if is_untimely:
             self._fleet.note_clock_refusal(worker.worker_id, request.sent_at_ms)
+        if request.lacks_room:
+            self._fleet.note_lack_of_room(worker.worker_id, job.automation_id, reason)
         self._free_slot(worker.worker_id)
         self._changed(job)
-        if is_untimely:
+        if is_untimely or request.lacks_room:
             self._fleet.wake_org(job.org_id)
         return Done(JobState.RETURNED)
 

@@ -181,11 +181,13 @@ class LeaseService:
             if len(rows) >= room and kind.first_rank > rows[-1].rank:
                 break  # all that is left comes after what was found
 
-            found = automations.list_waiting(db, org_id, kind.requirements, room)
+            most = room + len(presence.put_off)
+            found = automations.list_waiting(db, org_id, kind.requirements, most)
             leased.scans.append(
                 KindScan(org_id, kind.requirements, kind.revision, found[0].rank if found else None)
             )
-            rows = sorted([*rows, *found], key=lambda row: row.rank)[:room]
+            offered = [row for row in found if not self.fleet.is_put_off(presence, row.id)]
+            rows = sorted([*rows, *offered], key=lambda row: row.rank)[:room]
         return rows
 
     def lease_one(

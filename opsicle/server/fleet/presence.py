@@ -22,6 +22,7 @@ from opsicle.domain.workers import SHARED, SUBPROCESS, Candidate, Requirements, 
 from opsicle.kit.clock import Clock
 from opsicle.server.fleet.process_instances import ProcessInstances
 from opsicle.server.fleet.pubsub import Subscription
+from opsicle.server.fleet.put_off import PutOffs
 from opsicle.server.fleet.waiting_workers import SHARED_POOL, WaitingWorkers
 from opsicle.server.store.workers import LastSeenRow
 from opsicle.wire.jobs import Work
@@ -69,6 +70,7 @@ class Presence:
     seconds)."""
     incompatible: dict[str, str] = field(default_factory=dict)
     """By automation that it could take if its manifest formats could express it: why it cannot."""
+    put_off: PutOffs = field(default_factory=PutOffs)
     was_withheld: bool = False
     """Whether its last poll was answered with a reason why it is given nothing."""
     instances: ProcessInstances = field(default_factory=ProcessInstances)
@@ -194,6 +196,15 @@ class Fleet:
         )
         return True
 
+    def note_lack_of_room(self, worker_id: str, automation_id: str, reason: str) -> None:
+        """Note that a worker had no room for what an automation is given: not at once again."""
+        if presence := self._presences.get(worker_id):
+            presence.put_off.note(automation_id, reason, self._clock.monotonic())
+
+    def is_put_off(self, presence: Presence, automation_id: str) -> bool:
+        """Return whether a worker is not to be offered an automation yet that it gave back."""
+        return presence.put_off.is_put_off(automation_id, self._clock.monotonic())
+
     def may_have_work(self, presence: Presence) -> bool:
         """Return whether a worker may be given any work now."""
         is_out = presence.is_draining or presence.is_revoked or presence.poll.is_draining
@@ -222,7 +233,7 @@ class Fleet:
         known = [
             self.candidate(presence)
             for presence in self._presences.values()
-            if self.serves(presence, org_id)
+            if self.serves(presence, org_id) and not presence.is_revoked
         ]
         self._described[org_id] = now, known
         return list(known)
@@ -332,8 +343,9 @@ class Fleet:
         """
         withheld = self.withheld_reason(presence)
         is_connected = self.is_connected(presence.worker_id)
+        name = SHARED if presence.is_shared else presence.name
         return Candidate(
-            name=SHARED if presence.is_shared else presence.name,
+            name=name,
             worker_id=presence.worker_id,
             is_shared=presence.is_shared,
             labels=presence.known_labels,
@@ -343,7 +355,10 @@ class Fleet:
                 if key not in presence.granted
             },
             disputed=presence.disputed_labels,
-            incompatible=dict(presence.incompatible),
+            incompatible={
+                **presence.put_off.texts(name, self._clock.monotonic()),
+                **presence.incompatible,
+            },
             withheld="whoever runs the server must see to it"
             if withheld and presence.is_shared
             else withheld,

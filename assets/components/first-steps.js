@@ -1,0 +1,86 @@
+// What to do on a new server, one step after the other, until the first automation is green.
+
+import { h, replace } from "../lib/dom.js";
+import { may } from "../lib/session.js";
+import { button, buttonLink } from "./buttons.js";
+import { icon } from "./icons.js";
+import { openJoinDialog } from "./join-worker.js";
+
+const STEPS = [
+  {
+    what: "worker",
+    may: "workers.manage",
+    title: "Join a worker",
+    text: "It carries out automations where their targets are; one command on that machine.",
+    go: () => button("Show the command…", { onclick: () => openJoinDialog(false) }),
+  },
+  {
+    what: "template",
+    may: "templates.push",
+    title: "Push a template",
+    text: "A runbook as a YAML file. The editor begins with one that works.",
+    go: () => buttonLink("Open the editor", "/push"),
+  },
+  {
+    what: "run",
+    may: "automations.create",
+    title: "Run it",
+    text: "What it does shows up here, line by line.",
+    go: () => buttonLink("Choose a template", "/templates"),
+  },
+  {
+    what: "person",
+    may: "users.manage",
+    title: "Invite a second person",
+    text: "Somebody who runs templates too, or who agrees before one runs.",
+    go: () => buttonLink("Invite", "/people"),
+  },
+  {
+    what: "channel",
+    may: "channels.manage",
+    title: "Set up a channel",
+    text: "Mail or chat, by which people hear of what needs them.",
+    go: () => buttonLink("Set up", "/channels"),
+  },
+];
+
+/**
+ * The steps, for who may take them. Gives { element, show(done) }: `done` says of each step whether
+ * it has been taken. It hides itself once a run has succeeded, and where there is nothing to do.
+ */
+export function firstSteps() {
+  const steps = STEPS.filter((step) => may(step.may));
+  const list = h("ol", { class: "first-steps" });
+  const element = h(
+    "section",
+    { class: "tile", hidden: true },
+    h("header", { class: "tile-head" }, h("h2", {}, "First steps")),
+    list,
+  );
+  const show = (done) => {
+    const next = steps.find(({ what }) => !done[what]);
+    element.hidden = done.run || !next;
+    replace(
+      list,
+      steps.map((step) => stepRow(step, done[step.what], step === next)),
+    );
+  };
+  return { element, show };
+}
+
+function stepRow({ title, text, go }, isDone, isNext) {
+  const action = go();
+  if (isNext) action.classList.add("primary");
+  return h(
+    "li",
+    { class: isDone ? "first-step is-done" : "first-step" },
+    h("span", { class: "first-step-mark" }, isDone && icon("succeeded")),
+    h(
+      "div",
+      { class: "grow" },
+      h("strong", {}, title, isDone && h("span", { class: "unseen" }, ", done")),
+      h("p", { class: "muted" }, text),
+    ),
+    !isDone && action,
+  );
+}

@@ -1,0 +1,71 @@
+"""Home: what waits, what runs, what has failed and at which line, and how things go."""
+
+from __future__ import annotations
+
+import re
+
+from playwright.sync_api import expect
+
+from tests.browser.conftest import OpenPage
+from tests.product import Installation
+from tests.thin_api import Api
+
+BREAKS = """apiVersion: v1
+type: AutomationTemplate
+metadata: {name: breaks}
+spec:
+  metadata: {displayName: Breaks at its third line}
+  template:
+    phases:
+      - name: check
+        commands:
+          - printf 'one\\ntwo\\n'
+          - printf '\\033[31mdisk <b>full</b>\\033[0m\\n' >&2
+          - echo "after that"; exit 7
+"""
+
+
+def test_what_has_failed_stands_on_home_with_its_line_and_leads_there(
+    open_page: OpenPage, installation: Installation
+) -> None:
+    installation.push(BREAKS)
+    installation.admin.attempt("run", "breaks", "--follow")
+    page = open_page("/")
+    failed = page.get_by_role("list", name="Failed since yesterday")
+    row = failed.get_by_role("link", name=re.compile("breaks"))
+
+    expect(row).to_contain_text(re.compile(r"exit code 7\d+\s+disk <b>full</b>"))
+    row.click()
+
+    expect(page.get_by_role("heading", level=1)).to_contain_text("Breaks at its third line")
+    expect(page.locator(".log-row.is-selected")).to_contain_text("disk <b>full</b>")
+
+
+def test_home_follows_what_runs_and_sums_up_how_it_went(
+    open_page: OpenPage, installation: Installation
+) -> None:
+    page = open_page("/")
+    running = page.get_by_role("list", name="Running now").get_by_role("link", name="count")
+    workers = page.get_by_role("list", name="Workers").get_by_role("link", name="edge")
+    expect(workers).to_contain_text("0 of 4 busy")
+
+    with Api(installation.access()) as api:
+        automation_id = api.run("count")
+        expect(running).to_contain_text("on edge")
+        expect(workers).to_contain_text("1 of 4 busy")
+        api.json("POST", f"/api/v1/automations/{automation_id}/cancel")
+
+    expect(running).to_have_count(0)
+    strip = page.get_by_role("list", name="Last 30 runs").locator("li", has_text="count")
+    expect(strip.get_by_role("img")).to_have_accessible_name(re.compile("1 cancelled"))
+
+
+def test_what_cannot_be_loaded_is_not_shown_as_nothing(open_page: OpenPage) -> None:
+    page = open_page("/profile")
+    page.route("**/api/v1/workers*", lambda route: route.abort())
+
+    page.goto("/")
+
+    expect(page.get_by_role("alert")).to_contain_text("The server does not answer")
+    expect(page.get_by_text("Nothing waits for your decision.")).to_be_hidden()
+    expect(page.get_by_text("No worker has joined yet.")).to_be_hidden()

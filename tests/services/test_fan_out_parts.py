@@ -1,0 +1,81 @@
+"""The parts of what runs on several machines: what they are handed, and how long they are kept."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from opsicle.domain.access import BuiltInRole
+from opsicle.server.access.actor import Actor
+from opsicle.server.automations.retention import Retention, RetentionPeriods
+from opsicle.server.store import fan_outs
+from opsicle.server.store.fan_outs import FanOutMemberRow
+from opsicle.wire.starts import StarterKind
+from tests.services.core import Core
+from tests.services.fanning import Fanning
+from tests.services.scheduling import started
+
+
+def test_what_is_secret_reaches_each_part(core: Core, alice: Actor) -> None:
+    fanning = Fanning(core, alice)
+    fanning.push("labels: {role: edge}", "variables: [{id: pin, type: secret}, {id: who}]")
+    fanning.automation = core.run(alice, "patch", pin="s3cret-4711", who="ann")
+
+    works = [fanning.turn().take(name) for name in ("e1", "e2")]
+
+    for work in works:
+        assert work.secret_environment == {"OPSICLE_VAR_PIN": "s3cret-4711"}
+        assert work.environment == {"OPSICLE_VAR_WHO": "ann"}
+    assert "s3cret-4711" not in str(fanning.part("e1").values)
+
+
+def test_a_part_whose_requester_has_left_is_not_made(core: Core, alice: Actor) -> None:
+    fanning = Fanning(core, alice)
+    fanning.push("labels: {role: edge}, parallel: 1").run()
+    carol = core.person(alice.org_id, "carol", BuiltInRole.ADMIN)
+    core.database.write(
+        lambda db: db.execute(
+            "UPDATE memberships SET role = 'reporter' WHERE user_id = ?", (alice.user_id,)
+        )
+    )
+    [work] = fanning.workers["e1"].poll().work or [None]
+
+    assert work is None
+    fanning.actor = carol
+    assert fanning.turn().now.state == "failed"
+    assert "may no longer run templates" in fanning.part("e1").explanation
+
+
+def test_retention_removes_the_machines_with_the_whole(core: Core, alice: Actor) -> None:
+    fanning = Fanning(core, alice)
+    fanning.push().run().carry_out("e1").carry_out("e2").carry_out("e3")
+    core.clock.advance(400 * 86_400)
+
+    day = timedelta(days=1)
+    keep = RetentionPeriods(day, automations=day)
+    Retention(core.database, core.job_logs, core.clock).prune(keep)
+
+    assert core.database.read(lambda db: fan_outs.list_of(db, fanning.automation.id)) == []
+    assert started(core, fanning.actor) == []
+
+
+def test_a_machine_is_used_up_once_and_not_after_a_cancel(core: Core, alice: Actor) -> None:
+    fanning = Fanning(core, alice).push("labels: {role: edge}, parallel: 1").run()
+    rows = core.database.read(lambda db: fan_outs.list_of(db, fanning.automation.id))
+
+    def is_claimed(row: FanOutMemberRow) -> bool:
+        return core.database.write(lambda db: fan_outs.claim(db, row, "another", core.clock.now()))
+
+    assert not is_claimed(rows[0])
+    core.automations.cancel(alice, fanning.automation.id)
+    assert not is_claimed(rows[1])
+
+
+def test_only_the_whole_starts_what_follows_it(core: Core, alice: Actor) -> None:
+    fanning = Fanning(core, alice).push("labels: {role: edge}", "onSuccess: [{template: hello}]")
+    fanning.run().carry_out("e1").carry_out("e2").carry_out("e3")
+
+    core.services.chain_starts.turn()
+
+    assert [each.started_by.kind for each in started(core, alice) if each.template == "hello"] == [
+        StarterKind.CHAIN
+    ]
