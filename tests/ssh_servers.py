@@ -39,8 +39,8 @@ class SshServer:
         folder.mkdir(exist_ok=True)
         self.folder = folder
         self.user = pwd.getpwuid(os.geteuid()).pw_name
-        self.key = self._make_key("key").read_text()
-        self.host_key = self._public(self._make_key("host_key"))
+        self.key = self.make_key("key").read_text()
+        self.host_key = self._public(self.make_key("host_key"))
         shutil.copy(folder / "key.pub", folder / "authorized_keys")
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
@@ -87,7 +87,7 @@ class SshServer:
             return True
         return False
 
-    def _make_key(self, name: str) -> Path:
+    def make_key(self, name: str) -> Path:
         path = self.folder / name
         command = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(path)]
         subprocess.run(command, check=True)

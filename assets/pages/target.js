@@ -7,7 +7,7 @@ import { column, List } from "../components/list.js";
 import { loadInto } from "../components/loading.js";
 import { sourceView } from "../components/source.js";
 import { labelFacts, openPushTarget } from "../components/target-form.js";
-import { get, remove } from "../lib/api.js";
+import { get, post, remove } from "../lib/api.js";
 import { h, replace } from "../lib/dom.js";
 import { navigate } from "../lib/router.js";
 import { may } from "../lib/session.js";
@@ -43,9 +43,10 @@ function heading(target, reload) {
   const pusher = visible(target.pushed_by.name || target.pushed_by.email);
   return pageHeading(name, {
     above: h("a", { href: "/targets" }, "Targets"),
-    actions: may("targets.manage") && [
-      button("Delete…", { look: "quiet", onclick: end }),
-      button("Change…", { look: "primary", onclick: change }),
+    actions: [
+      may("targets.manage") && button("Delete…", { look: "quiet", onclick: end }),
+      may("targets.use") && checkButton(name),
+      may("targets.manage") && button("Change…", { look: "primary", onclick: change }),
     ],
     below: [
       target.description && h("p", { class: "lead" }, visible(target.description)),
@@ -57,6 +58,20 @@ function heading(target, reload) {
       ),
     ],
   });
+}
+
+/** Leads to the automation in which a worker logs in, and does nothing else. */
+function checkButton(name) {
+  const check = () =>
+    confirm({
+      title: `Check ${name}?`,
+      text: "A worker that reaches it logs in, asks who it is there, and does nothing else.",
+      action: "Check",
+      look: "primary",
+      run: () => post("/targets/{target}/check", { path: { target: name } }),
+      done: ({ id }) => navigate(`/automations/${id}`),
+    });
+  return button("Check…", { onclick: check });
 }
 
 function facts(target) {

@@ -142,6 +142,7 @@ EXAMPLES = {
     ),
     "targets update": "opsicle targets update web1 --label role=web --label env=prod",
     "targets delete": "opsicle targets delete web1",
+    "targets check": "opsicle targets check web1",
     "targets import": "opsicle targets import ansible hosts.ini -o targets",
     "policies push": "opsicle policies push production.yaml",
     "policies list": "opsicle policies list",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -17,13 +18,19 @@ from opsicle.cli.output import Column, emit, emit_list
 from opsicle.cli.root import NounGroup
 from opsicle.cli.sessions import connect
 from opsicle.cli.target_imports import import_
+from opsicle.cli.terminal import say
 from opsicle.cli.worker import labels_of
+from opsicle.domain.automations import is_final
 from opsicle.domain.errors import InvalidInput
+from opsicle.domain.target_checks import CheckOutcome, check_outcome
 from opsicle.domain.target_writer import written
 from opsicle.domain.targets import SSH_PORT, Target
 from opsicle.domain.template_parser import parse_target
+from opsicle.wire.endpoints import automations
 from opsicle.wire.endpoints import targets as endpoints
 from opsicle.wire.target_api import PushTargetRequest, TargetSummary, TargetVersion
+
+_LOOK_SECONDS = 0.3
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -174,6 +181,34 @@ def update(name: str, totp: str | None, **parts: Any) -> None:
 def delete(name: str, totp: str | None) -> None:
     """Take a target out of use. What was to run on it and has not begun will not."""
     versioned.delete_document(name, totp, lambda api: api.call(endpoints.DELETE, name))
+
+
+@targets.command()
+@click.argument("name")
+@totp_option
+def check(name: str, totp: str | None) -> None:
+    """Let a worker that reaches a target log in to it, and say what came of it.
+
+    It is an automation of the template `check-targets`, which the org gets with its first check.
+    Exit code 0: the target is reachable; 1: it is not, or could not be checked.
+    """
+    api = connect()
+    made = with_proof(totp, lambda api: api.call(endpoints.CHECK, name))
+    if not is_final(made.state):
+        say(f"The automation {made.id} checks it; Ctrl-C ends only the waiting.")
+    while not is_final(made.state):
+        time.sleep(_LOOK_SECONDS)
+        made = api.call(automations.SHOW, made.id)
+
+    (target,) = made.targets
+    reason = target.reason or made.explanation
+    outcome = check_outcome(target.state, reason)
+    emit(
+        {"name": name, "outcome": outcome, "reason": reason, "automation": made.id},
+        [("name", name), ("outcome", outcome), ("why", reason), ("automation", made.id)],
+    )
+    if outcome is not CheckOutcome.REACHABLE:
+        click.get_current_context().exit(1)
 
 
 targets.add_command(import_)

@@ -216,10 +216,10 @@ TABLE: dict[Action, Permission] = {
     ),
     Action.TARGETS_VIEW: Permission(Verb.VIEW, Resource.TARGETS, _EVERYONE, "see targets"),
     Action.TARGETS_USE: Permission(
-        Verb.EXECUTE, Resource.TARGETS, _MAY_ACT, "run on targets what one may run"
+        Verb.EXECUTE, Resource.TARGETS, _MAY_ACT, "run on targets what one may run, and check them"
     ),
     Action.TARGETS_MANAGE: Permission(
-        Verb.MANAGE, Resource.TARGETS, _OPERATORS, "push and delete targets, and check them"
+        Verb.MANAGE, Resource.TARGETS, _OPERATORS, "push and delete targets"
     ),
 }
 """Deny unless it stands here. Requesters may also cancel what they themselves have triggered."""

@@ -111,15 +111,17 @@ class Journal:
         if not self.spend(SpentOrder(job_id, fence, order.nonce, order.expires_at)):
             raise Refused("its order was carried out before")
         if not order.is_plan:  # which keeps nothing else of its automation from running
-            self.remember(RanEntry(order.automation_id, order.epoch, fence, order.issued_at))
+            ran = RanEntry(order.automation_id, order.epoch, fence, order.issued_at)
+            self.remember(ran, goes_on=order.resume is not None)
 
-    def remember(self, ran: RanEntry) -> None:
+    def remember(self, ran: RanEntry, *, goes_on: bool = False) -> None:
         """Note that an automation is about to run.
 
-        Raises Refused if it has run here before, so that it must not.
+        Raises Refused if it has run here before, so that it must not. One that `goes_on` has, up to
+        the pause at which this worker keeps it; so it may, whatever epoch its server is in.
         """
         with self._lock:
-            if before := self._ran.find_before(ran):
+            if (before := self._ran.find_before(ran)) and not goes_on:
                 raise Refused(
                     f"it ran on this worker already, on {before.at:%Y-%m-%d at %H:%M} UTC, "
                     "and its server does not know"

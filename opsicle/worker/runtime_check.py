@@ -28,8 +28,6 @@ def runtime_problem(work: Work, kinds: Collection[str]) -> str:
 
 
 def _cannot_be_carried_over(work: Work) -> str:
-    if work.files:
-        return "it is given files, which are not carried over to a target"
     if work.keep_workspace or (work.resumed_from and work.resumed_from.workspace):
         return "its workspace would be kept, which it cannot be on a target"
     return ""

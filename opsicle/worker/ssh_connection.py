@@ -16,6 +16,12 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
+from opsicle.domain.target_checks import (
+    HOST_KEY_DIFFERS,
+    KEY_UNREADABLE,
+    LOGIN_REFUSED,
+    NOT_REACHED,
+)
 from opsicle.wire.jobs import TargetAccess
 from opsicle.worker import process
 from opsicle.worker.private_files import PrivateFiles
@@ -253,18 +259,18 @@ def _explain(target: TargetAccess, errors: bytes, exit_status: int | None) -> st
     text, last = errors.decode(errors="replace"), _last_line(errors)
     if "Host key verification failed" in text:
         return (
-            f"{_where(target)} shows another host key than its target names, so nothing was run: "
+            f"{_where(target)} {HOST_KEY_DIFFERS}, so nothing was run: "
             "either it was set up anew, or something else answers in its place"
         )
     if "Load key" in text or "invalid format" in text:
         return (
-            f"the private key for {_where(target)} cannot be read: "
+            f"{KEY_UNREADABLE} {_where(target)} cannot be read: "
             "its secret must hold an OpenSSH private key without a passphrase"
         )
     if "Permission denied" in text or "Too many authentication failures" in text:
-        return f"{_where(target)} refused the login of {target.user} with the key of its target"
+        return f"{_where(target)} {LOGIN_REFUSED} of {target.user} with the key of its target"
     if exit_status == SSH_FAILED:
-        return f"{_where(target)} cannot be reached: {last or 'ssh does not say why'}"
+        return f"{_where(target)} {NOT_REACHED}: {last or 'ssh does not say why'}"
     return f"{_where(target)} let us in, but its shell ran nothing: {last or 'it does not say why'}"
 
 

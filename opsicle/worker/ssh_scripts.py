@@ -4,7 +4,8 @@ Two things run there. The *keeper* is one per connection, and lives as long as t
 job's folder, ends the job's processes when it is told to, or when the connection is gone, and
 removes the folder at last. The *phase script* is one per try: it sets the environment and starts
 the phase's shell as the leader of a session of its own. All it is told comes over its standard
-input; nothing of it ever stands in an argument.
+input; nothing of it ever stands in an argument. Each script is one group of commands, so that of
+one that comes in part, as a connection breaks, nothing is run.
 
 Needed there: a POSIX `/bin/sh`, `setsid` (util-linux, busybox), and the usual small programs. The
 job's folder is `/tmp/opsicle-JOB-NONCE` (0700), of which nobody can know the name before.
@@ -17,6 +18,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import PurePosixPath
 from typing import NamedTuple
 
+from opsicle.domain.files import FOLDER
 from opsicle.domain.outputs import MAX_OUTPUT_FILE_BYTES
 from opsicle.domain.templates import ResourceLimits
 from opsicle.worker.process_limits import SHELLS_OWN, address_limit, process_limits
@@ -125,6 +127,9 @@ cat <"$base/out" & out=$!
 cat <"$base/err" >&5 & err=$!
 """
 
+_LEAD = ': >"$0/session.$$"; exec "$@"'
+"""What becomes the phase's shell, as the leader of a session whose number is known."""
+
 _PHASE_END = """\
 code=$?
 end_all sessions "$last"
@@ -166,7 +171,12 @@ class RemoteFolder(NamedTuple):
 
     def keeper(self) -> bytes:
         """Return the keeper's script, as KEEPER_COMMAND takes it."""
-        return f"{self._names()}{_FUNCTIONS}{_KEEPER}.\n".encode()
+        return f"{{\n{self._names()}{_FUNCTIONS}{_KEEPER}}}\n.\n".encode()
+
+    def unpack_command(self) -> str:
+        """Return what takes the job's files, as tar writes them, into the workspace."""
+        place = self.workspace / FOLDER
+        return f"exec /bin/sh -c 'umask 077; mkdir -p {place} && exec tar -xof - -C {place}'"
 
     def result_script(self) -> bytes:
         """Return what prints a phase's result: a line of exit code and sizes, then two files.
@@ -202,7 +212,7 @@ class RemoteFolder(NamedTuple):
         end = f"end-{self.nonce}"
         has_marks = str(self.marks).encode() in script
         lines = [
-            self._names().encode() + _FUNCTIONS.encode(),
+            b"{\n" + self._names().encode() + _FUNCTIONS.encode(),
             b"folder=" + quoted(start_in) + b"\n",
             b'exec 4>"$base/marks"\n' if has_marks else b"",
             b"( umask 077\n",
@@ -212,16 +222,18 @@ class RemoteFolder(NamedTuple):
             _PHASE.encode(),
             b"(\n",
             *(line.encode() + b"\n" for line in _limit_lines(limits)),
-            f"unset {SHELLS_OWN}\n".encode(),
+            # Beforehand: a phase may have a variable of any name.
+            b'set -- "$base" "$(command -v setsid)" ',
+            b" ".join(quoted(each.decode(*_ANY)) for each in arguments),
+            f"\nunset {SHELLS_OWN}\n".encode(),
             *(
                 b"export " + name.encode() + b"=" + quoted(value) + b"\n"
                 for name, value in environment.items()
             ),
             b"exec 4>&- 5>&-\n",
-            b'exec /bin/sh -c \': >"$0/session.$$"; exec setsid "$@"\' "$base" ',
-            b" ".join(quoted(each.decode(*_ANY)) for each in arguments),
+            b"exec /bin/sh -c " + quoted(_LEAD) + b' "$@"',
             b'\n) >"$base/out" 2>"$base/err" </dev/null\n',
-            _PHASE_END.encode(),
+            _PHASE_END.encode() + b"}\n",
         ]
         text = b"".join(lines)
         if b"\0" in text:

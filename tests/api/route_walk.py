@@ -159,6 +159,7 @@ MAY: dict[str, Action | Access] = {
     "POST /api/v1/targets": A.TARGETS_MANAGE,
     "GET /api/v1/targets/<target>": A.TARGETS_VIEW,
     "DELETE /api/v1/targets/<target>": A.TARGETS_MANAGE,
+    "POST /api/v1/targets/<target>/check": A.TARGETS_USE,
     "GET /api/v1/targets/<target>/versions": A.TARGETS_VIEW,
     "GET /api/v1/targets/<target>/versions/<version>": A.TARGETS_VIEW,
     "GET /api/v1/triggers": A.TRIGGERS_VIEW,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ import pytest
 
 from tests.product import Installation
 from tests.ssh_servers import SshServer, ssh_server
-from tests.support import wait_until
+from tests.support import free_port, wait_until
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 
@@ -101,6 +102,34 @@ def test_each_target_runs_its_part_over_ssh_and_a_changed_one_does_not(
         assert sshd.key.encode() not in kept
 
 
+def test_a_check_says_whether_a_worker_gets_in_and_if_not_why_not(
+    installation: Installation, tmp_path: Path
+) -> None:
+    admin = installation.admin
+    with ssh_server(tmp_path / "sshd") as sshd, ssh_server(tmp_path / "other") as other:
+        for name, key in (("check-key", sshd.key), ("wrong-key", other.key)):
+            (tmp_path / name).write_text(key)
+            admin.cli("secrets", "create", name, "--value-file", str(tmp_path / name))
+        right = ("credential: {secret: check-key}",)
+        for name, lines in {
+            "c-good": right,
+            "c-changed": (*right, f"hostKeys: [{other.host_key}]"),
+            "c-refused": ("credential: {secret: wrong-key}",),
+            "c-gone": (*right, f"port: {free_port()}"),
+        }.items():
+            _push_target(installation, tmp_path, sshd, name, *lines)
+
+        def check(name: str) -> tuple[int, str]:
+            done = admin.attempt("-o", "json", "targets", "check", name)
+            return done.returncode, json.loads(done.stdout)["outcome"]
+
+        assert check("c-good") == (0, "reachable")
+        assert check("c-changed") == (1, "host key differs")
+        assert check("c-refused") == (1, "login refused")
+        assert check("c-gone") == (1, "not reachable")
+    assert admin.json("templates", "show", "check-targets")["version"] == 1
+
+
 def _push_target(
     installation: Installation, folder: Path, sshd: SshServer, name: str, *lines: str
 ) -> None:
@@ -110,8 +139,9 @@ def _push_target(
         f"user: {sshd.user}",
         f"hostKeys: [{sshd.host_key}]",
         "credential: {secret: web-key}",
-        *lines,
     ]
+    given = {line.split(": ")[0] for line in lines}
+    spec = [*(line for line in spec if line.split(": ")[0] not in given), *lines]
     document = folder / f"{name}.yaml"
     document.write_text(
         f"apiVersion: v1\ntype: Target\nmetadata: {{name: {name}, labels: {{role: web}}}}\n"

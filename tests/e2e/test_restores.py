@@ -45,9 +45,9 @@ class Site:
         self.worker = installation.worker("w1", None, "--slots", "3")
         self.access = installation.access()
 
-    def run(self, **values: str) -> str:
+    def run(self, template: str = "act", **values: str) -> str:
         with Api(self.access) as api:
-            request = {"template": "act", "values": {"judge": str(self.judge), **values}}
+            request = {"template": template, "values": {"judge": str(self.judge), **values}}
             return str(api.retry("POST", "/api/v1/automations", request)["id"])
 
     def show(self, automation: str) -> dict[str, Any]:

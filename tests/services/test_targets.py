@@ -8,6 +8,7 @@ import pytest
 
 from opsicle.domain.access import BuiltInRole
 from opsicle.domain.errors import Conflict, NotAllowed, NotFound
+from opsicle.domain.target_checks import CHECK_TEMPLATE
 from opsicle.domain.targets import TargetSelector
 from opsicle.server.access.actor import Actor
 from opsicle.server.access.rights import scope_grants
@@ -155,3 +156,42 @@ def test_the_record_says_who_has_changed_what(core: Core, carol: Actor) -> None:
     core.services.targets.delete(carol, "web1")
 
     assert record(core, carol, "targets/web1") == [("push", carol.email), ("delete", carol.email)]
+
+
+def test_a_check_is_for_one_target_whatever_others_there_are(core: Core, carol: Actor) -> None:
+    """It asks for no right to push templates, nor to run on any other target."""
+    push_target(core, carol, "credential: {secret: gone}", name="web3", labels="env: prod")
+    dev = with_rules(
+        carol,
+        "allow view targets",
+        "allow execute targets/env=dev",
+        "allow execute templates",
+        "allow view templates",
+        "allow view automations",
+    )
+    checks = core.services.target_checks
+
+    made = checks.check(dev, "web1")
+    again = checks.check(carol, "web1")
+
+    assert [target.name for target in made.targets] == ["web1"]
+    assert (made.template, made.version, again.version) == ("check-targets", 1, 1)
+    with pytest.raises(NotAllowed):
+        checks.check(dev, "db1")
+    with pytest.raises(Conflict, match="web3 cannot be reached: there is no secret gone"):
+        checks.check(carol, "web3")
+    with pytest.raises(NotFound):
+        checks.check(with_rules(carol, "allow execute targets", "allow execute templates"), "web1")
+
+
+def test_a_check_runs_nothing_that_others_have_pushed(core: Core, carol: Actor) -> None:
+    checks = core.services.target_checks
+    evil = CHECK_TEMPLATE.replace('"id"', '"rm -rf /"')
+
+    core.services.templates.push(carol, evil)
+    assert checks.check(carol, "web1").version == 2
+    assert core.services.templates.get(carol, "check-targets").source == CHECK_TEMPLATE
+
+    core.services.templates.push(carol, evil.replace("opsicle.io/built-in", "ours"))
+    with pytest.raises(Conflict, match="a template check-targets of its own"):
+        checks.check(carol, "web1")

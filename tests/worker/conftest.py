@@ -9,11 +9,15 @@ from pathlib import Path
 
 import pytest
 
+from opsicle.worker import ssh_scripts
 from opsicle.worker.identity import WorkerDataFolder
+from opsicle.worker.private_files import private_folder
 from opsicle.worker.runtimes.containers import ContainerRuntime
+from opsicle.worker.runtimes.ssh import SshRuntime
 from opsicle.worker.runtimes.subprocess import SubprocessRuntime
 from opsicle.worker.runtimes.table import Runtimes
 from tests.podman import Podman
+from tests.ssh_servers import SshServer, ssh_server
 from tests.worker.fake_server import FakeServer
 from tests.worker.job_runs import Machine
 from tests.worker.running_worker import RunningWorker
@@ -88,3 +92,20 @@ def silent_registry() -> Iterator[str]:
     """Return the name of an image that a registry has which never answers."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         yield f"127.0.0.1:{listener.getsockname()[1]}/never/answers:1"
+
+
+@pytest.fixture(scope="session")
+def sshd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SshServer]:
+    with ssh_server(tmp_path_factory.mktemp("sshd")) as server:
+        yield server
+
+
+@pytest.fixture
+def ssh_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Machine]:
+    monkeypatch.setattr(ssh_scripts, "_LAST_SECONDS", 1)
+    machine = Machine(tmp_path / "workspaces")
+    machine.runtimes = Runtimes((SshRuntime(),))
+    machine.private_folder = private_folder(machine.root)
+    yield machine
+    assert not list(machine.private_folder.iterdir())
+    machine.private_folder.rmdir()

@@ -1,9 +1,9 @@
-"""What jobs on a target do, over a real sshd: as here, or with a word that says why not."""
+"""What jobs on a target do, over a real sshd: as here, and until when."""
 
 from __future__ import annotations
 
+import hashlib
 import os
-import socket
 import subprocess
 import sys
 import threading
@@ -15,43 +15,22 @@ import msgspec
 import pytest
 
 from opsicle.domain.automations import JobState
+from opsicle.domain.files import InputFile
 from opsicle.domain.templates import Retries, When
 from opsicle.wire.jobs import StepState, outputs_of, summary_of
-from opsicle.worker import ssh_scripts
-from opsicle.worker.private_files import private_folder
-from opsicle.worker.process_tree import kill_orphans
-from opsicle.worker.runtimes.ssh import SshRuntime
-from opsicle.worker.runtimes.table import Runtimes
+from opsicle.worker.input_files import receive, staging_folder
 from tests.ssh_servers import SshServer, ssh_server
 from tests.support import require, wait_until
 from tests.worker.job_runs import Machine, is_alive, phase
 
 VALUE = "a\n\nb 'c' \"d\" $(touch /x) `e` \\ ü"
-SECRET = "line one, secret\nline 'two' $HOME"
-
-
-@pytest.fixture(scope="module")
-def sshd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SshServer]:
-    with ssh_server(tmp_path_factory.mktemp("sshd")) as server:
-        yield server
-
-
-@pytest.fixture
-def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Machine]:
-    monkeypatch.setattr(ssh_scripts, "_LAST_SECONDS", 1)
-    machine = Machine(tmp_path / "workspaces")
-    machine.runtimes = Runtimes((SshRuntime(),))
-    machine.private_folder = private_folder(machine.root)
-    yield machine
-    assert not list(machine.private_folder.iterdir())
-    machine.private_folder.rmdir()
 
 
 @contextmanager
-def in_background(machine: Machine, *phases: object, **more: object) -> Iterator[list[object]]:
+def in_background(ssh_machine: Machine, *phases: object, **more: object) -> Iterator[list[object]]:
     """Run a job beside the test, and wait for its outcome at the end."""
     outcomes: list[object] = []
-    thread = threading.Thread(target=lambda: outcomes.append(machine.run(*phases, **more)))
+    thread = threading.Thread(target=lambda: outcomes.append(ssh_machine.run(*phases, **more)))
     thread.start()
     yield outcomes
     thread.join()
@@ -67,17 +46,17 @@ def _left(job_id: str) -> list[Path]:
 
 
 def test_a_phase_sees_what_it_is_promised_in_a_folder_of_its_own(
-    machine: Machine, sshd: SshServer
+    ssh_machine: Machine, sshd: SshServer
 ) -> None:
-    outcome = machine.run(
-        phase("env | sort > all; tr '\\0' '\\n' < /proc/$PPID/environ", name="one"),
-        phase('stat -c "%a %n" "$PWD"; printf %s "$OPSICLE_VAR_X|$E"', "cat all", name="two"),
+    outcome = ssh_machine.run(
+        phase("env > all", name="one"),
+        phase('stat -c "%a %n" "$PWD"; printf "%s|\n" "$OPSICLE_VAR_X"', "cat all", name="two"),
         environment={"OPSICLE_VAR_X": VALUE},
         target=sshd.target(),
         job_id="j-env",
     )
 
-    text = machine.log.of(1).decode()
+    text = ssh_machine.log.of(1).decode()
     folder = text.partition("\n")[0].removeprefix("700 ")
     assert outcome.state is JobState.SUCCEEDED
     assert folder.startswith("/tmp/opsicle-j-env-")
@@ -92,13 +71,13 @@ def test_a_phase_sees_what_it_is_promised_in_a_folder_of_its_own(
     assert f"OPSICLE_WORKSPACE={folder}" in text
     assert "OPSICLE_TARGET=web1" in text
     assert not _left("j-env")
-    assert not list(machine.root.iterdir())
+    assert not list(ssh_machine.root.iterdir())
 
 
 def test_commands_outputs_and_summary_come_back_as_from_here(
-    machine: Machine, sshd: SshServer
+    ssh_machine: Machine, sshd: SshServer
 ) -> None:
-    outcome = machine.run(
+    outcome = ssh_machine.run(
         phase(
             "echo first >&2",
             "false || echo size=12 >> $OPSICLE_OUTPUT; echo '**ok**' > $OPSICLE_SUMMARY",
@@ -121,18 +100,52 @@ def test_commands_outputs_and_summary_come_back_as_from_here(
         StepState.FAILED,
         StepState.SKIPPED,
     ]
-    assert machine.log.of(0, 2) == b"first\n"
-    assert b"e" in machine.log.of(0, 1)
-    assert machine.log.of(2) == b"always\n"
+    assert ssh_machine.log.of(0, 2) == b"first\n"
+    assert b"e" in ssh_machine.log.of(0, 1)
+    assert ssh_machine.log.of(2) == b"always\n"
+
+
+def test_files_are_carried_over_before_the_first_phase(
+    ssh_machine: Machine, sshd: SshServer
+) -> None:
+    content = os.urandom(300_000)
+    digest = hashlib.sha256(content).hexdigest()
+    file = InputFile(variable="r", position=0, name="it's -é.csv", size=len(content), sha256=digest)
+    ssh_machine.root.mkdir(exist_ok=True)
+    receive([file], staging_folder(ssh_machine.root, "j-file"), lambda _file, at: content[at:])
+
+    outcome = ssh_machine.run(
+        phase('sha256sum < "$OPSICLE_VAR_R"', name="one"),
+        phase('sha256sum < "$OPSICLE_VAR_R"; stat -c %a%U "$OPSICLE_VAR_R"', name="two"),
+        files=(file,),
+        target=sshd.target(),
+        job_id="j-file",
+    )
+
+    assert outcome.state is JobState.SUCCEEDED, outcome
+    shown = f"{digest}  -\n"
+    assert ssh_machine.log.stdout.decode() == f"{shown}{shown}600{sshd.user}\n"
+
+
+def test_a_phase_may_have_variables_of_any_name(ssh_machine: Machine, sshd: SshServer) -> None:
+    environment = {"base": "1", "code": "2", "PATH": "/nowhere", "last": "3", "IFS": "/"}
+
+    outcome = ssh_machine.run(
+        phase('echo "$base$code$last$PATH"', env=environment, shell="/bin/sh"),
+        target=sshd.target(),
+    )
+
+    assert outcome.state is JobState.SUCCEEDED, outcome
+    assert ssh_machine.log.stdout == b"123/nowhere\n"
 
 
 def test_secrets_come_by_no_argument_and_are_masked_whatever_the_target_prints(
-    machine: Machine, sshd: SshServer
+    ssh_machine: Machine, sshd: SshServer
 ) -> None:
     secret = "hunter-22-very-secret"
     target = sshd.target()
 
-    outcome = machine.run(
+    outcome = ssh_machine.run(
         phase(
             'test "$(cat "$OPSICLE_SECRET_FILE_DB")" = "$OPSICLE_SECRET_DB"',
             'stat -L -c %a "$OPSICLE_SECRET_FILE_DB"',
@@ -147,10 +160,10 @@ def test_secrets_come_by_no_argument_and_are_masked_whatever_the_target_prints(
     )
 
     assert outcome.state is JobState.SUCCEEDED
-    lines = machine.log.stdout.split(b"\n")
+    lines = ssh_machine.log.stdout.split(b"\n")
     assert lines[:3] == [b"600", b"0", b"value=***"]
     assert outputs_of(outcome.phases) == {"value": "***"}
-    assert not any(line in machine.log.everything.decode() for line in target.key.split()[4:-4])
+    assert not any(line in ssh_machine.log.everything.decode() for line in target.key.split()[4:-4])
 
 
 @pytest.mark.parametrize(
@@ -162,35 +175,35 @@ def test_secrets_come_by_no_argument_and_are_masked_whatever_the_target_prints(
     ],
 )
 def test_a_hostile_file_for_outputs_harms_nobody(
-    machine: Machine, sshd: SshServer, command: str, said: str
+    ssh_machine: Machine, sshd: SshServer, command: str, said: str
 ) -> None:
-    outcome = machine.run(phase(command), target=sshd.target())
+    outcome = ssh_machine.run(phase(command), target=sshd.target())
 
     assert outputs_of(outcome.phases) == {}
     assert said in outcome.explanation
     assert (outcome.state is JobState.SUCCEEDED) == (not said)
 
 
-def test_much_output_comes_whole(machine: Machine, sshd: SshServer) -> None:
+def test_much_output_comes_whole(ssh_machine: Machine, sshd: SshServer) -> None:
     size = 3_000_000
 
-    machine.run(
+    ssh_machine.run(
         phase(f"head -c {size} /dev/zero & head -c {size} /dev/zero >&2; wait"),
         target=sshd.target(),
     )
 
-    assert (len(machine.log.stdout), len(machine.log.stderr)) == (size, size)
+    assert (len(ssh_machine.log.stdout), len(ssh_machine.log.stderr)) == (size, size)
 
 
 @pytest.mark.parametrize("shell", ["/bin/bash", "/usr/bin/fish", "/bin/csh"])
 def test_any_login_shell_will_do_with_what_it_prints_by_itself(
-    machine: Machine, tmp_path: Path, shell: str
+    ssh_machine: Machine, tmp_path: Path, shell: str
 ) -> None:
     require(Path(shell).exists(), f"the shell {shell}")
     forced = f'ForceCommand echo Welcome; echo motd >&2; exec {shell} -c "$SSH_ORIGINAL_COMMAND"'
 
-    with ssh_server(tmp_path / "sshd", f"Banner /etc/hostname\n{forced}") as server:
-        outcome = machine.run(
+    with ssh_server(tmp_path / "sshd", f"Banner /etc/hostname\nMaxSessions 1\n{forced}") as server:
+        outcome = ssh_machine.run(
             phase("echo a=1 > $OPSICLE_OUTPUT", "exit 3", outputs=("a",)), target=server.target()
         )
 
@@ -204,7 +217,7 @@ def test_any_login_shell_will_do_with_what_it_prints_by_itself(
 
 @pytest.mark.parametrize("way", ["cancelled", "timed out", "cut off", "worker killed"])
 def test_what_runs_there_ends_with_its_job(
-    machine: Machine, sshd: SshServer, tmp_path: Path, way: str
+    ssh_machine: Machine, sshd: SshServer, tmp_path: Path, way: str
 ) -> None:
     pids = tmp_path / "pids"
     stubborn = "trap '' TERM; (trap '' TERM; sleep 3 & wait; exec sleep 300) & echo $! >> {0}"
@@ -219,18 +232,17 @@ def test_what_runs_there_ends_with_its_job(
     )
 
     if way == "worker killed":
-        worker = _start_worker(machine, sshd, more["job_id"], commands)
+        worker = _start_worker(ssh_machine, sshd, more["job_id"], commands)
         wait_until(lambda: pids.exists() and len(pids.read_text().split()) == 3)
         worker.kill()
         worker.wait()
-        kill_orphans(more["job_id"], grace_seconds=0)
-        for path in machine.private_folder.iterdir():
+        for path in ssh_machine.private_folder.iterdir():
             path.unlink()
     else:
-        with in_background(machine, asked, **more) as outcomes:
+        with in_background(ssh_machine, asked, **more) as outcomes:
             wait_until(lambda: pids.exists() and len(pids.read_text().split()) == 3)
             if way == "cancelled":
-                machine.cancellation.cancel()
+                ssh_machine.cancellation.cancel()
             elif way == "cut off":
                 sshd.kill_sessions()
         outcome = outcomes[0]
@@ -243,13 +255,16 @@ def test_what_runs_there_ends_with_its_job(
 
 
 def _start_worker(
-    machine: Machine, sshd: SshServer, job_id: str, commands: tuple[str, ...]
+    ssh_machine: Machine, sshd: SshServer, job_id: str, commands: tuple[str, ...]
 ) -> subprocess.Popen[bytes]:
     """Run a job in another process, which can be killed."""
     code = (
         "import sys, msgspec, pathlib\n"
         "from opsicle.wire.jobs import TargetAccess\n"
-        "from tests.worker.test_ssh import *\n"
+        "from opsicle.worker.private_files import private_folder\n"
+        "from opsicle.worker.runtimes.ssh import SshRuntime\n"
+        "from opsicle.worker.runtimes.table import Runtimes\n"
+        "from tests.worker.job_runs import Machine, phase\n"
         "root, job_id, target, *commands = sys.argv[1:]\n"
         "machine = Machine(pathlib.Path(root))\n"
         "machine.runtimes = Runtimes((SshRuntime(),))\n"
@@ -259,17 +274,17 @@ def _start_worker(
     )
     target = msgspec.json.encode(sshd.target()).decode()
     return subprocess.Popen(
-        [sys.executable, "-c", code, str(machine.root), job_id, target, *commands]
+        [sys.executable, "-c", code, str(ssh_machine.root), job_id, target, *commands]
     )
 
 
 def test_a_phase_that_was_cut_off_is_not_known_to_have_failed(
-    machine: Machine, sshd: SshServer, tmp_path: Path
+    ssh_machine: Machine, sshd: SshServer, tmp_path: Path
 ) -> None:
     began = tmp_path / "began"
 
     with in_background(
-        machine,
+        ssh_machine,
         phase(f"touch {began}; sleep 300", retries=Retries(limit=3, delay=0), name="long"),
         phase("echo failure", name="undo", when=When.FAILURE),
         phase("echo always", name="tidy", when=When.ALWAYS),
@@ -284,102 +299,14 @@ def test_a_phase_that_was_cut_off_is_not_known_to_have_failed(
     assert [report.state for report in outcome.phases] == ["unknown", "pending", "succeeded"], (
         outcome
     )
-    assert machine.log.stdout == b"always\n"
+    assert ssh_machine.log.stdout == b"always\n"
 
 
-def test_what_a_daemon_holds_open_holds_up_no_phase(machine: Machine, sshd: SshServer) -> None:
-    outcome = machine.run(
+def test_what_a_daemon_holds_open_holds_up_no_phase(ssh_machine: Machine, sshd: SshServer) -> None:
+    outcome = ssh_machine.run(
         phase("setsid sleep 30 & sleep 300 & echo $!", timeout=25), target=sshd.target()
     )
 
     assert outcome.state is JobState.SUCCEEDED
-    assert not is_alive(int(machine.log.stdout))
-    assert b"what a daemon prints is lost" in machine.log.stderr
-
-
-# Not at all
-
-
-def test_a_host_that_shows_another_key_is_left_alone(
-    machine: Machine, sshd: SshServer, tmp_path: Path
-) -> None:
-    other = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIO1p2gVx0tLBzpL2vDMHHwTnrQnmoUvzqDN8VWHzhVxS"
-
-    outcome = machine.run(phase(f"touch {tmp_path}/x"), target=sshd.target(host_keys=(other,)))
-
-    assert outcome.state is JobState.FAILED
-    assert "shows another host key than its target names, so nothing was run" in outcome.explanation
-    assert not (tmp_path / "x").exists()
-
-
-def test_each_try_may_find_a_way_in(machine: Machine, sshd: SshServer, tmp_path: Path) -> None:
-    with socket.socket() as closed:
-        closed.bind(("127.0.0.1", 0))
-        port = closed.getsockname()[1]
-
-        outcome = machine.run(
-            phase("true", retries=Retries(limit=1, delay=0)), target=sshd.target(port=port)
-        )
-
-    report = outcome.phases[0]
-    assert (report.state, report.tries) == (StepState.FAILED, 2)
-    assert f"web1 (127.0.0.1, port {port}) cannot be reached: " in report.explanation
-    assert "Connection refused" in report.failed_tries[0].explanation
-
-
-@pytest.mark.parametrize(
-    ("key", "said"),
-    [
-        ("other", "refused the login"),
-        ("no key\n", "the private key for web1"),
-    ],
-)
-def test_who_is_not_let_in_is_told_so(
-    machine: Machine, sshd: SshServer, tmp_path: Path, key: str, said: str
-) -> None:
-    if key == "other":
-        key = sshd._make_key("other").read_text()
-
-    outcome = machine.run(phase("true"), target=sshd.target(key=key))
-
-    assert outcome.state is JobState.FAILED
-    assert said in outcome.explanation
-
-
-def test_a_login_that_runs_nothing_is_told_of(machine: Machine, tmp_path: Path) -> None:
-    with ssh_server(tmp_path / "sshd", "ForceCommand echo not available; exit 1") as server:
-        outcome = machine.run(phase("true"), target=server.target())
-
-    assert "let us in, but its shell ran nothing" in outcome.explanation
-
-
-def test_a_worker_without_the_program_says_so(
-    machine: Machine, sshd: SshServer, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("PATH", "/nowhere")
-    machine.runtimes = Runtimes((SshRuntime(),))
-
-    outcome = machine.run(phase("true"), target=sshd.target())
-
-    assert machine.runtimes.unavailable == {"ssh": "there is no program `ssh`"}
-    assert "runs on the target web1, and this worker has no program `ssh`" in outcome.explanation
-
-
-@pytest.mark.parametrize(
-    "unfit",
-    [
-        {"image": "debian"},
-        {"artifacts": ("*.log",)},
-        {"commands": ("echo x > $OPSICLE_MASK",)},
-    ],
-)
-def test_what_cannot_be_done_on_a_target_is_refused_before_anything_runs(
-    machine: Machine, sshd: SshServer, tmp_path: Path, unfit: dict[str, object]
-) -> None:
-    last = msgspec.structs.replace(phase("true", name="last"), **unfit)
-
-    outcome = machine.run(phase(f"touch {tmp_path}/x"), last, target=sshd.target())
-
-    assert outcome.state is JobState.FAILED
-    assert "phase last " in outcome.explanation
-    assert not (tmp_path / "x").exists()
+    assert not is_alive(int(ssh_machine.log.stdout))
+    assert b"what a daemon prints is lost" in ssh_machine.log.stderr

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import msgspec
+
 from opsicle.domain.bound_fan_outs import BoundFanOut, BoundMember
 from opsicle.domain.bound_targets import BoundTarget
 from opsicle.domain.errors import Conflict
@@ -30,8 +32,12 @@ def bound_fan_out(
     part's machine alone, and what goes on from a whole for those on which that has not succeeded.
     Raises Conflict if there is none, or there are too many.
     """
-    if template.fan_out is None or origin.member:
+    fan_out = template.fan_out
+    if fan_out is None or origin.member:
         return None
+    if origin.only:
+        fan_out = msgspec.structs.replace(fan_out, names=(origin.only,))
+        template = msgspec.structs.replace(template, fan_out=fan_out)
     only = _wanted(db, actor, origin)
     found = [
         member
@@ -43,10 +49,10 @@ def bound_fan_out(
     if len(found) > MOST_MEMBERS:
         raise Conflict(f"it would run on {len(found):,} machines, and at most {MOST_MEMBERS:,} may")
     return BoundFanOut(
-        kind=template.fan_out.kind,
+        kind=fan_out.kind,
         members=tuple(sorted(found, key=lambda each: each.name)),
-        parallel=template.fan_out.parallel,
-        max_failures=template.fan_out.max_failures,
+        parallel=fan_out.parallel,
+        max_failures=fan_out.max_failures,
     )
 
 

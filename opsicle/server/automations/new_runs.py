@@ -37,12 +37,14 @@ from opsicle.wire.user_api import RunRequest
 class Origin(NamedTuple):
     """What a new automation comes from: what it repeats, what starts it, or what it goes on from.
 
-    Nothing of these for one that somebody asks for.
+    Nothing of these for one that somebody asks for. `only` is the one target among those of its
+    template that it is for, "" if it is for all.
     """
 
     rerun_of: str
     starter: Starter | None
     resumed: ResumedRun | None
+    only: str = ""
 
     @property
     def member(self) -> MemberRun | None:

@@ -19,7 +19,8 @@ from opsicle.server.automations.log_queries import asks_for_lines, line_range
 from opsicle.server.automations.releases import GroupReleases
 from opsicle.server.automations.resumes import Resumes
 from opsicle.server.automations.service import Automations
-from opsicle.server.automations.shown_targets import log_of_whole
+from opsicle.server.automations.shown_targets import targets_log
+from opsicle.server.automations.target_checks import TargetChecks
 from opsicle.server.dispatch.job_logs import JobLogs
 from opsicle.server.dispatch.log_ranges import LinePage
 from opsicle.server.http.event_stream import ServerSentEvent, event_stream
@@ -28,6 +29,7 @@ from opsicle.server.http.routing import Reply, Request, Route
 from opsicle.server.http.serving import serve
 from opsicle.server.store.automations import AutomationFilter
 from opsicle.wire.endpoints import automations as endpoints
+from opsicle.wire.endpoints import targets as target_endpoints
 from opsicle.wire.log_api import LogChunk, LogEvent
 from opsicle.wire.starts import ResumeRequest
 from opsicle.wire.user_api import RunRequest
@@ -42,6 +44,7 @@ def routes(
     releases: GroupReleases,
     job_logs: JobLogs,
     live: LiveStreams,
+    checks: TargetChecks,
 ) -> list[Route]:
     """Return the routes of automations."""
     view, create = Action.AUTOMATIONS_VIEW, Action.AUTOMATIONS_CREATE
@@ -54,6 +57,7 @@ def routes(
         serve(endpoints.RELEASE, releases.release, view),
         Route(endpoints.RERUN, partial(rerun, automations), create),
         Route(endpoints.RESUME, partial(resume, resumes), create),
+        serve(target_endpoints.CHECK, checks.check, Action.TARGETS_USE),
         Route(endpoints.LOG, partial(log, automations, job_logs), view),
         Route(endpoints.EVENTS, partial(events, live), view),
         Route(endpoints.ORG_EVENTS, partial(org_events, live), view),
@@ -115,7 +119,7 @@ def log(automations: Automations, job_logs: JobLogs, request: Request, automatio
     offset = request.query_int("offset", 0)
     wanted = line_range(request) if asks_for_lines(request) else None
     if job is None:
-        text = log_of_whole(automations.get(request.actor, automation_id).targets).encode()
+        text = targets_log(automations.get(request.actor, automation_id).targets).encode()
         return Reply(200, raw=text[offset:], headers=(("Opsicle-Log-Size", str(len(text))),))
     job_logs.require_kept(job.id)
     if wanted is not None:

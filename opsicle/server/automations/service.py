@@ -110,7 +110,7 @@ class Automations:
         self._bindings = bindings
         self._approval_requests = ApprovalRequests(progress, clock)
 
-    def create(
+    def create(  # noqa: PLR0913, PLR0917 - all that it may come from
         self,
         actor: Actor,
         request: RunRequest,
@@ -118,6 +118,7 @@ class Automations:
         rerun_of: str = "",
         starter: Starter | None = None,
         resumed: ResumedRun | None = None,
+        only: str = "",
     ) -> Automation:
         """Trigger an automation, which is queued or waits for approval; durable on return.
 
@@ -131,7 +132,7 @@ class Automations:
         version, template, needs_code = self._database.read(
             lambda db: runnable_version(db, actor, request)
         )
-        now, origin = self._clock.now(), Origin(rerun_of, starter, resumed)
+        now, origin = self._clock.now(), Origin(rerun_of, starter, resumed, only)
         try:
             given = given_files.look_up(
                 self._database, actor, template.variables, request.values, origin.source, now

@@ -21,7 +21,7 @@ ENDED = {
     AutomationState.TIMED_OUT: "timed out",
     AutomationState.REJECTED: "was rejected",
     AutomationState.EXPIRED: "expired",
-    AutomationState.UNKNOWN: "ended unknown, because its worker was lost",
+    AutomationState.UNKNOWN: "ended unknown, because its worker or its target was lost",
 }
 """How an automation that is over ended, as the end of a sentence."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Collection
 
 import msgspec
 
@@ -11,6 +12,7 @@ from opsicle.kit.clock import Clock
 from opsicle.security.order_key import OrderPublicKey
 from opsicle.server.access.actor import WorkerActor
 from opsicle.server.store import audit, automations, epochs
+from opsicle.server.store.automations import AutomationOwner
 from opsicle.server.store.database import Connection, Database
 from opsicle.server.store.epochs import Epoch
 from opsicle.server.workers.holds import Hold
@@ -94,8 +96,12 @@ class EpochReports:
         self._asked.add(worker.worker_id)
         return True
 
-    def record_ran(self, worker: WorkerActor, ran: tuple[RanAutomation, ...]) -> None:
+    def record_ran(
+        self, worker: WorkerActor, ran: tuple[RanAutomation, ...], paused: Collection[str] = ()
+    ) -> None:
         """Record what a worker has run that the server does not know of, or takes for not begun.
+
+        Or for waiting at a pause, though it is not among the `paused` jobs that the worker keeps.
 
         A few at a time, as each unit of work holds the event loop. If one fails the worker is asked
         again, and what stands in the record already is passed over.
@@ -105,14 +111,22 @@ class EpochReports:
         recorded, count = self._recorded.setdefault(worker.worker_id, set()), 0
         fresh = [each for each in ran if each.automation_id not in recorded]
         for start in range(0, len(fresh), _RECORDED_AT_ONCE):
-            count += self._record_all(worker, fresh[start : start + _RECORDED_AT_ONCE], recorded)
+            count += self._record_all(
+                worker, fresh[start : start + _RECORDED_AT_ONCE], recorded, paused
+            )
         self._reported.add(worker.worker_id)
         self._recorded.pop(worker.worker_id, None)
         if count:
             facts = {"worker": worker.name, "count": count}
             log.warning("a worker has run what the server does not know of", extra=facts)
 
-    def _record_all(self, worker: WorkerActor, ran: list[RanAutomation], recorded: set[str]) -> int:
+    def _record_all(
+        self,
+        worker: WorkerActor,
+        ran: list[RanAutomation],
+        recorded: set[str],
+        paused: Collection[str],
+    ) -> int:
         """Record a few, and how many of them there was anything to say of.
 
         Undone whole if it fails.
@@ -122,16 +136,20 @@ class EpochReports:
         try:
             return self._database.write(
                 lambda db: sum(
-                    self._record(db, worker, each) for each in ran if each.automation_id in ids
+                    self._record(db, worker, each, paused)
+                    for each in ran
+                    if each.automation_id in ids
                 )
             )
         except BaseException:
             recorded -= ids
             raise
 
-    def _record(self, db: Connection, worker: WorkerActor, ran: RanAutomation) -> bool:
+    def _record(
+        self, db: Connection, worker: WorkerActor, ran: RanAutomation, paused: Collection[str]
+    ) -> bool:
         place = automations.find_owner(db, ran.automation_id)
-        if place and place.state not in _NOT_BEGUN:
+        if place and place.state not in _NOT_BEGUN and not _has_gone_on(place, paused):
             return False
         if place and not worker.is_shared and place.org_id != worker.org_id:
             return False  # nobody says anything of another org's
@@ -150,3 +168,8 @@ class EpochReports:
             return msgspec.json.decode(proof.order, type=_Claim)
         except (msgspec.MsgspecError, UnicodeDecodeError):
             return None
+
+
+def _has_gone_on(place: AutomationOwner, paused: Collection[str]) -> bool:
+    """Return whether an automation that is paused here is not so at the worker that ran it."""
+    return place.state is AutomationState.PAUSED and place.job_id not in paused

@@ -56,7 +56,7 @@ def poll(
     if message.newer_epoch:
         epochs.report_newer(request.worker, message.newer_epoch)
     if message.ran:
-        epochs.record_ran(request.worker, message.ran)
+        epochs.record_ran(request.worker, message.ran, {each.job_id for each in message.paused})
     if epochs.should_answer_at_once(request.worker):
         message.wait_seconds = 0
     reply = dispatch.poll(request.worker, message, request.on_disconnect)

@@ -300,17 +300,18 @@ def list_newest(
 
 
 class AutomationOwner(Row, frozen=True):
-    """The org of an automation, and its state."""
+    """The org of an automation, its state, and its newest job."""
 
     org_id: str
     state: AutomationState
+    job_id: str | None
 
 
 def find_owner(db: apsw.Connection, automation_id: str) -> AutomationOwner | None:
-    """Return the org and the state of an automation of any org, or None."""
+    """Return whose an automation of any org is, and how far it is, or None."""
     return fetch_one(
         db,
-        "SELECT org_id, state FROM automations WHERE id = :id",
+        "SELECT org_id, state, job_id FROM automations WHERE id = :id",
         {"id": automation_id},
         AutomationOwner,
     )

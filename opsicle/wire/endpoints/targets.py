@@ -6,6 +6,7 @@ from opsicle.wire.document_api import DocumentPushed
 from opsicle.wire.endpoint import MAX_DOCUMENT_BODY_BYTES, PAGE, Endpoint
 from opsicle.wire.pages import Page
 from opsicle.wire.target_api import PushTargetRequest, TargetSummary, TargetVersion
+from opsicle.wire.user_api import Automation
 
 LIST_TARGETS = Endpoint(
     "GET",
@@ -37,6 +38,16 @@ DELETE = Endpoint[None](
     "/api/v1/targets/<target>",
     status=204,
     description="Take a target out of use; what was to run on it and has not begun will not.",
+)
+CHECK = Endpoint(
+    "POST",
+    "/api/v1/targets/<target>/check",
+    reply=Automation,
+    status=201,
+    description=(
+        "Let a worker log in to a target.\n\n"
+        "The answer is an automation; how its one target ends says what the check has found."
+    ),
 )
 LIST_VERSIONS = Endpoint(
     "GET",

@@ -10,10 +10,12 @@ from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path, PurePath
 
+from opsicle.domain.files import FOLDER
 from opsicle.domain.templates import ResourceLimits
 from opsicle.domain.workers import SSH
 from opsicle.wire.jobs import TargetAccess, Work
 from opsicle.worker import process
+from opsicle.worker.input_files import file_environment
 from opsicle.worker.journal_lines import ChildProcess
 from opsicle.worker.phase_shell import phase_environment
 from opsicle.worker.private_files import PrivateFiles
@@ -31,8 +33,12 @@ _SECONDS_BEYOND_GRACE = 15.0
 _LOOK_SECONDS = 0.05
 
 _FOLLOW = """\
-nonce=$1 marks=$2 here=$3 bytes=$4 phase=$5 result=$6
-shift 6
+nonce=$1 marks=$2 here=$3 bytes=$4 phase=$5 result=$6 files=$7 unpack=$8
+shift 8
+if [ -n "$files" ] && ! tar -C "$files" -cf - . | "$@" "$unpack"; then
+    echo "$nonce files" >"$JOB-result"
+    exit 255
+fi
 if [ -n "$marks" ]; then
     "$@" "exec cat $marks" </dev/null >>"$here" 2>/dev/null & relay=$!
 fi
@@ -110,8 +116,11 @@ class SshJob:
         self._program = program
         self._connection: SshConnection | None = None
         self._child: Child | None = None
+        self._used: SshConnection | None = None  # by the try that was started last
         self._results: dict[str, Path] = {}
-        self._problem = ""
+        self._problem = ""  # that kept the last try from running
+        self._left_there: list[str] = []
+        self._carried_over: SshConnection | None = None  # for which the job's files are there
 
     def environment(
         self, phase: int, private: Mapping[str, str], outputs: Mapping[str, str]
@@ -163,16 +172,23 @@ class SshJob:
         marks = str(folder.marks) if str(folder.marks).encode() in script.text else ""
         pipe = str(self._workspace.sibling("marks"))
         constants = [folder.nonce, marks, pipe, str(RESULT_BYTES), PHASE_COMMAND, RESULT_COMMAND]
+        constants += [self._files_to_carry(connection), folder.unpack_command()]
         argv = ["/bin/sh", "-c", _FOLLOW, "sh", *constants, *command]
-        self._child = self._spawn(argv)
+        self._child, self._used = self._spawn(argv), connection
         return self._child
 
     def settle(self, _phase: int, _exit_code: int) -> str:
         """Take what a try has left out of its answer; without one, nobody knows how it ended."""
-        assert self._connection
-        header = f"\n{self._connection.folder.nonce} code ".encode()
+        assert self._used
+        nonce = self._used.folder.nonce
+        self._problem = ""
         try:
-            _, found, rest = self._files.path("result").read_bytes().partition(header)
+            answer = self._files.path("result").read_bytes()
+            if answer == f"{nonce} files\n".encode():
+                self._carried_over = None
+                self._problem = f"its files could not be carried over to {self._target.name}"
+                return ""
+            _, found, rest = answer.partition(f"\n{nonce} code ".encode())
             facts, _, content = rest.partition(b"\n")
             _, size, of_summary = map(int, facts.split())
             for file, length in (("output", size), ("summary", of_summary)):
@@ -187,8 +203,10 @@ class SshJob:
         return ""
 
     def exceeded_limit(self, phase: int, exit_code: int) -> str:
-        """Return which limit an exit code tells of."""
-        return exceeded_by_exit(self._work.phases[phase].limits or ResourceLimits(), exit_code)
+        """Return which limit an exit code tells of, or what it was that kept it from running."""
+        return self._problem or exceeded_by_exit(
+            self._work.phases[phase].limits or ResourceLimits(), exit_code
+        )
 
     def has_processes(self) -> bool:
         """Return False: each phase has ended what it had started."""
@@ -202,8 +220,8 @@ class SshJob:
         """End the connection. Return why the job's folder is left on the target."""
         connection, self._connection = self._connection, None
         if connection:
-            self._problem = connection.close(_SECONDS_BEYOND_GRACE)
-        return self._problem
+            self._left_there.append(connection.close(_SECONDS_BEYOND_GRACE))
+        return "; ".join(filter(None, self._left_there))
 
     def _connected(self) -> SshConnection:
         """Return the job's connection; another one where that was lost. Raises CannotStart."""
@@ -220,8 +238,15 @@ class SshJob:
                 ) from None
         return self._connection
 
+    def _files_to_carry(self, connection: SshConnection) -> str:
+        """Return where the job's files are that are not on the target yet; "" if none are."""
+        if not self._work.files or self._carried_over is connection:
+            return ""
+        self._carried_over = connection
+        return str(self._workspace.path / FOLDER)
+
     def _lost(self) -> str:
-        connection = self._connection
+        connection = self._used
         assert connection
         connection.give_up()
         why = f": {connection.reason}" if connection.reason else ""
@@ -234,6 +259,11 @@ class SshJob:
         """Return the environment with the paths of the target in the place of those here."""
         assert self._connection
         folder, seen = self._connection.folder, dict(environment)
+        seen |= {
+            name: path
+            for name, path in file_environment(self._work.files, folder.workspace).items()
+            if name in environment
+        }
         seen["OPSICLE_WORKSPACE"] = str(folder.workspace)
         for name in environment:
             if name in {"OPSICLE_OUTPUT", "OPSICLE_SUMMARY"}:
