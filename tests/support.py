@@ -49,6 +49,13 @@ def wait_until(
         pause(min(max(waited / 10, SHORTEST_PAUSE), longest_pause))
 
 
+def seeded_random() -> random.Random:
+    """Return a generator by which a test decides; `OPSICLE_TEST_SEED` repeats what it printed."""
+    seed = int(os.environ.get("OPSICLE_TEST_SEED") or random.SystemRandom().randrange(2**32))
+    print(f"OPSICLE_TEST_SEED={seed}")
+    return random.Random(seed)
+
+
 def free_port() -> int:
     """Return a free TCP port of 127.0.0.1 that the system gives to nobody who asks for any port.
 

@@ -11,7 +11,7 @@ from opsicle.domain.documents import DocumentNode, Fields
 from opsicle.domain.names import ID, ID_RULE, TEMPLATE_NAME, TEMPLATE_NAME_RULE
 from opsicle.domain.problems import did_you_mean, listed, quoted
 from opsicle.domain.secrets import SECRET_NAME, SECRET_NAME_RULE
-from opsicle.domain.templates import Phase, Template, Variable, When
+from opsicle.domain.templates import Phase, Template, Variable
 from opsicle.domain.values import Value
 from opsicle.domain.yaml_documents import Kind, plain
 
@@ -50,9 +50,6 @@ def parse_call(fields: Fields) -> tuple[Call, ...]:
             other.problems.add(
                 other.path, "has no meaning in a phase that calls: it runs nothing", node.line
             )
-    if fields.choice("when", When.SUCCESS) is not When.SUCCESS and (when := fields.find("when")):
-        when.add("a call is made only while all has gone well; leave `when` out")
-
     if place.node.kind is not Kind.LIST:
         return (_call(place, has_version=True),)
     return tuple(

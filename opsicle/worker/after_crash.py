@@ -70,7 +70,12 @@ class LostJob:
         pending = (
             index for index, report in enumerate(self.reports) if report.state is StepState.PENDING
         )
-        return [index for index in pending if self.plan.work.phases[index].when is When.ALWAYS]
+        phases = self.plan.work.phases
+        return [
+            index
+            for index in pending
+            if phases[index].when is When.ALWAYS and not phases[index].calls
+        ]
 
     def refusal_reason(self) -> str:
         """Return why clean-up phases cannot run, "" if nothing here stands in their way."""

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from opsicle.domain.automations import JobState
 from opsicle.wire.jobs import Outcome, PhaseReport, StepState
 from opsicle.worker.output import now_ms
+from opsicle.worker.pausing import DecidedEnd, PausedRun
 
 _JOB_STATES = {
     StepState.FAILED: JobState.FAILED,
@@ -15,8 +16,6 @@ _JOB_STATES = {
     StepState.UNKNOWN: JobState.UNKNOWN,
 }
 """What becomes of a job by a phase that ended so."""
-
-UNSUCCESSFUL = frozenset(_JOB_STATES)
 
 
 class JobResult:
@@ -41,6 +40,21 @@ class JobResult:
         """Settle the job's state, unless something before has."""
         if self.state is None:
             self.state, self._explanation, self._exit_code = state, explanation, exit_code
+
+    @property
+    def decided(self) -> DecidedEnd | None:
+        """How the job ends, as far as that is settled."""
+        if self.state is None:
+            return None
+        return DecidedEnd(self.state, self._explanation, self._exit_code)
+
+    def recall(self, paused: PausedRun) -> None:
+        """Know again what had gone wrong when a run came to wait."""
+        if before := paused.decided:
+            self.decide(before.state, before.explanation, before.exit_code)
+        for report in paused.phases[: paused.phase]:
+            if report.state in _JOB_STATES:
+                self.skip(report)
 
     def note_phase_end(self, report: PhaseReport) -> None:
         """Let a phase that has ended badly decide."""

@@ -6,9 +6,18 @@ from collections.abc import Callable
 
 import msgspec
 
+from opsicle.domain.automations import JobState
 from opsicle.domain.pauses import ResumeVerdict
 from opsicle.domain.templates import Phase
 from opsicle.wire.jobs import PhaseReport
+
+
+class DecidedEnd(msgspec.Struct, frozen=True):
+    """How a job ends whose clean-up phases still run."""
+
+    state: JobState
+    explanation: str
+    exit_code: int | None
 
 
 class PausedRun(msgspec.Struct, frozen=True, kw_only=True):
@@ -16,7 +25,8 @@ class PausedRun(msgspec.Struct, frozen=True, kw_only=True):
 
     `fence` is that of the lease under which it came to wait, `phase` the index of the phase at
     which it did, `log_bytes` is how long its log is, `seconds_left` what is left of the job's time
-    limit, whose clock stands meanwhile; None: it has none.
+    limit, whose clock stands meanwhile; None: it has none. `decided` is how the job ends, where a
+    clean-up phase waits: something has gone wrong before.
     """
 
     fence: int
@@ -24,6 +34,7 @@ class PausedRun(msgspec.Struct, frozen=True, kw_only=True):
     phases: tuple[PhaseReport, ...]
     log_bytes: int
     seconds_left: float | None
+    decided: DecidedEnd | None = None
 
 
 class Answered(msgspec.Struct, frozen=True, kw_only=True):

@@ -36,7 +36,7 @@ from opsicle.wire.jobs import Outcome, PhaseReport, StepState, Work, first_repor
 from opsicle.worker.artifacts import ArtifactCollector
 from opsicle.worker.attempt import MarkerPipe, RunContext
 from opsicle.worker.input_files import place
-from opsicle.worker.job_result import UNSUCCESSFUL, JobResult
+from opsicle.worker.job_result import JobResult
 from opsicle.worker.kept_workspaces import CannotTakeOver, KeptWorkspaceRecord
 from opsicle.worker.masking import Masking
 from opsicle.worker.output import JobOutput, Sink, now_ms
@@ -129,9 +129,7 @@ class Runner:
         self._restore_results(paused.phases)
         self._context.output.offset = paused.log_bytes
         self._context.output.masking = _masking_for(self._work, masking)
-        for report in paused.phases[: paused.phase]:
-            if report.state in UNSUCCESSFUL:
-                self._result.skip(report)
+        self._result.recall(paused)
 
         problem = runtime_problem(self._work, self._host.runtimes.kinds)
         if not problem and not self._workspace.path.is_dir():
@@ -314,6 +312,7 @@ class Runner:
             phases=self._reports,
             log_bytes=self._context.output.offset,
             seconds_left=left if self._work.timeout is not None else None,
+            decided=self._result.decided,
         )
         return self._host.ask(run)
 
@@ -350,13 +349,14 @@ class Runner:
         return True
 
     def _should_run(self, phase: Phase) -> bool:
+        is_cancelled = self._result.state is None and self._context.cancellation.requested
+        if is_cancelled and (phase.calls or phase.when is When.SUCCESS):
+            self._result.decide(JobState.CANCELLED, f"cancelled before phase {phase.name}")
         if phase.when is When.ALWAYS:
             return True
         if phase.when is When.FAILURE:
             return not (self._result.state is None or self._result.is_unknown)
 
-        if self._result.state is None and self._context.cancellation.requested:
-            self._result.decide(JobState.CANCELLED, f"cancelled before phase {phase.name}")
         if self._result.state is None and time.monotonic() >= self._phases.deadline:
             self._result.decide(
                 JobState.TIMED_OUT,

@@ -11,6 +11,15 @@ from tests.api.receivers import WebhookReceiver, webhook_receiver
 from tests.api.running_server import ADMINS, ApiServer, Client
 from tests.api.slack_api import SlackApi, slack_api
 from tests.api.telegram_api import TelegramApi, TelegramUser, telegram_api
+from tests.product import Installation
+
+
+@pytest.fixture(scope="module")
+def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
+    """Run a server with its admin alice, for tests of the command line."""
+    with Installation(tmp_path_factory.mktemp("place")) as installation:
+        yield installation
+
 
 QUICK_KIB = 64
 

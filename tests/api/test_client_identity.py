@@ -5,21 +5,12 @@ from __future__ import annotations
 import base64
 import json
 import re
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-
-import pytest
 
 from opsicle.security import totp
 from tests.api.terminal import at_a_terminal
 from tests.product import PASSWORD, Installation, User
-
-
-@pytest.fixture(scope="module")
-def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
-    with Installation(tmp_path_factory.mktemp("identity")) as installation:
-        yield installation
 
 
 def enrol(user: User) -> list[str]:

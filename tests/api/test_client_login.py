@@ -4,19 +4,12 @@ from __future__ import annotations
 
 import json
 import stat
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.api.terminal import at_a_terminal
 from tests.product import PASSWORD, Installation, User
-
-
-@pytest.fixture(scope="module")
-def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
-    with Installation(tmp_path_factory.mktemp("login")) as installation:
-        yield installation
 
 
 @pytest.fixture

@@ -2,19 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
-
-import pytest
 
 from tests.product import Installation, User
 from tests.support import wait_until
-
-
-@pytest.fixture(scope="module")
-def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
-    with Installation(tmp_path_factory.mktemp("orgs")) as installation:
-        yield installation
 
 
 def test_an_org_is_founded_entered_and_left_again(installation: Installation) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -37,12 +36,6 @@ type: Trigger
 metadata: {name: NAME}
 spec: {template: called, verify: bearer}
 """
-
-
-@pytest.fixture(scope="module")
-def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
-    with Installation(tmp_path_factory.mktemp("pushes")) as installation:
-        yield installation
 
 
 def write(folder: Path, name: str, source: str) -> str:

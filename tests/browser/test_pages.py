@@ -63,12 +63,15 @@ def test_every_page_has_its_heading_fits_every_width_in_both_themes_and_names_it
         fits_every_width_in_both_themes(page, path)
 
 
-@pytest.mark.parametrize("path", [*OPEN, "/login"])
-def test_a_page_that_needs_no_login_does_so_too(open_page: OpenPage, path: str) -> None:
-    page = open_page(path, is_known=False)
-    expect(page.get_by_role("heading", level=1)).to_have_text(OPEN.get(path, "Log in"))
-    assert page.title() == f"{OPEN.get(path, 'Log in')} · Opsicle"
-    fits_every_width_in_both_themes(page, path)
+def test_every_page_that_needs_no_login_does_so_too(open_page: OpenPage) -> None:
+    page = open_page("/login", is_known=False)
+    for path, title in (OPEN | {"/login": "Log in"}).items():
+        page.goto(path)
+
+        expect(page.get_by_role("heading", level=1), path).to_have_text([title])
+        assert page.title() == f"{title} · Opsicle", path
+        assert page.evaluate(NAMELESS) == [], path
+        fits_every_width_in_both_themes(page, path)
 
 
 OVERLAPPING = """() => {

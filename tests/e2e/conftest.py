@@ -1,9 +1,10 @@
-"""What tests of two built files share: the file of an earlier commit, and that of now."""
+"""What the end-to-end tests share: an installation, an earlier commit's file and that of now."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+import random
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -11,8 +12,23 @@ import pytest
 from building import zipapp
 from building.previous import built_at
 from building.project import BuildError
+from tests.product import Installation
+from tests.support import seeded_random
 
 Use = Callable[[Path], None]
+
+
+@pytest.fixture
+def installation(tmp_path: Path) -> Iterator[Installation]:
+    """Run a server with its admin alice, and whatever the test adds to it."""
+    with Installation(tmp_path / "place") as installation:
+        yield installation
+
+
+@pytest.fixture
+def seed() -> random.Random:
+    """Return what the test decides by at random."""
+    return seeded_random()
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -27,12 +26,6 @@ spec:
   approvalPolicy: {policyRef: production}
   template: {phases: [{name: act, commands: [echo done]}]}
 """
-
-
-@pytest.fixture
-def installation(tmp_path: Path) -> Iterator[Installation]:
-    with Installation(tmp_path / "place") as installation:
-        yield installation
 
 
 def test_a_followed_run_waits_for_its_approval_and_ends_with_its_outcome(

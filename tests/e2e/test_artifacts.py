@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
-import random
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -13,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.product import Installation
-from tests.support import wait_until
+from tests.support import seeded_random, wait_until
 from tests.thin_api import Api
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
@@ -182,8 +180,7 @@ def test_an_artifact_outlives_a_server_that_is_away_and_a_worker_that_is_killed(
 def test_no_kill_of_either_side_loses_or_alters_an_artifact(
     installation: Installation, tmp_path: Path
 ) -> None:
-    seed = random.Random(int(os.environ.get("OPSICLE_TEST_SEED") or random.randrange(2**32)))
-    print(f"seed: {seed.getstate()[1][:2]}")
+    seed = seeded_random()
     [worker] = [each for each in installation.processes if each.folder.name == "w1"]
     with Api(installation.access()) as api:
         for number in range(4):

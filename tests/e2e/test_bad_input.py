@@ -16,7 +16,7 @@ import pytest
 
 from opsicle.security.authority import Authority
 from tests.product import Installation, Process, Worker, program
-from tests.support import require, wait_until
+from tests.support import wait_until
 
 pytestmark = pytest.mark.e2e
 
@@ -225,19 +225,6 @@ def test_a_revoked_worker_ends_and_says_why(installation: Installation) -> None:
     assert ended(worker.process, "revoked") == 3
     listed = {row["name"]: row for row in installation.admin.json("workers", "list", "--all")}
     assert listed["short-lived"]["state"] == "revoked"
-
-
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """Mount a file system of 24 MiB."""
-    require(os.geteuid() == 0, "root, to mount a small disk")
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=24m,mode=0755", "tmpfs", str(disk)], check=True
-    )
-    yield disk
-    subprocess.run(["umount", "-l", str(disk)], check=True)
 
 
 def test_a_full_disk_refuses_what_it_cannot_keep_and_recovers(small_disk: Path) -> None:

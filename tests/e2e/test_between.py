@@ -8,8 +8,6 @@ in the org's record.
 
 from __future__ import annotations
 
-import os
-import random
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,7 +19,7 @@ from opsicle.security.order_key import OrderKey
 from opsicle.wire.jobs import Work
 from tests.intercepting_proxy import InterceptingProxy
 from tests.product import Installation, Worker
-from tests.support import SCALE, free_port, wait_until
+from tests.support import SCALE, free_port, seeded_random, wait_until
 from tests.thin_api import Api
 from tests.worker.hostile_jobs import BETWEEN, UNKNOWN_SIGNERS, Site
 from tests.worker.test_hostile_servers import SECRET_VALUES, TEMPLATE
@@ -40,9 +38,7 @@ class Tampering:
     """
 
     def __init__(self, judge: Path) -> None:
-        seed = int(os.environ.get("OPSICLE_TEST_SEED", "0")) or random.randrange(2**32)
-        print(f"OPSICLE_TEST_SEED={seed}")
-        self._rng = random.Random(seed)
+        self._rng = seeded_random()
         self._judge = judge
         self._kinds = [*BETWEEN.items(), *UNKNOWN_SIGNERS.items()]
         self._rng.shuffle(self._kinds)

@@ -23,13 +23,17 @@ pytestmark = [
 ]
 
 
+OLDEST, *_, NEWEST = [*INTERPRETERS, *INTERPRETERS]
+"""Those between them run the file's commands and load all of it in tests/packaging."""
+
+
 @pytest.fixture(scope="session")
 def built() -> Path:
     """dist/opsicle, built from the sources as they are."""
     return zipapp.build(zipapp.host_platform(), anew=False)
 
 
-@pytest.mark.parametrize("version", INTERPRETERS)
+@pytest.mark.parametrize("version", sorted({OLDEST, NEWEST}))
 def test_the_built_file_changes_a_real_nginx_without_any_network_on(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, built: Path, version: str
 ) -> None:

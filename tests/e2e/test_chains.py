@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 
 from tests.product import Installation
@@ -30,12 +27,6 @@ spec:
     phases: [{name: act, outputs: [path], commands: ['echo path=/srv/a >> "$OPSICLE_OUTPUT"']}]
   onSuccess: [{template: child, values: {path: {output: path}}}]
 """
-
-
-@pytest.fixture
-def installation(tmp_path: Path) -> Iterator[Installation]:
-    with Installation(tmp_path) as installation:
-        yield installation
 
 
 def test_a_server_that_is_killed_right_after_the_end_starts_what_follows_once(

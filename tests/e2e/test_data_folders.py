@@ -22,7 +22,7 @@ from opsicle.kit import files
 from opsicle.server.state_marker import MARKER
 from opsicle.server.store import settings
 from tests.e2e.data_folder_history import DATABASE, KEYS, LOGS, NOTES, History, ServerRun, Snapshot
-from tests.support import SCALE
+from tests.support import SCALE, seeded_random
 
 STARTS = round(100 * SCALE)
 
@@ -31,9 +31,7 @@ pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300 + 2 * STARTS)]
 
 @pytest.fixture(scope="module")
 def rng() -> random.Random:
-    seed = int(os.environ.get("OPSICLE_TEST_SEED") or random.SystemRandom().randrange(2**32))
-    print(f"OPSICLE_TEST_SEED={seed}")
-    return random.Random(seed)
+    return seeded_random()
 
 
 @pytest.fixture(scope="module")

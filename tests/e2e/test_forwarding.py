@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import random
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,7 +12,7 @@ import pytest
 from tests.collector import Collector
 from tests.e2e.test_kills import kill_and_restart, killing
 from tests.product import Installation
-from tests.support import wait_until
+from tests.support import seeded_random, wait_until
 from tests.thin_api import Api
 
 pytestmark = pytest.mark.e2e
@@ -38,8 +36,6 @@ def collector(tmp_path: Path) -> Iterator[Collector]:
 def test_kills_of_the_server_and_the_collector_lose_nothing_and_leave_the_order(
     tmp_path: Path, collector: Collector
 ) -> None:
-    seed = int(os.environ.get("OPSICLE_TEST_SEED") or random.SystemRandom().randrange(2**32))
-    print(f"OPSICLE_TEST_SEED={seed}")
     path = tmp_path / "events.jsonl"
     options = (
         *("--forward-syslog", f"127.0.0.1:{collector.port}"),
@@ -50,7 +46,7 @@ def test_kills_of_the_server_and_the_collector_lose_nothing_and_leave_the_order(
         installation.push(WAITS)
         with Api(installation.access()) as api:
             with killing(
-                lambda: kill_and_restart(installation.server), 2, random.Random(seed), 1.5
+                lambda: kill_and_restart(installation.server), 2, seeded_random(), 1.5
             ) as over:
                 for number in range(80):
                     request = {"template": "waits"}

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import random
 import signal
 import subprocess
 from functools import partial
@@ -11,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.product import START_SECONDS, clean_environment, program
-from tests.support import SCALE, wait_until
+from tests.processes import START_SECONDS
+from tests.product import clean_environment, program
+from tests.support import SCALE, seeded_random, wait_until
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 
@@ -77,9 +76,7 @@ def kill_at_change(watched: Path, folder: Path, log: Path) -> None:
 def test_a_start_that_was_killed_at_any_moment_is_followed_by_one_that_serves(
     tmp_path: Path,
 ) -> None:
-    seed = int(os.environ.get("OPSICLE_TEST_SEED") or random.SystemRandom().randrange(2**32))
-    print(f"OPSICLE_TEST_SEED={seed}")
-    rng = random.Random(seed)
+    rng = seeded_random()
     for number in range(KILLS):
         folder, log = tmp_path / "data", tmp_path / "log"
         if number % 3 == 0 and folder.exists():

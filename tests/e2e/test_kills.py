@@ -5,7 +5,6 @@ The judge is outside the product: every job writes its automation's id and fsync
 
 from __future__ import annotations
 
-import os
 import random
 import sqlite3
 import threading
@@ -76,19 +75,6 @@ def killing(
 def kill_and_restart(thing: Server | Worker) -> None:
     thing.process.kill()
     thing.start()
-
-
-@pytest.fixture
-def seed() -> random.Random:
-    number = int(os.environ.get("OPSICLE_TEST_SEED") or random.SystemRandom().randrange(2**32))
-    print(f"OPSICLE_TEST_SEED={number}")
-    return random.Random(number)
-
-
-@pytest.fixture
-def installation(tmp_path: Path) -> Iterator[Installation]:
-    with Installation(tmp_path) as installation:
-        yield installation
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ The judge is outside the product: every job appends its automation's id to files
 
 from __future__ import annotations
 
-import os
 import random
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -61,19 +60,6 @@ FINAL = {"succeeded", "failed", "rejected", "expired", "cancelled", "unknown", "
 
 def template(name: str, expires_after: int = 3600) -> str:
     return ASKING.replace("NAME", name).replace("EXPIRES", str(expires_after))
-
-
-@pytest.fixture
-def seed() -> random.Random:
-    number = int(os.environ.get("OPSICLE_TEST_SEED") or random.SystemRandom().randrange(2**32))
-    print(f"OPSICLE_TEST_SEED={number}")
-    return random.Random(number)
-
-
-@pytest.fixture
-def installation(tmp_path: Path) -> Iterator[Installation]:
-    with Installation(tmp_path) as installation:
-        yield installation
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -28,12 +27,6 @@ type: Schedule
 metadata: {name: ticking}
 spec: {template: tick, every: 5s, overlap: true}
 """
-
-
-@pytest.fixture
-def installation(tmp_path: Path) -> Iterator[Installation]:
-    with Installation(tmp_path) as installation:
-        yield installation
 
 
 def test_a_server_that_is_killed_starts_each_time_at_most_once(

@@ -9,7 +9,6 @@ import subprocess
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -64,12 +63,6 @@ class Sender:
             check=True,
         )  # fmt: skip
         return done.stdout
-
-
-@pytest.fixture
-def installation(tmp_path: Path) -> Iterator[Installation]:
-    with Installation(tmp_path) as installation:
-        yield installation
 
 
 def test_a_server_that_is_killed_while_it_is_called_starts_one_for_each_call(

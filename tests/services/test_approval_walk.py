@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import os
-import random
 from pathlib import Path
 
 import pytest
 
 from tests.services.approval_walk import Walk
-from tests.support import SCALE
+from tests.support import SCALE, seeded_random
 
 STEPS = 250
 
 
 @pytest.mark.parametrize("round_", range(round(4 * SCALE)))
 def test_whatever_happens_only_what_is_approved_runs(tmp_path: Path, round_: int) -> None:
-    seed = int(os.environ.get("OPSICLE_TEST_SEED", "0")) or random.randrange(2**32)
-    print(f"OPSICLE_TEST_SEED={seed}")
-    walk = Walk(tmp_path, random.Random(seed))
+    walk = Walk(tmp_path, seeded_random())
     try:
         for _ in range(STEPS):
             walk.step()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 
 from tests.services.fanning import Fanning
@@ -44,6 +46,20 @@ def test_a_policy_that_was_tightened_since_keeps_parts_from_running(
     assert asking.workers["e1"].poll().work == ()
 
     assert "was agreed to is not what patch asks" in asking.turn().part("e1").explanation
+
+
+def test_what_was_approved_for_later_begins_on_no_machine_before(
+    team: Team, asking: Fanning
+) -> None:
+    later = team.core.clock.now() + timedelta(hours=1)
+    team.approve("bob", asking.now, not_before=later)
+    assert set(asking.turn().states.values()) == {"queued"}
+    assert asking.now.state == "queued"
+
+    team.core.clock.advance(3700)
+    team.core.services.run_windows.turn()
+
+    assert asking.turn().now.state == "running"
 
 
 def test_nothing_of_what_is_rejected_is_made(team: Team, asking: Fanning) -> None:

@@ -9,7 +9,7 @@ import pytest
 from opsicle.domain.access import BuiltInRole
 from opsicle.domain.errors import Conflict, InvalidInput
 from opsicle.server.access.actor import Actor
-from opsicle.server.automations.shown_targets import log_of_whole
+from opsicle.server.automations.shown_targets import targets_log
 from opsicle.server.store.automations import AutomationFilter
 from opsicle.wire.starts import ResumeRequest, StartedBy, StarterKind
 from tests.services.core import Core
@@ -65,11 +65,11 @@ def test_it_fails_if_one_has_not_succeeded_and_says_which(fanning: Fanning, stat
 
 def test_its_log_is_how_each_has_ended(fanning: Fanning) -> None:
     fanning.push("labels: {role: edge}, parallel: 1").run()
-    assert log_of_whole(fanning.targets) == ""
+    assert targets_log(fanning.targets) == ""
 
     fanning.carry_out("e1", "failed", 3)
 
-    assert {line[24:] for line in log_of_whole(fanning.targets).splitlines()} == {
+    assert {line[24:] for line in targets_log(fanning.targets).splitlines()} == {
         "e1 failed, exit code 3",
         "e2 cancelled: more machines have failed than its template allows",
         "e3 cancelled: more machines have failed than its template allows",
@@ -148,6 +148,7 @@ def test_a_worker_of_the_same_name_that_was_enrolled_since_does_not_get_the_part
 
     assert again.poll().work == ()
     assert fanning.part("e3").state == "queued"
+    assert fanning.part("e3").waiting_reason == "it is for e3 alone: that is not there any more"
 
 
 def test_a_cancel_goes_down_to_all_and_makes_no_more(fanning: Fanning) -> None:

@@ -7,7 +7,6 @@ somebody asked for, once, agreed to by those who might: or nothing.
 
 from __future__ import annotations
 
-import os
 import random
 from contextlib import suppress
 from pathlib import Path
@@ -23,7 +22,7 @@ from opsicle.server.store import approvals
 from tests.services.approval_model import LIFETIME, Asked
 from tests.services.approval_walk import Walk
 from tests.services.tampering import digest_alike
-from tests.support import SCALE
+from tests.support import SCALE, seeded_random
 
 STEPS = 250
 
@@ -384,9 +383,7 @@ class TamperedWalk(Walk):
 def test_whatever_is_altered_only_what_was_asked_and_agreed_to_runs(
     tmp_path: Path, round_: int
 ) -> None:
-    seed = int(os.environ.get("OPSICLE_TEST_SEED", "0")) or random.randrange(2**32)
-    print(f"OPSICLE_TEST_SEED={seed}")
-    walk = TamperedWalk(tmp_path, random.Random(seed))
+    walk = TamperedWalk(tmp_path, seeded_random())
     try:
         for _ in range(STEPS):
             walk.step()

@@ -17,8 +17,8 @@ MISTAKES = {
         8,
         "has no meaning in a phase that calls",
     ),
-    "a call in a clean-up phase": (
-        with_phases("- {name: a, call: {template: b}, when: always}"),
+    "a call in a clean-up phase that would ask people": (
+        with_phases("- {name: a, call: {template: b}, when: always, onFailure: ask}"),
         f"{PHASE}.when",
         8,
         "only while all has gone well",

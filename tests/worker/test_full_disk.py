@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import os
 import shlex
-import subprocess
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -16,7 +15,6 @@ import pytest
 from opsicle.domain.automations import JobState
 from opsicle.domain.files import InputFile
 from opsicle.domain.templates import Phase, When
-from tests.support import require
 from tests.worker.fake_server import FakeServer, work
 from tests.worker.running_worker import RunningWorker, is_alive, let_pass, lines
 
@@ -24,19 +22,6 @@ J1, J2 = f"disk-{os.getpid()}-1", f"disk-{os.getpid()}-2"
 """So that no other run of these tests on this machine takes their processes for its own."""
 
 FILL = "head -c 40000000 /dev/zero > big"
-
-
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """Return the folder of a file system of 24 MiB."""
-    require(os.geteuid() == 0, "root, to mount a small disk")
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=24m,mode=0755", "tmpfs", str(disk)], check=True
-    )
-    yield disk
-    subprocess.run(["umount", "-l", str(disk)], check=True)
 
 
 @pytest.fixture

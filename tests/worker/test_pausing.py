@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from opsicle.worker.runner import Runner
 from opsicle.worker.runner_host import RunnerHost
 from opsicle.worker.runtimes.subprocess import SubprocessRuntime
 from opsicle.worker.runtimes.table import Runtimes
+from tests.support import wait_until
 from tests.worker.job_runs import Machine, phase
 
 LOOK = Phase(
@@ -222,6 +224,40 @@ def test_a_call_that_did_not_succeed_fails_its_phase(machine: PausedMachine) -> 
     assert outcome is not None
     assert (outcome.state, outcome.explanation) == ("failed", "phase call: child ended failed")
     assert (machine.log.of(1), machine.log.of(2)) == (b"", b"tidy\n")
+
+
+@pytest.mark.parametrize("verdict", [ResumeVerdict.CONTINUE, ResumeVerdict.FAIL])
+def test_a_clean_up_call_waits_and_changes_nothing_of_how_the_job_ends(
+    machine: PausedMachine, verdict: ResumeVerdict
+) -> None:
+    clean_up = msgspec.structs.replace(calling(), when=When.FAILURE)
+    work = machine.pause(
+        phase("exit 7"), clean_up, phase("echo on"), phase("echo tidy", when=When.ALWAYS, name="t")
+    )
+
+    outcome = machine.go_on(work, Answered(verdict=verdict, reason="how the child ended"))
+
+    assert outcome is not None
+    assert (outcome.state, outcome.exit_code) == ("failed", 7)
+    assert outcome.explanation == "phase work failed with exit code 7"
+    assert (machine.log.of(2), machine.log.of(3)) == (b"", b"tidy\n")
+
+
+def test_a_clean_up_call_is_made_after_a_cancel_and_the_job_stays_cancelled(
+    machine: PausedMachine,
+) -> None:
+    clean_up = msgspec.structs.replace(calling(), when=When.ALWAYS)
+    work = machine.work(phase("echo on; sleep 60"), clean_up)
+    running = ThreadPoolExecutor().submit(machine.runner(work).run)
+    wait_until(lambda: machine.log.of(0), 60, "the phase to run")
+    machine.cancellation.cancel()
+    assert running.result() is None
+
+    outcome = machine.go_on(work, CONTINUE)
+
+    assert outcome is not None
+    assert outcome.state == "cancelled"
+    assert [str(each.state) for each in outcome.phases] == ["cancelled", "succeeded"]
 
 
 def test_after_a_call_that_did_not_succeed_people_are_asked_and_it_is_made_anew(

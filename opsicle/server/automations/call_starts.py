@@ -12,6 +12,7 @@ from typing import NamedTuple
 from opsicle.domain.calls import CalledBy, CallState
 from opsicle.domain.stored_templates import decode_template
 from opsicle.domain.template_parser import digest
+from opsicle.domain.templates import When
 from opsicle.kit.clock import Clock
 from opsicle.server.access.actor import Actor, SystemActor
 from opsicle.server.access.document_lookup import get_document
@@ -168,7 +169,8 @@ def _due_call(db: Connection, bindings: Bindings, vault: Vault, row: CalledRow) 
     )
     if wait is None or bound is None or bound.template != row.template:
         raise AlteredManifest("what is stored of its calls is not what it was bound to call")
-    require_passed(db, bindings, caller, template, manifest.first_phase, row.phase)
+    if template.phases[row.phase].when is When.SUCCESS:  # clean-up runs wherever it had come to
+        require_passed(db, bindings, caller, template, manifest.first_phase, row.phase)
 
     version = get_document(db, DocumentKind.TEMPLATE, row.org_id, row.template, bound.version)
     target = decode_template(version.document)

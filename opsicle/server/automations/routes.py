@@ -19,7 +19,7 @@ from opsicle.server.automations.log_queries import asks_for_lines, line_range
 from opsicle.server.automations.releases import GroupReleases
 from opsicle.server.automations.resumes import Resumes
 from opsicle.server.automations.service import Automations
-from opsicle.server.automations.shown_targets import log_of_whole
+from opsicle.server.automations.shown_targets import targets_log
 from opsicle.server.automations.target_checks import TargetChecks
 from opsicle.server.dispatch.job_logs import JobLogs
 from opsicle.server.dispatch.log_ranges import LinePage
@@ -119,7 +119,7 @@ def log(automations: Automations, job_logs: JobLogs, request: Request, automatio
     offset = request.query_int("offset", 0)
     wanted = line_range(request) if asks_for_lines(request) else None
     if job is None:
-        text = log_of_whole(automations.get(request.actor, automation_id).targets).encode()
+        text = targets_log(automations.get(request.actor, automation_id).targets).encode()
         return Reply(200, raw=text[offset:], headers=(("Opsicle-Log-Size", str(len(text))),))
     job_logs.require_kept(job.id)
     if wanted is not None:

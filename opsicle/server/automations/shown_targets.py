@@ -36,7 +36,7 @@ def targets_of(db: Connection, row: AutomationRow) -> list[AutomationTarget]:
     ]
 
 
-def log_of_whole(targets: Sequence[AutomationTarget]) -> str:
+def targets_log(targets: Sequence[AutomationTarget]) -> str:
     """Return the log of an automation on several machines: how each has ended, in that order."""
     ended = [each for each in targets if each.finished_at is not None]
     ended.sort(key=lambda each: (each.finished_at, each.name))

@@ -53,7 +53,7 @@ def values_in(variables: Sequence[Variable], text: str) -> dict[str, Value]:
     return {name: parse_text(known[name], "\n".join(items)) for name, items in given.items()}
 
 
-def said_of(error: InvalidInput) -> str:
+def problem_text(error: InvalidInput) -> str:
     """Return what is wrong with values, in words."""
     return "; ".join(
         f"{problem.path.removeprefix('values.')}: {problem.message}" for problem in error.problems

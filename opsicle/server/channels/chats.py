@@ -26,7 +26,7 @@ from opsicle.security.api_tokens import token_hash
 from opsicle.server.access.actor import Actor
 from opsicle.server.access.rights import rights_of
 from opsicle.server.channels import kinds
-from opsicle.server.channels.chat_values import said_of, values_in, values_question
+from opsicle.server.channels.chat_values import problem_text, values_in, values_question
 from opsicle.server.channels.kind import Reach
 from opsicle.server.identity.login_throttle import LoginThrottle
 from opsicle.server.identity.step_up import StepUp
@@ -41,7 +41,7 @@ Decide = Callable[[Actor, str, Verdict, DecisionRequest], ApprovalOutcome]
 """decide(actor, approval id, verdict, reason and code) answers how the approval stands; raises
 OpsicleError."""
 
-Look = Callable[[Actor, str], Approval]
+ApprovalLookup = Callable[[Actor, str], Approval]
 """look(actor, approval id) answers with what they may see of it; raises OpsicleError."""
 
 CODE_LIFETIME = timedelta(minutes=10)
@@ -103,7 +103,7 @@ class Chats:
         throttle: LoginThrottle,
         clock: Clock,
         decide: Decide,
-        look: Look,
+        look: ApprovalLookup,
     ) -> None:
         self._database = database
         self._step_up = step_up
@@ -252,7 +252,7 @@ def _lacking(decision: ChatDecision, error: InvalidInput) -> ChatOutcome:
     """Return what a decision lacks; a code that was wrong is asked for once more."""
     paths = {problem.path for problem in error.problems}
     if any(path.partition(".")[0] == "values" for path in paths):
-        return ChatOutcome(f"{said_of(error)}. Send me the values again.", MissingProof.VALUES)
+        return ChatOutcome(f"{problem_text(error)}. Send me the values again.", MissingProof.VALUES)
     if "reason" in paths and not decision.reason:
         return ChatOutcome("Send me your reason.", MissingProof.REASON)
     if "totp" in paths:

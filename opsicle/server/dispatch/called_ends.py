@@ -49,7 +49,7 @@ def resume_of_call(
         raise AlteredManifest("what is stored of its calls is not what it has called")
 
     outputs: dict[str, str] = {}
-    if row.cancel_requested_at is not None:
+    if row.cancel_requested_at is not None and not wait.is_after_cancel:
         verdict, reason = ResumeVerdict.STOP, "the automation was cancelled"
     elif reason := _failures(called):
         verdict = ResumeVerdict.FAIL

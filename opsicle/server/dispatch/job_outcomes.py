@@ -138,10 +138,10 @@ class JobOutcomes:
         is_stopped = outcome.state == JobState.CANCELLED and not job.is_cancel_requested
         if not (is_stopped and job.pause_id):
             return AutomationState(outcome.state)
-        asked = approvals.find(db, job.org_id, job.pause_id)  # None: it waited for what it called
-        return (
-            paused_ends.end_state(asked.kind, asked.state) if asked else AutomationState.CANCELLED
-        )
+        # The last that was asked of people: its clean-up may have waited for what it called since.
+        asked = approvals.list_pauses(db, job.automation_id, job.id)[-1:]
+        states = [paused_ends.end_state(each.kind, each.state) for each in asked]
+        return states[0] if states else AutomationState.CANCELLED
 
     def lose(
         self, db: Connection, job: JobRow, actor: WorkerActor | SystemActor, explanation: str

@@ -15,7 +15,7 @@ import msgspec
 from opsicle.domain.automations import AutomationState, JobState
 from opsicle.domain.calls import Call
 from opsicle.domain.errors import Conflict, LeaseLost
-from opsicle.domain.templates import Template
+from opsicle.domain.templates import Template, When
 from opsicle.kit.clock import Clock
 from opsicle.kit.ids import new_id
 from opsicle.server.access.actor import SystemActor, WorkerActor
@@ -72,17 +72,23 @@ class PausedJobs:
     ) -> JobState:
         """Let a job wait, ask people, and return the job's state then.
 
-        That is `paused` unless it is being cancelled. Saying it again changes nothing. Raises
-        Conflict for a phase at which nobody is asked, LeaseLost for a job that is over.
+        That is `paused` unless it is being cancelled, and does not wait at a clean-up phase. Saying
+        it again changes nothing. Raises Conflict for a phase at which nobody is asked, LeaseLost
+        for a job that is over.
         """
-        if job.state == JobState.PAUSED or job.is_cancel_requested:
+        if job.state == JobState.PAUSED:
             return job.state
 
         now = self._clock.now()
         row = automations.get(db, job.org_id, job.automation_id)
         template = template_of(db, row.template_id, row.version)
-        self._require_calls_passed(db, row, template, request.phase)
-        if called := called_at(template, request):
+        called = called_at(template, request)
+        is_clean_up = bool(called) and template.phases[request.phase].when is not When.SUCCESS
+        if job.is_cancel_requested and not is_clean_up:
+            return job.state
+        if not is_clean_up:
+            self._require_calls_passed(db, row, template, request.phase)
+        if called:
             self._wait_for_calls(db, job, worker, request, called)
             return JobState.PAUSED
 
@@ -123,7 +129,14 @@ class PausedJobs:
         """Let a job wait for what a phase calls, and write down what that is, both or neither."""
         now = self._clock.now()
         wait = CallWaitRow(
-            new_id(now), job.org_id, job.automation_id, job.id, request.phase, job.fence, now
+            id=new_id(now),
+            org_id=job.org_id,
+            automation_id=job.automation_id,
+            job_id=job.id,
+            phase=request.phase,
+            fence=job.fence,
+            asked_at=now,
+            is_after_cancel=job.is_cancel_requested,
         )
         phases = msgspec.json.encode(request.phases).decode()
         if not (

@@ -1,4 +1,4 @@
-"""What people do with policies, schedules, triggers and targets alike: list, show, versions."""
+"""What people do alike with documents of every kind: list, show, read versions."""
 
 from __future__ import annotations
 

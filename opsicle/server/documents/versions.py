@@ -45,9 +45,9 @@ class VersionDraft:
         """Return whether the newest version says the same already."""
         return newest is not None and newest.digest == self.digest
 
-    def conflict(self, hint: str = "Push again.") -> Conflict:
+    def conflict(self) -> Conflict:
         """Return the error for a document that somebody else has changed meanwhile."""
-        return Conflict(f"the {self.kind} {self.name} changed meanwhile", hint=hint)
+        return Conflict(f"the {self.kind} {self.name} changed meanwhile", hint="Push again.")
 
 
 def push_version(

@@ -233,7 +233,7 @@ class Fleet:
         known = [
             self.candidate(presence)
             for presence in self._presences.values()
-            if self.serves(presence, org_id)
+            if self.serves(presence, org_id) and not presence.is_revoked
         ]
         self._described[org_id] = now, known
         return list(known)

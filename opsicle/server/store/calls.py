@@ -16,7 +16,10 @@ from opsicle.server.store.rows import Row, fetch_all, fetch_one, has_changed
 
 
 class CallWaitRow(Row, frozen=True):
-    """A job that waits at a phase since it ran under this fence."""
+    """A job that waits at a phase since it ran under this fence.
+
+    `is_after_cancel`: somebody had cancelled it before, so this is a clean-up phase.
+    """
 
     id: str
     org_id: str
@@ -25,6 +28,7 @@ class CallWaitRow(Row, frozen=True):
     phase: int
     fence: int
     asked_at: datetime
+    is_after_cancel: bool = False
 
 
 class CalledRow(Row, frozen=True):
@@ -48,10 +52,14 @@ class CalledRow(Row, frozen=True):
     is_wanted: bool
 
 
-_WAIT = "SELECT id, org_id, automation_id, job_id, phase, fence, asked_at FROM call_waits "
+_WAIT = """
+    SELECT id, org_id, automation_id, job_id, phase, fence, asked_at, is_after_cancel
+      FROM call_waits
+"""
 
 _IS_WANTED = """
-    j.state IN ('paused', 'leased') AND j.pause_id = w.id AND p.cancel_requested_at IS NULL
+    j.state IN ('paused', 'leased') AND j.pause_id = w.id
+    AND (p.cancel_requested_at IS NULL OR w.is_after_cancel)
 """
 
 _SELECT = f"""
@@ -69,8 +77,9 @@ def insert_wait(db: apsw.Connection, row: CallWaitRow) -> None:
     """Record that a job waits for what a phase calls."""
     db.execute(
         """
-        INSERT INTO call_waits (id, org_id, automation_id, job_id, phase, fence, asked_at)
-        VALUES (:id, :org_id, :automation_id, :job_id, :phase, :fence, :asked_at)
+        INSERT INTO call_waits (id, org_id, automation_id, job_id, phase, fence, asked_at,
+                                is_after_cancel)
+        VALUES (:id, :org_id, :automation_id, :job_id, :phase, :fence, :asked_at, :is_after_cancel)
         """,
         {
             "id": row.id,
@@ -80,6 +89,7 @@ def insert_wait(db: apsw.Connection, row: CallWaitRow) -> None:
             "phase": row.phase,
             "fence": row.fence,
             "asked_at": to_text(row.asked_at),
+            "is_after_cancel": row.is_after_cancel,
         },
     )
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import datetime
 
 import apsw
@@ -17,7 +16,6 @@ from opsicle.server.store.rows import (
     fetch_text,
     fetch_value,
     is_one_of,
-    json_list,
 )
 
 
@@ -71,14 +69,6 @@ def find(db: apsw.Connection, org_id: str, name: str) -> ScheduleRow | None:
     """Return a schedule of this org, or None if it is absent or deleted."""
     where = "WHERE s.org_id = :org_id AND s.name = :name AND s.deleted_at IS NULL"
     return fetch_one(db, _SELECT + where, {"org_id": org_id, "name": name}, ScheduleRow)
-
-
-def list_of(db: apsw.Connection, org_id: str, ids: Sequence[str]) -> dict[str, ScheduleRow]:
-    """Return these schedules of an org, by id."""
-    where = "WHERE s.org_id = :org_id AND s.id IN (SELECT value FROM json_each(:ids))"
-    given = {"org_id": org_id, "ids": json_list(ids)}
-    rows = fetch_all(db, _SELECT + where, given, ScheduleRow)
-    return {row.id: row for row in rows}
 
 
 def list_due(db: apsw.Connection, at: datetime, limit: int) -> list[ScheduleRow]:

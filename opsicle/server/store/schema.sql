@@ -434,7 +434,8 @@ CREATE TABLE call_waits (
     job_id        TEXT NOT NULL REFERENCES jobs (id),
     phase         INTEGER NOT NULL,
     fence         INTEGER NOT NULL,
-    asked_at      TEXT NOT NULL,
+    asked_at      TEXT NOT NULL, is_after_cancel INTEGER NOT NULL DEFAULT 0
+    CHECK (is_after_cancel IN (0, 1)),
     UNIQUE (automation_id, fence)
 ) STRICT, WITHOUT ROWID;
 

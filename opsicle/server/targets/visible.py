@@ -31,13 +31,11 @@ def is_hidden(actor: Actor, row: VersionRow) -> bool:
         return True
 
 
-def visible_target(
-    db: Connection, actor: Actor, name: str, version: int | None = None
-) -> VersionRow:
-    """Return a version that the actor may see. Raises NotFound."""
-    row = get_document(db, DocumentKind.TARGET, actor.org_id, name, version)
+def visible_target(db: Connection, actor: Actor, name: str) -> VersionRow:
+    """Return a target, in its newest version, that the actor may see. Raises NotFound."""
+    row = get_document(db, DocumentKind.TARGET, actor.org_id, name)
     if is_hidden(actor, row):
-        raise document_not_found(DocumentKind.TARGET, name, version)
+        raise document_not_found(DocumentKind.TARGET, name)
     return row
 
 
