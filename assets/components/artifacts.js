@@ -15,8 +15,10 @@ const VIEW = "/artifacts/{artifact_id}/view";
 export function artifactsView({ artifacts, missing }) {
   return h(
     "section",
-    { class: "artifacts", "aria-labelledby": "artifacts-title" },
-    h("h2", { id: "artifacts-title" }, "Artifacts"),
+    { class: "artifacts", "aria-label": "Artifacts" },
+    !artifacts.length &&
+      !missing.length &&
+      h("p", { class: "muted" }, "It has left no files behind."),
     h(
       "ul",
       {},

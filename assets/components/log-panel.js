@@ -103,6 +103,11 @@ export class LogPanel {
     else this.#view.goToLine(index);
   }
 
+  /** Show the line with this number. */
+  goToNumber(number) {
+    this.#view.goToLine(this.#buffer.indexOfNumber(number));
+  }
+
   #begin(job) {
     this.#job = job;
     this.#bytes = 0;

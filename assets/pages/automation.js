@@ -3,31 +3,32 @@
 import { announce } from "../components/announcer.js";
 import { artifactsView } from "../components/artifacts.js";
 import { automationActions } from "../components/automation-actions.js";
-import { chainNotices, chainView } from "../components/chain.js";
-import { valueView } from "../components/files.js";
+import { inputsOf, inputsView, trailOf, trailView } from "../components/automation-facts.js";
+import { chainNotices } from "../components/chain.js";
+import { failureBanner } from "../components/failure-banner.js";
 import { pageHeading, setTitle } from "../components/headings.js";
 import { liveMark } from "../components/live.js";
 import { LogPanel } from "../components/log-panel.js";
 import { noticeBox, problemBox, sentence } from "../components/problems.js";
 import { isFinal, stateBadge, stateText } from "../components/states.js";
 import { isLongPlan, phaseView } from "../components/steps.js";
+import { tabbed } from "../components/tabs.js";
 import { targetsView } from "../components/targets.js";
+import { timelineOf, timelineView } from "../components/timeline.js";
 import { get } from "../lib/api.js";
 import { h, replace } from "../lib/dom.js";
 import { follow } from "../lib/events.js";
 import { showList } from "../lib/keyed.js";
 import { markdown } from "../lib/markdown.js";
-import { queueTexts, wantedLabels } from "../lib/placement.js";
-import { ago, duration, exactTime, now } from "../lib/times.js";
-import { environmentName } from "../lib/values.js";
-import { visible, visibleLine, visibleValue } from "../lib/visible.js";
+import { ago, duration } from "../lib/times.js";
+import { visible, visibleLine } from "../lib/visible.js";
 
 const STARTED = { call: "called by", fan_out: "a part of" };
 const LOOK_FOR_STARTS_MS = 1_500;
 const MOST_LOOKS = 10;
 const HIDDEN_LOOK_MS = 10_000; // how often the tab's title is brought up to date while nobody looks at the page
 
-export function mount(root, { id, title }) {
+export function mount(root, { id, title, query }) {
   const page = new AbortController();
   const path = { automation_id: id };
   const mark = liveMark();
@@ -38,24 +39,27 @@ export function mount(root, { id, title }) {
     targets: h("div", {}),
     artifacts: h("div", {}),
     phases: h("div", { class: "phases" }),
-    facts: h("div", { class: "automation-facts" }),
+    timeline: h("div", {}),
+    inputs: h("div", {}),
+    trail: h("div", {}),
     log: new LogPanel({ id, mark: mark.element, signal: page.signal }),
   };
   const steps = h("section", {}, h("h2", {}, "Phases"), parts.phases);
   parts.head.append(pageHeading(title));
-  root.append(
-    parts.head,
-    parts.trouble,
-    parts.summary,
-    parts.targets,
-    parts.artifacts,
-    h(
-      "div",
-      { class: "automation" },
-      h("div", { class: "automation-side" }, steps, parts.facts),
-      parts.log.element,
-    ),
-  );
+  const log = [h("div", { class: "automation-side" }, steps), parts.log.element];
+  parts.tabs = tabbed({
+    label: "Views of the automation",
+    query,
+    views: [
+      { key: "log", text: "Log", content: h("div", { class: "automation" }, log) },
+      { key: "timeline", text: "Timeline", content: parts.timeline },
+      { key: "data", text: "Inputs and outputs", content: parts.inputs },
+      { key: "artifacts", text: "Artifacts", content: parts.artifacts },
+      { key: "trail", text: "Trail", content: parts.trail },
+    ],
+  });
+  parts.signal = page.signal;
+  root.append(parts.head, parts.trouble, parts.summary, parts.targets, ...parts.tabs.element);
   root.classList.add("is-wide");
   let shown = null;
   const show = (automation) => {
@@ -124,12 +128,14 @@ function showAutomation(parts, automation, before) {
   if (before?.state !== automation.state)
     announce(`${automation.template}: ${stateText(automation.state)}`);
   if (before === null) parts.head.replaceChildren();
-  showList(parts.head, [headOf(automation)], () => "head", headView);
+  showList(parts.head, [headOf(automation)], () => "head", headView(parts));
   titleFor(automation);
   if (before === null) parts.head.querySelector("h1").focus({ preventScroll: true });
   showList(parts.summary, summaries(automation), () => "summary", summaryView);
   showList(parts.targets, targetsOf(automation), () => "targets", targetsView);
-  showList(parts.artifacts, artifactsOf(automation), () => "artifacts", artifactsView);
+  showList(parts.artifacts, [artifactsOf(automation)], () => "artifacts", artifactsView);
+  const { artifacts } = automation;
+  parts.tabs.rename("artifacts", artifacts.length ? `Artifacts ${artifacts.length}` : "Artifacts");
   const phases = phasesOf(automation);
   const isLong = isLongPlan(phases);
   const goTo = (phase, offset) => parts.log.goTo(phase, offset);
@@ -140,7 +146,9 @@ function showAutomation(parts, automation, before) {
     (phase, old) =>
       phaseView(phase, phase.index, { isLong, goTo: phase.hasLog ? goTo : () => {}, before: old }),
   );
-  showList(parts.facts, [factsOf(automation)], () => "facts", factsView);
+  showList(parts.timeline, [timelineOf(automation)], () => "timeline", timelineView);
+  showList(parts.inputs, [inputsOf(automation)], () => "inputs", inputsView);
+  showList(parts.trail, [trailOf(automation)], () => "trail", trailView);
   parts.log.describe(automation);
 }
 
@@ -180,30 +188,35 @@ function headOf(automation) {
   return isFinal(rest.state) ? { ...rest, plan, phases, jobs } : rest;
 }
 
-function headView(automation) {
-  return h(
-    "div",
-    {},
-    pageHeading(visible(automation.display_name || automation.template), {
-      above: [
-        h("a", { href: "/automations" }, "Automations"),
-        " / ",
-        h("a", { href: `/templates/${automation.template}` }, automation.template),
-        ` version ${automation.version}`,
-      ],
-      beside: stateBadge(
-        automation.state,
-        automation.is_cancel_requested && !isFinal(automation.state) ? "(cancelling)" : "",
-      ),
-      actions: automationActions(automation),
-      below: h("p", { class: "muted facts-line" }, factsLine(automation)),
-    }),
-    remarks(automation),
-  );
+function headView(parts) {
+  const goTo = (number) => {
+    parts.tabs.show("log");
+    parts.log.goToNumber(number);
+  };
+  return (automation) =>
+    h(
+      "div",
+      {},
+      pageHeading(visible(automation.display_name || automation.template), {
+        above: [
+          h("a", { href: "/automations" }, "Automations"),
+          " / ",
+          h("a", { href: `/templates/${automation.template}` }, automation.template),
+          ` version ${automation.version}`,
+        ],
+        beside: stateBadge(
+          automation.state,
+          automation.is_cancel_requested && !isFinal(automation.state) ? "(cancelling)" : "",
+        ),
+        actions: automationActions(automation),
+        below: h("p", { class: "muted facts-line" }, factsLine(automation)),
+      }),
+      remarks(automation, { goTo, signal: parts.signal }),
+    );
 }
 
 function artifactsOf({ artifacts, artifacts_missing: missing }) {
-  return artifacts.length || missing.length ? [{ artifacts, missing }] : [];
+  return { artifacts, missing };
 }
 
 function targetsOf({ targets }) {
@@ -254,7 +267,7 @@ function factsLine(automation) {
   ];
 }
 
-function remarks(automation) {
+function remarks(automation, { goTo, signal }) {
   const { state, waiting_reason: waiting, explanation } = automation;
   return [
     automation.reason && h("p", { class: "lead reason" }, "“", visibleLine(automation.reason), "”"),
@@ -272,9 +285,10 @@ function remarks(automation) {
         h("strong", {}, "Nobody can say what it did. "),
         "The worker was lost while the job ran. Look at the target before you run it again; if the worker comes back, its word replaces this.",
       ),
+    explanation && state === "cancelled" && noticeBox("note", sentence(explanation)),
     explanation &&
-      state !== "succeeded" &&
-      noticeBox(state === "cancelled" ? "note" : "bad", sentence(explanation)),
+      !["succeeded", "cancelled"].includes(state) &&
+      failureBanner(automation, { goTo, signal }),
     automation.log_remark && noticeBox("warn", sentence(automation.log_remark)),
     ...chainNotices(automation.chain),
   ];
@@ -286,112 +300,4 @@ function waitingLink({ state, approval_id: approval, pause_id: pause }) {
   if (state === "paused" && pause)
     return h("a", { href: `/approvals/${pause}` }, "See what it asks");
   return h("a", { href: "/workers" }, "See the workers");
-}
-
-function factsOf(automation) {
-  const { id, values, variables, files, outputs, jobs, chain } = automation;
-  return {
-    id,
-    chain,
-    values,
-    variables,
-    files,
-    outputs,
-    jobs,
-    labels: wantedLabels(automation),
-    queue: queueTexts(automation),
-    approvalId: automation.approval_id,
-  };
-}
-
-function factsView(facts) {
-  const { id, chain, values, variables, files, outputs, labels, queue, jobs, approvalId } = facts;
-  const given = variables.filter((variable) => variable.id in values);
-  return h(
-    "div",
-    {},
-    given.length > 0 &&
-      h(
-        "section",
-        {},
-        h("h2", {}, "Values"),
-        h(
-          "dl",
-          { class: "values" },
-          given.map((variable) => [
-            h(
-              "dt",
-              { title: environmentName(variable.id) },
-              visible(variable.label || variable.id),
-            ),
-            h("dd", {}, valueView(variable.id, values[variable.id], files)),
-          ]),
-        ),
-      ),
-    Object.keys(outputs).length > 0 &&
-      h("section", {}, h("h2", {}, "Outputs"), outputList(outputs)),
-    labels.length > 0 &&
-      h(
-        "section",
-        {},
-        h("h2", {}, "Runs on"),
-        labels.map((text) => h("code", { class: "fact" }, visible(text))),
-      ),
-    queue.length > 0 &&
-      h(
-        "section",
-        {},
-        h("h2", {}, "In the queue"),
-        queue.map((text) => h("p", {}, visible(text))),
-      ),
-    chain.length > 0 && chainView(chain),
-    jobs.length > 0 &&
-      h(
-        "section",
-        {},
-        h("h2", {}, jobs.length > 1 ? `Jobs (${jobs.length} attempts)` : "Job"),
-        h("ol", { class: "jobs" }, jobs.map(jobView)),
-      ),
-    approvalId &&
-      h("p", { class: "small" }, h("a", { href: `/approvals/${approvalId}` }, "Its approval")),
-    h("p", { class: "muted small" }, "id ", h("code", {}, id)),
-  );
-}
-
-/** What phases have handed on, by name. */
-function outputList(outputs) {
-  return h(
-    "dl",
-    { class: "values" },
-    Object.entries(outputs).map(([name, value]) => [
-      h("dt", {}, visible(name)),
-      h("dd", {}, h("code", {}, visibleValue(value))),
-    ]),
-  );
-}
-
-/** Until when its worker keeps what a job has left, so that another one can go on there. */
-function keptView({ workspace_kept_until: until }) {
-  const isOver = new Date(until) <= now();
-  return h(
-    "p",
-    { class: "muted" },
-    isOver
-      ? "Its workspace is not kept any more."
-      : `Its workspace is kept until ${exactTime(until)}.`,
-  );
-}
-
-function jobView(job) {
-  return h(
-    "li",
-    {},
-    stateBadge(job.state),
-    " on ",
-    visible(job.worker.name),
-    " ",
-    job.started_at && duration(job.started_at, job.finished_at),
-    job.explanation && h("p", { class: "muted" }, visible(job.explanation)),
-    job.workspace_kept_until && keptView(job),
-  );
 }

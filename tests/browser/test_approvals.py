@@ -72,6 +72,7 @@ def test_one_asks_decides_on_a_telephone_and_it_runs(open_page: OpenPage) -> Non
 
     page.get_by_role("link", name="the automation").click()
     expect(page.locator(".state-succeeded").first).to_be_visible()
+    page.get_by_role("tab", name="Trail").click()
     page.get_by_role("link", name="Its approval").click()
     expect(page.get_by_role("heading", level=1)).to_contain_text("Run Something careful?")
 

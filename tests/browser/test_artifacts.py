@@ -55,6 +55,7 @@ def leaves(installation: Installation) -> str:
 
 def test_files_are_listed_taken_and_shown(open_page: OpenPage, leaves: str, tmp_path: Path) -> None:
     page = open_page(f"/automations/{leaves}")
+    page.get_by_role("tab", name="Artifacts").click()
     section = page.locator(".artifacts")
 
     expect(section).to_contain_text("notes.txt")
@@ -91,7 +92,7 @@ def test_hostile_html_runs_nothing_and_reaches_nobody(
             ignore_https_errors=True, base_url=installation.server.url, storage_state=session
         )
         page = context.new_page()
-        page.goto(f"/automations/{newest['id']}")
+        page.goto(f"/automations/{newest['id']}?view=artifacts")
 
         page.get_by_role("button", name="View report.html").click()
         frame = page.frame_locator(".artifact-page")
@@ -106,7 +107,7 @@ def test_hostile_html_runs_nothing_and_reaches_nobody(
 
         assert colour == "rgb(1, 2, 3)"
         assert "ran" not in page.title()
-        assert page.url.endswith(newest["id"])
+        assert page.url.endswith(f"/automations/{newest['id']}?view=artifacts")
         with pytest.raises(BlockingIOError):
             evil.accept()
         context.close()

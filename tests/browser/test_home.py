@@ -39,6 +39,12 @@ def test_what_has_failed_stands_on_home_with_its_line_and_leads_there(
 
     expect(page.get_by_role("heading", level=1)).to_contain_text("Breaks at its third line")
     expect(page.locator(".log-row.is-selected")).to_contain_text("disk <b>full</b>")
+    page.get_by_role("tab", name="Trail").click()
+    lines = page.get_by_role("list", name="The last lines that it printed")
+    expect(lines).to_contain_text("disk <b>full</b>")
+    page.get_by_role("button", name=re.compile("^Go to line")).click()
+    expect(page.get_by_role("tab", name="Log")).to_have_attribute("aria-selected", "true")
+    expect(page.locator(".log-row.is-selected")).to_contain_text("disk <b>full</b>")
 
 
 def test_home_follows_what_runs_and_sums_up_how_it_went(

@@ -33,6 +33,7 @@ def test_a_page_says_for_whom_an_automation_waits_until_it_has_its_turn(
 
     page = open_page(f"/automations/{second['id']}")
     expect(page.get_by_text("behind 1 other of group db/orders")).to_be_visible()
+    page.get_by_role("tab", name="Trail").click()
     for said in ("site in (ams, fra), !old", "At most 1 of db/orders at once", "Priority 7"):
         expect(page.get_by_text(said)).to_be_visible()
     page.set_viewport_size({"width": 390, "height": 800})

@@ -57,9 +57,17 @@ def test_a_person_logs_in_runs_a_template_through_its_form_and_watches_the_log_a
     assert page.locator(".log-row.is-stderr").inner_text().split("\n")[1:] == [error]
     assert page.locator(".log-text .ansi-fg-2").first.inner_text() == "rude"
 
-    facts = page.locator(".automation-facts").inner_text()
-    assert "2026-01-31\n2026-02-01" in facts
-    assert "edge" in facts
+    page.get_by_role("tab", name="Inputs and outputs").click()
+    assert "2026-01-31\n2026-02-01" in page.get_by_role("tabpanel").inner_text()
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("ArrowRight")
+    expect(page.get_by_role("tab", name="Trail")).to_be_focused()
+    assert "edge" in page.get_by_role("tabpanel").inner_text()
+    page.get_by_role("tab", name="Timeline").click()
+    bars = page.get_by_role("list", name="Timeline").get_by_role("listitem")
+    expect(bars.filter(has_text="speak")).to_contain_text(re.compile("s$"))
+    page.reload()
+    expect(bars.filter(has_text="speak")).to_be_visible()
     assert "to see whether it works" in page.locator("main").inner_text()
     assert "succeeded: greet" in page.title()
 

@@ -11,7 +11,7 @@ from opsicle.server.store import fan_outs
 from opsicle.server.store.fan_outs import FanOutMemberRow
 from opsicle.wire.starts import StarterKind
 from tests.services.core import Core
-from tests.services.fanning import Fanning
+from tests.services.fanning import Fanning, each_source
 from tests.services.scheduling import started
 
 
@@ -79,3 +79,19 @@ def test_only_the_whole_starts_what_follows_it(core: Core, alice: Actor) -> None
     assert [each.started_by.kind for each in started(core, alice) if each.template == "hello"] == [
         StarterKind.CHAIN
     ]
+
+
+def test_parts_that_left_out_what_they_were_to_call_are_followed_by_nothing(
+    core: Core, alice: Actor
+) -> None:
+    fanning = Fanning(core, alice).push()
+    source = each_source("labels: {role: edge}", "onSuccess: [{template: hello}]")
+    act = '{name: act, outputs: [found], commands: ["true"]}'
+    core.push_again(alice, source.replace(act, "{name: act, call: {template: hello}}"))
+    fanning.run().carry_out("e1").carry_out("e2").carry_out("e3").turn()
+
+    core.services.chain_starts.turn()
+
+    [start] = core.automations.get(alice, fanning.automation.id).chain
+    assert start.state == "refused"
+    assert start.reason == "what patch calls at `act` has not succeeded"

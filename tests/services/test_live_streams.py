@@ -106,6 +106,42 @@ def test_a_piece_of_log_makes_no_follower_read_the_automation(
     assert read == said, "what the worker's request takes, and nothing for those who follow"
 
 
+def test_whoever_begins_to_follow_has_the_automation_read_once(
+    core: Core, alice: Actor, worker: TestWorker, work: Work
+) -> None:
+    with reads(core) as looked:
+        core.services.automations.get(alice, work.automation_id)
+
+    with reads(core) as read:
+        stream = core.live_streams.automation(alice, work.automation_id, Position())
+        first = next(stream)
+
+    assert isinstance(first, AutomationChanged)
+    assert read == looked
+
+
+def test_what_changes_before_the_first_event_is_taken_is_shown(
+    core: Core, alice: Actor, worker: TestWorker, work: Work
+) -> None:
+    stream = core.live_streams.automation(alice, work.automation_id, Position())
+
+    worker.finish(work)
+
+    states = [each.automation.state for each in stream if isinstance(each, AutomationChanged)]
+    assert states[-1] == "succeeded"
+
+
+def test_a_stream_that_nobody_takes_leaves_no_subscription(
+    core: Core, alice: Actor, work: Work
+) -> None:
+    stream = core.live_streams.automation(alice, work.automation_id, Position())
+    assert core.pubsub.count(automation_topic(work.automation_id)) == 1
+
+    del stream
+
+    assert core.pubsub.count(automation_topic(work.automation_id)) == 0
+
+
 def test_a_phase_that_ends_is_shown_with_the_log_that_came_with_it(
     core: Core, alice: Actor, worker: TestWorker, work: Work
 ) -> None:

@@ -6,11 +6,12 @@ from datetime import timedelta
 
 import pytest
 
-from opsicle.server.automations.live_streams import AutomationChanged, NewOutput, Position
+from opsicle.server.automations.live_streams import AutomationChanged
 from opsicle.server.dispatch.log_ranges import LineRange
 from opsicle.wire.worker_api import LogRequest
 from tests.services.planning import LOG, finish, plan, push, shown, take
 from tests.services.team import Team
+from tests.services.test_live_streams import Follower, text_of
 
 
 @pytest.mark.parametrize("has_run", [False, True])
@@ -57,19 +58,16 @@ def test_who_follows_a_plan_sees_its_log_before_they_hear_that_it_waits_for_peop
     team.policy()
     push(team)
     asked = team.ask("planned")
-    follower = team.core.live_streams.automation(team.people["alice"], asked.id, Position())
-    assert isinstance(next(follower), AutomationChanged)
-
     worker, work = take(team)
-    assert next(follower).automation.worker
+    follower = Follower(team.core, team.people["alice"], work)
+
     finish(worker, work)
 
-    output, changed = next(follower), next(follower)
-    assert isinstance(output, NewOutput)
-    assert output.chunks[0][4] == LOG
+    output, changed = follower.take()
+    assert text_of([output]) == LOG
     assert isinstance(changed, AutomationChanged)
-    assert changed.automation.state == "awaiting_approval"
-    follower.close()
+    assert (changed.automation.id, changed.automation.state) == (asked.id, "awaiting_approval")
+    follower.greenlet.kill()
 
 
 def test_the_last_line_of_a_log_that_has_ended_is_whole_without_a_line_feed(team: Team) -> None:

@@ -19,10 +19,11 @@ from opsicle.server.approvals.manifests import called_by_of
 from opsicle.server.approvals.passed_pauses import require_pauses_passed
 from opsicle.server.approvals.pauses import answer_of, require_decided
 from opsicle.server.approvals.record_of_ends import require_ended
-from opsicle.server.store import approvals, automations, calls
+from opsicle.server.store import approvals, automations, calls, fan_outs
 from opsicle.server.store.automations import AutomationRow
 from opsicle.server.store.calls import CalledRow, CallWaitRow
 from opsicle.server.store.database import Connection
+from opsicle.server.store.fan_outs import FanOutMemberRow
 
 
 def require_passed(
@@ -35,10 +36,35 @@ def require_passed(
 ) -> None:
     """Raise AlteredManifest unless an automation has passed its pauses and calls before a phase.
 
-    Without a phase: all of them. It began at its phase `first`.
+    Without a phase: all of them. It began at its phase `first`. One that runs on several machines
+    has passed them once all its parts have.
     """
+    if row.fan_out:
+        for member in fan_outs.list_of(db, row.id):
+            _require_part_passed(db, bindings, row, template, member)
+        return
     require_pauses_passed(db, bindings, row, template, first, until)
     require_calls_passed(db, bindings, row, template, first, until)
+
+
+def _require_part_passed(
+    db: Connection,
+    bindings: Bindings,
+    whole: AutomationRow,
+    template: Template,
+    member: FanOutMemberRow,
+) -> None:
+    if member.automation_id is None:
+        raise AlteredManifest(f"{whole.template} has not run on {member.name}")
+    row = automations.get(db, whole.org_id, member.automation_id)
+    manifest = bindings.check(db, row, template, None).manifest
+    of = manifest.member_of
+    if of is None or of.automation_id != whole.id:
+        raise AlteredManifest(
+            f"what is stored of {whole.template} on {member.name} is no part of it"
+        )
+    require_ended(db, row)
+    require_passed(db, bindings, row, template, manifest.first_phase)
 
 
 def require_calls_passed(

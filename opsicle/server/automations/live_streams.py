@@ -11,6 +11,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain
 
 import gevent
 
@@ -101,14 +102,16 @@ class LiveStreams:
 
         Raises NotFound before the first event.
         """
-        first = self._automations.get(actor, automation_id)
-        return self._automation(actor, first, position)
+        events = self._automation(actor, automation_id, position)
+        # Taken here, so that it is read once, by what watches it already.
+        first = next(events)
+        return chain([first], events)
 
-    def _automation(self, actor: Actor, first: Automation, position: Position) -> Iterator[Event]:
+    def _automation(self, actor: Actor, automation_id: str, position: Position) -> Iterator[Event]:
         shown: Automation | None = None
-        with self._pubsub.watch(automation_topic(first.id), log_topic(first.id)) as watch:
+        with self._pubsub.watch(automation_topic(automation_id), log_topic(automation_id)) as watch:
             while True:
-                now = self._automations.get(actor, first.id)
+                now = self._automations.get(actor, automation_id)
                 if shown and now.state is not shown.state:  # what came before: a plan's log
                     yield from self._output(shown, position)
                 if shown is None or _differs(now, shown):
