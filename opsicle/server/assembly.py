@@ -318,7 +318,9 @@ class Services:
         self.sender = DeliverySender(state, vault, bounds, self.urls, clock)
         self.delivery = DeliveryLoop(self.sender)
         asked = self.approvals
-        self.chats = Chats(state, self.step_up, self.throttle, clock, asked.decide, asked.get)
+        self.chats = Chats(
+            state, self.step_up, self.throttle, clock, asked.decide, asked.find_pause
+        )
         parts = InboxParts(state, vault, bounds, self.chats, clock)
         self.inboxes = {kind.name: kind.inbox(parts) for kind in KINDS if kind.inbox}
         self.listeners = ChatListeners(*self.inboxes.values())
