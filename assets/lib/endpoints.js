@@ -84,6 +84,7 @@ export const ENDPOINTS = new Set([
   "POST /targets",
   "GET /targets/{target}",
   "DELETE /targets/{target}",
+  "GET /targets/{target}/automations",
   "POST /targets/{target}/check",
   "GET /targets/{target}/versions",
   "GET /secrets",

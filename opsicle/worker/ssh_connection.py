@@ -30,8 +30,8 @@ from opsicle.worker.ssh_scripts import KEEPER_COMMAND, RemoteFolder
 
 log = logging.getLogger(__name__)
 
-CONNECT_SECONDS = 10
-READY_SECONDS = 30.0
+CONNECT_SECONDS = 20
+READY_SECONDS = 60.0
 """How long it may take from the start until the target's shell has answered."""
 
 SSH_FAILED = 255  # what ssh exits with, whatever a remote command may mean by it

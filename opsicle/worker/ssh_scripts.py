@@ -181,18 +181,22 @@ class RemoteFolder(NamedTuple):
     def result_script(self) -> bytes:
         """Return what prints a phase's result: a line of exit code and sizes, then two files.
 
-        Bounded, without following links. Nothing of it if the phase's script has not ended.
+        Bounded, without following links; the size of what is no file is -1. Nothing of it if the
+        phase's script has not ended.
         """
         return (
             f'{self._names()}cd "$base/private" && code=$(cat code) && rm code || exit 3\n'
             "for file in output summary; do\n"
-            '    [ -f "$file" ] && [ ! -L "$file" ] || { rm -rf "$file"; : >"$file"; }\n'
-            f'    head -c {_MAX_RESULT_BYTES} "$file" >"$file.sent"\n'
+            '    size=-1; : >"$file.sent"\n'
+            '    if [ -f "$file" ] && [ ! -L "$file" ]; then\n'
+            f'        head -c {_MAX_RESULT_BYTES} "$file" >"$file.sent"\n'
+            '        size=$(wc -c <"$file.sent")\n'
+            '    elif [ ! -e "$file" ] && [ ! -L "$file" ]; then size=0; fi\n'
+            '    sizes="$sizes $size"\n'
             "done\n"
-            'printf "\\n%s code %s %s %s\\n" "$nonce" "$code" '
-            "$(wc -c <output.sent) $(wc -c <summary.sent)\n"
+            'printf "\\n%s code %s%s\\n" "$nonce" "$code" "$sizes"\n'
             "cat output.sent summary.sent\n"
-            "rm -f output summary output.sent summary.sent\n"
+            "rm -rf output summary output.sent summary.sent\n"
         ).encode()
 
     def phase_script(

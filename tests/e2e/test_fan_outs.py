@@ -102,6 +102,33 @@ def test_each_target_runs_its_part_over_ssh_and_a_changed_one_does_not(
         assert sshd.key.encode() not in kept
 
 
+def test_a_part_whose_target_is_cut_off_is_unknown(
+    installation: Installation, tmp_path: Path
+) -> None:
+    admin, began = installation.admin, tmp_path / "began"
+    with ssh_server(tmp_path / "sshd") as sshd:
+        key = str(tmp_path / "sshd/key")
+        admin.cli("secrets", "create", "cut-key", "--value-file", key)
+        _push_target(installation, tmp_path, sshd, "cut1", "credential: {secret: cut-key}")
+        installation.push(
+            "apiVersion: v1\ntype: AutomationTemplate\nmetadata: {name: long}\n"
+            "spec:\n  runsOn: {targets: {names: [cut1]}}\n  template:\n    phases:\n"
+            f"      - {{name: act, commands: ['touch {began}; sleep 300'], "
+            "retries: {limit: 2, delay: 0}}\n"
+        )
+        whole = admin.json("run", "long")
+        wait_until(began.exists)
+
+        sshd.kill_sessions()
+        wait_until(
+            lambda: admin.json("automations", "show", whole["id"])["state"] == "failed", timeout=90
+        )
+
+    part = admin.json("automations", "show", whole["id"])["targets"][0]
+    assert (part["name"], part["state"]) == ("cut1", "unknown")
+    assert "connection to cut1 was lost while it ran" in part["reason"]
+
+
 def test_a_check_says_whether_a_worker_gets_in_and_if_not_why_not(
     installation: Installation, tmp_path: Path
 ) -> None:
@@ -127,7 +154,14 @@ def test_a_check_says_whether_a_worker_gets_in_and_if_not_why_not(
         assert check("c-changed") == (1, "host key differs")
         assert check("c-refused") == (1, "login refused")
         assert check("c-gone") == (1, "not reachable")
+        _push_target(installation, tmp_path, sshd, "e1", *right)
     assert admin.json("templates", "show", "check-targets")["version"] == 1
+    (ran,) = installation.look_at("targets/c-good/automations")["items"]
+    assert (ran["template"], ran["state"]) == ("check-targets", "succeeded")
+    log = admin.cli("logs", ran["id"])
+    assert f"({sshd.user})" in log
+    # What ran on the worker of that name did not run on the target.
+    assert installation.look_at("targets/e1/automations")["items"] == []
 
 
 def _push_target(

@@ -27,7 +27,7 @@ from opsicle.worker.ssh_connection import NO_JOB, SshConnection, SshFiles, local
 from opsicle.worker.ssh_scripts import PHASE_COMMAND, RESULT_BYTES, RESULT_COMMAND
 from opsicle.worker.workspace import Workspace
 
-_SECONDS_BEYOND_GRACE = 15.0
+_SECONDS_BEYOND_GRACE = 30.0
 """How long the target may take, after the grace, to end what runs and to remove what is left."""
 
 _LOOK_SECONDS = 0.05
@@ -192,8 +192,8 @@ class SshJob:
             facts, _, content = rest.partition(b"\n")
             _, size, of_summary = map(int, facts.split())
             for file, length in (("output", size), ("summary", of_summary)):
-                self._results[file].write_bytes(content[:length])
-                content = content[length:]
+                _put(self._results[file], content[:length] if length >= 0 else None)
+                content = content[max(0, length) :]
         except (OSError, ValueError):
             found = b""
         return "" if found else self._lost()
@@ -286,6 +286,15 @@ class SshJob:
             )
         except OSError as problem:
             raise CannotStart(f"ssh could not be started: {problem.strerror}") from None
+
+
+def _put(path: Path, content: bytes | None) -> None:
+    """Leave here what was left on the target: a file, or something (None) that is none."""
+    if content is None:
+        path.unlink()
+        path.mkdir()
+    else:
+        path.write_bytes(content)
 
 
 class SshStop:
