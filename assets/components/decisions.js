@@ -88,7 +88,7 @@ export function decisionButtons(approval, redraw) {
     .filter((way) => mayStill(way.verb, approval))
     .map((way) =>
       button(`${way.action}…`, {
-        look: way.look,
+        look: way.look === "danger" ? "" : way.look, // red is for the final press
         onclick: () => openDecision(approval, way.action, redraw),
       }),
     );
