@@ -18,7 +18,6 @@ export function automationActions(automation) {
     const isAsked = automation.is_cancel_requested;
     return [
       button(isAsked ? "Cancelling…" : "Cancel…", {
-        look: "danger",
         name: "cancelled",
         disabled: isAsked,
         dataset: { focus: "cancel" },

@@ -43,7 +43,7 @@ function tracks(columns) {
   return columns
     .map((each) => {
       if (each.isActions) return "auto";
-      if (each === main) return "minmax(9rem, 1fr)";
+      if (each === main) return "minmax(14rem, 1fr)";
       return each.size === "tall" ? "minmax(7rem, 1fr)" : "minmax(3rem, auto)";
     })
     .join(" ");

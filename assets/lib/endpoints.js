@@ -5,6 +5,7 @@
 export const PREFIX = "/api/v1";
 
 export const ENDPOINTS = new Set([
+  "GET /setup",
   "POST /setup",
   "POST /login",
   "POST /logout",
@@ -84,6 +85,7 @@ export const ENDPOINTS = new Set([
   "POST /targets",
   "GET /targets/{target}",
   "DELETE /targets/{target}",
+  "GET /targets/{target}/automations",
   "POST /targets/{target}/check",
   "GET /targets/{target}/versions",
   "GET /secrets",

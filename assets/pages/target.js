@@ -6,12 +6,13 @@ import { pageHeading } from "../components/headings.js";
 import { column, List } from "../components/list.js";
 import { loadInto } from "../components/loading.js";
 import { sourceView } from "../components/source.js";
+import { stateBadge } from "../components/states.js";
 import { labelFacts, openPushTarget } from "../components/target-form.js";
 import { get, post, remove } from "../lib/api.js";
 import { h, replace } from "../lib/dom.js";
 import { navigate } from "../lib/router.js";
 import { may } from "../lib/session.js";
-import { ago } from "../lib/times.js";
+import { ago, durationText } from "../lib/times.js";
 import { visible } from "../lib/visible.js";
 
 export function mount(root, { name }) {
@@ -21,7 +22,13 @@ export function mount(root, { name }) {
   const load = () => {
     const ask = () => get("/targets/{target}", { path: { target: name }, signal: page.signal });
     loadInto(content, page.signal, ask, (target) => {
-      replace(content, heading(target, load), facts(target), history(target, page));
+      replace(
+        content,
+        heading(target, load),
+        facts(target),
+        may("automations.view") && runs(target, page),
+        history(target, page),
+      );
       content.querySelector("h1").focus({ preventScroll: true });
     });
   };
@@ -108,6 +115,25 @@ function workers({ runs_on: labels, runs_on_where: where }) {
   const isAny = !Object.keys(labels).length && !where;
   if (isAny) return "any worker of the org";
   return ["those with ", labelFacts(labels), where && h("code", { class: "fact" }, visible(where))];
+}
+
+function runs({ name }, { signal }) {
+  const list = new List({
+    label: "Automations",
+    load: (query) =>
+      get("/targets/{target}/automations", { path: { target: name }, query, signal }),
+    columns: [
+      column("State", ({ state }) => stateBadge(state)),
+      column("Template", ({ template }) => visible(template)),
+      column("Began", ({ created_at: at }) => ago(at)),
+      column("Took", ({ seconds }) => (seconds === null ? "–" : durationText(seconds * 1000))),
+    ],
+    link: ({ id }) => `/automations/${id}`,
+    nameOf: ({ id }) => id,
+    empty: () => h("p", { class: "muted" }, "Nothing ran on it yet."),
+    signal,
+  });
+  return h("section", {}, h("h2", {}, "What ran on it"), list.element);
 }
 
 function history({ name }, { signal }) {

@@ -26,7 +26,7 @@ from opsicle.server.automations.live_streams import LiveStreams
 from opsicle.server.automations.releases import GroupReleases
 from opsicle.server.automations.resumes import Resumes
 from opsicle.server.automations.service import Automations
-from opsicle.server.automations.target_checks import TargetChecks
+from opsicle.server.automations.target_automations import TargetAutomations
 from opsicle.server.channels import routes as channels
 from opsicle.server.channels.chats import Chats
 from opsicle.server.channels.deliveries import Deliveries
@@ -272,7 +272,7 @@ class Services:
         )
 
         self.resumes = Resumes(state, self.automations, bindings, core.vault, clock)
-        self.target_checks = TargetChecks(state, self.automations, clock)
+        self.target_automations = TargetAutomations(state, self.automations, clock)
         self.schedules = Schedules(state, self.automations, clock)
         self.schedule_starts = ScheduleStarts(state, self.automations, self.fleet, clock)
         self.triggers = Triggers(state, core.vault, self.step_up, self.urls, clock)
@@ -318,7 +318,9 @@ class Services:
         self.sender = DeliverySender(state, vault, bounds, self.urls, clock)
         self.delivery = DeliveryLoop(self.sender)
         asked = self.approvals
-        self.chats = Chats(state, self.step_up, self.throttle, clock, asked.decide, asked.get)
+        self.chats = Chats(
+            state, self.step_up, self.throttle, clock, asked.decide, asked.find_pause
+        )
         parts = InboxParts(state, vault, bounds, self.chats, clock)
         self.inboxes = {kind.name: kind.inbox(parts) for kind in KINDS if kind.inbox}
         self.listeners = ChatListeners(*self.inboxes.values())
@@ -364,7 +366,7 @@ class Services:
                 self.group_releases,
                 self.job_logs,
                 self.live_streams,
-                self.target_checks,
+                self.target_automations,
             ),
             *artifacts.routes(self.artifacts),
             *files.routes(self.files),

@@ -6,6 +6,7 @@ from datetime import datetime
 
 import msgspec
 
+from opsicle.domain.automations import AutomationState
 from opsicle.wire.user_api import Person, SourceRequest
 
 
@@ -37,6 +38,19 @@ class TargetSummary(msgspec.Struct, kw_only=True):
     description: str
     pushed_by: Person
     pushed_at: datetime
+
+
+class TargetRun(msgspec.Struct, kw_only=True):
+    """An automation that ran on a target, as a part of another one.
+
+    `seconds` is how long it has run, null while it does or if it never did.
+    """
+
+    id: str
+    template: str
+    state: AutomationState
+    created_at: datetime
+    seconds: float | None
 
 
 class TargetHostKey(msgspec.Struct, kw_only=True):

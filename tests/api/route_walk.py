@@ -17,14 +17,13 @@ from opsicle.wire.access_api import CreateGroupRequest, CreateRoleRequest
 from opsicle.wire.channel_api import CreateChannelRequest
 from opsicle.wire.org_api import InviteRequest
 from opsicle.wire.secret_api import CreateSecretRequest
-from opsicle.wire.target_api import PushTargetRequest
 from opsicle.wire.user_api import CreateApiTokenRequest, RunRequest
 from tests.api.running_server import PASSWORD, Answer, ApiServer, Client
 from tests.api.test_policies import policy
 from tests.api.test_templates import source
 from tests.services.calling import trigger_source
 from tests.services.scheduling import HOURLY, schedule_source
-from tests.services.targeting import target_source
+from tests.services.targeting import target_request, target_source
 
 A, PUBLIC = Action, Access.PUBLIC
 
@@ -34,6 +33,7 @@ MAY: dict[str, Action | Access] = {
     "GET /metrics": A.SERVER_MANAGE,
     "GET /api/openapi.json": PUBLIC,
     "GET /api/v1/ca": PUBLIC,
+    "GET /api/v1/setup": PUBLIC,
     "POST /api/v1/setup": PUBLIC,
     "POST /api/v1/login": PUBLIC,
     "GET /api/v1/enrol": PUBLIC,
@@ -160,6 +160,7 @@ MAY: dict[str, Action | Access] = {
     "GET /api/v1/targets/<target>": A.TARGETS_VIEW,
     "DELETE /api/v1/targets/<target>": A.TARGETS_MANAGE,
     "POST /api/v1/targets/<target>/check": A.TARGETS_USE,
+    "GET /api/v1/targets/<target>/automations": A.AUTOMATIONS_VIEW,
     "GET /api/v1/targets/<target>/versions": A.TARGETS_VIEW,
     "GET /api/v1/targets/<target>/versions/<version>": A.TARGETS_VIEW,
     "GET /api/v1/triggers": A.TRIGGERS_VIEW,
@@ -293,8 +294,7 @@ def prepare(api_server: ApiServer, org: str, admin: str, name: str) -> Things:
     api_server.services.schedules.push(actor, scheduled)
     triggered = trigger_source(name=f"{org}-trigger", template=name)
     api_server.services.triggers.push(actor, triggered)
-    reached = PushTargetRequest(source=target_source(name=f"{org}-target"))
-    api_server.services.targets.push(actor, reached)
+    api_server.services.targets.push(actor, target_request(name=f"{org}-target"))
     role = api_server.services.roles.create(actor, CreateRoleRequest(name=f"{org}-role"))
     group = api_server.services.groups.create(actor, CreateGroupRequest(name=f"{org}-group"))
     invited = api_server.services.invitations.invite(

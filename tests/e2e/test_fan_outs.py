@@ -154,7 +154,14 @@ def test_a_check_says_whether_a_worker_gets_in_and_if_not_why_not(
         assert check("c-changed") == (1, "host key differs")
         assert check("c-refused") == (1, "login refused")
         assert check("c-gone") == (1, "not reachable")
+        _push_target(installation, tmp_path, sshd, "e1", *right)
     assert admin.json("templates", "show", "check-targets")["version"] == 1
+    (ran,) = installation.look_at("targets/c-good/automations")["items"]
+    assert (ran["template"], ran["state"]) == ("check-targets", "succeeded")
+    log = admin.cli("logs", ran["id"])
+    assert f"({sshd.user})" in log
+    # What ran on the worker of that name did not run on the target.
+    assert installation.look_at("targets/e1/automations")["items"] == []
 
 
 def _push_target(

@@ -27,5 +27,8 @@ def target_source(*lines: str, name: str = "web1", labels: str = "role: web") ->
 
 
 def push_target(core: Core, actor: Actor, *lines: str, **about: str) -> DocumentPushed:
-    source = target_source(*lines, **about)
-    return core.services.targets.push(actor, PushTargetRequest(source=source))
+    return core.services.targets.push(actor, target_request(*lines, **about))
+
+
+def target_request(*lines: str, **about: str) -> PushTargetRequest:
+    return PushTargetRequest(source=target_source(*lines, **about))

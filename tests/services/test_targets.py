@@ -169,7 +169,7 @@ def test_a_check_is_for_one_target_whatever_others_there_are(core: Core, carol: 
         "allow view templates",
         "allow view automations",
     )
-    checks = core.services.target_checks
+    checks = core.services.target_automations
 
     made = checks.check(dev, "web1")
     again = checks.check(carol, "web1")
@@ -185,7 +185,7 @@ def test_a_check_is_for_one_target_whatever_others_there_are(core: Core, carol: 
 
 
 def test_a_check_runs_nothing_that_others_have_pushed(core: Core, carol: Actor) -> None:
-    checks = core.services.target_checks
+    checks = core.services.target_automations
     evil = CHECK_TEMPLATE.replace('"id"', '"rm -rf /"')
 
     core.services.templates.push(carol, evil)

@@ -13,6 +13,7 @@ import click
 import opsicle
 from opsicle.cli.root import root
 from opsicle.server.store.documents import DocumentKind
+from opsicle.server.store.rule_sets import RuleSetKind
 
 PACKAGE = Path(opsicle.__file__).parent
 COMMAND = re.compile(r"`opsicle ([^`]+)`")
@@ -57,11 +58,12 @@ def _part(part: ast.expr) -> str:
     return ""
 
 
-def _each_kind(text: str) -> list[str]:
-    """Return a text for each kind of document, if it speaks of any kind."""
+def _each_kind(text: str, place: str) -> list[str]:
+    """Return a text for each kind of what the file is about, if it speaks of any kind."""
     if PLURAL not in text:
         return [text]
-    return [text.replace(PLURAL, kind.plural) for kind in DocumentKind]
+    kinds = RuleSetKind if "/rule_sets.py:" in place else DocumentKind
+    return [text.replace(PLURAL, kind.plural) for kind in kinds]
 
 
 def commands() -> list[tuple[str, str]]:
@@ -73,7 +75,7 @@ def commands() -> list[tuple[str, str]]:
     found = {
         (command, place)
         for place, text in texts()
-        for each in _each_kind(text)
+        for each in _each_kind(text, place)
         for command in COMMAND.findall(each)
         if not command.startswith("[")  # the form of all commands
     }

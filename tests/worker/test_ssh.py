@@ -4,38 +4,42 @@ from __future__ import annotations
 
 import hashlib
 import os
+import signal
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
 
 from opsicle.domain.automations import JobState
 from opsicle.domain.files import InputFile
-from opsicle.domain.templates import Retries, When
-from opsicle.wire.jobs import StepState, outputs_of, summary_of
+from opsicle.domain.templates import Phase, Retries, When
+from opsicle.wire.jobs import Outcome, StepState, outputs_of, summary_of
 from opsicle.worker.input_files import receive, staging_folder
 from opsicle.worker.private_files import remove_stale_files
 from opsicle.worker.process_tree import kill_orphans
 from tests.ssh_servers import SshServer, ssh_server
 from tests.support import require, wait_until
-from tests.worker.job_runs import Machine, is_alive, phase
+from tests.worker.job_runs import Machine, in_background, is_alive, phase
 
 VALUE = "a\n\nb 'c' \"d\" $(touch /x) `e` \\ ü"
 
 
 @contextmanager
-def in_background(ssh_machine: Machine, *phases: object, **more: object) -> Iterator[list[object]]:
-    """Run a job beside the test, and wait for its outcome at the end."""
-    outcomes: list[object] = []
-    thread = threading.Thread(target=lambda: outcomes.append(ssh_machine.run(*phases, **more)))
-    thread.start()
-    yield outcomes
-    thread.join()
+def during(ssh_machine: Machine, *phases: Phase, **more: Any) -> Iterator[list[Outcome]]:
+    """Run a job beside the test, and wait for its outcome. Cancel it if the test fails."""
+    thread, outcomes = in_background(ssh_machine, *phases, **more)
+    try:
+        yield outcomes
+    except BaseException:
+        ssh_machine.cancellation.cancel()
+        raise
+    finally:
+        thread.join(120)
 
 
 def _left(job_id: str) -> list[Path]:
@@ -245,7 +249,7 @@ def test_what_runs_there_ends_with_its_job(
         worker.kill()
         worker.wait()
     else:
-        with in_background(ssh_machine, asked, **more) as outcomes:
+        with during(ssh_machine, asked, **more) as outcomes:
             wait_until(lambda: pids.exists() and len(pids.read_text().split()) == 3)
             if way == "cancelled":
                 ssh_machine.cancellation.cancel()
@@ -294,7 +298,7 @@ def test_a_phase_that_was_cut_off_is_not_known_to_have_failed(
 ) -> None:
     began = tmp_path / "began"
 
-    with in_background(
+    with during(
         ssh_machine,
         phase(f"touch {began}; sleep 300", retries=Retries(limit=3, delay=0), name="long"),
         phase("echo failure", name="undo", when=When.FAILURE),
@@ -315,11 +319,14 @@ def test_a_phase_that_was_cut_off_is_not_known_to_have_failed(
 
 def test_what_a_daemon_holds_open_holds_up_no_phase(ssh_machine: Machine, sshd: SshServer) -> None:
     outcome = ssh_machine.run(
-        phase("setsid sleep 30 & sleep 300 & echo $!", timeout=25), target=sshd.target()
+        phase("setsid sleep 300 & echo $!; sleep 300 & echo $!", timeout=120), target=sshd.target()
     )
 
+    daemon, child = map(int, ssh_machine.log.stdout.split())
     assert outcome.state is JobState.SUCCEEDED
-    assert not is_alive(int(ssh_machine.log.stdout))
+    assert is_alive(daemon)
+    os.kill(daemon, signal.SIGKILL)
+    assert not is_alive(child)
     assert b"what a daemon prints is lost" in ssh_machine.log.stderr
 
 

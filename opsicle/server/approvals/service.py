@@ -159,6 +159,17 @@ class Approvals:
 
         return self._database.read(query)
 
+    def find_pause(self, actor: Actor, approval_id: str) -> Approval | None:
+        """Return what a job asks in its midst; None for an approval to run. Raises NotFound."""
+        actor.require(Action.APPROVALS_VIEW)
+        viewer = self._viewer(actor)
+
+        def query(db: Connection) -> Approval | None:
+            case = self._get(db, actor, approval_id)
+            return None if case.row.kind is ApprovalKind.RUN else whole(db, case, viewer, ())
+
+        return self._database.read(query)
+
     def need(self, actor: Actor, template: str, version: int | None = None) -> ApprovalNeed:
         """Return what it would ask of others if the caller ran this template now.
 

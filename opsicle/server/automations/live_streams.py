@@ -11,7 +11,6 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import chain
 
 import gevent
 
@@ -105,7 +104,7 @@ class LiveStreams:
         events = self._automation(actor, automation_id, position)
         # Taken here, so that it is read once, by what watches it already.
         first = next(events)
-        return chain([first], events)
+        return _continued(first, events)
 
     def _automation(self, actor: Actor, automation_id: str, position: Position) -> Iterator[Event]:
         shown: Automation | None = None
@@ -178,6 +177,12 @@ class LiveStreams:
                 gevent.sleep(random.uniform(0, spread))  # noqa: S311 - whose turn is first is no secret
                 yield ListChanged()
                 gevent.sleep(interval)
+
+
+def _continued(first: Event, events: Iterator[Event]) -> Iterator[Event]:
+    """Yield what was taken already, then the rest; to close it closes that too."""
+    yield first
+    yield from events
 
 
 def refresh_interval(followers: int) -> tuple[float, float]:

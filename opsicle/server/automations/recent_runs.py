@@ -53,7 +53,11 @@ def _visible_runs(db: Connection, actor: Actor, template: str) -> list[RunRow]:
 
 
 def _run(row: RunRow) -> RecentRun:
-    seconds = None
+    return RecentRun(id=row.id, state=row.state, created_at=row.created_at, seconds=seconds_of(row))
+
+
+def seconds_of(row: RunRow) -> float | None:
+    """Return how long an automation has run, None while it does or if it never did."""
     if row.started_at and row.finished_at:
-        seconds = (row.finished_at - row.started_at).total_seconds()
-    return RecentRun(id=row.id, state=row.state, created_at=row.created_at, seconds=seconds)
+        return (row.finished_at - row.started_at).total_seconds()
+    return None

@@ -20,7 +20,7 @@ from opsicle.server.automations.releases import GroupReleases
 from opsicle.server.automations.resumes import Resumes
 from opsicle.server.automations.service import Automations
 from opsicle.server.automations.shown_targets import targets_log
-from opsicle.server.automations.target_checks import TargetChecks
+from opsicle.server.automations.target_automations import TargetAutomations
 from opsicle.server.dispatch.job_logs import JobLogs
 from opsicle.server.dispatch.log_ranges import LinePage
 from opsicle.server.http.event_stream import ServerSentEvent, event_stream
@@ -44,7 +44,7 @@ def routes(
     releases: GroupReleases,
     job_logs: JobLogs,
     live: LiveStreams,
-    checks: TargetChecks,
+    on_targets: TargetAutomations,
 ) -> list[Route]:
     """Return the routes of automations."""
     view, create = Action.AUTOMATIONS_VIEW, Action.AUTOMATIONS_CREATE
@@ -57,7 +57,8 @@ def routes(
         serve(endpoints.RELEASE, releases.release, view),
         Route(endpoints.RERUN, partial(rerun, automations), create),
         Route(endpoints.RESUME, partial(resume, resumes), create),
-        serve(target_endpoints.CHECK, checks.check, Action.TARGETS_USE),
+        serve(target_endpoints.LIST_AUTOMATIONS, on_targets.list_newest, view),
+        serve(target_endpoints.CHECK, on_targets.check, Action.TARGETS_USE),
         Route(endpoints.LOG, partial(log, automations, job_logs), view),
         Route(endpoints.EVENTS, partial(events, live), view),
         Route(endpoints.ORG_EVENTS, partial(org_events, live), view),

@@ -41,7 +41,7 @@ Decide = Callable[[Actor, str, Verdict, DecisionRequest], ApprovalOutcome]
 """decide(actor, approval id, verdict, reason and code) answers how the approval stands; raises
 OpsicleError."""
 
-ApprovalLookup = Callable[[Actor, str], Approval]
+PauseLookup = Callable[[Actor, str], Approval | None]
 """look(actor, approval id) answers with what they may see of it; raises OpsicleError."""
 
 CODE_LIFETIME = timedelta(minutes=10)
@@ -103,14 +103,14 @@ class Chats:
         throttle: LoginThrottle,
         clock: Clock,
         decide: Decide,
-        look: ApprovalLookup,
+        find_pause: PauseLookup,
     ) -> None:
         self._database = database
         self._step_up = step_up
         self._throttle = throttle
         self._clock = clock
         self._decide = decide
-        self._look = look
+        self._find_pause = find_pause
 
     def make_code(self, actor: Actor, channel: str) -> NewLinkCode:
         """Return a one-time code by which a chat user shows that they are the caller.
@@ -232,12 +232,12 @@ class Chats:
         try:
             request = DecisionRequest(reason=decision.reason, totp=decision.totp)
             if decision.verdict is Verdict.APPROVE:
-                asked = self._look(actor, decision.approval_id)
-                question = values_question(asked) if asked.may_decide else ""
+                pause = self._find_pause(actor, decision.approval_id)
+                question = values_question(pause) if pause and pause.may_decide else ""
                 if question and not decision.values:
                     return ChatOutcome(question, MissingProof.VALUES)
-                if decision.values:
-                    request.values = dict(values_in(asked.asked_variables, decision.values))
+                if pause and decision.values:
+                    request.values = dict(values_in(pause.asked_variables, decision.values))
             outcome = self._decide(actor, decision.approval_id, decision.verdict, request)
         except InvalidInput as error:
             return _lacking(decision, error)

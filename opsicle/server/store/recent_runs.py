@@ -1,4 +1,4 @@
-"""SQL of how the newest automations of a template went."""
+"""SQL of how the newest automations of a template, or on a target, went."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from opsicle.server.store.rows import Row, fetch_all
 
 
 class RunRow(Row, frozen=True):
-    """One automation of a template, with no more than what says whose it is and how it went."""
+    """One automation, with no more than what says whose it is and how it went."""
 
     id: str
     template_id: str
@@ -36,5 +36,29 @@ def list_newest(db: apsw.Connection, org_id: str, template: str, limit: int) -> 
          ORDER BY id DESC LIMIT :limit
         """,
         {"org_id": org_id, "template": template, "limit": limit},
+        RunRow,
+    )
+
+
+def list_on_target(
+    db: apsw.Connection, org_id: str, target: str, before: str, limit: int
+) -> list[RunRow]:
+    """Return what ran on a target of that name, newest first, older than `before`, if any.
+
+    What ran on a worker of that name is not among it.
+    """
+    older = "AND m.automation_id < :before" if before else ""
+    return fetch_all(
+        db,
+        f"""
+        SELECT a.id, a.template_id, a.template, a.version, a.requester_id, a.state, a.created_at,
+               a.started_at, a.finished_at
+          FROM fan_out_members m
+          JOIN automations a ON a.id = m.automation_id
+         WHERE m.org_id = :org_id AND m.name = :name AND m.automation_id IS NOT NULL {older}
+           AND json_extract(a.member_of, '$.member.target') IS NOT NULL
+         ORDER BY m.automation_id DESC LIMIT :limit
+        """,  # noqa: S608 - a literal of this file
+        {"org_id": org_id, "name": target, "before": before, "limit": limit},
         RunRow,
     )

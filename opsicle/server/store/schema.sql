@@ -602,6 +602,9 @@ CREATE TABLE fan_out_members (
 CREATE UNIQUE INDEX fan_out_members_by_automation ON fan_out_members (automation_id)
  WHERE automation_id IS NOT NULL;
 
+CREATE INDEX fan_out_members_by_name ON fan_out_members (org_id, name, automation_id)
+ WHERE automation_id IS NOT NULL;
+
 CREATE TABLE forwarding_cursors (
     destination TEXT NOT NULL,
     org_id      TEXT NOT NULL,

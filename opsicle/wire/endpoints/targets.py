@@ -5,7 +5,7 @@ from __future__ import annotations
 from opsicle.wire.document_api import DocumentPushed
 from opsicle.wire.endpoint import MAX_DOCUMENT_BODY_BYTES, PAGE, Endpoint
 from opsicle.wire.pages import Page
-from opsicle.wire.target_api import PushTargetRequest, TargetSummary, TargetVersion
+from opsicle.wire.target_api import PushTargetRequest, TargetRun, TargetSummary, TargetVersion
 from opsicle.wire.user_api import Automation
 
 LIST_TARGETS = Endpoint(
@@ -48,6 +48,13 @@ CHECK = Endpoint(
         "Let a worker log in to a target.\n\n"
         "The answer is an automation; how its one target ends says what the check has found."
     ),
+)
+LIST_AUTOMATIONS = Endpoint(
+    "GET",
+    "/api/v1/targets/<target>/automations",
+    reply=Page[TargetRun],
+    query=PAGE,
+    description="List what ran on a target, newest first.",
 )
 LIST_VERSIONS = Endpoint(
     "GET",
