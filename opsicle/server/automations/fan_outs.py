@@ -22,8 +22,9 @@ from opsicle.server.access.actor import SystemActor
 from opsicle.server.access.member_actors import member_actor
 from opsicle.server.access.template_versions import template_of
 from opsicle.server.approvals.bindings import AlteredManifest, Bindings
+from opsicle.server.approvals.ended_parts import ended_part
 from opsicle.server.approvals.manifests import calls_of
-from opsicle.server.approvals.record_of_ends import record_start, require_ended
+from opsicle.server.approvals.record_of_ends import record_start
 from opsicle.server.automations.attempts import AlreadyTaken, Attempts
 from opsicle.server.automations.bound_fan_outs import require_target
 from opsicle.server.automations.repeats import request_again
@@ -286,15 +287,10 @@ class FanOuts:
         return Ending(state, self._clock.now(), None, explanation[:MAX_EXPLANATION])
 
     def _contradiction(self, db: Connection, member: FanOutMemberRow) -> list[str]:
-        row = automations.get(db, member.org_id, member.automation_id or "")
         try:
-            template = template_of(db, row.template_id, row.version)
-            of = self._bindings.check(db, row, template, None).manifest.member_of
-            require_ended(db, row)
+            ended_part(db, self._bindings, member)
         except AlteredManifest as altered:
             return [f"on {member.name}: {altered}"]
-        if of is None or (of.automation_id, of.position) != (member.parent_id, member.position):
-            return [f"on {member.name}: its automation is a part of another one"]
         return []
 
 
