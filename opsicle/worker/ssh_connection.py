@@ -31,6 +31,8 @@ from opsicle.worker.ssh_scripts import KEEPER_COMMAND, RemoteFolder
 log = logging.getLogger(__name__)
 
 CONNECT_SECONDS = 20
+"""How long the host may take to answer at all."""
+
 READY_SECONDS = 60.0
 """How long it may take from the start until the target's shell has answered."""
 
@@ -39,7 +41,9 @@ NO_JOB = 1
 """The tag of what is found by its environment (see process.py)."""
 
 _KEPT_BYTES = 64 * 1024
-_LONGEST_REASON = 200
+"""How much is kept of what the keeper and ssh say, its end."""
+
+_LONGEST_REASON = 200  # characters of ssh's words, in an explanation
 _ALIAS = "opsicle-target"
 """By which the pinned keys are looked up, wherever the host is."""
 
@@ -191,6 +195,7 @@ class SshConnection:
             os.write(self._words, content)
 
     def _await_ready(self) -> None:
+        """Wait for the keeper's first word. Raises CannotStart that says what kept it."""
         deadline = time.monotonic() + READY_SECONDS
         while (left := deadline - time.monotonic()) > 0:
             self._await_words(min(left, 0.2))
