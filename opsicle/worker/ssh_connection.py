@@ -113,6 +113,7 @@ class SshConnection:
         self._target = target
         self._output = b""
         self._errors = b""
+        self._silent: set[int] = set()  # of its pipes: those that have ended
         arguments = files.arguments(program)
         self._socket = files.path("control")
         with suppress(OSError):
@@ -164,7 +165,7 @@ class SshConnection:
         answers: list[list[str]] = []
         deadline = time.monotonic() + seconds
         while self.is_alive and time.monotonic() < deadline:
-            select.select([self._child.pidfd, self._child.stdout], [], [], 0.2)
+            self._await_words(0.2)
             answers += self.answers()
         answers += self.answers()
         self.kill()
@@ -197,8 +198,7 @@ class SshConnection:
         """Wait for the keeper's first word. Raises CannotStart that says what kept it."""
         deadline = time.monotonic() + READY_SECONDS
         while (left := deadline - time.monotonic()) > 0:
-            pipes = [self._child.pidfd, self._child.stdout, self._child.stderr]
-            select.select(pipes, [], [], min(left, 0.2))
+            self._await_words(min(left, 0.2))
             if ["ready"] in self.answers():
                 return
             if not self.is_alive:
@@ -211,10 +211,24 @@ class SshConnection:
             SSH_FAILED,
         )
 
+    def _await_words(self, seconds: float) -> None:
+        """Wait until it says something, or ends; one that has closed a pipe may live on."""
+        pipes = {self._child.stdout, self._child.stderr} - self._silent
+        select.select([self._child.pidfd, *pipes], [], [], seconds)
+
     def _read(self) -> None:
-        self._output += _read_all(self._child.stdout)
-        self._output = self._output[-_KEPT_BYTES:]
-        self._errors = (self._errors + _read_all(self._child.stderr))[-_KEPT_BYTES:]
+        self._output = (self._output + self._take(self._child.stdout))[-_KEPT_BYTES:]
+        self._errors = (self._errors + self._take(self._child.stderr))[-_KEPT_BYTES:]
+
+    def _take(self, pipe: int) -> bytes:
+        content = b""
+        with suppress(BlockingIOError):
+            while len(content) < _KEPT_BYTES:
+                if not (piece := os.read(pipe, _KEPT_BYTES)):
+                    self._silent.add(pipe)
+                    break
+                content += piece
+        return content
 
     def _let_go(self) -> None:
         os.close(self._child.stdout)
@@ -245,14 +259,6 @@ def _start(arguments: list[str], folder: Path, job_id: str) -> tuple[process.Chi
     finally:
         os.close(stdin)
     return child, words
-
-
-def _read_all(pipe: int) -> bytes:
-    content = b""
-    with suppress(BlockingIOError):
-        while len(content) < _KEPT_BYTES and (piece := os.read(pipe, _KEPT_BYTES)):
-            content += piece
-    return content
 
 
 def _where(target: TargetAccess) -> str:
