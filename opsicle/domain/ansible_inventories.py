@@ -7,9 +7,8 @@ from collections.abc import Iterator, Mapping
 
 import msgspec
 
-from opsicle.domain.imported_targets import FoundHost, FoundHosts, Remark
+from opsicle.domain.imported_targets import FoundHost, FoundHosts, Remark, port_in
 from opsicle.domain.problems import quoted
-from opsicle.domain.targets import SSH_PORT
 
 MOST_HOSTS = 10_000
 _RANGE = re.compile(r"\[(?P<low>[0-9]+|[A-Za-z]):(?P<high>[0-9]+|[A-Za-z])(:(?P<step>[0-9]+))?\]")
@@ -130,14 +129,11 @@ def _found(name: str, variables: Vars, groups: tuple[str, ...], line: int) -> Fo
     elif arguments:
         remarks.append(f"options of SSH were not taken: {quoted(arguments)}")
 
-    port = said.get(_PORT[0], "")
     return FoundHost(
         name=name,
         host=said.get(_HOST[0]) or name,
         line=line,
-        port=int(port)
-        if port.isascii() and port.isdigit() and 0 < int(port) < 65_536
-        else SSH_PORT,
+        port=port_in(said.get(_PORT[0], "")),
         user=said.get(_USER[0], ""),
         identity_file=said.get(_KEY_FILE[0], ""),
         groups=groups,

@@ -94,6 +94,12 @@ def import_targets(
     return ImportedTargets(targets, remarks)
 
 
+def port_in(text: str) -> int:
+    """Return the port that a file says, SSH's own where it says none or what is none."""
+    is_port = text.isascii() and text.isdigit() and len(text) <= 5 and 0 < int(text) < 65_536
+    return int(text) if is_port else SSH_PORT
+
+
 def _target(
     host: FoundHost, known_hosts: KnownHosts, user: str, secret: str, taken: set[str]
 ) -> Target:

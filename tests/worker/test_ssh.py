@@ -48,6 +48,13 @@ def _left(job_id: str) -> list[Path]:
     ]
 
 
+def _runs(*arguments: str) -> bool:
+    """Whether anybody runs just this command."""
+    line = "".join(f"{argument}\0" for argument in arguments)
+    commands = Path("/proc").glob("[0-9]*/cmdline")
+    return any(command.read_text(errors="replace") == line for command in commands)
+
+
 # As here
 
 
@@ -321,3 +328,18 @@ def test_what_a_daemon_holds_open_holds_up_no_phase(ssh_machine: Machine, sshd: 
     os.kill(daemon, signal.SIGKILL)
     assert not is_alive(child)
     assert b"what a daemon prints is lost" in ssh_machine.log.stderr
+
+
+def test_a_daemon_that_ends_in_time_holds_up_its_phase_no_longer(
+    ssh_machine: Machine, sshd: SshServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("opsicle.worker.ssh_scripts._LAST_SECONDS", 97)
+
+    outcome = ssh_machine.run(
+        phase("setsid sh -c 'sleep 0.3; echo done' &", timeout=90), target=sshd.target()
+    )
+
+    assert outcome.state is JobState.SUCCEEDED
+    assert ssh_machine.log.stdout == b"done\n"
+    assert not ssh_machine.log.stderr
+    assert not _runs("sleep", "97")

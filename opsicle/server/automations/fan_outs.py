@@ -31,6 +31,7 @@ from opsicle.server.automations.repeats import request_again
 from opsicle.server.automations.service import Automations
 from opsicle.server.automations.starters import MemberRun, Starter
 from opsicle.server.channels.outbox import Outbox
+from opsicle.server.dispatch.concurrency_groups import Settled
 from opsicle.server.dispatch.lease_service import LeasedWork, LeaseService
 from opsicle.server.fleet.presence import Fleet
 from opsicle.server.fleet.pubsub import PubSub, automation_topic, org_topic
@@ -46,10 +47,10 @@ from opsicle.wire.starts import StarterKind
 log = logging.getLogger(__name__)
 
 MOST_AT_ONCE = 1_000
-"""Automations on several machines that are looked at in one turn."""
+"""How many automations on several machines one turn looks at."""
 
 MOST_MADE_AT_ONCE = 100
-"""Parts of one of them, so that it does not hold up the others."""
+"""How many parts of one of them a turn makes, so that it does not hold up the others."""
 
 NOT_BEGUN = "more machines have failed than its template allows"
 CANCELLED = "the automation was cancelled"
@@ -60,7 +61,10 @@ _UNREADABLE = BoundFanOut(kind=FanOutKind.EACH, members=(), max_failures=-1)
 
 
 class FanOuts:
-    """What a turn of the server's loop does for them. Two turns at once do no harm."""
+    """Carries automations that run on several machines on, a step in each turn of a loop.
+
+    Two turns at once do no harm.
+    """
 
     def __init__(  # noqa: PLR0913, PLR0917 - what such an automation touches
         self,
@@ -239,7 +243,7 @@ class FanOuts:
 
     def _end(self, parent: AutomationRow) -> None:
         """End an automation all of whose machines are over."""
-        settled = LeasedWork().settled
+        settled = Settled()
 
         def work(db: Connection) -> None:
             row = automations.get(db, parent.org_id, parent.id)
