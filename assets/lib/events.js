@@ -22,7 +22,10 @@ const BETWEEN_TURNS_MS = 1_000;
  * "live", "waiting" or "closed". Connections that break are made anew after a pause, from the last
  * id on. Errors that waiting does not mend go to `failed`.
  */
-export async function follow(endpoint, { path, query, on, status = () => {}, failed = () => {}, signal }) {
+export async function follow(
+  endpoint,
+  { path, query, on, status = () => {}, failed = () => {}, signal },
+) {
   const position = { id: "" };
   let pause = FIRST_PAUSE_MS;
   while (!signal.aborted) {

@@ -54,7 +54,8 @@ export class LineBuffer {
 
   /** Put the lines of the next part of the log behind those here. */
   extend(later) {
-    const isSamePhase = later.lines[0]?.kind === "phase" && later.lines[0].phase <= this.#newestPhase;
+    const isSamePhase =
+      later.lines[0]?.kind === "phase" && later.lines[0].phase <= this.#newestPhase;
     for (const line of later.lines.slice(isSamePhase ? 1 : 0)) this.#adopt(line);
   }
 
