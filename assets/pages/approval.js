@@ -241,6 +241,13 @@ function where(approval) {
       "Its workspace",
       `kept for ${durationText(approval.keep_workspace * 1000)} if it does not go well`,
     ],
+    approval.on_worker_lost === "requeue" && ["If its worker is lost", "all of it runs again"],
+    ...Object.entries({ success: approval.on_success, failure: approval.on_failure })
+      .filter(([, calls]) => calls.length)
+      .map(([end, calls]) => [
+        `On ${end} starts`,
+        visible(calls.map((call) => call.template).join(", ")),
+      ]),
     ["Policy", policyText(approval)],
     ["Manifest (SHA-256)", h("code", { class: "command" }, approval.manifest_digest)],
   ];
