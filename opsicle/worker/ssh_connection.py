@@ -268,6 +268,11 @@ def _where(target: TargetAccess) -> str:
 def _explain(target: TargetAccess, errors: bytes, exit_status: int | None) -> str:
     """Return why nobody got to the target, by what ssh says."""
     text, last = errors.decode(errors="replace"), _last_line(errors)
+    if exit_status != SSH_FAILED:  # what was said is the target's, whatever words it uses
+        return (
+            f"{_where(target)} let us in, but its shell ran nothing: "
+            f"{last or 'it does not say why'}"
+        )
     if "Host key verification failed" in text:
         return (
             f"{_where(target)} {HOST_KEY_DIFFERS}, so nothing was run: "
@@ -280,9 +285,7 @@ def _explain(target: TargetAccess, errors: bytes, exit_status: int | None) -> st
         )
     if "Permission denied" in text or "Too many authentication failures" in text:
         return f"{_where(target)} {LOGIN_REFUSED} of {target.user} with the key of its target"
-    if exit_status == SSH_FAILED:
-        return f"{_where(target)} {NOT_REACHED}: {last or 'ssh does not say why'}"
-    return f"{_where(target)} let us in, but its shell ran nothing: {last or 'it does not say why'}"
+    return f"{_where(target)} {NOT_REACHED}: {last or 'ssh does not say why'}"
 
 
 def _last_line(errors: bytes) -> str:
