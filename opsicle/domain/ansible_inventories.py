@@ -11,13 +11,15 @@ from opsicle.domain.imported_targets import FoundHost, FoundHosts, Remark, port_
 from opsicle.domain.problems import quoted
 
 MOST_HOSTS = 10_000
+"""How many hosts of an inventory are read; a range may name any number."""
+
 _RANGE = re.compile(r"\[(?P<low>[0-9]+|[A-Za-z]):(?P<high>[0-9]+|[A-Za-z])(:(?P<step>[0-9]+))?\]")
 
 _HOST = ("ansible_ssh_host", "ansible_host")
 _PORT = ("ansible_ssh_port", "ansible_port")
 _USER = ("ansible_ssh_user", "ansible_user")
 _KEY_FILE = ("ansible_ssh_private_key_file", "ansible_private_key_file")
-"""Of each meaning the name that wins stands first, as in Ansible's connection plugin `ssh`."""
+"""Names of variables with one meaning; the first that is set wins, as in Ansible's plugin `ssh`."""
 
 _ARGUMENTS = ("ansible_ssh_common_args", "ansible_ssh_extra_args", "ansible_ssh_args")
 _TAKEN = {*_HOST, *_PORT, *_USER, *_KEY_FILE, *_ARGUMENTS, "ansible_connection", "description"}

@@ -8,12 +8,12 @@ from collections.abc import Iterable
 import msgspec
 
 from opsicle.domain.known_hosts import KnownHosts
+from opsicle.domain.label_parser import MAX_LABELS
 from opsicle.domain.names import LABEL_KEY
 from opsicle.domain.problems import quoted
 from opsicle.domain.target_parser import MAX_HOST_KEYS, USER_NAME, is_host
 from opsicle.domain.targets import SSH_PORT, Target
 
-MAX_LABELS = 64
 GROUP = "group"
 """The value of a label whose key is the name of a group."""
 

@@ -18,7 +18,7 @@ _MOST = 100
 
 
 class PutOff(NamedTuple):
-    """That a worker gave an automation back so many times; `until` is of the monotonic clock."""
+    """How often a worker gave an automation back, and why; `until` is of the monotonic clock."""
 
     times: int
     until: float
