@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 import time
@@ -11,7 +12,7 @@ from contextlib import suppress
 from pathlib import Path, PurePath
 
 from opsicle.domain.files import FOLDER
-from opsicle.domain.templates import ResourceLimits
+from opsicle.domain.templates import ResourceLimits, When
 from opsicle.domain.workers import SSH
 from opsicle.wire.jobs import TargetAccess, Work
 from opsicle.worker import process
@@ -23,7 +24,13 @@ from opsicle.worker.process import Child, OsAccount
 from opsicle.worker.process_limits import exceeded_by_exit
 from opsicle.worker.runtimes.protocol import CannotStart
 from opsicle.worker.script import Script, is_posix_shell
-from opsicle.worker.ssh_connection import NO_JOB, SshConnection, SshFiles, local_environment
+from opsicle.worker.ssh_connection import (
+    NO_JOB,
+    SSH_FAILED,
+    SshConnection,
+    SshFiles,
+    local_environment,
+)
 from opsicle.worker.ssh_scripts import PHASE_COMMAND, RESULT_BYTES, RESULT_COMMAND
 from opsicle.worker.workspace import Workspace
 
@@ -31,6 +38,10 @@ _SECONDS_BEYOND_GRACE = 30.0
 """How long the target may take, after the grace, to end what runs and to remove what is left."""
 
 _LOOK_SECONDS = 0.05
+"""How often it is looked whether the target has ended what it was told to end."""
+
+_STOPPED = re.compile(r"stopped ([0-9]{1,9})")
+"""What the keeper answers to `stop`. A target may say anything else, which is no answer."""
 
 _FOLLOW = """\
 nonce=$1 marks=$2 here=$3 bytes=$4 phase=$5 result=$6 files=$7 unpack=$8
@@ -117,6 +128,7 @@ class SshJob:
         self._connection: SshConnection | None = None
         self._child: Child | None = None
         self._used: SshConnection | None = None  # by the try that was started last
+        self._first_phase: int | None = None  # that was started
         self._results: dict[str, Path] = {}
         self._problem = ""  # that kept the last try from running
         self._left_there: list[str] = []
@@ -127,7 +139,8 @@ class SshJob:
     ) -> dict[str, str]:
         """Return what is added to PATH, HOME, LANG and TZ of the login.
 
-        What lies in the job's folder on the target is named when that is known.
+        What lies in the job's folder on the target is named when that is known. Where the phase's
+        outputs and summary belong on this side is kept for `settle`.
         """
         named = {name: path for name, path in private.items() if name != "OPSICLE_MASK"}
         self._results = {
@@ -143,6 +156,7 @@ class SshJob:
     def start(self, phase: int, script: Script, environment: Mapping[str, str]) -> Child:
         """Start a phase. Blocks while it connects. Raises CannotStart."""
         connection = self._connected()
+        self._require_workspace(phase, connection)
         folder = connection.folder
         asked = self._work.phases[phase]
         at = str(folder.path / "script")
@@ -175,6 +189,8 @@ class SshJob:
         constants += [self._files_to_carry(connection), folder.unpack_command()]
         argv = ["/bin/sh", "-c", _FOLLOW, "sh", *constants, *command]
         self._child, self._used = self._spawn(argv), connection
+        if self._first_phase is None:
+            self._first_phase = phase
         return self._child
 
     def settle(self, _phase: int, _exit_code: int) -> str:
@@ -238,6 +254,20 @@ class SshJob:
                 ) from None
         return self._connection
 
+    def _require_workspace(self, phase: int, connection: SshConnection) -> None:
+        """Raise CannotStart where what earlier phases have left is gone with their connection.
+
+        The first one finds on a new connection what it found before, and cleaning up is better done
+        without than not at all.
+        """
+        is_kept = self._used in {None, connection} or phase == self._first_phase
+        if not is_kept and self._work.phases[phase].when is When.SUCCESS:
+            raise CannotStart(
+                f"the connection to {self._target.name} was lost before it began, "
+                "and with it the workspace of the phases before, so nothing was run",
+                SSH_FAILED,
+            )
+
     def _files_to_carry(self, connection: SshConnection) -> str:
         """Return where the job's files are that are not on the target yet; "" if none are."""
         if not self._work.files or self._carried_over is connection:
@@ -246,6 +276,7 @@ class SshJob:
         return str(self._workspace.path / FOLDER)
 
     def _lost(self) -> str:
+        """Give the connection up, and return that nobody can say how the try ended."""
         connection = self._used
         assert connection
         connection.give_up()
@@ -275,6 +306,7 @@ class SshJob:
         return seen
 
     def _spawn(self, argv: list[str]) -> Child:
+        """Start a shell beside ssh's files. Raises CannotStart."""
         environment = local_environment(self._work.job_id)
         environment[b"JOB"] = os.fsencode(self._files.path("").name.removesuffix("-"))
         try:
@@ -314,9 +346,9 @@ class SshStop:
     def turn(self, now: float) -> float | None:
         """Do what is due at `now`, and return when to call again, or None once all is over."""
         for answer in self._connection.answers() if self._connection else ():
-            if answer[:1] == ["stopped"]:
+            if found := _STOPPED.fullmatch(" ".join(answer)):
                 self._is_stopped = True
-                self.survivors = int(answer[1])
+                self.survivors = int(found[1])
         has_ended = self._child is None or self._child.has_ended()
         if has_ended and (self._is_stopped or not (self._connection and self._connection.is_alive)):
             self._note_unstopped()

@@ -1,0 +1,122 @@
+"""What is made of a target that does not keep to what was agreed, or is lost between phases."""
+
+from __future__ import annotations
+
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from opsicle.domain.automations import JobState
+from opsicle.domain.templates import Retries, When
+from opsicle.wire.jobs import StepState
+from opsicle.worker import ssh_connection
+from opsicle.worker.runtimes import ssh
+from tests.ssh_servers import SshServer, ssh_server
+from tests.support import wait_until
+from tests.worker.job_runs import Machine, phase
+
+_LIAR = """\
+#!/bin/sh
+case $SSH_ORIGINAL_COMMAND in
+*'!= .'*)
+    while read -r line && [ "$line" != . ]; do
+        case $line in nonce=*) nonce=${line#nonce=} ;; esac
+    done
+    echo "$nonce ready"
+    while read -r word grace; do echo "$nonce ANSWER"; done ;;
+*) touch BEGAN; exec sleep 300 ;;
+esac
+"""
+
+
+@pytest.mark.parametrize("answer", ["stopped", "stopped all", "stopped " + "9" * 5000])
+def test_what_a_target_answers_to_a_cancel_keeps_no_job_from_its_end(
+    ssh_machine: Machine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, answer: str
+) -> None:
+    monkeypatch.setattr(ssh, "_SECONDS_BEYOND_GRACE", 0.2)
+    began, liar = tmp_path / "began", tmp_path / "liar"
+    liar.write_text(_LIAR.replace("ANSWER", answer).replace("BEGAN", str(began)))
+    liar.chmod(0o755)
+
+    def cancel_once_it_runs() -> None:
+        wait_until(began.exists)
+        ssh_machine.cancellation.cancel()
+
+    with ssh_server(tmp_path / "sshd", f"ForceCommand {liar}") as server:
+        thread = threading.Thread(target=cancel_once_it_runs)
+        thread.start()
+        outcome = ssh_machine.run(phase("true"), target=server.target(), grace_seconds=0.2)
+        thread.join()
+
+    assert outcome.state is JobState.CANCELLED
+    assert "could not be ended" in outcome.phases[0].explanation
+
+
+def test_who_waits_for_a_target_that_says_nothing_does_nothing_meanwhile(
+    ssh_machine: Machine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ssh_connection, "READY_SECONDS", 3.0)
+    silent = 'ForceCommand exec /bin/sh -c "exec >&- 2>&-; exec sleep 300"'
+
+    with ssh_server(tmp_path / "sshd", silent) as server:
+        before = time.process_time()
+        outcome = ssh_machine.run(phase("true"), target=server.target())
+
+    assert time.process_time() - before < 0.5
+    assert "its shell has not answered within 3 s" in outcome.explanation
+
+
+def test_a_phase_does_not_begin_without_what_those_before_it_have_left(
+    ssh_machine: Machine, sshd: SshServer, tmp_path: Path
+) -> None:
+    cut = _cut_between_tries(ssh_machine, sshd)
+
+    outcome = ssh_machine.run(
+        phase("touch made", name="make"),
+        phase(
+            f"echo tried; test -e {tmp_path}/failed || {{ touch {tmp_path}/failed; exit 1; }}",
+            name="use",
+            retries=Retries(limit=1, delay=2),
+        ),
+        phase("echo tidy", name="tidy", when=When.ALWAYS),
+        target=sshd.target(),
+    )
+    cut.join()
+
+    assert outcome.state is JobState.FAILED
+    assert [report.state for report in outcome.phases] == ["succeeded", "failed", "succeeded"]
+    assert "was lost before it began" in outcome.phases[1].explanation
+    assert ssh_machine.log.of(1, 1) == b"tried\n"
+    assert ssh_machine.log.of(2) == b"tidy\n"
+
+
+def test_the_first_phase_is_tried_again_over_another_connection(
+    ssh_machine: Machine, sshd: SshServer, tmp_path: Path
+) -> None:
+    cut = _cut_between_tries(ssh_machine, sshd)
+
+    outcome = ssh_machine.run(
+        phase(
+            f"test -e {tmp_path}/failed || {{ touch {tmp_path}/failed; exit 1; }}",
+            retries=Retries(limit=1, delay=2),
+        ),
+        phase("true", name="next"),
+        target=sshd.target(),
+    )
+    cut.join()
+
+    assert [report.state for report in outcome.phases] == [StepState.SUCCEEDED] * 2
+
+
+def _cut_between_tries(ssh_machine: Machine, sshd: SshServer) -> threading.Thread:
+    """Cut the connection while a job waits for its next try."""
+
+    def cut() -> None:
+        wait_until(lambda: b"the next begins in" in ssh_machine.log.everything)
+        sshd.kill_sessions()
+
+    thread = threading.Thread(target=cut)
+    thread.start()
+    return thread
