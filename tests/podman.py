@@ -94,6 +94,11 @@ class Podman:
 
     def close(self) -> None:
         """Remove what is left of containers, and all the rest."""
+        self.remove_containers()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def remove_containers(self) -> None:
+        """Remove what is left of containers, running or not."""
         subprocess.run(
             ["podman", "rm", "--all", "--force"],
             capture_output=True,
@@ -101,7 +106,6 @@ class Podman:
             check=False,
             env={**os.environ, **self.environment},
         )
-        shutil.rmtree(self.folder, ignore_errors=True)
 
 
 def _image() -> bytes:
