@@ -81,13 +81,16 @@ def podman(own_podman: Podman, monkeypatch: pytest.MonkeyPatch) -> Iterator[Podm
 
 
 @pytest.fixture
-def host(machine: Machine, podman: Podman) -> Machine:
-    """Return a machine that runs containers, too."""
+def host(machine: Machine, podman: Podman) -> Iterator[Machine]:
+    """Return a machine that runs containers, too; what a failed test left running is cancelled."""
     machine.runtimes = Runtimes(
         (SubprocessRuntime(machine.environment), ContainerRuntime("podman"))
     )
     assert machine.runtimes.kinds == ("subprocess", "container")
-    return machine
+    yield machine
+    machine.cancellation.cancel()
+    for thread in machine.beside:
+        thread.join(60)
 
 
 @pytest.fixture

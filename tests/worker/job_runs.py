@@ -70,6 +70,7 @@ class Machine:
         self.log = Log()
         self.cancellation = Cancellation()
         self.children: list[tuple[int, str]] = []
+        self.beside: list[threading.Thread] = []
         self.seconds = 0.0
         self.runtimes: Runtimes | None = None
         self.environment = {
@@ -114,6 +115,7 @@ def in_background(
     """Run a job beside the test. Return its thread, and where its outcome will be."""
     outcomes: list[Outcome] = []
     thread = threading.Thread(target=lambda: outcomes.append(machine.run(*phases, **more)))
+    machine.beside.append(thread)
     thread.start()
     return thread, outcomes
 
