@@ -8,12 +8,14 @@ import { visible } from "../lib/visible.js";
 import { loading } from "./headings.js";
 import { runStrip, successRate, usualSeconds } from "./last-runs.js";
 import { stateDot } from "./states.js";
+import { whatRuns } from "./targets.js";
 
 /**
  * A panel with a heading: `row(item)` gives a link for an item, `nothing` is said where there is
- * none, `more` is [text, href] of a link to all. Gives { element, show(items) }.
+ * none, `more` is [text, href] of a link to all. They are counted where `most` is given, how many
+ * are shown at most. Gives { element, show(items) }.
  */
-export function panel(title, { row, nothing, more, key = (item) => item.id, look = "" }) {
+export function panel(title, { row, nothing, more, most, key = (item) => item.id, look = "" }) {
   const list = h("ul", { "aria-label": title });
   const count = h("span", { class: "tile-count muted" });
   const empty = h("p", { class: "tile-empty muted", hidden: true }, nothing);
@@ -29,11 +31,15 @@ export function panel(title, { row, nothing, more, key = (item) => item.id, look
   );
   const show = (items) => {
     showList(list, items, key, (item) => h("li", {}, row(item)));
-    replace(count, items.length > 0 && String(items.length));
+    replace(count, items.length > 0 && most && countText(items.length, most));
     wait.remove();
     empty.hidden = items.length > 0;
   };
   return { element, show };
+}
+
+function countText(count, most) {
+  return count < most ? String(count) : `${most} or more`;
 }
 
 function tileRow(href, ...content) {
@@ -71,19 +77,21 @@ export function approvalRow({ id, template, kind, phase, reason, requester, aske
 }
 
 /** An automation that has begun. */
-export function runningRow({ id, state, template, reason, worker, started_at: at, requester }) {
+export function runningRow(automation) {
+  const { id, state, reason, worker, started_at: at, requester } = automation;
   const facts = [person(requester), worker && `on ${visible(worker.name)}`, visible(reason)];
   const text = facts.filter(Boolean).join(" · ");
   return tileRow(
     `/automations/${id}`,
     stateDot(state),
-    what(template, h("span", {}, text)),
+    what(whatRuns(automation), h("span", {}, text)),
     side(duration(at)),
   );
 }
 
 /** An automation that has failed, with the last `line` that it printed, if that is known. */
-export function failedRow({ id, state, template, explanation, finished_at: at, line }) {
+export function failedRow(automation) {
+  const { id, state, explanation, finished_at: at, line } = automation;
   const href = `/automations/${id}${line ? `#L${line.number}` : ""}`;
   return tileRow(
     href,
@@ -91,7 +99,7 @@ export function failedRow({ id, state, template, explanation, finished_at: at, l
     h(
       "span",
       { class: "tile-what" },
-      h("strong", {}, visible(template)),
+      h("strong", {}, visible(whatRuns(automation))),
       h("span", {}, visible(explanation)),
       line && h("code", { class: "tile-line" }, `${line.number}  ${line.text}`),
     ),

@@ -62,18 +62,21 @@ function makePanels() {
   const all = {
     waiting: may("approvals.view") && {
       title: "Waits for you",
+      most: SHOWN,
       row: approvalRow,
       nothing: "Nothing waits for your decision.",
       more: ["All approvals", "/approvals"],
     },
     running: may("automations.view") && {
       title: "Running now",
+      most: SHOWN,
       row: runningRow,
       nothing: "Nothing runs just now.",
       more: ["All automations", "/automations"],
     },
     failed: may("automations.view") && {
       title: "Failed since yesterday",
+      most: SHOWN,
       row: failedRow,
       nothing: "Nothing has failed since yesterday.",
       more: ["All failures", "/automations?state=failed"],
@@ -87,6 +90,7 @@ function makePanels() {
     },
     workers: may("workers.view") && {
       title: "Workers",
+      most: Infinity,
       row: workerRow,
       nothing: "No worker has joined yet.",
       more: ["All workers", "/workers"],
