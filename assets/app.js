@@ -6,7 +6,7 @@ import { setTitle } from "./components/headings.js";
 import { problemBox } from "./components/problems.js";
 import { buildShell } from "./components/shell.js";
 import { stepUp } from "./components/step-up.js";
-import { loadMe, logOut, onLoggedOut, onStepUpRequired } from "./lib/api.js";
+import { get, loadMe, logOut, onLoggedOut, onStepUpRequired } from "./lib/api.js";
 import { dropStaleDrafts, putDraftsAside } from "./lib/drafts.js";
 import { here, navigate, startRouter } from "./lib/router.js";
 import { whoAmI } from "./lib/session.js";
@@ -32,7 +32,7 @@ async function start() {
   setInterval(refreshTimes, TICK_MS);
   document.addEventListener("keydown", focusSearch);
   try {
-    await loadMe();
+    if (!(await loadMe())) await leadToSetup();
   } catch (error) {
     outlet.append(problemBox(error));
     return;
@@ -45,6 +45,12 @@ async function start() {
     focusPage(outlet, isFirst);
     isFirst = false;
   });
+}
+
+/** Nobody can log in to a server without an org: where one would, one sets it up. */
+async function leadToSetup() {
+  if (!["/", LOGIN.path].includes(location.pathname)) return;
+  if ((await get("/setup")).is_needed) history.replaceState(null, "", "/setup");
 }
 
 /** Put a page in the place of the one before; the login, if the page asks for one. */
