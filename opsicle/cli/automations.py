@@ -30,6 +30,7 @@ from opsicle.wire.user_api import Automation, AutomationSummary
 _MOST_FOUND = 100
 """Lines that a search shows unless told."""
 
+
 def _what(automation: AutomationSummary) -> str:
     """Return what it runs, and for which machine if it is the part for one."""
     machine = f" on {automation.target}" if automation.target else ""
