@@ -2,20 +2,21 @@
 
 import { h, replace } from "../lib/dom.js";
 import { showList } from "../lib/keyed.js";
+import { queryText } from "../lib/query.js";
 import { pathOf } from "../lib/templates.js";
 import { ago, duration, durationText } from "../lib/times.js";
 import { visible } from "../lib/visible.js";
 import { loading } from "./headings.js";
 import { runStrip, successRate, usualSeconds } from "./last-runs.js";
-import { stateDot } from "./states.js";
+import { stateDot, stateText } from "./states.js";
 import { whatRuns } from "./targets.js";
 
 /**
  * A panel with a heading: `row(item)` gives a link for an item, `nothing` is said where there is
- * none, `more` is [text, href] of a link to all. They are counted where `most` is given, how many
- * are shown at most. Gives { element, show(items) }.
+ * none, `more` is [text, href] of a link to all. Gives { element, show(items, most) }: all are counted, and
+ * `most` of them shown.
  */
-export function panel(title, { row, nothing, more, most, key = (item) => item.id, look = "" }) {
+export function panel(title, { row, nothing, more, key = (item) => item.id, look = "" }) {
   const list = h("ul", { "aria-label": title });
   const count = h("span", { class: "tile-count muted" });
   const empty = h("p", { class: "tile-empty muted", hidden: true }, nothing);
@@ -29,17 +30,13 @@ export function panel(title, { row, nothing, more, most, key = (item) => item.id
     wait,
     empty,
   );
-  const show = (items) => {
-    showList(list, items, key, (item) => h("li", {}, row(item)));
-    replace(count, items.length > 0 && most && countText(items.length, most));
+  const show = (items, most) => {
+    showList(list, items.slice(0, most), key, (item) => h("li", {}, row(item)));
+    replace(count, items.length > 0 && String(items.length));
     wait.remove();
     empty.hidden = items.length > 0;
   };
   return { element, show };
-}
-
-function countText(count, most) {
-  return count < most ? String(count) : `${most} or more`;
 }
 
 function tileRow(href, ...content) {
@@ -77,23 +74,26 @@ export function approvalRow({ id, template, kind, phase, reason, requester, aske
 }
 
 /** An automation that has begun. */
-export function runningRow(automation) {
-  const { id, state, reason, worker, started_at: at, requester } = automation;
+export function runningRow({ id, state, template, reason, worker, started_at: at, requester }) {
   const facts = [person(requester), worker && `on ${visible(worker.name)}`, visible(reason)];
   const text = facts.filter(Boolean).join(" · ");
   return tileRow(
     `/automations/${id}`,
     stateDot(state),
-    what(whatRuns(automation), h("span", {}, text)),
+    what(template, h("span", {}, text)),
     side(duration(at)),
   );
 }
 
-/** An automation that has failed, with the last `line` that it printed, if that is known. */
+/**
+ * An automation that has failed, with the last `line` that it printed, if that is known, and a way
+ * to the `more` of its template that ended so.
+ */
 export function failedRow(automation) {
-  const { id, state, explanation, finished_at: at, line } = automation;
+  const { id, state, template, explanation, finished_at: at, line, more } = automation;
   const href = `/automations/${id}${line ? `#L${line.number}` : ""}`;
-  return tileRow(
+  const others = `/automations${queryText({ state, template })}`;
+  const row = tileRow(
     href,
     stateDot(state),
     h(
@@ -105,6 +105,10 @@ export function failedRow(automation) {
     ),
     side(ago(at)),
   );
+  if (!more) return row;
+  const text = `${more} more ${stateText(state)}`;
+  const name = `${text}: ${visible(template)}`;
+  return [row, h("a", { class: "tile-others", href: others, "aria-label": name }, text)];
 }
 
 /** A template with how its last runs went. */

@@ -1,6 +1,6 @@
 // One approval: who asks and why, what exactly will run, who else must agree, and the decision.
 
-import { boundCalls } from "../components/chain.js";
+import { boundCalls, startedAfterwards } from "../components/chain.js";
 import { button } from "../components/buttons.js";
 import { diffView } from "../components/diff.js";
 import { decisionButtons, openDecision, ownDecision } from "../components/decisions.js";
@@ -241,6 +241,7 @@ function where(approval) {
       "Its workspace",
       `kept for ${durationText(approval.keep_workspace * 1000)} if it does not go well`,
     ],
+    ...startedAfterwards(approval),
     ["Policy", policyText(approval)],
     ["Manifest (SHA-256)", h("code", { class: "command" }, approval.manifest_digest)],
   ];

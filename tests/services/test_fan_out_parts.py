@@ -10,6 +10,7 @@ from opsicle.domain.access import BuiltInRole
 from opsicle.server.access.actor import Actor
 from opsicle.server.automations.retention import Retention, RetentionPeriods
 from opsicle.server.store import fan_outs
+from opsicle.server.store.database import Connection
 from opsicle.server.store.fan_outs import FanOutMemberRow
 from opsicle.wire.starts import ResumeRequest, StarterKind
 from tests.services.core import Core
@@ -129,3 +130,30 @@ def test_a_machine_on_which_only_a_row_knows_of_a_success_is_gone_on_with(
     fanning.automation = core.services.resumes.resume(alice, fanning.automation.id, ResumeRequest())
 
     assert list(fanning.states) == ["e2", "e3"]
+
+
+@pytest.mark.parametrize("ended", [False, True])
+def test_no_part_is_made_of_what_the_record_says_was_cancelled(
+    core: Core, alice: Actor, ended: bool
+) -> None:
+    fanning = Fanning(core, alice)
+    fanning.push("labels: {role: edge}, parallel: 1, maxFailures: 3").run().carry_out("e1")
+    core.automations.cancel(alice, fanning.automation.id)
+    if ended:
+        fanning.turn()
+
+    def set_back(db: Connection) -> None:
+        db.execute("DROP TRIGGER IF EXISTS automations_stay_final")
+        db.execute("UPDATE fan_out_members SET state = 'due' WHERE automation_id IS NULL")
+        db.execute(
+            "UPDATE automations SET state = 'running', cancel_requested_at = NULL, job_id = id "
+            "WHERE fan_out <> ''"
+        )
+
+    made = len(started(core, alice))
+    core.database.write(set_back)
+    if not ended:
+        fanning.carry_out("e2")
+    fanning.turn()
+
+    assert len(started(core, alice)) == made

@@ -24,7 +24,7 @@ from opsicle.server.access.template_versions import template_of
 from opsicle.server.approvals.bindings import AlteredManifest, Bindings
 from opsicle.server.approvals.ended_parts import ended_part
 from opsicle.server.approvals.manifests import calls_of
-from opsicle.server.approvals.record_of_ends import record_start
+from opsicle.server.approvals.record_of_ends import record_start, require_not_ended
 from opsicle.server.automations.attempts import AlreadyTaken, Attempts
 from opsicle.server.automations.bound_fan_outs import require_target
 from opsicle.server.automations.repeats import request_again
@@ -186,6 +186,7 @@ class FanOuts:
             now = self._clock.now()
             if not fan_outs.claim(db, member, automation_id, now):
                 raise AlreadyTaken
+            require_not_ended(db, parent)
             resource = f"fan-outs/{parent.id}/{member.position}"
             record_start(db, parent.org_id, resource, automation_id, now)
 
