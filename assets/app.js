@@ -7,7 +7,7 @@ import { loading, pageHeading, setTitle } from "./components/headings.js";
 import { problemBox } from "./components/problems.js";
 import { buildShell } from "./components/shell.js";
 import { stepUp } from "./components/step-up.js";
-import { loadMe, logOut, onLoggedOut, onStepUpRequired } from "./lib/api.js";
+import { get, loadMe, logOut, onLoggedOut, onStepUpRequired } from "./lib/api.js";
 import { dropStaleDrafts, putDraftsAside } from "./lib/drafts.js";
 import { here, navigate, startRouter } from "./lib/router.js";
 import { whoAmI } from "./lib/session.js";
@@ -41,7 +41,7 @@ async function start() {
   setInterval(refreshTimes, TICK_MS);
   document.addEventListener("keydown", focusSearch);
   try {
-    await loadMe();
+    if (!(await loadMe())) await leadToSetup();
   } catch (error) {
     outlet.append(problemBox(error));
     return;
@@ -52,6 +52,12 @@ async function start() {
     refresh(location.pathname);
     isFirst = false;
   });
+}
+
+/** Nobody can log in to a server without an org: where one would, one sets it up. */
+async function leadToSetup() {
+  if (!["/", LOGIN.path].includes(location.pathname)) return;
+  if ((await get("/setup")).is_needed) history.replaceState(null, "", "/setup");
 }
 
 /**

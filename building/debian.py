@@ -39,6 +39,7 @@ PACKAGES = {
         "ssh-keygen", "makes keys, and judges signatures that jobs have made"
     ),
     "openssh-server": Package("/usr/sbin/sshd", "targets on which jobs run their commands"),
+    "fish": Package("/usr/bin/fish", "a login shell on targets that is unlike sh"),
     "nodejs": Package("node", "runs the emulated Telegram"),
     "npm": Package("npm", "fetches the emulated Telegram"),
     "podman": Package("podman", "runs phases in containers"),

@@ -86,7 +86,7 @@ def _serve(requests: socket) -> list[str]:
             os.close(each)
 
 
-def _send_number(answers: socket.socket, number: int) -> None:
+def _send_number(answers: socket, number: int) -> None:
     """Say a number to whoever asked, unless they no longer wait for it."""
     with suppress(OSError):
         answers.sendall(b"%d\n" % number)

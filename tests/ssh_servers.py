@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from opsicle.wire.jobs import TargetAccess
-from tests.support import require, wait_until
+from tests.support import free_port, require, wait_until
 
 SSHD = "/usr/sbin/sshd"
 
@@ -42,15 +42,13 @@ class SshServer:
         self.key = self.make_key("key").read_text()
         self.host_key = self._public(self.make_key("host_key"))
         shutil.copy(folder / "key.pub", folder / "authorized_keys")
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
+        self.port = free_port()
         config = _CONFIG.format(port=self.port, folder=folder, more=more)
         (folder / "sshd_config").write_text(config)
         self.process = self.start()
 
     def start(self) -> subprocess.Popen[bytes]:
-        """Start it, and wait until it listens."""
+        """Start it, and wait until it listens. Fail at once if it ends first."""
         if os.geteuid() == 0:  # of its own children that are not let in yet
             Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)
         command = [SSHD, "-D", "-e", "-f", str(self.folder / "sshd_config")]
@@ -83,6 +81,7 @@ class SshServer:
         self.process.wait()
 
     def _listens(self) -> bool:
+        assert self.process.poll() is None, (self.folder / "sshd.log").read_text()
         with suppress(OSError), socket.create_connection(("127.0.0.1", self.port), 1):
             return True
         return False

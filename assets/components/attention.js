@@ -9,6 +9,15 @@ const INTERVAL_MS = 30_000;
 const UNTOUCHED_MS = 5 * 60_000; // asking would keep the session of somebody who has left
 const MOST = 99;
 
+const heard = new EventTarget();
+let known = "";
+
+/** Call `show(count)` now and whenever what waits for the person is counted anew. */
+export function onWaitingCount(show, { signal }) {
+  show(known);
+  heard.addEventListener("counted", () => show(known), { signal });
+}
+
 /**
  * Watch what waits for whoever is logged in, until `stop()`. `look()` asks now, `listen(show)` calls
  * `show(count, approvals)` now and after each change; the count is a text, empty for none.
@@ -35,6 +44,8 @@ export function watchWaiting() {
         const number = String(approvals.length || "");
         count = reply.next_cursor ? `${number}+` : number;
         for (const show of listeners) show(count, approvals);
+        known = count;
+        heard.dispatchEvent(new Event("counted"));
       } catch {
         // The page itself says what is wrong with the server, or with the session.
       }
@@ -49,7 +60,7 @@ export function watchWaiting() {
   for (const kind of ["pointermove", "keydown", "wheel"])
     document.addEventListener(kind, touch, { signal, passive: true });
   const timer = setInterval(() => Date.now() - touched < UNTOUCHED_MS && look(), INTERVAL_MS);
-  const stop = () => (page.abort(), clearInterval(timer));
+  const stop = () => (page.abort(), clearInterval(timer), (known = ""));
   const listen = (show) => (listeners.push(show), show(count, approvals));
   return { look, listen, stop };
 }

@@ -114,3 +114,16 @@ export function chainNotices(chain) {
       ),
     );
 }
+
+/** What an approved automation leads to beyond its own phases, as facts. */
+export function startedAfterwards({ on_worker_lost: lost, on_success: good, on_failure: bad }) {
+  return [
+    lost === "requeue" && ["If its worker is lost", "all of it runs again"],
+    ...Object.entries({ success: good, failure: bad })
+      .filter(([, calls]) => calls.length)
+      .map(([end, calls]) => [
+        `On ${end} starts`,
+        visible(calls.map((call) => call.template).join(", ")),
+      ]),
+  ];
+}

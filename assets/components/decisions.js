@@ -3,10 +3,13 @@
 import { post } from "../lib/api.js";
 import { h } from "../lib/dom.js";
 import { keepDraft } from "../lib/drafts.js";
+import { whoAmI } from "../lib/session.js";
+import { visible } from "../lib/visible.js";
 import { announce } from "./announcer.js";
 import { button } from "./buttons.js";
 import { askForm } from "./dialogs.js";
 import { field, input } from "./fields.js";
+import { missing } from "./forms.js";
 import { keptNotice } from "./problems.js";
 import { codeField } from "./step-up.js";
 import { variableField } from "./variable-fields.js";
@@ -101,7 +104,7 @@ export function openDecision(approval, way, redraw, typed = "") {
   const { verb, choice, action, look, about, done } = chosen;
   const values = verb === "approve" && !isAnswered(approval) ? valueFields(approval) : [];
   const reason = field({
-    label: "Reason",
+    label: approval.needs_reason ? "Reason" : "Reason (optional)",
     path: "reason",
     isRequired: approval.needs_reason,
     help: "Everybody sees it with your decision.",
@@ -112,6 +115,7 @@ export function openDecision(approval, way, redraw, typed = "") {
   const fields = [...values, reason, ...(window ? Object.values(window) : []), code].filter(
     Boolean,
   );
+  const needed = [approval.needs_reason && reason, code].filter(Boolean);
   const send = () => {
     const body = {
       reason: reason.control.value.trim(),
@@ -130,16 +134,32 @@ export function openDecision(approval, way, redraw, typed = "") {
     title: `${action}: ${approval.template}`,
     above: [h("p", {}, about), typed && keptNotice()],
     fields,
-    check: () => values.flatMap((each) => each.problems()),
+    check: () => [...values.flatMap((each) => each.problems()), ...missing(needed)],
     send,
     action,
     look,
     closed: keepDraft("decision", () => ({ way: action, reason: reason.control.value })),
     done: (decided) => {
       redraw(decided);
-      announce(done);
+      announce(ownDecision(decided) || done);
     },
   });
+}
+
+/** What the viewer has agreed to and who comes next, as long as others are asked; "" otherwise. */
+export function ownDecision({ state, may_decide: mayDecide, waiting_for: waiting, gates }) {
+  if (state !== "pending" || mayDecide) return "";
+  const own = gates.filter(({ decisions }) => decisions.some(isOwnApproval));
+  if (!own.length) return "";
+  const next = gates.filter((gate) => gate.state === "open");
+  if (!next.length || next.some((gate) => own.includes(gate)))
+    return visible(`You approved; it still waits for ${waiting}`);
+  const names = next.map(({ name }) => name).join(" and ");
+  return visible(`You approved; ${names} ${next.length > 1 ? "come" : "comes"} next`);
+}
+
+function isOwnApproval({ person, verdict }) {
+  return verdict === "approve" && person.id === whoAmI().user.id;
 }
 
 /** When it may begin, in the browser's time zone; empty for any time. */

@@ -2,6 +2,8 @@
 // parameters of the list's endpoint, `changed()` is called when others are wanted.
 
 import { h } from "../lib/dom.js";
+import { showList } from "../lib/keyed.js";
+import { visible } from "../lib/visible.js";
 import { button } from "./buttons.js";
 import { field, input } from "./fields.js";
 
@@ -48,6 +50,37 @@ export function chipsFilter({ name, label, value, choices }) {
   };
   const element = h("div", { class: "chips", role: "group", "aria-label": label }, chips);
   return { element, values: () => ({ [name]: chosen }), listen };
+}
+
+/**
+ * Any number of texts, each a chip; they stand in the address with commas between them.
+ * `offer(texts)` says which there are; what is chosen is offered as long as it is chosen.
+ */
+export function manyChipsFilter({ name, label, value }) {
+  let chosen = (value ?? "").split(",").filter(Boolean);
+  let offered = [];
+  let changed = () => {};
+  const element = h("div", { class: "chips", role: "group", "aria-label": label });
+  const toggle = (text) => {
+    chosen = chosen.includes(text) ? chosen.filter((each) => each !== text) : [...chosen, text];
+    draw();
+    changed();
+  };
+  const chip = ({ text, isChosen }) => {
+    const state = { "aria-pressed": String(isChosen), dataset: { focus: `chip-${text}` } };
+    const onclick = () => toggle(text);
+    return h("button", { type: "button", class: "chip", onclick, ...state }, visible(text));
+  };
+  const draw = () => {
+    const texts = [...new Set([...offered, ...chosen])];
+    const items = texts.map((text) => ({ text, isChosen: chosen.includes(text) }));
+    showList(element, items, (item) => item.text, chip);
+    element.hidden = !items.length;
+  };
+  draw();
+  const offer = (texts) => ((offered = texts), draw());
+  const values = () => ({ [name]: chosen.join(",") });
+  return { element, values, offer, listen: (listener) => (changed = listener) };
 }
 
 /**

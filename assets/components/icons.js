@@ -4,6 +4,7 @@
 import { svg } from "../lib/dom.js";
 
 const CIRCLE = "M8 1.5a6.5 6.5 0 1 1 0 13a6.5 6.5 0 1 1 0-13z";
+const STAR = "M8 1.8l1.9 4l4.4.6l-3.2 3l.8 4.4L8 11.6l-3.9 2.2l.8-4.4l-3.2-3l4.4-.6z";
 const SHAPES = {
   succeeded: ["M3 8.5l3.4 3.4L13 4.6"],
   failed: [CIRCLE, "M5.6 5.6l4.8 4.8M10.4 5.6l-4.8 4.8"],
@@ -23,6 +24,8 @@ const SHAPES = {
   skipped: ["M4 4l4 4l-4 4M9 4l4 4l-4 4"],
   returned: ["M6 4L2.5 7.5L6 11M2.5 7.5H10a3.5 3.5 0 0 1 0 7H8"],
   templates: ["M3 2.5h10v11H3zM5.5 5.5h5M5.5 8h5M5.5 10.5h3"],
+  star: [STAR],
+  starred: [STAR],
   automations: ["M2 8h2.8l1.7-4.5l3 9L11.2 8H14"],
   approvals: ["M2 3h12v10H2zM2 9h3.5l1 1.5h3l1-1.5H14", "M5.5 5.8l1.8 1.8L11 4.4"],
   schedules: [CIRCLE, "M8 4.2V8l2.6 1.8"],

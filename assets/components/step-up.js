@@ -5,13 +5,30 @@ import { h } from "../lib/dom.js";
 import { askForm } from "./dialogs.js";
 import { field, input } from "./fields.js";
 
-/** A field for a code of the app, or a recovery code in its place. */
+/**
+ * A field for a code of the app, or a recovery code in its place. A telephone offers digits alone,
+ * and letters once somebody says that they have a recovery code.
+ */
 export function codeField(
   label = "Code of your authenticator app",
-  help = "Or one of your recovery codes.",
+  help = ["Or ", recoveryButton()],
 ) {
-  const control = input({ name: "totp", autocomplete: "one-time-code", class: "input mono" });
-  return field({ label, path: "totp", help, control });
+  const control = input({
+    name: "totp",
+    autocomplete: "one-time-code",
+    inputmode: "numeric",
+    class: "input mono",
+  });
+  const code = field({ label, path: "totp", help, control });
+  code.element.querySelector(".help button")?.addEventListener("click", () => {
+    control.inputMode = "text";
+    control.focus();
+  });
+  return code;
+}
+
+function recoveryButton() {
+  return h("button", { type: "button", class: "link" }, "type one of your recovery codes");
 }
 
 /**

@@ -5,6 +5,7 @@
 export const PREFIX = "/api/v1";
 
 export const ENDPOINTS = new Set([
+  "GET /setup",
   "POST /setup",
   "POST /login",
   "POST /logout",

@@ -1,9 +1,9 @@
 // One approval: who asks and why, what exactly will run, who else must agree, and the decision.
 
-import { boundCalls } from "../components/chain.js";
+import { boundCalls, startedAfterwards } from "../components/chain.js";
 import { button } from "../components/buttons.js";
 import { diffView } from "../components/diff.js";
-import { decisionButtons, openDecision } from "../components/decisions.js";
+import { decisionButtons, openDecision, ownDecision } from "../components/decisions.js";
 import { confirm } from "../components/dialogs.js";
 import { valueView } from "../components/files.js";
 import { pageHeading } from "../components/headings.js";
@@ -65,7 +65,7 @@ function view(approval, redraw) {
     approval.resumed_from && resumedFrom(approval),
     approval.calls.length > 0 && callsOf(approval),
     approval.explanation && noticeBox("note", h("p", {}, sentence(approval.explanation))),
-    decisions(approval, redraw),
+    standing(approval),
     h(
       "div",
       { class: "columns" },
@@ -88,6 +88,7 @@ function view(approval, redraw) {
         where(approval),
       ),
     ),
+    decideBar(approval, redraw),
   ];
 }
 
@@ -179,18 +180,24 @@ function resumedFrom({ resumed_from: point, phases }) {
   );
 }
 
-function decisions(approval, redraw) {
+function standing(approval) {
   const { state, may_decide: mayDecide, stuck, policy_change: policyChange } = approval;
   const isWaiting = state === "pending" && !mayDecide && !stuck;
-  const actions = actionsOf(approval, redraw);
+  const own = ownDecision(approval);
   return [
     stuck && noticeBox("warn", h("p", {}, `${sentence(stuck)}.`)),
     policyChange &&
       noticeBox("warn", h("p", {}, `It would not run as it was asked: ${visible(policyChange)}.`)),
     approval.window && noticeBox("note", h("p", {}, `It may begin ${visible(approval.window)}.`)),
-    isWaiting && noticeBox("note", h("p", {}, `It waits for ${visible(approval.waiting_for)}.`)),
-    actions.length > 0 && h("div", { class: "form-actions decide" }, actions),
+    isWaiting &&
+      noticeBox("note", h("p", {}, `${own || `It waits for ${visible(approval.waiting_for)}`}.`)),
   ];
+}
+
+/** What the viewer may do about it, in the order of reading below all that it is about. */
+function decideBar(approval, redraw) {
+  const actions = actionsOf(approval, redraw);
+  return actions.length > 0 && h("div", { class: "form-actions decide" }, actions);
 }
 
 function actionsOf(approval, redraw) {
@@ -234,6 +241,7 @@ function where(approval) {
       "Its workspace",
       `kept for ${durationText(approval.keep_workspace * 1000)} if it does not go well`,
     ],
+    ...startedAfterwards(approval),
     ["Policy", policyText(approval)],
     ["Manifest (SHA-256)", h("code", { class: "command" }, approval.manifest_digest)],
   ];

@@ -1,7 +1,8 @@
 // The approver's inbox: what waits for their decision, what they asked for, and all of the org.
 
+import { onWaitingCount } from "../components/attention.js";
 import { chipsFilter } from "../components/filters.js";
-import { emptyState, pageHeading } from "../components/headings.js";
+import { emptyState, pageHeading, setTitle } from "../components/headings.js";
 import { column, List } from "../components/list.js";
 import { stateBadge } from "../components/states.js";
 import { h } from "../lib/dom.js";
@@ -30,6 +31,7 @@ export function mount(root, { title, query }) {
     signal: page.signal,
   });
   root.append(pageHeading(title, { beside: list.mark }), list.element);
+  onWaitingCount((count) => setTitle(count ? `(${count}) ${title}` : title), page);
   return () => page.abort();
 }
 

@@ -17,6 +17,9 @@ export function mount(root, { title }) {
     help: "The server printed it at its first start; it is also in the file setup-token in its data folder.",
     control: input({ value: takeToken(), class: "input mono" }),
   });
+  const page = new AbortController();
+  const { signal } = page;
+  addEventListener("hashchange", () => fillIn(token.control), { signal }); // pasted on this page
   const org = field({
     label: "Code of your org",
     path: "org",
@@ -48,4 +51,10 @@ export function mount(root, { title }) {
     below: h("p", { class: "muted" }, "Already set up? ", login),
   });
   (token.control.value ? org : token).control.focus();
+  return () => page.abort();
+}
+
+function fillIn(control) {
+  const token = takeToken();
+  if (token) control.value = token;
 }

@@ -1,23 +1,31 @@
 // The runbooks: find the right one and run it.
 
-import { buttonLink } from "../components/buttons.js";
-import { searchFilter } from "../components/filters.js";
+import { buttonLink, iconButton } from "../components/buttons.js";
+import { chipsFilter, manyChipsFilter, searchFilter } from "../components/filters.js";
 import { emptyState, pageHeading } from "../components/headings.js";
 import { lastRun, recentRuns, runStrip } from "../components/last-runs.js";
 import { actionsColumn, column, List } from "../components/list.js";
 import { getAll } from "../lib/api.js";
 import { h } from "../lib/dom.js";
+import { favourites, setFavourite } from "../lib/favourites.js";
 import { may } from "../lib/session.js";
 import { pathOf } from "../lib/templates.js";
 import { visible } from "../lib/visible.js";
 
+const MOST_LABELS = 16; // the commonest; what is rarer is found by the search
+
 export function mount(root, { title, query }) {
   const page = new AbortController();
+  const labels = manyChipsFilter({ name: "labels", label: "Labels", value: query.get("labels") });
   const list = new List({
     label: title,
-    load: () => load(page),
+    load: async () => {
+      const items = await load(page);
+      labels.offer(commonest(items.flatMap(({ template }) => labelsOf(template))));
+      return { items, next_cursor: "" };
+    },
     look: "template-rows",
-    columns: COLUMNS,
+    columns: columns((name, isMarked) => (setFavourite(name, isMarked), list.reload())),
     link: ({ template }) => pathOf(template),
     nameOf: ({ template }) => template.name,
     key: ({ template }) => template.name,
@@ -29,8 +37,18 @@ export function mount(root, { title, query }) {
         value: query.get("q"),
         isInstant: true,
       }),
+      chipsFilter({
+        name: "favourites",
+        label: "Which templates",
+        value: query.get("favourites"),
+        choices: [
+          { value: "", content: "All" },
+          { value: "only", content: "Favourites" },
+        ],
+      }),
+      labels,
     ],
-    fits: ({ template }, { q }) => fits(template, q),
+    fits,
     empty: (isNarrowed) => (isNarrowed ? nothingFound() : nothingYet()),
     isLive: true,
     signal: page.signal,
@@ -40,17 +58,34 @@ export function mount(root, { title, query }) {
   return () => page.abort();
 }
 
-/** Every template with its newest runs. */
+/** Every template with its newest runs, those first that the person has marked. */
 async function load({ signal }) {
   const [templates, runs] = await Promise.all([
     getAll("/templates", { signal }),
     may("automations.view") ? recentRuns({ signal }) : new Map(),
   ]);
-  const items = templates.map((template) => ({ template, runs: runs.get(template.name) ?? [] }));
-  return { items, next_cursor: "" };
+  const marked = favourites();
+  const items = templates.map((template) => ({
+    template,
+    runs: runs.get(template.name) ?? [],
+    isFavourite: marked.has(template.name),
+  }));
+  return items.toSorted((a, b) => b.isFavourite - a.isFavourite);
 }
 
-const COLUMNS = [
+function labelsOf({ labels }) {
+  const own = Object.entries(labels).filter(([key]) => !key.startsWith("opsicle.io/"));
+  return own.map(([key, value]) => `${key}=${value}`);
+}
+
+function commonest(texts) {
+  const counts = new Map();
+  for (const text of texts) counts.set(text, (counts.get(text) ?? 0) + 1);
+  const all = [...counts].toSorted(([a, m], [b, n]) => n - m || (a < b ? -1 : 1));
+  return all.slice(0, MOST_LABELS).map(([text]) => text);
+}
+
+const columns = (mark) => [
   column("Template", ({ template }) => {
     const { name, display_name: title, description, labels } = template;
     const text = description || labels["opsicle.io/description"];
@@ -64,8 +99,24 @@ const COLUMNS = [
   column("Owners", ({ template }) => ownersText(template.owners) || "–", { isMinor: true }),
   column("Last 30 runs", ({ runs }) => runStrip(runs), { isMinor: true }),
   column("Last run", ({ runs }) => lastRun(runs[0])),
-  actionsColumn(({ template }) => may("automations.create") && runLink(template)),
+  // in one, as more than one would go into a menu
+  actionsColumn((item) =>
+    h(
+      "span",
+      { class: "template-actions" },
+      star(item, mark),
+      may("automations.create") && runLink(item.template),
+    ),
+  ),
 ];
+
+function star({ template: { name, display_name: title }, isFavourite }, mark) {
+  const shape = isFavourite ? "starred" : "star";
+  return iconButton(shape, `Favourite: ${title || name}`, () => mark(name, !isFavourite), {
+    "aria-pressed": String(isFavourite),
+    dataset: { focus: `star-${name}` },
+  });
+}
 
 function runLink(template) {
   return buttonLink("Run", `${pathOf(template)}/run`, {
@@ -79,7 +130,14 @@ function ownersText(people) {
   return people.map((owner) => visible(owner.name || owner.email || "")).join(", ");
 }
 
-function fits(template, wanted) {
+function fits({ template, isFavourite }, { q, labels, favourites: which }) {
+  if (which && !isFavourite) return false;
+  const own = labelsOf(template);
+  const wanted = labels.split(",").filter(Boolean);
+  return wanted.every((label) => own.includes(label)) && hasWords(template, q);
+}
+
+function hasWords(template, wanted) {
   const labels = Object.entries(template.labels).flat();
   const people = template.owners.flatMap((owner) => [owner.name, owner.email]);
   const text = [template.name, template.display_name, template.description, ...labels, ...people]
@@ -92,7 +150,7 @@ function fits(template, wanted) {
 }
 
 function nothingFound() {
-  return emptyState("No template fits", h("p", {}, "Try fewer words."));
+  return emptyState("No template fits", h("p", {}, "Try fewer words, or other filters."));
 }
 
 function nothingYet() {

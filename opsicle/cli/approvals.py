@@ -17,6 +17,7 @@ from opsicle.cli.sessions import connect
 from opsicle.cli.terminal import ask, has_person, printable
 from opsicle.cli.times import future_time
 from opsicle.domain.approvals import Verdict
+from opsicle.domain.automations import WorkerLost
 from opsicle.domain.bound_fan_outs import BoundFanOut
 from opsicle.domain.calls import BoundCall
 from opsicle.domain.errors import InvalidInput
@@ -253,6 +254,7 @@ def _body(approval: Approval) -> Iterator[str]:
         yield printable(f"  containers see {each.host} of the worker as {each.container}")
     if approval.keep_workspace:
         yield f"  its workspace is kept for {approval.keep_workspace} s if it does not go well"
+    yield from _afterwards(approval)
 
     yield ""
     yield "With these values:" if approval.values else "It takes no values."
@@ -278,6 +280,14 @@ def _resumed(approval: Approval) -> Iterator[str]:
     for name, value in (*point.all_outputs.items(), *point.answers.items()):
         yield f"  is handed {name}: {_value_text(value)}"
     yield ""
+
+
+def _afterwards(approval: Approval) -> Iterator[str]:
+    """Yield what it leads to beyond its own phases."""
+    if approval.on_worker_lost is WorkerLost.REQUEUE:
+        yield "  if its worker is lost, all of it runs again"
+    for end, calls in (("success", approval.on_success), ("failure", approval.on_failure)):
+        yield from (f"  on {end} starts {call.template}" for call in calls)
 
 
 def _bound(calls: Sequence[BoundCall], indent: str) -> Iterator[str]:

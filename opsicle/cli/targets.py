@@ -31,6 +31,7 @@ from opsicle.wire.endpoints import targets as endpoints
 from opsicle.wire.target_api import PushTargetRequest, TargetSummary, TargetVersion
 
 _LOOK_SECONDS = 0.3
+"""How often a check asks the server whether it is over."""
 
 F = TypeVar("F", bound=Callable[..., Any])
 

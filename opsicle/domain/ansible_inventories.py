@@ -7,18 +7,19 @@ from collections.abc import Iterator, Mapping
 
 import msgspec
 
-from opsicle.domain.imported_targets import FoundHost, FoundHosts, Remark
+from opsicle.domain.imported_targets import FoundHost, FoundHosts, Remark, port_in
 from opsicle.domain.problems import quoted
-from opsicle.domain.targets import SSH_PORT
 
 MOST_HOSTS = 10_000
+"""How many hosts of an inventory are read; a range may name any number."""
+
 _RANGE = re.compile(r"\[(?P<low>[0-9]+|[A-Za-z]):(?P<high>[0-9]+|[A-Za-z])(:(?P<step>[0-9]+))?\]")
 
 _HOST = ("ansible_ssh_host", "ansible_host")
 _PORT = ("ansible_ssh_port", "ansible_port")
 _USER = ("ansible_ssh_user", "ansible_user")
 _KEY_FILE = ("ansible_ssh_private_key_file", "ansible_private_key_file")
-"""Of each meaning the name that wins stands first, as in Ansible's connection plugin `ssh`."""
+"""Names of variables with one meaning; the first that is set wins, as in Ansible's plugin `ssh`."""
 
 _ARGUMENTS = ("ansible_ssh_common_args", "ansible_ssh_extra_args", "ansible_ssh_args")
 _TAKEN = {*_HOST, *_PORT, *_USER, *_KEY_FILE, *_ARGUMENTS, "ansible_connection", "description"}
@@ -130,14 +131,11 @@ def _found(name: str, variables: Vars, groups: tuple[str, ...], line: int) -> Fo
     elif arguments:
         remarks.append(f"options of SSH were not taken: {quoted(arguments)}")
 
-    port = said.get(_PORT[0], "")
     return FoundHost(
         name=name,
         host=said.get(_HOST[0]) or name,
         line=line,
-        port=int(port)
-        if port.isascii() and port.isdigit() and 0 < int(port) < 65_536
-        else SSH_PORT,
+        port=port_in(said.get(_PORT[0], "")),
         user=said.get(_USER[0], ""),
         identity_file=said.get(_KEY_FILE[0], ""),
         groups=groups,

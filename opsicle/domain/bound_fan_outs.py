@@ -32,7 +32,7 @@ class BoundMember(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True)
 
     @property
     def shown(self) -> str:
-        """It as people are shown it before they agree."""
+        """How it is shown to people before they approve: name, and of a target where it is."""
         target = self.target
         return f"{self.name} ({target.user}@{target.host}:{target.port})" if target else self.name
 
@@ -47,7 +47,7 @@ class BoundFanOut(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class MemberOf(msgspec.Struct, frozen=True, kw_only=True):
-    """Of which automation another one is a part, at which place of it, and on what it runs.
+    """What a part belongs to: the automation of the whole, its position there, and its machine.
 
     `plan_outputs` are what the plan of the whole has handed on.
     """

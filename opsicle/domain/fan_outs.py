@@ -7,7 +7,7 @@ from enum import StrEnum
 import msgspec
 
 MOST_MEMBERS = 1_000
-"""Machines of one automation."""
+"""How many machines one automation may run on."""
 
 
 class FanOutKind(StrEnum):

@@ -8,12 +8,12 @@ from collections.abc import Iterable
 import msgspec
 
 from opsicle.domain.known_hosts import KnownHosts
+from opsicle.domain.label_parser import MAX_LABELS
 from opsicle.domain.names import LABEL_KEY
 from opsicle.domain.problems import quoted
 from opsicle.domain.target_parser import MAX_HOST_KEYS, USER_NAME, is_host
 from opsicle.domain.targets import SSH_PORT, Target
 
-MAX_LABELS = 64
 GROUP = "group"
 """The value of a label whose key is the name of a group."""
 
@@ -92,6 +92,12 @@ def import_targets(
             Remark(message=message, about=target.name, line=host.line) for message in messages
         ]
     return ImportedTargets(targets, remarks)
+
+
+def port_in(text: str) -> int:
+    """Return the port that a file says, SSH's own where it says none or what is none."""
+    is_port = text.isascii() and text.isdigit() and len(text) <= 5 and 0 < int(text) < 65_536
+    return int(text) if is_port else SSH_PORT
 
 
 def _target(

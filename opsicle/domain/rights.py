@@ -54,12 +54,12 @@ class Rights(msgspec.Struct, frozen=True, dict=True):
     server_actions: frozenset[Action] = frozenset()
 
     def decide(self, action: Action, target: NamedResource | None = None) -> AccessDecision:
-        """Return whether they may, with this template; without a target: with anything at all."""
+        """Return whether they may, with this resource; without a target: with anything at all."""
         decisions = [_decide(layer, action, target) for layer in self.layers]
         return next((decision for decision in decisions if not decision.is_allowed), decisions[0])
 
     def may(self, action: Action, target: NamedResource | None = None) -> bool:
-        """Return whether they may, with this template; without a target: with anything at all."""
+        """Return whether they may, with this resource; without a target: with anything at all."""
         return self.decide(action, target).is_allowed if target else action in self.actions
 
     @cached_property
@@ -67,8 +67,8 @@ class Rights(msgspec.Struct, frozen=True, dict=True):
         """All that they may do with anything at all."""
         return self.server_actions | {action for action in Action if self.decide(action).is_allowed}
 
-    def depends_on_template(self, action: Action) -> bool:
-        """Return whether the answer differs from template to template."""
+    def depends_on_resource(self, action: Action) -> bool:
+        """Return whether the answer differs from one template, or target, to another."""
         return any(
             grant.rule.is_scoped and grant.rule.covers(action)
             for layer in self.layers

@@ -9,6 +9,7 @@ from opsicle.domain.fan_outs import MOST_MEMBERS, FanOut, FanOutKind
 from opsicle.domain.label_parser import parse_labels, parse_where
 from opsicle.domain.names import TEMPLATE_NAME, TEMPLATE_NAME_RULE
 from opsicle.domain.problems import listed
+from opsicle.domain.yaml_documents import Kind
 
 _WHAT = {FanOutKind.EACH: "workers", FanOutKind.TARGETS: "targets"}
 _WHICH = {
@@ -53,6 +54,9 @@ def _fan_out(kind: FanOutKind, fields: Fields, beside: RunsOn) -> RunsOn:
     keys = _WHICH[kind]
     if not any(fields.has(key) for key in keys):
         fields.place.add(f"needs {listed(keys)}, which say on which {_WHAT[kind]} it runs")
+    named = fields.find("names")
+    if named and named.node.kind is Kind.LIST and not named.node.items:
+        named.add("names none; without it, all count that fit otherwise")
     most = fields.integer("parallel", _PARALLEL[kind], 1, MOST_MEMBERS)
     fan_out = FanOut(
         kind=kind,

@@ -9,9 +9,8 @@ from fnmatch import fnmatchcase
 
 import msgspec
 
-from opsicle.domain.imported_targets import FoundHost, FoundHosts, Remark
+from opsicle.domain.imported_targets import FoundHost, FoundHosts, Remark, port_in
 from opsicle.domain.problems import quoted
-from opsicle.domain.targets import SSH_PORT
 
 _WILDCARD = re.compile(r"[*?!]")
 _OPTION = re.compile(r"(?P<key>[A-Za-z0-9]+)(\s*=\s*|\s+)(?P<value>.*)")
@@ -94,13 +93,11 @@ def _found(name: str, line: int, blocks: list[_Block]) -> FoundHost:
             for key, value in block.options.items():
                 options.setdefault(key, value)
 
-    port = options.get("port", "")
-    is_port = port.isascii() and port.isdigit() and 0 < int(port) < 65_536
     return FoundHost(
         name=name,
         host=_host_name(name, options),
         line=line,
-        port=int(port) if is_port else SSH_PORT,
+        port=port_in(options.get("port", "")),
         user=options.get("user", ""),
         identity_file=options.get("identityfile", ""),
         remarks=tuple(_remarks(options)),

@@ -17,7 +17,7 @@ HOST_KEY_TYPES = (
 )
 
 MAX_HOST_KEY_CHARACTERS = 4_000
-"""Of one line. RSA's largest key that OpenSSH takes, 16,384 bits, has 2,800."""
+"""The longest line that is taken. RSA's largest key that OpenSSH takes, 16,384 bits, has 2,800."""
 
 
 class HostKeyMistake(ValueError):

@@ -8,7 +8,7 @@ from opsicle.domain.automations import AutomationState
 
 CHECK_TEMPLATE_NAME = "check-targets"
 CHECK_LABEL = ("opsicle.io/built-in", "check-targets")
-"""Of our own template. Another one of that name is the org's, and is left alone."""
+"""Marks the built-in template. One of that name without it is the org's, and is left alone."""
 
 CHECK_TEMPLATE = f"""\
 apiVersion: v1

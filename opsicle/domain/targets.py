@@ -10,7 +10,7 @@ import msgspec
 from opsicle.domain.label_expressions import label_term, parse_expression
 
 MOST_TARGETS = 2_000
-"""Of one org. Choosing among them reads them all."""
+"""How many an org may have: choosing among them reads them all."""
 
 SSH_PORT = 22
 

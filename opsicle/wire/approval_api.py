@@ -7,9 +7,10 @@ from datetime import datetime
 import msgspec
 
 from opsicle.domain.approvals import ApprovalState, GateState, Verdict
+from opsicle.domain.automations import WorkerLost
 from opsicle.domain.bound_fan_outs import BoundFanOut
 from opsicle.domain.bounds import GivenValues, Moment, Reason, Word
-from opsicle.domain.calls import BoundCall
+from opsicle.domain.calls import BoundCall, Call
 from opsicle.domain.pauses import ApprovalKind, Choice
 from opsicle.domain.policies import GateOrder
 from opsicle.domain.resume_points import ResumePoint
@@ -126,7 +127,7 @@ class Approval(ApprovalSummary, kw_only=True):
     somebody has let it go on. `resumed_from`: it does not begin, but goes on from another one.
     `window` is when it may begin by what its approvers have said so far, in words; "" for any time.
     `files` are those among the values, which may be looked at. `fan_out` are the machines on which
-    it runs one by one, and how.
+    it runs one by one, and how. `on_success` and `on_failure` are started once it has ended so.
     """
 
     policy: str
@@ -149,6 +150,9 @@ class Approval(ApprovalSummary, kw_only=True):
     workers: list[str]
     timeout: int | None
     keep_workspace: int | None = None
+    on_worker_lost: WorkerLost = WorkerLost.UNKNOWN
+    on_success: list[Call] = []
+    on_failure: list[Call] = []
     compared: Comparison | None
     needs_totp: bool
     needs_reason: bool

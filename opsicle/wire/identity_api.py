@@ -13,6 +13,12 @@ import msgspec
 from opsicle.domain.bounds import Email, Password, Token, Word
 
 
+class SetupState(msgspec.Struct):
+    """Whether this server has no org yet, and waits for whoever has the setup token."""
+
+    is_needed: bool
+
+
 class TotpRequest(msgspec.Struct, forbid_unknown_fields=True):
     """A code that proves that the person is there."""
 

@@ -31,6 +31,8 @@ from opsicle.worker.ssh_scripts import KEEPER_COMMAND, RemoteFolder
 log = logging.getLogger(__name__)
 
 CONNECT_SECONDS = 20
+"""How long the host may take to answer at all."""
+
 READY_SECONDS = 60.0
 """How long it may take from the start until the target's shell has answered."""
 
@@ -39,7 +41,9 @@ NO_JOB = 1
 """The tag of what is found by its environment (see process.py)."""
 
 _KEPT_BYTES = 64 * 1024
-_LONGEST_REASON = 200
+"""How much is kept of what the keeper and ssh say, its end."""
+
+_LONGEST_REASON = 200  # characters of ssh's words, in an explanation
 _ALIAS = "opsicle-target"
 """By which the pinned keys are looked up, wherever the host is."""
 
@@ -109,6 +113,7 @@ class SshConnection:
         self._target = target
         self._output = b""
         self._errors = b""
+        self._silent: set[int] = set()  # of its pipes: those that have ended
         arguments = files.arguments(program)
         self._socket = files.path("control")
         with suppress(OSError):
@@ -160,7 +165,7 @@ class SshConnection:
         answers: list[list[str]] = []
         deadline = time.monotonic() + seconds
         while self.is_alive and time.monotonic() < deadline:
-            select.select([self._child.pidfd, self._child.stdout], [], [], 0.2)
+            self._await_words(0.2)
             answers += self.answers()
         answers += self.answers()
         self.kill()
@@ -190,10 +195,10 @@ class SshConnection:
             os.write(self._words, content)
 
     def _await_ready(self) -> None:
+        """Wait for the keeper's first word. Raises CannotStart that says what kept it."""
         deadline = time.monotonic() + READY_SECONDS
         while (left := deadline - time.monotonic()) > 0:
-            pipes = [self._child.pidfd, self._child.stdout, self._child.stderr]
-            select.select(pipes, [], [], min(left, 0.2))
+            self._await_words(min(left, 0.2))
             if ["ready"] in self.answers():
                 return
             if not self.is_alive:
@@ -206,10 +211,24 @@ class SshConnection:
             SSH_FAILED,
         )
 
+    def _await_words(self, seconds: float) -> None:
+        """Wait until it says something, or ends; one that has closed a pipe may live on."""
+        pipes = {self._child.stdout, self._child.stderr} - self._silent
+        select.select([self._child.pidfd, *pipes], [], [], seconds)
+
     def _read(self) -> None:
-        self._output += _read_all(self._child.stdout)
-        self._output = self._output[-_KEPT_BYTES:]
-        self._errors = (self._errors + _read_all(self._child.stderr))[-_KEPT_BYTES:]
+        self._output = (self._output + self._take(self._child.stdout))[-_KEPT_BYTES:]
+        self._errors = (self._errors + self._take(self._child.stderr))[-_KEPT_BYTES:]
+
+    def _take(self, pipe: int) -> bytes:
+        content = b""
+        with suppress(BlockingIOError):
+            while len(content) < _KEPT_BYTES:
+                if not (piece := os.read(pipe, _KEPT_BYTES)):
+                    self._silent.add(pipe)
+                    break
+                content += piece
+        return content
 
     def _let_go(self) -> None:
         os.close(self._child.stdout)
@@ -242,14 +261,6 @@ def _start(arguments: list[str], folder: Path, job_id: str) -> tuple[process.Chi
     return child, words
 
 
-def _read_all(pipe: int) -> bytes:
-    content = b""
-    with suppress(BlockingIOError):
-        while len(content) < _KEPT_BYTES and (piece := os.read(pipe, _KEPT_BYTES)):
-            content += piece
-    return content
-
-
 def _where(target: TargetAccess) -> str:
     return f"{target.name} ({target.host}, port {target.port})"
 
@@ -257,6 +268,11 @@ def _where(target: TargetAccess) -> str:
 def _explain(target: TargetAccess, errors: bytes, exit_status: int | None) -> str:
     """Return why nobody got to the target, by what ssh says."""
     text, last = errors.decode(errors="replace"), _last_line(errors)
+    if exit_status != SSH_FAILED:  # what was said is the target's, whatever words it uses
+        return (
+            f"{_where(target)} let us in, but its shell ran nothing: "
+            f"{last or 'it does not say why'}"
+        )
     if "Host key verification failed" in text:
         return (
             f"{_where(target)} {HOST_KEY_DIFFERS}, so nothing was run: "
@@ -269,9 +285,7 @@ def _explain(target: TargetAccess, errors: bytes, exit_status: int | None) -> st
         )
     if "Permission denied" in text or "Too many authentication failures" in text:
         return f"{_where(target)} {LOGIN_REFUSED} of {target.user} with the key of its target"
-    if exit_status == SSH_FAILED:
-        return f"{_where(target)} {NOT_REACHED}: {last or 'ssh does not say why'}"
-    return f"{_where(target)} let us in, but its shell ran nothing: {last or 'it does not say why'}"
+    return f"{_where(target)} {NOT_REACHED}: {last or 'ssh does not say why'}"
 
 
 def _last_line(errors: bytes) -> str:

@@ -135,7 +135,12 @@ code=$?
 end_all sessions "$last"
 rm -f "$base"/session.*
 exec 4>&-
-( sleep $last; echo "opsicle: what a daemon prints is lost from here on" >&5; kill "$out" "$err" \
+(   asleep=
+    trap '[ -z "$asleep" ] || kill "$asleep"; exit' TERM
+    sleep "$last" 5>&- & asleep=$!
+    wait "$asleep"
+    echo "opsicle: what a daemon prints is lost from here on" >&5
+    kill "$out" "$err"
 ) >/dev/null 2>&1 </dev/null & killer=$!
 wait "$out" "$err"
 kill "$killer"

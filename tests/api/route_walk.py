@@ -33,6 +33,7 @@ MAY: dict[str, Action | Access] = {
     "GET /metrics": A.SERVER_MANAGE,
     "GET /api/openapi.json": PUBLIC,
     "GET /api/v1/ca": PUBLIC,
+    "GET /api/v1/setup": PUBLIC,
     "POST /api/v1/setup": PUBLIC,
     "POST /api/v1/login": PUBLIC,
     "GET /api/v1/enrol": PUBLIC,

@@ -45,8 +45,10 @@ def test_setup_makes_the_first_org_and_its_admin(new_api_server: ApiServer) -> N
         "email": " Alice@Example.com ",
         "password": PASSWORD,
     }
+    assert new_api_server.client().get("/api/v1/setup").json == {"is_needed": True}
     answer = new_api_server.client().post("/api/v1/setup", body)
     assert answer.status == 200
+    assert new_api_server.client().get("/api/v1/setup").json == {"is_needed": False}
     assert answer.json["user"]["email"] == "alice@example.com"
     assert answer.json["role"] == "admin"
     me = new_api_server.login("alice@example.com").get("/api/v1/whoami").json

@@ -86,6 +86,35 @@ def test_an_approval_shows_line_breaks_tabs_and_what_nobody_sees(
     alice.cli("automations", "cancel", asked["id"])
 
 
+def test_an_approval_shows_what_may_run_again_and_what_starts_afterwards(
+    alice: User, tmp_path: Path
+) -> None:
+    template = tmp_path / "leading.yaml"
+    template.write_text(
+        TEMPLATE.replace("careful", "leading").replace(
+            "\nspec:\n",
+            "\nspec:\n"
+            "  onWorkerLost: requeue\n"
+            "  timeout: 77\n"
+            "  onSuccess: [{template: boxed}]\n"
+            "  onFailure: [{template: careful, values: {target: staging}}]\n",
+        )
+    )
+    alice.cli("templates", "push", str(template))
+
+    asked = alice.json("run", "leading", "--var", "target=production")
+    shown = alice.cli("approvals", "show", asked["approval_id"])
+
+    kept = alice.cli("templates", "show", "leading")
+    assert "starts boxed" in kept
+    assert "starts careful" in kept
+    assert "77 s" in kept
+    assert "if its worker is lost, all of it runs again\n" in shown
+    assert "on success starts boxed\n" in shown
+    assert "on failure starts careful\n" in shown
+    alice.cli("automations", "cancel", asked["id"])
+
+
 def test_an_approval_shows_what_its_containers_see_and_may(alice: User) -> None:
     asked = alice.json("run", "boxed")
 

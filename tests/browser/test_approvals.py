@@ -60,10 +60,20 @@ def test_one_asks_decides_on_a_telephone_and_it_runs(open_page: OpenPage) -> Non
     assert has_no_horizontal_scroll(page)
 
     page.goto("/approvals")
+    expect(page).to_have_title(re.compile(r"^\(1\) Approvals"))
     page.get_by_role("link", name="careful version").click()
-    page.get_by_role("button", name="Approve…").click()
+    approve = page.get_by_role("button", name="Approve…")
+    expect(approve).to_be_in_viewport(ratio=1)  # without scrolling to it
+    box, thumb = approve.bounding_box(), page.locator(".main-nav").bounding_box()
+    assert box
+    assert thumb
+    assert thumb["y"] - 72 < box["y"] + box["height"] <= thumb["y"]
+    approve.click()
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.method))
     page.get_by_role("dialog").get_by_role("button", name="Approve").click()
-    expect(page.get_by_text("asks for a reason")).to_be_visible()
+    expect(page.get_by_text("is required")).to_be_visible()
+    assert "POST" not in asked
     page.get_by_role("dialog").get_by_label("Reason").fill("go on")
     page.get_by_role("dialog").get_by_role("button", name="Approve").click()
 
@@ -78,6 +88,38 @@ def test_one_asks_decides_on_a_telephone_and_it_runs(open_page: OpenPage) -> Non
 
     page.goto("/approvals")
     expect(page.get_by_text("Nothing waits for your decision")).to_be_visible()
+    expect(page).to_have_title(re.compile("^Approvals"))
+
+
+TWO_GATES = """apiVersion: v1
+type: AutomationTemplate
+metadata: {name: two-gates}
+spec:
+  approvalPolicy:
+    spec:
+      order: sequential
+      gates:
+        - {name: desk, approvers: {users: [alice@example.com]}, allowRequester: true}
+        - {name: operations, approvers: {users: [%s]}}
+  template: {phases: [{name: act, commands: ["true"]}]}
+"""
+
+
+def test_who_has_agreed_reads_who_comes_next(
+    open_page: OpenPage, installation: Installation
+) -> None:
+    next_one = installation.person("operations@example.com", "approver")
+    installation.push(TWO_GATES % next_one.email)
+    asked = installation.admin.json("run", "two-gates")
+    page = open_page(f"/approvals/{asked['approval_id']}")
+
+    page.get_by_role("button", name="Approve…").click()
+    expect(page.get_by_label("Reason (optional)")).to_be_visible()
+    page.get_by_role("dialog").get_by_role("button", name="Approve").click()
+
+    expect(page.locator("main").get_by_text("You approved; operations comes next.")).to_be_visible()
+    next_one.cli("approvals", "approve", str(asked["approval_id"]))
+    expect(page.get_by_text("comes next.")).to_have_count(0)
 
 
 @pytest.mark.usefixtures("careful")

@@ -77,6 +77,10 @@ def test_an_app_is_enrolled_and_then_logging_in_asks_for_its_code(
     field.fill("000")
     page.get_by_role("button", name="Log in").click()
     expect(page.get_by_role("alert")).to_contain_text("wrong or has been used")
+    expect(field).to_have_attribute("inputmode", "numeric")
+    expect(field).to_have_attribute("autocomplete", "one-time-code")
+    page.get_by_role("button", name="type one of your recovery codes").click()
+    expect(field).to_have_attribute("inputmode", "text")  # they have letters
     field.fill(codes[0])
     page.get_by_role("button", name="Log in").click()
     page.get_by_label(f"Account of {bob.email}").wait_for()

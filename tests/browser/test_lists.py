@@ -44,6 +44,41 @@ def rows(page: Page) -> int:
     return page.locator("main tbody tr").count()
 
 
+LABELLED = """apiVersion: v1
+type: AutomationTemplate
+metadata: {name: %s, labels: {tier: gold, site: %s}}
+spec: {template: {phases: [{name: act, commands: ["true"]}]}}
+"""
+
+
+def test_templates_are_chosen_by_label_and_ones_favourites_come_first(
+    open_page: OpenPage, installation: Installation
+) -> None:
+    for name, site in (("labelled-a", "x"), ("labelled-b", "y")):
+        installation.push(LABELLED % (name, site))
+    page = open_page("/templates")
+    names = page.locator("main tbody tr strong")
+
+    page.get_by_role("button", name="tier=gold").click()
+    expect(names).to_have_text(["labelled-a", "labelled-b"])
+    star = page.get_by_role("button", name="Favourite: labelled-b")
+    star.press("Enter")
+    expect(names).to_have_text(["labelled-b", "labelled-a"])
+    expect(star).to_be_focused()
+    page.get_by_role("button", name="site=y").click()
+    expect(names).to_have_text(["labelled-b"])
+
+    page.goto(page.url.replace("site%3Dy", "site%3Dx"))  # a link that somebody has sent
+    expect(names).to_have_text(["labelled-a"])
+    page.get_by_role("button", name="site=x").click()
+    page.get_by_role("button", name="Favourites", exact=True).click()
+    expect(names).to_have_text(["labelled-b"])
+    page.reload()
+    expect(names).to_have_text(["labelled-b"])
+    page.get_by_role("button", name="Favourite: labelled-b").click()
+    expect(page.get_by_text("No template fits")).to_be_visible()
+
+
 def test_further_items_are_shown_as_they_are_asked_for(
     open_page: OpenPage, many_secrets: int
 ) -> None:

@@ -283,7 +283,10 @@ def test_a_new_server_is_set_up_in_the_browser_and_says_what_to_do_next(
     server = Server(tmp_path / "new").start()
     try:
         token = (tmp_path / "new/data/setup-token").read_text().strip()
-        page = open_page(f"/setup#token={token}", is_known=False, url=server.url)
+        page = open_page("/", is_known=False, url=server.url)
+        expect(page.get_by_role("heading", name="Set up this server")).to_be_visible()
+        page.goto(f"/setup#token={token}")  # as the server has printed it
+        expect(page.get_by_label("Setup token")).to_have_value(token)
         assert token not in page.url
         page.get_by_label("Code of your org").fill("fresh")
         page.get_by_label("Your e-mail").fill("dan@example.com")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from playwright.sync_api import expect
 
 from tests.browser.conftest import OpenPage
@@ -30,6 +32,13 @@ def test_a_person_who_has_looked_at_the_target_releases_the_group_and_resumes(
     worker.process.kill()
     worker.start()
     expect(page.get_by_text("Nobody can say what it did.")).to_be_visible()
+    phase = page.locator(".phase", has_text="act")
+    expect(phase).to_have_attribute("data-state", "unknown")
+    page.get_by_role("tab", name="Timeline").click()
+    assert page.locator("[data-since]").count() == 0  # no clock goes on
+    page.get_by_role("tab", name="Log").click()
+    took = installation.admin.cli("-o", "table", "automations", "show", first["id"])
+    assert re.search(r"act +unknown +\d+\.\d\d s", took)
 
     page.get_by_role("button", name="Release its group…").click()
     page.get_by_role("dialog").get_by_role("button", name="Release the group").click()

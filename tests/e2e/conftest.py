@@ -12,6 +12,7 @@ import pytest
 from building import zipapp
 from building.previous import built_at
 from building.project import BuildError
+from tests.e2e.restored_sites import Site
 from tests.product import Installation
 from tests.support import seeded_random
 
@@ -23,6 +24,16 @@ def installation(tmp_path: Path) -> Iterator[Installation]:
     """Run a server with its admin alice, and whatever the test adds to it."""
     with Installation(tmp_path / "place") as installation:
         yield installation
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Iterator[Site]:
+    """Run a server with a worker, of which copies are made."""
+    with Installation(tmp_path / "site") as installation:
+        site = Site(installation, tmp_path)
+        site.note_ports()
+        yield site
+        site.go.touch()
 
 
 @pytest.fixture

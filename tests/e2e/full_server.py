@@ -267,7 +267,7 @@ class FullServer:
 
     def wait_for(self, api: Api, name: str, state: str) -> None:
         """Wait until an automation is in a state."""
-        wait_until(lambda: self.show(api, name)["state"] == state, 30, f"{name} to be {state}")
+        wait_until(lambda: self.show(api, name)["state"] == state, 60, f"{name} to be {state}")
 
 
 def _create(api: Api, email: str, role: str) -> None:

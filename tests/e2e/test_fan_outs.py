@@ -46,6 +46,7 @@ def test_each_worker_runs_its_part_once_though_the_server_is_killed(
 
     whole = admin.json("run", "patch")["id"]
     wait_until(lambda: ran() == 2, timeout=90)
+
     installation.server.process.kill()
     installation.server.start()
     gate.touch()
@@ -72,6 +73,7 @@ def test_each_target_runs_its_part_over_ssh_and_a_changed_one_does_not(
         admin.cli("secrets", "create", "web-key", "--value-file", str(tmp_path / "sshd/key"))
         for name in ("web1", "web2", "web3"):
             _push_target(installation, tmp_path, sshd, name)
+
         installation.push(
             "apiVersion: v1\ntype: AutomationTemplate\nmetadata: {name: restart}\n"
             "spec:\n  runsOn: {targets: {labels: {role: web}, maxFailures: 3}}\n"
@@ -81,9 +83,11 @@ def test_each_target_runs_its_part_over_ssh_and_a_changed_one_does_not(
             f"      - {{name: act, commands: ['echo $OPSICLE_TARGET >> {proof}', "
             "'[ $OPSICLE_TARGET != web2 ] || exit 7']}\n"
         )
+
         whole = admin.json("run", "restart")
         shown = admin.json("approvals", "show", whole["approval_id"])
         assert shown["workers"][0] == f"web1 ({sshd.user}@127.0.0.1:{sshd.port})"
+
         _push_target(installation, tmp_path, sshd, "web3", "description: moved")
         admin.cli("approvals", "approve", whole["approval_id"])
         wait_until(
@@ -155,9 +159,11 @@ def test_a_check_says_whether_a_worker_gets_in_and_if_not_why_not(
         assert check("c-refused") == (1, "login refused")
         assert check("c-gone") == (1, "not reachable")
         _push_target(installation, tmp_path, sshd, "e1", *right)
+
     assert admin.json("templates", "show", "check-targets")["version"] == 1
     (ran,) = installation.look_at("targets/c-good/automations")["items"]
     assert (ran["template"], ran["state"]) == ("check-targets", "succeeded")
+
     log = admin.cli("logs", ran["id"])
     assert f"({sshd.user})" in log
     # What ran on the worker of that name did not run on the target.

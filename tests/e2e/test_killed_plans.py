@@ -6,7 +6,6 @@ The judge is outside the product: every command appends its automation's id to a
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -40,12 +39,6 @@ spec:
           - '[ -e "$OPSICLE_VAR_FOLDER/mended" ]'
           - cp left "$OPSICLE_VAR_FOLDER/left"
 """
-
-
-@pytest.fixture
-def installation(tmp_path: Path) -> Iterator[Installation]:
-    with Installation(tmp_path / "site") as installation:
-        yield installation
 
 
 def test_a_plan_and_a_resume_survive_kills_of_both_sides_and_nothing_runs_twice(

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 from opsicle.server.access.actor import Actor
+from opsicle.server.access.rights import scope_grants
 from opsicle.wire.document_api import DocumentPushed
 from opsicle.wire.target_api import PushTargetRequest
 from tests.services.core import Core
@@ -32,3 +35,9 @@ def push_target(core: Core, actor: Actor, *lines: str, **about: str) -> Document
 
 def target_request(*lines: str, **about: str) -> PushTargetRequest:
     return PushTargetRequest(source=target_source(*lines, **about))
+
+
+def with_rules(actor: Actor, *rules: str) -> Actor:
+    """Return somebody who may only what these rules allow, as a token's scopes do."""
+    written = "[" + ", ".join(f'"{rule}"' for rule in rules) + "]"
+    return dataclasses.replace(actor, rights=actor.rights.below(scope_grants(written)))

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import pytest
+
 from opsicle.domain.access import BuiltInRole
 from opsicle.server.access.actor import Actor
 from opsicle.server.automations.retention import Retention, RetentionPeriods
 from opsicle.server.store import fan_outs
+from opsicle.server.store.database import Connection
 from opsicle.server.store.fan_outs import FanOutMemberRow
-from opsicle.wire.starts import StarterKind
+from opsicle.wire.starts import ResumeRequest, StarterKind
 from tests.services.core import Core
 from tests.services.fanning import Fanning, each_source
 from tests.services.scheduling import started
@@ -81,8 +84,18 @@ def test_only_the_whole_starts_what_follows_it(core: Core, alice: Actor) -> None
     ]
 
 
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ("", "what patch calls at `act` has not succeeded"),
+        (
+            "DELETE FROM fan_out_members",
+            "what is stored of its machines is not what it was bound to",
+        ),
+    ],
+)
 def test_parts_that_left_out_what_they_were_to_call_are_followed_by_nothing(
-    core: Core, alice: Actor
+    core: Core, alice: Actor, change: str, reason: str
 ) -> None:
     fanning = Fanning(core, alice).push()
     source = each_source("labels: {role: edge}", "onSuccess: [{template: hello}]")
@@ -90,8 +103,57 @@ def test_parts_that_left_out_what_they_were_to_call_are_followed_by_nothing(
     core.push_again(alice, source.replace(act, "{name: act, call: {template: hello}}"))
     fanning.run().carry_out("e1").carry_out("e2").carry_out("e3").turn()
 
+    core.database.write(lambda db: db.execute(change))
     core.services.chain_starts.turn()
 
     [start] = core.automations.get(alice, fanning.automation.id).chain
     assert start.state == "refused"
-    assert start.reason == "what patch calls at `act` has not succeeded"
+    assert start.reason == reason
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "UPDATE automations SET state = 'succeeded' WHERE id = :e3",
+        "UPDATE fan_out_members SET name = 'e1' WHERE name = 'e3'",
+        "DELETE FROM fan_out_members WHERE name = 'e3'",
+    ],
+)
+def test_a_machine_on_which_only_a_row_knows_of_a_success_is_gone_on_with(
+    core: Core, alice: Actor, change: str
+) -> None:
+    fanning = Fanning(core, alice).push().run()
+    fanning.carry_out("e1").carry_out("e2", "failed", 1).carry_out("e3", "failed", 1)
+    given = {"e3": fanning.part("e3").id} if ":e3" in change else {}
+
+    core.database.write(lambda db: db.execute(change, given))
+    fanning.automation = core.services.resumes.resume(alice, fanning.automation.id, ResumeRequest())
+
+    assert list(fanning.states) == ["e2", "e3"]
+
+
+@pytest.mark.parametrize("ended", [False, True])
+def test_no_part_is_made_of_what_the_record_says_was_cancelled(
+    core: Core, alice: Actor, ended: bool
+) -> None:
+    fanning = Fanning(core, alice)
+    fanning.push("labels: {role: edge}, parallel: 1, maxFailures: 3").run().carry_out("e1")
+    core.automations.cancel(alice, fanning.automation.id)
+    if ended:
+        fanning.turn()
+
+    def set_back(db: Connection) -> None:
+        db.execute("DROP TRIGGER IF EXISTS automations_stay_final")
+        db.execute("UPDATE fan_out_members SET state = 'due' WHERE automation_id IS NULL")
+        db.execute(
+            "UPDATE automations SET state = 'running', cancel_requested_at = NULL, job_id = id "
+            "WHERE fan_out <> ''"
+        )
+
+    made = len(started(core, alice))
+    core.database.write(set_back)
+    if not ended:
+        fanning.carry_out("e2")
+    fanning.turn()
+
+    assert len(started(core, alice)) == made

@@ -14,8 +14,7 @@ from opsicle.wire.user_api import RunRequest
 from tests.services.core import Core, TestWorker
 from tests.services.fanning import Fanning, each_source
 from tests.services.scheduling import started
-from tests.services.targeting import push_target
-from tests.services.test_targets import with_rules
+from tests.services.targeting import push_target, with_rules
 
 ALLOWED = tuple(
     f"allow {each}" for each in ("view targets", "execute targets", "execute templates")
@@ -31,6 +30,12 @@ class Reaching(Fanning):
     """An automation on the targets web1 and web2, and a worker that speaks SSH."""
 
     reaching: TestWorker
+
+    @property
+    def carol(self) -> Actor:
+        """The admin who pushes targets and template."""
+        assert self.pusher
+        return self.pusher
 
     def push(self, inside: str = "labels: {role: web}", *lines: str) -> Reaching:
         self.core.services.secrets.create(
@@ -100,8 +105,7 @@ def test_a_worker_without_ssh_is_given_none_and_the_part_says_so(reaching: Reach
 def test_only_a_worker_that_reaches_a_target_gets_its_job(
     core: Core, alice: Actor, reaching: Reaching
 ) -> None:
-    carol = reaching.pusher
-    assert carol is not None
+    carol = reaching.carol
     push_target(core, carol, "runsOn: {labels: {site: ams}}", name="web2", labels="role: web")
     inside = reaching.worker("inside", site="ams")
 
@@ -116,8 +120,7 @@ def test_only_a_worker_that_reaches_a_target_gets_its_job(
 
 @pytest.mark.parametrize("change", ["changed", "deleted"])
 def test_a_target_that_is_not_what_it_was_gets_no_job(reaching: Reaching, change: str) -> None:
-    carol = reaching.pusher
-    assert carol is not None
+    carol = reaching.carol
     reaching.automation = reaching.core.run(reaching.actor, "patch")
     if change == "changed":
         push_target(reaching.core, carol, "port: 2222", name="web1", labels="role: web")
@@ -133,8 +136,7 @@ def test_a_target_that_is_not_what_it_was_gets_no_job(reaching: Reaching, change
 
 
 def test_a_target_that_changes_while_its_part_waits_gets_no_job(reaching: Reaching) -> None:
-    carol = reaching.pusher
-    assert carol is not None
+    carol = reaching.carol
     reaching.run()
     push_target(reaching.core, carol, "port: 2222", name="web1", labels="role: web")
 
@@ -157,8 +159,7 @@ def test_whoever_may_not_use_a_target_runs_nothing_on_it(reaching: Reaching) -> 
 def test_a_name_that_is_none_and_labels_that_fit_nothing_are_said_at_the_trigger(
     reaching: Reaching,
 ) -> None:
-    carol = reaching.pusher
-    assert carol is not None
+    carol = reaching.carol
     reaching.core.push_again(carol, targets_source("names: [web1, gone]"))
     with pytest.raises(NotFound, match="no target gone"):
         reaching.core.run(reaching.actor, "patch")
@@ -169,8 +170,7 @@ def test_a_name_that_is_none_and_labels_that_fit_nothing_are_said_at_the_trigger
 
 
 def test_five_run_at_once_unless_told(reaching: Reaching) -> None:
-    carol = reaching.pusher
-    assert carol is not None
+    carol = reaching.carol
     for number in range(3, 8):
         push_target(reaching.core, carol, name=f"web{number}", labels="role: web")
 
@@ -194,8 +194,7 @@ def test_resuming_goes_on_with_the_targets_that_are_left(reaching: Reaching) -> 
 
 
 def test_a_plan_runs_once_on_the_first_target(reaching: Reaching) -> None:
-    carol = reaching.pusher
-    assert carol is not None
+    carol = reaching.carol
     plan = 'plan: [{name: look, commands: ["true"]}]'
     reaching.core.push_again(carol, targets_source("labels: {role: web}", plan))
     reaching.automation = reaching.core.run(reaching.actor, "patch")
@@ -211,8 +210,7 @@ def test_a_plan_runs_once_on_the_first_target(reaching: Reaching) -> None:
 
 
 def test_a_key_that_is_gone_fails_the_job_and_hands_out_nothing(reaching: Reaching) -> None:
-    carol = reaching.pusher
-    assert carol is not None
+    carol = reaching.carol
     reaching.run()
     reaching.core.services.secrets.delete(carol, "web-key")
 

@@ -172,7 +172,10 @@ def test_a_server_that_dies_between_any_two_steps_makes_each_part_once(
     fanning.push()
     fanning.automation = fanning.core.run(fanning.actor, "patch")
 
+    deaths = []
+
     def dies(*_: object) -> None:
+        deaths.append(place)
         raise RuntimeError("killed here")
 
     for place in ("fan_outs.insert", "automations.insert", "fan_outs.claim", "audit.append"):
@@ -181,6 +184,7 @@ def test_a_server_that_dies_between_any_two_steps_makes_each_part_once(
             for _ in range(2):
                 with contextlib.suppress(RuntimeError):
                     fanning.core.services.fan_outs.turn()
+        assert place in deaths, "the turns did not come to this step"
         again = fanning.core = fanning.core.restart()
         for worker in fanning.workers.values():
             worker.core = again

@@ -53,6 +53,7 @@ def test_a_running_job_of_a_lost_worker_becomes_unknown(core: Core, alice: Actor
 
     shown = core.automations.get(alice, automation.id)
     assert shown.state == "unknown"
+    assert [phase.state for phase in shown.phases] == ["unknown"]  # none was ever told of
     assert "w1 was lost" in shown.explanation
     assert core.worker(alice.org_id, "w2").poll().work == ()
 
@@ -78,6 +79,7 @@ def test_phases_of_a_lost_job_are_unknown_and_their_clock_stands(
     core.jobs.log(worker.actor, work.job_id, LogRequest(fence=work.fence, phases=(running,)))
 
     if is_told_by_worker:  # that its earlier life has ended
+        running.state = command.state = StepState.UNKNOWN  # as a worker says it, without a time
         outcome = Outcome(state="unknown", phases=(running,))
         core.jobs.finish(
             worker.actor, work.job_id, FinishRequest(fence=work.fence, outcome=outcome, log_bytes=0)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
-
 import pytest
 
 from opsicle.domain.access import BuiltInRole
@@ -11,13 +9,13 @@ from opsicle.domain.errors import Conflict, NotAllowed, NotFound
 from opsicle.domain.target_checks import CHECK_TEMPLATE
 from opsicle.domain.targets import TargetSelector
 from opsicle.server.access.actor import Actor
-from opsicle.server.access.rights import scope_grants
+from opsicle.server.store.database import Connection
 from opsicle.server.targets.selection import find_target, targets_of
 from opsicle.wire.secret_api import CreateSecretRequest
 from opsicle.wire.target_api import PushTargetRequest
 from tests.services.core import Core
 from tests.services.scheduling import record
-from tests.services.targeting import push_target, target_source
+from tests.services.targeting import push_target, target_source, with_rules
 
 EVERYTHING = TargetSelector()
 
@@ -32,12 +30,6 @@ def carol(core: Core, alice: Actor) -> Actor:
     push_target(core, carol, name="web1", labels="role: web, env: dev")
     push_target(core, carol, name="db1", labels="role: db, env: prod")
     return carol
-
-
-def with_rules(actor: Actor, *rules: str) -> Actor:
-    """Return somebody who may only what these rules allow, as a token's scopes do."""
-    written = "[" + ", ".join(f'"{rule}"' for rule in rules) + "]"
-    return dataclasses.replace(actor, rights=actor.rights.below(scope_grants(written)))
 
 
 def chosen(core: Core, actor: Actor, selector: TargetSelector) -> list[str]:
@@ -77,7 +69,7 @@ def test_a_target_whose_key_is_missing_is_not_chosen(core: Core, carol: Actor) -
 def test_what_somebody_has_written_into_the_database_is_not_chosen(
     core: Core, carol: Actor
 ) -> None:
-    def alter(db):  # type: ignore[no-untyped-def]
+    def alter(db: Connection) -> None:
         db.execute("DROP TRIGGER target_versions_are_immutable")
         db.execute("UPDATE target_versions SET document = replace(document, 'db1.', 'evil.')")
 

@@ -180,6 +180,12 @@ MISTAKES = {
         10,
         "needs `labels`, `where` or `names`",
     ),
+    "targets of no name": (
+        in_spec("runsOn: {targets: {names: []}}"),
+        "spec.runsOn.targets.names",
+        10,
+        "names none; without it, all count",
+    ),
     "targets by what workers claim": (
         in_spec("runsOn: {targets: {where: a}, acceptClaimed: true}"),
         "spec.runsOn.targets",

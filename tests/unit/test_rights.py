@@ -109,8 +109,8 @@ def test_one_template_allowed_opens_the_door_but_no_other_template() -> None:
     assert own.may(Action.AUTOMATIONS_CREATE)
     assert own.may(Action.AUTOMATIONS_CREATE, NamedResource("restart-web"))
     assert not own.may(Action.AUTOMATIONS_CREATE, NamedResource("restart-web-2"))
-    assert own.depends_on_template(Action.AUTOMATIONS_CREATE)
-    assert not own.depends_on_template(Action.TEMPLATES_VIEW)
+    assert own.depends_on_resource(Action.AUTOMATIONS_CREATE)
+    assert not own.depends_on_resource(Action.TEMPLATES_VIEW)
 
 
 def test_every_layer_must_allow() -> None:

@@ -214,3 +214,11 @@ def test_real_files_are_read_unchanged_and_what_they_give_can_be_pushed() -> Non
     assert counts["openshift-hosts.ini"] == 6
     assert counts["lab-devices.config"] == 12
     assert counts["match-complex.config"] == counts["macos-hardened.config"] == 0
+
+
+@pytest.mark.parametrize("port", ["", "0", "65536", "-1", "²", "9" * 5_000])
+def test_what_is_no_port_is_taken_for_none(port: str) -> None:
+    ssh_config = read_ssh_config(f"Host web1\nPort {port}\n")
+    inventory = read_inventory(f"[web]\nweb1 ansible_port={port}\n".encode())
+
+    assert [host.port for host in (*ssh_config.hosts, *inventory.hosts)] == [22, 22]

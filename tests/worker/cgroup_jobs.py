@@ -88,7 +88,7 @@ def run_as(account: OsAccount | None, folder: Path, runtimes: Runtimes) -> dict[
     }
     daemon = int(told["daemon"]["log"].split()[-1])
     os.kill(daemon, signal.SIGKILL)
-    wait_until(lambda: not is_alive(daemon), 30, "the end of the daemon")
+    wait_until(lambda: not is_alive(daemon), 60, "the end of the daemon")
     told["after the daemon"] = run(phase("true", limits=memory))
     return told
 

@@ -96,12 +96,14 @@ def silent_registry() -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def sshd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SshServer]:
+    """Run an sshd of the tests' own, which is a target of theirs."""
     with ssh_server(tmp_path_factory.mktemp("sshd")) as server:
         yield server
 
 
 @pytest.fixture
 def ssh_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Machine]:
+    """Return a machine that runs jobs on targets; see at the end that it keeps nothing private."""
     monkeypatch.setattr(ssh_scripts, "_LAST_SECONDS", 1)
     machine = Machine(tmp_path / "workspaces")
     machine.runtimes = Runtimes((SshRuntime(),))

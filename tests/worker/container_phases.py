@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -10,8 +9,8 @@ from typing import Any
 import msgspec
 
 from opsicle.domain.templates import Phase
-from opsicle.wire.jobs import Outcome, Work
-from tests.worker.job_runs import Machine, phase
+from opsicle.wire.jobs import Work
+from tests.worker.job_runs import phase
 
 IMAGE = "alpine:latest"
 
@@ -20,15 +19,6 @@ def in_container(*commands: str, **more: Any) -> Phase:
     """Return a phase in a container; generous, as starting one takes a while on a busy machine."""
     more.setdefault("timeout", 120)
     return phase(*commands, **{"image": IMAGE, **more})
-
-
-def in_background(
-    machine: Machine, *phases: Phase, **more: Any
-) -> tuple[threading.Thread, list[Outcome]]:
-    outcomes: list[Outcome] = []
-    thread = threading.Thread(target=lambda: outcomes.append(machine.run(*phases, **more)))
-    thread.start()
-    return thread, outcomes
 
 
 def holding(folder: Path, text: bytes) -> list[Path]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -105,6 +106,16 @@ class Machine:
         outcome = Runner(work, self.log, host, self.cancellation).run()
         self.seconds = time.monotonic() - began
         return outcome
+
+
+def in_background(
+    machine: Machine, *phases: Phase, **more: Any
+) -> tuple[threading.Thread, list[Outcome]]:
+    """Run a job beside the test. Return its thread, and where its outcome will be."""
+    outcomes: list[Outcome] = []
+    thread = threading.Thread(target=lambda: outcomes.append(machine.run(*phases, **more)))
+    thread.start()
+    return thread, outcomes
 
 
 def phase(*commands: str, name: str = "work", **more: Any) -> Phase:

@@ -21,7 +21,7 @@ its own."""
 
 
 def run_worker(
-    folder: Path, *arguments: str, timeout: float = 30
+    folder: Path, *arguments: str, timeout: float = 60
 ) -> subprocess.CompletedProcess[str]:
     """Run a worker that is expected to end by itself."""
     return subprocess.run(
@@ -134,14 +134,6 @@ class RunningWorker:
         return sorted(path.name for path in (self.folder / name).iterdir())
 
 
-def is_alive(pid: int) -> bool:
-    """Return whether a process lives, and is not only waiting to be collected."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in {"Z", "X"}
-    except OSError:
-        return False
-
-
 def lines(path: Path) -> list[str]:
     return path.read_text().split() if path.exists() else []
 
@@ -178,7 +170,7 @@ def as_user(uid: int, folder: Path, *arguments: str) -> subprocess.CompletedProc
         [*who, *_command(folder, *arguments)],
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=60,
         check=False,
         env={"PATH": os.environ["PATH"]},
         cwd="/",

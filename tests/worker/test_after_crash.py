@@ -19,7 +19,8 @@ from opsicle.domain.templates import Phase, When
 from opsicle.wire.jobs import Outcome, StepState, Work
 from tests.worker.fake_listener import Refusal
 from tests.worker.fake_server import FakeServer, work
-from tests.worker.running_worker import RunningWorker, is_alive, lines
+from tests.worker.job_runs import is_alive
+from tests.worker.running_worker import RunningWorker, lines
 
 JOB = f"crash-{os.getpid()}"
 

@@ -11,8 +11,8 @@ from opsicle.domain.automations import JobState
 from opsicle.domain.templates import Pull, ResourceLimits, Retries
 from tests.podman import Podman
 from tests.support import wait_until
-from tests.worker.container_phases import in_background, in_container
-from tests.worker.job_runs import Machine, phase
+from tests.worker.container_phases import in_container
+from tests.worker.job_runs import Machine, in_background, phase
 
 
 @pytest.mark.parametrize(

@@ -19,12 +19,11 @@ from tests.podman import Podman
 from tests.support import require, wait_until
 from tests.worker.container_phases import (
     arguments_of_all,
-    in_background,
     in_container,
     with_image,
 )
 from tests.worker.fake_server import J1, J2, J9, FakeServer, work
-from tests.worker.job_runs import Machine
+from tests.worker.job_runs import Machine, in_background
 from tests.worker.running_worker import RunningWorker
 
 

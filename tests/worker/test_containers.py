@@ -16,8 +16,8 @@ from opsicle.worker.private_files import private_folder
 from opsicle.worker.runtimes.containers import ContainerRuntime
 from tests.podman import Podman
 from tests.support import require, wait_until
-from tests.worker.container_phases import arguments_of_all, holding, in_background, in_container
-from tests.worker.job_runs import Machine, phase
+from tests.worker.container_phases import arguments_of_all, holding, in_container
+from tests.worker.job_runs import Machine, in_background, phase
 
 SECRET = "line one, secret\nline 'two' $HOME"
 

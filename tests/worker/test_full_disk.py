@@ -16,7 +16,8 @@ from opsicle.domain.automations import JobState
 from opsicle.domain.files import InputFile
 from opsicle.domain.templates import Phase, When
 from tests.worker.fake_server import FakeServer, work
-from tests.worker.running_worker import RunningWorker, is_alive, let_pass, lines
+from tests.worker.job_runs import is_alive
+from tests.worker.running_worker import RunningWorker, let_pass, lines
 
 J1, J2 = f"disk-{os.getpid()}-1", f"disk-{os.getpid()}-2"
 """So that no other run of these tests on this machine takes their processes for its own."""

@@ -10,7 +10,8 @@ from opsicle.domain.automations import JobState
 from opsicle.wire.jobs import StepState
 from tests.worker.fake_listener import Refusal
 from tests.worker.fake_server import J1, FakeServer, work
-from tests.worker.running_worker import RunningWorker, is_alive, let_pass, lines
+from tests.worker.job_runs import is_alive
+from tests.worker.running_worker import RunningWorker, let_pass, lines
 
 
 def test_a_worker_that_was_killed_says_unknown_of_its_jobs_with_all_they_said(

@@ -7,7 +7,8 @@ import sys
 from pathlib import Path
 
 from tests.support import wait_until
-from tests.worker.running_worker import ROOT, is_alive
+from tests.worker.job_runs import is_alive
+from tests.worker.running_worker import ROOT
 
 _LEFT_ALONE = """
 import pathlib, sys, time

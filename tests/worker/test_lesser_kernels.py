@@ -11,7 +11,8 @@ import pytest
 
 from tests.support import wait_until
 from tests.worker.fake_server import J1, FakeServer, work
-from tests.worker.running_worker import RunningWorker, is_alive, lines
+from tests.worker.job_runs import is_alive
+from tests.worker.running_worker import RunningWorker, lines
 
 
 @pytest.fixture(params=[("subreaper",), ("pidfd",), ("subreaper", "pidfd")], ids="+".join)

@@ -21,7 +21,8 @@ from opsicle.wire.jobs import Work
 from opsicle.worker.run_as import find_accounts
 from tests.support import require
 from tests.worker.fake_server import J1, J2, FakeServer, work
-from tests.worker.running_worker import RunningWorker, as_user, is_alive, lines, run_worker
+from tests.worker.job_runs import is_alive
+from tests.worker.running_worker import RunningWorker, as_user, lines, run_worker
 from tests.worker.signed_work import ORG_ID
 
 USER = "nobody"

@@ -14,7 +14,8 @@ from opsicle.domain.automations import JobState
 from opsicle.wire.jobs import StepState
 from tests.worker.fake_listener import Refusal
 from tests.worker.fake_server import J1, J2, J9, FakeServer, work
-from tests.worker.running_worker import RunningWorker, is_alive, let_pass, lines, run_worker
+from tests.worker.job_runs import is_alive
+from tests.worker.running_worker import RunningWorker, let_pass, lines, run_worker
 
 # The usual way
 

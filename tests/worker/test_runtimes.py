@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,13 +11,13 @@ import pytest
 
 from opsicle.domain.automations import JobState
 from opsicle.domain.templates import Phase, When
-from opsicle.wire.jobs import Outcome, Work
+from opsicle.wire.jobs import Work
 from opsicle.worker.runtimes.subprocess import SubprocessRuntime
 from opsicle.worker.runtimes.table import Runtimes
 from tests.support import wait_until
 from tests.worker.fake_server import J1, FakeServer, work
 from tests.worker.folder_runtime import FolderRuntime, groups, is_group_alive
-from tests.worker.job_runs import Machine, is_alive, phase
+from tests.worker.job_runs import Machine, in_background, is_alive, phase
 from tests.worker.running_worker import RunningWorker, lines
 
 PROGRAM = (sys.executable, "-m", "tests.worker.folder_runtime")
@@ -58,13 +57,6 @@ def with_image(job: Work, image: Path, *more: Phase) -> Work:
     """Return the same job, with its phase in an image."""
     in_container = msgspec.structs.replace(job.phases[0], image=str(image))
     return msgspec.structs.replace(job, phases=(in_container, *more))
-
-
-def in_background(machine: Machine, *phases: Phase) -> tuple[threading.Thread, list[Outcome]]:
-    outcomes: list[Outcome] = []
-    thread = threading.Thread(target=lambda: outcomes.append(machine.run(*phases)))
-    thread.start()
-    return thread, outcomes
 
 
 # What the runner does
@@ -108,11 +100,11 @@ def test_a_cancel_ends_what_runs_in_every_runtime_of_the_job(
         phase("sleep 100 & echo $!", name="plain"),
         phase("sleep 100", name="in_container", image=str(image)),
     )
-    wait_until(lambda: both.log.stdout and list(records.iterdir()), 20, "the second phase")
+    wait_until(lambda: both.log.stdout and list(records.iterdir()), 60, "the second phase")
     (group,) = groups(next(records.iterdir()))
     assert is_group_alive(group)
     both.cancellation.cancel()
-    thread.join(20)
+    thread.join(60)
 
     assert outcomes[0].state is JobState.CANCELLED
     assert not is_group_alive(group)

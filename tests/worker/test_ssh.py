@@ -4,44 +4,55 @@ from __future__ import annotations
 
 import hashlib
 import os
+import signal
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
 
 from opsicle.domain.automations import JobState
 from opsicle.domain.files import InputFile
-from opsicle.domain.templates import Retries, When
-from opsicle.wire.jobs import StepState, outputs_of, summary_of
+from opsicle.domain.templates import Phase, Retries, When
+from opsicle.wire.jobs import Outcome, StepState, outputs_of, summary_of
 from opsicle.worker.input_files import receive, staging_folder
 from opsicle.worker.private_files import remove_stale_files
 from opsicle.worker.process_tree import kill_orphans
 from tests.ssh_servers import SshServer, ssh_server
 from tests.support import require, wait_until
-from tests.worker.job_runs import Machine, is_alive, phase
+from tests.worker.job_runs import Machine, in_background, is_alive, phase
 
 VALUE = "a\n\nb 'c' \"d\" $(touch /x) `e` \\ ü"
 
 
 @contextmanager
-def in_background(ssh_machine: Machine, *phases: object, **more: object) -> Iterator[list[object]]:
-    """Run a job beside the test, and wait for its outcome at the end."""
-    outcomes: list[object] = []
-    thread = threading.Thread(target=lambda: outcomes.append(ssh_machine.run(*phases, **more)))
-    thread.start()
-    yield outcomes
-    thread.join()
+def during(ssh_machine: Machine, *phases: Phase, **more: Any) -> Iterator[list[Outcome]]:
+    """Run a job beside the test, and wait for its outcome. Cancel it if the test fails."""
+    thread, outcomes = in_background(ssh_machine, *phases, **more)
+    try:
+        yield outcomes
+    except BaseException:
+        ssh_machine.cancellation.cancel()
+        raise
+    finally:
+        thread.join(120)
 
 
 def _left(job_id: str) -> list[Path]:
     return [
         path for folder in ("/tmp", "/dev/shm") for path in Path(folder).glob(f"opsicle-{job_id}-*")
     ]
+
+
+def _runs(*arguments: str) -> bool:
+    """Whether anybody runs just this command."""
+    line = "".join(f"{argument}\0" for argument in arguments)
+    commands = Path("/proc").glob("[0-9]*/cmdline")
+    return any(command.read_text(errors="replace") == line for command in commands)
 
 
 # As here
@@ -238,7 +249,7 @@ def test_what_runs_there_ends_with_its_job(
         worker.kill()
         worker.wait()
     else:
-        with in_background(ssh_machine, asked, **more) as outcomes:
+        with during(ssh_machine, asked, **more) as outcomes:
             wait_until(lambda: pids.exists() and len(pids.read_text().split()) == 3)
             if way == "cancelled":
                 ssh_machine.cancellation.cancel()
@@ -287,7 +298,7 @@ def test_a_phase_that_was_cut_off_is_not_known_to_have_failed(
 ) -> None:
     began = tmp_path / "began"
 
-    with in_background(
+    with during(
         ssh_machine,
         phase(f"touch {began}; sleep 300", retries=Retries(limit=3, delay=0), name="long"),
         phase("echo failure", name="undo", when=When.FAILURE),
@@ -308,9 +319,27 @@ def test_a_phase_that_was_cut_off_is_not_known_to_have_failed(
 
 def test_what_a_daemon_holds_open_holds_up_no_phase(ssh_machine: Machine, sshd: SshServer) -> None:
     outcome = ssh_machine.run(
-        phase("setsid sleep 30 & sleep 300 & echo $!", timeout=25), target=sshd.target()
+        phase("setsid sleep 300 & echo $!; sleep 300 & echo $!", timeout=120), target=sshd.target()
+    )
+
+    daemon, child = map(int, ssh_machine.log.stdout.split())
+    assert outcome.state is JobState.SUCCEEDED
+    assert is_alive(daemon)
+    os.kill(daemon, signal.SIGKILL)
+    assert not is_alive(child)
+    assert b"what a daemon prints is lost" in ssh_machine.log.stderr
+
+
+def test_a_daemon_that_ends_in_time_holds_up_its_phase_no_longer(
+    ssh_machine: Machine, sshd: SshServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("opsicle.worker.ssh_scripts._LAST_SECONDS", 97)
+
+    outcome = ssh_machine.run(
+        phase("setsid sh -c 'sleep 0.3; echo done' &", timeout=90), target=sshd.target()
     )
 
     assert outcome.state is JobState.SUCCEEDED
-    assert not is_alive(int(ssh_machine.log.stdout))
-    assert b"what a daemon prints is lost" in ssh_machine.log.stderr
+    assert ssh_machine.log.stdout == b"done\n"
+    assert not ssh_machine.log.stderr
+    assert not _runs("sleep", "97")

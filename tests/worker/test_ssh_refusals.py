@@ -63,11 +63,14 @@ def test_who_is_not_let_in_is_told_so(
     assert said in outcome.explanation
 
 
-def test_a_login_that_runs_nothing_is_told_of(ssh_machine: Machine, tmp_path: Path) -> None:
-    with ssh_server(tmp_path / "sshd", "ForceCommand echo not available; exit 1") as server:
+@pytest.mark.parametrize("words", ["not available", "rc: line 3: Permission denied"])
+def test_a_login_that_runs_nothing_is_told_of(
+    ssh_machine: Machine, tmp_path: Path, words: str
+) -> None:
+    with ssh_server(tmp_path / "sshd", f"ForceCommand echo {words} >&2; exit 1") as server:
         outcome = ssh_machine.run(phase("true"), target=server.target())
 
-    assert "let us in, but its shell ran nothing" in outcome.explanation
+    assert f"let us in, but its shell ran nothing: {words}" in outcome.explanation
 
 
 def test_a_worker_without_the_program_says_so(

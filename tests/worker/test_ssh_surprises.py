@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from opsicle.domain.automations import JobState
 from opsicle.domain.templates import Retries, When
 from opsicle.wire.jobs import StepState
+from opsicle.worker import ssh_connection
 from opsicle.worker.runtimes import ssh
 from tests.ssh_servers import SshServer, ssh_server
 from tests.support import wait_until
@@ -50,6 +52,20 @@ def test_what_a_target_answers_to_a_cancel_keeps_no_job_from_its_end(
 
     assert outcome.state is JobState.CANCELLED
     assert "could not be ended" in outcome.phases[0].explanation
+
+
+def test_who_waits_for_a_target_that_says_nothing_does_nothing_meanwhile(
+    ssh_machine: Machine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ssh_connection, "READY_SECONDS", 3.0)
+    silent = 'ForceCommand exec /bin/sh -c "exec >&- 2>&-; exec sleep 300"'
+
+    with ssh_server(tmp_path / "sshd", silent) as server:
+        before = time.process_time()
+        outcome = ssh_machine.run(phase("true"), target=server.target())
+
+    assert time.process_time() - before < 0.5
+    assert "its shell has not answered within 3 s" in outcome.explanation
 
 
 def test_a_phase_does_not_begin_without_what_those_before_it_have_left(

@@ -10,7 +10,8 @@ import msgspec
 from opsicle.security.authority import Authority
 from opsicle.worker.identity import Identity, WorkerDataFolder
 from tests.worker.fake_server import J1, FakeServer, work
-from tests.worker.running_worker import RunningWorker, is_alive, lines, run_worker
+from tests.worker.job_runs import is_alive
+from tests.worker.running_worker import RunningWorker, lines, run_worker
 
 
 def test_a_revoked_worker_ends_its_jobs_and_says_why(

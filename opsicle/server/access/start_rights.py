@@ -25,7 +25,7 @@ def require_in_scope(db: Connection, actor: Actor, template: Template) -> None:
     By the newest versions, and by way of others too. What the person may not run either is refused
     when it is to start.
     """
-    if not actor.rights.depends_on_template(_RUN):
+    if not actor.rights.depends_on_resource(_RUN):
         return
     person = member_actor(db, actor.org_id, actor.user_id, actor.channel)
     seen, to_visit = {template.name}, [template]

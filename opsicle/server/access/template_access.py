@@ -55,7 +55,7 @@ def resources_of(
 
 def may_on(db: Connection, actor: Actor, action: Action, name: str, labels: Labels = None) -> bool:
     """Return whether the actor may do this with the template of that name."""
-    if not actor.rights.depends_on_template(action):
+    if not actor.rights.depends_on_resource(action):
         return actor.may(action)
     try:
         return all(
@@ -86,14 +86,14 @@ def is_hidden(db: Connection, actor: Actor, name: str | None, labels: Labels = N
     One that nobody can say the name of is hidden from all for whom that depends on the template.
     """
     view = Action.TEMPLATES_VIEW
-    return actor.rights.depends_on_template(view) and (
+    return actor.rights.depends_on_resource(view) and (
         name is None or not may_on(db, actor, view, name, labels)
     )
 
 
 def is_automation_hidden(db: Connection, actor: Actor, row: AutomationRow | RunRow) -> bool:
     """Return whether its template is hidden from the actor, who has not triggered it either."""
-    if row.requester_id == actor.user_id or not actor.rights.depends_on_template(
+    if row.requester_id == actor.user_id or not actor.rights.depends_on_resource(
         Action.TEMPLATES_VIEW
     ):
         return False
@@ -108,6 +108,6 @@ def is_automation_hidden(db: Connection, actor: Actor, row: AutomationRow | RunR
 def is_hidden_from(rights: Rights, targets: Iterable[NamedResource]) -> bool:
     """Return the same for somebody with these rights, and the targets of a template."""
     view = Action.TEMPLATES_VIEW
-    return rights.depends_on_template(view) and not all(
+    return rights.depends_on_resource(view) and not all(
         rights.may(view, target) for target in targets
     )

@@ -15,7 +15,8 @@ from opsicle.domain.templates import Phase, Template, When
 from opsicle.server.access.template_versions import template_of
 from opsicle.server.approvals.bindings import AlteredManifest, Bindings
 from opsicle.server.approvals.cases import load
-from opsicle.server.approvals.manifests import called_by_of
+from opsicle.server.approvals.ended_parts import ended_part
+from opsicle.server.approvals.manifests import called_by_of, fan_out_of
 from opsicle.server.approvals.passed_pauses import require_pauses_passed
 from opsicle.server.approvals.pauses import answer_of, require_decided
 from opsicle.server.approvals.record_of_ends import require_ended
@@ -23,7 +24,6 @@ from opsicle.server.store import approvals, automations, calls, fan_outs
 from opsicle.server.store.automations import AutomationRow
 from opsicle.server.store.calls import CalledRow, CallWaitRow
 from opsicle.server.store.database import Connection
-from opsicle.server.store.fan_outs import FanOutMemberRow
 
 
 def require_passed(
@@ -40,31 +40,15 @@ def require_passed(
     has passed them once all its parts have.
     """
     if row.fan_out:
-        for member in fan_outs.list_of(db, row.id):
-            _require_part_passed(db, bindings, row, template, member)
+        members, bound = fan_outs.list_of(db, row.id), fan_out_of(row)
+        if not bound or [each.name for each in members] != [each.name for each in bound.members]:
+            raise AlteredManifest("what is stored of its machines is not what it was bound to")
+        for member in members:
+            part = ended_part(db, bindings, member)
+            require_passed(db, bindings, part.row, part.template, part.manifest.first_phase)
         return
     require_pauses_passed(db, bindings, row, template, first, until)
     require_calls_passed(db, bindings, row, template, first, until)
-
-
-def _require_part_passed(
-    db: Connection,
-    bindings: Bindings,
-    whole: AutomationRow,
-    template: Template,
-    member: FanOutMemberRow,
-) -> None:
-    if member.automation_id is None:
-        raise AlteredManifest(f"{whole.template} has not run on {member.name}")
-    row = automations.get(db, whole.org_id, member.automation_id)
-    manifest = bindings.check(db, row, template, None).manifest
-    of = manifest.member_of
-    if of is None or of.automation_id != whole.id:
-        raise AlteredManifest(
-            f"what is stored of {whole.template} on {member.name} is no part of it"
-        )
-    require_ended(db, row)
-    require_passed(db, bindings, row, template, manifest.first_phase)
 
 
 def require_calls_passed(

@@ -149,6 +149,13 @@ def require_ended(db: Connection, row: AutomationRow) -> None:
         raise AlteredManifest(f"by the record {row.template} has not ended {row.state}")
 
 
+def require_not_ended(db: Connection, row: AutomationRow) -> None:
+    """Raise AlteredManifest for a running automation that the record calls ended, or cancelled."""
+    entries = audit.list_decisive(db, row.org_id, f"automations/{row.id}")
+    if ends := [entry.verb for entry in entries if entry.verb in _ENDS]:
+        raise AlteredManifest(f"by the record {row.template} {_ENDS[ends[0]]} before")
+
+
 def recorded_reports(db: Connection, row: AutomationRow, job: JobRow | None) -> list[PhaseReport]:
     """Return what the phases of a job have left that has ended, or waits for what it called.
 

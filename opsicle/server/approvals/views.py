@@ -127,6 +127,9 @@ def whole(db: Connection, case: Case, viewer: Viewer, candidates: Sequence[Candi
         else _workers(automation.requirements, candidates),
         timeout=template.timeout,
         keep_workspace=template.keep_workspace,
+        on_worker_lost=template.on_worker_lost,
+        on_success=list(template.on_success),
+        on_failure=list(template.on_failure),
         compared=_compared(db, case) if is_run else None,
         needs_totp=any(
             not satisfies_gate(gate.gate, with_mfa=False, has_reason=True) for gate in mine

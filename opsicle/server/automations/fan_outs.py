@@ -22,14 +22,16 @@ from opsicle.server.access.actor import SystemActor
 from opsicle.server.access.member_actors import member_actor
 from opsicle.server.access.template_versions import template_of
 from opsicle.server.approvals.bindings import AlteredManifest, Bindings
+from opsicle.server.approvals.ended_parts import ended_part
 from opsicle.server.approvals.manifests import calls_of
-from opsicle.server.approvals.record_of_ends import record_start, require_ended
+from opsicle.server.approvals.record_of_ends import record_start, require_not_ended
 from opsicle.server.automations.attempts import AlreadyTaken, Attempts
 from opsicle.server.automations.bound_fan_outs import require_target
 from opsicle.server.automations.repeats import request_again
 from opsicle.server.automations.service import Automations
 from opsicle.server.automations.starters import MemberRun, Starter
 from opsicle.server.channels.outbox import Outbox
+from opsicle.server.dispatch.concurrency_groups import Settled
 from opsicle.server.dispatch.lease_service import LeasedWork, LeaseService
 from opsicle.server.fleet.presence import Fleet
 from opsicle.server.fleet.pubsub import PubSub, automation_topic, org_topic
@@ -45,10 +47,10 @@ from opsicle.wire.starts import StarterKind
 log = logging.getLogger(__name__)
 
 MOST_AT_ONCE = 1_000
-"""Automations on several machines that are looked at in one turn."""
+"""How many automations on several machines one turn looks at."""
 
 MOST_MADE_AT_ONCE = 100
-"""Parts of one of them, so that it does not hold up the others."""
+"""How many parts of one of them a turn makes, so that it does not hold up the others."""
 
 NOT_BEGUN = "more machines have failed than its template allows"
 CANCELLED = "the automation was cancelled"
@@ -59,7 +61,10 @@ _UNREADABLE = BoundFanOut(kind=FanOutKind.EACH, members=(), max_failures=-1)
 
 
 class FanOuts:
-    """What a turn of the server's loop does for them. Two turns at once do no harm."""
+    """Carries automations that run on several machines on, a step in each turn of a loop.
+
+    Two turns at once do no harm.
+    """
 
     def __init__(  # noqa: PLR0913, PLR0917 - what such an automation touches
         self,
@@ -181,6 +186,7 @@ class FanOuts:
             now = self._clock.now()
             if not fan_outs.claim(db, member, automation_id, now):
                 raise AlreadyTaken
+            require_not_ended(db, parent)
             resource = f"fan-outs/{parent.id}/{member.position}"
             record_start(db, parent.org_id, resource, automation_id, now)
 
@@ -238,7 +244,7 @@ class FanOuts:
 
     def _end(self, parent: AutomationRow) -> None:
         """End an automation all of whose machines are over."""
-        settled = LeasedWork().settled
+        settled = Settled()
 
         def work(db: Connection) -> None:
             row = automations.get(db, parent.org_id, parent.id)
@@ -282,15 +288,10 @@ class FanOuts:
         return Ending(state, self._clock.now(), None, explanation[:MAX_EXPLANATION])
 
     def _contradiction(self, db: Connection, member: FanOutMemberRow) -> list[str]:
-        row = automations.get(db, member.org_id, member.automation_id or "")
         try:
-            template = template_of(db, row.template_id, row.version)
-            of = self._bindings.check(db, row, template, None).manifest.member_of
-            require_ended(db, row)
+            ended_part(db, self._bindings, member)
         except AlteredManifest as altered:
             return [f"on {member.name}: {altered}"]
-        if of is None or (of.automation_id, of.position) != (member.parent_id, member.position):
-            return [f"on {member.name}: its automation is a part of another one"]
         return []
 
 

@@ -48,7 +48,7 @@ class Origin(NamedTuple):
 
     @property
     def member(self) -> MemberRun | None:
-        """Of what it is a part."""
+        """What it is a part of, and on which machine; None for one that is no part."""
         return self.starter.member if self.starter else None
 
     @property

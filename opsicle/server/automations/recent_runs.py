@@ -13,8 +13,8 @@ from opsicle.server.store.templates import TemplateRow
 from opsicle.wire.pages import Page
 from opsicle.wire.recent_run_api import RecentRun, TemplateRuns
 
-RUNS = 30
-"""Of each template."""
+RUNS_PER_TEMPLATE = 30
+"""As many as the strip has that pages show of a template."""
 
 
 class RecentRuns:
@@ -48,7 +48,7 @@ class RecentRuns:
 
 
 def _visible_runs(db: Connection, actor: Actor, template: str) -> list[RunRow]:
-    rows = recent_runs.list_newest(db, actor.org_id, template, RUNS)
+    rows = recent_runs.list_newest(db, actor.org_id, template, RUNS_PER_TEMPLATE)
     return [row for row in rows if not is_automation_hidden(db, actor, row)]
 
 

@@ -15,6 +15,7 @@ import msgspec
 from opsicle.domain import stored_json
 from opsicle.domain.automations import AutomationState, JobState
 from opsicle.domain.errors import Conflict, InvalidInput, Problem
+from opsicle.domain.manifests import Manifest
 from opsicle.domain.outputs import MAX_ALL_OUTPUTS_BYTES, fits
 from opsicle.domain.problems import listed, quoted
 from opsicle.domain.resume_points import KeptWorkspace, ResumePoint
@@ -312,9 +313,16 @@ def bound_point(
     db: Connection, bindings: Bindings, row: AutomationRow, template: Template
 ) -> ResumePoint | None:
     """Return where an automation had begun itself. Raises Conflict if it is not as triggered."""
+    return bound_manifest(db, bindings, row, template).resumed_from
+
+
+def bound_manifest(
+    db: Connection, bindings: Bindings, row: AutomationRow, template: Template
+) -> Manifest:
+    """Return what an automation was bound to. Raises Conflict if it is not as triggered."""
     try:
         approval = approvals.find_of_automation(db, row.id) if row.approval_id else None
-        return bindings.check(db, row, template, approval).manifest.resumed_from
+        return bindings.check(db, row, template, approval).manifest
     except AlteredManifest as altered:
         raise _altered(row.id, str(altered)) from altered
 

@@ -83,7 +83,7 @@ class Resumes:
                 if self._point(db, now, template, wanted) != point:
                     raise Conflict(f"{automation_id} has just changed", hint="Look at it again.")
 
-            left = machines_left(db, old) if old.fan_out else None
+            left = machines_left(db, self._bindings, old, template) if old.fan_out else None
             return ResumedRun(point, wanted.accept_unknown, confirm, left), request
 
         resumed, request = self._database.read(query)

@@ -39,7 +39,7 @@ from opsicle.server.automations.repeated_requests import digest_of, find_made, r
 from opsicle.server.automations.repeats import request_again
 from opsicle.server.automations.resumed_runs import ResumedRun
 from opsicle.server.automations.runnable import runnable_version
-from opsicle.server.automations.shown_targets import targets_of
+from opsicle.server.automations.shown_targets import automation_targets
 from opsicle.server.automations.snapshots import snapshot_of
 from opsicle.server.automations.starters import Starter
 from opsicle.server.automations.views import Snapshot, summary, whole
@@ -186,7 +186,7 @@ class Automations:
             kept = self._database.read(lambda db: files.list_of_automation(db, row.id))
         snapshot = Snapshot(row, new.template, [], 0, queue, resume_point=point, files=kept)
         if row.fan_out:
-            targets = self._database.read(lambda db: targets_of(db, row))
+            targets = self._database.read(lambda db: automation_targets(db, row))
             snapshot = replace(snapshot, targets=targets)
         return whole(snapshot)
 

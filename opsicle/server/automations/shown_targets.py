@@ -16,7 +16,7 @@ from opsicle.server.store.fan_outs import FanOutMemberRow
 from opsicle.wire.starts import AutomationTarget, ended_text
 
 
-def targets_of(db: Connection, row: AutomationRow) -> list[AutomationTarget]:
+def automation_targets(db: Connection, row: AutomationRow) -> list[AutomationTarget]:
     """Return the machines of an automation in their order; none of one that runs on a single one.
 
     Before it begins, those to which it is bound; after an end before that, none of them has run.

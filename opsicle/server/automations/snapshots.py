@@ -5,7 +5,7 @@ from __future__ import annotations
 from opsicle.server.access.actor import Actor
 from opsicle.server.approvals.manifests import shown_resume_point
 from opsicle.server.automations.called_trees import called_trees
-from opsicle.server.automations.shown_targets import targets_of
+from opsicle.server.automations.shown_targets import automation_targets
 from opsicle.server.automations.views import Snapshot
 from opsicle.server.automations.visible import get_visible
 from opsicle.server.automations.waiting import queue_view
@@ -31,6 +31,6 @@ def snapshot_of(db: Connection, fleet: Fleet, actor: Actor, automation_id: str) 
         files=files.list_of_automation(db, row.id),
         chain=chains.list_of(db, row.id),
         calls=called_trees(db, row.id) if row.calls else None,
-        targets=targets_of(db, row),
+        targets=automation_targets(db, row),
         resume_point=shown_resume_point(db, row, template),
     )

@@ -24,7 +24,7 @@ Document = TypeVar("Document", Schedule, Trigger)
 
 
 class StartingDocuments(VersionedDocuments[Summary, Version]):
-    """Such documents of one kind, which can be paused."""
+    """Documents of one kind that start templates by themselves, and can be paused."""
 
     manage: ClassVar[Action]
     """What it takes to push, pause and delete them."""

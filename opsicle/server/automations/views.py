@@ -73,12 +73,14 @@ class Snapshot:
     def reports(self, *, of_plan: bool) -> list[PhaseReport]:
         """Return how far the phases are, or those of the plan, by the attempt that counts."""
         phases = self.template.plan if of_plan else self.template.phases
-        newest = [job for job in self.tries if job.is_plan == of_plan][-1:]
-        reports = [report for job in newest for report in _reports(job)]
-        if len(reports) == len(phases):
-            return reports
-        # none yet, or none that fit
-        return list(first_reports(phases, None if of_plan else self.resume_point))
+        newest = next((job for job in reversed(self.tries) if job.is_plan == of_plan), None)
+        reports = stored_json.read_or(newest.phases, list[PhaseReport], []) if newest else []
+        if len(reports) != len(phases):
+            # none yet, or none that fit
+            reports = list(first_reports(phases, None if of_plan else self.resume_point))
+        if newest and newest.state == JobState.UNKNOWN:
+            _stand_still(reports, newest.finished_at)
+        return reports
 
 
 def summary(
@@ -192,22 +194,18 @@ def _name(phases: Sequence[Phase], number: int) -> str:
     return phases[number].name if 0 <= number < len(phases) else ""
 
 
-def _reports(job: JobRow) -> list[PhaseReport]:
-    """Return what the worker said of the phases.
+def _stand_still(reports: Sequence[PhaseReport], lost_at: datetime | None) -> None:
+    """Mark what a lost job had not ended: nobody can say more of it, and its time stands.
 
-    Of those that a lost job had not ended, nobody can say more: time stands.
+    A worker that comes back may have said so itself, without a time.
     """
-    reports = stored_json.read_or(job.phases, list[PhaseReport], [])
-    if job.state == JobState.UNKNOWN:
-        for report in reports:
-            steps: list[PhaseReport | CommandReport] = [report, *report.commands]
-            for step in steps:
-                if step.state in {StepState.PENDING, StepState.RUNNING}:
-                    step.state = StepState.UNKNOWN
-                    step.finished_at_ms = (
-                        _milliseconds(job.finished_at) if step.started_at_ms is not None else None
-                    )
-    return reports
+    for report in reports:
+        steps: list[PhaseReport | CommandReport] = [report, *report.commands]
+        for step in steps:
+            if step.state in {StepState.PENDING, StepState.RUNNING}:
+                step.state = StepState.UNKNOWN
+            if step.state == StepState.UNKNOWN and step.started_at_ms is not None:
+                step.finished_at_ms = step.finished_at_ms or _milliseconds(lost_at)
 
 
 def _outputs(phases: Sequence[Phase], reports: Sequence[PhaseReport]) -> dict[str, str]:

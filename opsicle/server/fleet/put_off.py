@@ -8,6 +8,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 _FIRST_SECONDS = 30.0
+"""For how long after the first time; each further time doubles it."""
+
 _LONGEST_SECONDS = 900.0
 """Somebody has made room, perhaps: a quarter of an hour is what they wait at most."""
 
@@ -16,7 +18,7 @@ _MOST = 100
 
 
 class PutOff(NamedTuple):
-    """That a worker gave an automation back so many times; `until` is of the monotonic clock."""
+    """How often a worker gave an automation back, and why; `until` is of the monotonic clock."""
 
     times: int
     until: float
@@ -45,11 +47,11 @@ class PutOffs:
 
     def texts(self, name: str, now: float) -> dict[str, str]:
         """Return why each is not handed to the worker of that name, for people."""
-        return {
-            automation_id: f"{name} gave it back: {each.reason}; "
-            f"{f'once more in {each.until - now:.0f} s' if now < each.until else 'once more now'}"
-            for automation_id, each in self._by_automation.items()
-        }
+        texts = {}
+        for automation_id, each in self._by_automation.items():
+            when = f"in {each.until - now:.0f} s" if now < each.until else "now"
+            texts[automation_id] = f"{name} gave it back: {each.reason}; once more {when}"
+        return texts
 
     def __len__(self) -> int:
         """Return of how many automations something is noted."""

@@ -62,6 +62,10 @@ class ServerSetup:
 
         return self._database.write(work)
 
+    def is_needed(self) -> bool:
+        """Return whether this server has no org yet."""
+        return not self._database.read(orgs.has_any)
+
     def complete(self, request: SetupRequest, address: str) -> Me:
         """Create the first org and its admin. Raises Conflict when that has been done.
 

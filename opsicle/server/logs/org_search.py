@@ -111,7 +111,7 @@ class OrgSearch:
     @property
     def _sees_all(self) -> bool:
         """Whether every log is searched, so that it may be said how much that is."""
-        is_hidden = self._actor.rights.depends_on_template(Action.TEMPLATES_VIEW)
+        is_hidden = self._actor.rights.depends_on_resource(Action.TEMPLATES_VIEW)
         return not self._wanted.template and not is_hidden
 
     @property

@@ -27,7 +27,10 @@ class FanOutRow(Row, frozen=True):
 
 
 class FanOutMemberRow(Row, frozen=True):
-    """One machine. The last six are those of the automation that was made for it, if any."""
+    """One machine. `at` is when its automation was made, or will not be any more.
+
+    The last five are those of that automation; None without one.
+    """
 
     parent_id: str
     position: int

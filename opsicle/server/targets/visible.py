@@ -23,7 +23,7 @@ def resource_of(name: str, document: str) -> NamedResource:
 def is_hidden(actor: Actor, row: VersionRow) -> bool:
     """Return whether rules hide this version from the actor."""
     view = Action.TARGETS_VIEW
-    if not actor.rights.depends_on_template(view):
+    if not actor.rights.depends_on_resource(view):
         return not actor.may(view)
     try:
         return not actor.may(view, resource_of(row.name, row.document))

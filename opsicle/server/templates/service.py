@@ -273,7 +273,7 @@ class Templates:
 def _get(db: Connection, actor: Actor, name: str, version: int | None) -> VersionRow:
     """Return one version. Raises NotFound, also for one that the actor may not see."""
     row = get_document(db, _TEMPLATE, actor.org_id, name, version)
-    if actor.rights.depends_on_template(Action.TEMPLATES_VIEW):
+    if actor.rights.depends_on_resource(Action.TEMPLATES_VIEW):
         labels = stored_json.read(row.document, _Shown, f"the template {name}").labels
         if is_hidden(db, actor, name, labels):
             raise document_not_found(_TEMPLATE, name, version)

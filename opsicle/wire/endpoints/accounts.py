@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from opsicle.wire.endpoint import MAX_CREDENTIAL_BODY_BYTES, Endpoint
+from opsicle.wire.identity_api import SetupState
 from opsicle.wire.user_api import LoginReply, LoginRequest, Me, SetupRequest
 
+SETUP_STATE = Endpoint("GET", "/api/v1/setup", reply=SetupState)
 SET_UP = Endpoint(
     "POST", "/api/v1/setup", body=SetupRequest, reply=Me, max_body=MAX_CREDENTIAL_BODY_BYTES
 )

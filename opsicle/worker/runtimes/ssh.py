@@ -38,6 +38,7 @@ _SECONDS_BEYOND_GRACE = 30.0
 """How long the target may take, after the grace, to end what runs and to remove what is left."""
 
 _LOOK_SECONDS = 0.05
+"""How often it is looked whether the target has ended what it was told to end."""
 
 _STOPPED = re.compile(r"stopped ([0-9]{1,9})")
 """What the keeper answers to `stop`. A target may say anything else, which is no answer."""
@@ -138,7 +139,8 @@ class SshJob:
     ) -> dict[str, str]:
         """Return what is added to PATH, HOME, LANG and TZ of the login.
 
-        What lies in the job's folder on the target is named when that is known.
+        What lies in the job's folder on the target is named when that is known. Where the phase's
+        outputs and summary belong on this side is kept for `settle`.
         """
         named = {name: path for name, path in private.items() if name != "OPSICLE_MASK"}
         self._results = {
@@ -274,6 +276,7 @@ class SshJob:
         return str(self._workspace.path / FOLDER)
 
     def _lost(self) -> str:
+        """Give the connection up, and return that nobody can say how the try ended."""
         connection = self._used
         assert connection
         connection.give_up()
@@ -303,6 +306,7 @@ class SshJob:
         return seen
 
     def _spawn(self, argv: list[str]) -> Child:
+        """Start a shell beside ssh's files. Raises CannotStart."""
         environment = local_environment(self._work.job_id)
         environment[b"JOB"] = os.fsencode(self._files.path("").name.removesuffix("-"))
         try:

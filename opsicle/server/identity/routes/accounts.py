@@ -14,6 +14,7 @@ from opsicle.server.identity.logins import Logins
 from opsicle.server.identity.server_setup import ServerSetup
 from opsicle.server.identity.sessions import LIFETIME
 from opsicle.wire.endpoints import accounts as endpoints
+from opsicle.wire.identity_api import SetupState
 from opsicle.wire.user_api import LoginReply, LoginRequest, SetupRequest
 
 
@@ -21,11 +22,17 @@ def routes(setup: ServerSetup, logins: Logins, accounts: Accounts) -> list[Route
     """Return the routes of the way in."""
     public = Access.PUBLIC
     return [
+        Route(endpoints.SETUP_STATE, partial(setup_state, setup), public),
         Route(endpoints.SET_UP, partial(set_up, setup), public),
         Route(endpoints.LOGIN, partial(login, logins), public),
         Route(endpoints.LOGOUT, partial(logout, accounts), Action.ACCOUNT_VIEW),
         Route(endpoints.WHOAMI, partial(whoami, accounts), Action.ACCOUNT_VIEW),
     ]
+
+
+def setup_state(setup: ServerSetup, _request: Request) -> Reply:
+    """Say whether the first org is still to be made."""
+    return Reply(200, SetupState(is_needed=setup.is_needed()))
 
 
 def set_up(setup: ServerSetup, request: Request) -> Reply:

@@ -1,0 +1,95 @@
+"""A real server that is set back to a copy of its data, with a worker that is not."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+from tests.product import Installation, Process
+from tests.support import wait_until
+from tests.thin_api import Api
+
+TEMPLATE = """
+apiVersion: v1
+type: AutomationTemplate
+metadata: {name: act}
+spec:
+  variables: [{id: judge, type: string, isRequired: true}, {id: go, type: string, default: /}]
+  onWorkerLost: requeue
+  template:
+    phases:
+      - name: act
+        commands:
+          - echo "$OPSICLE_AUTOMATION_ID" >> "$OPSICLE_VAR_JUDGE"
+          - until [ -e "$OPSICLE_VAR_GO" ]; do sleep 0.1; done
+"""
+
+
+class Site:
+    """A server with a worker, and a judge that no restore sets back."""
+
+    def __init__(self, installation: Installation, folder: Path) -> None:
+        self.installation = installation
+        self.server = installation.server
+        self.data = self.server.folder / "data"
+        self.judge, self.go = folder / "judge", folder / "go"
+        self.judge.touch()
+        installation.push(TEMPLATE)
+        self.worker = installation.worker("w1", None, "--slots", "3")
+        self.access = installation.access()
+
+    def run(self, template: str = "act", **values: str) -> str:
+        with Api(self.access) as api:
+            request = {"template": template, "values": {"judge": str(self.judge), **values}}
+            return str(api.retry("POST", "/api/v1/automations", request)["id"])
+
+    def show(self, automation: str) -> dict[str, Any]:
+        with Api(self.access) as api:
+            return dict(api.retry("GET", f"/api/v1/automations/{automation}"))
+
+    def wait_for(self, automation: str, *states: str) -> dict[str, Any]:
+        def there() -> dict[str, Any] | None:
+            found = self.show(automation)
+            return found if found["state"] in states else None
+
+        return wait_until(there, 60, f"{automation} to be {states}")
+
+    def ran(self, automation: str) -> int:
+        return self.judge.read_text().split().count(automation)
+
+    def record(self, verb: str) -> list[dict[str, Any]]:
+        with Api(self.access) as api:
+            return list(api.retry("GET", f"/api/v1/audit?verb={verb}")["items"])
+
+    def copy(self, to: Path) -> Path:
+        assert self.server.process.stop() == 0
+        shutil.copytree(self.data, to)
+        return to
+
+    def restore(self, source: Path) -> None:
+        shutil.rmtree(self.data)
+        shutil.copytree(source, self.data)
+
+    def start(self, *options: str) -> dict[str, Any]:
+        self.server.options = options
+        self.keep_ports()
+        self.server.start()
+        return dict(self.server.facts)
+
+    def refused(self) -> str:
+        """Return what a server says that does not start."""
+        process = Process(self.server.process.arguments, self.server.folder, "refused")
+        try:
+            assert process.popen.wait(60) == 5, process.log()
+        finally:
+            process.kill()
+        return process.log()
+
+    def keep_ports(self) -> None:
+        """Write `server.json`, which a copy has not: the server starts at the same ports again."""
+        (self.data / "server.json").write_text(json.dumps(self.addresses))
+
+    def note_ports(self) -> None:
+        self.addresses = dict(self.server.facts)
