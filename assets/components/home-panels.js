@@ -2,16 +2,18 @@
 
 import { h, replace } from "../lib/dom.js";
 import { showList } from "../lib/keyed.js";
+import { queryText } from "../lib/query.js";
 import { pathOf } from "../lib/templates.js";
 import { ago, duration, durationText } from "../lib/times.js";
 import { visible } from "../lib/visible.js";
 import { loading } from "./headings.js";
 import { runStrip, successRate, usualSeconds } from "./last-runs.js";
-import { stateDot } from "./states.js";
+import { stateDot, stateText } from "./states.js";
 
 /**
  * A panel with a heading: `row(item)` gives a link for an item, `nothing` is said where there is
- * none, `more` is [text, href] of a link to all. Gives { element, show(items) }.
+ * none, `more` is [text, href] of a link to all. Gives { element, show(items, most) }: all are counted, and
+ * `most` of them shown.
  */
 export function panel(title, { row, nothing, more, key = (item) => item.id, look = "" }) {
   const list = h("ul", { "aria-label": title });
@@ -27,8 +29,8 @@ export function panel(title, { row, nothing, more, key = (item) => item.id, look
     wait,
     empty,
   );
-  const show = (items) => {
-    showList(list, items, key, (item) => h("li", {}, row(item)));
+  const show = (items, most) => {
+    showList(list, items.slice(0, most), key, (item) => h("li", {}, row(item)));
     replace(count, items.length > 0 && String(items.length));
     wait.remove();
     empty.hidden = items.length > 0;
@@ -82,10 +84,14 @@ export function runningRow({ id, state, template, reason, worker, started_at: at
   );
 }
 
-/** An automation that has failed, with the last `line` that it printed, if that is known. */
-export function failedRow({ id, state, template, explanation, finished_at: at, line }) {
+/**
+ * An automation that has failed, with the last `line` that it printed, if that is known, and a way
+ * to the `more` of its template that ended so.
+ */
+export function failedRow({ id, state, template, explanation, finished_at: at, line, more }) {
   const href = `/automations/${id}${line ? `#L${line.number}` : ""}`;
-  return tileRow(
+  const others = `/automations${queryText({ state, template })}`;
+  const row = tileRow(
     href,
     stateDot(state),
     h(
@@ -97,6 +103,10 @@ export function failedRow({ id, state, template, explanation, finished_at: at, l
     ),
     side(ago(at)),
   );
+  if (!more) return row;
+  const text = `${more} more ${stateText(state)}`;
+  const name = `${text}: ${visible(template)}`;
+  return [row, h("a", { class: "tile-others", href: others, "aria-label": name }, text)];
 }
 
 /** A template with how its last runs went. */

@@ -21,6 +21,7 @@ import { now } from "../lib/times.js";
 
 const DAY_MS = 24 * 3_600_000;
 const SHOWN = 8; // of each; the pages behind have them all
+const LOOKED_AT = 100; // failures of each kind, so that what fails again and again hides no other
 const ENDED_BADLY = ["failed", "timed_out", "unknown"];
 
 export function mount(root, { title }) {
@@ -31,7 +32,7 @@ export function mount(root, { title }) {
   const lines = new Map(); // the last line of each automation that has failed: it stays so
   const load = async () => {
     const found = await loadAll(page.signal, lines);
-    for (const [name, each] of Object.entries(panels)) each.show(found[name]);
+    for (const [name, each] of Object.entries(panels)) each.show(found[name], SHOWN);
     steps.show(found.done);
   };
   const { mark } = keepFresh(load, { trouble, signal: page.signal });
@@ -47,7 +48,7 @@ export function mount(root, { title }) {
       "div",
       { class: "home" },
       column(panels.waiting, panels.running, panels.failed),
-      column(panels.templates, panels.workers),
+      column(panels.workers, panels.templates),
     ),
   );
   return () => page.abort();
@@ -75,6 +76,7 @@ function makePanels() {
     failed: may("automations.view") && {
       title: "Failed since yesterday",
       row: failedRow,
+      key: ({ template, state }) => `${template} ${state}`,
       nothing: "Nothing has failed since yesterday.",
       more: ["All failures", "/automations?state=failed"],
     },
@@ -113,7 +115,12 @@ async function loadAll(signal, lines) {
     template: templates.length > 0,
     run: ran.some(({ runs }) => runs.some(({ state }) => state === "succeeded")),
   };
-  return { waiting, running, failed, templates: latest.slice(0, SHOWN), workers, done };
+  const fleet = workers.toSorted((a, b) => isWell(a) - isWell(b)); // who is away is seen first
+  return { waiting, running, failed, templates: latest.slice(0, SHOWN), workers: fleet, done };
+}
+
+function isWell({ is_connected: isHere, withheld }) {
+  return isHere && !withheld;
 }
 
 async function allowed(action, load) {
@@ -134,15 +141,25 @@ async function underWay(signal) {
   return found.flat().slice(0, SHOWN);
 }
 
-/** What has ended badly within a day, newest first, each with the last line that it printed. */
+/**
+ * What has ended badly within a day, newest first: of each template the newest of a kind, with the
+ * last line that it printed and how many more there are.
+ */
 async function failures(signal, lines) {
   const since = new Date(now() - DAY_MS).toISOString();
-  const found = await Promise.all(ENDED_BADLY.map((state) => newest({ state, since }, signal)));
-  const latest = found.flat().toSorted((a, b) => (a.id < b.id ? 1 : -1));
+  const query = { since, limit: LOOKED_AT };
+  const found = await Promise.all(
+    ENDED_BADLY.map((state) => get("/automations", { query: { ...query, state }, signal })),
+  );
+  const hasOlder = new Set(ENDED_BADLY.filter((_, i) => found[i].next_cursor));
+  const all = found.flatMap(({ items }) => items).toSorted((a, b) => (a.id < b.id ? 1 : -1));
+  const groups = Object.values(Object.groupBy(all, (each) => `${each.template} ${each.state}`));
   return Promise.all(
-    latest
-      .slice(0, SHOWN)
-      .map(async (each) => ({ ...each, line: await lineOf(each, signal, lines) })),
+    groups.map(async ([latest, ...more], i) => ({
+      ...latest,
+      more: more.length && `${more.length}${hasOlder.has(latest.state) ? "+" : ""}`,
+      line: i < SHOWN ? await lineOf(latest, signal, lines) : null,
+    })),
   );
 }
 

@@ -47,6 +47,26 @@ def test_what_has_failed_stands_on_home_with_its_line_and_leads_there(
     expect(page.locator(".log-row.is-selected")).to_contain_text("disk <b>full</b>")
 
 
+def test_what_fails_again_and_again_is_one_row_and_hides_no_other(
+    open_page: OpenPage, installation: Installation
+) -> None:
+    quick = BREAKS.replace("name: breaks", "name: flaps")
+    installation.push(quick)
+    installation.push(quick.replace("flaps", "broke-once"))
+    for name in ("broke-once", "flaps", "flaps", "flaps"):
+        installation.admin.attempt("run", name, "--follow")
+    page = open_page("/", width=360)
+    failed = page.get_by_role("list", name="Failed since yesterday")
+
+    expect(failed.get_by_role("listitem").filter(has_text="broke-once")).to_have_count(1)
+    expect(failed.get_by_role("listitem").filter(has_text="flaps")).to_have_count(1)
+    headings = page.locator(".tile h2").all_inner_texts()
+    assert headings.index("Workers") == headings.index("Failed since yesterday") + 1
+    failed.get_by_role("link", name="2 more failed: flaps").click()
+
+    expect(page.locator("main tbody tr")).to_have_count(3)
+
+
 def test_home_follows_what_runs_and_sums_up_how_it_went(
     open_page: OpenPage, installation: Installation
 ) -> None:
