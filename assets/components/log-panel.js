@@ -4,6 +4,7 @@ import { addressOf } from "../lib/api.js";
 import { fromBase64, sizeText } from "../lib/bytes.js";
 import { h } from "../lib/dom.js";
 import { LineBuffer } from "../lib/linebuffer.js";
+import { fetchLines, findLines } from "../lib/log-pages.js";
 import { remember, remembered } from "../lib/storage.js";
 import { announce } from "./announcer.js";
 import { buttonLink, copyButton, iconButton } from "./buttons.js";
@@ -12,11 +13,22 @@ import { LogView } from "./log-view.js";
 import { sentence } from "./problems.js";
 import { isFinal } from "./states.js";
 
+/** Of a log that is there already, what the page shows first. */
+export const TAIL_LINES = 2_000;
+const PIECE_LINES = 2_000; // asked for at a time
+const KEPT_LINES = 20_000; // on each side of what is in sight, when a part becomes too long
 const PAUSE_MS = 120; // after the last key, before the search begins
 
 /** The whole panel as `element`, for the automation with this id; everything ends with `signal`. */
 export class LogPanel {
-  #buffer = new LineBuffer();
+  #id;
+  #signal;
+  /** The end of the log, which grows. */
+  #tail = new LineBuffer();
+  /** An earlier part of it that is shown instead; null: the tail is. */
+  #piece = null;
+  #isFetching = false;
+  #finding = new AbortController();
   #job = "";
   #view;
   #empty = h("p", { class: "log-empty" }, "");
@@ -24,13 +36,18 @@ export class LogPanel {
   #bytes = 0;
 
   constructor({ id, mark, signal }) {
+    this.#id = id;
+    this.#signal = signal;
     this.#view = new LogView({ signal });
-    this.#view.show(this.#buffer);
-    const { bar, searched } = searchBar(this.#view);
+    this.#view.show(this.#tail);
+    this.#view.onEdge = (side) => this.#fetchOn(side);
+    this.#view.onElsewhere = (number, isMatch) => this.#goToNumber(number, isMatch);
+    signal.addEventListener("abort", () => this.#finding.abort());
+    const { bar, searched } = searchBar(this.#view, (text) => this.#find(text));
     this.#view.onSearched = searched;
     const copy = copyButton(() => this.#view.selectedText() || this.#view.wholeText());
     copy.title =
-      "Copy the selected lines, or all. Click a line number to select, with Shift for more.";
+      "Copy the selected lines, or all that are loaded. Click a line number to select, with Shift for more.";
     const address = addressOf("/automations/{automation_id}/log", { path: { automation_id: id } });
     const download = buttonLink("Raw", address, {
       name: "download",
@@ -48,7 +65,7 @@ export class LogPanel {
         this.#size,
         h("span", { class: "grow" }),
         bar,
-        toggles(this.#view),
+        toggles(this.#view, (isOn) => isOn && this.#showTail()),
         copy,
         download,
       ),
@@ -57,17 +74,18 @@ export class LogPanel {
   }
 
   /** Take a `log` event. */
-  append({ job_id: job, chunks }) {
-    if (job !== this.#job) this.#begin(job);
+  append({ job_id: job, chunks, lines_before: linesBefore, open_lines: open }) {
+    if (job !== this.#job) this.#begin(job, { linesBefore, open });
+    if (this.#tail.isNearlyFull && !this.#piece && !this.#view.isFollowing) this.#detach();
     for (const { offset, phase, stream, at, data } of chunks) {
       const bytes = fromBase64(data);
       if (offset + bytes.length <= this.#bytes) continue; // shown already, before the connection broke
-      this.#buffer.append({ offset, phase, stream, at: Date.parse(at), bytes });
+      this.#tail.append({ offset, phase, stream, at: Date.parse(at), bytes });
       this.#bytes = offset + bytes.length;
     }
     this.#empty.hidden = true;
     this.#size.textContent = sizeText(this.#bytes);
-    this.#view.changed();
+    if (!this.#piece) this.#view.changed();
   }
 
   /** Learn what the automation's phases are called, and why there may be no log. */
@@ -86,8 +104,8 @@ export class LogPanel {
 
   /** Say that the log is complete. */
   finish() {
-    this.#buffer.finish();
-    this.#view.changed();
+    this.#tail.finish();
+    if (!this.#piece) this.#view.changed();
   }
 
   /**
@@ -95,28 +113,156 @@ export class LogPanel {
    * of the log.
    */
   goTo(phase, offset) {
-    const index =
-      offset === null || offset === undefined
-        ? this.#buffer.lines.findIndex((line) => line.phase >= phase)
-        : this.#buffer.indexAtOffset(offset);
+    const first = this.#tail.lines[0];
+    const isAPhase = offset === null || offset === undefined;
+    const isBefore = isAPhase ? first?.phase >= phase : offset < first?.offset;
+    if (isBefore && this.#tail.firstNumber > 1) {
+      this.#goToPlace(isAPhase ? 0 : offset);
+      return;
+    }
+    const index = isAPhase
+      ? this.#tail.lines.findIndex((line) => line.phase >= phase)
+      : this.#tail.indexAtOffset(offset);
     if (index < 0) announce("It has printed nothing");
-    else this.#view.goToLine(index);
+    else {
+      this.#showTail();
+      this.#view.goToLine(index);
+    }
   }
 
   /** Show the line with this number. */
   goToNumber(number) {
-    this.#view.goToLine(this.#buffer.indexOfNumber(number));
+    this.#goToNumber(number, true);
   }
 
-  #begin(job) {
+  /** Show a line wherever it is; `isMarked`: mark it too. */
+  async #goToNumber(number, isMarked) {
+    this.#view.setFollowing(false);
+    const isIn = (buffer) => buffer && number >= buffer.firstNumber && number <= buffer.lastNumber;
+    if (number >= this.#tail.firstNumber) this.#showTail();
+    else if (!isIn(this.#piece)) {
+      const from = Math.max(1, number - PIECE_LINES / 2);
+      const piece = await this.#fetch({ from_line: from, lines: PIECE_LINES });
+      if (!piece) return;
+      this.#showPiece(piece.buffer);
+    }
+    if (isMarked) this.#view.goToNumber(number);
+    else this.#view.showNumber(number);
+  }
+
+  /** Show the line that begins at this byte of the log or behind it. */
+  async #goToPlace(offset) {
+    const found = await this.#fetch({ from_byte: offset, lines: 1 });
+    if (found) await this.#goToNumber(found.buffer.firstNumber, true);
+  }
+
+  /** Fetch what comes before or behind the lines that are shown. */
+  async #fetchOn(side) {
+    if (this.#isFetching) return;
+    this.#isFetching = true;
+    const shown = this.#piece ?? this.#tail;
+    const { firstNumber, lastNumber } = shown;
+    const from = side === "later" ? lastNumber + 1 : Math.max(1, firstNumber - PIECE_LINES);
+    const to = side === "later" ? lastNumber + PIECE_LINES : firstNumber - 1;
+    const found = await this.#fetchAll(from, to);
+    if (found && shown === (this.#piece ?? this.#tail)) this.#join(shown, found, side);
+    this.#isFetching = false;
+  }
+
+  #join(shown, buffer, side) {
+    if (side === "later") {
+      shown.extend(buffer);
+      if (shown.isFull) shown.cutStart(shown.lines.length - 2 * KEPT_LINES);
+    } else {
+      shown.prepend(buffer);
+      if (shown.isFull && this.#piece) shown.cutEnd(2 * KEPT_LINES);
+    }
+    this.#view.changed();
+    if (!this.#piece && shown.isFull) this.#detach();
+    else if (this.#piece && shown.lastNumber + 1 >= this.#tail.firstNumber) this.#rejoin();
+  }
+
+  /** From now on an earlier part is shown, so that the tail may go on and stay short. */
+  #detach() {
+    this.#showPiece(this.#tail.copyAround(this.#view.indexInView, KEPT_LINES));
+    this.#tail.cutStart(this.#tail.lines.length - KEPT_LINES);
+  }
+
+  /** The part that is shown has reached the tail: they are one again. */
+  #rejoin() {
+    const piece = this.#piece;
+    const common = this.#tail.firstNumber;
+    piece.cutEnd(piece.indexOfNumber(common - 1) + 1);
+    this.#tail.prepend(piece);
+    this.#showTail();
+  }
+
+  #showPiece(buffer) {
+    this.#piece = buffer;
+    this.#view.setFollowing(false);
+    this.#view.swap(buffer, { isTail: false });
+  }
+
+  #showTail() {
+    if (!this.#piece) return;
+    this.#piece = null;
+    this.#view.swap(this.#tail, { isTail: true });
+  }
+
+  /** All lines from one number to another: where they are long, they come in several pages. */
+  async #fetchAll(from, to) {
+    let all = null;
+    while (!all || all.lastNumber < to) {
+      const first = all ? all.lastNumber + 1 : from;
+      const found = await this.#fetch({ from_line: first, lines: to - first + 1 });
+      if (!found) break;
+      if (all) all.extend(found.buffer);
+      else all = found.buffer;
+    }
+    return all;
+  }
+
+  /** Lines of the log; null if they cannot be had, which is told. */
+  async #fetch(query) {
+    try {
+      const found = await fetchLines(this.#id, query, this.#signal);
+      return found.buffer.lines.length ? found : null;
+    } catch (error) {
+      if (!this.#signal.aborted) announce(sentence(error.message));
+      return null;
+    }
+  }
+
+  /** Look for a text; where not all of the log is here, the server does. */
+  async #find(text) {
+    this.#finding.abort();
+    this.#finding = new AbortController();
+    const { signal } = this.#finding;
+    this.#view.search(text);
+    if (!text || (!this.#piece && this.#tail.firstNumber === 1)) return;
+    this.#view.showFound({ numbers: [], isBusy: true });
+    try {
+      for await (const found of findLines(this.#id, text, signal)) {
+        if (signal.aborted) return;
+        this.#view.showFound(found);
+      }
+    } catch (error) {
+      if (signal.aborted) return;
+      announce(sentence(error.message));
+      this.#view.showFound({ numbers: [], isBusy: false });
+    }
+  }
+
+  #begin(job, start) {
     this.#job = job;
     this.#bytes = 0;
-    this.#buffer = new LineBuffer();
-    this.#view.show(this.#buffer);
+    this.#piece = null;
+    this.#tail = new LineBuffer({}, start);
+    this.#view.show(this.#tail);
   }
 }
 
-function toggles(view) {
+function toggles(view, followed) {
   const wrap = toggle(
     "Wrap",
     remembered("log.wrap", true),
@@ -127,7 +273,10 @@ function toggles(view) {
     remembered("log.times", false),
     (isOn) => (remember("log.times", isOn), view.setTimed(isOn)),
   );
-  const follow = toggle("Follow", true, (isOn) => view.setFollowing(isOn));
+  const follow = toggle("Follow", true, (isOn) => {
+    followed(isOn);
+    view.setFollowing(isOn);
+  });
   view.onFollowing = (isOn) => follow.setAttribute("aria-pressed", String(isOn));
   return [wrap, times, follow];
 }
@@ -147,7 +296,7 @@ function toggle(text, isOn, changed) {
   return element;
 }
 
-function searchBar(view) {
+function searchBar(view, find) {
   const field = input({
     type: "search",
     placeholder: "Search the log",
@@ -158,18 +307,18 @@ function searchBar(view) {
   let timer = 0;
   field.addEventListener("input", () => {
     clearTimeout(timer);
-    timer = setTimeout(() => view.search(field.value), PAUSE_MS);
+    timer = setTimeout(() => find(field.value), PAUSE_MS);
   });
   field.addEventListener("keydown", (event) => {
     if (event.key !== "Enter") return;
     event.preventDefault();
     view.step(event.shiftKey ? -1 : 1);
   });
-  const searched = ({ isSearching, place, total, isBusy }) => {
+  const searched = ({ isSearching, place, total, isBusy, isCut }) => {
     count.textContent = !isSearching
       ? ""
       : total
-        ? `${place + 1} of ${total.toLocaleString("en")}${isBusy ? "…" : ""}`
+        ? `${place + 1} of ${total.toLocaleString("en")}${isBusy ? "…" : isCut ? "+" : ""}`
         : isBusy
           ? "…"
           : "none";

@@ -1,6 +1,7 @@
 // The lines of a log, of which only those in sight are in the document.
 
 import { h } from "../lib/dom.js";
+import { selectionFrom, textOf, whenMovedUp } from "../lib/log-selection.js";
 import { LogSearch } from "../lib/logsearch.js";
 import { Rows } from "../lib/rows.js";
 import { drawRow } from "./log-rows.js";
@@ -8,6 +9,7 @@ import { drawRow } from "./log-rows.js";
 const ROW_HEIGHT = 18; // pixels; --log-row in css/log.css
 const MARGIN_ROWS = 12; // drawn beyond each edge, so that scrolling shows no gaps
 const SEARCH_MS = 8; // of each frame
+const NEAR_EDGE_ROWS = 100; // then the next part of the log is asked for
 const NEAR_END = 4; // pixels from the end that still count as being there
 
 export class LogView {
@@ -15,11 +17,21 @@ export class LogView {
   onSearched = () => {};
   /** Told whether the view follows the log's end, when scrolling changes that. */
   onFollowing = () => {};
+  /** Told "earlier" or "later" when what comes before or behind the lines here is soon in sight. */
+  onEdge = () => {};
+  /** Told the number of a line to go to that is not here. */
+  onElsewhere = () => {};
   phaseNames = [];
   #buffer;
   #rows;
   #search;
   #place = -1;
+  /** What the server has found, where not all of the log is here: { numbers, isBusy, isCut }. */
+  #found = null;
+  #isTail = true;
+  /** The row at the top when it was drawn, to stay there when lines go or come before it. */
+  #top = null;
+  #dropped = 0;
   /** The number of the line that the address asks for, until it has come. */
   #wanted = 0;
   #isFollowing = true;
@@ -42,7 +54,7 @@ export class LogView {
     );
     this.element.addEventListener("scroll", () => this.#scrolled(), { passive: true });
     this.element.addEventListener("click", (event) => this.#clicked(event));
-    this.#watchForLettingGo();
+    whenMovedUp(this.element, () => this.#isFollowing && this.setFollowing(false));
     const observer = new ResizeObserver(() => this.#redraw());
     observer.observe(this.element);
     signal.addEventListener("abort", () => {
@@ -53,13 +65,41 @@ export class LogView {
 
   /** Show another log from its beginning. */
   show(buffer) {
-    this.#buffer = buffer;
-    this.#rows = new Rows(buffer);
-    this.#search = new LogSearch(buffer);
+    this.#take(buffer, true);
+    this.#found = null;
     this.#selected = selectionFrom(location.hash);
     this.#wanted = this.#selected?.from ?? 0;
     if (this.#wanted) this.setFollowing(false);
     this.#redraw();
+  }
+
+  /**
+   * Show another part of the same log; `isTail`: the one that grows. The line at the top stays, if
+   * it is there too.
+   */
+  swap(buffer, { isTail }) {
+    const top = this.#numberInView();
+    const isThere = top >= buffer.firstNumber && top <= buffer.lastNumber;
+    const { expression } = this.#search;
+    this.#take(buffer, isTail);
+    this.#search.startAgain(expression);
+    if (isThere && !this.#isFollowing) this.#scrollTo(buffer.indexOfNumber(top), 0, 0);
+    this.#redraw();
+  }
+
+  get isFollowing() {
+    return this.#isFollowing;
+  }
+
+  #take(buffer, isTail) {
+    this.#buffer = buffer;
+    this.#isTail = isTail;
+    this.#rows = new Rows(buffer);
+    this.#search = new LogSearch(buffer);
+    this.#dropped = buffer.dropped;
+    this.#top = null;
+    this.#width = 0;
+    buffer.takeChanged();
   }
 
   /** Say that the log has grown. */
@@ -68,11 +108,34 @@ export class LogView {
     if (from === Infinity) return;
     this.#rows.changed(from);
     this.#search.changed(from);
-    if (this.#wanted && this.#buffer.lines.at(-1).number >= this.#wanted) {
-      this.#scrollTo(this.#buffer.indexOfNumber(this.#wanted));
+    this.#keepTop();
+    if (this.#wanted && this.#buffer.lastNumber >= this.#wanted) {
+      const wanted = this.#wanted;
       this.#wanted = 0;
+      this.showNumber(wanted);
     }
     this.#ask();
+  }
+
+  /** Scroll to the line with this number, or ask for it. */
+  showNumber(number) {
+    const { firstNumber, lastNumber } = this.#buffer;
+    if (number < firstNumber || (number > lastNumber && !this.#isTail)) this.onElsewhere(number);
+    else this.#scrollTo(this.#buffer.indexOfNumber(number));
+  }
+
+  /** Lines that went or came before those in sight move nothing. */
+  #keepTop() {
+    if (this.#dropped === this.#buffer.dropped) return;
+    this.#dropped = this.#buffer.dropped;
+    if (this.#isFollowing || !this.#top || !this.#buffer.lines.length) return;
+    const { index, start, rest } = this.#top;
+    this.#layOut();
+    const here = Math.max(0, Math.min(index - this.#dropped, this.#buffer.lines.length - 1));
+    const row = this.#rows.rowOf(here, start);
+    this.#size();
+    this.#isOwnScroll = true;
+    this.element.scrollTop = row * ROW_HEIGHT + rest;
   }
 
   setWrapped(isOn) {
@@ -93,15 +156,36 @@ export class LogView {
   /** Look for a text; goes to the first match from what is in sight on. */
   search(text) {
     this.#search.start(text);
+    this.#found = null;
     this.#place = -1;
     this.#redraw();
   }
 
   /** Go `by` matches forwards or backwards, round the ends. */
   step(by) {
-    const { matches } = this.#search;
+    const matches = this.#found?.numbers ?? this.#search.matches;
     if (!matches.length) return;
     this.#goToMatch((this.#place + by + matches.length) % matches.length);
+  }
+
+  /** Take what the server has found of what is looked for; null: the lines here are searched. */
+  showFound(found) {
+    this.#found = found;
+    if (!found) return;
+    const { numbers, isBusy } = found;
+    const top = this.#numberInView();
+    if (this.#place < 0 && numbers.length && (!isBusy || numbers.at(-1) >= top)) {
+      const next = numbers.findIndex((number) => number >= top);
+      this.#goToMatch(Math.max(0, next));
+    }
+    this.#tellSearch();
+  }
+
+  /** Scroll to a line and mark it, at what is looked for. */
+  goToNumber(number) {
+    const index = this.#buffer.indexOfNumber(number);
+    const { text } = this.#buffer.lines[index];
+    this.goToLine(index, this.#search.expression ? Math.max(0, this.#search.find(text)) : 0);
   }
 
   /** Scroll to a line and mark it. */
@@ -123,54 +207,38 @@ export class LogView {
     return textOf(this.#buffer.lines);
   }
 
-  #scrollTo(index, character = 0) {
+  #scrollTo(index, character = 0, share = 1 / 3) {
     this.#layOut();
+    this.#dropped = this.#buffer.dropped;
     const row = this.#rows.rowOf(index, character);
     this.#size();
     this.#isOwnScroll = true;
-    this.element.scrollTop = Math.max(0, row * ROW_HEIGHT - this.element.clientHeight / 3);
+    this.element.scrollTop = Math.max(0, row * ROW_HEIGHT - this.element.clientHeight * share);
+    this.#top = null;
     this.#redraw();
-  }
-
-  /** Whoever moves upwards wants to read: stop following, however fast the log grows meanwhile. */
-  #watchForLettingGo() {
-    const letGo = () => this.#isFollowing && this.setFollowing(false);
-    this.element.addEventListener("wheel", (event) => event.deltaY < 0 && letGo(), {
-      passive: true,
-    });
-    this.element.addEventListener("touchmove", letGo, { passive: true });
-    this.element.addEventListener(
-      "keydown",
-      (event) => ["ArrowUp", "PageUp", "Home"].includes(event.key) && letGo(),
-    );
-    this.element.addEventListener(
-      "pointerdown",
-      (event) => event.target === this.element && letGo(),
-    ); // the scroll bar
   }
 
   #goToMatch(place) {
     this.#place = place;
+    if (this.#found) {
+      this.onElsewhere(this.#found.numbers[place], true);
+      this.#tellSearch();
+      return;
+    }
     const index = this.#search.matches[place];
     this.goToLine(index, this.#search.find(this.#buffer.lines[index].text));
     this.#tellSearch();
   }
 
   #tellSearch() {
-    this.onSearched({
-      isSearching: this.#search.expression !== null,
-      place: this.#place,
-      total: this.#search.matches.length,
-      isBusy: this.#search.isBusy,
-    });
+    const { isBusy, isCut = false } = this.#found ?? this.#search;
+    const total = (this.#found?.numbers ?? this.#search.matches).length;
+    const isSearching = this.#search.expression !== null;
+    this.onSearched({ isSearching, place: this.#place, total, isBusy, isCut });
   }
 
   #keepingPlace(change) {
-    const top = this.#rows?.count
-      ? this.#rows.at(
-          Math.min(this.#rows.count - 1, Math.floor(this.element.scrollTop / ROW_HEIGHT)),
-        )
-      : null;
+    const top = this.#pieceInView();
     change();
     if (top && !this.#isFollowing) {
       this.#layOut();
@@ -182,7 +250,7 @@ export class LogView {
 
   #scrolled() {
     const { scrollTop, clientHeight, scrollHeight } = this.element;
-    const isAtEnd = scrollTop + clientHeight >= scrollHeight - NEAR_END;
+    const isAtEnd = this.#isTail && scrollTop + clientHeight >= scrollHeight - NEAR_END;
     if (isAtEnd !== this.#isFollowing && !this.#isOwnScroll) {
       this.#isFollowing = isAtEnd;
       this.onFollowing(isAtEnd);
@@ -251,6 +319,18 @@ export class LogView {
       if (drawn.get(row)?.element !== element) element.remove();
     for (const { element } of drawn.values()) if (!element.parentNode) this.#canvas.append(element);
     this.#drawn = drawn;
+    this.#noteTop();
+  }
+
+  #noteTop() {
+    const { scrollTop, clientHeight } = this.element;
+    if (!this.#rows.count || !clientHeight) return;
+    const row = Math.min(this.#rows.count - 1, Math.floor(scrollTop / ROW_HEIGHT));
+    const { line, start } = this.#rows.at(row);
+    this.#top = { index: line.index, start, rest: scrollTop - row * ROW_HEIGHT };
+    const last = Math.floor((scrollTop + clientHeight) / ROW_HEIGHT);
+    if (row < NEAR_EDGE_ROWS && this.#buffer.firstNumber > 1) this.onEdge("earlier");
+    else if (!this.#isTail && last > this.#rows.count - NEAR_EDGE_ROWS) this.onEdge("later");
   }
 
   #element(row, look) {
@@ -290,38 +370,30 @@ export class LogView {
   #searchOn() {
     if (!this.#search.isBusy) return;
     this.#search.advance(SEARCH_MS);
-    if (
-      this.#place < 0 &&
-      this.#search.matches.length &&
-      (!this.#search.isBusy || this.#isPastView())
-    ) {
-      this.#goToMatch(this.#search.placeFrom(this.#indexInView()));
-    }
+    const { isBusy, matches } = this.#search;
+    const isOpen = !this.#found && this.#place < 0 && matches.length > 0;
+    if (isOpen && (!isBusy || this.#isPastView()))
+      this.#goToMatch(this.#search.placeFrom(this.indexInView));
     this.#tellSearch();
     if (this.#search.isBusy) this.#ask();
   }
 
-  #indexInView() {
-    return this.#rows.count
-      ? this.#rows.at(
-          Math.min(this.#rows.count - 1, Math.floor(this.element.scrollTop / ROW_HEIGHT)),
-        ).index
-      : 0;
+  #numberInView() {
+    return this.#buffer.lines.slice(this.indexInView).find(({ number }) => number)?.number ?? 1;
+  }
+
+  /** The index of the line at the top. */
+  get indexInView() {
+    return this.#pieceInView()?.index ?? 0;
+  }
+
+  #pieceInView() {
+    if (!this.#rows?.count) return null;
+    const row = Math.floor(this.element.scrollTop / ROW_HEIGHT);
+    return this.#rows.at(Math.min(this.#rows.count - 1, row));
   }
 
   #isPastView() {
-    return this.#search.matches.at(-1) >= this.#indexInView();
+    return this.#search.matches.at(-1) >= this.indexInView;
   }
-}
-
-function textOf(lines) {
-  return lines
-    .filter((line) => line.kind === "text")
-    .map((line) => line.text)
-    .join("\n");
-}
-
-function selectionFrom(hash) {
-  const found = /^#L(\d+)(?:-L(\d+))?$/.exec(hash);
-  return found ? { from: Number(found[1]), to: Number(found[2] ?? found[1]) } : null;
 }

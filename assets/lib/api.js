@@ -124,8 +124,8 @@ export async function logOut() {
 }
 
 /** A response whose body comes piece by piece, for lib/events.js. Throws ApiError. */
-export async function open(endpoint, { path, headers, signal }) {
-  const response = await fetchOrExplain(addressOf(endpoint, { path }), { headers, signal });
+export async function open(endpoint, { path, query, headers, signal }) {
+  const response = await fetchOrExplain(addressOf(endpoint, { path, query }), { headers, signal });
   if (response.ok) return response;
   const error = await problem(response);
   if (error.status === 401) loggedOut();

@@ -42,6 +42,7 @@ export const ENDPOINTS = new Set([
   "GET /templates/{name}/versions/{version}",
   "GET /automations",
   "GET /automations/{automation_id}/log/lines",
+  "GET /automations/{automation_id}/log/search",
   "GET /recent-runs",
   "POST /automations",
   "GET /automations/{automation_id}",

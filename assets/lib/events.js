@@ -18,11 +18,14 @@ const BETWEEN_TURNS_MS = 1_000;
  * Follow a stream until `signal` says stop, the server says that this is for nobody here, or `on`
  * returns false.
  *
- * `path` fills the endpoint's placeholders. `on(name, data, id)` gets each event; `status` is told
+ * `path` fills the endpoint's placeholders, `query` goes along. `on(name, data, id)` gets each event; `status` is told
  * "live", "waiting" or "closed". Connections that break are made anew after a pause, from the last
  * id on. Errors that waiting does not mend go to `failed`.
  */
-export async function follow(endpoint, { path, on, status = () => {}, failed = () => {}, signal }) {
+export async function follow(
+  endpoint,
+  { path, query, on, status = () => {}, failed = () => {}, signal },
+) {
   const position = { id: "" };
   let pause = FIRST_PAUSE_MS;
   while (!signal.aborted) {
@@ -33,6 +36,7 @@ export async function follow(endpoint, { path, on, status = () => {}, failed = (
         wasTurn = isTurn;
         return followOnce(endpoint, position, {
           path,
+          query,
           signal,
           isTurn,
           on: (...event) => {
@@ -64,7 +68,7 @@ export async function follow(endpoint, { path, on, status = () => {}, failed = (
 }
 
 /** One connection; with `isTurn` a short one. True when `on` had enough. */
-async function followOnce(endpoint, position, { path, on, signal, isTurn }) {
+async function followOnce(endpoint, position, { path, query, on, signal, isTurn }) {
   const connection = new AbortController();
   const hangUp = () => connection.abort();
   signal.addEventListener("abort", hangUp);
@@ -81,7 +85,7 @@ async function followOnce(endpoint, position, { path, on, signal, isTurn }) {
       Accept: "text/event-stream",
       ...(position.id && { "Last-Event-ID": position.id }),
     };
-    const response = await open(endpoint, { path, headers, signal: connection.signal });
+    const response = await open(endpoint, { path, query, headers, signal: connection.signal });
     const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
     const parser = new EventParser();
     for (;;) {

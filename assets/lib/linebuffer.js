@@ -5,7 +5,7 @@ import { AnsiParser, PLAIN } from "./ansi.js";
 
 const LINE_FEED = 10;
 const MAX_OVERWRITTEN = 4_096; // a `\r` in a longer line begins a new one: overwriting costs as much as the line is long
-const LIMITS = { lines: 500_000, characters: 150_000_000, lineCharacters: 16_000_000 };
+const LIMITS = { lines: 50_000, characters: 150_000_000, lineCharacters: 16_000_000 };
 
 /**
  * The lines of a log, oldest first.
@@ -13,11 +13,12 @@ const LIMITS = { lines: 500_000, characters: 150_000_000, lineCharacters: 16_000
  * A line is { text, runs, stream, phase, at, offset, number, version }: `runs` is null or flat
  * pairs of a start and the style from there on, `offset` the log's byte at which it begins,
  * `version` grows when the text changes. A phase's first output has a line of `kind` "phase" before
- * it. Beyond the limits the oldest lines are dropped.
+ * it. Beyond the limits the oldest lines are dropped. It may begin in the middle of a log: behind
+ * `linesBefore` lines, of which those of the channels `open` go on and are passed over.
  */
 export class LineBuffer {
   lines = [];
-  /** Lines dropped from the beginning so far. */
+  /** Lines dropped from the beginning so far, less those put before it. */
   dropped = 0;
   /** The lowest index that changed since the last `takeChanged`. */
   #changedFrom = Infinity;
@@ -27,8 +28,81 @@ export class LineBuffer {
   #count = 0;
   #limits;
 
-  constructor(limits = {}) {
+  constructor(limits = {}, { linesBefore = 0, open = [] } = {}) {
     this.#limits = { ...LIMITS, ...limits };
+    this.#count = linesBefore;
+    for (const { phase, stream } of open) this.#channel(phase, stream).passOverLine();
+  }
+
+  /** The number of the first line here, or of the next to come if there is none. */
+  get firstNumber() {
+    return this.lines.find(({ number }) => number)?.number ?? this.#count + 1;
+  }
+
+  /** The number of the last line here. */
+  get lastNumber() {
+    return this.#count;
+  }
+
+  get isFull() {
+    return this.lines.length > this.#limits.lines || this.#characters > this.#limits.characters;
+  }
+
+  get isNearlyFull() {
+    return this.lines.length > 0.9 * this.#limits.lines;
+  }
+
+  /** Put the lines of the next part of the log behind those here. */
+  extend(later) {
+    const isSamePhase =
+      later.lines[0]?.kind === "phase" && later.lines[0].phase <= this.#newestPhase;
+    for (const line of later.lines.slice(isSamePhase ? 1 : 0)) this.#adopt(line);
+  }
+
+  /** Put the lines of an earlier part of the log before those here. */
+  prepend(earlier) {
+    const { lines } = earlier;
+    if (!lines.length) return;
+    if (this.lines[0]?.kind === "phase" && this.lines[0].phase <= lines.at(-1).phase) {
+      this.lines.shift(); // its output begins further up
+      this.dropped++;
+    }
+    this.dropped -= lines.length;
+    lines.forEach((line, i) => (line.index = this.dropped + i));
+    this.lines = lines.concat(this.lines);
+    this.#characters += earlier.#characters;
+    this.#changedFrom = 0;
+  }
+
+  /** A part of it that no output goes to: so many lines on both sides of the one at `index`. */
+  copyAround(index, count) {
+    const first = Math.max(0, index - count);
+    const copy = new LineBuffer(this.#limits);
+    for (const line of this.lines.slice(first, index + count)) copy.#adopt({ ...line });
+    return copy;
+  }
+
+  /** Drop lines from the end, until so many are left. */
+  cutEnd(count) {
+    for (const line of this.lines.splice(count)) this.#characters -= line.text.length;
+    this.#count = this.lines.findLast(({ number }) => number)?.number ?? 0;
+    this.#newestPhase = this.lines.at(-1)?.phase ?? -1;
+    this.#changedFrom = Math.min(this.#changedFrom, count);
+  }
+
+  /** Drop lines from the beginning, so many or all. */
+  cutStart(count) {
+    const gone = this.lines.splice(0, count);
+    for (const line of gone) this.#characters -= line.text.length;
+    this.dropped += gone.length;
+    this.#changedFrom = 0;
+  }
+
+  #adopt(line) {
+    this.#push(line);
+    this.#characters += line.text.length;
+    this.#count = line.number || this.#count;
+    this.#newestPhase = Math.max(this.#newestPhase, line.phase);
   }
 
   /** Take the next piece of output: `at` is in Unix milliseconds, `bytes` a Uint8Array. */
@@ -133,12 +207,7 @@ export class LineBuffer {
   }
 
   #forgetOldest() {
-    const { lines, characters } = this.#limits;
-    if (this.lines.length <= lines && this.#characters <= characters) return;
-    const excess = Math.ceil(this.lines.length / 10);
-    for (const line of this.lines.splice(0, excess)) this.#characters -= line.text.length;
-    this.dropped += excess;
-    this.#changedFrom = 0;
+    if (this.isFull) this.cutStart(Math.ceil(this.lines.length / 10));
   }
 }
 
@@ -152,6 +221,7 @@ class Channel {
   #parser = new AnsiParser(this);
   #line = null;
   #column = 0;
+  #isPassing = false;
   /** Where in the log the lines of the piece at hand begin. */
   #starts = [];
   #next = 0;
@@ -164,7 +234,18 @@ class Channel {
     this.#limits = limits;
   }
 
+  /** Show nothing up to the next line feed: it belongs to a line that began before. */
+  passOverLine() {
+    this.#isPassing = true;
+  }
+
   append(offset, at, bytes) {
+    if (this.#isPassing) {
+      const next = bytes.indexOf(LINE_FEED) + 1;
+      this.#isPassing = !next;
+      if (next && next < bytes.length) this.append(offset + next, at, bytes.subarray(next));
+      return;
+    }
     this.#at = at;
     this.#starts = [offset];
     this.#next = 0;

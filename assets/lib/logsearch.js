@@ -19,7 +19,12 @@ export class LogSearch {
 
   /** Look for something else; an empty text looks for nothing. */
   start(text) {
-    this.#expression = text ? new RegExp(text.replace(/[.*+?^${}()|[\]\\]/g, "\\$&"), "gi") : null;
+    this.startAgain(expressionOf(text));
+  }
+
+  /** Look for what another search has looked for. */
+  startAgain(expression) {
+    this.#expression = expression;
     this.changed(0);
   }
 
@@ -56,4 +61,8 @@ export class LogSearch {
     const place = this.matches.findIndex((match) => match >= index);
     return place < 0 ? 0 : place;
   }
+}
+
+function expressionOf(text) {
+  return text ? new RegExp(text.replace(/[.*+?^${}()|[\]\\]/g, "\\$&"), "gi") : null;
 }

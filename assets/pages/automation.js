@@ -8,7 +8,7 @@ import { chainNotices } from "../components/chain.js";
 import { failureBanner } from "../components/failure-banner.js";
 import { pageHeading, setTitle } from "../components/headings.js";
 import { liveMark } from "../components/live.js";
-import { LogPanel } from "../components/log-panel.js";
+import { LogPanel, TAIL_LINES } from "../components/log-panel.js";
 import { noticeBox, problemBox, sentence } from "../components/problems.js";
 import { isFinal, stateBadge, stateText } from "../components/states.js";
 import { isLongPlan, phaseView } from "../components/steps.js";
@@ -75,6 +75,7 @@ export function mount(root, { id, title, query }) {
   };
   follow("/automations/{automation_id}/events", {
     path,
+    query: { tail: TAIL_LINES },
     on: (name, data) => {
       if (name === "automation") show(data);
       else if (name === "log") parts.log.append(data);

@@ -17,11 +17,24 @@ class LogChunk(msgspec.Struct):
     data: str
 
 
+class LogChannel(msgspec.Struct):
+    """A phase and one of its streams."""
+
+    phase: int
+    stream: int
+
+
 class LogEvent(msgspec.Struct):
-    """What a `log` event carries: the next chunks of a job's log."""
+    """What a `log` event carries: the next chunks of a job's log.
+
+    Where a log is shown from a later place on than its beginning, the first event says how many
+    lines begin before, and which of them go on here.
+    """
 
     job_id: str
     chunks: list[LogChunk]
+    lines_before: int = 0
+    open_lines: list[LogChannel] = []
 
 
 class LogLine(msgspec.Struct, kw_only=True):

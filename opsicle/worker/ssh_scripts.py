@@ -53,34 +53,38 @@ what made a session of its own, but still holds the phase's output, is listened 
 
 _FUNCTIONS = """\
 in_sessions() {
-    leaders=' '
-    for file in "$base"/session.*; do leaders="$leaders${file##*.} "; done
-    for file in /proc/[0-9]*/stat; do
-        IFS= read -r line <"$file" || continue
-        pid=${line%% *}
-        set -- ${line##*) }
-        case $leaders in *" $4 "*) [ "$1" = Z ] || echo "$pid" ;; esac
-    done
+    leaders=
+    for file in "$base"/session.*; do leaders="$leaders|${file##*.}"; done
+    [ "$leaders" = '|*' ] || grep -lE ") [^ZX] -?[0-9]+ -?[0-9]+ (${leaders#|}) " /proc/[0-9]*/stat
 } 2>/dev/null
-marked() {
-    grep -l "OPSICLE_JOB_ID=$job" /proc/[0-9]*/environ | sed 's/[^0-9]//g'
-} 2>/dev/null
+marked() { grep -l "OPSICLE_WORKSPACE=$base/" /proc/[0-9]*/environ; } 2>/dev/null
 seconds() { read -r up rest </proc/uptime; echo "${up%%.*}"; }
-ours() { in_sessions; [ "$1" = sessions ] || marked; }
+ours() { { in_sessions; [ "$1" = sessions ] || marked; } | sed 's/[^0-9]//g'; }
+pause() {
+    if [ "$tenths" -ge 10 ]; then sleep 1; else sleep "0.$tenths" || sleep 1; fi
+    tenths=$((tenths * 2))
+}
 end_all() {
+    tenths=1
+    left=$(ours "$1")
     until=$(($(seconds) + $2))
-    [ "$2" -eq 0 ] || { kill -TERM $(ours "$1"); kill -CONT $(ours "$1"); }
-    while [ "$(seconds)" -lt "$until" ] && [ -n "$(ours "$1")" ]; do sleep 0.1 || sleep 1; done
+    if [ "$2" -gt 0 ] && [ -n "$left" ]; then kill -TERM $left; kill -CONT $left; fi
+    while [ "$(seconds)" -lt "$until" ] && [ -n "$(ours "$1")" ]; do pause; done
+    tenths=1
     until=$(($(seconds) + 5))
     while left=$(ours "$1") && [ -n "$left" ] && [ "$(seconds)" -lt "$until" ]; do
         kill -KILL $left
-        sleep 0.1 || sleep 1
+        pause
     done
     left=$(set -- $left; echo $#)
 } 2>/dev/null
 """
-"""`end_all WHICH GRACE`: TERM, a grace in seconds, KILL, for `all` of the job or its `sessions`;
-`left` says how many live on. Of `/proc/PID/stat`, the fourth field behind the name is the session.
+"""`end_all WHICH GRACE`: TERM, a grace in seconds, KILL, for `all` that this connection has started
+or its phase's `sessions`; `left` says how many live on. It is never the whole job: after a lost
+connection, the job's next phase may run already while the keeper of the lost one ends what it had.
+
+In `/proc/PID/stat`, the fourth field behind the name is the session. One grep looks at all of them,
+as `read` of a shell takes a system call for each byte.
 """
 
 _KEEPER = """\
@@ -253,7 +257,6 @@ class RemoteFolder(NamedTuple):
         return (
             f"base={self.path}\n"
             f"private=/dev/shm/{self.path.name}\n"
-            f"job={self.job_id}\n"
             f"nonce={self.nonce}\n"
             f"last={_LAST_SECONDS}\n"
         )

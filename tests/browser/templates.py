@@ -65,6 +65,18 @@ spec:
           - echo the end
 """
 
+MANY_LINES = """
+apiVersion: v1
+type: AutomationTemplate
+metadata: {name: many-lines}
+spec:
+  template:
+    phases:
+      - name: print
+        commands:
+          - seq -f 'row %.0f.' 300000
+"""
+
 HOSTILE = r"""
 apiVersion: v1
 type: AutomationTemplate
@@ -92,4 +104,4 @@ spec:
             echo the end
 """
 
-ALL = (GREET, COUNT, LONG, HOSTILE)
+ALL = (GREET, COUNT, LONG, MANY_LINES, HOSTILE)

@@ -115,6 +115,29 @@ def numbered(core: Core, count: int) -> None:
         put(core, (1, b"".join(b"%d\n" % (10 * number + each) for each in range(1, 11))))
 
 
+def test_the_end_of_a_log_begins_where_its_lines_are_known_by_number(core: Core) -> None:
+    numbered(core, 50)
+    put(core, (2, b"half"), (1, b"501 too\n"))
+
+    whole = core.job_logs.ranges.tail_start(JOB, 5_000)
+    short = core.job_logs.ranges.tail_start(JOB, 1)
+
+    assert (whole.offset, whole.lines_before, whole.open_lines) == (0, 0, ())
+    assert short.offset == core.job_logs.size(JOB) - len(b"501 too\n")
+    assert short.lines_before == 501
+    assert [(line.stream, line.number) for line in short.open_lines] == [(2, 501)]
+    assert core.job_logs.ranges.tail_start("another", 10).offset == 0
+
+
+def test_lines_are_found_by_the_byte_at_which_they_begin(core: Core) -> None:
+    numbered(core, 50)
+    place = page(core, first=145, count=1).lines[0].line.offset
+
+    assert texts(page(core, first_byte=place, count=2)) == [(145, b"145\n"), (146, b"146\n")]
+    assert texts(page(core, first_byte=place + 1, count=1)) == [(146, b"146\n")]
+    assert texts(page(core, first_byte=core.job_logs.size(JOB))) == []
+
+
 def test_a_range_reads_only_the_segments_that_it_is_in(core: Core) -> None:
     numbered(core, 50)
     needed = [chunk_of for chunk_of in range(50) if chunk_of in (14, 15, 49)]

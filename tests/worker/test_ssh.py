@@ -19,6 +19,7 @@ from opsicle.domain.automations import JobState
 from opsicle.domain.files import InputFile
 from opsicle.domain.templates import Phase, Retries, When
 from opsicle.wire.jobs import Outcome, StepState, outputs_of, summary_of
+from opsicle.worker import ssh_scripts
 from opsicle.worker.input_files import receive, staging_folder
 from opsicle.worker.private_files import remove_stale_files
 from opsicle.worker.process_tree import kill_orphans
@@ -294,15 +295,23 @@ def _start_worker(
 
 
 def test_a_phase_that_was_cut_off_is_not_known_to_have_failed(
-    ssh_machine: Machine, sshd: SshServer, tmp_path: Path
+    ssh_machine: Machine, sshd: SshServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    began = tmp_path / "began"
+    """The keeper of the lost connection ends what that one had, and nothing of a later phase."""
+    monkeypatch.setattr(ssh_scripts, "_LAST_SECONDS", 5)
+    began, tidying = tmp_path / "began", tmp_path / "tidying"
+    slow_to_end = f"""
+        trap 'until [ -e {tidying} ]; do sleep 0.1; done' TERM
+        touch {began}
+        sleep 300
+    """
+    until_alone = "while set -- /tmp/opsicle-$OPSICLE_JOB_ID-*; [ $# -gt 1 ]; do sleep 0.1; done"
 
     with during(
         ssh_machine,
-        phase(f"touch {began}; sleep 300", retries=Retries(limit=3, delay=0), name="long"),
+        phase(slow_to_end, retries=Retries(limit=3, delay=0), name="long"),
         phase("echo failure", name="undo", when=When.FAILURE),
-        phase("echo always", name="tidy", when=When.ALWAYS),
+        phase(f"touch {tidying}", until_alone, "echo always", name="tidy", when=When.ALWAYS),
         target=sshd.target(),
     ) as outcomes:
         wait_until(began.exists)
@@ -319,7 +328,12 @@ def test_a_phase_that_was_cut_off_is_not_known_to_have_failed(
 
 def test_what_a_daemon_holds_open_holds_up_no_phase(ssh_machine: Machine, sshd: SshServer) -> None:
     outcome = ssh_machine.run(
-        phase("setsid sleep 300 & echo $!; sleep 300 & echo $!", timeout=120), target=sshd.target()
+        phase(
+            "setsid sh -c 'touch apart; exec sleep 300' & echo $!",
+            "until [ -e apart ]; do sleep 0.1; done; sleep 300 & echo $!",
+            timeout=120,
+        ),
+        target=sshd.target(),
     )
 
     daemon, child = map(int, ssh_machine.log.stdout.split())
@@ -336,7 +350,12 @@ def test_a_daemon_that_ends_in_time_holds_up_its_phase_no_longer(
     monkeypatch.setattr("opsicle.worker.ssh_scripts._LAST_SECONDS", 97)
 
     outcome = ssh_machine.run(
-        phase("setsid sh -c 'sleep 0.3; echo done' &", timeout=90), target=sshd.target()
+        phase(
+            "setsid sh -c 'touch apart; sleep 0.3; echo done' &",
+            "until [ -e apart ]; do sleep 0.1; done",
+            timeout=90,
+        ),
+        target=sshd.target(),
     )
 
     assert outcome.state is JobState.SUCCEEDED

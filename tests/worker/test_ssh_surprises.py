@@ -26,7 +26,7 @@ case $SSH_ORIGINAL_COMMAND in
     done
     echo "$nonce ready"
     while read -r word grace; do echo "$nonce ANSWER"; done ;;
-*) touch BEGAN; exec sleep 300 ;;
+*) touch BEGAN; exec sleep 30 ;;
 esac
 """
 
@@ -58,7 +58,7 @@ def test_who_waits_for_a_target_that_says_nothing_does_nothing_meanwhile(
     ssh_machine: Machine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(ssh_connection, "READY_SECONDS", 3.0)
-    silent = 'ForceCommand exec /bin/sh -c "exec >&- 2>&-; exec sleep 300"'
+    silent = 'ForceCommand exec /bin/sh -c "exec >&- 2>&-; exec sleep 30"'
 
     with ssh_server(tmp_path / "sshd", silent) as server:
         before = time.process_time()

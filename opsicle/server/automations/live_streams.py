@@ -20,6 +20,7 @@ from opsicle.kit.clock import Clock
 from opsicle.server.access.actor import Actor
 from opsicle.server.automations.service import Automations
 from opsicle.server.dispatch.job_logs import JobLogs
+from opsicle.server.dispatch.log_ranges import FROM_BEGINNING, TailStart
 from opsicle.server.fleet.pubsub import PubSub, Subscription, automation_topic, log_topic, org_topic
 from opsicle.wire.user_api import Automation
 from opsicle.wire.worker_api import Chunk
@@ -53,10 +54,11 @@ class AutomationChanged:
 
 @dataclass(frozen=True)
 class NewOutput:
-    """The next piece of the newest job's log."""
+    """The next piece of the newest job's log; `start` where that is not its beginning."""
 
     job_id: str
     chunks: list[Chunk]
+    start: TailStart = FROM_BEGINNING
 
 
 @dataclass(frozen=True)
@@ -79,10 +81,14 @@ Event = AutomationChanged | NewOutput | Heartbeat | ListChanged | AutomationEnde
 
 @dataclass
 class Position:
-    """How far a follower has read: `offset` bytes of the log of `job_id`."""
+    """How far a follower has read: `offset` bytes of the log of `job_id`.
+
+    Whoever has read nothing may ask for about the last `tail` lines alone.
+    """
 
     job_id: str = ""
     offset: int = 0
+    tail: int = 0
 
 
 class LiveStreams:
@@ -151,15 +157,23 @@ class LiveStreams:
         newest = automation.jobs[-1].id
         if position.job_id != newest and any(job.id == position.job_id for job in automation.jobs):
             yield from self._output_of(position.job_id, position)  # the rest of the one before
+        start = FROM_BEGINNING
         if position.job_id != newest:
-            position.offset = position.offset if not position.job_id else 0
+            if position.tail and not position.job_id:
+                start = self._job_logs.ranges.tail_start(newest, position.tail)
+                position.offset = start.offset
+            elif position.job_id:
+                position.offset = 0
             position.job_id = newest
-        yield from self._output_of(newest, position)
+        yield from self._output_of(newest, position, start)
 
-    def _output_of(self, job_id: str, position: Position) -> Iterator[Event]:
+    def _output_of(
+        self, job_id: str, position: Position, start: TailStart = FROM_BEGINNING
+    ) -> Iterator[Event]:
         for chunks in self._job_logs.read(job_id, position.offset):
             position.offset = chunks[-1][0] + len(chunks[-1][4])
-            yield NewOutput(job_id, chunks)
+            yield NewOutput(job_id, chunks, start)
+            start = FROM_BEGINNING
 
     def org(self, actor: Actor) -> Iterator[Event]:
         """Yield `ListChanged` whenever a list of the actor's org would look different."""

@@ -31,6 +31,7 @@ def line_range(request: Request) -> LineRange:
         )
     return LineRange(
         first=request.query_int("from_line", 1, low=1),
+        first_byte=request.query_int("from_byte", 0, high=_MOST),
         count=request.query_int("lines", _MOST, low=1),
         tail=tail,
         stream=stream(request),

@@ -22,7 +22,7 @@ from opsicle.server.automations.service import Automations
 from opsicle.server.automations.shown_targets import targets_log
 from opsicle.server.automations.target_automations import TargetAutomations
 from opsicle.server.dispatch.job_logs import JobLogs
-from opsicle.server.dispatch.log_ranges import LinePage
+from opsicle.server.dispatch.log_ranges import MAX_LINES, LinePage
 from opsicle.server.http.event_stream import ServerSentEvent, event_stream
 from opsicle.server.http.lists import list_reply
 from opsicle.server.http.routing import Reply, Request, Route
@@ -30,7 +30,7 @@ from opsicle.server.http.serving import serve
 from opsicle.server.store.automations import AutomationFilter
 from opsicle.wire.endpoints import automations as endpoints
 from opsicle.wire.endpoints import targets as target_endpoints
-from opsicle.wire.log_api import LogChunk, LogEvent
+from opsicle.wire.log_api import LogChannel, LogChunk, LogEvent
 from opsicle.wire.starts import ResumeRequest
 from opsicle.wire.user_api import RunRequest
 from opsicle.wire.worker_api import Chunk
@@ -134,7 +134,8 @@ def log(automations: Automations, job_logs: JobLogs, request: Request, automatio
 def events(live: LiveStreams, request: Request, automation_id: str) -> Reply:
     """Return the automation as it changes and its log as it grows.
 
-    `automation`, `log` and, when all is over, `end`.
+    `automation`, `log` and, when all is over, `end`. With `tail` of a log that is there already
+    only about so many lines at its end; its first `log` event says how many lines are before.
 
     An event's id is `JOB:OFFSET`; sent back as `Last-Event-ID`, the stream goes on from there.
     """
@@ -152,18 +153,24 @@ def _position(request: Request) -> Position:
     job_id, _, offset = request.header("Last-Event-ID").rpartition(":")
     if job_id and _OFFSET.fullmatch(offset):
         return Position(job_id, int(offset))
-    return Position(offset=request.query_int("offset", 0))
+    return Position(
+        offset=request.query_int("offset", 0), tail=request.query_int("tail", 0, high=MAX_LINES)
+    )
 
 
 def _event(event: live_streams.Event) -> ServerSentEvent:
     match event:
         case live_streams.AutomationChanged(automation):
             return ServerSentEvent("automation", automation)
-        case live_streams.NewOutput(job_id, chunks):
+        case live_streams.NewOutput(job_id, chunks, start):
             end = chunks[-1][0] + len(chunks[-1][4])
-            return ServerSentEvent(
-                "log", LogEvent(job_id, [_chunk(chunk) for chunk in chunks]), id=f"{job_id}:{end}"
+            shown = LogEvent(
+                job_id,
+                [_chunk(chunk) for chunk in chunks],
+                start.lines_before,
+                [LogChannel(line.phase, line.stream) for line in start.open_lines],
             )
+            return ServerSentEvent("log", shown, id=f"{job_id}:{end}")
         case live_streams.ListChanged():
             return ServerSentEvent("changed", {})
         case live_streams.AutomationEnded():

@@ -35,17 +35,23 @@ MAX_LINE_BYTES = 256 * 1024
 _BYTES_READ = 32 * 1024 * 1024
 """Of a log for one page, at most; a page that has to stop there says where to go on."""
 
+MAX_TAIL_BYTES = 16 * 1024 * 1024
+"""From where a log is shown to its end, however long its last lines are."""
+
 _ROWS_AT_ONCE = 500
 
 
 class LineRange(msgspec.Struct, frozen=True, kw_only=True):
     """Which lines: `count` of them from number `first` on, or the last `tail`.
 
+    Or from the first that begins at `first_byte` of the log or behind it.
+
     Of one `stream` alone, 0 for both; and only such as began from `since` to before `until`, by
     the worker's clock.
     """
 
     first: int = 1
+    first_byte: int = 0
     count: int = MAX_LINES
     tail: int | None = None
     stream: int = 0
@@ -84,6 +90,20 @@ class LineRange(msgspec.Struct, frozen=True, kw_only=True):
         if not self.stream:
             return segment.lines
         return segment.error_lines if self.stream == STDERR else segment.lines - segment.error_lines
+
+
+class TailStart(msgspec.Struct, frozen=True):
+    """Where to begin to read a log for its last lines.
+
+    `lines_before` have begun before `offset`, of which `open_lines` go on there.
+    """
+
+    offset: int = 0
+    lines_before: int = 0
+    open_lines: tuple[OpenLine, ...] = ()
+
+
+FROM_BEGINNING = TailStart()
 
 
 class WrongIndex(Exception):
@@ -136,6 +156,11 @@ class LogRanges:
         except WrongIndex as error:
             raise Unreadable.of("the log") from error
 
+    def tail_start(self, job_id: str, lines: int) -> TailStart:
+        """Return where to begin for the last lines: so many, or a few more or fewer."""
+        self._index.complete(job_id)
+        return self._database.read(lambda db: _tail_start(db, job_id, lines))
+
     def read_on(self, job_id: str, wanted: LineRange, org_id: str) -> Iterator[LinePage]:
         """Yield page after page, until `count` lines have been read or there are no more."""
         left = wanted.count if wanted.tail is None else wanted.tail
@@ -152,6 +177,9 @@ def _read(db: Connection, job_id: str, wanted: LineRange) -> LinePage:
     if wanted.tail is not None:
         first = _first_of_last(db, job_id, wanted)
         wanted = msgspec.structs.replace(wanted, first=first, count=wanted.tail)
+    elif wanted.first_byte:
+        first = _first_from_byte(db, job_id, wanted.first_byte)
+        wanted = msgspec.structs.replace(wanted, first=max(first, wanted.first))
 
     last = logs.find_last_lines(db, job_id)
     collected = _Collected(msgspec.structs.replace(wanted, count=min(wanted.count, MAX_LINES)))
@@ -160,6 +188,31 @@ def _read(db: Connection, job_id: str, wanted: LineRange) -> LinePage:
             break
         collected.add(_load(db, segment), segment, count)
     return collected.page(last.lines_up_to if last else 0)
+
+
+def _tail_start(db: Connection, job_id: str, lines: int) -> TailStart:
+    last = logs.find_last_lines(db, job_id)
+    row = last and logs.find_lines_at(db, job_id, max(1, last.lines_up_to - lines + 1))
+    if last is None or row is None:
+        return FROM_BEGINNING
+    if last.end - row.start > MAX_TAIL_BYTES:
+        row = (logs.list_lines(db, job_id, last.end - MAX_TAIL_BYTES, 1) or [last])[0]
+
+    count = _count_at(db, row)
+    return TailStart(row.start, count.begun, tuple(count.open_lines.values()))
+
+
+def _first_from_byte(db: Connection, job_id: str, byte: int) -> int:
+    """Return the number of the first line that begins at a byte of the log or behind it."""
+    rows = logs.list_lines_back(db, job_id, byte + 1, 1)
+    if not rows:
+        return 1
+    count = _count_at(db, rows[0])
+    for chunk in _load(db, rows[0]):
+        for begin in count.begins(chunk):
+            if begin.line.offset >= byte:
+                return begin.line.number
+    return rows[0].lines_up_to + 1
 
 
 def _first_of_last(db: Connection, job_id: str, wanted: LineRange) -> int:

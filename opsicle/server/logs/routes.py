@@ -31,7 +31,8 @@ def routes(logs: Logs) -> list[Route]:
 def lines(logs: Logs, request: Request, automation_id: str) -> Reply:
     """Return lines of the newest job's log, with their numbers and times.
 
-    Up to `lines` of them from number `from_line` on, or the last `tail`; of one `stream` alone if
+    Up to `lines` of them from number `from_line` on, or from the first that
+    begins at `from_byte` of the log or behind it, or the last `tail`; of one `stream` alone if
     that is `stdout` or `stderr`; and only such as began from `from` to before `to`, by the
     worker's clock. `next_line` is where to go on.
     """

@@ -60,7 +60,7 @@ EVENTS = Endpoint(
     "GET",
     "/api/v1/automations/<automation_id>/events",
     reply=bytes,
-    query={"offset": int},
+    query={"offset": int, "tail": int},
     content_type="text/event-stream",
 )
 ORG_EVENTS = Endpoint("GET", "/api/v1/events", reply=bytes, content_type="text/event-stream")

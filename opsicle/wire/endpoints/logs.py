@@ -7,6 +7,7 @@ from opsicle.wire.log_api import FoundLogLines, LogLines, LogMatches
 
 LINES_QUERY: dict[str, type] = {
     "from_line": int,
+    "from_byte": int,
     "lines": int,
     "tail": int,
     "from": str,
