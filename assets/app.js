@@ -1,8 +1,9 @@
 // Starts here: who is logged in, which page stands behind the address, what surrounds it.
 
 import { announce } from "./components/announcer.js";
+import { button } from "./components/buttons.js";
 import { closeDialogs } from "./components/dialogs.js";
-import { setTitle } from "./components/headings.js";
+import { loading, pageHeading, setTitle } from "./components/headings.js";
 import { problemBox } from "./components/problems.js";
 import { buildShell } from "./components/shell.js";
 import { stepUp } from "./components/step-up.js";
@@ -18,6 +19,14 @@ const TICK_MS = 1_000;
 
 let isOpen = false; // whether what is shown asks for no login
 let unmount = () => {};
+let latest = {}; // the turn of the page that was asked for last
+
+/** A browser may not ask twice for a module that failed, and a newer server has another one. */
+const NOT_LOADED = {
+  title: "This page could not be loaded",
+  detail: "The server does not answer, or has been updated since this window was opened.",
+  hint: "Load it again; if that does not help, see whether the server is running.",
+};
 
 async function start() {
   startTheme();
@@ -39,10 +48,8 @@ async function start() {
   }
   let isFirst = true;
   startRouter(PAGES, (entry = NOT_FOUND, params) => {
-    show(outlet, entry, params);
-    dropStaleDrafts(here());
+    show(outlet, entry, params, isFirst);
     refresh(location.pathname);
-    focusPage(outlet, isFirst);
     isFirst = false;
   });
 }
@@ -53,15 +60,42 @@ async function leadToSetup() {
   if ((await get("/setup")).is_needed) history.replaceState(null, "", "/setup");
 }
 
-/** Put a page in the place of the one before; the login, if the page asks for one. */
-function show(outlet, entry, params) {
+/**
+ * Put a page in the place of the one before; the login, if the page asks for one. A page that is
+ * shown for the first time is loaded; until then nothing stands there that could be used.
+ */
+async function show(outlet, entry, params, isFirst) {
   unmount();
+  unmount = () => {};
+  const turn = (latest = {});
   isOpen = entry.group === "open";
-  const { title, page } = isOpen || whoAmI() ? entry : LOGIN;
+  const shown = isOpen || whoAmI() ? entry : LOGIN;
   window.scrollTo(0, 0);
-  outlet.replaceChildren();
-  setTitle(title);
-  unmount = page.mount(outlet, { ...params, title }) ?? (() => {});
+  setTitle(shown.title);
+  if (!shown.page) {
+    outlet.replaceChildren(loading());
+    const problem = await load(shown);
+    if (latest !== turn) return; // another page is wanted by now
+    if (problem) outlet.replaceChildren(pageHeading(shown.title), problem);
+  }
+  if (shown.page) {
+    outlet.replaceChildren();
+    unmount = shown.page.mount(outlet, { ...params, title: shown.title }) ?? (() => {});
+    dropStaleDrafts(here());
+  }
+  focusPage(outlet, isFirst);
+}
+
+/** Load a page's module; give what to show in its place if it cannot be had. */
+async function load(entry) {
+  try {
+    entry.page = await entry.load();
+    return null;
+  } catch (error) {
+    console.debug(error);
+    const again = button("Load again", { onclick: () => location.reload() });
+    return problemBox(NOT_LOADED, again);
+  }
 }
 
 async function leave() {

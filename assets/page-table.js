@@ -2,43 +2,44 @@
 //
 // Navigation, router and the tests' walk over all pages read this table. The title is the heading
 // and the browser tab's title, until the page knows a better one. Who may see a page is an action
-// of the permission table; none: everybody who is logged in.
+// of the permission table; none: everybody who is logged in. A page's module is
+// loaded when the page is shown.
 
-import * as approval from "./pages/approval.js";
-import * as approvals from "./pages/approvals.js";
-import * as audit from "./pages/audit.js";
-import * as automation from "./pages/automation.js";
-import * as automations from "./pages/automations.js";
-import * as channels from "./pages/channels.js";
-import * as forgotten from "./pages/forgotten.js";
-import * as home from "./pages/home.js";
-import * as invitation from "./pages/invitation.js";
-import * as login from "./pages/login.js";
-import * as logs from "./pages/logs.js";
-import * as notFound from "./pages/not-found.js";
-import * as people from "./pages/people.js";
-import * as policies from "./pages/policies.js";
-import * as schedules from "./pages/schedules.js";
-import * as profile from "./pages/profile.js";
-import * as reset from "./pages/reset.js";
-import * as roles from "./pages/roles.js";
-import * as run from "./pages/run.js";
-import * as secrets from "./pages/secrets.js";
-import * as setup from "./pages/setup.js";
-import * as target from "./pages/target.js";
-import * as targets from "./pages/targets.js";
-import * as template from "./pages/template.js";
-import * as templatePush from "./pages/template-push.js";
-import * as templates from "./pages/templates.js";
-import * as tokens from "./pages/tokens.js";
-import * as triggers from "./pages/triggers.js";
-import * as workers from "./pages/workers.js";
+const approval = () => import("./pages/approval.js");
+const approvals = () => import("./pages/approvals.js");
+const audit = () => import("./pages/audit.js");
+const automation = () => import("./pages/automation.js");
+const automations = () => import("./pages/automations.js");
+const channels = () => import("./pages/channels.js");
+const forgotten = () => import("./pages/forgotten.js");
+const home = () => import("./pages/home.js");
+const invitation = () => import("./pages/invitation.js");
+const login = () => import("./pages/login.js");
+const logs = () => import("./pages/logs.js");
+const notFound = () => import("./pages/not-found.js");
+const people = () => import("./pages/people.js");
+const policies = () => import("./pages/policies.js");
+const schedules = () => import("./pages/schedules.js");
+const profile = () => import("./pages/profile.js");
+const reset = () => import("./pages/reset.js");
+const roles = () => import("./pages/roles.js");
+const run = () => import("./pages/run.js");
+const secrets = () => import("./pages/secrets.js");
+const setup = () => import("./pages/setup.js");
+const target = () => import("./pages/target.js");
+const targets = () => import("./pages/targets.js");
+const template = () => import("./pages/template.js");
+const templatePush = () => import("./pages/template-push.js");
+const templates = () => import("./pages/templates.js");
+const tokens = () => import("./pages/tokens.js");
+const triggers = () => import("./pages/triggers.js");
+const workers = () => import("./pages/workers.js");
 
 /** Shown where nobody is logged in. */
-export const LOGIN = { path: "/login", title: "Log in", page: login, group: "open" };
+export const LOGIN = { path: "/login", title: "Log in", load: login, group: "open" };
 
 /** Shown where no page is. */
-export const NOT_FOUND = { title: "Nothing here", page: notFound };
+export const NOT_FOUND = { title: "Nothing here", load: notFound };
 
 /**
  * The pages by where a link to them stands; nothing leads to what is "inside" but pages, and
@@ -86,6 +87,6 @@ const GROUPS = {
 };
 
 export const PAGES = Object.entries(GROUPS).flatMap(([group, rows]) =>
-  rows.map(([path, title, page, may, icon]) => ({ group, path, title, page, may, icon })),
+  rows.map(([path, title, load, may, icon]) => ({ group, path, title, load, may, icon })),
 );
 PAGES.push(LOGIN);

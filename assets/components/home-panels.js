@@ -9,6 +9,7 @@ import { visible } from "../lib/visible.js";
 import { loading } from "./headings.js";
 import { runStrip, successRate, usualSeconds } from "./last-runs.js";
 import { stateDot, stateText } from "./states.js";
+import { whatRuns } from "./targets.js";
 
 /**
  * A panel with a heading: `row(item)` gives a link for an item, `nothing` is said where there is
@@ -88,7 +89,8 @@ export function runningRow({ id, state, template, reason, worker, started_at: at
  * An automation that has failed, with the last `line` that it printed, if that is known, and a way
  * to the `more` of its template that ended so.
  */
-export function failedRow({ id, state, template, explanation, finished_at: at, line, more }) {
+export function failedRow(automation) {
+  const { id, state, template, explanation, finished_at: at, line, more } = automation;
   const href = `/automations/${id}${line ? `#L${line.number}` : ""}`;
   const others = `/automations${queryText({ state, template })}`;
   const row = tileRow(
@@ -97,7 +99,7 @@ export function failedRow({ id, state, template, explanation, finished_at: at, l
     h(
       "span",
       { class: "tile-what" },
-      h("strong", {}, visible(template)),
+      h("strong", {}, visible(whatRuns(automation))),
       h("span", {}, visible(explanation)),
       line && h("code", { class: "tile-line" }, `${line.number}  ${line.text}`),
     ),

@@ -1,6 +1,7 @@
 // The machines on which an automation runs one by one, as a table.
 
 import { h } from "../lib/dom.js";
+import { wantedLabels } from "../lib/placement.js";
 import { duration } from "../lib/times.js";
 import { visible } from "../lib/visible.js";
 import { column, rowOf, tableOf } from "./list-table.js";
@@ -15,21 +16,41 @@ const COLUMNS = [
 ];
 
 export function targetsView(targets) {
-  const label = `Targets (${targets.length})`;
+  const label = "Targets";
   const rows = targets.map((target) => {
     const { name, automation_id: id } = target;
     return rowOf(COLUMNS, target, { name, href: id && `/automations/${id}` });
   });
-  const table = tableOf(COLUMNS, h("tbody", { role: "rowgroup" }, rows), { label });
-  return h("section", { class: "targets" }, h("h2", {}, label), table);
+  return tableOf(COLUMNS, h("tbody", { role: "rowgroup" }, rows), { label });
 }
 
 function tookText({ started_at: from, finished_at: to }) {
   return from ? duration(from, to) : "–";
 }
 
+/** What an automation runs, and for which machine if it is the part for one. */
+export function whatRuns({ template, target }) {
+  return target ? `${template} on ${visible(target)}` : template;
+}
+
+/** Where a template runs: on which worker, or on each of which machines. */
+export function placeView(template) {
+  const { fan_out: fanOut } = template;
+  const labels = wantedLabels(template).map((text) => h("code", { class: "fact" }, visible(text)));
+  return [
+    h("p", {}, placeText(template, labels.length > 0), labels),
+    fanOut && h("p", {}, fanOutText(fanOut), "."),
+  ];
+}
+
+function placeText({ fan_out: fanOut, accepts_claimed: isClaimed }, hasLabels) {
+  if (fanOut) return runsOnText(fanOut, hasLabels);
+  if (!hasLabels) return "On any worker.";
+  return isClaimed ? "On a worker that at least says of itself that it has " : "On a worker with ";
+}
+
 /** On which machines a template runs, by the labels that they have. */
-export function runsOnText({ kind, names = [] }, hasLabels) {
+function runsOnText({ kind, names = [] }, hasLabels) {
   const what = kind === "targets" ? "target" : "worker";
   const named = names.length > 0 ? `, of ${names.join(", ")},` : "";
   return hasLabels ? `On each ${what}${named} with ` : `On each ${what}${named.slice(0, -1)}.`;

@@ -36,7 +36,7 @@ export function mount(root, { id, title, query }) {
     head: h("div", {}),
     trouble: h("div", {}),
     summary: h("div", {}),
-    targets: h("div", {}),
+    targets: h("div", { hidden: true }),
     artifacts: h("div", {}),
     phases: h("div", { class: "phases" }),
     timeline: h("div", {}),
@@ -46,12 +46,13 @@ export function mount(root, { id, title, query }) {
   };
   const steps = h("section", {}, h("h2", {}, "Phases"), parts.phases);
   parts.head.append(pageHeading(title));
-  const log = [h("div", { class: "automation-side" }, steps), parts.log.element];
+  const side = h("div", { class: "automation-side" }, steps);
+  const log = h("div", { class: "automation" }, side, parts.log.element);
   parts.tabs = tabbed({
     label: "Views of the automation",
     query,
     views: [
-      { key: "log", text: "Log", content: h("div", { class: "automation" }, log) },
+      { key: "log", text: "Log", content: [parts.targets, log] },
       { key: "timeline", text: "Timeline", content: parts.timeline },
       { key: "data", text: "Inputs and outputs", content: parts.inputs },
       { key: "artifacts", text: "Artifacts", content: parts.artifacts },
@@ -59,14 +60,17 @@ export function mount(root, { id, title, query }) {
     ],
   });
   parts.signal = page.signal;
-  root.append(parts.head, parts.trouble, parts.summary, parts.targets, ...parts.tabs.element);
+  root.append(parts.head, parts.trouble, parts.summary, ...parts.tabs.element);
   root.classList.add("is-wide");
   let shown = null;
   const show = (automation) => {
     showAutomation(parts, automation, shown);
     // each of its targets has its own phases and log
-    steps.hidden = automation.targets.length > 0;
-    parts.log.element.hidden = steps.hidden && automation.jobs.length === 0;
+    const { targets, jobs } = automation;
+    steps.hidden = targets.length > 0;
+    parts.targets.hidden = !steps.hidden;
+    log.hidden = steps.hidden && jobs.length === 0;
+    if (steps.hidden) parts.tabs.rename("log", `Targets ${targets.length}`);
     shown = automation;
   };
   follow("/automations/{automation_id}/events", {

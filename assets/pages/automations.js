@@ -4,6 +4,7 @@ import { buttonLink } from "../components/buttons.js";
 import { chipsFilter, searchFilter } from "../components/filters.js";
 import { emptyState, pageHeading } from "../components/headings.js";
 import { column, List } from "../components/list.js";
+import { whatRuns } from "../components/targets.js";
 import { isFinal, stateBadge, stateDot, STATES, stateText } from "../components/states.js";
 import { getAll } from "../lib/api.js";
 import { h } from "../lib/dom.js";
@@ -65,7 +66,7 @@ const COLUMNS = [
     (automation) => {
       const remark = remarkOf(automation);
       return [
-        h("strong", {}, automation.template),
+        h("strong", {}, whatRuns(automation)),
         automation.reason && h("div", { class: "muted" }, visible(automation.reason)),
         remark && h("div", { class: "muted small" }, visible(remark)),
       ];

@@ -8,6 +8,7 @@ import { pageHeading } from "../components/headings.js";
 import { loadInto } from "../components/loading.js";
 import { keptNotice, noticeBox } from "../components/problems.js";
 import { phasesView } from "../components/steps.js";
+import { placeView } from "../components/targets.js";
 import { variableField } from "../components/variable-fields.js";
 import { get, post } from "../lib/api.js";
 import { randomId } from "../lib/bytes.js";
@@ -161,6 +162,8 @@ function whatHappens(template, environment) {
     { class: "aside" },
     h("h2", {}, "What will run"),
     phasesView(template),
+    h("h2", {}, "Where it runs"),
+    placeView(template),
     h("h2", {}, "What the commands see"),
     environment,
   );

@@ -25,9 +25,13 @@ export function mount(root, { name }) {
       replace(
         content,
         heading(target, load),
-        facts(target),
-        may("automations.view") && runs(target, page),
-        history(target, page),
+        h(
+          "div",
+          { class: "sections" },
+          facts(target),
+          may("automations.view") && runs(target, page),
+          history(target, page),
+        ),
       );
       content.querySelector("h1").focus({ preventScroll: true });
     });
@@ -96,19 +100,15 @@ function facts(target) {
       ),
     ],
   ];
-  return h(
-    "section",
-    {},
-    h(
-      "dl",
-      { class: "variables" },
-      rows.map(([term, value]) =>
-        h("div", { class: "variable" }, h("dt", {}, term), h("dd", {}, value)),
-      ),
+  const list = h(
+    "dl",
+    { class: "variables" },
+    rows.map(([term, value]) =>
+      h("div", { class: "variable" }, h("dt", {}, term), h("dd", {}, value)),
     ),
-    h("h2", {}, "Source"),
-    sourceView(target.source).element,
   );
+  const source = h("section", {}, h("h2", {}, "Source"), sourceView(target.source).element);
+  return h("div", { class: "columns" }, h("section", {}, list), source);
 }
 
 function workers({ runs_on: labels, runs_on_where: where }) {
@@ -124,7 +124,7 @@ function runs({ name }, { signal }) {
       get("/targets/{target}/automations", { path: { target: name }, query, signal }),
     columns: [
       column("State", ({ state }) => stateBadge(state)),
-      column("Template", ({ template }) => visible(template)),
+      column("Template", ({ template }) => visible(template), { size: "grow" }),
       column("Began", ({ created_at: at }) => ago(at)),
       column("Took", ({ seconds }) => (seconds === null ? "–" : durationText(seconds * 1000))),
     ],

@@ -10,7 +10,7 @@ import { loadInto } from "../components/loading.js";
 import { noticeBox, problemList } from "../components/problems.js";
 import { sourceView } from "../components/source.js";
 import { phasesView } from "../components/steps.js";
-import { fanOutText, runsOnText } from "../components/targets.js";
+import { placeView } from "../components/targets.js";
 import { get, remove } from "../lib/api.js";
 import { h, replace } from "../lib/dom.js";
 import { queryText } from "../lib/query.js";
@@ -18,7 +18,7 @@ import { navigate, setQuery } from "../lib/router.js";
 import { may } from "../lib/session.js";
 import { getTemplate, pathOf } from "../lib/templates.js";
 import { ago, durationText } from "../lib/times.js";
-import { templateQueueTexts, wantedLabels } from "../lib/placement.js";
+import { templateQueueTexts } from "../lib/placement.js";
 import { environmentName, typeOf } from "../lib/values.js";
 import { visible, visibleValue } from "../lib/visible.js";
 
@@ -136,7 +136,6 @@ function views(template, query, page) {
 }
 
 function planPanel(template) {
-  const labels = wantedLabels(template);
   return h(
     "div",
     { class: "columns" },
@@ -149,16 +148,7 @@ function planPanel(template) {
         ? variablesTable(template.variables)
         : h("p", { class: "muted" }, "It asks for nothing."),
       h("h2", {}, "Where it runs"),
-      h(
-        "p",
-        {},
-        labels.length
-          ? [whereText(template), labels.map((text) => h("code", { class: "fact" }, visible(text)))]
-          : template.fan_out
-            ? runsOnText(template.fan_out, false)
-            : "On any worker.",
-      ),
-      template.fan_out && h("p", {}, fanOutText(template.fan_out), "."),
+      placeView(template),
       templateQueueTexts(template).map((text) => h("p", {}, visible(text), ".")),
       template.keep_workspace &&
         h(
@@ -180,11 +170,6 @@ function planPanel(template) {
       ],
     ),
   );
-}
-
-function whereText({ fan_out: fanOut, accepts_claimed: isClaimed }) {
-  if (fanOut) return runsOnText(fanOut, true);
-  return isClaimed ? "On a worker that at least says of itself that it has " : "On a worker with ";
 }
 
 function notifyText({ states = [], users = [], groups = [], chats = [] }) {

@@ -25,15 +25,22 @@ from opsicle.domain.calls import ChainState
 from opsicle.wire.endpoints import automations as endpoints
 from opsicle.wire.phase_api import PhaseRun
 from opsicle.wire.starts import CalledAutomation, ChainedStart, ResumeRequest
-from opsicle.wire.user_api import Automation
+from opsicle.wire.user_api import Automation, AutomationSummary
 
 _MOST_FOUND = 100
 """Lines that a search shows unless told."""
 
+
+def _what(automation: AutomationSummary) -> str:
+    """Return what it runs, and for which machine if it is the part for one."""
+    machine = f" on {automation.target}" if automation.target else ""
+    return f"{automation.template} v{automation.version}{machine}"
+
+
 _COLUMNS = [
     Column("id", lambda automation: automation.id),
     Column("state", lambda automation: automation.state),
-    Column("template", lambda automation: f"{automation.template} v{automation.version}"),
+    Column("template", _what),
     Column("requester", lambda automation: automation.requester.email),
     Column("worker", lambda automation: automation.worker.name if automation.worker else ""),
     Column("created", lambda automation: automation.created_at),
@@ -304,6 +311,7 @@ def _rows(phase: PhaseRun) -> Iterator[list[str]]:
 
 
 def _fields(automation: Automation) -> list[tuple[str, object]]:
+    is_part = automation.started_by.kind == "fan_out"
     return [
         ("id", automation.id),
         ("state", automation.state),
@@ -313,7 +321,7 @@ def _fields(automation: Automation) -> list[tuple[str, object]]:
         ("template", f"{automation.template} v{automation.version}"),
         ("values", automation.values),
         ("requester", automation.requester.email),
-        ("started by", _starter(automation)),
+        ("part of" if is_part else "started by", _starter(automation)),
         ("target", automation.target),
         ("depth", automation.depth or ""),
         ("reason", automation.reason),
@@ -345,7 +353,8 @@ def _starter(automation: Automation) -> str:
     """Return what started it, "" where its requester did."""
     started_by = automation.started_by
     is_own = started_by.name == automation.requester.email
-    text = f"{started_by.kind} {started_by.name} {started_by.automation_id or ''}".rstrip()
+    kind = "" if started_by.kind == "fan_out" else started_by.kind
+    text = f"{kind} {started_by.name} {started_by.automation_id or ''}".strip()
     return "" if is_own else text
 
 

@@ -90,10 +90,7 @@ class Root(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Find the command; for one that does not exist, name the nearest."""
-        if args and args[0] not in COMMANDS:
-            from opsicle.domain.problems import did_you_mean, quoted
-
-            ctx.fail(f"there is no command {quoted(args[0])}{did_you_mean(args[0], COMMANDS)}")
+        _refuse_unknown(ctx, args, self)
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -137,6 +134,13 @@ class NounGroup(click.Group):
         """Return the verbs in the order of the source."""
         return list(self.commands)
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the verb; for one that does not exist, name the nearest."""
+        _refuse_unknown(ctx, args, self)
+        return super().resolve_command(ctx, args)
+
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Help, the options that every command has, and the verbs."""
         click.Command.format_options(self, ctx, formatter)
@@ -147,6 +151,15 @@ class NounGroup(click.Group):
         """Write the verbs, each with its whole first sentence."""
         with formatter.section("Commands"):
             _write_summaries(self, ctx, formatter, self.list_commands(ctx))
+
+
+def _refuse_unknown(ctx: click.Context, args: list[str], group: click.Group) -> None:
+    known = group.list_commands(ctx)
+    if args and args[0] not in known and not args[0].startswith("-"):
+        from opsicle.domain.problems import did_you_mean, quoted
+
+        path = " ".join([*ctx.command_path.split()[1:], args[0]])
+        ctx.fail(f"there is no command {quoted(path)}{did_you_mean(args[0], known)}")
 
 
 def _write_summaries(

@@ -162,7 +162,8 @@ def _type(fields: Fields, wanted: tuple[str, ...]) -> str:
 
     known = tuple(_READERS)
     if type_name in known:
-        place.add(f"this is an {quoted(type_name)}; wanted here: {listed(wanted)}")
+        article = "an" if type_name.startswith("A") else "a"
+        place.add(f"this is {article} {quoted(type_name)}; wanted here: {listed(wanted)}")
     else:
         place.add(
             f"{quoted(type_name)} is not a known type{did_you_mean(type_name, known)}; "

@@ -119,6 +119,7 @@ def test_a_row_is_one_line_and_leads_to_its_item_wherever_it_is_pressed(
 ) -> None:
     page = open_page("/templates", width=1440)
     row = page.get_by_role("row", name=re.compile("Greet somebody"))
+    expect(row).to_be_visible()
     heights = page.locator(".template-rows tbody tr").evaluate_all(
         "rows => [...new Set(rows.map((row) => Math.round(row.getBoundingClientRect().height)))]"
     )

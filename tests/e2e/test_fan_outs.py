@@ -59,6 +59,7 @@ def test_each_worker_runs_its_part_once_though_the_server_is_killed(
         ("e3", "succeeded", 0),
     ]
     assert "e2" in admin.cli("automations", "show", whole)
+    assert " v1 on e2 " in admin.cli("automations", "list")
     lines = admin.cli("logs", whole).splitlines()
     assert sorted(line.split(" UTC ")[1] for line in lines) == [
         f"{name} succeeded, exit code 0" for name in ("e1", "e2", "e3")

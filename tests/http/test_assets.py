@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gzip
+import re
+from posixpath import normpath
 
 import pytest
 
@@ -20,7 +22,7 @@ def test_every_asset_is_served_with_a_type_that_browsers_run(anonymous: Client) 
     for name in resources.asset_names():
         answer = anonymous.get(f"/{name}")
         assert answer.status == 200, name
-        assert answer.content == resources.asset(name)
+        assert answer.content
         assert answer.headers["Content-Type"].partition(";")[0] == kinds[name.rpartition(".")[2]], (
             name
         )
@@ -32,7 +34,8 @@ def test_every_asset_is_served_with_a_type_that_browsers_run(anonymous: Client) 
 def test_every_address_of_the_application_gets_its_page(anonymous: Client, path: str) -> None:
     answer = anonymous.get(path)
     assert answer.status == 200
-    assert answer.content == resources.asset("index.html")
+    assert answer.content == anonymous.get("/index.html").content
+    assert b"<title>Opsicle</title>" in answer.content
 
 
 @pytest.mark.parametrize(
@@ -75,6 +78,57 @@ def test_a_file_goes_out_packed_to_whom_it_helps(anonymous: Client) -> None:
 
     assert packed.headers["Content-Encoding"] == "gzip"
     assert "Content-Encoding" not in plain.headers
-    assert gzip.decompress(packed.content) == plain.content == resources.asset(name)
+    assert gzip.decompress(packed.content) == plain.content
     assert len(packed.content) < len(plain.content)
     assert packed.headers["Vary"] == "Accept-Encoding"
+
+
+def linked(page: bytes) -> list[str]:
+    return re.findall(r'(?:href|src)="(/v-[^"]+)"', page.decode())
+
+
+def test_what_the_page_links_is_kept_for_good_but_the_page_is_not(anonymous: Client) -> None:
+    addresses = linked(anonymous.get("/").content)
+
+    assert [address.rpartition("/")[2] for address in addresses] == ["app.css", "app.js"]
+    for address in addresses:
+        answer = anonymous.get(address)
+        assert answer.status == 200
+        assert answer.headers["Cache-Control"] == "public, max-age=31536000, immutable"
+        prefix = address.rpartition("/")[0]
+        assert anonymous.get(f"{prefix}/index.html").headers["Cache-Control"] == "no-cache"
+
+
+def test_under_the_prefix_of_another_version_is_nothing(anonymous: Client) -> None:
+    assert anonymous.get("/v-0123456789abcdef/app.js").status == 404
+
+
+def test_every_style_sheet_stands_in_the_joined_one_in_the_order_of_the_page(
+    anonymous: Client,
+) -> None:
+    joined = anonymous.get("/app.css").content
+    named = re.findall(rb'rel="stylesheet" href="/([^"]+)"', resources.asset("index.html"))
+
+    places = [joined.index(resources.asset(name.decode())) for name in named]
+
+    sheets = [name for name in resources.asset_names() if name.endswith(".css")]
+    assert sorted(name.decode() for name in named) == sheets
+    assert places == sorted(places)
+
+
+def test_no_module_is_run_twice(anonymous: Client) -> None:
+    """Two copies would each have a state of their own."""
+    joined = re.findall(
+        rb'^modules\["([^"]+)"\] = ', anonymous.get("/app.js").content, re.MULTILINE
+    )
+    modules = {name.decode() for name in joined}
+    alone = [
+        name for name in resources.asset_names() if name.endswith(".js") and name not in modules
+    ]
+
+    assert len(joined) == len(modules)
+    assert {"app.js", "lib/api.js", "lib/session.js"} <= modules
+    assert {"pages/home.js", "pages/automation.js"} <= set(alone)
+    for name in alone:
+        for reference in re.findall(rb'from "(\.[^"]+)"', anonymous.get(f"/{name}").content):
+            assert normpath(f"{name}/../{reference.decode()}") in alone, name

@@ -46,6 +46,18 @@ def test_an_empty_name_is_wrong_usage(path: str, tmp_path: Path) -> None:
     assert b"is empty" in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("path", "nearest"),
+    [("runn", " (did you mean `run`?)"), ("automations lst", " (did you mean `list`?)")],
+)
+def test_a_command_that_does_not_exist_is_named_with_the_nearest(
+    path: str, nearest: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert execute(path.split()) == 2
+
+    assert f"error: there is no command `{path}`{nearest}\n" in capfd.readouterr().err
+
+
 @pytest.mark.parametrize("step", [".", ".."])
 def test_a_step_in_a_path_is_no_name(step: str, tmp_path: Path) -> None:
     done = run(tmp_path, "workers", "show", step)

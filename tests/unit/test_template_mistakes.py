@@ -115,11 +115,12 @@ def test_an_automation_with_variables_is_refused() -> None:
     ]
 
 
-@pytest.mark.parametrize("type_name", ["ApprovalPolicy", "ApprovalRequest"])
-def test_a_document_of_another_known_type_is_called_by_its_name(type_name: str) -> None:
+@pytest.mark.parametrize("named", ["an `ApprovalPolicy`", "an `ApprovalRequest`", "a `Schedule`"])
+def test_a_document_of_another_known_type_is_called_by_its_name(named: str) -> None:
+    type_name = named.split("`")[1]
     document = f"apiVersion: v1\ntype: {type_name}\nmetadata: {{name: a}}\nspec: {{}}\n"
     with pytest.raises(InvalidInput) as caught:
         parse_template(document.encode())
 
-    wanted = f"this is an `{type_name}`; wanted here: `AutomationTemplate`"
+    wanted = f"this is {named}; wanted here: `AutomationTemplate`"
     assert [problem.message for problem in caught.value.problems] == [wanted]

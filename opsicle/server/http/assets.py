@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from opsicle.domain.errors import NotFound
-from opsicle.kit import resources
+from opsicle.server.http.joining import Joined
 from opsicle.server.http.routing import Reply, Request
 
 PAGE = "index.html"
@@ -31,6 +31,8 @@ _TYPES = {
 _SHRINKING = frozenset({".css", ".html", ".js", ".json", ".svg", ".txt", ".webmanifest"})
 _NOT_OURS = ("/api/", "/worker/")
 _METHODS = ("GET", "HEAD")
+_IMMUTABLE = "public, max-age=31536000, immutable"
+_REVALIDATED = "no-cache"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,23 +48,26 @@ class Asset:
 class Assets:
     """Serves `assets/` from memory.
 
-    Browsers keep what they have and ask whether it is still right (ETag).
+    What is asked for under the prefix of this very content is kept by browsers for good; of the
+    rest they keep what they have and ask whether it is still right (ETag).
     """
 
     def __init__(self) -> None:
-        self._names = frozenset(resources.asset_names())
+        self._files = Joined()
         self._loaded: dict[str, Asset] = {}
 
     def __call__(self, request: Request) -> Reply:
         """Return the file at the request's path, or the application's page. Raises NotFound."""
-        name = self._name(request)
-        if name not in self._names:
+        path = self._name(request)
+        name = path.removeprefix(self._files.prefix)
+        if name not in self._files.names:
             raise NotFound(
                 "there is nothing at this address", hint="See /api/openapi.json for what there is."
             )
 
         asset = self._load(name)
-        headers = (("ETag", asset.etag), ("Cache-Control", "no-cache"), ("Vary", "Accept-Encoding"))
+        kept = _REVALIDATED if name in (path, PAGE) else _IMMUTABLE
+        headers = (("ETag", asset.etag), ("Cache-Control", kept), ("Vary", "Accept-Encoding"))
         if asset.etag in request.header("If-None-Match"):
             return Reply(304, headers=headers)
         if asset.packed and "gzip" in request.header("Accept-Encoding"):
@@ -80,12 +85,11 @@ class Assets:
 
     def _load(self, name: str) -> Asset:
         if name not in self._loaded:
-            self._loaded[name] = _read(name)
+            self._loaded[name] = _asset(name, self._files.content(name))
         return self._loaded[name]
 
 
-def _read(name: str) -> Asset:
-    content = resources.asset(name)
+def _asset(name: str, content: bytes) -> Asset:
     suffix = PurePosixPath(name).suffix
     packed = gzip.compress(content, mtime=0) if suffix in _SHRINKING else b""
     return Asset(

@@ -1,0 +1,134 @@
+"""The browser's modules and style sheets as they are served: few files in place of a hundred.
+
+What `app.js` imports, and what more than one page imports, goes out in one file as `app.js`; the
+style sheets of the page go out as `app.css`. A page, and what only it uses, stays a file of its own
+that is fetched when the page is shown. Each module keeps its lines, in a function of its own.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import posixpath
+import re
+from collections import Counter
+from collections.abc import Callable
+
+from opsicle.kit import resources
+
+SCRIPT = "app.js"
+STYLE = "app.css"
+
+_FROM = re.compile(r'^(import|export) (\{[^}]*\}) from "([^"]+)";', re.MULTILINE)
+_EXPORTED = re.compile(r"^export ((?:async )?function|const|class) (\w+)", re.MULTILINE)
+_UNKNOWN = re.compile(r"^(?:import|export)\b.*", re.MULTILINE)
+_SHEETS = re.compile(r'(?:\s*<link rel="stylesheet" href="/([^"]+)">)+')
+_SHEET = re.compile(r'<link rel="stylesheet" href="/([^"]+)">')
+
+
+class Joined:
+    """The application's files by their names, under a prefix that changes with their content."""
+
+    def __init__(self) -> None:
+        names = resources.asset_names()
+        self._sources = {name: resources.asset(name) for name in names}
+        digest = hashlib.sha256()
+        for name, content in self._sources.items():
+            digest.update(b"%s\0%d\0%s" % (name.encode(), len(content), content))
+        self.prefix = f"v-{digest.hexdigest()[:16]}/"
+        self._modules = self._chosen()
+        self.names = frozenset({*names, STYLE})
+
+    def content(self, name: str) -> bytes:
+        """Return what goes out under one of `names`."""
+        if name == "index.html":
+            return self._page().encode()
+        if name == STYLE:
+            return b"\n".join(self._sources[sheet] for sheet in _SHEET.findall(self._index()))
+        if not name.endswith(".js"):
+            return self._sources[name]
+        if name == SCRIPT:
+            return self._joined().encode()
+        return (self._handle(name) if name in self._modules else self._alone(name)).encode()
+
+    def _index(self) -> str:
+        return self._sources["index.html"].decode()
+
+    def _page(self) -> str:
+        """Return the page with the addresses that are kept for good."""
+        page = _SHEETS.sub(
+            f'\n    <link rel="stylesheet" href="/{self.prefix}{STYLE}">', self._index(), count=1
+        )
+        return page.replace(f'src="/{SCRIPT}"', f'src="/{self.prefix}{SCRIPT}"')
+
+    def _chosen(self) -> list[str]:
+        """Return the modules that go out joined, each after those that it imports."""
+        pages = self._closures()
+        uses = Counter(module for page in pages for module in page)
+        shared = (module for module, count in uses.items() if count > 1)
+        return list(self._with_imports([*shared, SCRIPT], {}))
+
+    def _closures(self) -> list[dict[str, None]]:
+        """Return of every page what it imports, directly or not."""
+        pages = (name for name in self._sources if name.startswith("pages/"))
+        return [self._with_imports(self._imports(name), {}) for name in pages]
+
+    def _with_imports(self, names: list[str], found: dict[str, None]) -> dict[str, None]:
+        for name in names:
+            if name not in found:
+                self._with_imports(self._imports(name), found)
+                found[name] = None
+        return found
+
+    def _imports(self, name: str) -> list[str]:
+        return [_target(name, reference) for _, _, reference in _FROM.findall(self._text(name))]
+
+    def _text(self, name: str) -> str:
+        return self._sources[name].decode()
+
+    def _joined(self) -> str:
+        return "export const modules = {};\n" + "".join(map(self._wrapped, self._modules))
+
+    def _wrapped(self, name: str) -> str:
+        """Return a module as a function that is called at once and gives what it exports."""
+        text = _FROM.sub(self._taken_from(name), self._text(name))
+        text = _EXPORTED.sub(r"\1 \2", text)
+        if unknown := _UNKNOWN.search(text):
+            raise ValueError(f"{name}: only named imports and exports are joined: {unknown[0]}")
+        exported = ", ".join(self._exports(name))
+        return (
+            f'modules["{name}"] = (() => {{ // {name}\n{text}\nreturn {{ {exported} }};\n}})();\n'
+        )
+
+    def _exports(self, name: str) -> list[str]:
+        text = self._text(name)
+        passed = (names for kind, names, _ in _FROM.findall(text) if kind == "export")
+        own = [exported for _, exported in _EXPORTED.findall(text)]
+        return own + [word for names in passed for word in re.findall(r"\w+", names)]
+
+    def _handle(self, name: str) -> str:
+        """Return a module that gives what the joined one of this name exports."""
+        exported = ", ".join(self._exports(name))
+        taken = f'export const {{ {exported} }} = modules["{name}"];\n' if exported else ""
+        return f"{self._import_line()}\n{taken}"
+
+    def _alone(self, name: str) -> str:
+        """Return a module that is not joined, with what it uses of those that are."""
+        text = _FROM.sub(self._taken_from(name), self._text(name))
+        return f"{self._import_line()} {text}"
+
+    def _import_line(self) -> str:
+        return f'import {{ modules }} from "/{self.prefix}{SCRIPT}";'
+
+    def _taken_from(self, name: str) -> Callable[[re.Match[str]], str]:
+        def taken(found: re.Match[str]) -> str:
+            target = _target(name, found[3])
+            if target not in self._modules:
+                return found[0]
+            return f'const {found[2].replace(" as ", ": ")} = modules["{target}"];'
+
+        return taken
+
+
+def _target(name: str, reference: str) -> str:
+    """Return the file that a module means by a reference."""
+    return posixpath.normpath(posixpath.join(posixpath.dirname(name), reference))

@@ -1,0 +1,137 @@
+"""How much a browser fetches before a page is there, and what it shows if it cannot."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import ssl
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from playwright.sync_api import Browser, Page, Playwright, expect
+
+from tests.browser.conftest import ARGUMENTS, CHROMIUM, OpenPage
+from tests.browser.test_half_loaded import hold, release
+from tests.product import Installation
+
+MOST_REQUESTS = 30
+MOST_BYTES = 110_000
+MOST_REQUESTS_AGAIN = 3
+"""Besides those to the API, whose answers are never kept."""
+
+
+class Traffic:
+    """What a page has fetched over the network, and not from what the browser had kept."""
+
+    def __init__(self, page: Page) -> None:
+        self._urls: dict[str, str] = {}
+        self._kept: set[str] = set()
+        self.bytes = 0
+        network = page.context.new_cdp_session(page)
+        network.on("Network.requestWillBeSent", self._on_request)
+        network.on("Network.requestServedFromCache", self._on_kept)
+        network.on("Network.responseReceived", self._on_response)
+        network.on("Network.loadingFinished", self._on_end)
+        network.send("Network.enable")
+
+    @property
+    def addresses(self) -> list[str]:
+        """The addresses, as often as they were asked for."""
+        return [urlsplit(url).path for id_, url in self._urls.items() if id_ not in self._kept]
+
+    @property
+    def files(self) -> list[str]:
+        """Those of `addresses` that are none of the API's."""
+        return [path for path in self.addresses if not path.startswith("/api/")]
+
+    def _on_request(self, event: dict[str, Any]) -> None:
+        if event["request"]["url"].startswith("https:"):
+            self._urls[event["requestId"]] = event["request"]["url"]
+
+    def _on_kept(self, event: dict[str, Any]) -> None:
+        self._kept.add(event["requestId"])
+
+    def _on_response(self, event: dict[str, Any]) -> None:
+        if event["response"]["fromDiskCache"]:
+            self._kept.add(event["requestId"])
+
+    def _on_end(self, event: dict[str, Any]) -> None:
+        self.bytes += int(event["encodedDataLength"])
+
+
+@pytest.fixture
+def trusting(playwright: Playwright, installation: Installation) -> Iterator[Browser]:
+    """Run a Chromium that trusts the server: what came over a wrong certificate it never keeps."""
+    address = urlsplit(installation.server.url)
+    pem = ssl.get_server_certificate((address.hostname or "", address.port or 443))
+    key = x509.load_pem_x509_certificate(pem.encode()).public_key()
+    info = key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    pin = base64.b64encode(hashlib.sha256(info).digest()).decode()
+    trust = f"--ignore-certificate-errors-spki-list={pin}"
+    browser = playwright.chromium.launch(executable_path=CHROMIUM, args=[*ARGUMENTS, trust])
+    yield browser
+    browser.close()
+
+
+def test_a_first_load_is_small_and_a_second_one_fetches_next_to_nothing(
+    trusting: Browser, installation: Installation, session: Path
+) -> None:
+    context = trusting.new_context(base_url=installation.server.url, storage_state=session)
+    page = context.new_page()
+
+    first = open_home(page)
+    page.close()
+    second = open_home(context.new_page())
+
+    assert "/" in first.files
+    assert len(first.addresses) <= MOST_REQUESTS, first.addresses
+    assert first.bytes <= MOST_BYTES
+    assert "/" in second.files
+    assert len(second.files) <= MOST_REQUESTS_AGAIN, second.files
+
+
+def open_home(page: Page) -> Traffic:
+    traffic = Traffic(page)
+    page.goto("/")
+    expect(page.get_by_role("heading", level=1)).to_have_text(["Home"])
+    expect(page.locator("main .loading")).to_have_count(0)
+    return traffic
+
+
+def test_a_page_that_cannot_be_loaded_says_so_and_is_loaded_again(open_page: OpenPage) -> None:
+    page = open_page("/templates")
+    page.route("**/pages/workers.js", lambda route: route.fulfill(status=404, body="gone"))
+
+    page.get_by_role("link", name="Workers").first.click()
+
+    heading = page.get_by_role("heading", level=1)
+    expect(page.get_by_role("alert")).to_contain_text("This page could not be loaded")
+    expect(heading).to_have_text(["Workers"])
+    expect(heading).to_be_focused()
+    page.unroute("**/pages/workers.js")
+    page.get_by_role("button", name="Load again").click()
+    expect(page.get_by_role("button", name="Add a worker…")).to_be_visible()
+    expect(page.get_by_role("alert")).to_have_count(0)
+
+
+def test_of_two_pages_the_one_asked_for_last_is_shown(open_page: OpenPage) -> None:
+    page = open_page("/templates")
+    held = hold(page, "**/pages/workers.js")
+    heading = page.get_by_role("heading", level=1)
+    page.get_by_role("link", name="Workers").first.click()
+    expect(heading).to_have_count(0)
+
+    page.get_by_role("link", name="Schedules").first.click()
+    expect(heading).to_have_text(["Schedules"])
+    release(page, held)
+    page.evaluate(
+        """() => import(performance.getEntriesByType("resource").map(({ name }) => name)
+             .find((name) => name.endsWith("app.js")).replace("app.js", "pages/workers.js"))"""
+    )
+
+    expect(heading).to_have_text(["Schedules"])
