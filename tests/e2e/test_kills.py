@@ -127,7 +127,7 @@ def test_no_kill_of_the_server_loses_or_repeats_an_acknowledged_automation(
     judge.touch()
     installation.push(template("act", pause=1))
     installation.worker("w1", None, "--slots", "4")
-    with killing(lambda: kill_and_restart(installation.server), int(20 * SCALE), seed, longest=0.5):
+    with killing(lambda: kill_and_restart(installation.server), int(40 * SCALE), seed, longest=0.5):
         ids = trigger(api, "act", judge, int(100 * SCALE))
     assert wait_for_ends(api, ids) == {"succeeded": len(ids)}
     assert executions(judge) == dict.fromkeys(ids, 1)
@@ -186,7 +186,7 @@ def test_no_kill_of_the_worker_repeats_what_may_run_once_only(
     installation.push(template("once", pause=2))
     installation.push(template("harmless", pause=2, on_lost="requeue"))
     worker = installation.worker("w1", None, "--slots", "4")
-    with killing(lambda: kill_and_restart(worker), int(15 * SCALE), seed, longest=0.6):
+    with killing(lambda: kill_and_restart(worker), int(40 * SCALE), seed, longest=0.6):
         once = trigger(api, "once", judge, int(40 * SCALE))
         harmless = trigger(api, "harmless", again, int(20 * SCALE))
     states = wait_for_ends(api, once)
