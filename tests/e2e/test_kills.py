@@ -8,6 +8,7 @@ from __future__ import annotations
 import random
 import sqlite3
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -125,9 +126,10 @@ def test_no_kill_of_the_server_loses_or_repeats_an_acknowledged_automation(
 ) -> None:
     judge = tmp_path / "judge"
     judge.touch()
-    installation.push(template("act", pause=1))
+    # Together they take as long as all kills do, so that the last ones find some in flight too.
+    installation.push(template("act", pause=5))
     installation.worker("w1", None, "--slots", "4")
-    with killing(lambda: kill_and_restart(installation.server), int(40 * SCALE), seed, longest=0.5):
+    with killing(lambda: kill_and_restart(installation.server), int(40 * SCALE), seed, longest=0.2):
         ids = trigger(api, "act", judge, int(100 * SCALE))
     assert wait_for_ends(api, ids) == {"succeeded": len(ids)}
     assert executions(judge) == dict.fromkeys(ids, 1)
@@ -186,9 +188,15 @@ def test_no_kill_of_the_worker_repeats_what_may_run_once_only(
     installation.push(template("once", pause=2))
     installation.push(template("harmless", pause=2, on_lost="requeue"))
     worker = installation.worker("w1", None, "--slots", "4")
-    with killing(lambda: kill_and_restart(worker), int(40 * SCALE), seed, longest=0.6):
-        once = trigger(api, "once", judge, int(40 * SCALE))
-        harmless = trigger(api, "harmless", again, int(20 * SCALE))
+
+    once, harmless = [], []
+    for n in range(int(40 * SCALE)):  # each kill finds one that has just been triggered
+        once.append(trigger_once(api, "once", judge, f"once-{n}"))
+        if n % 2:
+            harmless.append(trigger_once(api, "harmless", again, f"harmless-{n}"))
+        time.sleep(seed.uniform(0.02, 0.4))
+        kill_and_restart(worker)
+
     states = wait_for_ends(api, once)
     assert set(states) <= {"succeeded", "unknown"}
     ran = executions(judge)
