@@ -8,7 +8,6 @@ from __future__ import annotations
 import random
 import sqlite3
 import threading
-import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -71,6 +70,12 @@ def killing(
     yield over
     thread.join()
     assert not failures, failures
+
+
+def kill_at_random(worker: Worker, seed: random.Random) -> None:
+    """Kill a worker at a moment while it takes up, carries out or reports a job."""
+    threading.Event().wait(seed.uniform(0.02, 0.4))  # the moment is what is tried: no condition
+    kill_and_restart(worker)
 
 
 def kill_and_restart(thing: Server | Worker) -> None:
@@ -194,8 +199,7 @@ def test_no_kill_of_the_worker_repeats_what_may_run_once_only(
         once.append(trigger_once(api, "once", judge, f"once-{n}"))
         if n % 2:
             harmless.append(trigger_once(api, "harmless", again, f"harmless-{n}"))
-        time.sleep(seed.uniform(0.02, 0.4))
-        kill_and_restart(worker)
+        kill_at_random(worker, seed)
 
     states = wait_for_ends(api, once)
     assert set(states) <= {"succeeded", "unknown"}
