@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import re
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import expect
@@ -36,7 +35,7 @@ def loads(installation: Installation) -> str:
 
 
 def test_a_file_is_uploaded_by_the_form_and_taken_from_the_pages_that_show_it(
-    open_page: OpenPage, loads: str, tmp_path: Path
+    open_page: OpenPage, loads: str
 ) -> None:
     page = open_page(loads)
     ask = page.get_by_role("button", name="Ask to run")
