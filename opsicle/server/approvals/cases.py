@@ -137,6 +137,14 @@ def load(
     return replace(case, problem=forged(bindings, row, case.decisions))
 
 
+def load_unaltered(db: Connection, bindings: Bindings, row: ApprovalRow) -> Case:
+    """Load as `load` does. Raises AlteredManifest where what is stored has a problem."""
+    case = load(db, bindings, row)
+    if case.problem:
+        raise AlteredManifest(case.problem)
+    return case
+
+
 def load_unchecked(
     db: Connection, row: ApprovalRow, *, directory: ApproverDirectory | None = None
 ) -> Case:

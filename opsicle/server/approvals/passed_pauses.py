@@ -14,7 +14,7 @@ from opsicle.domain.pauses import ApprovalKind
 from opsicle.domain.problems import quoted
 from opsicle.domain.templates import Template, Value, When
 from opsicle.server.approvals.bindings import AlteredManifest, Bindings
-from opsicle.server.approvals.cases import load
+from opsicle.server.approvals.cases import load_unaltered
 from opsicle.server.approvals.pauses import answer_of, require_decided
 from opsicle.server.store import approvals
 from opsicle.server.store.automations import AutomationRow
@@ -31,9 +31,7 @@ def passed_pauses(
     """
     given: dict[int, dict[str, Value]] = {}
     for row in approvals.list_pauses(db, automation_id, job_id):
-        case = load(db, bindings, row)
-        if case.problem:
-            raise AlteredManifest(case.problem)
+        case = load_unaltered(db, bindings, row)
         is_passed = row.kind is ApprovalKind.PAUSE and row.state is ApprovalState.APPROVED
         if is_passed and row.phase is not None:
             require_decided(case)

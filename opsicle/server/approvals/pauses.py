@@ -30,7 +30,7 @@ from opsicle.domain.templates import Phase, Template, Value
 from opsicle.kit.ids import new_id
 from opsicle.server.approvals.approvers import ApproverDirectory, requester_of
 from opsicle.server.approvals.bindings import AlteredManifest, Bindings
-from opsicle.server.approvals.cases import Case, load
+from opsicle.server.approvals.cases import Case, load, load_unaltered
 from opsicle.server.approvals.record_of_ends import pause_contradiction
 from opsicle.server.store import approvals, audit, memberships
 from opsicle.server.store.approvals import ApprovalRow
@@ -172,11 +172,8 @@ def earlier_values(
 
     Raises AlteredManifest where what is stored of one is not what was asked or decided.
     """
-    cases = [load(db, bindings, each) for each in approvals.list_pauses(db, row.id, job.id)]
-    for case in cases:
-        if case.problem:
-            raise AlteredManifest(case.problem)
-    return _values(cases)
+    asked = approvals.list_pauses(db, row.id, job.id)
+    return _values([load_unaltered(db, bindings, each) for each in asked])
 
 
 def require_decided(case: Case) -> None:
