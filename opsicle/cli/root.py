@@ -55,6 +55,8 @@ GROUPS = {
         "server": "server",
         "worker": "worker",
         "service": "service",
+        "backup": "backups",
+        "restore": "backups",
         "recover": "recover",
         "audit": "audit",
     },
