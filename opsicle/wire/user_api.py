@@ -14,6 +14,7 @@ import msgspec
 
 from opsicle.domain.automations import AutomationState, JobState
 from opsicle.domain.bounds import (
+    Description,
     Document,
     Email,
     GivenValues,
@@ -200,9 +201,15 @@ class NewApiToken(msgspec.Struct, kw_only=True):
 
 
 class SourceRequest(msgspec.Struct, forbid_unknown_fields=True):
-    """A template's document as text."""
+    """A document as text."""
 
     source: Document
+
+
+class PushRequest(SourceRequest, forbid_unknown_fields=True, omit_defaults=True):
+    """A document to become a version, and why: nothing unless told."""
+
+    message: Description = ""
 
 
 class Validation(msgspec.Struct, kw_only=True):
@@ -236,12 +243,13 @@ class TemplateSummary(msgspec.Struct, kw_only=True):
 
 
 class TemplateVersionSummary(msgspec.Struct, kw_only=True):
-    """One version in a list."""
+    """One version in a list. `message` is what whoever pushed it says of it."""
 
     version: int
     digest: str
     pushed_by: Person
     pushed_at: datetime
+    message: str = ""
 
 
 class TemplateVersion(msgspec.Struct, kw_only=True):
@@ -278,6 +286,7 @@ class TemplateVersion(msgspec.Struct, kw_only=True):
     source: str
     pushed_by: Person
     pushed_at: datetime
+    message: str = ""
     volume_mounts: list[VolumeMount] = []
     on_success: list[Call] = []
     on_failure: list[Call] = []

@@ -109,6 +109,8 @@ MAY: dict[str, Action | Access] = {
     "GET /api/v1/templates/<name>/versions": A.TEMPLATES_VIEW,
     "GET /api/v1/templates/<name>/versions/<version>": A.TEMPLATES_VIEW,
     "GET /api/v1/templates/<name>/diff": A.TEMPLATES_VIEW,
+    "GET /api/v1/templates/<name>/recent-runs": A.AUTOMATIONS_VIEW,
+    "GET /api/v1/templates/<name>/runners": A.USERS_VIEW,
     "POST /api/v1/automations": A.AUTOMATIONS_CREATE,
     "GET /api/v1/automations": A.AUTOMATIONS_VIEW,
     "GET /api/v1/recent-runs": A.AUTOMATIONS_VIEW,

@@ -6,7 +6,7 @@ from opsicle.wire.document_api import DocumentPushed
 from opsicle.wire.endpoint import MAX_DOCUMENT_BODY_BYTES, PAGE, Endpoint
 from opsicle.wire.pages import Page
 from opsicle.wire.policy_api import PolicyVersion, PolicyVersionSummary
-from opsicle.wire.user_api import SourceRequest
+from opsicle.wire.user_api import PushRequest
 
 LIST_POLICIES = Endpoint(
     "GET",
@@ -18,7 +18,7 @@ LIST_POLICIES = Endpoint(
 PUSH = Endpoint(
     "POST",
     "/api/v1/policies",
-    body=SourceRequest,
+    body=PushRequest,
     reply=DocumentPushed,
     status=201,
     max_body=MAX_DOCUMENT_BODY_BYTES,

@@ -6,6 +6,7 @@ from opsicle.wire.endpoint import MAX_DOCUMENT_BODY_BYTES, PAGE, Endpoint
 from opsicle.wire.pages import Page
 from opsicle.wire.user_api import (
     Pushed,
+    PushRequest,
     SourceRequest,
     TemplateDiff,
     TemplateSummary,
@@ -32,7 +33,7 @@ LIST_TEMPLATES = Endpoint(
 PUSH = Endpoint(
     "POST",
     "/api/v1/templates",
-    body=SourceRequest,
+    body=PushRequest,
     reply=Pushed,
     status=201,
     max_body=MAX_DOCUMENT_BODY_BYTES,

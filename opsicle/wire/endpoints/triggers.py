@@ -13,7 +13,7 @@ from opsicle.wire.trigger_api import (
     TriggerSummary,
     TriggerVersion,
 )
-from opsicle.wire.user_api import SourceRequest
+from opsicle.wire.user_api import PushRequest
 
 CALL = Endpoint(
     "POST", "/hooks/<org>/<trigger>", reply=HookReply, status=202, max_body=MAX_BODY_BYTES
@@ -29,7 +29,7 @@ LIST_TRIGGERS = Endpoint(
 PUSH = Endpoint(
     "POST",
     "/api/v1/triggers",
-    body=SourceRequest,
+    body=PushRequest,
     reply=TriggerPushed,
     status=201,
     max_body=MAX_DOCUMENT_BODY_BYTES,
