@@ -24,9 +24,10 @@ from opsicle.domain.template_parser import parse_document
 from opsicle.domain.templates import Template, Value
 from opsicle.kit import signals
 from opsicle.kit.resources import examples, program
+from opsicle.wire.document_api import PushRequest
 from opsicle.wire.endpoints import accounts, automations, templates, workers
 from opsicle.wire.fleet_api import CreateJoinTokenRequest
-from opsicle.wire.user_api import Automation, LoginRequest, PushRequest, RunRequest, SetupRequest
+from opsicle.wire.user_api import Automation, LoginRequest, RunRequest, SetupRequest
 
 if TYPE_CHECKING:
     from opsicle.client.saved_logins import SavedLogin

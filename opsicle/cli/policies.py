@@ -11,9 +11,9 @@ from opsicle.cli.output import Column, emit_list
 from opsicle.cli.root import NounGroup
 from opsicle.cli.sessions import connect
 from opsicle.domain.policies import Approvers, Condition, Gate, Scope
+from opsicle.wire.document_api import PushRequest
 from opsicle.wire.endpoints import policies as endpoints
 from opsicle.wire.policy_api import PolicyVersion
-from opsicle.wire.user_api import PushRequest
 
 _COLUMNS = [
     Column("name", lambda policy: policy.name),

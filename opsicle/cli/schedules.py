@@ -15,9 +15,9 @@ from opsicle.cli.output import Column, emit, emit_list, print_json
 from opsicle.cli.root import NounGroup
 from opsicle.cli.sessions import connect
 from opsicle.client.automations import trigger
+from opsicle.wire.document_api import PushRequest
 from opsicle.wire.endpoints import schedules as endpoints
 from opsicle.wire.schedule_api import LastStart, ScheduleSummary, ScheduleVersion
-from opsicle.wire.user_api import PushRequest
 
 
 def _times(schedule: ScheduleSummary) -> str:

@@ -17,9 +17,10 @@ from opsicle.cli.terminal import echo_document, printable, say
 from opsicle.domain.errors import InvalidInput
 from opsicle.domain.fan_outs import FanOut, FanOutKind, fan_out_text
 from opsicle.domain.templates import Concurrency, Notify, Phase, When
+from opsicle.wire.document_api import PushRequest
 from opsicle.wire.endpoints import templates as endpoints
 from opsicle.wire.endpoints.roles import LIST_RUNNERS
-from opsicle.wire.user_api import PushRequest, TemplateVersion
+from opsicle.wire.user_api import TemplateVersion
 
 _COLUMNS = [
     Column("name", lambda template: template.name),

@@ -11,9 +11,9 @@ from opsicle.cli.mfa import totp_option, with_proof
 from opsicle.cli.output import Column, emit, emit_list
 from opsicle.cli.root import NounGroup
 from opsicle.cli.sessions import connect
+from opsicle.wire.document_api import PushRequest
 from opsicle.wire.endpoints import triggers as endpoints
 from opsicle.wire.trigger_api import TriggerCall, TriggerPushed, TriggerVersion
-from opsicle.wire.user_api import PushRequest
 
 
 def _outcome(call: TriggerCall | None) -> str:

@@ -7,7 +7,8 @@ from datetime import datetime
 import msgspec
 
 from opsicle.domain.automations import AutomationState
-from opsicle.wire.user_api import Person, PushRequest
+from opsicle.wire.document_api import PushRequest
+from opsicle.wire.user_api import Person
 
 
 class PushTargetRequest(PushRequest, kw_only=True, forbid_unknown_fields=True):

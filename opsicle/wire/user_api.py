@@ -14,8 +14,6 @@ import msgspec
 
 from opsicle.domain.automations import AutomationState, JobState
 from opsicle.domain.bounds import (
-    Description,
-    Document,
     Email,
     GivenValues,
     Name,
@@ -198,18 +196,6 @@ class NewApiToken(msgspec.Struct, kw_only=True):
 
 
 # Templates
-
-
-class SourceRequest(msgspec.Struct, forbid_unknown_fields=True):
-    """A document as text."""
-
-    source: Document
-
-
-class PushRequest(SourceRequest, forbid_unknown_fields=True, omit_defaults=True):
-    """A document to become a version, and why: nothing unless told."""
-
-    message: Description = ""
 
 
 class Validation(msgspec.Struct, kw_only=True):

@@ -26,7 +26,6 @@ from tests.services.scheduling import HOURLY, schedule_source
 from tests.services.targeting import target_request, target_source
 
 A, PUBLIC = Action, Access.PUBLIC
-
 MAY: dict[str, Action | Access] = {
     "GET /healthz": PUBLIC,
     "GET /readyz": PUBLIC,
@@ -253,7 +252,6 @@ BODIES: dict[str, object] = {
     "POST /api/v1/chat-links": {"channel": "x"},
     "PUT /api/v1/preferences": {"channel": "x", "notice": "automation_finished", "is_on": True},
 }
-
 
 QUERIES = {
     "GET /api/v1/can": "?action=view&resource=templates",

@@ -8,8 +8,8 @@ from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 from opsicle.server.access.actor import Actor, WorkerActor
 from opsicle.server.http.routing import Access, Route
+from opsicle.wire.document_api import PushRequest, SourceRequest
 from opsicle.wire.endpoint import PLACEHOLDER
-from opsicle.wire.user_api import PushRequest, SourceRequest
 from tests.api.running_server import ApiServer
 
 

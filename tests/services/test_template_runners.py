@@ -49,7 +49,12 @@ def test_those_whose_rules_let_them_are_listed_with_the_rule_and_nobody_else(tea
 def test_who_may_run_it_is_not_said_to_those_who_may_not_see_the_template(team: Team) -> None:
     checks = team.core.services.permission_checks
     gina = team.core.person(team.core.org("globex"), "gina", BuiltInRole.ADMIN)
-    kept_out = with_rules(team.people["alice"], "allow view templates", "allow view users", "deny view templates/careful")
+    kept_out = with_rules(
+        team.people["alice"],
+        "allow view templates",
+        "allow view users",
+        "deny view templates/careful",
+    )
 
     for who in (gina, kept_out):
         with pytest.raises(NotFound):

@@ -38,7 +38,8 @@ class RecentRuns:
         def query(db: Connection) -> tuple[list[TemplateRow], dict[str, list[RunRow]]]:
             rows = templates.list_by_name(db, actor.org_id, cursor, limit + 1)
             shown = [row for row in rows[:limit] if not is_hidden(db, actor, row.name)]
-            return rows, {row.name: _visible_runs(db, actor, row.name, RUNS_PER_TEMPLATE) for row in shown}
+            most = RUNS_PER_TEMPLATE
+            return rows, {row.name: _visible_runs(db, actor, row.name, most) for row in shown}
 
         rows, runs = self._database.read_long(query, actor.org_id)
         return page_of(

@@ -36,7 +36,7 @@ class VersionDraft:
     message: str = ""
 
     @classmethod
-    def of(  # noqa: PLR0913, PLR0917 - the fields of a draft
+    def of(
         cls,
         kind: DocumentKind,
         name: str,

@@ -10,10 +10,9 @@ from typing import Any, TypeVar
 from opsicle.domain.access import Action
 from opsicle.server.http.lists import list_reply
 from opsicle.server.http.routing import Access, Reply, Request, Route
-from opsicle.wire.document_api import DocumentPushed
+from opsicle.wire.document_api import DocumentPushed, PushRequest, SourceRequest
 from opsicle.wire.endpoint import Endpoint
 from opsicle.wire.endpoints import names
-from opsicle.wire.user_api import PushRequest, SourceRequest
 
 T = TypeVar("T")
 
@@ -25,8 +24,8 @@ def serve(endpoint: Endpoint[T], method: Callable[..., T], may: Action | Access)
 
     The method is called with who asks, with what varies in the path in its order, with the body
     where the endpoint takes one, and for a list with cursor and limit; of a document only its
-    source, and of one that is pushed its message too. That its signature is so is tested for each route. A push that changes nothing is
-    answered with 200 in the place of 201.
+    source, and of one that is pushed its message too. That its signature is so is tested for each
+    route. A push that changes nothing is answered with 200 in the place of 201.
     """
     return ServedRoute(endpoint, functools.partial(_answer, endpoint, method, may), may)
 

@@ -119,7 +119,7 @@ class PermissionChecks:
 
 
 def _readable_rights(db: Connection, org_id: str, user_id: str) -> Rights:
-    """Return what somebody may, nothing if their rules cannot be read: then they may run nothing."""
+    """Return what somebody may, nothing if their rules cannot be read."""
     try:
         return rights_of(db, org_id, user_id)
     except Unreadable:

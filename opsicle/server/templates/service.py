@@ -293,9 +293,7 @@ def _read(source: str, message: str = "") -> _Document:
         kept = without_seeds(source)
         found += [Problem(OWN_POLICY, SEED_WARNING)] if kept != source else []
         source = kept
-    draft = VersionDraft.of(
-        _TEMPLATE, template.name, digest(template), source, template, message
-    )
+    draft = VersionDraft.of(_TEMPLATE, template.name, digest(template), source, template, message)
     return _Document(template, draft, found)
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from opsicle.wire.document_api import PushRequest
 from opsicle.wire.endpoint import MAX_DOCUMENT_BODY_BYTES, PAGE, Endpoint
 from opsicle.wire.pages import Page
 from opsicle.wire.schedule_api import NextTimes, SchedulePushed, ScheduleSummary, ScheduleVersion
-from opsicle.wire.user_api import Automation, PushRequest
+from opsicle.wire.user_api import Automation
 
 LIST_SCHEDULES = Endpoint(
     "GET",

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+from opsicle.wire.document_api import PushRequest, SourceRequest
 from opsicle.wire.endpoint import MAX_DOCUMENT_BODY_BYTES, PAGE, Endpoint
 from opsicle.wire.pages import Page
 from opsicle.wire.user_api import (
     Pushed,
-    PushRequest,
-    SourceRequest,
     TemplateDiff,
     TemplateSummary,
     TemplateVersion,
