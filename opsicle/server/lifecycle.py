@@ -188,6 +188,7 @@ class Lifecycle:
             forwarder.begin()
         loops = [
             *background.loops(services, lambda: _kept(self._options)),
+            *background.woken_loops(services),
             Loop(
                 "renew certificates",
                 _RENEW_CERTIFICATES_EVERY_SECONDS,
