@@ -16,7 +16,7 @@ from opsicle.server.gated_turn import GatedTurn
 from opsicle.server.loop import Loop, WokenLoop
 from opsicle.server.store import approvals, run_windows, schedules
 from opsicle.server.store.database import Connection
-from opsicle.server.store.notices import Notice
+from opsicle.server.store.wakeups import WakeupKind
 
 _EXPIRE_LEASES_EVERY_SECONDS = 1.0
 _KEEP_TIME_EVERY_SECONDS = 1.0
@@ -125,9 +125,9 @@ def loops(services: Services, keep: Callable[[], RetentionPeriods]) -> list[Loop
 def woken_loops(services: Services) -> list[WokenLoop]:
     """Return the loops that take a turn as soon as there is something to start; called once."""
     loops = {
-        Notice.FAN_OUT: WokenLoop("step on machines", services.fan_outs.step),
-        Notice.CALL: WokenLoop("step calls", lambda _: services.call_starts.turn()),
-        Notice.CHAIN: WokenLoop("step chains", lambda _: services.chain_starts.turn()),
+        WakeupKind.FAN_OUT: WokenLoop("step on machines", services.fan_outs.step),
+        WakeupKind.CALL: WokenLoop("step calls", lambda _: services.call_starts.turn()),
+        WakeupKind.CHAIN: WokenLoop("step chains", lambda _: services.chain_starts.turn()),
     }
     services.core.state.listen(lambda notice, key: loops[notice].wake(key))
     return [*loops.values()]

@@ -25,9 +25,9 @@ from gevent.threadpool import ThreadPool
 
 from opsicle.domain.errors import Unavailable
 from opsicle.server.org_limits import FairSemaphore
-from opsicle.server.store import notices
+from opsicle.server.store import wakeups
 from opsicle.server.store.commits import Commits
-from opsicle.server.store.notices import Notice
+from opsicle.server.store.wakeups import WakeupKind
 from opsicle.server.store.rows import fetch_value
 from opsicle.server.threads import WorkerThread, run_in
 
@@ -72,8 +72,8 @@ class Database:
         self._commits = commits
         self._on_fatal = on_fatal
         self._is_closed = False
-        self._noted: set[tuple[Notice, str]] = set()
-        self._listener: Callable[[Notice, str], None] = lambda _notice, _key: None
+        self._noted: set[tuple[WakeupKind, str]] = set()
+        self._listener: Callable[[WakeupKind, str], None] = lambda _notice, _key: None
 
         self._waiting: list[tuple[Unit, AsyncResult[Any]]] = []
         self._committing: gevent.Greenlet[..., None] | None = None
@@ -165,13 +165,13 @@ class Database:
 
         return outcomes
 
-    def listen(self, listener: Callable[[Notice, str], None]) -> None:
+    def listen(self, listener: Callable[[WakeupKind, str], None]) -> None:
         """Have `listener` told, once it is durable, of each thing that the notices are about.
 
         It holds up the answers to those who wait for the commit, and raises nothing. Called once.
         """
         self._listener = listener
-        self.write(lambda db: notices.install(db, lambda *note: self._noted.add(note)))
+        self.write(lambda db: wakeups.install(db, lambda *note: self._noted.add(note)))
 
     def _tell_noted(self) -> None:
         noted, self._noted = self._noted, set()

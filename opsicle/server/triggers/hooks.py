@@ -1,8 +1,8 @@
 """What a call of a trigger's webhook does: who sends it, whether to start, with what, just once.
 
 Whoever does not know the secret learns whether there is such a trigger, and nothing else: not that
-it is paused, nor what was wrong. What a call has started, what it is known by, and the call itself are made in one
-transaction: whatever dies in between, a sender that tries again starts it once.
+it is paused, nor what was wrong. What a call has started, what it is known by, and the call itself
+are made in one transaction: whatever dies in between, a sender that tries again starts it once.
 """
 
 from __future__ import annotations
@@ -134,9 +134,9 @@ class Hooks:
         """Start what a trigger says, or say why nothing was started; durable on return.
 
         Raises NotFound where there is no such trigger, NotAuthenticated for whoever does not know
-        the secret; TooManyRequests for one of these who tries again and again, and where calls come
-        too fast; NotFound for one that is paused; InvalidInput for a body that does not fit; Conflict
-        where the trigger may not start its template; Unavailable.
+        the secret; TooManyRequests for who tries either again and again, and where calls come too
+        fast; NotFound for one that is paused; InvalidInput for a body that does not fit;
+        Conflict where the trigger may not start its template; Unavailable.
         """
         now = self._clock.now()
         target = self._database.read(lambda db: _find(db, org_code, name))
