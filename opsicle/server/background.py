@@ -129,7 +129,7 @@ def woken_loops(services: Services) -> list[WokenLoop]:
         WakeupKind.CALL: WokenLoop("step calls", lambda _: services.call_starts.turn()),
         WakeupKind.CHAIN: WokenLoop("step chains", lambda _: services.chain_starts.turn()),
     }
-    services.core.state.listen(lambda notice, key: loops[notice].wake(key))
+    services.core.state.listen(lambda kind, key: loops[kind].wake(key))
     return [*loops.values()]
 
 

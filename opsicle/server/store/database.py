@@ -27,8 +27,8 @@ from opsicle.domain.errors import Unavailable
 from opsicle.server.org_limits import FairSemaphore
 from opsicle.server.store import wakeups
 from opsicle.server.store.commits import Commits
-from opsicle.server.store.wakeups import WakeupKind
 from opsicle.server.store.rows import fetch_value
+from opsicle.server.store.wakeups import WakeupKind
 from opsicle.server.threads import WorkerThread, run_in
 
 log = logging.getLogger(__name__)
@@ -73,7 +73,7 @@ class Database:
         self._on_fatal = on_fatal
         self._is_closed = False
         self._noted: set[tuple[WakeupKind, str]] = set()
-        self._listener: Callable[[WakeupKind, str], None] = lambda _notice, _key: None
+        self._listener: Callable[[WakeupKind, str], None] = lambda _kind, _key: None
 
         self._waiting: list[tuple[Unit, AsyncResult[Any]]] = []
         self._committing: gevent.Greenlet[..., None] | None = None
@@ -166,7 +166,7 @@ class Database:
         return outcomes
 
     def listen(self, listener: Callable[[WakeupKind, str], None]) -> None:
-        """Have `listener` told, once it is durable, of each thing that the notices are about.
+        """Have `listener` told, once it is durable, of each thing that there is to look at.
 
         It holds up the answers to those who wait for the commit, and raises nothing. Called once.
         """
@@ -175,8 +175,8 @@ class Database:
 
     def _tell_noted(self) -> None:
         noted, self._noted = self._noted, set()
-        for notice, key in noted:
-            self._listener(notice, key)
+        for kind, key in noted:
+            self._listener(kind, key)
 
     def _roll_back(self) -> None:
         if self._writer.in_transaction:

@@ -72,8 +72,9 @@ _TRIGGERS = (
 def install(db: apsw.Connection, note: Callable[[WakeupKind, str], None]) -> None:
     """Have `note` called inside each transaction of this connection that changes such a thing."""
 
-    def call(notice: str, key: str) -> None:
-        note(WakeupKind(notice), key)
+    def call(*given: object) -> None:
+        kind, key = given
+        note(WakeupKind(str(kind)), str(key))
 
     db.create_scalar_function("opsicle_wakeup", call, 2)
     for trigger in _TRIGGERS:
