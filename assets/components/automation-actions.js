@@ -73,12 +73,14 @@ function confirmCancel(automation) {
   const isRunning = ["running", "paused"].includes(automation.state);
   const path = { automation_id: automation.id };
   const { template, labels } = automation;
-  const typed = labels[TYPED_LABEL] === "true" && field({
-    label: `Type ${template} to confirm`,
-    path: "name",
-    isRequired: true,
-    control: input({ autocomplete: "off", spellcheck: "false" }),
-  });
+  const typed =
+    labels[TYPED_LABEL] === "true" &&
+    field({
+      label: `Type ${template} to confirm`,
+      path: "name",
+      isRequired: true,
+      control: input({ autocomplete: "off", spellcheck: "false" }),
+    });
   const text = isRunning
     ? "Its commands are told to stop and killed 10 seconds later. What they have done up to then stays done; phases with “when: always” still run."
     : "It has not started, so nothing was done.";

@@ -36,6 +36,8 @@ export class LogPanel {
   #empty = h("p", { class: "log-empty" }, "");
   #size = h("span", { class: "muted small" });
   #bytes = 0;
+  /** The number of the line at which to begin to read; 0: at the end. */
+  #opensAt = 0;
 
   constructor({ id, isPlan = false, takesPlace = true, mark, signal }) {
     this.#source = new LogSource(id, { isPlan });
@@ -142,6 +144,7 @@ export class LogPanel {
 
   /** Begin to read at the line with this number, as soon as it is here. */
   openAt(number) {
+    this.#opensAt = number;
     this.#view.openAt(number);
   }
 
@@ -274,6 +277,7 @@ export class LogPanel {
     this.#piece = null;
     this.#tail = new LineBuffer({}, start);
     this.#view.show(this.#tail);
+    if (this.#opensAt) this.#view.openAt(this.#opensAt);
   }
 }
 

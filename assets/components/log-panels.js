@@ -16,7 +16,12 @@ export class LogPanels {
   #isPlanShown;
   #automation = null;
   #place = h("div", { class: "log-place" });
-  #choice = h("div", { class: "log-choice", role: "group", "aria-label": "Which log", hidden: true });
+  #choice = h("div", {
+    class: "log-choice",
+    role: "group",
+    "aria-label": "Which log",
+    hidden: true,
+  });
 
   constructor({ id, mark, query, signal }) {
     this.#options = { id, isPlan: true, signal };

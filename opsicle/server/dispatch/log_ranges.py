@@ -240,22 +240,14 @@ def _first_of_last(db: Connection, job_id: str, wanted: LineRange) -> int:
             first = row.lines_before + 1
             left -= _count_wanted(db, row, wanted)
             if left <= 0:
-                return _without_first(db, row, wanted, -left)
+                return _wanted_in(db, row, wanted)[-left]
     return first
 
 
 def _count_wanted(db: Connection, row: SegmentLines, wanted: LineRange) -> int:
-    is_all = (
-        wanted.since_ms <= row.first_ms
-        and row.last_ms < wanted.until_ms
-        and row.lines_up_to < wanted.before
-    )
+    is_all = wanted.since_ms <= row.first_ms and row.last_ms < wanted.until_ms
+    is_all = is_all and row.lines_up_to < wanted.before
     return wanted.lines_in(row) if is_all else len(_wanted_in(db, row, wanted))
-
-
-def _without_first(db: Connection, row: SegmentLines, wanted: LineRange, excess: int) -> int:
-    """Return the number of the first line wanted in a segment, less so many of them."""
-    return _wanted_in(db, row, wanted)[excess]
 
 
 def _wanted_in(db: Connection, row: SegmentLines, wanted: LineRange) -> list[int]:
