@@ -364,9 +364,11 @@ class Automation(AutomationSummary, kw_only=True):
     job left behind, `artifacts_missing` those of which nothing is kept. `plan` are the phases that
     ran before anybody was asked, `files` those that it is given. `chain` is what it starts once it
     has ended, `depth` how far below what somebody has started it is, `targets` its machines.
+    `labels` are its template's.
     """
 
     display_name: str = ""
+    labels: dict[str, str] = {}
     values: dict[str, Value]
     variables: list[Variable]
     runs_on: dict[str, str]
