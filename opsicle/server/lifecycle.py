@@ -39,7 +39,7 @@ from opsicle.server.gated_turn import GatedTurn
 from opsicle.server.http.wire.tls import TLS_VERSIONS, Tls
 from opsicle.server.integrity import IntegrityCheck
 from opsicle.server.listeners import Listeners
-from opsicle.server.loop import Loop
+from opsicle.server.loop import Loop, WokenLoop
 from opsicle.server.opening import Opening, OpenState, begin_epoch, open_keys, open_state
 from opsicle.server.preflight import check_machine
 from opsicle.server.reloading import merged
@@ -178,8 +178,9 @@ class Lifecycle:
         services.sender.recover()
         for forwarder in services.forwarders:
             forwarder.begin()
-        loops = [
+        loops: list[Loop | WokenLoop] = [
             *background.loops(services, lambda: _kept(self._options)),
+            *background.woken_loops(services),
             Loop(
                 "renew certificates",
                 _RENEW_CERTIFICATES_EVERY_SECONDS,
