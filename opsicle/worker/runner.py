@@ -77,7 +77,9 @@ class Runner:
             waiter=waiter,
             output=JobOutput(sink, waiter, _masking_for(work), work.max_log_bytes),
             marker_pipe=MarkerPipe(self._workspace.sibling("marks"), self._workspace.hand_over),
-            runtimes=JobRuntimes(host.runtimes, work, self._workspace, host.account, private),
+            runtimes=JobRuntimes(
+                host.runtimes, work, self._workspace, host.account, private, cancellation
+            ),
             cancellation=cancellation,
             grace_seconds=host.grace_seconds,
             on_child=host.on_child,
