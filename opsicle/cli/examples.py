@@ -171,5 +171,6 @@ EXAMPLES = {
     "audit verify": "opsicle audit verify",
     "audit key": "opsicle audit key",
     "service print": "opsicle service print server",
+    "completion": "opsicle completion bash",
     "recover": "opsicle recover --data-dir /var/lib/opsicle --email alice@example.com",
 }

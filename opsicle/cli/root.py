@@ -57,6 +57,7 @@ GROUPS = {
         "service": "service",
         "backup": "backups",
         "restore": "backups",
+        "completion": "completion",
         "recover": "recover",
         "audit": "audit",
     },
