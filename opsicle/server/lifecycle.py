@@ -44,7 +44,7 @@ from opsicle.server.keys.master_key_file import MasterKeyFile
 from opsicle.server.keys.order_key_file import open_order_key
 from opsicle.server.keys.vault import Vault
 from opsicle.server.listeners import Listeners
-from opsicle.server.loop import Loop
+from opsicle.server.loop import Loop, WokenLoop
 from opsicle.server.opening import Opening, OpenState, begin_epoch, open_state, pin_keys
 from opsicle.server.preflight import check_machine
 from opsicle.server.reloading import merged
@@ -186,8 +186,9 @@ class Lifecycle:
         services.sender.recover()
         for forwarder in services.forwarders:
             forwarder.begin()
-        loops = [
+        loops: list[Loop | WokenLoop] = [
             *background.loops(services, lambda: _kept(self._options)),
+            *background.woken_loops(services),
             Loop(
                 "renew certificates",
                 _RENEW_CERTIFICATES_EVERY_SECONDS,
