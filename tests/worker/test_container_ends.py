@@ -196,13 +196,17 @@ def test_an_image_that_is_not_there_is_asked_for_again_where_that_exit_code_is_n
     assert (outcome.exit_code, outcome.phases[0].tries) == (125, 2)
 
 
+def open_files() -> int:
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
 def test_an_engine_that_does_not_answer_is_given_up_with_all_that_was_started(
     tmp_path: Path,
 ) -> None:
     stuck = tmp_path / "stuck"
     stuck.write_text("#!/bin/sh\nexec sleep 300\n")
     stuck.chmod(0o755)
-    children, files = children_of_main_thread(), len(os.listdir("/proc/self/fd"))
+    children, files = children_of_main_thread(), open_files()
     client = engine_calls.start(["/bin/sh", "-c", "exit 125"])
     os.close(client.stdout)
     os.close(client.stderr)
@@ -214,7 +218,7 @@ def test_an_engine_that_does_not_answer_is_given_up_with_all_that_was_started(
     assert stop.turn(60) is None
 
     assert stop.survivors == 1
-    assert len(os.listdir("/proc/self/fd")) == files
+    assert open_files() == files
     wait_until(
         lambda: process.collect_orphans() is not None and children_of_main_thread() <= children,
         what="the end of its calls",
