@@ -39,7 +39,10 @@ PACKAGES = {
         "ssh-keygen", "makes keys, and judges signatures that jobs have made"
     ),
     "openssh-server": Package("/usr/sbin/sshd", "targets on which jobs run their commands"),
-    "fish": Package("/usr/bin/fish", "a login shell on targets that is unlike sh"),
+    "fish": Package(
+        "/usr/bin/fish", "a login shell on targets that is unlike sh, and completes commands"
+    ),
+    "zsh": Package("/usr/bin/zsh", "completes commands, as bash and fish do"),
     "nodejs": Package("node", "runs the emulated Telegram"),
     "npm": Package("npm", "fetches the emulated Telegram"),
     "podman": Package("podman", "runs phases in containers"),

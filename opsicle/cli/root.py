@@ -55,6 +55,7 @@ GROUPS = {
         "server": "server",
         "worker": "worker",
         "service": "service",
+        "completion": "completion",
         "recover": "recover",
         "audit": "audit",
     },

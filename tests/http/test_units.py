@@ -57,6 +57,24 @@ def test_systemd_takes_the_unit_without_a_word(tmp_path: Path, kind: str) -> Non
     assert (done.returncode, about_ours) == (0, [])
 
 
+@pytest.mark.parametrize("options", [("server",), ("worker", "--confined")])
+def test_whoever_takes_over_a_confined_unit_gets_little(
+    tmp_path: Path, options: tuple[str, ...]
+) -> None:
+    require(which("systemd-analyze") is not None, "the package systemd")
+    path = tmp_path / "opsicle.service"
+    path.write_text(printed(*options))
+
+    done = subprocess.run(
+        ["systemd-analyze", "security", "--offline=true", "--threshold=20", "--no-pager", path],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
 @pytest.mark.parametrize(
     ("kind", "needs"), [("server", FINISH_SECONDS + 3), ("worker", _DRAIN_SECONDS)]
 )
