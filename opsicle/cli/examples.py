@@ -7,6 +7,8 @@ from __future__ import annotations
 
 EXAMPLES = {
     "demo": "opsicle demo",
+    "backup": "opsicle backup /backup/opsicle.age --passphrase-file /etc/opsicle/passphrase",
+    "restore": "opsicle restore /backup/opsicle.age --data-dir /var/lib/opsicle",
     "server": (
         "opsicle server --data-dir /var/lib/opsicle --listen 0.0.0.0:8443 "
         "--worker-listen 0.0.0.0:8444"
@@ -169,5 +171,6 @@ EXAMPLES = {
     "audit verify": "opsicle audit verify",
     "audit key": "opsicle audit key",
     "service print": "opsicle service print server",
+    "completion": "opsicle completion bash",
     "recover": "opsicle recover --data-dir /var/lib/opsicle --email alice@example.com",
 }
