@@ -7,8 +7,9 @@ import { loading, pageHeading, setTitle } from "./components/headings.js";
 import { problemBox } from "./components/problems.js";
 import { buildShell } from "./components/shell.js";
 import { stepUp } from "./components/step-up.js";
-import { get, loadMe, logOut, onLoggedOut, onStepUpRequired } from "./lib/api.js";
+import { enterOrg, get, loadMe, logOut, onLoggedOut, onStepUpRequired } from "./lib/api.js";
 import { dropStaleDrafts, putDraftsAside } from "./lib/drafts.js";
+import { setWindowsOrg, windowsOrg, withoutOrg } from "./lib/org-address.js";
 import { here, navigate, startRouter } from "./lib/router.js";
 import { whoAmI } from "./lib/session.js";
 import { startTheme } from "./lib/theme.js";
@@ -41,7 +42,7 @@ async function start() {
   setInterval(refreshTimes, TICK_MS);
   document.addEventListener("keydown", focusSearch);
   try {
-    if (!(await loadMe())) await leadToSetup();
+    if (!(await loadMe()) && !(windowsOrg() && (await enterOrg()))) await leadToSetup();
   } catch (error) {
     outlet.append(problemBox(error));
     return;
@@ -49,14 +50,14 @@ async function start() {
   let isFirst = true;
   startRouter(PAGES, (entry = NOT_FOUND, params) => {
     show(outlet, entry, params, isFirst);
-    refresh(location.pathname);
+    refresh(withoutOrg(location.pathname));
     isFirst = false;
   });
 }
 
 /** Nobody can log in to a server without an org: where one would, one sets it up. */
 async function leadToSetup() {
-  if (!["/", LOGIN.path].includes(location.pathname)) return;
+  if (!["/", LOGIN.path].includes(withoutOrg(location.pathname))) return;
   if ((await get("/setup")).is_needed) history.replaceState(null, "", "/setup");
 }
 
@@ -100,6 +101,7 @@ async function load(entry) {
 
 async function leave() {
   await logOut();
+  setWindowsOrg("");
   navigate(LOGIN.path);
 }
 

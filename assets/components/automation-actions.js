@@ -6,13 +6,20 @@ import { h } from "../lib/dom.js";
 import { here, navigate } from "../lib/router.js";
 import { may, whoAmI } from "../lib/session.js";
 import { announce } from "./announcer.js";
-import { button } from "./buttons.js";
-import { ask, confirm } from "./dialogs.js";
+import { button, copyButton } from "./buttons.js";
+import { ask, askForm, confirm } from "./dialogs.js";
+import { field, input } from "./fields.js";
 import { resumeButton } from "./resume-dialog.js";
 import { isFinal } from "./states.js";
 
-/** The buttons that fit the automation's state and the person's role. */
+const TYPED_LABEL = "opsicle.io/confirm-cancel";
+
+/** The buttons that fit the automation's state and the person's role, and one that shares it. */
 export function automationActions(automation) {
+  return [copyButton(() => location.href, "Share"), ...changes(automation)];
+}
+
+function changes(automation) {
   if (!isFinal(automation.state)) {
     if (!mayCancel(automation)) return [];
     const isAsked = automation.is_cancel_requested;
@@ -61,17 +68,34 @@ function confirmRelease({ id, template, concurrency_group: group }) {
   });
 }
 
+/** A label of its template may ask that its name is typed. */
 function confirmCancel(automation) {
   const isRunning = ["running", "paused"].includes(automation.state);
   const path = { automation_id: automation.id };
-  confirm({
-    title: `Cancel ${automation.template}?`,
-    text: isRunning
-      ? "Its commands are told to stop and killed 10 seconds later. What they have done up to then stays done; phases with “when: always” still run."
-      : "It has not started, so nothing was done.",
+  const { template, labels } = automation;
+  const typed =
+    labels[TYPED_LABEL] === "true" &&
+    field({
+      label: `Type ${template} to confirm`,
+      path: "name",
+      isRequired: true,
+      control: input({ autocomplete: "off", spellcheck: "false" }),
+    });
+  const text = isRunning
+    ? "Its commands are told to stop and killed 10 seconds later. What they have done up to then stays done; phases with “when: always” still run."
+    : "It has not started, so nothing was done.";
+  askForm({
+    title: `Cancel ${template}?`,
+    above: h("p", {}, text),
+    fields: typed ? [typed] : [],
+    check: () =>
+      typed && typed.control.value.trim() !== template
+        ? [{ path: "name", message: `must be ${template}` }]
+        : [],
     back: isRunning ? "Let it run" : "Let it wait",
     action: "Cancel the automation",
-    run: () => post("/automations/{automation_id}/cancel", { path }),
+    look: "danger",
+    send: () => post("/automations/{automation_id}/cancel", { path }),
     done: () => announce("Cancelling"),
   });
 }

@@ -1,10 +1,9 @@
 // An automation's log: the bar above it, and the events that fill it.
 
-import { addressOf } from "../lib/api.js";
 import { fromBase64, sizeText } from "../lib/bytes.js";
 import { h } from "../lib/dom.js";
 import { LineBuffer } from "../lib/linebuffer.js";
-import { fetchLines, findLines } from "../lib/log-pages.js";
+import { LogSource } from "../lib/log-pages.js";
 import { remember, remembered } from "../lib/storage.js";
 import { announce } from "./announcer.js";
 import { buttonLink, copyButton, iconButton } from "./buttons.js";
@@ -19,9 +18,12 @@ const PIECE_LINES = 2_000; // asked for at a time
 const KEPT_LINES = 20_000; // on each side of what is in sight, when a part becomes too long
 const PAUSE_MS = 120; // after the last key, before the search begins
 
-/** The whole panel as `element`, for the automation with this id; everything ends with `signal`. */
+/**
+ * The whole panel as `element`, for the automation with this id, or for its plan; everything ends
+ * with `signal`. `takesPlace`: it begins at the lines that the address names.
+ */
 export class LogPanel {
-  #id;
+  #source;
   #signal;
   /** The end of the log, which grows. */
   #tail = new LineBuffer();
@@ -34,33 +36,34 @@ export class LogPanel {
   #empty = h("p", { class: "log-empty" }, "");
   #size = h("span", { class: "muted small" });
   #bytes = 0;
+  /** The number of the line at which to begin to read; 0: at the end. */
+  #opensAt = 0;
 
-  constructor({ id, mark, signal }) {
-    this.#id = id;
+  constructor({ id, isPlan = false, takesPlace = true, mark, signal }) {
+    this.#source = new LogSource(id, { isPlan });
     this.#signal = signal;
-    this.#view = new LogView({ signal });
+    this.#view = new LogView({ takesPlace, signal });
     this.#view.show(this.#tail);
     this.#view.onEdge = (side) => this.#fetchOn(side);
     this.#view.onElsewhere = (number, isMatch) => this.#goToNumber(number, isMatch);
     signal.addEventListener("abort", () => this.#finding.abort());
     const { bar, searched } = searchBar(this.#view, (text) => this.#find(text));
-    this.#view.onSearched = searched;
+    this.#view.matches.onSearched = searched;
     const copy = copyButton(() => this.#view.selectedText() || this.#view.wholeText());
     copy.title =
       "Copy the selected lines, or all that are loaded. Click a line number to select, with Shift for more.";
-    const address = addressOf("/automations/{automation_id}/log", { path: { automation_id: id } });
-    const download = buttonLink("Raw", address, {
+    const download = buttonLink("Raw", this.#source.address, {
       name: "download",
-      download: `${id}.log`,
+      download: isPlan ? `${id}-plan.log` : `${id}.log`,
       title: "Download the log’s bytes as they are",
     });
     this.element = h(
       "section",
-      { class: "log-panel", "aria-label": "Log" },
+      { class: "log-panel", "aria-label": isPlan ? "Log of the plan" : "Log" },
       h(
         "div",
         { class: "log-bar" },
-        h("h2", {}, "Log"),
+        h("h2", {}, isPlan ? "Log of the plan" : "Log"),
         mark,
         this.#size,
         h("span", { class: "grow" }),
@@ -88,10 +91,19 @@ export class LogPanel {
     if (!this.#piece) this.#view.changed();
   }
 
+  /** Show a log to which nothing comes any more, from its end. */
+  async load() {
+    const found = await this.#fetch({ tail: TAIL_LINES });
+    if (!found) return;
+    this.#tail = found.buffer;
+    this.#empty.hidden = true;
+    this.#view.show(found.buffer);
+  }
+
   /** Learn what the automation's phases are called, and why there may be no log. */
   describe(automation) {
     const { jobs, plan, phases } = automation;
-    const shown = jobs.at(-1)?.is_plan ? plan : phases;
+    const shown = this.#source.isPlan || jobs.at(-1)?.is_plan ? plan : phases;
     this.#view.phaseNames = shown.map((phase) => phase.name);
     this.#empty.textContent = isFinal(automation.state)
       ? automation.started_at
@@ -128,6 +140,12 @@ export class LogPanel {
       this.#showTail();
       this.#view.goToLine(index);
     }
+  }
+
+  /** Begin to read at the line with this number, as soon as it is here. */
+  openAt(number) {
+    this.#opensAt = number;
+    this.#view.openAt(number);
   }
 
   /** Show the line with this number. */
@@ -225,7 +243,7 @@ export class LogPanel {
   /** Lines of the log; null if they cannot be had, which is told. */
   async #fetch(query) {
     try {
-      const found = await fetchLines(this.#id, query, this.#signal);
+      const found = await this.#source.lines(query, this.#signal);
       return found.buffer.lines.length ? found : null;
     } catch (error) {
       if (!this.#signal.aborted) announce(sentence(error.message));
@@ -240,16 +258,16 @@ export class LogPanel {
     const { signal } = this.#finding;
     this.#view.search(text);
     if (!text || (!this.#piece && this.#tail.firstNumber === 1)) return;
-    this.#view.showFound({ numbers: [], isBusy: true });
+    this.#view.matches.showFound({ numbers: [], isBusy: true });
     try {
-      for await (const found of findLines(this.#id, text, signal)) {
+      for await (const found of this.#source.find(text, "", signal)) {
         if (signal.aborted) return;
-        this.#view.showFound(found);
+        this.#view.matches.showFound(found);
       }
     } catch (error) {
       if (signal.aborted) return;
       announce(sentence(error.message));
-      this.#view.showFound({ numbers: [], isBusy: false });
+      this.#view.matches.showFound({ numbers: [], isBusy: false });
     }
   }
 
@@ -259,6 +277,7 @@ export class LogPanel {
     this.#piece = null;
     this.#tail = new LineBuffer({}, start);
     this.#view.show(this.#tail);
+    if (this.#opensAt) this.#view.openAt(this.#opensAt);
   }
 }
 
@@ -312,7 +331,7 @@ function searchBar(view, find) {
   field.addEventListener("keydown", (event) => {
     if (event.key !== "Enter") return;
     event.preventDefault();
-    view.step(event.shiftKey ? -1 : 1);
+    view.matches.step(event.shiftKey ? -1 : 1);
   });
   const searched = ({ isSearching, place, total, isBusy, isCut }) => {
     count.textContent = !isSearching
@@ -328,8 +347,8 @@ function searchBar(view, find) {
     { class: "log-search" },
     field,
     count,
-    iconButton("up", "Previous match (Shift+Enter)", () => view.step(-1)),
-    iconButton("down", "Next match (Enter)", () => view.step(1)),
+    iconButton("up", "Previous match (Shift+Enter)", () => view.matches.step(-1)),
+    iconButton("down", "Next match (Enter)", () => view.matches.step(1)),
   );
   return { bar, searched };
 }

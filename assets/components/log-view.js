@@ -2,19 +2,16 @@
 
 import { h } from "../lib/dom.js";
 import { selectionFrom, textOf, whenMovedUp } from "../lib/log-selection.js";
-import { LogSearch } from "../lib/logsearch.js";
 import { Rows } from "../lib/rows.js";
+import { LogMatches } from "./log-matches.js";
 import { drawRow } from "./log-rows.js";
 
 const ROW_HEIGHT = 18; // pixels; --log-row in css/log.css
 const MARGIN_ROWS = 12; // drawn beyond each edge, so that scrolling shows no gaps
-const SEARCH_MS = 8; // of each frame
 const NEAR_EDGE_ROWS = 100; // then the next part of the log is asked for
 const NEAR_END = 4; // pixels from the end that still count as being there
 
 export class LogView {
-  /** Told { isSearching, place, total, isBusy } whenever the search gets on. */
-  onSearched = () => {};
   /** Told whether the view follows the log's end, when scrolling changes that. */
   onFollowing = () => {};
   /** Told "earlier" or "later" when what comes before or behind the lines here is soon in sight. */
@@ -24,10 +21,6 @@ export class LogView {
   phaseNames = [];
   #buffer;
   #rows;
-  #search;
-  #place = -1;
-  /** What the server has found, where not all of the log is here: { numbers, isBusy, isCut }. */
-  #found = null;
   #isTail = true;
   /** The row at the top when it was drawn, to stay there when lines go or come before it. */
   #top = null;
@@ -42,10 +35,15 @@ export class LogView {
   #epoch = 0;
   #frame = 0;
   #width = 0;
+  #takesPlace;
   #canvas = h("div", { class: "log-canvas" });
+  /** What is looked for and found. */
+  matches = new LogMatches(this);
   #ruler = h("span", { class: "log-ruler", "aria-hidden": "true" }, "0".repeat(100));
 
-  constructor({ signal }) {
+  /** `takesPlace`: it begins at the lines that the address names. */
+  constructor({ takesPlace = true, signal }) {
+    this.#takesPlace = takesPlace;
     this.element = h(
       "div",
       { class: "log-scroller", tabindex: "0", role: "group", "aria-label": "Log lines" },
@@ -65,9 +63,8 @@ export class LogView {
 
   /** Show another log from its beginning. */
   show(buffer) {
-    this.#take(buffer, true);
-    this.#found = null;
-    this.#selected = selectionFrom(location.hash);
+    this.#take(buffer, { isTail: true, isSameLog: false });
+    this.#selected = this.#takesPlace ? selectionFrom(location.hash) : null;
     this.#wanted = this.#selected?.from ?? 0;
     if (this.#wanted) this.setFollowing(false);
     this.#redraw();
@@ -78,11 +75,9 @@ export class LogView {
    * it is there too.
    */
   swap(buffer, { isTail }) {
-    const top = this.#numberInView();
+    const top = this.numberInView;
     const isThere = top >= buffer.firstNumber && top <= buffer.lastNumber;
-    const { expression } = this.#search;
-    this.#take(buffer, isTail);
-    this.#search.startAgain(expression);
+    this.#take(buffer, { isTail, isSameLog: true });
     if (isThere && !this.#isFollowing) this.#scrollTo(buffer.indexOfNumber(top), 0, 0);
     this.#redraw();
   }
@@ -91,11 +86,11 @@ export class LogView {
     return this.#isFollowing;
   }
 
-  #take(buffer, isTail) {
+  #take(buffer, { isTail, isSameLog }) {
     this.#buffer = buffer;
     this.#isTail = isTail;
     this.#rows = new Rows(buffer);
-    this.#search = new LogSearch(buffer);
+    this.matches.take(buffer, { isSameLog });
     this.#dropped = buffer.dropped;
     this.#top = null;
     this.#width = 0;
@@ -107,7 +102,7 @@ export class LogView {
     const from = this.#buffer.takeChanged();
     if (from === Infinity) return;
     this.#rows.changed(from);
-    this.#search.changed(from);
+    this.matches.changed(from);
     this.#keepTop();
     if (this.#wanted && this.#buffer.lastNumber >= this.#wanted) {
       const wanted = this.#wanted;
@@ -115,6 +110,15 @@ export class LogView {
       this.showNumber(wanted);
     }
     this.#ask();
+  }
+
+  /** Begin to read at the line with this number, now or as soon as it is here; the address stays. */
+  openAt(number) {
+    this.#selected = { from: number, to: number };
+    this.setFollowing(false);
+    if (this.#buffer.lastNumber >= number) this.showNumber(number);
+    else this.#wanted = number;
+    this.#redraw();
   }
 
   /** Scroll to the line with this number, or ask for it. */
@@ -155,37 +159,15 @@ export class LogView {
 
   /** Look for a text; goes to the first match from what is in sight on. */
   search(text) {
-    this.#search.start(text);
-    this.#found = null;
-    this.#place = -1;
+    this.matches.start(text);
     this.#redraw();
-  }
-
-  /** Go `by` matches forwards or backwards, round the ends. */
-  step(by) {
-    const matches = this.#found?.numbers ?? this.#search.matches;
-    if (!matches.length) return;
-    this.#goToMatch((this.#place + by + matches.length) % matches.length);
-  }
-
-  /** Take what the server has found of what is looked for; null: the lines here are searched. */
-  showFound(found) {
-    this.#found = found;
-    if (!found) return;
-    const { numbers, isBusy } = found;
-    const top = this.#numberInView();
-    if (this.#place < 0 && numbers.length && (!isBusy || numbers.at(-1) >= top)) {
-      const next = numbers.findIndex((number) => number >= top);
-      this.#goToMatch(Math.max(0, next));
-    }
-    this.#tellSearch();
   }
 
   /** Scroll to a line and mark it, at what is looked for. */
   goToNumber(number) {
     const index = this.#buffer.indexOfNumber(number);
     const { text } = this.#buffer.lines[index];
-    this.goToLine(index, this.#search.expression ? Math.max(0, this.#search.find(text)) : 0);
+    this.goToLine(index, this.matches.characterIn(text));
   }
 
   /** Scroll to a line and mark it. */
@@ -218,23 +200,14 @@ export class LogView {
     this.#redraw();
   }
 
-  #goToMatch(place) {
-    this.#place = place;
-    if (this.#found) {
-      this.onElsewhere(this.#found.numbers[place], true);
-      this.#tellSearch();
-      return;
-    }
-    const index = this.#search.matches[place];
-    this.goToLine(index, this.#search.find(this.#buffer.lines[index].text));
-    this.#tellSearch();
+  /** Show a match that is here. */
+  goToMatch(index) {
+    this.goToLine(index, this.matches.characterIn(this.#buffer.lines[index].text));
   }
 
-  #tellSearch() {
-    const { isBusy, isCut = false } = this.#found ?? this.#search;
-    const total = (this.#found?.numbers ?? this.#search.matches).length;
-    const isSearching = this.#search.expression !== null;
-    this.onSearched({ isSearching, place: this.#place, total, isBusy, isCut });
+  /** Show a match that may not be here. */
+  goElsewhere(number) {
+    this.onElsewhere(number, true);
   }
 
   #keepingPlace(change) {
@@ -301,7 +274,7 @@ export class LogView {
     this.#layOut();
     this.#size();
     this.#catchUp();
-    this.#searchOn();
+    if (this.matches.searchOn()) this.#ask();
     const first = Math.max(0, Math.floor(this.element.scrollTop / ROW_HEIGHT) - MARGIN_ROWS);
     const last = Math.min(
       this.#rows.count,
@@ -309,7 +282,7 @@ export class LogView {
     );
     const look = {
       selected: this.#selected,
-      expression: this.#search.expression,
+      expression: this.matches.expression,
       isTimed: this.#isTimed,
       phaseNames: this.phaseNames,
     };
@@ -367,18 +340,8 @@ export class LogView {
     this.element.scrollTop = scrollHeight;
   }
 
-  #searchOn() {
-    if (!this.#search.isBusy) return;
-    this.#search.advance(SEARCH_MS);
-    const { isBusy, matches } = this.#search;
-    const isOpen = !this.#found && this.#place < 0 && matches.length > 0;
-    if (isOpen && (!isBusy || this.#isPastView()))
-      this.#goToMatch(this.#search.placeFrom(this.indexInView));
-    this.#tellSearch();
-    if (this.#search.isBusy) this.#ask();
-  }
-
-  #numberInView() {
+  /** The number of the line at the top. */
+  get numberInView() {
     return this.#buffer.lines.slice(this.indexInView).find(({ number }) => number)?.number ?? 1;
   }
 
@@ -391,9 +354,5 @@ export class LogView {
     if (!this.#rows?.count) return null;
     const row = Math.floor(this.element.scrollTop / ROW_HEIGHT);
     return this.#rows.at(Math.min(this.#rows.count - 1, row));
-  }
-
-  #isPastView() {
-    return this.#search.matches.at(-1) >= this.indexInView;
   }
 }

@@ -4,7 +4,7 @@ import { getAll, post } from "../lib/api.js";
 import { h, replace } from "../lib/dom.js";
 import { may, whoAmI } from "../lib/session.js";
 import { visible } from "../lib/visible.js";
-import { ask, askForm } from "./dialogs.js";
+import { askForm } from "./dialogs.js";
 import { field, input } from "./fields.js";
 import { icon } from "./icons.js";
 import { closesByItself } from "./menus.js";
@@ -35,20 +35,17 @@ export function orgSwitcher(me) {
 async function fill(list) {
   try {
     const orgs = await getAll("/orgs");
-    replace(list, ...orgs.map(orgButton), may("orgs.create") && newOrgButton());
+    replace(list, ...orgs.map(orgLink), may("orgs.create") && newOrgButton());
   } catch (error) {
     replace(list, problemBox(error));
   }
 }
 
-function orgButton({ code, name, role, is_current }) {
+/** A window of another org is another address, so one may as well open it beside this one. */
+function orgLink({ code, name, role, is_current }) {
   return h(
-    "button",
-    {
-      type: "button",
-      "aria-current": is_current ? "true" : null,
-      onclick: () => !is_current && enter(code),
-    },
+    "a",
+    { href: `/orgs/${code}/`, "aria-current": is_current ? "true" : null },
     h("strong", {}, visible(name || code)),
     h("br", {}),
     h(
@@ -61,17 +58,6 @@ function orgButton({ code, name, role, is_current }) {
 
 function newOrgButton() {
   return h("button", { type: "button", onclick: openForm }, "Found an org…");
-}
-
-/** Everything that this page holds is of the org that is left: the browser loads it anew. */
-async function enter(code) {
-  try {
-    await post("/orgs/{org}/switch", { path: { org: code }, body: {} });
-  } catch (error) {
-    ask({ title: `Go to ${code}`, content: problemBox(error), actions: [] });
-    return;
-  }
-  location.assign("/");
 }
 
 function openForm() {

@@ -1,6 +1,7 @@
 // The way to every page: at the left, or at the bottom of a telephone.
 
 import { h, replace } from "../lib/dom.js";
+import { withoutOrg } from "../lib/org-address.js";
 import { may } from "../lib/session.js";
 import { icon } from "./icons.js";
 
@@ -27,7 +28,7 @@ export function rail(nav, { pages, waiting }) {
   );
   opensAbove(nav, more, rest);
   replace(nav, main.slice(0, AT_THE_THUMB), more, rest);
-  const approvals = main.find((each) => each.pathname === "/approvals");
+  const approvals = main.find((each) => withoutOrg(each.pathname) === "/approvals");
   if (approvals) waiting.listen((count) => showCount(approvals, count));
   return { mark: (path) => mark([...main, ...manage], more, path) };
 }
@@ -42,7 +43,7 @@ function link({ path, title, icon: name }) {
 
 function mark(links, more, path) {
   for (const each of links) {
-    const { pathname } = each;
+    const pathname = withoutOrg(each.pathname);
     const isHere = path === pathname || (pathname !== "/" && path.startsWith(`${pathname}/`));
     if (isHere) each.setAttribute("aria-current", "page");
     else each.removeAttribute("aria-current");

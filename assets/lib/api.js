@@ -1,6 +1,7 @@
 // Every request to the server goes through here.
 
 import { ENDPOINTS, PREFIX } from "./endpoints.js";
+import { inOrg, setWindowsOrg, windowsOrg } from "./org-address.js";
 import { queryText } from "./query.js";
 import { setMe, whoAmI } from "./session.js";
 import { noteServerTime } from "./times.js";
@@ -90,15 +91,42 @@ export async function getAll(endpoint, { path, query, signal } = {}) {
   return items;
 }
 
-/** Find out who is logged in; null if nobody is. */
+/** Find out who is logged in to this window's org; null if nobody is. */
 export async function loadMe() {
   try {
-    setMe(await send("GET", "/whoami"));
+    knowMe(await send("GET", "/whoami"));
   } catch (error) {
     if (error.status !== 401) throw error;
     setMe(null);
   }
   return whoAmI();
+}
+
+/**
+ * Whoever is logged in to another of their orgs enters this window's too; null if they may not, or
+ * nobody is.
+ */
+export async function enterOrg() {
+  const org = windowsOrg();
+  setWindowsOrg("");
+  try {
+    if (await loadMe())
+      knowMe((await send("POST", "/orgs/{org}/switch", { path: { org }, body: ENTERED })).me);
+  } catch (error) {
+    if (![401, 403, 404].includes(error.status)) throw error;
+    setMe(null);
+  } finally {
+    setWindowsOrg(org);
+  }
+  return whoAmI() && loadMe();
+}
+
+/** The window that led here stays where it is. */
+const ENTERED = { is_kept: true };
+
+function knowMe(me) {
+  setMe(me);
+  setWindowsOrg(me.org.code);
 }
 
 /**
@@ -109,7 +137,7 @@ export async function logIn(email, password, { totp = "", org = "" } = {}) {
   const reply = await send("POST", "/login", {
     body: { email, password, totp, org, kind: "browser" },
   });
-  setMe(reply.me);
+  knowMe(reply.me);
   return loadMe();
 }
 
@@ -138,7 +166,7 @@ export function addressOf(endpoint, { path = {}, query = {} } = {}, method = "GE
     throw new Error(`${method} ${endpoint} is missing in lib/endpoints.js`);
   }
   const filled = endpoint.replace(/\{(\w+)\}/g, (_, name) => encodeURIComponent(path[name]));
-  return PREFIX + filled + queryText(query);
+  return inOrg(PREFIX + filled) + queryText(query);
 }
 
 async function call(method, endpoint, options = {}) {

@@ -1,5 +1,7 @@
 // Making elements. The only way text gets on a page: as text nodes, never as markup.
 
+import { inOrg } from "./org-address.js";
+
 const SVG = "http://www.w3.org/2000/svg";
 
 /**
@@ -71,5 +73,5 @@ function set(element, name, value) {
 function address(text) {
   const isInside = /^[/#?]/.test(text) && new URL(text, location.href).origin === location.origin;
   if (!isInside && !text.startsWith("mailto:")) throw new Error(`not an address of ours: ${text}`);
-  return text;
+  return text.startsWith("/") ? inOrg(text) : text;
 }

@@ -38,6 +38,8 @@ export const ENDPOINTS = new Set([
   "DELETE /templates/{name}",
   "GET /templates/{name}/approval",
   "GET /templates/{name}/diff",
+  "GET /templates/{name}/recent-runs",
+  "GET /templates/{name}/runners",
   "GET /templates/{name}/versions",
   "GET /templates/{name}/versions/{version}",
   "GET /automations",

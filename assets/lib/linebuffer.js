@@ -105,8 +105,12 @@ export class LineBuffer {
     this.#newestPhase = Math.max(this.#newestPhase, line.phase);
   }
 
-  /** Take the next piece of output: `at` is in Unix milliseconds, `bytes` a Uint8Array. */
-  append({ offset, phase, stream, at, bytes }) {
+  /**
+   * Take the next piece of output: `at` is in Unix milliseconds, `bytes` a Uint8Array. `number` is
+   * that of the line that begins with it, where lines between are left out.
+   */
+  append({ offset, phase, stream, at, bytes, number }) {
+    if (number) this.#count = number - 1;
     if (phase > this.#newestPhase) {
       this.#newestPhase = phase;
       this.#push({

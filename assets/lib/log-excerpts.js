@@ -13,11 +13,56 @@ export async function lastErrorLines(id, count, { signal }) {
   const ask = (query) => get("/automations/{automation_id}/log/lines", { path, query, signal });
   const errors = await ask({ tail: count, stream: "stderr" });
   const found = errors.lines.length ? errors : await ask({ tail: count });
-  return found.lines.map(({ line, stream, data }) => ({
-    number: line,
-    stream,
-    text: textOf(fromBase64(data)),
-  }));
+  return found.lines.map(shownLine);
+}
+
+const FAILED = ["failed", "timed_out", "unknown", "cancelled"];
+
+/**
+ * What an automation that did not go well says of it: { lines, first }. `lines` are the last that
+ * its failed phase printed to standard error, or at all if there it printed nothing, as
+ * `lastErrorLines` gives them; `first` is the number of the line at which to begin to read: the
+ * failed command's first to standard error, else the last of these. 0: not known. Throws ApiError.
+ */
+export async function failureExcerpt(automation, count, { signal }) {
+  const { id } = automation;
+  const { begin, command, end } = failedPart(automation);
+  if (begin === null) {
+    const lines = await lastErrorLines(id, count, { signal });
+    return { lines, first: lines.at(-1)?.number ?? 0 };
+  }
+  const path = { automation_id: id };
+  const ask = async (query) =>
+    (await get("/automations/{automation_id}/log/lines", { path, query, signal })).lines;
+  const [behind] = end === null ? [] : await ask({ from_byte: end, lines: 1 });
+  const before = behind && { before_line: behind.line };
+  const last = async (which) =>
+    (await ask({ tail: count, ...which, ...before })).filter(({ offset }) => offset >= begin);
+  const errors = await last({ stream: "stderr" });
+  const found = errors.length ? errors : await last({});
+  const [first] = errors.length
+    ? await ask({ from_byte: command, lines: 1, stream: "stderr", ...before })
+    : [];
+  return { lines: found.map(shownLine), first: (first ?? found.at(-1))?.line ?? 0 };
+}
+
+/**
+ * Places in the log: where the failed phase and its failed command begin to print, and where what
+ * came behind them does; null where not known.
+ */
+function failedPart({ plan, phases, jobs }) {
+  const all = jobs.at(-1)?.is_plan ? plan : phases;
+  const index = all.findIndex(({ state }) => FAILED.includes(state));
+  const commands = all[index]?.commands ?? [];
+  const failed = commands.find(({ state }) => FAILED.includes(state))?.log_offset ?? null;
+  const later = all.slice(index + 1).flatMap((phase) => phase.commands);
+  const next = later.find(({ log_offset: offset }) => offset !== null);
+  const begin = commands[0]?.log_offset ?? failed;
+  return { begin, command: failed ?? begin, end: next?.log_offset ?? null };
+}
+
+function shownLine({ line, stream, data }) {
+  return { number: line, stream, text: textOf(fromBase64(data)) };
 }
 
 /** What a line looks like once its control sequences are carried out. */

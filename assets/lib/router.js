@@ -1,6 +1,7 @@
 // From the address to a page, and back. Links are ordinary links; this takes over those that stay
 // inside.
 
+import { inOrg, isOfApi, orgOf, withoutOrg, windowsOrg } from "./org-address.js";
 import { queryText } from "./query.js";
 
 let showPlace = () => {};
@@ -18,8 +19,9 @@ const GIVE_UP_MS = 5_000; // a page that has not grown to its old height by then
 export function startRouter(pages, show) {
   const routes = pages.map((entry) => ({ entry, ...compiled(entry.path) }));
   showPlace = () => {
+    const { entry, params } = match(routes, withoutOrg(location.pathname));
+    if (entry?.group !== "open") nameOrg();
     shown = location.pathname + location.search;
-    const { entry, params } = match(routes, location.pathname);
     show(entry, { ...params, query: new URLSearchParams(location.search) });
   };
   history.scrollRestoration = "manual"; // what a page shows comes later than the page
@@ -35,8 +37,15 @@ export function startRouter(pages, show) {
 
 /** Go to another page. */
 export function navigate(path, { isReplacing = false } = {}) {
-  history[isReplacing ? "replaceState" : "pushState"](null, "", path);
+  history[isReplacing ? "replaceState" : "pushState"](null, "", inOrg(path));
   showPlace();
+}
+
+/** Somebody came by an address without an org, or has just logged in to another one. */
+function nameOrg() {
+  const { pathname, search, hash } = location;
+  if (windowsOrg() && orgOf(pathname) !== windowsOrg())
+    history.replaceState(history.state, "", inOrg(withoutOrg(pathname)) + search + hash);
 }
 
 /** Keep something with this place in the history, for who comes back to it; undefined: no longer. */
@@ -123,7 +132,8 @@ function takeOver(event) {
   if (!link || event.defaultPrevented || !isPlainClick(event)) return;
   if (link.target || link.hasAttribute("download")) return;
   const { origin, pathname, search, hash } = new URL(link.href);
-  if (origin !== location.origin || pathname.startsWith("/api/")) return;
+  if (origin !== location.origin || isOfApi(pathname)) return;
+  if (orgOf(pathname) !== windowsOrg()) return; // all that this window holds is of its own org
   if (hash && pathname === location.pathname && search === location.search) return;
   event.preventDefault();
   navigate(pathname + search + hash);

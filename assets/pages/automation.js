@@ -5,10 +5,11 @@ import { artifactsView } from "../components/artifacts.js";
 import { automationActions } from "../components/automation-actions.js";
 import { inputsOf, inputsView, trailOf, trailView } from "../components/automation-facts.js";
 import { chainNotices } from "../components/chain.js";
-import { failureBanner } from "../components/failure-banner.js";
+import { BANNER_LINES, failureBanner } from "../components/failure-banner.js";
 import { pageHeading, setTitle } from "../components/headings.js";
 import { liveMark } from "../components/live.js";
-import { LogPanel, TAIL_LINES } from "../components/log-panel.js";
+import { TAIL_LINES } from "../components/log-panel.js";
+import { LogPanels } from "../components/log-panels.js";
 import { noticeBox, problemBox, sentence } from "../components/problems.js";
 import { isFinal, stateBadge, stateText } from "../components/states.js";
 import { isLongPlan, phaseView } from "../components/steps.js";
@@ -19,6 +20,7 @@ import { get } from "../lib/api.js";
 import { h, replace } from "../lib/dom.js";
 import { follow } from "../lib/events.js";
 import { showList } from "../lib/keyed.js";
+import { failureExcerpt } from "../lib/log-excerpts.js";
 import { markdown } from "../lib/markdown.js";
 import { ago, duration } from "../lib/times.js";
 import { visible, visibleLine } from "../lib/visible.js";
@@ -42,7 +44,7 @@ export function mount(root, { id, title, query }) {
     timeline: h("div", {}),
     inputs: h("div", {}),
     trail: h("div", {}),
-    log: new LogPanel({ id, mark: mark.element, signal: page.signal }),
+    log: new LogPanels({ id, mark: mark.element, query, signal: page.signal }),
   };
   const steps = h("section", {}, h("h2", {}, "Phases"), parts.phases);
   parts.head.append(pageHeading(title));
@@ -78,16 +80,16 @@ export function mount(root, { id, title, query }) {
     query: { tail: TAIL_LINES },
     on: (name, data) => {
       if (name === "automation") show(data);
-      else if (name === "log") parts.log.append(data);
+      else if (name === "log") parts.log.live.append(data);
       else if (name === "end") {
-        parts.log.finish();
+        parts.log.live.finish();
         lookForStarts(path, page.signal, () => shown, show);
       }
       return name !== "end";
     },
     status: (status) => {
       mark.show(status);
-      if (status === "closed" && shown && isFinal(shown.state)) parts.log.finish();
+      if (status === "closed" && shown && isFinal(shown.state)) parts.log.live.finish();
     },
     failed: (error) => replace(parts.trouble, problemBox(error)),
     signal: page.signal,
@@ -143,29 +145,38 @@ function showAutomation(parts, automation, before) {
   parts.tabs.rename("artifacts", artifacts.length ? `Artifacts ${artifacts.length}` : "Artifacts");
   const phases = phasesOf(automation);
   const isLong = isLongPlan(phases);
-  const goTo = (phase, offset) => parts.log.goTo(phase, offset);
   showList(
     parts.phases,
     phases,
     (phase) => phase.key,
     (phase, old) =>
-      phaseView(phase, phase.index, { isLong, goTo: phase.hasLog ? goTo : () => {}, before: old }),
+      phaseView(phase, phase.index, {
+        isLong,
+        goTo: (index, offset) => parts.log.goTo(index, offset, phase.isPlan),
+        before: old,
+      }),
   );
   showList(parts.timeline, [timelineOf(automation)], () => "timeline", timelineView);
   showList(parts.inputs, [inputsOf(automation)], () => "inputs", inputsView);
   showList(parts.trail, [trailOf(automation)], () => "trail", trailView);
   parts.log.describe(automation);
+  if (before === null) openAtFailure(parts, automation);
 }
 
-/** The plan's phases and the others; only the newest job's have their log on the page. */
-function phasesOf({ plan, phases, jobs }) {
-  const isPlanning = Boolean(jobs.at(-1)?.is_plan);
+/** Whoever opens what has failed reads at the line where it did, unless the address names another. */
+async function openAtFailure(parts, { state }) {
+  if (!isFinal(state) || !parts.excerpt || location.hash) return;
+  const { first } = await parts.excerpt;
+  if (first && !location.hash) parts.log.openAt(first);
+}
+
+/** The plan's phases and the others. */
+function phasesOf({ plan, phases }) {
   const entry = (isPlan) => (phase, index) => ({
     ...phase,
     index,
     isPlan,
     key: `${isPlan ? "plan" : "phase"}-${index}`,
-    hasLog: isPlan === isPlanning,
   });
   return [...plan.map(entry(true)), ...phases.map(entry(false))];
 }
@@ -198,6 +209,7 @@ function headView(parts) {
     parts.tabs.show("log");
     parts.log.goToNumber(number);
   };
+  const excerptOf = (automation) => (parts.excerpt ??= excerpt(automation, parts.signal));
   return (automation) =>
     h(
       "div",
@@ -216,7 +228,7 @@ function headView(parts) {
         actions: automationActions(automation),
         below: h("p", { class: "muted facts-line" }, factsLine(automation)),
       }),
-      remarks(automation, { goTo, signal: parts.signal }),
+      remarks(automation, { goTo, excerptOf }),
     );
 }
 
@@ -272,7 +284,18 @@ function factsLine(automation) {
   ];
 }
 
-function remarks(automation, { goTo, signal }) {
+/** What a failed automation has printed of it; nothing where its log cannot be had, which says why. */
+async function excerpt(automation, signal) {
+  const nothing = { lines: [], first: 0 };
+  if (!automation.started_at) return nothing;
+  try {
+    return await failureExcerpt(automation, BANNER_LINES, { signal });
+  } catch {
+    return nothing;
+  }
+}
+
+function remarks(automation, { goTo, excerptOf }) {
   const { state, waiting_reason: waiting, explanation } = automation;
   return [
     automation.reason && h("p", { class: "lead reason" }, "“", visibleLine(automation.reason), "”"),
@@ -293,7 +316,7 @@ function remarks(automation, { goTo, signal }) {
     explanation && state === "cancelled" && noticeBox("note", sentence(explanation)),
     explanation &&
       !["succeeded", "cancelled"].includes(state) &&
-      failureBanner(automation, { goTo, signal }),
+      failureBanner(automation, { goTo, excerpt: excerptOf(automation) }),
     automation.log_remark && noticeBox("warn", sentence(automation.log_remark)),
     ...chainNotices(automation.chain),
   ];

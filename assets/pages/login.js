@@ -6,9 +6,12 @@ import { entrance, missing } from "../components/forms.js";
 import { codeField } from "../components/step-up.js";
 import { logIn } from "../lib/api.js";
 import { h } from "../lib/dom.js";
+import { windowsOrg, withoutOrg } from "../lib/org-address.js";
 import { here, navigate } from "../lib/router.js";
 import { whoAmI } from "../lib/session.js";
 import { remember, remembered } from "../lib/storage.js";
+
+const LOGIN = "/login";
 
 export function mount(root, { title, query }) {
   if (whoAmI()) {
@@ -69,11 +72,15 @@ function askedFor(error, { totp, org }) {
   if (error.code === "totp_required" && totp === undefined) return codeField();
   const wantsOrg = error.errors?.some(({ path }) => path === "org");
   if (!wantsOrg || org !== undefined) return null;
-  return field({ label: "Org", path: "org", control: input({ maxlength: 32 }) });
+  return field({
+    label: "Org",
+    path: "org",
+    control: input({ maxlength: 32, value: windowsOrg() }),
+  });
 }
 
 /** Where the person wanted to go; only ever an address of ours. */
 function target(query) {
-  const next = location.pathname === "/login" ? (query.get("next") ?? "/") : here();
+  const next = withoutOrg(location.pathname) === LOGIN ? (query.get("next") ?? "/") : here();
   return /^\/(?![/\\])/.test(next) ? next : "/";
 }

@@ -18,8 +18,8 @@ from opsicle.cli.terminal import ask, has_person, printable
 from opsicle.cli.times import future_time
 from opsicle.domain.approvals import Verdict
 from opsicle.domain.automations import WorkerLost
+from opsicle.domain.bound_calls import BoundCall
 from opsicle.domain.bound_fan_outs import BoundFanOut
-from opsicle.domain.calls import BoundCall
 from opsicle.domain.errors import InvalidInput
 from opsicle.domain.fan_outs import fan_out_text
 from opsicle.domain.pauses import ApprovalKind, Choice
@@ -294,6 +294,9 @@ def _bound(calls: Sequence[BoundCall], indent: str) -> Iterator[str]:
     """Yield what is called, and what that calls."""
     for call in calls:
         yield f"{indent}calls {call.template} version {call.version} ({call.digest})"
+        if call.fan_out:
+            yield f"{indent}  on each of {', '.join(each.shown for each in call.fan_out.members)}"
+            yield f"{indent}  {_how_many(call.fan_out)}"
         yield from _bound(call.calls, indent + "  ")
 
 

@@ -61,6 +61,7 @@ _VERSION_COLUMNS = [
     Column("key", lambda target: target.secret),
     Column("pushed", lambda target: target.pushed_at),
     Column("by", lambda target: target.pushed_by.email),
+    Column("message", lambda target: target.message),
 ]
 
 
@@ -96,8 +97,9 @@ def versions(name: str, limit: int | None) -> None:
 
 @targets.command()
 @versioned.files_argument
+@versioned.message_option
 @totp_option
-def push(files: tuple[str, ...], totp: str | None) -> None:
+def push(files: tuple[str, ...], message: str, totp: str | None) -> None:
     """Make files the newest versions of their targets.
 
     One file makes one JSON object, several an array.
@@ -105,7 +107,7 @@ def push(files: tuple[str, ...], totp: str | None) -> None:
     versioned.push_files(
         files,
         totp,
-        lambda api, source: api.call(endpoints.PUSH, body=PushTargetRequest(source)),
+        lambda api, source: api.call(endpoints.PUSH, body=PushTargetRequest(source, message)),
         lambda done: done.warnings,
     )
 
@@ -279,5 +281,6 @@ def _fields(target: TargetVersion) -> list[tuple[str, object]]:
         ("workers", _workers(target)),
         ("pushed", target.pushed_at),
         ("pushed by", target.pushed_by.email),
+        ("message", target.message),
         ("digest", target.digest),
     ]

@@ -19,8 +19,8 @@ from opsicle.domain.fan_outs import FanOutKind
 class BoundMember(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     """One machine, as it was when the automation was triggered: a worker, or a target.
 
-    Of a target, `digest` is that of its document, and `labels` and `where` say which workers reach
-    it.
+    Of a target, `digest` is that of its document, `own_labels` are the target's, and `labels` and
+    `where` say which workers reach it.
     """
 
     name: str
@@ -29,6 +29,7 @@ class BoundMember(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True)
     digest: str = ""
     labels: dict[str, str] = {}
     where: str = ""
+    own_labels: dict[str, str] = {}
 
     @property
     def shown(self) -> str:

@@ -32,8 +32,6 @@ def unfit_for_target(phase: Phase) -> str:
         return "has an image, and on targets nothing runs in containers"
     if phase.is_waiting or phase.on_failure is OnFailure.ASK:
         return "asks people or calls templates, which a job on a target cannot wait for"
-    if phase.artifacts:
-        return "leaves artifacts, which are not fetched from targets"
     if phase.limits and phase.limits.processes is not None:
         return "has `limits.processes`, which cannot be kept on a target"
     if any("OPSICLE_MASK" in command for command in phase.commands):

@@ -191,6 +191,8 @@ _LATER: Fields = {
         "on_failure",
         "calls",
     ),
+    "BoundCall": ("fan_out",),
+    "BoundMember": ("own_labels",),
     "ValueSource": ("secret",),
     "Resume": ("outputs",),
     "Retries": ("backoff", "retry_on"),

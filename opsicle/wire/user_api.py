@@ -14,7 +14,6 @@ import msgspec
 
 from opsicle.domain.automations import AutomationState, JobState
 from opsicle.domain.bounds import (
-    Document,
     Email,
     GivenValues,
     Name,
@@ -199,12 +198,6 @@ class NewApiToken(msgspec.Struct, kw_only=True):
 # Templates
 
 
-class SourceRequest(msgspec.Struct, forbid_unknown_fields=True):
-    """A template's document as text."""
-
-    source: Document
-
-
 class Validation(msgspec.Struct, kw_only=True):
     """A document that is fine. `unsupported` is always empty: earlier command lines ask for it."""
 
@@ -236,12 +229,13 @@ class TemplateSummary(msgspec.Struct, kw_only=True):
 
 
 class TemplateVersionSummary(msgspec.Struct, kw_only=True):
-    """One version in a list."""
+    """One version in a list. `message` is what whoever pushed it says of it."""
 
     version: int
     digest: str
     pushed_by: Person
     pushed_at: datetime
+    message: str = ""
 
 
 class TemplateVersion(msgspec.Struct, kw_only=True):
@@ -278,6 +272,7 @@ class TemplateVersion(msgspec.Struct, kw_only=True):
     source: str
     pushed_by: Person
     pushed_at: datetime
+    message: str = ""
     volume_mounts: list[VolumeMount] = []
     on_success: list[Call] = []
     on_failure: list[Call] = []
@@ -369,9 +364,11 @@ class Automation(AutomationSummary, kw_only=True):
     job left behind, `artifacts_missing` those of which nothing is kept. `plan` are the phases that
     ran before anybody was asked, `files` those that it is given. `chain` is what it starts once it
     has ended, `depth` how far below what somebody has started it is, `targets` its machines.
+    `labels` are its template's.
     """
 
     display_name: str = ""
+    labels: dict[str, str] = {}
     values: dict[str, Value]
     variables: list[Variable]
     runs_on: dict[str, str]

@@ -12,7 +12,7 @@ import secrets
 import select
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -25,7 +25,7 @@ from opsicle.domain.target_checks import (
 from opsicle.wire.jobs import TargetAccess
 from opsicle.worker import process
 from opsicle.worker.private_files import PrivateFiles
-from opsicle.worker.runtimes.protocol import CannotStart
+from opsicle.worker.runtimes.protocol import CannotStart, StartCancelled
 from opsicle.worker.ssh_scripts import KEEPER_COMMAND, RemoteFolder
 
 log = logging.getLogger(__name__)
@@ -35,6 +35,9 @@ CONNECT_SECONDS = 20
 
 READY_SECONDS = 60.0
 """How long it may take from the start until the target's shell has answered."""
+
+SECONDS_BEYOND_GRACE = 30.0
+"""How long the target may take, after the grace, to end what runs and to remove what is left."""
 
 SSH_FAILED = 255  # what ssh exits with, whatever a remote command may mean by it
 NO_JOB = 1
@@ -107,8 +110,18 @@ class SshFiles:
 class SshConnection:
     """An open connection, with the keeper at its other end. Belongs to the job's thread."""
 
-    def __init__(self, target: TargetAccess, job_id: str, files: SshFiles, program: str) -> None:
-        """Connect. Blocks for `READY_SECONDS` at most. Raises CannotStart; nothing has run then."""
+    def __init__(
+        self,
+        target: TargetAccess,
+        job_id: str,
+        files: SshFiles,
+        program: str,
+        is_cut: Callable[[], bool],
+    ) -> None:
+        """Connect. Blocks for `READY_SECONDS` at most, and until `is_cut`.
+
+        Raises CannotStart; nothing has run then.
+        """
         self.folder = RemoteFolder(job_id, secrets.token_hex(16))
         self._target = target
         self._output = b""
@@ -122,7 +135,7 @@ class SshConnection:
         self._child, self._words = _start(command, files.folder, job_id)
         try:
             self._send(self.folder.keeper())
-            self._await_ready()
+            self._await_ready(is_cut)
         except BaseException:
             self.kill()
             raise
@@ -155,7 +168,7 @@ class SshConnection:
             if words[:1] == [self.folder.nonce]:
                 yield words[1:]
 
-    def close(self, seconds: float) -> str:
+    def close(self) -> str:
         """End it, and return why the job's folder is left there; "" if it was removed."""
         self.tell("end")
         with suppress(OSError):
@@ -163,7 +176,7 @@ class SshConnection:
         self._words = -1
 
         answers: list[list[str]] = []
-        deadline = time.monotonic() + seconds
+        deadline = time.monotonic() + SECONDS_BEYOND_GRACE
         while self.is_alive and time.monotonic() < deadline:
             self._await_words(0.2)
             answers += self.answers()
@@ -194,13 +207,15 @@ class SshConnection:
         with suppress(OSError):
             os.write(self._words, content)
 
-    def _await_ready(self) -> None:
+    def _await_ready(self, is_cut: Callable[[], bool]) -> None:
         """Wait for the keeper's first word. Raises CannotStart that says what kept it."""
         deadline = time.monotonic() + READY_SECONDS
         while (left := deadline - time.monotonic()) > 0:
             self._await_words(min(left, 0.2))
             if ["ready"] in self.answers():
                 return
+            if is_cut():
+                raise StartCancelled
             if not self.is_alive:
                 raise CannotStart(
                     _explain(self._target, self._errors, self._child.exit_status), SSH_FAILED

@@ -42,6 +42,9 @@ phases are promised."""
 RESULT_COMMAND = "exec /bin/sh -c 's=$(cat); eval \"$s\"'"
 """The same for what prints a phase's result."""
 
+RESULT_LINE = "code ([0-9]{1,3}) (-?[0-9]{1,9}) (-?[0-9]{1,9})"
+"""What that prints behind its nonce: the exit code, and the sizes of outputs and summary."""
+
 _MAX_RESULT_BYTES = MAX_OUTPUT_FILE_BYTES + 1  # one more than is read, to be told of
 
 RESULT_BYTES = 2 * _MAX_RESULT_BYTES + 64 * 1024
@@ -180,7 +183,7 @@ class RemoteFolder(NamedTuple):
 
     def keeper(self) -> bytes:
         """Return the keeper's script, as KEEPER_COMMAND takes it."""
-        return f"{{\n{self._names()}{_FUNCTIONS}{_KEEPER}}}\n.\n".encode()
+        return f"{{\n{self.names()}{_FUNCTIONS}{_KEEPER}}}\n.\n".encode()
 
     def unpack_command(self) -> str:
         """Return what takes the job's files, as tar writes them, into the workspace."""
@@ -194,7 +197,7 @@ class RemoteFolder(NamedTuple):
         phase's script has not ended.
         """
         return (
-            f'{self._names()}cd "$base/private" && code=$(cat code) && rm code || exit 3\n'
+            f'{self.names()}cd "$base/private" && code=$(cat code) && rm code || exit 3\n'
             "for file in output summary; do\n"
             '    size=-1; : >"$file.sent"\n'
             '    if [ -f "$file" ] && [ ! -L "$file" ]; then\n'
@@ -225,7 +228,7 @@ class RemoteFolder(NamedTuple):
         end = f"end-{self.nonce}"
         has_marks = str(self.marks).encode() in script
         lines = [
-            b"{\n" + self._names().encode() + _FUNCTIONS.encode(),
+            b"{\n" + self.names().encode() + _FUNCTIONS.encode(),
             b"folder=" + quoted(start_in) + b"\n",
             b'exec 4>"$base/marks"\n' if has_marks else b"",
             b"( umask 077\n",
@@ -253,7 +256,8 @@ class RemoteFolder(NamedTuple):
             raise ValueError("embedded null byte")
         return text
 
-    def _names(self) -> str:
+    def names(self) -> str:
+        """Return the lines by which scripts know it."""
         return (
             f"base={self.path}\n"
             f"private=/dev/shm/{self.path.name}\n"

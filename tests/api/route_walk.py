@@ -26,7 +26,6 @@ from tests.services.scheduling import HOURLY, schedule_source
 from tests.services.targeting import target_request, target_source
 
 A, PUBLIC = Action, Access.PUBLIC
-
 MAY: dict[str, Action | Access] = {
     "GET /healthz": PUBLIC,
     "GET /readyz": PUBLIC,
@@ -109,6 +108,8 @@ MAY: dict[str, Action | Access] = {
     "GET /api/v1/templates/<name>/versions": A.TEMPLATES_VIEW,
     "GET /api/v1/templates/<name>/versions/<version>": A.TEMPLATES_VIEW,
     "GET /api/v1/templates/<name>/diff": A.TEMPLATES_VIEW,
+    "GET /api/v1/templates/<name>/recent-runs": A.AUTOMATIONS_VIEW,
+    "GET /api/v1/templates/<name>/runners": A.USERS_VIEW,
     "POST /api/v1/automations": A.AUTOMATIONS_CREATE,
     "GET /api/v1/automations": A.AUTOMATIONS_VIEW,
     "GET /api/v1/recent-runs": A.AUTOMATIONS_VIEW,
@@ -251,7 +252,6 @@ BODIES: dict[str, object] = {
     "POST /api/v1/chat-links": {"channel": "x"},
     "PUT /api/v1/preferences": {"channel": "x", "notice": "automation_finished", "is_on": True},
 }
-
 
 QUERIES = {
     "GET /api/v1/can": "?action=view&resource=templates",

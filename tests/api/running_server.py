@@ -145,7 +145,8 @@ class Client:
         )
 
         status, answered = began
-        return Answer(int(status.split()[0]), dict(answered), b""), pieces
+        first_of_each = dict(reversed(answered))  # of a name that stands there twice
+        return Answer(int(status.split()[0]), first_of_each, b""), pieces
 
     def get(self, path: str) -> Answer:
         return self.call("GET", path)

@@ -180,7 +180,7 @@ def test_the_org_at_the_top_leads_to_ones_other_orgs(
     page.get_by_role("heading", level=1, name="Home").wait_for()
 
     page.get_by_label("Org acme: switch").click()
-    page.get_by_role("button", name="Initech Ltd.").click()
+    page.get_by_role("link", name="Initech Ltd.").click()
     page.get_by_label("Org initech: switch").wait_for()
     page.get_by_label(f"Account of {erin.email}").click()
     expect(page.locator(".menu-list").last).to_contain_text("admin in initech")

@@ -49,7 +49,7 @@ class Traffic:
     @property
     def files(self) -> list[str]:
         """Those of `addresses` that are none of the API's."""
-        return [path for path in self.addresses if not path.startswith("/api/")]
+        return [path for path in self.addresses if "/api/" not in path]
 
     def _on_request(self, event: dict[str, Any]) -> None:
         if event["request"]["url"].startswith("https:"):
@@ -63,7 +63,7 @@ class Traffic:
             self._kept.add(event["requestId"])
 
     def _on_end(self, event: dict[str, Any]) -> None:
-        if not urlsplit(self._urls.get(event["requestId"], "")).path.startswith("/api/"):
+        if "/api/" not in urlsplit(self._urls.get(event["requestId"], "")).path:
             self.bytes_of_files += int(event["encodedDataLength"])
 
 

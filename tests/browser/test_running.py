@@ -102,7 +102,7 @@ def test_mistakes_are_shown_at_their_fields_and_the_first_gets_the_focus(
         "is required", "“ten” is not a whole number", "is required",
     ]  # fmt: skip
     assert page.evaluate("document.activeElement.labels[0].textContent") == "Whorequired"
-    assert urlsplit(page.url).path == "/templates/greet/run"
+    assert urlsplit(page.url).path == "/orgs/acme/templates/greet/run"
 
 
 def test_what_only_the_server_finds_wrong_is_shown_at_the_field_too(open_page: OpenPage) -> None:

@@ -84,13 +84,15 @@ def test_any_range_of_any_log_is_what_a_slow_reading_finds(
     for _ in range(40):
         first, count = source.randint(1, len(lines) + 3), source.randint(1, 30)
         stream = source.choice((0, 0, 1, 2))
+        before = source.choice((2**53, source.randint(1, len(lines) + 3)))
         since, until = source.choice(((0, 100), (source.randint(0, 60), source.randint(40, 99))))
         is_wanted = [
             (number, content)
             for number, (its_stream, at_ms, content) in lines
-            if stream in (0, its_stream) and since <= at_ms < until
+            if stream in (0, its_stream) and since <= at_ms < until and number < before
         ]
         wanted = {"stream": stream, "since": milliseconds(since), "until": milliseconds(until)}
+        wanted["before"] = before
 
         found = [
             each

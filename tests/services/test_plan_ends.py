@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import time
+from base64 import b64decode
 from datetime import timedelta
 
 import pytest
 
+from opsicle.domain.patterns import SearchPattern
 from opsicle.server.automations.live_streams import AutomationChanged
 from opsicle.server.dispatch.log_ranges import LineRange
+from opsicle.server.logs.search import LineQuery, SearchBudget
 from opsicle.wire.worker_api import LogRequest
 from tests.services.planning import LOG, finish, plan, push, shown, take
 from tests.services.team import Team
@@ -50,6 +54,18 @@ def test_the_log_of_a_plan_stays_while_people_decide_however_long_that_takes(
     assert of_plan
     [[chunk]] = team.core.job_logs.read(of_plan.id, 0)
     assert chunk[4] == LOG
+    logs, alice = team.core.services.logs, team.people["alice"]
+    lines = [logs.lines(alice, asked.id, LineRange(), of_plan=plan) for plan in (True, False)]
+    assert [page.job_id == of_plan.id for page in lines] == [True, False]
+    texts = [b"".join(b64decode(line.data) for line in page.lines) for page in lines]
+    assert texts == [LOG, b"applied\n"]
+    query = LineQuery(SearchPattern("applied", is_regex=False, ignores_case=False))
+    budget = SearchBudget(time.monotonic() + 60, 5)
+    found = [
+        logs.find(alice, asked.id, query, "", budget, of_plan=plan).matches
+        for plan in (True, False)
+    ]
+    assert found == [0, 1]
 
 
 def test_who_follows_a_plan_sees_its_log_before_they_hear_that_it_waits_for_people(

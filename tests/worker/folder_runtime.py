@@ -26,6 +26,7 @@ from opsicle.worker.process import Child, OsAccount
 from opsicle.worker.runtimes.protocol import CannotStart
 from opsicle.worker.runtimes.subprocess import SubprocessRuntime
 from opsicle.worker.script import Script
+from opsicle.worker.waiting import Cancellation
 from opsicle.worker.workspace import Workspace
 
 _TAG = 1
@@ -54,6 +55,7 @@ class FolderRuntime:
         workspace: Workspace,
         account: OsAccount | None,
         private: PrivateFiles,
+        cancellation: Cancellation,
     ) -> FolderJob:
         assert account is None
         return FolderJob(work, self._records / work.job_id)
@@ -87,14 +89,17 @@ class FolderJob:
             record.write(f"{child.pid}\n")
         return child
 
-    def marks_path(self, path: Path) -> PurePath:
+    def marks_path(self, phase: int, path: Path) -> PurePath:
         return path
 
-    def settle(self, phase: int, exit_code: int) -> str:
+    def fetch_result(self, phase: int, exit_code: int) -> str:
         return ""
 
     def close(self) -> str:
         return ""
+
+    def left_files(self, phase: int) -> None:
+        return None
 
     def limits_text(self, phase: int) -> str:
         return ""

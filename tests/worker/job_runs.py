@@ -13,6 +13,7 @@ from opsicle.domain.templates import Phase
 from opsicle.kit.clock import SystemClock
 from opsicle.kit.ids import new_id
 from opsicle.wire.jobs import STDERR, STDOUT, Outcome, PhaseReport, Work
+from opsicle.worker.artifact_spool import ArtifactSpool
 from opsicle.worker.runner import Cancellation, Runner
 from opsicle.worker.runner_host import RunnerHost
 from opsicle.worker.runtimes.subprocess import SubprocessRuntime
@@ -73,6 +74,7 @@ class Machine:
         self.beside: list[threading.Thread] = []
         self.seconds = 0.0
         self.runtimes: Runtimes | None = None
+        self.artifacts: ArtifactSpool | None = None
         self.environment = {
             "PATH": os.environ["PATH"],
             "HOME": "/home/of-worker",
@@ -102,6 +104,7 @@ class Machine:
             runtimes=self.runtimes or Runtimes((SubprocessRuntime(self.environment),)),
             grace_seconds=grace_seconds,
             on_child=self.on_child,
+            artifacts=self.artifacts,
         )
         began = time.monotonic()
         outcome = Runner(work, self.log, host, self.cancellation).run()

@@ -8,7 +8,7 @@ is made once; what is left to do is read from the rows.
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import partial
 
 from opsicle.domain import stored_json
@@ -61,9 +61,10 @@ _UNREADABLE = BoundFanOut(kind=FanOutKind.EACH, members=(), max_failures=-1)
 
 
 class FanOuts:
-    """Carries automations that run on several machines on, a step in each turn of a loop.
+    """Carries automations that run on several machines on, a step at a time.
 
-    Two turns at once do no harm.
+    Each step changes rows, which makes for the next step, by a notice or in the next turn of a
+    loop. Two turns at once do no harm.
     """
 
     def __init__(  # noqa: PLR0913, PLR0917 - what such an automation touches
@@ -97,13 +98,24 @@ class FanOuts:
         several machines there are that are not over.
         """
         rows = self._database.read(lambda db: fan_outs.list_open(db, MOST_AT_ONCE))
+        self._attempt(rows)
+        for parent_id in self._seen.keys() - {row.id for row in rows}:
+            del self._seen[parent_id]
+        return len(rows)
+
+    def step(self, automation_ids: Iterable[str]) -> None:
+        """Do the same for some automations, by their ids; those of others are left out."""
+        found = (
+            self._database.read(partial(fan_outs.find_open, automation_id=each))
+            for each in automation_ids
+        )
+        self._attempt(row for row in found if row)
+
+    def _attempt(self, rows: Iterable[FanOutRow]) -> None:
         held = bool(self._fleet.held)
         for row in rows:
             step, failed = partial(self._step, row, is_held=held), partial(_log_failure, row)
             self._attempts.attempt(row.id, step, failed)
-        for parent_id in self._seen.keys() - {row.id for row in rows}:
-            del self._seen[parent_id]
-        return len(rows)
 
     def _step(self, row: FanOutRow, *, is_held: bool) -> None:
         if row.state is AutomationState.RUNNING:
@@ -142,6 +154,7 @@ class FanOuts:
     def _carry_on(self, found: FanOutRow, *, is_held: bool) -> None:
         parent = self._database.read(lambda db: automations.get(db, found.org_id, found.id))
         members = self._database.read(lambda db: fan_outs.list_of(db, found.id))
+        self._announce(parent, members)
         fan_out = stored_json.read_or(parent.fan_out, BoundFanOut, _UNREADABLE)
         is_cancelled = parent.cancel_requested_at is not None
         now = progress(fan_out, _states(members), is_cancelled=is_cancelled)
@@ -161,11 +174,9 @@ class FanOuts:
             for member in members:
                 if member.state is MemberState.STARTED:
                     self._automations.cancel_called(parent, member.automation_id or "")
-        self._announce(parent)
 
-    def _announce(self, parent: AutomationRow) -> None:
+    def _announce(self, parent: AutomationRow, members: Sequence[FanOutMemberRow]) -> None:
         """Tell followers of an automation what has changed on its machines since the last turn."""
-        members = self._database.read(lambda db: fan_outs.list_of(db, parent.id))
         if self._seen.get(parent.id) != members:
             self._seen[parent.id] = members
             self._pubsub.changed(automation_topic(parent.id))

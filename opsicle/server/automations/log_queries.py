@@ -34,6 +34,7 @@ def line_range(request: Request) -> LineRange:
         first_byte=request.query_int("from_byte", 0, high=_MOST),
         count=request.query_int("lines", _MOST, low=1),
         tail=tail,
+        before=request.query_int("before_line", _MOST, low=1, high=_MOST),
         stream=stream(request),
         since=request.query_time("from"),
         until=request.query_time("to"),

@@ -52,6 +52,7 @@ def routes(
         Route(endpoints.RUN, partial(run, automations), create),
         Route(endpoints.LIST_AUTOMATIONS, partial(list_automations, automations), view),
         serve(endpoints.RECENT_RUNS, automations.recent.list_by_template, view),
+        serve(endpoints.TEMPLATE_RUNS, automations.recent.of_template, view),
         serve(endpoints.SHOW, automations.get, view),
         serve(endpoints.CANCEL, automations.cancel, view),
         serve(endpoints.RELEASE, releases.release, view),

@@ -126,6 +126,7 @@ def whole(snapshot: Snapshot) -> Automation:
     return Automation(
         **msgspec.structs.asdict(summary(row, snapshot.queue)),
         display_name=template.display_name,
+        labels=template.labels,
         values=shown_values(row.values_json),
         variables=list(template.variables),
         runs_on=template.runs_on,

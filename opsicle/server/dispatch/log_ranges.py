@@ -46,14 +46,15 @@ class LineRange(msgspec.Struct, frozen=True, kw_only=True):
 
     Or from the first that begins at `first_byte` of the log or behind it.
 
-    Of one `stream` alone, 0 for both; and only such as began from `since` to before `until`, by
-    the worker's clock.
+    Only such as stand before number `before`; of one `stream` alone, 0 for both; and only such as
+    began from `since` to before `until`, by the worker's clock.
     """
 
     first: int = 1
     first_byte: int = 0
     count: int = MAX_LINES
     tail: int | None = None
+    before: int = 2**53
     stream: int = 0
     since: datetime | None = None
     until: datetime | None = None
@@ -71,7 +72,7 @@ class LineRange(msgspec.Struct, frozen=True, kw_only=True):
     def wants(self, line: OpenLine) -> bool:
         """Return whether a line is among those asked for."""
         return (
-            line.number >= self.first
+            self.first <= line.number < self.before
             and self.stream in (0, line.stream)
             and self.since_ms <= line.at_ms < self.until_ms
         )
@@ -81,6 +82,7 @@ class LineRange(msgspec.Struct, frozen=True, kw_only=True):
         return (
             self.lines_in(segment) > 0
             and segment.lines_up_to >= self.first
+            and segment.lines_before + 1 < self.before
             and segment.last_ms >= self.since_ms
             and segment.first_ms < self.until_ms
         )
@@ -224,11 +226,12 @@ def _first_of_last(db: Connection, job_id: str, wanted: LineRange) -> int:
     last = logs.find_last_lines(db, job_id)
     if last is None or not left:
         return last.lines_up_to + 1 if last else 1
+    end_number = min(last.lines_up_to + 1, wanted.before)
     if not wanted.stream and not wanted.since and not wanted.until:
-        return max(1, last.lines_up_to - left + 1)
+        return max(1, end_number - left)
 
     end = last.end
-    first = last.lines_up_to + 1
+    first = end_number
     while rows := logs.list_lines_back(db, job_id, end, _ROWS_AT_ONCE):
         for row in rows:
             end = row.start
@@ -237,18 +240,14 @@ def _first_of_last(db: Connection, job_id: str, wanted: LineRange) -> int:
             first = row.lines_before + 1
             left -= _count_wanted(db, row, wanted)
             if left <= 0:
-                return _without_first(db, row, wanted, -left)
+                return _wanted_in(db, row, wanted)[-left]
     return first
 
 
 def _count_wanted(db: Connection, row: SegmentLines, wanted: LineRange) -> int:
     is_all = wanted.since_ms <= row.first_ms and row.last_ms < wanted.until_ms
+    is_all = is_all and row.lines_up_to < wanted.before
     return wanted.lines_in(row) if is_all else len(_wanted_in(db, row, wanted))
-
-
-def _without_first(db: Connection, row: SegmentLines, wanted: LineRange, excess: int) -> int:
-    """Return the number of the first line wanted in a segment, less so many of them."""
-    return _wanted_in(db, row, wanted)[excess]
 
 
 def _wanted_in(db: Connection, row: SegmentLines, wanted: LineRange) -> list[int]:

@@ -6,6 +6,7 @@ Finds the route, asks whether the caller may, calls the handler, encodes what it
 from __future__ import annotations
 
 import logging
+import re
 import secrets
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -18,7 +19,7 @@ from opsicle.domain.access import Action
 from opsicle.domain.errors import Internal, InvalidInput, NotFound, OpsicleError
 from opsicle.server.http import origin, problems
 from opsicle.server.http.open_streams import EventStreams
-from opsicle.server.http.request import JSON, MESSAGEPACK, Caller
+from opsicle.server.http.request import IN_ORG, JSON, MESSAGEPACK, Caller
 from opsicle.server.http.route_table import Match, RouteTable, WrongMethod
 from opsicle.server.http.routing import Access, Reply, Request, Route
 from opsicle.wire.endpoint import MAX_BODY_BYTES
@@ -43,6 +44,8 @@ HSTS = ("Strict-Transport-Security", "max-age=31536000")
 _NO_STORE = ("Cache-Control", "no-store")
 _STATUS_LINES = {status.value: f"{status.value} {status.phrase}" for status in HTTPStatus}
 _BODILESS = frozenset({204, 304})
+_OF_AN_ORG = re.compile(r"/orgs/([^/]+)(/api/.*)", re.DOTALL)
+"""The API as an org's pages ask it. What they ask is answered in that org, or not at all."""
 
 
 class Observer(Protocol):
@@ -113,7 +116,10 @@ class Application:
             )
 
     def _match(self, environ: dict[str, Any]) -> tuple[Route | Reply, Mapping[str, str]]:
-        path = environ["PATH_INFO"] = _decoded_path(environ["PATH_INFO"])
+        path = _decoded_path(environ["PATH_INFO"])
+        if in_org := _OF_AN_ORG.fullmatch(path):
+            environ[IN_ORG], path = in_org.groups()
+        environ["PATH_INFO"] = path
         found = self._table.find(environ["REQUEST_METHOD"], path)
         if isinstance(found, Match):
             return found

@@ -36,6 +36,9 @@ BYTES = "application/octet-stream"
 WORKER_IDENTITY = "opsicle.worker_identity"
 """Where the workers' listener leaves in the WSGI environment what the client certificate says."""
 
+IN_ORG = "opsicle.in_org"
+"""Where the application leaves the code of the org that stands in the address."""
+
 ON_DISCONNECT = "opsicle.on_disconnect"
 """Where a listener leaves how to be called when the peer closes the connection before it is
 answered."""
@@ -133,6 +136,11 @@ class Request:
     def path(self) -> str:
         """The path, decoded, without the query."""
         return cast("str", self._environ["PATH_INFO"])
+
+    @property
+    def org(self) -> str:
+        """The code of the org that the address names, "" if it names none."""
+        return cast("str", self._environ.get(IN_ORG, ""))
 
     @property
     def method(self) -> str:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from contextlib import suppress
+
 from opsicle.domain.access import Action
 from opsicle.domain.errors import InvalidInput, NotAllowed, NotAuthenticated
 from opsicle.kit.clock import Clock
@@ -28,8 +31,8 @@ class Accounts:
         self._clock = clock
         self._remarks = remarks
 
-    def logout(self, actor: Actor) -> None:
-        """End the session that asks; again is harmless.
+    def logout(self, actor: Actor, browser_tokens: Iterable[str] = ()) -> None:
+        """End the session that asks, and those that the same browser shows; again is harmless.
 
         An API token is not a session: it is deleted instead.
         """
@@ -38,10 +41,17 @@ class Accounts:
                 "an API token cannot log out", hint="Delete it with `opsicle tokens delete`."
             )
 
+        actors = {actor.session_id: actor}
+        for token in browser_tokens:
+            with suppress(NotAuthenticated):  # a cookie may outlive its session
+                other = self._sessions.authenticate(token, actor.address, "browser")
+                actors[other.session_id] = other
+
         def work(db: Connection) -> None:
-            if sessions.delete(db, actor.session_id):
-                resource = f"sessions/{actor.session_id}"
-                audit.append(db, self._clock.now(), actor.org_id, actor, "logout", resource)
+            for each in actors.values():
+                if sessions.delete(db, each.session_id):
+                    resource = f"sessions/{each.session_id}"
+                    audit.append(db, self._clock.now(), each.org_id, each, "logout", resource)
 
         self._sessions.change(work)
 

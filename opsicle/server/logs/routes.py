@@ -31,24 +31,31 @@ def routes(logs: Logs) -> list[Route]:
 def lines(logs: Logs, request: Request, automation_id: str) -> Reply:
     """Return lines of the newest job's log, with their numbers and times.
 
+    With `plan` of the newest plan's, as it stays beside what has run after it.
     Up to `lines` of them from number `from_line` on, or from the first that
-    begins at `from_byte` of the log or behind it, or the last `tail`; of one `stream` alone if
-    that is `stdout` or `stderr`; and only such as began from `from` to before `to`, by the
-    worker's clock. `next_line` is where to go on.
+    begins at `from_byte` of the log or behind it, or the last `tail`; only such as stand before
+    number `before_line`; of one `stream` alone if that is `stdout` or `stderr`; and only such as
+    began from `from` to before `to`, by the worker's clock. `next_line` is where to go on.
     """
-    return Reply(200, logs.lines(request.actor, automation_id, line_range(request)))
+    wanted, of_plan = line_range(request), request.query_bool("plan")
+    return Reply(200, logs.lines(request.actor, automation_id, wanted, of_plan=of_plan))
 
 
 def find(logs: Logs, request: Request, automation_id: str) -> Reply:
     """Search the newest job's log for a `text`, or for an expression as RE2 has it with `regex`.
 
-    Answers after two seconds at the latest, and says how much it has searched: `next_cursor` goes
-    on there. Lines beyond `limit` are counted in `matches`.
+    With `plan` the newest plan's. Answers after two seconds at the latest, and says how much it has
+    searched: `next_cursor` goes on there. Lines beyond `limit` are counted in `matches`.
     """
     budget = _budget(request)
     with request.on_disconnect(budget.cancel):
         found = logs.find(
-            request.actor, automation_id, _line_query(request), request.query("cursor"), budget
+            request.actor,
+            automation_id,
+            _line_query(request),
+            request.query("cursor"),
+            budget,
+            of_plan=request.query_bool("plan"),
         )
     return Reply(200, found)
 

@@ -52,12 +52,14 @@ class Logs:
         self._automations = automations
         self._under_way = ConcurrencyLimit("log searches", SEARCHES_PER_ORG)
 
-    def lines(self, actor: Actor, automation_id: str, wanted: LineRange) -> LogLines:
-        """Return lines of the newest job's log.
+    def lines(
+        self, actor: Actor, automation_id: str, wanted: LineRange, *, of_plan: bool = False
+    ) -> LogLines:
+        """Return lines of the newest job's log, or of the newest plan's.
 
         Raises NotFound, Gone, and Unreadable if a part that is needed is not there any more.
         """
-        job = self._automations.newest_job(actor, automation_id)
+        job = self._automations.newest_job(actor, automation_id, of_plan=of_plan)
         if job is None:
             return found_lines("", LinePage([], 0))
         self._job_logs.require_kept(job.id)
@@ -74,12 +76,14 @@ class Logs:
         query: LineQuery,
         cursor: str,
         budget: SearchBudget,
+        *,
+        of_plan: bool = False,
     ) -> LogMatches:
-        """Search the newest job's log, and count on behind the hits that are shown.
+        """Search the newest job's log or plan's, and count on behind the hits that are shown.
 
         Raises NotFound, Gone, InvalidInput for a cursor of another log, TooManyRequests.
         """
-        job = self._automations.newest_job(actor, automation_id)
+        job = self._automations.newest_job(actor, automation_id, of_plan=of_plan)
         if job is None:
             return found_matches("", SearchResult(), 0, "")
         self._job_logs.require_kept(job.id)

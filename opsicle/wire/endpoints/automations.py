@@ -23,6 +23,12 @@ RECENT_RUNS = Endpoint(
     query=PAGE,
     description="List the org's templates by name, each with how its newest automations went.",
 )
+TEMPLATE_RUNS = Endpoint(
+    "GET",
+    "/api/v1/templates/<name>/recent-runs",
+    reply=TemplateRuns,
+    description="Show how the newest automations of one template went.",
+)
 SHOW = Endpoint(
     "GET",
     "/api/v1/automations/<automation_id>",

@@ -10,6 +10,7 @@ LINES_QUERY: dict[str, type] = {
     "from_byte": int,
     "lines": int,
     "tail": int,
+    "before_line": int,
     "from": str,
     "to": str,
     "stream": str,
@@ -29,13 +30,13 @@ LINES = Endpoint(
     "GET",
     "/api/v1/automations/<automation_id>/log/lines",
     reply=LogLines,
-    query=LINES_QUERY,
+    query={"plan": bool} | LINES_QUERY,
 )
 FIND = Endpoint(
     "GET",
     "/api/v1/automations/<automation_id>/log/search",
     reply=LogMatches,
-    query=_SOUGHT,
+    query={"plan": bool} | _SOUGHT,
 )
 SEARCH = Endpoint(
     "GET",

@@ -35,6 +35,7 @@ from opsicle.worker.process import (
 from opsicle.worker.process_limits import exceeded_by_exit
 from opsicle.worker.runtimes.protocol import CannotStart
 from opsicle.worker.script import Script
+from opsicle.worker.waiting import Cancellation
 from opsicle.worker.workspace import Workspace
 
 log = logging.getLogger(__name__)
@@ -93,7 +94,12 @@ class ContainerRuntime:
         return ""
 
     def open_job(
-        self, work: Work, workspace: Workspace, account: OsAccount | None, private: PrivateFiles
+        self,
+        work: Work,
+        workspace: Workspace,
+        account: OsAccount | None,
+        private: PrivateFiles,
+        _cancellation: Cancellation,
     ) -> ContainerJob:
         """Return what runs this job's phases."""
         return ContainerJob(self, work, workspace, account, private)
@@ -246,13 +252,16 @@ class ContainerJob:
         path = self._private.write(f"container-{phase}", first, mode)
         return [*options, *_show(path, is_read_only=True), str(path)]
 
-    def marks_path(self, path: Path) -> PurePath:
+    def marks_path(self, _phase: int, path: Path) -> PurePath:
         """Return the pipe, which is seen where it is."""
         return path
 
-    def settle(self, _phase: int, _exit_code: int) -> str:
+    def fetch_result(self, _phase: int, _exit_code: int) -> str:
         """Return "": what a phase leaves is here, and the kernel says how it ended."""
         return ""
+
+    def left_files(self, _phase: int) -> None:
+        """Return None: they are in the workspace here."""
 
     def limits_text(self, phase: int) -> str:
         """Return nothing: it is the engine that keeps the limits, as everywhere."""

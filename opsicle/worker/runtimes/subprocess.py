@@ -22,6 +22,7 @@ from opsicle.worker.private_files import PrivateFiles
 from opsicle.worker.process_tree import JobTree, TreeStop, kill_orphans
 from opsicle.worker.runtimes.protocol import CannotStart
 from opsicle.worker.script import Script
+from opsicle.worker.waiting import Cancellation
 from opsicle.worker.workspace import Workspace
 
 log = logging.getLogger(__name__)
@@ -68,6 +69,7 @@ class SubprocessRuntime:
         workspace: Workspace,
         account: process.OsAccount | None,
         _private: PrivateFiles,
+        _cancellation: Cancellation,
     ) -> SubprocessJob:
         """Return what runs this job's phases."""
         return SubprocessJob(work, workspace, account, self._base_for(account), self.cgroups)
@@ -143,13 +145,16 @@ class SubprocessJob:
         self._tree.sessions.add(child.pid)
         return child
 
-    def marks_path(self, path: Path) -> PurePath:
+    def marks_path(self, _phase: int, path: Path) -> PurePath:
         """Return the pipe, which is seen where it is."""
         return path
 
-    def settle(self, _phase: int, _exit_code: int) -> str:
+    def fetch_result(self, _phase: int, _exit_code: int) -> str:
         """Return "": what a phase leaves is here, and the kernel says how it ended."""
         return ""
+
+    def left_files(self, _phase: int) -> None:
+        """Return None: they are in the workspace here."""
 
     def limits_text(self, _phase: int) -> str:
         """Return the limits of the phase that was started last."""

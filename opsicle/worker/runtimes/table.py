@@ -8,11 +8,13 @@ from pathlib import Path, PurePath
 
 from opsicle.domain.workers import runtime_of
 from opsicle.wire.jobs import Work
+from opsicle.worker.artifact_sources import ArtifactSource
 from opsicle.worker.journal_lines import ChildProcess
 from opsicle.worker.private_files import PrivateFiles
 from opsicle.worker.process import Child, OsAccount
 from opsicle.worker.runtimes.protocol import GRACE_SECONDS, JobRuntime, Runtime, Stop
 from opsicle.worker.script import Script
+from opsicle.worker.waiting import Cancellation
 from opsicle.worker.workspace import Workspace
 
 
@@ -76,12 +78,14 @@ class JobRuntimes:
         workspace: Workspace,
         account: OsAccount | None,
         private: PrivateFiles,
+        cancellation: Cancellation,
     ) -> None:
         self._runtimes = runtimes
         self._work = work
         self._workspace = workspace
         self._account = account
         self._private = private
+        self._cancellation = cancellation
         self._opened: dict[str, JobRuntime] = {}
 
     def environment(
@@ -96,11 +100,15 @@ class JobRuntimes:
 
     def marks_path(self, phase: int, path: Path) -> PurePath:
         """Return where a phase sees the pipe for the boundaries of commands. Raises CannotStart."""
-        return self._for(phase).marks_path(path)
+        return self._for(phase).marks_path(phase, path)
 
-    def settle(self, phase: int, exit_code: int) -> str:
+    def fetch_result(self, phase: int, exit_code: int) -> str:
         """Bring here what a try has left, and return why nobody can say how it ended."""
-        return self._for(phase).settle(phase, exit_code)
+        return self._for(phase).fetch_result(phase, exit_code)
+
+    def left_files(self, phase: int) -> ArtifactSource | None:
+        """Return where the files are that a phase has left; None: in the workspace here."""
+        return self._for(phase).left_files(phase)
 
     def limits_text(self, phase: int) -> str:
         """Return the limits of the phase that was started last, and by what they are kept."""
@@ -140,7 +148,7 @@ class JobRuntimes:
         if kind not in self._opened:
             runtime = self._runtimes.get(kind)
             self._opened[kind] = runtime.open_job(
-                self._work, self._workspace, self._account, self._private
+                self._work, self._workspace, self._account, self._private, self._cancellation
             )
         return self._opened[kind]
 

@@ -7,7 +7,7 @@ from functools import partial
 import msgspec
 
 from opsicle.domain.access import Action
-from opsicle.server.http.origin import csrf_token, session_cookie
+from opsicle.server.http.origin import csrf_token, ended_cookies, session_cookies, session_tokens
 from opsicle.server.http.routing import Access, Reply, Request, Route
 from opsicle.server.identity.accounts import Accounts
 from opsicle.server.identity.logins import Logins
@@ -48,22 +48,29 @@ def login(logins: Logins, request: Request) -> Reply:
     )
 
 
-def entered(request: Request, reply: LoginReply, *, is_browser: bool) -> Reply:
+def entered(
+    request: Request, reply: LoginReply, *, is_browser: bool, is_known: bool = False
+) -> Reply:
     """Return the answer that carries a new session.
 
-    For a browser as a cookie, which its scripts cannot read.
+    For a browser as a cookie, which its scripts cannot read. It forgets its sessions in other orgs,
+    which may be somebody else's, unless it `is_known` that they are the same person's.
     """
     if not is_browser:
         return Reply(200, reply)
+    org = reply.me.org.code
     me = msgspec.structs.replace(reply.me, csrf_token=csrf_token(reply.token))
-    cookie = session_cookie(request, reply.token, int(LIFETIME["browser"].total_seconds()))
-    return Reply(200, msgspec.structs.replace(reply, me=me, token=""), headers=(cookie,))
+    ended = () if is_known else ended_cookies(request, but=org)
+    cookies = session_cookies(request, org, reply.token, int(LIFETIME["browser"].total_seconds()))
+    answer = msgspec.structs.replace(reply, me=me, token="")
+    return Reply(200, answer, headers=(*ended, *cookies))
 
 
 def logout(accounts: Accounts, request: Request) -> Reply:
-    """End the session that asks."""
-    accounts.logout(request.actor)
-    return Reply(204, headers=(session_cookie(request, "", 0),))
+    """End the session that asks; a browser's sessions in other orgs too."""
+    tokens = session_tokens(request) if request.csrf_token else frozenset[str]()
+    accounts.logout(request.actor, tokens)
+    return Reply(204, headers=ended_cookies(request))
 
 
 def whoami(accounts: Accounts, request: Request) -> Reply:

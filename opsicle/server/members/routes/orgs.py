@@ -47,4 +47,5 @@ def switch(accounts: Accounts, request: Request, org: str) -> Reply:
     A browser gets a cookie, the command line a token.
     """
     reply = accounts.switch(request.actor, org, is_kept=request.body(wire.SwitchRequest).is_kept)
-    return entered(request, reply, is_browser=request.actor.channel == "browser")
+    is_browser = request.actor.channel == "browser"
+    return entered(request, reply, is_browser=is_browser, is_known=True)

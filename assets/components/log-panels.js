@@ -1,0 +1,112 @@
+// The logs of an automation on its page: the newest job's as it grows and, beside it, its plan's.
+
+import { h } from "../lib/dom.js";
+import { setQuery } from "../lib/router.js";
+import { LogPanel } from "./log-panel.js";
+
+const PARAMETER = "log";
+const PLAN = "plan";
+
+/** Both logs as `element`, of which one is in sight; which one stands in the address. */
+export class LogPanels {
+  #options;
+  #live;
+  #plan = null;
+  #loading = null;
+  #isPlanShown;
+  #automation = null;
+  #place = h("div", { class: "log-place" });
+  #choice = h("div", {
+    class: "log-choice",
+    role: "group",
+    "aria-label": "Which log",
+    hidden: true,
+  });
+
+  constructor({ id, mark, query, signal }) {
+    this.#options = { id, isPlan: true, signal };
+    this.#isPlanShown = query.get(PARAMETER) === PLAN;
+    this.#live = new LogPanel({ id, mark, signal, takesPlace: !this.#isPlanShown });
+    this.#place.append(this.#live.element);
+    this.element = h("div", { class: "log-places" }, this.#choice, this.#place);
+  }
+
+  /** The log that grows. */
+  get live() {
+    return this.#live;
+  }
+
+  /** Learn of the automation as it is now. */
+  describe(automation) {
+    const isFirst = this.#automation === null;
+    this.#automation = automation;
+    this.#live.describe(automation);
+    this.#plan?.describe(automation);
+    const hasBoth = this.#hasBoth;
+    if (hasBoth === this.#choice.hidden) this.#drawChoice();
+    if (isFirst && this.#isPlanShown) this.#show(hasBoth, { takesPlace: true });
+  }
+
+  /** Show a place in the log of a phase; `isPlan`: of the plan. See `LogPanel.goTo`. */
+  async goTo(phase, offset, isPlan) {
+    const isApart = isPlan && this.#hasBoth;
+    await this.#show(isApart);
+    (isApart ? this.#plan : this.#live).goTo(phase, offset);
+  }
+
+  /** Show a line of the newest job's log. */
+  goToNumber(number) {
+    this.#show(false);
+    this.#live.goToNumber(number);
+  }
+
+  /** Begin to read the newest job's log at this line, if that is the log in sight. */
+  openAt(number) {
+    if (!this.#isPlanShown) this.#live.openAt(number);
+  }
+
+  /** The plan has a log of its own as soon as another job has begun. */
+  get #hasBoth() {
+    const { plan = [], jobs = [] } = this.#automation ?? {};
+    return plan.length > 0 && jobs.some((job) => job.is_plan) && !jobs.at(-1).is_plan;
+  }
+
+  async #show(isPlan, { takesPlace = false } = {}) {
+    const isOther = isPlan !== this.#isPlanShown;
+    this.#isPlanShown = isPlan;
+    this.#drawChoice();
+    if (isOther) this.#noteInAddress();
+    if (isPlan && !this.#plan) {
+      this.#plan = new LogPanel({ ...this.#options, takesPlace });
+      this.#plan.describe(this.#automation);
+      this.#loading = this.#plan.load();
+    }
+    const panel = isPlan ? this.#plan : this.#live;
+    if (!panel.element.isConnected) this.#place.replaceChildren(panel.element);
+    if (isPlan) await this.#loading;
+  }
+
+  /** Lines that the address named were those of the other log. */
+  #noteInAddress() {
+    const { [PARAMETER]: _, ...others } = Object.fromEntries(new URLSearchParams(location.search));
+    setQuery(this.#isPlanShown ? { ...others, [PARAMETER]: PLAN } : others);
+  }
+
+  #drawChoice() {
+    this.#choice.hidden = !this.#hasBoth;
+    const chip = (text, isPlan) =>
+      h(
+        "button",
+        {
+          type: "button",
+          class: "chip",
+          "aria-pressed": String(isPlan === this.#isPlanShown),
+          onclick: () => this.#show(isPlan),
+        },
+        text,
+      );
+    const focused = [...this.#choice.children].indexOf(document.activeElement);
+    this.#choice.replaceChildren(chip("Log of the run", false), chip("Log of the plan", true));
+    this.#choice.children[focused]?.focus();
+  }
+}

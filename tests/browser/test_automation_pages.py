@@ -1,0 +1,75 @@
+"""An automation that failed, by its page: where it is opened, its plan's log, and cancelling it."""
+
+from __future__ import annotations
+
+import json
+import re
+
+from playwright.sync_api import expect
+
+from tests.browser.conftest import OpenPage
+from tests.browser.reading import log_text, wait_for_log, wait_for_state
+from tests.product import Installation
+
+TEMPLATE = """apiVersion: v1
+type: AutomationTemplate
+metadata: {name: migrate, labels: {opsicle.io/confirm-cancel: "true"}}
+spec:
+  plan: [{name: look, commands: [echo three tables would change]}]
+  template:
+    phases:
+      - {name: prepare, commands: [seq 200 >&2]}
+      - name: apply
+        commands:
+          - seq 300
+          - seq 50; echo "no such table" >&2; echo "at 14" >&2; sleep "$OPSICLE_VAR_WAIT"; exit 3
+      - {name: put back, when: always, commands: [seq 400; echo all is put back >&2]}
+  variables: [{id: wait, type: number, default: 0}]
+"""
+
+
+def test_what_failed_is_opened_at_the_line_where_it_did_and_its_plan_is_read_beside_it(
+    open_page: OpenPage, installation: Installation
+) -> None:
+    installation.push(TEMPLATE)
+    ran = installation.admin.attempt("-o", "json", "run", "migrate", "--follow")
+    failed = json.loads(ran.stdout)
+    page = open_page(f"/automations/{failed['id']}")
+
+    selected = page.locator(".log-row.is-selected")
+    expect(selected).to_have_text(re.compile(r"^\d+no such table$"))
+    number = selected.locator(".log-number").inner_text()
+    said = page.get_by_label("The last lines that it printed").get_by_role("listitem")
+    expect(said).to_have_text([f"{number}no such table", re.compile(r"at 14$")])
+    assert "#" not in page.url
+    page.locator(".log-scroller").evaluate("element => { element.scrollTop = 0 }")
+    page.get_by_role("button", name=f"Go to line {number}").click()
+    expect(selected).to_be_in_viewport()
+    assert page.url.endswith(f"#L{number}")
+
+    page.get_by_role("button", name="echo three tables would change").click()
+    plan = page.get_by_role("region", name="Log of the plan")
+    expect(plan).to_be_visible()
+    expect(page.locator(".log-row.is-selected")).to_have_text("1three tables would change")
+    page.reload()
+    wait_for_log(page, "three tables would change")
+    assert "no such table" not in log_text(page)
+    page.get_by_role("button", name="Log of the run").click()
+    wait_for_log(page, "all is put back")
+
+
+def test_a_label_of_the_template_has_its_name_typed_before_it_is_cancelled(
+    open_page: OpenPage, installation: Installation
+) -> None:
+    installation.push(TEMPLATE)
+    run = installation.admin.json("run", "migrate", "--var", "wait=600")
+    page = open_page(f"/automations/{run['id']}", width=360, theme="dark")
+    wait_for_log(page, "at 14")
+
+    page.get_by_role("button", name="Cancel…").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_role("button", name="Cancel the automation").click()
+    expect(dialog).to_contain_text("must be migrate")
+    dialog.get_by_label(re.compile("^Type migrate")).fill("migrate")
+    dialog.get_by_role("button", name="Cancel the automation").click()
+    wait_for_state(page, "cancelled")
