@@ -55,6 +55,7 @@ PACKAGES = {
     "user-mode-linux": Package(
         "linux.uml", "a kernel as a process, with control groups of version 2"
     ),
+    "age": Package("age", "a foreign judge of backups"),
     "systemd": Package("systemd-analyze", "judges the units of the documentation"),
 }
 

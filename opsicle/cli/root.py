@@ -55,6 +55,8 @@ GROUPS = {
         "server": "server",
         "worker": "worker",
         "service": "service",
+        "backup": "backups",
+        "restore": "backups",
         "completion": "completion",
         "recover": "recover",
         "audit": "audit",

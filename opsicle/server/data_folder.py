@@ -28,6 +28,10 @@ _OWN_FILES = ("lock", "opsicle.db", "authority.pem")
 missing."""
 
 
+LAST_BACKUP = "last-backup"
+"""A file in the data folder that was written when a backup was whole last."""
+
+
 class ServerFile(msgspec.Struct, kw_only=True):
     """`D/server.json`: where a running server is, its epoch, and whether its queue is held."""
 
@@ -59,6 +63,7 @@ class DataFolder:
     - `marker.json`: what the newest state is (`state_marker.py`)
     - `marker.commits`: how far the database has got since (`store/commits.py`)
     - `clean-stop`: while no server runs, after a clean stop (`clean_stop.py`)
+    - `last-backup`: when a backup was whole last (`backups/backup.py`)
     - `lock`: held while the server runs
     """
 
