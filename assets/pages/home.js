@@ -165,9 +165,7 @@ async function underWay(signal) {
 async function failures(signal, lines) {
   const since = new Date(now() - DAY_MS).toISOString();
   const query = { since, limit: LOOKED_AT };
-  const found = await Promise.all(
-    ENDED_BADLY.map((state) => wholes({ ...query, state }, signal)),
-  );
+  const found = await Promise.all(ENDED_BADLY.map((state) => wholes({ ...query, state }, signal)));
   const hasOlder = new Set(ENDED_BADLY.filter((_, i) => found[i].next_cursor));
   const all = found.flatMap(({ items }) => items).toSorted((a, b) => (a.id < b.id ? 1 : -1));
   const groups = Object.values(Object.groupBy(all, (each) => `${each.template} ${each.state}`));
