@@ -22,7 +22,7 @@ from opsicle.wire.endpoints.server import READYZ
 from opsicle.wire.endpoints.workers import LIST_WORKERS
 
 if TYPE_CHECKING:
-    from opsicle.server.doctor.findings import Finding
+    from opsicle.server.doctor.findings import Diagnosis
 
 _COLOURS = {"ok": "green", "warning": "yellow", "problem": "red"}
 _PROXY_HINT = "Look at the proxy's log; docs/server.md has its settings under `Behind a proxy`."
@@ -93,7 +93,7 @@ def upgrade(check: bool, data_dir: Path) -> None:
     )
 
 
-def _show(findings: list[Finding]) -> None:
+def _show(findings: list[Diagnosis]) -> None:
     """Print findings, each with what to do below it."""
     width = max(len(finding.check) for finding in findings)
     for each in findings:
@@ -103,7 +103,7 @@ def _show(findings: list[Finding]) -> None:
             click.echo(f"{'':7}  {'':{width}}  → {printable(each.hint)}")
 
 
-def _of_folder(data_dir: Path | None) -> list[Finding]:
+def _of_folder(data_dir: Path | None) -> list[Diagnosis]:
     from opsicle.kit.clock import SystemClock
     from opsicle.server.doctor.folder_checks import examine
 
@@ -112,7 +112,7 @@ def _of_folder(data_dir: Path | None) -> list[Finding]:
     return examine(data_dir or DEFAULT_DATA_DIR, SystemClock().now())
 
 
-def _of_server(url: str | None, data_dir: Path | None, ca_file: Path | None) -> Iterator[Finding]:
+def _of_server(url: str | None, data_dir: Path | None, ca_file: Path | None) -> Iterator[Diagnosis]:
     """Ask for the server as people do; without a URL, one that runs on the data folder."""
     from opsicle.client.saved_logins import SavedLogin, open_api, read_ca
     from opsicle.server.doctor.findings import ok, problem, warning
@@ -146,7 +146,7 @@ def _own_url(folder: Path) -> str:
     return running.url if running else ""
 
 
-def _of_workers() -> Iterator[Finding]:
+def _of_workers() -> Iterator[Diagnosis]:
     """Look at the workers of the org that one is logged in to, if one is."""
     from opsicle.server.doctor.findings import ok, problem, warning
 

@@ -15,7 +15,7 @@ class Level(StrEnum):
     PROBLEM = "problem"
 
 
-class Finding(msgspec.Struct, frozen=True):
+class Diagnosis(msgspec.Struct, frozen=True):
     """The result of one check: what is so, and what to do about it."""
 
     check: str
@@ -24,16 +24,16 @@ class Finding(msgspec.Struct, frozen=True):
     hint: str = ""
 
 
-def ok(check: str, message: str) -> Finding:
+def ok(check: str, message: str) -> Diagnosis:
     """Return that nothing is wrong."""
-    return Finding(check, Level.OK, message)
+    return Diagnosis(check, Level.OK, message)
 
 
-def warning(check: str, message: str, hint: str) -> Finding:
+def warning(check: str, message: str, hint: str) -> Diagnosis:
     """Return what may become a problem."""
-    return Finding(check, Level.WARNING, message, hint)
+    return Diagnosis(check, Level.WARNING, message, hint)
 
 
-def problem(check: str, message: str, hint: str) -> Finding:
+def problem(check: str, message: str, hint: str) -> Diagnosis:
     """Return what is to be mended."""
-    return Finding(check, Level.PROBLEM, message, hint)
+    return Diagnosis(check, Level.PROBLEM, message, hint)

@@ -13,7 +13,7 @@ from cryptography import x509
 from opsicle.domain.clocks import duration_text
 from opsicle.domain.errors import InvalidInput, OpsicleError
 from opsicle.server.data_folder import LAST_BACKUP, find_running
-from opsicle.server.doctor.findings import Finding, Level, ok, problem, warning
+from opsicle.server.doctor.findings import Diagnosis, Level, ok, problem, warning
 from opsicle.server.doctor.machine_checks import check_machine
 from opsicle.server.keys.key_files import check_private, key_files
 from opsicle.server.store import audit, epochs, migrations, orgs, workers
@@ -33,7 +33,7 @@ _MOST_NAMED = 5
 _WORKERS_AT_ONCE = 500
 
 
-def examine(folder: Path, now: datetime) -> list[Finding]:
+def examine(folder: Path, now: datetime) -> list[Diagnosis]:
     """Look at a data folder and its machine; a server may run on it meanwhile.
 
     A check that cannot be made is a problem of its own. Raises InvalidInput for a folder that is no
@@ -46,7 +46,7 @@ def examine(folder: Path, now: datetime) -> list[Finding]:
         )
     running = find_running(folder)
     size = sum(path.stat().st_size for path in folder.glob("*.db"))
-    checks: list[tuple[str, Callable[[], Iterable[Finding]]]] = [
+    checks: list[tuple[str, Callable[[], Iterable[Diagnosis]]]] = [
         ("machine", lambda: check_machine(folder, size, running.pid if running else 0)),
         ("server", lambda: [_server(running is not None)]),
         ("permissions", lambda: _permissions(folder)),
@@ -59,7 +59,7 @@ def examine(folder: Path, now: datetime) -> list[Finding]:
     return [finding for name, check in checks for finding in _made(name, check)]
 
 
-def _made(name: str, check: Callable[[], Iterable[Finding]]) -> list[Finding]:
+def _made(name: str, check: Callable[[], Iterable[Diagnosis]]) -> list[Diagnosis]:
     try:
         return list(check())
     except OpsicleError as error:
@@ -72,13 +72,13 @@ def _made(name: str, check: Callable[[], Iterable[Finding]]) -> list[Finding]:
         ]
 
 
-def _server(is_running: bool) -> Finding:
+def _server(is_running: bool) -> Diagnosis:
     if is_running:
         return ok("server", "runs")
     return warning("server", "does not run", "Start it: systemctl start opsicle-server.")
 
 
-def _permissions(folder: Path) -> Iterator[Finding]:
+def _permissions(folder: Path) -> Iterator[Diagnosis]:
     mode = stat.S_IMODE(folder.stat().st_mode)
     if mode & 0o077:
         yield problem(
@@ -89,7 +89,7 @@ def _permissions(folder: Path) -> Iterator[Finding]:
     yield ok("permissions", "keys are the server's alone")
 
 
-def _authority(folder: Path, now: datetime) -> Finding:
+def _authority(folder: Path, now: datetime) -> Diagnosis:
     pem = (folder / "authority.pem").read_bytes()
     ends_at = x509.load_pem_x509_certificate(pem).not_valid_after_utc
     message = f"the server's CA ends on {ends_at:%Y-%m-%d}"
@@ -99,7 +99,7 @@ def _authority(folder: Path, now: datetime) -> Finding:
     return how("certificates", message, "Plan a new server: all workers are to be enrolled anew.")
 
 
-def _backup(folder: Path, now: datetime) -> Finding:
+def _backup(folder: Path, now: datetime) -> Diagnosis:
     try:
         made_at = (folder / LAST_BACKUP).stat().st_mtime
     except FileNotFoundError:
@@ -113,7 +113,7 @@ def _backup(folder: Path, now: datetime) -> Finding:
     return ok("backup", message)
 
 
-def _write_ahead_logs(folder: Path) -> Iterator[Finding]:
+def _write_ahead_logs(folder: Path) -> Iterator[Diagnosis]:
     for path in sorted(folder.glob("*.db-wal")):
         size = path.stat().st_size
         message = f"{path.name} has {size // _MIB} MiB"
@@ -127,7 +127,7 @@ def _write_ahead_logs(folder: Path) -> Iterator[Finding]:
             yield ok("write-ahead log", message)
 
 
-def _lost_logs(folder: Path) -> Iterator[Finding]:
+def _lost_logs(folder: Path) -> Iterator[Diagnosis]:
     if lost := sorted(path.name for path in folder.glob("logs.db.damaged-*")):
         yield warning(
             "logs", f"logs were damaged and set aside: {_named(lost)}",
@@ -135,7 +135,7 @@ def _lost_logs(folder: Path) -> Iterator[Finding]:
         )  # fmt: skip
 
 
-def _database(state: Path, now: datetime) -> Iterator[Finding]:
+def _database(state: Path, now: datetime) -> Iterator[Diagnosis]:
     migrations.check_sqlite()
     with readable(state), closing(open_untouched(state)) as db:
         schema, known = int(db.pragma("user_version")), migrations.newest_schema()
@@ -148,7 +148,7 @@ def _database(state: Path, now: datetime) -> Iterator[Finding]:
         yield from _workers(db, now)
 
 
-def _other_schema(schema: int, known: int) -> Finding:
+def _other_schema(schema: int, known: int) -> Diagnosis:
     if schema > known:
         return problem(
             "database", f"it has schema {schema}, newer than this program's {known}",
@@ -160,14 +160,14 @@ def _other_schema(schema: int, known: int) -> Finding:
     )  # fmt: skip
 
 
-def _queue(db: Connection) -> Iterator[Finding]:
+def _queue(db: Connection) -> Iterator[Diagnosis]:
     if reason := epochs.find_hold(db):
         yield warning(
             "queue", reason, "Look at what waits, then release it: opsicle orgs release-queue."
         )
 
 
-def _time_of_record(db: Connection, now: datetime) -> Iterator[Finding]:
+def _time_of_record(db: Connection, now: datetime) -> Iterator[Diagnosis]:
     newest = max(
         (
             entry.at
@@ -185,7 +185,7 @@ def _time_of_record(db: Connection, now: datetime) -> Iterator[Finding]:
         )
 
 
-def _workers(db: Connection, now: datetime) -> Iterator[Finding]:
+def _workers(db: Connection, now: datetime) -> Iterator[Diagnosis]:
     rows = list(in_service(db))
     others = [f"{_name(row)} ({row.version})" for row in rows if row.version != __version__]
     ended = [_name(row) for row in rows if row.certificate_expires_at <= now]
@@ -205,7 +205,7 @@ def _workers(db: Connection, now: datetime) -> Iterator[Finding]:
          "Revoke it, and enrol each machine by itself."),
     ):  # fmt: skip
         if found:
-            yield Finding("workers", level, f"{len(found)} {message}: {_named(found)}", hint)
+            yield Diagnosis("workers", level, f"{len(found)} {message}: {_named(found)}", hint)
 
 
 def in_service(db: Connection) -> Iterator[WorkerRow]:

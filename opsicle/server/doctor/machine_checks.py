@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from opsicle.server.doctor.findings import Finding, ok, problem, warning
+from opsicle.server.doctor.findings import Diagnosis, ok, problem, warning
 
 _GIB = 1024**3
 _LEAST_FREE_BYTES, _LEAST_FREE_SHARE = 1 * _GIB, 0.05
@@ -25,7 +25,7 @@ _TIMEX_BYTES = 512
 """More than `struct timex` has anywhere; with `modes` 0 it only asks, see adjtimex(2)."""
 
 
-def check_machine(folder: Path, database_bytes: int, pid: int) -> Iterator[Finding]:
+def check_machine(folder: Path, database_bytes: int, pid: int) -> Iterator[Diagnosis]:
     """Look at the machine of a data folder.
 
     `pid` is that of the server, 0 if it does not run. Raises OSError.
@@ -37,7 +37,7 @@ def check_machine(folder: Path, database_bytes: int, pid: int) -> Iterator[Findi
         yield from _open_files(pid)
 
 
-def _file_system(folder: Path) -> Finding:
+def _file_system(folder: Path) -> Diagnosis:
     kind = file_system_of(folder, Path("/proc/self/mountinfo").read_text(encoding="utf-8"))
     if kind in _UNSAFE:
         return problem(
@@ -66,7 +66,7 @@ def file_system_of(folder: Path, mounts: str) -> str:
     return kind
 
 
-def _room(folder: Path, database_bytes: int) -> Iterator[Finding]:
+def _room(folder: Path, database_bytes: int) -> Iterator[Diagnosis]:
     found = os.statvfs(folder)
     free, total = found.f_bavail * found.f_frsize, found.f_blocks * found.f_frsize
     message = f"{free / _GIB:.1f} of {total / _GIB:.1f} GiB are free"
@@ -89,7 +89,7 @@ def _room(folder: Path, database_bytes: int) -> Iterator[Finding]:
         )
 
 
-def _time_service() -> Finding:
+def _time_service() -> Diagnosis:
     asked = ctypes.create_string_buffer(_TIMEX_BYTES)
     state = ctypes.CDLL(None, use_errno=True).adjtimex(asked)
     if state == _TIME_ERROR:
@@ -101,7 +101,7 @@ def _time_service() -> Finding:
     return ok("clock", "a time service keeps it") if state >= 0 else ok("clock", "not known")
 
 
-def _open_files(pid: int) -> Iterator[Finding]:
+def _open_files(pid: int) -> Iterator[Diagnosis]:
     limits = Path(f"/proc/{pid}/limits").read_text(encoding="ascii")
     match = re.search(r"^Max open files +(\d+|unlimited)", limits, re.MULTILINE)
     if match and match[1] != "unlimited" and int(match[1]) < _WANTED_DESCRIPTORS:
