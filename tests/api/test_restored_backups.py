@@ -21,12 +21,12 @@ from opsicle.domain.errors import (
     OpsicleError,
 )
 from opsicle.kit.clock import SystemClock
-from opsicle.security.age_files import EncryptingWriter, Passphrase
+from opsicle.security.age_files import DecryptingReader, EncryptingWriter, Passphrase
 from opsicle.server.backups import restore as restoring
 from opsicle.server.backups.archive import END, HEAD, STATE, BackupEnd, BackupHead
 from opsicle.server.backups.restore import RestoreOptions
 from opsicle.server.data_folder import RESTORING, DataFolder
-from tests.api.backing_up import KEY, back_up, refused, restore
+from tests.api.backing_up import KEY, back_up, keep, refused, restore
 from tests.product import CHECKOUT
 
 
@@ -230,6 +230,11 @@ def forged(members: Iterator[tuple[tarfile.TarInfo, bytes]]) -> bytes:
     return target.getvalue()
 
 
+def opened(backup: bytes) -> bytes:
+    """Return the archive in a backup."""
+    return DecryptingReader(io.BytesIO(backup), KEY).readall() or b""
+
+
 def of(name: str, body: bytes = b"x", **more: object) -> tuple[tarfile.TarInfo, bytes]:
     info = tarfile.TarInfo(name)
     for field, value in more.items():
@@ -241,35 +246,65 @@ HEADED = of(HEAD, msgspec.json.encode(HEAD_OF_NOW))
 ORG = "0" * 26
 
 
+FOREIGN = "which no backup has there"
+
+
 @pytest.mark.parametrize(
-    "member",
+    ("member", "said"),
     [
-        of("../outside"),
-        of("/tmp/opsicle-outside"),
-        of("artifacts/../../outside"),
-        of(f"artifacts/{ORG}/ab/../../../../outside"),
-        of("ca.pem"),
-        of("marker.json"),
-        of("opsicle.db-wal"),
-        of("master.key", b"", type=tarfile.SYMTYPE, linkname="/etc/passwd"),
-        of("master.key", b"", type=tarfile.LNKTYPE, linkname="/etc/passwd"),
-        of("logs.db", b"", type=tarfile.FIFOTYPE),
-        of("logs.db", b"", type=tarfile.CHRTYPE),
-        of("artifacts", b"", type=tarfile.DIRTYPE),
-        of(HEAD),
-        of(f"artifacts/{ORG}/cd/ab{'0' * 62}"),
-        of(f"artifacts/{ORG}/ab/ab{'0' * 62}"),  # another content than its name says
-        of(END, b"{}"),
-        of(END, b"[1"),
+        (of("../outside"), FOREIGN),
+        (of("/tmp/opsicle-outside"), FOREIGN),
+        (of("artifacts/../../outside"), FOREIGN),
+        (of(f"artifacts/{ORG}/ab/../../../../outside"), FOREIGN),
+        (of("ca.pem"), FOREIGN),
+        (of("marker.json"), FOREIGN),
+        (of("opsicle.db-wal"), FOREIGN),
+        (of("master.key", b"", type=tarfile.SYMTYPE, linkname="/etc/passwd"), FOREIGN),
+        (of("master.key", b"", type=tarfile.LNKTYPE, linkname="/etc/passwd"), FOREIGN),
+        (of("logs.db", b"", type=tarfile.FIFOTYPE), FOREIGN),
+        (of("logs.db", b"", type=tarfile.CHRTYPE), FOREIGN),
+        (of("artifacts", b"", type=tarfile.DIRTYPE), FOREIGN),
+        (of(HEAD), FOREIGN),
+        (of(f"artifacts/{ORG}/cd/ab{'0' * 62}"), FOREIGN),
+        (of(f"artifacts/{ORG}/ab/ab{'0' * 62}"), "not what its name says"),
+        (of(END, b"{}"), FOREIGN),  # a second one
+        (of("audit.pem"), "not whole"),  # and no state
     ],
-    ids=lambda member: member[0].name,
+    ids=lambda value: value[0].name if isinstance(value, tuple) else "",
 )
 def test_nothing_that_no_backup_holds_gets_out_of_one(
-    member: tuple[tarfile.TarInfo, bytes], to: Path
+    member: tuple[tarfile.TarInfo, bytes], said: str, to: Path
 ) -> None:
-    refused(forged(iter([HEADED, member, of(END, b"{}")])), to, ".")
+    refused(forged(iter([HEADED, member, of(END, b"{}")])), to, said)
 
     assert [path.name for path in to.parent.iterdir() if "outside" in path.name] == []
+
+
+def test_a_value_that_cannot_be_read_is_refused(to: Path) -> None:
+    refused(forged(iter([HEADED, of(END, b"[1")])), to, "cannot be read")
+    refused(forged(iter([of(HEAD, b"{}")])), to, "cannot be read")
+
+
+def test_what_stands_behind_the_archive_is_checked_too(content: bytes, to: Path) -> None:
+    target = io.BytesIO()
+    writer = EncryptingWriter(target, KEY)
+    writer.write(opened(content) + bytes(200_000))
+    writer.finish()
+
+    refused(target.getvalue()[:-1], to, "cut short")
+    assert restore(target.getvalue(), to).orgs == 2
+
+
+def test_a_file_that_the_state_names_and_the_backup_lacks_is_missed(
+    api_server: ApiServer, to: Path
+) -> None:
+    keep(api_server, b"abc")
+    backup = back_up(api_server.folder.path)
+    with tarfile.open(fileobj=io.BytesIO(opened(backup))) as tar:
+        members = [(info, tar.extractfile(info).read()) for info in tar]  # type: ignore[union-attr]
+    assert len(members) > len(kept := [each for each in members if "/" not in each[0].name])
+
+    refused(forged(iter(kept)), to, "artifacts/.* is missing from the backup")
 
 
 def test_files_that_stand_twice_or_out_of_order_are_refused(to: Path) -> None:

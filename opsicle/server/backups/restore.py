@@ -168,11 +168,13 @@ class Restore:
         )
 
     def _put_in_place(self) -> None:
-        """Give everything its place, durably, the state last: without it no server starts."""
+        """Give everything its place, durably.
+
+        Until the draft is empty no server takes the folder (`DataFolder.open`).
+        """
         (self._draft / "lock").unlink()
         files.sync_file_system(self._draft)
-        entries = sorted(self._draft.iterdir(), key=lambda path: path.name == STATE)
-        for path in entries:
+        for path in list(self._draft.iterdir()):
             path.rename(self._data_dir / path.name)
         self._draft.rmdir()
         files.sync_folder(self._data_dir)
