@@ -221,7 +221,7 @@ def _fields(approval: Approval) -> list[tuple[str, object]]:
 
 
 def _how_many(fan_out: BoundFanOut) -> str:
-    return fan_out_text(fan_out.parallel, fan_out.max_failures)
+    return fan_out_text(fan_out.parallel, fan_out.max_failures, fan_out.timeout)
 
 
 def _policy(approval: Approval) -> str:
