@@ -57,6 +57,8 @@ GROUPS = {
         "service": "service",
         "backup": "backups",
         "restore": "backups",
+        "doctor": "doctor",
+        "upgrade": "doctor",
         "completion": "completion",
         "recover": "recover",
         "audit": "audit",
