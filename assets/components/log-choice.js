@@ -54,18 +54,16 @@ export class LogChoice {
     return number > 0 && number >= this.from && number <= this.to;
   }
 
-  /** Choose a line, or with `isMore` all up to it, and put it into the address. */
+  /**
+   * Choose a line, or with `isMore` all up to it, and put it into the address: at once, or where it
+   * is `said` to screen readers, as keys are pressed again and again, a moment later.
+   */
   choose(number, { isMore = false, said = "" } = {}) {
     this.#head = number;
     if (!isMore || this.isEmpty) this.#anchor = number;
     clearTimeout(this.#timer);
-    this.#timer = setTimeout(
-      () => {
-        this.#noteInAddress();
-        if (said) announce(said);
-      },
-      said ? SETTLED_MS : 0,
-    );
+    if (said) this.#timer = setTimeout(() => (this.#noteInAddress(), announce(said)), SETTLED_MS);
+    else this.#noteInAddress();
   }
 
   /** Choose the line at this index, or with `isMore` all up to it; `said` to screen readers. */

@@ -33,6 +33,8 @@ export class LogPanel {
   /** While standard error is shown alone: from which line on all of the tail is here. */
   #wholeFrom = 0;
   #hasAllErrors = false;
+  /** How often somebody has asked for a line. */
+  #going = 0;
   #job = "";
   #view;
   #toggles;
@@ -163,6 +165,7 @@ export class LogPanel {
 
   /** Show a line wherever it is; `isMarked`: mark it too. */
   async #goToNumber(number, isMarked) {
+    const going = ++this.#going;
     this.#view.setFollowing(false);
     if (this.#isErrorsOnly && !(await this.#hasError(number))) this.#toggles.endErrorsOnly();
     const isIn = (buffer) => buffer && number >= buffer.firstNumber && number <= buffer.lastNumber;
@@ -170,7 +173,7 @@ export class LogPanel {
     else if (!isIn(this.#piece)) {
       const from = Math.max(1, number - PIECE_LINES / 2);
       const piece = await this.#fetch({ from_line: from, lines: PIECE_LINES });
-      if (!piece) return;
+      if (!piece || going !== this.#going) return; // or somebody wants to be elsewhere by now
       this.#showPiece(piece.buffer);
     }
     if (isMarked) this.#view.goToNumber(number);
