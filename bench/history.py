@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import statistics
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from bench import history_generator, systems
 from bench.figures import Figure
-from bench.latency import start_percentile_ms
+from bench.latency import WARM_UP, times_of_one
 from tests.product import Installation
 from tests.thin_api import Api
 
 FEW, MANY = 1_000, 1_000_000
-CALLS = 100
+CALLS, TRIGGERS = 1_000, 300
 STARTS = 5
 MOST = 1.5
 
@@ -32,40 +35,44 @@ PATHS = {
 
 
 @dataclass(frozen=True)
-class _Measured:
-    """What one history has cost: milliseconds at the 99th percentile by what was asked."""
+class _Filled:
+    """A running server with so many ended automations."""
 
-    p99_ms: dict[str, float]
+    api: Api
     ready_seconds: float
 
 
 def histories(folder: Path) -> list[Figure]:
-    """Measure with a thousand ended automations, then with a million."""
-    few, many = _measure(folder / "few", FEW), _measure(folder / "many", MANY)
-    figures = [
-        Figure(
-            f"{name}, p99, {MANY:,} behind",
-            many.p99_ms[name],
-            MOST * before,
-            "ms",
-            f"{MOST} × that with {FEW:,}",
-        )
-        for name, before in few.p99_ms.items()
-    ]
-    ready = Figure(
-        "ready", many.ready_seconds, MOST * few.ready_seconds, "s", f"{MOST} × that with {FEW:,}"
-    )
+    """Measure with a thousand ended automations and with a million in turn, call by call.
+
+    So what else the machine does touches both alike.
+    """
+    with _filled(folder / "few", FEW) as few, _filled(folder / "many", MANY) as many:
+        both = [few.api, many.api]
+        figures = [
+            _figure(name, *_percentiles(partial(_call_ms, path=path), both, CALLS))
+            for name, path in PATHS.items()
+        ]
+        figures.append(_figure("trigger → starts", *_percentiles(_start_ms, both, TRIGGERS)))
+        most = MOST * few.ready_seconds
+        ready = Figure("ready", many.ready_seconds, most, "s", f"{MOST} × that with {FEW:,}")
+
     return [*figures, ready]
 
 
-def _measure(folder: Path, count: int) -> _Measured:
+def _figure(name: str, few_ms: float, many_ms: float) -> Figure:
+    return Figure(
+        f"{name}, p99, {MANY:,} behind", many_ms, MOST * few_ms, "ms", f"{MOST} × that with {FEW:,}"
+    )
+
+
+@contextmanager
+def _filled(folder: Path, count: int) -> Iterator[_Filled]:
     with systems.product(folder, 4) as (installation, system):
         installation.server.process.stop()
         history_generator.fill(installation.server.folder / "data/opsicle.db", count)
         ready = statistics.median(_ready_seconds(installation) for _ in range(STARTS))
-        api = Api(system.access)
-        p99 = {name: _call_percentile_ms(api, path) for name, path in PATHS.items()}
-        return _Measured({**p99, "trigger → starts": start_percentile_ms(api, CALLS, 99)}, ready)
+        yield _Filled(Api(system.access), ready)
 
 
 def _ready_seconds(installation: Installation) -> float:
@@ -76,12 +83,20 @@ def _ready_seconds(installation: Installation) -> float:
     return time.perf_counter() - began
 
 
-def _call_percentile_ms(api: Api, path: str) -> float:
-    api.reconnects()
-    return statistics.quantiles([_call_ms(api, path) for _ in range(CALLS)], n=100)[98]
+def _percentiles(measure: Callable[[Api], float], apis: list[Api], count: int) -> list[float]:
+    """Return the 99th percentile for each, of `count` measurements after some that do not count."""
+    for api in apis:
+        api.reconnects()
+
+    taken = [[measure(api) for api in apis] for _ in range(WARM_UP + count)][WARM_UP:]
+    return [statistics.quantiles(of_one, n=100)[98] for of_one in zip(*taken, strict=True)]
 
 
 def _call_ms(api: Api, path: str) -> float:
     began = time.perf_counter()
     api.request("GET", path)
     return (time.perf_counter() - began) * 1000
+
+
+def _start_ms(api: Api) -> float:
+    return times_of_one(api, "stamp").started * 1000

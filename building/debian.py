@@ -39,7 +39,10 @@ PACKAGES = {
         "ssh-keygen", "makes keys, and judges signatures that jobs have made"
     ),
     "openssh-server": Package("/usr/sbin/sshd", "targets on which jobs run their commands"),
-    "fish": Package("/usr/bin/fish", "a login shell on targets that is unlike sh"),
+    "fish": Package(
+        "/usr/bin/fish", "a login shell on targets that is unlike sh, and completes commands"
+    ),
+    "zsh": Package("/usr/bin/zsh", "completes commands, as bash and fish do"),
     "nodejs": Package("node", "runs the emulated Telegram"),
     "npm": Package("npm", "fetches the emulated Telegram"),
     "podman": Package("podman", "runs phases in containers"),
@@ -52,6 +55,7 @@ PACKAGES = {
     "user-mode-linux": Package(
         "linux.uml", "a kernel as a process, with control groups of version 2"
     ),
+    "age": Package("age", "a foreign judge of backups"),
     "systemd": Package("systemd-analyze", "judges the units of the documentation"),
 }
 

@@ -14,6 +14,7 @@ from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
 from opsicle.kit import ids, signals
+from tests import dropped_processes
 from tests.support import require
 
 if TYPE_CHECKING:
@@ -66,6 +67,7 @@ def _folder(nodeid: str) -> str:
 def pytest_configure() -> None:
     """Let Ctrl-C reach what tests start, even if they were started in the background themselves."""
     signals.restore_defaults()
+    dropped_processes.note_all()
 
 
 def pytest_make_parametrize_id(config: pytest.Config, val: object, argname: str) -> str | None:
@@ -74,6 +76,13 @@ def pytest_make_parametrize_id(config: pytest.Config, val: object, argname: str)
     Keys and hashes differ at each start, and parallel runs compare names.
     """
     return argname if isinstance(val, str) and len(val) > MOST_CHARACTERS else None
+
+
+@pytest.fixture(autouse=True)
+def no_process_dropped() -> Iterator[None]:
+    """Fail a test that drops a process without waiting for its end."""
+    yield
+    dropped_processes.collect()
 
 
 @pytest.fixture(autouse=True)

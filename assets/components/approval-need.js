@@ -17,12 +17,14 @@ export function needView(need) {
     "note",
     h("strong", {}, "It waits for approval before it runs"),
     need.is_default && said(`The template names no policy; ${need.policy} applies by itself.`),
-    h(
-      "ul",
-      {},
-      need.gates.map((gate) => h("li", {}, gateText(gate))),
-    ),
+    gateList(need.gates),
   );
+}
+
+/** Gates in their order, with who passes each. */
+export function gateList(gates) {
+  const items = gates.map((gate) => h("li", {}, gateText(gate)));
+  return h("ul", {}, items);
 }
 
 function gateText({ name, required, people, is_conditional: isConditional }) {

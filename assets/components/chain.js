@@ -58,22 +58,27 @@ function calledTree(calls) {
   );
 }
 
-/** Which templates, in which versions, an approval lets an automation call. */
+/** Which templates, in which versions and on which machines, an approval lets an automation call. */
 export function boundCalls(calls) {
   return h(
     "ul",
     { class: "called" },
-    calls.map(({ template, version, digest, calls: below }) =>
+    calls.map(({ template, version, digest, calls: below, fan_out: fanOut }) =>
       h(
         "li",
         {},
         h("a", { href: `/templates/${template}?version=${version}` }, template),
         ` version ${version} `,
         h("code", { class: "muted small" }, digest),
+        fanOut && h("p", {}, `on each of ${visible(fanOut.members.map(machineText).join(", "))}`),
         below.length > 0 && boundCalls(below),
       ),
     ),
   );
+}
+
+function machineText({ name, target }) {
+  return target ? `${name} (${target.user}@${target.host}:${target.port ?? 22})` : name;
 }
 
 /** How a call stands in a template: its name, its version and where its values come from. */

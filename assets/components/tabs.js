@@ -1,6 +1,6 @@
 // Views of one thing beside each other, of which one is in sight; which one stands in the address.
 
-import { h } from "../lib/dom.js";
+import { h, replace } from "../lib/dom.js";
 import { setQuery } from "../lib/router.js";
 
 const PARAMETER = "view";
@@ -8,13 +8,15 @@ const PARAMETER = "view";
 let count = 0;
 
 /**
- * Tabs with a panel each: `views` are { key, text, content }. The one that the `query` of the
- * address names is in sight, else the first. Gives { element, show(key), rename(key, text) }.
+ * Tabs with a panel each: `views` are { key, text, content }, where a function makes the content
+ * once it is in sight. The one that the `query` of the address names is in sight, else the first.
+ * Gives { element, show(key), rename(key, text) }.
  */
 export function tabbed({ label, views, query }) {
   const prefix = `tabs-${++count}`;
   const tabs = new Map();
   const panels = new Map();
+  const makers = new Map();
   for (const { key, text, content } of views) {
     const id = `${prefix}-${key}`;
     const tab = h("button", { type: "button", role: "tab", class: "tab", id }, text);
@@ -27,7 +29,9 @@ export function tabbed({ label, views, query }) {
       tabindex: "0",
       "aria-labelledby": id,
     };
-    panels.set(key, h("div", panel, content));
+    const isMade = typeof content !== "function";
+    panels.set(key, h("div", panel, isMade && content));
+    if (!isMade) makers.set(key, content);
   }
   const first = views[0].key;
   const show = (key) => {
@@ -37,6 +41,9 @@ export function tabbed({ label, views, query }) {
       tab.tabIndex = isIt ? 0 : -1;
       panels.get(each).hidden = !isIt;
     }
+    const make = makers.get(key);
+    makers.delete(key);
+    if (make) replace(panels.get(key), make());
     const parameters = Object.fromEntries(new URLSearchParams(location.search));
     const wanted = key === first ? "" : key;
     if ((parameters[PARAMETER] ?? "") !== wanted) setQuery({ ...parameters, [PARAMETER]: wanted });

@@ -95,6 +95,11 @@ export function durationText(milliseconds) {
   return `${Math.floor(minutes / 1_440)} d ${Math.floor((minutes % 1_440) / 60)} h`;
 }
 
+/** When a schedule starts its template. */
+export function scheduleText({ cron, every, time_zone: zone }) {
+  return every ? `every ${every} s` : `${cron} ${zone}`;
+}
+
 /** The whole date and time, for a title. */
 export function exactTime(iso) {
   return exact.format(Date.parse(iso));

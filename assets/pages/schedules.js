@@ -12,7 +12,7 @@ import { h } from "../lib/dom.js";
 import { takeDraft } from "../lib/drafts.js";
 import { here } from "../lib/router.js";
 import { may } from "../lib/session.js";
-import { exactTime } from "../lib/times.js";
+import { exactTime, scheduleText } from "../lib/times.js";
 import { visible } from "../lib/visible.js";
 
 const SAMPLE = `apiVersion: v1
@@ -52,15 +52,11 @@ const COLUMNS = [
     state !== "active" && h("div", { class: "muted small" }, state),
   ]),
   column("Template", ({ template }) => visible(template)),
-  column("Times", (schedule) => timesText(schedule)),
+  column("Times", (schedule) => scheduleText(schedule)),
   column("Next", ({ next_at: at }) => (at ? exactTime(at) : "–")),
   column("Last", ({ last }) => lastOutcome(last)),
   column("Runs as", ({ runs_as: person }) => visible(person.email), { isMinor: true }),
 ];
-
-function timesText({ cron, every, time_zone: zone }) {
-  return every ? `every ${every} s` : `${cron} ${zone}`;
-}
 
 function lastOutcome(last) {
   if (!last) return "–";

@@ -1,20 +1,20 @@
-// One template: what it does, what it asks for, how it changed.
+// One template: what it does, what it asks for, how it went, how it changed.
 
-import { button, buttonLink } from "../components/buttons.js";
-import { confirm } from "../components/dialogs.js";
-import { diffView } from "../components/diff.js";
-import { select } from "../components/fields.js";
+import { buttonLink } from "../components/buttons.js";
 import { pageHeading } from "../components/headings.js";
-import { List } from "../components/list.js";
 import { loadInto } from "../components/loading.js";
 import { noticeBox, problemList } from "../components/problems.js";
 import { sourceView } from "../components/source.js";
 import { phasesView } from "../components/steps.js";
+import { tabbed } from "../components/tabs.js";
 import { placeView } from "../components/targets.js";
-import { get, remove } from "../lib/api.js";
+import { flowView } from "../components/template-flow.js";
+import { historyView } from "../components/template-history.js";
+import { surroundings } from "../components/template-surroundings.js";
+import { versionsView } from "../components/template-versions.js";
+import { get } from "../lib/api.js";
 import { h, replace } from "../lib/dom.js";
 import { queryText } from "../lib/query.js";
-import { navigate, setQuery } from "../lib/router.js";
 import { may } from "../lib/session.js";
 import { getTemplate, pathOf } from "../lib/templates.js";
 import { ago, durationText } from "../lib/times.js";
@@ -22,22 +22,26 @@ import { templateQueueTexts } from "../lib/placement.js";
 import { environmentName, typeOf } from "../lib/values.js";
 import { visible, visibleValue } from "../lib/visible.js";
 
-const VIEWS = [
-  ["plan", "What it does"],
-  ["source", "Source"],
-  ["versions", "Versions"],
-];
-
 export function mount(root, { name, query }) {
   const page = new AbortController();
   const content = h("div", {}, pageHeading(name));
   root.append(content);
-  const load = () => getTemplate(name, query.get("version"), page);
-  loadInto(content, page.signal, load, (template) => {
-    replace(content, heading(template), notices(template), views(template, query, page));
+  const load = () => loadAll(name, query.get("version"), page);
+  loadInto(content, page.signal, load, ({ template, need }) => {
+    const tabs = views({ template, need }, query, page);
+    replace(content, heading(template), notices(template), tabs);
     content.querySelector("h1").focus({ preventScroll: true });
   });
   return () => page.abort();
+}
+
+async function loadAll(name, version, { signal }) {
+  const path = { name };
+  const [template, need] = await Promise.all([
+    getTemplate(name, version, { signal }),
+    get("/templates/{name}/approval", { path, query: { version }, signal }),
+  ]);
+  return { template, need };
 }
 
 function heading(template) {
@@ -65,6 +69,7 @@ function heading(template) {
         ago(template.pushed_at),
         ownersText(template.owners),
       ),
+      template.message && h("p", { class: "version-message" }, visible(template.message)),
     ],
   });
 }
@@ -99,54 +104,49 @@ function notices(template) {
   ];
 }
 
-function views(template, query, page) {
-  const panel = h("div", { class: "panel", role: "tabpanel", tabindex: "-1" });
-  const tabs = VIEWS.map(([key, text]) =>
-    h("button", { type: "button", role: "tab", class: "tab", dataset: { key } }, text),
-  );
-  const show = (key) => {
-    for (const tab of tabs) {
-      tab.setAttribute("aria-selected", String(tab.dataset.key === key));
-      tab.tabIndex = tab.dataset.key === key ? 0 : -1;
-    }
-    if (key === "source") replace(panel, sourceView(template.source, template.warnings).element);
-    else if (key === "versions") versionsPanel(panel, template, page);
-    else replace(panel, planPanel(template));
+function views({ template, need }, query, page) {
+  const { signal } = page;
+  const history = () => {
+    const place = h("div", {});
+    const path = { name: template.name };
+    const load = () => get("/templates/{name}/recent-runs", { path, signal });
+    loadInto(place, signal, load, ({ runs }) => replace(place, historyView(runs, template)));
+    return place;
   };
-  const choose = (tab) => {
-    setQuery({
-      version: query.get("version"),
-      view: tab.dataset.key === "plan" ? "" : tab.dataset.key,
-    });
-    show(tab.dataset.key);
-    tab.focus();
-  };
-  for (const [i, tab] of tabs.entries()) {
-    tab.addEventListener("click", () => choose(tab));
-    tab.addEventListener("keydown", (event) => {
-      const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
-      if (step) choose(tabs[(i + step + tabs.length) % tabs.length]);
-    });
-  }
-  show(VIEWS.some(([key]) => key === query.get("view")) ? query.get("view") : "plan");
-  return [
-    h("div", { class: "tabs", role: "tablist", "aria-label": "Views of the template" }, tabs),
-    panel,
+  const all = [
+    {
+      key: "plan",
+      text: "What it does",
+      content: () => [flowView(template, need), planPanel(template, need, signal)],
+    },
+    may("automations.view") && { key: "history", text: "History", content: history },
+    {
+      key: "source",
+      text: "Source",
+      content: () => sourceView(template.source, template.warnings).element,
+    },
+    { key: "versions", text: "Versions", content: () => versionsView(template, signal) },
   ];
+  return tabbed({ label: "Views of the template", query, views: all.filter(Boolean) }).element;
 }
 
-function planPanel(template) {
+function planPanel(template, need, signal) {
   return h(
     "div",
     { class: "columns" },
-    h("section", {}, h("h2", {}, "Phases"), phasesView(template)),
     h(
       "section",
       {},
+      h("h2", {}, "Phases"),
+      phasesView(template),
       h("h2", {}, "Variables"),
       template.variables.length
         ? variablesTable(template.variables)
         : h("p", { class: "muted" }, "It asks for nothing."),
+    ),
+    h(
+      "section",
+      {},
       h("h2", {}, "Where it runs"),
       placeView(template),
       templateQueueTexts(template).map((text) => h("p", {}, visible(text), ".")),
@@ -156,9 +156,6 @@ function planPanel(template) {
           {},
           `The workspace of a job that does not go well is kept for ${durationText(template.keep_workspace * 1000)}.`,
         ),
-      template.needs_approval && h("p", {}, "Someone must approve each run."),
-      template.needs_mfa &&
-        h("p", {}, "Whoever runs it shows a fresh code of their authenticator app."),
       template.notify.length > 0 && [
         h("h2", {}, "Who hears how it ends"),
         h("p", {}, "Whoever ran it, and:"),
@@ -168,6 +165,7 @@ function planPanel(template) {
           template.notify.map((entry) => h("li", {}, visible(notifyText(entry)))),
         ),
       ],
+      surroundings(template, need, signal),
     ),
   );
 }
@@ -209,76 +207,4 @@ function variablesTable(variables) {
     ),
   );
   return h("dl", { class: "variables" }, rows);
-}
-
-function versionsPanel(panel, template, { signal }) {
-  const list = new List({
-    label: "Versions",
-    load: (query) =>
-      get("/templates/{name}/versions", { path: { name: template.name }, query, signal }),
-    look: "rows",
-    row: (version) => versionRow(version, template),
-    key: ({ version }) => version,
-    signal,
-  });
-  replace(
-    panel,
-    list.element,
-    template.latest_version > 1 && comparison(template, signal),
-    may("templates.delete") && deletion(template),
-  );
-}
-
-function comparison({ name, version, latest_version: latest }, signal) {
-  const numbers = Array.from({ length: latest }, (_, i) => String(latest - i));
-  const options = numbers.map((number) => [number, `version ${number}`]);
-  const choose = (chosen, label) =>
-    select(options, String(chosen), { "aria-label": label, onchange: () => compare() });
-  const from = choose(Math.max(1, version - 1), "Compare from");
-  const to = choose(version, "Compare to");
-  const result = h("div", {});
-  const compare = () => {
-    const query = { from: from.value, to: to.value };
-    const load = () => get("/templates/{name}/diff", { path: { name }, query, signal });
-    loadInto(result, signal, load, ({ diff }) => replace(result, diffView(diff)));
-  };
-  compare();
-  const toolbar = h("div", { class: "toolbar" }, from, h("span", {}, "→"), to);
-  return [h("h2", {}, "Compare"), toolbar, result];
-}
-
-function versionRow({ version, pushed_by: person, pushed_at: at, digest }, template) {
-  const href = `${pathOf(template)}?version=${version}`;
-  const short = h("code", { title: digest }, digest.replace("sha256:", "").slice(0, 12));
-  return h(
-    "li",
-    { class: "row" },
-    h(
-      "div",
-      { class: "row-main" },
-      h("a", { class: "row-title", href }, `version ${version}`),
-      h(
-        "p",
-        { class: "row-facts" },
-        visible(person.name || person.email),
-        ", ",
-        ago(at),
-        " · ",
-        short,
-      ),
-    ),
-  );
-}
-
-function deletion({ name }) {
-  const open = () =>
-    confirm({
-      title: `Delete ${name}?`,
-      text: "Nobody can run it any more. Automations that ran it stay, with the version that they ran.",
-      action: "Delete the template",
-      run: () => remove("/templates/{name}", { path: { name } }),
-      done: () => navigate("/templates"),
-    });
-  const end = button("Delete this template…", { look: "quiet", onclick: open });
-  return h("p", { class: "danger-zone" }, end);
 }

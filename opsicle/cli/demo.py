@@ -24,9 +24,10 @@ from opsicle.domain.template_parser import parse_document
 from opsicle.domain.templates import Template, Value
 from opsicle.kit import signals
 from opsicle.kit.resources import examples, program
+from opsicle.wire.document_api import PushRequest
 from opsicle.wire.endpoints import accounts, automations, templates, workers
 from opsicle.wire.fleet_api import CreateJoinTokenRequest
-from opsicle.wire.user_api import Automation, LoginRequest, RunRequest, SetupRequest, SourceRequest
+from opsicle.wire.user_api import Automation, LoginRequest, RunRequest, SetupRequest
 
 if TYPE_CHECKING:
     from opsicle.client.saved_logins import SavedLogin
@@ -132,7 +133,7 @@ def _push_samples(api: Api) -> list[str]:
         if not isinstance(parse_document(source.encode()), Template):
             continue
 
-        pushed = api.call(templates.PUSH, body=SourceRequest(source))
+        pushed = api.call(templates.PUSH, body=PushRequest(source))
         template = api.call(templates.SHOW, pushed.name)
         needs_values = any(
             variable.is_required and variable.default is None for variable in template.variables

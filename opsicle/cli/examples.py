@@ -7,6 +7,10 @@ from __future__ import annotations
 
 EXAMPLES = {
     "demo": "opsicle demo",
+    "backup": "opsicle backup /backup/opsicle.age --passphrase-file /etc/opsicle/passphrase",
+    "doctor": "opsicle doctor --server https://ops.example.com",
+    "upgrade": "opsicle upgrade --check",
+    "restore": "opsicle restore /backup/opsicle.age --data-dir /var/lib/opsicle",
     "server": (
         "opsicle server --data-dir /var/lib/opsicle --listen 0.0.0.0:8443 "
         "--worker-listen 0.0.0.0:8444"
@@ -32,11 +36,12 @@ EXAMPLES = {
     "workers undrain": "opsicle workers undrain ams-1",
     "workers revoke": "opsicle workers revoke ams-1",
     "templates validate": "opsicle templates validate restart-web.yaml",
-    "templates push": "opsicle templates push restart-web.yaml rotate-key.yaml",
+    "templates push": "opsicle templates push restart-web.yaml -m 'wait for the balancer'",
     "templates list": "opsicle templates list",
     "templates show": "opsicle templates show restart-web --source",
     "templates versions": "opsicle templates versions restart-web",
     "templates diff": "opsicle templates diff restart-web 3 4",
+    "templates runners": "opsicle templates runners restart-web",
     "templates delete": "opsicle templates delete restart-web",
     "run": "opsicle run restart-web --var service=nginx --follow",
     "automations list": "opsicle automations list --state failed --since 24h",
@@ -168,5 +173,6 @@ EXAMPLES = {
     "audit verify": "opsicle audit verify",
     "audit key": "opsicle audit key",
     "service print": "opsicle service print server",
+    "completion": "opsicle completion bash",
     "recover": "opsicle recover --data-dir /var/lib/opsicle --email alice@example.com",
 }

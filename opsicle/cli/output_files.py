@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Iterable
 from pathlib import Path
@@ -13,6 +12,7 @@ from opsicle.cli.input_files import STDIN, FileName
 from opsicle.cli.terminal import printable, say
 from opsicle.domain.errors import Conflict, InvalidInput
 from opsicle.domain.problems import quoted
+from opsicle.kit import files
 
 
 def write_whole(file: Path, pieces: Iterable[bytes]) -> None:
@@ -20,17 +20,11 @@ def write_whole(file: Path, pieces: Iterable[bytes]) -> None:
 
     Raises InvalidInput if it cannot be written, and what the pieces raise.
     """
-    draft = file.with_name(f".{file.name}.new")
     try:
-        with os.fdopen(
-            os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb"
-        ) as target:
+        with files.written_whole(file) as target:
             target.writelines(pieces)
-        draft.replace(file)
     except OSError as error:
         raise InvalidInput(f"{file} cannot be written: {error.strerror or error}") from error
-    finally:
-        draft.unlink(missing_ok=True)
 
 
 to_option = click.option(

@@ -11,9 +11,9 @@ from opsicle.cli.output import Column, emit_list
 from opsicle.cli.root import NounGroup
 from opsicle.cli.sessions import connect
 from opsicle.domain.policies import Approvers, Condition, Gate, Scope
+from opsicle.wire.document_api import PushRequest
 from opsicle.wire.endpoints import policies as endpoints
 from opsicle.wire.policy_api import PolicyVersion
-from opsicle.wire.user_api import SourceRequest
 
 _COLUMNS = [
     Column("name", lambda policy: policy.name),
@@ -22,6 +22,7 @@ _COLUMNS = [
     Column("by itself", lambda policy: policy.is_default),
     Column("pushed", lambda policy: policy.pushed_at),
     Column("by", lambda policy: policy.pushed_by.email),
+    Column("message", lambda policy: policy.message),
 ]
 
 
@@ -32,8 +33,9 @@ def policies() -> None:
 
 @policies.command()
 @versioned.files_argument
+@versioned.message_option
 @totp_option
-def push(files: tuple[str, ...], totp: str | None) -> None:
+def push(files: tuple[str, ...], message: str, totp: str | None) -> None:
     """Make files the newest versions of their policies.
 
     One file makes one JSON object, several an array.
@@ -43,7 +45,7 @@ def push(files: tuple[str, ...], totp: str | None) -> None:
     versioned.push_files(
         files,
         totp,
-        lambda api, source: api.call(endpoints.PUSH, body=SourceRequest(source)),
+        lambda api, source: api.call(endpoints.PUSH, body=PushRequest(source, message)),
         lambda done: done.warnings,
     )
 
@@ -90,6 +92,7 @@ def _fields(policy: PolicyVersion) -> list[tuple[str, object]]:
         *((f"gate {gate.name}", _gate_text(gate)) for gate in policy.gates),
         ("pushed", policy.pushed_at),
         ("pushed by", policy.pushed_by.email),
+        ("message", policy.message),
         ("digest", policy.digest),
     ]
 

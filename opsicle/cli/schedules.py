@@ -15,9 +15,9 @@ from opsicle.cli.output import Column, emit, emit_list, print_json
 from opsicle.cli.root import NounGroup
 from opsicle.cli.sessions import connect
 from opsicle.client.automations import trigger
+from opsicle.wire.document_api import PushRequest
 from opsicle.wire.endpoints import schedules as endpoints
 from opsicle.wire.schedule_api import LastStart, ScheduleSummary, ScheduleVersion
-from opsicle.wire.user_api import SourceRequest
 
 
 def _times(schedule: ScheduleSummary) -> str:
@@ -51,6 +51,7 @@ _VERSION_COLUMNS = [
     Column("runs as", lambda schedule: schedule.runs_as.email),
     Column("pushed", lambda schedule: schedule.pushed_at),
     Column("by", lambda schedule: schedule.pushed_by.email),
+    Column("message", lambda schedule: schedule.message),
 ]
 
 
@@ -61,8 +62,9 @@ def schedules() -> None:
 
 @schedules.command()
 @versioned.files_argument
+@versioned.message_option
 @totp_option
-def push(files: tuple[str, ...], totp: str | None) -> None:
+def push(files: tuple[str, ...], message: str, totp: str | None) -> None:
     """Make files the newest versions of their schedules.
 
     One file makes one JSON object, several an array.
@@ -72,7 +74,7 @@ def push(files: tuple[str, ...], totp: str | None) -> None:
     versioned.push_files(
         files,
         totp,
-        lambda api, source: api.call(endpoints.PUSH, body=SourceRequest(source)),
+        lambda api, source: api.call(endpoints.PUSH, body=PushRequest(source, message)),
         lambda done: done.warnings,
     )
 
@@ -176,6 +178,7 @@ def _fields(schedule: ScheduleVersion) -> list[tuple[str, object]]:
         ("runs as", schedule.runs_as.email),
         ("pushed", schedule.pushed_at),
         ("pushed by", schedule.pushed_by.email),
+        ("message", schedule.message),
         ("digest", schedule.digest),
     ]
 

@@ -49,30 +49,9 @@ Restart=on-failure
 RestartSec=2
 LimitNOFILE=16384
 LimitCORE=0
-
-# It needs its own folders and the network, and nothing else of the machine.
-CapabilityBoundingSet=
-NoNewPrivileges=yes
-ProtectSystem=strict
-ProtectHome=yes
-PrivateTmp=yes
-PrivateDevices=yes
-ProtectClock=yes
-ProtectHostname=yes
 ProtectControlGroups=yes
-ProtectKernelLogs=yes
-ProtectKernelModules=yes
-ProtectKernelTunables=yes
-ProtectProc=invisible
-RestrictAddressFamilies=AF_INET AF_INET6 AF_UNIX
-RestrictNamespaces=yes
-RestrictRealtime=yes
-RestrictSUIDSGID=yes
-LockPersonality=yes
-RemoveIPC=yes
-SystemCallArchitectures=native
-SystemCallFilter=@system-service
 
+{confinement}
 [Install]
 WantedBy=multi-user.target
 """
@@ -105,6 +84,12 @@ LimitCORE=0
 # A control group of its own, in which it keeps the limits of phases: `limits` in templates.
 Delegate=memory pids
 
+{confinement}
+[Install]
+WantedBy=multi-user.target
+"""
+
+_FREE_JOBS = """\
 # Jobs do what their templates say, with the rights of this user: add what yours can do without.
 # `sudo` in a command needs NoNewPrivileges=no.
 NoNewPrivileges=yes
@@ -117,10 +102,36 @@ RestrictRealtime=yes
 RestrictSUIDSGID=yes
 LockPersonality=yes
 SystemCallArchitectures=native
-
-[Install]
-WantedBy=multi-user.target
 """
+
+_CONFINED = """\
+# {reason}
+CapabilityBoundingSet=
+NoNewPrivileges=yes
+ProtectSystem=strict
+ProtectHome=yes
+PrivateTmp=yes
+PrivateDevices=yes
+ProtectClock=yes
+ProtectHostname=yes
+ProtectKernelLogs=yes
+ProtectKernelModules=yes
+ProtectKernelTunables=yes
+ProtectProc=invisible
+RestrictAddressFamilies=AF_INET AF_INET6 AF_UNIX
+RestrictNamespaces=yes
+RestrictRealtime=yes
+RestrictSUIDSGID=yes
+LockPersonality=yes
+RemoveIPC=yes
+SystemCallArchitectures=native
+SystemCallFilter=@system-service
+"""
+
+_CONFINED_SERVER = "It needs its own folders and the network, and nothing else of the machine."
+_CONFINED_JOBS = (
+    "Jobs reach the network and the worker's own folders, and nothing else of the machine."
+)
 
 _UNITS = {"server": ("opsicle-server", _SERVER), "worker": ("opsicle-worker", _WORKER)}
 
@@ -141,8 +152,15 @@ def service() -> None:
     multiple=True,
     help="A further group, such as the proxy's. May be repeated.",
 )
+@click.option(
+    "--confined",
+    is_flag=True,
+    help="For a worker whose jobs act on other machines alone: closed like the server's.",
+)
 @click.option("--program", metavar="PATH", help="Where the program is; this very file unless told.")
-def print_(kind: str, user: str | None, group: tuple[str, ...], program: str | None) -> None:
+def print_(
+    kind: str, user: str | None, group: tuple[str, ...], confined: bool, program: str | None
+) -> None:
     """Print a hardened systemd unit for a server or a worker, with a graceful stop."""
     unit, text = _UNITS[kind]
     values = {
@@ -150,9 +168,18 @@ def print_(kind: str, user: str | None, group: tuple[str, ...], program: str | N
         "unit": unit,
         "user": user or ("opsicle" if kind == "server" else "opsicle-worker"),
         "program": _escaped(shlex.quote(program) if program else _this_program()),
+        "confinement": _confinement(kind, confined),
         "groups": f"SupplementaryGroups={' '.join(group)}\n" if group else "",
     }
     click.echo((_HEAD + "\n" + text).format(**values), nl=False)
+
+
+def _confinement(kind: str, is_confined: bool) -> str:
+    """Return the part of a unit that says what its processes may not do."""
+    if kind == "worker" and not is_confined:
+        return _FREE_JOBS
+    reason = _CONFINED_SERVER if kind == "server" else _CONFINED_JOBS
+    return _CONFINED.format(reason=reason)
 
 
 def _this_program() -> str:

@@ -17,8 +17,10 @@ from opsicle.cli.terminal import echo_document, printable, say
 from opsicle.domain.errors import InvalidInput
 from opsicle.domain.fan_outs import FanOut, FanOutKind, fan_out_text
 from opsicle.domain.templates import Concurrency, Notify, Phase, When
+from opsicle.wire.document_api import PushRequest
 from opsicle.wire.endpoints import templates as endpoints
-from opsicle.wire.user_api import SourceRequest, TemplateVersion
+from opsicle.wire.endpoints.roles import LIST_RUNNERS
+from opsicle.wire.user_api import TemplateVersion
 
 _COLUMNS = [
     Column("name", lambda template: template.name),
@@ -31,7 +33,13 @@ _VERSION_COLUMNS = [
     Column("version", lambda version: version.version),
     Column("pushed", lambda version: version.pushed_at),
     Column("by", lambda version: version.pushed_by.email),
+    Column("message", lambda version: version.message),
     Column("digest", lambda version: version.digest),
+]
+_RUNNER_COLUMNS = [
+    Column("email", lambda person: person.email),
+    Column("name", lambda person: person.name),
+    Column("by", lambda person: person.why),
 ]
 
 
@@ -63,8 +71,9 @@ def validate(files: tuple[str, ...]) -> InvalidInput | None:
 
 @templates.command()
 @versioned.files_argument
+@versioned.message_option
 @totp_option
-def push(files: tuple[str, ...], totp: str | None) -> None:
+def push(files: tuple[str, ...], message: str, totp: str | None) -> None:
     """Make files the newest versions of their templates.
 
     One file makes one JSON object, several an array.
@@ -75,7 +84,7 @@ def push(files: tuple[str, ...], totp: str | None) -> None:
     versioned.push_files(
         files,
         totp,
-        lambda api, source: api.call(endpoints.PUSH, body=SourceRequest(source)),
+        lambda api, source: api.call(endpoints.PUSH, body=PushRequest(source, message)),
         lambda done: done.warnings,
     )
 
@@ -120,6 +129,14 @@ def diff(name: str, old: int, new: int) -> None:
 
 @templates.command()
 @click.argument("name")
+@limit
+def runners(name: str, limit: int | None) -> None:
+    """List who may run one template, and by which role or group."""
+    emit_list(connect().pages(LIST_RUNNERS, name), _RUNNER_COLUMNS, limit=limit)
+
+
+@templates.command()
+@click.argument("name")
 @totp_option
 def delete(name: str, totp: str | None) -> None:
     """Take a template out of use. Its automations stay."""
@@ -138,7 +155,7 @@ def _phase_text(phase: Phase) -> str:
 def _each_text(fan_out: FanOut) -> str:
     what = "worker" if fan_out.kind is FanOutKind.EACH else "target"
     named = f" of {', '.join(fan_out.names)}" if fan_out.names else ""
-    return f"{what}{named}, {fan_out_text(fan_out.parallel, fan_out.max_failures)}"
+    return f"{what}{named}, {fan_out_text(fan_out.parallel, fan_out.max_failures, fan_out.timeout)}"
 
 
 def _fields(template: TemplateVersion) -> list[tuple[str, object]]:
@@ -167,6 +184,7 @@ def _fields(template: TemplateVersion) -> list[tuple[str, object]]:
         ("tells", [_notify_text(notify) for notify in template.notify]),
         ("pushed", template.pushed_at),
         ("pushed by", template.pushed_by.email),
+        ("message", template.message),
         ("digest", template.digest),
     ]
 

@@ -11,9 +11,9 @@ from opsicle.cli.mfa import totp_option, with_proof
 from opsicle.cli.output import Column, emit, emit_list
 from opsicle.cli.root import NounGroup
 from opsicle.cli.sessions import connect
+from opsicle.wire.document_api import PushRequest
 from opsicle.wire.endpoints import triggers as endpoints
 from opsicle.wire.trigger_api import TriggerCall, TriggerPushed, TriggerVersion
-from opsicle.wire.user_api import SourceRequest
 
 
 def _outcome(call: TriggerCall | None) -> str:
@@ -41,6 +41,7 @@ _VERSION_COLUMNS = [
     Column("runs as", lambda trigger: trigger.runs_as.email),
     Column("pushed", lambda trigger: trigger.pushed_at),
     Column("by", lambda trigger: trigger.pushed_by.email),
+    Column("message", lambda trigger: trigger.message),
 ]
 
 _CALL_COLUMNS = [
@@ -61,8 +62,9 @@ def triggers() -> None:
 
 @triggers.command()
 @versioned.files_argument
+@versioned.message_option
 @totp_option
-def push(files: tuple[str, ...], totp: str | None) -> None:
+def push(files: tuple[str, ...], message: str, totp: str | None) -> None:
     """Make files the newest versions of their triggers, and print where to send webhooks.
 
     One file makes one JSON object, several an array.
@@ -73,7 +75,7 @@ def push(files: tuple[str, ...], totp: str | None) -> None:
     versioned.push_files(
         files,
         totp,
-        lambda api, source: api.call(endpoints.PUSH, body=SourceRequest(source)),
+        lambda api, source: api.call(endpoints.PUSH, body=PushRequest(source, message)),
         lambda done: done.warnings,
         _print_address,
     )
@@ -175,5 +177,6 @@ def _fields(trigger: TriggerVersion) -> list[tuple[str, object]]:
         ("runs as", trigger.runs_as.email),
         ("pushed", trigger.pushed_at),
         ("pushed by", trigger.pushed_by.email),
+        ("message", trigger.message),
         ("digest", trigger.digest),
     ]

@@ -45,6 +45,13 @@ version_option = click.option(
     metavar="N",
     help="Which version; the newest unless told.",
 )
+message_option = click.option(
+    "-m",
+    "--message",
+    default="",
+    metavar="TEXT",
+    help="Why, for those who look at the versions later.",
+)
 source_option = click.option(
     "--source", is_flag=True, help="Print the document as it was pushed, and nothing else."
 )

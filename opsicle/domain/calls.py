@@ -32,22 +32,6 @@ class Call(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     values: dict[str, ValueSource] = {}
 
 
-class BoundCall(msgspec.Struct, frozen=True, kw_only=True):
-    """A template that an automation calls, as it was when that was triggered.
-
-    `phase` and `position` say where in its own template, from 0 on; `calls` are those of the
-    called one.
-    """
-
-    phase: int
-    position: int
-    template: str
-    template_id: str
-    version: int
-    digest: str
-    calls: tuple[BoundCall, ...] = ()
-
-
 class CalledBy(msgspec.Struct, frozen=True, kw_only=True):
     """Where an automation was called: by which one, under which fence, and at which place of it."""
 

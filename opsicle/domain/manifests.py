@@ -16,9 +16,10 @@ from datetime import datetime
 import msgspec
 
 from opsicle.domain.automations import WorkerLost
+from opsicle.domain.bound_calls import BoundCall
 from opsicle.domain.bound_fan_outs import BoundFanOut, MemberOf
 from opsicle.domain.bound_targets import BoundTarget
-from opsicle.domain.calls import BoundCall, CalledBy
+from opsicle.domain.calls import CalledBy
 from opsicle.domain.files import InputFile
 from opsicle.domain.manifest_formats import NEWEST, encode_in_format
 from opsicle.domain.pauses import Resume

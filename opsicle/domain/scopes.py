@@ -26,7 +26,7 @@ class PolicyRequester(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class TemplateScope(msgspec.Struct, frozen=True):
-    """A template as scopes see it: its own labels, and those that it asks of its worker."""
+    """A template as scopes see it: its own labels, and those of where it runs."""
 
     labels: Mapping[str, str]
     runs_on: Mapping[str, str]

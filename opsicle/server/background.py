@@ -1,4 +1,7 @@
-"""What a server does by itself, again and again: one line for each loop."""
+"""What a server does by itself, again and again: one line for each loop.
+
+What starts automations has a loop that is woken, and one that looks once a second in any case.
+"""
 
 from __future__ import annotations
 
@@ -10,9 +13,10 @@ from opsicle.server.assembly import Services
 from opsicle.server.automations.retention import Retention, RetentionPeriods
 from opsicle.server.forwarding.forwarder import Forwarder
 from opsicle.server.gated_turn import GatedTurn
-from opsicle.server.loop import Loop
+from opsicle.server.loop import Loop, WokenLoop
 from opsicle.server.store import approvals, run_windows, schedules
 from opsicle.server.store.database import Connection
+from opsicle.server.store.wakeups import WakeupKind
 
 _EXPIRE_LEASES_EVERY_SECONDS = 1.0
 _KEEP_TIME_EVERY_SECONDS = 1.0
@@ -116,6 +120,17 @@ def loops(services: Services, keep: Callable[[], RetentionPeriods]) -> list[Loop
             for forwarder in services.forwarders
         ),
     ]
+
+
+def woken_loops(services: Services) -> list[WokenLoop]:
+    """Return the loops that take a turn as soon as there is something to start; called once."""
+    loops = {
+        WakeupKind.FAN_OUT: WokenLoop("step on machines", services.fan_outs.step),
+        WakeupKind.CALL: WokenLoop("step calls", lambda _: services.call_starts.turn()),
+        WakeupKind.CHAIN: WokenLoop("step chains", lambda _: services.chain_starts.turn()),
+    }
+    services.core.state.listen(lambda kind, key: loops[kind].wake(key))
+    return [*loops.values()]
 
 
 def _gated(

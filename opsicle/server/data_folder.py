@@ -28,6 +28,10 @@ _OWN_FILES = ("lock", "opsicle.db", "authority.pem")
 missing."""
 
 
+LAST_BACKUP = "last-backup"
+"""A file in the data folder that was written when a backup was whole last."""
+
+
 class ServerFile(msgspec.Struct, kw_only=True):
     """`D/server.json`: where a running server is, its epoch, and whether its queue is held."""
 
@@ -59,6 +63,7 @@ class DataFolder:
     - `marker.json`: what the newest state is (`state_marker.py`)
     - `marker.commits`: how far the database has got since (`store/commits.py`)
     - `clean-stop`: while no server runs, after a clean stop (`clean_stop.py`)
+    - `last-backup`: when a backup was whole last (`backups/backup.py`)
     - `lock`: held while the server runs
     """
 
@@ -204,6 +209,18 @@ class DataFolder:
     def _write(self, path: Path, text: str) -> None:
         with explained(self.path):
             files.replace(path, text.encode("ascii"), mode=0o600)
+
+
+def find_running(folder: Path) -> ServerFile | None:
+    """Return what a server that runs on a folder says of itself; None where none does.
+
+    The lock is not tried: a server that starts at this moment would find it taken.
+    """
+    try:
+        found = msgspec.json.decode((folder / "server.json").read_bytes(), type=ServerFile)
+    except (OSError, msgspec.MsgspecError):
+        return None
+    return found if Path(f"/proc/{found.pid}").exists() else None
 
 
 def _take_lock(folder: Path) -> int:

@@ -7,10 +7,8 @@ from contextlib import suppress
 from pathlib import Path
 
 from opsicle.server.assembly import Services
+from opsicle.server.data_folder import LAST_BACKUP
 from opsicle.server.http.metrics import Metrics
-
-LAST_BACKUP = "last-backup"
-"""A file in the data folder that whatever makes backups touches when one is whole."""
 
 _DATABASES = ("opsicle.db", "opsicle.db-wal", "logs.db", "logs.db-wal")
 

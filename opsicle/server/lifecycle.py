@@ -20,13 +20,12 @@ from gevent.event import Event
 
 from opsicle.domain.artifacts import MIB, ArtifactLimits
 from opsicle.domain.errors import Conflict, OpsicleError
-from opsicle.kit import core_dumps, service_manager, structs
+from opsicle.kit import core_dumps, heap, service_manager, structs
 from opsicle.kit.clock import SteadyClock, SystemClock
 from opsicle.kit.logging import configure
 from opsicle.security.sealing import Seal
 from opsicle.server import background
 from opsicle.server.addresses import Addresses
-from opsicle.server.approvals.binding_upgrade import binder
 from opsicle.server.assembly import Services
 from opsicle.server.audit.remarks import ServerRemarks
 from opsicle.server.automations.retention import RetentionPeriods
@@ -39,18 +38,12 @@ from opsicle.server.forwarding.targets import ForwardingTargets
 from opsicle.server.gated_turn import GatedTurn
 from opsicle.server.http.wire.tls import TLS_VERSIONS, Tls
 from opsicle.server.integrity import IntegrityCheck
-from opsicle.server.keys.binding_key_file import open_binding_key
-from opsicle.server.keys.master_key_file import MasterKeyFile
-from opsicle.server.keys.order_key_file import open_order_key
-from opsicle.server.keys.vault import Vault
 from opsicle.server.listeners import Listeners
-from opsicle.server.loop import Loop
-from opsicle.server.opening import Opening, OpenState, begin_epoch, open_state, pin_keys
+from opsicle.server.loop import Loop, WokenLoop
+from opsicle.server.opening import Opening, OpenState, begin_epoch, open_keys, open_state
 from opsicle.server.preflight import check_machine
 from opsicle.server.reloading import merged
 from opsicle.server.settings import ServerOptions
-from opsicle.server.store import audit_checkpoints
-from opsicle.server.store.database import Database
 from opsicle.server.store.log_database import LogDatabase
 from opsicle.version import __version__
 
@@ -89,6 +82,7 @@ class Lifecycle:
         configure(is_verbose=self._options.is_verbose)
         os.umask(0o077)
         core_dumps.leave_none()
+        heap.give_back_large_blocks()
         structs.make_ready()
         sys.setswitchinterval(SWITCH_SECONDS)
         _allow_many_connections()
@@ -130,28 +124,30 @@ class Lifecycle:
         Raises Conflict for keys that are lost, or another server's.
         """
         state, options = opened.database, self._options
-        authority = folder.authority(self._clock.now())
-        audit_key = folder.audit_key(has_signed=state.read(audit_checkpoints.exists))
-        order_key, vault = open_order_key(folder, state), self._vault(folder, state)
-        pin_keys(folder, state, authority, audit_key)
+        accept_restored = options.accept_restored
+        keys = open_keys(
+            folder,
+            state,
+            self._clock,
+            options.master_key_file,
+            accept_restored=accept_restored,
+        )
 
         return Core(
             state,
             logs,
-            authority,
-            audit_key,
-            order_key,
-            open_binding_key(
-                folder, state, binder(state, self._clock), accept_restored=options.accept_restored
-            ),
+            keys.authority,
+            keys.audit,
+            keys.order,
+            keys.binding,
             self._clock,
             Seal(folder.identity_key()),
-            vault,
+            keys.vault,
             remarks,
             folder.artifacts,
             folder.remove_setup_token,
             has_open_orgs=options.open_orgs,
-            epoch=begin_epoch(opened, self._clock, accept_restored=options.accept_restored),
+            epoch=begin_epoch(opened, self._clock, accept_restored=accept_restored),
             egress_bounds=EgressBounds(options.allow_egress),
             log_bounds=LogBounds(options.job_log_mib * MIB, options.org_logs_mib * MIB),
             artifact_bounds=_artifact_bounds(options),
@@ -160,9 +156,6 @@ class Lifecycle:
 
     def _hang_up(self) -> None:
         self._on_hangup()
-
-    def _vault(self, folder: DataFolder, state: Database) -> Vault:
-        return MasterKeyFile(folder, self._options.master_key_file).open_vault(state)
 
     def _serve(self, folder: DataFolder, services: Services, opened: OpenState) -> None:
         options, now = self._options, self._clock.now()
@@ -186,8 +179,9 @@ class Lifecycle:
         services.sender.recover()
         for forwarder in services.forwarders:
             forwarder.begin()
-        loops = [
+        loops: list[Loop | WokenLoop] = [
             *background.loops(services, lambda: _kept(self._options)),
+            *background.woken_loops(services),
             Loop(
                 "renew certificates",
                 _RENEW_CERTIFICATES_EVERY_SECONDS,

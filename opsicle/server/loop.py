@@ -1,11 +1,13 @@
-"""Something done again and again for as long as the server runs."""
+"""Something done again and again for as long as the server runs: by the clock, or when woken."""
 
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable
 
 import gevent
+from gevent.event import Event
 
 from opsicle.kit.clock import Clock, SystemClock
 
@@ -14,6 +16,9 @@ log = logging.getLogger(__name__)
 LATE_SECONDS = 5.0
 """A turn that comes this much too late comes from a pause: of the process, the machine, or the loop
 of events."""
+
+REST = 2.0
+"""A loop that is woken rests for so many times as long as the processor was busy in its turn."""
 
 
 def until_next(now: float, seconds: float) -> float:
@@ -78,3 +83,53 @@ class Loop:
                 self._turn(late if late > LATE_SECONDS else 0.0)
             except Exception:
                 log.exception("a turn failed", extra={"loop": self.name})
+
+
+class WokenLoop:
+    """Calls `turn` with the keys for which it was woken, as soon as it is.
+
+    So that it takes at most a third of the event loop, however much happens, it rests after each
+    turn; what it is woken for meanwhile waits. A turn that fails is logged, and what it was for is
+    lost: a `Loop` beside it looks at everything.
+    """
+
+    def __init__(self, name: str, turn: Callable[[frozenset[str]], object]) -> None:
+        self.name = name
+        self._turn = turn
+        self._keys: set[str] = set()
+        self._woken = Event()
+        self._idle = Event()
+        self._is_stopping = False
+        self._greenlet: gevent.Greenlet[..., None] | None = None
+
+    def wake(self, key: str) -> None:
+        """Have a turn taken for this, soon; may be called before it is started."""
+        self._keys.add(key)
+        self._woken.set()
+
+    def start(self) -> None:
+        """Begin, with what it was woken for already."""
+        self._greenlet = gevent.spawn(self._run)
+
+    def stop(self, seconds: float) -> None:
+        """Let the turn under way end, for so many seconds at most."""
+        self._is_stopping = True
+        if self._greenlet:
+            self._idle.wait(seconds)
+            self._greenlet.kill(timeout=1)
+
+    def _run(self) -> None:
+        while not self._is_stopping:
+            self._idle.set()
+            self._woken.wait()
+            self._idle.clear()
+
+            self._woken.clear()
+            keys, self._keys = frozenset(self._keys), set()
+            began_at = time.thread_time()
+            try:
+                self._turn(keys)
+            except Exception:
+                log.exception("a turn failed", extra={"loop": self.name})
+            self._idle.set()
+            gevent.sleep(REST * (time.thread_time() - began_at))

@@ -12,17 +12,26 @@ from hashlib import sha256
 from pathlib import Path
 from typing import NamedTuple
 
+import msgspec
+
 from opsicle.domain.errors import Conflict
 from opsicle.kit.clock import Clock
 from opsicle.security.audit_key import AuditKey
 from opsicle.security.authority import Authority
+from opsicle.security.binding_key import BindingKey
+from opsicle.security.order_key import OrderKey
 from opsicle.server import state_marker
 from opsicle.server.access.actor import SystemActor
+from opsicle.server.approvals.binding_upgrade import binder
 from opsicle.server.clean_stop import CleanStop
 from opsicle.server.data_folder import DataFolder, explained
+from opsicle.server.keys.binding_key_file import open_binding_key
 from opsicle.server.keys.key_files import check_pins, check_private, key_files
+from opsicle.server.keys.master_key_file import MasterKeyFile
+from opsicle.server.keys.order_key_file import open_order_key
+from opsicle.server.keys.vault import Vault
 from opsicle.server.state_marker import MissingState, StateMarker
-from opsicle.server.store import audit, epochs, migrations
+from opsicle.server.store import audit, audit_checkpoints, epochs, migrations
 from opsicle.server.store.commits import Commits
 from opsicle.server.store.database import Connection, Database
 from opsicle.server.store.epochs import Epoch
@@ -49,10 +58,14 @@ class OpenState(NamedTuple):
 
 
 class Opening(NamedTuple):
-    """How to open a folder: accept less than its server has had, and write its databases anew."""
+    """How to open a folder: accept less than its server has had, and write its databases anew.
+
+    `restored_from` says of what it was just made, for the record.
+    """
 
     accept_restored: bool = False
     compact: bool = False
+    restored_from: str = ""
 
 
 AS_IT_IS = Opening()
@@ -76,6 +89,8 @@ def open_state(
     check_private(key_files(folder.path))
 
     missing = _compare(folder)
+    if how.restored_from:
+        missing = msgspec.structs.replace(missing, reasons=(how.restored_from,))
     if missing.reasons and not how.accept_restored:
         raise Conflict(
             f"the data folder holds less than its server has had: {'; '.join(missing.reasons)}",
@@ -131,6 +146,39 @@ def pin_keys(
         "identity.key": sha256(folder.identity_key()).hexdigest(),
     }
     check_pins(state, fingerprints, made)
+
+
+class ServerKeys(NamedTuple):
+    """The keys of a server, each known to be the one that belongs to its database."""
+
+    authority: Authority
+    audit: AuditKey
+    order: OrderKey
+    vault: Vault
+    binding: BindingKey
+
+
+def open_keys(
+    folder: DataFolder,
+    state: Database,
+    clock: Clock,
+    master_key_file: Path | None = None,
+    *,
+    accept_restored: bool = False,
+) -> ServerKeys:
+    """Return the keys; the first start makes them.
+
+    Raises Conflict for keys that are lost, or another server's.
+    """
+    authority = folder.authority(clock.now())
+    audit_key = folder.audit_key(has_signed=state.read(audit_checkpoints.exists))
+    order_key = open_order_key(folder, state)
+    vault = MasterKeyFile(folder, master_key_file).open_vault(state)
+    pin_keys(folder, state, authority, audit_key)
+    binding_key = open_binding_key(
+        folder, state, binder(state, clock), accept_restored=accept_restored
+    )
+    return ServerKeys(authority, audit_key, order_key, vault, binding_key)
 
 
 def begin_epoch(state: OpenState, clock: Clock, *, accept_restored: bool) -> Epoch:

@@ -59,6 +59,15 @@ class PermissionAnswer(msgspec.Struct, kw_only=True):
     source: str = ""
 
 
+class TemplateRunner(msgspec.Struct, kw_only=True):
+    """Somebody who may run a template. `why` is whose rule lets them, as in `group oncall`."""
+
+    id: str
+    email: str
+    name: str
+    why: str
+
+
 class GroupMember(msgspec.Struct, kw_only=True):
     """A person of a group, and since when."""
 

@@ -8,9 +8,10 @@ import msgspec
 
 from opsicle.domain.approvals import ApprovalState, GateState, Verdict
 from opsicle.domain.automations import WorkerLost
+from opsicle.domain.bound_calls import BoundCall
 from opsicle.domain.bound_fan_outs import BoundFanOut
 from opsicle.domain.bounds import GivenValues, Moment, Reason, Word
-from opsicle.domain.calls import BoundCall, Call
+from opsicle.domain.calls import Call
 from opsicle.domain.pauses import ApprovalKind, Choice
 from opsicle.domain.policies import GateOrder
 from opsicle.domain.resume_points import ResumePoint

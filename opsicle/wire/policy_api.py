@@ -23,6 +23,7 @@ class PolicyVersionSummary(msgspec.Struct, kw_only=True):
     is_default: bool
     pushed_by: Person
     pushed_at: datetime
+    message: str = ""
 
 
 class PolicyVersion(msgspec.Struct, kw_only=True):
@@ -38,3 +39,4 @@ class PolicyVersion(msgspec.Struct, kw_only=True):
     source: str
     pushed_by: Person
     pushed_at: datetime
+    message: str = ""

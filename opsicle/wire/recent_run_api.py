@@ -10,16 +10,23 @@ from opsicle.domain.automations import AutomationState
 
 
 class RecentRun(msgspec.Struct, kw_only=True):
-    """One automation. `seconds` is how long it has run, null while it does or if it never did."""
+    """One automation. `seconds` is how long it has run, null while it does or if it never did.
+
+    `version` is that of its template.
+    """
 
     id: str
+    version: int = 0
     state: AutomationState
     created_at: datetime
     seconds: float | None = None
 
 
 class TemplateRuns(msgspec.Struct, kw_only=True):
-    """A template's newest automations, newest first: 30 at most."""
+    """A template's newest automations, newest first.
+
+    30 at most in a list of templates, 100 of one template.
+    """
 
     template: str
     runs: list[RecentRun]

@@ -54,6 +54,7 @@ class ScheduleSummary(msgspec.Struct, kw_only=True):
     runs_as: Person
     pushed_by: Person
     pushed_at: datetime
+    message: str = ""
 
 
 class ScheduleVersion(ScheduleSummary, kw_only=True):

@@ -7,10 +7,11 @@ from datetime import datetime
 import msgspec
 
 from opsicle.domain.automations import AutomationState
-from opsicle.wire.user_api import Person, SourceRequest
+from opsicle.wire.document_api import PushRequest
+from opsicle.wire.user_api import Person
 
 
-class PushTargetRequest(SourceRequest, kw_only=True, forbid_unknown_fields=True):
+class PushTargetRequest(PushRequest, kw_only=True, forbid_unknown_fields=True):
     """A document, and what it is to follow.
 
     `expected_version` 0: there is no such target yet; another one: that is the newest. Without it
@@ -38,6 +39,7 @@ class TargetSummary(msgspec.Struct, kw_only=True):
     description: str
     pushed_by: Person
     pushed_at: datetime
+    message: str = ""
 
 
 class TargetRun(msgspec.Struct, kw_only=True):

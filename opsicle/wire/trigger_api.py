@@ -88,6 +88,7 @@ class TriggerSummary(msgspec.Struct, kw_only=True):
     runs_as: Person
     pushed_by: Person
     pushed_at: datetime
+    message: str = ""
 
 
 class TriggerVersion(TriggerSummary, kw_only=True):

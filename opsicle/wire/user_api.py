@@ -14,7 +14,6 @@ import msgspec
 
 from opsicle.domain.automations import AutomationState, JobState
 from opsicle.domain.bounds import (
-    Document,
     Email,
     GivenValues,
     Name,
@@ -199,12 +198,6 @@ class NewApiToken(msgspec.Struct, kw_only=True):
 # Templates
 
 
-class SourceRequest(msgspec.Struct, forbid_unknown_fields=True):
-    """A template's document as text."""
-
-    source: Document
-
-
 class Validation(msgspec.Struct, kw_only=True):
     """A document that is fine. `unsupported` is always empty: earlier command lines ask for it."""
 
@@ -236,12 +229,13 @@ class TemplateSummary(msgspec.Struct, kw_only=True):
 
 
 class TemplateVersionSummary(msgspec.Struct, kw_only=True):
-    """One version in a list."""
+    """One version in a list. `message` is what whoever pushed it says of it."""
 
     version: int
     digest: str
     pushed_by: Person
     pushed_at: datetime
+    message: str = ""
 
 
 class TemplateVersion(msgspec.Struct, kw_only=True):
@@ -278,6 +272,7 @@ class TemplateVersion(msgspec.Struct, kw_only=True):
     source: str
     pushed_by: Person
     pushed_at: datetime
+    message: str = ""
     volume_mounts: list[VolumeMount] = []
     on_success: list[Call] = []
     on_failure: list[Call] = []

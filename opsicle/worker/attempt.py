@@ -113,12 +113,12 @@ class Attempt:
         if count > 1:
             self._context.waiter.watch(self._context.marker_pipe.open(), self._pass_markers)
 
-    def refuse(self, explanation: str, exit_code: int) -> None:
-        """Record that the shell could not even be started."""
+    def refuse(self, state: StepState, explanation: str, exit_code: int | None) -> None:
+        """Record that the shell was not even started."""
         for command in self._report.commands:
             command.state = StepState.SKIPPED
             command.started_at_ms = command.log_offset = None
-        self._report.state = StepState.FAILED
+        self._report.state = state
         self._report.exit_code = exit_code
         self._report.explanation = explanation
 
@@ -186,7 +186,7 @@ class Attempt:
         if self._exit_code is None:
             self._context.waiter.unwatch(child.pidfd)
             self._exit_code = child.wait()
-            self._lost = self._context.runtimes.settle(self._phase_index, self._exit_code)
+            self._lost = self._context.runtimes.fetch_result(self._phase_index, self._exit_code)
             self._exceeded = self._context.runtimes.exceeded_limit(
                 self._phase_index, self._exit_code
             )

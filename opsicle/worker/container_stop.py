@@ -53,6 +53,8 @@ class ContainersStop:
             return None
         if now >= self._give_up_at:
             self.survivors = len(self._pending)
+            for each in self._pending:
+                each.give_up()
             return None
         return now + _LOOK_SECONDS
 
@@ -98,6 +100,12 @@ class _OneStop:
         if client.exit_status is None and now < self._collected_by(now):
             return False
         return self._is_removed() and has_terminated
+
+    def give_up(self) -> None:
+        """End the calls that are under way."""
+        for call in (self._terminating, self._call):
+            if call is not None:
+                call.give_up()
 
     def _collected_by(self, now: float) -> float:
         """Return by when its exit code, which says whether there is anything left to do, is known.

@@ -38,7 +38,7 @@ class EngineAnswer(NamedTuple):
 class EngineCall:
     """A call that is under way. Raises OSError if it cannot even be started.
 
-    `answer` has to be asked until it says something, or `kill` be called.
+    `answer` has to be asked until it says something, or `give_up` be called.
     """
 
     def __init__(self, arguments: Sequence[str | bytes]) -> None:
@@ -75,6 +75,13 @@ class EngineCall:
         while (answer := self.answer()) is None:
             select.select([self._child.pidfd, *self._open], [], [], 0.2)
         return answer
+
+    def give_up(self) -> None:
+        """End it if it is still under way; nobody asks for its answer any more. Never blocks."""
+        if self._answer is None:
+            for pipe in self._open:
+                os.close(pipe)
+            self._child.give_up()
 
     def _read(self, pipe: int) -> None:
         try:

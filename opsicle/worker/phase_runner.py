@@ -15,7 +15,7 @@ from opsicle.worker.phase_results import PhaseResults
 from opsicle.worker.phase_tries import PhaseTries
 from opsicle.worker.private_files import MaskRequests, PrivateFiles
 from opsicle.worker.runner_host import RunnerHost
-from opsicle.worker.runtimes.protocol import CannotStart
+from opsicle.worker.runtimes.protocol import CannotStart, StartCancelled
 from opsicle.worker.script import Script, make_script, plain_script
 
 
@@ -70,11 +70,11 @@ class PhaseRunner:
 
     def _keep_artifacts(self, index: int) -> None:
         """Keep the files that a phase leaves behind, however it ended."""
-        output = self._context.output
-        for note in self._artifacts.collect(
-            index, self._work.phases[index].artifacts, output.masking
-        ):
+        output, patterns = self._context.output, self._work.phases[index].artifacts
+        source = self._context.runtimes.left_files(index) if patterns else None
+        for note in self._artifacts.collect(index, patterns, output.masking, source):
             output.note(note, index)
+        self._private.remove_secrets()
         self._host.on_artifacts()
 
     def _try_phase(self, index: int) -> None:
@@ -92,8 +92,10 @@ class PhaseRunner:
                 index, private, self.results.environment() | self.answers
             )
             child = self._context.runtimes.start(index, script, environment)
+        except StartCancelled as cancelled:
+            attempt.refuse(StepState.CANCELLED, str(cancelled), None)
         except CannotStart as problem:
-            attempt.refuse(str(problem), problem.exit_code)
+            attempt.refuse(StepState.FAILED, str(problem), problem.exit_code)
         else:
             attempt.run(child, index, limits)
             self._take_results(index)

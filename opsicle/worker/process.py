@@ -106,6 +106,12 @@ class Child:
             with suppress(ProcessLookupError):
                 os.kill(self.pid, number)
 
+    def give_up(self) -> None:
+        """Kill it, without waiting for it: whoever collects orphans does so once it has ended."""
+        self.send(signal.SIGKILL)
+        os.close(self.pidfd)
+        self._started.give_up()
+
 
 class _Started:
     """A process between its start and the collecting of its exit code.
@@ -125,9 +131,18 @@ class _Started:
         code = os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
         if self._popen:
             self._popen.returncode = code  # else it would look for the process again
+        self._forget()
+        return code
+
+    def give_up(self) -> None:
+        """Leave its end to the collecting of orphans."""
+        if self._popen:
+            self._popen.returncode = -signal.SIGKILL  # else it would look for the process again
+        self._forget()
+
+    def _forget(self) -> None:
         with _lock:
             _own_children.discard(self.pid)
-        return code
 
 
 def spawn(  # noqa: PLR0913, PLR0917 - all that a process can be given

@@ -36,6 +36,7 @@ from opsicle.wire.jobs import Outcome, PhaseReport, StepState, Work, first_repor
 from opsicle.worker.artifacts import ArtifactCollector
 from opsicle.worker.attempt import MarkerPipe, RunContext
 from opsicle.worker.input_files import place
+from opsicle.worker.job_masking import masking_of
 from opsicle.worker.job_result import JobResult
 from opsicle.worker.kept_workspaces import CannotTakeOver, KeptWorkspaceRecord
 from opsicle.worker.masking import Masking
@@ -75,9 +76,11 @@ class Runner:
         waiter = Waiter()
         self._context = RunContext(
             waiter=waiter,
-            output=JobOutput(sink, waiter, _masking_for(work), work.max_log_bytes),
+            output=JobOutput(sink, waiter, masking_of(work), work.max_log_bytes),
             marker_pipe=MarkerPipe(self._workspace.sibling("marks"), self._workspace.hand_over),
-            runtimes=JobRuntimes(host.runtimes, work, self._workspace, host.account, private),
+            runtimes=JobRuntimes(
+                host.runtimes, work, self._workspace, host.account, private, cancellation
+            ),
             cancellation=cancellation,
             grace_seconds=host.grace_seconds,
             on_child=host.on_child,
@@ -128,7 +131,7 @@ class Runner:
         """
         self._restore_results(paused.phases)
         self._context.output.offset = paused.log_bytes
-        self._context.output.masking = _masking_for(self._work, masking)
+        self._context.output.masking = masking_of(self._work, masking)
         self._result.recall(paused)
 
         problem = runtime_problem(self._work, self._host.runtimes.kinds)
@@ -136,6 +139,8 @@ class Runner:
             problem = "its workspace is gone"
         if problem:
             return self._refuse(problem)
+        if paused.elsewhere:
+            self._context.runtimes.come_back(paused.phase, paused.elsewhere)
 
         def run() -> None:
             if paused.seconds_left is not None:
@@ -313,6 +318,7 @@ class Runner:
             log_bytes=self._context.output.offset,
             seconds_left=left if self._work.timeout is not None else None,
             decided=self._result.decided,
+            elsewhere=self._context.runtimes.leave(),
         )
         return self._host.ask(run)
 
@@ -381,20 +387,12 @@ class Runner:
         if self._phases.mask_requests:
             self._phases.mask_requests.close()
         self._context.waiter.close()
+        if self._is_paused:
+            return
         self._result.add_problem(self._context.runtimes.close())
-        if not (self._is_paused or self._keep_workspace()):
+        if not self._keep_workspace():
             self._remove_workspace()
 
     def _remove_workspace(self) -> None:
         if problem := self._workspace.remove():
             self._result.add_problem(problem)
-
-
-def _masking_for(work: Work, before: Masking | None = None) -> Masking | None:
-    """Return what masks a job's secrets, beside what was masked before."""
-    values = [*work.secret_environment.values(), *work.secrets.values()]
-    values = [value for value in (*values, work.target.key if work.target else "") if value]
-    if before is not None:
-        before.add(values)
-        return before
-    return Masking(values) if values else None

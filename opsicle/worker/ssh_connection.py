@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import logging
 import os
-import secrets
 import select
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -25,7 +24,7 @@ from opsicle.domain.target_checks import (
 from opsicle.wire.jobs import TargetAccess
 from opsicle.worker import process
 from opsicle.worker.private_files import PrivateFiles
-from opsicle.worker.runtimes.protocol import CannotStart
+from opsicle.worker.runtimes.protocol import CannotStart, StartCancelled
 from opsicle.worker.ssh_scripts import KEEPER_COMMAND, RemoteFolder
 
 log = logging.getLogger(__name__)
@@ -35,6 +34,9 @@ CONNECT_SECONDS = 20
 
 READY_SECONDS = 60.0
 """How long it may take from the start until the target's shell has answered."""
+
+SECONDS_BEYOND_GRACE = 30.0
+"""How long the target may take, after the grace, to end what runs and to remove what is left."""
 
 SSH_FAILED = 255  # what ssh exits with, whatever a remote command may mean by it
 NO_JOB = 1
@@ -68,6 +70,10 @@ _OPTIONS = {
 """Beside no configuration file at all, neither the user's nor the system's."""
 
 
+class FolderGone(CannotStart):
+    """The job's folder does not wait on its target any more."""
+
+
 class SshFiles:
     """What ssh reads and makes for one job, beside its workspace; gone at the end of each try."""
 
@@ -82,6 +88,10 @@ class SshFiles:
         path = self._private.write(f"ssh-{name}", content, is_ours=True)
         self.folder, self._stem = path.parent, path.name.removesuffix(name)
         return path.name
+
+    def remove(self) -> None:
+        """Remove them, and whatever else is private to the try; harmless to repeat."""
+        self._private.remove_secrets()
 
     def path(self, name: str) -> Path:
         """Return where a file is."""
@@ -107,9 +117,21 @@ class SshFiles:
 class SshConnection:
     """An open connection, with the keeper at its other end. Belongs to the job's thread."""
 
-    def __init__(self, target: TargetAccess, job_id: str, files: SshFiles, program: str) -> None:
-        """Connect. Blocks for `READY_SECONDS` at most. Raises CannotStart; nothing has run then."""
-        self.folder = RemoteFolder(job_id, secrets.token_hex(16))
+    def __init__(
+        self,
+        target: TargetAccess,
+        folder: RemoteFolder,
+        files: SshFiles,
+        program: str,
+        is_cut: Callable[[], bool],
+        *,
+        comes_back: bool = False,
+    ) -> None:
+        """Connect. Blocks for `READY_SECONDS` at most, and until `is_cut`.
+
+        `comes_back`: to a folder that waits there. Raises CannotStart; nothing has run then.
+        """
+        self.folder = folder
         self._target = target
         self._output = b""
         self._errors = b""
@@ -119,10 +141,10 @@ class SshConnection:
         with suppress(OSError):
             self._socket.unlink()  # of one that was killed
         command = [program, "-M", *arguments[1:], KEEPER_COMMAND]
-        self._child, self._words = _start(command, files.folder, job_id)
+        self._child, self._words = _start(command, files.folder, folder.job_id)
         try:
-            self._send(self.folder.keeper())
-            self._await_ready()
+            self._send(folder.keeper(comes_back=comes_back))
+            self._await_ready(is_cut)
         except BaseException:
             self.kill()
             raise
@@ -155,24 +177,33 @@ class SshConnection:
             if words[:1] == [self.folder.nonce]:
                 yield words[1:]
 
-    def close(self, seconds: float) -> str:
+    def leave(self) -> None:
+        """End it, and let the job's folder wait there, if that is heard."""
+        self._end("leave")
+
+    def close(self) -> str:
         """End it, and return why the job's folder is left there; "" if it was removed."""
-        self.tell("end")
+        answers = self._end("end")
+        if ["removed"] in answers:
+            return ""
+        why = "a file system is mounted in it" if ["kept"] in answers else "the connection was lost"
+        return left_text(self._target, self.folder, why)
+
+    def _end(self, word: str) -> list[list[str]]:
+        """Say a last word to the keeper, and return what it answers."""
+        self.tell(word)
         with suppress(OSError):
             os.close(self._words)
         self._words = -1
 
         answers: list[list[str]] = []
-        deadline = time.monotonic() + seconds
+        deadline = time.monotonic() + SECONDS_BEYOND_GRACE
         while self.is_alive and time.monotonic() < deadline:
             self._await_words(0.2)
             answers += self.answers()
         answers += self.answers()
         self.kill()
-        if ["removed"] in answers:
-            return ""
-        why = "a file system is mounted in it" if ["kept"] in answers else "the connection was lost"
-        return f"the folder {self.folder.path} may be left on {self._target.name}: {why}"
+        return answers
 
     def give_up(self) -> None:
         """End one that does not work any more, once it had a moment to say why."""
@@ -194,13 +225,22 @@ class SshConnection:
         with suppress(OSError):
             os.write(self._words, content)
 
-    def _await_ready(self) -> None:
+    def _await_ready(self, is_cut: Callable[[], bool]) -> None:
         """Wait for the keeper's first word. Raises CannotStart that says what kept it."""
         deadline = time.monotonic() + READY_SECONDS
         while (left := deadline - time.monotonic()) > 0:
             self._await_words(min(left, 0.2))
-            if ["ready"] in self.answers():
+            answers = list(self.answers())
+            if ["ready"] in answers:
                 return
+            if ["gone"] in answers:
+                raise FolderGone(
+                    f"the workspace of this job, which waited on {self._target.name}, is gone, "
+                    "so nothing was run",
+                    SSH_FAILED,
+                )
+            if is_cut():
+                raise StartCancelled
             if not self.is_alive:
                 raise CannotStart(
                     _explain(self._target, self._errors, self._child.exit_status), SSH_FAILED
@@ -236,6 +276,11 @@ class SshConnection:
         if self._words >= 0:
             os.close(self._words)
         self._words = -1
+
+
+def left_text(target: TargetAccess, folder: RemoteFolder, why: str) -> str:
+    """Return that a folder may be left on a target."""
+    return f"the folder {folder.path} may be left on {target.name}: {why}"
 
 
 def local_environment(job_id: str) -> dict[bytes, bytes]:

@@ -107,7 +107,9 @@ def test_strangers_fill_no_memory_with_bodies_that_never_end(
     assert send_nested(stranger, [], declared) == 401
 
 
-def test_a_stranger_sees_no_difference_between_triggers(api_server: ApiServer, secret: str) -> None:
+def test_a_stranger_learns_only_whether_there_is_such_a_trigger(
+    api_server: ApiServer, secret: str
+) -> None:
     def seen(answer: Answer) -> tuple[int, bytes]:
         return answer.status, answer.content
 
@@ -118,21 +120,30 @@ def test_a_stranger_sees_no_difference_between_triggers(api_server: ApiServer, s
         Client(api_server.application, {"Authorization": f"Basic {secret}"}),
         alice,
     ]
-    paths = [PATH, "/hooks/acme/absent", "/hooks/absent/disk-full", "/hooks/globex/disk-full",
-             "/hooks/acme/DISK-FULL", "/hooks/acme/" + "x" * 300]  # fmt: skip
+    absent = ["/hooks/acme/absent", "/hooks/absent/disk-full", "/hooks/globex/disk-full",
+              "/hooks/acme/DISK-FULL", "/hooks/acme/" + "x" * 300]  # fmt: skip
 
-    answers = {
-        seen(who.post(path, body))
-        for who in outsiders
-        for path in paths
-        for body in ({"status": "firing", "n": 1}, "no object")
-    }
+    def answers_of(paths: list[str]) -> set[tuple[int, bytes]]:
+        bodies: list[object] = [{"status": "firing", "n": 1}, "no object"]
+        return {
+            seen(who.post(path, body)) for who in outsiders for path in paths for body in bodies
+        }
+
+    there, not_there = answers_of([PATH]), answers_of(absent)
     alice.post("/api/v1/triggers/disk-full/pause")
-    answers.add(seen(outsiders[0].post(PATH, {})))
+    there.add(seen(outsiders[0].post(PATH, {})))
 
-    assert {status for status, _ in answers} == {401}
-    assert len(answers) == 1
+    assert ({status for status, _ in there}, len(there)) == ({401}, 1)
+    assert ({status for status, _ in not_there}, len(not_there)) == ({404}, 1)
     assert alice.get("/api/v1/automations").json["items"] == []
+
+
+def test_a_stranger_who_guesses_names_is_held_back(api_server: ApiServer) -> None:
+    stranger = Client(api_server.application, address="198.51.100.7")
+
+    answers = [stranger.post(f"/hooks/acme/guess-{number}", {}).status for number in range(52)]
+
+    assert answers == [404] * 50 + [429] * 2
 
 
 def test_a_stranger_who_goes_on_is_held_back_and_nobody_else(

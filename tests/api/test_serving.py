@@ -8,8 +8,8 @@ from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 from opsicle.server.access.actor import Actor, WorkerActor
 from opsicle.server.http.routing import Access, Route
+from opsicle.wire.document_api import PushRequest, SourceRequest
 from opsicle.wire.endpoint import PLACEHOLDER
-from opsicle.wire.user_api import SourceRequest
 from tests.api.running_server import ApiServer
 
 
@@ -47,7 +47,7 @@ def promised(route: Route) -> tuple[list[Any], Any]:
     endpoint = route.endpoint
     given: list[Any] = [WorkerActor if route.may is Access.WORKER else Actor]
     given += [str for _ in PLACEHOLDER.findall(endpoint.path)]
-    body = str if endpoint.body is SourceRequest else endpoint.body
+    body = str if endpoint.body in {SourceRequest, PushRequest} else endpoint.body
     given += [body] if body else []
     given += [str, int] if "cursor" in endpoint.query else []
     return given, endpoint.reply

@@ -7,6 +7,7 @@ import re
 import pytest
 from playwright.sync_api import expect
 
+from tests.browser.accessibility import is_accessible
 from tests.browser.conftest import OpenPage
 from tests.browser.reading import has_no_horizontal_scroll
 from tests.product import Installation
@@ -68,12 +69,14 @@ def test_one_asks_decides_on_a_telephone_and_it_runs(open_page: OpenPage) -> Non
     assert box
     assert thumb
     assert thumb["y"] - 72 < box["y"] + box["height"] <= thumb["y"]
+    assert is_accessible(page)
     approve.click()
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.method))
     page.get_by_role("dialog").get_by_role("button", name="Approve").click()
     expect(page.get_by_text("is required")).to_be_visible()
     assert "POST" not in asked
+    assert is_accessible(page, "dialog")
     page.get_by_role("dialog").get_by_label("Reason").fill("go on")
     page.get_by_role("dialog").get_by_role("button", name="Approve").click()
 

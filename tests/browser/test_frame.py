@@ -6,6 +6,7 @@ import re
 
 from playwright.sync_api import Page, expect
 
+from tests.browser.accessibility import is_accessible
 from tests.browser.conftest import OpenPage
 from tests.browser.reading import log_in
 from tests.product import Installation, User
@@ -37,6 +38,7 @@ def test_anything_is_found_and_done_by_keyboard_alone(open_page: OpenPage) -> No
     page.keyboard.type("run greet")
     option = page.get_by_role("option", name=re.compile("^Run Greet somebody"))
     expect(option).to_have_attribute("aria-selected", "true")
+    assert is_accessible(page, "dialog")
     page.keyboard.press("Enter")
 
     expect(page.get_by_role("heading", level=1)).to_have_text("Run Greet somebody")

@@ -6,6 +6,7 @@ import re
 
 from playwright.sync_api import expect
 
+from tests.browser.accessibility import is_accessible
 from tests.browser.conftest import OpenPage
 from tests.product import Installation
 from tests.thin_api import Api
@@ -35,10 +36,12 @@ def test_what_has_failed_stands_on_home_with_its_line_and_leads_there(
     row = failed.get_by_role("link", name=re.compile("breaks"))
 
     expect(row).to_contain_text(re.compile(r"exit code 7\d+\s+disk <b>full</b>"))
+    assert is_accessible(page)
     row.click()
 
     expect(page.get_by_role("heading", level=1)).to_contain_text("Breaks at its third line")
     expect(page.locator(".log-row.is-selected")).to_contain_text("disk <b>full</b>")
+    assert is_accessible(page)
     page.get_by_role("tab", name="Trail").click()
     lines = page.get_by_role("list", name="The last lines that it printed")
     expect(lines).to_contain_text("disk <b>full</b>")

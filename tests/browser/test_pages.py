@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
+from tests.browser.accessibility import NARROW, THEMED, findings, is_accessible
 from tests.browser.conftest import OpenPage
 from tests.browser.page_table import PAGE_TABLE
 from tests.browser.reading import choose, has_no_horizontal_scroll, log_in
@@ -63,7 +64,8 @@ def test_every_page_has_its_heading_fits_every_width_in_both_themes_and_names_it
         expect(page.locator("main .box-bad"), path).to_have_count(0)
         assert COUNT.sub("", page.title()) == f"{title} · acme · Opsicle", path
         assert page.evaluate(NAMELESS) == [], path
-        fits_every_width_in_both_themes(page, path)
+        is_first = path == "/"  # the rail and the bar are the same on all
+        fits_every_width_in_both_themes(page, path, "html" if is_first else "main")
 
 
 def test_every_page_that_needs_no_login_does_so_too(open_page: OpenPage) -> None:
@@ -102,15 +104,18 @@ NAMELESS = """() => [...document.querySelectorAll("button, a, input, select, tex
   .map((element) => element.outerHTML)"""
 
 
-def fits_every_width_in_both_themes(page: Page, path: str) -> None:
-    for theme in ("dark", "light"):
+def fits_every_width_in_both_themes(page: Page, path: str, part: str = "main") -> None:
+    """Look at a page in each theme and width, and let axe-core look at a part of it."""
+    for theme, rules in (("dark", THEMED), ("light", None)):
         page.emulate_media(color_scheme=theme)
         expect(page.locator("html")).to_have_attribute("data-theme", theme)
+        assert findings(page, rules, part) == [], f"{path}, {theme}"
     assert set(page.evaluate(TYPE_SIZES)) <= {"12px", "14px", "16px", "22px"}
     for width in WIDTHS:
         page.set_viewport_size({"width": width, "height": 740})
         assert has_no_horizontal_scroll(page), f"{path} is wider than {width} pixels"
         assert page.evaluate(OVERLAPPING) == [], f"names of the menu at {width} pixels"
+    assert findings(page, NARROW, part) == [], f"{path} on a telephone"
 
 
 @pytest.mark.parametrize("role", ["reporter", "member"])
@@ -178,6 +183,7 @@ def test_a_template_is_pushed_after_its_mistakes_were_shown_beside_their_lines(
     expect(page.locator(".editor-numbers .is-wrong").first).to_be_visible()
     page.get_by_role("button", name="Push").click()
     expect(page.locator(".findings")).to_contain_text("comands")
+    assert is_accessible(page)
     page.locator(".findings").get_by_role("button", name=re.compile("line")).first.click()
     expect(editor).to_be_focused()
     editor.fill(good)
@@ -207,6 +213,7 @@ def test_the_workers_page_shows_how_to_join_and_drains(open_page: OpenPage) -> N
     command = page.get_by_role("dialog").locator(".command-line")
     expect(command).to_contain_text("| opsicle worker --join-file - --data-dir ./opsicle-worker")
     expect(page.get_by_role("dialog")).to_contain_text("Works once, for 14 min")
+    assert is_accessible(page, "dialog")
     page.keyboard.press("Escape")
     expect(page.get_by_role("dialog")).to_have_count(0)
     card.get_by_role("button", name="Drain…").click()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from playwright.sync_api import expect
 
+from tests.browser.accessibility import is_accessible
 from tests.browser.conftest import OpenPage
 from tests.browser.reading import has_no_horizontal_scroll
 from tests.product import Installation
@@ -38,6 +39,7 @@ def test_a_pause_takes_values_and_a_failure_a_choice(
 
     expect(page.get_by_role("heading", level=1)).to_contain_text("May Something that asks go on?")
     expect(page.get_by_text("Does the page look right?").first).to_be_visible()
+    assert is_accessible(page)
     assert has_no_horizontal_scroll(page)
     page.get_by_role("button", name="Let it go on…").click()
     page.get_by_role("button", name="Let it go on", exact=True).click()

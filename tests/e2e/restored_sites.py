@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import json
+import re
+import shlex
 import shutil
+import subprocess
 from pathlib import Path
 from typing import Any
 
-from tests.product import Installation, Process
+from tests.processes import clean_environment, program
+from tests.product import CHECKOUT, Installation, Process
 from tests.support import wait_until
 from tests.thin_api import Api
 
+GUIDE = (CHECKOUT / "docs/operations/backup-and-restore.md").read_text()
 TEMPLATE = """
 apiVersion: v1
 type: AutomationTemplate
@@ -35,6 +40,8 @@ class Site:
         self.server = installation.server
         self.data = self.server.folder / "data"
         self.judge, self.go = folder / "judge", folder / "go"
+        self.backup, self.passphrase_file = folder / "opsicle.age", folder / "passphrase"
+        self.passphrase_file.write_text("correct horse battery")
         self.judge.touch()
         installation.push(TEMPLATE)
         self.worker = installation.worker("w1", None, "--slots", "3")
@@ -71,6 +78,29 @@ class Site:
     def restore(self, source: Path) -> None:
         shutil.rmtree(self.data)
         shutil.copytree(source, self.data)
+
+    def do_documented(self, beginning: str) -> str:
+        """Run the command of docs/operations/backup-and-restore.md that begins so, on this site.
+
+        Returns what it printed.
+        """
+        (command,) = re.findall(rf"^{re.escape(beginning)}.*$", GUIDE, re.MULTILINE)
+        for theirs, ours in (
+            ("/var/backups/opsicle.age", self.backup),
+            ("ssh backup@vault", f"env -C {self.backup.parent} sh -c"),
+            ("/etc/opsicle/backup-passphrase", self.passphrase_file),
+            ("/var/lib/opsicle", self.data),
+        ):
+            command = command.replace(theirs, str(ours))
+        opsicle = f'opsicle() {{ {shlex.join(program())} "$@"; }}\n'
+        there = {"OPSICLE_BACKUP_DATA_DIR": str(self.data)}
+        done = subprocess.run(
+            ["bash", "-o", "pipefail", "-c", opsicle + command],
+            env=clean_environment(self.installation.admin.environment | there),
+            capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, (command, done.stdout, done.stderr)
+        return done.stdout
 
     def start(self, *options: str) -> dict[str, Any]:
         self.server.options = options

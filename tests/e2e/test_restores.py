@@ -59,6 +59,45 @@ def test_what_a_restored_server_does_not_know_runs_once_and_is_reported(
     assert (site.ran(twice), site.ran(lost), site.ran(first)) == (1, 1, 1)
 
 
+def test_a_backup_that_was_made_while_jobs_ran_is_restored_and_nothing_runs_twice(
+    site: Site,
+) -> None:
+    done = site.run()
+    site.wait_for(done, "succeeded")
+    running = site.run(go=str(site.go))
+    wait_until(lambda: site.ran(running), 60, "the job to run")
+
+    site.do_documented("opsicle backup - ")  # to where a pipe leads
+    assert "checked" in site.do_documented("opsicle restore /var/backups/opsicle.age --check")
+    site.backup.unlink()
+    site.do_documented("opsicle backup /var")
+    findings = site.installation.admin.json("doctor", "--data-dir", str(site.data))
+    levels = {(each["check"], each["message"].split()[-1]): each["level"] for each in findings}
+    assert levels["server", "ready"] == levels["workers", "service"] == "ok"
+    assert [each["message"] for each in findings if each["check"] == "backup"] != ["there was none"]
+    plan = site.installation.admin.json("upgrade", "--check", "--data-dir", str(site.data))
+    assert (plan["migrations"], plan["workers"]) == ([], {})
+    after = site.run()
+    site.wait_for(after, "succeeded")
+    site.server.process.kill()
+    shutil.rmtree(site.data)
+    assert "its queue is held" in site.do_documented(
+        "opsicle restore /var/backups/opsicle.age --data-dir"
+    )
+    facts = site.start()  # without being told to accept anything
+
+    assert (facts["held"], facts["epoch"]) == (True, 2)
+    site.go.touch()
+    site.wait_for(running, "succeeded")  # the backup knows this job, and its worker has its end
+    waiting = site.run()
+    assert site.show(waiting)["waiting_reason"].startswith("held after a restore")
+    (entry,) = site.record("accept_restored")
+    assert entry["data"]["missing"][0].startswith("restored from the backup of")
+    site.do_documented("opsicle orgs release-queue")
+    site.wait_for(waiting, "succeeded")
+    assert [site.ran(each) for each in (done, running, after, waiting)] == [1, 1, 1, 1]
+
+
 def test_what_a_job_says_to_a_server_that_does_not_know_it_is_kept_for_one_that_does(
     site: Site, tmp_path: Path
 ) -> None:

@@ -19,7 +19,7 @@ from opsicle.cli.invocation import Invocation
 from opsicle.cli.root import root
 from opsicle.server.lifecycle import FINISH_SECONDS
 from opsicle.worker.main import _DRAIN_SECONDS
-from tests.product import Process, program
+from tests.product import CHECKOUT, Process, program
 from tests.support import require
 
 SECONDS = {"": 1, "s": 1, "min": 60, "h": 3600}
@@ -55,6 +55,42 @@ def test_systemd_takes_the_unit_without_a_word(tmp_path: Path, kind: str) -> Non
         line for line in done.stderr.splitlines() if str(path) in line or path.name in line
     ]
     assert (done.returncode, about_ours) == (0, [])
+
+
+def test_systemd_takes_the_units_of_the_guide_to_backups(tmp_path: Path) -> None:
+    require(which("systemd-analyze") is not None, "the package systemd")
+    guide = (CHECKOUT / "docs/operations/backup-and-restore.md").read_text()
+    units = re.findall(r"`/etc/systemd/system/(\S+)`:\n\n```ini\n(.*?)```", guide, re.DOTALL)
+    assert [name for name, _ in units] == ["opsicle-backup.service", "opsicle-backup.timer"]
+    for name, unit in units:
+        ours = unit.replace("/usr/local/bin/opsicle", "/bin/true").replace("=opsicle\n", "=root\n")
+        (tmp_path / name).write_text(ours)
+
+    done = subprocess.run(
+        ["systemd-analyze", "verify", *(str(tmp_path / name) for name, _ in units)],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+    about_ours = [line for line in done.stderr.splitlines() if "opsicle-backup" in line]
+    assert (done.returncode, about_ours) == (0, [])
+
+
+@pytest.mark.parametrize("options", [("server",), ("worker", "--confined")])
+def test_whoever_takes_over_a_confined_unit_gets_little(
+    tmp_path: Path, options: tuple[str, ...]
+) -> None:
+    require(which("systemd-analyze") is not None, "the package systemd")
+    path = tmp_path / "opsicle.service"
+    path.write_text(printed(*options))
+
+    done = subprocess.run(
+        ["systemd-analyze", "security", "--offline=true", "--threshold=20", "--no-pager", path],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 @pytest.mark.parametrize(

@@ -164,3 +164,19 @@ def test_how_automations_went_is_hidden_with_their_template(core: Core, alice: A
     listed = core.automations.recent.list_by_template(guest, "", 10).items
 
     assert [each.template for each in listed] == ["hello"]
+
+
+def test_how_one_template_went_is_shown_with_the_version_of_each_run_to_who_may_see_it(
+    core: Core, alice: Actor
+) -> None:
+    old = core.run(alice)
+    core.push_again(alice, HELLO.replace("echo hello", "echo goodbye"))
+    new = core.run(alice)
+    mallory = core.person(core.org("globex"), "mallory", BuiltInRole.ADMIN)
+
+    shown = core.automations.recent.of_template(alice, "hello")
+
+    assert [(run.id, run.version) for run in shown.runs] == [(new.id, 2), (old.id, 1)]
+    for who, name in ((mallory, "hello"), (alice, "absent")):
+        with pytest.raises(NotFound):
+            core.automations.recent.of_template(who, name)

@@ -6,7 +6,9 @@ import hashlib
 import io
 import sqlite3
 from datetime import timedelta
+from functools import partial
 
+import gevent
 import pytest
 
 from opsicle.domain.approvals import Verdict
@@ -311,3 +313,49 @@ def test_what_runs_for_one_org_keeps_no_other_call_from_being_made(
     second.call().turn()
 
     assert second.called[0].state == "started"
+
+
+@pytest.mark.parametrize("is_first", [True, False])
+def test_a_call_and_a_cancel_of_its_caller_that_race_leave_nothing_running(
+    core: Core, alice: Actor, *, is_first: bool
+) -> None:
+    calling = push_one(core, alice).run().begin().call()
+    turn = calling.turn
+    cancel = partial(core.automations.cancel, alice, calling.automation.id)
+
+    racing = [gevent.spawn(step) for step in ((turn, cancel) if is_first else (cancel, turn))]
+    gevent.joinall(racing, raise_error=True)
+    calling.turn()
+
+    assert calling.now.state == "cancelled"
+    assert [each.state for each in started(core, alice)] == ["cancelled"] * (2 if is_first else 1)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "UPDATE automations SET cancel_requested_at = NULL, cancel_requested_by = NULL",
+        "UPDATE call_waits SET is_after_cancel = 1",
+    ],
+)
+def test_what_was_cancelled_by_the_record_calls_nothing_though_its_rows_were_set_back(
+    core: Core, alice: Actor, change: str
+) -> None:
+    calling = push_one(core, alice).run().begin().call()
+    core.automations.cancel(alice, calling.automation.id)
+    with sqlite3.connect(core.database.path) as db:
+        for trigger in db.execute("SELECT name FROM sqlite_schema WHERE type = 'trigger'"):
+            db.execute(f"DROP TRIGGER {trigger[0]}")
+        db.execute("UPDATE automations SET state = 'paused', finished_at = NULL")
+        db.execute("UPDATE jobs SET state = 'paused', finished_at = NULL")
+        db.execute(change)
+
+    calling.turn()
+
+    [call] = calling.called
+    assert (call.state, call.automation_id) == ("refused", None)
+    assert call.reason in {
+        "by the record somebody has cancelled it",
+        "by the record it was carried out before",
+    }
+    assert len(started(core, alice)) == 1

@@ -7,60 +7,18 @@ import pytest
 from opsicle.domain.access import BuiltInRole
 from opsicle.domain.errors import Conflict, NotAllowed, NotFound
 from opsicle.server.access.actor import Actor
-from opsicle.wire.jobs import Work
-from opsicle.wire.secret_api import CreateSecretRequest
 from opsicle.wire.starts import ResumeRequest
 from opsicle.wire.user_api import RunRequest
-from tests.services.core import Core, TestWorker
-from tests.services.fanning import Fanning, each_source
+from tests.services.core import Core
 from tests.services.scheduling import started
-from tests.services.targeting import push_target, with_rules
-
-ALLOWED = tuple(
-    f"allow {each}" for each in ("view targets", "execute targets", "execute templates")
+from tests.services.targeting import (
+    ALLOWED,
+    KEY,
+    Reaching,
+    push_target,
+    targets_source,
+    with_rules,
 )
-KEY = "-----BEGIN OPENSSH PRIVATE KEY-----"
-
-
-def targets_source(inside: str = "labels: {role: web}", *lines: str) -> str:
-    return each_source(inside, *lines).replace("{each:", "{targets:")
-
-
-class Reaching(Fanning):
-    """An automation on the targets web1 and web2, and a worker that speaks SSH."""
-
-    reaching: TestWorker
-
-    @property
-    def carol(self) -> Actor:
-        """The admin who pushes targets and template."""
-        assert self.pusher
-        return self.pusher
-
-    def push(self, inside: str = "labels: {role: web}", *lines: str) -> Reaching:
-        self.core.services.secrets.create(
-            self.pusher or self.actor, CreateSecretRequest(name="web-key", value=KEY)
-        )
-        for name in ("web2", "web1"):
-            push_target(self.core, self.pusher or self.actor, name=name, labels="role: web")
-        push_target(self.core, self.pusher or self.actor, name="db1", labels="role: db")
-        self.core.push_again(self.pusher or self.actor, targets_source(inside, *lines))
-        self.reaching = self.worker("w1")
-        self.core.worker(self.actor.org_id, "plain").poll()
-        return self
-
-    def worker(self, name: str, **labels: str) -> TestWorker:
-        worker = self.core.worker(self.actor.org_id, name, 9, **labels)
-        worker.runtimes = ("subprocess", "ssh")
-        worker.poll()
-        return worker
-
-    def take_all(self) -> dict[str, Work]:
-        """Let the worker begin all that it is given; by target."""
-        works = self.reaching.poll().work
-        for work in works:
-            self.reaching.start(work)
-        return {work.target.name: work for work in works if work.target}
 
 
 @pytest.fixture
@@ -191,6 +149,46 @@ def test_resuming_goes_on_with_the_targets_that_are_left(reaching: Reaching) -> 
     )
 
     assert [each.name for each in again.targets] == ["web2"]
+
+
+def test_resuming_leaves_no_target_out_that_no_longer_fits(reaching: Reaching) -> None:
+    reaching.run()
+    works = reaching.take_all()
+    for name in ("web1", "web2"):
+        reaching.reaching.finish(works[name], "failed", 4)
+    reaching.turn()
+    push_target(reaching.core, reaching.carol, name="web1", labels="role: db")
+
+    with pytest.raises(
+        Conflict, match="has not succeeded on web1, which the template no longer fits"
+    ):
+        reaching.core.services.resumes.resume(
+            reaching.actor, reaching.automation.id, ResumeRequest()
+        )
+    reaching.core.services.targets.delete(reaching.carol, "web2")
+    with pytest.raises(Conflict, match="runs on each target that fits of web1, web2"):
+        reaching.core.services.resumes.resume(
+            reaching.actor, reaching.automation.id, ResumeRequest()
+        )
+
+
+def test_a_part_is_run_again_with_the_right_to_its_own_target_alone(reaching: Reaching) -> None:
+    reaching.run()
+    works = reaching.take_all()
+    for name in ("web1", "web2"):
+        reaching.reaching.finish(works[name], "failed", 4)
+    reaching.turn()
+    web1, web2 = (each.automation_id or "" for each in reaching.targets)
+    kept_out = with_rules(
+        reaching.actor, *ALLOWED, "allow view automations", "deny execute targets/web2"
+    )
+
+    again = reaching.core.automations.rerun(kept_out, web1)
+
+    assert [each.name for each in again.targets] == ["web1"]
+    for other in (web2, reaching.automation.id):
+        with pytest.raises(NotAllowed):
+            reaching.core.automations.rerun(kept_out, other)
 
 
 def test_a_plan_runs_once_on_the_first_target(reaching: Reaching) -> None:

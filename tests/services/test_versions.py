@@ -12,12 +12,13 @@ from opsicle.domain.access import BuiltInRole
 from opsicle.domain.errors import Conflict, NotFound
 from opsicle.server.access.actor import Actor
 from opsicle.server.documents.versions import VersionDraft, add_version
-from opsicle.server.store import documents
+from opsicle.server.store import audit, documents
 from opsicle.server.store.documents import DocumentKind
+from opsicle.wire.target_api import PushTargetRequest
 from tests.services.calling import trigger_source
 from tests.services.core import Core
 from tests.services.scheduling import HOURLY, schedule_source
-from tests.services.targeting import push_target
+from tests.services.targeting import push_target, target_source
 from tests.services.team import MANAGER, policy_source, template_source
 
 WAIVED = "  approvalPolicy: none\n"
@@ -149,3 +150,28 @@ def test_another_org_changes_nothing_and_the_record_says_what_was_pushed(
     assert verb == "push"
     assert [each for each, _ in others] == (["rotate"] if kind is DocumentKind.TRIGGER else [])
     assert made.digest in data
+
+
+def test_why_a_version_was_pushed_stays_with_it_and_in_the_record(
+    core: Core, service: Any, kind: DocumentKind, carol: Actor
+) -> None:
+    source = {
+        DocumentKind.TEMPLATE: template_source("doc", "none").replace(WAIVED, ""),
+        DocumentKind.POLICY: policy_source(MANAGER, "doc"),
+        DocumentKind.SCHEDULE: schedule_source(HOURLY, name="doc"),
+        DocumentKind.TRIGGER: trigger_source(name="doc"),
+        DocumentKind.TARGET: target_source(name="doc"),
+    }[kind]
+    why = "for INC-4711 "
+
+    if kind is DocumentKind.TARGET:
+        service.push(carol, PushTargetRequest(source, why))
+    else:
+        service.push(carol, source, why)
+
+    [version] = service.list_versions(carol, "doc", "", 10).items
+    entry = core.database.read(
+        lambda db: audit.find_push(db, carol.org_id, f"{kind.plural}/doc", 1)
+    )
+    assert version.message == service.get(carol, "doc").message == "for INC-4711"
+    assert '"message":"for INC-4711"' in entry.data

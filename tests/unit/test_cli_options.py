@@ -41,7 +41,8 @@ def test_the_commands_are_those_of_the_contract() -> None:
         "run", "automations", "logs", "orgs", "accept", "users", "tokens", "sessions", "totp",
         "reset", "secrets", "policies", "approvals", "channels", "audit", "service", "roles",
         "groups", "can", "service-accounts", "recover", "artifacts", "schedules",
-        "triggers", "files", "targets",
+        "triggers", "files", "targets", "backup", "restore", "completion",
+        "doctor", "upgrade",
     }  # fmt: skip
 
 

@@ -13,10 +13,13 @@ from opsicle.domain.templates import Phase
 from opsicle.kit.clock import SystemClock
 from opsicle.kit.ids import new_id
 from opsicle.wire.jobs import STDERR, STDOUT, Outcome, PhaseReport, Work
+from opsicle.worker.artifact_spool import ArtifactSpool
 from opsicle.worker.runner import Cancellation, Runner
 from opsicle.worker.runner_host import RunnerHost
 from opsicle.worker.runtimes.subprocess import SubprocessRuntime
 from opsicle.worker.runtimes.table import Runtimes
+from tests.ssh_servers import SshServer
+from tests.support import wait_until
 
 
 class Log:
@@ -73,6 +76,7 @@ class Machine:
         self.beside: list[threading.Thread] = []
         self.seconds = 0.0
         self.runtimes: Runtimes | None = None
+        self.artifacts: ArtifactSpool | None = None
         self.environment = {
             "PATH": os.environ["PATH"],
             "HOME": "/home/of-worker",
@@ -102,6 +106,7 @@ class Machine:
             runtimes=self.runtimes or Runtimes((SubprocessRuntime(self.environment),)),
             grace_seconds=grace_seconds,
             on_child=self.on_child,
+            artifacts=self.artifacts,
         )
         began = time.monotonic()
         outcome = Runner(work, self.log, host, self.cancellation).run()
@@ -118,6 +123,18 @@ def in_background(
     machine.beside.append(thread)
     thread.start()
     return thread, outcomes
+
+
+def cut_between_tries(machine: Machine, sshd: SshServer) -> threading.Thread:
+    """Cut the connection while a job waits for its next try."""
+
+    def cut() -> None:
+        wait_until(lambda: b"the next begins in" in machine.log.everything)
+        sshd.kill_sessions()
+
+    thread = threading.Thread(target=cut)
+    thread.start()
+    return thread
 
 
 def phase(*commands: str, name: str = "work", **more: Any) -> Phase:

@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from opsicle.domain.artifacts import ArtifactLimits, PatternWalk, path_problem, pattern_problem
+from opsicle.worker.artifact_sources import Named, NotTaken, WorkspaceSource
 from opsicle.worker.artifact_spool import ArtifactSpool, SpooledArtifact
-from opsicle.worker.artifacts import ArtifactCollector, _Named, _NotTaken
+from opsicle.worker.artifacts import ArtifactCollector
 from opsicle.worker.masking import Masking
 from opsicle.worker.process import OsAccount
 from opsicle.worker.workspace import Workspace
@@ -158,12 +159,12 @@ def test_no_link_on_the_way_is_followed_even_while_it_is_swapped(place: Place) -
 def test_a_link_that_took_the_place_of_a_file_is_not_followed(place: Place) -> None:
     real = place.write("real").stat()
     (place.root / "f").symlink_to("/etc/hostname")
-    collector = ArtifactCollector(place.workspace, None, place.spool, ArtifactLimits())
+    source = WorkspaceSource(place.root, None)
     folder = os.open(place.root, os.O_RDONLY | os.O_DIRECTORY)
 
     with (
-        pytest.raises(_NotTaken, match="symbolic link"),
-        collector._open(_Named("f", "f", folder, real)),
+        pytest.raises(NotTaken, match="symbolic link"),
+        source.open(Named("f", "f", folder, real), lambda _size: None),
     ):
         pass
 
@@ -225,7 +226,7 @@ def test_odd_names_are_refused_and_written_so_that_they_do_no_harm(place: Place)
 def test_patterns_that_lead_past_too_many_names_end(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("opsicle.worker.artifacts._MOST_NAMES", 50)
+    monkeypatch.setattr("opsicle.worker.artifact_sources.MOST_NAMES", 50)
     for number in range(60):
         place.write(f"n{number}")
 

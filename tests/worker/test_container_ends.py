@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import os
 import signal
+from pathlib import Path
 
 import pytest
 
 from opsicle.domain.automations import JobState
 from opsicle.domain.templates import Pull, ResourceLimits, Retries
+from opsicle.worker import engine_calls, process
+from opsicle.worker.child_ids import children_of_main_thread
+from opsicle.worker.container_stop import ContainersStop, RunningContainer
 from tests.podman import Podman
 from tests.support import wait_until
 from tests.worker.container_phases import in_container
@@ -190,3 +194,32 @@ def test_an_image_that_is_not_there_is_asked_for_again_where_that_exit_code_is_n
     )
 
     assert (outcome.exit_code, outcome.phases[0].tries) == (125, 2)
+
+
+def open_files() -> int:
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
+def test_an_engine_that_does_not_answer_is_given_up_with_all_that_was_started(
+    tmp_path: Path,
+) -> None:
+    stuck = tmp_path / "stuck"
+    stuck.write_text("#!/bin/sh\nexec sleep 300\n")
+    stuck.chmod(0o755)
+    children, files = children_of_main_thread(), open_files()
+    client = engine_calls.start(["/bin/sh", "-c", "exit 125"])
+    os.close(client.stdout)
+    os.close(client.stderr)
+    client.wait()
+
+    stop = ContainersStop([RunningContainer(str(stuck), "c", client)], 0, grace_seconds=1)
+    assert stop.turn(2) is not None  # it asks them to end, and begins to remove
+    assert len(children_of_main_thread() - children) == 2
+    assert stop.turn(60) is None
+
+    assert stop.survivors == 1
+    assert open_files() == files
+    wait_until(
+        lambda: process.collect_orphans() is not None and children_of_main_thread() <= children,
+        what="the end of its calls",
+    )

@@ -20,6 +20,7 @@ from opsicle.domain.files import InputFile
 from opsicle.domain.templates import Phase, Retries, When
 from opsicle.wire.jobs import Outcome, StepState, outputs_of, summary_of
 from opsicle.worker import ssh_scripts
+from opsicle.worker.artifact_spool import ArtifactSpool
 from opsicle.worker.input_files import receive, staging_folder
 from opsicle.worker.private_files import remove_stale_files
 from opsicle.worker.process_tree import kill_orphans
@@ -299,6 +300,7 @@ def test_a_phase_that_was_cut_off_is_not_known_to_have_failed(
 ) -> None:
     """The keeper of the lost connection ends what that one had, and nothing of a later phase."""
     monkeypatch.setattr(ssh_scripts, "_LAST_SECONDS", 5)
+    ssh_machine.artifacts = ArtifactSpool(tmp_path / "artifacts", "job")
     began, tidying = tmp_path / "began", tmp_path / "tidying"
     slow_to_end = f"""
         trap 'until [ -e {tidying} ]; do sleep 0.1; done' TERM
@@ -309,7 +311,7 @@ def test_a_phase_that_was_cut_off_is_not_known_to_have_failed(
 
     with during(
         ssh_machine,
-        phase(slow_to_end, retries=Retries(limit=3, delay=0), name="long"),
+        phase(slow_to_end, retries=Retries(limit=3, delay=0), name="long", artifacts=("*",)),
         phase("echo failure", name="undo", when=When.FAILURE),
         phase(f"touch {tidying}", until_alone, "echo always", name="tidy", when=When.ALWAYS),
         target=sshd.target(),
@@ -324,6 +326,7 @@ def test_a_phase_that_was_cut_off_is_not_known_to_have_failed(
         outcome
     )
     assert ssh_machine.log.stdout == b"always\n"
+    assert b"there is no connection to web1 any more" in ssh_machine.log.of(0)
 
 
 def test_what_a_daemon_holds_open_holds_up_no_phase(ssh_machine: Machine, sshd: SshServer) -> None:

@@ -89,7 +89,6 @@ def test_a_worker_without_the_program_says_so(
     "unfit",
     [
         {"image": "debian"},
-        {"artifacts": ("*.log",)},
         {"commands": ("echo x > $OPSICLE_MASK",)},
     ],
 )

@@ -12,10 +12,9 @@ from opsicle.domain.automations import JobState
 from opsicle.domain.templates import Retries, When
 from opsicle.wire.jobs import StepState
 from opsicle.worker import ssh_connection
-from opsicle.worker.runtimes import ssh
 from tests.ssh_servers import SshServer, ssh_server
 from tests.support import wait_until
-from tests.worker.job_runs import Machine, phase
+from tests.worker.job_runs import Machine, cut_between_tries, phase
 
 _LIAR = """\
 #!/bin/sh
@@ -35,7 +34,7 @@ esac
 def test_what_a_target_answers_to_a_cancel_keeps_no_job_from_its_end(
     ssh_machine: Machine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, answer: str
 ) -> None:
-    monkeypatch.setattr(ssh, "_SECONDS_BEYOND_GRACE", 0.2)
+    monkeypatch.setattr(ssh_connection, "SECONDS_BEYOND_GRACE", 0.2)
     began, liar = tmp_path / "began", tmp_path / "liar"
     liar.write_text(_LIAR.replace("ANSWER", answer).replace("BEGAN", str(began)))
     liar.chmod(0o755)
@@ -52,6 +51,28 @@ def test_what_a_target_answers_to_a_cancel_keeps_no_job_from_its_end(
 
     assert outcome.state is JobState.CANCELLED
     assert "could not be ended" in outcome.phases[0].explanation
+
+
+def test_a_cancel_does_not_wait_for_a_target_that_says_nothing(
+    ssh_machine: Machine, tmp_path: Path
+) -> None:
+    began = tmp_path / "began"
+
+    def cancel_once_it_connects() -> None:
+        wait_until(began.exists)
+        ssh_machine.cancellation.cancel()
+
+    with ssh_server(tmp_path / "sshd", f"ForceCommand touch {began}; exec sleep 60") as server:
+        thread = threading.Thread(target=cancel_once_it_connects)
+        thread.start()
+        outcome = ssh_machine.run(
+            phase("true", "true", retries=Retries(limit=5, delay=0)), target=server.target()
+        )
+        thread.join()
+
+    assert outcome.state is JobState.CANCELLED
+    assert "cancelled before it began" in outcome.explanation
+    assert ssh_machine.seconds < 50
 
 
 def test_who_waits_for_a_target_that_says_nothing_does_nothing_meanwhile(
@@ -71,7 +92,7 @@ def test_who_waits_for_a_target_that_says_nothing_does_nothing_meanwhile(
 def test_a_phase_does_not_begin_without_what_those_before_it_have_left(
     ssh_machine: Machine, sshd: SshServer, tmp_path: Path
 ) -> None:
-    cut = _cut_between_tries(ssh_machine, sshd)
+    cut = cut_between_tries(ssh_machine, sshd)
 
     outcome = ssh_machine.run(
         phase("touch made", name="make"),
@@ -95,7 +116,7 @@ def test_a_phase_does_not_begin_without_what_those_before_it_have_left(
 def test_the_first_phase_is_tried_again_over_another_connection(
     ssh_machine: Machine, sshd: SshServer, tmp_path: Path
 ) -> None:
-    cut = _cut_between_tries(ssh_machine, sshd)
+    cut = cut_between_tries(ssh_machine, sshd)
 
     outcome = ssh_machine.run(
         phase(
@@ -108,15 +129,3 @@ def test_the_first_phase_is_tried_again_over_another_connection(
     cut.join()
 
     assert [report.state for report in outcome.phases] == [StepState.SUCCEEDED] * 2
-
-
-def _cut_between_tries(ssh_machine: Machine, sshd: SshServer) -> threading.Thread:
-    """Cut the connection while a job waits for its next try."""
-
-    def cut() -> None:
-        wait_until(lambda: b"the next begins in" in ssh_machine.log.everything)
-        sshd.kill_sessions()
-
-    thread = threading.Thread(target=cut)
-    thread.start()
-    return thread

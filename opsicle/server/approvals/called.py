@@ -8,13 +8,14 @@ on that day, with its values.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 import msgspec
 
 from opsicle.domain.approvals import ApprovalState, unmet
-from opsicle.domain.bound_fan_outs import MemberOf
-from opsicle.domain.calls import BoundCall, CalledBy
+from opsicle.domain.bound_calls import BoundCall
+from opsicle.domain.bound_fan_outs import BoundMember, MemberOf
+from opsicle.domain.calls import CalledBy
 from opsicle.domain.errors import Conflict
 from opsicle.domain.manifests import Manifest
 from opsicle.domain.policies import Policy
@@ -27,7 +28,13 @@ from opsicle.server.access.template_versions import template_of
 from opsicle.server.approvals.approvers import ApproverDirectory, requester_of
 from opsicle.server.approvals.bindings import AlteredManifest, Bindings
 from opsicle.server.approvals.cases import Case, gates_for, load
-from opsicle.server.approvals.manifests import called_by_of, calls_of, member_of
+from opsicle.server.approvals.manifests import (
+    called_by_of,
+    calls_of,
+    fan_out_of,
+    machines_of,
+    member_of,
+)
 from opsicle.server.approvals.pauses import require_passable
 from opsicle.server.approvals.requester_refusal import requester_refusal
 from opsicle.server.policies.in_force import InForce, in_force
@@ -35,6 +42,7 @@ from opsicle.server.store import approvals, audit, automations, documents
 from opsicle.server.store.automations import AutomationRow
 from opsicle.server.store.database import Connection
 from opsicle.server.store.documents import DocumentKind
+from opsicle.server.targets.selection import targets_chosen
 
 
 def with_called(
@@ -45,8 +53,14 @@ def with_called(
     Raises Conflict for a policy that is not there.
     """
     bound = _all(each for each in calls_of(row) if each.phase >= first_phase)
-    templates = [template_of(db, each.template_id, each.version) for each in bound]
-    return _combined(db, row.org_id, row.requester_id, own, templates)
+    called = [
+        (
+            template_of(db, each.template_id, each.version),
+            each.fan_out.members if each.fan_out else (),
+        )
+        for each in bound
+    ]
+    return _combined(db, row.org_id, row.requester_id, own, called)
 
 
 def with_newest_called(
@@ -62,7 +76,8 @@ def with_newest_called(
                 if row and row.document_id not in found:
                     found[row.document_id] = decode_template(row.document)
                     to_visit.append(found[row.document_id])
-    return _combined(db, org_id, requester_id, own, found.values())
+    called = [(each, targets_chosen(db, org_id, each)) for each in found.values()]
+    return _combined(db, org_id, requester_id, own, called)
 
 
 def _combined(
@@ -70,11 +85,11 @@ def _combined(
     org_id: str,
     requester_id: str,
     own: InForce | None,
-    called: Iterable[Template],
+    called: Iterable[tuple[Template, Sequence[BoundMember]]],
 ) -> InForce | None:
     policies: dict[str, Policy] = {}
-    for template in called:
-        found = in_force(db, org_id, template, requester_id)
+    for template, machines in called:
+        found = in_force(db, org_id, template, requester_id, machines)
         if found and found.policy.gates:
             policy = _unconditional(found.policy, template.name)
             policies.setdefault(policy_digest(policy), policy)
@@ -113,7 +128,7 @@ def called_refusal(
         return reason
     case = _approval_above(db, bindings, row, template)
     try:
-        now = in_force(db, row.org_id, template, row.requester_id)
+        now = in_force(db, row.org_id, template, row.requester_id, machines_of(row))
     except Conflict as error:
         return error.message
     gates = gates_for(now.policy, template, row) if now else ()
@@ -162,7 +177,7 @@ def _has_bound(
         (each.phase, each.position) == (at.phase, at.position)
         and (each.template_id, each.version) == (row.template_id, row.version)
         and each.digest == template_digest(template)
-        and each.calls == calls_of(row)
+        and (each.calls, each.fan_out) == (calls_of(row), fan_out_of(row))
         for each in calls
     )
 

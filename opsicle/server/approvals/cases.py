@@ -15,6 +15,7 @@ from opsicle.domain.approvers import ApprovalRequester, ApproverPerson, deciders
 from opsicle.domain.conditions import Facts, asked_gates
 from opsicle.domain.errors import NotFound
 from opsicle.domain.pauses import ApprovalKind
+from opsicle.domain.places import places_of
 from opsicle.domain.policies import Gate, Policy
 from opsicle.domain.resume_points import ResumePoint
 from opsicle.domain.run_windows import RunWindow, common_window
@@ -23,7 +24,7 @@ from opsicle.server.access.stored_values import read_values
 from opsicle.server.access.template_versions import template_of
 from opsicle.server.approvals.approvers import ApproverDirectory, requester_of
 from opsicle.server.approvals.bindings import UNREADABLE, AlteredManifest, Bindings
-from opsicle.server.approvals.manifests import shown_resume_point
+from opsicle.server.approvals.manifests import machines_of, shown_resume_point
 from opsicle.server.store import approvals, automations
 from opsicle.server.store.approvals import ApprovalRow, DecisionRow
 from opsicle.server.store.automations import AutomationRow
@@ -193,7 +194,11 @@ def forged(bindings: Bindings, row: ApprovalRow, decisions: list[DecisionRow]) -
 def gates_for(policy: Policy, template: Template, automation: AutomationRow) -> tuple[Gate, ...]:
     """Return the gates of a policy that an automation has to pass."""
     values = read_values(automation.values_json)
-    return asked_gates(policy, Facts(template.variables, values, template.guaranteed_labels))
+    asked = [
+        asked_gates(policy, Facts(template.variables, values, labels))
+        for labels in places_of(template, machines_of(automation))
+    ]
+    return tuple(gate for gate in policy.gates if any(gate in gates for gates in asked))
 
 
 def _vote(decision: DecisionRow) -> Vote:

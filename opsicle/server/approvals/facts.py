@@ -5,14 +5,17 @@ Enough to know what one is asked, and where to look for the rest.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 
 from opsicle.domain.approvals import ApprovalState
+from opsicle.domain.bound_calls import BoundCall
+from opsicle.domain.bound_fan_outs import BoundFanOut
 from opsicle.domain.resume_points import in_words
 from opsicle.domain.run_windows import RunWindow
 from opsicle.domain.templates import Phase
 from opsicle.server.approvals.cases import Case
-from opsicle.server.approvals.manifests import fan_out_of
+from opsicle.server.approvals.manifests import calls_of, fan_out_of
 from opsicle.server.approvals.waiting import waiting_for
 from opsicle.server.channels.messages import Fact
 from opsicle.server.store.approvals import DecisionRow
@@ -34,7 +37,7 @@ def approval_facts(case: Case, now: datetime) -> tuple[Fact, ...]:
     return (
         *_at_pause(phase),
         Fact("Resumes", in_words(point, case.template.phases) if point else ""),
-        Fact("Machines", _machines(case)),
+        *_machines(case),
         Fact("Goes on with" if phase else "Runs", _commands(_to_come(case))),
         Fact("Waits for", waiting_for(case, status, now)),
         Fact("Until", f"{until:%Y-%m-%d %H:%M} UTC" if until else ""),
@@ -42,12 +45,22 @@ def approval_facts(case: Case, now: datetime) -> tuple[Fact, ...]:
     )
 
 
-def _machines(case: Case) -> str:
-    """Return on which machines it runs one by one, "" for a single one or what cannot be read."""
-    fan_out = None if case.problem else fan_out_of(case.automation)
-    if fan_out is None:
-        return ""
-    names = [member.shown for member in fan_out.members]
+def _machines(case: Case) -> Iterator[Fact]:
+    """Yield on which machines it, and what it calls, runs one by one; nothing for a single one."""
+    if case.problem:
+        return
+    yield Fact("Machines", _names(fan_out_of(case.automation)))
+    yield from _machines_of_calls(calls_of(case.automation))
+
+
+def _machines_of_calls(calls: Iterable[BoundCall]) -> Iterator[Fact]:
+    for call in calls:
+        yield Fact(f"Machines of {call.template}", _names(call.fan_out))
+        yield from _machines_of_calls(call.calls)
+
+
+def _names(fan_out: BoundFanOut | None) -> str:
+    names = [member.shown for member in fan_out.members] if fan_out else []
     left = len(names) - _MOST_MACHINES
     return ", ".join(names[:_MOST_MACHINES]) + (f" and {left} more" if left > 0 else "")
 

@@ -8,8 +8,9 @@ from __future__ import annotations
 import msgspec
 
 from opsicle.domain.automations import AutomationState, WorkerLost
+from opsicle.domain.bound_calls import BoundCall
 from opsicle.domain.bound_fan_outs import BoundFanOut, BoundMember, MemberOf
-from opsicle.domain.calls import BoundCall, CalledBy
+from opsicle.domain.calls import CalledBy
 from opsicle.domain.fan_outs import FanOutKind
 from opsicle.domain.files import input_files
 from opsicle.domain.manifests import NO_POLICY, Manifest, PolicyAsked
@@ -103,6 +104,17 @@ def fan_out_of(row: AutomationRow) -> BoundFanOut | None:
 def member_of(row: AutomationRow) -> MemberOf | None:
     """Return of what an automation is a part, None if it is none. Raises msgspec's errors."""
     return msgspec.json.decode(row.member_of, type=MemberOf) if row.member_of else None
+
+
+def machines_of(row: AutomationRow) -> tuple[BoundMember, ...]:
+    """Return the machines on which an automation runs one by one, or of a part its own.
+
+    Raises msgspec's errors.
+    """
+    if of := member_of(row):
+        return (of.member,)
+    fan_out = fan_out_of(row)
+    return fan_out.members if fan_out else ()
 
 
 def requirements_of(manifest: Manifest, template: Template, state: AutomationState) -> Requirements:

@@ -17,6 +17,7 @@ from opsicle.domain.policy_parser import digest
 from opsicle.domain.templates import Template
 from opsicle.server.approvals.approvers import ApproverDirectory, requester_of
 from opsicle.server.approvals.cases import Case, gates_for
+from opsicle.server.approvals.manifests import machines_of
 from opsicle.server.policies.in_force import InForce, in_force
 from opsicle.server.store import audit, policies
 from opsicle.server.store.automations import AutomationRow
@@ -28,7 +29,7 @@ def missing_approval(db: Connection, row: AutomationRow, template: Template) -> 
     if template.approval_policy is not None and not template.approval_policy.is_waived:
         return "its template asks for approval, and nobody was asked"
     try:
-        now = in_force(db, row.org_id, template, row.requester_id)
+        now = in_force(db, row.org_id, template, row.requester_id, machines_of(row))
     except Conflict as error:
         return error.message
     gates = gates_for(now.policy, template, row) if now else ()
@@ -58,7 +59,8 @@ def policy_change(db: Connection, case: Case) -> str:
 def newer_policy_problem(db: Connection, case: Case, votes: Sequence[Vote]) -> str:
     """Return why these decisions are not good for what is asked today, "" if they are."""
     try:
-        now = in_force(db, case.row.org_id, case.template, case.row.requester_id)
+        machines = machines_of(case.automation)
+        now = in_force(db, case.row.org_id, case.template, case.row.requester_id, machines)
     except Conflict as error:
         return _deleted(db, case) or error.message
     if reason := _deleted(db, case) if _is_by_name(case, now) else "":

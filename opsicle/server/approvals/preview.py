@@ -15,6 +15,7 @@ from opsicle.server.policies.in_force import in_force
 from opsicle.server.store import audit
 from opsicle.server.store.database import Connection
 from opsicle.server.store.documents import DocumentKind, VersionRow
+from opsicle.server.targets.selection import targets_chosen
 from opsicle.wire.approval_api import ApprovalNeed, GateNeed
 
 
@@ -30,7 +31,8 @@ def need_of(db: Connection, actor: Actor, version: VersionRow) -> ApprovalNeed:
         raise document_not_found(DocumentKind.TEMPLATE, template.name)
 
     try:
-        own = in_force(db, actor.org_id, template, actor.user_id)
+        machines = targets_chosen(db, actor.org_id, template)
+        own = in_force(db, actor.org_id, template, actor.user_id, machines)
         found = with_newest_called(db, actor.org_id, actor.user_id, template, own)
     except Conflict as error:
         return ApprovalNeed(is_needed=True, problem=error.message)

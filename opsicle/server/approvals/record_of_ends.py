@@ -156,6 +156,17 @@ def require_not_ended(db: Connection, row: AutomationRow) -> None:
         raise AlteredManifest(f"by the record {row.template} {_ENDS[ends[0]]} before")
 
 
+def require_waiting(db: Connection, row: AutomationRow, wait_id: str) -> None:
+    """Raise AlteredManifest unless the record says that a job waits for just this call.
+
+    Nor may anybody have cancelled it since it came to wait.
+    """
+    if reason := wait_contradiction(db, row, wait_id):
+        raise AlteredManifest(reason)
+    if audit.list_decisive(db, row.org_id, f"automations/{row.id}")[-1].verb == "cancel":
+        raise AlteredManifest("by the record somebody has cancelled it since")
+
+
 def recorded_reports(db: Connection, row: AutomationRow, job: JobRow | None) -> list[PhaseReport]:
     """Return what the phases of a job have left that has ended, or waits for what it called.
 

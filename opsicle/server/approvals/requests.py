@@ -19,6 +19,7 @@ from opsicle.kit.ids import new_id
 from opsicle.server.approvals.approvers import ApproverDirectory, requester_of
 from opsicle.server.approvals.called import with_called
 from opsicle.server.approvals.cases import gates_for
+from opsicle.server.approvals.manifests import machines_of
 from opsicle.server.approvals.pauses import require_passable
 from opsicle.server.approvals.progress import Progress
 from opsicle.server.policies.in_force import in_force
@@ -70,7 +71,7 @@ class ApprovalRequests:
         be it one in the midst of the job, which begins at `first_phase`.
         """
         require_passable(db, row, template, first_phase)
-        own = in_force(db, row.org_id, template, row.requester_id)
+        own = in_force(db, row.org_id, template, row.requester_id, machines_of(row))
         found = with_called(db, row, own, first_phase)
         if found is None:
             return None

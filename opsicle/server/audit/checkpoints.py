@@ -36,6 +36,9 @@ REPORTS_APART = timedelta(days=1)
 """How often one worker's claim that history was rewritten is taken into the record: once says it
 all."""
 
+SHOWN_SECONDS = 1.0
+"""How old what a worker is shown may be: of 2,000 that poll, not each has it read anew."""
+
 _REASON_LENGTH = 300
 _REMOVED_AT_ONCE = 400
 """Entries removed in one unit of work: it holds the event loop."""
@@ -60,6 +63,7 @@ class AuditCheckpoints:
         self._key = key
         self._clock = clock
         self._reported_at: dict[str, datetime] = {}
+        self._shown: dict[str, tuple[float, SeenCheckpoint | None]] = {}
         self.thinning = CheckpointThinning(database, key, clock)
 
     def sign(self, org_id: str) -> None:
@@ -92,9 +96,16 @@ class AuditCheckpoints:
         self._database.write(work)
 
     def newest(self, org_id: str) -> SeenCheckpoint | None:
-        """Return what is shown to an org's workers."""
-        last = self._database.read(lambda db: audit_checkpoints.find_last(db, org_id))
-        return SeenCheckpoint(chain_of(org_id), last) if last else None
+        """Return what is shown to an org's workers, as it was `SHOWN_SECONDS` ago at the most."""
+        now = self._clock.monotonic()
+        read_at, shown = self._shown.get(org_id, (-SHOWN_SECONDS, None))
+
+        if now - read_at >= SHOWN_SECONDS:
+            last = self._database.read(lambda db: audit_checkpoints.find_last(db, org_id))
+            shown = SeenCheckpoint(chain_of(org_id), last) if last else None
+            self._shown[org_id] = now, shown
+
+        return shown
 
     def contradicted(self, worker: WorkerActor, contradiction: str) -> None:
         """Record that a worker has seen another history than this one.

@@ -6,9 +6,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from opsicle.domain.bound_calls import BoundCall
+from opsicle.domain.bound_fan_outs import BoundFanOut
 from opsicle.domain.call_paths import call_path
-from opsicle.domain.calls import MAX_DEPTH, BoundCall, Call
+from opsicle.domain.calls import MAX_DEPTH, Call
 from opsicle.domain.errors import Conflict, OpsicleError, Problem
+from opsicle.domain.fan_outs import MOST_MEMBERS
 from opsicle.domain.passed_values import (
     PassableValues,
     call_problems,
@@ -19,8 +22,10 @@ from opsicle.domain.template_parser import digest
 from opsicle.domain.templates import Phase, Template, Value
 from opsicle.server.access.actor import Actor
 from opsicle.server.access.start_rights import require_in_scope
+from opsicle.server.automations.machines import find_machines
 from opsicle.server.automations.runnable import runnable_version
 from opsicle.server.automations.starters import Starter
+from opsicle.server.fleet.presence import Fleet
 from opsicle.server.secrets.service import require_secrets
 from opsicle.server.store.database import Connection
 from opsicle.wire.user_api import RunRequest
@@ -31,14 +36,23 @@ MOST_CALLS = 100
 
 @dataclass
 class _CallBudget:
-    """How many calls may still be looked up: what calls twenty that call twenty has thousands."""
+    """How many calls may still be looked up: what calls twenty that call twenty has thousands.
+
+    And on how many machines these may run in all: the caller, and each of them, holds the list.
+    """
 
     left: int = MOST_CALLS
+    machines: int = MOST_MEMBERS
 
     def use(self) -> None:
         self.left -= 1
         if self.left < 0:
             raise Conflict(f"more than {MOST_CALLS} templates would be called in all")
+
+    def use_machines(self, count: int) -> None:
+        self.machines -= count
+        if self.machines < 0:
+            raise Conflict(f"it would run on more than {MOST_MEMBERS:,} machines in all")
 
 
 class _Callers(NamedTuple):
@@ -47,14 +61,16 @@ class _Callers(NamedTuple):
     templates: tuple[Template, ...]
     depth: int
     budget: _CallBudget
+    fleet: Fleet
 
     @property
     def names(self) -> tuple[str, ...]:
         return tuple(template.name for template in self.templates)
 
 
-def bound_calls(
+def bound_calls(  # noqa: PLR0913, PLR0917 - what calls depend on
     db: Connection,
+    fleet: Fleet,
     actor: Actor,
     template: Template,
     values: Mapping[str, Value],
@@ -63,8 +79,9 @@ def bound_calls(
 ) -> tuple[BoundCall, ...]:
     """Return what an automation that is triggered now will call, and what those will.
 
-    One that was called itself is bound already. Raises Conflict, NotFound, NotAllowed or
-    InvalidInput for what could never be called so.
+    Of each that runs on several machines, also on which. One that was called itself is bound
+    already. Raises Conflict, NotFound, NotAllowed or InvalidInput for what could never be called
+    so.
     """
     if starter and starter.called:
         return starter.called.bound.calls
@@ -74,7 +91,7 @@ def bound_calls(
         require_in_scope(db, actor, template)
     if not any(phase.calls for phase in template.phases):
         return ()
-    callers = _Callers((template,), starter.depth if starter else 0, _CallBudget())
+    callers = _Callers((template,), starter.depth if starter else 0, _CallBudget(), fleet)
     return tuple(_bound(db, actor, template, callers, values, first_phase))
 
 
@@ -111,6 +128,7 @@ def _bound(
                 version=bound.version,
                 digest=digest(target),
                 calls=bound.calls,
+                fan_out=bound.fan_out,
             )
         _check_outputs(template, phase, targets)
 
@@ -119,6 +137,7 @@ class _Bound(NamedTuple):
     template_id: str
     version: int
     calls: tuple[BoundCall, ...]
+    fan_out: BoundFanOut | None
 
 
 def _bind_one(
@@ -149,9 +168,13 @@ def _bind_one(
     if values is not None:
         passed_values(call, callers.templates[-1], target, PassableValues(values))
 
-    below = _Callers((*callers.templates, target), callers.depth + 1, callers.budget)
+    fan_out = None
+    if target.fan_out:
+        fan_out = find_machines(db, callers.fleet, actor, target)
+        callers.budget.use_machines(len(fan_out.members))
+    below = callers._replace(templates=(*callers.templates, target), depth=callers.depth + 1)
     calls = tuple(_bound(db, actor, target, below, None))
-    return _Bound(version.document_id, version.version, calls), target
+    return _Bound(version.document_id, version.version, calls, fan_out), target
 
 
 def _check_groups(callers: tuple[Template, ...], target: Template) -> None:

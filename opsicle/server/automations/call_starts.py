@@ -20,7 +20,7 @@ from opsicle.server.access.member_actors import member_actor
 from opsicle.server.access.template_versions import template_of
 from opsicle.server.approvals.bindings import AlteredManifest, Bindings
 from opsicle.server.approvals.passed_calls import require_passed
-from opsicle.server.approvals.record_of_ends import record_start
+from opsicle.server.approvals.record_of_ends import record_start, require_waiting
 from opsicle.server.automations.attempts import AlreadyTaken, Attempts
 from opsicle.server.automations.service import Automations
 from opsicle.server.automations.starters import CalledRun, Starter
@@ -111,15 +111,16 @@ class CallStarts:
             return due, member_actor(db, row.org_id, due.caller.requester_id, "call")
 
         due, actor = self._database.read(query)
+        caller = due.caller
 
         def claim(db: Connection, automation_id: str) -> None:
             now = self._clock.now()
             if not calls.claim(db, row.wait_id, row.position, automation_id, now):
                 raise AlreadyTaken
+            require_waiting(db, automations.get(db, row.org_id, caller.id), row.wait_id)
             resource = f"calls/{row.wait_id}/{row.position}"
             record_start(db, row.org_id, resource, automation_id, now)
 
-        caller = due.caller
         starter = Starter(
             StarterKind.CALL,
             caller.id,

@@ -10,8 +10,8 @@ from typing import NamedTuple
 import msgspec
 
 from opsicle.domain.automations import AutomationState
+from opsicle.domain.bound_calls import BoundCall
 from opsicle.domain.bound_fan_outs import BoundFanOut
-from opsicle.domain.calls import BoundCall
 from opsicle.domain.concurrency import QueuePlace, queue_place
 from opsicle.domain.manifests import commitment
 from opsicle.domain.secrets import masked, only_secret
@@ -24,8 +24,9 @@ from opsicle.server.approvals.manifests import machine_of
 from opsicle.server.automations.bound_calls import bound_calls
 from opsicle.server.automations.given_files import named_by_content
 from opsicle.server.automations.resumed_runs import ResumedRun
-from opsicle.server.automations.starters import MemberRun, Starter
+from opsicle.server.automations.starters import CalledRun, MemberRun, Starter
 from opsicle.server.dispatch.concurrency_groups import Settled
+from opsicle.server.fleet.presence import Fleet
 from opsicle.server.keys.vault import HiddenValues, Vault, new_salt
 from opsicle.server.store.automations import AutomationRow, Turn
 from opsicle.server.store.database import Connection
@@ -52,6 +53,11 @@ class Origin(NamedTuple):
         return self.starter.member if self.starter else None
 
     @property
+    def called(self) -> CalledRun | None:
+        """What its caller is bound to call; None for one that was not called."""
+        return self.starter.called if self.starter else None
+
+    @property
     def source(self) -> str:
         """The automation whose files a new one may take, "" if there is none.
 
@@ -73,11 +79,12 @@ class CheckedRun:
     values: dict[str, Value]
     origin: Origin
 
-    def bound_calls(self, db: Connection, actor: Actor) -> tuple[BoundCall, ...]:
+    def bound_calls(self, db: Connection, fleet: Fleet, actor: Actor) -> tuple[BoundCall, ...]:
         """Return what its phases will call. Raises as the function of that name."""
         resumed = self.origin.resumed
         first_phase = resumed.point.first_phase if resumed else 0
-        return bound_calls(db, actor, self.template, self.values, self.origin.starter, first_phase)
+        starter = self.origin.starter
+        return bound_calls(db, fleet, actor, self.template, self.values, starter, first_phase)
 
     def row(
         self,

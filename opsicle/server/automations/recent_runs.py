@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from opsicle.domain.access import Action
 from opsicle.server.access.actor import Actor
+from opsicle.server.access.document_lookup import document_not_found
 from opsicle.server.access.template_access import is_automation_hidden, is_hidden
 from opsicle.server.http.paging import page_of
 from opsicle.server.store import recent_runs, templates
 from opsicle.server.store.database import Connection, Database
+from opsicle.server.store.documents import DocumentKind
 from opsicle.server.store.recent_runs import RunRow
 from opsicle.server.store.templates import TemplateRow
 from opsicle.wire.pages import Page
@@ -15,6 +17,9 @@ from opsicle.wire.recent_run_api import RecentRun, TemplateRuns
 
 RUNS_PER_TEMPLATE = 30
 """As many as the strip has that pages show of a template."""
+
+RUNS_OF_ONE = 100
+"""As many as the chart on the page of a template shows."""
 
 
 class RecentRuns:
@@ -33,7 +38,8 @@ class RecentRuns:
         def query(db: Connection) -> tuple[list[TemplateRow], dict[str, list[RunRow]]]:
             rows = templates.list_by_name(db, actor.org_id, cursor, limit + 1)
             shown = [row for row in rows[:limit] if not is_hidden(db, actor, row.name)]
-            return rows, {row.name: _visible_runs(db, actor, row.name) for row in shown}
+            most = RUNS_PER_TEMPLATE
+            return rows, {row.name: _visible_runs(db, actor, row.name, most) for row in shown}
 
         rows, runs = self._database.read_long(query, actor.org_id)
         return page_of(
@@ -46,14 +52,35 @@ class RecentRuns:
             lambda row: row.name not in runs,
         )
 
+    def of_template(self, actor: Actor, name: str) -> TemplateRuns:
+        """Return a template's newest automations, as far as the caller may see them.
 
-def _visible_runs(db: Connection, actor: Actor, template: str) -> list[RunRow]:
-    rows = recent_runs.list_newest(db, actor.org_id, template, RUNS_PER_TEMPLATE)
+        Raises NotFound for a template that the org has not, or that is hidden from the caller.
+        """
+        actor.require(Action.AUTOMATIONS_VIEW)
+
+        def query(db: Connection) -> list[RunRow]:
+            if templates.find(db, actor.org_id, name) is None or is_hidden(db, actor, name):
+                raise document_not_found(DocumentKind.TEMPLATE, name)
+            return _visible_runs(db, actor, name, RUNS_OF_ONE)
+
+        rows = self._database.read_long(query, actor.org_id)
+        return TemplateRuns(template=name, runs=[_run(row) for row in rows])
+
+
+def _visible_runs(db: Connection, actor: Actor, template: str, limit: int) -> list[RunRow]:
+    rows = recent_runs.list_newest(db, actor.org_id, template, limit)
     return [row for row in rows if not is_automation_hidden(db, actor, row)]
 
 
 def _run(row: RunRow) -> RecentRun:
-    return RecentRun(id=row.id, state=row.state, created_at=row.created_at, seconds=seconds_of(row))
+    return RecentRun(
+        id=row.id,
+        version=row.version,
+        state=row.state,
+        created_at=row.created_at,
+        seconds=seconds_of(row),
+    )
 
 
 def seconds_of(row: RunRow) -> float | None:

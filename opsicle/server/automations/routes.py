@@ -50,8 +50,10 @@ def routes(
     view, create = Action.AUTOMATIONS_VIEW, Action.AUTOMATIONS_CREATE
     return [
         Route(endpoints.RUN, partial(run, automations), create),
+        serve(endpoints.PREVIEW, automations.previews.preview, create),
         Route(endpoints.LIST_AUTOMATIONS, partial(list_automations, automations), view),
         serve(endpoints.RECENT_RUNS, automations.recent.list_by_template, view),
+        serve(endpoints.TEMPLATE_RUNS, automations.recent.of_template, view),
         serve(endpoints.SHOW, automations.get, view),
         serve(endpoints.CANCEL, automations.cancel, view),
         serve(endpoints.RELEASE, releases.release, view),

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 import msgspec
 
+from opsicle.domain.bound_calls import BoundCall
 from opsicle.domain.bound_fan_outs import MemberOf
-from opsicle.domain.calls import BoundCall, CalledBy
+from opsicle.domain.calls import CalledBy
 from opsicle.domain.errors import InvalidInput, NotAllowed, OpsicleError, Problem
 from opsicle.domain.files import file_variables, items_of
 from opsicle.domain.secrets import only_secret

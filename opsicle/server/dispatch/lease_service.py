@@ -170,11 +170,11 @@ class LeaseService:
         if not is_able(me):
             return rows
 
-        room = free_capacity(db, org_id, free + 1)
+        kinds = self.kinds.fitting(org_id, me)
+        room = free_capacity(db, org_id, free + 1) if kinds else 0
         if room <= 0:
             return rows
 
-        kinds = self.kinds.fitting(org_id, me)
         leased.left_waiting += [(org_id, kind.asked) for kind in kinds]
 
         for kind in kinds:
@@ -250,7 +250,7 @@ class LeaseService:
         row = automations.get(db, job.org_id, job.automation_id)
         try:
             checked = self._work_builder.check_bound(db, row)
-            resume = self._work_builder.resume(db, row, job)
+            resume = self._work_builder.resume(db, row, job, checked)
         except AlteredManifest as altered:
             if self.paused.end_altered(db, row, job, altered):
                 leased.refused.append(row)

@@ -197,7 +197,7 @@ class Dispatch:
 
             if self._lease_service.free_slots(presence, presence.busy) > 0:
                 self._fleet.begin_waiting(presence)
-            watch.wait(remaining)
+            changed = watch.wait(remaining)
             self._fleet.end_waiting(presence)
 
             if presence.is_revoked:
@@ -206,7 +206,9 @@ class Dispatch:
                 )
             if presence.open_polls.get(request.boot_id) is not watch:
                 return PollReply(drain=presence.is_draining, formats=SUPPORTED_FORMATS)
-            if self._is_closing or presence.pending_work:
+            # Where nothing has changed, the next poll comes at once, and looks afresh.
+            has_ended = not changed and self._clock.monotonic() >= ends_at
+            if self._is_closing or presence.pending_work or has_ended:
                 break
             if presence.has_disconnected:
                 return PollReply(formats=SUPPORTED_FORMATS)

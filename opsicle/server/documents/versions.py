@@ -25,7 +25,7 @@ _MAX_DIGITS = 9
 class VersionDraft:
     """What is to become a version.
 
-    `source` as it was pushed, `document` what was read of it, as JSON.
+    `source` as it was pushed, `document` what was read of it, as JSON. `message` says why.
     """
 
     kind: DocumentKind
@@ -33,13 +33,21 @@ class VersionDraft:
     digest: str
     source: str
     document: str
+    message: str = ""
 
     @classmethod
     def of(
-        cls, kind: DocumentKind, name: str, digest: str, source: str, document: msgspec.Struct
+        cls,
+        kind: DocumentKind,
+        name: str,
+        digest: str,
+        source: str,
+        document: msgspec.Struct,
+        message: str = "",
     ) -> VersionDraft:
         """Return the draft of a document that has been read."""
-        return cls(kind, name, digest, source, msgspec.json.encode(document).decode())
+        content = msgspec.json.encode(document).decode()
+        return cls(kind, name, digest, source, content, message.strip())
 
     def is_same_as(self, newest: NewestRow | None) -> bool:
         """Return whether the newest version says the same already."""
@@ -96,7 +104,14 @@ def add_version(
     document_id = newest.document_id if newest else new_id(now)
     version = newest.version + 1 if newest else 1
     row = NewVersionRow(
-        document_id, version, draft.digest, draft.source, draft.document, actor.user_id, now
+        document_id,
+        version,
+        draft.digest,
+        draft.source,
+        draft.document,
+        actor.user_id,
+        now,
+        draft.message,
     )
 
     if newest is None:
@@ -106,6 +121,8 @@ def add_version(
         raise draft.conflict()
 
     data = {"version": version, "digest": draft.digest, **recorded}
+    if draft.message:
+        data["message"] = draft.message
     audit.append(db, now, org_id, actor, "push", f"{kind.plural}/{draft.name}", data)
     return version
 

@@ -16,7 +16,6 @@ from opsicle.domain.manifest_formats import (
     SUPPORTED_FORMATS,
     format_list,
     formats_text,
-    newest_common,
 )
 from opsicle.domain.workers import SHARED, SUBPROCESS, Candidate, Requirements, can_take
 from opsicle.kit.clock import Clock
@@ -27,6 +26,8 @@ from opsicle.server.fleet.waiting_workers import SHARED_POOL, WaitingWorkers
 from opsicle.server.store.workers import LastSeenRow
 from opsicle.wire.jobs import Work
 from opsicle.wire.worker_api import LEASE_SECONDS, PollRequest
+
+_SUPPORTED = frozenset(SUPPORTED_FORMATS)
 
 _MOST_COMPARED = 64
 """Workers that are compared for the most free slots, when none is idle: one trigger must not look
@@ -165,7 +166,7 @@ class Fleet:
             return f"its clock is {offset_text(offset)} the server's"
         if now < presence.clock_refused_until:
             return "it refused an order because of its time: is its clock right?"
-        if newest_common(presence.poll.formats) is None:
+        if _SUPPORTED.isdisjoint(presence.poll.formats):
             formats = formats_text("it", presence.poll.formats)
             return f"{formats}; this server needs one of {format_list(SUPPORTED_FORMATS)}"
         return ""

@@ -10,12 +10,13 @@ from typing import Any, TypeVar
 from opsicle.domain.access import Action
 from opsicle.server.http.lists import list_reply
 from opsicle.server.http.routing import Access, Reply, Request, Route
-from opsicle.wire.document_api import DocumentPushed
+from opsicle.wire.document_api import DocumentPushed, PushRequest, SourceRequest
 from opsicle.wire.endpoint import Endpoint
 from opsicle.wire.endpoints import names
-from opsicle.wire.user_api import SourceRequest
 
 T = TypeVar("T")
+
+_DOCUMENTS = (SourceRequest, PushRequest)
 
 
 def serve(endpoint: Endpoint[T], method: Callable[..., T], may: Action | Access) -> Route:
@@ -23,8 +24,8 @@ def serve(endpoint: Endpoint[T], method: Callable[..., T], may: Action | Access)
 
     The method is called with who asks, with what varies in the path in its order, with the body
     where the endpoint takes one, and for a list with cursor and limit; of a document only its
-    source. That its signature is so is tested for each route. A push that changes nothing is
-    answered with 200 in the place of 201.
+    source, and of one that is pushed its message too. That its signature is so is tested for each
+    route. A push that changes nothing is answered with 200 in the place of 201.
     """
     return ServedRoute(endpoint, functools.partial(_answer, endpoint, method, may), may)
 
@@ -54,7 +55,9 @@ def _answer(
     given: list[Any] = [who, *in_path.values()]
     if endpoint.body is not None:
         body = request.body(endpoint.body)
-        given.append(body.source if endpoint.body is SourceRequest else body)
+        given.append(body.source if endpoint.body in _DOCUMENTS else body)
+        if endpoint.body is PushRequest:
+            given.append(body.message)
     if "cursor" in endpoint.query:
         return list_reply(request, lambda _, cursor, limit: method(*given, cursor, limit))
     answer = method(*given)

@@ -6,10 +6,13 @@ them together. It is asked when an automation is triggered, and again before it 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from opsicle.domain import stored_json
+from opsicle.domain.bound_fan_outs import BoundMember
 from opsicle.domain.errors import Conflict, NotFound
+from opsicle.domain.places import places_of
 from opsicle.domain.policies import Policy, PolicyUse, Scope
 from opsicle.domain.scopes import PolicyRequester, TemplateScope, applies, combined
 from opsicle.domain.stored_templates import decode_approval
@@ -36,8 +39,16 @@ class InForce:
     is_default: bool = False
 
 
-def in_force(db: Connection, org_id: str, template: Template, requester_id: str) -> InForce | None:
+def in_force(
+    db: Connection,
+    org_id: str,
+    template: Template,
+    requester_id: str,
+    machines: Sequence[BoundMember] = (),
+) -> InForce | None:
     """Return what somebody who runs this version of a template has to pass now; None if nothing.
+
+    `machines` are those on which it runs, if it runs on several and they are known.
 
     An older version falls under what the newest one names, so that naming it is no way around that.
     What only the older one names comes on top of what applies by itself; and that none is to apply
@@ -53,11 +64,13 @@ def in_force(db: Connection, org_id: str, template: Template, requester_id: str)
     if own and not own.is_waived:
         named = named_policy(db, org_id, own)
         return (
-            named if is_new else _together([named, *_applying(db, org_id, template, requester_id)])
+            named
+            if is_new
+            else _together([named, *_applying(db, org_id, template, requester_id, machines)])
         )
     if own and is_new:
         return None
-    return _together(_applying(db, org_id, template, requester_id))
+    return _together(_applying(db, org_id, template, requester_id, machines))
 
 
 def named_policy(db: Connection, org_id: str, use: PolicyUse) -> InForce:
@@ -107,20 +120,27 @@ def defaults(db: Connection, org_id: str) -> list[InForce]:
 
 
 def place_of(template: Template) -> TemplateScope:
-    """Return a template as the scopes of policies see it."""
+    """Return a template as the scopes of policies see it before it is known where it runs."""
     return TemplateScope(template.labels, template.guaranteed_labels)
 
 
-def _applying(db: Connection, org_id: str, template: Template, requester_id: str) -> list[InForce]:
+def _applying(
+    db: Connection,
+    org_id: str,
+    template: Template,
+    requester_id: str,
+    machines: Sequence[BoundMember],
+) -> list[InForce]:
     rows = policies.list_applying(db, org_id)
     if not rows:
         return []
 
-    place, requester = place_of(template), _requester(db, org_id, requester_id)
+    places = [TemplateScope(template.labels, labels) for labels in places_of(template, machines)]
+    requester = _requester(db, org_id, requester_id)
     found = []
     for row in rows:
         each = _default(row)
-        if applies(each.policy, place, requester):
+        if any(applies(each.policy, place, requester) for place in places):
             require_as_pushed(db, DocumentKind.POLICY, org_id, row)
             found.append(each)
     return found

@@ -39,7 +39,7 @@ class Policies(VersionedDocuments[PolicyVersionSummary, PolicyVersion]):
         super().__init__(database, clock)
         self._step_up = step_up
 
-    def push(self, actor: Actor, source: str) -> DocumentPushed:
+    def push(self, actor: Actor, source: str, message: str = "") -> DocumentPushed:
         """Make a new version of the policy that the document names, or its first.
 
         If the newest version says the same already, nothing changes and that version is the answer.
@@ -48,7 +48,7 @@ class Policies(VersionedDocuments[PolicyVersionSummary, PolicyVersion]):
         self._step_up.require(actor, Action.POLICIES_MANAGE)
         document, kept = self._reading.read(actor.org_id, _read, source)
         policy, now = document.policy, self._clock.now()
-        draft = VersionDraft.of(_POLICY, policy.name, digest(policy), kept, policy)
+        draft = VersionDraft.of(_POLICY, policy.name, digest(policy), kept, policy, message)
         applying = (
             {"applies_to": msgspec.to_builtins(policy.applies_to)} if policy.applies_to else {}
         )
@@ -88,6 +88,7 @@ class Policies(VersionedDocuments[PolicyVersionSummary, PolicyVersion]):
             is_default=bool(policy.applies_to),
             pushed_by=pusher_of(row),
             pushed_at=row.pushed_at,
+            message=row.message,
         )
 
     def _whole(self, _db: Connection, _actor: Actor, row: VersionRow) -> PolicyVersion:
@@ -103,6 +104,7 @@ class Policies(VersionedDocuments[PolicyVersionSummary, PolicyVersion]):
             source=row.source,
             pushed_by=pusher_of(row),
             pushed_at=row.pushed_at,
+            message=row.message,
         )
 
 

@@ -51,7 +51,7 @@ class Schedules(StartingDocuments[ScheduleSummary, ScheduleVersion]):
         super().__init__(database, clock)
         self._automations = automations
 
-    def push(self, actor: Actor, source: str) -> SchedulePushed:
+    def push(self, actor: Actor, source: str, message: str = "") -> SchedulePushed:
         """Make a new version of the schedule that the document names, or its first.
 
         It runs as whoever pushes it, or as a service account that they may use; who pushes what
@@ -69,7 +69,9 @@ class Schedules(StartingDocuments[ScheduleSummary, ScheduleVersion]):
         def work(db: Connection) -> SchedulePushed:
             schedule = with_principal(db, actor, document)
             warnings = _warnings(db, actor, schedule)
-            draft = VersionDraft.of(_SCHEDULE, schedule.name, digest(schedule), source, schedule)
+            draft = VersionDraft.of(
+                _SCHEDULE, schedule.name, digest(schedule), source, schedule, message
+            )
             recorded = {"template": schedule.template}
             version, is_new = push_version(db, actor, draft, now, recorded, MOST_SCHEDULES)
             if is_new:

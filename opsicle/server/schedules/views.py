@@ -33,6 +33,7 @@ def shown(db: Connection, row: ScheduleRow, version: VersionRow) -> ScheduleSumm
         runs_as=person_of(db, schedule.principal_id),
         pushed_by=pusher_of(version),
         pushed_at=version.pushed_at,
+        message=version.message,
     )
 
 

@@ -65,6 +65,20 @@ def list_of_prefix(db: apsw.Connection, org_id: str, prefix: str) -> list[Conten
     )
 
 
+def list_after(db: apsw.Connection, org_id: str, sha256: str, limit: int) -> list[ContentRow]:
+    """Return the files of all orgs, in order, from the one after this; "" and "" begin."""
+    return fetch_all(
+        db,
+        _SELECT
+        + """
+        WHERE (org_id, sha256) > (:org_id, :sha256)
+        ORDER BY org_id, sha256 LIMIT :limit
+        """,
+        {"org_id": org_id, "sha256": sha256, "limit": limit},
+        ContentRow,
+    )
+
+
 def list_unused(db: apsw.Connection, org_id: str, limit: int) -> list[str]:
     """Return digests of an org's files that nothing names."""
     return fetch_column(

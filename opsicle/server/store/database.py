@@ -25,8 +25,10 @@ from gevent.threadpool import ThreadPool
 
 from opsicle.domain.errors import Unavailable
 from opsicle.server.org_limits import FairSemaphore
+from opsicle.server.store import wakeups
 from opsicle.server.store.commits import Commits
 from opsicle.server.store.rows import fetch_value
+from opsicle.server.store.wakeups import WakeupKind
 from opsicle.server.threads import WorkerThread, run_in
 
 log = logging.getLogger(__name__)
@@ -70,6 +72,8 @@ class Database:
         self._commits = commits
         self._on_fatal = on_fatal
         self._is_closed = False
+        self._noted: set[tuple[WakeupKind, str]] = set()
+        self._listener: Callable[[WakeupKind, str], None] = lambda _kind, _key: None
 
         self._waiting: list[tuple[Unit, AsyncResult[Any]]] = []
         self._committing: gevent.Greenlet[..., None] | None = None
@@ -145,6 +149,7 @@ class Database:
             self._committer.run(self._writer.execute, "COMMIT")
             if self._commits:
                 self._commits.committed()
+            self._tell_noted()
         except apsw.FullError:
             self._roll_back()
             error = Unavailable(
@@ -159,6 +164,19 @@ class Database:
             raise
 
         return outcomes
+
+    def listen(self, listener: Callable[[WakeupKind, str], None]) -> None:
+        """Have `listener` told, once it is durable, of each thing that there is to look at.
+
+        It holds up the answers to those who wait for the commit, and raises nothing. Called once.
+        """
+        self._listener = listener
+        self.write(lambda db: wakeups.install(db, lambda *note: self._noted.add(note)))
+
+    def _tell_noted(self) -> None:
+        noted, self._noted = self._noted, set()
+        for kind, key in noted:
+            self._listener(kind, key)
 
     def _roll_back(self) -> None:
         if self._writer.in_transaction:
@@ -265,6 +283,9 @@ def open_connection(path: Path, *, is_reader: bool = False) -> Connection:
     connection.execute("PRAGMA cache_size = -1500")
     if is_reader:
         connection.execute("PRAGMA query_only = ON")
+    else:
+        # What a savepoint would restore is kept in memory: beyond 64 KiB it would go into a file.
+        connection.execute("PRAGMA temp_store = MEMORY")
     return connection
 
 

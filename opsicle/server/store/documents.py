@@ -39,7 +39,10 @@ class NewestRow(Row, frozen=True):
 
 
 class NewVersionRow(Row, frozen=True):
-    """A version to be recorded: `source` as it was pushed, `document` what it says, as JSON."""
+    """A version to be recorded: `source` as it was pushed, `document` what it says, as JSON.
+
+    `message` is why, in the words of whoever has pushed it.
+    """
 
     document_id: str
     version: int
@@ -48,6 +51,7 @@ class NewVersionRow(Row, frozen=True):
     document: str
     pusher_id: str
     pushed_at: datetime
+    message: str = ""
 
 
 class VersionRow(Row, frozen=True):
@@ -65,6 +69,7 @@ class VersionRow(Row, frozen=True):
     pusher_email: str
     pusher_name: str
     pushed_at: datetime
+    message: str
 
 
 def with_tables(kind: DocumentKind, sql: str) -> str:
@@ -74,7 +79,7 @@ def with_tables(kind: DocumentKind, sql: str) -> str:
 
 SELECT_VERSION = """
     SELECT d.id, d.name, d.latest_version, d.deleted_at IS NOT NULL, v.version, v.digest, v.source,
-           v.document, u.id, u.email, u.name, v.pushed_at
+           v.document, u.id, u.email, u.name, v.pushed_at, v.message
       FROM {documents} d
       JOIN {versions} v ON v.{document_id} = d.id
       JOIN users u ON u.id = v.pushed_by
@@ -100,9 +105,9 @@ def insert_version(
     """Record a version."""
     sql = """
         INSERT INTO {versions} (org_id, {document_id}, version, digest, source, document, pushed_by,
-                                pushed_at)
+                                pushed_at, message)
         VALUES (:org_id, :document_id, :version, :digest, :source, :document, :pushed_by,
-                :pushed_at)
+                :pushed_at, :message)
     """
     given = {
         "org_id": org_id,
@@ -113,6 +118,7 @@ def insert_version(
         "document": row.document,
         "pushed_by": row.pusher_id,
         "pushed_at": to_text(row.pushed_at),
+        "message": row.message,
     }
     db.execute(with_tables(kind, sql), given)
 

@@ -14,7 +14,7 @@ from opsicle.domain.automations import AutomationState
 from opsicle.domain.bound_fan_outs import MemberState
 from opsicle.kit.clock import to_text
 from opsicle.server.store.automations import AutomationRow
-from opsicle.server.store.rows import Row, fetch_all, has_changed
+from opsicle.server.store.rows import Row, fetch_all, fetch_one, has_changed
 
 
 class FanOutRow(Row, frozen=True):
@@ -58,6 +58,20 @@ def list_open(db: apsw.Connection, limit: int) -> Sequence[FanOutRow]:
          ORDER BY id LIMIT :limit
         """,
         {"limit": limit},
+        FanOutRow,
+    )
+
+
+def find_open(db: apsw.Connection, automation_id: str) -> FanOutRow | None:
+    """Return an automation if it waits to begin on several machines, or runs on them."""
+    return fetch_one(
+        db,
+        """
+        SELECT id, org_id, state, turn
+          FROM automations
+         WHERE id = :id AND fan_out <> '' AND state IN ('queued', 'running')
+        """,
+        {"id": automation_id},
         FanOutRow,
     )
 

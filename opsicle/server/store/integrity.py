@@ -23,8 +23,13 @@ class Interrupted(Exception):
     """A check was told to end before it was done."""
 
 
-def check_integrity(database: Path, is_stopping: Callable[[], bool] = lambda: False) -> None:
+def check_integrity(
+    database: Path, is_stopping: Callable[[], bool] = lambda: False, *, is_thorough: bool = False
+) -> None:
     """Read through the whole file, seconds for each gigabyte.
+
+    `is_thorough`: also see that every index has what its table has, which takes several times as
+    long.
 
     Raises Conflict unless SQLite finds it sound and its references whole, Interrupted as soon as
     `is_stopping`.
@@ -34,7 +39,8 @@ def check_integrity(database: Path, is_stopping: Callable[[], bool] = lambda: Fa
     connection.set_progress_handler(is_stopping, _STEPS_BETWEEN_CHECKS)
 
     try:
-        found = [str(row[0]) for row in connection.execute("PRAGMA quick_check(1)")]
+        check = "integrity_check" if is_thorough else "quick_check"
+        found = [str(row[0]) for row in connection.execute(f"PRAGMA {check}(1)")]
         if is_stopping():
             raise Interrupted  # told in the middle, the check answers as if it had found something
         if found != ["ok"] or connection.execute("PRAGMA foreign_key_check").fetchone():

@@ -808,7 +808,7 @@ CREATE TABLE policy_versions (
     source    TEXT NOT NULL,
     document  TEXT NOT NULL,
     pushed_by TEXT NOT NULL REFERENCES users (id),
-    pushed_at TEXT NOT NULL,
+    pushed_at TEXT NOT NULL, message TEXT NOT NULL DEFAULT '',
     PRIMARY KEY (policy_id, version)
 ) STRICT, WITHOUT ROWID;
 
@@ -856,7 +856,7 @@ CREATE TABLE schedule_versions (
     source      TEXT NOT NULL,
     document    TEXT NOT NULL,
     pushed_by   TEXT NOT NULL REFERENCES users (id),
-    pushed_at   TEXT NOT NULL,
+    pushed_at   TEXT NOT NULL, message TEXT NOT NULL DEFAULT '',
     PRIMARY KEY (schedule_id, version)
 ) STRICT, WITHOUT ROWID;
 
@@ -937,7 +937,7 @@ CREATE TABLE target_versions (
     source    TEXT NOT NULL,
     document  TEXT NOT NULL,
     pushed_by TEXT NOT NULL REFERENCES users (id),
-    pushed_at TEXT NOT NULL,
+    pushed_at TEXT NOT NULL, message TEXT NOT NULL DEFAULT '',
     PRIMARY KEY (target_id, version)
 ) STRICT, WITHOUT ROWID;
 
@@ -966,7 +966,7 @@ CREATE TABLE template_versions (
     source      TEXT NOT NULL,
     document    TEXT NOT NULL,
     pushed_by   TEXT NOT NULL REFERENCES users (id),
-    pushed_at   TEXT NOT NULL,
+    pushed_at   TEXT NOT NULL, message TEXT NOT NULL DEFAULT '',
     PRIMARY KEY (template_id, version)
 ) STRICT, WITHOUT ROWID;
 
@@ -1052,7 +1052,7 @@ CREATE TABLE trigger_versions (
     source      TEXT NOT NULL,
     document    TEXT NOT NULL,
     pushed_by   TEXT NOT NULL REFERENCES users (id),
-    pushed_at   TEXT NOT NULL,
+    pushed_at   TEXT NOT NULL, message TEXT NOT NULL DEFAULT '',
     PRIMARY KEY (trigger_id, version)
 ) STRICT, WITHOUT ROWID;
 

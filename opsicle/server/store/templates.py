@@ -37,6 +37,7 @@ class VersionSummaryRow(Row, frozen=True):
     pusher_email: str
     pusher_name: str
     pushed_at: datetime
+    message: str
 
 
 _SELECT = """
@@ -117,7 +118,7 @@ def list_versions(
     return fetch_all(
         db,
         """
-        SELECT v.version, v.digest, u.id, u.email, u.name, v.pushed_at
+        SELECT v.version, v.digest, u.id, u.email, u.name, v.pushed_at, v.message
           FROM template_versions v
           JOIN templates t ON t.id = v.template_id
           JOIN users u ON u.id = v.pushed_by

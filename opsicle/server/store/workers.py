@@ -17,7 +17,7 @@ from opsicle.wire.worker_api import PollRequest
 
 WorkerState = Literal["active", "draining", "revoked"]
 
-LAST_SEEN_INTERVAL = timedelta(seconds=10)
+LAST_SEEN_INTERVAL = timedelta(seconds=60)
 """How exact `last_seen_at` is: 2,000 workers that poll must not mean as many writes each time."""
 
 

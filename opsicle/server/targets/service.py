@@ -45,7 +45,9 @@ class Targets(VersionedDocuments[TargetSummary, TargetVersion]):
         source = request.source
         target = self._reading.read(actor.org_id, lambda text: parse_target(text.encode()), source)
         _require_naming(actor, target.secret)
-        draft = VersionDraft.of(_TARGET, target.name, digest(target), source, target)
+        draft = VersionDraft.of(
+            _TARGET, target.name, digest(target), source, target, request.message
+        )
         recorded = {"host": target.host, "user": target.user, "secret": target.secret}
         now = self._clock.now()
 

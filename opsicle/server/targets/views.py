@@ -29,6 +29,7 @@ def shown(row: VersionRow) -> TargetSummary:
         description=target.description,
         pushed_by=pusher_of(row),
         pushed_at=row.pushed_at,
+        message=row.message,
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, TypeVar
 
 import gevent
@@ -110,7 +111,7 @@ class Templates:
             warnings=document.warnings,
         )
 
-    def push(self, actor: Actor, source: str) -> Pushed:
+    def push(self, actor: Actor, source: str, message: str = "") -> Pushed:
         """Make a new version of the template that the document names, or its first.
 
         If the newest version says the same already, nothing changes and that version is the answer.
@@ -118,7 +119,7 @@ class Templates:
         in the document; NotAllowed and StepUpRequired where it changes who must approve.
         """
         actor.require(Action.TEMPLATES_PUSH)
-        document = self._reading.read(actor.org_id, _read, source)
+        document = self._reading.read(actor.org_id, partial(_read, message=message), source)
         name, labels = document.template.name, document.template.labels
         change = self._approval_change(actor, name, document)
 
@@ -285,15 +286,14 @@ def _in_thread(function: Callable[..., T], *arguments: Any) -> T:
     return run_in(gevent.get_hub().threadpool, function, *arguments)
 
 
-def _read(source: str) -> _Document:
+def _read(source: str, message: str = "") -> _Document:
     template = parse_template(source.encode())
     found = warnings(template)
     if template.approval_policy and template.approval_policy.policy:
         kept = without_seeds(source)
         found += [Problem(OWN_POLICY, SEED_WARNING)] if kept != source else []
         source = kept
-    content = msgspec.json.encode(template).decode()
-    draft = VersionDraft(_TEMPLATE, template.name, digest(template), source, content)
+    draft = VersionDraft.of(_TEMPLATE, template.name, digest(template), source, template, message)
     return _Document(template, draft, found)
 
 
@@ -329,6 +329,7 @@ def _version_summary(row: VersionSummaryRow) -> TemplateVersionSummary:
         digest=row.digest,
         pushed_by=pusher_of(row),
         pushed_at=row.pushed_at,
+        message=row.message,
     )
 
 
@@ -367,4 +368,5 @@ def _whole(
         source=row.source,
         pushed_by=pusher_of(row),
         pushed_at=row.pushed_at,
+        message=row.message,
     )

@@ -1,8 +1,8 @@
 """What a call of a trigger's webhook does: who sends it, whether to start, with what, just once.
 
-Whoever does not know the secret is told nothing: neither whether there is such a trigger, nor that
-it is paused. What a call has started, what it is known by, and the call itself are made in one
-transaction: whatever dies in between, a sender that tries again starts it once.
+Whoever does not know the secret learns whether there is such a trigger, and nothing else: not that
+it is paused, nor what was wrong. What a call has started, what it is known by, and the call itself
+are made in one transaction: whatever dies in between, a sender that tries again starts it once.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from opsicle.domain.trigger_mapping import (
     mapped_values,
     unmet_condition,
 )
-from opsicle.domain.triggers import CallOutcome, Trigger, VerifyMethod
+from opsicle.domain.triggers import CallOutcome, Trigger
 from opsicle.kit.clock import Clock
 from opsicle.security import webhook_signatures
 from opsicle.security.master_key import CannotOpen
@@ -66,9 +66,6 @@ from opsicle.wire.user_api import RunRequest
 
 _LONG_BODY_BYTES = 64 * 1024
 """A longer body is decoded in a thread, as it would hold the event loop."""
-
-_NOBODYS_SECRET = webhook_signatures.new_secret()
-"""What a call of a trigger that is not there is verified by, so that it takes as long as others."""
 
 _MESSAGE, _MEANING = "message ", "meaning "
 """Begin the keys of receipts: for a message that comes again, and for one that means the same."""
@@ -136,10 +133,10 @@ class Hooks:
     def call(self, org_code: str, name: str, incoming: IncomingCall) -> HookReply:
         """Start what a trigger says, or say why nothing was started; durable on return.
 
-        Raises NotAuthenticated for whoever does not know the secret, and where there is no such
-        trigger; TooManyRequests for such a one who tries again and again, and where calls come too
-        fast; NotFound for one that is paused; InvalidInput for a body that does not fit; Conflict
-        where the trigger may not start its template; Unavailable.
+        Raises NotFound where there is no such trigger, NotAuthenticated for whoever does not know
+        the secret; TooManyRequests for who tries either again and again, and where calls come too
+        fast; NotFound for one that is paused; InvalidInput for a body that does not fit;
+        Conflict where the trigger may not start its template; Unavailable.
         """
         now = self._clock.now()
         target = self._database.read(lambda db: _find(db, org_code, name))
@@ -160,12 +157,8 @@ class Hooks:
         return self._answer(call)
 
     def _verify(self, target: _FoundTrigger | None, call: SignedCall) -> Proof | str:
-        """Return the proof, or why there is none, which only the trigger's org is to know.
-
-        What is not there is looked at for as long as what is.
-        """
+        """Return the proof, or why there is none, which only the trigger's org is to know."""
         if target is None or target.sealed is None:
-            webhook_signatures.verify(VerifyMethod.HMAC, _NOBODYS_SECRET, call)
             return (target.problem or "the trigger has no secret") if target else ""
         try:
             secret = self._vault.open_trigger_secret(target.sealed)
@@ -178,7 +171,7 @@ class Hooks:
     def _refuse_unverified(
         self, target: _FoundTrigger | None, incoming: IncomingCall, now: datetime, reason: str
     ) -> OpsicleError:
-        """Note the attempt, and return the error, which is the same for whatever is wrong.
+        """Note the attempt, and return the error, which is the same for whatever is unverified.
 
         Only those who fail are held back, by address: others behind the same one go on.
         """
@@ -194,8 +187,13 @@ class Hooks:
                 keep(db, incoming.row(target.row, now, CallOutcome.UNVERIFIED, reason))
 
         self._database.write(work)
+        if target is None:
+            return NotFound(
+                "there is no such trigger",
+                hint="`opsicle triggers list` shows those of an org, each with its URL.",
+            )
         return NotAuthenticated(
-            "there is no such trigger, or its secret was not shown as it wants",
+            "the trigger's secret was not shown as it wants",
             hint="See docs/triggers.md for how each kind of sender does; "
             "the trigger's calls say what came in.",
         )

@@ -64,7 +64,7 @@ class Triggers(StartingDocuments[TriggerSummary, TriggerVersion]):
         self._step_up = step_up
         self._urls = urls
 
-    def push(self, actor: Actor, source: str) -> TriggerPushed:
+    def push(self, actor: Actor, source: str, message: str = "") -> TriggerPushed:
         """Make a new version of the trigger that the document names, or its first.
 
         It runs as whoever pushes it, or as a service account that they may use; who pushes what
@@ -82,7 +82,9 @@ class Triggers(StartingDocuments[TriggerSummary, TriggerVersion]):
         def work(db: Connection) -> TriggerPushed:
             trigger = with_principal(db, actor, document)
             warnings = _warnings(db, actor, trigger)
-            draft = VersionDraft.of(_TRIGGER, trigger.name, digest(trigger), source, trigger)
+            draft = VersionDraft.of(
+                _TRIGGER, trigger.name, digest(trigger), source, trigger, message
+            )
             before = documents.find(db, _TRIGGER, actor.org_id, trigger.name)
             recorded = {"template": trigger.template}
             version, is_new = push_version(db, actor, draft, now, recorded, MOST_TRIGGERS)

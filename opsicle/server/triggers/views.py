@@ -35,6 +35,7 @@ def shown(db: Connection, row: TriggerRow, version: VersionRow, url: str) -> Tri
         runs_as=person_of(db, trigger.principal_id),
         pushed_by=pusher_of(version),
         pushed_at=version.pushed_at,
+        message=version.message,
     )
 
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from opsicle.wire.document_api import DocumentPushed
+from opsicle.wire.document_api import DocumentPushed, PushRequest
 from opsicle.wire.endpoint import MAX_DOCUMENT_BODY_BYTES, PAGE, Endpoint
 from opsicle.wire.pages import Page
 from opsicle.wire.policy_api import PolicyVersion, PolicyVersionSummary
-from opsicle.wire.user_api import SourceRequest
 
 LIST_POLICIES = Endpoint(
     "GET",
@@ -18,7 +17,7 @@ LIST_POLICIES = Endpoint(
 PUSH = Endpoint(
     "POST",
     "/api/v1/policies",
-    body=SourceRequest,
+    body=PushRequest,
     reply=DocumentPushed,
     status=201,
     max_body=MAX_DOCUMENT_BODY_BYTES,

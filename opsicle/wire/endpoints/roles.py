@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from opsicle.wire.access_api import CreateRoleRequest, PermissionAnswer, Role, UpdateRoleRequest
+from opsicle.wire.access_api import (
+    CreateRoleRequest,
+    PermissionAnswer,
+    Role,
+    TemplateRunner,
+    UpdateRoleRequest,
+)
 from opsicle.wire.endpoint import PAGE, Endpoint
 from opsicle.wire.pages import Page
 
@@ -49,4 +55,11 @@ CHECK_PERMISSION = Endpoint(
     "/api/v1/can",
     reply=PermissionAnswer,
     query={"user": str, "action": str, "resource": str},
+)
+LIST_RUNNERS = Endpoint(
+    "GET",
+    "/api/v1/templates/<name>/runners",
+    reply=Page[TemplateRunner],
+    query=PAGE,
+    description="List who may run a template in its newest version, by e-mail address.",
 )

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from opsicle.wire.document_api import PushRequest
 from opsicle.wire.endpoint import MAX_DOCUMENT_BODY_BYTES, PAGE, Endpoint
 from opsicle.wire.pages import Page
 from opsicle.wire.schedule_api import NextTimes, SchedulePushed, ScheduleSummary, ScheduleVersion
-from opsicle.wire.user_api import Automation, SourceRequest
+from opsicle.wire.user_api import Automation
 
 LIST_SCHEDULES = Endpoint(
     "GET",
@@ -17,7 +18,7 @@ LIST_SCHEDULES = Endpoint(
 PUSH = Endpoint(
     "POST",
     "/api/v1/schedules",
-    body=SourceRequest,
+    body=PushRequest,
     reply=SchedulePushed,
     status=201,
     max_body=MAX_DOCUMENT_BODY_BYTES,

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from opsicle.wire.document_api import PushRequest, SourceRequest
 from opsicle.wire.endpoint import MAX_DOCUMENT_BODY_BYTES, PAGE, Endpoint
 from opsicle.wire.pages import Page
 from opsicle.wire.user_api import (
     Pushed,
-    SourceRequest,
     TemplateDiff,
     TemplateSummary,
     TemplateVersion,
@@ -32,7 +32,7 @@ LIST_TEMPLATES = Endpoint(
 PUSH = Endpoint(
     "POST",
     "/api/v1/templates",
-    body=SourceRequest,
+    body=PushRequest,
     reply=Pushed,
     status=201,
     max_body=MAX_DOCUMENT_BODY_BYTES,

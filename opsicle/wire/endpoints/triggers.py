@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from opsicle.domain.triggers import MAX_BODY_BYTES
+from opsicle.wire.document_api import PushRequest
 from opsicle.wire.endpoint import MAX_DOCUMENT_BODY_BYTES, PAGE, Endpoint
 from opsicle.wire.pages import Page
 from opsicle.wire.trigger_api import (
@@ -13,7 +14,6 @@ from opsicle.wire.trigger_api import (
     TriggerSummary,
     TriggerVersion,
 )
-from opsicle.wire.user_api import SourceRequest
 
 CALL = Endpoint(
     "POST", "/hooks/<org>/<trigger>", reply=HookReply, status=202, max_body=MAX_BODY_BYTES
@@ -29,7 +29,7 @@ LIST_TRIGGERS = Endpoint(
 PUSH = Endpoint(
     "POST",
     "/api/v1/triggers",
-    body=SourceRequest,
+    body=PushRequest,
     reply=TriggerPushed,
     status=201,
     max_body=MAX_DOCUMENT_BODY_BYTES,

@@ -10,10 +10,13 @@ from pathlib import Path, PurePath
 from typing import Protocol
 
 from opsicle.wire.jobs import Work
+from opsicle.worker.artifact_sources import ArtifactSource
 from opsicle.worker.journal_lines import ChildProcess
+from opsicle.worker.pausing import FolderElsewhere
 from opsicle.worker.private_files import PrivateFiles
 from opsicle.worker.process import Child, OsAccount
 from opsicle.worker.script import Script
+from opsicle.worker.waiting import Cancellation
 from opsicle.worker.workspace import Workspace
 
 GRACE_SECONDS = 10.0
@@ -28,6 +31,13 @@ class CannotStart(Exception):
     def __init__(self, reason: str, exit_code: int = _CANNOT_EXECUTE) -> None:
         super().__init__(reason)
         self.exit_code = exit_code
+
+
+class StartCancelled(CannotStart):
+    """A phase was not started, as its job is being cancelled."""
+
+    def __init__(self) -> None:
+        super().__init__("cancelled before it began")
 
 
 class Stop(Protocol):
@@ -75,22 +85,26 @@ class JobRuntime(Protocol):
         file system of its own shows the phase, at the same paths, the workspace and what the
         script and the environment name: marker pipe, private files.
 
-        Raises CannotStart, and then nothing runs that was not running before. An earlier phase's
-        background processes may be alive.
+        Raises CannotStart, and then nothing runs that was not running before; StartCancelled where
+        a cancel that ends this phase came meanwhile. An earlier phase's background processes may be
+        alive.
         """
 
-    def marks_path(self, path: Path) -> PurePath:
-        """Return where phases see the worker's pipe for the boundaries of commands.
+    def marks_path(self, phase: int, path: Path) -> PurePath:
+        """Return where a phase sees the worker's pipe for the boundaries of commands.
 
         Raises CannotStart.
         """
 
-    def settle(self, phase: int, exit_code: int) -> str:
+    def fetch_result(self, phase: int, exit_code: int) -> str:
         """Bring here what a try has left, now that its process has ended with `exit_code`.
 
         Its files are where the environment's `private` said. Returns why nobody can say how it
         ended; "" if that is known. Called once for each try, before `exceeded_limit`.
         """
+
+    def left_files(self, phase: int) -> ArtifactSource | None:
+        """Return where the files are that a phase has left; None: in the workspace here."""
 
     def limits_text(self, phase: int) -> str:
         """Return the limits of the phase that was started last, and by what they are kept.
@@ -118,6 +132,16 @@ class JobRuntime(Protocol):
         allows that. With a grace of 0 it is killed at once. May be called again, also before an
         earlier stop is over, and when nothing runs.
         """
+
+    def leave(self) -> FolderElsewhere | None:
+        """Let go of a job that waits for people; return its folder, where that is not here.
+
+        No phase of it runs then. If it goes on at once, that is as if it had come back. Takes
+        bounded time.
+        """
+
+    def come_back(self, folder: FolderElsewhere) -> None:
+        """Go on in the folder that an earlier run of this job has left. Before any other method."""
 
     def close(self) -> str:
         """Let go of what belongs to the job as a whole, when no phase of it runs any more.
@@ -161,10 +185,12 @@ class Runtime(Protocol):
         workspace: Workspace,
         account: OsAccount | None,
         private: PrivateFiles,
+        cancellation: Cancellation,
     ) -> JobRuntime:
         """Return what runs this job's phases, as `account`'s user if one is given.
 
-        What it writes into `private` goes at the end of each try, as a phase's secrets do.
+        `cancellation` is for what blocks in a method; the runner ends what it has started. What is
+        written into `private` goes at the end of each try, as a phase's secrets do.
 
         Called once for a job, and only if it has a phase for this runtime. The workspace exists.
         Starts nothing and makes nothing: there is no counterpart that would undo it.

@@ -8,7 +8,6 @@ import os
 import pwd
 from collections.abc import Mapping
 from functools import cache
-from pathlib import Path, PurePath
 
 from opsicle.domain.templates import Phase
 from opsicle.domain.workers import SUBPROCESS
@@ -20,8 +19,10 @@ from opsicle.worker.phase_limits import CGROUP, RLIMITS, PhaseLimits
 from opsicle.worker.phase_shell import folder_of, phase_environment, shell_arguments
 from opsicle.worker.private_files import PrivateFiles
 from opsicle.worker.process_tree import JobTree, TreeStop, kill_orphans
+from opsicle.worker.runtimes.here import InWorkspaceHere
 from opsicle.worker.runtimes.protocol import CannotStart
 from opsicle.worker.script import Script
+from opsicle.worker.waiting import Cancellation
 from opsicle.worker.workspace import Workspace
 
 log = logging.getLogger(__name__)
@@ -68,6 +69,7 @@ class SubprocessRuntime:
         workspace: Workspace,
         account: process.OsAccount | None,
         _private: PrivateFiles,
+        _cancellation: Cancellation,
     ) -> SubprocessJob:
         """Return what runs this job's phases."""
         return SubprocessJob(work, workspace, account, self._base_for(account), self.cgroups)
@@ -85,7 +87,7 @@ class SubprocessRuntime:
         return self._base_by_account[account]
 
 
-class SubprocessJob:
+class SubprocessJob(InWorkspaceHere):
     """One job's processes; see `JobRuntime` for the contract.
 
     A daemon is what made a session of its own.
@@ -143,14 +145,6 @@ class SubprocessJob:
         self._tree.sessions.add(child.pid)
         return child
 
-    def marks_path(self, path: Path) -> PurePath:
-        """Return the pipe, which is seen where it is."""
-        return path
-
-    def settle(self, _phase: int, _exit_code: int) -> str:
-        """Return "": what a phase leaves is here, and the kernel says how it ended."""
-        return ""
-
     def limits_text(self, _phase: int) -> str:
         """Return the limits of the phase that was started last."""
         return self._limits.description() if self._limits else ""
@@ -166,10 +160,6 @@ class SubprocessJob:
     def stop(self, grace_seconds: float, *, keep_daemons: bool = False) -> TreeStop:
         """Begin to end the job's processes."""
         return TreeStop(self._tree, grace_seconds, in_sessions=keep_daemons)
-
-    def close(self) -> str:
-        """Do nothing: each phase is all that there is of it."""
-        return ""
 
 
 def base_environment(account: process.OsAccount | None = None) -> dict[str, str]:

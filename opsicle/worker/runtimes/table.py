@@ -8,11 +8,14 @@ from pathlib import Path, PurePath
 
 from opsicle.domain.workers import runtime_of
 from opsicle.wire.jobs import Work
+from opsicle.worker.artifact_sources import ArtifactSource
 from opsicle.worker.journal_lines import ChildProcess
+from opsicle.worker.pausing import FolderElsewhere
 from opsicle.worker.private_files import PrivateFiles
 from opsicle.worker.process import Child, OsAccount
 from opsicle.worker.runtimes.protocol import GRACE_SECONDS, JobRuntime, Runtime, Stop
 from opsicle.worker.script import Script
+from opsicle.worker.waiting import Cancellation
 from opsicle.worker.workspace import Workspace
 
 
@@ -76,12 +79,14 @@ class JobRuntimes:
         workspace: Workspace,
         account: OsAccount | None,
         private: PrivateFiles,
+        cancellation: Cancellation,
     ) -> None:
         self._runtimes = runtimes
         self._work = work
         self._workspace = workspace
         self._account = account
         self._private = private
+        self._cancellation = cancellation
         self._opened: dict[str, JobRuntime] = {}
 
     def environment(
@@ -96,11 +101,15 @@ class JobRuntimes:
 
     def marks_path(self, phase: int, path: Path) -> PurePath:
         """Return where a phase sees the pipe for the boundaries of commands. Raises CannotStart."""
-        return self._for(phase).marks_path(path)
+        return self._for(phase).marks_path(phase, path)
 
-    def settle(self, phase: int, exit_code: int) -> str:
+    def fetch_result(self, phase: int, exit_code: int) -> str:
         """Bring here what a try has left, and return why nobody can say how it ended."""
-        return self._for(phase).settle(phase, exit_code)
+        return self._for(phase).fetch_result(phase, exit_code)
+
+    def left_files(self, phase: int) -> ArtifactSource | None:
+        """Return where the files are that a phase has left; None: in the workspace here."""
+        return self._for(phase).left_files(phase)
 
     def limits_text(self, phase: int) -> str:
         """Return the limits of the phase that was started last, and by what they are kept."""
@@ -121,6 +130,14 @@ class JobRuntimes:
             [runtime.stop(grace_seconds, keep_daemons=keep_daemons) for runtime in opened]
         )
 
+    def leave(self) -> FolderElsewhere | None:
+        """Let go of a job that waits for people; return its folder, where that is not here."""
+        return next(filter(None, [runtime.leave() for runtime in self._opened.values()]), None)
+
+    def come_back(self, phase: int, folder: FolderElsewhere) -> None:
+        """Go on at a phase in the folder that an earlier run of this job has left."""
+        self._for(phase).come_back(folder)
+
     def close(self) -> str:
         """Let go of what belongs to the job as a whole; return what is left behind."""
         return "; ".join(filter(None, [runtime.close() for runtime in self._opened.values()]))
@@ -140,7 +157,7 @@ class JobRuntimes:
         if kind not in self._opened:
             runtime = self._runtimes.get(kind)
             self._opened[kind] = runtime.open_job(
-                self._work, self._workspace, self._account, self._private
+                self._work, self._workspace, self._account, self._private, self._cancellation
             )
         return self._opened[kind]
 

@@ -22,6 +22,7 @@ def routes(roles: Roles, checks: PermissionChecks) -> list[Route]:
         serve(endpoints.UPDATE, roles.update, manage),
         serve(endpoints.DELETE, roles.delete, manage),
         Route(endpoints.CHECK_PERMISSION, partial(check_permission, checks), Action.ACCOUNT_VIEW),
+        serve(endpoints.LIST_RUNNERS, checks.list_runners, Action.USERS_VIEW),
     ]
 
 

@@ -1,0 +1,66 @@
+// The way of a template's automations, drawn: plan, approval, phases, and what they start.
+
+import { h } from "../lib/dom.js";
+import { pathOf } from "../lib/templates.js";
+import { visible } from "../lib/visible.js";
+import { icon } from "./icons.js";
+
+const WHEN = { failure: "only after a failure", always: "whatever happened" };
+
+/** The steps from left to right, or downwards where it is narrow; `need` says who must agree. */
+export function flowView(template, need) {
+  const { plan = [], phases, on_success: then = [], on_failure: or = [] } = template;
+  const gates = need?.is_needed ? need.gates : [];
+  const steps = [
+    ...plan.map((phase) => ({ ...phaseStep(phase), note: "plan" })),
+    ...gates.map(gateStep),
+    ...phases.map(phaseStep),
+    ...then.map((call) => startStep(call, "after success")),
+    ...or.map((call) => startStep(call, "after failure", "is-exception")),
+  ];
+  return h("ol", { class: "flow", "aria-label": "Flow" }, steps.map(stepView));
+}
+
+function phaseStep(phase) {
+  const { name, when, pause, calls = [], commands, image } = phase;
+  const what = pause
+    ? ["paused", "asks people"]
+    : calls.length > 0
+      ? ["templates", `calls ${calls.map((call) => call.template).join(", ")}`]
+      : ["run", counted(commands.length) + (image ? ` in ${image}` : "")];
+  const [shape, text] = what;
+  const look = { failure: "is-exception", always: "is-always" }[when] ?? "";
+  return { shape, title: name, text, note: WHEN[when], look };
+}
+
+function counted(number) {
+  return number === 1 ? "1 command" : `${number} commands`;
+}
+
+function gateStep({ name, required, people, is_conditional: isConditional }) {
+  const names = people.map((person) => person.name || person.email);
+  const who = names.length > 3 ? `${names.length} people` : names.join(", ");
+  const several = names.length > 1 ? `${required} of ${who}` : who;
+  return {
+    shape: "approvals",
+    title: name,
+    text: who ? `${several} must agree` : "nobody may agree yet",
+    note: isConditional && "for certain values",
+    look: "is-gate",
+  };
+}
+
+function startStep({ template }, note, look = "") {
+  return { shape: "templates", title: template, href: pathOf({ name: template }), note, look };
+}
+
+function stepView({ shape, title, text, note, href, look = "" }) {
+  const name = visible(title);
+  return h(
+    "li",
+    { class: `flow-step ${look}` },
+    h("span", { class: "flow-name" }, icon(shape), href ? h("a", { href }, name) : name),
+    text && h("span", { class: "muted small" }, visible(text)),
+    note && h("span", { class: "flow-note" }, note),
+  );
+}

@@ -1,0 +1,92 @@
+// How a template's newest automations went: how many succeeded, how long they took, one by one.
+
+import { h } from "../lib/dom.js";
+import { queryText } from "../lib/query.js";
+import { ago, durationText, exactTime } from "../lib/times.js";
+import { emptyState } from "./headings.js";
+import { successRate, usualSeconds } from "./last-runs.js";
+import { column, rowOf, tableOf } from "./list-table.js";
+import { stateBadge, stateText } from "./states.js";
+
+const MOST_ROWS = 10;
+
+const COLUMNS = [
+  column("State", ({ state }) => stateBadge(state)),
+  column("Started", ({ created_at: at }) => ago(at)),
+  column("Took", ({ seconds }) => tookText(seconds)),
+  column("Version", ({ version }) => version),
+];
+
+/** Numbers, a chart with a bar for each run, and the newest of them as a list with links. */
+export function historyView(runs, { name }) {
+  if (!runs.length) return emptyState("It has never run");
+  const more = `/automations${queryText({ template: name })}`;
+  const rows = runs.slice(0, MOST_ROWS).map((run) => {
+    const label = `${stateText(run.state)}, ${exactTime(run.created_at)}`;
+    return rowOf(COLUMNS, run, { name: label, href: `/automations/${run.id}` });
+  });
+  return [
+    numbers(runs),
+    chart(runs),
+    h("h2", {}, "Newest runs"),
+    tableOf(COLUMNS, h("tbody", { role: "rowgroup" }, rows), { label: "Newest runs" }),
+    h("p", {}, h("a", { href: more }, "All runs")),
+  ];
+}
+
+function numbers(runs) {
+  const rate = successRate(runs);
+  const usual = usualSeconds(runs);
+  const took = runs.map(({ seconds }) => seconds ?? 0);
+  const facts = [
+    ["succeeded", rate === null ? "–" : `${Math.round(rate * 100)} %`],
+    ["took mostly", tookText(usual)],
+    ["took at most", tookText(Math.max(...took) || null)],
+    ["looked at", runs.length === 1 ? "the only run" : `the newest ${runs.length} runs`],
+  ];
+  return h(
+    "dl",
+    { class: "numbers" },
+    facts.map(([term, value]) => h("div", {}, h("dt", {}, term), h("dd", {}, value))),
+  );
+}
+
+/** The oldest at the left. What it shows stands in the numbers and in the list as well. */
+function chart(runs) {
+  const longest = Math.max(...runs.map(({ seconds }) => seconds ?? 0), 0.001);
+  const usual = usualSeconds(runs);
+  const ordered = runs.toReversed();
+  const bars = ordered.map((run, i) => bar(run, longest, ordered[i - 1]));
+  return h(
+    "div",
+    { class: "history", "aria-hidden": "true" },
+    h("span", { class: "history-scale" }, durationText(longest * 1_000)),
+    h(
+      "div",
+      { class: "history-bars" },
+      usual !== null &&
+        h("span", { class: "history-usual", style: { "--part": (usual / longest).toFixed(3) } }),
+      bars,
+    ),
+  );
+}
+
+function bar({ id, state, seconds, version, created_at: at }, longest, before) {
+  const isFirst = before !== undefined && before.version !== version;
+  const title = `${stateText(state)}, ${tookText(seconds)}, version ${version}, ${exactTime(at)}`;
+  return h(
+    "a",
+    {
+      class: `history-bar state-${state}${isFirst ? " is-new-version" : ""}`,
+      href: `/automations/${id}`,
+      tabindex: "-1",
+      title,
+      style: { "--part": ((seconds ?? 0) / longest).toFixed(3) },
+    },
+    h("span", {}),
+  );
+}
+
+function tookText(seconds) {
+  return seconds === null ? "–" : durationText(seconds * 1_000);
+}

@@ -1,0 +1,143 @@
+// What has to do with a template beyond its own document: who may run it, who must agree, what
+// starts it by itself, and the secrets that it is handed.
+
+import { get, getAll } from "../lib/api.js";
+import { h, replace } from "../lib/dom.js";
+import { may } from "../lib/session.js";
+import { exactTime, scheduleText } from "../lib/times.js";
+import { visible } from "../lib/visible.js";
+import { gateList } from "./approval-need.js";
+import { loadInto } from "./loading.js";
+import { noticeBox } from "./problems.js";
+
+const MOST_PEOPLE = 12;
+
+/** Sections with headings, each of which loads what it says; `need` is who must agree. */
+export function surroundings(template, need, signal) {
+  const part = (title, action, load, show) => {
+    if (!may(action)) return null;
+    const place = h("div", {});
+    loadInto(place, signal, load, (found) => replace(place, show(found)));
+    return [h("h2", {}, title), place];
+  };
+  const { name } = template;
+  return [
+    h("h2", {}, "Who must agree"),
+    agreeing(template, need),
+    part("Who may run it", "users.view", () => runners(name, signal), runnersView),
+    part("Schedules", "schedules.view", () => ofTemplate("/schedules", name, signal), schedules),
+    part("Triggers", "triggers.view", () => ofTemplate("/triggers", name, signal), triggers),
+    secretsPart(template, part, signal),
+  ];
+}
+
+function agreeing({ needs_mfa: needsCode }, need) {
+  return [
+    !need.is_needed && h("p", { class: "muted" }, "Nobody is asked."),
+    need.problem && noticeBox("warn", h("p", {}, visible(need.problem))),
+    need.policy && h("p", {}, "By the policy ", h("a", { href: "/policies" }, need.policy), ":"),
+    need.gates?.length > 0 && gateList(need.gates),
+    needsCode && h("p", {}, "Whoever runs it shows a fresh code of their authenticator app."),
+  ];
+}
+
+function runners(name, signal) {
+  return get("/templates/{name}/runners", { path: { name }, query: { limit: 200 }, signal });
+}
+
+function runnersView({ items, next_cursor: more }) {
+  const shown = items.slice(0, MOST_PEOPLE);
+  const left = items.length - shown.length;
+  const rest = left > 0 || more ? `and ${more ? "more" : left} others` : "";
+  if (!items.length) return muted("Nobody.");
+  return h(
+    "ul",
+    { class: "facts-list" },
+    shown.map((person) =>
+      h(
+        "li",
+        {},
+        h("span", { title: person.email }, visible(person.name || person.email)),
+        h("span", { class: "muted small" }, visible(person.why)),
+      ),
+    ),
+    rest && h("li", { class: "muted" }, rest.replace("more others", "others")),
+  );
+}
+
+async function ofTemplate(endpoint, name, signal) {
+  const all = await getAll(endpoint, { query: { limit: 200 }, signal });
+  return all.filter(({ template }) => template === name);
+}
+
+function schedules(found) {
+  if (!found.length) return muted("None.");
+  return list(found, "/schedules", (schedule) => [
+    scheduleText(schedule),
+    schedule.next_at ? `next ${exactTime(schedule.next_at)}` : schedule.state,
+  ]);
+}
+
+function triggers(found) {
+  if (!found.length) return muted("None.");
+  return list(found, "/triggers", ({ verify, state }) => [
+    verify.replaceAll("_", " "),
+    state === "active" ? "" : state,
+  ]);
+}
+
+function list(items, href, facts) {
+  return h(
+    "ul",
+    { class: "facts-list" },
+    items.map((item) =>
+      h(
+        "li",
+        {},
+        h("a", { href }, visible(item.name)),
+        h("span", { class: "muted small" }, visible(facts(item).filter(Boolean).join(" · "))),
+      ),
+    ),
+  );
+}
+
+/** Nobody is told of other secrets than those that the document names. */
+function secretsPart(template, part, signal) {
+  const names = secretNames(template);
+  if (!names.length) return [h("h2", {}, "Secrets"), muted("It is handed none.")];
+  const show = (there) =>
+    list(
+      names.map((name) => ({ name })),
+      "/secrets",
+      ({ name }) => [there.has(name) ? "" : "is not there yet"],
+    );
+  const load = async () => {
+    const found = await getAll("/secrets", { query: { limit: 200 }, signal });
+    return new Set(found.map(({ name }) => name));
+  };
+  const plain = [
+    h("h2", {}, "Secrets"),
+    h(
+      "p",
+      {},
+      names.map((name) => h("code", { class: "fact" }, name)),
+    ),
+  ];
+  return part("Secrets", "secrets.view", load, show) ?? plain;
+}
+
+/** Those that phases are handed, and those that are handed on to called templates. */
+function secretNames({ plan = [], phases, on_success: then = [], on_failure: or = [] }) {
+  const all = [...plan, ...phases];
+  const calls = [...all.flatMap((phase) => phase.calls ?? []), ...then, ...or];
+  const passed = calls.flatMap(({ values = {} }) => Object.values(values));
+  const names = [
+    ...all.flatMap((phase) => phase.secrets ?? []),
+    ...passed.map(({ secret }) => secret).filter(Boolean),
+  ];
+  return [...new Set(names)].toSorted();
+}
+
+function muted(text) {
+  return h("p", { class: "muted" }, text);
+}

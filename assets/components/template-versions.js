@@ -1,0 +1,87 @@
+// The versions of a template: who has pushed each and why, and how two of them differ.
+
+import { get, remove } from "../lib/api.js";
+import { h, replace } from "../lib/dom.js";
+import { navigate } from "../lib/router.js";
+import { may } from "../lib/session.js";
+import { pathOf } from "../lib/templates.js";
+import { ago } from "../lib/times.js";
+import { visible } from "../lib/visible.js";
+import { button } from "./buttons.js";
+import { confirm } from "./dialogs.js";
+import { diffView } from "./diff.js";
+import { select } from "./fields.js";
+import { List } from "./list.js";
+import { loadInto } from "./loading.js";
+
+export function versionsView(template, signal) {
+  const list = new List({
+    label: "Versions",
+    load: (query) =>
+      get("/templates/{name}/versions", { path: { name: template.name }, query, signal }),
+    look: "rows",
+    row: (version) => versionRow(version, template),
+    key: ({ version }) => version,
+    signal,
+  });
+  return [
+    list.element,
+    template.latest_version > 1 && comparison(template, signal),
+    may("templates.delete") && deletion(template),
+  ];
+}
+
+function comparison({ name, version, latest_version: latest }, signal) {
+  const numbers = Array.from({ length: latest }, (_, i) => String(latest - i));
+  const options = numbers.map((number) => [number, `version ${number}`]);
+  const choose = (chosen, label) =>
+    select(options, String(chosen), { "aria-label": label, onchange: () => compare() });
+  const from = choose(Math.max(1, version - 1), "Compare from");
+  const to = choose(version, "Compare to");
+  const result = h("div", {});
+  const compare = () => {
+    const query = { from: from.value, to: to.value };
+    const load = () => get("/templates/{name}/diff", { path: { name }, query, signal });
+    loadInto(result, signal, load, ({ diff }) => replace(result, diffView(diff)));
+  };
+  compare();
+  const toolbar = h("div", { class: "toolbar" }, from, h("span", {}, "→"), to);
+  return [h("h2", {}, "Compare"), toolbar, result];
+}
+
+function versionRow({ version, message, pushed_by: person, pushed_at: at, digest }, template) {
+  const href = `${pathOf(template)}?version=${version}`;
+  const short = h("code", { title: digest }, digest.replace("sha256:", "").slice(0, 12));
+  return h(
+    "li",
+    { class: "row" },
+    h(
+      "div",
+      { class: "row-main" },
+      h("a", { class: "row-title", href }, `version ${version}`),
+      message && h("p", {}, visible(message)),
+      h(
+        "p",
+        { class: "row-facts" },
+        visible(person.name || person.email),
+        ", ",
+        ago(at),
+        " · ",
+        short,
+      ),
+    ),
+  );
+}
+
+function deletion({ name }) {
+  const open = () =>
+    confirm({
+      title: `Delete ${name}?`,
+      text: "Nobody can run it any more. Automations that ran it stay, with the version that they ran.",
+      action: "Delete the template",
+      run: () => remove("/templates/{name}", { path: { name } }),
+      done: () => navigate("/templates"),
+    });
+  const end = button("Delete this template…", { look: "quiet", onclick: open });
+  return h("p", { class: "danger-zone" }, end);
+}

@@ -1,0 +1,1 @@
+"""Backups: made while the server runs, and restored into an empty folder."""

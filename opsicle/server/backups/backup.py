@@ -1,0 +1,214 @@
+"""Making a backup of a data folder, whether its server runs or not.
+
+The order is what makes it one whole, with no lock that the server would wait for:
+
+1. The keys, which are looked at once more behind the state: a change of key in between is noticed.
+2. The state, at one moment.
+3. The logs, which then hold all that the state says of them, and perhaps more.
+4. The files that the state names. One is named only once it is durable, so it is there; unless the
+   server has let it go since, which the end of the backup says.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from datetime import datetime
+from io import BufferedReader
+from pathlib import Path
+from typing import IO, NamedTuple
+
+import msgspec
+
+from opsicle.domain.errors import Conflict, InvalidInput
+from opsicle.kit import files
+from opsicle.kit.clock import Clock
+from opsicle.security.age_files import EncryptingWriter, Passphrase
+from opsicle.security.authority import Authority
+from opsicle.server.backups.archive import (
+    END,
+    HEAD,
+    KEYS,
+    LOGS,
+    STATE,
+    ArchiveWriter,
+    BackupEnd,
+    BackupHead,
+    artifact_name,
+)
+from opsicle.server.data_folder import LAST_BACKUP, explained
+from opsicle.server.keys.key_files import check_private, key_files
+from opsicle.server.store import contents
+from opsicle.server.store.contents import ContentRow
+from opsicle.server.store.copies import copy_database
+from opsicle.server.store.database import Connection
+from opsicle.server.store.inspection import inspect, open_untouched
+from opsicle.server.store.integrity import check_integrity
+from opsicle.version import __version__
+
+_ROWS_AT_ONCE = 500
+
+OnProgress = Callable[[str], None]
+
+
+class BackupParts(NamedTuple):
+    """What to leave out."""
+
+    has_logs: bool = True
+    has_artifacts: bool = True
+
+
+EVERYTHING = BackupParts()
+
+
+class BackupReport(msgspec.Struct, frozen=True, kw_only=True):
+    """A backup that was made. `missing` is what the server itself had lost, by name."""
+
+    created_at: datetime
+    bytes: int
+    epoch: int
+    artifacts: int
+    missing: tuple[str, ...]
+
+
+class Backup:
+    """One backup of a data folder.
+
+    `workplace` is a folder with room for a copy of both databases; None is the system's.
+    """
+
+    def __init__(
+        self, folder: Path, workplace: Path | None, clock: Clock, on_progress: OnProgress
+    ) -> None:
+        """Raise InvalidInput unless the folder is a server's."""
+        if not (folder / STATE).exists() or not (folder / "authority.pem").exists():
+            raise InvalidInput(
+                f"{folder} is no data folder of a server", hint="Name the server's --data-dir."
+            )
+        self._folder = folder
+        self._workplace = workplace
+        self._clock = clock
+        self._on_progress = on_progress
+        self._missing: list[str] = []
+
+    def write(self, target: IO[bytes], passphrase: Passphrase, parts: BackupParts) -> BackupReport:
+        """Write it, encrypted.
+
+        Raises Conflict for a database that is damaged and while keys change, NotAllowed for keys
+        that are not private, and OSError.
+        """
+        began_at, keys = self._clock.now(), self._read_keys()
+        encrypted = EncryptingWriter(target, passphrase)
+        archive = ArchiveWriter(encrypted)
+
+        with tempfile.TemporaryDirectory(prefix=".opsicle-", dir=self._workplace) as copies:
+            state = self._copy(STATE, Path(copies))
+            if self._read_keys() != keys:
+                raise Conflict("a key was replaced just now", hint="Make the backup again.")
+
+            with closing(open_untouched(state)) as db:
+                archive.add_json(HEAD, head := _head(db, state, keys, parts, began_at))
+                for name, content in sorted(keys.items()):
+                    archive.add_bytes(name, content)
+                _add_file(archive, STATE, state)
+                if parts.has_logs:
+                    self._add_logs(archive, Path(copies))
+                artifacts = self._add_artifacts(archive, db) if parts.has_artifacts else 0
+
+        archive.add_json(END, BackupEnd(missing=tuple(self._missing)))
+        archive.close()
+        encrypted.finish()
+        return BackupReport(
+            created_at=head.created_at,
+            bytes=encrypted.written,
+            epoch=head.epoch,
+            artifacts=artifacts,
+            missing=tuple(self._missing),
+        )
+
+    def note_done(self, report: BackupReport) -> None:
+        """Note in the data folder that a backup is whole, for figures and `opsicle doctor`."""
+        files.replace(self._folder / LAST_BACKUP, msgspec.json.encode(report))
+
+    def _read_keys(self) -> dict[str, bytes]:
+        """Return the keys that a restored server needs. A master key kept elsewhere is not one."""
+        with explained(self._folder):
+            paths = [path for path in key_files(self._folder) if path.name in KEYS]
+            check_private(paths)
+            return {path.name: path.read_bytes() for path in paths}
+
+    def _copy(self, name: str, copies: Path) -> Path:
+        """Copy a database, and read the copy through: damage is no backup."""
+        copy = copies / name
+        copy_database(
+            self._folder / name, copy, lambda share: self._on_progress(f"{name} {share:.0%}")
+        )
+        self._on_progress(f"reading {name} through")
+        check_integrity(copy)
+        return copy
+
+    def _add_logs(self, archive: ArchiveWriter, copies: Path) -> None:
+        """Add the logs, which are never a reason to have no backup, as they are none to stop."""
+        try:
+            logs = self._copy(LOGS, copies)
+        except Conflict:
+            self._missing.append(LOGS)
+            return
+        _add_file(archive, LOGS, logs)
+        logs.unlink()
+
+    def _add_artifacts(self, archive: ArchiveWriter, db: Connection) -> int:
+        """Add the files that the state names, and return how many these are."""
+        count = 0
+        for row in content_rows(db):
+            name = artifact_name(row.org_id, row.sha256)
+            try:
+                with (self._folder / name).open("rb") as file:
+                    if is_whole := _is(file, row):
+                        archive.add(name, row.size, file)
+            except FileNotFoundError:
+                is_whole = False
+            if is_whole:
+                count += 1
+                self._on_progress(f"{count} files")
+            else:
+                self._missing.append(name)
+        return count
+
+
+def _head(
+    db: Connection, state: Path, keys: dict[str, bytes], parts: BackupParts, began_at: datetime
+) -> BackupHead:
+    found, authority = inspect(db, state), keys["authority.pem"].decode("ascii")
+    return BackupHead(
+        version=__version__,
+        created_at=began_at,
+        schema=found.schema,
+        epoch=found.epoch.number if found.epoch else 0,
+        ca_fingerprint=Authority.load(authority, authority).fingerprint,
+        has_logs=parts.has_logs,
+        has_artifacts=parts.has_artifacts,
+    )
+
+
+def content_rows(db: Connection) -> Iterator[ContentRow]:
+    """Return every file that a state names."""
+    after = ("", "")
+    while rows := contents.list_after(db, *after, limit=_ROWS_AT_ONCE):
+        yield from rows
+        after = (rows[-1].org_id, rows[-1].sha256)
+
+
+def _is(file: BufferedReader, row: ContentRow) -> bool:
+    """Return whether a file is what its row says; it is then read from its beginning."""
+    digest = hashlib.file_digest(file, "sha256").hexdigest()
+    is_whole = digest == row.sha256 and file.tell() == row.size
+    file.seek(0)
+    return is_whole
+
+
+def _add_file(archive: ArchiveWriter, name: str, path: Path) -> None:
+    with path.open("rb") as file:
+        archive.add(name, path.stat().st_size, file)

@@ -1,0 +1,116 @@
+"""Writing what a backup holds into a folder."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import IO, NamedTuple
+
+from opsicle.domain.errors import Conflict, InvalidInput
+from opsicle.kit import files
+from opsicle.security.age_files import DecryptingReader, Passphrase
+from opsicle.server.backups.archive import (
+    END,
+    FORMAT,
+    HEAD,
+    LOGS,
+    STATE,
+    BackupEnd,
+    BackupHead,
+    Member,
+    read_json,
+    read_members,
+)
+from opsicle.server.store import migrations
+
+_PIECE_BYTES = 1024 * 1024
+
+
+class Unpacked(NamedTuple):
+    """What a backup said, and how many files of jobs it held."""
+
+    head: BackupHead
+    end: BackupEnd
+    artifacts: int
+
+
+def unpack(
+    source: IO[bytes], passphrase: Passphrase, folder: Path, on_progress: Callable[[str], None]
+) -> Unpacked:
+    """Write a backup's members into an empty folder, whose owner they get.
+
+    Raises InvalidInput for what is no backup or was cut short or altered, and Conflict for one that
+    a newer program has made; some of it may have been written then. Nothing of it is durable yet.
+    """
+    plain = DecryptingReader(source, passphrase)
+    members = read_members(plain)
+    first = next(members, None)
+    if first is None or first.name != HEAD:
+        raise _not_whole()
+    head: BackupHead = read_json(first, BackupHead)
+    _check_known(head)
+
+    end: BackupEnd | None = None
+    files_of_jobs = 0
+    for member in members:
+        on_progress(member.name)
+        if member.name == END:
+            end = read_json(member, BackupEnd)
+        else:
+            _write(folder, member)
+            files_of_jobs += bool(member.digest)
+
+    while plain.read(_PIECE_BYTES):
+        pass  # nothing but the archive's padding; at its end one knows that nothing was cut off
+
+    if end is None or not (folder / STATE).exists():
+        raise _not_whole()
+    if head.has_logs and LOGS not in end.missing and not (folder / LOGS).exists():
+        raise _not_whole()
+    return Unpacked(head, end, files_of_jobs)
+
+
+def _check_known(head: BackupHead) -> None:
+    known = migrations.newest_schema()
+    if head.format > FORMAT or head.schema > known:
+        raise Conflict(
+            f"the backup is of a newer Opsicle, {head.version} "
+            f"(schema {head.schema}, this one knows {known})",
+            hint="Restore it with that one, or a later one.",
+        )
+
+
+def _write(folder: Path, member: Member) -> None:
+    path = folder / member.name
+    owner = folder.stat()
+    _make_folders(path.parent, owner)
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    digest = hashlib.sha256()
+    try:
+        files.give_away(fd, owner)
+        while piece := member.content.read(_PIECE_BYTES):
+            files.write_all(fd, piece)
+            digest.update(piece)
+    finally:
+        os.close(fd)
+    if member.digest not in ("", digest.hexdigest()):
+        raise InvalidInput(
+            f"{member.name} in the backup is not what its name says",
+            hint="It was altered, or the disk failed, while the backup was made. "
+            "Take the backup before.",
+        )
+
+
+def _make_folders(folder: Path, owner: os.stat_result) -> None:
+    if folder.exists():
+        return
+    _make_folders(folder.parent, owner)
+    folder.mkdir(mode=0o700)
+    if os.geteuid() == 0:
+        os.chown(folder, owner.st_uid, owner.st_gid)
+
+
+def _not_whole() -> InvalidInput:
+    return InvalidInput("the backup is not whole", hint="Take the one before, and make another.")

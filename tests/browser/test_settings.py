@@ -1,0 +1,71 @@
+"""What a person has set in their system or browser: zoom, motion, colours of their own."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.conftest import OpenPage
+from tests.browser.reading import has_no_horizontal_scroll
+
+ZOOMED = {"200 %": (640, 512), "400 %": (320, 256)}
+"""What is left of a window of 1280 by 1024 pixels (WCAG 2.2, 1.4.10)."""
+
+FREE = """() => {
+  const covered = [...document.querySelectorAll("body *")]
+    .filter((each) => ["fixed", "sticky"].includes(getComputedStyle(each).position))
+    .map((each) => each.getBoundingClientRect())
+    .filter(({ width }) => width > innerWidth / 2)
+    .map(({ top, bottom }) => Math.max(0, Math.min(bottom, innerHeight) - Math.max(top, 0)));
+  return 1 - covered.reduce((sum, height) => sum + height, 0) / innerHeight;
+}"""
+"""Which share of the window's height nothing lies upon."""
+
+MOVING = """() => [...document.querySelectorAll("*")].flatMap((each) => {
+  const { animationName, animationDuration, transitionDuration, scrollBehavior } =
+    getComputedStyle(each);
+  const seconds = (text) => Math.max(...text.split(",").map(parseFloat));
+  const isMoving = (animationName !== "none" && seconds(animationDuration) > 0.01)
+    || seconds(transitionDuration) > 0.01 || scrollBehavior === "smooth";
+  return isMoving ? [each.outerHTML.slice(0, 120)] : [];
+})"""
+UNMARKED = """() => [
+  ...document.querySelectorAll("main :is(button, .button, input, select, textarea, .card, .table)"),
+]
+  .filter((each) => each.checkVisibility() && !each.closest(".rows, summary"))
+  .filter((each) => !["checkbox", "radio"].includes(each.type))
+  .filter((each) => {
+    const { borderTopStyle, borderTopWidth } = getComputedStyle(each);
+    return borderTopStyle === "none" || parseFloat(borderTopWidth) === 0;
+  })
+  .filter((each) => !each.closest("table") || each.matches("table"))
+  .map((each) => each.outerHTML.slice(0, 160))"""
+"""Surfaces, and what one can press or fill in, whose edges are not to be seen where all have one
+colour."""
+
+
+@pytest.mark.parametrize("path", ["/workers", "/templates/greet/run", "/audit"])
+def test_a_page_can_be_read_at_400_percent_and_in_forced_colours(
+    open_page: OpenPage, path: str
+) -> None:
+    page = open_page(path)
+    expect(page.locator("main .loading")).to_have_count(0)
+    page.emulate_media(forced_colors="active")
+
+    assert page.evaluate(UNMARKED) == []
+    for zoom, (width, height) in ZOOMED.items():
+        page.set_viewport_size({"width": width, "height": height})
+        assert has_no_horizontal_scroll(page), zoom
+        assert page.evaluate(FREE) > 0.5, zoom
+
+
+def test_nothing_moves_for_whoever_does_not_want_it_to(open_page: OpenPage) -> None:
+    page = open_page("/templates")
+    page.route("**/api/v1/workers*", lambda _route: None)  # and so it goes on loading
+    page.get_by_role("link", name="Workers").first.click()
+    page.locator("main .loading").first.wait_for(state="attached")
+    assert page.evaluate(MOVING) != []
+
+    page.emulate_media(reduced_motion="reduce")
+
+    assert page.evaluate(MOVING) == []
