@@ -64,7 +64,13 @@ def _version() -> str:
 def _write_bill_of_materials(target: Path) -> None:
     """Write which third-party packages the file carries, with versions and hashes."""
     tool: list[str | Path] = [build_environment(), "-P", "-m", "cyclonedx_py", "requirements"]
-    options = ["--output-reproducible", "--output-format", "JSON", "--output-file", target]
+    options: list[str | Path] = [
+        "--output-reproducible",
+        "--output-format",
+        "JSON",
+        "--output-file",
+        target,
+    ]
     run([*tool, *options, REQUIREMENTS / "runtime.txt"], quiet=True)
 
 
