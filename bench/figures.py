@@ -49,7 +49,7 @@ def peak_mib(pid: int) -> float:
 def reset_peak(pid: int) -> float:
     """Forget the most memory that a process has had, and return what it has now.
 
-    Hashing a password takes 46 MiB for a moment.
+    Hashing a password takes 19 MiB for a moment.
     """
     Path(f"/proc/{pid}/clear_refs").write_text("5")
     return resident_mib(pid)

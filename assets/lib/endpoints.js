@@ -47,6 +47,7 @@ export const ENDPOINTS = new Set([
   "GET /automations/{automation_id}/log/search",
   "GET /recent-runs",
   "POST /automations",
+  "POST /automations/preview",
   "GET /automations/{automation_id}",
   "POST /automations/{automation_id}/cancel",
   "GET /automations/{automation_id}/events",

@@ -85,7 +85,12 @@ function scrollBack(y) {
 
 /** Change the query of the address without leaving the page. Empty parameters are left out. */
 export function setQuery(parameters) {
-  history.replaceState(history.state, "", location.pathname + queryText(parameters));
+  replaceQuery(queryText(parameters));
+}
+
+/** Do the same with a query as it stands in an address, `?` included, or "" for none. */
+export function replaceQuery(text) {
+  history.replaceState(history.state, "", location.pathname + text);
   shown = location.pathname + location.search;
 }
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from opsicle.domain.templates import OnFailure, Phase
+from opsicle.domain.templates import Phase
 
 
 class BoundTarget(msgspec.Struct, frozen=True, kw_only=True):
@@ -25,15 +25,11 @@ class BoundTarget(msgspec.Struct, frozen=True, kw_only=True):
 def unfit_for_target(phase: Phase) -> str:
     """Return why a phase cannot run on a target, as what it does ("has an image …"); "" if it can.
 
-    A pause would leave the job's folder on a host that nobody is connected to. What a command says
-    to `OPSICLE_MASK` would come over another way than its output, and perhaps later.
+    What a command says to `OPSICLE_MASK` would come over another way than its output, and perhaps
+    later.
     """
     if phase.image is not None:
         return "has an image, and on targets nothing runs in containers"
-    if phase.is_waiting or phase.on_failure is OnFailure.ASK:
-        return "asks people or calls templates, which a job on a target cannot wait for"
-    if phase.limits and phase.limits.processes is not None:
-        return "has `limits.processes`, which cannot be kept on a target"
     if any("OPSICLE_MASK" in command for command in phase.commands):
         return "names OPSICLE_MASK, which there is none of on targets"
     return ""

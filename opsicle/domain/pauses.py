@@ -11,6 +11,7 @@ from enum import StrEnum
 
 import msgspec
 
+from opsicle.domain.fan_outs import FanOutKind
 from opsicle.domain.policies import DEFAULT_EXPIRES_AFTER_SECONDS, Approvers, Gate
 from opsicle.domain.templates import OnFailure, Phase, Template, Value, When
 
@@ -114,3 +115,12 @@ def gate_of(phase: Phase, requesters: tuple[str, ...]) -> Gate:
 def has_clean_up(template: Template, phase: int) -> bool:
     """Return whether anything runs after a job was stopped at a phase."""
     return any(each.when is not When.SUCCESS for each in template.phases[phase + 1 :])
+
+
+def leaves_work(template: Template, phase: int) -> bool:
+    """Return whether its worker has something to do after a job was stopped at a phase.
+
+    Clean-up phases, or, on a target, removing the job's folder there.
+    """
+    is_on_target = template.fan_out is not None and template.fan_out.kind is FanOutKind.TARGETS
+    return is_on_target or has_clean_up(template, phase)

@@ -69,11 +69,12 @@ class Rights(msgspec.Struct, frozen=True, dict=True):
 
     def depends_on_resource(self, action: Action) -> bool:
         """Return whether the answer differs from one template, or target, to another."""
-        return any(
-            grant.rule.is_scoped and grant.rule.covers(action)
-            for layer in self.layers
-            for grant in layer
-        )
+        return action in self._scoped_actions
+
+    @cached_property
+    def _scoped_actions(self) -> frozenset[Action]:
+        scoped = [grant.rule for layer in self.layers for grant in layer if grant.rule.is_scoped]
+        return frozenset(action for action in Action if any(rule.covers(action) for rule in scoped))
 
     def below(self, *more: Layer) -> Rights:
         """Return the same, restricted by further layers.

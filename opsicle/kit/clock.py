@@ -73,19 +73,23 @@ class SteadyClock:
 
     def __init__(self, source: Clock) -> None:
         self._source = source
-        self._trusted_zero = self._zero()
+        self._trusted_zero = source.now() - timedelta(seconds=source.elapsed())
         self._new_zero: datetime | None = None
         self._seen_at = self._stepped_at = source.elapsed()
         self._has_stepped = False
 
     def now(self) -> datetime:
         """Return the time of day in UTC, as far as it is believed."""
-        zero, elapsed = self._zero(), self._source.elapsed()
+        now, elapsed = self._source.now(), self._source.elapsed()
+        zero = now - timedelta(seconds=elapsed)
 
         if abs(zero - self._trusted_zero) <= STEP:
             self._trusted_zero = zero
-            self._forget_step()
-        elif self._new_zero is None or abs(zero - self._new_zero) > STEP:
+            if self._new_zero is not None:
+                self._forget_step()
+            return now
+
+        if self._new_zero is None or abs(zero - self._new_zero) > STEP:
             self._note_step(zero, elapsed)
         elif elapsed - self._seen_at >= SETTLING_SECONDS:
             log.warning("the machine's new time is taken", extra={"seconds": self._offset(zero)})
@@ -118,10 +122,6 @@ class SteadyClock:
         self.now()
         return not self._has_stepped or self._source.elapsed() - self._stepped_at >= seconds
 
-    def _zero(self) -> datetime:
-        """Return the machine's time of day at which the count of elapsed seconds began."""
-        return self._source.now() - timedelta(seconds=self._source.elapsed())
-
     def _offset(self, zero: datetime) -> int:
         return round((zero - self._trusted_zero).total_seconds())
 
@@ -138,9 +138,8 @@ class SteadyClock:
         )
 
     def _forget_step(self) -> None:
-        if self._new_zero is not None:
-            log.warning("the machine's clock was set back to where it had been")
-            self._new_zero = None
+        log.warning("the machine's clock was set back to where it had been")
+        self._new_zero = None
 
 
 def to_text(at: datetime) -> str:

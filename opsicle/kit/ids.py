@@ -9,6 +9,10 @@ _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 _TIME_BITS, _RANDOM_BITS, _DIGIT_BITS = 48, 82, 5
 _STEP_BITS = 64
 
+_PAIRS = [first + second for first in _ALPHABET for second in _ALPHABET]
+_PLACES = range(_TIME_BITS + _RANDOM_BITS - 2 * _DIGIT_BITS, -1, -2 * _DIGIT_BITS)
+"""Two digits at once: an id is made for everything that is stored."""
+
 
 class _IdSequence:
     """Numbers that only grow, whatever the clock does."""
@@ -41,7 +45,4 @@ def lowest_id(at: datetime) -> str:
 
 
 def _text(number: int) -> str:
-    digits = (_TIME_BITS + _RANDOM_BITS) // _DIGIT_BITS
-    return "".join(
-        _ALPHABET[(number >> (_DIGIT_BITS * place)) & 31] for place in reversed(range(digits))
-    )
+    return "".join([_PAIRS[(number >> place) & 1023] for place in _PLACES])

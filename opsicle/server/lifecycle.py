@@ -20,7 +20,7 @@ from gevent.event import Event
 
 from opsicle.domain.artifacts import MIB, ArtifactLimits
 from opsicle.domain.errors import Conflict, OpsicleError
-from opsicle.kit import core_dumps, service_manager, structs
+from opsicle.kit import core_dumps, heap, service_manager, structs
 from opsicle.kit.clock import SteadyClock, SystemClock
 from opsicle.kit.logging import configure
 from opsicle.security.sealing import Seal
@@ -82,6 +82,7 @@ class Lifecycle:
         configure(is_verbose=self._options.is_verbose)
         os.umask(0o077)
         core_dumps.leave_none()
+        heap.give_back_large_blocks()
         structs.make_ready()
         sys.setswitchinterval(SWITCH_SECONDS)
         _allow_many_connections()

@@ -20,13 +20,26 @@ class DecidedEnd(msgspec.Struct, frozen=True):
     exit_code: int | None
 
 
+class FolderElsewhere(msgspec.Struct, frozen=True, kw_only=True):
+    """A job's folder on a machine that only its runtime reaches, where it stays while it waits.
+
+    `nonce` names it. `has_files`: those that the job is given are in it. `is_gone`: so it was
+    before the job came to wait.
+    """
+
+    nonce: str
+    has_files: bool = False
+    is_gone: bool = False
+
+
 class PausedRun(msgspec.Struct, frozen=True, kw_only=True):
     """How far a run is that waits for people.
 
     `fence` is that of the lease under which it came to wait, `phase` the index of the phase at
     which it did, `log_bytes` is how long its log is, `seconds_left` what is left of the job's time
     limit, whose clock stands meanwhile; None: it has none. `decided` is how the job ends, where a
-    clean-up phase waits: something has gone wrong before.
+    clean-up phase waits: something has gone wrong before. `elsewhere` is where it goes on, if not
+    in its workspace here.
     """
 
     fence: int
@@ -35,6 +48,7 @@ class PausedRun(msgspec.Struct, frozen=True, kw_only=True):
     log_bytes: int
     seconds_left: float | None
     decided: DecidedEnd | None = None
+    elsewhere: FolderElsewhere | None = None
 
 
 class Answered(msgspec.Struct, frozen=True, kw_only=True):

@@ -139,6 +139,8 @@ class Runner:
             problem = "its workspace is gone"
         if problem:
             return self._refuse(problem)
+        if paused.elsewhere:
+            self._context.runtimes.come_back(paused.phase, paused.elsewhere)
 
         def run() -> None:
             if paused.seconds_left is not None:
@@ -316,6 +318,7 @@ class Runner:
             log_bytes=self._context.output.offset,
             seconds_left=left if self._work.timeout is not None else None,
             decided=self._result.decided,
+            elsewhere=self._context.runtimes.leave(),
         )
         return self._host.ask(run)
 
@@ -384,8 +387,10 @@ class Runner:
         if self._phases.mask_requests:
             self._phases.mask_requests.close()
         self._context.waiter.close()
+        if self._is_paused:
+            return
         self._result.add_problem(self._context.runtimes.close())
-        if not (self._is_paused or self._keep_workspace()):
+        if not self._keep_workspace():
             self._remove_workspace()
 
     def _remove_workspace(self) -> None:

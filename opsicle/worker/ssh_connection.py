@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 import os
-import secrets
 import select
 import signal
 import time
@@ -71,6 +70,10 @@ _OPTIONS = {
 """Beside no configuration file at all, neither the user's nor the system's."""
 
 
+class FolderGone(CannotStart):
+    """The job's folder does not wait on its target any more."""
+
+
 class SshFiles:
     """What ssh reads and makes for one job, beside its workspace; gone at the end of each try."""
 
@@ -85,6 +88,10 @@ class SshFiles:
         path = self._private.write(f"ssh-{name}", content, is_ours=True)
         self.folder, self._stem = path.parent, path.name.removesuffix(name)
         return path.name
+
+    def remove(self) -> None:
+        """Remove them, and whatever else is private to the try; harmless to repeat."""
+        self._private.remove_secrets()
 
     def path(self, name: str) -> Path:
         """Return where a file is."""
@@ -113,16 +120,18 @@ class SshConnection:
     def __init__(
         self,
         target: TargetAccess,
-        job_id: str,
+        folder: RemoteFolder,
         files: SshFiles,
         program: str,
         is_cut: Callable[[], bool],
+        *,
+        comes_back: bool = False,
     ) -> None:
         """Connect. Blocks for `READY_SECONDS` at most, and until `is_cut`.
 
-        Raises CannotStart; nothing has run then.
+        `comes_back`: to a folder that waits there. Raises CannotStart; nothing has run then.
         """
-        self.folder = RemoteFolder(job_id, secrets.token_hex(16))
+        self.folder = folder
         self._target = target
         self._output = b""
         self._errors = b""
@@ -132,9 +141,9 @@ class SshConnection:
         with suppress(OSError):
             self._socket.unlink()  # of one that was killed
         command = [program, "-M", *arguments[1:], KEEPER_COMMAND]
-        self._child, self._words = _start(command, files.folder, job_id)
+        self._child, self._words = _start(command, files.folder, folder.job_id)
         try:
-            self._send(self.folder.keeper())
+            self._send(folder.keeper(comes_back=comes_back))
             self._await_ready(is_cut)
         except BaseException:
             self.kill()
@@ -168,9 +177,21 @@ class SshConnection:
             if words[:1] == [self.folder.nonce]:
                 yield words[1:]
 
+    def leave(self) -> None:
+        """End it, and let the job's folder wait there, if that is heard."""
+        self._end("leave")
+
     def close(self) -> str:
         """End it, and return why the job's folder is left there; "" if it was removed."""
-        self.tell("end")
+        answers = self._end("end")
+        if ["removed"] in answers:
+            return ""
+        why = "a file system is mounted in it" if ["kept"] in answers else "the connection was lost"
+        return left_text(self._target, self.folder, why)
+
+    def _end(self, word: str) -> list[list[str]]:
+        """Say a last word to the keeper, and return what it answers."""
+        self.tell(word)
         with suppress(OSError):
             os.close(self._words)
         self._words = -1
@@ -182,10 +203,7 @@ class SshConnection:
             answers += self.answers()
         answers += self.answers()
         self.kill()
-        if ["removed"] in answers:
-            return ""
-        why = "a file system is mounted in it" if ["kept"] in answers else "the connection was lost"
-        return f"the folder {self.folder.path} may be left on {self._target.name}: {why}"
+        return answers
 
     def give_up(self) -> None:
         """End one that does not work any more, once it had a moment to say why."""
@@ -212,8 +230,15 @@ class SshConnection:
         deadline = time.monotonic() + READY_SECONDS
         while (left := deadline - time.monotonic()) > 0:
             self._await_words(min(left, 0.2))
-            if ["ready"] in self.answers():
+            answers = list(self.answers())
+            if ["ready"] in answers:
                 return
+            if ["gone"] in answers:
+                raise FolderGone(
+                    f"the workspace of this job, which waited on {self._target.name}, is gone, "
+                    "so nothing was run",
+                    SSH_FAILED,
+                )
             if is_cut():
                 raise StartCancelled
             if not self.is_alive:
@@ -251,6 +276,11 @@ class SshConnection:
         if self._words >= 0:
             os.close(self._words)
         self._words = -1
+
+
+def left_text(target: TargetAccess, folder: RemoteFolder, why: str) -> str:
+    """Return that a folder may be left on a target."""
+    return f"the folder {folder.path} may be left on {target.name}: {why}"
 
 
 def local_environment(job_id: str) -> dict[bytes, bytes]:

@@ -18,10 +18,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import PurePosixPath
 from typing import NamedTuple
 
-from opsicle.domain.files import FOLDER
+from opsicle.domain.files import FOLDER, InputFile
 from opsicle.domain.outputs import MAX_OUTPUT_FILE_BYTES
 from opsicle.domain.templates import ResourceLimits
+from opsicle.worker.input_files import file_environment
 from opsicle.worker.process_limits import SHELLS_OWN, address_limit, process_limits
+from opsicle.worker.ssh_task_limits import OBEY, REMOVE_CGROUP, prepare
 
 KEEPER_COMMAND = (
     "exec /bin/sh -c '"
@@ -42,9 +44,6 @@ phases are promised."""
 RESULT_COMMAND = "exec /bin/sh -c 's=$(cat); eval \"$s\"'"
 """The same for what prints a phase's result."""
 
-RESULT_LINE = "code ([0-9]{1,3}) (-?[0-9]{1,9}) (-?[0-9]{1,9})"
-"""What that prints behind its nonce: the exit code, and the sizes of outputs and summary."""
-
 _MAX_RESULT_BYTES = MAX_OUTPUT_FILE_BYTES + 1  # one more than is read, to be told of
 
 RESULT_BYTES = 2 * _MAX_RESULT_BYTES + 64 * 1024
@@ -53,6 +52,9 @@ RESULT_BYTES = 2 * _MAX_RESULT_BYTES + 64 * 1024
 _LAST_SECONDS = 10
 """The grace of what a phase leaves behind, and of what is left without its worker; also how long
 what made a session of its own, but still holds the phase's output, is listened to."""
+
+_WAITING_DAYS = 100
+"""How long a folder is left that waits for its job: longer than people can be asked."""
 
 _FUNCTIONS = """\
 in_sessions() {
@@ -90,10 +92,40 @@ In `/proc/PID/stat`, the fourth field behind the name is the session. One grep l
 as `read` of a shell takes a system call for each byte.
 """
 
+_UNHEEDING = "trap '' HUP PIPE TERM INT\numask 077\n"
+
+_REMOVE = """\
+remove_folder() {
+    cd /
+    ! grep -q " $1/" /proc/self/mountinfo || return 1
+    chmod -R u+rwx "$1/work"
+    rm -rf -- "$1"
+} 2>/dev/null
+for old in /tmp/opsicle-*/waiting; do
+    old=${old%/waiting}
+    if [ -O "$old" ] && [ ! -L "$old" ] && [ -n "$(find "$old/waiting" -prune -mtime +DAYS)" ]; then
+        mv "$old/waiting" "$old/over" && remove_folder "$old"
+    fi
+done 2>/dev/null
+"""
+"""Also removes folders that nobody has come back to: whoever could have done it was gone."""
+
+_BEGIN = """\
+mkdir "$base" "$base/work" || exit 3
+"""
+
+_COME_BACK = """\
+if [ ! -O "$base" ] || [ -L "$base" ] || ! mv "$base/waiting" "$base/taken" 2>/dev/null; then
+    echo "$nonce gone"
+    exit 3
+fi
+"""
+"""Of several that want a folder one gets it, and none before its last keeper has let go of it."""
+
+_CGROUP = f"remove_cgroup() {{\n{REMOVE_CGROUP}}}\n"
+
 _KEEPER = """\
-trap '' HUP PIPE TERM INT
-umask 077
-mkdir "$base" "$base/work" && mkfifo "$base/marks" "$base/out" "$base/err" || exit 3
+mkfifo "$base/marks" "$base/out" "$base/err" || exit 3
 if mkdir "$private" 2>/dev/null; then ln -s "$private" "$base/private"
 else mkdir "$base/private"; fi
 if ! command -v setsid >/dev/null; then
@@ -106,24 +138,29 @@ is_over=
 while read -r word grace; do
     case $word in
         stop) end_all all "$grace"; echo "$nonce stopped $left" ;;
-        end) is_over=1; break ;;
+        end | leave) is_over=$word; break ;;
     esac
 done
 [ -n "$is_over" ] || end_all all "$last"
+remove_cgroup
 cd /
-if grep -q " $base/" /proc/self/mountinfo 2>/dev/null; then
-    echo "$nonce kept"
-else
-    chmod -R u+rwx "$base/work" 2>/dev/null
-    rm -rf -- "$base"
+if [ "$is_over" = leave ]; then
+    rm -rf -- "$private" "$base/private" "$base/marks" "$base/out" "$base/err" "$base/sent"
+    : >"$base/waiting" && echo "$nonce waits"
+    exit
 fi
+remove_folder "$base" || echo "$nonce kept"
 rm -rf -- "$private"
 [ -e "$base" ] || echo "$nonce removed"
 """
-"""Words come as lines: `stop GRACE`, `end`. Without an end, the worker or the way to it is gone."""
+"""Words come as lines: `stop GRACE`, `leave`, `end`. Without one of the last two, the worker or the
+way to it is gone."""
+
+_FAIL = """\
+fail() { echo "opsicle: $1" >&2; echo 126 >"$base/private/code"; exit 0; }
+"""
 
 _PHASE = """\
-fail() { echo "opsicle: $1" >&2; echo 126 >"$base/private/code"; exit 0; }
 [ -e "$base/work" ] || mkdir -m 700 "$base/work"
 cd -P -- "$base/work" || fail "the workspace is no folder any more"
 real=$(pwd -P)
@@ -141,6 +178,7 @@ _PHASE_END = """\
 code=$?
 end_all sessions "$last"
 rm -f "$base"/session.*
+remove_cgroup
 exec 4>&-
 (   asleep=
     trap '[ -z "$asleep" ] || kill "$asleep"; exit' TERM
@@ -181,9 +219,33 @@ class RemoteFolder(NamedTuple):
         """Return the place of a file for values, which is in memory where there is room for it."""
         return self.path / "private" / name
 
-    def keeper(self) -> bytes:
-        """Return the keeper's script, as KEEPER_COMMAND takes it."""
-        return f"{{\n{self.names()}{_FUNCTIONS}{_KEEPER}}}\n.\n".encode()
+    def environment(
+        self, environment: Mapping[str, str], files: Sequence[InputFile]
+    ) -> dict[str, str]:
+        """Return an environment with the paths there in the place of those here."""
+        seen = dict(environment)
+        seen |= {
+            name: path
+            for name, path in file_environment(files, self.workspace).items()
+            if name in environment
+        }
+        seen["OPSICLE_WORKSPACE"] = str(self.workspace)
+        for name, path in environment.items():
+            if name in {"OPSICLE_OUTPUT", "OPSICLE_SUMMARY"}:
+                seen[name] = str(self.private(name.removeprefix("OPSICLE_").lower()))
+            elif name.startswith("OPSICLE_SECRET_FILE_"):
+                seen[name] = str(self.private(f"secret.{path.rpartition('secret.')[2]}"))
+        return seen
+
+    def keeper(self, *, comes_back: bool) -> bytes:
+        """Return the keeper's script, as KEEPER_COMMAND takes it.
+
+        `comes_back`: the folder is there, and its last keeper has left it.
+        """
+        remove = _REMOVE.replace("DAYS", str(_WAITING_DAYS))
+        begin = _COME_BACK if comes_back else _BEGIN
+        script = f"{self.names()}{_FUNCTIONS}{_CGROUP}{_UNHEEDING}{remove}{begin}{_KEEPER}"
+        return f"{{\n{script}}}\n.\n".encode()
 
     def unpack_command(self) -> str:
         """Return what takes the job's files, as tar writes them, into the workspace."""
@@ -206,9 +268,10 @@ class RemoteFolder(NamedTuple):
             '    elif [ ! -e "$file" ] && [ ! -L "$file" ]; then size=0; fi\n'
             '    sizes="$sizes $size"\n'
             "done\n"
-            'printf "\\n%s code %s%s\\n" "$nonce" "$code" "$sizes"\n'
+            "exceeded=0; [ ! -e exceeded ] || exceeded=1\n"
+            'printf "\\n%s code %s%s %s\\n" "$nonce" "$code" "$sizes" "$exceeded"\n'
             "cat output.sent summary.sent\n"
-            "rm -rf output summary output.sent summary.sent\n"
+            "rm -rf output summary output.sent summary.sent exceeded\n"
         ).encode()
 
     def phase_script(
@@ -228,18 +291,20 @@ class RemoteFolder(NamedTuple):
         end = f"end-{self.nonce}"
         has_marks = str(self.marks).encode() in script
         lines = [
-            b"{\n" + self.names().encode() + _FUNCTIONS.encode(),
+            b"{\n" + (self.names() + _FUNCTIONS + _CGROUP).encode(),
             b"folder=" + quoted(start_in) + b"\n",
             b'exec 4>"$base/marks"\n' if has_marks else b"",
             b"( umask 077\n",
             _file("script", script, end),
             *(_file(f"private/{name}", text.encode(*_ANY), end) for name, text in secrets.items()),
             b': >"$base/private/output"; : >"$base/private/summary"\n) || exit 3\n',
+            _FAIL.encode(),
+            b"scope=\n" if limits.processes is None else prepare(limits.processes).encode(),
             _PHASE.encode(),
             b"(\n",
             *(line.encode() + b"\n" for line in _limit_lines(limits)),
             # Beforehand: a phase may have a variable of any name.
-            b'set -- "$base" "$(command -v setsid)" ',
+            b'set -- "$base" $scope "$(command -v setsid)" ',
             b" ".join(quoted(each.decode(*_ANY)) for each in arguments),
             f"\nunset {SHELLS_OWN}\n".encode(),
             *(
@@ -281,6 +346,8 @@ def _file(name: str, content: bytes, end: str) -> bytes:
 
 
 def _limit_lines(limits: ResourceLimits) -> Iterable[str]:
+    if limits.processes is not None:
+        yield OBEY
     yield from process_limits(limits)
     if limits.memory_mib is not None:
         yield address_limit(limits.memory_mib)

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.product import Installation
+from tests.product import Installation, Worker
 from tests.ssh_servers import SshServer, ssh_server
 from tests.support import free_port, wait_until
 
@@ -132,6 +132,44 @@ def test_a_part_whose_target_is_cut_off_is_unknown(
     part = admin.json("automations", "show", whole["id"])["targets"][0]
     assert (part["name"], part["state"]) == ("cut1", "unknown")
     assert "connection to cut1 was lost while it ran" in part["reason"]
+
+
+def test_a_part_waits_for_people_on_its_target_though_every_worker_is_killed(
+    installation: Installation, tmp_path: Path
+) -> None:
+    admin = installation.admin
+    with ssh_server(tmp_path / "sshd") as sshd:
+        admin.cli("secrets", "create", "wait-key", "--value-file", str(tmp_path / "sshd/key"))
+        _push_target(installation, tmp_path, sshd, "wait1", "credential: {secret: wait-key}")
+        installation.push(
+            "apiVersion: v1\ntype: AutomationTemplate\nmetadata: {name: waits}\n"
+            "spec:\n  runsOn: {targets: {names: [wait1]}}\n  template:\n    phases:\n"
+            "      - {name: leave, commands: ['echo of before > report.txt; pwd > place'], "
+            "artifacts: ['*.txt']}\n"
+            "      - {name: look, pause: {message: Look!, approvers: {roles: [admin]}, "
+            "allowRequester: true}}\n"
+            "      - {name: after, commands: ['cat report.txt', "
+            '\'test "$(cat place)" = "$PWD"\']}\n'
+        )
+        whole = admin.json("run", "waits")["id"]
+
+        def part() -> str:
+            [target] = installation.look_at(f"automations/{whole}")["targets"]
+            return str(target["automation_id"])
+
+        wait_until(lambda: installation.state(part()) == "paused", timeout=90)
+        assert admin.cli("artifacts", "get", part(), "report.txt", "--to", "-") == "of before\n"
+
+        workers = [each for each in installation.processes if isinstance(each, Worker)]
+        for worker in workers:
+            worker.process.kill()
+        for worker in workers:
+            worker.start()
+        asked = installation.look_at("approvals")["items"][0]
+        admin.cli("approvals", "approve", asked["id"])
+        wait_until(lambda: installation.state(whole) == "succeeded", timeout=90)
+
+    assert "of before" in admin.cli("logs", part())
 
 
 def test_a_check_says_whether_a_worker_gets_in_and_if_not_why_not(

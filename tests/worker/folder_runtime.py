@@ -13,7 +13,7 @@ import sys
 import time
 from collections.abc import Mapping
 from contextlib import suppress
-from pathlib import Path, PurePath
+from pathlib import Path
 
 from opsicle.domain.workers import CONTAINER
 from opsicle.kit import logging
@@ -23,6 +23,7 @@ from opsicle.worker.journal_lines import ChildProcess
 from opsicle.worker.main import WorkerOptions, run
 from opsicle.worker.private_files import PrivateFiles
 from opsicle.worker.process import Child, OsAccount
+from opsicle.worker.runtimes.here import InWorkspaceHere
 from opsicle.worker.runtimes.protocol import CannotStart
 from opsicle.worker.runtimes.subprocess import SubprocessRuntime
 from opsicle.worker.script import Script
@@ -67,7 +68,7 @@ class FolderRuntime:
         return stop.survivors
 
 
-class FolderJob:
+class FolderJob(InWorkspaceHere):
     """What runs of one job: process groups, whose numbers stand in its record."""
 
     def __init__(self, work: Work, record: Path) -> None:
@@ -88,18 +89,6 @@ class FolderJob:
         with self._record.open("a") as record:
             record.write(f"{child.pid}\n")
         return child
-
-    def marks_path(self, phase: int, path: Path) -> PurePath:
-        return path
-
-    def fetch_result(self, phase: int, exit_code: int) -> str:
-        return ""
-
-    def close(self) -> str:
-        return ""
-
-    def left_files(self, phase: int) -> None:
-        return None
 
     def limits_text(self, phase: int) -> str:
         return ""

@@ -18,6 +18,8 @@ from opsicle.worker.runner import Cancellation, Runner
 from opsicle.worker.runner_host import RunnerHost
 from opsicle.worker.runtimes.subprocess import SubprocessRuntime
 from opsicle.worker.runtimes.table import Runtimes
+from tests.ssh_servers import SshServer
+from tests.support import wait_until
 
 
 class Log:
@@ -121,6 +123,18 @@ def in_background(
     machine.beside.append(thread)
     thread.start()
     return thread, outcomes
+
+
+def cut_between_tries(machine: Machine, sshd: SshServer) -> threading.Thread:
+    """Cut the connection while a job waits for its next try."""
+
+    def cut() -> None:
+        wait_until(lambda: b"the next begins in" in machine.log.everything)
+        sshd.kill_sessions()
+
+    thread = threading.Thread(target=cut)
+    thread.start()
+    return thread
 
 
 def phase(*commands: str, name: str = "work", **more: Any) -> Phase:

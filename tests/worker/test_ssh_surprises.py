@@ -14,7 +14,7 @@ from opsicle.wire.jobs import StepState
 from opsicle.worker import ssh_connection
 from tests.ssh_servers import SshServer, ssh_server
 from tests.support import wait_until
-from tests.worker.job_runs import Machine, phase
+from tests.worker.job_runs import Machine, cut_between_tries, phase
 
 _LIAR = """\
 #!/bin/sh
@@ -92,7 +92,7 @@ def test_who_waits_for_a_target_that_says_nothing_does_nothing_meanwhile(
 def test_a_phase_does_not_begin_without_what_those_before_it_have_left(
     ssh_machine: Machine, sshd: SshServer, tmp_path: Path
 ) -> None:
-    cut = _cut_between_tries(ssh_machine, sshd)
+    cut = cut_between_tries(ssh_machine, sshd)
 
     outcome = ssh_machine.run(
         phase("touch made", name="make"),
@@ -116,7 +116,7 @@ def test_a_phase_does_not_begin_without_what_those_before_it_have_left(
 def test_the_first_phase_is_tried_again_over_another_connection(
     ssh_machine: Machine, sshd: SshServer, tmp_path: Path
 ) -> None:
-    cut = _cut_between_tries(ssh_machine, sshd)
+    cut = cut_between_tries(ssh_machine, sshd)
 
     outcome = ssh_machine.run(
         phase(
@@ -129,15 +129,3 @@ def test_the_first_phase_is_tried_again_over_another_connection(
     cut.join()
 
     assert [report.state for report in outcome.phases] == [StepState.SUCCEEDED] * 2
-
-
-def _cut_between_tries(ssh_machine: Machine, sshd: SshServer) -> threading.Thread:
-    """Cut the connection while a job waits for its next try."""
-
-    def cut() -> None:
-        wait_until(lambda: b"the next begins in" in ssh_machine.log.everything)
-        sshd.kill_sessions()
-
-    thread = threading.Thread(target=cut)
-    thread.start()
-    return thread

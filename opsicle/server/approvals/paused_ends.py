@@ -1,8 +1,8 @@
 """What becomes of a paused automation that does not go on.
 
-Where clean-up phases are left, its worker is to run them, and it stays paused until that takes it
-up. Where none are, or the worker is gone for good, it ends at once. Everything is inside a
-transaction.
+Where clean-up phases are left, or its folder on a target, that is its worker's to do, and it stays
+paused until that takes it up. Where nothing is, or the worker is gone for good, it ends at once.
+Everything is inside a transaction.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import msgspec
 from opsicle.domain import stored_json
 from opsicle.domain.approvals import ApprovalState
 from opsicle.domain.automations import AutomationState, JobState
-from opsicle.domain.pauses import ApprovalKind, has_clean_up
+from opsicle.domain.pauses import ApprovalKind, leaves_work
 from opsicle.domain.templates import Template
 from opsicle.server.access.actor import Actor, SystemActor, WorkerActor
 from opsicle.server.approvals.record_of_ends import recorded_outputs
@@ -52,7 +52,7 @@ def end_if_nothing_is_left(
     job = jobs.find(db, row.job_id or "")
     if job is None or job.pause_id != row.id:
         return False
-    is_left = template is not None and has_clean_up(template, row.phase or 0)
+    is_left = template is not None and leaves_work(template, row.phase or 0)
     if is_left and not is_worker_gone(db, job):
         return False
     return end(db, job, ending, SystemActor())

@@ -8,7 +8,7 @@ from datetime import datetime
 from opsicle.domain.automations import AutomationState, JobState
 from opsicle.domain.errors import Conflict
 from opsicle.domain.notices import Notice
-from opsicle.domain.pauses import has_clean_up
+from opsicle.domain.pauses import has_clean_up, leaves_work
 from opsicle.domain.templates import Template
 from opsicle.server.access.actor import Actor, SystemActor
 from opsicle.server.access.template_versions import shown_template_of
@@ -122,13 +122,15 @@ class Cancelling:
         asked = approvals.find(db, job.org_id, job.pause_id or "")
         told = self._withdraw(db, actor, asked, now)
         at = asked or calls.find_wait(db, job.pause_id or "")
-        has_more = at is not None and has_clean_up(template, at.phase or 0)
+        has_more = at is not None and leaves_work(template, at.phase or 0)
         if has_more and is_worker_there and not paused_ends.is_worker_gone(db, job):
             return
 
         explanation = f"{_named(actor)} cancelled it while it was paused"
-        if has_more:
+        if at is not None and has_clean_up(template, at.phase or 0):
             explanation += "; its worker was not there, so its clean-up phases did not run"
+        elif has_more:
+            explanation += "; its worker was not there, so its folder may be left on its target"
         ending = Ending(AutomationState.CANCELLED, now, None, explanation)
         if not paused_ends.end(db, job, ending, actor):
             return

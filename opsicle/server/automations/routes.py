@@ -51,6 +51,7 @@ def routes(
     view, create = Action.AUTOMATIONS_VIEW, Action.AUTOMATIONS_CREATE
     return [
         Route(endpoints.RUN, partial(run, automations), create),
+        serve(endpoints.PREVIEW, automations.previews.preview, create),
         Route(endpoints.LIST_AUTOMATIONS, partial(list_automations, automations), view),
         serve(endpoints.RECENT_RUNS, automations.recent.list_by_template, view),
         serve(worker_endpoints.LIST_JOBS, automations.recent.of_worker, view),

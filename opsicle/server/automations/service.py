@@ -38,6 +38,7 @@ from opsicle.server.automations.recent_runs import RecentRuns
 from opsicle.server.automations.repeated_requests import digest_of, find_made, remember
 from opsicle.server.automations.repeats import request_again
 from opsicle.server.automations.resumed_runs import ResumedRun
+from opsicle.server.automations.run_previews import RunPreviews
 from opsicle.server.automations.runnable import runnable_version
 from opsicle.server.automations.shown_targets import automation_targets
 from opsicle.server.automations.snapshots import snapshot_of
@@ -97,6 +98,7 @@ class Automations:
         bindings: Bindings,
     ) -> None:
         self.recent = RecentRuns(database)
+        self.previews = RunPreviews(database, fleet, progress, clock)
         self._database = database
         self._job_logs = job_logs
         self._dispatch = dispatch

@@ -250,7 +250,7 @@ class LeaseService:
         row = automations.get(db, job.org_id, job.automation_id)
         try:
             checked = self._work_builder.check_bound(db, row)
-            resume = self._work_builder.resume(db, row, job)
+            resume = self._work_builder.resume(db, row, job, checked)
         except AlteredManifest as altered:
             if self.paused.end_altered(db, row, job, altered):
                 leased.refused.append(row)

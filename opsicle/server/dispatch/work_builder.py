@@ -144,12 +144,19 @@ class WorkBuilder:
             raise AlteredManifest(ALTERED)
         return CheckedWork(template, bound, approval)
 
-    def resume(self, db: Connection, row: AutomationRow, job: JobRow) -> Resume:
+    def resume(
+        self, db: Connection, row: AutomationRow, job: JobRow, checked: CheckedWork
+    ) -> Resume:
         """Return how a paused job goes on, as people have decided.
 
-        Raises AlteredManifest where what is stored is not what was asked or decided.
+        Raises AlteredManifest where what is stored is not what was asked or decided, or its target
+        is not what it was.
         """
+        manifest = checked.bound.manifest
         try:
+            machine = machine_of(manifest.member_of, manifest.fan_out)
+            if reason := target_refusal(db, row.org_id, machine):
+                raise AlteredManifest(reason)
             if wait := calls.find_wait(db, job.pause_id or ""):
                 return resume_of_call(db, self._bindings, row, job, wait)
             return resume_of(db, self._bindings, row, job)

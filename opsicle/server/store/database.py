@@ -283,6 +283,9 @@ def open_connection(path: Path, *, is_reader: bool = False) -> Connection:
     connection.execute("PRAGMA cache_size = -1500")
     if is_reader:
         connection.execute("PRAGMA query_only = ON")
+    else:
+        # What a savepoint would restore is kept in memory: beyond 64 KiB it would go into a file.
+        connection.execute("PRAGMA temp_store = MEMORY")
     return connection
 
 

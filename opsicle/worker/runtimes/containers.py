@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from pathlib import Path, PurePath
+from pathlib import Path
 
 import msgspec
 
@@ -33,6 +33,7 @@ from opsicle.worker.process import (
     is_same_instance,
 )
 from opsicle.worker.process_limits import exceeded_by_exit
+from opsicle.worker.runtimes.here import InWorkspaceHere
 from opsicle.worker.runtimes.protocol import CannotStart
 from opsicle.worker.script import Script
 from opsicle.worker.waiting import Cancellation
@@ -172,7 +173,7 @@ class ContainerRuntime:
         return answer.output.split()
 
 
-class ContainerJob:
+class ContainerJob(InWorkspaceHere):
     """One job's containers; see `JobRuntime` for the contract.
 
     A phase's container ends with its shell, and all that it has started with that: there are no
@@ -252,17 +253,6 @@ class ContainerJob:
         path = self._private.write(f"container-{phase}", first, mode)
         return [*options, *_show(path, is_read_only=True), str(path)]
 
-    def marks_path(self, _phase: int, path: Path) -> PurePath:
-        """Return the pipe, which is seen where it is."""
-        return path
-
-    def fetch_result(self, _phase: int, _exit_code: int) -> str:
-        """Return "": what a phase leaves is here, and the kernel says how it ended."""
-        return ""
-
-    def left_files(self, _phase: int) -> None:
-        """Return None: they are in the workspace here."""
-
     def limits_text(self, phase: int) -> str:
         """Return nothing: it is the engine that keeps the limits, as everywhere."""
         return ""
@@ -288,10 +278,6 @@ class ContainerJob:
     def stop(self, grace_seconds: float, *, keep_daemons: bool = False) -> ContainersStop:
         """Begin to end the job's containers."""
         return ContainersStop(self._not_gone(), time.monotonic(), grace_seconds)
-
-    def close(self) -> str:
-        """Do nothing: each phase is all that there is of it."""
-        return ""
 
     def _not_gone(self) -> list[RunningContainer]:
         self._containers = [each for each in self._containers if not each.is_gone]

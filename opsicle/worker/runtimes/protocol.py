@@ -12,6 +12,7 @@ from typing import Protocol
 from opsicle.wire.jobs import Work
 from opsicle.worker.artifact_sources import ArtifactSource
 from opsicle.worker.journal_lines import ChildProcess
+from opsicle.worker.pausing import FolderElsewhere
 from opsicle.worker.private_files import PrivateFiles
 from opsicle.worker.process import Child, OsAccount
 from opsicle.worker.script import Script
@@ -131,6 +132,16 @@ class JobRuntime(Protocol):
         allows that. With a grace of 0 it is killed at once. May be called again, also before an
         earlier stop is over, and when nothing runs.
         """
+
+    def leave(self) -> FolderElsewhere | None:
+        """Let go of a job that waits for people; return its folder, where that is not here.
+
+        No phase of it runs then. If it goes on at once, that is as if it had come back. Takes
+        bounded time.
+        """
+
+    def come_back(self, folder: FolderElsewhere) -> None:
+        """Go on in the folder that an earlier run of this job has left. Before any other method."""
 
     def close(self) -> str:
         """Let go of what belongs to the job as a whole, when no phase of it runs any more.

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-import re
+import secrets
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path, PurePath
 
 from opsicle.domain.files import FOLDER
@@ -14,27 +14,29 @@ from opsicle.domain.workers import SSH
 from opsicle.wire.jobs import TargetAccess, Work
 from opsicle.worker import process
 from opsicle.worker.artifact_sources import NotTaken
-from opsicle.worker.input_files import file_environment
 from opsicle.worker.journal_lines import ChildProcess
+from opsicle.worker.pausing import FolderElsewhere
 from opsicle.worker.phase_shell import phase_environment
 from opsicle.worker.private_files import PrivateFiles
 from opsicle.worker.process import Child, OsAccount
-from opsicle.worker.process_limits import exceeded_by_exit
+from opsicle.worker.process_limits import exceeded_by_exit, too_many_processes
 from opsicle.worker.runtimes.protocol import CannotStart
 from opsicle.worker.script import Script, is_posix_shell
 from opsicle.worker.ssh_artifacts import SshArtifacts
 from opsicle.worker.ssh_connection import (
     NO_JOB,
     SSH_FAILED,
+    FolderGone,
     SshConnection,
     SshFiles,
+    left_text,
     local_environment,
 )
+from opsicle.worker.ssh_results import RemoteResult, read_result
 from opsicle.worker.ssh_scripts import (
     PHASE_COMMAND,
     RESULT_BYTES,
     RESULT_COMMAND,
-    RESULT_LINE,
     RemoteFolder,
 )
 from opsicle.worker.ssh_stop import SshStop
@@ -65,6 +67,10 @@ job's own pipe, and at last its exit code, which is not ssh's, with what it has 
 
 
 _SESSION = 'exec "$@" <"$JOB-fetch" 2>/dev/null'
+
+
+_BEFORE = -1
+"""Stands for the phases that an earlier run of the job has started."""
 
 
 class SshRuntime:
@@ -132,7 +138,8 @@ class SshJob:
         self._child: Child | None = None
         self._used: SshConnection | None = None  # by the try that was started last
         self._started: set[int] = set()  # the phases that were
-        self._is_workspace_gone = False  # with the connection by which they were
+        self._gone = ""  # why the workspace is in which they were
+        self._waiting: FolderElsewhere | None = None  # to come back to
         self._results: dict[str, Path] = {}
         self._problem = ""  # that kept the last try from running
         self._left_there: list[str] = []
@@ -167,14 +174,14 @@ class SshJob:
         arguments = [asked.shell, "-e", at] if is_posix_shell(asked.shell) else [asked.shell, at]
         if (limits := asked.limits or ResourceLimits()).nice is not None:
             arguments = ["nice", "-n", str(limits.nice), *arguments]
-        secrets = {f"secret.{name}": self._work.secrets[name] for name in asked.secrets}
+        private = {f"secret.{name}": self._work.secrets[name] for name in asked.secrets}
 
         try:
             content = folder.phase_script(
                 [argument.encode() for argument in arguments],
                 script.text,
-                self._as_seen_there(environment),
-                secrets,
+                folder.environment(environment, self._work.files),
+                private,
                 limits,
                 asked.working_directory or ".",
             )
@@ -196,27 +203,19 @@ class SshJob:
         self._started.add(phase)
         return self._child
 
-    def fetch_result(self, _phase: int, _exit_code: int) -> str:
+    def fetch_result(self, phase: int, _exit_code: int) -> str:
         """Take what a try has left out of its answer; without one, nobody knows how it ended."""
         assert self._used
         nonce = self._used.folder.nonce
         self._problem = ""
-        try:
-            answer = self._files.path("result").read_bytes()
-        except OSError:
-            answer = b""
-        if answer == f"{nonce} files\n".encode():
+        result = read_result(self._files.path("result"), nonce, self._results)
+        if result is RemoteResult.LOST:
+            return self._lost()
+        if result is RemoteResult.TOO_MANY_PROCESSES:
+            self._problem = too_many_processes(self._work.phases[phase].limits)
+        if result is RemoteResult.NO_FILES:
             self._has_files = False
             self._problem = f"its files could not be carried over to {self._target.name}"
-            return ""
-
-        said = re.search(rf"\n{nonce} {RESULT_LINE}\n".encode(), answer)
-        if said is None:
-            return self._lost()
-        content = answer[said.end() :]
-        for file, size in (("output", int(said[2])), ("summary", int(said[3]))):
-            _put(self._results[file], content[:size] if size >= 0 else None)
-            content = content[max(0, size) :]
         return ""
 
     def left_files(self, phase: int) -> SshArtifacts:
@@ -244,12 +243,43 @@ class SshJob:
         """Begin to end what runs on the target."""
         return SshStop(self._connection, self._child, grace_seconds)
 
+    def leave(self) -> FolderElsewhere | None:
+        """Let the folder wait on the target. One that was lost is not there to come back to."""
+        last = self._connection or self._used
+        if self._connection:
+            self._connection.leave()
+            self._connection = None
+        if last:
+            self._waiting = FolderElsewhere(
+                nonce=last.folder.nonce, has_files=self._has_files, is_gone=bool(self._gone)
+            )
+            self._started.add(_BEFORE)
+        return self._waiting
+
+    def come_back(self, folder: FolderElsewhere) -> None:
+        """Go on in a folder that waits on the target."""
+        self._waiting = folder
+        self._gone = self._lost_text() if folder.is_gone else ""
+        self._started.add(_BEFORE)
+
     def close(self) -> str:
         """End the connection. Return why the job's folder is left on the target."""
+        try:
+            if self._waiting and not self._waiting.is_gone:
+                self._connect(lambda: False)
+        except FolderGone:
+            pass
+        except CannotStart as problem:
+            self._left_there.append(left_text(self._target, self._folder(), str(problem)))
+        self._waiting = None
+        self._close_connection()
+        self._files.remove()
+        return "; ".join(filter(None, self._left_there))
+
+    def _close_connection(self) -> None:
         connection, self._connection = self._connection, None
         if connection:
             self._left_there.append(connection.close())
-        return "; ".join(filter(None, self._left_there))
 
     def _is_cut(self, phase: int) -> bool:
         """Return whether a cancel ends this phase."""
@@ -259,38 +289,58 @@ class SshJob:
     def _connected(self, phase: int) -> SshConnection:
         """Return the job's connection; another one where that was lost. Raises CannotStart."""
         if self._connection and not self._connection.is_alive:
-            self._is_workspace_gone = True
-            self.close()
-        if self._connection is None:
-            self._has_files = False
-            try:
-                self._connection = SshConnection(
-                    self._target,
-                    self._work.job_id,
-                    self._files,
-                    self._program,
-                    lambda: self._is_cut(phase),
-                )
-            except OSError as problem:
-                raise CannotStart(
-                    f"the files for ssh could not be made: {problem.strerror}"
-                ) from None
-        return self._connection
+            self._gone = self._lost_text()
+            self._close_connection()
+        if self._connection:
+            return self._connection
+        try:
+            return self._connect(lambda: self._is_cut(phase))
+        except FolderGone as gone:
+            self._waiting, self._gone = None, str(gone)
+            self._require_workspace(phase)
+            return self._connect(lambda: self._is_cut(phase))
+
+    def _connect(self, is_cut: Callable[[], bool]) -> SshConnection:
+        """Connect, and come back to the folder that waits there, if one does."""
+        waiting = self._waiting
+        if waiting and waiting.is_gone:
+            waiting = self._waiting = None
+        try:
+            connection = SshConnection(
+                self._target,
+                self._folder(),
+                self._files,
+                self._program,
+                is_cut,
+                comes_back=waiting is not None,
+            )
+        except OSError as problem:
+            raise CannotStart(f"the files for ssh could not be made: {problem.strerror}") from None
+        self._has_files = waiting is not None and waiting.has_files
+        self._connection, self._waiting = connection, None
+        return connection
+
+    def _folder(self) -> RemoteFolder:
+        """Return the folder that waits, or a new one."""
+        nonce = self._waiting.nonce if self._waiting else secrets.token_hex(16)
+        return RemoteFolder(self._work.job_id, nonce)
 
     def _require_workspace(self, phase: int) -> None:
-        """Raise CannotStart where what earlier phases have left is gone with their connection.
+        """Raise CannotStart where what earlier phases have left is gone.
 
-        The first one finds on a new connection what it found before, and cleaning up is better done
+        The first one finds in a new folder what it found before, and cleaning up is better done
         without than not at all.
         """
         if self._started <= {phase}:
-            self._is_workspace_gone = False
-        if self._is_workspace_gone and self._work.phases[phase].when is When.SUCCESS:
-            raise CannotStart(
-                f"the connection to {self._target.name} was lost before it began, "
-                "and with it the workspace of the phases before, so nothing was run",
-                SSH_FAILED,
-            )
+            self._gone = ""
+        if self._gone and self._work.phases[phase].when is When.SUCCESS:
+            raise CannotStart(self._gone, SSH_FAILED)
+
+    def _lost_text(self) -> str:
+        return (
+            f"the connection to {self._target.name} was lost before it began, "
+            "and with it the workspace of the phases before, so nothing was run"
+        )
 
     def _files_to_carry(self) -> str:
         """Return where the job's files are that are not on the target yet; "" if none are."""
@@ -321,25 +371,6 @@ class SshJob:
             f"so that nobody can say what it did{why}"
         )
 
-    def _as_seen_there(self, environment: Mapping[str, str]) -> dict[str, str]:
-        """Return the environment with the paths of the target in the place of those here."""
-        assert self._connection
-        folder, seen = self._connection.folder, dict(environment)
-        seen |= {
-            name: path
-            for name, path in file_environment(self._work.files, folder.workspace).items()
-            if name in environment
-        }
-        seen["OPSICLE_WORKSPACE"] = str(folder.workspace)
-        for name in environment:
-            if name in {"OPSICLE_OUTPUT", "OPSICLE_SUMMARY"}:
-                seen[name] = str(folder.private(name.removeprefix("OPSICLE_").lower()))
-            elif name.startswith("OPSICLE_SECRET_FILE_"):
-                seen[name] = str(
-                    folder.private(f"secret.{environment[name].rpartition('secret.')[2]}")
-                )
-        return seen
-
     def _spawn(self, argv: list[str]) -> Child:
         """Start a shell beside ssh's files. Raises CannotStart."""
         environment = local_environment(self._work.job_id)
@@ -353,12 +384,3 @@ class SshJob:
             )
         except OSError as problem:
             raise CannotStart(f"ssh could not be started: {problem.strerror}") from None
-
-
-def _put(path: Path, content: bytes | None) -> None:
-    """Leave here what was left on the target: a file, or something (None) that is none."""
-    if content is None:
-        path.unlink()
-        path.mkdir()
-    else:
-        path.write_bytes(content)

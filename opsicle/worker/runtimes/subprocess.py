@@ -7,19 +7,20 @@ import logging
 import os
 import pwd
 from collections.abc import Mapping
+from contextlib import suppress
 from functools import cache
-from pathlib import Path, PurePath
 
 from opsicle.domain.templates import Phase
 from opsicle.domain.workers import SUBPROCESS
 from opsicle.wire.jobs import Work
 from opsicle.worker import process
-from opsicle.worker.cgroups import Cgroups, NoCgroups, find_cgroups
+from opsicle.worker.cgroups import Cgroups, NoCgroups, find_cgroups, find_pids_cgroups
 from opsicle.worker.journal_lines import ChildProcess
-from opsicle.worker.phase_limits import CGROUP, RLIMITS, PhaseLimits
+from opsicle.worker.phase_limits import RLIMITS, PhaseLimits
 from opsicle.worker.phase_shell import folder_of, phase_environment, shell_arguments
 from opsicle.worker.private_files import PrivateFiles
 from opsicle.worker.process_tree import JobTree, TreeStop, kill_orphans
+from opsicle.worker.runtimes.here import InWorkspaceHere
 from opsicle.worker.runtimes.protocol import CannotStart
 from opsicle.worker.script import Script
 from opsicle.worker.waiting import Cancellation
@@ -51,16 +52,19 @@ class SubprocessRuntime:
     @property
     def limits_by(self) -> str:
         """By what it keeps the limits of memory and processes."""
-        return CGROUP if self.cgroups else RLIMITS
+        if self.cgroups is None or self.cgroups.has_memory:
+            return self.cgroups.name if self.cgroups else RLIMITS
+        return f"{RLIMITS}, and {self.cgroups.name} for processes"
 
     def unavailable_reason(self) -> str:
         """Return "", as a worker can always start processes; look for cgroups."""
         try:
             self.cgroups = find_cgroups()
         except NoCgroups as problem:
-            log.info(
-                "limits of memory and processes are kept by rlimits", extra={"reason": str(problem)}
-            )
+            with suppress(NoCgroups):
+                self.cgroups = find_pids_cgroups()
+            facts = {"limits_by": self.limits_by, "reason": str(problem)}
+            log.info("limits are not kept by cgroup v2", extra=facts)
         return ""
 
     def open_job(
@@ -87,7 +91,7 @@ class SubprocessRuntime:
         return self._base_by_account[account]
 
 
-class SubprocessJob:
+class SubprocessJob(InWorkspaceHere):
     """One job's processes; see `JobRuntime` for the contract.
 
     A daemon is what made a session of its own.
@@ -145,17 +149,6 @@ class SubprocessJob:
         self._tree.sessions.add(child.pid)
         return child
 
-    def marks_path(self, _phase: int, path: Path) -> PurePath:
-        """Return the pipe, which is seen where it is."""
-        return path
-
-    def fetch_result(self, _phase: int, _exit_code: int) -> str:
-        """Return "": what a phase leaves is here, and the kernel says how it ended."""
-        return ""
-
-    def left_files(self, _phase: int) -> None:
-        """Return None: they are in the workspace here."""
-
     def limits_text(self, _phase: int) -> str:
         """Return the limits of the phase that was started last."""
         return self._limits.description() if self._limits else ""
@@ -171,10 +164,6 @@ class SubprocessJob:
     def stop(self, grace_seconds: float, *, keep_daemons: bool = False) -> TreeStop:
         """Begin to end the job's processes."""
         return TreeStop(self._tree, grace_seconds, in_sessions=keep_daemons)
-
-    def close(self) -> str:
-        """Do nothing: each phase is all that there is of it."""
-        return ""
 
 
 def base_environment(account: process.OsAccount | None = None) -> dict[str, str]:

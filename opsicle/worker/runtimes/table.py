@@ -10,6 +10,7 @@ from opsicle.domain.workers import runtime_of
 from opsicle.wire.jobs import Work
 from opsicle.worker.artifact_sources import ArtifactSource
 from opsicle.worker.journal_lines import ChildProcess
+from opsicle.worker.pausing import FolderElsewhere
 from opsicle.worker.private_files import PrivateFiles
 from opsicle.worker.process import Child, OsAccount
 from opsicle.worker.runtimes.protocol import GRACE_SECONDS, JobRuntime, Runtime, Stop
@@ -128,6 +129,14 @@ class JobRuntimes:
         return _StopAll(
             [runtime.stop(grace_seconds, keep_daemons=keep_daemons) for runtime in opened]
         )
+
+    def leave(self) -> FolderElsewhere | None:
+        """Let go of a job that waits for people; return its folder, where that is not here."""
+        return next(filter(None, [runtime.leave() for runtime in self._opened.values()]), None)
+
+    def come_back(self, phase: int, folder: FolderElsewhere) -> None:
+        """Go on at a phase in the folder that an earlier run of this job has left."""
+        self._for(phase).come_back(folder)
 
     def close(self) -> str:
         """Let go of what belongs to the job as a whole; return what is left behind."""
