@@ -52,15 +52,14 @@ export async function openJoinDialog(isShared) {
     field({ label: "How it runs", control: choices.way }).element,
     field({ label: "Jobs at once", control: choices.slots }).element,
   );
+  let show = () => {};
+  head.addEventListener("input", () => show());
   const make = async (labels) => {
     const body = { is_shared: isShared, ...(labels && { labels }) };
     const made = await post("/workers/tokens", { body });
-    replace(
-      place,
-      head,
-      labelsStep(labels, make),
-      commandStep(made, choices, () => make(labels)),
-    );
+    const command = commandStep(made, choices, () => make(labels));
+    show = command.show;
+    replace(place, head, labelsStep(labels, make), command.elements);
   };
   try {
     await make(null);
@@ -69,7 +68,7 @@ export async function openJoinDialog(isShared) {
   }
 }
 
-/** What to run, which follows what is chosen. */
+/** What to run, and `show`, which makes that follow what is chosen. */
 function commandStep({ token, expires_at: expires }, { way, slots }, makeAnother) {
   const about = h("p", {});
   const command = h("pre", { class: "command-line", tabindex: "0" });
@@ -78,9 +77,8 @@ function commandStep({ token, expires_at: expires }, { way, slots }, makeAnother
     replace(about, ABOUT[way.value]);
     replace(command, text());
   };
-  for (const each of [way, slots]) each.oninput = show;
   show();
-  return [
+  const elements = [
     about,
     command,
     h(
@@ -92,6 +90,7 @@ function commandStep({ token, expires_at: expires }, { way, slots }, makeAnother
     ),
     h("p", { class: "muted" }, "It shows up in the list as soon as it has joined."),
   ];
+  return { elements, show };
 }
 
 /** Which labels count is decided by the token, so that changing them makes another. */
@@ -109,7 +108,7 @@ function labelsStep(granted, make) {
     try {
       await make(pairs.length ? Object.fromEntries(pairs) : null);
     } catch (error) {
-      labels.setError(error.message); // the focus stays where the person is by now
+      labels.setError(error.errors?.[0]?.message ?? error.message); // the focus stays where the person is by now
     }
   };
   labels.control.addEventListener("change", changed);
