@@ -1,4 +1,4 @@
-// Which rows a log's lines take up. A row has a fixed height, so that drawing any place of a long
+// Which rows a log's lines take up, and the headings between them. A row has a fixed height, so that drawing any place of a long
 // log costs the same.
 
 const SHOWN_CHARACTERS = 2_000;
@@ -14,14 +14,17 @@ const TAB = 8;
  */
 export class Rows {
   #buffer;
+  #parts;
   #ends = [];
   #breaks = new WeakMap();
   #expanded = new WeakSet();
   #isWrapped = true;
   #columns = 80;
 
-  constructor(buffer) {
+  /** `parts` says which lines are hidden, and which have a heading above them. */
+  constructor(buffer, parts) {
     this.#buffer = buffer;
+    this.#parts = parts;
   }
 
   /** Lay the rows out anew. */
@@ -38,6 +41,42 @@ export class Rows {
     if (index < this.#ends.length) this.#ends.length = index;
   }
 
+  /**
+   * Say how many lines have come before the first one, one time after the other; negative: gone.
+   * What is known of the others stays, unless any went after some had come.
+   */
+  shift(times) {
+    if (times.slice(0, -1).some((by) => by > 0)) this.changed(0);
+    for (const by of times) {
+      if (by > 0) this.#come(by);
+      else this.#go(-by);
+    }
+  }
+
+  #come(count) {
+    const known = this.#ends;
+    this.#ends = [];
+    this.#measureUpTo(known.length ? count : 0);
+    const rows = this.#ends.at(-1) ?? 0;
+    for (const end of known) this.#ends.push(end + rows);
+    this.#measureAnew(count);
+  }
+
+  #go(count) {
+    const rows = this.#ends[count - 1] ?? 0;
+    this.#ends = this.#ends.slice(count).map((end) => end - rows);
+    this.#measureAnew(0);
+  }
+
+  /** The line at an index has another one before it, so it may have a heading now, or none. */
+  #measureAnew(index) {
+    if (index >= this.#ends.length) return;
+    const before = this.#ends[index - 1] ?? 0;
+    const more = before + this.#rowsAt(index) - this.#ends[index];
+    if (!more) return;
+    for (let i = index; i < this.#ends.length; i++) this.#ends[i] += more;
+  }
+
   /** Show all of a long line. */
   expand(index) {
     this.#expanded.add(this.#buffer.lines[index]);
@@ -52,7 +91,8 @@ export class Rows {
 
   /**
    * What stands in a row: { index, line, start, end, isFirst } for a piece of a line, with `hidden`
-   * characters instead for the row that says how much of a long line is not shown.
+   * characters instead for the row that says how much of a long line is not shown, or `heading` for
+   * what stands above the line.
    */
   at(row) {
     let low = 0;
@@ -63,7 +103,9 @@ export class Rows {
       else high = middle;
     }
     const line = this.#buffer.lines[low];
-    const piece = row - (this.#ends[low - 1] ?? 0);
+    const heading = this.#headingAbove(low);
+    const piece = row - (this.#ends[low - 1] ?? 0) - (heading ? 1 : 0);
+    if (piece < 0) return { index: low, line, start: 0, end: 0, hidden: 0, heading };
     const shown = this.#shown(line);
     const breaks = this.#pieces(line, shown);
     if (piece >= breaks.count)
@@ -89,20 +131,36 @@ export class Rows {
     const breaks = this.#pieces(line, this.#shown(line));
     let piece = 0;
     while (piece + 1 < breaks.count && breaks.start(piece + 1) <= character) piece++;
-    return (this.#ends[index - 1] ?? 0) + piece;
+    return (this.#ends[index - 1] ?? 0) + (this.#headingAbove(index) ? 1 : 0) + piece;
   }
 
   #measure() {
-    const { lines } = this.#buffer;
-    for (let i = this.#ends.length; i < lines.length; i++) {
-      const shown = this.#shown(lines[i]);
-      const rows = this.#pieces(lines[i], shown).count + (shown < lines[i].text.length ? 1 : 0);
-      this.#ends.push((this.#ends[i - 1] ?? 0) + rows);
-    }
+    this.#measureUpTo(this.#buffer.lines.length);
     if (this.#isWrapped && this.#ends.at(-1) > MAX_ROWS) {
       this.layOut({ isWrapped: false, columns: this.#columns });
       this.#measure();
     }
+  }
+
+  #measureUpTo(count) {
+    for (let i = this.#ends.length; i < count; i++)
+      this.#ends.push((this.#ends[i - 1] ?? 0) + this.#rowsAt(i));
+  }
+
+  #rowsAt(index) {
+    const line = this.#buffer.lines[index];
+    const rows = this.#parts.isHidden(line) ? 0 : this.#rowsOf(line);
+    return rows + (this.#headingAbove(index) ? 1 : 0);
+  }
+
+  #headingAbove(index) {
+    const { lines } = this.#buffer;
+    return this.#parts.headingAbove(lines[index], lines[index - 1]);
+  }
+
+  #rowsOf(line) {
+    const shown = this.#shown(line);
+    return this.#pieces(line, shown).count + (shown < line.text.length ? 1 : 0);
   }
 
   #shown(line) {

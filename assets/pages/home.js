@@ -21,6 +21,7 @@ import { now } from "../lib/times.js";
 
 const DAY_MS = 24 * 3_600_000;
 const SHOWN = 8; // of each; the pages behind have them all
+const MOST_PAGES = 5; // looked at for a list that leaves something out
 const LOOKED_AT = 100; // failures of each kind, so that what fails again and again hides no other
 const ENDED_BADLY = ["failed", "timed_out", "unknown"];
 
@@ -132,7 +133,23 @@ async function inbox(signal) {
 }
 
 async function newest(query, signal) {
-  return (await get("/automations", { query: { ...query, limit: SHOWN }, signal })).items;
+  return (await wholes({ ...query, limit: SHOWN }, signal)).items;
+}
+
+/**
+ * A page of automations without the parts of what runs on several machines, as that stands there
+ * itself. Where these fill a page the next one is looked at, a few times.
+ */
+async function wholes(query, signal) {
+  const items = [];
+  let cursor = "";
+  for (let pages = 0; pages < MOST_PAGES && items.length < query.limit; pages += 1) {
+    const page = await get("/automations", { query: { ...query, cursor }, signal });
+    items.push(...page.items.filter(({ target }) => !target));
+    cursor = page.next_cursor;
+    if (!cursor) break;
+  }
+  return { items, next_cursor: cursor };
 }
 
 async function underWay(signal) {
@@ -148,9 +165,7 @@ async function underWay(signal) {
 async function failures(signal, lines) {
   const since = new Date(now() - DAY_MS).toISOString();
   const query = { since, limit: LOOKED_AT };
-  const found = await Promise.all(
-    ENDED_BADLY.map((state) => get("/automations", { query: { ...query, state }, signal })),
-  );
+  const found = await Promise.all(ENDED_BADLY.map((state) => wholes({ ...query, state }, signal)));
   const hasOlder = new Set(ENDED_BADLY.filter((_, i) => found[i].next_cursor));
   const all = found.flatMap(({ items }) => items).toSorted((a, b) => (a.id < b.id ? 1 : -1));
   const groups = Object.values(Object.groupBy(all, (each) => `${each.template} ${each.state}`));

@@ -8,6 +8,8 @@ from __future__ import annotations
 EXAMPLES = {
     "demo": "opsicle demo",
     "backup": "opsicle backup /backup/opsicle.age --passphrase-file /etc/opsicle/passphrase",
+    "doctor": "opsicle doctor --server https://ops.example.com",
+    "upgrade": "opsicle upgrade --check",
     "restore": "opsicle restore /backup/opsicle.age --data-dir /var/lib/opsicle",
     "server": (
         "opsicle server --data-dir /var/lib/opsicle --listen 0.0.0.0:8443 "

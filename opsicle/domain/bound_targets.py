@@ -30,8 +30,6 @@ def unfit_for_target(phase: Phase) -> str:
     """
     if phase.image is not None:
         return "has an image, and on targets nothing runs in containers"
-    if phase.limits and phase.limits.processes is not None:
-        return "has `limits.processes`, which cannot be kept on a target"
     if any("OPSICLE_MASK" in command for command in phase.commands):
         return "names OPSICLE_MASK, which there is none of on targets"
     return ""

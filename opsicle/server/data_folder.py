@@ -211,6 +211,18 @@ class DataFolder:
             files.replace(path, text.encode("ascii"), mode=0o600)
 
 
+def find_running(folder: Path) -> ServerFile | None:
+    """Return what a server that runs on a folder says of itself; None where none does.
+
+    The lock is not tried: a server that starts at this moment would find it taken.
+    """
+    try:
+        found = msgspec.json.decode((folder / "server.json").read_bytes(), type=ServerFile)
+    except (OSError, msgspec.MsgspecError):
+        return None
+    return found if Path(f"/proc/{found.pid}").exists() else None
+
+
 def _take_lock(folder: Path) -> int:
     """Return the descriptor that holds the lock.
 

@@ -23,6 +23,7 @@ from opsicle.domain.outputs import MAX_OUTPUT_FILE_BYTES
 from opsicle.domain.templates import ResourceLimits
 from opsicle.worker.input_files import file_environment
 from opsicle.worker.process_limits import SHELLS_OWN, address_limit, process_limits
+from opsicle.worker.ssh_task_limits import OBEY, REMOVE_CGROUP, prepare
 
 KEEPER_COMMAND = (
     "exec /bin/sh -c '"
@@ -121,6 +122,8 @@ fi
 """
 """Of several that want a folder one gets it, and none before its last keeper has let go of it."""
 
+_CGROUP = f"remove_cgroup() {{\n{REMOVE_CGROUP}}}\n"
+
 _KEEPER = """\
 mkfifo "$base/marks" "$base/out" "$base/err" || exit 3
 if mkdir "$private" 2>/dev/null; then ln -s "$private" "$base/private"
@@ -139,6 +142,7 @@ while read -r word grace; do
     esac
 done
 [ -n "$is_over" ] || end_all all "$last"
+remove_cgroup
 cd /
 if [ "$is_over" = leave ]; then
     rm -rf -- "$private" "$base/private" "$base/marks" "$base/out" "$base/err" "$base/sent"
@@ -152,8 +156,11 @@ rm -rf -- "$private"
 """Words come as lines: `stop GRACE`, `leave`, `end`. Without one of the last two, the worker or the
 way to it is gone."""
 
-_PHASE = """\
+_FAIL = """\
 fail() { echo "opsicle: $1" >&2; echo 126 >"$base/private/code"; exit 0; }
+"""
+
+_PHASE = """\
 [ -e "$base/work" ] || mkdir -m 700 "$base/work"
 cd -P -- "$base/work" || fail "the workspace is no folder any more"
 real=$(pwd -P)
@@ -171,6 +178,7 @@ _PHASE_END = """\
 code=$?
 end_all sessions "$last"
 rm -f "$base"/session.*
+remove_cgroup
 exec 4>&-
 (   asleep=
     trap '[ -z "$asleep" ] || kill "$asleep"; exit' TERM
@@ -236,7 +244,7 @@ class RemoteFolder(NamedTuple):
         """
         remove = _REMOVE.replace("DAYS", str(_WAITING_DAYS))
         begin = _COME_BACK if comes_back else _BEGIN
-        script = f"{self.names()}{_FUNCTIONS}{_UNHEEDING}{remove}{begin}{_KEEPER}"
+        script = f"{self.names()}{_FUNCTIONS}{_CGROUP}{_UNHEEDING}{remove}{begin}{_KEEPER}"
         return f"{{\n{script}}}\n.\n".encode()
 
     def unpack_command(self) -> str:
@@ -260,9 +268,10 @@ class RemoteFolder(NamedTuple):
             '    elif [ ! -e "$file" ] && [ ! -L "$file" ]; then size=0; fi\n'
             '    sizes="$sizes $size"\n'
             "done\n"
-            'printf "\\n%s code %s%s\\n" "$nonce" "$code" "$sizes"\n'
+            "exceeded=0; [ ! -e exceeded ] || exceeded=1\n"
+            'printf "\\n%s code %s%s %s\\n" "$nonce" "$code" "$sizes" "$exceeded"\n'
             "cat output.sent summary.sent\n"
-            "rm -rf output summary output.sent summary.sent\n"
+            "rm -rf output summary output.sent summary.sent exceeded\n"
         ).encode()
 
     def phase_script(
@@ -282,18 +291,20 @@ class RemoteFolder(NamedTuple):
         end = f"end-{self.nonce}"
         has_marks = str(self.marks).encode() in script
         lines = [
-            b"{\n" + self.names().encode() + _FUNCTIONS.encode(),
+            b"{\n" + (self.names() + _FUNCTIONS + _CGROUP).encode(),
             b"folder=" + quoted(start_in) + b"\n",
             b'exec 4>"$base/marks"\n' if has_marks else b"",
             b"( umask 077\n",
             _file("script", script, end),
             *(_file(f"private/{name}", text.encode(*_ANY), end) for name, text in secrets.items()),
             b': >"$base/private/output"; : >"$base/private/summary"\n) || exit 3\n',
+            _FAIL.encode(),
+            b"scope=\n" if limits.processes is None else prepare(limits.processes).encode(),
             _PHASE.encode(),
             b"(\n",
             *(line.encode() + b"\n" for line in _limit_lines(limits)),
             # Beforehand: a phase may have a variable of any name.
-            b'set -- "$base" "$(command -v setsid)" ',
+            b'set -- "$base" $scope "$(command -v setsid)" ',
             b" ".join(quoted(each.decode(*_ANY)) for each in arguments),
             f"\nunset {SHELLS_OWN}\n".encode(),
             *(
@@ -335,6 +346,8 @@ def _file(name: str, content: bytes, end: str) -> bytes:
 
 
 def _limit_lines(limits: ResourceLimits) -> Iterable[str]:
+    if limits.processes is not None:
+        yield OBEY
     yield from process_limits(limits)
     if limits.memory_mib is not None:
         yield address_limit(limits.memory_mib)

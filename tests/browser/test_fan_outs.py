@@ -50,5 +50,8 @@ def test_the_machines_are_shown_from_the_approval_to_their_ends(
     page.go_back()
     table.get_by_role("link", name="edge").click()
     expect(page.get_by_role("link", name="a part of on-each")).to_be_visible()
+    page.goto("/")
+    expect(page.get_by_role("main")).to_contain_text("it ended failed on edge")
+    expect(page.get_by_role("main")).not_to_contain_text("more")
     page.goto("/automations?template=on-each")
     expect(page.get_by_text("on-each on edge").first).to_be_visible()

@@ -168,6 +168,12 @@ MISTAKES = {
         10,
         "must be between 1 and 1,000",
     ),
+    "more than 30 days on all machines": (
+        in_spec("runsOn: {each: {where: a, timeout: 2592001}}"),
+        "spec.runsOn.each.timeout",
+        10,
+        "must be between 1 and 2,592,000",
+    ),
     "each and targets": (
         in_spec("runsOn: {each: {where: a}, targets: {where: a}}"),
         "spec.runsOn",

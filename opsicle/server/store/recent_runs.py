@@ -25,14 +25,17 @@ class RunRow(Row, frozen=True):
 
 
 def list_newest(db: apsw.Connection, org_id: str, template: str, limit: int) -> list[RunRow]:
-    """Return the newest automations of the templates of that name, newest first."""
+    """Return the newest automations of the templates of that name, newest first.
+
+    One that runs on several machines is one: its parts are left out.
+    """
     return fetch_all(
         db,
         """
         SELECT id, template_id, template, version, requester_id, state, created_at, started_at,
                finished_at
           FROM automations
-         WHERE org_id = :org_id AND template = :template
+         WHERE org_id = :org_id AND template = :template AND member_of = ''
          ORDER BY id DESC LIMIT :limit
         """,
         {"org_id": org_id, "template": template, "limit": limit},

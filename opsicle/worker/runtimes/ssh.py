@@ -19,7 +19,7 @@ from opsicle.worker.pausing import FolderElsewhere
 from opsicle.worker.phase_shell import phase_environment
 from opsicle.worker.private_files import PrivateFiles
 from opsicle.worker.process import Child, OsAccount
-from opsicle.worker.process_limits import exceeded_by_exit
+from opsicle.worker.process_limits import exceeded_by_exit, too_many_processes
 from opsicle.worker.runtimes.protocol import CannotStart
 from opsicle.worker.script import Script, is_posix_shell
 from opsicle.worker.ssh_artifacts import SshArtifacts
@@ -203,7 +203,7 @@ class SshJob:
         self._started.add(phase)
         return self._child
 
-    def fetch_result(self, _phase: int, _exit_code: int) -> str:
+    def fetch_result(self, phase: int, _exit_code: int) -> str:
         """Take what a try has left out of its answer; without one, nobody knows how it ended."""
         assert self._used
         nonce = self._used.folder.nonce
@@ -211,6 +211,8 @@ class SshJob:
         result = read_result(self._files.path("result"), nonce, self._results)
         if result is RemoteResult.LOST:
             return self._lost()
+        if result is RemoteResult.TOO_MANY_PROCESSES:
+            self._problem = too_many_processes(self._work.phases[phase].limits)
         if result is RemoteResult.NO_FILES:
             self._has_files = False
             self._problem = f"its files could not be carried over to {self._target.name}"
