@@ -124,6 +124,7 @@ def _runs_on() -> Schema:
         "names": _list(_text("A name."), "Only these."),
         "parallel": _integer("How many at once.", 1, MOST_MEMBERS),
         "maxFailures": _integer("How many may fail.", 0, MOST_MEMBERS),
+        "timeout": _integer("Seconds for each machine.", 1, MAX_TIMEOUT_SECONDS),
     }
     return _object(
         {
