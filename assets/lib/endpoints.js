@@ -98,6 +98,9 @@ export const ENDPOINTS = new Set([
   "DELETE /secrets/{secret}",
 
   "GET /workers",
+  "GET /workers/{worker}",
+  "GET /workers/{worker}/jobs",
+  "PATCH /workers/{worker}",
   "POST /workers/tokens",
   "POST /workers/{worker}/drain",
   "POST /workers/{worker}/revoke",
@@ -105,6 +108,8 @@ export const ENDPOINTS = new Set([
   "GET /server",
   "POST /server/release",
   "GET /server/workers",
+  "GET /server/workers/{worker}",
+  "PATCH /server/workers/{worker}",
   "POST /server/workers/{worker}/drain",
   "POST /server/workers/{worker}/revoke",
   "POST /server/workers/{worker}/undrain",

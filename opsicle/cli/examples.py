@@ -31,6 +31,7 @@ EXAMPLES = {
     "workers token": "opsicle workers token --label site=ams",
     "workers list": "opsicle workers list",
     "workers show": "opsicle workers show ams-1",
+    "workers jobs": "opsicle workers jobs ams-1",
     "workers update": "opsicle workers update ams-1 --label site=ams",
     "workers drain": "opsicle workers drain ams-1",
     "workers undrain": "opsicle workers undrain ams-1",

@@ -126,6 +126,7 @@ MAY: dict[str, Action | Access] = {
     "POST /api/v1/workers/tokens": A.WORKERS_MANAGE,
     "GET /api/v1/workers": A.WORKERS_VIEW,
     "GET /api/v1/workers/<worker>": A.WORKERS_VIEW,
+    "GET /api/v1/workers/<worker>/jobs": A.AUTOMATIONS_VIEW,
     "PATCH /api/v1/workers/<worker>": A.WORKERS_MANAGE,
     "POST /api/v1/workers/<worker>/drain": A.WORKERS_MANAGE,
     "POST /api/v1/workers/<worker>/undrain": A.WORKERS_MANAGE,
