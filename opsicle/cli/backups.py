@@ -70,8 +70,7 @@ def backup(
 
     if file == STDIN and sys.stdout.isatty():
         raise UsageError("a backup is not for a terminal", hint="Name a file, or pipe it on.")
-    workplace = None if file == STDIN else Path(file).absolute().parent
-    made = Backup(data_dir, workplace, SystemClock(), ActivityLine())
+    made = Backup(data_dir, SystemClock(), ActivityLine())
     passphrase = Passphrase(_new_passphrase(passphrase_file))
     parts = BackupParts(has_logs=not without_logs, has_artifacts=not without_artifacts)
 

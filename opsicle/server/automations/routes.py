@@ -30,6 +30,7 @@ from opsicle.server.http.serving import serve
 from opsicle.server.store.automations import AutomationFilter
 from opsicle.wire.endpoints import automations as endpoints
 from opsicle.wire.endpoints import targets as target_endpoints
+from opsicle.wire.endpoints import workers as worker_endpoints
 from opsicle.wire.log_api import LogChannel, LogChunk, LogEvent
 from opsicle.wire.starts import ResumeRequest
 from opsicle.wire.user_api import RunRequest
@@ -53,6 +54,7 @@ def routes(
         serve(endpoints.PREVIEW, automations.previews.preview, create),
         Route(endpoints.LIST_AUTOMATIONS, partial(list_automations, automations), view),
         serve(endpoints.RECENT_RUNS, automations.recent.list_by_template, view),
+        serve(worker_endpoints.LIST_JOBS, automations.recent.of_worker, view),
         serve(endpoints.TEMPLATE_RUNS, automations.recent.of_template, view),
         serve(endpoints.SHOW, automations.get, view),
         serve(endpoints.CANCEL, automations.cancel, view),
