@@ -79,13 +79,15 @@ def run(automations: Automations, request: Request) -> Reply:
 def list_automations(automations: Automations, request: Request) -> Reply:
     """List the org's automations, newest first.
 
+    `state` may be several, with commas between them;
     `requester` is an e-mail address or an id; `since` a time as RFC 3339 has it, or a date in UTC.
     """
     state = request.query("state")
-    if state and state not in set(AutomationState):
+    unknown = set(state.split(",")).difference(AutomationState, [""])
+    if unknown or state.count(",") >= len(AutomationState):
         known = ", ".join(AutomationState)
         raise InvalidInput(
-            f"there is no state {state!r}",
+            f"there is no state {min(unknown, default=state)!r}",
             hint=f"The states are {known}.",
             problems=(Problem("query.state", "unknown"),),
         )

@@ -26,7 +26,7 @@ from opsicle.server.automations import given_files
 from opsicle.server.automations.bound_fan_outs import bound_fan_out
 from opsicle.server.automations.cancelling import Cancelling
 from opsicle.server.automations.chains import insert_chain
-from opsicle.server.automations.filters import require_known
+from opsicle.server.automations.filters import newest_of_states, require_known
 from opsicle.server.automations.new_runs import (
     CheckedRun,
     NewRun,
@@ -300,7 +300,7 @@ class Automations:
         actor.require(Action.AUTOMATIONS_VIEW)
 
         def query(db: Connection) -> list[AutomationRow]:
-            rows = automations.list_newest(db, actor.org_id, wanted, cursor, limit + 1)
+            rows = newest_of_states(db, actor.org_id, wanted, cursor, limit + 1)
             hidden.update(row.id for row in rows if is_automation_hidden(db, actor, row))
             return rows
 
