@@ -37,6 +37,16 @@ def build(arguments: Sequence[str]) -> int:
     return 0
 
 
+def release(arguments: Sequence[str]) -> int:
+    """Make what is published of this commit, and print the files."""
+    from building import release as publishing
+
+    argparse.ArgumentParser(prog="build.py release").parse_args(arguments)
+    for path in publishing.release():
+        print(path.relative_to(ROOT))
+    return 0
+
+
 def demo(arguments: Sequence[str]) -> int:
     """Run `opsicle demo` from an up-to-date built file, in place of this process."""
     target = zipapp.build(zipapp.host_platform(), anew=False)
@@ -78,6 +88,7 @@ def lock(arguments: Sequence[str]) -> int:
 
 COMMANDS = {
     "build": build,
+    "release": release,
     "demo": demo,
     "test": test,
     "check": check,

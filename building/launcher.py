@@ -33,7 +33,7 @@ lost its seal, and the next start unpacks it anew.
 def start() -> None:
     """Unpack if need be, then run the command line."""
     refuse_unsupported()
-    target = os.path.join(cache_folder(), BUILD_ID)
+    target = os.path.join(cache_folder(), f"{BUILD_ID}-{sys.implementation.cache_tag}")
     mark = claim(target)
     while mark is None:
         unpack(target)
@@ -163,6 +163,14 @@ def locked(descriptor: int, kind: int) -> bool:
 def unpack(target: str) -> None:
     """Unpack this file, all or nothing; other processes that start meanwhile wait for this one."""
     import zipfile
+    import zlib
+
+    try:
+        import lzma
+    except ImportError:
+        raise refusal(
+            f"needs Python's module lzma, without which {sys.executable} was built"
+        ) from None
 
     root = os.path.dirname(target)
     try:
@@ -173,33 +181,42 @@ def unpack(target: str) -> None:
                 remove_unused(root)
     except OSError as error:
         raise refusal(f"cannot unpack itself into {root}: {error.strerror or error}") from None
-    except zipfile.BadZipFile as error:
+    except (zipfile.BadZipFile, lzma.LZMAError, zlib.error, EOFError) as error:
         raise refusal(f"{sys.argv[0]} is damaged, fetch it again: {error}") from None
 
 
 def replace(target: str, unfinished: str) -> None:
     """Put a freshly unpacked folder at the target."""
-    import pathlib
     import shutil
     import zipfile
-
-    import _bootstrap  # shiv's
 
     shutil.rmtree(unfinished, ignore_errors=True)  # left by a start that was killed
     os.mkdir(unfinished, 0o700)
     open(os.path.join(unfinished, SEAL), "w").close()
     with zipfile.ZipFile(sys.argv[0]) as archive:
-        _bootstrap.extract_site_packages(archive, pathlib.Path(unfinished, "files"))
+        names = [name for name in archive.namelist() if is_for_this_python(name)]
+        archive.extractall(os.path.join(unfinished, "files"), names)
     os.sync()  # else a power cut could leave empty files behind the new name
     shutil.rmtree(target, ignore_errors=True)
     os.rename(unfinished, target)
+
+
+def is_for_this_python(name: str) -> bool:
+    """Return whether a part of the file is to be unpacked: not modules compiled for others."""
+    tag = sys.implementation.cache_tag
+    is_compiled_for_one = ".cpython-" in name
+    return name.startswith("site-packages/") and (not is_compiled_for_one or f".{tag}-" in name)
 
 
 def remove_unused(root: str) -> None:
     """Remove all builds but this, those in use, and the newest few."""
     import shutil
 
-    folders = [entry for entry in os.scandir(root) if entry.is_dir() and entry.name != BUILD_ID]
+    folders = [
+        entry
+        for entry in os.scandir(root)
+        if entry.is_dir() and not entry.name.startswith(f"{BUILD_ID}-")
+    ]
     folders.sort(key=lambda entry: entry.stat().st_mtime, reverse=True)
     for folder in folders[KEPT_OLDER_BUILDS:]:
         mark = os.open(folder.path, os.O_RDONLY | os.O_DIRECTORY)

@@ -36,7 +36,8 @@ def is_checkout() -> bool:
 class Process:
     """One process of the product; its output is kept in files that `log` reads.
 
-    One that `is_warm` begins as a copy of a loaded process, where that makes no difference.
+    A server or worker that `is_warm` begins as a copy of a loaded process, where that makes no
+    difference. So does any command, of the `caller` that is given.
     """
 
     arguments: Sequence[str]
@@ -44,6 +45,7 @@ class Process:
     name: str
     environment: Mapping[str, str] = field(default_factory=dict)
     is_warm: bool = False
+    caller: WarmCli | None = None
     popen: subprocess.Popen[bytes] | Started = field(init=False)
 
     def __post_init__(self) -> None:
@@ -51,8 +53,9 @@ class Process:
         self._out, self._err = self.folder / f"{self.name}.out", self.folder / f"{self.name}.err"
         environment = clean_environment(self.environment)
         with self._out.open("ab") as out, self._err.open("ab") as err:
-            if warm := self._warm_cli(environment):
-                self.popen = warm.start(self.arguments[2:], environment, out, err)
+            if warm := self.caller or self._warm_cli(environment):
+                after_program = self.arguments[self.arguments.index(program()[1]) + 1 :]
+                self.popen = warm.start(after_program, environment, out, err)
                 return
             self.popen = subprocess.Popen(
                 self.arguments,

@@ -1,14 +1,14 @@
 // What a person can do with an automation: cancel it, go on where it failed, run it again.
 
 import { post } from "../lib/api.js";
-import { randomId } from "../lib/bytes.js";
 import { h } from "../lib/dom.js";
 import { here, navigate } from "../lib/router.js";
 import { may, whoAmI } from "../lib/session.js";
 import { announce } from "./announcer.js";
 import { button, copyButton } from "./buttons.js";
-import { ask, askForm, confirm } from "./dialogs.js";
+import { askForm, confirm } from "./dialogs.js";
 import { field, input } from "./fields.js";
+import { rerunButton } from "./rerun-dialog.js";
 import { resumeButton } from "./resume-dialog.js";
 import { isFinal } from "./states.js";
 
@@ -41,12 +41,7 @@ function changes(automation) {
         onclick: () => confirmRelease(automation),
       }),
     may("automations.create") && resumeButton(automation),
-    may("automations.create") &&
-      button("Run again…", {
-        name: "again",
-        dataset: { focus: "again" },
-        onclick: () => confirmRerun(automation),
-      }),
+    may("automations.create") && rerunButton(automation),
   ];
 }
 
@@ -97,34 +92,5 @@ function confirmCancel(automation) {
     look: "danger",
     send: () => post("/automations/{automation_id}/cancel", { path }),
     done: () => announce("Cancelling"),
-  });
-}
-
-function confirmRerun({ id, template, version }) {
-  const key = randomId();
-  ask({
-    title: `Run ${template} again?`,
-    content: h(
-      "p",
-      {},
-      `The same values and the same version (${version}) as before, as a new automation.`,
-    ),
-    actions: [
-      {
-        text: "Change values first",
-        look: "",
-        run: () => navigate(`/templates/${template}/run?from=${id}`),
-      },
-      {
-        text: "Run it now",
-        look: "primary",
-        run: async () => {
-          const headers = { "Idempotency-Key": key };
-          const path = { automation_id: id };
-          const rerun = await post("/automations/{automation_id}/rerun", { path, headers });
-          navigate(`/automations/${rerun.id}`);
-        },
-      },
-    ],
   });
 }

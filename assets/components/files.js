@@ -15,13 +15,15 @@ export function fileField(variable, shared, changed) {
   let uploads = [];
   const state = h("span", { class: "muted upload-state", role: "status" });
   const control = input({ type: "file", multiple: variable.multiple });
-  const help = [shared.help, shared.help && " ", h("br", {}), state];
+  const hint = h("span", {}, variable.multiple ? "Or drop files here." : "Or drop a file here.");
+  const help = [shared.help, shared.help && " ", hint, h("br", {}), state];
   const made = field({ ...shared, help, control });
   const draw = () => {
     replace(state, uploads.map(stateText).filter(Boolean).join(" · "));
     made.setError(uploads.find((each) => each.error)?.error ?? "");
     changed();
   };
+  takeDropped(made.element, control);
   control.addEventListener("change", () => {
     for (const each of uploads) each.abort.abort();
     uploads = [...control.files].map((file) => begin(file, draw));
@@ -36,6 +38,27 @@ export function fileField(variable, shared, changed) {
   };
   const shown = () => uploads.map((each) => visible(each.file.name)).join(", ");
   return { made, text: () => "", value, shown };
+}
+
+/** Let files that are dropped on the field be those that are chosen in its control. */
+function takeDropped(element, control) {
+  const mark = (isOver) => element.classList.toggle("is-drop-over", isOver);
+  element.addEventListener("dragover", (event) => {
+    if (!event.dataTransfer.types.includes("Files")) return;
+    event.preventDefault();
+    mark(true);
+  });
+  element.addEventListener("dragleave", () => mark(false));
+  element.addEventListener("drop", (event) => {
+    mark(false);
+    const dropped = [...event.dataTransfer.files];
+    if (!dropped.length) return;
+    event.preventDefault();
+    const taken = new DataTransfer();
+    for (const file of control.multiple ? dropped : dropped.slice(0, 1)) taken.items.add(file);
+    control.files = taken.files;
+    control.dispatchEvent(new Event("change", { bubbles: true }));
+  });
 }
 
 function begin(file, draw) {

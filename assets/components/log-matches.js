@@ -14,8 +14,8 @@ export class LogMatches {
   #view;
 
   /**
-   * `view` has `indexInView` and `numberInView`, the line at the top, and `goToMatch(index,
-   * character)` and `goElsewhere(number)`.
+   * `view` has `indexInView` and `numberInView`, the line at the top, `goToMatch(index)` and
+   * `onElsewhere(number, isMarked)`, and `parts`, which say what is left out.
    */
   constructor(view) {
     this.#view = view;
@@ -29,7 +29,7 @@ export class LogMatches {
   /** Search these lines from now on: those of another log, or another part of the same. */
   take(buffer, { isSameLog }) {
     const { expression } = this.#search;
-    this.#search = new LogSearch(buffer);
+    this.#search = new LogSearch(buffer, (line) => this.#view.parts.isLeftOut(line));
     if (isSameLog) this.#search.startAgain(expression);
     else this.#found = null;
   }
@@ -85,7 +85,7 @@ export class LogMatches {
 
   #goTo(place) {
     this.#place = place;
-    if (this.#found) this.#view.goElsewhere(this.#found.numbers[place]);
+    if (this.#found) this.#view.onElsewhere(this.#found.numbers[place], true);
     else this.#view.goToMatch(this.#search.matches[place]);
     this.#tell();
   }

@@ -4,10 +4,9 @@ import { fromBase64, sizeText } from "../lib/bytes.js";
 import { h } from "../lib/dom.js";
 import { LineBuffer } from "../lib/linebuffer.js";
 import { LogSource } from "../lib/log-pages.js";
-import { remember, remembered } from "../lib/storage.js";
 import { announce } from "./announcer.js";
-import { buttonLink, copyButton, iconButton } from "./buttons.js";
-import { input } from "./fields.js";
+import { buttonLink, copyButton } from "./buttons.js";
+import { searchBar, toggles } from "./log-bar.js";
 import { LogView } from "./log-view.js";
 import { sentence } from "./problems.js";
 import { isFinal } from "./states.js";
@@ -16,7 +15,6 @@ import { isFinal } from "./states.js";
 export const TAIL_LINES = 2_000;
 const PIECE_LINES = 2_000; // asked for at a time
 const KEPT_LINES = 20_000; // on each side of what is in sight, when a part becomes too long
-const PAUSE_MS = 120; // after the last key, before the search begins
 
 /**
  * The whole panel as `element`, for the automation with this id, or for its plan; everything ends
@@ -31,8 +29,15 @@ export class LogPanel {
   #piece = null;
   #isFetching = false;
   #finding = new AbortController();
+  #text = "";
+  /** While standard error is shown alone: from which line on all of the tail is here. */
+  #wholeFrom = 0;
+  #hasAllErrors = false;
+  /** How often somebody has asked for a line. */
+  #going = 0;
   #job = "";
   #view;
+  #toggles;
   #empty = h("p", { class: "log-empty" }, "");
   #size = h("span", { class: "muted small" });
   #bytes = 0;
@@ -49,9 +54,13 @@ export class LogPanel {
     signal.addEventListener("abort", () => this.#finding.abort());
     const { bar, searched } = searchBar(this.#view, (text) => this.#find(text));
     this.#view.matches.onSearched = searched;
-    const copy = copyButton(() => this.#view.selectedText() || this.#view.wholeText());
+    const copy = copyButton(() => this.#view.text);
     copy.title =
-      "Copy the selected lines, or all that are loaded. Click a line number to select, with Shift for more.";
+      "Copy the chosen lines, or all that are loaded. Click a line number or press an arrow key to choose, with Shift for more.";
+    this.#toggles = toggles(this.#view, {
+      followed: (isOn) => isOn && this.#showTail(),
+      setErrorsOnly: (isOn) => this.#setErrorsOnly(isOn),
+    });
     const download = buttonLink("Raw", this.#source.address, {
       name: "download",
       download: isPlan ? `${id}-plan.log` : `${id}.log`,
@@ -68,7 +77,7 @@ export class LogPanel {
         this.#size,
         h("span", { class: "grow" }),
         bar,
-        toggles(this.#view, (isOn) => isOn && this.#showTail()),
+        this.#toggles.elements,
         copy,
         download,
       ),
@@ -79,7 +88,8 @@ export class LogPanel {
   /** Take a `log` event. */
   append({ job_id: job, chunks, lines_before: linesBefore, open_lines: open }) {
     if (job !== this.#job) this.#begin(job, { linesBefore, open });
-    if (this.#tail.isNearlyFull && !this.#piece && !this.#view.isFollowing) this.#detach();
+    const isDetachable = !this.#piece && !this.#view.isFollowing && !this.#isErrorsOnly;
+    if (this.#tail.isNearlyFull && isDetachable) this.#detach();
     for (const { offset, phase, stream, at, data } of chunks) {
       const bytes = fromBase64(data);
       if (offset + bytes.length <= this.#bytes) continue; // shown already, before the connection broke
@@ -104,7 +114,7 @@ export class LogPanel {
   describe(automation) {
     const { jobs, plan, phases } = automation;
     const shown = this.#source.isPlan || jobs.at(-1)?.is_plan ? plan : phases;
-    this.#view.phaseNames = shown.map((phase) => phase.name);
+    this.#view.describe(shown);
     this.#empty.textContent = isFinal(automation.state)
       ? automation.started_at
         ? sentence(automation.log_remark || "it printed nothing")
@@ -155,13 +165,15 @@ export class LogPanel {
 
   /** Show a line wherever it is; `isMarked`: mark it too. */
   async #goToNumber(number, isMarked) {
+    const going = ++this.#going;
     this.#view.setFollowing(false);
+    if (this.#isErrorsOnly && !(await this.#hasError(number))) this.#toggles.endErrorsOnly();
     const isIn = (buffer) => buffer && number >= buffer.firstNumber && number <= buffer.lastNumber;
     if (number >= this.#tail.firstNumber) this.#showTail();
     else if (!isIn(this.#piece)) {
       const from = Math.max(1, number - PIECE_LINES / 2);
       const piece = await this.#fetch({ from_line: from, lines: PIECE_LINES });
-      if (!piece) return;
+      if (!piece || going !== this.#going) return; // or somebody wants to be elsewhere by now
       this.#showPiece(piece.buffer);
     }
     if (isMarked) this.#view.goToNumber(number);
@@ -174,10 +186,56 @@ export class LogPanel {
     if (found) await this.#goToNumber(found.buffer.firstNumber, true);
   }
 
+  get #isErrorsOnly() {
+    return this.#view.parts.isErrorsOnly;
+  }
+
+  /** Show standard error alone; of what is not here yet, only that is fetched from then on. */
+  #setErrorsOnly(isOn) {
+    if (isOn === this.#isErrorsOnly) return;
+    if (isOn) {
+      this.#showTail();
+      this.#wholeFrom = this.#tail.firstNumber;
+      this.#hasAllErrors = false;
+    } else if (this.#tail.firstNumber < this.#wholeFrom) {
+      this.#tail.cutStart(this.#tail.indexOfNumber(this.#wholeFrom));
+      this.#view.changed();
+    }
+    this.#view.setErrorsOnly(isOn);
+    if (this.#text) this.#find(this.#text);
+  }
+
+  /** Fetch errors up to a line; whether it is here then and one of them. */
+  async #hasError(number) {
+    while (number < this.#tail.firstNumber && this.#hasMoreErrors)
+      if (!(await this.#fetchErrors())) break;
+    return this.#view.shows(number);
+  }
+
+  get #hasMoreErrors() {
+    return !this.#hasAllErrors && !this.#tail.isFull && this.#tail.firstNumber > 1;
+  }
+
+  /** Put errors of before the tail above it; false if nothing came of it. */
+  async #fetchErrors() {
+    const before = this.#tail.firstNumber;
+    const query = { tail: PIECE_LINES, before_line: before, stream: "stderr" };
+    const found = await this.#fetch(query);
+    if (!this.#isErrorsOnly || before !== this.#tail.firstNumber) return false;
+    this.#hasAllErrors = found === null;
+    if (found) this.#join(this.#tail, found.buffer, "earlier");
+    return found !== null;
+  }
+
   /** Fetch what comes before or behind the lines that are shown. */
   async #fetchOn(side) {
     if (this.#isFetching) return;
     this.#isFetching = true;
+    if (this.#isErrorsOnly) {
+      if (this.#hasMoreErrors) await this.#fetchErrors();
+      this.#isFetching = false;
+      return;
+    }
     const shown = this.#piece ?? this.#tail;
     const { firstNumber, lastNumber } = shown;
     const from = side === "later" ? lastNumber + 1 : Math.max(1, firstNumber - PIECE_LINES);
@@ -196,6 +254,7 @@ export class LogPanel {
       if (shown.isFull && this.#piece) shown.cutEnd(2 * KEPT_LINES);
     }
     this.#view.changed();
+    if (this.#isErrorsOnly) return;
     if (!this.#piece && shown.isFull) this.#detach();
     else if (this.#piece && shown.lastNumber + 1 >= this.#tail.firstNumber) this.#rejoin();
   }
@@ -256,11 +315,14 @@ export class LogPanel {
     this.#finding.abort();
     this.#finding = new AbortController();
     const { signal } = this.#finding;
-    this.#view.search(text);
+    this.#text = text;
+    this.#view.matches.start(text);
+    this.#view.redraw();
     if (!text || (!this.#piece && this.#tail.firstNumber === 1)) return;
     this.#view.matches.showFound({ numbers: [], isBusy: true });
+    const stream = this.#isErrorsOnly ? "stderr" : "";
     try {
-      for await (const found of this.#source.find(text, "", signal)) {
+      for await (const found of this.#source.find(text, stream, signal)) {
         if (signal.aborted) return;
         this.#view.matches.showFound(found);
       }
@@ -279,76 +341,4 @@ export class LogPanel {
     this.#view.show(this.#tail);
     if (this.#opensAt) this.#view.openAt(this.#opensAt);
   }
-}
-
-function toggles(view, followed) {
-  const wrap = toggle(
-    "Wrap",
-    remembered("log.wrap", true),
-    (isOn) => (remember("log.wrap", isOn), view.setWrapped(isOn)),
-  );
-  const times = toggle(
-    "Times",
-    remembered("log.times", false),
-    (isOn) => (remember("log.times", isOn), view.setTimed(isOn)),
-  );
-  const follow = toggle("Follow", true, (isOn) => {
-    followed(isOn);
-    view.setFollowing(isOn);
-  });
-  view.onFollowing = (isOn) => follow.setAttribute("aria-pressed", String(isOn));
-  return [wrap, times, follow];
-}
-
-function toggle(text, isOn, changed) {
-  const element = h(
-    "button",
-    { type: "button", class: "button toggle", "aria-pressed": String(isOn) },
-    text,
-  );
-  element.addEventListener("click", () => {
-    const isPressed = element.getAttribute("aria-pressed") !== "true";
-    element.setAttribute("aria-pressed", String(isPressed));
-    changed(isPressed);
-  });
-  changed(isOn);
-  return element;
-}
-
-function searchBar(view, find) {
-  const field = input({
-    type: "search",
-    placeholder: "Search the log",
-    "aria-label": "Search the log",
-    class: "input small",
-  });
-  const count = h("span", { class: "log-count", role: "status" });
-  let timer = 0;
-  field.addEventListener("input", () => {
-    clearTimeout(timer);
-    timer = setTimeout(() => find(field.value), PAUSE_MS);
-  });
-  field.addEventListener("keydown", (event) => {
-    if (event.key !== "Enter") return;
-    event.preventDefault();
-    view.matches.step(event.shiftKey ? -1 : 1);
-  });
-  const searched = ({ isSearching, place, total, isBusy, isCut }) => {
-    count.textContent = !isSearching
-      ? ""
-      : total
-        ? `${place + 1} of ${total.toLocaleString("en")}${isBusy ? "…" : isCut ? "+" : ""}`
-        : isBusy
-          ? "…"
-          : "none";
-  };
-  const bar = h(
-    "div",
-    { class: "log-search" },
-    field,
-    count,
-    iconButton("up", "Previous match (Shift+Enter)", () => view.matches.step(-1)),
-    iconButton("down", "Next match (Enter)", () => view.matches.step(1)),
-  );
-  return { bar, searched };
 }

@@ -4,24 +4,22 @@
 import { PLAIN } from "../lib/ansi.js";
 import { h } from "../lib/dom.js";
 import { clockTime } from "../lib/times.js";
+import { visible } from "../lib/visible.js";
+import { icon } from "./icons.js";
+import { stateDot } from "./states.js";
 
 const STDERR = 2;
 
 /**
- * Draw a piece of a line as lib/rows.js gives it. `look`: { selected, expression, isTimed,
- * phaseNames }.
+ * Draw a piece of a line, or a heading, as lib/rows.js gives it. `look`: { choice, expression,
+ * isTimed, parts }.
  */
 export function drawRow(piece, look) {
   const { line, index } = piece;
+  if (piece.heading) return headingRow(piece.heading, "is-command", index, look.parts);
   if (line.kind === "phase")
-    return h(
-      "div",
-      { class: "log-row is-phase", dataset: { index } },
-      h("span", { class: "log-number" }),
-      look.phaseNames[line.phase] ?? `phase ${line.phase + 1}`,
-    );
-  const isSelected =
-    look.selected && line.number >= look.selected.from && line.number <= look.selected.to;
+    return headingRow(look.parts.phaseHeading(line), "is-phase", index, look.parts);
+  const isSelected = look.choice.has(line.number);
   return h(
     "div",
     {
@@ -39,6 +37,31 @@ export function drawRow(piece, look) {
     piece.hidden > 0
       ? more(piece.hidden)
       : h("span", { class: "log-text" }, pieces(line, piece.start, piece.end, look.expression)),
+  );
+}
+
+/** A heading folds what stands below it. */
+function headingRow(heading, kind, index, parts) {
+  const isShut = parts.isShut(heading);
+  return h(
+    "div",
+    {
+      class: `log-row ${kind} ${isShut || kind === "is-phase" ? "is-tall" : ""}`,
+      dataset: { index },
+    },
+    h("span", { class: "log-number" }),
+    h(
+      "button",
+      {
+        type: "button",
+        class: "log-fold",
+        "aria-expanded": String(!isShut),
+        dataset: { fold: heading.key },
+      },
+      icon(isShut ? "closed" : "down"),
+      heading.state && heading.state !== "succeeded" && stateDot(heading.state),
+      visible(heading.title),
+    ),
   );
 }
 

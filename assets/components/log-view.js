@@ -1,8 +1,11 @@
 // The lines of a log, of which only those in sight are in the document.
 
 import { h } from "../lib/dom.js";
+import { LineBuffer } from "../lib/linebuffer.js";
+import { LogParts } from "../lib/log-parts.js";
 import { selectionFrom, textOf, whenMovedUp } from "../lib/log-selection.js";
 import { Rows } from "../lib/rows.js";
+import { LogChoice } from "./log-choice.js";
 import { LogMatches } from "./log-matches.js";
 import { drawRow } from "./log-rows.js";
 
@@ -16,10 +19,12 @@ export class LogView {
   onFollowing = () => {};
   /** Told "earlier" or "later" when what comes before or behind the lines here is soon in sight. */
   onEdge = () => {};
-  /** Told the number of a line to go to that is not here. */
+  /** Told the number of a line to go to that may not be here, and whether to mark it. */
   onElsewhere = () => {};
-  phaseNames = [];
-  #buffer;
+  /** Its phases and commands, and which of them are folded. */
+  parts = new LogParts();
+  /** The lines at hand. */
+  buffer = new LineBuffer();
   #rows;
   #isTail = true;
   /** The row at the top when it was drawn, to stay there when lines go or come before it. */
@@ -27,10 +32,12 @@ export class LogView {
   #dropped = 0;
   /** The number of the line that the address asks for, until it has come. */
   #wanted = 0;
-  #isFollowing = true;
+  /** Whether it stays at the log's end as that grows. */
+  isFollowing = true;
   #isWrapped = true;
   #isTimed = false;
-  #selected = null;
+  /** The key of the heading that was pressed, which is to have the focus when it is drawn anew. */
+  #pressed = "";
   #drawn = new Map();
   #epoch = 0;
   #frame = 0;
@@ -39,6 +46,7 @@ export class LogView {
   #canvas = h("div", { class: "log-canvas" });
   /** What is looked for and found. */
   matches = new LogMatches(this);
+  #choice = new LogChoice(this);
   #ruler = h("span", { class: "log-ruler", "aria-hidden": "true" }, "0".repeat(100));
 
   /** `takesPlace`: it begins at the lines that the address names. */
@@ -52,8 +60,9 @@ export class LogView {
     );
     this.element.addEventListener("scroll", () => this.#scrolled(), { passive: true });
     this.element.addEventListener("click", (event) => this.#clicked(event));
-    whenMovedUp(this.element, () => this.#isFollowing && this.setFollowing(false));
-    const observer = new ResizeObserver(() => this.#redraw());
+    this.#choice.listen(this.element);
+    whenMovedUp(this.element, () => this.isFollowing && this.setFollowing(false));
+    const observer = new ResizeObserver(() => this.redraw());
     observer.observe(this.element);
     signal.addEventListener("abort", () => {
       observer.disconnect();
@@ -64,10 +73,10 @@ export class LogView {
   /** Show another log from its beginning. */
   show(buffer) {
     this.#take(buffer, { isTail: true, isSameLog: false });
-    this.#selected = this.#takesPlace ? selectionFrom(location.hash) : null;
-    this.#wanted = this.#selected?.from ?? 0;
+    this.#choice.take(this.#takesPlace ? selectionFrom(location.hash) : null);
+    this.#wanted = this.#choice.from;
     if (this.#wanted) this.setFollowing(false);
-    this.#redraw();
+    this.redraw();
   }
 
   /**
@@ -78,33 +87,32 @@ export class LogView {
     const top = this.numberInView;
     const isThere = top >= buffer.firstNumber && top <= buffer.lastNumber;
     this.#take(buffer, { isTail, isSameLog: true });
-    if (isThere && !this.#isFollowing) this.#scrollTo(buffer.indexOfNumber(top), 0, 0);
-    this.#redraw();
-  }
-
-  get isFollowing() {
-    return this.#isFollowing;
+    if (isThere && !this.isFollowing) this.#scrollTo(buffer.indexOfNumber(top), 0, 0);
+    this.redraw();
   }
 
   #take(buffer, { isTail, isSameLog }) {
-    this.#buffer = buffer;
+    this.buffer = buffer;
     this.#isTail = isTail;
-    this.#rows = new Rows(buffer);
+    this.#rows = new Rows(buffer, this.parts);
     this.matches.take(buffer, { isSameLog });
     this.#dropped = buffer.dropped;
     this.#top = null;
     this.#width = 0;
+    buffer.takeShifts();
     buffer.takeChanged();
   }
 
   /** Say that the log has grown. */
   changed() {
-    const from = this.#buffer.takeChanged();
-    if (from === Infinity) return;
+    const shifts = this.buffer.takeShifts();
+    const from = this.buffer.takeChanged();
+    if (from === Infinity && !shifts.length) return;
+    this.#rows.shift(shifts);
     this.#rows.changed(from);
-    this.matches.changed(from);
+    this.matches.changed(shifts.length ? 0 : from);
     this.#keepTop();
-    if (this.#wanted && this.#buffer.lastNumber >= this.#wanted) {
+    if (this.#wanted && this.buffer.lastNumber >= this.#wanted) {
       const wanted = this.#wanted;
       this.#wanted = 0;
       this.showNumber(wanted);
@@ -114,32 +122,60 @@ export class LogView {
 
   /** Begin to read at the line with this number, now or as soon as it is here; the address stays. */
   openAt(number) {
-    this.#selected = { from: number, to: number };
+    this.#choice.take({ from: number, to: number });
     this.setFollowing(false);
-    if (this.#buffer.lastNumber >= number) this.showNumber(number);
+    if (this.buffer.lastNumber >= number) this.showNumber(number);
     else this.#wanted = number;
-    this.#redraw();
+    this.redraw();
   }
 
   /** Scroll to the line with this number, or ask for it. */
   showNumber(number) {
-    const { firstNumber, lastNumber } = this.#buffer;
+    const { firstNumber, lastNumber } = this.buffer;
     if (number < firstNumber || (number > lastNumber && !this.#isTail)) this.onElsewhere(number);
-    else this.#scrollTo(this.#buffer.indexOfNumber(number));
+    else this.#scrollTo(this.buffer.indexOfNumber(number));
   }
 
   /** Lines that went or came before those in sight move nothing. */
   #keepTop() {
-    if (this.#dropped === this.#buffer.dropped) return;
-    this.#dropped = this.#buffer.dropped;
-    if (this.#isFollowing || !this.#top || !this.#buffer.lines.length) return;
+    if (this.#dropped === this.buffer.dropped) return;
+    this.#dropped = this.buffer.dropped;
+    if (this.isFollowing || !this.#top || !this.buffer.lines.length) return;
     const { index, start, rest } = this.#top;
     this.#layOut();
-    const here = Math.max(0, Math.min(index - this.#dropped, this.#buffer.lines.length - 1));
-    const row = this.#rows.rowOf(here, start);
-    this.#size();
-    this.#isOwnScroll = true;
-    this.element.scrollTop = row * ROW_HEIGHT + rest;
+    const here = Math.max(0, Math.min(index - this.#dropped, this.buffer.lines.length - 1));
+    this.#settle(this.#rows.rowOf(here, start) * ROW_HEIGHT + rest);
+  }
+
+  /** Learn how far the phases are whose log it is. */
+  describe(phases) {
+    if (this.parts.describe(phases)) this.#arrange();
+    else this.redraw(); // a heading shows how its command stands
+  }
+
+  /** Show standard error alone, or all. */
+  setErrorsOnly(isOn) {
+    this.#arrange(() => (this.parts.isErrorsOnly = isOn));
+    this.matches.take(this.buffer, { isSameLog: true });
+  }
+
+  /** Fold all phases, or unfold all. */
+  foldAll(isOn) {
+    this.#arrange(() => this.parts.foldAll(isOn));
+  }
+
+  /** Whether the line with this number is here and shown. */
+  shows(number) {
+    const line = this.buffer.lines[this.buffer.indexOfNumber(number)];
+    return line?.number === number && !this.parts.isLeftOut(line);
+  }
+
+  /** Lay out anew what may be hidden or have headings now. */
+  #arrange(change = () => {}) {
+    this.#keepingPlace(() => {
+      change();
+      this.#rows?.changed(0);
+    });
   }
 
   setWrapped(isOn) {
@@ -152,80 +188,60 @@ export class LogView {
   }
 
   setFollowing(isOn) {
-    this.#isFollowing = isOn;
+    this.isFollowing = isOn;
     this.onFollowing(isOn);
     this.#ask();
   }
 
-  /** Look for a text; goes to the first match from what is in sight on. */
-  search(text) {
-    this.matches.start(text);
-    this.#redraw();
-  }
-
   /** Scroll to a line and mark it, at what is looked for. */
   goToNumber(number) {
-    const index = this.#buffer.indexOfNumber(number);
-    const { text } = this.#buffer.lines[index];
-    this.goToLine(index, this.matches.characterIn(text));
+    this.goToMatch(this.buffer.indexOfNumber(number));
   }
 
   /** Scroll to a line and mark it. */
   goToLine(index, character = 0) {
     this.setFollowing(false);
-    this.#select(index, index, false);
+    const { lines } = this.buffer;
+    this.#choice.choose(lines[index].number || (lines[index + 1]?.number ?? 1));
     this.#scrollTo(index, character);
   }
 
-  /** The text of the lines whose numbers were clicked; "" if none. */
-  selectedText() {
-    if (!this.#selected) return "";
-    const { from, to } = this.#selected;
-    return textOf(this.#buffer.lines.filter((line) => line.number >= from && line.number <= to));
-  }
-
-  /** The text of all lines. */
-  wholeText() {
-    return textOf(this.#buffer.lines);
+  /** The text of the lines that are chosen, or else of all that are shown. */
+  get text() {
+    const shown = this.buffer.lines.filter((line) => !this.parts.isLeftOut(line));
+    return this.#choice.textIn(shown) || textOf(shown);
   }
 
   #scrollTo(index, character = 0, share = 1 / 3) {
     this.#layOut();
-    this.#dropped = this.#buffer.dropped;
+    this.#dropped = this.buffer.dropped;
+    if (this.parts.reveal(this.buffer.lines[index])) this.#rows.changed(0);
     const row = this.#rows.rowOf(index, character);
-    this.#size();
-    this.#isOwnScroll = true;
-    this.element.scrollTop = Math.max(0, row * ROW_HEIGHT - this.element.clientHeight * share);
+    this.#settle(row * ROW_HEIGHT - this.element.clientHeight * share);
     this.#top = null;
-    this.#redraw();
+    this.redraw();
   }
 
   /** Show a match that is here. */
   goToMatch(index) {
-    this.goToLine(index, this.matches.characterIn(this.#buffer.lines[index].text));
-  }
-
-  /** Show a match that may not be here. */
-  goElsewhere(number) {
-    this.onElsewhere(number, true);
+    this.goToLine(index, this.matches.characterIn(this.buffer.lines[index].text));
   }
 
   #keepingPlace(change) {
     const top = this.#pieceInView();
     change();
-    if (top && !this.#isFollowing) {
+    if (top && !this.isFollowing) {
       this.#layOut();
-      this.#size();
-      this.element.scrollTop = this.#rows.rowOf(top.index, top.start) * ROW_HEIGHT;
+      this.#settle(this.#rows.rowOf(top.index, top.start) * ROW_HEIGHT);
     }
-    this.#redraw();
+    this.redraw();
   }
 
   #scrolled() {
     const { scrollTop, clientHeight, scrollHeight } = this.element;
     const isAtEnd = this.#isTail && scrollTop + clientHeight >= scrollHeight - NEAR_END;
-    if (isAtEnd !== this.#isFollowing && !this.#isOwnScroll) {
-      this.#isFollowing = isAtEnd;
+    if (scrollHeight > clientHeight && isAtEnd !== this.isFollowing && !this.#isOwnScroll) {
+      this.isFollowing = isAtEnd;
       this.onFollowing(isAtEnd);
     }
     this.#isOwnScroll = false;
@@ -239,27 +255,47 @@ export class LogView {
     const row = event.target.closest(".log-row");
     if (!row) return;
     const index = Number(row.dataset.index);
-    if (event.target.closest(".log-more")) {
+    const fold = event.target.closest(".log-fold");
+    if (fold) this.#fold(fold.dataset.fold, index, row.getBoundingClientRect().top);
+    else if (event.target.closest(".log-more")) {
       this.#rows.expand(index);
-      this.#redraw();
-    } else if (event.target.closest(".log-number")) this.#select(index, index, event.shiftKey);
+      this.redraw();
+    } else if (event.target.closest(".log-number")) this.#choice.chooseAt(index, event.shiftKey);
   }
 
-  #select(from, to, isMore) {
-    const number = this.#buffer.lines[from].number || (this.#buffer.lines[to + 1]?.number ?? 1);
-    const old = isMore ? this.#selected : null;
-    this.#selected = old
-      ? { from: Math.min(old.from, number), to: Math.max(old.to, number) }
-      : { from: number, to: number };
-    const { from: first, to: last } = this.#selected;
-    history.replaceState(history.state, "", `#L${first}${last > first ? `-L${last}` : ""}`);
-    this.#redraw();
+  /** Fold what stands below a heading, or unfold it; the heading stays where it is in the window. */
+  #fold(key, index, y) {
+    this.setFollowing(false);
+    this.#pressed = key;
+    this.parts.toggle(key);
+    this.#rows.changed(0);
+    this.#settle(
+      this.#rows.firstRowOf(index) * ROW_HEIGHT - (y - this.element.getBoundingClientRect().top),
+    );
+    this.redraw();
+  }
+
+  /** Scroll there by ourselves, as high as the lines are now. */
+  #settle(y) {
+    const { scrollTop } = this.element;
+    this.#size();
+    this.element.scrollTop = y;
+    if (this.element.scrollTop !== scrollTop) this.#isOwnScroll = true;
   }
 
   /** Draw everything anew, as how rows look has changed. */
-  #redraw() {
+  redraw() {
     this.#epoch++;
     this.#ask();
+  }
+
+  /** Scroll no further than it takes to have this line in sight. */
+  reach(index) {
+    const row = this.#rows.rowOf(index) * ROW_HEIGHT;
+    const { scrollTop, clientHeight } = this.element;
+    if (row < scrollTop) this.element.scrollTop = row;
+    else if (row + ROW_HEIGHT > scrollTop + clientHeight)
+      this.element.scrollTop = row + ROW_HEIGHT - clientHeight;
   }
 
   #ask() {
@@ -270,7 +306,7 @@ export class LogView {
   }
 
   #draw() {
-    if (!this.element.isConnected || !this.#buffer) return;
+    if (!this.element.isConnected) return;
     this.#layOut();
     this.#size();
     this.#catchUp();
@@ -281,17 +317,20 @@ export class LogView {
       Math.ceil((this.element.scrollTop + this.element.clientHeight) / ROW_HEIGHT) + MARGIN_ROWS,
     );
     const look = {
-      selected: this.#selected,
+      choice: this.#choice,
       expression: this.matches.expression,
       isTimed: this.#isTimed,
-      phaseNames: this.phaseNames,
+      parts: this.parts,
     };
     const drawn = new Map();
-    for (let row = first; row < last; row++) drawn.set(row, this.#element(row, look));
+    for (let row = first; row < last; row++)
+      if (!this.#rows.at(row).isRest) drawn.set(row, this.#element(row, look));
     for (const [row, { element }] of this.#drawn)
       if (drawn.get(row)?.element !== element) element.remove();
     for (const { element } of drawn.values()) if (!element.parentNode) this.#canvas.append(element);
     this.#drawn = drawn;
+    this.element.querySelector(`[data-fold="${this.#pressed}"]`)?.focus({ preventScroll: true });
+    this.#pressed = "";
     this.#noteTop();
   }
 
@@ -302,13 +341,16 @@ export class LogView {
     const { line, start } = this.#rows.at(row);
     this.#top = { index: line.index, start, rest: scrollTop - row * ROW_HEIGHT };
     const last = Math.floor((scrollTop + clientHeight) / ROW_HEIGHT);
-    if (row < NEAR_EDGE_ROWS && this.#buffer.firstNumber > 1) this.onEdge("earlier");
+    const first = this.buffer.lines.find(({ kind }) => kind === "text");
+    const isEarlier = this.buffer.firstNumber > 1 && !(first && this.parts.isFolded(first));
+    if (row < NEAR_EDGE_ROWS && isEarlier) this.onEdge("earlier");
     else if (!this.#isTail && last > this.#rows.count - NEAR_EDGE_ROWS) this.onEdge("later");
   }
 
   #element(row, look) {
     const piece = this.#rows.at(row);
-    const print = `${this.#epoch} ${piece.line.index} ${piece.line.version} ${piece.start} ${piece.hidden}`;
+    const { line, start, hidden, heading } = piece;
+    const print = `${this.#epoch} ${line.index} ${line.version} ${start} ${hidden} ${heading?.key}`;
     const old = this.#drawn.get(row);
     if (old?.print === print) return old;
     const element = drawRow(piece, look);
@@ -333,16 +375,15 @@ export class LogView {
   }
 
   #catchUp() {
-    if (!this.#isFollowing) return;
+    if (!this.isFollowing) return;
     const { scrollTop, clientHeight, scrollHeight } = this.element;
     if (scrollTop + clientHeight >= scrollHeight - 1) return;
-    this.#isOwnScroll = true;
-    this.element.scrollTop = scrollHeight;
+    this.#settle(scrollHeight);
   }
 
   /** The number of the line at the top. */
   get numberInView() {
-    return this.#buffer.lines.slice(this.indexInView).find(({ number }) => number)?.number ?? 1;
+    return this.buffer.lines.slice(this.indexInView).find(({ number }) => number)?.number ?? 1;
   }
 
   /** The index of the line at the top. */

@@ -2,7 +2,7 @@
 
 import { h } from "../lib/dom.js";
 import { wantedLabels } from "../lib/placement.js";
-import { duration } from "../lib/times.js";
+import { duration, durationText } from "../lib/times.js";
 import { visible } from "../lib/visible.js";
 import { column, rowOf, tableOf } from "./list-table.js";
 import { stateBadge } from "./states.js";
@@ -14,6 +14,8 @@ const COLUMNS = [
   column("Exit code", ({ exit_code: code }) => code ?? "–"),
   column("Why", ({ reason }) => visible(reason) || "–", { size: "tall" }),
 ];
+
+const WEEK = 604_800; // seconds; what a template has that does not say
 
 export function targetsView(targets) {
   const label = "Targets";
@@ -57,8 +59,9 @@ function runsOnText({ kind, names = [] }, hasLabels) {
 }
 
 /** How many machines run at once, and when no further one begins. */
-export function fanOutText({ parallel, max_failures: most = 0 }) {
+export function fanOutText({ parallel, max_failures: most = 0, timeout = WEEK }) {
   const atOnce = parallel ? `${parallel} at once` : "all at once";
   const failed = most === 0 ? "one has" : `more than ${most} have`;
-  return `On each, ${atOnce}; once ${failed} not succeeded, no further one begins`;
+  const over = durationText(timeout * 1000);
+  return `On each, ${atOnce}; once ${failed} not succeeded, no further one begins; all is over after ${over}`;
 }

@@ -13,24 +13,33 @@ const MAX_RADIOS = 5;
  * The field of a variable, filled with `given` or else its default; `typed` is a text that stood in
  * it before, whatever it is worth. Beyond what `field` gives: `text()` as it is typed, `value()`,
  * which throws WrongValue, and `problems()`, which gives what is wrong as the server would say it.
- * Where `shown` is set, it gives what of the value is shown to people.
+ * `tell(text)` shows what the server says of the value, "" if nothing, once the person has been
+ * here. Where `shown` is set, it gives what of the value is shown to people.
  */
 export function variableField(variable, given, changed, typed) {
   const start = typed ?? valueText(given ?? variable.default);
   const built = build(variable, start, changed);
   const { made, text } = built;
   const value = built.value ?? (() => parseValue(variable, text()));
-  const check = () => made.setError(problemOf(value));
+  let told = "";
+  let isTouched = typed !== undefined;
+  const check = () => made.setError(problemOf(value) || told);
   made.element.addEventListener("input", () => {
+    told = "";
+    isTouched = true;
     if (made.element.classList.contains("is-wrong")) check();
     changed();
   });
+  const tell = (said) => {
+    told = said;
+    if (isTouched) check();
+  };
   made.element.addEventListener("change", () => afterClick(check));
   const problems = () => {
     const message = problemOf(value);
     return message ? [{ path: made.path, message }] : [];
   };
-  return { ...made, variable, text, value, problems, shown: built.shown };
+  return { ...made, variable, text, value, problems, tell, shown: built.shown };
 }
 
 function problemOf(value) {

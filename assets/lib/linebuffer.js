@@ -22,6 +22,8 @@ export class LineBuffer {
   dropped = 0;
   /** The lowest index that changed since the last `takeChanged`. */
   #changedFrom = Infinity;
+  /** How many lines came before the first one since the last `takeShifts`; negative: went. */
+  #shifts = [];
   #channels = new Map();
   #characters = 0;
   #newestPhase = -1;
@@ -66,12 +68,13 @@ export class LineBuffer {
     if (this.lines[0]?.kind === "phase" && this.lines[0].phase <= lines.at(-1).phase) {
       this.lines.shift(); // its output begins further up
       this.dropped++;
+      this.#shift(-1);
     }
     this.dropped -= lines.length;
     lines.forEach((line, i) => (line.index = this.dropped + i));
     this.lines = lines.concat(this.lines);
     this.#characters += earlier.#characters;
-    this.#changedFrom = 0;
+    this.#shift(lines.length);
   }
 
   /** A part of it that no output goes to: so many lines on both sides of the one at `index`. */
@@ -95,7 +98,12 @@ export class LineBuffer {
     const gone = this.lines.splice(0, count);
     for (const line of gone) this.#characters -= line.text.length;
     this.dropped += gone.length;
-    this.#changedFrom = 0;
+    this.#shift(-gone.length);
+  }
+
+  #shift(by) {
+    this.#shifts.push(by);
+    this.#changedFrom = Math.max(0, this.#changedFrom + by);
   }
 
   #adopt(line) {
@@ -134,9 +142,14 @@ export class LineBuffer {
     for (const channel of this.#channels.values()) channel.finish();
   }
 
+  /** How many lines have come before the first one since the last call, in order; negative: went. */
+  takeShifts() {
+    return this.#shifts.splice(0);
+  }
+
   /**
    * The lowest index of a line that is new or has changed since the last call; Infinity if none
-   * has.
+   * has. Those that came or went before the first one do not count.
    */
   takeChanged() {
     const from = this.#changedFrom;

@@ -43,7 +43,19 @@ export async function failureExcerpt(automation, count, { signal }) {
   const [first] = errors.length
     ? await ask({ from_byte: command, lines: 1, stream: "stderr", ...before })
     : [];
-  return { lines: found.map(shownLine), first: (first ?? found.at(-1))?.line ?? 0 };
+  const lines = found.map(shownLine);
+  return { lines, first: beginOf(first?.line ?? lines.at(-1)?.number ?? 0, lines) };
+}
+
+/**
+ * Where the errors begin of which this is one: what a command prints at once may come before the
+ * worker has noted that it has begun.
+ */
+function beginOf(number, errors) {
+  const numbers = new Set(errors.map((line) => line.number));
+  let first = number;
+  while (numbers.has(first - 1)) first--;
+  return first;
 }
 
 /**

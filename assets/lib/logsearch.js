@@ -5,11 +5,14 @@ export class LogSearch {
   /** Indexes of the lines that match, in order. */
   matches = [];
   #buffer;
+  #isLeftOut;
   #expression = null;
   #next = 0;
 
-  constructor(buffer) {
+  /** `isLeftOut(line)` says which lines are none of those that are searched. */
+  constructor(buffer, isLeftOut = () => false) {
     this.#buffer = buffer;
+    this.#isLeftOut = isLeftOut;
   }
 
   /** What is looked for as a global regular expression; null: nothing. */
@@ -44,7 +47,8 @@ export class LogSearch {
     const until = performance.now() + milliseconds;
     const { lines } = this.#buffer;
     while (this.isBusy) {
-      if (this.find(lines[this.#next].text) >= 0) this.matches.push(this.#next);
+      const line = lines[this.#next];
+      if (this.find(line.text) >= 0 && !this.#isLeftOut(line)) this.matches.push(this.#next);
       this.#next++;
       if (this.#next % 256 === 0 && performance.now() > until) break;
     }

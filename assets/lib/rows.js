@@ -1,4 +1,4 @@
-// Which rows a log's lines take up. A row has a fixed height, so that drawing any place of a long
+// Which rows a log's lines take up, and the headings between them. A row has a fixed height, so that drawing any place of a long
 // log costs the same.
 
 const SHOWN_CHARACTERS = 2_000;
@@ -8,20 +8,24 @@ const WIDE =
   /[\u1100-\u115f\u2e80-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6\u{1f300}-\u{1faff}\u{20000}-\u{3fffd}]/u;
 const ZERO_WIDTH = /[\p{Mn}\p{Me}\u200d\ufe0f]/u;
 const TAB = 8;
+const TALL = 2; // rows
 
 /**
  * Maps rows to pieces of lines and back; `columns` is how many characters fit beside each other.
  */
 export class Rows {
   #buffer;
+  #parts;
   #ends = [];
   #breaks = new WeakMap();
   #expanded = new WeakSet();
   #isWrapped = true;
   #columns = 80;
 
-  constructor(buffer) {
+  /** `parts` says which lines are hidden, and which have a heading above them. */
+  constructor(buffer, parts) {
     this.#buffer = buffer;
+    this.#parts = parts;
   }
 
   /** Lay the rows out anew. */
@@ -38,6 +42,42 @@ export class Rows {
     if (index < this.#ends.length) this.#ends.length = index;
   }
 
+  /**
+   * Say how many lines have come before the first one, one time after the other; negative: gone.
+   * What is known of the others stays, unless any went after some had come.
+   */
+  shift(times) {
+    if (times.slice(0, -1).some((by) => by > 0)) this.changed(0);
+    for (const by of times) {
+      if (by > 0) this.#come(by);
+      else this.#go(-by);
+    }
+  }
+
+  #come(count) {
+    const known = this.#ends;
+    this.#ends = [];
+    this.#measureUpTo(known.length ? count : 0);
+    const rows = this.#ends.at(-1) ?? 0;
+    for (const end of known) this.#ends.push(end + rows);
+    this.#measureAnew(count);
+  }
+
+  #go(count) {
+    const rows = this.#ends[count - 1] ?? 0;
+    this.#ends = this.#ends.slice(count).map((end) => end - rows);
+    this.#measureAnew(0);
+  }
+
+  /** The line at an index has another one before it, so it may have a heading now, or none. */
+  #measureAnew(index) {
+    if (index >= this.#ends.length) return;
+    const before = this.#ends[index - 1] ?? 0;
+    const more = before + this.#rowsAt(index) - this.#ends[index];
+    if (!more) return;
+    for (let i = index; i < this.#ends.length; i++) this.#ends[i] += more;
+  }
+
   /** Show all of a long line. */
   expand(index) {
     this.#expanded.add(this.#buffer.lines[index]);
@@ -52,7 +92,8 @@ export class Rows {
 
   /**
    * What stands in a row: { index, line, start, end, isFirst } for a piece of a line, with `hidden`
-   * characters instead for the row that says how much of a long line is not shown.
+   * characters instead for the row that says how much of a long line is not shown, or `heading` for
+   * what stands above the line. `isRest`: the row belongs to the one before it, which is tall.
    */
   at(row) {
     let low = 0;
@@ -63,7 +104,12 @@ export class Rows {
       else high = middle;
     }
     const line = this.#buffer.lines[low];
-    const piece = row - (this.#ends[low - 1] ?? 0);
+    const heading = this.#headingAbove(low);
+    const first = this.#ends[low - 1] ?? 0;
+    const piece = row - first - this.#heightOf(heading);
+    const isRest = row > first && (piece < 0 || line.kind === "phase");
+    if (piece < 0 || isRest)
+      return { index: low, line, start: 0, end: 0, hidden: 0, heading, isRest };
     const shown = this.#shown(line);
     const breaks = this.#pieces(line, shown);
     if (piece >= breaks.count)
@@ -89,20 +135,49 @@ export class Rows {
     const breaks = this.#pieces(line, this.#shown(line));
     let piece = 0;
     while (piece + 1 < breaks.count && breaks.start(piece + 1) <= character) piece++;
-    return (this.#ends[index - 1] ?? 0) + piece;
+    return (this.#ends[index - 1] ?? 0) + this.#heightOf(this.#headingAbove(index)) + piece;
+  }
+
+  /** The row of a line, or of the heading above it. */
+  firstRowOf(index) {
+    this.#measure();
+    return this.#ends[index - 1] ?? 0;
   }
 
   #measure() {
-    const { lines } = this.#buffer;
-    for (let i = this.#ends.length; i < lines.length; i++) {
-      const shown = this.#shown(lines[i]);
-      const rows = this.#pieces(lines[i], shown).count + (shown < lines[i].text.length ? 1 : 0);
-      this.#ends.push((this.#ends[i - 1] ?? 0) + rows);
-    }
+    this.#measureUpTo(this.#buffer.lines.length);
     if (this.#isWrapped && this.#ends.at(-1) > MAX_ROWS) {
       this.layOut({ isWrapped: false, columns: this.#columns });
       this.#measure();
     }
+  }
+
+  #measureUpTo(count) {
+    for (let i = this.#ends.length; i < count; i++)
+      this.#ends.push((this.#ends[i - 1] ?? 0) + this.#rowsAt(i));
+  }
+
+  #rowsAt(index) {
+    const line = this.#buffer.lines[index];
+    const rows = this.#parts.isHidden(line) ? 0 : this.#rowsOf(line);
+    return rows + this.#heightOf(this.#headingAbove(index));
+  }
+
+  #headingAbove(index) {
+    const { lines } = this.#buffer;
+    return this.#parts.headingAbove(lines[index], lines[index - 1]);
+  }
+
+  /** One that is folded is tall, so that a finger does not meet the next one instead. */
+  #heightOf(heading) {
+    if (!heading) return 0;
+    return this.#parts.isShut(heading) ? TALL : 1;
+  }
+
+  #rowsOf(line) {
+    if (line.kind === "phase") return TALL;
+    const shown = this.#shown(line);
+    return this.#pieces(line, shown).count + (shown < line.text.length ? 1 : 0);
   }
 
   #shown(line) {

@@ -1,12 +1,12 @@
 // Running a template: its variables as a form, and what will happen before it does.
 
-import { needView } from "../components/approval-need.js";
-import { button, buttonLink } from "../components/buttons.js";
+import { button, buttonLink, copyButton } from "../components/buttons.js";
 import { field, input } from "../components/fields.js";
 import { pageForm } from "../components/forms.js";
 import { pageHeading } from "../components/headings.js";
 import { loadInto } from "../components/loading.js";
 import { keptNotice, noticeBox } from "../components/problems.js";
+import { runPreview } from "../components/run-preview.js";
 import { phasesView } from "../components/steps.js";
 import { placeView } from "../components/targets.js";
 import { variableField } from "../components/variable-fields.js";
@@ -14,12 +14,19 @@ import { get, post } from "../lib/api.js";
 import { randomId } from "../lib/bytes.js";
 import { h, replace } from "../lib/dom.js";
 import { keepDraft, takeDraft } from "../lib/drafts.js";
-import { here, navigate } from "../lib/router.js";
+import { formLink, readFormLink, withoutRefused } from "../lib/form-links.js";
+import { queryText } from "../lib/query.js";
+import { here, navigate, replaceQuery } from "../lib/router.js";
+import { may, whoAmI } from "../lib/session.js";
 import { getTemplate, pathOf } from "../lib/templates.js";
+import { ago } from "../lib/times.js";
 import { environmentName, WrongValue } from "../lib/values.js";
 import { visible, visibleValue } from "../lib/visible.js";
 
-/** `?version=` runs an older version, `?from=` fills the form with the values of an automation. */
+/**
+ * `?version=` runs an older version, `?from=` fills the form with the values of an automation,
+ * `?var.ID=` with one value, and `?reason=` with a reason.
+ */
 export function mount(root, { name, query }) {
   const page = new AbortController();
   const content = h("div", {}, pageHeading(`Run ${name}`));
@@ -32,7 +39,7 @@ export function mount(root, { name, query }) {
     (loaded) => {
       const kept = takeDraft("run", here());
       forget();
-      forget = keepDraft("run", show(content, loaded, kept));
+      forget = keepDraft("run", show(content, loaded, kept, page.signal));
     },
   );
   return () => (forget(), page.abort());
@@ -41,42 +48,68 @@ export function mount(root, { name, query }) {
 async function load(name, query, { signal }) {
   const version = query.get("version");
   const from = query.get("from");
-  const [template, earlier, need] = await Promise.all([
+  const [template, earlier, need, last] = await Promise.all([
     getTemplate(name, version, { signal }),
     from && get("/automations/{automation_id}", { path: { automation_id: from }, signal }),
     get("/templates/{name}/approval", { path: { name }, query: { version }, signal }),
+    !from && lastOf(name, signal),
   ]);
-  return { template, earlier, need };
+  const link = readFormLink(template.variables, query);
+  if (link.refused.length) replaceQuery(withoutRefused(query, link.refused));
+  return { template, earlier, need, last, link: { ...link, reason: query.get("reason") } };
+}
+
+/** What the person has run of it last; null if nothing. */
+async function lastOf(name, signal) {
+  if (!may("automations.view")) return null;
+  const query = { template: name, requester: whoAmI().user.id, limit: 1 };
+  const { items } = await get("/automations", { query, signal });
+  return items[0] ?? null;
 }
 
 /**
  * Draw the form, filled with what was `kept` of it from before a login; gives what says what it
  * holds.
  */
-function show(content, { template, earlier, need }, kept) {
+function show(content, { template, earlier, need, last, link }, kept, signal) {
   const path = pathOf(template);
   const environment = h("div", {});
   const drawEnvironment = () => replace(environment, environmentView(fields));
-  const fields = template.variables.map((variable) => {
-    const isKept = variable.type !== "secret" && variable.type !== "file";
-    const given = isKept ? earlier?.values[variable.id] : undefined;
-    return variableField(variable, given, drawEnvironment, kept?.texts[variable.id]);
-  });
-  const reason = field({
-    label: "Reason",
-    path: "reason",
-    help: "Why you run it: a ticket, an alert. Stays in the record.",
-    control: input({ maxlength: 500, value: kept?.reason ?? earlier?.reason ?? "" }),
-  });
+  const changed = () => {
+    drawEnvironment();
+    preview.look();
+  };
+  const filled = { kept, link, earlier };
+  const fields = template.variables.map((variable) => fieldOf(variable, filled, changed));
+  const reason = reasonField(filled);
   const look = { look: "primary", name: "run", type: "submit" };
   const submit = button(need.is_needed ? "Ask to run" : "Run now", look);
+  const preview = runPreview({
+    need,
+    request: () => ({ template: template.name, version: template.version, ...readable(fields) }),
+    found: (found) => {
+      for (const each of fields) each.tell(saidOf(each, found.problems));
+      submit.lastChild.textContent = found.need.is_needed ? "Ask to run" : "Run now";
+    },
+    signal,
+  });
+  const copyLink = () => formLink(`${path}/run`, template.variables, typedIn(fields));
   const send = sender(template);
   const form = pageForm({
     look: "form",
     fields: [...fields, reason],
     check: () => fields.flatMap((each) => each.problems()),
     submit,
-    foot: h("div", { class: "form-actions" }, submit, buttonLink("Back", path, { look: "quiet" })),
+    foot: [
+      preview.element,
+      h(
+        "div",
+        { class: "form-actions" },
+        submit,
+        fields.length > 0 && copyButton(copyLink, "Copy a link to this form"),
+        buttonLink("Back", path, { look: "quiet" }),
+      ),
+    ],
     send: async () => {
       const automation = await send(valuesOf(fields), reason.control.value.trim());
       navigate(`/automations/${automation.id}`);
@@ -88,7 +121,8 @@ function show(content, { template, earlier, need }, kept) {
     heading(template, path),
     earlier && earlierNotice(earlier, template),
     kept && keptNotice(template.variables.some((variable) => variable.type === "secret")),
-    needView(need),
+    last && !kept && fields.length > 0 && lastView(last, template),
+    linkNotice(link),
     codeView(template),
     formView(form, fields, whatHappens(template, environment)),
   );
@@ -96,6 +130,68 @@ function show(content, { template, earlier, need }, kept) {
   const first = controls.find((control) => control && !control.value) ?? submit;
   first.focus({ preventScroll: true });
   return () => ({ texts: typedIn(fields), reason: reason.control.value });
+}
+
+function lastView({ id, created_at: at }, template) {
+  const isOld = template.version !== template.latest_version;
+  const href = `${pathOf(template)}/run${queryText({ from: id, version: isOld && template.version })}`;
+  const link = h("a", { href }, "Fill in the values of then");
+  return h("p", { class: "last-values" }, "You ran it ", ago(at), ". ", link);
+}
+
+/** What of a link could not be taken; what is refused stands in the address no longer. */
+function linkNotice({ refused, unknown }) {
+  const names = (ids) => visible(ids.join(", "));
+  const texts = [
+    refused.length > 0 &&
+      `Secret values and files are not taken from a link: enter ${names(refused)} yourself.`,
+    unknown.length > 0 && `The link names what this version does not ask for: ${names(unknown)}.`,
+  ].filter(Boolean);
+  return texts.length > 0 && noticeBox("warn", ...texts.map((text) => h("p", {}, text)));
+}
+
+function fieldOf(variable, { kept, link, earlier }, changed) {
+  const isKept = variable.type !== "secret" && variable.type !== "file";
+  const given = isKept ? earlier?.values[variable.id] : undefined;
+  return variableField(
+    variable,
+    given,
+    changed,
+    kept?.texts[variable.id] ?? link.texts[variable.id],
+  );
+}
+
+function reasonField({ kept, link, earlier }) {
+  const value = kept?.reason ?? link.reason ?? earlier?.reason ?? "";
+  return field({
+    label: "Reason",
+    path: "reason",
+    help: "Why you run it: a ticket, an alert. Stays in the record.",
+    control: input({ maxlength: 500, value }),
+  });
+}
+
+/** The values that can be read as they are, for the preview: it gets no secret one. */
+function readable(fields) {
+  const values = {};
+  for (const { variable, value } of fields) {
+    if (variable.type === "secret") continue;
+    try {
+      const now = value();
+      if (now !== undefined) values[variable.id] = now;
+    } catch (error) {
+      if (!(error instanceof WrongValue)) throw error;
+    }
+  }
+  return { values };
+}
+
+function saidOf({ path, variable }, problems) {
+  if (variable.type === "secret") return "";
+  const own = problems.find(
+    (problem) => problem.path === path || problem.path.startsWith(`${path}[`),
+  );
+  return own?.message ?? "";
 }
 
 function earlierNotice({ id, version }, template) {

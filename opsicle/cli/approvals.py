@@ -12,6 +12,7 @@ from opsicle.cli.invocation import current
 from opsicle.cli.listing import limit
 from opsicle.cli.mfa import totp_option
 from opsicle.cli.output import Column, emit, emit_list
+from opsicle.cli.phase_texts import phase_lines
 from opsicle.cli.root import NounGroup
 from opsicle.cli.sessions import connect
 from opsicle.cli.terminal import ask, has_person, printable
@@ -25,7 +26,7 @@ from opsicle.domain.fan_outs import fan_out_text
 from opsicle.domain.pauses import ApprovalKind, Choice
 from opsicle.domain.resume_points import in_words
 from opsicle.domain.run_windows import RunWindow
-from opsicle.domain.templates import OnFailure, Phase, ResourceLimits, Variable
+from opsicle.domain.templates import Variable
 from opsicle.domain.visible_text import visible_value
 from opsicle.wire.approval_api import Approval, Comparison, DecisionRequest, GateView, ShownEvidence
 from opsicle.wire.endpoints import approvals as endpoints
@@ -125,7 +126,7 @@ def approve(  # noqa: PLR0913, PLR0917 - its options
 
     given = GivenValues(var, var_file)
     if given or (approval.asked_variables and not approval.given and has_person()):
-        decision.values = dict(given.read(approval.asked_variables))
+        decision.values = dict(given.read(approval.asked_variables, "this pause"))
 
     if choice is None and approval.kind is ApprovalKind.FAILURE and has_person():
         choice = ask(f"What now: {', '.join(Choice)}", "--choice")
@@ -221,7 +222,7 @@ def _fields(approval: Approval) -> list[tuple[str, object]]:
 
 
 def _how_many(fan_out: BoundFanOut) -> str:
-    return fan_out_text(fan_out.parallel, fan_out.max_failures)
+    return fan_out_text(fan_out.parallel, fan_out.max_failures, fan_out.timeout)
 
 
 def _policy(approval: Approval) -> str:
@@ -236,7 +237,7 @@ def _policy(approval: Approval) -> str:
 
 def _body(approval: Approval) -> Iterator[str]:
     yield ""
-    if approval.asked_variables:
+    if approval.asked_variables and approval.state == "pending" and not approval.given:
         yield "It asks for (--var id=value):"
         yield from (printable(f"  {_asked(each)}") for each in approval.asked_variables)
         yield ""
@@ -248,7 +249,7 @@ def _body(approval: Approval) -> Iterator[str]:
     yield from map(printable, _evidence(approval.evidence))
     yield "What will run:" if approval.kind is ApprovalKind.RUN else "What it runs, all in all:"
     for phase in approval.phases:
-        yield from map(printable, _phase(phase))
+        yield from map(printable, phase_lines(phase))
     yield from map(printable, _bound(approval.calls, "  "))
     for each in approval.volume_mounts:
         yield printable(f"  containers see {each.host} of the worker as {each.container}")
@@ -320,45 +321,6 @@ def _asked(variable: Variable) -> str:
     parts = [variable.type + (", required" if variable.is_required else "")]
     parts += [variable.label] if variable.label else []
     return f"{variable.id}: {'; '.join(parts)}"
-
-
-def _phase(phase: Phase) -> Iterator[str]:
-    more = [*(_container(phase) if phase.image else []), *_limits(phase.limits)]
-    more += [f"when {phase.when}"] if phase.when != "success" else []
-    more += [f"secrets {', '.join(phase.secrets)}"] if phase.secrets else []
-    more += [f"env {key}={value}" for key, value in phase.env.items()]
-    more += ["asks people if it fails"] if phase.on_failure is OnFailure.ASK else []
-    yield f"  {phase.name}" + (f" ({'; '.join(more)})" if more else "")
-    if phase.pause:
-        yield f"    pauses, and asks: {phase.pause.message}"
-    for call in phase.calls:
-        yield f"    calls {call.template}"
-    for command in phase.commands:
-        for line in command.split("\n"):
-            yield f"    {line}"
-
-
-def _container(phase: Phase) -> list[str]:
-    parts = [f"in {phase.image}", "with a network" if phase.network else "no network"]
-    parts += [f"pull {phase.pull}"] if phase.pull != "missing" else []
-    parts += [f"user {phase.user}"] if phase.user else []
-    parts += ["read-only root"] if phase.read_only else []
-    return parts
-
-
-def _limits(limits: ResourceLimits | None) -> Iterator[str]:
-    if limits is None:
-        return
-    if limits.memory_mib:
-        yield f"at most {limits.memory_mib} MiB of memory"
-    if limits.processes:
-        yield f"at most {limits.processes} processes"
-    if limits.cpu_seconds:
-        yield f"{limits.cpu_seconds} s of CPU a process"
-    if limits.file_mib:
-        yield f"files of at most {limits.file_mib} MiB"
-    if limits.nice:
-        yield f"nice {limits.nice}"
 
 
 def _gate(gate: GateView) -> Iterator[str]:

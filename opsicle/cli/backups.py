@@ -70,8 +70,7 @@ def backup(
 
     if file == STDIN and sys.stdout.isatty():
         raise UsageError("a backup is not for a terminal", hint="Name a file, or pipe it on.")
-    workplace = None if file == STDIN else Path(file).absolute().parent
-    made = Backup(data_dir, workplace, SystemClock(), _Progress())
+    made = Backup(data_dir, SystemClock(), ActivityLine())
     passphrase = Passphrase(_new_passphrase(passphrase_file))
     parts = BackupParts(has_logs=not without_logs, has_artifacts=not without_artifacts)
 
@@ -139,7 +138,7 @@ def restore(
 
     with _source(file) as source, _folder(data_dir) as folder:
         passphrase = Passphrase(_passphrase(passphrase_file))
-        report = Restore(folder, SystemClock(), _Progress(), options).run(source, passphrase)
+        report = Restore(folder, SystemClock(), ActivityLine(), options).run(source, passphrase)
 
     _say_missing(report.missing)
     for fault in report.faults:
@@ -161,7 +160,7 @@ def restore(
     )
 
 
-class _Progress:
+class ActivityLine:
     """Says on a terminal what is being done, once it has taken a second."""
 
     def __init__(self) -> None:
@@ -169,6 +168,7 @@ class _Progress:
         self._began_at = time.monotonic()
 
     def __call__(self, text: str) -> None:
+        """Show this, if it is time."""
         if time.monotonic() - self._began_at > _QUIET_SECONDS:
             self._line.show(text)
 

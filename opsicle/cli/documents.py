@@ -161,9 +161,14 @@ def read_document(path: Path) -> Document:
 
 
 def given_values(
-    variables: Iterable[Variable], texts: Iterable[str], file: Path | None
+    variables: Iterable[Variable],
+    texts: Iterable[str],
+    file: Path | None,
+    asker: str = "the template",
 ) -> dict[str, Value]:
     """Return the values from `--var id=text` and a `--var-file`; `--var` wins.
+
+    `asker` is what has these variables.
 
     Raises InvalidInput with every mistake.
 
@@ -178,7 +183,7 @@ def given_values(
         if name not in known:
             problems.add(
                 f"values.{name[:64]}",
-                f"the template has no variable {quoted(name)}{did_you_mean(name, known)}",
+                f"{asker} has no variable {quoted(name)}{did_you_mean(name, known)}",
             )
         elif known[name].type is VariableType.SECRET:
             problems.add(

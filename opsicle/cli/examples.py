@@ -8,6 +8,8 @@ from __future__ import annotations
 EXAMPLES = {
     "demo": "opsicle demo",
     "backup": "opsicle backup /backup/opsicle.age --passphrase-file /etc/opsicle/passphrase",
+    "doctor": "opsicle doctor --server https://ops.example.com",
+    "upgrade": "opsicle upgrade --check",
     "restore": "opsicle restore /backup/opsicle.age --data-dir /var/lib/opsicle",
     "server": (
         "opsicle server --data-dir /var/lib/opsicle --listen 0.0.0.0:8443 "
@@ -29,11 +31,13 @@ EXAMPLES = {
     "workers token": "opsicle workers token --label site=ams",
     "workers list": "opsicle workers list",
     "workers show": "opsicle workers show ams-1",
+    "workers jobs": "opsicle workers jobs ams-1",
     "workers update": "opsicle workers update ams-1 --label site=ams",
     "workers drain": "opsicle workers drain ams-1",
     "workers undrain": "opsicle workers undrain ams-1",
     "workers revoke": "opsicle workers revoke ams-1",
     "templates validate": "opsicle templates validate restart-web.yaml",
+    "templates schema": "opsicle templates schema",
     "templates push": "opsicle templates push restart-web.yaml -m 'wait for the balancer'",
     "templates list": "opsicle templates list",
     "templates show": "opsicle templates show restart-web --source",

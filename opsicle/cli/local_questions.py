@@ -48,7 +48,7 @@ class LocalQuestions:
         }
         if self._line("Go on? [y/N] ").lower() not in {"y", "yes"}:
             return Answered(verdict=ResumeVerdict.STOP, reason="stopped by whoever ran it")
-        checked = check_values(pause.variables, values)
+        checked = check_values(pause.variables, values, "this pause")
         return Answered(
             verdict=ResumeVerdict.CONTINUE, environment=environment(pause.variables, checked)
         )

@@ -57,6 +57,8 @@ GROUPS = {
         "service": "service",
         "backup": "backups",
         "restore": "backups",
+        "doctor": "doctor",
+        "upgrade": "doctor",
         "completion": "completion",
         "recover": "recover",
         "audit": "audit",
@@ -156,13 +158,20 @@ class NounGroup(click.Group):
             _write_summaries(self, ctx, formatter, self.list_commands(ctx))
 
 
+_MAKING = frozenset({"create", "add", "new", "update", "edit", "set"})
+"""Verbs with which people look for `push`."""
+
+
 def _refuse_unknown(ctx: click.Context, args: list[str], group: click.Group) -> None:
     known = group.list_commands(ctx)
     if args and args[0] not in known and not args[0].startswith("-"):
         from opsicle.domain.problems import did_you_mean, quoted
 
-        path = " ".join([*ctx.command_path.split()[1:], args[0]])
-        ctx.fail(f"there is no command {quoted(path)}{did_you_mean(args[0], known)}")
+        noun = ctx.command_path.split()[1:]
+        hint = did_you_mean(args[0], known)
+        if "push" in known and args[0] in _MAKING:
+            hint = f"; `opsicle {' '.join([*noun, 'push'])} FILE` makes and changes what it names"
+        ctx.fail(f"there is no command {quoted(' '.join([*noun, args[0]]))}{hint}")
 
 
 def _write_summaries(

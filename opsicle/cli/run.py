@@ -16,13 +16,15 @@ from opsicle.cli.mfa import totp_option, with_proof
 from opsicle.cli.output import print_json
 from opsicle.cli.results import show_results
 from opsicle.cli.root import VerbCommand
+from opsicle.cli.run_previews import show_preview
 from opsicle.cli.secrets import read_value_file
 from opsicle.cli.sessions import connect
 from opsicle.cli.terminal import has_person, say
 from opsicle.cli.versioned import fetch, version_option
+from opsicle.client.api import Api
 from opsicle.client.automations import trigger
 from opsicle.domain.automations import AutomationState, JobState
-from opsicle.domain.errors import InvalidInput
+from opsicle.domain.errors import InvalidInput, OpsicleError
 from opsicle.domain.names import TEMPLATE_NAME
 from opsicle.domain.problems import quoted
 from opsicle.domain.templates import Value, Variable
@@ -47,6 +49,11 @@ _FILE_ENDINGS = (".yaml", ".yml", ".json")
     help="For a FILE: the value of a secret that its phases name, from a file (`-`: stdin). "
     "May be repeated.",
 )
+@click.option(
+    "--dry-run",
+    is_flag=True,
+    help="Say what NAME would do with these values: where, and who must agree. Run nothing.",
+)
 @click.option("--reason", metavar="TEXT", default="", help="Why; it is shown with the automation.")
 @totp_option
 def run(  # noqa: PLR0913 - each is an option
@@ -58,8 +65,9 @@ def run(  # noqa: PLR0913 - each is an option
     follow: bool,
     version: int | None,
     reason: str,
+    dry_run: bool,
     totp: str | None,
-) -> AutomationState | JobState | None:
+) -> AutomationState | JobState | OpsicleError | None:
     """Run a template.
 
     NAME is a template on the server. FILE, a path such as `./restart.yaml`, is run right here
@@ -74,12 +82,19 @@ def run(  # noqa: PLR0913 - each is an option
             raise click.UsageError(
                 "--totp is for templates on the server; a file asks for no code."
             )
+        if dry_run:
+            raise click.UsageError(
+                "--dry-run is for templates on the server; `opsicle templates validate` checks "
+                "a file."
+            )
         return _run_here(Path(what), values, secret_file)
 
     if secret_file:
         raise click.UsageError(
             "--secret-file is for files; the server has secrets of its own, see `opsicle secrets`."
         )
+    if dry_run:
+        return show_preview(_request(connect(), what, version, values, reason))
     return _run_there(what, version, values, reason, follow=follow, totp=totp)
 
 
@@ -142,13 +157,17 @@ def _run_there(
     follow: bool,
     totp: str | None,
 ) -> AutomationState | None:
-    api = connect()
+    request = _request(connect(), name, version, given, reason)
+    automation = with_proof(totp, lambda api: trigger(api, endpoints.RUN, body=request))
+    return show_new(automation, follow=follow)
+
+
+def _request(
+    api: Api, name: str, version: int | None, given: GivenValues, reason: str
+) -> RunRequest:
     values: dict[str, Value] = {}
     if given or has_person():  # the server checks them once more when it makes the automation
         template = fetch(api, templates.SHOW, templates.SHOW_VERSION, name, version)
         values = given.read(template.variables)
         values = with_files(template.variables, values, lambda path: upload_id(api, path))
-
-    request = RunRequest(template=name, version=version, values=values, reason=reason)
-    automation = with_proof(totp, lambda api: trigger(api, endpoints.RUN, body=request))
-    return show_new(automation, follow=follow)
+    return RunRequest(template=name, version=version, values=values, reason=reason)

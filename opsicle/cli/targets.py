@@ -165,16 +165,32 @@ def create(name: str, totp: str | None, **parts: Any) -> None:
 @targets.command()
 @click.argument("name")
 @_parts
+@click.option("--no-labels", is_flag=True, help="Take all labels from it.")
+@click.option(
+    "--no-worker-labels", is_flag=True, help="Ask no labels of the workers that reach it."
+)
 @totp_option
-def update(name: str, totp: str | None, **parts: Any) -> None:
+def update(
+    name: str, totp: str | None, *, no_labels: bool, no_worker_labels: bool, **parts: Any
+) -> None:
     """Change parts of a target; labels and host keys take the place of those that it has.
 
-    Its document is written anew, without comments. `push` takes a file as it is.
+    An empty --where or --description takes away what there is. Its document is written anew,
+    without comments. `push` takes a file as it is.
     """
-    if not any(parts.values()):
+    for taken, option in ((no_labels, "label"), (no_worker_labels, "worker-label")):
+        if taken and parts[option.replace("-", "_")]:
+            raise click.UsageError(f"--{option} and --no-{option}s exclude each other")
+    is_given = any(part is not None and part != () for part in parts.values())
+    if not (is_given or no_labels or no_worker_labels):
         raise click.UsageError("say what to change; `opsicle targets update --help` lists it")
     newest = connect().call(endpoints.SHOW, name)
     target = parse_target(newest.source.encode())
+    target = msgspec.structs.replace(
+        target,
+        labels={} if no_labels else target.labels,
+        runs_on={} if no_worker_labels else target.runs_on,
+    )
     _push(_with_parts(target, **parts), newest.version, totp)
 
 

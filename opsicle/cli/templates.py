@@ -70,6 +70,14 @@ def validate(files: tuple[str, ...]) -> InvalidInput | None:
 
 
 @templates.command()
+def schema() -> None:
+    """Print the JSON Schema of templates, for editors that check as one types."""
+    from opsicle.domain.template_schema import template_schema
+
+    print_json(template_schema())
+
+
+@templates.command()
 @versioned.files_argument
 @versioned.message_option
 @totp_option
@@ -155,7 +163,7 @@ def _phase_text(phase: Phase) -> str:
 def _each_text(fan_out: FanOut) -> str:
     what = "worker" if fan_out.kind is FanOutKind.EACH else "target"
     named = f" of {', '.join(fan_out.names)}" if fan_out.names else ""
-    return f"{what}{named}, {fan_out_text(fan_out.parallel, fan_out.max_failures)}"
+    return f"{what}{named}, {fan_out_text(fan_out.parallel, fan_out.max_failures, fan_out.timeout)}"
 
 
 def _fields(template: TemplateVersion) -> list[tuple[str, object]]:

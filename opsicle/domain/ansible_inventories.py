@@ -7,8 +7,9 @@ from collections.abc import Iterator, Mapping
 
 import msgspec
 
-from opsicle.domain.imported_targets import FoundHost, FoundHosts, Remark, port_in
+from opsicle.domain.imported_targets import FoundHost, FoundHosts, Remark, no_port, port_in
 from opsicle.domain.problems import quoted
+from opsicle.domain.targets import SSH_PORT
 
 MOST_HOSTS = 10_000
 """How many hosts of an inventory are read; a range may name any number."""
@@ -122,6 +123,9 @@ def _found(name: str, variables: Vars, groups: tuple[str, ...], line: int) -> Fo
         else:
             said[meaning[0]] = text
 
+    if (port := port_in(said.get(_PORT[0], ""))) is None:
+        remarks.append(no_port(said[_PORT[0]]))
+
     arguments = _first(variables, _ARGUMENTS)
     if re.search(r"Proxy(Command|Jump)|-J\b", arguments):
         remarks.append(
@@ -135,7 +139,7 @@ def _found(name: str, variables: Vars, groups: tuple[str, ...], line: int) -> Fo
         name=name,
         host=said.get(_HOST[0]) or name,
         line=line,
-        port=port_in(said.get(_PORT[0], "")),
+        port=port or SSH_PORT,
         user=said.get(_USER[0], ""),
         identity_file=said.get(_KEY_FILE[0], ""),
         groups=groups,

@@ -13,7 +13,7 @@ import msgspec
 
 from opsicle.domain.automations import AutomationState, is_final
 from opsicle.domain.bound_targets import BoundTarget
-from opsicle.domain.fan_outs import FanOutKind
+from opsicle.domain.fan_outs import WEEK_SECONDS, FanOutKind
 
 
 class BoundMember(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
@@ -39,12 +39,16 @@ class BoundMember(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True)
 
 
 class BoundFanOut(msgspec.Struct, frozen=True, kw_only=True):
-    """The machines that an automation runs on, in their order, and how many of them at once."""
+    """The machines that an automation runs on, in their order, and how many of them at once.
+
+    All is over after `timeout` seconds.
+    """
 
     kind: FanOutKind
     members: tuple[BoundMember, ...]
     parallel: int | None = None
     max_failures: int = 0
+    timeout: int = WEEK_SECONDS
 
 
 class MemberOf(msgspec.Struct, frozen=True, kw_only=True):
@@ -94,13 +98,16 @@ def progress(
     fan_out: BoundFanOut,
     members: Sequence[tuple[MemberState, AutomationState]],
     *,
-    is_cancelled: bool,
+    is_cut_off: bool,
 ) -> FanOutProgress:
-    """Return how an automation goes on whose machines stand so (see `shown_state`)."""
+    """Return how an automation goes on whose machines stand so (see `shown_state`).
+
+    `is_cut_off`: it was cancelled, or its time is over.
+    """
     due = sum(state is MemberState.DUE for state, _ in members)
     ends = [shown for _, shown in members if is_final(shown)]
     failed = sum(shown is not AutomationState.SUCCEEDED for shown in ends)
-    is_stopped = is_cancelled or failed > fan_out.max_failures
+    is_stopped = is_cut_off or failed > fan_out.max_failures
     running = len(members) - len(ends) - due
     most = len(members) if fan_out.parallel is None else fan_out.parallel
     return FanOutProgress(

@@ -94,10 +94,17 @@ def import_targets(
     return ImportedTargets(targets, remarks)
 
 
-def port_in(text: str) -> int:
-    """Return the port that a file says, SSH's own where it says none or what is none."""
+def port_in(text: str) -> int | None:
+    """Return the port that a file says, SSH's own where it says none; None for what is no port."""
+    if not text:
+        return SSH_PORT
     is_port = text.isascii() and text.isdigit() and len(text) <= 5 and 0 < int(text) < 65_536
-    return int(text) if is_port else SSH_PORT
+    return int(text) if is_port else None
+
+
+def no_port(text: str) -> str:
+    """Say of what stands in the place of a port that it is none."""
+    return f"{quoted(text)} is no port (1 to 65535): {SSH_PORT} was taken, see to it before a push"
 
 
 def _target(

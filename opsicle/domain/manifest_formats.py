@@ -192,6 +192,7 @@ _LATER: Fields = {
         "calls",
     ),
     "BoundCall": ("fan_out",),
+    "BoundFanOut": ("timeout",),
     "BoundMember": ("own_labels",),
     "ValueSource": ("secret",),
     "Resume": ("outputs",),

@@ -5,7 +5,13 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from opsicle.domain.documents import Fields
-from opsicle.domain.fan_outs import MOST_MEMBERS, FanOut, FanOutKind
+from opsicle.domain.fan_outs import (
+    MOST_MEMBERS,
+    MOST_SECONDS,
+    WEEK_SECONDS,
+    FanOut,
+    FanOutKind,
+)
 from opsicle.domain.label_parser import parse_labels, parse_where
 from opsicle.domain.names import TEMPLATE_NAME, TEMPLATE_NAME_RULE
 from opsicle.domain.problems import listed
@@ -65,6 +71,7 @@ def _fan_out(kind: FanOutKind, fields: Fields, beside: RunsOn) -> RunsOn:
         else fields.names("names", MOST_MEMBERS, TEMPLATE_NAME, TEMPLATE_NAME_RULE),
         parallel=most or None,
         max_failures=fields.integer("maxFailures", 0, 0, MOST_MEMBERS),
+        timeout=fields.integer("timeout", WEEK_SECONDS, 1, MOST_SECONDS),
     )
     read = RunsOn(parse_labels(fields), parse_where(fields), beside.accepts_claimed, fan_out)
     fields.end()

@@ -9,8 +9,9 @@ from fnmatch import fnmatchcase
 
 import msgspec
 
-from opsicle.domain.imported_targets import FoundHost, FoundHosts, Remark, port_in
+from opsicle.domain.imported_targets import FoundHost, FoundHosts, Remark, no_port, port_in
 from opsicle.domain.problems import quoted
+from opsicle.domain.targets import SSH_PORT
 
 _WILDCARD = re.compile(r"[*?!]")
 _OPTION = re.compile(r"(?P<key>[A-Za-z0-9]+)(\s*=\s*|\s+)(?P<value>.*)")
@@ -63,6 +64,8 @@ def _blocks(text: str, remarks: list[Remark]) -> Iterator[_Block]:
             remarks.append(Remark(message=message, line=number))
         else:
             words = value if key == "proxycommand" else " ".join(_words(value))
+            if key == "port" and port_in(words) is None:
+                remarks.append(Remark(message=no_port(words), line=number))
             block.options.setdefault(key, words)
     yield block
 
@@ -97,7 +100,7 @@ def _found(name: str, line: int, blocks: list[_Block]) -> FoundHost:
         name=name,
         host=_host_name(name, options),
         line=line,
-        port=port_in(options.get("port", "")),
+        port=port_in(options.get("port", "")) or SSH_PORT,
         user=options.get("user", ""),
         identity_file=options.get("identityfile", ""),
         remarks=tuple(_remarks(options)),

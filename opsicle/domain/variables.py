@@ -53,8 +53,10 @@ class WrongValue(Exception):
     """A single value does not fit its variable; the message says why. Never leaves `domain`."""
 
 
-def check_values(variables: Iterable[Variable], given: Mapping[str, object]) -> dict[str, Value]:
-    """Return the values an automation runs with.
+def check_values(
+    variables: Iterable[Variable], given: Mapping[str, object], asker: str = "the template"
+) -> dict[str, Value]:
+    """Return the values an automation runs with. `asker` is what has these variables.
 
     What was given, checked, and defaults for what was not.
 
@@ -68,7 +70,7 @@ def check_values(variables: Iterable[Variable], given: Mapping[str, object]) -> 
         if name not in known:
             problems.add(
                 _path(name),
-                f"the template has no variable {quoted(name)}{problems.suggest(name, known)}",
+                f"{asker} has no variable {quoted(name)}{problems.suggest(name, known)}",
             )
 
     values: dict[str, Value] = {}

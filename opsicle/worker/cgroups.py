@@ -3,6 +3,9 @@
 Needs a cgroup that is this worker's alone, with the controllers `memory` and `pids`: systemd makes
 such a one for a unit with `Delegate=`. The kernel lets a cgroup either hold processes or hand
 controllers on, so the worker moves into one of its own below it, beside those of the phases.
+
+Where there is none of version 2, one of version 1 may keep `limits.processes` alone: the kernel
+does not count root's processes in any other way. There a cgroup may do both, so nobody moves.
 """
 
 from __future__ import annotations
@@ -13,7 +16,9 @@ from contextlib import suppress
 from pathlib import Path
 
 from opsicle.domain.templates import ResourceLimits
+from opsicle.worker.process_limits import too_many_processes
 
+CGROUP, CGROUP_V1 = "cgroup v2", "cgroup v1"
 _CONTROLLERS = ("memory", "pids")
 _OWN, _OF_PHASES = "opsicle-worker", "opsicle-phase-"
 _UNITS = (".service", ".scope")
@@ -25,14 +30,27 @@ class NoCgroups(Exception):
 
 
 class Cgroups:
-    """The place in which a worker makes cgroups for phases. May be used from any thread."""
+    """The place in which a worker makes cgroups for phases. May be used from any thread.
 
-    def __init__(self, folder: Path) -> None:
+    `has_memory`: they keep the limit of memory, too, and not of processes alone.
+    """
+
+    def __init__(self, folder: Path, *, has_memory: bool = True) -> None:
+        self.has_memory = has_memory
         self._folder = folder
         self._lock = threading.Lock()
         self._count = 0
         self._left: list[Path] = []
         """Those in which something still ran when their phase had ended, as a daemon may."""
+
+    @property
+    def name(self) -> str:
+        """Which they are, for people."""
+        return CGROUP if self.has_memory else CGROUP_V1
+
+    def keeps(self, limits: ResourceLimits) -> bool:
+        """Return whether any of these limits is kept by a cgroup."""
+        return limits.processes is not None or (self.has_memory and limits.memory_mib is not None)
 
     def make(self, limits: ResourceLimits) -> PhaseCgroup:
         """Make a cgroup that keeps a phase's limits of memory and processes. Raises OSError."""
@@ -40,9 +58,10 @@ class Cgroups:
             self._count += 1
             folder = self._folder / f"{_OF_PHASES}{self._count}"
 
+        self._folder.mkdir(exist_ok=True)
         folder.mkdir()
         try:
-            if limits.memory_mib is not None:
+            if self.has_memory and limits.memory_mib is not None:
                 _limit_memory(folder, limits.memory_mib * _MIB)
             if limits.processes is not None:
                 _write(folder / "pids.max", limits.processes)
@@ -74,7 +93,7 @@ class PhaseCgroup:
         if _event(self._folder / "memory.events", "oom_kill"):
             return f"killed by the memory limit of {self._limits.memory_mib} MiB"
         if _event(self._folder / "pids.events", "max"):
-            return f"it needed more than its limit of {self._limits.processes} processes"
+            return too_many_processes(self._limits)
         return ""
 
     def remove(self) -> None:
@@ -112,6 +131,40 @@ def find_cgroups(
             "`Delegate=memory pids` in a unit does"
         ) from None
     return Cgroups(folder)
+
+
+def find_pids_cgroups(
+    mounts: Path = Path("/proc/self/mountinfo"), own: Path = Path("/proc/self/cgroup")
+) -> Cgroups:
+    """Find where this process can make cgroups of version 1 that limit processes.
+
+    Nothing is made before the first one is needed. Raises NoCgroups.
+    """
+    folder = _own_v1_cgroup(mounts, own)
+    if folder.suffix in _UNITS and not _is_delegated(folder):
+        raise NoCgroups("its cgroup is systemd's to manage")
+    if not os.access(folder, os.W_OK):
+        raise NoCgroups("its cgroup is not its own to write to")
+    for left in folder.glob(f"{_OWN}-*"):  # by workers that have ended
+        if not Path("/proc", left.name.removeprefix(f"{_OWN}-")).exists():
+            for each in left.glob(f"{_OF_PHASES}*"):
+                _try_remove(each)
+            _try_remove(left)
+    return Cgroups(folder / f"{_OWN}-{os.getpid()}", has_memory=False)
+
+
+def _own_v1_cgroup(mounts: Path, own: Path) -> Path:
+    """Return the folder of this process's cgroup for the controller `pids`. Raises NoCgroups."""
+    lines = [line.split(":", 2) for line in _read(own).splitlines()]
+    paths = [path for _, controllers, path in lines if "pids" in controllers.split(",")]
+    for line in _read(mounts).splitlines():
+        before, _, after = line.partition(" - ")
+        root, mount_point = before.split(" ")[3:5]
+        kind, _, options = after.split(" ", 2)
+        if kind == "cgroup" and "pids" in options.split(",") and paths:
+            with suppress(ValueError):
+                return Path(mount_point, Path(paths[0]).relative_to(root))
+    raise NoCgroups("this machine shows it no cgroup with the controller pids")
 
 
 def _is_delegated(folder: Path) -> bool:

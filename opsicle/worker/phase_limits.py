@@ -1,8 +1,9 @@
 """Keeping the limits of a phase that runs as a child of the worker, and telling which it has hit.
 
 Memory and processes are kept by a cgroup for all that the phase starts together, where the worker
-has cgroups. Elsewhere rlimits must do, which the kernel keeps for each process (memory) or for all
-that its user runs (processes). CPU time, the size of files and `nice` are each process's anywhere.
+has cgroups (of version 1: processes alone). Elsewhere rlimits must do, which the kernel keeps for
+each process (memory) or for all that its user runs (processes). CPU time, the size of files and
+`nice` are each process's anywhere.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from opsicle.domain.templates import ResourceLimits
-from opsicle.worker.cgroups import Cgroups, PhaseCgroup
+from opsicle.worker.cgroups import CGROUP, Cgroups, PhaseCgroup
 from opsicle.worker.process import OsAccount
 from opsicle.worker.process_limits import (
     SHELLS_OWN,
@@ -24,7 +25,7 @@ from opsicle.worker.process_limits import (
 )
 from opsicle.worker.runtimes.protocol import CannotStart
 
-CGROUP, RLIMITS = "cgroup v2", "rlimits"
+RLIMITS = "rlimits"
 
 
 class PhaseLimits:
@@ -36,7 +37,7 @@ class PhaseLimits:
         self._limits = limits
         self._uid = account.uid if account else os.geteuid()
         self._cgroup: PhaseCgroup | None = None
-        self._cgroups = cgroups if _is_of_all(limits) else None
+        self._cgroups = cgroups if cgroups and cgroups.keeps(limits) else None
         if limits.processes is not None and cgroups is None and self._uid == 0:
             raise CannotStart(
                 "`limits.processes` cannot be kept on this worker: without a cgroup of its own the "
@@ -57,11 +58,10 @@ class PhaseLimits:
 
     def _user_limits(self) -> Iterator[str]:
         """Yield the lines for what a cgroup would keep."""
-        if self._cgroups:
-            return
-        if self._limits.memory_mib is not None:
+        has_memory = self._cgroups is not None and self._cgroups.has_memory
+        if self._limits.memory_mib is not None and not has_memory:
             yield address_limit(self._limits.memory_mib)
-        if self._limits.processes is not None:
+        if self._limits.processes is not None and self._cgroups is None:
             yield task_limit(_count_tasks(self._uid) + self._limits.processes)
 
     @property
@@ -76,9 +76,7 @@ class PhaseLimits:
 
     def description(self) -> str:
         """Return the limits and by what they are kept, for the job's log."""
-        return "limits: " + "; ".join(
-            _described(self._limits, has_cgroup=self._cgroups is not None)
-        )
+        return "limits: " + "; ".join(_described(self._limits, self._cgroups))
 
     def exceeded(self, exit_code: int) -> str:
         """Return which limit a try has hit, as far as the kernel tells; "" if none.
@@ -96,17 +94,13 @@ class PhaseLimits:
             self._cgroup = None
 
 
-def _is_of_all(limits: ResourceLimits) -> bool:
-    """Return whether something bounds what all processes use together."""
-    return limits.memory_mib is not None or limits.processes is not None
-
-
-def _described(limits: ResourceLimits, *, has_cgroup: bool) -> Iterator[str]:
+def _described(limits: ResourceLimits, cgroups: Cgroups | None) -> Iterator[str]:
     if limits.memory_mib is not None:
-        of = f"memory by {CGROUP}" if has_cgroup else "address space for each process, by rlimit"
+        by_cgroup = cgroups is not None and cgroups.has_memory
+        of = f"memory by {CGROUP}" if by_cgroup else "address space for each process, by rlimit"
         yield f"{limits.memory_mib} MiB of {of}"
     if limits.processes is not None:
-        by = f"by {CGROUP}" if has_cgroup else "beside what its user ran before, by rlimit"
+        by = f"by {cgroups.name}" if cgroups else "beside what its user ran before, by rlimit"
         yield f"{limits.processes} processes {by}"
     if limits.cpu_seconds is not None:
         yield f"{limits.cpu_seconds} s of CPU for each process, by rlimit"

@@ -40,6 +40,12 @@ def task_limit(count: int) -> str:
     return f"ulimit -u {count} 2>/dev/null || ulimit -p {count}{_OR_NOT_AT_ALL}"
 
 
+def too_many_processes(limits: ResourceLimits | None) -> str:
+    """Return what is said of a phase that could not start a process for its limit."""
+    assert limits
+    return f"it needed more than its limit of {limits.processes} processes"
+
+
 def exceeded_by_exit(limits: ResourceLimits, exit_code: int) -> str:
     """Return which limit an exit code tells of, as shells give it; "" if none."""
     if exit_code == _BY_SIGNAL + signal.SIGXCPU and limits.cpu_seconds is not None:

@@ -7,14 +7,20 @@ from collections.abc import Mapping
 from enum import Enum, auto
 from pathlib import Path
 
-_LINE = "code ([0-9]{1,3}) (-?[0-9]{1,9}) (-?[0-9]{1,9})"
-"""The exit code, and the sizes of outputs and summary, behind the nonce (see ssh_scripts.py)."""
+_LINE = "code ([0-9]{1,3}) (-?[0-9]{1,9}) (-?[0-9]{1,9}) ([01])"
+"""The exit code, the sizes of outputs and summary, and whether it wanted more processes than it may
+have, behind the nonce (see ssh_scripts.py)."""
 
 
 class RemoteResult(Enum):
-    """What came of a try: it has ended, its files did not come over, or nobody knows."""
+    """What came of a try.
+
+    It has ended, perhaps as it wanted too many processes; or its files did not come over; or nobody
+    knows.
+    """
 
     ENDED = auto()
+    TOO_MANY_PROCESSES = auto()
     NO_FILES = auto()
     LOST = auto()
 
@@ -35,7 +41,7 @@ def read_result(answer: Path, nonce: str, places: Mapping[str, Path]) -> RemoteR
     for name, size in (("output", int(said[2])), ("summary", int(said[3]))):
         _put(places[name], rest[:size] if size >= 0 else None)
         rest = rest[max(0, size) :]
-    return RemoteResult.ENDED
+    return RemoteResult.TOO_MANY_PROCESSES if said[4] == b"1" else RemoteResult.ENDED
 
 
 def _put(path: Path, content: bytes | None) -> None:

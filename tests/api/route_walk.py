@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 
 from opsicle.domain.access import Action, BuiltInRole
-from opsicle.domain.files import InputFile
-from opsicle.kit.ids import new_id
-from opsicle.server.contents.content_store import Upload
 from opsicle.server.http.routing import Access, Route
-from opsicle.server.store import artifacts, files, jobs
-from opsicle.server.store.artifacts import ArtifactRow
-from opsicle.server.store.database import Connection
 from opsicle.wire.access_api import CreateGroupRequest, CreateRoleRequest
 from opsicle.wire.channel_api import CreateChannelRequest
 from opsicle.wire.org_api import InviteRequest
 from opsicle.wire.secret_api import CreateSecretRequest
 from opsicle.wire.user_api import CreateApiTokenRequest, RunRequest
+from tests.api.kept_files import given, left_behind
 from tests.api.running_server import PASSWORD, Answer, ApiServer, Client
 from tests.api.test_policies import policy
 from tests.api.test_templates import source
@@ -101,6 +95,7 @@ MAY: dict[str, Action | Access] = {
     "DELETE /api/v1/groups/<group>/members/<user>": A.GROUPS_MANAGE,
     "GET /api/v1/can": A.ACCOUNT_VIEW,
     "POST /api/v1/templates/validate": A.TEMPLATES_VIEW,
+    "GET /api/v1/template-schema": A.TEMPLATES_VIEW,
     "GET /api/v1/templates": A.TEMPLATES_VIEW,
     "POST /api/v1/templates": A.TEMPLATES_PUSH,
     "GET /api/v1/templates/<name>": A.TEMPLATES_VIEW,
@@ -111,6 +106,7 @@ MAY: dict[str, Action | Access] = {
     "GET /api/v1/templates/<name>/recent-runs": A.AUTOMATIONS_VIEW,
     "GET /api/v1/templates/<name>/runners": A.USERS_VIEW,
     "POST /api/v1/automations": A.AUTOMATIONS_CREATE,
+    "POST /api/v1/automations/preview": A.AUTOMATIONS_CREATE,
     "GET /api/v1/automations": A.AUTOMATIONS_VIEW,
     "GET /api/v1/recent-runs": A.AUTOMATIONS_VIEW,
     "GET /api/v1/automations/<automation_id>": A.AUTOMATIONS_VIEW,
@@ -131,6 +127,7 @@ MAY: dict[str, Action | Access] = {
     "POST /api/v1/workers/tokens": A.WORKERS_MANAGE,
     "GET /api/v1/workers": A.WORKERS_VIEW,
     "GET /api/v1/workers/<worker>": A.WORKERS_VIEW,
+    "GET /api/v1/workers/<worker>/jobs": A.AUTOMATIONS_VIEW,
     "PATCH /api/v1/workers/<worker>": A.WORKERS_MANAGE,
     "POST /api/v1/workers/<worker>/drain": A.WORKERS_MANAGE,
     "POST /api/v1/workers/<worker>/undrain": A.WORKERS_MANAGE,
@@ -238,6 +235,7 @@ BODIES: dict[str, object] = {
     "POST /api/v1/templates": {"source": source("new")},
     "POST /api/v1/templates/validate": {"source": source("new")},
     "POST /api/v1/automations": {"template": "restart-web"},
+    "POST /api/v1/automations/preview": {"template": "restart-web"},
     "POST /api/v1/workers/tokens": {},
     "PATCH /api/v1/workers/<worker>": {"labels": {"site": "ams"}},
     "PATCH /api/v1/server/workers/<worker>": {"labels": {"site": "ams"}},
@@ -331,43 +329,6 @@ def prepare(api_server: ApiServer, org: str, admin: str, name: str) -> Things:
         "channel": channel.name,
         "delivery_id": delivery.id,
     }
-
-
-def left_behind(api_server: ApiServer, org_id: str, automation_id: str, worker_id: str) -> str:
-    """Return the id of a file that a job of the automation left, which was then given back."""
-    now, content = api_server.clock.now(), b"left behind"
-    upload = Upload("walk", hashlib.sha256(content).hexdigest(), len(content))
-    job_id, artifact_id = new_id(now), new_id(now)
-    row = ArtifactRow(
-        artifact_id, job_id, "report.txt", org_id, automation_id, 0, upload.size, upload.sha256,
-        "", now,
-    )  # fmt: skip
-
-    def work(db: Connection) -> bool:
-        jobs.insert(db, job_id, automation_id, worker_id, now)
-        jobs.give_back(db, job_id, now)
-        artifacts.insert(db, row)
-        return True
-
-    store = api_server.services.contents
-    store.append(upload, 0, content)
-    assert store.keep(org_id, upload, work)
-    return artifact_id
-
-
-def given(api_server: ApiServer, org_id: str, automation_id: str) -> str:
-    """Return the id of a file that the automation was given."""
-    content = b"left behind"
-    file = InputFile(
-        variable="v",
-        position=0,
-        name="r.csv",
-        size=len(content),
-        sha256=hashlib.sha256(content).hexdigest(),
-    )
-    file_id = new_id(api_server.clock.now())
-    api_server.state.write(lambda db: files.insert(db, org_id, automation_id, file_id, file))
-    return file_id
 
 
 def call(client: Client, route_key: str, values: dict[str, str], body: object = None) -> Answer:

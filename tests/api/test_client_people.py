@@ -121,10 +121,10 @@ def test_an_approval_shows_what_its_containers_see_and_may(alice: User) -> None:
     shown = alice.cli("approvals", "show", asked["approval_id"])
     told = alice.json("approvals", "show", asked["approval_id"])
 
-    assert "look (in alpine; no network)" in shown
+    assert "look (in alpine; no network; for at most 1 min)" in shown
     assert (
         "fetch (in debian; with a network; pull never; user 1000; read-only root; "
-        "at most 64 MiB of memory)" in shown
+        "at most 64 MiB of memory; for at most 1 min)" in shown
     )
     assert "containers see /srv/reports of the worker as /reports" in shown
     assert told["volume_mounts"] == [{"host": "/srv/reports", "container": "/reports"}]

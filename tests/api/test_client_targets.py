@@ -44,6 +44,14 @@ def test_a_target_is_made_and_changed_of_its_parts(
     assert (shown["runs_on_where"], shown["description"]) == ("!old", "a: 'b'")
     assert [each["version"] for each in admin.json("targets", "versions", "db1")] == [2, 1]
 
+    both = admin.attempt("targets", "update", "db1", "--no-labels", "--label", "a=b")
+    admin.json("targets", "update", "db1", "--no-labels", "--no-worker-labels", "--where", "")
+
+    assert "--label and --no-labels exclude each other" in both.stderr
+    bare = admin.json("targets", "show", "db1")
+    assert (bare["labels"], bare["runs_on"], bare["runs_on_where"]) == ({}, {}, "")
+    assert bare["description"] == "a: 'b'"
+
 
 def test_an_import_makes_documents_that_can_be_pushed_and_writes_over_none(
     installation: Installation, known_hosts: Path, tmp_path: Path

@@ -81,6 +81,8 @@ def callers(api_server: ApiServer) -> dict[str, Client]:
 
 def is_about_orgs(route_key: str) -> bool:
     """Return whether a route names a thing of an org; server operators know which orgs exist."""
+    if route_key == "POST /hooks/<org>/<trigger>":  # whose names are no secret: decision 0038
+        return False
     return "<" in route_key and not route_key.endswith("/server/orgs/<org>/invitations")
 
 

@@ -34,7 +34,7 @@ def wait_for_state(page: Page, state: str) -> None:
 
 def log_text(page: Page) -> str:
     """Return the lines of the log that are in the document, in order."""
-    rows = page.locator(".log-row").evaluate_all(
+    rows = page.locator(".log-row:not(.is-command)").evaluate_all(
         """rows => {
           const y = row => new DOMMatrix(getComputedStyle(row).transform).f;
           return rows.map(row => [y(row), row.querySelector('.log-text')])

@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import re
 
-from playwright.sync_api import expect
+from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import OpenPage
 from tests.browser.reading import log_text, wait_for_log, wait_for_state
 from tests.product import Installation
+from tests.support import wait_until
 
 TEMPLATE = """apiVersion: v1
 type: AutomationTemplate
@@ -18,10 +19,10 @@ spec:
   plan: [{name: look, commands: [echo three tables would change]}]
   template:
     phases:
-      - {name: prepare, commands: [seq 200 >&2]}
+      - {name: prepare, commands: ["seq -f 'warning %.0f' 200 >&2"]}
       - name: apply
         commands:
-          - seq 300
+          - echo "no such table yet"; seq -f 'row %.0f' 4000
           - seq 50; echo "no such table" >&2; echo "at 14" >&2; sleep "$OPSICLE_VAR_WAIT"; exit 3
       - {name: put back, when: always, commands: [seq 400; echo all is put back >&2]}
   variables: [{id: wait, type: number, default: 0}]
@@ -43,9 +44,13 @@ def test_what_failed_is_opened_at_the_line_where_it_did_and_its_plan_is_read_bes
     expect(said).to_have_text([f"{number}no such table", re.compile(r"at 14$")])
     assert "#" not in page.url
     page.locator(".log-scroller").evaluate("element => { element.scrollTop = 0 }")
-    page.get_by_role("button", name=f"Go to line {number}").click()
+    page.get_by_role("button", name=f"Go to line {int(number):,}").click()
     expect(selected).to_be_in_viewport()
     assert page.url.endswith(f"#L{number}")
+
+    _reads_errors_alone(page, number)
+    _folds_what_is_of_no_interest(page)
+    _chooses_lines_by_keyboard(page, number)
 
     page.get_by_role("button", name="echo three tables would change").click()
     plan = page.get_by_role("region", name="Log of the plan")
@@ -56,6 +61,57 @@ def test_what_failed_is_opened_at_the_line_where_it_did_and_its_plan_is_read_bes
     assert "no such table" not in log_text(page)
     page.get_by_role("button", name="Log of the run").click()
     wait_for_log(page, "all is put back")
+
+
+def _reads_errors_alone(page: Page, number: str) -> None:
+    """Show standard error alone, of which most is not on the page, and search it."""
+    field, count = page.get_by_label("Search the log"), page.locator(".log-count")
+    field.fill("no such table")
+    expect(count).to_have_text("2 of 2")
+    page.get_by_role("button", name="Errors", exact=True).click()
+    expect(count).to_have_text("1 of 1")
+    page.locator(".log-scroller").evaluate("element => { element.scrollTop = 0 }")
+    wait_for_log(page, "warning 1\n")
+    assert "row" not in log_text(page)
+    assert page.locator(".log-number").all_inner_texts()[1] == "1"
+    field.fill("")
+    page.get_by_role("button", name="Errors", exact=True).click()
+    page.get_by_role("button", name=f"Go to line {int(number):,}").click()
+    wait_for_log(page, "\n48\n49\n")
+
+
+def _folds_what_is_of_no_interest(page: Page) -> None:
+    page.get_by_role("button", name="Fold", exact=True).click()
+    headings = page.locator(".log-fold")
+    wait_until(lambda: not log_text(page).strip(), what="all phases folded")
+    apply = headings.filter(has_text="apply")
+    expect(apply).to_have_attribute("aria-expanded", "false")
+    apply.click()
+    wait_for_log(page, "row ")
+    expect(apply).to_be_focused()
+    page.get_by_role("button", name="Fold", exact=True).click()
+
+
+def _chooses_lines_by_keyboard(page: Page, number: str) -> None:
+    """Choose the line where it failed and the one after it, and copy them."""
+    page.get_by_role("button", name=f"Go to line {int(number):,}").click()
+    page.locator(".log-scroller").focus()
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("ArrowUp")
+    page.keyboard.press("Shift+ArrowDown")
+    expect(page.locator(".log-row.is-selected")).to_have_count(2)
+    chosen = f"#L{number}-L{int(number) + 1}"
+    wait_until(lambda: page.evaluate("location.hash") == chosen, what="the lines in the address")
+    copied = page.locator(".log-scroller").evaluate(
+        """element => {
+          const clipboardData = new DataTransfer();
+          element.dispatchEvent(new ClipboardEvent("copy", { clipboardData }));
+          return clipboardData.getData("text/plain");
+        }"""
+    )
+    assert copied.startswith("no such table\n")
+    page.keyboard.press("Escape")
+    expect(page.locator(".log-row.is-selected")).to_have_count(0)
 
 
 def test_a_label_of_the_template_has_its_name_typed_before_it_is_cancelled(

@@ -102,7 +102,7 @@ def test_a_command_leads_to_its_place_in_the_log_and_the_address_to_a_line(
 ) -> None:
     page = open_page(long_log)
     wait_for_log(page, "the end", timeout=90)
-    page.get_by_role("button", name="head -c 10485760").click()
+    page.locator(".step").get_by_role("button", name="head -c 10485760").click()
     wait_until(lambda: "x" * 20 in log_text(page), ANSWER_SECONDS, "the command's output")
     wait_until(lambda: urlsplit(page.url).fragment == "L200001", what="the line in the address")
     page = open_page(f"{long_log}#L4711-L4713")

@@ -219,20 +219,21 @@ def test_rows_hold_every_character_once_and_find_it_again(modules: Page) -> None
         """async () => {
           const { LineBuffer } = await import("/lib/linebuffer.js");
           const { Rows } = await import("/lib/rows.js");
+          const { LogParts } = await import("/lib/log-parts.js");
           const texts = ["short", "", "x".repeat(95), "日本語".repeat(30), "a\\tb".repeat(20),
                          "y".repeat(5000)];
           const text = texts.join("\\n");
           const buffer = new LineBuffer();
           const bytes = new TextEncoder().encode(text);
           buffer.append({ offset: 0, phase: 0, stream: 1, at: 0, bytes });
-          const rows = new Rows(buffer);
+          const rows = new Rows(buffer, new LogParts());
           const answers = [];
           for (const isWrapped of [true, false]) {
             rows.layOut({ isWrapped, columns: 40 });
             const shown = buffer.lines.map(() => "");
             for (let row = 0; row < rows.count; row++) {
-              const { index, line, start, end, hidden } = rows.at(row);
-              if (hidden) continue;
+              const { index, line, start, end, hidden, isRest } = rows.at(row);
+              if (hidden || isRest) continue;
               shown[index] += line.text.slice(start, end);
               if (rows.rowOf(index, start) !== row) answers.push(`row ${row} is not found again`);
             }
@@ -246,6 +247,66 @@ def test_rows_hold_every_character_once_and_find_it_again(modules: Page) -> None
         }"""
     )
     assert found == [[], True]
+
+
+def test_rows_are_the_same_whether_lines_came_and_went_or_were_there_at_once(
+    modules: Page,
+) -> None:
+    found = modules.evaluate(
+        """async () => {
+          const { LineBuffer } = await import("/lib/linebuffer.js");
+          const { LogParts } = await import("/lib/log-parts.js");
+          const { Rows } = await import("/lib/rows.js");
+          const piece = (from, to) => {
+            const buffer = new LineBuffer({}, { linesBefore: from });
+            for (let i = from; i < to; i++) {
+              const bytes = new TextEncoder().encode("z".repeat((i * 7) % 90) + "\\n");
+              const stream = i % 3 ? 1 : 2;
+              buffer.append({ offset: i * 100, phase: i < 300 ? 0 : 1, stream, at: 0, bytes });
+            }
+            return buffer;
+          };
+          const command = (at) => ({ command: `at ${at}`, state: "succeeded", log_offset: at });
+          const phases = [[0, 5_000, 20_000], [30_000, 45_050]].map((starts, i) =>
+            ({ name: `${i}`, failed_tries: [], commands: starts.map(command) }));
+          const wrong = [];
+          for (const isErrorsOnly of [false, true]) {
+            const parts = new LogParts();
+            parts.describe(phases);
+            parts.isErrorsOnly = isErrorsOnly;
+            parts.toggle("0.1");
+            const buffer = piece(400, 500);
+            const rows = new Rows(buffer, parts);
+            rows.layOut({ isWrapped: true, columns: 40 });
+            const check = (what) => {
+              rows.shift(buffer.takeShifts());
+              rows.changed(buffer.takeChanged());
+              const anew = new Rows(buffer, parts);
+              anew.layOut({ isWrapped: true, columns: 40 });
+              const all = (them) => Array.from({ length: them.count }, (_, row) => {
+                const { index, start, heading } = them.at(row);
+                return `${index} ${start} ${heading?.key}`;
+              }).join();
+              if (all(rows) !== all(anew)) wrong.push(what);
+            };
+            check("at first");
+            for (const from of [390, 250, 40, 0]) {
+              buffer.prepend(piece(from, buffer.firstNumber - 1));
+              check(`from ${from}`);
+            }
+            buffer.cutStart(130);
+            check("cut");
+            buffer.cutStart(3);
+            buffer.extend(piece(500, 520));
+            check("cut and more");
+            buffer.prepend(piece(100, buffer.firstNumber - 1));
+            buffer.cutStart(7);
+            check("more and cut");
+          }
+          return wrong;
+        }"""
+    )
+    assert found == []
 
 
 def test_a_link_leads_only_inside_this_application(modules: Page) -> None:

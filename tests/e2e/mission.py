@@ -82,7 +82,8 @@ class Mission:
         return who
 
     def _person(self, name: str) -> Colleague:
-        return Colleague(self.folder / name, f"{name}@example.com", self.places["user"])
+        email, place = f"{name}@example.com", self.places["user"]
+        return Colleague(self.folder / name, email, place, by_checkout=True)
 
     def hire(self, name: str, role: str, *more: str) -> Colleague:
         """Return somebody new in acme."""

@@ -110,7 +110,8 @@ class Site:
 
     def refused(self) -> str:
         """Return what a server says that does not start."""
-        process = Process(self.server.process.arguments, self.server.folder, "refused")
+        arguments = self.server.process.arguments
+        process = Process(arguments, self.server.folder, "refused", is_warm=True)
         try:
             assert process.popen.wait(60) == 5, process.log()
         finally:

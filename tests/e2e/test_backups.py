@@ -62,7 +62,7 @@ def test_each_backup_of_a_second_under_load_holds_what_was_acknowledged_before(
             )
             due_at, known = due_at + 1, len(load.acknowledged)
             before, target = list(load.acknowledged), io.BytesIO()
-            made = Backup(site.data, None, SystemClock(), lambda _: None)
+            made = Backup(site.data, SystemClock(), lambda _: None)
             made.write(target, KEY, EVERYTHING)
             backups.append((before, target.getvalue()))
 

@@ -147,7 +147,7 @@ def test_a_server_whose_ca_nobody_has_confirmed_is_not_trusted_silently(
 
 
 def server(folder: Path, *options: str) -> Process:
-    return Process([*program(), "server", *options], folder, "another-server")
+    return Process([*program(), "server", *options], folder, "another-server", is_warm=True)
 
 
 def test_a_port_in_use_is_a_conflict(installation: Installation, tmp_path: Path) -> None:
@@ -179,7 +179,7 @@ def test_a_data_folder_that_cannot_be_written_is_named(tmp_path: Path, command: 
     occupied = tmp_path / "file"
     occupied.write_text("not a folder")
     options = ["--data-dir", str(occupied / "data")]
-    process = Process([*program(), command, *options], tmp_path, command)
+    process = Process([*program(), command, *options], tmp_path, command, is_warm=True)
     assert ended(process, str(occupied)) != 0
 
 
@@ -203,7 +203,7 @@ def test_a_join_token_is_good_for_one_worker(installation: Installation, tmp_pat
     first = Worker(tmp_path / "first").start(token)
     try:
         again = ["worker", "--join", token, "--data-dir", str(tmp_path / "second")]
-        second = Process([*program(), *again], tmp_path, "second")
+        second = Process([*program(), *again], tmp_path, "second", is_warm=True)
         assert ended(second, "token") in {3, 5}
         assert not (tmp_path / "second/key.pem").exists()
     finally:
@@ -215,6 +215,7 @@ def test_a_token_that_was_cut_off_is_told_from_a_wrong_one(tmp_path: Path) -> No
         [*program(), "worker", "--join", "opsj1.abc", "--data-dir", str(tmp_path / "w")],
         tmp_path,
         "w",
+        is_warm=True,
     )
     assert ended(process, "join token") == 2
 

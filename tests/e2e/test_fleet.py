@@ -64,7 +64,7 @@ def verbs(installation: Installation) -> list[str]:
 def start_as_it_is(worker: Worker, *options: str) -> Process:
     """Start a worker that need not become ready."""
     command = [*program(), "worker", "--data-dir", str(worker.folder / "data"), *options]
-    worker.process = Process(command, worker.folder, "worker")
+    worker.process = Process(command, worker.folder, "worker", is_warm=True)
     return worker.process
 
 

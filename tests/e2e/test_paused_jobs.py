@@ -235,7 +235,11 @@ def test_the_command_line_gives_values_and_chooses(
     [inbox] = bob.json("approvals", "list")
     assert (inbox["kind"], inbox["phase"], inbox["automation_id"]) == ("pause", "look", asking)
     assert bob.attempt("approvals", "approve", inbox["id"]).returncode == 2
+    wrong = bob.attempt("approvals", "approve", inbox["id"], "--var", "nota=by-hand")
+    assert "this pause has no variable `nota` (did you mean `note`?)" in wrong.stderr
+    assert "It asks for (--var id=value)" in bob.cli("approvals", "show", inbox["id"])
     bob.cli("approvals", "approve", inbox["id"], "--var", "note=by-hand")
+    assert "It asks for" not in bob.cli("approvals", "show", inbox["id"])
     asked = pause_of(apis["admin"], failing)
     assert admin.json("approvals", "show", asked)["kind"] == "failure"
     admin.cli("approvals", "approve", asked, "--choice", "retry")

@@ -71,6 +71,12 @@ def test_a_backup_that_was_made_while_jobs_ran_is_restored_and_nothing_runs_twic
     assert "checked" in site.do_documented("opsicle restore /var/backups/opsicle.age --check")
     site.backup.unlink()
     site.do_documented("opsicle backup /var")
+    findings = site.installation.admin.json("doctor", "--data-dir", str(site.data))
+    levels = {(each["check"], each["message"].split()[-1]): each["level"] for each in findings}
+    assert levels["server", "ready"] == levels["workers", "service"] == "ok"
+    assert [each["message"] for each in findings if each["check"] == "backup"] != ["there was none"]
+    plan = site.installation.admin.json("upgrade", "--check", "--data-dir", str(site.data))
+    assert (plan["migrations"], plan["workers"]) == ([], {})
     after = site.run()
     site.wait_for(after, "succeeded")
     site.server.process.kill()

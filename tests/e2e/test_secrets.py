@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from opsicle.worker.secret_forms import forms
-from tests.product import Installation, Process, Worker
+from tests.product import Installation, Process, Worker, program
 from tests.support import wait_until
 
 pytestmark = pytest.mark.e2e
@@ -91,7 +91,9 @@ def test_a_secret_is_nowhere_but_in_the_environment_of_its_job(
     )
     installation.push(TEMPLATE.format(folder=tmp_path))
     worker = installation.worker("w")
-    run = admin.start("run", "run", "secretive", "--var-file", str(values_file), "--follow")
+    # As a user starts it, for what it was started with is looked at.
+    arguments = ["run", "secretive", "--var-file", str(values_file), "--follow"]
+    run = Process([*program(), *arguments], admin.folder, "run", admin.environment)
     wait_until((tmp_path / "running").exists, 60, "the job's last command")
 
     job = processes_that_know()
@@ -141,7 +143,7 @@ def test_a_server_whose_master_key_is_anothers_does_not_serve(installation: Inst
     assert key.stat().st_mode & 0o777 == 0o600
     assert server.process.stop() == 0
     key.write_text(base64.b64encode(os.urandom(32)).decode())
-    again = Process([*server.process.arguments], server.folder, "again")
+    again = Process([*server.process.arguments], server.folder, "again", is_warm=True)
     assert again.popen.wait(60) == 5, again.log()
     assert "error: the master key is not the one" in again.log()
     assert "Traceback" not in again.log()

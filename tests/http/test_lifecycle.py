@@ -53,7 +53,8 @@ def begin(tmp_path: Path) -> Iterator[Begin]:
             "--worker-listen",
             "127.0.0.1:0",
         ]
-        begun.append(Process([*arguments, *options], tmp_path / "logs", f"server-{len(begun)}"))
+        name = f"server-{len(begun)}"
+        begun.append(Process([*arguments, *options], tmp_path / "logs", name, is_warm=True))
         return begun[-1]
 
     yield begin

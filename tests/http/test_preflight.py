@@ -69,7 +69,10 @@ def test_a_slip_in_an_option_is_named_and_makes_nothing(
     arguments = [each.replace("{port}", port) for each in given]
 
     process = Process(
-        [*program(), "server", "--data-dir", str(tmp_path / "data"), *arguments], tmp_path, "server"
+        [*program(), "server", "--data-dir", str(tmp_path / "data"), *arguments],
+        tmp_path,
+        "server",
+        is_warm=True,
     )
     try:
         assert process.popen.wait(60) != 0, process.log()

@@ -121,7 +121,7 @@ def test_a_unix_socket_serves_a_proxy(tmp_path: Path) -> None:
     ]
 
     for name in ("first", "second after a kill"):  # which leaves the socket behind
-        process = Process(arguments, tmp_path, name)
+        process = Process(arguments, tmp_path, name, is_warm=True)
         try:
             process.wait_for("opsicle server ready  https://ops.example.com")
             with socket.socket(socket.AF_UNIX) as sock:
@@ -151,7 +151,10 @@ def test_a_unix_socket_serves_a_proxy(tmp_path: Path) -> None:
 )
 def test_plain_http_never_leaves_the_machine(tmp_path: Path, options: tuple[str, ...]) -> None:
     process = Process(
-        [*program(), "server", "--data-dir", str(tmp_path / "data"), *options], tmp_path, "server"
+        [*program(), "server", "--data-dir", str(tmp_path / "data"), *options],
+        tmp_path,
+        "server",
+        is_warm=True,
     )
     try:
         assert process.popen.wait(60) == 2, process.log()

@@ -200,7 +200,7 @@ def test_a_given_certificate_that_cannot_serve_is_refused(
         *options,
     ]
 
-    process = Process(arguments, tmp_path, "server")
+    process = Process(arguments, tmp_path, "server", is_warm=True)
     try:
         assert process.popen.wait(60) == 2, process.log()
         assert "error: " in process.log()

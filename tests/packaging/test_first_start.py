@@ -89,6 +89,43 @@ def test_a_full_disk_is_said_in_one_line(start: Start, cache: Path) -> None:
     )
 
 
+def test_a_damaged_file_is_said_in_one_line(
+    built: Path, environment: dict[str, str], cache: Path, tmp_path: Path
+) -> None:
+    damaged = tmp_path / "opsicle"
+    content = bytearray(built.read_bytes())
+    for place in range(100_000, len(content) - 2_000_000, 100_000):
+        content[place] ^= 0xFF
+    damaged.write_bytes(content)
+
+    result = subprocess.run(
+        [sys.executable, damaged, "--version"],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    refused(result, "is damaged, fetch it again")
+    assert builds_in(cache) == []
+
+
+def test_a_python_without_lzma_is_told_what_is_missing(
+    start: Start, environment: dict[str, str], tmp_path: Path
+) -> None:
+    (tmp_path / "lzma.py").write_text("raise ImportError")
+    environment["PYTHONPATH"] = str(tmp_path)
+
+    refused(start("--version"), "lzma")
+
+
+def test_only_what_this_python_can_load_is_unpacked(start: Start, cache: Path) -> None:
+    start("--version")
+
+    compiled = {path.name.split(".")[1] for path in cache.rglob("*.cpython-*.so")}
+    assert [name.split("-")[1] for name in compiled] == [sys.implementation.cache_tag[8:]]
+
+
 def test_starts_at_the_same_moment_unpack_once_and_all_succeed(
     built: Path, environment: dict[str, str], cache: Path
 ) -> None:
@@ -111,7 +148,7 @@ def test_after_a_start_that_was_killed_half_way_the_next_one_works(
         [sys.executable, built, "--version"], env=environment, stdout=subprocess.DEVNULL
     )
     wait_until(
-        lambda: list(cache.glob(".unpacking/files.tmp/site-packages/c*")), what="the first files"
+        lambda: list(cache.glob(".unpacking/files/site-packages/c*")), what="the first files"
     )
     process.send_signal(signal.SIGKILL)
     process.wait()

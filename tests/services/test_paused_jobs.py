@@ -148,8 +148,9 @@ def test_values_are_checked_as_those_of_templates_and_all_agree_to_the_same(team
     case = paused(team, source(f"message: m, {who}, {asked}"))
 
     for wrong in ({}, {"lag": 11}, {"lag": "many"}, {"lag": 1, "else": 2}):
-        with pytest.raises(InvalidInput):
+        with pytest.raises(InvalidInput) as refused:
             case.approve(values=wrong)
+    assert refused.value.problems[0].message == "this pause has no variable `else`"
     case.approve(values={"lag": 3})
     with pytest.raises(Conflict, match="other values"):
         case.approve("carol", values={"lag": 4})

@@ -48,7 +48,14 @@ def test_an_empty_name_is_wrong_usage(path: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("path", "nearest"),
-    [("runn", " (did you mean `run`?)"), ("automations lst", " (did you mean `list`?)")],
+    [
+        ("runn", " (did you mean `run`?)"),
+        ("automations lst", " (did you mean `list`?)"),
+        (
+            "schedules create",
+            "; `opsicle schedules push FILE` makes and changes what it names",
+        ),
+    ],
 )
 def test_a_command_that_does_not_exist_is_named_with_the_nearest(
     path: str, nearest: str, capfd: pytest.CaptureFixture[str]

@@ -13,6 +13,7 @@ from opsicle.domain.ansible_parser import read_inventory
 from opsicle.domain.errors import InvalidInput
 from opsicle.domain.imported_targets import FoundHosts, ImportedTargets, import_targets
 from opsicle.domain.known_hosts import KnownHosts
+from opsicle.domain.problems import quoted
 from opsicle.domain.ssh_configs import read_ssh_config
 from opsicle.domain.target_writer import written
 from opsicle.domain.template_parser import parse_target
@@ -216,9 +217,21 @@ def test_real_files_are_read_unchanged_and_what_they_give_can_be_pushed() -> Non
     assert counts["match-complex.config"] == counts["macos-hardened.config"] == 0
 
 
-@pytest.mark.parametrize("port", ["", "0", "65536", "-1", "²", "9" * 5_000])
-def test_what_is_no_port_is_taken_for_none(port: str) -> None:
-    ssh_config = read_ssh_config(f"Host web1\nPort {port}\n")
+@pytest.mark.parametrize("port", ["0", "65536", "-1", "²", "x22", "9" * 5_000])
+def test_what_is_no_port_is_said_with_its_line(port: str) -> None:
+    ssh_config = read_ssh_config(f"Host web1\n  HostName 10.0.0.1\n  Port {port}\n")
     inventory = read_inventory(f"[web]\nweb1 ansible_port={port}\n".encode())
 
-    assert [host.port for host in (*ssh_config.hosts, *inventory.hosts)] == [22, 22]
+    for found, line in ((ssh_config, 3), (inventory, 2)):
+        imported = import_targets(found, NOTHING)
+        assert [target.port for target in imported.targets] == [22]
+        [remark] = [each for each in imported.remarks if "is no port" in each.message]
+        assert remark.message.startswith(f"{quoted(port)} is no port (1 to 65535): 22 was taken")
+        assert remark.line == line
+
+
+def test_where_no_port_is_said_it_is_that_of_ssh_and_nothing_is_remarked() -> None:
+    found = read_ssh_config("Host web1\n")
+
+    assert [host.port for host in found.hosts] == [22]
+    assert found.remarks == []

@@ -13,6 +13,7 @@ import pytest
 
 from opsicle.domain.automations import JobState
 from opsicle.domain.templates import ResourceLimits, Retries
+from opsicle.worker.cgroups import NoCgroups, find_pids_cgroups
 from opsicle.worker.run_as import find_accounts
 from opsicle.worker.runner import Runner
 from opsicle.worker.runner_host import RunnerHost
@@ -164,6 +165,66 @@ def test_root_is_refused_what_the_kernel_would_not_keep(by_rlimits: Machine) -> 
 
     assert (outcome.state, outcome.phases[0].exit_code) == (JobState.FAILED, 126)
     assert "`limits.processes` cannot be kept on this worker" in outcome.explanation
+
+
+def test_root_has_them_counted_by_a_cgroup_of_version_1_where_there_is_one(
+    by_rlimits: Machine,
+) -> None:
+    runtime = _with_cgroups_v1(by_rlimits)
+    limits = ResourceLimits(processes=5, memory_mib=512)
+
+    outcome = by_rlimits.run(
+        phase("cat /proc/self/cgroup; ulimit -v", name="few", limits=limits),
+        phase("for i in 1 2 3 4 5 6 7; do sleep 1 & done; wait", limits=limits, shell="/bin/dash"),
+    )
+    by_rlimits.run(phase("true", limits=limits))
+
+    assert runtime.limits_by == "rlimits, and cgroup v1 for processes"
+    assert [each.state for each in outcome.phases] == ["succeeded", "failed"]
+    assert outcome.phases[1].explanation == "it needed more than its limit of 5 processes"
+    assert by_rlimits.log.of(0, 1).endswith(b"\n524288\n")
+    assert b"5 processes by cgroup v1" in by_rlimits.log.of(0, 2)
+    mine = f"opsicle-worker-{os.getpid()}"
+    assert mine.encode() in by_rlimits.log.of(0, 1)
+    [folder] = Path("/sys/fs/cgroup/pids").glob(f"**/{mine}")
+    assert not list(folder.glob("opsicle-phase-*"))
+    folder.rmdir()
+
+
+def _with_cgroups_v1(machine: Machine) -> SubprocessRuntime:
+    try:
+        cgroups = find_pids_cgroups()
+    except NoCgroups as problem:
+        require(False, f"cgroups of version 1 to make some in: {problem}")
+        raise
+    runtime = SubprocessRuntime(machine.environment)
+    machine.runtimes = Runtimes((runtime,))
+    runtime.cgroups = cgroups
+    return runtime
+
+
+def test_a_cgroup_of_version_1_is_left_to_systemd_and_cleared_of_who_has_ended(
+    tmp_path: Path,
+) -> None:
+    mounts, own = tmp_path / "mountinfo", tmp_path / "cgroup"
+    mounts.write_text(f"30 23 0:26 / {tmp_path} rw - cgroup pids rw,pids\n")
+    own.write_text("8:pids:/system.slice/x.service\n")
+    (tmp_path / "system.slice/x.service").mkdir(parents=True)
+    with pytest.raises(NoCgroups, match="systemd's to manage"):
+        find_pids_cgroups(mounts, own)
+
+    own.write_text("8:cpu,pids:/mine\n")
+    ended = tmp_path / "mine/opsicle-worker-99999999/opsicle-phase-1"
+    alive = tmp_path / f"mine/opsicle-worker-{os.getppid()}"
+    ended.mkdir(parents=True)
+    alive.mkdir()
+    find_pids_cgroups(mounts, own)
+    assert alive.exists()
+    assert not ended.parent.exists()
+
+    own.write_text("8:cpu:/\n")
+    with pytest.raises(NoCgroups, match="no cgroup with the controller pids"):
+        find_pids_cgroups(mounts, own)
 
 
 def test_a_fork_bomb_of_another_user_ends_at_the_limit(by_rlimits: Machine, folder: Path) -> None:

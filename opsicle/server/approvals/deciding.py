@@ -138,7 +138,8 @@ def _answer(case: Case, request: DecisionRequest) -> Answer | None:
     has_before = any(each.verdict is Verdict.APPROVE for each in case.decisions)
     if has_before and not request.values:
         return None
-    return Answer(values=check_values(pause.variables if pause else (), request.values))
+    asked = pause.variables if pause else ()
+    return Answer(values=check_values(asked, request.values, "this pause"))
 
 
 def voter(

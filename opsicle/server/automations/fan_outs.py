@@ -16,17 +16,21 @@ from opsicle.domain.automations import AutomationState
 from opsicle.domain.bound_fan_outs import BoundFanOut, MemberOf, MemberState, progress, shown_state
 from opsicle.domain.errors import TooManyRequests
 from opsicle.domain.fan_outs import FanOutKind
-from opsicle.domain.manifests import Manifest
 from opsicle.kit.clock import Clock
 from opsicle.server.access.actor import SystemActor
 from opsicle.server.access.member_actors import member_actor
-from opsicle.server.access.template_versions import template_of
 from opsicle.server.approvals.bindings import AlteredManifest, Bindings
-from opsicle.server.approvals.ended_parts import ended_part
 from opsicle.server.approvals.manifests import calls_of
 from opsicle.server.approvals.record_of_ends import record_start, require_not_ended
 from opsicle.server.automations.attempts import AlreadyTaken, Attempts
 from opsicle.server.automations.bound_fan_outs import require_target
+from opsicle.server.automations.fan_out_endings import (
+    NOT_BEGUN,
+    OTHER_MACHINES,
+    cut_off_reason,
+    ending_of,
+    whole_manifest,
+)
 from opsicle.server.automations.repeats import request_again
 from opsicle.server.automations.service import Automations
 from opsicle.server.automations.starters import MemberRun, Starter
@@ -36,12 +40,10 @@ from opsicle.server.dispatch.lease_service import LeasedWork, LeaseService
 from opsicle.server.fleet.presence import Fleet
 from opsicle.server.fleet.pubsub import PubSub, automation_topic, org_topic
 from opsicle.server.keys.vault import Vault
-from opsicle.server.store import approvals, audit, automation_transitions, automations, fan_outs
-from opsicle.server.store.automation_transitions import Ending
+from opsicle.server.store import audit, automation_transitions, automations, fan_outs
 from opsicle.server.store.automations import AutomationRow, Turn
 from opsicle.server.store.database import Connection, Database
 from opsicle.server.store.fan_outs import FanOutMemberRow, FanOutRow
-from opsicle.wire.jobs import MAX_EXPLANATION
 from opsicle.wire.starts import StarterKind
 
 log = logging.getLogger(__name__)
@@ -51,10 +53,6 @@ MOST_AT_ONCE = 1_000
 
 MOST_MADE_AT_ONCE = 100
 """How many parts of one of them a turn makes, so that it does not hold up the others."""
-
-NOT_BEGUN = "more machines have failed than its template allows"
-CANCELLED = "the automation was cancelled"
-OTHER_MACHINES = "what is stored of its machines is not what it was bound to"
 
 _UNREADABLE = BoundFanOut(kind=FanOutKind.EACH, members=(), max_failures=-1)
 """Lets no further machine begin."""
@@ -156,12 +154,12 @@ class FanOuts:
         members = self._database.read(lambda db: fan_outs.list_of(db, found.id))
         self._announce(parent, members)
         fan_out = stored_json.read_or(parent.fan_out, BoundFanOut, _UNREADABLE)
-        is_cancelled = parent.cancel_requested_at is not None
-        now = progress(fan_out, _states(members), is_cancelled=is_cancelled)
+        cut_off = cut_off_reason(parent, fan_out, self._clock.now())
+        now = progress(fan_out, _states(members), is_cut_off=bool(cut_off))
 
         due = [each for each in members if each.state is MemberState.DUE]
         if now.is_stopped and due:
-            self._settle(due, MemberState.SKIPPED, CANCELLED if is_cancelled else NOT_BEGUN)
+            self._settle(due, MemberState.SKIPPED, cut_off or NOT_BEGUN)
         elif now.is_over:
             self._end(parent)
         elif not is_held:
@@ -170,7 +168,7 @@ class FanOuts:
                 self._attempts.attempt(
                     f"{parent.id}/{member.position}", partial(self._start, parent, member), refuse
                 )
-        if is_cancelled:
+        if cut_off:
             for member in members:
                 if member.state is MemberState.STARTED:
                     self._automations.cancel_called(parent, member.automation_id or "")
@@ -221,7 +219,7 @@ class FanOuts:
 
         Raises AlteredManifest where what is stored is not what was triggered.
         """
-        manifest = self._manifest_of(db, parent)
+        manifest = whole_manifest(db, self._bindings, parent)
         bound = manifest.fan_out.members if manifest.fan_out else ()
         if member.position >= len(bound) or bound[member.position].name != member.name:
             raise AlteredManifest(OTHER_MACHINES)
@@ -232,11 +230,6 @@ class FanOuts:
             plan_outputs=manifest.plan_outputs,
         )
         return MemberRun(of, calls_of(parent))
-
-    def _manifest_of(self, db: Connection, parent: AutomationRow) -> Manifest:
-        template = template_of(db, parent.template_id, parent.version)
-        approval = approvals.find_of_automation(db, parent.id) if parent.approval_id else None
-        return self._bindings.check(db, parent, template, approval).manifest
 
     def _settle(self, due: Sequence[FanOutMemberRow], state: MemberState, reason: str) -> None:
         """Record that on some machines nothing is run, and why."""
@@ -259,7 +252,7 @@ class FanOuts:
 
         def work(db: Connection) -> None:
             row = automations.get(db, parent.org_id, parent.id)
-            ending = self._ending(db, row)
+            ending = ending_of(db, self._bindings, row, self._clock.now())
             if not automation_transitions.finish(db, row.id, row.id, ending):
                 return
             resource, data = f"automations/{row.id}", {"state": ending.state}
@@ -270,40 +263,6 @@ class FanOuts:
         self._database.write(work)
         self._lease_service.groups.announce(settled)
         self._pubsub.changed(automation_topic(parent.id), org_topic(parent.org_id))
-
-    def _ending(self, db: Connection, row: AutomationRow) -> Ending:
-        """Return how an automation ends, by how it went on each of its machines.
-
-        A success on one of them counts by the record only.
-        """
-        members, problems = fan_outs.list_of(db, row.id), []
-        for member in members:
-            if member.automation_state == AutomationState.SUCCEEDED:
-                problems += self._contradiction(db, member)
-            else:
-                problems.append(_how_it_went(member))
-        try:
-            fan_out = self._manifest_of(db, row).fan_out
-            bound = [each.name for each in fan_out.members] if fan_out else []
-            if [each.name for each in members] != bound:
-                problems.append(OTHER_MACHINES)
-        except AlteredManifest as altered:
-            problems.append(str(altered))
-
-        state = AutomationState.SUCCEEDED
-        if problems:
-            state = AutomationState.FAILED
-        if problems and row.cancel_requested_at is not None:
-            state = AutomationState.CANCELLED
-        explanation = "; ".join(problems)
-        return Ending(state, self._clock.now(), None, explanation[:MAX_EXPLANATION])
-
-    def _contradiction(self, db: Connection, member: FanOutMemberRow) -> list[str]:
-        try:
-            ended_part(db, self._bindings, member)
-        except AlteredManifest as altered:
-            return [f"on {member.name}: {altered}"]
-        return []
 
 
 def _log_failure(row: FanOutRow, reason: str) -> None:
@@ -317,10 +276,3 @@ def _states(
     members: Sequence[FanOutMemberRow],
 ) -> list[tuple[MemberState, AutomationState]]:
     return [(each.state, shown_state(each.state, each.automation_state)) for each in members]
-
-
-def _how_it_went(member: FanOutMemberRow) -> str:
-    if member.automation_state is not None:
-        return f"on {member.name} it ended {member.automation_state} ({member.automation_id})"
-    verb = "did not begin" if member.state is MemberState.SKIPPED else "could not start"
-    return f"on {member.name} it {verb}: {member.reason}"

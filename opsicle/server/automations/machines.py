@@ -46,6 +46,7 @@ def find_machines(
         members=tuple(sorted(found, key=lambda each: each.name)),
         parallel=fan_out.parallel,
         max_failures=fan_out.max_failures,
+        timeout=fan_out.timeout,
     )
 
 

@@ -73,7 +73,7 @@ def unpack(
 
 
 def _check_known(head: BackupHead) -> None:
-    known = len(migrations.migrations(migrations.STATE_MIGRATIONS))
+    known = migrations.newest_schema()
     if head.format > FORMAT or head.schema > known:
         raise Conflict(
             f"the backup is of a newer Opsicle, {head.version} "

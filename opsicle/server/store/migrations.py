@@ -61,6 +61,11 @@ def migrations(folder: Path) -> list[Migration]:
     return found
 
 
+def newest_schema() -> int:
+    """Return the schema to which this program brings a server's state."""
+    return len(migrations(STATE_MIGRATIONS))
+
+
 def migrate(database: Path, folder: Path) -> int:
     """Bring a file, made if absent, to the newest schema; return how many migrations that took.
 

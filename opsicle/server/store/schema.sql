@@ -695,6 +695,8 @@ CREATE TABLE jobs (
     UNIQUE (automation_id, fence)
 ) STRICT, WITHOUT ROWID;
 
+CREATE INDEX jobs_by_worker ON jobs (worker_id, org_id, id);
+
 CREATE INDEX jobs_held ON jobs (worker_id) WHERE finished_at IS NULL;
 
 CREATE INDEX jobs_held_of_org ON jobs (org_id) WHERE finished_at IS NULL;

@@ -5,11 +5,22 @@ from __future__ import annotations
 from opsicle.wire.endpoint import PAGE, Endpoint
 from opsicle.wire.endpoints.logs import LINES_QUERY
 from opsicle.wire.pages import Page
+from opsicle.wire.preview_api import RunPreview
 from opsicle.wire.recent_run_api import TemplateRuns
 from opsicle.wire.starts import ResumeRequest
 from opsicle.wire.user_api import Automation, AutomationSummary, RunRequest
 
 RUN = Endpoint("POST", "/api/v1/automations", body=RunRequest, reply=Automation, status=201)
+PREVIEW = Endpoint(
+    "POST",
+    "/api/v1/automations/preview",
+    body=RunRequest,
+    reply=RunPreview,
+    description=(
+        "Say what running a template would do, and run nothing.\n\n"
+        "Mistakes in the values, where it would run, who must agree."
+    ),
+)
 LIST_AUTOMATIONS = Endpoint(
     "GET",
     "/api/v1/automations",

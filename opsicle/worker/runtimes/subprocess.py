@@ -7,15 +7,16 @@ import logging
 import os
 import pwd
 from collections.abc import Mapping
+from contextlib import suppress
 from functools import cache
 
 from opsicle.domain.templates import Phase
 from opsicle.domain.workers import SUBPROCESS
 from opsicle.wire.jobs import Work
 from opsicle.worker import process
-from opsicle.worker.cgroups import Cgroups, NoCgroups, find_cgroups
+from opsicle.worker.cgroups import Cgroups, NoCgroups, find_cgroups, find_pids_cgroups
 from opsicle.worker.journal_lines import ChildProcess
-from opsicle.worker.phase_limits import CGROUP, RLIMITS, PhaseLimits
+from opsicle.worker.phase_limits import RLIMITS, PhaseLimits
 from opsicle.worker.phase_shell import folder_of, phase_environment, shell_arguments
 from opsicle.worker.private_files import PrivateFiles
 from opsicle.worker.process_tree import JobTree, TreeStop, kill_orphans
@@ -51,16 +52,19 @@ class SubprocessRuntime:
     @property
     def limits_by(self) -> str:
         """By what it keeps the limits of memory and processes."""
-        return CGROUP if self.cgroups else RLIMITS
+        if self.cgroups is None or self.cgroups.has_memory:
+            return self.cgroups.name if self.cgroups else RLIMITS
+        return f"{RLIMITS}, and {self.cgroups.name} for processes"
 
     def unavailable_reason(self) -> str:
         """Return "", as a worker can always start processes; look for cgroups."""
         try:
             self.cgroups = find_cgroups()
         except NoCgroups as problem:
-            log.info(
-                "limits of memory and processes are kept by rlimits", extra={"reason": str(problem)}
-            )
+            with suppress(NoCgroups):
+                self.cgroups = find_pids_cgroups()
+            facts = {"limits_by": self.limits_by, "reason": str(problem)}
+            log.info("limits are not kept by cgroup v2", extra=facts)
         return ""
 
     def open_job(

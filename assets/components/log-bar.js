@@ -1,0 +1,96 @@
+// What stands in the bar above a log: searching, and how it is shown.
+
+import { h } from "../lib/dom.js";
+import { remember, remembered } from "../lib/storage.js";
+import { iconButton } from "./buttons.js";
+import { input } from "./fields.js";
+
+const PAUSE_MS = 120; // after the last key, before the search begins
+
+/**
+ * The switches of a log: { elements, endErrorsOnly() }. `followed(isOn)` and `setErrorsOnly(isOn)`
+ * are told of theirs.
+ */
+export function toggles(view, { followed, setErrorsOnly }) {
+  const wrap = toggle(
+    "Wrap",
+    remembered("log.wrap", true),
+    (isOn) => (remember("log.wrap", isOn), view.setWrapped(isOn)),
+  );
+  const times = toggle(
+    "Times",
+    remembered("log.times", false),
+    (isOn) => (remember("log.times", isOn), view.setTimed(isOn)),
+  );
+  const errors = toggle("Errors", false, setErrorsOnly);
+  errors.title = "Show standard error alone";
+  const fold = toggle("Fold", false, (isOn) => view.foldAll(isOn));
+  fold.title = "Fold all phases; a heading folds and unfolds what stands below it";
+  const follow = toggle("Follow", true, (isOn) => {
+    followed(isOn);
+    view.setFollowing(isOn);
+  });
+  view.onFollowing = (isOn) => follow.setAttribute("aria-pressed", String(isOn));
+  const endErrorsOnly = () => {
+    errors.setAttribute("aria-pressed", "false");
+    setErrorsOnly(false);
+  };
+  return { elements: [errors, fold, wrap, times, follow], endErrorsOnly };
+}
+
+function toggle(text, isOn, changed) {
+  const element = h(
+    "button",
+    { type: "button", class: "button toggle", "aria-pressed": String(isOn) },
+    text,
+  );
+  element.addEventListener("click", () => {
+    const isPressed = element.getAttribute("aria-pressed") !== "true";
+    element.setAttribute("aria-pressed", String(isPressed));
+    changed(isPressed);
+  });
+  changed(isOn);
+  return element;
+}
+
+/**
+ * Where one types what is looked for, with how much is found and the ways there: { bar, searched }.
+ * `find(text)` is called once one has typed; `searched` is to be told what `LogMatches` tells.
+ */
+export function searchBar(view, find) {
+  const field = input({
+    type: "search",
+    placeholder: "Search the log",
+    "aria-label": "Search the log",
+    class: "input small",
+  });
+  const count = h("span", { class: "log-count", role: "status" });
+  let timer = 0;
+  field.addEventListener("input", () => {
+    clearTimeout(timer);
+    timer = setTimeout(() => find(field.value), PAUSE_MS);
+  });
+  field.addEventListener("keydown", (event) => {
+    if (event.key !== "Enter") return;
+    event.preventDefault();
+    view.matches.step(event.shiftKey ? -1 : 1);
+  });
+  const searched = ({ isSearching, place, total, isBusy, isCut }) => {
+    count.textContent = !isSearching
+      ? ""
+      : total
+        ? `${place + 1} of ${total.toLocaleString("en")}${isBusy ? "…" : isCut ? "+" : ""}`
+        : isBusy
+          ? "…"
+          : "none";
+  };
+  const bar = h(
+    "div",
+    { class: "log-search" },
+    field,
+    count,
+    iconButton("up", "Previous match (Shift+Enter)", () => view.matches.step(-1)),
+    iconButton("down", "Next match (Enter)", () => view.matches.step(1)),
+  );
+  return { bar, searched };
+}

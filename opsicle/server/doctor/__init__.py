@@ -1,0 +1,1 @@
+"""What will make trouble later: found on the server's machine, each with what to do about it."""

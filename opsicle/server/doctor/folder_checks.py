@@ -1,0 +1,223 @@
+"""What a data folder says of its server: keys, certificates, schema, backups, workers."""
+
+from __future__ import annotations
+
+import stat
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from cryptography import x509
+
+from opsicle.domain.clocks import duration_text
+from opsicle.domain.errors import InvalidInput, OpsicleError
+from opsicle.server import last_backup
+from opsicle.server.data_folder import find_running
+from opsicle.server.doctor.findings import Diagnosis, Level, ok, problem, warning
+from opsicle.server.doctor.machine_checks import check_machine
+from opsicle.server.keys.key_files import check_private, key_files
+from opsicle.server.store import audit, epochs, migrations, orgs, workers
+from opsicle.server.store.database import Connection
+from opsicle.server.store.inspection import open_untouched
+from opsicle.server.store.integrity import readable
+from opsicle.server.store.workers import WorkerRow
+from opsicle.version import __version__
+
+_MIB = 1024**2
+_LARGE_WAL_BYTES = 64 * _MIB
+_CA_WARNING, _CA_PROBLEM = timedelta(days=365), timedelta(days=60)
+_UNSEEN = timedelta(days=1)
+_AHEAD = timedelta(seconds=60)
+_MOST_NAMED = 5
+_WORKERS_AT_ONCE = 500
+
+
+def examine(folder: Path, now: datetime) -> list[Diagnosis]:
+    """Look at a data folder and its machine; a server may run on it meanwhile.
+
+    A check that cannot be made is a problem of its own. Raises InvalidInput for a folder that is no
+    server's.
+    """
+    state = folder / "opsicle.db"
+    if not state.exists():
+        raise InvalidInput(
+            f"{folder} is no data folder of a server", hint="Name the server's --data-dir."
+        )
+    running = find_running(folder)
+    size = sum(path.stat().st_size for path in folder.glob("*.db"))
+    checks: list[tuple[str, Callable[[], Iterable[Diagnosis]]]] = [
+        ("machine", lambda: check_machine(folder, size, running.pid if running else 0)),
+        ("server", lambda: [_server(running is not None)]),
+        ("permissions", lambda: _permissions(folder)),
+        ("certificates", lambda: [_authority(folder, now)]),
+        ("backup", lambda: [_backup(folder, now)]),
+        ("write-ahead log", lambda: _write_ahead_logs(folder)),
+        ("logs", lambda: _lost_logs(folder)),
+        ("database", lambda: _database(state, now)),
+    ]
+    return [finding for name, check in checks for finding in _made(name, check)]
+
+
+def _made(name: str, check: Callable[[], Iterable[Diagnosis]]) -> list[Diagnosis]:
+    try:
+        return list(check())
+    except OpsicleError as error:
+        return [problem(name, error.message, error.hint)]
+    except OSError as error:
+        return [
+            problem(
+                name, f"cannot be looked at: {error}", "Run this as the server's user, or root."
+            )
+        ]
+
+
+def _server(is_running: bool) -> Diagnosis:
+    if is_running:
+        return ok("server", "runs")
+    return warning("server", "does not run", "Start it: systemctl start opsicle-server.")
+
+
+def _permissions(folder: Path) -> Iterator[Diagnosis]:
+    mode = stat.S_IMODE(folder.stat().st_mode)
+    if mode & 0o077:
+        yield problem(
+            "permissions", f"{folder} can be entered by others (mode {mode:04o})",
+            f"chmod 700 {folder}",
+        )  # fmt: skip
+    check_private(key_files(folder))
+    yield ok("permissions", "keys are the server's alone")
+
+
+def _authority(folder: Path, now: datetime) -> Diagnosis:
+    pem = (folder / "authority.pem").read_bytes()
+    ends_at = x509.load_pem_x509_certificate(pem).not_valid_after_utc
+    message = f"the server's CA ends on {ends_at:%Y-%m-%d}"
+    if ends_at - now > _CA_WARNING:
+        return ok("certificates", message)
+    how = problem if ends_at - now < _CA_PROBLEM else warning
+    return how("certificates", message, "Plan a new server: all workers are to be enrolled anew.")
+
+
+def _backup(folder: Path, now: datetime) -> Diagnosis:
+    at = last_backup.made_at(folder)
+    if at is None:
+        return problem(
+            "backup", "there was none", "docs/operations/backup-and-restore.md: every night."
+        )
+    message = last_backup.age_text(at, now)
+    if last_backup.is_late(at, now):
+        return problem("backup", message, "See why: systemctl status opsicle-backup.")
+    return ok("backup", message)
+
+
+def _write_ahead_logs(folder: Path) -> Iterator[Diagnosis]:
+    for path in sorted(folder.glob("*.db-wal")):
+        size = path.stat().st_size
+        message = f"{path.name} has {size // _MIB} MiB"
+        if size > _LARGE_WAL_BYTES:
+            yield warning(
+                "write-ahead log", message,
+                "Something reads the database for long: a backup into a pipe that hangs, a tool of "
+                "your own. End it.",
+            )  # fmt: skip
+        else:
+            yield ok("write-ahead log", message)
+
+
+def _lost_logs(folder: Path) -> Iterator[Diagnosis]:
+    if lost := sorted(path.name for path in folder.glob("logs.db.damaged-*")):
+        yield warning(
+            "logs", f"logs were damaged and set aside: {_named(lost)}",
+            "Look at the disk's health (smartctl, dmesg); then remove these files.",
+        )  # fmt: skip
+
+
+def _database(state: Path, now: datetime) -> Iterator[Diagnosis]:
+    migrations.check_sqlite()
+    with readable(state), closing(open_untouched(state)) as db:
+        schema, known = int(db.pragma("user_version")), migrations.newest_schema()
+        if schema != known:
+            yield _other_schema(schema, known)
+            return
+        yield ok("database", f"schema {schema}, as this program has it ({__version__})")
+        yield from _queue(db)
+        yield from _time_of_record(db, now)
+        yield from _workers(db, now)
+
+
+def _other_schema(schema: int, known: int) -> Diagnosis:
+    if schema > known:
+        return problem(
+            "database", f"it has schema {schema}, newer than this program's {known}",
+            "Use the newer program again, or restore a backup from before the upgrade.",
+        )  # fmt: skip
+    return warning(
+        "database", f"it has schema {schema}; this program brings it to {known} at its next start",
+        "See what that does: opsicle upgrade --check.",
+    )  # fmt: skip
+
+
+def _queue(db: Connection) -> Iterator[Diagnosis]:
+    if reason := epochs.find_hold(db):
+        yield warning(
+            "queue", reason, "Look at what waits, then release it: opsicle orgs release-queue."
+        )
+
+
+def _time_of_record(db: Connection, now: datetime) -> Iterator[Diagnosis]:
+    newest = max(
+        (
+            entry.at
+            for org_id in (*orgs.list_ids(db), "")
+            for entry in audit.list_entries(db, org_id, audit.AuditFilter(), 2**62, 1)
+        ),
+        default=now,
+    )
+    if newest - now > _AHEAD:
+        yield problem(
+            "clock",
+            f"the newest entry of the record is {duration_text((newest - now).total_seconds())} "
+            "ahead of this machine's clock",
+            "Set the clock, or wait: nothing that is due by time happens before.",
+        )
+
+
+def _workers(db: Connection, now: datetime) -> Iterator[Diagnosis]:
+    rows = list(in_service(db))
+    others = [f"{_name(row)} ({row.version})" for row in rows if row.version != __version__]
+    ended = [_name(row) for row in rows if row.certificate_expires_at <= now]
+    unseen = [
+        _name(row) for row in rows if row.last_seen_at is None or now - row.last_seen_at > _UNSEEN
+    ]
+    copied = [_name(row) for row in rows if row.copied_from]
+
+    yield ok("workers", f"{len(rows)} in service")
+    for found, level, message, hint in (
+        (others, Level.WARNING, "of another version than this program",
+         "Upgrade them after the server; one version behind works."),
+        (ended, Level.PROBLEM, "with a certificate that has ended", "Enrol them anew."),
+        (unseen, Level.WARNING, "not seen for a day",
+         "Start them, or `opsicle workers revoke` those that are gone."),
+        (copied, Level.PROBLEM, "with an identity that somebody else uses too",
+         "Revoke it, and enrol each machine by itself."),
+    ):  # fmt: skip
+        if found:
+            yield Diagnosis("workers", level, f"{len(found)} {message}: {_named(found)}", hint)
+
+
+def in_service(db: Connection) -> Iterator[WorkerRow]:
+    """Return the workers of all orgs, and the shared ones, that were not revoked."""
+    for org_id in (*orgs.list_ids(db), None):
+        after = ""
+        while rows := workers.list_in_service(db, org_id, after, _WORKERS_AT_ONCE):
+            yield from rows
+            after = rows[-1].id
+
+
+def _name(row: WorkerRow) -> str:
+    return f"{row.org_code}/{row.name}" if row.org_code else row.name
+
+
+def _named(names: list[str]) -> str:
+    return ", ".join(names[:_MOST_NAMED]) + (", …" if len(names) > _MOST_NAMED else "")
