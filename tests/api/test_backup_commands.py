@@ -12,7 +12,7 @@ from click.testing import CliRunner, Result
 from opsicle.cli.invocation import Invocation
 from opsicle.cli.root import root
 from opsicle.domain.errors import InvalidInput, UsageError
-from opsicle.security import age_files
+from opsicle.security import age_keys
 from tests.api.backing_up import KEY, back_up
 
 
@@ -83,7 +83,7 @@ def test_a_restore_that_is_not_told_enough_is_wrong_usage(
 def test_a_backup_command_writes_what_a_restore_takes(
     place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(age_files.Passphrase.__new__, "__defaults__", (KEY.work_factor,))
+    monkeypatch.setattr(age_keys.Passphrase.__new__, "__defaults__", (KEY.work_factor,))
     key = ("--passphrase-file", place / "passphrase")
 
     made = call("backup", place / "new", "--data-dir", place / "data", *key)

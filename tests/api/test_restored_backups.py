@@ -21,7 +21,8 @@ from opsicle.domain.errors import (
     OpsicleError,
 )
 from opsicle.kit.clock import SystemClock
-from opsicle.security.age_files import DecryptingReader, EncryptingWriter, Passphrase
+from opsicle.security.age_files import DecryptingReader, EncryptingWriter
+from opsicle.security.age_keys import Passphrase
 from opsicle.server.backups import restore as restoring
 from opsicle.server.backups.archive import END, HEAD, STATE, BackupEnd, BackupHead
 from opsicle.server.backups.restore import RestoreOptions
@@ -99,7 +100,7 @@ import os, sys
 from pathlib import Path
 from opsicle.kit import files
 from opsicle.kit.clock import SystemClock
-from opsicle.security.age_files import Passphrase
+from opsicle.security.age_keys import Passphrase
 from opsicle.server.backups.restore import Restore, RestoreOptions
 
 content, folder, key = Path(sys.argv[1]), Path(sys.argv[2]), Passphrase(sys.argv[3])

@@ -12,7 +12,7 @@ import apsw
 import pytest
 
 from opsicle.kit.clock import SystemClock
-from opsicle.security.age_files import Passphrase
+from opsicle.security.age_keys import Passphrase
 from opsicle.server.backups.backup import EVERYTHING, Backup
 from opsicle.server.backups.restore import Restore, RestoreOptions
 from tests.e2e.restored_sites import Site
