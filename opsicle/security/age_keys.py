@@ -34,6 +34,7 @@ _SALT_BYTES = 16
 _KEY_BYTES = 32
 _NO_NONCE = bytes(12)
 _BECH32 = "qpzry9x8gf2tvdw0s3jn54khce6mua7l"
+_GENERATORS = (0x3B6A57B2, 0x26508E6D, 0x1EA119FA, 0x3D4233DD, 0x2A1462B3)
 _WORK_FACTOR = re.compile(rb"[1-9][0-9]?", re.ASCII)
 
 
@@ -136,7 +137,10 @@ class Identities(NamedTuple):
 
     @classmethod
     def from_text(cls, text: str) -> Identities:
-        """Read a file as `age-keygen` writes it. Raises InvalidInput, which quotes nothing of it."""
+        """Read a file as `age-keygen` writes it.
+
+        Raises InvalidInput, which quotes nothing of it.
+        """
         lines = [line.strip() for line in text.splitlines()]
         lines = [line for line in lines if line and not line.startswith("#")]
         try:
@@ -235,8 +239,6 @@ def _checksum(values: Sequence[int]) -> int:
     for value in values:
         top = result >> 25
         result = (result & 0x1FFFFFF) << 5 ^ value
-        for place, generator in enumerate(
-            (0x3B6A57B2, 0x26508E6D, 0x1EA119FA, 0x3D4233DD, 0x2A1462B3)
-        ):
+        for place, generator in enumerate(_GENERATORS):
             result ^= generator if top >> place & 1 else 0
     return result

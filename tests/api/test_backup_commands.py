@@ -14,6 +14,7 @@ from opsicle.cli.root import root
 from opsicle.domain.errors import InvalidInput, UsageError
 from opsicle.security import age_keys
 from tests.api.backing_up import KEY, back_up
+from tests.unit.test_age_files import IDENTITY, RECIPIENT
 
 
 @pytest.fixture
@@ -62,6 +63,21 @@ def test_a_weak_passphrase_and_what_is_no_file_are_refused_before_anything_is_wr
     assert "shorter than 12" in weak.exception.message
     assert isinstance(folder.exception, InvalidInput)
     assert not (place / "new").exists()
+
+
+def test_a_backup_for_a_recipient_needs_no_passphrase_on_the_machine(place: Path) -> None:
+    (place / "identity").write_text(IDENTITY)
+
+    made = call("backup", place / "new", "--data-dir", place / "data", "--recipient", RECIPIENT)
+    restored = call("restore", place / "new", "--check", "--identity-file", place / "identity")
+    both = call("restore", place / "new", "--check", "--identity-file", place / "identity",
+                "--passphrase-file", place / "passphrase")  # fmt: skip
+    neither = call("restore", place / "new", "--check", "--passphrase-file", place / "passphrase")
+
+    assert (made.exit_code, restored.exit_code) == (0, 0), (made.exception, restored.exception)
+    assert isinstance(both.exception, UsageError)
+    assert isinstance(neither.exception, InvalidInput)
+    assert "--identity-file" in neither.exception.hint
 
 
 @pytest.mark.parametrize(

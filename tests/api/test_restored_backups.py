@@ -54,7 +54,7 @@ def test_a_backup_that_is_cut_short_or_altered_is_refused_and_nothing_is_left(
         refused(content[:end], to, "no backup|cut short|head was altered")
     for place in (30, len(content) // 2, len(content) - 1):
         refused(content[:place] + bytes([content[place] ^ 1]) + content[place + 1 :], to, ".")
-    refused(content, to, "the passphrase does not open", key=Passphrase("another one"))
+    refused(content, to, "does not open this backup", key=Passphrase("another one"))
 
     assert restore(content, to).orgs == 2
 
