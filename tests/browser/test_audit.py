@@ -25,7 +25,7 @@ VERDICTS = """async (changes) => {
     if (change === "an entry gone") drop(entries[2]);
     if (change === "the last gone") drop(entries.at(-1));
     if (change === "no checkpoints") signed.forEach(drop);
-    if (change === "a signature") signed.at(-1).signature = signed.at(-1).signature.replace(/./g, "0");
+    if (change === "a signature") signed.at(-1).signature = "0".repeat(128);
     if (change === "a checkpoint") signed.at(-1).seq -= 1;
     const check = new RecordCheck();
     try {
