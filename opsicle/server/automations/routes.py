@@ -116,7 +116,8 @@ def log(automations: Automations, job_logs: JobLogs, request: Request, automatio
     """Return the newest job's log from `offset` to its end now, exactly as it was written.
 
     With `plan` that of the newest plan, as it stays beside what has run after it.
-    One that runs on several machines has no job: its log is how each of them has ended so far.
+    One that runs on several machines has no job but that of its plan: its log is how each of them
+    has ended so far.
     Or lines of it: up to `lines` from number `from_line` on, or the last `tail`; of one `stream`
     alone if that is `stdout` or `stderr`; and only such as began from `from` to before `to`, by
     the worker's clock. Lines come whole, in the order in which they begin.
