@@ -88,7 +88,9 @@ class RunPreviews:
         Raises as what is made when it is triggered.
         """
         placing = placing_of(run.template, run.values, _BY_HAND, fan_out)
-        row = run.row(actor, placing, run.bound_calls(db, self._fleet, actor), fan_out, now)
+        row = run.row(
+            actor, placing, run.bound_calls(db, self._fleet, actor, fan_out), fan_out, now
+        )
         applicable = self._approval_requests.applicable_policy(db, row, run.template)
         asked = {gate.name for gate in applicable.gates} if applicable else set()
         gates = [
