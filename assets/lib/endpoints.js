@@ -34,6 +34,7 @@ export const ENDPOINTS = new Set([
   "GET /templates",
   "POST /templates",
   "POST /templates/validate",
+  "GET /template-schema",
   "GET /templates/{name}",
   "DELETE /templates/{name}",
   "GET /templates/{name}/approval",

@@ -37,6 +37,7 @@ EXAMPLES = {
     "workers undrain": "opsicle workers undrain ams-1",
     "workers revoke": "opsicle workers revoke ams-1",
     "templates validate": "opsicle templates validate restart-web.yaml",
+    "templates schema": "opsicle templates schema",
     "templates push": "opsicle templates push restart-web.yaml -m 'wait for the balancer'",
     "templates list": "opsicle templates list",
     "templates show": "opsicle templates show restart-web --source",

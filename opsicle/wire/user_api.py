@@ -199,12 +199,20 @@ class NewApiToken(msgspec.Struct, kw_only=True):
 
 
 class Validation(msgspec.Struct, kw_only=True):
-    """A document that is fine. `unsupported` is always empty: earlier command lines ask for it."""
+    """A document that is fine, with what it asks for and what it does.
+
+    `unsupported` is always empty: earlier command lines ask for it.
+    """
 
     name: str
     type: str
     digest: str
     warnings: list[Problem]
+    variables: list[Variable] = []
+    plan: list[Phase] = []
+    phases: list[Phase] = []
+    on_success: list[Call] = []
+    on_failure: list[Call] = []
     unsupported: tuple[()] = ()
 
 

@@ -95,6 +95,7 @@ MAY: dict[str, Action | Access] = {
     "DELETE /api/v1/groups/<group>/members/<user>": A.GROUPS_MANAGE,
     "GET /api/v1/can": A.ACCOUNT_VIEW,
     "POST /api/v1/templates/validate": A.TEMPLATES_VIEW,
+    "GET /api/v1/template-schema": A.TEMPLATES_VIEW,
     "GET /api/v1/templates": A.TEMPLATES_VIEW,
     "POST /api/v1/templates": A.TEMPLATES_PUSH,
     "GET /api/v1/templates/<name>": A.TEMPLATES_VIEW,

@@ -104,11 +104,17 @@ class Templates:
         """Read a document and keep nothing. Raises InvalidInput with every mistake in it."""
         actor.require(Action.TEMPLATES_VIEW)
         document = self._reading.read(actor.org_id, _read, source)
+        template = document.template
         return Validation(
-            name=document.template.name,
+            name=template.name,
             type=TEMPLATE_TYPE,
             digest=document.draft.digest,
             warnings=document.warnings,
+            variables=list(template.variables),
+            plan=list(template.plan),
+            phases=list(template.phases),
+            on_success=list(template.on_success),
+            on_failure=list(template.on_failure),
         )
 
     def push(self, actor: Actor, source: str, message: str = "") -> Pushed:

@@ -22,6 +22,12 @@ VALIDATE = Endpoint(
     max_body=MAX_DOCUMENT_BODY_BYTES,
     description="Check a template's document and keep nothing.",
 )
+SCHEMA = Endpoint(
+    "GET",
+    "/api/v1/template-schema",
+    reply=bytes,
+    content_type="application/schema+json",
+)
 LIST_TEMPLATES = Endpoint(
     "GET",
     "/api/v1/templates",
