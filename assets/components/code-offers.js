@@ -55,6 +55,7 @@ export function codeOffers({ text, pane, placeOf, offersAt }) {
     list.style.setProperty("--row", row);
     list.style.setProperty("--column", column - place.typed.length);
     list.hidden = false;
+    list.scrollIntoView({ block: "nearest" });
     choose(0);
     return announce(`${shown.items.length} suggestions`);
   };

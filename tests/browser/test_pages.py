@@ -201,8 +201,8 @@ def test_two_versions_are_compared(open_page: OpenPage, installation: Installati
             f"      - name: say\n        commands: [echo {word}]\n"
         )
     page = open_page("/templates/changing?view=versions")
-    expect(page.locator(".diff-line.is-removed")).to_contain_text("echo first")
-    expect(page.locator(".diff-line.is-added")).to_contain_text("echo second")
+    expect(page.locator(".diff-side.is-removed")).to_contain_text("echo first")
+    expect(page.locator(".diff-side.is-removed + .is-added")).to_contain_text("echo second")
 
 
 def test_the_workers_page_shows_how_to_join_and_drains(open_page: OpenPage) -> None:

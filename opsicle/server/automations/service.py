@@ -26,7 +26,7 @@ from opsicle.server.automations import given_files
 from opsicle.server.automations.bound_fan_outs import bound_fan_out
 from opsicle.server.automations.cancelling import Cancelling
 from opsicle.server.automations.chains import insert_chain
-from opsicle.server.automations.filters import require_known
+from opsicle.server.automations.filters import newest_of_states, require_known
 from opsicle.server.automations.new_runs import (
     CheckedRun,
     NewRun,
@@ -300,7 +300,7 @@ class Automations:
         actor.require(Action.AUTOMATIONS_VIEW)
 
         def query(db: Connection) -> list[AutomationRow]:
-            rows = automations.list_newest(db, actor.org_id, wanted, cursor, limit + 1)
+            rows = newest_of_states(db, actor.org_id, wanted, cursor, limit + 1)
             hidden.update(row.id for row in rows if is_automation_hidden(db, actor, row))
             return rows
 
@@ -367,11 +367,17 @@ class Automations:
     def newest_job(
         self, actor: Actor, automation_id: str, *, of_plan: bool = False
     ) -> JobRow | None:
-        """Return the newest job, or that of its plan, None before the first. Raises NotFound."""
+        """Return the newest job, or that of its plan, None before the first. Raises NotFound.
+
+        One that runs on several machines has that of its plan alone, which is the newest while it
+        plans.
+        """
         actor.require(Action.AUTOMATIONS_VIEW)
 
         def query(db: Connection) -> JobRow | None:
-            get_visible(db, actor, automation_id)
+            row, _ = get_visible(db, actor, automation_id)
+            if row.fan_out and not of_plan and row.state is not AutomationState.PLANNING:
+                return None
             tries = jobs.list_of_automation(db, automation_id)
             return next((job for job in reversed(tries) if job.is_plan or not of_plan), None)
 

@@ -247,6 +247,7 @@ class AutomationFilter:
     """What a list of automations is narrowed to; an empty string means any.
 
     `requester` is an id or an address, `since_id` the lowest id that counts: they grow with time.
+    `state` is one; people may ask for several (see `automations/filters.py`).
     """
 
     state: str = ""
