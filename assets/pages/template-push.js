@@ -20,7 +20,7 @@ import { h, replace } from "../lib/dom.js";
 import { keepDraft, takeDraft, typedText } from "../lib/drafts.js";
 import { guardLeaving, here, navigate } from "../lib/router.js";
 import { fieldsAt, valuesAt } from "../lib/schema.js";
-import { whoAmI } from "../lib/session.js";
+import { may, whoAmI } from "../lib/session.js";
 import { getTemplate, pathOf } from "../lib/templates.js";
 
 const MAX_CHARACTERS = 1024 * 1024;
@@ -101,6 +101,11 @@ class Writing {
     help: "Stands with the version from then on.",
     control: input({ maxlength: 500 }),
   });
+  #try = button("Try it", {
+    name: "run",
+    title: "Pushes it, then shows its form",
+    onclick: () => busyWhile(this.#try, () => this.#send("/run")),
+  });
   #push = button("Push", {
     look: "primary",
     onclick: () => busyWhile(this.#push, () => this.#send()),
@@ -124,7 +129,8 @@ class Writing {
   }
 
   get actions() {
-    return [h("label", { class: "button", for: "file" }, "Open a file…"), this.#file, this.#push];
+    const open = h("label", { class: "button", for: "file" }, "Open a file…");
+    return [open, this.#file, may("automations.create") && this.#try, this.#push];
   }
 
   get elements() {
@@ -144,7 +150,7 @@ class Writing {
   }
 
   async start() {
-    const controls = [this.text, this.#file, this.#push];
+    const controls = [this.text, this.#file, this.#try, this.#push];
     // what is typed before the newest version is there would be overwritten by it
     for (const control of controls) control.disabled = true;
     this.#loadSchema();
@@ -235,7 +241,7 @@ class Writing {
     replace(this.#findings, box);
   }
 
-  async #send() {
+  async #send(then = "") {
     clearTimeout(this.#timer);
     this.#turn += 1; // what is still being checked is not shown over the answer
     try {
@@ -249,7 +255,7 @@ class Writing {
       );
       this.#typed.forget();
       this.#base = this.text.value;
-      navigate(pathOf(pushed));
+      navigate(pathOf(pushed) + then);
     } catch (error) {
       this.#showMistakes(error);
       this.#findings.scrollIntoView({ block: "nearest" });

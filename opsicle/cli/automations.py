@@ -335,6 +335,7 @@ def _fields(automation: Automation) -> list[tuple[str, object]]:
         ("worker", automation.worker.name if automation.worker else ""),
         ("runs on", automation.runs_on),
         ("runs where", automation.runs_on_where),
+        ("only on", automation.only_worker),
         ("priority", automation.priority),
         ("group", _group(automation)),
         ("cancel asked for", automation.is_cancel_requested or ""),

@@ -21,7 +21,8 @@ from opsicle.domain.errors import (
     OpsicleError,
 )
 from opsicle.kit.clock import SystemClock
-from opsicle.security.age_files import DecryptingReader, EncryptingWriter, Passphrase
+from opsicle.security.age_files import DecryptingReader, EncryptingWriter
+from opsicle.security.age_keys import Passphrase
 from opsicle.server.backups import restore as restoring
 from opsicle.server.backups.archive import END, HEAD, STATE, BackupEnd, BackupHead
 from opsicle.server.backups.restore import RestoreOptions
@@ -53,7 +54,7 @@ def test_a_backup_that_is_cut_short_or_altered_is_refused_and_nothing_is_left(
         refused(content[:end], to, "no backup|cut short|head was altered")
     for place in (30, len(content) // 2, len(content) - 1):
         refused(content[:place] + bytes([content[place] ^ 1]) + content[place + 1 :], to, ".")
-    refused(content, to, "the passphrase does not open", key=Passphrase("another one"))
+    refused(content, to, "does not open this backup", key=Passphrase("another one"))
 
     assert restore(content, to).orgs == 2
 
@@ -99,7 +100,7 @@ import os, sys
 from pathlib import Path
 from opsicle.kit import files
 from opsicle.kit.clock import SystemClock
-from opsicle.security.age_files import Passphrase
+from opsicle.security.age_keys import Passphrase
 from opsicle.server.backups.restore import Restore, RestoreOptions
 
 content, folder, key = Path(sys.argv[1]), Path(sys.argv[2]), Passphrase(sys.argv[3])

@@ -26,6 +26,7 @@ from opsicle.server.automations import given_files
 from opsicle.server.automations.bound_fan_outs import bound_fan_out
 from opsicle.server.automations.cancelling import Cancelling
 from opsicle.server.automations.chains import insert_chain
+from opsicle.server.automations.chosen_workers import chosen_worker
 from opsicle.server.automations.filters import newest_of_states, require_known
 from opsicle.server.automations.new_runs import (
     CheckedRun,
@@ -149,14 +150,17 @@ class Automations:
         run = CheckedRun(
             version, template, request, check_values(template.variables, given), origin
         )
-        calls = self._database.read(lambda db: run.bound_calls(db, self._fleet, actor))
-        if needs_code and origin.member is None:  # a part's was shown when the whole was triggered
-            self._step_up.require_code(actor, f"running {template.name}")
         fan_out = self._database.read(
             lambda db: bound_fan_out(db, self._fleet, actor, template, origin)
         )
+        calls = self._database.read(lambda db: run.bound_calls(db, self._fleet, actor, fan_out))
+        if needs_code and origin.member is None:  # a part's was shown when the whole was triggered
+            self._step_up.require_code(actor, f"running {template.name}")
 
-        placing = placing_of(template, run.values, origin, fan_out)
+        chosen = self._database.read(
+            lambda db: chosen_worker(db, self._fleet, actor, template, request.worker)
+        )
+        placing = placing_of(template, run.values, origin, fan_out, chosen)
         row = run.row(actor, placing, calls, fan_out, now)
         sealed = sealed_values(self._vault, row, template, run.values)
         new = NewRun(row, template, request, given, *sealed, needs_code, starter, resumed)

@@ -27,7 +27,8 @@ import msgspec
 from opsicle.domain.errors import Conflict, InvalidInput, Unavailable
 from opsicle.kit import files
 from opsicle.kit.clock import Clock
-from opsicle.security.age_files import EncryptingWriter, Passphrase
+from opsicle.security.age_files import EncryptingWriter
+from opsicle.security.age_keys import LockingKey
 from opsicle.security.authority import Authority
 from opsicle.server.backups.archive import (
     END,
@@ -92,7 +93,7 @@ class Backup:
         self._on_progress = on_progress
         self._missing: list[str] = []
 
-    def write(self, target: IO[bytes], passphrase: Passphrase, parts: BackupParts) -> BackupReport:
+    def write(self, target: IO[bytes], key: LockingKey, parts: BackupParts) -> BackupReport:
         """Write it, encrypted.
 
         Raises Conflict for a database that is damaged and while keys change, NotAllowed for keys
@@ -100,7 +101,7 @@ class Backup:
         and OSError from `target`.
         """
         began_at, keys = self._clock.now(), self._read_keys()
-        encrypted = EncryptingWriter(target, passphrase)
+        encrypted = EncryptingWriter(target, key)
         archive = ArchiveWriter(encrypted)
 
         with _workplace(self._folder) as copies:

@@ -48,15 +48,9 @@ from opsicle.server.store.templates import TemplateRow, VersionSummaryRow
 from opsicle.server.templates.approvals import ApprovalChange, change_of
 from opsicle.server.templates.started_templates import starting_warnings
 from opsicle.server.threads import run_in
+from opsicle.wire.document_api import TemplateDiff, Validation
 from opsicle.wire.pages import Page
-from opsicle.wire.user_api import (
-    Pushed,
-    TemplateDiff,
-    TemplateSummary,
-    TemplateVersion,
-    TemplateVersionSummary,
-    Validation,
-)
+from opsicle.wire.user_api import Pushed, TemplateSummary, TemplateVersion, TemplateVersionSummary
 
 T = TypeVar("T")
 
