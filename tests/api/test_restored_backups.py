@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import shutil
 import subprocess
 import sys
@@ -30,6 +31,9 @@ from opsicle.server.data_folder import RESTORING, DataFolder
 from tests.api.backing_up import KEY, back_up, keep, refused, restore
 from tests.api.running_server import ApiServer
 from tests.product import CHECKOUT
+from tests.support import require
+
+NOBODY = 65534
 
 
 @pytest.fixture
@@ -75,6 +79,25 @@ def test_a_folder_that_is_not_empty_is_left_as_it_is(content: bytes, to: Path) -
 
     with pytest.raises(InvalidInput, match="not empty"):
         restore(content, to)
+
+
+def test_what_root_restores_and_backs_up_belongs_to_whom_the_folder_does(
+    api_server: ApiServer, to: Path
+) -> None:
+    require(os.geteuid() == 0, "root")
+    keep(api_server, b"abc")
+    backup = back_up(api_server.folder.path)
+    to.mkdir(mode=0o700)
+    os.chown(to, NOBODY, NOBODY)
+
+    restored = restore(backup, to)
+    back_up(to)
+
+    assert restored.artifacts == 1
+    found = [to, *to.rglob("*")]
+    assert any("artifacts" in path.parts for path in found)
+    assert {path.stat().st_uid for path in found} == {NOBODY}
+    assert {path.stat().st_mode & 0o077 for path in found} == {0}
 
 
 def test_two_restores_into_one_folder_do_not_mix(
