@@ -95,6 +95,7 @@ export const ENDPOINTS = new Set([
   "GET /targets/{target}/versions",
   "GET /secrets",
   "POST /secrets",
+  "GET /secrets/{secret}/uses",
   "PUT /secrets/{secret}",
   "DELETE /secrets/{secret}",
 

@@ -117,6 +117,7 @@ EXAMPLES = {
     "totp disable": "opsicle totp disable",
     "secrets list": "opsicle secrets list",
     "secrets show": "opsicle secrets show db-password",
+    "secrets uses": "opsicle secrets uses db-password",
     "secrets create": "opsicle secrets create db-password --value-file password.txt",
     "secrets update": "opsicle secrets update db-password --value-file password.txt",
     "secrets delete": "opsicle secrets delete db-password",

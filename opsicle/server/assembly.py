@@ -87,6 +87,7 @@ from opsicle.server.public_urls import Urls
 from opsicle.server.schedules.service import Schedules
 from opsicle.server.schedules.starting import ScheduleStarts
 from opsicle.server.secrets.service import Secrets
+from opsicle.server.secrets.uses import SecretUsage
 from opsicle.server.store.orgs import list_allowing_shared
 from opsicle.server.store.queue_limits import list_limited
 from opsicle.server.targets.service import Targets
@@ -151,6 +152,7 @@ class Services:
         self.templates = Templates(state, step_up, clock)
         self.policies = Policies(state, step_up, clock)
         self.secrets = Secrets(state, core.vault, step_up, clock)
+        self.secret_usage = SecretUsage(state)
         self.targets = Targets(state, clock)
         self.workers = Workers(state, self.fleet, step_up, clock)
 

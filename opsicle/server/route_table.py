@@ -62,7 +62,7 @@ def user_routes(services: Services) -> list[Route]:
         *files.routes(services.files),
         *logs.routes(services.logs),
         *workers.routes(services.workers, services.enrolments),
-        *secrets.routes(services.secrets),
+        *secrets.routes(services.secrets, services.secret_usage),
         *policies.routes(services.policies),
         *approvals.routes(services.approvals),
         *channels.routes(services.channel_services),

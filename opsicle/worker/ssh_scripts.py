@@ -151,7 +151,7 @@ if [ "$is_over" = leave ]; then
 fi
 remove_folder "$base" || echo "$nonce kept"
 rm -rf -- "$private"
-[ -e "$base" ] || echo "$nonce removed"
+if [ -e "$base" ]; then echo "$nonce stuck"; else echo "$nonce removed"; fi
 """
 """Words come as lines: `stop GRACE`, `leave`, `end`. Without one of the last two, the worker or the
 way to it is gone."""

@@ -135,6 +135,7 @@ MAY: dict[str, Action | Access] = {
     "GET /api/v1/secrets": A.SECRETS_VIEW,
     "POST /api/v1/secrets": A.SECRETS_MANAGE,
     "GET /api/v1/secrets/<secret>": A.SECRETS_VIEW,
+    "GET /api/v1/secrets/<secret>/uses": A.SECRETS_VIEW,
     "PUT /api/v1/secrets/<secret>": A.SECRETS_UPDATE,
     "DELETE /api/v1/secrets/<secret>": A.SECRETS_MANAGE,
     "GET /api/v1/policies": A.POLICIES_VIEW,

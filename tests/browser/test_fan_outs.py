@@ -72,6 +72,13 @@ def test_the_machines_are_shown_from_the_approval_to_their_ends(
     page.go_back()
     table.get_by_role("link", name="edge").click()
     expect(page.get_by_role("link", name="a part of on-each")).to_be_visible()
+    installation.push(
+        "apiVersion: v1\ntype: AutomationTemplate\nmetadata: {name: outer-each}\n"
+        "spec: {template: {phases: [{name: act, call: {template: on-each}}]}}\n"
+    )
+    outer = installation.admin.json("run", "outer-each")
+    page.goto(f"/approvals/{outer['approval_id']}")
+    expect(page.get_by_role("main")).to_contain_text("on each of edge")
     page.goto("/")
     expect(page.get_by_role("main")).to_contain_text("it ended failed on edge")
     expect(page.get_by_role("main")).not_to_contain_text("more")

@@ -79,12 +79,17 @@ class CheckedRun:
     values: dict[str, Value]
     origin: Origin
 
-    def bound_calls(self, db: Connection, fleet: Fleet, actor: Actor) -> tuple[BoundCall, ...]:
+    def bound_calls(
+        self, db: Connection, fleet: Fleet, actor: Actor, fan_out: BoundFanOut | None
+    ) -> tuple[BoundCall, ...]:
         """Return what its phases will call. Raises as the function of that name."""
         resumed = self.origin.resumed
         first_phase = resumed.point.first_phase if resumed else 0
         starter = self.origin.starter
-        return bound_calls(db, fleet, actor, self.template, self.values, starter, first_phase)
+        times = len(fan_out.members) if fan_out else 1
+        return bound_calls(
+            db, fleet, actor, self.template, self.values, starter, first_phase, times
+        )
 
     def row(
         self,

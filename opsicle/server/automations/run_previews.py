@@ -68,7 +68,7 @@ class RunPreviews:
                 values = _values(db, actor, template, request, now)
                 run = CheckedRun(version, template, request, values, _BY_HAND)
                 placing = placing_of(template, values, _BY_HAND, fan_out, only)
-                calls = run.bound_calls(db, self._fleet, actor)
+                calls = run.bound_calls(db, self._fleet, actor, fan_out)
                 row = run.row(actor, placing, calls, fan_out, now)
                 preview.need = self._need(db, row, template, preview.need)
             except InvalidInput as error:

@@ -150,12 +150,12 @@ class Automations:
         run = CheckedRun(
             version, template, request, check_values(template.variables, given), origin
         )
-        calls = self._database.read(lambda db: run.bound_calls(db, self._fleet, actor))
-        if needs_code and origin.member is None:  # a part's was shown when the whole was triggered
-            self._step_up.require_code(actor, f"running {template.name}")
         fan_out = self._database.read(
             lambda db: bound_fan_out(db, self._fleet, actor, template, origin)
         )
+        calls = self._database.read(lambda db: run.bound_calls(db, self._fleet, actor, fan_out))
+        if needs_code and origin.member is None:  # a part's was shown when the whole was triggered
+            self._step_up.require_code(actor, f"running {template.name}")
 
         chosen = self._database.read(
             lambda db: chosen_worker(db, self._fleet, actor, template, request.worker)
